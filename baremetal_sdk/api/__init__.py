@@ -1,0 +1,1 @@
+"""The HTTP server and the Bare Metal API on it."""

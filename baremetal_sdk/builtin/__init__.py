@@ -1,0 +1,1 @@
+"""Interface implementations that come with the runtime, written against the contract alone."""

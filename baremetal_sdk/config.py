@@ -1,0 +1,210 @@
+"""The configuration: frozen dataclasses that are handed in, and their reading from a file in oslo.config's format.
+
+Options keep the names that operators of Ironic know where the meaning is the same, so that an ``ironic.conf`` loads.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self, TypeVar, get_args, get_origin, get_type_hints
+
+from oslo_config import cfg, types
+
+from baremetal_sdk.errors import ConfigurationError
+
+T = TypeVar("T")
+_HELP = "help"
+
+
+def setting(default: Any, help: str, *, minimum: float | None = None, maximum: float | None = None, choices: Iterable[str] = ()) -> Any:
+    """Declare an option: its default, what it does with its unit, and its bounds."""
+    metadata = {_HELP: help, "min": minimum, "max": maximum, "choices": tuple(choices)}
+    if isinstance(default, tuple | dict):
+        return dataclasses.field(default_factory=lambda: default, metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclasses.dataclass(frozen=True)
+class APIConfig:
+    """``[api]``: the HTTP server."""
+
+    host_ip: str = setting("127.0.0.1", "Address to listen on.")
+    port: int = setting(6385, "TCP port to listen on; 0 takes a free one.", minimum=0, maximum=65535)
+    enable_ssl_api: bool = setting(False, "Whether to serve HTTPS, with cert_file and key_file.")
+    cert_file: str | None = setting(None, "PEM file with the certificate chain of the server.")
+    key_file: str | None = setting(None, "PEM file with the private key of the server.")
+    max_limit: int = setting(1000, "Records in one page of a listing, at most.", minimum=1)
+    public_endpoint: str | None = setting(None, "URL that links start with, in place of the Host header of the request.")
+    min_threads: int = setting(4, "Threads that serve requests, at least.", minimum=1)
+    max_threads: int = setting(32, "Threads that serve requests, at most.", minimum=1)
+    max_request_body_size: int = setting(4 * 1024 * 1024, "Bytes in the body of a request, at most.", minimum=1024)
+    request_timeout: float = setting(60.0, "Seconds that a connection may be silent.", minimum=0.1)
+
+
+@dataclasses.dataclass(frozen=True)
+class ConductorOptions:
+    """``[conductor]``: background work and life cycle."""
+
+    workers_pool_size: int = setting(300, "Threads for work on nodes, at most.", minimum=3)
+    heartbeat_interval: float = setting(10.0, "Seconds between two heartbeats of the conductor.", minimum=0.1)
+    lease_duration: float = setting(60.0, "Seconds until a lease that is not renewed expires.", minimum=1)
+    sync_power_state_interval: float = setting(60.0, "Seconds between two observations of a node's power; 0 or less: none.")
+    power_state_change_timeout: float = setting(60.0, "Seconds for a machine to reach a power state.", minimum=0.1)
+    soft_power_off_timeout: float = setting(600.0, "Seconds for a machine to shut down when it is asked softly.", minimum=0.1)
+    power_state_sync_max_retries: int = setting(3, "Failed observations of power until a node is put in maintenance.", minimum=0)
+    deploy_callback_timeout: float = setting(1800.0, "Seconds to wait for an event in a deployment; 0: for ever.", minimum=0)
+    clean_callback_timeout: float = setting(1800.0, "Seconds to wait for an event in cleaning; 0: for ever.", minimum=0)
+    inspect_wait_timeout: float = setting(1800.0, "Seconds to wait for an event in an inspection; 0: for ever.", minimum=0)
+    automated_clean: bool = setting(True, "Whether machines are cleaned before they become available.")
+    allow_deleting_available_nodes: bool = setting(True, "Whether a node can be deleted while it is available.")
+    bmc_call_timeout: float = setting(60.0, "Seconds for one call of a driver.", minimum=0.1)
+    graceful_shutdown_timeout: float = setting(60.0, "Seconds for running work to end when the conductor stops.", minimum=0)
+
+
+@dataclasses.dataclass(frozen=True)
+class DatabaseConfig:
+    """``[database]``: where nodes are kept."""
+
+    connection: str | None = setting(None, "SQLAlchemy URL of the database; without one, what the host application hands in.")
+    secret_key_file: str | None = setting(None, "File with the key that encrypts credentials; it is made where it is missing.")
+
+
+@dataclasses.dataclass(frozen=True)
+class ConductorConfig:
+    """All that a conductor and its API are told. ``[DEFAULT]`` is at this level."""
+
+    host: str = setting("", "Name of this conductor among its peers; by default the machine's host name.")
+    debug: bool = setting(False, "Whether to log at level DEBUG.")
+    auth_strategy: str = setting("noauth", "How callers of the API are known.", choices=("noauth",))
+    rpc_transport: str = setting("none", "How API and conductor talk.", choices=("none",))
+    conductor_group: str = setting("", "Group of nodes that this conductor drives.")
+    enabled_hardware_types: tuple[str, ...] = setting((), "Hardware types to offer; by default all that are installed.")
+    enabled_interfaces: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    """Kind -> names (``enabled_<kind>_interfaces``); a kind that is not named has all that are installed."""
+    default_interfaces: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Kind -> name (``default_<kind>_interface``)."""
+    api: APIConfig = dataclasses.field(default_factory=APIConfig)
+    conductor: ConductorOptions = dataclasses.field(default_factory=ConductorOptions)
+    database: DatabaseConfig = dataclasses.field(default_factory=DatabaseConfig)
+    plugins: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
+    """Sections that are not the runtime's own, as text: where the options of plugins come from."""
+
+    @property
+    def hostname(self) -> str:
+        """The name of this conductor."""
+        return self.host or socket.gethostname()
+
+    @classmethod
+    def load(cls, *files: str | Path, overrides: Mapping[str, Mapping[str, Any]] | None = None) -> Self:
+        """Read configuration files, later ones over earlier ones; *overrides* (section -> option -> value) over all.
+
+        Raises ``ConfigurationError``, which names file, section and option.
+        """
+        return cls(**_Reader(files, overrides or {}).values(cls))
+
+
+KINDS = (
+    "power", "management", "boot", "deploy", "inspect", "bios", "raid", "firmware", "console", "rescue", "network", "storage", "vendor",
+)  # fmt: skip
+_SECTIONS: dict[str, type] = {"api": APIConfig, "conductor": ConductorOptions, "database": DatabaseConfig}
+
+
+def options_of(section: type) -> list[cfg.Opt]:
+    """The oslo.config options of one of the dataclasses above, for sample files and for hosts with a ConfigOpts."""
+    hints = get_type_hints(section)
+    return [_option(field, hints[field.name]) for field in dataclasses.fields(section) if _HELP in field.metadata]
+
+
+def _option(field: dataclasses.Field[Any], hint: Any) -> cfg.Opt:
+    default = field.default if field.default is not dataclasses.MISSING else list(field.default_factory())  # type: ignore[misc]
+    return cfg.Opt(field.name, type=_option_type(hint, field.metadata), default=default, help=field.metadata[_HELP])
+
+
+def _option_type(hint: Any, bounds: Mapping[str, Any]) -> types.ConfigType:
+    if get_origin(hint) is tuple:
+        return types.List()
+    plain = next((arg for arg in get_args(hint) if arg is not type(None)), hint)
+    if plain is bool:
+        return types.Boolean()
+    if plain is int:
+        return types.Integer(min=bounds["min"], max=bounds["max"])
+    if plain is float:
+        return types.Float(min=bounds["min"], max=bounds["max"])
+    return types.String(choices=list(bounds["choices"]) or None)
+
+
+class _Reader:
+    """Reads files with oslo.config and gives back plain values."""
+
+    def __init__(self, files: Sequence[str | Path], overrides: Mapping[str, Mapping[str, Any]]) -> None:
+        self._overrides = overrides
+        self._conf = cfg.ConfigOpts()
+        self._conf.register_opts(options_of(ConductorConfig) + _interface_options())
+        for name, section in _SECTIONS.items():
+            self._conf.register_opts(options_of(section), group=name)
+        self._files = [str(file) for file in files]
+        try:
+            self._conf(args=[], project="", default_config_files=self._files, default_config_dirs=[])
+        except (cfg.ConfigFilesNotFoundError, cfg.ConfigFilesPermissionDeniedError, cfg.ConfigFileParseError) as exc:
+            raise ConfigurationError(f"the configuration cannot be read: {exc}") from exc
+
+    def values(self, top: type[ConductorConfig]) -> dict[str, Any]:
+        """The arguments of *top*."""
+        values = self._section("DEFAULT", top)
+        values.update({name: section(**self._section(name, section)) for name, section in _SECTIONS.items()})
+        values["enabled_interfaces"] = {
+            kind: tuple(names) for kind in KINDS if (names := self._get("DEFAULT", f"enabled_{kind}_interfaces"))
+        }
+        values["default_interfaces"] = {kind: name for kind in KINDS if (name := self._get("DEFAULT", f"default_{kind}_interface"))}
+        values["plugins"] = {name: section for name, section in self.sections().items() if name not in {"DEFAULT", *_SECTIONS}}
+        return values
+
+    def _section(self, name: str, section: type) -> dict[str, Any]:
+        return {option.dest: self._get(name, option.dest) for option in options_of(section)}
+
+    def _get(self, section: str, option: str) -> Any:
+        if option in self._overrides.get(section, {}):
+            return self._overrides[section][option]
+        try:
+            value = self._conf[option] if section == "DEFAULT" else self._conf[section][option]
+        except (cfg.ConfigFileValueError, cfg.NoSuchOptError, ValueError) as exc:
+            raise ConfigurationError(f"{', '.join(self._files)}: [{section}] {option}: {exc}") from exc
+        return tuple(value) if isinstance(value, list) else value
+
+    def sections(self) -> dict[str, dict[str, str]]:
+        """All that stands in the files, as text."""
+        return read_sections(self._files)
+
+
+def read_sections(files: Iterable[str | Path]) -> dict[str, dict[str, str]]:
+    """Section -> option -> the last text given for it, of files in oslo.config's format."""
+    found: dict[str, dict[str, str]] = {}
+    for file in files:
+        parsed: dict[str, dict[str, list[str]]] = {}
+        cfg.ConfigParser(str(file), parsed).parse()
+        for section, options in parsed.items():
+            found.setdefault(section, {}).update({name: values[-1] for name, values in options.items()})
+    return found
+
+
+def unknown_options(files: Iterable[str | Path]) -> list[str]:
+    """Options of the runtime's own sections that have no meaning here, as ``[section] option``."""
+    known = {name: {option.dest for option in options_of(section)} for name, section in _SECTIONS.items()}
+    known["DEFAULT"] = {option.dest for option in options_of(ConductorConfig) + _interface_options()}
+    return [
+        f"[{section}] {name}"
+        for section, options in read_sections(files).items()
+        for name in options
+        if section in known and name.replace("-", "_") not in known[section]
+    ]
+
+
+def _interface_options() -> list[cfg.Opt]:
+    options: list[cfg.Opt] = []
+    for kind in KINDS:
+        options.append(cfg.ListOpt(f"enabled_{kind}_interfaces", default=[], help=f"Implementations of {kind} to offer; all, if empty."))
+        options.append(cfg.StrOpt(f"default_{kind}_interface", help=f"Implementation of {kind} for nodes that name none."))
+    return options

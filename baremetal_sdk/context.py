@@ -1,0 +1,26 @@
+"""On whose behalf something is done: it travels with every call and every task."""
+
+from __future__ import annotations
+
+import uuid
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+
+def new_request_id() -> str:
+    """A request id in the form that OpenStack services use."""
+    return f"req-{uuid.uuid4()}"
+
+
+@dataclass(frozen=True)
+class RequestContext:
+    """One request: its id, and who sent it (None where nobody was asked for a name)."""
+
+    request_id: str = field(default_factory=new_request_id)
+    user: str | None = None
+    project: str | None = None
+    roles: frozenset[str] = frozenset()
+
+
+current_request: ContextVar[RequestContext | None] = ContextVar("baremetal_sdk_request", default=None)
+"""The request that the running code serves. The pool hands it to the worker with the task."""

@@ -1,0 +1,79 @@
+"""The errors of the runtime, on the tree of the contract. Names and codes are what clients of the Bare Metal API know."""
+
+from __future__ import annotations
+
+from baremetal_interfaces import BareMetalError, Busy, Conflict, InvalidInput, NotFound
+
+
+class NodeNotFound(NotFound):
+    """No node has this name or UUID."""
+
+
+class InstanceNotFound(NotFound):
+    """No node carries this instance."""
+
+
+class PortNotFound(NotFound):
+    """No port has this UUID or address."""
+
+
+class DriverNotFound(NotFound):
+    """No conductor offers this hardware type."""
+
+
+class ConductorNotFound(NotFound):
+    """No conductor has this host name."""
+
+
+class DuplicateName(Conflict):
+    """Another node has this name, or this UUID."""
+
+
+class InstanceAssociated(Conflict):
+    """Another node carries this instance."""
+
+
+class NodeAssociated(Conflict):
+    """The node carries an instance."""
+
+
+class MACAlreadyExists(Conflict):
+    """Another port has this MAC address."""
+
+
+class RevisionConflict(Conflict):
+    """Somebody else changed the record since it was read."""
+
+
+class LeaseLost(Conflict):
+    """The lease under which this was to be written is no longer held: nothing was written."""
+
+
+class InvalidState(Conflict):
+    """The node cannot be changed in its present state."""
+
+
+class InvalidStateRequested(InvalidInput):
+    """The verb is not allowed in the present provision state."""
+
+
+class NodeInMaintenance(InvalidInput):
+    """The node is in maintenance, and this is not done to such nodes."""
+
+
+class NodeProtected(BareMetalError):
+    """The node is protected from this."""
+
+    code = 403
+
+
+class NoFreeWorker(Busy):
+    """The pool has no room for more work now."""
+
+
+class ConfigurationError(BareMetalError):
+    """The configuration cannot be used; the message names the option."""
+
+
+class PluginError(BareMetalError):
+    """A plugin cannot be loaded; the message names it and the reason."""

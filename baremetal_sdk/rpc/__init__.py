@@ -1,0 +1,1 @@
+"""Remote procedure calls: one behaviour, whether API and conductor share a process or not."""

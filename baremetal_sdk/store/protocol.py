@@ -1,0 +1,91 @@
+"""What the runtime asks of a store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from baremetal_sdk.store.query import NodeQuery, Query, Row, Scope
+from baremetal_sdk.store.records import ConductorRecord, Fence, Lease, NodeRecord, PortRecord
+
+
+class Store(Protocol):
+    """Keeps nodes, ports, leases and conductors.
+
+    Every write says under which lease it is made. With a ``fence`` it is done only while that lease is held, else
+    ``LeaseLost`` is raised; with ``fence=None`` only while **nobody** holds a lease on the node, else ``NodeLocked``,
+    which says who, for what and since when, with ``retry_after``. The check and the write are one statement or one
+    transaction. A lease that has expired is held by nobody. Every write counts the record's revision up by one and sets
+    ``updated_at``. All methods may be called from any thread.
+    """
+
+    def open(self) -> None:
+        """Connect, and create or upgrade the schema. Several processes may do it at the same time."""
+
+    def close(self) -> None:
+        """Give connections back. A closed store can be opened again."""
+
+    def create_node(self, node: NodeRecord, *, fence: Fence | None) -> NodeRecord:
+        """Store a new node; a node that is new has no lease, so *fence* is None.
+
+        Raises ``DuplicateName`` (uuid or name) and ``InstanceAssociated``.
+        """
+
+    def node(self, ident: str, *, scope: Scope = Scope.ALL) -> NodeRecord:
+        """The node with this UUID or, where it is no UUID, this name. Raises ``NodeNotFound``."""
+
+    def nodes(self, query: NodeQuery, *, scope: Scope = Scope.ALL) -> Sequence[Row]:
+        """A page of nodes. Raises ``InvalidInput`` for a marker, a column or a sort key that there is not."""
+
+    def update_node(
+        self, uuid: str, changes: Mapping[str, Any], *, fence: Fence | None, revision: int | None = None
+    ) -> NodeRecord:
+        """Write *changes* (field -> whole new value) and give back the node as it is then.
+
+        With *revision* only if the node still has it, else ``RevisionConflict``. Raises ``NodeNotFound``,
+        ``DuplicateName`` and ``InstanceAssociated``.
+        """
+
+    def delete_node(self, uuid: str, *, fence: Fence | None) -> None:
+        """Delete a node, with its ports."""
+
+    def take_lease(self, uuid: str, *, holder: str, purpose: str, duration: float) -> tuple[Lease, NodeRecord]:
+        """Take a free or expired lease for *duration* seconds; give back the lease and the node, read in one transaction.
+
+        Each lease has a higher epoch than any before it. Raises ``NodeLocked`` and ``NodeNotFound``.
+        """
+
+    def renew_lease(self, fence: Fence, *, duration: float) -> Lease:
+        """Let a lease expire *duration* seconds from now. Raises ``LeaseLost`` when it is no longer held or has expired."""
+
+    def release_lease(self, fence: Fence) -> None:
+        """Give a lease back. When it is no longer held, nothing happens."""
+
+    def create_port(self, port: PortRecord, *, fence: Fence | None) -> PortRecord:
+        """Store a new port. Raises ``MACAlreadyExists`` and ``NodeNotFound``. The fence is that of the port's node."""
+
+    def port(self, ident: str, *, scope: Scope = Scope.ALL) -> PortRecord:
+        """The port with this UUID, MAC address or name. Raises ``PortNotFound``."""
+
+    def ports(self, query: Query, *, scope: Scope = Scope.ALL) -> Sequence[Row]:
+        """A page of ports; ``where`` may name ``node_uuid`` and ``address``."""
+
+    def update_port(
+        self, uuid: str, changes: Mapping[str, Any], *, fence: Fence | None, revision: int | None = None
+    ) -> PortRecord:
+        """Write *changes* to a port."""
+
+    def delete_port(self, uuid: str, *, fence: Fence | None) -> None:
+        """Delete a port."""
+
+    def register_conductor(self, conductor: ConductorRecord) -> ConductorRecord:
+        """Store what a conductor offers, in place of what its host name offered before, with a heartbeat of now."""
+
+    def heartbeat(self, hostname: str, incarnation: str) -> None:
+        """Say that a conductor lives. Raises ``ConductorNotFound`` when another incarnation took its host name."""
+
+    def conductors(self) -> Sequence[ConductorRecord]:
+        """All conductors, by host name."""
+
+    def unregister_conductor(self, hostname: str, incarnation: str) -> None:
+        """Forget a conductor that stops."""

@@ -1,0 +1,152 @@
+"""The contract between bare-metal driver plugins and the services that hold them. Standard library only."""
+
+from baremetal_interfaces.connector import Connector, Endpoint, Fault, TLSOptions
+from baremetal_interfaces.deadline import Deadline
+from baremetal_interfaces.driver import Driver
+from baremetal_interfaces.errors import (
+    AuthenticationFailed,
+    BareMetalError,
+    BMCBusy,
+    BMCUnreachable,
+    Busy,
+    Cancelled,
+    Conflict,
+    DeadlineExceeded,
+    DriverError,
+    Forbidden,
+    InvalidInput,
+    NodeLocked,
+    NotFound,
+    NotSupported,
+    PowerStateFailure,
+    Problem,
+    UnexpectedAnswer,
+)
+from baremetal_interfaces.hardware_type import HardwareType
+from baremetal_interfaces.interface import Interface
+from baremetal_interfaces.kinds.bios import BIOSInterface
+from baremetal_interfaces.kinds.boot import BootInterface
+from baremetal_interfaces.kinds.console import ConsoleInterface
+from baremetal_interfaces.kinds.deploy import DeployInterface
+from baremetal_interfaces.kinds.firmware import FirmwareInterface
+from baremetal_interfaces.kinds.inspect import InspectInterface
+from baremetal_interfaces.kinds.management import (
+    BootModeControl,
+    HealthReport,
+    IndicatorControl,
+    ManagementInterface,
+    NMIControl,
+    SecureBootControl,
+    SensorReport,
+    VirtualMediaControl,
+)
+from baremetal_interfaces.kinds.network import NetworkInterface, NetworkPurpose
+from baremetal_interfaces.kinds.power import PowerInterface, PowerSampling
+from baremetal_interfaces.kinds.raid import RAIDInterface
+from baremetal_interfaces.kinds.rescue import RescueInterface
+from baremetal_interfaces.kinds.storage import StorageInterface
+from baremetal_interfaces.kinds.vendor import Passthru, VendorInterface, passthru
+
+from baremetal_interfaces.node import Node, Port
+from baremetal_interfaces.options import MASK, DriverInfo, Option, option
+from baremetal_interfaces.state import DriverState
+from baremetal_interfaces.steps import Argument, Phase, Step, Wait, step
+from baremetal_interfaces.task import PowerControl, Task
+from baremetal_interfaces.values import (
+    BIOSSetting,
+    BootDevice,
+    BootDeviceSetting,
+    BootMode,
+    ConsoleAccess,
+    FirmwareComponent,
+    Health,
+    IndicatorState,
+    InspectedPort,
+    Inspection,
+    Kind,
+    PowerState,
+    VirtualMediaDevice,
+)
+from baremetal_interfaces.version import CONTRACT_VERSION, is_compatible
+
+__all__ = [
+    "CONTRACT_VERSION",
+    "MASK",
+    "Argument",
+    "AuthenticationFailed",
+    "BIOSInterface",
+    "BIOSSetting",
+    "BMCBusy",
+    "BMCUnreachable",
+    "BareMetalError",
+    "BootDevice",
+    "BootDeviceSetting",
+    "BootInterface",
+    "BootMode",
+    "BootModeControl",
+    "Busy",
+    "Cancelled",
+    "Conflict",
+    "Connector",
+    "ConsoleAccess",
+    "ConsoleInterface",
+    "Deadline",
+    "DeadlineExceeded",
+    "DeployInterface",
+    "Driver",
+    "DriverError",
+    "DriverInfo",
+    "DriverState",
+    "Endpoint",
+    "Fault",
+    "FirmwareComponent",
+    "FirmwareInterface",
+    "Forbidden",
+    "HardwareType",
+    "Health",
+    "HealthReport",
+    "IndicatorControl",
+    "IndicatorState",
+    "InspectInterface",
+    "InspectedPort",
+    "Inspection",
+    "Interface",
+    "InvalidInput",
+    "Kind",
+
+    "ManagementInterface",
+    "NMIControl",
+    "NetworkInterface",
+    "NetworkPurpose",
+    "Node",
+    "NodeLocked",
+    "NotFound",
+    "NotSupported",
+    "Option",
+    "Passthru",
+    "Phase",
+    "Port",
+    "PowerControl",
+    "PowerInterface",
+    "PowerSampling",
+    "PowerState",
+    "PowerStateFailure",
+    "Problem",
+    "RAIDInterface",
+    "RescueInterface",
+    "SecureBootControl",
+    "SensorReport",
+    "Step",
+    "StorageInterface",
+    "TLSOptions",
+    "Task",
+    "UnexpectedAnswer",
+    "VendorInterface",
+    "VirtualMediaControl",
+    "VirtualMediaDevice",
+    "Wait",
+    "is_compatible",
+    "option",
+    "passthru",
+    "step",
+]

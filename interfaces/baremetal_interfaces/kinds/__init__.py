@@ -1,0 +1,1 @@
+"""The thirteen kinds of interface, one module each."""

@@ -1,0 +1,30 @@
+"""Rescue: booting a machine into a system that repairs it."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING
+
+from baremetal_interfaces.interface import Interface
+from baremetal_interfaces.steps import Wait
+from baremetal_interfaces.values import Kind
+
+if TYPE_CHECKING:
+    from baremetal_interfaces.task import Task
+
+
+class RescueInterface(Interface):
+    """Boots into and out of a rescue system."""
+
+    kind = Kind.RESCUE
+
+    @abstractmethod
+    def rescue(self, task: Task) -> Wait | None:
+        """Boot the rescue system."""
+
+    @abstractmethod
+    def unrescue(self, task: Task) -> Wait | None:
+        """Boot the instance again."""
+
+    def clean_up(self, task: Task) -> None:
+        """Leave nothing of a rescue that ended early."""

@@ -1,0 +1,46 @@
+"""A node and its ports as a driver sees them: values to read, never to change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Port:
+    """A network port of a node. *address* is its MAC address."""
+
+    uuid: str
+    address: str
+    pxe_enabled: bool = True
+    local_link_connection: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Node:
+    """The node that a driver works on, as it was when the task began.
+
+    ``driver_info`` is not here: a driver reads it typed, through ``task.info``.
+    """
+
+    uuid: str
+    name: str | None = None
+    driver: str = ""
+    provision_state: str | None = None
+    power_state: str | None = None
+    instance_uuid: str | None = None
+    resource_class: str | None = None
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    instance_info: Mapping[str, Any] = field(default_factory=dict)
+    network_data: Mapping[str, Any] = field(default_factory=dict)
+    raid_config: Mapping[str, Any] = field(default_factory=dict)
+    target_raid_config: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    traits: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """The name where there is one, else the UUID: for messages."""
+        return self.name or self.uuid

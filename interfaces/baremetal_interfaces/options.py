@@ -1,0 +1,219 @@
+"""``driver_info`` as a dataclass: declared once, and help, validation, schema and redaction follow from it."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any, ClassVar, NamedTuple, Self
+
+from baremetal_interfaces.connector import Endpoint
+from baremetal_interfaces.errors import InvalidInput, Problem
+
+MASK = "******"
+"""What stands in for a secret wherever it is shown."""
+
+_KEY = "baremetal_interfaces.option"
+_TRUE = frozenset({"true", "yes", "on", "1", "t", "y"})
+_FALSE = frozenset({"false", "no", "off", "0", "f", "n"})
+_JSON_NAMES: dict[type, str] = {str: "string", int: "integer", float: "number", bool: "boolean", dict: "object"}
+
+
+class Option(NamedTuple):
+    """One declared option, as the runtime and the documentation see it."""
+
+    name: str
+    help: str
+    type: type
+    required: bool
+    default: Any
+    secret: bool
+    choices: tuple[Any, ...]
+    minimum: float | None
+    maximum: float | None
+
+
+def option(
+    help: str,
+    *,
+    default: Any = dataclasses.MISSING,
+    secret: bool = False,
+    choices: Iterable[Any] = (),
+    minimum: float | None = None,
+    maximum: float | None = None,
+) -> Any:
+    """Declare an option of a :class:`DriverInfo`.
+
+    An option without a *default* is required. A *secret* never leaves the conductor: it is masked in answers and
+    scrubbed from errors. *choices*, *minimum* and *maximum* bound the value.
+    """
+    metadata = {_KEY: {"help": help, "secret": secret, "choices": tuple(choices), "minimum": minimum, "maximum": maximum}}
+    return dataclasses.field(default=default, kw_only=True, metadata=metadata, repr=not secret)
+
+
+@cache
+def _options_of(info_type: type[DriverInfo]) -> tuple[Option, ...]:
+    hints = typing.get_type_hints(info_type)
+    return tuple(
+        Option(
+            name=field.name,
+            type=_plain_type(hints[field.name]),
+            required=field.default is dataclasses.MISSING,
+            default=None if field.default is dataclasses.MISSING else field.default,
+            **field.metadata[_KEY],
+        )
+        for field in dataclasses.fields(info_type)
+        if _KEY in field.metadata
+    )
+
+
+def _plain_type(hint: Any) -> type:
+    """The one type behind an annotation such as ``int | None``."""
+    if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
+        hint = next(arg for arg in typing.get_args(hint) if arg is not type(None))
+    return typing.get_origin(hint) or hint
+
+
+@dataclasses.dataclass(frozen=True)
+class DriverInfo:
+    """What a driver has to be told about a machine: subclass it as a frozen dataclass of :func:`option` fields."""
+
+    address_option: ClassVar[str | None] = None
+    """The option that names the BMC; by default the first one whose name ends in ``_address``."""
+
+    @classmethod
+    def options(cls) -> tuple[Option, ...]:
+        """The declared options, in the order of their declaration."""
+        return _options_of(cls)
+
+    @classmethod
+    def secrets(cls) -> frozenset[str]:
+        """The names of the options that are secret."""
+        return frozenset(option.name for option in cls.options() if option.secret)
+
+    @classmethod
+    def problems(cls, raw: Mapping[str, Any]) -> list[Problem]:
+        """Everything that is wrong with *raw*, at once. Options that are not declared are not looked at."""
+        return _parse(cls, raw)[1]
+
+    @classmethod
+    def parse(cls, raw: Mapping[str, Any]) -> Self:
+        """Make an instance of *raw*, the node's ``driver_info``; raise :class:`InvalidInput` with all its problems."""
+        values, problems = _parse(cls, raw)
+        if not problems:
+            info = cls(**values)
+            problems = list(info.check())
+        if problems:
+            raise InvalidInput(problems)
+        return info
+
+    def check(self) -> Iterable[Problem]:
+        """What is wrong between options that are each right. Override it where options depend on one another."""
+        return ()
+
+    def endpoint(self) -> Endpoint:
+        """Where the BMC is. The default reads the options that end in ``_address``, ``_port`` and ``_username``."""
+        return Endpoint(
+            scheme="",
+            host=str(_by_suffix(self, "_address") or ""),
+            port=_by_suffix(self, "_port"),
+            account=_by_suffix(self, "_username"),
+            tls=None,
+        )
+
+
+def _by_suffix(info: DriverInfo, suffix: str) -> Any:
+    if suffix == "_address" and info.address_option:
+        return getattr(info, info.address_option)
+    for opt in info.options():
+        if opt.name.endswith(suffix):
+            return getattr(info, opt.name)
+    return None
+
+
+def _parse(cls: type[DriverInfo], raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
+    values: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for opt in cls.options():
+        if raw.get(opt.name) is None:
+            if opt.required:
+                problems.append(Problem(f"driver_info/{opt.name}", "is required", opt.help))
+            continue
+        try:
+            values[opt.name] = _checked(opt, _convert(opt, raw[opt.name]))
+        except ValueError as exc:
+            problems.append(Problem(f"driver_info/{opt.name}", _said(opt, raw[opt.name]), str(exc)))
+    return values, problems
+
+
+def _said(opt: Option, value: Any) -> str:
+    """What was given, unless it is a secret."""
+    return "is not valid" if opt.secret else f"{value!r} is not valid"
+
+
+def _convert(opt: Option, value: Any) -> Any:
+    """Read *value* as the option's type. Clients send numbers and booleans as text, too."""
+    if opt.type is bool:
+        return _boolean(value)
+    if opt.type in (int, float) and isinstance(value, str | int | float) and not isinstance(value, bool):
+        try:
+            return opt.type(value)
+        except ValueError:
+            raise ValueError(f"it has to be a number ({_JSON_NAMES[opt.type]})") from None
+    if isinstance(value, opt.type):
+        return value
+    if opt.type is str and isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    raise ValueError(f"it has to be of type {_JSON_NAMES.get(opt.type, opt.type.__name__)}")
+
+
+def _boolean(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    text = str(value).strip().lower()
+    if text in _TRUE or text in _FALSE:
+        return text in _TRUE
+    raise ValueError("it has to be true or false")
+
+
+def _checked(opt: Option, value: Any) -> Any:
+    if opt.type is str and opt.required and not value:
+        raise ValueError("it must not be empty")
+    if opt.choices and value not in opt.choices:
+        raise ValueError("it has to be one of " + ", ".join(map(str, opt.choices)))
+    if opt.minimum is not None and value < opt.minimum:
+        raise ValueError(f"it has to be at least {opt.minimum:g}")
+    if opt.maximum is not None and value > opt.maximum:
+        raise ValueError(f"it has to be at most {opt.maximum:g}")
+    return value
+
+
+def schema(info_types: Iterable[type[DriverInfo]]) -> dict[str, Any]:
+    """The JSON schema of a ``driver_info`` that several interfaces read."""
+    options = {opt.name: opt for info_type in info_types for opt in info_type.options()}
+    return {
+        "type": "object",
+        "properties": {opt.name: _option_schema(opt) for opt in options.values()},
+        "required": sorted(opt.name for opt in options.values() if opt.required),
+    }
+
+
+def _option_schema(opt: Option) -> dict[str, Any]:
+    described: dict[str, Any] = {"type": _JSON_NAMES.get(opt.type, "string"), "description": opt.help}
+    if opt.choices:
+        described["enum"] = list(opt.choices)
+    if opt.minimum is not None:
+        described["minimum"] = opt.minimum
+    if opt.maximum is not None:
+        described["maximum"] = opt.maximum
+    if opt.secret:
+        described["writeOnly"] = True
+    return described
+
+
+def redact(info_types: Iterable[type[DriverInfo]], raw: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of *raw* in which each declared secret is masked."""
+    secret = frozenset().union(*(info_type.secrets() for info_type in info_types))
+    return {name: MASK if name in secret and value is not None else value for name, value in raw.items()}
