@@ -46,7 +46,7 @@ from baremetal_interfaces.kinds.raid import RAIDInterface
 from baremetal_interfaces.kinds.rescue import RescueInterface
 from baremetal_interfaces.kinds.storage import StorageInterface
 from baremetal_interfaces.kinds.vendor import Passthru, VendorInterface, passthru
-
+from baremetal_interfaces.local import LocalTask
 from baremetal_interfaces.node import Node, Port
 from baremetal_interfaces.options import MASK, DriverInfo, Option, option
 from baremetal_interfaces.state import DriverState
@@ -113,7 +113,7 @@ __all__ = [
     "Interface",
     "InvalidInput",
     "Kind",
-
+    "LocalTask",
     "ManagementInterface",
     "NMIControl",
     "NetworkInterface",
