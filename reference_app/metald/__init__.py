@@ -1,0 +1,1 @@
+"""metald: the reference host application of baremetal-sdk."""

@@ -1,0 +1,15 @@
+"""The whole of metald as a host application: a conductor, and the Bare Metal API in front of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from baremetal_sdk import APIServer, Conductor, ConductorConfig, bare_metal_api
+
+
+def run(config: ConductorConfig, ready: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT, then drain and give the leases back. *ready* is told the URL once requests are answered."""
+    conductor = Conductor(config)
+    server = APIServer(bare_metal_api(conductor), config.api)
+    conductor.add(server)
+    conductor.run(ready=lambda: ready(server.url))

@@ -1,0 +1,74 @@
+"""The command line. Nothing heavy is imported before it is known what is wanted."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from metald import guard
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command that *arguments* (by default the process's own) name; give back the exit code."""
+    guard.refuse()
+    chosen = parser().parse_args(arguments)
+    command = {"serve": _serve, "demo": _demo}[chosen.command]
+    try:
+        return command(chosen)
+    except KeyboardInterrupt:
+        return 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of the command line."""
+    top = argparse.ArgumentParser(prog="metald", description="A bare-metal service in one process.")
+    top.add_argument("--version", action="version", version=f"metald {version('metald')}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_serve(commands.add_parser("serve", help="serve the Bare Metal API and drive machines, in this process"))
+    _add_demo(commands.add_parser("demo", help="start a service and simulated machines, and take the machines through a life"))
+    return top
+
+
+def _add_serve(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("--config-file", metavar="FILE", type=Path, action="append", default=[], help="configuration; a later one overrides")
+    add("--state-dir", metavar="DIR", type=Path, help="database, keys and lock (default: $XDG_STATE_HOME/metald)")
+    add("--host", metavar="ADDRESS", help="address to listen on, in place of [api] host_ip")
+    add("--port", metavar="PORT", type=_port, help="TCP port to listen on, in place of [api] port; 0: a free one")
+    add("--debug", action="store_true", help="log at level DEBUG")
+
+
+def _add_demo(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("--machines", metavar="N", type=_machines, default=4, help="machines to simulate, 1 to 64 (default: 4)")
+    add("--keep", action="store_true", help="stay up at the end, with the machines available")
+    add("--json", action="store_true", help="print one JSON object per line, for programs")
+
+
+def _port(text: str) -> int:
+    return _number(text, 0, 65535)
+
+
+def _machines(text: str) -> int:
+    return _number(text, 1, 64)
+
+
+def _number(text: str, least: int, most: int) -> int:
+    if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from {least} to {most}")
+    return int(text)
+
+
+def _serve(chosen: argparse.Namespace) -> int:
+    from metald.serve import serve
+    from metald.settings import ServeOptions
+
+    return serve(ServeOptions(chosen.config_file, chosen.state_dir, chosen.host, chosen.port, chosen.debug))
+
+
+def _demo(chosen: argparse.Namespace) -> int:
+    from metald.demo import demo
+
+    return demo(machines=chosen.machines, keep=chosen.keep, json_lines=chosen.json)

@@ -1,0 +1,62 @@
+"""``metald serve``: the all-in-one service in one process."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from baremetal_interfaces import BareMetalError
+from baremetal_sdk.config import unknown_options
+from baremetal_sdk.errors import ConfigurationError
+from metald.app import run
+from metald.settings import ServeOptions, load
+from metald.state import StateError, default_directory, held
+
+LOG = logging.getLogger("metald")
+
+FAILED = 1
+"""Exit code: it cannot serve, and the reason is on stderr."""
+
+MISCONFIGURED = 2
+"""Exit code: the command line or the configuration is wrong."""
+
+
+def serve(options: ServeOptions) -> int:
+    """Serve until a signal; give back the exit code."""
+    _start_logging(options.debug)
+    directory = options.state_dir or default_directory(os.environ)
+    try:
+        with held(directory.absolute()) as state:
+            config = load(options, state)
+            logging.getLogger().setLevel(logging.DEBUG if config.debug else logging.INFO)
+            _say_what_has_no_meaning(options.config_files)
+            run(config, _announce)
+    except ConfigurationError as exc:
+        return _failed(str(exc), MISCONFIGURED)
+    except (BareMetalError, StateError, OSError) as exc:
+        return _failed(str(exc), FAILED)
+    return 0
+
+
+def _start_logging(debug: bool) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(level=logging.DEBUG if debug else logging.INFO, handlers=[handler])
+
+
+def _say_what_has_no_meaning(files: Sequence[Path]) -> None:
+    for option in unknown_options(files):
+        LOG.warning("%s has no meaning here and is ignored", option)
+
+
+def _announce(url: str) -> None:
+    """The line that scripts wait for."""
+    print(f"metald ready: {url}", flush=True)
+
+
+def _failed(reason: str, code: int) -> int:
+    print(f"metald: {reason}", file=sys.stderr, flush=True)
+    return code

@@ -1,0 +1,47 @@
+"""The distribution baremetal-sdk: the runtime."""
+
+from pathlib import Path
+
+from setuptools import setup
+
+PACKAGES = [
+    "baremetal_sdk",
+    "baremetal_sdk.api",
+    "baremetal_sdk.builtin",
+    "baremetal_sdk.rpc",
+    "baremetal_sdk.services",
+    "baremetal_sdk.store",
+]
+
+setup(
+    name="baremetal-sdk",
+    version="0.1.0",
+    description="Bare-metal management as a library: a conductor, its store and the Bare Metal API inside a service of your own",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license_expression="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.11,<3.14",
+    packages=PACKAGES,
+    package_dir={"": "."},
+    package_data={"baremetal_sdk": ["py.typed"]},
+    install_requires=[
+        "baremetal-interfaces>=0.1.0,<0.2",
+        "alembic>=1.13,<2",
+        "cheroot>=11.1.2,<12",
+        "cryptography>=42,<51",
+        "oslo.config>=9.6,<11",
+        "SQLAlchemy>=2.0.30,<2.1",
+        "stevedore>=5.3,<6",
+        "WebOb>=1.8.9,<2",
+    ],
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Environment :: OpenStack",
+        "Intended Audience :: Developers",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3",
+        "Topic :: System :: Systems Administration",
+        "Typing :: Typed",
+    ],
+)
