@@ -53,5 +53,5 @@ class VendorInterface(Interface):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        declared = (getattr(getattr(cls, name), _ATTRIBUTE, None) for name in dir(cls))
+        declared = (getattr(getattr(cls, name, None), _ATTRIBUTE, None) for name in dir(cls))
         cls.passthrus = {one.name: one for one in declared if one is not None}
