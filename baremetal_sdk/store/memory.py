@@ -1,0 +1,247 @@
+"""A store in the memory of the process: for tests, and for hosts that bring their own record of what there is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from threading import Lock
+from typing import Any
+
+from baremetal_sdk.clock import Clock, SystemClock
+from baremetal_sdk.store.fields import CONDUCTOR_FIELDS, LEASE_FIELDS, NODE_FIELDS, PORT_FIELDS, require_uuid
+from baremetal_sdk.store.idents import node_key, port_key
+from baremetal_sdk.store.leases import (
+    expiry,
+    is_held,
+    is_held_under,
+    lease_lost,
+    lease_of,
+    node_locked,
+    require_fence_of,
+    require_no_fence,
+    require_revision,
+    require_writable,
+)
+from baremetal_sdk.store.memory_table import MemoryTable, Stored
+from baremetal_sdk.store.query import NodeQuery, Query, Row, Scope
+from baremetal_sdk.store.records import ConductorRecord, Fence, Lease, NodeRecord, PortRecord
+from baremetal_sdk.store.refusals import conductor_not_found, node_not_found, port_not_found
+
+_NO_LEASE = dict.fromkeys(LEASE_FIELDS)
+
+
+class MemoryStore:
+    """The ``Store`` protocol in memory. One lock guards all of it; what is given out is the caller's own.
+
+    Closing keeps what is stored: it is gone with the object.
+    """
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self._lock = Lock()
+        self._nodes = MemoryTable(NODE_FIELDS)
+        self._ports = MemoryTable(PORT_FIELDS)
+        self._conductors: dict[str, Stored] = {}
+
+    def open(self) -> None:
+        """Nothing is needed."""
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    # Nodes
+
+    def create_node(self, node: NodeRecord, *, fence: Fence | None) -> NodeRecord:
+        """Store a new node."""
+        require_no_fence(fence)
+        require_uuid("uuid", node.uuid)
+        new = {"created_at": self._clock.now(), "updated_at": None, "epoch": 0, "revision": 0, **_NO_LEASE}
+        stored = {**NODE_FIELDS.stored(node), **new}
+        with self._lock:
+            self._nodes.insert(stored)
+        return NODE_FIELDS.record(stored)
+
+    def node(self, ident: str, *, scope: Scope = Scope.ALL) -> NodeRecord:
+        """The node with this UUID or name."""
+        with self._lock:
+            stored = self._nodes.find(*node_key(ident))
+        if stored is None or not _is_visible(stored, scope):
+            raise node_not_found(ident)
+        return NODE_FIELDS.record(stored)
+
+    def nodes(self, query: NodeQuery, *, scope: Scope = Scope.ALL) -> Sequence[Row]:
+        """A page of nodes."""
+        with self._lock:
+            return self._nodes.page(query, lambda node: _is_visible(node, scope), lambda node: _matches(node, query))
+
+    def update_node(
+        self, uuid: str, changes: Mapping[str, Any], *, fence: Fence | None, revision: int | None = None
+    ) -> NodeRecord:
+        """Write *changes* and give back the node as it is then."""
+        require_fence_of(uuid, fence)
+        stored_changes = NODE_FIELDS.changes(changes)
+        with self._lock:
+            node = self._writable_node(uuid, fence)
+            require_revision("node", uuid, node["revision"], revision)
+            stored = self._changed(node, stored_changes)
+            self._nodes.replace(stored)
+        return NODE_FIELDS.record(stored)
+
+    def delete_node(self, uuid: str, *, fence: Fence | None) -> None:
+        """Delete a node, with its ports."""
+        require_fence_of(uuid, fence)
+        with self._lock:
+            self._writable_node(uuid, fence)
+            self._nodes.delete(uuid)
+            for port in self._ports.where("node_uuid", uuid):
+                self._ports.delete(port["uuid"])
+
+    def _existing_node(self, uuid: str) -> Stored:
+        node = self._nodes.get(uuid)
+        if node is None:
+            raise node_not_found(uuid)
+        return node
+
+    def _writable_node(self, uuid: str, fence: Fence | None) -> Stored:
+        node = self._existing_node(uuid)
+        require_writable(node, fence, self._clock.now())
+        return node
+
+    def _changed(self, stored: Stored, changes: Mapping[str, Any]) -> dict[str, Any]:
+        return {**stored, **changes, "updated_at": self._clock.now(), "revision": stored["revision"] + 1}
+
+    # Leases
+
+    def take_lease(self, uuid: str, *, holder: str, purpose: str, duration: float) -> tuple[Lease, NodeRecord]:
+        """Take a free or expired lease, and read the node under it."""
+        held = {"lease_holder": NODE_FIELDS.by_name["lease_holder"].stored(holder)}
+        held["lease_purpose"] = NODE_FIELDS.by_name["lease_purpose"].stored(purpose)
+        with self._lock:
+            now = self._clock.now()
+            node = self._existing_node(uuid)
+            if is_held(node, now):
+                raise node_locked(node, now)
+            times = {"lease_since": now, "lease_expires_at": expiry(now, duration)}
+            stored = {**node, **held, **times, "epoch": node["epoch"] + 1}
+            self._nodes.replace(stored)
+        return lease_of(stored), NODE_FIELDS.record(stored)
+
+    def renew_lease(self, fence: Fence, *, duration: float) -> Lease:
+        """Let a lease expire *duration* seconds from now."""
+        with self._lock:
+            now = self._clock.now()
+            node = self._nodes.get(fence.node_uuid)
+            if node is None or not is_held_under(node, fence, now):
+                raise lease_lost(fence)
+            stored = {**node, "lease_expires_at": expiry(now, duration)}
+            self._nodes.replace(stored)
+        return lease_of(stored)
+
+    def release_lease(self, fence: Fence) -> None:
+        """Give a lease back."""
+        with self._lock:
+            node = self._nodes.get(fence.node_uuid)
+            if node is not None and node["lease_holder"] == fence.holder and node["epoch"] == fence.epoch:
+                self._nodes.replace({**node, **_NO_LEASE})
+
+    # Ports
+
+    def create_port(self, port: PortRecord, *, fence: Fence | None) -> PortRecord:
+        """Store a new port of a node."""
+        require_fence_of(port.node_uuid, fence)
+        require_uuid("uuid", port.uuid)
+        stored = {**PORT_FIELDS.stored(port), "created_at": self._clock.now(), "updated_at": None, "revision": 0}
+        with self._lock:
+            self._writable_node(port.node_uuid, fence)
+            self._ports.insert(stored)
+        return PORT_FIELDS.record(stored)
+
+    def port(self, ident: str, *, scope: Scope = Scope.ALL) -> PortRecord:
+        """The port with this UUID, MAC address or name."""
+        with self._lock:
+            stored = self._ports.find(*port_key(ident))
+            if stored is None or not self._is_port_visible(stored, scope):
+                raise port_not_found(ident)
+        return PORT_FIELDS.record(stored)
+
+    def ports(self, query: Query, *, scope: Scope = Scope.ALL) -> Sequence[Row]:
+        """A page of ports."""
+        with self._lock:
+            return self._ports.page(query, lambda port: self._is_port_visible(port, scope), lambda port: True)
+
+    def update_port(
+        self, uuid: str, changes: Mapping[str, Any], *, fence: Fence | None, revision: int | None = None
+    ) -> PortRecord:
+        """Write *changes* to a port and give it back as it is then."""
+        stored_changes = PORT_FIELDS.changes(changes)
+        with self._lock:
+            port = self._writable_port(uuid, fence)
+            require_revision("port", uuid, port["revision"], revision)
+            stored = self._changed(port, stored_changes)
+            self._ports.replace(stored)
+        return PORT_FIELDS.record(stored)
+
+    def delete_port(self, uuid: str, *, fence: Fence | None) -> None:
+        """Delete a port."""
+        with self._lock:
+            self._writable_port(uuid, fence)
+            self._ports.delete(uuid)
+
+    def _writable_port(self, uuid: str, fence: Fence | None) -> Stored:
+        port = self._ports.get(uuid)
+        if port is None:
+            raise port_not_found(uuid)
+        require_fence_of(port["node_uuid"], fence)
+        self._writable_node(port["node_uuid"], fence)
+        return port
+
+    def _is_port_visible(self, port: Stored, scope: Scope) -> bool:
+        return scope.project is None or _is_visible(self._existing_node(port["node_uuid"]), scope)
+
+    # Conductors
+
+    def register_conductor(self, conductor: ConductorRecord) -> ConductorRecord:
+        """Store what a conductor offers, with a heartbeat of now."""
+        stored = CONDUCTOR_FIELDS.stored(conductor)
+        with self._lock:
+            now = self._clock.now()
+            before = self._conductors.get(conductor.hostname)
+            created_at = now if before is None else before["created_at"]
+            stored.update(heartbeat_at=now, updated_at=now, created_at=created_at)
+            self._conductors[conductor.hostname] = stored
+        return CONDUCTOR_FIELDS.record(stored)
+
+    def heartbeat(self, hostname: str, incarnation: str) -> None:
+        """Say that a conductor lives."""
+        with self._lock:
+            stored = self._conductors.get(hostname)
+            if stored is None or stored["incarnation"] != incarnation:
+                raise conductor_not_found(hostname, incarnation)
+            self._conductors[hostname] = {**stored, "heartbeat_at": self._clock.now()}
+
+    def conductors(self) -> Sequence[ConductorRecord]:
+        """All conductors, by host name."""
+        with self._lock:
+            stored = [self._conductors[hostname] for hostname in sorted(self._conductors)]
+        return [CONDUCTOR_FIELDS.record(each) for each in stored]
+
+    def unregister_conductor(self, hostname: str, incarnation: str) -> None:
+        """Forget a conductor that stops; another incarnation of it stays."""
+        with self._lock:
+            stored = self._conductors.get(hostname)
+            if stored is not None and stored["incarnation"] == incarnation:
+                del self._conductors[hostname]
+
+
+def _is_visible(node: Stored, scope: Scope) -> bool:
+    return scope.project is None or scope.project in (node["owner"], node["lessee"])
+
+
+def _matches(node: Stored, query: NodeQuery) -> bool:
+    """Whether a node is what the query says beyond equality. Letters of a description match in either case."""
+    text = query.description_contains
+    return (
+        (query.associated is None or query.associated == (node["instance_uuid"] is not None))
+        and (query.sharded is None or query.sharded == (node["shard"] is not None))
+        and (query.include_children or node["parent_node"] is None)
+        and (text is None or text.lower() in (node["description"] or "").lower())
+    )
