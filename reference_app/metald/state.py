@@ -46,7 +46,7 @@ def held(directory: Path) -> Iterator[Path]:
 def _check(directory: Path) -> None:
     """Credentials lie here, so nobody else may put a file of theirs in place of ours."""
     if directory.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise StateError(f"others can write to the state directory {directory}: run chmod go-w on it, or choose another --state-dir")
+        raise StateError(f"others can write to the state directory {directory}: chmod go-w it, or choose another --state-dir")
 
 
 def _lock(descriptor: int, directory: Path) -> None:
