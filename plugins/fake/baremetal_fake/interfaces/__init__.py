@@ -1,0 +1,1 @@
+"""The interfaces of fake-hardware, one module for each kind."""

@@ -1,0 +1,1 @@
+"""Simulated machines reached as Redfish BMCs on loopback."""
