@@ -65,7 +65,7 @@ def node_locked(node: Mapping[str, Any], now: datetime) -> NodeLocked:
     since, until = _moment(node["lease_since"]), _moment(node["lease_expires_at"])
     remaining = (node["lease_expires_at"] - now).total_seconds()
     return NodeLocked(
-        f"node {node['uuid']} is locked by {holder.partition('/')[0]} for {purpose!r} since {since} (until {until})",
+        f"node {node['uuid']} is locked by {holder.rpartition('/')[0] or holder} for {purpose!r} since {since} (until {until})",
         retry_after=min(max(remaining, 1.0), _LONGEST_RETRY),
         node=node["uuid"],
         holder=holder,

@@ -1,0 +1,135 @@
+"""How credentials are kept: sealed, so that whoever reads the database or a backup of it does not have them."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from baremetal_sdk.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from cryptography.fernet import MultiFernet
+
+
+class SecretBox(Protocol):
+    """Seals secrets (name -> value). *context*, a node's UUID, is bound in: a seal opens for that node alone."""
+
+    def seal(self, mapping: Mapping[str, str], context: str) -> bytes:
+        """What can be stored in place of these secrets."""
+
+    def unseal(self, sealed: bytes, context: str) -> dict[str, str]:
+        """The secrets again. Raises ``ConfigurationError`` for another key or another context."""
+
+
+class FernetBox:
+    """Seals with the key in a file, which is made (mode 0600) where it is missing.
+
+    The file holds one Fernet key to a line. The first one seals; all of them open, so that a key is changed by putting
+    a new one before it. Raises ``ConfigurationError`` when the file cannot be read or holds something else.
+    """
+
+    def __init__(self, key_file: str | Path) -> None:
+        self._path = Path(key_file)
+        self._fernet = self._load()
+
+    def __repr__(self) -> str:
+        return f"FernetBox({str(self._path)!r})"
+
+    def seal(self, mapping: Mapping[str, str], context: str) -> bytes:
+        """What can be stored in place of these secrets."""
+        return self._fernet.encrypt(_packed(mapping, context))
+
+    def unseal(self, sealed: bytes, context: str) -> dict[str, str]:
+        """The secrets again."""
+        from cryptography.fernet import InvalidToken
+
+        try:
+            packed = self._fernet.decrypt(sealed)
+        except InvalidToken:
+            raise ConfigurationError(
+                f"the credentials of node {context} were not sealed with a key in {self._path}, or are damaged: "
+                "give back the key file that they were sealed with, or set the credentials of the node again"
+            ) from None
+        return _unpacked(packed, context)
+
+    def _load(self) -> MultiFernet:
+        from cryptography.fernet import Fernet, MultiFernet
+
+        try:
+            if not self._path.exists():
+                _create_exclusively(self._path, Fernet.generate_key() + b"\n")
+            keys = self._path.read_bytes().split()
+        except OSError as exc:
+            raise self._unusable(exc.strerror or type(exc).__name__) from exc
+        try:
+            return MultiFernet([Fernet(key) for key in keys])
+        except ValueError:
+            # The reason that the library gives could quote the key.
+            raise self._unusable("it does not hold Fernet keys (32 bytes in URL-safe base64), one to a line") from None
+
+    def _unusable(self, reason: str) -> ConfigurationError:
+        return ConfigurationError(f"[database] secret_key_file: {self._path} cannot be used: {reason}")
+
+
+class PlainBox:
+    """Seals nothing: for secrets that never leave the memory of the process. They are kept out of what is printed."""
+
+    def seal(self, mapping: Mapping[str, str], context: str) -> bytes:
+        """The secrets, as bytes."""
+        return _Unprinted(_packed(mapping, context))
+
+    def unseal(self, sealed: bytes, context: str) -> dict[str, str]:
+        """The secrets again."""
+        return _unpacked(sealed, context)
+
+
+class _Unprinted(bytes):
+    """Bytes that a representation does not show."""
+
+    def __repr__(self) -> str:
+        return "<secrets>"
+
+    __str__ = __repr__
+
+
+def _packed(mapping: Mapping[str, str], context: str) -> bytes:
+    return json.dumps({"context": context, "secrets": dict(mapping)}).encode()
+
+
+def _unpacked(packed: bytes, context: str) -> dict[str, str]:
+    content = json.loads(packed)
+    if content["context"] != context:
+        raise ConfigurationError(
+            f"the credentials that are stored with node {context} were sealed for another node: set those of the node again"
+        )
+    found: dict[str, str] = content["secrets"]
+    return found
+
+
+def _create_exclusively(path: Path, content: bytes) -> None:
+    """Make a file whole or not at all; where another process made it meanwhile, that one stays."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        draft.unlink()
+    _sync_directory(path.parent)
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
