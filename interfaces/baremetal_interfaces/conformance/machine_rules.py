@@ -1,0 +1,76 @@
+"""Rules that are seen on the machine: power and boot device."""
+
+from __future__ import annotations
+
+from baremetal_interfaces.conformance.outcome import NotOffered, Violation, demand
+from baremetal_interfaces.conformance.subject import Subject
+from baremetal_interfaces.errors import BareMetalError
+from baremetal_interfaces.values import BootDevice, BootDeviceSetting, Kind, PowerState
+
+_OBSERVABLE = (PowerState.ON, PowerState.OFF, PowerState.UNKNOWN)
+
+
+def power_state_is_read(subject: Subject) -> None:
+    """get_power_state gives ON, OFF or UNKNOWN, as a PowerState."""
+    _ = subject.power
+    state = subject.task().call(Kind.POWER, "get_power_state")
+    demand(isinstance(state, PowerState) and state in _OBSERVABLE, f"get_power_state gives {state!r}")
+
+
+def declared_power_states_are_reached(subject: Subject) -> None:
+    """Every declared power state is reached from on, and what the BMC says afterwards confirms it."""
+    declared = subject.power.supported_states
+    with subject.power_left_as_found():
+        for state in (one for one in PowerState if one in declared):
+            for wanted in (PowerState.ON, state):
+                _change(subject, wanted)
+
+
+def power_commands_may_be_repeated(subject: Subject) -> None:
+    """Switching on what is on and off what is off is no error."""
+    _ = subject.power
+    with subject.power_left_as_found():
+        for state in (PowerState.ON, PowerState.OFF):
+            _change(subject, state)
+            error = _error(subject, state)
+            demand(error is None, f"the machine has reached {state.value!r}, and asking for it again fails: {error}")
+
+
+def boot_devices_are_set_and_read_back(subject: Subject) -> None:
+    """Every supported boot device can be set, once and persistently, and is read back as it was set."""
+    _ = subject.management
+    devices = subject.task().call(Kind.MANAGEMENT, "get_supported_boot_devices")
+    if not devices:
+        raise NotOffered("the management interface sets no boot devices")
+    with subject.boot_device_left_as_found():
+        for device in sorted(devices):
+            for persistent in (True, False):
+                _set_and_read_back(subject, device, persistent)
+
+
+def _set_and_read_back(subject: Subject, device: BootDevice, persistent: bool) -> None:
+    wanted = f"{device}, {'every time' if persistent else 'once'}"
+    try:
+        subject.task().call(Kind.MANAGEMENT, "set_boot_device", device, persistent=persistent)
+        found = subject.task().call(Kind.MANAGEMENT, "get_boot_device")
+    except BareMetalError as exc:
+        raise Violation(f"{device} is a supported boot device, and setting it ({wanted}) fails: {exc}") from None
+    demand(isinstance(found, BootDeviceSetting), f"get_boot_device gives {found!r}, not a BootDeviceSetting")
+    demand(found.device == device, f"the boot device was set to {wanted}, and {found.device} is read back")
+    told = found.persistent is None or found.persistent == persistent
+    demand(told, f"the boot device was set to {wanted}, and persistent={found.persistent} is read back")
+
+
+def _change(subject: Subject, state: PowerState) -> None:
+    try:
+        subject.task().power.set(state)
+    except BareMetalError as exc:
+        raise Violation(f"{state.value!r} is declared and was not reached: {exc}") from None
+
+
+def _error(subject: Subject, state: PowerState) -> BareMetalError | None:
+    try:
+        subject.task().call(Kind.POWER, "set_power_state", state)
+    except BareMetalError as exc:
+        return exc
+    return None
