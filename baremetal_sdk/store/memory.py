@@ -143,6 +143,14 @@ class MemoryStore:
             if node is not None and node["lease_holder"] == fence.holder and node["epoch"] == fence.epoch:
                 self._nodes.replace({**node, **_NO_LEASE})
 
+    def expire_leases(self, holder: str) -> int:
+        """Let every lease of a dead holder expire now."""
+        with self._lock:
+            held = self._nodes.where("lease_holder", holder)
+            for node in held:
+                self._nodes.replace({**node, **_NO_LEASE})
+        return len(held)
+
     # Ports
 
     def create_port(self, port: PortRecord, *, fence: Fence | None) -> PortRecord:

@@ -61,6 +61,9 @@ class Store(Protocol):
     def release_lease(self, fence: Fence) -> None:
         """Give a lease back. When it is no longer held, nothing happens."""
 
+    def expire_leases(self, holder: str) -> int:
+        """Let every lease of *holder*, who is known to be dead, expire now; give back how many there were."""
+
     def create_port(self, port: PortRecord, *, fence: Fence | None) -> PortRecord:
         """Store a new port. Raises ``MACAlreadyExists`` and ``NodeNotFound``. The fence is that of the port's node."""
 

@@ -1,0 +1,100 @@
+"""What a conductor is made of while it runs, put together in one place from what was handed in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from baremetal_sdk.bmc import BMCAccess
+from baremetal_sdk.clock import Clock
+from baremetal_sdk.config import ConductorConfig
+from baremetal_sdk.drivers import Drivers
+from baremetal_sdk.errors import ConfigurationError
+from baremetal_sdk.lease import Leases, new_holder
+from baremetal_sdk.membership import Membership
+from baremetal_sdk.plugins import Plugins, discover
+from baremetal_sdk.pool import ElasticPool, LaneLimits
+from baremetal_sdk.power_sync import PowerSync
+from baremetal_sdk.recovery import Recovery
+from baremetal_sdk.rpc.none import InProcess
+from baremetal_sdk.rpc.registry import Registry
+from baremetal_sdk.services.drivers import DriverCatalogue
+from baremetal_sdk.services.management import Management
+from baremetal_sdk.services.nodes import Nodes
+from baremetal_sdk.services.ports import Ports
+from baremetal_sdk.services.power import Power
+from baremetal_sdk.services.provisioning import Provisioning, Resuming
+from baremetal_sdk.services.work import Works
+from baremetal_sdk.store.factory import open_store
+from baremetal_sdk.store.protocol import Store
+from baremetal_sdk.store.secrets import FernetBox, PlainBox, SecretBox
+from baremetal_sdk.task import Tasks, TaskServices
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the host application hands to a conductor; what is None the conductor makes itself."""
+
+    store: Store | None = None
+    plugins: Plugins | None = None
+    secrets: SecretBox | None = None
+    pool: ElasticPool | None = None
+
+
+class Assembly:
+    """The parts of one conductor. Drivers come first: without any, nothing else needs to be opened."""
+
+    def __init__(self, config: ConductorConfig, clock: Clock, given: Given) -> None:
+        options = config.conductor
+        self.drivers = Drivers(given.plugins or discover(), config)
+        if not self.drivers.names():
+            raise ConfigurationError("no hardware type can be used: " + _reasons(self.drivers))
+        secrets = given.secrets or _secret_box(config, given.store)
+        self.store: Store = given.store or open_store(config.database.connection, clock=clock)
+        self.pool = given.pool or _pool(options.workers_pool_size)
+        holder = new_holder(config.hostname)
+        self.leases = Leases(self.store, holder, options.lease_duration)
+        self.bmc = BMCAccess(clock)
+        self.tasks = Tasks(TaskServices(self.store, self.drivers, self.bmc, self.leases, secrets, options, clock))
+        works = Works(self.store)
+        works.resuming = Resuming(self.tasks, self.pool["provisioning"], works)
+        self.recovery = Recovery(self.store, self.tasks, self.pool["provisioning"], works.resuming, options, clock)
+        self.power_sync = PowerSync(self.store, self.tasks, self.pool["power"], clock, options.power_state_sync_max_retries)
+        self.membership = Membership(self.store, self.drivers, config.hostname, holder.rpartition("/")[2], config.conductor_group)
+        self.registry = Registry()
+        self.rpc = InProcess(self.registry, self.pool["requests"])
+        services: Sequence[object] = (
+            Nodes(self.store, self.tasks, self.drivers, secrets, allow_deleting_available=options.allow_deleting_available_nodes),
+            Ports(self.store),
+            Power(self.tasks, self.pool["requests"]),
+            Management(self.tasks, self.pool["requests"]),
+            Provisioning(self.tasks, self.pool["provisioning"], works),
+            DriverCatalogue(self.drivers),
+        )
+        for service in services:
+            self.registry.add(service)
+
+
+def _pool(size: int) -> ElasticPool:
+    """Lanes by what must not wait for what: heartbeats for nothing, a client's power action not for a hundred deployments."""
+    few = max(1, size // 10)
+    lanes: Mapping[str, LaneLimits] = {
+        "heartbeat": LaneLimits(reserved=1, cap=2, queue=16),
+        "periodic": LaneLimits(reserved=1, cap=max(2, few), queue=100),
+        "requests": LaneLimits(reserved=1 if size < 10 else few, queue=1000),
+        "provisioning": LaneLimits(reserved=0 if size < 10 else few, cap=max(1, size - few), queue=2000),
+        "power": LaneLimits(cap=max(1, min(64, size // 3)), queue=20_000),
+    }
+    return ElasticPool(size, lanes, name="conductor")
+
+
+def _secret_box(config: ConductorConfig, store: Store | None) -> SecretBox:
+    if config.database.secret_key_file is not None:
+        return FernetBox(config.database.secret_key_file)
+    if store is None and config.database.connection is not None:
+        raise ConfigurationError("[database] secret_key_file: is needed with a database, to encrypt the credentials in it; name a file, it will be made")
+    return PlainBox()
+
+
+def _reasons(drivers: Drivers) -> str:
+    return "; ".join(f"{failure.name} ({failure.group}): {failure.reason}" for failure in drivers.failures) or "no plugin is installed"

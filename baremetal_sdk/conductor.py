@@ -1,0 +1,245 @@
+"""The conductor: what a host application makes, adds to, starts and stops. The one place that knows in which order."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Self
+
+from baremetal_interfaces import Deadline
+from baremetal_sdk.assembly import Assembly, Given
+from baremetal_sdk.clock import Clock, SystemClock
+from baremetal_sdk.config import ConductorConfig
+from baremetal_sdk.drivers import Drivers
+from baremetal_sdk.periodic import Periodic, periodics_of
+from baremetal_sdk.plugins import Plugins
+from baremetal_sdk.pool import ElasticPool
+from baremetal_sdk.rpc.client import RPCClient
+from baremetal_sdk.rpc.registry import methods_of
+from baremetal_sdk.runnable import Phase, Runnable
+from baremetal_sdk.store.protocol import Store
+from baremetal_sdk.store.query import NodeQuery, Row
+from baremetal_sdk.store.secrets import SecretBox
+from baremetal_sdk.task import NodeTask
+
+LOG = logging.getLogger(__name__)
+_LAST_WORD = 0.2
+"""The share of the time to stop in which tasks that still run have been told to."""
+_SESSIONS = 5.0
+"""Seconds for logging out of all BMCs at the end."""
+
+
+class Conductor:
+    """Drives the nodes of a store. Everything is handed in; nothing is global, and nothing happens before :meth:`start`.
+
+    *store* defaults to the one of ``[database] connection`` (in memory without one), *plugins* to what is installed.
+    With *sole_owner* the caller vouches that no other process uses the store: leases of conductors that died are then void
+    at once, and not only when they expire.
+    """
+
+    def __init__(
+        self,
+        config: ConductorConfig | None = None,
+        *,
+        store: Store | None = None,
+        plugins: Plugins | None = None,
+        secrets: SecretBox | None = None,
+        pool: ElasticPool | None = None,
+        clock: Clock | None = None,
+        sole_owner: bool = False,
+    ) -> None:
+        self.config = config or ConductorConfig()
+        self.clock: Clock = clock or SystemClock()
+        self.ready = False
+        """Whether it can work: true between the end of :meth:`start` and the beginning of :meth:`stop`."""
+        self._given = Given(store, plugins, secrets, pool)
+        self._sole_owner = sole_owner
+        self._added: list[Any] = []
+        self._runnables: list[Runnable] = []
+        self._periodics: list[Periodic] = []
+        self._stopping = threading.Event()
+        self._assembly: Assembly | None = None
+
+    def add(self, thing: Any) -> None:
+        """Add a runnable, or an object with methods under ``periodic`` or ``rpc_method``, before the start."""
+        if self._assembly is not None:
+            raise RuntimeError("the conductor has started; add what it is to run before that")
+        if not (_is_runnable(thing) or methods_of(thing) or periodics_of(thing)):
+            raise TypeError(f"{type(thing).__name__} has no phase with start() and stop(), no periodic and no RPC method: nothing to add")
+        self._added.append(thing)
+
+    def start(self) -> None:
+        """Start everything, in this order; when it returns the conductor is ready. What fails stops the rest again."""
+        if self._assembly is not None:
+            raise RuntimeError("the conductor has started already")
+        self._stopping.clear()
+        self._assembly = Assembly(self.config, self.clock, self._given)
+        try:
+            self._start(self._assembly)
+        except BaseException:
+            self.stop(0.0)
+            raise
+
+    def stop(self, timeout: float | None = None) -> None:
+        """Stop everything, the other way round, within *timeout* seconds (``graceful_shutdown_timeout``) whatever tasks do."""
+        assembly, self._assembly = self._assembly, None
+        self.ready = False
+        self._stopping.set()
+        if assembly is None:
+            return
+        seconds = self.config.conductor.graceful_shutdown_timeout if timeout is None else timeout
+        deadline = Deadline.after(seconds, self.clock.monotonic)
+        # First what takes requests, so that no new work comes; the periodics next, so that none is made.
+        for runnable in reversed(self._runnables):
+            self._safely(f"stopping {type(runnable).__name__}", runnable.stop, deadline)
+        self._runnables.clear()
+        # Leases are renewed until the tasks have ended: they still need them.
+        self._drain(assembly, deadline)
+        for periodic in self._periodics:
+            periodic.stop()
+        self._periodics.clear()
+        self._safely("closing sessions", assembly.bmc.close, deadline.within(_SESSIONS))
+        self._safely("leaving", assembly.membership.leave)
+        if self._given.store is None:
+            self._safely("closing the store", assembly.store.close)
+
+    def run(self, ready: Callable[[], None] | None = None) -> None:
+        """Start, call *ready*, serve until SIGTERM or SIGINT (or :meth:`stop`), and stop; a second signal waits for no task.
+
+        It installs signal handlers for as long as it runs, and so has to be called in the main thread.
+        """
+        self.start()
+        forced = threading.Event()
+        with _signals(self._stopping, forced):
+            try:
+                if ready is not None:
+                    ready()
+                self._stopping.wait()
+            finally:
+                LOG.info("stopping")
+                stopper = threading.Thread(target=self.stop, name="conductor-stop", daemon=True)
+                stopper.start()
+                while stopper.is_alive() and not forced.is_set():
+                    stopper.join(0.05)
+
+    def acquire(self, node: str, *, purpose: str) -> NodeTask:
+        """Take the node with this name or UUID for exclusive work: use it in a ``with`` block. It never waits."""
+        return self.assembly.tasks.acquire(self.store.node(node).uuid, purpose=purpose)
+
+    def nodes(self, fields: Sequence[str] | None = None, **where: Any) -> Sequence[Row]:
+        """The nodes for which these fields have these values."""
+        return self.store.nodes(NodeQuery(where=where, fields=None if fields is None else tuple(fields)))
+
+    @property
+    def store(self) -> Store:
+        """The store."""
+        return self.assembly.store
+
+    @property
+    def rpc(self) -> RPCClient:
+        """How the API, or the host application, calls the conductor."""
+        return self.assembly.rpc
+
+    @property
+    def drivers(self) -> Drivers:
+        """The hardware types and interfaces that are offered, and those that could not be loaded."""
+        return self.assembly.drivers
+
+    @property
+    def pool(self) -> ElasticPool:
+        """The worker pool."""
+        return self.assembly.pool
+
+    @property
+    def assembly(self) -> Assembly:
+        """The parts, once the conductor has started."""
+        if self._assembly is None:
+            raise RuntimeError("the conductor has not started")
+        return self._assembly
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _start(self, assembly: Assembly) -> None:
+        # Configuration, drivers and store are there by now. What died before us is void before anybody looks at it.
+        if self._sole_owner:
+            _void_leases(assembly.store)
+        assembly.membership.join()
+        # Leases are renewed before any work can take one.
+        self._repeat_own_work(assembly)
+        # What the last incarnation left behind, before new work mixes with it.
+        assembly.recovery.sweep()
+        assembly.recovery.sweep_power()
+        assembly.recovery.resume_polling()
+        # From here on it can work. What was added comes last, in its phases: an API that listens is then able to answer.
+        for thing in self._added:
+            assembly.registry.add(thing)
+            for function, every in periodics_of(thing):
+                self._repeat(assembly, "periodic", lambda call=function: call(self), every, f"{type(thing).__name__}.{function.__name__}")
+        self.ready = True
+        for runnable in sorted(filter(_is_runnable, self._added), key=lambda one: Phase(one.phase)):
+            runnable.start(self)
+            self._runnables.append(runnable)
+
+    def _repeat_own_work(self, assembly: Assembly) -> None:
+        options = self.config.conductor
+        recovery_interval = min(options.lease_duration / 2, 30.0)
+        self._repeat(assembly, "heartbeat", assembly.leases.renew_all, options.lease_duration / 3, "lease renewal")
+        self._repeat(assembly, "heartbeat", assembly.membership.heartbeat, options.heartbeat_interval, "heartbeat")
+        self._repeat(assembly, "periodic", assembly.recovery.sweep, recovery_interval, "recovery of nodes")
+        self._repeat(assembly, "periodic", assembly.recovery.sweep_power, recovery_interval, "recovery of power")
+        self._repeat(assembly, "periodic", assembly.bmc.close_idle, 60.0, "closing of idle sessions")
+        if options.sync_power_state_interval > 0:
+            self._repeat(assembly, "periodic", assembly.power_sync.sweep, options.sync_power_state_interval, "power sync")
+
+    def _repeat(self, assembly: Assembly, lane: str, function: Callable[[], Any], every: float, name: str) -> None:
+        periodic = Periodic(function, every, timer=assembly.pool.timer, executor=assembly.pool[lane], name=name)
+        periodic.start(spread=1.0)
+        self._periodics.append(periodic)
+
+    def _drain(self, assembly: Assembly, deadline: Deadline) -> None:
+        """Let tasks end; near the end of the time tell them to; give back who would not."""
+        assembly.pool.drain(deadline.remaining() * (1 - _LAST_WORD))
+        for task in assembly.tasks.live():
+            task.cancel()
+        for straggler in assembly.pool.close(deadline.remaining()):
+            LOG.error("%s has run for %.0f s and does not end; the stop goes on without it", straggler.thread, straggler.age)
+
+    def _safely(self, doing: str, function: Callable[..., Any], *args: Any) -> None:
+        try:
+            function(*args)
+        except Exception:
+            LOG.exception("%s failed", doing)
+
+
+def _is_runnable(thing: Any) -> bool:
+    return hasattr(thing, "phase") and hasattr(thing, "start") and hasattr(thing, "stop")
+
+
+def _void_leases(store: Store) -> None:
+    """Let the leases of every holder expire: the caller vouches that all of them are dead."""
+    rows = store.nodes(NodeQuery(fields=("lease_holder",)))
+    for holder in {row.lease_holder for row in rows if row.lease_holder is not None}:
+        store.expire_leases(holder)
+
+
+@contextmanager
+def _signals(first: threading.Event, second: threading.Event) -> Iterator[None]:
+    """The first SIGTERM or SIGINT sets *first*, a later one *second*, for as long as this lasts."""
+
+    def note(*_: object) -> None:
+        (second if first.is_set() else first).set()
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

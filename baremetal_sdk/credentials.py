@@ -1,0 +1,48 @@
+"""Keeping secrets apart from the rest of ``driver_info``: what is stored and shown holds a mask in their place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from baremetal_interfaces import MASK, DriverInfo, InvalidInput, Problem
+
+_LOOKS_SECRET = re.compile(r"(passw(or)?d|passwd|passphrase|secret|token|credential|private_key|kg_key)", re.IGNORECASE)
+
+
+def is_secret(name: str, declared: Iterable[str] = ()) -> bool:
+    """Whether an option is secret: declared so by a driver, or named so (for options that no driver here knows)."""
+    return name in declared or _LOOKS_SECRET.search(name) is not None
+
+
+def declared_secrets(info_types: Iterable[type[DriverInfo]]) -> frozenset[str]:
+    """The options that *info_types* declare as secret."""
+    return frozenset[str]().union(*(info_type.secrets() for info_type in info_types))
+
+
+def split(
+    given: Mapping[str, Any], declared: Iterable[str], known: Mapping[str, str]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Part *given* into what may be shown, with masks, and the secrets.
+
+    A mask that comes back stands for the secret that is *known*; where none is known it is refused.
+    """
+    shown: dict[str, Any] = {}
+    secrets: dict[str, str] = {}
+    problems: list[Problem] = []
+    names = frozenset(declared)
+    for name, value in given.items():
+        if value is None or not is_secret(name, names):
+            shown[name] = value
+            continue
+        shown[name] = MASK
+        if value != MASK:
+            secrets[name] = str(value)
+        elif name in known:
+            secrets[name] = known[name]
+        else:
+            problems.append(Problem(f"driver_info/{name}", f"{MASK!r} is the mask of a secret, and there is none to keep", "give the secret"))
+    if problems:
+        raise InvalidInput(problems)
+    return shown, secrets

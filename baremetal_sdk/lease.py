@@ -1,0 +1,71 @@
+"""The leases that this conductor holds: taken, kept alive while their tasks live, given back."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import uuid
+
+from baremetal_sdk.errors import LeaseLost
+from baremetal_sdk.store.protocol import Store
+from baremetal_sdk.store.records import Fence, Lease, NodeRecord
+
+LOG = logging.getLogger(__name__)
+
+
+def new_holder(hostname: str) -> str:
+    """Name one incarnation of a conductor: a restart under the same host name is somebody else."""
+    return f"{hostname}/{uuid.uuid4().hex[:12]}"
+
+
+def host_of(holder: str | None) -> str | None:
+    """The host name of a holder, as clients see it in ``reservation``."""
+    return holder.rpartition("/")[0] if holder else None
+
+
+class Leases:
+    """Takes leases as one holder. ``renew_all`` has to be called more often than *duration* (seconds)."""
+
+    def __init__(self, store: Store, holder: str, duration: float) -> None:
+        self.holder = holder
+        self.duration = duration
+        self._store = store
+        self._lock = threading.Lock()
+        self._held: dict[str, Lease] = {}
+
+    def take(self, node_uuid: str, purpose: str) -> tuple[Lease, NodeRecord]:
+        """Take the lease of a node or raise ``NodeLocked``. It never waits."""
+        lease, record = self._store.take_lease(node_uuid, holder=self.holder, purpose=purpose, duration=self.duration)
+        with self._lock:
+            self._held[node_uuid] = lease
+        return lease, record
+
+    def release(self, fence: Fence) -> None:
+        """Give a lease back, whether or not it is still ours."""
+        with self._lock:
+            if self._held.get(fence.node_uuid, None) is not None and self._held[fence.node_uuid].epoch == fence.epoch:
+                del self._held[fence.node_uuid]
+        self._store.release_lease(fence)
+
+    def forget(self, fence: Fence) -> None:
+        """Stop renewing a lease that went with its node."""
+        with self._lock:
+            self._held.pop(fence.node_uuid, None)
+
+    def renew_all(self) -> None:
+        """Renew every lease that is held. One that was lost is logged: its task's writes will be refused."""
+        for lease in self.held():
+            try:
+                renewed = self._store.renew_lease(lease.fence, duration=self.duration)
+            except LeaseLost:
+                LOG.error("the lease of node %s for '%s' was lost", lease.node_uuid, lease.purpose)
+                self.forget(lease.fence)
+                continue
+            with self._lock:
+                if lease.node_uuid in self._held and self._held[lease.node_uuid].epoch == lease.epoch:
+                    self._held[lease.node_uuid] = renewed
+
+    def held(self) -> list[Lease]:
+        """The leases that are held now."""
+        with self._lock:
+            return list(self._held.values())

@@ -1,0 +1,114 @@
+"""Power that tells the truth: success is said only after a read that confirms it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from baremetal_interfaces import (
+    BootDevice,
+    BootDeviceSetting,
+    BMCBusy,
+    BMCUnreachable,
+    Cancelled,
+    Kind,
+    NotSupported,
+    PowerInterface,
+    PowerState,
+    PowerStateFailure,
+    Problem,
+    UnexpectedAnswer,
+)
+
+if TYPE_CHECKING:
+    from baremetal_sdk.task import NodeTask
+
+_FIRST_LOOK, _LONGEST_PAUSE = 0.05, 2.0
+"""Seconds between two looks at a machine that is changing: at first, and at most."""
+_PASSING = (BMCBusy, BMCUnreachable)
+"""Errors of a look that may be gone at the next one: some BMCs are away while their machine starts."""
+SETTABLE = (PowerState.ON, PowerState.OFF, PowerState.REBOOT, PowerState.SOFT_OFF, PowerState.SOFT_REBOOT)
+
+
+def supported_states(interface: PowerInterface) -> frozenset[PowerState]:
+    """What can be asked for: what the driver declares, and a reboot, which off and on make."""
+    return interface.supported_states | {PowerState.REBOOT}
+
+
+def refuse_unsupported(interface: PowerInterface, state: PowerState) -> None:
+    """Raise ``NotSupported``, which names what is, unless *state* can be asked for."""
+    supported = supported_states(interface)
+    if state not in supported:
+        names = ", ".join(repr(str(one)) for one in SETTABLE if one in supported)
+        raise NotSupported(f"target: {str(state)!r} is not supported by the power interface of this node; it supports {names}")
+
+
+class ConfirmedPower:
+    """The ``task.power`` of a task."""
+
+    def __init__(self, task: NodeTask) -> None:
+        self._task = task
+
+    def get(self) -> PowerState:
+        """Observe the power state and store what is seen."""
+        state = self._read()
+        self._store(state)
+        return state
+
+    def set(self, state: PowerState, timeout: float | None = None) -> None:
+        """Bring the machine to *state* and confirm it."""
+        interface = self._task.driver.power
+        refuse_unsupported(interface, state)
+        if state is PowerState.REBOOT and state not in interface.supported_states:
+            self.set(PowerState.OFF, timeout)
+            self.set(PowerState.ON, timeout)
+            return
+        if state is state.outcome and self._read() is state:
+            self._store(state)
+            return
+        self._task.call(Kind.POWER, "set_power_state", state)
+        self._confirm(state, timeout or self._default_timeout(state))
+
+    def boot_once(self, device: BootDevice) -> None:
+        """Make the next boot start from *device* and confirm it."""
+        self._task.call(Kind.MANAGEMENT, "set_boot_device", device, False)
+        seen: BootDeviceSetting = self._task.call(Kind.MANAGEMENT, "get_boot_device")
+        if seen.device is not None and seen.device is not device:
+            raise UnexpectedAnswer(f"the BMC was told to boot from {device} and says that it will boot from {seen.device}")
+
+    def _default_timeout(self, state: PowerState) -> float:
+        options = self._task.options
+        soft = state in (PowerState.SOFT_OFF, PowerState.SOFT_REBOOT)
+        return options.soft_power_off_timeout if soft else options.power_state_change_timeout
+
+    def _confirm(self, state: PowerState, timeout: float) -> None:
+        clock = self._task.clock
+        until = clock.monotonic() + timeout
+        pause = _FIRST_LOOK
+        seen: Any = None
+        while True:
+            try:
+                seen = self._read()
+            except _PASSING as exc:
+                seen = exc
+            if seen is state.outcome:
+                self._store(seen)
+                return
+            if clock.monotonic() >= until:
+                break
+            if self._task.wait(min(pause, max(0.0, until - clock.monotonic()))):
+                raise Cancelled(f"waiting for {str(state)!r} was stopped")
+            pause = min(pause * 1.5, _LONGEST_PAUSE)
+        self._store(seen if isinstance(seen, PowerState) else PowerState.UNKNOWN)
+        raise PowerStateFailure(f"{str(state)!r} was asked for {timeout:g} s ago, and the BMC still says: {seen}")
+
+    def _read(self) -> PowerState:
+        seen = self._task.call(Kind.POWER, "get_power_state")
+        if not isinstance(seen, PowerState):
+            raise UnexpectedAnswer(str(Problem("power_state", f"the driver answered {seen!r}", "it has to be a PowerState")))
+        return seen
+
+    def _store(self, state: PowerState) -> None:
+        """Write what was seen, when it is news and the task may write."""
+        known = None if state is PowerState.UNKNOWN else str(state)
+        if self._task.lease is not None and (self._task.record.power_state != known or self._task.record.power_observed_at is None):
+            self._task.write(power_state=known, power_observed_at=self._task.clock.now(), power_source="task")

@@ -1,0 +1,119 @@
+"""Power sync: seeing now and then what the power of every node really is."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from baremetal_interfaces import BareMetalError, Busy, Kind, NodeLocked, NotFound, PowerState
+from baremetal_sdk import provision
+from baremetal_sdk.clock import Clock
+from baremetal_sdk.errors import RevisionConflict
+from baremetal_sdk.pool import Lane
+from baremetal_sdk.services.transitions import POWER_FAILURE
+from baremetal_sdk.store.protocol import Store
+from baremetal_sdk.store.query import NodeQuery, Row
+from baremetal_sdk.task import NodeTask, Tasks
+
+LOG = logging.getLogger(__name__)
+_FIELDS = ("uuid", "provision_state", "maintenance", "fault", "target_power_state", "lease_holder", "lease_expires_at")
+_NOT_SYNCED = frozenset({provision.ENROLL, provision.VERIFYING, provision.ADOPTFAIL, provision.CLEANWAIT, provision.DEPLOYWAIT})
+_FAILURES_KEPT = 100_000
+
+
+class PowerSync:
+    """Samples each node's power without a lease and writes only what changed, only if nothing else did meanwhile."""
+
+    def __init__(self, store: Store, tasks: Tasks, lane: Lane, clock: Clock, max_retries: int) -> None:
+        self._store = store
+        self._tasks = tasks
+        self._lane = lane
+        self._clock = clock
+        self._max_retries = max_retries
+        self._lock = threading.Lock()
+        self._running: set[str] = set()
+        self._failures: dict[str, int] = {}
+
+    def sweep(self) -> None:
+        """Submit an observation of every node that is due and nobody works on."""
+        now = self._clock.now()
+        for row in self._store.nodes(NodeQuery(fields=_FIELDS)):
+            if self._is_due(row, now) and not self._submit(row.uuid):
+                return
+
+    def observe(self, node: str) -> None:
+        """Observe one node now."""
+        try:
+            task = self._tasks.look(node)
+            seen: PowerState = task.call(Kind.POWER, "get_power_state")
+        except NotFound:
+            return
+        except BareMetalError as exc:
+            self._failed(node, exc)
+        else:
+            self._failures.pop(node, None)
+            self._write(task, seen)
+
+    def _is_due(self, row: Row, now: Any) -> bool:
+        leased = row.lease_holder is not None and row.lease_expires_at > now
+        sidelined = row.maintenance and row.fault != POWER_FAILURE
+        return not (leased or sidelined or row.target_power_state or row.provision_state in _NOT_SYNCED)
+
+    def _submit(self, node: str) -> bool:
+        with self._lock:
+            if node in self._running:
+                return True
+            self._running.add(node)
+        try:
+            self._lane.submit(self._observe_and_forget, node)
+        except Busy as exc:
+            LOG.info("power sync goes on at its next turn: %s", exc)
+            self._running.discard(node)
+            return False
+        return True
+
+    def _observe_and_forget(self, node: str) -> None:
+        try:
+            self.observe(node)
+        finally:
+            self._running.discard(node)
+
+    def _write(self, task: NodeTask, seen: PowerState) -> None:
+        record = task.record
+        known = None if seen is PowerState.UNKNOWN else str(seen)
+        changes: dict[str, Any] = {}
+        if record.power_state != known:
+            changes |= {"power_state": known, "power_observed_at": self._clock.now(), "power_source": "sync"}
+        if record.fault == POWER_FAILURE:
+            changes |= {"maintenance": False, "maintenance_reason": None, "fault": None, "last_error": None}
+        if changes and self._change(record.uuid, changes, record.revision) and "power_state" in changes:
+            LOG.warning("node %s: power was '%s' and is '%s' now, without being asked", record.uuid, record.power_state, known)
+
+    def _failed(self, node: str, error: BareMetalError) -> None:
+        count = self._failures.get(node, 0) + 1
+        if len(self._failures) < _FAILURES_KEPT:
+            self._failures[node] = count
+        LOG.warning("node %s: power could not be observed, %d times in a row: %s", node, count, error)
+        if count <= self._max_retries:
+            return
+        try:
+            record = self._store.node(node)
+        except NotFound:
+            return
+        if record.fault != POWER_FAILURE:
+            reason = f"power could not be observed {count} times in a row: {error}"
+            self._change(
+                node,
+                {"power_state": None, "maintenance": True, "maintenance_reason": reason, "fault": POWER_FAILURE, "last_error": reason},
+                record.revision,
+            )
+
+    def _change(self, node: str, changes: Mapping[str, Any], revision: int) -> bool:
+        """Write, unless somebody took the node or changed it since it was read: then the next turn will see."""
+        try:
+            self._store.update_node(node, changes, fence=None, revision=revision)
+        except (NodeLocked, RevisionConflict, NotFound):
+            return False
+        return True

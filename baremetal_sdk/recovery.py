@@ -1,0 +1,114 @@
+"""Nodes whose task died, and waits that took too long: each ends in a state that is true."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from baremetal_interfaces import BareMetalError, NodeLocked
+from baremetal_sdk import provision, steps
+from baremetal_sdk.clock import Clock
+from baremetal_sdk.config import ConductorOptions
+from baremetal_sdk.pool import Lane
+from baremetal_sdk.services import transitions
+from baremetal_sdk.services.provisioning import Resuming
+from baremetal_sdk.store.protocol import Store
+from baremetal_sdk.store.query import NodeQuery, Row
+from baremetal_sdk.task import NodeTask, Tasks
+
+LOG = logging.getLogger(__name__)
+_FIELDS = (
+    "uuid", "provision_state", "target_power_state", "provision_updated_at", "lease_holder", "lease_expires_at",
+)  # fmt: skip
+
+
+class Recovery:
+    """Looks for work without a worker. It goes by what is observed, never by what was meant."""
+
+    def __init__(self, store: Store, tasks: Tasks, lane: Lane, resuming: Resuming, options: ConductorOptions, clock: Clock) -> None:
+        self._store = store
+        self._tasks = tasks
+        self._lane = lane
+        self._resuming = resuming
+        self._clock = clock
+        self._timeouts: Mapping[str, float] = {
+            provision.DEPLOYWAIT: options.deploy_callback_timeout,
+            provision.CLEANWAIT: options.clean_callback_timeout,
+            provision.INSPECTWAIT: options.inspect_wait_timeout,
+        }
+
+    def resume_polling(self) -> None:
+        """At the start: take up the polling of every run that waits."""
+        for row in self._store.nodes(NodeQuery(where={"provision_state": tuple(provision.WAITING)}, fields=("uuid",))):
+            waiting = steps.waiting_of(self._store.node(row.uuid))
+            if waiting is not None:
+                self._resuming.later(row.uuid, waiting)
+
+    def sweep(self) -> None:
+        """Deal with every node that nobody works on and whose state says that somebody does, or that has waited too long."""
+        for row in self._stuck(provision.WORKING):
+            self._lane.submit(self._recover, row.uuid, self._end_dead_work)
+        for row in self._stuck(provision.WAITING):
+            if self._overdue(row):
+                self._lane.submit(self._recover, row.uuid, self._end_wait)
+
+    def sweep_power(self) -> None:
+        """Observe the power of nodes whose power action died."""
+        for state in ("power on", "power off"):
+            for row in self._free(self._store.nodes(NodeQuery(where={"target_power_state": state}, fields=_FIELDS))):
+                self._lane.submit(self._recover, row.uuid, self._end_power_action)
+
+    def _stuck(self, states: Iterable[str]) -> list[Row]:
+        return self._free(self._store.nodes(NodeQuery(where={"provision_state": tuple(sorted(states))}, fields=_FIELDS)))
+
+    def _free(self, rows: Iterable[Row]) -> list[Row]:
+        now = self._clock.now()
+        return [row for row in rows if row.lease_holder is None or row.lease_expires_at <= now]
+
+    def _overdue(self, row: Row) -> bool:
+        limit = self._timeouts.get(row.provision_state, 0.0)
+        since = row.provision_updated_at
+        return limit > 0 and since is not None and self._clock.now() - since > timedelta(seconds=limit)
+
+    def _recover(self, node: str, end: Any) -> None:
+        try:
+            task = self._tasks.acquire(node, purpose="recovery")
+        except NodeLocked:
+            return
+        with task:
+            try:
+                end(task)
+            except BareMetalError as exc:
+                LOG.error("recovery of node %s failed: %s", node, exc)
+
+    def _end_dead_work(self, task: NodeTask) -> None:
+        state = task.record.provision_state
+        if state not in provision.WORKING:
+            return
+        self._observe(task)
+        transitions.fail(task, "the conductor stopped in the middle of it; what was begun may be half done", target_power_state=None)
+
+    def _end_wait(self, task: NodeTask) -> None:
+        state = task.record.provision_state
+        if state in self._timeouts:
+            self._observe(task)
+            transitions.fail(task, f"nothing was heard for {self._timeouts[state]:g} s")
+
+    def _end_power_action(self, task: NodeTask) -> None:
+        if task.record.target_power_state is None:
+            return
+        wanted = task.record.target_power_state
+        self._observe(task)
+        reached = task.record.power_state == wanted
+        error = None if reached else f"the conductor stopped while it changed power to '{wanted}'; power is '{task.record.power_state}'"
+        task.write(target_power_state=None, last_error=error)
+
+    def _observe(self, task: NodeTask) -> None:
+        """See what power is; where that cannot be seen it is unknown."""
+        try:
+            task.power.get()
+        except BareMetalError as exc:
+            task.log.warning("power cannot be observed: %s", exc)
+            task.write(power_state=None)

@@ -1,0 +1,19 @@
+"""What drivers say of themselves."""
+
+from __future__ import annotations
+
+from baremetal_sdk.drivers import Drivers
+from baremetal_sdk.rpc.registry import rpc_method
+
+
+class DriverCatalogue:
+    """The hardware types of a conductor, described."""
+
+    def __init__(self, drivers: Drivers) -> None:
+        self._drivers = drivers
+
+    @rpc_method("1.0")
+    def driver_properties(self, driver: str) -> dict[str, str]:
+        """Option of ``driver_info`` -> what it means, for every implementation that nodes of *driver* can have."""
+        options = (option for info_type in self._drivers.info_types(driver) for option in info_type.options())
+        return {option.name: option.help + (" Required." if option.required else "") for option in options}

@@ -1,0 +1,60 @@
+"""Power: changing it when a client asks."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor
+
+from baremetal_interfaces import BareMetalError, InvalidInput, Kind, PowerState
+from baremetal_sdk.errors import InvalidState, NoFreeWorker
+from baremetal_sdk.power import SETTABLE, refuse_unsupported
+from baremetal_sdk.rpc.registry import rpc_method
+from baremetal_sdk.task import NodeTask, Tasks
+
+
+class Power:
+    """Power actions of clients."""
+
+    def __init__(self, tasks: Tasks, lane: Executor) -> None:
+        self._tasks = tasks
+        self._lane = lane
+
+    @rpc_method("1.0")
+    def change_power_state(self, node: str, target: str, timeout: float | None = None) -> None:
+        """Begin to bring a machine to a power state; refuse at once what its driver does not offer."""
+        state = _parsed(target)
+        if timeout is not None and timeout <= 0:
+            raise InvalidInput(f"timeout: {timeout!r} is not valid; it has to be more than 0 seconds")
+        with self._tasks.acquire(node, purpose=f"changing power to '{state}'") as task:
+            self._refuse(task, state)
+            task.validate(Kind.POWER)
+            task.write(target_power_state=str(state.outcome), last_error=None)
+            try:
+                task.hand_over(self._lane, lambda task: _change(task, state, timeout))
+            except NoFreeWorker:
+                task.write(target_power_state=None)
+                raise
+
+    def _refuse(self, task: NodeTask, state: PowerState) -> None:
+        refuse_unsupported(task.driver.power, state)
+        if task.record.disable_power_off and state.outcome is PowerState.OFF:
+            raise InvalidState(f"target: node {task.record.uuid} has disable_power_off set, and is not switched off")
+
+
+def _parsed(target: str) -> PowerState:
+    try:
+        state = PowerState(target)
+    except ValueError:
+        state = PowerState.UNKNOWN
+    if state not in SETTABLE:
+        raise InvalidInput(f"target: {target!r} is not a power state to ask for; it has to be one of " + ", ".join(map(str, SETTABLE)))
+    return state
+
+
+def _change(task: NodeTask, state: PowerState, timeout: float | None) -> None:
+    try:
+        task.power.set(state, timeout)
+    except BareMetalError as exc:
+        task.write(target_power_state=None, last_error=f"power to '{state}' failed: {exc.message}")
+        task.log.error("power to '%s' failed: %s", state, exc)
+    else:
+        task.write(target_power_state=None, last_error=None)

@@ -1,0 +1,138 @@
+"""Provisioning: what clients ask of a node's provision state, and the way there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from typing import Any
+
+from baremetal_interfaces import Conflict, InvalidInput, Kind, NodeLocked, Phase
+from baremetal_sdk import provision, steps
+from baremetal_sdk.errors import InvalidStateRequested, NodeInMaintenance, NodeProtected, NoFreeWorker
+from baremetal_sdk.pool import Lane
+from baremetal_sdk.rpc.registry import rpc_method
+from baremetal_sdk.services import transitions, work
+from baremetal_sdk.store.records import NodeRecord
+from baremetal_sdk.task import NodeTask, Tasks
+
+_NEEDED: Mapping[str, tuple[Kind, ...]] = {
+    "manage": (Kind.POWER, Kind.MANAGEMENT),
+    "inspect": (Kind.POWER, Kind.INSPECT),
+    "provide": (Kind.POWER,),
+    "clean": (Kind.POWER,),
+    "deploy": (Kind.POWER, Kind.MANAGEMENT, Kind.BOOT, Kind.DEPLOY),
+    "rebuild": (Kind.POWER, Kind.MANAGEMENT, Kind.BOOT, Kind.DEPLOY),
+    "delete": (Kind.POWER,),
+    "adopt": (Kind.POWER,),
+}
+"""Event -> the interfaces whose information has to be right before it."""
+
+_NOT_IN_MAINTENANCE = frozenset({"deploy", "rebuild", "provide"})
+_NOT_WHEN_PROTECTED = frozenset({"rebuild", "delete"})
+
+
+class Provisioning:
+    """The verbs of ``states/provision``."""
+
+    def __init__(self, tasks: Tasks, lane: Lane, works: work.Works) -> None:
+        self._tasks = tasks
+        self._lane = lane
+        self._works = works
+
+    @rpc_method("1.0")
+    def change_provision_state(self, node: str, verb: str, arguments: Mapping[str, Any] | None = None) -> None:
+        """Enter the state that *verb* leads to; its work goes on in the background.
+
+        What is wrong with the node for it is told at once, in the error and as the node's ``last_error``.
+        """
+        event, goal = _parsed(verb)
+        with self._tasks.acquire(node, purpose=f"provisioning: {verb}") as task:
+            before = task.record
+            after = self._allowed(before, verb, event)
+            try:
+                task.validate(*_NEEDED.get(event, ()))
+                changes = self._prepared(task, event, arguments or {})
+            except InvalidInput as exc:
+                task.write(last_error=f"{verb}: {exc.message}")
+                raise
+            if event == "abort":
+                self._works.abort(task, after)
+                return
+            transitions.enter(task, after, goal, **changes)
+            self._hand_over(task, before, after)
+
+    def _hand_over(self, task: NodeTask, before: NodeRecord, state: str) -> None:
+        begin: Callable[[NodeTask], None] | None = self._works.of(state)
+        if begin is None:
+            return
+        try:
+            task.hand_over(self._lane, begin)
+        except NoFreeWorker:
+            transitions.restore(task, before)
+            raise
+
+    def _allowed(self, record: NodeRecord, verb: str, event: str) -> str:
+        after = provision.next_state(record.provision_state, event)
+        if after is None or not self._works.knows(event, after):
+            allowed = ", ".join(one for one in provision.allowed_verbs(record.provision_state)) or "none"
+            raise InvalidStateRequested(
+                f"target: '{verb}' cannot be done while node {record.uuid} is '{record.provision_state}'; allowed now: {allowed}"
+            )
+        if record.maintenance and event in _NOT_IN_MAINTENANCE:
+            raise NodeInMaintenance(f"target: node {record.uuid} is in maintenance; '{verb}' needs it out of maintenance")
+        if record.protected and event in _NOT_WHEN_PROTECTED:
+            raise NodeProtected(f"target: node {record.uuid} is protected; unset 'protected' before '{verb}'")
+        if record.retired and event == "provide":
+            raise Conflict(f"target: node {record.uuid} is retired; unset 'retired' before '{verb}'")
+        return after
+
+    def _prepared(self, task: NodeTask, event: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """The further changes with which the new state is entered."""
+        if event == "clean":
+            return steps.begin(Phase.CLEAN, steps.requested(task.driver, Phase.CLEAN, arguments.get("clean_steps") or ()))
+        if event in ("deploy", "rebuild"):
+            return self._prepared_deployment(task, arguments)
+        if event == "manage" and task.record.fault == transitions.CLEAN_FAILURE:
+            return {"maintenance": False, "maintenance_reason": None, "fault": None}
+        return {}
+
+    def _prepared_deployment(self, task: NodeTask, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        entries = steps.automatic(task.driver, Phase.DEPLOY)
+        if not entries:
+            raise InvalidInput(f"deploy_interface: {task.record.deploy_interface!r} declares no deploy step, so nothing can be deployed")
+        changes = steps.begin(Phase.DEPLOY, entries)
+        if arguments.get("configdrive") is not None:
+            changes["instance_info"] = {**task.record.instance_info, "configdrive": arguments["configdrive"]}
+        return changes
+
+
+class Resuming:
+    """Goes on with runs that wait: polls them when they asked for it."""
+
+    def __init__(self, tasks: Tasks, lane: Lane, works: work.Works) -> None:
+        self._tasks = tasks
+        self._lane = lane
+        self._works = works
+
+    def later(self, node: str, waiting: steps.Waiting) -> None:
+        """Look at the node's run again after the time that it asked for, if it asked for one."""
+        if waiting.poll_after is not None:
+            self._lane.after(waiting.poll_after, lambda: self.look(node, waiting))
+
+    def look(self, node: str, waiting: steps.Waiting) -> None:
+        """Poll the run, unless it has gone on or ended without us."""
+        try:
+            task = self._tasks.acquire(node, purpose="polling a step")
+        except NodeLocked:
+            self._lane.after(1.0, lambda: self.look(node, waiting))
+            return
+        with task:
+            if steps.is_current(task.record, waiting):
+                self._works.resume(task)
+
+
+def _parsed(verb: str) -> tuple[str, str | None]:
+    try:
+        return provision.VERBS[verb]
+    except KeyError:
+        raise InvalidInput(f"target: {verb!r} is not known; it has to be one of {', '.join(sorted(provision.VERBS))}") from None

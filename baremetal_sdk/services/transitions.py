@@ -1,0 +1,57 @@
+"""Entering provision states: what is written, always in one piece."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from baremetal_interfaces import BareMetalError
+from baremetal_sdk import provision
+from baremetal_sdk.steps import ENDED
+from baremetal_sdk.store.records import NodeRecord
+from baremetal_sdk.task import NodeTask
+
+CLEAN_FAILURE = "clean failure"
+POWER_FAILURE = "power failure"
+_MESSAGE = 4000
+"""Characters of an error that are kept."""
+
+
+def enter(task: NodeTask, state: str, goal: str | None, **changes: Any) -> None:
+    """Enter *state* on the way to *goal*; a stable state has no goal, and no error is left from before."""
+    target = None if state in provision.STABLE else goal
+    task.write(
+        provision_state=state, target_provision_state=target, provision_updated_at=task.clock.now(), **{"last_error": None, **changes}
+    )
+    task.log.info("provision state: %s", state)
+
+
+def follow(task: NodeTask, event: str, **changes: Any) -> None:
+    """Enter the state that *event* leads to from the present one, with the goal that there was."""
+    record = task.record
+    after = provision.next_state(record.provision_state, event)
+    if after is None:
+        raise BareMetalError(f"'{event}' leads nowhere from '{record.provision_state}'")
+    enter(task, after, record.target_provision_state, **changes)
+
+
+def fail(task: NodeTask, error: BaseException | str, **changes: Any) -> None:
+    """Enter the state of failure that belongs to the present one, and say why."""
+    doing = task.record.provision_state
+    reason = f"{doing}: {error}" if str(error) else f"{doing}: {type(error).__name__}"
+    if doing in (provision.CLEANING, provision.CLEANWAIT):
+        changes |= {"maintenance": True, "maintenance_reason": reason[:_MESSAGE], "fault": CLEAN_FAILURE}
+    follow(task, "fail", last_error=reason[:_MESSAGE], **{**ENDED, **changes})
+    task.log.error("%s", reason)
+
+
+def restore(task: NodeTask, before: NodeRecord) -> None:
+    """Put back what :func:`enter` changed, where its work could not be begun."""
+    task.write(
+        **{
+            name: getattr(before, name)
+            for name in (
+                "provision_state", "target_provision_state", "provision_updated_at", "last_error", "run_id", "run_steps",
+                "run_index", "run_attempt", "instance_info", "maintenance", "maintenance_reason", "fault",
+            )
+        }
+    )  # fmt: skip

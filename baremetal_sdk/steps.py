@@ -1,0 +1,164 @@
+"""One step engine: it runs a list of steps on a node, stores how far it is, and goes on after a wait."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from baremetal_interfaces import Cancelled, Driver, InvalidInput, Kind, Phase, Problem, Step, UnexpectedAnswer, Wait
+from baremetal_sdk.store.records import NodeRecord
+from baremetal_sdk.task import NodeTask
+
+_KIND_ORDER = (Kind.VENDOR, Kind.POWER, Kind.MANAGEMENT, Kind.FIRMWARE, Kind.DEPLOY, Kind.BIOS, Kind.RAID)
+"""Which kind goes first where priorities are equal."""
+
+STEP_TIMEOUT = 900.0
+"""Seconds for one step in a worker. What takes longer waits."""
+
+ENDED: Final[Mapping[str, Any]] = {
+    "run_id": None, "run_steps": (), "run_index": None, "run_attempt": 0, "clean_step": {}, "deploy_step": {}, "service_step": {},
+}  # fmt: skip
+"""The changes that say that no run is going on."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A run that waits: which one, where, and in how many seconds to look (None: until an event)."""
+
+    run_id: str
+    index: int
+    attempt: int
+    poll_after: float | None
+
+
+def automatic(driver: Driver, phase: Phase) -> list[dict[str, Any]]:
+    """The steps that run by themselves in *phase*, in their order."""
+    found = [(kind, step) for kind, interface in driver for step in interface.steps_of(phase) if step.priority > 0]
+    found.sort(key=lambda pair: (-pair[1].priority, _rank(pair[0]), pair[1].name))
+    return [_entry(kind, step, {}) for kind, step in found]
+
+
+def requested(driver: Driver, phase: Phase, wanted: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The steps that a client asked for, in its order; ``InvalidInput`` with all that is wrong with them."""
+    problems: list[Problem] = []
+    entries: list[dict[str, Any]] = []
+    for number, one in enumerate(wanted):
+        step = _find(driver, phase, one)
+        if step is None:
+            problems.append(_unknown(driver, phase, number, one))
+            continue
+        problems += _argument_problems(step[1], one.get("args") or {}, number)
+        entries.append(_entry(*step, one.get("args") or {}))
+    if problems:
+        raise InvalidInput(problems)
+    return entries
+
+
+def begin(phase: Phase, entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The changes that start a run of *entries*."""
+    return {"run_id": uuid.uuid4().hex, "run_steps": tuple({**entry, "phase": str(phase)} for entry in entries), "run_index": 0, "run_attempt": 0}
+
+
+def run(task: NodeTask) -> Waiting | None:
+    """Run the steps of the node's run from where it is; None when all are done. A step's error ends the run."""
+    while (entry := _current(task.record)) is not None:
+        if task.cancelled:
+            raise Cancelled(f"the run was stopped before step {entry['interface']}.{entry['step']}")
+        task.write(run_attempt=task.record.run_attempt + 1, **_shown(entry))
+        arguments = {name: value for name, value in entry["args"].items()}
+        outcome = task.call(entry["interface"], entry["method"], timeout=STEP_TIMEOUT, **arguments)
+        waiting = _after(task, entry, outcome)
+        if waiting is not None:
+            return waiting
+    return None
+
+
+def poll(task: NodeTask) -> Waiting | None:
+    """Ask the interface how the step that waits is getting on, and go on when it is done."""
+    entry = _current(task.record)
+    if entry is None:
+        return None
+    interface = task.driver[entry["interface"]]
+    step = next(one for one in interface.steps if one.method == entry["method"])
+    outcome = task.call(entry["interface"], "poll", step, entry.get("wait", {}), timeout=STEP_TIMEOUT)
+    return _after(task, entry, outcome) or run(task)
+
+
+def is_current(record: NodeRecord, waiting: Waiting) -> bool:
+    """Whether the node still waits where *waiting* says; a late or second resume is told by that."""
+    return (record.run_id, record.run_index, record.run_attempt) == (waiting.run_id, waiting.index, waiting.attempt)
+
+
+def waiting_of(record: NodeRecord) -> Waiting | None:
+    """What the node's run waits for, of its record: for a conductor that starts."""
+    entry = _current(record)
+    if entry is None or record.run_id is None or record.run_index is None:
+        return None
+    return Waiting(record.run_id, record.run_index, record.run_attempt, entry.get("poll_after"))
+
+
+def _after(task: NodeTask, entry: Mapping[str, Any], outcome: Any) -> Waiting | None:
+    if isinstance(outcome, Wait):
+        entries = list(task.record.run_steps)
+        assert task.record.run_index is not None
+        entries[task.record.run_index] = {**entry, "wait": dict(outcome.state), "poll_after": outcome.poll_after}
+        task.write(run_steps=tuple(entries))
+        return waiting_of(task.record)
+    if outcome is not None:
+        raise UnexpectedAnswer(f"step {entry['interface']}.{entry['step']} returned {outcome!r}; it has to return None or Wait")
+    task.write(run_index=(task.record.run_index or 0) + 1, run_attempt=0)
+    return None
+
+
+def _current(record: NodeRecord) -> Mapping[str, Any] | None:
+    if record.run_id is None or record.run_index is None or record.run_index >= len(record.run_steps):
+        return None
+    return record.run_steps[record.run_index]
+
+
+def _shown(entry: Mapping[str, Any]) -> dict[str, Any]:
+    shown = {"interface": entry["interface"], "step": entry["step"], "args": entry["args"], "priority": entry["priority"]}
+    phase = entry["phase"]
+    return {f"{phase}_step": shown} if phase in ("clean", "deploy", "service") else {}
+
+
+def _entry(kind: Kind, step: Step, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "interface": str(kind), "step": step.name, "method": step.method, "args": dict(arguments),
+        "priority": step.priority, "abortable": step.abortable, "resumable": step.resumable,
+    }  # fmt: skip
+
+
+def _rank(kind: Kind) -> int:
+    return _KIND_ORDER.index(kind) if kind in _KIND_ORDER else len(_KIND_ORDER)
+
+
+def _find(driver: Driver, phase: Phase, wanted: Mapping[str, Any]) -> tuple[Kind, Step] | None:
+    for kind, interface in driver:
+        for step in interface.steps_of(phase):
+            if str(kind) == wanted.get("interface") and step.name == wanted.get("step"):
+                return kind, step
+    return None
+
+
+def _unknown(driver: Driver, phase: Phase, number: int, wanted: Mapping[str, Any]) -> Problem:
+    there: Iterable[str] = sorted(f"{kind}.{step.name}" for kind, interface in driver for step in interface.steps_of(phase))
+    name = f"{wanted.get('interface')}.{wanted.get('step')}"
+    return Problem(f"{phase}_steps/{number}", f"this node has no {phase} step {name}", "there are " + (", ".join(there) or "none"))
+
+
+def _argument_problems(step: Step, given: Mapping[str, Any], number: int) -> list[Problem]:
+    where = f"{step.phase}_steps/{number}/args"
+    unknown = [Problem(f"{where}/{name}", "is not an argument of this step", _names(step)) for name in given if name not in step.arguments]
+    missing = [
+        Problem(f"{where}/{name}", "is required", argument.description)
+        for name, argument in step.arguments.items()
+        if argument.required and name not in given
+    ]
+    return unknown + missing
+
+
+def _names(step: Step) -> str:
+    return "it takes " + (", ".join(step.arguments) or "none")

@@ -1,0 +1,364 @@
+"""A task: exclusive work on one node, and all that its driver may ask for."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, Future
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from baremetal_interfaces import (
+    BareMetalError,
+    Connector,
+    Deadline,
+    Driver,
+    DriverState,
+    Interface,
+    InvalidInput,
+    Kind,
+    Node,
+    Port,
+    PowerControl,
+)
+from baremetal_interfaces.faults import translate
+from baremetal_sdk.bmc import BMCAccess, SessionExpired
+from baremetal_sdk.clock import Clock
+from baremetal_sdk.config import ConductorOptions
+from baremetal_sdk.context import current_request
+from baremetal_sdk.drivers import Drivers, interface_names
+from baremetal_sdk.errors import NodeNotFound
+from baremetal_sdk.lease import Leases
+from baremetal_sdk.power import ConfirmedPower
+from baremetal_sdk.store.protocol import Store
+from baremetal_sdk.store.query import Query
+from baremetal_sdk.store.records import Lease, NodeRecord
+from baremetal_sdk.store.secrets import SecretBox
+
+LOG = logging.getLogger("baremetal_sdk.node")
+
+
+@dataclass(frozen=True)
+class TaskServices:
+    """What every task of a conductor is made with."""
+
+    store: Store
+    drivers: Drivers
+    bmc: BMCAccess
+    leases: Leases
+    secrets: SecretBox
+    options: ConductorOptions
+    clock: Clock
+
+
+class Tasks:
+    """Makes tasks: with the lease of a node, to change it, or without, to look at it."""
+
+    def __init__(self, services: TaskServices) -> None:
+        self._services = services
+        self._lock = threading.Lock()
+        self._live: set[NodeTask] = set()
+
+    def acquire(self, node: str, *, purpose: str) -> NodeTask:
+        """Take the lease of the node with this UUID; raise ``NodeLocked`` when somebody holds it. It never waits.
+
+        Use the task in a ``with`` block: at its end the lease is given back, unless the task was handed over.
+        """
+        lease, record = self._services.leases.take(node, purpose)
+        task = NodeTask(self._services, record, lease, on_end=self._ended)
+        with self._lock:
+            self._live.add(task)
+        return task
+
+    def look(self, node: str) -> NodeTask:
+        """A task for reading only: it needs no lease and can write nothing."""
+        return NodeTask(self._services, self._services.store.node(node), None)
+
+    def live(self) -> list[NodeTask]:
+        """The tasks that hold a lease now."""
+        with self._lock:
+            return list(self._live)
+
+    def _ended(self, task: NodeTask) -> None:
+        with self._lock:
+            self._live.discard(task)
+
+
+class NodeTask:
+    """The runtime's task. What a driver may use of it is ``baremetal_interfaces.Task``."""
+
+    def __init__(
+        self, services: TaskServices, record: NodeRecord, lease: Lease | None, on_end: Callable[[NodeTask], None] | None = None
+    ) -> None:
+        self._services = services
+        self.record = record
+        self.lease = lease
+        self.request = current_request.get()
+        self._on_end = on_end
+        self._cancel = threading.Event()
+        self._deadlines: list[Deadline] = []
+        self._states: dict[Kind, DriverState] = {}
+        self._infos: dict[Kind, Any] = {}
+        self._borrowed: dict[type, Any] = {}
+        self._ports: tuple[Port, ...] | None = None
+        self._driver: Driver | None = None
+        self._raw_info: dict[str, Any] | None = None
+        self._secret_values: tuple[str, ...] = ()
+        self._handed_over = False
+        self.power: PowerControl = ConfirmedPower(self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None) -> None:
+        if not self._handed_over:
+            self.release()
+
+    def release(self) -> None:
+        """Give the lease back and end the task."""
+        lease, self.lease = self.lease, None
+        if lease is not None:
+            try:
+                self._services.leases.release(lease.fence)
+            except BareMetalError as exc:
+                self.log.error("the lease could not be given back and will expire: %s", exc)
+        if self._on_end is not None:
+            self._on_end(self)
+
+    def hand_over(self, executor: Executor, work: Callable[[NodeTask], Any]) -> Future[None]:
+        """Go on with *work* on a worker, which keeps the lease and gives it back at the end.
+
+        Raises ``NoFreeWorker``; the task then still belongs to the caller.
+        """
+
+        def run() -> None:
+            try:
+                work(self)
+            except BaseException:
+                self.log.exception("the task ended with an error that nobody expected")
+                raise
+            finally:
+                self.release()
+
+        self._handed_over = True
+        try:
+            future = executor.submit(run)
+        except BaseException:
+            self._handed_over = False
+            raise
+        # Work that is cancelled while it is queued never runs, and its lease would only expire.
+        future.add_done_callback(lambda done: self.release() if done.cancelled() else None)
+        return future
+
+    @property
+    def node(self) -> Node:
+        """The node as drivers see it."""
+        record = self.record
+        return Node(
+            uuid=record.uuid,
+            name=record.name,
+            driver=record.driver,
+            provision_state=record.provision_state,
+            power_state=record.power_state,
+            instance_uuid=record.instance_uuid,
+            resource_class=record.resource_class,
+            properties=record.properties,
+            instance_info=record.instance_info,
+            network_data=record.network_data,
+            raid_config=record.raid_config,
+            target_raid_config=record.target_raid_config,
+            extra=record.extra,
+            traits=record.traits,
+        )
+
+    @property
+    def ports(self) -> tuple[Port, ...]:
+        """The node's ports; read when they are first asked for."""
+        if self._ports is None:
+            rows = self._services.store.ports(Query(where={"node_uuid": self.record.uuid}))
+            self._ports = tuple(
+                Port(row.uuid, row.address, row.pxe_enabled, row.local_link_connection, row.extra) for row in rows
+            )
+        return self._ports
+
+    @property
+    def driver(self) -> Driver:
+        """The node's interfaces."""
+        if self._driver is None:
+            self._driver = self._services.drivers.compose(self.record.driver, interface_names(self.record))
+        return self._driver
+
+    @property
+    def options(self) -> ConductorOptions:
+        """The conductor's options."""
+        return self._services.options
+
+    @property
+    def clock(self) -> Clock:
+        """The conductor's clock."""
+        return self._services.clock
+
+    @property
+    def deadline(self) -> Deadline:
+        """When the running call has to be over."""
+        if self._deadlines:
+            return self._deadlines[-1]
+        return Deadline.after(self.options.bmc_call_timeout, self.clock.monotonic)
+
+    @property
+    def log(self) -> logging.LoggerAdapter[logging.Logger]:
+        """A logger that names the node and the request."""
+        return _NodeLog(LOG, {"node": self.record.uuid, "request": self.request.request_id if self.request else "-"})
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the task was told to stop."""
+        return self._cancel.is_set()
+
+    def cancel(self) -> None:
+        """Tell the task to stop."""
+        self._cancel.set()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait, at most so long, to be cancelled; whether it was."""
+        return self._cancel.wait(seconds)
+
+    def info(self, kind: Kind | str) -> Any:
+        """The typed ``driver_info`` of the interface of that kind."""
+        kind = Kind(kind)
+        if kind not in self._infos:
+            info_type = self.driver[kind].info_type
+            if info_type is None:
+                raise LookupError(f"the {kind} interface of {self.record.driver} declares no info_type")
+            self._infos[kind] = info_type.parse(self.raw_info)
+        return self._infos[kind]
+
+    @property
+    def raw_info(self) -> Mapping[str, Any]:
+        """``driver_info`` with the secrets in it. It goes to drivers and nowhere else."""
+        if self._raw_info is None:
+            sealed = self.record.sealed_secrets
+            secrets = self._services.secrets.unseal(sealed, self.record.uuid) if sealed else {}
+            self._secret_values = tuple(secrets.values())
+            self._raw_info = {**self.record.driver_info, **secrets}
+        return self._raw_info
+
+    def state(self, kind: Kind | str) -> Any:
+        """What the interface of that kind keeps about this node; stored when the driver's method returns."""
+        kind = Kind(kind)
+        if kind not in self._states:
+            state_type = self.driver[kind].state_type
+            if state_type is None:
+                raise LookupError(f"the {kind} interface of {self.record.driver} declares no state_type")
+            self._states[kind] = state_type.load(self.record.driver_state.get(str(kind)))
+        return self._states[kind]
+
+    def session(self, connector: type[Connector[Any]]) -> AbstractContextManager[Any]:
+        """Borrow a session; nested borrows of one task share it."""
+        return self._session(connector)
+
+    @contextmanager
+    def _session(self, connector: type[Connector[Any]]) -> Iterator[Any]:
+        if connector in self._borrowed:
+            yield self._borrowed[connector]
+            return
+        info = self.info(self._kind_with(connector))
+        with self._services.bmc.borrow(connector, info, self.secret_values, self.deadline) as session:
+            self._borrowed[connector] = session
+            try:
+                yield session
+            finally:
+                del self._borrowed[connector]
+
+    def _kind_with(self, connector: type[Connector[Any]]) -> Kind:
+        for kind, interface in self.driver:
+            if interface.connector is connector and interface.info_type is not None:
+                return kind
+        raise LookupError(f"no interface of {self.record.driver} has the connector {connector.__name__} and an info_type")
+
+    @property
+    def secret_values(self) -> tuple[str, ...]:
+        """What is scrubbed from errors."""
+        return self._secret_values if self.raw_info is not None else ()
+
+    def call(self, kind: Kind | str, method: str, /, *args: Any, timeout: float | None = None, **kwargs: Any) -> Any:
+        """Call a driver: the one place where that is done.
+
+        The call has *timeout* seconds (by default ``bmc_call_timeout``). What it raises comes out as an error of the
+        contract without a secret in it. After an expired session it is called once more, with a new login.
+        """
+        interface = self.driver[kind]
+        function = getattr(interface, method)
+        deadline = Deadline.after(timeout or self.options.bmc_call_timeout, self.clock.monotonic)
+        if self._deadlines:
+            deadline = self._deadlines[-1].within(timeout or self.options.bmc_call_timeout)
+        self._deadlines.append(deadline)
+        try:
+            try:
+                return function(self, *args, **kwargs)
+            except SessionExpired:
+                return function(self, *args, **kwargs)
+        except Exception as exc:
+            if not isinstance(exc, BareMetalError):
+                self.log.exception("%s.%s of %s failed", kind, method, type(interface).__name__, exc_info=_traceback_only(exc))
+            raise translate(exc, connector=None, endpoint=None, secrets=self._secret_values) from None
+        finally:
+            self._deadlines.pop()
+            self._store_states()
+
+    def validate(self, *kinds: Kind) -> None:
+        """Raise ``InvalidInput`` with everything that is wrong with the node for these kinds, at once."""
+        problems: dict[str, None] = {}
+        for kind in kinds:
+            problems.update(dict.fromkeys(self.problems(kind)))
+        if problems:
+            raise InvalidInput(". ".join(problems))
+
+    def problems(self, kind: Kind) -> list[str]:
+        """What is wrong with the node for the interface of one kind. Raises ``NotSupported`` where it is not offered."""
+        interface: Interface = self.driver[kind]
+        if interface.info_type is not None:
+            try:
+                self.info(kind)
+            except InvalidInput as exc:
+                return [str(problem) for problem in exc.problems] or [exc.message]
+        try:
+            self.call(kind, "validate")
+        except InvalidInput as exc:
+            return [str(problem) for problem in exc.problems] or [exc.message]
+        return []
+
+    def write(self, **changes: Any) -> NodeRecord:
+        """Change the node, under the task's lease: it is refused when the lease is no longer held."""
+        if self.lease is None:
+            raise NodeNotFound(f"node {self.record.uuid}: a task without a lease writes nothing")
+        self.record = self._services.store.update_node(self.record.uuid, changes, fence=self.lease.fence)
+        return self.record
+
+    def delete_node(self) -> None:
+        """Delete the node, and with it the lease."""
+        assert self.lease is not None
+        self._services.store.delete_node(self.record.uuid, fence=self.lease.fence)
+        self._services.leases.forget(self.lease.fence)
+        self.lease = None
+
+    def _store_states(self) -> None:
+        if not self._states or self.lease is None:
+            return
+        stored = {**self.record.driver_state, **{str(kind): state.dump() for kind, state in self._states.items()}}
+        if stored != self.record.driver_state:
+            self.write(driver_state=stored)
+
+
+class _NodeLog(logging.LoggerAdapter[logging.Logger]):
+    def process(self, msg: Any, kwargs: Any) -> tuple[Any, Any]:
+        assert self.extra is not None
+        return f"[{self.extra['request']}] node {self.extra['node']}: {msg}", kwargs
+
+
+def _traceback_only(exc: BaseException) -> tuple[type[BaseException], BaseException, TracebackType | None]:
+    """The place of an error without its text, which may hold a secret."""
+    return (type(exc), RuntimeError("(see the node's last_error)"), exc.__traceback__)
