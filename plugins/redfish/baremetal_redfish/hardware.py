@@ -1,0 +1,14 @@
+"""The hardware type ``redfish``."""
+
+from __future__ import annotations
+
+from baremetal_interfaces import HardwareType
+
+
+class RedfishHardware(HardwareType):
+    """Any machine whose BMC speaks Redfish."""
+
+    power = ("redfish",)
+    management = ("redfish",)
+    boot = ("redfish-virtual-media", "ipxe", "pxe")
+    inspect = ("redfish", "no-inspect", "agent")

@@ -1,0 +1,206 @@
+"""What sushy takes for its connector: the same methods, over a session of which every request ends in time.
+
+It repeats nothing, logs in nowhere, follows nobody to another host, and does nothing when it is collected as garbage.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import sushy.exceptions
+
+from baremetal_interfaces import Deadline
+from baremetal_interfaces.http import BadAnswer, HTTPResponse, HTTPSession, HTTPSessionError
+from baremetal_redfish.errors import CredentialsRefused, PrivilegeMissing, SessionExpired, TransportFailed
+
+_REDIRECTS = 3
+_WEAK = re.compile(r'W/("[^"]*")\Z')
+
+
+class Answer:
+    """An answer in the shape that sushy expects of one."""
+
+    def __init__(self, response: HTTPResponse) -> None:
+        self.status_code = response.status
+        self.headers = response.headers
+        self.content = response.body
+        self._response = response
+
+    @property
+    def text(self) -> str:
+        """The body as text."""
+        return self.content.decode("utf-8", "replace")
+
+    def json(self) -> Any:
+        """The body as a JSON value; ValueError where it is none. An error's body comes in the shape of the specification."""
+        try:
+            value = self._response.json()
+        except BadAnswer as exc:
+            raise ValueError(str(exc)) from None
+        return value if self.status_code < 400 else _error_body(value)
+
+
+class Transport:
+    """Requests on behalf of one session. A thread sets how long its own requests may take by :meth:`until`."""
+
+    def __init__(self, http: HTTPSession, root: str, longest: float) -> None:
+        self._http = http
+        self._root = root
+        self._longest = longest
+        self._limits = threading.local()
+        self.has_token = False
+
+    @contextmanager
+    def until(self, deadline: Deadline) -> Iterator[None]:
+        """Bound the requests of this thread by *deadline*; without it each is bounded for itself."""
+        outer = getattr(self._limits, "deadline", None)
+        self._limits.deadline = deadline
+        try:
+            yield
+        finally:
+            self._limits.deadline = outer
+
+    def get(self, path: str = "", data: Any = None, headers: Mapping[str, str] | None = None, **options: Any) -> Answer:
+        """Read a resource."""
+        answer = self._request("GET", path, data, headers, **options)
+        if answer.content and answer.status_code == 200:
+            self._expect_document(path, answer)
+        return answer
+
+    def post(self, path: str = "", data: Any = None, headers: Mapping[str, str] | None = None, **options: Any) -> Answer:
+        """Call an action, or make a member of a collection."""
+        return self._request("POST", path, data, headers, **options)
+
+    def put(self, path: str = "", data: Any = None, headers: Mapping[str, str] | None = None, **options: Any) -> Answer:
+        """Replace a resource."""
+        return self._request("PUT", path, data, headers, **options)
+
+    def delete(self, path: str = "", data: Any = None, headers: Mapping[str, str] | None = None, **options: Any) -> Answer:
+        """Remove a resource."""
+        return self._request("DELETE", path, data, headers, **options)
+
+    def patch(
+        self,
+        path: str = "",
+        data: Any = None,
+        headers: Mapping[str, str] | None = None,
+        etag: str | None = None,
+        **options: Any,
+    ) -> Answer:
+        """Change a resource, under If-Match where there is an *etag*.
+
+        Services are known that hand out a weak tag and accept only the strong one, or none at all: after a status of
+        412 those are tried in turn, as sushy does.
+        """
+        given = {name: value for name, value in (headers or {}).items() if name != "If-Match" or value}
+        tag = etag or given.pop("If-Match", None)
+        weak = _WEAK.match(tag) if tag else None
+        attempts = [tag, weak[1] if weak else None, None] if tag else [None]
+        for attempt in dict.fromkeys(attempts):
+            tagged = given if attempt is None else {**given, "If-Match": attempt}
+            try:
+                return self._request("PATCH", path, data, tagged, **options)
+            except sushy.exceptions.HTTPError as exc:
+                if exc.status_code != 412 or attempt is None:
+                    raise
+        raise AssertionError("the last attempt either returns or raises")
+
+    def document(self, path: str) -> dict[str, Any]:
+        """The JSON document at *path*."""
+        value = self.get(path).json()
+        return value if isinstance(value, dict) else {}
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        data: Any,
+        headers: Mapping[str, str] | None,
+        blocking: bool = False,
+        timeout: float | None = None,
+    ) -> Answer:
+        if blocking:
+            raise sushy.exceptions.SushyError("waiting for a task of the BMC is not done in here")
+        target = self._target(path)
+        for _ in range(_REDIRECTS + 1):
+            answer = self._send(method, target, data, headers or {}, timeout)
+            moved = self._moved(method, target, answer)
+            if moved is None:
+                self._raise_for(method, target, answer)
+                return answer
+            target = moved
+        raise TransportFailed(BadAnswer(f"{method} {path} at {self._http.endpoint}: redirected too often"))
+
+    def _send(self, method: str, target: str, data: Any, headers: Mapping[str, str], timeout: float | None) -> Answer:
+        limit: Deadline | None = getattr(self._limits, "deadline", None)
+        limit = Deadline.after(self._longest) if limit is None else limit
+        limit = limit if timeout is None else limit.within(timeout)
+        sent = {name: value for name, value in headers.items() if value is not None}
+        try:
+            return Answer(self._http.request(method, target, json=data, headers=sent, deadline=limit))
+        except HTTPSessionError as exc:
+            raise TransportFailed(exc) from exc
+
+    def _target(self, path: str) -> str:
+        """The path to ask for. Of a whole URL only the path counts: a BMC behind a gateway does not know its own address."""
+        parts = urlsplit(path)
+        target = parts.path if parts.path.startswith("/") else urljoin(self._root, parts.path)
+        return f"{target}?{parts.query}" if parts.query else target
+
+    def _moved(self, method: str, target: str, answer: Answer) -> str | None:
+        """Where a redirect leads to, or None. It is followed within this server only, for the credentials go along."""
+        location = answer.headers.get("Location")
+        followed = (301, 302, 303, 307, 308) if method in ("GET", "HEAD") else (307, 308)
+        if answer.status_code not in followed or not location:
+            return None
+        here = self._http.endpoint
+        parts = urlsplit(urljoin(f"{here}{target}", location))
+        there = (parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
+        if there != (here.scheme, here.host.lower(), here.port or (443 if here.scheme == "https" else 80)):
+            where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+            wrong = f"{method} {target} at {here}: it redirects to {where}; give that as redfish_address"
+            raise TransportFailed(BadAnswer(wrong))
+        return self._target(location if location.startswith("/") else parts._replace(scheme="", netloc="").geturl())
+
+    def _raise_for(self, method: str, target: str, answer: Answer) -> None:
+        if answer.status_code == 401 and self.has_token:
+            raise SessionExpired(method, target, answer)
+        if answer.status_code == 401:
+            anonymous = method != "POST" and "Authorization" not in self._http.headers
+            raise CredentialsRefused(method, target, answer, anonymous=anonymous)
+        if answer.status_code == 403:
+            raise PrivilegeMissing(method, target, answer)
+        sushy.exceptions.raise_for_response(method, target, answer)
+
+    def _expect_document(self, path: str, answer: Answer) -> None:
+        """Refuse what is not Redfish here, where it can be said, and not as some missing attribute later."""
+        try:
+            value = answer.json()
+        except ValueError:
+            value = None
+        if not isinstance(value, dict):
+            kind = answer.headers.get("Content-Type", "something unnamed")
+            raise TransportFailed(
+                BadAnswer(
+                    f"GET {path} at {self._http.endpoint}: the answer is {kind} and no JSON document; is it a Redfish service? "
+                    "Check redfish_address and redfish_root_prefix"
+                )
+            )
+
+
+def _error_body(value: Any) -> dict[str, Any]:
+    """An error's body with nothing in it that is not of the type that the specification (DSP0266, 8.6) gives it."""
+    error = value.get("error") if isinstance(value, dict) else None
+    if not isinstance(error, dict):
+        raise ValueError("the body of the error does not follow the specification")
+    clean: dict[str, Any] = {name: error[name] for name in ("code", "message") if isinstance(error.get(name), str)}
+    messages = error.get("@Message.ExtendedInfo")
+    messages = [messages] if isinstance(messages, dict) else messages
+    if isinstance(messages, list):
+        clean["@Message.ExtendedInfo"] = [message for message in messages if isinstance(message, dict)]
+    return {"error": clean}
