@@ -71,6 +71,12 @@ class NoFreeWorker(Busy):
     """The pool has no room for more work now."""
 
 
+class StoreUnavailable(BareMetalError):
+    """The database cannot be used now. The message says what the operator can do; nothing was written."""
+
+    code = 503
+
+
 class ConfigurationError(BareMetalError):
     """The configuration cannot be used; the message names the option."""
 

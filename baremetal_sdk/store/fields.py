@@ -153,7 +153,7 @@ class RecordFields(Generic[R]):
         self, record: type[R], what: str, *, managed: frozenset[str], lengths: Mapping[str, int], texts: frozenset[str]
     ) -> None:
         self.what = what
-        self._record = record
+        self.record_type = record
         hints = get_type_hints(record)
         self.by_name: Mapping[str, Field] = {
             field.name: _field(field.name, hints[field.name], managed, lengths, texts)
@@ -184,7 +184,7 @@ class RecordFields(Generic[R]):
         values = dict(stored)
         for field in self._json:
             values[field.name] = field.loaded(values[field.name])
-        return self._record(**values)
+        return self.record_type(**values)
 
     def row(self, stored: Mapping[str, Any], names: Sequence[str]) -> Row:
         """A row of a listing with the fields *names*."""
@@ -254,7 +254,7 @@ NODE_FIELDS = RecordFields(
             ("power_state", "target_power_state", "power_source", "provision_state", "target_provision_state", "fault"),
             _WORD_LENGTH,
         ),
-        **dict.fromkeys(("boot_mode", "health", "lease_purpose"), _WORD_LENGTH),
+        **dict.fromkeys(("boot_mode", "health"), _WORD_LENGTH),
         **{field.name: _WORD_LENGTH for field in dataclasses.fields(NodeRecord) if field.name.endswith("_interface")},
         "lease_holder": 320,
     },

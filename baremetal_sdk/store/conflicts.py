@@ -1,0 +1,45 @@
+"""Which value is taken already, from what the database says about its unique constraints."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Table
+from sqlalchemy.exc import IntegrityError
+
+from baremetal_sdk.store.refusals import UNIQUE, taken
+
+# The name stands at a fixed place; the value, which a message may quote as well, does not mislead.
+_SQLITE = re.compile(r"UNIQUE constraint failed: \w+\.(?P<column>\w+)$")
+_MARIADB = re.compile(r"for key '(?:[^']*\.)?(?P<constraint>\w+)'\W*$")
+_POSTGRESQL = re.compile(r'unique constraint "(?P<constraint>\w+)"')
+
+
+@contextmanager
+def taken_told(what: str, table: Table, values: Mapping[str, Any]) -> Iterator[None]:
+    """Raise the error that names field and value, in place of that of a unique constraint of *table*."""
+    try:
+        yield
+    except IntegrityError as exc:
+        field = _field(exc, table.name, UNIQUE[what])
+        if field is None:
+            raise
+        raise taken(what, field, values[field]) from None
+
+
+def _field(error: IntegrityError, table: str, unique: tuple[str, ...]) -> str | None:
+    text = str(error.orig)
+    if found := _SQLITE.search(text):
+        return found["column"] if found["column"] in unique else None
+    diagnosis = getattr(error.orig, "diag", None)
+    constraint = getattr(diagnosis, "constraint_name", None) or _constraint(text)
+    return next((field for field in unique if constraint == f"{table}_{field}_key"), None)
+
+
+def _constraint(text: str) -> str | None:
+    # PostgreSQL puts the value on a line of its own, below.
+    found = _POSTGRESQL.search(text.partition("\n")[0]) or _MARIADB.search(text)
+    return found["constraint"] if found else None

@@ -1,0 +1,123 @@
+"""Connections and transactions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from threading import Lock
+from typing import Any, NamedTuple
+
+from sqlalchemy import URL, Connection, Engine, create_engine, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+from baremetal_sdk.errors import ConfigurationError, StoreUnavailable
+from baremetal_sdk.store.failures import failures_told, shown
+from baremetal_sdk.store.sqlite import WRITES, sqlite_engine, use_write_ahead_log
+
+_CONNECTIONS = 10
+"""Connections to a database server that are kept; as many again are made when they are all in use."""
+_POOL_TIMEOUT = 60.0
+
+
+class _Engines(NamedTuple):
+    """One pool of connections, for two uses."""
+
+    reader: Engine
+    writer: Engine
+
+
+class Database:
+    """A database that transactions are made in. What fails in it is told as ``StoreUnavailable``."""
+
+    def __init__(self, url: str) -> None:
+        self.url = _parsed(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self._engines: _Engines | None = None
+        # SQLite has one writer at a time and lets others sleep, longer each time they look: here they stand in line.
+        self._turn: AbstractContextManager[Any] = Lock() if self.is_sqlite else nullcontext()
+
+    def __repr__(self) -> str:
+        return f"Database({shown(self.url)!r})"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is connected."""
+        return self._engines is not None
+
+    @property
+    def engine(self) -> Engine:
+        """What makes connections that write. Raises ``StoreUnavailable`` while the database is closed."""
+        return self._opened().writer
+
+    def open(self) -> None:
+        """Connect. Raises ``ConfigurationError`` where the driver of this database is not installed."""
+        with failures_told(self.url):
+            engine = sqlite_engine(self.url) if self.is_sqlite else _server_engine(self.url)
+            try:
+                self._connect(engine)
+            except BaseException:
+                engine.dispose()
+                raise
+
+    def _connect(self, engine: Engine) -> None:
+        if self.is_sqlite:
+            use_write_ahead_log(engine)
+            reader = engine
+        else:
+            engine.connect().close()
+            # A read is one statement: it needs no transaction around it.
+            reader = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._engines = _Engines(reader, engine.execution_options(**{WRITES: True}))
+
+    def close(self) -> None:
+        """Close the connections; those in use are closed when they come back."""
+        engines, self._engines = self._engines, None
+        if engines is not None:
+            engines.writer.dispose()
+
+    def _opened(self) -> _Engines:
+        if self._engines is None:
+            raise StoreUnavailable("the store is not open")
+        return self._engines
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection for statements that read."""
+        reader = self._opened().reader
+        with failures_told(self.url), reader.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction, committed at the end and rolled back by an exception."""
+        writer = self._opened().writer
+        with failures_told(self.url), self._turn, writer.begin() as connection:
+            yield connection
+
+
+def _parsed(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+        parsed.get_dialect()
+    except (ArgumentError, NoSuchModuleError, ValueError) as exc:
+        # What was given is not repeated: it may hold a password.
+        raise ConfigurationError(
+            f"[database] connection: it is no database URL ({type(exc).__name__}); "
+            "allowed is, for example, sqlite:////var/lib/metald/nodes.db"
+        ) from None
+    return parsed
+
+
+def _server_engine(url: URL) -> Engine:
+    try:
+        return create_engine(
+            url,
+            pool_size=_CONNECTIONS,
+            max_overflow=_CONNECTIONS,
+            pool_timeout=_POOL_TIMEOUT,
+            pool_use_lifo=True,
+            pool_pre_ping=True,
+            hide_parameters=True,
+        )
+    except ModuleNotFoundError as exc:
+        raise ConfigurationError(f"[database] connection: the driver {exc.name} of {url.drivername} is not installed") from exc

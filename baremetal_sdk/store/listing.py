@@ -1,0 +1,136 @@
+"""Pages: the statements that list records, whose cost grows with the page and not with the fleet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from sqlalchemy import ColumnElement, Select, Table, and_, false, literal, or_, select, tuple_, union_all
+
+from baremetal_sdk.store.fields import RecordFields
+from baremetal_sdk.store.query import NodeQuery, Query, Scope
+from baremetal_sdk.store.refusals import wrong_limit
+
+R = TypeVar("R")
+Condition = ColumnElement[bool]
+
+
+class Position(NamedTuple):
+    """Where a record stands in the order of a listing."""
+
+    value: Any
+    """What it has in the column that is sorted by."""
+    id: int
+
+
+class Listing(Generic[R]):
+    """Makes the statements of one listing. *conditions* say what is listed beside what the query has.
+
+    The order is that of the sort key, what is not set first, and within equals that of creation; "desc" is exactly the
+    reverse of it. Where a page begins is found through an index on (column, id), so what is not set is a part of its
+    own: no index serves "not set, or greater than" at once.
+    """
+
+    def __init__(self, table: Table, fields: RecordFields[R], query: Query, conditions: Sequence[Condition]) -> None:
+        if query.limit is not None and query.limit < 1:
+            raise wrong_limit(query.limit)
+        self.names = fields.selected(query.fields)
+        self._table = table
+        self._limit = query.limit
+        self._descending = query.sort_dir == "desc"
+        field = None if query.sort_key is None else fields.sort_field(query.sort_key)
+        self._sorted = None if field is None else table.c[field.name]
+        self._optional = field is not None and field.optional
+        wanted = [_one_of(table.c[name], values) for name, values in fields.wanted(query.where).items()]
+        self._conditions = [*wanted, *conditions]
+
+    def position(self, marker: str, visible: Sequence[Condition]) -> Select[Any]:
+        """Read the position of the last record of the page before."""
+        value = literal(None) if self._sorted is None else self._sorted
+        return select(value, self._table.c.id).where(self._table.c.uuid == marker, *visible)
+
+    def page(self, after: Position | None) -> Select[Any]:
+        """Read the page that begins after a position."""
+        parts = self._parts(after)
+        if len(parts) == 1:
+            return self._part([self._table.c[name] for name in self.names], parts[0])
+        return self._united(parts)
+
+    def _parts(self, after: Position | None) -> list[Sequence[Condition]]:
+        """The conditions of the parts of the order, from where the page begins."""
+        column = self._sorted
+        if column is None or not self._optional:
+            return [[] if after is None else [self._beyond(after)]]
+        unset, is_set = column.is_(None), column.is_not(None)
+        order: list[list[Condition]] = [[is_set], [unset]] if self._descending else [[unset], [is_set]]
+        if after is None:
+            return order  # type: ignore[return-value]
+        if (after.value is None) != self._descending:
+            order[0].append(self._beyond(after))
+            return order  # type: ignore[return-value]
+        return [[*order[1], self._beyond(after)]]
+
+    def _beyond(self, after: Position) -> Condition:
+        """Behind this position, among the records that are set as it is, or not set as it is."""
+        id_column = self._table.c.id
+        if self._sorted is None or after.value is None:
+            return id_column < after.id if self._descending else id_column > after.id
+        here = tuple_(self._sorted, id_column)
+        there = tuple_(literal(after.value, self._sorted.type), literal(after.id))
+        return here < there if self._descending else here > there
+
+    def _part(self, columns: Sequence[ColumnElement[Any]], conditions: Sequence[Condition]) -> Select[Any]:
+        keys = [self._table.c.id] if self._sorted is None else [self._sorted, self._table.c.id]
+        ordered = select(*columns).where(*self._conditions, *conditions).order_by(*map(self._directed, keys))
+        return ordered if self._limit is None else ordered.limit(self._limit)
+
+    def _directed(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        return column.desc() if self._descending else column.asc()
+
+    def _united(self, parts: Sequence[Sequence[Condition]]) -> Select[Any]:
+        """One statement for all parts: in two, a record that changes between them would be listed twice or not at all."""
+        table = self._table
+        columns: list[ColumnElement[Any]] = [table.c[name] for name in self.names]
+        keys = [self._sorted.label("sorted_value"), table.c.id.label("sorted_id")]  # type: ignore[union-attr]
+        united = union_all(
+            *(
+                select(self._part([*columns, *keys, literal(number).label("part")], conditions).subquery())
+                for number, conditions in enumerate(parts)
+            )
+        ).subquery()
+        order = [united.c.part, self._directed(united.c.sorted_value), self._directed(united.c.sorted_id)]
+        ordered = select(*(united.c[name] for name in self.names)).order_by(*order)
+        return ordered if self._limit is None else ordered.limit(self._limit)
+
+
+def _one_of(column: ColumnElement[Any], values: tuple[Any, ...]) -> Condition:
+    given = [value for value in values if value is not None]
+    alternatives = [] if not given else [column == given[0] if len(given) == 1 else column.in_(given)]
+    if len(given) < len(values):
+        alternatives.append(column.is_(None))
+    return or_(false(), *alternatives)
+
+
+def node_conditions(nodes: Table, query: NodeQuery) -> list[Condition]:
+    """What a query of nodes says beyond equality. Letters of a description match in either case."""
+    conditions: list[Condition] = []
+    for wanted, column in ((query.associated, nodes.c.instance_uuid), (query.sharded, nodes.c.shard)):
+        if wanted is not None:
+            conditions.append(column.is_not(None) if wanted else column.is_(None))
+    if not query.include_children:
+        conditions.append(nodes.c.parent_node.is_(None))
+    if query.description_contains is not None:
+        conditions.append(nodes.c.description.icontains(query.description_contains, autoescape=True))
+    return conditions
+
+
+def visible_nodes(nodes: Table, scope: Scope) -> list[Condition]:
+    """What a caller may see of the nodes."""
+    return [] if scope.project is None else [or_(nodes.c.owner == scope.project, nodes.c.lessee == scope.project)]
+
+
+def visible_ports(ports: Table, nodes: Table, scope: Scope) -> list[Condition]:
+    """What a caller may see of the ports: those of the nodes that it may see."""
+    if scope.project is None:
+        return []
+    return [ports.c.node_uuid.in_(select(nodes.c.uuid).where(and_(*visible_nodes(nodes, scope))))]

@@ -1,0 +1,1 @@
+"""The migrations of the SQL store, for Alembic."""

@@ -1,0 +1,86 @@
+"""The tables, derived from the fields of the records."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Boolean, Column, ForeignKeyConstraint, Index, Integer, MetaData, Table, UniqueConstraint
+from sqlalchemy.types import TypeEngine
+
+from baremetal_interfaces import Problem
+from baremetal_sdk.errors import ConfigurationError
+from baremetal_sdk.store.columns import Moment, blob, counter, string, text
+from baremetal_sdk.store.fields import CONDUCTOR_FIELDS, NODE_FIELDS, PORT_FIELDS, Field, FieldKind, RecordFields
+from baremetal_sdk.store.refusals import UNIQUE
+
+REVISIONS = ("0001",)
+"""The migrations, oldest first. They are repeated here so that a database that is current opens without Alembic."""
+
+_PREFIX = re.compile(r"([A-Za-z][A-Za-z0-9_]{0,15})?")
+
+_LISTED_NODES = (
+    "provision_state",
+    "driver",
+    "owner",
+    "lessee",
+    "resource_class",
+    "shard",
+    "parent_node",
+    "conductor_group",
+    "lease_holder",
+    "lease_expires_at",
+)
+"""What listings of nodes filter for or sort by; fields with a unique value have an index by that."""
+_COUNTERS = frozenset({"epoch", "revision"})
+
+
+class Schema:
+    """The tables, under names that begin with a prefix: a host application may keep its own beside them."""
+
+    def __init__(self, prefix: str) -> None:
+        if not _PREFIX.fullmatch(prefix):
+            allowed = "allowed are a letter and up to 15 letters, digits and underscores"
+            raise ConfigurationError(str(Problem("table_prefix", f"it is {prefix!r}", allowed)))
+        self.prefix = prefix
+        self.version_table = f"{prefix}alembic_version"
+        self.metadata = MetaData()
+        self.nodes = self._table("nodes", NODE_FIELDS, _LISTED_NODES)
+        self.ports = self._table("ports", PORT_FIELDS, ("node_uuid",))
+        self.ports.append_constraint(
+            ForeignKeyConstraint(["node_uuid"], [self.nodes.c.uuid], name=f"{prefix}ports_node_uuid_fkey", ondelete="CASCADE")
+        )
+        self.conductors = self._table("conductors", CONDUCTOR_FIELDS, ())
+        self.conductors.append_constraint(UniqueConstraint("hostname", name=f"{prefix}conductors_hostname_key"))
+
+    def _table(self, name: str, fields: RecordFields[Any], listed: Iterable[str]) -> Table:
+        name = self.prefix + name
+        columns = [Column(field.name, _type(field), nullable=field.optional) for field in fields.by_name.values()]
+        table = Table(name, self.metadata, Column("id", counter(), primary_key=True, autoincrement=True), *columns)
+        for column in UNIQUE.get(fields.what, ()):
+            table.append_constraint(UniqueConstraint(column, name=f"{name}_{column}_key"))
+        for column in listed:
+            # With the id: a page goes on within equal values.
+            Index(f"{name}_{column}_idx", table.c[column], table.c.id)
+        return table
+
+
+def _type(field: Field) -> TypeEngine[Any]:
+    if field.name in _COUNTERS:
+        return counter()
+    if field.kind is FieldKind.STRING:
+        assert field.length is not None
+        return string(field.length)
+    return _TYPES[field.kind]
+
+
+_TYPES: dict[FieldKind, TypeEngine[Any]] = {
+    FieldKind.TEXT: text(),
+    FieldKind.INTEGER: Integer(),
+    FieldKind.FLAG: Boolean(),
+    FieldKind.TIME: Moment(),
+    FieldKind.MAP: text(),
+    FieldKind.LIST: text(),
+    FieldKind.BYTES: blob(),
+}

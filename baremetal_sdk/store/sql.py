@@ -1,0 +1,332 @@
+"""A store in an SQL database: SQLite, and with the same statements PostgreSQL and MariaDB."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from threading import Lock
+from typing import Any
+
+from sqlalchemy import Connection, Select, Update
+from sqlalchemy.exc import IntegrityError
+
+from baremetal_interfaces import BareMetalError
+from baremetal_sdk.clock import Clock, SystemClock
+from baremetal_sdk.errors import RevisionConflict, StoreUnavailable
+from baremetal_sdk.store.conflicts import taken_told
+from baremetal_sdk.store.engine import Database
+from baremetal_sdk.store.fields import CONDUCTOR_FIELDS, LEASE_FIELDS, NODE_FIELDS, PORT_FIELDS, RecordFields, require_uuid
+from baremetal_sdk.store.idents import node_key, port_key
+from baremetal_sdk.store.leases import (
+    expiry,
+    lease_lost,
+    lease_of,
+    require_fence_of,
+    require_no_fence,
+    require_revision,
+    require_writable,
+)
+from baremetal_sdk.store.listing import Condition, Listing, Position, node_conditions, visible_nodes, visible_ports
+from baremetal_sdk.store.query import NodeQuery, Query, Row, Scope
+from baremetal_sdk.store.records import ConductorRecord, Fence, Lease, NodeRecord, PortRecord
+from baremetal_sdk.store.refusals import conductor_not_found, marker_not_found, node_not_found, port_not_found
+from baremetal_sdk.store.rows import RowReader
+from baremetal_sdk.store.schema import Schema
+from baremetal_sdk.store.statements import Statements, new
+from baremetal_sdk.store.upgrade import ensure_current
+
+_NEW_NODE = {"updated_at": None, "epoch": 0, "revision": 0, **dict.fromkeys(LEASE_FIELDS)}
+_NODES = RowReader(NODE_FIELDS, NODE_FIELDS.names)
+_PORTS = RowReader(PORT_FIELDS, PORT_FIELDS.names)
+_CONDUCTORS = RowReader(CONDUCTOR_FIELDS, CONDUCTOR_FIELDS.names)
+
+
+class SQLStore:
+    """The ``Store`` protocol in an SQL database.
+
+    *url* is an SQLAlchemy URL. The names of the tables begin with *table_prefix*, so that a host application can keep
+    them beside its own; they have a version of their own. What fails in the database is raised as ``StoreUnavailable``.
+    On SQLite, commits survive the end of the process; those of the last moments before a loss of power may be lost.
+    """
+
+    def __init__(self, url: str, *, clock: Clock | None = None, table_prefix: str = "bm_") -> None:
+        self._clock = clock or SystemClock()
+        self._database = Database(url)
+        self._schema = Schema(table_prefix)
+        self._opening = Lock()
+        self._statements = Statements(self._schema, returning=False)
+
+    def __repr__(self) -> str:
+        return f"SQLStore({self._database!r})"
+
+    def open(self) -> None:
+        """Connect, and create or upgrade the tables. An open store stays as it is."""
+        with self._opening:
+            if self._database.is_open:
+                return
+            self._database.open()
+            try:
+                ensure_current(self._database, self._schema)
+            except BaseException:
+                self._database.close()
+                raise
+            # Only a connected database says what its version can do.
+            self._statements = Statements(self._schema, returning=self._database.engine.dialect.update_returning)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._database.close()
+
+    # Nodes
+
+    def create_node(self, node: NodeRecord, *, fence: Fence | None) -> NodeRecord:
+        """Store a new node."""
+        require_no_fence(fence)
+        require_uuid("uuid", node.uuid)
+        stored = NODE_FIELDS.stored(node)
+        stored.update(_NEW_NODE)
+        with self._database.writing() as connection, taken_told("node", self._schema.nodes, stored):
+            stored["created_at"] = self._clock.now()
+            connection.execute(self._statements.insert_node, stored)
+        return _NODES.record(list(stored.values()))
+
+    def node(self, ident: str, *, scope: Scope = Scope.ALL) -> NodeRecord:
+        """The node with this UUID or name."""
+        field, value = node_key(ident)
+        statement = self._statements.node_by[field].where(*visible_nodes(self._schema.nodes, scope))
+        with self._database.reading() as connection:
+            row = connection.execute(statement, {"ident": value}).first()
+        if row is None:
+            raise node_not_found(ident)
+        return _NODES.record(row)
+
+    def nodes(self, query: NodeQuery, *, scope: Scope = Scope.ALL) -> Sequence[Row]:
+        """A page of nodes."""
+        table = self._schema.nodes
+        visible = visible_nodes(table, scope)
+        listing = Listing(table, NODE_FIELDS, query, visible + node_conditions(table, query))
+        return self._page(listing, NODE_FIELDS, query, visible)
+
+    def update_node(
+        self, uuid: str, changes: Mapping[str, Any], *, fence: Fence | None, revision: int | None = None
+    ) -> NodeRecord:
+        """Write *changes* and give back the node as it is then."""
+        require_fence_of(uuid, fence)
+        stored = NODE_FIELDS.changes(changes)
+        statement = self._statements.update_node(tuple(sorted(stored)), fence is not None, revision is not None)
+        with self._database.writing() as connection, taken_told("node", self._schema.nodes, stored):
+            now = self._clock.now()
+            given = {"expected": revision} if revision is not None else {}
+            row = self._written(connection, statement, _written_as(uuid, fence, now) | _changed(stored, now) | given)
+            if row is None:
+                raise self._refusal(connection, uuid, fence, now, revision)
+        return _NODES.record(row)
+
+    def delete_node(self, uuid: str, *, fence: Fence | None) -> None:
+        """Delete a node, with its ports."""
+        require_fence_of(uuid, fence)
+        with self._database.writing() as connection:
+            now = self._clock.now()
+            statement = self._statements.delete_node(fence is not None)
+            if connection.execute(statement, _written_as(uuid, fence, now)).rowcount == 0:
+                raise self._refusal(connection, uuid, fence, now)
+
+    def _written(self, connection: Connection, statement: Update, parameters: Mapping[str, Any]) -> Sequence[Any] | None:
+        """The node that an update has written, or None where its conditions did not hold."""
+        result = connection.execute(statement, parameters)
+        if self._statements.returning:
+            return result.first()
+        if result.rowcount == 0:
+            return None
+        return connection.execute(self._statements.node_by["uuid"], {"ident": parameters["ident"]}).first()
+
+    def _refusal(
+        self, connection: Connection, uuid: str, fence: Fence | None, now: datetime, revision: int | None = None
+    ) -> BareMetalError:
+        """Why a node was not written."""
+        node = self._lease(connection, self._statements.node_lease, uuid)
+        if node is None:
+            return node_not_found(uuid)
+        require_writable(node, fence, now)
+        require_revision("node", uuid, node["revision"], revision)
+        return RevisionConflict(f"node {uuid} was changed by another process at the same time: try again", uuid=uuid)
+
+    def _lease(self, connection: Connection, statement: Select[Any], ident: str) -> dict[str, Any] | None:
+        row = connection.execute(statement, {"ident": ident}).first()
+        return None if row is None else row._asdict()
+
+    # Leases
+
+    def take_lease(self, uuid: str, *, holder: str, purpose: str, duration: float) -> tuple[Lease, NodeRecord]:
+        """Take a free or expired lease, and read the node under it."""
+        lease = {
+            "lease_holder": NODE_FIELDS.by_name["lease_holder"].stored(holder),
+            "lease_purpose": NODE_FIELDS.by_name["lease_purpose"].stored(purpose),
+        }
+        with self._database.writing() as connection:
+            now = self._clock.now()
+            lease |= {"lease_since": now, "lease_expires_at": expiry(now, duration)}
+            row = self._written(connection, self._statements.take_lease, _written_as(uuid, None, now) | _new(lease))
+            if row is None:
+                raise self._refusal(connection, uuid, None, now)
+        node = _NODES.record(row)
+        return lease_of(vars(node)), node
+
+    def renew_lease(self, fence: Fence, *, duration: float) -> Lease:
+        """Let a lease expire *duration* seconds from now."""
+        with self._database.writing() as connection:
+            now = self._clock.now()
+            lease = _new({"lease_expires_at": expiry(now, duration)})
+            row = self._written(connection, self._statements.renew_lease, _written_as(fence.node_uuid, fence, now) | lease)
+        if row is None:
+            raise lease_lost(fence)
+        return lease_of(vars(_NODES.record(row)))
+
+    def release_lease(self, fence: Fence) -> None:
+        """Give a lease back."""
+        parameters = {"ident": fence.node_uuid, "holder": fence.holder, "fenced": fence.epoch}
+        with self._database.writing() as connection:
+            connection.execute(self._statements.release_lease, parameters)
+
+    def expire_leases(self, holder: str) -> int:
+        """Let every lease of a dead holder expire now."""
+        with self._database.writing() as connection:
+            return connection.execute(self._statements.expire_leases, {"holder": holder}).rowcount
+
+    # Ports
+
+    def create_port(self, port: PortRecord, *, fence: Fence | None) -> PortRecord:
+        """Store a new port of a node."""
+        require_fence_of(port.node_uuid, fence)
+        require_uuid("uuid", port.uuid)
+        stored = PORT_FIELDS.stored(port)
+        stored.update(updated_at=None, revision=0)
+        with self._database.writing() as connection, taken_told("port", self._schema.ports, stored):
+            now = self._clock.now()
+            node = self._lease(connection, self._statements.node_lease_shared, port.node_uuid)
+            if node is None:
+                raise node_not_found(port.node_uuid)
+            require_writable(node, fence, now)
+            stored["created_at"] = now
+            connection.execute(self._statements.insert_port, stored)
+        return _PORTS.record(list(stored.values()))
+
+    def port(self, ident: str, *, scope: Scope = Scope.ALL) -> PortRecord:
+        """The port with this UUID, MAC address or name."""
+        field, value = port_key(ident)
+        statement = self._statements.port_by[field].where(*visible_ports(self._schema.ports, self._schema.nodes, scope))
+        with self._database.reading() as connection:
+            row = connection.execute(statement, {"ident": value}).first()
+        if row is None:
+            raise port_not_found(ident)
+        return _PORTS.record(row)
+
+    def ports(self, query: Query, *, scope: Scope = Scope.ALL) -> Sequence[Row]:
+        """A page of ports."""
+        visible = visible_ports(self._schema.ports, self._schema.nodes, scope)
+        return self._page(Listing(self._schema.ports, PORT_FIELDS, query, visible), PORT_FIELDS, query, visible)
+
+    def update_port(
+        self, uuid: str, changes: Mapping[str, Any], *, fence: Fence | None, revision: int | None = None
+    ) -> PortRecord:
+        """Write *changes* to a port and give it back as it is then."""
+        stored = PORT_FIELDS.changes(changes)
+        statement = self._statements.update_port(tuple(sorted(stored)))
+        with self._database.writing() as connection, taken_told("port", self._schema.ports, stored):
+            now = self._clock.now()
+            current = self._writable_port(connection, uuid, fence, now)
+            require_revision("port", uuid, current, revision)
+            connection.execute(statement, {"ident": uuid} | _changed(stored, now))
+            row = connection.execute(self._statements.port_by["uuid"], {"ident": uuid}).one()
+        return _PORTS.record(row)
+
+    def delete_port(self, uuid: str, *, fence: Fence | None) -> None:
+        """Delete a port."""
+        with self._database.writing() as connection:
+            self._writable_port(connection, uuid, fence, self._clock.now())
+            connection.execute(self._statements.delete_port, {"ident": uuid})
+
+    def _writable_port(self, connection: Connection, uuid: str, fence: Fence | None, now: datetime) -> int:
+        """The revision of a port that may be written; it stays so until the transaction ends."""
+        node = self._lease(connection, self._statements.port_lease, uuid)
+        if node is None:
+            raise port_not_found(uuid)
+        require_fence_of(node["uuid"], fence)
+        require_writable(node, fence, now)
+        revision: int = node["port_revision"]
+        return revision
+
+    def _page(
+        self, listing: Listing[Any], fields: RecordFields[Any], query: Query, visible: Sequence[Condition]
+    ) -> Sequence[Row]:
+        with self._database.reading() as connection:
+            after = None
+            if query.marker is not None:
+                found = connection.execute(listing.position(query.marker, visible)).first()
+                if found is None:
+                    raise marker_not_found(fields.what, query.marker)
+                after = Position(*found)
+            rows = connection.execute(listing.page(after)).all()
+        reader = RowReader(fields, listing.names)
+        return [reader.row(row) for row in rows]
+
+    # Conductors
+
+    def register_conductor(self, conductor: ConductorRecord) -> ConductorRecord:
+        """Store what a conductor offers, with a heartbeat of now."""
+        stored = CONDUCTOR_FIELDS.stored(conductor)
+        try:
+            row = self._registered(stored)
+        except StoreUnavailable as exc:
+            if not isinstance(exc.__cause__, IntegrityError):
+                raise
+            # Another process registered the same host name for the first time: now it is there to be replaced.
+            row = self._registered(stored)
+        return _CONDUCTORS.record(row)
+
+    def _registered(self, stored: dict[str, Any]) -> Sequence[Any]:
+        ident = {"ident": stored["hostname"]}
+        with self._database.writing() as connection:
+            now = self._clock.now()
+            stored.update(heartbeat_at=now, updated_at=now, created_at=now)
+            offered = {name: value for name, value in stored.items() if name not in ("hostname", "created_at")}
+            statement = self._statements.update_conductor(tuple(offered), same_incarnation=False)
+            if connection.execute(statement, ident | _new(offered)).rowcount == 0:
+                connection.execute(self._statements.insert_conductor, stored)
+            return connection.execute(self._statements.conductor, ident).one()
+
+    def heartbeat(self, hostname: str, incarnation: str) -> None:
+        """Say that a conductor lives."""
+        statement = self._statements.update_conductor(("heartbeat_at",), same_incarnation=True)
+        with self._database.writing() as connection:
+            parameters = {"ident": hostname, "running": incarnation} | _new({"heartbeat_at": self._clock.now()})
+            if connection.execute(statement, parameters).rowcount == 0:
+                raise conductor_not_found(hostname, incarnation)
+
+    def conductors(self) -> Sequence[ConductorRecord]:
+        """All conductors, by host name."""
+        with self._database.reading() as connection:
+            rows = connection.execute(self._statements.conductors).all()
+        return [_CONDUCTORS.record(row) for row in rows]
+
+    def unregister_conductor(self, hostname: str, incarnation: str) -> None:
+        """Forget a conductor that stops; another incarnation of it stays."""
+        with self._database.writing() as connection:
+            connection.execute(self._statements.delete_conductor, {"ident": hostname, "running": incarnation})
+
+
+def _written_as(uuid: str, fence: Fence | None, now: datetime) -> dict[str, Any]:
+    """The parameters of a write's conditions."""
+    conditions: dict[str, Any] = {"ident": uuid, "moment": now}
+    if fence is not None:
+        conditions |= {"holder": fence.holder, "fenced": fence.epoch}
+    return conditions
+
+
+def _new(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of new values."""
+    return {new(name): value for name, value in values.items()}
+
+
+def _changed(stored: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    return _new(stored) | _new({"updated_at": now})

@@ -1,0 +1,75 @@
+"""Bringing the tables of a database to the present schema, while other processes may try the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, func, inspect, select
+
+from baremetal_sdk.errors import StoreUnavailable
+from baremetal_sdk.store.engine import Database
+from baremetal_sdk.store.schema import REVISIONS, Schema
+
+_MIGRATIONS = Path(__file__).with_name("migrations")
+_LOCK_TIMEOUT = 300
+"""Seconds to wait for another process that upgrades."""
+
+
+def ensure_current(database: Database, schema: Schema) -> None:
+    """Create the tables or upgrade them where that is needed. Raises ``StoreUnavailable`` for tables of a later version."""
+    with database.reading() as connection:
+        if _is_current(connection, schema):
+            return
+    with database.writing() as connection, _alone(connection, schema):
+        # Another process may have done it in the meantime.
+        if not _is_current(connection, schema):
+            _migrate(connection, schema)
+
+
+def revision_of(connection: Connection, schema: Schema) -> str | None:
+    """The last migration of a database, or None where there are no tables yet."""
+    if not inspect(connection).has_table(schema.version_table):
+        return None
+    revision: str | None = connection.exec_driver_sql(f"SELECT version_num FROM {schema.version_table}").scalar()
+    return revision
+
+
+def _is_current(connection: Connection, schema: Schema) -> bool:
+    revision = revision_of(connection, schema)
+    if revision is not None and revision not in REVISIONS:
+        raise StoreUnavailable(
+            f"the database was made by a later version: its schema has revision {revision}, and this version knows "
+            f"{REVISIONS[-1]}: run the later version, or put back a copy of the database from before its upgrade"
+        )
+    return revision == REVISIONS[-1]
+
+
+def _migrate(connection: Connection, schema: Schema) -> None:
+    # Most starts need no migration and do without the import.
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.attributes.update(connection=connection, version_table=schema.version_table, table_prefix=schema.prefix)
+    command.upgrade(config, REVISIONS[-1])
+
+
+@contextmanager
+def _alone(connection: Connection, schema: Schema) -> Iterator[None]:
+    """Keep other processes from upgrading. On SQLite the transaction does: it is IMMEDIATE, and tables are made within it."""
+    name = f"baremetal_sdk.{schema.version_table}"
+    if connection.dialect.name == "postgresql":
+        # It goes with the transaction.
+        connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(name))))
+    if connection.dialect.name not in ("mysql", "mariadb"):
+        yield
+        return
+    if connection.execute(select(func.get_lock(name, _LOCK_TIMEOUT))).scalar() != 1:
+        raise StoreUnavailable(f"another process has been upgrading the database for more than {_LOCK_TIMEOUT} seconds")
+    try:
+        yield
+    finally:
+        connection.execute(select(func.release_lock(name)))
