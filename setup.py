@@ -11,7 +11,52 @@ PACKAGES = [
     "baremetal_sdk.rpc",
     "baremetal_sdk.services",
     "baremetal_sdk.store",
+    "baremetal_sdk.store.migrations",
+    "baremetal_sdk.store.migrations.versions",
 ]
+
+ENTRY_POINTS = {
+    "baremetal.interfaces.bios": [
+        "no-bios = baremetal_sdk.builtin.absent:NoBIOS",
+    ],
+    "baremetal.interfaces.boot": [
+        "pxe = baremetal_sdk.builtin.network_boot:PXEBoot",
+        "ipxe = baremetal_sdk.builtin.network_boot:IPXEBoot",
+    ],
+    "baremetal.interfaces.console": [
+        "no-console = baremetal_sdk.builtin.absent:NoConsole",
+    ],
+    "baremetal.interfaces.deploy": [
+        "ramdisk = baremetal_sdk.builtin.ramdisk:RamdiskDeploy",
+        "direct = baremetal_sdk.builtin.agent:DirectDeploy",
+        "custom-agent = baremetal_sdk.builtin.agent:CustomAgentDeploy",
+    ],
+    "baremetal.interfaces.firmware": [
+        "no-firmware = baremetal_sdk.builtin.absent:NoFirmware",
+    ],
+    "baremetal.interfaces.inspect": [
+        "no-inspect = baremetal_sdk.builtin.absent:NoInspect",
+        "agent = baremetal_sdk.builtin.agent:AgentInspect",
+    ],
+    "baremetal.interfaces.management": [
+        "noop = baremetal_sdk.builtin.noop:NoopManagement",
+    ],
+    "baremetal.interfaces.network": [
+        "noop = baremetal_sdk.builtin.noop:NoopNetwork",
+    ],
+    "baremetal.interfaces.raid": [
+        "no-raid = baremetal_sdk.builtin.absent:NoRAID",
+    ],
+    "baremetal.interfaces.rescue": [
+        "no-rescue = baremetal_sdk.builtin.absent:NoRescue",
+    ],
+    "baremetal.interfaces.storage": [
+        "noop = baremetal_sdk.builtin.noop:NoopStorage",
+    ],
+    "baremetal.interfaces.vendor": [
+        "no-vendor = baremetal_sdk.builtin.absent:NoVendor",
+    ],
+}
 
 setup(
     name="baremetal-sdk",
@@ -24,12 +69,14 @@ setup(
     python_requires=">=3.11,<3.14",
     packages=PACKAGES,
     package_dir={"": "."},
-    package_data={"baremetal_sdk": ["py.typed"]},
+    package_data={"baremetal_sdk": ["py.typed"], "baremetal_sdk.store.migrations": ["*.mako"]},
+    entry_points=ENTRY_POINTS,
     install_requires=[
         "baremetal-interfaces>=0.1.0,<0.2",
         "alembic>=1.13,<2",
         "cheroot>=11.1.2,<12",
         "cryptography>=42,<51",
+        "orjson>=3.9,<4",
         "oslo.config>=9.6,<11",
         "SQLAlchemy>=2.0.30,<2.1",
         "stevedore>=5.3,<6",

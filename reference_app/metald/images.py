@@ -23,11 +23,11 @@ class ServedImage:
 
     @property
     def fetched(self) -> int:
-        """How many times the whole image was sent."""
+        """How many times it was asked for, without those that only asked for its size."""
         return self._fetched
 
     def count(self) -> None:
-        """Note that it was sent once more."""
+        """Note that it is sent once more."""
         with self._lock:
             self._fetched += 1
 
@@ -49,8 +49,8 @@ def served(content: bytes) -> Iterator[ServedImage]:
 
         def do_GET(self) -> None:
             if self._head():
-                self.wfile.write(image.content)
                 image.count()
+                self.wfile.write(image.content)
 
         def do_HEAD(self) -> None:
             self._head()

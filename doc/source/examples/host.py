@@ -1,0 +1,30 @@
+"""A bare-metal service of our own, on one page."""
+
+from __future__ import annotations
+
+import sys
+
+from baremetal_sdk import APIServer, Conductor, ConductorConfig, bare_metal_api, periodic
+
+
+class Audit:
+    """What this service adds to the conductor."""
+
+    @periodic(every=3600.0)
+    def report(self, conductor: Conductor) -> None:
+        """Print what is known about the power of all machines."""
+        for node in conductor.nodes():
+            print(node.name, node.power_state, node.power_observed_at, flush=True)
+
+
+def main(*config_files: str) -> None:
+    """Serve until SIGTERM; then drain, and give the leases back."""
+    config = ConductorConfig.load(*config_files)
+    conductor = Conductor(config)
+    conductor.add(Audit())
+    conductor.add(APIServer(bare_metal_api(conductor), config.api))
+    conductor.run()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
