@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -73,7 +74,8 @@ def _plain_type(hint: Any) -> type:
     """The one type behind an annotation such as ``int | None``."""
     if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
         hint = next(arg for arg in typing.get_args(hint) if arg is not type(None))
-    return typing.get_origin(hint) or hint
+    plain: type = typing.get_origin(hint) or hint
+    return plain
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +88,7 @@ class DriverInfo:
     @classmethod
     def options(cls) -> tuple[Option, ...]:
         """The declared options, in the order of their declaration."""
-        return _options_of(cls)
+        return _options_of(cls)  # type: ignore[arg-type]  # a class is hashable, whatever its instances are
 
     @classmethod
     def secrets(cls) -> frozenset[str]:
@@ -159,10 +161,13 @@ def _convert(opt: Option, value: Any) -> Any:
         return _boolean(value)
     if opt.type in (int, float) and isinstance(value, str | int | float) and not isinstance(value, bool):
         try:
-            return opt.type(value)
-        except ValueError:
+            number = opt.type(value)
+            if not math.isfinite(number) or (isinstance(value, float) and number != value):
+                raise ValueError
+            return number
+        except (ValueError, OverflowError):
             raise ValueError(f"it has to be a number ({_JSON_NAMES[opt.type]})") from None
-    if isinstance(value, opt.type):
+    if isinstance(value, opt.type) and not isinstance(value, bool):
         return value
     if opt.type is str and isinstance(value, int) and not isinstance(value, bool):
         return str(value)

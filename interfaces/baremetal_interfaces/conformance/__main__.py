@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print a line for each rule; 0 when none is broken, 1 when one is, 2 when the plugin cannot be examined."""
     parser = argparse.ArgumentParser(
         prog="python -m baremetal_interfaces.conformance",
-        description="Tell whether a driver plugin keeps the contract. Power and boot device are changed and left as they were found.",
+        description="Tell whether a driver plugin keeps the contract. Power and boot device change, and are put back at the end.",
     )
     parser.add_argument("hardware_type", help="name of an installed hardware type")
     parser.add_argument("--driver-info", required=True, type=Path, help="a JSON file: the driver_info that reaches the machine")

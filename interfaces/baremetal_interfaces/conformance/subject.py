@@ -28,7 +28,8 @@ class Subject:
     """The interfaces of a plugin, a machine, and tasks on it.
 
     *driver_info* reaches the machine, and changed by *unreachable* it reaches nothing. *timeout* is what a change of
-    power may take and *poll_interval* the time between two looks at it, both in seconds. Everything is used by several threads at once, as a conductor does.
+    power may take and *poll_interval* the time between two looks at it, both in seconds. Everything is used by several
+    threads at once, as a conductor does.
     """
 
     def __init__(

@@ -1,0 +1,1 @@
+"""The contract, the local task and the conformance kit."""

@@ -1,0 +1,275 @@
+"""A task without a runtime: sessions, errors, typed information."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from typing import Any
+
+from fixtures import FakeLogger
+from testtools import TestCase
+
+from baremetal_interfaces import (
+    MASK,
+    AuthenticationFailed,
+    BMCUnreachable,
+    BootDevice,
+    Connector,
+    Deadline,
+    DeadlineExceeded,
+    Driver,
+    DriverError,
+    Endpoint,
+    InvalidInput,
+    Kind,
+    LocalTask,
+    Node,
+    NotSupported,
+    PowerState,
+    Task,
+    TLSOptions,
+    UnexpectedAnswer,
+)
+from baremetal_interfaces.local import CLOSE_SECONDS
+from baremetal_sdk.builtin import absent, network_boot, noop, ramdisk
+from tests.contract import acme
+
+
+class LocalTaskTestCase(TestCase):
+    """A machine, its interfaces, and a clock that stands still."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.address = f"10.0.0.{uuid.uuid4()}"
+        self.machine = acme.MACHINES[self.address] = acme.Machine()
+        self.addCleanup(acme.MACHINES.pop, self.address)
+        self.now = 0.0
+        self.power = acme.AcmePower()
+
+    def task(self, raw: dict[str, Any] | None = None, **settings: Any) -> LocalTask:
+        given = {"power": self.power, "management": acme.AcmeManagement()}
+        info = acme.driver_info(self.address) if raw is None else raw
+        return LocalTask(given, info, clock=lambda: self.now, **settings)
+
+
+class TestSessions(LocalTaskTestCase):
+    """One session for each outermost borrow."""
+
+    def test_nested_borrows_share_one_session(self) -> None:
+        """Borrowing within a borrow neither logs in nor out."""
+        task = self.task()
+        with task.session(acme.AcmeConnector) as outer:
+            with task.session(acme.AcmeConnector) as inner:
+                self.assertIs(outer, inner)
+            self.assertFalse(outer.closed)
+            task.call("power", "get_power_state")
+        self.assertEqual(["login", "logout"], self.machine.log)
+
+    def test_each_outermost_borrow_logs_in_anew(self) -> None:
+        """Nothing is kept between two borrows."""
+        task = self.task()
+        for _ in range(2):
+            task.call("power", "get_power_state")
+        self.assertEqual(["login", "logout"] * 2, self.machine.log)
+
+    def test_session_is_closed_whatever_happens(self) -> None:
+        """Also when the borrower fails, is interrupted, or the time is over."""
+        for exc in (acme.AcmeError("broken"), KeyboardInterrupt(), SystemExit(1)):
+            task = self.task()
+            try:
+                with task.session(acme.AcmeConnector) as session:
+                    self.now += 1e6
+                    raise exc
+            except BaseException as raised:
+                self.assertTrue(session.closed, repr(raised))
+        self.assertEqual(["login", "logout"] * 3, self.machine.log)
+
+    def test_logout_has_time_of_its_own_and_its_failure_is_no_error(self) -> None:
+        """The task's time may be over; what goes wrong is logged without a secret."""
+        lines = self.useFixture(FakeLogger(level=logging.WARNING))
+        deadlines: list[Deadline] = []
+
+        class Clumsy(acme.AcmeConnector):
+            def close(self, session: acme.Session, deadline: Deadline) -> None:
+                deadlines.append(deadline)
+                raise acme.AcmeError(f"cannot log out with {acme.PASSWORD}")
+
+        task = self.task(connectors={acme.AcmeConnector: Clumsy()}, timeout=10.0)
+        with task.session(acme.AcmeConnector):
+            self.now += 20.0
+        self.assertEqual(CLOSE_SECONDS, deadlines[0].remaining())
+        self.assertIn(f"cannot log out with {MASK}", lines.output)
+
+    def test_no_session_is_opened_after_the_deadline(self) -> None:
+        """A task whose time is over asks nobody."""
+        task = self.task(timeout=10.0)
+        self.now = 10.0
+        self.assertRaises(DeadlineExceeded, task.call, "power", "get_power_state")
+        self.assertEqual([], self.machine.log)
+
+    def test_connectors_can_be_shared_between_tasks(self) -> None:
+        """One instance of a connector serves all tasks that were given the same mapping."""
+        connectors: dict[type[Connector[Any]], Connector[Any]] = {}
+        self.task(connectors=connectors).call("power", "get_power_state")
+        first = connectors[acme.AcmeConnector]
+        self.task(connectors=connectors).call("power", "get_power_state")
+        self.assertIs(first, connectors[acme.AcmeConnector])
+
+    def test_connector_of_nobody_is_refused(self) -> None:
+        """Only the connectors that interfaces declare can be borrowed: their information says where the BMC is."""
+
+        class Other(acme.AcmeConnector):
+            """Declared by no interface."""
+
+        def borrow() -> None:
+            with self.task().session(Other):
+                pass
+
+        self.assertIn("Other", str(self.assertRaises(NotSupported, borrow)))
+
+    def test_endpoint_with_tls_gets_a_context(self) -> None:
+        """The connector is handed a context where the endpoint has TLS options, and what is wrong with them is said."""
+        contexts: list[Any] = []
+
+        class Info(acme.AcmeInfo):
+            def endpoint(self) -> Endpoint:
+                ca_file = self.acme_password if self.acme_password.startswith("/") else None
+                return Endpoint("https", self.acme_address, tls=TLSOptions(verify=ca_file is not None, ca_file=ca_file))
+
+        class Looking(acme.AcmeConnector):
+            def open(self, info: acme.AcmeInfo, tls: Any, deadline: Any) -> acme.Session:
+                contexts.append(tls)
+                return super().open(info, tls, deadline)
+
+        class TLSPower(acme.AcmePower):
+            info_type = Info
+
+        self.power = TLSPower()
+        self.task(connectors={acme.AcmeConnector: Looking()}).call("power", "get_power_state")
+        self.assertFalse(contexts[0].check_hostname)
+        task = self.task({**acme.driver_info(self.address), "acme_password": "/no/such/file"})
+        error = self.assertRaises(InvalidInput, task.call, "power", "get_power_state")
+        self.assertIn(f"the CA file '{MASK}' cannot be used", str(error))
+
+
+class TestErrors(LocalTaskTestCase):
+    """Whatever goes wrong comes out as an error of the contract."""
+
+    def test_fault_of_the_bmc_has_its_class(self) -> None:
+        """Refused credentials and silence are told apart, with the address and without the secret."""
+        wrong = {**acme.driver_info(self.address), "acme_password": "wr0ng"}
+        error = self.assertRaises(AuthenticationFailed, self.task(wrong).call, "power", "get_power_state")
+        self.assertIn(self.address, str(error))
+        self.assertNotIn("wr0ng", str(error))
+        silent = acme.driver_info("192.0.2.1")
+        self.assertRaises(BMCUnreachable, self.task(silent).call, "power", "get_power_state")
+
+    def test_fault_while_the_session_is_used_is_classified_too(self) -> None:
+        """What a device library raises in the middle of a borrow means what its connector says."""
+
+        def fail(machine: acme.Machine) -> None:
+            raise acme.AcmeError(f"token {acme.PASSWORD} is odd")
+
+        self.machine.on_read = fail
+        error = self.assertRaises(UnexpectedAnswer, self.task().call, "power", "get_power_state")
+        self.assertNotIn(acme.PASSWORD, str(error))
+        self.assertIsNone(error.__cause__)
+        self.assertIsNone(error.__context__)
+
+    def test_mistake_of_a_driver_is_a_driver_error(self) -> None:
+        """What is raised outside of a session is no fault of the BMC; the traceback is in the log, scrubbed."""
+        lines = self.useFixture(FakeLogger(level=logging.DEBUG))
+
+        class Mistaken(acme.AcmePower):
+            def get_power_state(self, task: Task) -> PowerState:
+                raise KeyError(task.info("power").acme_password)
+
+        self.power = Mistaken()
+        error = self.assertRaises(DriverError, self.task().call, "power", "get_power_state")
+        self.assertIs(DriverError, type(error))
+        self.assertIn("get_power_state", lines.output)
+        self.assertNotIn(acme.PASSWORD, lines.output + str(error))
+
+    def test_what_an_interface_does_not_have_is_not_supported(self) -> None:
+        """The error names the method and the class that lacks it."""
+        error = self.assertRaises(NotSupported, self.task().call, "management", "inject_nmi")
+        self.assertIn("AcmeManagement does not offer inject_nmi", str(error))
+
+
+class TestGivenThings(LocalTaskTestCase):
+    """What a task knows about its node."""
+
+    def test_default_node_has_an_identity(self) -> None:
+        """Two tasks without a node are about two nodes."""
+        first, second = self.task().node, self.task().node
+        self.assertNotEqual(first.uuid, second.uuid)
+        self.assertEqual(first.uuid, str(uuid.UUID(first.uuid)))
+
+    def test_information_is_typed_and_parsed_once(self) -> None:
+        """Every look gives the same instance; an interface that declares nothing has none."""
+        task = self.task()
+        self.assertEqual(100, task.info("power").acme_port)
+        self.assertIs(task.info("power"), task.info(Kind.POWER))
+        self.assertIsNone(LocalTask({"network": noop.NoopNetwork()}, {}).info("network"))
+
+    def test_wrong_information_is_refused_with_all_problems(self) -> None:
+        """validate() and every use say the same."""
+        task = self.task({})
+        for attempt in (lambda: task.validate("power"), lambda: task.call("power", "get_power_state")):
+            error = self.assertRaises(InvalidInput, attempt)
+            self.assertEqual(2, len(error.problems))
+
+    def test_state_lives_as_long_as_the_task(self) -> None:
+        """What an interface keeps is there at its next call."""
+        task = self.task()
+        task.power.set(PowerState.ON)
+        task.power.set(PowerState.OFF)
+        self.assertEqual(2, task.state("power").commands)
+        self.assertIsNone(task.state("management"))
+
+    def test_interface_that_was_not_given_is_not_supported_when_it_is_used(self) -> None:
+        """A task of one interface is made without the others, which say so when they are needed."""
+        task = self.task()
+        for use in (lambda: task.driver.boot.prepare_instance(task), lambda: task.info("boot"), lambda: task.state("boot")):
+            error = self.assertRaises(NotSupported, use)
+            self.assertIn("no boot interface", str(error))
+        self.assertEqual({Kind.POWER, Kind.MANAGEMENT}, set(task.interfaces))
+
+    def test_whole_driver_is_taken_as_it_is(self) -> None:
+        """A Driver in place of a mapping keeps its hardware type and all of its interfaces."""
+        driver = Driver(
+            hardware_type="acme",
+            power=self.power,
+            management=acme.AcmeManagement(),
+            boot=network_boot.PXEBoot(),
+            deploy=ramdisk.RamdiskDeploy(),
+            inspect=absent.NoInspect(),
+            bios=absent.NoBIOS(),
+            raid=absent.NoRAID(),
+            firmware=absent.NoFirmware(),
+            console=absent.NoConsole(),
+            rescue=absent.NoRescue(),
+            network=noop.NoopNetwork(),
+            storage=noop.NoopStorage(),
+            vendor=absent.NoVendor(),
+        )
+        task = LocalTask(driver, acme.driver_info(self.address))
+        self.assertIs(driver, task.driver)
+        self.assertEqual("acme", task.node.driver)
+        task.call("deploy", "deploy")
+        self.assertEqual(PowerState.ON, self.machine.power)
+        self.assertEqual(BootDevice.PXE, self.machine.boot.device)
+
+    def test_log_lines_name_the_node(self) -> None:
+        """Whatever its name is made of."""
+        lines = self.useFixture(FakeLogger(level=logging.INFO))
+        self.task(node=Node(uuid="u", name="50%s")).log.info("state %s", "on")
+        self.assertEqual("node 50%s: state on\n", lines.output)
+
+    def test_task_can_be_told_to_stop(self) -> None:
+        """Whoever works on it sees it."""
+        task: Task = self.task()
+        self.assertFalse(task.cancelled)
+        self.assertIsInstance(task, LocalTask)
+        task.cancel()  # type: ignore[attr-defined]
+        self.assertTrue(task.cancelled)
