@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from baremetal_sdk.bmc import BMCAccess
+from baremetal_sdk.changes import Changes
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.config import ConductorConfig
 from baremetal_sdk.drivers import Drivers
@@ -44,7 +45,7 @@ class Given:
 class Assembly:
     """The parts of one conductor. Drivers come first: without any, nothing else needs to be opened."""
 
-    def __init__(self, config: ConductorConfig, clock: Clock, given: Given) -> None:
+    def __init__(self, config: ConductorConfig, clock: Clock, given: Given, changes: Changes) -> None:
         options = config.conductor
         self.drivers = Drivers(given.plugins or discover(), config)
         if not self.drivers.names():
@@ -55,7 +56,7 @@ class Assembly:
         holder = new_holder(config.hostname)
         self.leases = Leases(self.store, holder, options.lease_duration)
         self.bmc = BMCAccess(clock)
-        self.tasks = Tasks(TaskServices(self.store, self.drivers, self.bmc, self.leases, secrets, options, clock))
+        self.tasks = Tasks(TaskServices(self.store, self.drivers, self.bmc, self.leases, secrets, options, clock, changes))
         works = Works(self.store)
         works.resuming = Resuming(self.tasks, self.pool["provisioning"], works)
         self.recovery = Recovery(self.store, self.tasks, self.pool["provisioning"], works.resuming, options, clock)

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from baremetal_interfaces import Deadline
 from baremetal_sdk.assembly import Assembly, Given
+from baremetal_sdk.changes import Callback, Changes
 from baremetal_sdk.clock import Clock, SystemClock
 from baremetal_sdk.config import ConductorConfig
 from baremetal_sdk.drivers import Drivers
@@ -61,6 +62,7 @@ class Conductor:
         self._runnables: list[Runnable] = []
         self._periodics: list[Periodic] = []
         self._stopping = threading.Event()
+        self._changes = Changes()
         self._assembly: Assembly | None = None
 
     def add(self, thing: Any) -> None:
@@ -76,7 +78,7 @@ class Conductor:
         if self._assembly is not None:
             raise RuntimeError("the conductor has started already")
         self._stopping.clear()
-        self._assembly = Assembly(self.config, self.clock, self._given)
+        self._assembly = Assembly(self.config, self.clock, self._given, self._changes)
         try:
             self._start(self._assembly)
         except BaseException:
@@ -132,6 +134,10 @@ class Conductor:
     def nodes(self, fields: Sequence[str] | None = None, **where: Any) -> Sequence[Row]:
         """The nodes for which these fields have these values."""
         return self.store.nodes(NodeQuery(where=where, fields=None if fields is None else tuple(fields)))
+
+    def follow(self, callback: Callback) -> Callable[[], None]:
+        """Call *callback* with a node after each change that a task makes, in the task's thread; the result ends that."""
+        return self._changes.follow(callback)
 
     @property
     def store(self) -> Store:

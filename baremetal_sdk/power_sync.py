@@ -88,7 +88,7 @@ class PowerSync:
             changes |= {"power_state": known, "power_observed_at": self._clock.now(), "power_source": "sync"}
         if record.fault == POWER_FAILURE:
             changes |= {"maintenance": False, "maintenance_reason": None, "fault": None, "last_error": None}
-        if changes and self._change(record.uuid, changes, record.revision) and "power_state" in changes:
+        if changes and self._change(record.uuid, changes, record.revision) and record.power_state not in (None, known):
             LOG.warning("node %s: power was '%s' and is '%s' now, without being asked", record.uuid, record.power_state, known)
 
     def _failed(self, node: str, error: BareMetalError) -> None:

@@ -26,6 +26,7 @@ from baremetal_interfaces import (
 )
 from baremetal_interfaces.faults import translate
 from baremetal_sdk.bmc import BMCAccess, SessionExpired
+from baremetal_sdk.changes import Changes
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.config import ConductorOptions
 from baremetal_sdk.context import current_request
@@ -52,6 +53,7 @@ class TaskServices:
     secrets: SecretBox
     options: ConductorOptions
     clock: Clock
+    changes: Changes
 
 
 class Tasks:
@@ -336,6 +338,7 @@ class NodeTask:
         if self.lease is None:
             raise NodeNotFound(f"node {self.record.uuid}: a task without a lease writes nothing")
         self.record = self._services.store.update_node(self.record.uuid, changes, fence=self.lease.fence)
+        self._services.changes.tell(self.record)
         return self.record
 
     def delete_node(self) -> None:

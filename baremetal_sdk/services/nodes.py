@@ -69,15 +69,9 @@ class Nodes:
     @rpc_method("1.0")
     def delete_node(self, node: str) -> None:
         """Delete a node that nobody holds, uses or protects."""
-        for attempt in range(_ATTEMPTS):
-            with self._tasks.acquire(node, purpose="node deletion") as task:
-                self._refuse_deletion(task.record)
-                try:
-                    task.delete_node()
-                    return
-                except RevisionConflict:
-                    if attempt == _ATTEMPTS - 1:
-                        raise
+        with self._tasks.acquire(node, purpose="node deletion") as task:
+            self._refuse_deletion(task.record)
+            task.delete_node()
 
     @rpc_method("1.0")
     def validate_node(self, node: str) -> dict[str, dict[str, Any]]:

@@ -1,0 +1,156 @@
+"""Timed and periodic work."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Executor, Future
+from typing import Any
+
+from testtools import ExpectedException, TestCase
+
+from baremetal_interfaces import Busy
+from baremetal_sdk.periodic import Periodic, periodic, periodics_of
+from baremetal_sdk.testing import ManualClock
+from baremetal_sdk.timer import Timer
+
+
+class HandTimer(Timer):
+    """A timer without a thread: it fires when the test says so."""
+
+    def _run(self) -> None:
+        return
+
+
+class Inline(Executor):
+    """Runs at once, or refuses."""
+
+    def __init__(self) -> None:
+        self.refusing = False
+        self.runs = 0
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        if self.refusing:
+            raise Busy("full", retry_after=1.0)
+        self.runs += 1
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except BaseException as exc:
+            future.set_exception(exc)
+        return future
+
+
+class TestTimer(TestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.clock = ManualClock()
+        self.timer = HandTimer(clock=self.clock)
+        self.done: list[str] = []
+
+    def test_work_is_done_when_it_is_due_and_in_order(self) -> None:
+        """What is due first is done first, and nothing before its time."""
+        self.timer.after(2.0, lambda: self.done.append("second"))
+        self.timer.after(1.0, lambda: self.done.append("first"))
+        self.assertEqual(0, self.timer.fire_due())
+        self.clock.turn(2.0)
+        self.assertEqual(2, self.timer.fire_due())
+        self.assertEqual(["first", "second"], self.done)
+
+    def test_cancelled_work_is_not_done(self) -> None:
+        """What is cancelled before its time is not done."""
+        self.timer.after(1.0, lambda: self.done.append("never")).cancel()
+        self.clock.turn(1.0)
+        self.assertEqual((0, []), (self.timer.fire_due(), self.done))
+
+    def test_an_error_does_not_end_the_timer(self) -> None:
+        """What fails, SystemExit included, does not keep what is due next from being done."""
+        self.timer.after(1.0, lambda: (_ for _ in ()).throw(SystemExit))
+        self.timer.after(1.0, lambda: self.done.append("next"))
+        self.clock.turn(1.0)
+        self.timer.fire_due()
+        self.assertEqual(["next"], self.done)
+
+    def test_a_real_timer_fires_by_itself(self) -> None:
+        """The timer's own thread does what is due."""
+        timer, fired = Timer(), threading.Event()
+        self.addCleanup(timer.close)
+        timer.after(0.0, fired.set)
+        self.assertTrue(fired.wait(10.0))
+
+
+class TestPeriodic(TestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.clock = ManualClock()
+        self.timer = HandTimer(clock=self.clock)
+        self.executor = Inline()
+        self.failing = False
+
+    def begin(self) -> Periodic:
+        one = Periodic(self.run_once, 10.0, timer=self.timer, executor=self.executor, name="test")
+        one.start(spread=0.0)
+        return one
+
+    def run_once(self) -> None:
+        if self.failing:
+            raise ValueError("failing")
+
+    def turn(self, seconds: float) -> int:
+        self.clock.turn(seconds)
+        return self.timer.fire_due()
+
+    def test_it_runs_again_after_each_interval(self) -> None:
+        """One run for each interval."""
+        self.begin()
+        self.turn(0.0)
+        self.turn(10.0)
+        self.turn(9.9)
+        self.assertEqual(2, self.executor.runs)
+
+    def test_a_refused_run_is_not_a_hot_loop(self) -> None:
+        """When the pool refuses a run the next try is an interval later."""
+        self.executor.refusing = True
+        self.begin()
+        self.assertEqual(1, self.turn(0.0))
+        self.assertEqual(0, self.turn(5.0))
+        self.executor.refusing = False
+        self.turn(5.0)
+        self.assertEqual(1, self.executor.runs)
+
+    def test_failures_back_off_and_success_ends_that(self) -> None:
+        """Each failure in a row doubles the interval; a run that goes well restores it."""
+        self.failing = True
+        one = self.begin()
+        self.turn(0.0)
+        self.turn(10.0)
+        self.assertEqual((1, 1), (self.executor.runs, one.failures))
+        self.failing = False
+        self.turn(10.0)
+        self.assertEqual((2, 0), (self.executor.runs, one.failures))
+        self.turn(10.0)
+        self.assertEqual(3, self.executor.runs)
+
+    def test_nothing_runs_after_stop(self) -> None:
+        """A stopped periodic does not run again."""
+        one = self.begin()
+        one.stop()
+        self.assertEqual((0, 0), (self.turn(100.0), self.executor.runs))
+
+
+class TestDeclaration(TestCase):
+    def test_methods_are_found_with_their_interval(self) -> None:
+        """What is declared on a class is found on its instance, bound."""
+        audit = Audit()
+        [(function, every)] = periodics_of(audit)
+        self.assertEqual(("seen", 5.0), (function("seen"), every))
+
+    def test_an_interval_of_nothing_is_refused(self) -> None:
+        """An interval has to be more than 0 seconds."""
+        with ExpectedException(ValueError, ".*more than 0 seconds"):
+            periodic(every=0)
+
+
+class Audit:
+    @periodic(every=5.0)
+    def report(self, conductor: Any) -> Any:
+        return conductor

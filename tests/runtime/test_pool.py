@@ -1,0 +1,212 @@
+"""The elastic pool."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+from typing import Any
+
+from testtools import ExpectedException, TestCase
+
+from baremetal_sdk.errors import NoFreeWorker
+from baremetal_sdk.pool import ElasticPool, LaneLimits
+from baremetal_sdk.testing import ManualClock
+from baremetal_sdk.timer import Timer
+
+_BOUND = 10.0
+
+
+class PoolCase(TestCase):
+    """A pool whose timer stands still, so that it shrinks when a test says so."""
+
+    def pool(self, workers: int, **lanes: LaneLimits) -> ElasticPool:
+        timer = Timer(clock=ManualClock())
+        pool = ElasticPool(workers, lanes or {"work": LaneLimits()}, timer=timer)
+        self.addCleanup(timer.close)
+        self.addCleanup(pool.close, 0.0, cancel_queued=True)
+        return pool
+
+    def gate(self) -> threading.Event:
+        """Something that tasks wait for; it opens at the end of the test."""
+        gate = threading.Event()
+        self.addCleanup(gate.set)
+        return gate
+
+    def occupy(self, pool: ElasticPool, lane: str, count: int) -> tuple[threading.Event, list[Any]]:
+        """Keep *count* workers of a lane busy until the gate opens."""
+        gate, begun = self.gate(), threading.Semaphore(0)
+
+        def hold() -> None:
+            begun.release()
+            gate.wait(_BOUND)
+
+        futures = [pool[lane].submit(hold) for _ in range(count)]
+        for _ in range(count):
+            self.assertTrue(begun.acquire(timeout=_BOUND))
+        return gate, futures
+
+
+class TestElasticity(PoolCase):
+    def test_idle_workers_are_used_again(self) -> None:
+        """Work that comes one at a time needs one thread."""
+        pool = self.pool(10)
+        for _ in range(50):
+            pool["work"].submit(int).result(_BOUND)
+            self.assertTrue(pool.drain(_BOUND))
+        self.assertEqual(1, pool.workers)
+
+    def test_shrink_ends_what_was_not_needed(self) -> None:
+        """After a spike the pool goes back, all at once, to what it needed since the last look."""
+        pool = self.pool(10)
+        gate, futures = self.occupy(pool, "work", 10)
+        self.assertEqual(0, pool.shrink())
+        gate.set()
+        for future in futures:
+            future.result(_BOUND)
+        self.assertTrue(pool.drain(_BOUND))
+        pool.shrink()
+        pool["work"].submit(int).result(_BOUND)
+        self.assertTrue(pool.drain(_BOUND))
+        self.assertEqual(9, pool.shrink())
+        self.assertEqual(1, pool.workers)
+
+    def test_idle_threads_do_not_count_against_admission(self) -> None:
+        """A pool that was full and is idle takes new work."""
+        pool = self.pool(5, work=LaneLimits(queue=0))
+        gate, futures = self.occupy(pool, "work", 5)
+        with ExpectedException(NoFreeWorker, ".*lane 'work' is full: 5 busy, 0 queued.*"):
+            pool["work"].submit(int)
+        gate.set()
+        for future in futures:
+            future.result(_BOUND)
+        self.assertTrue(pool.drain(_BOUND))
+        self.assertEqual(0, pool["work"].submit(int).result(_BOUND))
+
+
+class TestLanes(PoolCase):
+    def test_a_full_lane_leaves_the_reserve_of_another(self) -> None:
+        """A lane that is full with a long queue does not keep another from its reserved worker."""
+        pool = self.pool(3, slow=LaneLimits(), quick=LaneLimits(reserved=1))
+        self.occupy(pool, "slow", 2)
+        queued = pool["slow"].submit(int)
+        self.assertEqual(0, pool["quick"].submit(int).result(_BOUND))
+        self.assertFalse(queued.done())
+
+    def test_a_cap_bounds_a_lane(self) -> None:
+        """No more of a lane runs at a time than its cap, however many workers there are."""
+        pool = self.pool(10, work=LaneLimits(cap=2))
+        gate, _ = self.occupy(pool, "work", 2)
+        third = pool["work"].submit(int)
+        self.assertEqual((2, 1), (pool["work"].statistics().busy, pool["work"].statistics().queued))
+        gate.set()
+        self.assertEqual(0, third.result(_BOUND))
+
+    def test_refusals_say_when_to_come_back(self) -> None:
+        """A refusal carries the time after which to try again, and is counted."""
+        pool = self.pool(1, work=LaneLimits(queue=0))
+        self.occupy(pool, "work", 1)
+        error = self.assertRaises(NoFreeWorker, pool["work"].submit, int)
+        self.assertEqual((1.0, 503, "work"), (error.retry_after, error.code, error.details["lane"]))
+        self.assertEqual(1, pool["work"].statistics().refused)
+
+    def test_reserves_beyond_the_pool_are_refused(self) -> None:
+        """Lanes cannot reserve more workers than there are."""
+        with ExpectedException(ValueError, ".*3 workers are reserved.*max_workers is 2"):
+            ElasticPool(2, {"a": LaneLimits(reserved=3)})
+
+
+class TestTasks(PoolCase):
+    def test_no_exception_costs_a_worker(self) -> None:
+        """SystemExit and KeyboardInterrupt end in the future, and the worker lives on."""
+        pool = self.pool(1)
+        for error in (SystemExit, KeyboardInterrupt, ValueError):
+            future = pool["work"].submit(_raise, error)
+            self.assertIsInstance(future.exception(_BOUND), error)
+        self.assertEqual(0, pool["work"].submit(int).result(_BOUND))
+
+    def test_context_variables_travel_with_the_task(self) -> None:
+        """A task sees its submitter's context, and leaves nothing of its own to the next one."""
+        pool = self.pool(1)
+        variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
+
+        def swap(value: str) -> str:
+            before = variable.get()
+            variable.set(value)
+            return before
+
+        variable.set("mine")
+        self.assertEqual("mine", pool["work"].submit(swap, "theirs").result(_BOUND))
+        self.assertEqual("mine", pool["work"].submit(swap, "again").result(_BOUND))
+
+    def test_threads_are_named_by_pool_and_lane(self) -> None:
+        """A thread says in its name which lane it works for."""
+        pool = self.pool(1)
+        name = pool["work"].submit(lambda: threading.current_thread().name).result(_BOUND)
+        self.assertEqual("pool-1-work", name)
+
+    def test_a_cancelled_task_never_runs(self) -> None:
+        """What is cancelled while it is queued is skipped."""
+        pool = self.pool(1)
+        gate, _ = self.occupy(pool, "work", 1)
+        ran = threading.Event()
+        queued, last = pool["work"].submit(ran.set), pool["work"].submit(int)
+        self.assertTrue(queued.cancel())
+        gate.set()
+        last.result(_BOUND)
+        self.assertFalse(ran.is_set())
+
+
+class TestClose(PoolCase):
+    def test_close_waits_for_what_runs_and_is_queued(self) -> None:
+        """Work that was accepted is done before the pool is closed."""
+        pool = self.pool(1)
+        gate, futures = self.occupy(pool, "work", 1)
+        futures.append(pool["work"].submit(int))
+        gate.set()
+        self.assertEqual([], pool.close(_BOUND))
+        self.assertTrue(all(future.done() for future in futures))
+        self.assertRaises(NoFreeWorker, pool["work"].submit, int)
+
+    def test_close_ends_in_time_whatever_tasks_do(self) -> None:
+        """A task that never ends does not hold up the close; it is named, and what was queued is cancelled."""
+        pool = self.pool(1)
+        self.occupy(pool, "work", 1)
+        queued = pool["work"].submit(int)
+        stragglers = pool.close(0.01)
+        self.assertEqual(["work"], [one.lane for one in stragglers])
+        self.assertTrue(queued.cancelled())
+
+    def test_a_task_may_submit_while_the_pool_closes(self) -> None:
+        """A submission from a task of a pool that closes is refused, and does not hang."""
+        pool = self.pool(1)
+        gate = self.gate()
+        closing = threading.Event()
+
+        def submit_later() -> str:
+            gate.wait(_BOUND)
+            try:
+                pool["work"].submit(int)
+            except NoFreeWorker as exc:
+                return exc.message
+            return "accepted"
+
+        future = pool["work"].submit(submit_later)
+        closer = threading.Thread(target=lambda: (closing.set(), pool.close(_BOUND)))
+        closer.start()
+        self.assertTrue(closing.wait(_BOUND))
+        while not pool._closed:
+            closer.join(0.001)
+        gate.set()
+        closer.join(_BOUND)
+        self.assertEqual("pool 'pool' is closed", future.result(0))
+
+    def test_shutdown_of_a_lane_only_detaches(self) -> None:
+        """Who was handed a lane as an executor cannot end the pool."""
+        pool = self.pool(1)
+        with pool["work"] as executor:
+            executor.submit(int).result(_BOUND)
+        self.assertEqual(0, pool["work"].submit(int).result(_BOUND))
+
+
+def _raise(error: type[BaseException]) -> None:
+    raise error
