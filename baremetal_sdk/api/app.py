@@ -1,0 +1,43 @@
+"""The Bare Metal API, put together from its resources."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from baremetal_sdk.api.backend import Backend
+from baremetal_sdk.api.conductors import Conductors
+from baremetal_sdk.api.discovery import Discovery, Health
+from baremetal_sdk.api.drivers import Drivers
+from baremetal_sdk.api.node_list import NodeList
+from baremetal_sdk.api.node_states import NodeMaintenance, NodeManagement, NodeStates
+from baremetal_sdk.api.nodes import Nodes
+from baremetal_sdk.api.policy import AllowAll, Policy
+from baremetal_sdk.api.ports import Ports
+from baremetal_sdk.api.registry import Registry
+from baremetal_sdk.api.wsgi import Application
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+_RESOURCES = (NodeList, Nodes, NodeStates, NodeMaintenance, NodeManagement, Ports, Drivers, Conductors, Health)
+
+
+def bare_metal_api(backend: Backend, *, policy: Policy | None = None) -> WSGIApplication:
+    """The Bare Metal API of *backend*, mostly a conductor, as a WSGI application. It may be made before *backend* starts.
+
+    *policy* decides who may do what; by default everybody may do everything, as ``auth_strategy = noauth`` says.
+    """
+    return Application(backend, _registry(), policy or AllowAll())
+
+
+def routes() -> list[dict[str, Any]]:
+    """All routes of the API as plain data, for documentation."""
+    return [route.described() for route in _registry().routes()]
+
+
+def _registry() -> Registry:
+    registry = Registry()
+    registry.add(Discovery(registry))
+    for resource in _RESOURCES:
+        registry.add(resource())
+    return registry

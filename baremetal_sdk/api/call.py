@@ -1,0 +1,84 @@
+"""One request as its handler sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from baremetal_interfaces import InvalidInput, NotFound, Problem
+from baremetal_sdk.api.backend import Backend
+from baremetal_sdk.api.conductor_directory import ConductorDirectory
+from baremetal_sdk.api.policy import Policy
+from baremetal_sdk.api.registry import Route
+from baremetal_sdk.api.values import UUID_OR_NAME, Wrong, canonical_uuid
+from baremetal_sdk.context import RequestContext
+from baremetal_sdk.errors import NodeNotFound
+from baremetal_sdk.store.query import Scope
+from baremetal_sdk.store.records import NodeRecord, PortRecord
+
+NAMES_SINCE = 5
+"""The minor number of the microversion in which nodes got names."""
+
+
+@dataclass
+class Call:
+    """A request that passed all checks that its route declares."""
+
+    route: Route
+    context: RequestContext
+    minor: int
+    """The minor number of the requested microversion."""
+    base: str
+    """What links start with: scheme, host and prefix, without a slash at the end."""
+    path: str
+    """The path that was requested, with its version and without a slash at the end."""
+    arguments: dict[str, str]
+    query: dict[str, Any]
+    body: Any
+    backend: Backend
+    policy: Policy
+    conductors: ConductorDirectory
+    scope: Scope = Scope.ALL
+    json_suffix: bool = False
+    """Whether ``.json`` was cut off the path, as versions before 1.91 allow."""
+    location: str | None = None
+    """Path of what was made or is being changed; it goes into the ``Location`` header."""
+    headers: list[tuple[str, str]] = field(default_factory=list)
+
+    def node(self, ident: str | None = None) -> NodeRecord:
+        """The node that the path names, or the one with *ident*, if the caller may do to it what it is about to."""
+        node = self._find_node(self.arguments["node"] if ident is None else ident)
+        self.allow(node)
+        return node
+
+    def allow(self, node: NodeRecord) -> None:
+        """Ask the policy whether the caller may do what this route is about to *node*."""
+        target = {"node.uuid": node.uuid, "node.owner": node.owner, "node.lessee": node.lessee}
+        self.policy.enforce(self.route.policy, self.context, target)
+
+    def port(self, ident: str) -> PortRecord:
+        """The port with this UUID or name."""
+        return self.backend.store.port(checked_ident("port", ident), scope=self.scope)
+
+    def rpc(self, method: str, /, **arguments: Any) -> Any:
+        """Have a conductor do something."""
+        return self.backend.rpc.call(method, **arguments)
+
+    def _find_node(self, ident: str) -> NodeRecord:
+        named = checked_ident("node", ident)
+        if self.minor < NAMES_SINCE and canonical_uuid(named) is None:
+            raise NodeNotFound(f"Node {named} could not be found. Before version 1.{NAMES_SINCE} nodes have no names.")
+        try:
+            return self.backend.store.node(named, scope=self.scope)
+        except NotFound:
+            if not self.json_suffix:
+                raise
+            return self.backend.store.node(named + ".json", scope=self.scope)
+
+
+def checked_ident(what: str, ident: str) -> str:
+    """*ident* where it can be the UUID or the name of a *what*. Raises ``InvalidInput``."""
+    try:
+        return str(UUID_OR_NAME.parse(ident))
+    except Wrong as exc:
+        raise InvalidInput([Problem(what, exc.wrong, exc.allowed)]) from None

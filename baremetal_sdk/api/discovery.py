@@ -1,0 +1,71 @@
+"""``/``, ``/v1`` and health: what clients look at first, and what watches the service."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from baremetal_interfaces import Busy
+from baremetal_sdk.api.call import Call
+from baremetal_sdk.api.registry import PUBLIC, Registry, route, split
+from baremetal_sdk.api.versions import MAXIMUM, MINIMUM, text
+from baremetal_sdk.api.views import links
+
+_POLICY = "public_api"
+
+
+class Discovery:
+    """The version document, made from the registry: a resource is named as soon as it has a route."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    @route("GET", "/", policy=_POLICY, visibility=PUBLIC)
+    def root(self, call: Call) -> dict[str, Any]:
+        """Tell which versions of the API there are."""
+        return {
+            "name": "Bare Metal API",
+            "description": "Provisioning and management of bare-metal machines.",
+            "default_version": _version(call),
+            "versions": [_version(call)],
+        }
+
+    @route("GET", "/v1", policy=_POLICY, visibility=PUBLIC)
+    def v1(self, call: Call) -> dict[str, Any]:
+        """Tell which resources version 1 of the API has."""
+        return {
+            "id": "v1",
+            "links": _version(call)["links"],
+            "media_types": {"base": "application/json", "type": "application/vnd.openstack.ironic.v1+json"},
+            "version": _version(call),
+            **{name: links(call.base, f"{name}/") for name in self._resources(call.minor)},
+        }
+
+    def _resources(self, minor: int) -> list[str]:
+        paths = (split(route.path) for route in self._registry.routes() if route.since <= minor)
+        return sorted({path[1] for path in paths if len(path) > 1 and path[0] == "v1"})
+
+
+class Health:
+    """Whether the process answers, and whether it can work."""
+
+    @route("GET", "/healthz", policy=_POLICY, visibility=PUBLIC)
+    def alive(self, call: Call) -> dict[str, str]:
+        """Answer: the process is alive."""
+        return {"status": "ok"}
+
+    @route("GET", "/readyz", policy=_POLICY, visibility=PUBLIC)
+    def ready(self, call: Call) -> dict[str, str]:
+        """Tell whether requests can be served."""
+        if not call.backend.ready:
+            raise Busy("the service is starting or stopping; try again", retry_after=1.0)
+        return {"status": "ready"}
+
+
+def _version(call: Call) -> dict[str, Any]:
+    return {
+        "id": "v1",
+        "status": "CURRENT",
+        "min_version": text(MINIMUM),
+        "version": text(MAXIMUM),
+        "links": [{"href": f"{call.base}/v1/", "rel": "self"}],
+    }

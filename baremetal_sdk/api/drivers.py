@@ -1,0 +1,122 @@
+"""``/v1/drivers``: the hardware types that conductors offer, with their interfaces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from baremetal_interfaces import InvalidInput, Kind, Problem
+from baremetal_sdk.api.call import Call
+from baremetal_sdk.api.node_fields import INTERFACE_SINCE
+from baremetal_sdk.api.parameters import Parameter
+from baremetal_sdk.api.registry import route
+from baremetal_sdk.api.values import BOOLEAN, STRINGS, choice
+from baremetal_sdk.api.views import SubResource, View, ViewField
+from baremetal_sdk.errors import DriverNotFound
+from baremetal_sdk.store.records import ConductorRecord
+
+DYNAMIC_SINCE = 30
+SELECTION_SINCE = 77
+_FIELDS = Parameter("fields", STRINGS, "The fields to show, with commas between them.", since=SELECTION_SINCE)
+
+
+@dataclass(frozen=True)
+class _Offer:
+    """One hardware type, as all conductors that offer it have it."""
+
+    name: str
+    hosts: tuple[str, ...]
+    interfaces: Mapping[str, Mapping[str, Any]]
+    type: str = "dynamic"
+
+
+def _interface_fields() -> Iterable[ViewField]:
+    for kind in Kind:
+        since = max(DYNAMIC_SINCE, INTERFACE_SINCE[kind] if INTERFACE_SINCE[kind] > 31 else DYNAMIC_SINCE)
+        yield ViewField(f"default_{kind}_interface", since, ("interfaces",), _default(kind))
+        yield ViewField(f"enabled_{kind}_interfaces", since, ("interfaces",), _enabled(kind))
+
+
+def _default(kind: Kind) -> Any:
+    return lambda call, interfaces: interfaces.get(kind, {}).get("default")
+
+
+def _enabled(kind: Kind) -> Any:
+    return lambda call, interfaces: interfaces.get(kind, {}).get("enabled", [])
+
+
+_DRIVER_VIEW = View(
+    "drivers",
+    (ViewField("name"), ViewField("hosts"), ViewField("type", DYNAMIC_SINCE), *_interface_fields()),
+    default=("name", "hosts", "type"),
+    subresources=(SubResource("properties", 14),),
+    key="name",
+    links_when_brief=True,
+)
+
+
+class Drivers:
+    """Hardware types. They are called drivers in paths."""
+
+    @route(
+        "GET",
+        "/v1/drivers",
+        policy="baremetal:driver:get",
+        query=(
+            Parameter("type", choice("classic", "dynamic"), "All hardware types are dynamic.", since=DYNAMIC_SINCE),
+            Parameter("detail", BOOLEAN, "Whether to show the interfaces.", since=DYNAMIC_SINCE),
+            _FIELDS,
+        ),
+    )
+    def list(self, call: Call) -> dict[str, Any]:
+        """List the hardware types that conductors offer."""
+        fields, detail = call.query.get("fields"), call.query.get("detail")
+        if detail and fields is not None:
+            raise InvalidInput("detail, fields: they cannot be given together; detail=True shows all fields")
+        if call.query.get("type") == "classic":
+            return {"drivers": []}
+        if fields is not None:
+            shape = _DRIVER_VIEW.selected(call.minor, fields)
+        else:
+            shape = _DRIVER_VIEW.whole(call.minor) if detail else _DRIVER_VIEW.brief(call.minor)
+        return {"drivers": [shape.record(call, offer) for offer in _offers(call.conductors.alive())]}
+
+    @route("GET", "/v1/drivers/{driver}", policy="baremetal:driver:get", query=(_FIELDS,))
+    def show(self, call: Call) -> dict[str, Any]:
+        """Show a hardware type with its interfaces."""
+        fields = call.query.get("fields")
+        shape = _DRIVER_VIEW.whole(call.minor) if fields is None else _DRIVER_VIEW.selected(call.minor, fields)
+        return shape.record(call, _offer(call))
+
+    @route("GET", "/v1/drivers/{driver}/properties", policy="baremetal:driver:get_properties")
+    def properties(self, call: Call) -> Any:
+        """Tell what nodes of a hardware type have in their driver_info."""
+        return call.rpc("driver_properties", driver=_offer(call).name)
+
+
+def _offer(call: Call) -> _Offer:
+    name = call.arguments["driver"]
+    offers = {offer.name: offer for offer in _offers(call.conductors.alive())}
+    if name not in offers:
+        known = ", ".join(offers) or "none"
+        raise DriverNotFound(str(Problem("driver", f"no conductor offers {name[:64]!r}", f"offered are: {known}")))
+    return offers[name]
+
+
+def _offers(conductors: Iterable[ConductorRecord]) -> list[_Offer]:
+    hosts: dict[str, list[str]] = {}
+    interfaces: dict[str, dict[str, dict[str, Any]]] = {}
+    for conductor in conductors:
+        for name, offered in conductor.drivers.items():
+            hosts.setdefault(name, []).append(conductor.hostname)
+            _merge(interfaces.setdefault(name, {}), offered)
+    return [_Offer(name, tuple(hosts[name]), interfaces[name]) for name in sorted(hosts)]
+
+
+def _merge(known: dict[str, dict[str, Any]], offered: Mapping[str, Mapping[str, Any]]) -> None:
+    """Add what one conductor offers: every implementation that any has, and the default of the first that has one."""
+    for kind, interface in offered.items():
+        entry = known.setdefault(kind, {"default": None, "enabled": []})
+        entry["default"] = entry["default"] or interface.get("default")
+        entry["enabled"].extend(name for name in interface.get("enabled", ()) if name not in entry["enabled"])

@@ -1,0 +1,106 @@
+"""``/v1/nodes`` and ``/v1/nodes/detail``: pages of nodes, and what they can be filtered by."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from baremetal_sdk.api.call import Call
+from baremetal_sdk.api.listing import DETAIL, FIELDS, PAGING, Page, answer, page
+from baremetal_sdk.api.node_view import NODE_VIEW
+from baremetal_sdk.api.parameters import Parameter
+from baremetal_sdk.api.provision_verbs import FAULTS
+from baremetal_sdk.api.registry import route
+from baremetal_sdk.api.values import BOOLEAN, STRINGS, TEXT, UUID, UUID_OR_NAME, choice
+from baremetal_sdk.provision import STATES
+from baremetal_sdk.store.query import NodeQuery, Row, Scope
+
+_FILTERS = (
+    Parameter("associated", BOOLEAN, "Whether the node carries an instance."),
+    Parameter("chassis_uuid", UUID, "The chassis that it is in."),
+    Parameter("conductor", TEXT, "The conductor that it is best placed on.", since=49),
+    Parameter("conductor_group", TEXT, "The group of conductors that may drive it.", since=46),
+    Parameter("description_contains", TEXT, "A part of its description.", since=51),
+    Parameter("driver", TEXT, "Its hardware type.", since=16),
+    Parameter("fault", choice(*FAULTS), "What the service found to be wrong with it.", since=42),
+    Parameter("include_children", BOOLEAN, "Whether nodes with a parent node are listed, too.", since=83),
+    Parameter("instance_name", TEXT, "The name of the instance that it carries.", since=104),
+    Parameter("instance_uuid", UUID, "The instance that it carries."),
+    Parameter("lessee", TEXT, "The project that may use it.", since=65),
+    Parameter("maintenance", BOOLEAN, "Whether it is in maintenance."),
+    Parameter("owner", TEXT, "The project that owns it.", since=50),
+    Parameter("parent_node", UUID_OR_NAME, "The node that it is a part of.", since=83),
+    Parameter("project", TEXT, "The project that owns it or may use it.", since=65),
+    Parameter("provision_state", choice(*sorted(STATES)), "Its provision state.", since=9),
+    Parameter("resource_class", TEXT, "Its resource class.", since=21),
+    Parameter("retired", BOOLEAN, "Whether it is retired."),
+    Parameter("shard", STRINGS, "The shards that it may belong to, with commas between them.", since=82),
+    Parameter("sharded", BOOLEAN, "Whether it belongs to a shard.", since=82),
+)
+_EQUAL = (
+    "chassis_uuid", "conductor_group", "driver", "fault", "instance_name", "instance_uuid", "lessee", "maintenance", "owner",
+    "parent_node", "provision_state", "resource_class", "retired", "shard",
+)  # fmt: skip
+"""Filters that compare a column; with several values, one of them has to match."""
+
+
+class NodeList:
+    """Nodes, page by page."""
+
+    @route("GET", "/v1/nodes", policy="baremetal:node:list", query=(*_FILTERS, *PAGING, FIELDS, DETAIL))
+    def list(self, call: Call) -> dict[str, Any]:
+        """List nodes."""
+        return _listed(call, page(call, NODE_VIEW))
+
+    @route("GET", "/v1/nodes/detail", policy="baremetal:node:list", query=(*_FILTERS, *PAGING))
+    def list_whole(self, call: Call) -> dict[str, Any]:
+        """List nodes with all their fields."""
+        return _listed(call, page(call, NODE_VIEW, whole=True))
+
+
+def _listed(call: Call, asked: Page) -> dict[str, Any]:
+    query, scope = _query(call, asked), _scope(call)
+    if "conductor" in call.query:
+        rows = _of_conductor(call, query, scope, asked.limit + 1)
+    else:
+        rows = call.backend.store.nodes(query, scope=scope)
+    return answer(call, asked, rows)
+
+
+def _query(call: Call, asked: Page) -> NodeQuery:
+    given = call.query
+    return NodeQuery(
+        where={name: given[name] for name in _EQUAL if name in given},
+        fields=asked.shape.columns,
+        limit=asked.limit + 1,
+        marker=asked.marker,
+        sort_key=asked.sort_key,
+        sort_dir=asked.sort_dir,
+        associated=given.get("associated"),
+        sharded=given.get("sharded"),
+        description_contains=given.get("description_contains"),
+        include_children=given.get("include_children", False) or "parent_node" in given,
+    )
+
+
+def _scope(call: Call) -> Scope:
+    """What the caller may see and asked to see; a caller who sees one project only asks for others in vain."""
+    return call.scope if call.scope.project is not None else Scope(call.query.get("project"))
+
+
+def _of_conductor(call: Call, query: NodeQuery, scope: Scope, wanted: int) -> Sequence[Row]:
+    """As many nodes as are wanted of those that are best placed on one conductor, from as many pages as it takes."""
+    needed = ("uuid", "driver", "conductor_group")
+    size = max(wanted, 100)
+    query = dataclasses.replace(query, fields=tuple(dict.fromkeys((*(query.fields or ()), *needed))), limit=size)
+    found: list[Row] = []
+    while len(found) < wanted:
+        rows = call.backend.store.nodes(query, scope=scope)
+        for row in rows:
+            if call.conductors.responsible_for(*(row[name] for name in needed)) == call.query["conductor"]:
+                found.append(row)
+        if len(rows) < size:
+            break
+        query = dataclasses.replace(query, marker=rows[-1]["uuid"])
+    return found[:wanted]

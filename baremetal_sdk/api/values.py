@@ -1,0 +1,173 @@
+"""Types of query parameters and of fields in request bodies: how a value is read, and its JSON schema.
+
+A type takes what JSON or a query string gave and gives back the value that handlers see, or raises :class:`Wrong`.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_TRUE = frozenset({"true", "yes", "on", "1", "t", "y"})
+_FALSE = frozenset({"false", "no", "off", "0", "f", "n"})
+_NAME = re.compile(r"[A-Za-z0-9\-._~]{1,255}", re.ASCII)
+_HOST_NAME = re.compile(r"(?=.{1,255}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*", re.I | re.A)
+_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", re.ASCII)
+_UUID_CHARACTERS = re.compile(r"[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}", re.ASCII)
+
+
+class Wrong(ValueError):
+    """A value cannot be taken: what is wrong with it, and what is allowed."""
+
+    def __init__(self, wrong: str, allowed: str) -> None:
+        super().__init__(f"{wrong}; {allowed}")
+        self.wrong = wrong
+        self.allowed = allowed
+
+
+@dataclass(frozen=True)
+class ValueType:
+    """One type: *parse* reads a value, *schema* is its JSON schema."""
+
+    parse: Callable[[Any], Any]
+    schema: Mapping[str, Any]
+
+
+def _shown(value: Any) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 64 else shown[:61] + "..."
+
+
+def nullable(inner: ValueType) -> ValueType:
+    """*inner*, or null."""
+    return ValueType(lambda value: None if value is None else inner.parse(value), {"anyOf": [inner.schema, {"type": "null"}]})
+
+
+def text(maximum: int = 255, minimum: int = 0) -> ValueType:
+    """Text of *minimum* to *maximum* characters."""
+
+    def parse(value: Any) -> str:
+        if not isinstance(value, str):
+            raise Wrong(f"{_shown(value)} is not text", "give a string")
+        if not minimum <= len(value) <= maximum:
+            raise Wrong(f"it has {len(value)} characters", f"{minimum} to {maximum} are allowed")
+        return value
+
+    return ValueType(parse, {"type": "string", "minLength": minimum, "maxLength": maximum})
+
+
+def choice(*values: str) -> ValueType:
+    """One of *values*."""
+
+    def parse(value: Any) -> str:
+        if value not in values:
+            raise Wrong(f"{_shown(value)} is not known", "one of " + ", ".join(values))
+        return str(value)
+
+    return ValueType(parse, {"type": "string", "enum": list(values)})
+
+
+def integer(minimum: int | None = None, maximum: int | None = None) -> ValueType:
+    """A whole number, as a number or in digits."""
+
+    def parse(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int | str):
+            raise Wrong(f"{_shown(value)} is not a whole number", "give an integer")
+        try:
+            number = int(value)
+        except ValueError:
+            raise Wrong(f"{_shown(value)} is not a whole number", "give an integer") from None
+        if (minimum is not None and number < minimum) or (maximum is not None and number > maximum):
+            least = f"at least {minimum}" if maximum is None else f"{minimum} to {maximum}"
+            raise Wrong(f"it is {number}", f"{least} is allowed")
+        return number
+
+    bounds = {name: bound for name, bound in (("minimum", minimum), ("maximum", maximum)) if bound is not None}
+    return ValueType(parse, {"type": "integer", **bounds})
+
+
+def _boolean(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    spelled = str(value).strip().lower() if isinstance(value, str | int) else ""
+    if spelled in _TRUE:
+        return True
+    if spelled in _FALSE:
+        return False
+    raise Wrong(f"{_shown(value)} is neither true nor false", "give true or false")
+
+
+def canonical_uuid(value: Any) -> str | None:
+    """*value* as a UUID in lower case with hyphens, or None where it is none."""
+    if isinstance(value, str) and _UUID_CHARACTERS.fullmatch(value):
+        return str(uuid.UUID(value))
+    return None
+
+
+def _uuid(value: Any) -> str:
+    canonical = canonical_uuid(value)
+    if canonical is None:
+        raise Wrong(f"{_shown(value)} is not a UUID", "give a UUID such as 1be26c0b-03f2-4d2e-ae87-c02d7f33c123")
+    return canonical
+
+
+def is_name(value: Any) -> bool:
+    """Whether *value* can be the name of something: letters, digits and ``-._~``."""
+    return isinstance(value, str) and _NAME.fullmatch(value) is not None
+
+
+def is_host_name(value: str) -> bool:
+    """Whether *value* is a host name, which names of nodes had to be before microversion 1.10."""
+    return _HOST_NAME.fullmatch(value) is not None
+
+
+def _uuid_or_name(value: Any) -> str:
+    canonical = canonical_uuid(value)
+    if canonical is not None:
+        return canonical
+    if not is_name(value):
+        raise Wrong(f"{_shown(value)} is neither a UUID nor a name", "a name has letters, digits and -._~, 255 at most")
+    return str(value)
+
+
+def _mac(value: Any) -> str:
+    address = value.lower() if isinstance(value, str) else ""
+    if not _MAC.fullmatch(address):
+        raise Wrong(f"{_shown(value)} is not a MAC address", "give six bytes in hexadecimal, with colons")
+    return address
+
+
+def _strings(value: Any) -> tuple[str, ...]:
+    if isinstance(value, list):
+        value = ",".join(str(item) for item in value)
+    if not isinstance(value, str):
+        raise Wrong(f"{_shown(value)} is not a list of words", "give words with commas between them")
+    words = (word.strip() for word in value.split(","))
+    return tuple(dict.fromkeys(word for word in words if word))
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise Wrong(f"{_shown(value)} is not an object", "give a JSON object")
+    return value
+
+
+def _array(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise Wrong(f"{_shown(value)} is not a list", "give a JSON array")
+    return value
+
+
+TEXT = text()
+BOOLEAN = ValueType(_boolean, {"type": "boolean"})
+INTEGER = integer()
+UUID = ValueType(_uuid, {"type": "string", "format": "uuid"})
+UUID_OR_NAME = ValueType(_uuid_or_name, {"type": "string"})
+MAC = ValueType(_mac, {"type": "string", "pattern": "^" + _MAC.pattern + "$"})
+STRINGS = ValueType(_strings, {"type": "string", "description": "words with commas between them"})
+OBJECT = ValueType(_object, {"type": "object"})
+ARRAY = ValueType(_array, {"type": "array"})
+ANY = ValueType(lambda value: value, {})

@@ -1,0 +1,165 @@
+"""The WSGI application: from a request to its route, and from what the handler gives back to the response."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from webob import Request, Response
+
+from baremetal_interfaces import BareMetalError, Busy, InvalidInput, Problem
+from baremetal_sdk.api import errors, json_body, versions
+from baremetal_sdk.api.backend import Backend
+from baremetal_sdk.api.call import Call
+from baremetal_sdk.api.conductor_directory import ConductorDirectory
+from baremetal_sdk.api.parameters import Parameters
+from baremetal_sdk.api.policy import Policy
+from baremetal_sdk.api.registry import PUBLIC, Match, Registry, Route, allowed_methods, split
+from baremetal_sdk.api.values import Wrong
+from baremetal_sdk.context import RequestContext, current_request, new_request_id
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+LOG = logging.getLogger(__name__)
+
+REQUEST_ID = re.compile(r"req-[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
+REQUEST_ID_KEY = "baremetal_sdk.request_id"
+"""Where the request id is kept in the WSGI environment, for a server that answers in the application's place."""
+JSON_SUFFIX_UNTIL = 91
+"""Before this microversion a path may end in ``.json``."""
+MOST_PARAMETERS = 100
+_STATUS = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+
+Headers = list[tuple[str, str]]
+
+
+class Application:
+    """Answers requests from a registry of routes."""
+
+    def __init__(self, backend: Backend, registry: Registry, policy: Policy) -> None:
+        self._backend = backend
+        self._registry = registry
+        self._policy = policy
+        self._conductors = ConductorDirectory(backend)
+        self._public_endpoint = (backend.config.api.public_endpoint or "").rstrip("/")
+        self._largest_body = backend.config.api.max_request_body_size
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request. Only what is no ``Exception``, such as SystemExit, gets out."""
+        context = RequestContext(request_id=request_id(environ))
+        environ[REQUEST_ID_KEY] = context.request_id
+        token = current_request.set(context)
+        try:
+            answer: Iterable[bytes] = self._answer(Request(environ), context)(environ, start_response)
+            return answer
+        finally:
+            current_request.reset(token)
+
+    def _answer(self, request: Request, context: RequestContext) -> Response:
+        headers: Headers = [*versions.RANGE_HEADERS, ("x-openstack-request-id", context.request_id)]
+        headers.append(("openstack-request-id", context.request_id))
+        try:
+            minor = versions.requested(request.environ)
+            headers.append((versions.VERSION, versions.text(minor)))
+            return self._dispatch(request, context, minor, headers)
+        except Exception as exc:
+            if not isinstance(exc, BareMetalError):
+                LOG.exception("%s %s failed (%s)", request.method, request.environ.get("PATH_INFO"), context.request_id)
+            error = errors.as_own(exc)
+            return _response(error.code, [*headers, *errors.headers(error)], errors.body(error))
+
+    def _dispatch(self, request: Request, context: RequestContext, minor: int, headers: Headers) -> Response:
+        parts, suffixed = self._parts(request, minor)
+        if request.method == "OPTIONS":
+            allowed = allowed_methods(self._registry.methods(parts))
+            return _response(200, [*headers, ("Allow", ", ".join(allowed))], b"")
+        match = self._registry.match(request.method, parts)
+        match.route.check_version(minor)
+        if not self._backend.ready and match.route.visibility != PUBLIC:
+            raise Busy("the service is starting or stopping; try again", retry_after=1.0)
+        call = self._call(request, context, minor, match, parts, suffixed)
+        answered = match.handler(call)
+        if call.location is not None:
+            headers.append(("Location", f"{call.base}/v1/{call.location}"))
+        content = b"" if answered is None else json_body.dump(answered)
+        return _response(match.route.status, headers, content)
+
+    def _parts(self, request: Request, minor: int) -> tuple[list[str], bool]:
+        """The segments of the path, with the version that may be missing, and whether a ``.json`` was cut off."""
+        try:
+            parts = split(request.path_info)
+        except UnicodeDecodeError:
+            raise InvalidInput("the path is not UTF-8; escape it in the URL") from None
+        if parts and parts[0] not in self._registry.roots:
+            parts.insert(0, "v1")
+        if minor < JSON_SUFFIX_UNTIL and parts and parts[-1].endswith(".json"):
+            parts[-1] = parts[-1].removesuffix(".json")
+            return parts, True
+        return parts, False
+
+    def _call(
+        self, request: Request, context: RequestContext, minor: int, match: Match, parts: list[str], suffixed: bool
+    ) -> Call:
+        route = match.route
+        scope = self._policy.scope(route.policy, context)
+        return Call(
+            route=route,
+            context=context,
+            minor=minor,
+            base=self._public_endpoint or request.application_url.rstrip("/"),
+            path="/" + "/".join(parts),
+            arguments=match.arguments,
+            query=_query(route.query, request.query_string, minor),
+            body=_body(route, request, minor, self._largest_body),
+            backend=self._backend,
+            policy=self._policy,
+            conductors=self._conductors,
+            scope=scope,
+            json_suffix=suffixed,
+        )
+
+
+def request_id(environ: WSGIEnvironment) -> str:
+    """The id of a request: the one that its sender gave where it has the form of one, else a new one."""
+    given = environ.get("HTTP_X_OPENSTACK_REQUEST_ID", "")
+    return given if REQUEST_ID.fullmatch(given) else new_request_id()
+
+
+def _query(declared: Parameters, query_string: str, minor: int) -> dict[str, Any]:
+    if not query_string:
+        return {}
+    given: dict[str, str] = {}
+    try:
+        pairs = parse_qsl(query_string, keep_blank_values=True, max_num_fields=MOST_PARAMETERS)
+    except ValueError:
+        raise InvalidInput(f"the query string has too many parameters; {MOST_PARAMETERS} are taken at most") from None
+    for name, value in pairs:
+        if name in given:
+            raise InvalidInput([Problem(name[:64], "it is given more than once", "give it once")])
+        given[name] = value
+    return declared.bind(given, minor)
+
+
+def _body(route: Route, request: Request, minor: int, largest: int) -> Any:
+    if route.body is None:
+        return None
+    value = json_body.read(request, largest)
+    if isinstance(route.body, Parameters):
+        return route.body.bind(json_body.as_object(value), minor)
+    try:
+        return route.body.parse({} if value is None else value)
+    except Wrong as exc:
+        raise InvalidInput([Problem("body", exc.wrong, exc.allowed)]) from None
+
+
+def _response(code: int, headers: Headers, content: bytes) -> Response:
+    if content:
+        headers.append(("Content-Type", "application/json"))
+    if code != HTTPStatus.NO_CONTENT:
+        headers.append(("Content-Length", str(len(content))))
+    return Response(status=_STATUS[code], headerlist=headers, app_iter=[content])
