@@ -39,15 +39,23 @@ class BMCCounters:
     @contextmanager
     def request(self) -> Iterator[None]:
         """Count one request for as long as it is in flight."""
+        self.begin()
+        try:
+            yield
+        finally:
+            self.end()
+
+    def begin(self) -> None:
+        """Count a request that begins."""
         with self._lock:
             self.requests += 1
             self.in_flight += 1
             self.in_flight_max = max(self.in_flight_max, self.in_flight)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self.in_flight -= 1
+
+    def end(self) -> None:
+        """Count a request that is over."""
+        with self._lock:
+            self.in_flight -= 1
 
     def logged_in(self, accepted: bool = True) -> None:
         """Count a login that was accepted or refused."""

@@ -49,7 +49,7 @@ class Fault:
     """One thing that goes wrong.
 
     It strikes at the operations that match *operation* (``set_power``, ``get_*``, ...), from the *nth* one on and *times*
-    times in all; None stands for every time.
+    times in all; None stands for every time. *status* is the HTTP status of a refusal, where there is HTTP.
     """
 
     operation: str
@@ -58,6 +58,7 @@ class Fault:
     times: int | None = None
     seconds: float = 0.0
     message: str = ""
+    status: int = 500
 
     @classmethod
     def from_json(cls, value: Any, where: str = "fault") -> Fault:
@@ -108,6 +109,7 @@ _CHECKS: dict[str, tuple[str, Any]] = {
         lambda value: isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf"),
     ),
     "message": ("a text", lambda value: isinstance(value, str)),
+    "status": ("an integer from 400 to 599", lambda value: _is_int(value, 400) and value < 600),
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -104,3 +106,13 @@ class FirmwareSettings:
         """Flash *component* with *version*."""
         with self._lock:
             self.versions[component] = version
+
+
+_VERSION = re.compile(r"\d+(?:\.\d+)*")
+
+
+def version_in(path: str) -> str:
+    """The version that a file name says: ``/fw/bios-2.4.1.bin`` is 2.4.1; a name without one is a version itself."""
+    name = posixpath.basename(path)
+    found = _VERSION.findall(name)
+    return str(found[-1]) if found else name

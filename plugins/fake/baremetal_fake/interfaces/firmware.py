@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import posixpath
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 from baremetal_fake.access import MachineAccess
+from baremetal_fake.settings import version_in
 from baremetal_interfaces import Argument, FirmwareComponent, FirmwareInterface, InvalidInput, Phase, Problem, Task, step
 
 _SETTINGS = {"settings": Argument('The updates, a list of {"component": ..., "url": ...}.', required=True)}
-_VERSION = re.compile(r"\d+(?:\.\d+)*")
 
 
 class FakeFirmware(MachineAccess, FirmwareInterface):
@@ -51,13 +49,7 @@ def _checked(settings: Any, known: Mapping[str, str]) -> list[tuple[str, str]]:
         if component not in known:
             problems.append(Problem(f"{where}/component", f"{component!r} is not known", "known are " + ", ".join(known)))
         else:
-            updates.append((str(component), _version_of(one["url"])))
+            updates.append((str(component), version_in(urlsplit(one["url"]).path)))
     if problems:
         raise InvalidInput(problems)
     return updates
-
-
-def _version_of(url: str) -> str:
-    name = posixpath.basename(urlsplit(url).path)
-    found = _VERSION.findall(name)
-    return str(found[-1]) if found else name

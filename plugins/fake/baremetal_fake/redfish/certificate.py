@@ -1,0 +1,73 @@
+"""A self-signed certificate, made on the spot. The standard library cannot make one: something else has to."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+DAYS = 30
+
+
+class CannotMakeCertificate(Exception):
+    """Neither the cryptography library nor the openssl command is there."""
+
+
+def make_certificate(directory: str | os.PathLike[str], hosts: Sequence[str] = ("127.0.0.1", "localhost")) -> tuple[Path, Path]:
+    """Make a certificate for *hosts* (addresses and names) and its key in *directory*; give both paths (PEM)."""
+    certificate, key = Path(directory) / "bmc.crt", Path(directory) / "bmc.key"
+    key.touch(mode=0o600)
+    try:
+        _by_cryptography(certificate, key, hosts)
+    except ImportError:
+        _by_openssl(certificate, key, hosts)
+    return certificate, key
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _by_openssl(certificate: Path, key: Path, hosts: Sequence[str]) -> None:
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        raise CannotMakeCertificate("install the cryptography library or the openssl command to make a certificate for TLS")
+    names = ",".join(f"{'IP' if _is_address(host) else 'DNS'}:{host}" for host in hosts)
+    command = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    command += ["-days", str(DAYS), "-subj", "/CN=simulated BMC", "-addext", f"subjectAltName={names}"]
+    command += ["-keyout", str(key), "-out", str(certificate)]
+    made = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    if made.returncode:
+        raise CannotMakeCertificate(f"openssl cannot make a certificate: {made.stderr.strip()}")
+
+
+def _by_cryptography(certificate: Path, key: Path, hosts: Sequence[str]) -> None:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    private = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "simulated BMC")])
+    now = datetime.datetime.now(datetime.UTC)
+    alternatives: list[x509.GeneralName] = [
+        x509.IPAddress(ipaddress.ip_address(host)) if _is_address(host) else x509.DNSName(host) for host in hosts
+    ]
+    builder = (
+        x509.CertificateBuilder(name, name, private.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(days=DAYS))
+        .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+    )
+    pem = serialization.Encoding.PEM
+    form, nothing = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    key.write_bytes(private.private_bytes(pem, form, nothing))
+    certificate.write_bytes(builder.sign(private, hashes.SHA256()).public_bytes(pem))

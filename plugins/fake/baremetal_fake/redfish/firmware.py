@@ -1,0 +1,199 @@
+"""Secure boot, BIOS settings and firmware versions."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from baremetal_fake.machine import Machine
+from baremetal_fake.redfish.errors import (
+    missing_parameter,
+    missing_resource,
+    not_in_list,
+    unknown_parameter,
+    unknown_property,
+    wrong_type,
+)
+from baremetal_fake.redfish.exchange import ROOT, Exchange, Operation, collection, command, link, reading
+from baremetal_fake.redfish.routing import Route
+from baremetal_fake.settings import version_in
+
+_KEY_RESETS = ("ResetAllKeysToDefault", "DeleteAllKeys", "DeletePK")
+_INVENTORY = ("UpdateService", "FirmwareInventory")
+
+
+def routes() -> list[Route]:
+    """The routes of this module."""
+    return [
+        Route("Systems/*/SecureBoot", {"GET": reading("get_secure_boot", _secure_boot), "PATCH": _set_secure_boot}),
+        Route("Systems/*/SecureBoot/Actions/SecureBoot.ResetKeys", {"POST": _reset_keys}),
+        Route("Systems/*/Bios", {"GET": reading("get_bios", _bios)}),
+        Route("Systems/*/Bios/Settings", {"GET": reading("get_bios", _bios_settings), "PATCH": _set_bios}),
+        Route("Systems/*/Bios/Actions/Bios.ResetBios", {"POST": _reset_bios}),
+        Route("UpdateService", {"GET": reading("get_firmware", _update_service)}),
+        Route("UpdateService/FirmwareInventory", {"GET": reading("get_firmware", _inventory)}),
+        Route("UpdateService/FirmwareInventory/*", {"GET": reading("get_firmware", _component)}),
+        Route("UpdateService/Actions/UpdateService.SimpleUpdate", {"POST": _simple_update}),
+    ]
+
+
+def _secure_boot(exchange: Exchange) -> dict[str, Any]:
+    machine = exchange.machine
+    path = ("Systems", machine.name, "SecureBoot")
+    last = machine.last_boot
+    return {
+        **link(*path),
+        "@odata.type": "#SecureBoot.v1_1_0.SecureBoot",
+        "Id": "SecureBoot",
+        "Name": "UEFI Secure Boot",
+        "SecureBootEnable": machine.secure_boot,
+        "SecureBootCurrentBoot": "Enabled" if last is not None and last.secure_boot else "Disabled",
+        "SecureBootMode": "UserMode",
+        "Actions": {
+            "#SecureBoot.ResetKeys": {
+                "target": "/".join((ROOT, *path, "Actions", "SecureBoot.ResetKeys")),
+                "ResetKeysType@Redfish.AllowableValues": list(_KEY_RESETS),
+            }
+        },
+    }
+
+
+def _set_secure_boot(exchange: Exchange) -> Operation:
+    machine = exchange.machine
+    body = exchange.json()
+    for name in body:
+        if name != "SecureBootEnable":
+            raise unknown_property(name)
+    enabled = body.get("SecureBootEnable")
+    if not isinstance(enabled, bool):
+        raise wrong_type("SecureBootEnable", enabled, "boolean")
+    return command("set_secure_boot", lambda _: machine.set_secure_boot(enabled), enabled=enabled)
+
+
+def _reset_keys(exchange: Exchange) -> Operation:
+    name = exchange.machine.name
+    kind = exchange.json().get("ResetKeysType")
+    if kind is None:
+        raise missing_parameter("SecureBoot.ResetKeys", "ResetKeysType")
+    if kind not in _KEY_RESETS:
+        raise not_in_list("ResetKeysType", kind, _KEY_RESETS)
+    return command("reset_secure_boot_keys", lambda _: None, system=name, kind=kind)
+
+
+def _bios(exchange: Exchange) -> dict[str, Any]:
+    machine = exchange.machine
+    path = ("Systems", machine.name, "Bios")
+    return {
+        **link(*path),
+        "@odata.type": "#Bios.v1_2_1.Bios",
+        "Id": "Bios",
+        "Name": "BIOS settings",
+        "Attributes": _typed(machine, machine.firmware.current()),
+        "@Redfish.Settings": {"@odata.type": "#Settings.v1_3_5.Settings", "SettingsObject": link(*path, "Settings")},
+        "Actions": {"#Bios.ResetBios": {"target": "/".join((ROOT, *path, "Actions", "Bios.ResetBios"))}},
+    }
+
+
+def _bios_settings(exchange: Exchange) -> dict[str, Any]:
+    machine = exchange.machine
+    return {
+        **link("Systems", machine.name, "Bios", "Settings"),
+        "@odata.type": "#Bios.v1_2_1.Bios",
+        "Id": "Settings",
+        "Name": "BIOS settings for the next boot",
+        "Attributes": _typed(machine, machine.firmware.pending()),
+    }
+
+
+def _typed(machine: Machine, settings: Mapping[str, str]) -> dict[str, str | int]:
+    definitions = machine.firmware.definitions
+    return {name: int(value) if definitions[name].attribute_type == "Integer" else value for name, value in settings.items()}
+
+
+def _set_bios(exchange: Exchange) -> Operation:
+    machine = exchange.machine
+    body = exchange.json()
+    for name in body:
+        if name not in ("Attributes", "@Redfish.SettingsApplyTime"):
+            raise unknown_property(name)
+    attributes = body.get("Attributes")
+    if not isinstance(attributes, Mapping):
+        raise wrong_type("Attributes", attributes, "object")
+    settings = {name: str(value) for name, value in attributes.items()}
+    for name, why in machine.firmware.objections(settings).items():
+        if why == "is not known":
+            raise unknown_property(f"Attributes/{name}")
+        allowed = machine.firmware.definitions[name].allowable_values or (why,)
+        raise not_in_list(f"Attributes/{name}", attributes[name], allowed)
+    return command("set_bios", lambda _: machine.firmware.request(settings), settings=settings)
+
+
+def _reset_bios(exchange: Exchange) -> Operation:
+    machine = exchange.machine
+    return command("reset_bios", lambda _: machine.firmware.request_defaults())
+
+
+def _update_service(exchange: Exchange) -> dict[str, Any]:
+    return {
+        **link("UpdateService"),
+        "@odata.type": "#UpdateService.v1_11_3.UpdateService",
+        "Id": "UpdateService",
+        "Name": "Update service",
+        "ServiceEnabled": True,
+        "Status": {"State": "Enabled", "Health": "OK"},
+        "FirmwareInventory": link(*_INVENTORY),
+        "Actions": {
+            "#UpdateService.SimpleUpdate": {
+                "target": f"{ROOT}/UpdateService/Actions/UpdateService.SimpleUpdate",
+                "TransferProtocol@Redfish.AllowableValues": ["HTTP", "HTTPS"],
+            }
+        },
+    }
+
+
+def _inventory(exchange: Exchange) -> dict[str, Any]:
+    members = [f"{name}-{component}" for name in exchange.bmc.names for component in exchange.bmc.machine(name).firmware.versions]
+    return collection(_INVENTORY, "SoftwareInventoryCollection", "Firmware", members)
+
+
+def _component(exchange: Exchange) -> dict[str, Any]:
+    name, component = _component_of(exchange)
+    return {
+        **link(*_INVENTORY, f"{name}-{component}"),
+        "@odata.type": "#SoftwareInventory.v1_10_2.SoftwareInventory",
+        "Id": f"{name}-{component}",
+        "Name": component,
+        "Version": exchange.bmc.machine(name).firmware.versions[component],
+        "Updateable": True,
+        "RelatedItem": [link("Systems", name)],
+        "Status": {"State": "Enabled", "Health": "OK"},
+    }
+
+
+def _component_of(exchange: Exchange, identifier: str | None = None) -> tuple[str, str]:
+    wanted = identifier or exchange.names[0]
+    name, _, component = wanted.rpartition("-")
+    if name not in exchange.bmc.names or component not in exchange.bmc.machine(name).firmware.versions:
+        raise missing_resource(exchange.request.path)
+    return name, component
+
+
+def _simple_update(exchange: Exchange) -> Operation:
+    body = exchange.json()
+    for name in body:
+        if name not in ("ImageURI", "Targets", "TransferProtocol"):
+            raise unknown_parameter("UpdateService.SimpleUpdate", name)
+    url, targets = body.get("ImageURI"), body.get("Targets")
+    if not isinstance(url, str) or not url:
+        raise missing_parameter("UpdateService.SimpleUpdate", "ImageURI")
+    if not isinstance(targets, list) or not targets:
+        raise missing_parameter("UpdateService.SimpleUpdate", "Targets")
+    wanted = [_component_of(exchange, posixpath.basename(str(target))) for target in targets]
+
+    def flash(_: Any) -> None:
+        for name, component in wanted:
+            exchange.bmc.machine(name).firmware.update_version(component, version_in(urlsplit(url).path))
+
+    return command("update_firmware", flash, url=url, targets=targets)

@@ -1,0 +1,138 @@
+"""The root of the service and its sessions."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from baremetal_fake.redfish.errors import RedfishError, missing_resource, no_session, unknown_property, wrong_type
+from baremetal_fake.redfish.exchange import ROOT, Exchange, Operation, collection, link, reading
+from baremetal_fake.redfish.message import Answer
+from baremetal_fake.redfish.routing import Route
+from baremetal_fake.redfish.session_table import Session
+
+_SESSIONS = ("SessionService", "Sessions")
+_GET = frozenset({"GET", "HEAD"})
+
+
+def routes() -> list[Route]:
+    """The routes of this module."""
+    return [
+        Route("", {"GET": reading("get_root", _root)}, open=_GET),
+        Route("odata", {"GET": reading("get_root", _odata)}, open=_GET),
+        Route("SessionService", {"GET": reading("get_sessions", _session_service), "PATCH": _set_timeout}),
+        Route("SessionService/Sessions", {"GET": reading("get_sessions", _sessions), "POST": _log_in}, open=frozenset({"POST"})),
+        Route("SessionService/Sessions/*", {"GET": reading("get_sessions", _session), "DELETE": _log_out}),
+    ]
+
+
+def _root(exchange: Exchange) -> dict[str, Any]:
+    return {
+        **link(),
+        "@odata.type": "#ServiceRoot.v1_15_0.ServiceRoot",
+        "Id": "RootService",
+        "Name": "Simulated BMC",
+        "RedfishVersion": "1.17.0",
+        "UUID": str(uuid.uuid5(uuid.NAMESPACE_OID, exchange.bmc.names[0])),
+        "Vendor": "Baremetal",
+        "Product": "Simulated BMC",
+        "ProtocolFeaturesSupported": {"ExpandQuery": {"NoLinks": False, "ExpandAll": False, "Links": False, "Levels": False}},
+        "Systems": link("Systems"),
+        "Managers": link("Managers"),
+        "Chassis": link("Chassis"),
+        "UpdateService": link("UpdateService"),
+        "SessionService": link("SessionService"),
+        "Links": {"Sessions": link(*_SESSIONS)},
+    }
+
+
+def _odata(exchange: Exchange) -> dict[str, Any]:
+    names = ("Systems", "Managers", "Chassis", "UpdateService", "SessionService")
+    services = [{"name": name, "kind": "Singleton", "url": f"{ROOT}/{name}"} for name in names]
+    return {"@odata.context": f"{ROOT}/$metadata", "value": services}
+
+
+def _session_service(exchange: Exchange) -> dict[str, Any]:
+    return {
+        **link("SessionService"),
+        "@odata.type": "#SessionService.v1_1_8.SessionService",
+        "Id": "SessionService",
+        "Name": "Sessions",
+        "ServiceEnabled": True,
+        "SessionTimeout": int(exchange.bmc.sessions.timeout),
+        "Status": {"State": "Enabled", "Health": "OK"},
+        "Sessions": link(*_SESSIONS),
+    }
+
+
+def _set_timeout(exchange: Exchange) -> Operation:
+    body = exchange.json()
+    for name in body:
+        if name != "SessionTimeout":
+            raise unknown_property(name)
+    seconds = body.get("SessionTimeout", exchange.bmc.sessions.timeout)
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 30 <= seconds <= 86400:
+        raise wrong_type("SessionTimeout", seconds, "integer from 30 to 86400")
+
+    def run(_: Any) -> Answer:
+        exchange.bmc.sessions.timeout = float(seconds)
+        return Answer(204)
+
+    return Operation("set_session_timeout", run, {"seconds": seconds})
+
+
+def _sessions(exchange: Exchange) -> dict[str, Any]:
+    return collection(_SESSIONS, "SessionCollection", "Sessions", [one.identifier for one in exchange.bmc.sessions.all()])
+
+
+def _session(exchange: Exchange) -> dict[str, Any]:
+    return _described(_found(exchange))
+
+
+def _found(exchange: Exchange) -> Session:
+    session = exchange.bmc.sessions.find(exchange.names[0])
+    if session is None:
+        raise missing_resource(exchange.request.path)
+    return session
+
+
+def _described(session: Session) -> dict[str, Any]:
+    return {
+        **link(*_SESSIONS, session.identifier),
+        "@odata.type": "#Session.v1_6_0.Session",
+        "Id": session.identifier,
+        "Name": "Session",
+        "UserName": session.username,
+    }
+
+
+def _log_in(exchange: Exchange) -> Operation:
+    body = exchange.json()
+    for name in ("UserName", "Password"):
+        if name not in body:
+            text = f"The property {name} is required."
+            raise RedfishError(400, "PropertyMissing", text, args=[name], related=[f"#/{name}"])
+        if not isinstance(body[name], str):
+            raise wrong_type(name, body[name] if name == "UserName" else "", "string")
+    username, password = body["UserName"], body["Password"]
+
+    def run(_: Any) -> Answer:
+        account = exchange.bmc.options.account
+        if account is not None and not account.matches(username, password):
+            exchange.bmc.counters.logged_in(accepted=False)
+            raise no_session("The credentials are missing or wrong.")
+        session = exchange.bmc.sessions.open(username)
+        location = "/".join((ROOT, *_SESSIONS, session.identifier))
+        return Answer(201, _described(session), {"X-Auth-Token": session.token, "Location": location})
+
+    return Operation("login", run, {"username": username})
+
+
+def _log_out(exchange: Exchange) -> Operation:
+    session = _found(exchange)
+
+    def run(_: Any) -> Answer:
+        exchange.bmc.sessions.close(session)
+        return Answer(204)
+
+    return Operation("logout", run, {"session": session.identifier})

@@ -1,0 +1,223 @@
+"""The systems: power, boot, and what they say of themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from baremetal_fake.faults import Effect, Fault
+from baremetal_fake.machine import Machine, Power
+from baremetal_fake.redfish.errors import (
+    RedfishError,
+    missing_parameter,
+    not_in_list,
+    read_only_property,
+    unknown_parameter,
+    unknown_property,
+    wrong_type,
+)
+from baremetal_fake.redfish.exchange import ROOT, Exchange, Operation, collection, command, link, reading
+from baremetal_fake.redfish.routing import Route
+from baremetal_interfaces import BootDevice, BootMode, IndicatorState, PowerState
+
+POWER = {Power.ON: "On", Power.OFF: "Off", Power.POWERING_ON: "PoweringOn", Power.POWERING_OFF: "PoweringOff"}
+RESETS: Mapping[str, PowerState | None] = {
+    "On": PowerState.ON,
+    "ForceOn": PowerState.ON,
+    "ForceOff": PowerState.OFF,
+    "GracefulShutdown": PowerState.SOFT_OFF,
+    "GracefulRestart": PowerState.SOFT_REBOOT,
+    "ForceRestart": PowerState.REBOOT,
+    "PowerCycle": PowerState.REBOOT,
+    "PushPowerButton": None,
+    "Nmi": None,
+}
+"""Redfish's reset types; None: it is not a power state that is asked for."""
+TARGETS: Mapping[str, BootDevice | None] = {
+    "None": None,
+    "Pxe": BootDevice.PXE,
+    "Hdd": BootDevice.DISK,
+    "Cd": BootDevice.CDROM,
+    "Floppy": BootDevice.FLOPPY,
+    "UefiHttp": BootDevice.UEFIHTTP,
+    "BiosSetup": BootDevice.BIOS,
+}
+MODES = {"UEFI": BootMode.UEFI, "Legacy": BootMode.BIOS}
+ENABLED = ("Disabled", "Once", "Continuous")
+LIGHTS = {"Off": IndicatorState.OFF, "Lit": IndicatorState.ON, "Blinking": IndicatorState.BLINKING}
+_BELOW = ("Bios", "SecureBoot", "Processors", "EthernetInterfaces", "SimpleStorage", "Storage")
+_BOOT_PREFIX = "BootSourceOverride"
+
+
+def routes() -> list[Route]:
+    """The routes of this module."""
+    return [
+        Route("Systems", {"GET": reading("get_systems", _systems)}),
+        Route("Systems/*", {"GET": reading("get_power", _system), "PATCH": _patch}),
+        Route("Systems/*/Actions/ComputerSystem.Reset", {"POST": _reset}),
+    ]
+
+
+def _systems(exchange: Exchange) -> dict[str, Any]:
+    return collection(("Systems",), "ComputerSystemCollection", "Systems", exchange.bmc.names)
+
+
+def _system(exchange: Exchange) -> dict[str, Any]:
+    machine = exchange.machine
+    parts = machine.inventory
+    path = ("Systems", machine.name)
+    healthy = {"State": "Enabled", "Health": "OK", "HealthRollup": "OK"}
+    return {
+        **link(*path),
+        "@odata.type": "#ComputerSystem.v1_20_0.ComputerSystem",
+        "Id": machine.name,
+        "Name": f"System {machine.name}",
+        "UUID": parts.uuid,
+        "SystemType": "Physical",
+        "Manufacturer": parts.manufacturer,
+        "Model": parts.model,
+        "SerialNumber": parts.serial,
+        "SKU": parts.serial,
+        "AssetTag": machine.firmware.current()["AssetTag"],
+        "BiosVersion": machine.firmware.versions["bios"],
+        "PowerState": POWER[machine.power],
+        "IndicatorLED": _name_of(LIGHTS, machine.indicator),
+        "Status": healthy,
+        "Boot": _boot(machine),
+        "ProcessorSummary": {"Count": 1, "LogicalProcessorCount": parts.cpus, "Model": parts.cpu_model, "Status": healthy},
+        "MemorySummary": {"TotalSystemMemoryGiB": parts.memory_mb // 1024, "Status": healthy},
+        **{name: link(*path, name) for name in _BELOW},
+        "Links": {"Managers": [link("Managers", machine.name)], "Chassis": [link("Chassis", machine.name)]},
+        "Actions": {
+            "#ComputerSystem.Reset": {
+                "target": "/".join((ROOT, *path, "Actions", "ComputerSystem.Reset")),
+                "ResetType@Redfish.AllowableValues": list(RESETS),
+            }
+        },
+    }
+
+
+def _boot(machine: Machine) -> dict[str, Any]:
+    device, persistent = machine.boot_override
+    enabled = "Disabled" if device is None else "Continuous" if persistent else "Once"
+    return {
+        "BootSourceOverrideEnabled": enabled,
+        "BootSourceOverrideEnabled@Redfish.AllowableValues": list(ENABLED),
+        "BootSourceOverrideTarget": _name_of(TARGETS, device),
+        "BootSourceOverrideTarget@Redfish.AllowableValues": list(TARGETS),
+        "BootSourceOverrideMode": _name_of(MODES, machine.boot_mode),
+        "BootSourceOverrideMode@Redfish.AllowableValues": list(MODES),
+    }
+
+
+def _name_of(names: Mapping[str, Any], value: Any) -> str:
+    return next(name for name, known in names.items() if known == value)
+
+
+def _reset(exchange: Exchange) -> Operation:
+    machine = exchange.machine
+    body = exchange.json()
+    for name in body:
+        if name != "ResetType":
+            raise unknown_parameter("ComputerSystem.Reset", name)
+    if "ResetType" not in body:
+        raise missing_parameter("ComputerSystem.Reset", "ResetType")
+    kind = body["ResetType"]
+    if not isinstance(kind, str) or kind not in RESETS:
+        raise not_in_list("ResetType", kind, RESETS)
+    if kind == "Nmi":
+        return command("inject_nmi", lambda _: machine.inject_nmi())
+    power = machine.power
+    state = RESETS[kind] or (PowerState.SOFT_OFF if power is Power.ON else PowerState.ON)
+    if exchange.bmc.options.strict_power:
+        _check_sequence(kind, state, power)
+    return command("set_power", lambda fault: _set_power(machine, state, fault), state=state.value, reset_type=kind)
+
+
+def _check_sequence(kind: str, state: PowerState, power: Power) -> None:
+    needs_off = state is PowerState.ON
+    if power is (Power.ON if needs_off else Power.OFF):
+        text = f"The reset type {kind} cannot be carried out while the system is {POWER[power]}."
+        raise RedfishError(409, "ActionNotSupported", text, args=[kind])
+
+
+def _set_power(machine: Machine, state: PowerState, fault: Fault | None) -> None:
+    before = machine.power
+    machine.command_power(state, fault.seconds if fault and fault.effect is Effect.LATE else 0.0)
+    if fault and fault.effect is Effect.BOUNCE:
+        machine.bounce(fault.seconds, before)
+
+
+def _patch(exchange: Exchange) -> Operation:
+    machine = exchange.machine
+    effects: list[Callable[[], None]] = []
+    arguments: dict[str, Any] = {}
+    name = "set_system"
+    for key, value in exchange.json().items():
+        if key == "Boot":
+            name, boot_effects = _boot_changes(machine, value, arguments)
+            effects.extend(boot_effects)
+        elif key == "IndicatorLED":
+            effects.append(_light_change(machine, value))
+            name = "set_indicator"
+        else:
+            raise _not_writable(key)
+
+    def carry_out(_: Fault | None) -> None:
+        for effect in effects:
+            effect()
+
+    return command(name, carry_out, **arguments)
+
+
+def _not_writable(key: str) -> RedfishError:
+    known = ("Id", "Name", "PowerState", "UUID", "SerialNumber", "Status", "Model", "Manufacturer", "BiosVersion", "AssetTag")
+    return read_only_property(key) if key in known else unknown_property(key)
+
+
+def _light_change(machine: Machine, value: Any) -> Callable[[], None]:
+    state = LIGHTS.get(value) if isinstance(value, str) else None
+    if state is None:
+        raise not_in_list("IndicatorLED", value, LIGHTS)
+    return lambda: setattr(machine, "indicator", state)
+
+
+def _boot_changes(machine: Machine, boot: Any, arguments: dict[str, Any]) -> tuple[str, list[Callable[[], None]]]:
+    """The name of the operation (that of the device, where the mode is set with it) and its effects."""
+    if not isinstance(boot, Mapping):
+        raise wrong_type("Boot", boot, "object")
+    _check_boot(boot)
+    effects: list[Callable[[], None]] = []
+    arguments.update({name.removeprefix(_BOOT_PREFIX).lower(): value for name, value in boot.items()})
+    name = "set_boot_mode"
+    if "BootSourceOverrideTarget" in boot or "BootSourceOverrideEnabled" in boot:
+        name = "set_boot_device"
+        effects.append(_device_change(machine, boot))
+    if "BootSourceOverrideMode" in boot:
+        mode = MODES[boot["BootSourceOverrideMode"]]
+        effects.append(lambda: machine.set_boot_mode(mode))
+    return name, effects
+
+
+def _check_boot(boot: Mapping[str, Any]) -> None:
+    allowed: dict[str, list[str]] = {
+        "BootSourceOverrideTarget": list(TARGETS),
+        "BootSourceOverrideEnabled": list(ENABLED),
+        "BootSourceOverrideMode": list(MODES),
+    }
+    for name, value in boot.items():
+        if name not in allowed:
+            raise unknown_property(f"Boot/{name}")
+        if not isinstance(value, str) or value not in allowed[name]:
+            raise not_in_list(f"Boot/{name}", value, allowed[name])
+
+
+def _device_change(machine: Machine, boot: Mapping[str, Any]) -> Callable[[], None]:
+    """A target without a frequency is for once, unless every boot is set already; a frequency alone keeps the target."""
+    device, persistent = machine.boot_override
+    if "BootSourceOverrideTarget" in boot:
+        device = TARGETS[boot["BootSourceOverrideTarget"]]
+    enabled = boot.get("BootSourceOverrideEnabled", "Continuous" if persistent else "Once")
+    if enabled == "Disabled":
+        device = None
+    return lambda: machine.set_boot_device(device, enabled == "Continuous")
