@@ -1,0 +1,234 @@
+"""The BMC access layer: what BMCs see of the runtime."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from testtools import ExpectedException, TestCase
+
+from baremetal_fake.bmc_account import Account
+from baremetal_interfaces import (
+    AuthenticationFailed,
+    BMCBusy,
+    BMCUnreachable,
+    Connector,
+    Deadline,
+    DriverInfo,
+    Fault,
+    NotSupported,
+    UnexpectedAnswer,
+    option,
+)
+from baremetal_sdk.bmc import BMCAccess, SessionExpired
+from baremetal_sdk.testing import ManualClock, settle
+from tests.runtime.machines import MachinesCase
+
+
+@dataclass(frozen=True)
+class Info(DriverInfo):
+    toy_address: str = option("Where it is.")
+    toy_password: str = option("Its password.", secret=True)
+
+
+class Refused(Exception):
+    pass
+
+
+class Expired(Exception):
+    pass
+
+
+class ToyConnector(Connector[str]):
+    """Counts logins and log-outs of a BMC that knows one password."""
+
+    opened = 0
+    closed = 0
+
+    def open(self, info: Any, tls: Any, deadline: Deadline) -> str:
+        type(self).opened += 1
+        if info.toy_password != "right":
+            raise Refused(f"wrong password {info.toy_password}")
+        return f"session {self.opened}"
+
+    def close(self, session: str, deadline: Deadline) -> None:
+        type(self).closed += 1
+
+    def classify(self, exc: Exception) -> Fault:
+        kinds = {Refused: Fault.AUTH, Expired: Fault.EXPIRED, OSError: Fault.UNREACHABLE}
+        return kinds.get(type(exc), Fault.OTHER)
+
+
+class AccessCase(TestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.clock = ManualClock()
+        self.access = BMCAccess(self.clock, idle_seconds=100.0)
+        # Counts are on the class: a class for each test.
+        self.connector: Any = type("Toy", (ToyConnector,), {})
+
+    @contextmanager
+    def borrow(self, password: str = "right", address: str = "bmc1", seconds: float = 10.0) -> Iterator[Any]:
+        info = Info(toy_address=address, toy_password=password)
+        with self.access.borrow(self.connector, info, (password,), Deadline.after(seconds)) as session:
+            yield session
+
+
+class TestSessions(AccessCase):
+    def test_a_session_is_reused(self) -> None:
+        """One login serves any number of borrowers of one BMC and credential."""
+        for _ in range(5):
+            with self.borrow() as session:
+                self.assertEqual("session 1", session)
+        self.assertEqual((1, 0), (self.connector.opened, self.connector.closed))
+
+    def test_other_credentials_get_another_session(self) -> None:
+        """A session is not shared between credentials, and so a changed one is used at once."""
+        with self.borrow():
+            pass
+        with ExpectedException(AuthenticationFailed), self.borrow("wrong"):
+            pass
+        self.assertEqual(2, self.connector.opened)
+
+    def test_a_session_that_broke_is_closed_and_not_reused(self) -> None:
+        """After an error of the connection the next borrower gets a new login."""
+        with ExpectedException(BMCUnreachable), self.borrow():
+            raise OSError("reset")
+        with self.borrow() as session:
+            self.assertEqual("session 2", session)
+        self.assertEqual(1, self.connector.closed)
+
+    def test_an_expired_session_is_told_apart(self) -> None:
+        """An expired session is closed, and its error says that a new login may help."""
+        with ExpectedException(SessionExpired), self.borrow():
+            raise Expired
+        self.assertEqual(1, self.connector.closed)
+
+    def test_a_refusal_by_the_driver_keeps_the_session(self) -> None:
+        """An error of the contract that says nothing about the session does not cost it."""
+        with ExpectedException(NotSupported), self.borrow():
+            raise NotSupported("not offered")
+        with self.borrow() as session:
+            self.assertEqual("session 1", session)
+
+    def test_idle_sessions_are_closed(self) -> None:
+        """A session that nobody used for a while is logged out."""
+        with self.borrow():
+            pass
+        self.clock.turn(99)
+        self.assertEqual(0, self.access.close_idle())
+        self.clock.turn(2)
+        self.assertEqual((1, 1), (self.access.close_idle(), self.connector.closed))
+
+    def test_all_sessions_are_closed_at_the_end(self) -> None:
+        """Nothing stays logged in."""
+        for address in ("bmc1", "bmc2"):
+            with self.borrow(address=address):
+                pass
+        self.assertEqual(2, self.access.close(Deadline.after(10.0)))
+        self.assertEqual(2, self.connector.closed)
+
+
+class TestGentleness(AccessCase):
+    def test_one_bmc_serves_one_at_a_time(self) -> None:
+        """A second borrower waits for the first, no longer than its deadline, and says what it waited for."""
+        with self.borrow(), ExpectedException(BMCBusy, ".*bmc1 serves other requests.*"), self.borrow(seconds=0.01):
+            pass
+
+    def test_bmcs_do_not_wait_for_each_other(self) -> None:
+        """A BMC that is in use does not keep anybody from another one."""
+        with self.borrow(), self.borrow(address="bmc2") as session:
+            self.assertEqual("session 2", session)
+
+    def test_a_waiter_goes_on_when_the_slot_is_free(self) -> None:
+        """Who waits for a slot gets it, with the same session."""
+        got: list[str] = []
+        inside, go = threading.Event(), threading.Event()
+
+        def first() -> None:
+            with self.borrow():
+                inside.set()
+                go.wait(10.0)
+
+        def second() -> None:
+            with self.borrow() as session:
+                got.append(session)
+
+        threads = [threading.Thread(target=first)]
+        threads[0].start()
+        self.assertTrue(inside.wait(10.0))
+        threads.append(threading.Thread(target=second))
+        threads[1].start()
+        go.set()
+        for thread in threads:
+            thread.join(10.0)
+        self.assertEqual(["session 1"], got)
+
+    def test_a_failed_login_frees_the_slot(self) -> None:
+        """Errors at login do not use up the BMC's slot."""
+        for _ in range(3):
+            with ExpectedException(AuthenticationFailed), self.borrow("wrong"):
+                pass
+        with self.borrow() as session:
+            self.assertEqual("session 4", session)
+
+
+class TestSecrets(AccessCase):
+    def test_a_password_is_scrubbed_from_errors(self) -> None:
+        """Whatever a library says about a login, the password is not in it, nor in the error's chain."""
+        try:
+            with self.borrow("hunter2"):
+                pass
+        except AuthenticationFailed as exc:
+            self.assertNotIn("hunter2", str(exc))
+            self.assertIn("******", str(exc))
+            self.assertIsNone(exc.__cause__)
+        else:
+            self.fail("a wrong password was taken")
+
+    def test_errors_that_nobody_expected_are_of_the_contract(self) -> None:
+        """What a library raises comes out as an error of the contract's tree."""
+        with ExpectedException(UnexpectedAnswer, ".*KeyError.*PowerState.*"), self.borrow():
+            raise KeyError("PowerState")
+
+
+class TestThroughTheRuntime(MachinesCase):
+    def test_many_operations_take_one_login(self) -> None:
+        """A node is driven through power and boot device with one login, one request at a time, and logged out at the stop."""
+        conductor = self.conductor()
+        node = self.enrol(conductor, power_interface="fake-bmc", management_interface="fake-bmc")
+        for target in ("power on", "rebooting", "power off"):
+            conductor.rpc.call("change_power_state", node=node.uuid, target=target, timeout=None)
+            settle(conductor)
+        conductor.rpc.call("set_boot_device", node=node.uuid, device="pxe", persistent=False)
+        counters = self.rack.counters("m1")
+        self.assertEqual((1, 1), (counters.logins, counters.in_flight_max))
+        conductor.stop()
+        self.assertEqual(0, counters.open_sessions)
+
+    def test_an_expired_session_is_renewed_once_and_unseen(self) -> None:
+        """When a BMC forgets a session, the call is done again with a new login; the client does not notice."""
+        conductor = self.conductor()
+        node = self.enrol(conductor, power_interface="fake-bmc", faults={"set_power": {"effect": "expire", "times": 1}})
+        conductor.rpc.call("change_power_state", node=node.uuid, target="power on", timeout=None)
+        settle(conductor)
+        record = conductor.store.node(node.uuid)
+        self.assertEqual(("power on", None), (record.power_state, record.last_error))
+        self.assertEqual(2, self.rack.counters("m1").logins)
+
+    def test_a_wrong_password_is_tried_once_a_call_and_never_shown(self) -> None:
+        """A refused login is not repeated, and the password is in no field of the node."""
+        conductor = self.conductor()
+        secret = "correct horse battery"
+        node = self.enrol(conductor, power_interface="fake-bmc", driver_info={"fake_username": "admin", "fake_password": secret})
+        self.assertEqual("******", node.driver_info["fake_password"])
+        self.rack.protect("m1", Account("admin", "another"))
+        conductor.rpc.call("change_power_state", node=node.uuid, target="power on", timeout=None)
+        settle(conductor)
+        record = conductor.store.node(node.uuid)
+        self.assertEqual(1, self.rack.counters("m1").refused_logins)
+        self.assertIn("refuses the credentials", record.last_error or "")
+        self.assertNotIn(secret, repr(record))
