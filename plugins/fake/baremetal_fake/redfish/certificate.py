@@ -9,23 +9,34 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 DAYS = 30
+MAX_NAMES = 200
+"""A certificate that named thousands of addresses would be more than a client takes in."""
+
+
+class Certificate(NamedTuple):
+    """The files (PEM) of a certificate and of its private key."""
+
+    path: str
+    key: str
 
 
 class CannotMakeCertificate(Exception):
     """Neither the cryptography library nor the openssl command is there."""
 
 
-def make_certificate(directory: str | os.PathLike[str], hosts: Sequence[str] = ("127.0.0.1", "localhost")) -> tuple[Path, Path]:
-    """Make a certificate for *hosts* (addresses and names) and its key in *directory*; give both paths (PEM)."""
+def make_certificate(directory: str | os.PathLike[str], hosts: Sequence[str]) -> Certificate:
+    """Make a certificate for *hosts* (addresses and names, the first two hundred) and its key in *directory*."""
+    hosts = hosts[:MAX_NAMES]
     certificate, key = Path(directory) / "bmc.crt", Path(directory) / "bmc.key"
     key.touch(mode=0o600)
     try:
         _by_cryptography(certificate, key, hosts)
     except ImportError:
         _by_openssl(certificate, key, hosts)
-    return certificate, key
+    return Certificate(str(certificate), str(key))
 
 
 def _is_address(host: str) -> bool:

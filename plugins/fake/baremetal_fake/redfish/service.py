@@ -16,7 +16,7 @@ from baremetal_fake.machine import Machine
 from baremetal_fake.rack import Rack
 from baremetal_fake.redfish import firmware, managers, parts, service_root, systems
 from baremetal_fake.redfish.bmc import BMCOptions, RedfishBMC
-from baremetal_fake.redfish.certificate import make_certificate
+from baremetal_fake.redfish.certificate import Certificate, make_certificate
 from baremetal_fake.redfish.connection import Connection
 from baremetal_fake.redfish.exchange import ROOT
 from baremetal_fake.redfish.images import check_image
@@ -38,8 +38,9 @@ class RedfishService:
 
     Use it as a context manager. With one of *addresses* all machines are behind one BMC there; with as many addresses
     as machines each has a BMC of its own. *port* 0 takes a free one, the same at all addresses. *latency* is what each
-    request takes, *idle_timeout* after what time a silent connection is closed, in seconds. With *tls* a certificate
-    is made, and :attr:`certificate` names its file. *rack* hands in machines, with a clock of their own for one.
+    request takes, *idle_timeout* after what time a silent connection is closed, in seconds. With *tls* it is HTTPS, by
+    the certificate that is given or by one that is made; :attr:`certificate` names its file. *rack* hands in machines,
+    with a clock of their own for one.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class RedfishService:
         *,
         addresses: Sequence[str] = ("127.0.0.1",),
         port: int = 0,
-        tls: bool = False,
+        tls: bool | Certificate = False,
         latency: float = 0.0,
         idle_timeout: float | None = None,
         options: BMCOptions | None = None,
@@ -132,7 +133,8 @@ class RedfishService:
             thread.join()
         if self._directory is not None:
             self._directory.cleanup()
-            self._directory = self.certificate = None
+            self._directory = None
+        self.certificate = None
 
     def drop_connections(self) -> None:
         """Break all connections, as a BMC that restarts does."""
@@ -174,12 +176,13 @@ class RedfishService:
         return asyncio.run_coroutine_threadsafe(act(), self._loop).result(timeout=30.0)
 
     def _tls_context(self) -> ssl.SSLContext:
-        self._directory = tempfile.TemporaryDirectory(prefix="redfish-service-")
-        # A certificate that names thousands of addresses would not be taken by clients.
-        certificate, key = make_certificate(self._directory.name, [*self.addresses[:100], "localhost"])
-        self.certificate = str(certificate)
+        made = self._tls
+        if not isinstance(made, Certificate):
+            self._directory = tempfile.TemporaryDirectory(prefix="redfish-service-")
+            made = make_certificate(self._directory.name, [*self.addresses, "localhost"])
+        self.certificate = made.path
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate, key)
+        context.load_cert_chain(made.path, made.key)
         return context
 
     def _run(self, context: ssl.SSLContext | None, started: list[BaseException | None], ready: threading.Event) -> None:

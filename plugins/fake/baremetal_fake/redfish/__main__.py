@@ -1,0 +1,10 @@
+"""``python -m baremetal_fake.redfish``."""
+
+from __future__ import annotations
+
+import sys
+
+from baremetal_fake.redfish.command import main
+
+if __name__ == "__main__":
+    sys.exit(main())

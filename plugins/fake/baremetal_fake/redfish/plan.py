@@ -1,0 +1,106 @@
+"""What a service is to be, as data: from the command line to the processes that share the work."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from baremetal_fake.bmc_account import Account
+from baremetal_fake.faults import FaultPlan
+from baremetal_fake.machine import Timings
+from baremetal_fake.rack import Rack
+from baremetal_fake.redfish.bmc import BMCOptions
+from baremetal_fake.redfish.certificate import Certificate
+from baremetal_fake.redfish.service import RedfishService
+
+PER_BLOCK = 250
+"""Addresses that are used of each 256: never the first and the last, which some software takes for special."""
+
+
+@dataclass(frozen=True)
+class ServicePlan:
+    """The machines by name, where they are reached, and how they behave. Everything is in seconds."""
+
+    names: tuple[str, ...]
+    addresses: tuple[str, ...] = ("127.0.0.1",)
+    port: int = 0
+    certificate: tuple[str, str] | None = None
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    latency: float = 0.0
+    idle_timeout: float | None = None
+    session_timeout: float = 1800.0
+    session_limit: int = 64
+    strict_power: bool = False
+    fetch_images: bool = True
+    power_seconds: float = 0.0
+    faults: tuple[tuple[str, list[dict[str, Any]]], ...] = ()
+    """Fault plans, each with the pattern of the machines it is for."""
+
+    def to_json(self) -> str:
+        """One line that :meth:`from_json` reads."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, line: str) -> ServicePlan:
+        """Read what :meth:`to_json` gave."""
+        values = json.loads(line)
+        certificate = values["certificate"]
+        return cls(
+            **{
+                **values,
+                "names": tuple(values["names"]),
+                "addresses": tuple(values["addresses"]),
+                "certificate": None if certificate is None else tuple(certificate),
+                "faults": tuple((pattern, plan) for pattern, plan in values["faults"]),
+            }
+        )
+
+    def shares(self, count: int) -> list[ServicePlan]:
+        """The same in *count* parts, each with its share of the machines and their addresses."""
+        size = -(-len(self.names) // count)
+        starts = range(0, len(self.names), size)
+        return [replace(self, names=self.names[at : at + size], addresses=self.addresses[at : at + size]) for at in starts]
+
+    def service(self) -> RedfishService:
+        """The service that it describes, not started yet."""
+        timings = Timings(self.power_seconds, self.power_seconds, self.power_seconds)
+        rack = Rack("redfish", timings=timings)
+        for pattern, faults in self.faults:
+            rack.inject(FaultPlan.from_json(faults), pattern)
+        account = None if self.username is None else Account(self.username, self.password or "")
+        return RedfishService(
+            self.names,
+            addresses=self.addresses,
+            port=self.port,
+            tls=Certificate(*self.certificate) if self.certificate else False,
+            latency=self.latency,
+            idle_timeout=self.idle_timeout,
+            options=BMCOptions(account, self.session_timeout, self.session_limit, self.strict_power, self.fetch_images),
+            rack=rack,
+        )
+
+
+def addresses_in(network: str, count: int) -> tuple[str, ...]:
+    """The first *count* addresses of *network*: 250 of each 256, from .1 to .250.
+
+    ValueError where they are not there, or not on loopback.
+    """
+    block = ipaddress.ip_network(network)
+    if not block.is_loopback:
+        raise ValueError(f"{network} is not a loopback network")
+    found = tuple(str(address) for address in _walk(block, count))
+    if len(found) < count:
+        raise ValueError(f"{network} has {len(found)} addresses to use, and {count} are needed")
+    return found
+
+
+def _walk(block: ipaddress.IPv4Network | ipaddress.IPv6Network, count: int) -> Iterator[Any]:
+    for index in range(count):
+        offset = index // PER_BLOCK * 256 + index % PER_BLOCK + 1
+        if offset >= block.num_addresses:
+            return
+        yield block[offset]
