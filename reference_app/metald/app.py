@@ -7,9 +7,12 @@ from collections.abc import Callable
 from baremetal_sdk import APIServer, Conductor, ConductorConfig, bare_metal_api
 
 
-def run(config: ConductorConfig, ready: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or SIGINT, then drain and give the leases back. *ready* is told the URL once requests are answered."""
-    conductor = Conductor(config)
+def run(config: ConductorConfig, ready: Callable[[str], None], *, sole_owner: bool = False) -> None:
+    """Serve until SIGTERM or SIGINT, then drain and give the leases back. *ready* is told the URL once requests are answered.
+
+    With *sole_owner* no other process uses the database: leases that a crash left behind are void at once.
+    """
+    conductor = Conductor(config, sole_owner=sole_owner)
     server = APIServer(bare_metal_api(conductor), config.api)
     conductor.add(server)
     conductor.run(ready=lambda: ready(server.url))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -12,7 +13,11 @@ from metald import guard
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that *arguments* (by default the process's own) name; give back the exit code."""
-    guard.refuse()
+    try:
+        guard.refuse()
+    except RuntimeError as exc:
+        print(f"metald: {exc}", file=sys.stderr)
+        return 1
     chosen = parser().parse_args(arguments)
     command = {"serve": _serve, "demo": _demo}[chosen.command]
     try:

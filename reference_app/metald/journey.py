@@ -108,7 +108,7 @@ class Journey:
             self._expect("power_state", "power on")
             return
         self._patiently(lambda: self._client.provision(self._uuid, step))
-        self._watch(step, lambda node: not node["target_provision_state"])
+        self._watch(step, _has_settled)
         self._expect("provision_state", _REACHES[step])
 
     @property
@@ -148,3 +148,9 @@ class Journey:
     def _pause(self, seconds: float) -> None:
         if self._interrupted.wait(seconds):
             raise Interrupted("interrupted")
+
+
+def _has_settled(node: dict[str, Any]) -> bool:
+    """Whether a change of the provision state is over: the goal is reached, or the state says that it was missed."""
+    state = str(node["provision_state"])
+    return not node["target_provision_state"] or state == "error" or state.endswith("failed")

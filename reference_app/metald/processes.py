@@ -78,6 +78,17 @@ class Child:
         written = self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]
         return ":\n  " + "\n  ".join(written) if written else ""
 
+    def send(self, number: signal.Signals) -> None:
+        """Send the process a signal."""
+        self._process.send_signal(number)
+
+    def wait(self, seconds: float) -> int:
+        """The exit code of the process once it has ended; raise :class:`ChildFailed` when it has not after *seconds*."""
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise ChildFailed(f"{self.name} has not ended within {seconds:g} s{self.last_words()}") from None
+
     def stop(self, seconds: float = 20.0) -> int:
         """Ask the process to end, kill its whole session when it has not ended after *seconds*; give back its exit code."""
         with contextlib.suppress(ProcessLookupError):

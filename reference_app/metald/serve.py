@@ -12,7 +12,7 @@ from baremetal_interfaces import BareMetalError
 from baremetal_sdk.config import unknown_options
 from baremetal_sdk.errors import ConfigurationError
 from metald.app import run
-from metald.settings import ServeOptions, load
+from metald.settings import ServeOptions, load, owns_database
 from metald.state import StateError, default_directory, held
 
 LOG = logging.getLogger("metald")
@@ -33,7 +33,7 @@ def serve(options: ServeOptions) -> int:
             config = load(options, state)
             logging.getLogger().setLevel(logging.DEBUG if config.debug else logging.INFO)
             _say_what_has_no_meaning(options.config_files)
-            run(config, _announce)
+            run(config, _announce, sole_owner=owns_database(config, state))
     except ConfigurationError as exc:
         return _failed(str(exc), MISCONFIGURED)
     except (BareMetalError, StateError, OSError) as exc:

@@ -31,9 +31,18 @@ def load(options: ServeOptions, state: Path) -> ConductorConfig:
     return ConductorConfig.load(*options.config_files, overrides=_overrides(options, state, written))
 
 
+def owns_database(config: ConductorConfig, state: Path) -> bool:
+    """Whether the database is the one in *state*, which the lock there keeps for one process."""
+    return config.database.connection == _own_database(state)
+
+
+def _own_database(state: Path) -> str:
+    return f"sqlite:///{state / 'metald.sqlite'}"
+
+
 def _overrides(options: ServeOptions, state: Path, written: dict[str, str]) -> dict[str, dict[str, Any]]:
     api = {"host_ip": options.host, "port": options.port}
-    database = {"connection": f"sqlite:///{state / 'metald.sqlite'}", "secret_key_file": str(state / "secret.key")}
+    database = {"connection": _own_database(state), "secret_key_file": str(state / "secret.key")}
     return {
         "DEFAULT": {"debug": True} if options.debug else {},
         "api": {name: value for name, value in api.items() if value is not None},

@@ -36,14 +36,15 @@ def start(count: int, directory: Path, children: ExitStack) -> Simulation:
     Processes are given to *children*, logs and state lie in *directory*. Raises ``ChildFailed`` when neither starts.
     """
     if importlib.util.find_spec("sushy_tools") is None:
-        return _stand_in(count, directory, children, "sushy-tools is not installed")
+        return stand_in(count, directory, children, "sushy-tools is not installed")
     try:
-        return _emulator(count, directory, children)
+        return emulator(count, directory, children)
     except ChildFailed as exc:
-        return _stand_in(count, directory, children, f"sushy-tools' emulator does not start: {exc}")
+        return stand_in(count, directory, children, f"sushy-tools' emulator does not start: {exc}")
 
 
-def _emulator(count: int, directory: Path, children: ExitStack) -> Simulation:
+def emulator(count: int, directory: Path, children: ExitStack) -> Simulation:
+    """Machines behind sushy-tools' emulator."""
     systems = [_fake_system(number) for number in range(1, count + 1)]
     for attempt in range(_ATTEMPTS):
         # Between the choice of a port and its use somebody else can take it: then there is another attempt.
@@ -79,7 +80,8 @@ def _start_emulator(systems: list[dict[str, Any]], directory: Path, children: Ex
     return url
 
 
-def _stand_in(count: int, directory: Path, children: ExitStack, reason: str) -> Simulation:
+def stand_in(count: int, directory: Path, children: ExitStack, reason: str) -> Simulation:
+    """Machines behind baremetal-fake's Redfish service; *reason* says why not behind the emulator."""
     if importlib.util.find_spec("baremetal_fake") is None:
         raise ChildFailed(f"{reason}, and baremetal-fake, which could stand in, is not installed")
     command = [sys.executable, "-m", "baremetal_fake.redfish", "--machines", str(count)]

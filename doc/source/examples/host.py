@@ -10,10 +10,10 @@ from baremetal_sdk import APIServer, Conductor, ConductorConfig, bare_metal_api,
 class Audit:
     """What this service adds to the conductor."""
 
-    @periodic(every=3600.0)
+    @periodic(every=60.0)
     def report(self, conductor: Conductor) -> None:
         """Print what is known about the power of all machines."""
-        for node in conductor.nodes():
+        for node in conductor.nodes(fields=("name", "power_state", "power_observed_at")):
             print(node.name, node.power_state, node.power_observed_at, flush=True)
 
 
@@ -22,8 +22,9 @@ def main(*config_files: str) -> None:
     config = ConductorConfig.load(*config_files)
     conductor = Conductor(config)
     conductor.add(Audit())
-    conductor.add(APIServer(bare_metal_api(conductor), config.api))
-    conductor.run()
+    server = APIServer(bare_metal_api(conductor), config.api)
+    conductor.add(server)
+    conductor.run(ready=lambda: print("ready:", server.url, flush=True))
 
 
 if __name__ == "__main__":

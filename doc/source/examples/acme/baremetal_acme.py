@@ -6,6 +6,7 @@ import ssl
 from dataclasses import dataclass
 
 import acme
+
 from baremetal_interfaces import Connector, Deadline, DriverInfo, Fault, HardwareType, PowerInterface, PowerState, Task, option
 
 

@@ -1,0 +1,48 @@
+"""``metald serve`` as a process of its own, for tests."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from fixtures import Fixture, TempDir
+
+from metald.client import BareMetalClient
+from metald.processes import Child
+
+READY_SECONDS = 60.0
+
+
+def metald(*arguments: str, seconds: float = 60.0, extra: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run ``metald`` to its end."""
+    command = [sys.executable, "-m", "metald", *arguments]
+    environment = {**os.environ, **(extra or {})}
+    return subprocess.run(command, capture_output=True, text=True, timeout=seconds, env=environment, check=False)
+
+
+class Service(Fixture):
+    """A service on a free port of loopback, that is stopped with the test."""
+
+    def __init__(self, *arguments: str, state: Path | None = None, extra: Mapping[str, str] | None = None) -> None:
+        super().__init__()
+        self.arguments = arguments
+        self._state = state
+        self._extra = extra
+        self.url = ""
+
+    def _setUp(self) -> None:
+        self.directory = Path(self.useFixture(TempDir()).path)
+        self.state = self._state or self.directory / "state"
+        command = [sys.executable, "-m", "metald", "serve", "--port", "0", "--state-dir", str(self.state), *self.arguments]
+        self.child = Child("metald", command, self.directory, self._extra)
+        self.addCleanup(self.child.stop)
+        self.url = self.child.wait_for_line("metald ready: ", READY_SECONDS)
+        self.client = BareMetalClient(self.url)
+
+    @property
+    def log(self) -> str:
+        """What it has written to standard error, and to standard output."""
+        return self.child.log.read_text(encoding="utf-8")

@@ -1,0 +1,150 @@
+"""The two pages of the documentation: a host application, and a plugin with a BMC to speak to."""
+
+from __future__ import annotations
+
+import shutil
+import socketserver
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from fixtures import Fixture, TempDir
+from testtools import TestCase
+
+from baremetal_interfaces.conformance import HardwareTypeConformance
+from metald.client import BareMetalClient
+from metald.processes import Child
+from tests.app.service import READY_SECONDS, Service
+from tests.sources import ROOT
+
+EXAMPLES = ROOT / "doc" / "source" / "examples"
+sys.path.append(str(EXAMPLES / "acme"))
+
+import baremetal_acme  # noqa: E402
+
+
+class AcmeBMC(Fixture):
+    """A machine whose BMC speaks Acme's line protocol on a free port of loopback."""
+
+    password = "secret"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.on = False
+        self.logins = 0
+        self.port = 0
+
+    def _setUp(self) -> None:
+        bmc = self
+
+        class Session(socketserver.StreamRequestHandler):
+            """One connection, from its login on."""
+
+            def handle(self) -> None:
+                known = False
+                for line in self.rfile:
+                    command = line.decode("utf-8").strip()
+                    known = known or command == f"login {bmc.password}"
+                    self.wfile.write((bmc.answer(command) if known else "no login").encode("utf-8") + b"\n")
+                    if command == "bye" or not known:
+                        return
+
+        class Server(socketserver.ThreadingTCPServer):
+            """Serves until the test ends."""
+
+            daemon_threads = True
+            block_on_close = False
+
+        server = Server(("127.0.0.1", 0), Session)
+        self.port = int(server.server_address[1])
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+
+    def answer(self, command: str) -> str:
+        """What the BMC says to one line."""
+        if command.startswith("login "):
+            self.logins += 1
+        elif command in ("chassis on", "chassis off"):
+            self.on = command == "chassis on"
+        elif command == "chassis status":
+            return "ok on" if self.on else "ok off"
+        elif command != "bye":
+            return "no such command"
+        return "ok"
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """The ``driver_info`` that reaches it."""
+        return {"acme_address": "127.0.0.1", "acme_port": self.port, "acme_password": self.password}
+
+
+class TestAcmePage(HardwareTypeConformance):
+    """The plugin's page keeps the contract."""
+
+    hardware_type = baremetal_acme.AcmeHardware
+    interfaces = {"power": baremetal_acme.AcmePower}
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.driver_info = self.useFixture(AcmeBMC()).info
+
+
+class InstalledPluginTest(TestCase):
+    """The plugin's page as a distribution that somebody installs beside metald."""
+
+    def test_metald_drives_a_machine_through_a_plugin_that_it_has_never_heard_of(self) -> None:
+        """Installing is all: the driver is offered, and the machine is switched on, over the API."""
+        bmc = self.useFixture(AcmeBMC())
+        service = self.useFixture(Service(extra={"PYTHONPATH": _with_path(self.installed())}))
+        offered = [driver["name"] for driver in service.client.request("GET", "/v1/drivers")["drivers"]]
+        self.assertIn("acme", offered)
+        node = service.client.create_node({"name": "anvil", "driver": "acme", "driver_info": bmc.info})
+        self.assertEqual("******", node["driver_info"]["acme_password"])
+        service.client.power("anvil", "power on")
+        self.assertEqual("power on", _settled(service.client, "anvil")["power_state"])
+        self.assertTrue(bmc.on)
+
+    def installed(self) -> Path:
+        """A directory with the distribution in it."""
+        directory = Path(self.useFixture(TempDir()).path)
+        left_behind = shutil.ignore_patterns("build", "*.egg-info", "__pycache__")
+        shutil.copytree(EXAMPLES / "acme", directory / "source", ignore=left_behind)
+        install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--no-build-isolation"]
+        subprocess.run([*install, "--target", str(directory / "site"), str(directory / "source")], check=True, capture_output=True)
+        return directory / "site"
+
+
+class HostPageTest(TestCase):
+    """The host application's page."""
+
+    def test_it_serves_and_ends(self) -> None:
+        """It answers with what its configuration says, and SIGTERM is an orderly end."""
+        directory = Path(self.useFixture(TempDir()).path)
+        config = directory / "ours.conf"
+        config.write_text("[DEFAULT]\nhost = ours\n[api]\nport = 0\n", encoding="utf-8")
+        child = Child("host", [sys.executable, str(EXAMPLES / "host.py"), str(config)], directory)
+        self.addCleanup(child.stop)
+        client = BareMetalClient(child.wait_for_line("ready: ", READY_SECONDS))
+        conductors = client.request("GET", "/v1/conductors")["conductors"]
+        self.assertEqual([("ours", True)], [(one["hostname"], one["alive"]) for one in conductors])
+        self.assertEqual(0, child.stop())
+
+
+def _with_path(directory: Path) -> str:
+    return ":".join([str(directory), *filter(None, sys.path)])
+
+
+def _settled(client: BareMetalClient, name: str) -> dict[str, Any]:
+    """The node once it is not being switched any more."""
+    patience = threading.Event()
+    for _ in range(300):
+        node = client.node(name)
+        if not node["target_power_state"] and not node["reservation"]:
+            return node
+        patience.wait(0.1)
+    raise AssertionError(f"{name} is still being switched: {node}")
