@@ -93,9 +93,14 @@ def _secret_box(config: ConductorConfig, store: Store | None) -> SecretBox:
     if config.database.secret_key_file is not None:
         return FernetBox(config.database.secret_key_file)
     if store is None and config.database.connection is not None:
-        raise ConfigurationError("[database] secret_key_file: is needed with a database, to encrypt the credentials in it; name a file, it will be made")
+        raise ConfigurationError(
+            "[database] secret_key_file: is needed with a database, to encrypt the credentials in it; a named file is made"
+        )
     return PlainBox()
 
 
 def _reasons(drivers: Drivers) -> str:
-    return "; ".join(f"{failure.name} ({failure.group}): {failure.reason}" for failure in drivers.failures) or "no plugin is installed"
+    return (
+        "; ".join(f"{failure.name} ({failure.group}): {failure.reason}" for failure in drivers.failures)
+        or "no plugin is installed"
+    )

@@ -1,4 +1,4 @@
-"""The BMC access layer: sessions that drivers borrow, one login each, a cap on what one BMC is asked at a time, a deadline on all of it."""
+"""The BMC access layer: sessions that drivers borrow, a cap on what one BMC is asked at a time, a deadline on all of it."""
 
 from __future__ import annotations
 
@@ -68,7 +68,9 @@ class BMCAccess:
         self._salt = os.urandom(16)
 
     @contextmanager
-    def borrow(self, connector_type: type[Connector[Any]], info: DriverInfo, secrets: Iterable[str], deadline: Deadline) -> Iterator[Any]:
+    def borrow(
+        self, connector_type: type[Connector[Any]], info: DriverInfo, secrets: Iterable[str], deadline: Deadline
+    ) -> Iterator[Any]:
         """A session for *info*, logged in if there is none to reuse. What the borrower raises comes out translated."""
         endpoint = info.endpoint()
         connector = self._connector(connector_type)
@@ -120,7 +122,13 @@ class BMCAccess:
         return taken
 
     def _reuse_or_open(
-        self, bmc: _BMC, key: tuple[type, bytes], connector: Connector[Any], info: DriverInfo, deadline: Deadline, secrets: Iterable[str]
+        self,
+        bmc: _BMC,
+        key: tuple[type, bytes],
+        connector: Connector[Any],
+        info: DriverInfo,
+        deadline: Deadline,
+        secrets: Iterable[str],
     ) -> Any:
         with self._lock:
             free = bmc.free.setdefault(key, [])
@@ -142,7 +150,9 @@ class BMCAccess:
         except Exception as exc:
             LOG.debug("a session could not be closed: %s", type(exc).__name__)
 
-    def _translated(self, exc: Exception, connector: Connector[Any], endpoint: Endpoint, secrets: Iterable[str]) -> BareMetalError:
+    def _translated(
+        self, exc: Exception, connector: Connector[Any], endpoint: Endpoint, secrets: Iterable[str]
+    ) -> BareMetalError:
         error = translate(exc, connector=connector, endpoint=endpoint, secrets=secrets)
         if not isinstance(exc, BareMetalError) and connector.classify(exc) is Fault.EXPIRED:
             return SessionExpired(error.message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import signal
 import threading
@@ -70,7 +71,9 @@ class Conductor:
         if self._assembly is not None:
             raise RuntimeError("the conductor has started; add what it is to run before that")
         if not (_is_runnable(thing) or methods_of(thing) or periodics_of(thing)):
-            raise TypeError(f"{type(thing).__name__} has no phase with start() and stop(), no periodic and no RPC method: nothing to add")
+            raise TypeError(
+                f"{type(thing).__name__} has no phase with start() and stop(), no periodic and no RPC method: nothing to add"
+            )
         self._added.append(thing)
 
     def start(self) -> None:
@@ -188,7 +191,9 @@ class Conductor:
         for thing in self._added:
             assembly.registry.add(thing)
             for function, every in periodics_of(thing):
-                self._repeat(assembly, "periodic", lambda call=function: call(self), every, f"{type(thing).__name__}.{function.__name__}")
+                self._repeat(
+                    assembly, "periodic", functools.partial(function, self), every, f"{type(thing).__name__}.{function.__name__}"
+                )
         self.ready = True
         for runnable in sorted(filter(_is_runnable, self._added), key=lambda one: Phase(one.phase)):
             runnable.start(self)

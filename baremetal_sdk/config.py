@@ -13,13 +13,16 @@ from typing import Any, Self, TypeVar, get_args, get_origin, get_type_hints
 
 from oslo_config import cfg, types
 
+from baremetal_interfaces import Kind
 from baremetal_sdk.errors import ConfigurationError
 
 T = TypeVar("T")
 _HELP = "help"
 
 
-def setting(default: Any, help: str, *, minimum: float | None = None, maximum: float | None = None, choices: Iterable[str] = ()) -> Any:
+def setting(
+    default: Any, help: str, *, minimum: float | None = None, maximum: float | None = None, choices: Iterable[str] = ()
+) -> Any:
     """Declare an option: its default, what it does with its unit, and its bounds."""
     metadata = {_HELP: help, "min": minimum, "max": maximum, "choices": tuple(choices)}
     if isinstance(default, tuple | dict):
@@ -106,9 +109,7 @@ class ConductorConfig:
         return cls(**_Reader(files, overrides or {}).values(cls))
 
 
-KINDS = (
-    "power", "management", "boot", "deploy", "inspect", "bios", "raid", "firmware", "console", "rescue", "network", "storage", "vendor",
-)  # fmt: skip
+KINDS = tuple(str(kind) for kind in Kind)
 _SECTIONS: dict[str, type] = {"api": APIConfig, "conductor": ConductorOptions, "database": DatabaseConfig}
 
 
@@ -119,7 +120,9 @@ def options_of(section: type) -> list[cfg.Opt]:
 
 
 def _option(field: dataclasses.Field[Any], hint: Any) -> cfg.Opt:
-    default = field.default if field.default is not dataclasses.MISSING else list(field.default_factory())  # type: ignore[misc]
+    default = field.default
+    if field.default_factory is not dataclasses.MISSING:
+        default = list(field.default_factory())
     return cfg.Opt(field.name, type=_option_type(hint, field.metadata), default=default, help=field.metadata[_HELP])
 
 
@@ -158,7 +161,9 @@ class _Reader:
         values["enabled_interfaces"] = {
             kind: tuple(names) for kind in KINDS if (names := self._get("DEFAULT", f"enabled_{kind}_interfaces"))
         }
-        values["default_interfaces"] = {kind: name for kind in KINDS if (name := self._get("DEFAULT", f"default_{kind}_interface"))}
+        values["default_interfaces"] = {
+            kind: name for kind in KINDS if (name := self._get("DEFAULT", f"default_{kind}_interface"))
+        }
         values["plugins"] = {name: section for name, section in self.sections().items() if name not in {"DEFAULT", *_SECTIONS}}
         return values
 
@@ -205,6 +210,8 @@ def unknown_options(files: Iterable[str | Path]) -> list[str]:
 def _interface_options() -> list[cfg.Opt]:
     options: list[cfg.Opt] = []
     for kind in KINDS:
-        options.append(cfg.ListOpt(f"enabled_{kind}_interfaces", default=[], help=f"Implementations of {kind} to offer; all, if empty."))
+        options.append(
+            cfg.ListOpt(f"enabled_{kind}_interfaces", default=[], help=f"Implementations of {kind} to offer; all, if empty.")
+        )
         options.append(cfg.StrOpt(f"default_{kind}_interface", help=f"Implementation of {kind} for nodes that name none."))
     return options

@@ -21,9 +21,7 @@ def declared_secrets(info_types: Iterable[type[DriverInfo]]) -> frozenset[str]:
     return frozenset[str]().union(*(info_type.secrets() for info_type in info_types))
 
 
-def split(
-    given: Mapping[str, Any], declared: Iterable[str], known: Mapping[str, str]
-) -> tuple[dict[str, Any], dict[str, str]]:
+def split(given: Mapping[str, Any], declared: Iterable[str], known: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
     """Part *given* into what may be shown, with masks, and the secrets.
 
     A mask that comes back stands for the secret that is *known*; where none is known it is refused.
@@ -42,7 +40,9 @@ def split(
         elif name in known:
             secrets[name] = known[name]
         else:
-            problems.append(Problem(f"driver_info/{name}", f"{MASK!r} is the mask of a secret, and there is none to keep", "give the secret"))
+            problems.append(
+                Problem(f"driver_info/{name}", f"{MASK!r} is the mask of a secret, and there is none to keep", "give the secret")
+            )
     if problems:
         raise InvalidInput(problems)
     return shown, secrets

@@ -80,9 +80,7 @@ class Drivers:
 
     def info_types(self, hardware_type: str) -> list[type[DriverInfo]]:
         """What the implementations that a hardware type can have read from ``driver_info``."""
-        return info_types_of(
-            self._interfaces[kind][name] for kind in Kind for name in self.offered(hardware_type, kind)
-        )
+        return info_types_of(self._interfaces[kind][name] for kind in Kind for name in self.offered(hardware_type, kind))
 
     def describe(self) -> dict[str, dict[str, dict[str, Any]]]:
         """Hardware type -> kind -> its default and what is enabled: what other processes are told."""
@@ -110,7 +108,9 @@ class Drivers:
         missing = sorted(set(enabled) - set(plugins.interfaces[kind]) - set(failures_by_name(self.failures)))
         if missing:
             installed = ", ".join(sorted(plugins.interfaces[kind]))
-            raise ConfigurationError(f"[DEFAULT] enabled_{kind}_interfaces: {', '.join(missing)} not installed; there are {installed}")
+            raise ConfigurationError(
+                f"[DEFAULT] enabled_{kind}_interfaces: {', '.join(missing)} not installed; there are {installed}"
+            )
         return made
 
     def _enabled_types(self, plugins: Plugins) -> dict[str, type[HardwareType]]:
@@ -119,7 +119,9 @@ class Drivers:
         missing = [name for name in wanted if name not in plugins.hardware_types and name not in broken]
         if missing:
             installed = ", ".join(sorted(plugins.hardware_types)) or "none"
-            raise ConfigurationError(f"[DEFAULT] enabled_hardware_types: {', '.join(missing)} not installed; there are: {installed}")
+            raise ConfigurationError(
+                f"[DEFAULT] enabled_hardware_types: {', '.join(missing)} not installed; there are: {installed}"
+            )
         return {name: plugins.hardware_types[name] for name in wanted if name in plugins.hardware_types}
 
     def _offer(self, name: str, cls: type[HardwareType]) -> dict[Kind, tuple[str, ...]]:

@@ -74,7 +74,9 @@ def _without_doubles(
         claims[entry_point.name][(distribution, entry_point.value)] = entry_point
     single = [next(iter(claimed.values())) for claimed in claims.values() if len(claimed) == 1]
     refused = [
-        LoadFailure(group, name, "claimed by more than one distribution: " + ", ".join(f"{dist} ({value})" for dist, value in claimed))
+        LoadFailure(
+            group, name, "claimed by more than one distribution: " + ", ".join(f"{dist} ({value})" for dist, value in claimed)
+        )
         for name, claimed in claims.items()
         if len(claimed) > 1
     ]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from baremetal_interfaces import (
-    BootDevice,
-    BootDeviceSetting,
     BMCBusy,
     BMCUnreachable,
+    BootDevice,
+    BootDeviceSetting,
     Cancelled,
     Kind,
     NotSupported,
@@ -110,5 +110,7 @@ class ConfirmedPower:
     def _store(self, state: PowerState) -> None:
         """Write what was seen, when it is news and the task may write."""
         known = None if state is PowerState.UNKNOWN else str(state)
-        if self._task.lease is not None and (self._task.record.power_state != known or self._task.record.power_observed_at is None):
+        if self._task.lease is not None and (
+            self._task.record.power_state != known or self._task.record.power_observed_at is None
+        ):
             self._task.write(power_state=known, power_observed_at=self._task.clock.now(), power_source="task")

@@ -106,7 +106,13 @@ class PowerSync:
             reason = f"power could not be observed {count} times in a row: {error}"
             self._change(
                 node,
-                {"power_state": None, "maintenance": True, "maintenance_reason": reason, "fault": POWER_FAILURE, "last_error": reason},
+                {
+                    "power_state": None,
+                    "maintenance": True,
+                    "maintenance_reason": reason,
+                    "fault": POWER_FAILURE,
+                    "last_error": reason,
+                },
                 record.revision,
             )
 

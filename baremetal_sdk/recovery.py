@@ -27,7 +27,9 @@ _FIELDS = (
 class Recovery:
     """Looks for work without a worker. It goes by what is observed, never by what was meant."""
 
-    def __init__(self, store: Store, tasks: Tasks, lane: Lane, resuming: Resuming, options: ConductorOptions, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, tasks: Tasks, lane: Lane, resuming: Resuming, options: ConductorOptions, clock: Clock
+    ) -> None:
         self._store = store
         self._tasks = tasks
         self._lane = lane
@@ -88,7 +90,9 @@ class Recovery:
         if state not in provision.WORKING:
             return
         self._observe(task)
-        transitions.fail(task, "the conductor stopped in the middle of it; what was begun may be half done", target_power_state=None)
+        transitions.fail(
+            task, "the conductor stopped in the middle of it; what was begun may be half done", target_power_state=None
+        )
 
     def _end_wait(self, task: NodeTask) -> None:
         state = task.record.provision_state
@@ -102,7 +106,11 @@ class Recovery:
         wanted = task.record.target_power_state
         self._observe(task)
         reached = task.record.power_state == wanted
-        error = None if reached else f"the conductor stopped while it changed power to '{wanted}'; power is '{task.record.power_state}'"
+        error = (
+            None
+            if reached
+            else f"the conductor stopped while it changed power to '{wanted}'; power is '{task.record.power_state}'"
+        )
         task.write(target_power_state=None, last_error=error)
 
     def _observe(self, task: NodeTask) -> None:

@@ -58,7 +58,12 @@ def requested(driver: Driver, phase: Phase, wanted: Sequence[Mapping[str, Any]])
 
 def begin(phase: Phase, entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The changes that start a run of *entries*."""
-    return {"run_id": uuid.uuid4().hex, "run_steps": tuple({**entry, "phase": str(phase)} for entry in entries), "run_index": 0, "run_attempt": 0}
+    return {
+        "run_id": uuid.uuid4().hex,
+        "run_steps": tuple({**entry, "phase": str(phase)} for entry in entries),
+        "run_index": 0,
+        "run_attempt": 0,
+    }
 
 
 def run(task: NodeTask) -> Waiting | None:
@@ -146,12 +151,18 @@ def _find(driver: Driver, phase: Phase, wanted: Mapping[str, Any]) -> tuple[Kind
 def _unknown(driver: Driver, phase: Phase, number: int, wanted: Mapping[str, Any]) -> Problem:
     there: Iterable[str] = sorted(f"{kind}.{step.name}" for kind, interface in driver for step in interface.steps_of(phase))
     name = f"{wanted.get('interface')}.{wanted.get('step')}"
-    return Problem(f"{phase}_steps/{number}", f"this node has no {phase} step {name}", "there are " + (", ".join(there) or "none"))
+    return Problem(
+        f"{phase}_steps/{number}", f"this node has no {phase} step {name}", "there are " + (", ".join(there) or "none")
+    )
 
 
 def _argument_problems(step: Step, given: Mapping[str, Any], number: int) -> list[Problem]:
     where = f"{step.phase}_steps/{number}/args"
-    unknown = [Problem(f"{where}/{name}", "is not an argument of this step", _names(step)) for name in given if name not in step.arguments]
+    unknown = [
+        Problem(f"{where}/{name}", "is not an argument of this step", _names(step))
+        for name in given
+        if name not in step.arguments
+    ]
     missing = [
         Problem(f"{where}/{name}", "is required", argument.description)
         for name, argument in step.arguments.items()

@@ -66,13 +66,17 @@ def quick_options(**changes: Any) -> ConductorOptions:
 def settle(conductor: Conductor, timeout: float = 30.0) -> None:
     """Wait until no worker is busy and no work is queued; ``TimeoutError`` when that takes more than *timeout* seconds."""
     if not conductor.pool.drain(timeout):
-        raise TimeoutError(f"the conductor still works after {timeout:g} s: {[task.record.uuid for task in conductor.assembly.tasks.live()]}")
+        raise TimeoutError(
+            f"the conductor still works after {timeout:g} s: {[task.record.uuid for task in conductor.assembly.tasks.live()]}"
+        )
 
 
 def wait_for(conductor: Conductor, node: str, provision_state: str, timeout: float = 30.0) -> NodeRecord:
     """Wait until a task has brought the node to *provision_state* and ended."""
     reached = threading.Event()
-    end = conductor.follow(lambda record: reached.set() if (record.uuid, record.provision_state) == (node, provision_state) else None)
+    end = conductor.follow(
+        lambda record: reached.set() if (record.uuid, record.provision_state) == (node, provision_state) else None
+    )
     try:
         now = conductor.store.node(node)
         if now.provision_state != provision_state and not reached.wait(timeout):

@@ -6,8 +6,17 @@ from concurrent.futures import Executor
 from enum import Enum
 from typing import Any, TypeVar
 
-from baremetal_interfaces import BareMetalError, BootDevice, BootDeviceSetting, BootMode, BootModeControl, InvalidInput, Kind, NotSupported
-from baremetal_interfaces import SecureBootControl
+from baremetal_interfaces import (
+    BareMetalError,
+    BootDevice,
+    BootDeviceSetting,
+    BootMode,
+    BootModeControl,
+    InvalidInput,
+    Kind,
+    NotSupported,
+    SecureBootControl,
+)
 from baremetal_sdk.rpc.registry import rpc_method
 from baremetal_sdk.task import NodeTask, Tasks
 
@@ -54,7 +63,9 @@ class Management:
         with self._tasks.acquire(node, purpose="setting the boot mode") as task:
             management = task.driver.management
             if not isinstance(management, BootModeControl) or wanted not in management.supported_boot_modes:
-                raise NotSupported(f"target: the management interface {task.record.management_interface!r} cannot set boot mode {mode!r}")
+                raise NotSupported(
+                    f"target: the management interface {task.record.management_interface!r} cannot set boot mode {mode!r}"
+                )
             task.validate(Kind.MANAGEMENT)
             task.hand_over(self._lane, lambda task: _recorded(task, "set_boot_mode", wanted, boot_mode=str(wanted)))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import uuid
 from collections.abc import Mapping
@@ -26,7 +25,9 @@ _ATTEMPTS = 5
 class Nodes:
     """The nodes of a conductor."""
 
-    def __init__(self, store: Store, tasks: Tasks, drivers: Drivers, secrets: SecretBox, *, allow_deleting_available: bool) -> None:
+    def __init__(
+        self, store: Store, tasks: Tasks, drivers: Drivers, secrets: SecretBox, *, allow_deleting_available: bool
+    ) -> None:
         self._store = store
         self._tasks = tasks
         self._drivers = drivers
@@ -52,7 +53,9 @@ class Nodes:
             before = self._store.node(node)
             complete = self._completed(before, dict(changes), reset_interfaces)
             try:
-                return self._store.update_node(node, complete, fence=None, revision=before.revision if revision is None else revision)
+                return self._store.update_node(
+                    node, complete, fence=None, revision=before.revision if revision is None else revision
+                )
             except RevisionConflict:
                 if revision is not None or attempt == _ATTEMPTS - 1:
                     raise
@@ -120,11 +123,15 @@ class Nodes:
 
     def _refuse_driver_change(self, before: NodeRecord) -> None:
         if before.provision_state in provision.WORKING | provision.WAITING:
-            raise InvalidState(f"the driver and the interfaces of node {before.uuid} cannot be changed while it is {before.provision_state!r}")
+            raise InvalidState(
+                f"the driver and the interfaces of node {before.uuid} cannot be changed while it is {before.provision_state!r}"
+            )
 
     def _refuse_deletion(self, record: NodeRecord) -> None:
         if record.protected:
-            raise NodeProtected(f"node {record.uuid} is protected: {record.protected_reason or 'no reason given'}; unset 'protected' first")
+            raise NodeProtected(
+                f"node {record.uuid} is protected: {record.protected_reason or 'no reason given'}; unset 'protected' first"
+            )
         if record.maintenance:
             return
         if record.instance_uuid is not None:
@@ -132,7 +139,9 @@ class Nodes:
         allowed = provision.DELETE_ALLOWED | ({provision.AVAILABLE} if self._allow_deleting_available else set())
         if record.provision_state not in allowed:
             states = ", ".join(sorted(allowed))
-            raise InvalidState(f"node {record.uuid} is {record.provision_state!r}; it can be deleted when it is {states}, or in maintenance")
+            raise InvalidState(
+                f"node {record.uuid} is {record.provision_state!r}; it can be deleted when it is {states}, or in maintenance"
+            )
 
     def _validated(self, task: NodeTask, kind: Kind) -> dict[str, Any]:
         try:
@@ -155,5 +164,3 @@ class Nodes:
 def _meant(name: str, known: set[str]) -> str:
     close = difflib.get_close_matches(name, known, 1)
     return f"did you mean {close[0]}?" if close and not is_secret(name) else ""
-
-

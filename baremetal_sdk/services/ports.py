@@ -35,6 +35,10 @@ class Ports:
         """Delete a port, unless its node carries an instance that may use it."""
         record = self._store.port(port)
         node = self._store.node(record.node_uuid)
-        if node.instance_uuid is not None and not node.maintenance and node.provision_state not in (provision.ENROLL, provision.MANAGEABLE):
+        if (
+            node.instance_uuid is not None
+            and not node.maintenance
+            and node.provision_state not in (provision.ENROLL, provision.MANAGEABLE)
+        ):
             raise InvalidState(f"port {record.uuid} belongs to node {node.uuid}, which carries an instance; undeploy it first")
         self._store.delete_port(record.uuid, fence=None)

@@ -46,7 +46,9 @@ def _parsed(target: str) -> PowerState:
     except ValueError:
         state = PowerState.UNKNOWN
     if state not in SETTABLE:
-        raise InvalidInput(f"target: {target!r} is not a power state to ask for; it has to be one of " + ", ".join(map(str, SETTABLE)))
+        raise InvalidInput(
+            f"target: {target!r} is not a power state to ask for; it has to be one of " + ", ".join(map(str, SETTABLE))
+        )
     return state
 
 

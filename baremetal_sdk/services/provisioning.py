@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor
 from typing import Any
 
 from baremetal_interfaces import Conflict, InvalidInput, Kind, NodeLocked, Phase
@@ -99,7 +98,9 @@ class Provisioning:
     def _prepared_deployment(self, task: NodeTask, arguments: Mapping[str, Any]) -> dict[str, Any]:
         entries = steps.automatic(task.driver, Phase.DEPLOY)
         if not entries:
-            raise InvalidInput(f"deploy_interface: {task.record.deploy_interface!r} declares no deploy step, so nothing can be deployed")
+            raise InvalidInput(
+                f"deploy_interface: {task.record.deploy_interface!r} declares no deploy step, so nothing can be deployed"
+            )
         changes = steps.begin(Phase.DEPLOY, entries)
         if arguments.get("configdrive") is not None:
             changes["instance_info"] = {**task.record.instance_info, "configdrive": arguments["configdrive"]}

@@ -20,7 +20,10 @@ def enter(task: NodeTask, state: str, goal: str | None, **changes: Any) -> None:
     """Enter *state* on the way to *goal*; a stable state has no goal, and no error is left from before."""
     target = None if state in provision.STABLE else goal
     task.write(
-        provision_state=state, target_provision_state=target, provision_updated_at=task.clock.now(), **{"last_error": None, **changes}
+        provision_state=state,
+        target_provision_state=target,
+        provision_updated_at=task.clock.now(),
+        **{"last_error": None, **changes},
     )
     task.log.info("provision state: %s", state)
 

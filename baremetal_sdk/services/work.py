@@ -60,7 +60,9 @@ class Works:
         record = task.record
         waiting = record.run_steps[record.run_index] if record.run_index is not None and record.run_steps else None
         if record.provision_state == provision.CLEANWAIT and waiting is not None and not waiting.get("abortable"):
-            raise InvalidStateRequested(f"target: clean step {waiting['interface']}.{waiting['step']} cannot be aborted; wait for its end")
+            raise InvalidStateRequested(
+                f"target: clean step {waiting['interface']}.{waiting['step']} cannot be aborted; wait for its end"
+            )
         if record.provision_state == provision.INSPECTWAIT:
             task.call(Kind.INSPECT, "abort")
         reason = f"{record.provision_state}: aborted by a client"
@@ -180,7 +182,9 @@ class Works:
         if outcome is not None:
             raise NotSupported("the deploy interface waits while it tears down, and this release cannot wait there")
         task.call(Kind.DEPLOY, "clean_up")
-        transitions.follow(task, "clean", instance_uuid=None, instance_name=None, instance_info={}, network_data={}, **steps.ENDED)
+        transitions.follow(
+            task, "clean", instance_uuid=None, instance_name=None, instance_info={}, network_data={}, **steps.ENDED
+        )
         self._clean(task)
 
     def _adopt(self, task: NodeTask) -> None:

@@ -81,7 +81,9 @@ class TestOrder(TestCase):
     def test_an_unknown_hardware_type_is_named_at_the_start(self) -> None:
         """The error names the option, what is not installed and what is."""
         wrong = Conductor(ConductorConfig(enabled_hardware_types=("nope",)))
-        with ExpectedException(ConfigurationError, r"\[DEFAULT\] enabled_hardware_types: nope not installed; there are:.*fake-hardware.*"):
+        with ExpectedException(
+            ConfigurationError, r"\[DEFAULT\] enabled_hardware_types: nope not installed; there are:.*fake-hardware.*"
+        ):
             wrong.start()
 
 

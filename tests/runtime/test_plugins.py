@@ -79,7 +79,10 @@ class TestDiscovery(InstalledCase):
         self.install("older", HARDWARE.format("older"), GOOD + f"    contract_version = ({major}, 0)\n")
         found = discover()
         self.assertIn("older", found.hardware_types)
-        self.assertIn(f"written for contract {major}.{minor + 1}, and contract {major}.{minor} is installed", self.reasons(found, "newer")[0])
+        self.assertIn(
+            f"written for contract {major}.{minor + 1}, and contract {major}.{minor} is installed",
+            self.reasons(found, "newer")[0],
+        )
         self.assertIn("update baremetal-interfaces", self.reasons(found, "other")[0])
 
     def test_what_is_no_plugin_is_told(self) -> None:
@@ -98,7 +101,9 @@ class TestDiscovery(InstalledCase):
     def test_failures_name_their_group(self) -> None:
         """A failure can be found in the packaging metadata by its group and name."""
         self.install("broken", HARDWARE.format("broken-one"), "1/0\n")
-        self.assertIn(LoadFailure("baremetal.hardware_types", "broken-one", "ZeroDivisionError: division by zero"), discover().failures)
+        self.assertIn(
+            LoadFailure("baremetal.hardware_types", "broken-one", "ZeroDivisionError: division by zero"), discover().failures
+        )
 
 
 class TestWithoutACache(InstalledCase):
@@ -107,9 +112,16 @@ class TestWithoutACache(InstalledCase):
         home = Path(self.useFixture(TempDir()).path)
         self.install("good", HARDWARE.format("good-one"), GOOD)
         code = "from baremetal_sdk.plugins import discover; print('good-one' in discover().hardware_types)"
-        environment = {**os.environ, "HOME": str(home), "XDG_CACHE_HOME": str(home / "cache"), "PYTHONPATH": os.pathsep.join(sys.path)}
+        environment = {
+            **os.environ,
+            "HOME": str(home),
+            "XDG_CACHE_HOME": str(home / "cache"),
+            "PYTHONPATH": os.pathsep.join(sys.path),
+        }
         home.chmod(0o500)
         self.addCleanup(home.chmod, 0o700)
-        answer = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60, check=True)
+        answer = subprocess.run(
+            [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60, check=True
+        )
         self.assertEqual("True", answer.stdout.strip())
         self.assertEqual([], list(home.iterdir()))

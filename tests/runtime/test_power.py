@@ -23,7 +23,12 @@ class TestChanging(MachinesCase):
         """Each state that can be asked for is reached by the machine and shown by the node, and no target is left."""
         conductor = self.conductor()
         node = self.enrol(conductor)
-        outcomes = [("power on", "power on"), ("rebooting", "power on"), ("soft rebooting", "power on"), ("soft power off", "power off")]
+        outcomes = [
+            ("power on", "power on"),
+            ("rebooting", "power on"),
+            ("soft rebooting", "power on"),
+            ("soft power off", "power off"),
+        ]
         for target, outcome in outcomes:
             record = self.change(conductor, node.uuid, target)
             seen = (record.power_state, record.target_power_state, record.last_error)  # type: ignore[attr-defined]
@@ -64,7 +69,9 @@ class TestChanging(MachinesCase):
         conductor = self.conductor()
         node = self.enrol(conductor)
         with conductor.acquire("m1", purpose="an experiment"):
-            error = self.assertRaises(NodeLocked, conductor.rpc.call, "change_power_state", node=node.uuid, target="power on", timeout=None)
+            error = self.assertRaises(
+                NodeLocked, conductor.rpc.call, "change_power_state", node=node.uuid, target="power on", timeout=None
+            )
         self.assertIn("an experiment", str(error))
         self.assertIn("test", str(error.details["holder"]))
         self.assertTrue(error.retry_after and error.retry_after > 0)
@@ -150,7 +157,9 @@ class TestRecovery(MachinesCase):
         provision(conductor, node.uuid, "manage", "provide")
         lease, _ = conductor.store.take_lease(node.uuid, holder="dead/1", purpose="deploy", duration=30.0)
         conductor.store.update_node(
-            node.uuid, {"provision_state": "deploying", "target_provision_state": "active", "power_state": "power off"}, fence=lease.fence
+            node.uuid,
+            {"provision_state": "deploying", "target_provision_state": "active", "power_state": "power off"},
+            fence=lease.fence,
         )
         self.machine().command_power(PowerState.ON)
         conductor.assembly.recovery.sweep()
@@ -168,7 +177,9 @@ class TestRecovery(MachinesCase):
         conductor = self.conductor()
         for number in range(50):
             node = self.enrol(conductor, f"m{number}")
-            conductor.store.update_node(node.uuid, {"provision_state": "cleaning", "target_provision_state": "available"}, fence=None)
+            conductor.store.update_node(
+                node.uuid, {"provision_state": "cleaning", "target_provision_state": "available"}, fence=None
+            )
         conductor.assembly.recovery.sweep()
         settle(conductor)
         self.assertEqual({"clean failed"}, {row.provision_state for row in conductor.nodes(fields=("provision_state",))})

@@ -29,7 +29,9 @@ class TestTable(TestCase):
 
     def test_each_verb_is_allowed_somewhere(self) -> None:
         """There is no verb that can never be used."""
-        useless = [verb for verb in provision.VERBS if not any(verb in provision.allowed_verbs(state) for state in provision.STATES)]
+        useless = [
+            verb for verb in provision.VERBS if not any(verb in provision.allowed_verbs(state) for state in provision.STATES)
+        ]
         self.assertEqual([], useless)
 
     def test_the_diagram_shows_every_transition(self) -> None:

@@ -58,7 +58,9 @@ class TestTheWay(MachinesCase):
         node = self.enrol(conductor)
         provision(conductor, node.uuid, "manage", "provide")
         conductor.rpc.call(
-            "update_node", node=node.uuid, changes={"instance_info": {"image_source": "x"}, "instance_uuid": "11111111-1111-4111-8111-111111111111"}
+            "update_node",
+            node=node.uuid,
+            changes={"instance_info": {"image_source": "x"}, "instance_uuid": "11111111-1111-4111-8111-111111111111"},
         )
         record = provision(conductor, node.uuid, "active", "undeploy")
         self.assertEqual((None, {}), (record.instance_uuid, record.instance_info))
@@ -93,7 +95,10 @@ class TestRefusals(MachinesCase):
         """All that is missing or wrong is in one error and in last_error, and the node stays enrolled."""
         conductor = self.conductor()
         node = self.enrol(
-            conductor, faults={"set_power": {"effect": "nonsense"}}, power_interface="fake-bmc", driver_info={"fake_machine": None}
+            conductor,
+            faults={"set_power": {"effect": "nonsense"}},
+            power_interface="fake-bmc",
+            driver_info={"fake_machine": None},
         )
         error = self.assertRaises(InvalidInput, conductor.rpc.call, "change_provision_state", node=node.uuid, verb="manage")
         self.assertIn("driver_info/fake_machine", str(error))
@@ -177,9 +182,7 @@ class TestFailures(MachinesCase):
 class TestSteps(MachinesCase):
     def clean(self, node: str, conductor: Conductor, **step: object) -> None:
         entry = {"interface": "deploy", **step}
-        conductor.rpc.call(
-            "change_provision_state", node=node, verb="clean", arguments={"clean_steps": [entry]}
-        )
+        conductor.rpc.call("change_provision_state", node=node, verb="clean", arguments={"clean_steps": [entry]})
         settle(conductor)
 
     def test_a_step_that_waits_frees_its_worker_and_is_polled(self) -> None:
@@ -212,7 +215,12 @@ class TestSteps(MachinesCase):
             "change_provision_state",
             node=node.uuid,
             verb="clean",
-            arguments={"clean_steps": [{"interface": "deploy", "step": "fly"}, {"interface": "deploy", "step": "burnin", "args": {"x": 1}}]},
+            arguments={
+                "clean_steps": [
+                    {"interface": "deploy", "step": "fly"},
+                    {"interface": "deploy", "step": "burnin", "args": {"x": 1}},
+                ]
+            },
         )
         self.assertIn("clean_steps/0", str(error))
         self.assertIn("clean_steps/1/args/x", str(error))
