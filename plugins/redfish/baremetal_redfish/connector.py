@@ -47,8 +47,8 @@ class RedfishConnector(Connector[RedfishSession]):
     connect_seconds: ClassVar[float] = 10.0
     """What the way to a usable connection may take."""
 
-    silence_seconds: ClassVar[float] = 30.0
-    """How long a BMC may send nothing at all."""
+    silence_seconds: ClassVar[float] = 60.0
+    """How long a BMC may send nothing at all; some fetch a whole image before they answer."""
 
     request_seconds: ClassVar[float] = 60.0
     """What one request may take where no deadline is nearer."""

@@ -1,14 +1,16 @@
-"""The system that a task is about."""
+"""The system that a task is about, and what to say of something that its BMC does not have."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import sushy.exceptions
 from sushy.resources.system.system import System
 
-from baremetal_interfaces import Kind, Task
+from baremetal_interfaces import Kind, NotSupported, Task, UnexpectedAnswer
 from baremetal_redfish.connector import RedfishConnector
+from baremetal_redfish.errors import is_busy, what_it_said
 from baremetal_redfish.session import RedfishSession
 
 
@@ -25,3 +27,27 @@ def system_of(task: Task, kind: Kind) -> Iterator[System]:
     path = task.info(kind).system_path
     with borrowed(task) as session:
         yield session.system(path)
+
+
+@contextmanager
+def offering(what: str) -> Iterator[None]:
+    """Turn the lack of a resource or of an action into ``NotSupported``, which says that there is no *what*."""
+    try:
+        yield
+    except (
+        sushy.exceptions.MissingAttributeError,
+        sushy.exceptions.MissingActionError,
+        sushy.exceptions.ResourceNotFoundError,
+    ) as exc:
+        raise NotSupported(f"the BMC offers no {what} for this system ({exc})") from None
+
+
+@contextmanager
+def blaming(name: str, value: object) -> Iterator[None]:
+    """Turn the service's refusal of a setting into an error that names the setting and its value."""
+    try:
+        yield
+    except sushy.exceptions.HTTPError as exc:
+        if exc.status_code not in (400, 405, 409, 501) or is_busy(exc):
+            raise
+        raise UnexpectedAnswer(f"{name}: the BMC refuses {value}: {what_it_said(exc)}") from None

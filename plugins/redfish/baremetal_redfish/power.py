@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import sushy.exceptions
 from sushy import ResetType
 from sushy.resources.system.system import System
 
-from baremetal_interfaces import Kind, NotSupported, PowerInterface, PowerSampling, PowerState, Task
+from baremetal_interfaces import Deadline, Kind, NotSupported, PowerInterface, PowerSampling, PowerState, Task
 from baremetal_redfish.connector import RedfishConnector
 from baremetal_redfish.info import RedfishInfo
 from baremetal_redfish.machine import borrowed, system_of
@@ -39,6 +39,9 @@ class RedfishPower(PowerInterface, PowerSampling[RedfishSession]):
     connector = RedfishConnector
     supported_states = frozenset(_RESETS)
 
+    sample_seconds: ClassVar[float] = 15.0
+    """What one lean read may take."""
+
     def get_power_state(self, task: Task) -> PowerState:
         """Ask for the system's power state."""
         path = task.info(Kind.POWER).system_path
@@ -63,7 +66,8 @@ class RedfishPower(PowerInterface, PowerSampling[RedfishSession]):
         path = session.known_path(target)
         if path is None:
             return None
-        return _observed(session.document(path))
+        with session.until(Deadline.after(self.sample_seconds)):
+            return _observed(session.document(path))
 
     def sample_target(self, info: Any) -> Any:
         """The path of the system, or None where it is the only one."""

@@ -175,7 +175,12 @@ class Transport:
             raise CredentialsRefused(method, target, answer, anonymous=anonymous)
         if answer.status_code == 403:
             raise PrivilegeMissing(method, target, answer)
-        sushy.exceptions.raise_for_response(method, target, answer)
+        try:
+            sushy.exceptions.raise_for_response(method, target, answer)
+        except sushy.exceptions.HTTPError as exc:
+            # sushy itself looks for words in it, whether there is one or not.
+            exc.detail = exc.detail or ""
+            raise
 
     def _expect_document(self, path: str, answer: Answer) -> None:
         """Refuse what is not Redfish here, where it can be said, and not as some missing attribute later."""

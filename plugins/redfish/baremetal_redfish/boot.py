@@ -1,0 +1,67 @@
+"""Boot from a virtual CD: the BMC fetches an ISO image and presents it to its machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from baremetal_interfaces import BootDevice, BootInterface, Kind, NotSupported, Task, VirtualMediaDevice
+from baremetal_redfish.connector import RedfishConnector
+from baremetal_redfish.image import ImageURL
+from baremetal_redfish.info import RedfishInfo
+from baremetal_redfish.machine import system_of
+from baremetal_redfish.virtual_media import ImageRefused, InsertionLimits, VirtualDrives
+
+_FIELD = "instance_info/boot_iso"
+
+
+class RedfishVirtualMediaBoot(BootInterface):
+    """Boots ``instance_info/boot_iso``."""
+
+    info_type = RedfishInfo
+    connector = RedfishConnector
+    options_type = InsertionLimits
+    options: InsertionLimits
+
+    def validate(self, task: Task) -> None:
+        """Raise ``InvalidInput`` unless there is an image that a BMC can fetch."""
+        ImageURL.parse(_FIELD, task.node.instance_info.get("boot_iso"))
+
+    def prepare_instance(self, task: Task) -> None:
+        """Insert the image, in place of what is there, and make the next boot start from it.
+
+        When either fails, the drive is left empty.
+        """
+        image = ImageURL.parse(_FIELD, task.node.instance_info.get("boot_iso"))
+        with system_of(task, Kind.BOOT) as system:
+            drives = VirtualDrives(task, system, self.options)
+            try:
+                drives.insert(VirtualMediaDevice.CDROM, image)
+            except ImageRefused as exc:
+                raise ImageRefused(f"{_FIELD}: {exc}") from None
+        try:
+            task.power.boot_once(BootDevice.CDROM)
+        except BaseException:
+            self._eject_after_failure(task)
+            raise
+
+    def clean_up_instance(self, task: Task) -> None:
+        """Empty the virtual CD drives."""
+        with system_of(task, Kind.BOOT) as system:
+            VirtualDrives(task, system, self.options).eject([VirtualMediaDevice.CDROM])
+
+    def prepare_ramdisk(self, task: Task, parameters: Mapping[str, Any]) -> None:
+        """Refuse: the kernel parameters of a finished image cannot be changed."""
+        raise NotSupported(
+            "boot_interface: redfish-virtual-media boots finished images, which take no kernel parameters; "
+            "choose a boot interface for the network (ipxe, pxe) to boot a ramdisk"
+        )
+
+    def clean_up_ramdisk(self, task: Task) -> None:
+        """Nothing: there is no ramdisk of its own."""
+
+    def _eject_after_failure(self, task: Task) -> None:
+        try:
+            self.clean_up_instance(task)
+        except Exception as exc:
+            task.log.warning("the virtual CD could not be ejected after a failure: %s", type(exc).__name__)
