@@ -115,7 +115,7 @@ class InstalledPluginTest(TestCase):
         left_behind = shutil.ignore_patterns("build", "*.egg-info", "__pycache__")
         shutil.copytree(EXAMPLES / "acme", directory / "source", ignore=left_behind)
         install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--no-build-isolation"]
-        subprocess.run([*install, "--target", str(directory / "site"), str(directory / "source")], check=True, capture_output=True)
+        subprocess.run([*install, "--target", directory / "site", directory / "source"], check=True, capture_output=True)
         return directory / "site"
 
 
