@@ -1,0 +1,523 @@
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+import threading
+import time
+
+from testtools import TestCase
+
+from baremetal_interfaces import Deadline, DeadlineExceeded, InvalidInput, TLSOptions
+from baremetal_interfaces.http import (
+    BadAnswer,
+    Broken,
+    ConnectFailed,
+    HTTPSession,
+    HTTPSessionError,
+    TimedOut,
+    TLSFailed,
+    TooLarge,
+    tls_context,
+)
+from tests.services.certificates import self_signed
+from tests.services.raw_server import RawServer, Script, answer, answering, once, read_request
+
+
+class Requests(TestCase):
+    def serve(self, *scripts: Script, certificate: tuple[str, str] | None = None) -> RawServer:
+        server = RawServer(*scripts, certificate=certificate)
+        server.__enter__()
+        self.addCleanup(server.__exit__)
+        return server
+
+    def session(self, server: RawServer, **options: object) -> HTTPSession:
+        session = HTTPSession("http", "127.0.0.1", server.port, **options)
+        self.addCleanup(session.close)
+        return session
+
+    def directory(self) -> str:
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        return directory.name
+
+
+class TestAnswers(Requests):
+    def test_answer_has_status_headers_and_body(self) -> None:
+        """An answer comes back whole, whatever its status, and its headers are found in any case."""
+        server = self.serve(answering(answer(b'{"a": 1}', status="404 Not Found", headers="ETag: x\r\n")))
+        response = self.session(server).request("GET", "/", deadline=Deadline.after(10))
+        self.assertEqual((404, "x", {"a": 1}), (response.status, response.headers["etag"], response.json()))
+
+    def test_one_connection_serves_many_requests(self) -> None:
+        """The connection is kept between requests."""
+        server = self.serve(answering(answer()))
+        session = self.session(server)
+        for _ in range(5):
+            session.request("POST", "/", json={"a": 1}, deadline=Deadline.after(10))
+        self.assertEqual(1, server.connections)
+
+    def test_chunked_answer_is_put_together(self) -> None:
+        """A chunked body is decoded, and the connection is kept after it."""
+        chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n{\"a\r\n4;x=y\r\n\":1}\r\n0\r\nT: t\r\n\r\n"
+        server = self.serve(answering(chunked))
+        session = self.session(server)
+        values = [session.request("GET", "/", deadline=Deadline.after(10)).json() for _ in range(2)]
+        self.assertEqual(([{"a": 1}, {"a": 1}], 1), (values, server.connections))
+
+    def test_body_without_a_length_ends_with_the_connection(self) -> None:
+        """A body without a length is read until the peer closes, and the next request has a connection of its own."""
+        server = self.serve(once(b"HTTP/1.0 200 OK\r\n\r\n[1]"))
+        session = self.session(server)
+        values = [session.request("GET", "/", deadline=Deadline.after(10)).json() for _ in range(2)]
+        self.assertEqual(([[1], [1]], 2), (values, server.connections))
+
+    def test_no_content(self) -> None:
+        """A 204 has no body, and a JSON value is not made up for it."""
+        server = self.serve(answering(b"HTTP/1.1 204 No Content\r\n\r\n"))
+        response = self.session(server).request("DELETE", "/", deadline=Deadline.after(10))
+        self.assertEqual(b"", response.body)
+        self.assertRaises(BadAnswer, response.json)
+
+    def test_what_is_sent(self) -> None:
+        """Headers of the session and of the request go together; a later one replaces an earlier one in any case."""
+        seen: list[bytes] = []
+
+        def script(client: socket.socket) -> None:
+            seen.append(read_request(client))
+            client.sendall(answer())
+
+        server = self.serve(script)
+        session = self.session(server, headers={"X-Auth-Token": "t", "Accept": "a"})
+        session.request("POST", "/x?y=z", json={"k": "ü"}, headers={"accept": "b"}, deadline=Deadline.after(10))
+        head, _, body = seen[0].partition(b"\r\n\r\n")
+        lines = set(head.decode().split("\r\n"))
+        self.assertEqual(
+            {
+                "POST /x?y=z HTTP/1.1",
+                f"Host: 127.0.0.1:{server.port}",
+                "Accept-Encoding: identity",
+                "X-Auth-Token: t",
+                "accept: b",
+                "Content-Type: application/json",
+                f"Content-Length: {len(body)}",
+            },
+            lines,
+        )
+        self.assertEqual(b'{"k": "\\u00fc"}', body)
+
+    def test_environment_is_not_read(self) -> None:
+        """Proxies of the environment are not used."""
+        server = self.serve(answering(answer(b"1")))
+        before = os.environ.get("http_proxy")
+        self.addCleanup(lambda: os.environ.pop("http_proxy") if before is None else os.environ.update(http_proxy=before))
+        os.environ["http_proxy"] = "http://127.0.0.1:1"
+        response = self.session(server).request("GET", "/", deadline=Deadline.after(10))
+        self.assertEqual(1, response.json())
+
+
+class TestTime(Requests):
+    def assertEndsIn(
+        self, seconds: float, error: type[Exception], session: HTTPSession, method: str = "GET", **more: object
+    ) -> str:
+        begun = time.monotonic()
+        failure = self.assertRaises(error, session.request, method, "/x", deadline=Deadline.after(seconds), **more)
+        self.assertLess(time.monotonic() - begun, seconds + 1.0)
+        return str(failure)
+
+    def test_silent_peer(self) -> None:
+        """A peer that takes the request and never answers is left at the deadline."""
+        server = self.serve(lambda client: server.released.wait(30) and None)
+        message = self.assertEndsIn(0.3, TimedOut, self.session(server))
+        self.assertIn(f"GET /x at http://127.0.0.1:{server.port}", message)
+
+    def drip(self, head: bytes, drop: bytes) -> Script:
+        def script(client: socket.socket) -> None:
+            read_request(client)
+            client.sendall(head)
+            while not server.released.wait(0.02):
+                client.sendall(drop)
+
+        server = self.serve(script)
+        self.dripping = server
+        return script
+
+    def test_dripping_body(self) -> None:
+        """A body that comes byte by byte, each well in time, ends at the deadline all the same."""
+        self.drip(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b"x")
+        self.assertEndsIn(0.5, TimedOut, self.session(self.dripping, read_timeout=10))
+
+    def test_dripping_head(self) -> None:
+        """So does a head."""
+        self.drip(b"HTTP/1.1 200 OK\r\nX: ", b"x")
+        self.assertEndsIn(0.5, TimedOut, self.session(self.dripping, read_timeout=10))
+
+    def test_endless_interim_answers(self) -> None:
+        """And an answer that is always about to come."""
+        self.drip(b"", b"HTTP/1.1 100 Continue\r\n\r\n")
+        self.assertEndsIn(0.5, TimedOut, self.session(self.dripping, read_timeout=10))
+
+    def test_dripping_chunks(self) -> None:
+        """And a body of endless chunks."""
+        self.drip(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n")
+        self.assertEndsIn(0.5, TimedOut, self.session(self.dripping, read_timeout=10))
+
+    def test_peer_that_does_not_read(self) -> None:
+        """A request that the peer does not take is bounded as a whole."""
+        server = self.serve(lambda client: server.released.wait(30) and None)
+        message = self.assertEndsIn(0.5, TimedOut, self.session(server), "POST", body=b"x" * 64 * 1024 * 1024)
+        self.assertIn("does not take the request", message)
+
+    def test_silence_has_a_limit_of_its_own(self) -> None:
+        """A peer may be silent for less than the deadline where the session says so."""
+        server = self.serve(lambda client: server.released.wait(30) and None)
+        begun = time.monotonic()
+        failure = self.assertRaises(
+            TimedOut, self.session(server, read_timeout=0.2).request, "GET", "/", deadline=Deadline.after(20)
+        )
+        self.assertLess(time.monotonic() - begun, 5)
+        self.assertIn("silent for 0.2 s", str(failure))
+
+    def test_handshake_that_does_not_end(self) -> None:
+        """A peer that accepts and says nothing is left in the TLS handshake, after the limit for connecting."""
+        server = self.serve(lambda client: server.released.wait(30) and None)
+        session = HTTPSession("https", "127.0.0.1", server.port, tls=tls_context(TLSOptions(verify=False)), connect_timeout=0.3)
+        begun = time.monotonic()
+        failure = self.assertRaises(ConnectFailed, session.request, "GET", "/", deadline=Deadline.after(20))
+        self.assertLess(time.monotonic() - begun, 5)
+        self.assertIn("handshake", str(failure))
+
+    def test_no_connection(self) -> None:
+        """An address that does not answer is given up after the limit for connecting."""
+        full = socket.create_server(("127.0.0.1", 0), backlog=0)
+        self.addCleanup(full.close)
+        waiting = [socket.socket() for _ in range(3)]
+        for one in waiting:
+            one.setblocking(False)
+            one.connect_ex(full.getsockname())
+            self.addCleanup(one.close)
+        session = HTTPSession("http", "127.0.0.1", full.getsockname()[1], connect_timeout=0.3)
+        begun = time.monotonic()
+        self.assertRaises(ConnectFailed, session.request, "GET", "/", deadline=Deadline.after(20))
+        self.assertLess(time.monotonic() - begun, 5)
+
+    def test_time_that_is_over_sends_nothing(self) -> None:
+        """With a deadline that is over nothing is connected to."""
+        server = self.serve(answering(answer()))
+        self.assertRaises(DeadlineExceeded, self.session(server).request, "GET", "/", deadline=Deadline.after(0))
+        self.assertEqual(0, server.connections)
+
+    def test_turns_are_waited_for_until_the_deadline(self) -> None:
+        """A thread that shares the session waits for its turn no longer than its own deadline."""
+        entered = threading.Event()
+
+        def script(client: socket.socket) -> None:
+            read_request(client)
+            entered.set()
+            server.released.wait(30)
+
+        server = self.serve(script)
+        session = self.session(server)
+        first = threading.Thread(
+            target=lambda: self.assertRaises(Broken, session.request, "GET", "/", deadline=Deadline.after(20))
+        )
+        first.start()
+        self.assertTrue(entered.wait(10))
+        self.assertEndsIn(0.2, TimedOut, session)
+        session.close()
+        first.join(10)
+        self.assertFalse(first.is_alive())
+
+    def test_close_ends_a_request_of_another_thread(self) -> None:
+        """Closing the session wakes who waits for an answer, and the session stays closed."""
+        entered = threading.Event()
+        failures: list[Exception] = []
+
+        def script(client: socket.socket) -> None:
+            read_request(client)
+            entered.set()
+            server.released.wait(30)
+
+        def run() -> None:
+            try:
+                session.request("GET", "/", deadline=Deadline.after(20))
+            except HTTPSessionError as exc:
+                failures.append(exc)
+
+        server = self.serve(script)
+        session = self.session(server)
+        thread = threading.Thread(target=run)
+        thread.start()
+        self.assertTrue(entered.wait(10))
+        session.close()
+        thread.join(10)
+        self.assertEqual([Broken], [type(failure) for failure in failures])
+        self.assertRaises(Broken, session.request, "GET", "/", deadline=Deadline.after(5))
+
+
+class TestKeptConnections(Requests):
+    def test_connection_closed_while_idle(self) -> None:
+        """A kept connection that the peer has closed meanwhile is replaced, and every method can be sent."""
+        closed = threading.Event()
+
+        def script(client: socket.socket) -> None:
+            read_request(client)
+            client.sendall(answer())
+            client.shutdown(socket.SHUT_RDWR)
+            client.close()
+            closed.set()
+
+        server = self.serve(script, answering(answer(b"2")))
+        session = self.session(server)
+        session.request("GET", "/", deadline=Deadline.after(10))
+        self.assertTrue(closed.wait(10))
+        self.assertEqual(2, session.request("POST", "/", json=1, deadline=Deadline.after(10)).json())
+
+    def closes_at_the_second(self) -> RawServer:
+        requests: list[bytes] = []
+
+        def script(client: socket.socket) -> None:
+            requests.append(read_request(client))
+            client.sendall(answer())
+            requests.append(read_request(client))
+
+        def counting(client: socket.socket) -> None:
+            requests.append(read_request(client))
+            client.sendall(answer(b"2"))
+
+        self.requests = requests
+        return self.serve(script, counting)
+
+    def test_idempotent_request_is_sent_again(self) -> None:
+        """A kept connection that is closed on a request, before an answer, is replaced once for an idempotent method."""
+        session = self.session(self.closes_at_the_second())
+        session.request("GET", "/", deadline=Deadline.after(10))
+        self.assertEqual(2, session.request("GET", "/", deadline=Deadline.after(10)).json())
+
+    def test_other_request_is_never_sent_twice(self) -> None:
+        """A POST that may have been taken is not sent again."""
+        session = self.session(self.closes_at_the_second())
+        session.request("GET", "/", deadline=Deadline.after(10))
+        failure = self.assertRaises(Broken, session.request, "POST", "/x", json=1, deadline=Deadline.after(10))
+        self.assertIn("not known", str(failure))
+        self.assertEqual(2, len(self.requests))
+
+    def test_new_connection_is_not_replaced(self) -> None:
+        """What closes a fresh connection without an answer would do so again."""
+        server = self.serve(lambda client: read_request(client) and None)
+        self.assertRaises(Broken, self.session(server).request, "GET", "/", deadline=Deadline.after(10))
+        self.assertEqual(1, server.connections)
+
+    def test_failure_leaves_a_usable_session(self) -> None:
+        """After a request that failed the next one has a connection of its own."""
+        server = self.serve(once(b"nonsense\r\n\r\n"), answering(answer(b"2")))
+        session = self.session(server)
+        self.assertRaises(BadAnswer, session.request, "GET", "/", deadline=Deadline.after(10))
+        self.assertEqual(2, session.request("GET", "/", deadline=Deadline.after(10)).json())
+
+    def test_bytes_that_nobody_asked_for(self) -> None:
+        """What follows an answer is never taken for the answer to the next request."""
+        server = self.serve(answering(answer(b"1") + answer(b'"forged"')), answering(answer(b"2")))
+        session = self.session(server)
+        self.assertEqual(1, session.request("GET", "/", deadline=Deadline.after(10)).json())
+        self.assertEqual(2, session.request("GET", "/", deadline=Deadline.after(10)).json())
+
+    def test_bytes_that_come_while_idle(self) -> None:
+        """Nor is what comes while no request is under way."""
+        come = threading.Event()
+
+        def script(client: socket.socket) -> None:
+            read_request(client)
+            client.sendall(answer(b"1"))
+            asked.wait(10)
+            client.sendall(answer(b'"forged"'))
+            come.set()
+            read_request(client)
+
+        asked = threading.Event()
+        server = self.serve(script, answering(answer(b"2")))
+        session = self.session(server)
+        session.request("GET", "/", deadline=Deadline.after(10))
+        asked.set()
+        self.assertTrue(come.wait(10))
+        self.assertEqual(2, session.request("GET", "/", deadline=Deadline.after(10)).json())
+
+    def test_connection_that_was_idle_for_long(self) -> None:
+        """A connection that was idle for longer than the limit is replaced without being tried."""
+        server = self.serve(answering(answer()))
+        session = self.session(server, max_idle=0.0)
+        for _ in range(3):
+            session.request("GET", "/", deadline=Deadline.after(10))
+        self.assertEqual(3, server.connections)
+
+
+class TestBrokenAnswers(Requests):
+    def assertFails(self, error: type[Exception], data: bytes, **options: object) -> str:
+        server = self.serve(once(data))
+        return str(self.assertRaises(error, self.session(server, **options).request, "GET", "/", deadline=Deadline.after(10)))
+
+    def test_half_a_body(self) -> None:
+        """An answer that is shorter than it says is not taken."""
+        self.assertFails(Broken, b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{}")
+
+    def test_half_a_head(self) -> None:
+        """Nor is one whose head is cut off."""
+        self.assertFails(Broken, b"HTTP/1.1 200 OK\r\nContent-Le")
+
+    def test_half_a_chunk(self) -> None:
+        """Nor one whose last chunk is missing."""
+        self.assertFails(Broken, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n")
+
+    def test_not_http(self) -> None:
+        """What is not HTTP is said to be none, without what it was."""
+        self.assertNotIn("SSH", self.assertFails(BadAnswer, b"SSH-2.0-OpenSSH_9\r\n"))
+
+    def test_contradicting_lengths(self) -> None:
+        """An answer with two lengths is refused."""
+        self.assertFails(BadAnswer, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{} ")
+
+    def test_length_that_is_no_number(self) -> None:
+        """So is one whose length is no number."""
+        for length in (b"-1", b"+2", b"1_0", b"two"):
+            self.assertFails(BadAnswer, b"HTTP/1.1 200 OK\r\nContent-Length: " + length + b"\r\n\r\n{}")
+
+    def test_chunk_of_nonsense(self) -> None:
+        """So is a chunk whose size is no number."""
+        self.assertFails(HTTPSessionError, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n")
+
+    def test_deep_nesting(self) -> None:
+        """A body that is nested too deep is a bad answer and nothing worse."""
+        server = self.serve(once(answer(b"[" * 200_000)))
+        response = self.session(server).request("GET", "/", deadline=Deadline.after(10))
+        self.assertRaises(BadAnswer, response.json)
+
+    def test_announced_size(self) -> None:
+        """An answer that says it is too large is not read."""
+        message = self.assertFails(TooLarge, b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n", max_response=4096)
+        self.assertIn("5000 bytes", message)
+
+    def test_unannounced_size(self) -> None:
+        """One that does not say so is left where it becomes too large."""
+        self.assertFails(TooLarge, b"HTTP/1.0 200 OK\r\n\r\n" + b"x" * 5000, max_response=4096)
+
+    def test_chunked_size(self) -> None:
+        """So is a chunked one, and a chunk that says that it is enormous takes no memory."""
+        head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        self.assertFails(TooLarge, head + b"1388\r\n" + b"x" * 5000 + b"\r\n0\r\n\r\n", max_response=4096)
+        self.assertFails(HTTPSessionError, head + b"FFFFFFFFFFFFFF\r\n" + b"x" * 5000, max_response=65536)
+
+    def test_endless_head(self) -> None:
+        """So is a head."""
+        self.assertFails(HTTPSessionError, b"HTTP/1.1 200 OK\r\n" + b"X: " + b"x" * 60000 + b"\r\n" * 1, max_response=4096)
+        lines = b"".join(b"X-%d: %s\r\n" % (number, b"x" * 60000) for number in range(20))
+        self.assertFails(TooLarge, b"HTTP/1.1 200 OK\r\n" + lines + b"\r\n", max_response=4096)
+
+
+class TestTLS(Requests):
+    def ask(self, server: RawServer, options: TLSOptions, host: str = "127.0.0.1") -> object:
+        session = HTTPSession("https", host, server.port, tls=tls_context(options), trust_option="acme_verify_ca")
+        self.addCleanup(session.close)
+        return session.request("GET", "/", deadline=Deadline.after(10)).json()
+
+    def test_trusted_certificate(self) -> None:
+        """A certificate is trusted by the authority that is named, a file or a directory, for the address that it is for."""
+        certificate = self_signed(self.directory(), "127.0.0.1", "localhost")
+        server = self.serve(answering(answer(b"1")), certificate=certificate)
+        self.assertEqual(1, self.ask(server, TLSOptions(ca_file=certificate[0])))
+        self.assertEqual(1, self.ask(server, TLSOptions(ca_file=certificate[0]), host="localhost"))
+
+    def test_untrusted_certificate(self) -> None:
+        """One that is not says which option to change."""
+        server = self.serve(answering(answer(b"1")), certificate=self_signed(self.directory(), "127.0.0.1"))
+        failure = self.assertRaises(TLSFailed, self.ask, server, TLSOptions())
+        self.assertIn("is not trusted", str(failure))
+        self.assertIn("set acme_verify_ca", str(failure))
+
+    def test_certificate_for_another_host(self) -> None:
+        """So does one that is for somebody else."""
+        certificate = self_signed(self.directory(), "192.0.2.1")
+        server = self.serve(answering(answer(b"1")), certificate=certificate)
+        failure = self.assertRaises(TLSFailed, self.ask, server, TLSOptions(ca_file=certificate[0]))
+        self.assertIn("acme_verify_ca", str(failure))
+
+    def test_certificate_that_is_not_checked(self) -> None:
+        """Without verification any certificate will do."""
+        server = self.serve(answering(answer(b"1")), certificate=self_signed(self.directory(), "192.0.2.1"))
+        self.assertEqual(1, self.ask(server, TLSOptions(verify=False)))
+
+    def test_peer_without_tls(self) -> None:
+        """A peer that speaks plain HTTP is told apart from one with a bad certificate."""
+        server = self.serve(lambda client: client.recv(1) and client.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"))
+        failure = self.assertRaises(TLSFailed, self.ask, server, TLSOptions())
+        self.assertIn("does it speak TLS", str(failure))
+
+    def test_dripping_over_tls(self) -> None:
+        """The deadline holds over TLS, too, and the kept connection is kept."""
+
+        def script(client: socket.socket) -> None:
+            read_request(client)
+            client.sendall(answer(b"1"))
+            read_request(client)
+            client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+            while not server.released.wait(0.02):
+                client.sendall(b"x")
+
+        certificate = self_signed(self.directory(), "127.0.0.1")
+        server = self.serve(script, certificate=certificate)
+        session = HTTPSession("https", "127.0.0.1", server.port, tls=tls_context(TLSOptions(ca_file=certificate[0])))
+        self.addCleanup(session.close)
+        session.request("GET", "/", deadline=Deadline.after(10))
+        begun = time.monotonic()
+        self.assertRaises(TimedOut, session.request, "GET", "/", deadline=Deadline.after(0.5))
+        self.assertLess(time.monotonic() - begun, 2)
+        self.assertEqual(1, server.connections)
+
+    def test_option_that_cannot_be_used(self) -> None:
+        """An option that cannot be used is named before anything is connected to."""
+        self.assertIn("/nowhere", str(self.assertRaises(InvalidInput, tls_context, TLSOptions(ca_file="/nowhere/ca.pem"))))
+
+
+class TestBadInput(TestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.session = HTTPSession("http", "192.0.2.1", headers={"Authorization": "Basic secret"})
+        self.addCleanup(self.session.close)
+
+    def test_lines_cannot_be_smuggled(self) -> None:
+        """A line break in a path, a method or a header is refused before anything is connected to."""
+        for method, path, headers in (
+            ("GET", "/x\r\nX: y", {}),
+            ("GET", "/ü", {}),
+            ("GET", "x", {}),
+            ("GET /", "/", {}),
+            ("GET", "/", {"X\r\nY": "z"}),
+        ):
+            self.assertRaises(ValueError, self.session.request, method, path, headers=headers, deadline=Deadline.after(5))
+
+    def test_header_that_is_refused_is_not_shown(self) -> None:
+        """The value of a header that is refused is not in the message."""
+        failure = self.assertRaises(
+            ValueError, self.session.request, "GET", "/", headers={"X-Auth-Token": "tok\nen"}, deadline=Deadline.after(5)
+        )
+        self.assertIn("X-Auth-Token", str(failure))
+        self.assertNotIn("tok", str(failure).replace("X-Auth-Token", ""))
+
+    def test_nothing_secret_is_shown(self) -> None:
+        """Neither a session nor its errors show headers, bodies or queries."""
+        session = HTTPSession("http", "127.0.0.1", 1, headers={"Authorization": "Basic secret"})
+        failure = self.assertRaises(
+            ConnectFailed, session.request, "POST", "/x?token=secret", json={"Password": "secret"}, deadline=Deadline.after(5)
+        )
+        self.assertNotIn("secret", f"{session!r} {failure}")
+        self.assertIn("POST /x at http://127.0.0.1:1", str(failure))
+
+    def test_scheme_and_context_belong_together(self) -> None:
+        """https needs a context, http takes none, and there is no other scheme."""
+        for scheme, tls in (("https", None), ("http", tls_context(TLSOptions(verify=False))), ("ftp", None)):
+            self.assertRaises(ValueError, HTTPSession, scheme, "192.0.2.1", tls=tls)
+
+    def test_name_that_is_not_known(self) -> None:
+        """A host name that does not exist is said to be unknown."""
+        session = HTTPSession("http", "no-such-host.invalid")
+        failure = self.assertRaises(ConnectFailed, session.request, "GET", "/", deadline=Deadline.after(30))
+        self.assertIn("name", str(failure))
