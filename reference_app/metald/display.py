@@ -168,7 +168,7 @@ def table(machines: Sequence[str], transitions: Sequence[Transition], now: dict[
     drawn = Table(title="Seconds for each transition", title_justify="left")
     drawn.add_column("machine", no_wrap=True)
     for step in STEPS:
-        drawn.add_column(step, justify="right", min_width=6)
+        drawn.add_column(step, justify="right", min_width=6, overflow="fold")
     for machine in machines:
         drawn.add_row(machine, *(cells.get((machine, step), "") for step in STEPS))
     return drawn

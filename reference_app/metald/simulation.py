@@ -20,6 +20,8 @@ from metald.processes import Child, ChildFailed
 
 _READY_SECONDS = 30.0
 _ATTEMPTS = 3
+_POWER_SECONDS = 2.0
+"""What a simulated machine takes to switch on or off; the emulator's take one to eleven."""
 
 
 @dataclass(frozen=True)
@@ -84,12 +86,12 @@ def stand_in(count: int, directory: Path, children: ExitStack, reason: str) -> S
     """Machines behind baremetal-fake's Redfish service; *reason* says why not behind the emulator."""
     if importlib.util.find_spec("baremetal_fake") is None:
         raise ChildFailed(f"{reason}, and baremetal-fake, which could stand in, is not installed")
-    command = [sys.executable, "-m", "baremetal_fake.redfish", "--machines", str(count)]
+    command = [sys.executable, "-m", "baremetal_fake.redfish", "--machines", str(count), "--power-seconds", str(_POWER_SECONDS)]
     child = children.enter_context(Child("redfish", command, directory, loopback_only()))
-    url = child.wait_for_line("ready: ", _READY_SECONDS)
-    paths = _wait_for_systems(child, url, count)
-    machines = tuple(redfish_machine(f"machine-{number}", url, path.rpartition("/")[2]) for number, path in enumerate(paths, 1))
-    return Simulation(f"baremetal-fake's Redfish service at {url} ({reason})", machines)
+    said = json.loads(child.wait_for_line("", _READY_SECONDS))
+    systems = [path.rpartition("/")[2] for path in said["systems"]]
+    machines = tuple(redfish_machine(f"machine-{number}", said["url"], system) for number, system in enumerate(systems, 1))
+    return Simulation(f"baremetal-fake's Redfish service at {said['url']} ({reason})", machines)
 
 
 def redfish_machine(name: str, url: str, system: str) -> Machine:
@@ -126,16 +128,15 @@ def _free_port() -> int:
         return port
 
 
-def _wait_for_systems(child: Child, url: str, count: int) -> list[str]:
-    """The paths of the systems, once the service shows all *count* of them."""
+def _wait_for_systems(child: Child, url: str, count: int) -> None:
+    """Return once the service shows *count* systems."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     end = time.monotonic() + _READY_SECONDS
     while child.running and time.monotonic() < end:
         try:
             with opener.open(f"{url}/redfish/v1/Systems", timeout=5.0) as answer:
-                members = [member["@odata.id"] for member in json.load(answer)["Members"]]
-            if len(members) >= count:
-                return members
+                if len(json.load(answer)["Members"]) >= count:
+                    return
         except (urllib.error.URLError, OSError, ValueError, KeyError):
             pass
         time.sleep(0.1)
