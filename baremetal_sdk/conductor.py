@@ -221,7 +221,7 @@ class Conductor:
         for task in assembly.tasks.live():
             task.cancel()
         for straggler in assembly.pool.close(deadline.remaining()):
-            LOG.error("%s has run for %.0f s and does not end; the stop goes on without it", straggler.thread, straggler.age)
+            LOG.error("%s has run for %.0f s and does not end; the stop goes on without it", straggler.task, straggler.age)
 
     def _safely(self, doing: str, function: Callable[..., Any], *args: Any) -> None:
         try:

@@ -67,8 +67,8 @@ class NodeProtected(BareMetalError):
     code = 403
 
 
-class NoFreeWorker(Busy):
-    """The pool has no room for more work now."""
+class NoFreeWorker(Busy, RuntimeError):
+    """The pool has no room for more work now. A ``RuntimeError``, too, as that is what executors raise."""
 
 
 class StoreUnavailable(BareMetalError):

@@ -60,7 +60,9 @@ class TestSecrets(NodesCase):
         node = self.create(driver_info={"fake_password": "hunter2", "other_token": "t0ken", "fake_username": "joe"})
         self.assertEqual({"fake_password": "******", "other_token": "******", "fake_username": "joe"}, node.driver_info)
         self.assertNotIn("hunter2", repr(node))
-        self.assertEqual({"fake_password": "hunter2", "other_token": "t0ken", "fake_username": "joe"}, self.secrets(self.made, node))
+        self.assertEqual(
+            {"fake_password": "hunter2", "other_token": "t0ken", "fake_username": "joe"}, self.secrets(self.made, node)
+        )
 
     def test_a_mask_that_comes_back_changes_nothing(self) -> None:
         """A client that sends back what it was shown keeps the secret, and changes what it changed."""
@@ -121,7 +123,9 @@ class TestChanging(NodesCase):
 class TestValidating(NodesCase):
     def test_each_kind_says_what_is_wrong(self) -> None:
         """A kind that lacks something says so; the others are right."""
-        node = self.create(deploy_interface="ramdisk", boot_interface="ipxe", power_interface="fake-bmc", driver_info={"fake_machine": ""})
+        node = self.create(
+            deploy_interface="ramdisk", boot_interface="ipxe", power_interface="fake-bmc", driver_info={"fake_machine": ""}
+        )
         results = self.made.rpc.call("validate_node", node=node.uuid)
         self.assertFalse(results["power"]["result"])
         self.assertIn("driver_info/fake_machine", results["power"]["reason"])

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextvars
+import os
 import threading
 from typing import Any
 
 from testtools import ExpectedException, TestCase
 
 from baremetal_sdk.errors import NoFreeWorker
-from baremetal_sdk.pool import ElasticPool, LaneLimits
+from baremetal_sdk.pool import ElasticPool, LaneLimits, PoolDeadlock, should_stop
+from baremetal_sdk.pool.statistics import Durations
 from baremetal_sdk.testing import ManualClock
 from baremetal_sdk.timer import Timer
 
@@ -74,7 +76,7 @@ class TestElasticity(PoolCase):
         """A pool that was full and is idle takes new work."""
         pool = self.pool(5, work=LaneLimits(queue=0))
         gate, futures = self.occupy(pool, "work", 5)
-        with ExpectedException(NoFreeWorker, ".*lane 'work' is full: 5 busy, 0 queued.*"):
+        with ExpectedException(NoFreeWorker, ".*lane 'work' of pool 'pool' is full: 5 busy, 0 queued.*"):
             pool["work"].submit(int)
         gate.set()
         for future in futures:
@@ -97,7 +99,7 @@ class TestLanes(PoolCase):
         pool = self.pool(10, work=LaneLimits(cap=2))
         gate, _ = self.occupy(pool, "work", 2)
         third = pool["work"].submit(int)
-        self.assertEqual((2, 1), (pool["work"].statistics().busy, pool["work"].statistics().queued))
+        self.assertEqual((2, 1), (pool["work"].statistics.busy, pool["work"].statistics.queued))
         gate.set()
         self.assertEqual(0, third.result(_BOUND))
 
@@ -107,7 +109,7 @@ class TestLanes(PoolCase):
         self.occupy(pool, "work", 1)
         error = self.assertRaises(NoFreeWorker, pool["work"].submit, int)
         self.assertEqual((1.0, 503, "work"), (error.retry_after, error.code, error.details["lane"]))
-        self.assertEqual(1, pool["work"].statistics().refused)
+        self.assertEqual(1, pool["work"].statistics.refused)
 
     def test_reserves_beyond_the_pool_are_refused(self) -> None:
         """Lanes cannot reserve more workers than there are."""
@@ -156,6 +158,135 @@ class TestTasks(PoolCase):
         self.assertFalse(ran.is_set())
 
 
+class TestLimits(PoolCase):
+    def test_a_pool_grows_and_shrinks_at_run_time(self) -> None:
+        """A higher limit starts what is queued; a lower one lets surplus workers go as they end."""
+        pool = self.pool(1)
+        gate, futures = self.occupy(pool, "work", 1)
+        queued = pool["work"].submit(gate.wait, _BOUND)
+        pool.resize(2, {"work": LaneLimits(), "more": LaneLimits()})
+        self.assertEqual(2, pool["work"].statistics.busy)
+        pool.resize(1)
+        gate.set()
+        for future in (*futures, queued):
+            future.result(_BOUND)
+        self.assertTrue(pool.drain(_BOUND))
+        self.assertEqual(1, pool.workers)
+        self.assertEqual(0, pool["more"].submit(int).result(_BOUND))
+
+    def test_a_thread_that_cannot_start_costs_no_capacity(self) -> None:
+        """When the system refuses a thread the submission is refused, and the pool is as it was."""
+        pool = self.pool(1)
+        pool.timer.after(1000, int)
+        before = threading.stack_size(1 << 46)
+        try:
+            self.assertRaises(NoFreeWorker, pool["work"].submit, int)
+        finally:
+            threading.stack_size(before)
+        self.assertEqual((0, 0), (pool.workers, pool["work"].statistics.busy))
+        self.assertEqual(0, pool["work"].submit(int).result(_BOUND))
+
+    def test_a_fork_is_told(self) -> None:
+        """A pool from before a fork refuses work in the child, with the reason."""
+        pool = self.pool(1)
+        pool["work"].submit(int).result(_BOUND)
+        child = os.fork()
+        if child == 0:
+            try:
+                pool["work"].submit(int)
+            except RuntimeError as exc:
+                os._exit(0 if "before this process was forked" in str(exc) else 1)
+            os._exit(2)
+        self.assertEqual(0, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+    def test_limits_that_make_no_sense_are_refused(self) -> None:
+        """A lane's reserve cannot be above its cap."""
+        with ExpectedException(ValueError, ".*allowed are 0 <= reserved <= cap.*"):
+            LaneLimits(reserved=2, cap=1)
+
+
+class TestWaitingForEachOther(PoolCase):
+    def test_a_wait_that_could_never_end_is_an_error(self) -> None:
+        """When every worker of a lane waits for a queued task of it, the last one to wait is told, by both names."""
+        pool = self.pool(1)
+
+        def inner() -> int:
+            return 1
+
+        def outer() -> int:
+            return pool["work"].submit(inner).result()
+
+        error = pool["work"].submit(outer).exception(_BOUND)
+        self.assertIsInstance(error, PoolDeadlock)
+        for name in ("outer in lane 'work' waits for", "inner in lane 'work', which is queued"):
+            self.assertIn(name, str(error))
+
+    def test_others_go_on_once_one_was_told(self) -> None:
+        """Of two tasks that wait for queued ones, one is told; its worker then runs what the other waits for."""
+        pool = self.pool(2)
+        both = threading.Barrier(2)
+
+        def outer() -> int:
+            both.wait(_BOUND)
+            return pool["work"].submit(int).result()
+
+        futures = [pool["work"].submit(outer) for _ in range(2)]
+        outcomes = [future.exception(_BOUND) for future in futures]
+        self.assertEqual([PoolDeadlock], [type(one) for one in outcomes if one is not None])
+
+    def test_waiting_for_another_lane_is_fine(self) -> None:
+        """A task may wait for one that another lane can run."""
+        pool = self.pool(2, one=LaneLimits(cap=1), other=LaneLimits(reserved=1))
+        self.assertEqual(0, pool["one"].submit(lambda: pool["other"].submit(int).result()).result(_BOUND))
+
+
+class TestStopping(PoolCase):
+    def test_a_task_can_ask_whether_it_should_stop(self) -> None:
+        """A running task that is asked to stop, and one whose pool closes, learn of it; outside of tasks there is nothing to stop."""
+        pool = self.pool(2)
+        begun = threading.Semaphore(0)
+
+        def work() -> str:
+            begun.release()
+            while not should_stop():
+                threading.Event().wait(0.001)
+            return "stopped"
+
+        asked, closed = pool["work"].submit(work), pool["work"].submit(work)
+        for _ in range(2):
+            self.assertTrue(begun.acquire(timeout=_BOUND))
+        self.assertTrue(asked.request_stop())
+        self.assertEqual("stopped", asked.result(_BOUND))
+        self.assertFalse(closed.done())
+        self.assertEqual([], pool.close(_BOUND))
+        self.assertEqual(("stopped", False, False), (closed.result(_BOUND), should_stop(), closed.request_stop()))
+
+
+class TestStatistics(PoolCase):
+    def test_what_happened_is_counted(self) -> None:
+        """Executed, failed, cancelled and refused tasks add up."""
+        pool = self.pool(1, work=LaneLimits(queue=2))
+        gate, _ = self.occupy(pool, "work", 1)
+        failed, cancelled = pool["work"].submit(_raise, ValueError), pool["work"].submit(int)
+        self.assertRaises(NoFreeWorker, pool["work"].submit, int)
+        cancelled.cancel()
+        gate.set()
+        failed.exception(_BOUND)
+        self.assertTrue(pool.drain(_BOUND))
+        seen = pool["work"].statistics
+        self.assertEqual((2, 1, 1, 1), (seen.executed, seen.failures, seen.cancelled, seen.refused))
+        self.assertEqual((0, 0, 1), (seen.busy, seen.queued, seen.idle))
+        self.assertGreater(seen.run.p99, 0.0)
+
+    def test_quantiles_are_within_a_quarter(self) -> None:
+        """A quantile is at least the true one and at most a quarter above it."""
+        durations = Durations()
+        for number in range(1, 1001):
+            durations.add(number / 1000)
+        for share, seen in zip((0.5, 0.9, 0.99), durations.quantiles(), strict=True):
+            self.assertTrue(share <= seen <= share * 1.26, (share, seen))
+
+
 class TestClose(PoolCase):
     def test_close_waits_for_what_runs_and_is_queued(self) -> None:
         """Work that was accepted is done before the pool is closed."""
@@ -173,7 +304,7 @@ class TestClose(PoolCase):
         self.occupy(pool, "work", 1)
         queued = pool["work"].submit(int)
         stragglers = pool.close(0.01)
-        self.assertEqual(["work"], [one.lane for one in stragglers])
+        self.assertEqual([True], ["hold in lane 'work'" in one.task and "gate.wait" in one.stack for one in stragglers])
         self.assertTrue(queued.cancelled())
 
     def test_a_task_may_submit_while_the_pool_closes(self) -> None:
@@ -194,7 +325,7 @@ class TestClose(PoolCase):
         closer = threading.Thread(target=lambda: (closing.set(), pool.close(_BOUND)))
         closer.start()
         self.assertTrue(closing.wait(_BOUND))
-        while not pool._closed:
+        while not pool.closing:
             closer.join(0.001)
         gate.set()
         closer.join(_BOUND)

@@ -1,0 +1,18 @@
+"""ElasticPool: native threads that come when there is work and go when there is none, in lanes that cannot starve each other."""
+
+from baremetal_sdk.pool.elastic import ElasticPool, Straggler
+from baremetal_sdk.pool.job import PoolDeadlock, PoolFuture, should_stop
+from baremetal_sdk.pool.lane import Lane, LaneLimits
+from baremetal_sdk.pool.statistics import LaneStatistics, Quantiles
+
+__all__ = [
+    "ElasticPool",
+    "Lane",
+    "LaneLimits",
+    "LaneStatistics",
+    "PoolDeadlock",
+    "PoolFuture",
+    "Quantiles",
+    "Straggler",
+    "should_stop",
+]

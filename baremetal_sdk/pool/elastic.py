@@ -1,0 +1,345 @@
+"""The pool itself: who works, who rests, who is let go, and how it ends."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple, Self
+
+from baremetal_sdk.errors import NoFreeWorker
+from baremetal_sdk.pool.job import Job, PoolDeadlock, PoolFuture
+from baremetal_sdk.pool.lane import Lane, LaneLimits
+from baremetal_sdk.pool.statistics import LaneStatistics
+from baremetal_sdk.timer import Timed, Timer
+
+
+class Straggler(NamedTuple):
+    """A task that did not end when its pool closed: what it is, on which thread, for how many seconds, and where it is."""
+
+    task: str
+    thread: str
+    age: float
+    stack: str
+
+
+class _Worker:
+    """A thread and the job that it was handed."""
+
+    __slots__ = ("job", "thread", "wake")
+
+    def __init__(self) -> None:
+        self.job: Job | None = None
+        self.wake = threading.Lock()
+        self.wake.acquire()
+        self.thread: threading.Thread | None = None
+
+
+class ElasticPool:
+    """At most *max_workers* threads, shared by *lanes*. Admission counts busy and queued work, never idle threads.
+
+    Idle workers are a stack: the one that was idle last works next, so that those below stay idle and can go. After each
+    *idle_window* (seconds) as many of them end as were never needed in it.
+    """
+
+    def __init__(
+        self,
+        max_workers: int,
+        lanes: Mapping[str, LaneLimits],
+        *,
+        name: str = "pool",
+        idle_window: float = 30.0,
+        timer: Timer | None = None,
+    ) -> None:
+        self.name = name
+        self.max_workers = max_workers
+        self.closing = False
+        """Whether it takes no more work."""
+        self.timer = timer or Timer(f"{name}-timer")
+        self.lanes: dict[str, Lane] = {}
+        self._owns_timer = timer is None
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._settled = threading.Condition(self._lock)
+        self._idle: deque[_Worker] = deque()
+        self._running: dict[_Worker, Job] = {}
+        self._workers = 0
+        self._low_water = 0
+        self._idle_window = idle_window
+        self._shrinking: Timed | None = None
+        self._numbers = itertools.count(1)
+        self._turn: Iterator[Lane] = iter(())
+        self.resize(max_workers, lanes)
+
+    def __getitem__(self, lane: str) -> Lane:
+        return self.lanes[lane]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def workers(self) -> int:
+        """Threads that live now, idle ones included."""
+        return self._workers
+
+    @property
+    def idle(self) -> int:
+        """Threads that wait for work."""
+        return len(self._idle)
+
+    def resize(self, max_workers: int | None = None, lanes: Mapping[str, LaneLimits] | None = None) -> None:
+        """Change the limits while it runs, and add lanes. What runs beyond a smaller limit runs to its end."""
+        wanted = {**{name: lane.limits for name, lane in self.lanes.items()}, **(lanes or {})}
+        most = max_workers or self.max_workers
+        reserved = sum(limits.reserved for limits in wanted.values())
+        if most < 1 or reserved > most or not wanted:
+            raise ValueError(
+                f"pool '{self.name}': {reserved} workers are reserved by {len(wanted)} lanes, but max_workers is {most}"
+            )
+        with self._lock:
+            self.max_workers = most
+            for name, limits in wanted.items():
+                if name in self.lanes:
+                    self.lanes[name].limits = limits
+                else:
+                    self.lanes[name] = Lane(self, name, limits)
+            self._turn = itertools.cycle(tuple(self.lanes.values()))
+            begun = [self._hand_to_worker(job) for job in iter(self._next_queued, None)]
+        for worker, job in begun:
+            self._wake(worker, job)
+
+    def shrink(self) -> int:
+        """End the idle workers that were not needed since the last call; give back how many. The pool's timer calls it."""
+        with self._lock:
+            surplus = [self._idle.popleft() for _ in range(min(self._low_water, len(self._idle)))]
+            self._workers -= len(surplus)
+            self._low_water = len(self._idle)
+        for worker in surplus:
+            worker.wake.release()
+        return len(surplus)
+
+    def drain(self, timeout: float) -> bool:
+        """Wait, at most *timeout* seconds, until nothing runs and nothing is queued; whether that was reached."""
+        until = time.monotonic() + timeout
+        with self._settled:
+            while self._running or any(lane.queue for lane in self.lanes.values()):
+                left = until - time.monotonic()
+                if left <= 0:
+                    return False
+                self._settled.wait(left)
+            return True
+
+    def close(self, timeout: float | None = None, *, cancel_queued: bool = False) -> list[Straggler]:
+        """Take no more work and wait, at most *timeout* seconds, for what runs and is queued; give back what did not end.
+
+        Queued work that never began is cancelled at the end of the time, or at once with *cancel_queued*.
+        """
+        until = None if timeout is None else time.monotonic() + timeout
+        with self._settled:
+            self.closing = True
+            cancelled = self._take_queued() if cancel_queued else []
+            while self._running and (until is None or time.monotonic() < until):
+                self._settled.wait(None if until is None else max(0.0, until - time.monotonic()))
+            cancelled += self._take_queued()
+            idle, self._idle = list(self._idle), deque()
+            self._workers -= len(idle)
+            stragglers = self._stragglers()
+        for job in cancelled:
+            job.future.cancel()
+            job.future.set_running_or_notify_cancel()
+        for worker in idle:
+            worker.wake.release()
+        if self._shrinking is not None:
+            self._shrinking.cancel()
+        if self._owns_timer:
+            self.timer.close()
+        return stragglers
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Close as an executor does: with *wait* until all work has ended, without it at once."""
+        self.close(None if wait else 0.0, cancel_queued=cancel_futures)
+
+    def submit_job(self, job: Job) -> PoolFuture[Any]:
+        """Run or queue a job of one of the lanes, or refuse it."""
+        if os.getpid() != self._pid:
+            raise RuntimeError(
+                f"pool '{self.name}' was made before this process was forked, and has no threads here; make one in the child"
+            )
+        with self._lock:
+            if self.closing:
+                raise NoFreeWorker(f"pool '{self.name}' is closed", retry_after=1.0, lane=job.lane.name)
+            if self._may_run(job.lane):
+                worker, _ = self._hand_to_worker(job)
+            elif len(job.lane.queue) < job.lane.limits.queue:
+                job.queued = True
+                job.lane.queue.append(job)
+                return job.future
+            else:
+                raise job.lane.refusal()
+        self._wake(worker, job)
+        return job.future
+
+    def begin_wait(self, waiter: Job, target: Job) -> None:
+        """Note that one task waits for another; raise ``PoolDeadlock`` when nobody is left who could run that one."""
+        with self._lock:
+            waiter.waits_for = target
+            if not target.queued:
+                return
+            lane = target.lane
+            able = [job for job in self._running.values() if lane.busy < lane.limits.cap or job.lane is lane]
+            if all(job.waits_for is not None and job.waits_for.queued for job in able):
+                waiter.waits_for = None
+                raise PoolDeadlock(
+                    f"{waiter} waits for {target}, which is queued, and all {len(able)} workers that could run it wait in the same way"
+                )
+
+    def statistics_of(self, lane: Lane) -> LaneStatistics:
+        """The statistics of one lane."""
+        with self._lock:
+            return LaneStatistics(
+                busy=lane.busy,
+                queued=len(lane.queue),
+                idle=len(self._idle),
+                low_water=self._low_water,
+                executed=lane.runs.count,
+                failures=lane.failures,
+                cancelled=lane.cancelled,
+                refused=lane.refused,
+                runtime=lane.runs.total,
+                wait=lane.waits.quantiles(),
+                run=lane.runs.quantiles(),
+            )
+
+    def _may_run(self, lane: Lane) -> bool:
+        """Whether *lane* may have one more worker: within its own reserve, or of what nobody else has reserved."""
+        busy = len(self._running)
+        if lane.busy >= lane.limits.cap or busy >= self.max_workers:
+            return False
+        if lane.busy < lane.limits.reserved:
+            return True
+        kept = sum(max(0, other.limits.reserved - other.busy) for other in self.lanes.values() if other is not lane)
+        return busy < self.max_workers - kept
+
+    def _hand_to_worker(self, job: Job) -> tuple[_Worker, Job]:
+        """Count *job* as running and find it a worker: the last idle one, or a new one without a thread yet."""
+        if self._idle:
+            worker = self._idle.pop()
+            self._low_water = min(self._low_water, len(self._idle))
+        else:
+            # Before anything is counted: to begin with the timing may need a thread, too.
+            if self._shrinking is None:
+                self._shrinking = self.timer.after(self._idle_window, self._shrink_and_repeat)
+            worker = _Worker()
+            self._workers += 1
+        self._begin(worker, job)
+        return worker, job
+
+    def _begin(self, worker: _Worker, job: Job) -> None:
+        job.queued = False
+        job.lane.busy += 1
+        self._running[worker] = job
+        worker.job = job
+
+    def _wake(self, worker: _Worker, job: Job) -> None:
+        if worker.thread is not None:
+            worker.wake.release()
+            return
+        worker.thread = threading.Thread(
+            target=self._work, args=(worker,), name=f"{self.name}-{next(self._numbers)}", daemon=True
+        )
+        try:
+            worker.thread.start()
+        except RuntimeError as exc:
+            with self._settled:
+                self._workers -= 1
+                self._end(worker, job)
+            raise NoFreeWorker(f"pool '{self.name}': no thread can be started: {exc}", retry_after=1.0) from exc
+
+    def _work(self, worker: _Worker) -> None:
+        thread = threading.current_thread()
+        name = thread.name
+        while (job := worker.job) is not None:
+            worker.job = None
+            thread.name = f"{name}-{job.lane.name}"
+            ran = job.run()
+            thread.name = name
+            self._next(worker, job, ran)
+            del job
+            worker.wake.acquire()
+
+    def _next(self, worker: _Worker, done: Job, ran: bool) -> None:
+        """Give *worker* the next job, or let it rest, or end it when the pool is closed."""
+        with self._settled:
+            self._count(done, ran)
+            self._end(worker, done)
+            job = self._next_queued()
+            if job is not None:
+                self._begin(worker, job)
+                worker.wake.release()
+            elif self.closing or self._workers > self.max_workers:
+                self._workers -= 1
+                worker.wake.release()
+            else:
+                self._idle.append(worker)
+
+    def _count(self, job: Job, ran: bool) -> None:
+        lane = job.lane
+        if not ran:
+            lane.cancelled += 1
+            return
+        lane.waits.add(job.started - job.submitted)
+        lane.runs.add(time.monotonic() - job.started)
+        # The future is done: this does not wait. Its own method would look for a deadlock.
+        if job.future._exception is not None:  # type: ignore[attr-defined]
+            lane.failures += 1
+
+    def _end(self, worker: _Worker, job: Job) -> None:
+        del self._running[worker]
+        job.lane.busy -= 1
+        self._settled.notify_all()
+
+    def _next_queued(self) -> Job | None:
+        """The oldest job of the next lane, in turn, that has one and may run it."""
+        for _ in self.lanes:
+            lane = next(self._turn)
+            while lane.queue and self._may_run(lane):
+                job = lane.queue.popleft()
+                if not job.future.cancelled():
+                    return job
+                job.queued = False
+                job.future.set_running_or_notify_cancel()
+                lane.cancelled += 1
+        return None
+
+    def _take_queued(self) -> list[Job]:
+        taken = [job for lane in self.lanes.values() for job in lane.queue]
+        for lane in self.lanes.values():
+            lane.cancelled += len(lane.queue)
+            lane.queue.clear()
+        for job in taken:
+            job.queued = False
+        return taken
+
+    def _stragglers(self) -> list[Straggler]:
+        frames = sys._current_frames()
+        found = []
+        for worker, job in self._running.items():
+            thread = worker.thread
+            frame = frames.get(thread.ident or 0) if thread is not None else None
+            stack = "".join(traceback.format_stack(frame)) if frame is not None else ""
+            found.append(Straggler(str(job), thread.name if thread else "?", time.monotonic() - job.started, stack))
+        return found
+
+    def _shrink_and_repeat(self) -> None:
+        self.shrink()
+        with self._lock:
+            again = self._workers > 0 and not self.closing
+            self._shrinking = self.timer.after(self._idle_window, self._shrink_and_repeat) if again else None

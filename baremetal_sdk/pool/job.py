@@ -1,0 +1,104 @@
+"""One task of a pool, and the future that its submitter holds."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from baremetal_sdk.pool.lane import Lane
+
+T = TypeVar("T")
+_local = threading.local()
+
+
+class PoolDeadlock(RuntimeError):
+    """A task waits for one that is queued, and every worker that could run that one waits in the same way."""
+
+
+class PoolFuture(Future[T]):
+    """The future of a task. It can ask a running task to stop, and notices a wait that could never end."""
+
+    _job: Job
+
+    def result(self, timeout: float | None = None) -> T:
+        """The task's result. Raises ``PoolDeadlock`` where no worker is left that could ever produce it."""
+        with _Waiting(self._job, timeout):
+            return super().result(timeout)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """What the task raised. Raises ``PoolDeadlock`` where no worker is left that could ever run it."""
+        with _Waiting(self._job, timeout):
+            return super().exception(timeout)
+
+    def request_stop(self) -> bool:
+        """Cancel the task, or ask it to stop when it runs; whether it had not ended yet. See :func:`should_stop`."""
+        self._job.stop = True
+        return self.cancel() or not self.done()
+
+
+class Job:
+    """A function, the context it was submitted in, and how far it is."""
+
+    __slots__ = ("args", "context", "function", "future", "kwargs", "lane", "queued", "started", "stop", "submitted", "waits_for")
+
+    def __init__(self, lane: Lane, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.lane, self.function, self.args, self.kwargs = lane, function, args, kwargs
+        self.future: PoolFuture[Any] = PoolFuture()
+        self.future._job = self
+        self.context = contextvars.copy_context()
+        self.submitted = time.monotonic()
+        self.started = 0.0
+        self.queued = False
+        self.stop = False
+        self.waits_for: Job | None = None
+
+    def __str__(self) -> str:
+        name = getattr(self.function, "__qualname__", None) or repr(self.function)
+        return f"{name} in lane '{self.lane.name}'"
+
+    def run(self) -> bool:
+        """Run in the submitter's context; whatever is raised ends in the future. Whether it was not cancelled before."""
+        self.started = time.monotonic()
+        if not self.future.set_running_or_notify_cancel():
+            return False
+        _local.job = self
+        try:
+            result = self.context.run(self.function, *self.args, **self.kwargs)
+        except BaseException as exc:
+            self.future.set_exception(exc)
+        else:
+            self.future.set_result(result)
+        finally:
+            _local.job = None
+        return True
+
+
+class _Waiting:
+    """While a task waits without limit for another one, its pool knows."""
+
+    __slots__ = ("_target", "_waiter")
+
+    def __init__(self, target: Job, timeout: float | None) -> None:
+        waiter = getattr(_local, "job", None)
+        same_pool = waiter is not None and timeout is None and waiter.lane.pool is target.lane.pool
+        self._waiter: Job | None = waiter if same_pool else None
+        self._target = target
+
+    def __enter__(self) -> None:
+        if self._waiter is not None:
+            self._target.lane.pool.begin_wait(self._waiter, self._target)
+
+    def __exit__(self, *_: object) -> None:
+        if self._waiter is not None:
+            self._waiter.waits_for = None
+
+
+def should_stop() -> bool:
+    """Whether the task that calls this should come to an end: it was asked to, or its pool closes. False outside of tasks."""
+    job: Job | None = getattr(_local, "job", None)
+    return job is not None and (job.stop or job.lane.pool.closing)

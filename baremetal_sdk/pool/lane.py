@@ -1,0 +1,83 @@
+"""A lane: one bulkhead of a pool, and an executor that can be handed on."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from baremetal_sdk.errors import NoFreeWorker
+from baremetal_sdk.pool.job import Job, PoolFuture
+from baremetal_sdk.pool.statistics import Durations, LaneStatistics
+from baremetal_sdk.timer import Timed
+
+if TYPE_CHECKING:
+    from baremetal_sdk.pool.elastic import ElasticPool
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class LaneLimits:
+    """How much of the pool a lane may have: *reserved* workers are its own, *cap* is its most, *queue* waits beyond that."""
+
+    reserved: int = 0
+    cap: int = 1_000_000
+    queue: int = 1_000_000
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.reserved <= self.cap and self.cap >= 1 and self.queue >= 0):
+            raise ValueError(f"{self}: allowed are 0 <= reserved <= cap, cap >= 1 and queue >= 0")
+
+
+class Lane(Executor):
+    """Where work is submitted. Its ``shutdown`` only detaches: the pool lives on."""
+
+    def __init__(self, pool: ElasticPool, name: str, limits: LaneLimits) -> None:
+        self.pool = pool
+        self.name = name
+        self.limits = limits
+        self.queue: deque[Job] = deque()
+        self.busy = 0
+        self.refused = 0
+        self.failures = 0
+        self.cancelled = 0
+        self.waits = Durations()
+        self.runs = Durations()
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> PoolFuture[T]:
+        """Run *fn* on a worker, now or when one is free; raise ``NoFreeWorker`` when busy and queued work fill the lane."""
+        return self.pool.submit_job(Job(self, fn, args, kwargs))
+
+    def after(self, seconds: float, function: Callable[[], Any]) -> Timed:
+        """Submit *function* in so many *seconds*; it can be cancelled until then. A refusal at that time is logged."""
+        return self.pool.timer.after(seconds, lambda: self.submit(function))
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Do nothing: the lane belongs to the pool."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether work can be submitted."""
+        return not self.pool.closing
+
+    @property
+    def statistics(self) -> LaneStatistics:
+        """What the lane does now, and has done."""
+        return self.pool.statistics_of(self)
+
+    def refusal(self) -> NoFreeWorker:
+        """Count a refusal, and make the error that says why and when to come back."""
+        self.refused += 1
+        seconds = max(1.0, round(self.runs.quantiles().p50, 1))
+        return NoFreeWorker(
+            f"lane '{self.name}' of pool '{self.pool.name}' is full: {self.busy} busy, {len(self.queue)} queued, "
+            f"limits {min(self.limits.cap, self.pool.max_workers)} and {self.limits.queue}; come back in {seconds:g} s",
+            retry_after=seconds,
+            lane=self.name,
+            busy=self.busy,
+            queued=len(self.queue),
+        )
