@@ -198,7 +198,7 @@ class ElasticPool:
             if all(job.waits_for is not None and job.waits_for.queued for job in able):
                 waiter.waits_for = None
                 raise PoolDeadlock(
-                    f"{waiter} waits for {target}, which is queued, and all {len(able)} workers that could run it wait in the same way"
+                    f"{waiter} waits for {target}, which is queued, and all {len(able)} workers that could run it wait like that"
                 )
 
     def statistics_of(self, lane: Lane) -> LaneStatistics:

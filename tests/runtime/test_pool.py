@@ -242,7 +242,7 @@ class TestWaitingForEachOther(PoolCase):
 
 class TestStopping(PoolCase):
     def test_a_task_can_ask_whether_it_should_stop(self) -> None:
-        """A running task that is asked to stop, and one whose pool closes, learn of it; outside of tasks there is nothing to stop."""
+        """A running task that is asked to stop, and one whose pool closes, learn of it; what is no task never is."""
         pool = self.pool(2)
         begun = threading.Semaphore(0)
 
