@@ -67,12 +67,13 @@ def as_bad_request(error: NotFound, field: str) -> InvalidInput:
     return InvalidInput(f"{field}: {error.message}")
 
 
-def body(error: BareMetalError) -> bytes:
-    """The body that clients parse: a JSON text inside a JSON object."""
+def body(error: BareMetalError, code: int | None = None) -> bytes:
+    """The body that clients parse: a JSON text inside a JSON object. *code* is the HTTP status where it is not the error's."""
+    status = error.code if code is None else code
     if isinstance(error, UnsupportedVersion):
-        inner: dict[str, Any] = {"code": error.code, "title": HTTPStatus(error.code).phrase, "description": error.message}
+        inner: dict[str, Any] = {"code": status, "title": HTTPStatus(status).phrase, "description": error.message}
     else:
-        inner = {"faultcode": "Client" if error.code < 500 else "Server", "faultstring": error.message, "debuginfo": None}
+        inner = {"faultcode": "Client" if status < 500 else "Server", "faultstring": error.message, "debuginfo": None}
     problems = getattr(error, "problems", ())
     if problems:
         inner["problems"] = [problem._asdict() for problem in problems]

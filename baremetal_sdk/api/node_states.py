@@ -62,7 +62,13 @@ class NodeStates:
         call.location = _states(call)
 
     @route(
-        "PUT", "/v1/nodes/{node}/states/raid", policy="baremetal:node:set_raid_state", status=204, since=12, too_old=406, body=OBJECT
+        "PUT",
+        "/v1/nodes/{node}/states/raid",
+        policy="baremetal:node:set_raid_state",
+        status=204,
+        since=12,
+        too_old=406,
+        body=OBJECT,
     )
     def set_raid(self, call: Call) -> None:
         """Set the RAID configuration that the next configuration of the machine brings about."""

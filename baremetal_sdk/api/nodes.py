@@ -64,7 +64,7 @@ class Nodes:
         "PATCH",
         "/v1/nodes/{node}",
         policy="baremetal:node:update",
-        query=(Parameter("reset_interfaces", BOOLEAN, "Whether the new driver's defaults replace the present interfaces.", since=45),),
+        query=(Parameter("reset_interfaces", BOOLEAN, "Whether interfaces become the new driver's defaults.", since=45),),
         body=JSON_PATCH,
     )
     def update(self, call: Call) -> dict[str, Any]:

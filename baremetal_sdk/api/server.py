@@ -1,0 +1,82 @@
+"""The HTTP server as a part of a conductor, and as a part of a host application's own class."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from baremetal_interfaces import Deadline
+from baremetal_sdk.api.http_server import HTTPServer
+from baremetal_sdk.config import APIConfig
+from baremetal_sdk.runnable import Phase
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+
+class APIServer:
+    """Serves a WSGI application for as long as a conductor runs: ``conductor.add(APIServer(app, config.api))``."""
+
+    phase = Phase.API
+
+    def __init__(self, app: WSGIApplication, config: APIConfig) -> None:
+        self._http = HTTPServer(app, config)
+
+    def start(self, conductor: Any = None) -> None:
+        """Listen. Raises ``ConfigurationError``, which names address and reason."""
+        self._http.start()
+
+    def stop(self, deadline: Deadline) -> None:
+        """Refuse new requests, let running ones end, and return by *deadline*."""
+        self._http.stop(deadline)
+
+    @property
+    def url(self) -> str:
+        """The URL that is served, once it has started."""
+        return self._http.url
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on, once it has started."""
+        return self._http.port
+
+    def reload_certificate(self) -> None:
+        """Read the certificate and key again, for connections from now on."""
+        self._http.reload_certificate()
+
+
+class APIServerMixin:
+    """Gives a class of a host application an HTTP server. It is a thin shell: the class says what to serve, and when.
+
+    The class has :meth:`api_application` and :meth:`api_config`, and calls :meth:`start_api` and :meth:`stop_api`.
+    """
+
+    _api_server: HTTPServer | None = None
+
+    def api_application(self) -> WSGIApplication:
+        """The WSGI application to serve."""
+        raise NotImplementedError(f"{type(self).__name__} has to say which application is served: define api_application()")
+
+    def api_config(self) -> APIConfig:
+        """Where and how to serve it."""
+        return APIConfig()
+
+    @property
+    def api_url(self) -> str:
+        """The URL that is served, once it has started."""
+        if self._api_server is None:
+            raise RuntimeError("the API has not been started; call start_api()")
+        return self._api_server.url
+
+    def start_api(self) -> None:
+        """Listen. Raises ``ConfigurationError``, which names address and reason."""
+        if self._api_server is not None:
+            raise RuntimeError("the API has been started already")
+        server = HTTPServer(self.api_application(), self.api_config())
+        server.start()
+        self._api_server = server
+
+    def stop_api(self, timeout: float = 10.0) -> None:
+        """Stop serving within *timeout* seconds, whatever requests do."""
+        server, self._api_server = self._api_server, None
+        if server is not None:
+            server.stop(Deadline.after(timeout))
