@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import URL
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from baremetal_sdk.errors import StoreUnavailable
@@ -20,7 +20,7 @@ def failures_told(url: URL) -> Iterator[None]:
     """Raise ``StoreUnavailable`` in place of what the database toolkit raises."""
     try:
         yield
-    except SQLAlchemyError as exc:
+    except (DBAPIError, PoolTimeout) as exc:
         message = f"the database {shown(url)} cannot be used: {_reason(exc, url)}"
         raise StoreUnavailable(message, retry_after=_RETRY_AFTER) from exc
 
@@ -30,11 +30,9 @@ def shown(url: URL) -> str:
     return url.render_as_string(hide_password=True)
 
 
-def _reason(error: SQLAlchemyError, url: URL) -> str:
+def _reason(error: DBAPIError | PoolTimeout, url: URL) -> str:
     if isinstance(error, PoolTimeout):
         return "all its connections were in use for too long: it answers too slowly, or too much is asked of it at once"
-    if not isinstance(error, DBAPIError) or error.orig is None:
-        return _without_password(f"{type(error).__name__}: {error}", url)
     reason = sqlite_reason(error.orig, url)
     if reason is not None:
         return reason

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, Select, Table, and_, false, literal, or_, select, tuple_, union_all
+from sqlalchemy import ColumnElement, Select, Table, and_, false, literal, or_, select, union_all
 
 from baremetal_sdk.store.fields import RecordFields
 from baremetal_sdk.store.query import NodeQuery, Query, Scope
@@ -27,8 +27,9 @@ class Listing(Generic[R]):
     """Makes the statements of one listing. *conditions* say what is listed beside what the query has.
 
     The order is that of the sort key, what is not set first, and within equals that of creation; "desc" is exactly the
-    reverse of it. Where a page begins is found through an index on (column, id), so what is not set is a part of its
-    own: no index serves "not set, or greater than" at once.
+    reverse of it. A page is united from parts of this order (what is equal to the last record before and was created
+    later, what is greater, what is not set), because an index on (column, id) leads to where each of them begins, and to
+    where "greater, or equal and later" begins it does not.
     """
 
     def __init__(self, table: Table, fields: RecordFields[R], query: Query, conditions: Sequence[Condition]) -> None:
@@ -58,26 +59,34 @@ class Listing(Generic[R]):
 
     def _parts(self, after: Position | None) -> list[Sequence[Condition]]:
         """The conditions of the parts of the order, from where the page begins."""
-        column = self._sorted
-        if column is None or not self._optional:
-            return [[] if after is None else [self._beyond(after)]]
-        unset, is_set = column.is_(None), column.is_not(None)
-        order: list[list[Condition]] = [[is_set], [unset]] if self._descending else [[unset], [is_set]]
-        if after is None:
-            return order  # type: ignore[return-value]
-        if (after.value is None) != self._descending:
-            order[0].append(self._beyond(after))
-            return order  # type: ignore[return-value]
-        return [[*order[1], self._beyond(after)]]
+        if self._sorted is None:
+            return [[] if after is None else [self._created_beyond(after)]]
+        if after is not None:
+            equal = self._sorted.is_(None) if after.value is None else self._sorted == self._literal(after.value)
+            return [[equal, self._created_beyond(after)], *self._parts_beyond(after.value)]
+        if not self._optional:
+            return [[]]
+        parts: list[Sequence[Condition]] = [[self._sorted.is_(None)], [self._sorted.is_not(None)]]
+        return parts[::-1] if self._descending else parts
 
-    def _beyond(self, after: Position) -> Condition:
-        """Behind this position, among the records that are set as it is, or not set as it is."""
-        id_column = self._table.c.id
-        if self._sorted is None or after.value is None:
-            return id_column < after.id if self._descending else id_column > after.id
-        here = tuple_(self._sorted, id_column)
-        there = tuple_(literal(after.value, self._sorted.type), literal(after.id))
-        return here < there if self._descending else here > there
+    def _parts_beyond(self, value: Any) -> list[Sequence[Condition]]:
+        """The parts of the order behind all records with this value."""
+        column = self._sorted
+        assert column is not None
+        if value is None:
+            return [] if self._descending else [[column.is_not(None)]]
+        if not self._descending:
+            return [[column > self._literal(value)]]
+        smaller: list[Sequence[Condition]] = [[column < self._literal(value)]]
+        return [*smaller, [column.is_(None)]] if self._optional else smaller
+
+    def _literal(self, value: Any) -> ColumnElement[Any]:
+        assert self._sorted is not None
+        return literal(value, self._sorted.type)
+
+    def _created_beyond(self, after: Position) -> Condition:
+        column: ColumnElement[int] = self._table.c.id
+        return column < after.id if self._descending else column > after.id
 
     def _part(self, columns: Sequence[ColumnElement[Any]], conditions: Sequence[Condition]) -> Select[Any]:
         keys = [self._table.c.id] if self._sorted is None else [self._sorted, self._table.c.id]

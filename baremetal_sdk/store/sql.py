@@ -93,7 +93,9 @@ class SQLStore:
     def node(self, ident: str, *, scope: Scope = Scope.ALL) -> NodeRecord:
         """The node with this UUID or name."""
         field, value = node_key(ident)
-        statement = self._statements.node_by[field].where(*visible_nodes(self._schema.nodes, scope))
+        statement = self._statements.node_by[field]
+        if visible := visible_nodes(self._schema.nodes, scope):
+            statement = statement.where(*visible)
         with self._database.reading() as connection:
             row = connection.execute(statement, {"ident": value}).first()
         if row is None:
@@ -117,7 +119,7 @@ class SQLStore:
         with self._database.writing() as connection, taken_told("node", self._schema.nodes, stored):
             now = self._clock.now()
             given = {"expected": revision} if revision is not None else {}
-            row = self._written(connection, statement, _written_as(uuid, fence, now) | _changed(stored, now) | given)
+            row = self._written_node(connection, statement, _written_as(uuid, fence, now) | _changed(stored, now) | given)
             if row is None:
                 raise self._refusal(connection, uuid, fence, now, revision)
         return _NODES.record(row)
@@ -131,14 +133,19 @@ class SQLStore:
             if connection.execute(statement, _written_as(uuid, fence, now)).rowcount == 0:
                 raise self._refusal(connection, uuid, fence, now)
 
-    def _written(self, connection: Connection, statement: Update, parameters: Mapping[str, Any]) -> Sequence[Any] | None:
-        """The node that an update has written, or None where its conditions did not hold."""
+    def _written_node(self, connection: Connection, statement: Update, parameters: Mapping[str, Any]) -> Sequence[Any] | None:
+        return self._written(connection, statement, parameters, self._statements.node_by["uuid"])
+
+    def _written(
+        self, connection: Connection, statement: Update, parameters: Mapping[str, Any], reread: Select[Any]
+    ) -> Sequence[Any] | None:
+        """The record that an update has written, or None where its conditions did not hold."""
         result = connection.execute(statement, parameters)
         if self._statements.returning:
             return result.first()
         if result.rowcount == 0:
             return None
-        return connection.execute(self._statements.node_by["uuid"], {"ident": parameters["ident"]}).first()
+        return connection.execute(reread, {"ident": parameters["ident"]}).first()
 
     def _refusal(
         self, connection: Connection, uuid: str, fence: Fence | None, now: datetime, revision: int | None = None
@@ -166,7 +173,7 @@ class SQLStore:
         with self._database.writing() as connection:
             now = self._clock.now()
             lease |= {"lease_since": now, "lease_expires_at": expiry(now, duration)}
-            row = self._written(connection, self._statements.take_lease, _written_as(uuid, None, now) | _new(lease))
+            row = self._written_node(connection, self._statements.take_lease, _written_as(uuid, None, now) | _new(lease))
             if row is None:
                 raise self._refusal(connection, uuid, None, now)
         node = _NODES.record(row)
@@ -177,7 +184,8 @@ class SQLStore:
         with self._database.writing() as connection:
             now = self._clock.now()
             lease = _new({"lease_expires_at": expiry(now, duration)})
-            row = self._written(connection, self._statements.renew_lease, _written_as(fence.node_uuid, fence, now) | lease)
+            conditions = _written_as(fence.node_uuid, fence, now)
+            row = self._written_node(connection, self._statements.renew_lease, conditions | lease)
         if row is None:
             raise lease_lost(fence)
         return lease_of(vars(_NODES.record(row)))
@@ -214,7 +222,9 @@ class SQLStore:
     def port(self, ident: str, *, scope: Scope = Scope.ALL) -> PortRecord:
         """The port with this UUID, MAC address or name."""
         field, value = port_key(ident)
-        statement = self._statements.port_by[field].where(*visible_ports(self._schema.ports, self._schema.nodes, scope))
+        statement = self._statements.port_by[field]
+        if visible := visible_ports(self._schema.ports, self._schema.nodes, scope):
+            statement = statement.where(*visible)
         with self._database.reading() as connection:
             row = connection.execute(statement, {"ident": value}).first()
         if row is None:
@@ -236,8 +246,10 @@ class SQLStore:
             now = self._clock.now()
             current = self._writable_port(connection, uuid, fence, now)
             require_revision("port", uuid, current, revision)
-            connection.execute(statement, {"ident": uuid} | _changed(stored, now))
-            row = connection.execute(self._statements.port_by["uuid"], {"ident": uuid}).one()
+            parameters = {"ident": uuid} | _changed(stored, now)
+            row = self._written(connection, statement, parameters, self._statements.port_by["uuid"])
+        if row is None:
+            raise port_not_found(uuid)
         return _PORTS.record(row)
 
     def delete_port(self, uuid: str, *, fence: Fence | None) -> None:

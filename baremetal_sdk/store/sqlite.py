@@ -16,9 +16,9 @@ from baremetal_sdk.errors import ConfigurationError
 WRITES = "baremetal_writes"
 """The execution option of connections whose transactions write."""
 BUSY_TIMEOUT = 30.0
-"""Seconds to wait for another process that writes to the file."""
+"""Seconds to wait for another process that writes to the file; the URL may say another ``timeout``."""
 
-_CONNECTIONS = 8
+_CONNECTIONS = 4
 """Reads run under the interpreter's lock: more connections only contend for it. Other threads stand in line for these."""
 _POOL_TIMEOUT = 60.0
 """Seconds that a thread stands in line. A read takes less than a millisecond: hundreds can."""
@@ -40,7 +40,7 @@ def sqlite_engine(url: URL) -> Engine:
         pool_timeout=_POOL_TIMEOUT,
         pool_use_lifo=True,
         hide_parameters=True,
-        connect_args={"timeout": BUSY_TIMEOUT, "check_same_thread": False},
+        connect_args={"timeout": _busy_timeout(url), "check_same_thread": False},
     )
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
@@ -61,7 +61,7 @@ def _begin(connection: Connection) -> None:
 
 def use_write_ahead_log(engine: Engine) -> None:
     """Let readers go on while one writes. The file remembers it; what cannot have it works without."""
-    deadline = time.monotonic() + BUSY_TIMEOUT
+    deadline = time.monotonic() + _busy_timeout(engine.url)
     while True:
         try:
             with engine.connect() as connection:
@@ -82,7 +82,13 @@ def sqlite_reason(error: BaseException | None, url: URL) -> str | None:
         directory = Path(url.database or "").parent
         if not directory.is_dir() and not url.query.get("uri"):
             return f"the directory {directory} does not exist: create it, or change [database] connection"
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return f"another process kept it locked for {_busy_timeout(url):g} seconds: find it (fuser names it) and end it"
     return _REASONS.get(code)
+
+
+def _busy_timeout(url: URL) -> float:
+    return float(str(url.query.get("timeout", BUSY_TIMEOUT)))
 
 
 def _code(error: Any) -> int:
@@ -92,8 +98,6 @@ def _code(error: Any) -> int:
 
 _REASONS: dict[int, str] = {
     sqlite3.SQLITE_FULL: "there is no room left for it: make room on its file system",
-    sqlite3.SQLITE_BUSY: f"another process kept it locked for {BUSY_TIMEOUT:.0f} seconds: find it (fuser names it) and end it",
-    sqlite3.SQLITE_LOCKED: f"another process kept it locked for {BUSY_TIMEOUT:.0f} seconds: find it (fuser names it) and end it",
     sqlite3.SQLITE_READONLY: "it is read-only: let the service's user write to the file and to its directory",
     sqlite3.SQLITE_CANTOPEN: "the file cannot be opened: let the service's user read and write it and its directory",
     sqlite3.SQLITE_PERM: "the file cannot be opened: let the service's user read and write it and its directory",

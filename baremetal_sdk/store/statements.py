@@ -130,7 +130,8 @@ class Statements:
 
     def _update_port(self, names: tuple[str, ...]) -> Update:
         table = self._ports
-        return update(table).where(table.c.uuid == bindparam("ident")).values(_changes(table, names))
+        statement = update(table).where(table.c.uuid == bindparam("ident")).values(_changes(table, names))
+        return self._returning(statement, self._port_columns)
 
     # Conductors
 

@@ -1,0 +1,218 @@
+"""How any store keeps nodes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from types import MappingProxyType
+from typing import Any
+
+from baremetal_interfaces import InvalidInput
+from baremetal_sdk.errors import DuplicateName, InstanceAssociated, NodeNotFound, RevisionConflict
+from baremetal_sdk.store import NodeQuery, NodeRecord, Scope
+from tests.store.fixture import HOLDER, StoreBehaviour, new_uuid
+
+
+class NodeBehaviour(StoreBehaviour):
+    """Nodes are created, read, changed and deleted."""
+
+    def test_created_node_is_read_back_as_it_was_returned(self: Any) -> None:
+        """What create gives back is what a read gives."""
+        properties = {"cpus": 8, "nested": {"list": [1, None, "x"]}}
+        node = self.node(name="rack1-7", driver="redfish", properties=properties, traits=("A", "B"))
+        self.assertEqual(node, self.store.node(node.uuid))
+        self.assertEqual(("A", "B"), node.traits)
+        self.assertEqual(properties, node.properties)
+
+    def test_every_field_survives(self: Any) -> None:
+        """Each kind of value comes back as it was, times with their microseconds and in UTC."""
+        moment = datetime(2030, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+        node = self.node()
+        values = {
+            "instance_uuid": new_uuid(),
+            "automated_clean": False,
+            "secure_boot": True,
+            "maintenance": True,
+            "description": "café \N{SNOWMAN}" * 1000,
+            "provision_updated_at": moment.astimezone(timezone(timedelta(hours=5))),
+            "sealed_secrets": b"\x00\xff sealed",
+            "run_steps": ({"step": "erase", "args": {"a": [1]}}, {"step": "b"}),
+            "run_index": 0,
+            "run_attempt": 3,
+            "driver_state": {"power": {"version": 1, "fields": {}}},
+            "network_data": {"\N{SNOWMAN}": "\x00"},
+        }
+        written = self.store.update_node(node.uuid, values, fence=None)
+        read = self.store.node(node.uuid)
+        self.assertEqual(written, read)
+        self.assertEqual({**values, "provision_updated_at": moment}, {name: getattr(read, name) for name in values})
+        self.assertEqual(timedelta(0), read.provision_updated_at.utcoffset())
+
+    def test_new_node_begins_at_the_beginning(self: Any) -> None:
+        """Times, lease, epoch and revision of a new node are the store's, whatever the record says."""
+        forged = NodeRecord(uuid=new_uuid(), epoch=7, revision=9, lease_holder="x/1", updated_at=self.clock.now())
+        node = self.store.create_node(forged, fence=None)
+        self.assertEqual((self.clock.now(), None, None), (node.created_at, node.updated_at, node.lease_holder))
+        self.assertEqual((0, 0), (node.epoch, node.revision))
+
+    def test_node_is_found_by_name_and_by_uuid_in_either_case(self: Any) -> None:
+        """A UUID is one in any case; a name is not."""
+        node = self.node(name="Rack")
+        self.assertEqual(node, self.store.node("Rack"))
+        self.assertEqual(node, self.store.node(node.uuid.upper()))
+        self.assertRaises(NodeNotFound, self.store.node, "rack")
+
+    def test_missing_node_is_named(self: Any) -> None:
+        """The error of a node that is not there says which."""
+        self.assertIn("rack9", str(self.assertRaises(NodeNotFound, self.store.node, "rack9")))
+        missing = new_uuid()
+        self.assertRaises(NodeNotFound, self.store.node, missing)
+        self.assertRaises(NodeNotFound, self.store.update_node, missing, {}, fence=None)
+        self.assertRaises(NodeNotFound, self.store.delete_node, missing, fence=None)
+
+    def test_what_is_read_belongs_to_the_reader(self: Any) -> None:
+        """Changing a value that was given or read changes nothing that is stored."""
+        given: dict[str, Any] = {"list": [1]}
+        node = self.node(extra=given)
+        given["list"].append(2)
+        node.extra["list"].append(3)
+        self.store.node(node.uuid).extra["list"].append(4)
+        self.store.nodes(NodeQuery())[0].extra["list"].append(5)
+        self.assertEqual({"list": [1]}, self.store.node(node.uuid).extra)
+
+    def test_mappings_of_any_type_are_stored(self: Any) -> None:
+        """A read-only mapping is as good as a dictionary."""
+        node = self.node(extra=MappingProxyType({"a": MappingProxyType({"b": (1, 2)})}))
+        self.assertEqual({"a": {"b": [1, 2]}}, node.extra)
+
+    def test_update_changes_only_what_it_names(self: Any) -> None:
+        """An update counts the revision, sets the time and leaves the rest."""
+        node = self.node(name="a", extra={"k": 1})
+        self.clock.advance(5)
+        changed = self.store.update_node(node.uuid, {"name": "b"}, fence=None)
+        self.assertEqual(replace(node, name="b", updated_at=self.clock.now(), revision=1), changed)
+        self.assertEqual(2, self.store.update_node(node.uuid, {}, fence=None).revision)
+
+    def test_value_is_set_back_to_nothing(self: Any) -> None:
+        """None clears a field."""
+        node = self.node(name="a", instance_uuid=new_uuid())
+        changed = self.store.update_node(node.uuid, {"name": None, "instance_uuid": None}, fence=None)
+        self.assertEqual((None, None), (changed.name, changed.instance_uuid))
+        self.node(name="a", instance_uuid=node.instance_uuid)
+
+    def test_revision_keeps_an_update_from_overwriting_another(self: Any) -> None:
+        """An update of a node that was changed since it was read is refused and changes nothing."""
+        node = self.node()
+        self.store.update_node(node.uuid, {"owner": "first"}, fence=None, revision=node.revision)
+        error = self.assertRaises(
+            RevisionConflict, self.store.update_node, node.uuid, {"owner": "second"}, fence=None, revision=node.revision
+        )
+        self.assertIn("revision 1, not 0", str(error))
+        self.assertEqual("first", self.store.node(node.uuid).owner)
+
+    def test_unknown_field_is_refused_by_name(self: Any) -> None:
+        """Every field that a node has not is named; nothing is written."""
+        node = self.node()
+        changes = {"nmae": 1, "owner": "x", "drver": 2}
+        error = self.assertRaises(InvalidInput, self.store.update_node, node.uuid, changes, fence=None)
+        self.assertEqual({"nmae", "drver"}, {problem.field for problem in error.problems})
+        self.assertIsNone(self.store.node(node.uuid).owner)
+
+    def test_fields_of_the_store_cannot_be_written(self: Any) -> None:
+        """What the store counts and sets is refused in an update."""
+        node = self.node()
+        fields = ("uuid", "epoch", "revision", "created_at", "updated_at")
+        for field in (*fields, "lease_holder", "lease_purpose", "lease_since", "lease_expires_at"):
+            error = self.assertRaises(InvalidInput, self.store.update_node, node.uuid, {field: None}, fence=None)
+            self.assertEqual(field, error.problems[0].field)
+        self.assertEqual(node, self.store.node(node.uuid))
+
+    def test_values_of_the_wrong_kind_are_refused_by_name(self: Any) -> None:
+        """The error names the field, what it got and what is allowed."""
+        node = self.node()
+        wrong = {
+            "name": 5,
+            "driver": None,
+            "extra": [1],
+            "traits": "A",
+            "maintenance": "yes",
+            "run_index": True,
+            "run_attempt": 2**40,
+            "provision_updated_at": datetime(2030, 1, 1),
+            "resource_class": "x" * 81,
+            "description": "half \ud800",
+            "owner": "nul \0",
+            "properties": {"a": object()},
+            "instance_info": {"a": float("nan")},
+            "sealed_secrets": "text",
+        }
+        for field, value in wrong.items():
+            error = self.assertRaises(InvalidInput, self.store.update_node, node.uuid, {field: value}, fence=None)
+            self.assertTrue(str(error).startswith(f"{field}: "), str(error))
+        self.assertEqual(node, self.store.node(node.uuid))
+
+    def test_refused_value_is_not_repeated(self: Any) -> None:
+        """What is refused may be a secret: the error has its type, not its text."""
+        node = self.node()
+        error = self.assertRaises(InvalidInput, self.store.update_node, node.uuid, {"driver_info": {"p": b"hunter2"}}, fence=None)
+        self.assertNotIn("hunter2", str(error))
+
+    def test_uuid_has_to_be_one(self: Any) -> None:
+        """A node whose UUID could be taken for a name is refused."""
+        for wrong in ("node-1", new_uuid().upper(), new_uuid().replace("-", "")):
+            error = self.assertRaises(InvalidInput, self.store.create_node, NodeRecord(uuid=wrong), fence=None)
+            self.assertEqual("uuid", error.problems[0].field)
+
+    def test_new_node_has_no_fence(self: Any) -> None:
+        """A fence for a node that is not there yet is a mistake."""
+        node = self.node()
+        self.assertRaises(InvalidInput, self.store.create_node, NodeRecord(uuid=new_uuid()), fence=self.lease(node, HOLDER).fence)
+
+    def test_taken_name_is_told_from_taken_instance(self: Any) -> None:
+        """The error of a value that is taken names the field and the value, in create and in update."""
+        instance = new_uuid()
+        first, second = self.node(name="a", instance_uuid=instance), self.node(name="nodes_instance_uuid_key")
+        attempts = {
+            "name": (DuplicateName, "a"),
+            "instance_uuid": (InstanceAssociated, instance),
+        }
+        for field, (expected, value) in attempts.items():
+            for attempt in (
+                lambda field=field, value=value: self.node(**{field: value}),
+                lambda field=field, value=value: self.store.update_node(second.uuid, {field: value, "owner": "x"}, fence=None),
+            ):
+                error = self.assertRaises(expected, attempt)
+                self.assertEqual((field, value), (error.details["field"], error.details["value"]))
+                self.assertIn(f"{field}: another node has '{value}' already", str(error))
+        duplicate = self.assertRaises(DuplicateName, self.node, name="nodes_instance_uuid_key")
+        self.assertEqual("name", duplicate.details["field"])
+        again = self.assertRaises(DuplicateName, self.store.create_node, NodeRecord(uuid=first.uuid), fence=None)
+        self.assertEqual("uuid", again.details["field"])
+        self.assertEqual([first, second], [self.store.node(node.uuid) for node in (first, second)])
+
+    def test_own_name_can_be_written_again(self: Any) -> None:
+        """A node does not stand in its own way."""
+        node = self.node(name="a", instance_uuid=new_uuid())
+        self.store.update_node(node.uuid, {"name": "a", "instance_uuid": node.instance_uuid}, fence=None)
+
+    def test_names_differ_by_case(self: Any) -> None:
+        """A name in other letters is another name."""
+        self.node(name="a")
+        self.node(name="A")
+
+    def test_deleted_node_is_gone_and_leaves_its_name(self: Any) -> None:
+        """What a deleted node had is free again."""
+        node = self.node(name="a")
+        self.store.delete_node(node.uuid, fence=None)
+        self.assertRaises(NodeNotFound, self.store.node, "a")
+        self.assertNotEqual(node.uuid, self.node(name="a").uuid)
+
+    def test_scope_hides_nodes_of_others(self: Any) -> None:
+        """A project sees what it owns or leases, and all else is not there."""
+        owned, leased, other = self.node(owner="p"), self.node(owner="q", lessee="p"), self.node(name="n", owner="q")
+        scope = Scope("p")
+        self.assertEqual(owned, self.store.node(owned.uuid, scope=scope))
+        self.assertEqual({owned.uuid, leased.uuid}, {row.uuid for row in self.store.nodes(NodeQuery(), scope=scope)})
+        self.assertRaises(NodeNotFound, self.store.node, other.uuid, scope=scope)
+        self.assertRaises(NodeNotFound, self.store.node, "n", scope=scope)
+        self.assertRaises(InvalidInput, self.store.nodes, NodeQuery(marker=other.uuid), scope=scope)

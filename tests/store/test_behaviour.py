@@ -1,0 +1,58 @@
+"""One suite for every store: what a caller sees does not depend on where nodes are kept."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import unittest
+import uuid
+from pathlib import Path
+
+from testtools import TestCase
+
+from baremetal_sdk.store import MemoryStore
+from baremetal_sdk.store.sql import SQLStore
+from tests.store.fixture import TurnedClock
+from tests.store.leases import LeaseBehaviour
+from tests.store.listings import ListingBehaviour
+from tests.store.nodes import NodeBehaviour
+from tests.store.ports import ConductorBehaviour, PortBehaviour
+
+SERVER_URL = os.environ.get("BAREMETAL_TEST_DATABASE")
+"""The URL of an empty database on a PostgreSQL or MariaDB server, to run the suite there as well."""
+
+
+class MemoryStoreTest(NodeBehaviour, LeaseBehaviour, PortBehaviour, ConductorBehaviour, ListingBehaviour, TestCase):
+    """In memory."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.clock = TurnedClock()
+        self.store = MemoryStore(self.clock)
+        self.store.open()
+        self.addCleanup(self.store.close)
+
+
+class SQLiteStoreTest(NodeBehaviour, LeaseBehaviour, PortBehaviour, ConductorBehaviour, ListingBehaviour, TestCase):
+    """In a file."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.clock = TurnedClock()
+        self.store = SQLStore(f"sqlite:///{Path(directory.name) / 'nodes.db'}", clock=self.clock)
+        self.store.open()
+        self.addCleanup(self.store.close)
+
+
+@unittest.skipUnless(SERVER_URL, "BAREMETAL_TEST_DATABASE names no database")
+class ServerStoreTest(NodeBehaviour, LeaseBehaviour, PortBehaviour, ConductorBehaviour, ListingBehaviour, TestCase):
+    """On a database server."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.clock = TurnedClock()
+        self.store = SQLStore(SERVER_URL or "", clock=self.clock, table_prefix=f"t{uuid.uuid4().hex[:8]}_")
+        self.store.open()
+        self.addCleanup(self.store.close)

@@ -1,0 +1,117 @@
+"""What the operations of the SQL store cost, in statements and in work of the database."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, event
+from sqlalchemy.pool import Pool
+from testtools import TestCase
+
+from baremetal_sdk.store import ConductorRecord, NodeQuery, NodeRecord, PortRecord, Query
+from baremetal_sdk.store.sql import SQLStore
+from tests.store.fixture import StoreBehaviour, TurnedClock, new_mac, new_uuid
+
+
+class CostTest(StoreBehaviour, TestCase):
+    """Counted, not timed."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.clock = TurnedClock()
+        self.store = SQLStore(f"sqlite:///{Path(directory.name) / 'nodes.db'}", clock=self.clock)
+        self.store.open()
+        self.addCleanup(self.store.close)
+
+    def listen(self, target: Any, name: str, listener: Callable[..., None]) -> None:
+        event.listen(target, name, listener)
+        self.addCleanup(event.remove, target, name, listener)
+
+    def test_statements_of_each_operation(self) -> None:
+        """A read is one statement, a write of a node is one; a write of a port also looks at the lease of its node."""
+        statements: list[str] = []
+        self.listen(Engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
+        node, kept = self.node(name="a"), self.node()
+        port = self.port(node)
+        fence = self.lease(node).fence
+        self.store.register_conductor(ConductorRecord("c", "1"))
+        new_port = PortRecord(new_uuid(), node.uuid, new_mac())
+        operations: list[tuple[int, Callable[[], Any]]] = [
+            (1, lambda: self.store.create_node(NodeRecord(uuid=new_uuid()), fence=None)),
+            (1, lambda: self.store.node(node.uuid)),
+            (1, lambda: self.store.node("a")),
+            (1, lambda: self.store.nodes(NodeQuery(limit=1))),
+            (1, lambda: self.store.nodes(NodeQuery(limit=1, sort_key="owner"))),
+            (2, lambda: self.store.nodes(NodeQuery(limit=1, marker=node.uuid))),
+            (1, lambda: self.store.update_node(node.uuid, {"owner": "x"}, fence=fence, revision=0)),
+            (1, lambda: self.store.renew_lease(fence, duration=60)),
+            (1, lambda: self.store.port(port.address)),
+            (1, lambda: self.store.ports(Query(where={"node_uuid": node.uuid}))),
+            (2, lambda: self.store.create_port(new_port, fence=fence)),
+            (2, lambda: self.store.update_port(port.uuid, {"extra": {"a": 1}}, fence=fence)),
+            (2, lambda: self.store.delete_port(port.uuid, fence=fence)),
+            (1, lambda: self.store.release_lease(fence)),
+            (1, lambda: self.store.take_lease(node.uuid, holder="c/1", purpose="x", duration=60)),
+            (1, lambda: self.store.delete_node(kept.uuid, fence=None)),
+            (1, lambda: self.store.heartbeat("c", "1")),
+            (1, lambda: self.store.conductors()),
+        ]
+        for number, (expected, operation) in enumerate(operations):
+            statements.clear()
+            operation()
+            counted = [statement for statement in statements if not statement.startswith("BEGIN")]
+            self.assertEqual(expected, len(counted), (number, counted))
+
+    def test_page_costs_by_its_size(self) -> None:
+        """The last page of a large fleet is as cheap as that of a small one: by order of creation, key or filter."""
+        queries: list[dict[str, Any]] = [
+            {},
+            {"sort_key": "name"},
+            {"sort_key": "owner"},
+            {"sort_key": "provision_state"},
+            {"where": {"provision_state": "active"}},
+        ]
+        self.grow(60)
+        small = [self.work_of_last_page(query) for query in queries]
+        self.grow(1500)
+        large = [self.work_of_last_page(query) for query in queries]
+        for query, few, many in zip(queries, small, large, strict=True):
+            self.assertLess(many, 2 * few + 500, query)
+
+    def grow(self, count: int) -> None:
+        for number in range(count):
+            state = "active" if number % 3 else "error"
+            self.node(name=new_uuid(), owner=None if number % 2 else "p", provision_state=state)
+
+    def work_of_last_page(self, query: dict[str, Any]) -> int:
+        """Instructions of SQLite's virtual machine for the page before the last record, in both directions."""
+        steps = 0
+
+        def count() -> int:
+            nonlocal steps
+            steps += 1
+            return 0
+
+        whole = self.store.nodes(NodeQuery(fields=("uuid",), **query))
+        for direction, marker in (("asc", whole[-6].uuid), ("desc", whole[5].uuid)):
+            page = NodeQuery(fields=("uuid",), limit=5, marker=marker, sort_dir=direction, **query)  # type: ignore[arg-type]
+
+            def watch(connection: Any, *_: Any) -> None:
+                connection.set_progress_handler(count, 1)
+
+            def leave(connection: Any, *_: Any) -> None:
+                connection.set_progress_handler(None, 1)
+
+            event.listen(Pool, "checkout", watch)
+            event.listen(Pool, "checkin", leave)
+            try:
+                self.assertEqual(5, len(self.store.nodes(page)))
+            finally:
+                event.remove(Pool, "checkout", watch)
+                event.remove(Pool, "checkin", leave)
+        return steps
