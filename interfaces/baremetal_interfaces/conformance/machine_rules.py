@@ -37,18 +37,19 @@ def power_commands_may_be_repeated(subject: Subject) -> None:
 
 
 def boot_devices_are_set_and_read_back(subject: Subject) -> None:
-    """Every supported boot device can be set, once and persistently, and is read back as it was set."""
+    """Every supported boot device can be set, once and persistently; where the BMC tells, it is read back as set."""
     _ = subject.management
     devices = subject.task().call(Kind.MANAGEMENT, "get_supported_boot_devices")
     if not devices:
         raise NotOffered("the management interface sets no boot devices")
     with subject.boot_device_left_as_found():
-        for device in sorted(devices):
-            for persistent in (True, False):
-                _set_and_read_back(subject, device, persistent)
+        told = [_set_and_read_back(subject, device, always) for device in sorted(devices) for always in (True, False)]
+    if not any(told):
+        raise NotOffered("all boot devices can be set, and this BMC does not tell what is set")
 
 
-def _set_and_read_back(subject: Subject, device: BootDevice, persistent: bool) -> None:
+def _set_and_read_back(subject: Subject, device: BootDevice, persistent: bool) -> bool:
+    """Whether the BMC tells what is set."""
     wanted = f"{device}, {'every time' if persistent else 'once'}"
     try:
         subject.task().call(Kind.MANAGEMENT, "set_boot_device", device, persistent=persistent)
@@ -56,9 +57,12 @@ def _set_and_read_back(subject: Subject, device: BootDevice, persistent: bool) -
     except BareMetalError as exc:
         raise Violation(f"{device} is a supported boot device, and setting it ({wanted}) fails: {exc}") from None
     demand(isinstance(found, BootDeviceSetting), f"get_boot_device gives {found!r}, not a BootDeviceSetting")
+    if found.device is None:
+        return False
     demand(found.device == device, f"the boot device was set to {wanted}, and {found.device} is read back")
-    told = found.persistent is None or found.persistent == persistent
-    demand(told, f"the boot device was set to {wanted}, and persistent={found.persistent} is read back")
+    same = found.persistent is None or found.persistent == persistent
+    demand(same, f"the boot device was set to {wanted}, and persistent={found.persistent} is read back")
+    return True
 
 
 def _bring(subject: Subject, state: PowerState) -> None:

@@ -1,0 +1,9 @@
+"""IPMI machines for the bare-metal contract."""
+
+from baremetal_ipmi.connector import IPMIConnector
+from baremetal_ipmi.hardware_type import IPMIHardware
+from baremetal_ipmi.info import IPMIInfo
+from baremetal_ipmi.management import IPMIManagement
+from baremetal_ipmi.power import IPMIPower
+
+__all__ = ["IPMIConnector", "IPMIHardware", "IPMIInfo", "IPMIManagement", "IPMIPower"]

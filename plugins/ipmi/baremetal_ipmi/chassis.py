@@ -1,0 +1,74 @@
+"""The chassis commands: power and boot device (IPMI 2.0, chapter 28)."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from baremetal_interfaces import BootDevice, BootDeviceSetting, Deadline, PowerState
+from baremetal_ipmi.errors import IPMIError
+from baremetal_ipmi.session import IPMISession
+
+_CHASSIS = 0x00
+_GET_STATUS, _CONTROL, _SET_BOOT_OPTIONS, _GET_BOOT_OPTIONS = 0x01, 0x02, 0x08, 0x09
+_VALID_BIT_CLEARING, _BOOT_FLAGS = 3, 5
+_KEEP_WITHOUT_POWER_COMMAND = 0x08
+_VALID, _PERSISTENT, _UEFI = 0x80, 0x40, 0x20
+_LOCKED = 0x80
+_DEVICE_MASK = 0x3C
+
+_SELECTORS = {
+    BootDevice.PXE: 0x04,
+    BootDevice.DISK: 0x08,
+    BootDevice.SAFE: 0x0C,
+    BootDevice.CDROM: 0x14,
+    BootDevice.BIOS: 0x18,
+}
+_DEVICES = {selector: device for device, selector in _SELECTORS.items()}
+
+BOOT_DEVICES = frozenset(_SELECTORS)
+"""What the boot flags can name. A BMC may refuse some of them, and cannot be asked which."""
+
+
+class Control(IntEnum):
+    """What the chassis can be told to do."""
+
+    POWER_DOWN = 0
+    POWER_UP = 1
+    HARD_RESET = 3
+    DIAGNOSTIC_INTERRUPT = 4
+    SOFT_SHUTDOWN = 5
+
+
+def power_state(session: IPMISession, deadline: Deadline) -> PowerState:
+    """Ask whether the power is on."""
+    answer = session.request(_CHASSIS, _GET_STATUS, deadline=deadline)
+    if not answer:
+        raise IPMIError("the chassis status is empty")
+    return PowerState.ON if answer[0] & 1 else PowerState.OFF
+
+
+def control(session: IPMISession, action: Control, deadline: Deadline) -> None:
+    """Do something to the power."""
+    session.request(_CHASSIS, _CONTROL, [action], deadline=deadline)
+
+
+def set_boot_device(session: IPMISession, device: BootDevice, *, persistent: bool, uefi: bool, deadline: Deadline) -> None:
+    """Boot from *device* the next time or every time, in UEFI mode where *uefi* is set."""
+    flags = _VALID | (_PERSISTENT if persistent else 0) | (_UEFI if uefi else 0)
+    session.request(_CHASSIS, _SET_BOOT_OPTIONS, [_BOOT_FLAGS, flags, _SELECTORS[device], 0, 0, 0], deadline=deadline)
+
+
+def keep_boot_device(session: IPMISession, deadline: Deadline) -> None:
+    """Let boot flags live on when no power command follows them within 60 seconds."""
+    session.request(_CHASSIS, _SET_BOOT_OPTIONS, [_VALID_BIT_CLEARING, _KEEP_WITHOUT_POWER_COMMAND], deadline=deadline)
+
+
+def boot_device(session: IPMISession, deadline: Deadline) -> BootDeviceSetting:
+    """Ask what the boot flags name; nothing where they are not valid or name what has no word here."""
+    answer = session.request(_CHASSIS, _GET_BOOT_OPTIONS, [_BOOT_FLAGS, 0, 0], deadline=deadline)
+    if len(answer) < 4:
+        raise IPMIError(f"the boot flags are {len(answer)} bytes long, and have to be 4 or more")
+    parameter, flags, selector = answer[1:4]
+    if parameter & _LOCKED or not flags & _VALID:
+        return BootDeviceSetting(device=None, persistent=None)
+    return BootDeviceSetting(device=_DEVICES.get(selector & _DEVICE_MASK), persistent=bool(flags & _PERSISTENT))

@@ -1,0 +1,52 @@
+"""How a session at a BMC is opened."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING
+
+from baremetal_interfaces import Connector, Deadline, Fault
+from baremetal_ipmi.errors import BMCFull, LoginRefused, NoAnswer, SessionLost
+from baremetal_ipmi.info import PRIVILEGE_LEVELS, IPMIInfo
+from baremetal_ipmi.session import IPMISession
+from baremetal_ipmi.wire import Wire
+
+if TYPE_CHECKING:
+    import ssl
+
+_OUR_OWN = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EBADF})
+"""Errors of the socket that say nothing about the BMC."""
+
+
+class IPMIConnector(Connector[IPMISession]):
+    """Logs in over RMCP+. A BMC answers one command at a time and has room for few sessions."""
+
+    max_in_flight = 1
+
+    def open(self, info: IPMIInfo, tls: ssl.SSLContext | None, deadline: Deadline) -> IPMISession:
+        """Log in once."""
+        wire = Wire(
+            info.ipmi_address,
+            info.ipmi_port,
+            username=info.ipmi_username,
+            password=info.ipmi_password,
+            key=bytes.fromhex(info.ipmi_hex_kg_key) if info.ipmi_hex_kg_key else None,
+            privilege=PRIVILEGE_LEVELS[info.ipmi_priv_level],
+            suite=info.ipmi_cipher_suite,
+            deadline=deadline,
+        )
+        return IPMISession(wire)
+
+    def close(self, session: IPMISession, deadline: Deadline) -> None:
+        """Log out; nothing is waited for."""
+        session.close(deadline)
+
+    def classify(self, exc: Exception) -> Fault:
+        """What an error of a session or of its socket means."""
+        meanings = {LoginRefused: Fault.AUTH, SessionLost: Fault.EXPIRED, NoAnswer: Fault.UNREACHABLE, BMCFull: Fault.BUSY}
+        for error, fault in meanings.items():
+            if isinstance(exc, error):
+                return fault
+        if isinstance(exc, OSError) and exc.errno not in _OUR_OWN:
+            return Fault.UNREACHABLE
+        return Fault.OTHER

@@ -1,0 +1,71 @@
+"""Boot device and interrupt of IPMI machines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from baremetal_interfaces import BootDevice, BootDeviceSetting, ManagementInterface, NMIControl, Node, NotSupported, Task
+from baremetal_ipmi import chassis
+from baremetal_ipmi.chassis import Control
+from baremetal_ipmi.connector import IPMIConnector
+from baremetal_ipmi.errors import CommandRefused
+from baremetal_ipmi.info import IPMIInfo
+from baremetal_ipmi.session import IPMISession
+
+
+class IPMIManagement(ManagementInterface, NMIControl):
+    """Boot device by boot flags. ``ipmitool`` is another name of it, for nodes and clients that ask for that one.
+
+    The flags say UEFI unless the node has the capability ``boot_mode:bios``.
+    """
+
+    info_type = IPMIInfo
+    connector = IPMIConnector
+    supported_boot_devices = chassis.BOOT_DEVICES
+
+    def get_boot_device(self, task: Task) -> BootDeviceSetting:
+        """Ask for the boot flags; the BMC does not say what a machine boots from without them."""
+        with task.session(IPMIConnector) as session:
+            return chassis.boot_device(session, task.deadline)
+
+    def set_boot_device(self, task: Task, device: BootDevice, persistent: bool = False) -> None:
+        """Set the boot flags."""
+        info: IPMIInfo = task.info(self.kind)
+        uefi = boots_by_uefi(task.node)
+        with task.session(IPMIConnector) as session:
+            if info.ipmi_disable_boot_timeout:
+                self._keep(task, session)
+            try:
+                chassis.set_boot_device(session, device, persistent=persistent, uefi=uefi, deadline=task.deadline)
+            except CommandRefused as exc:
+                raise NotSupported(f"the BMC of node {task.node.label} refuses {device} as its boot device: {exc}") from None
+
+    def inject_nmi(self, task: Task) -> None:
+        """Send the diagnostic interrupt."""
+        with task.session(IPMIConnector) as session:
+            chassis.control(session, Control.DIAGNOSTIC_INTERRUPT, task.deadline)
+
+    def _keep(self, task: Task, session: IPMISession) -> None:
+        try:
+            chassis.keep_boot_device(session, task.deadline)
+        except CommandRefused as exc:
+            task.log.warning("the boot device may be forgotten after 60 seconds: the BMC does not let that be changed: %s", exc)
+
+
+def boots_by_uefi(node: Node) -> bool:
+    """Whether the node starts by UEFI: what its instance asks for, else what it is capable of, else it does."""
+    for source in (node.instance_info, node.properties):
+        mode = _capabilities(source).get("boot_mode")
+        if mode is not None:
+            return str(mode) != "bios"
+    return True
+
+
+def _capabilities(source: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The capabilities, which clients send as an object or as ``name:value,name:value``."""
+    given = source.get("capabilities")
+    if isinstance(given, Mapping):
+        return given
+    pairs = (pair.partition(":") for pair in str(given or "").split(","))
+    return {name.strip(): value.strip() for name, _, value in pairs}

@@ -1,0 +1,78 @@
+"""A session at a BMC: one command after the other, each with a deadline."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from baremetal_interfaces import Deadline
+from baremetal_ipmi.errors import BMCFull, CommandRefused, NoAnswer, SessionLost
+from baremetal_ipmi.wire import Wire
+
+IDLE_SECONDS = 50.0
+"""A BMC ends a session that was idle for 60 seconds, give or take three (IPMI 2.0, 6.12.15), and says nothing about it."""
+
+_BUSY_CODES = frozenset({0xC0})
+_TIMEOUT = 0xFFFF
+
+
+class IPMISession:
+    """What a connector opens. Threads may share it; their commands wait for each other."""
+
+    def __init__(self, wire: Wire, clock: Callable[[], float] = time.monotonic) -> None:
+        self._wire = wire
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._answered_at = clock()
+        self._lost: str | None = None
+
+    def request(self, netfn: int, command: int, data: Sequence[int] = (), *, deadline: Deadline) -> bytes:
+        """Send one command and give back what follows the completion code.
+
+        Raises :class:`~baremetal_ipmi.errors.IPMIError`: a subclass that says what went wrong.
+        """
+        if not self._lock.acquire(timeout=deadline.remaining()):
+            raise NoAnswer("another command is still waiting for its answer")
+        try:
+            return self._request(netfn, command, data, deadline)
+        finally:
+            self._lock.release()
+
+    def close(self, deadline: Deadline) -> None:
+        """Tell the BMC that the session is over, without waiting for what it says, and give back the socket."""
+        mine = self._lock.acquire(timeout=deadline.remaining())
+        try:
+            if mine and self._lost is None:
+                self._wire.deadline = deadline
+                self._wire.logout()
+        finally:
+            self._lost = "the session was closed"
+            self._wire.free()
+            if mine:
+                self._lock.release()
+
+    def _request(self, netfn: int, command: int, data: Sequence[int], deadline: Deadline) -> bytes:
+        if self._lost is None and self._clock() - self._answered_at > IDLE_SECONDS:
+            self._lost = f"the session was idle for more than {IDLE_SECONDS:g} s"
+        if self._lost is not None:
+            raise SessionLost(self._lost)
+        self._wire.deadline = deadline
+        # Until it is answered, an answer may still be on its way and would be taken for that to the next command.
+        self._lost = "an earlier command was not answered"
+        response = self._wire.raw_command(netfn=netfn, command=command, data=tuple(data))
+        if response["code"] == _TIMEOUT:
+            raise NoAnswer(f"no answer to command {command:#04x} of {netfn:#04x}")
+        self._lost = None
+        self._answered_at = self._clock()
+        return _content(response)
+
+
+def _content(response: dict[str, Any]) -> bytes:
+    code = response["code"]
+    if code in _BUSY_CODES:
+        raise BMCFull(response["error"])
+    if code:
+        raise CommandRefused(code, f"{response['error']} (completion code {code:#04x})")
+    return bytes(response["data"])

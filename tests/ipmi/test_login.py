@@ -1,0 +1,276 @@
+"""Logging in, keeping a session, and BMCs that do not answer."""
+
+from __future__ import annotations
+
+import resource
+import socket
+import time
+
+from pyghmi.ipmi.private.simplesession import Session
+from testtools import TestCase
+
+from baremetal_interfaces import (
+    AuthenticationFailed,
+    BMCUnreachable,
+    Deadline,
+    Fault,
+    LocalTask,
+    PowerState,
+    UnexpectedAnswer,
+)
+from baremetal_ipmi import IPMIConnector, IPMIInfo, IPMIPower
+from baremetal_ipmi.errors import BMCFull, CommandRefused, IPMIError, LoginRefused, NoAnswer, SessionLost
+from baremetal_ipmi.session import IDLE_SECONDS, IPMISession
+from baremetal_ipmi.wire import Wire
+from tests.ipmi.base import SimulatorTestCase
+from tests.ipmi.relay import RAKP1, Relay, payload_type
+from tests.services.ipmi_sim import PASSWORD, USERNAME
+
+READ = ("power", "get_power_state")
+
+
+class TestCredentials(SimulatorTestCase):
+    """Who is let in."""
+
+    def test_wrong_password_is_refused_at_once_after_one_attempt(self) -> None:
+        """A second attempt might lock the account."""
+        with Relay(self.sim.port) as relay:
+            start = time.monotonic()
+            error = self.assertRaises(AuthenticationFailed, self.task(ipmi_port=relay.port, ipmi_password="wr0ng").call, *READ)
+            self.assertLess(time.monotonic() - start, 2.0)
+            self.assertEqual(1, relay.seen[RAKP1])
+        self.assertNotIn("wr0ng", str(error))
+
+    def test_unknown_account_is_refused_after_one_attempt(self) -> None:
+        """No lower privilege level is tried behind the operator's back."""
+        with Relay(self.sim.port) as relay:
+            self.assertRaises(AuthenticationFailed, self.task(ipmi_port=relay.port, ipmi_username="nobody").call, *READ)
+            self.assertEqual(1, relay.seen[RAKP1])
+
+    def test_wrong_key_is_refused(self) -> None:
+        """Kg is a secret of the BMC, beside the account's."""
+        error = self.assertRaises(AuthenticationFailed, self.task(ipmi_hex_kg_key="ab" * 20).call, *READ)
+        self.assertNotIn("ab" * 20, str(error))
+
+    def test_cipher_suite_is_agreed_upon_unless_it_is_fixed(self) -> None:
+        """The simulator knows suite 3 alone: without a choice that one is found, and a fixed 17 is an error that says so."""
+        self.assertEqual(PowerState.OFF, self.task(ipmi_cipher_suite=None).power.get())
+        error = self.assertRaises(UnexpectedAnswer, self.task(ipmi_cipher_suite=17).call, *READ)
+        self.assertIn("ipmi_cipher_suite", str(error))
+
+    def test_lower_privilege_level_is_asked_for_when_it_is_wanted(self) -> None:
+        """An account with the right to read may read."""
+        self.assertEqual(PowerState.OFF, self.task(ipmi_priv_level="USER").power.get())
+
+
+class TestSilence(SimulatorTestCase):
+    """A BMC, or a network, that does not answer."""
+
+    def test_silent_bmc_is_unreachable_within_the_deadline(self) -> None:
+        """What is asked again before that is not a login."""
+        with Relay() as relay:
+            start = time.monotonic()
+            self.assertRaises(BMCUnreachable, self.task(ipmi_port=relay.port, timeout=2.0).call, *READ)
+            self.assertLess(time.monotonic() - start, 4.0)
+            self.assertGreater(relay.seen[-1], 1)
+            self.assertEqual(0, relay.seen[RAKP1])
+
+    def test_silent_bmc_is_given_up_before_a_long_deadline(self) -> None:
+        """A dead BMC does not hold a worker for as long as the task may take."""
+        with Relay() as relay:
+            start = time.monotonic()
+            self.assertRaises(BMCUnreachable, self.task(ipmi_port=relay.port, timeout=120.0).call, *READ)
+            self.assertLess(time.monotonic() - start, 20.0)
+
+    def test_port_that_nobody_listens_on_is_unreachable_at_once(self) -> None:
+        """The host says so, and that is heard."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        start = time.monotonic()
+        self.assertRaises(BMCUnreachable, self.task(ipmi_port=port).call, *READ)
+        self.assertLess(time.monotonic() - start, 2.0)
+
+    def test_name_without_an_address_is_unreachable(self) -> None:
+        """It is said which BMC was looked for."""
+        error = self.assertRaises(BMCUnreachable, self.task(ipmi_address="bmc.invalid").call, *READ)
+        self.assertIn("bmc.invalid", str(error))
+
+    def test_login_that_is_not_answered_is_not_begun_again(self) -> None:
+        """A lost answer costs the operation; a second login could cost the account."""
+        with Relay(self.sim.port, lose=lambda message: payload_type(message) == RAKP1) as relay:
+            self.assertRaises(BMCUnreachable, self.task(ipmi_port=relay.port, timeout=3.0).call, *READ)
+            self.assertEqual(1, relay.seen[RAKP1])
+
+    def test_lost_question_is_asked_again(self) -> None:
+        """UDP loses messages: what is no login is repeated."""
+        first: list[bytes] = []
+
+        def lose(message: bytes) -> bool:
+            first.append(message)
+            return len(first) == 1
+
+        with Relay(self.sim.port, lose) as relay:
+            self.assertEqual(PowerState.OFF, self.task(ipmi_port=relay.port).power.get())
+            self.assertEqual(2, relay.seen[-1])
+
+    def test_bmc_that_falls_silent_in_the_middle_of_a_session_is_unreachable(self) -> None:
+        """The session is not used again: a late answer would be taken for that to another command."""
+        with Relay(self.sim.port) as relay:
+            task = self.task(ipmi_port=relay.port, timeout=60.0)
+            with task.session(IPMIConnector) as session:
+                session.request(0, 1, deadline=task.deadline)
+                relay.lose = lambda message: True
+                self.assertRaises(NoAnswer, session.request, 0, 1, deadline=Deadline.after(1.5))
+                relay.lose = lambda message: False
+                self.assertRaises(SessionLost, session.request, 0, 1, deadline=task.deadline)
+
+    def test_message_that_makes_no_sense_is_dropped(self) -> None:
+        """Noise from the BMC's address neither ends the login nor confuses it."""
+        head = b"\x06\x00\xff\x07"
+        noise = (b"", b"x", head, head + b"\x06" * 12, head + b"\x00" + b"\xff" * 40, head + b"\x06\x11" + b"\xff" * 40)
+        with Relay(self.sim.port, noise=noise) as relay:
+            self.assertEqual(PowerState.OFF, self.task(ipmi_port=relay.port).power.get())
+            self.assertEqual(1, relay.seen[RAKP1])
+
+
+class TestKeptSession(SimulatorTestCase):
+    """A session that is used more than once."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.now = 0.0
+        self.deadline = Deadline.after(30.0)
+        self.session = IPMISession(self.wire(), clock=lambda: self.now)
+        self.addCleanup(self.session.close, self.deadline)
+
+    def wire(self) -> Wire:
+        account = {"username": USERNAME, "password": PASSWORD}
+        return Wire(self.sim.host, self.sim.port, **account, key=None, privilege=4, suite=3, deadline=self.deadline)
+
+    def test_session_that_was_idle_for_long_is_not_trusted(self) -> None:
+        """A BMC ends it after a minute without a word: a new login is asked for before anything is sent."""
+        self.now += IDLE_SECONDS - 1
+        self.session.request(0, 1, deadline=self.deadline)
+        self.now += IDLE_SECONDS + 1
+        self.assertRaises(SessionLost, self.session.request, 0, 1, deadline=self.deadline)
+
+    def test_refused_command_leaves_the_session_as_it_is(self) -> None:
+        """The error has the completion code, and the next command is answered."""
+        error = self.assertRaises(CommandRefused, self.session.request, 0, 0x7E, deadline=self.deadline)
+        self.assertEqual(0xC1, error.code)
+        self.session.request(0, 1, deadline=self.deadline)
+
+    def test_closed_session_is_lost(self) -> None:
+        """Closing twice is no error; using it after that is."""
+        self.session.close(self.deadline)
+        self.session.close(self.deadline)
+        self.assertRaises(SessionLost, self.session.request, 0, 1, deadline=self.deadline)
+
+    def test_two_sessions_at_one_bmc_do_not_mix(self) -> None:
+        """Each one has a socket of its own."""
+        other = IPMISession(self.wire())
+        for _ in range(3):
+            self.assertEqual(self.session.request(0, 1, deadline=self.deadline), other.request(0, 1, deadline=self.deadline))
+        other.close(self.deadline)
+
+    def test_nothing_is_kept_of_a_closed_session(self) -> None:
+        """The library's list of sessions, which holds their keys, stays empty."""
+        self.assertEqual({}, Session.keepalive_sessions)
+
+    def test_thousands_of_open_files_do_no_harm(self) -> None:
+        """Waiting works with descriptors beyond those that select() can watch."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = 2000 if hard == resource.RLIM_INFINITY else min(2000, hard)
+        if wanted < 1200:
+            self.skipTest(f"this process may open {hard} files only")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        for _ in range(1100):
+            self.addCleanup(socket.socket(socket.AF_INET, socket.SOCK_DGRAM).close)
+        late = IPMISession(self.wire())
+        self.addCleanup(late.close, self.deadline)
+        self.assertTrue(late.request(0, 1, deadline=self.deadline))
+
+
+class TestClassification(TestCase):
+    """What errors mean to the runtime."""
+
+    def test_each_error_has_its_fault(self) -> None:
+        """Errors of the socket are about the network, unless they are about this process."""
+        classify = IPMIConnector().classify
+        expected = {
+            LoginRefused("x"): Fault.AUTH,
+            SessionLost("x"): Fault.EXPIRED,
+            NoAnswer("x"): Fault.UNREACHABLE,
+            BMCFull("x"): Fault.BUSY,
+            CommandRefused(0xCC, "x"): Fault.OTHER,
+            IPMIError("x"): Fault.OTHER,
+            ConnectionRefusedError(111, "x"): Fault.UNREACHABLE,
+            socket.gaierror(-2, "x"): Fault.UNREACHABLE,
+            OSError(24, "too many open files"): Fault.OTHER,
+            KeyError("x"): Fault.OTHER,
+        }
+        self.assertEqual(expected, {exc: classify(exc) for exc in expected})
+
+
+class TestOptions(TestCase):
+    """What is refused before a BMC is asked."""
+
+    def problems(self, **given: object) -> list[str]:
+        task = LocalTask({"power": IPMIPower()}, {"ipmi_address": "h", **given})
+        try:
+            task.validate("power")
+        except Exception as exc:
+            return [problem.field.removeprefix("driver_info/") for problem in getattr(exc, "problems", ())]
+        return []
+
+    def test_only_the_address_is_required(self) -> None:
+        """Account and password are those without a name where nothing is said."""
+        self.assertEqual([], self.problems())
+        self.assertEqual(["ipmi_address"], self.problems(ipmi_address=None))
+
+    def test_what_the_protocol_has_no_room_for_is_refused(self) -> None:
+        """Names of up to 16 and passwords of up to 20 bytes, keys of exactly 20 bytes in hexadecimal digits."""
+        self.assertEqual([], self.problems(ipmi_username="u" * 16, ipmi_password="p" * 20, ipmi_hex_kg_key="aF" * 20))
+        wrong = self.problems(ipmi_username="ü" * 9, ipmi_password="p" * 21, ipmi_hex_kg_key="zz" * 20)
+        self.assertEqual(["ipmi_username", "ipmi_password", "ipmi_hex_kg_key"], wrong)
+
+    def test_values_of_clients_are_understood(self) -> None:
+        """Command lines send numbers as text; what cannot be done is refused by name."""
+        self.assertEqual([], self.problems(ipmi_port="6230", ipmi_cipher_suite="3", ipmi_priv_level="OPERATOR"))
+        fields = ["ipmi_priv_level", "ipmi_cipher_suite", "ipmi_protocol_version", "ipmi_bridging"]
+        wrong = self.problems(ipmi_priv_level="OEM", ipmi_cipher_suite=0, ipmi_protocol_version="1.5", ipmi_bridging="dual")
+        self.assertEqual(fields, wrong)
+
+    def test_endpoint_names_protocol_address_port_and_account(self) -> None:
+        """It is the key of the session that is kept."""
+        info = IPMIInfo.parse({"ipmi_address": "h", "ipmi_username": "u"})
+        self.assertEqual(("ipmi://h:623", "u"), (str(info.endpoint()), info.endpoint().account))
+
+
+class TestLibrary(TestCase):
+    """What is used of pyghmi's session, which is not a published interface."""
+
+    def test_names_that_are_overridden_or_called_exist(self) -> None:
+        """A new pyghmi that has renamed one of them is noticed here, not at a BMC."""
+        changed = {
+            "awaitresponse",
+            "login",
+            "onlogon",
+            "process_pktqueue",
+            "wait_for_rsp",
+            "_assignsocket",
+            "_get_session_challenge",
+            "_got_rakp2",
+            "_got_rakp4",
+            "_got_rmcp_response",
+            "_initsession",
+            "_mark_broken",
+            "_relog",
+            "_xmit_packet",
+        }
+        used = {"_handle_ipmi_packet", "_timedout", "keepalive_sessions", "logout", "raw_command"}
+        self.assertEqual(set(), {name for name in changed | used if not hasattr(Session, name)})
+        overridden = {name for name in vars(Wire) if not name.startswith("__") and hasattr(Session, name)}
+        self.assertEqual(changed, overridden)
