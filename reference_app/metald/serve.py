@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
@@ -27,6 +28,7 @@ MISCONFIGURED = 2
 def serve(options: ServeOptions) -> int:
     """Serve until a signal; give back the exit code."""
     _start_logging(options.debug)
+    os.umask(0o077)  # credentials, sealed or not, are for nobody else
     directory = options.state_dir or default_directory(os.environ)
     try:
         with held(directory.absolute()) as state:
@@ -35,7 +37,7 @@ def serve(options: ServeOptions) -> int:
             _say_what_has_no_meaning(options.config_files)
             run(config, _announce, sole_owner=owns_database(config, state))
     except ConfigurationError as exc:
-        return _failed(str(exc), MISCONFIGURED)
+        return _failed(str(exc), FAILED if _may_pass(exc) else MISCONFIGURED)
     except (BareMetalError, StateError, OSError) as exc:
         return _failed(str(exc), FAILED)
     return 0
@@ -45,11 +47,17 @@ def _start_logging(debug: bool) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     logging.basicConfig(level=logging.DEBUG if debug else logging.INFO, handlers=[handler])
+    logging.getLogger("alembic").setLevel(logging.DEBUG if debug else logging.WARNING)
 
 
 def _say_what_has_no_meaning(files: Sequence[Path]) -> None:
     for option in unknown_options(files):
         LOG.warning("%s has no meaning here and is ignored", option)
+
+
+def _may_pass(exc: ConfigurationError) -> bool:
+    """Whether it is a port that somebody else has now: that can be another one's mistake, and it can be worth a restart."""
+    return isinstance(exc.__cause__, OSError) and exc.__cause__.errno == errno.EADDRINUSE
 
 
 def _announce(url: str) -> None:

@@ -18,7 +18,7 @@ import atexit, sys
 from metald.cli import main
 
 def tell():
-    print("modules:", *sorted({"eventlet", "gevent", "greenlet"} & sys.modules.keys()))
+    print("modules:", *sorted({"eventlet", "gevent"} & sys.modules.keys()))
 
 atexit.register(tell)
 sys.exit(main(["serve", "--port", "0", "--state-dir", sys.argv[1]]))
