@@ -5,6 +5,7 @@ import socket
 import tempfile
 import threading
 import time
+from typing import Any
 
 from testtools import TestCase
 
@@ -31,7 +32,7 @@ class Requests(TestCase):
         self.addCleanup(server.__exit__)
         return server
 
-    def session(self, server: RawServer, **options: object) -> HTTPSession:
+    def session(self, server: RawServer, **options: Any) -> HTTPSession:
         session = HTTPSession("http", "127.0.0.1", server.port, **options)
         self.addCleanup(session.close)
         return session
@@ -118,7 +119,7 @@ class TestAnswers(Requests):
 
 class TestTime(Requests):
     def assertEndsIn(
-        self, seconds: float, error: type[Exception], session: HTTPSession, method: str = "GET", **more: object
+        self, seconds: float, error: type[Exception], session: HTTPSession, method: str = "GET", **more: Any
     ) -> str:
         begun = time.monotonic()
         failure = self.assertRaises(error, session.request, method, "/x", deadline=Deadline.after(seconds), **more)
@@ -127,7 +128,7 @@ class TestTime(Requests):
 
     def test_silent_peer(self) -> None:
         """A peer that takes the request and never answers is left at the deadline."""
-        server = self.serve(lambda client: server.released.wait(30) and None)
+        server = self.serve(lambda client: server.released.wait(30))
         message = self.assertEndsIn(0.3, TimedOut, self.session(server))
         self.assertIn(f"GET /x at http://127.0.0.1:{server.port}", message)
 
@@ -164,13 +165,13 @@ class TestTime(Requests):
 
     def test_peer_that_does_not_read(self) -> None:
         """A request that the peer does not take is bounded as a whole."""
-        server = self.serve(lambda client: server.released.wait(30) and None)
+        server = self.serve(lambda client: server.released.wait(30))
         message = self.assertEndsIn(0.5, TimedOut, self.session(server), "POST", body=b"x" * 64 * 1024 * 1024)
         self.assertIn("does not take the request", message)
 
     def test_silence_has_a_limit_of_its_own(self) -> None:
         """A peer may be silent for less than the deadline where the session says so."""
-        server = self.serve(lambda client: server.released.wait(30) and None)
+        server = self.serve(lambda client: server.released.wait(30))
         begun = time.monotonic()
         failure = self.assertRaises(
             TimedOut, self.session(server, read_timeout=0.2).request, "GET", "/", deadline=Deadline.after(20)
@@ -180,7 +181,7 @@ class TestTime(Requests):
 
     def test_handshake_that_does_not_end(self) -> None:
         """A peer that accepts and says nothing is left in the TLS handshake, after the limit for connecting."""
-        server = self.serve(lambda client: server.released.wait(30) and None)
+        server = self.serve(lambda client: server.released.wait(30))
         session = HTTPSession("https", "127.0.0.1", server.port, tls=tls_context(TLSOptions(verify=False)), connect_timeout=0.3)
         begun = time.monotonic()
         failure = self.assertRaises(ConnectFailed, session.request, "GET", "/", deadline=Deadline.after(20))
@@ -304,7 +305,7 @@ class TestKeptConnections(Requests):
 
     def test_new_connection_is_not_replaced(self) -> None:
         """What closes a fresh connection without an answer would do so again."""
-        server = self.serve(lambda client: read_request(client) and None)
+        server = self.serve(read_request)
         self.assertRaises(Broken, self.session(server).request, "GET", "/", deadline=Deadline.after(10))
         self.assertEqual(1, server.connections)
 
@@ -352,7 +353,7 @@ class TestKeptConnections(Requests):
 
 
 class TestBrokenAnswers(Requests):
-    def assertFails(self, error: type[Exception], data: bytes, **options: object) -> str:
+    def assertFails(self, error: type[Exception], data: bytes, **options: Any) -> str:
         server = self.serve(once(data))
         return str(self.assertRaises(error, self.session(server, **options).request, "GET", "/", deadline=Deadline.after(10)))
 
@@ -447,7 +448,12 @@ class TestTLS(Requests):
 
     def test_peer_without_tls(self) -> None:
         """A peer that speaks plain HTTP is told apart from one with a bad certificate."""
-        server = self.serve(lambda client: client.recv(1) and client.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"))
+
+        def script(client: socket.socket) -> None:
+            client.recv(1)
+            client.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        server = self.serve(script)
         failure = self.assertRaises(TLSFailed, self.ask, server, TLSOptions())
         self.assertIn("does it speak TLS", str(failure))
 

@@ -6,10 +6,10 @@ import contextlib
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Self
 
-Script = Callable[[socket.socket], None]
+Script = Callable[[socket.socket], object]
 """Talks to one client. It ends when the client is gone or :meth:`RawServer.released` is set; then the socket is closed."""
 
 
@@ -102,6 +102,18 @@ def answering(*answers: bytes) -> Script:
         while read_request(client):
             client.sendall(answers[min(number, len(answers) - 1)])
             number += 1
+
+    return script
+
+
+def documents(answers: Mapping[str, bytes], requests: list[bytes] | None = None) -> Script:
+    """Answers each request by its path, and 404 where there is none; what was asked is appended to *requests*."""
+
+    def script(client: socket.socket) -> None:
+        while request := read_request(client):
+            if requests is not None:
+                requests.append(request)
+            client.sendall(answers.get(request.split()[1].decode(), answer(status="404 Not Found")))
 
     return script
 

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import tempfile
+
+from testtools import TestCase
+
+from baremetal_interfaces import Endpoint, InvalidInput, TLSOptions
+from baremetal_redfish.info import RedfishInfo
+
+
+def info(address: str = "bmc.example", **more: object) -> RedfishInfo:
+    return RedfishInfo.parse({"redfish_address": address, **more})
+
+
+class TestAddress(TestCase):
+    def test_what_an_address_means(self) -> None:
+        """An address is a URL or a host; a host alone is reached by https."""
+        for address, expected in (
+            ("bmc.example", ("https", "bmc.example", None)),
+            ("192.0.2.1:8443", ("https", "192.0.2.1", 8443)),
+            ("http://192.0.2.1:8000/", ("http", "192.0.2.1", 8000)),
+            ("https://[2001:db8::1]:444", ("https", "2001:db8::1", 444)),
+            ("2001:db8::1", ("https", "2001:db8::1", None)),
+            (" BMC.example ", ("https", "bmc.example", None)),
+        ):
+            endpoint = info(address).endpoint()
+            self.assertEqual(expected, (endpoint.scheme, endpoint.host, endpoint.port), address)
+
+    def test_address_that_cannot_be_used(self) -> None:
+        """What is wrong with an address is said together with what is allowed."""
+        for address, wrong in (
+            ("ftp://bmc.example", "scheme 'ftp'"),
+            ("bmc.example:99999", "is not an address"),
+            ("bmc.example:0", "no valid host or port"),
+            ("https://", "no valid host or port"),
+            ("two words", "no valid host or port"),
+            ("https://bmc.example/redfish/v1", "redfish_root_prefix"),
+            ("bmc.example?x=y", "redfish_root_prefix"),
+        ):
+            failure = self.assertRaises(InvalidInput, info, address)
+            self.assertIn("driver_info/redfish_address", str(failure))
+            self.assertIn(wrong, str(failure))
+            self.assertIn("a host name or an IP address", str(failure))
+
+    def test_account_in_the_address_is_not_shown(self) -> None:
+        """An account that was put into the address is refused and not repeated."""
+        failure = self.assertRaises(InvalidInput, info, "https://root:calvin@bmc.example")
+        self.assertIn("redfish_username", str(failure))
+        self.assertNotIn("calvin", str(failure))
+
+    def test_endpoint_is_the_key_of_the_account(self) -> None:
+        """The endpoint holds the account's name and how the BMC is trusted, and never the password."""
+        endpoint = info(redfish_username="root", redfish_password="calvin", redfish_verify_ca=False).endpoint()
+        self.assertEqual(Endpoint("https", "bmc.example", None, "root", TLSOptions(verify=False)), endpoint)
+        self.assertIsNone(info("http://bmc.example").endpoint().tls)
+
+
+class TestTrust(TestCase):
+    def test_boolean_in_any_form(self) -> None:
+        """redfish_verify_ca may be a boolean of JSON or one as text."""
+        for value, verify in ((True, True), (False, False), ("True", True), ("False", False), ("no", False), ("1", True)):
+            self.assertEqual(TLSOptions(verify=verify), info(redfish_verify_ca=value).tls, str(value))
+        self.assertEqual(TLSOptions(verify=True), info().tls)
+
+    def test_path(self) -> None:
+        """It may be the path of a file or of a directory, which has to exist."""
+        with tempfile.NamedTemporaryFile() as file:
+            self.assertEqual(TLSOptions(ca_file=file.name), info(redfish_verify_ca=file.name).tls)
+        self.assertEqual(TLSOptions(ca_file="/"), info(redfish_verify_ca="/").tls)
+        failure = self.assertRaises(InvalidInput, info, redfish_verify_ca="/no/such/file.pem")
+        self.assertIn("driver_info/redfish_verify_ca: '/no/such/file.pem' does not exist on this conductor", str(failure))
+
+
+class TestAccount(TestCase):
+    def test_both_or_none(self) -> None:
+        """A name without a password, or the other way round, names the one that is missing."""
+        failure = self.assertRaises(InvalidInput, info, redfish_username="root")
+        self.assertIn("driver_info/redfish_password: is missing", str(failure))
+        failure = self.assertRaises(InvalidInput, info, redfish_password="calvin")
+        self.assertIn("driver_info/redfish_username: is missing", str(failure))
+        self.assertNotIn("calvin", str(failure))
+
+    def test_kind_of_login(self) -> None:
+        """The kind of login is one of three, and all but auto need an account."""
+        self.assertRaises(InvalidInput, info, redfish_auth_type="digest")
+        failure = self.assertRaises(InvalidInput, info, redfish_auth_type="session")
+        self.assertIn("driver_info/redfish_auth_type", str(failure))
+        failure = self.assertRaises(
+            InvalidInput, info, redfish_auth_type="basic", redfish_username="a:b", redfish_password="c"
+        )
+        self.assertIn("holds a colon", str(failure))
+
+    def test_password_is_not_shown(self) -> None:
+        """The password is a declared secret and not in the text of the information."""
+        self.assertNotIn("calvin", repr(info(redfish_username="root", redfish_password="calvin")))
+        self.assertEqual({"redfish_password"}, RedfishInfo.secrets())
+
+
+class TestSystem(TestCase):
+    def test_path_or_id(self) -> None:
+        """The system is named by its path or its id under the service root; an empty one means the only one."""
+        for value, path in (
+            ("/redfish/v1/Systems/1/", "/redfish/v1/Systems/1"),
+            ("System.Embedded.1", "/redfish/v1/Systems/System.Embedded.1"),
+            ("/redfish/v1/Systems/a b", "/redfish/v1/Systems/a%20b"),
+            ("", None),
+            (None, None),
+        ):
+            self.assertEqual(path, info(redfish_system_id=value).system_path)
+        self.assertEqual("/rf/Systems/1", info(redfish_system_id="1", redfish_root_prefix="/rf").system_path)
+
+    def test_root_is_a_path(self) -> None:
+        """The service root begins with a slash."""
+        self.assertRaises(InvalidInput, info, redfish_root_prefix="redfish/v1")
+
+    def test_all_problems_at_once(self) -> None:
+        """Everything that is wrong between the options is said at once."""
+        failure = self.assertRaises(InvalidInput, info, "ftp://x", redfish_username="root", redfish_root_prefix="x")
+        self.assertEqual(3, len(failure.problems))

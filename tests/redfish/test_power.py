@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from testtools import TestCase
+
+from baremetal_interfaces import (
+    AuthenticationFailed,
+    BMCUnreachable,
+    Deadline,
+    DeadlineExceeded,
+    InvalidInput,
+    PowerState,
+    UnexpectedAnswer,
+)
+from baremetal_redfish.connector import RedfishConnector
+from baremetal_redfish.info import RedfishInfo
+from baremetal_redfish.power import RedfishPower
+from tests.redfish.emulated import ACCOUNT, Emulated, task_at
+from tests.services.sushy_emulator import SushyEmulator
+
+
+class TestPower(Emulated):
+    def test_all_changes(self) -> None:
+        """Every declared state is reached, and the read that follows confirms it."""
+        task = self.task()
+        for state in (
+            PowerState.ON,
+            PowerState.REBOOT,
+            PowerState.SOFT_REBOOT,
+            PowerState.SOFT_OFF,
+            PowerState.REBOOT,
+            PowerState.OFF,
+        ):
+            task.power.set(state, timeout=30)
+            self.assertEqual(state.outcome, task.power.get(), state)
+
+    def test_already_there(self) -> None:
+        """To switch off what is off is no error and sends nothing."""
+        task = self.task(1)
+        sent = self.emulator.output.count("POST")
+        for state in (PowerState.OFF, PowerState.SOFT_OFF):
+            task.call("power", "set_power_state", state)
+        self.assertEqual(sent, self.emulator.output.count("POST"))
+
+    def test_sample_of_an_unnamed_system_asks_for_the_full_read(self) -> None:
+        """A system that is not named cannot be found by one request."""
+        task = self.task(redfish_system_id=None)
+        connector = RedfishConnector()
+        session = connector.open(task.info("power"), None, Deadline.after(30))
+        self.addCleanup(connector.close, session, Deadline.after(30))
+        self.assertIsNone(RedfishPower().sample_power(session, None))
+
+
+class TestWrongInformation(Emulated):
+    def fails(self, error: type[Exception], **info: Any) -> str:
+        return str(self.assertRaises(error, self.task(**info).call, "power", "get_power_state"))
+
+    def test_wrong_password(self) -> None:
+        """A wrong password is said to be refused, by the names of the options, and is not shown."""
+        message = self.fails(AuthenticationFailed, redfish_password="wr0ng")
+        self.assertIn("redfish_username and redfish_password", message)
+        self.assertNotIn("wr0ng", message)
+
+    def test_no_account(self) -> None:
+        """A BMC that needs an account says so."""
+        message = self.fails(AuthenticationFailed, redfish_username=None, redfish_password=None)
+        self.assertIn("it needs an account; set redfish_username", message)
+
+    def test_unknown_system(self) -> None:
+        """A system that is not there is named together with those that are."""
+        message = self.fails(InvalidInput, redfish_system_id="/redfish/v1/Systems/nope")
+        self.assertIn("driver_info/redfish_system_id: there is no system /redfish/v1/Systems/nope", message)
+        for index in range(self.systems):
+            self.assertIn(self.emulator.system_path(index), message)
+
+    def test_system_has_to_be_named_among_several(self) -> None:
+        """Where there are several systems one has to be named."""
+        message = self.fails(InvalidInput, redfish_system_id=None)
+        self.assertIn("driver_info/redfish_system_id: is needed", message)
+        self.assertIn(self.emulator.system_path(1), message)
+
+    def test_name_of_a_system_is_followed_to_it(self) -> None:
+        """A redirect within the service is followed (the emulator redirects names to UUIDs)."""
+        self.assertEqual(PowerState.OFF, self.task(redfish_system_id="system-1").call("power", "get_power_state"))
+
+    def test_nothing_listens(self) -> None:
+        """An address where nobody listens is unreachable."""
+        self.assertIn("Connection refused", self.fails(BMCUnreachable, redfish_address="http://127.0.0.1:1"))
+
+    def test_tls_where_there_is_none(self) -> None:
+        """A plain service that is spoken to by TLS is not called unreachable."""
+        address = self.emulator.url.replace("http://", "https://")
+        self.assertIn("does it speak TLS", self.fails(UnexpectedAnswer, redfish_address=address))
+
+    def test_no_sessions(self) -> None:
+        """A service without sessions cannot be logged into by one, and the remedy is said."""
+        account: dict[str, Any] = {"redfish_username": None, "redfish_password": None}
+        with SushyEmulator() as emulator:
+            message = self.fails(UnexpectedAnswer, redfish_address=emulator.url, redfish_auth_type="session")
+            self.assertIn("redfish_auth_type to auto or basic", message)
+            task = self.task(redfish_address=emulator.url, redfish_system_id=None, **account)
+            self.assertEqual(PowerState.OFF, task.call("power", "get_power_state"))
+            message = self.fails(UnexpectedAnswer, redfish_address=emulator.url, redfish_root_prefix="/nope")
+            self.assertIn("redfish_root_prefix", message)
+
+    def test_time_of_the_task_bounds_requests(self) -> None:
+        """A task whose time is over asks nothing."""
+        task = self.task(timeout=0.0)
+        self.assertRaises(DeadlineExceeded, task.call, "power", "get_power_state")
+
+
+class TestRealTiming(TestCase):
+    def test_power_that_takes_its_time(self) -> None:
+        """A change that takes effect seconds later is confirmed when it has."""
+        with SushyEmulator() as emulator:
+            task = task_at(emulator.url, timeout=90)
+            begun = time.monotonic()
+            task.power.set(PowerState.ON, timeout=60)
+            self.assertEqual(PowerState.ON, task.power.get())
+            self.assertLess(time.monotonic() - begun, 60)
+
+    def test_information_is_typed_once(self) -> None:
+        """The interfaces share one kind of information."""
+        info = RedfishInfo.parse({"redfish_address": "x", "redfish_username": ACCOUNT[0], "redfish_password": ACCOUNT[1]})
+        self.assertEqual(RedfishInfo, type(info))
+        self.assertIs(RedfishInfo, RedfishPower.info_type)

@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import gc
+import json
+import logging
+from typing import Any
+
+import sushy
+import sushy.exceptions
+from sushy.resources.system.system import System
+from testtools import TestCase
+
+from baremetal_interfaces import Deadline, DeadlineExceeded, Fault
+from baremetal_interfaces.http import HTTPSession
+from baremetal_redfish.connector import RedfishConnector
+from baremetal_redfish.errors import TransportFailed
+from baremetal_redfish.transport import Transport
+from tests.services.raw_server import RawServer, Script, answer, answering, documents, read_request
+
+
+class Transports(TestCase):
+    def transport(self, script: Script) -> Transport:
+        self.server = RawServer(script)
+        self.server.__enter__()
+        self.addCleanup(self.server.__exit__)
+        http = HTTPSession("http", "127.0.0.1", self.server.port, headers={"X-Auth-Token": "s3cret"})
+        self.addCleanup(http.close)
+        return Transport(http, "/redfish/v1/", 10.0)
+
+    def error(self, status: str, body: bytes) -> sushy.exceptions.HTTPError:
+        transport = self.transport(answering(answer(body, status=status)))
+        failure: sushy.exceptions.HTTPError = self.assertRaises(sushy.exceptions.HTTPError, transport.get, "/x")
+        return failure
+
+
+class TestRequests(Transports):
+    def test_only_the_path_of_a_url_counts(self) -> None:
+        """A whole URL in an answer never leads to another host: its path is asked for at the BMC itself."""
+        transport = self.transport(documents({"/a?b=c": answer(b'{"v": 1}')}))
+        self.assertEqual({"v": 1}, transport.document("https://elsewhere.example:444/a?b=c"))
+
+    def test_relative_path(self) -> None:
+        """A relative path is below the service root."""
+        transport = self.transport(documents({"/redfish/v1/Systems": answer(b'{"v": 1}')}))
+        self.assertEqual({"v": 1}, transport.document("Systems"))
+
+    def test_redirect_within_the_service(self) -> None:
+        """A redirect within the service is followed, a GET by any and a POST by those that keep the method."""
+        requests: list[bytes] = []
+        moved = {
+            "/a": answer(status="301 Moved", headers="Location: /c\r\n"),
+            "/b": answer(status="307 Moved", headers="Location: c\r\n"),
+        }
+        transport = self.transport(documents({**moved, "/c": answer(b'{"v": 1}')}, requests))
+        self.assertEqual({"v": 1}, transport.document("/a"))
+        self.assertEqual(200, transport.post("/b", {"x": 1}).status_code)
+        self.assertIn(b"POST /c ", requests[-1])
+        self.assertTrue(requests[-1].endswith(b'{"x": 1}'))
+
+    def test_redirect_elsewhere(self) -> None:
+        """A redirect to another host is refused, for the token would go along; the message says what to do."""
+        location = "Location: https://u:p@elsewhere.example/c\r\n"
+        transport = self.transport(answering(answer(status="302 Found", headers=location)))
+        failure = self.assertRaises(TransportFailed, transport.get, "/a")
+        self.assertIn("it redirects to https://elsewhere.example; give that as redfish_address", str(failure))
+        self.assertEqual(1, self.server.connections)
+
+    def test_endless_redirect(self) -> None:
+        """A redirect in a circle ends."""
+        transport = self.transport(answering(answer(status="302 Found", headers="Location: /a\r\n")))
+        self.assertIn("too often", str(self.assertRaises(TransportFailed, transport.get, "/a")))
+
+    def test_not_redfish(self) -> None:
+        """A page of a web server where Redfish is expected is named as what it is."""
+        transport = self.transport(answering(answer(b"<html>", headers="Content-Type: text/html\r\n")))
+        failure = self.assertRaises(TransportFailed, transport.get, "/redfish/v1/")
+        self.assertIn("text/html", str(failure))
+        self.assertIn("redfish_root_prefix", str(failure))
+
+    def test_nothing_is_repeated(self) -> None:
+        """A failure of the service is not tried again."""
+        requests: list[bytes] = []
+        failing = documents({"/x": answer(status="500 Oops")}, requests)
+        self.assertRaises(sushy.exceptions.ServerSideError, self.transport(failing).get, "/x")
+        self.assertEqual(1, len(requests))
+
+    def test_deadline_of_the_thread(self) -> None:
+        """Within until, requests end at that deadline; afterwards the one before holds again."""
+        transport = self.transport(answering(answer()))
+        with transport.until(Deadline.after(10)):
+            with transport.until(Deadline.after(0)):
+                self.assertRaises(DeadlineExceeded, transport.get, "/x")
+            transport.get("/x")
+        transport.get("/x")
+
+    def test_waiting_for_a_task_is_refused(self) -> None:
+        """sushy's waiting for a task of the BMC, which sleeps, is not offered."""
+        self.assertRaises(sushy.exceptions.SushyError, self.transport(answering(answer())).post, "/x", blocking=True)
+
+
+class TestEntityTags(Transports):
+    def tags_tried(self, tag: str | None, accepted: str | None) -> list[str | None]:
+        tags: list[str | None] = []
+
+        def script(client: Any) -> None:
+            while request := read_request(client):
+                lines = dict(line.split(b": ", 1) for line in request.split(b"\r\n\r\n")[0].split(b"\r\n")[1:])
+                found = lines.get(b"If-Match")
+                tags.append(found.decode() if found else None)
+                client.sendall(answer(status="204 No Content" if tags[-1] == accepted else "412 Precondition Failed"))
+
+        self.transport(script).patch("/x", {"a": 1}, etag=tag)
+        return tags
+
+    def test_tag_is_sent(self) -> None:
+        """A tag goes along, and none where there is none."""
+        self.assertEqual(['"1"'], self.tags_tried('"1"', '"1"'))
+        self.assertEqual([None], self.tags_tried(None, None))
+
+    def test_weak_tag(self) -> None:
+        """A weak tag that is refused is tried as a strong one and then left out."""
+        self.assertEqual(['W/"1"', '"1"'], self.tags_tried('W/"1"', '"1"'))
+        self.assertEqual(['W/"1"', '"1"', None], self.tags_tried('W/"1"', None))
+        self.assertEqual(['"1"', None], self.tags_tried('"1"', None))
+
+    def test_refusal_without_a_tag(self) -> None:
+        """A refusal without a tag is final."""
+        self.assertRaises(sushy.exceptions.HTTPError, self.tags_tried, None, '"1"')
+
+
+class TestErrors(Transports):
+    def test_nonsense_in_an_error(self) -> None:
+        """Whatever is in the body of an error, it is the error that comes out."""
+        for body in (
+            b"",
+            b"<html>",
+            b"[]",
+            b'"x"',
+            b'{"error": "x"}',
+            b'{"error": {"code": 5, "message": null, "@Message.ExtendedInfo": "x"}}',
+            b'{"error": {"@Message.ExtendedInfo": ["x", 1, null]}}',
+            b'{"error": {"@Message.ExtendedInfo": {"Message": "x"}}}',
+            b"[" * 100_000,
+        ):
+            self.assertEqual(500, self.error("500 Oops", body).status_code)
+
+    def test_what_errors_mean(self) -> None:
+        """A busy service is told by the status or by the message; 401 of a token is an end and not a refusal."""
+        busy = {"error": {"code": "Base.1.8.GeneralError", "@Message.ExtendedInfo": [{"MessageId": "IDRAC.2.1.SYS518"}]}}
+        other = {"error": {"code": "Base.1.8.PropertyValueNotInList", "message": "no"}}
+        for status, body, fault in (
+            ("503 Busy", {}, Fault.BUSY),
+            ("429 Slowly", {}, Fault.BUSY),
+            ("400 Bad", busy, Fault.BUSY),
+            ("409 Conflict", other, Fault.OTHER),
+            ("403 Forbidden", {}, Fault.OTHER),
+            ("401 Unauthorized", {}, Fault.AUTH),
+            ("500 Oops", {}, Fault.OTHER),
+        ):
+            failure = self.error(status, json.dumps(body).encode())
+            self.assertEqual(fault, RedfishConnector().classify(failure), status)
+
+    def test_missing_privilege_is_no_wrong_password(self) -> None:
+        """What an account may not do is said so, with the option that names the account."""
+        self.assertIn("redfish_username", str(self.error("403 Forbidden", b"")))
+
+
+class TestSushy(Transports):
+    def test_objects_of_sushy_work(self) -> None:
+        """An object of sushy reads, acts and changes by it, and its collection as garbage asks nothing."""
+        requests: list[bytes] = []
+        system = {
+            "Id": "1",
+            "PowerState": "Off",
+            "Boot": {"BootSourceOverrideTarget@Redfish.AllowableValues": ["Pxe"]},
+            "Actions": {"#ComputerSystem.Reset": {"target": "/reset", "ResetType@Redfish.AllowableValues": ["On"]}},
+        }
+        answers = {
+            "/s": answer(json.dumps(system).encode(), headers='ETag: "7"\r\n'),
+            "/reset": answer(b"", status="202 Accepted", headers="Location: /task\r\n"),
+        }
+        found = System(self.transport(documents(answers, requests)), "/s")
+        found.reset_system(sushy.ResetType.ON)
+        found.set_system_boot_options(sushy.BootSource.PXE, enabled=sushy.BootSourceOverrideEnabled.ONCE)
+        asked = [request.split(b" HTTP")[0].decode() for request in requests]
+        self.assertEqual(["GET /s", "POST /reset", "GET /s", "PATCH /s"], asked)
+        self.assertIn(b'If-Match: "7"', requests[-1])
+        del found
+        gc.collect()
+        self.assertEqual(4, len(requests))
+
+    def test_no_secret_is_logged(self) -> None:
+        """Neither the token nor what is sent is logged by the way."""
+        lines: list[str] = []
+
+        class Keeping(logging.Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                lines.append(record.getMessage())
+
+        root = logging.getLogger()
+        handler, level = Keeping(), root.level
+        root.addHandler(handler)
+        root.setLevel(logging.DEBUG)
+        self.addCleanup(root.setLevel, level)
+        self.addCleanup(root.removeHandler, handler)
+        transport = self.transport(answering(answer(status="500 Oops")))
+        self.assertRaises(sushy.exceptions.HTTPError, transport.post, "/x", {"Password": "hidden"})
+        self.assertNotIn("s3cret", " ".join(lines))
+        self.assertNotIn("hidden", " ".join(lines))
