@@ -8,4 +8,14 @@ from baremetal_sdk.periodic import periodic
 from baremetal_sdk.rpc.registry import rpc_method
 from baremetal_sdk.runnable import Phase, Runnable
 
-__all__ = ["APIServer", "APIServerMixin", "Conductor", "ConductorConfig", "Phase", "Runnable", "bare_metal_api", "periodic", "rpc_method"]
+__all__ = [
+    "APIServer",
+    "APIServerMixin",
+    "Conductor",
+    "ConductorConfig",
+    "Phase",
+    "Runnable",
+    "bare_metal_api",
+    "periodic",
+    "rpc_method",
+]

@@ -1,0 +1,101 @@
+"""metald as a process that drives simulated machines over Redfish; the machines outlive it."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fixtures import TempDir
+from testtools import TestCase
+
+from baremetal_fake.bmc_account import Account
+from baremetal_fake.machine import Timings
+from baremetal_fake.rack import Rack
+from baremetal_fake.redfish import BMCOptions, RedfishService
+from metald.client import APIError
+from metald.images import empty_iso, served
+from tests.app.service import Service
+
+BOUND = 60.0
+USERNAME, PASSWORD = "operator", "canary-7d1f-Tr0ub4dor"
+
+
+class FleetCase(TestCase):
+    """A fleet of *machines*, an image for virtual media, and a service that can be killed and started again."""
+
+    machines = 1
+    timings = Timings()
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.rack = Rack(timings=self.timings)
+        self.redfish = RedfishService(self.machines, rack=self.rack, options=BMCOptions(account=Account(USERNAME, PASSWORD)))
+        self.redfish.start()
+        self.addCleanup(self.redfish.stop)
+        image = served(empty_iso())
+        self.image_url = image.__enter__().url
+        self.addCleanup(image.__exit__, None, None, None)
+        self.state = Path(self.useFixture(TempDir()).path) / "state"
+
+    def serve(self, *arguments: str) -> Service:
+        """Start metald on the test's state directory."""
+        return self.useFixture(Service("--debug", *arguments, state=self.state))
+
+    def enrol(self, service: Service, index: int = 0, boot_iso: str | None = None, **info: Any) -> str:
+        """Create the node of one machine; give back its UUID."""
+        values = {
+            "driver": "redfish",
+            "name": f"machine-{index}",
+            "boot_interface": "redfish-virtual-media",
+            "deploy_interface": "ramdisk",
+            "driver_info": {
+                "redfish_address": self.redfish.url_of(index),
+                "redfish_system_id": self.redfish.system_path(index),
+                "redfish_username": USERNAME,
+                "redfish_password": PASSWORD,
+                **info,
+            },
+            "instance_info": {"boot_iso": boot_iso or self.image_url},
+        }
+        uuid: str = service.client.create_node(values)["uuid"]
+        return uuid
+
+    def walk(self, service: Service, node: str, *verbs: str) -> dict[str, Any]:
+        """Take a node through *verbs*; each time wait until nothing goes on there any more."""
+        record: dict[str, Any] = {}
+        for verb in verbs:
+            service.client.provision(node, verb)
+            record = self.until(
+                service, node, lambda seen: seen["target_provision_state"] is None or "fail" in seen["provision_state"]
+            )
+        return record
+
+    def until(self, service: Service, node: str, reached: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Look at a node until *reached*, and until nobody holds it; fail after a bound."""
+        pause = threading.Event()
+        end = time.monotonic() + BOUND
+        while True:
+            record = service.client.node(node)
+            if reached(record) and record["reservation"] is None:
+                return record
+            if time.monotonic() > end:
+                self.fail(
+                    f"not reached within {BOUND:g} s: {record['provision_state']}, {record['last_error']}\n{service.log[-3000:]}"
+                )
+            pause.wait(0.05)
+
+    def refusal(self, function: Callable[..., Any], *args: Any) -> APIError:
+        """The error that a call ends with."""
+        error: APIError = self.assertRaises(APIError, function, *args)
+        return error
+
+    def database_text(self) -> bytes:
+        """All bytes of the database files, after what is in the write-ahead log was brought over."""
+        for file in self.state.glob("*.sqlite"):
+            with sqlite3.connect(file) as connection:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return b"".join(file.read_bytes() for file in self.state.iterdir() if file.is_file() and file.suffix != ".key")

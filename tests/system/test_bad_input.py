@@ -1,0 +1,133 @@
+"""Bad input to the real service: each mistake is named, and leaves nothing half done."""
+
+from __future__ import annotations
+
+import json
+import socket
+import urllib.error
+import urllib.request
+from typing import Any
+
+from baremetal_fake.machine import Power
+from tests.system.redfish_fleet import PASSWORD, FleetCase
+
+
+class TestBadInput(FleetCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.service = self.serve()
+        self.client = self.service.client
+
+    def create(self, **values: Any) -> Any:
+        return self.client.create_node({"driver": "redfish", "name": "n", **values})
+
+    def test_what_cannot_be_created_is_named(self) -> None:
+        """An unknown driver, an unknown field, a wrong type and a wrong interface are 400, each named, and no node is there."""
+        mistakes: list[tuple[dict[str, Any], str]] = [
+            ({"driver": "redfihs"}, "redfish"),
+            ({"colour": "red"}, "colour"),
+            ({"properties": "many"}, "properties"),
+            ({"power_interface": "steam"}, "power_interface"),
+        ]
+        for values, named in mistakes:
+            error = self.refusal(lambda values=values: self.create(**values))
+            self.assertEqual(400, error.status, str(error))
+            self.assertIn(named, str(error))
+        self.assertEqual([], self.client.request("GET", "/v1/nodes")["nodes"])
+
+    def test_a_name_that_is_taken_is_a_conflict(self) -> None:
+        """The second node of one name is refused with 409, and the first is as it was."""
+        first = self.create()
+        error = self.refusal(self.create)
+        self.assertEqual(409, error.status)
+        self.assertIn("n", str(error))
+        self.assertEqual(first["uuid"], self.client.node("n")["uuid"])
+
+    def test_driver_info_is_told_all_at_once(self) -> None:
+        """driver_info is taken as it is; validate and manage name everything that is missing or wrong in one answer."""
+        node = self.create(
+            driver_info={"redfish_address": "ftp://x", "redfish_username": "joe", "redfish_verify_ca": "/no/such/file"}
+        )["uuid"]
+        told = self.client.request("GET", f"/v1/nodes/{node}/validate")["power"]
+        self.assertFalse(told["result"])
+        error = self.refusal(self.client.provision, node, "manage")
+        self.assertEqual(400, error.status)
+        for text in (told["reason"], str(error), self.client.node(node)["last_error"]):
+            self.assertIn("redfish_address", text)
+            self.assertIn("redfish_password", text)
+        self.assertEqual("enroll", self.client.node(node)["provision_state"])
+
+    def test_a_state_change_that_is_not_allowed_names_those_that_are(self) -> None:
+        """provide from enroll is 400 and names manage."""
+        node = self.enrol(self.service)
+        error = self.refusal(self.client.provision, node, "provide")
+        self.assertEqual(400, error.status)
+        self.assertIn("allowed now: manage", str(error))
+
+    def test_a_bmc_that_is_not_there_leaves_the_node_enrolled(self) -> None:
+        """With an address where nobody listens, manage ends in enroll; last_error names the address and the remedy."""
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            node = self.enrol(self.service, redfish_address=f"http://127.0.0.1:{unused.getsockname()[1]}")
+            record = self.walk(self.service, node, "manage")
+        self.assertEqual("enroll", record["provision_state"])
+        self.assertIn("127.0.0.1", record["last_error"])
+        self.assertIn("check its address", record["last_error"])
+
+    def test_a_wrong_password_is_told_without_the_password(self) -> None:
+        """With a wrong password manage ends in enroll, says that the credentials are refused, and does not show them."""
+        node = self.enrol(self.service, redfish_password="wrong-canary-99")
+        record = self.walk(self.service, node, "manage")
+        self.assertEqual("enroll", record["provision_state"])
+        self.assertIn("refuses the credentials", record["last_error"])
+        self.assertNotIn("wrong-canary-99", json.dumps(record) + self.service.log)
+        self.assertLessEqual(self.redfish.bmc().counters.refused_logins, 2)
+
+    def test_an_image_that_is_not_there_fails_the_deployment_and_leaves_the_machine_off(self) -> None:
+        """When the ISO's URL answers 404 the node is 'deploy failed', names boot_iso, and nothing is inserted."""
+        node = self.enrol(self.service, boot_iso=self.image_url + ".missing")
+        record = self.walk(self.service, node, "manage", "provide", "active")
+        self.assertEqual(("deploy failed", "power off"), (record["provision_state"], record["power_state"]))
+        self.assertIn("instance_info/boot_iso", record["last_error"])
+        self.assertEqual((Power.OFF, {}), (self.redfish.machine().power, self.redfish.machine().media))
+
+    def test_an_agent_deployment_can_be_selected_and_is_refused(self) -> None:
+        """direct can be set; validate says that there is no agent, and active is refused."""
+        node = self.enrol(self.service)
+        self.walk(self.service, node, "manage", "provide")
+        self.client.replace(node, "deploy_interface", "direct")
+        self.assertIn("agent", self.client.request("GET", f"/v1/nodes/{node}/validate")["deploy"]["reason"])
+        self.assertEqual(400, self.refusal(self.client.provision, node, "active").status)
+        self.assertEqual("available", self.client.node(node)["provision_state"])
+
+
+class TestSecrecy(FleetCase):
+    def test_a_password_never_comes_back_out(self) -> None:
+        """It is in no answer, no log line at DEBUG and no byte of the database, and a mask that is sent back changes nothing."""
+        service = self.serve()
+        node = self.enrol(service)
+        self.walk(service, node, "manage", "inspect", "provide", "active")
+        answers = "".join(
+            json.dumps(service.client.request("GET", path))
+            for path in (f"/v1/nodes/{node}", "/v1/nodes/detail", f"/v1/nodes/{node}/validate", f"/v1/nodes/{node}/states")
+        )
+        self.assertIn('"redfish_password": "******"', answers)
+        shown = service.client.node(node)["driver_info"]
+        service.client.replace(node, "driver_info", {**shown, "redfish_username": "operator"})
+        self.assertEqual("available", self.walk(service, node, "deleted")["provision_state"])
+        text = answers.encode() + service.log.encode() + self.database_text()
+        self.assertNotIn(PASSWORD.encode(), text)
+
+    def test_errors_have_the_clients_format_and_a_request_id(self) -> None:
+        """An error is JSON inside a string, as clients read it, and can be found in the log by its request id."""
+        service = self.serve()
+        request = urllib.request.Request(service.url + "/v1/nodes/nothing-here")
+        with self.http_error(request) as error:
+            body = json.loads(error.read())
+            inner = json.loads(body["error_message"])
+            self.assertEqual({"faultstring", "faultcode", "debuginfo"}, set(inner))
+            self.assertRegex(error.headers["openstack-request-id"], r"^req-[0-9a-f-]{36}$")
+
+    def http_error(self, request: urllib.request.Request) -> Any:
+        error = self.assertRaises(urllib.error.HTTPError, urllib.request.urlopen, request, timeout=10)
+        return error
