@@ -1,0 +1,51 @@
+"""The Redfish plugin keeps the contract, as far as sushy-tools' emulator can tell."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from baremetal_interfaces import BootDeviceSetting, Task
+from baremetal_interfaces.conformance import HardwareTypeConformance
+from baremetal_redfish.boot import RedfishVirtualMediaBoot
+from baremetal_redfish.hardware import RedfishHardware
+from baremetal_redfish.inspect import RedfishInspect
+from baremetal_redfish.management import RedfishManagement
+from baremetal_redfish.power import RedfishPower
+from baremetal_sdk.builtin.ramdisk import RamdiskDeploy
+from tests.services.sushy_emulator import SushyEmulator
+
+ACCOUNT = ("operator", "correct horse/battery")
+
+
+class EmulatedManagement(RedfishManagement):
+    """The emulator says of every boot device that it is for every boot, whatever it was told."""
+
+    def get_boot_device(self, task: Task) -> BootDeviceSetting:
+        return BootDeviceSetting(super().get_boot_device(task).device, persistent=None)
+
+
+class TestConformance(HardwareTypeConformance):
+    """Every rule of the kit, at an emulator that asks for an account."""
+
+    emulator: ClassVar[SushyEmulator]
+    hardware_type = RedfishHardware
+    interfaces = {
+        "power": RedfishPower,
+        "management": EmulatedManagement,
+        "boot": RedfishVirtualMediaBoot,
+        "deploy": RamdiskDeploy,
+        "inspect": RedfishInspect,
+    }
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        cls.emulator = SushyEmulator(account=ACCOUNT, power_seconds=1)
+        cls.emulator.start()
+        cls.addClassCleanup(cls.emulator.stop)
+        cls.driver_info = {
+            "redfish_address": cls.emulator.url,
+            "redfish_system_id": cls.emulator.system_path(),
+            "redfish_username": ACCOUNT[0],
+            "redfish_password": ACCOUNT[1],
+        }
