@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from baremetal_interfaces import BootDeviceSetting, Task
+from baremetal_interfaces import BootDevice, BootDeviceSetting, Task
 from baremetal_interfaces.conformance import HardwareTypeConformance
 from baremetal_redfish.boot import RedfishVirtualMediaBoot
 from baremetal_redfish.hardware import RedfishHardware
@@ -18,7 +18,13 @@ ACCOUNT = ("operator", "correct horse/battery")
 
 
 class EmulatedManagement(RedfishManagement):
-    """The emulator says of every boot device that it is for every boot, whatever it was told."""
+    """What the emulator does not do as BMCs do is left out.
+
+    It says of every boot device that it is for every boot, and takes UEFI HTTP without a URL for PXE.
+    """
+
+    def get_supported_boot_devices(self, task: Task) -> frozenset[BootDevice]:
+        return super().get_supported_boot_devices(task) - {BootDevice.UEFIHTTP}
 
     def get_boot_device(self, task: Task) -> BootDeviceSetting:
         return BootDeviceSetting(super().get_boot_device(task).device, persistent=None)
