@@ -100,6 +100,17 @@ class TestServed(Served):
         self.assertEqual([], inserted(task))
         self.assertEqual(BootDeviceSetting(None, None), task.call("management", "get_boot_device"))
 
+    def test_secrets_that_the_bmc_repeats(self) -> None:
+        """What a BMC repeats of the URL's account and query does not come out."""
+        url = "https://me:s3cret@192.0.2.7/live.iso?X-Signature=abc123"
+        said = "cannot fetch https://192.0.2.7/live.iso?X-Signature=abc123 as me:s3cret"
+        service = self.serving({"insert_media": {"effect": "refuse", "message": said}})
+        task = self.task(service, instance_info={"boot_iso": url})
+        failure = self.assertRaises(DriverError, task.call, "boot", "prepare_instance")
+        self.assertIn("cannot fetch https://192.0.2.7/live.iso as", str(failure))
+        self.assertNotIn("s3cret", str(failure))
+        self.assertNotIn("abc123", str(failure))
+
     def test_image_that_never_appears(self) -> None:
         """An insertion that the BMC accepts and does not carry out is noticed."""
         service = self.serving({"insert_media": {"effect": "lose"}})

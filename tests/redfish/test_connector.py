@@ -181,7 +181,8 @@ class TestFaults(Served):
     def test_busy_bmc(self) -> None:
         """A BMC that is busy is said to be busy, and is not asked again at once."""
         service = self.strike("busy")
-        self.assertRaises(BMCBusy, self.task(service).call, "power", "get_power_state")
+        failure = self.assertRaises(BMCBusy, self.task(service).call, "power", "get_power_state")
+        self.assertEqual(1.0, failure.retry_after)
         self.assertEqual(1, service.totals()["by_route"]["GET /Systems/*"])
 
     def test_answer_that_makes_no_sense(self) -> None:

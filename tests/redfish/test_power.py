@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
@@ -11,6 +12,7 @@ from baremetal_interfaces import (
     Deadline,
     DeadlineExceeded,
     InvalidInput,
+    NotSupported,
     PowerState,
     UnexpectedAnswer,
 )
@@ -18,6 +20,7 @@ from baremetal_redfish.connector import RedfishConnector
 from baremetal_redfish.info import RedfishInfo
 from baremetal_redfish.power import RedfishPower
 from tests.redfish.emulated import ACCOUNT, Emulated, task_at
+from tests.services.raw_server import RawServer, answer, documents
 from tests.services.sushy_emulator import SushyEmulator
 
 
@@ -109,6 +112,64 @@ class TestWrongInformation(Emulated):
         """A task whose time is over asks nothing."""
         task = self.task(timeout=0.0)
         self.assertRaises(DeadlineExceeded, task.call, "power", "get_power_state")
+
+
+class TestOddSystems(TestCase):
+    """Systems that allow other resets than most, or are on their way."""
+
+    def ask(self, system: dict[str, Any], method: str, *arguments: object) -> tuple[Any, list[str]]:
+        requests: list[bytes] = []
+        answers = {
+            "/redfish/v1/Systems/1": answer(json.dumps({"Id": "1", **system}).encode()),
+            "/reset": answer(b"", status="204 No Content"),
+        }
+        with RawServer(documents(answers, requests)) as server:
+            task = task_at(f"http://127.0.0.1:{server.port}", redfish_system_id="1")
+            found = task.call("power", method, *arguments)
+        return found, [json.loads(one.partition(b"\r\n\r\n")[2])["ResetType"] for one in requests if one.startswith(b"POST")]
+
+    def allowing(self, *resets: str, power: str = "On") -> dict[str, Any]:
+        return {
+            "PowerState": power,
+            "Actions": {"#ComputerSystem.Reset": {"target": "/reset", "ResetType@Redfish.AllowableValues": list(resets)}},
+        }
+
+    def test_observed_states(self) -> None:
+        """On and off are told; on the way, and what is unknown, is neither."""
+        for said, expected in (
+            ("On", PowerState.ON),
+            ("Off", PowerState.OFF),
+            ("Paused", PowerState.ON),
+            ("PoweringOn", PowerState.UNKNOWN),
+            ("PoweringOff", PowerState.UNKNOWN),
+            (None, PowerState.UNKNOWN),
+            (["On"], PowerState.UNKNOWN),
+        ):
+            self.assertEqual((expected, []), self.ask({"PowerState": said}, "get_power_state"))
+        self.assertEqual((PowerState.UNKNOWN, []), self.ask({}, "get_power_state"))
+
+    def test_fallbacks(self) -> None:
+        """Where the usual reset is not allowed, one that means the same is sent."""
+        for state, allowed, power, sent in (
+            (PowerState.REBOOT, ("PowerCycle", "On"), "On", "PowerCycle"),
+            (PowerState.ON, ("ForceOn",), "Off", "ForceOn"),
+            (PowerState.SOFT_OFF, ("PushPowerButton",), "On", "PushPowerButton"),
+            (PowerState.REBOOT, ("On", "ForceRestart"), "Off", "On"),
+            (PowerState.OFF, ("ForceOff",), "PoweringOff", "ForceOff"),
+        ):
+            self.assertEqual((None, [sent]), self.ask(self.allowing(*allowed, power=power), "set_power_state", state))
+
+    def test_nothing_that_would_do(self) -> None:
+        """A state that the system has no reset for is refused with what it has."""
+        failure = self.assertRaises(
+            NotSupported, self.ask, self.allowing("On", "ForceOff"), "set_power_state", PowerState.SOFT_REBOOT
+        )
+        self.assertIn("does not allow GracefulRestart; it allows ForceOff, On", str(failure))
+
+    def test_no_reset_at_all(self) -> None:
+        """A system without the action is said not to offer it."""
+        failure = self.assertRaises(NotSupported, self.ask, {"PowerState": "On"}, "set_power_state", PowerState.OFF)
+        self.assertIn("#ComputerSystem.Reset", str(failure))
 
 
 class TestRealTiming(TestCase):

@@ -44,6 +44,13 @@ class TestRequests(Transports):
         transport = self.transport(documents({"/redfish/v1/Systems": answer(b'{"v": 1}')}))
         self.assertEqual({"v": 1}, transport.document("Systems"))
 
+    def test_path_that_is_not_quoted(self) -> None:
+        """A link with characters that a path cannot hold is quoted, and one that is none at all is a wrong answer."""
+        transport = self.transport(documents({"/a%20b/%C3%BC": answer(b'{"v": 1}')}))
+        self.assertEqual({"v": 1}, transport.document("/a b/ü"))
+        self.assertEqual({"v": 1}, transport.document("/a%20b/%C3%BC#/x"))
+        self.assertRaises(TransportFailed, transport.document, "http://[")
+
     def test_redirect_within_the_service(self) -> None:
         """A redirect within the service is followed, a GET by any and a POST by those that keep the method."""
         requests: list[bytes] = []

@@ -7,6 +7,7 @@ from typing import Self
 from urllib.parse import unquote, urlsplit
 
 from baremetal_interfaces import InvalidInput, Problem
+from baremetal_interfaces.faults import scrub
 
 _SCHEMES = ("http", "https", "nfs")
 _ALLOWED = "the URL of an image that the BMC can reach: http://, https:// or nfs://"
@@ -49,6 +50,11 @@ class ImageURL:
 
     def __str__(self) -> str:
         return self.shown
+
+    def scrubbed(self, text: str) -> str:
+        """What a BMC said about the image, without the account and the query that it may repeat."""
+        query = urlsplit(self.url).query
+        return scrub(text.replace(self.url, self.shown), [self.password or "", query])
 
 
 def shown(url: object) -> str:

@@ -11,6 +11,9 @@ from urllib.parse import quote, urlsplit
 
 from baremetal_interfaces import DriverInfo, Endpoint, Problem, TLSOptions, option
 
+PATH_CHARACTERS = "/%:@!$&'()*+,;=~-._"
+"""What stands in a path as it is; a percent sign, too, for what comes from a service is quoted already."""
+
 _TRUE = frozenset({"true", "yes", "on", "1", "t", "y"})
 _FALSE = frozenset({"false", "no", "off", "0", "f", "n"})
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\.?\Z|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9._-]+)?\Z")
@@ -110,7 +113,7 @@ class RedfishInfo(DriverInfo):
         given = (self.redfish_system_id or "").strip().rstrip("/")
         if not given:
             return None
-        path = quote(given, safe="/%:@!$&'()*+,;=~-._")
+        path = quote(given, safe=PATH_CHARACTERS)
         return path if path.startswith("/") else f"{self.root}Systems/{path}"
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import sushy.exceptions
 from sushy.resources.system.system import System
 
-from baremetal_interfaces import Kind, NotSupported, Task, UnexpectedAnswer
+from baremetal_interfaces import BMCBusy, Kind, NotSupported, Task, UnexpectedAnswer
 from baremetal_redfish.connector import RedfishConnector
 from baremetal_redfish.errors import is_busy, what_it_said
 from baremetal_redfish.session import RedfishSession
@@ -16,9 +16,15 @@ from baremetal_redfish.session import RedfishSession
 
 @contextmanager
 def borrowed(task: Task) -> Iterator[RedfishSession]:
-    """Borrow a session whose requests end with the task."""
+    """Borrow a session whose requests end with the task. When the service is busy, it is said until when."""
     with task.session(RedfishConnector) as session, session.until(task.deadline):
-        yield session
+        try:
+            yield session
+        except sushy.exceptions.HTTPError as exc:
+            if not is_busy(exc):
+                raise
+            wrong = f"the BMC at {session.http.endpoint} is busy: {what_it_said(exc)}"
+            raise BMCBusy(wrong, retry_after=getattr(exc, "retry_after", None)) from None
 
 
 @contextmanager

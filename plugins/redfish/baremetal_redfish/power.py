@@ -11,7 +11,7 @@ from sushy.resources.system.system import System
 from baremetal_interfaces import Deadline, Kind, NotSupported, PowerInterface, PowerSampling, PowerState, Task
 from baremetal_redfish.connector import RedfishConnector
 from baremetal_redfish.info import RedfishInfo
-from baremetal_redfish.machine import borrowed, system_of
+from baremetal_redfish.machine import borrowed, offering, system_of
 from baremetal_redfish.session import RedfishSession
 
 _RESETS: dict[PowerState, tuple[ResetType, ...]] = {
@@ -59,7 +59,8 @@ class RedfishPower(PowerInterface, PowerSampling[RedfishSession]):
                 return
             if current is PowerState.OFF and state in (PowerState.REBOOT, PowerState.SOFT_REBOOT):
                 state = PowerState.ON
-            _reset(system, state)
+            with offering("reset"):
+                _reset(system, state)
 
     def sample_power(self, session: RedfishSession, target: Any) -> PowerState | None:
         """Read the state with one request, without sushy's model of the system."""
@@ -79,12 +80,13 @@ def _observed(document: dict[str, Any]) -> PowerState:
 
 
 def _reset(system: System, state: PowerState) -> None:
+    """Send the first reset for *state* that is allowed."""
     allowed = system.get_allowed_reset_system_values()
     chosen = next((reset for reset in _RESETS[state] if reset in allowed), None)
     if chosen is None:
-        wanted = " nor ".join(reset.value for reset in _RESETS[state])
+        wanted = " or ".join(reset.value for reset in _RESETS[state])
         there = ", ".join(sorted(reset.value for reset in allowed)) or "nothing"
-        raise NotSupported(f"{state}: the system {system.path} allows neither {wanted}; it allows {there}")
+        raise NotSupported(f"{state}: the system {system.path} does not allow {wanted}; it allows {there}")
     try:
         system.reset_system(chosen)
     except sushy.exceptions.HTTPError as exc:

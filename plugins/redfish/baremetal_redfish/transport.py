@@ -10,13 +10,14 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 import sushy.exceptions
 
 from baremetal_interfaces import Deadline
 from baremetal_interfaces.http import BadAnswer, HTTPResponse, HTTPSession, HTTPSessionError
 from baremetal_redfish.errors import CredentialsRefused, PrivilegeMissing, SessionExpired, TransportFailed
+from baremetal_redfish.info import PATH_CHARACTERS
 
 _REDIRECTS = 3
 _WEAK = re.compile(r'W/("[^"]*")\Z')
@@ -148,9 +149,12 @@ class Transport:
 
     def _target(self, path: str) -> str:
         """The path to ask for. Of a whole URL only the path counts: a BMC behind a gateway does not know its own address."""
-        parts = urlsplit(path)
-        target = parts.path if parts.path.startswith("/") else urljoin(self._root, parts.path)
-        return f"{target}?{parts.query}" if parts.query else target
+        try:
+            parts = urlsplit(path)
+        except ValueError:
+            raise TransportFailed(BadAnswer(f"the BMC at {self._http.endpoint} links to {path!r}, which is no path")) from None
+        target = quote(parts.path if parts.path.startswith("/") else urljoin(self._root, parts.path), safe=PATH_CHARACTERS)
+        return f"{target}?{quote(parts.query, safe=PATH_CHARACTERS + '?')}" if parts.query else target
 
     def _moved(self, method: str, target: str, answer: Answer) -> str | None:
         """Where a redirect leads to, or None. It is followed within this server only, for the credentials go along."""
@@ -180,6 +184,7 @@ class Transport:
         except sushy.exceptions.HTTPError as exc:
             # sushy itself looks for words in it, whether there is one or not.
             exc.detail = exc.detail or ""
+            exc.retry_after = _seconds(answer.headers.get("Retry-After"))
             raise
 
     def _expect_document(self, path: str, answer: Answer) -> None:
@@ -196,6 +201,11 @@ class Transport:
                     "Check redfish_address and redfish_root_prefix"
                 )
             )
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """What ``Retry-After`` says, where it is a number; services of BMCs that give a date have no clock to be trusted."""
+    return float(retry_after) if retry_after is not None and retry_after.isdecimal() and len(retry_after) < 6 else None
 
 
 def _error_body(value: Any) -> dict[str, Any]:

@@ -60,10 +60,9 @@ class VirtualDrives:
                 self._wait_for(drive, inserted=True)
         except ImageRefused as exc:
             self._clear(drive)
-            raise ImageRefused(
-                f"the BMC does not take {image} into {drive.path}: {exc}; check that the URL is right and that the BMC "
-                "can reach it, from its own network and with its own trust in certificates"
-            ) from None
+            wrong = f"the BMC does not take {image} into {drive.path}: {image.scrubbed(str(exc))}"
+            remedy = "check that the URL is right and that the BMC can reach it, from its own network and with its own trust"
+            raise ImageRefused(f"{wrong}; {remedy}") from None
         except BaseException:
             self._clear(drive)
             raise

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from testtools import TestCase
+
+from baremetal_fake.bmc_account import Account
+from baremetal_fake.redfish import BMCOptions, RedfishService
+from baremetal_interfaces import Node
+from baremetal_interfaces.conformance import RULES, HardwareTypeConformance
+from baremetal_redfish.boot import RedfishVirtualMediaBoot
+from baremetal_redfish.hardware import RedfishHardware
+from baremetal_redfish.inspect import RedfishInspect
+from baremetal_redfish.management import RedfishManagement
+from baremetal_redfish.power import RedfishPower
+from baremetal_sdk.builtin.ramdisk import RamdiskDeploy
+from tests.redfish.emulated import ACCOUNT, Emulated
+
+INTERFACES = {
+    "power": RedfishPower,
+    "management": RedfishManagement,
+    "boot": RedfishVirtualMediaBoot,
+    "deploy": RamdiskDeploy,
+    "inspect": RedfishInspect,
+}
+NODE = Node(uuid="7d4a5b6c-0000-4000-8000-000000000002", instance_info={"boot_iso": "http://192.0.2.7/live.iso"})
+
+
+class TestServed(HardwareTypeConformance, TestCase):
+    """The plugin keeps the contract at a service with sessions."""
+
+    hardware_type = RedfishHardware
+    interfaces = INTERFACES
+    node = NODE
+
+    def setUp(self) -> None:
+        super().setUp()
+        options = BMCOptions(Account(*ACCOUNT), fetch_images=False)
+        service = RedfishService(1, options=options)
+        service.start()
+        self.addCleanup(service.stop)
+        account = {"redfish_username": ACCOUNT[0], "redfish_password": ACCOUNT[1]}
+        self.driver_info = {"redfish_address": service.url, "redfish_system_id": service.system_path(0), **account}
+
+
+class TestEmulated(HardwareTypeConformance, Emulated):
+    """The plugin keeps the contract at sushy-tools' emulator."""
+
+    hardware_type = RedfishHardware
+    interfaces = INTERFACES
+    node = NODE
+    systems = 1
+    # The emulator forgets whether a boot device was set for once or for good.
+    rules = tuple(rule for rule in RULES if rule.__name__ != "boot_devices_are_set_and_read_back")
+
+    def setUp(self) -> None:
+        super().setUp()
+        account = {"redfish_username": ACCOUNT[0], "redfish_password": ACCOUNT[1]}
+        self.driver_info = {"redfish_address": self.emulator.url, "redfish_system_id": self.emulator.system_path(0), **account}
