@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from baremetal_interfaces import BootDevice, BootInterface, DriverInfo, Task, UnexpectedAnswer, option
+from baremetal_interfaces import BootDevice, BootInterface, DriverInfo, NotSupported, Task, UnexpectedAnswer, option
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,12 @@ class NetworkBoot(BootInterface):
         """Do nothing: nothing is kept for the machine."""
 
     def _select_network(self, task: Task) -> None:
-        if not task.driver.management.get_supported_boot_devices(task):
+        supported = task.driver.management.get_supported_boot_devices(task)
+        if not supported:
             task.log.info("the management interface sets no boot devices: the boot device is left alone")
+        elif BootDevice.PXE not in supported:
+            listed = ", ".join(sorted(device.value for device in supported))
+            raise NotSupported(f"node {task.node.label} cannot be told to boot from the network; supported: {listed}")
         elif task.info(self.kind).force_persistent_boot_device == "Always":
             self._always_network(task)
         else:

@@ -111,22 +111,30 @@ class LocalTask:
         return self._power
 
     def info(self, kind: Kind | str) -> Any:
-        """The typed ``driver_info`` of the interface of that kind, or None when it declares none.
+        """The typed ``driver_info`` of the interface of that kind.
 
-        Raises :class:`~baremetal_interfaces.errors.InvalidInput` with everything that is wrong with it.
+        Raises :class:`~baremetal_interfaces.errors.InvalidInput` with everything that is wrong with it, and
+        ``LookupError`` when the interface declares no ``info_type``.
         """
         kind = Kind(kind)
-        info_type = self._given(kind).info_type
+        interface = self._given(kind)
+        if interface.info_type is None:
+            raise LookupError(f"the {kind} interface {type(interface).__name__} declares no info_type")
         if kind not in self._infos:
-            self._infos[kind] = None if info_type is None else info_type.parse(self._driver_info)
+            self._infos[kind] = interface.info_type.parse(self._driver_info)
         return self._infos[kind]
 
     def state(self, kind: Kind | str) -> Any:
-        """The typed state of the interface of that kind, or None when it declares none. It lives as long as the task."""
+        """The typed state of the interface of that kind. It lives as long as the task.
+
+        Raises ``LookupError`` when the interface declares no ``state_type``.
+        """
         kind = Kind(kind)
-        state_type = self._given(kind).state_type
+        interface = self._given(kind)
+        if interface.state_type is None:
+            raise LookupError(f"the {kind} interface {type(interface).__name__} declares no state_type")
         if kind not in self._states:
-            self._states[kind] = None if state_type is None else state_type()
+            self._states[kind] = interface.state_type()
         return self._states[kind]
 
     @contextmanager
@@ -169,7 +177,8 @@ class LocalTask:
 
     def validate(self, kind: Kind | str) -> None:
         """Check the declared ``driver_info`` and then what the interface itself has to say about the node."""
-        self.info(kind)
+        if self._given(Kind(kind)).info_type is not None:
+            self.info(kind)
         self.call(kind, "validate")
 
     @contextmanager
@@ -206,7 +215,7 @@ class LocalTask:
         return self._connectors[connector]
 
     def _open(self, connector: type[Connector[S]], info: Any) -> S:
-        options = info.endpoint().tls if info is not None else None
+        options = info.endpoint().tls
         tls = None
         if options is not None:
             from baremetal_interfaces.tls import tls_context  # ssl costs time that most imports need not spend
@@ -239,8 +248,9 @@ class LocalTask:
         )
 
     def _endpoint(self, connector: type[Connector[Any]] | None) -> Endpoint | None:
-        info = self._info_for(connector) if connector is not None else None
-        endpoint: Endpoint | None = info.endpoint() if info is not None else None
+        if connector is None:
+            return None
+        endpoint: Endpoint = self._info_for(connector).endpoint()
         return endpoint
 
 

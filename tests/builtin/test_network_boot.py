@@ -64,9 +64,10 @@ class TestNetworkBoot(TestCase):
         """Where boot devices are set but not this one, that is said before anything is changed."""
         machine = Machine()
         machine.management = DiskOnly(machine.history)
-        error = self.assertRaises(NotSupported, machine.task(boot=PXEBoot()).call, Kind.BOOT, "prepare_instance")
-        self.assertIn("supported: disk", str(error))
-        self.assertEqual([], machine.history)
+        for info in ({}, {"force_persistent_boot_device": "Always"}):
+            error = self.assertRaises(NotSupported, machine.task(info, boot=PXEBoot()).call, Kind.BOOT, "prepare_instance")
+            self.assertIn("supported: disk", str(error))
+            self.assertEqual([], machine.history)
 
     def test_setting_that_does_not_stay_is_an_error(self) -> None:
         """What reads back differently was not set, once or for every boot."""

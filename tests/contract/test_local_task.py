@@ -206,11 +206,10 @@ class TestGivenThings(LocalTaskTestCase):
         self.assertEqual(first.uuid, str(uuid.UUID(first.uuid)))
 
     def test_information_is_typed_and_parsed_once(self) -> None:
-        """Every look gives the same instance; an interface that declares nothing has none."""
+        """Every look gives the same instance."""
         task = self.task()
         self.assertEqual(100, task.info("power").acme_port)
         self.assertIs(task.info("power"), task.info(Kind.POWER))
-        self.assertIsNone(LocalTask({"network": noop.NoopNetwork()}, {}).info("network"))
 
     def test_wrong_information_is_refused_with_all_problems(self) -> None:
         """validate() and every use say the same."""
@@ -225,7 +224,15 @@ class TestGivenThings(LocalTaskTestCase):
         task.power.set(PowerState.ON)
         task.power.set(PowerState.OFF)
         self.assertEqual(2, task.state("power").commands)
-        self.assertIsNone(task.state("management"))
+
+    def test_what_is_not_declared_cannot_be_looked_up(self) -> None:
+        """An interface that declares no information or state and asks for it has a mistake in it."""
+        task = self.task()
+        error = self.assertRaises(LookupError, task.state, "management")
+        self.assertIn("AcmeManagement declares no state_type", str(error))
+        silent = LocalTask({"network": noop.NoopNetwork()}, {})
+        self.assertIn("declares no info_type", str(self.assertRaises(LookupError, silent.info, "network")))
+        silent.validate("network")
 
     def test_interface_that_was_not_given_is_not_supported_when_it_is_used(self) -> None:
         """A task of one interface is made without the others, which say so when they are needed."""
