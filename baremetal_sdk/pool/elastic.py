@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import sys
@@ -9,7 +10,7 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Self
 
 from baremetal_sdk.errors import NoFreeWorker
@@ -29,12 +30,13 @@ class Straggler(NamedTuple):
 
 
 class _Worker:
-    """A thread and the job that it was handed."""
+    """A thread, the job that it runs, and how it is woken."""
 
-    __slots__ = ("job", "thread", "wake")
+    __slots__ = ("job", "leaves", "thread", "wake")
 
     def __init__(self) -> None:
         self.job: Job | None = None
+        self.leaves = False
         self.wake = threading.Lock()
         self.wake.acquire()
         self.thread: threading.Thread | None = None
@@ -45,6 +47,9 @@ class ElasticPool:
 
     Idle workers are a stack: the one that was idle last works next, so that those below stay idle and can go. After each
     *idle_window* (seconds) as many of them end as were never needed in it.
+
+    Work that may run is ready; workers take it from there. Only one of them is being woken at a time, and wakes the next
+    one if there is more: a thousand threads that wake at once would do nothing but fight for the interpreter.
     """
 
     def __init__(
@@ -66,9 +71,11 @@ class ElasticPool:
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._settled = threading.Condition(self._lock)
+        self._ready: deque[Job] = deque()
         self._idle: deque[_Worker] = deque()
-        self._running: dict[_Worker, Job] = {}
-        self._workers = 0
+        self._all: set[_Worker] = set()
+        self._waking: _Worker | None = None
+        self._busy = 0
         self._low_water = 0
         self._idle_window = idle_window
         self._shrinking: Timed | None = None
@@ -88,7 +95,7 @@ class ElasticPool:
     @property
     def workers(self) -> int:
         """Threads that live now, idle ones included."""
-        return self._workers
+        return len(self._all)
 
     @property
     def idle(self) -> int:
@@ -112,25 +119,22 @@ class ElasticPool:
                 else:
                     self.lanes[name] = Lane(self, name, limits)
             self._turn = itertools.cycle(tuple(self.lanes.values()))
-            begun = [self._hand_to_worker(job) for job in iter(self._next_queued, None)]
-        for worker, job in begun:
-            self._wake(worker, job)
+            self._promote()
+            self._wake_one()
 
     def shrink(self) -> int:
         """End the idle workers that were not needed since the last call; give back how many. The pool's timer calls it."""
         with self._lock:
             surplus = [self._idle.popleft() for _ in range(min(self._low_water, len(self._idle)))]
-            self._workers -= len(surplus)
             self._low_water = len(self._idle)
-        for worker in surplus:
-            worker.wake.release()
+            self._dismiss(surplus)
         return len(surplus)
 
     def drain(self, timeout: float) -> bool:
         """Wait, at most *timeout* seconds, until nothing runs and nothing is queued; whether that was reached."""
         until = time.monotonic() + timeout
         with self._settled:
-            while self._running or any(lane.queue for lane in self.lanes.values()):
+            while self._busy or any(lane.queue for lane in self.lanes.values()):
                 left = until - time.monotonic()
                 if left <= 0:
                     return False
@@ -146,17 +150,15 @@ class ElasticPool:
         with self._settled:
             self.closing = True
             cancelled = self._take_queued() if cancel_queued else []
-            while self._running and (until is None or time.monotonic() < until):
+            while self._busy and (until is None or time.monotonic() < until):
                 self._settled.wait(None if until is None else max(0.0, until - time.monotonic()))
             cancelled += self._take_queued()
-            idle, self._idle = list(self._idle), deque()
-            self._workers -= len(idle)
+            self._dismiss(self._idle)
+            self._idle.clear()
             stragglers = self._stragglers()
         for job in cancelled:
             job.future.cancel()
             job.future.set_running_or_notify_cancel()
-        for worker in idle:
-            worker.wake.release()
         if self._shrinking is not None:
             self._shrinking.cancel()
         if self._owns_timer:
@@ -177,14 +179,13 @@ class ElasticPool:
             if self.closing:
                 raise NoFreeWorker(f"pool '{self.name}' is closed", retry_after=1.0, lane=job.lane.name)
             if self._may_run(job.lane):
-                worker, _ = self._hand_to_worker(job)
+                self._make_ready(job)
+                self._wake_for(job)
             elif len(job.lane.queue) < job.lane.limits.queue:
                 job.queued = True
                 job.lane.queue.append(job)
-                return job.future
             else:
                 raise job.lane.refusal()
-        self._wake(worker, job)
         return job.future
 
     def begin_wait(self, waiter: Job, target: Job) -> None:
@@ -194,7 +195,8 @@ class ElasticPool:
             if not target.queued:
                 return
             lane = target.lane
-            able = [job for job in self._running.values() if lane.busy < lane.limits.cap or job.lane is lane]
+            running = [worker.job for worker in self._all if worker.job is not None]
+            able = [job for job in (*running, *self._ready) if lane.busy < lane.limits.cap or job.lane is lane]
             if all(job.waits_for is not None and job.waits_for.queued for job in able):
                 waiter.waits_for = None
                 raise PoolDeadlock(
@@ -220,75 +222,109 @@ class ElasticPool:
 
     def _may_run(self, lane: Lane) -> bool:
         """Whether *lane* may have one more worker: within its own reserve, or of what nobody else has reserved."""
-        busy = len(self._running)
-        if lane.busy >= lane.limits.cap or busy >= self.max_workers:
+        if lane.busy >= lane.limits.cap or self._busy >= self.max_workers:
             return False
         if lane.busy < lane.limits.reserved:
             return True
         kept = sum(max(0, other.limits.reserved - other.busy) for other in self.lanes.values() if other is not lane)
-        return busy < self.max_workers - kept
+        return self._busy < self.max_workers - kept
 
-    def _hand_to_worker(self, job: Job) -> tuple[_Worker, Job]:
-        """Count *job* as running and find it a worker: the last idle one, or a new one without a thread yet."""
-        if self._idle:
-            worker = self._idle.pop()
-            self._low_water = min(self._low_water, len(self._idle))
-        else:
-            # Before anything is counted: to begin with the timing may need a thread, too.
-            if self._shrinking is None:
-                self._shrinking = self.timer.after(self._idle_window, self._shrink_and_repeat)
-            worker = _Worker()
-            self._workers += 1
-        self._begin(worker, job)
-        return worker, job
-
-    def _begin(self, worker: _Worker, job: Job) -> None:
+    def _make_ready(self, job: Job) -> None:
+        """Count *job* as busy: a worker will take it."""
         job.queued = False
         job.lane.busy += 1
-        self._running[worker] = job
-        worker.job = job
+        self._busy += 1
+        self._ready.append(job)
 
-    def _wake(self, worker: _Worker, job: Job) -> None:
-        if worker.thread is not None:
-            worker.wake.release()
-            return
-        worker.thread = threading.Thread(
-            target=self._work, args=(worker,), name=f"{self.name}-{next(self._numbers)}", daemon=True
-        )
+    def _wake_for(self, job: Job) -> None:
+        """See to it that *job*, which is ready, is taken; refuse it where no thread can be had."""
         try:
-            worker.thread.start()
+            self._wake_one()
         except RuntimeError as exc:
-            with self._settled:
-                self._workers -= 1
-                self._end(worker, job)
+            self._ready.remove(job)
+            self._release(job)
             raise NoFreeWorker(f"pool '{self.name}': no thread can be started: {exc}", retry_after=1.0) from exc
+
+    def _wake_one(self) -> None:
+        """Wake a worker for what is ready, unless one is being woken: the last idle one, or a new one."""
+        if self._waking is not None or not self._ready:
+            return
+        if self._idle:
+            self._waking = self._idle.pop()
+            self._low_water = min(self._low_water, len(self._idle))
+            self._waking.wake.release()
+            return
+        worker = _Worker()
+        name = f"{self.name}-{next(self._numbers)}"
+        worker.thread = threading.Thread(target=self._work, args=(worker,), name=name, daemon=True)
+        # Marked before it starts: the new thread needs the lock, which we hold, to say that it is awake.
+        if self._shrinking is None:
+            self._shrinking = self.timer.after(self._idle_window, self._shrink_and_repeat)
+        worker.wake.release()
+        worker.thread.start()
+        self._waking = worker
+        self._all.add(worker)
+
+    def _dismiss(self, workers: Iterable[_Worker]) -> None:
+        """Let idle workers end."""
+        for worker in workers:
+            worker.leaves = True
+            self._all.discard(worker)
+            worker.wake.release()
 
     def _work(self, worker: _Worker) -> None:
         thread = threading.current_thread()
         name = thread.name
-        while (job := worker.job) is not None:
-            worker.job = None
-            thread.name = f"{name}-{job.lane.name}"
-            ran = job.run()
-            thread.name = name
-            self._next(worker, job, ran)
-            del job
+        while True:
             worker.wake.acquire()
+            if worker.leaves:
+                return
+            job = self._take(worker)
+            while job is not None:
+                thread.name = f"{name}-{job.lane.name}"
+                ran = job.run()
+                thread.name = name
+                job = self._next(worker, job, ran)
+            if worker.leaves:
+                return
 
-    def _next(self, worker: _Worker, done: Job, ran: bool) -> None:
-        """Give *worker* the next job, or let it rest, or end it when the pool is closed."""
+    def _take(self, worker: _Worker) -> Job | None:
+        """The job for a worker that has woken; somebody quicker may have taken it."""
+        with self._settled:
+            if self._waking is worker:
+                self._waking = None
+            return self._assign(worker)
+
+    def _next(self, worker: _Worker, done: Job, ran: bool) -> Job | None:
+        """The next job of a worker that has ended one; without one it rests, or ends when there are too many."""
         with self._settled:
             self._count(done, ran)
-            self._end(worker, done)
-            job = self._next_queued()
-            if job is not None:
-                self._begin(worker, job)
-                worker.wake.release()
-            elif self.closing or self._workers > self.max_workers:
-                self._workers -= 1
-                worker.wake.release()
-            else:
-                self._idle.append(worker)
+            self._release(done)
+            self._promote()
+            return self._assign(worker)
+
+    def _assign(self, worker: _Worker) -> Job | None:
+        worker.job = self._ready.popleft() if self._ready else None
+        if worker.job is not None:
+            with contextlib.suppress(RuntimeError):
+                # Where no thread can be had now, those that there are will come to it.
+                self._wake_one()
+        elif self.closing or len(self._all) > self.max_workers:
+            worker.leaves = True
+            self._all.discard(worker)
+        else:
+            self._idle.append(worker)
+        return worker.job
+
+    def _release(self, job: Job) -> None:
+        job.lane.busy -= 1
+        self._busy -= 1
+        self._settled.notify_all()
+
+    def _promote(self) -> None:
+        """Make ready what is queued and may run now."""
+        while (job := self._next_queued()) is not None:
+            self._make_ready(job)
 
     def _count(self, job: Job, ran: bool) -> None:
         lane = job.lane
@@ -300,11 +336,6 @@ class ElasticPool:
         # The future is done: this does not wait. Its own method would look for a deadlock.
         if job.future._exception is not None:  # type: ignore[attr-defined]
             lane.failures += 1
-
-    def _end(self, worker: _Worker, job: Job) -> None:
-        del self._running[worker]
-        job.lane.busy -= 1
-        self._settled.notify_all()
 
     def _next_queued(self) -> Job | None:
         """The oldest job of the next lane, in turn, that has one and may run it."""
@@ -331,8 +362,10 @@ class ElasticPool:
     def _stragglers(self) -> list[Straggler]:
         frames = sys._current_frames()
         found = []
-        for worker, job in self._running.items():
-            thread = worker.thread
+        for worker in self._all:
+            job, thread = worker.job, worker.thread
+            if job is None:
+                continue
             frame = frames.get(thread.ident or 0) if thread is not None else None
             stack = "".join(traceback.format_stack(frame)) if frame is not None else ""
             found.append(Straggler(str(job), thread.name if thread else "?", time.monotonic() - job.started, stack))
@@ -341,5 +374,5 @@ class ElasticPool:
     def _shrink_and_repeat(self) -> None:
         self.shrink()
         with self._lock:
-            again = self._workers > 0 and not self.closing
+            again = bool(self._all) and not self.closing
             self._shrinking = self.timer.after(self._idle_window, self._shrink_and_repeat) if again else None
