@@ -99,18 +99,18 @@ _WRITABLE = (
     optional("is_smartnic", BOOLEAN, "Whether the port is on a smart NIC.", 53),
     optional("local_link_connection", _LINK, "Where the port is plugged in.", 19),
     optional("name", _NAME, "A name that no other port has.", 88),
-    Parameter("node_uuid", UUID, "The UUID of the node that it belongs to."),
     optional("physical_network", text(64, 1), "The physical network that it is on.", 34),
     optional("pxe_enabled", BOOLEAN, "Whether the machine boots from it.", 19),
     optional("vendor", text(32), "Who made it.", 100),
 )
 _CREATION = (
     *_WRITABLE,
+    Parameter("node_uuid", UUID, "The UUID of the node that it belongs to."),
     Parameter("node_ident", UUID_OR_NAME, "The UUID or name of the node that it belongs to.", NODE_NAME_SINCE),
     optional("uuid", UUID, "A UUID to take; by default one is made."),
 )
 _PATCHED = Parameters("field that can be changed", _WRITABLE)
-_REQUIRED = ("address", "node_uuid")
+_REQUIRED = ("address",)
 _DEFAULTS: Mapping[str, Any] = {
     **dict.fromkeys(("category", "description", "name", "physical_network", "vendor")),
     "extra": {},
@@ -257,8 +257,6 @@ def _patched(call: Call, patch: list[Operation]) -> PortRecord:
             raise InvalidInput([Problem(name, "it cannot be removed", "a port needs one; replace it")])
     changed = changes(document, touched, _read, _DEFAULTS)
     _check_values(call, changed, {**document, **changed})
-    if "node_uuid" in changed:
-        changed["node_uuid"] = _node_of_new_port(call, {"node_uuid": changed["node_uuid"]})
     if not changed:
         return port
     updated: PortRecord = call.rpc("update_port", port=port.uuid, changes=changed)

@@ -1,0 +1,98 @@
+"""Drivers and conductors."""
+
+from __future__ import annotations
+
+from baremetal_sdk.errors import DriverNotFound
+from tests.api.world import PROPERTIES, APITestCase
+
+
+class TestDrivers(APITestCase):
+    def test_drivers_are_those_of_living_conductors(self) -> None:
+        """Each is named once, with the hosts that offer it; those of silent conductors are not offered."""
+        self.conductor.clock.turn(30)
+        self.conductor.join("host-2")
+        self.conductor.clock.turn(3)
+        drivers = {driver["name"]: driver for driver in self.get("/v1/drivers")["drivers"]}
+        self.assertEqual({"fake-hardware", "redfish"}, set(drivers))
+        self.assertEqual(["host-1", "host-2"], drivers["redfish"]["hosts"])
+        self.conductor.clock.turn(40)
+        self.assertEqual(["host-2"], self.get("/v1/drivers/redfish")["hosts"])
+        self.conductor.clock.turn(3600)
+        self.assertEqual([], self.get("/v1/drivers")["drivers"])
+
+    def test_interfaces_are_shown_in_detail_since_their_versions(self) -> None:
+        """Dynamic drivers came with 1.30, some interfaces later."""
+        driver = self.get("/v1/drivers/fake-hardware")
+        self.assertEqual(("dynamic", "no-bios", ["no-bios", "fake"]), tuple(driver[key] for key in ("type", "default_bios_interface", "enabled_bios_interfaces")))
+        self.assertEqual({"name", "hosts", "links"}, set(self.get("/v1/drivers/fake-hardware", version="1.1")))
+        self.assertIn("default_power_interface", self.get("/v1/drivers/fake-hardware", version="1.30"))
+        for kind, minor in (("storage", 33), ("rescue", 38), ("bios", 40), ("firmware", 86)):
+            self.assertNotIn(f"default_{kind}_interface", self.get("/v1/drivers/fake-hardware", version=f"1.{minor - 1}"))
+            self.assertIn(f"enabled_{kind}_interfaces", self.get("/v1/drivers/fake-hardware", version=f"1.{minor}"))
+
+    def test_lists_show_interfaces_when_they_are_asked_to(self) -> None:
+        """detail= and fields= exclude each other."""
+        self.assertNotIn("default_power_interface", self.get("/v1/drivers")["drivers"][0])
+        self.assertIn("default_power_interface", self.get("/v1/drivers?detail=True")["drivers"][0])
+        self.assertEqual({"name", "links"}, set(self.get("/v1/drivers?fields=name")["drivers"][0]))
+        self.assert_refused(self.request("GET", "/v1/drivers?detail=true&fields=name"), 400, "fields")
+        self.assert_refused(self.request("GET", "/v1/drivers?detail=true", version="1.29"), 406, "1.30")
+        self.assert_refused(self.request("GET", "/v1/drivers/redfish?fields=name", version="1.76"), 406, "1.77")
+        self.assert_refused(self.request("GET", "/v1/drivers/redfish?fields=bogus"), 400, "bogus")
+
+    def test_all_drivers_are_dynamic(self) -> None:
+        """There are no classic ones."""
+        self.assertEqual(2, len(self.get("/v1/drivers?type=dynamic")["drivers"]))
+        self.assertEqual([], self.get("/v1/drivers?type=classic")["drivers"])
+        self.assert_refused(self.request("GET", "/v1/drivers?type=other"), 400, "type")
+
+    def test_properties_are_what_the_conductor_says(self) -> None:
+        """They are linked since 1.14."""
+        self.assertEqual(PROPERTIES, self.get("/v1/drivers/fake-hardware/properties"))
+        self.assertEqual(
+            "http://localhost/v1/drivers/redfish/properties", self.get("/v1/drivers/redfish", version="1.14")["properties"][0]["href"]
+        )
+        self.assertNotIn("properties", self.get("/v1/drivers/redfish", version="1.13"))
+
+    def test_a_driver_that_nobody_offers_is_not_found(self) -> None:
+        """The answer names those that are offered."""
+        for path in ("/v1/drivers/nope", "/v1/drivers/nope/properties"):
+            self.assert_refused(self.request("GET", path), 404, "nope", "redfish")
+        self.conductor.failing["driver_properties"] = DriverNotFound("it has just gone")
+        self.assert_refused(self.request("GET", "/v1/drivers/redfish/properties"), 404)
+
+
+class TestConductors(APITestCase):
+    def test_conductors_are_served_since_1_49(self) -> None:
+        """Before that there is no such path."""
+        self.assert_refused(self.request("GET", "/v1/conductors", version="1.48"), 404, "1.49")
+        self.assert_refused(self.request("GET", "/v1/conductors/host-1", version="1.48"), 404, "1.49")
+
+    def test_conductors_say_whether_they_live(self) -> None:
+        """A silent conductor is listed, but not alive."""
+        self.assertEqual({"hostname", "conductor_group", "alive", "links"}, set(self.get("/v1/conductors")["conductors"][0]))
+        self.assertTrue(self.get("/v1/conductors/host-1")["alive"])
+        self.conductor.clock.turn(3600)
+        self.conductor.join("host-2", "rack2")
+        alive = {one["hostname"]: one["alive"] for one in self.get("/v1/conductors")["conductors"]}
+        self.assertEqual({"host-1": False, "host-2": True}, alive)
+
+    def test_a_conductor_is_shown_with_its_drivers(self) -> None:
+        """By host name."""
+        conductor = self.get("/v1/conductors/host-1")
+        self.assertEqual(["fake-hardware", "redfish"], conductor["drivers"])
+        self.assertEqual([conductor], self.get("/v1/conductors?detail=True")["conductors"])
+        self.assertEqual({"alive", "links"}, set(self.get("/v1/conductors/host-1?fields=alive")))
+        self.assert_refused(self.request("GET", "/v1/conductors/nope"), 404, "nope")
+        self.assert_refused(self.request("GET", "/v1/conductors?fields=bogus"), 400, "bogus")
+
+    def test_conductors_come_in_pages(self) -> None:
+        """The marker is a host name."""
+        for name in ("host-3", "host-2"):
+            self.conductor.join(name)
+        page = self.get("/v1/conductors?limit=2&sort_key=hostname&sort_dir=desc")
+        rest = self.get(page["next"].removeprefix("http://localhost"))
+        self.assertEqual(["host-3", "host-2", "host-1"], [one["hostname"] for one in page["conductors"] + rest["conductors"]])
+        self.assertNotIn("next", rest)
+        self.assert_refused(self.request("GET", "/v1/conductors?marker=nope"), 400, "marker")
+        self.assert_refused(self.request("GET", "/v1/conductors?sort_key=alive"), 400, "sort_key")

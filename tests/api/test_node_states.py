@@ -1,0 +1,199 @@
+"""States of nodes, and the requests that change them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.api.world import Answer, APITestCase
+
+N1 = "/v1/nodes/n1"
+
+
+class StatesTestCase(APITestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.uuid = self.node(name="n1")
+
+    def put(self, path: str, body: Any = None, version: str = "1.115") -> Answer:
+        """Ask for a change of the node."""
+        return self.request("PUT", f"{N1}/{path}", body, version=version)
+
+    def assert_accepted(self, answer: Answer, method: str, **arguments: Any) -> None:
+        """202 without a body, and a conductor has the work."""
+        self.assertEqual((202, b""), (answer.status, answer.raw))
+        self.assertEqual((method, {"node": self.uuid, **arguments}), self.conductor.accepted[-1])
+
+
+class TestStates(StatesTestCase):
+    def test_states_are_shown_by_version(self) -> None:
+        """RAID came with 1.12 and boot mode with 1.75."""
+        first = {
+            "console_enabled", "last_error", "power_state", "provision_state", "provision_updated_at", "target_power_state",
+            "target_provision_state",
+        }  # fmt: skip
+        self.assertEqual(first, set(self.get(f"{N1}/states", version="1.5")))
+        self.assertEqual(first | {"raid_config", "target_raid_config"}, set(self.get(f"{N1}/states", version="1.12")))
+        self.assertEqual({"boot_mode", "secure_boot"}, set(self.get(f"{N1}/states")) - set(self.get(f"{N1}/states", version="1.74")))
+
+
+class TestPower(StatesTestCase):
+    def test_a_power_state_is_asked_for(self) -> None:
+        """The answer says where to look."""
+        answer = self.put("states/power", {"target": "power on"})
+        self.assert_accepted(answer, "change_power_state", target="power on", timeout=None)
+        self.assertEqual("http://localhost/v1/nodes/n1/states", answer.headers["Location"])
+        self.assert_accepted(
+            self.put("states/power", {"target": "soft rebooting", "timeout": 30}),
+            "change_power_state", target="soft rebooting", timeout=30.0,
+        )  # fmt: skip
+
+    def test_soft_power_and_timeouts_came_with_1_27(self) -> None:
+        """Older clients do not ask for them."""
+        self.assert_refused(self.put("states/power", {"target": "soft power off"}, "1.26"), 406, "1.27")
+        self.assert_refused(self.put("states/power", {"target": "power on", "timeout": 5}, "1.26"), 406, "timeout", "1.27")
+
+    def test_what_cannot_be_asked_for_is_refused(self) -> None:
+        """The answer names the field and what is allowed."""
+        for body, word in (
+            ({}, "target: it is missing"), ({"target": "on"}, "power on"), ({"target": "unknown"}, "target"), ({"target": None}, "target"),
+            ({"target": "power on", "timeout": 0}, "timeout"), ({"target": "power on", "timeout": "x"}, "timeout"),
+            ({"target": "power on", "timeout": True}, "timeout"), ({"target": "power on", "bogus": 1}, "bogus"),
+        ):  # fmt: skip
+            self.assert_refused(self.put("states/power", body), 400, word)
+        self.assertEqual([], self.conductor.accepted)
+
+    def test_a_node_that_there_is_not_has_no_power(self) -> None:
+        """404, when the rest is right."""
+        self.assert_refused(self.request("PUT", "/v1/nodes/nope/states/power", {"target": "power on"}), 404)
+
+
+class TestProvision(StatesTestCase):
+    def test_each_verb_came_with_a_version(self) -> None:
+        """A verb is taken from its version on, and not acceptable before."""
+        step = {"interface": "bios", "step": "factory_reset"}
+        bodies: dict[str, Any] = {"clean": {"clean_steps": [step]}, "service": {"service_steps": [step]}, "rescue": {"rescue_password": "x"}}
+        since = {
+            "manage": 4, "provide": 4, "inspect": 6, "abort": 13, "clean": 15, "adopt": 17, "rescue": 38, "unrescue": 38, "deploy": 73,
+            "undeploy": 73, "unhold": 85, "service": 87,
+        }  # fmt: skip
+        path = f"/v1/nodes/{self.uuid}/states/provision"
+        for verb, minor in since.items():
+            body = {"target": verb, **bodies.get(verb, {})}
+            self.assert_refused(self.request("PUT", path, body, version=f"1.{minor - 1}"), 406)
+            self.assertEqual(202, self.request("PUT", path, body, version=f"1.{minor}").status, verb)
+        for verb in ("active", "deleted", "rebuild"):
+            self.assertEqual(202, self.request("PUT", path, {"target": verb}, version="1.1").status, verb)
+
+    def test_arguments_go_to_the_conductor(self) -> None:
+        """What was given goes on, what was null or empty does not."""
+        steps = [{"interface": "deploy", "step": "erase_devices", "args": {"x": 1}}]
+        answer = self.put("states/provision", {"target": "clean", "clean_steps": steps, "disable_ramdisk": "true", "configdrive": None})
+        arguments = {"clean_steps": steps, "disable_ramdisk": True}
+        self.assert_accepted(answer, "change_provision_state", verb="clean", arguments=arguments)
+        self.assertEqual("http://localhost/v1/nodes/n1/states", answer.headers["Location"])
+        self.assert_accepted(self.put("states/provision", {"target": "manage"}), "change_provision_state", verb="manage", arguments={})
+
+    def test_an_unknown_verb_names_the_known_ones(self) -> None:
+        """A typing error is a 400."""
+        self.assert_refused(self.put("states/provision", {"target": "mange"}), 400, "mange", "manage")
+        self.assert_refused(self.put("states/provision", {}), 400, "target")
+
+    def test_arguments_go_with_their_verbs(self) -> None:
+        """What a verb does not take is refused with the verbs that do."""
+        step = [{"interface": "bios", "step": "x"}]
+        for body, word in (
+            ({"target": "provide", "clean_steps": step}, "clean"), ({"target": "clean", "service_steps": step}, "service"),
+            ({"target": "manage", "configdrive": "abc"}, "rebuild"), ({"target": "active", "rescue_password": "x"}, "rescue"),
+            ({"target": "active", "disable_ramdisk": True}, "service"), ({"target": "clean", "deploy_steps": step}, "active"),
+        ):  # fmt: skip
+            self.assert_refused(self.put("states/provision", body), 400, "does not take it", word)
+
+    def test_some_verbs_need_an_argument(self) -> None:
+        """Cleaning by hand needs steps, rescue a password."""
+        for verb, argument in (("clean", "clean_steps"), ("service", "service_steps"), ("rescue", "rescue_password")):
+            self.assert_refused(self.put("states/provision", {"target": verb}), 400, argument)
+        self.assert_refused(self.put("states/provision", {"target": "clean", "clean_steps": []}), 400, "clean_steps")
+
+    def test_steps_are_checked_all_at_once(self) -> None:
+        """Each wrong step is named by its place."""
+        steps = [{"interface": "boots", "step": "x"}, {"interface": "bios"}, 5, {"interface": "bios", "step": "x", "argz": {}, "args": []}]
+        answer = self.put("states/provision", {"target": "clean", "clean_steps": steps})
+        self.assert_refused(
+            answer, 400, "clean_steps[0].interface", "clean_steps[1].step", "clean_steps[2]", "clean_steps[3].argz", "clean_steps[3].args"
+        )
+        deploy = {"target": "active", "deploy_steps": [{"interface": "bios", "step": "x", "args": {}}]}
+        self.assert_refused(self.put("states/provision", deploy), 400, "deploy_steps[0].priority")
+
+    def test_config_drives_grew_with_versions(self) -> None:
+        """For rebuild since 1.35, as an object since 1.56, with vendor data since 1.59."""
+        path = f"/v1/nodes/{self.uuid}/states/provision"
+        for verb, drive, minor, status in (
+            ("rebuild", "H4sI", 34, 406), ("rebuild", "H4sI", 35, 202), ("active", "http://x/y", 1, 202), ("active", {"meta_data": {}}, 55, 400),
+            ("active", {"meta_data": {}}, 56, 202), ("active", {"vendor_data": {}}, 58, 400), ("active", {"vendor_data": {}}, 59, 202),
+            ("active", {"bogus": 1}, 115, 400), ("active", "{not base 64}", 115, 400), ("active", 5, 115, 400), ("active", {"meta_data": 1}, 115, 400),
+        ):  # fmt: skip
+            answer = self.request("PUT", path, {"target": verb, "configdrive": drive}, version=f"1.{minor}")
+            self.assertEqual(status, answer.status, (verb, drive, minor, answer.raw))
+
+    def test_fields_came_with_versions(self) -> None:
+        """Deploy steps since 1.69, a ramdisk that is left out since 1.70 and for service since 1.108."""
+        clean = {"target": "clean", "clean_steps": [{"interface": "bios", "step": "x"}], "disable_ramdisk": True}
+        service = {"target": "service", "service_steps": clean["clean_steps"], "disable_ramdisk": True}
+        self.assert_refused(self.put("states/provision", clean, "1.69"), 406, "1.70")
+        self.assert_refused(self.put("states/provision", service, "1.107"), 406, "1.108")
+        self.assertEqual(202, self.put("states/provision", service, "1.108").status)
+
+    def test_some_waits_can_be_aborted_only_since_later_versions(self) -> None:
+        """Inspection since 1.41, deployment since 1.110."""
+        for state, minor in (("inspect wait", 41), ("wait call-back", 110)):
+            self.conductor.store.update_node(self.uuid, {"provision_state": state}, fence=None)
+            self.assert_refused(self.put("states/provision", {"target": "abort"}, f"1.{minor - 1}"), 406, f"1.{minor}")
+            self.assertEqual(202, self.put("states/provision", {"target": "abort"}, f"1.{minor}").status)
+
+
+class TestBootAndRAID(StatesTestCase):
+    def test_boot_mode_and_secure_boot_are_set_since_1_76(self) -> None:
+        """Before that there is no such path."""
+        self.assert_accepted(self.put("states/boot_mode", {"target": "uefi"}), "set_boot_mode", mode="uefi")
+        self.assert_accepted(self.put("states/secure_boot", {"target": "True"}), "set_secure_boot", enabled=True)
+        for name, target in (("boot_mode", "uefi"), ("secure_boot", True)):
+            self.assert_refused(self.put(f"states/{name}", {"target": target}, "1.75"), 404, "1.76")
+            self.assert_refused(self.put(f"states/{name}", {"target": "x"}), 400, "target")
+
+    def test_the_wanted_raid_configuration_is_stored_since_1_12(self) -> None:
+        """Before that it is not acceptable."""
+        config = {"logical_disks": [{"size_gb": 100, "raid_level": "1"}]}
+        answer = self.put("states/raid", config)
+        self.assertEqual((204, b""), (answer.status, answer.raw))
+        self.assertEqual(config, self.get(f"{N1}/states")["target_raid_config"])
+        self.assert_refused(self.put("states/raid", config, "1.11"), 406, "1.12")
+        self.assert_refused(self.put("states/raid", [1]), 400, "body")
+
+    def test_the_boot_device_is_read_and_set(self) -> None:
+        """What is set is what is read."""
+        self.assertEqual({"boot_device": "disk", "persistent": True}, self.get(f"{N1}/management/boot_device"))
+        answer = self.put("management/boot_device", {"boot_device": "pxe"})
+        self.assertEqual((204, b""), (answer.status, answer.raw))
+        self.assertEqual({"boot_device": "pxe", "persistent": False}, self.get(f"{N1}/management/boot_device"))
+        self.assertEqual({"supported_boot_devices": ["pxe", "disk"]}, self.get(f"{N1}/management/boot_device/supported"))
+
+    def test_a_wrong_boot_device_is_refused(self) -> None:
+        """The known ones are named."""
+        self.assert_refused(self.put("management/boot_device", {"boot_device": "usb"}), 400, "boot_device", "cdrom")
+        self.assert_refused(self.put("management/boot_device", {"persistent": True}), 400, "boot_device")
+
+
+class TestMaintenance(StatesTestCase):
+    def test_maintenance_is_entered_with_a_reason_and_left(self) -> None:
+        """Both are accepted without a body."""
+        answer = self.put("maintenance", {"reason": "broken fan"})
+        self.assertEqual((202, b""), (answer.status, answer.raw))
+        node = self.get(N1)
+        self.assertEqual((True, "broken fan"), (node["maintenance"], node["maintenance_reason"]))
+        self.assertEqual(202, self.request("DELETE", f"{N1}/maintenance").status)
+        self.assertFalse(self.get(N1)["maintenance"])
+
+    def test_a_reason_is_not_needed(self) -> None:
+        """A request without a body is enough."""
+        self.assertEqual(202, self.put("maintenance").status)
+        self.assert_refused(self.put("maintenance", {"bogus": 1}), 400, "bogus")

@@ -1,0 +1,179 @@
+"""Ports: creating, listing, changing and deleting them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.api.world import Answer, APITestCase
+
+MAC = "52:54:00:aa:bb:cc"
+UNKNOWN = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"
+
+
+class PortsTestCase(APITestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.owner = self.node(name="n1")
+
+    def create(self, version: str = "1.115", **values: Any) -> Answer:
+        """Ask for a port of the node."""
+        body = {"node_uuid": self.owner, "address": MAC, **values}
+        return self.request("POST", "/v1/ports", {name: value for name, value in body.items() if value != "-"}, version=version)
+
+    def port(self, **values: Any) -> str:
+        """Create a port and give back its UUID."""
+        answer = self.create(**values)
+        self.assertEqual(201, answer.status, answer.raw)
+        return str(answer.json["uuid"])
+
+
+class TestCreation(PortsTestCase):
+    def test_a_new_port_is_located(self) -> None:
+        """The address is kept in small letters, and what was not given has its default."""
+        answer = self.create(address=MAC.upper(), extra={"a": 1})
+        port = answer.json
+        self.assertEqual((201, MAC, {"a": 1}, True), (answer.status, port["address"], port["extra"], port["pxe_enabled"]))
+        self.assertEqual(f"http://localhost/v1/ports/{port['uuid']}", answer.headers["Location"])
+        self.assertEqual(port, self.get(f"/v1/ports/{port['uuid']}"))
+
+    def test_the_node_is_given_once(self) -> None:
+        """By UUID, or since 1.94 by name, and it has to be there."""
+        self.assertEqual(201, self.create(node_uuid="-", node_ident="n1").status)
+        self.assert_refused(self.create("1.93", node_uuid="-", node_ident="n1"), 406, "1.94")
+        self.assert_refused(self.create(node_ident="n1"), 400, "node_uuid", "not both")
+        self.assert_refused(self.create(node_uuid="-"), 400, "node_uuid")
+        self.assert_refused(self.create(node_uuid="n1"), 400, "node_uuid", "UUID")
+        self.assert_refused(self.create(node_uuid=UNKNOWN), 400, "node_uuid", UNKNOWN)
+
+    def test_the_address_is_a_mac_address_of_no_other_port(self) -> None:
+        """A missing or wrong one is a 400, a taken one a conflict."""
+        self.assert_refused(self.create(address="-"), 400, "address")
+        for address in ("zz", "52-54-00-aa-bb-cc", "5254.00aa.bbcc", None, 5):
+            self.assert_refused(self.create(address=address), 400, "address")
+        self.port()
+        self.assert_refused(self.create(), 409, "address", MAC)
+
+    def test_fields_came_with_versions(self) -> None:
+        """What came later is not acceptable before."""
+        for name, value, minor in (
+            ("pxe_enabled", False, 19), ("local_link_connection", {}, 19), ("physical_network", "p", 34), ("is_smartnic", False, 53),
+            ("name", "p1", 88), ("description", "d", 97), ("vendor", "v", 100), ("category", "c", 101),
+        ):  # fmt: skip
+            self.assert_refused(self.create(f"1.{minor - 1}", **{name: value}), 406, name, f"1.{minor}")
+
+    def test_links_to_switches_are_checked(self) -> None:
+        """A switch and its port belong together; a smart NIC has a host; an unmanaged one needs nothing."""
+        good: list[dict[str, Any]] = [
+            {}, {"switch_id": "00:11:22:33:44:55", "port_id": "Eth1", "switch_info": "sw"}, {"switch_id": "0123456789ABCDEF", "port_id": "1"},
+            {"port_id": "p", "hostname": "h"}, {"network_type": "unmanaged"},
+        ]  # fmt: skip
+        for number, link in enumerate(good):
+            self.port(address=f"52:54:00:aa:bb:0{number}", local_link_connection=link)
+        bad: list[Any] = [
+            {"switch_id": "00:11:22:33:44:55"}, {"port_id": "Eth1"}, {"switch_id": "x", "port_id": "1"}, {"bogus": "1"}, {"port_id": 1}, [], "x",
+            {"network_type": "other"},
+        ]  # fmt: skip
+        for link in bad:
+            self.assert_refused(self.create(local_link_connection=link), 400, "local_link_connection")
+
+    def test_the_network_type_of_a_link_came_with_1_64(self) -> None:
+        """A part of a field has a version of its own."""
+        link = {"network_type": "unmanaged"}
+        self.assert_refused(self.create("1.63", local_link_connection=link), 406, "network_type", "1.64")
+
+    def test_a_smart_nic_needs_its_port_and_host(self) -> None:
+        """Without them nobody could find it."""
+        self.assert_refused(self.create(is_smartnic=True), 400, "hostname")
+        self.port(is_smartnic=True, local_link_connection={"port_id": "p", "hostname": "h"})
+
+    def test_unknown_and_foreign_fields_are_refused(self) -> None:
+        """What the service writes is not taken."""
+        for name in ("bogus", "internal_info", "created_at"):
+            self.assert_refused(self.create(**{name: {}}), 400, name)
+
+
+class TestReading(PortsTestCase):
+    def test_ports_are_listed_briefly_or_whole(self) -> None:
+        """By default the address, by path or parameter all fields."""
+        uuid = self.port()
+        self.assertEqual({"uuid", "address", "links"}, set(self.get("/v1/ports")["ports"][0]))
+        whole = self.get(f"/v1/ports/{uuid}")
+        for path in ("/v1/ports/detail", "/v1/ports?detail=1", "/v1/nodes/n1/ports/detail", f"/v1/nodes/{self.owner}/ports?detail=true"):
+            self.assertEqual([whole], self.get(path)["ports"])
+
+    def test_ports_are_filtered(self) -> None:
+        """By address and by node, whose name will do."""
+        other = self.node(name="n2")
+        first, second = self.port(), self.port(address="52:54:00:aa:bb:dd", node_uuid=other)
+        for query, expected in (
+            (f"address={MAC.upper()}", [first]), ("node=n2", [second]), (f"node={other}", [second]), (f"node_uuid={self.owner}", [first]),
+            ("address=52:54:00:00:00:00", []), ("", [first, second]),
+        ):  # fmt: skip
+            self.assertEqual(expected, [port["uuid"] for port in self.get(f"/v1/ports?{query}")["ports"]], query)
+        self.assertEqual([second], [port["uuid"] for port in self.get("/v1/nodes/n2/ports")["ports"]])
+        self.assert_refused(self.request("GET", "/v1/ports?node=nope"), 404)
+        self.assert_refused(self.request("GET", "/v1/nodes/nope/ports"), 404)
+        self.assert_refused(self.request("GET", "/v1/ports?address=zz"), 400, "address")
+
+    def test_pages_follow_each_other(self) -> None:
+        """The link to the next page is on the path that was asked."""
+        uuids = [self.port(address=f"52:54:00:aa:bb:0{number}") for number in range(3)]
+        page = self.get("/v1/nodes/n1/ports?limit=2&fields=uuid")
+        self.assertTrue(page["next"].startswith("http://localhost/v1/nodes/n1/ports?"))
+        rest = self.get(page["next"].removeprefix("http://localhost"))
+        self.assertEqual(uuids, [port["uuid"] for port in page["ports"] + rest["ports"]])
+
+    def test_each_field_appears_with_its_version(self) -> None:
+        """Fields that came later are not shown to older clients."""
+        uuid = self.port()
+        self.assertEqual({"uuid", "created_at", "updated_at", "address", "extra", "node_uuid", "links"}, set(self.get(f"/v1/ports/{uuid}", "1.1")))
+        for name, minor in (("internal_info", 18), ("pxe_enabled", 19), ("portgroup_uuid", 24), ("physical_network", 34), ("is_smartnic", 53),
+                            ("name", 88), ("description", 97), ("vendor", 100), ("category", 101)):  # fmt: skip
+            self.assertNotIn(name, self.get(f"/v1/ports/{uuid}", version=f"1.{minor - 1}"))
+            self.assertIn(name, self.get(f"/v1/ports/{uuid}", version=f"1.{minor}"))
+        self.assert_refused(self.request("GET", "/v1/ports?fields=name", version="1.87"), 406, "1.88")
+
+    def test_a_port_is_found_by_uuid_and_name_but_not_by_address(self) -> None:
+        """An address is a filter."""
+        uuid = self.port(name="p1")
+        self.assertEqual(uuid, self.get("/v1/ports/p1")["uuid"])
+        self.assert_refused(self.request("GET", f"/v1/ports/{MAC}"), 400, "port")
+        self.assert_refused(self.request("GET", "/v1/ports/nope"), 404)
+
+
+class TestChanging(PortsTestCase):
+    def test_fields_are_changed(self) -> None:
+        """The answer is the port as it is then."""
+        uuid = self.port()
+        answer = self.patch(f"/v1/ports/{uuid}", ("replace", "/address", "52:54:00:AA:BB:FF"), ("add", "/extra/a", 1), ("replace", "/pxe_enabled", "no"))
+        self.assertEqual((200, "52:54:00:aa:bb:ff"), (answer.status, answer.json["address"]))
+        self.assertEqual(({"a": 1}, False), (answer.json["extra"], answer.json["pxe_enabled"]))
+        self.assertTrue(self.patch(f"/v1/ports/{uuid}", ("remove", "/pxe_enabled")).json["pxe_enabled"])
+
+    def test_a_port_stays_with_its_node(self) -> None:
+        """A port is changed under the lease of its node, so that it cannot go over to another."""
+        uuid, other = self.port(), self.node(name="n2")
+        self.assert_refused(self.patch(f"/v1/ports/{uuid}", ("replace", "/node_uuid", other)), 400, "node_uuid")
+
+    def test_wrong_changes_are_refused(self) -> None:
+        """What a port needs stays, what it cannot have does not come."""
+        path = f"/v1/ports/{self.port()}"
+        for operation in (
+            ("remove", "/address"), ("remove", "/node_uuid"), ("replace", "/address", "x"), ("replace", "/uuid", UNKNOWN), ("add", "/bogus", 1),
+            ("replace", "/physical_network", ""), ("add", "/is_smartnic", True), ("remove", "/extra/x"), ("replace", "/internal_info", {}),
+        ):  # fmt: skip
+            self.assert_refused(self.patch(path, operation), 400)
+        self.assert_refused(self.patch(path, ("replace", "/pxe_enabled", False), version="1.18"), 406, "1.19")
+
+    def test_a_patch_that_changes_nothing_works(self) -> None:
+        """It is a success."""
+        self.assertEqual(200, self.patch(f"/v1/ports/{self.port()}", ("replace", "/address", MAC)).status)
+
+
+class TestDeletion(PortsTestCase):
+    def test_a_deleted_port_is_gone(self) -> None:
+        """Deleting wants a UUID; the second time it is a 404."""
+        uuid = self.port(name="p1")
+        self.assert_refused(self.request("DELETE", "/v1/ports/p1"), 400, "UUID")
+        self.assertEqual(204, self.request("DELETE", f"/v1/ports/{uuid}").status)
+        self.assert_refused(self.request("DELETE", f"/v1/ports/{uuid}"), 404)
