@@ -119,6 +119,9 @@ class ElasticPool:
                 else:
                     self.lanes[name] = Lane(self, name, limits)
             self._turn = itertools.cycle(tuple(self.lanes.values()))
+            surplus = min(len(self._idle), max(0, len(self._all) - most))
+            self._dismiss([self._idle.popleft() for _ in range(surplus)])
+            self._low_water = min(self._low_water, len(self._idle))
             self._promote()
             self._wake_one()
 
@@ -334,7 +337,7 @@ class ElasticPool:
         lane.waits.add(job.started - job.submitted)
         lane.runs.add(time.monotonic() - job.started)
         # The future is done: this does not wait. Its own method would look for a deadlock.
-        if job.future._exception is not None:  # type: ignore[attr-defined]
+        if job.future._exception is not None:
             lane.failures += 1
 
     def _next_queued(self) -> Job | None:
