@@ -237,6 +237,9 @@ class HTTPSession:
             raise Broken("the connection was closed in the middle of the answer") from None
         except (HTTPException, ValueError) as exc:
             raise BadAnswer(f"the answer is not HTTP ({type(exc).__name__})") from None
+        finally:
+            # Not left to the garbage collector, which may take the wire first.
+            parser.close()
         return HTTPResponse(parser.status, parser.headers, body), not parser.will_close
 
     def _check_head(self, parser: _Parser) -> None:
