@@ -18,6 +18,7 @@ from baremetal_interfaces import (
     HardwareType,
     Interface,
     InvalidInput,
+    NotSupported,
     PowerState,
     Task,
     option,
@@ -114,6 +115,13 @@ class Fleeting(acme.AcmeManagement):
 
     def set_boot_device(self, task: Task, device: BootDevice, persistent: bool = False) -> None:
         super().set_boot_device(task, device, persistent=False)
+
+
+class Unwilling(acme.AcmeManagement):
+    """Declares boot devices and refuses them all."""
+
+    def set_boot_device(self, task: Task, device: BootDevice, persistent: bool = False) -> None:
+        raise NotSupported("not here")
 
 
 class Leaking(acme.AcmeConnector):

@@ -24,7 +24,7 @@ from baremetal_fake.interfaces import (
     storage,
     vendor,
 )
-from baremetal_interfaces import BootDevice, BootDeviceSetting, Interface, PowerState
+from baremetal_interfaces import BootDevice, BootDeviceSetting, Interface, NotSupported, PowerState, Task
 from baremetal_interfaces.conformance import RULES, HardwareTypeConformance, NotOffered, Result, Subject, Violation, run
 from baremetal_interfaces.conformance.outcome import Verdict
 from baremetal_sdk.builtin import absent, agent, network_boot, noop, ramdisk
@@ -132,6 +132,7 @@ class TestVerdicts(KitTestCase):
             ({"power": broken.Newer}, "hardware_type_is_described", "(99, 0)"),
             ({"management": broken.Forgetful}, "boot_devices_are_set_and_read_back", "persistent=True is read back"),
             ({"management": broken.Fleeting}, "boot_devices_are_set_and_read_back", "persistent=False is read back"),
+            ({"management": broken.Unwilling}, "boot_devices_are_set_and_read_back", "each is refused"),
             ({"management": acme.AcmePower}, "interfaces_are_of_their_kind", "is no management interface"),
             (broken.with_connector(broken.Leaking), "sessions_are_freed", "files more are open"),
             (broken.with_connector(broken.Unclear), "silence_is_unreachable_in_time", "not BMCUnreachable"),
@@ -144,6 +145,17 @@ class TestVerdicts(KitTestCase):
             failed = self.failed(interfaces)
             self.assertEqual([rule], list(failed), str(interfaces))
             self.assertIn(detail, failed[rule])
+
+    def test_device_that_one_machine_refuses_breaks_no_rule(self) -> None:
+        """Where some devices are taken, the others may be refused by the machine."""
+
+        class Choosy(acme.AcmeManagement):
+            def set_boot_device(self, task: Task, device: BootDevice, persistent: bool = False) -> None:
+                if device is BootDevice.PXE:
+                    raise NotSupported("no network here")
+                super().set_boot_device(task, device, persistent)
+
+        self.assertEqual({}, self.failed({"management": Choosy}))
 
     def test_options_without_help_or_secrecy_are_caught(self) -> None:
         """The option is named; a password that is not declared secret is visible in other ways, too."""

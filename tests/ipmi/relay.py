@@ -10,8 +10,11 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
-RAKP1 = 0x12
-"""The message that begins a login: each one counts as an attempt."""
+RAKP1, RAKP2, RAKP4 = 0x12, 0x13, 0x15
+"""The messages of a login: the first from the client, the others from the BMC. Each first one counts as an attempt."""
+
+STATUS = 17
+"""Where those from the BMC have their status code."""
 
 
 def payload_type(message: bytes) -> int:
@@ -22,18 +25,18 @@ def payload_type(message: bytes) -> int:
 class Relay:
     """Listens on a UDP port of loopback and hands every message on to the BMC, and back what it answers.
 
-    *lose* says of a message from the client that is not to arrive; without a BMC none does. *noise* comes before every
-    answer.
+    *lose* says of a message from the client that is not to arrive; without a BMC none does. *alter* says what the client
+    gets in place of an answer.
     """
 
     def __init__(
         self,
         bmc_port: int | None = None,
         lose: Callable[[bytes], bool] = lambda message: False,
-        noise: Sequence[bytes] = (),
+        alter: Callable[[bytes], Sequence[bytes]] = lambda message: [message],
     ) -> None:
         self.lose = lose
-        self.noise = noise
+        self.alter = alter
         self.seen: Counter[int] = Counter()
         self._bmc_port = bmc_port
         self._inner, self._wake = socket.socketpair()
@@ -68,7 +71,7 @@ class Relay:
     def _hand_on(self, source: socket.socket) -> None:
         if source is not self._socket:
             client = next(address for address, one in self._clients.items() if one is source)
-            for message in (*self.noise, source.recv(4096)):
+            for message in self.alter(source.recv(4096)):
                 self._socket.sendto(message, client)
             return
         message, client = self._socket.recvfrom(4096)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from baremetal_interfaces import BootDevice
 from baremetal_interfaces.conformance import HardwareTypeConformance
 from baremetal_ipmi import IPMIHardware, IPMIManagement, IPMIPower
 from baremetal_sdk.builtin.network_boot import IPXEBoot
@@ -10,17 +9,11 @@ from baremetal_sdk.builtin.ramdisk import RamdiskDeploy
 from tests.ipmi.base import SimulatorTestCase
 
 
-class SimulatorManagement(IPMIManagement):
-    """The boot devices that the simulator takes."""
-
-    supported_boot_devices = frozenset({BootDevice.PXE, BootDevice.DISK, BootDevice.CDROM, BootDevice.BIOS})
-
-
 class TestConformance(HardwareTypeConformance, SimulatorTestCase):
     """Every rule of the kit."""
 
     hardware_type = IPMIHardware
-    interfaces = {"power": IPMIPower, "management": SimulatorManagement, "boot": IPXEBoot, "deploy": RamdiskDeploy}
+    interfaces = {"power": IPMIPower, "management": IPMIManagement, "boot": IPXEBoot, "deploy": RamdiskDeploy}
 
     def setUp(self) -> None:
         super().setUp()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import socket
+import threading
 import time
 
 from pyghmi.ipmi.private.simplesession import Session
@@ -11,6 +12,7 @@ from testtools import TestCase
 
 from baremetal_interfaces import (
     AuthenticationFailed,
+    BMCBusy,
     BMCUnreachable,
     Deadline,
     Fault,
@@ -23,7 +25,7 @@ from baremetal_ipmi.errors import BMCFull, CommandRefused, IPMIError, LoginRefus
 from baremetal_ipmi.session import IDLE_SECONDS, IPMISession
 from baremetal_ipmi.wire import Wire
 from tests.ipmi.base import SimulatorTestCase
-from tests.ipmi.relay import RAKP1, Relay, payload_type
+from tests.ipmi.relay import RAKP1, RAKP2, RAKP4, STATUS, Relay, payload_type
 from tests.services.ipmi_sim import PASSWORD, USERNAME
 
 READ = ("power", "get_power_state")
@@ -57,6 +59,21 @@ class TestCredentials(SimulatorTestCase):
         self.assertEqual(PowerState.OFF, self.task(ipmi_cipher_suite=None).power.get())
         error = self.assertRaises(UnexpectedAnswer, self.task(ipmi_cipher_suite=17).call, *READ)
         self.assertIn("ipmi_cipher_suite", str(error))
+
+    def test_status_of_the_login_decides_on_the_error(self) -> None:
+        """Who has no room is asked again later; who does not know the account, never."""
+        statuses = {0x01: BMCBusy, 0x0B: BMCBusy, 0x0D: AuthenticationFailed, 0x0F: AuthenticationFailed, 0x12: UnexpectedAnswer}
+        for phase in (RAKP2, RAKP4):
+            for status, error in statuses.items():
+
+                def refuse(message: bytes, phase: int = phase, status: int = status) -> list[bytes]:
+                    if payload_type(message) != phase:
+                        return [message]
+                    return [message[:STATUS] + bytes([status]) + message[STATUS + 1 :]]
+
+                with Relay(self.sim.port, alter=refuse) as relay:
+                    self.assertRaises(error, self.task(ipmi_port=relay.port, timeout=5.0).call, *READ)
+                    self.assertEqual(1, relay.seen[RAKP1])
 
     def test_lower_privilege_level_is_asked_for_when_it_is_wanted(self) -> None:
         """An account with the right to read may read."""
@@ -102,6 +119,18 @@ class TestSilence(SimulatorTestCase):
             self.assertRaises(BMCUnreachable, self.task(ipmi_port=relay.port, timeout=3.0).call, *READ)
             self.assertEqual(1, relay.seen[RAKP1])
 
+    def test_login_that_takes_its_time_is_waited_for(self) -> None:
+        """A small processor needs a while for the cryptography; asking again would begin another login."""
+
+        def take_time(message: bytes) -> list[bytes]:
+            if payload_type(message) == RAKP2:
+                threading.Event().wait(2.5)  # longer than anything else is waited for before it is sent again
+            return [message]
+
+        with Relay(self.sim.port, alter=take_time) as relay:
+            self.assertEqual(PowerState.OFF, self.task(ipmi_port=relay.port).power.get())
+            self.assertEqual(1, relay.seen[RAKP1])
+
     def test_lost_question_is_asked_again(self) -> None:
         """UDP loses messages: what is no login is repeated."""
         first: list[bytes] = []
@@ -129,7 +158,7 @@ class TestSilence(SimulatorTestCase):
         """Noise from the BMC's address neither ends the login nor confuses it."""
         head = b"\x06\x00\xff\x07"
         noise = (b"", b"x", head, head + b"\x06" * 12, head + b"\x00" + b"\xff" * 40, head + b"\x06\x11" + b"\xff" * 40)
-        with Relay(self.sim.port, noise=noise) as relay:
+        with Relay(self.sim.port, alter=lambda message: [*noise, message]) as relay:
             self.assertEqual(PowerState.OFF, self.task(ipmi_port=relay.port).power.get())
             self.assertEqual(1, relay.seen[RAKP1])
 

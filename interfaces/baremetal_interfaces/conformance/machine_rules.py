@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from baremetal_interfaces.conformance.outcome import NotOffered, Violation, demand
 from baremetal_interfaces.conformance.subject import Subject
-from baremetal_interfaces.errors import BareMetalError
+from baremetal_interfaces.errors import BareMetalError, NotSupported
 from baremetal_interfaces.values import BootDevice, BootDeviceSetting, Kind, PowerState
 
 _OBSERVABLE = (PowerState.ON, PowerState.OFF, PowerState.UNKNOWN)
@@ -37,23 +37,30 @@ def power_commands_may_be_repeated(subject: Subject) -> None:
 
 
 def boot_devices_are_set_and_read_back(subject: Subject) -> None:
-    """Every supported boot device can be set, once and persistently; where the BMC tells, it is read back as set."""
+    """Every supported boot device can be set, once and persistently; where the BMC tells, it is read back as set.
+
+    A machine may refuse some devices with NotSupported: not every BMC can be asked which ones it takes.
+    """
     _ = subject.management
     devices = subject.task().call(Kind.MANAGEMENT, "get_supported_boot_devices")
     if not devices:
         raise NotOffered("the management interface sets no boot devices")
     with subject.boot_device_left_as_found():
         told = [_set_and_read_back(subject, device, always) for device in sorted(devices) for always in (True, False)]
-    if not any(told):
-        raise NotOffered("all boot devices can be set, and this BMC does not tell what is set")
+    taken = [one for one in told if one is not None]
+    demand(taken, f"the supported boot devices are {', '.join(sorted(devices))}, and each is refused with NotSupported")
+    if not any(taken):
+        raise NotOffered("boot devices can be set, and this BMC does not tell what is set")
 
 
-def _set_and_read_back(subject: Subject, device: BootDevice, persistent: bool) -> bool:
-    """Whether the BMC tells what is set."""
+def _set_and_read_back(subject: Subject, device: BootDevice, persistent: bool) -> bool | None:
+    """Whether the BMC tells what is set; None where the machine refuses the device."""
     wanted = f"{device}, {'every time' if persistent else 'once'}"
     try:
         subject.task().call(Kind.MANAGEMENT, "set_boot_device", device, persistent=persistent)
         found = subject.task().call(Kind.MANAGEMENT, "get_boot_device")
+    except NotSupported:
+        return None
     except BareMetalError as exc:
         raise Violation(f"{device} is a supported boot device, and setting it ({wanted}) fails: {exc}") from None
     demand(isinstance(found, BootDeviceSetting), f"get_boot_device gives {found!r}, not a BootDeviceSetting")

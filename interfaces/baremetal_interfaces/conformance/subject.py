@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any, cast
 
 from baremetal_interfaces.conformance import installed
@@ -98,25 +98,41 @@ class Subject:
     def power_left_as_found(self) -> Iterator[PowerState]:
         """Whatever is done to the power within it, it is put back at the end."""
         found = self.task().power.get()
-        try:
-            yield found
-        finally:
+
+        def put_back() -> None:
             if found is not PowerState.UNKNOWN and self.task().power.get() is not found:
                 self.task().power.set(found)
+
+        with _at_the_end(put_back):
+            yield found
 
     @contextmanager
     def boot_device_left_as_found(self) -> Iterator[None]:
         """Whatever is done to the boot device within it, it is put back at the end, where the BMC told what it was."""
         found = self.task().call(Kind.MANAGEMENT, "get_boot_device")
-        try:
-            yield
-        finally:
+
+        def put_back() -> None:
             if found.device is not None:
                 self.task().call(Kind.MANAGEMENT, "set_boot_device", found.device, persistent=bool(found.persistent))
+
+        with _at_the_end(put_back):
+            yield
 
     def _connector_types(self) -> tuple[type[Connector[Any]], ...]:
         found = [interface.connector for interface in self.interfaces.values() if interface.connector is not None]
         return tuple(dict.fromkeys(found))
+
+
+@contextmanager
+def _at_the_end(put_back: Callable[[], None]) -> Iterator[None]:
+    """Put things back, whatever happens. When that fails after a broken rule, the broken rule is what is said."""
+    try:
+        yield
+    except BaseException:
+        with suppress(BareMetalError):
+            put_back()
+        raise
+    put_back()
 
 
 def _instance(offered: Offered) -> Interface:
