@@ -47,8 +47,8 @@ def boot_devices_are_set_and_read_back(subject: Subject) -> None:
         raise NotOffered("the management interface sets no boot devices")
     with subject.boot_device_left_as_found():
         told = [_set_and_read_back(subject, device, always) for device in sorted(devices) for always in (True, False)]
-    taken = [one for one in told if one is not None]
-    demand(taken, f"the supported boot devices are {', '.join(sorted(devices))}, and each is refused with NotSupported")
+        taken = [one for one in told if one is not None]
+        demand(taken, f"the supported boot devices are {', '.join(sorted(devices))}, and each is refused with NotSupported")
     if not any(taken):
         raise NotOffered("boot devices can be set, and this BMC does not tell what is set")
 
