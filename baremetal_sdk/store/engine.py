@@ -117,6 +117,8 @@ def _server_engine(url: URL) -> Engine:
             pool_timeout=_POOL_TIMEOUT,
             pool_use_lifo=True,
             pool_pre_ping=True,
+            # Every condition of a write is in the write itself; what is stricter only locks more rows.
+            isolation_level="READ COMMITTED",
             hide_parameters=True,
         )
     except ModuleNotFoundError as exc:

@@ -8,13 +8,13 @@ from threading import Lock
 from typing import Any
 
 from sqlalchemy import Connection, Select, Update
-from sqlalchemy.exc import IntegrityError
 
 from baremetal_interfaces import BareMetalError
 from baremetal_sdk.clock import Clock, SystemClock
-from baremetal_sdk.errors import RevisionConflict, StoreUnavailable
+from baremetal_sdk.errors import RevisionConflict
 from baremetal_sdk.store.conflicts import taken_told
 from baremetal_sdk.store.engine import Database
+from baremetal_sdk.store.failures import collisions_repeated
 from baremetal_sdk.store.fields import CONDUCTOR_FIELDS, LEASE_FIELDS, NODE_FIELDS, PORT_FIELDS, RecordFields, require_uuid
 from baremetal_sdk.store.idents import node_key, port_key
 from baremetal_sdk.store.leases import (
@@ -79,6 +79,7 @@ class SQLStore:
 
     # Nodes
 
+    @collisions_repeated
     def create_node(self, node: NodeRecord, *, fence: Fence | None) -> NodeRecord:
         """Store a new node."""
         require_no_fence(fence)
@@ -109,6 +110,7 @@ class SQLStore:
         listing = Listing(table, NODE_FIELDS, query, visible + node_conditions(table, query))
         return self._page(listing, NODE_FIELDS, query, visible)
 
+    @collisions_repeated
     def update_node(
         self, uuid: str, changes: Mapping[str, Any], *, fence: Fence | None, revision: int | None = None
     ) -> NodeRecord:
@@ -124,6 +126,7 @@ class SQLStore:
                 raise self._refusal(connection, uuid, fence, now, revision)
         return _NODES.record(row)
 
+    @collisions_repeated
     def delete_node(self, uuid: str, *, fence: Fence | None) -> None:
         """Delete a node, with its ports."""
         require_fence_of(uuid, fence)
@@ -164,6 +167,7 @@ class SQLStore:
 
     # Leases
 
+    @collisions_repeated
     def take_lease(self, uuid: str, *, holder: str, purpose: str, duration: float) -> tuple[Lease, NodeRecord]:
         """Take a free or expired lease, and read the node under it."""
         lease = {
@@ -179,6 +183,7 @@ class SQLStore:
         node = _NODES.record(row)
         return lease_of(vars(node)), node
 
+    @collisions_repeated
     def renew_lease(self, fence: Fence, *, duration: float) -> Lease:
         """Let a lease expire *duration* seconds from now."""
         with self._database.writing() as connection:
@@ -190,12 +195,14 @@ class SQLStore:
             raise lease_lost(fence)
         return lease_of(vars(_NODES.record(row)))
 
+    @collisions_repeated
     def release_lease(self, fence: Fence) -> None:
         """Give a lease back."""
         parameters = {"ident": fence.node_uuid, "holder": fence.holder, "fenced": fence.epoch}
         with self._database.writing() as connection:
             connection.execute(self._statements.release_lease, parameters)
 
+    @collisions_repeated
     def expire_leases(self, holder: str) -> int:
         """Let every lease of a dead holder expire now."""
         with self._database.writing() as connection:
@@ -203,6 +210,7 @@ class SQLStore:
 
     # Ports
 
+    @collisions_repeated
     def create_port(self, port: PortRecord, *, fence: Fence | None) -> PortRecord:
         """Store a new port of a node."""
         require_fence_of(port.node_uuid, fence)
@@ -236,6 +244,7 @@ class SQLStore:
         visible = visible_ports(self._schema.ports, self._schema.nodes, scope)
         return self._page(Listing(self._schema.ports, PORT_FIELDS, query, visible), PORT_FIELDS, query, visible)
 
+    @collisions_repeated
     def update_port(
         self, uuid: str, changes: Mapping[str, Any], *, fence: Fence | None, revision: int | None = None
     ) -> PortRecord:
@@ -252,6 +261,7 @@ class SQLStore:
             raise port_not_found(uuid)
         return _PORTS.record(row)
 
+    @collisions_repeated
     def delete_port(self, uuid: str, *, fence: Fence | None) -> None:
         """Delete a port."""
         with self._database.writing() as connection:
@@ -284,20 +294,11 @@ class SQLStore:
 
     # Conductors
 
+    @collisions_repeated
     def register_conductor(self, conductor: ConductorRecord) -> ConductorRecord:
         """Store what a conductor offers, with a heartbeat of now."""
         stored = CONDUCTOR_FIELDS.stored(conductor)
-        try:
-            row = self._registered(stored)
-        except StoreUnavailable as exc:
-            if not isinstance(exc.__cause__, IntegrityError):
-                raise
-            # Another process registered the same host name for the first time: now it is there to be replaced.
-            row = self._registered(stored)
-        return _CONDUCTORS.record(row)
-
-    def _registered(self, stored: dict[str, Any]) -> Sequence[Any]:
-        ident = {"ident": stored["hostname"]}
+        ident = {"ident": conductor.hostname}
         with self._database.writing() as connection:
             now = self._clock.now()
             stored.update(heartbeat_at=now, updated_at=now, created_at=now)
@@ -305,8 +306,10 @@ class SQLStore:
             statement = self._statements.update_conductor(tuple(offered), same_incarnation=False)
             if connection.execute(statement, ident | _new(offered)).rowcount == 0:
                 connection.execute(self._statements.insert_conductor, stored)
-            return connection.execute(self._statements.conductor, ident).one()
+            row = connection.execute(self._statements.conductor, ident).one()
+        return _CONDUCTORS.record(row)
 
+    @collisions_repeated
     def heartbeat(self, hostname: str, incarnation: str) -> None:
         """Say that a conductor lives."""
         statement = self._statements.update_conductor(("heartbeat_at",), same_incarnation=True)
@@ -321,6 +324,7 @@ class SQLStore:
             rows = connection.execute(self._statements.conductors).all()
         return [_CONDUCTORS.record(row) for row in rows]
 
+    @collisions_repeated
     def unregister_conductor(self, hostname: str, incarnation: str) -> None:
         """Forget a conductor that stops; another incarnation of it stays."""
         with self._database.writing() as connection:

@@ -22,7 +22,7 @@ def ensure_current(database: Database, schema: Schema) -> None:
     with database.reading() as connection:
         if _is_current(connection, schema):
             return
-    with database.writing() as connection, _alone(connection, schema):
+    with _alone(database, schema) as connection:
         # Another process may have done it in the meantime.
         if not _is_current(connection, schema):
             _migrate(connection, schema)
@@ -58,18 +58,33 @@ def _migrate(connection: Connection, schema: Schema) -> None:
 
 
 @contextmanager
-def _alone(connection: Connection, schema: Schema) -> Iterator[None]:
-    """Keep other processes from upgrading. On SQLite the transaction does: it is IMMEDIATE, and tables are made within it."""
-    name = f"baremetal_sdk.{schema.version_table}"
-    if connection.dialect.name == "postgresql":
-        # It goes with the transaction.
-        connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(name))))
-    if connection.dialect.name not in ("mysql", "mariadb"):
+def _alone(database: Database, schema: Schema) -> Iterator[Connection]:
+    """A transaction to upgrade in, while other processes wait for its end.
+
+    On SQLite it is enough that it writes: it is IMMEDIATE, and tables are made within it.
+    """
+    with _named_lock(database, schema), database.writing() as connection:
+        if connection.dialect.name == "postgresql":
+            # It is given back by the end of the transaction.
+            connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(_lock_name(schema)))))
+        yield connection
+
+
+@contextmanager
+def _named_lock(database: Database, schema: Schema) -> Iterator[None]:
+    """MariaDB commits with every table that is made: what locks out others has to be outside of the transaction."""
+    if database.engine.dialect.name not in ("mysql", "mariadb"):
         yield
         return
-    if connection.execute(select(func.get_lock(name, _LOCK_TIMEOUT))).scalar() != 1:
-        raise StoreUnavailable(f"another process has been upgrading the database for more than {_LOCK_TIMEOUT} seconds")
-    try:
-        yield
-    finally:
-        connection.execute(select(func.release_lock(name)))
+    name = _lock_name(schema)
+    with database.reading() as connection:
+        if connection.execute(select(func.get_lock(name, _LOCK_TIMEOUT))).scalar() != 1:
+            raise StoreUnavailable(f"another process has been upgrading the database for more than {_LOCK_TIMEOUT} seconds")
+        try:
+            yield
+        finally:
+            connection.execute(select(func.release_lock(name)))
+
+
+def _lock_name(schema: Schema) -> str:
+    return f"baremetal_sdk.{schema.version_table}"

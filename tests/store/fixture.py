@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,6 +11,8 @@ from baremetal_sdk.store import Lease, NodeRecord, PortRecord, Store
 
 HOLDER = "conductor-1/a1"
 OTHER = "conductor-2/b2"
+SERVER_URL = os.environ.get("BAREMETAL_TEST_DATABASE", "")
+"""The URL of an empty database on a PostgreSQL or MariaDB server, to test there as well."""
 
 
 class TurnedClock:
@@ -35,6 +38,11 @@ def new_uuid() -> str:
 def new_mac() -> str:
     digits = uuid.uuid4().hex
     return ":".join(digits[index : index + 2] for index in range(0, 12, 2))
+
+
+def new_prefix() -> str:
+    """Tables of a test's own."""
+    return f"t{uuid.uuid4().hex[:8]}_"
 
 
 class StoreBehaviour:

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import unittest
-import uuid
 from pathlib import Path
 
 from testtools import TestCase
 
 from baremetal_sdk.store import MemoryStore
 from baremetal_sdk.store.sql import SQLStore
-from tests.store.fixture import TurnedClock
+from tests.store.fixture import SERVER_URL, TurnedClock, new_prefix
 from tests.store.leases import LeaseBehaviour
 from tests.store.listings import ListingBehaviour
 from tests.store.nodes import NodeBehaviour
 from tests.store.ports import ConductorBehaviour, PortBehaviour
-
-SERVER_URL = os.environ.get("BAREMETAL_TEST_DATABASE")
-"""The URL of an empty database on a PostgreSQL or MariaDB server, to run the suite there as well."""
 
 
 class MemoryStoreTest(NodeBehaviour, LeaseBehaviour, PortBehaviour, ConductorBehaviour, ListingBehaviour, TestCase):
@@ -53,6 +48,6 @@ class ServerStoreTest(NodeBehaviour, LeaseBehaviour, PortBehaviour, ConductorBeh
     def setUp(self) -> None:
         super().setUp()
         self.clock = TurnedClock()
-        self.store = SQLStore(SERVER_URL or "", clock=self.clock, table_prefix=f"t{uuid.uuid4().hex[:8]}_")
+        self.store = SQLStore(SERVER_URL, clock=self.clock, table_prefix=new_prefix())
         self.store.open()
         self.addCleanup(self.store.close)

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import itertools
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import threading
+import unittest
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import create_engine, text
 from testtools import TestCase
 
 from baremetal_interfaces import NodeLocked
 from baremetal_sdk.errors import LeaseLost, RevisionConflict
 from baremetal_sdk.store import NodeQuery, NodeRecord, PortRecord, Query
 from baremetal_sdk.store.sql import SQLStore
-from tests.store.fixture import new_mac, new_uuid
+from tests.store.fixture import SERVER_URL, new_mac, new_prefix, new_uuid
 
 THREADS = 8
 BOUND = 60.0
@@ -30,7 +31,7 @@ WRITER = """
 import sys, uuid
 from baremetal_sdk.store import NodeRecord, PortRecord
 from baremetal_sdk.store.sql import SQLStore
-store = SQLStore(sys.argv[1])
+store = SQLStore(sys.argv[1], table_prefix=sys.argv[2])
 store.open()
 while True:
     node = store.create_node(NodeRecord(uuid=str(uuid.uuid4()), extra={"text": "x" * 3000}), fence=None)
@@ -43,23 +44,20 @@ while True:
 """
 
 
-class ConcurrencyTest(TestCase):
-    """Several writers of one database."""
+class ConcurrencyBehaviour:
+    """Several writers of one database, at *url*."""
 
-    def setUp(self) -> None:
-        super().setUp()
-        directory = tempfile.TemporaryDirectory()
-        self.addCleanup(directory.cleanup)
-        self.url = f"sqlite:///{Path(directory.name) / 'nodes.db'}"
-        self.store = self.another_store()
+    url: str
+    prefix: str
+    store: SQLStore
 
-    def another_store(self) -> SQLStore:
-        store = SQLStore(self.url)
+    def another_store(self: Any) -> SQLStore:
+        store = SQLStore(self.url, table_prefix=self.prefix)
         store.open()
         self.addCleanup(store.close)
         return store
 
-    def together(self, work: Callable[[int], Any], threads: int = THREADS) -> list[Any]:
+    def together(self: Any, work: Callable[[int], Any], threads: int = THREADS) -> list[Any]:
         """What *work* gives back in each of many threads that begin at the same moment."""
         barrier = threading.Barrier(threads)
 
@@ -70,10 +68,10 @@ class ConcurrencyTest(TestCase):
         with ThreadPoolExecutor(threads) as pool:
             return [future.result(BOUND) for future in [pool.submit(run, number) for number in range(threads)]]
 
-    def node(self) -> NodeRecord:
+    def node(self: Any) -> NodeRecord:
         return self.store.create_node(NodeRecord(uuid=new_uuid()), fence=None)
 
-    def test_exactly_one_takes_a_lease(self) -> None:
+    def test_exactly_one_takes_a_lease(self: Any) -> None:
         """Of many who want a lease one gets it each time, and each lease has the next epoch."""
         node = self.node()
         stores = [self.store, self.another_store()]
@@ -91,7 +89,7 @@ class ConcurrencyTest(TestCase):
             self.store.release_lease(winner.fence)
         self.assertEqual(list(range(1, 21)), epochs)
 
-    def test_no_update_is_lost(self) -> None:
+    def test_no_update_is_lost(self: Any) -> None:
         """Counting up under the revision that was read gives the number of counts."""
         node = self.node()
         stores = [self.store, self.another_store()]
@@ -111,7 +109,7 @@ class ConcurrencyTest(TestCase):
         self.together(count)
         self.assertEqual((80, 80), (self.store.node(node.uuid).run_attempt, self.store.node(node.uuid).revision))
 
-    def test_whoever_lost_a_lease_writes_nothing(self) -> None:
+    def test_whoever_lost_a_lease_writes_nothing(self: Any) -> None:
         """However lease and write interleave, a write under an old fence is refused from the next lease on."""
         node = self.node()
         lease, _ = self.store.take_lease(node.uuid, holder="c/old", purpose="old", duration=60)
@@ -129,7 +127,7 @@ class ConcurrencyTest(TestCase):
         now = self.store.node(node.uuid)
         self.assertEqual((under_new_lease.owner, under_new_lease.revision), (now.owner, now.revision))
 
-    def test_one_name_goes_to_one(self) -> None:
+    def test_one_name_goes_to_one(self: Any) -> None:
         """Of many who want a name one gets it; the others are told, and no node of theirs stays."""
         stores = [self.store, self.another_store()]
 
@@ -143,7 +141,7 @@ class ConcurrencyTest(TestCase):
         (winner,) = [uuid for uuid in self.together(create) if uuid is not None]
         self.assertEqual([winner], [row.uuid for row in self.store.nodes(NodeQuery())])
 
-    def test_many_threads_read_while_others_write(self) -> None:
+    def test_many_threads_read_while_others_write(self: Any) -> None:
         """A hundred threads neither exhaust the connections nor see half a write."""
         node = self.node()
 
@@ -157,7 +155,7 @@ class ConcurrencyTest(TestCase):
 
         self.together(work, threads=100)
 
-    def test_node_and_port_never_part(self) -> None:
+    def test_node_and_port_never_part(self: Any) -> None:
         """A port is created before its node is deleted, or not at all."""
         nodes = [self.node() for _ in range(10)]
         others = self.another_store()
@@ -175,21 +173,20 @@ class ConcurrencyTest(TestCase):
         self.together(work)
         self.assertEqual([], list(self.store.ports(Query())))
 
-    def test_killed_writer_leaves_a_consistent_database(self) -> None:
+    def test_killed_writer_leaves_a_consistent_database(self: Any) -> None:
         """After kill -9 all that was said to be written is there, and nothing is half there."""
         written: set[str] = set()
         for count in (1, 7, 25):
             written |= self.killed_after(count)
-            self.assertEqual([("ok",)], self.rows("PRAGMA integrity_check"))
-            self.assertEqual([], self.rows("PRAGMA foreign_key_check"))
+            self.check_integrity()
             done = {row.uuid for row in self.store.nodes(NodeQuery(where={"owner": "done"}))}
             self.assertEqual(set(), written - done)
             with_port = {row.node_uuid for row in self.store.ports(Query())}
             self.assertEqual(set(), done - with_port)
 
-    def killed_after(self, count: int) -> set[str]:
+    def killed_after(self: Any, count: int) -> set[str]:
         """What a process had written when it was killed in the middle of the next write."""
-        process = subprocess.Popen([sys.executable, "-c", WRITER, self.url], stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen([sys.executable, "-c", WRITER, self.url, self.prefix], stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
         with process.stdout as output:
             written = {line.strip() for line in itertools.islice(output, count)}
@@ -198,10 +195,35 @@ class ConcurrencyTest(TestCase):
         self.assertEqual(-signal.SIGKILL, process.wait(BOUND))
         return written
 
-    def rows(self, statement: str) -> list[tuple[Any, ...]]:
-        engine = create_engine(self.url)
+    def check_integrity(self) -> None:
+        """Where a database can be asked for it."""
+
+
+class SQLiteConcurrencyTest(ConcurrencyBehaviour, TestCase):
+    """In a file."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.path = Path(directory.name) / "nodes.db"
+        self.url, self.prefix = f"sqlite:///{self.path}", "bm_"
+        self.store = self.another_store()
+
+    def check_integrity(self) -> None:
+        connection = sqlite3.connect(self.path)
         try:
-            with engine.connect() as connection:
-                return [tuple(row) for row in connection.execute(text(statement))]
+            self.assertEqual([("ok",)], connection.execute("PRAGMA integrity_check").fetchall())
+            self.assertEqual([], connection.execute("PRAGMA foreign_key_check").fetchall())
         finally:
-            engine.dispose()
+            connection.close()
+
+
+@unittest.skipUnless(SERVER_URL, "BAREMETAL_TEST_DATABASE names no database")
+class ServerConcurrencyTest(ConcurrencyBehaviour, TestCase):
+    """On a database server."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.url, self.prefix = SERVER_URL, new_prefix()
+        self.store = self.another_store()

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Engine, event
 from testtools import TestCase
 
-from baremetal_sdk.errors import ConfigurationError, NodeNotFound, StoreUnavailable
+from baremetal_sdk.errors import ConfigurationError, MACAlreadyExists, NodeNotFound, StoreUnavailable
 from baremetal_sdk.store import NodeQuery, NodeRecord, PortRecord, Query
 from baremetal_sdk.store.sql import SQLStore
 from tests.store.fixture import new_mac, new_uuid
@@ -137,7 +137,7 @@ class FailureTest(TestCase):
         address = new_mac()
         store.create_port(PortRecord(new_uuid(), node.uuid, address), fence=None)
         for _ in range(20):
-            self.assertRaises(Exception, store.create_port, PortRecord(new_uuid(), node.uuid, address), fence=None)
+            self.assertRaises(MACAlreadyExists, store.create_port, PortRecord(new_uuid(), node.uuid, address), fence=None)
         self.assertEqual(1, len(store.ports(Query())))
         store.delete_node(node.uuid, fence=None)
 
@@ -189,7 +189,8 @@ class FailureTest(TestCase):
 
     def test_url_that_is_none_does_not_leak(self) -> None:
         """A URL with a mistake is not repeated, because it has a password."""
-        for url in ("", "postgresql//u:hunter2@h/d", "nosuch://u:hunter2@h/d", "postgresql://u:hunter2@h:port/d", "sqlite:/x?hunter2"):
+        wrong = ("postgresql//u:hunter2@h/d", "nosuch://u:hunter2@h/d", "postgresql://u:hunter2@h:port/d", "sqlite:/x?hunter2")
+        for url in ("", *wrong):
             error = self.assertRaises(ConfigurationError, SQLStore, url)
             self.assertIn("[database] connection", str(error))
             self.assertNotIn("hunter2", "".join(traceback.format_exception(error)))
