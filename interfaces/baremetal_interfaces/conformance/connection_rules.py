@@ -24,6 +24,7 @@ _GRACE = 3.0
 _BORROWS = 8
 _THREADS = 4
 _READS = 3
+_PORT_ATTEMPTS = 20
 
 
 def sessions_are_freed(subject: Subject) -> None:
@@ -128,11 +129,16 @@ def _closed_address(subject: Subject) -> dict[str, Any]:
 
 def _closed_port() -> int:
     """A port that was free a moment ago, for TCP and for UDP."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-        tcp.bind(("127.0.0.1", 0))
-        udp.bind(tcp.getsockname())
-        port: int = tcp.getsockname()[1]
-        return port
+    for _ in range(_PORT_ATTEMPTS):
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+            tcp.bind(("127.0.0.1", 0))
+            port: int = tcp.getsockname()[1]
+            try:
+                udp.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise NotOffered("this host has no port that is free for TCP and for UDP")
 
 
 def _password_option(subject: Subject) -> str:
