@@ -68,7 +68,6 @@ class Machine:
     def __init__(self, name: str, *, clock: Callable[[], float], timings: Timings | None = None) -> None:
         self.name = name
         self.timings = timings or Timings()
-        self.firmware = FirmwareSettings()
         self.ignores_shutdown = False
         """Whether its operating system ignores the request to shut down."""
         self.disk_image: str | None = None
@@ -80,8 +79,6 @@ class Machine:
         self.console_enabled = False
         self.indicator = IndicatorState.OFF
         self.nmi_count = 0
-        self.boot_count = 0
-        self.last_boot: Boot | None = None
         self.log: deque[Command] = deque(maxlen=LOG_LENGTH)
         self.operations: Counter[str] = Counter()
         """How often the BMC was asked for each operation."""
@@ -90,6 +87,9 @@ class Machine:
         self._lock = threading.RLock()
         self._schedule = Schedule()
         self._power = Power.OFF
+        self._firmware = FirmwareSettings()
+        self._boot_count = 0
+        self._last_boot: Boot | None = None
         self._media: dict[VirtualMediaDevice, str] = {}
         self._override: BootDevice | None = None
         self._override_persistent = False
@@ -194,13 +194,13 @@ class Machine:
 
     def _boot(self, at: float) -> None:
         """What firmware does: takes the settings that waited for it, and starts from the first device that has something."""
-        self.firmware.apply_pending()
+        self._firmware.apply_pending()
         device, image = self._boot_source()
         if not self._override_persistent:
             self._override = None
         secure = self._secure_boot and self._boot_mode is BootMode.UEFI
-        self.boot_count += 1
-        self.last_boot = Boot(at, device, self._boot_mode, secure, image)
+        self._boot_count += 1
+        self._last_boot = Boot(at, device, self._boot_mode, secure, image)
 
     def _boot_source(self) -> tuple[BootDevice, str | None]:
         device = self._override or BootDevice.DISK
@@ -213,6 +213,24 @@ class Machine:
         if device in (BootDevice.PXE, BootDevice.UEFIHTTP):
             return device, self.network_image
         return device, self.disk_image if device is BootDevice.DISK else None
+
+    @property
+    def boot_count(self) -> int:
+        """How often it has booted."""
+        self.settle()
+        return self._boot_count
+
+    @property
+    def last_boot(self) -> Boot | None:
+        """The last boot, if there was one."""
+        self.settle()
+        return self._last_boot
+
+    @property
+    def firmware(self) -> FirmwareSettings:
+        """The settings and versions of its firmware."""
+        self.settle()
+        return self._firmware
 
     @property
     def boot_override(self) -> tuple[BootDevice | None, bool]:

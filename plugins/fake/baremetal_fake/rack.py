@@ -44,11 +44,8 @@ class Rack:
         self._accounts: dict[str, Account] = {}
         self._plans: list[tuple[str, FaultPlan]] = []
 
-    def __len__(self) -> int:
-        return len(self._machines)
-
     def __repr__(self) -> str:
-        return f"Rack({self.name!r}, {len(self)} machines)"
+        return f"Rack({self.name!r}, {len(self._machines)} machines)"
 
     def machine(self, name: str) -> Machine:
         """The machine that is called *name*."""

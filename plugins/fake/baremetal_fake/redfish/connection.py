@@ -48,7 +48,7 @@ class Connection(asyncio.Protocol):
         fault = self._bmc.first_machine().admit("connect")
         if fault is not None and fault.effect is Effect.HANG:
             transport.pause_reading()
-        elif fault is not None and fault.effect is not Effect.SLOW:
+        elif fault is not None and fault.effect in (Effect.DROP, Effect.REFUSE):
             transport.abort()
         self._await_request()
 

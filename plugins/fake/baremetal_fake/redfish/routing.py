@@ -48,9 +48,13 @@ class _Branch:
 
 
 class Router:
-    """Finds the route of a path, in a time that does not depend on how many there are."""
+    """Finds the route of a path, in a time that does not depend on how many there are.
 
-    def __init__(self, routes: Iterable[Route]) -> None:
+    *versions* is what stands above the root: the versions of the protocol.
+    """
+
+    def __init__(self, routes: Iterable[Route], versions: Route) -> None:
+        self._versions = versions
         self._top = _Branch()
         for route in routes:
             branch = self._top
@@ -60,6 +64,8 @@ class Router:
 
     def find(self, path: str) -> Found:
         """The route of *path*; RedfishError where there is none. A slash at the end makes no difference."""
+        if path.rstrip("/") == ROOT.rpartition("/")[0]:
+            return Found(self._versions, ())
         if path != ROOT and not path.startswith(ROOT + "/"):
             raise missing_resource(path)
         branch: _Branch | None = self._top

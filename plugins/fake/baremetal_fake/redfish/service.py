@@ -30,7 +30,7 @@ BACKLOG = 1024
 def redfish_router() -> Router:
     """The routes of a simulated BMC."""
     modules = (service_root, systems, parts, firmware, managers)
-    return Router(route for module in modules for route in module.routes())
+    return Router((route for module in modules for route in module.routes()), service_root.versions())
 
 
 class RedfishService:
@@ -60,7 +60,7 @@ class RedfishService:
         _check(self.names, addresses)
         self.addresses = list(addresses)
         self.port = port
-        self.rack = rack or Rack("redfish")
+        self.rack = Rack("redfish") if rack is None else rack
         self.options = options or BMCOptions()
         self.latency = latency
         self.idle_timeout = idle_timeout

@@ -26,6 +26,11 @@ def routes() -> list[Route]:
     ]
 
 
+def versions() -> Route:
+    """What tells the versions of the protocol, and where the root of each is."""
+    return Route("", {"GET": reading("get_root", lambda _: {"v1": f"{ROOT}/"})}, open=_GET)
+
+
 def _root(exchange: Exchange) -> dict[str, Any]:
     return {
         **link(),
