@@ -15,7 +15,9 @@ from baremetal_sdk.lease import Leases, new_holder
 from baremetal_sdk.membership import Membership
 from baremetal_sdk.plugins import Plugins, discover
 from baremetal_sdk.pool import ElasticPool, LaneLimits
+from baremetal_sdk.power import PowerSwitch
 from baremetal_sdk.power_sync import PowerSync
+from baremetal_sdk.queueing import NodeQueues
 from baremetal_sdk.recovery import Recovery
 from baremetal_sdk.rpc.none import InProcess
 from baremetal_sdk.rpc.registry import Registry
@@ -46,17 +48,27 @@ class Assembly:
     """The parts of one conductor. Drivers come first: without any, nothing else needs to be opened."""
 
     def __init__(self, config: ConductorConfig, clock: Clock, given: Given, changes: Changes) -> None:
-        options = config.conductor
+        options = self.options = config.conductor
+        self.power_switch = PowerSwitch()
         self.drivers = Drivers(given.plugins or discover(), config)
         if not self.drivers.names():
             raise ConfigurationError("no hardware type can be used: " + _reasons(self.drivers))
         secrets = given.secrets or _secret_box(config, given.store)
         self.store: Store = given.store or open_store(config.database.connection, clock=clock)
-        self.pool = given.pool or _pool(options.workers_pool_size)
+        self.owns_pool = given.pool is None
+        self.pool = given.pool or ElasticPool(options.workers_pool_size, lanes_for(options.workers_pool_size), name="conductor")
+        if given.pool is not None:
+            missing = {name: limits for name, limits in lanes_for(given.pool.max_workers).items() if name not in given.pool.lanes}
+            given.pool.resize(lanes=missing)
         holder = new_holder(config.hostname)
         self.leases = Leases(self.store, holder, options.lease_duration)
         self.bmc = BMCAccess(clock)
-        self.tasks = Tasks(TaskServices(self.store, self.drivers, self.bmc, self.leases, secrets, options, clock, changes))
+        self.tasks = Tasks(
+            TaskServices(
+                self.store, self.drivers, self.bmc, self.leases, secrets, lambda: self.options, clock, changes, self.power_switch
+            )
+        )
+        self.queues = NodeQueues(self.tasks, self.pool["requests"])
         works = Works(self.store)
         works.resuming = Resuming(self.tasks, self.pool["provisioning"], works)
         self.recovery = Recovery(self.store, self.tasks, self.pool["provisioning"], works.resuming, options, clock)
@@ -76,17 +88,16 @@ class Assembly:
             self.registry.add(service)
 
 
-def _pool(size: int) -> ElasticPool:
+def lanes_for(size: int) -> Mapping[str, LaneLimits]:
     """Lanes by what must not wait for what: heartbeats for nothing, a client's power action not for a hundred deployments."""
     few = max(1, size // 10)
-    lanes: Mapping[str, LaneLimits] = {
+    return {
         "heartbeat": LaneLimits(reserved=1, cap=2, queue=16),
         "periodic": LaneLimits(reserved=1, cap=max(2, few), queue=100),
         "requests": LaneLimits(reserved=1 if size < 10 else few, queue=1000),
         "provisioning": LaneLimits(reserved=0 if size < 10 else few, cap=max(1, size - few), queue=2000),
         "power": LaneLimits(cap=max(1, min(64, size // 3)), queue=20_000),
     }
-    return ElasticPool(size, lanes, name="conductor")
 
 
 def _secret_box(config: ConductorConfig, store: Store | None) -> SecretBox:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import functools
 import logging
+import queue
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
+from enum import Enum
 from typing import Any, Self
 
 from baremetal_interfaces import Deadline
-from baremetal_sdk.assembly import Assembly, Given
+from baremetal_sdk.assembly import Assembly, Given, lanes_for
 from baremetal_sdk.changes import Callback, Changes
 from baremetal_sdk.clock import Clock, SystemClock
-from baremetal_sdk.config import ConductorConfig
+from baremetal_sdk.config import ConductorConfig, ConductorOptions
 from baremetal_sdk.drivers import Drivers
-from baremetal_sdk.periodic import Periodic, periodics_of
+from baremetal_sdk.guard import refuse_monkey_patching
+from baremetal_sdk.periodic import Periodic, bound_to, periodics_of
 from baremetal_sdk.plugins import Plugins
 from baremetal_sdk.pool import ElasticPool
+from baremetal_sdk.power import PowerSwitch
 from baremetal_sdk.rpc.client import RPCClient
 from baremetal_sdk.rpc.registry import methods_of
 from baremetal_sdk.runnable import Phase, Runnable
@@ -32,6 +36,18 @@ _LAST_WORD = 0.2
 """The share of the time to stop in which tasks that still run have been told to."""
 _SESSIONS = 5.0
 """Seconds for logging out of all BMCs at the end."""
+
+
+_RENEWAL, _HEARTBEAT, _RECOVERY = "lease renewal", "heartbeat", "recovery of nodes"
+_POWER_RECOVERY, _IDLE_SESSIONS, _POWER_SYNC = "recovery of power", "closing of idle sessions", "power sync"
+
+
+class _Order(Enum):
+    """What a signal, or a call, asks of a conductor that runs."""
+
+    STOP = "stop"
+    RELOAD = "reload"
+    ENDED = "ended"
 
 
 class Conductor:
@@ -62,7 +78,7 @@ class Conductor:
         self._added: list[Any] = []
         self._runnables: list[Runnable] = []
         self._periodics: list[Periodic] = []
-        self._stopping = threading.Event()
+        self._orders: queue.SimpleQueue[_Order] = queue.SimpleQueue()
         self._changes = Changes()
         self._assembly: Assembly | None = None
 
@@ -80,7 +96,7 @@ class Conductor:
         """Start everything, in this order; when it returns the conductor is ready. What fails stops the rest again."""
         if self._assembly is not None:
             raise RuntimeError("the conductor has started already")
-        self._stopping.clear()
+        refuse_monkey_patching()
         self._assembly = Assembly(self.config, self.clock, self._given, self._changes)
         try:
             self._start(self._assembly)
@@ -92,9 +108,15 @@ class Conductor:
         """Stop everything, the other way round, within *timeout* seconds (``graceful_shutdown_timeout``) whatever tasks do."""
         assembly, self._assembly = self._assembly, None
         self.ready = False
-        self._stopping.set()
         if assembly is None:
             return
+        self._orders.put(_Order.STOP)
+        try:
+            self._stop(assembly, timeout)
+        finally:
+            self._orders.put(_Order.ENDED)
+
+    def _stop(self, assembly: Assembly, timeout: float | None) -> None:
         seconds = self.config.conductor.graceful_shutdown_timeout if timeout is None else timeout
         deadline = Deadline.after(seconds, self.clock.monotonic)
         # First what takes requests, so that no new work comes; the periodics next, so that none is made.
@@ -111,28 +133,45 @@ class Conductor:
         if self._given.store is None:
             self._safely("closing the store", assembly.store.close)
 
-    def run(self, ready: Callable[[], None] | None = None) -> None:
+    def run(self, ready: Callable[[], None] | None = None, reload: Callable[[], ConductorConfig] | None = None) -> None:
         """Start, call *ready*, serve until SIGTERM or SIGINT (or :meth:`stop`), and stop; a second signal waits for no task.
 
-        It installs signal handlers for as long as it runs, and so has to be called in the main thread.
+        On SIGHUP it takes over what *reload* reads; an error in it is logged, and changes nothing. It installs signal
+        handlers for as long as it runs, and so has to be called in the main thread.
         """
+        self._orders = queue.SimpleQueue()
         self.start()
-        forced = threading.Event()
-        with _signals(self._stopping, forced):
+        with _signals(self._orders):
             try:
                 if ready is not None:
                     ready()
-                self._stopping.wait()
+                while self._orders.get() is _Order.RELOAD:
+                    self._safely("reloading", self._reload_from, reload)
             finally:
                 LOG.info("stopping")
-                stopper = threading.Thread(target=self.stop, name="conductor-stop", daemon=True)
-                stopper.start()
-                while stopper.is_alive() and not forced.is_set():
-                    stopper.join(0.05)
+                self._stop_or_be_forced()
+
+    def reload(self, config: ConductorConfig) -> None:
+        """Take over what can change while it runs: pool size, intervals, time limits, and what added parts can reload."""
+        assembly = self.assembly
+        self.config, assembly.options = config, config.conductor
+        if assembly.owns_pool:
+            assembly.pool.resize(config.conductor.workers_pool_size, lanes_for(config.conductor.workers_pool_size))
+        intervals = _intervals(config.conductor)
+        for periodic in self._periodics:
+            if intervals.get(periodic.name, 0) > 0:
+                periodic.respace(intervals[periodic.name])
+        for runnable in self._runnables:
+            if hasattr(runnable, "reload"):
+                self._safely(f"reloading {type(runnable).__name__}", runnable.reload, config)
 
     def acquire(self, node: str, *, purpose: str) -> NodeTask:
         """Take the node with this name or UUID for exclusive work: use it in a ``with`` block. It never waits."""
         return self.assembly.tasks.acquire(self.store.node(node).uuid, purpose=purpose)
+
+    def enqueue(self, node: str, work: Callable[[NodeTask], Any], *, purpose: str) -> Future[Any]:
+        """Run *work* on a worker with a task on the node, once it is free, in the order of these calls. No thread waits."""
+        return self.assembly.queues.enqueue(self.store.node(node).uuid, purpose, work)
 
     def nodes(self, fields: Sequence[str] | None = None, **where: Any) -> Sequence[Row]:
         """The nodes for which these fields have these values."""
@@ -163,6 +202,11 @@ class Conductor:
         return self.assembly.pool
 
     @property
+    def power_switch(self) -> PowerSwitch:
+        """Holds back all power actions of this conductor, and releases them."""
+        return self.assembly.power_switch
+
+    @property
     def assembly(self) -> Assembly:
         """The parts, once the conductor has started."""
         if self._assembly is None:
@@ -191,24 +235,25 @@ class Conductor:
         for thing in self._added:
             assembly.registry.add(thing)
             for function, every in periodics_of(thing):
-                self._repeat(
-                    assembly, "periodic", functools.partial(function, self), every, f"{type(thing).__name__}.{function.__name__}"
-                )
+                self._repeat(assembly, "periodic", bound_to(function, self), every, f"{type(thing).__name__}.{function.__name__}")
         self.ready = True
         for runnable in sorted(filter(_is_runnable, self._added), key=lambda one: Phase(one.phase)):
             runnable.start(self)
             self._runnables.append(runnable)
 
     def _repeat_own_work(self, assembly: Assembly) -> None:
-        options = self.config.conductor
-        recovery_interval = min(options.lease_duration / 2, 30.0)
-        self._repeat(assembly, "heartbeat", assembly.leases.renew_all, options.lease_duration / 3, "lease renewal")
-        self._repeat(assembly, "heartbeat", assembly.membership.heartbeat, options.heartbeat_interval, "heartbeat")
-        self._repeat(assembly, "periodic", assembly.recovery.sweep, recovery_interval, "recovery of nodes")
-        self._repeat(assembly, "periodic", assembly.recovery.sweep_power, recovery_interval, "recovery of power")
-        self._repeat(assembly, "periodic", assembly.bmc.close_idle, 60.0, "closing of idle sessions")
-        if options.sync_power_state_interval > 0:
-            self._repeat(assembly, "periodic", assembly.power_sync.sweep, options.sync_power_state_interval, "power sync")
+        work: dict[str, tuple[str, Callable[[], Any]]] = {
+            _RENEWAL: ("heartbeat", assembly.tasks.renew),
+            _HEARTBEAT: ("heartbeat", assembly.membership.heartbeat),
+            _RECOVERY: ("periodic", assembly.recovery.sweep),
+            _POWER_RECOVERY: ("periodic", assembly.recovery.sweep_power),
+            _IDLE_SESSIONS: ("periodic", assembly.bmc.close_idle),
+            _POWER_SYNC: ("power", assembly.power_sync.sweep),
+        }
+        intervals = _intervals(self.config.conductor)
+        for name, (lane, function) in work.items():
+            if intervals[name] > 0:
+                self._repeat(assembly, lane, function, intervals[name], name)
 
     def _repeat(self, assembly: Assembly, lane: str, function: Callable[[], Any], every: float, name: str) -> None:
         periodic = Periodic(function, every, timer=assembly.pool.timer, executor=assembly.pool[lane], name=name)
@@ -220,14 +265,46 @@ class Conductor:
         assembly.pool.drain(deadline.remaining() * (1 - _LAST_WORD))
         for task in assembly.tasks.live():
             task.cancel()
+        if not assembly.owns_pool:
+            assembly.pool.drain(deadline.remaining())
+            return
         for straggler in assembly.pool.close(deadline.remaining()):
             LOG.error("%s has run for %.0f s and does not end; the stop goes on without it", straggler.task, straggler.age)
+
+    def _reload_from(self, read: Callable[[], ConductorConfig] | None) -> None:
+        if read is not None:
+            self.reload(read())
+            LOG.info("the configuration was read again")
+
+    def _stop_or_be_forced(self) -> None:
+        """Stop in a thread of its own, so that a second signal is heard; the thread's own order to stop is not one."""
+        stopping = threading.Thread(target=self.stop, name="conductor-stop", daemon=True)
+        own = self._assembly is not None
+        stopping.start()
+        while (order := self._orders.get()) is not _Order.ENDED:
+            if order is _Order.STOP and not own:
+                LOG.warning("a second signal: what still runs is left")
+                return
+            own = own and order is not _Order.STOP
 
     def _safely(self, doing: str, function: Callable[..., Any], *args: Any) -> None:
         try:
             function(*args)
         except Exception:
             LOG.exception("%s failed", doing)
+
+
+def _intervals(options: ConductorOptions) -> dict[str, float]:
+    """Seconds between two runs of the conductor's own periodic work; 0 or less: none."""
+    recovery = min(options.lease_duration / 2, 30.0)
+    return {
+        _RENEWAL: options.lease_duration / 3,
+        _HEARTBEAT: options.heartbeat_interval,
+        _RECOVERY: recovery,
+        _POWER_RECOVERY: recovery,
+        _IDLE_SESSIONS: 60.0,
+        _POWER_SYNC: options.sync_power_state_interval,
+    }
 
 
 def _is_runnable(thing: Any) -> bool:
@@ -242,13 +319,10 @@ def _void_leases(store: Store) -> None:
 
 
 @contextmanager
-def _signals(first: threading.Event, second: threading.Event) -> Iterator[None]:
-    """The first SIGTERM or SIGINT sets *first*, a later one *second*, for as long as this lasts."""
-
-    def note(*_: object) -> None:
-        (second if first.is_set() else first).set()
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
+def _signals(orders: queue.SimpleQueue[_Order]) -> Iterator[None]:
+    """SIGTERM, SIGINT and SIGHUP become orders, for as long as this lasts. To put one is safe in a signal handler."""
+    meanings = {signal.SIGTERM: _Order.STOP, signal.SIGINT: _Order.STOP, signal.SIGHUP: _Order.RELOAD}
+    before = {number: signal.signal(number, lambda *_, order=order: orders.put(order)) for number, order in meanings.items()}
     try:
         yield
     finally:

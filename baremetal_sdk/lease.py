@@ -52,18 +52,21 @@ class Leases:
         with self._lock:
             self._held.pop(fence.node_uuid, None)
 
-    def renew_all(self) -> None:
-        """Renew every lease that is held. One that was lost is logged: its task's writes will be refused."""
+    def renew_all(self) -> list[Lease]:
+        """Renew every lease that is held; give back those that were lost, whose tasks' writes will be refused."""
+        lost: list[Lease] = []
         for lease in self.held():
             try:
                 renewed = self._store.renew_lease(lease.fence, duration=self.duration)
             except LeaseLost:
                 LOG.error("the lease of node %s for '%s' was lost", lease.node_uuid, lease.purpose)
                 self.forget(lease.fence)
+                lost.append(lease)
                 continue
             with self._lock:
                 if lease.node_uuid in self._held and self._held[lease.node_uuid].epoch == lease.epoch:
                     self._held[lease.node_uuid] = renewed
+        return lost
 
     def held(self) -> list[Lease]:
         """The leases that are held now."""

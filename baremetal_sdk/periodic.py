@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import logging
 import random
 import threading
@@ -31,12 +33,22 @@ def periodic(*, every: float) -> Callable[[F], F]:
 
 
 def periodics_of(thing: object) -> list[tuple[Callable[..., Any], float]]:
-    """The methods of *thing* under :func:`periodic`, with their intervals in seconds."""
-    return [
-        (getattr(thing, name), every)
-        for name in dir(type(thing))
-        if (every := getattr(getattr(type(thing), name, None), _ATTRIBUTE, None))
-    ]
+    """The methods of *thing* under :func:`periodic`, or under futurist's decorator, with their intervals in seconds."""
+    found = ((name, _interval(getattr(type(thing), name, None))) for name in dir(type(thing)))
+    return [(getattr(thing, name), every) for name, every in found if every is not None]
+
+
+def bound_to(function: Callable[..., Any], conductor: Any) -> Callable[[], Any]:
+    """*function* with the conductor as its argument, where it takes one."""
+    return functools.partial(function, conductor) if inspect.signature(function).parameters else function
+
+
+def _interval(method: Any) -> float | None:
+    """The interval that a method declares. futurist's decorator leaves attributes; futurist itself is not imported."""
+    every: float | None = getattr(method, _ATTRIBUTE, None)
+    if every is None and getattr(method, "_is_periodic", False):
+        every = getattr(method, "_periodic_spacing", None)
+    return every
 
 
 class Periodic:
@@ -49,7 +61,7 @@ class Periodic:
         self._function = function
         self._timer = timer
         self._executor = executor
-        self._name = name
+        self.name = name
         self._lock = threading.Lock()
         self._next: Timed | None = None
         self._stopped = False
@@ -57,6 +69,10 @@ class Periodic:
     def start(self, spread: float = 0.1) -> None:
         """Set the first run: somewhere in the first *spread* of the interval, so that not all begin at once."""
         self._schedule(self.every * random.uniform(0.0, spread))
+
+    def respace(self, every: float) -> None:
+        """Change the interval, from the next run on."""
+        self.every = every
 
     def stop(self) -> None:
         """Set no further run. One that has begun goes on."""
@@ -74,7 +90,7 @@ class Periodic:
         try:
             self._executor.submit(self._run)
         except Busy as exc:
-            LOG.warning("periodic %s could not run now: %s", self._name, exc)
+            LOG.warning("periodic %s could not run now: %s", self.name, exc)
             self._schedule(self.every)
 
     def _run(self) -> None:
@@ -83,6 +99,6 @@ class Periodic:
             self.failures = 0
         except Exception:
             self.failures += 1
-            LOG.exception("periodic %s failed, %d times in a row", self._name, self.failures)
+            LOG.exception("periodic %s failed, %d times in a row", self.name, self.failures)
         finally:
             self._schedule(self.every * min(_SLOWEST, 2.0**self.failures))

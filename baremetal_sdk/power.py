@@ -10,6 +10,7 @@ from baremetal_interfaces import (
     BootDevice,
     BootDeviceSetting,
     Cancelled,
+    Conflict,
     Kind,
     NotSupported,
     PowerInterface,
@@ -27,6 +28,31 @@ _FIRST_LOOK, _LONGEST_PAUSE = 0.05, 2.0
 _PASSING = (BMCBusy, BMCUnreachable)
 """Errors of a look that may be gone at the next one: some BMCs are away while their machine starts."""
 SETTABLE = (PowerState.ON, PowerState.OFF, PowerState.REBOOT, PowerState.SOFT_OFF, PowerState.SOFT_REBOOT)
+
+
+class PowerSwitch:
+    """Whether the power actions of a conductor are carried out: for maintenance of a room, or of its power."""
+
+    def __init__(self) -> None:
+        self._reason: str | None = None
+
+    @property
+    def held(self) -> str | None:
+        """Why power actions are held back; None when they are not."""
+        return self._reason
+
+    def hold(self, reason: str) -> None:
+        """Refuse every power action from now on, with *reason*. What has been sent is not taken back."""
+        self._reason = reason
+
+    def release(self) -> None:
+        """Carry power actions out again."""
+        self._reason = None
+
+    def check(self) -> None:
+        """Raise ``Conflict`` while power actions are held back."""
+        if self._reason is not None:
+            raise Conflict(f"power actions of this conductor are held back: {self._reason}")
 
 
 def supported_states(interface: PowerInterface) -> frozenset[PowerState]:
@@ -56,6 +82,7 @@ class ConfirmedPower:
 
     def set(self, state: PowerState, timeout: float | None = None) -> None:
         """Bring the machine to *state* and confirm it."""
+        self._task.power_switch.check()
         interface = self._task.driver.power
         refuse_unsupported(interface, state)
         if state is PowerState.REBOOT and state not in interface.supported_states:

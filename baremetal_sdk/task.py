@@ -33,7 +33,7 @@ from baremetal_sdk.context import current_request
 from baremetal_sdk.drivers import Drivers, interface_names
 from baremetal_sdk.errors import NodeNotFound
 from baremetal_sdk.lease import Leases
-from baremetal_sdk.power import ConfirmedPower
+from baremetal_sdk.power import ConfirmedPower, PowerSwitch
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.query import Query
 from baremetal_sdk.store.records import Lease, NodeRecord
@@ -51,9 +51,10 @@ class TaskServices:
     bmc: BMCAccess
     leases: Leases
     secrets: SecretBox
-    options: ConductorOptions
+    options: Callable[[], ConductorOptions]
     clock: Clock
     changes: Changes
+    power_switch: PowerSwitch
 
 
 class Tasks:
@@ -63,14 +64,16 @@ class Tasks:
         self._services = services
         self._lock = threading.Lock()
         self._live: set[NodeTask] = set()
+        self._on_end: list[Callable[[str], None]] = []
 
-    def acquire(self, node: str, *, purpose: str) -> NodeTask:
+    def acquire(self, node: str, *, purpose: str, deadline: Deadline | None = None) -> NodeTask:
         """Take the lease of the node with this UUID; raise ``NodeLocked`` when somebody holds it. It never waits.
 
-        Use the task in a ``with`` block: at its end the lease is given back, unless the task was handed over.
+        Use the task in a ``with`` block: at its end the lease is given back, unless the task was handed over. No call of
+        a driver goes on after *deadline*.
         """
         lease, record = self._services.leases.take(node, purpose)
-        task = NodeTask(self._services, record, lease, on_end=self._ended)
+        task = NodeTask(self._services, record, lease, on_end=self._ended, deadline=deadline)
         with self._lock:
             self._live.add(task)
         return task
@@ -79,21 +82,40 @@ class Tasks:
         """A task for reading only: it needs no lease and can write nothing."""
         return NodeTask(self._services, self._services.store.node(node), None)
 
+    def renew(self) -> None:
+        """Renew the leases of all tasks; a task whose lease was lost is told to stop."""
+        lost = {lease.fence for lease in self._services.leases.renew_all()}
+        for task in self.live() if lost else ():
+            if task.lease is not None and task.lease.fence in lost:
+                task.cancel()
+
     def live(self) -> list[NodeTask]:
         """The tasks that hold a lease now."""
         with self._lock:
             return list(self._live)
 
+    def on_end(self, callback: Callable[[str], None]) -> None:
+        """Call *callback* with the node's UUID whenever a task has ended and given its lease back."""
+        self._on_end.append(callback)
+
     def _ended(self, task: NodeTask) -> None:
         with self._lock:
             self._live.discard(task)
+        for callback in self._on_end:
+            callback(task.record.uuid)
 
 
 class NodeTask:
     """The runtime's task. What a driver may use of it is ``baremetal_interfaces.Task``."""
 
     def __init__(
-        self, services: TaskServices, record: NodeRecord, lease: Lease | None, on_end: Callable[[NodeTask], None] | None = None
+        self,
+        services: TaskServices,
+        record: NodeRecord,
+        lease: Lease | None,
+        *,
+        on_end: Callable[[NodeTask], None] | None = None,
+        deadline: Deadline | None = None,
     ) -> None:
         self._services = services
         self.record = record
@@ -101,7 +123,7 @@ class NodeTask:
         self.request = current_request.get()
         self._on_end = on_end
         self._cancel = threading.Event()
-        self._deadlines: list[Deadline] = []
+        self._deadlines: list[Deadline] = [] if deadline is None else [deadline]
         self._states: dict[Kind, DriverState] = {}
         self._infos: dict[Kind, Any] = {}
         self._borrowed: dict[type, Any] = {}
@@ -196,7 +218,12 @@ class NodeTask:
     @property
     def options(self) -> ConductorOptions:
         """The conductor's options."""
-        return self._services.options
+        return self._services.options()
+
+    @property
+    def power_switch(self) -> PowerSwitch:
+        """The conductor's switch for power actions."""
+        return self._services.power_switch
 
     @property
     def clock(self) -> Clock:
@@ -294,10 +321,9 @@ class NodeTask:
         """
         interface = self.driver[kind]
         function = getattr(interface, method)
-        deadline = Deadline.after(timeout or self.options.bmc_call_timeout, self.clock.monotonic)
-        if self._deadlines:
-            deadline = self._deadlines[-1].within(timeout or self.options.bmc_call_timeout)
-        self._deadlines.append(deadline)
+        seconds = timeout or self.options.bmc_call_timeout
+        outer = self._deadlines[-1] if self._deadlines else None
+        self._deadlines.append(outer.within(seconds) if outer else Deadline.after(seconds, self.clock.monotonic))
         try:
             try:
                 return function(self, *args, **kwargs)
