@@ -128,8 +128,8 @@ class FakeBMC:
         return self._read("get_firmware", lambda: dict(self.machine.firmware.versions))
 
     def update_firmware(self, component: str, version: str) -> None:
-        """Flash one component."""
-        command = self.machine.firmware.update_version
+        """Begin to flash one component."""
+        command = self.machine.update_firmware
         self._command("update_firmware", lambda _: command(component, version), component=component, version=version)
 
     def write(self, operation: str, action: Callable[[], None], **arguments: Any) -> None:

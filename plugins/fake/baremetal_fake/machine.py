@@ -39,6 +39,8 @@ class Timings:
     power_on: float = 0.0
     power_off: float = 0.0
     shutdown: float = 0.0
+    update: float = 0.0
+    """Flashing one component."""
 
 
 @dataclass(frozen=True)
@@ -297,6 +299,15 @@ class Machine:
         """Make these logical disks, and with them an empty disk to boot from."""
         self.raid = logical_disks
         self.disk_image = None
+
+    def update_firmware(self, component: str, version: str) -> float:
+        """Flash *component*; the version is a new one when that is over, at the time that is given back."""
+        with self._lock:
+            self._settle()
+            over = self._clock() + self.timings.update
+            self._schedule.add(over, "firmware", lambda at: self._firmware.update_version(component, version))
+            self._settle()
+            return over
 
     def inject_nmi(self) -> None:
         """Take a non-maskable interrupt."""

@@ -8,9 +8,24 @@ from urllib.parse import urlsplit
 
 from baremetal_fake.access import MachineAccess
 from baremetal_fake.settings import version_in
-from baremetal_interfaces import Argument, FirmwareComponent, FirmwareInterface, InvalidInput, Phase, Problem, Task, step
+from baremetal_interfaces import (
+    Argument,
+    DriverError,
+    FirmwareComponent,
+    FirmwareInterface,
+    InvalidInput,
+    Phase,
+    Problem,
+    Step,
+    Task,
+    Wait,
+    step,
+)
 
 _SETTINGS = {"settings": Argument('The updates, a list of {"component": ..., "url": ...}.', required=True)}
+
+POLL_SECONDS = 1.0
+"""How often a flash in progress is looked at."""
 
 
 class FakeFirmware(MachineAccess, FirmwareInterface):
@@ -28,11 +43,28 @@ class FakeFirmware(MachineAccess, FirmwareInterface):
 
     @step(phase=Phase.CLEAN, arguments=_SETTINGS)
     @step(phase=Phase.SERVICE, arguments=_SETTINGS)
-    def update(self, task: Task, settings: Sequence[Mapping[str, Any]]) -> None:
-        """Check all updates, and flash them one after the other."""
+    def update(self, task: Task, settings: Sequence[Mapping[str, Any]]) -> Wait | None:
+        """Check all updates, and flash them; where that takes time, it is waited for."""
         with self.bmc(task) as bmc:
-            for component, version in _checked(settings, bmc.machine.firmware.versions):
+            wanted = _checked(settings, bmc.machine.firmware.versions)
+            for component, version in wanted:
                 bmc.update_firmware(component, version)
+            seconds = bmc.machine.timings.update
+        if not seconds:
+            return None
+        return Wait(poll_after=min(seconds, POLL_SECONDS), state={"wanted": dict(wanted), "until": bmc.rack.clock() + seconds})
+
+    def poll(self, task: Task, step: Step, state: Mapping[str, Any]) -> Wait | None:
+        """See whether the time is over, and then whether the versions are those that were wanted."""
+        with self.bmc(task) as bmc:
+            versions = bmc.get_versions()
+            left = float(state.get("until", 0.0)) - bmc.rack.clock()
+        if left > 0:
+            return Wait(poll_after=min(left, POLL_SECONDS), state=dict(state))
+        missed = [name for name, version in state.get("wanted", {}).items() if versions.get(name) != version]
+        if missed:
+            raise DriverError("the update of " + ", ".join(missed) + " had no effect")
+        return None
 
 
 def _checked(settings: Any, known: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -17,6 +17,7 @@ from baremetal_fake.redfish.exchange import Exchange, Operation
 from baremetal_fake.redfish.message import Answer, Request
 from baremetal_fake.redfish.routing import Found, Router
 from baremetal_fake.redfish.session_table import Session, SessionTable
+from baremetal_fake.redfish.tasks import TaskTable
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class RedfishBMC:
         self.options = options
         self.counters = BMCCounters()
         self.sessions = SessionTable(rack.clock, self.counters, options.session_timeout, options.session_limit)
+        self.tasks = TaskTable(rack.clock)
         self.check_image = check_image
         self._router = router
         self._names = dict.fromkeys(names)

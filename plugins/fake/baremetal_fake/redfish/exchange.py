@@ -49,7 +49,6 @@ class Operation:
     name: str
     run: Run
     arguments: Mapping[str, Any] = field(default_factory=dict)
-    is_read: bool = False
 
 
 Handler = Callable[[Exchange], Operation]
@@ -59,7 +58,7 @@ def reading(name: str, resource: Callable[[Exchange], Mapping[str, Any]]) -> Han
     """A handler that answers with what *resource* gives."""
 
     def handle(exchange: Exchange) -> Operation:
-        return Operation(name, lambda fault: Answer(body=resource(exchange)), is_read=True)
+        return Operation(name, lambda fault: Answer(body=resource(exchange)))
 
     return handle
 

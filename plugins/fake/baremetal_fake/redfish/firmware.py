@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from baremetal_fake.faults import Effect, Fault
 from baremetal_fake.machine import Machine
 from baremetal_fake.redfish.errors import (
     missing_parameter,
@@ -17,6 +18,7 @@ from baremetal_fake.redfish.errors import (
     wrong_type,
 )
 from baremetal_fake.redfish.exchange import ROOT, Exchange, Operation, collection, command, link, reading
+from baremetal_fake.redfish.message import Answer
 from baremetal_fake.redfish.routing import Route
 from baremetal_fake.settings import version_in
 
@@ -192,8 +194,11 @@ def _simple_update(exchange: Exchange) -> Operation:
         raise missing_parameter("UpdateService.SimpleUpdate", "Targets")
     wanted = [_component_of(exchange, posixpath.basename(str(target))) for target in targets]
 
-    def flash(_: Any) -> None:
-        for name, component in wanted:
-            exchange.bmc.machine(name).firmware.update_version(component, version_in(urlsplit(url).path))
+    def run(fault: Fault | None) -> Answer:
+        over = exchange.bmc.rack.clock()
+        if fault is None or fault.effect is not Effect.LOSE:
+            version = version_in(urlsplit(url).path)
+            over = max(exchange.bmc.machine(name).update_firmware(component, version) for name, component in wanted)
+        return exchange.bmc.tasks.accepted("Firmware update", over)
 
-    return command("update_firmware", flash, url=url, targets=targets)
+    return Operation("update_firmware", run, {"url": url, "targets": targets})

@@ -46,6 +46,7 @@ def _root(exchange: Exchange) -> dict[str, Any]:
         "Managers": link("Managers"),
         "Chassis": link("Chassis"),
         "UpdateService": link("UpdateService"),
+        "Tasks": link("TaskService"),
         "SessionService": link("SessionService"),
         "Links": {"Sessions": link(*_SESSIONS)},
     }
