@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import stat
+import sys
+import threading
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 from fixtures import TempDir
 from testtools import TestCase
 
+from metald.journey import Journey, Transition
+from metald.processes import Child
+from metald.simulation import redfish_machine
 from metald.state import StateError, default_directory, held
-from tests.app.service import Service, metald
+from tests.app.service import READY_SECONDS, Service, metald
 
 
 class ServingTest(TestCase):
@@ -56,6 +63,24 @@ class ServingTest(TestCase):
         for file in service.state.iterdir():
             self.assertNotIn(b"hunter2-in-clear", file.read_bytes(), file.name)
         self.assertNotIn("hunter2-in-clear", service.log)
+
+    def test_a_password_is_in_no_line_of_the_log_at_any_level(self) -> None:
+        """Not even at DEBUG, with a BMC that is logged in to and one that refuses the login."""
+        bmc = [sys.executable, "-m", "baremetal_fake.redfish", "--username", "operator", "--password", "right-hunter2"]
+        child = Child("bmc", bmc, Path(self.useFixture(TempDir()).path))
+        self.addCleanup(child.stop)
+        said = json.loads(child.wait_for_line("", READY_SECONDS))
+        service = self.useFixture(Service("--debug"))
+        ends = []
+        for password in ("right-hunter2", "wrong-hunter2"):
+            machine = redfish_machine(password.partition("-")[0], said["url"], said["systems"][0].rpartition("/")[2])
+            machine.fields["driver_info"] |= {"redfish_username": "operator", "redfish_password": password}
+            heard: list[Any] = []
+            Journey(service.client, machine, "http://127.0.0.1:1/no.iso", heard.append, threading.Event()).run()
+            ends.append([one.step for one in heard if isinstance(one, Transition) and one.error])
+            self.assertNotIn("hunter2", str([one.error for one in heard if isinstance(one, Transition)]))
+        self.assertEqual([["active"], ["manage"]], ends)
+        self.assertNotIn("hunter2", service.log)
 
     def test_the_command_line_overrides_the_configuration(self) -> None:
         """--host and --port win over [api]."""

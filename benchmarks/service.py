@@ -1,0 +1,48 @@
+"""A service to measure: metald in a process of its own, on a fresh state directory."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from metald.client import BareMetalClient
+from metald.processes import Child
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A running service. *seconds* is what it took from its start to its first answer."""
+
+    client: BareMetalClient
+    pid: int
+    seconds: float
+
+    @property
+    def mebibytes(self) -> float:
+        """Its resident memory."""
+        return self._status("VmRSS:") / 1024
+
+    @property
+    def threads(self) -> int:
+        """Its threads."""
+        return self._status("Threads:")
+
+    def _status(self, name: str) -> int:
+        lines = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith(name))
+
+
+@contextmanager
+def running() -> Iterator[Measured]:
+    """Start a service and stop it at the end."""
+    with tempfile.TemporaryDirectory() as directory:
+        command = [sys.executable, "-m", "metald", "serve", "--port", "0", "--state-dir", f"{directory}/state"]
+        begin = time.perf_counter()
+        with Child("metald", command, Path(directory)) as child:
+            url = child.wait_for_line("metald ready: ", 60.0)
+            yield Measured(BareMetalClient(url), child.pid, time.perf_counter() - begin)

@@ -1,0 +1,1 @@
+"""Long runs, by hand: ``tox -e soak``."""
