@@ -109,7 +109,7 @@ class _Images(BaseHTTPRequestHandler):
         """A test writes nothing."""
 
 
-class ImageServer(fixtures.Fixture):  # type: ignore[misc]
+class ImageServer(fixtures.Fixture):
     """Serves ``boot.iso``, and refuses other names in several ways."""
 
     def _setUp(self) -> None:

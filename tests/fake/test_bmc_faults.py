@@ -135,7 +135,7 @@ class TestSessions(DrivenCase):
         session = FakeConnector().open(info, None, Deadline.after(10.0, self.clock))
         power = self.interfaces["power"]
         before = self.counters()["requests"]
-        self.assertIs(PowerState.OFF, power.sample_power(session, power.sample_target(info)))  # type: ignore[attr-defined]
+        self.assertIs(PowerState.OFF, power.sample_power(session, power.sample_target(info), Deadline.after(10.0)))  # type: ignore[attr-defined]
         self.assertEqual(1, self.counters()["requests"] - before)
 
     def test_a_session_that_was_closed_has_expired(self) -> None:

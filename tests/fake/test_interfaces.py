@@ -196,7 +196,8 @@ class TestSettings(DrivenCase):
         error = self.assertRaises(InvalidInput, self.call, "bios", "apply_configuration", settings=settings)
         self.assertEqual(3, len(error.problems))
         self.assertEqual(0, self.machine.boot_count)
-        for wrong in (None, [], "x", {"name": "LogicalProc"}):
+        not_settings: tuple[object, ...] = (None, [], "x", {"name": "LogicalProc"})
+        for wrong in not_settings:
             self.assertRaises(InvalidInput, self.call, "bios", "apply_configuration", settings=wrong)
 
     def test_raid_is_made_of_the_target_and_deleted(self) -> None:
@@ -226,8 +227,8 @@ class TestSettings(DrivenCase):
         self.call("firmware", "update", settings=[{"component": "bios", "url": "http://i/bios-2.4.1.bin"}])
         versions = {one.component: one for one in self.call("firmware", "get_components")}
         self.assertEqual(("2.4.1", "1.0.0"), (versions["bios"].current_version, versions["bios"].initial_version))
-        wrong = [{"component": "bmc", "url": "http://i/3.0"}, {"component": "gpu", "url": "http://i/1.0"}]
-        self.assertRaises(InvalidInput, self.call, "firmware", "update", settings=wrong)
+        updates = [{"component": "bmc", "url": "http://i/3.0"}, {"component": "gpu", "url": "http://i/1.0"}]
+        self.assertRaises(InvalidInput, self.call, "firmware", "update", settings=updates)
         self.assertEqual("2.10", self.machine.firmware.versions["bmc"])
 
     def test_a_flash_that_takes_time_is_polled_and_one_without_effect_fails(self) -> None:

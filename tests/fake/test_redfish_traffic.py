@@ -60,7 +60,7 @@ class TestFraming(RedfishCase):
         }
         for sent, status in cases.items():
             answer = self.raw(sent)
-            self.assertEqual(b"HTTP/1.1 " + status, answer[:12], sent[:60])
+            self.assertEqual(b"HTTP/1.1 " + status, answer[:12], repr(sent[:60]))
             self.assertIn(b"@Message.ExtendedInfo", answer)
 
     def test_an_old_client_is_answered_and_let_go(self) -> None:
