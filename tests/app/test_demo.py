@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
@@ -47,7 +47,8 @@ class DemoTest(TestCase):
         logs = Path(self.useFixture(TempDir()).path)
         child = Child("demo", command, logs, {"TMPDIR": str(self.directory)})
         self.addCleanup(child.stop)
-        child.wait_for_line('{"event": "transition"', 120.0)
+        first = child.wait_for_line('{"event": "transition",', 120.0)
+        self.assertIn('"error": null', first)
         self.assertNotEqual([], _processes_that_mention(self.directory))
         child.send(signal.SIGTERM)
         self.assertEqual(128 + signal.SIGTERM, child.wait(60.0))
@@ -116,5 +117,8 @@ class JourneyTest(TestCase):
 
 def _processes_that_mention(directory: Path) -> list[str]:
     """The command lines of the processes that were given something in *directory*."""
-    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout.splitlines()
-    return [line for line in listed if str(directory) in line]
+    lines = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            lines.append(file.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace"))
+    return [line for line in lines if str(directory) in line]
