@@ -6,7 +6,7 @@ import hashlib
 import logging
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import ssl
 
 LOG = logging.getLogger(__name__)
+_Key = tuple[type, Hashable, bytes]
 _CLOSING = 2.0
 """Seconds that a log-out may take: nobody waits for its result."""
 _BREAKING = (BMCUnreachable, AuthenticationFailed, DeadlineExceeded)
@@ -51,7 +52,7 @@ class _BMC:
 
     def __init__(self, slots: int) -> None:
         self.slots = threading.BoundedSemaphore(slots)
-        self.free: dict[tuple[type, bytes], list[_Kept]] = {}
+        self.free: dict[_Key, list[_Kept]] = {}
 
 
 class BMCAccess:
@@ -75,7 +76,7 @@ class BMCAccess:
         endpoint = info.endpoint()
         connector = self._connector(connector_type)
         bmc = self._bmc(endpoint, connector.max_in_flight)
-        key = (connector_type, self._fingerprint(info))
+        key = (connector_type, connector.session_key(info), self._fingerprint(info))
         if not bmc.slots.acquire(timeout=deadline.remaining()):
             raise BMCBusy(f"the BMC at {endpoint} serves other requests, and the time to wait for it is over", retry_after=5.0)
         try:
@@ -84,7 +85,7 @@ class BMCAccess:
                 yield session
             except Exception as exc:
                 error = self._translated(exc, connector, endpoint, secrets)
-                if isinstance(error, _BREAKING) or not isinstance(exc, BareMetalError):
+                if isinstance(error, _BREAKING):
                     self._discard(connector, session)
                 else:
                     self._keep(bmc, key, connector, session)
@@ -124,7 +125,7 @@ class BMCAccess:
     def _reuse_or_open(
         self,
         bmc: _BMC,
-        key: tuple[type, bytes],
+        key: _Key,
         connector: Connector[Any],
         info: DriverInfo,
         deadline: Deadline,
@@ -140,7 +141,7 @@ class BMCAccess:
         except Exception as exc:
             raise translate(exc, connector=connector, endpoint=endpoint, secrets=secrets) from None
 
-    def _keep(self, bmc: _BMC, key: tuple[type, bytes], connector: Connector[Any], session: Any) -> None:
+    def _keep(self, bmc: _BMC, key: _Key, connector: Connector[Any], session: Any) -> None:
         with self._lock:
             bmc.free.setdefault(key, []).append(_Kept(session, connector, self._clock.monotonic()))
 

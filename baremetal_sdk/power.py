@@ -55,9 +55,13 @@ class PowerSwitch:
             raise Conflict(f"power actions of this conductor are held back: {self._reason}")
 
 
+_OFF_BEFORE = {PowerState.REBOOT: PowerState.OFF, PowerState.SOFT_REBOOT: PowerState.SOFT_OFF}
+
+
 def supported_states(interface: PowerInterface) -> frozenset[PowerState]:
-    """What can be asked for: what the driver declares, and a reboot, which off and on make."""
-    return interface.supported_states | {PowerState.REBOOT}
+    """What can be asked for: what the driver declares, and the reboots that its ways to switch off and on make."""
+    declared = interface.supported_states
+    return declared | {reboot for reboot, off in _OFF_BEFORE.items() if off in declared and PowerState.ON in declared}
 
 
 def refuse_unsupported(interface: PowerInterface, state: PowerState) -> None:
@@ -85,8 +89,8 @@ class ConfirmedPower:
         self._task.power_switch.check()
         interface = self._task.driver.power
         refuse_unsupported(interface, state)
-        if state is PowerState.REBOOT and state not in interface.supported_states:
-            self.set(PowerState.OFF, timeout)
+        if state in _OFF_BEFORE and self._can_be_confirmed(interface, _OFF_BEFORE[state]):
+            self.set(_OFF_BEFORE[state], timeout)
             self.set(PowerState.ON, timeout)
             return
         if state is state.outcome and self._read() is state:
@@ -95,8 +99,17 @@ class ConfirmedPower:
         self._task.call(Kind.POWER, "set_power_state", state)
         self._confirm(state, timeout or self._default_timeout(state))
 
+    def _can_be_confirmed(self, interface: PowerInterface, off: PowerState) -> bool:
+        """Whether a reboot is made of two steps that can each be seen. A BMC's own reset cannot: before and after, and where
+        the command was lost, it says "on". It is left for machines that must not be switched off."""
+        return off in interface.supported_states and not self._task.record.disable_power_off
+
     def boot_once(self, device: BootDevice) -> None:
         """Make the next boot start from *device* and confirm it."""
+        supported = self._task.call(Kind.MANAGEMENT, "get_supported_boot_devices")
+        if device not in supported:
+            names = ", ".join(sorted(map(str, supported))) or "none"
+            raise NotSupported(f"the management interface of this node cannot boot from {str(device)!r}; it supports {names}")
         self._task.call(Kind.MANAGEMENT, "set_boot_device", device, False)
         seen: BootDeviceSetting = self._task.call(Kind.MANAGEMENT, "get_boot_device")
         if seen.device is not None and seen.device is not device:

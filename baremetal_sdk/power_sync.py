@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from baremetal_interfaces import BareMetalError, Busy, Kind, NodeLocked, NotFound, PowerState
+from baremetal_interfaces import BareMetalError, Busy, NodeLocked, NotFound, PowerState
 from baremetal_sdk import provision
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.errors import RevisionConflict
@@ -47,7 +47,7 @@ class PowerSync:
         """Observe one node now."""
         try:
             task = self._tasks.look(node)
-            seen: PowerState = task.call(Kind.POWER, "get_power_state")
+            seen: PowerState = task.sample_power()
         except NotFound:
             return
         except BareMetalError as exc:

@@ -23,6 +23,7 @@ from baremetal_interfaces import (
     Node,
     Port,
     PowerControl,
+    PowerSampling,
 )
 from baremetal_interfaces.faults import translate
 from baremetal_sdk.bmc import BMCAccess, SessionExpired
@@ -321,21 +322,41 @@ class NodeTask:
         """
         interface = self.driver[kind]
         function = getattr(interface, method)
-        seconds = timeout or self.options.bmc_call_timeout
+        what = f"{kind}.{method} of {type(interface).__name__}"
+        return self._driven(what, timeout or self.options.bmc_call_timeout, lambda: function(self, *args, **kwargs))
+
+    def sample_power(self) -> Any:
+        """Read the power state with as little as the driver can do it with: one request over a kept session, at best."""
+        power = self.driver.power
+        connector = power.connector
+        if not isinstance(power, PowerSampling) or connector is None:
+            return self.call(Kind.POWER, "get_power_state")
+
+        def sample() -> Any:
+            with self.session(connector) as session:
+                return power.sample_power(session, power.sample_target(self.info(Kind.POWER)), self.deadline)
+
+        seen = self._driven(f"power.sample_power of {type(power).__name__}", self.options.bmc_call_timeout, sample)
+        return self.call(Kind.POWER, "get_power_state") if seen is None else seen
+
+    def _driven(self, what: str, seconds: float, function: Callable[[], Any]) -> Any:
         outer = self._deadlines[-1] if self._deadlines else None
         self._deadlines.append(outer.within(seconds) if outer else Deadline.after(seconds, self.clock.monotonic))
         try:
             try:
-                return function(self, *args, **kwargs)
+                return function()
             except SessionExpired:
-                return function(self, *args, **kwargs)
+                return function()
         except Exception as exc:
             if not isinstance(exc, BareMetalError):
-                self.log.exception("%s.%s of %s failed", kind, method, type(interface).__name__, exc_info=_traceback_only(exc))
-            raise translate(exc, connector=None, endpoint=None, secrets=self._secret_values) from None
+                self.log.error("%s failed", what, exc_info=_traceback_only(exc))
+            failure = translate(exc, connector=None, endpoint=None, secrets=self._secret_values)
         finally:
             self._deadlines.pop()
             self._store_states()
+        # Raised out here, so that the exception it was made of, which may hold a secret, is not its context.
+        failure.__context__ = None
+        raise failure
 
     def validate(self, *kinds: Kind) -> None:
         """Raise ``InvalidInput`` with everything that is wrong with the node for these kinds, at once."""

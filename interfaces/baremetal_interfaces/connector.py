@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Hashable
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
 
@@ -67,6 +68,10 @@ class Connector(ABC, Generic[S]):
         *info* is the typed ``driver_info`` of the interface that borrows. *tls* is a shared context where the endpoint
         has TLS options. Whatever the device library raises may be raised; :meth:`classify` tells what it means.
         """
+
+    def session_key(self, info: Any) -> Hashable:
+        """What of *info*, beside endpoint and secrets, makes a session another one: how it logs in, for instance."""
+        return None
 
     @abstractmethod
     def close(self, session: S, deadline: Deadline) -> None:

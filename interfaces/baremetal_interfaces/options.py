@@ -98,7 +98,11 @@ class DriverInfo:
     @classmethod
     def problems(cls, raw: Mapping[str, Any]) -> list[Problem]:
         """Everything that is wrong with *raw*, at once. Options that are not declared are not looked at."""
-        return _parse(cls, raw)[1]
+        try:
+            cls.parse(raw)
+        except InvalidInput as exc:
+            return list(exc.problems)
+        return []
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> Self:

@@ -69,7 +69,7 @@ class TestPower(SimulatorTestCase):
         task.power.set(PowerState.ON)
         with task.session(IPMIConnector) as session:
             for _ in range(3):
-                self.assertEqual(PowerState.ON, IPMIPower().sample_power(session, task.info("power")))
+                self.assertEqual(PowerState.ON, IPMIPower().sample_power(session, task.info("power"), Deadline.after(10.0)))
 
 
 class TestStuckMachine(SimulatorTestCase):

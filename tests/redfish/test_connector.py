@@ -52,7 +52,7 @@ class TestSessions(Served):
         session = connector.open(RedfishInfo.parse(self.raw(service)), None, Deadline.after(20))
         power = RedfishPower()
         for _ in range(5):
-            self.assertEqual(PowerState.OFF, power.sample_power(session, service.system_path(0)))
+            self.assertEqual(PowerState.OFF, power.sample_power(session, service.system_path(0), Deadline.after(10.0)))
         self.assertEqual(1, service.totals()["open_sessions"])
         connector.close(session, Deadline.after(20))
         totals = service.totals()
@@ -72,10 +72,10 @@ class TestSessions(Served):
         service = self.serve()
         session = self.open(service, redfish_system_id=None)
         power = RedfishPower()
-        self.assertIsNone(power.sample_power(session, None))
+        self.assertIsNone(power.sample_power(session, None, Deadline.after(10.0)))
         session.document(None)
         before = service.totals()["requests"]
-        self.assertEqual(PowerState.OFF, power.sample_power(session, None))
+        self.assertEqual(PowerState.OFF, power.sample_power(session, None, Deadline.after(10.0)))
         self.assertEqual(before + 1, service.totals()["requests"])
 
     def test_wrong_password_is_tried_once(self) -> None:
@@ -126,7 +126,7 @@ class TestSessions(Served):
         service = self.serve()
         session = self.open(service)
         service.drop_connections()
-        self.assertEqual(PowerState.OFF, RedfishPower().sample_power(session, service.system_path(0)))
+        self.assertEqual(PowerState.OFF, RedfishPower().sample_power(session, service.system_path(0), Deadline.after(10.0)))
         self.assertEqual((2, 1), (service.totals()["connections"], service.totals()["logins"]))
 
     def test_nothing_secret_is_shown(self) -> None:

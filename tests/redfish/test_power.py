@@ -53,7 +53,7 @@ class TestPower(Emulated):
         connector = RedfishConnector()
         session = connector.open(task.info("power"), None, Deadline.after(30))
         self.addCleanup(connector.close, session, Deadline.after(30))
-        self.assertIsNone(RedfishPower().sample_power(session, None))
+        self.assertIsNone(RedfishPower().sample_power(session, None, Deadline.after(10.0)))
 
 
 class TestWrongInformation(Emulated):

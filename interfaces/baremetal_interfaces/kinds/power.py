@@ -9,6 +9,7 @@ from baremetal_interfaces.interface import Interface
 from baremetal_interfaces.values import Kind, PowerState
 
 if TYPE_CHECKING:
+    from baremetal_interfaces.deadline import Deadline
     from baremetal_interfaces.task import Task
 
 S = TypeVar("S")
@@ -36,8 +37,8 @@ class PowerSampling(ABC, Generic[S]):
     """An optional addition to :class:`PowerInterface`: the lean read that power sync uses, one request and no more."""
 
     @abstractmethod
-    def sample_power(self, session: S, target: Any) -> PowerState | None:
-        """Read the power state over a borrowed *session*; None asks for the full ``get_power_state`` in its place."""
+    def sample_power(self, session: S, target: Any, deadline: Deadline) -> PowerState | None:
+        """Read the power state over a borrowed *session*, by *deadline*; None asks for the full ``get_power_state``."""
 
     def sample_target(self, info: Any) -> Any:
         """What tells this machine from others at the same BMC, given as *target*: by default the whole typed info."""

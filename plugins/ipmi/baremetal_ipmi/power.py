@@ -32,9 +32,9 @@ class IPMIPower(PowerInterface, PowerSampling[IPMISession]):
             if action is not None:
                 chassis.control(session, action, task.deadline)
 
-    def sample_power(self, session: IPMISession, target: IPMIInfo) -> PowerState | None:
+    def sample_power(self, session: IPMISession, target: IPMIInfo, deadline: Deadline) -> PowerState | None:
         """Ask for the chassis status over a kept session."""
-        return chassis.power_state(session, Deadline.after(SAMPLE_SECONDS))
+        return chassis.power_state(session, deadline.within(SAMPLE_SECONDS))
 
 
 def _action(wanted: PowerState, found: PowerState) -> Control | None:

@@ -77,6 +77,10 @@ class RedfishConnector(Connector[RedfishSession]):
             raise
         return session
 
+    def session_key(self, info: RedfishInfo) -> tuple[str, str]:
+        """How it logs in, and at which root."""
+        return (info.redfish_auth_type, info.root)
+
     def close(self, session: RedfishSession, deadline: Deadline) -> None:
         """End the session at the service, where it has one, and close the connection."""
         try:

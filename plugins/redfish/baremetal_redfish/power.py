@@ -62,12 +62,12 @@ class RedfishPower(PowerInterface, PowerSampling[RedfishSession]):
             with offering("reset"):
                 _reset(system, state)
 
-    def sample_power(self, session: RedfishSession, target: Any) -> PowerState | None:
+    def sample_power(self, session: RedfishSession, target: Any, deadline: Deadline) -> PowerState | None:
         """Read the state with one request, without sushy's model of the system."""
         path = session.known_path(target)
         if path is None:
             return None
-        with session.until(Deadline.after(self.sample_seconds)):
+        with session.until(deadline.within(self.sample_seconds)):
             return _observed(session.document(path))
 
     def sample_target(self, info: Any) -> Any:

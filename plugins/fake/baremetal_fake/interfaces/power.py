@@ -6,7 +6,7 @@ from baremetal_fake.access import MachineAccess, SessionAccess
 from baremetal_fake.connector import FakeSession
 from baremetal_fake.info import FakeBMCInfo
 from baremetal_fake.machine import Power
-from baremetal_interfaces import PowerInterface, PowerSampling, PowerState, Task
+from baremetal_interfaces import Deadline, PowerInterface, PowerSampling, PowerState, Task
 
 _OBSERVED = {Power.ON: PowerState.ON, Power.OFF: PowerState.OFF}
 
@@ -35,7 +35,7 @@ class FakePower(MachineAccess, PowerInterface):
 class FakeBMCPower(SessionAccess, FakePower, PowerSampling[FakeSession]):
     """The same by way of a login and a kept session."""
 
-    def sample_power(self, session: FakeSession, target: FakeBMCInfo) -> PowerState | None:
+    def sample_power(self, session: FakeSession, target: FakeBMCInfo, deadline: Deadline) -> PowerState | None:
         """One read over the session."""
         session.machine.carry_faults(target.fake_faults)
         return observed(session.bmc().get_power())
