@@ -111,7 +111,7 @@ class Recovery:
             if reached
             else f"the conductor stopped while it changed power to '{wanted}'; power is '{task.record.power_state}'"
         )
-        task.write(target_power_state=None, last_error=error)
+        task.finish(target_power_state=None, last_error=error)
 
     def _observe(self, task: NodeTask) -> None:
         """See what power is; where that cannot be seen it is unknown."""

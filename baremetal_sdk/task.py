@@ -388,6 +388,17 @@ class NodeTask:
         self._services.changes.tell(self.record)
         return self.record
 
+    def finish(self, **changes: Any) -> NodeRecord:
+        """Change the node for the last time and give the lease back with it, in one write."""
+        if self.lease is None:
+            raise NodeNotFound(f"node {self.record.uuid}: a task without a lease writes nothing")
+        fence = self.lease.fence
+        self.record = self._services.store.update_node(self.record.uuid, changes, fence=fence, release=True)
+        self._services.leases.forget(fence)
+        self.lease = None
+        self._services.changes.tell(self.record)
+        return self.record
+
     def delete_node(self) -> None:
         """Delete the node, and with it the lease."""
         assert self.lease is not None

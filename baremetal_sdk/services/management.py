@@ -84,9 +84,9 @@ def _recorded(task: NodeTask, method: str, value: Any, **changes: Any) -> None:
     try:
         task.call(Kind.MANAGEMENT, method, value)
     except BareMetalError as exc:
-        task.write(last_error=exc.message)
+        task.finish(last_error=exc.message)
     else:
-        task.write(last_error=None, **changes)
+        task.finish(last_error=None, **changes)
 
 
 def _parsed(values: type[E], text: str, field: str) -> E:

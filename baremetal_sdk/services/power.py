@@ -56,7 +56,7 @@ def _change(task: NodeTask, state: PowerState, timeout: float | None) -> None:
     try:
         task.power.set(state, timeout)
     except BareMetalError as exc:
-        task.write(target_power_state=None, last_error=f"power to '{state}' failed: {exc.message}")
+        task.finish(target_power_state=None, last_error=f"power to '{state}' failed: {exc.message}")
         task.log.error("power to '%s' failed: %s", state, exc)
     else:
-        task.write(target_power_state=None, last_error=None)
+        task.finish(target_power_state=None, last_error=None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from baremetal_interfaces import Conflict, InvalidInput, Kind, NodeLocked, Phase
@@ -57,13 +57,12 @@ class Provisioning:
             if event == "abort":
                 self._works.abort(task, after)
                 return
-            transitions.enter(task, after, goal, **changes)
-            self._hand_over(task, before, after)
+            begin = self._works.of(after)
+            transitions.enter(task, after, goal, last=begin is None, **changes)
+            if begin is not None:
+                self._hand_over(task, before, begin)
 
-    def _hand_over(self, task: NodeTask, before: NodeRecord, state: str) -> None:
-        begin: Callable[[NodeTask], None] | None = self._works.of(state)
-        if begin is None:
-            return
+    def _hand_over(self, task: NodeTask, before: NodeRecord, begin: work.Work) -> None:
         try:
             task.hand_over(self._lane, begin)
         except NoFreeWorker:

@@ -16,10 +16,13 @@ _MESSAGE = 4000
 """Characters of an error that are kept."""
 
 
-def enter(task: NodeTask, state: str, goal: str | None, **changes: Any) -> None:
-    """Enter *state* on the way to *goal*; a stable state has no goal, and no error is left from before."""
+def enter(task: NodeTask, state: str, goal: str | None, *, last: bool = False, **changes: Any) -> None:
+    """Enter *state* on the way to *goal*; a stable state has no goal, and no error is left from before.
+
+    With *last* this is all that the task does: the lease is given back in the same write.
+    """
     target = None if state in provision.STABLE else goal
-    task.write(
+    (task.finish if last else task.write)(
         provision_state=state,
         target_provision_state=target,
         provision_updated_at=task.clock.now(),
@@ -28,22 +31,22 @@ def enter(task: NodeTask, state: str, goal: str | None, **changes: Any) -> None:
     task.log.info("provision state: %s", state)
 
 
-def follow(task: NodeTask, event: str, **changes: Any) -> None:
-    """Enter the state that *event* leads to from the present one, with the goal that there was."""
+def follow(task: NodeTask, event: str, *, last: bool = False, **changes: Any) -> None:
+    """Enter the state that *event* leads to from the present one, with the goal that there was; see :func:`enter`."""
     record = task.record
     after = provision.next_state(record.provision_state, event)
     if after is None:
         raise BareMetalError(f"'{event}' leads nowhere from '{record.provision_state}'")
-    enter(task, after, record.target_provision_state, **changes)
+    enter(task, after, record.target_provision_state, last=last, **changes)
 
 
 def fail(task: NodeTask, error: BaseException | str, **changes: Any) -> None:
-    """Enter the state of failure that belongs to the present one, and say why."""
+    """Enter the state of failure that belongs to the present one, say why, and end the task's work."""
     doing = task.record.provision_state
     reason = f"{doing}: {error}" if str(error) else f"{doing}: {type(error).__name__}"
     if doing in (provision.CLEANING, provision.CLEANWAIT):
         changes |= {"maintenance": True, "maintenance_reason": reason[:_MESSAGE], "fault": CLEAN_FAILURE}
-    follow(task, "fail", last_error=reason[:_MESSAGE], **{**ENDED, **changes})
+    follow(task, "fail", last=True, last_error=reason[:_MESSAGE], **{**ENDED, **changes})
     task.log.error("%s", reason)
 
 

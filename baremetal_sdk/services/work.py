@@ -66,7 +66,7 @@ class Works:
         if record.provision_state == provision.INSPECTWAIT:
             task.call(Kind.INSPECT, "abort")
         reason = f"{record.provision_state}: aborted by a client"
-        transitions.enter(task, state, record.target_provision_state, **{**steps.ENDED, "last_error": reason})
+        transitions.enter(task, state, record.target_provision_state, last=True, **{**steps.ENDED, "last_error": reason})
 
     def resume(self, task: NodeTask) -> None:
         """Go on with a run that waited, because its time to be polled has come."""
@@ -103,13 +103,13 @@ class Works:
     def _verify(self, task: NodeTask) -> None:
         if task.power.get() is PowerState.UNKNOWN:
             raise UnexpectedAnswer("the BMC does not say whether the machine is on or off")
-        transitions.follow(task, "done")
+        transitions.follow(task, "done", last=True)
 
     def _inspect(self, task: NodeTask) -> None:
         task.write(inspection_started_at=task.clock.now(), inspection_finished_at=None)
         found = task.call(Kind.INSPECT, "inspect", timeout=steps.STEP_TIMEOUT)
         if isinstance(found, Wait):
-            transitions.follow(task, "wait")
+            transitions.follow(task, "wait", last=True)
             return
         if not isinstance(found, Inspection):
             raise UnexpectedAnswer(f"the inspection returned {found!r}; it has to return Inspection or Wait")
@@ -121,6 +121,7 @@ class Works:
         transitions.follow(
             task,
             "done",
+            last=True,
             properties={**task.record.properties, **found.properties},
             driver_internal_info=internal,
             inspection_finished_at=task.clock.now(),
@@ -140,7 +141,7 @@ class Works:
         manual = task.record.target_provision_state == provision.MANAGEABLE
         if not manual and task.record.run_id is None:
             if not self._wants_cleaning(task):
-                transitions.follow(task, "done")
+                transitions.follow(task, "done", last=True)
                 return
             task.write(**steps.begin(Phase.CLEAN, steps.automatic(task.driver, Phase.CLEAN)))
         if task.record.run_index == 0 and task.record.run_steps and task.call(Kind.DEPLOY, "prepare_cleaning") is not None:
@@ -163,19 +164,19 @@ class Works:
     def _run(self, task: NodeTask, advance: Callable[[NodeTask], steps.Waiting | None]) -> None:
         waiting = advance(task)
         if waiting is not None:
-            transitions.follow(task, "wait")
+            transitions.follow(task, "wait", last=True)
             assert self.resuming is not None
             self.resuming.later(task.record.uuid, waiting)
         elif task.record.provision_state == provision.CLEANING:
             self._cleaned(task)
         else:
-            transitions.follow(task, "done", **steps.ENDED)
+            transitions.follow(task, "done", last=True, **steps.ENDED)
 
     def _cleaned(self, task: NodeTask) -> None:
         if task.record.run_steps:
             task.call(Kind.DEPLOY, "tear_down_cleaning")
         manual = task.record.target_provision_state == provision.MANAGEABLE
-        transitions.follow(task, "manage" if manual else "done", **steps.ENDED)
+        transitions.follow(task, "manage" if manual else "done", last=True, **steps.ENDED)
 
     def _tear_down(self, task: NodeTask) -> None:
         outcome = task.call(Kind.DEPLOY, "tear_down", timeout=steps.STEP_TIMEOUT)
@@ -191,4 +192,4 @@ class Works:
         if task.power.get() is PowerState.UNKNOWN:
             raise UnexpectedAnswer("the BMC does not say whether the machine is on or off")
         task.call(Kind.DEPLOY, "take_over")
-        transitions.follow(task, "done")
+        transitions.follow(task, "done", last=True)

@@ -74,7 +74,7 @@ class MemoryStore:
             return self._nodes.page(query, lambda node: _is_visible(node, scope), lambda node: _matches(node, query))
 
     def update_node(
-        self, uuid: str, changes: Mapping[str, Any], *, fence: Fence | None, revision: int | None = None
+        self, uuid: str, changes: Mapping[str, Any], *, fence: Fence | None, revision: int | None = None, release: bool = False
     ) -> NodeRecord:
         """Write *changes* and give back the node as it is then."""
         require_fence_of(uuid, fence)
@@ -82,7 +82,7 @@ class MemoryStore:
         with self._lock:
             node = self._writable_node(uuid, fence)
             require_revision("node", uuid, node["revision"], revision)
-            stored = self._changed(node, stored_changes)
+            stored = self._changed(node, stored_changes) | (_NO_LEASE if release else {})
             self._nodes.replace(stored)
         return NODE_FIELDS.record(stored)
 

@@ -38,11 +38,12 @@ class Store(Protocol):
         """A page of nodes. Raises ``InvalidInput`` for a marker, a column or a sort key that there is not."""
 
     def update_node(
-        self, uuid: str, changes: Mapping[str, Any], *, fence: Fence | None, revision: int | None = None
+        self, uuid: str, changes: Mapping[str, Any], *, fence: Fence | None, revision: int | None = None, release: bool = False
     ) -> NodeRecord:
         """Write *changes* (field -> whole new value) and give back the node as it is then.
 
-        With *revision* only if the node still has it, else ``RevisionConflict``. Raises ``NodeNotFound``,
+        With *revision* only if the node still has it, else ``RevisionConflict``. With *release* the lease of *fence* is given
+        back in the same statement: nobody sees the outcome of a task and finds its node still held. Raises ``NodeNotFound``,
         ``DuplicateName`` and ``InstanceAssociated``.
         """
 

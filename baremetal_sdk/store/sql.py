@@ -112,12 +112,12 @@ class SQLStore:
 
     @collisions_repeated
     def update_node(
-        self, uuid: str, changes: Mapping[str, Any], *, fence: Fence | None, revision: int | None = None
+        self, uuid: str, changes: Mapping[str, Any], *, fence: Fence | None, revision: int | None = None, release: bool = False
     ) -> NodeRecord:
         """Write *changes* and give back the node as it is then."""
         require_fence_of(uuid, fence)
         stored = NODE_FIELDS.changes(changes)
-        statement = self._statements.update_node(tuple(sorted(stored)), fence is not None, revision is not None)
+        statement = self._statements.update_node(tuple(sorted(stored)), fence is not None, revision is not None, release)
         with self._database.writing() as connection, taken_told("node", self._schema.nodes, stored):
             now = self._clock.now()
             given = {"expected": revision} if revision is not None else {}

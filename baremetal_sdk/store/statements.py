@@ -67,12 +67,13 @@ class Statements:
 
     # Nodes
 
-    def _update_node(self, names: tuple[str, ...], fenced: bool, revised: bool) -> Update:
+    def _update_node(self, names: tuple[str, ...], fenced: bool, revised: bool, release: bool) -> Update:
         table = self._nodes
         statement = update(table).where(table.c.uuid == bindparam("ident"), self._writable(fenced))
         if revised:
             statement = statement.where(table.c.revision == bindparam("expected"))
-        return self._returning(statement.values(_changes(table, names)), self._node_columns)
+        values = _changes(table, names) | (dict.fromkeys(LEASE_FIELDS) if release else {})
+        return self._returning(statement.values(values), self._node_columns)
 
     def delete_node(self, fenced: bool) -> Delete:
         """Delete a node that may be written; its ports go with it by their foreign key."""

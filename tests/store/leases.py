@@ -91,6 +91,17 @@ class LeaseBehaviour(StoreBehaviour):
         self.assertRaises(LeaseLost, self.store.delete_node, node.uuid, fence=fence)
         self.lease(node, OTHER)
 
+    def test_a_last_write_gives_the_lease_back(self: Any) -> None:
+        """With release, the change and the end of the lease are seen together; a fence that is lost does neither."""
+        node = self.node()
+        fence = self.lease(node).fence
+        record = self.store.update_node(node.uuid, {"owner": "x"}, fence=fence, release=True)
+        self.assertEqual(("x", None, None, 1), (record.owner, record.lease_holder, record.lease_expires_at, record.revision))
+        current = self.lease(node, OTHER).fence
+        self.assertRaises(LeaseLost, self.store.update_node, node.uuid, {"owner": "y"}, fence=fence, release=True)
+        self.assertEqual(("x", OTHER), (self.store.node(node.uuid).owner, self.store.node(node.uuid).lease_holder))
+        self.store.release_lease(current)
+
     def test_release_of_a_lost_lease_changes_nothing(self: Any) -> None:
         """Whoever comes late does not take the lease from the next holder."""
         node = self.node()
