@@ -7,12 +7,15 @@ from collections.abc import Callable
 from baremetal_sdk import APIServer, Conductor, ConductorConfig, bare_metal_api
 
 
-def run(config: ConductorConfig, ready: Callable[[str], None], *, sole_owner: bool = False) -> None:
-    """Serve until SIGTERM or SIGINT, then drain and give the leases back. *ready* is told the URL once requests are answered.
+def run(
+    config: ConductorConfig, ready: Callable[[str], None], reload: Callable[[], ConductorConfig], *, sole_owner: bool = False
+) -> None:
+    """Serve until SIGTERM or SIGINT, then drain and give the leases back; take over what *reload* reads on SIGHUP.
 
-    With *sole_owner* no other process uses the database: leases that a crash left behind are void at once.
+    *ready* is told the URL once requests are answered. With *sole_owner* no other process uses the database: leases that a
+    crash left behind are void at once.
     """
     conductor = Conductor(config, sole_owner=sole_owner)
     server = APIServer(bare_metal_api(conductor), config.api)
     conductor.add(server)
-    conductor.run(ready=lambda: ready(server.url))
+    conductor.run(ready=lambda: ready(server.url), reload=reload)

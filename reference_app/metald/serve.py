@@ -6,11 +6,10 @@ import errno
 import logging
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from baremetal_interfaces import BareMetalError
-from baremetal_sdk.config import unknown_options
+from baremetal_sdk.config import ConductorConfig, unknown_options
 from baremetal_sdk.errors import ConfigurationError
 from metald.app import run
 from metald.settings import ServeOptions, load, owns_database
@@ -32,10 +31,8 @@ def serve(options: ServeOptions) -> int:
     directory = options.state_dir or default_directory(os.environ)
     try:
         with held(directory.absolute()) as state:
-            config = load(options, state)
-            logging.getLogger().setLevel(logging.DEBUG if config.debug else logging.INFO)
-            _say_what_has_no_meaning(options.config_files)
-            run(config, _announce, sole_owner=owns_database(config, state))
+            config = _configured(options, state)
+            run(config, _announce, lambda: _configured(options, state), sole_owner=owns_database(config, state))
     except ConfigurationError as exc:
         return _failed(str(exc), FAILED if _may_pass(exc) else MISCONFIGURED)
     except (BareMetalError, StateError, OSError) as exc:
@@ -46,13 +43,22 @@ def serve(options: ServeOptions) -> int:
 def _start_logging(debug: bool) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    logging.basicConfig(level=logging.DEBUG if debug else logging.INFO, handlers=[handler])
+    logging.basicConfig(handlers=[handler])
+    _set_level(debug)
+
+
+def _set_level(debug: bool) -> None:
+    logging.getLogger().setLevel(logging.DEBUG if debug else logging.INFO)
     logging.getLogger("alembic").setLevel(logging.DEBUG if debug else logging.WARNING)
 
 
-def _say_what_has_no_meaning(files: Sequence[Path]) -> None:
-    for option in unknown_options(files):
+def _configured(options: ServeOptions, state: Path) -> ConductorConfig:
+    """Read the configuration, set the level of the log by it, and say which options have no meaning."""
+    config = load(options, state)
+    _set_level(config.debug)
+    for option in unknown_options(options.config_files):
         LOG.warning("%s has no meaning here and is ignored", option)
+    return config
 
 
 def _may_pass(exc: ConfigurationError) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -41,6 +43,15 @@ class Service(Fixture):
         self.addCleanup(self.child.stop)
         self.url = self.child.wait_for_line("metald ready: ", READY_SECONDS)
         self.client = BareMetalClient(self.url)
+
+    def wait_for_log(self, text: str, seconds: float = 20.0) -> None:
+        """Return once *text* stands in the log; fail after *seconds*."""
+        patience = threading.Event()
+        end = time.monotonic() + seconds
+        while text not in self.log:
+            if time.monotonic() > end:
+                raise AssertionError(f"{text!r} is not in the log after {seconds:g} s:\n{self.log}")
+            patience.wait(0.05)
 
     @property
     def log(self) -> str:

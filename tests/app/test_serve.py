@@ -90,6 +90,20 @@ class ServingTest(TestCase):
         service = self.useFixture(Service("--config-file", str(config), "--host", "127.0.0.1"))
         self.assertTrue(service.url.startswith("http://127.0.0.1:"), service.url)
 
+    def test_sighup_takes_over_a_changed_configuration(self) -> None:
+        """What can change in place does; a file that is wrong by then is said, and changes nothing."""
+        config = Path(self.useFixture(TempDir()).path) / "metald.conf"
+        config.write_text("[conductor]\nsync_power_state_interval = 0\n", encoding="utf-8")
+        service = self.useFixture(Service("--config-file", str(config)))
+        config.write_text("[conductor]\nworkers_pool_size = many\n", encoding="utf-8")
+        service.child.send(signal.SIGHUP)
+        service.wait_for_log("[conductor] workers_pool_size")
+        config.write_text("[DEFAULT]\ndebug = true\nretries = 3\n", encoding="utf-8")
+        service.child.send(signal.SIGHUP)
+        service.wait_for_log("[DEFAULT] retries has no meaning here")
+        self.assertEqual([], service.client.request("GET", "/v1/nodes")["nodes"])
+        self.assertEqual(0, service.child.stop())
+
     def test_options_without_a_meaning_are_said(self) -> None:
         """An option that is known elsewhere and not here is named, and does not keep it from serving."""
         directory = Path(self.useFixture(TempDir()).path)
