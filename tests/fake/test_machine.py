@@ -98,6 +98,15 @@ class TestPower(MachineTestCase):
         self.clock.turn(100.0)
         self.assertIs(Power.OFF, self.machine.power)
 
+    def test_power_on_overtakes_a_shutdown(self) -> None:
+        """What was still to happen by an older command does not happen."""
+        self.switch_on()
+        self.machine.command_power(PowerState.SOFT_OFF)
+        self.clock.turn(1.0)
+        self.machine.command_power(PowerState.ON)
+        self.clock.turn(100.0)
+        self.assertIs(Power.ON, self.machine.power)
+
     def test_a_system_that_ignores_the_request_goes_on_running(self) -> None:
         """Soft commands need the operating system's consent, hard ones do not."""
         self.switch_on()

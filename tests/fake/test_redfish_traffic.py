@@ -147,6 +147,20 @@ class TestAccidents(RedfishCase):
         redfish.stop()
         self.assertEqual(0, redfish.statistics.in_flight)
 
+    def test_what_goes_on_for_a_client_ends_when_it_leaves(self) -> None:
+        """A request whose client has gone is not in flight any more, and its command is not carried out."""
+        redfish = self.service(1)
+        redfish.inject(FaultPlan((Fault("set_power", Effect.HANG),)))
+        client = self.client(redfish)
+        client.connection.timeout = 0.05
+        self.assertRaises(TimeoutError, client.reset, SYSTEM, "On")
+        client.close()
+        end = time.monotonic() + 10.0
+        while redfish.totals()["in_flight"] and time.monotonic() < end:
+            threading.Event().wait(0.01)
+        self.assertEqual((0, 0), (redfish.totals()["in_flight"], redfish.totals()["open_connections"]))
+        self.assertIs(Power.OFF, redfish.machine().power)
+
     def test_a_connection_may_be_refused_or_never_served(self) -> None:
         """The connection itself is an operation, of the first machine of the BMC."""
         client, _ = self.struck(Fault("connect", Effect.DROP, times=1), Fault("connect", Effect.HANG, nth=2, times=1))
