@@ -61,7 +61,7 @@ class Assembly:
             missing = {name: limits for name, limits in lanes_for(given.pool.max_workers).items() if name not in given.pool.lanes}
             given.pool.resize(lanes=missing)
         holder = new_holder(config.hostname)
-        self.leases = Leases(self.store, holder, options.lease_duration)
+        self.leases = Leases(self.store, holder, options.lease_duration, clock)
         self.bmc = BMCAccess(clock)
         self.tasks = Tasks(
             TaskServices(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 import uuid
+from datetime import timedelta
 
+from baremetal_sdk.clock import Clock
 from baremetal_sdk.errors import LeaseLost
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records import Fence, Lease, NodeRecord
@@ -24,11 +26,12 @@ def host_of(holder: str | None) -> str | None:
 
 
 class Leases:
-    """Takes leases as one holder. ``renew_all`` has to be called more often than *duration* (seconds)."""
+    """Takes leases as one holder. ``renew_all`` has to be called at least three times in *duration* (seconds)."""
 
-    def __init__(self, store: Store, holder: str, duration: float) -> None:
+    def __init__(self, store: Store, holder: str, duration: float, clock: Clock) -> None:
         self.holder = holder
         self.duration = duration
+        self._clock = clock
         self._store = store
         self._lock = threading.Lock()
         self._held: dict[str, Lease] = {}
@@ -42,31 +45,41 @@ class Leases:
 
     def release(self, fence: Fence) -> None:
         """Give a lease back, whether or not it is still ours."""
-        with self._lock:
-            if self._held.get(fence.node_uuid, None) is not None and self._held[fence.node_uuid].epoch == fence.epoch:
-                del self._held[fence.node_uuid]
+        self.forget(fence)
         self._store.release_lease(fence)
 
     def forget(self, fence: Fence) -> None:
-        """Stop renewing a lease that went with its node."""
+        """Stop renewing a lease: it goes with its node, or with the last write to it."""
         with self._lock:
-            self._held.pop(fence.node_uuid, None)
+            held = self._held.get(fence.node_uuid)
+            if held is not None and held.epoch == fence.epoch:
+                del self._held[fence.node_uuid]
 
     def renew_all(self) -> list[Lease]:
-        """Renew every lease that is held; give back those that were lost, whose tasks' writes will be refused."""
+        """Renew every lease that has used up a third of its time; give back those that were lost.
+
+        The writes of a task whose lease was lost are refused.
+        """
         lost: list[Lease] = []
-        for lease in self.held():
+        young = self._clock.now() + timedelta(seconds=self.duration * 2 / 3)
+        for lease in (one for one in self.held() if one.expires_at <= young):
             try:
                 renewed = self._store.renew_lease(lease.fence, duration=self.duration)
             except LeaseLost:
-                LOG.error("the lease of node %s for '%s' was lost", lease.node_uuid, lease.purpose)
-                self.forget(lease.fence)
-                lost.append(lease)
+                # What was given back meanwhile is not lost.
+                if self._is_held(lease):
+                    LOG.error("the lease of node %s for '%s' was lost", lease.node_uuid, lease.purpose)
+                    self.forget(lease.fence)
+                    lost.append(lease)
                 continue
             with self._lock:
-                if lease.node_uuid in self._held and self._held[lease.node_uuid].epoch == lease.epoch:
+                if self._is_held(lease):
                     self._held[lease.node_uuid] = renewed
         return lost
+
+    def _is_held(self, lease: Lease) -> bool:
+        held = self._held.get(lease.node_uuid)
+        return held is not None and held.epoch == lease.epoch
 
     def held(self) -> list[Lease]:
         """The leases that are held now."""

@@ -393,8 +393,9 @@ class NodeTask:
         if self.lease is None:
             raise NodeNotFound(f"node {self.record.uuid}: a task without a lease writes nothing")
         fence = self.lease.fence
-        self.record = self._services.store.update_node(self.record.uuid, changes, fence=fence, release=True)
+        # Before the write, so that the renewal does not take a lease that was given back for one that was lost.
         self._services.leases.forget(fence)
+        self.record = self._services.store.update_node(self.record.uuid, changes, fence=fence, release=True)
         self.lease = None
         self._services.changes.tell(self.record)
         return self.record
