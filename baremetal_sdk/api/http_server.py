@@ -23,11 +23,16 @@ BACKLOG = 1024
 
 
 class HTTPServer:
-    """Serves a WSGI application over HTTP or HTTPS, from threads of its own, in any thread's process."""
+    """Serves a WSGI application over HTTP or HTTPS, from threads of its own, in any thread's process.
 
-    def __init__(self, app: WSGIApplication, config: APIConfig) -> None:
+    With *listener*, a socket that listens already (see :func:`listen`), it serves on a copy of that one: the socket stays
+    open when the server stops, and what connects in between waits there for the next server.
+    """
+
+    def __init__(self, app: WSGIApplication, config: APIConfig, listener: socket.socket | None = None) -> None:
         self._app = app
         self._config = config
+        self._listener = listener
         self._server: Server | None = None
         self._thread: threading.Thread | None = None
         self._tls: ssl.SSLContext | None = None
@@ -49,7 +54,9 @@ class HTTPServer:
             raise RuntimeError("the HTTP server has started already")
         config = self._config
         self._tls = server_context(config.cert_file, config.key_file) if config.enable_ssl_api else None
-        self._server = Server(self._app, config, _listening(config.host_ip, config.port), self._tls)
+        listener = listen(config) if self._listener is None else self._listener.dup()
+        listener.settimeout(1.0)
+        self._server = Server(self._app, config, listener, self._tls)
         self._thread = threading.Thread(target=self._server.serve, name="http-accept", daemon=True)
         self._thread.start()
 
@@ -85,13 +92,13 @@ class HTTPServer:
         return self._server
 
 
-def _listening(host: str, port: int) -> socket.socket:
-    """A socket that listens. Raises ``ConfigurationError``."""
+def listen(config: APIConfig) -> socket.socket:
+    """A socket that listens where *config* says. Raises ``ConfigurationError``, which names address and reason."""
+    host, port = config.host_ip, config.port
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         listener = socket.create_server((str(address[0]), port), family=family, backlog=BACKLOG)
     except OSError as exc:
         raise ConfigurationError(f"[api] host_ip, port: cannot listen on {host} port {port}: {exc.strerror or exc}") from exc
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    listener.settimeout(1.0)
     return listener

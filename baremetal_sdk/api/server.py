@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING, Any
 
 from baremetal_interfaces import Deadline
@@ -14,12 +15,15 @@ if TYPE_CHECKING:
 
 
 class APIServer:
-    """Serves a WSGI application for as long as a conductor runs: ``conductor.add(APIServer(app, config.api))``."""
+    """Serves a WSGI application for as long as a conductor runs: ``conductor.add(APIServer(app, config.api))``.
+
+    With *listener* it serves on a socket that listens already, and leaves it open for the next one.
+    """
 
     phase = Phase.API
 
-    def __init__(self, app: WSGIApplication, config: APIConfig) -> None:
-        self._http = HTTPServer(app, config)
+    def __init__(self, app: WSGIApplication, config: APIConfig, listener: socket.socket | None = None) -> None:
+        self._http = HTTPServer(app, config, listener)
 
     def start(self, conductor: Any = None) -> None:
         """Listen. Raises ``ConfigurationError``, which names address and reason."""
