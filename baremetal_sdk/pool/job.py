@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from baremetal_sdk.pool.lane import Lane
 
+LOG = logging.getLogger(__name__)
 T = TypeVar("T")
 _local = threading.local()
 
@@ -70,12 +72,19 @@ class Job:
         try:
             result = self.context.run(self.function, *self.args, **self.kwargs)
         except BaseException as exc:
-            self.future.set_exception(exc)
+            self._settle(self.future.set_exception, exc)
         else:
-            self.future.set_result(result)
+            self._settle(self.future.set_result, result)
         finally:
             _local.job = None
         return True
+
+    def _settle(self, settle: Callable[[Any], None], value: Any) -> None:
+        """Settle the future. Its callbacks run in that, and one that raises SystemExit must not cost the worker."""
+        try:
+            settle(value)
+        except BaseException:
+            LOG.exception("a callback of the future of %s ended with an error", self)
 
 
 class _Waiting:
