@@ -8,7 +8,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -75,7 +75,8 @@ def _stay(url: str, display: Display) -> None:
     display.say(f"  {curl} {url}/v1/nodes")
     display.say(f"  {curl} {body} {node}/states/power")
     display.say(f"  {curl} '{node}?fields=name,power_state,provision_state,last_error'")
-    signal.pause()
+    with suppress(KeyboardInterrupt):
+        signal.pause()
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

@@ -16,6 +16,7 @@ from fixtures import TempDir
 from testtools import TestCase
 
 from metald import simulation
+from metald.client import BareMetalClient
 from metald.journey import STEPS, Journey, Machine, Progress, Transition
 from metald.processes import Child
 from tests.app.service import Service, metald
@@ -30,23 +31,40 @@ class DemoTest(TestCase):
         super().setUp()
         self.directory = Path(self.useFixture(TempDir()).path)
 
+    def start(self, *arguments: str) -> Child:
+        """A demonstration that tells in JSON."""
+        command = [sys.executable, "-m", "metald", "demo", "--json", *arguments]
+        logs = Path(self.useFixture(TempDir()).path)
+        child = Child("demo", command, logs, {"TMPDIR": str(self.directory)})
+        self.addCleanup(child.stop)
+        return child
+
     def test_every_machine_goes_all_the_way(self) -> None:
         """Each transition of each machine is reported with its time, and nothing is left behind."""
-        ended = metald("demo", "--machines", "2", "--json", seconds=300.0, extra={"TMPDIR": str(self.directory)})
-        events = [json.loads(line) for line in ended.stdout.splitlines()]
-        self.assertEqual(0, ended.returncode, ended.stdout + ended.stderr)
+        demo = self.start("--machines", "2")
+        outcome = json.loads('{"event": "outcome"' + demo.wait_for_line('{"event": "outcome"', 300.0))
+        self.assertEqual((True, {}), (outcome["ok"], outcome["failed"]), demo.last_words(100))
+        events = [json.loads(line) for line in demo.log.read_text(encoding="utf-8").splitlines()]
         transitions = [(one["machine"], one["step"]) for one in events if one["event"] == "transition"]
         self.assertEqual({(f"machine-{number}", step) for number in (1, 2) for step in STEPS}, set(transitions))
         self.assertEqual(2 * len(STEPS), len(transitions))
-        self.assertEqual((True, {}), (events[-1]["ok"], events[-1]["failed"]))
+        self.assertEqual(0, demo.wait(60.0))
+        self.assertEqual([], list(self.directory.iterdir()))
+
+    def test_it_stays_until_it_is_interrupted(self) -> None:
+        """With --keep the service answers after the end of the story, and Ctrl-C leaves nothing behind."""
+        demo = self.start("--machines", "1", "--keep")
+        url = demo.wait_for_line('{"event": "message", "text": "Service:  metald at ', 60.0).rstrip('"}')
+        demo.wait_for_line('{"event": "outcome"', 300.0)
+        demo.wait_for_line('{"event": "message", "text": "  curl', 10.0)
+        self.assertEqual("available", BareMetalClient(url).node("machine-1")["provision_state"])
+        demo.send(signal.SIGINT)
+        self.assertEqual(0, demo.wait(60.0))
         self.assertEqual([], list(self.directory.iterdir()))
 
     def test_a_signal_ends_it_and_all_that_it_started(self) -> None:
         """SIGTERM in the middle: no process and no file is left."""
-        command = [sys.executable, "-m", "metald", "demo", "--machines", "1", "--json"]
-        logs = Path(self.useFixture(TempDir()).path)
-        child = Child("demo", command, logs, {"TMPDIR": str(self.directory)})
-        self.addCleanup(child.stop)
+        child = self.start("--machines", "1")
         first = child.wait_for_line('{"event": "transition",', 120.0)
         self.assertIn('"error": null', first)
         self.assertNotEqual([], _processes_that_mention(self.directory))
