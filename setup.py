@@ -83,6 +83,10 @@ setup(
         "stevedore>=5.3,<6",
         "WebOb>=1.8.9,<2",
     ],
+    extras_require={
+        "futurist": ["futurist>=3.1.1,<4"],
+        "oslo-service": ["oslo.service[threading]>=4.8,<5"],
+    },
     classifiers=[
         "Development Status :: 3 - Alpha",
         "Environment :: OpenStack",
