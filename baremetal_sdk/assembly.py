@@ -70,8 +70,8 @@ class Assembly:
         )
         self.queues = NodeQueues(self.tasks, self.pool["requests"])
         works = Works(self.store)
-        works.resuming = Resuming(self.tasks, self.pool["provisioning"], works)
-        self.recovery = Recovery(self.store, self.tasks, self.pool["provisioning"], works.resuming, options, clock)
+        self.resuming = works.resuming = Resuming(self.tasks, self.pool["provisioning"], works)
+        self.recovery = Recovery(self.store, self.tasks, self.pool["provisioning"], self.resuming, works, options, clock)
         self.power_sync = PowerSync(self.store, self.tasks, self.pool["power"], clock, options.power_state_sync_max_retries)
         self.membership = Membership(self.store, self.drivers, config.hostname, holder.rpartition("/")[2], config.conductor_group)
         self.registry = Registry()
@@ -81,7 +81,7 @@ class Assembly:
             Ports(self.store),
             Power(self.tasks, self.pool["requests"]),
             Management(self.tasks, self.pool["requests"]),
-            Provisioning(self.tasks, self.pool["provisioning"], works),
+            Provisioning(self.tasks, self.pool["provisioning"], works, self.resuming),
             DriverCatalogue(self.drivers),
         )
         for service in services:

@@ -14,6 +14,7 @@ from baremetal_sdk.config import ConductorOptions
 from baremetal_sdk.pool import Lane
 from baremetal_sdk.services import transitions
 from baremetal_sdk.services.provisioning import Resuming
+from baremetal_sdk.services.work import Works
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.query import NodeQuery, Row
 from baremetal_sdk.task import NodeTask, Tasks
@@ -28,12 +29,13 @@ class Recovery:
     """Looks for work without a worker. It goes by what is observed, never by what was meant."""
 
     def __init__(
-        self, store: Store, tasks: Tasks, lane: Lane, resuming: Resuming, options: ConductorOptions, clock: Clock
+        self, store: Store, tasks: Tasks, lane: Lane, resuming: Resuming, works: Works, options: ConductorOptions, clock: Clock
     ) -> None:
         self._store = store
         self._tasks = tasks
         self._lane = lane
         self._resuming = resuming
+        self._works = works
         self._clock = clock
         self._timeouts: Mapping[str, float] = {
             provision.DEPLOYWAIT: options.deploy_callback_timeout,
@@ -88,6 +90,10 @@ class Recovery:
     def _end_dead_work(self, task: NodeTask) -> None:
         state = task.record.provision_state
         if state not in provision.WORKING:
+            return
+        if steps.may_be_run_again(task.record):
+            task.log.warning("the conductor stopped in the middle of a step that may be run again: going on")
+            self._works.run_again(task)
             return
         self._observe(task)
         transitions.fail(

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from baremetal_interfaces import Cancelled, Driver, InvalidInput, Kind, Phase, Problem, Step, UnexpectedAnswer, Wait
+from baremetal_interfaces import Cancelled, Driver, DriverError, InvalidInput, Kind, Phase, Problem, Step, UnexpectedAnswer, Wait
+from baremetal_sdk import reserved_steps
 from baremetal_sdk.store.records import NodeRecord
 from baremetal_sdk.task import NodeTask
 
@@ -16,6 +17,9 @@ _KIND_ORDER = (Kind.VENDOR, Kind.POWER, Kind.MANAGEMENT, Kind.FIRMWARE, Kind.DEP
 
 STEP_TIMEOUT = 900.0
 """Seconds for one step in a worker. What takes longer waits."""
+
+ATTEMPTS = 3
+"""How often a step is begun, when conductors die in it."""
 
 ENDED: Final[Mapping[str, Any]] = {
     "run_id": None, "run_steps": (), "run_index": None, "run_attempt": 0, "clean_step": {}, "deploy_step": {}, "service_step": {},
@@ -31,6 +35,8 @@ class Waiting:
     index: int
     attempt: int
     poll_after: float | None
+    held: bool = False
+    """Whether it goes on only when a client says so."""
 
 
 def automatic(driver: Driver, phase: Phase) -> list[dict[str, Any]]:
@@ -45,15 +51,25 @@ def requested(driver: Driver, phase: Phase, wanted: Sequence[Mapping[str, Any]])
     problems: list[Problem] = []
     entries: list[dict[str, Any]] = []
     for number, one in enumerate(wanted):
-        step = _find(driver, phase, one)
-        if step is None:
+        reserved = reserved_steps.find(phase, one.get("interface"), one.get("step"))
+        found = (reserved_steps.INTERFACE, reserved) if reserved else _find(driver, phase, one)
+        if found is None:
             problems.append(_unknown(driver, phase, number, one))
             continue
-        problems += _argument_problems(step[1], one.get("args") or {}, number)
-        entries.append(_entry(*step, one.get("args") or {}))
+        problems += _argument_problems(found[1], one.get("args") or {}, number)
+        entries.append(_entry(*found, one.get("args") or {}, reserved=reserved is not None))
     if problems:
         raise InvalidInput(problems)
     return entries
+
+
+def merged(driver: Driver, phase: Phase, wanted: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The automatic steps with those that a client *wanted*: each with its own ``priority``, 0 to leave the step out."""
+    entries = {(entry["interface"], entry["step"]): entry for entry in automatic(driver, phase)}
+    for entry, asked in zip(requested(driver, phase, wanted), wanted, strict=True):
+        entries[entry["interface"], entry["step"]] = {**entry, "priority": int(asked.get("priority", entry["priority"]))}
+    kept = [entry for entry in entries.values() if entry["priority"] > 0]
+    return sorted(kept, key=lambda entry: (-entry["priority"], _rank(Kind(entry["interface"])), entry["step"]))
 
 
 def begin(phase: Phase, entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -71,9 +87,13 @@ def run(task: NodeTask) -> Waiting | None:
     while (entry := _current(task.record)) is not None:
         if task.cancelled:
             raise Cancelled(f"the run was stopped before step {entry['interface']}.{entry['step']}")
+        if task.record.run_attempt >= ATTEMPTS:
+            raise DriverError(f"step {entry['interface']}.{entry['step']} was begun {ATTEMPTS} times and never ended")
         task.write(run_attempt=task.record.run_attempt + 1, **_shown(entry))
-        arguments = {name: value for name, value in entry["args"].items()}
-        outcome = task.call(entry["interface"], entry["method"], timeout=STEP_TIMEOUT, **arguments)
+        if entry["reserved"]:
+            outcome: Any = reserved_steps.run(task, entry["method"], entry["args"])
+        else:
+            outcome = task.call(entry["interface"], entry["method"], timeout=STEP_TIMEOUT, **entry["args"])
         waiting = _after(task, entry, outcome)
         if waiting is not None:
             return waiting
@@ -86,6 +106,8 @@ def poll(task: NodeTask) -> Waiting | None:
     if entry is None:
         return None
     interface = task.driver[entry["interface"]]
+    if entry["reserved"]:
+        return _after(task, entry, None) or run(task)
     step = next(one for one in interface.steps if one.method == entry["method"])
     outcome = task.call(entry["interface"], "poll", step, entry.get("wait", {}), timeout=STEP_TIMEOUT)
     return _after(task, entry, outcome) or run(task)
@@ -101,7 +123,14 @@ def waiting_of(record: NodeRecord) -> Waiting | None:
     entry = _current(record)
     if entry is None or record.run_id is None or record.run_index is None:
         return None
-    return Waiting(record.run_id, record.run_index, record.run_attempt, entry.get("poll_after"))
+    held = entry["reserved"] and entry["step"] == reserved_steps.HOLD
+    return Waiting(record.run_id, record.run_index, record.run_attempt, entry.get("poll_after"), held)
+
+
+def may_be_run_again(record: NodeRecord) -> bool:
+    """Whether the step that a conductor died in says that it may simply be run again."""
+    entry = _current(record)
+    return entry is not None and bool(entry["resumable"])
 
 
 def _after(task: NodeTask, entry: Mapping[str, Any], outcome: Any) -> Waiting | None:
@@ -129,10 +158,10 @@ def _shown(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {f"{phase}_step": shown} if phase in ("clean", "deploy", "service") else {}
 
 
-def _entry(kind: Kind, step: Step, arguments: Mapping[str, Any]) -> dict[str, Any]:
+def _entry(kind: Kind, step: Step, arguments: Mapping[str, Any], *, reserved: bool = False) -> dict[str, Any]:
     return {
         "interface": str(kind), "step": step.name, "method": step.method, "args": dict(arguments),
-        "priority": step.priority, "abortable": step.abortable, "resumable": step.resumable,
+        "priority": step.priority, "abortable": step.abortable, "resumable": step.resumable, "reserved": reserved,
     }  # fmt: skip
 
 
@@ -149,7 +178,8 @@ def _find(driver: Driver, phase: Phase, wanted: Mapping[str, Any]) -> tuple[Kind
 
 
 def _unknown(driver: Driver, phase: Phase, number: int, wanted: Mapping[str, Any]) -> Problem:
-    there: Iterable[str] = sorted(f"{kind}.{step.name}" for kind, interface in driver for step in interface.steps_of(phase))
+    own = (f"{kind}.{step.name}" for kind, interface in driver for step in interface.steps_of(phase))
+    there: Iterable[str] = sorted([*own, *reserved_steps.names(phase)])
     name = f"{wanted.get('interface')}.{wanted.get('step')}"
     return Problem(
         f"{phase}_steps/{number}", f"this node has no {phase} step {name}", "there are " + (", ".join(there) or "none")

@@ -23,6 +23,7 @@ _NEEDED: Mapping[str, tuple[Kind, ...]] = {
     "rebuild": (Kind.POWER, Kind.MANAGEMENT, Kind.BOOT, Kind.DEPLOY),
     "delete": (Kind.POWER,),
     "adopt": (Kind.POWER,),
+    "service": (Kind.POWER,),
 }
 """Event -> the interfaces whose information has to be right before it."""
 
@@ -33,10 +34,11 @@ _NOT_WHEN_PROTECTED = frozenset({"rebuild", "delete"})
 class Provisioning:
     """The verbs of ``states/provision``."""
 
-    def __init__(self, tasks: Tasks, lane: Lane, works: work.Works) -> None:
+    def __init__(self, tasks: Tasks, lane: Lane, works: work.Works, resuming: Resuming) -> None:
         self._tasks = tasks
         self._lane = lane
         self._works = works
+        self._resuming = resuming
 
     @rpc_method("1.0")
     def change_provision_state(self, node: str, verb: str, arguments: Mapping[str, Any] | None = None) -> None:
@@ -56,6 +58,10 @@ class Provisioning:
                 raise
             if event == "abort":
                 self._works.abort(task, after)
+                return
+            if event == "unhold":
+                transitions.enter(task, after, before.target_provision_state, last=True)
+                self._resuming.now(task.record)
                 return
             begin = self._works.of(after)
             transitions.enter(task, after, goal, last=begin is None, **changes)
@@ -88,6 +94,8 @@ class Provisioning:
         """The further changes with which the new state is entered."""
         if event == "clean":
             return steps.begin(Phase.CLEAN, steps.requested(task.driver, Phase.CLEAN, arguments.get("clean_steps") or ()))
+        if event == "service":
+            return steps.begin(Phase.SERVICE, steps.requested(task.driver, Phase.SERVICE, arguments.get("service_steps") or ()))
         if event in ("deploy", "rebuild"):
             return self._prepared_deployment(task, arguments)
         if event == "manage" and task.record.fault == transitions.CLEAN_FAILURE:
@@ -95,7 +103,7 @@ class Provisioning:
         return {}
 
     def _prepared_deployment(self, task: NodeTask, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        entries = steps.automatic(task.driver, Phase.DEPLOY)
+        entries = steps.merged(task.driver, Phase.DEPLOY, arguments.get("deploy_steps") or ())
         if not entries:
             raise InvalidInput(
                 f"deploy_interface: {task.record.deploy_interface!r} declares no deploy step, so nothing can be deployed"
@@ -116,8 +124,14 @@ class Resuming:
 
     def later(self, node: str, waiting: steps.Waiting) -> None:
         """Look at the node's run again after the time that it asked for, if it asked for one."""
-        if waiting.poll_after is not None:
+        if waiting.poll_after is not None and not waiting.held:
             self._lane.after(waiting.poll_after, lambda: self.look(node, waiting))
+
+    def now(self, record: NodeRecord) -> None:
+        """Go on with the node's run, whatever it waits for."""
+        waiting = steps.waiting_of(record)
+        if waiting is not None:
+            self._lane.submit(self.look, record.uuid, waiting)
 
     def look(self, node: str, waiting: steps.Waiting) -> None:
         """Poll the run, unless it has gone on or ended without us."""

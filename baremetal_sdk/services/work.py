@@ -44,6 +44,7 @@ class Works:
             provision.DEPLOYING: self._deploy,
             provision.DELETING: self._tear_down,
             provision.ADOPTING: self._adopt,
+            provision.SERVICING: lambda task: self._run(task, steps.run),
         }
 
     def of(self, state: str) -> Work | None:
@@ -53,7 +54,7 @@ class Works:
 
     def knows(self, event: str, state: str) -> bool:
         """Whether this release can do what *event* asks for."""
-        return event == "abort" or state in provision.STABLE or state in self._works
+        return event in ("abort", "unhold") or state in provision.STABLE or state in self._works
 
     def abort(self, task: NodeTask, state: str) -> None:
         """End a wait that a client no longer wants."""
@@ -67,6 +68,10 @@ class Works:
             task.call(Kind.INSPECT, "abort")
         reason = f"{record.provision_state}: aborted by a client"
         transitions.enter(task, state, record.target_provision_state, last=True, **{**steps.ENDED, "last_error": reason})
+
+    def run_again(self, task: NodeTask) -> None:
+        """Go on with the run of a conductor that died in it, from the step that it died in."""
+        self._guarded(task, lambda task: self._run(task, steps.run))
 
     def resume(self, task: NodeTask) -> None:
         """Go on with a run that waited, because its time to be polled has come."""
@@ -103,7 +108,12 @@ class Works:
     def _verify(self, task: NodeTask) -> None:
         if task.power.get() is PowerState.UNKNOWN:
             raise UnexpectedAnswer("the BMC does not say whether the machine is on or off")
-        transitions.follow(task, "done", last=True)
+        entries = steps.automatic(task.driver, Phase.VERIFY)
+        if entries:
+            task.write(**steps.begin(Phase.VERIFY, entries))
+            if steps.run(task) is not None:
+                raise NotSupported("a verify step waits, and only the steps of other phases can")
+        transitions.follow(task, "done", last=True, **(steps.ENDED if entries else {}))
 
     def _inspect(self, task: NodeTask) -> None:
         task.write(inspection_started_at=task.clock.now(), inspection_finished_at=None)
@@ -164,7 +174,7 @@ class Works:
     def _run(self, task: NodeTask, advance: Callable[[NodeTask], steps.Waiting | None]) -> None:
         waiting = advance(task)
         if waiting is not None:
-            transitions.follow(task, "wait", last=True)
+            transitions.follow(task, "hold" if waiting.held else "wait", last=True)
             assert self.resuming is not None
             self.resuming.later(task.record.uuid, waiting)
         elif task.record.provision_state == provision.CLEANING:

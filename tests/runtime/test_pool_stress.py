@@ -69,7 +69,11 @@ class TestStress(TestCase):
     def test_every_future_settles_and_counts_add_up(self) -> None:
         """Whatever clients do at once, every accepted task ends, no worker is lost, and the statistics are right."""
         self.addDetail("seed", text_content(str(SEED)))
-        lanes = {"a": LaneLimits(reserved=2, queue=100), "b": LaneLimits(reserved=1, cap=20, queue=500), "c": LaneLimits(cap=5, queue=50)}
+        lanes = {
+            "a": LaneLimits(reserved=2, queue=100),
+            "b": LaneLimits(reserved=1, cap=20, queue=500),
+            "c": LaneLimits(cap=5, queue=50),
+        }
         pool = ElasticPool(20, lanes, idle_window=0.05)
         clients = [Client(pool, SEED + number, time.monotonic() + SECONDS) for number in range(CLIENTS)]
         for client in clients:
