@@ -31,7 +31,8 @@ from baremetal_sdk.services.work import Works
 from baremetal_sdk.store.factory import open_store
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.secrets import FernetBox, PlainBox, SecretBox
-from baremetal_sdk.task import Tasks, TaskServices
+from baremetal_sdk.task import TaskServices
+from baremetal_sdk.tasks import Tasks
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from baremetal_sdk.pool import Lane
 from baremetal_sdk.services.transitions import POWER_FAILURE
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.query import NodeQuery, Row
-from baremetal_sdk.task import NodeTask, Tasks
+from baremetal_sdk.task import NodeTask
+from baremetal_sdk.tasks import Tasks
 
 LOG = logging.getLogger(__name__)
 _FIELDS = ("uuid", "provision_state", "maintenance", "fault", "target_power_state", "lease_holder", "lease_expires_at")

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 from baremetal_interfaces import BareMetalError, Busy, NodeLocked
 from baremetal_sdk.pool import Lane
-from baremetal_sdk.task import NodeTask, Tasks
+from baremetal_sdk.task import NodeTask
+from baremetal_sdk.tasks import Tasks
 
 _ELSEWHERE = 1.0
 """Seconds until a node that another conductor holds, or a full lane, is tried again."""

@@ -17,7 +17,8 @@ from baremetal_sdk.services.provisioning import Resuming
 from baremetal_sdk.services.work import Works
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.query import NodeQuery, Row
-from baremetal_sdk.task import NodeTask, Tasks
+from baremetal_sdk.task import NodeTask
+from baremetal_sdk.tasks import Tasks
 
 LOG = logging.getLogger(__name__)
 _FIELDS = (

@@ -58,7 +58,7 @@ class _Request(HTTPRequest):
 
     def parse_request(self) -> None:
         stream: Stream = self.conn.stream
-        stream.deadline = Deadline.after(HEAD_SECONDS)
+        stream.deadline = Deadline.after(min(HEAD_SECONDS, self.server.timeout))
         block = stream.head(LARGEST_HEAD)
         if block is None:
             return
@@ -171,7 +171,7 @@ class _Connection(HTTPConnection):
     def communicate(self) -> bool:
         """Serve what has arrived; tell whether the connection stays open."""
         try:
-            if self.server.tls is not None and self.ssl_env is None:
+            if self.server.tls is not None and not self.ssl_env:
                 self._handshake(self.server.tls)
             return self._serve()
         except ClientGone as exc:
@@ -341,7 +341,7 @@ class Server(CherootServer):
 
 def _turn_away(conn: _Connection) -> None:
     try:
-        if conn.server.tls is None or conn.ssl_env is not None:
+        if conn.server.tls is None or conn.ssl_env:
             conn.socket.setblocking(False)
             conn.socket.send(refusal(503, "too many requests wait already; try again"))
     except OSError as exc:

@@ -88,4 +88,3 @@ def headers(error: BareMetalError) -> list[tuple[str, str]]:
     if isinstance(error, MethodNotAllowed):
         found.append(("Allow", ", ".join(error.allowed)))
     return found
-

@@ -20,6 +20,7 @@ _LENGTH = re.compile(rb"[0-9]{1,18}")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(;[^\x00-\x08\x0a-\x1f\x7f]*)?")
 _ONLY_ONCE = frozenset({b"Host", b"Content-Length", b"Transfer-Encoding", b"Content-Type"})
 _LONGEST_LINE = 4096
+_MOST_TRAILERS = 32
 
 
 class Refused(OSError):
@@ -239,12 +240,15 @@ class Body:
         if self._room < 0:
             raise Refused(413, "the body of the request is too large")
         if self._left == 0:
-            while self._source.line(_LONGEST_LINE):
-                self._room -= _LONGEST_LINE
-                if self._room < 0:
-                    raise Refused(413, "the trailer of the request is too large")
+            self._skip_trailer()
             self.exhausted = True
         return not self.exhausted
+
+    def _skip_trailer(self) -> None:
+        for _ in range(_MOST_TRAILERS):
+            if not self._source.line(_LONGEST_LINE):
+                return
+        raise Refused(413, "the trailer of the request is too large")
 
     def _end_of_piece(self) -> None:
         if not self._chunked:

@@ -96,4 +96,3 @@ def check_versions(used: Iterable[Parameter], minor: int) -> None:
 def too_new(what: str, since: int) -> NotAcceptable:
     """The refusal of *what*, which came with microversion *since*."""
     return NotAcceptable(f"{what}: Request not acceptable. The minimal required API version should be {version_text(since)}")
-

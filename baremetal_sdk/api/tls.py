@@ -24,7 +24,9 @@ def server_context(cert_file: str | None, key_file: str | None) -> ssl.SSLContex
     try:
         context.load_cert_chain(cert_file, key_file)
     except ssl.SSLError as exc:
-        raise ConfigurationError(f"[api] cert_file, key_file: {cert_file} and {key_file} do not go together: {exc.reason}") from exc
+        raise ConfigurationError(
+            f"[api] cert_file, key_file: {cert_file} and {key_file} do not go together: {exc.reason}"
+        ) from exc
     except OSError as exc:
         raise ConfigurationError(f"[api] cert_file, key_file: {cert_file} or {key_file} cannot be read: {exc.strerror}") from exc
     return context

@@ -18,7 +18,8 @@ from baremetal_interfaces import (
     SecureBootControl,
 )
 from baremetal_sdk.rpc.registry import rpc_method
-from baremetal_sdk.task import NodeTask, Tasks
+from baremetal_sdk.task import NodeTask
+from baremetal_sdk.tasks import Tasks
 
 E = TypeVar("E", bound=Enum)
 

@@ -16,7 +16,8 @@ from baremetal_sdk.rpc.registry import rpc_method
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records import NodeRecord
 from baremetal_sdk.store.secrets import SecretBox
-from baremetal_sdk.task import NodeTask, Tasks
+from baremetal_sdk.task import NodeTask
+from baremetal_sdk.tasks import Tasks
 
 _INTERFACES = {f"{kind}_interface": str(kind) for kind in Kind}
 _ATTEMPTS = 5

@@ -8,7 +8,8 @@ from baremetal_interfaces import BareMetalError, InvalidInput, Kind, PowerState
 from baremetal_sdk.errors import InvalidState, NoFreeWorker
 from baremetal_sdk.power import SETTABLE, refuse_unsupported
 from baremetal_sdk.rpc.registry import rpc_method
-from baremetal_sdk.task import NodeTask, Tasks
+from baremetal_sdk.task import NodeTask
+from baremetal_sdk.tasks import Tasks
 
 
 class Power:

@@ -12,7 +12,8 @@ from baremetal_sdk.pool import Lane
 from baremetal_sdk.rpc.registry import rpc_method
 from baremetal_sdk.services import transitions, work
 from baremetal_sdk.store.records import NodeRecord
-from baremetal_sdk.task import NodeTask, Tasks
+from baremetal_sdk.task import NodeTask
+from baremetal_sdk.tasks import Tasks
 
 _NEEDED: Mapping[str, tuple[Kind, ...]] = {
     "manage": (Kind.POWER, Kind.MANAGEMENT),

@@ -1,0 +1,57 @@
+"""The tasks of a conductor: made with the lease of a node or without, renewed, and known while they live."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from baremetal_interfaces import Deadline
+from baremetal_sdk.task import NodeTask, TaskServices
+
+
+class Tasks:
+    """Makes tasks: with the lease of a node, to change it, or without, to look at it."""
+
+    def __init__(self, services: TaskServices) -> None:
+        self._services = services
+        self._lock = threading.Lock()
+        self._live: set[NodeTask] = set()
+        self._on_end: list[Callable[[str], None]] = []
+
+    def acquire(self, node: str, *, purpose: str, deadline: Deadline | None = None) -> NodeTask:
+        """Take the lease of the node with this UUID; raise ``NodeLocked`` when somebody holds it. It never waits.
+
+        Use the task in a ``with`` block: at its end the lease is given back, unless the task was handed over. No call of
+        a driver goes on after *deadline*.
+        """
+        lease, record = self._services.leases.take(node, purpose)
+        task = NodeTask(self._services, record, lease, on_end=self._ended, deadline=deadline)
+        with self._lock:
+            self._live.add(task)
+        return task
+
+    def look(self, node: str) -> NodeTask:
+        """A task for reading only: it needs no lease and can write nothing."""
+        return NodeTask(self._services, self._services.store.node(node), None)
+
+    def renew(self) -> None:
+        """Renew the leases of all tasks; a task whose lease was lost is told to stop."""
+        lost = {lease.fence for lease in self._services.leases.renew_all()}
+        for task in self.live() if lost else ():
+            if task.lease is not None and task.lease.fence in lost:
+                task.cancel()
+
+    def live(self) -> list[NodeTask]:
+        """The tasks that hold a lease now."""
+        with self._lock:
+            return list(self._live)
+
+    def on_end(self, callback: Callable[[str], None]) -> None:
+        """Call *callback* with the node's UUID whenever a task has ended and given its lease back."""
+        self._on_end.append(callback)
+
+    def _ended(self, task: NodeTask) -> None:
+        with self._lock:
+            self._live.discard(task)
+        for callback in self._on_end:
+            callback(task.record.uuid)
