@@ -23,7 +23,10 @@ class TestDrivers(APITestCase):
     def test_interfaces_are_shown_in_detail_since_their_versions(self) -> None:
         """Dynamic drivers came with 1.30, some interfaces later."""
         driver = self.get("/v1/drivers/fake-hardware")
-        self.assertEqual(("dynamic", "no-bios", ["no-bios", "fake"]), tuple(driver[key] for key in ("type", "default_bios_interface", "enabled_bios_interfaces")))
+        self.assertEqual(
+            ("dynamic", "no-bios", ["no-bios", "fake"]),
+            tuple(driver[key] for key in ("type", "default_bios_interface", "enabled_bios_interfaces")),
+        )
         self.assertEqual({"name", "hosts", "links"}, set(self.get("/v1/drivers/fake-hardware", version="1.1")))
         self.assertIn("default_power_interface", self.get("/v1/drivers/fake-hardware", version="1.30"))
         for kind, minor in (("storage", 33), ("rescue", 38), ("bios", 40), ("firmware", 86)):
@@ -50,7 +53,8 @@ class TestDrivers(APITestCase):
         """They are linked since 1.14."""
         self.assertEqual(PROPERTIES, self.get("/v1/drivers/fake-hardware/properties"))
         self.assertEqual(
-            "http://localhost/v1/drivers/redfish/properties", self.get("/v1/drivers/redfish", version="1.14")["properties"][0]["href"]
+            "http://localhost/v1/drivers/redfish/properties",
+            self.get("/v1/drivers/redfish", version="1.14")["properties"][0]["href"],
         )
         self.assertNotIn("properties", self.get("/v1/drivers/redfish", version="1.13"))
 

@@ -46,7 +46,12 @@ class TestPatch(APITestCase):
     def test_a_patch_that_changes_nothing_works(self) -> None:
         """Writing what is there already, or nothing at all, is a success and no write."""
         before = self._record().revision
-        for operations in ([], [("replace", "/name", "n1")], [("replace", "/extra", {"a": 1, "list": [1, 2]})], [("remove", "/owner")]):
+        for operations in (
+            [],
+            [("replace", "/name", "n1")],
+            [("replace", "/extra", {"a": 1, "list": [1, 2]})],
+            [("remove", "/owner")],
+        ):
             self.assertEqual(200, self.patch(N1, *operations).status)
         self.assertEqual(before, self._record().revision)
 
@@ -59,22 +64,36 @@ class TestPatch(APITestCase):
     def test_a_body_that_is_no_patch_is_refused(self) -> None:
         """The answer says which operation is wrong and what is allowed."""
         for body, word in (
-            ({"op": "add"}, "not a list"), ([5], "patch[0]"), ([{"op": "frob", "path": "/name"}], "frob"), ([{"path": "/name"}], "op"),
+            ({"op": "add"}, "not a list"), ([5], "patch[0]"), ([{"op": "frob", "path": "/name"}], "frob"),
+            ([{"path": "/name"}], "op"),
             ([{"op": "replace", "path": "/name"}], "value"), ([{"op": "add", "path": "name", "value": 1}], "path"),
-            ([{"op": "add", "path": "/", "value": 1}], "path"), ([{"op": "add", "path": 5, "value": 1}], "path"), (None, "not a list"),
+            ([{"op": "add", "path": "/", "value": 1}], "path"), ([{"op": "add", "path": 5, "value": 1}], "path"),
+            (None, "not a list"),
         ):  # fmt: skip
             self.assert_refused(self.request("PATCH", N1, body), 400, word)
 
     def test_fields_that_cannot_be_changed_are_named(self) -> None:
         """What the service writes, what is unknown and what has an API of its own is refused, with what can be changed."""
-        for path in ("/uuid", "/bogus", "/provision_state", "/traits", "/reservation", "/created_at", "/sealed_secrets", "/links", "/lease_holder"):
+        for path in (
+            "/uuid",
+            "/bogus",
+            "/provision_state",
+            "/traits",
+            "/reservation",
+            "/created_at",
+            "/sealed_secrets",
+            "/links",
+            "/lease_holder",
+        ):
             self.assert_refused(self.patch(N1, ("replace", path, "x")), 400, path, "resource_class")
 
     def test_places_that_there_are_not_are_named(self) -> None:
         """An operation on something that is missing says what is missing."""
         for operation in (
-            ("remove", "/extra/x"), ("replace", "/extra/x", 1), ("add", "/extra/x/y", 1), ("add", "/extra/a/b", 1), ("add", "/name/x", 1),
-            ("remove", "/extra/list/7"), ("add", "/extra/list/x", 1), ("replace", "/extra/list/-", 1), ("remove", "/extra/list/-1"),
+            ("remove", "/extra/x"), ("replace", "/extra/x", 1), ("add", "/extra/x/y", 1), ("add", "/extra/a/b", 1),
+            ("add", "/name/x", 1),
+            ("remove", "/extra/list/7"), ("add", "/extra/list/x", 1), ("replace", "/extra/list/-", 1),
+            ("remove", "/extra/list/-1"),
         ):  # fmt: skip
             self.assert_refused(self.patch(N1, operation), 400, operation[1])
         self.assertEqual({"a": 1, "list": [1, 2]}, self._record().extra)
@@ -86,7 +105,8 @@ class TestPatch(APITestCase):
 
     def test_values_are_checked(self) -> None:
         """A patch cannot bring in what a new node could not have."""
-        for path, value in (("/name", "bad name"), ("/name", 5), ("/instance_uuid", "zzz"), ("/extra", []), ("/maintenance", "perhaps"),
+        for path, value in (("/name", "bad name"), ("/name", 5), ("/instance_uuid", "zzz"), ("/extra", []),
+                            ("/maintenance", "perhaps"),
                             ("/name", "detail"), ("/resource_class", "r" * 81), ("/parent_node", "nope")):  # fmt: skip
             self.assert_refused(self.patch(N1, ("add", path, value)), 400, path[1:])
 
@@ -128,7 +148,9 @@ class TestPatch(APITestCase):
         shown = self.get(N1)
         self.assertEqual(MASK, shown["driver_info"]["vendor_password"])
         revision = self._record().revision
-        answer = self.patch(N1, ("replace", "/instance_info", shown["instance_info"]), ("replace", "/driver_info", shown["driver_info"]))
+        answer = self.patch(
+            N1, ("replace", "/instance_info", shown["instance_info"]), ("replace", "/driver_info", shown["driver_info"])
+        )
         self.assertEqual((200, revision), (answer.status, self._record().revision))
         self.patch(N1, ("replace", "/instance_info", {**shown["instance_info"], "more": 1}), ("add", "/driver_info/port", 1))
         self.assertEqual({**secrets, "more": 1}, self._record().instance_info)

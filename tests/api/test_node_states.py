@@ -33,7 +33,9 @@ class TestStates(StatesTestCase):
         }  # fmt: skip
         self.assertEqual(first, set(self.get(f"{N1}/states", version="1.5")))
         self.assertEqual(first | {"raid_config", "target_raid_config"}, set(self.get(f"{N1}/states", version="1.12")))
-        self.assertEqual({"boot_mode", "secure_boot"}, set(self.get(f"{N1}/states")) - set(self.get(f"{N1}/states", version="1.74")))
+        self.assertEqual(
+            {"boot_mode", "secure_boot"}, set(self.get(f"{N1}/states")) - set(self.get(f"{N1}/states", version="1.74"))
+        )
 
 
 class TestPower(StatesTestCase):
@@ -55,7 +57,8 @@ class TestPower(StatesTestCase):
     def test_what_cannot_be_asked_for_is_refused(self) -> None:
         """The answer names the field and what is allowed."""
         for body, word in (
-            ({}, "target: it is missing"), ({"target": "on"}, "power on"), ({"target": "unknown"}, "target"), ({"target": None}, "target"),
+            ({}, "target: it is missing"), ({"target": "on"}, "power on"), ({"target": "unknown"}, "target"),
+            ({"target": None}, "target"),
             ({"target": "power on", "timeout": 0}, "timeout"), ({"target": "power on", "timeout": "x"}, "timeout"),
             ({"target": "power on", "timeout": True}, "timeout"), ({"target": "power on", "bogus": 1}, "bogus"),
         ):  # fmt: skip
@@ -71,9 +74,14 @@ class TestProvision(StatesTestCase):
     def test_each_verb_came_with_a_version(self) -> None:
         """A verb is taken from its version on, and not acceptable before."""
         step = {"interface": "bios", "step": "factory_reset"}
-        bodies: dict[str, Any] = {"clean": {"clean_steps": [step]}, "service": {"service_steps": [step]}, "rescue": {"rescue_password": "x"}}
+        bodies: dict[str, Any] = {
+            "clean": {"clean_steps": [step]},
+            "service": {"service_steps": [step]},
+            "rescue": {"rescue_password": "x"},
+        }
         since = {
-            "manage": 4, "provide": 4, "inspect": 6, "abort": 13, "clean": 15, "adopt": 17, "rescue": 38, "unrescue": 38, "deploy": 73,
+            "manage": 4, "provide": 4, "inspect": 6, "abort": 13, "clean": 15, "adopt": 17, "rescue": 38, "unrescue": 38,
+            "deploy": 73,
             "undeploy": 73, "unhold": 85, "service": 87,
         }  # fmt: skip
         path = f"/v1/nodes/{self.uuid}/states/provision"
@@ -87,11 +95,15 @@ class TestProvision(StatesTestCase):
     def test_arguments_go_to_the_conductor(self) -> None:
         """What was given goes on, what was null or empty does not."""
         steps = [{"interface": "deploy", "step": "erase_devices", "args": {"x": 1}}]
-        answer = self.put("states/provision", {"target": "clean", "clean_steps": steps, "disable_ramdisk": "true", "configdrive": None})
+        answer = self.put(
+            "states/provision", {"target": "clean", "clean_steps": steps, "disable_ramdisk": "true", "configdrive": None}
+        )
         arguments = {"clean_steps": steps, "disable_ramdisk": True}
         self.assert_accepted(answer, "change_provision_state", verb="clean", arguments=arguments)
         self.assertEqual("http://localhost/v1/nodes/n1/states", answer.headers["Location"])
-        self.assert_accepted(self.put("states/provision", {"target": "manage"}), "change_provision_state", verb="manage", arguments={})
+        self.assert_accepted(
+            self.put("states/provision", {"target": "manage"}), "change_provision_state", verb="manage", arguments={}
+        )
 
     def test_an_unknown_verb_names_the_known_ones(self) -> None:
         """A typing error is a 400."""
@@ -116,10 +128,21 @@ class TestProvision(StatesTestCase):
 
     def test_steps_are_checked_all_at_once(self) -> None:
         """Each wrong step is named by its place."""
-        steps = [{"interface": "boots", "step": "x"}, {"interface": "bios"}, 5, {"interface": "bios", "step": "x", "argz": {}, "args": []}]
+        steps = [
+            {"interface": "boots", "step": "x"},
+            {"interface": "bios"},
+            5,
+            {"interface": "bios", "step": "x", "argz": {}, "args": []},
+        ]
         answer = self.put("states/provision", {"target": "clean", "clean_steps": steps})
         self.assert_refused(
-            answer, 400, "clean_steps[0].interface", "clean_steps[1].step", "clean_steps[2]", "clean_steps[3].argz", "clean_steps[3].args"
+            answer,
+            400,
+            "clean_steps[0].interface",
+            "clean_steps[1].step",
+            "clean_steps[2]",
+            "clean_steps[3].argz",
+            "clean_steps[3].args",
         )
         deploy = {"target": "active", "deploy_steps": [{"interface": "bios", "step": "x", "args": {}}]}
         self.assert_refused(self.put("states/provision", deploy), 400, "deploy_steps[0].priority")
@@ -128,9 +151,12 @@ class TestProvision(StatesTestCase):
         """For rebuild since 1.35, as an object since 1.56, with vendor data since 1.59."""
         path = f"/v1/nodes/{self.uuid}/states/provision"
         for verb, drive, minor, status in (
-            ("rebuild", "H4sI", 34, 406), ("rebuild", "H4sI", 35, 202), ("active", "http://x/y", 1, 202), ("active", {"meta_data": {}}, 55, 400),
-            ("active", {"meta_data": {}}, 56, 202), ("active", {"vendor_data": {}}, 58, 400), ("active", {"vendor_data": {}}, 59, 202),
-            ("active", {"bogus": 1}, 115, 400), ("active", "{not base 64}", 115, 400), ("active", 5, 115, 400), ("active", {"meta_data": 1}, 115, 400),
+            ("rebuild", "H4sI", 34, 406), ("rebuild", "H4sI", 35, 202), ("active", "http://x/y", 1, 202),
+            ("active", {"meta_data": {}}, 55, 400),
+            ("active", {"meta_data": {}}, 56, 202), ("active", {"vendor_data": {}}, 58, 400),
+            ("active", {"vendor_data": {}}, 59, 202),
+            ("active", {"bogus": 1}, 115, 400), ("active", "{not base 64}", 115, 400), ("active", 5, 115, 400),
+            ("active", {"meta_data": 1}, 115, 400),
         ):  # fmt: skip
             answer = self.request("PUT", path, {"target": verb, "configdrive": drive}, version=f"1.{minor}")
             self.assertEqual(status, answer.status, (verb, drive, minor, answer.raw))

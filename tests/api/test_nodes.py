@@ -16,7 +16,9 @@ class TestCreation(APITestCase):
         """201 comes with the node and its URL."""
         answer = self.request("POST", "/v1/nodes", {"driver": "fake-hardware", "name": "n1", "extra": {"rack": 7}})
         node = answer.json
-        self.assertEqual((201, "enroll", "n1", {"rack": 7}), (answer.status, node["provision_state"], node["name"], node["extra"]))
+        self.assertEqual(
+            (201, "enroll", "n1", {"rack": 7}), (answer.status, node["provision_state"], node["name"], node["extra"])
+        )
         self.assertEqual(f"http://localhost/v1/nodes/{node['uuid']}", answer.headers["Location"])
         self.assertEqual(node, self.get(f"/v1/nodes/{node['uuid']}"))
 
@@ -48,12 +50,15 @@ class TestCreation(APITestCase):
         """The answer names the field and the version that it needs."""
         answer = self.request("POST", "/v1/nodes", {"driver": "fake-hardware", "owner": "me"}, version="1.49")
         self.assert_refused(answer, 406, "owner", "1.50")
-        self.assertEqual(201, self.request("POST", "/v1/nodes", {"driver": "fake-hardware", "owner": None}, version="1.49").status)
+        self.assertEqual(
+            201, self.request("POST", "/v1/nodes", {"driver": "fake-hardware", "owner": None}, version="1.49").status
+        )
 
     def test_types_are_checked(self) -> None:
         """What has the wrong type is refused with what is allowed."""
         wrong: dict[str, Any] = {
-            "uuid": "zzz", "extra": "x", "driver_info": [], "maintenance": "perhaps", "resource_class": "r" * 81, "description": "d" * 4097,
+            "uuid": "zzz", "extra": "x", "driver_info": [], "maintenance": "perhaps",
+            "resource_class": "r" * 81, "description": "d" * 4097,
             "name": 5, "power_interface": {}, "instance_uuid": 12, "retired": 3,
         }  # fmt: skip
         for name, value in wrong.items():
@@ -118,7 +123,8 @@ class TestShowing(APITestCase):
             "name": 5, "clean_step": 7, "raid_config": 12, "network_interface": 20, "resource_class": 21, "power_interface": 31,
             "storage_interface": 33, "traits": 37, "rescue_interface": 38, "bios_interface": 40, "fault": 42, "deploy_step": 44,
             "conductor_group": 46, "automated_clean": 47, "protected": 48, "conductor": 49, "owner": 50, "description": 51,
-            "allocation_uuid": 52, "retired": 61, "lessee": 65, "network_data": 66, "boot_mode": 75, "shard": 82, "parent_node": 83,
+            "allocation_uuid": 52, "retired": 61, "lessee": 65, "network_data": 66, "boot_mode": 75, "shard": 82,
+            "parent_node": 83,
             "firmware_interface": 86, "service_step": 87, "disable_power_off": 95, "instance_name": 104, "health": 109,
         }  # fmt: skip
         for name, minor in since.items():
@@ -128,8 +134,10 @@ class TestShowing(APITestCase):
     def test_the_first_version_has_the_fields_that_it_always_had(self) -> None:
         """Old clients find what they know, no more."""
         expected = {
-            "uuid", "created_at", "updated_at", "console_enabled", "driver", "driver_info", "extra", "instance_info", "instance_uuid",
-            "last_error", "maintenance", "maintenance_reason", "power_state", "properties", "provision_state", "provision_updated_at",
+            "uuid", "created_at", "updated_at", "console_enabled", "driver", "driver_info", "extra", "instance_info",
+            "instance_uuid",
+            "last_error", "maintenance", "maintenance_reason", "power_state", "properties", "provision_state",
+            "provision_updated_at",
             "reservation", "target_power_state", "target_provision_state", "chassis_uuid", "links", "ports",
         }  # fmt: skip
         self.assertEqual(expected, set(self.get(f"/v1/nodes/{self.node()}", version="1.1")))
@@ -203,12 +211,21 @@ class TestSecrets(APITestCase):
         node = self.get(
             "/v1/nodes/"
             + self.node(
-                driver_info={"vendor_password": "tiger", "address": "10.0.0.1", "nested": {"api_token": "abc", "list": [{"secret": "s"}]}},
-                instance_info={"configdrive": "H4sI", "image_url": "http://user:tiger@images/x.iso?temp_url_sig=abc&a=b", "rescue_password": ""},
+                driver_info={
+                    "vendor_password": "tiger",
+                    "address": "10.0.0.1",
+                    "nested": {"api_token": "abc", "list": [{"secret": "s"}]},
+                },
+                instance_info={
+                    "configdrive": "H4sI",
+                    "image_url": "http://user:tiger@images/x.iso?temp_url_sig=abc&a=b",
+                    "rescue_password": "",
+                },
             )
         )
         self.assertEqual(
-            {"vendor_password": MASK, "address": "10.0.0.1", "nested": {"api_token": MASK, "list": [{"secret": MASK}]}}, node["driver_info"]
+            {"vendor_password": MASK, "address": "10.0.0.1", "nested": {"api_token": MASK, "list": [{"secret": MASK}]}},
+            node["driver_info"],
         )
         self.assertEqual(MASK, node["instance_info"]["configdrive"])
         self.assertEqual(f"http://{MASK}@images/x.iso?temp_url_sig={MASK}&a=b", node["instance_info"]["image_url"])
@@ -282,7 +299,16 @@ class TestPages(APITestCase):
 
     def test_wrong_paging_is_refused(self) -> None:
         """Each wrong parameter is named."""
-        for query in ("limit=0", "limit=-1", "limit=x", "marker=nope", f"marker={INSTANCE}", "sort_key=extra", "sort_key=bogus", "sort_dir=up"):
+        for query in (
+            "limit=0",
+            "limit=-1",
+            "limit=x",
+            "marker=nope",
+            f"marker={INSTANCE}",
+            "sort_key=extra",
+            "sort_key=bogus",
+            "sort_dir=up",
+        ):
             self.assert_refused(self.request("GET", f"/v1/nodes?{query}"), 400, query.partition("=")[0])
         self.assert_refused(self.request("GET", "/v1/nodes?sort_key=owner", version="1.49"), 406, "owner")
 
@@ -309,13 +335,15 @@ class TestFilters(APITestCase):
     def test_filters_select_nodes(self) -> None:
         """Each filter lists the nodes that are so, and no others."""
         self.node(
-            name="a", instance_uuid=INSTANCE, instance_name="vm", maintenance=True, owner="me", lessee="you", resource_class="big",
+            name="a", instance_uuid=INSTANCE, instance_name="vm", maintenance=True, owner="me", lessee="you",
+            resource_class="big",
             description="In the Cellar", shard="s1", retired=True, conductor_group="g",
         )  # fmt: skip
         self.node(name="b", driver="redfish", owner="you", shard="s2")
         for query in (
             f"instance_uuid={INSTANCE}", "instance_name=vm", "associated=true", "maintenance=True", "owner=me", "lessee=you",
-            "resource_class=big", "description_contains=cellar", "shard=s1", "retired=1", "conductor_group=g", "driver=fake-hardware",
+            "resource_class=big", "description_contains=cellar", "shard=s1", "retired=1", "conductor_group=g",
+            "driver=fake-hardware",
             "project=me", "owner=me&driver=fake-hardware",
         ):  # fmt: skip
             self.assertEqual(["a"], self._names(query), query)
@@ -336,9 +364,11 @@ class TestFilters(APITestCase):
 
     def test_a_filter_of_a_later_version_is_not_acceptable(self) -> None:
         """Older clients do not filter by what they do not know."""
-        for query, minor in (("provision_state=active", 9), ("driver=x", 16), ("resource_class=x", 21), ("fault=clean+failure", 42),
+        for query, minor in (("provision_state=active", 9), ("driver=x", 16), ("resource_class=x", 21),
+                             ("fault=clean+failure", 42),
                              ("conductor_group=x", 46), ("conductor=x", 49), ("owner=x", 50), ("description_contains=x", 51),
-                             ("lessee=x", 65), ("shard=x", 82), ("sharded=1", 82), ("parent_node=x", 83), ("instance_name=x", 104)):  # fmt: skip
+                             ("lessee=x", 65), ("shard=x", 82), ("sharded=1", 82), ("parent_node=x", 83),
+                             ("instance_name=x", 104)):  # fmt: skip
             self.assert_refused(self.request("GET", f"/v1/nodes?{query}", version=f"1.{minor - 1}"), 406, f"1.{minor}")
             self.assertEqual(200, self.request("GET", f"/v1/nodes?{query}", version=f"1.{minor}").status, query)
 

@@ -56,7 +56,8 @@ class TestCreation(PortsTestCase):
     def test_fields_came_with_versions(self) -> None:
         """What came later is not acceptable before."""
         for name, value, minor in (
-            ("pxe_enabled", False, 19), ("local_link_connection", {}, 19), ("physical_network", "p", 34), ("is_smartnic", False, 53),
+            ("pxe_enabled", False, 19), ("local_link_connection", {}, 19), ("physical_network", "p", 34),
+            ("is_smartnic", False, 53),
             ("name", "p1", 88), ("description", "d", 97), ("vendor", "v", 100), ("category", "c", 101),
         ):  # fmt: skip
             self.assert_refused(self.create(f"1.{minor - 1}", **{name: value}), 406, name, f"1.{minor}")
@@ -64,14 +65,14 @@ class TestCreation(PortsTestCase):
     def test_links_to_switches_are_checked(self) -> None:
         """A switch and its port belong together; a smart NIC has a host; an unmanaged one needs nothing."""
         good: list[dict[str, Any]] = [
-            {}, {"switch_id": "00:11:22:33:44:55", "port_id": "Eth1", "switch_info": "sw"}, {"switch_id": "0123456789ABCDEF", "port_id": "1"},
-            {"port_id": "p", "hostname": "h"}, {"network_type": "unmanaged"},
+            {}, {"switch_id": "00:11:22:33:44:55", "port_id": "Eth1", "switch_info": "sw"},
+            {"switch_id": "0123456789ABCDEF", "port_id": "1"}, {"port_id": "p", "hostname": "h"}, {"network_type": "unmanaged"},
         ]  # fmt: skip
         for number, link in enumerate(good):
             self.port(address=f"52:54:00:aa:bb:0{number}", local_link_connection=link)
         bad: list[Any] = [
-            {"switch_id": "00:11:22:33:44:55"}, {"port_id": "Eth1"}, {"switch_id": "x", "port_id": "1"}, {"bogus": "1"}, {"port_id": 1}, [], "x",
-            {"network_type": "other"},
+            {"switch_id": "00:11:22:33:44:55"}, {"port_id": "Eth1"}, {"switch_id": "x", "port_id": "1"}, {"bogus": "1"},
+            {"port_id": 1}, [], "x", {"network_type": "other"},
         ]  # fmt: skip
         for link in bad:
             self.assert_refused(self.create(local_link_connection=link), 400, "local_link_connection")
@@ -98,7 +99,12 @@ class TestReading(PortsTestCase):
         uuid = self.port()
         self.assertEqual({"uuid", "address", "links"}, set(self.get("/v1/ports")["ports"][0]))
         whole = self.get(f"/v1/ports/{uuid}")
-        for path in ("/v1/ports/detail", "/v1/ports?detail=1", "/v1/nodes/n1/ports/detail", f"/v1/nodes/{self.owner}/ports?detail=true"):
+        for path in (
+            "/v1/ports/detail",
+            "/v1/ports?detail=1",
+            "/v1/nodes/n1/ports/detail",
+            f"/v1/nodes/{self.owner}/ports?detail=true",
+        ):
             self.assertEqual([whole], self.get(path)["ports"])
 
     def test_ports_are_filtered(self) -> None:
@@ -106,7 +112,8 @@ class TestReading(PortsTestCase):
         other = self.node(name="n2")
         first, second = self.port(), self.port(address="52:54:00:aa:bb:dd", node_uuid=other)
         for query, expected in (
-            (f"address={MAC.upper()}", [first]), ("node=n2", [second]), (f"node={other}", [second]), (f"node_uuid={self.owner}", [first]),
+            (f"address={MAC.upper()}", [first]), ("node=n2", [second]), (f"node={other}", [second]),
+            (f"node_uuid={self.owner}", [first]),
             ("address=52:54:00:00:00:00", []), ("", [first, second]),
         ):  # fmt: skip
             self.assertEqual(expected, [port["uuid"] for port in self.get(f"/v1/ports?{query}")["ports"]], query)
@@ -126,8 +133,12 @@ class TestReading(PortsTestCase):
     def test_each_field_appears_with_its_version(self) -> None:
         """Fields that came later are not shown to older clients."""
         uuid = self.port()
-        self.assertEqual({"uuid", "created_at", "updated_at", "address", "extra", "node_uuid", "links"}, set(self.get(f"/v1/ports/{uuid}", "1.1")))
-        for name, minor in (("internal_info", 18), ("pxe_enabled", 19), ("portgroup_uuid", 24), ("physical_network", 34), ("is_smartnic", 53),
+        self.assertEqual(
+            {"uuid", "created_at", "updated_at", "address", "extra", "node_uuid", "links"},
+            set(self.get(f"/v1/ports/{uuid}", "1.1")),
+        )
+        for name, minor in (("internal_info", 18), ("pxe_enabled", 19), ("portgroup_uuid", 24), ("physical_network", 34),
+                            ("is_smartnic", 53),
                             ("name", 88), ("description", 97), ("vendor", 100), ("category", 101)):  # fmt: skip
             self.assertNotIn(name, self.get(f"/v1/ports/{uuid}", version=f"1.{minor - 1}"))
             self.assertIn(name, self.get(f"/v1/ports/{uuid}", version=f"1.{minor}"))
@@ -145,7 +156,12 @@ class TestChanging(PortsTestCase):
     def test_fields_are_changed(self) -> None:
         """The answer is the port as it is then."""
         uuid = self.port()
-        answer = self.patch(f"/v1/ports/{uuid}", ("replace", "/address", "52:54:00:AA:BB:FF"), ("add", "/extra/a", 1), ("replace", "/pxe_enabled", "no"))
+        answer = self.patch(
+            f"/v1/ports/{uuid}",
+            ("replace", "/address", "52:54:00:AA:BB:FF"),
+            ("add", "/extra/a", 1),
+            ("replace", "/pxe_enabled", "no"),
+        )
         self.assertEqual((200, "52:54:00:aa:bb:ff"), (answer.status, answer.json["address"]))
         self.assertEqual(({"a": 1}, False), (answer.json["extra"], answer.json["pxe_enabled"]))
         self.assertTrue(self.patch(f"/v1/ports/{uuid}", ("remove", "/pxe_enabled")).json["pxe_enabled"])
@@ -159,8 +175,10 @@ class TestChanging(PortsTestCase):
         """What a port needs stays, what it cannot have does not come."""
         path = f"/v1/ports/{self.port()}"
         for operation in (
-            ("remove", "/address"), ("remove", "/node_uuid"), ("replace", "/address", "x"), ("replace", "/uuid", UNKNOWN), ("add", "/bogus", 1),
-            ("replace", "/physical_network", ""), ("add", "/is_smartnic", True), ("remove", "/extra/x"), ("replace", "/internal_info", {}),
+            ("remove", "/address"), ("remove", "/node_uuid"), ("replace", "/address", "x"), ("replace", "/uuid", UNKNOWN),
+            ("add", "/bogus", 1),
+            ("replace", "/physical_network", ""), ("add", "/is_smartnic", True), ("remove", "/extra/x"),
+            ("replace", "/internal_info", {}),
         ):  # fmt: skip
             self.assert_refused(self.patch(path, operation), 400)
         self.assert_refused(self.patch(path, ("replace", "/pxe_enabled", False), version="1.18"), 406, "1.19")

@@ -60,7 +60,9 @@ class TestBodies(APITestCase):
         """Depth is bounded, so that no body exhausts the stack."""
         for body in (b"[" * 900, b'{"extra": ' + b'{"a":' * 70 + b"1" + b"}" * 70 + b"}"):
             self.assertEqual(400, self.request("POST", "/v1/nodes", body).status)
-        self.assertEqual(201, self.request("POST", "/v1/nodes", {"driver": "fake-hardware", "extra": {"a": [[[[{}]]]] * 30}}).status)
+        self.assertEqual(
+            201, self.request("POST", "/v1/nodes", {"driver": "fake-hardware", "extra": {"a": [[[[{}]]]] * 30}}).status
+        )
 
     def test_a_body_that_is_too_large_is_refused(self) -> None:
         """The limit is that of the configuration."""

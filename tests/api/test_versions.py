@@ -51,7 +51,9 @@ class TestDiscovery(APITestCase):
         document = self.get("/", version=None)
         self.assertEqual([document["default_version"]], document["versions"])
         version = document["default_version"]
-        self.assertEqual(("v1", "1.1", LATEST, "CURRENT"), tuple(version[key] for key in ("id", "min_version", "version", "status")))
+        self.assertEqual(
+            ("v1", "1.1", LATEST, "CURRENT"), tuple(version[key] for key in ("id", "min_version", "version", "status"))
+        )
 
     def test_v1_lists_the_resources_of_the_requested_version(self) -> None:
         """A resource is listed from the version on that brought it."""

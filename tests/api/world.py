@@ -87,7 +87,9 @@ class FakeConductor:
     def _create_node(self, values: dict[str, Any]) -> NodeRecord:
         return self.store.create_node(NodeRecord(**values), fence=None)
 
-    def _update_node(self, node: str, changes: dict[str, Any], reset_interfaces: bool = False, revision: int | None = None) -> NodeRecord:
+    def _update_node(
+        self, node: str, changes: dict[str, Any], reset_interfaces: bool = False, revision: int | None = None
+    ) -> NodeRecord:
         if reset_interfaces:
             changes = {**changes, "power_interface": None}
         return self.store.update_node(node, changes, fence=None, revision=revision)
@@ -195,7 +197,9 @@ class APITestCase(testtools.TestCase):
     def patch(self, path: str, *operations: tuple[Any, ...], version: str | None = LATEST) -> Answer:
         """Send operations, each as (op, path) or (op, path, value)."""
         names = ("op", "path", "value")
-        return self.request("PATCH", path, [dict(zip(names, operation, strict=False)) for operation in operations], version=version)
+        return self.request(
+            "PATCH", path, [dict(zip(names, operation, strict=False)) for operation in operations], version=version
+        )
 
     def assert_refused(self, answer: Answer, status: int, *words: str) -> None:
         """The answer is an error in the clients' format whose message has these words."""

@@ -1,0 +1,107 @@
+"""A conductor, its API and a client over a socket."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from typing import Any
+
+import testtools
+
+from baremetal_interfaces import Deadline
+from baremetal_sdk import APIServer, Conductor, bare_metal_api
+from baremetal_sdk.config import APIConfig, ConductorConfig, ConductorOptions
+from baremetal_sdk.errors import ConfigurationError
+
+PATIENCE = 20.0
+
+
+class TestEndToEnd(testtools.TestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        options = ConductorOptions(sync_power_state_interval=0.0, graceful_shutdown_timeout=5.0, workers_pool_size=20)
+        config = ConductorConfig(host="here", api=APIConfig(port=0), conductor=options, enabled_hardware_types=("fake-hardware",))
+        self.conductor = Conductor(config)
+        self.api = APIServer(bare_metal_api(self.conductor), config.api)
+        self.conductor.add(self.api)
+        self.conductor.start()
+        self.addCleanup(self.conductor.stop)
+
+    def _request(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.api.port, timeout=PATIENCE)
+        headers = {"X-OpenStack-Ironic-API-Version": "1.110", "Content-Type": "application/json"}
+        connection.request(method, path, None if body is None else json.dumps(body), headers)
+        answer = connection.getresponse()
+        content = answer.read()
+        connection.close()
+        return answer.status, json.loads(content) if content else None
+
+    def _wait(self, path: str, field: str, value: Any) -> dict[str, Any]:
+        deadline = Deadline.after(PATIENCE)
+        while True:
+            _, node = self._request("GET", path)
+            if node[field] == value and node["reservation"] is None:
+                return dict(node)
+            deadline.check(f"{field} to become {value!r}; it is {node[field]!r}, {node['last_error']!r}")
+            time.sleep(0.01)
+
+    def test_a_node_goes_from_enrolment_to_an_instance_and_back(self) -> None:
+        """What clients do in a machine's life works over the wire, and every step is seen through the API."""
+        body = {"driver": "fake-hardware", "name": "n1", "driver_info": {"fake_password": "tiger"}}
+        status, node = self._request("POST", "/v1/nodes", body)
+        self.assertEqual((201, "enroll", "here"), (status, node["provision_state"], node["conductor"]))
+        self.assertNotIn("tiger", json.dumps(node))
+        path = "/v1/nodes/n1"
+        for verb, state in (("manage", "manageable"), ("provide", "available"), ("active", "active"), ("deleted", "available")):
+            status, answer = self._request("PUT", f"{path}/states/provision", {"target": verb})
+            self.assertEqual(202, status, answer)
+            self._wait(path, "provision_state", state)
+        for target in ("power on", "power off"):
+            self.assertEqual(202, self._request("PUT", f"{path}/states/power", {"target": target})[0])
+            self._wait(path, "power_state", target)
+        self.assertEqual(400, self._request("PUT", f"{path}/states/provision", {"target": "abort"})[0])
+        self.assertEqual(204, self._request("DELETE", path)[0])
+        self.assertEqual(404, self._request("GET", path)[0])
+
+    def test_what_is_wrong_with_a_node_is_told_by_field(self) -> None:
+        """An unknown driver or interface is the request's fault."""
+        for body in ({"driver": "nope"}, {"driver": "fake-hardware", "power_interface": "nope"}):
+            status, answer = self._request("POST", "/v1/nodes", body)
+            self.assertEqual(400, status, answer)
+            self.assertIn("nope", answer["error_message"])
+
+    def test_a_patch_keeps_the_secrets_that_it_was_shown_masked(self) -> None:
+        """A client that writes back what it read changes nothing."""
+        self._request("POST", "/v1/nodes", {"driver": "fake-hardware", "name": "n1", "driver_info": {"fake_password": "tiger"}})
+        _, shown = self._request("GET", "/v1/nodes/n1")
+        status, answer = self._request(
+            "PATCH", "/v1/nodes/n1", [{"op": "replace", "path": "/driver_info", "value": shown["driver_info"]}]
+        )
+        self.assertEqual(200, status, answer)
+        patch = [{"op": "add", "path": "/driver_info/fake_address", "value": "x"}]
+        self.assertEqual(200, self._request("PATCH", "/v1/nodes/n1", patch)[0])
+        self.assertEqual(
+            shown["driver_info"]["fake_password"], self._request("GET", "/v1/nodes/n1")[1]["driver_info"]["fake_password"]
+        )
+
+    def test_the_api_stops_with_the_conductor(self) -> None:
+        """After a stop nobody listens."""
+        port = self.api.port
+        self.conductor.stop()
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+        self.assertRaises(ConnectionRefusedError, connection.request, "GET", "/")
+
+
+class TestStart(testtools.TestCase):
+    def test_a_port_that_is_taken_stops_the_start_with_a_reason(self) -> None:
+        """A conductor whose API cannot listen does not run half."""
+        first = Conductor(ConductorConfig(host="first"))
+        taken = APIServer(bare_metal_api(first), APIConfig(port=0))
+        first.add(taken)
+        first.start()
+        self.addCleanup(first.stop)
+        second = Conductor(ConductorConfig(host="second"))
+        second.add(APIServer(bare_metal_api(second), APIConfig(port=taken.port)))
+        self.assertIn(str(taken.port), str(self.assertRaises(ConfigurationError, second.start)))
+        self.assertFalse(second.ready)
