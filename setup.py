@@ -87,6 +87,10 @@ setup(
         "futurist": ["futurist>=3.1.1,<4"],
         "oslo-service": ["oslo.service[threading]>=4.8,<5"],
     },
+    extras_require={
+        "mariadb": ["PyMySQL>=1.1,<2"],
+        "postgresql": ["psycopg[binary]>=3.1.18,<4"],
+    },
     classifiers=[
         "Development Status :: 3 - Alpha",
         "Environment :: OpenStack",
