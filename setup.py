@@ -85,10 +85,8 @@ setup(
     ],
     extras_require={
         "futurist": ["futurist>=3.1.1,<4"],
-        "oslo-service": ["oslo.service[threading]>=4.8,<5"],
-    },
-    extras_require={
         "mariadb": ["PyMySQL>=1.1,<2"],
+        "oslo-service": ["oslo.service[threading]>=4.8,<5"],
         "postgresql": ["psycopg[binary]>=3.1.18,<4"],
     },
     classifiers=[
