@@ -73,7 +73,14 @@ class Assembly:
         works = Works(self.store)
         self.resuming = works.resuming = Resuming(self.tasks, self.pool["provisioning"], works)
         self.recovery = Recovery(self.store, self.tasks, self.pool["provisioning"], self.resuming, works, options, clock)
-        self.power_sync = PowerSync(self.store, self.tasks, self.pool["power"], clock, options.power_state_sync_max_retries)
+        self.power_sync = PowerSync(
+            self.store,
+            self.tasks,
+            self.pool["power"],
+            clock,
+            interval=options.sync_power_state_interval,
+            max_retries=options.power_state_sync_max_retries,
+        )
         self.membership = Membership(self.store, self.drivers, config.hostname, holder.rpartition("/")[2], config.conductor_group)
         self.registry = Registry()
         self.rpc = InProcess(self.registry, self.pool["requests"])

@@ -161,6 +161,8 @@ class Conductor:
         for periodic in self._periodics:
             if intervals.get(periodic.name, 0) > 0:
                 periodic.respace(intervals[periodic.name])
+        if config.conductor.sync_power_state_interval > 0:
+            assembly.power_sync.respace(config.conductor.sync_power_state_interval)
         for runnable in self._runnables:
             if hasattr(runnable, "reload"):
                 self._safely(f"reloading {type(runnable).__name__}", runnable.reload, config)
@@ -248,7 +250,7 @@ class Conductor:
             _RECOVERY: ("periodic", assembly.recovery.sweep),
             _POWER_RECOVERY: ("periodic", assembly.recovery.sweep_power),
             _IDLE_SESSIONS: ("periodic", assembly.bmc.close_idle),
-            _POWER_SYNC: ("power", assembly.power_sync.sweep),
+            _POWER_SYNC: ("periodic", assembly.power_sync.tick),
         }
         intervals = _intervals(self.config.conductor)
         for name, (lane, function) in work.items():
@@ -303,7 +305,7 @@ def _intervals(options: ConductorOptions) -> dict[str, float]:
         _RECOVERY: recovery,
         _POWER_RECOVERY: recovery,
         _IDLE_SESSIONS: 60.0,
-        _POWER_SYNC: options.sync_power_state_interval,
+        _POWER_SYNC: min(options.sync_power_state_interval / 10, 1.0),
     }
 
 

@@ -12,42 +12,59 @@ from baremetal_sdk import provision
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.errors import RevisionConflict
 from baremetal_sdk.pool import Lane
+from baremetal_sdk.schedule import Schedule
 from baremetal_sdk.services.transitions import POWER_FAILURE
 from baremetal_sdk.store.protocol import Store
-from baremetal_sdk.store.query import NodeQuery, Row
+from baremetal_sdk.store.query import NodeQuery
+from baremetal_sdk.store.records import NodeRecord
 from baremetal_sdk.task import NodeTask
 from baremetal_sdk.tasks import Tasks
 
 LOG = logging.getLogger(__name__)
-_FIELDS = ("uuid", "provision_state", "maintenance", "fault", "target_power_state", "lease_holder", "lease_expires_at")
 _NOT_SYNCED = frozenset({provision.ENROLL, provision.VERIFYING, provision.ADOPTFAIL, provision.CLEANWAIT, provision.DEPLOYWAIT})
-_FAILURES_KEPT = 100_000
+_UNSCHEDULED = 60.0
+"""Seconds between two observations where power sync is off and somebody asks for it all the same."""
 
 
 class PowerSync:
-    """Samples each node's power without a lease and writes only what changed, only if nothing else did meanwhile."""
+    """Samples each node's power on a schedule of its own, without a lease.
 
-    def __init__(self, store: Store, tasks: Tasks, lane: Lane, clock: Clock, max_retries: int) -> None:
+    It writes only what changed, and only if nobody took or changed the node meanwhile.
+    """
+
+    def __init__(self, store: Store, tasks: Tasks, lane: Lane, clock: Clock, *, interval: float, max_retries: int) -> None:
         self._store = store
         self._tasks = tasks
         self._lane = lane
         self._clock = clock
         self._max_retries = max_retries
+        self._schedule = Schedule(interval if interval > 0 else _UNSCHEDULED, clock)
+        self._listed_at: float | None = None
         self._lock = threading.Lock()
         self._running: set[str] = set()
         self._failures: dict[str, int] = {}
 
-    def sweep(self) -> None:
-        """Submit an observation of every node that is due and nobody works on."""
-        now = self._clock.now()
-        for row in self._store.nodes(NodeQuery(fields=_FIELDS)):
-            if self._is_due(row, now) and not self._submit(row.uuid):
-                return
+    def tick(self) -> None:
+        """Submit an observation of every node that is due; the nodes that there are, are listed once in an interval."""
+        now = self._clock.monotonic()
+        if self._listed_at is None or now - self._listed_at >= self._schedule.interval:
+            rows = self._store.nodes(NodeQuery(fields=("uuid",)))
+            self._schedule.keep(row.uuid for row in rows)
+            self._failures = {node: count for node, count in self._failures.items() if self._schedule.has(node)}
+            self._listed_at = now
+        for node in self._schedule.take_due():
+            self._submit(node)
+
+    def respace(self, interval: float) -> None:
+        """Change the interval between two observations of a node, from the next one on."""
+        self._schedule.interval = interval
 
     def observe(self, node: str) -> None:
-        """Observe one node now."""
+        """Observe one node now, unless somebody works on it or its state says that power is not ours to look at."""
         try:
             task = self._tasks.look(node)
+            if not self._may_look(task.record):
+                return
             seen: PowerState = task.sample_power()
         except NotFound:
             return
@@ -57,23 +74,26 @@ class PowerSync:
             self._failures.pop(node, None)
             self._write(task, seen)
 
-    def _is_due(self, row: Row, now: Any) -> bool:
-        leased = row.lease_holder is not None and row.lease_expires_at > now
-        sidelined = row.maintenance and row.fault != POWER_FAILURE
-        return not (leased or sidelined or row.target_power_state or row.provision_state in _NOT_SYNCED)
+    def _may_look(self, record: NodeRecord) -> bool:
+        leased = (
+            record.lease_holder is not None
+            and record.lease_expires_at is not None
+            and record.lease_expires_at > self._clock.now()
+        )
+        sidelined = record.maintenance and record.fault != POWER_FAILURE
+        return not (leased or sidelined or record.target_power_state or record.provision_state in _NOT_SYNCED)
 
-    def _submit(self, node: str) -> bool:
+    def _submit(self, node: str) -> None:
         with self._lock:
             if node in self._running:
-                return True
+                return
             self._running.add(node)
         try:
             self._lane.submit(self._observe_and_forget, node)
         except Busy as exc:
-            LOG.info("power sync goes on at its next turn: %s", exc)
+            LOG.info("node %s is observed later: %s", node, exc)
             self._running.discard(node)
-            return False
-        return True
+            self._schedule.hasten(node, exc.retry_after or 1.0)
 
     def _observe_and_forget(self, node: str) -> None:
         try:
@@ -94,8 +114,7 @@ class PowerSync:
 
     def _failed(self, node: str, error: BareMetalError) -> None:
         count = self._failures.get(node, 0) + 1
-        if len(self._failures) < _FAILURES_KEPT:
-            self._failures[node] = count
+        self._failures[node] = count
         LOG.warning("node %s: power could not be observed, %d times in a row: %s", node, count, error)
         if count <= self._max_retries:
             return

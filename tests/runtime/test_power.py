@@ -8,6 +8,7 @@ from testtools import ExpectedException
 
 from baremetal_fake.machine import Power
 from baremetal_interfaces import InvalidInput, NodeLocked, PowerState, PowerStateFailure
+from baremetal_sdk import Conductor
 from baremetal_sdk.errors import InvalidState, LeaseLost
 from baremetal_sdk.testing import ManualClock, provision, settle
 from tests.runtime.machines import MachinesCase
@@ -99,51 +100,84 @@ class TestTaskPower(MachinesCase):
 
 
 class TestSync(MachinesCase):
+    """Power sync by a clock that is turned: one interval is 60 s."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.clock = ManualClock()
+
+    def synced(self, **options: int) -> Conductor:
+        return self.conductor(handed_in={"clock": self.clock}, **options)
+
+    def requests(self, name: str = "m1") -> int:
+        """What a BMC was asked so far."""
+        return self.rack.counters(name).requests
+
+    def turn(self, conductor: Conductor) -> None:
+        """Let every node be observed once."""
+        conductor.assembly.power_sync.tick()
+        self.clock.turn(70)
+        conductor.assembly.power_sync.tick()
+        settle(conductor)
+
     def test_a_change_behind_our_back_is_seen(self) -> None:
         """The next observation stores what the machine is, when that was, and who saw it."""
-        clock = ManualClock()
-        conductor = self.conductor(handed_in={"clock": clock})
+        conductor = self.synced()
         node = self.enrol(conductor)
         provision(conductor, node.uuid, "manage")
-        clock.turn(60)
         self.machine().command_power(PowerState.ON)
-        conductor.assembly.power_sync.sweep()
-        settle(conductor)
+        self.turn(conductor)
         record = conductor.store.node(node.uuid)
-        self.assertEqual(("power on", "sync", clock.now()), (record.power_state, record.power_source, record.power_observed_at))
+        seen = (record.power_state, record.power_source, record.power_observed_at)
+        self.assertEqual(("power on", "sync", self.clock.now()), seen)
 
     def test_nothing_is_written_when_nothing_changed(self) -> None:
         """An observation that is no news leaves the node's revision as it is."""
-        conductor = self.conductor()
-        node = self.enrol(conductor)
+        conductor = self.synced()
+        node = self.enrol(conductor, power_interface="fake-bmc")
         before = provision(conductor, node.uuid, "manage").revision
-        conductor.assembly.power_sync.sweep()
-        settle(conductor)
+        requests = self.requests()
+        self.turn(conductor)
+        self.assertEqual(requests + 1, self.requests())
         self.assertEqual(before, conductor.store.node(node.uuid).revision)
+
+    def test_nodes_are_spread_over_the_interval(self) -> None:
+        """Each node is observed once in an interval, and not all of them at its beginning."""
+        conductor = self.synced()
+        for number in range(40):
+            provision(conductor, self.enrol(conductor, f"m{number}", power_interface="fake-bmc").uuid, "manage")
+        before = sum(self.requests(f"m{number}") for number in range(40))
+        conductor.assembly.power_sync.tick()
+        counts = []
+        for _ in range(2):
+            self.clock.turn(30)
+            conductor.assembly.power_sync.tick()
+            settle(conductor)
+            counts.append(sum(self.requests(f"m{number}") for number in range(40)) - before)
+        self.assertTrue(0 < counts[0] < 40, counts)
+        self.assertEqual(40, counts[1])
 
     def test_a_leased_node_is_left_alone(self) -> None:
         """Nobody asks the BMC of a node that a task works on."""
-        conductor = self.conductor()
-        node = self.enrol(conductor)
+        conductor = self.synced()
+        node = self.enrol(conductor, power_interface="fake-bmc")
         provision(conductor, node.uuid, "manage")
-        before = len(self.machine().commands())
-        with conductor.acquire("m1", purpose="test"):
-            conductor.assembly.power_sync.sweep()
-            self.assertTrue(conductor.pool.drain(10.0))
-        self.assertEqual(before, len(self.machine().commands()))
+        before = self.requests()
+        uuid = conductor.store.node("m1").uuid
+        conductor.store.take_lease(uuid, holder="other/1", purpose="test", duration=1000.0)
+        self.turn(conductor)
+        self.assertEqual(before, self.requests())
 
     def test_a_bmc_that_stays_away_is_a_fault_that_heals(self) -> None:
         """After too many failures the node is in maintenance with fault 'power failure'; the first answer ends that."""
-        conductor = self.conductor(power_state_sync_max_retries=1)
+        conductor = self.synced(power_state_sync_max_retries=1)
         node = self.enrol(conductor, faults={"get_power": {"effect": "drop", "nth": 2, "times": 2}})
         provision(conductor, node.uuid, "manage")
         for _ in range(2):
-            conductor.assembly.power_sync.sweep()
-            settle(conductor)
+            self.turn(conductor)
         record = conductor.store.node(node.uuid)
         self.assertEqual((True, "power failure", None), (record.maintenance, record.fault, record.power_state))
-        conductor.assembly.power_sync.sweep()
-        settle(conductor)
+        self.turn(conductor)
         record = conductor.store.node(node.uuid)
         self.assertEqual((False, None, "power off"), (record.maintenance, record.fault, record.power_state))
 

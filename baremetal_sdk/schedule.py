@@ -1,0 +1,64 @@
+"""When each of many things is due next: a schedule of its own for every one, and no list of all of them at each look."""
+
+from __future__ import annotations
+
+import heapq
+import random
+import threading
+from collections.abc import Iterable
+
+from baremetal_sdk.clock import Clock
+
+_JITTER = 0.1
+
+
+class Schedule:
+    """Keys that are due once in every *interval* (seconds), spread over it, each a little early or late every time.
+
+    Looking costs by what is due, not by how many keys there are. Thread-safe.
+    """
+
+    def __init__(self, interval: float, clock: Clock) -> None:
+        self.interval = interval
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._due: dict[str, float] = {}
+        self._heap: list[tuple[float, str]] = []
+
+    def __len__(self) -> int:
+        return len(self._due)
+
+    def has(self, key: str) -> bool:
+        """Whether *key* is scheduled."""
+        return key in self._due
+
+    def keep(self, keys: Iterable[str]) -> None:
+        """Have exactly these *keys*: new ones are first due somewhere in the coming interval, others go on as they were."""
+        wanted = set(keys)
+        with self._lock:
+            for key in self._due.keys() - wanted:
+                del self._due[key]
+            for key in wanted - self._due.keys():
+                self._set(key, self._clock.monotonic() + random.uniform(0.0, self.interval))
+
+    def hasten(self, key: str, seconds: float = 0.0) -> None:
+        """Let *key* be due in so many seconds; a new key is added."""
+        with self._lock:
+            self._set(key, self._clock.monotonic() + seconds)
+
+    def take_due(self, limit: int | None = None) -> list[str]:
+        """The keys that are due, at most *limit*, those that waited longest first. Each is due again after its interval."""
+        now = self._clock.monotonic()
+        taken: list[str] = []
+        with self._lock:
+            while self._heap and self._heap[0][0] <= now and (limit is None or len(taken) < limit):
+                due, key = heapq.heappop(self._heap)
+                # What was set anew, or dropped, has left an old entry behind.
+                if self._due.get(key) == due:
+                    taken.append(key)
+                    self._set(key, now + self.interval * random.uniform(1 - _JITTER, 1 + _JITTER))
+        return taken
+
+    def _set(self, key: str, due: float) -> None:
+        self._due[key] = due
+        heapq.heappush(self._heap, (due, key))
