@@ -63,6 +63,13 @@ class DistributionsTest(TestCase):
             declared = {_normal(REQUIREMENT.match(one)[1]) for one in sources.packaging(distribution).requirements}  # type: ignore[index]
             self.assertEqual(expected, declared, distribution)
 
+    def test_what_a_part_needs_beyond_that_is_an_extra(self) -> None:
+        """A module that only a part of a distribution imports is brought by one of its extras."""
+        extras = chain.from_iterable(sources.packaging(distribution).extras.values() for distribution in ROOTS)
+        brought = {_normal(REQUIREMENT.match(one)[1]) for one in chain.from_iterable(extras)}  # type: ignore[index]
+        needed = {_normal(module) for module in chain.from_iterable(ALLOWED["extras"].values())}
+        self.assertEqual(set(), needed - brought)
+
     def test_every_requirement_is_bounded_on_both_sides(self) -> None:
         """A dependency has a lowest version that was tried and stops before a major release that was not."""
         unbounded = []
