@@ -16,6 +16,7 @@ _FALSE = frozenset({"false", "no", "off", "0", "f", "n"})
 _NAME = re.compile(r"[A-Za-z0-9\-._~]{1,255}", re.ASCII)
 _HOST_NAME = re.compile(r"(?=.{1,255}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*", re.I | re.A)
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", re.ASCII)
+_CANONICAL_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _UUID_CHARACTERS = re.compile(r"[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}", re.ASCII)
 
 
@@ -102,9 +103,11 @@ def _boolean(value: Any) -> bool:
 
 def canonical_uuid(value: Any) -> str | None:
     """*value* as a UUID in lower case with hyphens, or None where it is none."""
-    if isinstance(value, str) and _UUID_CHARACTERS.fullmatch(value):
-        return str(uuid.UUID(value))
-    return None
+    if not isinstance(value, str):
+        return None
+    if _CANONICAL_UUID.fullmatch(value):
+        return value
+    return str(uuid.UUID(value)) if _UUID_CHARACTERS.fullmatch(value) else None
 
 
 def _uuid(value: Any) -> str:
