@@ -72,7 +72,7 @@ class Conductor:
         self.config = config or ConductorConfig()
         self.clock: Clock = clock or SystemClock()
         self.ready = False
-        """Whether it can work: true between the end of :meth:`start` and the beginning of :meth:`stop`."""
+        """Whether it can work: true from the end of :meth:`start` until :meth:`stop` has answered the last request."""
         self._given = Given(store, plugins, secrets, pool)
         self._sole_owner = sole_owner
         self._added: list[Any] = []
@@ -81,6 +81,7 @@ class Conductor:
         self._orders: queue.SimpleQueue[_Order] = queue.SimpleQueue()
         self._changes = Changes()
         self._assembly: Assembly | None = None
+        self._stopping = False
 
     def add(self, thing: Any) -> None:
         """Add a runnable, or an object with methods under ``periodic`` or ``rpc_method``, before the start."""
@@ -106,23 +107,25 @@ class Conductor:
 
     def stop(self, timeout: float | None = None) -> None:
         """Stop everything, the other way round, within *timeout* seconds (``graceful_shutdown_timeout``) whatever tasks do."""
-        assembly, self._assembly = self._assembly, None
-        self.ready = False
-        if assembly is None:
+        assembly = self._assembly
+        if assembly is None or self._stopping:
             return
+        self._stopping = True
         self._orders.put(_Order.STOP)
         try:
             self._stop(assembly, timeout)
         finally:
+            self._assembly, self._stopping, self.ready = None, False, False
             self._orders.put(_Order.ENDED)
 
     def _stop(self, assembly: Assembly, timeout: float | None) -> None:
         seconds = self.config.conductor.graceful_shutdown_timeout if timeout is None else timeout
         deadline = Deadline.after(seconds, self.clock.monotonic)
-        # First what takes requests, so that no new work comes; the periodics next, so that none is made.
+        # First what takes requests, so that no new work comes; those that were let in are answered as ever.
         for runnable in reversed(self._runnables):
             self._safely(f"stopping {type(runnable).__name__}", runnable.stop, deadline)
         self._runnables.clear()
+        self.ready = False
         # Leases are renewed until the tasks have ended: they still need them.
         self._drain(assembly, deadline)
         for periodic in self._periodics:
@@ -281,7 +284,7 @@ class Conductor:
     def _stop_or_be_forced(self) -> None:
         """Stop in a thread of its own, so that a second signal is heard; the thread's own order to stop is not one."""
         stopping = threading.Thread(target=self.stop, name="conductor-stop", daemon=True)
-        own = self._assembly is not None
+        own = self._assembly is not None and not self._stopping
         stopping.start()
         while (order := self._orders.get()) is not _Order.ENDED:
             if order is _Order.STOP and not own:

@@ -7,6 +7,7 @@ whatever an application raises is one answer with status 500; and stopping ends 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import selectors
@@ -243,6 +244,21 @@ class _Connections(ConnectionManager):
         self._stop_requested = True
         self._waker.send(b"\0")
 
+    def finish(self, until: Deadline) -> None:
+        """After :meth:`run`: have served what was accepted and is just arriving; take nothing new.
+
+        Without this, a client that was let in and sends its first request at this moment would see its connection closed.
+        """
+        self._selector.unregister(self.server.socket.fileno())
+        with contextlib.suppress(KeyError):  # when it has woken the loop, that one has forgotten it
+            self._selector.unregister(self._woken.fileno())
+        fresh = True
+        while fresh and not until.expired:
+            fresh = any(connection.requests_seen == 0 for _, connection in self._selector.connections)
+            for descriptor, connection in list(self._selector.select(until.remaining() if fresh else 0)):
+                self._selector.unregister(descriptor)
+                self.server.process_conn(connection)
+
     def close(self) -> None:
         """Close all connections that wait, and what this object itself is woken by."""
         for connection in [connection for _, connection in self._selector.connections]:
@@ -299,27 +315,32 @@ class Server(CherootServer):
             return
         if not conn.arrived:
             conn.arrived = True
-            self.put_conn(conn)
+            self._wait_on(conn)
         elif not self.requests.put(conn):
             _turn_away(conn)
 
     def put_conn(self, conn: _Connection) -> None:
-        """Let a connection wait for its next request."""
+        """Let a connection wait for its next request; once the server stops there is none."""
+        if self.ready:
+            self._wait_on(conn)
+        else:
+            conn.close()
+
+    def _wait_on(self, conn: _Connection) -> None:
         try:
-            if self.ready:
-                self._connections.put(conn)
-                return
+            self._connections.put(conn)
         except (OSError, ValueError, KeyError, AttributeError):  # the selector was closed in between
             LOG.debug("a connection was closed because the server stops")
-        conn.close()
+            conn.close()
 
     def stop(self) -> None:
-        """Accept nothing more and close what waits; workers go on with what they have."""
+        """Accept nothing more; workers go on with what they have."""
         self.ready = False
         self._connections.wake()
 
-    def close(self) -> None:
-        """Close the listening socket and all connections that wait."""
+    def close(self, deadline: Deadline) -> None:
+        """Once :meth:`serve` has ended: serve who was let in last, close the listening socket and all who wait."""
+        self._connections.finish(deadline.within(_LINGER))
         self.socket.close()
         self._connections.close()
         self.requests.close()

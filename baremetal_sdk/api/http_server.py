@@ -67,7 +67,7 @@ class HTTPServer:
             return True
         server.stop()
         self._thread.join(deadline.remaining())
-        server.close()
+        server.close(deadline)
         if server.requests.join(deadline):
             return True
         left = server.requests.abandon()
