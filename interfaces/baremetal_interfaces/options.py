@@ -98,22 +98,24 @@ class DriverInfo:
     @classmethod
     def problems(cls, raw: Mapping[str, Any]) -> list[Problem]:
         """Everything that is wrong with *raw*, at once. Options that are not declared are not looked at."""
-        try:
-            cls.parse(raw)
-        except InvalidInput as exc:
-            return list(exc.problems)
-        return []
+        return cls._examined(raw)[1]
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> Self:
         """Make an instance of *raw*, the node's ``driver_info``; raise :class:`InvalidInput` with all its problems."""
-        values, problems = _parse(cls, raw)
-        if not problems:
-            info = cls(**values)
-            problems = list(info.check())
-        if problems:
+        info, problems = cls._examined(raw)
+        if info is None:
             raise InvalidInput(problems)
         return info
+
+    @classmethod
+    def _examined(cls, raw: Mapping[str, Any]) -> tuple[Self | None, list[Problem]]:
+        values, problems = _parse(cls, raw)
+        if problems:
+            return None, problems
+        info = cls(**values)
+        problems = list(info.check())
+        return (None if problems else info), problems
 
     def check(self) -> Iterable[Problem]:
         """What is wrong between options that are each right. Override it where options depend on one another."""
