@@ -15,41 +15,47 @@ import socket
 from oslo_config import cfg
 from oslo_log import log as logging
 
+from baremetal_interfaces import BareMetalError
 from baremetal_sdk import APIServer, Conductor, ConductorConfig, bare_metal_api
 from baremetal_sdk.service import launch
-from baremetal_interfaces import BareMetalError
 
 LOG = logging.getLogger("ours")
 OPTIONS = [cfg.StrOpt("region", default="here", help="Where this service is.")]
 
 
-def read(conf: cfg.ConfigOpts) -> ConductorConfig:
-    """The runtime's part of our configuration files."""
-    return ConductorConfig.load(*conf.config_file)
+class Ours:
+    """What our service is made of. It is made once, in the parent; each child has a copy."""
 
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        self.conf = conf
 
-def make(conf: cfg.ConfigOpts, config: ConductorConfig, listener: socket.socket) -> Conductor:
-    """A conductor with the Bare Metal API on the socket that outlives this process; called in each child."""
-    LOG.info("a conductor for %s", conf.ours.region)
-    conductor = Conductor(config)
-    conductor.add(APIServer(bare_metal_api(conductor), config.api, listener))
-    return conductor
+    def read(self) -> ConductorConfig:
+        """The runtime's part of our configuration files: in the parent, and in each child."""
+        return ConductorConfig.load(*self.conf.config_file)
+
+    def make(self, config: ConductorConfig, listener: socket.socket) -> Conductor:
+        """A conductor with the Bare Metal API on the socket that outlives this process: in each child."""
+        LOG.info("a conductor for %s", self.conf.ours.region)
+        conductor = Conductor(config)
+        self.server = APIServer(bare_metal_api(conductor), config.api, listener)
+        conductor.add(self.server)
+        return conductor
+
+    def ready(self, conductor: Conductor) -> None:
+        """Say that clients can come."""
+        print("ready:", self.server.url, flush=True)
 
 
 def main(arguments: list[str]) -> None:
-    """Serve until SIGTERM; SIGHUP reads the configuration again."""
+    """Serve until SIGTERM; SIGHUP has a new child take over with the configuration as it is then."""
     conf = cfg.ConfigOpts()
     conf.register_opts(OPTIONS, group="ours")
     logging.register_options(conf)
     conf(arguments, project="ours")
     logging.setup(conf, "ours")
+    ours = Ours(conf)
     try:
-        launch(
-            conf,
-            read=lambda: read(conf),
-            make=lambda config, listener: make(conf, config, listener),
-            ready=lambda conductor: print("ready on port", conductor.config.api.port, flush=True),
-        )
+        launch(conf, ours.read, ours.make, ours.ready)
     except BareMetalError as exc:
         sys.exit(f"ours: {exc}")
 

@@ -1,0 +1,1 @@
+"""The example host applications of the documentation, run as they stand there."""
