@@ -43,7 +43,7 @@ def _story(display: Display, keep: bool, cleanup: ExitStack) -> bool:
     display.say(f"Service:  metald at {url}")
     image = cleanup.enter_context(served(empty_iso()))
     ok = _travel(BareMetalClient(url), simulation, image, display)
-    display.finish(ok, f"Their BMCs fetched the boot image {image.fetched} times over HTTP.")
+    display.finish(ok, f"Their BMCs asked for the boot image {image.asked} times.")
     if keep:
         _stay(url, display)
     return ok

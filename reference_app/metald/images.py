@@ -14,22 +14,22 @@ _NAME = "/boot.iso"
 
 @dataclass
 class ServedImage:
-    """The image and how often it was fetched."""
+    """The image and how often it was asked for."""
 
     url: str = ""
     content: bytes = b""
-    _fetched: int = 0
+    _asked: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
-    def fetched(self) -> int:
-        """How many times it was asked for, without those that only asked for its size."""
-        return self._fetched
+    def asked(self) -> int:
+        """How many times it was asked for. Some BMCs ask for its size alone at first."""
+        return self._asked
 
     def count(self) -> None:
-        """Note that it is sent once more."""
+        """Note that it was asked for once more."""
         with self._lock:
-            self._fetched += 1
+            self._asked += 1
 
 
 def empty_iso() -> bytes:
@@ -49,7 +49,6 @@ def served(content: bytes) -> Iterator[ServedImage]:
 
         def do_GET(self) -> None:
             if self._head():
-                image.count()
                 self.wfile.write(image.content)
 
         def do_HEAD(self) -> None:
@@ -57,6 +56,8 @@ def served(content: bytes) -> Iterator[ServedImage]:
 
         def _head(self) -> bool:
             found = self.path == _NAME
+            if found:
+                image.count()
             self.send_response(200 if found else 404)
             self.send_header("Content-Length", str(len(image.content)) if found else "0")
             self.send_header("Content-Type", "application/octet-stream")
