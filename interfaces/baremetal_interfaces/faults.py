@@ -40,7 +40,9 @@ def scrub(text: str, secrets: Iterable[str]) -> str:
     return text
 
 
-def translate(exc: Exception, *, connector: Connector[Any] | None, endpoint: Endpoint | None, secrets: Iterable[str]) -> BareMetalError:
+def translate(
+    exc: Exception, *, connector: Connector[Any] | None, endpoint: Endpoint | None, secrets: Iterable[str]
+) -> BareMetalError:
     """The error of the contract for *exc*, without a secret in message or details.
 
     An error of the contract keeps its class. Anything else is classified by the *connector* that was in use; what it
