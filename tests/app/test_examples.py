@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import runpy
 import shutil
 import socketserver
 import subprocess
@@ -14,6 +17,7 @@ from fixtures import Fixture, TempDir
 from testtools import TestCase
 
 from baremetal_interfaces.conformance import HardwareTypeConformance
+from baremetal_sdk.testing import running_conductor
 from metald.client import BareMetalClient
 from metald.processes import Child
 from tests.app.service import READY_SECONDS, Service
@@ -133,6 +137,15 @@ class HostPageTest(TestCase):
         conductors = client.request("GET", "/v1/conductors")["conductors"]
         self.assertEqual([("ours", True)], [(one["hostname"], one["alive"]) for one in conductors])
         self.assertEqual(0, child.stop())
+
+    def test_its_report_has_every_machine(self) -> None:
+        """What it adds to the conductor is run with that conductor."""
+        page = runpy.run_path(str(EXAMPLES / "host.py"))
+        output = io.StringIO()
+        with running_conductor() as conductor, contextlib.redirect_stdout(output):
+            conductor.rpc.call("create_node", values={"driver": "fake-hardware", "name": "anvil"})
+            page["Audit"]().report(conductor)
+        self.assertEqual("anvil None None\n", output.getvalue())
 
 
 def _with_path(directory: Path) -> str:
