@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"metald: {exc}", file=sys.stderr)
         return 1
     chosen = parser().parse_args(arguments)
-    command = {"serve": _serve, "demo": _demo}[chosen.command]
+    command = {"serve": _serve, "demo": _demo, "doctor": _doctor}[chosen.command]
     try:
         return command(chosen)
     except KeyboardInterrupt:
@@ -33,6 +33,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_serve(commands.add_parser("serve", help="serve the Bare Metal API and drive machines, in this process"))
     _add_demo(commands.add_parser("demo", help="start a service and simulated machines, and take the machines through a life"))
+    _add_doctor(commands.add_parser("doctor", help="look for what is wrong, with what to do about it; changes nothing"))
     return top
 
 
@@ -50,6 +51,13 @@ def _add_demo(command: argparse.ArgumentParser) -> None:
     add("--machines", metavar="N", type=_machines, default=4, help="machines to simulate, 1 to 64 (default: 4)")
     add("--keep", action="store_true", help="stay up at the end, with the machines available")
     add("--json", action="store_true", help="print one JSON object per line, for programs")
+
+
+def _add_doctor(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("--config-file", metavar="FILE", type=Path, action="append", default=[], help="configuration; a later one overrides")
+    add("--state-dir", metavar="DIR", type=Path, help="database, keys and lock (default: $XDG_STATE_HOME/metald)")
+    add("--json", action="store_true", help="print one JSON object, for programs")
 
 
 def _port(text: str) -> int:
@@ -77,3 +85,10 @@ def _demo(chosen: argparse.Namespace) -> int:
     from metald.demo import demo
 
     return demo(machines=chosen.machines, keep=chosen.keep, json_lines=chosen.json)
+
+
+def _doctor(chosen: argparse.Namespace) -> int:
+    from metald.doctor import doctor
+    from metald.settings import ServeOptions
+
+    return doctor(ServeOptions(chosen.config_file, chosen.state_dir), as_json=chosen.json)

@@ -1,0 +1,7 @@
+"""What is wrong with a process, its configuration and its surroundings, before an operator meets it."""
+
+from baremetal_sdk.doctor.examination import examine
+from baremetal_sdk.doctor.finding import Finding, Outcome
+from baremetal_sdk.doctor.process import Process
+
+__all__ = ["Finding", "Outcome", "Process", "examine"]
