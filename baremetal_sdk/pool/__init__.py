@@ -1,9 +1,10 @@
 """ElasticPool: native threads that come when there is work and go when there is none, in lanes that cannot starve each other."""
 
-from baremetal_sdk.pool.elastic import ElasticPool, Straggler
+from baremetal_sdk.pool.elastic import ElasticPool
 from baremetal_sdk.pool.job import PoolDeadlock, PoolFuture, should_stop
 from baremetal_sdk.pool.lane import Lane, LaneLimits
 from baremetal_sdk.pool.statistics import LaneStatistics, Quantiles
+from baremetal_sdk.pool.stragglers import Straggler
 
 __all__ = [
     "ElasticPool",

@@ -5,28 +5,18 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-import sys
 import threading
 import time
-import traceback
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from baremetal_sdk.errors import NoFreeWorker
 from baremetal_sdk.pool.job import Job, PoolDeadlock, PoolFuture
 from baremetal_sdk.pool.lane import Lane, LaneLimits
 from baremetal_sdk.pool.statistics import LaneStatistics
+from baremetal_sdk.pool.stragglers import Straggler, stragglers_of
 from baremetal_sdk.timer import Timed, Timer
-
-
-class Straggler(NamedTuple):
-    """A task that did not end when its pool closed: what it is, on which thread, for how many seconds, and where it is."""
-
-    task: str
-    thread: str
-    age: float
-    stack: str
 
 
 class _Worker:
@@ -76,6 +66,7 @@ class ElasticPool:
         self._all: set[_Worker] = set()
         self._waking: _Worker | None = None
         self._busy = 0
+        self._watched = 0
         self._low_water = 0
         self._idle_window = idle_window
         self._shrinking: Timed | None = None
@@ -123,7 +114,8 @@ class ElasticPool:
             self._dismiss([self._idle.popleft() for _ in range(surplus)])
             self._low_water = min(self._low_water, len(self._idle))
             self._promote()
-            self._wake_one()
+            worker = self._choose_worker()
+        self._rouse(worker)
 
     def shrink(self) -> int:
         """End the idle workers that were not needed since the last call; give back how many. The pool's timer calls it."""
@@ -141,7 +133,7 @@ class ElasticPool:
                 left = until - time.monotonic()
                 if left <= 0:
                     return False
-                self._settled.wait(left)
+                self._watch(left)
             return True
 
     def close(self, timeout: float | None = None, *, cancel_queued: bool = False) -> list[Straggler]:
@@ -154,14 +146,13 @@ class ElasticPool:
             self.closing = True
             cancelled = self._take_queued() if cancel_queued else []
             while self._busy and (until is None or time.monotonic() < until):
-                self._settled.wait(None if until is None else max(0.0, until - time.monotonic()))
+                self._watch(None if until is None else max(0.0, until - time.monotonic()))
             cancelled += self._take_queued()
             self._dismiss(self._idle)
             self._idle.clear()
-            stragglers = self._stragglers()
+            stragglers = stragglers_of((worker.job, worker.thread) for worker in self._all)
         for job in cancelled:
-            job.future.cancel()
-            job.future.set_running_or_notify_cancel()
+            job.cancel()
         if self._shrinking is not None:
             self._shrinking.cancel()
         if self._owns_timer:
@@ -178,18 +169,27 @@ class ElasticPool:
             raise RuntimeError(
                 f"pool '{self.name}' was made before this process was forked, and has no threads here; make one in the child"
             )
+        # Kept here: a job that has ended parts from its future.
+        future = job.future
         with self._lock:
             if self.closing:
                 raise NoFreeWorker(f"pool '{self.name}' is closed", retry_after=1.0, lane=job.lane.name)
+            worker = None
             if self._may_run(job.lane):
                 self._make_ready(job)
-                self._wake_for(job)
+                worker = self._choose_worker()
             elif len(job.lane.queue) < job.lane.limits.queue:
                 job.queued = True
                 job.lane.queue.append(job)
             else:
                 raise job.lane.refusal()
-        return job.future
+        # Out here: a worker that is woken while we hold the lock wakes to wait for it.
+        try:
+            self._rouse(worker)
+        except RuntimeError as exc:
+            if self._take_back(job):
+                raise NoFreeWorker(f"pool '{self.name}': no thread can be started: {exc}", retry_after=1.0) from exc
+        return future
 
     def begin_wait(self, waiter: Job, target: Job) -> None:
         """Note that one task waits for another; raise ``PoolDeadlock`` when nobody is left who could run that one."""
@@ -232,6 +232,12 @@ class ElasticPool:
         kept = sum(max(0, other.limits.reserved - other.busy) for other in self.lanes.values() if other is not lane)
         return self._busy < self.max_workers - kept
 
+    def _watch(self, seconds: float | None) -> None:
+        """Wait for a job to end. Workers tell of it only while somebody waits."""
+        self._watched += 1
+        self._settled.wait(seconds)
+        self._watched -= 1
+
     def _make_ready(self, job: Job) -> None:
         """Count *job* as busy: a worker will take it."""
         job.queued = False
@@ -239,34 +245,44 @@ class ElasticPool:
         self._busy += 1
         self._ready.append(job)
 
-    def _wake_for(self, job: Job) -> None:
-        """See to it that *job*, which is ready, is taken; refuse it where no thread can be had."""
-        try:
-            self._wake_one()
-        except RuntimeError as exc:
+    def _take_back(self, job: Job) -> bool:
+        """Undo what was done for a job that no thread can be had for; False when somebody has taken it meanwhile."""
+        with self._settled:
+            if job not in self._ready:
+                return False
             self._ready.remove(job)
             self._release(job)
-            raise NoFreeWorker(f"pool '{self.name}': no thread can be started: {exc}", retry_after=1.0) from exc
+            return True
 
-    def _wake_one(self) -> None:
-        """Wake a worker for what is ready, unless one is being woken: the last idle one, or a new one."""
+    def _choose_worker(self) -> _Worker | None:
+        """The worker to wake for what is ready, unless one is being woken: the last idle one, or a new one."""
         if self._waking is not None or not self._ready:
-            return
+            return None
         if self._idle:
             self._waking = self._idle.pop()
             self._low_water = min(self._low_water, len(self._idle))
-            self._waking.wake.release()
+        else:
+            if self._shrinking is None:
+                self._shrinking = self.timer.after(self._idle_window, self._shrink_and_repeat)
+            self._waking = _Worker()
+            self._all.add(self._waking)
+        return self._waking
+
+    def _rouse(self, worker: _Worker | None) -> None:
+        """Wake the worker that was chosen; raise ``RuntimeError`` when it would need a thread and there is none to be had."""
+        if worker is None:
             return
-        worker = _Worker()
-        name = f"{self.name}-{next(self._numbers)}"
-        worker.thread = threading.Thread(target=self._work, args=(worker,), name=name, daemon=True)
-        # Marked before it starts: the new thread needs the lock, which we hold, to say that it is awake.
-        if self._shrinking is None:
-            self._shrinking = self.timer.after(self._idle_window, self._shrink_and_repeat)
+        if worker.thread is None:
+            name = f"{self.name}-{next(self._numbers)}"
+            worker.thread = threading.Thread(target=self._work, args=(worker,), name=name, daemon=True)
+            try:
+                worker.thread.start()
+            except RuntimeError:
+                with self._lock:
+                    self._all.discard(worker)
+                    self._waking = None
+                raise
         worker.wake.release()
-        worker.thread.start()
-        self._waking = worker
-        self._all.add(worker)
 
     def _dismiss(self, workers: Iterable[_Worker]) -> None:
         """Let idle workers end."""
@@ -282,63 +298,61 @@ class ElasticPool:
             worker.wake.acquire()
             if worker.leaves:
                 return
-            job = self._take(worker)
+            job = self._next(worker)
             while job is not None:
                 thread.name = f"{name}-{job.lane.name}"
-                ran = job.run()
+                job.run()
                 thread.name = name
-                job = self._next(worker, job, ran)
+                job = self._next(worker)
             if worker.leaves:
                 return
 
-    def _take(self, worker: _Worker) -> Job | None:
-        """The job for a worker that has woken; somebody quicker may have taken it."""
+    def _next(self, worker: _Worker) -> Job | None:
+        """The next job of a worker that has woken or has ended one; without one it rests, or ends when there are too many."""
         with self._settled:
             if self._waking is worker:
                 self._waking = None
-            return self._assign(worker)
-
-    def _next(self, worker: _Worker, done: Job, ran: bool) -> Job | None:
-        """The next job of a worker that has ended one; without one it rests, or ends when there are too many."""
-        with self._settled:
-            self._count(done, ran)
-            self._release(done)
+            if worker.job is not None:
+                self._settle(worker.job)
             self._promote()
-            return self._assign(worker)
+            worker.job = self._ready.popleft() if self._ready else None
+            if worker.job is None:
+                self._rest(worker)
+            roused = self._choose_worker()
+        with contextlib.suppress(RuntimeError):
+            # Where no thread can be had now, those that there are will come to it.
+            self._rouse(roused)
+        return worker.job
 
-    def _assign(self, worker: _Worker) -> Job | None:
-        worker.job = self._ready.popleft() if self._ready else None
-        if worker.job is not None:
-            with contextlib.suppress(RuntimeError):
-                # Where no thread can be had now, those that there are will come to it.
-                self._wake_one()
-        elif self.closing or len(self._all) > self.max_workers:
+    def _rest(self, worker: _Worker) -> None:
+        if self.closing or len(self._all) > self.max_workers:
             worker.leaves = True
             self._all.discard(worker)
         else:
             self._idle.append(worker)
-        return worker.job
+
+    def _settle(self, job: Job) -> None:
+        """Count a job that has ended, and let it go: a future does not keep what its task was made of."""
+        lane = job.lane
+        if job.ran:
+            lane.waits.add(job.started - job.submitted)
+            lane.runs.add(time.monotonic() - job.started)
+            lane.failures += job.failed
+        else:
+            lane.cancelled += 1
+        self._release(job)
+        job.detach()
 
     def _release(self, job: Job) -> None:
         job.lane.busy -= 1
         self._busy -= 1
-        self._settled.notify_all()
+        if self._watched:
+            self._settled.notify_all()
 
     def _promote(self) -> None:
         """Make ready what is queued and may run now."""
         while (job := self._next_queued()) is not None:
             self._make_ready(job)
-
-    def _count(self, job: Job, ran: bool) -> None:
-        lane = job.lane
-        if not ran:
-            lane.cancelled += 1
-            return
-        lane.waits.add(job.started - job.submitted)
-        lane.runs.add(time.monotonic() - job.started)
-        # The future is done: this does not wait. Its own method would look for a deadlock.
-        if job.future._exception is not None:
-            lane.failures += 1
 
     def _next_queued(self) -> Job | None:
         """The oldest job of the next lane, in turn, that has one and may run it."""
@@ -346,10 +360,9 @@ class ElasticPool:
             lane = next(self._turn)
             while lane.queue and self._may_run(lane):
                 job = lane.queue.popleft()
-                if not job.future.cancelled():
+                if not job.cancelled:
                     return job
-                job.queued = False
-                job.future.set_running_or_notify_cancel()
+                job.cancel()
                 lane.cancelled += 1
         return None
 
@@ -361,18 +374,6 @@ class ElasticPool:
         for job in taken:
             job.queued = False
         return taken
-
-    def _stragglers(self) -> list[Straggler]:
-        frames = sys._current_frames()
-        found = []
-        for worker in self._all:
-            job, thread = worker.job, worker.thread
-            if job is None:
-                continue
-            frame = frames.get(thread.ident or 0) if thread is not None else None
-            stack = "".join(traceback.format_stack(frame)) if frame is not None else ""
-            found.append(Straggler(str(job), thread.name if thread else "?", time.monotonic() - job.started, stack))
-        return found
 
     def _shrink_and_repeat(self) -> None:
         self.shrink()

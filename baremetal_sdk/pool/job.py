@@ -25,7 +25,7 @@ class PoolDeadlock(RuntimeError):
 class PoolFuture(Future[T]):
     """The future of a task. It can ask a running task to stop, and notices a wait that could never end."""
 
-    _job: Job
+    _job: Job | None = None
 
     def result(self, timeout: float | None = None) -> T:
         """The task's result. Raises ``PoolDeadlock`` where no worker is left that could ever produce it."""
@@ -39,52 +39,76 @@ class PoolFuture(Future[T]):
 
     def request_stop(self) -> bool:
         """Cancel the task, or ask it to stop when it runs; whether it had not ended yet. See :func:`should_stop`."""
-        self._job.stop = True
+        job = self._job
+        if job is not None:
+            job.stop = True
         return self.cancel() or not self.done()
 
 
 class Job:
     """A function, the context it was submitted in, and how far it is."""
 
-    __slots__ = ("args", "context", "function", "future", "kwargs", "lane", "queued", "started", "stop", "submitted", "waits_for")
+    __slots__ = (
+        "_future", "args", "context", "failed", "function", "kwargs", "lane", "queued", "ran", "started", "stop",
+        "submitted", "waits_for",
+    )  # fmt: skip
 
     def __init__(self, lane: Lane, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self.lane, self.function, self.args, self.kwargs = lane, function, args, kwargs
-        self.future: PoolFuture[Any] = PoolFuture()
-        self.future._job = self
+        self._future: PoolFuture[Any] | None = PoolFuture()
+        self._future._job = self
         self.context = contextvars.copy_context()
         self.submitted = time.monotonic()
         self.started = 0.0
-        self.queued = False
-        self.stop = False
+        self.queued = self.ran = self.failed = self.stop = False
         self.waits_for: Job | None = None
 
     def __str__(self) -> str:
         name = getattr(self.function, "__qualname__", None) or repr(self.function)
         return f"{name} in lane '{self.lane.name}'"
 
-    def run(self) -> bool:
-        """Run in the submitter's context; whatever is raised ends in the future. Whether it was not cancelled before."""
+    @property
+    def future(self) -> PoolFuture[Any]:
+        """The submitter's future, until the job is detached from it."""
+        assert self._future is not None
+        return self._future
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the submitter cancelled it before it began."""
+        return self.future.cancelled()
+
+    def run(self) -> None:
+        """Run in the submitter's context, unless it was cancelled; whatever is raised ends in the future."""
+        future = self.future
         self.started = time.monotonic()
-        if not self.future.set_running_or_notify_cancel():
-            return False
+        if not future.set_running_or_notify_cancel():
+            return
+        self.ran = True
         _local.job = self
         try:
             result = self.context.run(self.function, *self.args, **self.kwargs)
         except BaseException as exc:
-            self._settle(self.future.set_exception, exc)
+            self.failed = True
+            future.set_exception(exc)
         else:
-            self._settle(self.future.set_result, result)
+            future.set_result(result)
         finally:
             _local.job = None
-        return True
 
-    def _settle(self, settle: Callable[[Any], None], value: Any) -> None:
-        """Settle the future. Its callbacks run in that, and one that raises SystemExit must not cost the worker."""
-        try:
-            settle(value)
-        except BaseException:
-            LOG.exception("a callback of the future of %s ended with an error", self)
+    def cancel(self) -> None:
+        """Settle a job that will not run."""
+        self.queued = False
+        future = self.future
+        future.cancel()
+        future.set_running_or_notify_cancel()
+        self.detach()
+
+    def detach(self) -> None:
+        """Part the job from its future: the two hold each other, and would wait for the garbage collector."""
+        if self._future is not None:
+            self._future._job = None
+            self._future = None
 
 
 class _Waiting:
@@ -92,14 +116,14 @@ class _Waiting:
 
     __slots__ = ("_target", "_waiter")
 
-    def __init__(self, target: Job, timeout: float | None) -> None:
-        waiter = getattr(_local, "job", None)
-        same_pool = waiter is not None and timeout is None and waiter.lane.pool is target.lane.pool
-        self._waiter: Job | None = waiter if same_pool else None
+    def __init__(self, target: Job | None, timeout: float | None) -> None:
+        waiter: Job | None = getattr(_local, "job", None)
+        bounded = waiter is None or target is None or timeout is not None
+        self._waiter = None if bounded or waiter.lane.pool is not target.lane.pool else waiter  # type: ignore[union-attr]
         self._target = target
 
     def __enter__(self) -> None:
-        if self._waiter is not None:
+        if self._waiter is not None and self._target is not None:
             self._target.lane.pool.begin_wait(self._waiter, self._target)
 
     def __exit__(self, *_: object) -> None:
