@@ -87,6 +87,7 @@ setup(
     extras_require={
         "futurist": ["futurist>=3.1.1,<4"],
         "mariadb": ["PyMySQL>=1.1,<2"],
+        "metrics": ["prometheus-client>=0.20,<1"],
         "oslo-service": ["oslo.service[threading]>=4.8,<5"],
         "postgresql": ["psycopg[binary]>=3.1.18,<4"],
     },

@@ -9,10 +9,12 @@ from baremetal_sdk.bmc import BMCAccess
 from baremetal_sdk.changes import Changes
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.config import ConductorConfig
+from baremetal_sdk.credentials import Credentials
 from baremetal_sdk.drivers import Drivers
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.lease import Leases, new_holder
 from baremetal_sdk.membership import Membership
+from baremetal_sdk.metrics import ConductorCollector, MetricsRegistry
 from baremetal_sdk.plugins import Plugins, discover
 from baremetal_sdk.pool import ElasticPool, LaneLimits
 from baremetal_sdk.power import PowerSwitch
@@ -43,6 +45,8 @@ class Given:
     plugins: Plugins | None = None
     secrets: SecretBox | None = None
     pool: ElasticPool | None = None
+    metrics: MetricsRegistry | None = None
+    credentials: Credentials | None = None
 
 
 class Assembly:
@@ -66,7 +70,16 @@ class Assembly:
         self.bmc = BMCAccess(clock)
         self.tasks = Tasks(
             TaskServices(
-                self.store, self.drivers, self.bmc, self.leases, secrets, lambda: self.options, clock, changes, self.power_switch
+                store=self.store,
+                drivers=self.drivers,
+                bmc=self.bmc,
+                leases=self.leases,
+                secrets=secrets,
+                options=lambda: self.options,
+                clock=clock,
+                changes=changes,
+                power_switch=self.power_switch,
+                credentials=given.credentials,
             )
         )
         self.queues = NodeQueues(self.tasks, self.pool["requests"])
@@ -82,6 +95,9 @@ class Assembly:
             max_retries=options.power_state_sync_max_retries,
         )
         self.membership = Membership(self.store, self.drivers, config.hostname, holder.rpartition("/")[2], config.conductor_group)
+        self.collector = ConductorCollector(
+            config.hostname, self.pool, lambda: len(self.leases.held()), lambda: self.power_sync.nodes
+        )
         self.registry = Registry()
         self.rpc = InProcess(self.registry, self.pool["requests"])
         services: Sequence[object] = (

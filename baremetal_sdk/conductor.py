@@ -17,8 +17,10 @@ from baremetal_sdk.assembly import Assembly, Given, lanes_for
 from baremetal_sdk.changes import Callback, Changes
 from baremetal_sdk.clock import Clock, SystemClock
 from baremetal_sdk.config import ConductorConfig, ConductorOptions
+from baremetal_sdk.credentials import Credentials
 from baremetal_sdk.drivers import Drivers
 from baremetal_sdk.guard import refuse_monkey_patching
+from baremetal_sdk.metrics import MetricsRegistry
 from baremetal_sdk.periodic import Periodic, bound_to, periodics_of
 from baremetal_sdk.plugins import Plugins
 from baremetal_sdk.pool import ElasticPool
@@ -53,7 +55,9 @@ class _Order(Enum):
 class Conductor:
     """Drives the nodes of a store. Everything is handed in; nothing is global, and nothing happens before :meth:`start`.
 
-    *store* defaults to the one of ``[database] connection`` (in memory without one), *plugins* to what is installed.
+    *store* defaults to the one of ``[database] connection`` (in memory without one), *plugins* to what is installed,
+    *pool* to one of its own. *metrics* is a registry of Prometheus' client to register with, *credentials* where secrets
+    are that are not in the store.
     With *sole_owner* the caller vouches that no other process uses the store: leases of conductors that died are then void
     at once, and not only when they expire.
     """
@@ -67,13 +71,15 @@ class Conductor:
         secrets: SecretBox | None = None,
         pool: ElasticPool | None = None,
         clock: Clock | None = None,
+        metrics: MetricsRegistry | None = None,
+        credentials: Credentials | None = None,
         sole_owner: bool = False,
     ) -> None:
         self.config = config or ConductorConfig()
         self.clock: Clock = clock or SystemClock()
         self.ready = False
         """Whether it can work: true from the end of :meth:`start` until :meth:`stop` has answered the last request."""
-        self._given = Given(store, plugins, secrets, pool)
+        self._given = Given(store, plugins, secrets, pool, metrics, credentials)
         self._sole_owner = sole_owner
         self._added: list[Any] = []
         self._runnables: list[Runnable] = []
@@ -133,6 +139,8 @@ class Conductor:
         self._periodics.clear()
         self._safely("closing sessions", assembly.bmc.close, deadline.within(_SESSIONS))
         self._safely("leaving", assembly.membership.leave)
+        if self._given.metrics is not None:
+            self._safely("unregistering from the metrics", self._given.metrics.unregister, assembly.collector)
         if self._given.store is None:
             self._safely("closing the store", assembly.store.close)
 
@@ -229,6 +237,8 @@ class Conductor:
         # Configuration, drivers and store are there by now. What died before us is void before anybody looks at it.
         if self._sole_owner:
             _void_leases(assembly.store)
+        if self._given.metrics is not None:
+            self._given.metrics.register(assembly.collector)
         assembly.membership.join()
         # Leases are renewed before any work can take one.
         self._repeat_own_work(assembly)

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from baremetal_interfaces import MASK, DriverInfo, InvalidInput, Problem
 
 _LOOKS_SECRET = re.compile(r"(passw(or)?d|passwd|passphrase|secret|token|credential|private_key|kg_key)", re.IGNORECASE)
+
+
+class Credentials(Protocol):
+    """Where a host application keeps secrets that are not to be in the database of nodes."""
+
+    def secret(self, node: str, option: str) -> str | None:
+        """The value of a secret *option* of ``driver_info`` for the node with this UUID; None where there is none.
+
+        It is asked when a driver needs it, for each secret option that the node itself does not have, and so answers from
+        memory or quickly. What it raises ends the driver's call.
+        """
 
 
 def is_secret(name: str, declared: Iterable[str] = ()) -> bool:

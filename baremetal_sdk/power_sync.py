@@ -44,6 +44,11 @@ class PowerSync:
         self._running: set[str] = set()
         self._failures: dict[str, int] = {}
 
+    @property
+    def nodes(self) -> int:
+        """How many nodes are on the schedule."""
+        return len(self._schedule)
+
     def tick(self) -> None:
         """Submit an observation of every node that is due; the nodes that there are, are listed once in an interval."""
         now = self._clock.monotonic()

@@ -31,7 +31,8 @@ from baremetal_sdk.changes import Changes
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.config import ConductorOptions
 from baremetal_sdk.context import current_request
-from baremetal_sdk.drivers import Drivers, interface_names
+from baremetal_sdk.credentials import Credentials, declared_secrets
+from baremetal_sdk.drivers import Drivers, info_types_of, interface_names
 from baremetal_sdk.errors import NodeNotFound
 from baremetal_sdk.lease import Leases
 from baremetal_sdk.power import ConfirmedPower, PowerSwitch
@@ -56,6 +57,7 @@ class TaskServices:
     clock: Clock
     changes: Changes
     power_switch: PowerSwitch
+    credentials: Credentials | None = None
 
 
 class NodeTask:
@@ -224,9 +226,19 @@ class NodeTask:
         if self._raw_info is None:
             sealed = self.record.sealed_secrets
             secrets = self._services.secrets.unseal(sealed, self.record.uuid) if sealed else {}
+            secrets.update(self._secrets_elsewhere(secrets))
             self._secret_values = tuple(secrets.values())
             self._raw_info = {**self.record.driver_info, **secrets}
         return self._raw_info
+
+    def _secrets_elsewhere(self, known: Mapping[str, str]) -> dict[str, str]:
+        """The declared secrets that the node does not have and the host application does."""
+        credentials = self._services.credentials
+        if credentials is None:
+            return {}
+        declared = declared_secrets(info_types_of(interface for _, interface in self.driver)) - known.keys()
+        found = {option: credentials.secret(self.record.uuid, option) for option in sorted(declared)}
+        return {option: value for option, value in found.items() if value is not None}
 
     def state(self, kind: Kind | str) -> Any:
         """What the interface of that kind keeps about this node; stored when the driver's method returns."""
