@@ -17,6 +17,50 @@ class PortNotFound(NotFound):
     """No port has this UUID or address."""
 
 
+class ChassisNotFound(NotFound):
+    """No chassis has this UUID."""
+
+
+class PortgroupNotFound(NotFound):
+    """No port group has this UUID, name or address."""
+
+
+class VolumeConnectorNotFound(NotFound):
+    """No volume connector has this UUID."""
+
+
+class VolumeTargetNotFound(NotFound):
+    """No volume target has this UUID."""
+
+
+class BIOSSettingNotFound(NotFound):
+    """The node has no such BIOS setting."""
+
+
+class FirmwareComponentNotFound(NotFound):
+    """The node has no such firmware component."""
+
+
+class NodeHistoryNotFound(NotFound):
+    """The history of the node has no such entry."""
+
+
+class AllocationNotFound(NotFound):
+    """No allocation has this UUID or name."""
+
+
+class DeployTemplateNotFound(NotFound):
+    """No deploy template has this UUID or name."""
+
+
+class RunbookNotFound(NotFound):
+    """No runbook has this UUID or name."""
+
+
+class InspectionRuleNotFound(NotFound):
+    """No inspection rule has this UUID."""
+
+
 class DriverNotFound(NotFound):
     """No conductor offers this hardware type."""
 

@@ -1,26 +1,47 @@
-"""Where nodes, ports, leases and conductors are kept: a protocol, and implementations in memory and in SQL."""
+"""Where nodes, what belongs to them, leases and conductors are kept: a protocol, and implementations in memory and in SQL."""
 
 from baremetal_sdk.store.factory import open_store
 from baremetal_sdk.store.memory import MemoryStore
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.query import NodeQuery, Query, Row, Scope
 from baremetal_sdk.store.records import ConductorRecord, Fence, Lease, NodeRecord, PortRecord
+from baremetal_sdk.store.records_hardware import (
+    BIOSSettingRecord,
+    ChassisRecord,
+    FirmwareComponentRecord,
+    NodeHistoryRecord,
+    PortgroupRecord,
+    VolumeConnectorRecord,
+    VolumeTargetRecord,
+)
+from baremetal_sdk.store.records_policy import AllocationRecord, DeployTemplateRecord, InspectionRuleRecord, RunbookRecord
 from baremetal_sdk.store.secrets import FernetBox, PlainBox, SecretBox
 
 __all__ = [
+    "AllocationRecord",
+    "BIOSSettingRecord",
+    "ChassisRecord",
     "ConductorRecord",
+    "DeployTemplateRecord",
     "Fence",
     "FernetBox",
+    "FirmwareComponentRecord",
+    "InspectionRuleRecord",
     "Lease",
     "MemoryStore",
+    "NodeHistoryRecord",
     "NodeQuery",
     "NodeRecord",
     "PlainBox",
     "PortRecord",
+    "PortgroupRecord",
     "Query",
     "Row",
+    "RunbookRecord",
     "Scope",
     "SecretBox",
     "Store",
+    "VolumeConnectorRecord",
+    "VolumeTargetRecord",
     "open_store",
 ]

@@ -10,10 +10,10 @@ from typing import Any
 from sqlalchemy import Table
 from sqlalchemy.exc import IntegrityError
 
-from baremetal_sdk.store.refusals import UNIQUE, taken
+from baremetal_sdk.store.refusals import UNIQUE, Key, taken
 
 # The name stands at a fixed place; the value, which a message may quote as well, does not mislead.
-_SQLITE = re.compile(r"UNIQUE constraint failed: \w+\.(?P<column>\w+)$")
+_SQLITE = re.compile(r"UNIQUE constraint failed: (?P<columns>\w+\.\w+(, \w+\.\w+)*)$")
 _MARIADB = re.compile(r"for key '(?:[^']*\.)?(?P<constraint>\w+)'\W*$")
 _POSTGRESQL = re.compile(r'unique constraint "(?P<constraint>\w+)"')
 
@@ -24,22 +24,28 @@ def taken_told(what: str, table: Table, values: Mapping[str, Any]) -> Iterator[N
     try:
         yield
     except IntegrityError as exc:
-        field = _field(exc, table.name, UNIQUE[what])
-        if field is None:
+        key = _key(exc, table.name, UNIQUE[what])
+        if key is None:
             raise
-        raise taken(what, field, values[field]) from None
+        raise taken(what, key, values) from None
 
 
-def _field(error: IntegrityError, table: str, unique: tuple[str, ...]) -> str | None:
+def _key(error: IntegrityError, table: str, unique: tuple[Key, ...]) -> Key | None:
     text = str(error.orig)
     if found := _SQLITE.search(text):
-        return found["column"] if found["column"] in unique else None
+        columns = tuple(column.partition(".")[2] for column in found["columns"].split(", "))
+        return columns if columns in unique else None
     diagnosis = getattr(error.orig, "diag", None)
     constraint = getattr(diagnosis, "constraint_name", None) or _constraint(text)
-    return next((field for field in unique if constraint == f"{table}_{field}_key"), None)
+    return next((key for key in unique if constraint == constraint_name(table, key)), None)
 
 
 def _constraint(text: str) -> str | None:
     # PostgreSQL puts the value on a line of its own, below.
     found = _POSTGRESQL.search(text.partition("\n")[0]) or _MARIADB.search(text)
     return found["constraint"] if found else None
+
+
+def constraint_name(table: str, key: Key) -> str:
+    """The name of the unique constraint on these columns."""
+    return f"{table}_{'_'.join(key)}_key"

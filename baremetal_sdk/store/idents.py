@@ -9,6 +9,11 @@ from baremetal_sdk.store.fields import is_uuid
 _MAC = re.compile(r"[0-9a-f]{2}([:-][0-9a-f]{2}){5,}")
 
 
+def is_mac(ident: str) -> bool:
+    """Whether this is an address in lower case: of Ethernet, or a longer one."""
+    return _MAC.fullmatch(ident) is not None
+
+
 def node_key(ident: str) -> tuple[str, str]:
     """The unique field and its value: a UUID, in either case, or a name."""
     folded = ident.lower()
@@ -20,4 +25,4 @@ def port_key(ident: str) -> tuple[str, str]:
     folded = ident.lower()
     if is_uuid(folded):
         return "uuid", folded
-    return ("address", folded) if _MAC.fullmatch(folded) else ("name", ident)
+    return ("address", folded) if is_mac(folded) else ("name", ident)

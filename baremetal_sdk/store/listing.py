@@ -7,7 +7,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from sqlalchemy import ColumnElement, Select, Table, and_, false, literal, or_, select, union_all
 
-from baremetal_sdk.store.fields import RecordFields
+from baremetal_sdk.store.fields import NODE_FIELDS, RecordFields
+from baremetal_sdk.store.kinds import RecordKind, Visibility
 from baremetal_sdk.store.query import NodeQuery, Query, Scope
 from baremetal_sdk.store.refusals import wrong_limit
 
@@ -42,7 +43,7 @@ class Listing(Generic[R]):
         field = None if query.sort_key is None else fields.sort_field(query.sort_key)
         self._sorted = None if field is None else table.c[field.name]
         self._optional = field is not None and field.optional
-        wanted = [_one_of(table.c[name], values) for name, values in fields.wanted(query.where).items()]
+        wanted = [one_of(table.c[name], values) for name, values in fields.wanted(query.where).items()]
         self._conditions = [*wanted, *conditions]
 
     def position(self, marker: str, visible: Sequence[Condition]) -> Select[Any]:
@@ -112,7 +113,8 @@ class Listing(Generic[R]):
         return ordered if self._limit is None else ordered.limit(self._limit)
 
 
-def _one_of(column: ColumnElement[Any], values: tuple[Any, ...]) -> Condition:
+def one_of(column: ColumnElement[Any], values: tuple[Any, ...]) -> Condition:
+    """The condition that a column has one of these values."""
     given = [value for value in values if value is not None]
     alternatives = [] if not given else [column == given[0] if len(given) == 1 else column.in_(given)]
     if len(given) < len(values):
@@ -130,6 +132,8 @@ def node_conditions(nodes: Table, query: NodeQuery) -> list[Condition]:
         conditions.append(nodes.c.parent_node.is_(None))
     if query.description_contains is not None:
         conditions.append(nodes.c.description.icontains(query.description_contains, autoescape=True))
+    # As they are stored: a JSON text, in which each one stands in quotation marks.
+    conditions += [nodes.c.traits.contains(f'"{trait}"', autoescape=True) for trait in query.traits]
     return conditions
 
 
@@ -143,3 +147,19 @@ def visible_ports(ports: Table, nodes: Table, scope: Scope) -> list[Condition]:
     if scope.project is None:
         return []
     return [ports.c.node_uuid.in_(select(nodes.c.uuid).where(and_(*visible_nodes(nodes, scope))))]
+
+
+def of_nodes(table: Table, nodes: Table, query: Query) -> list[Condition]:
+    """What a query of records says about the nodes that they belong to."""
+    wanted = [one_of(nodes.c[name], values) for name, values in NODE_FIELDS.wanted(query.of_node).items()]
+    return [table.c.node_uuid.in_(select(nodes.c.uuid).where(and_(*wanted)))] if wanted else []
+
+
+def visible_records(kind: RecordKind[Any], table: Table, nodes: Table, scope: Scope) -> list[Condition]:
+    """What a caller may see of the records of a kind."""
+    if scope.project is None or kind.visibility is Visibility.ALL:
+        return []
+    if kind.visibility is Visibility.NODE:
+        return visible_ports(table, nodes, scope)
+    own: Condition = table.c.owner == scope.project
+    return [own if kind.visibility is Visibility.OWNER else or_(own, table.c.public)]

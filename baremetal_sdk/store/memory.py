@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from threading import Lock
 from typing import Any
 
 from baremetal_sdk.clock import Clock, SystemClock
@@ -21,7 +21,8 @@ from baremetal_sdk.store.leases import (
     require_revision,
     require_writable,
 )
-from baremetal_sdk.store.memory_table import MemoryTable, Stored
+from baremetal_sdk.store.memory_records import MemoryRecords, is_visible
+from baremetal_sdk.store.memory_table import Stored
 from baremetal_sdk.store.query import NodeQuery, Query, Row, Scope
 from baremetal_sdk.store.records import ConductorRecord, Fence, Lease, NodeRecord, PortRecord
 from baremetal_sdk.store.refusals import conductor_not_found, node_not_found, port_not_found
@@ -29,17 +30,14 @@ from baremetal_sdk.store.refusals import conductor_not_found, node_not_found, po
 _NO_LEASE = dict.fromkeys(LEASE_FIELDS)
 
 
-class MemoryStore:
+class MemoryStore(MemoryRecords):
     """The ``Store`` protocol in memory. One lock guards all of it; what is given out is the caller's own.
 
     Closing keeps what is stored: it is gone with the object.
     """
 
     def __init__(self, clock: Clock | None = None) -> None:
-        self._clock = clock or SystemClock()
-        self._lock = Lock()
-        self._nodes = MemoryTable(NODE_FIELDS)
-        self._ports = MemoryTable(PORT_FIELDS)
+        super().__init__(clock or SystemClock())
         self._conductors: dict[str, Stored] = {}
 
     def open(self) -> None:
@@ -64,14 +62,20 @@ class MemoryStore:
         """The node with this UUID or name."""
         with self._lock:
             stored = self._nodes.find(*node_key(ident))
-        if stored is None or not _is_visible(stored, scope):
+        if stored is None or not is_visible(stored, scope):
             raise node_not_found(ident)
         return NODE_FIELDS.record(stored)
 
     def nodes(self, query: NodeQuery, *, scope: Scope = Scope.ALL) -> Sequence[Row]:
         """A page of nodes."""
         with self._lock:
-            return self._nodes.page(query, lambda node: _is_visible(node, scope), lambda node: _matches(node, query))
+            return self._nodes.page(query, lambda node: is_visible(node, scope), lambda node: _matches(node, query))
+
+    def shards(self, *, scope: Scope = Scope.ALL) -> Sequence[tuple[str | None, int]]:
+        """Each shard and how many nodes it has."""
+        with self._lock:
+            rows = self._nodes.page(NodeQuery(fields=("shard",)), lambda node: is_visible(node, scope), lambda node: True)
+        return sorted(Counter(row["shard"] for row in rows).items(), key=lambda pair: pair[0] or "")
 
     def update_node(
         self, uuid: str, changes: Mapping[str, Any], *, fence: Fence | None, revision: int | None = None, release: bool = False
@@ -94,20 +98,12 @@ class MemoryStore:
             self._nodes.delete(uuid)
             for port in self._ports.where("node_uuid", uuid):
                 self._ports.delete(port["uuid"])
-
-    def _existing_node(self, uuid: str) -> Stored:
-        node = self._nodes.get(uuid)
-        if node is None:
-            raise node_not_found(uuid)
-        return node
+            self._delete_records_of(uuid)
 
     def _writable_node(self, uuid: str, fence: Fence | None) -> Stored:
         node = self._existing_node(uuid)
         require_writable(node, fence, self._clock.now())
         return node
-
-    def _changed(self, stored: Stored, changes: Mapping[str, Any]) -> dict[str, Any]:
-        return {**stored, **changes, "updated_at": self._clock.now(), "revision": stored["revision"] + 1}
 
     # Leases
 
@@ -174,7 +170,7 @@ class MemoryStore:
     def ports(self, query: Query, *, scope: Scope = Scope.ALL) -> Sequence[Row]:
         """A page of ports."""
         with self._lock:
-            return self._ports.page(query, lambda port: self._is_port_visible(port, scope), lambda port: True)
+            return self._ports.page(query, lambda port: self._is_port_visible(port, scope), self._of_wanted_node(query))
 
     def update_port(
         self, uuid: str, changes: Mapping[str, Any], *, fence: Fence | None, revision: int | None = None
@@ -203,7 +199,7 @@ class MemoryStore:
         return port
 
     def _is_port_visible(self, port: Stored, scope: Scope) -> bool:
-        return scope.project is None or _is_visible(self._existing_node(port["node_uuid"]), scope)
+        return scope.project is None or is_visible(self._existing_node(port["node_uuid"]), scope)
 
     # Conductors
 
@@ -240,10 +236,6 @@ class MemoryStore:
                 del self._conductors[hostname]
 
 
-def _is_visible(node: Stored, scope: Scope) -> bool:
-    return scope.project is None or scope.project in (node["owner"], node["lessee"])
-
-
 def _matches(node: Stored, query: NodeQuery) -> bool:
     """Whether a node is what the query says beyond equality. Letters of a description match in either case."""
     text = query.description_contains
@@ -251,5 +243,6 @@ def _matches(node: Stored, query: NodeQuery) -> bool:
         (query.associated is None or query.associated == (node["instance_uuid"] is not None))
         and (query.sharded is None or query.sharded == (node["shard"] is not None))
         and (query.include_children or node["parent_node"] is None)
+        and all(trait in NODE_FIELDS.by_name["traits"].loaded(node["traits"]) for trait in query.traits)
         and (text is None or text.lower() in (node["description"] or "").lower())
     )

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from baremetal_sdk.store.fields import RecordFields
 from baremetal_sdk.store.query import Query, Row
-from baremetal_sdk.store.refusals import UNIQUE, marker_not_found, taken, wrong_limit
+from baremetal_sdk.store.refusals import UNIQUE, Key, marker_not_found, taken, wrong_limit
 
 R = TypeVar("R")
 Stored = Mapping[str, Any]
@@ -22,7 +22,7 @@ class MemoryTable(Generic[R]):
         self._rows: dict[str, Stored] = {}
         self._order: dict[str, int] = {}
         self._ids = count(1)
-        self._unique: dict[str, dict[Any, str]] = {field: {} for field in UNIQUE[fields.what]}
+        self._unique: dict[Key, dict[tuple[Any, ...], str]] = {key: {} for key in UNIQUE[fields.what]}
 
     def get(self, uuid: str) -> Stored | None:
         """The stored record with this UUID."""
@@ -30,7 +30,7 @@ class MemoryTable(Generic[R]):
 
     def find(self, field: str, value: str) -> Stored | None:
         """The stored record with this value in a unique field."""
-        uuid = self._unique[field].get(value)
+        uuid = self._unique[(field,)].get((value,))
         return None if uuid is None else self._rows[uuid]
 
     def where(self, field: str, value: Any) -> list[Stored]:
@@ -59,20 +59,19 @@ class MemoryTable(Generic[R]):
         del self._rows[uuid], self._order[uuid]
 
     def _refuse_taken(self, uuid: str, stored: Stored, *, new: bool) -> None:
-        for field, uuids in self._unique.items():
-            owner = uuids.get(stored[field])
+        for key, uuids in self._unique.items():
+            owner = uuids.get(_values(stored, key))
             if owner is not None and (new or owner != uuid):
-                raise taken(self._fields.what, field, stored[field])
+                raise taken(self._fields.what, key, stored)
 
     def _index(self, uuid: str, stored: Stored) -> None:
-        for field, uuids in self._unique.items():
-            if stored[field] is not None:
-                uuids[stored[field]] = uuid
+        for key, uuids in self._unique.items():
+            if all(value is not None for value in _values(stored, key)):
+                uuids[_values(stored, key)] = uuid
 
     def _unindex(self, uuid: str) -> None:
-        old = self._rows[uuid]
-        for field, uuids in self._unique.items():
-            uuids.pop(old[field], None)
+        for key, uuids in self._unique.items():
+            uuids.pop(_values(self._rows[uuid], key), None)
 
     def page(self, query: Query, visible: Callable[[Stored], bool], matches: Callable[[Stored], bool]) -> Sequence[Row]:
         """A page of the records that are *visible* and match the query and *matches*."""
@@ -102,3 +101,7 @@ class MemoryTable(Generic[R]):
             last = position(marker)
             rows = [row for row in rows if (position(row) < last if descending else position(row) > last)]
         return sorted(rows, key=position, reverse=descending)
+
+
+def _values(stored: Stored, key: Key) -> tuple[Any, ...]:
+    return tuple(stored[name] for name in key)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
 
 from baremetal_sdk.store.query import NodeQuery, Query, Row, Scope
 from baremetal_sdk.store.records import ConductorRecord, Fence, Lease, NodeRecord, PortRecord
+
+R = TypeVar("R")
 
 
 class Store(Protocol):
@@ -48,7 +51,7 @@ class Store(Protocol):
         """
 
     def delete_node(self, uuid: str, *, fence: Fence | None) -> None:
-        """Delete a node, with its ports."""
+        """Delete a node, with its ports and all other records that belong to it."""
 
     def take_lease(self, uuid: str, *, holder: str, purpose: str, duration: float) -> tuple[Lease, NodeRecord]:
         """Take a free or expired lease for *duration* seconds; give back the lease and the node, read in one transaction.
@@ -81,6 +84,38 @@ class Store(Protocol):
 
     def delete_port(self, uuid: str, *, fence: Fence | None) -> None:
         """Delete a port."""
+
+    def create_record(self, record: R, *, fence: Fence | None = None) -> R:
+        """Store a new record of one of the kinds in :mod:`baremetal_sdk.store.kinds`.
+
+        The lease of a node matters where the kind says so. Raises ``DuplicateName``, ``MACAlreadyExists``, ``NodeNotFound``.
+        """
+
+    def record(self, kind: type[R], ident: str, *, scope: Scope = Scope.ALL) -> R:
+        """The record of the class *kind* with this UUID, or name or address where the kind has one. Raises ``NotFound``."""
+
+    def records(self, kind: type[Any], query: Query, *, scope: Scope = Scope.ALL) -> Sequence[Row]:
+        """A page of records."""
+
+    def update_record(
+        self, kind: type[R], uuid: str, changes: Mapping[str, Any], *, fence: Fence | None = None, revision: int | None = None
+    ) -> R:
+        """Write *changes* and give back the record as it is then."""
+
+    def delete_record(self, kind: type[Any], uuid: str, *, fence: Fence | None = None, revision: int | None = None) -> None:
+        """Delete a record. Raises ``InvalidInput`` while others name it: nodes their chassis, ports their group."""
+
+    def replace_records(self, kind: type[R], node_uuid: str, records: Sequence[R], *, fence: Fence | None = None) -> None:
+        """Let a node have exactly these records of a kind: BIOS settings by name, firmware by component.
+
+        What stays keeps its UUID; what has not changed is not written.
+        """
+
+    def purge_records(self, kind: type[Any], where: Mapping[str, Any], *, created_before: datetime | None = None) -> int:
+        """Delete all records that match, of a kind that needs no lease; give back how many there were."""
+
+    def shards(self, *, scope: Scope = Scope.ALL) -> Sequence[tuple[str | None, int]]:
+        """Each shard and how many nodes it has, by name; None stands for those that have none."""
 
     def register_conductor(self, conductor: ConductorRecord) -> ConductorRecord:
         """Store what a conductor offers, in place of what its host name offered before, with a heartbeat of now."""

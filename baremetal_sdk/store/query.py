@@ -33,6 +33,8 @@ class Query:
     marker: str | None = None
     sort_key: str | None = None
     sort_dir: Literal["asc", "desc"] = "asc"
+    of_node: Mapping[str, Any] = field(default_factory=dict)
+    """What is asked of the node that a record belongs to: column -> value or values, as in *where*."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class NodeQuery(Query):
     description_contains: str | None = None
     include_children: bool = True
     """Whether nodes that have a parent node are listed."""
+    traits: tuple[str, ...] = ()
+    """Traits that each node has to have, all of them."""
 
 
 class Row(Mapping[str, Any]):

@@ -140,6 +140,7 @@ class PortRecord:
     physical_network: str | None = None
     local_link_connection: Mapping[str, Any] = field(default_factory=dict)
     portgroup_uuid: str | None = None
+    available_for_dynamic_portgroup: bool = True
     internal_info: Mapping[str, Any] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
     created_at: datetime | None = None

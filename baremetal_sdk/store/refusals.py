@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from baremetal_interfaces import BareMetalError, InvalidInput, Problem
 from baremetal_sdk.errors import (
     ConductorNotFound,
@@ -12,15 +15,39 @@ from baremetal_sdk.errors import (
     PortNotFound,
 )
 
-UNIQUE: dict[str, tuple[str, ...]] = {"node": ("uuid", "name", "instance_uuid"), "port": ("uuid", "name", "address")}
-"""The fields of which no two records have the same value."""
+Key = tuple[str, ...]
+"""Fields whose values together belong to one record."""
+
+UNIQUE: dict[str, tuple[Key, ...]] = {
+    "node": (("uuid",), ("name",), ("instance_uuid",)),
+    "port": (("uuid",), ("name",), ("address",)),
+    "chassis": (("uuid",),),
+    "portgroup": (("uuid",), ("name",), ("address",)),
+    "volume connector": (("uuid",), ("type", "connector_id")),
+    "volume target": (("uuid",), ("node_uuid", "boot_index")),
+    "BIOS setting": (("uuid",), ("node_uuid", "name")),
+    "firmware component": (("uuid",), ("node_uuid", "component")),
+    "history entry": (("uuid",),),
+    "allocation": (("uuid",), ("name",)),
+    "deploy template": (("uuid",), ("name",)),
+    "runbook": (("uuid",), ("name",)),
+    "inspection rule": (("uuid",),),
+}
+"""What no two records have in common; what is not set is nobody's."""
 
 _TAKEN: dict[str, type[BareMetalError]] = {"instance_uuid": InstanceAssociated, "address": MACAlreadyExists}
 
 
-def taken(what: str, field: str, value: str) -> BareMetalError:
-    """Another record has this value already."""
+def taken(what: str, key: Key, values: Mapping[str, Any]) -> BareMetalError:
+    """Another record has these values already."""
+    field = ", ".join(key)
+    value = values[field] if len(key) == 1 else ", ".join(str(values[name]) for name in key)
     return _TAKEN.get(field, DuplicateName)(f"{field}: another {what} has {value!r} already", field=field, value=value)
+
+
+def still_used(what: str, uuid: str, by: str) -> InvalidInput:
+    """A record cannot be deleted while others name it."""
+    return InvalidInput(f"{what} {uuid} cannot be deleted while {by} belong to it: move or delete them first")
 
 
 def node_not_found(ident: str) -> NodeNotFound:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import Boolean, Column, ForeignKeyConstraint, Index, Integer, MetaData, Table, UniqueConstraint
@@ -12,10 +12,12 @@ from sqlalchemy.types import TypeEngine
 from baremetal_interfaces import Problem
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.store.columns import Moment, blob, counter, string, text
+from baremetal_sdk.store.conflicts import constraint_name
 from baremetal_sdk.store.fields import CONDUCTOR_FIELDS, NODE_FIELDS, PORT_FIELDS, Field, FieldKind, RecordFields
+from baremetal_sdk.store.kinds import KINDS, RecordKind
 from baremetal_sdk.store.refusals import UNIQUE
 
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 """The migrations, oldest first. They are repeated here so that a database that is current opens without Alembic."""
 
 _PREFIX = re.compile(r"([A-Za-z][A-Za-z0-9_]{0,15})?")
@@ -27,6 +29,7 @@ _LISTED_NODES = (
     "lessee",
     "resource_class",
     "shard",
+    "chassis_uuid",
     "parent_node",
     "conductor_group",
     "lease_holder",
@@ -47,19 +50,29 @@ class Schema:
         self.version_table = f"{prefix}alembic_version"
         self.metadata = MetaData()
         self.nodes = self._table("nodes", NODE_FIELDS, _LISTED_NODES)
-        self.ports = self._table("ports", PORT_FIELDS, ("node_uuid",))
-        self.ports.append_constraint(
-            ForeignKeyConstraint(["node_uuid"], [self.nodes.c.uuid], name=f"{prefix}ports_node_uuid_fkey", ondelete="CASCADE")
-        )
+        self.ports = self._table("ports", PORT_FIELDS, ("node_uuid", "portgroup_uuid"))
+        self._belongs_to_node(self.ports)
         self.conductors = self._table("conductors", CONDUCTOR_FIELDS, ())
         self.conductors.append_constraint(UniqueConstraint("hostname", name=f"{prefix}conductors_hostname_key"))
+
+        self.of_kind: Mapping[type, Table] = {record: self._table_of(kind) for record, kind in KINDS.items()}
+
+    def _table_of(self, kind: RecordKind[Any]) -> Table:
+        table = self._table(kind.table, kind.fields, kind.listed)
+        if kind.of_node:
+            self._belongs_to_node(table)
+        return table
+
+    def _belongs_to_node(self, table: Table) -> None:
+        name = f"{table.name}_node_uuid_fkey"
+        table.append_constraint(ForeignKeyConstraint(["node_uuid"], [self.nodes.c.uuid], name=name, ondelete="CASCADE"))
 
     def _table(self, name: str, fields: RecordFields[Any], listed: Iterable[str]) -> Table:
         name = self.prefix + name
         columns = [Column(field.name, _type(field), nullable=field.optional) for field in fields.by_name.values()]
         table = Table(name, self.metadata, Column("id", counter(), primary_key=True, autoincrement=True), *columns)
-        for column in UNIQUE.get(fields.what, ()):
-            table.append_constraint(UniqueConstraint(column, name=f"{name}_{column}_key"))
+        for key in UNIQUE.get(fields.what, ()):
+            table.append_constraint(UniqueConstraint(*key, name=constraint_name(name, key)))
         for column in listed:
             # With the id: a page goes on within equal values.
             Index(f"{name}_{column}_idx", table.c[column], table.c.id)

@@ -7,7 +7,7 @@ from datetime import datetime
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import Connection, Select, Update
+from sqlalchemy import Connection, Select, Update, func, select
 
 from baremetal_interfaces import BareMetalError
 from baremetal_sdk.clock import Clock, SystemClock
@@ -15,7 +15,7 @@ from baremetal_sdk.errors import RevisionConflict
 from baremetal_sdk.store.conflicts import taken_told
 from baremetal_sdk.store.engine import Database
 from baremetal_sdk.store.failures import collisions_repeated
-from baremetal_sdk.store.fields import CONDUCTOR_FIELDS, LEASE_FIELDS, NODE_FIELDS, PORT_FIELDS, RecordFields, require_uuid
+from baremetal_sdk.store.fields import CONDUCTOR_FIELDS, LEASE_FIELDS, NODE_FIELDS, PORT_FIELDS, require_uuid
 from baremetal_sdk.store.idents import node_key, port_key
 from baremetal_sdk.store.leases import (
     expiry,
@@ -26,12 +26,13 @@ from baremetal_sdk.store.leases import (
     require_revision,
     require_writable,
 )
-from baremetal_sdk.store.listing import Condition, Listing, Position, node_conditions, visible_nodes, visible_ports
+from baremetal_sdk.store.listing import Listing, node_conditions, of_nodes, visible_nodes, visible_ports
 from baremetal_sdk.store.query import NodeQuery, Query, Row, Scope
 from baremetal_sdk.store.records import ConductorRecord, Fence, Lease, NodeRecord, PortRecord
-from baremetal_sdk.store.refusals import conductor_not_found, marker_not_found, node_not_found, port_not_found
+from baremetal_sdk.store.refusals import conductor_not_found, node_not_found, port_not_found
 from baremetal_sdk.store.rows import RowReader
 from baremetal_sdk.store.schema import Schema
+from baremetal_sdk.store.sql_records import SQLRecords
 from baremetal_sdk.store.statements import Statements, new
 from baremetal_sdk.store.upgrade import ensure_current
 
@@ -41,7 +42,7 @@ _PORTS = RowReader(PORT_FIELDS, PORT_FIELDS.names)
 _CONDUCTORS = RowReader(CONDUCTOR_FIELDS, CONDUCTOR_FIELDS.names)
 
 
-class SQLStore:
+class SQLStore(SQLRecords):
     """The ``Store`` protocol in an SQL database.
 
     *url* is an SQLAlchemy URL. The names of the tables begin with *table_prefix*, so that a host application can keep
@@ -50,9 +51,7 @@ class SQLStore:
     """
 
     def __init__(self, url: str, *, clock: Clock | None = None, table_prefix: str = "bm_") -> None:
-        self._clock = clock or SystemClock()
-        self._database = Database(url)
-        self._schema = Schema(table_prefix)
+        super().__init__(Database(url), Schema(table_prefix), clock or SystemClock())
         self._opening = Lock()
         self._statements = Statements(self._schema, returning=False)
 
@@ -110,6 +109,14 @@ class SQLStore:
         listing = Listing(table, NODE_FIELDS, query, visible + node_conditions(table, query))
         return self._page(listing, NODE_FIELDS, query, visible)
 
+    def shards(self, *, scope: Scope = Scope.ALL) -> Sequence[tuple[str | None, int]]:
+        """Each shard and how many nodes it has."""
+        nodes = self._schema.nodes
+        counted = select(nodes.c.shard, func.count()).where(*visible_nodes(nodes, scope)).group_by(nodes.c.shard)
+        with self._database.reading() as connection:
+            rows = connection.execute(counted).all()
+        return sorted(((shard, count) for shard, count in rows), key=lambda pair: pair[0] or "")
+
     @collisions_repeated
     def update_node(
         self, uuid: str, changes: Mapping[str, Any], *, fence: Fence | None, revision: int | None = None, release: bool = False
@@ -160,10 +167,6 @@ class SQLStore:
         require_writable(node, fence, now)
         require_revision("node", uuid, node["revision"], revision)
         return RevisionConflict(f"node {uuid} was changed by another process at the same time: try again", uuid=uuid)
-
-    def _lease(self, connection: Connection, statement: Select[Any], ident: str) -> dict[str, Any] | None:
-        row = connection.execute(statement, {"ident": ident}).first()
-        return None if row is None else row._asdict()
 
     # Leases
 
@@ -242,7 +245,8 @@ class SQLStore:
     def ports(self, query: Query, *, scope: Scope = Scope.ALL) -> Sequence[Row]:
         """A page of ports."""
         visible = visible_ports(self._schema.ports, self._schema.nodes, scope)
-        return self._page(Listing(self._schema.ports, PORT_FIELDS, query, visible), PORT_FIELDS, query, visible)
+        conditions = visible + of_nodes(self._schema.ports, self._schema.nodes, query)
+        return self._page(Listing(self._schema.ports, PORT_FIELDS, query, conditions), PORT_FIELDS, query, visible)
 
     @collisions_repeated
     def update_port(
@@ -277,20 +281,6 @@ class SQLStore:
         require_writable(node, fence, now)
         revision: int = node["port_revision"]
         return revision
-
-    def _page(
-        self, listing: Listing[Any], fields: RecordFields[Any], query: Query, visible: Sequence[Condition]
-    ) -> Sequence[Row]:
-        with self._database.reading() as connection:
-            after = None
-            if query.marker is not None:
-                found = connection.execute(listing.position(query.marker, visible)).first()
-                if found is None:
-                    raise marker_not_found(fields.what, query.marker)
-                after = Position(*found)
-            rows = connection.execute(listing.page(after)).all()
-        reader = RowReader(fields, listing.names)
-        return [reader.row(row) for row in rows]
 
     # Conductors
 

@@ -52,8 +52,8 @@ class Statements:
         self.insert_node: Insert = insert(schema.nodes).inline()
         self.insert_port: Insert = insert(schema.ports).inline()
         self.insert_conductor: Insert = insert(schema.conductors).inline()
-        self.node_by = {name: _found_by(self._node_columns, schema.nodes, name) for name in UNIQUE["node"]}
-        self.port_by = {name: _found_by(self._port_columns, schema.ports, name) for name in UNIQUE["port"]}
+        self.node_by = {name: _found_by(self._node_columns, schema.nodes, name) for (name,) in UNIQUE["node"]}
+        self.port_by = {name: _found_by(self._port_columns, schema.ports, name) for (name,) in UNIQUE["port"]}
         self.node_lease = self._lease_of_node()
         self.node_lease_shared = self.node_lease.with_for_update(read=True)
         self.port_lease = self._lease_of_port()

@@ -11,13 +11,16 @@ from testtools import TestCase
 from baremetal_sdk.store import MemoryStore
 from baremetal_sdk.store.sql import SQLStore
 from tests.store.fixture import SERVER_URL, TurnedClock, new_prefix
+from tests.store.kinds import RecordBehaviour
 from tests.store.leases import LeaseBehaviour
 from tests.store.listings import ListingBehaviour
 from tests.store.nodes import NodeBehaviour
 from tests.store.ports import ConductorBehaviour, PortBehaviour
 
 
-class MemoryStoreTest(NodeBehaviour, LeaseBehaviour, PortBehaviour, ConductorBehaviour, ListingBehaviour, TestCase):
+class MemoryStoreTest(
+    NodeBehaviour, LeaseBehaviour, PortBehaviour, ConductorBehaviour, RecordBehaviour, ListingBehaviour, TestCase
+):
     """In memory."""
 
     def setUp(self) -> None:
@@ -28,7 +31,9 @@ class MemoryStoreTest(NodeBehaviour, LeaseBehaviour, PortBehaviour, ConductorBeh
         self.addCleanup(self.store.close)
 
 
-class SQLiteStoreTest(NodeBehaviour, LeaseBehaviour, PortBehaviour, ConductorBehaviour, ListingBehaviour, TestCase):
+class SQLiteStoreTest(
+    NodeBehaviour, LeaseBehaviour, PortBehaviour, ConductorBehaviour, RecordBehaviour, ListingBehaviour, TestCase
+):
     """In a file."""
 
     def setUp(self) -> None:
@@ -42,7 +47,9 @@ class SQLiteStoreTest(NodeBehaviour, LeaseBehaviour, PortBehaviour, ConductorBeh
 
 
 @unittest.skipUnless(SERVER_URL, "BAREMETAL_TEST_DATABASE names no database")
-class ServerStoreTest(NodeBehaviour, LeaseBehaviour, PortBehaviour, ConductorBehaviour, ListingBehaviour, TestCase):
+class ServerStoreTest(
+    NodeBehaviour, LeaseBehaviour, PortBehaviour, ConductorBehaviour, RecordBehaviour, ListingBehaviour, TestCase
+):
     """On a database server."""
 
     def setUp(self) -> None:

@@ -8,15 +8,19 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
 from testtools import TestCase
 
 import baremetal_sdk.store.migrations
+from baremetal_interfaces import NotFound
 from baremetal_sdk.errors import ConfigurationError, StoreUnavailable
-from baremetal_sdk.store import NodeQuery, NodeRecord
+from baremetal_sdk.store import NodeQuery, NodeRecord, PortRecord, VolumeConnectorRecord
+from baremetal_sdk.store.fields import NODE_FIELDS, PORT_FIELDS
 from baremetal_sdk.store.schema import REVISIONS, Schema
 from baremetal_sdk.store.sql import SQLStore
 from tests.store.fixture import new_uuid
@@ -82,6 +86,35 @@ class SchemaTest(TestCase):
         """The list that spares the import of Alembic has all migrations, in order."""
         scripts = ScriptDirectory(str(Path(baremetal_sdk.store.migrations.__file__).parent))
         self.assertEqual(REVISIONS, tuple(script.revision for script in reversed(list(scripts.walk_revisions()))))
+
+    def test_upgrade_keeps_what_is_stored(self) -> None:
+        """A database with the first tables is brought to the present ones: nodes and ports are as they were."""
+        self.migrate("0001")
+        node, port, at = new_uuid(), new_uuid(), "2031-05-17 12:00:03.250001"
+        self.insert("bm_nodes", NODE_FIELDS, NodeRecord(uuid=node, name="a", extra={"k": [1]}), created_at=at)
+        left_out = ("available_for_dynamic_portgroup",)
+        self.insert("bm_ports", PORT_FIELDS, PortRecord(port, node, "aa:00:00:00:00:01"), left_out, created_at=at)
+        store = self.opened()
+        self.assertEqual(({"k": [1]}, 2031), (store.node("a").extra, store.node("a").created_at.year))  # type: ignore[union-attr]
+        self.assertTrue(store.port(port).available_for_dynamic_portgroup)
+        created = store.create_record(VolumeConnectorRecord(new_uuid(), node, "ip", "192.0.2.1"))
+        store.delete_node(node, fence=None)
+        self.assertRaises(NotFound, store.record, VolumeConnectorRecord, created.uuid)
+        self.assertRaises(NotFound, store.port, port)
+
+    def migrate(self, revision: str) -> None:
+        """Make the tables as they were at *revision*."""
+        config = Config()
+        config.set_main_option("script_location", str(Path(baremetal_sdk.store.migrations.__file__).parent))
+        with self.engine.begin() as connection:
+            config.attributes.update(connection=connection, version_table="bm_alembic_version", table_prefix="bm_")
+            command.upgrade(config, revision)
+
+    def insert(self, table: str, fields: Any, record: Any, left_out: tuple[str, ...] = (), **more: Any) -> None:
+        values = {name: value for name, value in {**fields.stored(record), **more}.items() if name not in left_out}
+        names = ", ".join(values)
+        with self.engine.begin() as connection:
+            connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({', '.join(':' + name for name in values)})"), values)
 
     def test_processes_that_upgrade_at_once_agree(self) -> None:
         """Several processes may open an empty database at the same time: one creates the tables, all can work."""

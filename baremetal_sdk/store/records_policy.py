@@ -1,0 +1,77 @@
+"""What is stored of what operators say about many nodes: allocations, deploy templates, runbooks, inspection rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True)
+class AllocationRecord:
+    """A wish for a node, and the node that it got."""
+
+    uuid: str
+    name: str | None = None
+    node_uuid: str | None = None
+    state: str | None = "allocating"
+    last_error: str | None = None
+    resource_class: str | None = None
+    traits: tuple[str, ...] = ()
+    candidate_nodes: tuple[str, ...] = ()
+    owner: str | None = None
+    conductor: str | None = None
+    """Who looks for a node, while nobody has found one."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    revision: int = 0
+
+
+@dataclass(frozen=True)
+class DeployTemplateRecord:
+    """Deploy steps under the name of a trait."""
+
+    uuid: str
+    name: str
+    steps: tuple[Mapping[str, Any], ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    revision: int = 0
+
+
+@dataclass(frozen=True)
+class RunbookRecord:
+    """Steps of cleaning or servicing that an operator allows others to run."""
+
+    uuid: str
+    name: str
+    steps: tuple[Mapping[str, Any], ...] = ()
+    traits: tuple[str, ...] = ()
+    description: str | None = None
+    disable_ramdisk: bool = False
+    public: bool = False
+    owner: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    revision: int = 0
+
+
+@dataclass(frozen=True)
+class InspectionRuleRecord:
+    """What is done with what an inspection finds."""
+
+    uuid: str
+    description: str | None = None
+    priority: int = 0
+    phase: str = "main"
+    scope: str | None = None
+    sensitive: bool = False
+    conditions: tuple[Mapping[str, Any], ...] = ()
+    actions: tuple[Mapping[str, Any], ...] = ()
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    revision: int = 0
