@@ -21,7 +21,7 @@ from baremetal_sdk.credentials import Credentials
 from baremetal_sdk.drivers import Drivers
 from baremetal_sdk.guard import refuse_monkey_patching
 from baremetal_sdk.metrics import MetricsRegistry
-from baremetal_sdk.periodic import Periodic, bound_to, periodics_of
+from baremetal_sdk.periodic import Interval, Periodic, bound_to, periodics_of, seconds_of
 from baremetal_sdk.plugins import Plugins
 from baremetal_sdk.pool import ElasticPool
 from baremetal_sdk.power import PowerSwitch
@@ -84,6 +84,7 @@ class Conductor:
         self._added: list[Any] = []
         self._runnables: list[Runnable] = []
         self._periodics: list[Periodic] = []
+        self._intervals: dict[str, Interval] = {}
         self._orders: queue.SimpleQueue[_Order] = queue.SimpleQueue()
         self._changes = Changes()
         self._assembly: Assembly | None = None
@@ -168,9 +169,9 @@ class Conductor:
         self.config, assembly.options = config, config.conductor
         if assembly.owns_pool:
             assembly.pool.resize(config.conductor.workers_pool_size, lanes_for(config.conductor.workers_pool_size))
-        intervals = _intervals(config.conductor)
+        intervals = _intervals(config.conductor) | {name: seconds_of(every, self) for name, every in self._intervals.items()}
         for periodic in self._periodics:
-            if intervals.get(periodic.name, 0) > 0:
+            if intervals[periodic.name] > 0:
                 periodic.respace(intervals[periodic.name])
         if config.conductor.sync_power_state_interval > 0:
             assembly.power_sync.respace(config.conductor.sync_power_state_interval)
@@ -250,7 +251,10 @@ class Conductor:
         for thing in self._added:
             assembly.registry.add(thing)
             for function, every in periodics_of(thing):
-                self._repeat(assembly, "periodic", bound_to(function, self), every, f"{type(thing).__name__}.{function.__name__}")
+                name = f"{type(thing).__name__}.{function.__name__}"
+                self._intervals[name] = every
+                if (seconds := seconds_of(every, self)) > 0:
+                    self._repeat(assembly, "periodic", bound_to(function, self), seconds, name)
         self.ready = True
         for runnable in sorted(filter(_is_runnable, self._added), key=lambda one: Phase(one.phase)):
             runnable.start(self)

@@ -20,9 +20,16 @@ _ATTRIBUTE = "__baremetal_periodic__"
 _SLOWEST = 16.0
 
 
-def periodic(*, every: float) -> Callable[[F], F]:
-    """Run a method ``(self, conductor)`` of something that is added to a conductor, *every* so many seconds."""
-    if every <= 0:
+Interval = float | Callable[[Any], float]
+"""Seconds, or a function that is given the conductor and says how many: it is asked at the start and at each reload."""
+
+
+def periodic(*, every: Interval) -> Callable[[F], F]:
+    """Run a method ``(self, conductor)`` of something that is added to a conductor, *every* so many seconds.
+
+    An interval that comes from the configuration is given as a function of the conductor: nothing is read at import.
+    """
+    if not callable(every) and every <= 0:
         raise ValueError(f"periodic(every={every}): it has to be more than 0 seconds")
 
     def declare(method: F) -> F:
@@ -32,8 +39,13 @@ def periodic(*, every: float) -> Callable[[F], F]:
     return declare
 
 
-def periodics_of(thing: object) -> list[tuple[Callable[..., Any], float]]:
-    """The methods of *thing* under :func:`periodic`, or under futurist's decorator, with their intervals in seconds."""
+def seconds_of(interval: Interval, conductor: Any) -> float:
+    """The seconds of an interval, as the conductor's configuration has it now."""
+    return interval(conductor) if callable(interval) else interval
+
+
+def periodics_of(thing: object) -> list[tuple[Callable[..., Any], Interval]]:
+    """The methods of *thing* under :func:`periodic`, or under futurist's decorator, with their intervals."""
     found = ((name, _interval(getattr(type(thing), name, None))) for name in dir(type(thing)))
     return [(getattr(thing, name), every) for name, every in found if every is not None]
 
@@ -43,9 +55,9 @@ def bound_to(function: Callable[..., Any], conductor: Any) -> Callable[[], Any]:
     return functools.partial(function, conductor) if inspect.signature(function).parameters else function
 
 
-def _interval(method: Any) -> float | None:
+def _interval(method: Any) -> Interval | None:
     """The interval that a method declares. futurist's decorator leaves attributes; futurist itself is not imported."""
-    every: float | None = getattr(method, _ATTRIBUTE, None)
+    every: Interval | None = getattr(method, _ATTRIBUTE, None)
     if every is None and getattr(method, "_is_periodic", False):
         every = getattr(method, "_periodic_spacing", None)
     return every
@@ -97,7 +109,8 @@ class Periodic:
         try:
             self._function()
             self.failures = 0
-        except Exception:
+        except BaseException:
+            # Whatever it is, the next run is set.
             self.failures += 1
             LOG.exception("periodic %s failed, %d times in a row", self.name, self.failures)
         finally:

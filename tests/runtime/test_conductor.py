@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from typing import Any
+from typing import Any, ClassVar
 
 from testtools import ExpectedException, TestCase
 
@@ -99,6 +99,34 @@ class TestAdding(TestCase):
         self.assertIs(conductor, host.seen)
         self.assertEqual("hello you", conductor.rpc.call("greet", name="you"))
 
+    def test_an_interval_is_read_from_the_configuration_at_the_start(self) -> None:
+        """An interval can be a function of the conductor: it is asked when the conductor starts and when it reloads."""
+        host = FromConfiguration()
+        with running_conductor(ConductorConfig(host="test", conductor=quick_options(heartbeat_interval=0.01))) as conductor:
+            self.assertEqual([], host.asked)
+            conductor.stop()
+            conductor.add(host)
+            conductor.start()
+            self.assertTrue(host.reported.wait(10.0))
+            conductor.reload(ConductorConfig(host="test", conductor=quick_options(heartbeat_interval=7.0)))
+        self.assertEqual([0.01, 7.0], host.asked)
+
+    def test_it_starts_and_stops_off_the_main_thread(self) -> None:
+        """A host may start and stop a conductor from any thread."""
+        conductor = Conductor(ConductorConfig(host="test", conductor=quick_options()))
+        outcomes: list[bool] = []
+
+        def live() -> None:
+            conductor.start()
+            outcomes.append(conductor.ready)
+            conductor.stop()
+            outcomes.append(conductor.ready)
+
+        thread = threading.Thread(target=live)
+        thread.start()
+        thread.join(30.0)
+        self.assertEqual([True, False], outcomes)
+
     def test_what_is_not_registered_cannot_be_called(self) -> None:
         """Only methods that say so can be called from outside."""
         with running_conductor() as conductor:
@@ -119,6 +147,23 @@ class Host:
     @rpc_method("1.0")
     def greet(self, name: str) -> str:
         return f"hello {name}"
+
+
+class FromConfiguration:
+    asked: ClassVar[list[float]] = []
+
+    def __init__(self) -> None:
+        self.asked.clear()
+        self.reported = threading.Event()
+
+    @staticmethod
+    def interval(conductor: Conductor) -> float:
+        FromConfiguration.asked.append(conductor.config.conductor.heartbeat_interval)
+        return FromConfiguration.asked[-1]
+
+    @periodic(every=interval)
+    def report(self) -> None:
+        self.reported.set()
 
 
 class TestStopping(MachinesCase):

@@ -25,6 +25,23 @@ class TestHolders(MachinesCase):
         self.assertNotEqual(first, second)
         self.assertEqual(("rack/1", "rack/1", None), (host_of(first), host_of(second), host_of(None)))
 
+    def test_a_name_that_looks_like_a_pattern_voids_nobody_elses_leases(self) -> None:
+        """Leases of dead holders are voided by their exact name: 'ironic_a' is not a pattern for 'ironicXa'."""
+        conductor = self.conductor()
+        for name, holder in (("one", "ironic_a/1"), ("other", "ironicXa/1")):
+            node = self.enrol(conductor, name)
+            conductor.store.take_lease(node.uuid, holder=holder, purpose="test", duration=600.0)
+        self.assertEqual(1, conductor.store.expire_leases("ironic_a/1"))
+        self.assertEqual((None, "ironicXa/1"), tuple(conductor.store.node(name).lease_holder for name in ("one", "other")))
+
+    def test_reading_takes_no_lease(self) -> None:
+        """The boot device and the validity of a node that is held can be asked for."""
+        conductor = self.conductor()
+        node = self.enrol(conductor)
+        with conductor.acquire("m1", purpose="held"):
+            conductor.rpc.call("get_boot_device", node=node.uuid)
+            self.assertTrue(conductor.rpc.call("validate_node", node=node.uuid)["power"]["result"])
+
 
 class TestRenewal(MachinesCase):
     def test_a_lease_lives_as_long_as_its_task(self) -> None:

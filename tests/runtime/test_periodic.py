@@ -84,7 +84,7 @@ class TestPeriodic(TestCase):
         self.clock = ManualClock()
         self.timer = HandTimer(clock=self.clock)
         self.executor = Inline()
-        self.failing = False
+        self.failing = self.exiting = False
 
     def begin(self) -> Periodic:
         one = Periodic(self.run_once, 10.0, timer=self.timer, executor=self.executor, name="test")
@@ -92,6 +92,8 @@ class TestPeriodic(TestCase):
         return one
 
     def run_once(self) -> None:
+        if self.exiting:
+            raise SystemExit
         if self.failing:
             raise ValueError("failing")
 
@@ -129,6 +131,16 @@ class TestPeriodic(TestCase):
         self.assertEqual((2, 0), (self.executor.runs, one.failures))
         self.turn(10.0)
         self.assertEqual(3, self.executor.runs)
+
+    def test_an_exit_does_not_lose_the_next_run(self) -> None:
+        """SystemExit in a run is a failure like any other: the next run is set."""
+        self.exiting = True
+        one = self.begin()
+        self.turn(0.0)
+        self.assertEqual(1, one.failures)
+        self.exiting = False
+        self.turn(20.0)
+        self.assertEqual((2, 0), (self.executor.runs, one.failures))
 
     def test_nothing_runs_after_stop(self) -> None:
         """A stopped periodic does not run again."""

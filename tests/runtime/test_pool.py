@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import json
 import os
 import threading
 from typing import Any
@@ -285,6 +286,60 @@ class TestStatistics(PoolCase):
             durations.add(number / 1000)
         for share, seen in zip((0.5, 0.9, 0.99), durations.quantiles(), strict=True):
             self.assertTrue(share <= seen <= share * 1.26, (share, seen))
+
+
+class TestKnownTraps(PoolCase):
+    def test_285_busy_then_idle_then_the_next_one_is_accepted(self) -> None:
+        """A ramp to the limit does not leave the pool refusing work once it is idle."""
+        pool = self.pool(285, work=LaneLimits(queue=0))
+        gate, futures = self.occupy(pool, "work", 285)
+        self.assertRaises(NoFreeWorker, pool["work"].submit, int)
+        gate.set()
+        for future in futures:
+            future.result(_BOUND)
+        self.assertTrue(pool.drain(_BOUND))
+        self.assertEqual(0, pool["work"].submit(int).result(_BOUND))
+
+    def test_four_exits_cost_a_pool_of_four_nothing(self) -> None:
+        """SystemExit four times in a pool of four leaves four workers that work."""
+        pool = self.pool(4)
+        for future in [pool["work"].submit(_raise, SystemExit) for _ in range(4)]:
+            self.assertIsInstance(future.exception(_BOUND), SystemExit)
+        gate, futures = self.occupy(pool, "work", 4)
+        gate.set()
+        for future in futures:
+            future.result(_BOUND)
+
+    def test_shrinking_waits_for_nobody(self) -> None:
+        """shrink() returns at once while a task runs."""
+        pool = self.pool(2)
+        self.occupy(pool, "work", 2)
+        self.assertEqual(0, pool.shrink())
+
+    def test_shutdown_without_waiting_settles_what_is_queued(self) -> None:
+        """shutdown(wait=False) leaves no future pending for ever."""
+        pool = self.pool(1)
+        self.occupy(pool, "work", 1)
+        queued = pool["work"].submit(int)
+        pool.shutdown(wait=False)
+        self.assertTrue(queued.cancelled())
+
+    def test_an_idle_pool_closes_at_once(self) -> None:
+        """Closing a pool of idle workers waits for nothing and leaves none."""
+        pool = self.pool(10)
+        gate, futures = self.occupy(pool, "work", 10)
+        gate.set()
+        for future in futures:
+            future.result(_BOUND)
+        self.assertTrue(pool.drain(_BOUND))
+        self.assertEqual(([], 0), (pool.close(0.0), pool.workers))
+
+    def test_deep_nesting_is_an_error_and_not_a_crash(self) -> None:
+        """Workers have stacks of the normal size: what nests too deep ends in its future."""
+        pool = self.pool(1)
+        nested = "[" * 100_000 + "]" * 100_000
+        self.assertIsInstance(pool["work"].submit(json.loads, nested).exception(_BOUND), RecursionError)
+        self.assertEqual(0, pool["work"].submit(int).result(_BOUND))
 
 
 class TestClose(PoolCase):
