@@ -23,12 +23,18 @@ from baremetal_sdk.queueing import NodeQueues
 from baremetal_sdk.recovery import Recovery
 from baremetal_sdk.rpc.none import InProcess
 from baremetal_sdk.rpc.registry import Registry
+from baremetal_sdk.services.console import Consoles
 from baremetal_sdk.services.drivers import DriverCatalogue
+from baremetal_sdk.services.indicators import Indicators, Interrupts
 from baremetal_sdk.services.management import Management
 from baremetal_sdk.services.nodes import Nodes
 from baremetal_sdk.services.ports import Ports
 from baremetal_sdk.services.power import Power
 from baremetal_sdk.services.provisioning import Provisioning, Resuming
+from baremetal_sdk.services.raid import RAID
+from baremetal_sdk.services.vendor import VendorPassthru
+from baremetal_sdk.services.vifs import VIFs
+from baremetal_sdk.services.virtual_media import VirtualMedia
 from baremetal_sdk.services.work import Works
 from baremetal_sdk.store.factory import open_store
 from baremetal_sdk.store.protocol import Store
@@ -107,9 +113,23 @@ class Assembly:
             Management(self.tasks, self.pool["requests"]),
             Provisioning(self.tasks, self.pool["provisioning"], works, self.resuming),
             DriverCatalogue(self.drivers),
+            *self._controls(),
         )
         for service in services:
             self.registry.add(service)
+
+    def _controls(self) -> Sequence[object]:
+        """The services that pass on to a driver what a client asks of one node."""
+        lane = self.pool["requests"]
+        return (
+            Consoles(self.tasks, lane),
+            Indicators(self.tasks),
+            Interrupts(self.tasks),
+            VirtualMedia(self.tasks, lane),
+            VIFs(self.tasks),
+            RAID(self.tasks, self.drivers),
+            VendorPassthru(self.tasks, lane, self.drivers),
+        )
 
 
 def lanes_for(size: int) -> Mapping[str, LaneLimits]:

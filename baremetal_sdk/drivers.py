@@ -78,6 +78,10 @@ class Drivers:
             self._composed[key] = Driver(hardware_type=hardware_type, **parts)
         return self._composed[key]
 
+    def interface(self, kind: Kind, name: str) -> Interface:
+        """The implementation of *kind* with this name, which some hardware type offers."""
+        return self._interfaces[kind][name]
+
     def info_types(self, hardware_type: str) -> list[type[DriverInfo]]:
         """What the implementations that a hardware type can have read from ``driver_info``."""
         return info_types_of(self._interfaces[kind][name] for kind in Kind for name in self.offered(hardware_type, kind))

@@ -8,18 +8,40 @@ from baremetal_sdk.api.backend import Backend
 from baremetal_sdk.api.conductors import Conductors
 from baremetal_sdk.api.discovery import Discovery, Health
 from baremetal_sdk.api.drivers import Drivers
+from baremetal_sdk.api.node_console import NodeConsole
+from baremetal_sdk.api.node_indicators import NodeIndicators, NodeInterrupt
 from baremetal_sdk.api.node_list import NodeList
 from baremetal_sdk.api.node_states import NodeMaintenance, NodeManagement, NodeStates
+from baremetal_sdk.api.node_vifs import NodeVIFs
+from baremetal_sdk.api.node_virtual_media import NodeVirtualMedia
 from baremetal_sdk.api.nodes import Nodes
 from baremetal_sdk.api.policy import AllowAll, Policy
 from baremetal_sdk.api.ports import Ports
 from baremetal_sdk.api.registry import Registry
+from baremetal_sdk.api.vendor_passthru import DriverVendorPassthru, NodeVendorPassthru
 from baremetal_sdk.api.wsgi import Application
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-_RESOURCES = (NodeList, Nodes, NodeStates, NodeMaintenance, NodeManagement, Ports, Drivers, Conductors, Health)
+_RESOURCES = (
+    NodeList,
+    Nodes,
+    NodeStates,
+    NodeMaintenance,
+    NodeManagement,
+    NodeConsole,
+    NodeIndicators,
+    NodeInterrupt,
+    NodeVirtualMedia,
+    NodeVIFs,
+    NodeVendorPassthru,
+    Ports,
+    Drivers,
+    DriverVendorPassthru,
+    Conductors,
+    Health,
+)
 
 
 def bare_metal_api(backend: Backend, *, policy: Policy | None = None) -> WSGIApplication:

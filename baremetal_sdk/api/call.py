@@ -43,6 +43,8 @@ class Call:
     """Whether ``.json`` was cut off the path, as versions before 1.91 allow."""
     location: str | None = None
     """Path of what was made or is being changed; it goes into the ``Location`` header."""
+    status: int | None = None
+    """The status of the answer where it is not the route's."""
     headers: list[tuple[str, str]] = field(default_factory=list)
 
     def node(self, ident: str | None = None) -> NodeRecord:

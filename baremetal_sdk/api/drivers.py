@@ -18,6 +18,7 @@ from baremetal_sdk.store.records import ConductorRecord
 
 DYNAMIC_SINCE = 30
 SELECTION_SINCE = 77
+RAID_SINCE = 12
 _FIELDS = Parameter("fields", STRINGS, "The fields to show, with commas between them.", since=SELECTION_SINCE)
 
 
@@ -92,7 +93,23 @@ class Drivers:
     @route("GET", "/v1/drivers/{driver}/properties", policy="baremetal:driver:get_properties")
     def properties(self, call: Call) -> Any:
         """Tell what nodes of a hardware type have in their driver_info."""
-        return call.rpc("driver_properties", driver=_offer(call).name)
+        return call.rpc("driver_properties", driver=offered_driver(call))
+
+    @route(
+        "GET",
+        "/v1/drivers/{driver}/raid/logical_disk_properties",
+        policy="baremetal:driver:get_raid_logical_disk_properties",
+        since=RAID_SINCE,
+        too_old=406,
+    )
+    def logical_disk_properties(self, call: Call) -> Any:
+        """Tell what can be said of a logical disk of a hardware type."""
+        return call.rpc("get_raid_logical_disk_properties", driver=offered_driver(call))
+
+
+def offered_driver(call: Call) -> str:
+    """The hardware type that the path names. Raises ``DriverNotFound`` where no conductor offers it."""
+    return _offer(call).name
 
 
 def _offer(call: Call) -> _Offer:

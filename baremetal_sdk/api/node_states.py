@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from baremetal_interfaces import BootDevice, BootMode, PowerState
+from baremetal_interfaces import BootDevice, BootMode, NotFound, NotSupported, PowerState
 from baremetal_sdk.api.call import Call
 from baremetal_sdk.api.node_view import STATES_VIEW
 from baremetal_sdk.api.parameters import Parameter, optional, too_new
@@ -73,7 +73,11 @@ class NodeStates:
     def set_raid(self, call: Call) -> None:
         """Set the RAID configuration that the next configuration of the machine brings about."""
         node = call.node()
-        call.rpc("update_node", node=node.uuid, changes={"target_raid_config": call.body})
+        try:
+            call.rpc("set_target_raid_config", node=node.uuid, target_raid_config=call.body)
+        except NotSupported as exc:
+            # Clients know it as something that is not there.
+            raise NotFound(exc.message) from exc
 
     @route(
         "PUT",

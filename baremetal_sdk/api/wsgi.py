@@ -87,7 +87,7 @@ class Application:
         if call.location is not None:
             headers.append(("Location", f"{call.base}/v1/{call.location}"))
         content = b"" if answered is None else json_body.dump(answered)
-        return _response(match.route.status, headers, content)
+        return _response(call.status or match.route.status, headers, content)
 
     def _parts(self, request: Request, minor: int) -> tuple[list[str], bool]:
         """The segments of the path, with the version that may be missing, and whether a ``.json`` was cut off."""

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from concurrent.futures import Executor
-from enum import Enum
-from typing import Any, TypeVar
+from typing import Any
 
 from baremetal_interfaces import (
-    BareMetalError,
     BootDevice,
     BootDeviceSetting,
     BootMode,
@@ -18,10 +16,9 @@ from baremetal_interfaces import (
     SecureBootControl,
 )
 from baremetal_sdk.rpc.registry import rpc_method
-from baremetal_sdk.task import NodeTask
+from baremetal_sdk.services.background import in_background
+from baremetal_sdk.services.parsing import parsed
 from baremetal_sdk.tasks import Tasks
-
-E = TypeVar("E", bound=Enum)
 
 
 class Management:
@@ -48,7 +45,7 @@ class Management:
     @rpc_method("1.0")
     def set_boot_device(self, node: str, device: str, persistent: bool = False) -> None:
         """Set what the machine boots from, once or always."""
-        wanted = _parsed(BootDevice, device, "boot_device")
+        wanted = parsed(BootDevice, device, "boot_device")
         with self._tasks.acquire(node, purpose="setting the boot device") as task:
             task.validate(Kind.MANAGEMENT)
             supported = task.call(Kind.MANAGEMENT, "get_supported_boot_devices")
@@ -60,7 +57,7 @@ class Management:
     @rpc_method("1.0")
     def set_boot_mode(self, node: str, mode: str) -> None:
         """Set the boot mode, in the background."""
-        wanted = _parsed(BootMode, mode, "target")
+        wanted = parsed(BootMode, mode, "target")
         with self._tasks.acquire(node, purpose="setting the boot mode") as task:
             management = task.driver.management
             if not isinstance(management, BootModeControl) or wanted not in management.supported_boot_modes:
@@ -68,7 +65,13 @@ class Management:
                     f"target: the management interface {task.record.management_interface!r} cannot set boot mode {mode!r}"
                 )
             task.validate(Kind.MANAGEMENT)
-            task.hand_over(self._lane, lambda task: _recorded(task, "set_boot_mode", wanted, boot_mode=str(wanted)))
+            in_background(
+                task,
+                self._lane,
+                f"setting boot mode {wanted}",
+                lambda task: task.call(Kind.MANAGEMENT, "set_boot_mode", wanted),
+                boot_mode=str(wanted),
+            )
 
     @rpc_method("1.0")
     def set_secure_boot(self, node: str, enabled: bool) -> None:
@@ -77,22 +80,10 @@ class Management:
             if not isinstance(task.driver.management, SecureBootControl):
                 raise NotSupported(f"target: the management interface {task.record.management_interface!r} has no secure boot")
             task.validate(Kind.MANAGEMENT)
-            task.hand_over(self._lane, lambda task: _recorded(task, "set_secure_boot", enabled, secure_boot=enabled))
-
-
-def _recorded(task: NodeTask, method: str, value: Any, **changes: Any) -> None:
-    """Call the driver and store the outcome: the new value, or the error."""
-    try:
-        task.call(Kind.MANAGEMENT, method, value)
-    except BareMetalError as exc:
-        task.finish(last_error=exc.message)
-    else:
-        task.finish(last_error=None, **changes)
-
-
-def _parsed(values: type[E], text: str, field: str) -> E:
-    try:
-        return values(text)
-    except ValueError:
-        allowed = ", ".join(str(value.value) for value in values)
-        raise InvalidInput(f"{field}: {text!r} is not known; it has to be one of {allowed}") from None
+            in_background(
+                task,
+                self._lane,
+                "setting secure boot",
+                lambda task: task.call(Kind.MANAGEMENT, "set_secure_boot", enabled),
+                secure_boot=enabled,
+            )

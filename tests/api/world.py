@@ -94,6 +94,9 @@ class FakeConductor:
             changes = {**changes, "power_interface": None}
         return self.store.update_node(node, changes, fence=None, revision=revision)
 
+    def _set_target_raid_config(self, node: str, target_raid_config: dict[str, Any]) -> None:
+        self.store.update_node(node, {"target_raid_config": target_raid_config}, fence=None)
+
     def _delete_node(self, node: str) -> None:
         self.store.delete_node(node, fence=None)
 

@@ -1,0 +1,32 @@
+"""``/v1/nodes/{node}/states/console``: the console of a machine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from baremetal_sdk.api.call import Call
+from baremetal_sdk.api.parameters import Parameter
+from baremetal_sdk.api.registry import route
+from baremetal_sdk.api.values import BOOLEAN
+
+
+class NodeConsole:
+    """Consoles. The paths with the node at their end are those that older clients use."""
+
+    @route("GET", "/v1/nodes/{node}/states/console", policy="baremetal:node:get_console")
+    @route("GET", "/v1/nodes/states/console/{node}", policy="baremetal:node:get_console")
+    def show(self, call: Call) -> Any:
+        """Tell whether the console of a node is started, and how to reach it."""
+        return call.rpc("get_console", node=call.node().uuid)
+
+    @route(
+        "PUT",
+        "/v1/nodes/{node}/states/console",
+        policy="baremetal:node:set_console_state",
+        status=202,
+        body=(Parameter("enabled", BOOLEAN, "Whether the console is to be started or stopped.", required=True),),
+    )
+    def set(self, call: Call) -> None:
+        """Start or stop the console of a node."""
+        call.rpc("set_console", node=call.node().uuid, enabled=call.body["enabled"])
+        call.location = f"nodes/{call.arguments['node']}/states/console"

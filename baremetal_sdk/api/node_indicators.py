@@ -1,0 +1,92 @@
+"""``/v1/nodes/{node}/management/indicators`` and ``/inject_nmi``: lights, and the interrupt that stops a machine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from baremetal_interfaces import IndicatorState, InvalidInput, Problem
+from baremetal_sdk.api.call import Call
+from baremetal_sdk.api.parameters import Parameter
+from baremetal_sdk.api.registry import route
+from baremetal_sdk.api.values import choice
+from baremetal_sdk.api.views import links
+
+INDICATORS_SINCE = 63
+NMI_SINCE = 29
+_STATES = tuple(str(state) for state in IndicatorState if state is not IndicatorState.UNKNOWN)
+
+
+class NodeIndicators:
+    """Lights, each named ``indicator@component``."""
+
+    @route("GET", "/v1/nodes/{node}/management/indicators", policy="baremetal:node:get_indicator_state", since=INDICATORS_SINCE)
+    def list(self, call: Call) -> dict[str, Any]:
+        """List the lights of a machine."""
+        found = call.rpc("get_indicators", node=call.node().uuid)
+        return {
+            "indicators": [
+                _shown(call, component, f"{indicator}@{component}", offer)
+                for component, lights in found.items()
+                for indicator, offer in lights.items()
+            ]
+        }
+
+    @route(
+        "GET",
+        "/v1/nodes/{node}/management/indicators/{indicator}",
+        policy="baremetal:node:get_indicator_state",
+        since=INDICATORS_SINCE,
+    )
+    def show(self, call: Call) -> dict[str, Any]:
+        """Tell the state of one light."""
+        indicator, component = _parts(call)
+        return {"state": call.rpc("get_indicator_state", node=call.node().uuid, component=component, indicator=indicator)}
+
+    @route(
+        "PUT",
+        "/v1/nodes/{node}/management/indicators/{indicator}",
+        policy="baremetal:node:set_indicator_state",
+        status=204,
+        since=INDICATORS_SINCE,
+        body=(Parameter("state", choice(*_STATES), "The state to set.", required=True),),
+    )
+    def set(self, call: Call) -> None:
+        """Set one light."""
+        indicator, component = _parts(call)
+        state = call.body["state"]
+        call.rpc("set_indicator_state", node=call.node().uuid, component=component, indicator=indicator, state=state)
+
+
+class NodeInterrupt:
+    """Non-maskable interrupts."""
+
+    @route(
+        "PUT",
+        "/v1/nodes/{node}/management/inject_nmi",
+        policy="baremetal:node:inject_nmi",
+        status=204,
+        since=NMI_SINCE,
+        body=(),
+    )
+    def inject(self, call: Call) -> None:
+        """Send a non-maskable interrupt to a machine."""
+        call.rpc("inject_nmi", node=call.node().uuid)
+
+
+def _parts(call: Call) -> tuple[str, str]:
+    named = call.arguments["indicator"]
+    indicator, at, component = named.partition("@")
+    if not (indicator and at and component):
+        wrong = f"{named[:64]!r} does not name an indicator of a component"
+        raise InvalidInput([Problem("indicator", wrong, "give indicator@component, as the list of indicators has it")])
+    return indicator, component
+
+
+def _shown(call: Call, component: str, name: str, offer: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "component": component,
+        "readonly": offer.get("readonly", True),
+        "states": [str(state) for state in offer.get("states", ())],
+        "links": links(call.base, f"nodes/{call.arguments['node']}/management/indicators/{name}"),
+    }

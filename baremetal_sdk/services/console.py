@@ -1,0 +1,40 @@
+"""Consoles: starting and stopping them, and telling how to reach one."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor
+from typing import Any
+
+from baremetal_interfaces import ConsoleAccess, Kind
+from baremetal_sdk.rpc.registry import rpc_method
+from baremetal_sdk.services.background import in_background
+from baremetal_sdk.tasks import Tasks
+
+
+class Consoles:
+    """The consoles of a conductor's nodes. Asking for one takes no lease."""
+
+    def __init__(self, tasks: Tasks, lane: Executor) -> None:
+        self._tasks = tasks
+        self._lane = lane
+
+    @rpc_method("1.0")
+    def get_console(self, node: str) -> dict[str, Any]:
+        """Whether the console is started, and how to reach it. Raises ``NotSupported`` where the node has none."""
+        task = self._tasks.look(node)
+        task.validate(Kind.CONSOLE)
+        if not task.record.console_enabled:
+            return {"console_enabled": False, "console_info": None}
+        access: ConsoleAccess = task.call(Kind.CONSOLE, "get_console")
+        return {"console_enabled": True, "console_info": {"type": access.type, "url": access.url}}
+
+    @rpc_method("1.0")
+    def set_console(self, node: str, enabled: bool) -> None:
+        """Start or stop the console, in the background; what is so already needs no work."""
+        with self._tasks.acquire(node, purpose=f"{'starting' if enabled else 'stopping'} the console") as task:
+            task.validate(Kind.CONSOLE)
+            if task.record.console_enabled == enabled:
+                return
+            method = "start_console" if enabled else "stop_console"
+            what = f"{'starting' if enabled else 'stopping'} the console"
+            in_background(task, self._lane, what, lambda task: task.call(Kind.CONSOLE, method), console_enabled=enabled)

@@ -1,0 +1,86 @@
+"""The lights of machines, and the interrupt that stops one: what only some management interfaces offer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from baremetal_interfaces import IndicatorControl, IndicatorState, InvalidInput, Kind, NMIControl, NotFound, NotSupported
+from baremetal_sdk.rpc.registry import rpc_method
+from baremetal_sdk.services.parsing import parsed
+from baremetal_sdk.task import NodeTask
+from baremetal_sdk.tasks import Tasks
+
+
+class Indicators:
+    """Indicators, each named by its component and a name of its own. Reading takes no lease."""
+
+    def __init__(self, tasks: Tasks) -> None:
+        self._tasks = tasks
+
+    @rpc_method("1.0")
+    def get_indicators(self, node: str) -> dict[str, dict[str, dict[str, Any]]]:
+        """Component -> indicator -> ``{"readonly": bool, "states": [...]}``."""
+        task = self._tasks.look(node)
+        _require(task)
+        found = task.call(Kind.MANAGEMENT, "get_supported_indicators")
+        return {component: {name: dict(offer) for name, offer in lights.items()} for component, lights in found.items()}
+
+    @rpc_method("1.0")
+    def get_indicator_state(self, node: str, component: str, indicator: str) -> str:
+        """The state of one light."""
+        task = self._tasks.look(node)
+        _find(task, component, indicator)
+        return str(task.call(Kind.MANAGEMENT, "get_indicator_state", component, indicator))
+
+    @rpc_method("1.0")
+    def set_indicator_state(self, node: str, component: str, indicator: str, state: str) -> None:
+        """Set one light to one of the states that it has."""
+        wanted = parsed(IndicatorState, state, "state")
+        with self._tasks.acquire(node, purpose="setting an indicator") as task:
+            offer = _find(task, component, indicator)
+            states = [str(one) for one in offer.get("states", ())]
+            if offer.get("readonly"):
+                raise InvalidInput(f"indicator: {indicator}@{component} can be read and not set")
+            if states and str(wanted) not in states:
+                raise InvalidInput(f"state: {indicator}@{component} cannot be {state!r}; it can be {', '.join(states)}")
+            task.call(Kind.MANAGEMENT, "set_indicator_state", component, indicator, wanted)
+
+
+class Interrupts:
+    """Non-maskable interrupts."""
+
+    def __init__(self, tasks: Tasks) -> None:
+        self._tasks = tasks
+
+    @rpc_method("1.0")
+    def inject_nmi(self, node: str) -> None:
+        """Send the interrupt, at once."""
+        with self._tasks.acquire(node, purpose="sending an NMI") as task:
+            if not isinstance(task.driver.management, NMIControl):
+                raise _lacking(task, "sends no NMI")
+            task.validate(Kind.MANAGEMENT)
+            task.call(Kind.MANAGEMENT, "inject_nmi")
+
+
+def _require(task: NodeTask) -> None:
+    if not isinstance(task.driver.management, IndicatorControl):
+        raise _lacking(task, "has no indicators")
+    task.validate(Kind.MANAGEMENT)
+
+
+def _find(task: NodeTask, component: str, indicator: str) -> dict[str, Any]:
+    _require(task)
+    lights = task.call(Kind.MANAGEMENT, "get_supported_indicators")
+    offer = lights.get(component, {}).get(indicator)
+    if offer is None:
+        names = ", ".join(f"{name}@{part}" for part, named in lights.items() for name in named) or "none"
+        raise NotFound(f"node {task.record.uuid} has no indicator {indicator}@{component}; there are: {names}")
+    return dict(offer)
+
+
+def _lacking(task: NodeTask, lack: str) -> NotSupported:
+    record = task.record
+    return NotSupported(
+        f"the management interface {record.management_interface!r} of node {record.uuid} {lack}; "
+        f"set management_interface to one of driver {record.driver!r} that does"
+    )

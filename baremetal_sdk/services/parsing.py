@@ -1,0 +1,19 @@
+"""Reading what a request names into the values of the contract."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TypeVar
+
+from baremetal_interfaces import InvalidInput
+
+E = TypeVar("E", bound=Enum)
+
+
+def parsed(values: type[E], text: str, field: str) -> E:
+    """The member of *values* that *text* spells; ``InvalidInput`` with those that there are."""
+    try:
+        return values(text)
+    except ValueError:
+        allowed = ", ".join(str(value.value) for value in values)
+        raise InvalidInput(f"{field}: {text!r} is not known; it has to be one of {allowed}") from None

@@ -1,0 +1,38 @@
+"""Virtual interfaces (VIFs) of tenants, attached to a node's ports by its network interface."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from baremetal_interfaces import Kind
+from baremetal_sdk.rpc.registry import rpc_method
+from baremetal_sdk.tasks import Tasks
+
+
+class VIFs:
+    """The VIFs of a conductor's nodes. Listing them takes no lease."""
+
+    def __init__(self, tasks: Tasks) -> None:
+        self._tasks = tasks
+
+    @rpc_method("1.0")
+    def vif_list(self, node: str) -> list[dict[str, Any]]:
+        """The attached VIFs, ``{"id": ...}`` each."""
+        task = self._tasks.look(node)
+        task.validate(Kind.NETWORK)
+        return [dict(vif) for vif in task.call(Kind.NETWORK, "vif_list")]
+
+    @rpc_method("1.0")
+    def vif_attach(self, node: str, vif: Mapping[str, Any]) -> None:
+        """Attach a VIF to a free port."""
+        with self._tasks.acquire(node, purpose="attaching a VIF") as task:
+            task.validate(Kind.NETWORK)
+            task.call(Kind.NETWORK, "vif_attach", vif)
+
+    @rpc_method("1.0")
+    def vif_detach(self, node: str, vif_id: str) -> None:
+        """Detach a VIF."""
+        with self._tasks.acquire(node, purpose="detaching a VIF") as task:
+            task.validate(Kind.NETWORK)
+            task.call(Kind.NETWORK, "vif_detach", vif_id)

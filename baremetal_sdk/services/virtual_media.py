@@ -1,0 +1,65 @@
+"""Virtual media: images that a BMC shows to its machine as devices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from typing import Any
+
+from baremetal_interfaces import Kind, NotSupported, VirtualMediaControl, VirtualMediaDevice
+from baremetal_sdk.rpc.registry import rpc_method
+from baremetal_sdk.services.background import in_background
+from baremetal_sdk.services.parsing import parsed
+from baremetal_sdk.task import NodeTask
+from baremetal_sdk.tasks import Tasks
+
+
+class VirtualMedia:
+    """The virtual media of a conductor's nodes. Looking at them takes no lease."""
+
+    def __init__(self, tasks: Tasks, lane: Executor) -> None:
+        self._tasks = tasks
+        self._lane = lane
+
+    @rpc_method("1.0")
+    def get_virtual_media(self, node: str) -> list[dict[str, Any]]:
+        """Each device, and what is in it."""
+        task = self._tasks.look(node)
+        _require(task)
+        return [dict(device) for device in task.call(Kind.MANAGEMENT, "get_virtual_media")]
+
+    @rpc_method("1.0")
+    def attach_virtual_media(self, node: str, device_type: str, image_url: str) -> None:
+        """Attach an image, in the background; the BMC fetches it from *image_url* itself."""
+        device = parsed(VirtualMediaDevice, device_type, "device_type")
+        with self._tasks.acquire(node, purpose="attaching virtual media") as task:
+            _require(task)
+            in_background(
+                task,
+                self._lane,
+                f"attaching virtual media as {device}",
+                lambda task: task.call(Kind.MANAGEMENT, "attach_virtual_media", device, image_url),
+            )
+
+    @rpc_method("1.0")
+    def detach_virtual_media(self, node: str, device_types: Sequence[str] | None = None) -> None:
+        """Detach devices, or all of them, in the background."""
+        devices = [parsed(VirtualMediaDevice, name, "device_types") for name in device_types] if device_types else None
+        with self._tasks.acquire(node, purpose="detaching virtual media") as task:
+            _require(task)
+            in_background(
+                task,
+                self._lane,
+                "detaching virtual media",
+                lambda task: task.call(Kind.MANAGEMENT, "detach_virtual_media", devices),
+            )
+
+
+def _require(task: NodeTask) -> None:
+    if not isinstance(task.driver.management, VirtualMediaControl):
+        record = task.record
+        raise NotSupported(
+            f"the management interface {record.management_interface!r} of node {record.uuid} has no virtual media; "
+            f"set management_interface to one of driver {record.driver!r} that has"
+        )
+    task.validate(Kind.MANAGEMENT)
