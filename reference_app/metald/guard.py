@@ -24,7 +24,7 @@ class RefusedImport(MetaPathFinder):
 
 def refuse() -> None:
     """Refuse these packages from now on. Raises ``RuntimeError`` when one of them has been imported already."""
-    present = sorted(REFUSED & sys.modules.keys())
+    present = sorted(name for name in REFUSED if sys.modules.get(name) is not None)
     if present:
         raise RuntimeError(f"{', '.join(present)} was imported before metald could refuse it; look at sitecustomize")
     if not any(isinstance(finder, RefusedImport) for finder in sys.meta_path):
