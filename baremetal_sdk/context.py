@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -20,6 +21,20 @@ class RequestContext:
     user: str | None = None
     project: str | None = None
     roles: frozenset[str] = frozenset()
+
+
+class RequestIdFilter(logging.Filter):
+    """Gives each log record the request that it belongs to, as ``request_id`` ("-" for none).
+
+    For handlers of the host application: ``handler.addFilter(RequestIdFilter())``, and ``%(request_id)s`` in its format. It
+    follows a request through the pool into every line of its task, those of libraries included.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Add the field; let the record pass."""
+        request = current_request.get()
+        record.request_id = "-" if request is None else request.request_id
+        return True
 
 
 current_request: ContextVar[RequestContext | None] = ContextVar("baremetal_sdk_request", default=None)

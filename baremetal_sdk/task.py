@@ -30,7 +30,6 @@ from baremetal_sdk.bmc import BMCAccess, SessionExpired
 from baremetal_sdk.changes import Changes
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.config import ConductorOptions
-from baremetal_sdk.context import current_request
 from baremetal_sdk.credentials import Credentials, declared_secrets
 from baremetal_sdk.drivers import Drivers, info_types_of, interface_names
 from baremetal_sdk.errors import NodeNotFound
@@ -75,7 +74,6 @@ class NodeTask:
         self._services = services
         self.record = record
         self.lease = lease
-        self.request = current_request.get()
         self._on_end = on_end
         self._cancel = threading.Event()
         self._deadlines: list[Deadline] = [] if deadline is None else [deadline]
@@ -194,8 +192,8 @@ class NodeTask:
 
     @property
     def log(self) -> logging.LoggerAdapter[logging.Logger]:
-        """A logger that names the node and the request."""
-        return _NodeLog(LOG, {"node": self.record.uuid, "request": self.request.request_id if self.request else "-"})
+        """A logger that names the node. The request is on the record, where ``RequestIdFilter`` puts it."""
+        return _NodeLog(LOG, {"node": self.record.uuid})
 
     @property
     def cancelled(self) -> bool:
@@ -382,7 +380,7 @@ class NodeTask:
 class _NodeLog(logging.LoggerAdapter[logging.Logger]):
     def process(self, msg: Any, kwargs: Any) -> tuple[Any, Any]:
         assert self.extra is not None
-        return f"[{self.extra['request']}] node {self.extra['node']}: {msg}", kwargs
+        return f"node {self.extra['node']}: {msg}", kwargs
 
 
 def _traceback_only(exc: BaseException) -> tuple[type[BaseException], BaseException, TracebackType | None]:

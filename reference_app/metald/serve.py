@@ -10,6 +10,7 @@ from pathlib import Path
 
 from baremetal_interfaces import BareMetalError
 from baremetal_sdk.config import ConductorConfig, unknown_options
+from baremetal_sdk.context import RequestIdFilter
 from baremetal_sdk.errors import ConfigurationError
 from metald.app import run
 from metald.settings import ServeOptions, load, owns_database
@@ -42,7 +43,8 @@ def serve(options: ServeOptions) -> int:
 
 def _start_logging(debug: bool) -> None:
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"))
+    handler.addFilter(RequestIdFilter())
     logging.basicConfig(handlers=[handler])
     _set_level(debug)
 

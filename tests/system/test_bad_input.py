@@ -128,6 +128,23 @@ class TestSecrecy(FleetCase):
             self.assertEqual({"faultstring", "faultcode", "debuginfo"}, set(inner))
             self.assertRegex(error.headers["openstack-request-id"], r"^req-[0-9a-f-]{36}$")
 
+    def test_a_request_can_be_followed_through_the_log(self) -> None:
+        """The request id of an answer is on every line that its work in the background writes."""
+        service = self.serve()
+        node = self.enrol(service)
+        request = urllib.request.Request(
+            f"{service.url}/v1/nodes/{node}/states/provision",
+            data=b'{"target": "manage"}',
+            method="PUT",
+            headers={"Content-Type": "application/json", "X-OpenStack-Ironic-API-Version": "1.80"},
+        )
+        with urllib.request.urlopen(request, timeout=10) as response:
+            request_id = response.headers["openstack-request-id"]
+        self.until(service, node, lambda seen: seen["provision_state"] == "manageable")
+        lines = [line for line in service.log.splitlines() if f"node {node}: provision state" in line]
+        self.assertEqual(2, len(lines))
+        self.assertEqual([], [line for line in lines if f"[{request_id}]" not in line])
+
     def http_error(self, request: urllib.request.Request) -> Any:
         error = self.assertRaises(urllib.error.HTTPError, urllib.request.urlopen, request, timeout=10)
         return error
