@@ -90,11 +90,18 @@ class Job:
             result = self.context.run(self.function, *self.args, **self.kwargs)
         except BaseException as exc:
             self.failed = True
-            future.set_exception(exc)
+            self._settle(future.set_exception, exc)
         else:
-            future.set_result(result)
+            self._settle(future.set_result, result)
         finally:
             _local.job = None
+
+    def _settle(self, settle: Callable[[Any], None], value: Any) -> None:
+        """Settle the future. Its callbacks run in that, and one that raises SystemExit must not cost the worker."""
+        try:
+            settle(value)
+        except BaseException:
+            LOG.exception("a callback of the future of %s ended with an error", self)
 
     def cancel(self) -> None:
         """Settle a job that will not run."""

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import fixtures
+from testtools import ExpectedException, TestCase
+
+sys.modules.setdefault("eventlet", None)  # type: ignore[arg-type]  # futurist would import it into the process of all tests
+
 import futurist
 from futurist import periodics, rejection, waiters
-from testtools import ExpectedException, TestCase
 
 from baremetal_sdk.futurist_executor import FuturistExecutor
 from baremetal_sdk.pool import ElasticPool, LaneLimits

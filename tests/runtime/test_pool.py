@@ -8,6 +8,7 @@ import os
 import threading
 from typing import Any
 
+from fixtures import FakeLogger
 from testtools import ExpectedException, TestCase
 
 from baremetal_sdk.errors import NoFreeWorker
@@ -339,6 +340,21 @@ class TestKnownTraps(PoolCase):
         pool = self.pool(1)
         nested = "[" * 100_000 + "]" * 100_000
         self.assertIsInstance(pool["work"].submit(json.loads, nested).exception(_BOUND), RecursionError)
+        self.assertEqual(0, pool["work"].submit(int).result(_BOUND))
+
+    def test_an_exit_in_a_callback_of_a_future_costs_no_worker(self) -> None:
+        """Callbacks run on the worker; one that raises SystemExit is logged, and the pool has all its workers after that."""
+        pool = self.pool(1)
+        self.useFixture(FakeLogger("baremetal_sdk"))
+        gate, _ = self.occupy(pool, "work", 1)
+
+        def leave(_: Any) -> None:
+            raise SystemExit(1)
+
+        for function in (int, "no function"):
+            pool["work"].submit(function).add_done_callback(leave)  # type: ignore[arg-type]
+        gate.set()
+        self.assertTrue(pool.drain(_BOUND))
         self.assertEqual(0, pool["work"].submit(int).result(_BOUND))
 
 
