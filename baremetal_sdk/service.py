@@ -70,6 +70,7 @@ def launch(conf: Any, read: ReadConfig, make: MakeConductor, ready: Ready | None
     that could not start, and ``RuntimeError`` where the application has not prepared oslo.service.
     """
     _require_threading_backend()
+    _require_main_thread()
     refuse_monkey_patching()
     _say_what_a_fork_loses()
     from oslo_service import opts
@@ -92,6 +93,14 @@ def _require_threading_backend() -> None:
         raise RuntimeError(f"oslo.service has no backend yet, and would take the one on Eventlet: {_FIRST}")
     if chosen is not backend.BackendType.THREADING:
         raise RuntimeError(f"oslo.service is on its backend '{chosen.value}', which was chosen by its first import: {_FIRST}")
+
+
+def _require_main_thread() -> None:
+    if threading.current_thread() is not threading.main_thread():
+        raise RuntimeError(
+            "oslo.service takes the signals of the process, which only its main thread can: call launch() there, or start and "
+            "stop the conductor yourself, which any thread can"
+        )
 
 
 def _say_what_a_fork_loses() -> None:

@@ -62,3 +62,10 @@ class TestLaunch(TestCase):
             "lambda: ConductorConfig.load(overrides={'api': {'port': taken.getsockname()[1]}}), None",
         )
         self.assertThat(said(THREADING + program), MatchesRegex(r"ConfigurationError \[api\] host_ip, port: cannot listen on"))
+
+    def test_another_thread_than_the_main_one_is_told_what_to_do(self) -> None:
+        """oslo.service would fail half-way; a conductor that is started without it needs no certain thread."""
+        program = "import threading\ndef run():\n" + "".join(f"    {line}\n" for line in CALL.splitlines())
+        answer = said(THREADING + program + "thread = threading.Thread(target=run)\nthread.start()\nthread.join()\n")
+        self.assertThat(answer, StartsWith("RuntimeError oslo.service takes the signals of the process"))
+        self.assertIn("start and stop the conductor yourself", answer)
