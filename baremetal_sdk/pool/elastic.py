@@ -36,7 +36,7 @@ class ElasticPool:
     """At most *max_workers* threads, shared by *lanes*. Admission counts busy and queued work, never idle threads.
 
     Idle workers are a stack: the one that was idle last works next, so that those below stay idle and can go. After each
-    *idle_window* (seconds) as many of them end as were never needed in it.
+    *idle_window* (seconds) as many of them end as were never needed in it, down to *min_workers*.
 
     Work that may run is ready; workers take it from there. Only one of them is being woken at a time, and wakes the next
     one if there is more: a thousand threads that wake at once would do nothing but fight for the interpreter.
@@ -49,6 +49,7 @@ class ElasticPool:
         *,
         name: str = "pool",
         idle_window: float = 30.0,
+        min_workers: int = 0,
         timer: Timer | None = None,
     ) -> None:
         self.name = name
@@ -69,6 +70,7 @@ class ElasticPool:
         self._watched = 0
         self._low_water = 0
         self._idle_window = idle_window
+        self._min_workers = min_workers
         self._shrinking: Timed | None = None
         self._numbers = itertools.count(1)
         self._turn: Iterator[Lane] = iter(())
@@ -120,7 +122,8 @@ class ElasticPool:
     def shrink(self) -> int:
         """End the idle workers that were not needed since the last call; give back how many. The pool's timer calls it."""
         with self._lock:
-            surplus = [self._idle.popleft() for _ in range(min(self._low_water, len(self._idle)))]
+            spare = max(0, len(self._all) - self._min_workers)
+            surplus = [self._idle.popleft() for _ in range(min(self._low_water, len(self._idle), spare))]
             self._low_water = len(self._idle)
             self._dismiss(surplus)
         return len(surplus)
