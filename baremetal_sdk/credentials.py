@@ -32,6 +32,12 @@ def declared_secrets(info_types: Iterable[type[DriverInfo]]) -> frozenset[str]:
     return frozenset[str]().union(*(info_type.secrets() for info_type in info_types))
 
 
+def are_given(given: Mapping[str, Any], declared: Iterable[str]) -> bool:
+    """Whether *given* holds a secret, and not only masks of those that are known."""
+    names = frozenset(declared)
+    return any(value not in (None, MASK) and is_secret(name, names) for name, value in given.items())
+
+
 def split(given: Mapping[str, Any], declared: Iterable[str], known: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
     """Part *given* into what may be shown, with masks, and the secrets.
 

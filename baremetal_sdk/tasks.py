@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 
-from baremetal_interfaces import Deadline
+from baremetal_interfaces import Deadline, InvalidInput
 from baremetal_sdk.task import NodeTask, TaskServices
 
 
@@ -33,6 +34,14 @@ class Tasks:
     def look(self, node: str) -> NodeTask:
         """A task for reading only: it needs no lease and can write nothing."""
         return NodeTask(self._services, self._services.store.node(node), None)
+
+    def forgive(self, node: str) -> None:
+        """Allow logins at the node's BMC again: somebody has given its credentials anew."""
+        task = self.look(node)
+        for kind, interface in task.driver:
+            if interface.connector is not None and interface.info_type is not None:
+                with contextlib.suppress(InvalidInput):
+                    self._services.bmc.forgive(task.info(kind).endpoint())
 
     def renew(self) -> None:
         """Renew the leases of all tasks; a task whose lease was lost is told to stop."""

@@ -58,6 +58,10 @@ class Connector(ABC, Generic[S]):
     max_in_flight: ClassVar[int] = 1
     """Requests that one BMC is sent at a time, unless the operator says otherwise."""
 
+    shareable: ClassVar[bool] = False
+    """Whether several may use a session at the same time, because its requests take turns by themselves. Any other session
+    is lent to one borrower at a time."""
+
     loggers: ClassVar[tuple[str, ...]] = ()
     """Loggers of the device library, whose lines may hold secrets."""
 

@@ -23,7 +23,7 @@ from baremetal_interfaces import (
     UnexpectedAnswer,
     option,
 )
-from baremetal_sdk.bmc import BMCAccess, SessionExpired
+from baremetal_sdk.bmc import BMCAccess, RefusalsInMemory, SessionExpired
 from baremetal_sdk.testing import ManualClock, settle
 from tests.runtime.machines import MachinesCase
 
@@ -169,11 +169,111 @@ class TestGentleness(AccessCase):
 
     def test_a_failed_login_frees_the_slot(self) -> None:
         """Errors at login do not use up the BMC's slot."""
+        with ExpectedException(AuthenticationFailed), self.borrow("wrong"):
+            pass
+        with self.borrow() as session:
+            self.assertEqual("session 2", session)
+
+
+class TestSharing(AccessCase):
+    def test_a_shareable_session_is_lent_to_several_at_once(self) -> None:
+        """Where requests take turns by themselves, borrowers share one login and do not wait for each other."""
+        self.connector.shareable = True
+        with self.borrow() as first, self.borrow(seconds=0.01) as second:
+            self.assertEqual((first, 1), (second, self.connector.opened))
+
+    def test_a_shared_session_that_breaks_is_closed_when_the_last_one_is_done(self) -> None:
+        """Who still uses it can; nobody new gets it."""
+        self.connector.shareable = True
+        with self.borrow():
+            with ExpectedException(BMCUnreachable), self.borrow():
+                raise OSError("reset")
+            self.assertEqual(0, self.connector.closed)
+            with self.borrow() as other:
+                self.assertEqual("session 2", other)
+        self.assertEqual(1, self.connector.closed)
+
+    def test_the_session_that_was_idle_longest_makes_room(self) -> None:
+        """No more sessions are kept than descriptors allow; the oldest idle one is closed for a new one."""
+        self.access = BMCAccess(self.clock, most_kept=2)
+        for address in ("bmc1", "bmc2", "bmc3"):
+            self.clock.turn(1)
+            with self.borrow(address=address):
+                pass
+        self.assertEqual((3, 1), (self.connector.opened, self.connector.closed))
+        with self.borrow(address="bmc2"):
+            pass
+        self.assertEqual(3, self.connector.opened)
+
+
+class TestBreakers(AccessCase):
+    def fail_to_reach(self, times: int) -> None:
+        for _ in range(times):
+            with ExpectedException(BMCUnreachable), self.borrow():
+                raise OSError("no route")
+
+    def test_wrong_credentials_are_tried_twice_and_no_more(self) -> None:
+        """After two refused logins nobody logs in with them again; other credentials, and the same given anew, are tried."""
+        for _ in range(5):
+            with ExpectedException(AuthenticationFailed), self.borrow("wrong"):
+                pass
+        self.assertEqual(2, self.connector.opened)
+        with self.borrow("right"):
+            pass
+        with ExpectedException(AuthenticationFailed), self.borrow("wrong"):
+            pass
+        self.assertEqual(4, self.connector.opened)
+
+    def test_credentials_that_are_given_anew_are_tried_again(self) -> None:
+        """Somebody who says that they are right now is believed once more."""
         for _ in range(3):
             with ExpectedException(AuthenticationFailed), self.borrow("wrong"):
                 pass
-        with self.borrow() as session:
-            self.assertEqual("session 4", session)
+        self.access.forgive(Info(toy_address="bmc1", toy_password="x").endpoint())
+        with ExpectedException(AuthenticationFailed, ".*refuses the credentials.*"), self.borrow("wrong"):
+            pass
+        self.assertEqual(3, self.connector.opened)
+
+    def test_refusals_outlive_the_process(self) -> None:
+        """Who takes over with the same record of refusals does not try again."""
+        refusals = RefusalsInMemory()
+        for _ in range(2):
+            self.access = BMCAccess(self.clock, refusals=refusals)
+            with ExpectedException(AuthenticationFailed), self.borrow("wrong"):
+                pass
+        self.access = BMCAccess(self.clock, refusals=refusals)
+        with ExpectedException(AuthenticationFailed, ".*has refused these credentials 2 times.*"), self.borrow("wrong"):
+            pass
+        self.assertEqual(2, self.connector.opened)
+
+    def test_a_bmc_that_is_away_is_backed_off(self) -> None:
+        """After three failures in a row everybody is refused at once, with the time of the next try, which doubles."""
+        self.fail_to_reach(3)
+        opened = self.connector.opened
+        error = self.assertRaises(BMCUnreachable, self.borrow().__enter__)
+        self.assertIn("did not answer 3 times in a row; it is tried again in 5 s", str(error))
+        self.assertEqual((opened, 5.0), (self.connector.opened, error.retry_after))
+        self.clock.turn(6)
+        self.fail_to_reach(1)
+        self.assertEqual(10.0, self.access.backed_off(Info(toy_address="bmc1", toy_password="x").endpoint()))
+
+    def test_it_is_probed_by_one_and_an_answer_ends_that(self) -> None:
+        """When its time has come one caller tries; the others are refused until it has answered."""
+        self.fail_to_reach(3)
+        self.clock.turn(6)
+        with self.borrow(), ExpectedException(BMCUnreachable, ".*tried again in 1 s"), self.borrow(seconds=0.01):
+            pass
+        for _ in range(2):
+            with self.borrow():
+                pass
+
+    def test_an_error_that_is_an_answer_is_no_absence(self) -> None:
+        """A BMC that answers with errors is there."""
+        for _ in range(5):
+            with ExpectedException(UnexpectedAnswer), self.borrow():
+                raise KeyError("odd")
+        with self.borrow():
+            pass
 
 
 class TestSecrets(AccessCase):
@@ -232,3 +332,20 @@ class TestThroughTheRuntime(MachinesCase):
         self.assertEqual(1, self.rack.counters("m1").refused_logins)
         self.assertIn("refuses the credentials", record.last_error or "")
         self.assertNotIn(secret, repr(record))
+        for _ in range(3):
+            conductor.rpc.call("change_power_state", node=node.uuid, target="power on", timeout=None)
+            settle(conductor)
+        self.assertEqual(2, self.rack.counters("m1").refused_logins)
+
+    def test_credentials_can_be_corrected_while_everything_runs(self) -> None:
+        """After too many refused logins, new credentials are used at the next call."""
+        conductor = self.conductor()
+        node = self.enrol(conductor, power_interface="fake-bmc", driver_info={"fake_username": "admin", "fake_password": "wrong"})
+        self.rack.protect("m1", Account("admin", "right"))
+        for password in ("wrong", "wrong", "right"):
+            info = {**conductor.store.node(node.uuid).driver_info, "fake_password": password}
+            conductor.rpc.call("update_node", node=node.uuid, changes={"driver_info": info})
+            conductor.rpc.call("change_power_state", node=node.uuid, target="power on", timeout=None)
+            settle(conductor)
+        record = conductor.store.node(node.uuid)
+        self.assertEqual(("power on", None), (record.power_state, record.last_error))

@@ -42,6 +42,7 @@ _HEADERS = {"Accept": "application/json", "OData-Version": "4.0", "User-Agent": 
 class RedfishConnector(Connector[RedfishSession]):
     """Opens one session, by the service's own sessions where it has them and else by basic authentication."""
 
+    shareable = True
     loggers = ("sushy",)
 
     connect_seconds: ClassVar[float] = 10.0

@@ -1,0 +1,220 @@
+"""Lending sessions: one login, the BMC's slots, its breakers, and errors without secrets."""
+
+from __future__ import annotations
+
+import logging
+import resource
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+from baremetal_interfaces import (
+    AuthenticationFailed,
+    BareMetalError,
+    BMCBusy,
+    BMCUnreachable,
+    Connector,
+    Deadline,
+    DeadlineExceeded,
+    DriverInfo,
+    Endpoint,
+    Fault,
+    TLSOptions,
+)
+from baremetal_interfaces.faults import translate
+from baremetal_sdk.bmc.breakers import LoginBreaker, Refusals, RefusalsInMemory
+from baremetal_sdk.bmc.credential import digest_of, process_key
+from baremetal_sdk.bmc.sessions import BMC, Kept, Key
+from baremetal_sdk.clock import Clock
+
+if TYPE_CHECKING:
+    import ssl
+
+LOG = logging.getLogger(__name__)
+_CLOSING = 2.0
+"""Seconds that a log-out may take: nobody waits for its result."""
+_BREAKING = (BMCUnreachable, AuthenticationFailed, DeadlineExceeded)
+"""Errors after which a session is not given to anybody else."""
+_PLENTY = 100_000
+
+
+class SessionExpired(AuthenticationFailed):
+    """The BMC ended a session that had worked: a new login may cure it."""
+
+
+class BMCAccess:
+    """Lends sessions. One instance belongs to one conductor.
+
+    At most *most_kept* sessions stay open between two borrowers; by default half of what RLIMIT_NOFILE allows.
+    """
+
+    def __init__(
+        self, clock: Clock, *, idle_seconds: float = 120.0, most_kept: int | None = None, refusals: Refusals | None = None
+    ) -> None:
+        self._clock = clock
+        self._idle_seconds = idle_seconds
+        self._most_kept = most_kept or _half_of_the_descriptors()
+        self._logins = LoginBreaker(refusals or RefusalsInMemory())
+        self._lock = threading.Lock()
+        self._bmcs: dict[Endpoint, BMC] = {}
+        self._connectors: dict[type, Connector[Any]] = {}
+        self._tls: dict[TLSOptions, ssl.SSLContext] = {}
+        self._key = process_key()
+        self._open = 0
+
+    @contextmanager
+    def borrow(
+        self, connector_type: type[Connector[Any]], info: DriverInfo, secrets: Iterable[str], deadline: Deadline
+    ) -> Iterator[Any]:
+        """A session for *info*, logged in if there is none to reuse. What the borrower raises comes out translated.
+
+        Where a connector's sessions are shareable, their requests take turns by themselves; any other session is lent to
+        one borrower at a time, who has one of the BMC's slots for as long as it has the session.
+        """
+        connector = self._connector(connector_type)
+        bmc = self._bmc(info.endpoint(), connector.max_in_flight)
+        key = (connector_type, connector.session_key(info), digest_of(info, self._key))
+        bmc.reach.check()
+        with (
+            nullcontext() if connector.shareable else self._slot(bmc, deadline),
+            bmc.reach.attempt(),
+            self._lent(bmc, key, connector, info, deadline, secrets) as session,
+        ):
+            yield session
+
+    def forgive(self, endpoint: Endpoint) -> None:
+        """Allow logins at a BMC again that has refused too many: somebody has given the credentials anew."""
+        self._logins.forgive(endpoint)
+
+    def backed_off(self, endpoint: Endpoint) -> float:
+        """Seconds until a BMC that is away is tried again; 0 when it is not backed off."""
+        with self._lock:
+            bmc = self._bmcs.get(endpoint)
+        return bmc.reach.backed_off if bmc is not None else 0.0
+
+    def close_idle(self) -> int:
+        """Log out of sessions that nobody has used for a while; give back how many. Called by a timer."""
+        limit = self._clock.monotonic() - self._idle_seconds
+        return self._close(self._take(lambda kept: kept.used_at < limit), Deadline.after(60.0))
+
+    def close(self, deadline: Deadline) -> int:
+        """Log out everywhere."""
+        return self._close(self._take(lambda kept: True), deadline)
+
+    @contextmanager
+    def _slot(self, bmc: BMC, deadline: Deadline) -> Iterator[None]:
+        if not bmc.slots.acquire(timeout=deadline.remaining()):
+            raise BMCBusy(
+                f"the BMC at {bmc.endpoint} serves other requests, and the time to wait for it is over", retry_after=5.0
+            )
+        try:
+            yield
+        finally:
+            bmc.slots.release()
+
+    @contextmanager
+    def _lent(
+        self, bmc: BMC, key: Key, connector: Connector[Any], info: DriverInfo, deadline: Deadline, secrets: Iterable[str]
+    ) -> Iterator[Any]:
+        kept = bmc.borrow(key) or self._log_in(bmc, key, connector, info, deadline, secrets)
+        broken = True
+        try:
+            yield kept.session
+            broken = False
+        except Exception as exc:
+            error = self._translated(exc, connector, bmc.endpoint, secrets)
+            broken = isinstance(error, _BREAKING)
+            raise error from None
+        finally:
+            if bmc.give_back(key, kept, broken=broken):
+                self._discard(kept)
+
+    def _log_in(
+        self, bmc: BMC, key: Key, connector: Connector[Any], info: DriverInfo, deadline: Deadline, secrets: Iterable[str]
+    ) -> Kept:
+        """Open a session. Of those who share, one logs in and the others wait for its session."""
+        if not connector.shareable:
+            return self._opened(bmc, key, connector, info, deadline, secrets)
+        with self._slot(bmc, deadline):
+            return bmc.borrow(key) or self._opened(bmc, key, connector, info, deadline, secrets)
+
+    def _opened(
+        self, bmc: BMC, key: Key, connector: Connector[Any], info: DriverInfo, deadline: Deadline, secrets: Iterable[str]
+    ) -> Kept:
+        self._make_room()
+        endpoint = bmc.endpoint
+        with self._logins.login(endpoint, digest_of(info)):
+            try:
+                session = connector.open(info, self._context(endpoint.tls) if endpoint.tls else None, deadline)
+            except Exception as exc:
+                raise translate(exc, connector=connector, endpoint=endpoint, secrets=secrets) from None
+        kept = Kept(session, connector)
+        bmc.add(key, kept)
+        with self._lock:
+            self._open += 1
+        return kept
+
+    def _make_room(self) -> None:
+        """Close the session that was idle longest when there are as many as may be."""
+        if self._open < self._most_kept:
+            return
+        idle = sorted((kept for bmc in self._all() for kept in bmc.idle()), key=lambda kept: kept.used_at)
+        evicted = set(idle[: max(1, self._most_kept // 20)])
+        self._close(self._take(evicted.__contains__), Deadline.after(_CLOSING))
+
+    def _close(self, kept: Iterable[Kept], deadline: Deadline) -> int:
+        count = 0
+        for one in kept:
+            self._discard(one, deadline)
+            count += 1
+        return count
+
+    def _take(self, wanted: Callable[[Kept], bool]) -> list[Kept]:
+        return [kept for bmc in self._all() for kept in bmc.take(wanted)]
+
+    def _all(self) -> list[BMC]:
+        with self._lock:
+            return list(self._bmcs.values())
+
+    def _discard(self, kept: Kept, deadline: Deadline | None = None) -> None:
+        with self._lock:
+            self._open -= 1
+        try:
+            kept.connector.close(kept.session, deadline.within(_CLOSING) if deadline else Deadline.after(_CLOSING))
+        except Exception as exc:
+            LOG.debug("a session could not be closed: %s", type(exc).__name__)
+
+    def _translated(
+        self, exc: Exception, connector: Connector[Any], endpoint: Endpoint, secrets: Iterable[str]
+    ) -> BareMetalError:
+        error = translate(exc, connector=connector, endpoint=endpoint, secrets=secrets)
+        if not isinstance(exc, BareMetalError) and connector.classify(exc) is Fault.EXPIRED:
+            return SessionExpired(error.message)
+        return error
+
+    def _connector(self, connector_type: type[Connector[Any]]) -> Connector[Any]:
+        with self._lock:
+            if connector_type not in self._connectors:
+                self._connectors[connector_type] = connector_type()
+            return self._connectors[connector_type]
+
+    def _bmc(self, endpoint: Endpoint, slots: int) -> BMC:
+        with self._lock:
+            if endpoint not in self._bmcs:
+                self._bmcs[endpoint] = BMC(endpoint, slots, self._clock)
+            return self._bmcs[endpoint]
+
+    def _context(self, options: TLSOptions) -> ssl.SSLContext:
+        """One TLS context for each set of options: to make one costs 30 ms."""
+        from baremetal_interfaces.http import tls_context
+
+        with self._lock:
+            if options not in self._tls:
+                self._tls[options] = tls_context(options)
+            return self._tls[options]
+
+
+def _half_of_the_descriptors() -> int:
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return _PLENTY if limit == resource.RLIM_INFINITY else max(1, limit // 2)

@@ -1,0 +1,171 @@
+"""Breakers: who refuses our credentials is not asked again until they change, and who is away is not asked by everybody."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from baremetal_interfaces import AuthenticationFailed, BMCUnreachable, DeadlineExceeded, DriverError, Endpoint
+from baremetal_sdk.clock import Clock
+
+LOGINS = 2
+"""Refused logins with one credential, in all, until no more are tried: BMCs lock accounts."""
+
+FAILURES = 3
+"""Attempts in a row that nobody answered, until everybody has to wait."""
+
+_AWAY = (BMCUnreachable, DeadlineExceeded)
+_FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 60.0
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """How often a BMC has refused one credential, which is known by its digest."""
+
+    credential: bytes
+    count: int
+
+
+class Refusals(Protocol):
+    """Where refusals are kept: they outlive a restart, and go over to who takes a node over."""
+
+    def get(self, endpoint: str) -> Refusal | None:
+        """What is known of a BMC."""
+
+    def put(self, endpoint: str, refusal: Refusal) -> None:
+        """Keep a refusal in place of what was known."""
+
+    def drop(self, endpoint: str) -> None:
+        """Forget it: a login was accepted, or the credentials were given anew."""
+
+
+class RefusalsInMemory:
+    """Refusals that end with the process."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Refusal] = {}
+
+    def get(self, endpoint: str) -> Refusal | None:
+        """What is known of a BMC."""
+        return self._known.get(endpoint)
+
+    def put(self, endpoint: str, refusal: Refusal) -> None:
+        """Keep a refusal in place of what was known."""
+        self._known[endpoint] = refusal
+
+    def drop(self, endpoint: str) -> None:
+        """Forget it."""
+        self._known.pop(endpoint, None)
+
+
+class LoginBreaker:
+    """Guards the logins at all BMCs. It is asked at a login, and never for a session that is reused."""
+
+    def __init__(self, refusals: Refusals) -> None:
+        self._refusals = refusals
+
+    @contextmanager
+    def login(self, endpoint: Endpoint, credential: bytes) -> Iterator[None]:
+        """Within it one login is tried; raises ``AuthenticationFailed`` at once where too many were refused."""
+        where = _name(endpoint)
+        known = self._refusals.get(where)
+        count = known.count if known is not None and known.credential == credential else 0
+        if count >= LOGINS:
+            raise AuthenticationFailed(
+                f"the BMC at {endpoint} has refused these credentials {count} times, and is not asked again, so that the "
+                "account is not locked; correct them in driver_info, or give them once more when they are right now"
+            )
+        try:
+            yield
+        except AuthenticationFailed:
+            self._refusals.put(where, Refusal(credential, count + 1))
+            raise
+        if known is not None:
+            self._refusals.drop(where)
+
+    def forgive(self, endpoint: Endpoint) -> None:
+        """Allow logins again: somebody has given the credentials anew."""
+        self._refusals.drop(_name(endpoint))
+
+
+class ReachBreaker:
+    """One BMC that may be away. After some failures in a row it is tried by one caller at a time, and less and less often."""
+
+    def __init__(self, endpoint: Endpoint, clock: Clock) -> None:
+        self._endpoint = endpoint
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._failures = 0
+        self._closed_until = 0.0
+        self._probing = False
+
+    def check(self) -> None:
+        """Raise ``BMCUnreachable`` while the BMC is backed off, or probed by somebody else."""
+        if self._failures >= FAILURES:
+            with self._lock:
+                self._refuse()
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Within it the BMC is asked; raises as :meth:`check` does."""
+        probe = self._admit()
+        try:
+            yield
+        except _AWAY:
+            self._failed(probe)
+            raise
+        except DriverError:
+            # It answered, if only with an error.
+            self._answered(probe)
+            raise
+        except BaseException:
+            self._ended(probe)
+            raise
+        self._answered(probe)
+
+    @property
+    def backed_off(self) -> float:
+        """Seconds until it is tried again; 0 when it is not backed off."""
+        return max(0.0, self._closed_until - self._clock.monotonic()) if self._failures >= FAILURES else 0.0
+
+    def _admit(self) -> bool:
+        if self._failures < FAILURES:
+            return False
+        with self._lock:
+            self._refuse()
+            self._probing = True
+            return True
+
+    def _refuse(self) -> None:
+        wait = self._closed_until - self._clock.monotonic()
+        if wait > 0 or self._probing:
+            raise BMCUnreachable(
+                f"the BMC at {self._endpoint} did not answer {self._failures} times in a row; "
+                f"it is tried again in {max(wait, 1.0):.0f} s",
+                retry_after=max(wait, 1.0),
+            )
+
+    def _failed(self, probe: bool) -> None:
+        with self._lock:
+            self._failures += 1
+            pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** (self._failures - FAILURES))
+            self._closed_until = self._clock.monotonic() + pause
+            self._probing = self._probing and not probe
+
+    def _answered(self, probe: bool) -> None:
+        if self._failures or probe:
+            with self._lock:
+                self._failures = 0
+                self._probing = self._probing and not probe
+
+    def _ended(self, probe: bool) -> None:
+        with self._lock:
+            self._probing = self._probing and not probe
+
+
+def _name(endpoint: Endpoint) -> str:
+    """What a BMC's account is called where refusals are kept."""
+    return f"{endpoint.account or ''}@{endpoint}"
