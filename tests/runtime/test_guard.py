@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
+from importlib.machinery import PathFinder
 from types import ModuleType
 
 from testtools import ExpectedException, TestCase
@@ -55,7 +55,7 @@ class TestGuard(TestCase):
 
     def test_a_process_that_eventlet_really_patched_is_refused(self) -> None:
         """With Eventlet itself: a conductor does not start, and the program goes on with the reason."""
-        if importlib.util.find_spec("eventlet") is None:
+        if PathFinder.find_spec("eventlet") is None:
             self.skipTest("Eventlet is not installed")
         program = (
             "import eventlet\neventlet.monkey_patch()\nfrom baremetal_sdk import Conductor\n"

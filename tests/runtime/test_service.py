@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
+from importlib.machinery import PathFinder
 
 from testtools import TestCase
 from testtools.matchers import MatchesRegex, StartsWith
@@ -37,7 +37,7 @@ class TestLaunch(TestCase):
 
     def test_an_application_on_the_eventlet_backend_is_told_what_to_do(self) -> None:
         """Who imported oslo_service.service before the choice has the other backend, and learns why."""
-        if importlib.util.find_spec("eventlet") is None:
+        if PathFinder.find_spec("eventlet") is None:
             self.skipTest("Eventlet is not installed, so there is no backend to choose wrongly")
         answer = said("import oslo_service.service\n" + CALL)
         self.assertThat(answer, StartsWith("RuntimeError oslo.service is on its backend 'eventlet'"))
