@@ -27,6 +27,7 @@ from baremetal_sdk.bmc.breakers import LoginBreaker, Refusals, RefusalsInMemory
 from baremetal_sdk.bmc.credential import digest_of, process_key
 from baremetal_sdk.bmc.sessions import BMC, Kept, Key
 from baremetal_sdk.clock import Clock
+from baremetal_sdk.redaction import secret
 
 if TYPE_CHECKING:
     import ssl
@@ -77,6 +78,7 @@ class BMCAccess:
         key = (connector_type, connector.session_key(info), digest_of(info, self._key))
         bmc.reach.check()
         with (
+            secret(secrets),
             nullcontext() if connector.shareable else self._slot(bmc, deadline),
             bmc.reach.attempt(),
             self._lent(bmc, key, connector, info, deadline, secrets) as session,
@@ -119,11 +121,13 @@ class BMCAccess:
     ) -> Iterator[Any]:
         kept = bmc.borrow(key) or self._log_in(bmc, key, connector, info, deadline, secrets)
         broken = True
+        tokens = connector.session_secrets(kept.session)
         try:
-            yield kept.session
+            with secret(tokens):
+                yield kept.session
             broken = False
         except Exception as exc:
-            error = self._translated(exc, connector, bmc.endpoint, secrets)
+            error = self._translated(exc, connector, bmc.endpoint, (*secrets, *tokens))
             broken = isinstance(error, _BREAKING)
             raise error from None
         finally:

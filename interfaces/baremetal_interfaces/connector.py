@@ -77,6 +77,10 @@ class Connector(ABC, Generic[S]):
         """What of *info*, beside endpoint and secrets, makes a session another one: how it logs in, for instance."""
         return None
 
+    def session_secrets(self, session: S) -> tuple[str, ...]:
+        """What of an open session must not be seen in logs and errors: its token, for one."""
+        return ()
+
     @abstractmethod
     def close(self, session: S, deadline: Deadline) -> None:
         """Log out and free the session. It may be broken already."""

@@ -12,6 +12,7 @@ from baremetal_interfaces import BareMetalError
 from baremetal_sdk.config import ConductorConfig, unknown_options
 from baremetal_sdk.context import RequestIdFilter
 from baremetal_sdk.errors import ConfigurationError
+from baremetal_sdk.redaction import RedactingFilter
 from metald.app import run
 from metald.settings import ServeOptions, load, owns_database
 from metald.state import StateError, default_directory, held
@@ -45,6 +46,7 @@ def _start_logging(debug: bool) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"))
     handler.addFilter(RequestIdFilter())
+    handler.addFilter(RedactingFilter())
     logging.basicConfig(handlers=[handler])
     _set_level(debug)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +26,7 @@ from baremetal_interfaces import (
     option,
 )
 from baremetal_sdk.bmc import BMCAccess, RefusalsInMemory, SessionExpired
+from baremetal_sdk.redaction import RedactingFilter
 from baremetal_sdk.testing import ManualClock, settle
 from tests.runtime.machines import MachinesCase
 
@@ -293,6 +296,43 @@ class TestSecrets(AccessCase):
         """What a library raises comes out as an error of the contract's tree."""
         with ExpectedException(UnexpectedAnswer, ".*KeyError.*PowerState.*"), self.borrow():
             raise KeyError("PowerState")
+
+
+class TestLogs(AccessCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.stream = io.StringIO()
+        self.handler = logging.StreamHandler(self.stream)
+        self.handler.addFilter(RedactingFilter())
+        self.log = logging.getLogger(self.id())
+        self.log.propagate = False
+        self.log.addHandler(self.handler)
+        self.connector.session_secrets = lambda connector, session: ("t0ken-of-the-session",)
+
+    def test_no_line_of_a_library_shows_password_or_token(self) -> None:
+        """While a session is used, passwords and tokens are masked in messages, arguments, tracebacks, and other spellings."""
+        with self.borrow("right"):
+            self.log.warning("logged in with %s and %s", {"password": "right"}, "t0ken-of-the-session")
+            try:
+                raise ValueError("https://user:right@bmc1/")
+            except ValueError:
+                self.log.exception("failed")
+        written = self.stream.getvalue()
+        self.assertIn("logged in with {'password': '******'} and ******", written)
+        self.assertIn("Traceback", written)
+        self.assertNotIn("user:right@", written)
+
+    def test_other_lines_pass_as_they_are(self) -> None:
+        """Once the session is given back nothing is masked any more, and lines cost nothing."""
+        with self.borrow("right"):
+            pass
+        self.log.warning("all right")
+        self.assertEqual("all right\n", self.stream.getvalue())
+
+    def test_an_error_does_not_show_a_token(self) -> None:
+        """What a library says of a session is scrubbed of its token."""
+        with ExpectedException(UnexpectedAnswer, r".*\*\*\*\*\*\*.*"), self.borrow():
+            raise KeyError("t0ken-of-the-session")
 
 
 class TestThroughTheRuntime(MachinesCase):

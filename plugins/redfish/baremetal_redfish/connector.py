@@ -82,6 +82,10 @@ class RedfishConnector(Connector[RedfishSession]):
         """How it logs in, and at which root."""
         return (info.redfish_auth_type, info.root)
 
+    def session_secrets(self, session: RedfishSession) -> tuple[str, ...]:
+        """The session's token, or the header of basic authentication."""
+        return tuple(value for name, value in session.http.headers.items() if name in ("X-Auth-Token", "Authorization"))
+
     def close(self, session: RedfishSession, deadline: Deadline) -> None:
         """End the session at the service, where it has one, and close the connection."""
         try:
