@@ -8,6 +8,7 @@ PACKAGES = [
     "baremetal_sdk",
     "baremetal_sdk.api",
     "baremetal_sdk.builtin",
+    "baremetal_sdk.http",
     "baremetal_sdk.doctor",
     "baremetal_sdk.pool",
     "baremetal_sdk.rpc",

@@ -34,17 +34,49 @@ def setting(
 class APIConfig:
     """``[api]``: the HTTP server."""
 
-    host_ip: str = setting("127.0.0.1", "Address to listen on.")
+    host_ip: str = setting("127.0.0.1", "Address to listen on, or several with commas between them.")
     port: int = setting(6385, "TCP port to listen on; 0 takes a free one.", minimum=0, maximum=65535)
+    reuse_port: bool = setting(False, "Whether others may listen on the port as well; what waits is lost when one of them stops.")
+    unix_socket: str | None = setting(None, "Path of a unix socket to listen on, in place of an address.")
+    unix_socket_mode: str = setting("0660", "File mode of the unix socket, in octal digits.")
+    unix_socket_owner: str | None = setting(None, "Owner of the unix socket: user, user:group or :group.")
+    systemd_socket: str | None = setting(
+        None, "Name (FileDescriptorName=) of the sockets of systemd to listen on, in place of an address; all: all of them."
+    )
+    noauth_beyond_loopback: bool = setting(False, "Whether to listen on any address although auth_strategy is noauth.")
     enable_ssl_api: bool = setting(False, "Whether to serve HTTPS, with cert_file and key_file.")
     cert_file: str | None = setting(None, "PEM file with the certificate chain of the server.")
     key_file: str | None = setting(None, "PEM file with the private key of the server.")
+    tls_min_version: str = setting("1.2", "Oldest version of TLS to speak.", choices=("1.2", "1.3"))
+    tls_ciphers: str | None = setting(None, "Ciphers of TLS 1.2, as OpenSSL writes them; by default Python's choice.")
+    client_certificates: str = setting(
+        "none", "Whether clients show a certificate of an authority in client_ca_file.", choices=("none", "optional", "required")
+    )
+    client_ca_file: str | None = setting(None, "PEM file with the authorities of the clients' certificates.")
     max_limit: int = setting(1000, "Records in one page of a listing, at most.", minimum=1)
     public_endpoint: str | None = setting(None, "URL that links start with, in place of the Host header of the request.")
+    enable_proxy_headers_parsing: bool = setting(False, "Whether to believe X-Forwarded-* of trusted_proxies.")
+    trusted_proxies: tuple[str, ...] = setting(
+        ("127.0.0.1", "::1"), "Addresses and networks of proxies whose headers are believed; unix: whoever uses the unix socket."
+    )
+    request_log: str = setting(
+        "", "Line for each request at level INFO: common, combined, json, or a format of your own; empty: none."
+    )
     min_threads: int = setting(4, "Threads that serve requests, at least.", minimum=1)
     max_threads: int = setting(32, "Threads that serve requests, at most.", minimum=1)
+    max_waiting_requests: int = setting(
+        1024, "Requests that wait for a thread, at most; beyond them the answer is 503.", minimum=0
+    )
+    max_connections: int = setting(4096, "Connections, at most; beyond them a silent one makes room.", minimum=16)
+    max_connections_per_peer: int = setting(0, "Connections from one address, at most; 0: as many as there are.", minimum=0)
     max_request_body_size: int = setting(4 * 1024 * 1024, "Bytes in the body of a request, at most.", minimum=1024)
-    request_timeout: float = setting(60.0, "Seconds that a connection may be silent.", minimum=0.1)
+    request_timeout: float = setting(60.0, "Seconds that a connection may be silent between requests.", minimum=0.1)
+    handshake_timeout: float = setting(10.0, "Seconds for the whole of a TLS handshake.", minimum=0.1)
+    header_timeout: float = setting(20.0, "Seconds for the whole of a request's headers.", minimum=0.1)
+    transfer_grace: float = setting(
+        20.0, "Seconds in which a body or an answer may be slower than least_transfer_rate.", minimum=0.1
+    )
+    least_transfer_rate: float = setting(8192.0, "Bytes per second at which bodies and answers move, at least.", minimum=1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,10 +92,16 @@ class ConductorOptions:
     power_state_sync_max_retries: int = setting(3, "Failed observations of power until a node is put in maintenance.", minimum=0)
     deploy_callback_timeout: float = setting(1800.0, "Seconds to wait for an event in a deployment; 0: for ever.", minimum=0)
     clean_callback_timeout: float = setting(1800.0, "Seconds to wait for an event in cleaning; 0: for ever.", minimum=0)
+    rescue_callback_timeout: float = setting(1800.0, "Seconds to wait for an event in a rescue; 0: for ever.", minimum=0)
+    service_callback_timeout: float = setting(1800.0, "Seconds to wait for an event in servicing; 0: for ever.", minimum=0)
     inspect_wait_timeout: float = setting(1800.0, "Seconds to wait for an event in an inspection; 0: for ever.", minimum=0)
     automated_clean: bool = setting(True, "Whether machines are cleaned before they become available.")
     allow_deleting_available_nodes: bool = setting(True, "Whether a node can be deleted while it is available.")
     bmc_call_timeout: float = setting(60.0, "Seconds for one call of a driver.", minimum=0.1)
+    node_history: bool = setting(True, "Whether a history of each node is kept.")
+    node_history_max_entries: int = setting(300, "Entries of the history that a node keeps, at most; 0: all.", minimum=0)
+    node_history_minimum_days: int = setting(0, "Days for which an entry is kept, however many there are.", minimum=0)
+    node_history_cleanup_interval: float = setting(86400.0, "Seconds between two deletions of old entries; 0 or less: none.")
     graceful_shutdown_timeout: float = setting(60.0, "Seconds for running work to end when the conductor stops.", minimum=0)
 
 
@@ -81,7 +119,10 @@ class ConductorConfig:
 
     host: str = setting("", "Name of this conductor among its peers; by default the machine's host name.")
     debug: bool = setting(False, "Whether to log at level DEBUG.")
-    auth_strategy: str = setting("noauth", "How callers of the API are known.", choices=("noauth",))
+    auth_strategy: str = setting("noauth", "How callers of the API are known.", choices=("noauth", "http_basic", "keystone"))
+    http_basic_auth_user_file: str = setting(
+        "/etc/ironic/htpasswd", "File with a line user:bcrypt-hash for each who may use the API, for auth_strategy http_basic."
+    )
     rpc_transport: str = setting("none", "How API and conductor talk.", choices=("none",))
     conductor_group: str = setting("", "Group of nodes that this conductor drives.")
     enabled_hardware_types: tuple[str, ...] = setting((), "Hardware types to offer; by default all that are installed.")

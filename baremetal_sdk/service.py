@@ -18,7 +18,6 @@ import mmap
 import os
 import pickle
 import signal
-import socket
 import struct
 import sys
 import threading
@@ -30,11 +29,11 @@ from oslo_service import backend
 from oslo_service.backend.base import ServiceBase
 
 from baremetal_interfaces import BareMetalError
-from baremetal_sdk.api.http_server import listen
 from baremetal_sdk.conductor import Conductor
 from baremetal_sdk.config import ConductorConfig
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.guard import refuse_monkey_patching
+from baremetal_sdk.http.listening import Listeners, listen
 
 LOG = logging.getLogger(__name__)
 
@@ -48,7 +47,7 @@ _FIRST = (
 )
 
 ReadConfig = Callable[[], ConductorConfig]
-MakeConductor = Callable[[ConductorConfig, socket.socket], Conductor]
+MakeConductor = Callable[[ConductorConfig, Listeners], Conductor]
 Ready = Callable[[Conductor], Any]
 
 
@@ -163,7 +162,7 @@ class _Launched(ServiceBase):  # type: ignore[misc]
     """What oslo.service starts and stops, in the child; neither in its main thread."""
 
     def __init__(
-        self, read: ReadConfig, make: MakeConductor, ready: Ready | None, listener: socket.socket, page: _Page, longest: float
+        self, read: ReadConfig, make: MakeConductor, ready: Ready | None, listener: Listeners, page: _Page, longest: float
     ) -> None:
         self._read, self._make, self._ready = read, make, ready
         self._listener, self._page, self._longest = listener, page, longest

@@ -2,7 +2,7 @@
 
 from baremetal_sdk.api.app import bare_metal_api, routes
 from baremetal_sdk.api.backend import Backend
-from baremetal_sdk.api.http_server import HTTPServer
 from baremetal_sdk.api.server import APIServer, APIServerMixin
+from baremetal_sdk.http import HTTPServer
 
 __all__ = ["APIServer", "APIServerMixin", "Backend", "HTTPServer", "bare_metal_api", "routes"]

@@ -6,8 +6,8 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from baremetal_interfaces import Deadline
-from baremetal_sdk.api.http_server import HTTPServer
 from baremetal_sdk.config import APIConfig
+from baremetal_sdk.http.server import HTTPServer
 from baremetal_sdk.runnable import Phase
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -20,16 +19,14 @@ from baremetal_sdk.api.parameters import Parameters
 from baremetal_sdk.api.policy import Policy
 from baremetal_sdk.api.registry import PUBLIC, Match, Registry, Route, allowed_methods, split
 from baremetal_sdk.api.values import Wrong
-from baremetal_sdk.context import RequestContext, current_request, new_request_id
+from baremetal_sdk.context import RequestContext, current_request
+from baremetal_sdk.http.request_id import REQUEST_ID_KEY, request_id
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 LOG = logging.getLogger(__name__)
 
-REQUEST_ID = re.compile(r"req-[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
-REQUEST_ID_KEY = "baremetal_sdk.request_id"
-"""Where the request id is kept in the WSGI environment, for a server that answers in the application's place."""
 JSON_SUFFIX_UNTIL = 91
 """Before this microversion a path may end in ``.json``."""
 MOST_PARAMETERS = 100
@@ -122,12 +119,6 @@ class Application:
             scope=scope,
             json_suffix=suffixed,
         )
-
-
-def request_id(environ: WSGIEnvironment) -> str:
-    """The id of a request: the one that its sender gave where it has the form of one, else a new one."""
-    given = environ.get("HTTP_X_OPENSTACK_REQUEST_ID", "")
-    return given if REQUEST_ID.fullmatch(given) else new_request_id()
 
 
 def _query(declared: Parameters, query_string: str, minor: int) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from typing import Any
 import testtools
 
 from baremetal_interfaces import Deadline
-from baremetal_sdk.api import HTTPServer
 from baremetal_sdk.config import APIConfig
+from baremetal_sdk.http import HTTPServer
 
 PATIENCE = 10.0
 """Seconds after which a test gives up on something that has to happen at once."""

@@ -12,10 +12,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from fixtures import TempDir
 
-from baremetal_sdk.api import HTTPServer
 from baremetal_sdk.config import APIConfig
 from baremetal_sdk.errors import ConfigurationError
-from tests.api.sockets import PATIENCE, ServerTestCase
+from baremetal_sdk.http import HTTPServer
+from tests.http.sockets import PATIENCE, ServerTestCase
 
 
 def write_certificate(directory: Path, name: str) -> tuple[str, str]:
@@ -53,6 +53,7 @@ class TestHTTPS(ServerTestCase):
             min_threads=1,
             max_threads=2,
             request_timeout=0.5,
+            handshake_timeout=0.5,
         )
         super().setUp()
 

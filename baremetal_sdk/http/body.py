@@ -1,0 +1,129 @@
+"""The body of a request: taken off the connection as it comes, and handed to the application as a whole.
+
+Whatever the application makes of it, the connection is then where the next request begins.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import tempfile
+from collections.abc import Callable
+from typing import IO
+
+from baremetal_sdk.http.framing import Head, Refused, too_large
+from baremetal_sdk.http.limits import Limits
+
+_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(;[^\x00-\x08\x0a-\x1f\x7f]*)?")
+_LONGEST_LINE = 4096
+_MOST_TRAILERS = 32
+_IN_MEMORY = 65536
+"""Bytes of a body that are kept in memory; a longer one goes to a temporary file."""
+
+
+class Body:
+    """Takes the body of one request out of the buffer of a connection, piece by piece, and never a byte more."""
+
+    def __init__(self, head: Head, limits: Limits) -> None:
+        self._limits = limits
+        self._left = head.content_length
+        self._room = limits.body_size
+        self._trailers = 0
+        self._next: Callable[[bytearray], bool] | None = None
+        if head.chunked:
+            self._next = self._chunk_size
+        elif head.content_length:
+            self._next = self._content
+        self._chunked = head.chunked
+        self.content: IO[bytes] = io.BytesIO()
+        self.size = 0
+        """Bytes of content so far."""
+        self.received = 0
+        """Bytes taken off the connection, what frames the content included."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of it is there."""
+        return self._next is None
+
+    def feed(self, buffer: bytearray) -> bool:
+        """Take what is the body's off the front of *buffer*; tell whether it is complete. Raises :class:`Refused`."""
+        before = len(buffer)
+        while self._next is not None and self._next(buffer):
+            pass
+        self.received += before - len(buffer)
+        if self._next is None:
+            self.content.seek(0)
+        return self._next is None
+
+    def close(self) -> None:
+        """Give up what is kept."""
+        self.content.close()
+
+    def _content(self, buffer: bytearray) -> bool:
+        piece = buffer[: self._left]
+        del buffer[: len(piece)]
+        self._keep(piece)
+        self._left -= len(piece)
+        if self._left:
+            return False
+        self._next = self._chunk_end if self._chunked else None
+        return True
+
+    def _keep(self, piece: bytearray) -> None:
+        self.size += len(piece)
+        try:
+            if self.size > _IN_MEMORY and isinstance(self.content, io.BytesIO):
+                spooled = tempfile.TemporaryFile()  # noqa: SIM115  (it is closed with the request)
+                spooled.write(self.content.getvalue())
+                self.content = spooled
+            self.content.write(piece)
+        except OSError as exc:
+            raise Refused(503, f"there is no room for the body of the request: {exc.strerror}") from exc
+
+    def _chunk_size(self, buffer: bytearray) -> bool:
+        line = _take_line(buffer)
+        if line is None:
+            return False
+        found = _CHUNK_SIZE.fullmatch(line)
+        if found is None:
+            raise Refused(400, "the size of a chunk is not in hexadecimal")
+        self._left = int(found[1], 16)
+        self._room -= self._left
+        if self._room < 0:
+            raise too_large(self._limits)
+        self._next = self._content if self._left else self._trailer
+        return True
+
+    def _chunk_end(self, buffer: bytearray) -> bool:
+        if len(buffer) < 2 and b"\r\n".startswith(buffer):
+            return False
+        if not buffer.startswith(b"\r\n"):
+            raise Refused(400, "a chunk is longer than its size")
+        del buffer[:2]
+        self._next = self._chunk_size
+        return True
+
+    def _trailer(self, buffer: bytearray) -> bool:
+        line = _take_line(buffer)
+        if line is None:
+            return False
+        self._trailers += 1
+        if self._trailers > _MOST_TRAILERS:
+            raise Refused(400, "the trailer of the request is too large")
+        if not line:
+            self._next = None
+        return True
+
+
+def _take_line(buffer: bytearray) -> bytes | None:
+    end = buffer.find(b"\n", 0, _LONGEST_LINE)
+    if end < 0:
+        if len(buffer) >= _LONGEST_LINE:
+            raise Refused(400, "a line in the body of the request is too long")
+        return None
+    if end == 0 or buffer[end - 1] != 0x0D:
+        raise Refused(400, "lines in the body of a request have to end in CR LF")
+    line = bytes(buffer[: end - 1])
+    del buffer[: end + 1]
+    return line

@@ -1,0 +1,152 @@
+"""One connection: what of it has arrived, what is to be sent, and how far it is."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import struct
+from enum import Enum
+from typing import Any
+
+from baremetal_sdk.http.body import Body
+from baremetal_sdk.http.framing import Head
+from baremetal_sdk.http.listening import Listener
+from baremetal_sdk.http.output import Output
+
+_BLOCK = 65536
+_AT_ONCE = 4 * _BLOCK
+"""Bytes taken from one connection before others have their turn."""
+_CREDENTIALS = struct.Struct("3i")
+_RESET = struct.pack("ii", 1, 0)
+
+
+class Stage(Enum):
+    """How far a connection is. Only a worker touches one that is WORKING, and only the loop one that is not."""
+
+    WAITING = "waits for a request to begin"
+    SHAKING = "waits for the client's part of the TLS handshake"
+    HEAD = "reads a request line and headers"
+    BODY = "reads the body of a request"
+    WORKING = "is with a worker"
+    SENDING = "sends as fast as the client reads"
+    LINGERING = "waits for the client to have read the last answer"
+    CLOSED = "is closed"
+
+
+class Connection:
+    """The state of one connection. It decides nothing: the loop does."""
+
+    __slots__ = (
+        "began", "body", "buffer", "deadline", "ended", "fd", "head", "keep", "listener", "missed", "output", "peer",
+        "remote_addr", "remote_port", "requests", "secured", "seen", "since", "sock", "ssl_env", "stage", "watches_output",
+    )  # fmt: skip
+
+    def __init__(self, sock: socket.socket, address: Any, listener: Listener, now: float) -> None:
+        self.sock = sock
+        self.fd = sock.fileno()
+        self.listener = listener
+        self.remote_addr = str(address[0]) if isinstance(address, tuple) else ""
+        self.remote_port = int(address[1]) if isinstance(address, tuple) else 0
+        self.peer = self.remote_addr or None
+        """By what connections of one client are counted; None where that cannot be told."""
+        self.stage = Stage.WAITING
+        self.buffer = bytearray()
+        self.seen = 0
+        """How much of the buffer was searched for the end of the headers."""
+        self.head: Head | None = None
+        self.body: Body | None = None
+        self.output = Output(sock)
+        self.ssl_env: dict[str, Any] = {}
+        self.secured = False
+        """Whether the TLS handshake has begun."""
+        self.requests = 0
+        self.keep = False
+        """Whether it stays open once the answer is sent."""
+        self.missed = False
+        """Whether something arrived while a worker had it."""
+        self.ended = False
+        """Whether the client will send nothing more."""
+        self.watches_output = False
+        self.since = self.began = now
+        """When it was last idle, and when its present stage began."""
+        self.deadline = now
+
+    @property
+    def reads(self) -> bool:
+        """Whether what arrives is to be looked at."""
+        return self.stage in (Stage.WAITING, Stage.HEAD, Stage.BODY)
+
+    def fill(self, thorough: bool) -> None:
+        """Take what has arrived. Raises ``OSError`` for a connection that broke.
+
+        A short read means that nothing more is there, unless it is TLS, or *thorough* says that the end is near.
+        """
+        room = _AT_ONCE
+        thorough = thorough or self.secured
+        while room > 0:
+            try:
+                data = self.sock.recv(_BLOCK)
+            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                return
+            if not data:
+                self.ended = True
+                return
+            self.buffer += data
+            room -= len(data)
+            if len(data) < _BLOCK and not thorough:
+                return
+        self.missed = True
+
+    def peek(self) -> bytes:
+        """The first byte that has arrived, which stays there; nothing when the client has ended."""
+        return self.sock.recv(1, socket.MSG_PEEK)
+
+    def credentials(self) -> tuple[int, int, int]:
+        """Process, user and group at the other end of a unix socket, by number."""
+        raw = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        process, user, group = _CREDENTIALS.unpack(raw)
+        return process, user, group
+
+    def drop(self) -> None:
+        """Forget what has arrived."""
+        self.buffer.clear()
+        self.seen = 0
+        self.drop_request()
+
+    def drop_request(self) -> None:
+        """Forget the request that was read last."""
+        if self.body is not None:
+            self.body.close()
+        self.head = self.body = None
+
+    def secure(self, context: ssl.SSLContext) -> None:
+        """Speak TLS from now on; the handshake is still to be done."""
+        self.secured = True
+        self.sock = self.output.sock = context.wrap_socket(self.sock, server_side=True, do_handshake_on_connect=False)
+
+    def hang_up(self) -> None:
+        """Tell the client that nothing more comes."""
+        try:
+            if isinstance(self.sock, ssl.SSLSocket):
+                self.sock.unwrap()
+        except (OSError, ValueError):
+            pass  # it is told once more below, and the client's word is not waited for
+        try:
+            socket.socket.shutdown(self.sock, socket.SHUT_WR)
+        except OSError:
+            self.ended = True
+
+    def cut(self) -> None:
+        """End both directions at once; a worker that has it notices, and the descriptor stays until it has."""
+        try:
+            socket.socket.setsockopt(self.sock, socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
+        except OSError:
+            return
+
+    def close(self) -> None:
+        """Give the socket back; never raises."""
+        self.stage = Stage.CLOSED
+        self.drop()
+        self.output.forget()
+        self.sock.close()

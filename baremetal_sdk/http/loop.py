@@ -1,0 +1,397 @@
+"""The thread that owns the connections: it accepts, reads requests, sends what clients read slowly, and keeps the time.
+
+Nothing in it waits for a client. A worker sees a request when it is there as a whole, so a client that is slow in its handshake,
+in headers, in a body or in reading its answer costs a little memory until its time is over, and nobody else anything.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import select
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from baremetal_sdk.errors import NoFreeWorker
+from baremetal_sdk.http.body import Body
+from baremetal_sdk.http.connection import Connection, Stage
+from baremetal_sdk.http.framing import Refused, take_head
+from baremetal_sdk.http.limits import Limits
+from baremetal_sdk.http.listening import Listener
+from baremetal_sdk.http.output import ClientGone
+from baremetal_sdk.http.peers import Peers
+from baremetal_sdk.http.refusal import refusal
+
+LOG = logging.getLogger(__name__)
+_ACCEPTS = 64
+"""Connections accepted before those that there are have their turn."""
+_PAUSE = 0.25
+"""Seconds without accepting, when descriptors have run out."""
+_LAST_CHANCE = 0.5
+"""Seconds that a client that was just let in has to begin its request when the server stops."""
+_OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_INPUT = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
+_OUTPUT = _INPUT | select.EPOLLOUT
+_OVER = select.EPOLLHUP | select.EPOLLERR
+_WORK = Callable[[Connection], None]
+
+
+class Loop:
+    """Serves the connections of *listeners*.
+
+    *serve* has a worker answer the request of a connection, *shake* has one go on with a TLS handshake (None: plain HTTP).
+    Both give the connection back with :meth:`done` or :meth:`resume`, and may raise ``NoFreeWorker``.
+    """
+
+    def __init__(self, listeners: Sequence[Listener], limits: Limits, serve: _WORK, shake: _WORK | None) -> None:
+        self.limits = limits
+        self._serve, self._shake = serve, shake
+        self._listeners = {listener.sock.fileno(): listener for listener in listeners}
+        self._connections: dict[int, Connection] = {}
+        self._peers = Peers(limits, self._connections)
+        self._posted: deque[Connection] = deque()
+        self._epoll = select.epoll()
+        self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._awake = False
+        self._epoll.register(self._wake, select.EPOLLIN)
+        self.stopping = self._stopped = self._cutting = False
+        self._accepting = False
+        self._accept_again = 0.0
+        self._interval = max(0.02, min(0.5, *(0.25 * one for one in (limits.idle, limits.handshake, limits.head, limits.grace))))
+        self._listen(True)
+
+    def run(self) -> None:
+        """Serve until :meth:`stop` and the last answer, or :meth:`cut`."""
+        look = time.monotonic() + self._interval
+        while not self._finished():
+            try:
+                for fd, event in self._epoll.poll(0 if self._posted else max(0.0, look - time.monotonic())):
+                    self._handle(fd, event)
+                self._awake = False
+                for _ in range(len(self._posted)):
+                    self._guarded(self._resumed, self._posted.popleft())
+                if time.monotonic() >= look:
+                    self._keep_time()
+                    look = time.monotonic() + self._interval
+            except Exception:
+                LOG.exception("the HTTP server failed in its loop; it goes on")
+        self._end()
+
+    def stop(self) -> None:
+        """Accept nothing more, answer what was accepted, and end; it returns at once, and may be called by a signal handler."""
+        self.stopping = True
+        self._wake_up()
+
+    def cut(self) -> None:
+        """End all connections now."""
+        self._cutting = True
+        self._wake_up()
+
+    @property
+    def connections(self) -> int:
+        """Connections that are open."""
+        return len(self._connections)
+
+    def done(self, conn: Connection, keep: bool) -> None:
+        """Take *conn* back from a worker that answered its request; called by the worker."""
+        conn.drop_request()
+        if self._connections.get(conn.fd) is not conn:  # it was cut in the meantime
+            return conn.close()
+        conn.began = now = time.monotonic()
+        conn.keep = keep and not self.stopping
+        if conn.output.pending:
+            conn.deadline = now + self.limits.grace
+            conn.stage = Stage.SENDING
+            return self._post(conn)
+        if not conn.keep:
+            return self._hang_up(conn, now)
+        conn.deadline, conn.since = now + self.limits.idle, now
+        conn.stage = Stage.WAITING
+        if conn.missed or conn.buffer or conn.ended or self.stopping:
+            self._post(conn)
+        return None
+
+    def resume(self, conn: Connection, stage: Stage, seconds: float | None = None) -> None:
+        """Take *conn* back from a worker at another *stage*, of *seconds* where it has a time of its own."""
+        if seconds is not None:
+            conn.deadline = time.monotonic() + seconds
+        conn.stage = stage
+        if conn.missed or stage is not Stage.SHAKING or self._cutting:
+            self._post(conn)
+
+    def _post(self, conn: Connection) -> None:
+        self._posted.append(conn)
+        if not self._awake:
+            self._wake_up()
+
+    def _wake_up(self) -> None:
+        self._awake = True
+        with contextlib.suppress(OSError):
+            os.eventfd_write(self._wake, 1)
+
+    def _handle(self, fd: int, event: int) -> None:
+        conn = self._connections.get(fd)
+        if conn is None:
+            if fd in self._listeners:
+                self._accept(self._listeners[fd])
+            elif fd == self._wake:
+                os.eventfd_read(self._wake)
+            return
+        if not self._is_working(conn):
+            self._guarded(self._arrived, conn, event)
+
+    def _is_working(self, conn: Connection) -> bool:
+        """Whether a worker has *conn*; that one will see that something was missed."""
+        if conn.stage is Stage.WORKING:
+            conn.missed = True
+        return conn.stage is Stage.WORKING  # it may have been given back in between, perhaps before it saw that
+
+    def _guarded(self, function: Callable[..., None], conn: Connection, *args: int) -> None:
+        try:
+            function(conn, *args)
+        except (ClientGone, OSError) as exc:
+            LOG.debug("connection from %s: %s", conn.remote_addr, exc)
+            self._close(conn)
+        except Exception:
+            LOG.exception("a connection from %s was closed because it could not be handled", conn.remote_addr)
+            self._close(conn)
+
+    # Accepting
+
+    def _listen(self, wanted: bool) -> None:
+        if wanted == self._accepting:
+            return
+        self._accepting = wanted
+        for fd in self._listeners:
+            if wanted:
+                self._epoll.register(fd, select.EPOLLIN)
+            else:
+                self._epoll.unregister(fd)
+
+    def _accept(self, listener: Listener, most: int = _ACCEPTS) -> None:
+        for _ in range(most):
+            try:
+                sock, address = listener.sock.accept()
+            except (BlockingIOError, ConnectionError):
+                return
+            except OSError as exc:
+                if exc.errno in _OUT_OF_RESOURCES:
+                    return self._pause(exc)
+                continue  # this one connection failed before it was ours (accept(2))
+            sock.setblocking(False)
+            now = time.monotonic()
+            conn = Connection(sock, address, listener, now)
+            conn.deadline = now + self.limits.idle
+            for other in self._peers.in_the_way(conn):
+                self._close(other, cut=True)
+            if not self._peers.add(conn):
+                conn.cut()
+                conn.close()
+                continue
+            self._connections[conn.fd] = conn
+            self._epoll.register(conn.fd, _INPUT)
+
+    def _pause(self, exc: OSError) -> None:
+        self._listen(False)
+        self._accept_again = time.monotonic() + _PAUSE
+        LOG.error("connections cannot be accepted for now: %s; raise the limit of open files or lower the load", exc.strerror)
+        for conn in self._peers.longest_silent(8):
+            self._close(conn, cut=True)
+
+    # What happens on a connection
+
+    def _arrived(self, conn: Connection, event: int) -> None:
+        if event & _OVER:
+            self._close(conn)
+        elif conn.stage is Stage.SENDING:
+            self._send(conn)
+        else:
+            self._go_on(conn, bool(event & select.EPOLLRDHUP))
+
+    def _resumed(self, conn: Connection) -> None:
+        """Go on with a connection that a worker gave back."""
+        if conn.stage is Stage.CLOSED:
+            return
+        if self._cutting:
+            self._close(conn, cut=True)
+        elif conn.stage is Stage.SENDING:
+            self._send(conn)
+        else:
+            if conn.reads and conn.buffer:
+                self._advance(conn)
+            if not self._is_working(conn):
+                self._go_on(conn, True)
+            if self.stopping and conn.stage is Stage.WAITING:
+                self._last_chance(conn)
+
+    def _go_on(self, conn: Connection, thorough: bool) -> None:
+        """Read what there is to read, whatever the stage."""
+        if conn.stage is Stage.SHAKING:
+            conn.missed = False
+            return self._work(conn, self._shake)
+        if self._shake is not None and not conn.secured and conn.stage is Stage.WAITING:
+            return self._begin_tls(conn)
+        conn.missed = False
+        conn.fill(thorough)
+        if conn.stage is Stage.LINGERING:
+            conn.drop()
+            if conn.ended:
+                self._close(conn)
+            elif conn.missed:
+                self._post(conn)
+            return None
+        if conn.buffer:
+            self._advance(conn)
+        if conn.reads and conn.ended:
+            self._close(conn)
+        elif conn.reads and conn.missed:
+            self._post(conn)
+        return None
+
+    def _begin_tls(self, conn: Connection) -> None:
+        try:
+            first = conn.peek()
+        except BlockingIOError:
+            return None
+        if not first:
+            return self._close(conn)
+        if first != b"\x16":  # a TLS record of a handshake (RFC 8446, section 5.1)
+            reason = "this port speaks HTTPS, and the request came without TLS; use https:// in the URL"
+            return self._refuse(conn, Refused(400, reason)) if first.isalpha() else self._close(conn)
+        conn.deadline = time.monotonic() + self.limits.handshake
+        conn.stage = Stage.SHAKING
+        return self._work(conn, self._shake)
+
+    def _advance(self, conn: Connection) -> None:
+        """Make of what has arrived as much of a request as it is."""
+        try:
+            if conn.stage is Stage.WAITING:
+                conn.stage, conn.deadline = Stage.HEAD, time.monotonic() + self.limits.head
+            if conn.stage is Stage.HEAD and not self._read_head(conn):
+                return
+            body = conn.body
+            assert body is not None
+            if body.complete or body.feed(conn.buffer):
+                return self._work(conn, self._serve)
+            conn.deadline = conn.began + self.limits.grace + body.received / self.limits.rate
+        except Refused as exc:
+            self._refuse(conn, exc)
+
+    def _read_head(self, conn: Connection) -> bool:
+        head = take_head(conn.buffer, conn.seen, self.limits)
+        if head is None:
+            conn.seen = len(conn.buffer)
+            return False
+        conn.seen = 0
+        conn.head, conn.body = head, Body(head, self.limits)
+        if not conn.body.complete:
+            conn.stage, conn.began = Stage.BODY, time.monotonic()
+            if head.expects_continue and not conn.buffer:
+                conn.output.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                conn.output.flush()
+        return True
+
+    def _work(self, conn: Connection, work: _WORK | None) -> None:
+        assert work is not None
+        before, conn.stage = conn.stage, Stage.WORKING
+        try:
+            work(conn)
+        except NoFreeWorker as exc:
+            conn.stage = before
+            if before is Stage.SHAKING:
+                return self._close(conn)
+            reason = "too many requests wait already; try again"
+            self._refuse(conn, Refused(503, reason), exc.retry_after)
+
+    def _refuse(self, conn: Connection, why: Refused, retry_after: float | None = None) -> None:
+        conn.drop()
+        conn.output.write(refusal(why.status, why.reason, retry_after=retry_after))
+        conn.keep, conn.stage, conn.began = False, Stage.SENDING, time.monotonic()
+        conn.deadline = conn.began + self.limits.grace
+        self._send(conn)
+
+    # Answers, and the end of a connection
+
+    def _send(self, conn: Connection) -> None:
+        """Send what the client takes; once that is all, wait for its next request, or hang up."""
+        complete = conn.output.flush()
+        if complete == conn.watches_output:
+            conn.watches_output = not complete
+            self._epoll.modify(conn.fd, _INPUT if complete else _OUTPUT)
+        now = time.monotonic()
+        if not complete:
+            conn.deadline = conn.began + self.limits.grace + conn.output.sent / self.limits.rate
+            for other in self._peers.too_much_unsent(conn):
+                self._close(other, cut=True)
+        elif conn.keep and not self.stopping:
+            conn.deadline, conn.since, conn.stage = now + self.limits.idle, now, Stage.WAITING
+            self._posted.append(conn)
+        else:
+            self._hang_up(conn, now)
+
+    def _hang_up(self, conn: Connection, now: float) -> None:
+        """Send nothing more, and let the client read: closing with unread input would take the answer from it."""
+        conn.hang_up()
+        conn.deadline, conn.stage = now + self.limits.linger, Stage.LINGERING
+        if conn.missed or conn.ended:
+            self._post(conn)
+
+    def _close(self, conn: Connection, cut: bool = False) -> None:
+        if self._connections.pop(conn.fd, None) is None:
+            return
+        self._peers.remove(conn)
+        if cut:
+            conn.cut()
+        if conn.stage is not Stage.WORKING:
+            conn.close()
+
+    # Time
+
+    def _keep_time(self) -> None:
+        now = time.monotonic()
+        late = [conn for conn in self._connections.values() if conn.deadline < now and conn.stage is not Stage.WORKING]
+        for conn in late:
+            self._guarded(self._too_late, conn)
+        if not self._accepting and not self._stopped and now >= self._accept_again:
+            self._listen(True)
+
+    def _too_late(self, conn: Connection) -> None:
+        if conn.stage in (Stage.HEAD, Stage.BODY):
+            self._refuse(conn, Refused(408, "the request took too long"))
+        else:
+            self._close(conn, cut=conn.stage is Stage.SENDING)
+
+    def _finished(self) -> bool:
+        if self.stopping and not self._stopped:
+            self._stop_accepting()
+        return self._cutting or (self._stopped and not self._connections)
+
+    def _stop_accepting(self) -> None:
+        """Take what the kernel accepted for us, unless somebody else goes on listening; then ask everybody to come to an end."""
+        self._stopped = True
+        self._listen(False)
+        for listener in self._listeners.values():
+            if not listener.handed_on:
+                self._accept(listener, self.limits.connections)
+            listener.sock.close()
+        self._listeners.clear()
+        for conn in [conn for conn in self._connections.values() if conn.stage is Stage.WAITING]:
+            self._guarded(self._resumed, conn)
+
+    def _last_chance(self, conn: Connection) -> None:
+        if conn.requests:
+            self._hang_up(conn, time.monotonic())
+        else:
+            conn.deadline = min(conn.deadline, time.monotonic() + _LAST_CHANCE)
+
+    def _end(self) -> None:
+        for conn in list(self._connections.values()):
+            self._close(conn, cut=True)
+        for listener in self._listeners.values():
+            listener.sock.close()
+        self._epoll.close()
+        wake, self._wake = self._wake, -1
+        os.close(wake)

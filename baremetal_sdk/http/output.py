@@ -1,0 +1,59 @@
+"""An answer on its way: sent as far as the client reads, kept beyond that."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+
+_BLOCK = 262144
+
+
+class ClientGone(OSError):
+    """The client closed or broke the connection, or read too slowly: there is nobody left to tell."""
+
+
+class Output:
+    """What is to be sent on one connection. It never waits."""
+
+    __slots__ = ("_kept", "_parts", "sent", "sock")
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self._parts: list[bytes] = []
+        self._kept = memoryview(b"")
+        self.sent = 0
+        """Bytes sent of the present answer."""
+
+    @property
+    def pending(self) -> int:
+        """Bytes that are kept."""
+        return len(self._kept) + sum(map(len, self._parts))
+
+    def write(self, data: bytes) -> None:
+        """Keep *data*, to be sent with the next :meth:`flush`."""
+        self._parts.append(data)
+
+    def flush(self) -> bool:
+        """Send as much as goes now; tell whether that was all. Raises :class:`ClientGone`."""
+        parts = self._parts
+        if parts:
+            if self._kept:
+                parts.insert(0, bytes(self._kept))
+            self._kept = memoryview(parts[0] if len(parts) == 1 else b"".join(parts))
+            parts.clear()
+        try:
+            while self._kept:
+                gone = self.sock.send(self._kept[:_BLOCK])
+                self.sent += gone
+                self._kept = self._kept[gone:]
+        except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+            return False
+        except (OSError, ValueError) as exc:
+            self.forget()
+            raise ClientGone(f"the answer could not be sent: {exc}") from exc
+        return True
+
+    def forget(self) -> None:
+        """Send nothing of what is kept."""
+        self._parts.clear()
+        self._kept = memoryview(b"")

@@ -1,0 +1,20 @@
+"""Answers that the HTTP server gives in the application's place, in the format of the Bare Metal API's clients."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+import orjson
+
+
+def refusal(status: int, reason: str, request_id: str | None = None, retry_after: float | None = None) -> bytes:
+    """A whole answer, after which the connection ends."""
+    inner = {"faultcode": "Client" if status < 500 else "Server", "faultstring": reason, "debuginfo": None}
+    body = orjson.dumps({"error_message": orjson.dumps(inner).decode()})
+    head = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", "Content-Type: application/json", f"Content-Length: {len(body)}"]
+    head.append("Connection: close")
+    if request_id is not None:
+        head += [f"x-openstack-request-id: {request_id}", f"openstack-request-id: {request_id}"]
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        head.append(f"Retry-After: {max(1, round(retry_after or 1))}")
+    return "\r\n".join(head).encode() + b"\r\n\r\n" + body

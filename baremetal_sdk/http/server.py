@@ -1,0 +1,240 @@
+"""An HTTP server around any WSGI application."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import ssl
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from typing import TYPE_CHECKING
+
+from baremetal_interfaces import Deadline
+from baremetal_sdk.config import APIConfig
+from baremetal_sdk.errors import ConfigurationError
+from baremetal_sdk.http.cheroot_server import Answerer
+from baremetal_sdk.http.connection import Connection, Stage
+from baremetal_sdk.http.limits import Limits
+from baremetal_sdk.http.listening import Listener, Listeners, listen
+from baremetal_sdk.http.loop import Loop
+from baremetal_sdk.http.slow_readers import SlowReaders
+from baremetal_sdk.http.tls import TLS, describe_client
+from baremetal_sdk.pool import ElasticPool, LaneLimits
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+LOG = logging.getLogger(__name__)
+
+HEALTH = frozenset({b"/healthz", b"/readyz"})
+"""Paths that are answered also when no worker is free for anything else."""
+FOLLOW_FILES = 2.0
+"""Seconds between two looks at the files of the certificate."""
+_REQUESTS, _HEALTH, _HANDSHAKES = "requests", "health", "handshakes"
+_HANDSHAKES_AT_ONCE = max(2, os.cpu_count() or 1)
+_MOST_HANDSHAKES = 4096
+
+
+class HTTPServer:
+    """Serves a WSGI application over HTTP or HTTPS, from threads of its own, in any thread's process.
+
+    With *listener*, a socket that listens already or several of them (see :func:`~baremetal_sdk.http.listening.listen`), it
+    serves on copies: the sockets stay open when the server stops, and what connects in between waits there for the next server.
+
+    Requests run on *executor*, such as a lane of a pool of the host application's; without one, on threads of the server's own.
+
+    An application with a true attribute ``loopback_only`` is served to this machine alone.
+    """
+
+    def __init__(
+        self,
+        app: WSGIApplication,
+        config: APIConfig,
+        listener: Listeners | socket.socket | Sequence[socket.socket] | None = None,
+        *,
+        executor: Executor | None = None,
+    ) -> None:
+        self._app = app
+        self._config = config
+        self._given = listener
+        self._executor = executor
+        self._running: _Running | None = None
+        self._tls: TLS | None = None
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on, also where the configuration says 0; 0 for a unix socket."""
+        return self._now.listeners[0].port
+
+    @property
+    def url(self) -> str:
+        """The URL of the server, without a slash at the end; for a unix socket its path in the form ``http+unix://``."""
+        listener = self._now.listeners[0]
+        scheme = "https" if self._tls else "http"
+        if listener.is_unix:
+            return f"{scheme}+unix://{listener.host.replace('/', '%2F')}"
+        return f"{scheme}://{f'[{listener.host}]' if ':' in listener.host else listener.host}:{listener.port}"
+
+    @property
+    def connections(self) -> int:
+        """Connections that are open."""
+        return self._now.loop.connections
+
+    def start(self) -> None:
+        """Listen; when this returns, clients can connect. Raises ``ConfigurationError``, which names address and reason."""
+        if self._running is not None:
+            raise RuntimeError("the HTTP server has started already")
+        self._tls = TLS(self._config) if self._config.enable_ssl_api else None
+        own = listen(self._config) if self._given is None else None
+        try:
+            listeners = (own or _as_listeners(self._given)).copies(handed_on=own is None)
+            if getattr(self._app, "loopback_only", False):
+                _require_loopback(listeners)
+            self._running = _Running(self._app, self._config, own, listeners, self._tls, self._executor)
+        except BaseException:
+            if own is not None:
+                own.close()
+            raise
+        self._running.start()
+
+    def stop(self, deadline: Deadline) -> bool:
+        """Refuse new requests, let running ones end, and return by *deadline* whatever they do; tell whether all had ended.
+
+        A signal handler may call it, in any thread.
+        """
+        running, self._running = self._running, None
+        return running is None or running.stop(deadline)
+
+    def reload_certificate(self) -> None:
+        """Read the certificate and key again, for connections from now on. Where that fails the old ones stay.
+
+        Raises ``ConfigurationError``.
+        """
+        if self._tls is not None:
+            self._tls.reload()
+
+    def reload(self, config: APIConfig) -> None:
+        """Take over what can change while it serves: certificates and all that belongs to TLS. The address stays.
+
+        Raises ``ConfigurationError``, and then has changed nothing.
+        """
+        if self._tls is not None and config.enable_ssl_api:
+            self._tls.reload(config)
+
+    @property
+    def _now(self) -> _Running:
+        if self._running is None:
+            raise RuntimeError("the HTTP server has not started")
+        return self._running
+
+
+class _Running:
+    """A server from its start to its stop."""
+
+    def __init__(
+        self,
+        app: WSGIApplication,
+        config: APIConfig,
+        own: Listeners | None,
+        listeners: Sequence[Listener],
+        tls: TLS | None,
+        executor: Executor | None,
+    ) -> None:
+        limits = Limits.of(config)
+        self.listeners = listeners
+        self._own = own
+        self._tls = tls
+        self._limits = limits
+        self._answerer = Answerer(app, limits, SlowReaders(max(1, config.max_threads // 2), limits))
+        self._pool = ElasticPool(
+            config.max_threads + _HANDSHAKES_AT_ONCE + 2,
+            {
+                _REQUESTS: LaneLimits(cap=config.max_threads, queue=config.max_waiting_requests),
+                _HEALTH: LaneLimits(reserved=1, cap=2, queue=16),
+                _HANDSHAKES: LaneLimits(reserved=1, cap=_HANDSHAKES_AT_ONCE, queue=_MOST_HANDSHAKES),
+            },
+            name="http",
+            min_workers=config.min_threads,
+        )
+        self._executor = executor or self._pool[_REQUESTS]
+        self.loop = Loop(listeners, limits, self._serve, None if tls is None else self._shake)
+        self._thread = threading.Thread(target=self.loop.run, name="http-loop", daemon=True)
+
+    def start(self) -> None:
+        """Start to serve."""
+        self._thread.start()
+        if self._tls is not None:
+            self._pool[_HANDSHAKES].after(FOLLOW_FILES, self._follow_files)
+
+    def stop(self, deadline: Deadline) -> bool:
+        """Serve to the end, at most until *deadline*; tell whether all had ended."""
+        self.loop.stop()
+        if self._own is not None:
+            self._own.close()
+        self._thread.join(deadline.remaining())
+        left = self.loop.connections if self._thread.is_alive() else 0
+        if left:
+            self.loop.cut()
+            self._thread.join(1.0)
+            LOG.warning("the HTTP server stopped while %d connections were not at their end", left)
+        stragglers = self._pool.close(0.1 if left else deadline.remaining(), cancel_queued=True)
+        for straggler in stragglers:
+            LOG.warning("a request has been worked on for %.1f s and does not end; the stop goes on without it", straggler.age)
+        return not (left or stragglers)
+
+    def _serve(self, conn: Connection) -> None:
+        urgent = conn.head is not None and conn.head.target in HEALTH
+        (self._pool[_HEALTH] if urgent else self._executor).submit(self._answer, conn)
+
+    def _answer(self, conn: Connection) -> None:
+        keep = False
+        try:
+            keep = self._answerer.answer(conn)
+        finally:
+            self.loop.done(conn, keep)
+
+    def _shake(self, conn: Connection) -> None:
+        self._pool[_HANDSHAKES].submit(self._shake_hands, conn)
+
+    def _shake_hands(self, conn: Connection) -> None:
+        """Do the server's part of a TLS handshake, as far as the client has done its own."""
+        stage, seconds = Stage.SHAKING, None
+        try:
+            if not conn.secured:
+                assert self._tls is not None
+                conn.secure(self._tls.context)
+            assert isinstance(conn.sock, ssl.SSLSocket)
+            conn.sock.do_handshake()
+            conn.ssl_env = describe_client(conn.sock)
+            stage, seconds = Stage.WAITING, self._limits.head
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            pass
+        except Exception as exc:
+            LOG.debug("connection from %s: the TLS handshake failed: %s", conn.remote_addr, exc)
+            stage, seconds = Stage.LINGERING, 0.0
+        self.loop.resume(conn, stage, seconds)
+
+    def _follow_files(self) -> None:
+        if self._tls is not None:
+            self._tls.follow_files()
+            self._pool[_HANDSHAKES].after(FOLLOW_FILES, self._follow_files)
+
+
+def _as_listeners(given: Listeners | socket.socket | Sequence[socket.socket] | None) -> Listeners:
+    if isinstance(given, Listeners):
+        return given
+    return Listeners([given] if isinstance(given, socket.socket) else list(given or ()))
+
+
+def _require_loopback(listeners: Sequence[Listener]) -> None:
+    for listener in listeners:
+        if not listener.is_local:
+            for each in listeners:
+                each.sock.close()
+            raise ConfigurationError(
+                f"[api] host_ip: {listener.host} can be reached from elsewhere, and nobody has to say who they are "
+                "([DEFAULT] auth_strategy = noauth); choose another auth_strategy, listen on 127.0.0.1, or say "
+                "[api] noauth_beyond_loopback = true"
+            )
