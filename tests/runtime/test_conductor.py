@@ -48,6 +48,20 @@ class TestOrder(TestCase):
         self.assertFalse(self.made.ready)
         self.assertEqual(["start rpc", "start api", "stop api", "stop rpc"], self.log)
 
+    def test_it_is_ready_until_its_parts_have_stopped(self) -> None:
+        """Requests that were let in are answered as ever while the API stops: store and RPC are there, and it is ready."""
+        made, seen = self.made, []
+
+        class API(Part):
+            def stop(self, deadline: Deadline) -> None:
+                seen.append((made.ready, len(made.store.conductors())))
+
+        made.add(API("api", Phase.API, self.log))
+        made.start()
+        made.stop()
+        self.assertEqual([(True, 1)], seen)
+        self.assertFalse(made.ready)
+
     def test_a_part_that_cannot_start_stops_the_others(self) -> None:
         """The reason comes out, and what had started is stopped."""
         self.made.add(Part("rpc", Phase.RPC, self.log))
