@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from typing import Any, TypeVar
 
 F = TypeVar("F", bound=Callable[..., Any])
 _ATTRIBUTE = "__baremetal_steps__"
 
 
-class Phase(str, Enum):
+class Phase(StrEnum):
     """What a step can be a part of."""
 
     CLEAN = "clean"
     DEPLOY = "deploy"
     SERVICE = "service"
     VERIFY = "verify"
-
-    def __str__(self) -> str:
-        return self.value
 
 
 @dataclass(frozen=True)

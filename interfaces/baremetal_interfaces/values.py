@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 
-class Kind(str, Enum):
+class Kind(StrEnum):
     """The thirteen kinds of interface that make up the driver of a node."""
 
     POWER = "power"
@@ -24,11 +24,8 @@ class Kind(str, Enum):
     STORAGE = "storage"
     VENDOR = "vendor"
 
-    def __str__(self) -> str:
-        return self.value
 
-
-class PowerState(str, Enum):
+class PowerState(StrEnum):
     """What a machine's power can be, and what can be asked of it.
 
     ``ON``, ``OFF`` and ``UNKNOWN`` can be observed. All but ``UNKNOWN`` can be asked for, where a driver declares them.
@@ -40,9 +37,6 @@ class PowerState(str, Enum):
     REBOOT = "rebooting"
     SOFT_OFF = "soft power off"
     SOFT_REBOOT = "soft rebooting"
-
-    def __str__(self) -> str:
-        return self.value
 
     @property
     def outcome(self) -> PowerState:
@@ -57,7 +51,7 @@ _OUTCOME = {
 }
 
 
-class BootDevice(str, Enum):
+class BootDevice(StrEnum):
     """What a machine boots from."""
 
     PXE = "pxe"
@@ -70,32 +64,23 @@ class BootDevice(str, Enum):
     FLOPPY = "floppy"
     UEFIHTTP = "uefihttp"
 
-    def __str__(self) -> str:
-        return self.value
 
-
-class BootMode(str, Enum):
+class BootMode(StrEnum):
     """How the firmware starts an operating system."""
 
     BIOS = "bios"
     UEFI = "uefi"
 
-    def __str__(self) -> str:
-        return self.value
 
-
-class Health(str, Enum):
+class Health(StrEnum):
     """What a BMC says of its machine as a whole."""
 
     OK = "OK"
     WARNING = "WARNING"
     CRITICAL = "CRITICAL"
 
-    def __str__(self) -> str:
-        return self.value
 
-
-class IndicatorState(str, Enum):
+class IndicatorState(StrEnum):
     """The state of a light on a machine."""
 
     OFF = "OFF"
@@ -103,19 +88,13 @@ class IndicatorState(str, Enum):
     BLINKING = "BLINKING"
     UNKNOWN = "UNKNOWN"
 
-    def __str__(self) -> str:
-        return self.value
 
-
-class VirtualMediaDevice(str, Enum):
+class VirtualMediaDevice(StrEnum):
     """A device that a BMC makes out of an image."""
 
     CDROM = "cdrom"
     DISK = "disk"
     FLOPPY = "floppy"
-
-    def __str__(self) -> str:
-        return self.value
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from enum import Enum
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from baremetal_interfaces.interface import Interface
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from baremetal_interfaces.task import Task
 
 
-class NetworkPurpose(str, Enum):
+class NetworkPurpose(StrEnum):
     """What a machine is attached to a network for."""
 
     PROVISIONING = "provisioning"
@@ -24,9 +24,6 @@ class NetworkPurpose(str, Enum):
     RESCUING = "rescuing"
     SERVICING = "servicing"
     TENANT = "tenant"
-
-    def __str__(self) -> str:
-        return self.value
 
 
 class NetworkInterface(Interface):
