@@ -1,0 +1,107 @@
+"""The HTTP servers that are compared, each in a process of its own.
+
+``python -m benchmarks.http_servers NAME APPLICATION [CERT KEY]`` serves one of them.
+
+Each prints its port once it listens, and serves until it is killed. All but ours have the settings at which they were fastest.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from webob import Request, Response
+
+THREADS = 16
+BACKLOG = 1024
+
+
+def trivial(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    """The least that an application can be."""
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "5")])
+    return [b"hello"]
+
+
+def webob(environ: dict[str, Any], start_response: Any) -> Any:
+    """What an API does at least: it reads headers and parameters, and makes an answer in JSON with headers of its own."""
+    request = Request(environ)
+    version = request.headers.get("X-OpenStack-Ironic-API-Version", "1.1")
+    limit = request.GET.get("limit", "100")
+    response = Response(json_body={"path": request.path_info, "limit": limit, "method": request.method})
+    response.headers["X-OpenStack-Ironic-API-Version"] = version
+    response.headers["x-openstack-request-id"] = "req-0"
+    return response(environ, start_response)
+
+
+def ours(app: Any, cert: str | None, key: str | None) -> None:
+    """The server of this project, with its defaults."""
+    from baremetal_sdk.config import APIConfig
+    from baremetal_sdk.http import HTTPServer
+
+    server = HTTPServer(app, APIConfig(port=0, enable_ssl_api=cert is not None, cert_file=cert, key_file=key))
+    server.start()
+    print(server.port, flush=True)
+    threading.Event().wait()
+
+
+def cheroot(app: Any, cert: str | None, key: str | None) -> None:
+    """Cheroot as it comes, with threads and connections enough."""
+    from cheroot.ssl.builtin import BuiltinSSLAdapter
+    from cheroot.wsgi import Server
+
+    server = Server(("127.0.0.1", 0), app, numthreads=THREADS, request_queue_size=BACKLOG, timeout=60)
+    server.keep_alive_conn_limit = None
+    if cert is not None:
+        server.ssl_adapter = BuiltinSSLAdapter(cert, key)
+    server.prepare()
+    print(server.bind_addr[1], flush=True)
+    server.serve()
+
+
+def waitress(app: Any, cert: str | None, key: str | None) -> None:
+    """Waitress; it has no TLS."""
+    from waitress.server import create_server
+
+    server = create_server(app, host="127.0.0.1", port=0, threads=THREADS, backlog=BACKLOG, connection_limit=1000)
+    print(server.effective_port, flush=True)
+    server.run()
+
+
+def gunicorn(app: Any, cert: str | None, key: str | None) -> None:
+    """Gunicorn with one worker process of threads."""
+    from gunicorn.app.base import BaseApplication
+
+    listener = socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)
+    options = {
+        "bind": f"fd://{listener.fileno()}", "workers": 1, "worker_class": "gthread", "threads": THREADS, "keepalive": 60,
+        "worker_connections": 1000, "backlog": BACKLOG, "certfile": cert, "keyfile": key, "loglevel": "error",
+    }  # fmt: skip
+
+    class Application(BaseApplication):  # type: ignore[misc]
+        def load_config(self) -> None:
+            for name, value in options.items():
+                self.cfg.set(name, value)
+
+        def load(self) -> Any:
+            return app
+
+    print(listener.getsockname()[1], flush=True)
+    Application().run()
+
+
+SERVERS: dict[str, Callable[[Any, str | None, str | None], None]] = {
+    "ours": ours,
+    "cheroot": cheroot,
+    "waitress": waitress,
+    "gunicorn": gunicorn,
+}
+APPLICATIONS = {"trivial": trivial, "webob": webob}
+
+
+if __name__ == "__main__":
+    name, application, *pair = sys.argv[1:]
+    cert, key = pair or (None, None)
+    SERVERS[name](APPLICATIONS[application], cert, key)

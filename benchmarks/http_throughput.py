@@ -1,0 +1,143 @@
+"""Requests per second of our HTTP server beside others, alternated in one run: ``python -m benchmarks.http_throughput``.
+
+What is compared are medians of one run, on one machine; the figures themselves say little.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import select
+import socket
+import ssl
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.http_servers import APPLICATIONS, SERVERS
+from tests.http.certificates import write_certificate
+
+CONNECTIONS = (1, 16, 64)
+REQUEST = (
+    b"GET /v1/nodes?limit=10 HTTP/1.1\r\nHost: localhost:6385\r\nUser-Agent: bench\r\nAccept: application/json\r\n"
+    b"X-OpenStack-Ironic-API-Version: 1.80\r\nX-Auth-Token: 0123456789abcdef\r\n\r\n"
+)
+
+
+def main() -> None:
+    """Measure all servers, and print a line of JSON for each case."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.http_throughput", description="Compare HTTP servers.")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each run (default: 2)")
+    parser.add_argument("--rounds", type=int, default=5, help="runs of each server in each case (default: 5)")
+    parser.add_argument("--servers", nargs="*", default=list(SERVERS), choices=list(SERVERS))
+    parser.add_argument("--applications", nargs="*", default=list(APPLICATIONS), choices=list(APPLICATIONS))
+    parser.add_argument("--connections", nargs="*", type=int, default=CONNECTIONS)
+    parser.add_argument("--tls", choices=("no", "yes", "both"), default="both")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as directory:
+        pair = write_certificate(Path(directory), "localhost")
+        for tls in [False] * (given.tls != "yes") + [True] * (given.tls != "no"):
+            for application in given.applications:
+                compare(given, application, pair if tls else None)
+
+
+def compare(given: argparse.Namespace, application: str, pair: tuple[str, str] | None) -> None:
+    """Measure all servers with one application."""
+    names = [name for name in given.servers if not (pair and name == "waitress")]
+    rates: dict[tuple[str, int], list[float]] = defaultdict(list)
+    for _ in range(given.rounds):
+        for name in names:
+            with serving(name, application, pair) as port:
+                for count in given.connections:
+                    rates[name, count].append(rate(port, count, given.seconds, pair is not None))
+    for count in given.connections:
+        medians = {name: round(statistics.median(rates[name, count])) for name in names}
+        line: dict[str, object] = {"application": application, "tls": pair is not None, "connections": count, **medians}
+        if {"ours", "cheroot"} <= medians.keys():
+            line["ours/cheroot"] = round(medians["ours"] / medians["cheroot"], 2)
+        print(json.dumps(line), flush=True)
+
+
+@contextmanager
+def serving(name: str, application: str, pair: tuple[str, str] | None) -> Iterator[int]:
+    """A server in a process of its own; its port."""
+    command = [sys.executable, "-m", "benchmarks.http_servers", name, application, *(pair or ())]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        port = int(process.stdout.readline())
+        try:
+            yield port
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
+def rate(port: int, count: int, seconds: float, tls: bool) -> float:
+    """Requests per second over *count* connections, on each of which one request follows the other."""
+    with connect(port, tls) as first:
+        length = one(first)
+    sockets: dict[int, socket.socket] = {}
+    poller = select.epoll()
+    missing = {}
+    for _ in range(count):  # each with its request at once: a silent one would hold a thread of some servers
+        sock = connect(port, tls)
+        descriptor = sock.fileno()
+        sockets[descriptor] = sock
+        sock.setblocking(False)
+        poller.register(descriptor, select.EPOLLIN)
+        sock.send(REQUEST)
+        missing[descriptor] = length
+    began, served = time.perf_counter(), 0
+    while time.perf_counter() - began < seconds:
+        for descriptor, _ in poller.poll(1.0):
+            try:
+                missing[descriptor] -= len(sockets[descriptor].recv(65536))
+            except ssl.SSLWantReadError:
+                continue
+            if missing[descriptor] <= 0:
+                served += 1
+                missing[descriptor] = length
+                sockets[descriptor].send(REQUEST)
+    took = time.perf_counter() - began
+    for sock in sockets.values():
+        sock.close()
+    return served / took
+
+
+def one(sock: socket.socket) -> int:
+    """Send one request; the length of its answer, which is that of all."""
+    for _ in range(20):  # the first ones may still find the server on its way up
+        sock.sendall(REQUEST)
+        received = sock.recv(65536)
+        while b"\r\n\r\n" not in received or len(received) < answer_length(received):
+            received += sock.recv(65536)
+    assert received.startswith(b"HTTP/1.1 200"), received
+    return len(received)
+
+
+def answer_length(received: bytes) -> int:
+    """How long the answer that begins like this is."""
+    head, _, _ = received.partition(b"\r\n\r\n")
+    lengths = [int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+    return len(head) + 4 + lengths[0]
+
+
+def connect(port: int, tls: bool) -> socket.socket:
+    """A connection, with its TLS handshake done."""
+    sock = socket.create_connection(("127.0.0.1", port), timeout=10)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if not tls:
+        return sock
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context.wrap_socket(sock)
+
+
+if __name__ == "__main__":
+    main()
