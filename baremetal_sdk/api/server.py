@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from baremetal_interfaces import Deadline
 from baremetal_sdk.config import APIConfig
+from baremetal_sdk.http.listening import Listeners
 from baremetal_sdk.http.server import HTTPServer
 from baremetal_sdk.runnable import Phase
 
@@ -17,12 +18,12 @@ if TYPE_CHECKING:
 class APIServer:
     """Serves a WSGI application for as long as a conductor runs: ``conductor.add(APIServer(app, config.api))``.
 
-    With *listener* it serves on a socket that listens already, and leaves it open for the next one.
+    With *listener* it serves on sockets that listen already, and leaves them open for the next one.
     """
 
     phase = Phase.API
 
-    def __init__(self, app: WSGIApplication, config: APIConfig, listener: socket.socket | None = None) -> None:
+    def __init__(self, app: WSGIApplication, config: APIConfig, listener: Listeners | socket.socket | None = None) -> None:
         self._http = HTTPServer(app, config, listener)
 
     def start(self, conductor: Any = None) -> None:

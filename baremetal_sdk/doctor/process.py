@@ -26,7 +26,7 @@ _DEFAULT_STACK = 2 * _MIB
 _OWN_THREADS = 16
 """Timers, the accepting thread, and what libraries have."""
 _OWN_FILES = 256
-"""Clients between two requests, the database, logs, plugins."""
+"""The database, logs, sessions that are kept, plugins."""
 
 
 @dataclass(frozen=True)
@@ -123,14 +123,15 @@ def _stack(process: Process) -> Finding:
 
 
 def _files(config: ConductorConfig, process: Process) -> Finding:
-    """A worker may hold a BMC's connection and one of the database, a thread of the API a client's."""
-    busy = config.conductor.workers_pool_size * 2 + config.api.max_threads
+    """A worker may hold a BMC's connection and one of the database; clients of the API have theirs."""
+    workers = config.conductor.workers_pool_size
     return _enough(
         "file descriptors",
         process.most_files,
-        (busy // 2, busy + _OWN_FILES),
+        (workers + config.api.max_threads, workers * 2 + config.api.max_connections + _OWN_FILES),
         "files and sockets can be open",
-        "raise the limit of open files (LimitNOFILE= of a systemd unit, ulimit -n), or lower [conductor] workers_pool_size",
+        "raise the limit of open files (LimitNOFILE= of a systemd unit, ulimit -n), or lower [api] max_connections or "
+        "[conductor] workers_pool_size",
     )
 
 

@@ -15,7 +15,7 @@ from fixtures import FakeLogger, TempDir
 from testtools.matchers import Contains, MatchesRegex
 
 from baremetal_sdk import Conductor, ConductorConfig
-from baremetal_sdk.config import ConductorOptions, DatabaseConfig
+from baremetal_sdk.config import APIConfig, ConductorOptions, DatabaseConfig
 from baremetal_sdk.doctor import Finding, Outcome, Process, examine
 from baremetal_sdk.doctor.process import examine_process
 from baremetal_sdk.plugins import LoadFailure, discover
@@ -91,12 +91,13 @@ class TestProcess(DoctorCase):
 
     def test_limits_are_compared_with_the_configured_sizes(self) -> None:
         """A thousand workers need more files and threads than a few."""
-        big = ConductorConfig(conductor=ConductorOptions(workers_pool_size=2000))
-        for name, limit in (("file descriptors", "most_files"), ("threads", "most_threads")):
-            self.assert_finds(Outcome.OK, "1024 ", self.found(name, **{limit: 1024}))
-            self.assert_finds(Outcome.WARN, "2040 .* may be needed", self.found(name, big, **{limit: 2040}))
+        small = ConductorConfig(api=APIConfig(max_connections=100))
+        big = ConductorConfig(conductor=ConductorOptions(workers_pool_size=2000), api=APIConfig(max_connections=100))
+        for name, limit, needed in (("file descriptors", "most_files", 4356), ("threads", "most_threads", 2048)):
+            self.assert_finds(Outcome.OK, "1024 ", self.found(name, small, **{limit: 1024}))
+            self.assert_finds(Outcome.WARN, f"2040 .* {needed} may be needed", self.found(name, big, **{limit: 2040}))
             failing = self.found(name, big, **{limit: 500})
-            self.assert_finds(Outcome.FAIL, "500 .* may be needed", failing)
+            self.assert_finds(Outcome.FAIL, f"500 .* {needed} may be needed", failing)
             self.assertIn("[conductor] workers_pool_size", failing.remedy)
 
     def test_a_conductor_from_before_a_fork_is_a_failure(self) -> None:

@@ -10,13 +10,12 @@ from oslo_service.backend import BackendType, init_backend
 
 init_backend(BackendType.THREADING)  # before anything else of oslo.service, which would choose Eventlet
 
-import socket
-
 from oslo_config import cfg
 from oslo_log import log as logging
 
 from baremetal_interfaces import BareMetalError
 from baremetal_sdk import APIServer, Conductor, ConductorConfig, bare_metal_api
+from baremetal_sdk.http import Listeners
 from baremetal_sdk.service import launch
 
 LOG = logging.getLogger("ours")
@@ -33,7 +32,7 @@ class Ours:
         """The runtime's part of our configuration files: in the parent, and in each child."""
         return ConductorConfig.load(*self.conf.config_file)
 
-    def make(self, config: ConductorConfig, listener: socket.socket) -> Conductor:
+    def make(self, config: ConductorConfig, listener: Listeners) -> Conductor:
         """A conductor with the Bare Metal API on the socket that outlives this process: in each child."""
         LOG.info("a conductor for %s", self.conf.ours.region)
         conductor = Conductor(config)

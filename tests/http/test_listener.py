@@ -10,8 +10,8 @@ from typing import Any
 from testtools import TestCase
 
 from baremetal_interfaces import Deadline
-from baremetal_sdk.api import HTTPServer
 from baremetal_sdk.config import APIConfig
+from baremetal_sdk.http import HTTPServer
 
 SOON = 10.0
 REQUEST = b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
