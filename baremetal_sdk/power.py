@@ -85,7 +85,8 @@ class ConfirmedPower:
         return state
 
     def set(self, state: PowerState, timeout: float | None = None) -> None:
-        """Bring the machine to *state* and confirm it."""
+        """Bring the machine to *state*, which may be given as text, and confirm it."""
+        state = PowerState(state)
         self._task.power_switch.check()
         interface = self._task.driver.power
         refuse_unsupported(interface, state)

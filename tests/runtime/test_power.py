@@ -79,6 +79,16 @@ class TestChanging(MachinesCase):
 
 
 class TestTaskPower(MachinesCase):
+    def test_a_state_can_be_given_as_text(self) -> None:
+        """What clients call a state is understood; what is none is refused with its name."""
+        conductor = self.conductor()
+        self.enrol(conductor)
+        with conductor.acquire("m1", purpose="test") as task:
+            task.power.set("power on")  # type: ignore[arg-type]
+            self.assertEqual(Power.ON, self.machine().power)
+            with ExpectedException(ValueError, ".*'upside down'.*"):
+                task.power.set("upside down")  # type: ignore[arg-type]
+
     def test_an_unconfirmed_change_raises(self) -> None:
         """task.power.set raises when the machine does not get there."""
         conductor = self.conductor()
@@ -171,7 +181,7 @@ class TestSync(MachinesCase):
     def test_a_bmc_that_stays_away_is_a_fault_that_heals(self) -> None:
         """After too many failures the node is in maintenance with fault 'power failure'; the first answer ends that."""
         conductor = self.synced(power_state_sync_max_retries=1)
-        node = self.enrol(conductor, faults={"get_power": {"effect": "drop", "nth": 2, "times": 2}})
+        node = self.enrol(conductor, faults={"get_power": {"effect": "drop", "nth": 3, "times": 2}})
         provision(conductor, node.uuid, "manage")
         for _ in range(2):
             self.turn(conductor)
