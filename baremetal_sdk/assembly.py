@@ -12,6 +12,7 @@ from baremetal_sdk.config import ConductorConfig
 from baremetal_sdk.credentials import Credentials
 from baremetal_sdk.drivers import Drivers
 from baremetal_sdk.errors import ConfigurationError
+from baremetal_sdk.history import History
 from baremetal_sdk.lease import Leases, new_holder
 from baremetal_sdk.membership import Membership
 from baremetal_sdk.metrics import ConductorCollector, MetricsRegistry
@@ -41,6 +42,8 @@ from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.secrets import FernetBox, PlainBox, SecretBox
 from baremetal_sdk.task import TaskServices
 from baremetal_sdk.tasks import Tasks
+
+"""How many heartbeats a conductor may miss before its work is taken over."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ class Assembly:
             given.pool.resize(lanes=missing)
         holder = new_holder(config.hostname)
         self.leases = Leases(self.store, holder, options.lease_duration, clock)
+        self.history = History(self.store, config.hostname, clock, lambda: self.options)
         self.bmc = BMCAccess(clock)
         self.tasks = Tasks(
             TaskServices(
@@ -84,6 +88,7 @@ class Assembly:
                 options=lambda: self.options,
                 clock=clock,
                 changes=changes,
+                history=self.history,
                 power_switch=self.power_switch,
                 credentials=given.credentials,
             )
@@ -97,6 +102,7 @@ class Assembly:
             self.tasks,
             self.pool["power"],
             clock,
+            self.history,
             interval=options.sync_power_state_interval,
             max_retries=options.power_state_sync_max_retries,
         )
@@ -106,17 +112,26 @@ class Assembly:
         )
         self.registry = Registry()
         self.rpc = InProcess(self.registry, self.pool["requests"])
-        services: Sequence[object] = (
-            Nodes(self.store, self.tasks, self.drivers, secrets, allow_deleting_available=options.allow_deleting_available_nodes),
+        for service in (*self._services(secrets, works), *self._controls()):
+            self.registry.add(service)
+
+    def _services(self, secrets: SecretBox, works: Works) -> Sequence[object]:
+        """The services that keep nodes and take them through their states."""
+        return (
+            Nodes(
+                self.store,
+                self.tasks,
+                self.drivers,
+                secrets,
+                self.history,
+                allow_deleting_available=self.options.allow_deleting_available_nodes,
+            ),
             Ports(self.store),
             Power(self.tasks, self.pool["requests"]),
             Management(self.tasks, self.pool["requests"]),
             Provisioning(self.tasks, self.pool["provisioning"], works, self.resuming),
             DriverCatalogue(self.drivers),
-            *self._controls(),
         )
-        for service in services:
-            self.registry.add(service)
 
     def _controls(self) -> Sequence[object]:
         """The services that pass on to a driver what a client asks of one node."""
@@ -140,7 +155,7 @@ def lanes_for(size: int) -> Mapping[str, LaneLimits]:
         "periodic": LaneLimits(reserved=1, cap=max(2, few), queue=100),
         "requests": LaneLimits(reserved=1 if size < 10 else few, queue=1000),
         "provisioning": LaneLimits(reserved=0 if size < 10 else few, cap=max(1, size - few), queue=2000),
-        "power": LaneLimits(cap=max(1, min(64, size // 3)), queue=20_000),
+        "power": LaneLimits(cap=max(1, size * 5 // 6), queue=20_000),
     }
 
 

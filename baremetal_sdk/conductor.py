@@ -41,6 +41,7 @@ _SESSIONS = 5.0
 
 
 _RENEWAL, _HEARTBEAT, _RECOVERY = "lease renewal", "heartbeat", "recovery of nodes"
+_HISTORY, _OLD_HISTORY = "history of nodes", "deletion of old history"
 _POWER_RECOVERY, _IDLE_SESSIONS, _POWER_SYNC = "recovery of power", "closing of idle sessions", "power sync"
 
 
@@ -138,6 +139,7 @@ class Conductor:
         for periodic in self._periodics:
             periodic.stop()
         self._periodics.clear()
+        self._safely("storing the history of nodes", assembly.history.flush)
         self._safely("closing sessions", assembly.bmc.close, deadline.within(_SESSIONS))
         self._safely("leaving", assembly.membership.leave)
         if self._given.metrics is not None:
@@ -268,6 +270,8 @@ class Conductor:
             _POWER_RECOVERY: ("periodic", assembly.recovery.sweep_power),
             _IDLE_SESSIONS: ("periodic", assembly.bmc.close_idle),
             _POWER_SYNC: ("periodic", assembly.power_sync.tick),
+            _HISTORY: ("periodic", assembly.history.flush),
+            _OLD_HISTORY: ("periodic", assembly.history.prune),
         }
         intervals = _intervals(self.config.conductor)
         for name, (lane, function) in work.items():
@@ -322,6 +326,8 @@ def _intervals(options: ConductorOptions) -> dict[str, float]:
         _RECOVERY: recovery,
         _POWER_RECOVERY: recovery,
         _IDLE_SESSIONS: 60.0,
+        _HISTORY: 0.5,
+        _OLD_HISTORY: options.node_history_cleanup_interval,
         _POWER_SYNC: min(options.sync_power_state_interval / 10, 1.0),
     }
 

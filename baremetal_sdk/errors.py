@@ -41,6 +41,10 @@ class FirmwareComponentNotFound(NotFound):
     """The node has no such firmware component."""
 
 
+class NodeInventoryNotFound(NotFound):
+    """Nothing is known of what the node's machine is made of."""
+
+
 class NodeHistoryNotFound(NotFound):
     """The history of the node has no such entry."""
 

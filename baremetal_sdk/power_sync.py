@@ -11,8 +11,10 @@ from baremetal_interfaces import BareMetalError, Busy, NodeLocked, NotFound, Pow
 from baremetal_sdk import provision
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.errors import RevisionConflict
+from baremetal_sdk.history import History
 from baremetal_sdk.pool import Lane
 from baremetal_sdk.schedule import Schedule
+from baremetal_sdk.services.findings import health_of
 from baremetal_sdk.services.transitions import POWER_FAILURE
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.query import NodeQuery
@@ -22,6 +24,8 @@ from baremetal_sdk.tasks import Tasks
 
 LOG = logging.getLogger(__name__)
 _NOT_SYNCED = frozenset({provision.ENROLL, provision.VERIFYING, provision.ADOPTFAIL, provision.CLEANWAIT, provision.DEPLOYWAIT})
+_HEALTH_EVERY = 10
+"""Health is asked for at each so-many-th observation of a node's power; the first time is when it is managed."""
 _UNSCHEDULED = 60.0
 """Seconds between two observations where power sync is off and somebody asks for it all the same."""
 
@@ -32,17 +36,21 @@ class PowerSync:
     It writes only what changed, and only if nobody took or changed the node meanwhile.
     """
 
-    def __init__(self, store: Store, tasks: Tasks, lane: Lane, clock: Clock, *, interval: float, max_retries: int) -> None:
+    def __init__(
+        self, store: Store, tasks: Tasks, lane: Lane, clock: Clock, history: History, *, interval: float, max_retries: int
+    ) -> None:
         self._store = store
         self._tasks = tasks
         self._lane = lane
         self._clock = clock
+        self._history = history
         self._max_retries = max_retries
         self._schedule = Schedule(interval if interval > 0 else _UNSCHEDULED, clock)
         self._listed_at: float | None = None
         self._lock = threading.Lock()
         self._running: set[str] = set()
         self._failures: dict[str, int] = {}
+        self._turns: dict[str, int] = {}
 
     @property
     def nodes(self) -> int:
@@ -56,6 +64,8 @@ class PowerSync:
             rows = self._store.nodes(NodeQuery(fields=("uuid",)))
             self._schedule.keep(row.uuid for row in rows)
             self._failures = {node: count for node, count in self._failures.items() if self._schedule.has(node)}
+            with self._lock:
+                self._turns = {node: turn for node, turn in self._turns.items() if self._schedule.has(node)}
             self._listed_at = now
         for node in self._schedule.take_due():
             self._submit(node)
@@ -114,7 +124,8 @@ class PowerSync:
             changes |= {"power_state": known, "power_observed_at": self._clock.now(), "power_source": "sync"}
         if record.fault == POWER_FAILURE:
             changes |= {"maintenance": False, "maintenance_reason": None, "fault": None, "last_error": None}
-        if changes and self._change(record.uuid, changes, record.revision) and record.power_state not in (None, known):
+        changes |= self._health(task)
+        if changes and self._change(record, changes) and record.power_state not in (None, known):
             LOG.warning("node %s: power was '%s' and is '%s' now, without being asked", record.uuid, record.power_state, known)
 
     def _failed(self, node: str, error: BareMetalError) -> None:
@@ -130,7 +141,7 @@ class PowerSync:
         if record.fault != POWER_FAILURE:
             reason = f"power could not be observed {count} times in a row: {error}"
             self._change(
-                node,
+                record,
                 {
                     "power_state": None,
                     "maintenance": True,
@@ -138,13 +149,27 @@ class PowerSync:
                     "fault": POWER_FAILURE,
                     "last_error": reason,
                 },
-                record.revision,
             )
 
-    def _change(self, node: str, changes: Mapping[str, Any], revision: int) -> bool:
+    def _health(self, task: NodeTask) -> dict[str, Any]:
+        """What has changed of the machine's health, which is asked for now and then; what cannot be read stays as it was."""
+        node = task.record.uuid
+        with self._lock:
+            turn = self._turns[node] = self._turns.get(node, 0) + 1
+        if turn % _HEALTH_EVERY:
+            return {}
+        try:
+            health = health_of(task)
+        except BareMetalError as exc:
+            LOG.info("node %s: its health could not be read: %s", node, exc)
+            return {}
+        return {"health": health} if health != task.record.health else {}
+
+    def _change(self, before: NodeRecord, changes: Mapping[str, Any]) -> bool:
         """Write, unless somebody took the node or changed it since it was read: then the next turn will see."""
         try:
-            self._store.update_node(node, changes, fence=None, revision=revision)
+            after = self._store.update_node(before.uuid, changes, fence=None, revision=before.revision)
         except (NodeLocked, RevisionConflict, NotFound):
             return False
+        self._history.changed(before, after)
         return True

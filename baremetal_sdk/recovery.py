@@ -42,6 +42,8 @@ class Recovery:
             provision.DEPLOYWAIT: options.deploy_callback_timeout,
             provision.CLEANWAIT: options.clean_callback_timeout,
             provision.INSPECTWAIT: options.inspect_wait_timeout,
+            provision.RESCUEWAIT: options.rescue_callback_timeout,
+            provision.SERVICEWAIT: options.service_callback_timeout,
         }
 
     def resume_polling(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -72,11 +72,21 @@ def merged(driver: Driver, phase: Phase, wanted: Sequence[Mapping[str, Any]]) ->
     return sorted(kept, key=lambda entry: (-entry["priority"], _rank(Kind(entry["interface"])), entry["step"]))
 
 
-def begin(phase: Phase, entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The changes that start a run of *entries*."""
+def begin(phase: Phase, entries: Sequence[Mapping[str, Any]], *, ramdisk: bool = True) -> dict[str, Any]:
+    """The changes that start a run of *entries*, with a ramdisk on the machine where its driver uses one, or without."""
+    return _begun({**entry, "phase": str(phase), "ramdisk": ramdisk} for entry in entries)
+
+
+def begin_call(kind: Kind, method: str) -> dict[str, Any]:
+    """The changes that start a run of one method that is no declared step, and may wait like one."""
+    entry = _entry(kind, Step(Phase.SERVICE, method, method, abortable=True), {})
+    return _begun([{**entry, "phase": str(kind), "ramdisk": True}])
+
+
+def _begun(entries: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     return {
         "run_id": uuid.uuid4().hex,
-        "run_steps": tuple({**entry, "phase": str(phase)} for entry in entries),
+        "run_steps": tuple(entries),
         "run_index": 0,
         "run_attempt": 0,
     }
@@ -108,7 +118,8 @@ def poll(task: NodeTask) -> Waiting | None:
     interface = task.driver[entry["interface"]]
     if entry["reserved"]:
         return _after(task, entry, None) or run(task)
-    step = next(one for one in interface.steps if one.method == entry["method"])
+    undeclared = Step(Phase.SERVICE, entry["step"], entry["method"])
+    step = next((one for one in interface.steps if one.method == entry["method"]), undeclared)
     outcome = task.call(entry["interface"], "poll", step, entry.get("wait", {}), timeout=STEP_TIMEOUT)
     return _after(task, entry, outcome) or run(task)
 
@@ -125,6 +136,17 @@ def waiting_of(record: NodeRecord) -> Waiting | None:
         return None
     held = entry["reserved"] and entry["step"] == reserved_steps.HOLD
     return Waiting(record.run_id, record.run_index, record.run_attempt, entry.get("poll_after"), held)
+
+
+def wants_ramdisk(record: NodeRecord) -> bool:
+    """Whether the node's run may use a ramdisk on the machine."""
+    return all(entry.get("ramdisk", True) for entry in record.run_steps)
+
+
+def ran(record: NodeRecord, kind: Kind) -> Iterator[Mapping[str, Any]]:
+    """The steps of *kind* that the node's run has done."""
+    done = record.run_steps[: record.run_index or 0]
+    return (entry for entry in done if entry["interface"] == str(kind))
 
 
 def may_be_run_again(record: NodeRecord) -> bool:

@@ -30,10 +30,12 @@ from baremetal_sdk.bmc import BMCAccess, SessionExpired
 from baremetal_sdk.changes import Changes
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.config import ConductorOptions
-from baremetal_sdk.credentials import Credentials, declared_secrets
-from baremetal_sdk.drivers import Drivers, info_types_of, interface_names
+from baremetal_sdk.credentials import Credentials
+from baremetal_sdk.drivers import Drivers, interface_names
 from baremetal_sdk.errors import NodeNotFound
+from baremetal_sdk.history import History
 from baremetal_sdk.lease import Leases
+from baremetal_sdk.node_secrets import NodeSecrets
 from baremetal_sdk.power import ConfirmedPower, PowerSwitch
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.query import Query
@@ -55,6 +57,7 @@ class TaskServices:
     options: Callable[[], ConductorOptions]
     clock: Clock
     changes: Changes
+    history: History
     power_switch: PowerSwitch
     credentials: Credentials | None = None
 
@@ -82,8 +85,7 @@ class NodeTask:
         self._borrowed: dict[type, Any] = {}
         self._ports: tuple[Port, ...] | None = None
         self._driver: Driver | None = None
-        self._raw_info: dict[str, Any] | None = None
-        self._secret_values: tuple[str, ...] = ()
+        self._secrets = NodeSecrets(services.secrets, services.credentials)
         self._handed_over = False
         self.power: PowerControl = ConfirmedPower(self)
 
@@ -143,7 +145,7 @@ class NodeTask:
             instance_uuid=record.instance_uuid,
             resource_class=record.resource_class,
             properties=record.properties,
-            instance_info=record.instance_info,
+            instance_info=self._secrets.instance_info(record, self.driver),
             network_data=record.network_data,
             raid_config=record.raid_config,
             target_raid_config=record.target_raid_config,
@@ -221,22 +223,11 @@ class NodeTask:
     @property
     def raw_info(self) -> Mapping[str, Any]:
         """``driver_info`` with the secrets in it. It goes to drivers and nowhere else."""
-        if self._raw_info is None:
-            sealed = self.record.sealed_secrets
-            secrets = self._services.secrets.unseal(sealed, self.record.uuid) if sealed else {}
-            secrets.update(self._secrets_elsewhere(secrets))
-            self._secret_values = tuple(secrets.values())
-            self._raw_info = {**self.record.driver_info, **secrets}
-        return self._raw_info
+        return self._secrets.driver_info(self.record, self.driver)
 
-    def _secrets_elsewhere(self, known: Mapping[str, str]) -> dict[str, str]:
-        """The declared secrets that the node does not have and the host application does."""
-        credentials = self._services.credentials
-        if credentials is None:
-            return {}
-        declared = declared_secrets(info_types_of(interface for _, interface in self.driver)) - known.keys()
-        found = {option: credentials.secret(self.record.uuid, option) for option in sorted(declared)}
-        return {option: value for option, value in found.items() if value is not None}
+    def with_instance_secret(self, name: str, value: str | None) -> dict[str, Any]:
+        """The changes that give ``instance_info`` a secret that only drivers see, or take it away (None)."""
+        return self._secrets.changed_instance_info(self.record, name, value)
 
     def state(self, kind: Kind | str) -> Any:
         """What the interface of that kind keeps about this node; stored when the driver's method returns."""
@@ -274,7 +265,7 @@ class NodeTask:
     @property
     def secret_values(self) -> tuple[str, ...]:
         """What is scrubbed from errors."""
-        return self._secret_values if self.raw_info is not None else ()
+        return self._secrets.values(self.record, self.driver)
 
     def call(self, kind: Kind | str, method: str, /, *args: Any, timeout: float | None = None, **kwargs: Any) -> Any:
         """Call a driver: the one place where that is done.
@@ -312,7 +303,7 @@ class NodeTask:
         except Exception as exc:
             if not isinstance(exc, BareMetalError):
                 self.log.error("%s failed", what, exc_info=_traceback_only(exc))
-            failure = translate(exc, connector=None, endpoint=None, secrets=self._secret_values)
+            failure = translate(exc, connector=None, endpoint=None, secrets=self._secrets.known)
         finally:
             self._deadlines.pop()
             self._store_states()
@@ -346,21 +337,25 @@ class NodeTask:
         """Change the node, under the task's lease: it is refused when the lease is no longer held."""
         if self.lease is None:
             raise NodeNotFound(f"node {self.record.uuid}: a task without a lease writes nothing")
-        self.record = self._services.store.update_node(self.record.uuid, changes, fence=self.lease.fence)
-        self._services.changes.tell(self.record)
-        return self.record
+        return self._changed(self._services.store.update_node(self.record.uuid, changes, fence=self.lease.fence))
 
     def finish(self, **changes: Any) -> NodeRecord:
         """Change the node for the last time and give the lease back with it, in one write."""
         if self.lease is None:
             raise NodeNotFound(f"node {self.record.uuid}: a task without a lease writes nothing")
-        fence = self.lease.fence
+        fence, purpose = self.lease.fence, self.lease.purpose
         # Before the write, so that the renewal does not take a lease that was given back for one that was lost.
         self._services.leases.forget(fence)
-        self.record = self._services.store.update_node(self.record.uuid, changes, fence=fence, release=True)
+        record = self._services.store.update_node(self.record.uuid, changes, fence=fence, release=True)
         self.lease = None
-        self._services.changes.tell(self.record)
-        return self.record
+        return self._changed(record, purpose)
+
+    def _changed(self, record: NodeRecord, purpose: str | None = None) -> NodeRecord:
+        before, self.record = self.record, record
+        purpose = self.lease.purpose if self.lease is not None else purpose
+        self._services.history.changed(before, record, purpose)
+        self._services.changes.tell(record)
+        return record
 
     def delete_node(self) -> None:
         """Delete the node, and with it the lease."""

@@ -9,6 +9,8 @@ from baremetal_sdk.api.conductors import Conductors
 from baremetal_sdk.api.discovery import Discovery, Health
 from baremetal_sdk.api.drivers import Drivers
 from baremetal_sdk.api.node_console import NodeConsole
+from baremetal_sdk.api.node_findings import NodeBIOS, NodeFirmware, NodeInventory
+from baremetal_sdk.api.node_history import NodeChildren, NodeHistory
 from baremetal_sdk.api.node_indicators import NodeIndicators, NodeInterrupt
 from baremetal_sdk.api.node_list import NodeList
 from baremetal_sdk.api.node_states import NodeMaintenance, NodeManagement, NodeStates
@@ -35,6 +37,11 @@ _RESOURCES = (
     NodeInterrupt,
     NodeVirtualMedia,
     NodeVIFs,
+    NodeBIOS,
+    NodeFirmware,
+    NodeInventory,
+    NodeHistory,
+    NodeChildren,
     NodeVendorPassthru,
     Ports,
     Drivers,

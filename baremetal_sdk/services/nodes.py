@@ -12,6 +12,8 @@ from baremetal_sdk import provision
 from baremetal_sdk.credentials import declared_secrets, is_secret, split
 from baremetal_sdk.drivers import Drivers, info_types_of, interface_names
 from baremetal_sdk.errors import DriverNotFound, InvalidState, NodeAssociated, NodeProtected, RevisionConflict
+from baremetal_sdk.history import History
+from baremetal_sdk.node_secrets import INSTANCE
 from baremetal_sdk.rpc.registry import rpc_method
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records import NodeRecord
@@ -27,12 +29,20 @@ class Nodes:
     """The nodes of a conductor."""
 
     def __init__(
-        self, store: Store, tasks: Tasks, drivers: Drivers, secrets: SecretBox, *, allow_deleting_available: bool
+        self,
+        store: Store,
+        tasks: Tasks,
+        drivers: Drivers,
+        secrets: SecretBox,
+        history: History,
+        *,
+        allow_deleting_available: bool,
     ) -> None:
         self._store = store
         self._tasks = tasks
         self._drivers = drivers
         self._secrets = secrets
+        self._history = history
         self._allow_deleting_available = allow_deleting_available
 
     @rpc_method("1.0")
@@ -68,7 +78,9 @@ class Nodes:
         changes: dict[str, Any] = {"maintenance": maintenance, "maintenance_reason": reason if maintenance else None}
         if not maintenance:
             changes["fault"] = None
-        self._store.update_node(node, changes, fence=None)
+        before = self._store.node(node)
+        after = self._store.update_node(node, changes, fence=None)
+        self._history.changed(before, after)
 
     @rpc_method("1.0")
     def delete_node(self, node: str) -> None:
@@ -115,6 +127,7 @@ class Nodes:
 
     def _parted(self, driver: str, node: str, info: Mapping[str, Any], known: Mapping[str, str]) -> dict[str, Any]:
         shown, secrets = split(info, declared_secrets(self._drivers.info_types(driver)), known)
+        secrets |= {name: value for name, value in known.items() if name.startswith(INSTANCE)}
         return {"driver_info": shown, "sealed_secrets": self._secrets.seal(secrets, node) if secrets else None}
 
     def _refuse_association(self, before: NodeRecord, changes: Mapping[str, Any]) -> None:

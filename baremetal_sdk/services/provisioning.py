@@ -10,7 +10,7 @@ from baremetal_sdk import provision, steps
 from baremetal_sdk.errors import InvalidStateRequested, NodeInMaintenance, NodeProtected, NoFreeWorker
 from baremetal_sdk.pool import Lane
 from baremetal_sdk.rpc.registry import rpc_method
-from baremetal_sdk.services import transitions, work
+from baremetal_sdk.services import rescue, transitions, work
 from baremetal_sdk.store.records import NodeRecord
 from baremetal_sdk.task import NodeTask
 from baremetal_sdk.tasks import Tasks
@@ -25,10 +25,13 @@ _NEEDED: Mapping[str, tuple[Kind, ...]] = {
     "delete": (Kind.POWER,),
     "adopt": (Kind.POWER,),
     "service": (Kind.POWER,),
+    "rescue": (Kind.POWER, Kind.MANAGEMENT, Kind.BOOT, Kind.RESCUE),
+    "unrescue": (Kind.POWER, Kind.MANAGEMENT, Kind.BOOT, Kind.RESCUE),
 }
 """Event -> the interfaces whose information has to be right before it."""
 
-_NOT_IN_MAINTENANCE = frozenset({"deploy", "rebuild", "provide"})
+_NOT_IN_MAINTENANCE = frozenset({"deploy", "rebuild", "provide", "rescue", "unrescue"})
+_BY_STEPS: Mapping[str, Phase] = {"clean": Phase.CLEAN, "service": Phase.SERVICE}
 _NOT_WHEN_PROTECTED = frozenset({"rebuild", "delete"})
 
 
@@ -64,7 +67,7 @@ class Provisioning:
                 transitions.enter(task, after, before.target_provision_state, last=True)
                 self._resuming.now(task.record)
                 return
-            begin = self._works.of(after)
+            begin = self._works.of(after, before.provision_state)
             transitions.enter(task, after, goal, last=begin is None, **changes)
             if begin is not None:
                 self._hand_over(task, before, begin)
@@ -93,10 +96,12 @@ class Provisioning:
 
     def _prepared(self, task: NodeTask, event: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """The further changes with which the new state is entered."""
-        if event == "clean":
-            return steps.begin(Phase.CLEAN, steps.requested(task.driver, Phase.CLEAN, arguments.get("clean_steps") or ()))
-        if event == "service":
-            return steps.begin(Phase.SERVICE, steps.requested(task.driver, Phase.SERVICE, arguments.get("service_steps") or ()))
+        if event in _BY_STEPS:
+            phase = _BY_STEPS[event]
+            entries = steps.requested(task.driver, phase, arguments.get(f"{phase}_steps") or ())
+            return steps.begin(phase, entries, ramdisk=not arguments.get("disable_ramdisk"))
+        if event == "rescue":
+            return rescue.begin(task, arguments.get("rescue_password"))
         if event in ("deploy", "rebuild"):
             return self._prepared_deployment(task, arguments)
         if event == "manage" and task.record.fault == transitions.CLEAN_FAILURE:

@@ -57,7 +57,7 @@ def restore(task: NodeTask, before: NodeRecord) -> None:
             name: getattr(before, name)
             for name in (
                 "provision_state", "target_provision_state", "provision_updated_at", "last_error", "run_id", "run_steps",
-                "run_index", "run_attempt", "instance_info", "maintenance", "maintenance_reason", "fault",
+                "run_index", "run_attempt", "instance_info", "sealed_secrets", "maintenance", "maintenance_reason", "fault",
             )
         }
     )  # fmt: skip

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from baremetal_interfaces import (
     BareMetalError,
-    Conflict,
-    InspectedPort,
-    Inspection,
     Kind,
     NotSupported,
     Phase,
     PowerState,
     UnexpectedAnswer,
-    Wait,
 )
 from baremetal_sdk import provision, steps
-from baremetal_sdk.errors import InvalidStateRequested, LeaseLost, MACAlreadyExists
-from baremetal_sdk.services import transitions
+from baremetal_sdk.errors import InvalidStateRequested, LeaseLost
+from baremetal_sdk.services import rescue, transitions
+from baremetal_sdk.services.findings import Findings
+from baremetal_sdk.services.inspections import Inspections
 from baremetal_sdk.store.protocol import Store
-from baremetal_sdk.store.records import PortRecord
 from baremetal_sdk.task import NodeTask
 
 if TYPE_CHECKING:
@@ -35,21 +31,26 @@ class Works:
     """State -> the work that is done in it."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        self._findings = Findings(store)
+        self._inspections = Inspections(store, self._findings)
         self.resuming: Resuming | None = None
         self._works: dict[str, Work] = {
             provision.VERIFYING: self._verify,
-            provision.INSPECTING: self._inspect,
+            provision.INSPECTING: self._inspections.inspect,
             provision.CLEANING: self._clean,
             provision.DEPLOYING: self._deploy,
             provision.DELETING: self._tear_down,
             provision.ADOPTING: self._adopt,
             provision.SERVICING: lambda task: self._run(task, steps.run),
+            provision.RESCUING: lambda task: self._run(task, steps.run),
+            provision.UNRESCUING: rescue.unrescue,
         }
 
-    def of(self, state: str) -> Work | None:
-        """The work of a state, with its failures dealt with; None where there is nothing to do."""
+    def of(self, state: str, before: str | None = None) -> Work | None:
+        """The work of a state that was entered from *before*, with its failures dealt with; None where there is none."""
         begin = self._works.get(state)
+        if begin is not None and state == provision.DELETING and before in rescue.RESCUED:
+            begin = rescue.ended_before(begin)
         return None if begin is None else lambda task: self._guarded(task, begin)
 
     def knows(self, event: str, state: str) -> bool:
@@ -66,8 +67,11 @@ class Works:
             )
         if record.provision_state == provision.INSPECTWAIT:
             task.call(Kind.INSPECT, "abort")
+        elif record.provision_state == provision.RESCUEWAIT:
+            task.call(Kind.RESCUE, "clean_up")
         reason = f"{record.provision_state}: aborted by a client"
-        transitions.enter(task, state, record.target_provision_state, last=True, **{**steps.ENDED, "last_error": reason})
+        ended = {**steps.ENDED, **rescue.forgotten(task), "last_error": reason}
+        transitions.enter(task, state, record.target_provision_state, last=True, **ended)
 
     def run_again(self, task: NodeTask) -> None:
         """Go on with the run of a conductor that died in it, from the step that it died in."""
@@ -94,7 +98,7 @@ class Works:
             self._quietly(task, lambda: task.call(Kind.DEPLOY, "clean_up"))
         if not isinstance(error, LeaseLost) and task.record.provision_state != provision.VERIFYING:
             self._quietly(task, lambda: task.power.get())
-        transitions.fail(task, error)
+        transitions.fail(task, error, **rescue.forgotten(task))
 
     def _quietly(self, task: NodeTask, function: Callable[[], object]) -> None:
         """Try what helps after a failure, and must not hide it."""
@@ -113,39 +117,8 @@ class Works:
             task.write(**steps.begin(Phase.VERIFY, entries))
             if steps.run(task) is not None:
                 raise NotSupported("a verify step waits, and only the steps of other phases can")
-        transitions.follow(task, "done", last=True, **(steps.ENDED if entries else {}))
-
-    def _inspect(self, task: NodeTask) -> None:
-        task.write(inspection_started_at=task.clock.now(), inspection_finished_at=None)
-        found = task.call(Kind.INSPECT, "inspect", timeout=steps.STEP_TIMEOUT)
-        if isinstance(found, Wait):
-            transitions.follow(task, "wait", last=True)
-            return
-        if not isinstance(found, Inspection):
-            raise UnexpectedAnswer(f"the inspection returned {found!r}; it has to return Inspection or Wait")
-        for port in found.ports:
-            self._add_port(task, port)
-        internal = dict(task.record.driver_internal_info)
-        if found.inventory is not None:
-            internal["inventory"] = found.inventory
-        transitions.follow(
-            task,
-            "done",
-            last=True,
-            properties={**task.record.properties, **found.properties},
-            driver_internal_info=internal,
-            inspection_finished_at=task.clock.now(),
-        )
-
-    def _add_port(self, task: NodeTask, found: InspectedPort) -> None:
-        assert task.lease is not None
-        pxe_enabled = True if found.pxe_enabled is None else found.pxe_enabled
-        port = PortRecord(uuid=str(uuid.uuid4()), node_uuid=task.record.uuid, address=found.address, pxe_enabled=pxe_enabled)
-        try:
-            self._store.create_port(port, fence=task.lease.fence)
-        except MACAlreadyExists:
-            if self._store.port(found.address).node_uuid != task.record.uuid:
-                raise Conflict(f"the inspection found a port {found.address}, which another node has") from None
+        found = self._findings.of_machine(task)
+        transitions.follow(task, "done", last=True, **(steps.ENDED if entries else {}), **found)
 
     def _clean(self, task: NodeTask) -> None:
         manual = task.record.target_provision_state == provision.MANAGEABLE
@@ -154,7 +127,8 @@ class Works:
                 transitions.follow(task, "done", last=True)
                 return
             task.write(**steps.begin(Phase.CLEAN, steps.automatic(task.driver, Phase.CLEAN)))
-        if task.record.run_index == 0 and task.record.run_steps and task.call(Kind.DEPLOY, "prepare_cleaning") is not None:
+        first = task.record.run_index == 0 and bool(task.record.run_steps) and steps.wants_ramdisk(task.record)
+        if first and task.call(Kind.DEPLOY, "prepare_cleaning") is not None:
             raise NotSupported("the deploy interface waits for an agent to clean the node, and this release has none")
         self._run(task, steps.run)
 
@@ -180,13 +154,15 @@ class Works:
         elif task.record.provision_state == provision.CLEANING:
             self._cleaned(task)
         else:
-            transitions.follow(task, "done", last=True, **steps.ENDED)
+            found = self._findings.after_run(task)
+            transitions.follow(task, "done", last=True, **steps.ENDED, **found, **rescue.forgotten(task))
 
     def _cleaned(self, task: NodeTask) -> None:
-        if task.record.run_steps:
+        if task.record.run_steps and steps.wants_ramdisk(task.record):
             task.call(Kind.DEPLOY, "tear_down_cleaning")
         manual = task.record.target_provision_state == provision.MANAGEABLE
-        transitions.follow(task, "manage" if manual else "done", last=True, **steps.ENDED)
+        found = self._findings.after_run(task)
+        transitions.follow(task, "manage" if manual else "done", last=True, **steps.ENDED, **found)
 
     def _tear_down(self, task: NodeTask) -> None:
         outcome = task.call(Kind.DEPLOY, "tear_down", timeout=steps.STEP_TIMEOUT)

@@ -16,6 +16,7 @@ from baremetal_sdk.store.records_hardware import (
     ChassisRecord,
     FirmwareComponentRecord,
     NodeHistoryRecord,
+    NodeInventoryRecord,
     PortgroupRecord,
     VolumeConnectorRecord,
     VolumeTargetRecord,
@@ -135,6 +136,9 @@ FIRMWARE_COMPONENTS = RecordKind(
     errors.FirmwareComponentNotFound,
     **_OF_NODE,
 )
+NODE_INVENTORIES = RecordKind(
+    _fields(NodeInventoryRecord, "inventory", managed=_STAYS), "node_inventories", errors.NodeInventoryNotFound, **_OF_NODE
+)
 NODE_HISTORY = RecordKind(
     _fields(
         NodeHistoryRecord,
@@ -188,6 +192,7 @@ KINDS: Mapping[type, RecordKind[Any]] = {
         VOLUME_TARGETS,
         BIOS_SETTINGS,
         FIRMWARE_COMPONENTS,
+        NODE_INVENTORIES,
         NODE_HISTORY,
         ALLOCATIONS,
         DEPLOY_TEMPLATES,

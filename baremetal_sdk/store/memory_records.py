@@ -99,6 +99,17 @@ class MemoryRecords:
             for stored in change.new:
                 table.insert(stored)
 
+    def append_records(self, kind: type[R], records: Sequence[R]) -> int:
+        """Store new records of this kind at once, except those whose node is gone."""
+        known, table = KINDS[kind], self._of_kind[kind]
+        known.require_unfenced()
+        new = [{**known.fields.stored(record), "updated_at": None, "revision": 0} for record in records]
+        with self._lock:
+            kept = [stored for stored in new if self._nodes.get(stored["node_uuid"]) is not None]
+            for stored in kept:
+                table.insert(stored)
+        return len(kept)
+
     def purge_records(self, kind: type[Any], where: Mapping[str, Any], *, created_before: datetime | None = None) -> int:
         """Delete all records that match; give back how many there were."""
         known, table = KINDS[kind], self._of_kind[kind]

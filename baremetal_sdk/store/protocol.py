@@ -106,9 +106,15 @@ class Store(Protocol):
         """Delete a record. Raises ``InvalidInput`` while others name it: nodes their chassis, ports their group."""
 
     def replace_records(self, kind: type[R], node_uuid: str, records: Sequence[R], *, fence: Fence | None = None) -> None:
-        """Let a node have exactly these records of a kind: BIOS settings by name, firmware by component.
+        """Let a node have exactly these records of a kind: BIOS settings by name, firmware by component, inventories by source.
 
         What stays keeps its UUID; what has not changed is not written.
+        """
+
+    def append_records(self, kind: type[R], records: Sequence[R]) -> int:
+        """Store new records of a kind that needs no lease, in one transaction, with the times that they bear.
+
+        Those whose node is gone are left out; the result says how many were stored.
         """
 
     def purge_records(self, kind: type[Any], where: Mapping[str, Any], *, created_before: datetime | None = None) -> int:

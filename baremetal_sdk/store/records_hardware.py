@@ -112,6 +112,21 @@ class FirmwareComponentRecord:
 
 
 @dataclass(frozen=True)
+class NodeInventoryRecord:
+    """What a node's machine is made of."""
+
+    uuid: str
+    node_uuid: str
+    source: str = "inspection"
+    """Who found it out; a node has one inventory of each source."""
+    inventory: Mapping[str, Any] = field(default_factory=dict)
+    plugin_data: Mapping[str, Any] = field(default_factory=dict)
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    revision: int = 0
+
+
+@dataclass(frozen=True)
 class NodeHistoryRecord:
     """Something that happened to a node."""
 

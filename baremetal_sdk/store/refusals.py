@@ -28,6 +28,7 @@ UNIQUE: dict[str, tuple[Key, ...]] = {
     "BIOS setting": (("uuid",), ("node_uuid", "name")),
     "firmware component": (("uuid",), ("node_uuid", "component")),
     "history entry": (("uuid",),),
+    "inventory": (("uuid",), ("node_uuid", "source")),
     "allocation": (("uuid",), ("name",)),
     "deploy template": (("uuid",), ("name",)),
     "runbook": (("uuid",), ("name",)),

@@ -122,6 +122,21 @@ class SQLRecords:
             connection.execute(insert(table).inline(), change.new)
 
     @collisions_repeated
+    def append_records(self, kind: type[R], records: Sequence[R]) -> int:
+        """Store new records of this kind in one transaction, except those whose node is gone."""
+        known, table = KINDS[kind], self._schema.of_kind[kind]
+        known.require_unfenced()
+        new = [{**known.fields.stored(record), "updated_at": None, "revision": 0} for record in records]
+        nodes = self._schema.nodes
+        with self._database.writing() as connection:
+            wanted = select(nodes.c.uuid).where(nodes.c.uuid.in_({stored["node_uuid"] for stored in new}))
+            there = set(connection.execute(wanted.with_for_update(read=True)).scalars())
+            kept = [stored for stored in new if stored["node_uuid"] in there]
+            if kept:
+                connection.execute(insert(table).inline(), kept)
+        return len(kept)
+
+    @collisions_repeated
     def purge_records(self, kind: type[Any], where: Mapping[str, Any], *, created_before: datetime | None = None) -> int:
         """Delete all records that match; give back how many there were."""
         known, table = KINDS[kind], self._schema.of_kind[kind]

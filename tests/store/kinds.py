@@ -15,6 +15,7 @@ from baremetal_sdk.store import (
     FirmwareComponentRecord,
     InspectionRuleRecord,
     NodeHistoryRecord,
+    NodeInventoryRecord,
     NodeQuery,
     NodeRecord,
     PortgroupRecord,
@@ -38,6 +39,7 @@ def examples(node: NodeRecord) -> list[Any]:
         VolumeTargetRecord(new_uuid(), at, "iscsi", "04681986", 0, {"target_lun": 1}),
         BIOSSettingRecord(new_uuid(), at, "BootMode", "Uefi", "Enumeration", ("Uefi", "Bios"), read_only=False),
         FirmwareComponentRecord(new_uuid(), at, "bios", "1.0", "1.1", vendor="Acme"),
+        NodeInventoryRecord(new_uuid(), at, "inspection", {"cpu": {"count": 4}}, {"a": 1}),
         NodeHistoryRecord(new_uuid(), at, "c1", "provisioning", "ERROR", "it failed", "u", duration_seconds=3),
         AllocationRecord(new_uuid(), "a1", None, "allocating", None, "baremetal", ("CUSTOM_A",), (at,), "p"),
         DeployTemplateRecord(new_uuid(), "CUSTOM_T", ({"interface": "raid", "step": "x", "args": {}, "priority": 1},)),
@@ -294,3 +296,15 @@ class RecordBehaviour(StoreBehaviour):
             self.node(shard=shard, owner="p" if shard == "b" else None)
         self.assertEqual([(None, 1), ("a", 1), ("b", 2)], list(self.store.shards()))
         self.assertEqual([("b", 2)], list(self.store.shards(scope=Scope("p"))))
+
+    def test_appended_records_keep_their_times_and_leave_out_nodes_that_are_gone(self: Any) -> None:
+        """Many are stored at once, with the times that they bear; those of a deleted node are left out; fenced kinds are refused."""
+        node, at = self.node(), self.clock.now()
+        entries = [NodeHistoryRecord(new_uuid(), node.uuid, event=name, created_at=at) for name in ("a", "b")]
+        gone = NodeHistoryRecord(new_uuid(), new_uuid(), event="c", created_at=at)
+        self.clock.advance(5)
+        self.assertEqual(2, self.store.append_records(NodeHistoryRecord, [entries[0], gone, entries[1]]))
+        self.assertEqual(0, self.store.append_records(NodeHistoryRecord, [gone]))
+        rows = self.store.records(NodeHistoryRecord, Query(where={"node_uuid": node.uuid}))
+        self.assertEqual([("a", at), ("b", at)], [(row.event, row.created_at) for row in rows])
+        self.assertRaises(TypeError, self.store.append_records, BIOSSettingRecord, [])

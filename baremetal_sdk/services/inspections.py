@@ -1,0 +1,59 @@
+"""Inspection: what a machine is made of becomes properties, ports and an inventory."""
+
+from __future__ import annotations
+
+import uuid
+
+from baremetal_interfaces import Conflict, InspectedPort, Inspection, Kind, UnexpectedAnswer, Wait
+from baremetal_sdk import steps
+from baremetal_sdk.errors import MACAlreadyExists
+from baremetal_sdk.services import transitions
+from baremetal_sdk.services.findings import Findings
+from baremetal_sdk.store.protocol import Store
+from baremetal_sdk.store.records import PortRecord
+from baremetal_sdk.task import NodeTask
+
+
+class Inspections:
+    """Inspects machines, and stores what is found."""
+
+    def __init__(self, store: Store, findings: Findings) -> None:
+        self._store = store
+        self._findings = findings
+
+    def inspect(self, task: NodeTask) -> None:
+        """Have the driver inspect the machine; it tells at once, or waits for somebody who reports it."""
+        task.write(inspection_started_at=task.clock.now(), inspection_finished_at=None)
+        found = task.call(Kind.INSPECT, "inspect", timeout=steps.STEP_TIMEOUT)
+        if isinstance(found, Wait):
+            transitions.follow(task, "wait", last=True)
+            return
+        if not isinstance(found, Inspection):
+            raise UnexpectedAnswer(f"the inspection returned {found!r}; it has to return Inspection or Wait")
+        self.finish(task, found)
+
+    def finish(self, task: NodeTask, found: Inspection) -> None:
+        """Store what was found, and end the inspection."""
+        for port in found.ports:
+            self._add_port(task, port)
+        if found.inventory is not None:
+            self._findings.keep_inventory(task, found.inventory, {})
+        changes = self._findings.of_machine(task)
+        transitions.follow(
+            task,
+            "done",
+            last=True,
+            properties={**task.record.properties, **found.properties},
+            inspection_finished_at=task.clock.now(),
+            **changes,
+        )
+
+    def _add_port(self, task: NodeTask, found: InspectedPort) -> None:
+        assert task.lease is not None
+        pxe_enabled = True if found.pxe_enabled is None else found.pxe_enabled
+        port = PortRecord(uuid=str(uuid.uuid4()), node_uuid=task.record.uuid, address=found.address, pxe_enabled=pxe_enabled)
+        try:
+            self._store.create_port(port, fence=task.lease.fence)
+        except MACAlreadyExists:
+            if self._store.port(found.address).node_uuid != task.record.uuid:
+                raise Conflict(f"the inspection found a port {found.address}, which another node has") from None
