@@ -10,6 +10,7 @@ PACKAGES = [
     "baremetal_sdk.builtin",
     "baremetal_sdk.http",
     "baremetal_sdk.doctor",
+    "baremetal_sdk.inspection_rules",
     "baremetal_sdk.pool",
     "baremetal_sdk.rpc",
     "baremetal_sdk.services",

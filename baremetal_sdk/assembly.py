@@ -24,6 +24,7 @@ from baremetal_sdk.queueing import NodeQueues
 from baremetal_sdk.recovery import Recovery
 from baremetal_sdk.rpc.none import InProcess
 from baremetal_sdk.rpc.registry import Registry
+from baremetal_sdk.services.allocations import Allocations
 from baremetal_sdk.services.console import Consoles
 from baremetal_sdk.services.drivers import DriverCatalogue
 from baremetal_sdk.services.indicators import Indicators, Interrupts
@@ -33,6 +34,9 @@ from baremetal_sdk.services.ports import Ports
 from baremetal_sdk.services.power import Power
 from baremetal_sdk.services.provisioning import Provisioning, Resuming
 from baremetal_sdk.services.raid import RAID
+from baremetal_sdk.services.records import Records
+from baremetal_sdk.services.rules import InspectionRules
+from baremetal_sdk.services.traits import NodeTraits
 from baremetal_sdk.services.vendor import VendorPassthru
 from baremetal_sdk.services.vifs import VIFs
 from baremetal_sdk.services.virtual_media import VirtualMedia
@@ -43,6 +47,7 @@ from baremetal_sdk.store.secrets import FernetBox, PlainBox, SecretBox
 from baremetal_sdk.task import TaskServices
 from baremetal_sdk.tasks import Tasks
 
+_MISSED_HEARTBEATS = 6
 """How many heartbeats a conductor may miss before its work is taken over."""
 
 
@@ -94,7 +99,7 @@ class Assembly:
             )
         )
         self.queues = NodeQueues(self.tasks, self.pool["requests"])
-        works = Works(self.store)
+        works = Works(self.store, InspectionRules(self.store, self.drivers, secrets))
         self.resuming = works.resuming = Resuming(self.tasks, self.pool["provisioning"], works)
         self.recovery = Recovery(self.store, self.tasks, self.pool["provisioning"], self.resuming, works, options, clock)
         self.power_sync = PowerSync(
@@ -109,6 +114,9 @@ class Assembly:
         self.membership = Membership(self.store, self.drivers, config.hostname, holder.rpartition("/")[2], config.conductor_group)
         self.collector = ConductorCollector(
             config.hostname, self.pool, lambda: len(self.leases.held()), lambda: self.power_sync.nodes
+        )
+        self.allocations = Allocations(
+            self.store, self.tasks, self.pool["requests"], holder, clock, options.heartbeat_interval * _MISSED_HEARTBEATS
         )
         self.registry = Registry()
         self.rpc = InProcess(self.registry, self.pool["requests"])
@@ -129,8 +137,11 @@ class Assembly:
             Ports(self.store),
             Power(self.tasks, self.pool["requests"]),
             Management(self.tasks, self.pool["requests"]),
-            Provisioning(self.tasks, self.pool["provisioning"], works, self.resuming),
+            Provisioning(self.store, self.tasks, self.pool["provisioning"], works, self.resuming),
             DriverCatalogue(self.drivers),
+            Records(self.store, self.tasks),
+            NodeTraits(self.store),
+            self.allocations,
         )
 
     def _controls(self) -> Sequence[object]:

@@ -41,6 +41,7 @@ _SESSIONS = 5.0
 
 
 _RENEWAL, _HEARTBEAT, _RECOVERY = "lease renewal", "heartbeat", "recovery of nodes"
+_ALLOCATIONS = "allocations of dead conductors"
 _HISTORY, _OLD_HISTORY = "history of nodes", "deletion of old history"
 _POWER_RECOVERY, _IDLE_SESSIONS, _POWER_SYNC = "recovery of power", "closing of idle sessions", "power sync"
 
@@ -249,6 +250,7 @@ class Conductor:
         assembly.recovery.sweep()
         assembly.recovery.sweep_power()
         assembly.recovery.resume_polling()
+        assembly.allocations.sweep()
         # From here on it can work. What was added comes last, in its phases: an API that listens is then able to answer.
         for thing in self._added:
             assembly.registry.add(thing)
@@ -268,6 +270,7 @@ class Conductor:
             _HEARTBEAT: ("heartbeat", assembly.membership.heartbeat),
             _RECOVERY: ("periodic", assembly.recovery.sweep),
             _POWER_RECOVERY: ("periodic", assembly.recovery.sweep_power),
+            _ALLOCATIONS: ("periodic", assembly.allocations.sweep),
             _IDLE_SESSIONS: ("periodic", assembly.bmc.close_idle),
             _POWER_SYNC: ("periodic", assembly.power_sync.tick),
             _HISTORY: ("periodic", assembly.history.flush),
@@ -325,6 +328,7 @@ def _intervals(options: ConductorOptions) -> dict[str, float]:
         _HEARTBEAT: options.heartbeat_interval,
         _RECOVERY: recovery,
         _POWER_RECOVERY: recovery,
+        _ALLOCATIONS: recovery,
         _IDLE_SESSIONS: 60.0,
         _HISTORY: 0.5,
         _OLD_HISTORY: options.node_history_cleanup_interval,

@@ -4,23 +4,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from baremetal_sdk.api.allocations import Allocations, NodeAllocation
 from baremetal_sdk.api.backend import Backend
+from baremetal_sdk.api.chassis import Chassis
 from baremetal_sdk.api.conductors import Conductors
+from baremetal_sdk.api.deploy_templates import DeployTemplates
 from baremetal_sdk.api.discovery import Discovery, Health
 from baremetal_sdk.api.drivers import Drivers
+from baremetal_sdk.api.events import Events
+from baremetal_sdk.api.inspection_rules import InspectionRules
 from baremetal_sdk.api.node_console import NodeConsole
 from baremetal_sdk.api.node_findings import NodeBIOS, NodeFirmware, NodeInventory
 from baremetal_sdk.api.node_history import NodeChildren, NodeHistory
 from baremetal_sdk.api.node_indicators import NodeIndicators, NodeInterrupt
 from baremetal_sdk.api.node_list import NodeList
 from baremetal_sdk.api.node_states import NodeMaintenance, NodeManagement, NodeStates
+from baremetal_sdk.api.node_traits import NodeTraits
 from baremetal_sdk.api.node_vifs import NodeVIFs
 from baremetal_sdk.api.node_virtual_media import NodeVirtualMedia
 from baremetal_sdk.api.nodes import Nodes
 from baremetal_sdk.api.policy import AllowAll, Policy
+from baremetal_sdk.api.portgroups import Portgroups
 from baremetal_sdk.api.ports import Ports
 from baremetal_sdk.api.registry import Registry
+from baremetal_sdk.api.runbooks import Runbooks, RunbookTraits
+from baremetal_sdk.api.shards import Shards
 from baremetal_sdk.api.vendor_passthru import DriverVendorPassthru, NodeVendorPassthru
+from baremetal_sdk.api.volumes import VolumeConnectors, Volumes, VolumeTargets
 from baremetal_sdk.api.wsgi import Application
 
 if TYPE_CHECKING:
@@ -43,7 +53,21 @@ _RESOURCES = (
     NodeHistory,
     NodeChildren,
     NodeVendorPassthru,
+    NodeTraits,
+    NodeAllocation,
     Ports,
+    Portgroups,
+    Chassis,
+    Volumes,
+    VolumeConnectors,
+    VolumeTargets,
+    Allocations,
+    DeployTemplates,
+    Runbooks,
+    RunbookTraits,
+    InspectionRules,
+    Shards,
+    Events,
     Drivers,
     DriverVendorPassthru,
     Conductors,

@@ -23,6 +23,8 @@ INTERFACE_SINCE: Mapping[Kind, int] = {
 """The microversion in which the interface of each kind could be chosen."""
 NAME_SINCE = 5
 UNRESTRICTED_NAME_SINCE = 10
+CHASSIS_REMOVED_SINCE = 25
+"""The chassis of a node could be taken away since this microversion."""
 ENROLL_SINCE = 11
 """Nodes were made available at once before this microversion, and are enrolled since."""
 
@@ -30,6 +32,7 @@ RESERVED_NAMES = frozenset({"detail", "maintenance", "management", "states", "va
 
 _WRITABLE = (
     optional("automated_clean", BOOLEAN, "Whether the machine is cleaned before it becomes available; null: as configured.", 47),
+    optional("chassis_uuid", UUID, "The UUID of the chassis that it stands in."),
     optional("conductor_group", text(255), "The group of conductors that may drive the node.", 46),
     optional("description", text(4096), "What people should know about it.", 51),
     optional("disable_power_off", BOOLEAN, "Whether the machine must not be powered off.", 95),

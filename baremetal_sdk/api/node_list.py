@@ -12,9 +12,11 @@ from baremetal_sdk.api.node_view import NODE_VIEW
 from baremetal_sdk.api.parameters import Parameter
 from baremetal_sdk.api.provision_verbs import FAULTS
 from baremetal_sdk.api.registry import route
+from baremetal_sdk.api.resources import found
 from baremetal_sdk.api.values import BOOLEAN, STRINGS, TEXT, UUID, UUID_OR_NAME, choice
 from baremetal_sdk.provision import STATES
 from baremetal_sdk.store.query import NodeQuery, Row, Scope
+from baremetal_sdk.store.records_hardware import ChassisRecord
 
 _FILTERS = (
     Parameter("associated", BOOLEAN, "Whether the node carries an instance."),
@@ -58,6 +60,12 @@ class NodeList:
         """List nodes with all their fields."""
         return _listed(call, page(call, NODE_VIEW, whole=True))
 
+    @route("GET", "/v1/chassis/{chassis}/nodes", policy="baremetal:node:list", query=(*_FILTERS[:1], *PAGING, FIELDS, DETAIL))
+    def list_of_chassis(self, call: Call) -> dict[str, Any]:
+        """List the nodes of a chassis."""
+        call.query["chassis_uuid"] = found(call, ChassisRecord, "chassis").uuid
+        return _listed(call, page(call, NODE_VIEW))
+
 
 def _listed(call: Call, asked: Page) -> dict[str, Any]:
     query, scope = _query(call, asked), _scope(call)
@@ -94,13 +102,13 @@ def _of_conductor(call: Call, query: NodeQuery, scope: Scope, wanted: int) -> Se
     needed = ("uuid", "driver", "conductor_group")
     size = max(wanted, 100)
     query = dataclasses.replace(query, fields=tuple(dict.fromkeys((*(query.fields or ()), *needed))), limit=size)
-    found: list[Row] = []
-    while len(found) < wanted:
+    rows_found: list[Row] = []
+    while len(rows_found) < wanted:
         rows = call.backend.store.nodes(query, scope=scope)
         for row in rows:
             if call.conductors.responsible_for(*(row[name] for name in needed)) == call.query["conductor"]:
-                found.append(row)
+                rows_found.append(row)
         if len(rows) < size:
             break
         query = dataclasses.replace(query, marker=rows[-1]["uuid"])
-    return found[:wanted]
+    return rows_found[:wanted]

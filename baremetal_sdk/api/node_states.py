@@ -11,6 +11,7 @@ from baremetal_sdk.api.parameters import Parameter, optional, too_new
 from baremetal_sdk.api.provision_verbs import ABORTABLE_SINCE, PROVISION_BODY, verb_and_arguments
 from baremetal_sdk.api.registry import route
 from baremetal_sdk.api.values import BOOLEAN, OBJECT, choice, integer, text
+from baremetal_sdk.store.records_policy import RunbookRecord
 
 _POWER_TARGETS = tuple(str(state) for state in PowerState if state is not PowerState.UNKNOWN)
 _SOFT_SINCE = 27
@@ -58,6 +59,8 @@ class NodeStates:
         since = ABORTABLE_SINCE.get(node.provision_state, 1) if verb == "abort" else 1
         if call.minor < since:
             raise too_new(f"target 'abort' in state {node.provision_state!r}", since)
+        if "runbook" in arguments:
+            arguments["runbook"] = call.backend.store.record(RunbookRecord, arguments["runbook"], scope=call.scope).uuid
         call.rpc("change_provision_state", node=node.uuid, verb=verb, arguments=arguments)
         call.location = _states(call)
 

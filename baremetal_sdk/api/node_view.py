@@ -107,7 +107,7 @@ NODE_VIEW = View(
         ViewField("vendor_interface", 31),
     ),
     default=("instance_uuid", "maintenance", "power_state", "provision_state", "uuid", "name"),
-    subresources=(SubResource("ports"), SubResource("states", 14)),
+    subresources=(SubResource("ports"), SubResource("portgroups", 24), SubResource("states", 14), SubResource("volume", 32)),
 )
 
 STATES_VIEW = View(

@@ -12,6 +12,7 @@ from baremetal_sdk.api.errors import as_bad_request
 from baremetal_sdk.api.listing import FIELDS, shown
 from baremetal_sdk.api.masking import restored
 from baremetal_sdk.api.node_fields import (
+    CHASSIS_REMOVED_SINCE,
     CREATION,
     DEFAULTS,
     ENROLL_SINCE,
@@ -22,12 +23,13 @@ from baremetal_sdk.api.node_fields import (
     without_null,
 )
 from baremetal_sdk.api.node_view import NODE_VIEW
-from baremetal_sdk.api.parameters import Parameter, check_versions
+from baremetal_sdk.api.parameters import Parameter, check_versions, too_new
 from baremetal_sdk.api.patch import JSON_PATCH, Operation, apply, changes, operations
 from baremetal_sdk.api.registry import route
 from baremetal_sdk.api.values import BOOLEAN, UUID, UUID_OR_NAME
 from baremetal_sdk.errors import NodeAssociated, RevisionConflict
 from baremetal_sdk.store.records import NodeRecord
+from baremetal_sdk.store.records_hardware import ChassisRecord
 
 PATCH_ATTEMPTS = 5
 """How often a patch is applied anew when the node changed under it."""
@@ -51,6 +53,7 @@ class Nodes:
             check_name(values["name"], call.minor)
         if "parent_node" in values:
             values["parent_node"] = _parent(call, values["parent_node"])
+        _check_chassis(call, values)
         if "conductor_group" in values:
             values["conductor_group"] = values["conductor_group"].lower()
         values.setdefault("uuid", str(uuid.uuid4()))
@@ -116,6 +119,14 @@ def _parent(call: Call, ident: str) -> str:
         raise as_bad_request(exc, "parent_node") from exc
 
 
+def _check_chassis(call: Call, values: Mapping[str, Any]) -> None:
+    if values.get("chassis_uuid") is not None:
+        try:
+            call.backend.store.record(ChassisRecord, values["chassis_uuid"])
+        except NotFound as exc:
+            raise as_bad_request(exc, "chassis_uuid") from exc
+
+
 def _check_patch(patch: Sequence[Operation], minor: int) -> None:
     for operation in patch:
         if operation.field not in PATCHED.by_name:
@@ -152,6 +163,9 @@ def _patched_once(call: Call, patch: list[Operation], reset: bool) -> NodeRecord
 
 
 def _check_changes(call: Call, node: NodeRecord, changed: dict[str, Any]) -> None:
+    _check_chassis(call, changed)
+    if "chassis_uuid" in changed and changed["chassis_uuid"] is None and call.minor < CHASSIS_REMOVED_SINCE:
+        raise too_new("the removal of chassis_uuid", CHASSIS_REMOVED_SINCE)
     if changed.get("name") is not None:
         check_name(changed["name"], call.minor)
     if changed.get("parent_node") is not None:

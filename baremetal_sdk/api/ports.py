@@ -8,20 +8,23 @@ from collections.abc import Mapping
 from typing import Any
 
 from baremetal_interfaces import InvalidInput, NotFound, Problem
+from baremetal_sdk.api import resources
 from baremetal_sdk.api.call import Call
 from baremetal_sdk.api.errors import as_bad_request
 from baremetal_sdk.api.listing import DETAIL, FIELDS, PAGING, answer, page, shown
 from baremetal_sdk.api.parameters import Parameter, Parameters, check_versions, optional, too_new
 from baremetal_sdk.api.patch import JSON_PATCH, UNSET, Operation, apply, changes, operations
 from baremetal_sdk.api.registry import route
-from baremetal_sdk.api.values import BOOLEAN, MAC, OBJECT, TEXT, UUID, UUID_OR_NAME, ValueType, Wrong, is_name, text
+from baremetal_sdk.api.values import BOOLEAN, MAC, OBJECT, STRINGS, TEXT, UUID, UUID_OR_NAME, ValueType, Wrong, is_name, text
 from baremetal_sdk.api.views import View, ViewField
 from baremetal_sdk.store.query import Query
 from baremetal_sdk.store.records import PortRecord
+from baremetal_sdk.store.records_hardware import PortgroupRecord
 
 NODE_NAME_SINCE = 94
 """Ports could be made for a node by its name since this microversion."""
 NETWORK_TYPE_SINCE = 64
+PORTGROUPS_SINCE = 24
 _LINK_KEYS = ("port_id", "switch_id", "hostname", "switch_info", "network_type")
 _NETWORK_TYPES = ("managed", "unmanaged")
 _DATAPATH = re.compile(r"[0-9a-f]{16}", re.ASCII)
@@ -33,6 +36,7 @@ PORT_VIEW = View(
         ViewField("created_at"),
         ViewField("updated_at"),
         ViewField("address"),
+        ViewField("available_for_dynamic_portgroup", 111),
         ViewField("category", 101),
         ViewField("description", 97),
         ViewField("extra", sortable=False),
@@ -42,7 +46,7 @@ PORT_VIEW = View(
         ViewField("name", 88),
         ViewField("node_uuid"),
         ViewField("physical_network", 34),
-        ViewField("portgroup_uuid", 24),
+        ViewField("portgroup_uuid", PORTGROUPS_SINCE),
         ViewField("pxe_enabled", 19),
         ViewField("vendor", 100),
     ),
@@ -89,17 +93,19 @@ def _name(value: Any) -> str:
 
 
 _LINK = ValueType(_link, {"type": "object", "properties": {key: {"type": "string"} for key in _LINK_KEYS}})
-_NAME = ValueType(_name, {"type": "string"})
+NAME = ValueType(_name, {"type": "string"})
 
 _WRITABLE = (
     Parameter("address", MAC, "The MAC address."),
+    optional("available_for_dynamic_portgroup", BOOLEAN, "Whether it may join a group that is made as needed.", 111),
     optional("category", text(80), "What kind of port it is.", 101),
     optional("description", TEXT, "What people should know about it.", 97),
     optional("extra", OBJECT, "Anything."),
     optional("is_smartnic", BOOLEAN, "Whether the port is on a smart NIC.", 53),
     optional("local_link_connection", _LINK, "Where the port is plugged in.", 19),
-    optional("name", _NAME, "A name that no other port has.", 88),
+    optional("name", NAME, "A name that no other port has.", 88),
     optional("physical_network", text(64, 1), "The physical network that it is on.", 34),
+    optional("portgroup_uuid", UUID, "The UUID of the port group that it is in.", PORTGROUPS_SINCE),
     optional("pxe_enabled", BOOLEAN, "Whether the machine boots from it.", 19),
     optional("vendor", text(32), "Who made it.", 100),
 )
@@ -112,12 +118,22 @@ _CREATION = (
 _PATCHED = Parameters("field that can be changed", _WRITABLE)
 _REQUIRED = ("address",)
 _DEFAULTS: Mapping[str, Any] = {
-    **dict.fromkeys(("category", "description", "name", "physical_network", "vendor")),
+    **dict.fromkeys(("category", "description", "name", "physical_network", "portgroup_uuid", "vendor")),
+    "available_for_dynamic_portgroup": True,
     "extra": {},
     "local_link_connection": {},
     "is_smartnic": False,
     "pxe_enabled": True,
 }
+_FILTERS = (
+    Parameter("address", MAC, "The MAC address."),
+    Parameter("conductor_groups", STRINGS, "The groups of conductors that may drive its node.", 99),
+    Parameter("description_contains", TEXT, "A part of its description.", 97),
+    Parameter("node", UUID_OR_NAME, "The UUID or name of the node that it belongs to."),
+    Parameter("node_uuid", UUID, "The UUID of the node that it belongs to."),
+    Parameter("portgroup", UUID_OR_NAME, "The UUID or name of the port group that it is in.", PORTGROUPS_SINCE),
+    Parameter("shard", STRINGS, "The shards that its node may belong to, with commas between them.", 82),
+)
 
 
 class Ports:
@@ -128,9 +144,7 @@ class Ports:
         "/v1/ports",
         policy="baremetal:port:list",
         query=(
-            Parameter("address", MAC, "The MAC address."),
-            Parameter("node", UUID_OR_NAME, "The UUID or name of the node that it belongs to."),
-            Parameter("node_uuid", UUID, "The UUID of the node that it belongs to."),
+            *_FILTERS,
             *PAGING,
             FIELDS,
             DETAIL,
@@ -138,32 +152,46 @@ class Ports:
     )
     def list(self, call: Call) -> dict[str, Any]:
         """List ports."""
-        return _listed(call, _asked_node(call))
+        return _listed(call, _asked(call))
 
     @route(
         "GET",
         "/v1/ports/detail",
         policy="baremetal:port:list",
         query=(
-            Parameter("address", MAC, "The MAC address."),
-            Parameter("node", UUID_OR_NAME, "The UUID or name of the node that it belongs to."),
-            Parameter("node_uuid", UUID, "The UUID of the node that it belongs to."),
+            *_FILTERS,
             *PAGING,
         ),
     )
     def list_whole(self, call: Call) -> dict[str, Any]:
         """List ports with all their fields."""
-        return _listed(call, _asked_node(call), whole=True)
+        return _listed(call, _asked(call), whole=True)
 
     @route("GET", "/v1/nodes/{node}/ports", policy="baremetal:port:list", query=(*PAGING, FIELDS, DETAIL))
     def list_of_node(self, call: Call) -> dict[str, Any]:
         """List the ports of a node."""
-        return _listed(call, call.node().uuid)
+        return _listed(call, {"node_uuid": call.node().uuid})
 
     @route("GET", "/v1/nodes/{node}/ports/detail", policy="baremetal:port:list", query=PAGING)
     def list_whole_of_node(self, call: Call) -> dict[str, Any]:
         """List the ports of a node with all their fields."""
-        return _listed(call, call.node().uuid, whole=True)
+        return _listed(call, {"node_uuid": call.node().uuid}, whole=True)
+
+    @route(
+        "GET",
+        "/v1/portgroups/{portgroup}/ports",
+        policy="baremetal:port:list",
+        since=PORTGROUPS_SINCE,
+        query=(*PAGING, FIELDS, DETAIL),
+    )
+    def list_of_group(self, call: Call) -> dict[str, Any]:
+        """List the ports of a port group."""
+        return _listed(call, {"portgroup_uuid": resources.found(call, PortgroupRecord, "portgroup").uuid})
+
+    @route("GET", "/v1/portgroups/{portgroup}/ports/detail", policy="baremetal:port:list", since=PORTGROUPS_SINCE, query=PAGING)
+    def list_whole_of_group(self, call: Call) -> dict[str, Any]:
+        """List the ports of a port group with all their fields."""
+        return _listed(call, {"portgroup_uuid": resources.found(call, PortgroupRecord, "portgroup").uuid}, whole=True)
 
     @route("GET", "/v1/ports/{port}", policy="baremetal:port:get", query=(FIELDS,))
     def show(self, call: Call) -> dict[str, Any]:
@@ -206,15 +234,22 @@ class Ports:
         call.rpc("delete_port", port=port.uuid)
 
 
-def _asked_node(call: Call) -> str | None:
-    if "node_uuid" in call.query:
-        return str(call.query["node_uuid"])
-    return call.node(call.query["node"]).uuid if "node" in call.query else None
+def _asked(call: Call) -> dict[str, Any]:
+    """The filters of a listing that compare a column of ports."""
+    asked = call.query
+    given = [name for name in ("node", "node_uuid", "portgroup", "shard", "conductor_groups") if name in asked]
+    if len(given) > 1 and given != ["node", "node_uuid"]:
+        raise InvalidInput(f"{', '.join(given)}: they cannot be given together; give one of them")
+    group = None
+    if "portgroup" in asked:
+        group = call.backend.store.record(PortgroupRecord, asked["portgroup"], scope=call.scope).uuid
+    node = asked.get("node_uuid") or resources.asked_node(call)
+    return {"node_uuid": node, "portgroup_uuid": group, "address": asked.get("address")}
 
 
-def _listed(call: Call, node_uuid: str | None, *, whole: bool = False) -> dict[str, Any]:
+def _listed(call: Call, where: Mapping[str, Any], *, whole: bool = False) -> dict[str, Any]:
     asked = page(call, PORT_VIEW, whole=whole)
-    where = {"node_uuid": node_uuid, "address": call.query.get("address")}
+    of_node = {"shard": call.query.get("shard"), "conductor_group": call.query.get("conductor_groups")}
     query = Query(
         where={name: value for name, value in where.items() if value is not None},
         fields=asked.shape.columns,
@@ -222,6 +257,8 @@ def _listed(call: Call, node_uuid: str | None, *, whole: bool = False) -> dict[s
         marker=asked.marker,
         sort_key=asked.sort_key,
         sort_dir=asked.sort_dir,
+        of_node={name: value for name, value in of_node.items() if value is not None},
+        description_contains=call.query.get("description_contains"),
     )
     return answer(call, asked, call.backend.store.ports(query, scope=call.scope))
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from baremetal_interfaces import InvalidInput, Kind, Problem
+from baremetal_interfaces import InvalidInput, Problem
 from baremetal_sdk.api.parameters import Parameter, optional, too_new
-from baremetal_sdk.api.values import ANY, ARRAY, BOOLEAN, TEXT, text
+from baremetal_sdk.api.step_lists import step_problems
+from baremetal_sdk.api.values import ANY, ARRAY, BOOLEAN, TEXT, UUID_OR_NAME, text
 from baremetal_sdk.provision import DEPLOYWAIT, INSPECTWAIT
 
 FAULTS = ("power failure", "clean failure", "rescue abort failure", "service failure")
@@ -24,11 +25,11 @@ _BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456
 
 @dataclass(frozen=True)
 class Verb:
-    """A verb: since when there is it, which arguments it takes since when, and which of them it needs."""
+    """A verb: since when there is it, which arguments it takes since when, and of which it needs exactly one."""
 
     since: int = 1
     takes: Mapping[str, int] | None = None
-    needs: str | None = None
+    needs: tuple[str, ...] = ()
 
 
 _DEPLOY: Mapping[str, int] = {"configdrive": 1, "deploy_steps": 69}
@@ -37,15 +38,15 @@ VERBS: Mapping[str, Verb] = {
     "abort": Verb(13),
     "active": Verb(1, _DEPLOY),
     "adopt": Verb(17),
-    "clean": Verb(15, {"clean_steps": 15, "disable_ramdisk": 70}, needs="clean_steps"),
+    "clean": Verb(15, {"clean_steps": 15, "disable_ramdisk": 70, "runbook": 92}, needs=("clean_steps", "runbook")),
     "deleted": Verb(1),
     "deploy": Verb(73, _DEPLOY),
     "inspect": Verb(6),
     "manage": Verb(4),
     "provide": Verb(4),
     "rebuild": Verb(1, {"configdrive": 35, "deploy_steps": 69}),
-    "rescue": Verb(38, {"rescue_password": 38}, needs="rescue_password"),
-    "service": Verb(87, {"service_steps": 87, "disable_ramdisk": 108}, needs="service_steps"),
+    "rescue": Verb(38, {"rescue_password": 38}, needs=("rescue_password",)),
+    "service": Verb(87, {"service_steps": 87, "disable_ramdisk": 108, "runbook": 92}, needs=("service_steps", "runbook")),
     "undeploy": Verb(73),
     "unhold": Verb(85),
     "unrescue": Verb(38),
@@ -58,6 +59,7 @@ PROVISION_BODY = (
     optional("deploy_steps", ARRAY, "Steps to deploy with, by priority.", 69),
     optional("disable_ramdisk", BOOLEAN, "Whether to work without a ramdisk.", 70),
     optional("rescue_password", text(255), "The password of the rescue ramdisk.", 38),
+    optional("runbook", UUID_OR_NAME, "The UUID or name of a runbook, in place of steps.", 92),
     optional("service_steps", ARRAY, "The steps to service with, in order.", 87),
 )
 
@@ -73,8 +75,10 @@ def verb_and_arguments(body: Mapping[str, Any], minor: int) -> tuple[str, dict[s
     arguments = {key: value for key, value in body.items() if key != "target" and value is not None and value != []}
     for key, value in arguments.items():
         _check_argument(name, verb, key, value, minor)
-    if verb.needs is not None and not arguments.get(verb.needs):
-        raise InvalidInput([Problem(verb.needs, "it is missing", f"{name} needs it")])
+    given = [key for key in verb.needs if key in arguments]
+    if verb.needs and len(given) != 1:
+        wrong = "it is missing" if not given else f"it cannot be given together with {given[1]}"
+        raise InvalidInput([Problem(verb.needs[0], wrong, f"{name} needs " + " or ".join(verb.needs))])
     return name, arguments
 
 
@@ -94,7 +98,7 @@ def _check_steps(key: str, steps: list[Any], minor: int) -> None:
     required, known = _STEP_KEYS[key]
     problems: list[Problem] = []
     for position, step in enumerate(steps):
-        problems.extend(_step_problems(f"{key}[{position}]", step, required, known))
+        problems.extend(step_problems(f"{key}[{position}]", step, required, known))
     if problems:
         raise InvalidInput(problems)
 
@@ -105,35 +109,6 @@ _STEP_KEYS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "service_steps": (("interface", "step"), ("interface", "step", "args", "order")),
 }
 """Of each list of steps: what a step must have, and what it may have."""
-
-
-def _step_problems(where: str, step: Any, required: tuple[str, ...], known: tuple[str, ...]) -> list[Problem]:
-    if not isinstance(step, dict):
-        return [Problem(where, "it is not an object", 'give {"interface": ..., "step": ...}')]
-    missing, unknown = [key for key in required if key not in step], [key for key in step if key not in known]
-    problems = [Problem(f"{where}.{key}", "it is missing", "a step has " + ", ".join(required)) for key in missing]
-    problems += [Problem(f"{where}.{key}", "it is not known", "known are " + ", ".join(known)) for key in unknown]
-    for key, value in step.items():
-        if key in _STEP_VALUES and not _STEP_VALUES[key][0](value):
-            problems.append(Problem(f"{where}.{key}", "it cannot be taken", _STEP_VALUES[key][1]))
-    return problems
-
-
-def _is_priority(value: Any) -> bool:
-    if isinstance(value, str):
-        return value.isascii() and value.isdigit() and len(value) < 10
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-_KINDS = tuple(str(kind) for kind in Kind)
-_STEP_VALUES: Mapping[str, tuple[Any, str]] = {
-    "interface": (lambda value: value in _KINDS, "one of " + ", ".join(_KINDS)),
-    "step": (lambda value: isinstance(value, str) and 0 < len(value) <= 255, "give the name of a step"),
-    "args": (lambda value: isinstance(value, dict), "give an object"),
-    "priority": (_is_priority, "give a number of at least 0"),
-    "order": (_is_priority, "give a number of at least 0"),
-}
-"""What the values of a step may be, and how to say so."""
 
 
 def _check_config_drive(key: str, value: Any, minor: int) -> None:

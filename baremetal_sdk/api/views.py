@@ -82,6 +82,7 @@ class Shape:
     rendered: tuple[Rendered, ...]
     subresources: tuple[str, ...]
     collection: str
+    path: str
 
     def record(self, call: Call, record: Any) -> dict[str, Any]:
         """A record of the store as JSON."""
@@ -100,7 +101,7 @@ class Shape:
         return self._linked(call, shown, values[-1])
 
     def _linked(self, call: Call, shown: dict[str, Any], key: str) -> dict[str, Any]:
-        path = f"{self.collection}/{key}"
+        path = f"{self.path}/{key}"
         shown["links"] = links(call.base, path)
         for name in self.subresources:
             shown[name] = links(call.base, f"{path}/{name}")
@@ -110,8 +111,9 @@ class Shape:
 class View:
     """The representation of one kind of record.
 
-    *key* is the column that the record's links end with; *links_when_brief* is whether what lies below a record is linked
-    in listings, too.
+    *collection* is what a listing is called in its body, *path* (by default the same) where it is served below ``/v1/``; *key*
+    is the column that the record's links end with; *links_when_brief* is whether what lies below a record is linked in
+    listings, too.
     """
 
     def __init__(
@@ -123,8 +125,10 @@ class View:
         subresources: Iterable[SubResource] = (),
         key: str = "uuid",
         links_when_brief: bool = False,
+        path: str | None = None,
     ) -> None:
         self.collection = collection
+        self.path = path or collection
         self.fields = {field.name: field for field in fields}
         self.default = tuple(default)
         self._subresources = tuple(subresources)
@@ -184,6 +188,7 @@ class View:
             ),
             subresources=tuple(sub.name for sub in self._subresources if linked and sub.since <= minor),
             collection=self.collection,
+            path=self.path,
         )
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from baremetal_interfaces import Conflict, InspectedPort, Inspection, Kind, UnexpectedAnswer, Wait
 from baremetal_sdk import steps
 from baremetal_sdk.errors import MACAlreadyExists
 from baremetal_sdk.services import transitions
 from baremetal_sdk.services.findings import Findings
+from baremetal_sdk.services.rules import InspectionRules
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records import PortRecord
 from baremetal_sdk.task import NodeTask
@@ -17,9 +19,10 @@ from baremetal_sdk.task import NodeTask
 class Inspections:
     """Inspects machines, and stores what is found."""
 
-    def __init__(self, store: Store, findings: Findings) -> None:
+    def __init__(self, store: Store, findings: Findings, rules: InspectionRules) -> None:
         self._store = store
         self._findings = findings
+        self._rules = rules
 
     def inspect(self, task: NodeTask) -> None:
         """Have the driver inspect the machine; it tells at once, or waits for somebody who reports it."""
@@ -36,14 +39,16 @@ class Inspections:
         """Store what was found, and end the inspection."""
         for port in found.ports:
             self._add_port(task, port)
+        plugin_data: dict[str, Any] = {}
+        properties = {**task.record.properties, **found.properties}
+        ruled = self._rules.apply(task, properties, found.inventory or {}, plugin_data)
         if found.inventory is not None:
-            self._findings.keep_inventory(task, found.inventory, {})
-        changes = self._findings.of_machine(task)
+            self._findings.keep_inventory(task, found.inventory, plugin_data)
+        changes = {**self._findings.of_machine(task), **ruled}
         transitions.follow(
             task,
             "done",
             last=True,
-            properties={**task.record.properties, **found.properties},
             inspection_finished_at=task.clock.now(),
             **changes,
         )

@@ -9,12 +9,13 @@ from typing import Any
 
 from baremetal_interfaces import InvalidInput, Kind, NotSupported, Problem
 from baremetal_sdk import provision
-from baremetal_sdk.credentials import declared_secrets, is_secret, split
+from baremetal_sdk.credentials import are_given, declared_secrets, is_secret, split
 from baremetal_sdk.drivers import Drivers, info_types_of, interface_names
 from baremetal_sdk.errors import DriverNotFound, InvalidState, NodeAssociated, NodeProtected, RevisionConflict
 from baremetal_sdk.history import History
 from baremetal_sdk.node_secrets import INSTANCE
 from baremetal_sdk.rpc.registry import rpc_method
+from baremetal_sdk.services import allocations
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records import NodeRecord
 from baremetal_sdk.store.secrets import SecretBox
@@ -64,12 +65,18 @@ class Nodes:
             before = self._store.node(node)
             complete = self._completed(before, dict(changes), reset_interfaces)
             try:
-                return self._store.update_node(
+                after = self._store.update_node(
                     node, complete, fence=None, revision=before.revision if revision is None else revision
                 )
             except RevisionConflict:
                 if revision is not None or attempt == _ATTEMPTS - 1:
                     raise
+                continue
+            if after.allocation_uuid is None:
+                allocations.forget(self._store, before.allocation_uuid)
+            if are_given(changes.get("driver_info") or {}, declared_secrets(self._drivers.info_types(after.driver))):
+                self._tasks.forgive(node)
+            return after
         raise AssertionError("unreachable")
 
     @rpc_method("1.0")
@@ -102,6 +109,9 @@ class Nodes:
     def _completed(self, before: NodeRecord, changes: dict[str, Any], reset_interfaces: bool) -> dict[str, Any]:
         driver = changes.get("driver") or before.driver
         self._refuse_association(before, changes)
+        if before.allocation_uuid is not None and changes.get("instance_uuid", before.instance_uuid) is None:
+            allocations.refuse_removal(before)
+            changes["allocation_uuid"] = None
         if driver != before.driver or any(name in changes for name in _INTERFACES):
             self._refuse_driver_change(before)
             changes.update(self._resolved(driver, self._wanted_interfaces(before, changes, driver, reset_interfaces)))

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from baremetal_interfaces import Conflict, InvalidInput, NotFound, Problem
 from baremetal_sdk import provision
 from baremetal_sdk.errors import InvalidState
 from baremetal_sdk.rpc.registry import rpc_method
 from baremetal_sdk.store.protocol import Store
+from baremetal_sdk.store.query import Query
 from baremetal_sdk.store.records import PortRecord
+from baremetal_sdk.store.records_hardware import PortgroupRecord
+
+_CONNECTIVITY = frozenset({"portgroup_uuid", "pxe_enabled", "local_link_connection", "physical_network"})
+_REWIRED = frozenset({provision.ENROLL, provision.INSPECTING, provision.INSPECTWAIT, provision.MANAGEABLE})
+"""Provision states in which a port may be connected otherwise."""
 
 
 class Ports:
@@ -22,13 +30,22 @@ class Ports:
     @rpc_method("1.0")
     def create_port(self, values: Mapping[str, Any]) -> PortRecord:
         """Store a new port."""
-        complete = {"uuid": str(uuid.uuid4()), **values}
-        return self._store.create_port(PortRecord(**complete), fence=None)
+        port = PortRecord(**{"uuid": str(uuid.uuid4()), **values})
+        self._check_group(port)
+        return self._store.create_port(port, fence=None)
 
     @rpc_method("1.0")
     def update_port(self, port: str, changes: Mapping[str, Any]) -> PortRecord:
         """Change fields of a port."""
-        return self._store.update_port(port, changes, fence=None)
+        before = self._store.port(port)
+        node = self._store.node(before.node_uuid)
+        if _CONNECTIVITY & changes.keys() and not node.maintenance and node.provision_state not in _REWIRED:
+            raise InvalidState(
+                f"{', '.join(sorted(_CONNECTIVITY & changes.keys()))}: port {port} keeps its connection while its node is "
+                f"{node.provision_state!r}; it can while the node is {', '.join(sorted(_REWIRED))}, or in maintenance"
+            )
+        self._check_group(replace(before, **changes))
+        return self._store.update_port(port, changes, fence=None, revision=before.revision)
 
     @rpc_method("1.0")
     def delete_port(self, port: str) -> None:
@@ -42,3 +59,21 @@ class Ports:
         ):
             raise InvalidState(f"port {record.uuid} belongs to node {node.uuid}, which carries an instance; undeploy it first")
         self._store.delete_port(record.uuid, fence=None)
+
+    def _check_group(self, port: PortRecord) -> None:
+        """Raise unless the port's group is one of its node, and on the same physical network."""
+        if port.portgroup_uuid is None:
+            return
+        try:
+            group = self._store.record(PortgroupRecord, port.portgroup_uuid)
+        except NotFound as exc:
+            raise InvalidInput(f"portgroup_uuid: {exc.message}") from exc
+        if group.node_uuid != port.node_uuid:
+            raise InvalidInput([Problem("portgroup_uuid", "it is of another node", "a port joins a group of its own node")])
+        query = Query(where={"portgroup_uuid": group.uuid}, fields=("uuid", "physical_network"))
+        others = {row["physical_network"] for row in self._store.ports(query) if row["uuid"] != port.uuid}
+        if others - {port.physical_network}:
+            raise Conflict(
+                f"physical_network: port {port.address} is on {port.physical_network!r}, and others of group {group.uuid} "
+                f"on {', '.join(sorted(map(repr, others)))}; all ports of a group are on one network"
+            )

@@ -10,7 +10,8 @@ from baremetal_sdk import provision, steps
 from baremetal_sdk.errors import InvalidStateRequested, NodeInMaintenance, NodeProtected, NoFreeWorker
 from baremetal_sdk.pool import Lane
 from baremetal_sdk.rpc.registry import rpc_method
-from baremetal_sdk.services import rescue, transitions, work
+from baremetal_sdk.services import prepared_steps, rescue, transitions, work
+from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records import NodeRecord
 from baremetal_sdk.task import NodeTask
 from baremetal_sdk.tasks import Tasks
@@ -38,7 +39,8 @@ _NOT_WHEN_PROTECTED = frozenset({"rebuild", "delete"})
 class Provisioning:
     """The verbs of ``states/provision``."""
 
-    def __init__(self, tasks: Tasks, lane: Lane, works: work.Works, resuming: Resuming) -> None:
+    def __init__(self, store: Store, tasks: Tasks, lane: Lane, works: work.Works, resuming: Resuming) -> None:
+        self._store = store
         self._tasks = tasks
         self._lane = lane
         self._works = works
@@ -98,6 +100,8 @@ class Provisioning:
         """The further changes with which the new state is entered."""
         if event in _BY_STEPS:
             phase = _BY_STEPS[event]
+            if "runbook" in arguments:
+                arguments = prepared_steps.runbook_arguments(self._store, task.record, arguments, phase)
             entries = steps.requested(task.driver, phase, arguments.get(f"{phase}_steps") or ())
             return steps.begin(phase, entries, ramdisk=not arguments.get("disable_ramdisk"))
         if event == "rescue":
@@ -109,7 +113,9 @@ class Provisioning:
         return {}
 
     def _prepared_deployment(self, task: NodeTask, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        entries = steps.merged(task.driver, Phase.DEPLOY, arguments.get("deploy_steps") or ())
+        # What the client gives comes last: it overrides what templates say of the same step.
+        wanted = [*prepared_steps.template_steps(self._store, task.record), *(arguments.get("deploy_steps") or ())]
+        entries = steps.merged(task.driver, Phase.DEPLOY, wanted)
         if not entries:
             raise InvalidInput(
                 f"deploy_interface: {task.record.deploy_interface!r} declares no deploy step, so nothing can be deployed"

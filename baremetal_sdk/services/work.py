@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from baremetal_interfaces import (
     BareMetalError,
@@ -15,9 +15,10 @@ from baremetal_interfaces import (
 )
 from baremetal_sdk import provision, steps
 from baremetal_sdk.errors import InvalidStateRequested, LeaseLost
-from baremetal_sdk.services import rescue, transitions
+from baremetal_sdk.services import allocations, rescue, transitions
 from baremetal_sdk.services.findings import Findings
 from baremetal_sdk.services.inspections import Inspections
+from baremetal_sdk.services.rules import InspectionRules
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.task import NodeTask
 
@@ -30,9 +31,10 @@ Work = Callable[[NodeTask], None]
 class Works:
     """State -> the work that is done in it."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, rules: InspectionRules) -> None:
+        self._store = store
         self._findings = Findings(store)
-        self._inspections = Inspections(store, self._findings)
+        self._inspections = Inspections(store, self._findings, rules)
         self.resuming: Resuming | None = None
         self._works: dict[str, Work] = {
             provision.VERIFYING: self._verify,
@@ -169,9 +171,10 @@ class Works:
         if outcome is not None:
             raise NotSupported("the deploy interface waits while it tears down, and this release cannot wait there")
         task.call(Kind.DEPLOY, "clean_up")
-        transitions.follow(
-            task, "clean", instance_uuid=None, instance_name=None, instance_info={}, network_data={}, **steps.ENDED
-        )
+        allocation = task.record.allocation_uuid
+        forgotten: dict[str, Any] = dict.fromkeys(("instance_uuid", "instance_name", "allocation_uuid"))
+        transitions.follow(task, "clean", **forgotten, instance_info={}, network_data={}, **steps.ENDED)
+        allocations.forget(self._store, allocation)
         self._clean(task)
 
     def _adopt(self, task: NodeTask) -> None:

@@ -44,6 +44,8 @@ class Listing(Generic[R]):
         self._sorted = None if field is None else table.c[field.name]
         self._optional = field is not None and field.optional
         wanted = [one_of(table.c[name], values) for name, values in fields.wanted(query.where).items()]
+        if query.description_contains is not None:
+            wanted.append(table.c.description.icontains(query.description_contains, autoescape=True))
         self._conditions = [*wanted, *conditions]
 
     def position(self, marker: str, visible: Sequence[Condition]) -> Select[Any]:
@@ -123,15 +125,13 @@ def one_of(column: ColumnElement[Any], values: tuple[Any, ...]) -> Condition:
 
 
 def node_conditions(nodes: Table, query: NodeQuery) -> list[Condition]:
-    """What a query of nodes says beyond equality. Letters of a description match in either case."""
+    """What a query of nodes says beyond equality."""
     conditions: list[Condition] = []
     for wanted, column in ((query.associated, nodes.c.instance_uuid), (query.sharded, nodes.c.shard)):
         if wanted is not None:
             conditions.append(column.is_not(None) if wanted else column.is_(None))
     if not query.include_children:
         conditions.append(nodes.c.parent_node.is_(None))
-    if query.description_contains is not None:
-        conditions.append(nodes.c.description.icontains(query.description_contains, autoescape=True))
     # As they are stored: a JSON text, in which each one stands in quotation marks.
     conditions += [nodes.c.traits.contains(f'"{trait}"', autoescape=True) for trait in query.traits]
     return conditions

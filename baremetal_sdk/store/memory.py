@@ -237,12 +237,10 @@ class MemoryStore(MemoryRecords):
 
 
 def _matches(node: Stored, query: NodeQuery) -> bool:
-    """Whether a node is what the query says beyond equality. Letters of a description match in either case."""
-    text = query.description_contains
+    """Whether a node is what the query says beyond equality."""
     return (
         (query.associated is None or query.associated == (node["instance_uuid"] is not None))
         and (query.sharded is None or query.sharded == (node["shard"] is not None))
         and (query.include_children or node["parent_node"] is None)
         and all(trait in NODE_FIELDS.by_name["traits"].loaded(node["traits"]) for trait in query.traits)
-        and (text is None or text.lower() in (node["description"] or "").lower())
     )

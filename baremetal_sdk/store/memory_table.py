@@ -80,8 +80,11 @@ class MemoryTable(Generic[R]):
         if query.limit is not None and query.limit < 1:
             raise wrong_limit(query.limit)
 
+        text = None if query.description_contains is None else query.description_contains.lower()
+
         def is_listed(row: Stored) -> bool:
-            return all(row[name] in values for name, values in wanted.items()) and matches(row)
+            described = text is None or text in (row["description"] or "").lower()
+            return described and all(row[name] in values for name, values in wanted.items()) and matches(row)
 
         return [self._fields.row(row, names) for row in islice(self._sorted(query, visible, is_listed), query.limit)]
 

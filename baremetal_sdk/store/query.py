@@ -35,6 +35,8 @@ class Query:
     sort_dir: Literal["asc", "desc"] = "asc"
     of_node: Mapping[str, Any] = field(default_factory=dict)
     """What is asked of the node that a record belongs to: column -> value or values, as in *where*."""
+    description_contains: str | None = None
+    """A part of the description, of what has one; letters match in either case."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,6 @@ class NodeQuery(Query):
     """Whether an instance is set."""
     sharded: bool | None = None
     """Whether a shard is set."""
-    description_contains: str | None = None
     include_children: bool = True
     """Whether nodes that have a parent node are listed."""
     traits: tuple[str, ...] = ()

@@ -22,7 +22,9 @@ Columns = list[sa.Column[Any]]
 def upgrade() -> None:
     """Create the new tables and a column of ports; index what leads from a chassis to its nodes, from a group to its ports."""
     prefix: str = context.config.attributes["table_prefix"]
-    available = sa.Column("available_for_dynamic_portgroup", sa.Boolean(), nullable=False, server_default=sa.true())
+    available: sa.Column[Any] = sa.Column(
+        "available_for_dynamic_portgroup", sa.Boolean(), nullable=False, server_default=sa.true()
+    )
     op.add_column(f"{prefix}ports", available)
     op.create_index(f"{prefix}nodes_chassis_uuid_idx", f"{prefix}nodes", ["chassis_uuid", "id"])
     op.create_index(f"{prefix}ports_portgroup_uuid_idx", f"{prefix}ports", ["portgroup_uuid", "id"])

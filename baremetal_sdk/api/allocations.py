@@ -1,0 +1,187 @@
+"""``/v1/allocations``: asking for a node by what it has to be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from baremetal_interfaces import InvalidInput, NotFound, Problem
+from baremetal_sdk.api import resources
+from baremetal_sdk.api.call import Call
+from baremetal_sdk.api.errors import as_bad_request
+from baremetal_sdk.api.listing import FIELDS, PAGING, shown
+from baremetal_sdk.api.parameters import Parameter, optional
+from baremetal_sdk.api.patch import JSON_PATCH
+from baremetal_sdk.api.ports import NAME
+from baremetal_sdk.api.registry import route
+from baremetal_sdk.api.trait_values import TRAITS
+from baremetal_sdk.api.values import ARRAY, OBJECT, TEXT, UUID_OR_NAME, ValueType, text
+from baremetal_sdk.api.views import View, ViewField
+from baremetal_sdk.api.writing import Writable
+from baremetal_sdk.errors import AllocationNotFound
+from baremetal_sdk.store.query import Query
+from baremetal_sdk.store.records import NodeRecord
+from baremetal_sdk.store.records_policy import AllocationRecord
+
+SINCE = 52
+_UPDATED_SINCE = 57
+_BACKFILLED_SINCE = 58
+_OWNED_SINCE = 60
+_VIEWED = (
+    ViewField("uuid"),
+    ViewField("created_at"),
+    ViewField("updated_at"),
+    ViewField("candidate_nodes", sortable=False),
+    ViewField("extra", sortable=False),
+    ViewField("last_error"),
+    ViewField("name"),
+    ViewField("node_uuid"),
+    ViewField("owner", _OWNED_SINCE),
+    ViewField("resource_class"),
+    ViewField("state"),
+    ViewField("traits", sortable=False),
+)
+ALLOCATION_VIEW = View("allocations", _VIEWED, default=(field.name for field in _VIEWED))
+
+
+def _idents(value: Any) -> list[str]:
+    return list(dict.fromkeys(UUID_OR_NAME.parse(one) for one in ARRAY.parse(value)))
+
+
+_FIELDS = Writable(
+    AllocationRecord,
+    optional("name", NAME, "A name that no other allocation has."),
+    optional("extra", OBJECT, "Anything."),
+    only_at_creation=(
+        optional("candidate_nodes", ValueType(_idents, {"type": "array"}), "UUIDs or names of nodes, of which one is taken."),
+        optional("node", UUID_OR_NAME, "The node that is in use already, to be noted as allocated.", _BACKFILLED_SINCE),
+        optional("owner", TEXT, "The project that it is for: one that owns or leases the node.", _OWNED_SINCE),
+        optional("resource_class", text(80, 1), "The resource class of the node."),
+        optional("traits", TRAITS, "Traits that the node has to have."),
+    ),
+)
+
+
+class Allocations:
+    """Allocations, one by one and page by page."""
+
+    @route(
+        "GET",
+        "/v1/allocations",
+        policy="baremetal:allocation:list",
+        since=SINCE,
+        query=(
+            Parameter("node", UUID_OR_NAME, "The UUID or name of the node that was found."),
+            Parameter("owner", TEXT, "The project that it is for.", _OWNED_SINCE),
+            Parameter("resource_class", TEXT, "The resource class that is asked for."),
+            Parameter("state", TEXT, "Its state: allocating, active or error."),
+            *PAGING,
+            FIELDS,
+        ),
+    )
+    def list(self, call: Call) -> dict[str, Any]:
+        """List allocations."""
+        where = {name: call.query.get(name) for name in ("owner", "resource_class", "state")}
+        where["node_uuid"] = resources.named_node(call, call.query["node"], "node") if "node" in call.query else None
+        return resources.listed(call, AllocationRecord, ALLOCATION_VIEW, where)
+
+    @route("GET", "/v1/allocations/{allocation}", policy="baremetal:allocation:get", since=SINCE, query=(FIELDS,))
+    def show(self, call: Call) -> dict[str, Any]:
+        """Show an allocation."""
+        return shown(call, ALLOCATION_VIEW, resources.found(call, AllocationRecord, "allocation"))
+
+    @route(
+        "POST",
+        "/v1/allocations",
+        policy="baremetal:allocation:create",
+        since=SINCE,
+        too_old=405,
+        status=201,
+        body=_FIELDS.creation,
+    )
+    def create(self, call: Call) -> dict[str, Any]:
+        """Ask for a node; one is looked for in the background."""
+        values = dict(call.body)
+        resources.require_name(values.get("name"))
+        node = _named_node(call, values.pop("node", None), "node")
+        if node is None and not values.get("resource_class"):
+            raise InvalidInput([Problem("resource_class", "it is missing", "give it, or the node that is in use already")])
+        if node is not None:
+            values["resource_class"] = values.get("resource_class") or node.resource_class
+            values["uuid"] = values.get("uuid") or node.instance_uuid
+        values["candidate_nodes"] = [_uuid_of(call, ident) for ident in values.get("candidate_nodes") or ()]
+        values = _FIELDS.new(values)
+        arguments = {"values": values, "node": None if node is None else node.uuid}
+        allocation: AllocationRecord = call.rpc("create_allocation", **arguments)
+        call.location = f"allocations/{allocation.uuid}"
+        return ALLOCATION_VIEW.whole(call.minor).record(call, allocation)
+
+    @route(
+        "PATCH",
+        "/v1/allocations/{allocation}",
+        policy="baremetal:allocation:update",
+        since=_UPDATED_SINCE,
+        too_old=405,
+        body=JSON_PATCH,
+    )
+    def update(self, call: Call) -> dict[str, Any]:
+        """Change the name or the extra information of an allocation."""
+        allocation = _own(call, resources.found(call, AllocationRecord, "allocation"))
+        changed = _FIELDS.changed(allocation, call.body, call.minor)
+        resources.require_name(changed.get("name"))
+        return resources.update(call, AllocationRecord, ALLOCATION_VIEW, allocation, changed)
+
+    @route(
+        "DELETE",
+        "/v1/allocations/{allocation}",
+        policy="baremetal:allocation:delete",
+        since=SINCE,
+        too_old=405,
+        status=204,
+    )
+    def delete(self, call: Call) -> None:
+        """Delete an allocation; its node is free then."""
+        allocation = _own(call, resources.found(call, AllocationRecord, "allocation"))
+        call.rpc("delete_allocation", allocation=allocation.uuid)
+
+
+class NodeAllocation:
+    """The allocation of one node."""
+
+    @route("GET", "/v1/nodes/{node}/allocation", policy="baremetal:allocation:get", since=SINCE, query=(FIELDS,))
+    def show(self, call: Call) -> dict[str, Any]:
+        """Show the allocation of a node."""
+        return shown(call, ALLOCATION_VIEW, _of_node(call))
+
+    @route("DELETE", "/v1/nodes/{node}/allocation", policy="baremetal:allocation:delete", since=SINCE, status=204)
+    def delete(self, call: Call) -> None:
+        """Delete the allocation of a node, which is free then."""
+        call.rpc("delete_allocation", allocation=_own(call, _of_node(call)).uuid)
+
+
+def _own(call: Call, allocation: AllocationRecord) -> AllocationRecord:
+    resources.allow(call, call.route.policy, "allocation", allocation)
+    return allocation
+
+
+def _of_node(call: Call) -> AllocationRecord:
+    node = call.node()
+    found = call.backend.store.records(AllocationRecord, Query(where={"node_uuid": node.uuid}, limit=1), scope=call.scope)
+    if not found:
+        raise AllocationNotFound(f"node {node.uuid} has no allocation", node=node.uuid)
+    return AllocationRecord(**found[0])
+
+
+def _uuid_of(call: Call, ident: str) -> str:
+    node = _named_node(call, ident, "candidate_nodes")
+    assert node is not None
+    return node.uuid
+
+
+def _named_node(call: Call, ident: str | None, field: str) -> NodeRecord | None:
+    """A node that the body names. Raises ``InvalidInput``: the path is another one."""
+    if ident is None:
+        return None
+    try:
+        return call.backend.store.node(ident, scope=call.scope)
+    except NotFound as exc:
+        raise as_bad_request(exc, field) from exc

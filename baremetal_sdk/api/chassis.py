@@ -1,0 +1,70 @@
+"""``/v1/chassis``: what nodes stand in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from baremetal_sdk.api import resources
+from baremetal_sdk.api.call import Call
+from baremetal_sdk.api.listing import DETAIL, FIELDS, PAGING, shown
+from baremetal_sdk.api.parameters import optional
+from baremetal_sdk.api.patch import JSON_PATCH
+from baremetal_sdk.api.registry import route
+from baremetal_sdk.api.values import OBJECT, TEXT
+from baremetal_sdk.api.views import SubResource, View, ViewField
+from baremetal_sdk.api.writing import Writable
+from baremetal_sdk.store.records_hardware import ChassisRecord
+
+CHASSIS_VIEW = View(
+    "chassis",
+    (
+        ViewField("uuid"),
+        ViewField("created_at"),
+        ViewField("updated_at"),
+        ViewField("description"),
+        ViewField("extra", sortable=False),
+    ),
+    default=("uuid", "description"),
+    subresources=(SubResource("nodes"),),
+)
+_FIELDS = Writable(
+    ChassisRecord,
+    optional("description", TEXT, "What people should know about it."),
+    optional("extra", OBJECT, "Anything."),
+)
+
+
+class Chassis:
+    """Chassis, one by one and page by page."""
+
+    @route("GET", "/v1/chassis", policy="baremetal:chassis:get", query=(*PAGING, FIELDS, DETAIL))
+    def list(self, call: Call) -> dict[str, Any]:
+        """List chassis."""
+        return resources.listed(call, ChassisRecord, CHASSIS_VIEW, {})
+
+    @route("GET", "/v1/chassis/detail", policy="baremetal:chassis:get", query=PAGING)
+    def list_whole(self, call: Call) -> dict[str, Any]:
+        """List chassis with all their fields."""
+        return resources.listed(call, ChassisRecord, CHASSIS_VIEW, {}, whole=True)
+
+    @route("GET", "/v1/chassis/{chassis}", policy="baremetal:chassis:get", query=(FIELDS,))
+    def show(self, call: Call) -> dict[str, Any]:
+        """Show a chassis."""
+        return shown(call, CHASSIS_VIEW, resources.found(call, ChassisRecord, "chassis"))
+
+    @route("POST", "/v1/chassis", policy="baremetal:chassis:create", status=201, body=_FIELDS.creation)
+    def create(self, call: Call) -> dict[str, Any]:
+        """Create a chassis."""
+        return resources.create(call, ChassisRecord, CHASSIS_VIEW, _FIELDS.new(call.body))
+
+    @route("PATCH", "/v1/chassis/{chassis}", policy="baremetal:chassis:update", body=JSON_PATCH)
+    def update(self, call: Call) -> dict[str, Any]:
+        """Change fields of a chassis."""
+        chassis = resources.found(call, ChassisRecord, "chassis")
+        changed = _FIELDS.changed(chassis, call.body, call.minor)
+        return resources.update(call, ChassisRecord, CHASSIS_VIEW, chassis, changed)
+
+    @route("DELETE", "/v1/chassis/{chassis}", policy="baremetal:chassis:delete", status=204)
+    def delete(self, call: Call) -> None:
+        """Delete a chassis without nodes."""
+        resources.delete(call, ChassisRecord, resources.found(call, ChassisRecord, "chassis").uuid)

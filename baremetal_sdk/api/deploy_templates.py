@@ -1,0 +1,107 @@
+"""``/v1/deploy_templates``: deploy steps under the name of a trait."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from baremetal_sdk.api import resources
+from baremetal_sdk.api.call import Call
+from baremetal_sdk.api.listing import DETAIL, FIELDS, PAGING, shown
+from baremetal_sdk.api.masking import masked
+from baremetal_sdk.api.parameters import Parameter, optional
+from baremetal_sdk.api.patch import JSON_PATCH
+from baremetal_sdk.api.registry import route
+from baremetal_sdk.api.step_lists import step_list
+from baremetal_sdk.api.trait_values import TRAIT
+from baremetal_sdk.api.values import OBJECT
+from baremetal_sdk.api.views import View, ViewField
+from baremetal_sdk.api.writing import Writable
+from baremetal_sdk.store.records_policy import DeployTemplateRecord
+
+_SINCE = 55
+_KEYS = ("interface", "step", "args", "priority")
+
+
+def shown_steps(call: Call, steps: Any) -> list[Any]:
+    """Steps, with secrets in their arguments masked."""
+    return [{**step, "args": masked(step.get("args") or {})} for step in steps]
+
+
+TEMPLATE_VIEW = View(
+    "deploy_templates",
+    (
+        ViewField("uuid"),
+        ViewField("created_at"),
+        ViewField("updated_at"),
+        ViewField("extra", sortable=False),
+        ViewField("name"),
+        ViewField("steps", render=shown_steps, sortable=False),
+    ),
+    default=("uuid", "name"),
+)
+_FIELDS = Writable(
+    DeployTemplateRecord,
+    Parameter("name", TRAIT, "The trait that selects the template."),
+    Parameter("steps", step_list(*_KEYS, known=_KEYS), "The steps, each with interface, step, args and priority."),
+    optional("extra", OBJECT, "Anything."),
+    required=("name", "steps"),
+)
+
+
+class DeployTemplates:
+    """Deploy templates, one by one and page by page."""
+
+    @route(
+        "GET",
+        "/v1/deploy_templates",
+        policy="baremetal:deploy_template:get",
+        since=_SINCE,
+        query=(*PAGING, FIELDS, DETAIL),
+    )
+    def list(self, call: Call) -> dict[str, Any]:
+        """List deploy templates."""
+        return resources.listed(call, DeployTemplateRecord, TEMPLATE_VIEW, {})
+
+    @route("GET", "/v1/deploy_templates/{template}", policy="baremetal:deploy_template:get", since=_SINCE, query=(FIELDS,))
+    def show(self, call: Call) -> dict[str, Any]:
+        """Show a deploy template."""
+        return shown(call, TEMPLATE_VIEW, resources.found(call, DeployTemplateRecord, "template"))
+
+    @route(
+        "POST",
+        "/v1/deploy_templates",
+        policy="baremetal:deploy_template:create",
+        since=_SINCE,
+        too_old=405,
+        status=201,
+        body=_FIELDS.creation,
+    )
+    def create(self, call: Call) -> dict[str, Any]:
+        """Create a deploy template."""
+        return resources.create(call, DeployTemplateRecord, TEMPLATE_VIEW, _FIELDS.new(call.body))
+
+    @route(
+        "PATCH",
+        "/v1/deploy_templates/{template}",
+        policy="baremetal:deploy_template:update",
+        since=_SINCE,
+        too_old=405,
+        body=JSON_PATCH,
+    )
+    def update(self, call: Call) -> dict[str, Any]:
+        """Change fields of a deploy template."""
+        template = resources.found(call, DeployTemplateRecord, "template")
+        changed = _FIELDS.changed(template, call.body, call.minor)
+        return resources.update(call, DeployTemplateRecord, TEMPLATE_VIEW, template, changed)
+
+    @route(
+        "DELETE",
+        "/v1/deploy_templates/{template}",
+        policy="baremetal:deploy_template:delete",
+        since=_SINCE,
+        too_old=405,
+        status=204,
+    )
+    def delete(self, call: Call) -> None:
+        """Delete a deploy template."""
+        resources.delete(call, DeployTemplateRecord, resources.found(call, DeployTemplateRecord, "template").uuid)

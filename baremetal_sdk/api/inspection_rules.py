@@ -1,0 +1,135 @@
+"""``/v1/inspection_rules``: what is done with what an inspection finds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from baremetal_interfaces import InvalidInput, Problem
+from baremetal_sdk.api import resources
+from baremetal_sdk.api.call import Call
+from baremetal_sdk.api.listing import DETAIL, FIELDS, PAGING, shown
+from baremetal_sdk.api.parameters import Parameter, optional
+from baremetal_sdk.api.patch import JSON_PATCH
+from baremetal_sdk.api.registry import route
+from baremetal_sdk.api.values import ARRAY, BOOLEAN, TEXT, integer
+from baremetal_sdk.api.views import View, ViewField
+from baremetal_sdk.api.writing import Writable
+from baremetal_sdk.inspection_rules.language import problems_of
+from baremetal_sdk.store.records_policy import InspectionRuleRecord
+
+_SINCE = 96
+
+
+def _unless_sensitive(call: Call, operations: Any, sensitive: bool) -> Any:
+    """Conditions and actions; those of a sensitive rule are shown to nobody."""
+    return None if sensitive else operations
+
+
+RULE_VIEW = View(
+    "inspection_rules",
+    (
+        ViewField("uuid"),
+        ViewField("created_at"),
+        ViewField("updated_at"),
+        ViewField("actions", 1, ("actions", "sensitive"), _unless_sensitive, sortable=False),
+        ViewField("conditions", 1, ("conditions", "sensitive"), _unless_sensitive, sortable=False),
+        ViewField("description"),
+        ViewField("phase"),
+        ViewField("priority"),
+        ViewField("sensitive"),
+    ),
+    default=("uuid", "priority", "phase", "description"),
+)
+_FIELDS = Writable(
+    InspectionRuleRecord,
+    Parameter("actions", ARRAY, "What is done, in order."),
+    optional("conditions", ARRAY, "What has to hold for it; without any it is always done."),
+    optional("description", TEXT, "What people should know about it."),
+    optional("phase", TEXT, "The phase of the inspection: main."),
+    optional("priority", integer(), "Rules of a higher one run first; 0 to 9999."),
+    optional("sensitive", BOOLEAN, "Whether its content is shown to nobody; it cannot be taken back."),
+    required=("actions",),
+)
+
+
+class InspectionRules:
+    """Inspection rules, one by one and page by page."""
+
+    @route(
+        "GET",
+        "/v1/inspection_rules",
+        policy="baremetal:inspection_rule:get",
+        since=_SINCE,
+        query=(Parameter("phase", TEXT, "The phase of the inspection."), *PAGING, FIELDS, DETAIL),
+    )
+    def list(self, call: Call) -> dict[str, Any]:
+        """List inspection rules."""
+        return resources.listed(call, InspectionRuleRecord, RULE_VIEW, {"phase": call.query.get("phase")})
+
+    @route("GET", "/v1/inspection_rules/{rule}", policy="baremetal:inspection_rule:get", since=_SINCE, query=(FIELDS,))
+    def show(self, call: Call) -> dict[str, Any]:
+        """Show an inspection rule."""
+        return shown(call, RULE_VIEW, resources.found(call, InspectionRuleRecord, "rule"))
+
+    @route(
+        "POST",
+        "/v1/inspection_rules",
+        policy="baremetal:inspection_rule:create",
+        since=_SINCE,
+        too_old=405,
+        status=201,
+        body=_FIELDS.creation,
+    )
+    def create(self, call: Call) -> dict[str, Any]:
+        """Create an inspection rule."""
+        values = _FIELDS.new(call.body)
+        _check(values)
+        return resources.create(call, InspectionRuleRecord, RULE_VIEW, values)
+
+    @route(
+        "PATCH",
+        "/v1/inspection_rules/{rule}",
+        policy="baremetal:inspection_rule:update",
+        since=_SINCE,
+        too_old=405,
+        body=JSON_PATCH,
+    )
+    def update(self, call: Call) -> dict[str, Any]:
+        """Change fields of an inspection rule."""
+        rule = resources.found(call, InspectionRuleRecord, "rule")
+        changed = _FIELDS.changed(rule, call.body, call.minor)
+        if rule.sensitive and changed.get("sensitive") is False:
+            raise InvalidInput([Problem("sensitive", "it cannot be taken back", "delete the rule, and make another one")])
+        _check({**vars(rule), **changed})
+        return resources.update(call, InspectionRuleRecord, RULE_VIEW, rule, changed)
+
+    @route(
+        "DELETE",
+        "/v1/inspection_rules/{rule}",
+        policy="baremetal:inspection_rule:delete",
+        since=_SINCE,
+        too_old=405,
+        status=204,
+    )
+    def delete(self, call: Call) -> None:
+        """Delete an inspection rule."""
+        resources.delete(call, InspectionRuleRecord, resources.found(call, InspectionRuleRecord, "rule").uuid)
+
+    @route(
+        "DELETE",
+        "/v1/inspection_rules",
+        policy="baremetal:inspection_rule:delete_all",
+        since=_SINCE,
+        too_old=405,
+        status=204,
+    )
+    def delete_all(self, call: Call) -> None:
+        """Delete all inspection rules."""
+        call.rpc("delete_inspection_rules")
+
+
+def _check(rule: Mapping[str, Any]) -> None:
+    problems = problems_of(rule)
+    if problems:
+        raise InvalidInput(problems)

@@ -1,0 +1,190 @@
+"""``/v1/runbooks``: steps that operators allow others to run on nodes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from baremetal_interfaces import InvalidInput, Problem
+from baremetal_sdk.api import resources
+from baremetal_sdk.api.call import Call
+from baremetal_sdk.api.deploy_templates import shown_steps
+from baremetal_sdk.api.listing import DETAIL, FIELDS, PAGING, shown
+from baremetal_sdk.api.parameters import Parameter, optional
+from baremetal_sdk.api.patch import JSON_PATCH
+from baremetal_sdk.api.registry import route
+from baremetal_sdk.api.step_lists import step_list
+from baremetal_sdk.api.trait_values import TRAIT, TRAITS, trait_of_path
+from baremetal_sdk.api.values import BOOLEAN, OBJECT, TEXT, ValueType, Wrong, is_name
+from baremetal_sdk.api.views import View, ViewField
+from baremetal_sdk.api.writing import Writable
+from baremetal_sdk.store.records_policy import RunbookRecord
+
+SINCE = 92
+TRAITS_SINCE = 112
+"""Runbooks have traits since this microversion; before, their names were traits."""
+
+RUNBOOK_VIEW = View(
+    "runbooks",
+    (
+        ViewField("uuid"),
+        ViewField("created_at"),
+        ViewField("updated_at"),
+        ViewField("description", TRAITS_SINCE),
+        ViewField("disable_ramdisk"),
+        ViewField("extra", sortable=False),
+        ViewField("name"),
+        ViewField("owner"),
+        ViewField("public"),
+        ViewField("steps", render=shown_steps, sortable=False),
+        ViewField("traits", TRAITS_SINCE, sortable=False),
+    ),
+    default=("uuid", "name"),
+)
+
+
+def _name(value: Any) -> str:
+    if not is_name(value):
+        raise Wrong("it cannot be a name", "letters, digits and -._~ are allowed, 255 at most")
+    return str(value)
+
+
+_STEPS = step_list("interface", "step", "order", known=("interface", "step", "args", "order"))
+_FIELDS = Writable(
+    RunbookRecord,
+    Parameter("name", ValueType(_name, {"type": "string"}), "A name that no other runbook has; before 1.112 also its trait."),
+    Parameter("steps", _STEPS, "The steps, each with interface, step and order."),
+    optional("description", TEXT, "What people should know about it.", TRAITS_SINCE),
+    optional("disable_ramdisk", BOOLEAN, "Whether the steps run without a ramdisk."),
+    optional("extra", OBJECT, "Anything."),
+    optional("owner", TEXT, "The project that owns it."),
+    optional("public", BOOLEAN, "Whether every project may use it."),
+    required=("name", "steps"),
+)
+
+
+class Runbooks:
+    """Runbooks, one by one and page by page."""
+
+    @route(
+        "GET",
+        "/v1/runbooks",
+        policy="baremetal:runbook:list",
+        since=SINCE,
+        query=(Parameter("project", TEXT, "The project that owns it."), *PAGING, FIELDS, DETAIL),
+    )
+    def list(self, call: Call) -> dict[str, Any]:
+        """List runbooks."""
+        return resources.listed(call, RunbookRecord, RUNBOOK_VIEW, {"owner": call.query.get("project")})
+
+    @route("GET", "/v1/runbooks/{runbook}", policy="baremetal:runbook:get", since=SINCE, query=(FIELDS,))
+    def show(self, call: Call) -> dict[str, Any]:
+        """Show a runbook."""
+        return shown(call, RUNBOOK_VIEW, resources.found(call, RunbookRecord, "runbook"))
+
+    @route(
+        "POST",
+        "/v1/runbooks",
+        policy="baremetal:runbook:create",
+        since=SINCE,
+        too_old=405,
+        status=201,
+        body=_FIELDS.creation,
+    )
+    def create(self, call: Call) -> dict[str, Any]:
+        """Create a runbook."""
+        values = _FIELDS.new(call.body)
+        _check(call, values)
+        if call.minor < TRAITS_SINCE:
+            values["traits"] = [values["name"]]
+        return resources.create(call, RunbookRecord, RUNBOOK_VIEW, values)
+
+    @route("PATCH", "/v1/runbooks/{runbook}", policy="baremetal:runbook:update", since=SINCE, too_old=405, body=JSON_PATCH)
+    def update(self, call: Call) -> dict[str, Any]:
+        """Change fields of a runbook."""
+        runbook = _own(call)
+        changed = _FIELDS.changed(runbook, call.body, call.minor)
+        _check(call, {**vars(runbook), **changed})
+        for name in ("owner", "public"):
+            if name in changed:
+                resources.allow(call, f"baremetal:runbook:update:{name}", "runbook", runbook)
+        return resources.update(call, RunbookRecord, RUNBOOK_VIEW, runbook, changed)
+
+    @route("DELETE", "/v1/runbooks/{runbook}", policy="baremetal:runbook:delete", since=SINCE, too_old=405, status=204)
+    def delete(self, call: Call) -> None:
+        """Delete a runbook."""
+        resources.delete(call, RunbookRecord, _own(call).uuid)
+
+
+class RunbookTraits:
+    """The traits that say on which nodes a runbook may run."""
+
+    @route("GET", "/v1/runbooks/{runbook}/traits", policy="baremetal:runbook:get", since=TRAITS_SINCE)
+    def list(self, call: Call) -> dict[str, Any]:
+        """List the traits of a runbook."""
+        return {"traits": list(resources.found(call, RunbookRecord, "runbook").traits)}
+
+    @route(
+        "PUT",
+        "/v1/runbooks/{runbook}/traits",
+        policy="baremetal:runbook:update",
+        since=TRAITS_SINCE,
+        status=204,
+        body=(Parameter("traits", TRAITS, "The traits that it is to have.", required=True),),
+    )
+    def replace(self, call: Call) -> None:
+        """Give a runbook exactly these traits."""
+        _set_traits(call, _own(call), set(call.body["traits"]))
+
+    @route("DELETE", "/v1/runbooks/{runbook}/traits", policy="baremetal:runbook:update", since=TRAITS_SINCE, status=204)
+    def clear(self, call: Call) -> None:
+        """Take all traits from a runbook."""
+        _set_traits(call, _own(call), set())
+
+    @route(
+        "PUT",
+        "/v1/runbooks/{runbook}/traits/{trait}",
+        policy="baremetal:runbook:update",
+        since=TRAITS_SINCE,
+        status=204,
+        body=(),
+    )
+    def add(self, call: Call) -> None:
+        """Give a runbook a trait that it may have already."""
+        runbook, trait = _own(call), trait_of_path(call.arguments["trait"])
+        _set_traits(call, runbook, {*runbook.traits, trait})
+        call.location = f"runbooks/{call.arguments['runbook']}/traits/{trait}"
+
+    @route(
+        "DELETE",
+        "/v1/runbooks/{runbook}/traits/{trait}",
+        policy="baremetal:runbook:update",
+        since=TRAITS_SINCE,
+        status=204,
+    )
+    def remove(self, call: Call) -> None:
+        """Take a trait from a runbook, if it has it."""
+        runbook = _own(call)
+        _set_traits(call, runbook, {*runbook.traits} - {call.arguments["trait"]})
+
+
+def _own(call: Call) -> RunbookRecord:
+    """The runbook that the path names, if the caller may do to it what it is about to."""
+    runbook = resources.found(call, RunbookRecord, "runbook")
+    resources.allow(call, call.route.policy, "runbook", runbook)
+    return runbook
+
+
+def _check(call: Call, values: dict[str, Any]) -> None:
+    resources.require_name(values["name"])
+    if call.minor < TRAITS_SINCE:
+        try:
+            TRAIT.parse(values["name"])
+        except Wrong as exc:
+            raise InvalidInput([Problem("name", exc.wrong, exc.allowed)]) from None
+    if values.get("public") and values.get("owner") is not None:
+        raise InvalidInput([Problem("public", "it is set together with an owner", "a public runbook has no owner")])
+
+
+def _set_traits(call: Call, runbook: RunbookRecord, traits: set[str]) -> None:
+    if traits != {*runbook.traits}:
+        resources.update(call, RunbookRecord, RUNBOOK_VIEW, runbook, {"traits": sorted(traits)})

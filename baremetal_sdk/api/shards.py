@@ -1,0 +1,18 @@
+"""``/v1/shards``: the parts that nodes are divided into."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from baremetal_sdk.api.call import Call
+from baremetal_sdk.api.registry import route
+
+
+class Shards:
+    """Shards. They are made by the nodes that name them."""
+
+    @route("GET", "/v1/shards", policy="baremetal:shards:get", since=82)
+    def list(self, call: Call) -> dict[str, Any]:
+        """List the shards, with how many nodes each has; those that have none are counted under null."""
+        counted = call.backend.store.shards(scope=call.scope)
+        return {"shards": [{"name": shard, "count": count} for shard, count in counted]}

@@ -1,0 +1,174 @@
+"""``/v1/volume``: what machines connect to volumes with, and the volumes that they connect to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from baremetal_sdk.api import resources
+from baremetal_sdk.api.call import Call
+from baremetal_sdk.api.listing import DETAIL, FIELDS, PAGING, shown
+from baremetal_sdk.api.masking import masked
+from baremetal_sdk.api.parameters import Parameter, optional
+from baremetal_sdk.api.patch import JSON_PATCH
+from baremetal_sdk.api.registry import route
+from baremetal_sdk.api.values import OBJECT, UUID, UUID_OR_NAME, integer, text
+from baremetal_sdk.api.views import View, ViewField, links
+from baremetal_sdk.api.writing import Writable
+from baremetal_sdk.store.records_hardware import VolumeConnectorRecord, VolumeTargetRecord
+
+SINCE = 32
+_READ, _LIST = "baremetal:volume:get", "baremetal:volume:list"
+_NODE = Parameter("node_uuid", UUID, "The UUID of the node.")
+_OF_NODE = Parameter("node", UUID_OR_NAME, "The UUID or name of the node.")
+_QUERY = (_OF_NODE, *PAGING, FIELDS, DETAIL)
+
+CONNECTOR_VIEW = View(
+    "connectors",
+    (
+        ViewField("uuid"),
+        ViewField("created_at"),
+        ViewField("updated_at"),
+        ViewField("connector_id"),
+        ViewField("extra", sortable=False),
+        ViewField("node_uuid"),
+        ViewField("type"),
+    ),
+    default=("uuid", "node_uuid", "type", "connector_id"),
+    path="volume/connectors",
+)
+TARGET_VIEW = View(
+    "targets",
+    (
+        ViewField("uuid"),
+        ViewField("created_at"),
+        ViewField("updated_at"),
+        ViewField("boot_index"),
+        ViewField("extra", sortable=False),
+        ViewField("node_uuid"),
+        ViewField("properties", render=lambda call, properties: masked(properties), sortable=False),
+        ViewField("volume_id"),
+        ViewField("volume_type"),
+    ),
+    default=("uuid", "node_uuid", "volume_type", "boot_index", "volume_id"),
+    path="volume/targets",
+)
+_CONNECTOR = Writable(
+    VolumeConnectorRecord,
+    Parameter("type", text(64, 1), "What kind of identity it is: iqn, ip, mac, wwnn, wwpn, port, portgroup."),
+    Parameter("connector_id", text(255, 1), "The identity itself."),
+    optional("extra", OBJECT, "Anything."),
+    only_at_creation=(_NODE,),
+    required=("type", "connector_id", "node_uuid"),
+)
+_TARGET = Writable(
+    VolumeTargetRecord,
+    Parameter("volume_type", text(64, 1), "How it is reached: iscsi, fibre_channel."),
+    Parameter("volume_id", text(255, 1), "What the storage calls the volume."),
+    Parameter("boot_index", integer(), "Its place among the volumes of the node; 0 is booted from."),
+    optional("properties", OBJECT, "What is needed to reach it."),
+    optional("extra", OBJECT, "Anything."),
+    only_at_creation=(_NODE,),
+    required=("volume_type", "volume_id", "boot_index", "node_uuid"),
+)
+
+
+class Volumes:
+    """What there is below ``/v1/volume``."""
+
+    @route("GET", "/v1/volume", policy=_LIST, since=SINCE)
+    def show(self, call: Call) -> dict[str, Any]:
+        """Show what there is of volumes."""
+        return _index(call, "volume")
+
+    @route("GET", "/v1/nodes/{node}/volume", policy=_LIST, since=SINCE)
+    def show_of_node(self, call: Call) -> dict[str, Any]:
+        """Show what there is of a node's volumes."""
+        return _index(call, f"nodes/{call.node().uuid}/volume")
+
+
+def _index(call: Call, path: str) -> dict[str, Any]:
+    below = {name: links(call.base, f"{path}/{name}") for name in ("connectors", "targets")}
+    return {"links": links(call.base, path), **below}
+
+
+class VolumeConnectors:
+    """Volume connectors, one by one and page by page."""
+
+    @route("GET", "/v1/volume/connectors", policy=_LIST, since=SINCE, query=_QUERY)
+    def list(self, call: Call) -> dict[str, Any]:
+        """List volume connectors."""
+        where = {"node_uuid": resources.asked_node(call)}
+        return resources.listed(call, VolumeConnectorRecord, CONNECTOR_VIEW, where)
+
+    @route("GET", "/v1/nodes/{node}/volume/connectors", policy=_LIST, since=SINCE, query=(*PAGING, FIELDS, DETAIL))
+    def list_of_node(self, call: Call) -> dict[str, Any]:
+        """List the volume connectors of a node."""
+        return resources.listed(call, VolumeConnectorRecord, CONNECTOR_VIEW, {"node_uuid": call.node().uuid})
+
+    @route("GET", "/v1/volume/connectors/{connector}", policy=_READ, since=SINCE, query=(FIELDS,))
+    def show(self, call: Call) -> dict[str, Any]:
+        """Show a volume connector."""
+        return shown(call, CONNECTOR_VIEW, resources.found(call, VolumeConnectorRecord, "connector"))
+
+    @route("POST", "/v1/volume/connectors", policy="baremetal:volume:create", since=SINCE, status=201, body=_CONNECTOR.creation)
+    def create(self, call: Call) -> dict[str, Any]:
+        """Create a volume connector of a node."""
+        values = _CONNECTOR.new(call.body)
+        values["node_uuid"] = resources.named_node(call, values["node_uuid"])
+        return resources.create(call, VolumeConnectorRecord, CONNECTOR_VIEW, values)
+
+    @route("PATCH", "/v1/volume/connectors/{connector}", policy="baremetal:volume:update", since=SINCE, body=JSON_PATCH)
+    def update(self, call: Call) -> dict[str, Any]:
+        """Change fields of a volume connector while its node is off."""
+        connector = resources.found(call, VolumeConnectorRecord, "connector")
+        call.node(connector.node_uuid)
+        changed = _CONNECTOR.changed(connector, call.body, call.minor)
+        return resources.update(call, VolumeConnectorRecord, CONNECTOR_VIEW, connector, changed)
+
+    @route("DELETE", "/v1/volume/connectors/{connector}", policy="baremetal:volume:delete", since=SINCE, status=204)
+    def delete(self, call: Call) -> None:
+        """Delete a volume connector while its node is off."""
+        connector = resources.found(call, VolumeConnectorRecord, "connector")
+        call.node(connector.node_uuid)
+        resources.delete(call, VolumeConnectorRecord, connector.uuid)
+
+
+class VolumeTargets:
+    """Volume targets, one by one and page by page."""
+
+    @route("GET", "/v1/volume/targets", policy=_LIST, since=SINCE, query=_QUERY)
+    def list(self, call: Call) -> dict[str, Any]:
+        """List volume targets."""
+        return resources.listed(call, VolumeTargetRecord, TARGET_VIEW, {"node_uuid": resources.asked_node(call)})
+
+    @route("GET", "/v1/nodes/{node}/volume/targets", policy=_LIST, since=SINCE, query=(*PAGING, FIELDS, DETAIL))
+    def list_of_node(self, call: Call) -> dict[str, Any]:
+        """List the volume targets of a node."""
+        return resources.listed(call, VolumeTargetRecord, TARGET_VIEW, {"node_uuid": call.node().uuid})
+
+    @route("GET", "/v1/volume/targets/{target}", policy=_READ, since=SINCE, query=(FIELDS,))
+    def show(self, call: Call) -> dict[str, Any]:
+        """Show a volume target."""
+        return shown(call, TARGET_VIEW, resources.found(call, VolumeTargetRecord, "target"))
+
+    @route("POST", "/v1/volume/targets", policy="baremetal:volume:create", since=SINCE, status=201, body=_TARGET.creation)
+    def create(self, call: Call) -> dict[str, Any]:
+        """Create a volume target of a node."""
+        values = _TARGET.new(call.body)
+        values["node_uuid"] = resources.named_node(call, values["node_uuid"])
+        return resources.create(call, VolumeTargetRecord, TARGET_VIEW, values)
+
+    @route("PATCH", "/v1/volume/targets/{target}", policy="baremetal:volume:update", since=SINCE, body=JSON_PATCH)
+    def update(self, call: Call) -> dict[str, Any]:
+        """Change fields of a volume target while its node is off."""
+        target = resources.found(call, VolumeTargetRecord, "target")
+        call.node(target.node_uuid)
+        changed = _TARGET.changed(target, call.body, call.minor)
+        return resources.update(call, VolumeTargetRecord, TARGET_VIEW, target, changed)
+
+    @route("DELETE", "/v1/volume/targets/{target}", policy="baremetal:volume:delete", since=SINCE, status=204)
+    def delete(self, call: Call) -> None:
+        """Delete a volume target while its node is off."""
+        target = resources.found(call, VolumeTargetRecord, "target")
+        call.node(target.node_uuid)
+        resources.delete(call, VolumeTargetRecord, target.uuid)

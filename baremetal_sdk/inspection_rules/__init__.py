@@ -1,0 +1,1 @@
+"""Inspection rules: what operators want done with what an inspection finds."""

@@ -1,0 +1,102 @@
+"""Whether the conditions of a rule hold."""
+
+from __future__ import annotations
+
+import ipaddress
+import itertools
+import operator
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from baremetal_interfaces import InvalidInput
+from baremetal_sdk.inspection_rules.interpolation import interpolated
+from baremetal_sdk.inspection_rules.language import CONDITIONS, operator_of
+
+
+def hold(conditions: Iterable[Mapping[str, Any]], variables: Mapping[str, Any]) -> bool:
+    """Whether all *conditions* hold. Raises ``InvalidInput`` for a value that an operator cannot take."""
+    return all(_holds(condition, variables) for condition in conditions)
+
+
+def items_of(loop: Any) -> list[Any]:
+    """What a loop runs over; an object is one item."""
+    return [loop] if isinstance(loop, Mapping) else list(loop)
+
+
+def arguments_of(signature_args: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments with their replacement fields filled in; a regular expression has braces of its own."""
+    return {name: value if name == "regex" else interpolated(value, variables) for name, value in signature_args.items()}
+
+
+def _holds(condition: Mapping[str, Any], variables: Mapping[str, Any]) -> bool:
+    if not condition.get("loop"):
+        return _checked(condition, variables)
+    combination = condition.get("multiple", "any")
+    results: list[bool] = []
+    for item in items_of(condition["loop"]):
+        # What was filled in is text: numbers are compared with it as text, too.
+        results.append(_checked(condition, {**variables, "item": item}, force_strings=True))
+        if combination == "first" and results[-1]:
+            return True
+    if combination == "last":
+        return results[-1]
+    if combination == "first":
+        return results[0]
+    return all(results) if combination == "all" else any(results)
+
+
+def _checked(condition: Mapping[str, Any], variables: Mapping[str, Any], *, force_strings: bool = False) -> bool:
+    name, inverted = operator_of(condition["op"])
+    signature = CONDITIONS[name]
+    arguments = arguments_of(signature.bound(condition["args"]), variables)
+    if force_strings and "force_strings" in signature.names:
+        arguments["force_strings"] = True
+    try:
+        result = bool(_OPERATORS[name](**arguments))
+    except (TypeError, ValueError) as exc:
+        raise InvalidInput(f"condition {condition['op']!r} cannot be checked: {exc}") from exc
+    return result is not inverted
+
+
+def _compared(compare: Callable[[Any, Any], bool]) -> Callable[..., bool]:
+    def check(values: Sequence[Any], force_strings: bool = False) -> bool:
+        compared = [str(value) for value in values] if force_strings else list(values)
+        return all(compare(one, other) for one, other in itertools.pairwise(compared))
+
+    return check
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or value in ("", "None", "[]", "{}", [], {}, ())
+
+
+def _is_true(value: Any) -> bool:
+    if isinstance(value, str):
+        return value.lower() in ("yes", "true")
+    return bool(value) if isinstance(value, int | float) else False
+
+
+def _is_false(value: Any) -> bool:
+    if isinstance(value, str):
+        return value.lower() in ("no", "false")
+    return not value if isinstance(value, int | float) else value is None
+
+
+def _in_net(address: str, subnet: str) -> bool:
+    return ipaddress.ip_address(address) in ipaddress.ip_network(subnet, strict=False)
+
+
+_OPERATORS: Mapping[str, Callable[..., bool]] = {
+    "eq": _compared(operator.eq),
+    "lt": _compared(operator.lt),
+    "gt": _compared(operator.gt),
+    "is-empty": _is_empty,
+    "is-none": lambda value: value is None or value == "None",
+    "is-true": _is_true,
+    "is-false": _is_false,
+    "in-net": _in_net,
+    "matches": lambda value, regex: re.fullmatch(regex, str(value)) is not None,
+    "contains": lambda value, regex: re.search(regex, str(value)) is not None,
+    "one-of": lambda value, values: value in values,
+}
