@@ -42,6 +42,7 @@ class Answerer(CherootServer):
         self.wsgi_app = app
         self.limits = limits
         self.readers = readers
+        self.ready = True
         self.software = self.server_name
         self._date = (0, b"")
 
@@ -100,6 +101,7 @@ class _Request(HTTPRequest):
             self.bodiless = True
         elif b"content-length" not in names:
             self._delimit()
+        self.close_connection = self.close_connection or not self.server.ready
         extra = self.outheaders
         if b"connection" not in names:
             if self.close_connection:

@@ -170,6 +170,7 @@ class _Running:
 
     def stop(self, deadline: Deadline) -> bool:
         """Serve to the end, at most until *deadline*; tell whether all had ended."""
+        self._answerer.ready = False
         self.loop.stop()
         if self._own is not None:
             self._own.close()

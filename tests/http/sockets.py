@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import socket
 import threading
 from collections.abc import Iterable
@@ -24,6 +25,10 @@ class SmallApplication:
 
     def __init__(self) -> None:
         self.served: list[str] = []
+        self.large = 1000
+        """Bytes in the answer to ``/large``."""
+        self.environ: dict[str, Any] = {}
+        """The environment of the last request."""
         self.entered = threading.Semaphore(0)
         """Released whenever a request to ``/hang`` has begun."""
         self.release = threading.Event()
@@ -42,8 +47,14 @@ class SmallApplication:
         if path == "/hang":
             self.entered.release()
             self.release.wait(PATIENCE)
+        self.environ = environ
+        if path == "/endless":
+            start_response("200 OK", [])
+            return itertools.repeat(bytes(65536))
         body = b"" if path == "/unread" else environ["wsgi.input"].read()
         content = b"%s %s %s" % (path.encode("latin-1"), environ["wsgi.url_scheme"].encode(), body)
+        if path == "/large":
+            content = bytes(self.large)
         start_response(
             "200 OK", [("Content-Type", "text/plain"), *([] if path == "/stream" else [("Content-Length", str(len(content)))])]
         )

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import socket
 import ssl
 from pathlib import Path
 
 from cryptography import x509
-from fixtures import TempDir
+from fixtures import FakeLogger, TempDir
 
 from baremetal_sdk.config import APIConfig
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.http import HTTPServer
-from tests.http.certificates import write_certificate
+from baremetal_sdk.http.tls import TLS
+from tests.http.certificates import Authority, write_certificate
+from tests.http.clients import connect_securely, receive, trusting_context
 from tests.http.sockets import PATIENCE, ServerTestCase
 
 
@@ -101,3 +104,92 @@ class TestHTTPS(ServerTestCase):
         for certificate, key in ((None, None), ("/nowhere.pem", self.key), (self.certificate, other), (other, other)):
             config = APIConfig(port=0, enable_ssl_api=True, cert_file=certificate, key_file=key)
             self.assertIn("[api] cert_file", str(self.assertRaises(ConfigurationError, HTTPServer(self.app, config).start)))
+
+    def test_files_that_change_are_read_again(self) -> None:
+        """Once both are there and no longer change; a pair that cannot be used is said, and leaves the old one."""
+        tls = TLS(self.config)
+        first = tls.context
+        self.assertFalse(tls.follow_files())
+        certificate, key = write_certificate(self.directory, "second")
+        Path(certificate).rename(self.certificate)
+        log = self.useFixture(FakeLogger())
+        self.assertEqual([False, False, False], [tls.follow_files() for _ in range(3)])
+        self.assertEqual(1, log.output.count("the one before it stays"))
+        self.assertIs(first, tls.context)
+        Path(key).rename(self.key)
+        self.assertEqual([False, True, False], [tls.follow_files() for _ in range(3)])
+        self.assertIsNot(first, tls.context)
+
+    def test_a_reload_takes_over_what_belongs_to_tls(self) -> None:
+        """The oldest version, too, for connections from then on; what cannot be used changes nothing."""
+        self.server.reload(dataclasses.replace(self.config, tls_min_version="1.3"))
+        self.assertRaises((ssl.SSLError, ConnectionError), self._secured, maximum_version=ssl.TLSVersion.TLSv1_2)
+        self.assertRaises(ConfigurationError, self.server.reload, dataclasses.replace(self.config, cert_file="/nowhere"))
+        self.assertEqual("CN=first", self._name())
+
+    def test_ciphers_are_those_that_were_chosen(self) -> None:
+        """For TLS 1.2; what OpenSSL does not know is refused by the option's name."""
+        self.server = self.configured(tls_ciphers="ECDHE-ECDSA-AES256-GCM-SHA384")
+        with self._secured(maximum_version=ssl.TLSVersion.TLSv1_2) as secured:
+            self.assertEqual("ECDHE-ECDSA-AES256-GCM-SHA384", (secured.cipher() or ("",))[0])
+        wrong = HTTPServer(self.app, dataclasses.replace(self.config, tls_ciphers="NONSENSE"))
+        self.assertIn("[api] tls_ciphers", str(self.assertRaises(ConfigurationError, wrong.start)))
+
+    def test_a_large_body_and_a_large_answer_go_through(self) -> None:
+        """Records of TLS are put together, and what does not go at once goes later."""
+        self.app.large = 5_000_000
+        self.server = self.configured(max_request_body_size=4_000_000, request_timeout=PATIENCE)
+        body = bytes(range(256)) * 12_000
+        with self._secured() as secured:
+            secured.sendall(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            self.assertTrue(receive(secured).endswith(b"/echo https " + body))
+            for _ in range(2):
+                secured.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+                self.assertEqual(5_000_000, len(receive(secured).partition(b"\r\n\r\n")[2]))
+
+
+class TestClientCertificates(ServerTestCase):
+    def setUp(self) -> None:
+        self.directory = Path(self.useFixture(TempDir()).path)
+        certificate, key = write_certificate(self.directory, "server")
+        self.authority = Authority("ours")
+        self.config = dataclasses.replace(
+            self.config, enable_ssl_api=True, cert_file=certificate, key_file=key, client_certificates="required",
+            client_ca_file=self.authority.write(self.directory),
+        )  # fmt: skip
+        super().setUp()
+
+    def _answered(self, server: HTTPServer, authority: Authority | None) -> bytes:
+        context = trusting_context()
+        if authority is not None:
+            context.load_cert_chain(*authority.issue(self.directory, "Racks, Inc.", "alice"))
+        with connect_securely(server, context) as sock:
+            sock.sendall(b"GET /who HTTP/1.1\r\nHost: x\r\n\r\n")
+            return receive(sock)
+
+    def test_the_application_is_told_whom_a_certificate_names(self) -> None:
+        """In the names that other servers use; nothing in a name can pass for another part of it."""
+        self.assertIn(b"200 OK", self._answered(self.server, self.authority))
+        self.assertEqual("SUCCESS", self.app.environ["SSL_CLIENT_VERIFY"])
+        self.assertEqual("alice", self.app.environ["SSL_CLIENT_S_DN_CN"])
+        self.assertEqual("CN=alice,O=Racks\\, Inc.", self.app.environ["SSL_CLIENT_S_DN"])
+
+    def test_without_one_or_with_somebody_elses_there_is_no_service(self) -> None:
+        """Where it is required."""
+        for authority in (None, Authority("theirs")):
+            self.assertRaises((ssl.SSLError, ConnectionError), self._answered, self.server, authority)
+        self.assertEqual([], self.app.served)
+
+    def test_where_it_is_optional_the_application_decides(self) -> None:
+        """Without one it is told so; somebody else's is refused all the same."""
+        server = self.configured(client_certificates="optional")
+        self.assertIn(b"200 OK", self._answered(server, None))
+        self.assertEqual("NONE", self.app.environ["SSL_CLIENT_VERIFY"])
+        self.assertNotIn("SSL_CLIENT_S_DN", self.app.environ)
+        self.assertRaises((ssl.SSLError, ConnectionError), self._answered, server, Authority("theirs"))
+
+    def test_the_authorities_have_to_be_named(self) -> None:
+        """Without them no certificate could be checked."""
+        for path in (None, "/nowhere.pem"):
+            wrong = HTTPServer(self.app, dataclasses.replace(self.config, client_ca_file=path))
+            self.assertIn("[api] client_ca_file", str(self.assertRaises(ConfigurationError, wrong.start)))

@@ -1,0 +1,207 @@
+"""Stopping, reloading and being replaced while clients come: who was let in is answered."""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+import socket
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+from fixtures import FakeLogger, TempDir
+
+from baremetal_interfaces import Deadline
+from baremetal_sdk.config import APIConfig
+from baremetal_sdk.http import HTTPServer, listen
+from tests.http.certificates import write_certificate
+from tests.http.clients import receive, trusting_context
+from tests.http.sockets import PATIENCE, ServerTestCase
+
+CLIENTS = 16
+REQUEST = b"GET /load HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+class Load:
+    """Clients that ask without a pause, and count how they were answered.
+
+    A kept connection may be closed between two requests: then the client asks again over a new one, as clients do.
+    """
+
+    def __init__(self, port: int, secured: bool = False, clients: int = CLIENTS) -> None:
+        self._port = port
+        self._context = trusting_context() if secured else None
+        self._left = threading.Event()
+        self.outcomes: Counter[str] = Counter()
+        self._threads = [threading.Thread(target=self._ask, args=(number,)) for number in range(clients)]
+
+    def __enter__(self) -> Load:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._left.set()
+        for thread in self._threads:
+            thread.join(3 * PATIENCE)
+
+    def reach(self, answers: int) -> None:
+        """Wait until so many requests were answered."""
+        deadline = Deadline.after(3 * PATIENCE)
+        while self.outcomes["answered"] < answers:
+            deadline.check("clients to be answered")
+            time.sleep(0.005)
+
+    def _ask(self, number: int) -> None:
+        sock: socket.socket | None = None
+        while not self._left.is_set():
+            kept = sock is not None
+            try:
+                sock = sock or self._connect()
+                sock.sendall(REQUEST)
+                answer = receive(sock)
+            except OSError as exc:
+                answer = b""
+                self.outcomes["kept connection closed" if kept else f"failed: {type(exc).__name__}"] += 1
+            else:
+                whole = answer.startswith(b"HTTP/1.1 200") and b"/load" in answer
+                self.outcomes["answered" if whole else "kept connection closed" if kept and not answer else "failed"] += 1
+            # Every other client has a new connection for each request.
+            if sock is not None and (not answer or b"Connection: close" in answer or number % 2):
+                sock.close()
+                sock = None
+        if sock is not None:
+            sock.close()
+
+    def _connect(self) -> socket.socket:
+        sock = socket.create_connection(("127.0.0.1", self._port), timeout=PATIENCE)
+        return sock if self._context is None else self._context.wrap_socket(sock)
+
+    @property
+    def failures(self) -> dict[str, int]:
+        """Requests that failed, by how."""
+        return {outcome: count for outcome, count in self.outcomes.items() if outcome.startswith("failed")}
+
+
+class TestUnderLoad(ServerTestCase):
+    config = APIConfig(port=0, min_threads=1, max_threads=8)
+
+    def test_replacing_the_server_on_its_socket_fails_nobody(self) -> None:
+        """The next one serves what comes while the first one ends, and what waits in between."""
+        with listen(self.config) as listeners:
+            server = HTTPServer(self.app, self.config, listeners)
+            server.start()
+            with Load(server.port) as load:
+                for generation in range(1, 6):
+                    load.reach(200 * generation)
+                    following = HTTPServer(self.app, self.config, listeners)
+                    if generation % 2:
+                        following.start()
+                        self.assertTrue(server.stop(Deadline.after(PATIENCE)))
+                    else:
+                        self.assertTrue(server.stop(Deadline.after(PATIENCE)))
+                        following.start()
+                    server = following
+                load.reach(1200)
+            self.assertTrue(server.stop(Deadline.after(PATIENCE)))
+        self.assertEqual({}, load.failures)
+
+    def test_new_certificates_fail_nobody(self) -> None:
+        """Connections that there are go on; new ones have the new certificate."""
+        directory = Path(self.useFixture(TempDir()).path)
+        certificate, key = write_certificate(directory, "server")
+        config = dataclasses.replace(self.config, enable_ssl_api=True, cert_file=certificate, key_file=key)
+        server = self.serve(config)
+        with Load(server.port, secured=True, clients=8) as load:
+            for turn in range(1, 5):
+                load.reach(60 * turn)
+                new_certificate, new_key = write_certificate(directory, f"server{turn}")
+                Path(new_certificate).rename(certificate)
+                Path(new_key).rename(key)
+                server.reload(config)
+        self.assertEqual({}, load.failures)
+        self.assertEqual(0, load.outcomes["kept connection closed"])
+
+    def test_stopping_answers_who_was_let_in(self) -> None:
+        """Then the port is closed: whoever comes later is refused, and nobody is left in between."""
+        server = self.configured()
+        with Load(server.port) as load:
+            load.reach(500)
+            self.assertTrue(server.stop(Deadline.after(PATIENCE)))
+        refused = {"failed: ConnectionRefusedError"}
+        self.assertEqual(set(), load.failures.keys() - refused)
+
+    def test_kept_connections_are_told_that_they_end(self) -> None:
+        """An answer that is given while the server stops says so."""
+        self.server = self.configured()
+        client = self.client().get("/hang")
+        self.assertTrue(self.app.entered.acquire(timeout=PATIENCE))
+        stopping = threading.Thread(target=self.server.stop, args=(Deadline.after(PATIENCE),))
+        port = self.server.port
+        stopping.start()
+        while _accepts(port):
+            pass
+        self.app.release.set()
+        self.assertIn(b"Connection: close", client.rest())
+        stopping.join(PATIENCE)
+        self.assertFalse(stopping.is_alive())
+
+    def test_a_request_that_is_still_coming_is_awaited(self) -> None:
+        """Its first byte was read: it is answered, if it comes in time."""
+        self.server = self.configured()
+        client = self.client().send(REQUEST[:20])
+        port = self.server.port
+        stopping = threading.Thread(target=self.server.stop, args=(Deadline.after(PATIENCE),))
+        stopping.start()
+        while _accepts(port):
+            pass
+        self.assertIn(b"200 OK", client.send(REQUEST[20:]).rest())
+        stopping.join(PATIENCE)
+        self.assertFalse(stopping.is_alive())
+
+
+class TestSignals(ServerTestCase):
+    def test_a_signal_handler_may_stop_the_server(self) -> None:
+        """Also while the main thread itself stops it, or waits for an answer of it."""
+        if threading.current_thread() is not threading.main_thread():
+            self.skipTest("signals come in the main thread")
+        self.useFixture(FakeLogger())
+        ended: list[bool] = []
+        self.server = self.configured()
+        stop = self.server.stop
+        before = signal.signal(signal.SIGUSR1, lambda *_: ended.append(stop(Deadline.after(0.5))))
+        self.addCleanup(signal.signal, signal.SIGUSR1, before)
+        stuck = self.client().get("/hang")
+        self.assertTrue(self.app.entered.acquire(timeout=PATIENCE))
+        threading.Timer(0.05, signal.raise_signal, [signal.SIGUSR1]).start()
+        began = time.monotonic()
+        self.assertFalse(self.server.stop(Deadline.after(1.0)))
+        self.assertLess(time.monotonic() - began, PATIENCE / 2)
+        self.assertEqual(b"", stuck.rest())
+        self.assertEqual([True], ended)
+
+    def test_an_application_may_stop_its_own_server(self) -> None:
+        """It waits for itself until the deadline, and no longer."""
+        self.useFixture(FakeLogger())
+        stopped: list[bool] = []
+        returned = threading.Event()
+
+        def app(environ: object, start_response: object) -> list[bytes]:
+            stopped.append(server.stop(Deadline.after(0.3)))
+            returned.set()
+            return []
+
+        server = HTTPServer(app, self.config)
+        server.start()
+        self.assertEqual(b"", self.client(server).get("/").rest())
+        self.assertTrue(returned.wait(PATIENCE))
+        self.assertEqual([False], stopped)
+
+
+def _accepts(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=PATIENCE).close()
+    except OSError:
+        return False
+    return True
