@@ -24,6 +24,7 @@ from baremetal_sdk.queueing import NodeQueues
 from baremetal_sdk.recovery import Recovery
 from baremetal_sdk.rpc.none import InProcess
 from baremetal_sdk.rpc.registry import Registry
+from baremetal_sdk.services.agents import Agents
 from baremetal_sdk.services.allocations import Allocations
 from baremetal_sdk.services.console import Consoles
 from baremetal_sdk.services.drivers import DriverCatalogue
@@ -120,7 +121,7 @@ class Assembly:
         )
         self.registry = Registry()
         self.rpc = InProcess(self.registry, self.pool["requests"])
-        for service in (*self._services(secrets, works), *self._controls()):
+        for service in (*self._services(secrets, works), *self._controls(works)):
             self.registry.add(service)
 
     def _services(self, secrets: SecretBox, works: Works) -> Sequence[object]:
@@ -144,7 +145,7 @@ class Assembly:
             self.allocations,
         )
 
-    def _controls(self) -> Sequence[object]:
+    def _controls(self, works: Works) -> Sequence[object]:
         """The services that pass on to a driver what a client asks of one node."""
         lane = self.pool["requests"]
         return (
@@ -155,6 +156,7 @@ class Assembly:
             VIFs(self.tasks),
             RAID(self.tasks, self.drivers),
             VendorPassthru(self.tasks, lane, self.drivers),
+            Agents(self.store, self.tasks, self.pool["provisioning"], works),
         )
 
 

@@ -19,6 +19,7 @@ from baremetal_interfaces import (
     Problem,
     UnexpectedAnswer,
 )
+from baremetal_sdk import agent
 
 if TYPE_CHECKING:
     from baremetal_sdk.task import NodeTask
@@ -97,8 +98,16 @@ class ConfirmedPower:
         if state is state.outcome and self._read() is state:
             self._store(state)
             return
+        if state is not PowerState.ON:
+            self._forget_agent()
         self._task.call(Kind.POWER, "set_power_state", state)
         self._confirm(state, timeout or self._default_timeout(state))
+
+    def _forget_agent(self) -> None:
+        """What runs on the machine ends now, an agent as well; the next one is a new one."""
+        forgotten = agent.forgotten(self._task.record)
+        if forgotten and self._task.lease is not None:
+            self._task.write(**forgotten)
 
     def _can_be_confirmed(self, interface: PowerInterface, off: PowerState) -> bool:
         """Whether a reboot is made of two steps that can each be seen. A BMC's own reset cannot: before and after, and where

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from baremetal_sdk.api.agents import ContinueInspection, Heartbeats, Lookup
 from baremetal_sdk.api.allocations import Allocations, NodeAllocation
 from baremetal_sdk.api.backend import Backend
 from baremetal_sdk.api.chassis import Chassis
@@ -52,6 +53,9 @@ _RESOURCES = (
     NodeInventory,
     NodeHistory,
     NodeChildren,
+    Lookup,
+    Heartbeats,
+    ContinueInspection,
     NodeVendorPassthru,
     NodeTraits,
     NodeAllocation,

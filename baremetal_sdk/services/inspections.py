@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from baremetal_interfaces import Conflict, InspectedPort, Inspection, Kind, UnexpectedAnswer, Wait
+from baremetal_interfaces import Conflict, DriverError, InspectedPort, Inspection, Kind, UnexpectedAnswer, Wait
 from baremetal_sdk import steps
 from baremetal_sdk.errors import MACAlreadyExists
 from baremetal_sdk.services import transitions
@@ -35,11 +35,11 @@ class Inspections:
             raise UnexpectedAnswer(f"the inspection returned {found!r}; it has to return Inspection or Wait")
         self.finish(task, found)
 
-    def finish(self, task: NodeTask, found: Inspection) -> None:
-        """Store what was found, and end the inspection."""
+    def finish(self, task: NodeTask, found: Inspection, plugin_data: dict[str, Any] | None = None) -> None:
+        """Store what was found, and end the inspection; *plugin_data* is what was found beside the inventory."""
         for port in found.ports:
             self._add_port(task, port)
-        plugin_data: dict[str, Any] = {}
+        plugin_data = {} if plugin_data is None else plugin_data
         properties = {**task.record.properties, **found.properties}
         ruled = self._rules.apply(task, properties, found.inventory or {}, plugin_data)
         if found.inventory is not None:
@@ -52,6 +52,13 @@ class Inspections:
             inspection_finished_at=task.clock.now(),
             **changes,
         )
+
+    def resume(self, task: NodeTask, found: Inspection, plugin_data: dict[str, Any], problem: str | None) -> None:
+        """Go on with an inspection that waited: an agent has reported what it found, or a *problem*."""
+        transitions.follow(task, "resume")
+        if problem is not None:
+            raise DriverError(f"the agent says: {problem}")
+        self.finish(task, found, plugin_data)
 
     def _add_port(self, task: NodeTask, found: InspectedPort) -> None:
         assert task.lease is not None

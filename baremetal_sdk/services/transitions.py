@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from baremetal_interfaces import BareMetalError
-from baremetal_sdk import provision
+from baremetal_sdk import agent, provision
 from baremetal_sdk.steps import ENDED
 from baremetal_sdk.store.records import NodeRecord
 from baremetal_sdk.task import NodeTask
@@ -22,6 +22,8 @@ def enter(task: NodeTask, state: str, goal: str | None, *, last: bool = False, *
     With *last* this is all that the task does: the lease is given back in the same write.
     """
     target = None if state in provision.STABLE else goal
+    if state not in agent.STATES:
+        changes = {**agent.forgotten(task.record), **changes}
     (task.finish if last else task.write)(
         provision_state=state,
         target_provision_state=target,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any
 
 from baremetal_interfaces import (
     BareMetalError,
+    Inspection,
     Kind,
     NotSupported,
     Phase,
@@ -82,6 +84,15 @@ class Works:
     def resume(self, task: NodeTask) -> None:
         """Go on with a run that waited, because its time to be polled has come."""
         self._guarded(task, self._poll)
+
+    def resume_inspection(
+        self, task: NodeTask, lane: Executor, found: Inspection, plugin_data: dict[str, Any], problem: str | None
+    ) -> None:
+        """Have a worker go on with an inspection that waited for its agent."""
+        task.hand_over(
+            lane,
+            lambda task: self._guarded(task, lambda task: self._inspections.resume(task, found, plugin_data, problem)),
+        )
 
     def _guarded(self, task: NodeTask, work: Work) -> None:
         try:
@@ -173,7 +184,8 @@ class Works:
         task.call(Kind.DEPLOY, "clean_up")
         allocation = task.record.allocation_uuid
         forgotten: dict[str, Any] = dict.fromkeys(("instance_uuid", "instance_name", "allocation_uuid"))
-        transitions.follow(task, "clean", **forgotten, instance_info={}, network_data={}, **steps.ENDED)
+        forgotten = {**rescue.forgotten(task), **forgotten, "instance_info": {}, "network_data": {}}
+        transitions.follow(task, "clean", **forgotten, **steps.ENDED)
         allocations.forget(self._store, allocation)
         self._clean(task)
 

@@ -1,0 +1,65 @@
+"""Inventories as agents report them, read into what the contract calls an inspection."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from baremetal_interfaces import InspectedPort, Inspection, InvalidInput, Problem
+
+_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", re.ASCII)
+_GIB = 1024**3
+_SMALLEST_ROOT = 4 * _GIB
+"""Bytes of the smallest disk that an operating system is put on."""
+
+
+def inspection(inventory: Mapping[str, Any]) -> Inspection:
+    """What an *inventory* says of a machine. Raises ``InvalidInput`` where it names no network interface."""
+    ports = tuple(_ports(inventory))
+    if not ports:
+        raise InvalidInput([Problem("inventory/interfaces", "none has a MAC address", "give mac_address of each")])
+    return Inspection(properties=_properties(inventory), ports=ports, inventory=dict(inventory))
+
+
+def addresses(inventory: Mapping[str, Any]) -> list[str]:
+    """The MAC addresses in an *inventory*, in lower case."""
+    return [port.address for port in _ports(inventory)]
+
+
+def _ports(inventory: Mapping[str, Any]) -> list[InspectedPort]:
+    booted = str(_part(inventory, "boot").get("pxe_interface") or "").lower().replace("-", ":")
+    booted = booted[-17:]
+    found: dict[str, InspectedPort] = {}
+    interfaces = inventory.get("interfaces")
+    for interface in interfaces if isinstance(interfaces, list) else ():
+        address = str(interface.get("mac_address") or "").lower() if isinstance(interface, Mapping) else ""
+        if _MAC.fullmatch(address):
+            name = interface.get("name")
+            enabled = address == booted if booted else None
+            found[address] = InspectedPort(address, name if isinstance(name, str) else None, enabled)
+    return list(found.values())
+
+
+def _properties(inventory: Mapping[str, Any]) -> dict[str, Any]:
+    cpu, memory = _part(inventory, "cpu"), _part(inventory, "memory")
+    properties = {
+        "cpus": cpu.get("count"),
+        "cpu_arch": cpu.get("architecture"),
+        "memory_mb": memory.get("physical_mb"),
+        "local_gb": _root_gb(inventory.get("disks")),
+    }
+    return {name: value for name, value in properties.items() if value is not None}
+
+
+def _root_gb(disks: Any) -> int | None:
+    """Of the smallest disk that can hold an operating system, less what its partition table takes."""
+    listed: Sequence[Any] = disks if isinstance(disks, list) else ()
+    sizes = [disk["size"] for disk in listed if isinstance(disk, Mapping) and isinstance(disk.get("size"), int)]
+    large = [size for size in sizes if size >= _SMALLEST_ROOT]
+    return min(large) // _GIB - 1 if large else None
+
+
+def _part(inventory: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    part = inventory.get(name)
+    return part if isinstance(part, Mapping) else {}

@@ -1,0 +1,245 @@
+"""What agents on machines ask: their node, that they are heard, and that what they found is taken."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from baremetal_fake.interfaces.inspect import FakeInspect
+from baremetal_interfaces import MASK, Task, Wait
+from baremetal_sdk import ConductorConfig, bare_metal_api
+from baremetal_sdk.plugins import discover
+from baremetal_sdk.testing import quick_options, running_conductor, settle
+from tests.api.machines import N1, MachineAPITestCase
+from tests.api.world import Answer
+
+MAC = "52:54:00:00:00:01"
+URL = "https://192.0.2.7:9999"
+WAIT = {"target": "clean", "clean_steps": [{"interface": "deploy", "step": "wait_for_event"}]}
+
+
+class AgentTestCase(MachineAPITestCase):
+    """The node has a port, and waits in cleaning for an event."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.request("POST", "/v1/ports", {"node_uuid": self.uuid, "address": MAC})
+
+    def wait(self) -> None:
+        """Bring the node to where it waits."""
+        self.bring("manage")
+        self.ask("PUT", "states/provision", WAIT, status=202)
+        self.assertEqual("clean wait", self.record().provision_state)
+
+    def lookup(self, query: str = f"addresses={MAC}", version: str = "1.115") -> Answer:
+        """Look for the node."""
+        return self.request("GET", f"/v1/lookup?{query}", version=version)
+
+    def beat(self, token: str | None, *, version: str = "1.115", **body: Any) -> Answer:
+        """Send a heartbeat."""
+        given = {"callback_url": URL, "agent_version": "11.0", "agent_token": token, **body}
+        given = {name: value for name, value in given.items() if value is not None}
+        return self.request("POST", f"/v1/heartbeat/{self.uuid}", given, version=version)
+
+
+class TestLookup(AgentTestCase):
+    def test_an_agent_finds_its_node_and_gets_a_token_once(self) -> None:
+        """By MAC address or UUID; who asks again gets a mask; the token is nowhere in the node."""
+        self.wait()
+        found = self.lookup(f"addresses=00:00:00:00:00:09,{MAC.upper()},nonsense")
+        self.assertEqual(200, found.status, found.raw)
+        self.assertEqual(self.uuid, found.json["node"]["uuid"])
+        self.assertEqual({"uuid", "properties", "instance_info", "driver_internal_info", "links"}, set(found.json["node"]))
+        token = found.json["config"]["agent_token"]
+        self.assertTrue(len(token) > 30 and found.json["config"]["heartbeat_timeout"] > 0)
+        self.assertNotIn(token, str(vars(self.record())))
+        self.assertEqual(MASK, self.lookup(f"node_uuid={self.uuid}").json["config"]["agent_token"])
+        self.assertEqual(MASK, self.get(N1)["driver_internal_info"]["agent_secret_token"])
+
+    def test_a_node_that_expects_no_agent_is_not_found(self) -> None:
+        """The refusal is the same as for a node that there is not."""
+        refusals = {self.lookup().raw, self.lookup("addresses=00:00:00:00:00:09").raw, self.lookup(f"node_uuid={'1' * 32}").raw}
+        self.assertEqual(1, len(refusals), refusals)
+        self.assert_refused(self.lookup(), 404)
+
+    def test_it_came_with_1_22_and_needs_something_to_go_by(self) -> None:
+        """404 before; 400 without an address or a UUID."""
+        self.assert_refused(self.lookup(version="1.21"), 404, "1.22")
+        for query in ("", "addresses=nonsense"):
+            self.assert_refused(self.lookup(query), 400, "addresses")
+        self.wait()
+        self.assertIsNone(self.lookup(version="1.61").json["config"]["agent_token"])
+
+    def test_addresses_of_two_nodes_find_none(self) -> None:
+        """An agent is on one machine."""
+        other = self.enrol("m2")
+        self.request("POST", "/v1/ports", {"node_uuid": other, "address": "52:54:00:00:00:02"})
+        self.wait()
+        self.assert_refused(self.lookup(f"addresses={MAC},52:54:00:00:00:02"), 404)
+
+
+class TestHeartbeat(AgentTestCase):
+    def test_a_heartbeat_resumes_a_run_that_waits_for_an_event(self) -> None:
+        """The run goes on to its end, and then nothing of the agent is kept."""
+        self.wait()
+        token = self.lookup().json["config"]["agent_token"]
+        answer = self.beat(token)
+        self.assertEqual((202, b""), (answer.status, answer.raw))
+        record = self.record()
+        self.assertEqual(("manageable", {}), (record.provision_state, dict(record.driver_internal_info)))
+
+    def test_a_run_that_is_held_or_polled_is_not_resumed(self) -> None:
+        """The heartbeat is noted, and the run stays where it is."""
+        self.bring("manage")
+        steps = [{"interface": "power", "step": "hold"}]
+        self.ask("PUT", "states/provision", {"target": "clean", "clean_steps": steps}, status=202)
+        self.assertEqual("clean hold", self.record().provision_state)
+        self.assert_refused(self.lookup(), 404)
+        self.ask("PUT", "states/provision", {"target": "abort"}, status=202)
+        self.bring("manage")
+        steps = [{"interface": "deploy", "step": "burnin", "args": {"seconds": 1000.0}}]
+        self.ask("PUT", "states/provision", {"target": "clean", "clean_steps": steps}, status=202)
+        self.record()
+        token = self.lookup().json["config"]["agent_token"]
+        self.assertEqual(202, self.beat(token, agent_status="start").status)
+        record = self.record()
+        self.assertEqual(("clean wait", URL), (record.provision_state, record.driver_internal_info["agent_url"]))
+        self.assert_refused(self.beat(token, callback_url="https://192.0.2.8:9999"), 400, "callback_url")
+
+    def test_only_the_agent_with_the_token_is_heard(self) -> None:
+        """Without it, with a wrong one, and before there is one: 400, and nothing changes."""
+        self.wait()
+        self.assert_refused(self.beat("guess"), 400, "agent_token")
+        self.lookup()
+        for token in (None, "guess", MASK):
+            self.assert_refused(self.beat(token), 400, "agent_token")
+        self.assertEqual("clean wait", self.record().provision_state)
+
+    def test_a_heartbeat_of_a_held_node_is_sent_again(self) -> None:
+        """The first one is a conflict that the agent comes back from; a later one is taken without being noted."""
+        self.wait()
+        token = self.lookup().json["config"]["agent_token"]
+        with self.runtime.acquire(self.uuid, purpose="test"):
+            answer = self.beat(token)
+            self.assert_refused(answer, 409, "test")
+            self.assertIn("Retry-After", answer.headers)
+        internal = {**self.record().driver_internal_info, "agent_url": URL}
+        self.runtime.store.update_node(self.uuid, {"driver_internal_info": internal}, fence=None)
+        with self.runtime.acquire(self.uuid, purpose="test"):
+            self.assertEqual(202, self.beat(token).status)
+
+    def test_fields_came_with_versions(self) -> None:
+        """The version with 1.36, the token with 1.62, the certificate with 1.68, the status with 1.72."""
+        self.wait()
+        self.assert_refused(self.beat("x", version="1.21"), 404, "1.22")
+        for field, value, minor in (("agent_version", "1", 36), ("agent_verify_ca", "x", 68), ("agent_status", "start", 72)):
+            body = {"callback_url": URL, field: value}
+            answer = self.request("POST", f"/v1/heartbeat/{self.uuid}", body, version=f"1.{minor - 1}")
+            self.assert_refused(answer, 406, f"1.{minor}")
+        self.assert_refused(self.request("POST", "/v1/heartbeat", {}, version="1.22"), 400, "node")
+        self.assert_refused(self.request("POST", "/v1/heartbeat", {}, version="1.21"), 404)
+
+    def test_what_is_no_heartbeat_is_refused(self) -> None:
+        """The field is named."""
+        self.wait()
+        self.assert_refused(self.beat("x", callback_url="ftp://x"), 400, "callback_url")
+        self.assert_refused(self.beat("x", agent_status="well"), 400, "agent_status", "error")
+        self.assert_refused(self.request("POST", f"/v1/heartbeat/{self.uuid}", {}), 400, "callback_url")
+        body = {"callback_url": URL, "agent_token": "x"}
+        self.assert_refused(self.request("POST", f"/v1/heartbeat/{self.uuid}", body), 400, "agent_version")
+
+    def test_a_reboot_ends_an_agent(self) -> None:
+        """The next one gets a token of its own."""
+        self.wait()
+        first = self.lookup().json["config"]["agent_token"]
+        self.ask("PUT", "states/power", {"target": "power on"}, status=202)
+        self.record()
+        self.ask("PUT", "states/power", {"target": "rebooting"}, status=202)
+        self.record()
+        second = self.lookup().json["config"]["agent_token"]
+        self.assertNotIn(second, (MASK, first))
+
+
+class WaitingInspect(FakeInspect):
+    """Waits for an agent."""
+
+    def inspect(self, task: Task) -> Any:
+        """Wait."""
+        return Wait()
+
+
+INVENTORY = {
+    "interfaces": [
+        {"name": "eth0", "mac_address": "52:54:00:00:00:0A"},
+        {"name": "eth1", "mac_address": "52:54:00:00:00:0b"},
+        {"name": "lo", "mac_address": None},
+    ],
+    "cpu": {"count": 8, "architecture": "aarch64"},
+    "memory": {"physical_mb": 2048},
+    "disks": [{"name": "/dev/sda", "size": 20 * 1024**3}, {"name": "/dev/sdb", "size": 1024**3}],
+    "boot": {"pxe_interface": "52:54:00:00:00:0a"},
+}
+
+
+class TestInspection(AgentTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        plugins = discover()
+        for kind, named in plugins.interfaces.items():
+            if str(kind) == "inspect":
+                named["fake"] = WaitingInspect
+        context = running_conductor(ConductorConfig(host="test", conductor=quick_options()), plugins=plugins)
+        self.runtime = context.__enter__()
+        self.addCleanup(context.__exit__, None, None, None)
+        self.app = bare_metal_api(self.runtime)
+        self.uuid = self.enrol("m1")
+        self.request("POST", "/v1/ports", {"node_uuid": self.uuid, "address": "52:54:00:00:00:0a"})
+
+    def report(self, body: Any, query: str = "", version: str = "1.115") -> Answer:
+        """Send what was found."""
+        return self.request("POST", f"/v1/continue_inspection{query}", body, version=version)
+
+    def test_what_an_agent_found_ends_the_inspection(self) -> None:
+        """Properties, ports and the inventory are stored, and the node is manageable."""
+        self.assertEqual("inspect wait", self.bring("manage", "inspect").provision_state)
+        answer = self.report({"inventory": INVENTORY, "root_disk": {"name": "/dev/sda"}}, version="1.84")
+        self.assertEqual(202, answer.status, answer.raw)
+        self.assertEqual(self.uuid, answer.json["node"]["uuid"])
+        record = self.record()
+        self.assertEqual(("manageable", None), (record.provision_state, record.last_error))
+        self.assertEqual({"cpus": 8, "cpu_arch": "aarch64", "memory_mb": 2048, "local_gb": 19}, dict(record.properties))
+        ports = {one["address"]: one["pxe_enabled"] for one in self.ask("GET", "ports/detail")["ports"]}
+        self.assertEqual({"52:54:00:00:00:0a": True, "52:54:00:00:00:0b": False}, ports)
+        shown = self.ask("GET", "inventory")
+        self.assertEqual((INVENTORY, {"root_disk": {"name": "/dev/sda"}}), (shown["inventory"], shown["plugin_data"]))
+
+    def test_a_node_is_found_by_its_uuid(self) -> None:
+        """Also where none of its ports is known."""
+        self.bring("manage", "inspect")
+        other = {**INVENTORY, "interfaces": [{"mac_address": "52:54:00:00:00:0c"}]}
+        self.assert_refused(self.report({"inventory": other}), 404)
+        self.assertEqual(202, self.report({"inventory": other}, f"?node_uuid={self.uuid}").status)
+        self.assertEqual("manageable", self.record().provision_state)
+
+    def test_an_error_of_the_agent_fails_the_inspection(self) -> None:
+        """The reason is on the node."""
+        self.bring("manage", "inspect")
+        self.report({"inventory": INVENTORY, "error": "no disks"})
+        record = self.record()
+        self.assertEqual("inspect failed", record.provision_state)
+        self.assertIn("no disks", record.last_error or "")
+
+    def test_a_node_that_waits_for_nothing_is_not_found(self) -> None:
+        """Nothing is stored."""
+        self.bring("manage")
+        self.assert_refused(self.report({"inventory": INVENTORY}), 404)
+        self.assert_refused(self.refused("GET", "inventory"), 404)
+
+    def test_versions_and_bad_reports(self) -> None:
+        """Served since 1.84, and for the oldest agents at 1.1; an inventory names interfaces."""
+        self.bring("manage", "inspect")
+        self.assert_refused(self.report({"inventory": INVENTORY}, version="1.83"), 404, "1.84")
+        for body in ({}, {"inventory": {}}, {"inventory": {"interfaces": []}}, {"inventory": {"interfaces": [{"name": "x"}]}}):
+            self.assert_refused(self.report(body), 400, "inventory")
+        answer = self.report({"inventory": INVENTORY}, version="1.1")
+        self.assertEqual((202, {"uuid": self.uuid}), (answer.status, answer.json))
+        settle(self.runtime)
