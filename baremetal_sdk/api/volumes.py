@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from baremetal_sdk.api import resources
 from baremetal_sdk.api.call import Call
-from baremetal_sdk.api.listing import DETAIL, FIELDS, PAGING, shown
+from baremetal_sdk.api.listing import DETAIL as LATER_DETAIL
+from baremetal_sdk.api.listing import FIELDS, PAGING, shown
 from baremetal_sdk.api.masking import masked
 from baremetal_sdk.api.parameters import Parameter, optional
 from baremetal_sdk.api.patch import JSON_PATCH
@@ -18,6 +20,8 @@ from baremetal_sdk.store.records_hardware import VolumeConnectorRecord, VolumeTa
 
 SINCE = 32
 _READ, _LIST = "baremetal:volume:get", "baremetal:volume:list"
+DETAIL = dataclasses.replace(LATER_DETAIL, since=SINCE)
+"""Volumes had it before all other resources did."""
 _NODE = Parameter("node_uuid", UUID, "The UUID of the node.")
 _OF_NODE = Parameter("node", UUID_OR_NAME, "The UUID or name of the node.")
 _QUERY = (_OF_NODE, *PAGING, FIELDS, DETAIL)

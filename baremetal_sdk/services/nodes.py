@@ -16,6 +16,7 @@ from baremetal_sdk.history import History
 from baremetal_sdk.node_secrets import INSTANCE
 from baremetal_sdk.rpc.registry import rpc_method
 from baremetal_sdk.services import allocations
+from baremetal_sdk.services.node_rules import dependent_changes
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records import NodeRecord
 from baremetal_sdk.store.secrets import SecretBox
@@ -109,9 +110,7 @@ class Nodes:
     def _completed(self, before: NodeRecord, changes: dict[str, Any], reset_interfaces: bool) -> dict[str, Any]:
         driver = changes.get("driver") or before.driver
         self._refuse_association(before, changes)
-        if before.allocation_uuid is not None and changes.get("instance_uuid", before.instance_uuid) is None:
-            allocations.refuse_removal(before)
-            changes["allocation_uuid"] = None
+        changes |= dependent_changes(before, changes)
         if driver != before.driver or any(name in changes for name in _INTERFACES):
             self._refuse_driver_change(before)
             changes.update(self._resolved(driver, self._wanted_interfaces(before, changes, driver, reset_interfaces)))
