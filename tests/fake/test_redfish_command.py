@@ -14,8 +14,9 @@ from typing import Any
 
 import testtools
 
+from baremetal_fake.loopback import addresses_in
 from baremetal_fake.redfish.command import processes_for
-from baremetal_fake.redfish.plan import ServicePlan, addresses_in
+from baremetal_fake.redfish.plan import ServicePlan
 from tests.fake.redfish_client import RedfishClient
 
 SYSTEMS = "/redfish/v1/Systems"

@@ -136,16 +136,26 @@ class FaultPlan:
     @classmethod
     def load(cls, path: str) -> FaultPlan:
         """Read a plan from a JSON file."""
-        with open(path, encoding="utf-8") as file:
-            try:
-                value = json.load(file)
-            except ValueError as exc:
-                raise InvalidInput([Problem(path, f"is not JSON ({exc})")]) from exc
-        return cls.from_json(value, path)
+        return cls.from_json(_json_in(path), path)
+
+    @classmethod
+    def load_by_machine(cls, path: str) -> dict[str, FaultPlan]:
+        """Read plans from a JSON file: an object of machine name pattern -> plan, or one plan for all machines."""
+        value = _json_in(path)
+        by_machine = value if isinstance(value, dict) else {"*": value}
+        return {pattern: cls.from_json(plan, f"{path}: {pattern}") for pattern, plan in by_machine.items()}
 
     def to_json(self) -> list[dict[str, Any]]:
         """The JSON value of this plan."""
         return [fault.to_json() for fault in self.faults]
+
+
+def _json_in(path: str) -> Any:
+    with open(path, encoding="utf-8") as file:
+        try:
+            return json.load(file)
+        except ValueError as exc:
+            raise InvalidInput([Problem(path, f"is not JSON ({exc})")]) from exc
 
 
 def _named(operation: Any, given: Any) -> list[Any]:

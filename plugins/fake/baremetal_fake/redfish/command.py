@@ -16,9 +16,10 @@ from dataclasses import replace
 from typing import Any
 
 from baremetal_fake.faults import FaultPlan
+from baremetal_fake.loopback import addresses_in
 from baremetal_fake.redfish.certificate import CannotMakeCertificate, make_certificate
 from baremetal_fake.redfish.exchange import ROOT
-from baremetal_fake.redfish.plan import ServicePlan, addresses_in
+from baremetal_fake.redfish.plan import ServicePlan
 from baremetal_fake.redfish.shards import ShardFailed, Shards, run_shard
 from baremetal_interfaces import InvalidInput
 
@@ -90,11 +91,7 @@ def plan_of(options: argparse.Namespace) -> ServicePlan:
 
 
 def _faults_in(path: str) -> tuple[tuple[str, list[dict[str, Any]]], ...]:
-    with open(path, encoding="utf-8") as file:
-        value = json.load(file)
-    by_machine = value if isinstance(value, dict) else {"*": value}
-    plans = {pattern: FaultPlan.from_json(plan, f"{path}: {pattern}") for pattern, plan in by_machine.items()}
-    return tuple((pattern, plan.to_json()) for pattern, plan in plans.items())
+    return tuple((pattern, plan.to_json()) for pattern, plan in FaultPlan.load_by_machine(path).items())
 
 
 def processes_for(addresses: int, descriptors: int) -> int:
@@ -163,5 +160,3 @@ def _described(plan: ServicePlan, port: int, processes: int) -> dict[str, Any]:
         "processes": processes,
         "pid": os.getpid(),
     }
-
-

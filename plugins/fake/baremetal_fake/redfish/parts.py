@@ -160,5 +160,3 @@ def _drive(exchange: Exchange) -> dict[str, Any]:
 def _volumes(exchange: Exchange) -> dict[str, Any]:
     _only(exchange, _STORAGE)
     return collection(_path(exchange, "Storage", _STORAGE, "Volumes"), "VolumeCollection", "Volumes", [])
-
-

@@ -1,0 +1,10 @@
+"""``python -m baremetal_fake.ipmi``."""
+
+from __future__ import annotations
+
+import sys
+
+from baremetal_fake.ipmi.command import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,238 @@
+"""The IPMI test service, asked by three clients: this project's plugin, pyghmi's own, and ipmitool."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from typing import Any
+
+import testtools
+from pyghmi.ipmi import command as pyghmi_command
+
+from baremetal_fake import Account, Boot, Fault, FaultPlan, Power, Rack
+from baremetal_fake.faults import Effect
+from baremetal_fake.ipmi import AccessOptions, IPMIOptions, IPMIService
+from baremetal_fake.ipmi.messages import BadMessage, read_packet
+from baremetal_interfaces import BootDevice, BootMode, Deadline, IndicatorState, PowerState
+from baremetal_ipmi import IPMIConnector, IPMIInfo, chassis
+from baremetal_ipmi.errors import BMCFull, CommandRefused, IPMIError, LoginRefused, NoAnswer
+from baremetal_ipmi.session import IPMISession
+from tests.fake.turned_clock import TurnedClock
+
+
+class ServiceTestCase(testtools.TestCase):
+    """A service for each test, and sessions at its BMCs."""
+
+    def service(self, machines: int = 1, **options: Any) -> IPMIService:
+        service = IPMIService(machines, **options)
+        service.start()
+        self.addCleanup(service.stop)
+        return service
+
+    def log_in(self, service: IPMIService, index: int = 0, seconds: float = 10.0, **changes: Any) -> IPMISession:
+        info = IPMIInfo(**{**service.driver_info(index), **changes})
+        connector = IPMIConnector()
+        session = connector.open(info, None, Deadline.after(seconds))
+        self.addCleanup(connector.close, session, Deadline.after(1.0))
+        return session
+
+    def soon(self) -> Deadline:
+        return Deadline.after(10.0)
+
+
+class TestOurClient(ServiceTestCase):
+    """By the plugin's session."""
+
+    def test_power_and_boot_device_reach_the_machine(self) -> None:
+        """What is commanded happens at the machine and not only in an answer."""
+        for suite in (3, 17):
+            service = self.service()
+            session = self.log_in(service, ipmi_cipher_suite=suite)
+            chassis.set_boot_device(session, BootDevice.PXE, persistent=False, uefi=True, deadline=self.soon())
+            found = chassis.boot_device(session, self.soon())
+            self.assertEqual((BootDevice.PXE, False), (found.device, found.persistent))
+            chassis.control(session, chassis.Control.POWER_UP, self.soon())
+            self.assertEqual(PowerState.ON, chassis.power_state(session, self.soon()))
+            booted = service.machine().last_boot
+            assert isinstance(booted, Boot)
+            self.assertEqual((BootDevice.PXE, BootMode.UEFI), (booted.device, booted.mode))
+            self.assertIsNone(chassis.boot_device(session, self.soon()).device)
+
+    def test_each_machine_has_a_bmc_of_its_own(self) -> None:
+        """Neither a session nor a command of one is known to another."""
+        service = self.service(3)
+        chassis.control(self.log_in(service, 1), chassis.Control.POWER_UP, self.soon())
+        self.assertEqual([Power.OFF, Power.ON, Power.OFF], [service.machine(index).power for index in range(3)])
+        self.assertEqual(1, service.totals()["logins"])
+
+    def test_boot_flags_without_a_power_command_are_forgotten_after_a_minute(self) -> None:
+        """Unless the BMC was told to keep them."""
+        clock = TurnedClock()
+        service = self.service(rack=Rack("ipmi", clock=clock), options=IPMIOptions(AccessOptions(session_timeout=600.0)))
+        session = self.log_in(service)
+        for keep, expected in ((False, None), (True, BootDevice.PXE)):
+            if keep:
+                chassis.keep_boot_device(session, self.soon())
+            chassis.set_boot_device(session, BootDevice.PXE, persistent=False, uefi=True, deadline=self.soon())
+            clock.turn(61.0)
+            self.assertEqual(expected, chassis.boot_device(session, self.soon()).device)
+
+    def test_wrong_passwords_are_counted_and_close_the_account(self) -> None:
+        """After as many as allowed the right one is refused, too, until the account is opened again."""
+        access = AccessOptions(Account("root", "right"), lockout_after=2)
+        service = self.service(options=IPMIOptions(access))
+        for _ in range(2):
+            self.assertRaises(LoginRefused, self.log_in, service, ipmi_password="wrong")
+        self.assertRaises(LoginRefused, self.log_in, service)
+        self.assertEqual(3, service.totals()["login_attempts"])
+        service.bmc().logins.unlock()
+        self.log_in(service)
+        self.assertEqual((4, 1), tuple(service.totals()[name] for name in ("login_attempts", "logins")))
+
+    def test_a_session_more_than_there_is_room_for_is_refused(self) -> None:
+        """The client is told that there is no room; when one has ended there is."""
+        service = self.service(options=IPMIOptions(AccessOptions(session_limit=1)))
+        first = self.log_in(service)
+        self.assertRaises(BMCFull, self.log_in, service)
+        first.close(self.soon())
+        self.assertEqual(PowerState.OFF, chassis.power_state(self.log_in(service), self.soon()))
+        self.assertEqual(1, service.totals()["open_sessions_max"])
+
+    def test_only_known_cipher_suites_are_taken(self) -> None:
+        """A BMC that knows suite 3 alone refuses 17 before it has seen an account."""
+        service = self.service(options=IPMIOptions(AccessOptions(suites=(3,))))
+        self.assertRaises(IPMIError, self.log_in, service, ipmi_cipher_suite=17)
+        self.log_in(service)
+        self.assertEqual(1, service.totals()["login_attempts"])
+
+    def test_the_key_of_a_bmc_is_part_of_the_session(self) -> None:
+        """With a key of the BMC, the password alone does not do."""
+        key = bytes(range(20))
+        service = self.service(options=IPMIOptions(AccessOptions(key=key)))
+        self.assertEqual(PowerState.OFF, chassis.power_state(self.log_in(service, ipmi_hex_kg_key=key.hex()), self.soon()))
+        self.assertRaises(IPMIError, self.log_in, service)
+
+    def test_what_a_level_may_not_do_is_refused(self) -> None:
+        """A user reads; power takes an operator."""
+        service = self.service()
+        session = self.log_in(service, ipmi_priv_level="USER")
+        self.assertEqual(PowerState.OFF, chassis.power_state(session, self.soon()))
+        refused = self.assertRaises(CommandRefused, chassis.control, session, chassis.Control.POWER_UP, self.soon())
+        self.assertEqual(0xD4, refused.code)
+
+    def test_faults_strike(self) -> None:
+        """Busy, refused, lost without effect, a lost packet that is sent again, and a session that is forgotten."""
+        service = self.service()
+        session = self.log_in(service)
+        machine = service.machine()
+        plan = {
+            "get_power": {"effect": "busy", "times": 1},
+            "set_power": [{"effect": "refuse", "times": 1}, {"effect": "lose", "nth": 2}],
+        }
+        machine.inject(FaultPlan.from_json(plan))
+        self.assertRaises(BMCFull, chassis.power_state, session, self.soon())
+        self.assertRaises(CommandRefused, chassis.control, session, chassis.Control.POWER_UP, self.soon())
+        chassis.control(session, chassis.Control.POWER_UP, self.soon())
+        self.assertEqual(PowerState.OFF, chassis.power_state(session, self.soon()))
+        machine.inject(FaultPlan((Fault("connect", Effect.DROP, times=1),)))
+        self.assertEqual(PowerState.OFF, chassis.power_state(session, self.soon()))
+        service.forget_sessions()
+        self.assertRaises(NoAnswer, chassis.power_state, session, Deadline.after(0.3))
+
+    def test_a_hung_bmc_answers_nothing(self) -> None:
+        """The login ends by its deadline, and no account has been shown."""
+        service = self.service()
+        service.machine().inject(FaultPlan((Fault("connect", Effect.HANG),)))
+        self.assertRaises(NoAnswer, self.log_in, service, seconds=0.3)
+        self.assertEqual(0, service.totals()["login_attempts"])
+
+
+class TestDatagrams(ServiceTestCase):
+    """What is not a message is passed over."""
+
+    def test_garbage_is_not_answered_and_a_ping_is(self) -> None:
+        """The BMC lives on after bytes that mean nothing."""
+        service = self.service()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.settimeout(10.0)
+            client.connect(service.address_of())
+            for garbage in (
+                b"",
+                b"\x06",
+                bytes(40),
+                b"\x06\x00\xff\x07\x06\x10" + bytes(9),
+                b"\x06\x00\xff\x07\x06\xc0" + b"\xff" * 60,
+            ):
+                client.send(garbage)
+            client.send(b"\x06\x00\xff\x06\x00\x00\x11\xbe\x80\x07\x00\x00")
+            answer = client.recv(100)
+        self.assertEqual((0x40, 0x07), (answer[8], answer[9]))
+
+    def test_lengths_that_lie_are_found_out(self) -> None:
+        """A packet that says that it is longer than it is, is none."""
+        header = b"\x06\x00\xff\x07\x06\x00" + bytes(8)
+        for datagram in (header + b"\xff\xff", header + b"\x05\x00abcd"):
+            self.assertRaises(BadMessage, read_packet, datagram)
+
+
+class TestOtherClients(ServiceTestCase):
+    """Clients that are not of this project."""
+
+    def test_pyghmi(self) -> None:
+        """pyghmi's own client reads sensors and events, and changes power, boot device and light."""
+        service = self.service()
+        host, port = service.address_of()
+        client = pyghmi_command.Command(bmc=host, userid="admin", password="password", port=port)
+        self.addCleanup(client.ipmi_session.logout)
+        self.assertEqual({"powerstate": "on"}, client.set_power("on", wait=True))
+        client.set_bootdev("network", persist=True, uefiboot=True)
+        self.assertEqual({"bootdev": "network", "persistent": True, "uefimode": True}, client.get_bootdev())
+        readings = {one.name: one.value for one in client.get_sensor_data()}
+        self.assertEqual(24.0, readings["Inlet Temp"])
+        self.assertAlmostEqual(12.06, readings["12V"])
+        self.assertEqual(1, len(list(client.get_event_log())))
+        client.set_identify(True)
+        self.assertEqual(IndicatorState.ON, service.machine().indicator)
+
+    def test_ipmitool(self) -> None:
+        """ipmitool does the same, with either cipher suite and with the one that it finds itself."""
+        tool = shutil.which("ipmitool")
+        if tool is None:
+            self.skipTest("ipmitool is not installed")
+        service = self.service()
+        host, port = service.address_of()
+        for suite in (["-C", "3"], ["-C", "17"], []):
+            login = [tool, "-I", "lanplus", *suite, "-H", host, "-p", str(port), "-U", "admin", "-E"]
+
+            def run(*words: str, login: list[str] = login) -> str:
+                environment = {"IPMI_PASSWORD": "password", "PATH": "/usr/bin:/bin"}
+                done = subprocess.run([*login, *words], capture_output=True, text=True, timeout=60, check=True, env=environment)
+                return done.stdout
+
+            run("chassis", "power", "on")
+            self.assertIn("is on", run("chassis", "power", "status"))
+            run("chassis", "bootdev", "cdrom", "options=efiboot")
+            self.assertIn("Force Boot from CD/DVD", run("chassis", "bootparam", "get", "5"))
+            self.assertIn("12.06 Volts", run("sdr", "list"))
+            self.assertIn("S0/G0: working", run("sel", "list"))
+            run("sel", "clear")
+            self.assertEqual({}, service.bmc().events.records)
+            run("chassis", "power", "off")
+            self.assertEqual(Power.OFF, service.machine().power)
+
+    def test_the_command(self) -> None:
+        """The first line says where the BMCs are; a signal ends it cleanly, and what is wrong is said."""
+        run = [sys.executable, "-m", "baremetal_fake.ipmi"]
+        process = subprocess.Popen([*run, "--count", "2", "--username", "root"], stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        self.assertIn('"ready": true', process.stdout.readline())
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(0, process.wait(timeout=30.0))
+        wrong = subprocess.run([*run, "--address", "192.0.2.1"], capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual((1, True), (wrong.returncode, "not a loopback address" in wrong.stderr))
