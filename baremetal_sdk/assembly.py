@@ -22,6 +22,7 @@ from baremetal_sdk.power import PowerSwitch
 from baremetal_sdk.power_sync import PowerSync
 from baremetal_sdk.queueing import NodeQueues
 from baremetal_sdk.recovery import Recovery
+from baremetal_sdk.rpc.dispatcher import Dispatcher
 from baremetal_sdk.rpc.none import InProcess
 from baremetal_sdk.rpc.registry import Registry
 from baremetal_sdk.services.agents import Agents
@@ -120,7 +121,8 @@ class Assembly:
             self.store, self.tasks, self.pool["requests"], holder, clock, options.heartbeat_interval * _MISSED_HEARTBEATS
         )
         self.registry = Registry()
-        self.rpc = InProcess(self.registry, self.pool["requests"])
+        self.dispatcher = Dispatcher(self.registry, self.pool["requests"])
+        self.rpc = InProcess(self.dispatcher)
         for service in (*self._services(secrets, works), *self._controls(works)):
             self.registry.add(service)
 

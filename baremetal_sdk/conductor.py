@@ -25,6 +25,7 @@ from baremetal_sdk.periodic import Interval, Periodic, bound_to, periodics_of, s
 from baremetal_sdk.plugins import Plugins
 from baremetal_sdk.pool import ElasticPool
 from baremetal_sdk.power import PowerSwitch
+from baremetal_sdk.rpc import modes
 from baremetal_sdk.rpc.client import RPCClient
 from baremetal_sdk.rpc.registry import methods_of
 from baremetal_sdk.runnable import Phase, Runnable
@@ -90,6 +91,8 @@ class Conductor:
         self._orders: queue.SimpleQueue[_Order] = queue.SimpleQueue()
         self._changes = Changes()
         self._assembly: Assembly | None = None
+        self.rpc_server: modes.RPCServer | None = None
+        """What takes calls of other processes while it runs, where ``rpc_transport`` is not ``none``."""
         self._stopping = False
 
     def add(self, thing: Any) -> None:
@@ -134,6 +137,10 @@ class Conductor:
         for runnable in reversed(self._runnables):
             self._safely(f"stopping {type(runnable).__name__}", runnable.stop, deadline)
         self._runnables.clear()
+        if self.rpc_server is not None:
+            self._safely("stopping RPC", self.rpc_server.stop, deadline)
+            self.rpc_server = None
+        assembly.dispatcher.close()
         self.ready = False
         # Leases are renewed until the tasks have ended: they still need them.
         self._drain(assembly, deadline)
@@ -259,6 +266,10 @@ class Conductor:
                 self._intervals[name] = every
                 if (seconds := seconds_of(every, self)) > 0:
                     self._repeat(assembly, "periodic", bound_to(function, self), seconds, name)
+        assembly.dispatcher.open()
+        self.rpc_server = modes.server(self.config, assembly.dispatcher, self.clock)
+        if self.rpc_server is not None:
+            self.rpc_server.start()
         self.ready = True
         for runnable in sorted(filter(_is_runnable, self._added), key=lambda one: Phase(one.phase)):
             runnable.start(self)

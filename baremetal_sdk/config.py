@@ -114,6 +114,30 @@ class DatabaseConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class JSONRPCConfig:
+    """``[json_rpc]``: how calls of the API reach conductors with rpc_transport json-rpc."""
+
+    host_ip: str = setting("127.0.0.1", "Address that the conductor listens on, or several with commas between them.")
+    port: int = setting(8089, "TCP port of all conductors; with 0 no other process knows which.", minimum=0, maximum=65535)
+    use_ssl: bool = setting(False, "Whether both sides speak HTTPS.")
+    cert_file: str | None = setting(None, "PEM file with the certificate chain of the conductor; change it with use_ssl.")
+    key_file: str | None = setting(None, "PEM file with the private key of the conductor.")
+    client_certificates: str = setting(
+        "none", "Whether callers show a certificate of an authority in client_ca_file.", choices=("none", "optional", "required")
+    )
+    client_ca_file: str | None = setting(None, "PEM file with the authorities of the callers' certificates.")
+    ca_file: str | None = setting(None, "PEM file with the authorities that callers trust; by default the system's.")
+    client_cert_file: str | None = setting(None, "PEM file with the certificate that a caller shows.")
+    client_key_file: str | None = setting(None, "PEM file with the key of client_cert_file.")
+    username: str | None = setting(None, "Name that a caller gives, where a proxy in front of the conductor asks for one.")
+    password: str | None = setting(None, "Password that a caller gives.")
+    noauth_beyond_loopback: bool = setting(False, "Whether to listen on any address although nobody is asked for a name.")
+    max_threads: int = setting(64, "Calls that a conductor answers at a time.", minimum=1)
+    max_waiting_calls: int = setting(256, "Calls that wait for that, at most; beyond them the answer is busy.", minimum=0)
+    idle_timeout: float = setting(120.0, "Seconds for which a connection is kept between two calls.", minimum=1)
+
+
+@dataclasses.dataclass(frozen=True)
 class ConductorConfig:
     """All that a conductor and its API are told. ``[DEFAULT]`` is at this level."""
 
@@ -123,7 +147,11 @@ class ConductorConfig:
     http_basic_auth_user_file: str = setting(
         "/etc/ironic/htpasswd", "File with a line user:bcrypt-hash for each who may use the API, for auth_strategy http_basic."
     )
-    rpc_transport: str = setting("none", "How API and conductor talk.", choices=("none",))
+    rpc_transport: str = setting(
+        "none", "How API and conductor talk: none is in one process.", choices=("none", "json-rpc")
+    )
+    rpc_response_timeout: float = setting(60.0, "Seconds for which the API waits for an answer of a conductor.", minimum=0.1)
+    rpc_max_message_size: int = setting(16 * 1024 * 1024, "Bytes in one message between API and conductor.", minimum=65536)
     conductor_group: str = setting("", "Group of nodes that this conductor drives.")
     enabled_hardware_types: tuple[str, ...] = setting((), "Hardware types to offer; by default all that are installed.")
     enabled_interfaces: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
@@ -133,6 +161,7 @@ class ConductorConfig:
     api: APIConfig = dataclasses.field(default_factory=APIConfig)
     conductor: ConductorOptions = dataclasses.field(default_factory=ConductorOptions)
     database: DatabaseConfig = dataclasses.field(default_factory=DatabaseConfig)
+    json_rpc: JSONRPCConfig = dataclasses.field(default_factory=JSONRPCConfig)
     plugins: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
     """Sections that are not the runtime's own, as text: where the options of plugins come from."""
 
@@ -151,7 +180,12 @@ class ConductorConfig:
 
 
 KINDS = tuple(str(kind) for kind in Kind)
-_SECTIONS: dict[str, type] = {"api": APIConfig, "conductor": ConductorOptions, "database": DatabaseConfig}
+_SECTIONS: dict[str, type] = {
+    "api": APIConfig,
+    "conductor": ConductorOptions,
+    "database": DatabaseConfig,
+    "json_rpc": JSONRPCConfig,
+}
 
 
 def options_of(section: type) -> list[cfg.Opt]:

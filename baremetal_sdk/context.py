@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import logging
+import threading
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+
+from baremetal_interfaces import Deadline
 
 
 def new_request_id() -> str:
@@ -39,3 +44,28 @@ class RequestIdFilter(logging.Filter):
 
 current_request: ContextVar[RequestContext | None] = ContextVar("baremetal_sdk_request", default=None)
 """The request that the running code serves. The pool hands it to the worker with the task."""
+
+
+_call_deadline: ContextVar[tuple[Deadline, int] | None] = ContextVar("baremetal_sdk_call_deadline", default=None)
+
+
+@contextmanager
+def calling_until(deadline: Deadline) -> Iterator[None]:
+    """Give the calls to a conductor that this thread makes in the block a *deadline*; one that is there already counts as well.
+
+    It is the caller's patience, and so it ends with the call: work that a call hands over to a worker does not inherit it.
+    """
+    outer = call_deadline()
+    if outer is not None and outer.remaining() < deadline.remaining():
+        deadline = outer
+    token = _call_deadline.set((deadline, threading.get_ident()))
+    try:
+        yield
+    finally:
+        _call_deadline.reset(token)
+
+
+def call_deadline() -> Deadline | None:
+    """When the call that this very thread makes, or answers, has to be over; None where nobody said."""
+    found = _call_deadline.get()
+    return found[0] if found is not None and found[1] == threading.get_ident() else None

@@ -131,3 +131,41 @@ class ConfigurationError(BareMetalError):
 
 class PluginError(BareMetalError):
     """A plugin cannot be loaded; the message names it and the reason."""
+
+
+class InternalError(BareMetalError):
+    """Something that is nobody's input went wrong; the log of the service has it under the request's id."""
+
+
+class MessageTooLarge(BareMetalError):
+    """A message between API and conductor has more bytes, or is nested deeper, than such messages may be."""
+
+    code = 413
+
+
+class InvalidArguments(InvalidInput):
+    """A method was called with other arguments than it takes. It was not run."""
+
+
+class UnknownRPCMethod(BareMetalError):
+    """The conductor has no such method; the message names those that it has."""
+
+    code = 501
+
+
+class UnsupportedRPCVersion(BareMetalError):
+    """The conductor speaks an older version of a method, or another major one; the message says which. It was not run."""
+
+    code = 501
+
+
+class ConductorUnreachable(BareMetalError):
+    """No conductor can be reached now. What was asked of it was not run."""
+
+    code = 503
+
+
+class OutcomeUnknown(BareMetalError):
+    """The conductor was lost in the middle of a call: whether it was run, and how it ended, is not known."""
+
+    code = 504

@@ -30,6 +30,7 @@ from baremetal_sdk.bmc import BMCAccess, SessionExpired
 from baremetal_sdk.changes import Changes
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.config import ConductorOptions
+from baremetal_sdk.context import call_deadline
 from baremetal_sdk.credentials import Credentials
 from baremetal_sdk.drivers import Drivers, interface_names
 from baremetal_sdk.errors import NodeNotFound
@@ -293,7 +294,7 @@ class NodeTask:
         return self.call(Kind.POWER, "get_power_state") if seen is None else seen
 
     def _driven(self, what: str, seconds: float, function: Callable[[], Any]) -> Any:
-        outer = self._deadlines[-1] if self._deadlines else None
+        outer = self._deadlines[-1] if self._deadlines else call_deadline()
         self._deadlines.append(outer.within(seconds) if outer else Deadline.after(seconds, self.clock.monotonic))
         try:
             try:

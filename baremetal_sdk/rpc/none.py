@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import logging
-from concurrent.futures import Executor, Future
+from collections.abc import Mapping
 from typing import Any
 
-from baremetal_sdk.rpc.registry import Registry
-
-LOG = logging.getLogger(__name__)
+from baremetal_sdk.context import call_deadline
+from baremetal_sdk.rpc.dispatcher import Dispatcher
 
 
 class InProcess:
-    """The client of a conductor in the same process."""
+    """The client of a conductor in the same process. Arguments and results are handed over as they are.
 
-    def __init__(self, registry: Registry, executor: Executor) -> None:
-        self._registry = registry
-        self._executor = executor
+    *versions* of methods are asked for where they are named; caller and conductor are of one release mostly.
+    """
+
+    def __init__(self, dispatcher: Dispatcher, versions: Mapping[str, str] | None = None) -> None:
+        self._dispatcher = dispatcher
+        self._versions = versions or {}
 
     def call(self, method: str, /, **arguments: Any) -> Any:
         """Call *method* in this thread."""
-        return self._registry[method].function(**arguments)
+        return self._dispatcher.call(method, arguments, version=self._versions.get(method), deadline=call_deadline())
 
     def cast(self, method: str, /, **arguments: Any) -> None:
-        """Submit *method* to the pool; what it raises is logged, as there is nobody to tell."""
-        function = self._registry[method].function
-
-        def log(future: Future[Any]) -> None:
-            if not future.cancelled() and (error := future.exception()) is not None:
-                LOG.error("cast of %s failed: %s", method, error, exc_info=error)
-
-        self._executor.submit(function, **arguments).add_done_callback(log)
+        """Submit *method* to the pool."""
+        self._dispatcher.cast(method, arguments, version=self._versions.get(method))

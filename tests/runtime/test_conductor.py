@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 
 from testtools import ExpectedException, TestCase
 
-from baremetal_interfaces import Deadline, NotFound
+from baremetal_interfaces import Deadline
 from baremetal_sdk import Conductor, ConductorConfig, Phase, periodic, rpc_method
-from baremetal_sdk.errors import ConfigurationError
+from baremetal_sdk.errors import ConfigurationError, UnknownRPCMethod
 from baremetal_sdk.testing import provision, quick_options, running_conductor, settle, wait_for
 from tests.runtime.machines import MachinesCase
 
@@ -145,7 +145,7 @@ class TestAdding(TestCase):
         """Only methods that say so can be called from outside."""
         with running_conductor() as conductor:
             for name in ("stop", "_drain", "nonsense"):
-                self.assertRaises(NotFound, conductor.rpc.call, name)
+                self.assertRaises(UnknownRPCMethod, conductor.rpc.call, name)
 
 
 class Host:

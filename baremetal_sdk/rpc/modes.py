@@ -1,0 +1,71 @@
+"""The mode that is configured: what serves calls on the conductor's side, and what makes them on the API's side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from baremetal_interfaces import Deadline
+from baremetal_sdk.clock import Clock
+from baremetal_sdk.config import ConductorConfig
+from baremetal_sdk.errors import ConfigurationError
+from baremetal_sdk.rpc.codec import Codec, Limits
+from baremetal_sdk.rpc.dispatcher import Dispatcher
+from baremetal_sdk.rpc.endpoint import Endpoint
+from baremetal_sdk.rpc.json_rpc_client import Address, JSONRPCCarrier
+from baremetal_sdk.rpc.json_rpc_server import JSONRPCServer
+from baremetal_sdk.rpc.remote import Carrier, RemoteClient
+from baremetal_sdk.rpc.routing import LivingConductors, Router
+from baremetal_sdk.store.protocol import Store
+from baremetal_sdk.store.records import ConductorRecord
+
+
+class RPCServer(Protocol):
+    """Takes calls for a conductor."""
+
+    def start(self) -> None:
+        """Take calls. Raises ``ConfigurationError``, which names option and reason."""
+
+    def stop(self, deadline: Deadline) -> None:
+        """Take no new calls, let running ones end, and return by *deadline*."""
+
+
+def codec_of(config: ConductorConfig) -> Codec:
+    """The codec for messages of the size that is configured."""
+    return Codec(limits=Limits(size=config.rpc_max_message_size))
+
+
+def server(config: ConductorConfig, dispatcher: Dispatcher, clock: Clock) -> RPCServer | None:
+    """What serves the calls of other processes; None where API and conductor share one. It is not started."""
+    if config.rpc_transport == "none":
+        return None
+    endpoint = Endpoint(dispatcher, codec_of(config), clock.monotonic)
+    return JSONRPCServer(endpoint, config.json_rpc, size=config.rpc_max_message_size)
+
+
+def client(
+    config: ConductorConfig, store: Store, clock: Clock, versions: Mapping[str, str], *, router: Router | None = None
+) -> RemoteClient:
+    """What calls conductors in other processes; *router* chooses among those in *store*.
+
+    Raises ``ConfigurationError``, also for the mode ``none``, which reaches no other process.
+    """
+    return RemoteClient(
+        _carrier(config),
+        router or LivingConductors(store, clock, config.conductor.heartbeat_interval),
+        codec_of(config),
+        versions=versions,
+        timeout=config.rpc_response_timeout,
+        clock=clock.monotonic,
+    )
+
+
+def _carrier(config: ConductorConfig) -> Carrier:
+    if config.rpc_transport == "json-rpc":
+        return JSONRPCCarrier(config.json_rpc, _address_with(config.json_rpc.port), size=config.rpc_max_message_size)
+    raise ConfigurationError("[DEFAULT] rpc_transport: none reaches no conductor in another process; set json-rpc on both sides")
+
+
+def _address_with(port: int) -> Callable[[ConductorRecord], Address]:
+    """Where a conductor listens: at its host name, and the port that all conductors have."""
+    return lambda conductor: (conductor.hostname, port)
