@@ -60,6 +60,7 @@ class Route:
             "policy": self.policy,
             "visibility": self.visibility,
             "since": version_text(self.since),
+            "too_old": self.too_old,
             "status": self.status,
             "query": [parameter.described() for parameter in self.query.declared],
             "body": _described_body(self.body),

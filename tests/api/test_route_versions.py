@@ -1,0 +1,67 @@
+"""Every route at the microversion that introduced it, and at the one before."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from baremetal_sdk.api.app import routes
+from tests.api.machines import MachineAPITestCase
+from tests.api.world import Answer
+
+NEWER = [one for one in routes() if one["since"] != "1.1"]
+REFUSED = ("is served since", "takes", "minimal required API version")
+"""What the refusal of an earlier microversion says."""
+VALUES = {"ident": "led@system", "trait": "CUSTOM_X", "setting": "BootMode", "driver": "fake-hardware", "conductor": "host-1"}
+
+
+class TestRouteVersions(MachineAPITestCase):
+    def path(self, template: str) -> str:
+        """A path with something in place of each of its names."""
+        parts = (part.strip("{}") if part.startswith("{") else None for part in template.split("/"))
+        known = {"node": self.uuid, **VALUES}
+        filled = [
+            known.get(name, str(uuid.uuid4())) if name else part for name, part in zip(parts, template.split("/"), strict=True)
+        ]
+        return "/".join(filled)
+
+    def ask_route(self, route: dict[str, Any], minor: int) -> Answer:
+        """Send a request to a route, with a body that says nothing."""
+        body = None if route["body"] is None or route["method"] in ("GET", "DELETE") else {}
+        return self.request(route["method"], self.path(route["path"]), body, version=f"1.{minor}")
+
+    def since(self, route: dict[str, Any]) -> int:
+        return int(route["since"].partition(".")[2])
+
+    def is_refused(self, route: dict[str, Any], answer: Answer) -> bool:
+        """Whether the answer is the refusal of an earlier microversion."""
+        if answer.status < 400 or not answer.raw:
+            return False
+        named = f"version {route['since']}" in answer.message or f"should be {route['since']}" in answer.message
+        return named and any(words in answer.message for words in REFUSED)
+
+    def test_a_route_is_not_there_before_the_microversion_that_introduced_it(self) -> None:
+        """The version before is answered as clients know it of this route, and the answer names the version that is needed."""
+        self.assertGreater(len(NEWER), 60)
+        for route in NEWER:
+            answer = self.ask_route(route, self.since(route) - 1)
+            self.assertEqual(route["too_old"], answer.status, (route["method"], route["path"], answer.raw))
+            self.assertTrue(self.is_refused(route, answer), (route["method"], route["path"], answer.raw))
+
+    def test_a_route_is_there_at_the_microversion_that_introduced_it(self) -> None:
+        """Whatever is wrong with the request otherwise, its version is not."""
+        for route in NEWER:
+            answer = self.ask_route(route, self.since(route))
+            self.assertFalse(self.is_refused(route, answer), (route["method"], route["path"], answer.raw))
+            self.assertNotEqual(500, answer.status, (route["method"], route["path"], answer.raw))
+            self.assertNotIn(answer.status, (405, 406), (route["method"], route["path"], answer.raw))
+
+    def test_what_clients_send_to_newer_resources_is_answered_with_405(self) -> None:
+        """Writing to allocations, deploy templates, runbooks and rules, and putting traits, is a method of later."""
+        written = ("/v1/allocations", "/v1/deploy_templates", "/v1/runbooks", "/v1/inspection_rules")
+        for route in NEWER:
+            top = "/".join(route["path"].split("/")[:3])
+            is_resource = top in written and "traits" not in route["path"] and route["method"] != "GET"
+            is_trait = route["path"].startswith("/v1/nodes/{node}/traits") and route["method"] == "PUT"
+            if is_resource or is_trait:
+                self.assertEqual(405, route["too_old"], route["path"])
