@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from baremetal_sdk.bmc import BMCAccess
+from baremetal_sdk.bmc.stored_refusals import StoredRefusals
 from baremetal_sdk.changes import Changes
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.config import ConductorConfig
@@ -84,7 +85,7 @@ class Assembly:
         holder = new_holder(config.hostname)
         self.leases = Leases(self.store, holder, options.lease_duration, clock)
         self.history = History(self.store, config.hostname, clock, lambda: self.options)
-        self.bmc = BMCAccess(clock)
+        self.bmc = BMCAccess(clock, refusals=StoredRefusals(self.store, secrets))
         self.tasks = Tasks(
             TaskServices(
                 store=self.store,

@@ -15,6 +15,7 @@ from baremetal_sdk.store.records_hardware import (
     BIOSSettingRecord,
     ChassisRecord,
     FirmwareComponentRecord,
+    LoginRefusalRecord,
     NodeHistoryRecord,
     NodeInventoryRecord,
     PortgroupRecord,
@@ -183,6 +184,8 @@ INSPECTION_RULES = RecordKind(
     listed=("priority",),
 )
 
+LOGIN_REFUSALS = RecordKind(_fields(LoginRefusalRecord, "login refusal"), "login_refusals", NotFound)
+
 KINDS: Mapping[type, RecordKind[Any]] = {
     kind.fields.record_type: kind
     for kind in (
@@ -198,6 +201,7 @@ KINDS: Mapping[type, RecordKind[Any]] = {
         DEPLOY_TEMPLATES,
         RUNBOOKS,
         INSPECTION_RULES,
+        LOGIN_REFUSALS,
     )
 }
 """The kinds, by the classes of their records."""

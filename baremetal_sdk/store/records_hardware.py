@@ -145,3 +145,15 @@ class NodeHistoryRecord:
     created_at: datetime | None = None
     updated_at: datetime | None = None
     revision: int = 0
+
+
+@dataclass(frozen=True)
+class LoginRefusalRecord:
+    """How often a BMC, whose name its UUID is made of, has refused a credential."""
+
+    uuid: str
+    refused: int
+    sealed_credential: bytes = field(repr=False)
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    revision: int = 0

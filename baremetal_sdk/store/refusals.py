@@ -33,6 +33,7 @@ UNIQUE: dict[str, tuple[Key, ...]] = {
     "deploy template": (("uuid",), ("name",)),
     "runbook": (("uuid",), ("name",)),
     "inspection rule": (("uuid",),),
+    "login refusal": (("uuid",),),
 }
 """What no two records have in common; what is not set is nobody's."""
 

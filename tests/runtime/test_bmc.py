@@ -25,8 +25,11 @@ from baremetal_interfaces import (
     UnexpectedAnswer,
     option,
 )
+from baremetal_sdk import Conductor
 from baremetal_sdk.bmc import BMCAccess, RefusalsInMemory, SessionExpired
 from baremetal_sdk.redaction import RedactingFilter
+from baremetal_sdk.store.query import Query
+from baremetal_sdk.store.records_hardware import LoginRefusalRecord
 from baremetal_sdk.testing import ManualClock, settle
 from tests.runtime.machines import MachinesCase
 
@@ -376,6 +379,26 @@ class TestThroughTheRuntime(MachinesCase):
             conductor.rpc.call("change_power_state", node=node.uuid, target="power on", timeout=None)
             settle(conductor)
         self.assertEqual(2, self.rack.counters("m1").refused_logins)
+
+    def test_refused_credentials_are_not_tried_again_after_a_restart(self) -> None:
+        """The next conductor on the same store knows what was refused; it is nowhere in the clear."""
+        first = self.conductor()
+        node = self.enrol(
+            first, power_interface="fake-bmc", driver_info={"fake_username": "admin", "fake_password": "wrong-canary"}
+        )
+        self.rack.protect("m1", Account("admin", "right"))
+        self.try_power(first, node.uuid, times=3)
+        store = first.store
+        first.stop()
+        second = self.conductor(handed_in={"store": store})
+        self.try_power(second, node.uuid, times=2)
+        self.assertEqual(2, self.rack.counters("m1").refused_logins)
+        self.assertNotIn("wrong-canary", repr(store.records(LoginRefusalRecord, Query())))
+
+    def try_power(self, conductor: Conductor, node: str, times: int) -> None:
+        for _ in range(times):
+            conductor.rpc.call("change_power_state", node=node, target="power on", timeout=None)
+            settle(conductor)
 
     def test_credentials_can_be_corrected_while_everything_runs(self) -> None:
         """After too many refused logins, new credentials are used at the next call."""

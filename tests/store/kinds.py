@@ -13,6 +13,7 @@ from baremetal_sdk.store import (
     ChassisRecord,
     DeployTemplateRecord,
     FirmwareComponentRecord,
+    LoginRefusalRecord,
     InspectionRuleRecord,
     NodeHistoryRecord,
     NodeInventoryRecord,
@@ -45,6 +46,7 @@ def examples(node: NodeRecord) -> list[Any]:
         DeployTemplateRecord(new_uuid(), "CUSTOM_T", ({"interface": "raid", "step": "x", "args": {}, "priority": 1},)),
         RunbookRecord(new_uuid(), "CUSTOM_R", ({"interface": "raid", "step": "x"},), ("CUSTOM_R",), public=True),
         InspectionRuleRecord(new_uuid(), "rule", 7, conditions=({"op": "eq"},), actions=({"op": "fail"},)),
+        LoginRefusalRecord(new_uuid(), 2, b"sealed"),
     ]
 
 
