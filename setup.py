@@ -7,6 +7,7 @@ from setuptools import setup
 PACKAGES = [
     "baremetal_sdk",
     "baremetal_sdk.api",
+    "baremetal_sdk.auth",
     "baremetal_sdk.builtin",
     "baremetal_sdk.http",
     "baremetal_sdk.doctor",
@@ -78,6 +79,7 @@ setup(
     install_requires=[
         "baremetal-interfaces>=0.1.0,<0.2",
         "alembic>=1.13,<2",
+        "bcrypt>=4.1,<6",
         "cheroot>=11.1.2,<12",
         "cryptography>=42,<51",
         "orjson>=3.9,<4",
@@ -88,6 +90,7 @@ setup(
     ],
     extras_require={
         "futurist": ["futurist>=3.1.1,<4"],
+        "keystone": ["keystonemiddleware>=10.6,<14"],
         "mariadb": ["PyMySQL>=1.1,<2"],
         "metrics": ["prometheus-client>=0.20,<1"],
         "oslo-service": ["oslo.service[threading]>=4.8,<5"],

@@ -33,6 +33,7 @@ from baremetal_sdk.api.shards import Shards
 from baremetal_sdk.api.vendor_passthru import DriverVendorPassthru, NodeVendorPassthru
 from baremetal_sdk.api.volumes import VolumeConnectors, Volumes, VolumeTargets
 from baremetal_sdk.api.wsgi import Application
+from baremetal_sdk.auth import authenticated
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -82,9 +83,10 @@ _RESOURCES = (
 def bare_metal_api(backend: Backend, *, policy: Policy | None = None) -> WSGIApplication:
     """The Bare Metal API of *backend*, mostly a conductor, as a WSGI application. It may be made before *backend* starts.
 
-    *policy* decides who may do what; by default everybody may do everything, as ``auth_strategy = noauth`` says.
+    Who asks is found out as ``[DEFAULT] auth_strategy`` says; raises ``ConfigurationError`` where that cannot be. *policy*
+    decides who may do what; by default everybody who is let in may do everything.
     """
-    return Application(backend, _registry(), policy or AllowAll())
+    return authenticated(Application(backend, _registry(), policy or AllowAll()), backend.config)
 
 
 def routes() -> list[dict[str, Any]]:

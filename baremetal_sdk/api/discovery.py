@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from baremetal_interfaces import Busy
+from baremetal_interfaces import BareMetalError, Busy
 from baremetal_sdk.api.call import Call
 from baremetal_sdk.api.registry import PUBLIC, Registry, route, split
 from baremetal_sdk.api.versions import MAXIMUM, MINIMUM, text
@@ -55,9 +55,13 @@ class Health:
 
     @route("GET", "/readyz", policy=_POLICY, visibility=PUBLIC)
     def ready(self, call: Call) -> dict[str, str]:
-        """Tell whether requests can be served."""
+        """Tell whether requests can be served; if not, which part cannot."""
         if not call.backend.ready:
-            raise Busy("the service is starting or stopping; try again", retry_after=1.0)
+            raise Busy("conductor: the service is starting or stopping; try again", retry_after=1.0)
+        try:
+            call.backend.store.conductors()
+        except BareMetalError as exc:
+            raise Busy(f"store: {exc.message}", retry_after=5.0) from exc
         return {"status": "ready"}
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import socket
+from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any
 
 from baremetal_interfaces import Deadline
-from baremetal_sdk.config import APIConfig
+from baremetal_sdk.config import APIConfig, ConductorConfig
+from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.http.listening import Listeners
 from baremetal_sdk.http.server import HTTPServer
 from baremetal_sdk.runnable import Phase
@@ -14,17 +17,27 @@ from baremetal_sdk.runnable import Phase
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
+LOG = logging.getLogger(__name__)
+
 
 class APIServer:
     """Serves a WSGI application for as long as a conductor runs: ``conductor.add(APIServer(app, config.api))``.
 
-    With *listener* it serves on sockets that listen already, and leaves them open for the next one.
+    With *listener* it serves on sockets that listen already, and leaves them open for the next one. With *executor*, such as
+    a lane of a pool, requests run there, and not on threads of the server's own.
     """
 
     phase = Phase.API
 
-    def __init__(self, app: WSGIApplication, config: APIConfig, listener: Listeners | socket.socket | None = None) -> None:
-        self._http = HTTPServer(app, config, listener)
+    def __init__(
+        self,
+        app: WSGIApplication,
+        config: APIConfig,
+        listener: Listeners | socket.socket | None = None,
+        *,
+        executor: Executor | None = None,
+    ) -> None:
+        self._http = HTTPServer(app, config, listener, executor=executor)
 
     def start(self, conductor: Any = None) -> None:
         """Listen. Raises ``ConfigurationError``, which names address and reason."""
@@ -43,6 +56,13 @@ class APIServer:
     def port(self) -> int:
         """The port that is listened on, once it has started."""
         return self._http.port
+
+    def reload(self, config: ConductorConfig) -> None:
+        """Take over what can change while it serves: what belongs to TLS, with the certificate read again."""
+        try:
+            self._http.reload(config.api)
+        except ConfigurationError as exc:
+            LOG.error("the certificate and its options stay as they were: %s", exc)
 
     def reload_certificate(self) -> None:
         """Read the certificate and key again, for connections from now on."""

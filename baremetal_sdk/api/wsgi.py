@@ -19,6 +19,7 @@ from baremetal_sdk.api.parameters import Parameters
 from baremetal_sdk.api.policy import Policy
 from baremetal_sdk.api.registry import PUBLIC, Match, Registry, Route, allowed_methods, split
 from baremetal_sdk.api.values import Wrong
+from baremetal_sdk.auth.identity import IDENTITY_KEY, Identity
 from baremetal_sdk.context import RequestContext, current_request
 from baremetal_sdk.http.request_id import REQUEST_ID_KEY, request_id
 
@@ -48,7 +49,7 @@ class Application:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request. Only what is no ``Exception``, such as SystemExit, gets out."""
-        context = RequestContext(request_id=request_id(environ))
+        context = _context(environ)
         environ[REQUEST_ID_KEY] = context.request_id
         token = current_request.set(context)
         try:
@@ -119,6 +120,14 @@ class Application:
             scope=scope,
             json_suffix=suffixed,
         )
+
+
+def _context(environ: WSGIEnvironment) -> RequestContext:
+    """Who asks, as authentication in front of this left it."""
+    who: Identity | None = environ.get(IDENTITY_KEY)
+    if who is None:
+        return RequestContext(request_id=request_id(environ))
+    return RequestContext(request_id=request_id(environ), user=who.user, project=who.project, roles=who.roles)
 
 
 def _query(declared: Parameters, query_string: str, minor: int) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from baremetal_sdk.http.limits import Limits
 from baremetal_sdk.http.output import ClientGone
 from baremetal_sdk.http.refusal import refusal
 from baremetal_sdk.http.request_id import REQUEST_ID_KEY, request_id
+from baremetal_sdk.http.request_log import RequestLog
 from baremetal_sdk.http.slow_readers import SlowReaders
 
 if TYPE_CHECKING:
@@ -36,26 +37,32 @@ class Answerer(CherootServer):
 
     can_add_keepalive_connection = True
 
-    def __init__(self, app: WSGIApplication, limits: Limits, readers: SlowReaders) -> None:
+    def __init__(self, app: WSGIApplication, limits: Limits, readers: SlowReaders, log: RequestLog | None = None) -> None:
         super().__init__(("localhost", 0), _Gateway, server_name="baremetal-sdk")
         logging.statistics.pop(f"Cheroot HTTPServer {id(self)}", None)  # type: ignore[attr-defined]
         self.wsgi_app = app
         self.limits = limits
         self.readers = readers
+        self.log = log
         self.ready = True
         self.software = self.server_name
         self._date = (0, b"")
 
     def answer(self, conn: Connection) -> bool:
         """Answer the request that *conn* has; tell whether the connection can stay open."""
+        began = time.monotonic()
         request = _Request(self, conn)
+        gateway = _Gateway(request)
         try:
-            _Gateway(request).respond()
+            gateway.respond()
             request.finish()
         except ClientGone as exc:
             LOG.debug("connection from %s: %s", conn.remote_addr, exc)
             conn.output.forget()
-            return False
+            request.close_connection = True
+        if self.log is not None:
+            status = request.status[:3].decode() if request.status else "-"
+            self.log.answered(gateway.env, status, gateway.sent, time.monotonic() - began)
         return not request.close_connection
 
     def date(self) -> bytes:
@@ -140,6 +147,7 @@ class _Request(HTTPRequest):
         self.chunked_write = False
         if not self.sent_headers:
             self.sent_headers = True
+            self.status = str(status).encode()
             self.conn.output.write(refusal(status, reason, name))
 
     def simple_response(self, status: str, msg: str = "") -> None:
@@ -160,7 +168,7 @@ class _Gateway(Gateway_10):
 
     req: _Request
     env: dict[str, Any]
-    _sent = 0
+    sent = 0
 
     def respond(self) -> None:
         """Call the application and send what it gives."""
@@ -187,8 +195,8 @@ class _Gateway(Gateway_10):
             close = getattr(response, "close", None)
             if close is not None:
                 close()
-        if self.remaining_bytes_out is not None and self._sent < self.remaining_bytes_out and not self.req.bodiless:
-            raise ValueError(f"the application said {self.remaining_bytes_out} bytes and gave {self._sent}")
+        if self.remaining_bytes_out is not None and self.sent < self.remaining_bytes_out and not self.req.bodiless:
+            raise ValueError(f"the application said {self.remaining_bytes_out} bytes and gave {self.sent}")
 
     def start_response(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
         """What an application calls first (PEP 3333)."""
@@ -214,8 +222,8 @@ class _Gateway(Gateway_10):
             raise ValueError("the application gave something that is no bytes")
         if not self.started_response:
             raise RuntimeError("the application gave a body before its status")
-        self._sent += len(chunk)
-        if self.remaining_bytes_out is not None and self._sent > self.remaining_bytes_out and not self.req.bodiless:
+        self.sent += len(chunk)
+        if self.remaining_bytes_out is not None and self.sent > self.remaining_bytes_out and not self.req.bodiless:
             raise ValueError(f"the application said {self.remaining_bytes_out} bytes and gave more")
         self.req.ensure_headers_sent()
         self.req.write(chunk)

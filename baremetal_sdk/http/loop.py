@@ -7,15 +7,18 @@ in headers, in a body or in reading its answer costs a little memory until its t
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
 import os
 import select
+import socket
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from baremetal_sdk.errors import NoFreeWorker
+from baremetal_sdk.http.acceptor import Acceptor
 from baremetal_sdk.http.body import Body
 from baremetal_sdk.http.connection import Connection, Stage
 from baremetal_sdk.http.framing import Refused, take_head
@@ -26,13 +29,8 @@ from baremetal_sdk.http.peers import Peers
 from baremetal_sdk.http.refusal import refusal
 
 LOG = logging.getLogger(__name__)
-_ACCEPTS = 64
-"""Connections accepted before those that there are have their turn."""
-_PAUSE = 0.25
-"""Seconds without accepting, when descriptors have run out."""
 _LAST_CHANCE = 0.5
 """Seconds that a client that was just let in has to begin its request when the server stops."""
-_OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _INPUT = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
 _OUTPUT = _INPUT | select.EPOLLOUT
 _OVER = select.EPOLLHUP | select.EPOLLERR
@@ -43,25 +41,33 @@ class Loop:
     """Serves the connections of *listeners*.
 
     *serve* has a worker answer the request of a connection, *shake* has one go on with a TLS handshake (None: plain HTTP).
-    Both give the connection back with :meth:`done` or :meth:`resume`, and may raise ``NoFreeWorker``.
+    Both give the connection back with :meth:`done` or :meth:`resume`, and may raise ``NoFreeWorker``. *refused* is told the
+    address and the status of a request that is refused here.
     """
 
-    def __init__(self, listeners: Sequence[Listener], limits: Limits, serve: _WORK, shake: _WORK | None) -> None:
+    def __init__(
+        self,
+        listeners: Sequence[Listener],
+        limits: Limits,
+        serve: _WORK,
+        shake: _WORK | None,
+        refused: Callable[[str, int], None] | None = None,
+    ) -> None:
         self.limits = limits
+        self._refused = refused
         self._serve, self._shake = serve, shake
-        self._listeners = {listener.sock.fileno(): listener for listener in listeners}
         self._connections: dict[int, Connection] = {}
         self._peers = Peers(limits, self._connections)
         self._posted: deque[Connection] = deque()
         self._epoll = select.epoll()
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        # Not closed before that: a worker that outlives us may still write to it.
+        weakref.finalize(self, os.close, self._wake)
         self._awake = False
         self._epoll.register(self._wake, select.EPOLLIN)
         self.stopping = self._stopped = self._cutting = False
-        self._accepting = False
-        self._accept_again = 0.0
         self._interval = max(0.02, min(0.5, *(0.25 * one for one in (limits.idle, limits.handshake, limits.head, limits.grace))))
-        self._listen(True)
+        self._acceptor = Acceptor(listeners, self._epoll, self._take_in, self._relieve)
 
     def run(self) -> None:
         """Serve until :meth:`stop` and the last answer, or :meth:`cut`."""
@@ -135,8 +141,8 @@ class Loop:
     def _handle(self, fd: int, event: int) -> None:
         conn = self._connections.get(fd)
         if conn is None:
-            if fd in self._listeners:
-                self._accept(self._listeners[fd])
+            if fd in self._acceptor:
+                self._acceptor.accept(fd)
             elif fd == self._wake:
                 os.eventfd_read(self._wake)
             return
@@ -159,45 +165,21 @@ class Loop:
             LOG.exception("a connection from %s was closed because it could not be handled", conn.remote_addr)
             self._close(conn)
 
-    # Accepting
-
-    def _listen(self, wanted: bool) -> None:
-        if wanted == self._accepting:
+    def _take_in(self, sock: socket.socket, address: Any, listener: Listener) -> None:
+        now = time.monotonic()
+        conn = Connection(sock, address, listener, now)
+        conn.deadline = now + self.limits.idle
+        for other in self._peers.in_the_way(conn):
+            self._close(other, cut=True)
+        if not self._peers.add(conn):
+            conn.cut()
+            conn.close()
             return
-        self._accepting = wanted
-        for fd in self._listeners:
-            if wanted:
-                self._epoll.register(fd, select.EPOLLIN)
-            else:
-                self._epoll.unregister(fd)
+        self._connections[conn.fd] = conn
+        self._epoll.register(conn.fd, _INPUT)
 
-    def _accept(self, listener: Listener, most: int = _ACCEPTS) -> None:
-        for _ in range(most):
-            try:
-                sock, address = listener.sock.accept()
-            except (BlockingIOError, ConnectionError):
-                return
-            except OSError as exc:
-                if exc.errno in _OUT_OF_RESOURCES:
-                    return self._pause(exc)
-                continue  # this one connection failed before it was ours (accept(2))
-            sock.setblocking(False)
-            now = time.monotonic()
-            conn = Connection(sock, address, listener, now)
-            conn.deadline = now + self.limits.idle
-            for other in self._peers.in_the_way(conn):
-                self._close(other, cut=True)
-            if not self._peers.add(conn):
-                conn.cut()
-                conn.close()
-                continue
-            self._connections[conn.fd] = conn
-            self._epoll.register(conn.fd, _INPUT)
-
-    def _pause(self, exc: OSError) -> None:
-        self._listen(False)
-        self._accept_again = time.monotonic() + _PAUSE
-        LOG.error("connections cannot be accepted for now: %s; raise the limit of open files or lower the load", exc.strerror)
+    def _relieve(self) -> None:
+        """Give descriptors back: those of the connections that have been silent for longest."""
         for conn in self._peers.longest_silent(8):
             self._close(conn, cut=True)
 
@@ -308,6 +290,8 @@ class Loop:
 
     def _refuse(self, conn: Connection, why: Refused, retry_after: float | None = None) -> None:
         conn.drop()
+        if self._refused is not None:
+            self._refused(conn.remote_addr, why.status)
         conn.output.write(refusal(why.status, why.reason, retry_after=retry_after))
         conn.keep, conn.stage, conn.began = False, Stage.SENDING, time.monotonic()
         conn.deadline = conn.began + self.limits.grace
@@ -355,8 +339,8 @@ class Loop:
         late = [conn for conn in self._connections.values() if conn.deadline < now and conn.stage is not Stage.WORKING]
         for conn in late:
             self._guarded(self._too_late, conn)
-        if not self._accepting and not self._stopped and now >= self._accept_again:
-            self._listen(True)
+        if not self._stopped:
+            self._acceptor.resume(now)
 
     def _too_late(self, conn: Connection) -> None:
         if conn.stage in (Stage.HEAD, Stage.BODY):
@@ -372,12 +356,7 @@ class Loop:
     def _stop_accepting(self) -> None:
         """Take what the kernel accepted for us, unless somebody else goes on listening; then ask everybody to come to an end."""
         self._stopped = True
-        self._listen(False)
-        for listener in self._listeners.values():
-            if not listener.handed_on:
-                self._accept(listener, self.limits.connections)
-            listener.sock.close()
-        self._listeners.clear()
+        self._acceptor.end(self.limits.connections)
         for conn in [conn for conn in self._connections.values() if conn.stage is Stage.WAITING]:
             self._guarded(self._resumed, conn)
 
@@ -390,8 +369,5 @@ class Loop:
     def _end(self) -> None:
         for conn in list(self._connections.values()):
             self._close(conn, cut=True)
-        for listener in self._listeners.values():
-            listener.sock.close()
+        self._acceptor.close()
         self._epoll.close()
-        wake, self._wake = self._wake, -1
-        os.close(wake)

@@ -19,6 +19,8 @@ from baremetal_sdk.http.connection import Connection, Stage
 from baremetal_sdk.http.limits import Limits
 from baremetal_sdk.http.listening import Listener, Listeners, listen
 from baremetal_sdk.http.loop import Loop
+from baremetal_sdk.http.proxy import ProxyHeaders
+from baremetal_sdk.http.request_log import RequestLog
 from baremetal_sdk.http.slow_readers import SlowReaders
 from baremetal_sdk.http.tls import TLS, describe_client
 from baremetal_sdk.pool import ElasticPool, LaneLimits
@@ -147,7 +149,9 @@ class _Running:
         self._own = own
         self._tls = tls
         self._limits = limits
-        self._answerer = Answerer(app, limits, SlowReaders(max(1, config.max_threads // 2), limits))
+        log = RequestLog(config.request_log) if config.request_log else None
+        served = ProxyHeaders(app, config.trusted_proxies) if config.enable_proxy_headers_parsing else app
+        self._answerer = Answerer(served, limits, SlowReaders(max(1, config.max_threads // 2), limits), log)
         self._pool = ElasticPool(
             config.max_threads + _HANDSHAKES_AT_ONCE + 2,
             {
@@ -159,7 +163,7 @@ class _Running:
             min_workers=config.min_threads,
         )
         self._executor = executor or self._pool[_REQUESTS]
-        self.loop = Loop(listeners, limits, self._serve, None if tls is None else self._shake)
+        self.loop = Loop(listeners, limits, self._serve, None if tls is None else self._shake, log.refused if log else None)
         self._thread = threading.Thread(target=self.loop.run, name="http-loop", daemon=True)
 
     def start(self) -> None:

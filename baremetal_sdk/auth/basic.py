@@ -1,0 +1,74 @@
+"""HTTP basic authentication (RFC 7617) against a file of users. Without TLS, passwords can be read on the way."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from baremetal_sdk.auth.htpasswd import UserFile
+from baremetal_sdk.auth.identity import ADMINISTRATOR, PUBLIC, Authenticator, Identity, NotAuthenticated
+from baremetal_sdk.auth.passwords import Passwords, TooBusy
+from baremetal_sdk.auth.throttle import Throttle
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+CHALLENGE = 'Basic realm="Baremetal API"'
+_LONGEST = 512
+
+
+class BasicAuth(Authenticator):
+    """Knows the users of a file; all of them have *roles*: the file says who, and nothing of what they may."""
+
+    def __init__(
+        self,
+        app: WSGIApplication,
+        users: UserFile,
+        *,
+        roles: Iterable[str] = ADMINISTRATOR,
+        public: Iterable[str] = PUBLIC,
+        passwords: Passwords | None = None,
+        throttle: Throttle | None = None,
+    ) -> None:
+        super().__init__(app, public)
+        self._roles = frozenset(roles)
+        self._passwords = passwords or Passwords(users)
+        self._throttle = throttle or Throttle()
+
+    def identify(self, environ: dict[str, Any]) -> Identity:
+        """Who asks. Raises :class:`NotAuthenticated`."""
+        user, password = _credentials(environ.get("HTTP_AUTHORIZATION", ""))
+        # What was right a moment ago is let in whatever others do from the same address.
+        if not self._passwords.is_remembered(user, password):
+            self._check(environ.get("REMOTE_ADDR", ""), user, password)
+        return Identity(user, roles=self._roles, is_system=True)
+
+    def _check(self, peer: str, user: str, password: str) -> None:
+        seconds = self._throttle.wait(peer, user)
+        if seconds > 0:
+            raise NotAuthenticated("too many wrong passwords; wait before you try again", status=429, retry_after=seconds)
+        try:
+            right = self._passwords.is_right(user, password)
+        except TooBusy:
+            reason = "too many passwords are being checked; try again"
+            raise NotAuthenticated(reason, status=503, retry_after=1.0) from None
+        if not right:
+            self._throttle.failed(peer, user)
+            raise NotAuthenticated("user or password is wrong", challenge=CHALLENGE)
+        self._throttle.succeeded(peer, user)
+
+
+def _credentials(header: str) -> tuple[str, str]:
+    """User and password. Raises :class:`NotAuthenticated`."""
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() != "basic":
+        raise NotAuthenticated("say who you are, with HTTP basic authentication", challenge=CHALLENGE)
+    try:
+        user, colon, password = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
+    except (binascii.Error, ValueError):
+        colon = user = password = ""
+    if not colon or len(user) > _LONGEST or len(password) > _LONGEST:
+        raise NotAuthenticated("the Authorization header is not user:password in base64", challenge=CHALLENGE)
+    return user, password
