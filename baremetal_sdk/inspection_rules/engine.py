@@ -161,10 +161,15 @@ def _extend(document: dict[str, Any], path: list[str], value: Any, unique: bool 
 
 
 def _delete(document: dict[str, Any], path: list[str]) -> None:
-    if len(path) == 1 and document.get(path[0]) is not None:
-        document[path[0]] = {} if isinstance(document[path[0]], Mapping) else None
-        return
     _above(document, path).pop(path[-1], None)
+
+
+def _unset(record: dict[str, Any], path: list[str]) -> None:
+    """Delete what is at a path; a field of a record stays, and is empty."""
+    if len(path) > 1:
+        _delete(record, path)
+    elif record.get(path[0]) is not None:
+        record[path[0]] = {} if isinstance(record[path[0]], Mapping) else None
 
 
 def _above(document: dict[str, Any], path: list[str]) -> dict[str, Any]:
@@ -185,7 +190,7 @@ _ACTIONS: Mapping[str, Callable[..., None]] = {
     "log": _log,
     "set-attribute": _on_node(_set),
     "extend-attribute": _on_node(_extend),
-    "del-attribute": _on_node(_delete),
+    "del-attribute": _on_node(_unset),
     "set-capability": _set_capability,
     "unset-capability": _unset_capability,
     "add-trait": _add_trait,
@@ -195,6 +200,6 @@ _ACTIONS: Mapping[str, Callable[..., None]] = {
     "unset-plugin-data": _on_plugin_data(_delete),
     "set-port-attribute": _on_port(_set),
     "extend-port-attribute": _on_port(_extend),
-    "del-port-attribute": _on_port(_delete),
+    "del-port-attribute": _on_port(_unset),
     "api-call": lambda findings, **arguments: call_api(**arguments),
 }

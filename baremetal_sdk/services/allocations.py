@@ -187,7 +187,7 @@ class Allocations:
         LOG.info("allocation %s has node %s", wish.uuid, node)
 
     def _failed(self, wish: AllocationRecord, reason: str) -> None:
-        LOG.error("allocation %s: %s", wish.uuid, reason)
+        LOG.warning("allocation %s: %s", wish.uuid, reason)
         for _ in range(_ATTEMPTS):
             try:
                 now = self._store.record(AllocationRecord, wish.uuid)

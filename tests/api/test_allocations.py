@@ -1,0 +1,230 @@
+"""Allocations: a node for whoever says what it has to be, and for nobody else."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from baremetal_interfaces import Deadline
+from baremetal_sdk.store import AllocationRecord, Query
+from baremetal_sdk.testing import settle
+from tests.api.test_chassis_and_groups import UNKNOWN, ResourceTestCase
+
+
+class AllocationTestCase(ResourceTestCase):
+    """The node ``m1`` is available, of the class ``small``."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.change(resource_class="small")
+        self.bring("manage", "provide")
+
+    def allocate(self, version: str = "1.60", **values: Any) -> Any:
+        """Ask for a node, and give back the allocation when the search has ended."""
+        made = self.made("allocations", version, **{"resource_class": "small", **values})
+        settle(self.runtime)
+        return self.get(f"/v1/allocations/{made['uuid']}", version)
+
+    def available(self, name: str, **values: Any) -> str:
+        """Another node, which is available."""
+        node = self.enrol(name, **{"resource_class": "small", **values})
+        self.bring("manage", "provide", node=node)
+        return node
+
+
+class TestMatching(AllocationTestCase):
+    def test_a_node_of_the_class_is_given_away(self) -> None:
+        """The allocation names its node, and the node its allocation, as its instance, too."""
+        allocation = self.allocate(name="a1", extra={"a": 1})
+        self.assertEqual(("active", self.uuid, None), (allocation["state"], allocation["node_uuid"], allocation["last_error"]))
+        node = self.ask("GET", "", version="1.52")
+        self.assertEqual([allocation["uuid"]] * 2, [node["instance_uuid"], node["allocation_uuid"]])
+        self.assertEqual(allocation, self.get("/v1/allocations/a1", "1.60"))
+        self.assertEqual(allocation, self.ask("GET", "allocation", version="1.60"))
+
+    def test_without_a_node_it_ends_in_an_error_that_says_why(self) -> None:
+        """The class, the traits and the number of candidates are named."""
+        for values, words in (
+            ({"resource_class": "large"}, ("large",)),
+            ({"traits": ["CUSTOM_X"]}, ("small", "CUSTOM_X")),
+            ({"candidate_nodes": [self.enrol("m2", resource_class="small")]}, ("1 candidates",)),
+            ({"owner": "somebody"}, ("small",)),
+        ):
+            allocation = self.allocate(**values)
+            self.assertEqual(("error", None), (allocation["state"], allocation["node_uuid"]))
+            for word in words:
+                self.assertIn(word, allocation["last_error"])
+            self.assertEqual(204, self.delete(f"allocations/{allocation['uuid']}"))
+
+    def test_only_nodes_that_can_be_used_are_given_away(self) -> None:
+        """None in maintenance, none that carries an instance, none whose power is not known."""
+        self.change(maintenance=True)
+        self.assertEqual("error", self.allocate()["state"])
+        self.change(maintenance=False)
+        self.assertEqual("active", self.allocate()["state"])
+        self.assertEqual("error", self.allocate()["state"])
+
+    def test_traits_candidates_and_owners_choose(self) -> None:
+        """A node has all traits that are asked for, is among the candidates, and is the owner's."""
+        node = self.available("m2", owner="p")
+        self.request("PUT", "/v1/nodes/m2/traits", {"traits": ["CUSTOM_A", "CUSTOM_B"]})
+        for values in ({"traits": ["CUSTOM_A"]}, {"candidate_nodes": ["m2"]}, {"owner": "p"}):
+            allocation = self.allocate(**values)
+            self.assertEqual(("active", node), (allocation["state"], allocation["node_uuid"]), allocation)
+            self.assertEqual(204, self.delete(f"allocations/{allocation['uuid']}"))
+        self.assertEqual([node], self.allocate(candidate_nodes=["m2"])["candidate_nodes"])
+
+    def test_a_node_of_the_same_name_comes_first(self) -> None:
+        """Whoever names an allocation as a node gets that node."""
+        nodes = {name: self.available(name) for name in ("m2", "m3", "m4")}
+        self.assertEqual(nodes["m3"], self.allocate(name="m3")["node_uuid"])
+
+    def test_many_allocations_never_share_a_node(self) -> None:
+        """However many ask at the same time, each node is given away once, and the rest is told that there is none."""
+        nodes = {self.uuid, *(self.available(f"m{number}") for number in range(2, 6))}
+        start = threading.Barrier(8)
+
+        def ask() -> None:
+            start.wait(10)
+            self.runtime.rpc.call("create_allocation", values={"resource_class": "small"})
+
+        threads = [threading.Thread(target=ask) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        settle(self.runtime)
+        found = [dict(row) for row in self.runtime.store.records(AllocationRecord, Query())]
+        given = [one["node_uuid"] for one in found if one["state"] == "active"]
+        self.assertEqual((nodes, 5), (set(given), len(given)))
+        self.assertEqual(3, sum(one["state"] == "error" for one in found), found)
+
+    def test_a_node_that_is_held_is_waited_for(self) -> None:
+        """Somebody who works on the only node that would do ends; then it is given away."""
+        lease, _ = self.runtime.store.take_lease(self.uuid, holder="other/1", purpose="a test", duration=60)
+        made = self.made("allocations", resource_class="small")
+        settle(self.runtime)
+        self.assertEqual("allocating", self.get(f"/v1/allocations/{made['uuid']}")["state"])
+        self.runtime.store.release_lease(lease.fence)
+        self.wait_until_found(made["uuid"])
+
+    def wait_until_found(self, allocation: str) -> None:
+        """Wait for the next look at the nodes."""
+        deadline = Deadline.after(20.0)
+        pause = threading.Event()
+        while self.get(f"/v1/allocations/{allocation}")["state"] == "allocating":
+            deadline.check("the allocation to end")
+            pause.wait(0.05)
+        self.assertEqual("active", self.get(f"/v1/allocations/{allocation}")["state"])
+
+
+class TestTakingOver(AllocationTestCase):
+    def test_an_allocation_whose_conductor_died_goes_on(self) -> None:
+        """Before it had written anything, and between its two writes."""
+        store = self.runtime.store
+        record = AllocationRecord(UNKNOWN, resource_class="small", conductor="dead/1")
+        store.create_record(record)
+        store.update_node(self.uuid, {"instance_uuid": UNKNOWN, "allocation_uuid": UNKNOWN}, fence=None)
+        self.runtime.assembly.allocations.sweep()
+        settle(self.runtime)
+        self.assertEqual(
+            (self.uuid, "active"), tuple(self.get(f"/v1/allocations/{UNKNOWN}")[name] for name in ("node_uuid", "state"))
+        )
+
+    def test_an_allocation_of_a_conductor_that_lives_is_its_own(self) -> None:
+        """Nobody else looks for a node for it."""
+        store = self.runtime.store
+        mine = store.conductors()[0]
+        store.create_record(AllocationRecord(UNKNOWN, resource_class="small", conductor=f"{mine.hostname}/{mine.incarnation}"))
+        self.runtime.assembly.allocations.sweep()
+        settle(self.runtime)
+        self.assertEqual("allocating", self.get(f"/v1/allocations/{UNKNOWN}")["state"])
+
+
+class TestLife(AllocationTestCase):
+    def test_what_is_asked_for_is_checked(self) -> None:
+        """A class is needed, names and candidates have to be what they are called, and a name is taken once."""
+        self.assert_refused(self.post("allocations"), 400, "resource_class")
+        self.assert_refused(self.post("allocations", resource_class="small", traits=["x"]), 400, "traits")
+        self.assert_refused(
+            self.post("allocations", resource_class="small", candidate_nodes=["nope"]), 400, "candidate_nodes", "nope"
+        )
+        self.assert_refused(self.post("allocations", resource_class="small", name=UNKNOWN), 400, "name")
+        self.assert_refused(self.post("allocations", resource_class="small", name="a b"), 400, "name")
+        self.assert_refused(self.post("allocations", resource_class="small", state="active"), 400, "state")
+        self.assert_refused(self.post("allocations", "1.59", resource_class="small", owner="p"), 406, "1.60")
+        self.assert_refused(self.post("allocations", "1.57", resource_class="small", node="m1"), 406, "1.58")
+        self.allocate(name="a1")
+        self.assert_refused(self.post("allocations", resource_class="small", name="a1"), 409, "a1")
+
+    def test_allocations_are_filtered(self) -> None:
+        """By node, class, state and owner."""
+        one, two = self.allocate(name="a1")["uuid"], self.allocate(resource_class="large", owner="p")["uuid"]
+        for query, expected in (
+            ("", [one, two]), ("node=m1", [one]), ("resource_class=large", [two]), ("state=active", [one]), ("owner=p", [two]),
+        ):  # fmt: skip
+            self.assertEqual(expected, [found["uuid"] for found in self.get(f"/v1/allocations?{query}")["allocations"]], query)
+        self.assertEqual({"name", "links"}, set(self.get("/v1/allocations?fields=name")["allocations"][0]))
+        self.assertNotIn("owner", self.get("/v1/allocations", "1.59")["allocations"][0])
+        self.assert_refused(self.request("GET", "/v1/allocations?owner=p", version="1.59"), 406, "1.60")
+        self.assert_refused(self.request("GET", "/v1/allocations?node=nope"), 400, "nope")
+
+    def test_the_name_and_the_extra_information_can_be_changed(self) -> None:
+        """And nothing else."""
+        path = f"/v1/allocations/{self.allocate(name='a1')['uuid']}"
+        changed = self.patch(path, ("replace", "/name", "a2"), ("add", "/extra/b", 1)).json
+        self.assertEqual(("a2", {"b": 1}), (changed["name"], changed["extra"]))
+        self.assertIsNone(self.patch(path, ("remove", "/name")).json["name"])
+        for field in ("state", "resource_class", "node_uuid", "owner", "traits"):
+            self.assert_refused(self.patch(path, ("replace", f"/{field}", "x")), 400, field)
+        self.assertEqual(405, self.patch(path, ("remove", "/name"), version="1.56").status)
+
+    def test_a_node_is_free_when_its_allocation_is_deleted(self) -> None:
+        """By either path; then somebody else may have it."""
+        for path in ("allocations/a1", "nodes/m1/allocation"):
+            self.assertEqual("active", self.allocate(name="a1", traits=[])["state"])
+            self.assertEqual(204, self.delete(path))
+            node = self.record()
+            self.assertEqual((None, None, {}), (node.instance_uuid, node.allocation_uuid, dict(node.instance_info)))
+            self.assert_refused(self.request("GET", "/v1/allocations/a1"), 404, "a1")
+        self.assert_refused(self.refused("GET", "allocation"), 404, self.uuid)
+        self.assert_refused(self.refused("DELETE", "allocation"), 404, self.uuid)
+
+    def test_the_allocation_of_a_node_in_use_stays(self) -> None:
+        """It ends with the instance: undeployed, or in maintenance by force."""
+        allocation = self.allocate(name="a1")
+        self.ask("PUT", "states/provision", {"target": "active"}, status=202)
+        self.assertEqual(("active", allocation["uuid"]), (self.record().provision_state, self.record().allocation_uuid))
+        self.assert_refused(self.request("DELETE", "/v1/allocations/a1"), 409, "active", "undeploy")
+        self.assert_refused(self.patch("/v1/nodes/m1", ("remove", "/instance_uuid")), 409, "active")
+        self.ask("PUT", "states/provision", {"target": "deleted"}, status=202)
+        node = self.record()
+        self.assertEqual(("available", None, None), (node.provision_state, node.instance_uuid, node.allocation_uuid))
+        self.assertEqual(404, self.request("GET", "/v1/allocations/a1").status)
+
+    def test_the_allocation_goes_with_the_instance_uuid(self) -> None:
+        """A client that takes the instance from an available node ends its allocation."""
+        self.allocate(name="a1")
+        self.assertIsNone(self.patch("/v1/nodes/m1", ("remove", "/instance_uuid")).json["allocation_uuid"])
+        self.assertEqual(404, self.request("GET", "/v1/allocations/a1").status)
+
+    def test_a_node_in_use_is_noted_as_allocated(self) -> None:
+        """With its instance as the allocation; a node that is not in use, or is somebody's already, is not."""
+        self.assert_refused(self.post("allocations", "1.58", node="m1"), 400, "active")
+        instance = "5344a3e2-978a-444e-990a-cbf47c62ef88"
+        self.change(instance_uuid=instance)
+        self.ask("PUT", "states/provision", {"target": "active"}, status=202)
+        self.record()
+        self.assert_refused(self.post("allocations", node="m1", resource_class="large"), 400, "resource class")
+        self.assert_refused(self.post("allocations", node="nope"), 400, "nope")
+        self.request("DELETE", f"/v1/allocations/{instance}")
+        allocation = self.allocate("1.58", node="m1", name="a1")
+        self.assertEqual((instance, "active", self.uuid), tuple(allocation[name] for name in ("uuid", "state", "node_uuid")))
+        self.assertEqual(instance, self.record().allocation_uuid)
+
+    def test_an_allocation_goes_with_its_node(self) -> None:
+        """A node that is deleted by force takes its allocation along."""
+        self.allocate(name="a1")
+        self.change(maintenance=True)
+        self.assertEqual(204, self.delete("nodes/m1"))
+        self.assertEqual(404, self.request("GET", "/v1/allocations/a1").status)

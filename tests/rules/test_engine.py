@@ -1,0 +1,193 @@
+"""Rules, run over what an inspection found."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+from typing import Any
+
+from testtools import TestCase
+
+from baremetal_interfaces import DriverError
+from baremetal_sdk.inspection_rules.engine import Findings, apply
+from baremetal_sdk.inspection_rules.language import problems_of
+from baremetal_sdk.store import InspectionRuleRecord
+
+MAC = "52:54:00:aa:bb:cc"
+
+
+def findings() -> Findings:
+    port = {"uuid": "p-1", "address": MAC, "extra": {}, "pxe_enabled": True}
+    node = {
+        "uuid": "n-1",
+        "name": "n1",
+        "properties": {"capabilities": "a:1,b:2"},
+        "extra": {},
+        "driver_info": {},
+        "traits": ["CUSTOM_A"],
+        "description": "d",
+    }
+    return Findings(node, {"cpu": {"count": 8}, "bmc_address": "192.0.2.7"}, {"list": ["x"]}, {"p-1": port, MAC: port})
+
+
+def rule(*actions: dict[str, Any], conditions: Any = (), **fields: Any) -> InspectionRuleRecord:
+    return InspectionRuleRecord("r-1", actions=actions, conditions=tuple(conditions), **fields)
+
+
+def action(op: str, **more: Any) -> dict[str, Any]:
+    loop = {"loop": more.pop("loop")} if "loop" in more else {}
+    return {"op": op, "args": more, **loop}
+
+
+def changed(*actions: dict[str, Any]) -> Findings:
+    """What was found, after these actions."""
+    found = findings()
+    apply([rule(*actions)], found)
+    return found
+
+
+class TestActions(TestCase):
+    def test_fields_of_the_node_are_written(self) -> None:
+        """Set, extended and deleted, at any depth; what is missing on the way is made; slashes and dots are the same."""
+        for given, expected in (
+            (
+                action("set-attribute", path="/driver_info/address", value="https://{inventory[bmc_address]}"),
+                {"driver_info": {"address": "https://192.0.2.7"}},
+            ),
+            (action("set-attribute", path="extra.a.b", value=[1]), {"extra": {"a": {"b": [1]}}}),
+            (action("set-attribute", path="/resource_class", value="large"), {"resource_class": "large"}),
+            (action("extend-attribute", path="/extra/list", value="x"), {"extra": {"list": ["x"]}}),
+            (action("del-attribute", path="/properties/capabilities"), {"properties": {}}),
+            (action("del-attribute", path="/properties/nope/deeper"), {"properties": {"capabilities": "a:1,b:2", "nope": {}}}),
+            (action("del-attribute", path="/description"), {"description": None}),
+            (action("set-capability", name="b", value=3), {"properties": {"capabilities": "a:1,b:3"}}),
+            (action("unset-capability", name="a"), {"properties": {"capabilities": "b:2"}}),
+            (action("add-trait", name="CUSTOM_B"), {"traits": ("CUSTOM_A", "CUSTOM_B")}),
+            (action("remove-trait", name="CUSTOM_A"), {"traits": ()}),
+        ):
+            self.assertEqual(expected, changed(given).changes(), given)
+
+    def test_lists_are_extended_once_where_that_is_wanted(self) -> None:
+        """Without that, as often as it is said."""
+        for unique, expected in ((True, ["x", "y"]), (False, ["x", "y", "x"])):
+            actions = [action("extend-attribute", path="/extra/l", value=value, unique=unique) for value in ("x", "y", "x")]
+            self.assertEqual(expected, changed(*actions).node["extra"]["l"])
+
+    def test_data_of_plugins_is_written(self) -> None:
+        """Beside the inventory, with which it is kept."""
+        found = changed(
+            action("set-plugin-data", path="a/b", value=1),
+            action("extend-plugin-data", path="list", value="y"),
+            action("set-plugin-data", path="gone", value=1),
+            action("unset-plugin-data", path="gone"),
+        )
+        self.assertEqual(({"a": {"b": 1}, "list": ["x", "y"]}, {}), (found.plugin_data, found.changes()))
+
+    def test_ports_are_written(self) -> None:
+        """By address, in either case, or UUID."""
+        found = changed(
+            action("set-port-attribute", port_id=MAC.upper(), path="/pxe_enabled", value=False),
+            action("extend-port-attribute", port_id="p-1", path="/extra/l", value=1),
+            action("del-port-attribute", port_id="p-1", path="/extra/nope"),
+        )
+        self.assertEqual({"p-1": {"pxe_enabled", "extra"}}, found.changed_ports)
+        self.assertEqual((False, {"l": [1]}), (found.ports[MAC]["pxe_enabled"], found.ports[MAC]["extra"]))
+
+    def test_loops_repeat_an_action(self) -> None:
+        """Each time with its item."""
+        items = [{"path": "/extra/a", "value": 1}, {"path": "/extra/b", "value": "x"}]
+        found = changed(action("set-attribute", path="{item[path]}", value="{item[value]}", loop=items))
+        self.assertEqual({"a": "1", "b": "x"}, found.node["extra"])
+
+    def test_a_failure_ends_the_inspection_and_names_the_rule(self) -> None:
+        """Because the rule says so, or because it cannot be run; what is sensitive is not told."""
+        told = self.assertRaises(DriverError, changed, action("fail", msg="{node.name} is too old"))
+        self.assertIn("n1 is too old", str(told))
+        for wrong, word in (
+            (action("set-attribute", path="/provision_state", value="active"), "provision_state"),
+            (action("set-attribute", path="/uuid", value="x"), "uuid"),
+            (action("extend-attribute", path="/properties/capabilities", value="x"), "not a list"),
+            (action("set-attribute", path="/properties/capabilities/x", value="x"), "not an object"),
+            (action("set-port-attribute", port_id="nope", path="/extra/a", value=1), "nope"),
+            (action("api-call", url="file:///etc/passwd"), "http"),
+        ):
+            for sensitive in (False, True):
+                error = self.assertRaises(DriverError, apply, [rule(wrong, description="mine", sensitive=sensitive)], findings())
+                self.assertIn("mine", str(error))
+                self.assertEqual(sensitive, word not in str(error), str(error))
+
+    def test_conditions_decide_and_rules_see_what_was_done_before(self) -> None:
+        """A rule whose conditions do not hold does nothing."""
+        found = findings()
+        is_set = {"op": "eq", "args": {"values": ["{node.extra[a]}", "1"]}}
+        skipped = rule(
+            action("set-attribute", path="/extra/b", value=1), conditions=[{"op": "is-true", "args": {"value": False}}]
+        )
+        apply(
+            [
+                rule(action("set-attribute", path="/extra/a", value=1)),
+                skipped,
+                rule(action("add-trait", name="CUSTOM_X"), conditions=[is_set]),
+            ],
+            found,
+        )
+        self.assertEqual(({"a": 1}, ["CUSTOM_A", "CUSTOM_X"]), (found.node["extra"], found.node["traits"]))
+
+    def test_a_line_is_logged(self) -> None:
+        """At the level that is wanted, with the node."""
+        with self.assertLogs("baremetal_sdk.inspection_rules.engine", "WARNING") as logs:
+            changed(action("log", msg="found {node.name}", level="warning"), action("log", msg="quiet"))
+        self.assertEqual(["WARNING:baremetal_sdk.inspection_rules.engine:node n-1: found n1"], logs.output)
+
+    def test_an_api_is_called(self) -> None:
+        """With the headers; one that refuses fails the rule, after as many attempts as are wanted."""
+        seen: list[tuple[str, str | None]] = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                seen.append((self.path, self.headers["X-Node"]))
+                self.send_response(200 if self.path == "/good" else 500)
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None:
+                """Nothing is printed."""
+
+        server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        base = f"http://127.0.0.1:{server.server_port}"
+        changed(action("api-call", url=f"{base}/good", headers={"X-Node": "{node.name}"}))
+        bad = action("api-call", url=f"{base}/bad?token=tiger", retries=1, backoff_factor=0)
+        self.assertNotIn("tiger", str(self.assertRaises(DriverError, changed, bad)))
+        self.assertEqual([("/good", "n1"), ("/bad?token=tiger", None), ("/bad?token=tiger", None)], seen)
+
+
+class TestLanguage(TestCase):
+    def test_what_is_wrong_with_a_rule_is_told_all_at_once(self) -> None:
+        """Each problem names its place, and what is allowed there."""
+        good = action("fail", msg="x")
+        for wrong, place in (
+            ({"actions": []}, "actions"),
+            ({"phase": "late"}, "phase"),
+            ({"priority": -1}, "priority"),
+            ({"priority": 10000}, "priority"),
+            ({"actions": [good, {"op": "bogus", "args": {}}]}, "actions[1].op"),
+            ({"actions": [{"op": "fail"}]}, "actions[0]"),
+            ({"actions": [{"op": "fail", "args": {}}]}, "actions[0].args.msg"),
+            ({"actions": [{"op": "fail", "args": {"msg": "x", "bogus": 1}}]}, "actions[0].args.bogus"),
+            ({"actions": [{"op": "fail", "args": ["a", "b"]}]}, "actions[0].args"),
+            ({"actions": [{**good, "bogus": 1}]}, "actions[0].bogus"),
+            ({"actions": [{**good, "loop": 3}]}, "actions[0].loop"),
+            ({"actions": [action("log", msg="x", level="loud")]}, "actions[0].args.level"),
+            ({"actions": ["x"]}, "actions[0]"),
+            ({"conditions": [{"op": "!bogus", "args": {}}]}, "conditions[0].op"),
+            ({"conditions": [{"op": "matches", "args": {"value": "x", "regex": "("}}]}, "conditions[0].args.regex"),
+            ({"conditions": [{"op": "eq", "args": {"values": 1}}]}, "conditions[0].args.values"),
+            ({"conditions": [{"op": "is-true", "args": {"value": 1}, "multiple": "some"}]}, "conditions[0].multiple"),
+        ):
+            self.assertEqual([place], [problem.field for problem in problems_of({"actions": [good], **wrong})], wrong)
+        self.assertEqual([], problems_of({"actions": [good], "conditions": [{"op": "! eq", "args": [1, 2, 3, 4]}]}))
+        self.assertEqual(2, len(problems_of({"actions": [], "phase": "late"})))
