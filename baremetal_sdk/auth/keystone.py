@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -33,14 +34,11 @@ class KeystoneAuth:
             )
         self._public = frozenset(public)
         self._app = app
-        private = cfg.ConfigOpts()
-        private(args=[], project="baremetal-sdk", default_config_files=[], default_config_dirs=[])
         uri = options.get("www_authenticate_uri") or options.get("auth_url") or ""
         inner = _Identified(app, uri, self._public)
         try:
-            self._tokens = auth_token.AuthProtocol(
-                inner, {**options, "delay_auth_decision": "true", "oslo_config_config": private}
-            )
+            private = _private(options)
+            self._tokens = auth_token.AuthProtocol(inner, {"delay_auth_decision": "true", "oslo_config_config": private})
         except Exception as exc:
             raise ConfigurationError(f"[keystone_authtoken]: it cannot be used: {exc}") from exc
 
@@ -51,6 +49,17 @@ class KeystoneAuth:
             return self._app(environ, start_response)
         answer: Iterable[bytes] = self._tokens(environ, start_response)
         return answer
+
+
+def _private(options: Mapping[str, str]) -> cfg.ConfigOpts:
+    """A configuration of its own, with nothing but these options; what they hold is written to memory only."""
+    lines = ["[keystone_authtoken]", *(f"{name} = {value}" for name, value in options.items()), ""]
+    with os.fdopen(os.memfd_create("keystone_authtoken"), "w", encoding="utf-8") as file:
+        file.write("\n".join(lines))
+        file.flush()
+        private = cfg.ConfigOpts()
+        private(args=[], project="baremetal-sdk", default_config_files=[f"/proc/self/fd/{file.fileno()}"], default_config_dirs=[])
+    return private
 
 
 class _Identified(Authenticator):

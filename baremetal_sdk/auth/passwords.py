@@ -48,7 +48,8 @@ class Passwords:
         self._known: OrderedDict[bytes, float] = OrderedDict()
         self._checks: dict[bytes, Future[bool]] = {}
         self._slots = threading.BoundedSemaphore(_AT_ONCE)
-        self._waiting = 0
+        self.waiting = 0
+        """Callers whose password is being checked, or waits for that."""
         self._nobody: tuple[int, bytes] | None = None
 
     def is_remembered(self, user: str, password: str) -> bool:
@@ -67,9 +68,9 @@ class Passwords:
         with self._lock:
             running = self._checks.get(digest)
             if running is None:
-                if self._waiting >= _QUEUE:
+                if self.waiting >= _QUEUE:
                     raise TooBusy
-                self._waiting += 1
+                self.waiting += 1
                 mine: Future[bool] = Future()
                 self._checks[digest] = mine
         if running is not None:
@@ -91,7 +92,7 @@ class Passwords:
             return right
         finally:
             with self._lock:
-                self._waiting -= 1
+                self.waiting -= 1
                 del self._checks[digest]
                 if right:
                     self._remember(digest)

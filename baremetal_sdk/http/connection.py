@@ -60,6 +60,7 @@ class Connection:
         self.secured = False
         """Whether the TLS handshake has begun."""
         self.requests = 0
+        """Requests that were answered."""
         self.keep = False
         """Whether it stays open once the answer is sent."""
         self.missed = False

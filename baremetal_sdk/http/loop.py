@@ -106,6 +106,7 @@ class Loop:
         conn.drop_request()
         if self._connections.get(conn.fd) is not conn:  # it was cut in the meantime
             return conn.close()
+        conn.requests += 1
         conn.began = now = time.monotonic()
         conn.keep = keep and not self.stopping
         if conn.output.pending:
@@ -361,8 +362,9 @@ class Loop:
             self._guarded(self._resumed, conn)
 
     def _last_chance(self, conn: Connection) -> None:
-        if conn.requests:
-            self._hang_up(conn, time.monotonic())
+        if conn.requests:  # all that it asked for is on its way
+            conn.hang_up()
+            self._close(conn)
         else:
             conn.deadline = min(conn.deadline, time.monotonic() + _LAST_CHANCE)
 

@@ -1,0 +1,167 @@
+"""The other ways of finding out who asks, and the choice between them."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from fixtures import FakeLogger, TempDir
+from testtools import TestCase
+
+from baremetal_interfaces import Deadline
+from baremetal_sdk.auth import BasicAuth, CertificateAuth, NoAuth, authenticated
+from baremetal_sdk.auth.keystone import KeystoneAuth
+from baremetal_sdk.config import APIConfig, ConductorConfig
+from baremetal_sdk.errors import ConfigurationError
+from baremetal_sdk.http import HTTPServer
+from tests.auth.callers import application, call, write_users
+
+SHOWN = {"SSL_CLIENT_VERIFY": "SUCCESS", "SSL_CLIENT_S_DN_CN": "alice"}
+
+
+class TestCertificates(TestCase):
+    def test_a_certificate_names_the_caller(self) -> None:
+        """As the server checked it; without one, nobody is let in but to what is public."""
+        app = CertificateAuth(application)
+        self.assertEqual("alice", call(app, **SHOWN).text.split()[0])
+        for wrong in ({}, {**SHOWN, "SSL_CLIENT_VERIFY": "NONE"}, {**SHOWN, "SSL_CLIENT_S_DN_CN": ""}):
+            self.assertEqual(401, call(app, **wrong).status_int)
+        self.assertEqual("nobody", call(app, "/v1").text)
+
+    def test_names_can_be_listed_with_their_roles(self) -> None:
+        """A valid certificate of somebody else is known, and not let in."""
+        app = CertificateAuth(application, {"alice": ["reader"]})
+        self.assertEqual("alice None ['reader']", call(app, **SHOWN).text)
+        self.assertEqual(403, call(app, **{**SHOWN, "SSL_CLIENT_S_DN_CN": "bob"}).status_int)
+
+    def test_headers_do_not_show_a_certificate(self) -> None:
+        """A client cannot write what the server writes."""
+        spoofed = {f"HTTP_{name}": value for name, value in SHOWN.items()}
+        self.assertEqual(401, call(CertificateAuth(application), **spoofed).status_int)
+
+
+class TestChoice(TestCase):
+    def test_the_strategy_is_the_configured_one(self) -> None:
+        """What it needs is checked at the start, and named."""
+        path = write_users(Path(self.useFixture(TempDir()).path) / "htpasswd", alice="x")
+        self.assertIsInstance(authenticated(application, ConductorConfig()), NoAuth)
+        basic = ConductorConfig(auth_strategy="http_basic", http_basic_auth_user_file=str(path))
+        self.assertIsInstance(authenticated(application, basic), BasicAuth)
+        for config, word in (
+            (ConductorConfig(auth_strategy="http_basic", http_basic_auth_user_file="/nowhere"), "http_basic_auth_user_file"),
+            (ConductorConfig(auth_strategy="keystone"), "[keystone_authtoken]"),
+        ):
+            self.assertIn(word, str(self.assertRaises(ConfigurationError, authenticated, application, config)))
+
+    def test_without_authentication_only_this_machine_is_served(self) -> None:
+        """Unless that is said twice: by the strategy, and by an option of its own."""
+        everywhere = APIConfig(port=0, host_ip="0.0.0.0")
+        server = HTTPServer(authenticated(application, ConductorConfig(api=everywhere)), everywhere)
+        self.assertIn("noauth_beyond_loopback", str(self.assertRaises(ConfigurationError, server.start)))
+        meant = APIConfig(port=0, host_ip="0.0.0.0", noauth_beyond_loopback=True)
+        server = HTTPServer(authenticated(application, ConductorConfig(api=meant)), meant)
+        server.start()
+        self.assertTrue(server.stop(Deadline.after(10)))
+
+
+class TestKeystone(TestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.log = self.useFixture(FakeLogger())
+
+    def test_a_token_that_keystone_knows_names_the_caller(self) -> None:
+        """With project and roles; any other token, and none, is refused, and the client learns where to get one."""
+        with keystone() as url:
+            app = KeystoneAuth(application, _options(url))
+            answer = call(app, HTTP_X_AUTH_TOKEN="good")
+            self.assertEqual("user-1 project-1 ['member', 'reader']", answer.text)
+            for token in ({"HTTP_X_AUTH_TOKEN": "bad"}, {}):
+                answer = call(app, **token)
+                self.assertEqual(401, answer.status_int)
+                self.assertIn("Keystone uri=", answer.headers["WWW-Authenticate"])
+        self.assertNotIn("not known", self.log.output)
+
+    def test_headers_do_not_stand_in_for_a_token(self) -> None:
+        """What keystonemiddleware writes, clients cannot."""
+        spoofed = {"HTTP_X_IDENTITY_STATUS": "Confirmed", "HTTP_X_USER_ID": "admin", "HTTP_X_ROLES": "admin"}
+        with keystone() as url:
+            self.assertEqual(401, call(KeystoneAuth(application, _options(url)), **spoofed).status_int)
+
+    def test_what_is_public_does_not_ask_keystone(self) -> None:
+        """Health is told also while Keystone is away."""
+        app = KeystoneAuth(application, _options("http://127.0.0.1:9"))
+        self.assertEqual("nobody", call(app, "/healthz", HTTP_X_AUTH_TOKEN="any").text)
+
+
+def _options(url: str) -> dict[str, str]:
+    return {
+        "auth_url": url, "www_authenticate_uri": url, "auth_type": "password", "username": "us", "password": "ours",
+        "project_name": "service", "user_domain_id": "default", "project_domain_id": "default", "http_request_max_retries": "0",
+        "service_token_roles_required": "true",
+    }  # fmt: skip
+
+
+class _Keystone(BaseHTTPRequestHandler):
+    """As much of Keystone's API v3 as checking a token needs."""
+
+    def do_GET(self) -> None:
+        """Discovery, and what a token is."""
+        token = self.headers.get("X-Subject-Token")
+        host = f"http://{self.headers['Host']}"
+        if self.path.startswith("/v3/auth/tokens"):
+            return self._answer(200, {"token": _token("user-1", "project-1")}) if token == "good" else self._answer(404, {})
+        links = [{"rel": "self", "href": f"{host}/v3/"}]
+        version = {"id": "v3.14", "status": "stable", "links": links, "updated": "2020-01-01T00:00:00Z"}
+        if self.path == "/":
+            return self._answer(300, {"versions": {"values": [version]}})
+        return self._answer(200, {"version": version})
+
+    def do_POST(self) -> None:
+        """A token for the service itself."""
+        self.rfile.read(int(self.headers["Content-Length"]))
+        host = f"http://{self.headers['Host']}/v3"
+        endpoints = [
+            {"id": name, "interface": name, "region": "r", "region_id": "r", "url": host}
+            for name in ("public", "internal", "admin")
+        ]
+        catalog = [{"id": "1", "type": "identity", "name": "keystone", "endpoints": endpoints}]
+        self._answer(201, {"token": {**_token("service", "service"), "catalog": catalog}}, ("X-Subject-Token", "ours"))
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+    def _answer(self, status: int, value: Any, *headers: tuple[str, str]) -> None:
+        content = json.dumps(value).encode()
+        self.send_response(status)
+        for name, text in (*headers, ("Content-Type", "application/json"), ("Content-Length", str(len(content)))):
+            self.send_header(name, text)
+        self.end_headers()
+        self.wfile.write(content)
+
+
+def _token(user: str, project: str) -> dict[str, Any]:
+    domain = {"id": "default", "name": "Default"}
+    return {
+        "methods": ["password"], "expires_at": "2099-01-01T00:00:00.000000Z", "issued_at": "2020-01-01T00:00:00.000000Z",
+        "user": {"id": user, "name": user, "domain": domain}, "project": {"id": project, "name": project, "domain": domain},
+        "roles": [{"id": "1", "name": "member"}, {"id": "2", "name": "Reader"}], "audit_ids": ["a"], "catalog": [],
+    }  # fmt: skip
+
+
+@contextmanager
+def keystone() -> Iterator[str]:
+    """A Keystone that knows the token ``good``; its URL."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Keystone)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        thread.join(10)
+        server.server_close()

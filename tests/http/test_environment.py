@@ -1,0 +1,104 @@
+"""What stands around a request: its log line, its place of work, and the parts of Cheroot that all of this is made from."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+
+from cheroot.server import HTTPRequest
+from cheroot.server import HTTPServer as CherootServer
+from cheroot.wsgi import Gateway_10
+from fixtures import FakeLogger
+
+from baremetal_interfaces import Deadline
+from baremetal_sdk.errors import ConfigurationError
+from baremetal_sdk.http import HTTPServer
+from baremetal_sdk.pool import ElasticPool, LaneLimits
+from tests.http.sockets import PATIENCE, ServerTestCase
+
+LOGGER = "baremetal_sdk.http.request_log"
+
+
+class TestRequestLog(ServerTestCase):
+    def _lines(self, format: str, *headers: str) -> list[str]:
+        log = self.useFixture(FakeLogger(LOGGER))
+        server = self.configured(request_log=format)
+        self.client(server).get("/log?token=secret", *headers).answer()
+        self.client(server).send(b"nonsense\r\n\r\n").rest()
+        self.assertTrue(server.stop(Deadline.after(PATIENCE)))
+        self.assertNotIn("secret", log.output)
+        return sorted(log.output.splitlines())
+
+    def test_the_common_format_has_a_line_for_each_request(self) -> None:
+        """Refused ones included; what stands behind the question mark is not in it."""
+        refused, answered = self._lines("common")
+        self.assertRegex(answered, r'^127\.0\.0\.1 - - \[.{26}\] "GET /log HTTP/1\.1" 200 10$')
+        self.assertRegex(refused, r'^127\.0\.0\.1 - - \[.{26}\] "- - -" 400 0$')
+
+    def test_the_json_format_is_json(self) -> None:
+        """With all that is known, the request's id among it."""
+        found = [json.loads(line) for line in self._lines("json", "User-Agent: probe")]
+        answered = next(line for line in found if line["status"] == "200")
+        self.assertEqual(("probe", "/log", 10), (answered["agent"], answered["path"], answered["bytes"]))
+        self.assertRegex(answered["request_id"], r"^req-")
+
+    def test_a_format_of_ones_own_is_filled_in(self) -> None:
+        """By the names that are documented; a wrong one is refused at the start, with those that there are."""
+        self.assertEqual("GET took", re.sub(r" [\d.]+ s$", "", self._lines("%(method)s took %(seconds)s s")[1]))
+        for wrong in ("%(methd)s", "%d", "%("):
+            server = HTTPServer(self.app, dataclasses.replace(self.config, request_log=wrong))
+            self.assertIn("[api] request_log", str(self.assertRaises(ConfigurationError, server.start)))
+
+    def test_a_line_cannot_be_forged(self) -> None:
+        """What clients write ends neither its quotes nor its line."""
+        _, answered = self._lines("combined", 'User-Agent: x" 200 1 "forged\\')
+        self.assertIn('"x\\x22 200 1 \\x22forged\\x5c"', answered)
+
+    def test_without_the_option_there_is_none(self) -> None:
+        """It costs time."""
+        self.assertEqual([], self._lines(""))
+
+
+class TestPlaceOfWork(ServerTestCase):
+    def test_requests_run_where_they_are_asked_to(self) -> None:
+        """On a lane of the host application's pool, which stays open; a full lane is an overload like any other."""
+        with ElasticPool(1, {"web": LaneLimits(queue=0)}, name="ours") as pool:
+            server = HTTPServer(self.app, self.config, executor=pool["web"])
+            server.start()
+            self.assertIn(b"200 OK", self.client(server).get("/one").answer())
+            busy = self.client(server).get("/hang")
+            self.assertTrue(self.app.entered.acquire(timeout=PATIENCE))
+            self.assertIn(b"503 Service Unavailable", self.client(server).get("/two").rest())
+            self.app.release.set()
+            self.assertIn(b"200 OK", busy.answer())
+            self.assertTrue(server.stop(Deadline.after(PATIENCE)))
+            self.assertTrue(pool["web"].alive and pool.drain(PATIENCE))
+            self.assertEqual((2, 1), (pool["web"].statistics.executed, pool["web"].statistics.refused))
+
+    def test_one_request_has_one_id(self) -> None:
+        """The application finds it, and it is the client's own where that has the form of one."""
+        given = "req-0b2cbd05-bd9a-4b0a-8bd5-0bb1ac7ae5e5"
+        for header, expected in ((f"X-Openstack-Request-Id: {given}", f"^{given}$"), ("X-Openstack-Request-Id: mine", "^req-")):
+            self.client().get("/", header).answer()
+            self.assertRegex(self.app.environ["baremetal_sdk.request_id"], expected)
+
+    def test_paths_are_unescaped_once_and_keep_escaped_slashes(self) -> None:
+        """An escaped slash is no separator."""
+        self.client().get("/a%20b/c%2Fd/%2525?x=%41").answer()
+        self.assertEqual("/a b/c%2Fd/%25", self.app.environ["PATH_INFO"])
+        self.assertEqual("x=%41", self.app.environ["QUERY_STRING"])
+
+
+class TestCheroot(ServerTestCase):
+    def test_the_names_that_we_build_on_are_there(self) -> None:
+        """A release of Cheroot that moves one of them is noticed here, and not in an operator's log."""
+        for owner, names in (
+            (HTTPRequest, ("ensure_headers_sent", "send_headers", "simple_response", "write")),
+            (Gateway_10, ("get_environ", "respond", "start_response", "write")),
+            (CherootServer, ("can_add_keepalive_connection", "error_log", "protocol", "ready")),
+        ):
+            self.assertEqual([], [name for name in names if not hasattr(owner, name)], owner)
+        request = HTTPRequest(CherootServer(("localhost", 0), Gateway_10), None)
+        names = ("chunked_read", "chunked_write", "close_connection", "inheaders", "outheaders", "sent_headers", "status")
+        self.assertEqual([], [name for name in names if not hasattr(request, name)])
