@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
 from typing import Any
 
 from tests.api.test_chassis_and_groups import UNKNOWN, ResourceTestCase
@@ -61,6 +64,14 @@ class TestRules(RulesTestCase):
             self.assertEqual((None, None), (shown["actions"], shown["conditions"]))
         self.assert_refused(self.patch(path, ("replace", "/sensitive", False)), 400, "sensitive")
         self.assertEqual(3, self.patch(path, ("replace", "/priority", 3)).json["priority"])
+
+    def test_the_rule_of_the_guide_is_one(self) -> None:
+        """What operators copy works."""
+        text = (Path(__file__).parents[2] / "doc/source/operator/resources.rst").read_text()
+        example = re.search(r"code-block:: json\n\n(.*?)\n\n\S", text, re.DOTALL)
+        assert example is not None
+        rule = json.loads(example[1])
+        self.assertEqual(rule["actions"], self.rule(*rule.pop("actions"), **rule)["actions"])
 
 
 class TestInspection(RulesTestCase):

@@ -12,6 +12,7 @@ from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 
 from baremetal_sdk import config, provision
+from baremetal_sdk.api.app import routes
 
 
 class _Table(Directive):
@@ -62,6 +63,45 @@ class ProvisionTable(_Table):
             yield tuple(f"``{part}``" for part in transition)
 
 
+class APIRoutes(_Table):
+    """``.. api-routes::``: what is served, and since which microversion."""
+
+    header = ("Request", "since", "before", "What it does")
+    widths = (40, 8, 8, 44)
+
+    def rows(self) -> Iterable[Sequence[str]]:
+        """One route a row, by path; a path that is older than microversions is served by all of them."""
+        for route in sorted(routes(), key=lambda one: (one["path"], one["method"])):
+            before = str(route["too_old"]) if route["since"] != "1.1" else ""
+            yield f"``{route['method']} {route['path']}``", route["since"], before, route["summary"]
+
+
+class APIVersions(_Table):
+    """``.. api-versions::``: what each microversion brought."""
+
+    header = ("Version", "Requests", "Parameters and fields of requests")
+    widths = (10, 45, 45)
+
+    def rows(self) -> Iterable[Sequence[str]]:
+        """One microversion a row."""
+        served: dict[int, list[str]] = {}
+        taken: dict[int, dict[str, None]] = {}
+        for route in routes():
+            first = _minor(route["since"])
+            served.setdefault(first, []).append(f"``{route['method']} {route['path']}``")
+            fields = route["body"] if isinstance(route["body"], list) else []
+            for parameter in (*route["query"], *fields):
+                if _minor(parameter["since"]) > first:
+                    name = f"``{parameter['name']}`` of ``{route['method']} {route['path']}``"
+                    taken.setdefault(_minor(parameter["since"]), {})[name] = None
+        for minor in sorted({*served, *taken}):
+            yield f"1.{minor}", ", ".join(served.get(minor, ())), ", ".join(taken.get(minor, ()))
+
+
+def _minor(version: str) -> int:
+    return int(version.partition(".")[2])
+
+
 def _type(of: Any) -> str:
     return str(of).split(" ")[0].lower()
 
@@ -85,4 +125,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Register the directives."""
     app.add_directive("config-options", ConfigOptions)
     app.add_directive("provision-table", ProvisionTable)
+    app.add_directive("api-routes", APIRoutes)
+    app.add_directive("api-versions", APIVersions)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
