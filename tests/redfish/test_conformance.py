@@ -6,11 +6,15 @@ from baremetal_fake.bmc_account import Account
 from baremetal_fake.redfish import BMCOptions, RedfishService
 from baremetal_interfaces import Node
 from baremetal_interfaces.conformance import RULES, HardwareTypeConformance
+from baremetal_redfish.bios import RedfishBIOS
 from baremetal_redfish.boot import RedfishVirtualMediaBoot
+from baremetal_redfish.firmware import RedfishFirmware
 from baremetal_redfish.hardware import RedfishHardware
 from baremetal_redfish.inspect import RedfishInspect
 from baremetal_redfish.management import RedfishManagement
 from baremetal_redfish.power import RedfishPower
+from baremetal_redfish.raid import RedfishRAID
+from baremetal_redfish.vendor import RedfishVendor
 from baremetal_sdk.builtin.ramdisk import RamdiskDeploy
 from tests.redfish.emulated import ACCOUNT, Emulated
 
@@ -20,6 +24,10 @@ INTERFACES = {
     "boot": RedfishVirtualMediaBoot,
     "deploy": RamdiskDeploy,
     "inspect": RedfishInspect,
+    "bios": RedfishBIOS,
+    "raid": RedfishRAID,
+    "firmware": RedfishFirmware,
+    "vendor": RedfishVendor,
 }
 NODE = Node(uuid="7d4a5b6c-0000-4000-8000-000000000002", instance_info={"boot_iso": "http://192.0.2.7/live.iso"})
 

@@ -12,3 +12,7 @@ class RedfishHardware(HardwareType):
     management = ("redfish",)
     boot = ("redfish-virtual-media", "ipxe", "pxe")
     inspect = ("redfish", "no-inspect", "agent")
+    bios = ("redfish", "no-bios")
+    raid = ("redfish", "no-raid", "agent")
+    firmware = ("redfish", "no-firmware")
+    vendor = ("redfish", "no-vendor")

@@ -57,16 +57,13 @@ def _inventory(parts: SystemParts) -> dict[str, Any]:
     """The inventory in the shape that clients of the Bare Metal API read."""
     memory = None if parts.memory_mb is None else {"physical_mb": parts.memory_mb, "total": parts.memory_mb * 1024**2}
     firmware = known(version=parts.bios_version) or None
-    vendor = known(
-        manufacturer=parts.manufacturer, product_name=parts.model, serial_number=parts.serial, firmware=firmware
-    )
+    vendor = known(manufacturer=parts.manufacturer, product_name=parts.model, serial_number=parts.serial, firmware=firmware)
     cpu = known(count=parts.cpus, architecture=parts.cpu_arch, model_name=parts.cpu_model, frequency=parts.cpu_mhz)
     return known(
         cpu=cpu or None,
         memory=memory,
         interfaces=[
-            known(name=nic.name, mac_address=nic.address, has_carrier=nic.linked, speed_mbps=nic.speed_mbps)
-            for nic in parts.nics
+            known(name=nic.name, mac_address=nic.address, has_carrier=nic.linked, speed_mbps=nic.speed_mbps) for nic in parts.nics
         ],
         disks=[
             known(

@@ -23,15 +23,18 @@ from baremetal_interfaces import (
     NMIControl,
     NotSupported,
     SecureBootControl,
+    SensorReport,
     Task,
     UnexpectedAnswer,
     VirtualMediaControl,
     VirtualMediaDevice,
 )
+from baremetal_redfish.boot_quirks import BootFlag, boot_flags
 from baremetal_redfish.connector import RedfishConnector
 from baremetal_redfish.image import ImageURL
 from baremetal_redfish.info import RedfishInfo
-from baremetal_redfish.machine import blaming, offering, system_of
+from baremetal_redfish.machine import blaming, borrowed, offering, system_of
+from baremetal_redfish.sensors import read_sensors
 from baremetal_redfish.virtual_media import InsertionLimits, VirtualDrives
 
 _SOURCES: dict[BootDevice, tuple[BootSource, ...]] = {
@@ -61,6 +64,7 @@ class RedfishManagement(
     NMIControl,
     HealthReport,
     IndicatorControl,
+    SensorReport,
     VirtualMediaControl,
 ):
     """What a Redfish system can be told besides power."""
@@ -94,8 +98,9 @@ class RedfishManagement(
             if source is None:
                 there = ", ".join(sorted(one.value for one in system.get_allowed_system_boot_source_values()))
                 raise NotSupported(f"boot_device: the system {system.path} cannot boot from {device}; it allows {there}")
+            along = BootFlag.MODE_WITH_TARGET in boot_flags(system.json) and system.boot is not None
             with blaming("boot_device", device):
-                system.set_system_boot_options(source, enabled=enabled)
+                system.set_system_boot_options(source, enabled=enabled, mode=system.boot.mode if along else None)
 
     def get_boot_mode(self, task: Task) -> BootMode:
         """The mode of the boot override, which is the one of the next boot."""
@@ -144,6 +149,12 @@ class RedfishManagement(
             status = system.status
             found = (status.health_rollup or status.health) if status is not None else None
             return None if found is None else Health[found.name]
+
+    def get_sensors_data(self, task: Task) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
+        """The readings of the system's chassis: temperatures, fans, power supplies and voltages."""
+        path = task.info(Kind.MANAGEMENT).system_path
+        with borrowed(task) as session:
+            return read_sensors(session, session.document(path))
 
     def get_supported_indicators(self, task: Task) -> Mapping[str, Mapping[str, Any]]:
         """The one light of the system, where it has one."""

@@ -111,6 +111,22 @@ class Transport:
                     raise
         raise AssertionError("the last attempt either returns or raises")
 
+    def change(self, path: str, data: Any) -> Answer:
+        """Change a resource as it was read just before; when somebody else has changed it since, it is read once more."""
+        try:
+            return self._request("PATCH", path, data, self._tagged(path))
+        except sushy.exceptions.HTTPError as exc:
+            if exc.status_code != 412:
+                raise
+        return self.patch(path, data, headers=self._tagged(path))
+
+    def _tagged(self, path: str) -> dict[str, str]:
+        """The header that says which version of the resource is meant, where the service tells versions apart."""
+        answer = self.get(path)
+        document = answer.json() if answer.content else {}
+        tag = answer.headers.get("ETag") or (document.get("@odata.etag") if isinstance(document, dict) else None)
+        return {"If-Match": tag} if isinstance(tag, str) and tag else {}
+
     def document(self, path: str) -> dict[str, Any]:
         """The JSON document at *path*."""
         value = self.get(path).json()

@@ -7,6 +7,7 @@ import binascii
 import zlib
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from baremetal_fake.bmc_account import Account, BMCCounters
 from baremetal_fake.faults import Effect, Fault
@@ -34,6 +35,10 @@ class BMCOptions:
     strict_power: bool = False
     fetch_images: bool = True
     """Whether InsertMedia looks for the image and answers with an error where there is none."""
+    task_seconds: float | None = None
+    """Where it is set, volumes are made and removed by a task that takes so long, and the answer is 202."""
+    forgets_boot_mode: bool = False
+    """Whether a boot override without its mode puts the mode back to legacy, as some services do."""
 
 
 class RedfishBMC:
@@ -47,6 +52,7 @@ class RedfishBMC:
         self.counters = BMCCounters()
         self.sessions = SessionTable(rack.clock, self.counters, options.session_timeout, options.session_limit)
         self.tasks = TaskTable(rack.clock)
+        self.subscriptions: dict[str, dict[str, Any]] = {}
         self.check_image = check_image
         self._router = router
         self._names = dict.fromkeys(names)

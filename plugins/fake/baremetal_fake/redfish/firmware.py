@@ -19,6 +19,7 @@ from baremetal_fake.redfish.errors import (
 )
 from baremetal_fake.redfish.exchange import ROOT, Exchange, Operation, collection, command, link, reading
 from baremetal_fake.redfish.message import Answer
+from baremetal_fake.redfish.registries import BIOS_REGISTRY
 from baremetal_fake.redfish.routing import Route
 from baremetal_fake.settings import version_in
 
@@ -92,6 +93,7 @@ def _bios(exchange: Exchange) -> dict[str, Any]:
         "@odata.type": "#Bios.v1_2_1.Bios",
         "Id": "Bios",
         "Name": "BIOS settings",
+        "AttributeRegistry": BIOS_REGISTRY,
         "Attributes": _typed(machine, machine.firmware.current()),
         "@Redfish.Settings": {"@odata.type": "#Settings.v1_3_5.Settings", "SettingsObject": link(*path, "Settings")},
         "Actions": {"#Bios.ResetBios": {"target": "/".join((ROOT, *path, "Actions", "Bios.ResetBios"))}},

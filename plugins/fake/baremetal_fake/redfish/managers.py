@@ -192,5 +192,7 @@ def _chassis(exchange: Exchange) -> dict[str, Any]:
         "SerialNumber": parts.serial,
         "PowerState": POWER[machine.power],
         "Status": {"State": "Enabled", "Health": "OK"},
+        "Thermal": link("Chassis", machine.name, "Thermal"),
+        "Power": link("Chassis", machine.name, "Power"),
         "Links": {"ComputerSystems": [link("Systems", machine.name)], "ManagedBy": [link("Managers", machine.name)]},
     }

@@ -27,7 +27,6 @@ def routes() -> list[Route]:
         "Storage": _storages,
         "Storage/*": _storage,
         "Storage/*/Drives/*": _drive,
-        "Storage/*/Volumes": _volumes,
     }
     return [Route(f"Systems/*/{pattern}", {"GET": reading("get_inventory", read)}) for pattern, read in resources.items()]
 
@@ -155,8 +154,3 @@ def _drive(exchange: Exchange) -> dict[str, Any]:
         "SerialNumber": disk.serial,
         "Status": _HEALTHY,
     }
-
-
-def _volumes(exchange: Exchange) -> dict[str, Any]:
-    _only(exchange, _STORAGE)
-    return collection(_path(exchange, "Storage", _STORAGE, "Volumes"), "VolumeCollection", "Volumes", [])

@@ -14,7 +14,7 @@ from typing import Any, Self, TypeVar
 from baremetal_fake.faults import FaultPlan
 from baremetal_fake.machine import Machine
 from baremetal_fake.rack import Rack
-from baremetal_fake.redfish import firmware, managers, parts, service_root, systems, tasks
+from baremetal_fake.redfish import events, firmware, managers, parts, readings, registries, service_root, systems, tasks, volumes
 from baremetal_fake.redfish.bmc import BMCOptions, RedfishBMC
 from baremetal_fake.redfish.certificate import Certificate, make_certificate
 from baremetal_fake.redfish.connection import Connection
@@ -29,7 +29,7 @@ BACKLOG = 1024
 
 def redfish_router() -> Router:
     """The routes of a simulated BMC."""
-    modules = (service_root, systems, parts, firmware, managers, tasks)
+    modules = (service_root, systems, parts, volumes, firmware, managers, readings, registries, events, tasks)
     return Router((route for module in modules for route in module.routes()), service_root.versions())
 
 

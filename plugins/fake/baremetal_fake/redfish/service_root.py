@@ -46,6 +46,8 @@ def _root(exchange: Exchange) -> dict[str, Any]:
         "Managers": link("Managers"),
         "Chassis": link("Chassis"),
         "UpdateService": link("UpdateService"),
+        "EventService": link("EventService"),
+        "Registries": link("Registries"),
         "Tasks": link("TaskService"),
         "SessionService": link("SessionService"),
         "Links": {"Sessions": link(*_SESSIONS)},

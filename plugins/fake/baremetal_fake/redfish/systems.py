@@ -155,7 +155,7 @@ def _patch(exchange: Exchange) -> Operation:
     name = "set_system"
     for key, value in exchange.json().items():
         if key == "Boot":
-            name, boot_effects = _boot_changes(machine, value, arguments)
+            name, boot_effects = _boot_changes(machine, value, arguments, exchange.bmc.options.forgets_boot_mode)
             effects.extend(boot_effects)
         elif key == "IndicatorLED":
             effects.append(_light_change(machine, value))
@@ -182,7 +182,9 @@ def _light_change(machine: Machine, value: Any) -> Callable[[], None]:
     return lambda: setattr(machine, "indicator", state)
 
 
-def _boot_changes(machine: Machine, boot: Any, arguments: dict[str, Any]) -> tuple[str, list[Callable[[], None]]]:
+def _boot_changes(
+    machine: Machine, boot: Any, arguments: dict[str, Any], forgets_mode: bool
+) -> tuple[str, list[Callable[[], None]]]:
     """The name of the operation (that of the device, where the mode is set with it) and its effects."""
     if not isinstance(boot, Mapping):
         raise wrong_type("Boot", boot, "object")
@@ -193,6 +195,8 @@ def _boot_changes(machine: Machine, boot: Any, arguments: dict[str, Any]) -> tup
     if "BootSourceOverrideTarget" in boot or "BootSourceOverrideEnabled" in boot:
         name = "set_boot_device"
         effects.append(_device_change(machine, boot))
+        if forgets_mode:
+            effects.append(lambda: machine.set_boot_mode(BootMode.BIOS))
     if "BootSourceOverrideMode" in boot:
         mode = MODES[boot["BootSourceOverrideMode"]]
         effects.append(lambda: machine.set_boot_mode(mode))
