@@ -26,7 +26,7 @@ from baremetal_sdk.store import (
     VolumeConnectorRecord,
     VolumeTargetRecord,
 )
-from baremetal_sdk.store.kinds import KINDS
+from baremetal_sdk.store.kinds import KINDS, Visibility
 from tests.store.fixture import StoreBehaviour, new_mac, new_uuid
 
 
@@ -221,7 +221,7 @@ class RecordBehaviour(StoreBehaviour):
                     example = replace(example, connector_id=owner)
                 record = self.record(example)
                 listed = [row.uuid for row in self.store.records(kind, Query(), scope=scope)]
-                visible = seen or kind in (ChassisRecord, DeployTemplateRecord, InspectionRuleRecord)
+                visible = seen or KINDS[kind].visibility is Visibility.ALL
                 self.assertEqual(visible, record.uuid in listed, kind)
                 if visible:
                     self.assertEqual(record, self.store.record(kind, record.uuid, scope=scope))
