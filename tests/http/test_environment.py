@@ -63,18 +63,22 @@ class TestRequestLog(ServerTestCase):
 class TestPlaceOfWork(ServerTestCase):
     def test_requests_run_where_they_are_asked_to(self) -> None:
         """On a lane of the host application's pool, which stays open; a full lane is an overload like any other."""
-        with ElasticPool(1, {"web": LaneLimits(queue=0)}, name="ours") as pool:
+        deadline = Deadline.after(PATIENCE)
+        with ElasticPool(1, {"web": LaneLimits(queue=1)}, name="ours") as pool:
             server = HTTPServer(self.app, self.config, executor=pool["web"])
             server.start()
             self.assertIn(b"200 OK", self.client(server).get("/one").answer())
             busy = self.client(server).get("/hang")
             self.assertTrue(self.app.entered.acquire(timeout=PATIENCE))
-            self.assertIn(b"503 Service Unavailable", self.client(server).get("/two").rest())
+            waiting = self.client(server).get("/two")
+            while not pool["web"].statistics.queued:
+                deadline.check("a request to wait")
+            self.assertIn(b"503 Service Unavailable", self.client(server).get("/three").rest())
             self.app.release.set()
-            self.assertIn(b"200 OK", busy.answer())
+            self.assertEqual([True, True], [b"200 OK" in client.answer() for client in (busy, waiting)])
             self.assertTrue(server.stop(Deadline.after(PATIENCE)))
             self.assertTrue(pool["web"].alive and pool.drain(PATIENCE))
-            self.assertEqual((2, 1), (pool["web"].statistics.executed, pool["web"].statistics.refused))
+            self.assertEqual((3, 1), (pool["web"].statistics.executed, pool["web"].statistics.refused))
 
     def test_one_request_has_one_id(self) -> None:
         """The application finds it, and it is the client's own where that has the form of one."""
