@@ -7,7 +7,6 @@ import signal
 import threading
 from typing import Any, ClassVar
 
-import futurist.periodics
 from testtools import ExpectedException, TestCase
 
 from baremetal_interfaces import Deadline
@@ -114,15 +113,6 @@ class TestAdding(TestCase):
         self.assertIs(conductor, host.seen)
         self.assertEqual("hello you", conductor.rpc.call("greet", name="you"))
 
-    def test_methods_under_futurists_decorator_are_run(self) -> None:
-        """A host that comes from futurist adds what it has: its periodics are run as our own are."""
-        host = FuturistHost()
-        conductor = Conductor(ConductorConfig(host="test", conductor=quick_options()))
-        conductor.add(host)
-        self.addCleanup(conductor.stop, 0.0)
-        conductor.start()
-        self.assertTrue(host.reported.wait(10.0))
-
     def test_an_interval_is_read_from_the_configuration_at_the_start(self) -> None:
         """An interval can be a function of the conductor: it is asked when the conductor starts and when it reloads."""
         host = FromConfiguration()
@@ -171,15 +161,6 @@ class Host:
     @rpc_method("1.0")
     def greet(self, name: str) -> str:
         return f"hello {name}"
-
-
-class FuturistHost:
-    def __init__(self) -> None:
-        self.reported = threading.Event()
-
-    @futurist.periodics.periodic(spacing=0.01)
-    def report(self) -> None:
-        self.reported.set()
 
 
 class FromConfiguration:

@@ -16,8 +16,10 @@ sys.modules.setdefault("eventlet", None)  # type: ignore[arg-type]  # futurist w
 import futurist
 from futurist import periodics, rejection, waiters
 
+from baremetal_sdk import Conductor, ConductorConfig
 from baremetal_sdk.futurist_executor import FuturistExecutor
 from baremetal_sdk.pool import ElasticPool, LaneLimits
+from baremetal_sdk.testing import quick_options
 
 SOON = 10.0
 
@@ -182,3 +184,23 @@ class TestPeriodicWorker(FuturistCase):
         self.assertTrue(self.pool.drain(SOON))
         self.assertEqual(1, self.lane.submit(abs, -1).result(SOON))
         worker.stop()
+
+
+class FuturistHost:
+    def __init__(self) -> None:
+        self.reported = threading.Event()
+
+    @periodics.periodic(spacing=0.01)
+    def report(self) -> None:
+        self.reported.set()
+
+
+class TestDecorator(TestCase):
+    def test_methods_under_futurists_decorator_are_run(self) -> None:
+        """A host that comes from futurist adds what it has: its periodics are run as our own are."""
+        host = FuturistHost()
+        conductor = Conductor(ConductorConfig(host="test", conductor=quick_options()))
+        conductor.add(host)
+        self.addCleanup(conductor.stop, 0.0)
+        conductor.start()
+        self.assertTrue(host.reported.wait(10.0))
