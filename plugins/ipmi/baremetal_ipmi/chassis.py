@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from baremetal_interfaces import BootDevice, BootDeviceSetting, Deadline, PowerState
-from baremetal_ipmi.errors import IPMIError
+from baremetal_interfaces import BootDevice, BootDeviceSetting, Deadline, IndicatorState, PowerState
+from baremetal_ipmi.errors import CommandRefused, IPMIError
 from baremetal_ipmi.session import IPMISession
 
 _CHASSIS = 0x00
-_GET_STATUS, _CONTROL, _SET_BOOT_OPTIONS, _GET_BOOT_OPTIONS = 0x01, 0x02, 0x08, 0x09
+_GET_STATUS, _CONTROL, _IDENTIFY, _SET_BOOT_OPTIONS, _GET_BOOT_OPTIONS = 0x01, 0x02, 0x04, 0x08, 0x09
+_IDENTIFY_TOLD = 0x40
+_LONGEST_IDENTIFY = 0xFF
+_WRONG_LENGTH, _INVALID_FIELD = 0xC7, 0xCC
 _VALID_BIT_CLEARING, _BOOT_FLAGS = 3, 5
 _KEEP_WITHOUT_POWER_COMMAND = 0x08
 _VALID, _PERSISTENT, _UEFI = 0x80, 0x40, 0x20
@@ -27,6 +30,9 @@ _DEVICES = {selector: device for device, selector in _SELECTORS.items()}
 
 BOOT_DEVICES = frozenset(_SELECTORS)
 """What the boot flags can name. A BMC may refuse some of them, and cannot be asked which."""
+
+
+_LIGHTS = {0: IndicatorState.OFF, 1: IndicatorState.BLINKING, 2: IndicatorState.ON}
 
 
 class Control(IntEnum):
@@ -50,6 +56,24 @@ def power_state(session: IPMISession, deadline: Deadline) -> PowerState:
 def control(session: IPMISession, action: Control, deadline: Deadline) -> None:
     """Do something to the power."""
     session.request(_CHASSIS, _CONTROL, [action], deadline=deadline)
+
+
+def light(session: IPMISession, deadline: Deadline) -> IndicatorState:
+    """Ask for the light that identifies the machine; ``BLINKING`` is for a while, ``UNKNOWN`` where the BMC does not say."""
+    answer = session.request(_CHASSIS, _GET_STATUS, deadline=deadline)
+    if len(answer) < 3 or not answer[2] & _IDENTIFY_TOLD:
+        return IndicatorState.UNKNOWN
+    return _LIGHTS.get(answer[2] >> 4 & 0x03, IndicatorState.UNKNOWN)
+
+
+def set_light(session: IPMISession, on: bool, deadline: Deadline) -> None:
+    """Switch the light on, until it is switched off where the BMC knows that and else for four minutes; or off."""
+    try:
+        session.request(_CHASSIS, _IDENTIFY, [0, 1] if on else [0], deadline=deadline)
+    except CommandRefused as exc:
+        if not on or exc.code not in (_WRONG_LENGTH, _INVALID_FIELD):
+            raise
+        session.request(_CHASSIS, _IDENTIFY, [_LONGEST_IDENTIFY], deadline=deadline)
 
 
 def set_boot_device(session: IPMISession, device: BootDevice, *, persistent: bool, uefi: bool, deadline: Deadline) -> None:

@@ -13,3 +13,4 @@ class IPMIHardware(HardwareType):
     boot = ("ipxe", "pxe")
     deploy = ("ramdisk", "direct", "custom-agent")
     inspect = ("no-inspect", "agent")
+    vendor = ("ipmitool", "ipmi", "no-vendor")

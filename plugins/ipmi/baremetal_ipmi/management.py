@@ -1,20 +1,35 @@
-"""Boot device and interrupt of IPMI machines."""
+"""Boot device, sensors, light and interrupt of IPMI machines."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from baremetal_interfaces import BootDevice, BootDeviceSetting, ManagementInterface, NMIControl, Node, NotSupported, Task
+from baremetal_interfaces import (
+    BootDevice,
+    BootDeviceSetting,
+    IndicatorControl,
+    IndicatorState,
+    InvalidInput,
+    ManagementInterface,
+    NMIControl,
+    Node,
+    NotSupported,
+    SensorReport,
+    Task,
+)
 from baremetal_ipmi import chassis
 from baremetal_ipmi.chassis import Control
 from baremetal_ipmi.connector import IPMIConnector
 from baremetal_ipmi.errors import CommandRefused
 from baremetal_ipmi.info import IPMIInfo
+from baremetal_ipmi.sensors import read_sensors
 from baremetal_ipmi.session import IPMISession
 
+_COMPONENT, _LIGHT = "chassis", "identify"
 
-class IPMIManagement(ManagementInterface, NMIControl):
+
+class IPMIManagement(ManagementInterface, NMIControl, IndicatorControl, SensorReport):
     """Boot device by boot flags. ``ipmitool`` is another name of it, for nodes and clients that ask for that one.
 
     The flags say UEFI unless the node has the capability ``boot_mode:bios``.
@@ -46,11 +61,40 @@ class IPMIManagement(ManagementInterface, NMIControl):
         with task.session(IPMIConnector) as session:
             chassis.control(session, Control.DIAGNOSTIC_INTERRUPT, task.deadline)
 
+    def get_sensors_data(self, task: Task) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
+        """The readings of the BMC's own sensors."""
+        with task.session(IPMIConnector) as session:
+            return read_sensors(session, task.deadline)
+
+    def get_supported_indicators(self, task: Task) -> Mapping[str, Mapping[str, Any]]:
+        """The light that identifies the machine; it cannot be told to blink."""
+        states = sorted((IndicatorState.ON.value, IndicatorState.OFF.value))
+        return {_COMPONENT: {_LIGHT: {"readonly": False, "states": states}}}
+
+    def get_indicator_state(self, task: Task, component: str, indicator: str) -> IndicatorState:
+        """Whether the light is on."""
+        _known_light(component, indicator)
+        with task.session(IPMIConnector) as session:
+            return chassis.light(session, task.deadline)
+
+    def set_indicator_state(self, task: Task, component: str, indicator: str, state: IndicatorState) -> None:
+        """Switch the light on or off."""
+        _known_light(component, indicator)
+        if state not in (IndicatorState.ON, IndicatorState.OFF):
+            raise InvalidInput(f"state: {state} cannot be set; allowed are OFF and ON")
+        with task.session(IPMIConnector) as session:
+            chassis.set_light(session, state is IndicatorState.ON, task.deadline)
+
     def _keep(self, task: Task, session: IPMISession) -> None:
         try:
             chassis.keep_boot_device(session, task.deadline)
         except CommandRefused as exc:
             task.log.warning("the boot device may be forgotten after 60 seconds: the BMC does not let that be changed: %s", exc)
+
+
+def _known_light(component: str, indicator: str) -> None:
+    if (component, indicator) != (_COMPONENT, _LIGHT):
+        raise InvalidInput(f"indicator: there is no {component}/{indicator}; there is {_COMPONENT}/{_LIGHT}")
 
 
 def boots_by_uefi(node: Node) -> bool:

@@ -27,6 +27,8 @@ class IPMISession:
         self._lock = threading.Lock()
         self._answered_at = clock()
         self._lost: str | None = None
+        self.kept: tuple[bytes, Any] | None = None
+        """What was read once and does not change, with the BMC's own word for its version."""
 
     def request(self, netfn: int, command: int, data: Sequence[int] = (), *, deadline: Deadline) -> bytes:
         """Send one command and give back what follows the completion code.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from baremetal_fake.ipmi.cipher import SUITES
-from baremetal_fake.ipmi.commands import Call, Code, Command, Level, Operation, Refused, Table, reading
+from baremetal_fake.ipmi.commands import Call, Code, Command, Level, Operation, Refused, Table, changing, reading
 
 APPLICATION = 0x06
 DEVICE_ID = bytes((0x20, 0x01, 0x02, 0x10, 0x02, 0x87, 0x00, 0x00, 0x00, 0x01, 0x00))
@@ -17,6 +17,8 @@ def commands() -> Table:
     """The commands of this module."""
     return {
         (APPLICATION, 0x01): reading("get_device", lambda call: DEVICE_ID),
+        (APPLICATION, 0x02): Command(Level.ADMINISTRATOR, _reset),
+        (APPLICATION, 0x03): Command(Level.ADMINISTRATOR, _reset),
         (APPLICATION, 0x08): reading("get_device", lambda call: call.bmc.guid),
         (APPLICATION, 0x37): reading("get_device", lambda call: call.bmc.guid),
         (APPLICATION, 0x38): reading("get_capabilities", _capabilities, Level.NONE),
@@ -24,6 +26,11 @@ def commands() -> Table:
         (APPLICATION, 0x3B): Command(Level.CALLBACK, _set_level),
         (APPLICATION, 0x3C): Command(Level.CALLBACK, _close),
     }
+
+
+def _reset(call: Call) -> Operation:
+    """Restart the BMC: its sessions are gone afterwards, the machine does not notice."""
+    return changing("reset_bmc", call.bmc.logins.clear)
 
 
 def _capabilities(call: Call) -> bytes:

@@ -31,7 +31,7 @@ class Sensor:
 
     def record(self) -> bytes:
         """Its full record (SDR type 1, table 43-1), without the header's record number."""
-        masks = (0x1000 if self.upper_critical is not None else 0) | (0x0200 if self.lower_critical is not None else 0)
+        masks = (0x10 if self.upper_critical is not None else 0) | (0x02 if self.lower_critical is not None else 0)
         name = self.name.encode("ascii")[:16]
         thresholds = (0, self.upper_critical or 0, 0, 0, self.lower_critical or 0, 0)
         body = bytes((0x20, 0x00, self.number, 0x07, 0x01, 0x7F, 0x68, self.sensor_type, 0x01))

@@ -117,8 +117,6 @@ class LoginTable:
         self._expire()
         if suite is None:
             return _refusal(message, Status.NO_CIPHER_SUITE, console)
-        for again in [one for one in self._logins.values() if one.console == console and not one.counted]:
-            del self._logins[again.number]
         if len(self._sessions) + len(self._logins) >= self.options.session_limit:
             return _refusal(message, Status.NO_ROOM, console)
         login = Login(self._new_number(), console, suite, self.options.highest_level, self._clock())

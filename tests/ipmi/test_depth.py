@@ -1,0 +1,198 @@
+"""Sensors, event log, light, interrupt and raw commands, at the IPMI test service."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from testtools import TestCase
+
+from baremetal_fake import Account
+from baremetal_fake.faults import FaultPlan
+from baremetal_fake.ipmi import AccessOptions, IPMIOptions, IPMIService, Sensor
+from baremetal_fake.ipmi.event_log import EventLog
+from baremetal_interfaces import (
+    BMCBusy,
+    BMCUnreachable,
+    BootDevice,
+    BootMode,
+    IndicatorState,
+    InvalidInput,
+    LocalTask,
+    Node,
+    NotSupported,
+    PowerState,
+)
+from baremetal_interfaces.conformance import HardwareTypeConformance
+from baremetal_ipmi import IPMIHardware, IPMIManagement, IPMIPower, IPMIVendor
+from baremetal_ipmi.event_log import described
+from baremetal_ipmi.sdr import SensorRecord
+from baremetal_sdk.builtin.network_boot import IPXEBoot
+from baremetal_sdk.builtin.ramdisk import RamdiskDeploy
+
+LIGHT = ("chassis", "identify")
+
+
+class ServedTestCase(TestCase):
+    """One BMC for each test, and tasks on its machine."""
+
+    def serve(self, **options: Any) -> IPMIService:
+        service = IPMIService(1, options=IPMIOptions(**options))
+        service.start()
+        self.addCleanup(service.stop)
+        return service
+
+    def task(self, service: IPMIService, node: Node | None = None, timeout: float = 20.0, **changes: Any) -> LocalTask:
+        interfaces = {"power": IPMIPower(), "management": IPMIManagement(), "vendor": IPMIVendor()}
+        return LocalTask(interfaces, {**service.driver_info(), **changes}, node=node, timeout=timeout, poll_interval=0.02)
+
+
+class TestSensors(ServedTestCase):
+    def test_readings_with_units_limits_and_status(self) -> None:
+        """As clients know them from IPMI nodes; what has no reading says so."""
+        service = self.serve()
+        task = self.task(service)
+        found = task.call("management", "get_sensors_data")
+        self.assertEqual({"Temperature", "Fan", "Voltage", "Other"}, set(found))
+        inlet = found["Temperature"]["Inlet Temp (0x1)"]
+        self.assertEqual(("24 degrees C", "ok", "47.000"), (inlet["Sensor Reading"], inlet["Status"], inlet["Upper critical"]))
+        self.assertEqual("No Reading", found["Fan"]["Fan 1 (0x3)"]["Sensor Reading"])
+        service.machine().command_power(PowerState.ON)
+        found = task.call("management", "get_sensors_data")
+        self.assertEqual("8400 RPM", found["Fan"]["Fan 1 (0x3)"]["Sensor Reading"])
+        self.assertEqual("12.06 Volts", found["Voltage"]["12V (0x4)"]["Sensor Reading"])
+
+    def test_a_reading_past_its_limit_is_critical(self) -> None:
+        """The BMC's word on it is handed on."""
+        hot = Sensor(9, "Inlet Temp", 0x01, 0x01, raw=60, upper_critical=47)
+        found = self.task(self.serve(sensors=(hot,))).call("management", "get_sensors_data")
+        self.assertEqual("cr", found["Temperature"]["Inlet Temp (0x9)"]["Status"])
+
+    def test_no_sensors_are_no_error(self) -> None:
+        """A BMC without records has nothing to report."""
+        self.assertEqual({}, self.task(self.serve(sensors=())).call("management", "get_sensors_data"))
+
+    def test_raw_readings_by_the_formula_of_the_specification(self) -> None:
+        """Factors, exponents, signs and curves; a reading outside of a curve is none."""
+        for record, raw, expected in (
+            (SensorRecord(1, "a", 1, (7, 1), factors=(2, 5, 1, -1)), 100, 25.0),
+            (SensorRecord(1, "b", 1, (7, 1), signed=2, factors=(1, 0, 0, 0)), 0xFF, -1.0),
+            (SensorRecord(1, "c", 1, (7, 1), signed=1, factors=(1, 0, 0, 0)), 0xFE, -1.0),
+            (SensorRecord(1, "d", 1, (7, 1), linearization=7, factors=(1, 0, 0, 0)), 4, 0.25),
+            (SensorRecord(1, "e", 1, (7, 1), linearization=7, factors=(1, 0, 0, 0)), 0, None),
+            (SensorRecord(1, "f", 1, (7, 1), linearization=0x70, factors=(1, 0, 0, 0)), 1, None),
+            (SensorRecord(1, "g", 1, (7, 1)), 1, None),
+        ):
+            self.assertEqual(expected, record.value(raw), record.name)
+
+
+class TestEvents(ServedTestCase):
+    def test_events_are_read_and_erased(self) -> None:
+        """What the machine did is in the log, the oldest first, until it is erased."""
+        service = self.serve()
+        task = self.task(service)
+        self.assertEqual({"events": []}, task.call("vendor", "get_event_log"))
+        for state in (PowerState.ON, PowerState.OFF):
+            task.call("power", "set_power_state", state)
+        events = task.call("vendor", "get_event_log")["events"]
+        self.assertEqual(
+            [(1, 0x22, "00ffff"), (2, 0x22, "05ffff")], [(e["id"], e["sensor_type"], e["event_data"]) for e in events]
+        )
+        self.assertEqual(1, len(task.call("vendor", "get_event_log", limit="1")["events"]))
+        task.call("vendor", "clear_event_log")
+        self.assertEqual([], task.call("vendor", "get_event_log")["events"])
+        self.assertRaises(InvalidInput, task.call, "vendor", "get_event_log", limit="0")
+
+    def test_records_are_taken_apart(self) -> None:
+        """Times that count from the start of the BMC are not taken for dates; what only its maker knows stays as it is."""
+        log = EventLog(lambda: 0.0)
+        log.add_event(0x01, 3, 9, asserted=False)
+        found = described(log.entry(0)[1])
+        self.assertEqual((3, False, "2023-11-14T22:13:20+00:00"), (found["sensor"], found["asserted"], found["time"]))
+        self.assertEqual("100 s after the start of the BMC", described(bytes((1, 0, 2, 100)) + bytes(12))["time"])
+        self.assertEqual({"id": 1, "record_type": 0xE1, "data": "00" * 13}, described(bytes((1, 0, 0xE1)) + bytes(13)))
+
+
+class TestControls(ServedTestCase):
+    def test_the_light(self) -> None:
+        """On until it is switched off; another light, or blinking, is refused."""
+        service = self.serve()
+        task = self.task(service)
+        for state in (IndicatorState.ON, IndicatorState.OFF):
+            task.call("management", "set_indicator_state", *LIGHT, state)
+            self.assertEqual(state, task.call("management", "get_indicator_state", *LIGHT))
+        self.assertRaises(InvalidInput, task.call, "management", "set_indicator_state", *LIGHT, IndicatorState.BLINKING)
+        self.assertRaises(InvalidInput, task.call, "management", "get_indicator_state", "system", "led")
+
+    def test_interrupt_and_raw_commands(self) -> None:
+        """The machine takes the interrupt; a raw command is answered as it is."""
+        service = self.serve()
+        task = self.task(service)
+        task.call("management", "inject_nmi")
+        self.assertEqual(1, service.machine().nmi_count)
+        self.assertEqual({"data": "00 00 40 00"}, task.call("vendor", "send_raw", raw_bytes="0x00 0x01"))
+        for wrong in (None, "", "0x00", "0x01 0x01", "0x00 0x100", "power on"):
+            self.assertRaises(InvalidInput, task.call, "vendor", "send_raw", raw_bytes=wrong)
+
+    def test_a_bmc_that_restarts_has_new_sessions(self) -> None:
+        """The restart ends the session; the next call logs in again."""
+        service = self.serve()
+        task = self.task(service)
+        task.call("vendor", "bmc_reset", warm="false")
+        self.assertEqual(PowerState.OFF, task.call("power", "get_power_state"))
+        self.assertEqual(2, service.totals()["logins"])
+        self.assertRaises(InvalidInput, task.call, "vendor", "bmc_reset", warm="maybe")
+
+    def test_boot_device_for_good_and_by_the_old_way(self) -> None:
+        """Persistence and the mode reach the machine; a BMC without UEFI refuses, and it is said."""
+        service = self.serve()
+        legacy = Node(uuid="7d4a5b6c-0000-4000-8000-000000000001", properties={"capabilities": "boot_mode:bios"})
+        self.task(service, node=legacy).call("management", "set_boot_device", BootDevice.CDROM, True)
+        machine = service.machine()
+        self.assertEqual(((BootDevice.CDROM, True), BootMode.BIOS), (machine.boot_override, machine.boot_mode))
+        refused = self.assertRaises(
+            NotSupported, self.task(self.serve(uefi=False)).call, "management", "set_boot_device", BootDevice.PXE
+        )
+        self.assertIn("pxe", str(refused))
+
+
+class TestLogins(ServedTestCase):
+    def test_each_cipher_suite_costs_one_login(self) -> None:
+        """Asked for or found: a BMC that knows only the older one is tried with it before an account is shown."""
+        for known, asked in (((3, 17), None), ((3,), None), ((17,), None), ((3, 17), 3), ((3, 17), 17)):
+            service = self.serve(access=AccessOptions(suites=known))
+            changes: dict[str, Any] = {} if asked is None else {"ipmi_cipher_suite": asked}
+            self.assertEqual(PowerState.OFF, self.task(service, **changes).call("power", "get_power_state"))
+            totals = service.totals()
+            self.assertEqual((1, 0), (totals["login_attempts"], totals["refused_logins"]), str((known, asked)))
+
+    def test_lower_levels_read(self) -> None:
+        """A user's level is enough for the power state, and for the sensors."""
+        service = self.serve(access=AccessOptions(highest_level=2))
+        task = self.task(service, ipmi_priv_level="USER")
+        self.assertEqual(PowerState.OFF, task.call("power", "get_power_state"))
+        self.assertIn("Temperature", task.call("management", "get_sensors_data"))
+
+    def test_busy_full_and_silent_are_told_apart(self) -> None:
+        """Come back later, or nobody there."""
+        service = self.serve(access=AccessOptions(session_limit=1))
+        service.machine().inject(FaultPlan.from_json({"get_power": {"effect": "busy", "times": 1}}))
+        self.assertRaises(BMCBusy, self.task(service).call, "power", "get_power_state")
+        service.machine().inject(FaultPlan.from_json({"connect": {"effect": "hang"}}))
+        self.assertRaises(BMCUnreachable, self.task(service, timeout=0.5).call, "power", "get_power_state")
+
+
+class TestConformanceServed(HardwareTypeConformance, ServedTestCase):
+    """Every rule of the kit, at the test service."""
+
+    hardware_type = IPMIHardware
+    interfaces = {
+        "power": IPMIPower,
+        "management": IPMIManagement,
+        "vendor": IPMIVendor,
+        "boot": IPXEBoot,
+        "deploy": RamdiskDeploy,
+    }
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.driver_info = self.serve(access=AccessOptions(Account("root", "correct horse"))).driver_info()
