@@ -66,6 +66,12 @@ class NodeList:
         call.query["chassis_uuid"] = found(call, ChassisRecord, "chassis").uuid
         return _listed(call, page(call, NODE_VIEW))
 
+    @route("GET", "/v1/chassis/{chassis}/nodes/detail", policy="baremetal:node:list", query=(*_FILTERS[:1], *PAGING))
+    def list_whole_of_chassis(self, call: Call) -> dict[str, Any]:
+        """List the nodes of a chassis with all their fields."""
+        call.query["chassis_uuid"] = found(call, ChassisRecord, "chassis").uuid
+        return _listed(call, page(call, NODE_VIEW, whole=True))
+
 
 def _listed(call: Call, asked: Page) -> dict[str, Any]:
     query, scope = _query(call, asked), _scope(call)

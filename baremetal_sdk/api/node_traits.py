@@ -15,7 +15,7 @@ _SINCE = 37
 class NodeTraits:
     """The traits of nodes."""
 
-    @route("GET", "/v1/nodes/{node}/traits", policy="baremetal:node:traits:list", since=_SINCE)
+    @route("GET", "/v1/nodes/{node}/traits", policy="baremetal:node:traits:list", since=_SINCE, too_old=406)
     def list(self, call: Call) -> dict[str, Any]:
         """List the traits of a node."""
         return {"traits": list(call.node().traits)}

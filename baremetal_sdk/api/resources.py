@@ -20,6 +20,8 @@ R = TypeVar("R")
 def found(call: Call, kind: type[R], argument: str) -> R:
     """The record that a segment of the path names."""
     ident = checked_ident(argument, call.arguments[argument])
+    if KINDS[kind].idents == ("uuid",) and canonical_uuid(ident) is None:
+        raise InvalidInput([Problem(argument, f"{ident[:64]!r} is not a UUID", f"a {KINDS[kind].what} has no name")])
     try:
         return call.backend.store.record(kind, ident, scope=call.scope)
     except NotFound:

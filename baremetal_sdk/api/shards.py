@@ -13,6 +13,7 @@ class Shards:
 
     @route("GET", "/v1/shards", policy="baremetal:shards:get", since=82)
     def list(self, call: Call) -> dict[str, Any]:
-        """List the shards, with how many nodes each has; those that have none are counted under null."""
+        """List the shards, with how many nodes each has; those that have none are counted under "None"."""
         counted = call.backend.store.shards(scope=call.scope)
-        return {"shards": [{"name": shard, "count": count} for shard, count in counted]}
+        # As clients know it: a text, where there is no shard.
+        return {"shards": [{"name": str(shard), "count": count} for shard, count in counted]}

@@ -39,6 +39,11 @@ _STEP_VALUES: Mapping[str, tuple[Any, str]] = {
 """What the values of a step may be, and how to say so."""
 
 
+_WITH_STEPS = frozenset(map(str, (Kind.VENDOR, Kind.POWER, Kind.MANAGEMENT, Kind.FIRMWARE, Kind.DEPLOY, Kind.BIOS, Kind.RAID)))
+"""The interfaces whose steps can be prepared."""
+_WITHOUT_STEPS = frozenset(_KINDS) - _WITH_STEPS
+
+
 def step_list(*required: str, known: tuple[str, ...]) -> ValueType:
     """At least one step, each with what is *required*; a step is not named twice."""
 
@@ -46,6 +51,9 @@ def step_list(*required: str, known: tuple[str, ...]) -> ValueType:
         steps: list[Any] = ARRAY.parse(value)
         if not steps:
             raise Wrong("it is empty", "give at least one step")
+        foreign = [step["interface"] for step in steps if isinstance(step, dict) and step.get("interface") in _WITHOUT_STEPS]
+        if foreign:
+            raise Wrong(f"interface {foreign[0]!r} has no steps", "one of " + ", ".join(sorted(_WITH_STEPS)))
         problems = [
             problem for number, step in enumerate(steps) for problem in step_problems(f"[{number}]", step, required, known)
         ]

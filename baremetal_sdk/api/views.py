@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 Render = Callable[..., Any]
 """From the call and the values of a field's columns to what is shown."""
 Source = Callable[[Any], tuple[Any, ...]]
+LINKS = "links"
+"""A field that every record has, whether it was selected or not."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ class Shape:
 
     def _linked(self, call: Call, shown: dict[str, Any], key: str) -> dict[str, Any]:
         path = f"{self.path}/{key}"
-        shown["links"] = links(call.base, path)
+        shown[LINKS] = links(call.base, path)
         for name in self.subresources:
             shown[name] = links(call.base, f"{path}/{name}")
         return shown
@@ -146,8 +148,9 @@ class View:
 
     def selected(self, minor: int, names: Sequence[str]) -> Shape:
         """The fields that a client selected. Raises ``InvalidInput`` and ``NotAcceptable``."""
-        self.check(minor, names)
-        return self._compiled(minor, tuple(names), False)
+        wanted = tuple(name for name in names if name != LINKS)
+        self.check(minor, wanted)
+        return self._compiled(minor, wanted, False)
 
     def check(self, minor: int, names: Iterable[str], what: str = "fields") -> None:
         """Refuse names that are no fields, or none yet in microversion *minor*."""

@@ -17,12 +17,22 @@ UUID_FIELD = optional("uuid", UUID, "A UUID to take; by default one is made.")
 
 
 class Writable:
-    """What clients write of the records of one class. *required* fields are always there; *only_at_creation* stay as they are."""
+    """What clients write of the records of one class.
+
+    *required* fields have to be given, and cannot be removed; *kept* ones cannot be removed, either; *only_at_creation* stay
+    as they are.
+    """
 
     def __init__(
-        self, record: type, *fields: Parameter, required: Collection[str] = (), only_at_creation: tuple[Parameter, ...] = ()
+        self,
+        record: type,
+        *fields: Parameter,
+        required: Collection[str] = (),
+        kept: Collection[str] = (),
+        only_at_creation: tuple[Parameter, ...] = (),
     ) -> None:
         self._required = frozenset(required)
+        self._kept = self._required | frozenset(kept)
         declared = (*fields, *only_at_creation, UUID_FIELD)
         self.creation = tuple(
             dataclasses.replace(field, required=True) if field.name in self._required else field for field in declared
@@ -47,7 +57,7 @@ class Writable:
         check_versions((self.patched.by_name[operation.field] for operation in patch), minor)
         document = {name: _listed(getattr(record, name)) for name in self.patched.by_name}
         touched = apply(document, patch)
-        for name in self._required & touched.keys():
+        for name in self._kept & touched.keys():
             if touched[name] is UNSET or touched[name] is None:
                 raise InvalidInput([Problem(name, "it cannot be removed", "it is needed; replace it")])
         # A client that was shown a mask sends it back where it changes something else.

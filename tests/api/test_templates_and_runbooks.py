@@ -53,6 +53,7 @@ class TestDeployTemplates(ResourceTestCase):
         for steps, word in (
             ([], "empty"), (None, "steps"), ("x", "list"), ([good, good], "twice"), ([{**good, "bogus": 1}], "bogus"),
             ([{**good, "priority": -1}], "priority"), ([{**good, "interface": "bogus"}], "interface"),
+            ([{**good, "interface": "rescue"}], "rescue"),
             ([{**good, "args": []}], "args"),
             *(([{key: value for key, value in good.items() if key != name}], name) for name in good),
         ):  # fmt: skip

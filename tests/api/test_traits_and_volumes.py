@@ -95,7 +95,7 @@ class TestVolumes(ResourceTestCase):
         self.assert_refused(self.post("volume/targets", **{**target, "boot_index": "x"}), 400, "boot_index")
         self.assert_refused(self.post("volume/targets", **{**target, "node_uuid": "m1"}), 400, "node_uuid")
         self.assert_refused(self.post("volume/targets", **{**target, "node_uuid": UNKNOWN}), 400, UNKNOWN)
-        self.assert_refused(self.request("GET", "/v1/volume/connectors/v1"), 404, "v1")
+        self.assert_refused(self.request("GET", "/v1/volume/connectors/v1"), 400, "v1")
         self.assert_refused(self.request("GET", f"/v1/volume/targets/{UNKNOWN}"), 404, UNKNOWN)
 
     def test_volumes_are_changed_only_while_the_node_is_off(self) -> None:
