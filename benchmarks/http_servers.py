@@ -7,6 +7,7 @@ Each prints its port once it listens, and serves until it is killed. All but our
 
 from __future__ import annotations
 
+import logging
 import socket
 import sys
 import threading
@@ -65,6 +66,7 @@ def waitress(app: Any, cert: str | None, key: str | None) -> None:
     """Waitress; it has no TLS."""
     from waitress.server import create_server
 
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     server = create_server(app, host="127.0.0.1", port=0, threads=THREADS, backlog=BACKLOG, connection_limit=1000)
     print(server.effective_port, flush=True)
     server.run()
