@@ -40,14 +40,14 @@ class Findings:
     def read_bios(self, task: NodeTask) -> None:
         """Keep the BIOS settings as they are now."""
         node = task.record.uuid
-        records = [_bios_record(node, setting) for setting in task.call(Kind.BIOS, "get_settings", timeout=steps.STEP_TIMEOUT)]
+        records = [_bios_record(node, setting) for setting in task.call(Kind.BIOS, "get_settings")]
         assert task.lease is not None
         self._store.replace_records(BIOSSettingRecord, node, records, fence=task.lease.fence)
 
     def read_firmware(self, task: NodeTask) -> None:
         """Keep the versions of firmware as they are now; the first one seen of each component stays known."""
         node = task.record.uuid
-        found = task.call(Kind.FIRMWARE, "get_components", timeout=steps.STEP_TIMEOUT)
+        found = task.call(Kind.FIRMWARE, "get_components")
         rows = self._store.records(FirmwareComponentRecord, Query(where={"node_uuid": node}))
         known: dict[str, Mapping[str, Any]] = {row["component"]: row for row in rows}
         records = [_firmware_record(node, component, known.get(component.component)) for component in found]
