@@ -137,7 +137,7 @@ class Works:
         manual = task.record.target_provision_state == provision.MANAGEABLE
         if not manual and task.record.run_id is None:
             if not self._wants_cleaning(task):
-                transitions.follow(task, "done", last=True)
+                transitions.follow(task, _when_clean(task), last=True)
                 return
             task.write(**steps.begin(Phase.CLEAN, steps.automatic(task.driver, Phase.CLEAN)))
         first = task.record.run_index == 0 and bool(task.record.run_steps) and steps.wants_ramdisk(task.record)
@@ -173,9 +173,8 @@ class Works:
     def _cleaned(self, task: NodeTask) -> None:
         if task.record.run_steps and steps.wants_ramdisk(task.record):
             task.call(Kind.DEPLOY, "tear_down_cleaning")
-        manual = task.record.target_provision_state == provision.MANAGEABLE
         found = self._findings.after_run(task)
-        transitions.follow(task, "manage" if manual else "done", last=True, **steps.ENDED, **found)
+        transitions.follow(task, _when_clean(task), last=True, **steps.ENDED, **found)
 
     def _tear_down(self, task: NodeTask) -> None:
         outcome = task.call(Kind.DEPLOY, "tear_down", timeout=steps.STEP_TIMEOUT)
@@ -194,3 +193,9 @@ class Works:
             raise UnexpectedAnswer("the BMC does not say whether the machine is on or off")
         task.call(Kind.DEPLOY, "take_over")
         transitions.follow(task, "done", last=True)
+
+
+def _when_clean(task: NodeTask) -> str:
+    """What follows when a node is clean: cleaned by hand, or retired meanwhile, it does not become available."""
+    manual = task.record.target_provision_state == provision.MANAGEABLE
+    return "manage" if manual or task.record.retired else "done"

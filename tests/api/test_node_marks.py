@@ -23,6 +23,15 @@ class TestMarks(ResourceTestCase):
         self.assert_refused(self.patch(PATH, ("add", "/retired", True)), 409, "available")
         self.assertEqual(200, self.patch(PATH, ("add", "/retired", False)).status)
 
+    def test_a_node_that_was_retired_in_use_does_not_become_available(self) -> None:
+        """Undeployed and cleaned, or not cleaned, it is manageable."""
+        for clean in (True, False):
+            self.change(automated_clean=clean)
+            self.bring("manage", "provide", "active") if clean else self.bring("provide", "active")
+            self.assertEqual(200, self.patch(PATH, ("add", "/retired", True)).status)
+            self.assertEqual("manageable", self.bring("deleted").provision_state)
+            self.assertEqual(200, self.patch(PATH, ("add", "/retired", False)).status)
+
     def test_only_a_node_in_use_is_protected(self) -> None:
         """There is nothing else to protect."""
         self.assert_refused(self.patch(PATH, ("add", "/protected", True)), 409, "enroll")
