@@ -8,6 +8,7 @@ PACKAGES = [
     "baremetal_sdk",
     "baremetal_sdk.api",
     "baremetal_sdk.auth",
+    "baremetal_sdk.bmc",
     "baremetal_sdk.builtin",
     "baremetal_sdk.http",
     "baremetal_sdk.doctor",
