@@ -61,12 +61,12 @@ def apply(rules: Iterable[InspectionRuleRecord], findings: Findings) -> None:
                 for action in rule.actions:
                     _run(action, findings, variables)
         except InvalidInput as exc:
-            raise DriverError(f"inspection rule {rule.description or rule.uuid!r} failed: {_told(rule, exc)}") from None
+            raise DriverError(f"inspection rule {rule.description or rule.uuid!r}: {_told(rule, exc)}") from None
 
 
 def _told(rule: InspectionRuleRecord, error: InvalidInput) -> str:
-    """What went wrong; of a rule that is sensitive its content is not told."""
-    return "its content is sensitive, and is not shown" if rule.sensitive else error.message
+    """Why the rule ends the inspection; of one that is sensitive no content is told."""
+    return "it ended the inspection; its content is sensitive, and is not shown" if rule.sensitive else error.message
 
 
 def _run(action: Mapping[str, Any], findings: Findings, variables: Mapping[str, Any]) -> None:
@@ -77,7 +77,7 @@ def _run(action: Mapping[str, Any], findings: Findings, variables: Mapping[str, 
 
 
 def _fail(findings: Findings, msg: str) -> None:
-    raise DriverError(f"an inspection rule ended the inspection: {msg}")
+    raise InvalidInput(str(msg))
 
 
 def _log(findings: Findings, msg: str, level: str = "info") -> None:

@@ -101,8 +101,6 @@ class TestActions(TestCase):
 
     def test_a_failure_ends_the_inspection_and_names_the_rule(self) -> None:
         """Because the rule says so, or because it cannot be run; what is sensitive is not told."""
-        told = self.assertRaises(DriverError, changed, action("fail", msg="{node.name} is too old"))
-        self.assertIn("n1 is too old", str(told))
         for wrong, word in (
             (action("set-attribute", path="/provision_state", value="active"), "provision_state"),
             (action("set-attribute", path="/uuid", value="x"), "uuid"),
@@ -110,6 +108,7 @@ class TestActions(TestCase):
             (action("set-attribute", path="/properties/capabilities/x", value="x"), "not an object"),
             (action("set-port-attribute", port_id="nope", path="/extra/a", value=1), "nope"),
             (action("api-call", url="file:///etc/passwd"), "http"),
+            (action("fail", msg="{node.name} is too old"), "n1 is too old"),
         ):
             for sensitive in (False, True):
                 error = self.assertRaises(DriverError, apply, [rule(wrong, description="mine", sensitive=sensitive)], findings())

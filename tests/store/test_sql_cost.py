@@ -11,9 +11,11 @@ from sqlalchemy import Engine, event
 from sqlalchemy.pool import Pool
 from testtools import TestCase
 
-from baremetal_sdk.store import ConductorRecord, NodeQuery, NodeRecord, PortRecord, Query
+from baremetal_sdk.store import ChassisRecord, ConductorRecord, NodeQuery, NodeRecord, PortRecord, Query, VolumeConnectorRecord
 from baremetal_sdk.store.sql import SQLStore
 from tests.store.fixture import StoreBehaviour, TurnedClock, new_mac, new_uuid
+
+CHASSIS = new_uuid()
 
 
 class CostTest(StoreBehaviour, TestCase):
@@ -33,7 +35,7 @@ class CostTest(StoreBehaviour, TestCase):
         self.addCleanup(event.remove, target, name, listener)
 
     def test_statements_of_each_operation(self) -> None:
-        """A read is one statement, a write of a node is one; a write of a port also looks at the lease of its node."""
+        """A read is one statement, a write of a node is one; a write of what belongs to a node also looks at the node's lease."""
         statements: list[str] = []
         self.listen(Engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
         node, kept = self.node(name="a"), self.node()
@@ -41,6 +43,7 @@ class CostTest(StoreBehaviour, TestCase):
         fence = self.lease(node).fence
         self.store.register_conductor(ConductorRecord("c", "1"))
         new_port = PortRecord(new_uuid(), node.uuid, new_mac())
+        connector = VolumeConnectorRecord(new_uuid(), node.uuid, "mac", new_mac())
         operations: list[tuple[int, Callable[[], Any]]] = [
             (1, lambda: self.store.create_node(NodeRecord(uuid=new_uuid()), fence=None)),
             (1, lambda: self.store.node(node.uuid)),
@@ -55,6 +58,15 @@ class CostTest(StoreBehaviour, TestCase):
             (2, lambda: self.store.create_port(new_port, fence=fence)),
             (2, lambda: self.store.update_port(port.uuid, {"extra": {"a": 1}}, fence=fence)),
             (2, lambda: self.store.delete_port(port.uuid, fence=fence)),
+            (1, lambda: self.store.create_record(ChassisRecord(CHASSIS))),
+            (1, lambda: self.store.record(ChassisRecord, CHASSIS)),
+            (1, lambda: self.store.records(ChassisRecord, Query())),
+            (2, lambda: self.store.update_record(ChassisRecord, CHASSIS, {"description": "x"})),
+            (3, lambda: self.store.delete_record(ChassisRecord, CHASSIS)),
+            (2, lambda: self.store.create_record(connector, fence=fence)),
+            (3, lambda: self.store.update_record(VolumeConnectorRecord, connector.uuid, {"type": "ip"}, fence=fence)),
+            (3, lambda: self.store.delete_record(VolumeConnectorRecord, connector.uuid, fence=fence)),
+            (1, lambda: self.store.shards()),
             (1, lambda: self.store.release_lease(fence)),
             (1, lambda: self.store.take_lease(node.uuid, holder="c/1", purpose="x", duration=60)),
             (1, lambda: self.store.delete_node(kept.uuid, fence=None)),
