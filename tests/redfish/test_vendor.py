@@ -11,6 +11,7 @@ from baremetal_fake.redfish import RedfishService
 from baremetal_interfaces import BootDevice, BootMode, InvalidInput, NotFound, PowerState, VirtualMediaDevice
 from baremetal_interfaces.local import LocalTask
 from baremetal_redfish.boot_quirks import BOOT_QUIRKS, BootFlag, boot_flags
+from baremetal_redfish.neighbours import managers_of
 from baremetal_redfish.vendor import RedfishVendor
 from tests.redfish.emulated import interfaces
 from tests.redfish.test_connector import Served
@@ -113,3 +114,37 @@ class TestTable(TestCase):
         narrow = (BOOT_QUIRKS[0]._replace(model="X11*", firmware="3.*"),)
         self.assertEqual(set(), boot_flags({"Manufacturer": "Supermicro", "Model": "X11DPi", "BiosVersion": "4.0"}, narrow))
         self.assertEqual(set(), boot_flags({}))
+
+
+class _Documents:
+    """A session at a service that has nothing but these documents."""
+
+    root = "/redfish/v1/"
+
+    def __init__(self, documents: dict[str, Any]) -> None:
+        self.transport = self
+        self._documents = {"/redfish/v1/": {"Managers": {"@odata.id": "/m"}}, **documents}
+
+    def document(self, path: str) -> Any:
+        return self._documents[path]
+
+
+class TestNeighbours(TestCase):
+    def managers(self, system: dict[str, Any], **servers: list[str]) -> list[str]:
+        """The managers found for *system* where each of *servers* links to those systems."""
+        found = {
+            f"/m/{name}": {"Id": name, "Links": {"ManagerForServers": [{"@odata.id": path} for path in paths]}}
+            for name, paths in servers.items()
+        }
+        service: Any = _Documents({"/m": {"Members": [{"@odata.id": path} for path in found]}, **found})
+        return [one["Id"] for one in managers_of(service, system)]
+
+    def test_a_manager_of_several_is_found_by_either_link(self) -> None:
+        """The system's link counts first, then the manager's; what is somebody else's is never taken."""
+        path = {"@odata.id": "/s/1"}
+        linked = {**path, "Links": {"ManagedBy": [{"@odata.id": "/m/b"}]}}
+        self.assertEqual(["b"], self.managers(linked, a=["/s/1"], b=[]))
+        self.assertEqual(["a"], self.managers(path, a=["/s/1/"], b=["/s/2"]))
+        self.assertEqual([], self.managers(path, a=["/s/2"]))
+        self.assertEqual([], self.managers(path, a=[], b=[]))
+        self.assertEqual(["a"], self.managers(path, a=[]))

@@ -34,6 +34,7 @@ from baremetal_redfish.connector import RedfishConnector
 from baremetal_redfish.info import RedfishInfo
 from baremetal_redfish.links import below, follow, listed, members, path_of, root, text_of
 from baremetal_redfish.machine import blaming, borrowed
+from baremetal_redfish.neighbours import managers_of
 from baremetal_redfish.session import RedfishSession
 
 _SETTINGS = {"settings": Argument('The updates, a list of {"component": ..., "url": ...}.', required=True)}
@@ -117,10 +118,9 @@ class RedfishFirmware(FirmwareInterface):
         found: dict[str, str | None] = {}
         if text_of(system.get("BiosVersion")):
             found[_BIOS] = text_of(system.get("BiosVersion"))
-        managers = (follow(session, one) for one in listed(below(system, "Links", "Managers")))
-        for manager in managers:
-            if manager is not None and text_of(manager.get("FirmwareVersion")) and _BMC not in found:
-                found[_BMC] = text_of(manager.get("FirmwareVersion"))
+        for manager in managers_of(session, system):
+            if text_of(manager.get("FirmwareVersion")):
+                found.setdefault(_BMC, text_of(manager.get("FirmwareVersion")))
         service = follow(session, root(session).get("UpdateService"))
         for item in self._items(session, system, below(service, "FirmwareInventory")):
             found.setdefault(str(item["Id"]), text_of(item.get("Version")))

@@ -103,7 +103,10 @@ class _Tree:
         """The documents that a list of links leads to."""
         for link in links if isinstance(links, list) else []:
             path = link.get("@odata.id") if isinstance(link, dict) else None
-            if isinstance(path, str) and path:
+            if isinstance(link, dict) and any(not name.startswith("@") for name in link):
+                # The service gives what is linked to along with the link.
+                yield link
+            elif isinstance(path, str) and path:
                 found = self._read(path)
                 if found:
                     yield found

@@ -48,7 +48,7 @@ def members(session: RedfishSession, reference: Any) -> Iterator[dict[str, Any]]
     """The documents of the collection behind a reference, of which some services give the contents at once."""
     collection = follow(session, reference)
     for member in listed(below(collection, "Members")):
-        document = member if len(member) > 1 else follow(session, member)
+        document = member if any(not name.startswith("@") for name in member) else follow(session, member)
         if document is not None:
             yield document
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from baremetal_redfish.inventory import known
 from baremetal_redfish.links import below, follow, listed, members, path_of
+from baremetal_redfish.neighbours import chassis_of
 from baremetal_redfish.session import RedfishSession
 
 Sensors = dict[str, dict[str, dict[str, Any]]]
@@ -23,10 +24,7 @@ _TYPES = {"Temperature": "Temperature", "Rotational": "Fan", "Power": "Power", "
 def read_sensors(session: RedfishSession, system: Mapping[str, Any]) -> Sensors:
     """The readings of all chassis of *system*: sensor type -> sensor name -> reading."""
     found: Sensors = {}
-    for reference in listed(below(system, "Links", "Chassis")):
-        chassis = follow(session, reference)
-        if chassis is None:
-            continue
+    for chassis in chassis_of(session, system):
         thermal, power = follow(session, chassis.get("Thermal")), follow(session, chassis.get("Power"))
         if thermal is None and power is None:
             # Services of newer versions of the schema have one collection of all sensors in their place.

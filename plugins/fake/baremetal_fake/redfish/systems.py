@@ -87,7 +87,7 @@ def _system(exchange: Exchange) -> dict[str, Any]:
         "ProcessorSummary": {"Count": 1, "LogicalProcessorCount": parts.cpus, "Model": parts.cpu_model, "Status": healthy},
         "MemorySummary": {"TotalSystemMemoryGiB": parts.memory_mb // 1024, "Status": healthy},
         **{name: link(*path, name) for name in _BELOW},
-        "Links": {"Managers": [link("Managers", machine.name)], "Chassis": [link("Chassis", machine.name)]},
+        "Links": {"ManagedBy": [link("Managers", machine.name)], "Chassis": [link("Chassis", machine.name)]},
         "Actions": {
             "#ComputerSystem.Reset": {
                 "target": "/".join((ROOT, *path, "Actions", "ComputerSystem.Reset")),
