@@ -94,6 +94,7 @@ setup(
         "keystone": ["keystonemiddleware>=10.6,<14"],
         "mariadb": ["PyMySQL>=1.1,<2"],
         "metrics": ["prometheus-client>=0.20,<1"],
+        "oslo-messaging": ["oslo.messaging>=17,<19", "oslo.service[threading]>=4.8,<5"],
         "oslo-service": ["oslo.service[threading]>=4.8,<5"],
         "postgresql": ["psycopg[binary]>=3.1.18,<4"],
     },

@@ -5,6 +5,7 @@ from baremetal_sdk.api.server import APIServer, APIServerMixin
 from baremetal_sdk.conductor import Conductor
 from baremetal_sdk.config import ConductorConfig
 from baremetal_sdk.periodic import periodic
+from baremetal_sdk.remote import RemoteBackend
 from baremetal_sdk.rpc.registry import rpc_method
 from baremetal_sdk.runnable import Phase, Runnable
 
@@ -14,6 +15,7 @@ __all__ = [
     "Conductor",
     "ConductorConfig",
     "Phase",
+    "RemoteBackend",
     "Runnable",
     "bare_metal_api",
     "periodic",

@@ -148,10 +148,16 @@ class ConductorConfig:
         "/etc/ironic/htpasswd", "File with a line user:bcrypt-hash for each who may use the API, for auth_strategy http_basic."
     )
     rpc_transport: str = setting(
-        "none", "How API and conductor talk: none is in one process.", choices=("none", "json-rpc")
+        "none", "How API and conductor talk: none is in one process.", choices=("none", "json-rpc", "oslo")
     )
     rpc_response_timeout: float = setting(60.0, "Seconds for which the API waits for an answer of a conductor.", minimum=0.1)
     rpc_max_message_size: int = setting(16 * 1024 * 1024, "Bytes in one message between API and conductor.", minimum=65536)
+    executor_thread_pool_size: int = setting(
+        64, "Calls that a conductor answers at a time with rpc_transport oslo; beyond them it is busy.", minimum=1
+    )
+    transport_url: str | None = setting(
+        None, "URL of the message bus, for rpc_transport oslo: rabbit://user:password@host:5672/virtual-host"
+    )
     conductor_group: str = setting("", "Group of nodes that this conductor drives.")
     enabled_hardware_types: tuple[str, ...] = setting((), "Hardware types to offer; by default all that are installed.")
     enabled_interfaces: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)

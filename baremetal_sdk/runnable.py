@@ -32,3 +32,13 @@ class Runnable(Protocol):
 
     def stop(self, deadline: Deadline) -> None:
         """Refuse what is new, let end what runs, and return by the deadline."""
+
+
+class Standalone(Protocol):
+    """What can run without a conductor in its process."""
+
+    def start(self) -> None:
+        """Start and return."""
+
+    def stop(self, deadline: Deadline) -> None:
+        """Refuse what is new, let end what runs, and return by the deadline."""

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from baremetal_interfaces import BareMetalError, Deadline
+from baremetal_interfaces import BareMetalError, Busy, Deadline
 from baremetal_sdk.context import current_request
 from baremetal_sdk.errors import InternalError, InvalidArguments, MessageTooLarge, UnknownRPCMethod
 from baremetal_sdk.rpc import faults
@@ -50,6 +50,14 @@ class Endpoint:
             return self._to_bytes(_refusal(None, INVALID_REQUEST, wrong))
         answers = [one for part in message if (one := self._answered(part)) is not None]
         return self._batch(answers) if answers else None
+
+    def busy(self, data: bytes) -> bytes:
+        """The answer to a message that there is no room for; it is not run."""
+        try:
+            ident = _ident_of(self._codec.from_bytes(data))
+        except (Malformed, MessageTooLarge):
+            ident = None
+        return self._to_bytes(self._failure(ident, Busy("the conductor has no room for a call now", retry_after=1.0)))
 
     def _answered(self, message: Any) -> dict[str, Any] | None:
         try:

@@ -14,6 +14,8 @@ from baremetal_sdk.rpc.dispatcher import Dispatcher
 from baremetal_sdk.rpc.endpoint import Endpoint
 from baremetal_sdk.rpc.json_rpc_client import Address, JSONRPCCarrier
 from baremetal_sdk.rpc.json_rpc_server import JSONRPCServer
+from baremetal_sdk.rpc.oslo_client import OsloCarrier
+from baremetal_sdk.rpc.oslo_server import OsloServer
 from baremetal_sdk.rpc.remote import Carrier, RemoteClient
 from baremetal_sdk.rpc.routing import LivingConductors, Router
 from baremetal_sdk.store.protocol import Store
@@ -40,7 +42,9 @@ def server(config: ConductorConfig, dispatcher: Dispatcher, clock: Clock) -> RPC
     if config.rpc_transport == "none":
         return None
     endpoint = Endpoint(dispatcher, codec_of(config), clock.monotonic)
-    return JSONRPCServer(endpoint, config.json_rpc, size=config.rpc_max_message_size)
+    if config.rpc_transport == "json-rpc":
+        return JSONRPCServer(endpoint, config.json_rpc, size=config.rpc_max_message_size)
+    return OsloServer(endpoint, config)
 
 
 def client(
@@ -63,7 +67,11 @@ def client(
 def _carrier(config: ConductorConfig) -> Carrier:
     if config.rpc_transport == "json-rpc":
         return JSONRPCCarrier(config.json_rpc, _address_with(config.json_rpc.port), size=config.rpc_max_message_size)
-    raise ConfigurationError("[DEFAULT] rpc_transport: none reaches no conductor in another process; set json-rpc on both sides")
+    if config.rpc_transport == "oslo":
+        return OsloCarrier(config)
+    raise ConfigurationError(
+        "[DEFAULT] rpc_transport: none reaches no conductor in another process; set json-rpc or oslo on both sides"
+    )
 
 
 def _address_with(port: int) -> Callable[[ConductorRecord], Address]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from baremetal_sdk import APIServer, Conductor, ConductorConfig, bare_metal_api
+from baremetal_sdk import APIServer, Conductor, ConductorConfig, RemoteBackend, bare_metal_api
 
 
 def run(
@@ -19,3 +19,16 @@ def run(
     server = APIServer(bare_metal_api(conductor), config.api)
     conductor.add(server)
     conductor.run(ready=lambda: ready(server.url), reload=reload)
+
+
+def run_conductor(config: ConductorConfig, ready: Callable[[], None], reload: Callable[[], ConductorConfig]) -> None:
+    """Drive machines for APIs in other processes, until SIGTERM or SIGINT; take over what *reload* reads on SIGHUP."""
+    Conductor(config).run(ready=ready, reload=reload)
+
+
+def run_api(config: ConductorConfig, ready: Callable[[str], None]) -> None:
+    """Serve the API for conductors in other processes, until SIGTERM or SIGINT; *ready* is told the URL."""
+    backend = RemoteBackend(config)
+    server = APIServer(bare_metal_api(backend), config.api)
+    backend.add(server)
+    backend.run(ready=lambda: ready(server.url))

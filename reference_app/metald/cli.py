@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"metald: {exc}", file=sys.stderr)
         return 1
     chosen = parser().parse_args(arguments)
-    command = {"serve": _serve, "demo": _demo, "doctor": _doctor}[chosen.command]
+    command = {"serve": _serve, "api": _api, "conductor": _conductor, "demo": _demo, "doctor": _doctor}[chosen.command]
     try:
         return command(chosen)
     except KeyboardInterrupt:
@@ -32,6 +32,8 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"metald {version('metald')}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_serve(commands.add_parser("serve", help="serve the Bare Metal API and drive machines, in this process"))
+    _add_part(commands.add_parser("api", help="serve the API in this process, for conductors in others"))
+    _add_part(commands.add_parser("conductor", help="drive machines in this process, for APIs in others"))
     _add_demo(commands.add_parser("demo", help="start a service and simulated machines, and take the machines through a life"))
     _add_doctor(commands.add_parser("doctor", help="look for what is wrong, with what to do about it; changes nothing"))
     return top
@@ -44,6 +46,11 @@ def _add_serve(command: argparse.ArgumentParser) -> None:
     add("--host", metavar="ADDRESS", help="address to listen on, in place of [api] host_ip")
     add("--port", metavar="PORT", type=_port, help="TCP port to listen on, in place of [api] port; 0: a free one")
     add("--debug", action="store_true", help="log at level DEBUG")
+
+
+def _add_part(command: argparse.ArgumentParser) -> None:
+    more = "configuration; a later one overrides"
+    command.add_argument("--config-file", metavar="FILE", type=Path, action="append", required=True, help=more)
 
 
 def _add_demo(command: argparse.ArgumentParser) -> None:
@@ -79,6 +86,18 @@ def _serve(chosen: argparse.Namespace) -> int:
     from metald.settings import ServeOptions
 
     return serve(ServeOptions(chosen.config_file, chosen.state_dir, chosen.host, chosen.port, chosen.debug))
+
+
+def _api(chosen: argparse.Namespace) -> int:
+    from metald.parts import api
+
+    return api(chosen.config_file)
+
+
+def _conductor(chosen: argparse.Namespace) -> int:
+    from metald.parts import conductor
+
+    return conductor(chosen.config_file)
 
 
 def _demo(chosen: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ import errno
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from baremetal_interfaces import BareMetalError
@@ -28,21 +29,22 @@ MISCONFIGURED = 2
 
 def serve(options: ServeOptions) -> int:
     """Serve until a signal; give back the exit code."""
-    _start_logging(options.debug)
+    start_logging(options.debug)
     os.umask(0o077)  # credentials, sealed or not, are for nobody else
     directory = options.state_dir or default_directory(os.environ)
     try:
         with held(directory.absolute()) as state:
             config = _configured(options, state)
-            run(config, _announce, lambda: _configured(options, state), sole_owner=owns_database(config, state))
+            run(config, announce, lambda: _configured(options, state), sole_owner=owns_database(config, state))
     except ConfigurationError as exc:
-        return _failed(str(exc), FAILED if _may_pass(exc) else MISCONFIGURED)
+        return failed(str(exc), FAILED if _may_pass(exc) else MISCONFIGURED)
     except (BareMetalError, StateError, OSError) as exc:
-        return _failed(str(exc), FAILED)
+        return failed(str(exc), FAILED)
     return 0
 
 
-def _start_logging(debug: bool) -> None:
+def start_logging(debug: bool) -> None:
+    """Log to standard error, each line with its request."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"))
     handler.addFilter(RequestIdFilter())
@@ -58,9 +60,17 @@ def _set_level(debug: bool) -> None:
 
 def _configured(options: ServeOptions, state: Path) -> ConductorConfig:
     """Read the configuration, set the level of the log by it, and say which options have no meaning."""
-    config = load(options, state)
+    return _noted(load(options, state), options.config_files)
+
+
+def read(config_files: Sequence[Path]) -> ConductorConfig:
+    """Read a configuration that is complete in itself. Raises ``ConfigurationError``."""
+    return _noted(ConductorConfig.load(*config_files), config_files)
+
+
+def _noted(config: ConductorConfig, files: Sequence[Path]) -> ConductorConfig:
     _set_level(config.debug)
-    for option in unknown_options(options.config_files):
+    for option in unknown_options(files):
         LOG.warning("%s has no meaning here and is ignored", option)
     return config
 
@@ -70,11 +80,12 @@ def _may_pass(exc: ConfigurationError) -> bool:
     return isinstance(exc.__cause__, OSError) and exc.__cause__.errno == errno.EADDRINUSE
 
 
-def _announce(url: str) -> None:
+def announce(url: str) -> None:
     """The line that scripts wait for."""
     print(f"metald ready: {url}", flush=True)
 
 
-def _failed(reason: str, code: int) -> int:
+def failed(reason: str, code: int) -> int:
+    """Say why it ends, and give back the exit code."""
     print(f"metald: {reason}", file=sys.stderr, flush=True)
     return code

@@ -18,6 +18,8 @@ from baremetal_sdk.errors import ConductorUnreachable, ConfigurationError, Inter
 from baremetal_sdk.rpc import modes
 from baremetal_sdk.rpc.client import RPCClient
 from baremetal_sdk.rpc.json_rpc_server import JSONRPCServer
+from baremetal_sdk.rpc.registry import declared_versions
+from baremetal_sdk.services.catalogue import SERVICES
 from baremetal_sdk.store.memory import MemoryStore
 from tests.rpc import behaviour
 
@@ -170,3 +172,11 @@ class TestListening(TestCase):
         store, clock = MemoryStore(SystemClock()), SystemClock()
         error = self.assertRaises(ConfigurationError, modes.client, ConductorConfig(), store, clock, {})
         self.assertIn("[DEFAULT] rpc_transport", error.message)
+
+
+class TestCatalogue(JSONRPCMode):
+    def test_a_process_without_a_conductor_knows_the_versions_of_all_methods(self) -> None:
+        """What an API asks for is what a conductor of its release has."""
+        versions = self.conductor.assembly.registry.versions()
+        own = {name: version for name, version in versions.items() if not hasattr(self.probe, name)}
+        self.assertEqual(own, declared_versions(*SERVICES), "name each service in baremetal_sdk/services/catalogue.py")

@@ -32,9 +32,7 @@ def self_signed(directory: str | Path, *names: str, label: str = "server") -> tu
     cert_path, key_path = Path(directory) / f"{label}.pem", Path(directory) / f"{label}.key"
     cert_path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     key_path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return str(cert_path), str(key_path)
 

@@ -1,0 +1,92 @@
+"""``metald api`` and ``metald conductor`` as two processes on one database."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from fixtures import TempDir
+from testtools import TestCase
+
+from metald.client import APIError, BareMetalClient
+from metald.processes import Child
+from tests.app.service import READY_SECONDS, metald
+
+PATIENCE = 30.0
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class TestParts(TestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.directory = Path(self.useFixture(TempDir()).path)
+        self.config = self.directory / "metald.conf"
+        self.config.write_text(
+            "[DEFAULT]\nrpc_transport = json-rpc\nhost = 127.0.0.1\nenabled_hardware_types = fake-hardware\n"
+            f"[api]\nport = 0\n[json_rpc]\nport = {_free_port()}\n[conductor]\nsync_power_state_interval = 0\n"
+            f"heartbeat_interval = 1\n"
+            f"[database]\nconnection = sqlite:///{self.directory}/db.sqlite\nsecret_key_file = {self.directory}/key\n",
+            encoding="ascii",
+        )
+
+    def part(self, name: str) -> Child:
+        """Start a part; it is stopped at the end of the test."""
+        command = [sys.executable, "-m", "metald", name, "--config-file", str(self.config)]
+        child = Child(f"{name}-{time.monotonic()}", command, self.directory)
+        self.addCleanup(child.stop)
+        return child
+
+    def wait(self, client: BareMetalClient, **fields: Any) -> dict[str, Any]:
+        """Wait until the node has these values and nobody holds it."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            node: dict[str, Any] = client.node("n1")
+            if node["reservation"] is None and all(node[name] == value for name, value in fields.items()):
+                return node
+            self.assertTrue(time.monotonic() < end, (fields, node["provision_state"], node["last_error"]))
+            time.sleep(0.02)
+
+    def test_a_node_is_provisioned_through_two_processes(self) -> None:
+        """The API reads the database and asks the conductor; one that dies is missed, and found when it is back."""
+        conductor = self.part("conductor")
+        self.assertEqual("conductor 127.0.0.1", conductor.wait_for_line("metald ready: ", READY_SECONDS))
+        api = self.part("api")
+        client = BareMetalClient(api.wait_for_line("metald ready: ", READY_SECONDS))
+        client.create_node({"name": "n1", "driver": "fake-hardware", "driver_info": {"fake_password": "tiger"}})
+        for verb, state in (("manage", "manageable"), ("provide", "available"), ("active", "active")):
+            client.provision("n1", verb)
+            self.wait(client, provision_state=state)
+        refused = self.assertRaises(APIError, client.provision, "n1", "provide")
+        self.assertIn("provide", str(refused))
+        conductor.send(signal.SIGKILL)
+        conductor.wait(PATIENCE)
+        missed = self.assertRaises(APIError, client.power, "n1", "power off")
+        self.assertIn("cannot be reached", str(missed))
+        self.assertEqual("active", client.node("n1")["provision_state"])
+        self.part("conductor").wait_for_line("metald ready: ", READY_SECONDS)
+        client.power("n1", "power off")
+        self.wait(client, power_state="power off")
+        for log in self.directory.glob("*.log"):
+            self.assertNotIn("tiger", log.read_text(encoding="utf-8"))
+        self.assertEqual(0, api.stop())
+
+    def test_what_is_missing_for_parts_is_named(self) -> None:
+        """Parts that could not find each other do not start."""
+        for text, option in (
+            ("", "[DEFAULT] rpc_transport"),
+            ("[DEFAULT]\nrpc_transport = json-rpc\n", "[database] connection"),
+        ):
+            self.config.write_text(text, encoding="ascii")
+            for part in ("api", "conductor"):
+                ended = metald(part, "--config-file", str(self.config))
+                self.assertEqual(2, ended.returncode)
+                self.assertIn(option, ended.stderr)

@@ -1,0 +1,74 @@
+"""The behaviour of RPC by oslo.messaging on RabbitMQ, and what only that mode has."""
+
+from __future__ import annotations
+
+from oslo_service.backend import BackendType, init_backend
+
+# Before anything of oslo.messaging is imported, as in an application.
+init_backend(BackendType.THREADING)
+
+import dataclasses
+from unittest import skipIf
+
+from testtools import TestCase
+
+from baremetal_interfaces import Busy
+from baremetal_sdk.config import ConductorConfig
+from baremetal_sdk.errors import ConfigurationError
+from baremetal_sdk.rpc import modes, oslo_bus
+from baremetal_sdk.rpc.client import RPCClient
+from tests.rpc import behaviour, broker
+from tests.services import rabbitmq
+
+
+@skipIf(rabbitmq.missing(), rabbitmq.missing() or "")
+class OsloMode(behaviour.Mode):
+    """A conductor on a broker that it shares with nobody else."""
+
+    threads = 16
+
+    def setUp(self) -> None:
+        self.broker = broker.shared()
+        super().setUp()
+
+    def config(self) -> ConductorConfig:
+        """A queue of its own on the broker."""
+        return self.base(rpc_transport="oslo", transport_url=self.broker.url, executor_thread_pool_size=self.threads)
+
+    def base(self, **changes: object) -> ConductorConfig:
+        """Each conductor has a name of its own, and so has its queue."""
+        return dataclasses.replace(super().base(**changes), host=f"conductor-{id(self):x}")
+
+    def connected(self, versions: dict[str, str]) -> RPCClient:
+        """A client on the broker."""
+        client = modes.client(self.conductor.config, self.conductor.store, self.conductor.clock, versions)
+        self.addCleanup(client.close)
+        return client
+
+
+class TestOslo(OsloMode, behaviour.Behaviour):
+    pass
+
+
+class TestFull(OsloMode):
+    threads = 1
+
+    def test_a_conductor_with_no_thread_left_is_busy(self) -> None:
+        """A call that finds no room is refused at once and not run, with when to come back."""
+        outcome = self.in_thread(self.rpc.call, "wait")
+        self.assertTrue(self.probe.entered.wait(behaviour.PATIENCE))
+        error = self.assertRaises(Busy, self.rpc.call, "echo", value=1)
+        self.assertEqual(1.0, error.retry_after)
+        self.assertEqual(0, self.probe.runs)
+        self.probe.release.set()
+        self.assertEqual("released", outcome.wait().result)
+
+
+class TestConfiguration(TestCase):
+    def test_an_url_that_cannot_be_used_is_named_without_its_password(self) -> None:
+        """The message names the option, and holds no secret."""
+        for url in (None, "nonsense://u:hunter2@127.0.0.1/", "rabbit://u:hunter2@127.0.0.1:x/"):
+            config = ConductorConfig(rpc_transport="oslo", transport_url=url)
+            error = self.assertRaises(ConfigurationError, oslo_bus.transport, config)
+            self.assertIn("[DEFAULT] transport_url", error.message)
+            self.assertNotIn("hunter2", error.message)
