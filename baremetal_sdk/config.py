@@ -53,6 +53,9 @@ class APIConfig:
         "none", "Whether clients show a certificate of an authority in client_ca_file.", choices=("none", "optional", "required")
     )
     client_ca_file: str | None = setting(None, "PEM file with the authorities of the clients' certificates.")
+    roles_file: str | None = setting(
+        None, "File with a line user: role [project] for each user of http_basic; without one, all of them are admins."
+    )
     max_limit: int = setting(1000, "Records in one page of a listing, at most.", minimum=1)
     public_endpoint: str | None = setting(None, "URL that links start with, in place of the Host header of the request.")
     enable_proxy_headers_parsing: bool = setting(False, "Whether to believe X-Forwarded-* of trusted_proxies.")

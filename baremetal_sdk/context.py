@@ -26,6 +26,8 @@ class RequestContext:
     user: str | None = None
     project: str | None = None
     roles: frozenset[str] = frozenset()
+    is_system: bool = False
+    """Whether it was sent on behalf of the whole system, and not of a project. It matters where the request comes in."""
 
 
 class RequestIdFilter(logging.Filter):

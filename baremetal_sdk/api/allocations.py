@@ -110,6 +110,7 @@ class Allocations:
             values["uuid"] = values.get("uuid") or node.instance_uuid
         values["candidate_nodes"] = [_uuid_of(call, ident) for ident in values.get("candidate_nodes") or ()]
         values = _FIELDS.new(values)
+        call.own(values)
         arguments = {"values": values, "node": None if node is None else node.uuid}
         allocation: AllocationRecord = call.rpc("create_allocation", **arguments)
         call.location = f"allocations/{allocation.uuid}"

@@ -28,12 +28,13 @@ from baremetal_sdk.api.policy import AllowAll, Policy
 from baremetal_sdk.api.portgroups import Portgroups
 from baremetal_sdk.api.ports import Ports
 from baremetal_sdk.api.registry import Registry
+from baremetal_sdk.api.roles import RolePolicy, least_roles
 from baremetal_sdk.api.runbooks import Runbooks, RunbookTraits
 from baremetal_sdk.api.shards import Shards
 from baremetal_sdk.api.vendor_passthru import DriverVendorPassthru, NodeVendorPassthru
 from baremetal_sdk.api.volumes import VolumeConnectors, Volumes, VolumeTargets
 from baremetal_sdk.api.wsgi import Application
-from baremetal_sdk.auth import authenticated
+from baremetal_sdk.auth import Granted, RolesFile, authenticated
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -84,9 +85,25 @@ def bare_metal_api(backend: Backend, *, policy: Policy | None = None) -> WSGIApp
     """The Bare Metal API of *backend*, mostly a conductor, as a WSGI application. It may be made before *backend* starts.
 
     Who asks is found out as ``[DEFAULT] auth_strategy`` says; raises ``ConfigurationError`` where that cannot be. *policy*
-    decides who may do what; by default everybody who is let in may do everything.
+    decides who may do what; by default roles do, and where nobody says who they are (noauth), everybody may do everything.
     """
-    return authenticated(Application(backend, _registry(), policy or AllowAll()), backend.config)
+    config = backend.config
+    if policy is None:
+        policy = AllowAll() if config.auth_strategy == "noauth" else role_policy()
+    app = unauthenticated_api(backend, policy)
+    if config.auth_strategy == "http_basic" and config.api.roles_file is not None:
+        app = Granted(app, RolesFile(config.api.roles_file))
+    return authenticated(app, config)
+
+
+def unauthenticated_api(backend: Backend, policy: Policy) -> WSGIApplication:
+    """The API alone, for hosts that put authentication of their own in front of it: it believes what that says of the caller."""
+    return Application(backend, _registry(), policy)
+
+
+def role_policy() -> RolePolicy:
+    """What roles may do, as it is declared beside the routes."""
+    return RolePolicy(least_roles(_registry()))
 
 
 def routes() -> list[dict[str, Any]]:

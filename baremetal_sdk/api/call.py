@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from baremetal_interfaces import InvalidInput, NotFound, Problem
+from baremetal_interfaces import Forbidden, InvalidInput, NotFound, Problem
 from baremetal_sdk.api.backend import Backend
 from baremetal_sdk.api.conductor_directory import ConductorDirectory
 from baremetal_sdk.api.policy import Policy
@@ -53,10 +53,18 @@ class Call:
         self.allow(node)
         return node
 
-    def allow(self, node: NodeRecord) -> None:
-        """Ask the policy whether the caller may do what this route is about to *node*."""
+    def allow(self, node: NodeRecord, rule: str | None = None) -> None:
+        """Ask the policy whether the caller may do what *rule*, or this route, is about to *node*."""
         target = {"node.uuid": node.uuid, "node.owner": node.owner, "node.lessee": node.lessee}
-        self.policy.enforce(self.route.policy, self.context, target)
+        self.policy.enforce(rule or self.route.policy, self.context, target)
+
+    def own(self, values: dict[str, Any]) -> None:
+        """Let what is created belong to the project that creates it. Raises ``Forbidden`` where it shall be another's."""
+        project = self.scope.project
+        if project is not None and (values.get("owner") or project) != project:
+            raise Forbidden("owner: it is another project than yours; leave it out", rule=self.route.policy)
+        if project is not None:
+            values["owner"] = project
 
     def port(self, ident: str) -> PortRecord:
         """The port with this UUID or name."""

@@ -37,34 +37,34 @@ _FIELDS = Writable(
 class Chassis:
     """Chassis, one by one and page by page."""
 
-    @route("GET", "/v1/chassis", policy="baremetal:chassis:get", query=(*PAGING, FIELDS, DETAIL))
+    @route("GET", "/v1/chassis", policy="baremetal:chassis:get", role="system-reader", query=(*PAGING, FIELDS, DETAIL))
     def list(self, call: Call) -> dict[str, Any]:
         """List chassis."""
         return resources.listed(call, ChassisRecord, CHASSIS_VIEW, {})
 
-    @route("GET", "/v1/chassis/detail", policy="baremetal:chassis:get", query=PAGING)
+    @route("GET", "/v1/chassis/detail", policy="baremetal:chassis:get", role="system-reader", query=PAGING)
     def list_whole(self, call: Call) -> dict[str, Any]:
         """List chassis with all their fields."""
         return resources.listed(call, ChassisRecord, CHASSIS_VIEW, {}, whole=True)
 
-    @route("GET", "/v1/chassis/{chassis}", policy="baremetal:chassis:get", query=(FIELDS,))
+    @route("GET", "/v1/chassis/{chassis}", policy="baremetal:chassis:get", role="system-reader", query=(FIELDS,))
     def show(self, call: Call) -> dict[str, Any]:
         """Show a chassis."""
         return shown(call, CHASSIS_VIEW, resources.found(call, ChassisRecord, "chassis"))
 
-    @route("POST", "/v1/chassis", policy="baremetal:chassis:create", status=201, body=_FIELDS.creation)
+    @route("POST", "/v1/chassis", policy="baremetal:chassis:create", role="system-admin", status=201, body=_FIELDS.creation)
     def create(self, call: Call) -> dict[str, Any]:
         """Create a chassis."""
         return resources.create(call, ChassisRecord, CHASSIS_VIEW, _FIELDS.new(call.body))
 
-    @route("PATCH", "/v1/chassis/{chassis}", policy="baremetal:chassis:update", body=JSON_PATCH)
+    @route("PATCH", "/v1/chassis/{chassis}", policy="baremetal:chassis:update", role="system-admin", body=JSON_PATCH)
     def update(self, call: Call) -> dict[str, Any]:
         """Change fields of a chassis."""
         chassis = resources.found(call, ChassisRecord, "chassis")
         changed = _FIELDS.changed(chassis, call.body, call.minor)
         return resources.update(call, ChassisRecord, CHASSIS_VIEW, chassis, changed)
 
-    @route("DELETE", "/v1/chassis/{chassis}", policy="baremetal:chassis:delete", status=204)
+    @route("DELETE", "/v1/chassis/{chassis}", policy="baremetal:chassis:delete", role="system-admin", status=204)
     def delete(self, call: Call) -> None:
         """Delete a chassis without nodes."""
         resources.delete(call, ChassisRecord, resources.found(call, ChassisRecord, "chassis").uuid)

@@ -47,7 +47,7 @@ CONDUCTOR_VIEW = View(
 class Conductors:
     """Conductors, as they registered."""
 
-    @route("GET", "/v1/conductors", policy="baremetal:conductor:get", since=_SINCE, query=_QUERY)
+    @route("GET", "/v1/conductors", policy="baremetal:conductor:get", role="system-reader", since=_SINCE, query=_QUERY)
     def list(self, call: Call) -> dict[str, Any]:
         """List the conductors."""
         asked = page(call, CONDUCTOR_VIEW)
@@ -64,7 +64,9 @@ class Conductors:
             body["next"] = next_link(call, asked.limit, found[asked.limit - 1].hostname)
         return body
 
-    @route("GET", "/v1/conductors/{conductor}", policy="baremetal:conductor:get", since=_SINCE, query=(FIELDS,))
+    @route(
+        "GET", "/v1/conductors/{conductor}", policy="baremetal:conductor:get", role="system-reader", since=_SINCE, query=(FIELDS,)
+    )
     def show(self, call: Call) -> dict[str, Any]:
         """Show a conductor."""
         hostname = call.arguments["conductor"]

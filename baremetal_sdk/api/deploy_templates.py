@@ -55,6 +55,7 @@ class DeployTemplates:
         "GET",
         "/v1/deploy_templates",
         policy="baremetal:deploy_template:get",
+        role="system-reader",
         since=_SINCE,
         query=(*PAGING, FIELDS, DETAIL),
     )
@@ -62,7 +63,14 @@ class DeployTemplates:
         """List deploy templates."""
         return resources.listed(call, DeployTemplateRecord, TEMPLATE_VIEW, {})
 
-    @route("GET", "/v1/deploy_templates/{template}", policy="baremetal:deploy_template:get", since=_SINCE, query=(FIELDS,))
+    @route(
+        "GET",
+        "/v1/deploy_templates/{template}",
+        policy="baremetal:deploy_template:get",
+        role="system-reader",
+        since=_SINCE,
+        query=(FIELDS,),
+    )
     def show(self, call: Call) -> dict[str, Any]:
         """Show a deploy template."""
         return shown(call, TEMPLATE_VIEW, resources.found(call, DeployTemplateRecord, "template"))
@@ -71,6 +79,7 @@ class DeployTemplates:
         "POST",
         "/v1/deploy_templates",
         policy="baremetal:deploy_template:create",
+        role="system-admin",
         since=_SINCE,
         too_old=405,
         status=201,
@@ -84,6 +93,7 @@ class DeployTemplates:
         "PATCH",
         "/v1/deploy_templates/{template}",
         policy="baremetal:deploy_template:update",
+        role="system-admin",
         since=_SINCE,
         too_old=405,
         body=JSON_PATCH,
@@ -98,6 +108,7 @@ class DeployTemplates:
         "DELETE",
         "/v1/deploy_templates/{template}",
         policy="baremetal:deploy_template:delete",
+        role="system-admin",
         since=_SINCE,
         too_old=405,
         status=204,

@@ -47,6 +47,7 @@ class Events:
         "POST",
         "/v1/events",
         policy="baremetal:events:post",
+        role="system-admin",
         since=54,
         status=204,
         body=(Parameter("events", _EVENTS, "What happened.", required=True),),

@@ -60,6 +60,7 @@ class InspectionRules:
         "GET",
         "/v1/inspection_rules",
         policy="baremetal:inspection_rule:get",
+        role="system-reader",
         since=_SINCE,
         query=(Parameter("phase", TEXT, "The phase of the inspection."), *PAGING, FIELDS, DETAIL),
     )
@@ -67,7 +68,14 @@ class InspectionRules:
         """List inspection rules."""
         return resources.listed(call, InspectionRuleRecord, RULE_VIEW, {"phase": call.query.get("phase")})
 
-    @route("GET", "/v1/inspection_rules/{rule}", policy="baremetal:inspection_rule:get", since=_SINCE, query=(FIELDS,))
+    @route(
+        "GET",
+        "/v1/inspection_rules/{rule}",
+        policy="baremetal:inspection_rule:get",
+        role="system-reader",
+        since=_SINCE,
+        query=(FIELDS,),
+    )
     def show(self, call: Call) -> dict[str, Any]:
         """Show an inspection rule."""
         return shown(call, RULE_VIEW, resources.found(call, InspectionRuleRecord, "rule"))
@@ -76,6 +84,7 @@ class InspectionRules:
         "POST",
         "/v1/inspection_rules",
         policy="baremetal:inspection_rule:create",
+        role="system-admin",
         since=_SINCE,
         too_old=405,
         status=201,
@@ -91,6 +100,7 @@ class InspectionRules:
         "PATCH",
         "/v1/inspection_rules/{rule}",
         policy="baremetal:inspection_rule:update",
+        role="system-admin",
         since=_SINCE,
         too_old=405,
         body=JSON_PATCH,
@@ -108,6 +118,7 @@ class InspectionRules:
         "DELETE",
         "/v1/inspection_rules/{rule}",
         policy="baremetal:inspection_rule:delete",
+        role="system-admin",
         since=_SINCE,
         too_old=405,
         status=204,
@@ -120,6 +131,7 @@ class InspectionRules:
         "DELETE",
         "/v1/inspection_rules",
         policy="baremetal:inspection_rule:delete_all",
+        role="system-admin",
         since=_SINCE,
         too_old=405,
         status=204,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from baremetal_interfaces import InvalidInput, NotFound, Problem
 from baremetal_sdk.api.call import Call
@@ -25,7 +25,7 @@ from baremetal_sdk.api.node_fields import (
 from baremetal_sdk.api.node_view import NODE_VIEW
 from baremetal_sdk.api.parameters import Parameter, check_versions, too_new
 from baremetal_sdk.api.patch import JSON_PATCH, Operation, apply, changes, operations
-from baremetal_sdk.api.registry import route
+from baremetal_sdk.api.registry import LeastRole, route
 from baremetal_sdk.api.values import BOOLEAN, UUID, UUID_OR_NAME
 from baremetal_sdk.errors import NodeAssociated, RevisionConflict
 from baremetal_sdk.store.records import NodeRecord
@@ -33,6 +33,19 @@ from baremetal_sdk.store.records_hardware import ChassisRecord
 
 PATCH_ATTEMPTS = 5
 """How often a patch is applied anew when the node changed under it."""
+UPDATE = "baremetal:node:update"
+_OF_ADMINS = frozenset(name for name in PATCHED.by_name if name.endswith("_interface")) | {
+    "chassis_uuid",
+    "conductor_group",
+    "disable_power_off",
+    "driver",
+    "driver_info",
+    "lessee",
+    "owner",
+    "parent_node",
+    "shard",
+}
+"""Fields that say whose a node is and how it is reached: who changes the address of a BMC is sent its credentials."""
 _FREE_FORM = ("driver_info", "instance_info")
 """Fields in which clients are shown masks in place of secrets."""
 
@@ -40,12 +53,14 @@ _FREE_FORM = ("driver_info", "instance_info")
 class Nodes:
     """Nodes, one by one."""
 
+    rules: ClassVar[dict[str, LeastRole]] = {f"{UPDATE}:{name}": "admin" for name in sorted(_OF_ADMINS)}
+
     @route("GET", "/v1/nodes/{node}", policy="baremetal:node:get", query=(FIELDS,))
     def show(self, call: Call) -> dict[str, Any]:
         """Show a node."""
         return shown(call, NODE_VIEW, call.node())
 
-    @route("POST", "/v1/nodes", policy="baremetal:node:create", status=201, body=CREATION)
+    @route("POST", "/v1/nodes", policy="baremetal:node:create", role="admin", status=201, body=CREATION)
     def create(self, call: Call) -> dict[str, Any]:
         """Enrol a node."""
         values = {name: value for name, value in call.body.items() if value is not None}
@@ -56,6 +71,7 @@ class Nodes:
         _check_chassis(call, values)
         if "conductor_group" in values:
             values["conductor_group"] = values["conductor_group"].lower()
+        call.own(values)
         values.setdefault("uuid", str(uuid.uuid4()))
         if call.minor < ENROLL_SINCE:
             values["provision_state"] = "available"
@@ -66,7 +82,7 @@ class Nodes:
     @route(
         "PATCH",
         "/v1/nodes/{node}",
-        policy="baremetal:node:update",
+        policy=UPDATE,
         query=(Parameter("reset_interfaces", BOOLEAN, "Whether interfaces become the new driver's defaults.", since=45),),
         body=JSON_PATCH,
     )
@@ -80,7 +96,7 @@ class Nodes:
             raise InvalidInput([wrong])
         return NODE_VIEW.whole(call.minor).record(call, _patched(call, patch, reset))
 
-    @route("DELETE", "/v1/nodes/{node}", policy="baremetal:node:delete", status=204)
+    @route("DELETE", "/v1/nodes/{node}", policy="baremetal:node:delete", role="admin", status=204)
     def delete(self, call: Call) -> None:
         """Delete a node, with its ports."""
         call.rpc("delete_node", node=call.node().uuid)
@@ -155,6 +171,8 @@ def _patched_once(call: Call, patch: list[Operation], reset: bool) -> NodeRecord
         if name in touched:
             touched[name] = restored(touched[name], document[name])
     changed = changes(document, touched, read_patched, DEFAULTS)
+    for name in changed:
+        call.allow(node, f"{UPDATE}:{name}")
     _check_changes(call, node, changed)
     if not changed:
         return node

@@ -16,7 +16,10 @@ class Policy(Protocol):
         """What the caller may see of what *rule* is about. Raises ``Forbidden`` when it may do nothing of the kind."""
 
     def enforce(self, rule: str, context: RequestContext, target: Mapping[str, Any]) -> None:
-        """Raise ``Forbidden`` unless the caller may do what *rule* is about to *target* (``node.owner``, ``node.lessee``)."""
+        """Raise ``Forbidden`` unless the caller may do what *rule* is about to *target*.
+
+        That is ``node.owner`` and ``node.lessee`` of a node and of what belongs to one; ``allocation.owner``, ``runbook.owner``.
+        """
 
 
 class AllowAll:

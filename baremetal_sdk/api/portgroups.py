@@ -39,7 +39,7 @@ PORTGROUP_VIEW = View(
         ViewField("standalone_ports_supported"),
     ),
     default=("uuid", "address", "name"),
-    subresources=(SubResource("ports", OF_NODE_SINCE),),
+    subresources=(SubResource("ports"),),
 )
 _FIELDS = Writable(
     PortgroupRecord,
@@ -53,6 +53,7 @@ _FIELDS = Writable(
     optional("standalone_ports_supported", BOOLEAN, "Whether its ports can be used one by one, too."),
     only_at_creation=(Parameter("node_uuid", UUID, "The UUID of the node that it belongs to."),),
     required=("node_uuid",),
+    kept=("mode",),
 )
 _FILTERS = (
     Parameter("address", MAC, "The MAC address."),
@@ -96,7 +97,15 @@ class Portgroups:
         """Show a port group."""
         return shown(call, PORTGROUP_VIEW, resources.found(call, PortgroupRecord, "portgroup"))
 
-    @route("POST", "/v1/portgroups", policy="baremetal:portgroup:create", since=_SINCE, status=201, body=_FIELDS.creation)
+    @route(
+        "POST",
+        "/v1/portgroups",
+        policy="baremetal:portgroup:create",
+        role="admin",
+        since=_SINCE,
+        status=201,
+        body=_FIELDS.creation,
+    )
     def create(self, call: Call) -> dict[str, Any]:
         """Create a port group of a node."""
         values = _FIELDS.new(call.body)
@@ -104,7 +113,9 @@ class Portgroups:
         values["node_uuid"] = resources.named_node(call, values["node_uuid"])
         return resources.create(call, PortgroupRecord, PORTGROUP_VIEW, values)
 
-    @route("PATCH", "/v1/portgroups/{portgroup}", policy="baremetal:portgroup:update", since=_SINCE, body=JSON_PATCH)
+    @route(
+        "PATCH", "/v1/portgroups/{portgroup}", policy="baremetal:portgroup:update", role="admin", since=_SINCE, body=JSON_PATCH
+    )
     def update(self, call: Call) -> dict[str, Any]:
         """Change fields of a port group."""
         group = _own(call)
@@ -112,7 +123,7 @@ class Portgroups:
         resources.require_name(changed.get("name"))
         return resources.update(call, PortgroupRecord, PORTGROUP_VIEW, group, changed)
 
-    @route("DELETE", "/v1/portgroups/{portgroup}", policy="baremetal:portgroup:delete", since=_SINCE, status=204)
+    @route("DELETE", "/v1/portgroups/{portgroup}", policy="baremetal:portgroup:delete", role="admin", since=_SINCE, status=204)
     def delete(self, call: Call) -> None:
         """Delete a port group without ports."""
         resources.delete(call, PortgroupRecord, _own(call).uuid)

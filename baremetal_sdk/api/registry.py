@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from baremetal_sdk.api.errors import MethodNotAllowed, PathNotFound, VersionTooOldForMethod
 from baremetal_sdk.api.parameters import Parameter, Parameters, too_new
@@ -26,6 +26,10 @@ PUBLIC = "public"
 """Visible to everybody, credentials or not."""
 AUTHENTICATED = "authenticated"
 """Visible to callers who are known."""
+ANYBODY = "anybody"
+"""In place of a role, of what everybody may do."""
+LeastRole = Literal["reader", "operator", "admin", "system-reader", "system-admin"]
+"""The least role for a route. ``system-``: in the whole system, because what it is about is shared by all projects."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +46,19 @@ class Route:
     too_old: int = 404
     """How a request of an earlier microversion is answered: 404, 405 or 406, as clients know it."""
     visibility: str = AUTHENTICATED
+    role: LeastRole | None = None
+    """The least role for it where that is not what its method says."""
     query: Parameters = field(default_factory=lambda: Parameters("query parameter"))
     body: Parameters | ValueType | None = None
     """Fields of an object, or a type for the body as a whole, or None where no body is read."""
     summary: str = ""
+
+    @property
+    def least_role(self) -> str:
+        """The least role for it: readers read, operators change, where nothing else is declared."""
+        if self.visibility == PUBLIC:
+            return ANYBODY
+        return self.role or ("reader" if self.method == "GET" else "operator")
 
     def check_version(self, minor: int) -> None:
         """Refuse a request of an earlier microversion than this route's."""
@@ -59,6 +72,7 @@ class Route:
             "path": self.path,
             "policy": self.policy,
             "visibility": self.visibility,
+            "role": self.least_role,
             "since": version_text(self.since),
             "too_old": self.too_old,
             "status": self.status,
@@ -98,6 +112,7 @@ def route(
     since: int = 1,
     too_old: int = 404,
     visibility: str = AUTHENTICATED,
+    role: LeastRole | None = None,
     query: Iterable[Parameter] = (),
     body: Iterable[Parameter] | ValueType | None = None,
 ) -> Callable[[F], F]:
@@ -107,7 +122,17 @@ def route(
         summary = (handler.__doc__ or "").strip().partition("\n")[0]
         fields = body if body is None or isinstance(body, ValueType) else Parameters("field", tuple(body))
         declared = Route(
-            method, path, policy, status, since, too_old, visibility, Parameters("query parameter", tuple(query)), fields, summary
+            method,
+            path,
+            policy,
+            status,
+            since,
+            too_old,
+            visibility,
+            role,
+            Parameters("query parameter", tuple(query)),
+            fields,
+            summary,
         )
         setattr(handler, _ATTRIBUTE, (*getattr(handler, _ATTRIBUTE, ()), declared))
         return handler
@@ -156,9 +181,12 @@ class Registry:
     def __init__(self) -> None:
         self._root = _Segment()
         self._routes: list[Route] = []
+        self.rules: dict[str, LeastRole] = {}
+        """Rules about fields and the like, which resources declare as ``rules``, with the least role for each."""
 
     def add(self, resource: object) -> None:
         """Register all handlers of *resource*. Two handlers for one method on one path are a programming error."""
+        self.rules.update(getattr(resource, "rules", {}))
         for name, declared in declared_routes(type(resource)):
             segment = self._root
             for part in split(declared.path):

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
-from baremetal_interfaces import InvalidInput, Problem
+from baremetal_interfaces import Forbidden, InvalidInput, Problem
 from baremetal_sdk.api import resources
 from baremetal_sdk.api.call import Call
 from baremetal_sdk.api.deploy_templates import shown_steps
 from baremetal_sdk.api.listing import DETAIL, FIELDS, PAGING, shown
 from baremetal_sdk.api.parameters import Parameter, optional
 from baremetal_sdk.api.patch import JSON_PATCH
-from baremetal_sdk.api.registry import route
+from baremetal_sdk.api.registry import LeastRole, route
 from baremetal_sdk.api.step_lists import step_list
 from baremetal_sdk.api.trait_values import TRAIT, TRAITS, trait_of_path
 from baremetal_sdk.api.values import BOOLEAN, OBJECT, TEXT, ValueType, Wrong, is_name
@@ -65,6 +65,11 @@ _FIELDS = Writable(
 class Runbooks:
     """Runbooks, one by one and page by page."""
 
+    rules: ClassVar[dict[str, LeastRole]] = {
+        "baremetal:runbook:update:owner": "system-admin",
+        "baremetal:runbook:update:public": "system-admin",
+    }
+
     @route(
         "GET",
         "/v1/runbooks",
@@ -85,6 +90,7 @@ class Runbooks:
         "POST",
         "/v1/runbooks",
         policy="baremetal:runbook:create",
+        role="admin",
         since=SINCE,
         too_old=405,
         status=201,
@@ -93,12 +99,23 @@ class Runbooks:
     def create(self, call: Call) -> dict[str, Any]:
         """Create a runbook."""
         values = _FIELDS.new(call.body)
+        if values.get("public") and call.scope.project is not None:
+            raise Forbidden("public: what is offered to all projects is for an admin of the whole system", rule=call.route.policy)
+        call.own(values)
         _check(call, values)
         if call.minor < TRAITS_SINCE:
             values["traits"] = [values["name"]]
         return resources.create(call, RunbookRecord, RUNBOOK_VIEW, values)
 
-    @route("PATCH", "/v1/runbooks/{runbook}", policy="baremetal:runbook:update", since=SINCE, too_old=405, body=JSON_PATCH)
+    @route(
+        "PATCH",
+        "/v1/runbooks/{runbook}",
+        policy="baremetal:runbook:update",
+        role="admin",
+        since=SINCE,
+        too_old=405,
+        body=JSON_PATCH,
+    )
     def update(self, call: Call) -> dict[str, Any]:
         """Change fields of a runbook."""
         runbook = _own(call)
@@ -109,7 +126,9 @@ class Runbooks:
                 resources.allow(call, f"baremetal:runbook:update:{name}", "runbook", runbook)
         return resources.update(call, RunbookRecord, RUNBOOK_VIEW, runbook, changed)
 
-    @route("DELETE", "/v1/runbooks/{runbook}", policy="baremetal:runbook:delete", since=SINCE, too_old=405, status=204)
+    @route(
+        "DELETE", "/v1/runbooks/{runbook}", policy="baremetal:runbook:delete", role="admin", since=SINCE, too_old=405, status=204
+    )
     def delete(self, call: Call) -> None:
         """Delete a runbook."""
         resources.delete(call, RunbookRecord, _own(call).uuid)
@@ -127,6 +146,7 @@ class RunbookTraits:
         "PUT",
         "/v1/runbooks/{runbook}/traits",
         policy="baremetal:runbook:update",
+        role="admin",
         since=TRAITS_SINCE,
         status=204,
         body=(Parameter("traits", TRAITS, "The traits that it is to have.", required=True),),
@@ -135,7 +155,9 @@ class RunbookTraits:
         """Give a runbook exactly these traits."""
         _set_traits(call, _own(call), set(call.body["traits"]))
 
-    @route("DELETE", "/v1/runbooks/{runbook}/traits", policy="baremetal:runbook:update", since=TRAITS_SINCE, status=204)
+    @route(
+        "DELETE", "/v1/runbooks/{runbook}/traits", policy="baremetal:runbook:update", role="admin", since=TRAITS_SINCE, status=204
+    )
     def clear(self, call: Call) -> None:
         """Take all traits from a runbook."""
         _set_traits(call, _own(call), set())
@@ -144,6 +166,7 @@ class RunbookTraits:
         "PUT",
         "/v1/runbooks/{runbook}/traits/{trait}",
         policy="baremetal:runbook:update",
+        role="admin",
         since=TRAITS_SINCE,
         status=204,
         body=(),
@@ -158,6 +181,7 @@ class RunbookTraits:
         "DELETE",
         "/v1/runbooks/{runbook}/traits/{trait}",
         policy="baremetal:runbook:update",
+        role="admin",
         since=TRAITS_SINCE,
         status=204,
     )

@@ -9,7 +9,7 @@ from baremetal_interfaces import InvalidInput, Problem
 from baremetal_sdk.api.call import Call
 from baremetal_sdk.api.drivers import offered_driver
 from baremetal_sdk.api.parameters import Parameter
-from baremetal_sdk.api.registry import route
+from baremetal_sdk.api.registry import LeastRole, route
 from baremetal_sdk.api.values import OBJECT, text
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -17,13 +17,13 @@ HTTP_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _METHOD = (Parameter("method", text(255, 1), "The name of the vendor's method."),)
 
 
-def _passthru(path: str, policy: str) -> Callable[[F], F]:
+def _passthru(path: str, policy: str, role: LeastRole) -> Callable[[F], F]:
     """Declare a handler for all HTTP methods, with the name of the vendor's method in the query or at the path's end."""
 
     def declare(handler: F) -> F:
         for method in reversed(HTTP_METHODS):
-            handler = route(method, path + "/{method}", policy=policy, body=OBJECT)(handler)
-            handler = route(method, path, policy=policy, query=_METHOD, body=OBJECT)(handler)
+            handler = route(method, path + "/{method}", policy=policy, role=role, body=OBJECT)(handler)
+            handler = route(method, path, policy=policy, role=role, query=_METHOD, body=OBJECT)(handler)
         return handler
 
     return declare
@@ -32,12 +32,12 @@ def _passthru(path: str, policy: str) -> Callable[[F], F]:
 class NodeVendorPassthru:
     """Vendors' methods for one node."""
 
-    @route("GET", "/v1/nodes/{node}/vendor_passthru/methods", policy="baremetal:node:vendor_passthru")
+    @route("GET", "/v1/nodes/{node}/vendor_passthru/methods", policy="baremetal:node:vendor_passthru", role="admin")
     def methods(self, call: Call) -> Any:
         """List the vendor's methods of a node."""
         return call.rpc("node_vendor_methods", node=call.node().uuid)
 
-    @_passthru("/v1/nodes/{node}/vendor_passthru", "baremetal:node:vendor_passthru")
+    @_passthru("/v1/nodes/{node}/vendor_passthru", "baremetal:node:vendor_passthru", "admin")
     def call(self, call: Call) -> Any:
         """Call a vendor's method of a node."""
         node = call.node()
@@ -47,12 +47,12 @@ class NodeVendorPassthru:
 class DriverVendorPassthru:
     """Vendors' methods that need no node."""
 
-    @route("GET", "/v1/drivers/{driver}/vendor_passthru/methods", policy="baremetal:driver:vendor_passthru")
+    @route("GET", "/v1/drivers/{driver}/vendor_passthru/methods", policy="baremetal:driver:vendor_passthru", role="system-admin")
     def methods(self, call: Call) -> Any:
         """List the vendor's methods of a hardware type."""
         return call.rpc("driver_vendor_methods", driver=offered_driver(call))
 
-    @_passthru("/v1/drivers/{driver}/vendor_passthru", "baremetal:driver:vendor_passthru")
+    @_passthru("/v1/drivers/{driver}/vendor_passthru", "baremetal:driver:vendor_passthru", "system-admin")
     def call(self, call: Call) -> Any:
         """Call a vendor's method of a hardware type."""
         return _answered(call, call.rpc("driver_vendor_passthru", driver=offered_driver(call), **_asked(call)))

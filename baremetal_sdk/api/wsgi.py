@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 from webob import Request, Response
 
 from baremetal_interfaces import BareMetalError, Busy, InvalidInput, Problem
-from baremetal_sdk.api import errors, json_body, versions
+from baremetal_sdk.api import audit, errors, json_body, versions
 from baremetal_sdk.api.backend import Backend
 from baremetal_sdk.api.call import Call
 from baremetal_sdk.api.conductor_directory import ConductorDirectory
@@ -61,26 +61,32 @@ class Application:
     def _answer(self, request: Request, context: RequestContext) -> Response:
         headers: Headers = [*versions.RANGE_HEADERS, ("x-openstack-request-id", context.request_id)]
         headers.append(("openstack-request-id", context.request_id))
+        asked, why = audit.Asked(), None
         try:
             minor = versions.requested(request.environ)
             headers.append((versions.VERSION, versions.text(minor)))
-            return self._dispatch(request, context, minor, headers)
+            response = self._dispatch(request, context, minor, headers, asked)
         except Exception as exc:
             if not isinstance(exc, BareMetalError):
                 LOG.exception("%s %s failed (%s)", request.method, request.environ.get("PATH_INFO"), context.request_id)
             error = errors.as_own(exc)
-            return _response(error.code, [*headers, *errors.headers(error)], errors.body(error))
+            why = type(error).__name__
+            response = _response(error.code, [*headers, *errors.headers(error)], errors.body(error))
+        audit.record(asked, context, request.environ.get("REMOTE_ADDR", ""), response.status_int, response.location, why)
+        return response
 
-    def _dispatch(self, request: Request, context: RequestContext, minor: int, headers: Headers) -> Response:
+    def _dispatch(self, request: Request, context: RequestContext, minor: int, headers: Headers, asked: audit.Asked) -> Response:
         parts, suffixed = self._parts(request, minor)
         if request.method == "OPTIONS":
             allowed = allowed_methods(self._registry.methods(parts))
             return _response(200, [*headers, ("Allow", ", ".join(allowed))], b"")
         match = self._registry.match(request.method, parts)
+        asked.route, asked.arguments = match.route, match.arguments
         match.route.check_version(minor)
         if not self._backend.ready and match.route.visibility != PUBLIC:
             raise Busy("the service is starting or stopping; try again", retry_after=1.0)
         call = self._call(request, context, minor, match, parts, suffixed)
+        asked.call = call
         answered = match.handler(call)
         if call.location is not None:
             headers.append(("Location", f"{call.base}/v1/{call.location}"))
@@ -127,7 +133,7 @@ def _context(environ: WSGIEnvironment) -> RequestContext:
     who: Identity | None = environ.get(IDENTITY_KEY)
     if who is None:
         return RequestContext(request_id=request_id(environ))
-    return RequestContext(request_id=request_id(environ), user=who.user, project=who.project, roles=who.roles)
+    return RequestContext(request_id(environ), who.user, who.project, who.roles, who.is_system)
 
 
 def _query(declared: Parameters, query_string: str, minor: int) -> dict[str, Any]:

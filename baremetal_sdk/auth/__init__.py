@@ -4,6 +4,7 @@ from baremetal_sdk.auth.basic import BasicAuth
 from baremetal_sdk.auth.certificates import CertificateAuth
 from baremetal_sdk.auth.identity import IDENTITY_KEY, Identity
 from baremetal_sdk.auth.none import NoAuth
+from baremetal_sdk.auth.roles_file import Granted, RolesFile
 from baremetal_sdk.auth.strategy import authenticated
 
-__all__ = ["IDENTITY_KEY", "BasicAuth", "CertificateAuth", "Identity", "NoAuth", "authenticated"]
+__all__ = ["IDENTITY_KEY", "BasicAuth", "CertificateAuth", "Granted", "Identity", "NoAuth", "RolesFile", "authenticated"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from uuid import uuid4
 
 from fixtures import FakeLogger
 
@@ -172,7 +173,8 @@ class TestPolicy(APITestCase):
 
     def test_reads_are_limited_to_what_the_caller_may_see(self) -> None:
         """A node of another project is not there, by name, in lists, and whatever the filter says."""
-        red, _ = self.node(name="red", owner="red"), self.node(name="blue", owner="blue")
+        red = self.node(name="red", owner="red")
+        self.conductor.call("create_node", values={"uuid": str(uuid4()), "name": "blue", "owner": "blue"})
         self.assertEqual([red], [node["uuid"] for node in self.get("/v1/nodes")["nodes"]])
         self.assertEqual([red], [node["uuid"] for node in self.get("/v1/nodes?project=blue")["nodes"]])
         self.assert_refused(self.request("GET", "/v1/nodes/blue"), 404)

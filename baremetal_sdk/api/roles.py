@@ -1,0 +1,95 @@
+"""Roles: what admin, operator and reader may do, in the whole system or in one project."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from baremetal_interfaces import Forbidden
+from baremetal_sdk.api.registry import ANYBODY, Registry
+from baremetal_sdk.context import RequestContext
+from baremetal_sdk.store.query import Scope
+
+LOG = logging.getLogger(__name__)
+
+RANKS: Mapping[str, int] = {"reader": 1, "operator": 2, "member": 2, "manager": 2, "admin": 3}
+"""Role -> how high it is. Keystone's ``member`` and ``manager`` are operators."""
+_SYSTEM = "system-"
+
+
+class RolePolicy:
+    """Allows what the caller's highest role reaches. *rules*: rule -> the least role, as the routes declare it.
+
+    Who acts for the whole system sees everything. Who acts for a project sees the nodes that it owns or leases; what takes an
+    admin is for a node's owner alone, never for its lessee, and what is shared by all projects is only for the whole system.
+    """
+
+    def __init__(self, rules: Mapping[str, str]) -> None:
+        self._rules = rules
+
+    def scope(self, rule: str, context: RequestContext) -> Scope:
+        """What the caller may see. Raises ``Forbidden``."""
+        least = self._least(rule)
+        if least == ANYBODY:
+            return Scope.ALL
+        self._check_role(rule, least, context)
+        return Scope.ALL if context.is_system else Scope(context.project)
+
+    def enforce(self, rule: str, context: RequestContext, target: Mapping[str, Any]) -> None:
+        """Raise ``Forbidden`` unless the caller may."""
+        least = self._least(rule)
+        if least == ANYBODY:
+            return
+        self._check_role(rule, least, context)
+        if context.is_system:
+            return
+        owners = [value for name, value in target.items() if name.endswith(".owner")]
+        may = {*owners} if least == "admin" else {*owners, target.get("node.lessee")}
+        if context.project not in may - {None}:
+            whose = "the owner" if least == "admin" else "the owner or the lessee"
+            raise _refused(rule, context, f"it is for {whose} of this, and your project is not that")
+        LOG.debug("%s is allowed to %s: its project may, for %s", rule, _who(context), dict(target))
+
+    def _least(self, rule: str) -> str:
+        """The least role of a rule; a rule about one field has that of the whole where nothing else was declared."""
+        asked = rule
+        while asked:
+            if asked in self._rules:
+                return self._rules[asked]
+            asked = asked.rpartition(":")[0]
+        return "system-admin"
+
+    def _check_role(self, rule: str, least: str, context: RequestContext) -> None:
+        role = least.removeprefix(_SYSTEM)
+        if not context.is_system and context.project is None:
+            raise _refused(rule, context, f"it needs the role {role}, in a project or in the whole system, and you have none")
+        if max((RANKS.get(one, 0) for one in context.roles), default=0) < RANKS[role]:
+            raise _refused(rule, context, f"it needs the role {role}; you have {', '.join(sorted(context.roles)) or 'none'}")
+        if least.startswith(_SYSTEM) and not context.is_system:
+            raise _refused(rule, context, f"it needs the role {role} in the whole system; yours is in a project")
+        LOG.debug("%s is allowed to %s: it needs %s", rule, _who(context), least)
+
+
+def least_roles(registry: Registry) -> dict[str, str]:
+    """Rule -> the least role of those for whom it is: the highest that one of its routes declares."""
+    found: dict[str, str] = {}
+    for route in registry.routes():
+        if _height(route.least_role) > _height(found.get(route.policy, ANYBODY)):
+            found[route.policy] = route.least_role
+        found.setdefault(route.policy, route.least_role)
+    return {**found, **registry.rules}
+
+
+def _height(role: str) -> tuple[int, bool]:
+    return RANKS.get(role.removeprefix(_SYSTEM), 0), role.startswith(_SYSTEM)
+
+
+def _refused(rule: str, context: RequestContext, why: str) -> Forbidden:
+    LOG.debug("%s is refused to %s: %s", rule, _who(context), why)
+    return Forbidden(f"{rule} is not allowed: {why}", rule=rule)
+
+
+def _who(context: RequestContext) -> str:
+    where = "the whole system" if context.is_system else f"project {context.project}"
+    return f"user {context.user!r} with {sorted(context.roles)} in {where}"

@@ -1,0 +1,61 @@
+"""The file of roles."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from fixtures import FakeLogger, TempDir
+from testtools import TestCase
+
+from baremetal_sdk.auth import IDENTITY_KEY, Granted, Identity, RolesFile
+from baremetal_sdk.auth.roles_file import Grant
+from baremetal_sdk.errors import ConfigurationError
+from baremetal_sdk.testing import ManualClock
+from tests.auth.callers import application, call
+
+
+class TestRolesFile(TestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.path = Path(self.useFixture(TempDir()).path) / "roles"
+        self.clock = ManualClock()
+
+    def roles(self, text: str) -> RolesFile:
+        self.path.write_text(text)
+        return RolesFile(self.path, clock=self.clock)
+
+    def test_a_line_gives_a_role(self) -> None:
+        """In the whole system, or in a project; names may have spaces; who has no line gets nothing, or what * gets."""
+        roles = self.roles("# who may\n\nalice: admin\nbob :operator red\nnode agent 7: reader\n")
+        self.assertEqual(Grant("admin"), roles.grant("alice"))
+        self.assertEqual(Grant("operator", "red"), roles.grant("bob"))
+        self.assertEqual(Grant("reader"), roles.grant("node agent 7"))
+        self.assertIsNone(roles.grant("eve"))
+        self.assertEqual(Grant("reader"), self.roles("*: reader\n").grant("eve"))
+
+    def test_a_line_that_cannot_be_read_is_named(self) -> None:
+        """So is a user with two lines, and a file that is not there."""
+        for text in ("alice: root", "alice admin", ": admin", "alice: admin a b", "\nalice: admin\nalice: reader"):
+            error = str(self.assertRaises(ConfigurationError, self.roles, text))
+            self.assertIn("[api] roles_file", error)
+            self.assertIn(" line ", error)
+        self.assertIn("cannot be read", str(self.assertRaises(ConfigurationError, RolesFile, "/nowhere/roles")))
+
+    def test_changes_are_followed_and_mistakes_are_not(self) -> None:
+        """A moment later the file says what it says then; one that is wrong changes nothing and is logged."""
+        log, roles = self.useFixture(FakeLogger()), self.roles("alice: admin\n")
+        for text, expected in (("alice: reader blue\n", Grant("reader", "blue")), ("nonsense\n", Grant("reader", "blue"))):
+            self.path.write_text(text)
+            os.utime(self.path, ns=(0, len(text)))
+            self.clock.turn(2)
+            self.assertEqual(expected, roles.grant("alice"))
+        self.assertIn("line 1", log.output)
+
+    def test_what_authentication_said_of_roles_does_not_count(self) -> None:
+        """The file alone says what somebody may."""
+        app = Granted(application, self.roles("alice: operator red\n"))
+        for user, expected in (("alice", "alice red ['operator']"), ("eve", "eve None []")):
+            environ = {IDENTITY_KEY: Identity(user, is_system=True)}
+            self.assertEqual(expected, call(app, **environ).text)
+        self.assertEqual("nobody", call(app).text)
