@@ -274,10 +274,16 @@ class NodeTask:
         The call has *timeout* seconds (by default ``bmc_call_timeout``). What it raises comes out as an error of the
         contract without a secret in it. After an expired session it is called once more, with a new login.
         """
+        return self.call_with(kind, method, *args, arguments=kwargs, timeout=timeout)
+
+    def call_with(
+        self, kind: Kind | str, method: str, /, *args: Any, arguments: Mapping[str, Any], timeout: float | None = None
+    ) -> Any:
+        """Call a driver as :meth:`call` does, with *arguments* that somebody else has named."""
         interface = self.driver[kind]
         function = getattr(interface, method)
         what = f"{kind}.{method} of {type(interface).__name__}"
-        return self._driven(what, timeout or self.options.bmc_call_timeout, lambda: function(self, *args, **kwargs))
+        return self._driven(what, timeout or self.options.bmc_call_timeout, lambda: function(self, *args, **arguments))
 
     def sample_power(self) -> Any:
         """Read the power state with as little as the driver can do it with: one request over a kept session, at best."""

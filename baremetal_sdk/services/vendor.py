@@ -8,7 +8,8 @@ from concurrent.futures import Executor
 from contextlib import nullcontext
 from typing import Any
 
-from baremetal_interfaces import InvalidInput, Kind, NotSupported, Passthru, Problem, VendorInterface
+from baremetal_interfaces import InvalidInput, Kind, Passthru, Problem, VendorInterface
+from baremetal_interfaces.faults import translate
 from baremetal_sdk.drivers import Drivers
 from baremetal_sdk.rpc.registry import rpc_method
 from baremetal_sdk.services.background import in_background
@@ -27,7 +28,7 @@ class VendorPassthru:
     @rpc_method("1.0")
     def node_vendor_methods(self, node: str) -> dict[str, dict[str, Any]]:
         """Name -> what clients have to know of a method."""
-        return _described(self._tasks.look(node).driver.vendor)
+        return _described(self._tasks.look(node).driver.vendor.passthrus)
 
     @rpc_method("1.0")
     def vendor_passthru(self, node: str, name: str, http_method: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -37,62 +38,72 @@ class VendorPassthru:
         with nullcontext(self._tasks.look(node)) if reads else self._tasks.acquire(node, purpose=purpose) as task:
             called = _found(task, name, http_method)
             task.validate(Kind.VENDOR)
-            _check_arguments(task, called, arguments)
+            _check_arguments(getattr(task.driver.vendor, called.method), (task,), called, arguments)
             if called.background and not reads:
-                work = lambda task: task.call(Kind.VENDOR, called.method, **arguments)  # noqa: E731
+                work = lambda task: task.call_with(Kind.VENDOR, called.method, arguments=arguments)  # noqa: E731
                 in_background(task, self._lane, purpose, work)
                 return {"background": True, "result": None}
-            return {"background": False, "result": task.call(Kind.VENDOR, called.method, **arguments)}
+            return {"background": False, "result": task.call_with(Kind.VENDOR, called.method, arguments=arguments)}
 
     @rpc_method("1.0")
     def driver_vendor_methods(self, driver: str) -> dict[str, dict[str, Any]]:
-        """The methods that a hardware type has without a node: the contract knows none, so there are none."""
-        self._drivers.hardware_type(driver)
-        return {}
+        """The methods of a hardware type that need no node: those of its default vendor interface."""
+        return _described(self._vendor_of(driver).driver_passthrus)
 
     @rpc_method("1.0")
     def driver_vendor_passthru(self, driver: str, name: str, http_method: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Call a method of a hardware type: there is none to call."""
-        self._drivers.hardware_type(driver)
-        wrong = f"hardware type {driver!r} has no method {name[:64]!r} that needs no node"
-        raise InvalidInput([Problem("method", wrong, "methods of nodes are called through nodes/NODE/vendor_passthru")])
+        """Call a method of a hardware type; the client waits for its result."""
+        vendor = self._vendor_of(driver)
+        called = _offered(vendor.driver_passthrus, name, http_method, f"hardware type {driver!r}")
+        function = getattr(vendor, called.method)
+        _check_arguments(function, (), called, arguments)
+        try:
+            return {"background": False, "result": function(**arguments)}
+        except Exception as exc:
+            failure = translate(exc, connector=None, endpoint=None, secrets=())
+        raise failure
+
+    def _vendor_of(self, driver: str) -> VendorInterface:
+        return self._drivers.compose(driver, {}).vendor
 
 
-def _described(vendor: VendorInterface) -> dict[str, dict[str, Any]]:
+def _described(offered: Mapping[str, Passthru]) -> dict[str, dict[str, Any]]:
     return {
         one.name: {
             "async": one.background,
             "attach": False,
             "description": one.description,
             "http_methods": sorted(one.http_methods),
-            "require_exclusive_lock": one.http_methods != {"GET"},
+            "require_exclusive_lock": not one.of_driver and one.http_methods != {"GET"},
         }
-        for one in vendor.passthrus.values()
+        for one in offered.values()
     }
 
 
 def _found(task: NodeTask, name: str, http_method: str) -> Passthru:
     offered = task.driver.vendor.passthrus
+    if name not in offered and not offered:
+        task.validate(Kind.VENDOR)
+    return _offered(offered, name, http_method, f"the vendor interface {task.record.vendor_interface!r}")
+
+
+def _offered(offered: Mapping[str, Passthru], name: str, http_method: str, whose: str) -> Passthru:
     found = offered.get(name)
     if found is None:
-        if not offered:
-            task.validate(Kind.VENDOR)
-        wrong = f"the vendor interface {task.record.vendor_interface!r} has no method {name[:64]!r}"
-        raise InvalidInput([Problem("method", wrong, "there are: " + (", ".join(sorted(offered)) or "none"))])
+        there = ", ".join(sorted(offered)) or "none"
+        raise InvalidInput([Problem("method", f"{whose} has no method {name[:64]!r}", f"there are: {there}")])
     if http_method.upper() not in found.http_methods:
         allowed = ", ".join(sorted(found.http_methods))
         raise InvalidInput([Problem("method", f"{name!r} is not called with {http_method}", f"it is called with {allowed}")])
     return found
 
 
-def _check_arguments(task: NodeTask, called: Passthru, arguments: Mapping[str, Any]) -> None:
+def _check_arguments(function: Any, before: tuple[Any, ...], called: Passthru, arguments: Mapping[str, Any]) -> None:
     """Refuse arguments that the method does not take, before anything is begun."""
-    if "timeout" in arguments:
-        raise NotSupported("timeout: an argument of this name cannot be handed to a vendor's method")
-    signature = inspect.signature(getattr(task.driver.vendor, called.method))
+    signature = inspect.signature(function)
     try:
-        signature.bind(task, **arguments)
+        signature.bind(*before, **arguments)
     except TypeError as exc:
-        names = [name for name in list(signature.parameters)[1:]]
+        names = list(signature.parameters)[len(before) :]
         allowed = "it takes " + (", ".join(names) or "none")
         raise InvalidInput([Problem("body", f"the arguments of {called.name!r} are not right: {exc}", allowed)]) from None

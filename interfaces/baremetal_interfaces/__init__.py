@@ -45,7 +45,7 @@ from baremetal_interfaces.kinds.power import PowerInterface, PowerSampling
 from baremetal_interfaces.kinds.raid import RAIDInterface
 from baremetal_interfaces.kinds.rescue import RescueInterface
 from baremetal_interfaces.kinds.storage import StorageInterface
-from baremetal_interfaces.kinds.vendor import Passthru, VendorInterface, passthru
+from baremetal_interfaces.kinds.vendor import Passthru, VendorInterface, driver_passthru, passthru
 from baremetal_interfaces.local import LocalTask
 from baremetal_interfaces.node import Node, Port
 from baremetal_interfaces.options import MASK, DriverInfo, Option, option
@@ -145,6 +145,7 @@ __all__ = [
     "VirtualMediaControl",
     "VirtualMediaDevice",
     "Wait",
+    "driver_passthru",
     "is_compatible",
     "option",
     "passthru",

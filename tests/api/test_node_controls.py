@@ -195,10 +195,23 @@ class TestVendorPassthru(MachineAPITestCase):
         self.assertEqual({}, self.ask("GET", "vendor_passthru/methods"))
         self.assert_refused(self.refused("POST", "vendor_passthru?method=touch"), 400, "set vendor_interface")
 
-    def test_hardware_types_have_no_methods_of_their_own(self) -> None:
-        """None is listed; calling one is 400, and of a hardware type that there is not 404."""
-        self.assertEqual({}, self.get("/v1/drivers/fake-hardware/vendor_passthru/methods"))
-        path = "/v1/drivers/fake-hardware/vendor_passthru?method=touch"
+    def test_a_method_of_a_hardware_type_needs_no_node(self) -> None:
+        """What a vendor interface offers for its hardware type is listed and called without a node; nothing else is."""
+        methods = self.get("/v1/drivers/fake-hardware/vendor_passthru/methods")
+        self.assertEqual(
+            {"effects": (["GET"], False)}, {name: (one["http_methods"], one["async"]) for name, one in methods.items()}
+        )
+        for path in ("vendor_passthru?method=effects", "vendor_passthru/effects"):
+            self.assertIn("lose", self.get(f"/v1/drivers/fake-hardware/{path}"))
+        refused = self.request("POST", "/v1/drivers/fake-hardware/vendor_passthru?method=effects")
+        self.assert_refused(refused, 400, "effects", "GET")
         for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
-            self.assert_refused(self.request(method, path), 400, "touch", "nodes/NODE")
+            refused = self.request(method, "/v1/drivers/fake-hardware/vendor_passthru?method=touch")
+            self.assert_refused(refused, 400, "touch", "effects")
         self.assert_refused(self.request("GET", "/v1/drivers/nope/vendor_passthru/methods"), 404, "nope")
+
+    def test_an_argument_may_be_called_timeout(self) -> None:
+        """No name of an argument is taken by the way to the driver."""
+        self.ask("POST", "vendor_passthru?method=touch", {"timeout": 5, "kind": "x", "method": "y"}, status=202)
+        self.record()
+        self.assertEqual(5, self.machine().commands("touch")[0].arguments["arguments"]["timeout"])

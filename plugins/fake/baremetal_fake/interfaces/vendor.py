@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from baremetal_fake.access import MachineAccess
-from baremetal_fake.faults import FaultPlan
-from baremetal_interfaces import Task, VendorInterface, passthru
+from baremetal_fake.faults import Effect, FaultPlan
+from baremetal_interfaces import Task, VendorInterface, driver_passthru, passthru
 
 
 class FakeVendor(MachineAccess, VendorInterface):
     """Looks at the machine itself, past its BMC."""
+
+    @driver_passthru(["GET"], description="What a fault plan can let go wrong.")
+    def effects(self) -> list[str]:
+        """The effects that a fault can have."""
+        return [str(effect) for effect in Effect]
 
     @passthru(["GET"], background=False, description="The true state of the machine and the commands that its BMC received.")
     def machine(self, task: Task) -> dict[str, Any]:
