@@ -303,13 +303,14 @@ class Loop:
     def _send(self, conn: Connection) -> None:
         """Send what the client takes; once that is all, wait for its next request, or hang up."""
         complete = conn.output.flush()
-        if complete == conn.watches_output:
+        was_slow = conn.watches_output
+        if complete == was_slow:
             conn.watches_output = not complete
             self._epoll.modify(conn.fd, _INPUT if complete else _OUTPUT)
         now = time.monotonic()
         if not complete:
             conn.deadline = conn.began + self.limits.grace + conn.output.sent / self.limits.rate
-            for other in self._peers.too_much_unsent(conn):
+            for other in () if was_slow else self._peers.too_much_unsent(conn):
                 self._close(other, cut=True)
         elif conn.keep and not self.stopping:
             conn.deadline, conn.since, conn.stage = now + self.limits.idle, now, Stage.WAITING

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import socket
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from baremetal_interfaces import Deadline
 from baremetal_sdk.config import APIConfig
-from baremetal_sdk.errors import ConfigurationError
+from baremetal_sdk.errors import ConfigurationError, NoFreeWorker
 from baremetal_sdk.http.cheroot_server import Answerer
 from baremetal_sdk.http.connection import Connection, Stage
 from baremetal_sdk.http.limits import Limits
@@ -170,7 +171,7 @@ class _Running:
         """Start to serve."""
         self._thread.start()
         if self._tls is not None:
-            self._pool[_HANDSHAKES].after(FOLLOW_FILES, self._follow_files)
+            self._pool.timer.after(FOLLOW_FILES, self._look_at_files)
 
     def stop(self, deadline: Deadline) -> bool:
         """Serve to the end, at most until *deadline*; tell whether all had ended."""
@@ -190,7 +191,7 @@ class _Running:
         return not (left or stragglers)
 
     def _serve(self, conn: Connection) -> None:
-        urgent = conn.head is not None and conn.head.target in HEALTH
+        urgent = conn.head is not None and conn.head.target.partition(b"?")[0] in HEALTH
         (self._pool[_HEALTH] if urgent else self._executor).submit(self._answer, conn)
 
     def _answer(self, conn: Connection) -> None:
@@ -221,10 +222,12 @@ class _Running:
             stage, seconds = Stage.LINGERING, 0.0
         self.loop.resume(conn, stage, seconds)
 
-    def _follow_files(self) -> None:
-        if self._tls is not None:
-            self._tls.follow_files()
-            self._pool[_HANDSHAKES].after(FOLLOW_FILES, self._follow_files)
+    def _look_at_files(self) -> None:
+        """Have a worker look: files may lie where reading them takes its time."""
+        if self._tls is not None and not self._pool.closing:
+            with contextlib.suppress(NoFreeWorker):
+                self._pool[_HANDSHAKES].submit(self._tls.follow_files)
+            self._pool.timer.after(FOLLOW_FILES, self._look_at_files)
 
 
 def _as_listeners(given: Listeners | socket.socket | Sequence[socket.socket] | None) -> Listeners:

@@ -10,7 +10,9 @@ from pathlib import Path
 from cryptography import x509
 from fixtures import FakeLogger, TempDir
 
-from baremetal_sdk.config import APIConfig
+from baremetal_interfaces import Deadline
+from baremetal_sdk.api import APIServer
+from baremetal_sdk.config import APIConfig, ConductorConfig
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.http import HTTPServer
 from baremetal_sdk.http.tls import TLS
@@ -126,6 +128,22 @@ class TestHTTPS(ServerTestCase):
         self.assertRaises((ssl.SSLError, ConnectionError), self._secured, maximum_version=ssl.TLSVersion.TLSv1_2)
         self.assertRaises(ConfigurationError, self.server.reload, dataclasses.replace(self.config, cert_file="/nowhere"))
         self.assertEqual("CN=first", self._name())
+
+    def test_a_conductor_has_the_certificate_read_again(self) -> None:
+        """Its reload reaches the server that was added to it; what cannot be used is said, and changes nothing."""
+        log = self.useFixture(FakeLogger())
+        api = APIServer(self.app, self.config)
+        api.start()
+        self.addCleanup(api.stop, Deadline.after(PATIENCE))
+        self.server = api  # type: ignore[assignment]
+        for file, new in zip((self.certificate, self.key), write_certificate(self.directory, "second"), strict=True):
+            Path(new).rename(file)
+        api.reload(ConductorConfig(api=self.config))
+        self.assertEqual("CN=second", self._name())
+        Path(self.key).unlink()
+        api.reload(ConductorConfig(api=self.config))
+        self.assertEqual("CN=second", self._name())
+        self.assertIn("cert_file", log.output)
 
     def test_ciphers_are_those_that_were_chosen(self) -> None:
         """For TLS 1.2; what OpenSSL does not know is refused by the option's name."""
