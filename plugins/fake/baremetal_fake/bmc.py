@@ -21,6 +21,8 @@ _FAILURES: dict[Effect, tuple[type[Exception], str]] = {
     Effect.REFUSE: (Rejected, "refused"),
     Effect.DROP: (NoAnswer, "the connection broke"),
     Effect.WRONG: (Nonsense, "the answer makes no sense"),
+    Effect.TRUNCATE: (Nonsense, "the answer breaks off"),
+    Effect.MISTYPE: (Nonsense, "the answer makes no sense"),
     Effect.AUTH: (LoginRefused, "the credentials were refused"),
     Effect.EXPIRE: (SessionExpired, "the session is not known"),
     Effect.BUSY: (TryLater, "the BMC is busy"),

@@ -25,6 +25,19 @@ def borrowed(task: Task) -> Iterator[RedfishSession]:
                 raise
             wrong = f"the BMC at {session.http.endpoint} is busy: {what_it_said(exc)}"
             raise BMCBusy(wrong, retry_after=getattr(exc, "retry_after", None)) from None
+        except (TypeError, AttributeError, LookupError, ValueError) as exc:
+            if not _fell_over_in_sushy(exc):
+                raise
+            wrong = f"the BMC at {session.http.endpoint} gives values of other types than the specification says"
+            raise UnexpectedAnswer(wrong) from exc
+
+
+def _fell_over_in_sushy(exc: BaseException) -> bool:
+    """Whether sushy, which trusts the types of what it reads, is where *exc* comes from; not this plugin."""
+    trace = exc.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0] == "sushy"
 
 
 @contextmanager

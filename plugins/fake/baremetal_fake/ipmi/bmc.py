@@ -34,6 +34,8 @@ class IPMIOptions:
     uefi: bool = True
     """Whether it can be told to boot by UEFI."""
     sensors: tuple[Sensor, ...] = SENSORS
+    parallel_limit: int | None = None
+    """A command that comes while as many are being worked on is refused as one that the BMC has no room for (C4h)."""
 
 
 class Reply(NamedTuple):
@@ -61,6 +63,8 @@ class IPMIBMC:
         self.identify_until: float | None = None
         self.resent = 0
         """Messages that came a second time."""
+        self.overruns = 0
+        """Commands that were refused because too many were being worked on."""
         self._table = table
 
     @property
@@ -135,6 +139,7 @@ class IPMIBMC:
     def _execute(self, request: Request, session: Session | None) -> tuple[bytes, float] | None:
         """The answer and how late it is; None where nothing is answered."""
         try:
+            self._check_load()
             operation, level = self._understood(request, session)
             if (request.netfn, request.command) in _SESSION_COMMANDS or level == 0:
                 return messages.response(request, Code.OK, operation.run(None)), 0.0
@@ -146,6 +151,12 @@ class IPMIBMC:
             return None
         slow = fault is not None and fault.effect is Effect.SLOW
         return messages.response(request, Code.OK, answer), fault.seconds if fault is not None and slow else 0.0
+
+    def _check_load(self) -> None:
+        limit = self.options.parallel_limit
+        if limit is not None and self.counters.in_flight > limit:
+            self.overruns += 1
+            raise Refused(Code.OUT_OF_SPACE)
 
     def _understood(self, request: Request, session: Session | None) -> tuple[Operation, int]:
         if request.target != BMC_ADDRESS or request.target_lun:
@@ -173,6 +184,8 @@ class IPMIBMC:
         if effect is Effect.LOSE and operation.changes:
             return b""
         answer = operation.run(fault)
+        if effect is Effect.TRUNCATE:
+            return answer[: len(answer) // 2]
         return answer[:1] if effect is Effect.WRONG and len(answer) > 1 else b"" if effect is Effect.WRONG else answer
 
 

@@ -22,6 +22,7 @@ class Code(IntEnum):
     BUSY = 0xC0
     INVALID_COMMAND = 0xC1
     INVALID_LUN = 0xC2
+    OUT_OF_SPACE = 0xC4
     RESERVATION_LOST = 0xC5
     WRONG_LENGTH = 0xC7
     OUT_OF_RANGE = 0xC9

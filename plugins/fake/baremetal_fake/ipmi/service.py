@@ -119,7 +119,15 @@ class IPMIService:
 
     def totals(self) -> dict[str, Any]:
         """What all BMCs counted, added up; the most in flight and open at one of them."""
-        counted = [{**bmc.counters.as_dict(), "login_attempts": bmc.logins.attempts, "resent": bmc.resent} for bmc in self._bmcs]
+        counted = [
+            {
+                **bmc.counters.as_dict(),
+                "login_attempts": bmc.logins.attempts,
+                "resent": bmc.resent,
+                "overruns": bmc.overruns,
+            }
+            for bmc in self._bmcs
+        ]
         most = ("in_flight_max", "open_sessions_max")
         return {name: (max if name in most else sum)(one[name] for one in counted) for name in counted[0]}
 

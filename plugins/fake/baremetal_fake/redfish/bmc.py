@@ -37,6 +37,10 @@ class BMCOptions:
     """Whether InsertMedia looks for the image and answers with an error where there is none."""
     task_seconds: float | None = None
     """Where it is set, volumes are made and removed by a task that takes so long, and the answer is 202."""
+    lockout_after: int | None = None
+    """After as many wrong passwords in a row nobody gets in until :meth:`RedfishBMC.unlock`."""
+    parallel_limit: int | None = None
+    """A request that comes while as many are being worked on fails with status 500."""
     forgets_boot_mode: bool = False
     """Whether a boot override without its mode puts the mode back to legacy, as some services do."""
 
@@ -54,6 +58,9 @@ class RedfishBMC:
         self.tasks = TaskTable(rack.clock)
         self.subscriptions: dict[str, dict[str, Any]] = {}
         self.check_image = check_image
+        self.overruns = 0
+        """Requests that failed because too many were being worked on."""
+        self._wrong_in_a_row = 0
         self._router = router
         self._names = dict.fromkeys(names)
 
@@ -76,6 +83,7 @@ class RedfishBMC:
         """What *request* asks for and the fault that strikes at it. Raises RedfishError."""
         found = self._router.find(request.path)
         handler = found.handler(request.method)
+        self._check_load()
         session = self._authenticated(request, found)
         operation = handler(Exchange(self, request, found.names))
         self._check_precondition(request, found)
@@ -96,6 +104,30 @@ class RedfishBMC:
             return Answer(304, None, headers)
         marked = content[:-1] + b',"@odata.etag":' + ('"' + tag.replace('"', '\\"') + '"').encode() + b"}"
         return Answer(200, marked, headers)
+
+    def accepts(self, username: str | None, password: str | None) -> bool:
+        """Whether these credentials are taken; wrong ones are counted, and may close the account."""
+        if self.options.account is None:
+            return True
+        right = self.options.account.matches(username, password) and not self.locked
+        self._wrong_in_a_row = 0 if right else self._wrong_in_a_row + 1
+        return right
+
+    @property
+    def locked(self) -> bool:
+        """Whether too many wrong passwords have closed the account."""
+        limit = self.options.lockout_after
+        return limit is not None and self._wrong_in_a_row >= limit
+
+    def unlock(self) -> None:
+        """Open the account again."""
+        self._wrong_in_a_row = 0
+
+    def _check_load(self) -> None:
+        limit = self.options.parallel_limit
+        if limit is not None and self.counters.in_flight > limit:
+            self.overruns += 1
+            raise RedfishError(500, "InternalError", f"More than {limit} requests at a time are too many for this service.")
 
     def _check_precondition(self, request: Request, found: Found) -> None:
         """Raise RedfishError where the client saw another version of the resource than the present one."""
@@ -130,7 +162,10 @@ class RedfishBMC:
             username, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
             return False
-        return self.options.account.matches(username, password)
+        accepted = self.accepts(username, password)
+        if not accepted:
+            self.counters.logged_in(accepted=False)
+        return accepted
 
 
 def entity_tag(content: bytes) -> str:

@@ -12,6 +12,7 @@ from baremetal_fake.redfish.bmc import RedfishBMC
 from baremetal_fake.redfish.errors import RedfishError
 from baremetal_fake.redfish.exchange import Operation
 from baremetal_fake.redfish.message import Answer, Parser, Request
+from baremetal_fake.redfish.mistakes import mistyped
 from baremetal_fake.redfish.statistics import Statistics
 
 LOG = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ class Connection(asyncio.Protocol):
 
     def close(self) -> None:
         """Send the client away."""
-        if self._transport is not None:
+        if self._transport is not None and not self._transport.is_closing():
             self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
@@ -126,7 +127,18 @@ class Connection(asyncio.Protocol):
         if effect is Effect.WRONG:
             return _GARBAGE
         answer = operation.run(fault)
-        return answer if isinstance(answer, Answer) else await answer
+        whole = answer if isinstance(answer, Answer) else await answer
+        if effect is Effect.TRUNCATE:
+            self._truncate(whole)
+            return None
+        return mistyped(whole) if effect is Effect.MISTYPE else whole
+
+    def _truncate(self, answer: Answer) -> None:
+        """Send half of the answer; what follows is the end of the connection."""
+        if self._transport is not None:
+            content = answer.encode(keep_alive=True, head_only=False)
+            self._transport.write(content[: len(content) // 2])
+            self._transport.close()
 
     async def _finish(self, request: Request, work: Answer | Awaitable[Answer | None]) -> None:
         answer: Answer | None = None

@@ -163,6 +163,7 @@ class RedfishService:
             **self._on_loop(self.statistics.as_dict),
             **{name: sum(one[name] for one in counted) for name in names},
             "in_flight_max_per_bmc": highest,
+            "overruns": sum(bmc.overruns for bmc in self._bmcs),
         }
 
     def _on_loop(self, action: Callable[[], T]) -> T:

@@ -125,8 +125,7 @@ def _log_in(exchange: Exchange) -> Operation:
     username, password = body["UserName"], body["Password"]
 
     def run(_: Any) -> Answer:
-        account = exchange.bmc.options.account
-        if account is not None and not account.matches(username, password):
+        if not exchange.bmc.accepts(username, password):
             exchange.bmc.counters.logged_in(accepted=False)
             raise no_session("The credentials are missing or wrong.")
         session = exchange.bmc.sessions.open(username)
