@@ -1,0 +1,89 @@
+"""Time limits and room for clients that are slow: what they are told, and when they are cut."""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+import time
+
+from baremetal_interfaces import Deadline
+from baremetal_sdk.http.connection import Connection, Stage
+from baremetal_sdk.http.limits import Limits
+from baremetal_sdk.http.listening import listen
+from baremetal_sdk.http.peers import Peers
+from tests.http.clients import connect
+from tests.http.sockets import PATIENCE, ServerTestCase
+
+
+class TestSlowTransfers(ServerTestCase):
+    config = dataclasses.replace(
+        ServerTestCase.config, max_request_body_size=10_000_000, transfer_grace=0.5, least_transfer_rate=1_000_000.0
+    )
+
+    def test_a_body_may_take_as_long_as_its_size_allows(self) -> None:
+        """Of two that pause for as long, the one of which enough has come by then is served, and the other is not."""
+        for size, expected in ((1_000_000, b"200 OK"), (1000, b"408 Request Timeout")):
+            client = self.client().send(b"POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size + bytes(size - 1))
+            client.socket.settimeout(1.0)
+            try:
+                answer = client.socket.recv(65536)
+            except TimeoutError:
+                client.socket.settimeout(PATIENCE)
+                answer = client.send(b"x").answer()
+            self.assertIn(expected, answer)
+
+    def test_who_does_not_read_an_answer_is_cut(self) -> None:
+        """In the time that the least rate allows, and not later."""
+        self.app.large = 20_000_000
+        with connect(self.server) as sock:
+            began = time.monotonic()
+            sock.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+            deadline = Deadline.after(PATIENCE)
+            while self.server.connections:
+                deadline.check("a slow reader to be cut")
+            self.assertGreater(time.monotonic() - began, 0.5)
+            sock.settimeout(PATIENCE)
+            self.assertRaises(ConnectionResetError, self._read_all, sock)
+
+    def _read_all(self, sock: socket.socket) -> None:
+        while sock.recv(1 << 20):
+            pass
+
+    def test_a_connection_that_waits_is_closed_after_its_time(self) -> None:
+        """Between two requests as before the first one."""
+        server = self.configured(request_timeout=0.3)
+        client = self.client(server).get("/one")
+        self.assertIn(b"200 OK", client.answer())
+        self.assertEqual(b"", client.rest())
+
+    def test_a_refused_upload_can_read_why(self) -> None:
+        """The rest of what it sends is read and dropped for a moment, lest the answer be lost."""
+        client = self.client().send(b"POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 99000000\r\n\r\n")
+        for _ in range(20):
+            client.send(bytes(100_000))
+        self.assertIn(b"413 ", client.answer())
+
+
+class TestRoomForAnswers(ServerTestCase):
+    def _sending(self, pending: int, began: float) -> Connection:
+        ours, theirs = socket.socketpair()
+        self.addCleanup(ours.close)
+        self.addCleanup(theirs.close)
+        with listen(self.config) as listeners:
+            (listener,) = listeners.copies(handed_on=False)
+            listener.sock.close()
+        conn = Connection(ours, ("192.0.2.1", 1), listener, began)
+        conn.stage, conn.began = Stage.SENDING, began
+        conn.output.write(bytes(pending))
+        return conn
+
+    def test_when_too_much_waits_for_slow_readers_the_slowest_go(self) -> None:
+        """As many as it takes, and not the one that has just begun to be slow."""
+        connections: dict[int, Connection] = {}
+        peers = Peers(Limits(unsent=1000), connections)
+        cut: list[Connection] = []
+        for began in (1.0, 2.0, 3.0):
+            conn = self._sending(400, began)
+            connections[conn.fd] = conn
+            cut += peers.too_much_unsent(conn)
+        self.assertEqual([1.0], [conn.began for conn in cut])
