@@ -8,7 +8,7 @@ from testtools import TestCase
 
 from baremetal_fake import Power
 from baremetal_fake.redfish import RedfishService
-from baremetal_interfaces import BootDevice, BootMode, InvalidInput, NotFound, PowerState, VirtualMediaDevice
+from baremetal_interfaces import BootDevice, BootMode, IndicatorState, InvalidInput, NotFound, PowerState, VirtualMediaDevice
 from baremetal_interfaces.local import LocalTask
 from baremetal_redfish.boot_quirks import BOOT_QUIRKS, BootFlag, boot_flags
 from baremetal_redfish.neighbours import managers_of
@@ -87,6 +87,23 @@ class TestSensors(Served):
         service.machine().command_power(PowerState.ON)
         self.assertEqual(Power.ON, service.machine().power)
         self.assertEqual(8400, task.call("management", "get_sensors_data")["Fan"]["Fan 1"]["reading"])
+
+
+class TestLight(Served):
+    def test_the_light_under_either_name(self) -> None:
+        """Older services have one that blinks, newer ones one that is on or off."""
+        for newer, states in ((False, ["BLINKING", "OFF", "ON"]), (True, ["OFF", "ON"])):
+            service = self.serve(bmc={"location_light": newer})
+            task = self.task(service)
+            self.assertEqual(states, task.call("management", "get_supported_indicators")["system"]["led"]["states"])
+            for state in map(IndicatorState, states):
+                task.call("management", "set_indicator_state", "system", "led", state)
+                self.assertEqual(state, service.machine().indicator)
+                self.assertEqual(state, task.call("management", "get_indicator_state", "system", "led"))
+        refused = self.assertRaises(
+            InvalidInput, task.call, "management", "set_indicator_state", "system", "led", IndicatorState.BLINKING
+        )
+        self.assertIn("OFF, ON", str(refused))
 
 
 class TestQuirks(Served):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sushy import BootSource, BootSourceOverrideEnabled, BootSourceOverrideMode, IndicatorLED, ResetType
+from sushy import BootSource, BootSourceOverrideEnabled, BootSourceOverrideMode, ResetType
 from sushy.resources.system.system import System
 
 from baremetal_interfaces import (
@@ -33,6 +33,7 @@ from baremetal_redfish.boot_quirks import BootFlag, boot_flags
 from baremetal_redfish.connector import RedfishConnector
 from baremetal_redfish.image import ImageURL
 from baremetal_redfish.info import RedfishInfo
+from baremetal_redfish.light import SystemLight
 from baremetal_redfish.machine import blaming, borrowed, offering, system_of
 from baremetal_redfish.sensors import read_sensors
 from baremetal_redfish.virtual_media import InsertionLimits, VirtualDrives
@@ -49,11 +50,6 @@ _SOURCES: dict[BootDevice, tuple[BootSource, ...]] = {
 
 _DEVICES = {source: device for device, sources in _SOURCES.items() for source in sources}
 _MODES = {BootSourceOverrideMode.LEGACY: BootMode.BIOS, BootSourceOverrideMode.UEFI: BootMode.UEFI}
-_LIGHTS = {
-    IndicatorLED.LIT: IndicatorState.ON,
-    IndicatorLED.OFF: IndicatorState.OFF,
-    IndicatorLED.BLINKING: IndicatorState.BLINKING,
-}
 _COMPONENT, _LIGHT = "system", "led"
 
 
@@ -158,28 +154,32 @@ class RedfishManagement(
 
     def get_supported_indicators(self, task: Task) -> Mapping[str, Mapping[str, Any]]:
         """The one light of the system, where it has one."""
-        with system_of(task, Kind.MANAGEMENT) as system:
-            if system.indicator_led is None:
-                return {}
-            states = sorted(state.value for state in _LIGHTS.values())
-            return {_COMPONENT: {_LIGHT: {"readonly": False, "states": states}}}
+        path = task.info(Kind.MANAGEMENT).system_path
+        with borrowed(task) as session:
+            light = SystemLight.of(session.document(path))
+        if light is None:
+            return {}
+        return {_COMPONENT: {_LIGHT: {"readonly": False, "states": sorted(state.value for state in light.states)}}}
 
     def get_indicator_state(self, task: Task, component: str, indicator: str) -> IndicatorState:
         """Whether the system's light is on."""
         _known_light(component, indicator)
-        with system_of(task, Kind.MANAGEMENT) as system:
-            return _LIGHTS.get(system.indicator_led, IndicatorState.UNKNOWN)
+        path = task.info(Kind.MANAGEMENT).system_path
+        with borrowed(task) as session:
+            light = SystemLight.of(session.document(path))
+        return IndicatorState.UNKNOWN if light is None else light.state
 
     def set_indicator_state(self, task: Task, component: str, indicator: str, state: IndicatorState) -> None:
         """Switch the system's light."""
         _known_light(component, indicator)
-        light = next((theirs for theirs, ours in _LIGHTS.items() if ours is state), None)
-        if light is None:
-            raise InvalidInput(f"state: {state} cannot be set; allowed are " + ", ".join(sorted(_LIGHTS.values())))
-        with system_of(task, Kind.MANAGEMENT) as system:
-            if system.indicator_led is None:
-                raise NotSupported(f"the system {system.path} has no light that can be switched")
-            system.set_indicator_led(light)
+        path = task.info(Kind.MANAGEMENT).system_path
+        with borrowed(task) as session:
+            document = session.document(path)
+            light = SystemLight.of(document)
+            if light is None:
+                raise NotSupported(f"the system {session.known_path(path)} has no light that can be switched")
+            with blaming("state", state):
+                session.transport.change(session.known_path(path) or "", light.change(state))
 
     def attach_virtual_media(self, task: Task, device: VirtualMediaDevice, image_url: str) -> None:
         """Insert the image into the first virtual drive of that kind; what was in it is ejected."""

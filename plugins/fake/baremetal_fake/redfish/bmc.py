@@ -41,6 +41,8 @@ class BMCOptions:
     """After as many wrong passwords in a row nobody gets in until :meth:`RedfishBMC.unlock`."""
     parallel_limit: int | None = None
     """A request that comes while as many are being worked on fails with status 500."""
+    location_light: bool = False
+    """Whether systems have ``LocationIndicatorActive``, as newer services, in place of ``IndicatorLED``."""
     forgets_boot_mode: bool = False
     """Whether a boot override without its mode puts the mode back to legacy, as some services do."""
 

@@ -81,7 +81,7 @@ def _system(exchange: Exchange) -> dict[str, Any]:
         "AssetTag": machine.firmware.current()["AssetTag"],
         "BiosVersion": machine.firmware.versions["bios"],
         "PowerState": POWER[machine.power],
-        "IndicatorLED": _name_of(LIGHTS, machine.indicator),
+        **_light(machine, exchange.bmc.options.location_light),
         "Status": healthy,
         "Boot": _boot(machine),
         "ProcessorSummary": {"Count": 1, "LogicalProcessorCount": parts.cpus, "Model": parts.cpu_model, "Status": healthy},
@@ -95,6 +95,12 @@ def _system(exchange: Exchange) -> dict[str, Any]:
             }
         },
     }
+
+
+def _light(machine: Machine, location: bool) -> dict[str, Any]:
+    if location:
+        return {"LocationIndicatorActive": machine.indicator is not IndicatorState.OFF}
+    return {"IndicatorLED": _name_of(LIGHTS, machine.indicator)}
 
 
 def _boot(machine: Machine) -> dict[str, Any]:
@@ -157,7 +163,7 @@ def _patch(exchange: Exchange) -> Operation:
         if key == "Boot":
             name, boot_effects = _boot_changes(machine, value, arguments, exchange.bmc.options.forgets_boot_mode)
             effects.extend(boot_effects)
-        elif key == "IndicatorLED":
+        elif key == ("LocationIndicatorActive" if exchange.bmc.options.location_light else "IndicatorLED"):
             effects.append(_light_change(machine, value))
             name = "set_indicator"
         else:
@@ -176,7 +182,8 @@ def _not_writable(key: str) -> RedfishError:
 
 
 def _light_change(machine: Machine, value: Any) -> Callable[[], None]:
-    state = LIGHTS.get(value) if isinstance(value, str) else None
+    lights = {True: IndicatorState.ON, False: IndicatorState.OFF}
+    state = lights[value] if isinstance(value, bool) else LIGHTS.get(value) if isinstance(value, str) else None
     if state is None:
         raise not_in_list("IndicatorLED", value, LIGHTS)
     return lambda: setattr(machine, "indicator", state)
