@@ -65,6 +65,10 @@ class InspectionRuleNotFound(NotFound):
     """No inspection rule has this UUID."""
 
 
+class TokenNotFound(NotFound):
+    """No token of the API has this UUID or name."""
+
+
 class DriverNotFound(NotFound):
     """No conductor offers this hardware type."""
 

@@ -34,7 +34,7 @@ from baremetal_sdk.api.shards import Shards
 from baremetal_sdk.api.vendor_passthru import DriverVendorPassthru, NodeVendorPassthru
 from baremetal_sdk.api.volumes import VolumeConnectors, Volumes, VolumeTargets
 from baremetal_sdk.api.wsgi import Application
-from baremetal_sdk.auth import Granted, RolesFile, authenticated
+from baremetal_sdk.auth import Granted, RolesFile, TokenAuth, authenticated
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -91,9 +91,10 @@ def bare_metal_api(backend: Backend, *, policy: Policy | None = None) -> WSGIApp
     if policy is None:
         policy = AllowAll() if config.auth_strategy == "noauth" else role_policy()
     app = unauthenticated_api(backend, policy)
-    if config.auth_strategy == "http_basic" and config.api.roles_file is not None:
-        app = Granted(app, RolesFile(config.api.roles_file))
-    return authenticated(app, config)
+    if config.auth_strategy != "http_basic":
+        return authenticated(app, config)
+    users = app if config.api.roles_file is None else Granted(app, RolesFile(config.api.roles_file))
+    return TokenAuth(app, authenticated(users, config), backend)
 
 
 def unauthenticated_api(backend: Backend, policy: Policy) -> WSGIApplication:

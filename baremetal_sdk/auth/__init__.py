@@ -6,5 +6,17 @@ from baremetal_sdk.auth.identity import IDENTITY_KEY, Identity
 from baremetal_sdk.auth.none import NoAuth
 from baremetal_sdk.auth.roles_file import Granted, RolesFile
 from baremetal_sdk.auth.strategy import authenticated
+from baremetal_sdk.auth.tokens import TokenAuth, Tokens
 
-__all__ = ["IDENTITY_KEY", "BasicAuth", "CertificateAuth", "Granted", "Identity", "NoAuth", "RolesFile", "authenticated"]
+__all__ = [
+    "IDENTITY_KEY",
+    "BasicAuth",
+    "CertificateAuth",
+    "Granted",
+    "Identity",
+    "NoAuth",
+    "RolesFile",
+    "TokenAuth",
+    "Tokens",
+    "authenticated",
+]

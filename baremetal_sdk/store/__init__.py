@@ -5,6 +5,7 @@ from baremetal_sdk.store.memory import MemoryStore
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.query import NodeQuery, Query, Row, Scope
 from baremetal_sdk.store.records import ConductorRecord, Fence, Lease, NodeRecord, PortRecord
+from baremetal_sdk.store.records_access import TokenRecord
 from baremetal_sdk.store.records_hardware import (
     BIOSSettingRecord,
     ChassisRecord,
@@ -45,6 +46,7 @@ __all__ = [
     "Scope",
     "SecretBox",
     "Store",
+    "TokenRecord",
     "VolumeConnectorRecord",
     "VolumeTargetRecord",
     "open_store",

@@ -11,6 +11,7 @@ from baremetal_interfaces import NotFound
 from baremetal_sdk import errors
 from baremetal_sdk.store.fields import RecordFields, is_uuid
 from baremetal_sdk.store.idents import is_mac
+from baremetal_sdk.store.records_access import TokenRecord
 from baremetal_sdk.store.records_hardware import (
     BIOSSettingRecord,
     ChassisRecord,
@@ -185,6 +186,9 @@ INSPECTION_RULES = RecordKind(
 )
 
 LOGIN_REFUSALS = RecordKind(_fields(LoginRefusalRecord, "login refusal"), "login_refusals", NotFound)
+API_TOKENS = RecordKind(
+    _fields(TokenRecord, "API token", lengths={"role": 64}), "api_tokens", errors.TokenNotFound, idents=("uuid", "name")
+)
 
 KINDS: Mapping[type, RecordKind[Any]] = {
     kind.fields.record_type: kind
@@ -202,6 +206,7 @@ KINDS: Mapping[type, RecordKind[Any]] = {
         RUNBOOKS,
         INSPECTION_RULES,
         LOGIN_REFUSALS,
+        API_TOKENS,
     )
 }
 """The kinds, by the classes of their records."""

@@ -34,6 +34,7 @@ UNIQUE: dict[str, tuple[Key, ...]] = {
     "runbook": (("uuid",), ("name",)),
     "inspection rule": (("uuid",),),
     "login refusal": (("uuid",),),
+    "API token": (("uuid",), ("name",)),
 }
 """What no two records have in common; what is not set is nobody's."""
 

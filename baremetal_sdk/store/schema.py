@@ -17,7 +17,7 @@ from baremetal_sdk.store.fields import CONDUCTOR_FIELDS, NODE_FIELDS, PORT_FIELD
 from baremetal_sdk.store.kinds import KINDS, RecordKind
 from baremetal_sdk.store.refusals import UNIQUE
 
-REVISIONS = ("0001", "0002", "0003", "0004")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 """The migrations, oldest first. They are repeated here so that a database that is current opens without Alembic."""
 
 _PREFIX = re.compile(r"([A-Za-z][A-Za-z0-9_]{0,15})?")

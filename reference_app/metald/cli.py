@@ -19,7 +19,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"metald: {exc}", file=sys.stderr)
         return 1
     chosen = parser().parse_args(arguments)
-    command = {"serve": _serve, "api": _api, "conductor": _conductor, "demo": _demo, "doctor": _doctor}[chosen.command]
+    command = {"serve": _serve, "api": _api, "conductor": _conductor, "demo": _demo, "doctor": _doctor, "token": _token}[
+        chosen.command
+    ]
     try:
         return command(chosen)
     except KeyboardInterrupt:
@@ -36,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
     _add_part(commands.add_parser("conductor", help="drive machines in this process, for APIs in others"))
     _add_demo(commands.add_parser("demo", help="start a service and simulated machines, and take the machines through a life"))
     _add_doctor(commands.add_parser("doctor", help="look for what is wrong, with what to do about it; changes nothing"))
+    _add_token(commands.add_parser("token", help="make, list and revoke tokens with which machines use the API"))
     return top
 
 
@@ -67,8 +70,29 @@ def _add_doctor(command: argparse.ArgumentParser) -> None:
     add("--json", action="store_true", help="print one JSON object, for programs")
 
 
+def _add_token(command: argparse.ArgumentParser) -> None:
+    actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
+    create = actions.add_parser("create", help="make a token and print it, this once")
+    create.add_argument("name", help="what it is called, to revoke it by")
+    create.add_argument("--role", required=True, choices=("admin", "operator", "reader"), help="what its bearer may do")
+    create.add_argument("--project", help="the project that its bearer acts for (default: the whole system)")
+    create.add_argument("--days", type=_days, default=90, help="how long it is worth something (default: 90)")
+    listing = actions.add_parser("list", help="list the tokens, which nobody can read again")
+    revoke = actions.add_parser("revoke", help="make a token worth nothing, at once")
+    revoke.add_argument("name", help="its name or UUID")
+    for action in (create, listing, revoke):
+        action.add_argument("--config-file", metavar="FILE", type=Path, action="append", default=[], help="as for serve")
+        action.add_argument("--state-dir", metavar="DIR", type=Path, help="as for serve")
+    for action in (create, listing):
+        action.add_argument("--json", action="store_true", help="print JSON, for programs")
+
+
 def _port(text: str) -> int:
     return _number(text, 0, 65535)
+
+
+def _days(text: str) -> int:
+    return _number(text, 1, 3650)
 
 
 def _machines(text: str) -> int:
@@ -111,3 +135,20 @@ def _doctor(chosen: argparse.Namespace) -> int:
     from metald.settings import ServeOptions
 
     return doctor(ServeOptions(chosen.config_file, chosen.state_dir), as_json=chosen.json)
+
+
+def _token(chosen: argparse.Namespace) -> int:
+    from metald.token import TokenOptions, token
+
+    return token(
+        TokenOptions(
+            chosen.action,
+            chosen.config_file,
+            chosen.state_dir,
+            getattr(chosen, "name", ""),
+            getattr(chosen, "role", ""),
+            getattr(chosen, "project", None),
+            getattr(chosen, "days", 0),
+            getattr(chosen, "json", False),
+        )
+    )

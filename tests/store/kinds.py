@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from baremetal_interfaces import InvalidInput, NodeLocked, NotFound
@@ -23,6 +24,7 @@ from baremetal_sdk.store import (
     Query,
     RunbookRecord,
     Scope,
+    TokenRecord,
     VolumeConnectorRecord,
     VolumeTargetRecord,
 )
@@ -47,6 +49,7 @@ def examples(node: NodeRecord) -> list[Any]:
         RunbookRecord(new_uuid(), "CUSTOM_R", ({"interface": "raid", "step": "x"},), ("CUSTOM_R",), public=True),
         InspectionRuleRecord(new_uuid(), "rule", 7, conditions=({"op": "eq"},), actions=({"op": "fail"},)),
         LoginRefusalRecord(new_uuid(), 2, b"sealed"),
+        TokenRecord(new_uuid(), "ci", "reader", datetime(2031, 1, 1, tzinfo=UTC), b"digest", "p"),
     ]
 
 
@@ -215,7 +218,7 @@ class RecordBehaviour(StoreBehaviour):
                     example = replace(
                         example, owner=owner, name=f"CUSTOM_{owner}", **({"public": False} if kind is RunbookRecord else {})
                     )
-                elif hasattr(example, "name") and kind in (DeployTemplateRecord, PortgroupRecord):
+                elif hasattr(example, "name") and kind in (DeployTemplateRecord, PortgroupRecord, TokenRecord):
                     example = replace(example, name=f"CUSTOM_{owner}")
                 elif kind is VolumeConnectorRecord:
                     example = replace(example, connector_id=owner)

@@ -1,0 +1,123 @@
+"""Tokens for machines."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+from fixtures import TempDir
+from testtools import TestCase
+from webob import Request, Response
+
+from baremetal_interfaces import InvalidInput, NotFound
+from baremetal_sdk.api import bare_metal_api
+from baremetal_sdk.auth import TokenAuth, Tokens
+from baremetal_sdk.config import APIConfig, ConductorConfig
+from baremetal_sdk.errors import DuplicateName
+from baremetal_sdk.store import MemoryStore, Query, TokenRecord
+from baremetal_sdk.testing import ManualClock
+from tests.api.world import FakeConductor
+from tests.auth.callers import application, basic, call, write_users
+
+
+class TestTokens(TestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.clock = ManualClock()
+        self.store = MemoryStore(self.clock)
+        self.ready = True
+        self.tokens = Tokens(self.store, self.clock)
+        self.app = TokenAuth(application, lambda environ, start: Response("others")(environ, start), self)
+
+    def bearer(self, token: str, path: str = "/v1/nodes") -> Response:
+        """What the bearer of a token is answered."""
+        return call(self.app, path, f"Bearer {token}")
+
+    def test_a_token_stands_for_its_role_and_project(self) -> None:
+        """In either header; who shows none is asked in another way, and so is who shows somebody else's kind."""
+        _, system = self.tokens.create("ci", "reader", days=1)
+        _, token = self.tokens.create("red-ci", "operator", days=1, project="red")
+        self.assertEqual("token:ci None ['reader']", self.bearer(system).text)
+        self.assertEqual("token:red-ci red ['operator']", self.bearer(token).text)
+        self.assertEqual("token:ci None ['reader']", call(self.app, HTTP_X_AUTH_TOKEN=system).text)
+        self.assertEqual("others", call(self.app).text)
+        self.assertEqual("others", call(self.app, HTTP_X_AUTH_TOKEN="gAAAA").text)
+        self.assertEqual("others", call(self.app, "/v1/nodes", basic("a", "b")).text)
+
+    def test_a_token_ends(self) -> None:
+        """At its end and when it is revoked, by name or UUID; from then on it is worth nothing."""
+        for number, ident in enumerate(("name", "uuid")):
+            record, token = self.tokens.create(f"t{number}", "admin", days=2)
+            self.assertEqual(self.clock.now() + timedelta(days=2), record.expires_at)
+            self.assertEqual(200, self.bearer(token).status_int)
+            self.tokens.revoke(getattr(record, ident))
+            self.assertEqual(401, self.bearer(token).status_int)
+            self.assertRaises(NotFound, self.tokens.revoke, record.name)
+        _, token = self.tokens.create("t", "admin", days=2)
+        self.clock.turn(2 * 86400 - 1)
+        self.assertEqual(200, self.bearer(token).status_int)
+        self.clock.turn(1)
+        self.assertEqual(401, self.bearer(token).status_int)
+        self.assertEqual(["t"], [record.name for record in self.tokens.listed()])
+
+    def test_what_is_not_a_token_is_refused(self) -> None:
+        """Another secret with the right UUID, a UUID that there is not, and anything else; the answer asks for a token."""
+        record, token = self.tokens.create("ci", "admin", days=1)
+        other = self.tokens.create("other", "admin", days=1)[1]
+        mixed = token[:37] + other[37:]
+        for wrong in (mixed, token[:-1], token + "x", token.upper(), "bmt_", "", "x" * 5000, f"bmt_{'0' * 32}_{'a' * 43}"):
+            answer = self.bearer(wrong)
+            self.assertEqual(401, answer.status_int, wrong)
+            self.assertIn("Bearer", answer.headers["WWW-Authenticate"])
+            self.assertNotIn(record.name, answer.text)
+
+    def test_a_token_is_kept_nowhere(self) -> None:
+        """The store has a digest, which is in no repr either."""
+        record, token = self.tokens.create("ci", "admin", days=1)
+        [row] = self.store.records(TokenRecord, Query())
+        for text in (repr(dict(row)), repr(record)):
+            self.assertNotIn(token[37:], text)
+        self.assertNotIn("digest", repr(record))
+        self.assertEqual(32, len(record.digest))
+
+    def test_what_a_token_cannot_be_is_said(self) -> None:
+        """All of what is wrong, by field; a name is one token's."""
+        error = self.assertRaises(InvalidInput, self.tokens.create, "a b", "root", days=0, project=" ")
+        self.assertEqual(["name", "role", "days", "project"], [problem.field for problem in error.problems])
+        self.tokens.create("ci", "admin", days=1)
+        self.assertRaises(DuplicateName, self.tokens.create, "ci", "reader", days=1)
+
+    def test_before_the_store_is_there_nobody_is_refused_for_good(self) -> None:
+        """The client is told to come back."""
+        _, token = self.tokens.create("ci", "admin", days=1)
+        self.ready = False
+        answer = self.bearer(token)
+        self.assertEqual((503, "1"), (answer.status_int, answer.headers["Retry-After"]))
+
+
+class TestTheWholeAPI(TestCase):
+    def test_users_and_tokens_get_what_is_theirs(self) -> None:
+        """A user has the role of the file and a token its own, on the same API."""
+        directory = Path(self.useFixture(TempDir()).path)
+        users = write_users(directory / "htpasswd", alice="a", bob="b", eve="e")
+        (directory / "roles").write_text("alice: admin\nbob: reader\n")
+        conductor = FakeConductor()
+        conductor.config = ConductorConfig(
+            auth_strategy="http_basic",
+            http_basic_auth_user_file=str(users),
+            api=APIConfig(roles_file=str(directory / "roles")),
+        )
+        app = bare_metal_api(conductor)
+        token = "Bearer " + Tokens(conductor.store, conductor.clock).create("ci", "operator", days=1)[1]
+        for caller, may_read, may_create in (
+            (basic("alice", "a"), 200, 201),
+            (basic("bob", "b"), 200, 403),
+            (basic("eve", "e"), 403, 403),
+            (token, 200, 403),
+            ("Bearer bmt_x", 401, 401),
+        ):
+            headers = {"Authorization": caller, "Content-Type": "application/json"}
+            made = Request.blank("/v1/nodes", method="POST", headers=headers, body=b'{"driver": "fake-hardware"}')
+            made.headers["X-OpenStack-Ironic-API-Version"] = "1.80"
+            self.assertEqual(may_create, made.get_response(app).status_int, caller)
+            self.assertEqual(may_read, call(app, "/v1/nodes", caller).status_int, caller)
