@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import Any
 
+from testtools import TestCase
+
 from baremetal_interfaces import Deadline
-from baremetal_sdk.store import AllocationRecord, Query
-from baremetal_sdk.testing import settle
+from baremetal_sdk.config import ConductorConfig
+from baremetal_sdk.store import AllocationRecord, MemoryStore, NodeQuery, NodeRecord, PlainBox, Query, Row, Scope
+from baremetal_sdk.testing import quick_options, running_conductor, settle
 from tests.api.test_chassis_and_groups import UNKNOWN, ResourceTestCase
 
 
@@ -116,6 +120,86 @@ class TestMatching(AllocationTestCase):
             deadline.check("the allocation to end")
             pause.wait(0.05)
         self.assertEqual("active", self.get(f"/v1/allocations/{allocation}")["state"])
+
+
+class OvertakenStore(MemoryStore):
+    """A store in which somebody else changes the nodes right after they were listed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.overtaking: dict[str, Any] = {}
+
+    def nodes(self, query: NodeQuery, *, scope: Scope = Scope.ALL) -> Sequence[Row]:
+        """List nodes, and let the others write."""
+        rows = super().nodes(query, scope=scope)
+        if self.overtaking and query.associated is False:
+            for row in rows:
+                self.update_node(row["uuid"], self.overtaking, fence=None)
+        return rows
+
+
+class TestOvertaken(TestCase):
+    def test_a_node_that_changed_since_it_was_found_is_not_given_away(self) -> None:
+        """It is looked at again under its lease, and stays as it is where it is not what was asked for any more."""
+        for change in (
+            {"instance_uuid": UNKNOWN},
+            {"maintenance": True},
+            {"provision_state": "manageable"},
+            {"resource_class": "large"},
+            {"traits": ()},
+            {"owner": "somebody"},
+            {"retired": True},
+        ):
+            store = OvertakenStore()
+            node = store.create_node(
+                NodeRecord(
+                    "1be26c0b-03f2-4d2e-ae87-c02d7f33c123",
+                    driver="fake-hardware",
+                    provision_state="available",
+                    power_state="power off",
+                    resource_class="small",
+                    traits=("CUSTOM_A",),
+                    owner="p",
+                ),
+                fence=None,
+            )
+            store.overtaking = change
+            with running_conductor(
+                ConductorConfig(host="test", conductor=quick_options()), store=store, secrets=PlainBox()
+            ) as conductor:
+                values = {"resource_class": "small", "traits": ["CUSTOM_A"], "owner": "p"}
+                made = conductor.rpc.call("create_allocation", values=values)
+                settle(conductor)
+            allocation = store.record(AllocationRecord, made.uuid)
+            self.assertEqual(("error", None), (allocation.state, allocation.node_uuid), change)
+            self.assertIn("meanwhile", allocation.last_error or "")
+            found = store.node(node.uuid)
+            self.assertEqual((None, change.get("instance_uuid")), (found.allocation_uuid, found.instance_uuid), change)
+
+    def test_an_allocation_that_was_deleted_meanwhile_takes_no_node(self) -> None:
+        """The node that was found for it is free again."""
+
+        class Deleting(OvertakenStore):
+            def nodes(self, query: NodeQuery, *, scope: Scope = Scope.ALL) -> Sequence[Row]:
+                rows = super().nodes(query, scope=scope)
+                if rows and query.associated is False:
+                    for row in self.records(AllocationRecord, Query()):
+                        self.delete_record(AllocationRecord, row["uuid"])
+                return rows
+
+        store = Deleting()
+        node = NodeRecord(
+            UNKNOWN, driver="fake-hardware", provision_state="available", power_state="power off", resource_class="small"
+        )
+        store.create_node(node, fence=None)
+        with running_conductor(
+            ConductorConfig(host="test", conductor=quick_options()), store=store, secrets=PlainBox()
+        ) as conductor:
+            conductor.rpc.call("create_allocation", values={"resource_class": "small"})
+            settle(conductor)
+        found = store.node(UNKNOWN)
+        self.assertEqual((None, None, {}), (found.instance_uuid, found.allocation_uuid, found.instance_info))
+        self.assertEqual([], list(store.records(AllocationRecord, Query())))
 
 
 class TestTakingOver(AllocationTestCase):

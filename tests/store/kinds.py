@@ -283,13 +283,14 @@ class RecordBehaviour(StoreBehaviour):
     def test_nodes_with_traits(self: Any) -> None:
         """Nodes are filtered by the traits that they have, all of them, by their whole names."""
         one = self.node(traits=("CUSTOM_A", "CUSTOM_B_X"), resource_class="r")
-        self.node(traits=("CUSTOM_B",))
+        self.node(traits=("CUSTOM_B", "CUSTOM_AXB"))
         for traits, expected in (
             ((), 2),
             (("CUSTOM_A",), 1),
             (("CUSTOM_A", "CUSTOM_B_X"), 1),
             (("CUSTOM_A", "CUSTOM_B"), 0),
             (("CUSTOM_BXX",), 0),
+            (("CUSTOM_A_B",), 0),
         ):
             self.assertEqual(expected, len(self.store.nodes(NodeQuery(traits=traits))), traits)
         query = NodeQuery(traits=("CUSTOM_A",), where={"resource_class": "r"})
@@ -303,7 +304,7 @@ class RecordBehaviour(StoreBehaviour):
         self.assertEqual([("b", 2)], list(self.store.shards(scope=Scope("p"))))
 
     def test_appended_records_keep_their_times_and_leave_out_nodes_that_are_gone(self: Any) -> None:
-        """Many are stored at once, with the times that they bear; those of a deleted node are left out; fenced kinds are refused."""
+        """Many are stored at once, with their times; those of a deleted node are left out; fenced kinds are refused."""
         node, at = self.node(), self.clock.now()
         entries = [NodeHistoryRecord(new_uuid(), node.uuid, event=name, created_at=at) for name in ("a", "b")]
         gone = NodeHistoryRecord(new_uuid(), new_uuid(), event="c", created_at=at)
