@@ -12,9 +12,10 @@ from unittest import skipIf
 
 from testtools import TestCase
 
-from baremetal_interfaces import Busy
+from baremetal_interfaces import Busy, Deadline, DeadlineExceeded
 from baremetal_sdk.config import ConductorConfig
-from baremetal_sdk.errors import ConfigurationError
+from baremetal_sdk.context import calling_until
+from baremetal_sdk.errors import ConfigurationError, OutcomeUnknown
 from baremetal_sdk.rpc import modes, oslo_bus
 from baremetal_sdk.rpc.client import RPCClient
 from tests.rpc import behaviour, broker
@@ -62,6 +63,30 @@ class TestFull(OsloMode):
         self.assertEqual(0, self.probe.runs)
         self.probe.release.set()
         self.assertEqual("released", outcome.wait().result)
+
+
+class TestRestart(OsloMode):
+    def test_a_restart_of_the_broker_loses_no_call_silently(self) -> None:
+        """A call that is worked on meanwhile is answered, what was accepted is done, and later calls find their way."""
+        outcome = self.in_thread(self.rpc.call, "wait", seconds=60.0)
+        self.assertTrue(self.probe.entered.wait(behaviour.PATIENCE))
+        self.rpc.cast("remember", value="before")
+        self.broker.restart()
+        self.probe.release.set()
+        ended = outcome.wait()
+        self.assertTrue(ended.result == "released" or ended.error.code == 504, (ended.result, ended.error))
+        self.assertEqual(["before"], self.probe.casts)
+        self.assertEqual("after", self._echo_once_connected("after"))
+
+    def _echo_once_connected(self, value: str) -> str:
+        """Both sides find the broker again by themselves; until then calls fail aloud."""
+        deadline = Deadline.after(90.0)
+        while True:
+            try:
+                with calling_until(Deadline.after(10.0)):
+                    return str(self.rpc.call("echo", value=value))
+            except (OutcomeUnknown, DeadlineExceeded):
+                deadline.check("the way back to the broker")
 
 
 class TestConfiguration(TestCase):
