@@ -47,7 +47,8 @@ class JSONRPCCarrier:
             try:
                 answer = session.request("POST", "/", body=data, deadline=deadline, read_timeout=max(deadline.remaining(), 0.001))
             except (ConnectFailed, TLSFailed) as exc:
-                wrong = f"conductor {conductor.hostname} cannot be reached: {exc}"
+                trust = "; is it the authority in [json_rpc] ca_file that signed it?" if isinstance(exc, TLSFailed) else ""
+                wrong = f"conductor {conductor.hostname} cannot be reached: {exc}{trust}"
                 raise ConductorUnreachable(wrong, retry_after=1.0) from None
             except HTTPSessionError as exc:
                 raise too_late(deadline, doing) from exc
@@ -96,7 +97,6 @@ class JSONRPCCarrier:
             connect_timeout=_CONNECT,
             max_response=self._size,
             max_idle=self._config.idle_timeout / 2,
-            trust_option="[json_rpc] ca_file",
         )
 
 
@@ -111,7 +111,7 @@ def _refused(answer: HTTPResponse, conductor: ConductorRecord) -> BareMetalError
     who = f"conductor {conductor.hostname}"
     if answer.status == 503:
         return Busy(f"{who} has no room for a call now", retry_after=_seconds(answer.headers.get("Retry-After")))
-    if answer.status in (401, 403):
+    if answer.status in (401, 403, 429):
         return ConfigurationError(
             f"{who} refuses the caller (status {answer.status}): correct [json_rpc] username, password or client_cert_file"
         )

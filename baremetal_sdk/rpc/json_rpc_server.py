@@ -72,7 +72,7 @@ class JSONRPCServer:
         if not known and not config.noauth_beyond_loopback and not _is_loopback(config.host_ip):
             raise ConfigurationError(
                 f"[json_rpc] host_ip: {config.host_ip} can be reached from elsewhere, and who reaches it commands all machines; "
-                "set [json_rpc] client_certificates = required, listen on 127.0.0.1, or say "
+                "set [json_rpc] auth_strategy or client_certificates = required, listen on 127.0.0.1, or say "
                 "[json_rpc] noauth_beyond_loopback = true"
             )
         try:

@@ -6,14 +6,16 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from baremetal_interfaces import Deadline
+from baremetal_sdk.auth.basic import BasicAuth
+from baremetal_sdk.auth.htpasswd import UserFile
 from baremetal_sdk.clock import Clock
-from baremetal_sdk.config import ConductorConfig
+from baremetal_sdk.config import ConductorConfig, JSONRPCConfig
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.rpc.codec import Codec, Limits
 from baremetal_sdk.rpc.dispatcher import Dispatcher
 from baremetal_sdk.rpc.endpoint import Endpoint
 from baremetal_sdk.rpc.json_rpc_client import Address, JSONRPCCarrier
-from baremetal_sdk.rpc.json_rpc_server import JSONRPCServer
+from baremetal_sdk.rpc.json_rpc_server import Guard, JSONRPCServer
 from baremetal_sdk.rpc.oslo_client import OsloCarrier
 from baremetal_sdk.rpc.oslo_server import OsloServer
 from baremetal_sdk.rpc.remote import Carrier, RemoteClient
@@ -43,7 +45,7 @@ def server(config: ConductorConfig, dispatcher: Dispatcher, clock: Clock) -> RPC
         return None
     endpoint = Endpoint(dispatcher, codec_of(config), clock.monotonic)
     if config.rpc_transport == "json-rpc":
-        return JSONRPCServer(endpoint, config.json_rpc, size=config.rpc_max_message_size)
+        return JSONRPCServer(endpoint, config.json_rpc, size=config.rpc_max_message_size, guard=_guard(config.json_rpc))
     return OsloServer(endpoint, config)
 
 
@@ -62,6 +64,14 @@ def client(
         timeout=config.rpc_response_timeout,
         clock=clock.monotonic,
     )
+
+
+def _guard(config: JSONRPCConfig) -> Guard | None:
+    """What asks callers who they are. Nothing is public here, as it is in the API."""
+    if config.auth_strategy == "noauth":
+        return None
+    users = UserFile(config.http_basic_auth_user_file)
+    return lambda application: BasicAuth(application, users, public=())
 
 
 def _carrier(config: ConductorConfig) -> Carrier:

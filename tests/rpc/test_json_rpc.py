@@ -5,23 +5,32 @@ from __future__ import annotations
 import dataclasses
 import http.client
 import json
+import signal
 import socket
+import sys
+from pathlib import Path
 from typing import Any
 
+import bcrypt
+from fixtures import TempDir
 from testtools import TestCase
 
-from baremetal_interfaces import Busy, Deadline
+from baremetal_interfaces import BareMetalError, Busy, Deadline
 from baremetal_sdk import Conductor
 from baremetal_sdk.clock import SystemClock
 from baremetal_sdk.config import ConductorConfig, JSONRPCConfig
-from baremetal_sdk.errors import ConductorUnreachable, ConfigurationError, InternalError, MessageTooLarge
+from baremetal_sdk.errors import ConductorUnreachable, ConfigurationError, InternalError, MessageTooLarge, OutcomeUnknown
 from baremetal_sdk.rpc import modes
 from baremetal_sdk.rpc.client import RPCClient
 from baremetal_sdk.rpc.json_rpc_server import JSONRPCServer
 from baremetal_sdk.rpc.registry import declared_versions
 from baremetal_sdk.services.catalogue import SERVICES
 from baremetal_sdk.store.memory import MemoryStore
+from baremetal_sdk.store.records import ConductorRecord
+from metald.processes import Child
+from tests.http.certificates import Authority
 from tests.rpc import behaviour
+from tests.rpc.certificate import write_loopback_certificate
 
 
 class JSONRPCMode(behaviour.Mode):
@@ -180,3 +189,78 @@ class TestCatalogue(JSONRPCMode):
         versions = self.conductor.assembly.registry.versions()
         own = {name: version for name, version in versions.items() if not hasattr(self.probe, name)}
         self.assertEqual(own, declared_versions(*SERVICES), "name each service in baremetal_sdk/services/catalogue.py")
+
+
+class TestBasicAuth(JSONRPCMode):
+    def setUp(self) -> None:
+        self.directory = Path(self.useFixture(TempDir()).path)
+        users = self.directory / "htpasswd"
+        users.write_bytes(b"api:" + bcrypt.hashpw(b"hunter2", bcrypt.gensalt(4)) + b"\n")
+        users.chmod(0o600)
+        self.options = JSONRPCConfig(port=0, auth_strategy="http_basic", http_basic_auth_user_file=str(users))
+        super().setUp()
+
+    def test_callers_are_known_by_name_and_password(self) -> None:
+        """Who gives none, or a wrong one, runs nothing, and learns which options are wrong."""
+        known = self.connected({}, username="api", password="hunter2")
+        self.assertEqual(1, known.call("echo", value=1))
+        for options in ({}, {"username": "api", "password": "hunter3"}, {"username": "root", "password": "hunter2"}):
+            error = self.assertRaises(ConfigurationError, self.connected({}, **options).call, "echo", value=1)
+            self.assertIn("[json_rpc] username, password", error.message)
+            self.assertNotIn("hunter", error.message)
+        self.assertEqual(1, self.probe.runs)
+
+
+class TestTLS(JSONRPCMode):
+    def setUp(self) -> None:
+        directory = Path(self.useFixture(TempDir()).path)
+        (directory / "server").mkdir()
+        cert, key = write_loopback_certificate(directory / "server")
+        authority = Authority("Our own")
+        self.client_cert, self.client_key = authority.issue(directory, "ours", "api")
+        self.server_cert = cert
+        self.options = JSONRPCConfig(
+            port=0,
+            use_ssl=True,
+            cert_file=cert,
+            key_file=key,
+            client_certificates="required",
+            client_ca_file=authority.write(directory),
+        )
+        super().setUp()
+
+    def connected(self, versions: dict[str, str], **options: Any) -> RPCClient:
+        """Callers trust the certificate of the conductor."""
+        return super().connected(versions, **{"ca_file": self.server_cert, **options})
+
+    def test_both_sides_show_certificates(self) -> None:
+        """Who has no certificate, or trusts another one, cannot call."""
+        ours = {"client_cert_file": self.client_cert, "client_key_file": self.client_key}
+        self.assertEqual(1, self.connected({}, **ours).call("echo", value=1))
+        for options in ({}, {**ours, "ca_file": None}):
+            self.assertRaises(BareMetalError, self.connected({}, **options).call, "echo", value=2)
+        self.assertEqual(1, self.probe.runs)
+
+    def test_a_file_that_is_not_there_is_named(self) -> None:
+        """The message names the options of the section."""
+        error = self.assertRaises(ConfigurationError, self.connected, {}, ca_file="/nonexistent/ca.pem")
+        self.assertIn("[json_rpc] ca_file", error.message)
+
+
+class TestDeath(TestCase):
+    def test_a_conductor_that_dies_in_the_middle_of_a_call_is_said_to_be_lost(self) -> None:
+        """The caller is told at once that nobody knows whether the call was run; the next call knows that it was not."""
+        directory = Path(self.useFixture(TempDir()).path)
+        child = Child("conductor", [sys.executable, "-m", "tests.rpc.mortal"], directory)
+        self.addCleanup(child.stop)
+        port = int(child.wait_for_line("ready: ", 60.0))
+        store, clock = MemoryStore(SystemClock()), SystemClock()
+        store.register_conductor(ConductorRecord("127.0.0.1", "1"))
+        config = ConductorConfig(rpc_transport="json-rpc", json_rpc=JSONRPCConfig(port=port))
+        client = modes.client(config, store, clock, {})
+        self.addCleanup(client.close)
+        outcome = behaviour.Outcome(client.call, ("wait",), {})
+        child.wait_for_line("entered", behaviour.PATIENCE)
+        child.send(signal.SIGKILL)
+        self.assertIsInstance(outcome.wait().error, OutcomeUnknown)
+        self.assertRaises(ConductorUnreachable, client.call, "wait")

@@ -1,0 +1,139 @@
+"""Calls per second and latency of the RPC modes, in turn in one run: one line of JSON for each figure.
+
+Run it as ``python -m benchmarks.rpc``. Absolute times are the machine's; what counts is the ratio within one run. The mode
+``oslo`` needs Debian's ``rabbitmq-server`` and the extra ``oslo-messaging``; without them it is left out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from baremetal_sdk import Conductor, ConductorConfig, rpc_method
+from baremetal_sdk.config import JSONRPCConfig
+from baremetal_sdk.rpc import modes
+from baremetal_sdk.rpc.client import RPCClient
+from baremetal_sdk.testing import quick_options
+
+ROUNDS = 3
+SECONDS = 1.0
+CALLERS = 8
+_HOST = "127.0.0.1"
+
+
+class Echo:
+    """What is called."""
+
+    @rpc_method("1.0")
+    def echo(self, value: Any) -> Any:
+        """Give it back."""
+        return value
+
+
+@contextlib.contextmanager
+def conductor(**changes: Any) -> Iterator[Conductor]:
+    """A conductor in this process: both sides share its processors, in every mode."""
+    running = Conductor(ConductorConfig(host=_HOST, conductor=quick_options(), **changes))
+    running.add(Echo())
+    running.start()
+    try:
+        yield running
+    finally:
+        running.stop(5.0)
+
+
+@contextlib.contextmanager
+def remote(**changes: Any) -> Iterator[tuple[RPCClient, Conductor]]:
+    """A client that goes through sockets."""
+    with conductor(**changes) as running:
+        config = running.config
+        if config.rpc_transport == "json-rpc":
+            server: Any = running.rpc_server
+            config = dataclasses.replace(config, json_rpc=dataclasses.replace(config.json_rpc, port=server.port))
+        client = modes.client(config, running.store, running.clock, {})
+        try:
+            yield client, running
+        finally:
+            client.close()
+
+
+def rate(call: Callable[[], Any], callers: int) -> tuple[float, float, float]:
+    """Calls per second, and the median and 99th percentile of their latency in microseconds."""
+    end = time.perf_counter() + SECONDS
+    latencies: list[list[float]] = [[] for _ in range(callers)]
+
+    def run(mine: list[float]) -> None:
+        now = time.perf_counter()
+        while now < end:
+            call()
+            before, now = now, time.perf_counter()
+            mine.append(now - before)
+
+    threads = [threading.Thread(target=run, args=(mine,)) for mine in latencies]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    merged = sorted(one for mine in latencies for one in mine)
+    return len(merged) / SECONDS, statistics.median(merged) * 1e6, merged[int(len(merged) * 0.99)] * 1e6
+
+
+def submit(running: Conductor) -> Callable[[], Any]:
+    """What a cast is judged against: handing work to the pool."""
+    lane = running.pool["requests"]
+    return lambda: lane.submit(int).result()
+
+
+def measure() -> Iterator[dict[str, Any]]:
+    """All figures, the modes in turn."""
+    with contextlib.ExitStack() as stack:
+        here = stack.enter_context(conductor())
+        clients: dict[str, RPCClient] = {"none": here.rpc}
+        clients["json-rpc"] = stack.enter_context(remote(rpc_transport="json-rpc", json_rpc=JSONRPCConfig(port=0)))[0]
+        if (url := _broker(stack)) is not None:
+            clients["oslo"] = stack.enter_context(remote(rpc_transport="oslo", transport_url=url))[0]
+        for turn in range(ROUNDS):
+            for mode, client in clients.items():
+                for callers in (1, CALLERS):
+                    found = rate(lambda client=client: client.call("echo", value=1), callers)  # type: ignore[misc]
+                    yield _figure("call", mode, callers, turn, found)
+            yield _figure("submit and wait", "pool", 1, turn, rate(submit(here), 1))
+
+
+def _figure(what: str, mode: str, callers: int, turn: int, found: tuple[float, float, float]) -> dict[str, Any]:
+    names = ("per_second", "median_us", "p99_us")
+    return {"what": what, "mode": mode, "callers": callers, "round": turn, **dict(zip(names, map(round, found), strict=True))}
+
+
+def _broker(stack: contextlib.ExitStack) -> str | None:
+    from tests.services import rabbitmq
+
+    try:
+        from oslo_service.backend import BackendType, init_backend
+    except ImportError:
+        return None
+    if rabbitmq.missing():
+        return None
+    init_backend(BackendType.THREADING)
+    return stack.enter_context(rabbitmq.RabbitMQ()).url
+
+
+def main() -> None:
+    """Print the figures as they come, and how much more an in-process call does than the others at the end."""
+    best: dict[str, float] = {}
+    for figure in measure():
+        print(json.dumps(figure), flush=True)
+        if figure["what"] == "call" and figure["callers"] == 1:
+            best[figure["mode"]] = max(best.get(figure["mode"], 0.0), figure["per_second"])
+    for mode in best:
+        print(json.dumps({"what": "rate of none over that of", "mode": mode, "ratio": round(best["none"] / best[mode], 1)}))
+
+
+if __name__ == "__main__":
+    main()
