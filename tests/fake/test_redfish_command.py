@@ -57,6 +57,15 @@ class TestCommand(testtools.TestCase):
         _, ready = self.start("--names", "web,db")
         self.assertEqual([f"{SYSTEMS}/web", f"{SYSTEMS}/db"], ready["systems"])
 
+    def test_what_a_bmc_bears_can_be_said(self) -> None:
+        """Options of the command reach the BMCs."""
+        arguments = ("--username", "root", "--password", "right", "--lockout-after", "1", "--parallel-limit", "3")
+        _, ready = self.start(*arguments)
+        client = self.client(ready["url"])
+        sessions = "/redfish/v1/SessionService/Sessions"
+        for password in ("wrong", "right"):
+            self.assertEqual(401, client.post(sessions, {"UserName": "root", "Password": password}).status)
+
     def test_many_addresses_over_several_processes_with_tls_and_an_account(self) -> None:
         """Each machine is served at its address, by whichever process, with one certificate."""
         spread = ("--count", "7", "--addresses", "127.77.200.0/24", "--processes", "3")

@@ -3,12 +3,14 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import fixtures
 from sushy.exceptions import AccessError
 from testtools import TestCase
 
 from baremetal_fake.bmc_account import Account
 from baremetal_fake.faults import FaultPlan
 from baremetal_fake.redfish import BMCOptions, RedfishService
+from baremetal_fake.redfish.certificate import make_certificate
 from baremetal_interfaces import AuthenticationFailed, BMCBusy, BMCUnreachable, Deadline, Fault, PowerState, UnexpectedAnswer
 from baremetal_interfaces.local import LocalTask
 from baremetal_redfish.connector import RedfishConnector
@@ -152,6 +154,13 @@ class TestTrust(Served):
         self.assertIn("certificate is not trusted", str(failure))
         self.assertIn("set redfish_verify_ca", str(failure))
         self.assertEqual(0, service.totals()["requests"])
+
+    def test_certificate_that_has_expired(self) -> None:
+        """It is said that it has expired, although its authority is the one that is trusted."""
+        made = make_certificate(self.useFixture(fixtures.TempDir()).path, ["127.0.0.1"], days=-1.0)
+        task = self.task(self.serve(tls=made), redfish_verify_ca=made.path)
+        failure = self.assertRaises(UnexpectedAnswer, task.call, "power", "get_power_state")
+        self.assertIn("expired", str(failure))
 
     def test_certificate_that_is_not_checked(self) -> None:
         """With redfish_verify_ca false any certificate will do."""

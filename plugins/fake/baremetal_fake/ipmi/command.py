@@ -43,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
     add("--session-timeout", type=_at_least(float, 0), default=60.0, help="seconds that a session lives unused")
     add("--session-limit", type=_at_least(int, 1), default=4, help="sessions that one BMC keeps")
     add("--lockout-after", type=_at_least(int, 1), help="wrong passwords in a row that close the account")
+    add("--parallel-limit", type=_at_least(int, 1), help="commands at a time that one BMC bears")
     add("--strict-power", action="store_true", help="refuse a power command that has nothing to do")
     add("--faults", metavar="FILE", help="JSON file of what goes wrong")
     return made
@@ -84,7 +85,7 @@ def service_of(options: argparse.Namespace) -> IPMIService:
         addresses=addresses_in(options.addresses, len(names)) if options.addresses else (options.address,),
         port=options.port,
         latency=options.latency,
-        options=IPMIOptions(access, strict_power=options.strict_power),
+        options=IPMIOptions(access, strict_power=options.strict_power, parallel_limit=options.parallel_limit),
         rack=rack,
     )
 

@@ -27,15 +27,20 @@ class CannotMakeCertificate(Exception):
     """Neither the cryptography library nor the openssl command is there."""
 
 
-def make_certificate(directory: str | os.PathLike[str], hosts: Sequence[str]) -> Certificate:
-    """Make a certificate for *hosts* (addresses and names, the first two hundred) and its key in *directory*."""
+def make_certificate(directory: str | os.PathLike[str], hosts: Sequence[str], days: float = DAYS) -> Certificate:
+    """Make a certificate for *hosts* (addresses and names, the first two hundred) and its key in *directory*.
+
+    It is valid for *days*. One that has expired, with *days* below zero, takes the cryptography library.
+    """
     hosts = hosts[:MAX_NAMES]
     certificate, key = Path(directory) / "bmc.crt", Path(directory) / "bmc.key"
     key.touch(mode=0o600)
     try:
-        _by_cryptography(certificate, key, hosts)
+        _by_cryptography(certificate, key, hosts, days)
     except ImportError:
-        _by_openssl(certificate, key, hosts)
+        if days != int(days) or days < 1:
+            raise CannotMakeCertificate("install the cryptography library for a certificate of such a time") from None
+        _by_openssl(certificate, key, hosts, int(days))
     return Certificate(str(certificate), str(key))
 
 
@@ -47,20 +52,20 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def _by_openssl(certificate: Path, key: Path, hosts: Sequence[str]) -> None:
+def _by_openssl(certificate: Path, key: Path, hosts: Sequence[str], days: int) -> None:
     openssl = shutil.which("openssl")
     if openssl is None:
         raise CannotMakeCertificate("install the cryptography library or the openssl command to make a certificate for TLS")
     names = ",".join(f"{'IP' if _is_address(host) else 'DNS'}:{host}" for host in hosts)
     command = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    command += ["-days", str(DAYS), "-subj", "/CN=simulated BMC", "-addext", f"subjectAltName={names}"]
+    command += ["-days", str(days), "-subj", "/CN=simulated BMC", "-addext", f"subjectAltName={names}"]
     command += ["-keyout", str(key), "-out", str(certificate)]
     made = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     if made.returncode:
         raise CannotMakeCertificate(f"openssl cannot make a certificate: {made.stderr.strip()}")
 
 
-def _by_cryptography(certificate: Path, key: Path, hosts: Sequence[str]) -> None:
+def _by_cryptography(certificate: Path, key: Path, hosts: Sequence[str], days: float) -> None:
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -68,13 +73,14 @@ def _by_cryptography(certificate: Path, key: Path, hosts: Sequence[str]) -> None
     private = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "simulated BMC")])
     now = datetime.datetime.now(datetime.UTC)
+    ends = now + datetime.timedelta(days=days)
     alternatives: list[x509.GeneralName] = [
         x509.IPAddress(ipaddress.ip_address(host)) if _is_address(host) else x509.DNSName(host) for host in hosts
     ]
     builder = (
         x509.CertificateBuilder(name, name, private.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=DAYS))
+        .not_valid_before(min(now, ends) - datetime.timedelta(hours=1))
+        .not_valid_after(ends)
         .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     )

@@ -49,6 +49,8 @@ def parser() -> argparse.ArgumentParser:
     add("--idle-timeout", type=_at_least(float, 0), help="seconds after which a silent connection is closed")
     add("--session-timeout", type=_at_least(float, 0), default=1800.0, help="seconds that a session lives unused")
     add("--session-limit", type=_at_least(int, 1), default=64, help="sessions that one BMC keeps")
+    add("--lockout-after", type=_at_least(int, 1), help="wrong passwords in a row that close the account")
+    add("--parallel-limit", type=_at_least(int, 1), help="requests at a time that one BMC bears")
     add("--strict-power", action="store_true", help="answer 409 to a power command that has nothing to do")
     add("--no-image-check", action="store_true", help="insert media without looking whether the image is there")
     add("--faults", metavar="FILE", help="JSON file of what goes wrong")
@@ -83,6 +85,8 @@ def plan_of(options: argparse.Namespace) -> ServicePlan:
         idle_timeout=options.idle_timeout,
         session_timeout=options.session_timeout,
         session_limit=options.session_limit,
+        lockout_after=options.lockout_after,
+        parallel_limit=options.parallel_limit,
         strict_power=options.strict_power,
         fetch_images=not options.no_image_check,
         power_seconds=options.power_seconds,

@@ -29,6 +29,8 @@ class ServicePlan:
     idle_timeout: float | None = None
     session_timeout: float = 1800.0
     session_limit: int = 64
+    lockout_after: int | None = None
+    parallel_limit: int | None = None
     strict_power: bool = False
     fetch_images: bool = True
     power_seconds: float = 0.0
@@ -74,6 +76,14 @@ class ServicePlan:
             tls=Certificate(*self.certificate) if self.certificate else False,
             latency=self.latency,
             idle_timeout=self.idle_timeout,
-            options=BMCOptions(account, self.session_timeout, self.session_limit, self.strict_power, self.fetch_images),
+            options=BMCOptions(
+                account=account,
+                session_timeout=self.session_timeout,
+                session_limit=self.session_limit,
+                strict_power=self.strict_power,
+                fetch_images=self.fetch_images,
+                lockout_after=self.lockout_after,
+                parallel_limit=self.parallel_limit,
+            ),
             rack=rack,
         )
