@@ -35,14 +35,11 @@ class Output:
 
     def flush(self) -> bool:
         """Send as much as goes now; tell whether that was all. Raises :class:`ClientGone`."""
-        parts = self._parts
-        if parts:
-            if self._kept:
-                parts.insert(0, bytes(self._kept))
-            self._kept = memoryview(parts[0] if len(parts) == 1 else b"".join(parts))
-            parts.clear()
         try:
-            while self._kept:
+            while self._kept or self._parts:
+                if not self._kept:
+                    self._kept = memoryview(self._parts[0] if len(self._parts) == 1 else b"".join(self._parts))
+                    self._parts.clear()
                 gone = self.sock.send(self._kept[:_BLOCK])
                 self.sent += gone
                 self._kept = self._kept[gone:]

@@ -22,7 +22,7 @@ from tests.http.sockets import PATIENCE, ServerTestCase
 
 REQUESTS = 60
 """Requests of the polite client during one attack."""
-LONGEST = 1.5
+LONGEST = 4.0
 """Seconds that any of them may take, on a machine that does other things as well. What is guarded against took ten and more."""
 LARGE = 3_000_000
 SLOW = 50

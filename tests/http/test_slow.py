@@ -38,9 +38,11 @@ class TestSlowTransfers(ServerTestCase):
         with connect(self.server) as sock:
             began = time.monotonic()
             sock.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+            self.assertEqual(b"H", sock.recv(1))
             deadline = Deadline.after(PATIENCE)
             while self.server.connections:
                 deadline.check("a slow reader to be cut")
+                time.sleep(0.01)
             self.assertGreater(time.monotonic() - began, 0.5)
             sock.settimeout(PATIENCE)
             self.assertRaises(ConnectionResetError, self._read_all, sock)
