@@ -24,6 +24,7 @@ from baremetal_sdk.api.node_traits import NodeTraits
 from baremetal_sdk.api.node_vifs import NodeVIFs
 from baremetal_sdk.api.node_virtual_media import NodeVirtualMedia
 from baremetal_sdk.api.nodes import Nodes
+from baremetal_sdk.api.open_routes import OpenRoutes
 from baremetal_sdk.api.policy import AllowAll, Policy
 from baremetal_sdk.api.portgroups import Portgroups
 from baremetal_sdk.api.ports import Ports
@@ -92,9 +93,11 @@ def bare_metal_api(backend: Backend, *, policy: Policy | None = None) -> WSGIApp
         policy = AllowAll() if config.auth_strategy == "noauth" else role_policy()
     app = unauthenticated_api(backend, policy)
     if config.auth_strategy != "http_basic":
-        return authenticated(app, config)
-    users = app if config.api.roles_file is None else Granted(app, RolesFile(config.api.roles_file))
-    return TokenAuth(app, authenticated(users, config), backend)
+        known = authenticated(app, config)
+    else:
+        users = app if config.api.roles_file is None else Granted(app, RolesFile(config.api.roles_file))
+        known = TokenAuth(app, authenticated(users, config), backend)
+    return known if config.auth_strategy == "noauth" else OpenRoutes(app, known, _registry())
 
 
 def unauthenticated_api(backend: Backend, policy: Policy) -> WSGIApplication:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
+import logging
 import re
 import secrets
 import uuid
@@ -22,6 +24,7 @@ from baremetal_sdk.store.records_access import TokenRecord
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+AUDIT = logging.getLogger("baremetal_sdk.audit")
 PREFIX = "bmt_"
 """What each token begins with, so that it is known for one where it should not be."""
 CHALLENGE = 'Bearer realm="Baremetal API"'
@@ -37,8 +40,10 @@ class Tokens:
         self._store = store
         self._clock = clock
 
-    def create(self, name: str, role: str, *, days: int, project: str | None = None) -> tuple[TokenRecord, str]:
-        """Make a token; give back its record and the token itself, which is kept nowhere.
+    def create(
+        self, name: str, role: str, *, days: int, project: str | None = None, by: str | None = None
+    ) -> tuple[TokenRecord, str]:
+        """Make a token; give back its record and the token itself, which is kept nowhere. *by* is for the audit log.
 
         Raises ``InvalidInput`` and, for a name that another one has, ``DuplicateName``.
         """
@@ -47,16 +52,18 @@ class Tokens:
         secret = secrets.token_urlsafe(32)
         expires = self._clock.now() + timedelta(days=days)
         record = self._store.create_record(TokenRecord(str(ident), name, role, expires, _digest(secret), project))
+        _audit("create", record, by)
         return record, f"{PREFIX}{ident.hex}_{secret}"
 
     def listed(self) -> list[TokenRecord]:
         """All tokens, also those whose end has come, in the order in which they were made."""
         return [TokenRecord(**row) for row in self._store.records(TokenRecord, Query())]
 
-    def revoke(self, ident: str) -> TokenRecord:
+    def revoke(self, ident: str, *, by: str | None = None) -> TokenRecord:
         """Forget the token with this name or UUID, which is worth nothing at once. Raises ``NotFound``."""
         record = self._store.record(TokenRecord, ident)
         self._store.delete_record(TokenRecord, record.uuid)
+        _audit("revoke", record, by)
         return record
 
     def bearer(self, token: str) -> Identity | None:
@@ -118,6 +125,11 @@ class TokenAuth(Authenticator):
             reason = "the token is worth nothing: it was never given, it was revoked, or its end has come"
             raise NotAuthenticated(reason, challenge=CHALLENGE)
         return who
+
+
+def _audit(what: str, record: TokenRecord, by: str | None) -> None:
+    target = {"token": record.uuid, "name": record.name, "role": record.role, "project": record.project}
+    AUDIT.info("%s", json.dumps({"what": f"baremetal:token:{what}", "who": by, "target": target, "outcome": "done"}))
 
 
 def _shown(environ: dict[str, Any]) -> str | None:

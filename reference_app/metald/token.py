@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from logging.handlers import SysLogHandler
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.store import TokenRecord, open_store
 from metald.settings import ServeOptions, load
 from metald.state import default_directory
+
+_SYSLOG = "/dev/log"
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,7 @@ class TokenOptions:
 
 def token(options: TokenOptions) -> int:
     """Make, list or revoke, in the database of the service, which may run meanwhile; give back the exit code."""
+    _log_to_syslog()
     try:
         with _tokens(options) as tokens:
             {"create": _create, "list": _list, "revoke": _revoke}[options.action](tokens, options)
@@ -43,6 +48,18 @@ def token(options: TokenOptions) -> int:
         print(f"metald: {exc}", file=sys.stderr)
         return 2 if isinstance(exc, ConfigurationError) else 1
     return 0
+
+
+def _log_to_syslog() -> None:
+    """Audit lines go where the service's log does not reach: to the machine's log, where there is one."""
+    if not os.path.exists(_SYSLOG):
+        return
+    handler = SysLogHandler(_SYSLOG, SysLogHandler.LOG_AUTH)
+    handler.setFormatter(logging.Formatter("metald: %(message)s"))
+    audit = logging.getLogger("baremetal_sdk.audit")
+    audit.setLevel(logging.INFO)
+    audit.addHandler(handler)
+    audit.propagate = False
 
 
 @contextmanager
@@ -61,7 +78,7 @@ def _tokens(options: TokenOptions) -> Iterator[Tokens]:
 
 
 def _create(tokens: Tokens, options: TokenOptions) -> None:
-    record, text = tokens.create(options.name, options.role, days=options.days, project=options.project)
+    record, text = tokens.create(options.name, options.role, days=options.days, project=options.project, by=_who())
     if options.as_json:
         print(json.dumps({**_shown(record), "token": text}, indent=2))
         return
@@ -79,7 +96,11 @@ def _list(tokens: Tokens, options: TokenOptions) -> None:
 
 
 def _revoke(tokens: Tokens, options: TokenOptions) -> None:
-    print(f"revoked: {_line(tokens.revoke(options.name))}")
+    print(f"revoked: {_line(tokens.revoke(options.name, by=_who()))}")
+
+
+def _who() -> str:
+    return f"uid {os.getuid()}"
 
 
 def _shown(record: TokenRecord) -> dict[str, Any]:

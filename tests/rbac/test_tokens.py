@@ -95,6 +95,33 @@ class TestTokens(TestCase):
         self.assertEqual((503, "1"), (answer.status_int, answer.headers["Retry-After"]))
 
 
+class TestOpenRoutes(TestCase):
+    def test_agents_need_no_credentials(self) -> None:
+        """Version documents, health and what agents ask are for everybody, with and without the version in the path."""
+        directory = Path(self.useFixture(TempDir()).path)
+        conductor = FakeConductor()
+        users = str(write_users(directory / "htpasswd", alice="a"))
+        conductor.config = ConductorConfig(auth_strategy="http_basic", http_basic_auth_user_file=users)
+        app = bare_metal_api(conductor)
+        for method, path, is_open in (
+            ("GET", "/", True),
+            ("GET", "/v1/", True),
+            ("GET", "/readyz", True),
+            ("GET", "/v1/lookup?addresses=", True),
+            ("GET", "/lookup?addresses=", True),
+            ("POST", "/v1/heartbeat/x", True),
+            ("POST", "/v1/continue_inspection", True),
+            ("DELETE", "/v1/heartbeat/x", False),
+            ("GET", "/v1/nodes", False),
+            ("GET", "/nodes", False),
+            ("GET", "/v1/lookup/../nodes", False),
+            ("GET", "/v1/nothing", False),
+        ):
+            request = Request.blank(path, method=method, headers={"X-OpenStack-Ironic-API-Version": "1.90"})
+            status = request.get_response(app).status_int
+            self.assertEqual(is_open, status != 401, (method, path, status))
+
+
 class TestTheWholeAPI(TestCase):
     def test_users_and_tokens_get_what_is_theirs(self) -> None:
         """A user has the role of the file and a token its own, on the same API."""
