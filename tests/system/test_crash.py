@@ -47,4 +47,5 @@ class TestKilled(FleetCase):
         for index in range(4):
             self.assertEqual(self.image_url, getattr(self.redfish.machine(index).last_boot, "image", None))
         record = self.walk(second, nodes[0], "deleted")
-        self.assertEqual(("available", "power off", None), (record["provision_state"], record["power_state"], record["last_error"]))
+        seen = (record["provision_state"], record["power_state"], record["last_error"])
+        self.assertEqual(("available", "power off", None), seen)
