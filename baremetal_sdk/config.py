@@ -21,13 +21,19 @@ _HELP = "help"
 
 
 def setting(
-    default: Any, help: str, *, minimum: float | None = None, maximum: float | None = None, choices: Iterable[str] = ()
+    default: Any,
+    help: str,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    choices: Iterable[str] = (),
+    secret: bool = False,
 ) -> Any:
-    """Declare an option: its default, what it does with its unit, and its bounds."""
+    """Declare an option: its default, what it does with its unit, its bounds, and whether it is shown to nobody."""
     metadata = {_HELP: help, "min": minimum, "max": maximum, "choices": tuple(choices)}
     if isinstance(default, tuple | dict):
         return dataclasses.field(default_factory=lambda: default, metadata=metadata)
-    return dataclasses.field(default=default, metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata, repr=not secret)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,7 +143,7 @@ class JSONRPCConfig:
         "/etc/ironic/htpasswd-json-rpc", "File with a line user:bcrypt-hash for each caller, for auth_strategy http_basic."
     )
     username: str | None = setting(None, "Name that a caller gives, for auth_strategy http_basic.")
-    password: str | None = setting(None, "Password that a caller gives.")
+    password: str | None = setting(None, "Password that a caller gives.", secret=True)
     noauth_beyond_loopback: bool = setting(False, "Whether to listen on any address although nobody is asked for a name.")
     max_threads: int = setting(64, "Calls that a conductor answers at a time.", minimum=1)
     max_waiting_calls: int = setting(256, "Calls that wait for that, at most; beyond them the answer is busy.", minimum=0)
@@ -163,7 +169,7 @@ class ConductorConfig:
         64, "Calls that a conductor answers at a time with rpc_transport oslo; beyond them it is busy.", minimum=1
     )
     transport_url: str | None = setting(
-        None, "URL of the message bus, for rpc_transport oslo: rabbit://user:password@host:5672/virtual-host"
+        None, "URL of the message bus, for rpc_transport oslo: rabbit://user:password@host:5672/virtual-host", secret=True
     )
     conductor_group: str = setting("", "Group of nodes that this conductor drives.")
     enabled_hardware_types: tuple[str, ...] = setting((), "Hardware types to offer; by default all that are installed.")
@@ -211,7 +217,9 @@ def _option(field: dataclasses.Field[Any], hint: Any) -> cfg.Opt:
     default = field.default
     if field.default_factory is not dataclasses.MISSING:
         default = list(field.default_factory())
-    return cfg.Opt(field.name, type=_option_type(hint, field.metadata), default=default, help=field.metadata[_HELP])
+    return cfg.Opt(
+        field.name, type=_option_type(hint, field.metadata), default=default, help=field.metadata[_HELP], secret=not field.repr
+    )
 
 
 def _option_type(hint: Any, bounds: Mapping[str, Any]) -> types.ConfigType:

@@ -10,6 +10,7 @@ from typing import Any
 from testtools import TestCase
 
 from baremetal_interfaces import BareMetalError, BMCUnreachable, Kind
+from baremetal_sdk.config import ConductorConfig, JSONRPCConfig
 from baremetal_sdk.errors import MessageTooLarge
 from baremetal_sdk.rpc import faults
 from baremetal_sdk.rpc.codec import Codec, Limits, Malformed, NotEncodable
@@ -113,3 +114,10 @@ class TestRequest(TestCase):
             error = self.assertRaises(Malformed, Request.loaded, {**good, part: value}, Codec())
             self.assertTrue(str(error))
         self.assertRaises(Malformed, Request.loaded, [], Codec())
+
+
+class TestConfiguration(TestCase):
+    def test_a_configuration_that_is_shown_holds_no_secret(self) -> None:
+        """Neither the password of a caller nor that of the message bus is in its text."""
+        config = ConductorConfig(transport_url="rabbit://u:hunter2@h/", json_rpc=JSONRPCConfig(username="u", password="hunter2"))
+        self.assertNotIn("hunter2", repr(config))

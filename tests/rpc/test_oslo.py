@@ -8,16 +8,24 @@ from oslo_service.backend import BackendType, init_backend
 init_backend(BackendType.THREADING)
 
 import dataclasses
+import signal
+import sys
+from pathlib import Path
 from unittest import skipIf
 
+from fixtures import TempDir
 from testtools import TestCase
 
 from baremetal_interfaces import Busy, Deadline, DeadlineExceeded
+from baremetal_sdk.clock import SystemClock
 from baremetal_sdk.config import ConductorConfig
 from baremetal_sdk.context import calling_until
 from baremetal_sdk.errors import ConfigurationError, OutcomeUnknown
 from baremetal_sdk.rpc import modes, oslo_bus
 from baremetal_sdk.rpc.client import RPCClient
+from baremetal_sdk.store.memory import MemoryStore
+from baremetal_sdk.store.records import ConductorRecord
+from metald.processes import Child
 from tests.rpc import behaviour, broker
 from tests.services import rabbitmq
 
@@ -87,6 +95,26 @@ class TestRestart(OsloMode):
                     return str(self.rpc.call("echo", value=value))
             except (OutcomeUnknown, DeadlineExceeded):
                 deadline.check("the way back to the broker")
+
+
+@skipIf(rabbitmq.missing(), rabbitmq.missing() or "")
+class TestDeath(TestCase):
+    def test_a_conductor_that_dies_in_the_middle_of_a_call_is_said_to_be_lost(self) -> None:
+        """It gives no sign of life any more: its caller is told long before the deadline that nobody knows what became of it."""
+        directory = Path(self.useFixture(TempDir()).path)
+        url = broker.shared().url
+        child = Child("conductor", [sys.executable, "-m", "tests.rpc.mortal", url], directory)
+        self.addCleanup(child.stop)
+        child.wait_for_line("ready: ", 60.0)
+        store, clock = MemoryStore(SystemClock()), SystemClock()
+        store.register_conductor(ConductorRecord("mortal", "1"))
+        config = ConductorConfig(rpc_transport="oslo", transport_url=url)
+        client = modes.client(config, store, clock, {})
+        self.addCleanup(client.close)
+        outcome = behaviour.Outcome(client.call, ("wait",), {})
+        child.wait_for_line("entered", behaviour.PATIENCE)
+        child.send(signal.SIGKILL)
+        self.assertIsInstance(outcome.wait().error, OutcomeUnknown)
 
 
 class TestConfiguration(TestCase):
