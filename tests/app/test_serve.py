@@ -108,9 +108,9 @@ class ServingTest(TestCase):
         """An option that is known elsewhere and not here is named, and does not keep it from serving."""
         directory = Path(self.useFixture(TempDir()).path)
         config = directory / "ironic.conf"
-        config.write_text("[DEFAULT]\ntransport_url = rabbit://\n[conductor]\nclean_up = yes\n", encoding="utf-8")
+        config.write_text("[DEFAULT]\ncontrol_exchange = ironic\n[conductor]\nclean_up = yes\n", encoding="utf-8")
         service = self.useFixture(Service("--config-file", str(config)))
-        self.assertIn("[DEFAULT] transport_url has no meaning here", service.log)
+        self.assertIn("[DEFAULT] control_exchange has no meaning here", service.log)
         self.assertIn("[conductor] clean_up has no meaning here", service.log)
 
 
