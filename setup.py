@@ -22,6 +22,9 @@ PACKAGES = [
 ]
 
 ENTRY_POINTS = {
+    "oslo.policy.policies": [
+        "baremetal_sdk = baremetal_sdk.api.policy_file:list_rules",
+    ],
     "baremetal.interfaces.bios": [
         "no-bios = baremetal_sdk.builtin.absent:NoBIOS",
     ],
@@ -91,7 +94,7 @@ setup(
     ],
     extras_require={
         "futurist": ["futurist>=3.1.1,<4"],
-        "keystone": ["keystonemiddleware>=10.6,<14"],
+        "keystone": ["keystonemiddleware>=10.6,<14", "oslo.policy>=4.4,<7"],
         "mariadb": ["PyMySQL>=1.1,<2"],
         "metrics": ["prometheus-client>=0.20,<1"],
         "oslo-messaging": ["oslo.messaging>=17,<19", "oslo.service[threading]>=4.8,<5"],

@@ -118,7 +118,11 @@ class DistributionsTest(TestCase):
                 for name, target in points.items():
                     module, _, attribute = target.partition(":")
                     self.assertTrue(module.startswith(sources.package_of(distribution)), target)
-                    self.assertIsInstance(getattr(importlib.import_module(module), attribute), type, f"{group}: {name}")
+                    found = getattr(importlib.import_module(module), attribute)
+                    # oslo.policy asks for a function; what is ours to define are classes.
+                    self.assertTrue(
+                        callable(found) if group == "oslo.policy.policies" else isinstance(found, type), f"{group}: {name}"
+                    )
 
     def test_no_entry_point_is_claimed_twice(self) -> None:
         """A name of a group belongs to one distribution."""

@@ -36,6 +36,8 @@ from baremetal_sdk.api.vendor_passthru import DriverVendorPassthru, NodeVendorPa
 from baremetal_sdk.api.volumes import VolumeConnectors, Volumes, VolumeTargets
 from baremetal_sdk.api.wsgi import Application
 from baremetal_sdk.auth import Granted, RolesFile, TokenAuth, authenticated
+from baremetal_sdk.config import ConductorConfig
+from baremetal_sdk.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -90,7 +92,7 @@ def bare_metal_api(backend: Backend, *, policy: Policy | None = None) -> WSGIApp
     """
     config = backend.config
     if policy is None:
-        policy = AllowAll() if config.auth_strategy == "noauth" else role_policy()
+        policy = AllowAll() if config.auth_strategy == "noauth" else _configured_policy(config)
     app = unauthenticated_api(backend, policy)
     if config.auth_strategy != "http_basic":
         known = authenticated(app, config)
@@ -113,6 +115,19 @@ def role_policy() -> RolePolicy:
 def routes() -> list[dict[str, Any]]:
     """All routes of the API as plain data, for documentation."""
     return [route.described() for route in _registry().routes()]
+
+
+def _configured_policy(config: ConductorConfig) -> Policy:
+    """What roles may do or, where a file changes it, what that says."""
+    policy, path = role_policy(), config.plugins.get("oslo_policy", {}).get("policy_file")
+    if not path:
+        return policy
+    try:
+        from baremetal_sdk.api.policy_file import FilePolicy
+    except ImportError as exc:
+        wanted = "pip install 'baremetal-sdk[keystone]'"
+        raise ConfigurationError(f"[oslo_policy] policy_file: it needs oslo.policy ({exc}); {wanted}") from exc
+    return FilePolicy(policy.rules, path)
 
 
 def _registry() -> Registry:

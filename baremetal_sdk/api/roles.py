@@ -26,7 +26,7 @@ class RolePolicy:
     """
 
     def __init__(self, rules: Mapping[str, str]) -> None:
-        self._rules = rules
+        self.rules = rules
 
     def scope(self, rule: str, context: RequestContext) -> Scope:
         """What the caller may see. Raises ``Forbidden``."""
@@ -49,16 +49,12 @@ class RolePolicy:
         if context.project not in may - {None}:
             whose = "the owner" if least == "admin" else "the owner or the lessee"
             raise _refused(rule, context, f"it is for {whose} of this, and your project is not that")
-        LOG.debug("%s is allowed to %s: its project may, for %s", rule, _who(context), dict(target))
+        LOG.debug("%s is allowed to %s: its project may, for %s", rule, described(context), dict(target))
 
     def _least(self, rule: str) -> str:
         """The least role of a rule; a rule about one field has that of the whole where nothing else was declared."""
-        asked = rule
-        while asked:
-            if asked in self._rules:
-                return self._rules[asked]
-            asked = asked.rpartition(":")[0]
-        return "system-admin"
+        asked = declared_rule(self.rules, rule)
+        return "system-admin" if asked is None else self.rules[asked]
 
     def _check_role(self, rule: str, least: str, context: RequestContext) -> None:
         role = least.removeprefix(_SYSTEM)
@@ -68,7 +64,14 @@ class RolePolicy:
             raise _refused(rule, context, f"it needs the role {role}; you have {', '.join(sorted(context.roles)) or 'none'}")
         if least.startswith(_SYSTEM) and not context.is_system:
             raise _refused(rule, context, f"it needs the role {role} in the whole system; yours is in a project")
-        LOG.debug("%s is allowed to %s: it needs %s", rule, _who(context), least)
+        LOG.debug("%s is allowed to %s: it needs %s", rule, described(context), least)
+
+
+def declared_rule(rules: Mapping[str, str], rule: str) -> str | None:
+    """The rule that counts for *rule*: itself or, of one about a field that was not declared, that of the whole."""
+    while rule and rule not in rules:
+        rule = rule.rpartition(":")[0]
+    return rule or None
 
 
 def least_roles(registry: Registry) -> dict[str, str]:
@@ -86,10 +89,11 @@ def _height(role: str) -> tuple[int, bool]:
 
 
 def _refused(rule: str, context: RequestContext, why: str) -> Forbidden:
-    LOG.debug("%s is refused to %s: %s", rule, _who(context), why)
+    LOG.debug("%s is refused to %s: %s", rule, described(context), why)
     return Forbidden(f"{rule} is not allowed: {why}", rule=rule)
 
 
-def _who(context: RequestContext) -> str:
+def described(context: RequestContext) -> str:
+    """Who asks, for the log."""
     where = "the whole system" if context.is_system else f"project {context.project}"
     return f"user {context.user!r} with {sorted(context.roles)} in {where}"

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 from baremetal_sdk.api.app import role_policy, unauthenticated_api
+from baremetal_sdk.api.policy import Policy
 from baremetal_sdk.auth import IDENTITY_KEY, Identity
 from baremetal_sdk.store.query import NodeQuery
 from baremetal_sdk.store.records import NodeRecord
@@ -45,13 +46,17 @@ class RBACTestCase(APITestCase):
     def setUp(self) -> None:
         super().setUp()
         self.conductor: RememberingConductor = RememberingConductor()
-        inner = unauthenticated_api(self.conductor, role_policy())
+        inner = unauthenticated_api(self.conductor, self.who_may())
 
         def app(environ: dict[str, Any], start_response: Any) -> Any:
             return inner({**environ, IDENTITY_KEY: self.who}, start_response)
 
         self.app = app
         self.enrol()
+
+    def who_may(self) -> Policy:
+        """The policy."""
+        return role_policy()
 
     def enrol(self, **values: Any) -> NodeRecord:
         """Store the node, if it is not there."""
