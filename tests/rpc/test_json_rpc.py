@@ -263,4 +263,5 @@ class TestDeath(TestCase):
         child.wait_for_line("entered", behaviour.PATIENCE)
         child.send(signal.SIGKILL)
         self.assertIsInstance(outcome.wait().error, OutcomeUnknown)
+        child.wait(behaviour.PATIENCE)  # until then its port may take a connection, and end it
         self.assertRaises(ConductorUnreachable, client.call, "wait")
