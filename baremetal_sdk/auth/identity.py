@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 IDENTITY_KEY = "baremetal_sdk.identity"
-"""Where the :class:`Identity` of the caller stands in the WSGI environment. No client can set it: headers begin with HTTP_."""
+"""Where the :class:`Identity` of the caller is in the WSGI environment. No client can set it: headers begin with ``HTTP_``."""
 ADMINISTRATOR = frozenset({"admin", "member", "reader"})
 """The roles of those whose way of authentication knows no roles: they administer."""
 PUBLIC = frozenset({"", "/", "/v1", "/v1/", "/healthz", "/readyz"})

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import errno
 import logging
 import select
 import socket
+import struct
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,6 +20,8 @@ _AT_ONCE = 64
 """Connections accepted before those that there are have their turn."""
 _PAUSE = 0.25
 """Seconds without accepting, when descriptors have run out."""
+_SO_ATTACH_FILTER = 26
+_RETURN = 0x06
 _OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 _TAKE_IN = Callable[[socket.socket, Any, Listener], None]
@@ -52,6 +57,7 @@ class Acceptor:
         self._watch(False)
         for listener in self._listeners.values():
             if not listener.handed_on:
+                _deafen(listener.sock)
                 self._accept(listener, most)
         self.close()
 
@@ -89,3 +95,16 @@ class Acceptor:
         self._again_at = time.monotonic() + _PAUSE
         LOG.error("connections cannot be accepted for now: %s; raise the limit of open files or lower the load", exc.strerror)
         self._relieve()
+
+
+def _deafen(sock: socket.socket) -> None:
+    """Have the kernel drop whatever would still connect: let in after the last accept, it would be reset by the close.
+
+    The filter is one instruction of classic BPF, "return 0" (linux/filter.h). Whoever is dropped asks again a second later,
+    and is refused.
+    """
+    if sock.family == socket.AF_UNIX:
+        return
+    program = ctypes.create_string_buffer(struct.pack("HBBI", _RETURN, 0, 0, 0))
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HL", 1, ctypes.addressof(program)))
