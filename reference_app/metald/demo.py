@@ -68,14 +68,15 @@ def _travel(client: BareMetalClient, simulation: Simulation, image: ServedImage,
 
 
 def _stay(url: str, display: Display) -> None:
+    """Stay up until Ctrl-C, which ends it well from the first line on."""
     node = f"{url}/v1/nodes/machine-1"
     curl = f"curl -s -H 'X-OpenStack-Ironic-API-Version: {API_VERSION}'"
     body = """-H 'Content-Type: application/json' -X PUT -d '{"target": "power on"}'"""
-    display.say("\nThe service and the machines stay up until Ctrl-C. Three commands to try:")
-    display.say(f"  {curl} {url}/v1/nodes")
-    display.say(f"  {curl} {body} {node}/states/power")
-    display.say(f"  {curl} '{node}?fields=name,power_state,provision_state,last_error'")
     with suppress(KeyboardInterrupt):
+        display.say("\nThe service and the machines stay up until Ctrl-C. Three commands to try:")
+        display.say(f"  {curl} {url}/v1/nodes")
+        display.say(f"  {curl} {body} {node}/states/power")
+        display.say(f"  {curl} '{node}?fields=name,power_state,provision_state,last_error'")
         signal.pause()
 
 
