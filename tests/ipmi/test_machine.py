@@ -78,7 +78,7 @@ class TestStuckMachine(SimulatorTestCase):
     def test_machine_that_does_not_obey_is_a_failure(self) -> None:
         """What the BMC accepted is not what happened."""
         self.sim.ignore_power_commands()
-        error = self.assertRaises(PowerStateFailure, self.task().power.set, PowerState.ON, 0.5)
+        error = self.assertRaises(PowerStateFailure, self.task().power.set, PowerState.ON, 4.0)
         self.assertIn("last seen: power off", str(error))
         self.assertEqual(["power 1"], self.sim.commands)
 
