@@ -102,8 +102,10 @@ class Assembly:
             )
         )
         self.queues = NodeQueues(self.tasks, self.pool["requests"])
-        works = Works(self.store, InspectionRules(self.store, self.drivers, secrets))
-        self.resuming = works.resuming = Resuming(self.tasks, self.pool["provisioning"], works)
+        rules = InspectionRules(self.store, self.drivers, secrets)
+        # The two need each other: what waits is taken up again by what resumes works.
+        works = Works(self.store, rules, later=lambda node, waiting: self.resuming.later(node, waiting))
+        self.resuming = Resuming(self.tasks, self.pool["provisioning"], works)
         self.recovery = Recovery(self.store, self.tasks, self.pool["provisioning"], self.resuming, works, options, clock)
         self.power_sync = PowerSync(
             self.store,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Executor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from baremetal_interfaces import (
     BareMetalError,
@@ -24,20 +24,17 @@ from baremetal_sdk.services.rules import InspectionRules
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.task import NodeTask
 
-if TYPE_CHECKING:
-    from baremetal_sdk.services.provisioning import Resuming
-
 Work = Callable[[NodeTask], None]
 
 
 class Works:
-    """State -> the work that is done in it."""
+    """State -> the work that is done in it. *later* is told of every run that waits, by the node's UUID."""
 
-    def __init__(self, store: Store, rules: InspectionRules) -> None:
+    def __init__(self, store: Store, rules: InspectionRules, later: Callable[[str, steps.Waiting], None]) -> None:
         self._store = store
         self._findings = Findings(store)
         self._inspections = Inspections(store, self._findings, rules)
-        self.resuming: Resuming | None = None
+        self._later = later
         self._works: dict[str, Work] = {
             provision.VERIFYING: self._verify,
             provision.INSPECTING: self._inspections.inspect,
@@ -162,8 +159,7 @@ class Works:
         waiting = advance(task)
         if waiting is not None:
             transitions.follow(task, "hold" if waiting.held else "wait", last=True)
-            assert self.resuming is not None
-            self.resuming.later(task.record.uuid, waiting)
+            self._later(task.record.uuid, waiting)
         elif task.record.provision_state == provision.CLEANING:
             self._cleaned(task)
         else:

@@ -85,7 +85,9 @@ class TestOrder(TestCase):
         """A conductor that was stopped starts anew."""
         for _ in range(2):
             self.made.start()
+            self.assertTrue(self.made.ready)
             self.made.stop()
+            self.assertFalse(self.made.ready)
 
     def test_starting_twice_is_refused(self) -> None:
         """A second start of a running conductor is a mistake."""
