@@ -23,6 +23,7 @@ from baremetal_sdk.power import PowerSwitch
 from baremetal_sdk.power_sync import PowerSync
 from baremetal_sdk.queueing import NodeQueues
 from baremetal_sdk.recovery import Recovery
+from baremetal_sdk.ring import MISSED_HEARTBEATS, Ring
 from baremetal_sdk.rpc.dispatcher import Dispatcher
 from baremetal_sdk.rpc.none import InProcess
 from baremetal_sdk.rpc.registry import Registry
@@ -49,9 +50,6 @@ from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.secrets import FernetBox, PlainBox, SecretBox
 from baremetal_sdk.task import TaskServices
 from baremetal_sdk.tasks import Tasks
-
-_MISSED_HEARTBEATS = 6
-"""How many heartbeats a conductor may miss before its work is taken over."""
 
 
 @dataclass(frozen=True)
@@ -83,10 +81,56 @@ class Assembly:
             missing = {name: limits for name, limits in lanes_for(given.pool.max_workers).items() if name not in given.pool.lanes}
             given.pool.resize(lanes=missing)
         holder = new_holder(config.hostname)
-        self.leases = Leases(self.store, holder, options.lease_duration, clock)
+        # A lease is taken over when nothing can be on its way any more that its holder has sent.
+        self.leases = Leases(self.store, holder, options.lease_duration, clock, grace=lambda: self.options.bmc_call_timeout)
+        self.membership = self._membership(config, holder, clock)
         self.history = History(self.store, config.hostname, clock, lambda: self.options)
         self.bmc = BMCAccess(clock, refusals=StoredRefusals(self.store, secrets))
-        self.tasks = Tasks(
+        self.tasks = self._tasks(secrets, clock, changes, given.credentials)
+        self.queues = NodeQueues(self.tasks, self.pool["requests"])
+        rules = InspectionRules(self.store, self.drivers, secrets)
+        # The two need each other: what waits is taken up again by what resumes works.
+        works = Works(self.store, rules, later=lambda node, waiting: self.resuming.later(node, waiting))
+        self.resuming = Resuming(self.tasks, self.pool["provisioning"], works, is_elsewhere=self.membership.is_elsewhere)
+        self.recovery = Recovery(
+            self.store,
+            self.tasks,
+            self.pool["provisioning"],
+            self.resuming,
+            works,
+            options,
+            clock,
+            is_mine=self.membership.owns,
+        )
+        self.power_sync = PowerSync(
+            self.store,
+            self.tasks,
+            self.pool["power"],
+            clock,
+            self.history,
+            interval=options.sync_power_state_interval,
+            max_retries=options.power_state_sync_max_retries,
+            is_mine=self.membership.owns,
+        )
+        self.collector = ConductorCollector(
+            config.hostname, self.pool, lambda: len(self.leases.held()), lambda: self.power_sync.nodes
+        )
+        self.allocations = Allocations(
+            self.store, self.tasks, self.pool["requests"], holder, clock, options.heartbeat_interval * MISSED_HEARTBEATS
+        )
+        self.registry = Registry()
+        self.dispatcher = Dispatcher(self.registry, self.pool["requests"])
+        self.rpc = InProcess(self.dispatcher)
+        for service in (*self._services(secrets, works), *self._controls(works)):
+            self.registry.add(service)
+
+    def _membership(self, config: ConductorConfig, holder: str, clock: Clock) -> Membership:
+        ring = Ring(lambda: self.store, clock, config.conductor.heartbeat_interval)
+        incarnation = holder.rpartition("/")[2]
+        return Membership(self.store, self.drivers, ring, config.hostname, incarnation, config.conductor_group)
+
+    def _tasks(self, secrets: SecretBox, clock: Clock, changes: Changes, credentials: Credentials | None) -> Tasks:
+        return Tasks(
             TaskServices(
                 store=self.store,
                 drivers=self.drivers,
@@ -98,36 +142,10 @@ class Assembly:
                 changes=changes,
                 history=self.history,
                 power_switch=self.power_switch,
-                credentials=given.credentials,
+                credentials=credentials,
+                is_leaving=self.membership.is_leaving,
             )
         )
-        self.queues = NodeQueues(self.tasks, self.pool["requests"])
-        rules = InspectionRules(self.store, self.drivers, secrets)
-        # The two need each other: what waits is taken up again by what resumes works.
-        works = Works(self.store, rules, later=lambda node, waiting: self.resuming.later(node, waiting))
-        self.resuming = Resuming(self.tasks, self.pool["provisioning"], works)
-        self.recovery = Recovery(self.store, self.tasks, self.pool["provisioning"], self.resuming, works, options, clock)
-        self.power_sync = PowerSync(
-            self.store,
-            self.tasks,
-            self.pool["power"],
-            clock,
-            self.history,
-            interval=options.sync_power_state_interval,
-            max_retries=options.power_state_sync_max_retries,
-        )
-        self.membership = Membership(self.store, self.drivers, config.hostname, holder.rpartition("/")[2], config.conductor_group)
-        self.collector = ConductorCollector(
-            config.hostname, self.pool, lambda: len(self.leases.held()), lambda: self.power_sync.nodes
-        )
-        self.allocations = Allocations(
-            self.store, self.tasks, self.pool["requests"], holder, clock, options.heartbeat_interval * _MISSED_HEARTBEATS
-        )
-        self.registry = Registry()
-        self.dispatcher = Dispatcher(self.registry, self.pool["requests"])
-        self.rpc = InProcess(self.dispatcher)
-        for service in (*self._services(secrets, works), *self._controls(works)):
-            self.registry.add(service)
 
     def _services(self, secrets: SecretBox, works: Works) -> Sequence[object]:
         """The services that keep nodes and take them through their states."""

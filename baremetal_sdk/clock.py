@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -27,3 +28,13 @@ class SystemClock:
     def now(self) -> datetime:
         """The date and time, in UTC."""
         return datetime.now(UTC)
+
+    def boottime(self) -> float:
+        """Seconds on a clock that never goes back and counts the time in which the machine was suspended."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def counting_suspension(clock: Clock) -> Callable[[], float]:
+    """The clock that leases are measured by: it goes on while process or machine are stopped."""
+    boottime: Callable[[], float] = getattr(clock, "boottime", clock.monotonic)
+    return boottime

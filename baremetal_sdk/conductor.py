@@ -25,6 +25,7 @@ from baremetal_sdk.periodic import Interval, Periodic, bound_to, periodics_of, s
 from baremetal_sdk.plugins import Plugins
 from baremetal_sdk.pool import ElasticPool
 from baremetal_sdk.power import PowerSwitch
+from baremetal_sdk.ring import REMEMBERED
 from baremetal_sdk.rpc import modes
 from baremetal_sdk.rpc.client import RPCClient
 from baremetal_sdk.rpc.registry import methods_of
@@ -37,6 +38,8 @@ from baremetal_sdk.task import NodeTask
 LOG = logging.getLogger(__name__)
 _LAST_WORD = 0.2
 """The share of the time to stop in which tasks that still run have been told to."""
+_REMEMBERED = REMEMBERED + 0.5
+"""Seconds in which callers may still ask a conductor that has left."""
 _SESSIONS = 5.0
 """Seconds for logging out of all BMCs at the end."""
 
@@ -133,6 +136,7 @@ class Conductor:
     def _stop(self, assembly: Assembly, timeout: float | None) -> None:
         seconds = self.config.conductor.graceful_shutdown_timeout if timeout is None else timeout
         deadline = Deadline.after(seconds, self.clock.monotonic)
+        self._safely("leaving nodes to other conductors", self._leave_to_peers, assembly, deadline)
         # First what takes requests, so that no new work comes; those that were let in are answered as ever.
         for runnable in reversed(self._runnables):
             self._safely(f"stopping {type(runnable).__name__}", runnable.stop, deadline)
@@ -154,6 +158,16 @@ class Conductor:
             self._safely("unregistering from the metrics", self._given.metrics.unregister, assembly.collector)
         if self._given.store is None:
             self._safely("closing the store", assembly.store.close)
+
+    def _leave_to_peers(self, assembly: Assembly, deadline: Deadline) -> None:
+        """Where others live, leave before anything ends: they go on with what waits, and with runs between two steps."""
+        if not self.ready or not assembly.membership.has_peers():
+            return
+        assembly.membership.leave()
+        if self.rpc_server is not None:
+            # Callers remember for a moment who lives: they are answered meanwhile.
+            LOG.info("left to other conductors; calls are answered for %g s more", _REMEMBERED)
+            threading.Event().wait(min(_REMEMBERED, deadline.remaining() / 4))
 
     def run(self, ready: Callable[[], None] | None = None, reload: Callable[[], ConductorConfig] | None = None) -> None:
         """Start, call *ready*, serve until SIGTERM or SIGINT (or :meth:`stop`), and stop; a second signal waits for no task.
@@ -256,7 +270,6 @@ class Conductor:
         # What the last incarnation left behind, before new work mixes with it.
         assembly.recovery.sweep()
         assembly.recovery.sweep_power()
-        assembly.recovery.resume_polling()
         assembly.allocations.sweep()
         # From here on it can work. What was added comes last, in its phases: an API that listens is then able to answer.
         for thing in self._added:

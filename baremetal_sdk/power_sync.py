@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from baremetal_interfaces import BareMetalError, Busy, NodeLocked, NotFound, PowerState
@@ -17,7 +17,7 @@ from baremetal_sdk.schedule import Schedule
 from baremetal_sdk.services.findings import health_of
 from baremetal_sdk.services.transitions import POWER_FAILURE
 from baremetal_sdk.store.protocol import Store
-from baremetal_sdk.store.query import NodeQuery
+from baremetal_sdk.store.query import NodeQuery, Row
 from baremetal_sdk.store.records import NodeRecord
 from baremetal_sdk.task import NodeTask
 from baremetal_sdk.tasks import Tasks
@@ -37,7 +37,16 @@ class PowerSync:
     """
 
     def __init__(
-        self, store: Store, tasks: Tasks, lane: Lane, clock: Clock, history: History, *, interval: float, max_retries: int
+        self,
+        store: Store,
+        tasks: Tasks,
+        lane: Lane,
+        clock: Clock,
+        history: History,
+        *,
+        interval: float,
+        max_retries: int,
+        is_mine: Callable[[Row], bool] = lambda node: True,
     ) -> None:
         self._store = store
         self._tasks = tasks
@@ -45,6 +54,7 @@ class PowerSync:
         self._clock = clock
         self._history = history
         self._max_retries = max_retries
+        self._is_mine = is_mine
         self._schedule = Schedule(interval if interval > 0 else _UNSCHEDULED, clock)
         self._listed_at: float | None = None
         self._lock = threading.Lock()
@@ -61,8 +71,8 @@ class PowerSync:
         """Submit an observation of every node that is due; the nodes that there are, are listed once in an interval."""
         now = self._clock.monotonic()
         if self._listed_at is None or now - self._listed_at >= self._schedule.interval:
-            rows = self._store.nodes(NodeQuery(fields=("uuid",)))
-            self._schedule.keep(row.uuid for row in rows)
+            rows = self._store.nodes(NodeQuery(fields=("uuid", "driver", "conductor_group")))
+            self._schedule.keep(row.uuid for row in rows if self._is_mine(row))
             self._failures = {node: count for node, count in self._failures.items() if self._schedule.has(node)}
             with self._lock:
                 self._turns = {node: turn for node, turn in self._turns.items() if self._schedule.has(node)}

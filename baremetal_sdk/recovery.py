@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +15,7 @@ from baremetal_sdk.pool import Lane
 from baremetal_sdk.services import transitions
 from baremetal_sdk.services.provisioning import Resuming
 from baremetal_sdk.services.work import Works
+from baremetal_sdk.store.leases import overdue
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.query import NodeQuery, Row
 from baremetal_sdk.task import NodeTask
@@ -22,15 +23,26 @@ from baremetal_sdk.tasks import Tasks
 
 LOG = logging.getLogger(__name__)
 _FIELDS = (
-    "uuid", "provision_state", "target_power_state", "provision_updated_at", "lease_holder", "lease_expires_at",
+    "uuid", "driver", "conductor_group", "provision_state", "target_power_state", "provision_updated_at", "lease_holder",
+    "lease_expires_at",
 )  # fmt: skip
+_RUN = ("run_id", "run_steps", "run_index", "run_attempt")
 
 
 class Recovery:
     """Looks for work without a worker. It goes by what is observed, never by what was meant."""
 
     def __init__(
-        self, store: Store, tasks: Tasks, lane: Lane, resuming: Resuming, works: Works, options: ConductorOptions, clock: Clock
+        self,
+        store: Store,
+        tasks: Tasks,
+        lane: Lane,
+        resuming: Resuming,
+        works: Works,
+        options: ConductorOptions,
+        clock: Clock,
+        *,
+        is_mine: Callable[[Row], bool],
     ) -> None:
         self._store = store
         self._tasks = tasks
@@ -38,6 +50,7 @@ class Recovery:
         self._resuming = resuming
         self._works = works
         self._clock = clock
+        self._is_mine = is_mine
         self._timeouts: Mapping[str, float] = {
             provision.DEPLOYWAIT: options.deploy_callback_timeout,
             provision.CLEANWAIT: options.clean_callback_timeout,
@@ -46,20 +59,18 @@ class Recovery:
             provision.SERVICEWAIT: options.service_callback_timeout,
         }
 
-    def resume_polling(self) -> None:
-        """At the start: take up the polling of every run that waits."""
-        for row in self._store.nodes(NodeQuery(where={"provision_state": tuple(provision.WAITING)}, fields=("uuid",))):
-            waiting = steps.waiting_of(self._store.node(row.uuid))
-            if waiting is not None:
-                self._resuming.later(row.uuid, waiting)
-
     def sweep(self) -> None:
-        """Deal with every node that nobody works on and whose state says that somebody does, or that has waited too long."""
+        """Deal with every node of ours that nobody works on and whose state says that somebody does, or that waits.
+
+        A run that nobody polls any more is polled from here on; one that has waited too long ends.
+        """
         for row in self._stuck(provision.WORKING):
             self._lane.submit(self._recover, row.uuid, self._end_dead_work)
-        for row in self._stuck(provision.WAITING):
+        for row in self._stuck(provision.WAITING, *_RUN):
             if self._overdue(row):
                 self._lane.submit(self._recover, row.uuid, self._end_wait)
+            elif (waiting := steps.waiting_of(row)) is not None:
+                self._resuming.take_up(row.uuid, waiting)
 
     def sweep_power(self) -> None:
         """Observe the power of nodes whose power action died."""
@@ -67,12 +78,14 @@ class Recovery:
             for row in self._free(self._store.nodes(NodeQuery(where={"target_power_state": state}, fields=_FIELDS))):
                 self._lane.submit(self._recover, row.uuid, self._end_power_action)
 
-    def _stuck(self, states: Iterable[str]) -> list[Row]:
-        return self._free(self._store.nodes(NodeQuery(where={"provision_state": tuple(sorted(states))}, fields=_FIELDS)))
+    def _stuck(self, states: Iterable[str], *fields: str) -> list[Row]:
+        wanted = NodeQuery(where={"provision_state": tuple(sorted(states))}, fields=(*_FIELDS, *fields))
+        return self._free(self._store.nodes(wanted))
 
     def _free(self, rows: Iterable[Row]) -> list[Row]:
-        now = self._clock.now()
-        return [row for row in rows if row.lease_holder is None or row.lease_expires_at <= now]
+        void = overdue(self._clock.now(), self._tasks.grace)
+        free = (row for row in rows if row.lease_holder is None or row.lease_expires_at <= void)
+        return [row for row in free if self._is_mine(row)]
 
     def _overdue(self, row: Row) -> bool:
         limit = self._timeouts.get(row.provision_state, 0.0)
@@ -95,7 +108,7 @@ class Recovery:
         if state not in provision.WORKING:
             return
         if steps.may_be_run_again(task.record):
-            task.log.warning("the conductor stopped in the middle of a step that may be run again: going on")
+            task.log.warning("the conductor stopped between two steps, or in one that may be run again: going on")
             self._works.run_again(task)
             return
         self._observe(task)

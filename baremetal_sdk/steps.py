@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from baremetal_interfaces import Cancelled, Driver, DriverError, InvalidInput, Kind, Phase, Problem, Step, UnexpectedAnswer, Wait
 from baremetal_sdk import reserved_steps
@@ -25,6 +25,26 @@ ENDED: Final[Mapping[str, Any]] = {
     "run_id": None, "run_steps": (), "run_index": None, "run_attempt": 0, "clean_step": {}, "deploy_step": {}, "service_step": {},
 }  # fmt: skip
 """The changes that say that no run is going on."""
+
+
+class Run(Protocol):
+    """What is stored of a node's run."""
+
+    @property
+    def run_id(self) -> str | None:
+        """Which run it is."""
+
+    @property
+    def run_steps(self) -> Sequence[Mapping[str, Any]]:
+        """Its steps."""
+
+    @property
+    def run_index(self) -> int | None:
+        """The step that it is at."""
+
+    @property
+    def run_attempt(self) -> int:
+        """How often that was begun."""
 
 
 @dataclass(frozen=True)
@@ -92,9 +112,18 @@ def _begun(entries: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
+class HandedOn(Exception):
+    """The run goes on at another conductor: this one stops, and no step is under way."""
+
+
 def run(task: NodeTask) -> Waiting | None:
-    """Run the steps of the node's run from where it is; None when all are done. A step's error ends the run."""
+    """Run the steps of the node's run from where it is; None when all are done. A step's error ends the run.
+
+    Raises :class:`HandedOn` between two steps when this conductor stops and another one is there for the node.
+    """
     while (entry := _current(task.record)) is not None:
+        if _is_between(task.record) and task.is_leaving:
+            raise HandedOn
         if task.cancelled:
             raise Cancelled(f"the run was stopped before step {entry['interface']}.{entry['step']}")
         if task.record.run_attempt >= ATTEMPTS:
@@ -129,8 +158,8 @@ def is_current(record: NodeRecord, waiting: Waiting) -> bool:
     return (record.run_id, record.run_index, record.run_attempt) == (waiting.run_id, waiting.index, waiting.attempt)
 
 
-def waiting_of(record: NodeRecord) -> Waiting | None:
-    """What the node's run waits for, of its record: for a conductor that starts."""
+def waiting_of(record: Run) -> Waiting | None:
+    """What the node's run waits for, of its record or a row of it: for a conductor that takes it up."""
     entry = _current(record)
     if entry is None or record.run_id is None or record.run_index is None:
         return None
@@ -150,9 +179,14 @@ def ran(record: NodeRecord, kind: Kind) -> Iterator[Mapping[str, Any]]:
 
 
 def may_be_run_again(record: NodeRecord) -> bool:
-    """Whether the step that a conductor died in says that it may simply be run again."""
+    """Whether the run can simply go on: a conductor ended before its step began, or in one that may be run again."""
     entry = _current(record)
-    return entry is not None and bool(entry["resumable"])
+    return entry is not None and (bool(entry["resumable"]) or _is_between(record))
+
+
+def _is_between(record: NodeRecord) -> bool:
+    """Whether steps have been done and the next one was not begun: before the first one, more than it may be missing."""
+    return record.run_attempt == 0 and (record.run_index or 0) > 0
 
 
 def _after(task: NodeTask, entry: Mapping[str, Any], outcome: Any) -> Waiting | None:
@@ -168,7 +202,7 @@ def _after(task: NodeTask, entry: Mapping[str, Any], outcome: Any) -> Waiting | 
     return None
 
 
-def _current(record: NodeRecord) -> Mapping[str, Any] | None:
+def _current(record: Run) -> Mapping[str, Any] | None:
     if record.run_id is None or record.run_index is None or record.run_index >= len(record.run_steps):
         return None
     return record.run_steps[record.run_index]

@@ -24,6 +24,7 @@ from baremetal_interfaces import (
     Port,
     PowerControl,
     PowerSampling,
+    guarded_sends,
 )
 from baremetal_interfaces.faults import translate
 from baremetal_sdk.bmc import BMCAccess, SessionExpired
@@ -36,6 +37,7 @@ from baremetal_sdk.drivers import Drivers, interface_names
 from baremetal_sdk.errors import NodeNotFound
 from baremetal_sdk.history import History
 from baremetal_sdk.lease import Leases
+from baremetal_sdk.node_log import NodeLog, traceback_only
 from baremetal_sdk.node_secrets import NodeSecrets
 from baremetal_sdk.power import ConfirmedPower, PowerSwitch
 from baremetal_sdk.store.protocol import Store
@@ -61,6 +63,7 @@ class TaskServices:
     history: History
     power_switch: PowerSwitch
     credentials: Credentials | None = None
+    is_leaving: Callable[[NodeRecord], bool] = lambda record: False
 
 
 class NodeTask:
@@ -196,12 +199,17 @@ class NodeTask:
     @property
     def log(self) -> logging.LoggerAdapter[logging.Logger]:
         """A logger that names the node. The request is on the record, where ``RequestIdFilter`` puts it."""
-        return _NodeLog(LOG, {"node": self.record.uuid})
+        return NodeLog(LOG, {"node": self.record.uuid})
 
     @property
     def cancelled(self) -> bool:
         """Whether the task was told to stop."""
         return self._cancel.is_set()
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether this conductor stops and another one can go on with the node."""
+        return self._services.is_leaving(self.record)
 
     def cancel(self) -> None:
         """Tell the task to stop."""
@@ -303,13 +311,14 @@ class NodeTask:
         outer = self._deadlines[-1] if self._deadlines else call_deadline()
         self._deadlines.append(outer.within(seconds) if outer else Deadline.after(seconds, self.clock.monotonic))
         try:
-            try:
-                return function()
-            except SessionExpired:
-                return function()
+            with guarded_sends(self._check_lease if self.lease is not None else None):
+                try:
+                    return function()
+                except SessionExpired:
+                    return function()
         except Exception as exc:
             if not isinstance(exc, BareMetalError):
-                self.log.error("%s failed", what, exc_info=_traceback_only(exc))
+                self.log.error("%s failed", what, exc_info=traceback_only(exc))
             failure = translate(exc, connector=None, endpoint=None, secrets=self._secrets.known)
         finally:
             self._deadlines.pop()
@@ -317,6 +326,11 @@ class NodeTask:
         # Raised out here, so that the exception it was made of, which may hold a secret, is not its context.
         failure.__context__ = None
         raise failure
+
+    def _check_lease(self, sent: bool) -> None:
+        """Just before each send to the BMC, and after it: raise ``LeaseLost`` once the lease has expired."""
+        if self.lease is not None:
+            self._services.leases.check(self.lease.fence, sent=sent)
 
     def validate(self, *kinds: Kind) -> None:
         """Raise ``InvalidInput`` with everything that is wrong with the node for these kinds, at once."""
@@ -377,14 +391,3 @@ class NodeTask:
         stored = {**self.record.driver_state, **{str(kind): state.dump() for kind, state in self._states.items()}}
         if stored != self.record.driver_state:
             self.write(driver_state=stored)
-
-
-class _NodeLog(logging.LoggerAdapter[logging.Logger]):
-    def process(self, msg: Any, kwargs: Any) -> tuple[Any, Any]:
-        assert self.extra is not None
-        return f"node {self.extra['node']}: {msg}", kwargs
-
-
-def _traceback_only(exc: BaseException) -> tuple[type[BaseException], BaseException, TracebackType | None]:
-    """The place of an error without its text, which may hold a secret."""
-    return (type(exc), RuntimeError("(see the node's last_error)"), exc.__traceback__)

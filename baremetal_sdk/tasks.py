@@ -31,6 +31,11 @@ class Tasks:
             self._live.add(task)
         return task
 
+    @property
+    def grace(self) -> float:
+        """Seconds after its expiry until a lease of somebody else can be taken."""
+        return self._services.leases.grace()
+
     def look(self, node: str) -> NodeTask:
         """A task for reading only: it needs no lease and can write nothing."""
         return NodeTask(self._services, self._services.store.node(node), None)

@@ -7,12 +7,12 @@ from typing import Any
 
 from baremetal_interfaces import Forbidden, InvalidInput, NotFound, Problem
 from baremetal_sdk.api.backend import Backend
-from baremetal_sdk.api.conductor_directory import ConductorDirectory
 from baremetal_sdk.api.policy import Policy
 from baremetal_sdk.api.registry import Route
 from baremetal_sdk.api.values import UUID_OR_NAME, Wrong, canonical_uuid
 from baremetal_sdk.context import RequestContext
 from baremetal_sdk.errors import NodeNotFound
+from baremetal_sdk.ring import Ring
 from baremetal_sdk.store.query import Scope
 from baremetal_sdk.store.records import NodeRecord, PortRecord
 
@@ -37,7 +37,7 @@ class Call:
     body: Any
     backend: Backend
     policy: Policy
-    conductors: ConductorDirectory
+    conductors: Ring
     scope: Scope = Scope.ALL
     json_suffix: bool = False
     """Whether ``.json`` was cut off the path, as versions before 1.91 allow."""

@@ -14,7 +14,6 @@ from baremetal_interfaces import BareMetalError, Busy, InvalidInput, Problem
 from baremetal_sdk.api import audit, errors, json_body, versions
 from baremetal_sdk.api.backend import Backend
 from baremetal_sdk.api.call import Call
-from baremetal_sdk.api.conductor_directory import ConductorDirectory
 from baremetal_sdk.api.parameters import Parameters
 from baremetal_sdk.api.policy import Policy
 from baremetal_sdk.api.registry import PUBLIC, Match, Registry, Route, allowed_methods, split
@@ -22,6 +21,7 @@ from baremetal_sdk.api.values import Wrong
 from baremetal_sdk.auth.identity import IDENTITY_KEY, Identity
 from baremetal_sdk.context import RequestContext, current_request
 from baremetal_sdk.http.request_id import REQUEST_ID_KEY, request_id
+from baremetal_sdk.ring import Ring
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -43,7 +43,7 @@ class Application:
         self._backend = backend
         self._registry = registry
         self._policy = policy
-        self._conductors = ConductorDirectory(backend)
+        self._conductors = Ring(lambda: backend.store, backend.clock, backend.config.conductor.heartbeat_interval)
         self._public_endpoint = (backend.config.api.public_endpoint or "").rstrip("/")
         self._largest_body = backend.config.api.max_request_body_size
 

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from baremetal_interfaces import BareMetalError, Deadline, DeadlineExceeded
+from baremetal_interfaces import BareMetalError, Busy, Deadline, DeadlineExceeded
 from baremetal_sdk.context import call_deadline, current_request
 from baremetal_sdk.errors import ConductorUnreachable, InvalidArguments, OutcomeUnknown
 from baremetal_sdk.rpc import faults
@@ -83,18 +83,15 @@ class RemoteClient:
             data = self._codec.to_bytes(request.dumped(self._codec))
         except NotEncodable as exc:
             raise InvalidArguments(f"the arguments of {method} cannot be sent: {exc}") from None
-        return self._result(request, self._exchanged(request, data, deadline))
-
-    def _exchanged(self, request: Request, data: bytes, deadline: Deadline) -> bytes:
-        conductor = self._router.choose(request.method, request.arguments)
+        conductor = self._router.choose(method, arguments)
         try:
-            return self._carrier.exchange(conductor, data, deadline)
-        except ConductorUnreachable:
+            return self._result(request, self._carrier.exchange(conductor, data, deadline))
+        except (ConductorUnreachable, Busy):
             # It was not run. Somebody else may do it by now, or the same one from another address.
-            other = self._router.choose(request.method, request.arguments, fresh=True)
+            other = self._router.choose(method, arguments, fresh=True)
             if (other.hostname, other.incarnation) == (conductor.hostname, conductor.incarnation):
                 raise
-        return self._carrier.exchange(other, data, deadline)
+        return self._result(request, self._carrier.exchange(other, data, deadline))
 
     def _result(self, request: Request, data: bytes) -> Any:
         try:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.errors import ConductorUnreachable
+from baremetal_sdk.ring import Ring, Witness, best
 from baremetal_sdk.store.protocol import Store
+from baremetal_sdk.store.query import NodeQuery
 from baremetal_sdk.store.records import ConductorRecord
 
-_REMEMBERED = 2.0
-"""Seconds for which a look at the store is good."""
-_MISSED_HEARTBEATS = 6
+_PLACES = 4096
+"""Nodes whose driver and group are remembered, where conductors differ in those."""
 
 
 class Router(Protocol):
@@ -25,39 +25,73 @@ class Router(Protocol):
         """The conductor to ask; with *fresh* after a new look at who there is. Raises ``ConductorUnreachable``."""
 
 
+class _Place(NamedTuple):
+    """What a conductor has to offer; None where it does not matter."""
+
+    driver: str | None
+    group: str | None
+
+
+_ANYWHERE = _Place(None, None)
+
+
 class LivingConductors:
-    """Asks a conductor that gave a sign of life not long ago; one and the same for a node, as long as it lives.
+    """Asks a conductor that lives, of the node's group and with its driver; one and the same for a node, as long as it lives.
 
     *heartbeat* is the interval of the conductors' signs of life, in seconds.
     """
 
-    def __init__(self, store: Store, clock: Clock, heartbeat: float) -> None:
+    def __init__(self, store: Store, clock: Clock, heartbeat: float, *, witness: Witness | None = None) -> None:
         self._store = store
-        self._clock = clock
-        self._silence = timedelta(seconds=heartbeat * _MISSED_HEARTBEATS)
+        self._ring = Ring(lambda: store, clock, heartbeat, witness=witness)
         self._retry_after = heartbeat
         self._lock = threading.Lock()
-        self._seen: Sequence[ConductorRecord] = ()
-        self._seen_at: float | None = None
+        self._places: OrderedDict[str, _Place] = OrderedDict()
 
     def choose(self, method: str, arguments: Mapping[str, Any], *, fresh: bool = False) -> ConductorRecord:
-        """The one with the highest digest of node and host name: when one comes or goes, only its share moves."""
-        now = self._clock.now()
-        alive = [one for one in self._all(fresh) if one.heartbeat_at and now - one.heartbeat_at <= self._silence]
-        driver = arguments.get("driver")
-        if isinstance(driver, str):
-            alive = [one for one in alive if driver in one.drivers] or alive
+        """The one that the node is best placed on; for a call that is about no node, one that can do it."""
+        alive = self._ring.alive(fresh=fresh)
         if not alive:
             raise ConductorUnreachable("no conductor is alive: start one with this database", retry_after=self._retry_after)
-        key = arguments.get("node") or method
-        return max(alive, key=lambda one: hashlib.blake2b(f"{key}/{one.hostname}".encode(), digest_size=8).digest())
-
-    def _all(self, fresh: bool) -> Sequence[ConductorRecord]:
-        with self._lock:
-            recent = self._seen_at is not None and self._clock.monotonic() - self._seen_at < _REMEMBERED
-            if self._seen and recent and not fresh:
-                return self._seen
-        found = self._store.conductors()
-        with self._lock:
-            self._seen, self._seen_at = found, self._clock.monotonic()
+        node = arguments.get("node")
+        place = self._place(node, arguments, alive, fresh) if _differ(alive) else _ANYWHERE
+        able = [
+            one
+            for one in alive
+            if place.group in (None, one.conductor_group) and (place.driver is None or place.driver in one.drivers)
+        ]
+        found = best(node or method, able or ([] if place.group else alive))
+        if found is None:
+            raise ConductorUnreachable(
+                f"no conductor of group {place.group!r} with driver {place.driver!r} is alive", retry_after=self._retry_after
+            )
         return found
+
+    def _place(self, node: Any, arguments: Mapping[str, Any], alive: Sequence[ConductorRecord], fresh: bool) -> _Place:
+        if isinstance(node, str):
+            return self._place_of(node, fresh)
+        values = arguments.get("values")
+        given = values if isinstance(values, Mapping) else arguments
+        driver, group = given.get("driver"), given.get("conductor_group")
+        return _Place(driver if isinstance(driver, str) else None, group if isinstance(group, str) and group else None)
+
+    def _place_of(self, node: str, fresh: bool) -> _Place:
+        with self._lock:
+            known = self._places.get(node)
+        if known is not None and not fresh:
+            return known
+        rows = self._store.nodes(NodeQuery(where={"uuid": node}, fields=("driver", "conductor_group")))
+        place = _Place(rows[0].driver, rows[0].conductor_group) if rows else _ANYWHERE
+        with self._lock:
+            self._places[node] = place
+            while len(self._places) > _PLACES:
+                self._places.popitem(last=False)
+        return place
+
+
+def _differ(conductors: Sequence[ConductorRecord]) -> bool:
+    """Whether it matters what a node is, to choose among these."""
+    first = conductors[0]
+    return any(
+        one.conductor_group != first.conductor_group or set(one.drivers) != set(first.drivers) for one in conductors
+    ) or bool(first.conductor_group)

@@ -96,6 +96,8 @@ class Works:
             work(task)
         except LeaseLost:
             raise
+        except steps.HandedOn:
+            task.log.info("handed over between two steps: this conductor stops, and another one goes on")
         except BareMetalError as exc:
             self._failed(task, exc)
         except Exception as exc:

@@ -21,6 +21,11 @@ def expiry(now: datetime, duration: float) -> datetime:
     return now + timedelta(seconds=duration)
 
 
+def overdue(now: datetime, grace: float) -> datetime:
+    """A lease that expired before this is void: who held it can have nothing on its way any more."""
+    return now - timedelta(seconds=grace)
+
+
 def is_held(node: Mapping[str, Any], now: datetime) -> bool:
     """Whether somebody holds a lease on this stored node. One that has expired is held by nobody."""
     return node["lease_holder"] is not None and node["lease_expires_at"] > now

@@ -16,6 +16,7 @@ from baremetal_sdk.store.leases import (
     lease_lost,
     lease_of,
     node_locked,
+    overdue,
     require_fence_of,
     require_no_fence,
     require_revision,
@@ -107,15 +108,17 @@ class MemoryStore(MemoryRecords):
 
     # Leases
 
-    def take_lease(self, uuid: str, *, holder: str, purpose: str, duration: float) -> tuple[Lease, NodeRecord]:
+    def take_lease(
+        self, uuid: str, *, holder: str, purpose: str, duration: float, grace: float = 0.0
+    ) -> tuple[Lease, NodeRecord]:
         """Take a free or expired lease, and read the node under it."""
         held = {"lease_holder": NODE_FIELDS.by_name["lease_holder"].stored(holder)}
         held["lease_purpose"] = NODE_FIELDS.by_name["lease_purpose"].stored(purpose)
         with self._lock:
             now = self._clock.now()
             node = self._existing_node(uuid)
-            if is_held(node, now):
-                raise node_locked(node, now)
+            if is_held(node, overdue(now, grace)):
+                raise node_locked(node, overdue(now, grace))
             times = {"lease_since": now, "lease_expires_at": expiry(now, duration)}
             stored = {**node, **held, **times, "epoch": node["epoch"] + 1}
             self._nodes.replace(stored)

@@ -53,10 +53,13 @@ class Store(Protocol):
     def delete_node(self, uuid: str, *, fence: Fence | None) -> None:
         """Delete a node, with its ports and all other records that belong to it."""
 
-    def take_lease(self, uuid: str, *, holder: str, purpose: str, duration: float) -> tuple[Lease, NodeRecord]:
-        """Take a free or expired lease for *duration* seconds; give back the lease and the node, read in one transaction.
+    def take_lease(
+        self, uuid: str, *, holder: str, purpose: str, duration: float, grace: float = 0.0
+    ) -> tuple[Lease, NodeRecord]:
+        """Take a lease for *duration* seconds that is free, or expired for *grace* seconds; give it back with the node.
 
-        Each lease has a higher epoch than any before it. Raises ``NodeLocked`` and ``NodeNotFound``.
+        Both are read in one transaction. Each lease has a higher epoch than any before it. Raises ``NodeLocked`` and
+        ``NodeNotFound``.
         """
 
     def renew_lease(self, fence: Fence, *, duration: float) -> Lease:

@@ -21,6 +21,7 @@ from baremetal_sdk.store.leases import (
     expiry,
     lease_lost,
     lease_of,
+    overdue,
     require_fence_of,
     require_no_fence,
     require_revision,
@@ -171,7 +172,9 @@ class SQLStore(SQLRecords):
     # Leases
 
     @collisions_repeated
-    def take_lease(self, uuid: str, *, holder: str, purpose: str, duration: float) -> tuple[Lease, NodeRecord]:
+    def take_lease(
+        self, uuid: str, *, holder: str, purpose: str, duration: float, grace: float = 0.0
+    ) -> tuple[Lease, NodeRecord]:
         """Take a free or expired lease, and read the node under it."""
         lease = {
             "lease_holder": NODE_FIELDS.by_name["lease_holder"].stored(holder),
@@ -180,9 +183,10 @@ class SQLStore(SQLRecords):
         with self._database.writing() as connection:
             now = self._clock.now()
             lease |= {"lease_since": now, "lease_expires_at": expiry(now, duration)}
-            row = self._written_node(connection, self._statements.take_lease, _written_as(uuid, None, now) | _new(lease))
+            void = overdue(now, grace)
+            row = self._written_node(connection, self._statements.take_lease, _written_as(uuid, None, void) | _new(lease))
             if row is None:
-                raise self._refusal(connection, uuid, None, now)
+                raise self._refusal(connection, uuid, None, void)
         node = _NODES.record(row)
         return lease_of(vars(node)), node
 

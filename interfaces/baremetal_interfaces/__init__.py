@@ -49,6 +49,7 @@ from baremetal_interfaces.kinds.vendor import Passthru, VendorInterface, driver_
 from baremetal_interfaces.local import LocalTask
 from baremetal_interfaces.node import Node, Port
 from baremetal_interfaces.options import MASK, DriverInfo, Option, option
+from baremetal_interfaces.sending import check_send, guarded_sends
 from baremetal_interfaces.state import DriverState
 from baremetal_interfaces.steps import Argument, Phase, Step, Wait, step
 from baremetal_interfaces.task import PowerControl, Task
@@ -145,7 +146,9 @@ __all__ = [
     "VirtualMediaControl",
     "VirtualMediaDevice",
     "Wait",
+    "check_send",
     "driver_passthru",
+    "guarded_sends",
     "is_compatible",
     "option",
     "passthru",

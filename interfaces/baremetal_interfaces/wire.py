@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from baremetal_interfaces.deadline import Deadline
+from baremetal_interfaces.sending import check_send
 
 _SHORTEST = 0.001
 """Seconds. A socket whose limit is zero would not wait at all, which is another mode of it."""
@@ -94,12 +95,14 @@ class Wire(io.RawIOBase):
         rest = memoryview(data)
         while rest:
             self._arm("it does not take the request")
+            check_send()
             try:
                 taken = self._socket.send(rest)
             except TimeoutError:
                 raise self._late("it does not take the request") from None
             self.sent += taken
             rest = rest[taken:]
+        check_send(sent=True)
         self._hasten()
 
     def readinto(self, buffer: Any) -> int | None:

@@ -103,7 +103,7 @@ class TestTaskPower(MachinesCase):
         self.enrol(first)
         second = self.conductor(host="second", handed_in={"clock": clock, "store": first.store})
         with first.acquire("m1", purpose="slow") as task:
-            clock.turn(first.config.conductor.lease_duration + 1)
+            clock.turn(first.config.conductor.lease_duration + first.config.conductor.bmc_call_timeout + 1)
             with second.acquire("m1", purpose="take-over"):
                 self.assertRaises(LeaseLost, task.write, description="too late")
         self.assertIsNone(first.store.node("m1").description)
@@ -196,7 +196,7 @@ class TestRecovery(MachinesCase):
     def test_dead_work_fails_with_observed_power(self) -> None:
         """A node that a dead conductor was deploying is 'deploy failed' with the reason, and its power is what it is."""
         clock = ManualClock()
-        conductor = self.conductor(handed_in={"clock": clock})
+        conductor = self.conductor(handed_in={"clock": clock}, bmc_call_timeout=10.0)
         node = self.enrol(conductor)
         provision(conductor, node.uuid, "manage", "provide")
         lease, _ = conductor.store.take_lease(node.uuid, holder="dead/1", purpose="deploy", duration=30.0)
@@ -209,7 +209,12 @@ class TestRecovery(MachinesCase):
         conductor.assembly.recovery.sweep()
         settle(conductor)
         self.assertEqual("deploying", conductor.store.node(node.uuid).provision_state)
-        clock.turn(31)
+        # What the dead one sent last may still be on its way for as long as a call takes.
+        clock.turn(39)
+        conductor.assembly.recovery.sweep()
+        settle(conductor)
+        self.assertEqual("deploying", conductor.store.node(node.uuid).provision_state)
+        clock.turn(2)
         conductor.assembly.recovery.sweep()
         settle(conductor)
         record = conductor.store.node(node.uuid)

@@ -13,7 +13,7 @@ from baremetal_fake.faults import Effect, Fault
 from baremetal_fake.inventory import Inventory
 from baremetal_fake.machine import Machine, Power
 from baremetal_fake.rack import Rack
-from baremetal_interfaces import BootDevice, BootMode, Deadline, IndicatorState, PowerState, VirtualMediaDevice
+from baremetal_interfaces import BootDevice, BootMode, Deadline, IndicatorState, PowerState, VirtualMediaDevice, check_send
 
 T = TypeVar("T")
 
@@ -139,11 +139,13 @@ class FakeBMC:
         self._command(operation, lambda _: action(), **arguments)
 
     def _read(self, operation: str, action: Callable[[], T]) -> T:
+        check_send()
         with self.rack.counters(self.machine.name).request():
             self._pass(self.machine.admit(operation))
             return action()
 
     def _command(self, operation: str, action: Callable[[Fault | None], object], **arguments: Any) -> None:
+        check_send()
         with self.rack.counters(self.machine.name).request():
             fault = self.machine.admit(operation, **arguments)
             self._pass(fault)

@@ -11,7 +11,7 @@ from baremetal_fake.faults import Fault as PlannedFault
 from baremetal_fake.info import FakeBMCInfo
 from baremetal_fake.machine import Machine
 from baremetal_fake.rack import HeldRacks, Rack
-from baremetal_interfaces import Connector, Deadline, Fault
+from baremetal_interfaces import Connector, Deadline, Fault, check_send
 
 
 class FakeSession:
@@ -44,6 +44,7 @@ class FakeConnector(Connector[FakeSession]):
         machine = rack.machine(info.fake_machine)
         machine.carry_faults(info.fake_faults)
         counters = rack.counters(machine.name)
+        check_send()
         with counters.request():
             fault = machine.admit("login", username=info.fake_username)
             try:

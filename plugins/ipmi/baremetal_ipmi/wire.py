@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from pyghmi.ipmi.private import simplesession
 
-from baremetal_interfaces import Deadline
+from baremetal_interfaces import Deadline, check_send
 from baremetal_ipmi.errors import BMCFull, IPMIError, LoginRefused, NoAnswer
 
 LOGIN_SECONDS = 10.0
@@ -155,7 +155,9 @@ class Wire(simplesession.Session):  # type: ignore[misc]
         if self.sequencenumber:
             self.sequencenumber += 1
         assert self.socket is not None
+        check_send()
         self.socket.send(self.netpacket)
+        check_send(sent=True)
         self._sent_at = time.monotonic()
         self._retry_at = self._sent_at + (self.timeout if timeout is None else timeout)
 
