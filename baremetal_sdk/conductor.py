@@ -199,8 +199,8 @@ class Conductor:
                 periodic.respace(intervals[periodic.name])
         if config.conductor.sync_power_state_interval > 0:
             assembly.power_sync.respace(config.conductor.sync_power_state_interval)
-        for runnable in self._runnables:
-            if hasattr(runnable, "reload"):
+        for runnable in (*self._runnables, self.rpc_server):
+            if runnable is not None and hasattr(runnable, "reload"):
                 self._safely(f"reloading {type(runnable).__name__}", runnable.reload, config)
 
     def acquire(self, node: str, *, purpose: str) -> NodeTask:

@@ -60,7 +60,7 @@ class APIConfig:
     )
     client_ca_file: str | None = setting(None, "PEM file with the authorities of the clients' certificates.")
     roles_file: str | None = setting(
-        None, "File with a line user: role [project] for each user of http_basic; without one, all of them are admins."
+        None, "File with a line user: role [project] for each user, without Keystone; without a file all of them are admins."
     )
     max_limit: int = setting(1000, "Records in one page of a listing, at most.", minimum=1)
     public_endpoint: str | None = setting(None, "URL that links start with, in place of the Host header of the request.")
@@ -156,7 +156,9 @@ class ConductorConfig:
 
     host: str = setting("", "Name of this conductor among its peers; by default the machine's host name.")
     debug: bool = setting(False, "Whether to log at level DEBUG.")
-    auth_strategy: str = setting("noauth", "How callers of the API are known.", choices=("noauth", "http_basic", "keystone"))
+    auth_strategy: str = setting(
+        "noauth", "How callers of the API are known.", choices=("noauth", "http_basic", "client_certificate", "keystone")
+    )
     http_basic_auth_user_file: str = setting(
         "/etc/ironic/htpasswd", "File with a line user:bcrypt-hash for each who may use the API, for auth_strategy http_basic."
     )

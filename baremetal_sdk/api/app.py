@@ -94,7 +94,7 @@ def bare_metal_api(backend: Backend, *, policy: Policy | None = None) -> WSGIApp
     if policy is None:
         policy = AllowAll() if config.auth_strategy == "noauth" else _configured_policy(config)
     app = unauthenticated_api(backend, policy)
-    if config.auth_strategy != "http_basic":
+    if config.auth_strategy not in ("http_basic", "client_certificate"):
         known = authenticated(app, config)
     else:
         users = app if config.api.roles_file is None else Granted(app, RolesFile(config.api.roles_file))

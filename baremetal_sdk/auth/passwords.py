@@ -21,7 +21,7 @@ _MOST = 4096
 _AT_ONCE = 2
 """Hashes that are computed at the same time."""
 _QUEUE = 8
-"""Callers that wait for that, at most; each waits in a thread of the HTTP server."""
+"""Passwords that wait for that, at most."""
 _PATIENCE = 5.0
 
 
@@ -34,12 +34,19 @@ class Passwords:
 
     What was right is remembered for a minute, as a keyed digest of user, password and stored hash: the key is made with the
     process and never leaves it, no password is kept, and a changed file is a changed digest. Several requests with the same
-    password are one check. An unknown user costs as much as a known one.
+    password are one check. An unknown user costs as much as a known one. At most *most* callers wait: each waits in a thread of
+    the HTTP server, which has others to serve.
     """
 
     def __init__(
-        self, users: UserFile, *, clock: Clock | None = None, check: Callable[[bytes, bytes], bool] = bcrypt.checkpw
+        self,
+        users: UserFile,
+        *,
+        most: int = 16,
+        clock: Clock | None = None,
+        check: Callable[[bytes, bytes], bool] = bcrypt.checkpw,
     ) -> None:
+        self._most = max(1, most)
         self._users = users
         self._clock = clock or SystemClock()
         self._check = check
@@ -49,17 +56,16 @@ class Passwords:
         self._checks: dict[bytes, Future[bool]] = {}
         self._slots = threading.BoundedSemaphore(_AT_ONCE)
         self.waiting = 0
-        """Callers whose password is being checked, or waits for that."""
+        """Callers whose password is being checked, or who wait for that."""
         self._nobody: tuple[int, bytes] | None = None
 
     def is_remembered(self, user: str, password: str) -> bool:
         """Whether this was right a moment ago; it costs nothing."""
-        stored = self._users.hash_of(user)
-        if stored is None:
-            return False
-        digest = self._digest(user, password, stored)
-        with self._lock:
-            return self._known.get(digest, 0.0) > self._clock.monotonic()
+        return self._known_until(user, password) > self._clock.monotonic()
+
+    def was_right(self, user: str, password: str) -> bool:
+        """Whether this was right at some time, with the user's present hash; it costs nothing."""
+        return self._known_until(user, password) > 0.0
 
     def is_right(self, user: str, password: str) -> bool:
         """Whether *password* is the one of *user*. Raises :class:`TooBusy`."""
@@ -67,21 +73,30 @@ class Passwords:
         digest = self._digest(user, password, stored or b"")
         with self._lock:
             running = self._checks.get(digest)
+            if self.waiting >= self._most or (running is None and len(self._checks) >= _QUEUE):
+                raise TooBusy
+            self.waiting += 1
             if running is None:
-                if self.waiting >= _QUEUE:
-                    raise TooBusy
-                self.waiting += 1
                 mine: Future[bool] = Future()
                 self._checks[digest] = mine
-        if running is not None:
-            try:
-                return running.result(_PATIENCE)
-            except TimeoutError:
-                raise TooBusy from None
-        return self._checked(mine, digest, password, stored)
+        try:
+            return self._checked(mine, digest, password, stored) if running is None else running.result(_PATIENCE)
+        except TimeoutError:
+            raise TooBusy from None
+        finally:
+            with self._lock:
+                self.waiting -= 1
+
+    def _known_until(self, user: str, password: str) -> float:
+        stored = self._users.hash_of(user)
+        if stored is None:
+            return 0.0
+        digest = self._digest(user, password, stored)
+        with self._lock:
+            return self._known.get(digest, 0.0)
 
     def _checked(self, mine: Future[bool], digest: bytes, password: str, stored: bytes | None) -> bool:
-        right = False
+        right: bool | None = None
         try:
             if not self._slots.acquire(timeout=_PATIENCE):
                 raise TooBusy
@@ -92,11 +107,13 @@ class Passwords:
             return right
         finally:
             with self._lock:
-                self.waiting -= 1
                 del self._checks[digest]
                 if right:
                     self._remember(digest)
-            mine.set_result(right)
+            if right is None:
+                mine.set_exception(TooBusy())
+            else:
+                mine.set_result(right)
 
     def _compare(self, password: str, stored: bytes) -> bool:
         try:

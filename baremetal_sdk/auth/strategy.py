@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from baremetal_sdk.auth.basic import BasicAuth
+from baremetal_sdk.auth.certificates import CertificateAuth
 from baremetal_sdk.auth.htpasswd import UserFile
 from baremetal_sdk.auth.keystone import KeystoneAuth
 from baremetal_sdk.auth.none import NoAuth
-from baremetal_sdk.config import ConductorConfig
+from baremetal_sdk.auth.passwords import Passwords
+from baremetal_sdk.config import APIConfig, ConductorConfig
+from baremetal_sdk.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -17,7 +20,19 @@ if TYPE_CHECKING:
 def authenticated(app: WSGIApplication, config: ConductorConfig) -> WSGIApplication:
     """*app* behind the authentication that *config* names. Raises ``ConfigurationError``, which names the option."""
     if config.auth_strategy == "http_basic":
-        return BasicAuth(app, UserFile(config.http_basic_auth_user_file))
+        users = UserFile(config.http_basic_auth_user_file)
+        return BasicAuth(app, users, passwords=Passwords(users, most=config.api.max_threads // 2))
+    if config.auth_strategy == "client_certificate":
+        return _by_certificate(app, config.api)
     if config.auth_strategy == "keystone":
         return KeystoneAuth(app, config.plugins.get("keystone_authtoken", {}))
     return NoAuth(app, anywhere=config.api.noauth_beyond_loopback)
+
+
+def _by_certificate(app: WSGIApplication, config: APIConfig) -> WSGIApplication:
+    if not config.enable_ssl_api or config.client_certificates == "none":
+        raise ConfigurationError(
+            "[DEFAULT] auth_strategy: client_certificate needs [api] enable_ssl_api = true, and [api] client_certificates to be "
+            "optional or required"
+        )
+    return CertificateAuth(app)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 import threading
 from collections import OrderedDict
 
 from baremetal_sdk.clock import Clock, SystemClock
+from baremetal_sdk.http.address import network
 
 _FREE = 5
 """Failures that cost nothing: people mistype."""
@@ -48,7 +48,7 @@ class Throttle:
     def succeeded(self, peer: str, user: str) -> None:
         """Note that a password was right."""
         with self._lock:
-            self._failures.pop((_network(peer), user), None)
+            self._failures.pop((network(peer), user), None)
 
     def _left(self, key: _Key, free: int, now: float) -> float:
         count, last = self._failures.get(key, (0, now))
@@ -58,14 +58,5 @@ class Throttle:
 
 
 def _keys(peer: str, user: str) -> tuple[tuple[_Key, int], tuple[_Key, int]]:
-    network = _network(peer)
-    return ((network, user), _FREE), ((network, None), _FREE_OF_PEER)
-
-
-def _network(peer: str) -> str:
-    """What belongs to one caller: an address of IPv4, or the 64 bits of one of IPv6 that a network has."""
-    try:
-        address = ipaddress.ip_address(peer.partition("%")[0])
-    except ValueError:
-        return peer
-    return str(ipaddress.ip_network((address, 64), strict=False)) if address.version == 6 else peer
+    client = network(peer)
+    return ((client, user), _FREE), ((client, None), _FREE_OF_PEER)

@@ -11,12 +11,17 @@ import tempfile
 from collections.abc import Callable
 from typing import IO
 
-from baremetal_sdk.http.framing import Head, Refused, too_large
+from baremetal_sdk.http.framing import Head, Refused, check_trailer, too_large
 from baremetal_sdk.http.limits import Limits
+from baremetal_sdk.http.room import Room
 
-_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(;[^\x00-\x08\x0a-\x1f\x7f]*)?")
+_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})([ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?")
 _LONGEST_LINE = 4096
 _MOST_TRAILERS = 32
+_MOST_EXTENSIONS = 65536
+"""Bytes in all extensions of chunks, which nobody here reads."""
+_STEPS = 64
+"""Pieces of a body that are taken at a time: whoever sends chunks of a byte each keeps others waiting no longer than that."""
 _IN_MEMORY = 65536
 """Bytes of a body that are kept in memory; a longer one goes to a temporary file."""
 
@@ -24,11 +29,13 @@ _IN_MEMORY = 65536
 class Body:
     """Takes the body of one request out of the buffer of a connection, piece by piece, and never a byte more."""
 
-    def __init__(self, head: Head, limits: Limits) -> None:
+    def __init__(self, head: Head, limits: Limits, room: Room) -> None:
         self._limits = limits
+        self._room = room
+        self._spooled = 0
         self._left = head.content_length
-        self._room = limits.body_size
-        self._trailers = 0
+        self._allowed = limits.body_size
+        self._trailers = self._extensions = 0
         self._next: Callable[[bytearray], bool] | None = None
         if head.chunked:
             self._next = self._chunk_size
@@ -40,6 +47,8 @@ class Body:
         """Bytes of content so far."""
         self.received = 0
         """Bytes taken off the connection, what frames the content included."""
+        self.paused = False
+        """Whether more could be taken of what has arrived."""
 
     @property
     def complete(self) -> bool:
@@ -47,10 +56,17 @@ class Body:
         return self._next is None
 
     def feed(self, buffer: bytearray) -> bool:
-        """Take what is the body's off the front of *buffer*; tell whether it is complete. Raises :class:`Refused`."""
+        """Take what is the body's off the front of *buffer*, not all of it at once; tell whether it is complete.
+
+        Raises :class:`Refused`.
+        """
         before = len(buffer)
-        while self._next is not None and self._next(buffer):
-            pass
+        self.paused = False
+        for _ in range(_STEPS):
+            if self._next is None or not self._next(buffer):
+                break
+        else:
+            self.paused = self._next is not None
         self.received += before - len(buffer)
         if self._next is None:
             self.content.seek(0)
@@ -59,6 +75,8 @@ class Body:
     def close(self) -> None:
         """Give up what is kept."""
         self.content.close()
+        self._room.take(-self._spooled)
+        self._spooled = 0
 
     def _content(self, buffer: bytearray) -> bool:
         piece = buffer[: self._left]
@@ -78,6 +96,9 @@ class Body:
                 spooled.write(self.content.getvalue())
                 self.content = spooled
             self.content.write(piece)
+            if self.size > _IN_MEMORY:
+                self._room.take(self.size - self._spooled)
+                self._spooled = self.size
         except OSError as exc:
             raise Refused(503, f"there is no room for the body of the request: {exc.strerror}") from exc
 
@@ -88,9 +109,12 @@ class Body:
         found = _CHUNK_SIZE.fullmatch(line)
         if found is None:
             raise Refused(400, "the size of a chunk is not in hexadecimal")
+        self._extensions += len(found[2] or b"")
+        if self._extensions > _MOST_EXTENSIONS:
+            raise Refused(400, "the extensions of chunks are too large")
         self._left = int(found[1], 16)
-        self._room -= self._left
-        if self._room < 0:
+        self._allowed -= self._left
+        if self._allowed < 0:
             raise too_large(self._limits)
         self._next = self._content if self._left else self._trailer
         return True
@@ -111,7 +135,9 @@ class Body:
         self._trailers += 1
         if self._trailers > _MOST_TRAILERS:
             raise Refused(400, "the trailer of the request is too large")
-        if not line:
+        if line:
+            check_trailer(line)
+        else:
             self._next = None
         return True
 

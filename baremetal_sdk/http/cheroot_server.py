@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 LOG = logging.getLogger(__name__)
+_OF_THE_CONNECTION = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"})
+"""Headers that are the server's alone to give: two of a kind could be read in two ways."""
 PEER_CREDENTIALS = "baremetal_sdk.peer_credentials"
 """Where the process at the other end of a unix socket is named in the WSGI environment: its id, user and group, as numbers."""
 
@@ -110,11 +112,10 @@ class _Request(HTTPRequest):
             self._delimit()
         self.close_connection = self.close_connection or not self.server.ready
         extra = self.outheaders
-        if b"connection" not in names:
-            if self.close_connection:
-                extra.append((b"Connection", b"close"))
-            elif self.head.version < (1, 1):
-                extra.append((b"Connection", b"keep-alive"))
+        if self.close_connection:
+            extra.append((b"Connection", b"close"))
+        elif self.head.version < (1, 1):
+            extra.append((b"Connection", b"keep-alive"))
         if b"date" not in names:
             extra.append((b"Date", self.server.date()))
         if b"server" not in names:
@@ -204,12 +205,21 @@ class _Gateway(Gateway_10):
             self.req.outheaders = []
             self.remaining_bytes_out = None
         super().start_response(status, headers, exc_info)
-        for name, value in self.req.outheaders:
-            if b"\n" in value or b"\r" in value or b"\n" in name or b"\r" in name or b"\0" in value:
-                raise ValueError(f"the application gave a header {name!r} with a line break in it")
+        self.req.outheaders = [header for header in self.req.outheaders if not self._is_of_the_connection(*header)]
         if not status[:3].isdecimal() or status[3:4] != " " or not status.isprintable():
             raise ValueError(f"the application gave a status that is none: {status!r}")
         return self.write_now
+
+    def _is_of_the_connection(self, name: bytes, value: bytes) -> bool:
+        """Whether a header is not the application's to give (PEP 3333). It may say that the connection is to end."""
+        if b"\n" in value or b"\r" in value or b"\0" in value or b"\n" in name or b"\r" in name:
+            raise ValueError(f"the application gave a header {name!r} with a line break in it")
+        key = name.lower()
+        if key == b"content-length" and not value.isdigit():
+            raise ValueError(f"the application gave a Content-Length that is no number: {value!r}")
+        if key == b"connection" and b"close" in value.lower():
+            self.req.close_connection = True
+        return key in _OF_THE_CONNECTION
 
     def write_now(self, chunk: bytes) -> None:
         """What :meth:`start_response` gives back."""

@@ -8,6 +8,7 @@ import struct
 from enum import Enum
 from typing import Any
 
+from baremetal_sdk.http.address import network, plain
 from baremetal_sdk.http.body import Body
 from baremetal_sdk.http.framing import Head
 from baremetal_sdk.http.listening import Listener
@@ -16,6 +17,8 @@ from baremetal_sdk.http.output import Output
 _BLOCK = 65536
 _AT_ONCE = 4 * _BLOCK
 """Bytes taken from one connection before others have their turn."""
+_CALLS = 32
+"""Calls that this may take: a record of TLS can hold a single byte."""
 _CREDENTIALS = struct.Struct("3i")
 _RESET = struct.pack("ii", 1, 0)
 
@@ -45,9 +48,9 @@ class Connection:
         self.sock = sock
         self.fd = sock.fileno()
         self.listener = listener
-        self.remote_addr = str(address[0]) if isinstance(address, tuple) else ""
+        self.remote_addr = plain(str(address[0])) if isinstance(address, tuple) else ""
         self.remote_port = int(address[1]) if isinstance(address, tuple) else 0
-        self.peer = self.remote_addr or None
+        self.peer = network(self.remote_addr) or None
         """By what connections of one client are counted; None where that cannot be told."""
         self.stage = Stage.WAITING
         self.buffer = bytearray()
@@ -69,13 +72,18 @@ class Connection:
         """Whether the client will send nothing more."""
         self.watches_output = False
         self.since = self.began = now
-        """When it was last idle, and when its present stage began."""
+        """When it became idle or its request began, and when its present stage did."""
         self.deadline = now
 
     @property
     def reads(self) -> bool:
         """Whether what arrives is to be looked at."""
         return self.stage in (Stage.WAITING, Stage.HEAD, Stage.BODY)
+
+    @property
+    def paused(self) -> bool:
+        """Whether more of a body is there, and others have their turn first."""
+        return self.stage is Stage.BODY and self.body is not None and self.body.paused
 
     def fill(self, thorough: bool) -> None:
         """Take what has arrived. Raises ``OSError`` for a connection that broke.
@@ -84,7 +92,7 @@ class Connection:
         """
         room = _AT_ONCE
         thorough = thorough or self.secured
-        while room > 0:
+        for _ in range(_CALLS):
             try:
                 data = self.sock.recv(_BLOCK)
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
@@ -96,6 +104,8 @@ class Connection:
             room -= len(data)
             if len(data) < _BLOCK and not thorough:
                 return
+            if room <= 0:
+                break
         self.missed = True
 
     def peek(self) -> bytes:

@@ -118,7 +118,12 @@ def _request_line(line: bytes) -> Head:
     return Head(method, b"/" if target == b"*" else target, (1, 1) if protocol == b"HTTP/1.1" else (1, 0))
 
 
-def _add_header(head: Head, line: bytes) -> None:
+def check_trailer(line: bytes) -> None:
+    """Look at a header line behind a body, which nobody here reads. Raises :class:`Refused`."""
+    _field(line)
+
+
+def _field(line: bytes) -> tuple[bytes, bytes]:
     name, colon, value = line.partition(b":")
     if not colon or not _TOKEN.fullmatch(name):
         raise Refused(400, "a header line is no name, colon and value")
@@ -126,7 +131,11 @@ def _add_header(head: Head, line: bytes) -> None:
         raise Refused(400, "a header has a control character in its value")
     if b"_" in name:
         raise Refused(400, "a header has an underscore in its name; it could stand in for another one")
-    key, value = name.title(), value.strip(b" \t")
+    return name.title(), value.strip(b" \t")
+
+
+def _add_header(head: Head, line: bytes) -> None:
+    key, value = _field(line)
     if key in head.headers:
         if key in _ONLY_ONCE:
             raise Refused(400, f"the header {key.decode()} is there more than once")

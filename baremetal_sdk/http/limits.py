@@ -35,6 +35,8 @@ class Limits:
     """Bytes in the path and the query string."""
     body_size: int = 4 * 1024 * 1024
     """Bytes in the body of a request, however its length is told."""
+    bodies: int = 256 * 1024 * 1024
+    """Bytes of bodies that lie in files, in all; beyond that, whatever has been coming for longest is refused."""
     unsent: int = 256 * 1024 * 1024
     """Bytes of answers that wait for slow readers, in all; beyond that, whoever reads for longest is cut."""
     unsent_of_one: int = 4 * 1024 * 1024
@@ -56,6 +58,7 @@ class Limits:
             grace=config.transfer_grace,
             rate=config.least_transfer_rate,
             body_size=config.max_request_body_size,
+            bodies=max(cls.bodies, 4 * config.max_request_body_size),
             connections=min(config.max_connections, room),
             per_peer=config.max_connections_per_peer,
         )

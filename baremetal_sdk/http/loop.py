@@ -27,6 +27,7 @@ from baremetal_sdk.http.listening import Listener
 from baremetal_sdk.http.output import ClientGone
 from baremetal_sdk.http.peers import Peers
 from baremetal_sdk.http.refusal import refusal
+from baremetal_sdk.http.room import Room
 
 LOG = logging.getLogger(__name__)
 _LAST_CHANCE = 0.5
@@ -58,6 +59,7 @@ class Loop:
         self._serve, self._shake = serve, shake
         self._connections: dict[int, Connection] = {}
         self._peers = Peers(limits, self._connections)
+        self._room = Room(limits.bodies)
         self._posted: deque[Connection] = deque()
         self._epoll = select.epoll()
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
@@ -147,6 +149,8 @@ class Loop:
             elif fd == self._wake:
                 os.eventfd_read(self._wake)
             return
+        if conn.reads and conn.missed and not event & _OVER:
+            return  # it is posted, and reads all of it in its turn
         if not self._is_working(conn):
             self._guarded(self._arrived, conn, event)
 
@@ -156,7 +160,7 @@ class Loop:
             conn.missed = True
         return conn.stage is Stage.WORKING  # it may have been given back in between, perhaps before it saw that
 
-    def _guarded(self, function: Callable[..., None], conn: Connection, *args: int) -> None:
+    def _guarded(self, function: Callable[..., None], conn: Connection, *args: Any) -> None:
         try:
             function(conn, *args)
         except (ClientGone, OSError) as exc:
@@ -180,8 +184,8 @@ class Loop:
         self._epoll.register(conn.fd, _INPUT)
 
     def _relieve(self) -> None:
-        """Give descriptors back: those of the connections that have been silent for longest."""
-        for conn in self._peers.longest_silent(8):
+        """Give descriptors back: those of the oldest connections."""
+        for conn in self._peers.oldest(8):
             self._close(conn, cut=True)
 
     # What happens on a connection
@@ -205,7 +209,10 @@ class Loop:
         else:
             if conn.reads and conn.buffer:
                 self._advance(conn)
-            if not self._is_working(conn):
+            if conn.paused:
+                conn.missed = True
+                self._post(conn)
+            elif not self._is_working(conn):
                 self._go_on(conn, True)
             if self.stopping and conn.stage is Stage.WAITING:
                 self._last_chance(conn)
@@ -228,10 +235,11 @@ class Loop:
             return None
         if conn.buffer:
             self._advance(conn)
-        if conn.reads and conn.ended:
-            self._close(conn)
-        elif conn.reads and conn.missed:
+        conn.missed = conn.missed or conn.paused
+        if conn.reads and conn.missed:
             self._post(conn)
+        elif conn.reads and conn.ended:
+            self._close(conn)
         return None
 
     def _begin_tls(self, conn: Connection) -> None:
@@ -252,7 +260,8 @@ class Loop:
         """Make of what has arrived as much of a request as it is."""
         try:
             if conn.stage is Stage.WAITING:
-                conn.stage, conn.deadline = Stage.HEAD, time.monotonic() + self.limits.head
+                conn.stage, conn.since = Stage.HEAD, time.monotonic()
+                conn.deadline = conn.since + self.limits.head
             if conn.stage is Stage.HEAD and not self._read_head(conn):
                 return
             body = conn.body
@@ -260,6 +269,8 @@ class Loop:
             if body.complete or body.feed(conn.buffer):
                 return self._work(conn, self._serve)
             conn.deadline = conn.began + self.limits.grace + body.received / self.limits.rate
+            if self._room.is_full:
+                self._make_room()
         except Refused as exc:
             self._refuse(conn, exc)
 
@@ -269,13 +280,20 @@ class Loop:
             conn.seen = len(conn.buffer)
             return False
         conn.seen = 0
-        conn.head, conn.body = head, Body(head, self.limits)
+        conn.head, conn.body = head, Body(head, self.limits, self._room)
         if not conn.body.complete:
             conn.stage, conn.began = Stage.BODY, time.monotonic()
             if head.expects_continue and not conn.buffer:
                 conn.output.write(b"HTTP/1.1 100 Continue\r\n\r\n")
                 conn.output.flush()
         return True
+
+    def _make_room(self) -> None:
+        """Refuse what has been coming for longest, until there is room for other bodies."""
+        reason = Refused(503, "more is being uploaded than there is room for; try again")
+        for conn in self._peers.receiving():
+            if self._room.is_full:
+                self._guarded(self._refuse, conn, reason)
 
     def _work(self, conn: Connection, work: _WORK | None) -> None:
         assert work is not None

@@ -11,12 +11,16 @@ from baremetal_sdk.http.limits import Limits
 
 _AT_ONCE = 16
 """Connections that make room at a time, so that a flood does not cost a look at all of them for each of its own."""
-_IDLE = (Stage.WAITING, Stage.SHAKING, Stage.HEAD, Stage.LINGERING)
-"""Stages in which a connection is nobody's work yet."""
+_SHARE = 8
+"""Whoever has more than this part of all connections makes room before others do."""
 
 
 class Peers:
-    """Keeps connections within the limits. Silent ones make room for new ones, so that nobody is locked out by silence."""
+    """Keeps connections within the limits.
+
+    The oldest ones make room for new ones, whether they are silent, send slowly or read slowly, so that nobody is locked out by
+    those. One that is with a worker stays.
+    """
 
     def __init__(self, limits: Limits, connections: Mapping[int, Connection]) -> None:
         self._limits = limits
@@ -42,15 +46,26 @@ class Peers:
 
     def in_the_way(self, conn: Connection) -> list[Connection]:
         """The connections that have to go for *conn* to come."""
-        if not self._is_full(conn.peer):
-            return []
-        of_one = len(self._connections) < self._limits.connections
-        return self.longest_silent(1 if of_one else _AT_ONCE, conn.peer if of_one else None)
+        if len(self._connections) >= self._limits.connections:
+            return self.oldest(_AT_ONCE)
+        return self._oldest_of(1, conn.peer) if self._is_full(conn.peer) else []
 
-    def longest_silent(self, most: int, peer: str | None = None) -> list[Connection]:
-        """Up to *most* connections, of *peer* or of all, on which nothing was asked for longest."""
-        silent = (conn for conn in self._connections.values() if conn.stage in _IDLE and (peer is None or conn.peer == peer))
-        return heapq.nsmallest(most, silent, key=lambda conn: conn.since)
+    def oldest(self, most: int) -> list[Connection]:
+        """Up to *most* connections on which nothing was begun for longest, of the client who has a large part of all first."""
+        largest = max(self._of_peer, key=self._of_peer.__getitem__, default=None)
+        if largest is not None and self._of_peer[largest] * _SHARE > len(self._connections):
+            return self._oldest_of(most, largest) or self._oldest_of(most, None)
+        return self._oldest_of(most, None)
+
+    def receiving(self) -> list[Connection]:
+        """The connections on which a body is coming, the one that began first at the front."""
+        return sorted((conn for conn in self._connections.values() if conn.stage is Stage.BODY), key=lambda conn: conn.since)
+
+    def _oldest_of(self, most: int, peer: str | None) -> list[Connection]:
+        free = (
+            conn for conn in self._connections.values() if conn.stage is not Stage.WORKING and (peer is None or conn.peer == peer)
+        )
+        return heapq.nsmallest(most, free, key=lambda conn: conn.since)
 
     def too_much_unsent(self, conn: Connection) -> Iterator[Connection]:
         """Note that *conn* reads slowly; who has to go because too much waits for slow readers, the slowest first."""

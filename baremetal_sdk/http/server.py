@@ -31,11 +31,14 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-HEALTH = frozenset({b"/healthz", b"/readyz"})
-"""Paths that are answered also when no worker is free for anything else."""
+HEALTH = {b"/healthz": "healthz", b"/readyz": "readyz"}
+"""Paths that are answered also when no worker is free for anything else, and their lanes.
+
+Each has its own: telling whether all is ready may hang with what it asks, and the process is alive all the same.
+"""
 FOLLOW_FILES = 2.0
 """Seconds between two looks at the files of the certificate."""
-_REQUESTS, _HEALTH, _HANDSHAKES = "requests", "health", "handshakes"
+_REQUESTS, _HANDSHAKES = "requests", "handshakes"
 _HANDSHAKES_AT_ONCE = max(2, os.cpu_count() or 1)
 _MOST_HANDSHAKES = 4096
 
@@ -157,7 +160,7 @@ class _Running:
             config.max_threads + _HANDSHAKES_AT_ONCE + 2,
             {
                 _REQUESTS: LaneLimits(cap=config.max_threads, queue=config.max_waiting_requests),
-                _HEALTH: LaneLimits(reserved=1, cap=2, queue=16),
+                **{lane: LaneLimits(reserved=1, cap=1, queue=16) for lane in HEALTH.values()},
                 _HANDSHAKES: LaneLimits(reserved=1, cap=_HANDSHAKES_AT_ONCE, queue=_MOST_HANDSHAKES),
             },
             name="http",
@@ -191,8 +194,9 @@ class _Running:
         return not (left or stragglers)
 
     def _serve(self, conn: Connection) -> None:
-        urgent = conn.head is not None and conn.head.target.partition(b"?")[0] in HEALTH
-        (self._pool[_HEALTH] if urgent else self._executor).submit(self._answer, conn)
+        assert conn.head is not None
+        lane = HEALTH.get(conn.head.target.partition(b"?")[0])
+        (self._executor if lane is None else self._pool[lane]).submit(self._answer, conn)
 
     def _answer(self, conn: Connection) -> None:
         keep = False

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from baremetal_interfaces import Deadline
-from baremetal_sdk.config import APIConfig, JSONRPCConfig
+from baremetal_sdk.config import APIConfig, ConductorConfig, JSONRPCConfig
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.http.server import HTTPServer
 from baremetal_sdk.rpc.endpoint import Endpoint
@@ -61,6 +61,7 @@ class JSONRPCServer:
 
     def __init__(self, endpoint: Endpoint, config: JSONRPCConfig, *, size: int, guard: Guard | None = None) -> None:
         self._config = config
+        self._size = size
         self._guarded = guard is not None
         application: Any = JSONRPCApplication(endpoint, size)
         self._http = HTTPServer(guard(application) if guard else application, _served(config, size))
@@ -78,19 +79,29 @@ class JSONRPCServer:
         try:
             self._http.start()
         except ConfigurationError as exc:
-            # The server is configured as an API is; here its options stand in another section.
-            message = exc.message.replace("[api] enable_ssl_api", "[json_rpc] use_ssl").replace("[api]", "[json_rpc]")
-            raise ConfigurationError(message) from exc.__cause__
+            raise ConfigurationError(_renamed(exc)) from exc.__cause__
         LOG.info("RPC is served at %s", self._http.url)
 
     def stop(self, deadline: Deadline) -> None:
         """Refuse new calls, let running ones end, and return by *deadline*."""
         self._http.stop(deadline)
 
+    def reload(self, config: ConductorConfig) -> None:
+        """Take over what can change while it serves: what belongs to TLS, with the certificate read again."""
+        try:
+            self._http.reload(_served(config.json_rpc, self._size))
+        except ConfigurationError as exc:
+            LOG.error("the certificate and its options stay as they were: %s", _renamed(exc))
+
     @property
     def port(self) -> int:
         """The port that is listened on."""
         return self._http.port
+
+
+def _renamed(error: ConfigurationError) -> str:
+    """What is wrong; the server is configured as an API is, and here its options stand in another section."""
+    return error.message.replace("[api] enable_ssl_api", "[json_rpc] use_ssl").replace("[api]", "[json_rpc]")
 
 
 def _served(config: JSONRPCConfig, size: int) -> APIConfig:

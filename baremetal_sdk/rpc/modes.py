@@ -8,6 +8,7 @@ from typing import Protocol
 from baremetal_interfaces import Deadline
 from baremetal_sdk.auth.basic import BasicAuth
 from baremetal_sdk.auth.htpasswd import UserFile
+from baremetal_sdk.auth.passwords import Passwords
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.config import ConductorConfig, JSONRPCConfig
 from baremetal_sdk.errors import ConfigurationError
@@ -71,7 +72,8 @@ def _guard(config: JSONRPCConfig) -> Guard | None:
     if config.auth_strategy == "noauth":
         return None
     users = UserFile(config.http_basic_auth_user_file)
-    return lambda application: BasicAuth(application, users, public=())
+    passwords = Passwords(users, most=config.max_threads // 2)
+    return lambda application: BasicAuth(application, users, public=(), passwords=passwords)
 
 
 def _carrier(config: ConductorConfig) -> Carrier:

@@ -50,6 +50,19 @@ class TestAPI(TestCase):
         self.assertEqual("alice", self.policy.contexts[0].user)
         self.assertIn("admin", self.policy.contexts[0].roles)
 
+    def test_certificates_name_users_too(self) -> None:
+        """With their roles in the file, as users with passwords have them."""
+        roles = Path(self.useFixture(TempDir()).path) / "roles"
+        roles.write_text("alice: reader\n")
+        api_config = APIConfig(port=0, enable_ssl_api=True, client_certificates="optional", roles_file=str(roles))
+        self.config = ConductorConfig(auth_strategy="client_certificate", api=api_config, host="here")
+        with running_conductor(self.config) as conductor:
+            api = self._api(conductor)
+            self.assertEqual(401, call(api, "/v1/nodes").status_int)
+            shown = {"SSL_CLIENT_VERIFY": "SUCCESS", "SSL_CLIENT_S_DN_CN": "alice"}
+            self.assertEqual(200, call(api, "/v1/nodes", **shown).status_int)
+        self.assertEqual(("alice", {"reader"}), (self.policy.contexts[0].user, self.policy.contexts[0].roles))
+
     def test_versions_and_health_are_told_to_anybody(self) -> None:
         """Readiness says which part cannot work."""
         with running_conductor(self.config) as conductor:

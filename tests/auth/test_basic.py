@@ -153,6 +153,46 @@ class TestCost(BasicTestCase):
             thread.join(PATIENCE)
         self.assertEqual([401] * 8, statuses)
 
+    def test_callers_with_one_password_do_not_take_all_threads(self) -> None:
+        """Whoever waits for somebody else's check waits in a thread, too: some may, and the rest is told to come back."""
+        self.checks.go_on.clear()
+        statuses: list[int] = []
+        passwords = Passwords(self.users, most=3, clock=self.clock, check=self.checks)
+        self.app = BasicAuth(application, self.users, passwords=passwords, throttle=Throttle(self.clock))
+        threads = [threading.Thread(target=lambda: statuses.append(self.ask().status_int)) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        deadline = Deadline.after(PATIENCE)
+        while passwords.waiting < 3:
+            deadline.check("three callers to wait")
+        self.assertEqual(503, self.ask().status_int)
+        self.checks.go_on.set()
+        for thread in threads:
+            thread.join(PATIENCE)
+        self.assertEqual(([200] * 3, 1), (statuses, self.checks.count))
+
+    def test_who_was_right_before_does_not_suffer_for_guesses_of_others(self) -> None:
+        """Not for those from the same address, nor while so many are checked that no more can be; a wrong one is wrong."""
+        passwords = Passwords(self.users, most=1, clock=self.clock, check=self.checks)
+        self.app = BasicAuth(application, self.users, passwords=passwords, throttle=Throttle(self.clock))
+        self.assertEqual(200, self.ask().status_int)
+        for _ in range(6):
+            self.ask("alice", "guess")
+        self.clock.turn(61)
+        self.assertEqual(401, self.ask("alice", "guess").status_int)
+        self.assertEqual(429, self.ask("alice", "guess").status_int)
+        self.assertEqual(200, self.ask().status_int)
+        self.clock.turn(61)
+        self.checks.go_on.clear()
+        while self.checks.begun.acquire(blocking=False):
+            pass
+        guessing = threading.Thread(target=self.ask, args=("bob", "guess"), kwargs={"peer": "192.0.2.9"})
+        guessing.start()
+        self.assertTrue(self.checks.begun.acquire(timeout=PATIENCE))
+        self.assertEqual((200, 503), (self.ask().status_int, self.ask("bob", "builder").status_int))
+        self.checks.go_on.set()
+        guessing.join(PATIENCE)
+
     def test_an_unknown_user_costs_a_check_too(self) -> None:
         """How long an answer takes does not tell who is in the file."""
         self.ask("nobody", "x")
@@ -186,11 +226,15 @@ class TestGuessing(BasicTestCase):
             self.assertEqual(401, self.ask("alice", "typo").status_int)
 
     def test_one_address_cannot_guess_under_many_names(self) -> None:
-        """It is counted as a whole, too; an IPv6 network is one address."""
+        """It is counted as a whole, too; an IPv6 network is one address, and IPv4 inside IPv6 is IPv4."""
         for number in range(20):
             self.ask(f"user{number}", "guess", peer=f"2001:db8::{number:x}")
         self.assertEqual(429, self.ask("carol", "guess", peer="2001:db8::ffff").status_int)
         self.assertEqual(401, self.ask("carol", "guess", peer="2001:db8:0:1::1").status_int)
+        for number in range(20):
+            self.ask(f"user{number}", "guess", peer="::ffff:192.0.2.1")
+        self.assertEqual(429, self.ask("carol", "guess", peer="192.0.2.1").status_int)
+        self.assertEqual(401, self.ask("carol", "guess", peer="::ffff:192.0.2.2").status_int)
 
 
 class TestFile(BasicTestCase):

@@ -52,9 +52,14 @@ class TestChoice(TestCase):
         self.assertIsInstance(authenticated(application, ConductorConfig()), NoAuth)
         basic = ConductorConfig(auth_strategy="http_basic", http_basic_auth_user_file=str(path))
         self.assertIsInstance(authenticated(application, basic), BasicAuth)
+        shown = ConductorConfig(
+            auth_strategy="client_certificate", api=APIConfig(enable_ssl_api=True, client_certificates="required")
+        )
+        self.assertIsInstance(authenticated(application, shown), CertificateAuth)
         for config, word in (
             (ConductorConfig(auth_strategy="http_basic", http_basic_auth_user_file="/nowhere"), "http_basic_auth_user_file"),
             (ConductorConfig(auth_strategy="keystone"), "[keystone_authtoken]"),
+            (ConductorConfig(auth_strategy="client_certificate"), "[api] client_certificates"),
         ):
             self.assertIn(word, str(self.assertRaises(ConfigurationError, authenticated, application, config)))
 

@@ -29,10 +29,12 @@ class SmallApplication:
         """Bytes in the answer to ``/large``."""
         self.environ: dict[str, Any] = {}
         """The environment of the last request."""
+        self.hanging = "/hang"
+        """The path that hangs."""
         self.entered = threading.Semaphore(0)
-        """Released whenever a request to ``/hang`` has begun."""
+        """Released whenever a request to that has begun."""
         self.release = threading.Event()
-        """Lets the requests to ``/hang`` go on."""
+        """Lets the requests to that go on."""
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Serve one request."""
@@ -44,7 +46,7 @@ class SmallApplication:
             raise KeyboardInterrupt
         if path == "/fail":
             raise ValueError("the password is tiger")
-        if path == "/hang":
+        if path == self.hanging:
             self.entered.release()
             self.release.wait(PATIENCE)
         self.environ = environ

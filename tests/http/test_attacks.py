@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import errno
 import socket
+import struct
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from fixtures import FakeLogger, TempDir
 
@@ -80,6 +79,16 @@ class Attacks(AttackTestCase):
         with Dripping(dripping, b"x" * 900, every=0.1):
             self.assert_polite_clients_are_served()
         self.assertNotIn("POST /slow", self.app.served)
+
+    def test_bodies_in_tiny_pieces_keep_nobody_waiting(self) -> None:
+        """Chunks of one byte each cost the more work the faster they come: everybody gets a turn in between."""
+        request = b"POST /tiny HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        for sock in self.asked(SLOW, request):
+            flood = threading.Thread(target=_send_all, args=(sock, b"1\r\nx\r\n" * 100_000))
+            flood.start()
+            self.addCleanup(flood.join, PATIENCE)
+            self.addCleanup(_reset, sock)
+        self.assert_polite_clients_are_served()
 
     def test_answers_that_are_not_read_keep_nobody_waiting(self) -> None:
         """What a client does not read is kept for it, and costs no thread."""
@@ -197,32 +206,27 @@ class TestRoom(AttackTestCase):
             if not sock.recv(1):
                 raise ConnectionAbortedError
 
-    def test_a_lack_of_descriptors_slows_accepting_and_is_said(self) -> None:
-        """It does not spin, and goes on by itself."""
-        log = self.useFixture(FakeLogger())
-        with Exhausted(socket.AF_INET, socket.SOCK_STREAM) as listener:
-            listener.bind(("127.0.0.1", 0))
-            listener.listen()
-            server = HTTPServer(self.app, self.config, listener)
-            server.start()
-            self.addCleanup(server.stop, Deadline.after(PATIENCE))
-            self.assertIn(b"200 OK", self.client(server).get("/late").answer())
-        self.assertEqual(3, log.output.count("cannot be accepted for now: Too many open files"))
+    def test_those_who_send_or_read_slowly_make_room_too(self) -> None:
+        """Nobody is locked out by connections that are busy without end."""
+        self.app.large = LARGE
+        for request in (
+            b"POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\nExpect: 100-continue\r\n\r\n",
+            b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n",
+        ):
+            for _ in range(64):
+                sock = self.asked(1, request)[0]
+                self.assertEqual(b"H", sock.recv(1))
+            self.assert_polite_clients_are_served()
 
-
-class Exhausted(socket.socket):
-    """A listening socket in a process that has no descriptors left, for three times."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.refusals = 3
-
-    def accept(self) -> Any:
-        """Fail as accept(2) does."""
-        if self.refusals:
-            self.refusals -= 1
-            raise OSError(errno.EMFILE, "Too many open files")
-        return super().accept()
+    def test_who_floods_makes_room_before_others_do(self) -> None:
+        """A connection that is kept by somebody else outlives a flood from one address."""
+        kept = self.asked(1, b"GET /one HTTP/1.1\r\nHost: x\r\n\r\n")[0]
+        receive(kept)
+        for _ in range(100):
+            flooding = socket.create_connection(("127.0.0.1", self.server.port), PATIENCE, source_address=("127.0.0.2", 0))
+            self.addCleanup(flooding.close)
+        kept.sendall(b"GET /two HTTP/1.1\r\nHost: x\r\n\r\n")
+        self.assertIn(b"/two", receive(kept))
 
 
 class TestOverload(ServerTestCase):
@@ -246,6 +250,29 @@ class TestOverload(ServerTestCase):
         self.assertTrue(self.app.entered.acquire(timeout=PATIENCE))
         for path in ("/healthz", "/readyz"):
             self.assertIn(b"200 OK", self.client().get(path).answer())
+
+    def test_being_alive_does_not_wait_for_being_ready(self) -> None:
+        """What readiness asks may hang, and the process is alive all the same."""
+        self.app.hanging = "/readyz"
+        for _ in range(3):
+            self.client().get("/readyz")
+        self.assertTrue(self.app.entered.acquire(timeout=PATIENCE))
+        watching = self.client()
+        watching.socket.settimeout(PATIENCE / 2)
+        self.assertIn(b"200 OK", watching.get("/healthz").answer())
+
+
+def _send_all(sock: socket.socket, data: bytes) -> None:
+    with contextlib.suppress(OSError):
+        sock.sendall(data)
+
+
+def _reset(sock: socket.socket) -> None:
+    """Break the connection, so that nobody goes on with what was sent on it."""
+    socket.socket.setsockopt(sock, socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    with contextlib.suppress(OSError):
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)
+    sock.close()
 
 
 def _eventually(condition: Callable[[], bool]) -> bool:

@@ -66,6 +66,11 @@ REFUSED = {
     "a chunk extension with a bare CR": POST + b"Transfer-Encoding: chunked\r\n\r\n5;a\rb\r\nhello\r\n0\r\n\r\n",
     "a chunk extension without end": POST + b"Transfer-Encoding: chunked\r\n\r\n5;" + b"a" * 5000,
     "a trailer without end": POST + b"Transfer-Encoding: chunked\r\n\r\n0\r\n" + b"T: t\r\n" * 100,
+    "a trailer that is no header": POST + b"Transfer-Encoding: chunked\r\n\r\n0\r\nGET / HTTP/1.1\r\n\r\n",
+    "a trailer with a space before the colon": POST + b"Transfer-Encoding: chunked\r\n\r\n0\r\nX : y\r\n\r\n",
+    "a folded trailer": POST + b"Transfer-Encoding: chunked\r\n\r\n0\r\nX: y\r\n z\r\n\r\n",
+    "a chunk size with a space behind it": POST + b"Transfer-Encoding: chunked\r\n\r\n5 \r\nhello\r\n0\r\n\r\n",
+    "extensions without end": POST + b"Transfer-Encoding: chunked\r\n\r\n" + (b"1;" + b"a" * 4000 + b"\r\nx\r\n") * 20,
     "a trailer that ends in LF": POST + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\n",
 }
 
@@ -177,6 +182,23 @@ class TestAnswers(ServerTestCase):
         self.assertTrue(self.client().get("/").get("/").rest().endswith(b"\r\n\r\nhello"))
         self._app("200 OK", [("Content-Length", "3")], [b"hello"])
         self.assertTrue(self.client().get("/").rest().startswith(b"HTTP/1.1 500 "))
+
+    def test_headers_of_the_connection_are_the_servers_alone(self) -> None:
+        """An application can have the connection ended, and says nothing of how its answer is framed."""
+        said = [("Transfer-Encoding", "chunked"), ("Connection", "keep-alive"), ("Upgrade", "h2c"), ("Content-Length", "5")]
+        self._app("200 OK", said, [b"hello"])
+        answers = self.client().get("/").get("/", "Connection: close").rest()
+        self.assertEqual((2, 1), (answers.count(b"\r\n\r\nhello"), answers.count(b"\r\nConnection: ")))
+        for name in (b"Transfer-Encoding", b"Upgrade", b"keep-alive"):
+            self.assertNotIn(name, answers)
+        self._app("200 OK", [("Connection", "close")], [b"hello"])
+        self.assertEqual(1, self.client().get("/").get("/").rest().count(b"HTTP/1.1 200 "))
+
+    def test_a_length_that_is_none_is_an_error_of_the_application(self) -> None:
+        """Python takes more for a number than HTTP does."""
+        for length in ("+5", "1_0", "-1", "five", " 5"):
+            self._app("200 OK", [("Content-Length", length)], [])
+            self.assertTrue(self.client().get("/").rest().startswith(b"HTTP/1.1 500 "), length)
 
     def test_an_application_that_answers_nothing_is_a_500(self) -> None:
         """Without a status, or with one that is none."""

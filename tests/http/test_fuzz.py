@@ -11,6 +11,7 @@ from testtools import TestCase
 from baremetal_sdk.http.body import Body
 from baremetal_sdk.http.framing import Head, Refused, take_head
 from baremetal_sdk.http.limits import Limits
+from baremetal_sdk.http.room import Room
 
 LIMITS = Limits(head_size=2048, headers=20, target_size=512, body_size=4096)
 BOUNDED = settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -42,7 +43,7 @@ def requests_in(pieces: list[bytes]) -> list[object]:
                     if head is None:
                         seen = len(buffer)
                         break
-                    seen, body = 0, Body(head, LIMITS)
+                    seen, body = 0, Body(head, LIMITS, Room(LIMITS.bodies))
                 if not body.feed(buffer):
                     break
                 found.append((head.method, head.target, tuple(head.headers.items()), body.content.read()))

@@ -6,6 +6,8 @@ import dataclasses
 import socket
 import time
 
+from fixtures import MonkeyPatch
+
 from baremetal_interfaces import Deadline
 from baremetal_sdk.http.connection import Connection, Stage
 from baremetal_sdk.http.limits import Limits
@@ -64,6 +66,24 @@ class TestSlowTransfers(ServerTestCase):
         for _ in range(20):
             client.send(bytes(100_000))
         self.assertIn(b"413 ", client.answer())
+
+
+class TestRoomForBodies(ServerTestCase):
+    config = dataclasses.replace(ServerTestCase.config, max_request_body_size=1_000_000)
+
+    def test_when_too_much_is_uploaded_the_oldest_upload_is_refused(self) -> None:
+        """So that nobody fills the disk; what is finished or refused gives its room to others."""
+        self.useFixture(MonkeyPatch("baremetal_sdk.http.limits.Limits.bodies", 1))
+        server = self.configured(max_request_body_size=1_000_000)
+        head = b"POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\n"
+        uploads = [self.client(server).send(head) for _ in range(5)]
+        for client in uploads:
+            client.send(bytes(899_999))
+        refused = uploads[0].answer()
+        self.assertIn(b"503 ", refused)
+        self.assertIn(b"Retry-After", refused)
+        self.assertEqual([True] * 4, [b"200 OK" in client.send(b"x").answer() for client in uploads[1:]])
+        self.assertIn(b"200 OK", self.client(server).send(head + bytes(900_000)).answer())
 
 
 class TestRoomForAnswers(ServerTestCase):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import bcrypt
-from fixtures import TempDir
+from fixtures import FakeLogger, TempDir
 from testtools import TestCase
 
 from baremetal_interfaces import BareMetalError, Busy, Deadline
@@ -240,6 +240,22 @@ class TestTLS(JSONRPCMode):
         for options in ({}, {**ours, "ca_file": None}):
             self.assertRaises(BareMetalError, self.connected({}, **options).call, "echo", value=2)
         self.assertEqual(1, self.probe.runs)
+
+    def test_a_reload_reads_the_certificate_again(self) -> None:
+        """Callers that trust the new one alone are served; one that cannot be used is said, and changes nothing."""
+        ours = {"client_cert_file": self.client_cert, "client_key_file": self.client_key}
+        self.assertEqual(1, self.connected({}, **ours).call("echo", value=1))
+        pair = [Path(self.options.cert_file or ""), Path(self.options.key_file or "")]
+        other = Path(self.useFixture(TempDir()).path)
+        for old, new in zip(pair, write_loopback_certificate(other), strict=True):
+            old.write_bytes(Path(new).read_bytes())
+        self.conductor.reload(self.conductor.config)
+        self.assertEqual(2, self.connected({}, **ours).call("echo", value=2))
+        log = self.useFixture(FakeLogger())
+        pair[1].write_text("no key")
+        self.conductor.reload(self.conductor.config)
+        self.assertIn("[json_rpc] cert_file", log.output)
+        self.assertEqual(3, self.connected({}, **ours).call("echo", value=3))
 
     def test_a_file_that_is_not_there_is_named(self) -> None:
         """The message names the options of the section."""
