@@ -49,6 +49,12 @@ class NodeHistoryNotFound(NotFound):
     """The history of the node has no such entry."""
 
 
+class MarkerNotFound(InvalidInput):
+    """A page cannot begin after a record that is not there. Clients know it as something that was not found."""
+
+    code = 404
+
+
 class AllocationNotFound(NotFound):
     """No allocation has this UUID or name."""
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from baremetal_interfaces import Busy, InvalidInput, NotFound, Problem
+from baremetal_interfaces import Busy, InvalidInput, Problem
 from baremetal_sdk.api.call import Call
 from baremetal_sdk.api.masking import masked
 from baremetal_sdk.api.parameters import Parameter, optional
@@ -95,14 +95,14 @@ class ContinueInspection:
         "/v1/continue_inspection",
         policy="baremetal:driver:ipa_continue_inspection",
         status=202,
+        since=CONTINUE_SINCE,
+        besides=(MINIMUM,),
         visibility=PUBLIC,
         query=(Parameter("node_uuid", UUID, "The UUID of the node, where the agent knows it.", since=CONTINUE_SINCE),),
         body=OBJECT,
     )
     def take(self, call: Call) -> dict[str, Any]:
         """Take what an agent found."""
-        if MINIMUM < call.minor < CONTINUE_SINCE:
-            raise NotFound(f"/v1/continue_inspection is served since version 1.{CONTINUE_SINCE} of the API")
         _require_ready(call)
         inventory, plugin_data = _parted(call.body)
         node = call.query.get("node_uuid")

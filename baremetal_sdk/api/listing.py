@@ -17,7 +17,7 @@ SELECTION_SINCE = 8
 DETAIL_SINCE = 43
 
 FIELDS = Parameter("fields", STRINGS, "The fields to show, with commas between them.", since=SELECTION_SINCE)
-DETAIL = Parameter("detail", BOOLEAN, "Whether to show all fields.", since=DETAIL_SINCE)
+DETAIL = Parameter("detail", BOOLEAN, "Whether to show all fields.", since=DETAIL_SINCE, too_old=400)
 PAGING = (
     Parameter("limit", integer(minimum=1), "Records in the answer, at most."),
     Parameter("marker", UUID, "The UUID of the last record of the page before."),

@@ -9,7 +9,19 @@ from typing import Any
 from baremetal_interfaces import InvalidInput, Kind, Problem
 from baremetal_sdk.api.parameters import Parameter, Parameters, optional
 from baremetal_sdk.api.patch import UNSET
-from baremetal_sdk.api.values import BOOLEAN, OBJECT, TEXT, UUID, UUID_OR_NAME, Wrong, canonical_uuid, is_host_name, is_name, text
+from baremetal_sdk.api.values import (
+    BOOLEAN,
+    OBJECT,
+    TEXT,
+    UUID,
+    UUID_OR_NAME,
+    ValueType,
+    Wrong,
+    canonical_uuid,
+    is_host_name,
+    is_name,
+    text,
+)
 from baremetal_sdk.store.records import NodeRecord
 
 INTERFACE_SINCE: Mapping[Kind, int] = {
@@ -28,6 +40,22 @@ CHASSIS_REMOVED_SINCE = 25
 ENROLL_SINCE = 11
 """Nodes were made available at once before this microversion, and are enrolled since."""
 
+_NETWORK_DATA = ("links", "networks", "services")
+
+
+def _network_data(value: Any) -> dict[str, Any]:
+    """Read network data as metadata services have it: three lists of objects, or nothing."""
+    data: dict[str, Any] = OBJECT.parse(value)
+    for name in _NETWORK_DATA if data else ():
+        if name not in data:
+            raise Wrong(f"it has no {name}", "it has " + ", ".join(_NETWORK_DATA) + ", or is empty")
+        if not isinstance(data[name], list) or not all(isinstance(one, dict) for one in data[name]):
+            raise Wrong(f"its {name} are no list of objects", "give a list, which may be empty")
+    return data
+
+
+NETWORK_DATA = ValueType(_network_data, {"type": "object", "properties": {name: {"type": "array"} for name in _NETWORK_DATA}})
+
 RESERVED_NAMES = frozenset({"detail", "maintenance", "management", "states", "validate", "vendor_passthru"})
 
 _WRITABLE = (
@@ -45,7 +73,7 @@ _WRITABLE = (
     optional("lessee", TEXT, "The project that may use the node.", 65),
     optional("maintenance", BOOLEAN, "Whether somebody works on the machine, and the service keeps off."),
     optional("name", TEXT, "A name that no other node has.", NAME_SINCE),
-    optional("network_data", OBJECT, "Static network configuration for the ramdisk.", 66),
+    optional("network_data", NETWORK_DATA, "Static network configuration for the ramdisk.", 66),
     optional("owner", TEXT, "The project that owns the node.", 50),
     optional("parent_node", UUID_OR_NAME, "The node whose machine this one is a part of.", 83),
     optional("properties", OBJECT, "What the machine has: cpus, memory_mb, local_gb, cpu_arch, capabilities."),

@@ -48,8 +48,8 @@ class NodeBIOS:
         policy="baremetal:node:bios:get",
         since=BIOS_SINCE,
         query=(
-            Parameter("detail", BOOLEAN, "Whether to show all fields.", since=BIOS_DETAIL_SINCE),
-            Parameter("fields", STRINGS, _FIELDS_HELP, since=BIOS_DETAIL_SINCE),
+            Parameter("detail", BOOLEAN, "Whether to show all fields.", since=BIOS_DETAIL_SINCE, too_old=400),
+            Parameter("fields", STRINGS, _FIELDS_HELP, since=BIOS_DETAIL_SINCE, too_old=400),
         ),
     )
     def list(self, call: Call) -> dict[str, Any]:

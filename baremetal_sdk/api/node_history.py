@@ -85,7 +85,7 @@ class NodeChildren:
         """List the nodes whose parent a node is."""
         node = call.node()
         rows = call.backend.store.nodes(NodeQuery(where={"parent_node": node.uuid}, fields=("uuid",)), scope=call.scope)
-        link = {"href": f"{call.base}/v1/nodes/?parent_node={node.uuid}", "rel": "children"}
+        link = {"href": f"{call.base}/v1/nodes?parent_node={node.uuid}", "rel": "children"}
         return {"children": [row.uuid for row in rows], "links": link}
 
 

@@ -8,18 +8,25 @@ from baremetal_interfaces import IndicatorState, InvalidInput, Problem
 from baremetal_sdk.api.call import Call
 from baremetal_sdk.api.parameters import Parameter
 from baremetal_sdk.api.registry import route
-from baremetal_sdk.api.values import choice
+from baremetal_sdk.api.values import ValueType, choice
 from baremetal_sdk.api.views import links
 
-INDICATORS_SINCE = 63
 NMI_SINCE = 29
-_STATES = tuple(str(state) for state in IndicatorState if state is not IndicatorState.UNKNOWN)
+_STATES = choice(*(str(state) for state in IndicatorState if state is not IndicatorState.UNKNOWN))
+
+
+def _state(value: Any) -> str:
+    """Clients write states in capitals or not."""
+    return str(_STATES.parse(value.upper() if isinstance(value, str) else value))
+
+
+_STATE = ValueType(_state, _STATES.schema)
 
 
 class NodeIndicators:
     """Lights, each named ``indicator@component``."""
 
-    @route("GET", "/v1/nodes/{node}/management/indicators", policy="baremetal:node:get_indicator_state", since=INDICATORS_SINCE)
+    @route("GET", "/v1/nodes/{node}/management/indicators", policy="baremetal:node:get_indicator_state")
     def list(self, call: Call) -> dict[str, Any]:
         """List the lights of a machine."""
         found = call.rpc("get_indicators", node=call.node().uuid)
@@ -31,12 +38,7 @@ class NodeIndicators:
             ]
         }
 
-    @route(
-        "GET",
-        "/v1/nodes/{node}/management/indicators/{indicator}",
-        policy="baremetal:node:get_indicator_state",
-        since=INDICATORS_SINCE,
-    )
+    @route("GET", "/v1/nodes/{node}/management/indicators/{indicator}", policy="baremetal:node:get_indicator_state")
     def show(self, call: Call) -> dict[str, Any]:
         """Tell the state of one light."""
         indicator, component = _parts(call)
@@ -47,8 +49,7 @@ class NodeIndicators:
         "/v1/nodes/{node}/management/indicators/{indicator}",
         policy="baremetal:node:set_indicator_state",
         status=204,
-        since=INDICATORS_SINCE,
-        body=(Parameter("state", choice(*_STATES), "The state to set.", required=True),),
+        body=(Parameter("state", _STATE, "The state to set.", required=True),),
     )
     def set(self, call: Call) -> None:
         """Set one light."""

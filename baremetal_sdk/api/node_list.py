@@ -40,6 +40,7 @@ _FILTERS = (
     Parameter("shard", STRINGS, "The shards that it may belong to, with commas between them.", since=82),
     Parameter("sharded", BOOLEAN, "Whether it belongs to a shard.", since=82),
 )
+_OF_CHASSIS = tuple(parameter for parameter in _FILTERS if parameter.name != "chassis_uuid")
 _EQUAL = (
     "chassis_uuid", "conductor_group", "driver", "fault", "instance_name", "instance_uuid", "lessee", "maintenance", "owner",
     "parent_node", "provision_state", "resource_class", "retired", "shard",
@@ -60,13 +61,13 @@ class NodeList:
         """List nodes with all their fields."""
         return _listed(call, page(call, NODE_VIEW, whole=True))
 
-    @route("GET", "/v1/chassis/{chassis}/nodes", policy="baremetal:node:list", query=(*_FILTERS[:1], *PAGING, FIELDS, DETAIL))
+    @route("GET", "/v1/chassis/{chassis}/nodes", policy="baremetal:node:list", query=(*_OF_CHASSIS, *PAGING, FIELDS, DETAIL))
     def list_of_chassis(self, call: Call) -> dict[str, Any]:
         """List the nodes of a chassis."""
         call.query["chassis_uuid"] = found(call, ChassisRecord, "chassis").uuid
         return _listed(call, page(call, NODE_VIEW))
 
-    @route("GET", "/v1/chassis/{chassis}/nodes/detail", policy="baremetal:node:list", query=(*_FILTERS[:1], *PAGING))
+    @route("GET", "/v1/chassis/{chassis}/nodes/detail", policy="baremetal:node:list", query=(*_OF_CHASSIS, *PAGING))
     def list_whole_of_chassis(self, call: Call) -> dict[str, Any]:
         """List the nodes of a chassis with all their fields."""
         call.query["chassis_uuid"] = found(call, ChassisRecord, "chassis").uuid
@@ -74,6 +75,8 @@ class NodeList:
 
 
 def _listed(call: Call, asked: Page) -> dict[str, Any]:
+    if "chassis_uuid" in call.query:
+        call.backend.store.record(ChassisRecord, call.query["chassis_uuid"])
     query, scope = _query(call, asked), _scope(call)
     if "conductor" in call.query:
         rows = _of_conductor(call, query, scope, asked.limit + 1)

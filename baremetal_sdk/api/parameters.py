@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from baremetal_interfaces import InvalidInput, Problem
 from baremetal_sdk.api.errors import NotAcceptable
@@ -22,6 +22,8 @@ class Parameter:
     help: str
     since: int = 1
     required: bool = False
+    too_old: Literal[400, 406] = 406
+    """How a request of an earlier microversion that gives it is answered, as clients know it."""
 
     def described(self) -> dict[str, Any]:
         """This declaration as plain data."""
@@ -30,6 +32,7 @@ class Parameter:
             "schema": dict(self.type.schema),
             "help": self.help,
             "since": version_text(self.since),
+            "too_old": self.too_old,
             "required": self.required,
         }
 
@@ -86,10 +89,12 @@ class Parameters:
 
 
 def check_versions(used: Iterable[Parameter], minor: int) -> None:
-    """Raise ``NotAcceptable`` when one of *used* came with a later microversion than *minor*."""
+    """Refuse what came with a later microversion than *minor*. Raises ``NotAcceptable`` and ``InvalidInput``."""
     later = [parameter for parameter in used if parameter.since > minor]
     if later:
         needed = max(later, key=lambda parameter: parameter.since)
+        if needed.too_old == 400:
+            raise InvalidInput([Problem(needed.name, "it came later", f"it is taken since version {version_text(needed.since)}")])
         raise too_new(needed.name, needed.since)
 
 

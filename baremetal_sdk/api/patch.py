@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from baremetal_sdk.api.values import ValueType
 OPERATIONS = ("add", "remove", "replace", "test")
 ESCAPES_SINCE = 98
 """The minor number of the microversion in which ``~0`` and ``~1`` in paths came to mean ``~`` and ``/``."""
-_MISSING = object()
+_WRONG_ESCAPE = re.compile(r"~(?![01])")
 
 
 class Unset:
@@ -78,6 +79,8 @@ def _operation(position: int, entry: Any, minor: int) -> Operation:
         raise refuse(f"its op is {str(op)[:32]!r}", "one of " + ", ".join(OPERATIONS))
     if not isinstance(path, str) or not path.startswith("/") or path == "/":
         raise refuse(f"its path is {str(path)[:64]!r}", "give a slash and the name of a field, such as /extra/rack")
+    if minor >= ESCAPES_SINCE and _WRONG_ESCAPE.search(path):
+        raise refuse(f"its path is {path[:64]!r}", "~ is written ~0 in a path, and / in a name ~1")
     if op != "remove" and "value" not in entry:
         raise refuse("it has no value", f"{op} needs one")
     return Operation(position, str(op), _split(path, minor), entry.get("value"))

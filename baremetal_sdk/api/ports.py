@@ -279,7 +279,7 @@ def _check_values(call: Call, changed: Mapping[str, Any], port: Mapping[str, Any
     if "network_type" in link and call.minor < NETWORK_TYPE_SINCE:
         raise too_new("local_link_connection.network_type", NETWORK_TYPE_SINCE)
     whole = port.get("local_link_connection") or {}
-    if port.get("is_smartnic") and not {"port_id", "hostname"} <= set(whole):
+    if whole and port.get("is_smartnic") and not {"port_id", "hostname"} <= set(whole):
         wrong = Problem("local_link_connection", "a smart NIC needs port_id and hostname", "give both")
         raise InvalidInput([wrong])
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from baremetal_sdk.api.errors import MethodNotAllowed, PathNotFound, VersionTooOldForMethod
 from baremetal_sdk.api.parameters import Parameter, Parameters, too_new
 from baremetal_sdk.api.values import ValueType
+from baremetal_sdk.api.versions import MAXIMUM
 from baremetal_sdk.api.versions import text as version_text
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ class Route:
     since: int = 1
     too_old: int = 404
     """How a request of an earlier microversion is answered: 404, 405 or 406, as clients know it."""
+    besides: frozenset[int] = frozenset()
+    """Earlier microversions that are taken as well, and said nothing of."""
     visibility: str = AUTHENTICATED
     role: LeastRole | None = None
     """The least role for it where that is not what its method says."""
@@ -60,9 +63,13 @@ class Route:
             return ANYBODY
         return self.role or ("reader" if self.method == "GET" else "operator")
 
+    def is_served(self, minor: int) -> bool:
+        """Whether requests of microversion *minor* are taken."""
+        return minor >= self.since or minor in self.besides
+
     def check_version(self, minor: int) -> None:
         """Refuse a request of an earlier microversion than this route's."""
-        if minor < self.since:
+        if not self.is_served(minor):
             raise _REFUSALS[self.too_old](self)
 
     def described(self) -> dict[str, Any]:
@@ -111,6 +118,7 @@ def route(
     status: int = 200,
     since: int = 1,
     too_old: int = 404,
+    besides: Iterable[int] = (),
     visibility: str = AUTHENTICATED,
     role: LeastRole | None = None,
     query: Iterable[Parameter] = (),
@@ -128,6 +136,7 @@ def route(
             status,
             since,
             too_old,
+            frozenset(besides),
             visibility,
             role,
             Parameters("query parameter", tuple(query)),
@@ -200,11 +209,17 @@ class Registry:
         """All routes, in the order in which they were registered."""
         return tuple(self._routes)
 
-    def match(self, method: str, parts: list[str]) -> Match:
-        """The route for *method* on a path that was split. Raises ``PathNotFound`` and ``MethodNotAllowed``."""
+    def match(self, method: str, parts: list[str], minor: int = MAXIMUM) -> Match:
+        """The route for *method* on a path that was split. Raises ``PathNotFound`` and ``MethodNotAllowed``.
+
+        The version of what is found is not checked, yet a path that came as a whole after *minor* allows no method, either.
+        """
         segment, arguments = self._find(parts)
         found = segment.routes.get("GET" if method == "HEAD" else method)
         if found is None:
+            first = min((route for route, _ in segment.routes.values()), key=lambda route: route.since)
+            if not first.is_served(minor):
+                raise _not_served_yet(first)
             allowed = allowed_methods(segment.routes)
             raise MethodNotAllowed(f"{method[:16]} is not allowed here; allowed are {', '.join(allowed)}", allowed)
         return Match(*found, arguments)

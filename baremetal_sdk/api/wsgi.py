@@ -80,7 +80,7 @@ class Application:
         if request.method == "OPTIONS":
             allowed = allowed_methods(self._registry.methods(parts))
             return _response(200, [*headers, ("Allow", ", ".join(allowed))], b"")
-        match = self._registry.match(request.method, parts)
+        match = self._registry.match(request.method, parts, minor)
         asked.route, asked.arguments = match.route, match.arguments
         match.route.check_version(minor)
         if not self._backend.ready and match.route.visibility != PUBLIC:

@@ -11,6 +11,7 @@ from baremetal_sdk.errors import (
     DuplicateName,
     InstanceAssociated,
     MACAlreadyExists,
+    MarkerNotFound,
     NodeNotFound,
     PortNotFound,
 )
@@ -69,9 +70,10 @@ def conductor_not_found(hostname: str, incarnation: str) -> ConductorNotFound:
     return ConductorNotFound(text, conductor=hostname)
 
 
-def marker_not_found(what: str, marker: str) -> InvalidInput:
+def marker_not_found(what: str, marker: str) -> MarkerNotFound:
     """A page cannot begin after a record that is not there."""
-    return InvalidInput([Problem("marker", f"there is no {what} {marker}", f"allowed is the UUID of the last {what} of a page")])
+    allowed = f"allowed is the UUID of the last {what} of a page"
+    return MarkerNotFound([Problem("marker", f"there is no {what} {marker}", allowed)])
 
 
 def wrong_limit(limit: int) -> InvalidInput:

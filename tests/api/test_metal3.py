@@ -113,7 +113,7 @@ class OperatorAt189(MachineAPITestCase):
             {"op": "add", "path": "/instance_info/root_device", "value": {"name": "s== /dev/sda"}},
             {"op": "add", "path": "/instance_info/capabilities", "value": {"boot_mode": "uefi"}},
             {"op": "replace", "path": "/automated_clean", "value": True},
-            {"op": "add", "path": "/network_data", "value": {"links": []}},
+            {"op": "add", "path": "/network_data", "value": {"links": [], "networks": [], "services": []}},
             {"op": "replace", "path": "/deploy_interface", "value": "ramdisk"},
             {"op": "replace", "path": "/driver_info", "value": self.creation()["driver_info"]},
             {"op": "add", "path": "/properties/cpu_arch", "value": "x86_64"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from baremetal_interfaces import IndicatorState, VirtualMediaDevice
 from tests.api.machines import N1, MachineAPITestCase
 
-LIGHT = "management/indicators/locator@system"
+LIGHT = "management/indicators/led@system"
 
 
 class TestConsole(MachineAPITestCase):
@@ -48,7 +48,7 @@ class TestIndicators(MachineAPITestCase):
     def test_lights_are_listed_read_and_set(self) -> None:
         """A light is named by itself and its component, and is what it was set to."""
         (light,) = self.ask("GET", "management/indicators", version="1.63")["indicators"]
-        self.assertEqual(("locator@system", "system", False), (light["name"], light["component"], light["readonly"]))
+        self.assertEqual(("led@system", "system", False), (light["name"], light["component"], light["readonly"]))
         self.assertIn("BLINKING", light["states"])
         self.assertEqual("self", light["links"][0]["rel"])
         self.ask("PUT", LIGHT, {"state": "BLINKING"}, status=204)
@@ -57,14 +57,14 @@ class TestIndicators(MachineAPITestCase):
 
     def test_wrong_names_and_states_are_refused_with_the_right_ones(self) -> None:
         """A light that there is not is 404; a name or a state that cannot be is 400."""
-        self.assert_refused(self.refused("GET", "management/indicators/x@system"), 404, "locator@system")
-        self.assert_refused(self.refused("GET", "management/indicators/locator"), 400, "indicator@component")
+        self.assert_refused(self.refused("GET", "management/indicators/x@system"), 404, "led@system")
+        self.assert_refused(self.refused("GET", "management/indicators/led"), 400, "indicator@component")
         self.assert_refused(self.refused("PUT", LIGHT, {"state": "RED"}), 400, "BLINKING")
 
-    def test_lights_came_with_1_63(self) -> None:
-        """Before that there is no such path."""
-        for path in ("management/indicators", LIGHT):
-            self.assert_refused(self.refused("GET", path, version="1.62"), 404, "1.63")
+    def test_lights_are_there_in_every_version(self) -> None:
+        """Clients ask for them with the lowest one, and write states in capitals or not."""
+        self.ask("PUT", LIGHT, {"state": "on"}, status=204, version="1.1")
+        self.assertEqual({"state": "ON"}, self.ask("GET", LIGHT, version="1.1"))
 
     def test_a_management_interface_without_lights_says_what_to_set(self) -> None:
         """The refusal names the interface and the remedy."""

@@ -84,7 +84,8 @@ class TestCreation(PortsTestCase):
 
     def test_a_smart_nic_needs_its_port_and_host(self) -> None:
         """Without them nobody could find it."""
-        self.assert_refused(self.create(is_smartnic=True), 400, "hostname")
+        link = {"port_id": "p", "switch_id": "00:11:22:33:44:55"}
+        self.assert_refused(self.create(is_smartnic=True, local_link_connection=link), 400, "hostname")
         self.port(is_smartnic=True, local_link_connection={"port_id": "p", "hostname": "h"})
 
     def test_unknown_and_foreign_fields_are_refused(self) -> None:
@@ -177,7 +178,7 @@ class TestChanging(PortsTestCase):
         for operation in (
             ("remove", "/address"), ("remove", "/node_uuid"), ("replace", "/address", "x"), ("replace", "/uuid", UNKNOWN),
             ("add", "/bogus", 1),
-            ("replace", "/physical_network", ""), ("add", "/is_smartnic", True), ("remove", "/extra/x"),
+            ("replace", "/physical_network", ""), ("remove", "/extra/x"),
             ("replace", "/internal_info", {}),
         ):  # fmt: skip
             self.assert_refused(self.patch(path, operation), 400)

@@ -89,8 +89,8 @@ class TestPowerAndManagement(DrivenCase):
         self.assertIs(BootMode.BIOS, self.call("management", "get_boot_mode"))
         self.call("management", "set_secure_boot", True)
         self.assertTrue(self.call("management", "get_secure_boot"))
-        self.call("management", "set_indicator_state", "system", "locator", IndicatorState.BLINKING)
-        self.assertIs(IndicatorState.BLINKING, self.call("management", "get_indicator_state", "system", "locator"))
+        self.call("management", "set_indicator_state", "system", "led", IndicatorState.BLINKING)
+        self.assertIs(IndicatorState.BLINKING, self.call("management", "get_indicator_state", "system", "led"))
         error = self.assertRaises(InvalidInput, self.call, "management", "get_indicator_state", "rack", "beacon")
         self.assertEqual({"component", "indicator"}, {problem.field for problem in error.problems})
 

@@ -27,7 +27,7 @@ from baremetal_interfaces import (
     VirtualMediaDevice,
 )
 
-COMPONENT, INDICATOR = "system", "locator"
+COMPONENT, INDICATOR = "system", "led"
 """The one light that a simulated machine has."""
 
 
