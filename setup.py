@@ -13,6 +13,7 @@ PACKAGES = [
     "baremetal_sdk.http",
     "baremetal_sdk.doctor",
     "baremetal_sdk.inspection_rules",
+    "baremetal_sdk.metrics",
     "baremetal_sdk.pool",
     "baremetal_sdk.rpc",
     "baremetal_sdk.services",
@@ -99,6 +100,7 @@ setup(
         "metrics": ["prometheus-client>=0.20,<1"],
         "oslo-messaging": ["oslo.messaging>=17,<19", "oslo.service[threading]>=4.8,<5"],
         "oslo-service": ["oslo.service[threading]>=4.8,<5"],
+        "tracing": ["opentelemetry-api>=1.20,<2"],
         "postgresql": ["psycopg[binary]>=3.1.18,<4"],
     },
     classifiers=[

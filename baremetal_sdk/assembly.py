@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from baremetal_sdk.bmc import BMCAccess
 from baremetal_sdk.bmc.stored_refusals import StoredRefusals
@@ -16,7 +16,6 @@ from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.history import History
 from baremetal_sdk.lease import Leases, new_holder
 from baremetal_sdk.membership import Membership
-from baremetal_sdk.metrics import ConductorCollector, MetricsRegistry
 from baremetal_sdk.plugins import Plugins, discover
 from baremetal_sdk.pool import ElasticPool, LaneLimits
 from baremetal_sdk.power import PowerSwitch
@@ -48,8 +47,9 @@ from baremetal_sdk.services.work import Works
 from baremetal_sdk.store.factory import open_store
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.secrets import FernetBox, PlainBox, SecretBox
-from baremetal_sdk.task import TaskServices
+from baremetal_sdk.task_services import TaskServices
 from baremetal_sdk.tasks import Tasks
+from baremetal_sdk.telemetry import Telemetry
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ class Given:
     plugins: Plugins | None = None
     secrets: SecretBox | None = None
     pool: ElasticPool | None = None
-    metrics: MetricsRegistry | None = None
     credentials: Credentials | None = None
+    telemetry: Telemetry = field(default_factory=Telemetry)
 
 
 class Assembly:
@@ -69,6 +69,7 @@ class Assembly:
 
     def __init__(self, config: ConductorConfig, clock: Clock, given: Given, changes: Changes) -> None:
         options = self.options = config.conductor
+        self.clock = clock
         self.power_switch = PowerSwitch()
         self.drivers = Drivers(given.plugins or discover(), config)
         if not self.drivers.names():
@@ -85,8 +86,8 @@ class Assembly:
         self.leases = Leases(self.store, holder, options.lease_duration, clock, grace=lambda: self.options.bmc_call_timeout)
         self.membership = self._membership(config, holder, clock)
         self.history = History(self.store, config.hostname, clock, lambda: self.options)
-        self.bmc = BMCAccess(clock, refusals=StoredRefusals(self.store, secrets))
-        self.tasks = self._tasks(secrets, clock, changes, given.credentials)
+        self.bmc = BMCAccess(clock, refusals=StoredRefusals(self.store, secrets), telemetry=given.telemetry)
+        self.tasks = self._tasks(secrets, clock, changes, given)
         self.queues = NodeQueues(self.tasks, self.pool["requests"])
         rules = InspectionRules(self.store, self.drivers, secrets)
         # The two need each other: what waits is taken up again by what resumes works.
@@ -111,15 +112,13 @@ class Assembly:
             interval=options.sync_power_state_interval,
             max_retries=options.power_state_sync_max_retries,
             is_mine=self.membership.owns,
-        )
-        self.collector = ConductorCollector(
-            config.hostname, self.pool, lambda: len(self.leases.held()), lambda: self.power_sync.nodes
+            telemetry=given.telemetry,
         )
         self.allocations = Allocations(
             self.store, self.tasks, self.pool["requests"], holder, clock, options.heartbeat_interval * MISSED_HEARTBEATS
         )
         self.registry = Registry()
-        self.dispatcher = Dispatcher(self.registry, self.pool["requests"])
+        self.dispatcher = Dispatcher(self.registry, self.pool["requests"], given.telemetry)
         self.rpc = InProcess(self.dispatcher)
         for service in (*self._services(secrets, works), *self._controls(works)):
             self.registry.add(service)
@@ -129,7 +128,7 @@ class Assembly:
         incarnation = holder.rpartition("/")[2]
         return Membership(self.store, self.drivers, ring, config.hostname, incarnation, config.conductor_group)
 
-    def _tasks(self, secrets: SecretBox, clock: Clock, changes: Changes, credentials: Credentials | None) -> Tasks:
+    def _tasks(self, secrets: SecretBox, clock: Clock, changes: Changes, given: Given) -> Tasks:
         return Tasks(
             TaskServices(
                 store=self.store,
@@ -142,7 +141,8 @@ class Assembly:
                 changes=changes,
                 history=self.history,
                 power_switch=self.power_switch,
-                credentials=credentials,
+                credentials=given.credentials,
+                telemetry=given.telemetry,
                 is_leaving=self.membership.is_leaving,
             )
         )

@@ -16,11 +16,13 @@ from baremetal_interfaces import Deadline
 from baremetal_sdk.assembly import Assembly, Given, lanes_for
 from baremetal_sdk.changes import Callback, Changes
 from baremetal_sdk.clock import Clock, SystemClock
+from baremetal_sdk.conductor_readings import conductor_readings
 from baremetal_sdk.config import ConductorConfig, ConductorOptions
 from baremetal_sdk.credentials import Credentials
 from baremetal_sdk.drivers import Drivers
 from baremetal_sdk.guard import refuse_monkey_patching
 from baremetal_sdk.metrics import MetricsRegistry
+from baremetal_sdk.monitoring import Monitoring
 from baremetal_sdk.periodic import Interval, Periodic, bound_to, periodics_of, seconds_of
 from baremetal_sdk.plugins import Plugins
 from baremetal_sdk.pool import ElasticPool
@@ -34,6 +36,7 @@ from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.query import NodeQuery, Row
 from baremetal_sdk.store.secrets import SecretBox
 from baremetal_sdk.task import NodeTask
+from baremetal_sdk.telemetry import Telemetry
 
 LOG = logging.getLogger(__name__)
 _LAST_WORD = 0.2
@@ -62,8 +65,8 @@ class Conductor:
     """Drives the nodes of a store. Everything is handed in; nothing is global, and nothing happens before :meth:`start`.
 
     *store* defaults to the one of ``[database] connection`` (in memory without one), *plugins* to what is installed,
-    *pool* to one of its own. *metrics* is a registry of Prometheus' client to register with, *credentials* where secrets
-    are that are not in the store.
+    *pool* to one of its own. *metrics* is a registry of Prometheus' client to register with, *tracing* a tracer provider of
+    OpenTelemetry, *credentials* where secrets are that are not in the store.
     With *sole_owner* the caller vouches that no other process uses the store: leases of conductors that died are then void
     at once, and not only when they expire.
     """
@@ -78,6 +81,7 @@ class Conductor:
         pool: ElasticPool | None = None,
         clock: Clock | None = None,
         metrics: MetricsRegistry | None = None,
+        tracing: Any = None,
         credentials: Credentials | None = None,
         sole_owner: bool = False,
     ) -> None:
@@ -85,7 +89,9 @@ class Conductor:
         self.clock: Clock = clock or SystemClock()
         self.ready = False
         """Whether it can work: true from the end of :meth:`start` until :meth:`stop` has answered the last request."""
-        self._given = Given(store, plugins, secrets, pool, metrics, credentials)
+        self.monitoring = Monitoring(self.config.hostname, metrics, tracing)
+        """Who observes what it does: metrics and traces."""
+        self._given = Given(store, plugins, secrets, pool, credentials, self.monitoring.telemetry)
         self._sole_owner = sole_owner
         self._added: list[Any] = []
         self._runnables: list[Runnable] = []
@@ -154,8 +160,7 @@ class Conductor:
         self._safely("storing the history of nodes", assembly.history.flush)
         self._safely("closing sessions", assembly.bmc.close, deadline.within(_SESSIONS))
         self._safely("leaving", assembly.membership.leave)
-        if self._given.metrics is not None:
-            self._safely("unregistering from the metrics", self._given.metrics.unregister, assembly.collector)
+        self._safely("ending the observation", self.monitoring.stop)
         if self._given.store is None:
             self._safely("closing the store", assembly.store.close)
 
@@ -235,6 +240,11 @@ class Conductor:
         return self.assembly.drivers
 
     @property
+    def telemetry(self) -> Telemetry:
+        """Those who hear of what it does."""
+        return self.monitoring.telemetry
+
+    @property
     def pool(self) -> ElasticPool:
         """The worker pool."""
         return self.assembly.pool
@@ -262,8 +272,8 @@ class Conductor:
         # Configuration, drivers and store are there by now. What died before us is void before anybody looks at it.
         if self._sole_owner:
             _void_leases(assembly.store)
-        if self._given.metrics is not None:
-            self._given.metrics.register(assembly.collector)
+        self.monitoring.start(assembly.store)
+        self.monitoring.show(lambda: conductor_readings(assembly))
         assembly.membership.join()
         # Leases are renewed before any work can take one.
         self._repeat_own_work(assembly)
@@ -286,6 +296,7 @@ class Conductor:
         self.ready = True
         for runnable in sorted(filter(_is_runnable, self._added), key=lambda one: Phase(one.phase)):
             runnable.start(self)
+            self.monitoring.show_part(runnable)
             self._runnables.append(runnable)
 
     def _repeat_own_work(self, assembly: Assembly) -> None:

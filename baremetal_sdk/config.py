@@ -151,11 +151,29 @@ class JSONRPCConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class MetricsConfig:
+    """``[metrics]``: figures for Prometheus."""
+
+    endpoint: str = setting(
+        "api",
+        "Where /metrics is served: on the API's address, to readers of the whole system; on an address of its own, to everybody; "
+        "or nowhere.",
+        choices=("api", "own", "none"),
+    )
+    host_ip: str = setting("127.0.0.1", "Address to listen on with endpoint own, or several with commas between them.")
+    port: int = setting(9635, "TCP port to listen on with endpoint own.", minimum=0, maximum=65535)
+
+
+@dataclasses.dataclass(frozen=True)
 class ConductorConfig:
     """All that a conductor and its API are told. ``[DEFAULT]`` is at this level."""
 
     host: str = setting("", "Name of this conductor among its peers; by default the machine's host name.")
     debug: bool = setting(False, "Whether to log at level DEBUG.")
+    use_json: bool = setting(False, "Whether each line of the log is a JSON object.")
+    use_tracing: bool = setting(
+        False, "Whether spans are sent by OTLP, to where the variables OTEL_* of OpenTelemetry say; needs metald[tracing]."
+    )
     auth_strategy: str = setting(
         "noauth", "How callers of the API are known.", choices=("noauth", "http_basic", "client_certificate", "keystone")
     )
@@ -183,6 +201,7 @@ class ConductorConfig:
     conductor: ConductorOptions = dataclasses.field(default_factory=ConductorOptions)
     database: DatabaseConfig = dataclasses.field(default_factory=DatabaseConfig)
     json_rpc: JSONRPCConfig = dataclasses.field(default_factory=JSONRPCConfig)
+    metrics: MetricsConfig = dataclasses.field(default_factory=MetricsConfig)
     plugins: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
     """Sections that are not the runtime's own, as text: where the options of plugins come from."""
 
@@ -206,6 +225,7 @@ _SECTIONS: dict[str, type] = {
     "conductor": ConductorOptions,
     "database": DatabaseConfig,
     "json_rpc": JSONRPCConfig,
+    "metrics": MetricsConfig,
 }
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import NamedTuple
 
+from baremetal_interfaces import NodeLocked
 from baremetal_sdk.clock import Clock, counting_suspension
 from baremetal_sdk.errors import LeaseLost
 from baremetal_sdk.store.protocol import Store
@@ -52,13 +53,22 @@ class Leases:
         self._store = store
         self._lock = threading.Lock()
         self._held: dict[str, _Held] = {}
+        self.conflicts = 0
+        """Leases that somebody else held when they were asked for."""
+        self.lost = 0
+        """Leases that were lost while their task still lived."""
 
     def take(self, node_uuid: str, purpose: str) -> tuple[Lease, NodeRecord]:
         """Take the lease of a node or raise ``NodeLocked``. It never waits."""
         good_until = self._good_until()
-        lease, record = self._store.take_lease(
-            node_uuid, holder=self.holder, purpose=purpose, duration=self.duration, grace=self.grace()
-        )
+        try:
+            lease, record = self._store.take_lease(
+                node_uuid, holder=self.holder, purpose=purpose, duration=self.duration, grace=self.grace()
+            )
+        except NodeLocked:
+            with self._lock:
+                self.conflicts += 1
+            raise
         with self._lock:
             self._held[node_uuid] = _Held(lease, good_until)
         return lease, record
@@ -125,6 +135,7 @@ class Leases:
             if not self._has(lease.fence):
                 return False
             del self._held[lease.node_uuid]
+            self.lost += 1
         LOG.error("the lease of node %s for '%s' was lost", lease.node_uuid, lease.purpose)
         return True
 

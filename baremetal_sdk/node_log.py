@@ -1,18 +1,22 @@
-"""What the log says of work on a node."""
+"""Log lines about one node: its UUID stands in front of each, and as ``node`` on the record."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import MutableMapping
 from types import TracebackType
 from typing import Any
 
+LOG = logging.getLogger("baremetal_sdk.node")
+
 
 class NodeLog(logging.LoggerAdapter[logging.Logger]):
-    """Lines that name the node."""
+    """A logger for one node, which ``extra`` names."""
 
-    def process(self, msg: Any, kwargs: Any) -> tuple[Any, Any]:
-        """Put the node in front."""
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        """Name the node."""
         assert self.extra is not None
+        kwargs["extra"] = {**kwargs.get("extra", {}), "node": self.extra["node"]}
         return f"node {self.extra['node']}: {msg}", kwargs
 
 

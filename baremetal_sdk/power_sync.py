@@ -21,6 +21,7 @@ from baremetal_sdk.store.query import NodeQuery, Row
 from baremetal_sdk.store.records import NodeRecord
 from baremetal_sdk.task import NodeTask
 from baremetal_sdk.tasks import Tasks
+from baremetal_sdk.telemetry import Observation, Telemetry, Work, outcome_of
 
 LOG = logging.getLogger(__name__)
 _NOT_SYNCED = frozenset({provision.ENROLL, provision.VERIFYING, provision.ADOPTFAIL, provision.CLEANWAIT, provision.DEPLOYWAIT})
@@ -47,6 +48,7 @@ class PowerSync:
         interval: float,
         max_retries: int,
         is_mine: Callable[[Row], bool] = lambda node: True,
+        telemetry: Telemetry | None = None,
     ) -> None:
         self._store = store
         self._tasks = tasks
@@ -58,7 +60,8 @@ class PowerSync:
         self._schedule = Schedule(interval if interval > 0 else _UNSCHEDULED, clock)
         self._listed_at: float | None = None
         self._lock = threading.Lock()
-        self._running: set[str] = set()
+        self._running: dict[str, float] = {}
+        self._telemetry = telemetry or Telemetry()
         self._failures: dict[str, int] = {}
         self._turns: dict[str, int] = {}
 
@@ -66,6 +69,14 @@ class PowerSync:
     def nodes(self) -> int:
         """How many nodes are on the schedule."""
         return len(self._schedule)
+
+    @property
+    def lag(self) -> float:
+        """Seconds for which the node is overdue that is overdue longest: not looked at yet, or not to the end."""
+        with self._lock:
+            begun = min(self._running.values(), default=None)
+        submitted = 0.0 if begun is None else self._clock.monotonic() - begun
+        return max(self._schedule.overdue(), submitted)
 
     def tick(self) -> None:
         """Submit an observation of every node that is due; the nodes that there are, are listed once in an interval."""
@@ -84,20 +95,24 @@ class PowerSync:
         """Change the interval between two observations of a node, from the next one on."""
         self._schedule.interval = interval
 
-    def observe(self, node: str) -> None:
-        """Observe one node now, unless somebody works on it or its state says that power is not ours to look at."""
+    def observe(self, node: str) -> BareMetalError | None:
+        """Observe one node now, unless somebody works on it or its state says that power is not ours to look at.
+
+        Gives back why it could not be observed.
+        """
         try:
             task = self._tasks.look(node)
             if not self._may_look(task.record):
-                return
+                return None
             seen: PowerState = task.sample_power()
         except NotFound:
-            return
+            return None
         except BareMetalError as exc:
             self._failed(node, exc)
-        else:
-            self._failures.pop(node, None)
-            self._write(task, seen)
+            return exc
+        self._failures.pop(node, None)
+        self._write(task, seen)
+        return None
 
     def _may_look(self, record: NodeRecord) -> bool:
         leased = (
@@ -112,19 +127,24 @@ class PowerSync:
         with self._lock:
             if node in self._running:
                 return
-            self._running.add(node)
+            self._running[node] = self._clock.monotonic()
+        one = self._telemetry.begin(Work.POWER_OBSERVATION, node=node)
         try:
-            self._lane.submit(self._observe_and_forget, node)
+            self._lane.submit(self._observe_and_forget, node, one)
         except Busy as exc:
             LOG.info("node %s is observed later: %s", node, exc)
-            self._running.discard(node)
+            one.end("busy")
+            self._running.pop(node, None)
             self._schedule.hasten(node, exc.retry_after or 1.0)
 
-    def _observe_and_forget(self, node: str) -> None:
+    def _observe_and_forget(self, node: str, one: Observation) -> None:
         try:
-            self.observe(node)
+            with one:
+                error = self.observe(node)
+                one.outcome = one.outcome if error is None else outcome_of(error)
         finally:
-            self._running.discard(node)
+            with self._lock:
+                self._running.pop(node, None)
 
     def _write(self, task: NodeTask, seen: PowerState) -> None:
         record = task.record

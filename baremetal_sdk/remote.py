@@ -6,13 +6,15 @@ import logging
 import queue
 import signal
 from collections.abc import Callable
-from typing import Self
+from typing import Any, Self
 
 from baremetal_interfaces import Deadline
 from baremetal_sdk.clock import Clock, SystemClock
 from baremetal_sdk.config import ConductorConfig
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.guard import refuse_monkey_patching
+from baremetal_sdk.metrics import MetricsRegistry
+from baremetal_sdk.monitoring import Monitoring
 from baremetal_sdk.rpc import modes
 from baremetal_sdk.rpc.client import RPCClient
 from baremetal_sdk.rpc.registry import declared_versions
@@ -21,6 +23,7 @@ from baremetal_sdk.runnable import Standalone
 from baremetal_sdk.services.catalogue import SERVICES
 from baremetal_sdk.store.factory import open_store
 from baremetal_sdk.store.protocol import Store
+from baremetal_sdk.telemetry import Telemetry
 
 LOG = logging.getLogger(__name__)
 
@@ -28,14 +31,25 @@ LOG = logging.getLogger(__name__)
 class RemoteBackend:
     """The store, and conductors that are reached by RPC. ``bare_metal_api`` takes it as it takes a conductor.
 
-    *store* defaults to the one of ``[database] connection``, which is that of the conductors.
+    *store* defaults to the one of ``[database] connection``, which is that of the conductors. *metrics* is a registry of
+    Prometheus' client to register with, *tracing* a tracer provider of OpenTelemetry.
     """
 
-    def __init__(self, config: ConductorConfig, *, store: Store | None = None, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        config: ConductorConfig,
+        *,
+        store: Store | None = None,
+        clock: Clock | None = None,
+        metrics: MetricsRegistry | None = None,
+        tracing: Any = None,
+    ) -> None:
         self.config = config
         self.clock: Clock = clock or SystemClock()
         self.ready = False
         """Whether requests can be answered."""
+        self.monitoring = Monitoring(config.hostname, metrics, tracing)
+        """Who observes what it does: metrics and traces."""
         self._given = store
         self._store: Store | None = None
         self._rpc: RemoteClient | None = None
@@ -61,6 +75,11 @@ class RemoteBackend:
             raise RuntimeError("the backend has not started")
         return self._rpc
 
+    @property
+    def telemetry(self) -> Telemetry:
+        """Those who hear of what it does."""
+        return self.monitoring.telemetry
+
     def start(self) -> None:
         """Open the store, and start what was added. Raises ``ConfigurationError`` and ``StoreUnavailable``."""
         refuse_monkey_patching()
@@ -68,10 +87,13 @@ class RemoteBackend:
             raise ConfigurationError("[database] connection: an API apart from its conductors needs the database that they use")
         self._store = self._given or open_store(self.config.database.connection, clock=self.clock)
         try:
-            self._rpc = modes.client(self.config, self._store, self.clock, declared_versions(*SERVICES))
+            versions = declared_versions(*SERVICES)
+            self._rpc = modes.client(self.config, self._store, self.clock, versions, telemetry=self.monitoring.telemetry)
+            self.monitoring.start(self._store)
             self.ready = True
             for thing in self._added:
                 thing.start()
+                self.monitoring.show_part(thing)
                 self._running.append(thing)
         except BaseException:
             self.stop(0.0)
@@ -87,6 +109,7 @@ class RemoteBackend:
         self.ready = False
         rpc, self._rpc = self._rpc, None
         if rpc is not None:
+            self.monitoring.stop()
             rpc.close()
         store, self._store = self._store, None
         if store is not None and self._given is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 import random
 import threading
 from collections.abc import Iterable
@@ -40,6 +41,12 @@ class Schedule:
                 del self._due[key]
             for key in wanted - self._due.keys():
                 self._set(key, self._clock.monotonic() + random.uniform(0.0, self.interval))
+
+    def overdue(self) -> float:
+        """Seconds for which the key is due that has been due longest; 0 where none is."""
+        with self._lock:
+            due = self._heap[0][0] if self._heap else math.inf
+        return max(0.0, self._clock.monotonic() - due)
 
     def hasten(self, key: str, seconds: float = 0.0) -> None:
         """Let *key* be due in so many seconds; a new key is added."""

@@ -11,6 +11,7 @@ from baremetal_interfaces import Cancelled, Driver, DriverError, InvalidInput, K
 from baremetal_sdk import reserved_steps
 from baremetal_sdk.store.records import NodeRecord
 from baremetal_sdk.task import NodeTask
+from baremetal_sdk.telemetry import WAITING, Observation, Work
 
 _KIND_ORDER = (Kind.VENDOR, Kind.POWER, Kind.MANAGEMENT, Kind.FIRMWARE, Kind.DEPLOY, Kind.BIOS, Kind.RAID)
 """Which kind goes first where priorities are equal."""
@@ -129,10 +130,12 @@ def run(task: NodeTask) -> Waiting | None:
         if task.record.run_attempt >= ATTEMPTS:
             raise DriverError(f"step {entry['interface']}.{entry['step']} was begun {ATTEMPTS} times and never ended")
         task.write(run_attempt=task.record.run_attempt + 1, **_shown(entry))
-        if entry["reserved"]:
-            outcome: Any = reserved_steps.run(task, entry["method"], entry["args"])
-        else:
-            outcome = task.call(entry["interface"], entry["method"], timeout=STEP_TIMEOUT, **entry["args"])
+        with _observed(task, entry) as one:
+            if entry["reserved"]:
+                outcome: Any = reserved_steps.run(task, entry["method"], entry["args"])
+            else:
+                outcome = task.call(entry["interface"], entry["method"], timeout=STEP_TIMEOUT, **entry["args"])
+            one.outcome = WAITING if isinstance(outcome, Wait) else one.outcome
         waiting = _after(task, entry, outcome)
         if waiting is not None:
             return waiting
@@ -149,7 +152,9 @@ def poll(task: NodeTask) -> Waiting | None:
         return _after(task, entry, None) or run(task)
     undeclared = Step(Phase.SERVICE, entry["step"], entry["method"])
     step = next((one for one in interface.steps if one.method == entry["method"]), undeclared)
-    outcome = task.call(entry["interface"], "poll", step, entry.get("wait", {}), timeout=STEP_TIMEOUT)
+    with _observed(task, entry) as one:
+        outcome = task.call(entry["interface"], "poll", step, entry.get("wait", {}), timeout=STEP_TIMEOUT)
+        one.outcome = WAITING if isinstance(outcome, Wait) else one.outcome
     return _after(task, entry, outcome) or run(task)
 
 
@@ -200,6 +205,11 @@ def _after(task: NodeTask, entry: Mapping[str, Any], outcome: Any) -> Waiting | 
         raise UnexpectedAnswer(f"step {entry['interface']}.{entry['step']} returned {outcome!r}; it has to return None or Wait")
     task.write(run_index=(task.record.run_index or 0) + 1, run_attempt=0)
     return None
+
+
+def _observed(task: NodeTask, entry: Mapping[str, Any]) -> Observation:
+    labels = {"phase": str(entry["phase"]), "interface": str(entry["interface"]), "step": str(entry["step"])}
+    return task.observing(Work.STEP, labels)
 
 
 def _current(record: Run) -> Mapping[str, Any] | None:

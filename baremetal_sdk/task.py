@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -27,43 +26,19 @@ from baremetal_interfaces import (
     guarded_sends,
 )
 from baremetal_interfaces.faults import translate
-from baremetal_sdk.bmc import BMCAccess, SessionExpired
-from baremetal_sdk.changes import Changes
+from baremetal_sdk.bmc import SessionExpired
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.config import ConductorOptions
 from baremetal_sdk.context import call_deadline
-from baremetal_sdk.credentials import Credentials
-from baremetal_sdk.drivers import Drivers, interface_names
+from baremetal_sdk.drivers import interface_names
 from baremetal_sdk.errors import NodeNotFound
-from baremetal_sdk.history import History
-from baremetal_sdk.lease import Leases
-from baremetal_sdk.node_log import NodeLog, traceback_only
+from baremetal_sdk.node_log import LOG, NodeLog, traceback_only
 from baremetal_sdk.node_secrets import NodeSecrets
 from baremetal_sdk.power import ConfirmedPower, PowerSwitch
-from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.query import Query
 from baremetal_sdk.store.records import Lease, NodeRecord
-from baremetal_sdk.store.secrets import SecretBox
-
-LOG = logging.getLogger("baremetal_sdk.node")
-
-
-@dataclass(frozen=True)
-class TaskServices:
-    """What every task of a conductor is made with."""
-
-    store: Store
-    drivers: Drivers
-    bmc: BMCAccess
-    leases: Leases
-    secrets: SecretBox
-    options: Callable[[], ConductorOptions]
-    clock: Clock
-    changes: Changes
-    history: History
-    power_switch: PowerSwitch
-    credentials: Credentials | None = None
-    is_leaving: Callable[[NodeRecord], bool] = lambda record: False
+from baremetal_sdk.task_services import TaskServices
+from baremetal_sdk.telemetry import FAILED, Observation, Work, outcome_of
 
 
 class NodeTask:
@@ -87,27 +62,40 @@ class NodeTask:
         self._states: dict[Kind, DriverState] = {}
         self._infos: dict[Kind, Any] = {}
         self._borrowed: dict[type, Any] = {}
+        self._calls: list[Observation] = []
         self._ports: tuple[Port, ...] | None = None
         self._driver: Driver | None = None
         self._secrets = NodeSecrets(services.secrets, services.credentials)
         self._handed_over = False
+        self._observed: Observation | None = None
+        if lease is not None:
+            self._observed = services.telemetry.begin(Work.TASK, {"purpose": lease.purpose}, node=record.uuid)
+        self._first_error = record.last_error
         self.power: PowerControl = ConfirmedPower(self)
 
     def __enter__(self) -> Self:
+        if self._observed is not None:
+            self._observed.enter()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None) -> None:
+        if self._observed is not None:
+            self._observed.leave()
         if not self._handed_over:
-            self.release()
+            self.release(exc)
 
-    def release(self) -> None:
-        """Give the lease back and end the task."""
+    def release(self, error: BaseException | None = None) -> None:
+        """Give the lease back and end the task, which *error* ended where it failed."""
         lease, self.lease = self.lease, None
         if lease is not None:
             try:
                 self._services.leases.release(lease.fence)
             except BareMetalError as exc:
                 self.log.error("the lease could not be given back and will expire: %s", exc)
+        if self._observed is not None:
+            # Services keep most failures in the node's last_error.
+            failed = self.record.last_error not in (None, self._first_error)
+            self._observed.end(outcome_of(error) if error else FAILED if failed else None)
         if self._on_end is not None:
             self._on_end(self)
 
@@ -120,11 +108,11 @@ class NodeTask:
         def run() -> None:
             try:
                 work(self)
-            except BaseException:
+            except BaseException as exc:
                 self.log.exception("the task ended with an error that nobody expected")
+                self.release(exc)
                 raise
-            finally:
-                self.release()
+            self.release()
 
         self._handed_over = True
         try:
@@ -258,6 +246,8 @@ class NodeTask:
             yield self._borrowed[connector]
             return
         info = self.info(self._kind_with(connector))
+        if self._calls:
+            self._calls[-1].details["bmc"] = str(info.endpoint())
         with self._services.bmc.borrow(connector, info, self.secret_values, self.deadline) as session:
             self._borrowed[connector] = session
             try:
@@ -290,8 +280,8 @@ class NodeTask:
         """Call a driver as :meth:`call` does, with *arguments* that somebody else has named."""
         interface = self.driver[kind]
         function = getattr(interface, method)
-        what = f"{kind}.{method} of {type(interface).__name__}"
-        return self._driven(what, timeout or self.options.bmc_call_timeout, lambda: function(self, *args, **arguments))
+        one = self._begun(str(kind), method, interface)
+        return self._driven(one, timeout or self.options.bmc_call_timeout, lambda: function(self, *args, **arguments))
 
     def sample_power(self) -> Any:
         """Read the power state with as little as the driver can do it with: one request over a kept session, at best."""
@@ -304,10 +294,26 @@ class NodeTask:
             with self.session(connector) as session:
                 return power.sample_power(session, power.sample_target(self.info(Kind.POWER)), self.deadline)
 
-        seen = self._driven(f"power.sample_power of {type(power).__name__}", self.options.bmc_call_timeout, sample)
+        seen = self._driven(self._begun("power", "sample_power", power), self.options.bmc_call_timeout, sample)
         return self.call(Kind.POWER, "get_power_state") if seen is None else seen
 
-    def _driven(self, what: str, seconds: float, function: Callable[[], Any]) -> Any:
+    def observing(self, work: Work, labels: dict[str, str], **details: Any) -> Observation:
+        """Begin a part of this task's work that observers hear of."""
+        return self._services.telemetry.begin(work, labels, node=self.record.uuid, **details)
+
+    def _begun(self, kind: str, method: str, interface: Any) -> Observation:
+        labels = {"interface": kind, "method": method}
+        return self.observing(Work.BMC_CALL, labels, implementation=type(interface).__name__)
+
+    def _driven(self, one: Observation, seconds: float, function: Callable[[], Any]) -> Any:
+        self._calls.append(one)
+        try:
+            with one:
+                return self._translated(one, seconds, function)
+        finally:
+            self._calls.pop()
+
+    def _translated(self, one: Observation, seconds: float, function: Callable[[], Any]) -> Any:
         outer = self._deadlines[-1] if self._deadlines else call_deadline()
         self._deadlines.append(outer.within(seconds) if outer else Deadline.after(seconds, self.clock.monotonic))
         try:
@@ -318,7 +324,8 @@ class NodeTask:
                     return function()
         except Exception as exc:
             if not isinstance(exc, BareMetalError):
-                self.log.error("%s failed", what, exc_info=traceback_only(exc))
+                what = "{interface}.{method}".format_map(one.labels)
+                self.log.error("%s of %s failed", what, one.details["implementation"], exc_info=traceback_only(exc))
             failure = translate(exc, connector=None, endpoint=None, secrets=self._secrets.known)
         finally:
             self._deadlines.pop()

@@ -7,7 +7,8 @@ import threading
 from collections.abc import Callable
 
 from baremetal_interfaces import Deadline, InvalidInput
-from baremetal_sdk.task import NodeTask, TaskServices
+from baremetal_sdk.task import NodeTask
+from baremetal_sdk.task_services import TaskServices
 
 
 class Tasks:

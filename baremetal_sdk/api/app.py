@@ -14,6 +14,7 @@ from baremetal_sdk.api.discovery import Discovery, Health
 from baremetal_sdk.api.drivers import Drivers
 from baremetal_sdk.api.events import Events
 from baremetal_sdk.api.inspection_rules import InspectionRules
+from baremetal_sdk.api.metrics_path import Metrics, MetricsPath
 from baremetal_sdk.api.node_console import NodeConsole
 from baremetal_sdk.api.node_findings import NodeBIOS, NodeFirmware, NodeInventory
 from baremetal_sdk.api.node_history import NodeChildren, NodeHistory
@@ -24,6 +25,7 @@ from baremetal_sdk.api.node_traits import NodeTraits
 from baremetal_sdk.api.node_vifs import NodeVIFs
 from baremetal_sdk.api.node_virtual_media import NodeVirtualMedia
 from baremetal_sdk.api.nodes import Nodes
+from baremetal_sdk.api.observed import Observed
 from baremetal_sdk.api.open_routes import OpenRoutes
 from baremetal_sdk.api.policy import AllowAll, Policy
 from baremetal_sdk.api.portgroups import Portgroups
@@ -38,6 +40,7 @@ from baremetal_sdk.api.wsgi import Application
 from baremetal_sdk.auth import Granted, RolesFile, TokenAuth, authenticated
 from baremetal_sdk.config import ConductorConfig
 from baremetal_sdk.errors import ConfigurationError
+from baremetal_sdk.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -81,25 +84,31 @@ _RESOURCES = (
     DriverVendorPassthru,
     Conductors,
     Health,
+    Metrics,
 )
 
 
-def bare_metal_api(backend: Backend, *, policy: Policy | None = None) -> WSGIApplication:
+def bare_metal_api(backend: Backend, *, policy: Policy | None = None, metrics: Any = None) -> WSGIApplication:
     """The Bare Metal API of *backend*, mostly a conductor, as a WSGI application. It may be made before *backend* starts.
 
     Who asks is found out as ``[DEFAULT] auth_strategy`` says; raises ``ConfigurationError`` where that cannot be. *policy*
     decides who may do what; by default roles do, and where nobody says who they are (noauth), everybody may do everything.
+    *metrics*, a ``CollectorRegistry``, is served at ``/metrics`` to readers of the whole system.
     """
     config = backend.config
     if policy is None:
         policy = AllowAll() if config.auth_strategy == "noauth" else _configured_policy(config)
     app = unauthenticated_api(backend, policy)
+    if metrics is not None:
+        app = MetricsPath(app, metrics, policy)
     if config.auth_strategy not in ("http_basic", "client_certificate"):
         known = authenticated(app, config)
     else:
         users = app if config.api.roles_file is None else Granted(app, RolesFile(config.api.roles_file))
         known = TokenAuth(app, authenticated(users, config), backend)
-    return known if config.auth_strategy == "noauth" else OpenRoutes(app, known, _registry())
+    served = known if config.auth_strategy == "noauth" else OpenRoutes(app, known, _registry())
+    # A backend of somebody's own need not have observers.
+    return Observed(served, getattr(backend, "telemetry", None) or Telemetry())
 
 
 def unauthenticated_api(backend: Backend, policy: Policy) -> WSGIApplication:

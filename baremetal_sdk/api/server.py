@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+from collections.abc import Iterable
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ from baremetal_sdk.config import APIConfig, ConductorConfig
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.http.listening import Listeners
 from baremetal_sdk.http.server import HTTPServer
+from baremetal_sdk.metrics.collector import Reading, pool_readings
+from baremetal_sdk.metrics.declarations import HTTP_CONNECTIONS
 from baremetal_sdk.runnable import Phase
 
 if TYPE_CHECKING:
@@ -56,6 +59,13 @@ class APIServer:
     def port(self) -> int:
         """The port that is listened on, once it has started."""
         return self._http.port
+
+    def readings(self) -> Iterable[Reading]:
+        """What a scrape of the metrics shows of it."""
+        pool = self._http.pool
+        if pool is not None:
+            yield HTTP_CONNECTIONS, (), self._http.connections
+            yield from pool_readings(pool)
 
     def reload(self, config: ConductorConfig) -> None:
         """Take over what can change while it serves: what belongs to TLS, with the certificate read again."""

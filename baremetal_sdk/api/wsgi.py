@@ -14,6 +14,7 @@ from baremetal_interfaces import BareMetalError, Busy, InvalidInput, Problem
 from baremetal_sdk.api import audit, errors, json_body, versions
 from baremetal_sdk.api.backend import Backend
 from baremetal_sdk.api.call import Call
+from baremetal_sdk.api.observed import ROUTE_KEY
 from baremetal_sdk.api.parameters import Parameters
 from baremetal_sdk.api.policy import Policy
 from baremetal_sdk.api.registry import PUBLIC, Match, Registry, Route, allowed_methods, split
@@ -49,7 +50,7 @@ class Application:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request. Only what is no ``Exception``, such as SystemExit, gets out."""
-        context = _context(environ)
+        context = context_of(environ)
         environ[REQUEST_ID_KEY] = context.request_id
         token = current_request.set(context)
         try:
@@ -82,6 +83,7 @@ class Application:
             return _response(200, [*headers, ("Allow", ", ".join(allowed))], b"")
         match = self._registry.match(request.method, parts, minor)
         asked.route, asked.arguments = match.route, match.arguments
+        request.environ[ROUTE_KEY] = match.route.path
         match.route.check_version(minor)
         if not self._backend.ready and match.route.visibility != PUBLIC:
             raise Busy("the service is starting or stopping; try again", retry_after=1.0)
@@ -128,7 +130,7 @@ class Application:
         )
 
 
-def _context(environ: WSGIEnvironment) -> RequestContext:
+def context_of(environ: WSGIEnvironment) -> RequestContext:
     """Who asks, as authentication in front of this left it."""
     who: Identity | None = environ.get(IDENTITY_KEY)
     if who is None:

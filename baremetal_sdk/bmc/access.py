@@ -28,6 +28,7 @@ from baremetal_sdk.bmc.credential import digest_of, process_key
 from baremetal_sdk.bmc.sessions import BMC, Kept, Key
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.redaction import secret
+from baremetal_sdk.telemetry import Telemetry, Work
 
 if TYPE_CHECKING:
     import ssl
@@ -51,9 +52,16 @@ class BMCAccess:
     """
 
     def __init__(
-        self, clock: Clock, *, idle_seconds: float = 120.0, most_kept: int | None = None, refusals: Refusals | None = None
+        self,
+        clock: Clock,
+        *,
+        idle_seconds: float = 120.0,
+        most_kept: int | None = None,
+        refusals: Refusals | None = None,
+        telemetry: Telemetry | None = None,
     ) -> None:
         self._clock = clock
+        self._telemetry = telemetry or Telemetry()
         self._idle_seconds = idle_seconds
         self._most_kept = most_kept or _half_of_the_descriptors()
         self._logins = LoginBreaker(refusals or RefusalsInMemory())
@@ -94,6 +102,16 @@ class BMCAccess:
         with self._lock:
             bmc = self._bmcs.get(endpoint)
         return bmc.reach.backed_off if bmc is not None else 0.0
+
+    @property
+    def sessions(self) -> int:
+        """Sessions that are open."""
+        return self._open
+
+    @property
+    def away(self) -> int:
+        """BMCs that are backed off."""
+        return sum(1 for bmc in self._all() if bmc.reach.backed_off)
 
     def close_idle(self) -> int:
         """Log out of sessions that nobody has used for a while; give back how many. Called by a timer."""
@@ -148,7 +166,7 @@ class BMCAccess:
     ) -> Kept:
         self._make_room()
         endpoint = bmc.endpoint
-        with self._logins.login(endpoint, digest_of(info)):
+        with self._telemetry.begin(Work.LOGIN, bmc=str(endpoint)), self._logins.login(endpoint, digest_of(info)):
             try:
                 session = connector.open(info, self._context(endpoint.tls) if endpoint.tls else None, deadline)
             except Exception as exc:

@@ -84,6 +84,11 @@ class HTTPServer:
         return f"{scheme}://{f'[{listener.host}]' if ':' in listener.host else listener.host}:{listener.port}"
 
     @property
+    def pool(self) -> ElasticPool | None:
+        """The threads that serve, while it does."""
+        return self._running.pool if self._running is not None else None
+
+    @property
     def connections(self) -> int:
         """Connections that are open."""
         return self._now.loop.connections
@@ -156,7 +161,7 @@ class _Running:
         log = RequestLog(config.request_log) if config.request_log else None
         served = ProxyHeaders(app, config.trusted_proxies) if config.enable_proxy_headers_parsing else app
         self._answerer = Answerer(served, limits, SlowReaders(max(1, config.max_threads // 2), limits), log)
-        self._pool = ElasticPool(
+        self.pool = ElasticPool(
             config.max_threads + _HANDSHAKES_AT_ONCE + 2,
             {
                 _REQUESTS: LaneLimits(cap=config.max_threads, queue=config.max_waiting_requests),
@@ -166,7 +171,7 @@ class _Running:
             name="http",
             min_workers=config.min_threads,
         )
-        self._executor = executor or self._pool[_REQUESTS]
+        self._executor = executor or self.pool[_REQUESTS]
         self.loop = Loop(listeners, limits, self._serve, None if tls is None else self._shake, log.refused if log else None)
         self._thread = threading.Thread(target=self.loop.run, name="http-loop", daemon=True)
 
@@ -174,7 +179,7 @@ class _Running:
         """Start to serve."""
         self._thread.start()
         if self._tls is not None:
-            self._pool.timer.after(FOLLOW_FILES, self._look_at_files)
+            self.pool.timer.after(FOLLOW_FILES, self._look_at_files)
 
     def stop(self, deadline: Deadline) -> bool:
         """Serve to the end, at most until *deadline*; tell whether all had ended."""
@@ -188,7 +193,7 @@ class _Running:
             self.loop.cut()
             self._thread.join(1.0)
             LOG.warning("the HTTP server stopped while %d connections were not at their end", left)
-        stragglers = self._pool.close(0.1 if left else deadline.remaining(), cancel_queued=True)
+        stragglers = self.pool.close(0.1 if left else deadline.remaining(), cancel_queued=True)
         for straggler in stragglers:
             LOG.warning("a request has been worked on for %.1f s and does not end; the stop goes on without it", straggler.age)
         return not (left or stragglers)
@@ -196,7 +201,7 @@ class _Running:
     def _serve(self, conn: Connection) -> None:
         assert conn.head is not None
         lane = HEALTH.get(conn.head.target.partition(b"?")[0])
-        (self._executor if lane is None else self._pool[lane]).submit(self._answer, conn)
+        (self._executor if lane is None else self.pool[lane]).submit(self._answer, conn)
 
     def _answer(self, conn: Connection) -> None:
         keep = False
@@ -206,7 +211,7 @@ class _Running:
             self.loop.done(conn, keep)
 
     def _shake(self, conn: Connection) -> None:
-        self._pool[_HANDSHAKES].submit(self._shake_hands, conn)
+        self.pool[_HANDSHAKES].submit(self._shake_hands, conn)
 
     def _shake_hands(self, conn: Connection) -> None:
         """Do the server's part of a TLS handshake, as far as the client has done its own."""
@@ -228,10 +233,10 @@ class _Running:
 
     def _look_at_files(self) -> None:
         """Have a worker look: files may lie where reading them takes its time."""
-        if self._tls is not None and not self._pool.closing:
+        if self._tls is not None and not self.pool.closing:
             with contextlib.suppress(NoFreeWorker):
-                self._pool[_HANDSHAKES].submit(self._tls.follow_files)
-            self._pool.timer.after(FOLLOW_FILES, self._look_at_files)
+                self.pool[_HANDSHAKES].submit(self._tls.follow_files)
+            self.pool.timer.after(FOLLOW_FILES, self._look_at_files)
 
 
 def _as_listeners(given: Listeners | socket.socket | Sequence[socket.socket] | None) -> Listeners:

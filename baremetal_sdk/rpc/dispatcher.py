@@ -13,6 +13,7 @@ from baremetal_interfaces import Deadline as _Deadline
 from baremetal_sdk.context import calling_until
 from baremetal_sdk.errors import InternalError
 from baremetal_sdk.rpc.registry import Method, Registry
+from baremetal_sdk.telemetry import Telemetry, Work
 
 LOG = logging.getLogger(__name__)
 _COME_BACK = 1.0
@@ -22,8 +23,9 @@ _COME_BACK = 1.0
 class Dispatcher:
     """Runs registered methods while the conductor can work. All that it raises is of the contract's tree."""
 
-    def __init__(self, registry: Registry, executor: Executor) -> None:
+    def __init__(self, registry: Registry, executor: Executor, telemetry: Telemetry | None = None) -> None:
         self.registry = registry
+        self._telemetry = telemetry or Telemetry()
         self._executor = executor
         self._open = False
 
@@ -41,10 +43,10 @@ class Dispatcher:
         """Run a method in this thread. A result that comes after *deadline* is no longer waited for, and not given."""
         method = self._admitted(name, arguments, version)
         if deadline is None:
-            return _run(method, arguments)
+            return self._run(method, arguments)
         deadline.check(f"RPC method {name}")
         with calling_until(deadline):
-            result = _run(method, arguments)
+            result = self._run(method, arguments)
         if deadline.expired:
             raise DeadlineExceeded(f"the time for RPC method {name} is over; it was run to its end")
         return result
@@ -57,7 +59,11 @@ class Dispatcher:
             if not future.cancelled() and (error := future.exception()) is not None:
                 LOG.error("cast of %s failed: %s", name, error)
 
-        self._executor.submit(_run, method, arguments).add_done_callback(log)
+        self._executor.submit(self._run, method, arguments).add_done_callback(log)
+
+    def _run(self, method: Method, arguments: Mapping[str, Any]) -> Any:
+        with self._telemetry.begin(Work.RPC_CALL, {"side": "server", "method": method.name}):
+            return _run(method, arguments)
 
     def _admitted(self, name: str, arguments: Mapping[str, Any], version: str | None) -> Method:
         if not self._open:

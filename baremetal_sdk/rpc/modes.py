@@ -23,6 +23,7 @@ from baremetal_sdk.rpc.remote import Carrier, RemoteClient
 from baremetal_sdk.rpc.routing import LivingConductors, Router
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records import ConductorRecord
+from baremetal_sdk.telemetry import Telemetry
 
 
 class RPCServer(Protocol):
@@ -51,7 +52,13 @@ def server(config: ConductorConfig, dispatcher: Dispatcher, clock: Clock) -> RPC
 
 
 def client(
-    config: ConductorConfig, store: Store, clock: Clock, versions: Mapping[str, str], *, router: Router | None = None
+    config: ConductorConfig,
+    store: Store,
+    clock: Clock,
+    versions: Mapping[str, str],
+    *,
+    router: Router | None = None,
+    telemetry: Telemetry | None = None,
 ) -> RemoteClient:
     """What calls conductors in other processes; *router* chooses among those in *store*.
 
@@ -64,6 +71,7 @@ def client(
         versions=versions,
         timeout=config.rpc_response_timeout,
         clock=clock.monotonic,
+        telemetry=telemetry,
     )
 
 

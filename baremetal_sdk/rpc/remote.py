@@ -14,6 +14,7 @@ from baremetal_sdk.rpc.codec import Codec, Malformed, NotEncodable
 from baremetal_sdk.rpc.message import Request
 from baremetal_sdk.rpc.routing import Router
 from baremetal_sdk.store.records import ConductorRecord
+from baremetal_sdk.telemetry import Telemetry, Work
 
 
 class Carrier(Protocol):
@@ -45,7 +46,9 @@ class RemoteClient:
         versions: Mapping[str, str],
         timeout: float,
         clock: Callable[[], float],
+        telemetry: Telemetry | None = None,
     ) -> None:
+        self._telemetry = telemetry or Telemetry()
         self._carrier = carrier
         self._router = router
         self._codec = codec
@@ -56,11 +59,13 @@ class RemoteClient:
 
     def call(self, method: str, /, **arguments: Any) -> Any:
         """Call *method* of a conductor."""
-        return self._asked(method, arguments, cast=False)
+        with self._telemetry.begin(Work.RPC_CALL, {"side": "client", "method": method}):
+            return self._asked(method, arguments, cast=False)
 
     def cast(self, method: str, /, **arguments: Any) -> None:
         """Have a conductor accept *method*."""
-        self._asked(method, arguments, cast=True)
+        with self._telemetry.begin(Work.RPC_CALL, {"side": "client", "method": method}):
+            self._asked(method, arguments, cast=True)
 
     def close(self) -> None:
         """Give connections back."""

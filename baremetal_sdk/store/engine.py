@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from threading import Lock
 from typing import Any, NamedTuple
 
 from sqlalchemy import URL, Connection, Engine, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.pool import QueuePool
 
 from baremetal_sdk.errors import ConfigurationError, StoreUnavailable
 from baremetal_sdk.store.failures import failures_told, shown
 from baremetal_sdk.store.sqlite import WRITES, sqlite_engine, use_write_ahead_log
+from baremetal_sdk.telemetry import Telemetry, Work
 
 _CONNECTIONS = 10
 """Connections to a database server that are kept; as many again are made when they are all in use."""
@@ -33,6 +35,8 @@ class Database:
         self.url = _parsed(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._engines: _Engines | None = None
+        self.telemetry = Telemetry()
+        """Those who hear of each use."""
         # SQLite has one writer at a time and lets others sleep, longer each time they look: here they stand in line.
         self._turn: AbstractContextManager[Any] = Lock() if self.is_sqlite else nullcontext()
 
@@ -75,6 +79,14 @@ class Database:
         if engines is not None:
             engines.writer.dispose()
 
+    @property
+    def connections(self) -> Mapping[str, int]:
+        """How many connections are ``used`` and ``idle``; empty where that cannot be told."""
+        pool = self._engines.writer.pool if self._engines is not None else None
+        if not isinstance(pool, QueuePool):
+            return {}
+        return {"used": pool.checkedout(), "idle": pool.checkedin()}
+
     def _opened(self) -> _Engines:
         if self._engines is None:
             raise StoreUnavailable("the store is not open")
@@ -84,14 +96,15 @@ class Database:
     def reading(self) -> Iterator[Connection]:
         """A connection for statements that read."""
         reader = self._opened().reader
-        with failures_told(self.url), reader.connect() as connection:
+        with self.telemetry.begin(Work.TRANSACTION, {"kind": "read"}), failures_told(self.url), reader.connect() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction, committed at the end and rolled back by an exception."""
         writer = self._opened().writer
-        with failures_told(self.url), self._turn, writer.begin() as connection:
+        observed = self.telemetry.begin(Work.TRANSACTION, {"kind": "write"})
+        with observed, failures_told(self.url), self._turn, writer.begin() as connection:
             yield connection
 
 

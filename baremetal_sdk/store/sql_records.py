@@ -35,6 +35,11 @@ class SQLRecords:
         self._schema = schema
         self._clock = clock
 
+    @property
+    def database(self) -> Database:
+        """The database: who is to hear of its use is added to its ``telemetry``."""
+        return self._database
+
     @collisions_repeated
     def create_record(self, record: R, *, fence: Fence | None = None) -> R:
         """Store a new record."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from baremetal_sdk import APIServer, Conductor, ConductorConfig, RemoteBackend, bare_metal_api
+from metald.monitors import on_the_api, own_server, registry_for, tracer
 
 
 def run(
@@ -15,20 +16,32 @@ def run(
     *ready* is told the URL once requests are answered. With *sole_owner* no other process uses the database: leases that a
     crash left behind are void at once.
     """
-    conductor = Conductor(config, sole_owner=sole_owner)
-    server = APIServer(bare_metal_api(conductor), config.api)
-    conductor.add(server)
-    conductor.run(ready=lambda: ready(server.url), reload=reload)
+    metrics = registry_for(config)
+    with tracer(config) as tracing:
+        conductor = Conductor(config, sole_owner=sole_owner, metrics=metrics, tracing=tracing)
+        server = APIServer(bare_metal_api(conductor, metrics=on_the_api(config, metrics)), config.api)
+        for part in (server, *own_server(config, metrics)):
+            conductor.add(part)
+        conductor.run(ready=lambda: ready(server.url), reload=reload)
 
 
 def run_conductor(config: ConductorConfig, ready: Callable[[], None], reload: Callable[[], ConductorConfig]) -> None:
     """Drive machines for APIs in other processes, until SIGTERM or SIGINT; take over what *reload* reads on SIGHUP."""
-    Conductor(config).run(ready=ready, reload=reload)
+    metrics = registry_for(config)
+    with tracer(config) as tracing:
+        conductor = Conductor(config, metrics=metrics, tracing=tracing)
+        for part in own_server(config, metrics):
+            conductor.add(part)
+        conductor.run(ready=ready, reload=reload)
 
 
 def run_api(config: ConductorConfig, ready: Callable[[str], None]) -> None:
     """Serve the API for conductors in other processes, until SIGTERM or SIGINT; *ready* is told the URL."""
-    backend = RemoteBackend(config)
-    server = APIServer(bare_metal_api(backend), config.api)
-    backend.add(server)
-    backend.run(ready=lambda: ready(server.url))
+    metrics = registry_for(config)
+    with tracer(config) as tracing:
+        backend = RemoteBackend(config, metrics=metrics, tracing=tracing)
+        server = APIServer(bare_metal_api(backend, metrics=on_the_api(config, metrics)), config.api)
+        for part in own_server(config, metrics):
+            backend.add(part)
+        backend.add(server)
+        backend.run(ready=lambda: ready(server.url))

@@ -13,12 +13,15 @@ from baremetal_interfaces import BareMetalError
 from baremetal_sdk.config import ConductorConfig, unknown_options
 from baremetal_sdk.context import RequestIdFilter
 from baremetal_sdk.errors import ConfigurationError
+from baremetal_sdk.json_log import JSONFormatter
 from baremetal_sdk.redaction import RedactingFilter
 from metald.app import run
 from metald.settings import ServeOptions, load, owns_database
 from metald.state import StateError, default_directory, held
 
 LOG = logging.getLogger("metald")
+
+_LINE = "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"
 
 FAILED = 1
 """Exit code: it cannot serve, and the reason is on stderr."""
@@ -46,11 +49,17 @@ def serve(options: ServeOptions) -> int:
 def start_logging(debug: bool) -> None:
     """Log to standard error, each line with its request."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"))
+    handler.setFormatter(logging.Formatter(_LINE))
     handler.addFilter(RequestIdFilter())
     handler.addFilter(RedactingFilter())
     logging.basicConfig(handlers=[handler])
     _set_level(debug)
+
+
+def _set_format(as_json: bool) -> None:
+    formatter = JSONFormatter() if as_json else logging.Formatter(_LINE)
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(formatter)
 
 
 def _set_level(debug: bool) -> None:
@@ -70,6 +79,7 @@ def read(config_files: Sequence[Path]) -> ConductorConfig:
 
 def _noted(config: ConductorConfig, files: Sequence[Path]) -> ConductorConfig:
     _set_level(config.debug)
+    _set_format(config.use_json)
     for option in unknown_options(files):
         LOG.warning("%s has no meaning here and is ignored", option)
     return config

@@ -30,7 +30,7 @@ class TestMetrics(MachinesCase):
         provision(conductor, node.uuid, "manage")
         with conductor.acquire("m1", purpose="test"):
             self.assertEqual(1.0, registry.get_sample_value("baremetal_leases_held", {"conductor": "test"}))
-        labels = {"conductor": "test", "lane": "provisioning", "outcome": "succeeded"}
+        labels = {"conductor": "test", "pool": "conductor", "lane": "provisioning", "outcome": "succeeded"}
         self.assertEqual(1.0, registry.get_sample_value("baremetal_lane_tasks_total", labels))
         conductor.stop()
         self.assertNotIn(b"baremetal_", generate_latest(registry))

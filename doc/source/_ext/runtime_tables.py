@@ -13,6 +13,7 @@ from sphinx.application import Sphinx
 
 from baremetal_sdk import config, provision
 from baremetal_sdk.api.app import routes
+from baremetal_sdk.metrics import METRICS
 
 
 class _Table(Directive):
@@ -61,6 +62,19 @@ class ProvisionTable(_Table):
         """One transition a row."""
         for transition in provision.TRANSITIONS:
             yield tuple(f"``{part}``" for part in transition)
+
+
+class MetricsTable(_Table):
+    """``.. metrics-table::``: every metric."""
+
+    header = ("Metric", "Type", "Labels", "Meaning")
+    widths = (42, 10, 18, 30)
+
+    def rows(self) -> Iterable[Sequence[str]]:
+        """One metric a row."""
+        for metric in METRICS:
+            name = metric.name if metric.type == "histogram" else metric.series[0]
+            yield f"``{name}``", metric.type, ", ".join(f"``{label}``" for label in metric.labels), metric.meaning
 
 
 class APIRoutes(_Table):
@@ -124,6 +138,7 @@ def _meaning(text: str, bounds: Any) -> str:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the directives."""
     app.add_directive("config-options", ConfigOptions)
+    app.add_directive("metrics-table", MetricsTable)
     app.add_directive("provision-table", ProvisionTable)
     app.add_directive("api-routes", APIRoutes)
     app.add_directive("api-versions", APIVersions)

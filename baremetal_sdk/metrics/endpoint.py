@@ -1,0 +1,37 @@
+"""``/metrics``: a registry in the text that Prometheus reads, as a WSGI application."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+PATH = "/metrics"
+
+
+class MetricsEndpoint:
+    """Answers ``GET /metrics`` with what *registry* (a ``CollectorRegistry``) collects, in the format that is asked for."""
+
+    def __init__(self, registry: Any) -> None:
+        self._registry = registry
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request."""
+        if environ.get("PATH_INFO", "").rstrip("/") != PATH:
+            return _refused(start_response, "404 Not Found", f"only {PATH} is served here")
+        if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+            return _refused(start_response, "405 Method Not Allowed", "allowed are GET and HEAD", ("Allow", "GET, HEAD"))
+        from prometheus_client.exposition import choose_encoder
+
+        encode, content_type = choose_encoder(environ.get("HTTP_ACCEPT", ""))
+        content: bytes = encode(self._registry)
+        start_response("200 OK", [("Content-Type", content_type), ("Content-Length", str(len(content)))])
+        return [content if environ["REQUEST_METHOD"] == "GET" else b""]
+
+
+def _refused(start_response: StartResponse, status: str, reason: str, *headers: tuple[str, str]) -> Iterable[bytes]:
+    content = f"{reason}\n".encode()
+    start_response(status, [("Content-Type", "text/plain"), ("Content-Length", str(len(content))), *headers])
+    return [content]

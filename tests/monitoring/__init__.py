@@ -1,0 +1,1 @@
+"""What others see of a conductor: metrics, traces and the log."""

@@ -1,0 +1,55 @@
+"""The log as JSON."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from typing import Any
+
+from testtools import TestCase
+
+from baremetal_sdk.context import RequestContext, current_request
+from baremetal_sdk.json_log import JSONFormatter
+from baremetal_sdk.node_log import NodeLog
+from baremetal_sdk.redaction import RedactingFilter, secret
+
+
+class TestJSONFormatter(TestCase):
+    """A handler with the formatter, and the filter that metald uses."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.written = io.StringIO()
+        handler = logging.StreamHandler(self.written)
+        handler.setFormatter(JSONFormatter())
+        handler.addFilter(RedactingFilter())
+        self.log = logging.Logger("test")
+        self.log.addHandler(handler)
+
+    def lines(self) -> list[dict[str, Any]]:
+        """The objects, one a line."""
+        return [json.loads(line) for line in self.written.getvalue().splitlines()]
+
+    def test_a_line_names_its_request_and_its_node(self) -> None:
+        """What a reader searches by is in members of their own."""
+        token = current_request.set(RequestContext("req-1", "alice", "p"))
+        self.addCleanup(current_request.reset, token)
+        NodeLog(self.log, {"node": "n-1"}).warning("power is '%s'\nand stays", "off")
+        (line,) = self.lines()
+        self.assertEqual(("WARNING", "test", "n-1"), (line["level"], line["logger"], line["node"]))
+        self.assertEqual(("req-1", "alice", "p"), (line["request_id"], line["user"], line["project"]))
+        self.assertEqual("node n-1: power is 'off'\nand stays", line["message"])
+        self.assertRegex(line["time"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00$")
+
+    def test_an_error_comes_with_its_traceback_on_one_line(self) -> None:
+        """A traceback is a member of the object, with secrets masked."""
+        with secret(["hunter2"]):
+            try:
+                raise ValueError("login with hunter2")
+            except ValueError:
+                self.log.exception("it failed with %s", "hunter2")
+        (line,) = self.lines()
+        self.assertEqual("ValueError", line["error"]["type"])
+        self.assertIn("Traceback", line["error"]["traceback"])
+        self.assertNotIn("hunter2", self.written.getvalue())
