@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from baremetal_interfaces import Forbidden, InvalidInput, NotFound, Problem
 from baremetal_sdk.api.backend import Backend
+from baremetal_sdk.api.fragments import Fragments
 from baremetal_sdk.api.policy import Policy
 from baremetal_sdk.api.registry import Route
 from baremetal_sdk.api.values import UUID_OR_NAME, Wrong, canonical_uuid
@@ -14,7 +16,9 @@ from baremetal_sdk.context import RequestContext
 from baremetal_sdk.errors import NodeNotFound
 from baremetal_sdk.ring import Ring
 from baremetal_sdk.store.query import Scope
-from baremetal_sdk.store.records import NodeRecord, PortRecord
+from baremetal_sdk.store.records import NodeGlance, NodeRecord, PortRecord
+
+N = TypeVar("N", NodeRecord, NodeGlance)
 
 NAMES_SINCE = 5
 """The minor number of the microversion in which nodes got names."""
@@ -38,6 +42,8 @@ class Call:
     backend: Backend
     policy: Policy
     conductors: Ring
+    fragments: Fragments = field(default_factory=Fragments)
+    """Answers rendered before."""
     scope: Scope = Scope.ALL
     json_suffix: bool = False
     """Whether ``.json`` was cut off the path, as versions before 1.91 allow."""
@@ -49,11 +55,17 @@ class Call:
 
     def node(self, ident: str | None = None) -> NodeRecord:
         """The node that the path names, or the one with *ident*, if the caller may do to it what it is about to."""
-        node = self._find_node(self.arguments["node"] if ident is None else ident)
+        node = self._found_node(self.arguments["node"] if ident is None else ident, self.backend.store.node)
         self.allow(node)
         return node
 
-    def allow(self, node: NodeRecord, rule: str | None = None) -> None:
+    def glance(self) -> NodeGlance:
+        """What changes whenever the node that the path names does, if the caller may do to it what it is about to."""
+        node = self._found_node(self.arguments["node"], self.backend.store.glance)
+        self.allow(node)
+        return node
+
+    def allow(self, node: NodeRecord | NodeGlance, rule: str | None = None) -> None:
         """Ask the policy whether the caller may do what *rule*, or this route, is about to *node*."""
         target = {"node.uuid": node.uuid, "node.owner": node.owner, "node.lessee": node.lessee}
         self.policy.enforce(rule or self.route.policy, self.context, target)
@@ -74,16 +86,16 @@ class Call:
         """Have a conductor do something."""
         return self.backend.rpc.call(method, **arguments)
 
-    def _find_node(self, ident: str) -> NodeRecord:
+    def _found_node(self, ident: str, read: Callable[..., N]) -> N:
         named = checked_ident("node", ident)
         if self.minor < NAMES_SINCE and canonical_uuid(named) is None:
             raise NodeNotFound(f"Node {named} could not be found. Before version 1.{NAMES_SINCE} nodes have no names.")
         try:
-            return self.backend.store.node(named, scope=self.scope)
+            return read(named, scope=self.scope)
         except NotFound:
             if not self.json_suffix:
                 raise
-            return self.backend.store.node(named + ".json", scope=self.scope)
+            return read(named + ".json", scope=self.scope)
 
 
 def checked_ident(what: str, ident: str) -> str:

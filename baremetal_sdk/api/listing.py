@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlencode
 
@@ -66,10 +66,13 @@ def shown(call: Call, view: View, record: Any) -> dict[str, Any]:
     return shape.record(call, record)
 
 
-def answer(call: Call, asked: Page, rows: Sequence[Row]) -> dict[str, Any]:
-    """A page of rows, of which one more than the limit says that there is another page."""
+def answer(
+    call: Call, asked: Page, rows: Sequence[Row], shown: Callable[[Sequence[Row]], Sequence[Any]] | None = None
+) -> dict[str, Any]:
+    """A page of rows, of which one more than the limit says that there is another page. *shown* makes JSON of them."""
     of_page = rows[: asked.limit]
-    body: dict[str, Any] = {asked.shape.collection: [asked.shape.row(call, row) for row in of_page]}
+    records = [asked.shape.row(call, row) for row in of_page] if shown is None else shown(of_page)
+    body: dict[str, Any] = {asked.shape.collection: records}
     if len(rows) > asked.limit:
         body["next"] = next_link(call, asked.limit, of_page[-1]["uuid"])
     return body

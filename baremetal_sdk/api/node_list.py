@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from baremetal_sdk.api.call import Call
@@ -82,14 +82,20 @@ def _listed(call: Call, asked: Page) -> dict[str, Any]:
         rows = _of_conductor(call, query, scope, asked.limit + 1)
     else:
         rows = call.backend.store.nodes(query, scope=scope)
-    return answer(call, asked, rows)
+    return answer(call, asked, rows, lambda page: call.fragments.page(call, asked.shape, page, _reader(call, asked, scope)))
+
+
+def _reader(call: Call, asked: Page, scope: Scope) -> Callable[[tuple[str, ...]], Sequence[Row]]:
+    """What reads the nodes with certain UUIDs, as far as they are shown."""
+    fields = tuple(dict.fromkeys((*asked.shape.columns, *asked.shape.marks)))
+    return lambda uuids: call.backend.store.nodes(NodeQuery(where={"uuid": uuids}, fields=fields), scope=scope)
 
 
 def _query(call: Call, asked: Page) -> NodeQuery:
     given = call.query
     return NodeQuery(
         where={name: given[name] for name in _EQUAL if name in given},
-        fields=asked.shape.columns,
+        fields=asked.shape.marks,
         limit=asked.limit + 1,
         marker=asked.marker,
         sort_key=asked.sort_key,

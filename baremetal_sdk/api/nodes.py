@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from baremetal_interfaces import InvalidInput, NotFound, Problem
 from baremetal_sdk.api.call import Call
 from baremetal_sdk.api.errors import as_bad_request
-from baremetal_sdk.api.listing import FIELDS, shown
+from baremetal_sdk.api.listing import FIELDS
 from baremetal_sdk.api.masking import restored
 from baremetal_sdk.api.node_fields import (
     CHASSIS_REMOVED_SINCE,
@@ -56,9 +56,12 @@ class Nodes:
     rules: ClassVar[dict[str, LeastRole]] = {f"{UPDATE}:{name}": "admin" for name in sorted(_OF_ADMINS)}
 
     @route("GET", "/v1/nodes/{node}", policy="baremetal:node:get", query=(FIELDS,))
-    def show(self, call: Call) -> dict[str, Any]:
+    def show(self, call: Call) -> Any:
         """Show a node."""
-        return shown(call, NODE_VIEW, call.node())
+        fields = call.query.get("fields")
+        shape = NODE_VIEW.whole(call.minor) if fields is None else NODE_VIEW.selected(call.minor, fields)
+        seen = call.glance()
+        return call.fragments.one(call, shape, seen, lambda: call.backend.store.node(seen.uuid, scope=call.scope))
 
     @route("POST", "/v1/nodes", policy="baremetal:node:create", role="admin", status=201, body=CREATION)
     def create(self, call: Call) -> dict[str, Any]:

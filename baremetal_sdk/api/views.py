@@ -41,6 +41,8 @@ class ViewField:
     render: Render | None = None
     sortable: bool = True
     older: tuple[OlderName, ...] = ()
+    fleeting: bool = False
+    """Whether it can change while the record keeps its revision."""
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -73,9 +75,9 @@ class SubResource:
     since: int = 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Shape:
-    """The fields of one answer, ready to be filled in."""
+    """The fields of one answer, ready to be filled in. There is one for each version and selection."""
 
     columns: tuple[str, ...]
     names: tuple[str, ...]
@@ -85,6 +87,17 @@ class Shape:
     subresources: tuple[str, ...]
     collection: str
     path: str
+    fleeting: tuple[Rendered, ...]
+    marks: tuple[str, ...]
+    """The columns that tell whether a record is shown as it was before."""
+
+    def state_of_record(self, call: Call, record: Any) -> tuple[Any, ...]:
+        """What is shown of a record changes exactly when this does."""
+        return (record.revision, *(field.render(call, *field.of_record(record)) for field in self.fleeting))
+
+    def state_of_row(self, call: Call, row: Mapping[str, Any]) -> tuple[Any, ...]:
+        """The same of a row of a listing."""
+        return (row["revision"], *(field.render(call, *field.of_row(row)) for field in self.fleeting))
 
     def record(self, call: Call, record: Any) -> dict[str, Any]:
         """A record of the store as JSON."""
@@ -180,15 +193,19 @@ class View:
         read = [field for field in fields if field.rendered(minor) is None]
         made = [(field, render) for field in fields if (render := field.rendered(minor)) is not None]
         columns = (*(field.sources[0] for field in read), self._key)
+        rendered = {
+            field.name: Rendered(field.name, render, _getter(attrgetter, field.sources), _getter(itemgetter, field.sources))
+            for field, render in made
+        }
+        fleeting = [field for field, _ in made if field.fleeting]
         return Shape(
             columns=tuple(dict.fromkeys((*columns, *(column for field, _ in made for column in field.sources)))),
             names=tuple(field.name for field in read),
             of_record=_getter(attrgetter, columns),
             of_row=_getter(itemgetter, columns),
-            rendered=tuple(
-                Rendered(field.name, render, _getter(attrgetter, field.sources), _getter(itemgetter, field.sources))
-                for field, render in made
-            ),
+            rendered=tuple(rendered.values()),
+            fleeting=tuple(rendered[field.name] for field in fleeting),
+            marks=tuple(dict.fromkeys(("uuid", "revision", *(column for field in fleeting for column in field.sources)))),
             subresources=tuple(sub.name for sub in self._subresources if linked and sub.since <= minor),
             collection=self.collection,
             path=self.path,

@@ -14,6 +14,7 @@ from baremetal_interfaces import BareMetalError, Busy, InvalidInput, Problem
 from baremetal_sdk.api import audit, errors, json_body, versions
 from baremetal_sdk.api.backend import Backend
 from baremetal_sdk.api.call import Call
+from baremetal_sdk.api.fragments import Fragments
 from baremetal_sdk.api.observed import ROUTE_KEY
 from baremetal_sdk.api.parameters import Parameters
 from baremetal_sdk.api.policy import Policy
@@ -45,6 +46,7 @@ class Application:
         self._registry = registry
         self._policy = policy
         self._conductors = Ring(lambda: backend.store, backend.clock, backend.config.conductor.heartbeat_interval)
+        self._fragments = Fragments()
         self._public_endpoint = (backend.config.api.public_endpoint or "").rstrip("/")
         self._largest_body = backend.config.api.max_request_body_size
 
@@ -125,6 +127,7 @@ class Application:
             backend=self._backend,
             policy=self._policy,
             conductors=self._conductors,
+            fragments=self._fragments,
             scope=scope,
             json_suffix=suffixed,
         )

@@ -13,7 +13,8 @@ from sqlalchemy.pool import QueuePool
 
 from baremetal_sdk.errors import ConfigurationError, StoreUnavailable
 from baremetal_sdk.store.failures import failures_told, shown
-from baremetal_sdk.store.sqlite import WRITES, sqlite_engine, use_write_ahead_log
+from baremetal_sdk.store.readers import Readers
+from baremetal_sdk.store.sqlite import READERS, WRITES, sqlite_engine, use_write_ahead_log
 from baremetal_sdk.telemetry import Telemetry, Work
 
 _CONNECTIONS = 10
@@ -22,9 +23,9 @@ _POOL_TIMEOUT = 60.0
 
 
 class _Engines(NamedTuple):
-    """One pool of connections, for two uses."""
+    """What makes connections, for two uses."""
 
-    reader: Engine
+    reader: Engine | Readers
     writer: Engine
 
 
@@ -66,7 +67,7 @@ class Database:
     def _connect(self, engine: Engine) -> None:
         if self.is_sqlite:
             use_write_ahead_log(engine)
-            reader = engine
+            reader: Engine | Readers = Readers(engine, READERS)
         else:
             engine.connect().close()
             # A read is one statement: it needs no transaction around it.
@@ -77,6 +78,8 @@ class Database:
         """Close the connections; those in use are closed when they come back."""
         engines, self._engines = self._engines, None
         if engines is not None:
+            if isinstance(engines.reader, Readers):
+                engines.reader.close()
             engines.writer.dispose()
 
     @property

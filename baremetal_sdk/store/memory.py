@@ -25,7 +25,7 @@ from baremetal_sdk.store.leases import (
 from baremetal_sdk.store.memory_records import MemoryRecords, is_visible
 from baremetal_sdk.store.memory_table import Stored
 from baremetal_sdk.store.query import NodeQuery, Query, Row, Scope
-from baremetal_sdk.store.records import ConductorRecord, Fence, Lease, NodeRecord, PortRecord
+from baremetal_sdk.store.records import ConductorRecord, Fence, Lease, NodeGlance, NodeRecord, PortRecord
 from baremetal_sdk.store.refusals import conductor_not_found, node_not_found, port_not_found
 
 _NO_LEASE = dict.fromkeys(LEASE_FIELDS)
@@ -66,6 +66,11 @@ class MemoryStore(MemoryRecords):
         if stored is None or not is_visible(stored, scope):
             raise node_not_found(ident)
         return NODE_FIELDS.record(stored)
+
+    def glance(self, ident: str, *, scope: Scope = Scope.ALL) -> NodeGlance:
+        """What of a node changes whenever anything does."""
+        node = self.node(ident, scope=scope)
+        return NodeGlance(*(getattr(node, name) for name in NodeGlance._fields))
 
     def nodes(self, query: NodeQuery, *, scope: Scope = Scope.ALL) -> Sequence[Row]:
         """A page of nodes."""

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from baremetal_sdk.store.query import NodeQuery, Query, Row, Scope
-from baremetal_sdk.store.records import ConductorRecord, Fence, Lease, NodeRecord, PortRecord
+from baremetal_sdk.store.records import ConductorRecord, Fence, Lease, NodeGlance, NodeRecord, PortRecord
 
 R = TypeVar("R")
 
@@ -36,6 +36,9 @@ class Store(Protocol):
 
     def node(self, ident: str, *, scope: Scope = Scope.ALL) -> NodeRecord:
         """The node with this UUID or, where it is no UUID, this name. Raises ``NodeNotFound``."""
+
+    def glance(self, ident: str, *, scope: Scope = Scope.ALL) -> NodeGlance:
+        """Whether a node is still as it was read before, at little cost. Raises ``NodeNotFound``."""
 
     def nodes(self, query: NodeQuery, *, scope: Scope = Scope.ALL) -> Sequence[Row]:
         """A page of nodes. Raises ``InvalidInput`` for a marker, a column or a sort key that there is not."""

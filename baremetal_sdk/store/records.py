@@ -124,6 +124,19 @@ class NodeRecord:
     """Counts the changes; a write may ask for the one that it has read."""
 
 
+class NodeGlance(NamedTuple):
+    """Of a node, what changes whenever anything of it does, and what tells who may see it."""
+
+    uuid: str
+    revision: int
+    driver: str
+    conductor_group: str
+    owner: str | None
+    lessee: str | None
+    lease_holder: str | None
+    lease_expires_at: datetime | None
+
+
 @dataclass(frozen=True)
 class PortRecord:
     """A network port of a node."""

@@ -29,7 +29,7 @@ from baremetal_sdk.store.leases import (
 )
 from baremetal_sdk.store.listing import Listing, node_conditions, of_nodes, visible_nodes, visible_ports
 from baremetal_sdk.store.query import NodeQuery, Query, Row, Scope
-from baremetal_sdk.store.records import ConductorRecord, Fence, Lease, NodeRecord, PortRecord
+from baremetal_sdk.store.records import ConductorRecord, Fence, Lease, NodeGlance, NodeRecord, PortRecord
 from baremetal_sdk.store.refusals import conductor_not_found, node_not_found, port_not_found
 from baremetal_sdk.store.rows import RowReader
 from baremetal_sdk.store.schema import Schema
@@ -93,15 +93,22 @@ class SQLStore(SQLRecords):
 
     def node(self, ident: str, *, scope: Scope = Scope.ALL) -> NodeRecord:
         """The node with this UUID or name."""
+        return _NODES.record(self._read_node(self._statements.node_by, ident, scope))
+
+    def glance(self, ident: str, *, scope: Scope = Scope.ALL) -> NodeGlance:
+        """What of a node changes whenever anything does."""
+        return NodeGlance._make(self._read_node(self._statements.glance_by, ident, scope))
+
+    def _read_node(self, statements: Mapping[str, Select[Any]], ident: str, scope: Scope) -> Sequence[Any]:
         field, value = node_key(ident)
-        statement = self._statements.node_by[field]
+        statement = statements[field]
         if visible := visible_nodes(self._schema.nodes, scope):
             statement = statement.where(*visible)
         with self._database.reading() as connection:
             row = connection.execute(statement, {"ident": value}).first()
         if row is None:
             raise node_not_found(ident)
-        return _NODES.record(row)
+        return row
 
     def nodes(self, query: NodeQuery, *, scope: Scope = Scope.ALL) -> Sequence[Row]:
         """A page of nodes."""

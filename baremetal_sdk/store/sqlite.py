@@ -18,10 +18,10 @@ WRITES = "baremetal_writes"
 BUSY_TIMEOUT = 30.0
 """Seconds to wait for another process that writes to the file; the URL may say another ``timeout``."""
 
-_CONNECTIONS = 4
+READERS = 2
 """Reads run under the interpreter's lock: more connections only contend for it. Other threads stand in line for these."""
+_CONNECTIONS = 4
 _POOL_TIMEOUT = 60.0
-"""Seconds that a thread stands in line. A read takes less than a millisecond: hundreds can."""
 _RETRY_PAUSE = 0.02
 
 

@@ -24,6 +24,7 @@ from sqlalchemy import (
 
 from baremetal_sdk.store.columns import Moment
 from baremetal_sdk.store.fields import CONDUCTOR_FIELDS, LEASE_FIELDS, NODE_FIELDS, PORT_FIELDS
+from baremetal_sdk.store.records import NodeGlance
 from baremetal_sdk.store.refusals import UNIQUE
 from baremetal_sdk.store.schema import Schema
 
@@ -53,6 +54,8 @@ class Statements:
         self.insert_port: Insert = insert(schema.ports).inline()
         self.insert_conductor: Insert = insert(schema.conductors).inline()
         self.node_by = {name: _found_by(self._node_columns, schema.nodes, name) for (name,) in UNIQUE["node"]}
+        glanced = [schema.nodes.c[name] for name in NodeGlance._fields]
+        self.glance_by = {name: _found_by(glanced, schema.nodes, name) for (name,) in UNIQUE["node"]}
         self.port_by = {name: _found_by(self._port_columns, schema.ports, name) for (name,) in UNIQUE["port"]}
         self.node_lease = self._lease_of_node()
         self.node_lease_shared = self.node_lease.with_for_update(read=True)
