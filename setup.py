@@ -10,6 +10,7 @@ PACKAGES = [
     "baremetal_sdk.auth",
     "baremetal_sdk.bmc",
     "baremetal_sdk.builtin",
+    "baremetal_sdk.development",
     "baremetal_sdk.http",
     "baremetal_sdk.doctor",
     "baremetal_sdk.inspection_rules",
@@ -23,6 +24,9 @@ PACKAGES = [
 ]
 
 ENTRY_POINTS = {
+    "console_scripts": [
+        "baremetal-sdk = baremetal_sdk.development.command:main",
+    ],
     "oslo.policy.policies": [
         "baremetal_sdk = baremetal_sdk.api.policy_file:list_rules",
     ],
@@ -79,7 +83,11 @@ setup(
     python_requires=">=3.11,<3.14",
     packages=PACKAGES,
     package_dir={"": "."},
-    package_data={"baremetal_sdk": ["py.typed"], "baremetal_sdk.store.migrations": ["*.mako"]},
+    package_data={
+        "baremetal_sdk": ["py.typed"],
+        "baremetal_sdk.development": ["template/*.template", "template/*/*.template"],
+        "baremetal_sdk.store.migrations": ["*.mako"],
+    },
     entry_points=ENTRY_POINTS,
     install_requires=[
         "baremetal-interfaces>=0.1.0,<0.2",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from baremetal_interfaces import (
     BootDevice,
@@ -15,6 +16,7 @@ from baremetal_interfaces import (
     Fault,
     HardwareType,
     ManagementInterface,
+    NotSupported,
     PowerInterface,
     PowerState,
     Task,
@@ -43,6 +45,8 @@ class Machine:
     """What happens in place of obeying."""
     on_read: Callable[[Machine], None] | None = None
     """What happens before an answer."""
+    restarted: bool = False
+    """Whether its BMC, which is ``away`` at first, has come back."""
 
 
 MACHINES: dict[str, Machine] = {}
@@ -68,8 +72,9 @@ class AcmeState(DriverState):
 class Session:
     """A login."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, obeys: bool = True) -> None:
         self.machine = machine
+        self.obeys = obeys
         self.closed = False
 
 
@@ -77,13 +82,20 @@ class AcmeConnector(Connector[Session]):
     """Logs in."""
 
     def open(self, info: AcmeInfo, tls: Any, deadline: Any) -> Session:
-        machine = MACHINES.get(info.acme_address) if info.acme_port == 100 else None
-        if machine is None:
+        address, _, mood = info.acme_address.partition("#")
+        machine = MACHINES.get(address) if info.acme_port == 100 else None
+        if mood == "silent":
+            threading.Event().wait(deadline.remaining())
+        if mood == "wrong":
+            raise AcmeError("gibberish")
+        if machine is not None and mood == "away" and not machine.restarted:
+            machine.restarted, mood = True, "silent"
+        if machine is None or mood == "silent":
             raise AcmeError(f"no answer from {info.acme_address}", Fault.UNREACHABLE)
         machine.log.append("login")
         if info.acme_password != PASSWORD:
             raise AcmeError(f"login with {info.acme_password} refused", Fault.AUTH)
-        return Session(machine)
+        return Session(machine, obeys=mood != "lies")
 
     def close(self, session: Session, deadline: Any) -> None:
         session.machine.log.append("logout")
@@ -98,22 +110,24 @@ class AcmePower(PowerInterface):
 
     info_type = AcmeInfo
     state_type = AcmeState
-    connector = AcmeConnector
+    connector: ClassVar[type[Connector[Session]]] = AcmeConnector
 
     def get_power_state(self, task: Task) -> PowerState:
-        with task.session(AcmeConnector) as session:
+        with task.session(self.connector) as session:
             if session.machine.on_read is not None:
                 session.machine.on_read(session.machine)
             return session.machine.power
 
     def set_power_state(self, task: Task, state: PowerState) -> None:
         task.state("power").commands += 1
-        with task.session(AcmeConnector) as session:
+        with task.session(self.connector) as session:
             machine = session.machine
             machine.log.append(state.value)
+            if state not in self.supported_states:
+                raise NotSupported(f"{state.value!r} is no power state of these machines")
             if machine.on_command is not None:
                 machine.on_command(machine, state)
-            else:
+            elif session.obeys:
                 machine.power = state.outcome
 
 
@@ -121,15 +135,17 @@ class AcmeManagement(ManagementInterface):
     """Sets boot devices."""
 
     info_type = AcmeInfo
-    connector = AcmeConnector
+    connector: ClassVar[type[Connector[Session]]] = AcmeConnector
     supported_boot_devices = frozenset({BootDevice.PXE, BootDevice.DISK})
 
     def get_boot_device(self, task: Task) -> BootDeviceSetting:
-        with task.session(AcmeConnector) as session:
+        with task.session(self.connector) as session:
             return session.machine.boot
 
     def set_boot_device(self, task: Task, device: BootDevice, persistent: bool = False) -> None:
-        with task.session(AcmeConnector) as session:
+        if device not in self.supported_boot_devices:
+            raise NotSupported(f"{device} is no boot device of these machines")
+        with task.session(self.connector) as session:
             session.machine.log.append(f"boot {device}")
             session.machine.boot = BootDeviceSetting(device, persistent)
 
@@ -144,3 +160,8 @@ class AcmeHardware(HardwareType):
 def driver_info(address: str = ADDRESS) -> dict[str, Any]:
     """What reaches the machine at *address*."""
     return {"acme_address": address, "acme_password": PASSWORD}
+
+
+def misbehaving(address: str) -> dict[str, dict[str, Any]]:
+    """How a BMC can behave -> the address at which the machine's does."""
+    return {how: {"acme_address": f"{address}#{how}"} for how in ("slow", "silent", "wrong", "away", "lies")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Mapping
@@ -10,18 +11,41 @@ from typing import Any
 
 from baremetal_interfaces import (
     Argument,
+    AuthenticationFailed,
+    BIOSInterface,
+    BIOSSetting,
+    BMCUnreachable,
     BootDevice,
+    BootDeviceSetting,
+    BootInterface,
+    BootMode,
+    BootModeControl,
     Connector,
+    ConsoleAccess,
+    ConsoleInterface,
     DriverError,
     DriverInfo,
     Fault,
+    FirmwareComponent,
+    FirmwareInterface,
     HardwareType,
+    InspectedPort,
+    InspectInterface,
+    Inspection,
     Interface,
     InvalidInput,
+    NetworkInterface,
+    NetworkPurpose,
     NotSupported,
     PowerState,
+    RAIDInterface,
+    SecureBootControl,
+    StorageInterface,
     Task,
+    UnexpectedAnswer,
+    VendorInterface,
     option,
+    passthru,
     step,
 )
 from tests.contract import acme
@@ -83,24 +107,325 @@ class Misdeclared(acme.AcmePower):
 
 
 class Racing(acme.AcmePower):
-    """Serves one thread at a time, and tells the others nothing."""
+    """Keeps the machine that it is about on the instance: with two threads, one reads what the other was to read."""
 
     def __init__(self, options: Any = None) -> None:
         super().__init__(options)
-        self.busy = False
+        self.inside = 0
         self.met = threading.Event()
 
     def get_power_state(self, task: Task) -> PowerState:
-        if self.busy:
-            self.met.set()
-            return PowerState.UNKNOWN
-        self.busy = True
+        self.inside += 1
         try:
-            if threading.current_thread() is not threading.main_thread():
-                self.met.wait(10.0)  # until another thread has come in between
-            return super().get_power_state(task)
+            state = super().get_power_state(task)
+            if self.inside > 1:
+                self.met.set()
+            # Until another thread has come in between: one that is alone waits for a moment, and is right.
+            return PowerState.UNKNOWN if self.met.wait(0.02) else state
         finally:
-            self.busy = False
+            self.inside -= 1
+            if not self.inside:
+                self.met.clear()
+
+
+class Hopeful(acme.AcmePower):
+    """Takes what it was told to do for what is."""
+
+    def __init__(self, options: Any = None) -> None:
+        super().__init__(options)
+        self.told: dict[str, PowerState] = {}
+
+    def get_power_state(self, task: Task) -> PowerState:
+        found = super().get_power_state(task)
+        return self.told.get(task.info("power").acme_address, found)
+
+    def set_power_state(self, task: Task, state: PowerState) -> None:
+        super().set_power_state(task, state)
+        self.told[task.info("power").acme_address] = state.outcome
+
+
+class Dreaming(acme.AcmePower):
+    """Keeps the state in its own memory and tells the machine nothing."""
+
+    def __init__(self, options: Any = None) -> None:
+        super().__init__(options)
+        self.state = PowerState.OFF
+
+    def get_power_state(self, task: Task) -> PowerState:
+        super().get_power_state(task)
+        return self.state
+
+    def set_power_state(self, task: Task, state: PowerState) -> None:
+        if state in self.supported_states:
+            self.state = state
+
+
+class Blocking(acme.AcmePower):
+    """Waits for ever when the BMC does not answer."""
+
+    def get_power_state(self, task: Task) -> PowerState:
+        if task.info("power").acme_address.endswith("#silent"):
+            threading.Event().wait(30.0)
+        return super().get_power_state(task)
+
+
+class Hoarding(acme.AcmePower):
+    """Borrows a session and never gives it back."""
+
+    def __init__(self, options: Any = None) -> None:
+        super().__init__(options)
+        self.kept: list[Any] = []
+
+    def get_power_state(self, task: Task) -> PowerState:
+        borrowed = task.session(self.connector)
+        self.kept.append(borrowed)
+        return borrowed.__enter__().machine.power
+
+
+class Indiscreet(acme.AcmePower):
+    """Says the password in an error of its own."""
+
+    def get_power_state(self, task: Task) -> PowerState:
+        try:
+            return super().get_power_state(task)
+        except AuthenticationFailed:
+            raise AuthenticationFailed(f"{task.info('power').acme_password} is refused") from None
+
+
+class Chatty(acme.AcmePower):
+    """Writes the password into its log."""
+
+    def get_power_state(self, task: Task) -> PowerState:
+        logging.getLogger("baremetal_chatty").debug("logging in with %s", task.info("power").acme_password)
+        return super().get_power_state(task)
+
+
+class Obliging(acme.AcmePower):
+    """Carries out what it does not declare."""
+
+    def set_power_state(self, task: Task, state: PowerState) -> None:
+        with task.session(self.connector) as session:
+            if session.obeys:
+                session.machine.power = PowerState.OFF if session.machine.power is PowerState.ON else PowerState.ON
+                if state in self.supported_states:
+                    session.machine.power = state
+
+
+class Swallowing(acme.AcmePower):
+    """Takes every failure for a machine that is off."""
+
+    def get_power_state(self, task: Task) -> PowerState:
+        try:
+            return super().get_power_state(task)
+        except BMCUnreachable:
+            return PowerState.OFF
+
+
+class Guessing(acme.AcmePower):
+    """Takes an answer that it does not understand for a machine that is off."""
+
+    def get_power_state(self, task: Task) -> PowerState:
+        try:
+            return super().get_power_state(task)
+        except UnexpectedAnswer:
+            return PowerState.OFF
+
+
+class Suspicious(acme.AcmePower):
+    """Takes an answer that it does not understand for refused credentials."""
+
+    def get_power_state(self, task: Task) -> PowerState:
+        try:
+            return super().get_power_state(task)
+        except UnexpectedAnswer:
+            raise AuthenticationFailed("no entry") from None
+
+
+class Impatient(acme.AcmePower):
+    """Gives up for good once the BMC did not answer."""
+
+    def __init__(self, options: Any = None) -> None:
+        super().__init__(options)
+        self.gone: set[str] = set()
+
+    def get_power_state(self, task: Task) -> PowerState:
+        address = task.info("power").acme_address
+        if address in self.gone:
+            raise BMCUnreachable("it did not answer before")
+        try:
+            return super().get_power_state(task)
+        except BMCUnreachable:
+            self.gone.add(address)
+            raise
+
+
+class Timeless(acme.AcmePower):
+    """Answers from memory when there is no time to ask."""
+
+    def get_power_state(self, task: Task) -> PowerState:
+        return PowerState.OFF if task.deadline.expired else super().get_power_state(task)
+
+
+class Meddling(acme.AcmeManagement):
+    """Changes the boot device for good when it is asked for it."""
+
+    def get_boot_device(self, task: Task) -> BootDeviceSetting:
+        with task.session(self.connector) as session:
+            found = session.machine.boot
+            then = {BootDevice.DISK: BootDevice.PXE, BootDevice.PXE: BootDevice.CDROM}
+            session.machine.boot = BootDeviceSetting(then.get(found.device or BootDevice.DISK, BootDevice.DISK), True)
+            return found
+
+
+class Boundless(acme.AcmeManagement):
+    """Sets whatever boot device it is given."""
+
+    def set_boot_device(self, task: Task, device: BootDevice, persistent: bool = False) -> None:
+        with task.session(self.connector) as session:
+            session.machine.boot = BootDeviceSetting(device, persistent)
+
+
+class Undeclaring(acme.AcmeManagement):
+    """Can read the boot mode and does not say so."""
+
+    def get_boot_mode(self, task: Task) -> BootMode:
+        return BootMode.UEFI
+
+
+class Stubborn(acme.AcmeManagement, BootModeControl):
+    """Takes a boot mode and keeps the old one."""
+
+    def get_boot_mode(self, task: Task) -> BootMode:
+        self.get_boot_device(task)
+        return BootMode.UEFI
+
+    def set_boot_mode(self, task: Task, mode: BootMode) -> None:
+        """Keep it."""
+
+
+class Raw(acme.AcmeManagement, SecureBootControl):
+    """Gives secure boot as the BMC writes it."""
+
+    def get_secure_boot(self, task: Task) -> bool:
+        self.get_boot_device(task)
+        return "Enabled"  # type: ignore[return-value]
+
+    def set_secure_boot(self, task: Task, enabled: bool) -> None:
+        """Nothing."""
+
+
+class Repeating(BIOSInterface):
+    """Names a setting twice, and applies what does not exist."""
+
+    def get_settings(self, task: Task) -> list[BIOSSetting]:
+        return [BIOSSetting("Turbo", "on"), BIOSSetting("Turbo", "off")]
+
+    def apply_configuration(self, task: Task, settings: Any) -> None:
+        """Nothing."""
+
+    def factory_reset(self, task: Task) -> None:
+        """Nothing."""
+
+
+class Accepting(RAIDInterface):
+    """Takes any RAID configuration."""
+
+    def create_configuration(self, task: Task, *given: Any, **settings: Any) -> None:
+        """Nothing."""
+
+    def delete_configuration(self, task: Task) -> None:
+        """Nothing."""
+
+
+class Shouting(InspectInterface):
+    """Gives MAC addresses in upper case."""
+
+    def inspect(self, task: Task) -> Inspection:
+        return Inspection(ports=(InspectedPort("AA:BB:CC:00:11:22"),))
+
+
+class HalfOpen(ConsoleInterface):
+    """Tells how to reach a console that is stopped."""
+
+    def start_console(self, task: Task) -> None:
+        raise DriverError("it is started already")
+
+    def stop_console(self, task: Task) -> None:
+        """Nothing."""
+
+    def get_console(self, task: Task) -> ConsoleAccess:
+        return ConsoleAccess("fake", "fake://console")
+
+
+class Mute(VendorInterface):
+    """Offers a method and does not say what it is for."""
+
+    @passthru(["post"])
+    def blink(self, task: Task) -> None:
+        """Blink."""
+
+
+class Clinging(StorageInterface):
+    """Attaches volumes once only."""
+
+    attached = False
+
+    def attach_volumes(self, task: Task) -> None:
+        if self.attached:
+            raise DriverError("they are attached")
+        self.attached = True
+
+    def detach_volumes(self, task: Task) -> None:
+        """Nothing."""
+
+
+class Bound(NetworkInterface):
+    """Detaches only what is attached."""
+
+    def attach(self, task: Task, purpose: NetworkPurpose) -> None:
+        """Nothing."""
+
+    def detach(self, task: Task, purpose: NetworkPurpose) -> None:
+        raise DriverError(f"the machine is not attached for {purpose}")
+
+    def vif_attach(self, task: Task, vif: Mapping[str, Any]) -> None:
+        """Nothing."""
+
+    def vif_detach(self, task: Task, vif_id: str) -> None:
+        """Nothing."""
+
+    def vif_list(self, task: Task) -> list[Mapping[str, Any]]:
+        return []
+
+
+class Leftover(BootInterface):
+    """Cannot undo what is undone."""
+
+    prepared = False
+
+    def prepare_instance(self, task: Task) -> None:
+        self.prepared = True
+
+    def clean_up_instance(self, task: Task) -> None:
+        if not self.prepared:
+            raise DriverError("nothing is prepared")
+        self.prepared = False
+
+    def prepare_ramdisk(self, task: Task, parameters: Mapping[str, Any]) -> None:
+        """Nothing."""
+
+    def clean_up_ramdisk(self, task: Task) -> None:
+        """Nothing."""
+
+
+class Flashing(FirmwareInterface):
+    """Flashes components that the machine does not have."""
+
+    def get_components(self, task: Task) -> list[FirmwareComponent]:
+        return [FirmwareComponent("bios", "1.0")]
+
+    def update(self, task: Task, settings: Any) -> None:
+        """Nothing."""
 
 
 class Forgetful(acme.AcmeManagement):
@@ -201,20 +526,6 @@ def with_info(info_type: type[DriverInfo]) -> Mapping[str, type[Interface]]:
     return {"power": type("Power", (acme.AcmePower,), {"info_type": info_type})}
 
 
-def with_connector(connector: type[Connector[Any]], base: type[acme.AcmePower] = acme.AcmePower) -> Mapping[str, type[Interface]]:
+def with_connector(connector: type[Connector[Any]]) -> Mapping[str, type[Interface]]:
     """Acme's power interface with another connector."""
-
-    class Power(base):  # type: ignore[valid-type, misc]
-        """Borrows from the connector."""
-
-        def get_power_state(self, task: Task) -> PowerState:
-            with task.session(connector) as session:
-                state: PowerState = session.machine.power
-                return state
-
-        def set_power_state(self, task: Task, state: PowerState) -> None:
-            with task.session(connector) as session:
-                session.machine.power = state.outcome
-
-    Power.connector = connector
-    return {"power": Power}
+    return {"power": type("Power", (acme.AcmePower,), {"connector": connector})}

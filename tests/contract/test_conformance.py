@@ -9,6 +9,7 @@ from typing import Any
 
 from testtools import TestCase, TestResult
 
+from baremetal_fake import Rack, share
 from baremetal_fake.hardware import FakeHardware
 from baremetal_fake.interfaces import (
     bios,
@@ -30,6 +31,16 @@ from baremetal_interfaces.conformance.outcome import Verdict
 from baremetal_sdk.builtin import absent, agent, network_boot, noop, ramdisk
 from tests.contract import acme, broken
 
+RACK = share(Rack("kit"))
+MISBEHAVING: dict[str, dict[str, Any]] = {
+    "slow": {"fake_faults": {"get_power": {"effect": "slow", "seconds": 0.2}}},
+    "silent": {"fake_faults": {"get_*": {"effect": "hang"}, "login": {"effect": "hang"}}},
+    "wrong": {"fake_faults": {"get_*": {"effect": "wrong"}}},
+    "away": {"fake_faults": {"get_*": {"effect": "drop", "times": 1}}},
+    "lies": {"fake_faults": {"set_power": {"effect": "lose"}}},
+}
+"""How a simulated BMC behaves -> the fault plan."""
+
 
 class TestFakeHardware(HardwareTypeConformance):
     """Simulated machines that are driven in process."""
@@ -50,6 +61,9 @@ class TestFakeHardware(HardwareTypeConformance):
         "storage": storage.FakeStorage,
         "vendor": vendor.FakeVendor,
     }
+    driver_info = {"fake_machine": "in-process", "fake_rack": "kit"}
+    misbehaving = MISBEHAVING
+    destructive = True
 
 
 class TestFakeHardwareWithLogin(HardwareTypeConformance):
@@ -71,7 +85,8 @@ class TestFakeHardwareWithLogin(HardwareTypeConformance):
         "storage": noop.NoopStorage,
         "vendor": absent.NoVendor,
     }
-    driver_info = {"fake_machine": "kit", "fake_password": "s3same"}
+    driver_info = {"fake_machine": "by-session", "fake_rack": "kit", "fake_password": "s3same"}
+    misbehaving = MISBEHAVING
     unreachable = {"fake_faults": {"login": {"effect": "drop"}}}
 
 
@@ -88,6 +103,77 @@ class TestAgentNames(HardwareTypeConformance):
     }
 
 
+def trouble_rules_of(rules: tuple[Any, ...]) -> list[Any]:
+    """The rules about BMCs that behave badly."""
+    return [rule for rule in rules if rule.__module__.endswith("trouble_rules")]
+
+
+BROKEN: list[tuple[Mapping[str, type[Interface]], str, str]] = [
+    ({"power": broken.Disobedient}, "declared_power_states_are_reached", "'soft power off' is declared"),
+    ({"power": broken.Touchy}, "power_commands_may_be_repeated", "power on already"),
+    ({"power": broken.Curious}, "validation_asks_nobody", "tried to open 1 session"),
+    ({"power": broken.Vague}, "validation_asks_nobody", "refuses the given driver_info"),
+    ({"power": broken.Misdeclared}, "steps_can_be_called", "['depth']"),
+    ({"power": broken.Newer}, "hardware_type_is_described", "(99, 0)"),
+    ({"power": broken.Dreaming}, "another_instance_sees_the_same", "another instance of the driver reads"),
+    ({"power": broken.Hopeful}, "ignored_command_is_found_out", "is said to be reached"),
+    ({"power": broken.Blocking}, "silent_bmc_is_given_up_in_time", "did not come back"),
+    ({"power": broken.Hoarding}, "sessions_are_given_back", "2 session(s) were opened, and 1 given back"),
+    ({"power": broken.Indiscreet}, "errors_hold_no_secret", "<secret> is refused"),
+    ({"power": broken.Chatty}, "log_lines_hold_no_secret", "baremetal_chatty"),
+    ({"power": broken.Obliging}, "undeclared_power_state_is_not_carried_out", "the driver takes it"),
+    ({"power": broken.Swallowing}, "silence_is_unreachable_in_time", "has an answer"),
+    ({"power": broken.Guessing}, "nonsense_is_an_unexpected_answer", "makes no sense"),
+    ({"power": broken.Suspicious}, "nonsense_is_an_unexpected_answer", "refused credentials"),
+    ({"power": broken.Impatient}, "restarting_bmc_is_unreachable_and_comes_back", "the BMC is back"),
+    ({"power": broken.Timeless}, "calls_heed_their_deadline", "asked the BMC all the same"),
+    ({"management": broken.Forgetful}, "boot_devices_are_set_and_read_back", "persistent=True is read back"),
+    ({"management": broken.Fleeting}, "boot_devices_are_set_and_read_back", "persistent=False is read back"),
+    ({"management": broken.Unwilling}, "boot_devices_are_set_and_read_back", "each is refused"),
+    ({"management": broken.Meddling}, "asking_changes_nothing", "somebody asked, and it changed: the boot device"),
+    ({"management": broken.Boundless}, "undeclared_boot_device_is_not_set", "is not among the supported boot devices"),
+    ({"management": broken.Undeclaring}, "capabilities_are_declared", "does not inherit BootModeControl"),
+    ({"management": broken.Stubborn}, "boot_modes_are_set_and_read_back", "is read back"),
+    ({"management": broken.Raw}, "secure_boot_is_read", "'Enabled' is no bool"),
+    ({"management": acme.AcmePower}, "interfaces_are_of_their_kind", "is no management interface"),
+    ({"bios": broken.Repeating}, "bios_settings_are_read", "more than once"),
+    ({"raid": broken.Accepting}, "raid_configuration_is_checked_at_once", "-1 GiB"),
+    ({"inspect": broken.Shouting}, "inspection_finds_what_can_be_stored", "AA:BB"),
+    ({"firmware": broken.Flashing}, "unknown_firmware_component_is_refused", "no such component"),
+    ({"console": broken.HalfOpen}, "console_is_started_and_stopped", "start_console fails"),
+    ({"vendor": broken.Mute}, "vendor_methods_can_be_called", "has no description"),
+    ({"storage": broken.Clinging}, "volumes_are_attached_and_detached", "attach_volumes fails"),
+    ({"network": broken.Bound}, "networks_are_attached_and_detached", "detach for provisioning fails"),
+    ({"boot": broken.Leftover}, "boot_is_prepared_and_undone", "clean_up_instance fails"),
+    (broken.with_connector(broken.Leaking), "sessions_are_freed", "files more are open"),
+    (broken.with_connector(broken.Unclear), "silence_is_unreachable_in_time", "not BMCUnreachable"),
+    ({"power": broken.Insistent}, "wrong_password_is_tried_once", "2 logins were tried"),
+    (broken.with_connector(broken.Fragile), "connector_knows_every_exception", "raises AttributeError"),
+    (broken.with_info(broken.Talkative), "secrets_are_not_shown", "shows a secret"),
+    (broken.with_info(broken.OneByOne), "required_options_are_named_together", "acme_password"),
+]
+"""What is broken, the rule that is meant for it, and what its detail says."""
+
+_NO_ANSWER = {
+    "silence_is_unreachable_in_time",
+    "silent_bmc_is_given_up_in_time",
+    "restarting_bmc_is_unreachable_and_comes_back",
+}
+_AT_LAST = {"all_is_left_as_it_was_found"}
+CONSEQUENCES: dict[str, set[str]] = {
+    "another_instance_sees_the_same": _AT_LAST | {"ignored_command_is_found_out"},
+    "silence_is_unreachable_in_time": _NO_ANSWER,
+    "asking_changes_nothing": _AT_LAST | {"boot_devices_are_set_and_read_back", "undeclared_boot_device_is_not_set"},
+    "boot_devices_are_set_and_read_back": _AT_LAST,
+    "capabilities_are_declared": {"what_is_not_offered_is_not_supported"},
+    "secure_boot_is_read": {"secure_boot_is_set_and_read_back", "threads_do_not_disturb_each_other"},
+    "bios_settings_are_read": {"unknown_bios_setting_is_refused", "threads_do_not_disturb_each_other"},
+    "wrong_password_is_tried_once": {"restarting_bmc_is_unreachable_and_comes_back"},
+    "required_options_are_named_together": {"wrong_options_are_named_together"},
+}
+"""Rule -> others that cannot hold where it is broken."""
+
+
 class KitTestCase(TestCase):
     """A machine in memory, and the kit on interfaces that drive it."""
 
@@ -100,11 +186,13 @@ class KitTestCase(TestCase):
     def subject(self, interfaces: Mapping[str, Any], **settings: Any) -> Subject:
         given = {"power": acme.AcmePower, "management": acme.AcmeManagement, **interfaces}
         info = acme.driver_info(self.address)
-        timing = {"timeout": 0.05, "poll_interval": 0.01}
-        return Subject(given, info, **{"hardware_type": acme.AcmeHardware, **timing, **settings})
+        timing = {"timeout": 0.3, "poll_interval": 0.01, "grace": 0.5, "silence": 0.1}
+        given_by = {"hardware_type": acme.AcmeHardware, "misbehaving": acme.misbehaving(self.address)}
+        return Subject(given, info, **{**given_by, **timing, **settings})
 
     def failed(self, interfaces: Mapping[str, Any], **settings: Any) -> dict[str, str]:
         """The rules that are broken, and by what."""
+        self.machine.restarted = False
         results = run(self.subject(interfaces, **settings))
         return {result.name: result.detail for result in results if result.verdict is Verdict.FAILED}
 
@@ -113,38 +201,25 @@ class TestVerdicts(KitTestCase):
     """What the kit says about plugins."""
 
     def test_plugin_that_keeps_the_contract_passes_every_rule(self) -> None:
-        """All rules apply to a driver that logs in with a password, and each one passes."""
+        """No rule is broken by a driver that logs in with a password; what is about other kinds is not offered, and said so."""
         results = list(run(self.subject({})))
-        wanting = [result for result in results if result.verdict is not Verdict.PASSED]
-        # A driver_info without steps has nothing to say about steps; everything else is offered.
-        self.assertEqual(["steps_can_be_called"], [result.name for result in wanting])
-        self.assertEqual(len(RULES), len(results))
+        self.assertEqual([], [result for result in results if result.verdict is Verdict.FAILED])
+        self.assertEqual(len(RULES) + 1, len(results))
         self.assertTrue(all(result.rule.endswith(".") for result in results))
+        passed = {result.name for result in results if result.verdict is Verdict.PASSED}
+        self.assertEqual(set(), {rule.__name__ for rule in trouble_rules_of(RULES)} - passed)
 
     def test_each_broken_plugin_is_caught_by_its_rule(self) -> None:
-        """One rule is broken by each of these, that rule is named, and the detail says what is wrong."""
-        cases: list[tuple[Mapping[str, type[Interface]], str, str]] = [
-            ({"power": broken.Disobedient}, "declared_power_states_are_reached", "'soft power off' is declared"),
-            ({"power": broken.Touchy}, "power_commands_may_be_repeated", "power on already"),
-            ({"power": broken.Curious}, "validation_asks_nobody", "tried to open 1 session"),
-            ({"power": broken.Vague}, "validation_asks_nobody", "refuses the given driver_info"),
-            ({"power": broken.Misdeclared}, "steps_can_be_called", "['depth']"),
-            ({"power": broken.Newer}, "hardware_type_is_described", "(99, 0)"),
-            ({"management": broken.Forgetful}, "boot_devices_are_set_and_read_back", "persistent=True is read back"),
-            ({"management": broken.Fleeting}, "boot_devices_are_set_and_read_back", "persistent=False is read back"),
-            ({"management": broken.Unwilling}, "boot_devices_are_set_and_read_back", "each is refused"),
-            ({"management": acme.AcmePower}, "interfaces_are_of_their_kind", "is no management interface"),
-            (broken.with_connector(broken.Leaking), "sessions_are_freed", "files more are open"),
-            (broken.with_connector(broken.Unclear), "silence_is_unreachable_in_time", "not BMCUnreachable"),
-            ({"power": broken.Insistent}, "wrong_password_is_tried_once", "2 logins were tried"),
-            (broken.with_connector(broken.Fragile), "connector_knows_every_exception", "raises AttributeError"),
-            (broken.with_info(broken.Talkative), "secrets_are_not_shown", "shows a secret"),
-            (broken.with_info(broken.OneByOne), "required_options_are_named_together", "acme_password"),
-        ]
-        for interfaces, rule, detail in cases:
+        """One thing is wrong with each of these, the rule that is meant for it is broken, and the detail says what is wrong."""
+        wanting = []
+        for interfaces, rule, detail in BROKEN:
+            self.machine.power, self.machine.boot = PowerState.OFF, BootDeviceSetting(BootDevice.DISK, True)
             failed = self.failed(interfaces)
-            self.assertEqual([rule], list(failed), str(interfaces))
-            self.assertIn(detail, failed[rule])
+            unexpected = set(failed) - {rule} - CONSEQUENCES.get(rule, set())
+            if detail not in failed.get(rule, "") or unexpected:
+                wanting.append(f"{interfaces}: {failed}")
+        self.assertEqual("", "\n".join(wanting))
+        self.assertGreaterEqual(len(BROKEN), 20)
 
     def test_device_that_one_machine_refuses_breaks_no_rule(self) -> None:
         """Where some devices are taken, the others may be refused by the machine."""
@@ -172,7 +247,8 @@ class TestVerdicts(KitTestCase):
 
     def test_instance_that_keeps_things_about_a_node_is_caught(self) -> None:
         """Threads that read at the same time all have to get the answer."""
-        self.assertEqual(["threads_do_not_disturb_each_other"], list(self.failed({"power": broken.Racing}, timeout=30.0)))
+        failed = self.failed({"power": broken.Racing}, timeout=30.0)
+        self.assertIn("threads_do_not_disturb_each_other", failed)
 
     def test_unknown_option_in_driver_info_is_caught(self) -> None:
         """A misspelt option is not silently ignored."""
@@ -252,7 +328,7 @@ class TestBaseClass(TestCase):
     def test_each_test_states_its_rule(self) -> None:
         """A test runner shows the sentence."""
         self.assertEqual(
-            "get_power_state gives ON, OFF or UNKNOWN, as a PowerState.",
+            "The power state can be asked for again and again, and the answer is of its type.",
             (TestFakeHardware.test_power_state_is_read.__doc__ or "").strip(),  # type: ignore[attr-defined]
         )
 

@@ -61,6 +61,43 @@ class TestCommand(CommandTestCase):
         self.assertIn("there is no management interface", done.stdout)
         self.assertIn("no rule is broken", done.stdout)
 
+    def test_driver_info_may_be_toml_and_a_matrix_is_written(self) -> None:
+        """Both forms of the matrix say what is offered, and hold nothing of driver_info."""
+        self.install(
+            "baremetal-fakes",
+            "[baremetal.hardware_types]\nfakes = tests.contract.tin:TinHardware\n"
+            "[baremetal.interfaces.power]\ntin = baremetal_fake.interfaces.power:FakeBMCPower\n",
+        )
+        info = self.site / "info.toml"
+        info.write_text('fake_machine = "on-a-desk"\nfake_password = "s3same"\n')
+        written = [str(self.site / name) for name in ("matrix.json", "matrix.md")]
+        arguments = [one for path in written for one in ("--matrix", path)]
+        nowhere = self.site / "nowhere.toml"
+        nowhere.write_text('[fake_faults.login]\neffect = "drop"\n')
+        arguments += ["--unreachable", str(nowhere)]
+        done = self.run_kit("fakes", "--driver-info", str(info), *arguments, "--require", "power,PowerSampling,soft power off")
+        self.assertEqual(0, done.returncode, done.stdout + done.stderr)
+        document = json.loads(Path(written[0]).read_text())
+        self.assertIn("PowerSampling", document["offers"]["power"])
+        self.assertEqual("passed", {one["name"]: one["verdict"] for one in document["rules"]}["power_state_is_read"])
+        self.assertIn("| power | `FakeBMCPower`, PowerSampling", Path(written[1]).read_text())
+        for path in written:
+            self.assertNotIn("s3same", Path(path).read_text())
+
+    def test_what_is_required_has_to_be_offered(self) -> None:
+        """A rule that does not apply, and a device that is not there, are named, and the exit code is 1."""
+        self.install(
+            "baremetal-tin",
+            "[baremetal.hardware_types]\ntin = tests.contract.tin:TinHardware\n"
+            "[baremetal.interfaces.power]\ntin = tests.contract.tin:TinPower\n",
+        )
+        required = ["--require", "power on,pxe", "--require", "sensors_are_read"]
+        done = self.run_kit("tin", "--driver-info", self.driver_info("{}"), *required)
+        self.assertEqual(1, done.returncode, done.stdout + done.stderr)
+        self.assertIn("pxe is not offered", done.stdout)
+        self.assertIn("sensors_are_read is not offered", done.stdout)
+        self.assertNotIn("power on is not offered", done.stdout)
+
     def test_broken_plugin_is_named_by_its_rule(self) -> None:
         """A broken rule shows what is wrong, and the exit code is 1."""
         self.install(

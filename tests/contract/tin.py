@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from baremetal_interfaces import HardwareType, PowerInterface, PowerState, Task
+
+MACHINE = {"power": PowerState.OFF}
+"""The one machine of tin."""
 
 
 class TinPower(PowerInterface):
-    """One machine of tin for each instance."""
-
-    def __init__(self, options: Any = None) -> None:
-        super().__init__(options)
-        self.seen = PowerState.OFF
+    """Switches the machine of tin."""
 
     def get_power_state(self, task: Task) -> PowerState:
-        return self.seen
+        return MACHINE["power"]
 
     def set_power_state(self, task: Task, state: PowerState) -> None:
-        self.seen = state
+        if state in self.supported_states:
+            MACHINE["power"] = state
 
 
 class BentPower(TinPower):

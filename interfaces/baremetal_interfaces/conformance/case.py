@@ -34,6 +34,16 @@ class HardwareTypeConformance(TestCase):
     unreachable: Mapping[str, Any] | None = None
     """What to change in :attr:`driver_info` so that nothing answers; by default a closed port of this host."""
 
+    misbehaving: Mapping[str, Mapping[str, Any]] = {}
+    """How a BMC behaves (``slow``, ``silent``, ``wrong``, ``away``, ``lies``) -> what to change in :attr:`driver_info` to reach
+    one that does. By default a relay in front of the BMC makes it behave so; only a lie cannot be told by a relay."""
+
+    destructive: bool = False
+    """Whether what cannot be put back may be tried: interrupts, RAID, rescue."""
+
+    require: ClassVar[tuple[str, ...]] = ()
+    """What has to be offered: names of rules that must not be skipped."""
+
     node: Node | None = None
     """The node, where the interfaces look at more than ``driver_info``."""
 
@@ -52,6 +62,7 @@ class HardwareTypeConformance(TestCase):
     def subject(self) -> Subject:
         """What is examined."""
         settings: dict[str, Any] = {"node": self.node, "timeout": self.power_timeout, "unreachable": self.unreachable}
+        settings |= {"misbehaving": self.misbehaving, "destructive": self.destructive}
         if isinstance(self.hardware_type, str) and not self.interfaces:
             return Subject.of_installed(self.hardware_type, self.driver_info, **settings)
         declared = None if isinstance(self.hardware_type, str) else self.hardware_type
@@ -63,6 +74,8 @@ def _test(rule: Rule) -> Callable[[HardwareTypeConformance], None]:
         try:
             rule(self.subject())
         except NotOffered as exc:
+            if rule.__name__ in self.require:
+                self.fail(f"required, and not offered: {exc}")
             self.skipTest(f"not offered: {exc}")
 
     test.__name__ = f"test_{rule.__name__}"

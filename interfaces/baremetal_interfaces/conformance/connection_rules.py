@@ -8,19 +8,22 @@ import socket
 import threading
 import time
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
-from baremetal_interfaces.conformance.outcome import NotOffered, demand
+from baremetal_interfaces.conformance.outcome import NotOffered, Violation, demand
+from baremetal_interfaces.conformance.reads import Read
 from baremetal_interfaces.conformance.recording import RecordingConnector
 from baremetal_interfaces.conformance.subject import Subject, failure
-from baremetal_interfaces.errors import AuthenticationFailed, BareMetalError, BMCUnreachable
-from baremetal_interfaces.options import DriverInfo
+from baremetal_interfaces.conformance.trouble import leading_to, power_info_type
+from baremetal_interfaces.errors import AuthenticationFailed, BareMetalError, BMCUnreachable, NotSupported
 from baremetal_interfaces.values import Kind
 
 UNREACHABLE_SECONDS = 15.0
 """The deadline that a call to a dead address is given."""
 
-_GRACE = 3.0
+WRONG_PASSWORD = "Wr0ng-and-refused"
+"""A password that no account has."""
+
+_PATIENCE = 60.0
 _BORROWS = 8
 _THREADS = 4
 _READS = 3
@@ -39,49 +42,74 @@ def sessions_are_freed(subject: Subject) -> None:
     demand(threads < _BORROWS, f"{_BORROWS} sessions were opened and closed, and {threads} threads more are running")
 
 
+def sessions_are_given_back(subject: Subject) -> None:
+    """Every session that was borrowed for a question is given back, once, when the question is answered."""
+    _connector(subject)
+    before = {one: (connector.opened, connector.closed) for one, connector in subject.connectors.items()}
+    for read in subject.reads():
+        failure(subject.task(), read.kind, read.method)
+    for one, connector in subject.connectors.items():
+        opened, closed = connector.opened - before[one][0], connector.closed - before[one][1]
+        demand(opened == closed, f"{one.__name__}: {opened} session(s) were opened, and {closed} given back")
+
+
 def threads_do_not_disturb_each_other(subject: Subject) -> None:
-    """Several threads read the power state at the same time through the same interface, and all get the answer."""
-    _ = subject.power
+    """Several threads ask everything at the same time through the same interfaces, and all get the answers that one gets."""
     expected = subject.task().power.get()
-    answers: list[Any] = []
+    offered = [read for read in subject.reads() if failure(subject.task(), read.kind, read.method) is None]
     barrier = threading.Barrier(_THREADS)
+    answers: list[tuple[Read, Any]] = []
 
-    def read() -> None:
+    def ask() -> None:
         barrier.wait()
-        for _ in range(_READS):
-            try:
-                answers.append(subject.task().power.get())
-            except BareMetalError as exc:
-                answers.append(exc)
+        for read in [one for one in offered for _ in range(_READS if one.kind is Kind.POWER else 1)]:
+            answers.append((read, _answer(subject, read)))
 
-    threads = [threading.Thread(target=read, daemon=True) for _ in range(_THREADS)]
+    threads = [threading.Thread(target=ask, daemon=True) for _ in range(_THREADS)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60.0)
-    others = [answer for answer in answers if answer is not expected]
-    demand(not others, f"one thread reads {expected.value!r}; {_THREADS} at a time read {others[:3]}")
-    demand(len(answers) == _THREADS * _READS, f"{_THREADS * _READS - len(answers)} reads never came back")
+        thread.join(_PATIENCE)
+    for read, answer in answers:
+        where = f"{read.kind}.{read.method}: one thread has an answer, and of {_THREADS} at a time one has"
+        wrong = f"{type(answer).__name__}: {answer}" if isinstance(answer, Exception) else read.wrong(answer)
+        demand(wrong is None, f"{where} {wrong}")
+        same = read.kind is not Kind.POWER or answer is expected
+        demand(same, f"{where} {answer!r}, not {expected!r}")
+    asked = _THREADS * sum(_READS if read.kind is Kind.POWER else 1 for read in offered)
+    demand(len(answers) == asked, f"{asked - len(answers)} of {asked} questions never came back")
+
+
+def _answer(subject: Subject, read: Read) -> Any:
+    try:
+        return subject.task().call(read.kind, read.method)
+    except (BareMetalError, Violation) as exc:
+        return exc
 
 
 def silence_is_unreachable_in_time(subject: Subject) -> None:
-    """Where nothing listens, a call ends with BMCUnreachable before its deadline, and shows no secret."""
+    """Where nothing listens, every question ends with BMCUnreachable before its deadline."""
     _connector(subject)
-    nowhere = _closed_address(subject) if subject.unreachable is None else subject.unreachable
+    nowhere = closed_address(subject) if subject.unreachable is None else subject.unreachable
     elsewhere = {**subject.driver_info, **nowhere}
-    start = time.monotonic()
-    error = failure(subject.task(elsewhere, timeout=UNREACHABLE_SECONDS), Kind.POWER, "get_power_state")
-    took = time.monotonic() - start
-    demand(error is not None, "the power state was read where nothing listens")
-    demand(took < UNREACHABLE_SECONDS + _GRACE, f"the call took {took:.1f} s, and had {UNREACHABLE_SECONDS:g} s")
-    demand(isinstance(error, BMCUnreachable), f"{type(error).__name__} is raised, not BMCUnreachable: {error}")
-    demand(not any(secret in repr(error) for secret in subject.secrets()), f"the error shows a secret: {error}")
+    for read in subject.reads():
+        if not read.asks or subject.interfaces[read.kind].connector is None:
+            continue
+        start = time.monotonic()
+        error = failure(subject.task(elsewhere, timeout=UNREACHABLE_SECONDS), read.kind, read.method)
+        took = time.monotonic() - start
+        if isinstance(error, NotSupported):
+            continue
+        where = f"{read.kind}.{read.method}, where nothing listens,"
+        demand(error is not None, f"{where} has an answer")
+        demand(took < UNREACHABLE_SECONDS + subject.grace, f"{where} took {took:.1f} s, and had {UNREACHABLE_SECONDS:g} s")
+        demand(isinstance(error, BMCUnreachable), f"{where} raises {type(error).__name__}, not BMCUnreachable: {error}")
 
 
 def wrong_password_is_tried_once(subject: Subject) -> None:
     """A password that the BMC refuses ends with AuthenticationFailed after exactly one login."""
     connector = _connector(subject)
-    wrong = {**subject.driver_info, _password_option(subject): "Wr0ng-and-refused"}
+    wrong = {**subject.driver_info, password_option(subject): WRONG_PASSWORD}
     before = connector.attempts
     error = failure(subject.task(wrong), Kind.POWER, "get_power_state")
     if error is None:
@@ -89,7 +117,6 @@ def wrong_password_is_tried_once(subject: Subject) -> None:
     demand(isinstance(error, AuthenticationFailed), f"{type(error).__name__} is raised, not AuthenticationFailed: {error}")
     attempts = connector.attempts - before
     demand(attempts == 1, f"{attempts} logins were tried: each one may lock the account")
-    demand("Wr0ng-and-refused" not in repr(error), f"the error shows a secret: {error}")
 
 
 def _connector(subject: Subject) -> RecordingConnector:
@@ -110,21 +137,9 @@ def _held() -> tuple[int, int]:
     return files, threading.active_count()
 
 
-def _closed_address(subject: Subject) -> dict[str, Any]:
+def closed_address(subject: Subject) -> dict[str, Any]:
     """What to change in ``driver_info`` to reach a port of this host that nobody listens on."""
-    info_type = _power_info_type(subject)
-    names = [option.name for option in info_type.options()]
-    address = info_type.address_option or next((name for name in names if name.endswith("_address")), None)
-    port_option = next((name for name in names if name.endswith("_port")), None)
-    if address is None:
-        raise NotOffered("driver_info has no option for an address")
-    port = _closed_port()
-    given = str(subject.driver_info.get(address, ""))
-    if "://" in given:
-        return {address: urlunsplit(urlsplit(given)._replace(netloc=f"127.0.0.1:{port}"))}
-    if port_option is not None:
-        return {address: "127.0.0.1", port_option: port}
-    return {address: f"127.0.0.1:{port}"}
+    return leading_to(power_info_type(subject), subject.driver_info, _closed_port())
 
 
 def _closed_port() -> int:
@@ -141,15 +156,9 @@ def _closed_port() -> int:
     raise NotOffered("this host has no port that is free for TCP and for UDP")
 
 
-def _password_option(subject: Subject) -> str:
-    for option in _power_info_type(subject).options():
+def password_option(subject: Subject) -> str:
+    """The option that holds the password."""
+    for option in power_info_type(subject).options():
         if option.secret and "password" in option.name and subject.driver_info.get(option.name):
             return option.name
     raise NotOffered("driver_info holds no password")
-
-
-def _power_info_type(subject: Subject) -> type[DriverInfo]:
-    info_type = subject.power.info_type
-    if info_type is None:
-        raise NotOffered("the power interface reads nothing from driver_info")
-    return info_type

@@ -5,16 +5,8 @@ from __future__ import annotations
 from baremetal_interfaces.conformance.outcome import NotOffered, Violation, demand
 from baremetal_interfaces.conformance.subject import Subject
 from baremetal_interfaces.errors import BareMetalError, NotSupported
+from baremetal_interfaces.local import LocalTask
 from baremetal_interfaces.values import BootDevice, BootDeviceSetting, Kind, PowerState
-
-_OBSERVABLE = (PowerState.ON, PowerState.OFF, PowerState.UNKNOWN)
-
-
-def power_state_is_read(subject: Subject) -> None:
-    """get_power_state gives ON, OFF or UNKNOWN, as a PowerState."""
-    _ = subject.power
-    state = subject.task().call(Kind.POWER, "get_power_state")
-    demand(isinstance(state, PowerState) and state in _OBSERVABLE, f"get_power_state gives {state!r}")
 
 
 def declared_power_states_are_reached(subject: Subject) -> None:
@@ -34,6 +26,42 @@ def power_commands_may_be_repeated(subject: Subject) -> None:
             _bring(subject, state)
             error = _error(subject, state)
             demand(error is None, f"the machine has reached {state.value!r}, and asking for it again fails: {error}")
+
+
+def undeclared_power_state_is_not_carried_out(subject: Subject) -> None:
+    """A power state that is not declared is refused before the driver is called, and does nothing when the driver is."""
+    undeclared = [state for state in PowerState if state not in subject.power.supported_states]
+    with subject.power_left_as_found() as found:
+        for state in undeclared:
+            if state is not PowerState.REBOOT:
+                try:
+                    subject.task().power.set(state)
+                    demand(False, f"{state.value!r} is not declared, and was set")
+                except NotSupported:
+                    pass
+            error = _error(subject, state)
+            now = subject.task().power.get()
+            kept = error is not None or now is found
+            demand(kept, f"{state.value!r} is not declared; the driver takes it, and the machine goes to {now.value!r}")
+
+
+def another_instance_sees_the_same(subject: Subject) -> None:
+    """What one instance of the plugin set, another reads: the state is the machine's, and not the driver's."""
+    _ = subject.power
+    with subject.power_left_as_found():
+        for state in (PowerState.ON, PowerState.OFF):
+            _bring(subject, state)
+            seen = PowerState(_elsewhere(subject).call(Kind.POWER, "get_power_state"))
+            demand(seen is state, f"{state.value!r} was reached, and another instance of the driver reads {seen.value!r}")
+
+
+def _elsewhere(subject: Subject) -> LocalTask:
+    """A task by new instances of everything, as in another process."""
+    try:
+        fresh = {kind: type(interface)(interface.options) for kind, interface in subject.interfaces.items()}
+    except TypeError as exc:
+        raise NotOffered(f"another instance of the driver cannot be made: {exc}") from None
+    return subject.task(interfaces=fresh, connectors={})
 
 
 def boot_devices_are_set_and_read_back(subject: Subject) -> None:

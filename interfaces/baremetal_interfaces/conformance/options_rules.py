@@ -12,6 +12,10 @@ from baremetal_interfaces.options import DriverInfo, Option
 _SOUNDS_SECRET = ("password", "passwd", "secret", "token", "kg_key", "private_key")
 
 
+_NO_VALUE: list[str] = []
+_WRONG_VALUES: dict[type, object] = {bool: "perhaps", int: "many", float: "many", dict: "no object"}
+
+
 def options_are_documented(subject: Subject) -> None:
     """Every option of driver_info has a help text, and what sounds like a secret is declared as one."""
     for option in _options(subject):
@@ -29,6 +33,20 @@ def required_options_are_named_together(subject: Subject) -> None:
         named = {problem.field for problem in _refusal(info_type, {}).problems}
         missing = sorted(name for name in required if f"driver_info/{name}" not in named)
         demand(not missing, f"{info_type.__name__}: the error for an empty driver_info does not name {', '.join(missing)}")
+
+
+def wrong_options_are_named_together(subject: Subject) -> None:
+    """A driver_info of which every option is of a wrong type is refused with all of their names, and what is allowed, at once."""
+    for info_type in _info_types(subject):
+        wrong = {option.name: _WRONG_VALUES.get(option.type, _NO_VALUE) for option in info_type.options()}
+        if not wrong:
+            continue
+        error = _refusal(info_type, wrong)
+        named = {problem.field for problem in error.problems}
+        missing = sorted(name for name in wrong if f"driver_info/{name}" not in named)
+        demand(not missing, f"{info_type.__name__}: the error for wrong values does not name {', '.join(missing)}")
+        silent = [problem.field for problem in error.problems if not problem.allowed.strip()]
+        demand(not silent, f"{info_type.__name__}: the error does not say what is allowed for {', '.join(silent)}")
 
 
 def driver_info_is_accepted(subject: Subject) -> None:

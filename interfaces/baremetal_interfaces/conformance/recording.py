@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 from baremetal_interfaces.connector import Connector, Fault
@@ -22,6 +23,8 @@ class RecordingConnector(Connector[Any]):
         """How often a session was to be opened."""
         self.opened = 0
         """How often that succeeded."""
+        self.closed = 0
+        """How often a session was given back to be closed."""
         self._lock = threading.Lock()
 
     def open(self, info: Any, tls: ssl.SSLContext | None, deadline: Deadline) -> Any:
@@ -34,8 +37,18 @@ class RecordingConnector(Connector[Any]):
         return session
 
     def close(self, session: Any, deadline: Deadline) -> None:
-        """Close."""
+        """Close, and count."""
+        with self._lock:
+            self.closed += 1
         self.recorded.close(session, deadline)
+
+    def session_key(self, info: Any) -> Hashable:
+        """Ask the recorded connector."""
+        return self.recorded.session_key(info)
+
+    def session_secrets(self, session: Any) -> tuple[str, ...]:
+        """Ask the recorded connector."""
+        return self.recorded.session_secrets(session)
 
     def classify(self, exc: Exception) -> Fault:
         """Ask the recorded connector."""

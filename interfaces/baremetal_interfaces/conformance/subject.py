@@ -5,11 +5,15 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any, cast
 
 from baremetal_interfaces.conformance import installed
-from baremetal_interfaces.conformance.outcome import NotOffered
+from baremetal_interfaces.conformance.outcome import NotOffered, Violation, demand
+from baremetal_interfaces.conformance.reads import READS, Read
 from baremetal_interfaces.conformance.recording import RecordingConnector
+from baremetal_interfaces.conformance.relay import Misbehaviour
+from baremetal_interfaces.conformance.watched import WatchedTask
 from baremetal_interfaces.connector import Connector
 from baremetal_interfaces.errors import BareMetalError
 from baremetal_interfaces.hardware_type import HardwareType
@@ -23,13 +27,20 @@ from baremetal_interfaces.values import Kind, PowerState
 
 Offered = type[Interface] | Interface
 
+_SET = frozenset({"get_power_state", "get_boot_device", "get_boot_mode", "get_secure_boot", "get_virtual_media"})
+
 
 class Subject:
     """The interfaces of a plugin, a machine, and tasks on it.
 
-    *driver_info* reaches the machine, and changed by *unreachable* it reaches nothing. *timeout* is what a change of
-    power may take and *poll_interval* the time between two looks at it, both in seconds. Everything is used by several
-    threads at once, as a conductor does.
+    *driver_info* reaches the machine, and changed by *unreachable* it reaches nothing. *misbehaving* says by how what to
+    change in it to reach a BMC that is ``slow``, ``silent``, ``wrong``, ``away`` for one request, or ``lies``; what is not
+    said is tried through a relay, where the BMC is reached over a network. *destructive* allows what cannot be put back:
+    interrupts, RAID, rescue.
+
+    *timeout* is what a change of power may take, *grace* what a call may take beyond its deadline, *silence* the deadline
+    of a call to a BMC that does not answer, and *poll_interval* the time between two looks at the machine, all in seconds.
+    Everything is used by several threads at once, as a conductor does.
     """
 
     def __init__(
@@ -40,7 +51,11 @@ class Subject:
         hardware_type: type[HardwareType] | None = None,
         node: Node | None = None,
         unreachable: Mapping[str, Any] | None = None,
+        misbehaving: Mapping[str, Mapping[str, Any]] | None = None,
+        destructive: bool = False,
         timeout: float = 60.0,
+        grace: float = 3.0,
+        silence: float = 2.0,
         poll_interval: float = 0.2,
     ) -> None:
         self.hardware_type = hardware_type
@@ -48,6 +63,10 @@ class Subject:
         self.driver_info = dict(driver_info)
         self.connectors = {connector: RecordingConnector(connector()) for connector in self._connector_types()}
         self.unreachable = unreachable
+        self.misbehaving = {Misbehaviour(how): changes for how, changes in (misbehaving or {}).items()}
+        self.destructive = destructive
+        self.grace = grace
+        self.silence = silence
         self._node = node or Node(uuid=str(uuid.uuid4()), name="examined")
         self._timeout = timeout
         self._poll_interval = poll_interval
@@ -58,14 +77,25 @@ class Subject:
         found = installed.hardware_type(name)
         return cls(installed.best_interfaces(found), driver_info, hardware_type=found, **settings)
 
-    def task(self, driver_info: Mapping[str, Any] | None = None, timeout: float | None = None) -> LocalTask:
-        """A task on the machine, or on what another *driver_info* leads to."""
-        return LocalTask(
-            self.interfaces,
+    def task(
+        self,
+        driver_info: Mapping[str, Any] | None = None,
+        timeout: float | None = None,
+        *,
+        interfaces: Mapping[Kind, Interface] | None = None,
+        connectors: dict[type[Connector[Any]], Connector[Any]] | None = None,
+        target_raid_config: Mapping[str, Any] | None = None,
+    ) -> WatchedTask:
+        """A task on the machine, or on what another *driver_info* leads to, or by other *interfaces* and *connectors*."""
+        mine = cast("dict[type[Connector[Any]], Connector[Any]]", self.connectors)
+        node = self._node if target_raid_config is None else replace(self._node, target_raid_config=target_raid_config)
+        return WatchedTask(
+            self.interfaces if interfaces is None else interfaces,
             self.driver_info if driver_info is None else driver_info,
-            node=self._node,
+            grace=self.grace,
+            node=node,
             timeout=self._timeout if timeout is None else timeout,
-            connectors=cast("dict[type[Connector[Any]], Connector[Any]]", self.connectors),
+            connectors=mine if connectors is None else connectors,
             poll_interval=self._poll_interval,
         )
 
@@ -85,6 +115,29 @@ class Subject:
             raise NotOffered("there is no management interface")
         return interface
 
+    def interface(self, kind: Kind) -> Interface:
+        """The interface of that kind."""
+        interface = self.interfaces.get(kind)
+        if interface is None:
+            raise NotOffered(f"there is no {kind} interface")
+        return interface
+
+    def capable(self, capability: type) -> None:
+        """Raise NotOffered unless the management interface has that mix-in."""
+        if not isinstance(self.management, capability):
+            raise NotOffered(f"the management interface has no {capability.__name__}")
+
+    def reads(self) -> list[Read]:
+        """What the interfaces can be asked."""
+        present = [read for read in READS if read.kind in self.interfaces]
+        return [read for read in present if read.capability is None or isinstance(self.interfaces[read.kind], read.capability)]
+
+    def reaches(self, kind: Kind) -> bool:
+        """Whether the interface of that kind speaks to the BMC that ``driver_info`` leads to."""
+        interface = self.interfaces[kind]
+        shared = interface.info_type is not None and interface.info_type is self.power.info_type
+        return interface.connector is not None or shared
+
     def info_types(self) -> tuple[type[DriverInfo], ...]:
         """What the interfaces read from ``driver_info``, each type once."""
         found = [interface.info_type for interface in self.interfaces.values() if interface.info_type is not None]
@@ -93,6 +146,16 @@ class Subject:
     def secrets(self) -> frozenset[str]:
         """The values in ``driver_info`` that must not be seen."""
         return self.task().secrets()
+
+    def snapshot(self) -> dict[str, str]:
+        """What can be set and read back, and is there to be left as it was found: what it is -> its value."""
+        found: dict[str, str] = {}
+        for read in self.reads():
+            if read.method not in _SET:
+                continue
+            with suppress(BareMetalError):
+                found[read.what] = str(self.task().call(read.kind, read.method))
+        return found
 
     @contextmanager
     def power_left_as_found(self) -> Iterator[PowerState]:
@@ -103,7 +166,7 @@ class Subject:
             if found is not PowerState.UNKNOWN and self.task().power.get() is not found:
                 self.task().power.set(found)
 
-        with _at_the_end(put_back):
+        with at_the_end(put_back):
             yield found
 
     @contextmanager
@@ -112,10 +175,13 @@ class Subject:
         found = self.task().call(Kind.MANAGEMENT, "get_boot_device")
 
         def put_back() -> None:
-            if found.device is not None:
-                self.task().call(Kind.MANAGEMENT, "set_boot_device", found.device, persistent=bool(found.persistent))
+            if found.device is None or self.task().call(Kind.MANAGEMENT, "get_boot_device") == found:
+                return
+            self.task().call(Kind.MANAGEMENT, "set_boot_device", found.device, persistent=bool(found.persistent))
+            again = self.task().call(Kind.MANAGEMENT, "get_boot_device").device
+            demand(again == found.device, f"the boot device was {found.device}, and after putting it back it is {again}")
 
-        with _at_the_end(put_back):
+        with at_the_end(put_back):
             yield
 
     def _connector_types(self) -> tuple[type[Connector[Any]], ...]:
@@ -124,12 +190,12 @@ class Subject:
 
 
 @contextmanager
-def _at_the_end(put_back: Callable[[], None]) -> Iterator[None]:
+def at_the_end(put_back: Callable[[], None]) -> Iterator[None]:
     """Put things back, whatever happens. When that fails after a broken rule, the broken rule is what is said."""
     try:
         yield
     except BaseException:
-        with suppress(BareMetalError):
+        with suppress(BareMetalError, Violation):
             put_back()
         raise
     put_back()
@@ -139,10 +205,10 @@ def _instance(offered: Offered) -> Interface:
     return offered() if isinstance(offered, type) else offered
 
 
-def failure(task: LocalTask, kind: Kind, method: str) -> BareMetalError | None:
+def failure(task: LocalTask, kind: Kind, method: str, *args: Any, **kwargs: Any) -> BareMetalError | None:
     """The error that a call ends with, or None."""
     try:
-        task.call(kind, method)
+        task.call(kind, method, *args, **kwargs)
     except BareMetalError as exc:
         return exc
     return None

@@ -19,6 +19,7 @@ from baremetal_interfaces import (
     InvalidInput,
     ManagementInterface,
     NMIControl,
+    NotSupported,
     Problem,
     SecureBootControl,
     SensorReport,
@@ -56,6 +57,9 @@ class FakeManagement(
 
     def set_boot_device(self, task: Task, device: BootDevice, persistent: bool = False) -> None:
         """Boot from *device* once, or every time."""
+        if device not in self.supported_boot_devices:
+            listed = ", ".join(sorted(self.supported_boot_devices))
+            raise NotSupported(f"node {task.node.label} cannot be told to boot from {device}; supported: {listed}")
         with self.bmc(task) as bmc:
             bmc.set_boot_device(device, persistent)
 

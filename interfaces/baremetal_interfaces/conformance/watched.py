@@ -1,0 +1,51 @@
+"""A task whose calls are watched: one that never comes back is named, and what a plugin raises is seen before it is scrubbed."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from baremetal_interfaces.conformance.outcome import Violation
+from baremetal_interfaces.connector import Connector
+from baremetal_interfaces.errors import BareMetalError
+from baremetal_interfaces.local import LocalTask
+from baremetal_interfaces.values import Kind
+
+
+class WatchedTask(LocalTask):
+    """A :class:`~baremetal_interfaces.local.LocalTask` for the kit. A call may take *grace* seconds beyond its deadline."""
+
+    def __init__(self, *given: Any, grace: float, **settings: Any) -> None:
+        super().__init__(*given, **settings)
+        self.raised: list[str] = []
+        """The errors of the contract that the plugin raised, in its own words."""
+        self._grace = grace
+        self._inside: threading.Thread | None = None
+
+    def call(self, kind: Kind | str, method: str, *args: Any, **kwargs: Any) -> Any:
+        """The same in a thread of its own, so that one that blocks for ever does not take the kit along."""
+        if threading.current_thread() is self._inside:
+            return super().call(kind, method, *args, **kwargs)
+        answers: list[Any] = []
+        errors: list[BaseException] = []
+
+        def work() -> None:
+            try:
+                answers.append(LocalTask.call(self, kind, method, *args, **kwargs))
+            except BaseException as exc:
+                errors.append(exc)
+
+        self._inside = threading.Thread(target=work, name=f"{kind}.{method}", daemon=True)
+        self._inside.start()
+        allowed = self.deadline.remaining() + self._grace
+        self._inside.join(allowed)
+        if self._inside.is_alive():
+            raise Violation(f"{kind}.{method} did not come back: its deadline was {allowed - self._grace:.1f} s away")
+        if errors:
+            raise errors[0]
+        return answers[0]
+
+    def _translate(self, exc: Exception, connector: type[Connector[Any]] | None) -> BareMetalError:
+        if isinstance(exc, BareMetalError):
+            self.raised.append(f"{type(exc).__name__}: {exc} {exc.details or ''}".strip())
+        return super()._translate(exc, connector)

@@ -1,0 +1,1 @@
+"""The tools for authors of plugins."""
