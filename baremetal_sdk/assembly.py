@@ -44,7 +44,7 @@ from baremetal_sdk.services.vendor import VendorPassthru
 from baremetal_sdk.services.vifs import VIFs
 from baremetal_sdk.services.virtual_media import VirtualMedia
 from baremetal_sdk.services.work import Works
-from baremetal_sdk.store.factory import open_store
+from baremetal_sdk.store.factory import connections_for, open_store
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.secrets import FernetBox, PlainBox, SecretBox
 from baremetal_sdk.task_services import TaskServices
@@ -75,7 +75,7 @@ class Assembly:
         if not self.drivers.names():
             raise ConfigurationError("no hardware type can be used: " + _reasons(self.drivers))
         secrets = given.secrets or _secret_box(config, given.store)
-        self.store: Store = given.store or open_store(config.database.connection, clock=clock)
+        self.store: Store = given.store or open_store(config.database.connection, clock=clock, connections=_connections(config))
         self.owns_pool = given.pool is None
         self.pool = given.pool or ElasticPool(options.workers_pool_size, lanes_for(options.workers_pool_size), name="conductor")
         if given.pool is not None:
@@ -193,6 +193,11 @@ def lanes_for(size: int) -> Mapping[str, LaneLimits]:
         "provisioning": LaneLimits(reserved=0 if size < 10 else few, cap=max(1, size - few), queue=2000),
         "power": LaneLimits(cap=max(1, size * 5 // 6), queue=20_000),
     }
+
+
+def _connections(config: ConductorConfig) -> int:
+    threads = config.conductor.workers_pool_size + config.api.max_threads
+    return config.database.max_pool_size or connections_for(threads)
 
 
 def _secret_box(config: ConductorConfig, store: Store | None) -> SecretBox:

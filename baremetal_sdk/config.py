@@ -119,6 +119,11 @@ class DatabaseConfig:
     """``[database]``: where nodes are kept."""
 
     connection: str | None = setting(None, "SQLAlchemy URL of the database; without one, what the host application hands in.")
+    max_pool_size: int = setting(
+        0,
+        "Connections to a database server, at most; 0: one for six threads, 10 to 60. Raise it with the server's limit.",
+        minimum=0,
+    )
     secret_key_file: str | None = setting(None, "File with the key that encrypts credentials; it is made where it is missing.")
 
 

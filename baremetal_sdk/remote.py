@@ -85,7 +85,7 @@ class RemoteBackend:
         refuse_monkey_patching()
         if self._given is None and self.config.database.connection is None:
             raise ConfigurationError("[database] connection: an API apart from its conductors needs the database that they use")
-        self._store = self._given or open_store(self.config.database.connection, clock=self.clock)
+        self._store = self._given or self._open_store()
         try:
             versions = declared_versions(*SERVICES)
             self._rpc = modes.client(self.config, self._store, self.clock, versions, telemetry=self.monitoring.telemetry)
@@ -98,6 +98,12 @@ class RemoteBackend:
         except BaseException:
             self.stop(0.0)
             raise
+
+    def _open_store(self) -> Store:
+        """Each thread of an API uses the database most of its time: it has a connection of its own."""
+        config = self.config
+        connections = config.database.max_pool_size or config.api.max_threads
+        return open_store(config.database.connection, clock=self.clock, connections=connections)
 
     def stop(self, timeout: float | None = None) -> None:
         """Stop everything within *timeout* seconds (``graceful_shutdown_timeout``)."""

@@ -17,8 +17,8 @@ from baremetal_sdk.store.readers import Readers
 from baremetal_sdk.store.sqlite import READERS, WRITES, sqlite_engine, use_write_ahead_log
 from baremetal_sdk.telemetry import Telemetry, Work
 
-_CONNECTIONS = 10
-"""Connections to a database server that are kept; as many again are made when they are all in use."""
+CONNECTIONS = 10
+"""Connections to a database server, at most, where nobody says how many threads there are."""
 _POOL_TIMEOUT = 60.0
 
 
@@ -32,8 +32,9 @@ class _Engines(NamedTuple):
 class Database:
     """A database that transactions are made in. What fails in it is told as ``StoreUnavailable``."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, connections: int = CONNECTIONS) -> None:
         self.url = _parsed(url)
+        self._connections = connections
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._engines: _Engines | None = None
         self.telemetry = Telemetry()
@@ -57,7 +58,7 @@ class Database:
     def open(self) -> None:
         """Connect. Raises ``ConfigurationError`` where the driver of this database is not installed."""
         with failures_told(self.url):
-            engine = sqlite_engine(self.url) if self.is_sqlite else _server_engine(self.url)
+            engine = sqlite_engine(self.url) if self.is_sqlite else _server_engine(self.url, self._connections)
             try:
                 self._connect(engine)
             except BaseException:
@@ -107,8 +108,16 @@ class Database:
         """A transaction, committed at the end and rolled back by an exception."""
         writer = self._opened().writer
         observed = self.telemetry.begin(Work.TRANSACTION, {"kind": "write"})
-        with observed, failures_told(self.url), self._turn, writer.begin() as connection:
+        with (
+            observed,
+            failures_told(self.url),
+            self._turn,
+            writer.connect() as connection,
+            connection.begin() as transaction,
+        ):
             yield connection
+            with failures_told(self.url, may_be_kept=True):
+                transaction.commit()
 
 
 def _parsed(url: str) -> URL:
@@ -124,12 +133,12 @@ def _parsed(url: str) -> URL:
     return parsed
 
 
-def _server_engine(url: URL) -> Engine:
+def _server_engine(url: URL, connections: int) -> Engine:
     try:
         return create_engine(
             url,
-            pool_size=_CONNECTIONS,
-            max_overflow=_CONNECTIONS,
+            pool_size=connections,
+            max_overflow=0,
             pool_timeout=_POOL_TIMEOUT,
             pool_use_lifo=True,
             pool_pre_ping=True,

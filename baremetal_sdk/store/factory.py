@@ -6,9 +6,16 @@ from baremetal_sdk.clock import Clock, SystemClock
 from baremetal_sdk.store.memory import MemoryStore
 from baremetal_sdk.store.protocol import Store
 
+_FEWEST, _MOST, _THREADS_PER_CONNECTION = 10, 60, 6
 
-def open_store(url: str | None, *, clock: Clock | None = None) -> Store:
-    """Open the store at an SQLAlchemy URL, or one in memory where there is none.
+
+def connections_for(threads: int) -> int:
+    """Connections to a database server for so many threads, which mostly wait for machines and not for the database."""
+    return min(max(_FEWEST, threads // _THREADS_PER_CONNECTION), _MOST)
+
+
+def open_store(url: str | None, *, clock: Clock | None = None, connections: int | None = None) -> Store:
+    """Open the store at an SQLAlchemy URL, or one in memory where there is none, with so many *connections* at most.
 
     Raises ``ConfigurationError`` for a URL that cannot be used, and ``StoreUnavailable`` when the database cannot.
     """
@@ -18,6 +25,6 @@ def open_store(url: str | None, *, clock: Clock | None = None) -> Store:
     # Whoever keeps nodes in memory does not wait for the import of a database toolkit.
     from baremetal_sdk.store.sql import SQLStore
 
-    store = SQLStore(url, clock=clock)
+    store = SQLStore(url, clock=clock, connections=connections or _FEWEST)
     store.open()
     return store

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
 from sqlalchemy import URL
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from baremetal_sdk.errors import StoreUnavailable
@@ -19,6 +20,9 @@ R = TypeVar("R")
 
 _RETRY_AFTER = 5.0
 _ATTEMPTS = 5
+_AWAY = 15.0
+"""Seconds for which a database server that went away is waited for: it is being restarted."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
 _DEADLOCKS = frozenset({"40001", "40P01", 1213})
 """PostgreSQL's states and MariaDB's number for a transaction that was ended because it and another waited for each other."""
 
@@ -27,29 +31,44 @@ class Collision(StoreUnavailable):
     """Another process was in the way of a transaction, and is no longer: the same again can succeed."""
 
 
-def collisions_repeated(write: Callable[P, R]) -> Callable[P, R]:
-    """Do a write again, a few times, when it collided: nothing of it was kept."""
+class ConnectionLost(StoreUnavailable):
+    """The database server went away before anything was kept: the same again can succeed once it is back."""
 
-    @wraps(write)
+
+def collisions_repeated(function: Callable[P, R]) -> Callable[P, R]:
+    """Do something again, a few times when it collided, and for a while when the connection was lost: nothing was kept."""
+
+    @wraps(function)
     def repeated(*args: P.args, **kwargs: P.kwargs) -> R:
-        for _ in range(_ATTEMPTS - 1):
+        collisions, given_up_at, pause = 0, time.monotonic() + _AWAY, _FIRST_PAUSE
+        while True:
             try:
-                return write(*args, **kwargs)
+                return function(*args, **kwargs)
             except Collision:
-                continue
-        return write(*args, **kwargs)
+                collisions += 1
+                if collisions == _ATTEMPTS:
+                    raise
+            except ConnectionLost:
+                if time.monotonic() + pause > given_up_at:
+                    raise
+                time.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
 
     return repeated
 
 
 @contextmanager
-def failures_told(url: URL) -> Iterator[None]:
-    """Raise ``StoreUnavailable`` in place of what the database toolkit raises."""
+def failures_told(url: URL, *, may_be_kept: bool = False) -> Iterator[None]:
+    """Raise ``StoreUnavailable`` in place of what the database toolkit raises.
+
+    With *may_be_kept* nobody knows what became of a transaction whose connection is lost, and it is not made again.
+    """
     try:
         yield
     except (DBAPIError, PoolTimeout) as exc:
         message = f"the database {shown(url)} cannot be used: {_reason(exc, url)}"
-        raise (Collision if _is_collision(exc) else StoreUnavailable)(message, retry_after=_RETRY_AFTER) from exc
+        kind = Collision if _is_collision(exc) else ConnectionLost if _is_lost(exc, url) and not may_be_kept else StoreUnavailable
+        raise kind(message, retry_after=_RETRY_AFTER) from exc
 
 
 def shown(url: URL) -> str:
@@ -63,6 +82,13 @@ def _is_collision(error: DBAPIError | PoolTimeout) -> bool:
         return False
     code = getattr(error.orig, "sqlstate", None) or next(iter(error.orig.args), None)
     return isinstance(error, IntegrityError) or code in _DEADLOCKS
+
+
+def _is_lost(error: DBAPIError | PoolTimeout, url: URL) -> bool:
+    """Whether a server that was there has gone: what it said last, or that nobody takes connections."""
+    if isinstance(error, PoolTimeout) or url.get_backend_name() == "sqlite":
+        return False
+    return error.connection_invalidated or (error.statement is None and isinstance(error, OperationalError))
 
 
 def _reason(error: DBAPIError | PoolTimeout, url: URL) -> str:

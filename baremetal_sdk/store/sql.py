@@ -13,7 +13,7 @@ from baremetal_interfaces import BareMetalError
 from baremetal_sdk.clock import Clock, SystemClock
 from baremetal_sdk.errors import RevisionConflict
 from baremetal_sdk.store.conflicts import taken_told
-from baremetal_sdk.store.engine import Database
+from baremetal_sdk.store.engine import CONNECTIONS, Database
 from baremetal_sdk.store.failures import collisions_repeated
 from baremetal_sdk.store.fields import CONDUCTOR_FIELDS, LEASE_FIELDS, NODE_FIELDS, PORT_FIELDS, require_uuid
 from baremetal_sdk.store.idents import node_key, port_key
@@ -51,8 +51,10 @@ class SQLStore(SQLRecords):
     On SQLite, commits survive the end of the process; those of the last moments before a loss of power may be lost.
     """
 
-    def __init__(self, url: str, *, clock: Clock | None = None, table_prefix: str = "bm_") -> None:
-        super().__init__(Database(url), Schema(table_prefix), clock or SystemClock())
+    def __init__(
+        self, url: str, *, clock: Clock | None = None, table_prefix: str = "bm_", connections: int = CONNECTIONS
+    ) -> None:
+        super().__init__(Database(url, connections=connections), Schema(table_prefix), clock or SystemClock())
         self._opening = Lock()
         self._statements = Statements(self._schema, returning=False)
 
@@ -91,6 +93,7 @@ class SQLStore(SQLRecords):
             connection.execute(self._statements.insert_node, stored)
         return _NODES.record(list(stored.values()))
 
+    @collisions_repeated
     def node(self, ident: str, *, scope: Scope = Scope.ALL) -> NodeRecord:
         """The node with this UUID or name."""
         return _NODES.record(self._read_node(self._statements.node_by, ident, scope))
@@ -253,6 +256,7 @@ class SQLStore(SQLRecords):
             raise port_not_found(ident)
         return _PORTS.record(row)
 
+    @collisions_repeated
     def ports(self, query: Query, *, scope: Scope = Scope.ALL) -> Sequence[Row]:
         """A page of ports."""
         visible = visible_ports(self._schema.ports, self._schema.nodes, scope)

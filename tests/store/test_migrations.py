@@ -1,0 +1,181 @@
+"""Migrations up from each earlier revision with data in place, and two releases on one database."""
+
+from __future__ import annotations
+
+import tempfile
+import unittest
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Column, Connection, Engine, MetaData, create_engine, inspect, make_url, select, text
+from testtools import TestCase
+
+import baremetal_sdk.store.migrations
+from baremetal_sdk.store import NodeQuery, NodeRecord, PortRecord
+from baremetal_sdk.store.fields import NODE_FIELDS, PORT_FIELDS
+from baremetal_sdk.store.schema import REVISIONS, Schema
+from baremetal_sdk.store.sql import SQLStore
+from tests.store.fixture import SERVER_URL, new_mac, new_prefix, new_uuid
+
+AT = datetime(2031, 5, 17, 12, 0, 3)
+
+
+class MigrationBehaviour:
+    """Each test has tables of its own, under a prefix."""
+
+    url: str
+    engine: Engine
+
+    def setUp(self: Any) -> None:
+        super().setUp()  # type: ignore[safe-super]
+        self.engine = create_engine(self.url)
+        self.addCleanup(self.engine.dispose)
+
+    def migrate(self, prefix: str, revision: str) -> None:
+        """Make the tables as they were at *revision*."""
+        config = Config()
+        config.set_main_option("script_location", str(Path(baremetal_sdk.store.migrations.__file__).parent))
+        with self.engine.begin() as connection:
+            names = {"version_table": f"{prefix}alembic_version", "table_prefix": prefix}
+            config.attributes.update(connection=connection, **names)
+            command.upgrade(config, revision)
+
+    def opened(self: Any, prefix: str) -> SQLStore:
+        store = SQLStore(self.url, table_prefix=prefix)
+        store.open()
+        self.addCleanup(store.close)
+        return store
+
+    def tables(self, prefix: str) -> MetaData:
+        found = MetaData()
+        found.reflect(self.engine, only=lambda name, _: name.startswith(prefix) and not name.endswith("alembic_version"))
+        return found
+
+    def columns(self, prefix: str) -> dict[str, dict[str, Any]]:
+        with self.engine.connect() as connection:
+            seen = inspect(connection)
+            return {
+                table: {column["name"]: column for column in seen.get_columns(table)}
+                for table in seen.get_table_names()
+                if table.startswith(prefix) and not table.endswith("alembic_version")
+            }
+
+    def test_each_earlier_revision_is_brought_up_with_what_it_has(self: Any) -> None:
+        """Whatever release made a database, the present one finds in it all that was stored."""
+        for revision in REVISIONS[:-1]:
+            prefix = new_prefix()
+            self.migrate(prefix, revision)
+            with self.engine.begin() as connection:
+                fill(connection, self.tables(prefix), prefix)
+            before = self.contents(self.tables(prefix))
+            store = self.opened(prefix)
+            after = self.contents(self.tables(prefix))
+            for table, rows in before.items():
+                self.assertEqual(1, len(after[table]), (revision, table))
+                kept = {name: after[table][0][name] for name in rows[0]}
+                self.assertEqual(rows[0], kept, (revision, table))
+            [node] = store.nodes(NodeQuery())
+            self.assertEqual({"k": [1]}, node.extra)
+            store.update_node(node.uuid, {"owner": "x"}, fence=None)
+            store.delete_node(node.uuid, fence=None)
+
+    def contents(self, tables: MetaData) -> dict[str, list[dict[str, Any]]]:
+        with self.engine.connect() as connection:
+            return {
+                table.name: [dict(row._mapping) for row in connection.execute(select(table))] for table in tables.sorted_tables
+            }
+
+    def test_migrations_only_add(self: Any) -> None:
+        """Nothing that a release writes or reads goes away with the next one, and what is new need not be written.
+
+        So a process of release N goes on working while and after N+1 has upgraded the schema.
+        """
+        prefix = new_prefix()
+        self.migrate(prefix, REVISIONS[0])
+        before = self.columns(prefix)
+        for revision in REVISIONS[1:]:
+            self.migrate(prefix, revision)
+            after = self.columns(prefix)
+            for table, columns in before.items():
+                self.assertEqual(set(), set(columns) - set(after[table]), (revision, table))
+                for name in set(after[table]) - set(columns):
+                    new = after[table][name]
+                    self.assertTrue(new["nullable"] or new["default"] is not None, (revision, table, name))
+            before = after
+
+    def test_a_release_goes_on_while_the_next_one_upgrades(self: Any) -> None:
+        """A store that is open works on tables to which another release has added a column, a table and its version."""
+        prefix = new_prefix()
+        store = self.opened(prefix)
+        node = store.create_node(NodeRecord(uuid=new_uuid(), name="old"), fence=None)
+        with self.engine.begin() as connection:
+            connection.execute(text(f"ALTER TABLE {prefix}nodes ADD COLUMN future VARCHAR(36) NULL"))
+            connection.execute(text(f"CREATE TABLE {prefix}futures (id INTEGER)"))
+            connection.execute(text(f"UPDATE {prefix}alembic_version SET version_num = '9999'"))
+        created = store.create_node(NodeRecord(uuid=new_uuid(), name="new"), fence=None)
+        lease, _ = store.take_lease(node.uuid, holder="n/1", purpose="work", duration=60.0)
+        store.update_node(node.uuid, {"owner": "x"}, fence=lease.fence, release=True)
+        with self.engine.begin() as connection:
+            connection.execute(text(f"UPDATE {prefix}nodes SET future = 'kept'"))
+        store.update_node(node.uuid, {"owner": "y"}, fence=None)
+        self.assertEqual({"old": "y", "new": None}, {row.name: row.owner for row in store.nodes(NodeQuery())})
+        with self.engine.connect() as connection:
+            self.assertEqual({("kept",)}, {tuple(r) for r in connection.execute(text(f"SELECT future FROM {prefix}nodes"))})
+        store.delete_node(created.uuid, fence=None)
+
+
+def fill(connection: Connection, tables: MetaData, prefix: str) -> None:
+    """Put one row into each table."""
+    node = new_uuid()
+    known: dict[str, dict[str, Any]] = {
+        "nodes": NODE_FIELDS.stored(NodeRecord(uuid=node, name="a", extra={"k": [1]})),
+        "ports": PORT_FIELDS.stored(PortRecord(new_uuid(), node, new_mac())),
+    }
+    for table in tables.sorted_tables:
+        given = known.get(table.name.removeprefix(prefix), {})
+        needed = {
+            column.name: node if column.name == "node_uuid" else sample(column)
+            for column in table.columns
+            if column.name != "id" and not column.nullable
+        }
+        values = {**needed, **{name: value for name, value in given.items() if name in table.columns and value is not None}}
+        connection.execute(table.insert(), [values])
+
+
+def sample(column: Column[Any]) -> Any:
+    """A value that the column takes."""
+    kind: type = column.type.python_type
+    if kind is str:
+        return new_uuid()
+    return {bytes: b"x", datetime: AT, bool: True}.get(kind, 1)
+
+
+class SQLiteMigrationTest(MigrationBehaviour, TestCase):
+    """In a file."""
+
+    def setUp(self) -> None:
+        directory = tempfile.TemporaryDirectory()
+        self.url = f"sqlite:///{Path(directory.name) / 'nodes.db'}"
+        super().setUp()
+        self.addCleanup(directory.cleanup)
+
+
+@unittest.skipUnless(SERVER_URL, "BAREMETAL_TEST_DATABASE names no database")
+class ServerMigrationTest(MigrationBehaviour, TestCase):
+    """On a database server."""
+
+    url = SERVER_URL
+
+    def test_the_schema_is_that_of_the_code(self) -> None:
+        """Every index and constraint that statements count on is there."""
+        prefix = new_prefix()
+        self.opened(prefix)
+        schema = Schema(prefix)
+        with self.engine.connect() as connection:
+            found = {one["name"] for table in schema.metadata.tables for one in inspect(connection).get_indexes(table)}
+        missing = {index.name for table in schema.metadata.tables.values() for index in table.indexes} - found
+        self.assertEqual(set(), missing)
+        self.assertIn(make_url(self.url).get_backend_name(), ("postgresql", "mariadb", "mysql"))
