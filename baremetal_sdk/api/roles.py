@@ -13,8 +13,8 @@ from baremetal_sdk.store.query import Scope
 
 LOG = logging.getLogger(__name__)
 
-RANKS: Mapping[str, int] = {"reader": 1, "operator": 2, "member": 2, "manager": 2, "admin": 3}
-"""Role -> how high it is. Keystone's ``member`` and ``manager`` are operators."""
+RANKS: Mapping[str, int] = {"reader": 1, "operator": 2, "member": 2, "manager": 2, "service": 2, "admin": 3}
+"""Role -> how high it is. Keystone's ``member``, ``manager`` and ``service`` are operators."""
 _SYSTEM = "system-"
 
 

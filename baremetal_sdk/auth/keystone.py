@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from oslo_config import cfg
 
-from baremetal_sdk.auth.identity import IDENTITY_KEY, PUBLIC, Authenticator, Identity, NotAuthenticated
+from baremetal_sdk.auth.identity import IDENTITY_KEY, PUBLIC, Authenticator, Identity, NotAuthenticated, refuse
 from baremetal_sdk.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+LOG = logging.getLogger(__name__)
+_RETRY_AFTER = 5.0
 
 
 class KeystoneAuth:
@@ -47,7 +51,13 @@ class KeystoneAuth:
         if environ.get("PATH_INFO", "") in self._public:
             environ.pop(IDENTITY_KEY, None)
             return self._app(environ, start_response)
-        answer: Iterable[bytes] = self._tokens(environ, start_response)
+        try:
+            answer: Iterable[bytes] = self._tokens(environ, start_response)
+        except Exception:
+            # What is wrong with Keystone's catalogue, say, keystonemiddleware lets out.
+            LOG.exception("Keystone could not be asked who sends a request")
+            away = NotAuthenticated("Keystone cannot be asked who you are; try again", status=503, retry_after=_RETRY_AFTER)
+            return refuse(environ, start_response, away)
         return answer
 
 

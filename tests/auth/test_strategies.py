@@ -97,6 +97,13 @@ class TestKeystone(TestCase):
         with keystone() as url:
             self.assertEqual(401, call(KeystoneAuth(application, _options(url)), **spoofed).status_int)
 
+    def test_a_keystone_that_cannot_be_asked_is_away(self) -> None:
+        """No catalogue says where it is: the client is told to come back, and the log why."""
+        with keystone(_WithoutCatalogue) as url:
+            answer = call(KeystoneAuth(application, _options(url)), HTTP_X_AUTH_TOKEN="good")
+            self.assertEqual((503, "5"), (answer.status_int, answer.headers["Retry-After"]))
+            self.assertIn("could not be asked", self.log.output)
+
     def test_what_is_public_does_not_ask_keystone(self) -> None:
         """Health is told also while Keystone is away."""
         app = KeystoneAuth(application, _options("http://127.0.0.1:9"))
@@ -113,6 +120,8 @@ def _options(url: str) -> dict[str, str]:
 
 class _Keystone(BaseHTTPRequestHandler):
     """As much of Keystone's API v3 as checking a token needs."""
+
+    interfaces: tuple[str, ...] = ("public", "internal", "admin")
 
     def do_GET(self) -> None:
         """Discovery, and what a token is."""
@@ -132,9 +141,9 @@ class _Keystone(BaseHTTPRequestHandler):
         host = f"http://{self.headers['Host']}/v3"
         endpoints = [
             {"id": name, "interface": name, "region": "r", "region_id": "r", "url": host}
-            for name in ("public", "internal", "admin")
+            for name in self.interfaces
         ]
-        catalog = [{"id": "1", "type": "identity", "name": "keystone", "endpoints": endpoints}]
+        catalog = [{"id": "1", "type": "identity", "name": "keystone", "endpoints": endpoints}] if endpoints else []
         self._answer(201, {"token": {**_token("service", "service"), "catalog": catalog}}, ("X-Subject-Token", "ours"))
 
     def log_message(self, *_: Any) -> None:
@@ -149,6 +158,12 @@ class _Keystone(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
 
+class _WithoutCatalogue(_Keystone):
+    """Does not say where it is."""
+
+    interfaces = ()
+
+
 def _token(user: str, project: str) -> dict[str, Any]:
     domain = {"id": "default", "name": "Default"}
     return {
@@ -159,9 +174,9 @@ def _token(user: str, project: str) -> dict[str, Any]:
 
 
 @contextmanager
-def keystone() -> Iterator[str]:
+def keystone(kind: type[_Keystone] = _Keystone) -> Iterator[str]:
     """A Keystone that knows the token ``good``; its URL."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Keystone)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), kind)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:

@@ -10,6 +10,7 @@ from uuid import uuid4
 from fixtures import FakeLogger
 
 from baremetal_sdk.api import routes
+from baremetal_sdk.auth import Identity
 from baremetal_sdk.store.records_hardware import VolumeTargetRecord
 from baremetal_sdk.store.records_policy import DeployTemplateRecord, InspectionRuleRecord, RunbookRecord
 from tests.rbac.world import RBACTestCase, member, system
@@ -72,6 +73,8 @@ class TestScopes(RBACTestCase):
 
 
 class TestSecrets(RBACTestCase):
+    readers: tuple[Identity, ...] = (system("reader"), member("owner", "reader"))
+
     def setUp(self) -> None:
         super().setUp()
         self.useFixture(FakeLogger(level=logging.CRITICAL))
@@ -101,7 +104,7 @@ class TestSecrets(RBACTestCase):
                 path = route["path"]
                 for name, uuid in self.made.items():
                     path = path.replace(f"{{{name}}}", uuid)
-                for who in (system("reader"), member("owner", "reader")):
+                for who in self.readers:
                     for query in ("", "?detail=true"):
                         answer = self.ask(who, "GET", path + query)
                         self.assertNotIn(SECRET.encode(), answer.raw, path)
