@@ -27,6 +27,7 @@ from baremetal_sdk.api.node_virtual_media import NodeVirtualMedia
 from baremetal_sdk.api.nodes import Nodes
 from baremetal_sdk.api.observed import Observed
 from baremetal_sdk.api.open_routes import OpenRoutes
+from baremetal_sdk.api.openapi import OpenAPI
 from baremetal_sdk.api.policy import AllowAll, Policy
 from baremetal_sdk.api.portgroups import Portgroups
 from baremetal_sdk.api.ports import Ports
@@ -142,6 +143,7 @@ def _configured_policy(config: ConductorConfig) -> Policy:
 def _registry() -> Registry:
     registry = Registry()
     registry.add(Discovery(registry))
+    registry.add(OpenAPI(registry))
     for resource in _RESOURCES:
         registry.add(resource())
     return registry

@@ -6,7 +6,7 @@ unknown parameters, policy and the documentation all come from these declaration
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -55,6 +55,12 @@ class Route:
     body: Parameters | ValueType | None = None
     """Fields of an object, or a type for the body as a whole, or None where no body is read."""
     summary: str = ""
+    answer: Mapping[str, Any] | None = None
+    """The JSON schema of the answer's body where more is known of it than its handler's annotation says."""
+    content_type: str = "application/json"
+    """That of the answer."""
+    passes_on: bool = False
+    """Whether a driver's own answer, with a status of its own, is passed on."""
 
     @property
     def least_role(self) -> str:
@@ -123,6 +129,9 @@ def route(
     role: LeastRole | None = None,
     query: Iterable[Parameter] = (),
     body: Iterable[Parameter] | ValueType | None = None,
+    answer: Mapping[str, Any] | None = None,
+    content_type: str = "application/json",
+    passes_on: bool = False,
 ) -> Callable[[F], F]:
     """Declare the method below as the handler of *method* on *path*; repeat it for a handler of several paths."""
 
@@ -142,6 +151,9 @@ def route(
             Parameters("query parameter", tuple(query)),
             fields,
             summary,
+            answer,
+            content_type,
+            passes_on,
         )
         setattr(handler, _ATTRIBUTE, (*getattr(handler, _ATTRIBUTE, ()), declared))
         return handler
@@ -189,7 +201,7 @@ class Registry:
 
     def __init__(self) -> None:
         self._root = _Segment()
-        self._routes: list[Route] = []
+        self._routes: list[tuple[Route, Handler]] = []
         self.rules: dict[str, LeastRole] = {}
         """Rules about fields and the like, which resources declare as ``rules``, with the least role for each."""
 
@@ -203,10 +215,14 @@ class Registry:
             if declared.method in segment.routes:
                 raise ValueError(f"{declared.method} {declared.path} is declared twice")
             segment.routes[declared.method] = (declared, getattr(resource, name))
-            self._routes.append(declared)
+            self._routes.append(segment.routes[declared.method])
 
     def routes(self) -> tuple[Route, ...]:
         """All routes, in the order in which they were registered."""
+        return tuple(declared for declared, _ in self._routes)
+
+    def handlers(self) -> tuple[tuple[Route, Handler], ...]:
+        """All routes with their handlers."""
         return tuple(self._routes)
 
     def match(self, method: str, parts: list[str], minor: int = MAXIMUM) -> Match:

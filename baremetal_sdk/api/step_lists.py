@@ -51,7 +51,7 @@ def step_list(*required: str, known: tuple[str, ...]) -> ValueType:
         steps: list[Any] = ARRAY.parse(value)
         if not steps:
             raise Wrong("it is empty", "give at least one step")
-        foreign = [step["interface"] for step in steps if isinstance(step, dict) and step.get("interface") in _WITHOUT_STEPS]
+        foreign = [step["interface"] for step in steps if isinstance(step, dict) and str(step.get("interface")) in _WITHOUT_STEPS]
         if foreign:
             raise Wrong(f"interface {foreign[0]!r} has no steps", "one of " + ", ".join(sorted(_WITH_STEPS)))
         problems = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Iterable
 from http import HTTPStatus
@@ -94,8 +95,14 @@ class Application:
         answered = match.handler(call)
         if call.location is not None:
             headers.append(("Location", f"{call.base}/v1/{call.location}"))
+        if isinstance(answered, Response):
+            answered.headerlist = [*headers, *answered.headerlist]
+            return answered
         content = b"" if answered is None else json_body.dump(answered)
-        return _response(call.status or match.route.status, headers, content)
+        code = call.status or match.route.status
+        if match.route.method == "GET" and code == HTTPStatus.OK:
+            code, content = _as_known(request, headers, code, content)
+        return _response(code, headers, content)
 
     def _parts(self, request: Request, minor: int) -> tuple[list[str], bool]:
         """The segments of the path, with the version that may be missing, and whether a ``.json`` was cut off."""
@@ -105,7 +112,7 @@ class Application:
             raise InvalidInput("the path is not UTF-8; escape it in the URL") from None
         if parts and parts[0] not in self._registry.roots:
             parts.insert(0, "v1")
-        if minor < JSON_SUFFIX_UNTIL and parts and parts[-1].endswith(".json"):
+        if minor < JSON_SUFFIX_UNTIL and len(parts) > 1 and parts[-1].endswith(".json"):
             parts[-1] = parts[-1].removesuffix(".json")
             return parts, True
         return parts, False
@@ -168,9 +175,20 @@ def _body(route: Route, request: Request, minor: int, largest: int) -> Any:
         raise InvalidInput([Problem("body", exc.wrong, exc.allowed)]) from None
 
 
+def _as_known(request: Request, headers: Headers, code: int, content: bytes) -> tuple[int, bytes]:
+    """The answer to a read, without its body where the client has it already (RFC 9110, section 13.1.2)."""
+    tag = f'"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'
+    headers.append(("ETag", tag))
+    known = request.environ.get("HTTP_IF_NONE_MATCH")
+    if known is None:
+        return code, content
+    tags = {one.strip().removeprefix("W/") for one in known.split(",")}
+    return (HTTPStatus.NOT_MODIFIED, b"") if tags & {tag, "*"} else (code, content)
+
+
 def _response(code: int, headers: Headers, content: bytes) -> Response:
     if content:
         headers.append(("Content-Type", "application/json"))
-    if code != HTTPStatus.NO_CONTENT:
+    if code not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
         headers.append(("Content-Length", str(len(content))))
     return Response(status=_STATUS[code], headerlist=headers, app_iter=[content])
