@@ -25,6 +25,7 @@ from typing import Any
 
 from tests.http.certificates import write_certificate
 from tests.http.clients import HELLO, Dripping, trusting_context
+from tests.http.restarting import Restarted
 from tests.http.test_stopping import Load
 
 GET = b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -127,6 +128,30 @@ def polite(to: Target, count: int) -> dict[str, float]:
     return {"p50_ms": round(found[count // 2], 1), "p99_ms": round(found[count * 99 // 100], 1), "max_ms": round(found[-1], 1)}
 
 
+class Flooding:
+    """Sends *content* over all of *sockets* as fast as they take it, again and again until it is left."""
+
+    def __init__(self, sockets: list[socket.socket], content: bytes) -> None:
+        self._sockets, self._content = list(sockets), content
+        self._left = threading.Event()
+        self._thread = threading.Thread(target=self._flood)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._left.set()
+        self._thread.join()
+
+    def _flood(self) -> None:
+        for sock in self._sockets:
+            sock.setblocking(False)
+        while not self._left.wait(0.001):
+            for sock in self._sockets:
+                with contextlib.suppress(OSError):
+                    sock.send(self._content)
+
+
 Attack = Callable[[list[socket.socket]], AbstractContextManager[Any]]
 
 
@@ -148,6 +173,10 @@ def attacks(to: Target) -> dict[str, Attack]:
 
         return begin
 
+    def flooding(sockets: list[socket.socket]) -> AbstractContextManager[Any]:
+        sockets += to.asked(50, b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        return Flooding(sockets, b"1\r\nx\r\n" * 1000)
+
     def idle(sockets: list[socket.socket]) -> AbstractContextManager[Any]:
         sockets += to.asked(500, GET)
         for sock in sockets:
@@ -162,6 +191,7 @@ def attacks(to: Target) -> dict[str, Attack]:
         **({"50 dripping in the handshake": dripping(b"", HELLO, shake=False)} if to.pair else {}),
         "50 dripping in the header": dripping(b"GET / HTTP/1.1\r\nX: ", b"x" * 100),
         "50 dripping in the body": dripping(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 999\r\n\r\n", b"x" * 100),
+        "50 sending tiny chunks": flooding,
         "50 slow readers": opened(50, b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n"),
         "500 idle": idle,
     }
@@ -218,6 +248,22 @@ def measure_changes(to: Target, requests: int, clients: int) -> bool:
     return not load.failures
 
 
+def measure_restarts(requests: int, clients: int) -> bool:
+    """``metald serve`` on a socket that is handed on: reloads, new certificates, restarts under load, and SIGTERM at the end."""
+    turns = 3
+    with tempfile.TemporaryDirectory() as directory, Restarted(Path(directory)) as service:
+        with Load(service.port, secured=True, clients=clients, path="/v1/nodes?limit=5", patience=60.0) as load:
+            changes = service.changes() * turns
+            for turn, change in enumerate(changes, 1):
+                load.reach(requests * turn // (len(changes) + 1))
+                change()
+            load.reach(requests)
+        took = service.stop()
+    figures = {"requests": load.outcomes["answered"], "clients": clients, "failed": load.failures, "restarts": turns}
+    print(json.dumps({"what": "restarts", "tls": True, **figures, "stop_seconds": round(took, 2)}), flush=True)
+    return not load.failures
+
+
 def measure_stop(to: Target, clients: int) -> bool:
     """SIGTERM under load: whoever was let in is answered, and later ones find no port."""
     with Load(to.port, secured=bool(to.pair), clients=clients) as load:
@@ -265,6 +311,7 @@ def main() -> None:
                 borne = measure_changes(to, given.requests, given.clients) and borne
             with target("own", *pair) as to:
                 borne = measure_stop(to, given.clients) and borne
+        borne = measure_restarts(given.requests, given.clients) and borne
         with target(*pair) as to, contextlib.suppress(ssl.SSLError):
             measure_memory(to, given.tls_connections)
     sys.exit(0 if borne else 1)

@@ -54,8 +54,12 @@ class Listener:
 class Listeners:
     """The sockets of one server. Whoever made them closes them, which also removes the files of unix sockets."""
 
-    def __init__(self, sockets: Sequence[socket.socket], paths: Mapping[str, tuple[int, int]] | None = None) -> None:
+    def __init__(
+        self, sockets: Sequence[socket.socket], paths: Mapping[str, tuple[int, int]] | None = None, *, lent: bool = False
+    ) -> None:
         self.sockets = list(sockets)
+        self.lent = lent
+        """Whether somebody else, such as systemd, keeps them open for whoever serves on them next."""
         self._paths = dict(paths or {})
         self._owner = os.getpid()
 
@@ -89,7 +93,7 @@ class Listeners:
 def listen(config: APIConfig, environ: Mapping[str, str] | None = None) -> Listeners:
     """Sockets that listen where *config* says. Raises ``ConfigurationError``, which names address and reason."""
     if config.systemd_socket:
-        return Listeners(passed_sockets(config.systemd_socket, os.environ if environ is None else environ))
+        return Listeners(passed_sockets(config.systemd_socket, os.environ if environ is None else environ), lent=True)
     if config.unix_socket:
         sock, identity = _listen_on_path(config)
         return Listeners([sock], {config.unix_socket: identity})

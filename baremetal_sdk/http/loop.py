@@ -239,6 +239,7 @@ class Loop:
         if conn.reads and conn.missed:
             self._post(conn)
         elif conn.reads and conn.ended:
+            conn.hang_up()
             self._close(conn)
         return None
 

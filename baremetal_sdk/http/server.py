@@ -100,7 +100,8 @@ class HTTPServer:
         self._tls = TLS(self._config) if self._config.enable_ssl_api else None
         own = listen(self._config) if self._given is None else None
         try:
-            listeners = (own or _as_listeners(self._given)).copies(handed_on=own is None)
+            sockets = own or _as_listeners(self._given)
+            listeners = sockets.copies(handed_on=own is None or sockets.lent)
             if getattr(self._app, "loopback_only", False):
                 _require_loopback(listeners)
             self._running = _Running(self._app, self._config, own, listeners, self._tls, self._executor)

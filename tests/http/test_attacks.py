@@ -6,18 +6,21 @@ import contextlib
 import dataclasses
 import socket
 import struct
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 from fixtures import FakeLogger, TempDir
+from testtools import TestCase
 
 from baremetal_interfaces import Deadline
 from baremetal_sdk.config import APIConfig
 from baremetal_sdk.http import HTTPServer
 from tests.http.certificates import write_certificate
 from tests.http.clients import HELLO, Dripping, connect, connect_securely, receive, trusting_context, waits
-from tests.http.sockets import PATIENCE, ServerTestCase
+from tests.http.sockets import PATIENCE, Client, ServerTestCase
 
 REQUESTS = 60
 """Requests of the polite client during one attack."""
@@ -227,6 +230,59 @@ class TestRoom(AttackTestCase):
             self.addCleanup(flooding.close)
         kept.sendall(b"GET /two HTTP/1.1\r\nHost: x\r\n\r\n")
         self.assertIn(b"/two", receive(kept))
+
+
+class TestDescriptors(TestCase):
+    def test_a_lack_of_descriptors_slows_accepting_and_is_said(self) -> None:
+        """It costs no processor time, and whoever waits is served once there are some again."""
+        log = Path(self.useFixture(TempDir()).path) / "log"
+        with log.open("w") as errors:
+            command, pipe = [sys.executable, "-c", _WITHOUT_DESCRIPTORS], subprocess.PIPE
+            server = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=errors, text=True)
+        self.addCleanup(server.wait, PATIENCE)
+        self.addCleanup(server.kill)
+        assert server.stdin is not None and server.stdout is not None
+        with server.stdin, server.stdout:
+            port = int(server.stdout.readline())
+            waiting = [Client(port).get("/waiting") for _ in range(20)]
+            server.stdin.write("measure\n")
+            server.stdin.flush()
+            used = float(server.stdout.readline())
+            self.assertLess(used, 0.25, "of one second")
+            self.assertIn("cannot be accepted for now: Too many open files", log.read_text())
+            self.assertLess(log.read_text().count("cannot be accepted"), 40)
+            server.stdin.write("release\n")
+            server.stdin.flush()
+            answers = [client.answer() for client in waiting]
+            self.assertEqual([True] * 20, [b"200 OK" in answer for answer in answers])
+            for client in waiting:
+                client.close()
+
+
+_WITHOUT_DESCRIPTORS = """
+import logging, os, resource, sys, time
+from baremetal_sdk.config import APIConfig
+from baremetal_sdk.http import HTTPServer
+from tests.http.sockets import SmallApplication
+logging.basicConfig(level=logging.ERROR)
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+server = HTTPServer(SmallApplication(), APIConfig(port=0))
+server.start()
+held = []
+try:
+    while True:
+        held.append(os.open("/dev/null", os.O_RDONLY))
+except OSError:
+    print(server.port, flush=True)
+sys.stdin.readline()
+before = time.process_time()
+time.sleep(1.0)
+print(time.process_time() - before, flush=True)
+sys.stdin.readline()
+for descriptor in held:
+    os.close(descriptor)
+sys.stdin.readline()
+"""
 
 
 class TestOverload(ServerTestCase):

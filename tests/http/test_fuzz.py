@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
+import re
+import socket
+from contextlib import suppress
 
+from fixtures import FakeLogger
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from testtools import TestCase
@@ -12,6 +17,7 @@ from baremetal_sdk.http.body import Body
 from baremetal_sdk.http.framing import Head, Refused, take_head
 from baremetal_sdk.http.limits import Limits
 from baremetal_sdk.http.room import Room
+from tests.http.sockets import Client, ServerTestCase
 
 LIMITS = Limits(head_size=2048, headers=20, target_size=512, body_size=4096)
 BOUNDED = settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -51,6 +57,43 @@ def requests_in(pieces: list[bytes]) -> list[object]:
     except Refused as exc:
         found.append(exc.status)
     return found
+
+
+def statuses_in(answers: bytes) -> list[int]:
+    """The statuses of what a server answered, which has to be answers with a length each, and nothing else."""
+    found: list[int] = []
+    while answers:
+        head, end, rest = answers.partition(b"\r\n\r\n")
+        length = re.search(rb"\r\nContent-Length: (\d+)", head)
+        found.append(int(head.removeprefix(b"HTTP/1.1 ")[:3]))
+        size = int(length[1]) if length else 0
+        if not end or len(rest) < size:
+            raise AssertionError(f"half an answer: {answers!r}")
+        answers = rest[size:]
+    return [status for status in found if status >= 200]
+
+
+class TestServer(ServerTestCase):
+    config = dataclasses.replace(ServerTestCase.config, max_request_body_size=LIMITS.body_size)
+
+    def test_any_bytes_are_answered_once_each(self) -> None:
+        """By a server, over its socket: an answer for each request that is there, one for what is refused, and then the end."""
+        log = self.useFixture(FakeLogger())
+
+        @settings(BOUNDED, max_examples=200)
+        @given(STREAMS)
+        def check(stream: bytes) -> None:
+            client = Client(self.server.port).send(stream)
+            with suppress(OSError):
+                client.socket.shutdown(socket.SHUT_WR)
+            statuses = statuses_in(client.rest())
+            client.close()
+            found = requests_in([stream])
+            assert bool(found) == bool(statuses) and len(statuses) <= len(found), (stream, statuses)
+
+        check()
+        self.assert_serves()
+        self.assertNotIn("Traceback", log.output)
 
 
 class TestParser(TestCase):

@@ -11,12 +11,14 @@ from collections import Counter
 from pathlib import Path
 
 from fixtures import FakeLogger, TempDir
+from testtools import TestCase
 
 from baremetal_interfaces import Deadline
 from baremetal_sdk.config import APIConfig
 from baremetal_sdk.http import HTTPServer, listen
 from tests.http.certificates import write_certificate
 from tests.http.clients import receive, trusting_context
+from tests.http.restarting import GRACE, Restarted
 from tests.http.sockets import PATIENCE, ServerTestCase
 
 CLIENTS = 16
@@ -29,8 +31,12 @@ class Load:
     A kept connection may be closed between two requests: then the client asks again over a new one, as clients do.
     """
 
-    def __init__(self, port: int, secured: bool = False, clients: int = CLIENTS) -> None:
+    def __init__(
+        self, port: int, secured: bool = False, clients: int = CLIENTS, path: str = "/load", patience: float = PATIENCE
+    ) -> None:
         self._port = port
+        self._patience = patience
+        self._request = f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
         self._context = trusting_context() if secured else None
         self._left = threading.Event()
         self.outcomes: Counter[str] = Counter()
@@ -44,11 +50,11 @@ class Load:
     def __exit__(self, *_: object) -> None:
         self._left.set()
         for thread in self._threads:
-            thread.join(3 * PATIENCE)
+            thread.join(3 * self._patience)
 
     def reach(self, answers: int) -> None:
         """Wait until so many requests were answered."""
-        deadline = Deadline.after(3 * PATIENCE)
+        deadline = Deadline.after(3 * self._patience)
         while self.outcomes["answered"] < answers:
             deadline.check("clients to be answered")
             time.sleep(0.005)
@@ -59,13 +65,13 @@ class Load:
             kept = sock is not None
             try:
                 sock = sock or self._connect()
-                sock.sendall(REQUEST)
+                sock.sendall(self._request)
                 answer = receive(sock)
             except OSError as exc:
                 answer = b""
                 self.outcomes["kept connection closed" if kept else f"failed: {type(exc).__name__}"] += 1
             else:
-                whole = answer.startswith(b"HTTP/1.1 200") and b"/load" in answer
+                whole = answer.startswith(b"HTTP/1.1 200") and _is_whole(answer)
                 self.outcomes["answered" if whole else "kept connection closed" if kept and not answer else "failed"] += 1
             # Every other client has a new connection for each request.
             if sock is not None and (not answer or b"Connection: close" in answer or number % 2):
@@ -75,13 +81,18 @@ class Load:
             sock.close()
 
     def _connect(self) -> socket.socket:
-        sock = socket.create_connection(("127.0.0.1", self._port), timeout=PATIENCE)
+        sock = socket.create_connection(("127.0.0.1", self._port), timeout=self._patience)
         return sock if self._context is None else self._context.wrap_socket(sock)
 
     @property
     def failures(self) -> dict[str, int]:
         """Requests that failed, by how."""
         return {outcome: count for outcome, count in self.outcomes.items() if outcome.startswith("failed")}
+
+
+def _is_whole(answer: bytes) -> bool:
+    head, _, body = answer.lower().partition(b"\r\n\r\n")
+    return b"\r\ncontent-length: %d\r\n" % len(body) in head + b"\r\n"
 
 
 class TestUnderLoad(ServerTestCase):
@@ -159,6 +170,21 @@ class TestUnderLoad(ServerTestCase):
         self.assertIn(b"200 OK", client.send(REQUEST[20:]).rest())
         stopping.join(PATIENCE)
         self.assertFalse(stopping.is_alive())
+
+
+class TestRestart(TestCase):
+    """A service of its own process, over HTTPS, on a socket that is handed on."""
+
+    def test_reloads_new_certificates_and_restarts_fail_nobody(self) -> None:
+        """Whoever connects while the service is away waits on the socket, and SIGTERM answers whoever was let in."""
+        with Restarted(Path(self.useFixture(TempDir()).path)) as service:
+            with Load(service.port, secured=True, clients=24, path="/v1/nodes?limit=5", patience=GRACE) as load:
+                for turn, change in enumerate(service.changes() * 2, 1):
+                    load.reach(200 * turn)
+                    change()
+                load.reach(1400)
+            self.assertEqual({}, load.failures, service.log.read_text()[-3000:])
+            self.assertLess(service.stop(), GRACE)
 
 
 class TestSignals(ServerTestCase):

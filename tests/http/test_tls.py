@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import socket
 import ssl
+import subprocess
+import sys
 from pathlib import Path
 
 from cryptography import x509
 from fixtures import FakeLogger, TempDir
+from testtools import TestCase
 
 from baremetal_interfaces import Deadline
 from baremetal_sdk.api import APIServer
@@ -17,8 +21,9 @@ from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.http import HTTPServer
 from baremetal_sdk.http.tls import TLS
 from tests.http.certificates import Authority, write_certificate
-from tests.http.clients import connect_securely, receive, trusting_context
+from tests.http.clients import HELLO, connect_securely, receive, trusting_context
 from tests.http.sockets import PATIENCE, ServerTestCase
+from tests.sources import ROOT
 
 
 class TestHTTPS(ServerTestCase):
@@ -164,6 +169,43 @@ class TestHTTPS(ServerTestCase):
             for _ in range(2):
                 secured.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
                 self.assertEqual(5_000_000, len(receive(secured).partition(b"\r\n\r\n")[2]))
+
+
+class TestMemory(TestCase):
+    def test_connections_leave_nothing_behind(self) -> None:
+        """Neither those that end in order, with a word of both sides, nor those that are broken, nor handshakes that are."""
+        directory = Path(self.useFixture(TempDir()).path)
+        pair = write_certificate(directory, "localhost")
+        command = [sys.executable, "-m", "benchmarks.http_attacks", "--serve", *pair]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        self.addCleanup(process.wait, PATIENCE)
+        self.addCleanup(process.kill)
+        assert process.stdout is not None
+        with process.stdout:
+            port = int(process.stdout.readline())
+        self._connect(port, 300)
+        before = _kibibytes(process.pid)
+        self._connect(port, 1200)
+        self.assertLess(_kibibytes(process.pid) - before, 2048)
+
+    def _connect(self, port: int, count: int) -> None:
+        context = trusting_context()
+        for number in range(count):
+            sock = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+            if number % 3 == 0:
+                sock.sendall(HELLO[:100])
+                sock.close()
+                continue
+            with context.wrap_socket(sock) as secured:
+                secured.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                self.assertIn(b"200 OK", receive(secured))
+                if number % 3 == 1:
+                    secured.unwrap()
+
+
+def _kibibytes(process: int) -> int:
+    status = Path(f"/proc/{process}/status").read_text()
+    return int(re.findall(r"VmRSS:\s+(\d+)", status)[0])
 
 
 class TestClientCertificates(ServerTestCase):
