@@ -108,6 +108,7 @@ setup(
         "metrics": ["prometheus-client>=0.20,<1"],
         "oslo-messaging": ["oslo.messaging>=17,<19", "oslo.service[threading]>=4.8,<5"],
         "oslo-service": ["oslo.service[threading]>=4.8,<5"],
+        "tooz": ["tooz[etcd3gw]>=6,<9"],
         "tracing": ["opentelemetry-api>=1.20,<2"],
         "postgresql": ["psycopg[binary]>=3.1.18,<4"],
     },

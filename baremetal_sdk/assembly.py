@@ -10,6 +10,7 @@ from baremetal_sdk.bmc.stored_refusals import StoredRefusals
 from baremetal_sdk.changes import Changes
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.config import ConductorConfig
+from baremetal_sdk.coordination import ToozCoordinator
 from baremetal_sdk.credentials import Credentials
 from baremetal_sdk.drivers import Drivers
 from baremetal_sdk.errors import ConfigurationError
@@ -124,9 +125,12 @@ class Assembly:
             self.registry.add(service)
 
     def _membership(self, config: ConductorConfig, holder: str, clock: Clock) -> Membership:
-        ring = Ring(lambda: self.store, clock, config.conductor.heartbeat_interval)
-        incarnation = holder.rpartition("/")[2]
-        return Membership(self.store, self.drivers, ring, config.hostname, incarnation, config.conductor_group)
+        url = config.coordination.backend_url
+        coordinator = None if url is None else ToozCoordinator(url)
+        witness = None if coordinator is None else coordinator.members
+        ring = Ring(lambda: self.store, clock, config.conductor.heartbeat_interval, witness=witness)
+        incarnation, group = holder.rpartition("/")[2], config.conductor_group
+        return Membership(self.store, self.drivers, ring, config.hostname, incarnation, group, coordinator=coordinator)
 
     def _tasks(self, secrets: SecretBox, clock: Clock, changes: Changes, given: Given) -> Tasks:
         return Tasks(

@@ -170,6 +170,17 @@ class MetricsConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class CoordinationConfig:
+    """``[coordination]``: who else notices that a conductor has died."""
+
+    backend_url: str | None = setting(
+        None,
+        "URL of a backend of tooz, such as etcd3+http://host:2379?membership_timeout=10; by default heartbeats in the database.",
+        secret=True,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
 class ConductorConfig:
     """All that a conductor and its API are told. ``[DEFAULT]`` is at this level."""
 
@@ -206,6 +217,7 @@ class ConductorConfig:
     conductor: ConductorOptions = dataclasses.field(default_factory=ConductorOptions)
     database: DatabaseConfig = dataclasses.field(default_factory=DatabaseConfig)
     json_rpc: JSONRPCConfig = dataclasses.field(default_factory=JSONRPCConfig)
+    coordination: CoordinationConfig = dataclasses.field(default_factory=CoordinationConfig)
     metrics: MetricsConfig = dataclasses.field(default_factory=MetricsConfig)
     plugins: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
     """Sections that are not the runtime's own, as text: where the options of plugins come from."""
@@ -225,13 +237,15 @@ class ConductorConfig:
 
 
 KINDS = tuple(str(kind) for kind in Kind)
-_SECTIONS: dict[str, type] = {
+SECTIONS: dict[str, type] = {
     "api": APIConfig,
     "conductor": ConductorOptions,
     "database": DatabaseConfig,
     "json_rpc": JSONRPCConfig,
+    "coordination": CoordinationConfig,
     "metrics": MetricsConfig,
 }
+"""Section -> what declares its options, beside ``[DEFAULT]``, which is ``ConductorConfig`` itself."""
 
 
 def options_of(section: type) -> list[cfg.Opt]:
@@ -269,7 +283,7 @@ class _Reader:
         self._overrides = overrides
         self._conf = cfg.ConfigOpts()
         self._conf.register_opts(options_of(ConductorConfig) + _interface_options())
-        for name, section in _SECTIONS.items():
+        for name, section in SECTIONS.items():
             self._conf.register_opts(options_of(section), group=name)
         self._files = [str(file) for file in files]
         try:
@@ -280,14 +294,14 @@ class _Reader:
     def values(self, top: type[ConductorConfig]) -> dict[str, Any]:
         """The arguments of *top*."""
         values = self._section("DEFAULT", top)
-        values.update({name: section(**self._section(name, section)) for name, section in _SECTIONS.items()})
+        values.update({name: section(**self._section(name, section)) for name, section in SECTIONS.items()})
         values["enabled_interfaces"] = {
             kind: tuple(names) for kind in KINDS if (names := self._get("DEFAULT", f"enabled_{kind}_interfaces"))
         }
         values["default_interfaces"] = {
             kind: name for kind in KINDS if (name := self._get("DEFAULT", f"default_{kind}_interface"))
         }
-        values["plugins"] = {name: section for name, section in self.sections().items() if name not in {"DEFAULT", *_SECTIONS}}
+        values["plugins"] = {name: section for name, section in self.sections().items() if name not in {"DEFAULT", *SECTIONS}}
         return values
 
     def _section(self, name: str, section: type) -> dict[str, Any]:
@@ -318,10 +332,16 @@ def read_sections(files: Iterable[str | Path]) -> dict[str, dict[str, str]]:
     return found
 
 
+def known_options() -> dict[str, set[str]]:
+    """Section -> the options that the runtime knows there."""
+    known = {name: {option.dest for option in options_of(section)} for name, section in SECTIONS.items()}
+    known["DEFAULT"] = {option.dest for option in options_of(ConductorConfig) + _interface_options()}
+    return known
+
+
 def unknown_options(files: Iterable[str | Path]) -> list[str]:
     """Options of the runtime's own sections that have no meaning here, as ``[section] option``."""
-    known = {name: {option.dest for option in options_of(section)} for name, section in _SECTIONS.items()}
-    known["DEFAULT"] = {option.dest for option in options_of(ConductorConfig) + _interface_options()}
+    known = known_options()
     return [
         f"[{section}] {name}"
         for section, options in read_sections(files).items()

@@ -11,7 +11,9 @@ from baremetal_sdk.auth.htpasswd import UserFile
 from baremetal_sdk.auth.passwords import Passwords
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.config import ConductorConfig, JSONRPCConfig
+from baremetal_sdk.coordination import ToozCoordinator
 from baremetal_sdk.errors import ConfigurationError
+from baremetal_sdk.ring import Witness
 from baremetal_sdk.rpc.codec import Codec, Limits
 from baremetal_sdk.rpc.dispatcher import Dispatcher
 from baremetal_sdk.rpc.endpoint import Endpoint
@@ -66,13 +68,19 @@ def client(
     """
     return RemoteClient(
         _carrier(config),
-        router or LivingConductors(store, clock, config.conductor.heartbeat_interval),
+        router or LivingConductors(store, clock, config.conductor.heartbeat_interval, witness=_witness(config)),
         codec_of(config),
         versions=versions,
         timeout=config.rpc_response_timeout,
         clock=clock.monotonic,
         telemetry=telemetry,
     )
+
+
+def _witness(config: ConductorConfig) -> Witness | None:
+    """Who else knows which conductors live."""
+    url = config.coordination.backend_url
+    return None if url is None else ToozCoordinator(url).members
 
 
 def _guard(config: JSONRPCConfig) -> Guard | None:

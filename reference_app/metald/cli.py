@@ -19,9 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"metald: {exc}", file=sys.stderr)
         return 1
     chosen = parser().parse_args(arguments)
-    command = {"serve": _serve, "api": _api, "conductor": _conductor, "demo": _demo, "doctor": _doctor, "token": _token}[
-        chosen.command
-    ]
+    command = _COMMANDS[chosen.command]
     try:
         return command(chosen)
     except KeyboardInterrupt:
@@ -39,7 +37,28 @@ def parser() -> argparse.ArgumentParser:
     _add_demo(commands.add_parser("demo", help="start a service and simulated machines, and take the machines through a life"))
     _add_doctor(commands.add_parser("doctor", help="look for what is wrong, with what to do about it; changes nothing"))
     _add_token(commands.add_parser("token", help="make, list and revoke tokens with which machines use the API"))
+    _add_check_config(commands.add_parser("check-config", help="say what is wrong with configuration files; starts nothing"))
+    commands.add_parser("sample-config", help="print a configuration file with every option, what it does and when to change it")
+    _add_db(commands.add_parser("db", help="upgrade, check or back up the database"))
     return top
+
+
+def _add_check_config(command: argparse.ArgumentParser) -> None:
+    _add_part(command, required=False)
+    command.add_argument(
+        "--part", choices=("serve", "api", "conductor"), default="serve", help="what is to be started with it (default: serve)"
+    )
+
+
+def _add_db(command: argparse.ArgumentParser) -> None:
+    actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
+    upgrade = actions.add_parser("upgrade", help="bring the schema to that of this release; services may run meanwhile")
+    check = actions.add_parser("check", help="say whether the schema is that of this release; changes nothing")
+    backup = actions.add_parser("backup", help="write a copy of the database, which may be in use, to a new file")
+    backup.add_argument("file", metavar="FILE", type=Path, help="the copy, for you alone to read")
+    for action in (upgrade, check, backup):
+        _add_part(action, required=False)
+        action.add_argument("--state-dir", metavar="DIR", type=Path, help="as for serve")
 
 
 def _add_serve(command: argparse.ArgumentParser) -> None:
@@ -51,9 +70,12 @@ def _add_serve(command: argparse.ArgumentParser) -> None:
     add("--debug", action="store_true", help="log at level DEBUG")
 
 
-def _add_part(command: argparse.ArgumentParser) -> None:
+def _add_part(command: argparse.ArgumentParser, *, required: bool = True) -> None:
     more = "configuration; a later one overrides"
-    command.add_argument("--config-file", metavar="FILE", type=Path, action="append", required=True, help=more)
+    default: list[Path] | None = None if required else []
+    command.add_argument(
+        "--config-file", metavar="FILE", type=Path, action="append", required=required, default=default, help=more
+    )
 
 
 def _add_demo(command: argparse.ArgumentParser) -> None:
@@ -152,3 +174,34 @@ def _token(chosen: argparse.Namespace) -> int:
             getattr(chosen, "json", False),
         )
     )
+
+
+def _check_config(chosen: argparse.Namespace) -> int:
+    from metald.check_config import check_config
+
+    return check_config(chosen.config_file, part=chosen.part)
+
+
+def _sample_config(chosen: argparse.Namespace) -> int:
+    from metald.check_config import sample_config
+
+    return sample_config()
+
+
+def _db(chosen: argparse.Namespace) -> int:
+    from metald.database import database
+
+    return database(chosen.action, chosen.config_file, chosen.state_dir, getattr(chosen, "file", None))
+
+
+_COMMANDS = {
+    "serve": _serve,
+    "api": _api,
+    "conductor": _conductor,
+    "demo": _demo,
+    "doctor": _doctor,
+    "token": _token,
+    "check-config": _check_config,
+    "sample-config": _sample_config,
+    "db": _db,
+}
