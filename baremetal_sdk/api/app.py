@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from baremetal_sdk.api.agents import ContinueInspection, Heartbeats, Lookup
 from baremetal_sdk.api.allocations import Allocations, NodeAllocation
 from baremetal_sdk.api.backend import Backend
+from baremetal_sdk.api.bulk import Bulk
 from baremetal_sdk.api.chassis import Chassis
 from baremetal_sdk.api.conductors import Conductors
 from baremetal_sdk.api.deploy_templates import DeployTemplates
@@ -66,6 +67,7 @@ _RESOURCES = (
     Heartbeats,
     ContinueInspection,
     NodeVendorPassthru,
+    Bulk,
     NodeTraits,
     NodeAllocation,
     Ports,

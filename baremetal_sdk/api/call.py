@@ -47,6 +47,8 @@ class Call:
     scope: Scope = Scope.ALL
     json_suffix: bool = False
     """Whether ``.json`` was cut off the path, as versions before 1.91 allow."""
+    peer: str = ""
+    """The address that it came from."""
     location: str | None = None
     """Path of what was made or is being changed; it goes into the ``Location`` header."""
     status: int | None = None

@@ -73,11 +73,22 @@ def body(error: BareMetalError, code: int | None = None) -> bytes:
     if isinstance(error, UnsupportedVersion):
         inner: dict[str, Any] = {"code": status, "title": HTTPStatus(status).phrase, "description": error.message}
     else:
-        inner = {"faultcode": "Client" if status < 500 else "Server", "faultstring": error.message, "debuginfo": None}
+        inner = told(error, status)
+    return orjson.dumps({"error_message": orjson.dumps(inner, default=str).decode()})
+
+
+def told(error: BareMetalError, code: int | None = None) -> dict[str, Any]:
+    """What clients are told of *error*, with all that is wrong."""
+    status = error.code if code is None else code
+    inner: dict[str, Any] = {
+        "faultcode": "Client" if status < 500 else "Server",
+        "faultstring": error.message,
+        "debuginfo": None,
+    }
     problems = getattr(error, "problems", ())
     if problems:
         inner["problems"] = [problem._asdict() for problem in problems]
-    return orjson.dumps({"error_message": orjson.dumps(inner, default=str).decode()})
+    return inner
 
 
 def headers(error: BareMetalError) -> list[tuple[str, str]]:

@@ -17,6 +17,10 @@ _POWER_TARGETS = tuple(str(state) for state in PowerState if state is not PowerS
 _SOFT_SINCE = 27
 _SOFT = frozenset({str(PowerState.SOFT_OFF), str(PowerState.SOFT_REBOOT)})
 _BOOT_MODE_SINCE = 76
+POWER_BODY = (
+    Parameter("target", choice(*_POWER_TARGETS), "The power state to reach.", required=True),
+    optional("timeout", integer(minimum=1), "Seconds to reach it in.", _SOFT_SINCE),
+)
 
 
 class NodeStates:
@@ -34,10 +38,7 @@ class NodeStates:
         "/v1/nodes/{node}/states/power",
         policy="baremetal:node:set_power_state",
         status=202,
-        body=(
-            Parameter("target", choice(*_POWER_TARGETS), "The power state to reach.", required=True),
-            optional("timeout", integer(minimum=1), "Seconds to reach it in.", _SOFT_SINCE),
-        ),
+        body=POWER_BODY,
     )
     def set_power(self, call: Call) -> None:
         """Change the power state of a node."""

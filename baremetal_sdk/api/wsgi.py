@@ -137,6 +137,7 @@ class Application:
             fragments=self._fragments,
             scope=scope,
             json_suffix=suffixed,
+            peer=request.environ.get("REMOTE_ADDR", ""),
         )
 
 

@@ -1,0 +1,42 @@
+"""Many nodes in one request."""
+
+from __future__ import annotations
+
+from tests.api.world import APITestCase
+
+
+class TestBulk(APITestCase):
+    """``/v1/bulk``: one result for each."""
+
+    def test_each_new_node_has_a_result(self) -> None:
+        """What is wrong with one node is said of that one, and the others are created."""
+        wanted = [{"driver": "fake-hardware", "name": "a"}, {"name": "b"}, "c", {"driver": "fake-hardware", "name": "a"}]
+        results = self.request("POST", "/v1/bulk/nodes", {"nodes": wanted}).json["results"]
+        self.assertEqual([201, 400, 400, 409], [one["status"] for one in results])
+        self.assertEqual("a", self.get(f"/v1/nodes/{results[0]['node']['uuid']}")["name"])
+        self.assertEqual("driver", results[1]["error"]["problems"][0]["field"])
+        self.assertEqual(1, len(self.get("/v1/nodes")["nodes"]))
+
+    def test_states_of_many_are_changed(self) -> None:
+        """A change is begun for each node that can have it; the others say why not."""
+        nodes = [self.node(name="a"), self.node()]
+        changes = (("provision", "manage", "change_provision_state"), ("power", "power on", "change_power_state"))
+        for path, target, method in changes:
+            body = {"nodes": ["a", nodes[1], "missing"], "target": target}
+            results = self.request("PUT", f"/v1/bulk/nodes/states/{path}", body).json["results"]
+            self.assertEqual([("a", 202), (nodes[1], 202), ("missing", 404)], [(one["node"], one["status"]) for one in results])
+            accepted = [arguments["node"] for name, arguments in self.conductor.accepted if name == method]
+            self.assertEqual(nodes, accepted)
+
+    def test_a_request_that_is_wrong_does_nothing(self) -> None:
+        """Without nodes, with the same node twice or with an unknown field nothing is begun."""
+        self.node(name="a")
+        for nodes in ([], ["a", "a"], [1], "a", ["x"] * 1001):
+            answer = self.request("PUT", "/v1/bulk/nodes/states/power", {"nodes": nodes, "target": "power on"})
+            self.assert_refused(answer, 400, "nodes")
+        self.assertEqual([], self.conductor.accepted)
+
+    def test_a_node_may_be_called_bulk(self) -> None:
+        """Requests for many take no name away from nodes."""
+        self.node(name="bulk")
+        self.assertEqual("bulk", self.get("/v1/nodes/bulk")["name"])
