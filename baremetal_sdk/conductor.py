@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import logging
-import queue
-import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
-from enum import Enum
 from typing import Any, Self
 
 from baremetal_interfaces import Deadline
@@ -27,11 +23,13 @@ from baremetal_sdk.periodic import Interval, Periodic, bound_to, periodics_of, s
 from baremetal_sdk.plugins import Plugins
 from baremetal_sdk.pool import ElasticPool
 from baremetal_sdk.power import PowerSwitch
+from baremetal_sdk.recovery import void_leases
 from baremetal_sdk.ring import REMEMBERED
 from baremetal_sdk.rpc import modes
 from baremetal_sdk.rpc.client import RPCClient
 from baremetal_sdk.rpc.registry import methods_of
 from baremetal_sdk.runnable import Phase, Runnable
+from baremetal_sdk.signals import Order, Orders, heard
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.query import NodeQuery, Row
 from baremetal_sdk.store.secrets import SecretBox
@@ -45,20 +43,13 @@ _REMEMBERED = REMEMBERED + 0.5
 """Seconds in which callers may still ask a conductor that has left."""
 _SESSIONS = 5.0
 """Seconds for logging out of all BMCs at the end."""
-
+_MOMENT = 1.0
+"""Seconds that each thing of a stop has at least, also after the deadline."""
 
 _RENEWAL, _HEARTBEAT, _RECOVERY = "lease renewal", "heartbeat", "recovery of nodes"
 _ALLOCATIONS = "allocations of dead conductors"
 _HISTORY, _OLD_HISTORY = "history of nodes", "deletion of old history"
 _POWER_RECOVERY, _IDLE_SESSIONS, _POWER_SYNC = "recovery of power", "closing of idle sessions", "power sync"
-
-
-class _Order(Enum):
-    """What a signal, or a call, asks of a conductor that runs."""
-
-    STOP = "stop"
-    RELOAD = "reload"
-    ENDED = "ended"
 
 
 class Conductor:
@@ -97,7 +88,7 @@ class Conductor:
         self._runnables: list[Runnable] = []
         self._periodics: list[Periodic] = []
         self._intervals: dict[str, Interval] = {}
-        self._orders: queue.SimpleQueue[_Order] = queue.SimpleQueue()
+        self._orders = Orders()
         self._changes = Changes()
         self._assembly: Assembly | None = None
         self.rpc_server: modes.RPCServer | None = None
@@ -132,12 +123,12 @@ class Conductor:
         if assembly is None or self._stopping:
             return
         self._stopping = True
-        self._orders.put(_Order.STOP)
+        self._orders.give(Order.STOP)
         try:
             self._stop(assembly, timeout)
         finally:
             self._assembly, self._stopping, self.ready = None, False, False
-            self._orders.put(_Order.ENDED)
+            self._orders.give(Order.ENDED)
 
     def _stop(self, assembly: Assembly, timeout: float | None) -> None:
         seconds = self.config.conductor.graceful_shutdown_timeout if timeout is None else timeout
@@ -145,24 +136,30 @@ class Conductor:
         self._safely("leaving nodes to other conductors", self._leave_to_peers, assembly, deadline)
         # First what takes requests, so that no new work comes; those that were let in are answered as ever.
         for runnable in reversed(self._runnables):
-            self._safely(f"stopping {type(runnable).__name__}", runnable.stop, deadline)
+            self._in_time(deadline, f"stopping {type(runnable).__name__}", runnable.stop, deadline)
         self._runnables.clear()
         if self.rpc_server is not None:
-            self._safely("stopping RPC", self.rpc_server.stop, deadline)
+            self._in_time(deadline, "stopping RPC", self.rpc_server.stop, deadline)
             self.rpc_server = None
         assembly.dispatcher.close()
         self.ready = False
         # Leases are renewed until the tasks have ended: they still need them.
         self._drain(assembly, deadline)
+        moment = deadline.within(_MOMENT)
         for periodic in self._periodics:
             periodic.stop()
+        for periodic in self._periodics:
+            periodic.stop(moment.remaining())
         self._periodics.clear()
-        self._safely("storing the history of nodes", assembly.history.flush)
-        self._safely("closing sessions", assembly.bmc.close, deadline.within(_SESSIONS))
-        self._safely("leaving", assembly.membership.leave)
+        # What did not end leaves nodes to others, or to the next start, now and not when a lease expires.
+        for task in assembly.tasks.live():
+            self._in_time(deadline, f"giving back the lease of node {task.record.uuid}", task.abandon)
+        self._in_time(deadline, "storing the history of nodes", assembly.history.flush)
+        self._in_time(deadline, "closing sessions", assembly.bmc.close, deadline.within(_SESSIONS))
+        self._in_time(deadline, "leaving", assembly.membership.leave)
         self._safely("ending the observation", self.monitoring.stop)
         if self._given.store is None:
-            self._safely("closing the store", assembly.store.close)
+            self._in_time(deadline, "closing the store", assembly.store.close)
 
     def _leave_to_peers(self, assembly: Assembly, deadline: Deadline) -> None:
         """Where others live, leave before anything ends: they go on with what waits, and with runs between two steps."""
@@ -177,16 +174,19 @@ class Conductor:
     def run(self, ready: Callable[[], None] | None = None, reload: Callable[[], ConductorConfig] | None = None) -> None:
         """Start, call *ready*, serve until SIGTERM or SIGINT (or :meth:`stop`), and stop; a second signal waits for no task.
 
-        On SIGHUP it takes over what *reload* reads; an error in it is logged, and changes nothing. It installs signal
-        handlers for as long as it runs, and so has to be called in the main thread.
+        On SIGHUP it takes over what *reload* reads; an error in it is logged, and changes nothing. A signal to stop that comes
+        during the start is heeded after it, a second one interrupts it. It installs signal handlers for as long as it runs, and
+        so has to be called in the main thread.
         """
-        self._orders = queue.SimpleQueue()
-        self.start()
-        with _signals(self._orders):
+        self._orders = Orders()
+        with heard(self._orders):
+            self._orders.starting = True
+            self.start()
+            self._orders.starting = False
             try:
                 if ready is not None:
                     ready()
-                while self._orders.get() is _Order.RELOAD:
+                while self._orders.take() is Order.RELOAD:
                     self._safely("reloading", self._reload_from, reload)
             finally:
                 LOG.info("stopping")
@@ -198,23 +198,30 @@ class Conductor:
         self.config, assembly.options = config, config.conductor
         if assembly.owns_pool:
             assembly.pool.resize(config.conductor.workers_pool_size, lanes_for(config.conductor.workers_pool_size))
-        intervals = _intervals(config.conductor) | {name: seconds_of(every, self) for name, every in self._intervals.items()}
+        assembly.leases.duration = config.conductor.lease_duration
         for periodic in self._periodics:
-            if intervals[periodic.name] > 0:
-                periodic.respace(intervals[periodic.name])
+            periodic.respace(self._seconds(periodic.name))
         if config.conductor.sync_power_state_interval > 0:
             assembly.power_sync.respace(config.conductor.sync_power_state_interval)
         for runnable in (*self._runnables, self.rpc_server):
             if runnable is not None and hasattr(runnable, "reload"):
                 self._safely(f"reloading {type(runnable).__name__}", runnable.reload, config)
 
-    def acquire(self, node: str, *, purpose: str) -> NodeTask:
-        """Take the node with this name or UUID for exclusive work: use it in a ``with`` block. It never waits."""
-        return self.assembly.tasks.acquire(self.store.node(node).uuid, purpose=purpose)
+    def acquire(self, node: str, *, purpose: str, deadline: Deadline | None = None) -> NodeTask:
+        """Take the node with this name or UUID for exclusive work: use it in a ``with`` block. It never waits.
 
-    def enqueue(self, node: str, work: Callable[[NodeTask], Any], *, purpose: str) -> Future[Any]:
-        """Run *work* on a worker with a task on the node, once it is free, in the order of these calls. No thread waits."""
-        return self.assembly.queues.enqueue(self.store.node(node).uuid, purpose, work)
+        No call of a driver, and no wait for power, goes on after *deadline*.
+        """
+        return self.assembly.tasks.acquire(self.store.node(node).uuid, purpose=purpose, deadline=deadline)
+
+    def enqueue(
+        self, node: str, work: Callable[[NodeTask], Any], *, purpose: str, deadline: Deadline | None = None
+    ) -> Future[Any]:
+        """Run *work* on a worker with a task on the node, once it is free, in the order of these calls. No thread waits.
+
+        What has not begun when the conductor stops is cancelled.
+        """
+        return self.assembly.queues.enqueue(self.store.node(node).uuid, purpose, work, deadline)
 
     def nodes(self, fields: Sequence[str] | None = None, **where: Any) -> Sequence[Row]:
         """The nodes for which these fields have these values."""
@@ -271,7 +278,7 @@ class Conductor:
     def _start(self, assembly: Assembly) -> None:
         # Configuration, drivers and store are there by now. What died before us is void before anybody looks at it.
         if self._sole_owner:
-            _void_leases(assembly.store)
+            void_leases(assembly.store)
         self.monitoring.start(assembly.store)
         self.monitoring.show(lambda: conductor_readings(assembly))
         assembly.membership.join()
@@ -284,11 +291,10 @@ class Conductor:
         # From here on it can work. What was added comes last, in its phases: an API that listens is then able to answer.
         for thing in self._added:
             assembly.registry.add(thing)
-            for function, every in periodics_of(thing):
+            for function, declared in periodics_of(thing):
                 name = f"{type(thing).__name__}.{function.__name__}"
-                self._intervals[name] = every
-                if (seconds := seconds_of(every, self)) > 0:
-                    self._repeat(assembly, "periodic", bound_to(function, self), seconds, name)
+                self._intervals[name] = declared.every
+                self._repeat(assembly, "periodic", bound_to(function, self), name, soon=declared.run_immediately)
         assembly.dispatcher.open()
         self.rpc_server = modes.server(self.config, assembly.dispatcher, self.clock)
         if self.rpc_server is not None:
@@ -311,23 +317,31 @@ class Conductor:
             _HISTORY: ("periodic", assembly.history.flush),
             _OLD_HISTORY: ("periodic", assembly.history.prune),
         }
-        intervals = _intervals(self.config.conductor)
         for name, (lane, function) in work.items():
-            if intervals[name] > 0:
-                self._repeat(assembly, lane, function, intervals[name], name)
+            self._repeat(assembly, lane, function, name)
 
-    def _repeat(self, assembly: Assembly, lane: str, function: Callable[[], Any], every: float, name: str) -> None:
-        periodic = Periodic(function, every, timer=assembly.pool.timer, executor=assembly.pool[lane], name=name)
-        periodic.start(spread=1.0)
+    def _repeat(self, assembly: Assembly, lane: str, function: Callable[[], Any], name: str, *, soon: bool = False) -> None:
+        every = self._seconds(name)
+        periodic = Periodic(function, every or 1.0, timer=assembly.pool.timer, executor=assembly.pool[lane], name=name)
         self._periodics.append(periodic)
+        if every > 0:
+            periodic.start(spread=1.0, soon=soon)
+
+    def _seconds(self, name: str) -> float:
+        """The interval of some periodic work, as the configuration has it now; 0: none."""
+        own = _intervals(self.config.conductor)
+        return max(0.0, own[name] if name in own else seconds_of(self._intervals[name], self))
 
     def _drain(self, assembly: Assembly, deadline: Deadline) -> None:
         """Let tasks end; near the end of the time tell them to; give back who would not."""
-        assembly.pool.drain(deadline.remaining() * (1 - _LAST_WORD))
+        drain = assembly.pool.drain if assembly.owns_pool else assembly.tasks.drain
+        assembly.queues.close()
+        drain(deadline.remaining() * (1 - _LAST_WORD))
         for task in assembly.tasks.live():
             task.cancel()
         if not assembly.owns_pool:
-            assembly.pool.drain(deadline.remaining())
+            # The host's own work goes on, and nobody waits for that.
+            drain(deadline.remaining())
             return
         for straggler in assembly.pool.close(deadline.remaining()):
             LOG.error("%s has run for %.0f s and does not end; the stop goes on without it", straggler.task, straggler.age)
@@ -342,11 +356,19 @@ class Conductor:
         stopping = threading.Thread(target=self.stop, name="conductor-stop", daemon=True)
         own = self._assembly is not None and not self._stopping
         stopping.start()
-        while (order := self._orders.get()) is not _Order.ENDED:
-            if order is _Order.STOP and not own:
+        while (order := self._orders.take()) is not Order.ENDED:
+            if order is Order.STOP and not own:
                 LOG.warning("a second signal: what still runs is left")
                 return
-            own = own and order is not _Order.STOP
+            own = own and order is not Order.STOP
+
+    def _in_time(self, deadline: Deadline, doing: str, function: Callable[..., Any], *args: Any) -> None:
+        """Do one thing of a stop. What does not end by the deadline, or in a moment after it, is left."""
+        thread = threading.Thread(target=self._safely, args=(doing, function, *args), name="conductor-stopping", daemon=True)
+        thread.start()
+        thread.join(max(deadline.remaining(), _MOMENT))
+        if thread.is_alive():
+            LOG.error("%s does not end; the stop goes on without it", doing)
 
     def _safely(self, doing: str, function: Callable[..., Any], *args: Any) -> None:
         try:
@@ -357,7 +379,8 @@ class Conductor:
 
 def _intervals(options: ConductorOptions) -> dict[str, float]:
     """Seconds between two runs of the conductor's own periodic work; 0 or less: none."""
-    recovery = min(options.lease_duration / 2, 30.0)
+    # So that what is left behind by a dead conductor has ended within the time of a lease.
+    recovery = min(options.lease_duration / 10, 10.0)
     return {
         _RENEWAL: options.lease_duration / 3,
         _HEARTBEAT: options.heartbeat_interval,
@@ -373,22 +396,3 @@ def _intervals(options: ConductorOptions) -> dict[str, float]:
 
 def _is_runnable(thing: Any) -> bool:
     return hasattr(thing, "phase") and hasattr(thing, "start") and hasattr(thing, "stop")
-
-
-def _void_leases(store: Store) -> None:
-    """Let the leases of every holder expire: the caller vouches that all of them are dead."""
-    rows = store.nodes(NodeQuery(fields=("lease_holder",)))
-    for holder in {row.lease_holder for row in rows if row.lease_holder is not None}:
-        store.expire_leases(holder)
-
-
-@contextmanager
-def _signals(orders: queue.SimpleQueue[_Order]) -> Iterator[None]:
-    """SIGTERM, SIGINT and SIGHUP become orders, for as long as this lasts. To put one is safe in a signal handler."""
-    meanings = {signal.SIGTERM: _Order.STOP, signal.SIGINT: _Order.STOP, signal.SIGHUP: _Order.RELOAD}
-    before = {number: signal.signal(number, lambda *_, order=order: orders.put(order)) for number, order in meanings.items()}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

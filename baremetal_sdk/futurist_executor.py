@@ -27,7 +27,8 @@ class FuturistExecutor(Executor):
     ``futurist.RejectedSubmission`` (see ``futurist.rejection``).
 
     A refused submission waits *pause_when_refused* seconds before it raises. ``PeriodicWorker`` tries what it was refused
-    at its start again at once and logs each time; with a pause, a full lane does not make a hot loop of that.
+    at its start again at once and logs each time; with a pause, a full lane does not make a hot loop of that. With 0 it
+    raises at once: for callers that do something better than to try again.
     """
 
     def __init__(
@@ -35,7 +36,7 @@ class FuturistExecutor(Executor):
         lane: Lane,
         check_and_reject: Callable[[FuturistExecutor, int], None] | None = None,
         *,
-        pause_when_refused: float = 0.0,
+        pause_when_refused: float = 0.1,
     ) -> None:
         self._lane = lane
         self._check_and_reject = check_and_reject

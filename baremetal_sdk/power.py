@@ -131,8 +131,8 @@ class ConfirmedPower:
         return options.soft_power_off_timeout if soft else options.power_state_change_timeout
 
     def _confirm(self, state: PowerState, timeout: float) -> None:
-        clock = self._task.clock
-        until = clock.monotonic() + timeout
+        # The task's own deadline counts as well.
+        limit = self._task.limited(timeout)
         pause = _FIRST_LOOK
         seen: Any = None
         while True:
@@ -143,9 +143,9 @@ class ConfirmedPower:
             if seen is state.outcome:
                 self._store(seen)
                 return
-            if clock.monotonic() >= until:
+            if limit.expired:
                 break
-            if self._task.wait(min(pause, max(0.0, until - clock.monotonic()))):
+            if self._task.wait(min(pause, limit.remaining())):
                 raise Cancelled(f"waiting for {str(state)!r} was stopped")
             pause = min(pause * 1.5, _LONGEST_PAUSE)
         self._store(seen if isinstance(seen, PowerState) else PowerState.UNKNOWN)

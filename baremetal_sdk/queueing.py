@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextvars
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, NamedTuple
 
-from baremetal_interfaces import BareMetalError, Busy, NodeLocked
+from baremetal_interfaces import Busy, Deadline, NodeLocked
+from baremetal_sdk.errors import NoFreeWorker
 from baremetal_sdk.pool import Lane
 from baremetal_sdk.task import NodeTask
 from baremetal_sdk.tasks import Tasks
 
+LOG = logging.getLogger(__name__)
 _ELSEWHERE = 1.0
 """Seconds until a node that another conductor holds, or a full lane, is tried again."""
 
@@ -22,7 +26,10 @@ Work = Callable[[NodeTask], Any]
 class _Queued(NamedTuple):
     purpose: str
     work: Work
+    deadline: Deadline | None
     future: Future[Any]
+    context: contextvars.Context
+    """Of whoever enqueued it: it runs on that one's behalf, and not on that of the task before it."""
 
 
 class NodeQueues:
@@ -34,59 +41,75 @@ class NodeQueues:
         self._lock = threading.Lock()
         self._queues: dict[str, deque[_Queued]] = {}
         self._starting: set[str] = set()
+        self._retrying: set[str] = set()
+        self._closed = False
         tasks.on_end(self._start_next)
 
-    def enqueue(self, node: str, purpose: str, work: Work) -> Future[Any]:
+    def enqueue(self, node: str, purpose: str, work: Work, deadline: Deadline | None = None) -> Future[Any]:
         """Run *work* with a task on the node with this UUID, after all that was enqueued for it before.
 
-        The future has what *work* returns or raises; cancelled before it began, it is left out.
+        The future has what *work* returns or raises; cancelled before it began, it is left out. No call of a driver goes on
+        after *deadline*.
         """
-        future: Future[Any] = Future()
+        queued = _Queued(purpose, work, deadline, Future(), contextvars.copy_context())
         with self._lock:
-            self._queues.setdefault(node, deque()).append(_Queued(purpose, work, future))
+            if self._closed:
+                raise NoFreeWorker(f"'{purpose}' cannot be enqueued: the conductor stops", retry_after=1.0)
+            self._queues.setdefault(node, deque()).append(queued)
         self._start_next(node)
-        return future
+        return queued.future
 
     def waiting(self, node: str) -> int:
         """How much is enqueued for a node and has not begun."""
         with self._lock:
             return len(self._queues.get(node, ()))
 
+    def close(self) -> None:
+        """Take nothing more, and cancel what has not begun: nobody waits for ever for a conductor that stops."""
+        with self._lock:
+            self._closed = True
+            left = [queued for queue in self._queues.values() for queued in queue]
+            self._queues.clear()
+        for queued in left:
+            queued.future.cancel()
+            queued.future.set_running_or_notify_cancel()
+
     def _start_next(self, node: str) -> None:
         """Begin with the oldest work of a node, if there is any and the node can be had."""
-        queued = self._claim(node)
-        if queued is None:
-            return
-        try:
-            task = self._tasks.acquire(node, purpose=queued.purpose)
-        except NodeLocked:
-            self._put_back(node, queued)
-            self._retry_later(node)
-        except BareMetalError as exc:
-            self._unclaim(node)
-            _settle(queued.future, exc)
-            self._start_next(node)
-        else:
-            self._begin(node, task, queued)
+        while (queued := self._claim(node)) is not None:
+            try:
+                queued.context.run(self._begin, node, queued)
+                return
+            except (NodeLocked, Busy):
+                self._put_back(node, queued)
+                self._retry_later(node)
+                return
+            except Exception as exc:
+                # The next one may fare better: its node may be another by now, and the store may be back.
+                _settle(queued.future, exc)
+                self._unclaim(node)
 
-    def _begin(self, node: str, task: NodeTask, queued: _Queued) -> None:
-        self._unclaim(node)
-        with task:
+    def _begin(self, node: str, queued: _Queued) -> None:
+        """Hand the work over with a task. Raises ``NodeLocked`` and ``NoFreeWorker``; the node is still claimed then."""
+        with self._tasks.acquire(node, purpose=queued.purpose, deadline=queued.deadline) as task:
+            # From here on it is the task that keeps others away: it may end, and have the next one begun, before this returns.
+            self._unclaim(node)
             try:
                 task.hand_over(self._lane, lambda task: _run(task, queued))
             except Busy:
                 with self._lock:
-                    self._queues.setdefault(node, deque()).appendleft(queued)
-                self._retry_later(node)
+                    self._starting.add(node)
+                raise
 
     def _claim(self, node: str) -> _Queued | None:
         """Take the oldest work out, so that nobody else starts it; what was cancelled is dropped."""
         with self._lock:
             queue = self._queues.get(node)
-            if queue is None or node in self._starting:
+            # While a task of ours holds the node there is nothing to try: its end starts the next one.
+            if queue is None or node in self._starting or self._tasks.holds(node):
                 return None
             while queue and queue[0].future.cancelled():
-                queue.popleft()
+                queue.popleft().future.set_running_or_notify_cancel()
             if not queue:
                 del self._queues[node]
                 return None
@@ -100,11 +123,29 @@ class NodeQueues:
     def _put_back(self, node: str, queued: _Queued) -> None:
         with self._lock:
             self._starting.discard(node)
-            self._queues.setdefault(node, deque()).appendleft(queued)
+            if not self._closed:
+                self._queues.setdefault(node, deque()).appendleft(queued)
+                return
+        queued.future.cancel()
+        queued.future.set_running_or_notify_cancel()
 
     def _retry_later(self, node: str) -> None:
-        """A task of ours that ends starts the next one by itself; for all else there is the timer."""
-        self._lane.pool.timer.after(_ELSEWHERE, lambda: self._start_next(node))
+        """Try again in a moment: one timer for each node, however much waits for it."""
+        with self._lock:
+            if node in self._retrying:
+                return
+            self._retrying.add(node)
+        self._lane.pool.timer.after(_ELSEWHERE, lambda: self._retry(node))
+
+    def _retry(self, node: str) -> None:
+        with self._lock:
+            self._retrying.discard(node)
+        # Not here: the timer is everybody's, and the store may take its time.
+        try:
+            self._lane.submit(self._start_next, node)
+        except NoFreeWorker as exc:
+            LOG.debug("work that waits for node %s waits on: %s", node, exc)
+            self._retry_later(node)
 
 
 def _run(task: NodeTask, queued: _Queued) -> None:

@@ -31,12 +31,13 @@ from baremetal_sdk.clock import Clock
 from baremetal_sdk.config import ConductorOptions
 from baremetal_sdk.context import call_deadline
 from baremetal_sdk.drivers import interface_names
-from baremetal_sdk.errors import NodeNotFound
+from baremetal_sdk.errors import LeaseLost
 from baremetal_sdk.node_log import LOG, NodeLog, traceback_only
 from baremetal_sdk.node_secrets import NodeSecrets
+from baremetal_sdk.node_view import node_of
 from baremetal_sdk.power import ConfirmedPower, PowerSwitch
 from baremetal_sdk.store.query import Query
-from baremetal_sdk.store.records import Lease, NodeRecord
+from baremetal_sdk.store.records import Fence, Lease, NodeRecord
 from baremetal_sdk.task_services import TaskServices
 from baremetal_sdk.telemetry import FAILED, Observation, Work, outcome_of
 
@@ -66,7 +67,7 @@ class NodeTask:
         self._ports: tuple[Port, ...] | None = None
         self._driver: Driver | None = None
         self._secrets = NodeSecrets(services.secrets, services.credentials)
-        self._handed_over = False
+        self._handed_over = self._abandoned = False
         self._observed: Observation | None = None
         if lease is not None:
             self._observed = services.telemetry.begin(Work.TASK, {"purpose": lease.purpose}, node=record.uuid)
@@ -99,6 +100,14 @@ class NodeTask:
         if self._on_end is not None:
             self._on_end(self)
 
+    def abandon(self) -> None:
+        """Give the lease back although work goes on: it can write nothing more, and make no further call of a driver."""
+        self._abandoned = True
+        self.cancel()
+        lease, self.lease = self.lease, None
+        if lease is not None:
+            self._services.leases.release(lease.fence)
+
     def hand_over(self, executor: Executor, work: Callable[[NodeTask], Any]) -> Future[None]:
         """Go on with *work* on a worker, which keeps the lease and gives it back at the end.
 
@@ -127,23 +136,7 @@ class NodeTask:
     @property
     def node(self) -> Node:
         """The node as drivers see it."""
-        record = self.record
-        return Node(
-            uuid=record.uuid,
-            name=record.name,
-            driver=record.driver,
-            provision_state=record.provision_state,
-            power_state=record.power_state,
-            instance_uuid=record.instance_uuid,
-            resource_class=record.resource_class,
-            properties=record.properties,
-            instance_info=self._secrets.instance_info(record, self.driver),
-            network_data=record.network_data,
-            raid_config=record.raid_config,
-            target_raid_config=record.target_raid_config,
-            extra=record.extra,
-            traits=record.traits,
-        )
+        return node_of(self.record, self._secrets.instance_info(self.record, self.driver))
 
     @property
     def ports(self) -> tuple[Port, ...]:
@@ -183,6 +176,10 @@ class NodeTask:
         if self._deadlines:
             return self._deadlines[-1]
         return Deadline.after(self.options.bmc_call_timeout, self.clock.monotonic)
+
+    def limited(self, seconds: float) -> Deadline:
+        """The deadline of the task, or the one in so many *seconds*, whichever comes first."""
+        return self._deadlines[0].within(seconds) if self._deadlines else Deadline.after(seconds, self.clock.monotonic)
 
     @property
     def log(self) -> logging.LoggerAdapter[logging.Logger]:
@@ -314,6 +311,8 @@ class NodeTask:
             self._calls.pop()
 
     def _translated(self, one: Observation, seconds: float, function: Callable[[], Any]) -> Any:
+        if self._abandoned:
+            self._fence()
         outer = self._deadlines[-1] if self._deadlines else call_deadline()
         self._deadlines.append(outer.within(seconds) if outer else Deadline.after(seconds, self.clock.monotonic))
         try:
@@ -363,20 +362,21 @@ class NodeTask:
 
     def write(self, **changes: Any) -> NodeRecord:
         """Change the node, under the task's lease: it is refused when the lease is no longer held."""
-        if self.lease is None:
-            raise NodeNotFound(f"node {self.record.uuid}: a task without a lease writes nothing")
-        return self._changed(self._services.store.update_node(self.record.uuid, changes, fence=self.lease.fence))
+        return self._changed(self._services.store.update_node(self.record.uuid, changes, fence=self._fence()))
 
     def finish(self, **changes: Any) -> NodeRecord:
         """Change the node for the last time and give the lease back with it, in one write."""
-        if self.lease is None:
-            raise NodeNotFound(f"node {self.record.uuid}: a task without a lease writes nothing")
-        fence, purpose = self.lease.fence, self.lease.purpose
+        fence, purpose = self._fence(), self.lease.purpose if self.lease is not None else None
         # Before the write, so that the renewal does not take a lease that was given back for one that was lost.
         self._services.leases.forget(fence)
         record = self._services.store.update_node(self.record.uuid, changes, fence=fence, release=True)
         self.lease = None
         return self._changed(record, purpose)
+
+    def _fence(self) -> Fence:
+        if self.lease is None:
+            raise LeaseLost(f"node {self.record.uuid}: a task without a lease writes nothing, and one that had one does no more")
+        return self.lease.fence
 
     def _changed(self, record: NodeRecord, purpose: str | None = None) -> NodeRecord:
         before, self.record = self.record, record

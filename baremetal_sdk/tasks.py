@@ -17,7 +17,8 @@ class Tasks:
     def __init__(self, services: TaskServices) -> None:
         self._services = services
         self._lock = threading.Lock()
-        self._live: set[NodeTask] = set()
+        self._none_left = threading.Condition(self._lock)
+        self._live: dict[NodeTask, str] = {}
         self._on_end: list[Callable[[str], None]] = []
 
     def acquire(self, node: str, *, purpose: str, deadline: Deadline | None = None) -> NodeTask:
@@ -29,7 +30,7 @@ class Tasks:
         lease, record = self._services.leases.take(node, purpose)
         task = NodeTask(self._services, record, lease, on_end=self._ended, deadline=deadline)
         with self._lock:
-            self._live.add(task)
+            self._live[task] = node
         return task
 
     @property
@@ -61,12 +62,24 @@ class Tasks:
         with self._lock:
             return list(self._live)
 
+    def holds(self, node: str) -> bool:
+        """Whether one of the tasks that live has the lease of this node."""
+        with self._lock:
+            return node in self._live.values()
+
+    def drain(self, timeout: float) -> bool:
+        """Wait, at most *timeout* seconds, until no task holds a lease; whether that was reached."""
+        with self._none_left:
+            return self._none_left.wait_for(lambda: not self._live, timeout)
+
     def on_end(self, callback: Callable[[str], None]) -> None:
         """Call *callback* with the node's UUID whenever a task has ended and given its lease back."""
         self._on_end.append(callback)
 
     def _ended(self, task: NodeTask) -> None:
-        with self._lock:
-            self._live.discard(task)
+        with self._none_left:
+            self._live.pop(task, None)
+            if not self._live:
+                self._none_left.notify_all()
         for callback in self._on_end:
             callback(task.record.uuid)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import logging
+import os
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -51,18 +52,22 @@ class Timer:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._pid = os.getpid()
 
     def after(self, seconds: float, function: Callable[[], Any]) -> Timed:
-        """Call *function* in so many *seconds*; the thread starts with the first call."""
+        """Call *function* in so many *seconds*; the thread starts with the first call.
+
+        Raises ``RuntimeError`` when the system has no thread for it, and in a child of ``fork``, where there is none.
+        """
+        if os.getpid() != self._pid:
+            raise RuntimeError(f"timer '{self._name}' was made before this process was forked, and has no thread here")
         timed = Timed(self.clock.monotonic() + max(0.0, seconds), function)
         with self._changed:
             if self._closed:
                 timed.cancel()
                 return timed
+            self._have_thread()
             heapq.heappush(self._heap, (timed.at, next(self._order), timed))
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-                self._thread.start()
             self._changed.notify()
         return timed
 
@@ -82,6 +87,13 @@ class Timer:
             self._changed.notify()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(1.0)
+
+    def _have_thread(self) -> None:
+        """Start the thread, unless it runs. One that does not start leaves the timer as it was."""
+        if self._thread is None:
+            thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+            thread.start()
+            self._thread = thread
 
     def _pop_due(self) -> Timed | None:
         with self._changed:

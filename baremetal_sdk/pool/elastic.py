@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import math
 import os
 import threading
 import time
@@ -12,24 +13,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
 
 from baremetal_sdk.errors import NoFreeWorker
-from baremetal_sdk.pool.job import Job, PoolDeadlock, PoolFuture
+from baremetal_sdk.pool.admission import admits, stuck
+from baremetal_sdk.pool.job import Job, PoolDeadlock, PoolFuture, abandon
 from baremetal_sdk.pool.lane import Lane, LaneLimits
 from baremetal_sdk.pool.statistics import LaneStatistics
 from baremetal_sdk.pool.stragglers import Straggler, stragglers_of
+from baremetal_sdk.pool.worker import Worker
 from baremetal_sdk.timer import Timed, Timer
-
-
-class _Worker:
-    """A thread, the job that it runs, and how it is woken."""
-
-    __slots__ = ("job", "leaves", "thread", "wake")
-
-    def __init__(self) -> None:
-        self.job: Job | None = None
-        self.leaves = False
-        self.wake = threading.Lock()
-        self.wake.acquire()
-        self.thread: threading.Thread | None = None
 
 
 class ElasticPool:
@@ -52,6 +42,8 @@ class ElasticPool:
         min_workers: int = 0,
         timer: Timer | None = None,
     ) -> None:
+        if idle_window <= 0 or min_workers < 0:
+            raise ValueError(f"pool '{name}': idle_window has to be more than 0 seconds, and min_workers at least 0")
         self.name = name
         self.max_workers = max_workers
         self.closing = False
@@ -63,9 +55,9 @@ class ElasticPool:
         self._lock = threading.Lock()
         self._settled = threading.Condition(self._lock)
         self._ready: deque[Job] = deque()
-        self._idle: deque[_Worker] = deque()
-        self._all: set[_Worker] = set()
-        self._waking: _Worker | None = None
+        self._idle: deque[Worker] = deque()
+        self._all: set[Worker] = set()
+        self._waking: Worker | None = None
         self._busy = 0
         self._watched = 0
         self._low_water = 0
@@ -86,23 +78,29 @@ class ElasticPool:
         self.close()
 
     @property
+    def forked(self) -> bool:
+        """Whether this is the copy of a pool in a child of ``fork``, where none of its threads are."""
+        return os.getpid() != self._pid
+
+    @property
     def workers(self) -> int:
         """Threads that live now, idle ones included."""
-        return len(self._all)
+        return 0 if self.forked else len(self._all)
 
     @property
     def idle(self) -> int:
         """Threads that wait for work."""
-        return len(self._idle)
+        return 0 if self.forked else len(self._idle)
 
     def resize(self, max_workers: int | None = None, lanes: Mapping[str, LaneLimits] | None = None) -> None:
         """Change the limits while it runs, and add lanes. What runs beyond a smaller limit runs to its end."""
         wanted = {**{name: lane.limits for name, lane in self.lanes.items()}, **(lanes or {})}
-        most = max_workers or self.max_workers
+        most = self.max_workers if max_workers is None else max_workers
         reserved = sum(limits.reserved for limits in wanted.values())
         if most < 1 or reserved > most or not wanted:
             raise ValueError(
-                f"pool '{self.name}': {reserved} workers are reserved by {len(wanted)} lanes, but max_workers is {most}"
+                f"pool '{self.name}': {reserved} workers are reserved by {len(wanted)} lanes, and max_workers is {most}; it has "
+                "to be at least 1 and what is reserved, and there has to be a lane"
             )
         with self._lock:
             self.max_workers = most
@@ -117,7 +115,8 @@ class ElasticPool:
             self._low_water = min(self._low_water, len(self._idle))
             self._promote()
             worker = self._choose_worker()
-        self._rouse(worker)
+        with contextlib.suppress(RuntimeError):
+            self._rouse(worker)
 
     def shrink(self) -> int:
         """End the idle workers that were not needed since the last call; give back how many. The pool's timer calls it."""
@@ -130,32 +129,34 @@ class ElasticPool:
 
     def drain(self, timeout: float) -> bool:
         """Wait, at most *timeout* seconds, until nothing runs and nothing is queued; whether that was reached."""
-        until = time.monotonic() + timeout
         with self._settled:
-            while self._busy or any(lane.queue for lane in self.lanes.values()):
-                left = until - time.monotonic()
-                if left <= 0:
-                    return False
-                self._watch(left)
-            return True
+            return self._wait_until_done(time.monotonic() + timeout)
 
     def close(self, timeout: float | None = None, *, cancel_queued: bool = False) -> list[Straggler]:
         """Take no more work and wait, at most *timeout* seconds, for what runs and is queued; give back what did not end.
 
-        Queued work that never began is cancelled at the end of the time, or at once with *cancel_queued*.
+        Queued work that never began is cancelled at the end of the time, or at once with *cancel_queued*. The futures of
+        what runs on raise ``TaskAbandoned``: nobody waits for them for ever.
         """
-        until = None if timeout is None else time.monotonic() + timeout
+        if self.forked:
+            return []
+        until = math.inf if timeout is None else time.monotonic() + timeout
         with self._settled:
             self.closing = True
-            cancelled = self._take_queued() if cancel_queued else []
-            while self._busy and (until is None or time.monotonic() < until):
-                self._watch(None if until is None else max(0.0, until - time.monotonic()))
-            cancelled += self._take_queued()
+            at_once = self._take_queued() if cancel_queued else []
+        for job in at_once:
+            job.cancel()  # before the wait: what runs may wait for it
+        with self._settled:
+            self._wait_until_done(until)
+            never_begun = self._take_queued() + self._take_ready()
             self._dismiss(self._idle)
             self._idle.clear()
             stragglers = stragglers_of((worker.job, worker.thread) for worker in self._all)
-        for job in cancelled:
+            left = [worker.job.future for worker in self._all if worker.job is not None]
+        for job in never_begun:
             job.cancel()
+        for future in left:
+            abandon(future, f"pool '{self.name}' was closed, and this task did not end")
         if self._shrinking is not None:
             self._shrinking.cancel()
         if self._owns_timer:
@@ -168,12 +169,11 @@ class ElasticPool:
 
     def submit_job(self, job: Job) -> PoolFuture[Any]:
         """Run or queue a job of one of the lanes, or refuse it."""
-        if os.getpid() != self._pid:
+        if self.forked:
             raise RuntimeError(
                 f"pool '{self.name}' was made before this process was forked, and has no threads here; make one in the child"
             )
-        # Kept here: a job that has ended parts from its future.
-        future = job.future
+        future = job.future  # kept here: a job that has ended parts from it
         with self._lock:
             if self.closing:
                 raise NoFreeWorker(f"pool '{self.name}' is closed", retry_after=1.0, lane=job.lane.name)
@@ -194,19 +194,20 @@ class ElasticPool:
                 raise NoFreeWorker(f"pool '{self.name}': no thread can be started: {exc}", retry_after=1.0) from exc
         return future
 
-    def begin_wait(self, waiter: Job, target: Job) -> None:
-        """Note that one task waits for another; raise ``PoolDeadlock`` when nobody is left who could run that one."""
+    def begin_wait(self, waiter: Job, target: Job, until: float) -> None:
+        """Note that one task waits for another, *until* a time; raise ``PoolDeadlock`` when that one cannot run before it."""
         with self._lock:
-            waiter.waits_for = target
-            if not target.queued:
+            waiter.waits_for, waiter.waits_until = target, until
+            if not target.queued and target.waits_for is None:
                 return
-            lane = target.lane
-            running = [worker.job for worker in self._all if worker.job is not None]
-            able = [job for job in (*running, *self._ready) if lane.busy < lane.limits.cap or job.lane is lane]
-            if all(job.waits_for is not None and job.waits_for.queued for job in able):
+            # Who gives up earlier than this one may still make room for it.
+            waiting = (worker.job for worker in self._all if worker.job is not None and worker.job.waits_until >= until)
+            left = stuck(waiting, self.lanes.values(), self.max_workers)
+            if waiter in left:
                 waiter.waits_for = None
+                state = "is queued" if target.queued else "waits itself"
                 raise PoolDeadlock(
-                    f"{waiter} waits for {target}, which is queued, and all {len(able)} workers that could run it wait like that"
+                    f"{waiter} waits for {target}, which {state}, and all {len(left)} workers that could help wait like that"
                 )
 
     def statistics_of(self, lane: Lane) -> LaneStatistics:
@@ -227,19 +228,18 @@ class ElasticPool:
             )
 
     def _may_run(self, lane: Lane) -> bool:
-        """Whether *lane* may have one more worker: within its own reserve, or of what nobody else has reserved."""
-        if lane.busy >= lane.limits.cap or self._busy >= self.max_workers:
-            return False
-        if lane.busy < lane.limits.reserved:
-            return True
-        kept = sum(max(0, other.limits.reserved - other.busy) for other in self.lanes.values() if other is not lane)
-        return self._busy < self.max_workers - kept
+        return admits(lane, self.lanes.values(), self.max_workers, self._busy)
 
-    def _watch(self, seconds: float | None) -> None:
-        """Wait for a job to end. Workers tell of it only while somebody waits."""
-        self._watched += 1
-        self._settled.wait(seconds)
-        self._watched -= 1
+    def _wait_until_done(self, until: float) -> bool:
+        """Wait until nothing runs and nothing is queued. Workers tell of a job's end only while somebody waits."""
+        while self._busy or any(lane.queue for lane in self.lanes.values()):
+            left = until - time.monotonic()
+            if left <= 0:
+                return False
+            self._watched += 1
+            self._settled.wait(None if left == math.inf else left)
+            self._watched -= 1
+        return True
 
     def _make_ready(self, job: Job) -> None:
         """Count *job* as busy: a worker will take it."""
@@ -257,7 +257,7 @@ class ElasticPool:
             self._release(job)
             return True
 
-    def _choose_worker(self) -> _Worker | None:
+    def _choose_worker(self) -> Worker | None:
         """The worker to wake for what is ready, unless one is being woken: the last idle one, or a new one."""
         if self._waking is not None or not self._ready:
             return None
@@ -266,12 +266,12 @@ class ElasticPool:
             self._low_water = min(self._low_water, len(self._idle))
         else:
             if self._shrinking is None:
-                self._shrinking = self.timer.after(self._idle_window, self._shrink_and_repeat)
-            self._waking = _Worker()
+                self._shrink_later()
+            self._waking = Worker()
             self._all.add(self._waking)
         return self._waking
 
-    def _rouse(self, worker: _Worker | None) -> None:
+    def _rouse(self, worker: Worker | None) -> None:
         """Wake the worker that was chosen; raise ``RuntimeError`` when it would need a thread and there is none to be had."""
         if worker is None:
             return
@@ -287,14 +287,14 @@ class ElasticPool:
                 raise
         worker.wake.release()
 
-    def _dismiss(self, workers: Iterable[_Worker]) -> None:
+    def _dismiss(self, workers: Iterable[Worker]) -> None:
         """Let idle workers end."""
         for worker in workers:
             worker.leaves = True
             self._all.discard(worker)
             worker.wake.release()
 
-    def _work(self, worker: _Worker) -> None:
+    def _work(self, worker: Worker) -> None:
         thread = threading.current_thread()
         name = thread.name
         while True:
@@ -310,7 +310,7 @@ class ElasticPool:
             if worker.leaves:
                 return
 
-    def _next(self, worker: _Worker) -> Job | None:
+    def _next(self, worker: Worker) -> Job | None:
         """The next job of a worker that has woken or has ended one; without one it rests, or ends when there are too many."""
         with self._settled:
             if self._waking is worker:
@@ -327,7 +327,7 @@ class ElasticPool:
             self._rouse(roused)
         return worker.job
 
-    def _rest(self, worker: _Worker) -> None:
+    def _rest(self, worker: Worker) -> None:
         if self.closing or len(self._all) > self.max_workers:
             worker.leaves = True
             self._all.discard(worker)
@@ -378,8 +378,23 @@ class ElasticPool:
             job.queued = False
         return taken
 
+    def _take_ready(self) -> list[Job]:
+        """What is to run, and that no worker has taken yet."""
+        taken = list(self._ready)
+        self._ready.clear()
+        for job in taken:
+            job.lane.cancelled += 1
+            self._release(job)
+        return taken
+
     def _shrink_and_repeat(self) -> None:
         self.shrink()
         with self._lock:
-            again = bool(self._all) and not self.closing
-            self._shrinking = self.timer.after(self._idle_window, self._shrink_and_repeat) if again else None
+            self._shrinking = None
+            if self._all and not self.closing:
+                self._shrink_later()
+
+    def _shrink_later(self) -> None:
+        """Look in an idle window. Where the timer's thread cannot be started now, the next worker tries again."""
+        with contextlib.suppress(RuntimeError):
+            self._shrinking = self.timer.after(self._idle_window, self._shrink_and_repeat)

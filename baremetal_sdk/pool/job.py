@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -19,7 +21,11 @@ _local = threading.local()
 
 
 class PoolDeadlock(RuntimeError):
-    """A task waits for one that is queued, and every worker that could run that one waits in the same way."""
+    """A task waits for one that can never run: every worker that could run it waits in the same way."""
+
+
+class TaskAbandoned(RuntimeError):
+    """The pool was closed while the task ran and did not end: whether it ever ends is not known, nor how."""
 
 
 class PoolFuture(Future[T]):
@@ -28,13 +34,13 @@ class PoolFuture(Future[T]):
     _job: Job | None = None
 
     def result(self, timeout: float | None = None) -> T:
-        """The task's result. Raises ``PoolDeadlock`` where no worker is left that could ever produce it."""
-        with _Waiting(self._job, timeout):
+        """The task's result. Raises ``PoolDeadlock`` where it cannot come within *timeout*, because no worker is left for it."""
+        with _Waiting(None if self.done() else self._job, timeout):
             return super().result(timeout)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
-        """What the task raised. Raises ``PoolDeadlock`` where no worker is left that could ever run it."""
-        with _Waiting(self._job, timeout):
+        """What the task raised. Raises ``PoolDeadlock`` as :meth:`result` does."""
+        with _Waiting(None if self.done() else self._job, timeout):
             return super().exception(timeout)
 
     def request_stop(self) -> bool:
@@ -50,7 +56,7 @@ class Job:
 
     __slots__ = (
         "_future", "args", "context", "failed", "function", "kwargs", "lane", "queued", "ran", "started", "stop",
-        "submitted", "waits_for",
+        "submitted", "waits_for", "waits_until",
     )  # fmt: skip
 
     def __init__(self, lane: Lane, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -62,6 +68,7 @@ class Job:
         self.started = 0.0
         self.queued = self.ran = self.failed = self.stop = False
         self.waits_for: Job | None = None
+        self.waits_until = 0.0
 
     def __str__(self) -> str:
         name = getattr(self.function, "__qualname__", None) or repr(self.function)
@@ -100,6 +107,8 @@ class Job:
         """Settle the future. Its callbacks run in that, and one that raises SystemExit must not cost the worker."""
         try:
             settle(value)
+        except InvalidStateError:
+            LOG.info("%s has ended after its pool had given it up", self)
         except BaseException:
             LOG.exception("a callback of the future of %s ended with an error", self)
 
@@ -118,20 +127,28 @@ class Job:
             self._future = None
 
 
-class _Waiting:
-    """While a task waits without limit for another one, its pool knows."""
+def abandon(future: PoolFuture[Any], why: str) -> None:
+    """Settle the future of a task that runs on, unless it has just ended; one that is just about to begin is cancelled."""
+    if not future.cancel():
+        with contextlib.suppress(InvalidStateError):
+            future.set_exception(TaskAbandoned(why))
 
-    __slots__ = ("_target", "_waiter")
+
+class _Waiting:
+    """While a task waits for another one of its pool, the pool knows."""
+
+    __slots__ = ("_target", "_until", "_waiter")
 
     def __init__(self, target: Job | None, timeout: float | None) -> None:
         waiter: Job | None = getattr(_local, "job", None)
-        bounded = waiter is None or target is None or timeout is not None
-        self._waiter = None if bounded or waiter.lane.pool is not target.lane.pool else waiter  # type: ignore[union-attr]
+        own = waiter is not None and target is not None and waiter.lane.pool is target.lane.pool
+        self._waiter = waiter if own else None
         self._target = target
+        self._until = math.inf if timeout is None else time.monotonic() + timeout
 
     def __enter__(self) -> None:
         if self._waiter is not None and self._target is not None:
-            self._target.lane.pool.begin_wait(self._waiter, self._target)
+            self._target.lane.pool.begin_wait(self._waiter, self._target, self._until)
 
     def __exit__(self, *_: object) -> None:
         if self._waiter is not None:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from baremetal_sdk.errors import NoFreeWorker
+from baremetal_sdk.pool.delayed import Delayed
 from baremetal_sdk.pool.job import Job, PoolFuture
 from baremetal_sdk.pool.statistics import Durations, LaneStatistics
-from baremetal_sdk.timer import Timed
 
 if TYPE_CHECKING:
     from baremetal_sdk.pool.elastic import ElasticPool
@@ -52,9 +52,12 @@ class Lane(Executor):
         """Run *fn* on a worker, now or when one is free; raise ``NoFreeWorker`` when busy and queued work fill the lane."""
         return self.pool.submit_job(Job(self, fn, args, kwargs))
 
-    def after(self, seconds: float, function: Callable[[], Any]) -> Timed:
-        """Submit *function* in so many *seconds*; it can be cancelled until then. A refusal at that time is logged."""
-        return self.pool.timer.after(seconds, lambda: self.submit(function))
+    def after(self, seconds: float, function: Callable[[], Any]) -> Delayed:
+        """Submit *function* in so many *seconds*, in the context of now; it can be cancelled until it runs.
+
+        Where the lane is full at that time it is tried again when there may be room.
+        """
+        return Delayed(self, function, seconds)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Do nothing: the lane belongs to the pool."""
@@ -62,7 +65,7 @@ class Lane(Executor):
     @property
     def alive(self) -> bool:
         """Whether work can be submitted."""
-        return not self.pool.closing
+        return not (self.pool.closing or self.pool.forked)
 
     @property
     def statistics(self) -> LaneStatistics:
@@ -80,4 +83,6 @@ class Lane(Executor):
             lane=self.name,
             busy=self.busy,
             queued=len(self.queue),
+            limit=min(self.limits.cap, self.pool.max_workers),
+            queue_limit=self.limits.queue,
         )

@@ -10,6 +10,7 @@ from testtools import ExpectedException, TestCase
 
 from baremetal_interfaces import Busy
 from baremetal_sdk.periodic import Periodic, periodic, periodics_of
+from baremetal_sdk.pool import ElasticPool, LaneLimits
 from baremetal_sdk.testing import ManualClock
 from baremetal_sdk.timer import Timer
 
@@ -26,11 +27,12 @@ class Inline(Executor):
 
     def __init__(self) -> None:
         self.refusing = False
+        self.refusal: Exception = Busy("full", retry_after=1.0)
         self.runs = 0
 
     def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
         if self.refusing:
-            raise Busy("full", retry_after=1.0)
+            raise self.refusal
         self.runs += 1
         future: Future[Any] = Future()
         try:
@@ -142,6 +144,65 @@ class TestPeriodic(TestCase):
         self.turn(20.0)
         self.assertEqual((2, 0), (self.executor.runs, one.failures))
 
+    def test_whatever_the_executor_says_the_next_run_is_set(self) -> None:
+        """An executor that was shut down, or cannot start a thread, costs one run, which is counted."""
+        self.executor.refusal = RuntimeError("can't start new thread")
+        self.executor.refusing = True
+        one = self.begin()
+        self.turn(0.0)
+        self.executor.refusing = False
+        self.turn(10.0)
+        self.assertEqual((1, 1), (self.executor.runs, one.refused))
+
+    def test_a_shorter_interval_counts_at_once(self) -> None:
+        """A run that was set far ahead is not waited for; there is still only one chain of runs."""
+        one = self.begin()
+        self.turn(0.0)
+        one.respace(2.0)
+        self.turn(2.0)
+        self.turn(2.0)
+        self.assertEqual(3, self.executor.runs)
+
+    def test_an_interval_of_nothing_pauses_it(self) -> None:
+        """With 0 it does not run until it has an interval again."""
+        one = self.begin()
+        one.respace(0.0)
+        self.turn(100.0)
+        self.assertEqual(0, self.executor.runs)
+        one.respace(5.0)
+        self.turn(5.0)
+        self.assertEqual(1, self.executor.runs)
+
+    def test_starts_are_spread(self) -> None:
+        """Sixteen that start together do not begin together."""
+        many = [Periodic(int, 160.0, timer=self.timer, executor=self.executor, name=str(n)) for n in range(16)]
+        for one in many:
+            one.start(spread=1.0)
+        self.turn(0.0)
+        self.assertEqual(0, self.executor.runs)
+        self.turn(160.0)
+        self.assertEqual(16, self.executor.runs)
+
+    def test_soon_is_in_the_first_second(self) -> None:
+        """What is to run at once does not wait for its interval."""
+        one = Periodic(self.run_once, 3600.0, timer=self.timer, executor=self.executor, name="test")
+        one.start(spread=1.0, soon=True)
+        self.turn(1.0)
+        self.assertEqual(1, self.executor.runs)
+
+    def test_stop_waits_for_a_run_within_its_time(self) -> None:
+        """It says whether a run goes on, and waits for it no longer than it was told."""
+        gate, begun = threading.Event(), threading.Event()
+        self.addCleanup(gate.set)
+        pool = ElasticPool(1, {"work": LaneLimits()})
+        self.addCleanup(pool.close, 10.0)
+        one = Periodic(lambda: (begun.set(), gate.wait(10.0)), 0.001, timer=pool.timer, executor=pool["work"], name="test")
+        one.start()
+        self.assertTrue(begun.wait(10.0))
+        self.assertFalse(one.stop(0.01))
+        gate.set()
+        self.assertTrue(one.stop(10.0))
+
     def test_nothing_runs_after_stop(self) -> None:
         """A stopped periodic does not run again."""
         one = self.begin()
@@ -153,8 +214,8 @@ class TestDeclaration(TestCase):
     def test_methods_are_found_with_their_interval(self) -> None:
         """What is declared on a class is found on its instance, bound."""
         audit = Audit()
-        [(function, every)] = periodics_of(audit)
-        self.assertEqual(("seen", 5.0), (function("seen"), every))
+        [(function, declared)] = periodics_of(audit)
+        self.assertEqual(("seen", 5.0, False), (function("seen"), *declared))
 
     def test_an_interval_of_nothing_is_refused(self) -> None:
         """An interval has to be more than 0 seconds."""

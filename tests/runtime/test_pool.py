@@ -12,7 +12,7 @@ from fixtures import FakeLogger
 from testtools import ExpectedException, TestCase
 
 from baremetal_sdk.errors import NoFreeWorker
-from baremetal_sdk.pool import ElasticPool, LaneLimits, PoolDeadlock, should_stop
+from baremetal_sdk.pool import ElasticPool, LaneLimits, PoolDeadlock, TaskAbandoned, should_stop
 from baremetal_sdk.pool.statistics import Durations
 from baremetal_sdk.testing import ManualClock
 from baremetal_sdk.timer import Timer
@@ -24,7 +24,8 @@ class PoolCase(TestCase):
     """A pool whose timer stands still, so that it shrinks when a test says so."""
 
     def pool(self, workers: int, **lanes: LaneLimits) -> ElasticPool:
-        timer = Timer(clock=ManualClock())
+        self.clock = ManualClock()
+        timer = Timer(clock=self.clock)
         pool = ElasticPool(workers, lanes or {"work": LaneLimits()}, timer=timer)
         self.addCleanup(timer.close)
         self.addCleanup(pool.close, 0.0, cancel_queued=True)
@@ -74,6 +75,21 @@ class TestElasticity(PoolCase):
         self.assertEqual(9, pool.shrink())
         self.assertEqual(1, pool.workers)
 
+    def test_it_shrinks_by_itself(self) -> None:
+        """Nobody has to call anything: after two idle windows of the pool's own timer no thread of a spike is left."""
+        pool = self.pool(20)
+        gate, futures = self.occupy(pool, "work", 20)
+        gate.set()
+        for future in futures:
+            future.result(_BOUND)
+        self.assertTrue(pool.drain(_BOUND))
+        left = []
+        for _ in range(2):
+            self.clock.turn(30.0)
+            pool.timer.fire_due()
+            left.append(pool.workers)
+        self.assertEqual([20, 0], left)
+
     def test_idle_threads_do_not_count_against_admission(self) -> None:
         """A pool that was full and is idle takes new work."""
         pool = self.pool(5, work=LaneLimits(queue=0))
@@ -110,7 +126,8 @@ class TestLanes(PoolCase):
         pool = self.pool(1, work=LaneLimits(queue=0))
         self.occupy(pool, "work", 1)
         error = self.assertRaises(NoFreeWorker, pool["work"].submit, int)
-        self.assertEqual((1.0, 503, "work"), (error.retry_after, error.code, error.details["lane"]))
+        self.assertEqual((1.0, 503), (error.retry_after, error.code))
+        self.assertEqual({"lane": "work", "busy": 1, "queued": 0, "limit": 1, "queue_limit": 0}, error.details)
         self.assertEqual(1, pool["work"].statistics.refused)
 
     def test_reserves_beyond_the_pool_are_refused(self) -> None:
@@ -188,23 +205,47 @@ class TestLimits(PoolCase):
         self.assertEqual((0, 0), (pool.workers, pool["work"].statistics.busy))
         self.assertEqual(0, pool["work"].submit(int).result(_BOUND))
 
+    def test_without_a_thread_for_its_timer_a_pool_works(self) -> None:
+        """When not even the timer's thread can be started nothing is lost: later submissions run, and the pool shrinks."""
+        pool = self.pool(1)
+        before = threading.stack_size(1 << 46)
+        try:
+            self.assertRaises(NoFreeWorker, pool["work"].submit, int)
+        finally:
+            threading.stack_size(before)
+        self.assertEqual((0, 0), (pool.workers, pool["work"].statistics.busy))
+        self.assertEqual(0, pool["work"].submit(int).result(_BOUND))
+        self.assertTrue(pool.drain(_BOUND))
+        for _ in range(2):
+            self.clock.turn(30.0)
+            pool.timer.fire_due()
+        self.assertEqual(0, pool.workers)
+
     def test_a_fork_is_told(self) -> None:
-        """A pool from before a fork refuses work in the child, with the reason."""
+        """A pool from before a fork refuses work in the child, with the reason, and claims no threads; closing it is harmless."""
         pool = self.pool(1)
         pool["work"].submit(int).result(_BOUND)
         child = os.fork()
         if child == 0:
-            try:
-                pool["work"].submit(int)
-            except RuntimeError as exc:
-                os._exit(0 if "before this process was forked" in str(exc) else 1)
-            os._exit(2)
+            seen = (pool.workers, pool.idle, pool["work"].alive, pool.close())
+            for submit in (pool["work"].submit, lambda function: pool["work"].after(1.0, function)):
+                try:
+                    submit(int)
+                    os._exit(2)
+                except RuntimeError as exc:
+                    if "before this process was forked" not in str(exc):
+                        os._exit(1)
+            os._exit(0 if seen == (0, 0, False, []) else 3)
         self.assertEqual(0, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
     def test_limits_that_make_no_sense_are_refused(self) -> None:
         """A lane's reserve cannot be above its cap."""
         with ExpectedException(ValueError, ".*allowed are 0 <= reserved <= cap.*"):
             LaneLimits(reserved=2, cap=1)
+        with ExpectedException(ValueError, "pool 'pool': .*max_workers is 0; it has to be at least 1.*"):
+            self.pool(1).resize(0)
+        with ExpectedException(ValueError, "pool 'pool': idle_window has to be more than 0.*"):
+            ElasticPool(1, {"work": LaneLimits()}, idle_window=0)
 
 
 class TestWaitingForEachOther(PoolCase):
@@ -236,10 +277,137 @@ class TestWaitingForEachOther(PoolCase):
         outcomes = [future.exception(_BOUND) for future in futures]
         self.assertEqual([PoolDeadlock], [type(one) for one in outcomes if one is not None])
 
+    def test_a_wait_with_a_limit_is_told_at_once_as_well(self) -> None:
+        """A wait that could only end by its own limit is told so at its beginning."""
+        pool = self.pool(1)
+        error = pool["work"].submit(lambda: pool["work"].submit(int).result(600.0)).exception(_BOUND)
+        self.assertIsInstance(error, PoolDeadlock)
+
+    def test_who_gives_up_earlier_makes_room(self) -> None:
+        """A wait is not hopeless while another one ends before it: its worker then runs what both wait for."""
+        pool = self.pool(2)
+        gate = self.gate()
+        begun = threading.Event()
+
+        def first() -> str:
+            gate.wait(_BOUND)
+            begun.set()
+            try:
+                pool["work"].submit(int).result(0.2)
+            except TimeoutError:
+                return "gave up"
+            return "done"
+
+        def second() -> int:
+            gate.wait(_BOUND)
+            begun.wait(_BOUND)
+            return pool["work"].submit(int).result()
+
+        one, other = pool["work"].submit(first), pool["work"].submit(second)
+        gate.set()
+        self.assertEqual(("gave up", 0), (one.result(_BOUND), other.result(_BOUND)))
+
+    def test_a_chain_of_waits_is_seen(self) -> None:
+        """One waits for one that runs, and that one for one that is queued behind both: the latter is told."""
+        pool = self.pool(2)
+
+        def middle() -> int:
+            return pool["work"].submit(int).result()
+
+        def outer() -> Any:
+            return pool["work"].submit(middle).exception()
+
+        self.assertIsInstance(pool["work"].submit(outer).result(_BOUND), PoolDeadlock)
+
+    def test_a_task_that_waits_for_itself_is_told(self) -> None:
+        """A circle of waits has no end, whatever room there is."""
+        pool = self.pool(5)
+        own: list[Any] = []
+        gate = self.gate()
+
+        def wait_for_myself() -> Any:
+            gate.wait(_BOUND)
+            return own[0].result()
+
+        own.append(pool["work"].submit(wait_for_myself))
+        gate.set()
+        self.assertIsInstance(own[0].exception(_BOUND), PoolDeadlock)
+
+    def test_a_callback_may_look_at_its_own_future(self) -> None:
+        """What has ended is not waited for, also in the thread and the task that it ended in."""
+        pool = self.pool(1)
+        seen: list[int] = []
+        gate, _ = self.occupy(pool, "work", 1)
+        pool["work"].submit(int).add_done_callback(lambda future: seen.append(future.result()))
+        gate.set()
+        self.assertTrue(pool.drain(_BOUND))
+        self.assertEqual([0], seen)
+
+    def test_work_of_a_lane_that_cannot_help_hides_nothing(self) -> None:
+        """Another lane that is busy in its own reserve makes no room, and the wait is told all the same."""
+        pool = self.pool(2, slow=LaneLimits(), quick=LaneLimits(reserved=1))
+        self.occupy(pool, "quick", 1)
+        error = pool["slow"].submit(lambda: pool["slow"].submit(int).result()).exception(_BOUND)
+        self.assertIsInstance(error, PoolDeadlock)
+
     def test_waiting_for_another_lane_is_fine(self) -> None:
         """A task may wait for one that another lane can run."""
         pool = self.pool(2, one=LaneLimits(cap=1), other=LaneLimits(reserved=1))
         self.assertEqual(0, pool["one"].submit(lambda: pool["other"].submit(int).result()).result(_BOUND))
+
+
+class TestDelayed(PoolCase):
+    def turn(self, pool: ElasticPool, seconds: float) -> None:
+        self.clock.turn(seconds)
+        pool.timer.fire_due()
+        self.assertTrue(pool.drain(_BOUND))
+
+    def test_delayed_work_runs_in_its_submitters_context(self) -> None:
+        """Context variables travel with work that is to be done later, too."""
+        pool = self.pool(1)
+        variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
+        seen: list[str] = []
+        variable.set("mine")
+        pool["work"].after(5.0, lambda: seen.append(variable.get()))
+        variable.set("later")
+        self.turn(pool, 5.0)
+        self.assertEqual(["mine"], seen)
+
+    def test_cancelled_before_its_time_it_is_not_done(self) -> None:
+        """Delayed work can be cancelled."""
+        pool = self.pool(1)
+        ran = threading.Event()
+        pool["work"].after(5.0, ran.set).cancel()
+        self.turn(pool, 5.0)
+        self.assertFalse(ran.is_set())
+
+    def test_cancelled_while_it_is_queued_it_is_not_done(self) -> None:
+        """Its time has come, and it waits for a worker: it can still be cancelled."""
+        pool = self.pool(1)
+        gate, _ = self.occupy(pool, "work", 1)
+        ran = threading.Event()
+        delayed = pool["work"].after(5.0, ran.set)
+        self.clock.turn(5.0)
+        pool.timer.fire_due()
+        delayed.cancel()
+        gate.set()
+        self.assertTrue(pool.drain(_BOUND))
+        self.assertFalse(ran.is_set())
+
+    def test_a_lane_that_is_full_then_is_tried_again(self) -> None:
+        """What was accepted for later is not lost because there is no room at that moment."""
+        self.useFixture(FakeLogger("baremetal_sdk"))
+        pool = self.pool(1, work=LaneLimits(queue=0))
+        gate, _ = self.occupy(pool, "work", 1)
+        ran = threading.Event()
+        pool["work"].after(5.0, ran.set)
+        self.clock.turn(5.0)
+        pool.timer.fire_due()
+        gate.set()
+        self.assertTrue(pool.drain(_BOUND))
+        self.assertFalse(ran.is_set())
+        self.turn(pool, 1.0)
+        self.assertTrue(ran.is_set())
 
 
 class TestStopping(PoolCase):
@@ -325,6 +493,15 @@ class TestKnownTraps(PoolCase):
         pool.shutdown(wait=False)
         self.assertTrue(queued.cancelled())
 
+    def test_shutdown_can_cancel_what_is_queued_and_wait_for_what_runs(self) -> None:
+        """cancel_futures of the standard signature is heeded."""
+        pool = self.pool(1)
+        gate, (running,) = self.occupy(pool, "work", 1)
+        queued = pool["work"].submit(int)
+        queued.add_done_callback(lambda _: gate.set())
+        pool.shutdown(wait=True, cancel_futures=True)
+        self.assertEqual((True, False, True), (queued.cancelled(), running.cancelled(), running.done()))
+
     def test_an_idle_pool_closes_at_once(self) -> None:
         """Closing a pool of idle workers waits for nothing and leaves none."""
         pool = self.pool(10)
@@ -377,6 +554,16 @@ class TestClose(PoolCase):
         stragglers = pool.close(0.01)
         self.assertEqual([True], ["hold in lane 'work'" in one.task and "gate.wait" in one.stack for one in stragglers])
         self.assertTrue(queued.cancelled())
+
+    def test_nobody_waits_for_ever_for_a_task_that_was_left(self) -> None:
+        """Also the future of a task that did not end is settled; that the task ends later harms nothing."""
+        pool = self.pool(1)
+        gate, (running,) = self.occupy(pool, "work", 1)
+        self.assertEqual(1, len(pool.close(0.0)))
+        self.assertIsInstance(running.exception(0), TaskAbandoned)
+        gate.set()
+        self.assertTrue(pool.drain(_BOUND))
+        self.assertEqual(0, pool.workers)
 
     def test_a_task_may_submit_while_the_pool_closes(self) -> None:
         """A submission from a task of a pool that closes is refused, and does not hang."""
