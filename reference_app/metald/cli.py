@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from metald import guard
+from metald.bench.arguments import add_bench
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
     _add_check_config(commands.add_parser("check-config", help="say what is wrong with configuration files; starts nothing"))
     commands.add_parser("sample-config", help="print a configuration file with every option, what it does and when to change it")
     _add_db(commands.add_parser("db", help="upgrade, check or back up the database"))
+    add_bench(commands.add_parser("bench", help="measure a server of the Bare Metal API, or compare two"))
     return top
 
 
@@ -159,6 +161,12 @@ def _doctor(chosen: argparse.Namespace) -> int:
     return doctor(ServeOptions(chosen.config_file, chosen.state_dir), as_json=chosen.json)
 
 
+def _bench(chosen: argparse.Namespace) -> int:
+    from metald.bench.arguments import run_bench
+
+    return run_bench(chosen)
+
+
 def _token(chosen: argparse.Namespace) -> int:
     from metald.token import TokenOptions, token
 
@@ -204,4 +212,5 @@ _COMMANDS = {
     "check-config": _check_config,
     "sample-config": _sample_config,
     "db": _db,
+    "bench": _bench,
 }

@@ -1,0 +1,1 @@
+"""``metald bench``: what a server of the Bare Metal API does under load, measured from outside, with any server."""
