@@ -31,8 +31,13 @@ class ToozCoordinator:
         self._client: Any = None
         self._member: str | None = None
         self._away = False
-        _tooz()
-        self._tried("asked", self._connected)
+        try:
+            _tooz().get_coordinator(backend_url, b"nobody")
+        except ConfigurationError:
+            raise
+        except Exception as exc:
+            wrong = f"[coordination] backend_url: tooz has no such backend, or not all that it needs ({type(exc).__name__})"
+            raise ConfigurationError(f"{wrong}; etcd is etcd3+http://host:2379") from None
 
     def join(self, member: str) -> None:
         """Be a member. Where the backend is away it is done with a later heartbeat."""
