@@ -65,6 +65,7 @@ class NodeInterrupt:
         "PUT",
         "/v1/nodes/{node}/management/inject_nmi",
         policy="baremetal:node:inject_nmi",
+        role="owner-operator",
         status=204,
         since=NMI_SINCE,
         body=(),

@@ -37,6 +37,7 @@ class NodeStates:
         "PUT",
         "/v1/nodes/{node}/states/power",
         policy="baremetal:node:set_power_state",
+        role="leased-operator",
         status=202,
         body=POWER_BODY,
     )
@@ -69,6 +70,7 @@ class NodeStates:
         "PUT",
         "/v1/nodes/{node}/states/raid",
         policy="baremetal:node:set_raid_state",
+        role="owner-operator",
         status=204,
         since=12,
         too_old=406,
@@ -87,6 +89,7 @@ class NodeStates:
         "PUT",
         "/v1/nodes/{node}/states/boot_mode",
         policy="baremetal:node:set_boot_mode",
+        role="leased-operator",
         status=202,
         since=_BOOT_MODE_SINCE,
         body=(Parameter("target", choice(*map(str, BootMode)), "The boot mode to set.", required=True),),
@@ -100,6 +103,7 @@ class NodeStates:
         "PUT",
         "/v1/nodes/{node}/states/secure_boot",
         policy="baremetal:node:set_secure_boot",
+        role="leased-operator",
         status=202,
         since=_BOOT_MODE_SINCE,
         body=(Parameter("target", BOOLEAN, "Whether secure boot is to be on.", required=True),),
@@ -133,7 +137,7 @@ class NodeMaintenance:
 class NodeManagement:
     """What the management interface of a node does at once."""
 
-    @route("GET", "/v1/nodes/{node}/management/boot_device", policy="baremetal:node:get_boot_device")
+    @route("GET", "/v1/nodes/{node}/management/boot_device", policy="baremetal:node:get_boot_device", role="owner-operator")
     def boot_device(self, call: Call) -> Any:
         """Tell what a machine boots from."""
         return call.rpc("get_boot_device", node=call.node().uuid)
@@ -142,6 +146,7 @@ class NodeManagement:
         "PUT",
         "/v1/nodes/{node}/management/boot_device",
         policy="baremetal:node:set_boot_device",
+        role="owner-operator",
         status=204,
         body=(
             Parameter("boot_device", choice(*map(str, BootDevice)), "What to boot from.", required=True),
@@ -153,7 +158,12 @@ class NodeManagement:
         persistent = bool(call.body.get("persistent"))
         call.rpc("set_boot_device", node=call.node().uuid, device=call.body["boot_device"], persistent=persistent)
 
-    @route("GET", "/v1/nodes/{node}/management/boot_device/supported", policy="baremetal:node:get_boot_device")
+    @route(
+        "GET",
+        "/v1/nodes/{node}/management/boot_device/supported",
+        policy="baremetal:node:get_boot_device",
+        role="owner-operator",
+    )
     def supported_boot_devices(self, call: Call) -> dict[str, Any]:
         """Tell what a machine can boot from."""
         return {"supported_boot_devices": call.rpc("get_supported_boot_devices", node=call.node().uuid)}

@@ -24,6 +24,7 @@ class NodeTraits:
         "PUT",
         "/v1/nodes/{node}/traits",
         policy="baremetal:node:traits:set",
+        role="owner-operator",
         since=_SINCE,
         too_old=405,
         status=204,
@@ -33,7 +34,14 @@ class NodeTraits:
         """Give a node exactly these traits."""
         call.rpc("set_node_traits", node=call.node().uuid, traits=call.body["traits"])
 
-    @route("DELETE", "/v1/nodes/{node}/traits", policy="baremetal:node:traits:delete", since=_SINCE, status=204)
+    @route(
+        "DELETE",
+        "/v1/nodes/{node}/traits",
+        policy="baremetal:node:traits:delete",
+        role="owner-operator",
+        since=_SINCE,
+        status=204,
+    )
     def clear(self, call: Call) -> None:
         """Take all traits from a node."""
         call.rpc("set_node_traits", node=call.node().uuid, traits=[])
@@ -42,6 +50,7 @@ class NodeTraits:
         "PUT",
         "/v1/nodes/{node}/traits/{trait}",
         policy="baremetal:node:traits:set",
+        role="owner-operator",
         since=_SINCE,
         too_old=405,
         status=204,
@@ -53,7 +62,14 @@ class NodeTraits:
         call.rpc("add_node_trait", node=node.uuid, trait=trait)
         call.location = f"nodes/{call.arguments['node']}/traits/{trait}"
 
-    @route("DELETE", "/v1/nodes/{node}/traits/{trait}", policy="baremetal:node:traits:delete", since=_SINCE, status=204)
+    @route(
+        "DELETE",
+        "/v1/nodes/{node}/traits/{trait}",
+        policy="baremetal:node:traits:delete",
+        role="owner-operator",
+        since=_SINCE,
+        status=204,
+    )
     def remove(self, call: Call) -> None:
         """Take a trait from a node that has it."""
         call.rpc("remove_node_trait", node=call.node().uuid, trait=call.arguments["trait"])

@@ -46,14 +46,29 @@ _OF_ADMINS = frozenset(name for name in PATCHED.by_name if name.endswith("_inter
     "shard",
 }
 """Fields that say whose a node is and how it is reached: who changes the address of a BMC is sent its credentials."""
+_OF_SYSTEM: dict[str, LeastRole] = {
+    "conductor_group": "system-operator",
+    "owner": "system-operator",
+    "parent_node": "system-operator",
+    "shard": "system-admin",
+}
+"""Those of them that no project changes, however it owns a node."""
+_OF_MEMBERS = frozenset({"extra", "protected", "protected_reason"})
+"""Fields that members of a project change, if it only leases the node, too."""
 _FREE_FORM = ("driver_info", "instance_info")
 """Fields in which clients are shown masks in place of secrets."""
+
+
+def _least_role(name: str) -> LeastRole:
+    if name in _OF_MEMBERS:
+        return "leased-operator"
+    return _OF_SYSTEM.get(name, "admin") if name in _OF_ADMINS else "operator"
 
 
 class Nodes:
     """Nodes, one by one."""
 
-    rules: ClassVar[dict[str, LeastRole]] = {f"{UPDATE}:{name}": "admin" for name in sorted(_OF_ADMINS)}
+    rules: ClassVar[dict[str, LeastRole]] = {f"{UPDATE}:{name}": _least_role(name) for name in sorted(PATCHED.by_name)}
 
     @route("GET", "/v1/nodes/{node}", policy="baremetal:node:get", query=(FIELDS,))
     def show(self, call: Call) -> Any:
@@ -86,6 +101,7 @@ class Nodes:
         "PATCH",
         "/v1/nodes/{node}",
         policy=UPDATE,
+        role="leased-operator",
         query=(Parameter("reset_interfaces", BOOLEAN, "Whether interfaces become the new driver's defaults.", since=45),),
         body=JSON_PATCH,
     )
@@ -104,7 +120,7 @@ class Nodes:
         """Delete a node, with its ports."""
         call.rpc("delete_node", node=call.node().uuid)
 
-    @route("GET", "/v1/nodes/{node}/validate", policy="baremetal:node:validate")
+    @route("GET", "/v1/nodes/{node}/validate", policy="baremetal:node:validate", role="operator")
     def validate(self, call: Call) -> dict[str, Any]:
         """Tell of each interface of a node whether it has all that it needs."""
         return _validated(call, call.node())
@@ -113,6 +129,7 @@ class Nodes:
         "GET",
         "/v1/nodes/validate",
         policy="baremetal:node:validate",
+        role="operator",
         query=(
             Parameter("node", UUID_OR_NAME, "The node's UUID or name."),
             Parameter("node_uuid", UUID, "The node's UUID."),

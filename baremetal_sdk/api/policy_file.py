@@ -12,7 +12,7 @@ from oslo_policy import policy
 
 from baremetal_interfaces import Forbidden
 from baremetal_sdk.api.registry import ANYBODY
-from baremetal_sdk.api.roles import RANKS, declared_rule, described
+from baremetal_sdk.api.roles import NEEDED, RANKS, bare_role, declared_rule, described, leasing_rank, may_lease
 from baremetal_sdk.context import RequestContext
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.store.query import Scope
@@ -86,13 +86,16 @@ def list_rules() -> list[policy.RuleDefault]:
 def _check(least: str) -> str:
     if least == ANYBODY:
         return "@"
-    role = least.removeprefix("system-")
-    roles = " or ".join(f"role:{name}" for name, rank in sorted(RANKS.items()) if rank >= RANKS[role])
-    if least != role:
+    roles = _roles(NEEDED[bare_role(least)])
+    if least.startswith("system-"):
         return f"({roles}) and system_scope:all"
-    owners = (*_OWNED,) if role == "admin" else (*_OWNED, _LEASED)
-    whose = " or ".join(f"project_id:%({name})s" for name in owners)
-    return f"({roles}) and (system_scope:all or {whose})"
+    owned = " or ".join(f"project_id:%({name})s" for name in _OWNED)
+    check = f"({roles}) and (system_scope:all or {owned})"
+    return f"({check}) or (({_roles(leasing_rank(least))}) and project_id:%({_LEASED})s)" if may_lease(least) else check
+
+
+def _roles(rank: int) -> str:
+    return " or ".join(f"role:{name}" for name, height in sorted(RANKS.items()) if height >= rank)
 
 
 def _given(target: Mapping[str, Any]) -> dict[str, Any]:

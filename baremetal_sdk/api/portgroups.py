@@ -101,7 +101,7 @@ class Portgroups:
         "POST",
         "/v1/portgroups",
         policy="baremetal:portgroup:create",
-        role="admin",
+        role="manager",
         since=_SINCE,
         status=201,
         body=_FIELDS.creation,
@@ -114,7 +114,7 @@ class Portgroups:
         return resources.create(call, PortgroupRecord, PORTGROUP_VIEW, values)
 
     @route(
-        "PATCH", "/v1/portgroups/{portgroup}", policy="baremetal:portgroup:update", role="admin", since=_SINCE, body=JSON_PATCH
+        "PATCH", "/v1/portgroups/{portgroup}", policy="baremetal:portgroup:update", role="manager", since=_SINCE, body=JSON_PATCH
     )
     def update(self, call: Call) -> dict[str, Any]:
         """Change fields of a port group."""
@@ -123,7 +123,7 @@ class Portgroups:
         resources.require_name(changed.get("name"))
         return resources.update(call, PortgroupRecord, PORTGROUP_VIEW, group, changed)
 
-    @route("DELETE", "/v1/portgroups/{portgroup}", policy="baremetal:portgroup:delete", role="admin", since=_SINCE, status=204)
+    @route("DELETE", "/v1/portgroups/{portgroup}", policy="baremetal:portgroup:delete", role="manager", since=_SINCE, status=204)
     def delete(self, call: Call) -> None:
         """Delete a port group without ports."""
         resources.delete(call, PortgroupRecord, _own(call).uuid)

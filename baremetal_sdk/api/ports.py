@@ -198,7 +198,7 @@ class Ports:
         """Show a port."""
         return shown(call, PORT_VIEW, call.port(call.arguments["port"]))
 
-    @route("POST", "/v1/ports", policy="baremetal:port:create", role="admin", status=201, body=_CREATION)
+    @route("POST", "/v1/ports", policy="baremetal:port:create", role="manager", status=201, body=_CREATION)
     def create(self, call: Call) -> dict[str, Any]:
         """Create a port of a node."""
         values = {name: value for name, value in call.body.items() if value is not None}
@@ -211,7 +211,7 @@ class Ports:
         call.location = f"ports/{port.uuid}"
         return PORT_VIEW.whole(call.minor).record(call, port)
 
-    @route("PATCH", "/v1/ports/{port}", policy="baremetal:port:update", role="admin", body=JSON_PATCH)
+    @route("PATCH", "/v1/ports/{port}", policy="baremetal:port:update", role="manager", body=JSON_PATCH)
     def update(self, call: Call) -> dict[str, Any]:
         """Change fields of a port."""
         patch = operations(call.body, call.minor)
@@ -222,7 +222,7 @@ class Ports:
         check_versions((_PATCHED.by_name[operation.field] for operation in patch), call.minor)
         return PORT_VIEW.whole(call.minor).record(call, _patched(call, patch))
 
-    @route("DELETE", "/v1/ports/{port}", policy="baremetal:port:delete", role="admin", status=204)
+    @route("DELETE", "/v1/ports/{port}", policy="baremetal:port:delete", role="manager", status=204)
     def delete(self, call: Call) -> None:
         """Delete a port."""
         try:

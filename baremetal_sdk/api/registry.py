@@ -29,8 +29,12 @@ AUTHENTICATED = "authenticated"
 """Visible to callers who are known."""
 ANYBODY = "anybody"
 """In place of a role, of what everybody may do."""
-LeastRole = Literal["reader", "operator", "admin", "system-reader", "system-admin"]
-"""The least role for a route. ``system-``: in the whole system, because what it is about is shared by all projects."""
+LeastRole = Literal[
+    "reader", "operator", "leased-operator", "owner-operator", "manager", "admin",
+    "system-reader", "system-operator", "system-admin",
+]  # fmt: skip
+"""The least role for a route. ``leased-``: members of who leases a node may, too; ``owner-``: nobody of them may;
+``system-``: in the whole system, not in a project."""
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ class Runbooks:
         "POST",
         "/v1/runbooks",
         policy="baremetal:runbook:create",
-        role="admin",
+        role="manager",
         since=SINCE,
         too_old=405,
         status=201,
@@ -111,7 +111,7 @@ class Runbooks:
         "PATCH",
         "/v1/runbooks/{runbook}",
         policy="baremetal:runbook:update",
-        role="admin",
+        role="manager",
         since=SINCE,
         too_old=405,
         body=JSON_PATCH,
@@ -127,7 +127,13 @@ class Runbooks:
         return resources.update(call, RunbookRecord, RUNBOOK_VIEW, runbook, changed)
 
     @route(
-        "DELETE", "/v1/runbooks/{runbook}", policy="baremetal:runbook:delete", role="admin", since=SINCE, too_old=405, status=204
+        "DELETE",
+        "/v1/runbooks/{runbook}",
+        policy="baremetal:runbook:delete",
+        role="manager",
+        since=SINCE,
+        too_old=405,
+        status=204,
     )
     def delete(self, call: Call) -> None:
         """Delete a runbook."""
@@ -146,7 +152,7 @@ class RunbookTraits:
         "PUT",
         "/v1/runbooks/{runbook}/traits",
         policy="baremetal:runbook:update",
-        role="admin",
+        role="manager",
         since=TRAITS_SINCE,
         status=204,
         body=(Parameter("traits", TRAITS, "The traits that it is to have.", required=True),),
@@ -156,7 +162,12 @@ class RunbookTraits:
         _set_traits(call, _own(call), set(call.body["traits"]))
 
     @route(
-        "DELETE", "/v1/runbooks/{runbook}/traits", policy="baremetal:runbook:update", role="admin", since=TRAITS_SINCE, status=204
+        "DELETE",
+        "/v1/runbooks/{runbook}/traits",
+        policy="baremetal:runbook:update",
+        role="manager",
+        since=TRAITS_SINCE,
+        status=204,
     )
     def clear(self, call: Call) -> None:
         """Take all traits from a runbook."""
@@ -166,7 +177,7 @@ class RunbookTraits:
         "PUT",
         "/v1/runbooks/{runbook}/traits/{trait}",
         policy="baremetal:runbook:update",
-        role="admin",
+        role="manager",
         since=TRAITS_SINCE,
         status=204,
         body=(),
@@ -181,7 +192,7 @@ class RunbookTraits:
         "DELETE",
         "/v1/runbooks/{runbook}/traits/{trait}",
         policy="baremetal:runbook:update",
-        role="admin",
+        role="manager",
         since=TRAITS_SINCE,
         status=204,
     )

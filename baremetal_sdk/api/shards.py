@@ -11,7 +11,7 @@ from baremetal_sdk.api.registry import route
 class Shards:
     """Shards. They are made by the nodes that name them."""
 
-    @route("GET", "/v1/shards", policy="baremetal:shards:get", since=82)
+    @route("GET", "/v1/shards", policy="baremetal:shards:get", role="system-reader", since=82)
     def list(self, call: Call) -> dict[str, Any]:
         """List the shards, with how many nodes each has; those that have none are counted under "None"."""
         counted = call.backend.store.shards(scope=call.scope)

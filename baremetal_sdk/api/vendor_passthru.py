@@ -32,12 +32,12 @@ def _passthru(path: str, policy: str, role: LeastRole) -> Callable[[F], F]:
 class NodeVendorPassthru:
     """Vendors' methods for one node."""
 
-    @route("GET", "/v1/nodes/{node}/vendor_passthru/methods", policy="baremetal:node:vendor_passthru", role="admin")
+    @route("GET", "/v1/nodes/{node}/vendor_passthru/methods", policy="baremetal:node:vendor_passthru", role="system-admin")
     def methods(self, call: Call) -> Any:
         """List the vendor's methods of a node."""
         return call.rpc("node_vendor_methods", node=call.node().uuid)
 
-    @_passthru("/v1/nodes/{node}/vendor_passthru", "baremetal:node:vendor_passthru", "admin")
+    @_passthru("/v1/nodes/{node}/vendor_passthru", "baremetal:node:vendor_passthru", "system-admin")
     def call(self, call: Call) -> Any:
         """Call a vendor's method of a node."""
         node = call.node()

@@ -37,12 +37,14 @@ class TestScopes(RBACTestCase):
         self.assertEqual((["n0", "n2"], True), ([node["name"] for node in page["nodes"]], "next" in page))
 
     def test_who_leases_a_node_cannot_make_it_its_own(self) -> None:
-        """Fields that say whose a node is, and how it is reached, are for an admin of its owner."""
-        fields = {"owner": "lessee", "lessee": "x", "driver_info": {"redfish_address": "https://mine.example"}}
+        """Fields that say whose a node is, and how it is reached, are for an admin of its owner, or for the whole system."""
+        fields = {"lessee": "x", "driver_info": {"redfish_address": "https://mine.example"}}
         for field, value in fields.items():
             for who in (member("lessee", "admin"), member("owner", "operator"), system("operator")):
                 answer = self.ask(who, "PATCH", NODE, replacing(field, value))
                 self.assert_refused(answer, 403, f"baremetal:node:update:{field}", "admin" if "oper" in who.user else "owner")
+        for who in (member("lessee", "admin"), member("owner", "admin"), system("reader")):
+            self.assert_refused(self.ask(who, "PATCH", NODE, replacing("owner", "lessee")), 403, "role operator")
         self.assertEqual("owner", self.conductor.store.node("m1").owner)
         for who in (member("lessee", "operator"), member("owner", "operator")):
             self.assertEqual(200, self.ask(who, "PATCH", NODE, replacing("extra", {"by": who.user})).status)
@@ -63,7 +65,13 @@ class TestScopes(RBACTestCase):
         self.assert_refused(refused, 403, "public")
 
     def test_a_lessee_works_with_its_node(self) -> None:
-        """Power, maintenance and provisioning are an operator's, for the lessee as well."""
+        """Power, maintenance and provisioning are an operator's, for the lessee as well; its members turn it on and off."""
+        mere = member("lessee", "member")
+        self.assertEqual(202, self.ask(mere, "PUT", f"{NODE}/states/power", {"target": "power on"}).status)
+        self.assertEqual(200, self.ask(mere, "PATCH", NODE, replacing("extra", {})).status)
+        self.assert_refused(self.ask(mere, "PATCH", NODE, replacing("description", "x")), 403, "leases")
+        self.assert_refused(self.ask(mere, "PUT", f"{NODE}/maintenance", {"reason": "x"}), 403, "leases")
+        self.assert_refused(self.ask(mere, "GET", f"{NODE}/management/boot_device"), 403, "owner")
         operator = member("lessee", "operator")
         self.assertEqual(202, self.ask(operator, "PUT", f"{NODE}/maintenance", {"reason": "x"}).status)
         self.assertEqual(202, self.ask(operator, "PUT", f"{NODE}/states/power", {"target": "power on"}).status)
