@@ -89,7 +89,7 @@ class Assembly:
         self.history = History(self.store, config.hostname, clock, lambda: self.options)
         self.bmc = BMCAccess(clock, refusals=StoredRefusals(self.store, secrets), telemetry=given.telemetry)
         self.tasks = self._tasks(secrets, clock, changes, given)
-        self.queues = NodeQueues(self.tasks, self.pool["requests"])
+        self.queues = NodeQueues(self.tasks, self.pool["requests"], self.pool["periodic"])
         rules = InspectionRules(self.store, self.drivers, secrets)
         # The two need each other: what waits is taken up again by what resumes works.
         works = Works(self.store, rules, later=lambda node, waiting: self.resuming.later(node, waiting))
@@ -100,7 +100,7 @@ class Assembly:
             self.pool["provisioning"],
             self.resuming,
             works,
-            options,
+            lambda: self.options,
             clock,
             is_mine=self.membership.owns,
         )

@@ -33,11 +33,12 @@ class _Queued(NamedTuple):
 
 
 class NodeQueues:
-    """A queue for each node that somebody waits for."""
+    """A queue for each node that somebody waits for. Work runs on *lane*; another one, *retries*, looks whether it can by now."""
 
-    def __init__(self, tasks: Tasks, lane: Lane) -> None:
+    def __init__(self, tasks: Tasks, lane: Lane, retries: Lane) -> None:
         self._tasks = tasks
         self._lane = lane
+        self._retries = retries
         self._lock = threading.Lock()
         self._queues: dict[str, deque[_Queued]] = {}
         self._starting: set[str] = set()
@@ -140,9 +141,9 @@ class NodeQueues:
     def _retry(self, node: str) -> None:
         with self._lock:
             self._retrying.discard(node)
-        # Not here: the timer is everybody's, and the store may take its time.
+        # Neither here, as the timer is everybody's and the store may take its time, nor on the lane that had no room.
         try:
-            self._lane.submit(self._start_next, node)
+            self._retries.submit(self._start_next, node)
         except NoFreeWorker as exc:
             LOG.debug("work that waits for node %s waits on: %s", node, exc)
             self._retry_later(node)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
-from typing import Any
 
 from baremetal_interfaces import BareMetalError, NodeLocked
 from baremetal_sdk import provision, steps
+from baremetal_sdk.backlog import Backlog
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.config import ConductorOptions
 from baremetal_sdk.pool import Lane
@@ -39,19 +40,24 @@ class Recovery:
         lane: Lane,
         resuming: Resuming,
         works: Works,
-        options: ConductorOptions,
+        options: Callable[[], ConductorOptions],
         clock: Clock,
         *,
         is_mine: Callable[[Row], bool],
     ) -> None:
         self._store = store
         self._tasks = tasks
-        self._lane = lane
+        self._backlog = Backlog(lane)
         self._resuming = resuming
         self._works = works
         self._clock = clock
         self._is_mine = is_mine
-        self._timeouts: Mapping[str, float] = {
+        self._options = options
+
+    @property
+    def _timeouts(self) -> Mapping[str, float]:
+        options = self._options()
+        return {
             provision.DEPLOYWAIT: options.deploy_callback_timeout,
             provision.CLEANWAIT: options.clean_callback_timeout,
             provision.INSPECTWAIT: options.inspect_wait_timeout,
@@ -64,11 +70,12 @@ class Recovery:
 
         A run that nobody polls any more is polled from here on; one that has waited too long ends.
         """
+        self._backlog.begin()
         for row in self._stuck(provision.WORKING):
-            self._lane.submit(self._recover, row.uuid, self._end_dead_work)
+            self._backlog.add(row.uuid, self._ending(self._end_dead_work))
         for row in self._stuck(provision.WAITING, *_RUN):
             if self._overdue(row):
-                self._lane.submit(self._recover, row.uuid, self._end_wait)
+                self._backlog.add(row.uuid, self._ending(self._end_wait))
             elif (waiting := steps.waiting_of(row)) is not None:
                 self._resuming.take_up(row.uuid, waiting)
 
@@ -76,7 +83,7 @@ class Recovery:
         """Observe the power of nodes whose power action died."""
         for state in ("power on", "power off"):
             for row in self._free(self._store.nodes(NodeQuery(where={"target_power_state": state}, fields=_FIELDS))):
-                self._lane.submit(self._recover, row.uuid, self._end_power_action)
+                self._backlog.add(row.uuid, self._ending(self._end_power_action))
 
     def _stuck(self, states: Iterable[str], *fields: str) -> list[Row]:
         wanted = NodeQuery(where={"provision_state": tuple(sorted(states))}, fields=(*_FIELDS, *fields))
@@ -92,7 +99,10 @@ class Recovery:
         since = row.provision_updated_at
         return limit > 0 and since is not None and self._clock.now() - since > timedelta(seconds=limit)
 
-    def _recover(self, node: str, end: Any) -> None:
+    def _ending(self, end: Callable[[NodeTask], object]) -> Callable[[str], None]:
+        return functools.partial(self._recover, end)
+
+    def _recover(self, end: Callable[[NodeTask], object], node: str) -> None:
         try:
             task = self._tasks.acquire(node, purpose="recovery")
         except NodeLocked:

@@ -99,7 +99,8 @@ class Allocations:
     def _take_over(self, row: Row) -> None:
         try:
             self._store.update_record(AllocationRecord, row.uuid, {"conductor": self._holder}, revision=row.revision)
-            self._lane.submit(self._allocate, row.uuid, _ROUNDS)
+            # Later, as that is tried again where there is no room now: it is ours from here on, and nobody else's.
+            self._lane.after(0.0, lambda: self._allocate(row.uuid, _ROUNDS))
         except (RevisionConflict, NotFound):
             LOG.debug("allocation %s is taken care of by somebody else", row.uuid)
 

@@ -160,8 +160,13 @@ class Resuming:
     def now(self, record: NodeRecord) -> None:
         """Go on with the node's run, whatever it waits for."""
         waiting = steps.waiting_of(record)
-        if waiting is not None:
+        if waiting is None:
+            return
+        try:
             self._lane.submit(self.look, record.uuid, waiting)
+        except NoFreeWorker:
+            # It was promised by now: it is tried again until there is room.
+            self._schedule(record.uuid, waiting, 1.0)
 
     def look(self, node: str, waiting: steps.Waiting) -> None:
         """Poll the run, unless it has gone on or ended without us, or is by now for another conductor to poll."""

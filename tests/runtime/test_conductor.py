@@ -11,7 +11,8 @@ from testtools import ExpectedException, TestCase
 
 from baremetal_interfaces import Deadline
 from baremetal_sdk import Conductor, ConductorConfig, Phase, periodic, rpc_method
-from baremetal_sdk.errors import ConfigurationError, UnknownRPCMethod
+from baremetal_sdk.errors import ConfigurationError, LeaseLost, UnknownRPCMethod
+from baremetal_sdk.pool import ElasticPool, LaneLimits
 from baremetal_sdk.testing import provision, quick_options, running_conductor, settle, wait_for
 from tests.runtime.machines import MachinesCase
 
@@ -203,6 +204,63 @@ class TestStopping(MachinesCase):
         threading.Thread(target=lambda: (conductor.stop(), stopped.set()), daemon=True).start()
         self.assertTrue(stopped.wait(10.0))
 
+    def test_a_part_that_hangs_does_not_hold_up_the_stop(self) -> None:
+        """What a host's own part does in its stop is left at the deadline; everything after it is done."""
+        gate = threading.Event()
+        self.addCleanup(gate.set)
+
+        class Hanging(Part):
+            def stop(self, deadline: Deadline) -> None:
+                gate.wait(60.0)
+
+        conductor = Conductor(ConductorConfig(host="test", conductor=quick_options()))
+        conductor.add(Hanging("api", Phase.API, []))
+        conductor.start()
+        store = conductor.store
+        stopped = threading.Event()
+        threading.Thread(target=lambda: (conductor.stop(0.1), stopped.set()), daemon=True).start()
+        self.assertTrue(stopped.wait(20.0))
+        self.assertEqual([], list(store.conductors()))
+
+    def test_no_lease_is_left_also_of_work_that_goes_on(self) -> None:
+        """A task that does not end loses its lease to the stop: its node is free at once, and it can do nothing more to it."""
+        conductor = self.conductor(graceful_shutdown_timeout=0.2)
+        node, store = self.enrol(conductor), conductor.store
+        gate, begun = threading.Event(), threading.Event()
+        self.addCleanup(gate.set)
+        outcomes: list[BaseException] = []
+        ended = threading.Event()
+
+        def work(task: Any) -> None:
+            begun.set()
+            gate.wait(60.0)
+            for attempt in (lambda: task.write(description="late"), lambda: task.power.get()):
+                try:
+                    attempt()
+                except BaseException as exc:
+                    outcomes.append(exc)
+            ended.set()
+
+        conductor.enqueue("m1", work, purpose="goes on")
+        self.assertTrue(begun.wait(10.0))
+        conductor.stop()
+        self.assertIsNone(store.node(node.uuid).lease_holder)
+        gate.set()
+        self.assertTrue(ended.wait(10.0))
+        self.assertEqual([LeaseLost, LeaseLost], [type(one) for one in outcomes])
+
+    def test_on_a_pool_of_the_host_a_stop_waits_for_its_own_work_only(self) -> None:
+        """What the host, or another conductor, runs on the same pool holds nothing up."""
+        pool = ElasticPool(20, {"ours": LaneLimits()})
+        gate = threading.Event()
+        self.addCleanup(pool.close, 5.0)
+        self.addCleanup(gate.set)
+        pool["ours"].submit(gate.wait, 60.0)
+        conductor = self.conductor(graceful_shutdown_timeout=60.0, handed_in={"pool": pool})
+        stopped = threading.Event()
+        threading.Thread(target=lambda: (conductor.stop(), stopped.set()), daemon=True).start()
+        self.assertTrue(stopped.wait(20.0))
+
     def test_one_of_two_conductors_stops_and_the_other_goes_on(self) -> None:
         """Conductors in one process share nothing: they drive their nodes, and end, apart."""
         first = self.conductor(host="first")
@@ -231,6 +289,20 @@ class TestRun(MachinesCase):
         conductor.run(ready=lambda: os.kill(os.getpid(), signal.SIGTERM))
         self.assertFalse(conductor.ready)
         self.assertEqual(before, signal.getsignal(signal.SIGTERM))
+
+    def test_a_signal_during_the_start_is_heeded_after_it(self) -> None:
+        """SIGTERM that comes too early does not kill the process half-way: the conductor starts, and stops in order."""
+        log: list[str] = []
+
+        class Early(Part):
+            def start(self, conductor: Conductor) -> None:
+                os.kill(os.getpid(), signal.SIGTERM)
+                super().start(conductor)
+
+        conductor = Conductor(ConductorConfig(host="test", conductor=quick_options()))
+        conductor.add(Early("api", Phase.API, log))
+        conductor.run()
+        self.assertEqual(["start api", "stop api"], log)
 
     def test_changes_can_be_followed(self) -> None:
         """A callback hears of each state that a node enters, until it is ended."""

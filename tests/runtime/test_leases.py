@@ -8,10 +8,21 @@ from typing import Any
 
 from testtools import ExpectedException
 
-from baremetal_interfaces import Conflict, Deadline, DeadlineExceeded, Kind, NodeLocked, PowerState
+from baremetal_interfaces import (
+    BareMetalError,
+    Conflict,
+    Deadline,
+    DeadlineExceeded,
+    Kind,
+    NodeLocked,
+    PowerState,
+    PowerStateFailure,
+)
 from baremetal_sdk import ConductorConfig
+from baremetal_sdk.context import RequestContext, current_request
 from baremetal_sdk.errors import LeaseLost, NodeNotFound
 from baremetal_sdk.lease import host_of, new_holder
+from baremetal_sdk.pool import LaneLimits
 from baremetal_sdk.testing import ManualClock, quick_options, settle
 from tests.runtime.machines import MachinesCase
 
@@ -129,6 +140,45 @@ class TestQueueing(MachinesCase):
         self.assertIsInstance(failed.exception(BOUND), ValueError)
         self.assertEqual("done", after.result(BOUND))
 
+    def test_work_runs_on_behalf_of_whoever_enqueued_it(self) -> None:
+        """Context variables are those of the call, and not of the task whose end let the work begin."""
+        conductor = self.conductor()
+        self.enrol(conductor)
+        requests = [RequestContext(), RequestContext()]
+        futures = []
+        with conductor.acquire("m1", purpose="held"):
+            for request in requests:
+                token = current_request.set(request)
+                futures.append(conductor.enqueue("m1", lambda task: current_request.get(), purpose="asks"))
+                current_request.reset(token)
+        self.assertEqual(requests, [future.result(BOUND) for future in futures])
+
+    def test_a_full_lane_is_tried_again_in_order(self) -> None:
+        """Where there is no worker for work that waits it waits on, in its order, and is done once there is room."""
+        conductor = self.conductor()
+        self.enrol(conductor)
+        gate = threading.Event()
+        self.addCleanup(gate.set)
+        conductor.pool.resize(lanes={"requests": LaneLimits(reserved=1, cap=1, queue=0)})
+        held = conductor.pool["requests"].submit(gate.wait, BOUND)
+        done: list[int] = []
+        futures = [conductor.enqueue("m1", lambda task, n=n: done.append(n), purpose="waits") for n in range(3)]
+        self.assertEqual(3, conductor.assembly.queues.waiting(conductor.store.node("m1").uuid))
+        gate.set()
+        held.result(BOUND)
+        for future in futures:
+            future.result(BOUND)
+        self.assertEqual([0, 1, 2], done)
+
+    def test_what_has_not_begun_ends_with_the_conductor(self) -> None:
+        """Nobody waits for ever for work that a conductor which stops will never begin."""
+        conductor = self.conductor(graceful_shutdown_timeout=0.5)
+        self.enrol(conductor)
+        with conductor.acquire("m1", purpose="held"):
+            waiting = conductor.enqueue("m1", lambda task: None, purpose="waits")
+            conductor.stop()
+        self.assertTrue(waiting.cancelled())
+
     def test_a_node_that_is_deleted_ends_what_waits_for_it(self) -> None:
         """Work for a node that is gone fails with that."""
         conductor = self.conductor()
@@ -159,6 +209,14 @@ class TestTasks(MachinesCase):
         with conductor.assembly.tasks.acquire(uuid, purpose="short", deadline=Deadline.after(0.0)) as task:
             self.assertEqual(0.0, task.deadline.remaining())
             self.assertRaises(DeadlineExceeded, task.deadline.check, "something")
+
+    def test_a_deadline_bounds_the_wait_for_power(self) -> None:
+        """The time of the task counts, however long power may take by the configuration."""
+        conductor = self.conductor(power_state_change_timeout=600.0)
+        self.enrol(conductor, faults={"set_power": {"effect": "lose"}})
+        with conductor.acquire("m1", purpose="short", deadline=Deadline.after(0.3)) as task:
+            error = self.assertRaises(BareMetalError, task.power.set, PowerState.ON)
+        self.assertIsInstance(error, (PowerStateFailure, DeadlineExceeded))
 
     def test_power_actions_can_be_held_back_by_one_switch(self) -> None:
         """While the switch is held no power command is sent, and the error says why; released, it goes on."""
