@@ -93,6 +93,7 @@ class Bulk:
         "PUT",
         "/v1/bulk/nodes/states/power",
         policy="baremetal:node:set_power_state",
+        role="leased-operator",
         body=(_WHICH, *POWER_BODY),
         answer=_RESULTS,
     )
