@@ -22,6 +22,7 @@ from baremetal_sdk.pool import ElasticPool, LaneLimits
 from baremetal_sdk.power import PowerSwitch
 from baremetal_sdk.power_sync import PowerSync
 from baremetal_sdk.queueing import NodeQueues
+from baremetal_sdk.recent_calls import RecentCalls
 from baremetal_sdk.recovery import Recovery
 from baremetal_sdk.ring import MISSED_HEARTBEATS, Ring
 from baremetal_sdk.rpc.dispatcher import Dispatcher
@@ -31,6 +32,7 @@ from baremetal_sdk.services.agents import Agents
 from baremetal_sdk.services.allocations import Allocations
 from baremetal_sdk.services.console import Consoles
 from baremetal_sdk.services.drivers import DriverCatalogue
+from baremetal_sdk.services.explanations import Explanations
 from baremetal_sdk.services.indicators import Indicators, Interrupts
 from baremetal_sdk.services.management import Management
 from baremetal_sdk.services.nodes import Nodes
@@ -87,6 +89,8 @@ class Assembly:
         self.leases = Leases(self.store, holder, options.lease_duration, clock, grace=lambda: self.options.bmc_call_timeout)
         self.membership = self._membership(config, holder, clock)
         self.history = History(self.store, config.hostname, clock, lambda: self.options)
+        self.recent_calls = RecentCalls(clock)
+        given.telemetry.add(self.recent_calls)
         self.bmc = BMCAccess(clock, refusals=StoredRefusals(self.store, secrets), telemetry=given.telemetry)
         self.tasks = self._tasks(secrets, clock, changes, given)
         self.queues = NodeQueues(self.tasks, self.pool["requests"], self.pool["periodic"])
@@ -181,6 +185,7 @@ class Assembly:
             Interrupts(self.tasks),
             VirtualMedia(self.tasks, lane),
             VIFs(self.tasks),
+            Explanations(self.tasks, self.recent_calls.of, self.bmc.breaker),
             RAID(self.tasks, self.drivers),
             VendorPassthru(self.tasks, lane, self.drivers),
             Agents(self.store, self.tasks, self.pool["provisioning"], works),

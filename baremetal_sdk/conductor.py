@@ -157,6 +157,7 @@ class Conductor:
         self._in_time(deadline, "storing the history of nodes", assembly.history.flush)
         self._in_time(deadline, "closing sessions", assembly.bmc.close, deadline.within(_SESSIONS))
         self._in_time(deadline, "leaving", assembly.membership.leave)
+        self.telemetry.remove(assembly.recent_calls)
         self._safely("ending the observation", self.monitoring.stop)
         if self._given.store is None:
             self._in_time(deadline, "closing the store", assembly.store.close)

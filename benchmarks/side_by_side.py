@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import re
 import socket
 import subprocess
@@ -81,8 +82,8 @@ def reference(directory: Path, checks: Path) -> Iterator[Server]:
     port, home = _free_port(), directory / "reference"
     control = [sys.executable, str(checks / "ironic_reference.py")]
     arguments = ["--dir", str(home), "--port", str(port), "--settle", "1"]
-    said = json.loads(_output([*control, "start", *arguments]).splitlines()[-1])
     try:
+        said = json.loads(_output([*control, "start", *arguments]).splitlines()[-1])
         server = Server(f"http://127.0.0.1:{port}", said["pid"])
         server.rows["start to first answer"] = Row(said["start_to_200_s"], "s")
         yield server
@@ -174,7 +175,9 @@ def _python(given: argparse.Namespace, script: str, *arguments: Any) -> list[str
 
 
 def _output(command: list[str]) -> str:
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    # What lets us run from here must not lead others to our packages.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment).stdout
 
 
 def _milliseconds(duration: str) -> float:

@@ -17,6 +17,7 @@ from baremetal_sdk.api.events import Events
 from baremetal_sdk.api.inspection_rules import InspectionRules
 from baremetal_sdk.api.metrics_path import Metrics, MetricsPath
 from baremetal_sdk.api.node_console import NodeConsole
+from baremetal_sdk.api.node_explanation import NodeExplanation
 from baremetal_sdk.api.node_findings import NodeBIOS, NodeFirmware, NodeInventory
 from baremetal_sdk.api.node_history import NodeChildren, NodeHistory
 from baremetal_sdk.api.node_indicators import NodeIndicators, NodeInterrupt
@@ -62,6 +63,7 @@ _RESOURCES = (
     NodeFirmware,
     NodeInventory,
     NodeHistory,
+    NodeExplanation,
     NodeChildren,
     Lookup,
     Heartbeats,

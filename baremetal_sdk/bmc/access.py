@@ -97,6 +97,10 @@ class BMCAccess:
         """Allow logins at a BMC again that has refused too many: somebody has given the credentials anew."""
         self._logins.forgive(endpoint)
 
+    def breaker(self, endpoint: Endpoint) -> dict[str, Any]:
+        """Whether a BMC is asked at the moment: logins that it refused in a row, and seconds until it is tried again."""
+        return {"refused_logins": self._logins.refused(endpoint), "backed_off_seconds": self.backed_off(endpoint)}
+
     def backed_off(self, endpoint: Endpoint) -> float:
         """Seconds until a BMC that is away is tried again; 0 when it is not backed off."""
         with self._lock:

@@ -86,6 +86,11 @@ class LoginBreaker:
         if known is not None:
             self._refusals.drop(where)
 
+    def refused(self, endpoint: Endpoint) -> int:
+        """How many logins in a row were refused with the credential that was tried last."""
+        known = self._refusals.get(_name(endpoint))
+        return 0 if known is None else known.count
+
     def forgive(self, endpoint: Endpoint) -> None:
         """Allow logins again: somebody has given the credentials anew."""
         self._refusals.drop(_name(endpoint))

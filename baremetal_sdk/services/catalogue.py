@@ -6,6 +6,7 @@ from baremetal_sdk.services.agents import Agents
 from baremetal_sdk.services.allocations import Allocations
 from baremetal_sdk.services.console import Consoles
 from baremetal_sdk.services.drivers import DriverCatalogue
+from baremetal_sdk.services.explanations import Explanations
 from baremetal_sdk.services.indicators import Indicators, Interrupts
 from baremetal_sdk.services.management import Management
 from baremetal_sdk.services.nodes import Nodes
@@ -24,6 +25,7 @@ SERVICES: tuple[type, ...] = (
     Allocations,
     Consoles,
     DriverCatalogue,
+    Explanations,
     Indicators,
     Interrupts,
     Management,

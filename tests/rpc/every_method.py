@@ -37,7 +37,7 @@ def run_all(call: Call, settle: Callable[[], None], machine: str, rack: str) -> 
     do("update_port", port=port.uuid, changes={"extra": {"b": 1}})
     for method in ("validate_node", "get_boot_device", "get_supported_boot_devices", "get_console", "get_indicators"):
         do(method, node=node)
-    for method in ("get_virtual_media", "inject_nmi", "node_vendor_methods", "vif_list"):
+    for method in ("explain_node", "get_virtual_media", "inject_nmi", "node_vendor_methods", "vif_list"):
         do(method, node=node)
     do("set_boot_device", node=node, device="pxe", persistent=True)
     do("set_boot_mode", node=node, mode="uefi")

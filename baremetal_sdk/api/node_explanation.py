@@ -1,0 +1,140 @@
+"""``/v1/nodes/{node}/explain``: why a node is as it is, what happens next, and what an operator can do."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from baremetal_interfaces import BareMetalError
+from baremetal_sdk import provision
+from baremetal_sdk.api.call import Call
+from baremetal_sdk.api.registry import route
+from baremetal_sdk.store.query import Query
+from baremetal_sdk.store.records import NodeRecord
+from baremetal_sdk.store.records_hardware import NodeHistoryRecord
+
+_LOOKED_AT = 1000
+"""Changes of states that are looked at, of all nodes that the caller may see, to tell what is usual."""
+_OUTCOMES = (("done", "when the work succeeds"), ("resume", "when what it waits for comes"), ("fail", "when it fails"))
+_LONG = 3.0
+"""How many times the usual time is long."""
+
+
+class NodeExplanation:
+    """A node, explained."""
+
+    @route("GET", "/v1/nodes/{node}/explain", policy="baremetal:node:explain")
+    def explain(self, call: Call) -> dict[str, Any]:
+        """Tell who holds a node, its running step, its BMC, its time in this state, what comes next, and what to do."""
+        node = call.node()
+        held, bmc, stay = _held(call, node), _bmc(call, node), _stay(call, node)
+        return {
+            "uuid": node.uuid,
+            "name": node.name,
+            "provision_state": node.provision_state,
+            "target_provision_state": node.target_provision_state,
+            "power_state": node.power_state,
+            "last_error": node.last_error,
+            "held_by": held,
+            "step": _step(node),
+            "in_state": stay,
+            "bmc": bmc,
+            "next": list(_next(node, held)),
+            "verbs": provision.allowed_verbs(node.provision_state),
+            "advice": list(_advice(node, held, bmc, stay)),
+        }
+
+
+def _held(call: Call, node: NodeRecord) -> dict[str, Any] | None:
+    if node.lease_holder is None or node.lease_expires_at is None or node.lease_expires_at <= call.backend.clock.now():
+        return None
+    return {
+        "conductor": node.lease_holder.rpartition("/")[0],
+        "purpose": node.lease_purpose,
+        "since": node.lease_since,
+        "expires_at": node.lease_expires_at,
+    }
+
+
+def _step(node: NodeRecord) -> dict[str, Any] | None:
+    if node.run_id is None or node.run_index is None or node.run_index >= len(node.run_steps):
+        return None
+    step = node.run_steps[node.run_index]
+    shown = {name: step.get(name) for name in ("interface", "step", "priority", "abortable")}
+    waits = node.provision_state in provision.WAITING
+    return {**shown, "number": node.run_index + 1, "of": len(node.run_steps), "attempt": node.run_attempt, "waits": waits}
+
+
+def _bmc(call: Call, node: NodeRecord) -> dict[str, Any]:
+    """What the node's conductor knows; why it cannot be asked, where it cannot."""
+    try:
+        return {"calls": [], "breakers": [], **(call.rpc("explain_node", node=node.uuid) or {})}
+    except BareMetalError as exc:
+        return {"calls": [], "breakers": [], "unknown": exc.message}
+
+
+def _stay(call: Call, node: NodeRecord) -> dict[str, Any]:
+    since = node.provision_updated_at or node.created_at
+    seconds = None if since is None else max(0.0, (call.backend.clock.now() - since).total_seconds())
+    usual = [] if node.provision_state in provision.STABLE else _durations(call, node.provision_state)
+    return {
+        "since": since,
+        "seconds": seconds,
+        "usual_seconds": statistics.median(usual) if usual else None,
+        "observed": len(usual),
+    }
+
+
+def _durations(call: Call, state: str) -> list[int]:
+    newest = Query(
+        where={"event_type": "provisioning"},
+        fields=("event", "duration_seconds"),
+        limit=_LOOKED_AT,
+        sort_key="created_at",
+        sort_dir="desc",
+    )
+    left = f"provision state '{state}' -> "
+    rows = call.backend.store.records(NodeHistoryRecord, newest, scope=call.scope)
+    return [row["duration_seconds"] for row in rows if row["duration_seconds"] is not None and row["event"].startswith(left)]
+
+
+def _next(node: NodeRecord, held: Mapping[str, Any] | None) -> Iterator[str]:
+    """What happens when nobody does anything."""
+    state = node.provision_state
+    if state in provision.STABLE:
+        yield f"it stays '{state}' until a client asks for something else"
+        return
+    if state in provision.WORKING and held is None:
+        yield "nobody works on it: a conductor that looks for such nodes takes it up, or ends it in the state of failure"
+    for event, when in _OUTCOMES:
+        after = provision.next_state(state, event)
+        if after is not None:
+            yield f"{when}, it becomes '{after}'"
+
+
+def _advice(
+    node: NodeRecord, held: Mapping[str, Any] | None, bmc: Mapping[str, Any], stay: Mapping[str, Any]
+) -> Iterator[str]:
+    """What an operator can do, the most pressing first."""
+    for breaker in bmc["breakers"]:
+        if breaker["refused_logins"]:
+            yield f"{breaker['bmc']} refused the credentials: correct them in driver_info, or give them anew if they are right"
+        if breaker["backed_off_seconds"]:
+            wait = breaker["backed_off_seconds"]
+            yield f"{breaker['bmc']} does not answer: see that it can be reached; it is tried again in {wait:.0f} s"
+    if "unknown" in bmc:
+        yield "its conductor cannot be asked: see that one runs which offers its driver, in its conductor group"
+    if node.maintenance:
+        reason = f" ({node.maintenance_reason})" if node.maintenance_reason else ""
+        yield f"it is in maintenance{reason}: DELETE /v1/nodes/{node.uuid}/maintenance when that is over"
+    if node.last_error:
+        yield "see last_error for what went wrong, and GET .../history for when"
+    if stay["usual_seconds"] and stay["seconds"] and stay["seconds"] > _LONG * max(1.0, stay["usual_seconds"]):
+        usual = f"usually that takes {stay['usual_seconds']:.0f} s"
+        yield f"it has been '{node.provision_state}' for {stay['seconds']:.0f} s, and {usual}"
+    if "abort" in provision.allowed_verbs(node.provision_state):
+        yield "the verb 'abort' ends what is going on"
+    if held is not None:
+        until = f"until '{held['purpose']}' on {held['conductor']} is over"
+        yield f"changes are refused with 409 {until}; its lease ends by itself if that conductor dies"
