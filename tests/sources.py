@@ -18,6 +18,7 @@ ROOTS = {
     "baremetal-fake": "plugins/fake",
     "baremetal-redfish": "plugins/redfish",
     "baremetal-ipmi": "plugins/ipmi",
+    "baremetal-ironic-bridge": "plugins/ironic",
     "metald": "reference_app",
 }
 """Distribution -> the directory that it is built from."""

@@ -20,6 +20,8 @@ from tests.sources import ROOT, ROOTS, Source
 ALLOWED: dict[str, Any] = tomllib.loads((ROOT / "tests" / "architecture.toml").read_text(encoding="utf-8"))
 
 REFUSED = {"eventlet", "gevent", "greenlet"}
+APART = {"baremetal-ironic-bridge"}
+"""What is installed, and run, in an environment of its own."""
 LONGEST_FILE = 400
 LONGEST_TEST_FILE = 700
 LONGEST_FUNCTION = 60
@@ -119,6 +121,8 @@ class DistributionsTest(TestCase):
                 for name, target in points.items():
                     module, _, attribute = target.partition(":")
                     self.assertTrue(module.startswith(sources.package_of(distribution)), target)
+                    if distribution in APART:
+                        continue
                     found = getattr(importlib.import_module(module), attribute)
                     # oslo.policy and the shell ask for a function; what is ours to define are classes.
                     of_functions = group in ("console_scripts", "oslo.policy.policies")
@@ -214,7 +218,7 @@ class HouseRulesTest(TestCase):
     def test_every_name_of_an_init_file_is_there(self) -> None:
         """What ``__all__`` promises can be imported."""
         for source in sources.all_sources():
-            if source.path.name == "__init__.py":
+            if source.path.name == "__init__.py" and source.module != "baremetal_ironic_bridge":
                 module = importlib.import_module(source.module)
                 missing = [name for name in getattr(module, "__all__", ()) if not hasattr(module, name)]
                 self.assertEqual([], missing, source.module)
@@ -264,6 +268,8 @@ class HouseRulesTest(TestCase):
 def _is_name_or_text(node: ast.stmt) -> bool:
     if isinstance(node, ast.Import | ast.ImportFrom):
         return True
+    if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        return all(_is_name_or_text(one) for one in (*node.body, *node.orelse))
     if isinstance(node, ast.Expr):
         return isinstance(node.value, ast.Constant)
     return isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"

@@ -1,74 +1,79 @@
 """The contract between bare-metal driver plugins and the services that hold them. Standard library only."""
 
-from baremetal_interfaces.connector import Connector, Endpoint, Fault, TLSOptions
-from baremetal_interfaces.deadline import Deadline
-from baremetal_interfaces.driver import Driver
-from baremetal_interfaces.errors import (
-    AuthenticationFailed,
-    BareMetalError,
-    BMCBusy,
-    BMCUnreachable,
-    Busy,
-    Cancelled,
-    Conflict,
-    DeadlineExceeded,
-    DriverError,
-    Forbidden,
-    InvalidInput,
-    NodeLocked,
-    NotFound,
-    NotSupported,
-    PowerStateFailure,
-    Problem,
-    UnexpectedAnswer,
-)
-from baremetal_interfaces.hardware_type import HardwareType
-from baremetal_interfaces.interface import Interface
-from baremetal_interfaces.kinds.bios import BIOSInterface
-from baremetal_interfaces.kinds.boot import BootInterface
-from baremetal_interfaces.kinds.console import ConsoleInterface
-from baremetal_interfaces.kinds.deploy import DeployInterface
-from baremetal_interfaces.kinds.firmware import FirmwareInterface
-from baremetal_interfaces.kinds.inspect import InspectInterface
-from baremetal_interfaces.kinds.management import (
-    BootModeControl,
-    HealthReport,
-    IndicatorControl,
-    ManagementInterface,
-    NMIControl,
-    SecureBootControl,
-    SensorReport,
-    VirtualMediaControl,
-)
-from baremetal_interfaces.kinds.network import NetworkInterface, NetworkPurpose
-from baremetal_interfaces.kinds.power import PowerInterface, PowerSampling
-from baremetal_interfaces.kinds.raid import RAIDInterface
-from baremetal_interfaces.kinds.rescue import RescueInterface
-from baremetal_interfaces.kinds.storage import StorageInterface
-from baremetal_interfaces.kinds.vendor import Passthru, VendorInterface, driver_passthru, passthru
-from baremetal_interfaces.local import LocalTask
-from baremetal_interfaces.node import Node, Port
-from baremetal_interfaces.options import MASK, DriverInfo, Option, option
-from baremetal_interfaces.sending import check_send, guarded_sends
-from baremetal_interfaces.state import DriverState
-from baremetal_interfaces.steps import Argument, Phase, Step, Wait, step
-from baremetal_interfaces.task import PowerControl, Task
-from baremetal_interfaces.values import (
-    BIOSSetting,
-    BootDevice,
-    BootDeviceSetting,
-    BootMode,
-    ConsoleAccess,
-    FirmwareComponent,
-    Health,
-    IndicatorState,
-    InspectedPort,
-    Inspection,
-    Kind,
-    PowerState,
-    VirtualMediaDevice,
-)
-from baremetal_interfaces.version import CONTRACT_VERSION, is_compatible
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from baremetal_interfaces.connector import Connector, Endpoint, Fault, TLSOptions
+    from baremetal_interfaces.deadline import Deadline
+    from baremetal_interfaces.driver import Driver
+    from baremetal_interfaces.errors import (
+        AuthenticationFailed,
+        BareMetalError,
+        BMCBusy,
+        BMCUnreachable,
+        Busy,
+        Cancelled,
+        Conflict,
+        DeadlineExceeded,
+        DriverError,
+        Forbidden,
+        InvalidInput,
+        NodeLocked,
+        NotFound,
+        NotSupported,
+        PowerStateFailure,
+        Problem,
+        UnexpectedAnswer,
+    )
+    from baremetal_interfaces.hardware_type import HardwareType
+    from baremetal_interfaces.interface import Interface
+    from baremetal_interfaces.kinds.bios import BIOSInterface
+    from baremetal_interfaces.kinds.boot import BootInterface
+    from baremetal_interfaces.kinds.console import ConsoleInterface
+    from baremetal_interfaces.kinds.deploy import DeployInterface
+    from baremetal_interfaces.kinds.firmware import FirmwareInterface
+    from baremetal_interfaces.kinds.inspect import InspectInterface
+    from baremetal_interfaces.kinds.management import (
+        BootModeControl,
+        HealthReport,
+        IndicatorControl,
+        ManagementInterface,
+        NMIControl,
+        SecureBootControl,
+        SensorReport,
+        VirtualMediaControl,
+    )
+    from baremetal_interfaces.kinds.network import NetworkInterface, NetworkPurpose
+    from baremetal_interfaces.kinds.power import PowerInterface, PowerSampling
+    from baremetal_interfaces.kinds.raid import RAIDInterface
+    from baremetal_interfaces.kinds.rescue import RescueInterface
+    from baremetal_interfaces.kinds.storage import StorageInterface
+    from baremetal_interfaces.kinds.vendor import Passthru, VendorInterface, driver_passthru, passthru
+    from baremetal_interfaces.local import LocalTask
+    from baremetal_interfaces.node import Node, Port
+    from baremetal_interfaces.options import MASK, DriverInfo, Option, option
+    from baremetal_interfaces.sending import check_send, guarded_sends
+    from baremetal_interfaces.state import DriverState
+    from baremetal_interfaces.steps import Argument, Phase, Step, Wait, step
+    from baremetal_interfaces.task import PowerControl, Task
+    from baremetal_interfaces.values import (
+        BIOSSetting,
+        BootDevice,
+        BootDeviceSetting,
+        BootMode,
+        ConsoleAccess,
+        FirmwareComponent,
+        Health,
+        IndicatorState,
+        InspectedPort,
+        Inspection,
+        Kind,
+        PowerState,
+        VirtualMediaDevice,
+    )
+    from baremetal_interfaces.version import CONTRACT_VERSION, is_compatible
+else:
+    from baremetal_interfaces.exports import __getattr__  # noqa: F401
 
 __all__ = [
     "CONTRACT_VERSION",

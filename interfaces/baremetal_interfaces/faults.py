@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import quote, quote_plus
 
 from baremetal_interfaces.connector import Connector, Endpoint, Fault
 from baremetal_interfaces.errors import (
@@ -28,6 +26,10 @@ _MEANING: dict[Fault, tuple[type[DriverError], str]] = {
 
 def spellings(secret: str) -> tuple[str, ...]:
     """The forms in which *secret* can turn up in a text: as it is, quoted for a URL, escaped, and in base 64."""
+    # Imported where something is scrubbed, and not by everybody who imports the contract.
+    import base64
+    from urllib.parse import quote, quote_plus
+
     forms = (secret, quote(secret, safe=""), quote_plus(secret), repr(secret)[1:-1], base64.b64encode(secret.encode()).decode())
     return tuple(dict.fromkeys(forms))
 

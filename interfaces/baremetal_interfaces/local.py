@@ -6,7 +6,6 @@ import logging
 import threading
 import time
 import traceback
-import uuid
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,7 +54,7 @@ class LocalTask:
         self._interfaces = {Kind(kind): interface for kind, interface in _pairs(interfaces)}
         self._driver = interfaces if isinstance(interfaces, Driver) else _partial_driver(self._interfaces)
         self._driver_info = dict(driver_info)
-        self._node = node or Node(uuid=str(uuid.uuid4()), driver=self._driver.hardware_type)
+        self._node = node or _anonymous(self._driver.hardware_type)
         self._ports = tuple(ports)
         self._deadline = Deadline.after(timeout, clock)
         self._cancel = threading.Event()
@@ -252,6 +251,12 @@ class LocalTask:
             return None
         endpoint: Endpoint = self._info_for(connector).endpoint()
         return endpoint
+
+
+def _anonymous(driver: str) -> Node:
+    from uuid import uuid4  # it costs time that most imports need not spend
+
+    return Node(uuid=str(uuid4()), driver=driver)
 
 
 class _NodeLog(logging.LoggerAdapter[logging.Logger]):

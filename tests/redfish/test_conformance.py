@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from testtools import TestCase
 
+from baremetal_fake import FaultPlan
 from baremetal_fake.bmc_account import Account
 from baremetal_fake.redfish import BMCOptions, RedfishService
 from baremetal_interfaces import Node
@@ -42,8 +43,10 @@ class TestServed(HardwareTypeConformance, TestCase):
     def setUp(self) -> None:
         super().setUp()
         options = BMCOptions(Account(*ACCOUNT), fetch_images=False)
-        service = RedfishService(1, options=options)
+        service = RedfishService(2, options=options)
         service.start()
+        service.machine(1).inject(FaultPlan.from_json({"set_power": {"effect": "lose"}}))
+        self.misbehaving = {"lies": {"redfish_system_id": service.system_path(1)}}
         self.addCleanup(service.stop)
         account = {"redfish_username": ACCOUNT[0], "redfish_password": ACCOUNT[1]}
         self.driver_info = {"redfish_address": service.url, "redfish_system_id": service.system_path(0), **account}

@@ -23,7 +23,7 @@ from baremetal_interfaces.kinds.power import PowerInterface
 from baremetal_interfaces.local import LocalTask
 from baremetal_interfaces.node import Node
 from baremetal_interfaces.options import DriverInfo
-from baremetal_interfaces.values import Kind, PowerState
+from baremetal_interfaces.values import BootDeviceSetting, Kind, PowerState
 
 Offered = type[Interface] | Interface
 
@@ -154,7 +154,10 @@ class Subject:
             if read.method not in _SET:
                 continue
             with suppress(BareMetalError):
-                found[read.what] = str(self.task().call(read.kind, read.method))
+                answer = self.task().call(read.kind, read.method)
+                # What a BMC does not tell cannot be set again.
+                if not (isinstance(answer, BootDeviceSetting) and answer.device is None):
+                    found[read.what] = str(answer)
         return found
 
     @contextmanager

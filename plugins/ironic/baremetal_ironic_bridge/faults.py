@@ -1,0 +1,35 @@
+"""Errors of the contract as Ironic's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ironic.common import exception
+
+from baremetal_interfaces import BareMetalError, InvalidInput, NotSupported, PowerStateFailure
+
+
+@contextmanager
+def as_ironic() -> Iterator[None]:
+    """Raise what is raised within the block as the error that Ironic's conductor and clients know."""
+    try:
+        yield
+    except BareMetalError as exc:
+        raise _translated(exc) from None
+
+
+def _translated(exc: BareMetalError) -> Exception:
+    message = str(exc)
+    if isinstance(exc, InvalidInput):
+        missing = exc.problems and all(problem.wrong == "is required" for problem in exc.problems)
+        error = exception.MissingParameterValue if missing else exception.InvalidParameterValue
+    elif isinstance(exc, NotSupported):
+        error = exception.UnsupportedDriverExtension
+    elif isinstance(exc, PowerStateFailure):
+        error = exception.PowerStateFailure
+    else:
+        error = exception.DriverOperationError
+    # A percent sign in a message of somebody else's is no place for a value.
+    translated: Exception = error(message.replace("%", "%%"))
+    return translated

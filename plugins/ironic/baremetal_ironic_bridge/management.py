@@ -1,0 +1,104 @@
+"""A management interface of the contract as one of Ironic's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ironic.common import exception
+from ironic.drivers import base
+
+from baremetal_interfaces import (
+    BootDevice,
+    BootMode,
+    BootModeControl,
+    IndicatorState,
+    ManagementInterface,
+    VirtualMediaDevice,
+)
+from baremetal_ironic_bridge.adapter import Adapter
+
+
+class ManagementAdapter(Adapter, base.ManagementInterface):
+    """What the bridged interface has no mix-in for is refused, as Ironic's own interfaces refuse it."""
+
+    def get_supported_boot_devices(self, task: Any) -> list[str]:
+        """What the machine can boot from."""
+        return sorted(device.value for device in self.call(task, "get_supported_boot_devices"))
+
+    def set_boot_device(self, task: Any, device: str, persistent: bool = False) -> None:
+        """Boot from *device*, once or every time; what is not supported is refused before the driver is called."""
+        if device not in self.get_supported_boot_devices(task):
+            raise exception.InvalidParameterValue(f"Invalid boot device {device} specified.")
+        self.call(task, "set_boot_device", BootDevice(device), persistent=persistent)
+
+    def get_boot_device(self, task: Any) -> dict[str, Any]:
+        """What the machine boots from next."""
+        found = self.call(task, "get_boot_device")
+        return {"boot_device": found.device.value if found.device else None, "persistent": found.persistent}
+
+    def get_sensors_data(self, task: Any) -> dict[str, Any]:
+        """The readings, by type of sensor."""
+        return dict(self.call(task, "get_sensors_data"))
+
+    def get_supported_boot_modes(self, task: Any) -> list[str]:
+        """The boot modes that can be set."""
+        modes = self._interface.supported_boot_modes if isinstance(self._interface, BootModeControl) else ()
+        return sorted(mode.value for mode in modes)
+
+    def get_boot_mode(self, task: Any) -> str:
+        """The boot mode."""
+        mode: BootMode = self.call(task, "get_boot_mode")
+        return mode.value
+
+    def set_boot_mode(self, task: Any, mode: str) -> None:
+        """Set the boot mode of the next boot."""
+        self.call(task, "set_boot_mode", BootMode(mode))
+
+    def get_secure_boot_state(self, task: Any) -> bool:
+        """Whether secure boot is enabled."""
+        return bool(self.call(task, "get_secure_boot"))
+
+    def set_secure_boot_state(self, task: Any, state: bool) -> None:
+        """Enable or disable secure boot."""
+        self.call(task, "set_secure_boot", state)
+
+    def inject_nmi(self, task: Any) -> None:
+        """Send a non-maskable interrupt."""
+        self.call(task, "inject_nmi")
+
+    def get_node_health(self, task: Any) -> str | None:
+        """How the BMC says that the machine is."""
+        found = self.call(task, "get_node_health")
+        return found.value if found is not None else None
+
+    def get_supported_indicators(self, task: Any, component: str | None = None) -> dict[str, Any]:
+        """The lights, by component."""
+        found = self.call(task, "get_supported_indicators")
+        return {name: dict(lights) for name, lights in found.items() if component in (None, name)}
+
+    def get_indicator_state(self, task: Any, component: str, indicator: str) -> str:
+        """The state of one light."""
+        state: IndicatorState = self.call(task, "get_indicator_state", component, indicator)
+        return state.value
+
+    def set_indicator_state(self, task: Any, component: str, indicator: str, state: str) -> None:
+        """Set one light."""
+        self.call(task, "set_indicator_state", component, indicator, IndicatorState(state))
+
+    def attach_virtual_media(self, task: Any, device_type: str, image_url: str) -> None:
+        """Attach an image."""
+        self.call(task, "attach_virtual_media", VirtualMediaDevice(device_type), image_url)
+
+    def detach_virtual_media(self, task: Any, device_types: list[str] | None = None) -> None:
+        """Detach images."""
+        devices = [VirtualMediaDevice(one) for one in device_types] if device_types else None
+        self.call(task, "detach_virtual_media", devices)
+
+    def get_virtual_media(self, task: Any) -> list[dict[str, Any]]:
+        """What is attached."""
+        return [dict(one) for one in self.call(task, "get_virtual_media")]
+
+
+def management_interface(bridged: type[ManagementInterface]) -> type[ManagementAdapter]:
+    """The class that offers *bridged* to Ironic: let an entry point of ``ironic.hardware.interfaces.management`` name it."""
+    return type(f"Bridged{bridged.__name__}", (ManagementAdapter,), {"bridged": bridged, "__doc__": bridged.__doc__})

@@ -1,0 +1,1 @@
+"""Plugins of the contract in a real Ironic; run by ``tox -e ironic``."""
