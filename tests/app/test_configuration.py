@@ -117,3 +117,19 @@ class TestServerBackup(FilesCase):
         copy = self.directory / "copy.sql"
         back_up(SERVER_URL, copy)
         self.assertIn(uuid, copy.read_text(encoding="utf-8"))
+
+
+class TestGuide(FilesCase):
+    def test_the_file_of_the_guide_is_right_for_every_part(self) -> None:
+        """With the files that it names in place, and whichever of its lines are commented in, nothing is wrong with it."""
+        guide = Path(__file__).parents[2] / "doc" / "source" / "operator" / "metald.conf"
+        text = guide.read_text(encoding="ascii").replace("/etc/metald", str(self.directory))
+        for name in ("htpasswd", "htpasswd-rpc"):
+            (self.directory / name).write_text("", encoding="ascii")
+        oslo = text.replace("rpc_transport = json-rpc", "").replace("#rpc_transport", "rpc_transport")
+        oslo = oslo.replace("#transport_url", "transport_url").replace("#backend_url", "backend_url")
+        for variant in (text, oslo):
+            for part in ("api", "conductor"):
+                code, said = self.checked(variant, part)
+                self.assertEqual(0, code, said)
+                self.assertNotIn("no meaning", said)
