@@ -20,6 +20,7 @@ _LONGEST_LINE = 4096
 _MOST_TRAILERS = 32
 _MOST_EXTENSIONS = 65536
 """Bytes in all extensions of chunks, which nobody here reads."""
+_MOST_CHUNKS = 65536
 _STEPS = 64
 """Pieces of a body that are taken at a time: whoever sends chunks of a byte each keeps others waiting no longer than that."""
 _IN_MEMORY = 65536
@@ -35,7 +36,7 @@ class Body:
         self._spooled = 0
         self._left = head.content_length
         self._allowed = limits.body_size
-        self._trailers = self._extensions = 0
+        self._trailers = self._extensions = self._chunks = 0
         self._next: Callable[[bytearray], bool] | None = None
         if head.chunked:
             self._next = self._chunk_size
@@ -109,6 +110,9 @@ class Body:
         found = _CHUNK_SIZE.fullmatch(line)
         if found is None:
             raise Refused(400, "the size of a chunk is not in hexadecimal")
+        self._chunks += 1
+        if self._chunks > _MOST_CHUNKS:
+            raise Refused(400, f"the body of the request is in too many chunks; {_MOST_CHUNKS} are taken at most")
         self._extensions += len(found[2] or b"")
         if self._extensions > _MOST_EXTENSIONS:
             raise Refused(400, "the extensions of chunks are too large")

@@ -30,8 +30,10 @@ from baremetal_sdk.http.refusal import refusal
 from baremetal_sdk.http.room import Room
 
 LOG = logging.getLogger(__name__)
-_LAST_CHANCE = 0.5
+_LAST_CHANCE = 1.0
 """Seconds that a client that was just let in has to begin its request when the server stops."""
+_LATER = 4
+"""Bodies in many small pieces that are gone on with before whatever else has happened has its turn."""
 _INPUT = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
 _OUTPUT = _INPUT | select.EPOLLOUT
 _OVER = select.EPOLLHUP | select.EPOLLERR
@@ -61,6 +63,7 @@ class Loop:
         self._peers = Peers(limits, self._connections)
         self._room = Room(limits.bodies)
         self._posted: deque[Connection] = deque()
+        self._later: deque[Connection] = deque()
         self._epoll = select.epoll()
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         # Not closed before that: a worker that outlives us may still write to it.
@@ -76,11 +79,14 @@ class Loop:
         look = time.monotonic() + self._interval
         while not self._finished():
             try:
-                for fd, event in self._epoll.poll(0 if self._posted else max(0.0, look - time.monotonic())):
+                at_once = self._posted or self._later
+                for fd, event in self._epoll.poll(0 if at_once else max(0.0, look - time.monotonic())):
                     self._handle(fd, event)
                 self._awake = False
                 for _ in range(len(self._posted)):
                     self._guarded(self._resumed, self._posted.popleft())
+                for _ in range(min(_LATER, len(self._later))):
+                    self._guarded(self._resumed, self._later.popleft())
                 if time.monotonic() >= look:
                     self._keep_time()
                     look = time.monotonic() + self._interval
@@ -211,7 +217,7 @@ class Loop:
                 self._advance(conn)
             if conn.paused:
                 conn.missed = True
-                self._post(conn)
+                self._later.append(conn)
             elif not self._is_working(conn):
                 self._go_on(conn, True)
             if self.stopping and conn.stage is Stage.WAITING:
@@ -235,8 +241,10 @@ class Loop:
             return None
         if conn.buffer:
             self._advance(conn)
-        conn.missed = conn.missed or conn.paused
-        if conn.reads and conn.missed:
+        if conn.paused:
+            conn.missed = True
+            self._later.append(conn)
+        elif conn.reads and conn.missed:
             self._post(conn)
         elif conn.reads and conn.ended:
             conn.hang_up()
@@ -305,8 +313,7 @@ class Loop:
             conn.stage = before
             if before is Stage.SHAKING:
                 return self._close(conn)
-            reason = "too many requests wait already; try again"
-            self._refuse(conn, Refused(503, reason), exc.retry_after)
+            self._refuse(conn, Refused(503, "too many requests wait already; try again"), exc.retry_after)
 
     def _refuse(self, conn: Connection, why: Refused, retry_after: float | None = None) -> None:
         conn.drop()
@@ -352,8 +359,6 @@ class Loop:
             conn.cut()
         if conn.stage is not Stage.WORKING:
             conn.close()
-
-    # Time
 
     def _keep_time(self) -> None:
         now = time.monotonic()

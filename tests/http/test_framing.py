@@ -135,6 +135,15 @@ class TestFraming(ServerTestCase):
             self.assertTrue(answers.startswith(b"HTTP/1.1 %d " % status), (data[:90], answers[:90]))
         self.assertEqual([], self.app.served)
 
+    def test_chunks_have_a_limit_in_number(self) -> None:
+        """Each costs work, however small it is."""
+        self.server = self.configured(max_request_body_size=100_000)
+        chunked = POST + b"Transfer-Encoding: chunked\r\n\r\n"
+        self.assertTrue(self._answered(chunked + b"1\r\nx\r\n" * 66_000).startswith(b"HTTP/1.1 400 "))
+        last = b"0\r\n\r\nGET /next HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        served = self._answered(chunked + b"1\r\nx\r\n" * 60_000 + last)
+        self.assertEqual(2, served.count(b"HTTP/1.1 200 "))
+
     def test_a_body_in_chunks_has_a_length_like_any_other(self) -> None:
         """The application need not know how it came."""
         self._answered(POST + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
