@@ -16,6 +16,7 @@ from baremetal_sdk.api import audit, errors, json_body, versions
 from baremetal_sdk.api.backend import Backend
 from baremetal_sdk.api.call import Call
 from baremetal_sdk.api.fragments import Fragments
+from baremetal_sdk.api.idempotency import Answer, Repetitions
 from baremetal_sdk.api.observed import ROUTE_KEY
 from baremetal_sdk.api.parameters import Parameters
 from baremetal_sdk.api.policy import Policy
@@ -48,6 +49,7 @@ class Application:
         self._policy = policy
         self._conductors = Ring(lambda: backend.store, backend.clock, backend.config.conductor.heartbeat_interval)
         self._fragments = Fragments()
+        self._repetitions = Repetitions()
         self._public_endpoint = (backend.config.api.public_endpoint or "").rstrip("/")
         self._largest_body = backend.config.api.max_request_body_size
 
@@ -92,17 +94,20 @@ class Application:
             raise Busy("the service is starting or stopping; try again", retry_after=1.0)
         call = self._call(request, context, minor, match, parts, suffixed)
         asked.call = call
-        answered = match.handler(call)
-        if call.location is not None:
-            headers.append(("Location", f"{call.base}/v1/{call.location}"))
-        if isinstance(answered, Response):
-            answered.headerlist = [*headers, *answered.headerlist]
-            return answered
-        content = b"" if answered is None else json_body.dump(answered)
-        code = call.status or match.route.status
-        if match.route.method == "GET" and code == HTTPStatus.OK:
-            code, content = _as_known(request, headers, code, content)
-        return _response(code, headers, content)
+        key = request.environ.get("HTTP_IDEMPOTENCY_KEY")
+        if key is not None and match.route.method == "POST":
+            done = self._repetitions.once(key, call, lambda: _done(match, call))
+        else:
+            answered = match.handler(call)
+            if isinstance(answered, Response):
+                answered.headerlist = [*headers, *answered.headerlist]
+                return answered
+            done = _as_answer(match, call, answered)
+        if done.location is not None:
+            headers.append(("Location", done.location))
+        if match.route.method == "GET" and done.status == HTTPStatus.OK:
+            return _response(*_as_known(request, headers, done.content))
+        return _response(done.status, headers, done.content)
 
     def _parts(self, request: Request, minor: int) -> tuple[list[str], bool]:
         """The segments of the path, with the version that may be missing, and whether a ``.json`` was cut off."""
@@ -176,15 +181,25 @@ def _body(route: Route, request: Request, minor: int, largest: int) -> Any:
         raise InvalidInput([Problem("body", exc.wrong, exc.allowed)]) from None
 
 
-def _as_known(request: Request, headers: Headers, code: int, content: bytes) -> tuple[int, bytes]:
+def _done(match: Match, call: Call) -> Answer:
+    return _as_answer(match, call, match.handler(call))
+
+
+def _as_answer(match: Match, call: Call, answered: Any) -> Answer:
+    location = None if call.location is None else f"{call.base}/v1/{call.location}"
+    content = b"" if answered is None else json_body.dump(answered)
+    return Answer(call.status or match.route.status, content, location)
+
+
+def _as_known(request: Request, headers: Headers, content: bytes) -> tuple[int, Headers, bytes]:
     """The answer to a read, without its body where the client has it already (RFC 9110, section 13.1.2)."""
     tag = f'"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'
     headers.append(("ETag", tag))
     known = request.environ.get("HTTP_IF_NONE_MATCH")
-    if known is None:
-        return code, content
-    tags = {one.strip().removeprefix("W/") for one in known.split(",")}
-    return (HTTPStatus.NOT_MODIFIED, b"") if tags & {tag, "*"} else (code, content)
+    tags = () if known is None else {one.strip().removeprefix("W/") for one in known.split(",")}
+    if tag in tags or "*" in tags:
+        return HTTPStatus.NOT_MODIFIED, headers, b""
+    return HTTPStatus.OK, headers, content
 
 
 def _response(code: int, headers: Headers, content: bytes) -> Response:
