@@ -16,6 +16,7 @@ PACKAGES = [
     "baremetal_sdk.inspection_rules",
     "baremetal_sdk.metrics",
     "baremetal_sdk.pool",
+    "baremetal_sdk.power_sync",
     "baremetal_sdk.rpc",
     "baremetal_sdk.services",
     "baremetal_sdk.store",

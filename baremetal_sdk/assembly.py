@@ -9,9 +9,9 @@ from baremetal_sdk.bmc import BMCAccess
 from baremetal_sdk.bmc.stored_refusals import StoredRefusals
 from baremetal_sdk.changes import Changes
 from baremetal_sdk.clock import Clock
-from baremetal_sdk.config import ConductorConfig
+from baremetal_sdk.config import ConductorConfig, ConductorOptions
 from baremetal_sdk.coordination import ToozCoordinator
-from baremetal_sdk.credentials import Credentials
+from baremetal_sdk.credentials import CredentialFiles, Credentials, CredentialVariables
 from baremetal_sdk.drivers import Drivers
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.history import History
@@ -24,6 +24,7 @@ from baremetal_sdk.power_sync import PowerSync
 from baremetal_sdk.queueing import NodeQueues
 from baremetal_sdk.recent_calls import RecentCalls
 from baremetal_sdk.recovery import Recovery
+from baremetal_sdk.resealing import Resealing
 from baremetal_sdk.ring import MISSED_HEARTBEATS, Ring
 from baremetal_sdk.rpc.dispatcher import Dispatcher
 from baremetal_sdk.rpc.none import InProcess
@@ -49,7 +50,7 @@ from baremetal_sdk.services.virtual_media import VirtualMedia
 from baremetal_sdk.services.work import Works
 from baremetal_sdk.store.factory import connections_for, open_store
 from baremetal_sdk.store.protocol import Store
-from baremetal_sdk.store.secrets import FernetBox, PlainBox, SecretBox
+from baremetal_sdk.store.secrets import EnvironmentBox, FernetBox, PlainBox, SecretBox
 from baremetal_sdk.task_services import TaskServices
 from baremetal_sdk.tasks import Tasks
 from baremetal_sdk.telemetry import Telemetry
@@ -93,6 +94,7 @@ class Assembly:
         given.telemetry.add(self.recent_calls)
         self.bmc = BMCAccess(clock, refusals=StoredRefusals(self.store, secrets), telemetry=given.telemetry)
         self.tasks = self._tasks(secrets, clock, changes, given)
+        self.resealing = Resealing(self.store, secrets)
         self.queues = NodeQueues(self.tasks, self.pool["requests"], self.pool["periodic"])
         rules = InspectionRules(self.store, self.drivers, secrets)
         # The two need each other: what waits is taken up again by what resumes works.
@@ -149,7 +151,7 @@ class Assembly:
                 changes=changes,
                 history=self.history,
                 power_switch=self.power_switch,
-                credentials=given.credentials,
+                credentials=given.credentials or _credentials(self.options),
                 telemetry=given.telemetry,
                 is_leaving=self.membership.is_leaving,
             )
@@ -209,7 +211,15 @@ def _connections(config: ConductorConfig) -> int:
     return config.database.max_pool_size or connections_for(threads)
 
 
+def _credentials(options: ConductorOptions) -> Credentials | None:
+    if options.credentials_directory is not None:
+        return CredentialFiles(options.credentials_directory)
+    return None if options.credentials_variables is None else CredentialVariables(options.credentials_variables)
+
+
 def _secret_box(config: ConductorConfig, store: Store | None) -> SecretBox:
+    if config.database.secret_key_variable is not None:
+        return EnvironmentBox(config.database.secret_key_variable)
     if config.database.secret_key_file is not None:
         return FernetBox(config.database.secret_key_file)
     if store is None and config.database.connection is not None:

@@ -143,6 +143,7 @@ class Conductor:
             self.rpc_server = None
         assembly.dispatcher.close()
         self.ready = False
+        self._safely("stopping power sync", assembly.power_sync.stop)
         # Leases are renewed until the tasks have ended: they still need them.
         self._drain(assembly, deadline)
         moment = deadline.within(_MOMENT)
@@ -204,6 +205,7 @@ class Conductor:
             periodic.respace(self._seconds(periodic.name))
         if config.conductor.sync_power_state_interval > 0:
             assembly.power_sync.respace(config.conductor.sync_power_state_interval)
+        self._safely("reading the keys of credentials again", assembly.resealing.reload)
         for runnable in (*self._runnables, self.rpc_server):
             if runnable is not None and hasattr(runnable, "reload"):
                 self._safely(f"reloading {type(runnable).__name__}", runnable.reload, config)
@@ -286,9 +288,8 @@ class Conductor:
         # Leases are renewed before any work can take one.
         self._repeat_own_work(assembly)
         # What the last incarnation left behind, before new work mixes with it.
-        assembly.recovery.sweep()
-        assembly.recovery.sweep_power()
-        assembly.allocations.sweep()
+        for sweep in (assembly.recovery.sweep, assembly.recovery.sweep_power, assembly.allocations.sweep, assembly.resealing.run):
+            sweep()
         # From here on it can work. What was added comes last, in its phases: an API that listens is then able to answer.
         for thing in self._added:
             assembly.registry.add(thing)

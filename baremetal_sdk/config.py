@@ -106,6 +106,12 @@ class ConductorOptions:
     inspect_wait_timeout: float = setting(1800.0, "Seconds to wait for an event in an inspection; 0: for ever.", minimum=0)
     automated_clean: bool = setting(True, "Whether machines are cleaned before they become available.")
     allow_deleting_available_nodes: bool = setting(True, "Whether a node can be deleted while it is available.")
+    credentials_directory: str | None = setting(
+        None, "Directory with secrets of driver_info that are not in the database: <UUID>/<option>, or <option> for all nodes."
+    )
+    credentials_variables: str | None = setting(
+        None, "Prefix of environment variables with such secrets, the same for all nodes: <prefix><OPTION>."
+    )
     bmc_call_timeout: float = setting(60.0, "Seconds for one call of a driver.", minimum=0.1)
     node_history: bool = setting(True, "Whether a history of each node is kept.")
     node_history_max_entries: int = setting(300, "Entries of the history that a node keeps, at most; 0: all.", minimum=0)
@@ -125,6 +131,9 @@ class DatabaseConfig:
         minimum=0,
     )
     secret_key_file: str | None = setting(None, "File with the key that encrypts credentials; it is made where it is missing.")
+    secret_key_variable: str | None = setting(
+        None, "Environment variable with that key, in place of a file; change it where keys come from a vault."
+    )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 from baremetal_interfaces import MASK, DriverInfo, InvalidInput, Problem
+from baremetal_sdk.errors import ConfigurationError
 
 _LOOKS_SECRET = re.compile(r"(passw(or)?d|passwd|passphrase|secret|token|credential|private_key|kg_key)", re.IGNORECASE)
 
@@ -20,6 +23,39 @@ class Credentials(Protocol):
         It is asked when a driver needs it, for each secret option that the node itself does not have, and so answers from
         memory or quickly. What it raises ends the driver's call.
         """
+
+
+class CredentialFiles:
+    """Secrets in files: ``DIRECTORY/<UUID of the node>/<option>``, or ``DIRECTORY/<option>`` for all nodes that have none.
+
+    They are read each time, so that a file that was replaced counts at the next call of a driver. White space at the end of
+    a file does not count. What cannot be read is raised as ``ConfigurationError``.
+    """
+
+    def __init__(self, directory: str | Path) -> None:
+        self._directory = Path(directory)
+
+    def secret(self, node: str, option: str) -> str | None:
+        """What the file of this option holds."""
+        for path in (self._directory / node / option, self._directory / option):
+            try:
+                return path.read_text().rstrip()
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except (OSError, UnicodeError) as exc:
+                raise ConfigurationError(f"{option}: {path} cannot be read: {type(exc).__name__}") from None
+        return None
+
+
+class CredentialVariables:
+    """Secrets in environment variables: the prefix, then the option in capitals, for all nodes: ``BMC_REDFISH_PASSWORD``."""
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+
+    def secret(self, node: str, option: str) -> str | None:
+        """What the variable of this option holds."""
+        return os.environ.get(self._prefix + option.upper())
 
 
 def is_secret(name: str, declared: Iterable[str] = ()) -> bool:

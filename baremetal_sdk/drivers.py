@@ -8,7 +8,7 @@ import typing
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from baremetal_interfaces import Driver, DriverInfo, HardwareType, Interface, InvalidInput, Kind, Problem
+from baremetal_interfaces import Connector, Driver, DriverInfo, HardwareType, Interface, InvalidInput, Kind, Problem
 from baremetal_sdk.config import ConductorConfig
 from baremetal_sdk.errors import ConfigurationError, DriverNotFound
 from baremetal_sdk.plugins import LoadFailure, Plugins, failures_by_name
@@ -162,6 +162,14 @@ class Drivers:
 def info_types_of(interfaces: Iterable[Interface]) -> list[type[DriverInfo]]:
     """The distinct ``info_type`` of *interfaces*, in their order."""
     return list(dict.fromkeys(one.info_type for one in interfaces if one.info_type is not None))
+
+
+def kind_with(driver: Driver, connector: type[Connector[Any]]) -> Kind:
+    """The kind of the first interface that has *connector*, and options that say where the BMC is."""
+    for kind, interface in driver:
+        if interface.connector is connector and interface.info_type is not None:
+            return kind
+    raise LookupError(f"no interface of this node has the connector {connector.__name__} and an info_type")
 
 
 def interface_names(record: Any) -> dict[str, str | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from baremetal_interfaces import MASK, Driver
@@ -23,6 +23,7 @@ class NodeSecrets:
         self._elsewhere = elsewhere
         self._sealed: bytes | None = None
         self._secrets: dict[str, str] | None = None
+        self._from_elsewhere: dict[str, str | None] = {}
         self._driver_info: tuple[Mapping[str, Any], dict[str, Any]] | None = None
 
     @property
@@ -33,6 +34,13 @@ class NodeSecrets:
     def values(self, record: NodeRecord, driver: Driver) -> tuple[str, ...]:
         """The values of all secrets."""
         return tuple(self._unsealed(record, driver).values())
+
+    def currency(self, node: str) -> Callable[[], bool]:
+        """What tells whether the secrets that are kept elsewhere are what they were when they were last asked for."""
+        elsewhere, used = self._elsewhere, self._from_elsewhere
+        if elsewhere is None or not used:
+            return _always
+        return lambda: all(elsewhere.secret(node, option) == value for option, value in used.items())
 
     def driver_info(self, record: NodeRecord, driver: Driver) -> Mapping[str, Any]:
         """``driver_info`` with its secrets in it."""
@@ -73,5 +81,9 @@ class NodeSecrets:
         if self._elsewhere is None:
             return {}
         declared = declared_secrets(info_types_of(interface for _, interface in driver)) - own.keys()
-        found = {option: self._elsewhere.secret(record.uuid, option) for option in sorted(declared)}
+        found = self._from_elsewhere = {option: self._elsewhere.secret(record.uuid, option) for option in sorted(declared)}
         return {option: value for option, value in found.items() if value is not None}
+
+
+def _always() -> bool:
+    return True

@@ -28,6 +28,8 @@ _FIRST_LOOK, _LONGEST_PAUSE = 0.05, 2.0
 """Seconds between two looks at a machine that is changing: at first, and at most."""
 _PASSING = (BMCBusy, BMCUnreachable)
 """Errors of a look that may be gone at the next one: some BMCs are away while their machine starts."""
+COMMAND = "command"
+"""The source of an observation that confirmed a command."""
 SETTABLE = (PowerState.ON, PowerState.OFF, PowerState.REBOOT, PowerState.SOFT_OFF, PowerState.SOFT_REBOOT)
 
 
@@ -95,13 +97,19 @@ class ConfirmedPower:
             self.set(_OFF_BEFORE[state], timeout)
             self.set(PowerState.ON, timeout)
             return
-        if state is state.outcome and self._read() is state:
+        before = self._read()
+        if state is state.outcome and before is state:
             self._store(state)
             return
         if state is not PowerState.ON:
             self._forget_agent()
-        self._task.call(Kind.POWER, "set_power_state", state)
-        self._confirm(state, timeout or self._default_timeout(state))
+        try:
+            self._task.call(Kind.POWER, "set_power_state", state)
+        except Conflict:
+            # "Already there", says the BMC: it is believed when it is seen.
+            if self._read() is not state.outcome:
+                raise
+        self._confirm(state, before, timeout or self._default_timeout(state))
 
     def _forget_agent(self) -> None:
         """What runs on the machine ends now, an agent as well; the next one is a new one."""
@@ -130,26 +138,29 @@ class ConfirmedPower:
         soft = state in (PowerState.SOFT_OFF, PowerState.SOFT_REBOOT)
         return options.soft_power_off_timeout if soft else options.power_state_change_timeout
 
-    def _confirm(self, state: PowerState, timeout: float) -> None:
+    def _confirm(self, state: PowerState, before: PowerState, timeout: float) -> None:
         # The task's own deadline counts as well.
         limit = self._task.limited(timeout)
         pause = _FIRST_LOOK
         seen: Any = None
+        moved = False
         while True:
             try:
                 seen = self._read()
             except _PASSING as exc:
                 seen = exc
             if seen is state.outcome:
-                self._store(seen)
+                self._store(seen, COMMAND)
                 return
+            moved = moved or seen is not before
             if limit.expired:
                 break
             if self._task.wait(min(pause, limit.remaining())):
                 raise Cancelled(f"waiting for {str(state)!r} was stopped")
             pause = min(pause * 1.5, _LONGEST_PAUSE)
         self._store(seen if isinstance(seen, PowerState) else PowerState.UNKNOWN)
-        raise PowerStateFailure(f"{str(state)!r} was asked for {timeout:g} s ago, and the BMC still says: {seen}")
+        guess = _what_it_looks_like(before, seen, moved)
+        raise PowerStateFailure(f"{str(state)!r} was asked for {timeout:g} s ago, and the BMC still says: {seen} ({guess})")
 
     def _read(self) -> PowerState:
         seen = self._task.call(Kind.POWER, "get_power_state")
@@ -157,10 +168,19 @@ class ConfirmedPower:
             raise UnexpectedAnswer(str(Problem("power_state", f"the driver answered {seen!r}", "it has to be a PowerState")))
         return seen
 
-    def _store(self, state: PowerState) -> None:
-        """Write what was seen, when it is news and the task may write."""
+    def _store(self, state: PowerState, source: str = "task") -> None:
+        """Write what was seen, when it is news and the task may write. That a command was confirmed is always news."""
         known = None if state is PowerState.UNKNOWN else str(state)
-        if self._task.lease is not None and (
-            self._task.record.power_state != known or self._task.record.power_observed_at is None
-        ):
-            self._task.write(power_state=known, power_observed_at=self._task.clock.now(), power_source="task")
+        record = self._task.record
+        news = record.power_state != known or record.power_observed_at is None or source == COMMAND
+        if self._task.lease is not None and news:
+            self._task.write(power_state=known, power_observed_at=self._task.clock.now(), power_source=source)
+
+
+def _what_it_looks_like(before: PowerState, seen: Any, moved: bool) -> str:
+    """A command that was lost, one that did not last, one that takes longer: each calls for something else."""
+    if not isinstance(seen, PowerState):
+        return "it could not be seen what became of the command"
+    if not moved:
+        return "the command was lost: nothing has changed since"
+    return "it did not last: the machine left that state and came back to it" if seen is before else "it is still changing"

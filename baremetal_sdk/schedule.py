@@ -6,6 +6,7 @@ import heapq
 import math
 import random
 import threading
+from collections import deque
 from collections.abc import Iterable
 
 from baremetal_sdk.clock import Clock
@@ -16,15 +17,17 @@ _JITTER = 0.1
 class Schedule:
     """Keys that are due once in every *interval* (seconds), spread over it, each a little early or late every time.
 
-    Looking costs by what is due, not by how many keys there are. Thread-safe.
+    Who takes a key that is due says afterwards when it is due :meth:`again`; until then nobody else is given it. Looking
+    costs by what is due, not by how many keys there are. Thread-safe.
     """
 
     def __init__(self, interval: float, clock: Clock) -> None:
         self.interval = interval
         self._clock = clock
         self._lock = threading.Lock()
-        self._due: dict[str, float] = {}
+        self._due: dict[str, float | None] = {}
         self._heap: list[tuple[float, str]] = []
+        self._late: deque[tuple[float, str]] = deque()
 
     def __len__(self) -> int:
         return len(self._due)
@@ -45,26 +48,56 @@ class Schedule:
     def overdue(self) -> float:
         """Seconds for which the key is due that has been due longest; 0 where none is."""
         with self._lock:
-            due = self._heap[0][0] if self._heap else math.inf
+            self._collect()
+            due = self._late[0][0] if self._late else math.inf
         return max(0.0, self._clock.monotonic() - due)
 
-    def hasten(self, key: str, seconds: float = 0.0) -> None:
-        """Let *key* be due in so many seconds; a new key is added."""
+    def drop(self, key: str) -> None:
+        """Have *key* no more."""
         with self._lock:
-            self._set(key, self._clock.monotonic() + seconds)
+            self._due.pop(key, None)
+
+    def hasten(self, key: str, seconds: float = 0.0) -> None:
+        """Let *key* be due in so many seconds, if that is earlier than it would be; a new key is added."""
+        at = self._clock.monotonic() + seconds
+        with self._lock:
+            due = self._due.get(key)
+            if key not in self._due or (due is not None and at < due):
+                self._set(key, at)
+
+    def again(self, key: str, seconds: float | None = None) -> None:
+        """Let a key that was taken be due once more: in so many seconds, or after its interval. One that was dropped stays so."""
+        if seconds is None:
+            seconds = self.interval * random.uniform(1 - _JITTER, 1 + _JITTER)
+        with self._lock:
+            if key in self._due:
+                self._set(key, self._clock.monotonic() + seconds)
+
+    def backlog(self) -> int:
+        """How many keys are due now."""
+        with self._lock:
+            self._collect()
+            return len(self._late)
 
     def take_due(self, limit: int | None = None) -> list[str]:
-        """The keys that are due, at most *limit*, those that waited longest first. Each is due again after its interval."""
-        now = self._clock.monotonic()
+        """The keys that are due, at most *limit*, those that waited longest first."""
         taken: list[str] = []
         with self._lock:
-            while self._heap and self._heap[0][0] <= now and (limit is None or len(taken) < limit):
-                due, key = heapq.heappop(self._heap)
-                # What was set anew, or dropped, has left an old entry behind.
+            self._collect()
+            while self._late and (limit is None or len(taken) < limit):
+                due, key = self._late.popleft()
                 if self._due.get(key) == due:
                     taken.append(key)
-                    self._set(key, now + self.interval * random.uniform(1 - _JITTER, 1 + _JITTER))
+                    self._due[key] = None
         return taken
+
+    def _collect(self) -> None:
+        """Find what has become due. What was set anew, or dropped, has left an old entry behind."""
+        now = self._clock.monotonic()
+        while self._heap and self._heap[0][0] <= now:
+            due, key = heapq.heappop(self._heap)
+            if self._due.get(key) == due:
+                self._late.append((due, key))
 
     def _set(self, key: str, due: float) -> None:
         self._due[key] = due

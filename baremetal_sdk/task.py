@@ -26,16 +26,17 @@ from baremetal_interfaces import (
     guarded_sends,
 )
 from baremetal_interfaces.faults import translate
-from baremetal_sdk.bmc import SessionExpired
+from baremetal_sdk.bmc import renewed_once
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.config import ConductorOptions
 from baremetal_sdk.context import call_deadline
-from baremetal_sdk.drivers import interface_names
+from baremetal_sdk.drivers import interface_names, kind_with
 from baremetal_sdk.errors import LeaseLost
 from baremetal_sdk.node_log import LOG, NodeLog, traceback_only
 from baremetal_sdk.node_secrets import NodeSecrets
 from baremetal_sdk.node_view import node_of
 from baremetal_sdk.power import ConfirmedPower, PowerSwitch
+from baremetal_sdk.power_sampler import PowerSampler
 from baremetal_sdk.store.query import Query
 from baremetal_sdk.store.records import Fence, Lease, NodeRecord
 from baremetal_sdk.task_services import TaskServices
@@ -242,7 +243,7 @@ class NodeTask:
         if connector in self._borrowed:
             yield self._borrowed[connector]
             return
-        info = self.info(self._kind_with(connector))
+        info = self.info(kind_with(self.driver, connector))
         if self._calls:
             self._calls[-1].details["bmc"] = str(info.endpoint())
         with self._services.bmc.borrow(connector, info, self.secret_values, self.deadline) as session:
@@ -251,12 +252,6 @@ class NodeTask:
                 yield session
             finally:
                 del self._borrowed[connector]
-
-    def _kind_with(self, connector: type[Connector[Any]]) -> Kind:
-        for kind, interface in self.driver:
-            if interface.connector is connector and interface.info_type is not None:
-                return kind
-        raise LookupError(f"no interface of {self.record.driver} has the connector {connector.__name__} and an info_type")
 
     @property
     def secret_values(self) -> tuple[str, ...]:
@@ -280,18 +275,23 @@ class NodeTask:
         one = self._begun(str(kind), method, interface)
         return self._driven(one, timeout or self.options.bmc_call_timeout, lambda: function(self, *args, **arguments))
 
+    def power_sampler(self) -> PowerSampler | None:
+        """The lean read of the node's power, worked out for many reads; None where the driver has none."""
+        power = self.driver.power
+        if not isinstance(power, PowerSampling) or power.connector is None:
+            return None
+        info = self.info(Kind.POWER)
+        account = self._services.bmc.account(power.connector, info, self.secret_values)
+        currency = self._secrets.currency(self.record.uuid)
+        return PowerSampler(power, power.sample_target(info), self._services.bmc, account, currency)
+
     def sample_power(self) -> Any:
         """Read the power state with as little as the driver can do it with: one request over a kept session, at best."""
-        power = self.driver.power
-        connector = power.connector
-        if not isinstance(power, PowerSampling) or connector is None:
-            return self.call(Kind.POWER, "get_power_state")
-
-        def sample() -> Any:
-            with self.session(connector) as session:
-                return power.sample_power(session, power.sample_target(self.info(Kind.POWER)), self.deadline)
-
-        seen = self._driven(self._begun("power", "sample_power", power), self.options.bmc_call_timeout, sample)
+        sampler, seen = self.power_sampler(), None
+        if sampler is not None:
+            one = self._begun("power", "sample_power", self.driver.power)
+            one.details["bmc"] = str(sampler.endpoint)
+            seen = self._driven(one, self.options.bmc_call_timeout, lambda: sampler.read(self.deadline))
         return self.call(Kind.POWER, "get_power_state") if seen is None else seen
 
     def observing(self, work: Work, labels: dict[str, str], **details: Any) -> Observation:
@@ -317,10 +317,7 @@ class NodeTask:
         self._deadlines.append(outer.within(seconds) if outer else Deadline.after(seconds, self.clock.monotonic))
         try:
             with guarded_sends(self._check_lease if self.lease is not None else None):
-                try:
-                    return function()
-                except SessionExpired:
-                    return function()
+                return renewed_once(function)
         except Exception as exc:
             if not isinstance(exc, BareMetalError):
                 what = "{interface}.{method}".format_map(one.labels)

@@ -6,8 +6,8 @@ import logging
 import resource
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from baremetal_interfaces import (
     AuthenticationFailed,
@@ -23,7 +23,7 @@ from baremetal_interfaces import (
     TLSOptions,
 )
 from baremetal_interfaces.faults import translate
-from baremetal_sdk.bmc.breakers import LoginBreaker, Refusals, RefusalsInMemory
+from baremetal_sdk.bmc.breakers import LoginBreaker, Refusals, RefusalsInMemory, SlotTaken, slot_taken
 from baremetal_sdk.bmc.credential import digest_of, process_key
 from baremetal_sdk.bmc.sessions import BMC, Kept, Key
 from baremetal_sdk.clock import Clock
@@ -33,22 +33,42 @@ from baremetal_sdk.telemetry import Telemetry, Work
 if TYPE_CHECKING:
     import ssl
 
+T = TypeVar("T")
 LOG = logging.getLogger(__name__)
 _CLOSING = 2.0
 """Seconds that a log-out may take: nobody waits for its result."""
 _BREAKING = (BMCUnreachable, AuthenticationFailed, DeadlineExceeded)
 """Errors after which a session is not given to anybody else."""
 _PLENTY = 100_000
+_NOW = Deadline(0.0)
 
 
 class SessionExpired(AuthenticationFailed):
     """The BMC ended a session that had worked: a new login may cure it."""
 
 
+class Account(NamedTuple):
+    """One credential at one BMC: whose sessions are lent, and what they are made of."""
+
+    bmc: BMC
+    key: Key
+    connector: Connector[Any]
+    info: DriverInfo
+    secrets: tuple[str, ...]
+
+
+def renewed_once(function: Callable[[], T]) -> T:
+    """Call *function*, and once more with a new login where it found its session expired."""
+    try:
+        return function()
+    except SessionExpired:
+        return function()
+
+
 class BMCAccess:
     """Lends sessions. One instance belongs to one conductor.
 
-    At most *most_kept* sessions stay open between two borrowers; by default half of what RLIMIT_NOFILE allows.
+    At most *most_kept* sessions stay open between two borrowers; by default three quarters of what RLIMIT_NOFILE allows.
     """
 
     def __init__(
@@ -63,7 +83,7 @@ class BMCAccess:
         self._clock = clock
         self._telemetry = telemetry or Telemetry()
         self._idle_seconds = idle_seconds
-        self._most_kept = most_kept or _half_of_the_descriptors()
+        self._most_kept = most_kept or most_sessions(_descriptors())
         self._logins = LoginBreaker(refusals or RefusalsInMemory())
         self._lock = threading.Lock()
         self._bmcs: dict[Endpoint, BMC] = {}
@@ -72,26 +92,39 @@ class BMCAccess:
         self._key = process_key()
         self._open = 0
 
-    @contextmanager
-    def borrow(
-        self, connector_type: type[Connector[Any]], info: DriverInfo, secrets: Iterable[str], deadline: Deadline
-    ) -> Iterator[Any]:
-        """A session for *info*, logged in if there is none to reuse. What the borrower raises comes out translated.
-
-        Where a connector's sessions are shareable, their requests take turns by themselves; any other session is lent to
-        one borrower at a time, who has one of the BMC's slots for as long as it has the session.
-        """
+    def account(self, connector_type: type[Connector[Any]], info: DriverInfo, secrets: Iterable[str]) -> Account:
+        """What is needed to borrow sessions for *info*, worked out once for many borrows."""
         connector = self._connector(connector_type)
         bmc = self._bmc(info.endpoint(), connector.max_in_flight)
         key = (connector_type, connector.session_key(info), digest_of(info, self._key))
+        return Account(bmc, key, connector, info, tuple(secrets))
+
+    def borrow(
+        self, connector_type: type[Connector[Any]], info: DriverInfo, secrets: Iterable[str], deadline: Deadline
+    ) -> AbstractContextManager[Any]:
+        """A session for *info*: :meth:`lend`, once."""
+        return self.lend(self.account(connector_type, info, secrets), deadline)
+
+    @contextmanager
+    def lend(self, account: Account, deadline: Deadline, *, wait: bool = True) -> Iterator[Any]:
+        """A session, logged in if there is none to reuse. What the borrower raises comes out translated.
+
+        Where a connector's sessions are shareable, their requests take turns by themselves; any other session is lent to
+        one borrower at a time, who has one of the BMC's slots for as long as it has the session. Without *wait*
+        ``SlotTaken`` is raised at once where others are served.
+        """
+        bmc = account.bmc
         bmc.reach.check()
-        with (
-            secret(secrets),
-            nullcontext() if connector.shareable else self._slot(bmc, deadline),
-            bmc.reach.attempt(),
-            self._lent(bmc, key, connector, info, deadline, secrets) as session,
-        ):
-            yield session
+        try:
+            with (
+                secret(account.secrets),
+                nullcontext() if account.connector.shareable else self._slot(bmc, deadline if wait else _NOW),
+                bmc.reach.attempt(),
+                self._lent(account, deadline, wait) as session,
+            ):
+                yield session
+        except SlotTaken as exc:
+            raise BMCBusy(exc.message, retry_after=exc.retry_after) if wait else exc from None
 
     def forgive(self, endpoint: Endpoint) -> None:
         """Allow logins at a BMC again that has refused too many: somebody has given the credentials anew."""
@@ -129,19 +162,16 @@ class BMCAccess:
     @contextmanager
     def _slot(self, bmc: BMC, deadline: Deadline) -> Iterator[None]:
         if not bmc.slots.acquire(timeout=deadline.remaining()):
-            raise BMCBusy(
-                f"the BMC at {bmc.endpoint} serves other requests, and the time to wait for it is over", retry_after=5.0
-            )
+            raise slot_taken(bmc.endpoint)
         try:
             yield
         finally:
             bmc.slots.release()
 
     @contextmanager
-    def _lent(
-        self, bmc: BMC, key: Key, connector: Connector[Any], info: DriverInfo, deadline: Deadline, secrets: Iterable[str]
-    ) -> Iterator[Any]:
-        kept = bmc.borrow(key) or self._log_in(bmc, key, connector, info, deadline, secrets)
+    def _lent(self, account: Account, deadline: Deadline, wait: bool) -> Iterator[Any]:
+        bmc, key, connector, _, secrets = account
+        kept = bmc.borrow(key, alone=not wait) or self._log_in(account, deadline, wait)
         broken = True
         tokens = connector.session_secrets(kept.session)
         try:
@@ -156,19 +186,16 @@ class BMCAccess:
             if bmc.give_back(key, kept, broken=broken):
                 self._discard(kept)
 
-    def _log_in(
-        self, bmc: BMC, key: Key, connector: Connector[Any], info: DriverInfo, deadline: Deadline, secrets: Iterable[str]
-    ) -> Kept:
+    def _log_in(self, account: Account, deadline: Deadline, wait: bool) -> Kept:
         """Open a session. Of those who share, one logs in and the others wait for its session."""
-        if not connector.shareable:
-            return self._opened(bmc, key, connector, info, deadline, secrets)
-        with self._slot(bmc, deadline):
-            return bmc.borrow(key) or self._opened(bmc, key, connector, info, deadline, secrets)
+        if not account.connector.shareable:
+            return self._opened(account, deadline)
+        with self._slot(account.bmc, deadline if wait else _NOW):
+            return account.bmc.borrow(account.key) or self._opened(account, deadline)
 
-    def _opened(
-        self, bmc: BMC, key: Key, connector: Connector[Any], info: DriverInfo, deadline: Deadline, secrets: Iterable[str]
-    ) -> Kept:
+    def _opened(self, account: Account, deadline: Deadline) -> Kept:
         self._make_room()
+        bmc, key, connector, info, secrets = account
         endpoint = bmc.endpoint
         with self._telemetry.begin(Work.LOGIN, bmc=str(endpoint)), self._logins.login(endpoint, digest_of(info)):
             try:
@@ -241,6 +268,11 @@ class BMCAccess:
             return self._tls[options]
 
 
-def _half_of_the_descriptors() -> int:
+def most_sessions(descriptors: int | None) -> int:
+    """As many sessions as are kept at most where so many files can be open: each holds one, and others are needed, too."""
+    return _PLENTY if descriptors is None else max(1, descriptors * 3 // 4)
+
+
+def _descriptors() -> int | None:
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return _PLENTY if limit == resource.RLIM_INFINITY else max(1, limit // 2)
+    return None if limit == resource.RLIM_INFINITY else limit

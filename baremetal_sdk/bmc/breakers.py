@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from baremetal_interfaces import AuthenticationFailed, BMCUnreachable, DeadlineExceeded, DriverError, Endpoint
+from baremetal_interfaces import AuthenticationFailed, BMCBusy, BMCUnreachable, DeadlineExceeded, DriverError, Endpoint
 from baremetal_sdk.clock import Clock
 
 LOGINS = 2
@@ -19,6 +19,15 @@ FAILURES = 3
 
 _AWAY = (BMCUnreachable, DeadlineExceeded)
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 60.0
+
+
+class SlotTaken(BMCBusy):
+    """Others are served, and one's turn did not come in time. The BMC itself was not asked."""
+
+
+def slot_taken(endpoint: Endpoint) -> SlotTaken:
+    """What is said to somebody whose turn at a BMC did not come."""
+    return SlotTaken(f"the BMC at {endpoint} serves other requests, and the time to wait for it is over", retry_after=5.0)
 
 
 @dataclass(frozen=True)
@@ -121,6 +130,9 @@ class ReachBreaker:
             yield
         except _AWAY:
             self._failed(probe)
+            raise
+        except SlotTaken:
+            self._ended(probe)
             raise
         except DriverError:
             # It answered, if only with an error.

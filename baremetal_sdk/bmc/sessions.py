@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 from baremetal_interfaces import Connector, Endpoint
-from baremetal_sdk.bmc.breakers import ReachBreaker
+from baremetal_sdk.bmc.breakers import ReachBreaker, slot_taken
 from baremetal_sdk.clock import Clock
 
 Key = tuple[type, Hashable, bytes]
@@ -38,11 +38,16 @@ class BMC:
         self._lock = threading.Lock()
         self._sessions: dict[Key, list[Kept]] = {}
 
-    def borrow(self, key: Key) -> Kept | None:
-        """A session that can be had: one that nobody has, or one that its connector lets several have at a time."""
+    def borrow(self, key: Key, *, alone: bool = False) -> Kept | None:
+        """A session that can be had: one that nobody has, or one that its connector lets several have at a time.
+
+        Who wants it *alone* is told ``SlotTaken`` while somebody else uses one that could be shared.
+        """
         with self._lock:
             for kept in self._sessions.get(key, ()):
                 if not kept.broken and (kept.borrowers == 0 or kept.connector.shareable):
+                    if alone and kept.borrowers:
+                        raise slot_taken(self.endpoint)
                     kept.borrowers += 1
                     return kept
         return None

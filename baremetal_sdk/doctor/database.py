@@ -79,14 +79,20 @@ def _schema(database: Database) -> Finding:
 
 
 def _key_is_there(config: DatabaseConfig) -> bool:
+    if config.secret_key_variable is not None:
+        return bool(os.environ.get(config.secret_key_variable))
     return config.secret_key_file is not None and os.access(config.secret_key_file, os.R_OK)
 
 
 def _without_key(config: DatabaseConfig) -> Finding:
-    if config.secret_key_file is None:
+    if config.secret_key_file is None and config.secret_key_variable is None:
         return fail(_NAME, "[database] secret_key_file is not set, and encrypts credentials", "name a file; it is made")
     return fail(
         _NAME,
-        f"the database is there, and the key of its credentials is not: {config.secret_key_file} cannot be read",
+        f"the database is there, and the key of its credentials is not: {_key(config)} cannot be read",
         "put the key back from a copy, or let the service's user read it: without it no BMC can be logged in to",
     )
+
+
+def _key(config: DatabaseConfig) -> str | None:
+    return config.secret_key_variable or config.secret_key_file

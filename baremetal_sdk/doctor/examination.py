@@ -14,6 +14,7 @@ from baremetal_sdk.doctor.database import examine_database, opened
 from baremetal_sdk.doctor.drivers import drivers_of, examine_nodes, examine_plugins
 from baremetal_sdk.doctor.finding import Finding, Outcome, fail, ok, warn
 from baremetal_sdk.doctor.process import Process, examine_process
+from baremetal_sdk.doctor.sessions import examine_sessions
 from baremetal_sdk.drivers import Drivers
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.store.protocol import Store
@@ -48,7 +49,7 @@ def examine(
     found += database
     usable = all(finding.outcome is Outcome.OK for finding in database)
     if usable and isinstance(drivers, Drivers):
-        found += _guarded("interfaces", lambda: _store_findings(config, conductor, drivers, clock))
+        found += _guarded("interfaces", lambda: _store_findings(config, conductor, drivers, clock, here.most_files))
     found += _guarded("clock", lambda: [_clock(clock, *began)])
     return found
 
@@ -60,12 +61,15 @@ def _drivers(config: ConductorConfig, conductor: Conductor | None) -> Drivers | 
         return exc
 
 
-def _store_findings(config: ConductorConfig, conductor: Conductor | None, drivers: Drivers, clock: Clock) -> Iterator[Finding]:
+def _store_findings(
+    config: ConductorConfig, conductor: Conductor | None, drivers: Drivers, clock: Clock, most_files: int | None
+) -> Iterator[Finding]:
     """What the store says about nodes, and about the clocks of other conductors."""
     with nullcontext(conductor.store) if conductor is not None else opened(config.database, clock) as store:
         if conductor is not None:
             yield _answers(store)
         yield from examine_nodes(drivers, store, clock.now())
+        yield examine_sessions(store, most_files)
         yield from _clocks_of_others(store, clock.now())
 
 

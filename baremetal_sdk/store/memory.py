@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from baremetal_interfaces import NodeLocked
 from baremetal_sdk.clock import Clock, SystemClock
+from baremetal_sdk.errors import NodeNotFound, RevisionConflict
 from baremetal_sdk.store.fields import CONDUCTOR_FIELDS, LEASE_FIELDS, NODE_FIELDS, PORT_FIELDS, require_uuid
 from baremetal_sdk.store.idents import node_key, port_key
 from baremetal_sdk.store.leases import (
@@ -25,7 +27,7 @@ from baremetal_sdk.store.leases import (
 from baremetal_sdk.store.memory_records import MemoryRecords, is_visible
 from baremetal_sdk.store.memory_table import Stored
 from baremetal_sdk.store.query import NodeQuery, Query, Row, Scope
-from baremetal_sdk.store.records import ConductorRecord, Fence, Lease, NodeGlance, NodeRecord, PortRecord
+from baremetal_sdk.store.records import ConductorRecord, Fence, Lease, NodeGlance, NodeRecord, NodeUpdate, PortRecord
 from baremetal_sdk.store.refusals import conductor_not_found, node_not_found, port_not_found
 
 _NO_LEASE = dict.fromkeys(LEASE_FIELDS)
@@ -95,6 +97,16 @@ class MemoryStore(MemoryRecords):
             stored = self._changed(node, stored_changes) | (_NO_LEASE if release else {})
             self._nodes.replace(stored)
         return NODE_FIELDS.record(stored)
+
+    def update_nodes(self, updates: Sequence[NodeUpdate]) -> Sequence[NodeRecord | None]:
+        """Write to many nodes that are as they were."""
+        return [self._updated_if_same(update) for update in updates]
+
+    def _updated_if_same(self, update: NodeUpdate) -> NodeRecord | None:
+        try:
+            return self.update_node(update.node_uuid, update.changes, fence=None, revision=update.revision)
+        except (NodeNotFound, NodeLocked, RevisionConflict):
+            return None
 
     def delete_node(self, uuid: str, *, fence: Fence | None) -> None:
         """Delete a node, with its ports."""

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from baremetal_sdk.store.query import NodeQuery, Query, Row, Scope
-from baremetal_sdk.store.records import ConductorRecord, Fence, Lease, NodeGlance, NodeRecord, PortRecord
+from baremetal_sdk.store.records import ConductorRecord, Fence, Lease, NodeGlance, NodeRecord, NodeUpdate, PortRecord
 
 R = TypeVar("R")
 
@@ -51,6 +51,12 @@ class Store(Protocol):
         With *revision* only if the node still has it, else ``RevisionConflict``. With *release* the lease of *fence* is given
         back in the same statement: nobody sees the outcome of a task and finds its node still held. Raises ``NodeNotFound``,
         ``DuplicateName`` and ``InstanceAssociated``.
+        """
+
+    def update_nodes(self, updates: Sequence[NodeUpdate]) -> Sequence[NodeRecord | None]:
+        """Make many writes in one transaction: each only while nobody has taken the node and it has the revision that is named.
+
+        The answer has each node as it is then, in the same order; None in the place of one that was not written.
         """
 
     def delete_node(self, uuid: str, *, fence: Fence | None) -> None:

@@ -16,6 +16,14 @@ class Fence(NamedTuple):
     epoch: int
 
 
+class NodeUpdate(NamedTuple):
+    """A write to a node that still has this revision and that nobody has taken."""
+
+    node_uuid: str
+    revision: int
+    changes: Mapping[str, Any]
+
+
 @dataclass(frozen=True)
 class Lease:
     """The exclusive right to change a node, for a time."""

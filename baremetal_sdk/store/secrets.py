@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from baremetal_sdk.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from cryptography.fernet import MultiFernet
+    pass
 
 
 class SecretBox(Protocol):
@@ -35,10 +35,25 @@ class FernetBox:
 
     def __init__(self, key_file: str | Path) -> None:
         self._path = Path(key_file)
-        self._fernet = self._load()
+        self._where = str(key_file)
+        self._open()
 
     def __repr__(self) -> str:
-        return f"FernetBox({str(self._path)!r})"
+        return f"{type(self).__name__}({self._where!r})"
+
+    def reload(self) -> None:
+        """Take over keys that were changed. Raises ``ConfigurationError``, and then goes on with those that it has."""
+        self._open()
+
+    def is_current(self, sealed: bytes) -> bool:
+        """Whether the first key has sealed it: otherwise it wants to be sealed anew before the old key is taken away."""
+        from cryptography.fernet import InvalidToken
+
+        try:
+            self._first.decrypt(sealed)
+        except InvalidToken:
+            return False
+        return True
 
     def seal(self, mapping: Mapping[str, str], context: str) -> bytes:
         """What can be stored in place of these secrets."""
@@ -52,28 +67,48 @@ class FernetBox:
             packed = self._fernet.decrypt(sealed)
         except InvalidToken:
             raise ConfigurationError(
-                f"the credentials of node {context} were not sealed with a key in {self._path}, or are damaged: "
-                "give back the key file that they were sealed with, or set the credentials of the node again"
+                f"the credentials of node {context} were not sealed with a key in {self._where}, or are damaged: "
+                "give back the key that they were sealed with, or set the credentials of the node again"
             ) from None
         return _unpacked(packed, context)
 
-    def _load(self) -> MultiFernet:
+    def _open(self) -> None:
         from cryptography.fernet import Fernet, MultiFernet
+
+        try:
+            keys = [Fernet(key) for key in self._keys().split()]
+            self._fernet = MultiFernet(keys)
+        except ValueError:
+            # The reason that the library gives could quote the key.
+            raise self._unusable("it does not hold Fernet keys (32 bytes in URL-safe base64), one to a line") from None
+        self._first = keys[0]
+
+    def _keys(self) -> bytes:
+        from cryptography.fernet import Fernet
 
         try:
             if not self._path.exists():
                 _create_exclusively(self._path, Fernet.generate_key() + b"\n")
-            keys = self._path.read_bytes().split()
+            return self._path.read_bytes()
         except OSError as exc:
             raise self._unusable(exc.strerror or type(exc).__name__) from exc
-        try:
-            return MultiFernet([Fernet(key) for key in keys])
-        except ValueError:
-            # The reason that the library gives could quote the key.
-            raise self._unusable("it does not hold Fernet keys (32 bytes in URL-safe base64), one to a line") from None
 
     def _unusable(self, reason: str) -> ConfigurationError:
-        return ConfigurationError(f"[database] secret_key_file: {self._path} cannot be used: {reason}")
+        return ConfigurationError(f"[database] secret_key_file: {self._where} cannot be used: {reason}")
+
+
+class EnvironmentBox(FernetBox):
+    """Seals with the keys in an environment variable, white space between them; the first one seals, all of them open."""
+
+    def __init__(self, variable: str) -> None:
+        self._where = variable
+        self._open()
+
+    def _keys(self) -> bytes:
+        return os.environ.get(self._where, "").encode()
+
+    def _unusable(self, reason: str) -> ConfigurationError:
+        return ConfigurationError(f"[database] secret_key_variable: {self._where} cannot be used: {reason}")
 
 
 class PlainBox:

@@ -29,7 +29,7 @@ from baremetal_sdk.store.leases import (
 )
 from baremetal_sdk.store.listing import Listing, node_conditions, of_nodes, visible_nodes, visible_ports
 from baremetal_sdk.store.query import NodeQuery, Query, Row, Scope
-from baremetal_sdk.store.records import ConductorRecord, Fence, Lease, NodeGlance, NodeRecord, PortRecord
+from baremetal_sdk.store.records import ConductorRecord, Fence, Lease, NodeGlance, NodeRecord, NodeUpdate, PortRecord
 from baremetal_sdk.store.refusals import conductor_not_found, node_not_found, port_not_found
 from baremetal_sdk.store.rows import RowReader
 from baremetal_sdk.store.schema import Schema
@@ -143,6 +143,20 @@ class SQLStore(SQLRecords):
             if row is None:
                 raise self._refusal(connection, uuid, fence, now, revision)
         return _NODES.record(row)
+
+    @collisions_repeated
+    def update_nodes(self, updates: Sequence[NodeUpdate]) -> Sequence[NodeRecord | None]:
+        """Write to many nodes that are as they were, in one transaction."""
+        written: list[NodeRecord | None] = []
+        with self._database.writing() as connection:
+            now = self._clock.now()
+            for update in updates:
+                stored = NODE_FIELDS.changes(update.changes)
+                statement = self._statements.update_node(tuple(sorted(stored)), False, True, False)
+                values = _written_as(update.node_uuid, None, now) | _changed(stored, now) | {"expected": update.revision}
+                row = self._written_node(connection, statement, values)
+                written.append(None if row is None else _NODES.record(row))
+        return written
 
     @collisions_repeated
     def delete_node(self, uuid: str, *, fence: Fence | None) -> None:

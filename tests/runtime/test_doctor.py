@@ -62,7 +62,7 @@ class TestProcess(DoctorCase):
         names = {finding.name for finding in examine(self.config)}
         self.assertEqual(
             {"monkey-patching", "eventlet", "fork", "thread stack", "file descriptors", "threads", "plugins"}
-            | {"database", "interfaces", "clock"},
+            | {"database", "interfaces", "sessions", "clock"},
             names,
         )
 
@@ -137,6 +137,15 @@ class TestNodes(DoctorCase):
         conductor = self.conductor()
         self.enrol(conductor)
         self.assert_finds(Outcome.OK, "all 1 nodes", self.found("interfaces", conductor=conductor))
+
+    def test_more_nodes_than_sessions_that_can_be_kept_are_a_warning(self) -> None:
+        """It names both numbers and the limit to raise."""
+        conductor = self.conductor()
+        self.enrol(conductor)
+        self.enrol(conductor, "m2")
+        self.assert_finds(Outcome.OK, "each of 2 nodes", self.found("sessions", conductor=conductor))
+        found = self.found("sessions", conductor=conductor, most_files=2)
+        self.assert_finds(Outcome.WARN, "2 nodes, and only 1 sessions", found)
 
     def test_an_interface_that_a_node_uses_and_nobody_offers_is_a_failure(self) -> None:
         """It names kind, interface and nodes, however many there are."""

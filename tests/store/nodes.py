@@ -10,6 +10,7 @@ from typing import Any
 from baremetal_interfaces import InvalidInput
 from baremetal_sdk.errors import DuplicateName, InstanceAssociated, NodeNotFound, RevisionConflict
 from baremetal_sdk.store import NodeQuery, NodeRecord, Scope
+from baremetal_sdk.store.records import NodeUpdate
 from tests.store.fixture import HOLDER, StoreBehaviour, new_uuid
 
 
@@ -23,6 +24,17 @@ class NodeBehaviour(StoreBehaviour):
         self.assertEqual(node, self.store.node(node.uuid))
         self.assertEqual(("A", "B"), node.traits)
         self.assertEqual(properties, node.properties)
+
+    def test_many_nodes_are_written_if_they_are_as_they_were(self: Any) -> None:
+        """A node that somebody took, changed or deleted is left out, and the others are written all the same."""
+        same, taken, changed = self.node(), self.node(), self.node()
+        self.store.take_lease(taken.uuid, holder=HOLDER, purpose="test", duration=60.0)
+        self.store.update_node(changed.uuid, {"description": "new"}, fence=None)
+        nodes = [*((node.uuid, node.revision) for node in (taken, changed)), (new_uuid(), 0), (same.uuid, same.revision)]
+        written = self.store.update_nodes([NodeUpdate(uuid, revision, {"power_state": "power on"}) for uuid, revision in nodes])
+        self.assertEqual([None, None, None], list(written[:3]))
+        self.assertEqual(("power on", same.revision + 1), (written[3].power_state, written[3].revision))
+        self.assertEqual([None, "power on"], [self.store.node(node.uuid).power_state for node in (changed, same)])
 
     def test_every_field_survives(self: Any) -> None:
         """Each kind of value comes back as it was, times with their microseconds and in UTC."""

@@ -9,10 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from cryptography.fernet import Fernet
+from fixtures import EnvironmentVariable
 from testtools import TestCase
 
+from baremetal_sdk.credentials import CredentialFiles, CredentialVariables
 from baremetal_sdk.errors import ConfigurationError
+from baremetal_sdk.resealing import Resealing
 from baremetal_sdk.store import FernetBox, MemoryStore, NodeQuery, NodeRecord, PlainBox
+from baremetal_sdk.store.secrets import EnvironmentBox
 from tests.store.fixture import new_uuid
 
 SECRETS = {"redfish_password": "hunter2 \N{SNOWMAN}", "empty": ""}
@@ -92,6 +96,32 @@ class SecretsTest(TestCase):
         self.assertEqual(SECRETS, new.unseal(sealed, "node-1"))
         self.assertRaises(ConfigurationError, old.unseal, new.seal(SECRETS, "node-1"), "node-1")
 
+    def test_keys_can_come_from_the_environment(self) -> None:
+        """White space stands between them; without one it is told which variable is meant."""
+        keys = [Fernet.generate_key().decode() for _ in range(2)]
+        self.useFixture(EnvironmentVariable("TEST_KEYS", keys[1]))
+        sealed = EnvironmentBox("TEST_KEYS").seal(SECRETS, "node-1")
+        self.useFixture(EnvironmentVariable("TEST_KEYS", " ".join(keys)))
+        box = EnvironmentBox("TEST_KEYS")
+        self.assertEqual(SECRETS, box.unseal(sealed, "node-1"))
+        self.assertEqual((False, True), (box.is_current(sealed), box.is_current(box.seal(SECRETS, "node-1"))))
+        self.assertRaisesRegex(ConfigurationError, "TEST_NO_KEYS", EnvironmentBox, "TEST_NO_KEYS")
+
+    def test_what_an_older_key_has_sealed_is_sealed_anew(self) -> None:
+        """Then the older key can be taken away; a node that somebody works on is told to be left."""
+        store, box = MemoryStore(), FernetBox(self.path)
+        nodes = [new_uuid() for _ in range(3)]
+        for node in nodes:
+            store.create_node(NodeRecord(uuid=node, driver="fake", sealed_secrets=box.seal(SECRETS, node)), fence=None)
+        store.take_lease(nodes[2], holder="somebody/1", purpose="work", duration=60.0)
+        self.path.write_bytes(Fernet.generate_key() + b"\n" + self.path.read_bytes())
+        resealing = Resealing(store, box)
+        resealing.reload()
+        self.assertEqual(1, resealing.run())
+        self.path.write_bytes(self.path.read_bytes().split()[0])
+        box.reload()
+        self.assertEqual([SECRETS] * 2, [box.unseal(store.node(node).sealed_secrets or b"", node) for node in nodes[:2]])
+
     def test_plain_secrets_are_not_printed(self) -> None:
         """Secrets that are kept in memory show in no representation, of theirs or of what holds them."""
         box, store = PlainBox(), MemoryStore()
@@ -100,3 +130,32 @@ class SecretsTest(TestCase):
         self.assertNotIn("hunter2", shown)
         assert node.sealed_secrets is not None
         self.assertEqual(SECRETS, box.unseal(node.sealed_secrets, "n"))
+
+
+class CredentialsElsewhereTest(TestCase):
+    """Secrets that are not in the database."""
+
+    def test_files_of_a_node_come_before_those_of_all(self) -> None:
+        """A file that is replaced counts at the next look; one that is not there is no secret."""
+        with tempfile.TemporaryDirectory() as directory:
+            files, own = CredentialFiles(directory), Path(directory, "n1")
+            own.mkdir()
+            Path(directory, "redfish_password").write_text("everybody\n")
+            (own / "redfish_password").write_text("own\n")
+            self.assertEqual(["own", "everybody"], [files.secret(node, "redfish_password") for node in ("n1", "n2")])
+            (own / "redfish_password").write_text("newer")
+            self.assertEqual(["newer", None], [files.secret("n1", name) for name in ("redfish_password", "ipmi_password")])
+
+    def test_a_file_that_cannot_be_read_is_told_without_its_content(self) -> None:
+        """It names the option and the path."""
+        with tempfile.TemporaryDirectory() as directory:
+            Path(directory, "ipmi_password").write_bytes(b"\xffsecret")
+            error = self.assertRaises(ConfigurationError, CredentialFiles(directory).secret, "n1", "ipmi_password")
+            self.assertIn(f"{directory}/ipmi_password", str(error))
+            self.assertNotIn("secret", str(error))
+
+    def test_variables_are_named_after_the_option(self) -> None:
+        """A prefix, then the option in capitals."""
+        self.useFixture(EnvironmentVariable("BMC_REDFISH_PASSWORD", "from outside"))
+        variables = CredentialVariables("BMC_")
+        self.assertEqual(["from outside", None], [variables.secret("n1", name) for name in ("redfish_password", "other")])

@@ -67,8 +67,7 @@ class RedfishPower(PowerInterface, PowerSampling[RedfishSession]):
         path = session.known_path(target)
         if path is None:
             return None
-        with session.until(deadline.within(self.sample_seconds)):
-            return _observed(session.document(path))
+        return _observed(session.lean_document(path, deadline.within(self.sample_seconds)))
 
     def sample_target(self, info: Any) -> Any:
         """The path of the system, or None where it is the only one."""

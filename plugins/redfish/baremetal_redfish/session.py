@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import quote
 
 import sushy.exceptions
 from sushy.resources.system.system import System
 
 from baremetal_interfaces import Deadline, InvalidInput, Problem, UnexpectedAnswer
 from baremetal_interfaces.http import HTTPSession
+from baremetal_redfish.info import PATH_CHARACTERS
 from baremetal_redfish.transport import Transport
 
 _LISTED = 20
@@ -60,13 +62,23 @@ class RedfishSession:
         except sushy.exceptions.ResourceNotFoundError:
             raise self._no_such_system(found, path) from None
 
+    def lean_document(self, path: str, deadline: Deadline) -> dict[str, Any]:
+        """The JSON document at *path* by one bare request; whatever is not one is left to the usual way, which says why."""
+        answer = self.http.request("GET", path, deadline=deadline)
+        if answer.status == 200:
+            value = answer.json()
+            if isinstance(value, dict):
+                return value
+        with self.until(deadline):
+            return self.document(path)
+
     def _find_only(self) -> str:
         paths = self._system_paths()
         if len(paths) != 1:
             wrong = "is needed, for the BMC does not have exactly one system"
             raise InvalidInput([Problem("driver_info/redfish_system_id", wrong, _named(paths))])
-        self._only_system = paths[0]
-        return paths[0]
+        self._only_system = quote(paths[0], safe=PATH_CHARACTERS)
+        return self._only_system
 
     def _no_such_system(self, found: str, asked: str | None) -> InvalidInput:
         self._only_system = None

@@ -1,0 +1,239 @@
+"""The engine: what is due is read by workers that live as long as something is due."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from baremetal_interfaces import (
+    BareMetalError,
+    BMCUnreachable,
+    Busy,
+    Deadline,
+    DeadlineExceeded,
+    Kind,
+    NotFound,
+)
+from baremetal_sdk.bmc import SlotTaken
+from baremetal_sdk.clock import Clock
+from baremetal_sdk.history import History
+from baremetal_sdk.pool import Lane
+from baremetal_sdk.power_sampler import PowerSampler
+from baremetal_sdk.power_sync.ledger import Ledger
+from baremetal_sdk.power_sync.line import Line
+from baremetal_sdk.power_sync.news import LOOKED_AT, Knowledge, may_look
+from baremetal_sdk.schedule import Schedule
+from baremetal_sdk.store.protocol import Store
+from baremetal_sdk.store.query import NodeQuery, Row
+from baremetal_sdk.tasks import Tasks
+from baremetal_sdk.telemetry import Telemetry, Work, outcome_of
+
+LOG = logging.getLogger(__name__)
+_UNSCHEDULED = 60.0
+"""Seconds between two observations where power sync is off and somebody asks for it all the same."""
+_AWAY = (BMCUnreachable, DeadlineExceeded)
+_AWAY_SHARE = 1 / 8
+"""The share of the workers that nodes may have whose BMC did not answer last time: each of them holds one for long."""
+_HORIZON, _HORIZON_SHARE = 1.0, 0.1
+"""What is due is to be read in so many seconds, or in that share of the interval; a tick comes at least as often."""
+_TAKEN_RETRY = 2.0
+"""Seconds until a BMC is tried again that served somebody else."""
+_SHORTEST_LIMIT, _LONGEST_LIMIT = 5.0, 15.0
+"""Seconds that one read may take: the interval, but neither less nor more than these."""
+_AFTER_TASK = 10.0
+"""Seconds after the end of a task in which its node is looked at: what does not last is seen soon."""
+
+
+class PowerSync:
+    """Samples each node's power on a schedule of its own, without a lease.
+
+    It writes only what changed, and only if nobody took or changed the node meanwhile. It never waits in line for a BMC
+    that serves somebody else, and a BMC that is away holds up no other one.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        tasks: Tasks,
+        lane: Lane,
+        clock: Clock,
+        history: History,
+        *,
+        interval: float,
+        max_retries: int,
+        is_mine: Callable[[Row], bool] = lambda node: True,
+        telemetry: Telemetry | None = None,
+    ) -> None:
+        self._store = store
+        self._tasks = tasks
+        self._lane = lane
+        self._clock = clock
+        self._is_mine = is_mine
+        self._telemetry = telemetry or Telemetry()
+        self._interval = interval if interval > 0 else _UNSCHEDULED
+        self._live = Line(Schedule(self._interval, clock), 1.0 - _AWAY_SHARE, self._look)
+        self._away = Line(Schedule(self._interval, clock), _AWAY_SHARE, self._look)
+        self._ledger = Ledger(store, history)
+        self._knowledge = Knowledge(clock, max_retries)
+        self._samplers: dict[str, tuple[int, PowerSampler]] = {}
+        self._listed_at: float | None = None
+        self._stopping = threading.Event()
+
+    @property
+    def nodes(self) -> int:
+        """How many nodes are on the schedule."""
+        return len(self._live.schedule) + len(self._away.schedule)
+
+    @property
+    def nodes_away(self) -> int:
+        """How many of them did not answer last time."""
+        return len(self._away.schedule)
+
+    @property
+    def lag(self) -> float:
+        """Seconds for which the node is overdue that is overdue longest, of those whose BMC answers."""
+        return self._live.schedule.overdue()
+
+    @property
+    def late(self) -> int:
+        """How many nodes are due now."""
+        return self._live.backlog + self._away.backlog
+
+    @property
+    def answered(self) -> int:
+        """How many observations were answered so far."""
+        return self._knowledge.answered
+
+    def tick(self) -> None:
+        """Have as many workers as what is due asks for; the nodes that there are, are listed once in an interval."""
+        now = self._clock.monotonic()
+        if self._listed_at is None or now - self._listed_at >= self._interval:
+            self._listed_at = now
+            self._list()
+        self._ledger.write()
+        for line in (self._live, self._away):
+            self._staff(line)
+
+    def respace(self, interval: float) -> None:
+        """Change the interval between two observations of a node, from the next one on."""
+        self._interval = self._live.schedule.interval = self._away.schedule.interval = interval
+
+    def hasten(self, node: str, seconds: float = _AFTER_TASK) -> None:
+        """Have a node that is on the schedule observed in so many seconds, or before."""
+        for line in (self._live, self._away):
+            if line.schedule.has(node):
+                line.schedule.hasten(node, seconds)
+
+    def observe(self, node: str) -> BareMetalError | None:
+        """Observe one node now, unless somebody works on it or its state says that power is not ours to look at.
+
+        Gives back why it could not be observed.
+        """
+        error = None
+        for row in self._look([node]):
+            _, _, error = self._observe(row, wait=True)
+        self._ledger.write()
+        return error
+
+    def stop(self) -> None:
+        """Let workers end with what they do now; write what they saw."""
+        self._stopping.set()
+        self._ledger.write()
+
+    def _list(self) -> None:
+        rows = self._store.nodes(NodeQuery(fields=("uuid", "driver", "conductor_group")))
+        ours = {row.uuid for row in rows if self._is_mine(row)}
+        for node in self._samplers.keys() - ours:
+            self._samplers.pop(node, None)
+        self._knowledge.keep(ours)
+        self._away.schedule.keep(node for node in ours if self._away.schedule.has(node))
+        self._live.schedule.keep(node for node in ours if not self._away.schedule.has(node))
+
+    def _staff(self, line: Line) -> None:
+        most = max(1, int(line.share * min(self._lane.limits.cap, self._lane.pool.max_workers)))
+        wanted = line.crew.wanted(line.backlog, min(_HORIZON, self._interval * _HORIZON_SHARE), most)
+        while line.crew.join(wanted):
+            try:
+                self._lane.submit(self._work, line)
+            except Busy as exc:
+                line.crew.leave()
+                LOG.info("power sync gets no more workers now: %s", exc)
+                return
+
+    def _work(self, line: Line) -> None:
+        """Read what is due, one node after the other, until nothing is."""
+        try:
+            cpu = time.thread_time()
+            while not self._stopping.is_set() and (row := line.next()) is not None:
+                began = time.monotonic()
+                self._take(row)
+                before, cpu = cpu, time.thread_time()
+                line.crew.took(time.monotonic() - began, cpu - before)
+        finally:
+            line.crew.leave()
+            self._ledger.write()
+
+    def _take(self, row: Row) -> None:
+        """Observe one node of a line, and say in which line it is due again, and when."""
+        line, again = self._live, None
+        try:
+            with self._telemetry.begin(Work.POWER_OBSERVATION, node=row.uuid) as one:
+                line, again, error = self._observe(row)
+                one.outcome = one.outcome if error is None else outcome_of(error)
+        except Exception:
+            LOG.exception("node %s: its power could not be observed", row.uuid)
+        finally:
+            other = self._live if line is self._away else self._away
+            if other.schedule.has(row.uuid):
+                other.schedule.drop(row.uuid)
+                line.schedule.hasten(row.uuid, self._interval if again is None else again)
+            line.schedule.again(row.uuid, again)
+
+    def _observe(self, row: Row, *, wait: bool = False) -> tuple[Line, float | None, BareMetalError | None]:
+        """See what the power of a node is.
+
+        Gives back the line that it belongs to, in how many seconds it is due where that is special, and what went wrong.
+        """
+        try:
+            sampler = self._sampler(row)
+            if sampler is not None and sampler.backed_off and not wait:
+                return self._away, sampler.backed_off, None
+            limit = Deadline.after(min(_LONGEST_LIMIT, max(_SHORTEST_LIMIT, self._interval)), self._clock.monotonic)
+            seen = sampler.sample(limit, wait=wait) if sampler is not None else None
+            if seen is None:
+                seen = self._tasks.look(row.uuid).call(Kind.POWER, "get_power_state")
+        except SlotTaken as exc:
+            return self._line_of(row), _TAKEN_RETRY, exc
+        except NotFound:
+            return self._live, None, None
+        except BareMetalError as exc:
+            self._note(row, self._knowledge.failed(row, exc))
+            return (self._away if isinstance(exc, _AWAY) else self._live), None, exc
+        self._note(row, self._knowledge.seen(row, seen) | self._knowledge.health(row, self._tasks))
+        return self._live, None, None
+
+    def _line_of(self, row: Row) -> Line:
+        return self._away if self._away.schedule.has(row.uuid) else self._live
+
+    def _note(self, row: Row, changes: dict[str, Any]) -> None:
+        if changes:
+            self._ledger.add(row, changes)
+
+    def _sampler(self, row: Row) -> PowerSampler | None:
+        """The lean read of a node, as it was worked out when the node was last changed."""
+        known = self._samplers.get(row.uuid)
+        if known is not None and known[0] == row.revision and known[1].is_current():
+            return known[1]
+        task = self._tasks.look(row.uuid)
+        sampler = task.power_sampler()
+        if sampler is not None and task.record.revision == row.revision:
+            self._samplers[row.uuid] = (row.revision, sampler)
+        return sampler
+
+    def _look(self, nodes: Sequence[str]) -> list[Row]:
+        """Those of *nodes* whose power may be looked at, as they are now."""
+        rows = self._store.nodes(NodeQuery(where={"uuid": tuple(nodes)}, fields=LOOKED_AT))
+        return [row for row in rows if may_look(row, self._clock)]

@@ -1,0 +1,114 @@
+"""What an observation means for a node: what is news, what has failed too often, and what was not asked for."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Any
+
+from baremetal_interfaces import BareMetalError, PowerState
+from baremetal_sdk import provision
+from baremetal_sdk.clock import Clock
+from baremetal_sdk.power import COMMAND
+from baremetal_sdk.services.findings import health_of
+from baremetal_sdk.services.transitions import POWER_FAILURE
+from baremetal_sdk.store.query import Row
+from baremetal_sdk.tasks import Tasks
+
+LOG = logging.getLogger(__name__)
+_NOT_SYNCED = frozenset({provision.ENROLL, provision.VERIFYING, provision.ADOPTFAIL, provision.CLEANWAIT, provision.DEPLOYWAIT})
+_HEALTH_EVERY = 10
+"""Health is asked for at each so-many-th observation of a node's power, not of all nodes at the same one."""
+_BOUNCE = 120.0
+"""Seconds within which a machine that leaves a confirmed state has bounced, and was not switched by somebody else."""
+
+LOOKED_AT = (
+    "uuid",
+    "revision",
+    "provision_state",
+    "power_state",
+    "target_power_state",
+    "power_observed_at",
+    "power_source",
+    "maintenance",
+    "maintenance_reason",
+    "fault",
+    "last_error",
+    "health",
+    "lease_holder",
+    "lease_expires_at",
+)
+"""What is read of a node before its BMC is asked."""
+
+
+def may_look(row: Row, clock: Clock) -> bool:
+    """Whether nobody works on the node, and its state and maintenance leave its power for us to look at."""
+    leased = row.lease_holder is not None and row.lease_expires_at is not None and row.lease_expires_at > clock.now()
+    sidelined = row.maintenance and row.fault != POWER_FAILURE
+    return not (leased or sidelined or row.target_power_state or row.provision_state in _NOT_SYNCED)
+
+
+class Knowledge:
+    """What is remembered of nodes between two observations. It is lost with the process, and nothing is wrong then."""
+
+    def __init__(self, clock: Clock, max_retries: int) -> None:
+        self._clock = clock
+        self._max_retries = max_retries
+        self._lock = threading.Lock()
+        self._failures: dict[str, int] = {}
+        self._turns: dict[str, int] = {}
+        self.answered = 0
+        """How many observations were answered."""
+
+    def keep(self, nodes: set[str]) -> None:
+        """Forget all nodes but these."""
+        with self._lock:
+            self._failures = {node: count for node, count in self._failures.items() if node in nodes}
+            self._turns = {node: turn for node, turn in self._turns.items() if node in nodes}
+
+    def seen(self, row: Row, state: PowerState) -> dict[str, Any]:
+        """What an answer of the BMC changes."""
+        self._failures.pop(row.uuid, None)
+        known = None if state is PowerState.UNKNOWN else str(state)
+        changes: dict[str, Any] = {}
+        if row.power_state != known:
+            changes |= {"power_state": known, "power_observed_at": self._clock.now(), "power_source": "sync"}
+            if row.power_state is not None:
+                LOG.warning("node %s: %s", row.uuid, self._story(row, known))
+        if row.fault == POWER_FAILURE:
+            changes |= {"maintenance": False, "maintenance_reason": None, "fault": None, "last_error": None}
+        return changes
+
+    def failed(self, row: Row, error: BareMetalError) -> dict[str, Any]:
+        """What it changes that the BMC could not be asked: after too many times in a row, power is not known any more."""
+        with self._lock:
+            count = self._failures[row.uuid] = self._failures.get(row.uuid, 0) + 1
+        LOG.warning("node %s: power could not be observed, %d times in a row: %s", row.uuid, count, error)
+        if count <= self._max_retries or row.fault == POWER_FAILURE:
+            return {}
+        reason = f"power could not be observed {count} times in a row: {error}"
+        fault = {"maintenance": True, "maintenance_reason": reason, "fault": POWER_FAILURE, "last_error": reason}
+        return {"power_state": None, "power_observed_at": self._clock.now(), "power_source": "sync", **fault}
+
+    def health(self, row: Row, tasks: Tasks) -> dict[str, Any]:
+        """What has changed of the machine's health, which is asked for now and then; what cannot be read stays as it was."""
+        with self._lock:
+            self.answered += 1
+            turn = self._turns[row.uuid] = self._turns.get(row.uuid, -(hash(row.uuid) % _HEALTH_EVERY)) + 1
+        if turn <= 0 or turn % _HEALTH_EVERY:
+            return {}
+        try:
+            health = health_of(tasks.look(row.uuid))
+        except BareMetalError as exc:
+            LOG.info("node %s: its health could not be read: %s", row.uuid, exc)
+            return {}
+        return {"health": health} if health != row.health else {}
+
+    def _story(self, row: Row, known: str | None) -> str:
+        """What has happened to a machine that is not what it was."""
+        went = f"power was {row.power_state!r} and is {known!r} now"
+        since = row.power_observed_at
+        age = None if since is None else (self._clock.now() - since).total_seconds()
+        if row.power_source == COMMAND and age is not None and age < _BOUNCE:
+            return f"{went}: it did not last, {age:.0f} s after it was asked for and confirmed"
+        return f"{went}, without being asked"
