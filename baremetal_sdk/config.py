@@ -132,7 +132,7 @@ class DatabaseConfig:
     )
     secret_key_file: str | None = setting(None, "File with the key that encrypts credentials; it is made where it is missing.")
     secret_key_variable: str | None = setting(
-        None, "Environment variable with that key, in place of a file; change it where keys come from a vault."
+        None, "Environment variable with that key, in place of the file."
     )
 
 

@@ -74,6 +74,8 @@ ADVICE: Mapping[str, Mapping[str, str]] = {
         "inspect_wait_timeout": _WAIT,
         "automated_clean": "when machines go from one user to the next without being cleaned",
         "allow_deleting_available_nodes": "when nodes that could be deployed are not to be deleted by mistake",
+        "credentials_directory": "when secrets of BMCs are not to be in the database, but in files that something else keeps",
+        "credentials_variables": "when secrets of BMCs are not to be in the database, but come with the environment",
         "bmc_call_timeout": "when BMCs need longer for one answer; a dead conductor's nodes wait as much longer",
         "node_history": "when nobody reads it",
         "node_history_max_entries": "when more of the past is to be kept, or the database grows too large",
@@ -85,6 +87,7 @@ ADVICE: Mapping[str, Mapping[str, str]] = {
         "connection": "when several processes share the nodes, or they are to lie elsewhere",
         "max_pool_size": "when the server allows fewer, or transactions wait for a connection",
         "secret_key_file": "when the key lies elsewhere; it is the same for all conductors",
+        "secret_key_variable": "when keys come from a vault, and not from a file",
     },
     "json_rpc": {
         "host_ip": "when the API runs on other machines",

@@ -56,7 +56,7 @@ def _wrong_between_parts(config: ConductorConfig) -> Iterator[str]:
         yield "[DEFAULT] rpc_transport: none is for one process (metald serve); set json-rpc or oslo, the same for all parts"
     if config.database.connection is None:
         yield "[database] connection: all parts use one database, and it is not named"
-    if config.database.secret_key_file is None:
+    if config.database.secret_key_file is None and config.database.secret_key_variable is None:
         yield "[database] secret_key_file: encrypts the credentials in the database, and is not named; all conductors have a copy"
     if config.rpc_transport == "oslo" and config.transport_url is None:
         yield "[DEFAULT] transport_url: is needed with rpc_transport oslo: rabbit://user:password@host:5672/"

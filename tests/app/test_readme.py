@@ -25,12 +25,12 @@ class ReadmeTest(TestCase):
     """What a newcomer copies."""
 
     def test_one_line_runs_the_demonstration(self) -> None:
-        """It installs every distribution of this repository, the emulator included, and runs the demonstration."""
+        """It installs every distribution that metald can use, the emulator included, and runs the demonstration."""
         words = shlex.split(block("demo"))
         self.assertEqual(1, block("demo").count("\n"))
         self.assertEqual(["metald", "demo"], [words[-2].rpartition("/")[2], words[-1]])
         directories = {word.removeprefix("./").partition("[")[0] for word in words if word == "." or word.startswith("./")}
-        self.assertEqual(set(ROOTS.values()), directories)
+        self.assertEqual(set(ROOTS.values()) - {ROOTS["baremetal-ironic-bridge"]}, directories)
         self.assertIn("./reference_app[demo]", words)
 
     def test_one_line_runs_the_tests(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from baremetal_interfaces import BootDevice, BootDeviceSetting, Task
+from baremetal_interfaces import BootDevice, BootDeviceSetting, NotSupported, Task
 from baremetal_interfaces.conformance import HardwareTypeConformance
 from baremetal_redfish.boot import RedfishVirtualMediaBoot
 from baremetal_redfish.hardware import RedfishHardware
@@ -23,8 +23,15 @@ class EmulatedManagement(RedfishManagement):
     It says of every boot device that it is for every boot, and takes UEFI HTTP without a URL for PXE.
     """
 
+    supported_boot_devices = RedfishManagement.supported_boot_devices - {BootDevice.UEFIHTTP}
+
     def get_supported_boot_devices(self, task: Task) -> frozenset[BootDevice]:
-        return super().get_supported_boot_devices(task) - {BootDevice.UEFIHTTP}
+        return super().get_supported_boot_devices(task) & self.supported_boot_devices
+
+    def set_boot_device(self, task: Task, device: BootDevice, persistent: bool = False) -> None:
+        if device not in self.supported_boot_devices:
+            raise NotSupported(f"{device} is not supported")
+        super().set_boot_device(task, device, persistent)
 
     def get_boot_device(self, task: Task) -> BootDeviceSetting:
         return BootDeviceSetting(super().get_boot_device(task).device, persistent=None)
