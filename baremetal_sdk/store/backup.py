@@ -68,7 +68,7 @@ def _dump_command(url: URL) -> tuple[list[str], Mapping[str, str]]:
     else:
         given["user"] = url.username
         given["socket"] = query.get("unix_socket")
-        program = ["mariadb-dump", "--single-transaction", "--skip-lock-tables"]
+        program = ["mariadb-dump", "--single-transaction", "--skip-lock-tables", "--hex-blob"]
         last, password = [url.database or ""], "MYSQL_PWD"
     options = [f"--{name}={value}" for name, value in given.items() if value]
     return [*program, *options, *last], {password: url.password} if url.password else {}
