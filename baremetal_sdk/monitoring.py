@@ -7,7 +7,7 @@ from typing import Any
 
 from baremetal_sdk.metrics import Collector, MetricsRegistry
 from baremetal_sdk.metrics.collector import Source, database_readings
-from baremetal_sdk.telemetry import Observer, Telemetry
+from baremetal_sdk.telemetry import Observer, Propagator, Telemetry
 
 
 class Monitoring:
@@ -17,12 +17,14 @@ class Monitoring:
         self._registry = metrics
         self._collector = Collector(owner) if metrics is not None else None
         observers: list[Observer] = [] if self._collector is None else [self._collector.counts]
+        propagator: Propagator | None = None
         if tracing is not None:
             from baremetal_sdk.tracing import Spans
 
-            observers.append(Spans(tracing))
+            propagator = spans = Spans(tracing)
+            observers.append(spans)
         self._observers = tuple(observers)
-        self.telemetry = Telemetry(*observers)
+        self.telemetry = Telemetry(*observers, propagator=propagator)
         self._ends: list[Callable[[], None]] = []
 
     def start(self, store: Any) -> None:

@@ -28,6 +28,10 @@ class RecentCalls:
         with self._lock:
             return list(reversed(self._calls.get(node, ())))
 
+    def listener(self, work: Work) -> RecentCalls | None:
+        """It hears of calls alone."""
+        return self if work is Work.BMC_CALL else None
+
     def began(self, one: Observation) -> None:
         """Nothing is known yet."""
 
@@ -38,7 +42,7 @@ class RecentCalls:
     def ended(self, one: Observation, kept: Any) -> None:
         """Remember a call of a driver."""
         node = one.details.get("node")
-        if one.work is not Work.BMC_CALL or node is None:
+        if node is None:
             return
         call = {
             **one.labels,

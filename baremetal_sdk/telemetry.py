@@ -6,7 +6,8 @@ A piece of work is begun, and ended with an outcome. Without an observer that co
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from enum import StrEnum
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -61,10 +62,17 @@ class Work(StrEnum):
 
 
 class Observer(Protocol):
-    """Hears of all work, in the thread that does it. What it raises is not caught."""
+    """Wants to hear of work."""
+
+    def listener(self, work: Work) -> Listener | None:
+        """Who is told of this kind of work; None where it is of no interest."""
+
+
+class Listener(Protocol):
+    """Hears of work, in the thread that does it. What it raises is not caught."""
 
     def began(self, one: Observation) -> Any:
-        """Work begins; the result is handed back below."""
+        """Work begins; the result is handed back below. After None nothing is told before the end."""
 
     def entered(self, one: Observation, kept: Any) -> Callable[[], None] | None:
         """What is begun in this context from now on is a part of this work, until the result is called."""
@@ -79,9 +87,9 @@ class Observation:
     *labels* have few values each; *details* have any, such as the UUID of a node.
     """
 
-    __slots__ = ("_left", "_observers", "began_at", "details", "labels", "outcome", "seconds", "work")
+    __slots__ = ("_left", "_listeners", "began_at", "details", "labels", "outcome", "seconds", "work")
 
-    def __init__(self, observers: tuple[Observer, ...], work: Work, labels: dict[str, str], details: dict[str, Any]) -> None:
+    def __init__(self, listeners: tuple[Listener, ...], work: Work, labels: dict[str, str], details: dict[str, Any]) -> None:
         self.work = work
         self.labels = labels
         self.details = details
@@ -89,12 +97,12 @@ class Observation:
         self.seconds = 0.0
         self.began_at = time.perf_counter()
         self._left: list[Callable[[], None]] = []
-        self._observers = [(observer, observer.began(self)) for observer in observers] if observers else []
+        self._listeners = [(listener, listener.began(self)) for listener in listeners] if listeners else []
 
     def enter(self) -> None:
         """Let what is begun in this context from now on be a part of this work."""
-        for observer, kept in self._observers:
-            if (leave := observer.entered(self, kept)) is not None:
+        for listener, kept in self._listeners:
+            if kept is not None and (leave := listener.entered(self, kept)) is not None:
                 self._left.append(leave)
 
     def leave(self) -> None:
@@ -106,44 +114,69 @@ class Observation:
         """The work has ended. A second time means nothing."""
         self.outcome = outcome or self.outcome
         self.seconds = time.perf_counter() - self.began_at
-        observers, self._observers = self._observers, []
-        for observer, kept in observers:
-            observer.ended(self, kept)
+        listeners, self._listeners = self._listeners, []
+        for listener, kept in listeners:
+            listener.ended(self, kept)
 
     def __enter__(self) -> Self:
-        if self._observers:
+        if self._listeners:
             self.enter()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None) -> None:
-        if not self._observers:
+        if not self._listeners:
             return
         self.leave()
         self.end(outcome_of(exc) if exc is not None else None)
 
 
+class Propagator(Protocol):
+    """Lets work in another process be a part of the work here that asked for it."""
+
+    def carried(self) -> Mapping[str, str]:
+        """What goes with a call, so that the other process knows what goes on here."""
+
+    def continuing(self, carried: Mapping[str, str]) -> AbstractContextManager[None]:
+        """What is begun in the block is a part of what went on where *carried* came from."""
+
+
 class Telemetry:
-    """Those who observe the work of one conductor, one API or one store."""
+    """Those who observe the work of one conductor, one API or one store. *propagator* makes it hang together with others'."""
 
-    def __init__(self, *observers: Observer) -> None:
-        self._observers = observers
+    def __init__(self, *observers: Observer, propagator: Propagator | None = None) -> None:
+        self._propagator = propagator
+        self._observers: tuple[Observer, ...] = ()
+        self._told: dict[Work, tuple[Listener, ...]] = {}
+        self.add(*observers)
 
-    @property
-    def observed(self) -> bool:
-        """Whether anybody observes."""
-        return bool(self._observers)
+    def observes(self, work: Work) -> bool:
+        """Whether anybody wants to hear of this kind of work."""
+        return bool(self._told[work])
 
     def add(self, *observers: Observer) -> None:
         """Tell *observers* as well, of what begins from now on."""
-        self._observers = (*self._observers, *observers)
+        self._tell((*self._observers, *observers))
 
     def remove(self, *observers: Observer) -> None:
         """Tell *observers* of nothing that begins from now on."""
-        self._observers = tuple(one for one in self._observers if one not in observers)
+        self._tell(tuple(one for one in self._observers if one not in observers))
 
     def begin(self, work: Work, labels: dict[str, str] | None = None, **details: Any) -> Observation:
         """Begin a piece of work."""
-        return Observation(self._observers, work, labels or {}, details)
+        return Observation(self._told[work], work, labels or {}, details)
+
+    def carried(self) -> Mapping[str, str]:
+        """What goes with a call to another process; empty where nobody wants that."""
+        return {} if self._propagator is None else self._propagator.carried()
+
+    def continuing(self, carried: Mapping[str, str]) -> AbstractContextManager[None]:
+        """What is begun in the block is a part of what went on in the process that sent *carried*."""
+        return nullcontext() if self._propagator is None else self._propagator.continuing(carried)
+
+    def _tell(self, observers: tuple[Observer, ...]) -> None:
+        self._observers = observers
+        heard = {work: [one.listener(work) for one in observers] for work in Work}
+        self._told = {work: tuple(one for one in found if one is not None) for work, found in heard.items()}
 
 
 def outcome_of(exc: BaseException) -> str:

@@ -5,7 +5,8 @@ The span of a task goes on when a worker does: what the worker does is a part of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from opentelemetry import context, propagate, trace
@@ -21,31 +22,29 @@ _SHOWN = frozenset({Work.REQUEST, Work.TASK, Work.STEP, Work.BMC_CALL, Work.LOGI
 
 
 class Spans:
-    """An observer that makes spans with a tracer of *provider*."""
+    """An observer that makes spans with a tracer of *provider*, and lets a trace go on in other processes."""
 
     def __init__(self, provider: TracerProvider) -> None:
         self._tracer = provider.get_tracer("baremetal_sdk")
 
-    def began(self, one: Observation) -> Span | None:
+    def listener(self, work: Work) -> Spans | None:
+        """It hears of what is shown as a span."""
+        return self if work in _SHOWN else None
+
+    def began(self, one: Observation) -> Span:
         """Start a span, as a part of the work that goes on here or of what the client's ``traceparent`` names."""
-        if one.work not in _SHOWN:
-            return None
         parent = None
         if one.work is Work.REQUEST:
             parent = propagate.extract(_headers(one.details["environ"]))
         return self._tracer.start_span(_name(one), parent, _KINDS.get(one.work, SpanKind.INTERNAL))
 
-    def entered(self, one: Observation, kept: Span | None) -> Callable[[], None] | None:
+    def entered(self, one: Observation, kept: Span) -> Callable[[], None]:
         """Let spans that start here be parts of this one."""
-        if kept is None:
-            return None
         token = context.attach(trace.set_span_in_context(kept))
         return lambda: context.detach(token)
 
-    def ended(self, one: Observation, kept: Span | None) -> None:
+    def ended(self, one: Observation, kept: Span) -> None:
         """End the span, with what is known by now."""
-        if kept is None:
-            return
         if kept.is_recording():
             kept.update_name(_name(one))
             kept.set_attributes(_attributes(one))
@@ -53,6 +52,21 @@ class Spans:
             if one.outcome not in _WELL and not refused:
                 kept.set_status(Status(StatusCode.ERROR, one.outcome))
         kept.end()
+
+    def carried(self) -> Mapping[str, str]:
+        """The span that goes on here, in the headers that the process propagates: ``traceparent``, if nothing else is set up."""
+        headers: dict[str, str] = {}
+        propagate.inject(headers)
+        return headers
+
+    @contextmanager
+    def continuing(self, carried: Mapping[str, str]) -> Iterator[None]:
+        """Let spans that start in the block be parts of the one that *carried* names."""
+        token = context.attach(propagate.extract(carried))
+        try:
+            yield
+        finally:
+            context.detach(token)
 
 
 def current_span() -> Mapping[str, str]:

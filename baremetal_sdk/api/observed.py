@@ -25,7 +25,7 @@ class Observed:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Serve a request."""
-        if not self._telemetry.observed:
+        if not self._telemetry.observes(Work.REQUEST):
             return self._app(environ, start_response)
         method = environ["REQUEST_METHOD"]
         labels = {"method": method if method in _METHODS else "other", "code": "500"}

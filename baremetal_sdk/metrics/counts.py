@@ -1,98 +1,126 @@
-"""Counting work as it is done, in metrics of Prometheus' client."""
+"""Counting work as it is done, for almost nothing: what Prometheus reads is made of it when it asks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import itertools
+import threading
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from baremetal_sdk.metrics.declarations import COUNTED, OWNER, Metric
-from baremetal_sdk.telemetry import Observation, Work
+from baremetal_sdk.metrics.declarations import COUNTED, OWNER, Counted, Metric
+from baremetal_sdk.telemetry import Listener, Observation, Work
 
 MOST_VALUES = 200
 """Values of a label that a metric knows apart; what comes later is counted as :data:`OTHER`."""
 OTHER = "other"
+_MOST_NOTES = 256
+"""How much ended work is kept before it is counted: few enough that it takes a fraction of a millisecond."""
 
 
 class Counts:
     """An observer that counts. *owner* is the value of the label that all have."""
 
     def __init__(self, owner: str) -> None:
-        from prometheus_client import CollectorRegistry
-
-        self._registry = CollectorRegistry(auto_describe=False)
         self._owner = owner
-        self._kinds = {work: _Kind(owner, *self._made(work)) for work in COUNTED}
+        # A driver's call that spoke to no BMC is none of a BMC.
+        needed = {Work.BMC_CALL: "bmc"}
+        self._kinds = {work: _Kind(counted, needed.get(work)) for work, counted in COUNTED.items()}
 
-    def _made(self, work: Work) -> tuple[tuple[Metric, Any], tuple[Metric, Any], Any]:
-        from prometheus_client import Counter, Gauge, Histogram
+    def listener(self, work: Work) -> Listener | None:
+        """What counts this kind of work."""
+        return self._kinds.get(work)
 
-        counted = COUNTED[work]
-        labels = [OWNER, *counted.total.labels]
-        total = Counter(counted.total.name, counted.total.meaning, labels, registry=self._registry)
-        duration = Histogram(
-            counted.duration.name,
-            counted.duration.meaning,
-            [OWNER, *counted.duration.labels],
-            buckets=counted.duration.buckets,
-            registry=self._registry,
-        )
-        going = None
-        if counted.in_progress is not None:
-            going = Gauge(counted.in_progress.name, counted.in_progress.meaning, [OWNER], registry=self._registry)
-            going = going.labels(self._owner)
-        return (counted.total, total), (counted.duration, duration), going
+    def collect(self) -> Iterable[Any]:
+        """The metric families, with the values of now."""
+        for kind in self._kinds.values():
+            yield from kind.families(self._owner)
+
+
+class _Series:
+    """Work that ended with the same labels: how long it took together, and how often it was within which bound."""
+
+    __slots__ = ("seconds", "within")
+
+    def __init__(self, bounds: int) -> None:
+        self.seconds = 0.0
+        self.within = [0] * (bounds + 1)
+
+
+class _Kind:
+    """The counts of one kind of work, and the values of labels that they have seen.
+
+    Who works leaves a note, without a lock; who asks, or finds that there are many, counts them. *needed* is the detail
+    without which work is not counted.
+    """
+
+    def __init__(self, counted: Counted, needed: str | None) -> None:
+        self._counted = counted
+        self._needed = needed
+        self._labels = tuple(label for label in counted.total.labels if label != "outcome")
+        self._begun, self._over = itertools.count(), itertools.count()
+        self._notes: deque[tuple[str, dict[str, str], float]] = deque()
+        self._lock = threading.Lock()
+        self._known: dict[str, set[str]] = {label: set() for label in counted.total.labels}
+        self._series: dict[tuple[str, ...], _Series] = {}
+        self._found: dict[tuple[str | None, ...], _Series] = {}
+        """Series by what was observed. It spares each observation the look at whether its values are known."""
 
     def began(self, one: Observation) -> None:
         """Count what goes on."""
-        self._kinds[one.work].began()
+        next(self._begun)
 
     def entered(self, one: Observation, kept: Any) -> Callable[[], None] | None:
         """Nothing depends on where work is done."""
         return None
 
     def ended(self, one: Observation, kept: Any) -> None:
-        """Count what has ended. A driver's call that spoke to no BMC is none of a BMC."""
-        self._kinds[one.work].ended(one, counts=one.work is not Work.BMC_CALL or "bmc" in one.details)
-
-    def collect(self) -> Iterable[Any]:
-        """The metric families, with the values of now."""
-        for family in self._registry.collect():
-            # When a counter was made says nothing that the process's own start does not.
-            family.samples = [sample for sample in family.samples if not sample.name.endswith("_created")]
-            yield family
-
-
-class _Kind:
-    """The metrics of one kind of work, and the values of labels that they have seen."""
-
-    def __init__(self, owner: str, total: tuple[Metric, Any], duration: tuple[Metric, Any], going: Any) -> None:
-        self._owner = owner
-        self._total, self._duration, self._going = total, duration, going
-        self._known: dict[str, set[str]] = {label: set() for label in total[0].labels}
-        self._children: dict[tuple[str, ...], tuple[Any, Any]] = {}
-
-    def began(self) -> None:
-        if self._going is not None:
-            self._going.inc()
-
-    def ended(self, one: Observation, *, counts: bool) -> None:
-        if self._going is not None:
-            self._going.dec()
-        if not counts:
+        """Note what has ended."""
+        next(self._over)
+        if self._needed is not None and self._needed not in one.details:
             return
-        labels = one.labels
-        key = tuple(one.outcome if name == "outcome" else labels.get(name, "") for name in self._total[0].labels)
-        total, duration = self._children.get(key) or self._child(key)
-        total.inc()
-        duration.observe(one.seconds)
+        self._notes.append((one.outcome, one.labels, one.seconds))
+        if len(self._notes) >= _MOST_NOTES and self._lock.acquire(blocking=False):
+            try:
+                self._count()
+            finally:
+                self._lock.release()
 
-    def _child(self, key: tuple[str, ...]) -> tuple[Any, Any]:
-        values = {name: self._bounded(name, value) for name, value in zip(self._total[0].labels, key, strict=True)}
-        total = self._total[1].labels(self._owner, *values.values())
-        child = (total, self._duration[1].labels(self._owner, *(values[name] for name in self._duration[0].labels)))
-        if len(self._children) < MOST_VALUES * 10:
-            self._children[key] = child
-        return child
+    def families(self, owner: str) -> Iterable[Any]:
+        """What was counted, as families of Prometheus' client."""
+        with self._lock:
+            self._count()
+            read = {labels: (one.seconds, list(one.within)) for labels, one in self._series.items()}
+            # A look at such a counter counts as well, in both.
+            over, begun = next(self._over), next(self._begun)
+        yield _total(self._counted.total, owner, read)
+        yield _durations(self._counted, owner, read)
+        if self._counted.in_progress is not None:
+            from prometheus_client.core import GaugeMetricFamily
+
+            shown = GaugeMetricFamily(self._counted.in_progress.name, self._counted.in_progress.meaning, labels=[OWNER])
+            shown.add_metric([owner], begun - over)
+            yield shown
+
+    def _count(self) -> None:
+        bounds = self._counted.duration.buckets
+        for _ in range(len(self._notes)):
+            outcome, labels, seconds = self._notes.popleft()
+            observed = (outcome, *map(labels.get, self._labels))
+            series = self._found.get(observed) or self._find(observed)
+            series.within[bisect_left(bounds, seconds)] += 1
+            series.seconds += seconds
+
+    def _find(self, observed: tuple[str | None, ...]) -> _Series:
+        outcome, *labels = observed
+        values = {"outcome": outcome, **dict(zip(self._labels, labels, strict=True))}
+        key = tuple(self._bounded(name, values[name] or "") for name in self._counted.total.labels)
+        if key not in self._series:
+            self._series[key] = _Series(len(self._counted.duration.buckets))
+        if len(self._found) < MOST_VALUES * 10:
+            self._found[observed] = self._series[key]
+        return self._series[key]
 
     def _bounded(self, label: str, value: str) -> str:
         known = self._known[label]
@@ -102,3 +130,33 @@ class _Kind:
             return OTHER
         known.add(value)
         return value
+
+
+_Read = Mapping[tuple[str, ...], tuple[float, list[int]]]
+
+
+def _total(metric: Metric, owner: str, read: _Read) -> Any:
+    from prometheus_client.core import CounterMetricFamily
+
+    family = CounterMetricFamily(metric.name, metric.meaning, labels=[OWNER, *metric.labels])
+    for labels, (_, within) in read.items():
+        family.add_metric([owner, *labels], sum(within))
+    return family
+
+
+def _durations(counted: Counted, owner: str, read: _Read) -> Any:
+    """The histogram, which has fewer labels than the counter."""
+    from prometheus_client.core import HistogramMetricFamily
+
+    metric = counted.duration
+    places = [counted.total.labels.index(label) for label in metric.labels]
+    together: dict[tuple[str, ...], tuple[float, list[int]]] = {}
+    for labels, (seconds, within) in read.items():
+        key = tuple(labels[place] for place in places)
+        before, already = together.get(key, (0.0, [0] * len(within)))
+        together[key] = before + seconds, [one + other for one, other in zip(already, within, strict=True)]
+    bounds = [*map(str, metric.buckets), "+Inf"]
+    family = HistogramMetricFamily(metric.name, metric.meaning, labels=[OWNER, *metric.labels])
+    for labels, (seconds, within) in together.items():
+        family.add_metric([owner, *labels], list(zip(bounds, itertools.accumulate(within), strict=True)), seconds)
+    return family

@@ -25,7 +25,8 @@ class Dispatcher:
 
     def __init__(self, registry: Registry, executor: Executor, telemetry: Telemetry | None = None) -> None:
         self.registry = registry
-        self._telemetry = telemetry or Telemetry()
+        self.telemetry = telemetry or Telemetry()
+        """Who observes the calls."""
         self._executor = executor
         self._open = False
 
@@ -62,7 +63,7 @@ class Dispatcher:
         self._executor.submit(self._run, method, arguments).add_done_callback(log)
 
     def _run(self, method: Method, arguments: Mapping[str, Any]) -> Any:
-        with self._telemetry.begin(Work.RPC_CALL, {"side": "server", "method": method.name}):
+        with self.telemetry.begin(Work.RPC_CALL, {"side": "server", "method": method.name}):
             return _run(method, arguments)
 
     def _admitted(self, name: str, arguments: Mapping[str, Any], version: str | None) -> Method:

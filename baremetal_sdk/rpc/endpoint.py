@@ -83,10 +83,11 @@ class Endpoint:
         deadline = None if request.timeout is None else Deadline.after(request.timeout, self._clock)
         token = current_request.set(request.context)
         try:
-            if request.cast:
-                self._dispatcher.cast(request.method, request.arguments, version=request.version)
-                return None
-            return self._dispatcher.call(request.method, request.arguments, version=request.version, deadline=deadline)
+            with self._dispatcher.telemetry.continuing(request.trace):
+                if request.cast:
+                    self._dispatcher.cast(request.method, request.arguments, version=request.version)
+                    return None
+                return self._dispatcher.call(request.method, request.arguments, version=request.version, deadline=deadline)
         finally:
             current_request.reset(token)
 

@@ -13,6 +13,8 @@ from baremetal_sdk.rpc.registry import parsed_version
 
 EXTENSION = "baremetal"
 _LONGEST_NAME = 255
+_LONGEST_TRACE = 16_384
+"""Characters of all names and values together. W3C's baggage may have half of that."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class Request:
     version: str | None = None
     timeout: float | None = None
     context: RequestContext | None = None
+    trace: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What lets the caller's trace go on, as headers such as ``traceparent``."""
 
     def dumped(self, codec: Codec) -> dict[str, Any]:
         """The message as JSON values."""
@@ -38,6 +42,8 @@ class Request:
                 "project": self.context.project,
                 "roles": sorted(self.context.roles),
             }
+        if self.trace:
+            extension["trace"] = dict(self.trace)
         return {
             "jsonrpc": "2.0",
             "method": self.method,
@@ -71,6 +77,7 @@ class Request:
             version=_version(extension.get("version")),
             timeout=_timeout(extension.get("timeout")),
             context=_context(extension.get("context")),
+            trace=_trace(extension.get("trace")),
         )
 
 
@@ -109,3 +116,13 @@ def _context(value: Any) -> RequestContext | None:
         project=value.get("project"),
         roles=frozenset(roles),
     )
+
+
+def _trace(value: Any) -> Mapping[str, str]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
+        raise Malformed("trace has to be an object of texts")
+    if sum(len(name) + len(one) for name, one in value.items()) > _LONGEST_TRACE:
+        raise Malformed(f"trace has more than {_LONGEST_TRACE} characters")
+    return value

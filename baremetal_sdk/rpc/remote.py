@@ -83,6 +83,7 @@ class RemoteClient:
             version=self._versions.get(method),
             timeout=deadline.remaining(),
             context=current_request.get(),
+            trace=self._telemetry.carried(),
         )
         try:
             data = self._codec.to_bytes(request.dumped(self._codec))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,7 @@ class TestCounts(MeteredCase):
         self.assertEqual(before + 1, value(self.registry, "baremetal_database_transactions_total", kind="read"))
         self.assertLess(0, value(self.registry, "baremetal_database_transaction_duration_seconds_count", kind="write"))
         conductor.stop()
-        self.assertFalse(store.database.telemetry.observed, "a store that was handed in is left as it was")
+        self.assertFalse(store.database.telemetry.observes(Work.TRANSACTION), "a store that was handed in is left as it was")
 
     def test_two_conductors_share_a_registry(self) -> None:
         """A label tells the conductors of one process apart."""
@@ -224,6 +225,29 @@ class TestDeclarations(MeteredCase):
             telemetry.begin(Work.TASK, {"purpose": f"purpose {number}"}).end()
         self.assertEqual(5, value(registry, "baremetal_tasks_total", purpose=OTHER))
         self.assertEqual(MOST_VALUES + 5, value(registry, "baremetal_tasks_total"))
+
+    def test_nothing_is_lost_between_threads(self) -> None:
+        """However many threads work at the same time, each piece of work is counted once, and its time in the right bucket."""
+        registry, collector = CollectorRegistry(), Collector("test")
+        registry.register(collector)
+        telemetry = Telemetry(collector.counts)
+
+        def work(_: int) -> None:
+            for code in ("200", "404") * 500:
+                telemetry.begin(Work.REQUEST, {"method": "GET", "route": "/", "code": code}).end()
+
+        goes_on = telemetry.begin(Work.REQUEST, {"method": "GET", "route": "/", "code": "200"})
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(work, range(8)))
+        for _ in range(2):
+            self.assertEqual(4000, value(registry, "baremetal_http_requests_total", code="404"))
+            self.assertEqual(8000, value(registry, "baremetal_http_request_duration_seconds_count", route="/"))
+            self.assertEqual(8000, value(registry, "baremetal_http_request_duration_seconds_bucket", le="+Inf"))
+            self.assertEqual(8000, value(registry, "baremetal_http_request_duration_seconds_bucket", le="30.0"))
+            self.assertEqual(1, value(registry, "baremetal_http_requests_in_progress"))
+        goes_on.end()
+        self.assertEqual(0, value(registry, "baremetal_http_requests_in_progress"))
+        self.assertEqual(4001, value(registry, "baremetal_http_requests_total", code="200"))
 
     def test_outcomes_are_few_words(self) -> None:
         """An error is counted by what it means."""

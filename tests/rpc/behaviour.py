@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fixtures import FakeLogger
+from opentelemetry.sdk.trace import TracerProvider
 from testtools import TestCase
 
 import baremetal_sdk.errors as runtime_errors
@@ -31,6 +32,7 @@ from baremetal_sdk.errors import InternalError, InvalidArguments, NoFreeWorker, 
 from baremetal_sdk.rpc.client import RPCClient
 from baremetal_sdk.store.records import NodeRecord
 from baremetal_sdk.testing import quick_options, settle
+from baremetal_sdk.tracing import current_span
 from tests.rpc import every_method
 from tests.rpc.acme_errors import RackOnFire
 from tests.rpc.probe import Probe, Unheard
@@ -52,6 +54,8 @@ class Mode(TestCase):
     def setUp(self) -> None:
         super().setUp()
         self.probe = Probe()
+        self.tracing = TracerProvider()
+        self.addCleanup(self.tracing.shutdown)
         self.conductor = self.started(self.config())
         self.rpc = self.connected({})
 
@@ -65,7 +69,7 @@ class Mode(TestCase):
 
     def started(self, config: ConductorConfig) -> Conductor:
         """A conductor with the probe."""
-        conductor = Conductor(config)
+        conductor = Conductor(config, tracing=self.tracing)
         conductor.add(self.probe)
         conductor.start()
         self.addCleanup(conductor.stop, 5.0)
@@ -151,6 +155,17 @@ class Values(Mode):
         token = current_request.set(CONTEXT)
         self.addCleanup(current_request.reset, token)
         self.assertEqual(("req-1", "jane", "ops", ["admin", "reader"]), self.rpc.call("who")[0])
+
+    def test_the_trace_of_the_caller_goes_on(self) -> None:
+        """What a method does, for a call or for a cast, is a part of the caller's span; without one it is a part of nothing."""
+        with self.tracing.get_tracer("test").start_as_current_span("asking"):
+            asking = dict(current_span())
+            self.assertEqual(asking, self.rpc.call("trace"))
+            self.probe.seen.clear()
+            self.rpc.cast("trace")
+            self.assertTrue(self.probe.seen.wait(PATIENCE))
+        self.assertEqual([asking, asking], self.probe.casts)
+        self.assertEqual({}, self.rpc.call("trace"))
 
 
 class Methods(Mode):

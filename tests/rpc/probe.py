@@ -9,6 +9,7 @@ from baremetal_interfaces import BareMetalError, Cancelled, Deadline
 from baremetal_sdk import rpc_method
 from baremetal_sdk.context import RequestContext, call_deadline, current_request
 from baremetal_sdk.errors import NoFreeWorker
+from baremetal_sdk.tracing import current_span
 
 
 class Probe:
@@ -50,6 +51,14 @@ class Probe:
         """Who calls, and how much time there is."""
         deadline = call_deadline()
         return _as_tuple(current_request.get()), None if deadline is None else deadline.remaining()
+
+    @rpc_method("1.0")
+    def trace(self) -> dict[str, str]:
+        """The span that goes on, also remembered for casts."""
+        found = dict(current_span())
+        self.casts.append(found)
+        self.seen.set()
+        return found
 
     @rpc_method("1.0")
     def wait(self, seconds: float = 30.0) -> str:

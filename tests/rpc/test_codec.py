@@ -109,7 +109,8 @@ class TestRequest(TestCase):
             ("jsonrpc", "1.0"), ("method", 7), ("method", ""), ("method", "x" * 300), ("params", [1]), ("id", True), ("id", {}),
             ("baremetal", 1), ("baremetal", {"version": 1}), ("baremetal", {"version": "one"}), ("baremetal", {"timeout": "x"}),
             ("baremetal", {"timeout": True}), ("baremetal", {"context": 1}), ("baremetal", {"context": {"request_id": 1}}),
-            ("baremetal", {"context": {"request_id": "r", "roles": [1]}}),
+            ("baremetal", {"context": {"request_id": "r", "roles": [1]}}), ("baremetal", {"trace": "00-1"}),
+            ("baremetal", {"trace": {"traceparent": 1}}), ("baremetal", {"trace": {"baggage": "x" * 20_000}}),
         ):  # fmt: skip
             error = self.assertRaises(Malformed, Request.loaded, {**good, part: value}, Codec())
             self.assertTrue(str(error))

@@ -53,7 +53,7 @@ class JSONRPCMode(behaviour.Mode):
         """A client that knows the port."""
         json_rpc = dataclasses.replace(self.options, port=self.port, **options)
         config = dataclasses.replace(self.conductor.config, json_rpc=json_rpc)
-        client = modes.client(config, self.conductor.store, self.conductor.clock, versions)
+        client = modes.client(config, self.conductor.store, self.conductor.clock, versions, telemetry=self.conductor.telemetry)
         self.addCleanup(client.close)
         return client
 

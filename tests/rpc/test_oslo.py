@@ -50,7 +50,8 @@ class OsloMode(behaviour.Mode):
 
     def connected(self, versions: dict[str, str]) -> RPCClient:
         """A client on the broker."""
-        client = modes.client(self.conductor.config, self.conductor.store, self.conductor.clock, versions)
+        conductor = self.conductor
+        client = modes.client(conductor.config, conductor.store, conductor.clock, versions, telemetry=conductor.telemetry)
         self.addCleanup(client.close)
         return client
 
