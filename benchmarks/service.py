@@ -18,6 +18,7 @@ from metald.processes import Child
 class Measured:
     """A running service. *seconds* is what it took from its start to its first answer."""
 
+    url: str
     client: BareMetalClient
     pid: int
     seconds: float
@@ -38,11 +39,11 @@ class Measured:
 
 
 @contextmanager
-def running() -> Iterator[Measured]:
-    """Start a service and stop it at the end."""
+def running(*options: str) -> Iterator[Measured]:
+    """Start a service with *options* of ``metald serve``, and stop it at the end."""
     with tempfile.TemporaryDirectory() as directory:
-        command = [sys.executable, "-m", "metald", "serve", "--port", "0", "--state-dir", f"{directory}/state"]
+        command = [sys.executable, "-m", "metald", "serve", "--port", "0", "--state-dir", f"{directory}/state", *options]
         begin = time.perf_counter()
         with Child("metald", command, Path(directory)) as child:
             url = child.wait_for_line("metald ready: ", 60.0)
-            yield Measured(BareMetalClient(url), child.pid, time.perf_counter() - begin)
+            yield Measured(url, BareMetalClient(url), child.pid, time.perf_counter() - begin)
