@@ -20,6 +20,7 @@ from baremetal_sdk.pool import ElasticPool, LaneLimits
 
 SIZES = (10, 100, 1000, 2000)
 ROUNDS = 5
+REPEATS = 3
 SUBMITS = 2000
 
 
@@ -88,9 +89,11 @@ def submit_cost(size: int, kind: str, busy: bool) -> float:
 
 
 def submits(busy: bool) -> None:
-    """The cost of a submit by the number of threads that there are."""
+    """The cost of a submit by the number of threads that there are; the best of what was measured in turn, for what else runs
+    on the machine only ever adds to it."""
     for size in SIZES:
-        row = {kind: submit_cost(size, kind, busy) for kind in POOLS}
+        taken = [{kind: submit_cost(size, kind, busy) for kind in POOLS} for _ in range(REPEATS)]
+        row = {kind: min(found[kind] for found in taken) for kind in POOLS}
         say("submit onto busy threads" if busy else "submit onto idle threads", unit="us", threads=size, **row)
 
 

@@ -116,7 +116,7 @@ class Loop:
             return conn.close()
         conn.requests += 1
         conn.began = now = time.monotonic()
-        conn.keep = keep and not self.stopping
+        conn.keep = keep  # as the answer said: who was promised more may be asking already, also while we stop
         if conn.output.pending:
             conn.deadline = now + self.limits.grace
             conn.stage = Stage.SENDING
@@ -338,7 +338,7 @@ class Loop:
             conn.deadline = conn.began + self.limits.grace + conn.output.sent / self.limits.rate
             for other in () if was_slow else self._peers.too_much_unsent(conn):
                 self._close(other, cut=True)
-        elif conn.keep and not self.stopping:
+        elif conn.keep:
             conn.deadline, conn.since, conn.stage = now + self.limits.idle, now, Stage.WAITING
             self._posted.append(conn)
         else:

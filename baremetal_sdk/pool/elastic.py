@@ -58,11 +58,8 @@ class ElasticPool:
         self._idle: deque[Worker] = deque()
         self._all: set[Worker] = set()
         self._waking: Worker | None = None
-        self._busy = 0
-        self._watched = 0
-        self._low_water = 0
-        self._idle_window = idle_window
-        self._min_workers = min_workers
+        self._busy = self._queued = self._watched = self._low_water = 0
+        self._idle_window, self._min_workers = idle_window, min_workers
         self._shrinking: Timed | None = None
         self._numbers = itertools.count(1)
         self._turn: Iterator[Lane] = iter(())
@@ -184,6 +181,7 @@ class ElasticPool:
             elif len(job.lane.queue) < job.lane.limits.queue:
                 job.queued = True
                 job.lane.queue.append(job)
+                self._queued += 1
             else:
                 raise job.lane.refusal()
         # Out here: a worker that is woken while we hold the lock wakes to wait for it.
@@ -232,7 +230,7 @@ class ElasticPool:
 
     def _wait_until_done(self, until: float) -> bool:
         """Wait until nothing runs and nothing is queued. Workers tell of a job's end only while somebody waits."""
-        while self._busy or any(lane.queue for lane in self.lanes.values()):
+        while self._busy or self._queued:
             left = until - time.monotonic()
             if left <= 0:
                 return False
@@ -297,35 +295,35 @@ class ElasticPool:
     def _work(self, worker: Worker) -> None:
         thread = threading.current_thread()
         name = thread.name
-        while True:
+        while not worker.leaves:
             worker.wake.acquire()
-            if worker.leaves:
-                return
-            job = self._next(worker)
-            while job is not None:
-                thread.name = f"{name}-{job.lane.name}"
+            lane = None
+            while not worker.leaves and (job := self._next(worker)) is not None:
+                if job.lane is not lane:
+                    lane = job.lane
+                    thread.name = f"{name}-{lane.name}"
                 job.run()
-                thread.name = name
-                job = self._next(worker)
-            if worker.leaves:
-                return
+            thread.name = name
 
     def _next(self, worker: Worker) -> Job | None:
         """The next job of a worker that has woken or has ended one; without one it rests, or ends when there are too many."""
-        with self._settled:
+        ended, now = worker.job, time.monotonic()
+        with self._lock:
             if self._waking is worker:
                 self._waking = None
-            if worker.job is not None:
-                self._settle(worker.job)
-            self._promote()
-            worker.job = self._ready.popleft() if self._ready else None
-            if worker.job is None:
+            if ended is not None:
+                self._settle(ended, now)
+            if self._queued:
+                self._promote()
+            worker.job = job = self._ready.popleft() if self._ready else None
+            if job is None:
                 self._rest(worker)
-            roused = self._choose_worker()
-        with contextlib.suppress(RuntimeError):
-            # Where no thread can be had now, those that there are will come to it.
-            self._rouse(roused)
-        return worker.job
+            roused = self._choose_worker() if self._ready and self._waking is None else None
+        if roused is not None:
+            with contextlib.suppress(RuntimeError):
+                # Where no thread can be had now, those that there are will come to it.
+                self._rouse(roused)
+        return job
 
     def _rest(self, worker: Worker) -> None:
         if self.closing or len(self._all) > self.max_workers:
@@ -334,12 +332,12 @@ class ElasticPool:
         else:
             self._idle.append(worker)
 
-    def _settle(self, job: Job) -> None:
+    def _settle(self, job: Job, now: float) -> None:
         """Count a job that has ended, and let it go: a future does not keep what its task was made of."""
         lane = job.lane
         if job.ran:
             lane.waits.add(job.started - job.submitted)
-            lane.runs.add(time.monotonic() - job.started)
+            lane.runs.add(now - job.started)
             lane.failures += job.failed
         else:
             lane.cancelled += 1
@@ -363,6 +361,7 @@ class ElasticPool:
             lane = next(self._turn)
             while lane.queue and self._may_run(lane):
                 job = lane.queue.popleft()
+                self._queued -= 1
                 if not job.cancelled:
                     return job
                 job.cancel()
@@ -374,6 +373,7 @@ class ElasticPool:
         for lane in self.lanes.values():
             lane.cancelled += len(lane.queue)
             lane.queue.clear()
+        self._queued = 0
         for job in taken:
             job.queued = False
         return taken

@@ -9,6 +9,7 @@ from typing import NamedTuple
 _PARTS = 4
 _LOWEST, _HIGHEST = -24, 24
 """Powers of two, in seconds: from 60 ns to half a year."""
+_BUCKETS = (_HIGHEST - _LOWEST + 1) * _PARTS
 
 
 class Quantiles(NamedTuple):
@@ -25,7 +26,7 @@ class Durations:
     __slots__ = ("_buckets", "count", "total")
 
     def __init__(self) -> None:
-        self._buckets = [0] * ((_HIGHEST - _LOWEST + 1) * _PARTS)
+        self._buckets = [0] * _BUCKETS
         self.count = 0
         self.total = 0.0
 
@@ -35,7 +36,7 @@ class Durations:
         self.total += seconds
         mantissa, exponent = math.frexp(seconds)
         index = (exponent - _LOWEST) * _PARTS + int((mantissa - 0.5) * 2 * _PARTS)
-        self._buckets[min(max(index, 0), len(self._buckets) - 1)] += 1
+        self._buckets[index if 0 <= index < _BUCKETS else (0 if index < 0 else -1)] += 1
 
     def quantiles(self) -> Quantiles:
         """The quantiles of all that was counted."""
