@@ -20,9 +20,9 @@ from baremetal_fake.interfaces.raid import FakeRAID
 from baremetal_fake.interfaces.rescue import FakeRescue
 from baremetal_fake.interfaces.storage import FakeStorage
 from baremetal_fake.interfaces.vendor import FakeVendor
+from baremetal_fake.lab import TurnedClock
 from baremetal_interfaces import Interface, Kind, Node
 from baremetal_interfaces.local import LocalTask
-from tests.fake.turned_clock import TurnedClock
 
 
 def interfaces(**others: Interface) -> dict[str, Interface]:

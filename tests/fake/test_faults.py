@@ -9,8 +9,8 @@ import testtools
 
 from baremetal_fake import Effect, Fault, FaultPlan, Machine
 from baremetal_fake.faults import FaultInjector
+from baremetal_fake.lab import TurnedClock
 from baremetal_interfaces import InvalidInput
-from tests.fake.turned_clock import TurnedClock
 
 
 class TestReading(testtools.TestCase):

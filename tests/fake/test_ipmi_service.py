@@ -16,11 +16,11 @@ from baremetal_fake import Account, Boot, Fault, FaultPlan, Power, Rack
 from baremetal_fake.faults import Effect
 from baremetal_fake.ipmi import AccessOptions, IPMIOptions, IPMIService
 from baremetal_fake.ipmi.messages import BadMessage, read_packet
+from baremetal_fake.lab import TurnedClock
 from baremetal_interfaces import BootDevice, BootMode, Deadline, IndicatorState, PowerState
 from baremetal_ipmi import IPMIConnector, IPMIInfo, chassis
 from baremetal_ipmi.errors import BMCFull, CommandRefused, IPMIError, LoginRefused, NoAnswer
 from baremetal_ipmi.session import IPMISession
-from tests.fake.turned_clock import TurnedClock
 
 
 class ServiceTestCase(testtools.TestCase):

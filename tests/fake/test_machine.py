@@ -7,8 +7,8 @@ import threading
 import testtools
 
 from baremetal_fake import Machine, Power, Timings
+from baremetal_fake.lab import TurnedClock
 from baremetal_interfaces import BootDevice, BootMode, PowerState, VirtualMediaDevice
-from tests.fake.turned_clock import TurnedClock
 
 
 class MachineTestCase(testtools.TestCase):

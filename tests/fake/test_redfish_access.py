@@ -7,9 +7,9 @@ import ssl
 import threading
 
 from baremetal_fake import Account, Rack
+from baremetal_fake.lab import TurnedClock
 from baremetal_fake.redfish import BMCOptions
 from tests.fake.redfish_client import RedfishCase
-from tests.fake.turned_clock import TurnedClock
 
 SYSTEMS = "/redfish/v1/Systems"
 SESSIONS = "/redfish/v1/SessionService/Sessions"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import socket
 
 from baremetal_fake import Power, Rack, Timings
+from baremetal_fake.lab import TurnedClock
 from baremetal_fake.redfish import BMCOptions
 from baremetal_interfaces import BootDevice, BootMode, VirtualMediaDevice
 from tests.fake.redfish_client import ImageServer, RedfishCase
-from tests.fake.turned_clock import TurnedClock
 
 SYSTEM = "/redfish/v1/Systems/0"
 CD = "/redfish/v1/Managers/0/VirtualMedia/Cd"

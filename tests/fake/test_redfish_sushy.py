@@ -6,10 +6,10 @@ import sushy
 import sushy.auth
 
 from baremetal_fake import Account, Machine, Power, Rack, Timings
+from baremetal_fake.lab import TurnedClock
 from baremetal_fake.redfish import BMCOptions, RedfishService
 from baremetal_interfaces import BootDevice, BootMode
 from tests.fake.redfish_client import ImageServer, RedfishCase
-from tests.fake.turned_clock import TurnedClock
 
 PROTECTED = BMCOptions(Account("admin", "secret"))
 

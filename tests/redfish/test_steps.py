@@ -6,13 +6,13 @@ from typing import Any
 
 from baremetal_fake import Account, Inventory, Rack
 from baremetal_fake.faults import FaultPlan
+from baremetal_fake.lab import TurnedClock
 from baremetal_fake.redfish import BMCOptions, RedfishService
 from baremetal_interfaces import BMCBusy, DriverError, InvalidInput, Node, Phase, Step, Wait
 from baremetal_interfaces.local import LocalTask
 from baremetal_redfish.bios import BIOSLimits, RedfishBIOS
 from baremetal_redfish.firmware import RedfishFirmware, UpdateLimits
 from baremetal_redfish.raid import RedfishRAID
-from tests.fake.turned_clock import TurnedClock
 from tests.redfish.emulated import interfaces
 from tests.redfish.test_connector import PASSWORD, Served
 
