@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import ipaddress
+import select
 import socket
 import ssl
 import sys
@@ -18,6 +18,7 @@ from baremetal_interfaces.sending import check_send
 
 _SHORTEST = 0.001
 """Seconds. A socket whose limit is zero would not wait at all, which is another mode of it."""
+_PIECE = 64 * 1024
 
 
 class HTTPSessionError(OSError):
@@ -48,11 +49,17 @@ class BadAnswer(HTTPSessionError):
     """The answer is not HTTP, or its body is not what it says."""
 
 
-class Wire(io.RawIOBase):
+class Wire:
     """One connected socket. Between :meth:`begin` and :meth:`end` it may be written and read; it never waits outside."""
 
+    __slots__ = ("_deadline", "_poll", "_room", "_silence", "_socket", "busy", "ended", "idle_since", "received", "sent")
+
     def __init__(self, sock: socket.socket) -> None:
+        # It never blocks: waiting is done by poll(), once for each answer, and costs no change of the socket's mode.
+        sock.settimeout(0)
         self._socket = sock
+        self._poll = select.poll()
+        self._poll.register(sock, select.POLLIN)
         self._deadline: Deadline | None = None
         self._silence = 0.0
         self._room = 0
@@ -62,72 +69,62 @@ class Wire(io.RawIOBase):
         """Bytes of the present answer that have come."""
         self.ended = False
         """Whether the peer has closed its side."""
+        self.busy = False
+        """Whether a request is under way."""
         self.idle_since = time.monotonic()
-        self.reader = _Reader(self)
 
     def begin(self, deadline: Deadline, silence: float, room: int) -> None:
         """Start a request that ends at *deadline*; the peer may be silent for *silence* seconds and send *room* bytes."""
         self._deadline, self._silence, self._room = deadline, silence, room
         self.sent = self.received = 0
 
-    def end(self) -> bool:
-        """End the request; tell whether the connection is clean, with nothing left over that nobody asked for."""
+    def end(self) -> None:
+        """End the request."""
         self._deadline = None
         self.idle_since = time.monotonic()
-        return not self.ended and not self.reader.peek(1)
 
     def quiet(self) -> bool:
-        """Whether the idle connection still stands and the peer has sent nothing on its own."""
-        try:
-            self._socket.settimeout(0)
-            if isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
-                return False
-            # Around TLS: what is looked for is any byte or the end, not what it would mean.
-            socket.socket.recv(self._socket, 1, socket.MSG_PEEK)
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-        return False
+        """Whether the idle connection still stands and the peer has sent nothing on its own, over TLS neither."""
+        return not self._poll.poll(0) and not (isinstance(self._socket, ssl.SSLSocket) and self._socket.pending())
 
     def write_all(self, data: bytes) -> None:
         """Send all of *data*, bounded as a whole."""
         rest = memoryview(data)
         while rest:
-            self._arm("it does not take the request")
             check_send()
             try:
                 taken = self._socket.send(rest)
-            except TimeoutError:
-                raise self._late("it does not take the request") from None
+            except (BlockingIOError, ssl.SSLWantWriteError):
+                self._wait(select.POLLOUT, "it does not take the request")
+                continue
+            except ssl.SSLWantReadError:
+                self._wait(select.POLLIN, "it does not take the request")
+                continue
             self.sent += taken
             rest = rest[taken:]
         check_send(sent=True)
         self._hasten()
 
-    def readinto(self, buffer: Any) -> int | None:
-        """Read what is there, bounded by the deadline. None, "nothing now", while no request is under way."""
-        if self._deadline is None:
-            return None
+    def read_some(self) -> bytes:
+        """What has come, as soon as something has; nothing at the end of the stream."""
         if self._room <= 0:
             raise TooLarge("its answer is larger than allowed")
-        self._arm("its answer is not complete")
-        try:
-            got = self._socket.recv_into(buffer, min(len(buffer), self._room))
-        except TimeoutError:
-            raise self._late("its answer is not complete") from None
-        self._room -= got
-        self.received += got
-        self.ended = self.ended or got == 0
-        return got
-
-    def readable(self) -> bool:
-        """Always: it is a stream to read from."""
-        return True
-
-    def makefile(self, mode: str) -> io.BufferedReader:
-        """The one buffered reader of the connection, for the parser of the standard library."""
-        return self.reader
+        # What TLS has decoded already the kernel knows nothing of.
+        event = 0 if isinstance(self._socket, ssl.SSLSocket) and self._socket.pending() else select.POLLIN
+        while True:
+            if event:
+                self._wait(event, "its answer is not complete")
+            try:
+                data = self._socket.recv(min(_PIECE, self._room))
+                break
+            except (BlockingIOError, ssl.SSLWantReadError):
+                event = select.POLLIN
+            except ssl.SSLWantWriteError:
+                event = select.POLLOUT
+        self._room -= len(data)
+        self.received += len(data)
+        self.ended = not data
+        return data
 
     def shut(self) -> None:
         """Wake whoever waits on the socket, from any thread; it reads the end of the stream."""
@@ -147,25 +144,27 @@ class Wire(io.RawIOBase):
             with contextlib.suppress(OSError):
                 self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
-    def _arm(self, doing: str) -> None:
+    def _wait(self, event: int, doing: str) -> None:
+        """Wait for *event*, no longer than the request's deadline and the silence that the peer is allowed."""
         if self._deadline is None:
             raise Broken("no request is under way")
         remaining = self._deadline.remaining()
         if remaining <= 0:
             raise TimedOut(f"{doing}, and the time of the request is over")
-        self._socket.settimeout(max(_SHORTEST, min(remaining, self._silence)))
+        if event != select.POLLIN:
+            self._poll.modify(self._socket, event)
+        try:
+            there = self._poll.poll(1000.0 * min(remaining, self._silence))
+        finally:
+            if event != select.POLLIN:
+                self._poll.modify(self._socket, select.POLLIN)
+        if not there:
+            raise self._late(doing)
 
     def _late(self, doing: str) -> TimedOut:
         if self._deadline is None or self._deadline.expired:
             return TimedOut(f"{doing}, and the time of the request is over")
         return TimedOut(f"{doing}, and it has been silent for {self._silence:g} s")
-
-
-class _Reader(io.BufferedReader):
-    """Outlives each answer: the parser closes "its" file at the end of one, and the connection goes on."""
-
-    def close(self) -> None:
-        """Nothing: the wire is closed by whoever owns it."""
 
 
 def connect(host: str, port: int, tls: ssl.SSLContext | None, limit: Deadline) -> Wire:

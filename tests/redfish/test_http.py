@@ -21,6 +21,7 @@ from baremetal_interfaces.http import (
     TooLarge,
     tls_context,
 )
+from baremetal_interfaces.sending import turns_given_by
 from tests.services.certificates import self_signed
 from tests.services.raw_server import RawServer, Script, answer, answering, once, read_request
 
@@ -60,7 +61,7 @@ class TestAnswers(Requests):
 
     def test_chunked_answer_is_put_together(self) -> None:
         """A chunked body is decoded, and the connection is kept after it."""
-        chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n{\"a\r\n4;x=y\r\n\":1}\r\n0\r\nT: t\r\n\r\n"
+        chunked = b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n{"a\r\n4;x=y\r\n":1}\r\n0\r\nT: t\r\n\r\n'
         server = self.serve(answering(chunked))
         session = self.session(server)
         values = [session.request("GET", "/", deadline=Deadline.after(10)).json() for _ in range(2)]
@@ -107,6 +108,17 @@ class TestAnswers(Requests):
         )
         self.assertEqual(b'{"k": "\\u00fc"}', body)
 
+    def test_heads_of_old_servers(self) -> None:
+        """Lines that end with a line feed alone, names in any case, folded values and interim answers are understood."""
+        heads = (
+            b"HTTP/1.1 200 OK\ncontent-LENGTH: 1\nX: a\n\n1",
+            b"HTTP/1.1 200\r\nX: a,\r\n  b\r\nContent-Length:1\r\nCONNECTION: Close\r\n\r\n1",
+            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nX: a\r\nContent-Length: 1\r\n\r\n1",
+        )
+        for head in heads:
+            response = self.session(self.serve(once(head))).request("GET", "/", deadline=Deadline.after(10))
+            self.assertEqual((200, 1, "a"), (response.status, response.json(), response.headers["x"][0]))
+
     def test_environment_is_not_read(self) -> None:
         """Proxies of the environment are not used."""
         server = self.serve(answering(answer(b"1")))
@@ -118,9 +130,7 @@ class TestAnswers(Requests):
 
 
 class TestTime(Requests):
-    def assertEndsIn(
-        self, seconds: float, error: type[Exception], session: HTTPSession, method: str = "GET", **more: Any
-    ) -> str:
+    def assertEndsIn(self, seconds: float, error: type[Exception], session: HTTPSession, method: str = "GET", **more: Any) -> str:
         begun = time.monotonic()
         failure = self.assertRaises(error, session.request, method, "/x", deadline=Deadline.after(seconds), **more)
         self.assertLess(time.monotonic() - begun, seconds + 1.0)
@@ -256,6 +266,16 @@ class TestTime(Requests):
         self.assertRaises(Broken, session.request, "GET", "/", deadline=Deadline.after(5))
 
 
+class _Plenty:
+    """Turns for everybody."""
+
+    def take(self, deadline: Deadline) -> None:
+        """At once."""
+
+    def give(self) -> None:
+        """Nothing."""
+
+
 class TestKeptConnections(Requests):
     def test_connection_closed_while_idle(self) -> None:
         """A kept connection that the peer has closed meanwhile is replaced, and every method can be sent."""
@@ -302,6 +322,38 @@ class TestKeptConnections(Requests):
         failure = self.assertRaises(Broken, session.request, "POST", "/x", json=1, deadline=Deadline.after(10))
         self.assertIn("not known", str(failure))
         self.assertEqual(2, len(self.requests))
+
+    def test_what_changes_something_is_never_sent_twice(self) -> None:
+        """Not even where its method is idempotent: who deletes twice is told that there is nothing to delete."""
+        for method in ("PUT", "DELETE", "PATCH"):
+            session = self.session(self.closes_at_the_second())
+            session.request("GET", "/", deadline=Deadline.after(10))
+            self.assertRaises(Broken, session.request, method, "/x", deadline=Deadline.after(10))
+            self.assertEqual(2, len(self.requests))
+
+    def test_as_many_requests_at_a_time_as_there_are_turns(self) -> None:
+        """Where more than one may be under way, each has a connection of its own, and both are kept."""
+        both = threading.Barrier(2)
+
+        def script(client: socket.socket) -> None:
+            while read_request(client):
+                both.wait(10)
+                client.sendall(answer())
+
+        server = self.serve(script)
+        session = self.session(server)
+
+        def run() -> None:
+            with turns_given_by(_Plenty()):
+                for _ in range(2):
+                    session.request("GET", "/", deadline=Deadline.after(10))
+
+        threads = [threading.Thread(target=run) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+        self.assertEqual(2, server.connections)
 
     def test_new_connection_is_not_replaced(self) -> None:
         """What closes a fresh connection without an answer would do so again."""
