@@ -25,7 +25,7 @@ from baremetal_sdk.queueing import NodeQueues
 from baremetal_sdk.recent_calls import RecentCalls
 from baremetal_sdk.recovery import Recovery
 from baremetal_sdk.resealing import Resealing
-from baremetal_sdk.ring import MISSED_HEARTBEATS, Ring
+from baremetal_sdk.ring import Ring
 from baremetal_sdk.rpc.dispatcher import Dispatcher
 from baremetal_sdk.rpc.none import InProcess
 from baremetal_sdk.rpc.registry import Registry
@@ -122,7 +122,7 @@ class Assembly:
             telemetry=given.telemetry,
         )
         self.allocations = Allocations(
-            self.store, self.tasks, self.pool["requests"], holder, clock, options.heartbeat_interval * MISSED_HEARTBEATS
+            self.store, self.tasks, self.pool["requests"], holder, living=self.membership.ring.living_holders
         )
         self.registry = Registry()
         self.dispatcher = Dispatcher(self.registry, self.pool["requests"], given.telemetry)

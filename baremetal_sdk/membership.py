@@ -6,9 +6,10 @@ import logging
 from typing import Protocol
 
 from baremetal_interfaces import BareMetalError
+from baremetal_sdk import own_process
 from baremetal_sdk.drivers import Drivers
 from baremetal_sdk.errors import ConductorNotFound
-from baremetal_sdk.ring import Ring, placed_on
+from baremetal_sdk.ring import Ring, holder_of, placed_on
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records import ConductorRecord
 
@@ -63,15 +64,21 @@ class Membership:
     ) -> None:
         self._store = store
         self.ring = ring
-        self._record = ConductorRecord(hostname, incarnation, group, drivers.describe())
+        self._record = ConductorRecord(hostname, incarnation, group, drivers.describe(), process=_described(incarnation))
         self._coordinator = coordinator
         self._joined = False
 
     def join(self) -> None:
-        """Say what this conductor offers. An earlier incarnation of the same host name is no longer one."""
+        """Say what this conductor offers. An earlier incarnation of the same host name is no longer one.
+
+        What that held is free at once where its process is known to be gone; else its leases have to expire.
+        """
+        before = next((one for one in self._store.conductors() if one.hostname == self._record.hostname), None)
         self._store.register_conductor(self._record)
+        if before is not None and _is_dead(before):
+            self._void_leases(before)
         if self._coordinator is not None:
-            self._coordinator.join(f"{self._record.hostname}/{self._record.incarnation}")
+            self._coordinator.join(holder_of(self._record))
         self._joined = True
         self.ring.all()
 
@@ -118,6 +125,15 @@ class Membership:
         """Whether another conductor lives."""
         return bool(self._peers(fresh=True))
 
+    def _void_leases(self, dead: ConductorRecord) -> None:
+        count = self._store.expire_leases(holder_of(dead))
+        if count:
+            LOG.warning(
+                "the last process of this conductor is gone: its leases on %d nodes are void. What it sent last may still be "
+                "on its way to their BMCs",
+                count,
+            )
+
     def _peers(self, *, fresh: bool = False) -> list[ConductorRecord]:
         return [one for one in self.ring.alive(fresh=fresh) if one.hostname != self._record.hostname]
 
@@ -125,3 +141,15 @@ class Membership:
         """Who is best placed for a node. This conductor knows of itself whether it is there; the store may be late."""
         there = [*self._peers(), self._record] if self._joined else self._peers()
         return placed_on(there, node.uuid, node.driver, node.conductor_group)
+
+
+def _described(incarnation: str) -> str | None:
+    """The process of an incarnation. It is named with it: a release that does not know this leaves here what was there."""
+    process = own_process.described()
+    return None if process is None else f"{incarnation} {process}"
+
+
+def _is_dead(conductor: ConductorRecord) -> bool:
+    """Whether the process of this incarnation is known to be gone."""
+    incarnation, _, process = (conductor.process or "").partition(" ")
+    return incarnation == conductor.incarnation and own_process.is_dead(process)

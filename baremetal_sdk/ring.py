@@ -34,6 +34,11 @@ def placed_on(conductors: Iterable[ConductorRecord], uuid: str, driver: str, gro
     return None if found is None else found.hostname
 
 
+def holder_of(conductor: ConductorRecord) -> str:
+    """The name by which a conductor holds leases: one incarnation of it, never a host name alone."""
+    return f"{conductor.hostname}/{conductor.incarnation}"
+
+
 class Ring:
     """Tells who lives and who is best placed. What it saw is remembered for a moment, so that it costs few reads.
 
@@ -68,6 +73,10 @@ class Ring:
         self.all()
         return self._alive
 
+    def living_holders(self) -> frozenset[str]:
+        """The conductors that live, each as it holds leases: host name/incarnation."""
+        return frozenset(holder_of(one) for one in self.alive())
+
     def was_recent(self, heartbeat_at: datetime | None) -> bool:
         """Whether a conductor whose last sign of life was then counts as alive."""
         return heartbeat_at is not None and self._clock.now() - heartbeat_at <= self._silence
@@ -82,4 +91,4 @@ class Ring:
     def _lives(self, conductor: ConductorRecord, living: frozenset[str] | None) -> bool:
         if living is None:
             return self.was_recent(conductor.heartbeat_at)
-        return f"{conductor.hostname}/{conductor.incarnation}" in living
+        return holder_of(conductor) in living

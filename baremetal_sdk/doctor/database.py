@@ -61,7 +61,7 @@ def _to_be_made(file: Path) -> Finding:
 
 
 def _schema(database: Database) -> Finding:
-    from baremetal_sdk.store.schema import REVISIONS, Schema
+    from baremetal_sdk.store.schema import REVISIONS, Schema, is_usable
     from baremetal_sdk.store.upgrade import revision_of
 
     with database.reading() as connection:
@@ -71,6 +71,8 @@ def _schema(database: Database) -> Finding:
     if revision is None or revision in REVISIONS:
         found = "it has no tables yet" if revision is None else f"its schema has revision {revision}, before {REVISIONS[-1]}"
         return warn(_NAME, found, "the next start brings it to the present schema: have a copy of the database")
+    if is_usable(revision):
+        return ok(_NAME, f"it can be reached; a later version has brought its schema to {revision}, by adding to {REVISIONS[-1]}")
     return fail(
         _NAME,
         f"its schema has revision {revision}, of a later version; this one knows {REVISIONS[-1]}",

@@ -5,13 +5,11 @@ from __future__ import annotations
 import logging
 import random
 import uuid
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from baremetal_interfaces import BareMetalError, Conflict, InvalidInput, NodeLocked, NotFound
 from baremetal_sdk import provision
-from baremetal_sdk.clock import Clock
 from baremetal_sdk.errors import InstanceAssociated, InvalidState, NodeAssociated, NoFreeWorker, RevisionConflict
 from baremetal_sdk.pool import Lane
 from baremetal_sdk.rpc.registry import rpc_method
@@ -46,14 +44,13 @@ _REMOVABLE = (
 class Allocations:
     """Finds nodes. That a node is given to one allocation only is in the write: under its lease, and unique."""
 
-    def __init__(self, store: Store, tasks: Tasks, lane: Lane, holder: str, clock: Clock, silence: float) -> None:
+    def __init__(self, store: Store, tasks: Tasks, lane: Lane, holder: str, living: Callable[[], Collection[str]]) -> None:
         self._store = store
         self._tasks = tasks
         self._lane = lane
         self._holder = holder
-        self._clock = clock
-        self._silence = timedelta(seconds=silence)
-        """A conductor that was silent for so long is taken for dead."""
+        self._living = living
+        """The holders that live."""
 
     @rpc_method("1.0")
     def create_allocation(self, values: Mapping[str, Any], node: str | None = None) -> AllocationRecord:
@@ -85,12 +82,7 @@ class Allocations:
 
     def sweep(self) -> None:
         """Go on with the allocations of conductors that died while they looked for a node."""
-        now = self._clock.now()
-        alive = {
-            f"{conductor.hostname}/{conductor.incarnation}"
-            for conductor in self._store.conductors()
-            if conductor.heartbeat_at is not None and now - conductor.heartbeat_at <= self._silence
-        }
+        alive = {self._holder, *self._living()}
         query = Query(where={"state": ALLOCATING}, fields=("uuid", "conductor", "revision"))
         for row in self._store.records(AllocationRecord, query):
             if row.conductor not in alive:

@@ -183,3 +183,5 @@ class ConductorRecord:
     heartbeat_at: datetime | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
+    process: str | None = None
+    """Its incarnation and process, as a successor of the same name on the same machine can check it."""

@@ -17,8 +17,12 @@ from baremetal_sdk.store.fields import CONDUCTOR_FIELDS, NODE_FIELDS, PORT_FIELD
 from baremetal_sdk.store.kinds import KINDS, RecordKind
 from baremetal_sdk.store.refusals import UNIQUE
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005")
-"""The migrations, oldest first. They are repeated here so that a database that is current opens without Alembic."""
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
+"""The migrations, oldest first. They are repeated here so that a database that is current opens without Alembic.
+
+The first digit is the generation. Within one, migrations only add, and what they add need not be known: a release works on
+tables that a later one has brought up. A new generation takes away what no release of the old one may use any more.
+"""
 
 _PREFIX = re.compile(r"([A-Za-z][A-Za-z0-9_]{0,15})?")
 
@@ -34,9 +38,16 @@ _LISTED_NODES = (
     "conductor_group",
     "lease_holder",
     "lease_expires_at",
+    "target_power_state",
 )
 """What listings of nodes filter for or sort by; fields with a unique value have an index by that."""
 _COUNTERS = frozenset({"epoch", "revision"})
+
+
+def is_usable(revision: str) -> bool:
+    """Whether this release can work on tables of *revision* as they are: they are its own, or a later one has added to them."""
+    own = REVISIONS[-1]
+    return revision == own or (revision.isdecimal() and len(revision) == len(own) and own < revision and revision[0] == own[0])
 
 
 class Schema:

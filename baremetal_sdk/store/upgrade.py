@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,9 @@ from sqlalchemy import Connection, func, inspect, select
 
 from baremetal_sdk.errors import StoreUnavailable
 from baremetal_sdk.store.engine import Database
-from baremetal_sdk.store.schema import REVISIONS, Schema
+from baremetal_sdk.store.schema import REVISIONS, Schema, is_usable
+
+LOG = logging.getLogger(__name__)
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _LOCK_TIMEOUT = 300
@@ -38,12 +41,16 @@ def revision_of(connection: Connection, schema: Schema) -> str | None:
 
 def _is_current(connection: Connection, schema: Schema) -> bool:
     revision = revision_of(connection, schema)
-    if revision is not None and revision not in REVISIONS:
+    if revision is None or revision in REVISIONS[:-1]:
+        return False
+    if not is_usable(revision):
         raise StoreUnavailable(
             f"the database was made by a later version: its schema has revision {revision}, and this version knows "
             f"{REVISIONS[-1]}: run the later version, or put back a copy of the database from before its upgrade"
         )
-    return revision == REVISIONS[-1]
+    if revision != REVISIONS[-1]:
+        LOG.info("the database was brought up to revision %s by a later version; this one goes on with what it knows", revision)
+    return True
 
 
 def _migrate(connection: Connection, schema: Schema) -> None:

@@ -79,6 +79,29 @@ class TestParts(TestCase):
             self.assertNotIn("tiger", log.read_text(encoding="utf-8"))
         self.assertEqual(0, api.stop())
 
+    def test_a_conductor_that_was_killed_goes_on_at_its_next_start(self) -> None:
+        """Its process is known to be dead: what it held does not wait for the end of a lease."""
+        text = self.config.read_text(encoding="ascii")
+        self.config.write_text(text.replace("[conductor]\n", "[conductor]\nlease_duration = 600\nautomated_clean = false\n"))
+        conductor = self.part("conductor")
+        conductor.wait_for_line("metald ready: ", READY_SECONDS)
+        client = BareMetalClient(self.part("api").wait_for_line("metald ready: ", READY_SECONDS))
+        endless = {"write_image": {"effect": "slow", "seconds": 600.0}}
+        client.create_node({"name": "n1", "driver": "fake-hardware", "driver_info": {"fake_faults": endless}})
+        for verb, state in (("manage", "manageable"), ("provide", "available")):
+            client.provision("n1", verb)
+            self.wait(client, provision_state=state)
+        client.provision("n1", "active")
+        end = time.monotonic() + PATIENCE
+        while not client.node("n1")["deploy_step"]:
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.02)
+        conductor.send(signal.SIGKILL)
+        conductor.wait(PATIENCE)
+        self.part("conductor").wait_for_line("metald ready: ", READY_SECONDS)
+        node = self.wait(client, provision_state="deploy failed")
+        self.assertIn("the conductor stopped in the middle of it", node["last_error"])
+
     def test_what_is_missing_for_parts_is_named(self) -> None:
         """Parts that could not find each other do not start."""
         for text, option in (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import unittest
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from baremetal_sdk.store.fields import NODE_FIELDS, PORT_FIELDS
 from baremetal_sdk.store.schema import REVISIONS, Schema
 from baremetal_sdk.store.sql import SQLStore
 from tests.store.fixture import SERVER_URL, new_mac, new_prefix, new_uuid
+
+Columns = dict[str, dict[str, Any]]
+"""Table -> column -> what the database says of it."""
 
 AT = datetime(2031, 5, 17, 12, 0, 3)
 
@@ -54,7 +58,7 @@ class MigrationBehaviour:
         found.reflect(self.engine, only=lambda name, _: name.startswith(prefix) and not name.endswith("alembic_version"))
         return found
 
-    def columns(self, prefix: str) -> dict[str, dict[str, Any]]:
+    def columns(self, prefix: str) -> Columns:
         with self.engine.connect() as connection:
             seen = inspect(connection)
             return {
@@ -89,22 +93,43 @@ class MigrationBehaviour:
             }
 
     def test_migrations_only_add(self: Any) -> None:
-        """Nothing that a release writes or reads goes away with the next one, and what is new need not be written.
-
-        So a process of release N goes on working while and after N+1 has upgraded the schema.
+        """Within a generation nothing that a release writes or reads goes away or becomes stricter, and what is new need not
+        be written. So a process of release N goes on working while and after N+1 has upgraded the schema.
         """
         prefix = new_prefix()
         self.migrate(prefix, REVISIONS[0])
-        before = self.columns(prefix)
-        for revision in REVISIONS[1:]:
+        before, conditions = self.columns(prefix), self.conditions(prefix)
+        for earlier, revision in pairwise(REVISIONS):
             self.migrate(prefix, revision)
-            after = self.columns(prefix)
-            for table, columns in before.items():
-                self.assertEqual(set(), set(columns) - set(after[table]), (revision, table))
-                for name in set(after[table]) - set(columns):
-                    new = after[table][name]
-                    self.assertTrue(new["nullable"] or new["default"] is not None, (revision, table, name))
-            before = after
+            after, stricter = self.columns(prefix), self.conditions(prefix)
+            if revision[0] == earlier[0]:
+                self.assert_only_added(revision, before, after)
+                for table, known in conditions.items():
+                    self.assertEqual(set(), stricter[table] - known, f"{revision} sets new conditions on {table}")
+            before, conditions = after, stricter
+
+    def assert_only_added(self: Any, revision: str, before: Columns, after: Columns) -> None:
+        for table, columns in before.items():
+            self.assertEqual(set(), set(columns) - set(after[table]), (revision, table))
+            for name, old in columns.items():
+                same = (str(old["type"]), old["nullable"]) == (str(after[table][name]["type"]), after[table][name]["nullable"])
+                self.assertTrue(same, f"{revision} changes {table}.{name}")
+            for name in set(after[table]) - set(columns):
+                new = after[table][name]
+                self.assertTrue(new["nullable"] or new["default"] is not None, (revision, table, name))
+
+    def conditions(self, prefix: str) -> dict[str, set[str]]:
+        """What each table asks of a row: unique values, and rows of other tables."""
+        with self.engine.connect() as connection:
+            seen = inspect(connection)
+            return {
+                table: {
+                    *(f"unique {one['column_names']}" for one in seen.get_unique_constraints(table)),
+                    *(f"unique {one['column_names']}" for one in seen.get_indexes(table) if one["unique"]),
+                    *(f"foreign {one['constrained_columns']}" for one in seen.get_foreign_keys(table)),
+                }
+                for table in self.columns(prefix)
+            }
 
     def test_a_release_goes_on_while_the_next_one_upgrades(self: Any) -> None:
         """A store that is open works on tables to which another release has added a column, a table and its version."""

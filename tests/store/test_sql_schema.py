@@ -139,6 +139,20 @@ class SchemaTest(TestCase):
         self.assertIn("9999", str(error))
         self.assertIn("later version", str(error))
 
+    def test_database_of_the_next_version_can_be_used_in_one_generation(self) -> None:
+        """Within a generation migrations only add: a process of this version starts, works, and leaves the revision as it is."""
+        self.opened().close()
+        later = f"{int(REVISIONS[-1]) + 3:04d}"
+        with self.engine.begin() as connection:
+            connection.execute(text("ALTER TABLE bm_nodes ADD COLUMN later VARCHAR(9) NULL"))
+            connection.execute(text(f"UPDATE bm_alembic_version SET version_num = '{later}'"))
+        node = self.opened().create_node(NodeRecord(uuid=new_uuid()), fence=None)
+        self.assertEqual(node, self.opened().node(node.uuid))
+        with self.engine.begin() as connection:
+            self.assertEqual(later, connection.execute(text("SELECT version_num FROM bm_alembic_version")).scalar())
+            connection.execute(text(f"UPDATE bm_alembic_version SET version_num = '1{later[1:]}'"))
+        self.assertRaises(StoreUnavailable, self.opened)
+
     def test_tables_live_beside_those_of_the_host(self) -> None:
         """Every table has the prefix; a host's own tables, its Alembic version too, are left alone."""
         with self.engine.begin() as connection:
