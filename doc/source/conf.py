@@ -7,7 +7,8 @@ from pathlib import Path
 
 _HERE = Path(__file__).resolve().parent
 _ROOT = _HERE.parent.parent
-sys.path.insert(0, str(_HERE / "_ext"))
+# The bridge is not installed here: it needs an Ironic, and its table needs none.
+sys.path[:0] = [str(_HERE / "_ext"), str(_ROOT / "plugins" / "ironic")]
 
 project = "baremetal-sdk"
 copyright = "the baremetal-sdk developers"

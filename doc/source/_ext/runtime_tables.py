@@ -1,8 +1,9 @@
-"""Directives that draw tables from the runtime itself, so that the documentation cannot say something else."""
+"""Directives that draw tables from the code itself, so that the documentation cannot say something else."""
 
 from __future__ import annotations
 
 import dataclasses
+import importlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -112,6 +113,23 @@ class APIVersions(_Table):
             yield f"1.{minor}", ", ".join(served.get(minor, ())), ", ".join(taken.get(minor, ()))
 
 
+class IronicPlaces(_Table):
+    """``.. ironic-places::``: where each part of the contract is in Ironic."""
+
+    header = ("Kind", "The contract", "Ironic 39", "Difference")
+    widths = (10, 26, 36, 28)
+
+    def rows(self) -> Iterable[Sequence[str]]:
+        """One method a row."""
+        # Of the bridge itself only this module can be imported without an Ironic.
+        mapping = importlib.import_module("baremetal_ironic_bridge.mapping")
+        kinds = [("any", mapping.ANY_KIND), *((kind.value, places) for kind, places in mapping.PLACES.items())]
+        for kind, places in kinds:
+            for name, place in places.items():
+                called = [one if " " in one else f"``{one}``" for one in place.ironic]
+                yield kind, f"``{name}``", ", ".join(called) or "none", place.note
+
+
 def _minor(version: str) -> int:
     return int(version.partition(".")[2])
 
@@ -142,4 +160,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("provision-table", ProvisionTable)
     app.add_directive("api-routes", APIRoutes)
     app.add_directive("api-versions", APIVersions)
+    app.add_directive("ironic-places", IronicPlaces)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

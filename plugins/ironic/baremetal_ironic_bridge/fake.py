@@ -2,16 +2,49 @@
 
 from __future__ import annotations
 
-from baremetal_fake.interfaces import management, power
+from baremetal_fake.interfaces import (
+    bios,
+    boot,
+    console,
+    deploy,
+    firmware,
+    inspect,
+    management,
+    power,
+    raid,
+    rescue,
+    storage,
+    vendor,
+)
 from baremetal_ironic_bridge.hardware import hardware_type
-from baremetal_ironic_bridge.management import management_interface
-from baremetal_ironic_bridge.power import power_interface
+from baremetal_ironic_bridge.interfaces import ironic_interface
 
-FakePower = power_interface(power.FakePower)
-"""Its power interface."""
+FakePower = ironic_interface(power.FakePower)
+FakeManagement = ironic_interface(management.FakeManagement)
+FakeBoot = ironic_interface(boot.FakeBoot)
+FakeDeploy = ironic_interface(deploy.FakeDeploy)
+FakeInspect = ironic_interface(inspect.FakeInspect)
+FakeBIOS = ironic_interface(bios.FakeBIOS)
+FakeRAID = ironic_interface(raid.FakeRAID)
+FakeFirmware = ironic_interface(firmware.FakeFirmware)
+FakeConsole = ironic_interface(console.FakeConsole)
+FakeRescue = ironic_interface(rescue.FakeRescue)
+FakeStorage = ironic_interface(storage.FakeStorage)
+FakeVendor = ironic_interface(vendor.FakeVendor)
 
-FakeManagement = management_interface(management.FakeManagement)
-"""Its management interface."""
-
-FakeHardware = hardware_type("contract-fake", FakePower, FakeManagement)
+FakeHardware = hardware_type(
+    "contract-fake",
+    FakePower,
+    FakeManagement,
+    FakeBoot,
+    FakeDeploy,
+    FakeInspect,
+    FakeBIOS,
+    FakeRAID,
+    FakeFirmware,
+    FakeConsole,
+    FakeRescue,
+    FakeStorage,
+    FakeVendor,
+)
 """Its hardware type."""

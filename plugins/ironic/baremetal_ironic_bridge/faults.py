@@ -1,13 +1,17 @@
-"""Errors of the contract as Ironic's."""
+"""Errors of the contract as Ironic's, and what Ironic passes on unchecked."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
+from typing import TypeVar
 
 from ironic.common import exception
 
 from baremetal_interfaces import BareMetalError, InvalidInput, NotSupported, PowerStateFailure
+
+E = TypeVar("E", bound=StrEnum)
 
 
 @contextmanager
@@ -17,6 +21,15 @@ def as_ironic() -> Iterator[None]:
         yield
     except BareMetalError as exc:
         raise _translated(exc) from None
+
+
+def known(values: type[E], name: str, given: str) -> E:
+    """The value of the contract for the text that a client has *given* as its *name*."""
+    try:
+        return values(given)
+    except ValueError:
+        allowed = ", ".join(one.value for one in values)
+        raise exception.InvalidParameterValue(f"{name}: {given!r} is not valid; one of {allowed}") from None
 
 
 def _translated(exc: BareMetalError) -> Exception:

@@ -1,46 +1,37 @@
-"""A hardware type of Ironic's whose power and management are plugins of the contract."""
+"""A hardware type of Ironic's that is driven by plugins of the contract."""
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from ironic.drivers import generic
 from ironic.drivers.modules import fake, noop_mgmt
 
-from baremetal_ironic_bridge.management import ManagementAdapter
-from baremetal_ironic_bridge.power import PowerAdapter
+from baremetal_interfaces import Kind
+from baremetal_ironic_bridge.adapter import Adapter
+
+_BESIDE: dict[Kind, type] = {Kind.MANAGEMENT: noop_mgmt.NoopManagement, Kind.BOOT: fake.FakeBoot, Kind.DEPLOY: fake.FakeDeploy}
+"""What does nothing, where Ironic's generic hardware has no such thing."""
 
 
 class BridgedHardware(generic.GenericHardware):
-    """Boot, deploy and the other kinds are Ironic's own, which reach the machine through the bridged interfaces."""
+    """Bridged interfaces come first; Ironic's own are there, too, and reach the machine through the bridged ones."""
 
-    power_adapter: type[PowerAdapter]
-    management_adapter: type[ManagementAdapter] | None = None
+    bridged: tuple[type[Adapter], ...] = ()
 
-    @property
-    def supported_power_interfaces(self) -> list[type]:
-        """The bridged one."""
-        return [self.power_adapter]
-
-    @property
-    def supported_management_interfaces(self) -> list[type]:
-        """The bridged one, where there is one."""
-        return [self.management_adapter or noop_mgmt.NoopManagement]
-
-    @property
-    def supported_boot_interfaces(self) -> list[Any]:
-        """Ironic's own, and the one that does nothing."""
-        return [*super().supported_boot_interfaces, fake.FakeBoot]
-
-    @property
-    def supported_deploy_interfaces(self) -> list[Any]:
-        """Ironic's own, and the one that does nothing."""
-        return [*super().supported_deploy_interfaces, fake.FakeDeploy]
+    def supported(self, kind: Kind) -> list[Any]:
+        """The classes of one kind, best first."""
+        mine = [one for one in self.bridged if one.bridged.kind is kind]
+        theirs = getattr(generic.GenericHardware, f"supported_{kind}_interfaces")
+        # Power and management are not Ironic's to say.
+        known = [] if getattr(theirs.fget, "__isabstractmethod__", False) else theirs.fget(self)
+        return [*mine, *known, *([_BESIDE[kind]] if kind in _BESIDE else [])]
 
 
-def hardware_type(
-    name: str, power: type[PowerAdapter], management: type[ManagementAdapter] | None = None
-) -> type[BridgedHardware]:
+def hardware_type(name: str, *bridged: type[Adapter]) -> type[BridgedHardware]:
     """The class of the hardware type *name*: let an entry point of ``ironic.hardware.types`` name it."""
-    members = {"power_adapter": power, "management_adapter": management, "__doc__": f"Machines of the plugin {name}."}
+    members: dict[str, Any] = {"bridged": bridged, "__doc__": f"Machines of the plugin {name}."}
+    for kind in Kind:
+        members[f"supported_{kind}_interfaces"] = property(functools.partial(BridgedHardware.supported, kind=kind))
     return type(f"Bridged{name.title().replace('-', '')}", (BridgedHardware,), members)

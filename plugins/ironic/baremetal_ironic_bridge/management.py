@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from ironic.common import exception
+from ironic.common import exception, health_states
 from ironic.drivers import base
 
 from baremetal_interfaces import (
     BootDevice,
     BootMode,
     BootModeControl,
+    Health,
     IndicatorState,
-    ManagementInterface,
     VirtualMediaDevice,
 )
 from baremetal_ironic_bridge.adapter import Adapter
+from baremetal_ironic_bridge.faults import known
 
 
 class ManagementAdapter(Adapter, base.ManagementInterface):
@@ -41,7 +42,7 @@ class ManagementAdapter(Adapter, base.ManagementInterface):
         return dict(self.call(task, "get_sensors_data"))
 
     def get_supported_boot_modes(self, task: Any) -> list[str]:
-        """The boot modes that can be set."""
+        """The boot modes that can be set; none where the mode cannot be changed."""
         modes = self._interface.supported_boot_modes if isinstance(self._interface, BootModeControl) else ()
         return sorted(mode.value for mode in modes)
 
@@ -51,8 +52,11 @@ class ManagementAdapter(Adapter, base.ManagementInterface):
         return mode.value
 
     def set_boot_mode(self, task: Any, mode: str) -> None:
-        """Set the boot mode of the next boot."""
-        self.call(task, "set_boot_mode", BootMode(mode))
+        """Set the boot mode of the next boot; one that is not declared is refused before the driver is called."""
+        supported = self.get_supported_boot_modes(task)
+        if supported and mode not in supported:
+            raise exception.InvalidParameterValue(f"Invalid boot mode {mode} specified; supported: {', '.join(supported)}.")
+        self.call(task, "set_boot_mode", known(BootMode, "boot mode", mode))
 
     def get_secure_boot_state(self, task: Any) -> bool:
         """Whether secure boot is enabled."""
@@ -66,10 +70,10 @@ class ManagementAdapter(Adapter, base.ManagementInterface):
         """Send a non-maskable interrupt."""
         self.call(task, "inject_nmi")
 
-    def get_node_health(self, task: Any) -> str | None:
+    def get_node_health(self, task: Any) -> health_states.HealthState | None:
         """How the BMC says that the machine is."""
-        found = self.call(task, "get_node_health")
-        return found.value if found is not None else None
+        found: Health | None = self.call(task, "get_node_health")
+        return health_states.HealthState[found.name] if found is not None else None
 
     def get_supported_indicators(self, task: Any, component: str | None = None) -> dict[str, Any]:
         """The lights, by component."""
@@ -83,22 +87,18 @@ class ManagementAdapter(Adapter, base.ManagementInterface):
 
     def set_indicator_state(self, task: Any, component: str, indicator: str, state: str) -> None:
         """Set one light."""
-        self.call(task, "set_indicator_state", component, indicator, IndicatorState(state))
+        self.call(task, "set_indicator_state", component, indicator, known(IndicatorState, "state", state))
 
     def attach_virtual_media(self, task: Any, device_type: str, image_url: str) -> None:
         """Attach an image."""
-        self.call(task, "attach_virtual_media", VirtualMediaDevice(device_type), image_url)
+        self.call(task, "attach_virtual_media", known(VirtualMediaDevice, "device type", device_type), image_url)
 
     def detach_virtual_media(self, task: Any, device_types: list[str] | None = None) -> None:
         """Detach images."""
-        devices = [VirtualMediaDevice(one) for one in device_types] if device_types else None
+        devices = [known(VirtualMediaDevice, "device type", one) for one in device_types] if device_types else None
         self.call(task, "detach_virtual_media", devices)
 
     def get_virtual_media(self, task: Any) -> list[dict[str, Any]]:
         """What is attached."""
         return [dict(one) for one in self.call(task, "get_virtual_media")]
 
-
-def management_interface(bridged: type[ManagementInterface]) -> type[ManagementAdapter]:
-    """The class that offers *bridged* to Ironic: let an entry point of ``ironic.hardware.interfaces.management`` name it."""
-    return type(f"Bridged{bridged.__name__}", (ManagementAdapter,), {"bridged": bridged, "__doc__": bridged.__doc__})

@@ -8,7 +8,7 @@ from ironic.common import states
 from ironic.conf import CONF
 from ironic.drivers import base
 
-from baremetal_interfaces import PowerInterface, PowerState
+from baremetal_interfaces import PowerState
 from baremetal_ironic_bridge.adapter import Adapter
 from baremetal_ironic_bridge.faults import as_ironic
 
@@ -23,9 +23,12 @@ class PowerAdapter(Adapter, base.PowerInterface):
 
     def set_power_state(self, task: Any, power_state: str, timeout: int | None = None) -> None:
         """Bring the machine to that state, and see that it is there."""
-        seconds = float(timeout or CONF.conductor.power_state_change_timeout)
+        bridged = self.task(task, float(timeout or CONF.conductor.power_state_change_timeout))
         with as_ironic():
-            self.task(task, seconds).power.set(PowerState(power_state))
+            try:
+                bridged.power.set(PowerState(power_state))
+            finally:
+                bridged.keep()
 
     def reboot(self, task: Any, timeout: int | None = None) -> None:
         """Restart the machine, or switch it on."""
@@ -35,8 +38,3 @@ class PowerAdapter(Adapter, base.PowerInterface):
         """What the driver declares, and a reboot, which is done as off and on where it is not declared."""
         declared: frozenset[PowerState] = self._interface.supported_states  # type: ignore[attr-defined]
         return sorted(state.value for state in declared | {PowerState.REBOOT})
-
-
-def power_interface(bridged: type[PowerInterface]) -> type[PowerAdapter]:
-    """The class that offers *bridged* to Ironic: let an entry point of ``ironic.hardware.interfaces.power`` name it."""
-    return type(f"Bridged{bridged.__name__}", (PowerAdapter,), {"bridged": bridged, "__doc__": bridged.__doc__})

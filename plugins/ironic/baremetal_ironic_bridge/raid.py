@@ -1,0 +1,54 @@
+"""RAID interfaces of the contract as Ironic's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ironic.common import raid
+from ironic.drivers import base
+
+from baremetal_interfaces import Step
+from baremetal_ironic_bridge.adapter import Adapter
+
+
+class RAIDAdapter(Adapter, base.RAIDInterface):
+    """What a step has made is in the node's ``raid_config`` afterwards."""
+
+    def validate(self, task: Any) -> None:
+        """Check ``driver_info``, and the logical disks that are wanted."""
+        super().validate(task)
+        if task.node.target_raid_config:
+            self.validate_raid_config(task, task.node.target_raid_config)
+
+    def validate_raid_config(self, task: Any, raid_config: Mapping[str, Any]) -> None:
+        """Check a configuration; every problem is said at once."""
+        self.call(task, "validate_raid_config", raid_config)
+
+    def get_logical_disk_properties(self) -> dict[str, str]:
+        """What can be said of a logical disk."""
+        return dict(self._interface.get_logical_disk_properties())  # type: ignore[attr-defined]
+
+    def create_configuration(self, task: Any, *given: Any, **named: Any) -> Any:
+        """Make logical disks: the step of that name."""
+        return self.call(task, "create_configuration", *given, **named)
+
+    def delete_configuration(self, task: Any) -> Any:
+        """Delete logical disks: the step of that name."""
+        return self.call(task, "delete_configuration")
+
+    def step_is_done(self, task: Any, step: Step, arguments: Mapping[str, Any]) -> None:
+        """Note what there is now."""
+        node = task.node
+        if step.method == "delete_configuration":
+            node.raid_config = {}
+            node.save()
+        elif step.method == "create_configuration":
+            kept = [] if arguments.get("delete_existing") else (node.raid_config or {}).get("logical_disks", [])
+            made = [disk for disk in (node.target_raid_config or {}).get("logical_disks", []) if _made(disk, arguments)]
+            raid.update_raid_info(node, {"logical_disks": [*kept, *made]})
+
+
+def _made(disk: Mapping[str, Any], arguments: Mapping[str, Any]) -> bool:
+    which = "create_root_volume" if disk.get("is_root_volume") else "create_nonroot_volumes"
+    return bool(arguments.get(which, True))
