@@ -16,13 +16,18 @@ from baremetal_sdk.http.limits import Limits
 from baremetal_sdk.http.room import Room
 
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})([ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?")
+_PLAIN_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})\r\n")
 _LONGEST_LINE = 4096
 _MOST_TRAILERS = 32
 _MOST_EXTENSIONS = 65536
 """Bytes in all extensions of chunks, which nobody here reads."""
+_LEAST_EXTENSION = 16
+"""Bytes that an extension counts for at least."""
 _MOST_CHUNKS = 65536
+_RUN = 256
+"""Chunks that are taken at a time: whoever sends chunks of a byte each keeps others waiting no longer than that."""
 _STEPS = 64
-"""Pieces of a body that are taken at a time: whoever sends chunks of a byte each keeps others waiting no longer than that."""
+"""Parts of chunks, such as a size, that are taken at a time, where chunks are not taken as a whole."""
 _IN_MEMORY = 65536
 """Bytes of a body that are kept in memory; a longer one goes to a temporary file."""
 
@@ -62,12 +67,9 @@ class Body:
         Raises :class:`Refused`.
         """
         before = len(buffer)
-        self.paused = False
-        for _ in range(_STEPS):
-            if self._next is None or not self._next(buffer):
-                break
-        else:
-            self.paused = self._next is not None
+        self.paused = self._next == self._chunk_size and self._take_chunks(buffer) == _RUN
+        if not self.paused:
+            self._take_steps(buffer)
         self.received += before - len(buffer)
         if self._next is None:
             self.content.seek(0)
@@ -79,6 +81,38 @@ class Body:
         self._room.take(-self._spooled)
         self._spooled = 0
 
+    def _take_steps(self, buffer: bytearray) -> None:
+        for _ in range(_STEPS):
+            if self._next is None or not self._next(buffer):
+                return
+        self.paused = self._next is not None
+
+    def _take_chunks(self, buffer: bytearray) -> int:
+        """Take chunks that are there as a whole, and tell how many; whatever is not plain is left to the steps."""
+        pieces: list[bytearray] = []
+        at = 0
+        while len(pieces) < _RUN and (found := _PLAIN_SIZE.match(buffer, at)):
+            start = found.end()
+            end = start + int(found[1], 16)
+            if end == start or not buffer.startswith(b"\r\n", end):
+                break
+            pieces.append(buffer[start:end])
+            at = end + 2
+        if pieces:
+            content = b"".join(pieces)
+            self._count_chunks(len(pieces), len(content))
+            del buffer[:at]
+            self._keep(content)
+        return len(pieces)
+
+    def _count_chunks(self, count: int, size: int) -> None:
+        self._chunks += count
+        if self._chunks > _MOST_CHUNKS:
+            raise Refused(400, f"the body of the request is in too many chunks; {_MOST_CHUNKS} are taken at most")
+        self._allowed -= size
+        if self._allowed < 0:
+            raise too_large(self._limits)
+
     def _content(self, buffer: bytearray) -> bool:
         piece = buffer[: self._left]
         del buffer[: len(piece)]
@@ -89,7 +123,7 @@ class Body:
         self._next = self._chunk_end if self._chunked else None
         return True
 
-    def _keep(self, piece: bytearray) -> None:
+    def _keep(self, piece: bytes | bytearray) -> None:
         self.size += len(piece)
         try:
             if self.size > _IN_MEMORY and isinstance(self.content, io.BytesIO):
@@ -110,16 +144,11 @@ class Body:
         found = _CHUNK_SIZE.fullmatch(line)
         if found is None:
             raise Refused(400, "the size of a chunk is not in hexadecimal")
-        self._chunks += 1
-        if self._chunks > _MOST_CHUNKS:
-            raise Refused(400, f"the body of the request is in too many chunks; {_MOST_CHUNKS} are taken at most")
-        self._extensions += len(found[2] or b"")
+        self._extensions += max(len(found[2]), _LEAST_EXTENSION) if found[2] else 0
         if self._extensions > _MOST_EXTENSIONS:
             raise Refused(400, "the extensions of chunks are too large")
         self._left = int(found[1], 16)
-        self._allowed -= self._left
-        if self._allowed < 0:
-            raise too_large(self._limits)
+        self._count_chunks(1, self._left)
         self._next = self._content if self._left else self._trailer
         return True
 

@@ -34,6 +34,8 @@ _LAST_CHANCE = 1.0
 """Seconds that a client that was just let in has to begin its request when the server stops."""
 _LATER = 4
 """Bodies in many small pieces that are gone on with before whatever else has happened has its turn."""
+_REST = 0.001
+"""Seconds in which the workers have the interpreter to themselves before such bodies are gone on with."""
 _INPUT = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
 _OUTPUT = _INPUT | select.EPOLLOUT
 _OVER = select.EPOLLHUP | select.EPOLLERR
@@ -79,8 +81,8 @@ class Loop:
         look = time.monotonic() + self._interval
         while not self._finished():
             try:
-                at_once = self._posted or self._later
-                for fd, event in self._epoll.poll(0 if at_once else max(0.0, look - time.monotonic())):
+                wait = 0.0 if self._posted else _REST if self._later else max(0.0, look - time.monotonic())
+                for fd, event in self._epoll.poll(wait):
                     self._handle(fd, event)
                 self._awake = False
                 for _ in range(len(self._posted)):
@@ -118,13 +120,11 @@ class Loop:
         conn.began = now = time.monotonic()
         conn.keep = keep  # as the answer said: who was promised more may be asking already, also while we stop
         if conn.output.pending:
-            conn.deadline = now + self.limits.grace
-            conn.stage = Stage.SENDING
+            conn.deadline, conn.stage = now + self.limits.grace, Stage.SENDING
             return self._post(conn)
         if not conn.keep:
             return self._hang_up(conn, now)
-        conn.deadline, conn.since = now + self.limits.idle, now
-        conn.stage = Stage.WAITING
+        conn.deadline, conn.since, conn.stage = now + self.limits.idle, now, Stage.WAITING
         if conn.missed or conn.buffer or conn.ended or self.stopping:
             self._post(conn)
         return None
@@ -261,8 +261,7 @@ class Loop:
         if first != b"\x16":  # a TLS record of a handshake (RFC 8446, section 5.1)
             reason = "this port speaks HTTPS, and the request came without TLS; use https:// in the URL"
             return self._refuse(conn, Refused(400, reason)) if first.isalpha() else self._close(conn)
-        conn.deadline = time.monotonic() + self.limits.handshake
-        conn.stage = Stage.SHAKING
+        conn.deadline, conn.stage = time.monotonic() + self.limits.handshake, Stage.SHAKING
         return self._work(conn, self._shake)
 
     def _advance(self, conn: Connection) -> None:

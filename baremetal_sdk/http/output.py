@@ -6,6 +6,8 @@ import socket
 import ssl
 
 _BLOCK = 262144
+_ALONE = 65536
+"""Bytes of a piece that is sent from where it is: joined with others it would be copied while all other threads wait."""
 
 
 class ClientGone(OSError):
@@ -38,8 +40,7 @@ class Output:
         try:
             while self._kept or self._parts:
                 if not self._kept:
-                    self._kept = memoryview(self._parts[0] if len(self._parts) == 1 else b"".join(self._parts))
-                    self._parts.clear()
+                    self._kept = memoryview(self._next())
                 gone = self.sock.send(self._kept[:_BLOCK])
                 self.sent += gone
                 self._kept = self._kept[gone:]
@@ -49,6 +50,13 @@ class Output:
             self.forget()
             raise ClientGone(f"the answer could not be sent: {exc}") from exc
         return True
+
+    def _next(self) -> bytes:
+        """What is sent next: all small pieces up to the first large one, or that one."""
+        count = next((index for index, part in enumerate(self._parts) if len(part) >= _ALONE), len(self._parts)) or 1
+        front = self._parts[:count]
+        del self._parts[:count]
+        return front[0] if count == 1 else b"".join(front)
 
     def forget(self) -> None:
         """Send nothing of what is kept."""

@@ -5,13 +5,16 @@ from __future__ import annotations
 import dataclasses
 import socket
 import time
+import tracemalloc
 
 from fixtures import MonkeyPatch
+from testtools import TestCase
 
 from baremetal_interfaces import Deadline
 from baremetal_sdk.http.connection import Connection, Stage
 from baremetal_sdk.http.limits import Limits
 from baremetal_sdk.http.listening import listen
+from baremetal_sdk.http.output import Output
 from baremetal_sdk.http.peers import Peers
 from tests.http.clients import connect
 from tests.http.sockets import PATIENCE, ServerTestCase
@@ -109,3 +112,27 @@ class TestRoomForAnswers(ServerTestCase):
             connections[conn.fd] = conn
             cut += peers.too_much_unsent(conn)
         self.assertEqual([1.0], [conn.began for conn in cut])
+
+
+class TestOutput(TestCase):
+    def test_a_large_answer_is_kept_where_it_is(self) -> None:
+        """A copy for each who reads slowly would be memory, and time in which nobody else is served."""
+        ours, theirs = socket.socketpair()
+        self.addCleanup(theirs.close)
+        self.addCleanup(ours.close)
+        ours.setblocking(False)
+        large, output = bytes(20_000_000), Output(ours)
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        for piece in (b"a head", b" and more", large, b"an end"):
+            output.write(piece)
+        self.assertFalse(output.flush())
+        self.assertLess(tracemalloc.get_traced_memory()[1], len(large) // 10)
+        received = b""
+        while output.pending:
+            received += theirs.recv(1 << 24)
+            output.flush()
+        theirs.settimeout(PATIENCE)
+        while not received.endswith(b"an end"):
+            received += theirs.recv(1 << 24)
+        self.assertEqual(b"a head and more" + large + b"an end", received)
