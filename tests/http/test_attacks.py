@@ -21,6 +21,7 @@ from baremetal_sdk.http import HTTPServer
 from tests.http.certificates import write_certificate
 from tests.http.clients import HELLO, Dripping, connect, connect_securely, receive, trusting_context, waits
 from tests.http.sockets import PATIENCE, Client, ServerTestCase
+from tests.limits import allow_open_files
 
 REQUESTS = 60
 """Requests of the polite client during one attack."""
@@ -37,6 +38,8 @@ class AttackTestCase(ServerTestCase):
     config = APIConfig(port=0, min_threads=1, max_threads=4)
 
     def setUp(self) -> None:
+        # Both ends of every connection, and what other tests have open.
+        allow_open_files(self, 4 * MANY)
         super().setUp()
         self.app.large = LARGE
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from testtools import TestCase
@@ -70,6 +71,21 @@ class TestSensors(ServedTestCase):
     def test_no_sensors_are_no_error(self) -> None:
         """A BMC without records has nothing to report."""
         self.assertEqual({}, self.task(self.serve(sensors=())).call("management", "get_sensors_data"))
+
+    def test_readers_do_not_take_the_records_from_each_other(self) -> None:
+        """A BMC has one reservation for all who read its records in parts; several at once all come to the end."""
+        for whole in (False, True):
+            service = self.serve(whole_sensor_records=whole)
+            expected = self.task(service).call("management", "get_sensors_data")
+            with ThreadPoolExecutor(4) as readers:
+                found = [readers.submit(self.task(service).call, "management", "get_sensors_data") for _ in range(8)]
+            self.assertEqual([expected] * 8, [one.result() for one in found])
+
+    def test_a_record_is_read_at_one_go_where_the_bmc_can(self) -> None:
+        """That takes one request, and no reservation from anybody."""
+        service = self.serve(whole_sensor_records=True)
+        self.task(service).call("management", "get_sensors_data")
+        self.assertEqual(0, service.bmc().sensor_reservation)
 
     def test_raw_readings_by_the_formula_of_the_specification(self) -> None:
         """Factors, exponents, signs and curves; a reading outside of a curve is none."""

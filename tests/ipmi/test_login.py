@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import socket
 import threading
 import time
@@ -26,6 +25,7 @@ from baremetal_ipmi.session import IDLE_SECONDS, IPMISession
 from baremetal_ipmi.wire import Wire
 from tests.ipmi.base import SimulatorTestCase
 from tests.ipmi.relay import RAKP1, RAKP2, RAKP4, STATUS, Relay, payload_type
+from tests.limits import allow_open_files
 from tests.services.ipmi_sim import PASSWORD, USERNAME
 
 READ = ("power", "get_power_state")
@@ -209,12 +209,7 @@ class TestKeptSession(SimulatorTestCase):
 
     def test_thousands_of_open_files_do_no_harm(self) -> None:
         """Waiting works with descriptors beyond those that select() can watch."""
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        wanted = 2000 if hard == resource.RLIM_INFINITY else min(2000, hard)
-        if wanted < 1200:
-            self.skipTest(f"this process may open {hard} files only")
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
-        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        allow_open_files(self, 2000)
         for _ in range(1100):
             self.addCleanup(socket.socket(socket.AF_INET, socket.SOCK_DGRAM).close)
         late = IPMISession(self.wire())

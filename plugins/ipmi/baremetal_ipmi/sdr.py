@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import random
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -14,11 +16,12 @@ _STORAGE = 0x0A
 _INFO, _RESERVE, _GET = 0x20, 0x22, 0x23
 _HEADER = 5
 _PART = 16
-"""Bytes of a record that are asked for at a time: few BMCs give a whole one, and some not even thirty-two."""
+"""Bytes of a record that are asked for at a time where a whole one is refused: some BMCs do not give even thirty-two."""
 _LAST = 0xFFFF
 _MOST = 2000
 _RESERVATION_LOST, _NOT_PRESENT = 0xC5, 0xCB
-_ATTEMPTS = 3
+_NO_RESERVATION, _EVERYTHING = b"\0\0", 0xFF
+_LONGEST_PAUSE = 0.2
 _FULL, _COMPACT = 0x01, 0x02
 _BMC = 0x20
 
@@ -101,20 +104,15 @@ def sensor_records(session: IPMISession, deadline: Deadline) -> tuple[SensorReco
 
 def _records(session: IPMISession, deadline: Deadline) -> Iterator[bytes]:
     """All records as they are."""
-    reservation = session.request(_STORAGE, _RESERVE, deadline=deadline)
+    repository = _Repository(session, deadline)
     number = 0
     for _ in range(_MOST):
-        for attempt in range(_ATTEMPTS):
-            try:
-                following, record = _record(session, reservation, number, deadline)
-                break
-            except CommandRefused as exc:
-                if exc.code == _NOT_PRESENT and number == 0:
-                    return
-                if exc.code != _RESERVATION_LOST or attempt == _ATTEMPTS - 1:
-                    raise
-                # Somebody else reserved the repository in between.
-                reservation = session.request(_STORAGE, _RESERVE, deadline=deadline)
+        try:
+            following, record = repository.read(number)
+        except CommandRefused as exc:
+            if exc.code == _NOT_PRESENT and number == 0:
+                return
+            raise
         yield record
         if following in (_LAST, number):
             return
@@ -122,19 +120,68 @@ def _records(session: IPMISession, deadline: Deadline) -> Iterator[bytes]:
     raise IPMIError(f"the BMC lists more than {_MOST} sensor records")
 
 
-def _record(session: IPMISession, reservation: bytes, number: int, deadline: Deadline) -> tuple[int, bytes]:
-    def part(offset: int, count: int) -> bytes:
-        data = [*reservation[:2], *number.to_bytes(2, "little"), offset, count]
-        answer = session.request(_STORAGE, _GET, data, deadline=deadline)
+class _Repository:
+    """The records of one BMC, each read at one go where the BMC can do that.
+
+    A record that is read in parts needs a reservation, and there is one for all who ask (IPMI 2.0, chapter 33.11):
+    readers take it from each other. One that is read whole needs none (chapter 33.12).
+    """
+
+    def __init__(self, session: IPMISession, deadline: Deadline) -> None:
+        self._session = session
+        self._deadline = deadline
+        self._reservation: bytes | None = None
+        self._whole = True
+
+    def read(self, number: int) -> tuple[int, bytes]:
+        """The number of the record behind *number*, and the record."""
+        answer = self._at_one_go(number) if self._whole else None
+        if answer is None:
+            answer = self._in_parts(number)
+        return int.from_bytes(answer[:2], "little"), answer[2:]
+
+    def _at_one_go(self, number: int) -> bytes | None:
+        try:
+            answer = self._part(_NO_RESERVATION, number, 0, _EVERYTHING)
+        except CommandRefused as exc:
+            if exc.code == _NOT_PRESENT:
+                raise
+            self._whole = False
+            return None
+        self._whole = len(answer) - 2 == _length(answer)
+        return answer if self._whole else None
+
+    def _in_parts(self, number: int) -> bytes:
+        while True:
+            try:
+                return self._reserved(number)
+            except CommandRefused as exc:
+                if exc.code != _RESERVATION_LOST or self._deadline.expired:
+                    raise
+            self._reservation = None
+            # Whoever took the reservation is let go first, and not met again at every step.
+            time.sleep(min(random.uniform(0, _LONGEST_PAUSE), self._deadline.remaining()))
+
+    def _reserved(self, number: int) -> bytes:
+        if self._reservation is None:
+            self._reservation = self._session.request(_STORAGE, _RESERVE, deadline=self._deadline)[:2]
+        record = self._part(self._reservation, number, 0, _HEADER)
+        whole = _length(record)
+        while (have := len(record) - 2) < whole:
+            record += self._part(self._reservation, number, have, min(_PART, whole - have))[2:]
+        return record
+
+    def _part(self, reservation: bytes, number: int, offset: int, count: int) -> bytes:
+        data = [*reservation, *number.to_bytes(2, "little"), offset, count]
+        answer = self._session.request(_STORAGE, _GET, data, deadline=self._deadline)
         if len(answer) < 3:
             raise IPMIError(f"sensor record {number} is cut off")
         return answer
 
-    head = part(0, _HEADER)
-    record, whole = head[2:], _HEADER + (head[6] if len(head) > 6 else 0)
-    while len(record) < whole:
-        record += part(len(record), min(_PART, whole - len(record)))[2:]
-    return int.from_bytes(head[:2], "little"), record
+
+def _length(answer: bytes) -> int:
+    """The length of the record that *answer* begins: its fifth byte counts what comes after it."""
+    return _HEADER + (answer[6] if len(answer) > 6 else 0)
 
 
 def _sensors(records: Iterator[bytes]) -> Iterator[SensorRecord]:

@@ -34,6 +34,8 @@ class IPMIOptions:
     uefi: bool = True
     """Whether it can be told to boot by UEFI."""
     sensors: tuple[Sensor, ...] = SENSORS
+    whole_sensor_records: bool = False
+    """Whether a sensor's record is given at one go; else it is read in parts, under a reservation that one client has."""
     parallel_limit: int | None = None
     """A command that comes while as many are being worked on is refused as one that the BMC has no room for (C4h)."""
 
@@ -57,6 +59,7 @@ class IPMIBMC:
         self.logins = LoginTable(options.access, self.guid, self.counters, rack.clock)
         self.events = EventLog(rack.clock)
         self.sensors = options.sensors
+        self.sensor_reservation = 0
         self.keeps_boot_flags = False
         """Whether boot flags outlive 60 seconds without a power command."""
         self.boot_flags_at: float | None = None

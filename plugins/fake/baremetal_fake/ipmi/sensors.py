@@ -9,6 +9,7 @@ from baremetal_fake.machine import Power
 
 SENSOR_EVENT, STORAGE = 0x04, 0x0A
 _LAST = 0xFFFF
+_PART = 0x20
 _UNAVAILABLE = 0x20
 _SCANNED = 0xC0
 
@@ -66,7 +67,7 @@ def commands() -> Table:
     """The commands of this module."""
     return {
         (STORAGE, 0x20): reading("get_sensors", _repository),
-        (STORAGE, 0x22): reading("get_sensors", lambda call: b"\x01\x00"),
+        (STORAGE, 0x22): reading("get_sensors", _reserve),
         (STORAGE, 0x23): reading("get_sensors", _record),
         (SENSOR_EVENT, 0x2D): reading("get_sensors", _reading),
         (SENSOR_EVENT, 0x27): reading("get_sensors", _thresholds),
@@ -78,8 +79,16 @@ def _repository(call: Call) -> bytes:
     return b"\x51" + len(call.bmc.sensors).to_bytes(2, "little") + bytes(2) + bytes(8) + b"\x02"
 
 
+def _reserve(call: Call) -> bytes:
+    """One reservation at a time: a new one ends that of whoever had it before (33.11)."""
+    call.bmc.sensor_reservation = call.bmc.sensor_reservation % _LAST + 1
+    return call.bmc.sensor_reservation.to_bytes(2, "little")
+
+
 def _record(call: Call) -> bytes:
     data = call.need(6)
+    if data[4] and int.from_bytes(data[:2], "little") != call.bmc.sensor_reservation:
+        raise Refused(Code.RESERVATION_LOST)
     number, offset, count = int.from_bytes(data[2:4], "little"), data[4], data[5]
     sensors = call.bmc.sensors
     at = len(sensors) - 1 if number == _LAST else number
@@ -89,8 +98,7 @@ def _record(call: Call) -> bytes:
     whole = at.to_bytes(2, "little") + bytes((0x51, 0x01, len(body))) + body
     if offset > len(whole):
         raise Refused(Code.OUT_OF_RANGE)
-    if count > 0x20:
-        # As many BMCs do, it does not give a whole record at once: the client asks for smaller parts.
+    if count > _PART and not call.bmc.options.whole_sensor_records:
         raise Refused(Code.TOO_MANY_BYTES)
     following = at + 1 if at + 1 < len(sensors) else _LAST
     return following.to_bytes(2, "little") + whole[offset : offset + count]
