@@ -105,20 +105,17 @@ class Leases:
 
         The writes of a task whose lease was lost are refused.
         """
-        lost: list[Lease] = []
         young = self._clock.now() + timedelta(seconds=self.duration * 2 / 3)
-        for lease in (one for one in self.held() if one.expires_at <= young):
-            good_until = self._good_until()
-            try:
-                renewed = self._store.renew_lease(lease.fence, duration=self.duration)
-            except LeaseLost:
-                if self._lose(lease):
-                    lost.append(lease)
-                continue
-            with self._lock:
-                if self._has(lease.fence):
-                    self._held[lease.node_uuid] = _Held(renewed, good_until)
-        return lost
+        old = [one for one in self.held() if one.expires_at <= young]
+        if not old:
+            return []
+        good_until = self._good_until()
+        renewed = {one.fence: one for one in self._store.renew_leases([one.fence for one in old], duration=self.duration)}
+        with self._lock:
+            for fence, lease in renewed.items():
+                if self._has(fence):
+                    self._held[fence.node_uuid] = _Held(lease, good_until)
+        return [lease for lease in old if lease.fence not in renewed and self._lose(lease)]
 
     def held(self) -> list[Lease]:
         """The leases that are held now."""

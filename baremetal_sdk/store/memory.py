@@ -15,7 +15,6 @@ from baremetal_sdk.store.leases import (
     expiry,
     is_held,
     is_held_under,
-    lease_lost,
     lease_of,
     node_locked,
     overdue,
@@ -141,16 +140,19 @@ class MemoryStore(MemoryRecords):
             self._nodes.replace(stored)
         return lease_of(stored), NODE_FIELDS.record(stored)
 
-    def renew_lease(self, fence: Fence, *, duration: float) -> Lease:
-        """Let a lease expire *duration* seconds from now."""
+    def renew_leases(self, fences: Sequence[Fence], *, duration: float) -> Sequence[Lease]:
+        """Let leases expire *duration* seconds from now; give back those that were still held."""
+        renewed: list[Lease] = []
         with self._lock:
             now = self._clock.now()
-            node = self._nodes.get(fence.node_uuid)
-            if node is None or not is_held_under(node, fence, now):
-                raise lease_lost(fence)
-            stored = {**node, "lease_expires_at": expiry(now, duration)}
-            self._nodes.replace(stored)
-        return lease_of(stored)
+            until = expiry(now, duration)
+            for fence in fences:
+                node = self._nodes.get(fence.node_uuid)
+                if node is not None and is_held_under(node, fence, now):
+                    stored = {**node, "lease_expires_at": until}
+                    self._nodes.replace(stored)
+                    renewed.append(lease_of(stored))
+        return renewed
 
     def release_lease(self, fence: Fence) -> None:
         """Give a lease back."""

@@ -71,8 +71,11 @@ class Store(Protocol):
         ``NodeNotFound``.
         """
 
-    def renew_lease(self, fence: Fence, *, duration: float) -> Lease:
-        """Let a lease expire *duration* seconds from now. Raises ``LeaseLost`` when it is no longer held or has expired."""
+    def renew_leases(self, fences: Sequence[Fence], *, duration: float) -> Sequence[Lease]:
+        """Let leases expire *duration* seconds from now; give back those that were still held, and had not expired.
+
+        However many they are, they cost few statements.
+        """
 
     def release_lease(self, fence: Fence) -> None:
         """Give a lease back. When it is no longer held, nothing happens."""

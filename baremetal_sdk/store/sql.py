@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import groupby
 from threading import Lock
 from typing import Any
 
@@ -19,7 +20,6 @@ from baremetal_sdk.store.fields import CONDUCTOR_FIELDS, LEASE_FIELDS, NODE_FIEL
 from baremetal_sdk.store.idents import node_key, port_key
 from baremetal_sdk.store.leases import (
     expiry,
-    lease_lost,
     lease_of,
     overdue,
     require_fence_of,
@@ -37,6 +37,7 @@ from baremetal_sdk.store.sql_records import SQLRecords
 from baremetal_sdk.store.statements import Statements, new
 from baremetal_sdk.store.upgrade import ensure_current
 
+_RENEWED_AT_ONCE = 500
 _NEW_NODE = {"updated_at": None, "epoch": 0, "revision": 0, **dict.fromkeys(LEASE_FIELDS)}
 _NODES = RowReader(NODE_FIELDS, NODE_FIELDS.names)
 _PORTS = RowReader(PORT_FIELDS, PORT_FIELDS.names)
@@ -215,16 +216,26 @@ class SQLStore(SQLRecords):
         return lease_of(vars(node)), node
 
     @collisions_repeated
-    def renew_lease(self, fence: Fence, *, duration: float) -> Lease:
-        """Let a lease expire *duration* seconds from now."""
+    def renew_leases(self, fences: Sequence[Fence], *, duration: float) -> Sequence[Lease]:
+        """Let leases expire *duration* seconds from now; give back those that were still held."""
+        wanted, renewed = set(fences), []
+        by_holder = groupby(sorted(fences, key=lambda one: (one.holder, one.node_uuid)), key=lambda one: one.holder)
         with self._database.writing() as connection:
             now = self._clock.now()
-            lease = _new({"lease_expires_at": expiry(now, duration)})
-            conditions = _written_as(fence.node_uuid, fence, now)
-            row = self._written_node(connection, self._statements.renew_lease, conditions | lease)
-        if row is None:
-            raise lease_lost(fence)
-        return lease_of(vars(_NODES.record(row)))
+            given = {"moment": now, **_new({"lease_expires_at": expiry(now, duration)})}
+            for holder, held in by_holder:
+                nodes = [fence.node_uuid for fence in held]
+                for begin in range(0, len(nodes), _RENEWED_AT_ONCE):
+                    some = nodes[begin : begin + _RENEWED_AT_ONCE]
+                    rows = self._renewed(connection, {**given, "holder": holder, "idents": some})
+                    renewed += [lease_of(row._mapping) for row in rows]
+        return [lease for lease in renewed if lease.fence in wanted]
+
+    def _renewed(self, connection: Connection, given: Mapping[str, Any]) -> Sequence[Any]:
+        result = connection.execute(self._statements.renew_leases, given)
+        if self._statements.returning:
+            return result.all()
+        return connection.execute(self._statements.renewed_leases, given).all()
 
     @collisions_repeated
     def release_lease(self, fence: Fence) -> None:

@@ -61,7 +61,8 @@ class Statements:
         self.node_lease_shared = self.node_lease.with_for_update(read=True)
         self.port_lease = self._lease_of_port()
         self.take_lease = self._take_lease()
-        self.renew_lease = self._renew_lease()
+        self.renew_leases = self._renew_leases()
+        self.renewed_leases = self._renewed_leases()
         self.release_lease = self._without_lease().where(schema.nodes.c.uuid == bindparam("ident"), self._of_fence())
         self.expire_leases = self._without_lease().where(schema.nodes.c.lease_holder == bindparam("holder"))
         self.delete_port: Delete = delete(schema.ports).where(schema.ports.c.uuid == bindparam("ident"))
@@ -121,11 +122,18 @@ class Statements:
         statement = update(table).where(table.c.uuid == bindparam("ident"), self._free())
         return self._returning(statement.values(values), self._node_columns)
 
-    def _renew_lease(self) -> Update:
-        table = self._nodes
-        statement = update(table).where(table.c.uuid == bindparam("ident"), self._held_by_fence())
-        values = {"lease_expires_at": bindparam(new("lease_expires_at"), type_=Moment())}
-        return self._returning(statement.values(values), self._node_columns)
+    def _renew_leases(self) -> Update:
+        """Of the nodes *idents*, those that *holder* still holds."""
+        columns = self._nodes.c
+        held = update(self._nodes).where(columns.uuid.in_(_idents()), columns.lease_holder == bindparam("holder"))
+        held = held.where(columns.lease_expires_at > _moment())
+        return self._returning(held.values(lease_expires_at=_new_expiry()), self._lease_columns())
+
+    def _renewed_leases(self) -> Select[Any]:
+        """What the update has written, for databases whose updates give nothing back."""
+        columns = self._nodes.c
+        found = select(*self._lease_columns()).where(columns.uuid.in_(_idents()), columns.lease_holder == bindparam("holder"))
+        return found.where(columns.lease_expires_at == _new_expiry())
 
     def _without_lease(self) -> Update:
         return update(self._nodes).values(dict.fromkeys(LEASE_FIELDS))
@@ -176,3 +184,11 @@ def _changes(table: Table, names: tuple[str, ...]) -> dict[str, Any]:
 
 def _moment() -> BindParameter[Any]:
     return bindparam("moment", type_=Moment())
+
+
+def _idents() -> BindParameter[Any]:
+    return bindparam("idents", expanding=True)
+
+
+def _new_expiry() -> BindParameter[Any]:
+    return bindparam(new("lease_expires_at"), type_=Moment())

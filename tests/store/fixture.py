@@ -7,7 +7,9 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from baremetal_sdk.errors import LeaseLost
 from baremetal_sdk.store import Lease, NodeRecord, PortRecord, Store
+from baremetal_sdk.store.records import Fence
 
 HOLDER = "conductor-1/a1"
 OTHER = "conductor-2/b2"
@@ -60,3 +62,9 @@ class StoreBehaviour:
 
     def lease(self, node: NodeRecord, holder: str = HOLDER, purpose: str = "deploy", duration: float = 60.0) -> Lease:
         return self.store.take_lease(node.uuid, holder=holder, purpose=purpose, duration=duration)[0]
+
+    def renewed(self, fence: Fence, *, duration: float) -> Lease:
+        found = self.store.renew_leases([fence], duration=duration)
+        if not found:
+            raise LeaseLost(f"{fence} is not held")
+        return found[0]

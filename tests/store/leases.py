@@ -28,7 +28,7 @@ class LeaseBehaviour(StoreBehaviour):
         """A revision that was read before a lease was taken is good under it, and clients see no change."""
         node = self.node()
         fence = self.lease(node).fence
-        self.store.renew_lease(fence, duration=60)
+        self.renewed(fence, duration=60)
         held = self.store.node(node.uuid)
         self.assertEqual((0, None), (held.revision, held.updated_at))
         self.store.update_node(node.uuid, {"owner": "x"}, fence=fence, revision=node.revision)
@@ -58,7 +58,7 @@ class LeaseBehaviour(StoreBehaviour):
         self.assertRaises(NodeLocked, self.lease, node, OTHER)
         self.clock.advance(0.000001)
         self.assertRaises(LeaseLost, self.store.update_node, node.uuid, {}, fence=old)
-        self.assertRaises(LeaseLost, self.store.renew_lease, old, duration=10)
+        self.assertRaises(LeaseLost, self.renewed, old, duration=10)
         self.store.update_node(node.uuid, {"owner": "x"}, fence=None)
         self.assertEqual(2, self.lease(node, OTHER).epoch)
 
@@ -76,10 +76,30 @@ class LeaseBehaviour(StoreBehaviour):
         """A lease ends that long after it was renewed, and is otherwise as it was."""
         lease = self.lease(self.node(), duration=10)
         self.clock.advance(9)
-        renewed = self.store.renew_lease(lease.fence, duration=10)
+        renewed = self.renewed(lease.fence, duration=10)
         self.assertEqual(replace(lease, expires_at=self.clock.now() + timedelta(seconds=10)), renewed)
         self.clock.advance(9)
-        self.store.renew_lease(lease.fence, duration=10)
+        self.renewed(lease.fence, duration=10)
+
+    def test_many_leases_are_renewed_at_once(self: Any) -> None:
+        """Those that are held live on; one that is lost, expired, of an older epoch or of somebody else is left out."""
+        fences = [self.lease(self.node(), duration=10).fence for _ in range(7)]
+        lost, foreign = self.node(), self.node()
+        old = self.lease(lost, duration=10).fence
+        self.store.release_lease(old)
+        newer = self.lease(lost, duration=10)
+        short = self.lease(self.node(), duration=5).fence
+        others = self.lease(foreign, OTHER, duration=10).fence
+        self.clock.advance(6)
+        renewed = self.store.renew_leases([*fences, old, short, others._replace(holder=HOLDER)], duration=10)
+        self.assertEqual(set(fences), {lease.fence for lease in renewed})
+        self.assertEqual({self.clock.now() + timedelta(seconds=10)}, {lease.expires_at for lease in renewed})
+        self.assertEqual({others}, {lease.fence for lease in self.store.renew_leases([others], duration=10)})
+        self.assertEqual([], list(self.store.renew_leases([], duration=10)))
+        self.assertEqual(newer.epoch, self.store.node(lost.uuid).epoch)
+        self.clock.advance(9)
+        for fence in fences:
+            self.store.update_node(fence.node_uuid, {"owner": "x"}, fence=fence)
 
     def test_released_lease_is_free(self: Any) -> None:
         """A lease that was given back cannot be renewed or written under, and can be taken."""
@@ -87,7 +107,7 @@ class LeaseBehaviour(StoreBehaviour):
         fence = self.lease(node).fence
         self.store.release_lease(fence)
         self.assertEqual((None, None), (self.store.node(node.uuid).lease_holder, self.store.node(node.uuid).lease_expires_at))
-        self.assertRaises(LeaseLost, self.store.renew_lease, fence, duration=1)
+        self.assertRaises(LeaseLost, self.renewed, fence, duration=1)
         self.assertRaises(LeaseLost, self.store.delete_node, node.uuid, fence=fence)
         self.lease(node, OTHER)
 
@@ -155,7 +175,7 @@ class LeaseBehaviour(StoreBehaviour):
         fence = self.lease(node).fence
         self.store.delete_node(node.uuid, fence=fence)
         self.assertRaises(NodeNotFound, self.lease, node)
-        self.assertRaises(LeaseLost, self.store.renew_lease, fence, duration=1)
+        self.assertRaises(LeaseLost, self.renewed, fence, duration=1)
         self.assertRaises(NodeNotFound, self.store.update_node, node.uuid, {}, fence=fence)
         self.store.release_lease(fence)
 
@@ -165,7 +185,7 @@ class LeaseBehaviour(StoreBehaviour):
         for wrong in (0, -1, float("nan")):
             self.assertIn("duration", str(self.assertRaises(InvalidInput, self.lease, node, duration=wrong)))
         fence = self.lease(node).fence
-        self.assertRaises(InvalidInput, self.store.renew_lease, fence, duration=0)
+        self.assertRaises(InvalidInput, self.renewed, fence, duration=0)
 
     def test_holder_has_a_bounded_length(self: Any) -> None:
         """What the database could not keep is refused by name."""

@@ -41,6 +41,7 @@ class CostTest(StoreBehaviour, TestCase):
         node, kept = self.node(name="a"), self.node()
         port = self.port(node)
         fence = self.lease(node).fence
+        many = [fence, *(self.lease(self.node()).fence for _ in range(300))]
         self.store.register_conductor(ConductorRecord("c", "1"))
         new_port = PortRecord(new_uuid(), node.uuid, new_mac())
         connector = VolumeConnectorRecord(new_uuid(), node.uuid, "mac", new_mac())
@@ -52,7 +53,7 @@ class CostTest(StoreBehaviour, TestCase):
             (1, lambda: self.store.nodes(NodeQuery(limit=1, sort_key="owner"))),
             (2, lambda: self.store.nodes(NodeQuery(limit=1, marker=node.uuid))),
             (1, lambda: self.store.update_node(node.uuid, {"owner": "x"}, fence=fence, revision=0)),
-            (1, lambda: self.store.renew_lease(fence, duration=60)),
+            (1, lambda: self.store.renew_leases(many, duration=60)),
             (1, lambda: self.store.port(port.address)),
             (1, lambda: self.store.ports(Query(where={"node_uuid": node.uuid}))),
             (2, lambda: self.store.create_port(new_port, fence=fence)),
