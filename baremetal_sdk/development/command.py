@@ -30,6 +30,8 @@ def _parser() -> argparse.ArgumentParser:
     record.add_argument("hardware_type", help="name of an installed hardware type that speaks HTTP to its BMCs, such as redfish")
     record.add_argument("--driver-info", type=Path, required=True, help="a JSON or TOML file: what reaches the machine")
     record.add_argument("--output", type=Path, required=True, help="the cassette, a JSON file that must not exist")
+    boot = "set the boot device of the next boot, too, and see what becomes of it; one that was set is put back"
+    record.add_argument("--boot", action="store_true", help=boot)
     return top
 
 
@@ -44,7 +46,7 @@ def _new_plugin(chosen: argparse.Namespace) -> int:
 def _record(chosen: argparse.Namespace) -> int:
     from baremetal_sdk.development.record import record
 
-    count = record(chosen.hardware_type, chosen.driver_info, chosen.output)
+    count = record(chosen.hardware_type, chosen.driver_info, chosen.output, chosen.boot)
     print(f"{chosen.output} holds {count} answers, without addresses, names, serial numbers and secrets.")
     print("Look at it before you publish it.")
     return 0

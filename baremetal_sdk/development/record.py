@@ -8,7 +8,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from baremetal_interfaces import BareMetalError, HardwareType, InvalidInput, Kind, LocalTask, NotFound, Problem
+from baremetal_interfaces import (
+    BareMetalError,
+    BootDevice,
+    BootDeviceSetting,
+    HardwareType,
+    InvalidInput,
+    Kind,
+    LocalTask,
+    NotFound,
+    Problem,
+)
 from baremetal_interfaces.cassettes import Cassette, Recorder, Redaction
 from baremetal_interfaces.interface import Interface
 from baremetal_interfaces.options import DriverInfo
@@ -33,8 +43,10 @@ QUESTIONS: tuple[tuple[Kind, str], ...] = (
 _STAND_IN = "bmc.example"
 
 
-def record(hardware_type: str, driver_info: Path, output: Path) -> int:
+def record(hardware_type: str, driver_info: Path, output: Path, boot: bool = False) -> int:
     """Write the cassette *output* of the machine that *driver_info*, a file of JSON or TOML, reaches; the number of answers.
+
+    With *boot* the boot device is set, too, as :func:`set_boot` does.
 
     Raises ``NotFound`` for a hardware type that is not installed, ``InvalidInput`` for a driver_info that is wrong or leads to
     no HTTP service, ``FileExistsError`` for an *output* that is there, and what the driver raises of a BMC that cannot be asked.
@@ -52,7 +64,10 @@ def record(hardware_type: str, driver_info: Path, output: Path) -> int:
     account = {str(endpoint.account): "operator"} if endpoint.account else {}
     redaction = Redaction(secrets, {endpoint.host: _STAND_IN, **account})
     with Recorder(str(endpoint), redaction, endpoint.tls) as recorder:
-        answers = ask(interfaces, {**raw, _address(info_type): recorder.url})
+        reached = {**raw, _address(info_type): recorder.url}
+        answers = ask(interfaces, reached)
+        if boot:
+            answers |= set_boot(interfaces, reached)
     # Paths of files, certificates for one, mean nothing elsewhere.
     kept = {name: value for name, value in raw.items() if not (isinstance(value, str) and Path(value).is_file())}
     given = {name: "redacted" if name in info_type.secrets() else redaction.value(value, name) for name, value in kept.items()}
@@ -80,8 +95,30 @@ def ask(interfaces: Mapping[Kind, Interface], driver_info: Mapping[str, Any]) ->
     return answers
 
 
+def set_boot(interfaces: Mapping[Kind, Interface], driver_info: Mapping[str, Any]) -> dict[str, str]:
+    """Boot from the network the next time, and ask what became of boot device and mode; a device that was set is put back.
+
+    Where services differ in what else they change, quirks begin here.
+    """
+
+    def call(method: str, *given: Any, **named: Any) -> Any:
+        try:
+            return LocalTask(interfaces, driver_info).call(Kind.MANAGEMENT, method, *given, **named)
+        except BareMetalError as exc:
+            return type(exc)
+
+    before = call("get_boot_device")
+    found = {"boot.set": _text(call("set_boot_device", BootDevice.PXE))}
+    found |= {"boot.device": _text(call("get_boot_device")), "boot.mode": _text(call("get_boot_mode"))}
+    if isinstance(before, BootDeviceSetting) and before.device is not None:
+        call("set_boot_device", before.device, persistent=bool(before.persistent))
+    return found
+
+
 def _text(answer: Any) -> str:
     """The answer in words that are the same for the same answer."""
+    if isinstance(answer, type):
+        return answer.__name__
     return repr(sorted(answer) if isinstance(answer, frozenset) else answer)
 
 

@@ -11,10 +11,10 @@ from testtools import TestCase
 
 from baremetal_fake import Account
 from baremetal_fake.redfish import BMCOptions, RedfishService
-from baremetal_interfaces import AuthenticationFailed, InvalidInput
+from baremetal_interfaces import AuthenticationFailed, BareMetalError, BootDevice, InvalidInput, LocalTask
 from baremetal_interfaces.cassettes import Cassette, Redaction, Replay
 from baremetal_sdk.development.command import main
-from baremetal_sdk.development.record import ask, best_interfaces, record
+from baremetal_sdk.development.record import ask, best_interfaces, record, set_boot
 from baremetal_sdk.plugins import discover
 
 USERNAME, PASSWORD = "admiral", "s3same/open"
@@ -54,6 +54,24 @@ class RecordTest(TestCase):
         self.assertEqual([], replay.missing)
         self.assertEqual("<PowerState.OFF: 'power off'>", answers["power.get_power_state"])
         self.assertEqual(dict(cassette.answers), answers)
+
+    def test_change_that_is_recorded_is_replayed_with_what_came_of_it(self) -> None:
+        """A read after the change has the answer that came after it; what was sent otherwise was not recorded."""
+        output = self.directory / "cassette.json"
+        record("redfish", self.driver_info(), output, boot=True)
+        cassette = Cassette.load(output)
+        self.assertIn("BootDevice.PXE", cassette.answers["boot.device"])
+        interfaces = best_interfaces(discover(), cassette.hardware_type)
+        with Replay(cassette) as replay:
+            reached = {**cassette.driver_info, "redfish_address": replay.url}
+            before = ask(interfaces, reached)["management.get_boot_device"]
+            self.assertEqual("BootDeviceSetting(device=None, persistent=None)", before)
+            answers = set_boot(interfaces, reached)
+            self.assertEqual([], replay.missing)
+            task = LocalTask(interfaces, reached)
+            self.assertRaises(BareMetalError, task.call, "management", "set_boot_device", BootDevice.DISK)
+            self.assertIn('"Hdd"', replay.missing[0])
+        self.assertEqual({name: text for name, text in cassette.answers.items() if name.startswith("boot.")}, answers)
 
     def test_nothing_that_identifies_is_on_the_cassette(self) -> None:
         """No address, MAC address, serial number, account, password, or token."""

@@ -9,10 +9,12 @@ from testtools import TestCase
 from baremetal_fake import Power
 from baremetal_fake.redfish import RedfishService
 from baremetal_interfaces import BootDevice, BootMode, IndicatorState, InvalidInput, NotFound, PowerState, VirtualMediaDevice
+from baremetal_interfaces.cassettes import Cassette, Replay
 from baremetal_interfaces.local import LocalTask
 from baremetal_redfish.boot_quirks import BOOT_QUIRKS, BootFlag, boot_flags
 from baremetal_redfish.neighbours import managers_of
 from baremetal_redfish.vendor import RedfishVendor
+from tests.redfish import quirk_cassettes
 from tests.redfish.emulated import interfaces
 from tests.redfish.test_connector import Served
 
@@ -119,9 +121,22 @@ class TestQuirks(Served):
 
 class TestTable(TestCase):
     def test_each_quirk_is_tied_to_a_recorded_case(self) -> None:
-        """Nobody has to guess where a quirk comes from."""
+        """Its cassette comes out right with the quirk, and wrong in a driver that does not have it."""
         for quirk in BOOT_QUIRKS:
             self.assertTrue(quirk.recorded.startswith("https://"), quirk)
+            cassette = Cassette.load(quirk_cassettes.HOME / f"{quirk.cassette}.json")
+            case = quirk_cassettes.CASES[quirk.flag]
+            with Replay(cassette) as replay:
+                self.assertEqual(case.wanted, quirk_cassettes.outcome(case, replay.url, cassette.driver_info))
+                self.assertEqual([], replay.missing)
+            with Replay(cassette) as replay, quirk_cassettes.without(quirk):
+                self.assertNotEqual(case.wanted, quirk_cassettes.outcome(case, replay.url, cassette.driver_info))
+                self.assertEqual([], replay.missing)
+
+    def test_no_cassette_is_left_over(self) -> None:
+        """A case that no quirk names is one of a quirk that has gone."""
+        named = {f"{quirk.cassette}.json" for quirk in BOOT_QUIRKS}
+        self.assertEqual(named, {path.name for path in quirk_cassettes.HOME.iterdir()})
 
     def test_vendor_model_and_firmware_decide(self) -> None:
         """All three patterns have to fit, in any case; what a service leaves out fits only what asks for nothing."""

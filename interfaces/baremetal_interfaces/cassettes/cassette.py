@@ -16,13 +16,22 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Exchange:
-    """One request, *method* and *path* with query, and the answer: *status*, *headers*, and a JSON value or a text."""
+    """One request, *method* and *path* with query and what was *sent*, and the answer: *status*, *headers*, and *body*.
+
+    What was sent, and the body, is a JSON value or a text; None where there was nothing.
+    """
 
     method: str
     path: str
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Any = None
+    sent: Any = None
+
+    @property
+    def changes(self) -> bool:
+        """Whether the request is one that may change something."""
+        return self.method not in ("GET", "HEAD")
 
 
 @dataclass(frozen=True)

@@ -53,18 +53,26 @@ class Recorder:
         limit = Deadline.after(REQUEST_SECONDS)
         answer = self._bmc.request(method, path, body=body or None, headers=sent, deadline=limit)
         kept = {name: value for name, value in answer.headers.items() if name.lower() in _KEPT}
+        one = Exchange(method, path, answer.status, kept, decoded(answer.body), decoded(body))
         with self._lock:
-            self.exchanges.append(self._redacted(method, path, answer.status, kept, answer.body))
+            self.exchanges.append(self._redacted(one))
         return answer.status, kept, answer.body
 
-    def _redacted(self, method: str, path: str, status: int, headers: dict[str, str], body: bytes) -> Exchange:
-        try:
-            value: Any = json.loads(body) if body else None
-        except ValueError:
-            value = body.decode("utf-8", "replace")
-        shown = {name: self._redaction.text(one) for name, one in headers.items()}
-        shown |= {name: "redacted" for name in headers if name.lower() == "x-auth-token"}
-        return Exchange(method, self._redaction.text(path), status, shown, self._redaction.value(value))
+    def _redacted(self, one: Exchange) -> Exchange:
+        redaction = self._redaction
+        shown = {name: redaction.text(value) for name, value in one.headers.items()}
+        shown |= {name: "redacted" for name in one.headers if name.lower() == "x-auth-token"}
+        return Exchange(
+            one.method, redaction.text(one.path), one.status, shown, redaction.value(one.body), redaction.value(one.sent)
+        )
+
+
+def decoded(body: bytes) -> Any:
+    """A body as a JSON value, or a text where it is none; None where it is empty."""
+    try:
+        return json.loads(body) if body else None
+    except ValueError:
+        return body.decode("utf-8", "replace")
 
 
 def _handler(recorder: Recorder) -> type[http.server.BaseHTTPRequestHandler]:

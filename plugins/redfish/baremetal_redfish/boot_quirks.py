@@ -1,4 +1,7 @@
-"""Where services differ about the boot override, as data: whose, which, what is done, and where the case is recorded."""
+"""Where services differ about the boot override, as data: whose, which, what is done, and where the case is recorded.
+
+A new quirk is an entry here, and a cassette that shows what goes wrong without it.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,18 @@ class BootFlag(Enum):
 
 
 class BootQuirk(NamedTuple):
-    """One difference. The patterns are compared without regard to case; firmware is that of the BIOS."""
+    """One difference. The patterns are compared without regard to case; firmware is that of the BIOS.
+
+    *recorded* is the public record of the case, *cassette* the name of one that holds it (``tests/redfish/cassettes``): what
+    such a service answers with the quirk and without it.
+    """
 
     vendor: str
     model: str
     firmware: str
     flag: BootFlag
     recorded: str
+    cassette: str
 
 
 BOOT_QUIRKS: tuple[BootQuirk, ...] = (
@@ -31,6 +39,7 @@ BOOT_QUIRKS: tuple[BootQuirk, ...] = (
         firmware="*",
         flag=BootFlag.MODE_WITH_TARGET,
         recorded="https://github.com/DMTF/Redfishtool/pull/106",
+        cassette="mode-forgotten-with-target",
     ),
 )
 """A request without the mode puts it back to the service's default there; the maker calls that intended."""
