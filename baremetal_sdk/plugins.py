@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -40,10 +40,12 @@ class Plugins:
 def discover() -> Plugins:
     """Load every installed plugin. Nothing is cached on disk: what is installed now is what counts."""
     found = Plugins()
-    for name, cls in _load(HARDWARE_TYPES, HardwareType, found.failures).items():
+    # All groups at once: each look reads what every installed distribution says of itself.
+    installed = importlib.metadata.entry_points().select
+    for name, cls in _load(installed, HARDWARE_TYPES, HardwareType, found.failures).items():
         found.hardware_types[name] = cls
     for kind in Kind:
-        for name, cls in _load(f"{INTERFACES}{kind}", Interface, found.failures).items():
+        for name, cls in _load(installed, f"{INTERFACES}{kind}", Interface, found.failures).items():
             if getattr(cls, "kind", None) is kind:
                 found.interfaces[kind][name] = cls
             else:
@@ -53,8 +55,10 @@ def discover() -> Plugins:
     return found
 
 
-def _load(group: str, base: type, failures: list[LoadFailure]) -> dict[str, Any]:
-    entry_points, refused = _without_doubles(group, importlib.metadata.entry_points(group=group))
+def _load(
+    installed: Callable[..., importlib.metadata.EntryPoints], group: str, base: type, failures: list[LoadFailure]
+) -> dict[str, Any]:
+    entry_points, refused = _without_doubles(group, installed(group=group))
     failures.extend(refused)
     manager: Any = _Manager(
         group,

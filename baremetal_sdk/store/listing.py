@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, Select, Table, and_, false, literal, or_, select, union_all
+from sqlalchemy import Boolean, ColumnElement, Select, Table, and_, false, literal, or_, select, union_all
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
 from baremetal_sdk.store.fields import NODE_FIELDS, RecordFields
 from baremetal_sdk.store.kinds import RecordKind, Visibility
 from baremetal_sdk.store.query import NodeQuery, Query, Scope
 from baremetal_sdk.store.refusals import wrong_limit
+from baremetal_sdk.store.schema import is_set
 
 R = TypeVar("R")
 Condition = ColumnElement[bool]
@@ -27,13 +30,23 @@ class Position(NamedTuple):
 class Listing(Generic[R]):
     """Makes the statements of one listing. *conditions* say what is listed beside what the query has.
 
+    Of *shares*, where there are any, each record meets the conditions of one, or it is not listed: where an "or" would lead to
+    no index.
+
     The order is that of the sort key, what is not set first, and within equals that of creation; "desc" is exactly the
     reverse of it. A page is united from parts of this order (what is equal to the last record before and was created
     later, what is greater, what is not set), because an index on (column, id) leads to where each of them begins, and to
     where "greater, or equal and later" begins it does not.
     """
 
-    def __init__(self, table: Table, fields: RecordFields[R], query: Query, conditions: Sequence[Condition]) -> None:
+    def __init__(
+        self,
+        table: Table,
+        fields: RecordFields[R],
+        query: Query,
+        conditions: Sequence[Condition],
+        shares: Sequence[Sequence[Condition]] = (),
+    ) -> None:
         if query.limit is not None and query.limit < 1:
             raise wrong_limit(query.limit)
         self.names = fields.selected(query.fields)
@@ -47,6 +60,7 @@ class Listing(Generic[R]):
         if query.description_contains is not None:
             wanted.append(table.c.description.icontains(query.description_contains, autoescape=True))
         self._conditions = [*wanted, *conditions]
+        self._shares = shares or ((),)
 
     def position(self, marker: str, visible: Sequence[Condition]) -> Select[Any]:
         """Read the position of the last record of the page before."""
@@ -56,8 +70,8 @@ class Listing(Generic[R]):
     def page(self, after: Position | None) -> Select[Any]:
         """Read the page that begins after a position."""
         parts = self._parts(after)
-        if len(parts) == 1:
-            return self._part([self._table.c[name] for name in self.names], parts[0])
+        if len(parts) == len(self._shares) == 1:
+            return self._part([self._table.c[name] for name in self.names], [*parts[0], *self._shares[0]])
         return self._united(parts)
 
     def _parts(self, after: Position | None) -> list[Sequence[Condition]]:
@@ -92,9 +106,12 @@ class Listing(Generic[R]):
         return column < after.id if self._descending else column > after.id
 
     def _part(self, columns: Sequence[ColumnElement[Any]], conditions: Sequence[Condition]) -> Select[Any]:
-        keys = [self._table.c.id] if self._sorted is None else [self._sorted, self._table.c.id]
-        ordered = select(*columns).where(*self._conditions, *conditions).order_by(*map(self._directed, keys))
+        ordered = select(*columns).where(*self._conditions, *conditions).order_by(*map(self._directed, self._keys))
         return ordered if self._limit is None else ordered.limit(self._limit)
+
+    @property
+    def _keys(self) -> list[ColumnElement[Any]]:
+        return [self._table.c.id] if self._sorted is None else [self._sorted, self._table.c.id]
 
     def _directed(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         return column.desc() if self._descending else column.asc()
@@ -103,20 +120,42 @@ class Listing(Generic[R]):
         """One statement for all parts: in two, a record that changes between them would be listed twice or not at all."""
         table = self._table
         columns: list[ColumnElement[Any]] = [table.c[name] for name in self.names]
-        keys = [self._sorted.label("sorted_value"), table.c.id.label("sorted_id")]  # type: ignore[union-attr]
+        keys = [column.label(f"sorted_{number}") for number, column in enumerate(self._keys)]
         united = union_all(
             *(
-                select(self._part([*columns, *keys, literal(number).label("part")], conditions).subquery())
+                select(self._part([*columns, *keys, literal(number).label("part")], [*conditions, *share]).subquery())
                 for number, conditions in enumerate(parts)
+                for share in self._shares
             )
         ).subquery()
-        order = [united.c.part, self._directed(united.c.sorted_value), self._directed(united.c.sorted_id)]
+        order = [united.c.part, *(self._directed(united.c[key.name]) for key in keys)]
         ordered = select(*(united.c[name] for name in self.names)).order_by(*order)
         return ordered if self._limit is None else ordered.limit(self._limit)
 
 
+class _Common(FunctionElement[bool]):
+    """A condition that most records meet."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(_Common)
+def _as_it_is(element: _Common, compiler: Any, **options: Any) -> str:
+    text: str = compiler.process(element.clauses, **options)
+    return text
+
+
+@compiles(_Common, "sqlite")
+def _without_index(element: _Common, compiler: Any, **options: Any) -> str:
+    # SQLite, which does not count what is in a table, takes it for as rare as any value, and would look records up by it.
+    return f"+({compiler.process(element.clauses, **options)})"
+
+
 def one_of(column: ColumnElement[Any], values: tuple[Any, ...]) -> Condition:
     """The condition that a column has one of these values."""
+    if values == (True,):
+        return is_set(column)
     given = [value for value in values if value is not None]
     alternatives = [] if not given else [column == given[0] if len(given) == 1 else column.in_(given)]
     if len(given) < len(values):
@@ -129,9 +168,9 @@ def node_conditions(nodes: Table, query: NodeQuery) -> list[Condition]:
     conditions: list[Condition] = []
     for wanted, column in ((query.associated, nodes.c.instance_uuid), (query.sharded, nodes.c.shard)):
         if wanted is not None:
-            conditions.append(column.is_not(None) if wanted else column.is_(None))
+            conditions.append(is_set(column) if wanted else _Common(column.is_(None)))
     if not query.include_children:
-        conditions.append(nodes.c.parent_node.is_(None))
+        conditions.append(_Common(nodes.c.parent_node.is_(None)))
     # As they are stored: a JSON text, in which each one stands in quotation marks.
     conditions += [nodes.c.traits.contains(f'"{trait}"', autoescape=True) for trait in query.traits]
     return conditions
@@ -140,6 +179,13 @@ def node_conditions(nodes: Table, query: NodeQuery) -> list[Condition]:
 def visible_nodes(nodes: Table, scope: Scope) -> list[Condition]:
     """What a caller may see of the nodes."""
     return [] if scope.project is None else [or_(nodes.c.owner == scope.project, nodes.c.lessee == scope.project)]
+
+
+def shares_of(nodes: Table, scope: Scope) -> list[list[Condition]]:
+    """What a caller may see of the nodes, in shares without a node in common, each of which has its index."""
+    if scope.project is None:
+        return []
+    return [[nodes.c.owner == scope.project], [nodes.c.lessee == scope.project, nodes.c.owner.is_distinct_from(scope.project)]]
 
 
 def visible_ports(ports: Table, nodes: Table, scope: Scope) -> list[Condition]:

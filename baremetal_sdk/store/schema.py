@@ -6,7 +6,19 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Boolean, Column, ForeignKeyConstraint, Index, Integer, MetaData, Table, UniqueConstraint
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ColumnElement,
+    Dialect,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    UniqueConstraint,
+    true,
+)
 from sqlalchemy.types import TypeEngine
 
 from baremetal_interfaces import Problem
@@ -17,7 +29,7 @@ from baremetal_sdk.store.fields import CONDUCTOR_FIELDS, NODE_FIELDS, PORT_FIELD
 from baremetal_sdk.store.kinds import KINDS, RecordKind
 from baremetal_sdk.store.refusals import UNIQUE
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 """The migrations, oldest first. They are repeated here so that a database that is current opens without Alembic.
 
 The first digit is the generation. Within one, migrations only add, and what they add need not be known: a release works on
@@ -41,6 +53,10 @@ _LISTED_NODES = (
     "target_power_state",
 )
 """What listings of nodes filter for or sort by; fields with a unique value have an index by that."""
+_RARE_IN_NODES = ("fault", "instance_name", "maintenance", "retired")
+"""What is set in few nodes, and is asked for: only those are in its index, where a database can do that."""
+_FOUND_IN_NODES = ("instance_uuid", "shard")
+"""What listings ask to be set, whatever it is: the nodes that have it, in the order of creation."""
 _COUNTERS = frozenset({"epoch", "revision"})
 
 
@@ -61,6 +77,11 @@ class Schema:
         self.version_table = f"{prefix}alembic_version"
         self.metadata = MetaData()
         self.nodes = self._table("nodes", NODE_FIELDS, _LISTED_NODES)
+        for name in _RARE_IN_NODES:
+            Index(f"{self.nodes.name}_{name}_idx", self.nodes.c[name], self.nodes.c.id, **_where(is_set(self.nodes.c[name])))
+        for name in _FOUND_IN_NODES:
+            index = Index(f"{self.nodes.name}_with_{name}_idx", self.nodes.c.id, **_where(is_set(self.nodes.c[name])))
+            index.ddl_if(callable_=_indexes_parts)
         self.ports = self._table("ports", PORT_FIELDS, ("node_uuid", "portgroup_uuid"))
         self._belongs_to_node(self.ports)
         self.conductors = self._table("conductors", CONDUCTOR_FIELDS, ())
@@ -88,6 +109,20 @@ class Schema:
             # With the id: a page goes on within equal values.
             Index(f"{name}_{column}_idx", table.c[column], table.c.id)
         return table
+
+
+def is_set(column: ColumnElement[Any]) -> ColumnElement[bool]:
+    """The condition that a column has a value or, where it says yes or no, that it says yes."""
+    return column.is_(true()) if isinstance(column.type, Boolean) else column.is_not(None)
+
+
+def _where(condition: ColumnElement[bool]) -> dict[str, Any]:
+    return {"sqlite_where": condition, "postgresql_where": condition}
+
+
+def _indexes_parts(*_: Any, dialect: Dialect, **__: Any) -> bool:
+    """Whether a database can have an index of some of a table's records."""
+    return dialect.name in ("sqlite", "postgresql")
 
 
 def _type(field: Field) -> TypeEngine[Any]:

@@ -27,7 +27,7 @@ from baremetal_sdk.store.leases import (
     require_revision,
     require_writable,
 )
-from baremetal_sdk.store.listing import Listing, node_conditions, of_nodes, visible_nodes, visible_ports
+from baremetal_sdk.store.listing import Listing, node_conditions, of_nodes, shares_of, visible_nodes, visible_ports
 from baremetal_sdk.store.query import NodeQuery, Query, Row, Scope
 from baremetal_sdk.store.records import ConductorRecord, Fence, Lease, NodeGlance, NodeRecord, NodeUpdate, PortRecord
 from baremetal_sdk.store.refusals import conductor_not_found, node_not_found, port_not_found
@@ -117,9 +117,8 @@ class SQLStore(SQLRecords):
     def nodes(self, query: NodeQuery, *, scope: Scope = Scope.ALL) -> Sequence[Row]:
         """A page of nodes."""
         table = self._schema.nodes
-        visible = visible_nodes(table, scope)
-        listing = Listing(table, NODE_FIELDS, query, visible + node_conditions(table, query))
-        return self._page(listing, NODE_FIELDS, query, visible)
+        listing = Listing(table, NODE_FIELDS, query, node_conditions(table, query), shares_of(table, scope))
+        return self._page(listing, NODE_FIELDS, query, visible_nodes(table, scope))
 
     def shards(self, *, scope: Scope = Scope.ALL) -> Sequence[tuple[str | None, int]]:
         """Each shard and how many nodes it has."""

@@ -201,6 +201,9 @@ class ServerMigrationTest(MigrationBehaviour, TestCase):
         schema = Schema(prefix)
         with self.engine.connect() as connection:
             found = {one["name"] for table in schema.metadata.tables for one in inspect(connection).get_indexes(table)}
-        missing = {index.name for table in schema.metadata.tables.values() for index in table.indexes} - found
-        self.assertEqual(set(), missing)
-        self.assertIn(make_url(self.url).get_backend_name(), ("postgresql", "mariadb", "mysql"))
+        backend = make_url(self.url).get_backend_name()
+        self.assertIn(backend, ("postgresql", "mariadb", "mysql"))
+        wanted = {index.name for table in schema.metadata.tables.values() for index in table.indexes}
+        # Only PostgreSQL has indexes of some of a table's records.
+        parts = set() if backend == "postgresql" else {name for name in wanted if name and "_with_" in name}
+        self.assertEqual(parts, wanted - found)

@@ -5,13 +5,21 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import Engine, event
-from sqlalchemy.pool import Pool
 from testtools import TestCase
 
-from baremetal_sdk.store import ChassisRecord, ConductorRecord, NodeQuery, NodeRecord, PortRecord, Query, VolumeConnectorRecord
+from baremetal_sdk.store import (
+    ChassisRecord,
+    ConductorRecord,
+    NodeQuery,
+    NodeRecord,
+    PortRecord,
+    Query,
+    Scope,
+    VolumeConnectorRecord,
+)
 from baremetal_sdk.store.sql import SQLStore
 from tests.store.fixture import StoreBehaviour, TurnedClock, new_mac, new_uuid
 
@@ -88,7 +96,15 @@ class CostTest(StoreBehaviour, TestCase):
             {"sort_key": "owner"},
             {"sort_key": "provision_state"},
             {"where": {"provision_state": "active"}},
+            {"where": {"maintenance": True}},
+            {"where": {"fault": "power failure"}},
+            {"sharded": True},
+            {"associated": True},
+            {"where": {"provision_state": "active"}, "sharded": False, "associated": False, "include_children": False},
+            {"sort_key": "name", "include_children": False},
+            {"scope": Scope("p")},
         ]
+        self.grow_rare(20)
         self.grow(60)
         small = [self.work_of_last_page(query) for query in queries]
         self.grow(1500)
@@ -101,30 +117,48 @@ class CostTest(StoreBehaviour, TestCase):
             state = "active" if number % 3 else "error"
             self.node(name=new_uuid(), owner=None if number % 2 else "p", provision_state=state)
 
+    def grow_rare(self, count: int) -> None:
+        """Nodes like few others."""
+        for _ in range(count):
+            rare = {"maintenance": True, "fault": "power failure", "shard": "s", "instance_uuid": new_uuid(), "lessee": "p"}
+            self.node(name=new_uuid(), provision_state="active", **rare)
+
     def work_of_last_page(self, query: dict[str, Any]) -> int:
         """Instructions of SQLite's virtual machine for the page before the last record, in both directions."""
-        steps = 0
+        scope = query.get("scope", Scope.ALL)
+        query = {name: value for name, value in query.items() if name != "scope"}
+        whole = self.store.nodes(NodeQuery(fields=("uuid",), **query), scope=scope)
+        pages = [
+            NodeQuery(fields=("uuid",), limit=5, marker=marker, sort_dir=direction, **query)  # type: ignore[arg-type]
+            for direction, marker in (("asc", whole[-6].uuid), ("desc", whole[5].uuid))
+        ]
+        with Instructions() as counted:
+            for page in pages:
+                self.assertEqual(5, len(self.store.nodes(page, scope=scope)))
+        self.assertGreater(counted.number, 0)
+        return counted.number
 
-        def count() -> int:
-            nonlocal steps
-            steps += 1
-            return 0
 
-        whole = self.store.nodes(NodeQuery(fields=("uuid",), **query))
-        for direction, marker in (("asc", whole[-6].uuid), ("desc", whole[5].uuid)):
-            page = NodeQuery(fields=("uuid",), limit=5, marker=marker, sort_dir=direction, **query)  # type: ignore[arg-type]
+class Instructions:
+    """Counts what SQLite's virtual machine does, on whatever connection."""
 
-            def watch(connection: Any, *_: Any) -> None:
-                connection.set_progress_handler(count, 1)
+    def __init__(self) -> None:
+        self.number = 0
+        self._watched: list[Any] = []
 
-            def leave(connection: Any, *_: Any) -> None:
-                connection.set_progress_handler(None, 1)
+    def __enter__(self) -> Self:
+        event.listen(Engine, "before_cursor_execute", self._watch)
+        return self
 
-            event.listen(Pool, "checkout", watch)
-            event.listen(Pool, "checkin", leave)
-            try:
-                self.assertEqual(5, len(self.store.nodes(page)))
-            finally:
-                event.remove(Pool, "checkout", watch)
-                event.remove(Pool, "checkin", leave)
-        return steps
+    def __exit__(self, *_: object) -> None:
+        event.remove(Engine, "before_cursor_execute", self._watch)
+        for connection in self._watched:
+            connection.set_progress_handler(None, 1)
+
+    def _watch(self, _connection: Any, cursor: Any, *_: Any) -> None:
+        self._watched.append(cursor.connection)
+        cursor.connection.set_progress_handler(self._count, 1)
+
+    def _count(self) -> int:
+        self.number += 1
+        return 0
