@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
 import urllib.error
 import urllib.request
+from pathlib import Path
 from typing import Any
 
+from baremetal_fake.bmc_account import Account
 from baremetal_fake.machine import Power
-from tests.system.redfish_fleet import PASSWORD, FleetCase
+from metald.client import APIError
+from tests.system.redfish_fleet import PASSWORD, USERNAME, FleetCase
 
 
 class TestBadInput(FleetCase):
@@ -103,20 +107,47 @@ class TestBadInput(FleetCase):
 
 class TestSecrecy(FleetCase):
     def test_a_password_never_comes_back_out(self) -> None:
-        """It is in no answer, no log line at DEBUG and no byte of the database, and a mask that is sent back changes nothing."""
+        """It is in no answer, log line at DEBUG, byte of the database or view of the process; a mask sent back is no change."""
         service = self.serve()
         node = self.enrol(service)
         self.walk(service, node, "manage", "inspect", "provide", "active")
         answers = "".join(
             json.dumps(service.client.request("GET", path))
-            for path in (f"/v1/nodes/{node}", "/v1/nodes/detail", f"/v1/nodes/{node}/validate", f"/v1/nodes/{node}/states")
+            for path in (
+                f"/v1/nodes/{node}",
+                "/v1/nodes/detail",
+                *(f"/v1/nodes/{node}/{part}" for part in ("validate", "states", "history", "explain")),
+            )
         )
         self.assertIn('"redfish_password": "******"', answers)
         shown = service.client.node(node)["driver_info"]
         service.client.replace(node, "driver_info", {**shown, "redfish_username": "operator"})
         self.assertEqual("available", self.walk(service, node, "deleted")["provision_state"])
-        text = answers.encode() + service.log.encode() + self.database_text()
+        process = Path(f"/proc/{service.child.pid}")
+        shown_of_it = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+        text = answers.encode() + service.log.encode() + self.database_text() + shown_of_it
         self.assertNotIn(PASSWORD.encode(), text)
+        self.assertNotIn(base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()), text)
+        self.assertEqual([], [one.identifier for one in self.redfish.bmc().sessions.all() if one.token.encode() in text])
+
+    def test_a_password_that_was_changed_at_the_bmc_is_tried_twice_at_most(self) -> None:
+        """Whatever runs in the background and whoever asks: so no account is locked; the new one is used once it is given."""
+        options = self.state.with_name("often.conf")
+        options.write_text("[conductor]\nsync_power_state_interval = 0.2\n", encoding="ascii")
+        service = self.serve("--config-file", str(options))
+        node = self.enrol(service)
+        self.walk(service, node, "manage", "inspect", "provide", "active")
+        before = self.redfish.bmc().counters.refused_logins
+        self.redfish.protect(Account(USERNAME, "changed-canary"))
+        self.until(service, node, lambda seen: seen["fault"] == "power failure")
+        for target in ("power off", "rebooting"):
+            service.client.power(node, target)
+            seen = self.until(service, node, lambda seen: seen["target_power_state"] is None and seen["last_error"])
+        self.assertRaises(APIError, service.client.request, "GET", f"/v1/nodes/{node}/management/boot_device")
+        self.assertIn("credentials", seen["last_error"])
+        self.assertEqual(2, self.redfish.bmc().counters.refused_logins - before)
+        service.client.replace(node, "driver_info/redfish_password", "changed-canary")
+        self.until(service, node, lambda seen: (seen["power_state"], seen["fault"]) == ("power on", None))
 
     def test_errors_have_the_clients_format_and_a_request_id(self) -> None:
         """An error is JSON inside a string, as clients read it, and can be found in the log by its request id."""

@@ -8,9 +8,11 @@ import ssl
 import tempfile
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from baremetal_fake.bmc_account import Account
 from baremetal_fake.faults import FaultPlan
 from baremetal_fake.machine import Machine
 from baremetal_fake.rack import Rack
@@ -153,6 +155,17 @@ class RedfishService:
                 bmc.sessions.clear()
 
         self._on_loop(clear)
+
+    def protect(self, account: Account, index: int = 0) -> None:
+        """Change the password of one machine's BMC, which ends its sessions."""
+        bmc = self.bmc(index)
+
+        def change() -> None:
+            bmc.options = replace(bmc.options, account=account)
+            bmc.sessions.clear()
+            bmc.unlock()
+
+        self._on_loop(change)
 
     def totals(self) -> dict[str, Any]:
         """The statistics, with the logins and sessions of all BMCs added up."""
