@@ -131,9 +131,7 @@ class DatabaseConfig:
         minimum=0,
     )
     secret_key_file: str | None = setting(None, "File with the key that encrypts credentials; it is made where it is missing.")
-    secret_key_variable: str | None = setting(
-        None, "Environment variable with that key, in place of the file."
-    )
+    secret_key_variable: str | None = setting(None, "Environment variable with that key, in place of the file.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -202,6 +200,10 @@ class ConductorConfig:
     auth_strategy: str = setting(
         "noauth", "How callers of the API are known.", choices=("noauth", "http_basic", "client_certificate", "keystone")
     )
+    rbac_service_role_elevated_access: bool = setting(
+        False, "Whether the role service, in the project rbac_service_project_name, may what members of the whole system may."
+    )
+    rbac_service_project_name: str = setting("service", "Name of the project of services, with Keystone.")
     http_basic_auth_user_file: str = setting(
         "/etc/ironic/htpasswd", "File with a line user:bcrypt-hash for each who may use the API, for auth_strategy http_basic."
     )

@@ -15,6 +15,8 @@ ADVICE: Mapping[str, Mapping[str, str]] = {
         "debug": "while you look for the cause of a problem",
         "use_json": "when the log goes to a system that reads JSON",
         "use_tracing": "when an OpenTelemetry collector is there",
+        "rbac_service_role_elevated_access": "with Keystone, when services such as Nova have no token of system scope",
+        "rbac_service_project_name": "when the project of services has another name",
         "auth_strategy": "before anybody but this machine can reach the API",
         "http_basic_auth_user_file": "when the file lies elsewhere",
         "rpc_transport": "when API and conductor are to be processes of their own; the same on all of them",

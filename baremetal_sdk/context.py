@@ -28,6 +28,9 @@ class RequestContext:
     roles: frozenset[str] = frozenset()
     is_system: bool = False
     """Whether it was sent on behalf of the whole system, and not of a project. It matters where the request comes in."""
+    project_name: str | None = None
+    project_domain: str | None = None
+    """The id of the domain that the project is in."""
 
 
 class RequestIdFilter(logging.Filter):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from baremetal_interfaces import InvalidInput, NotFound, Problem
 from baremetal_sdk.api import resources
-from baremetal_sdk.api.call import Call
+from baremetal_sdk.api.call import SEEN, Call
 from baremetal_sdk.api.errors import as_bad_request
 from baremetal_sdk.api.listing import FIELDS, PAGING, shown
 from baremetal_sdk.api.parameters import Parameter, optional
 from baremetal_sdk.api.patch import JSON_PATCH
+from baremetal_sdk.api.personas import Persona
 from baremetal_sdk.api.ports import NAME
 from baremetal_sdk.api.registry import route
 from baremetal_sdk.api.trait_values import TRAITS
@@ -24,6 +26,7 @@ from baremetal_sdk.store.records_policy import AllocationRecord
 
 SINCE = 52
 _UPDATED_SINCE = 57
+_CREATE_FOR_OTHERS = "baremetal:allocation:create_restricted"
 _BACKFILLED_SINCE = 58
 _OWNED_SINCE = 60
 _VIEWED = (
@@ -64,10 +67,13 @@ _FIELDS = Writable(
 class Allocations:
     """Allocations, one by one and page by page."""
 
+    rules: ClassVar[Mapping[str, Persona]] = {_CREATE_FOR_OTHERS: "system-member"}
+
     @route(
         "GET",
         "/v1/allocations",
         policy="baremetal:allocation:list",
+        role="lister",
         since=SINCE,
         query=(
             Parameter("node", UUID_OR_NAME, "The UUID or name of the node that was found."),
@@ -81,10 +87,18 @@ class Allocations:
     def list(self, call: Call) -> dict[str, Any]:
         """List allocations."""
         where = {name: call.query.get(name) for name in ("owner", "resource_class", "state")}
-        where["node_uuid"] = resources.named_node(call, call.query["node"], "node") if "node" in call.query else None
+        node = _named_node(call, call.query.get("node"), "node")
+        where["node_uuid"] = None if node is None else node.uuid
         return resources.listed(call, AllocationRecord, ALLOCATION_VIEW, where)
 
-    @route("GET", "/v1/allocations/{allocation}", policy="baremetal:allocation:get", since=SINCE, query=(FIELDS,))
+    @route(
+        "GET",
+        "/v1/allocations/{allocation}",
+        policy="baremetal:allocation:get",
+        role="allocation-reader",
+        since=SINCE,
+        query=(FIELDS,),
+    )
     def show(self, call: Call) -> dict[str, Any]:
         """Show an allocation."""
         return shown(call, ALLOCATION_VIEW, resources.found(call, AllocationRecord, "allocation"))
@@ -93,6 +107,8 @@ class Allocations:
         "POST",
         "/v1/allocations",
         policy="baremetal:allocation:create",
+        role="allocator",
+        also=(_CREATE_FOR_OTHERS,),
         since=SINCE,
         too_old=405,
         status=201,
@@ -109,8 +125,7 @@ class Allocations:
             values["resource_class"] = values.get("resource_class") or node.resource_class
             values["uuid"] = values.get("uuid") or node.instance_uuid
         values["candidate_nodes"] = [_uuid_of(call, ident) for ident in values.get("candidate_nodes") or ()]
-        values = _FIELDS.new(values)
-        call.own(values)
+        values = _for_whom(call, _FIELDS.new(values))
         arguments = {"values": values, "node": None if node is None else node.uuid}
         allocation: AllocationRecord = call.rpc("create_allocation", **arguments)
         call.location = f"allocations/{allocation.uuid}"
@@ -120,6 +135,7 @@ class Allocations:
         "PATCH",
         "/v1/allocations/{allocation}",
         policy="baremetal:allocation:update",
+        role="allocation-member",
         since=_UPDATED_SINCE,
         too_old=405,
         body=JSON_PATCH,
@@ -135,6 +151,7 @@ class Allocations:
         "DELETE",
         "/v1/allocations/{allocation}",
         policy="baremetal:allocation:delete",
+        role="allocation-member",
         since=SINCE,
         too_old=405,
         status=204,
@@ -148,15 +165,39 @@ class Allocations:
 class NodeAllocation:
     """The allocation of one node."""
 
-    @route("GET", "/v1/nodes/{node}/allocation", policy="baremetal:allocation:get", since=SINCE, query=(FIELDS,))
+    @route(
+        "GET",
+        "/v1/nodes/{node}/allocation",
+        policy="baremetal:allocation:get",
+        role="allocation-reader",
+        since=SINCE,
+        query=(FIELDS,),
+    )
     def show(self, call: Call) -> dict[str, Any]:
         """Show the allocation of a node."""
         return shown(call, ALLOCATION_VIEW, _of_node(call))
 
-    @route("DELETE", "/v1/nodes/{node}/allocation", policy="baremetal:allocation:delete", since=SINCE, status=204)
+    @route(
+        "DELETE",
+        "/v1/nodes/{node}/allocation",
+        policy="baremetal:allocation:delete",
+        role="allocation-member",
+        since=SINCE,
+        status=204,
+    )
     def delete(self, call: Call) -> None:
         """Delete the allocation of a node, which is free then."""
         call.rpc("delete_allocation", allocation=_own(call, _of_node(call)).uuid)
+
+
+def _for_whom(call: Call, values: dict[str, Any]) -> dict[str, Any]:
+    """What is asked for, with whom it is for: the caller's project, where nobody else may be named. Raises ``Forbidden``."""
+    project = None if call.context.is_system else call.context.project
+    if project is None:
+        return values
+    if values.get("owner") not in (None, project):
+        call.require(_CREATE_FOR_OTHERS)
+    return {**values, "owner": values.get("owner") or project}
 
 
 def _own(call: Call, allocation: AllocationRecord) -> AllocationRecord:
@@ -165,7 +206,7 @@ def _own(call: Call, allocation: AllocationRecord) -> AllocationRecord:
 
 
 def _of_node(call: Call) -> AllocationRecord:
-    node = call.node()
+    node = call.node(rule=SEEN)
     found = call.backend.store.records(AllocationRecord, Query(where={"node_uuid": node.uuid}, limit=1), scope=call.scope)
     if not found:
         raise AllocationNotFound(f"node {node.uuid} has no allocation", node=node.uuid)

@@ -34,7 +34,7 @@ from baremetal_sdk.api.policy import AllowAll, Policy
 from baremetal_sdk.api.portgroups import Portgroups
 from baremetal_sdk.api.ports import Ports
 from baremetal_sdk.api.registry import Registry
-from baremetal_sdk.api.roles import RolePolicy, least_roles
+from baremetal_sdk.api.roles import RolePolicy, personas
 from baremetal_sdk.api.runbooks import Runbooks, RunbookTraits
 from baremetal_sdk.api.shards import Shards
 from baremetal_sdk.api.vendor_passthru import DriverVendorPassthru, NodeVendorPassthru
@@ -121,9 +121,9 @@ def unauthenticated_api(backend: Backend, policy: Policy) -> WSGIApplication:
     return Application(backend, _registry(), policy)
 
 
-def role_policy() -> RolePolicy:
-    """What roles may do, as it is declared beside the routes."""
-    return RolePolicy(least_roles(_registry()))
+def role_policy(service_project: str | None = None) -> RolePolicy:
+    """What roles may do, as it is declared beside the routes. Services of *service_project* may what system's members may."""
+    return RolePolicy(personas(_registry()), service_project)
 
 
 def routes() -> list[dict[str, Any]]:
@@ -133,7 +133,8 @@ def routes() -> list[dict[str, Any]]:
 
 def _configured_policy(config: ConductorConfig) -> Policy:
     """What roles may do or, where a file changes it, what that says."""
-    policy, path = role_policy(), config.plugins.get("oslo_policy", {}).get("policy_file")
+    service_project = config.rbac_service_project_name if config.rbac_service_role_elevated_access else None
+    policy, path = role_policy(service_project), config.plugins.get("oslo_policy", {}).get("policy_file")
     if not path:
         return policy
     try:
@@ -141,7 +142,7 @@ def _configured_policy(config: ConductorConfig) -> Policy:
     except ImportError as exc:
         wanted = "pip install 'baremetal-sdk[keystone]'"
         raise ConfigurationError(f"[oslo_policy] policy_file: it needs oslo.policy ({exc}); {wanted}") from exc
-    return FilePolicy(policy.rules, path)
+    return FilePolicy(policy.rules, path, service_project)
 
 
 def _registry() -> Registry:

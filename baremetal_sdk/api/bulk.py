@@ -11,6 +11,7 @@ from baremetal_interfaces import BareMetalError
 from baremetal_sdk.api import audit, errors, json_body
 from baremetal_sdk.api.call import Call
 from baremetal_sdk.api.node_fields import CREATION
+from baremetal_sdk.api.node_rules import CREATE, CREATE_OWN
 from baremetal_sdk.api.node_states import POWER_BODY, NodeStates
 from baremetal_sdk.api.nodes import Nodes
 from baremetal_sdk.api.parameters import Parameter, Parameters
@@ -65,8 +66,9 @@ class Bulk:
     @route(
         "POST",
         "/v1/bulk/nodes",
-        policy="baremetal:node:create",
-        role="admin",
+        policy=CREATE,
+        role="system-enroller",
+        also=(CREATE_OWN,),
         body=(Parameter("nodes", _NEW_NODES, "Nodes, each as in a request of its own.", required=True),),
         answer=_RESULTS,
     )
@@ -93,7 +95,7 @@ class Bulk:
         "PUT",
         "/v1/bulk/nodes/states/power",
         policy="baremetal:node:set_power_state",
-        role="leased-operator",
+        role="leased-member",
         body=(_WHICH, *POWER_BODY),
         answer=_RESULTS,
     )

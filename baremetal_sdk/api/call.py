@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from baremetal_interfaces import Forbidden, InvalidInput, NotFound, Problem
+from baremetal_interfaces import InvalidInput, NotFound, Problem
 from baremetal_sdk.api.backend import Backend
 from baremetal_sdk.api.fragments import Fragments
 from baremetal_sdk.api.policy import Policy
@@ -20,6 +20,8 @@ from baremetal_sdk.store.records import NodeGlance, NodeRecord, PortRecord
 
 N = TypeVar("N", NodeRecord, NodeGlance)
 
+SEEN = "baremetal:node:get"
+"""The rule of those who see a node."""
 NAMES_SINCE = 5
 """The minor number of the microversion in which nodes got names."""
 
@@ -55,10 +57,10 @@ class Call:
     """The status of the answer where it is not the route's."""
     headers: list[tuple[str, str]] = field(default_factory=list)
 
-    def node(self, ident: str | None = None) -> NodeRecord:
-        """The node that the path names, or the one with *ident*, if the caller may do to it what it is about to."""
+    def node(self, ident: str | None = None, *, rule: str | None = None) -> NodeRecord:
+        """The node that the path names, or the one with *ident*, if the caller may do what *rule*, or this route, is about."""
         node = self._found_node(self.arguments["node"] if ident is None else ident, self.backend.store.node)
-        self.allow(node)
+        self.allow(node, rule)
         return node
 
     def glance(self) -> NodeGlance:
@@ -69,16 +71,25 @@ class Call:
 
     def allow(self, node: NodeRecord | NodeGlance, rule: str | None = None) -> None:
         """Ask the policy whether the caller may do what *rule*, or this route, is about to *node*."""
-        target = {"node.uuid": node.uuid, "node.owner": node.owner, "node.lessee": node.lessee}
-        self.policy.enforce(rule or self.route.policy, self.context, target)
+        self.policy.enforce(rule or self.route.policy, self.context, target_of(node.owner, node.lessee, node.uuid))
+
+    def may(self, rule: str, node: NodeRecord | None = None) -> bool:
+        """Whether the caller may do what *rule* is about to *node* or, without one, at all."""
+        target = {} if node is None else target_of(node.owner, node.lessee, node.uuid)
+        return self.policy.allows(rule, self.context, target)
+
+    def require(self, rule: str) -> None:
+        """Ask the policy whether the caller may do what *rule* is about, which has no target. Raises ``Forbidden``."""
+        self.policy.enforce(rule, self.context, {})
 
     def own(self, values: dict[str, Any]) -> None:
-        """Let what is created belong to the project that creates it. Raises ``Forbidden`` where it shall be another's."""
-        project = self.scope.project
-        if project is not None and (values.get("owner") or project) != project:
-            raise Forbidden("owner: it is another project than yours; leave it out", rule=self.route.policy)
-        if project is not None:
-            values["owner"] = project
+        """Let what a project creates belong to it. Raises ``InvalidInput`` where it shall be another's."""
+        project = self.context.project
+        if project is None or self.context.is_system:
+            return
+        if (values.get("owner") or project) != project:
+            raise InvalidInput([Problem("owner", "it is another project than yours", "leave it out")])
+        values["owner"] = project
 
     def port(self, ident: str) -> PortRecord:
         """The port with this UUID or name."""
@@ -93,11 +104,20 @@ class Call:
         if self.minor < NAMES_SINCE and canonical_uuid(named) is None:
             raise NodeNotFound(f"Node {named} could not be found. Before version 1.{NAMES_SINCE} nodes have no names.")
         try:
-            return read(named, scope=self.scope)
+            node = read(named, scope=self.scope)
         except NotFound:
             if not self.json_suffix:
                 raise
-            return read(named + ".json", scope=self.scope)
+            node = read(named + ".json", scope=self.scope)
+        # Of a project that leases it, not everybody sees a node.
+        if self.scope.project is not None and not self.policy.allows(SEEN, self.context, target_of(node.owner, node.lessee)):
+            raise NodeNotFound(f"Node {named} could not be found.")
+        return node
+
+
+def target_of(owner: str | None, lessee: str | None, uuid: str | None = None) -> dict[str, Any]:
+    """A node of these projects as the target of a rule."""
+    return {"node.uuid": uuid, "node.owner": owner, "node.lessee": lessee}
 
 
 def checked_ident(what: str, ident: str) -> str:

@@ -57,7 +57,7 @@ class Chassis:
         """Create a chassis."""
         return resources.create(call, ChassisRecord, CHASSIS_VIEW, _FIELDS.new(call.body))
 
-    @route("PATCH", "/v1/chassis/{chassis}", policy="baremetal:chassis:update", role="system-admin", body=JSON_PATCH)
+    @route("PATCH", "/v1/chassis/{chassis}", policy="baremetal:chassis:update", role="system-member", body=JSON_PATCH)
     def update(self, call: Call) -> dict[str, Any]:
         """Change fields of a chassis."""
         chassis = resources.found(call, ChassisRecord, "chassis")

@@ -64,6 +64,7 @@ class Drivers:
         "GET",
         "/v1/drivers",
         policy="baremetal:driver:get",
+        role="system-reader",
         query=(
             Parameter("type", choice("classic", "dynamic"), "All hardware types are dynamic.", since=DYNAMIC_SINCE),
             Parameter("detail", BOOLEAN, "Whether to show the interfaces.", since=DYNAMIC_SINCE),
@@ -83,14 +84,14 @@ class Drivers:
             shape = _DRIVER_VIEW.whole(call.minor) if detail else _DRIVER_VIEW.brief(call.minor)
         return {"drivers": [shape.record(call, offer) for offer in _offers(call.conductors.alive())]}
 
-    @route("GET", "/v1/drivers/{driver}", policy="baremetal:driver:get", query=(_FIELDS,))
+    @route("GET", "/v1/drivers/{driver}", policy="baremetal:driver:get", role="system-reader", query=(_FIELDS,))
     def show(self, call: Call) -> dict[str, Any]:
         """Show a hardware type with its interfaces."""
         fields = call.query.get("fields")
         shape = _DRIVER_VIEW.whole(call.minor) if fields is None else _DRIVER_VIEW.selected(call.minor, fields)
         return shape.record(call, _offer(call))
 
-    @route("GET", "/v1/drivers/{driver}/properties", policy="baremetal:driver:get_properties")
+    @route("GET", "/v1/drivers/{driver}/properties", policy="baremetal:driver:get_properties", role="system-reader")
     def properties(self, call: Call) -> Any:
         """Tell what nodes of a hardware type have in their driver_info."""
         return call.rpc("driver_properties", driver=offered_driver(call))
@@ -99,6 +100,7 @@ class Drivers:
         "GET",
         "/v1/drivers/{driver}/raid/logical_disk_properties",
         policy="baremetal:driver:get_raid_logical_disk_properties",
+        role="system-reader",
         since=RAID_SINCE,
         too_old=406,
     )

@@ -130,7 +130,7 @@ class InspectionRules:
     @route(
         "DELETE",
         "/v1/inspection_rules",
-        policy="baremetal:inspection_rule:delete_all",
+        policy="baremetal:inspection_rule:delete",
         role="system-admin",
         since=_SINCE,
         too_old=405,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from baremetal_interfaces import Forbidden
 from baremetal_sdk.api import errors
 from baremetal_sdk.api.observed import ROUTE_KEY
+from baremetal_sdk.api.personas import Persona
 from baremetal_sdk.api.policy import Policy
-from baremetal_sdk.api.registry import LeastRole
 from baremetal_sdk.api.wsgi import context_of
 from baremetal_sdk.metrics import MetricsEndpoint
 from baremetal_sdk.metrics.endpoint import PATH
@@ -24,7 +24,7 @@ RULE = "baremetal:metrics:get"
 class Metrics:
     """The rule for metrics. They have no version, and so they are no route of the API."""
 
-    rules: ClassVar[Mapping[str, LeastRole]] = {RULE: "system-reader"}
+    rules: ClassVar[Mapping[str, Persona]] = {RULE: "system-reader"}
 
 
 class MetricsPath:

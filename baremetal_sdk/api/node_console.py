@@ -13,8 +13,8 @@ from baremetal_sdk.api.values import BOOLEAN
 class NodeConsole:
     """Consoles. The paths with the node at their end are those that older clients use."""
 
-    @route("GET", "/v1/nodes/{node}/states/console", policy="baremetal:node:get_console", role="owner-operator")
-    @route("GET", "/v1/nodes/states/console/{node}", policy="baremetal:node:get_console", role="owner-operator")
+    @route("GET", "/v1/nodes/{node}/states/console", policy="baremetal:node:get_console", role="owner-member")
+    @route("GET", "/v1/nodes/states/console/{node}", policy="baremetal:node:get_console", role="owner-member")
     def show(self, call: Call) -> Any:
         """Tell whether the console of a node is started, and how to reach it."""
         return call.rpc("get_console", node=call.node().uuid)
@@ -23,7 +23,7 @@ class NodeConsole:
         "PUT",
         "/v1/nodes/{node}/states/console",
         policy="baremetal:node:set_console_state",
-        role="owner-operator",
+        role="owner-member",
         status=202,
         body=(Parameter("enabled", BOOLEAN, "Whether the console is to be started or stopped.", required=True),),
     )

@@ -24,7 +24,7 @@ _LONG = 3.0
 class NodeExplanation:
     """A node, explained."""
 
-    @route("GET", "/v1/nodes/{node}/explain", policy="baremetal:node:explain")
+    @route("GET", "/v1/nodes/{node}/explain", policy="baremetal:node:explain", role="owner-reader")
     def explain(self, call: Call) -> dict[str, Any]:
         """Tell who holds a node, its running step, its BMC, its time in this state, what comes next, and what to do."""
         node = call.node()
@@ -113,9 +113,7 @@ def _next(node: NodeRecord, held: Mapping[str, Any] | None) -> Iterator[str]:
             yield f"{when}, it becomes '{after}'"
 
 
-def _advice(
-    node: NodeRecord, held: Mapping[str, Any] | None, bmc: Mapping[str, Any], stay: Mapping[str, Any]
-) -> Iterator[str]:
+def _advice(node: NodeRecord, held: Mapping[str, Any] | None, bmc: Mapping[str, Any], stay: Mapping[str, Any]) -> Iterator[str]:
     """What an operator can do, the most pressing first."""
     for breaker in bmc["breakers"]:
         if breaker["refused_logins"]:

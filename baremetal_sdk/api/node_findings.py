@@ -94,7 +94,7 @@ class NodeFirmware:
 class NodeInventory:
     """What an inspection found."""
 
-    @route("GET", "/v1/nodes/{node}/inventory", policy="baremetal:node:inventory:get", since=INVENTORY_SINCE)
+    @route("GET", "/v1/nodes/{node}/inventory", policy="baremetal:node:inventory:get", role="owner-reader", since=INVENTORY_SINCE)
     def show(self, call: Call) -> dict[str, Any]:
         """Show what a machine is made of."""
         node = call.node()

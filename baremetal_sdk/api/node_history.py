@@ -41,6 +41,7 @@ class NodeHistory:
         "GET",
         "/v1/nodes/{node}/history",
         policy="baremetal:node:history:get",
+        role="owner-reader",
         since=SINCE,
         query=(Parameter("detail", BOOLEAN, "Whether to show all fields, and the whole text."), *PAGING),
     )
@@ -63,7 +64,7 @@ class NodeHistory:
             body["next"] = next_link(call, limit, rows[limit - 1]["uuid"])
         return body
 
-    @route("GET", "/v1/nodes/{node}/history/{entry}", policy="baremetal:node:history:get", since=SINCE)
+    @route("GET", "/v1/nodes/{node}/history/{entry}", policy="baremetal:node:history:get", role="owner-reader", since=SINCE)
     def show(self, call: Call) -> dict[str, Any]:
         """Show one thing that happened to a node."""
         node = call.node()

@@ -48,6 +48,7 @@ class NodeIndicators:
         "PUT",
         "/v1/nodes/{node}/management/indicators/{indicator}",
         policy="baremetal:node:set_indicator_state",
+        role="owner-member",
         status=204,
         body=(Parameter("state", _STATE, "The state to set.", required=True),),
     )
@@ -65,7 +66,7 @@ class NodeInterrupt:
         "PUT",
         "/v1/nodes/{node}/management/inject_nmi",
         policy="baremetal:node:inject_nmi",
-        role="owner-operator",
+        role="owner-manager",
         status=204,
         since=NMI_SINCE,
         body=(),

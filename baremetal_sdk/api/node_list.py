@@ -8,6 +8,7 @@ from typing import Any
 
 from baremetal_sdk.api.call import Call
 from baremetal_sdk.api.listing import DETAIL, FIELDS, PAGING, Page, answer, page
+from baremetal_sdk.api.node_redaction import may_be_redacted, shown_row
 from baremetal_sdk.api.node_view import NODE_VIEW
 from baremetal_sdk.api.parameters import Parameter
 from baremetal_sdk.api.provision_verbs import FAULTS
@@ -51,23 +52,31 @@ _EQUAL = (
 class NodeList:
     """Nodes, page by page."""
 
-    @route("GET", "/v1/nodes", policy="baremetal:node:list", query=(*_FILTERS, *PAGING, FIELDS, DETAIL))
+    @route("GET", "/v1/nodes", policy="baremetal:node:list", role="lister", query=(*_FILTERS, *PAGING, FIELDS, DETAIL))
     def list(self, call: Call) -> dict[str, Any]:
         """List nodes."""
         return _listed(call, page(call, NODE_VIEW))
 
-    @route("GET", "/v1/nodes/detail", policy="baremetal:node:list", query=(*_FILTERS, *PAGING))
+    @route("GET", "/v1/nodes/detail", policy="baremetal:node:list", role="lister", query=(*_FILTERS, *PAGING))
     def list_whole(self, call: Call) -> dict[str, Any]:
         """List nodes with all their fields."""
         return _listed(call, page(call, NODE_VIEW, whole=True))
 
-    @route("GET", "/v1/chassis/{chassis}/nodes", policy="baremetal:node:list", query=(*_OF_CHASSIS, *PAGING, FIELDS, DETAIL))
+    @route(
+        "GET",
+        "/v1/chassis/{chassis}/nodes",
+        policy="baremetal:node:list",
+        role="lister",
+        query=(*_OF_CHASSIS, *PAGING, FIELDS, DETAIL),
+    )
     def list_of_chassis(self, call: Call) -> dict[str, Any]:
         """List the nodes of a chassis."""
         call.query["chassis_uuid"] = found(call, ChassisRecord, "chassis").uuid
         return _listed(call, page(call, NODE_VIEW))
 
-    @route("GET", "/v1/chassis/{chassis}/nodes/detail", policy="baremetal:node:list", query=(*_OF_CHASSIS, *PAGING))
+    @route(
+        "GET", "/v1/chassis/{chassis}/nodes/detail", policy="baremetal:node:list", role="lister", query=(*_OF_CHASSIS, *PAGING)
+    )
     def list_whole_of_chassis(self, call: Call) -> dict[str, Any]:
         """List the nodes of a chassis with all their fields."""
         call.query["chassis_uuid"] = found(call, ChassisRecord, "chassis").uuid
@@ -82,12 +91,21 @@ def _listed(call: Call, asked: Page) -> dict[str, Any]:
         rows = _of_conductor(call, query, scope, asked.limit + 1)
     else:
         rows = call.backend.store.nodes(query, scope=scope)
+    if may_be_redacted(call, asked.shape):
+        return answer(call, asked, rows, lambda page: _redacted(call, asked, scope, page))
     return answer(call, asked, rows, lambda page: call.fragments.page(call, asked.shape, page, _reader(call, asked, scope)))
 
 
-def _reader(call: Call, asked: Page, scope: Scope) -> Callable[[tuple[str, ...]], Sequence[Row]]:
-    """What reads the nodes with certain UUIDs, as far as they are shown."""
-    fields = tuple(dict.fromkeys((*asked.shape.columns, *asked.shape.marks)))
+def _redacted(call: Call, asked: Page, scope: Scope, seen: Sequence[Row]) -> Sequence[Any]:
+    """The nodes of a page as the caller may see each of them, in the order of *seen*, without what is gone."""
+    read = _reader(call, asked, scope, "owner", "lessee")
+    rows = {row["uuid"]: row for row in read(tuple(row["uuid"] for row in seen))}
+    return [shown_row(call, asked.shape, rows[row["uuid"]]) for row in seen if row["uuid"] in rows]
+
+
+def _reader(call: Call, asked: Page, scope: Scope, *besides: str) -> Callable[[tuple[str, ...]], Sequence[Row]]:
+    """What reads the nodes with certain UUIDs, as far as they are shown, and what is needed *besides*."""
+    fields = tuple(dict.fromkeys((*asked.shape.columns, *asked.shape.marks, *besides)))
     return lambda uuids: call.backend.store.nodes(NodeQuery(where={"uuid": uuids}, fields=fields), scope=scope)
 
 

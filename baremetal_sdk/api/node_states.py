@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from baremetal_interfaces import BootDevice, BootMode, NotFound, NotSupported, PowerState
 from baremetal_sdk.api.call import Call
 from baremetal_sdk.api.node_view import STATES_VIEW
 from baremetal_sdk.api.parameters import Parameter, optional, too_new
+from baremetal_sdk.api.personas import Persona
 from baremetal_sdk.api.provision_verbs import ABORTABLE_SINCE, PROVISION_BODY, verb_and_arguments
 from baremetal_sdk.api.registry import route
+from baremetal_sdk.api.runbooks import USE
 from baremetal_sdk.api.values import BOOLEAN, OBJECT, choice, integer, text
 from baremetal_sdk.store.records_policy import RunbookRecord
 
@@ -23,8 +26,14 @@ POWER_BODY = (
 )
 
 
+_STEP_RULES = {name: f"baremetal:node:set_provision_state:{name}" for name in ("clean_steps", "service_steps")}
+"""Asked as well where somebody sends steps of his own."""
+
+
 class NodeStates:
     """States of a node, and requests to change them."""
+
+    rules: ClassVar[Mapping[str, Persona]] = dict.fromkeys(_STEP_RULES.values(), "member")
 
     @route("GET", "/v1/nodes/{node}/states", policy="baremetal:node:get_states")
     def show(self, call: Call) -> dict[str, Any]:
@@ -37,7 +46,7 @@ class NodeStates:
         "PUT",
         "/v1/nodes/{node}/states/power",
         policy="baremetal:node:set_power_state",
-        role="leased-operator",
+        role="leased-member",
         status=202,
         body=POWER_BODY,
     )
@@ -56,13 +65,16 @@ class NodeStates:
     )
     def provision(self, call: Call) -> None:
         """Start a change of the provision state of a node."""
-        verb, arguments = verb_and_arguments(call.body, call.minor)
         node = call.node()
+        for name, rule in _STEP_RULES.items():
+            if call.body.get(name) and not call.body.get("runbook"):
+                call.allow(node, rule)
+        verb, arguments = verb_and_arguments(call.body, call.minor)
         since = ABORTABLE_SINCE.get(node.provision_state, 1) if verb == "abort" else 1
         if call.minor < since:
             raise too_new(f"target 'abort' in state {node.provision_state!r}", since)
         if "runbook" in arguments:
-            arguments["runbook"] = call.backend.store.record(RunbookRecord, arguments["runbook"], scope=call.scope).uuid
+            arguments["runbook"] = _usable_runbook(call, arguments["runbook"])
         call.rpc("change_provision_state", node=node.uuid, verb=verb, arguments=arguments)
         call.location = _states(call)
 
@@ -70,7 +82,7 @@ class NodeStates:
         "PUT",
         "/v1/nodes/{node}/states/raid",
         policy="baremetal:node:set_raid_state",
-        role="owner-operator",
+        role="owner-member",
         status=204,
         since=12,
         too_old=406,
@@ -89,7 +101,7 @@ class NodeStates:
         "PUT",
         "/v1/nodes/{node}/states/boot_mode",
         policy="baremetal:node:set_boot_mode",
-        role="leased-operator",
+        role="leased-member",
         status=202,
         since=_BOOT_MODE_SINCE,
         body=(Parameter("target", choice(*map(str, BootMode)), "The boot mode to set.", required=True),),
@@ -103,7 +115,7 @@ class NodeStates:
         "PUT",
         "/v1/nodes/{node}/states/secure_boot",
         policy="baremetal:node:set_secure_boot",
-        role="leased-operator",
+        role="leased-member",
         status=202,
         since=_BOOT_MODE_SINCE,
         body=(Parameter("target", BOOLEAN, "Whether secure boot is to be on.", required=True),),
@@ -112,6 +124,14 @@ class NodeStates:
         """Turn secure boot of a node on or off."""
         call.rpc("set_secure_boot", node=call.node().uuid, enabled=call.body["target"])
         call.location = _states(call)
+
+
+def _usable_runbook(call: Call, ident: str) -> str:
+    """The UUID of a runbook that the caller may use; a public one is used as one's own. Raises ``Forbidden``."""
+    runbook = call.backend.store.record(RunbookRecord, ident, scope=call.scope)
+    owner = call.context.project if runbook.public else runbook.owner
+    call.policy.enforce(USE, call.context, {"runbook.uuid": runbook.uuid, "runbook.owner": owner})
+    return runbook.uuid
 
 
 class NodeMaintenance:
@@ -137,7 +157,7 @@ class NodeMaintenance:
 class NodeManagement:
     """What the management interface of a node does at once."""
 
-    @route("GET", "/v1/nodes/{node}/management/boot_device", policy="baremetal:node:get_boot_device", role="owner-operator")
+    @route("GET", "/v1/nodes/{node}/management/boot_device", policy="baremetal:node:get_boot_device", role="owner-manager")
     def boot_device(self, call: Call) -> Any:
         """Tell what a machine boots from."""
         return call.rpc("get_boot_device", node=call.node().uuid)
@@ -146,7 +166,7 @@ class NodeManagement:
         "PUT",
         "/v1/nodes/{node}/management/boot_device",
         policy="baremetal:node:set_boot_device",
-        role="owner-operator",
+        role="owner-manager",
         status=204,
         body=(
             Parameter("boot_device", choice(*map(str, BootDevice)), "What to boot from.", required=True),
@@ -162,7 +182,7 @@ class NodeManagement:
         "GET",
         "/v1/nodes/{node}/management/boot_device/supported",
         policy="baremetal:node:get_boot_device",
-        role="owner-operator",
+        role="owner-manager",
     )
     def supported_boot_devices(self, call: Call) -> dict[str, Any]:
         """Tell what a machine can boot from."""

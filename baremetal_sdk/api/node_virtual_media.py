@@ -53,6 +53,7 @@ class NodeVirtualMedia:
         "POST",
         "/v1/nodes/{node}/vmedia",
         policy="baremetal:node:vmedia:attach",
+        role="leased-member",
         status=204,
         since=SINCE,
         body=(
@@ -72,6 +73,7 @@ class NodeVirtualMedia:
         "DELETE",
         "/v1/nodes/{node}/vmedia",
         policy="baremetal:node:vmedia:detach",
+        role="leased-member",
         status=204,
         since=SINCE,
         query=(

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from baremetal_interfaces import InvalidInput, NotFound, Problem
-from baremetal_sdk.api.call import Call
+from baremetal_sdk.api import resources
+from baremetal_sdk.api.call import SEEN, Call
 from baremetal_sdk.api.errors import as_bad_request
 from baremetal_sdk.api.listing import FIELDS
 from baremetal_sdk.api.masking import restored
@@ -22,53 +23,39 @@ from baremetal_sdk.api.node_fields import (
     read_patched,
     without_null,
 )
+from baremetal_sdk.api.node_redaction import redacted, shown_node
+from baremetal_sdk.api.node_rules import (
+    CREATE,
+    CREATE_OWN,
+    DELETE,
+    DELETE_OWN,
+    FIELD_RULES,
+    OWNER_OF_ACTIVE,
+    RULES,
+    UPDATE,
+    rule_of_change,
+)
 from baremetal_sdk.api.node_view import NODE_VIEW
 from baremetal_sdk.api.parameters import Parameter, check_versions, too_new
 from baremetal_sdk.api.patch import JSON_PATCH, Operation, apply, changes, operations
-from baremetal_sdk.api.registry import LeastRole, route
+from baremetal_sdk.api.personas import Persona
+from baremetal_sdk.api.registry import route
 from baremetal_sdk.api.values import BOOLEAN, UUID, UUID_OR_NAME
 from baremetal_sdk.errors import NodeAssociated, RevisionConflict
 from baremetal_sdk.store.records import NodeRecord
 from baremetal_sdk.store.records_hardware import ChassisRecord
+from baremetal_sdk.store.records_policy import AllocationRecord
 
 PATCH_ATTEMPTS = 5
 """How often a patch is applied anew when the node changed under it."""
-UPDATE = "baremetal:node:update"
-_OF_ADMINS = frozenset(name for name in PATCHED.by_name if name.endswith("_interface")) | {
-    "chassis_uuid",
-    "conductor_group",
-    "disable_power_off",
-    "driver",
-    "driver_info",
-    "lessee",
-    "owner",
-    "parent_node",
-    "shard",
-}
-"""Fields that say whose a node is and how it is reached: who changes the address of a BMC is sent its credentials."""
-_OF_SYSTEM: dict[str, LeastRole] = {
-    "conductor_group": "system-operator",
-    "owner": "system-operator",
-    "parent_node": "system-operator",
-    "shard": "system-admin",
-}
-"""Those of them that no project changes, however it owns a node."""
-_OF_MEMBERS = frozenset({"extra", "protected", "protected_reason"})
-"""Fields that members of a project change, if it only leases the node, too."""
 _FREE_FORM = ("driver_info", "instance_info")
 """Fields in which clients are shown masks in place of secrets."""
-
-
-def _least_role(name: str) -> LeastRole:
-    if name in _OF_MEMBERS:
-        return "leased-operator"
-    return _OF_SYSTEM.get(name, "admin") if name in _OF_ADMINS else "operator"
 
 
 class Nodes:
     """Nodes, one by one."""
 
-    rules: ClassVar[dict[str, LeastRole]] = {f"{UPDATE}:{name}": _least_role(name) for name in sorted(PATCHED.by_name)}
+    rules: ClassVar[Mapping[str, Persona]] = RULES
 
     @route("GET", "/v1/nodes/{node}", policy="baremetal:node:get", query=(FIELDS,))
     def show(self, call: Call) -> Any:
@@ -76,20 +63,25 @@ class Nodes:
         fields = call.query.get("fields")
         shape = NODE_VIEW.whole(call.minor) if fields is None else NODE_VIEW.selected(call.minor, fields)
         seen = call.glance()
+        if redacted(call, shape, seen.owner, seen.lessee):
+            return shown_node(call, shape, call.node())
         return call.fragments.one(call, shape, seen, lambda: call.backend.store.node(seen.uuid, scope=call.scope))
 
-    @route("POST", "/v1/nodes", policy="baremetal:node:create", role="admin", status=201, body=CREATION)
+    @route("POST", "/v1/nodes", policy=CREATE, role="system-enroller", also=(CREATE_OWN,), status=201, body=CREATION)
     def create(self, call: Call) -> dict[str, Any]:
         """Enrol a node."""
         values = {name: value for name, value in call.body.items() if value is not None}
+        is_own = call.may(CREATE_OWN)
+        call.require(CREATE_OWN if is_own else CREATE)
+        if is_own:
+            call.own(values)
         if "name" in values:
             check_name(values["name"], call.minor)
         if "parent_node" in values:
-            values["parent_node"] = _parent(call, values["parent_node"])
+            values["parent_node"] = resources.linked_node(call, values["parent_node"], "parent_node", values.get("owner")).uuid
         _check_chassis(call, values)
         if "conductor_group" in values:
             values["conductor_group"] = values["conductor_group"].lower()
-        call.own(values)
         values.setdefault("uuid", str(uuid.uuid4()))
         if call.minor < ENROLL_SINCE:
             values["provision_state"] = "available"
@@ -101,7 +93,8 @@ class Nodes:
         "PATCH",
         "/v1/nodes/{node}",
         policy=UPDATE,
-        role="leased-operator",
+        role="leased-member",
+        also=FIELD_RULES,
         query=(Parameter("reset_interfaces", BOOLEAN, "Whether interfaces become the new driver's defaults.", since=45),),
         body=JSON_PATCH,
     )
@@ -113,14 +106,16 @@ class Nodes:
         if reset and not any(operation.path == ("driver",) for operation in patch):
             wrong = Problem("reset_interfaces", "the driver is not being changed", "it is taken together with a new driver")
             raise InvalidInput([wrong])
-        return NODE_VIEW.whole(call.minor).record(call, _patched(call, patch, reset))
+        return shown_node(call, NODE_VIEW.whole(call.minor), _patched(call, patch, reset))
 
-    @route("DELETE", "/v1/nodes/{node}", policy="baremetal:node:delete", role="admin", status=204)
+    @route("DELETE", "/v1/nodes/{node}", policy=DELETE, role="system-admin", also=(DELETE_OWN,), status=204)
     def delete(self, call: Call) -> None:
         """Delete a node, with its ports."""
-        call.rpc("delete_node", node=call.node().uuid)
+        node = call.node(rule=SEEN)
+        call.allow(node, DELETE if call.may(DELETE, node) else DELETE_OWN)
+        call.rpc("delete_node", node=node.uuid)
 
-    @route("GET", "/v1/nodes/{node}/validate", policy="baremetal:node:validate", role="operator")
+    @route("GET", "/v1/nodes/{node}/validate", policy="baremetal:node:validate", role="member")
     def validate(self, call: Call) -> dict[str, Any]:
         """Tell of each interface of a node whether it has all that it needs."""
         return _validated(call, call.node())
@@ -129,7 +124,7 @@ class Nodes:
         "GET",
         "/v1/nodes/validate",
         policy="baremetal:node:validate",
-        role="operator",
+        role="member",
         query=(
             Parameter("node", UUID_OR_NAME, "The node's UUID or name."),
             Parameter("node_uuid", UUID, "The node's UUID."),
@@ -146,13 +141,6 @@ class Nodes:
 def _validated(call: Call, node: NodeRecord) -> dict[str, Any]:
     found: Mapping[str, Mapping[str, Any]] = call.rpc("validate_node", node=node.uuid)
     return {kind: {name: value for name, value in said.items() if name != "reason" or value} for kind, said in found.items()}
-
-
-def _parent(call: Call, ident: str) -> str:
-    try:
-        return call.backend.store.node(ident, scope=call.scope).uuid
-    except NotFound as exc:
-        raise as_bad_request(exc, "parent_node") from exc
 
 
 def _check_chassis(call: Call, values: Mapping[str, Any]) -> None:
@@ -182,7 +170,9 @@ def _patched(call: Call, patch: list[Operation], reset: bool) -> NodeRecord:
 
 
 def _patched_once(call: Call, patch: list[Operation], reset: bool) -> NodeRecord:
-    node = call.node()
+    node = call.node(rule=SEEN)
+    for rule in {rule_of_change(operation.field, operation.value) for operation in patch} or {UPDATE}:
+        call.allow(node, rule)
     document = {name: getattr(node, name) for name in PATCHED.by_name}
     touched = apply(document, patch)
     for name, value in touched.items():
@@ -191,8 +181,6 @@ def _patched_once(call: Call, patch: list[Operation], reset: bool) -> NodeRecord
         if name in touched:
             touched[name] = restored(touched[name], document[name])
     changed = changes(document, touched, read_patched, DEFAULTS)
-    for name in changed:
-        call.allow(node, f"{UPDATE}:{name}")
     _check_changes(call, node, changed)
     if not changed:
         return node
@@ -207,7 +195,9 @@ def _check_changes(call: Call, node: NodeRecord, changed: dict[str, Any]) -> Non
     if changed.get("name") is not None:
         check_name(changed["name"], call.minor)
     if changed.get("parent_node") is not None:
-        changed["parent_node"] = _parent(call, changed["parent_node"])
+        changed["parent_node"] = resources.linked_node(call, changed["parent_node"], "parent_node", node.owner).uuid
+    if "owner" in changed:
+        _check_new_owner(call, node)
     if "conductor_group" in changed:
         changed["conductor_group"] = without_null("conductor_group", changed["conductor_group"]).lower()
     if node.instance_uuid is not None and changed.get("instance_uuid") is not None:
@@ -215,3 +205,14 @@ def _check_changes(call: Call, node: NodeRecord, changed: dict[str, Any]) -> Non
             f"instance_uuid: node {node.uuid} is associated with instance {node.instance_uuid}; remove that one first",
             instance_uuid=node.instance_uuid,
         )
+
+
+def _check_new_owner(call: Call, node: NodeRecord) -> None:
+    """Refuse to give away what somebody works on or was allocated. Raises ``NodeAssociated``."""
+    if node.provision_state == "active" and not call.may(OWNER_OF_ACTIVE, node):
+        raise NodeAssociated(f"owner: node {node.uuid} is active; undeploy it first, or have {OWNER_OF_ACTIVE}")
+    if node.allocation_uuid is None:
+        return
+    allocated_to = call.backend.store.record(AllocationRecord, node.allocation_uuid).owner
+    if allocated_to is not None:
+        raise NodeAssociated(f"owner: node {node.uuid} is allocated to project {allocated_to}; delete the allocation first")

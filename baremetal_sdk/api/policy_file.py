@@ -3,34 +3,51 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from oslo_config import cfg
 from oslo_policy import policy
 
-from baremetal_interfaces import Forbidden
-from baremetal_sdk.api.registry import ANYBODY
-from baremetal_sdk.api.roles import NEEDED, RANKS, bare_role, declared_rule, described, leasing_rank, may_lease
+from baremetal_sdk.api.personas import ANYBODY, GRANTS, LESSEE, OWNERS, SERVICE, Grant
+from baremetal_sdk.api.policy import Deciding
 from baremetal_sdk.context import RequestContext
 from baremetal_sdk.errors import ConfigurationError
-from baremetal_sdk.store.query import Scope
 
 LOG = logging.getLogger(__name__)
 OPTION = "[oslo_policy] policy_file"
-_OWNED = ("node.owner", "allocation.owner", "runbook.owner")
-_LEASED = "node.lessee"
+_SERVICE_PROJECT = "config.service_project_name"
+_ELEVATED = "rule:service_role"
+_NAMED: Mapping[str, tuple[str, str]] = {
+    "service_role": (f"role:{SERVICE} and project_name:%({_SERVICE_PROJECT})s", "A service of the project of services."),
+    "public_api": ("is_public_api:True", "What needs no credentials."),
+    "admin_api": ("role:admin or role:administrator", "An admin, of whatever."),
+    "is_member": (
+        "(project_domain_id:default or project_domain_id:None) and (project_name:demo or project_name:baremetal)",
+        "Somebody of certain projects.",
+    ),
+    "is_observer": ("rule:is_member and (role:observer or role:baremetal_observer)", "Who sees, in certain projects."),
+    "is_admin": ("rule:admin_api or (rule:is_member and role:baremetal_admin)", "An admin, of whatever, or in certain projects."),
+    "is_node_owner": ("project_id:%(node.owner)s", "Somebody of the project that owns the node."),
+    "is_node_lessee": ("project_id:%(node.lessee)s", "Somebody of the project that leases the node."),
+    "is_allocation_owner": ("project_id:%(allocation.owner)s", "Somebody of the project of the allocation."),
+}
+"""What files for Ironic call by name in rules of theirs; no route asks for it."""
+_NEVER_ASKED = ("show_password", "show_instance_secrets")
+"""What files for Ironic may hold and is not obeyed: secrets are shown to nobody."""
 
 
-class FilePolicy:
-    """Asks oslo.policy. *rules* are the least roles of the rules, which hold where the file at *path* says nothing.
+class FilePolicy(Deciding):
+    """Asks oslo.policy. *rules* are the personas of the rules, which hold where the file at *path* says nothing.
 
-    The file is read again when it changes. Raises ``ConfigurationError`` when it cannot be used.
+    The file is read again when it changes. *service_project* is as in ``RolePolicy``. Raises ``ConfigurationError`` when the file
+    cannot be used.
     """
 
-    def __init__(self, rules: Mapping[str, str], path: str) -> None:
-        self._rules = rules
+    def __init__(self, rules: Mapping[str, str], path: str, service_project: str | None = None) -> None:
+        super().__init__(rules)
+        self._always = {} if service_project is None else {_SERVICE_PROJECT: service_project}
         if not Path(path).is_file():
             raise ConfigurationError(f"{OPTION}: {path} is not a file; an empty one changes nothing")
         conf = cfg.ConfigOpts()
@@ -42,38 +59,32 @@ class FilePolicy:
             self._enforcer.load_rules()
         except Exception as exc:
             raise ConfigurationError(f"{OPTION}: {path} cannot be used: {exc}") from exc
+        unknown = sorted(set(self._enforcer.file_rules) - set(rules) - set(_NAMED))
+        if asked_by_nothing := [name for name in unknown if name in _NEVER_ASKED or name.startswith("baremetal:")]:
+            LOG.warning("%s: %s has rules that nothing here asks for: %s", OPTION, path, ", ".join(asked_by_nothing))
 
-    def scope(self, rule: str, context: RequestContext) -> Scope:
-        """What the caller may see; asked is whether it may do this to something of its own. Raises ``Forbidden``."""
-        own = {} if context.is_system else dict.fromkeys((*_OWNED, _LEASED), context.project)
-        self.enforce(rule, context, own)
-        if context.is_system or self._rules.get(rule) == ANYBODY:
-            return Scope.ALL
-        return Scope(context.project)
-
-    def enforce(self, rule: str, context: RequestContext, target: Mapping[str, Any]) -> None:
-        """Raise ``Forbidden`` unless the caller may."""
-        asked = declared_rule(self._rules, rule)
-        if asked is None:
-            raise _refused(rule, context, "there is no such rule")
-        if self._rules[asked] == ANYBODY:
-            return
-        needed = f"it needs {self._enforcer.rules[asked]}"
+    def allows(self, rule: str, context: RequestContext, target: Mapping[str, Any]) -> bool:
+        """Whether the caller may."""
+        if self.rules.get(rule) in (None, ANYBODY):
+            return rule in self.rules
         # Without a project nothing is one's own: what has no owner would be.
-        has_place = context.is_system or context.project is not None
-        if not has_place or not self._enforcer.enforce(asked, _given(target), _credentials(context)):
-            raise _refused(rule, context, needed)
-        LOG.debug("%s is allowed to %s: %s", rule, described(context), needed)
+        if not context.is_system and context.project is None:
+            return False
+        given = {name: value for name, value in target.items() if value is not None}
+        return bool(self._enforcer.enforce(rule, {**self._always, **given}, _credentials(context)))
 
-
-def _refused(rule: str, context: RequestContext, why: str) -> Forbidden:
-    LOG.debug("%s is refused to %s: %s", rule, described(context), why)
-    return Forbidden(f"{rule} is not allowed: {why}", rule=rule)
+    def needed(self, rule: str) -> str:
+        """The rule as it is written."""
+        return str(self._enforcer.rules[rule]) if rule in self.rules else "nobody: there is no such rule"
 
 
 def defaults(rules: Mapping[str, str]) -> list[policy.RuleDefault]:
     """The rules as oslo.policy knows them, in the order of their names."""
-    return [policy.RuleDefault(rule, _check(least), f"Least role: {least}.") for rule, least in sorted(rules.items())]
+    named = [policy.RuleDefault(name, check, told) for name, (check, told) in _NAMED.items()]
+    return [
+        *(rule for rule in named if rule.name not in rules),
+        *(policy.RuleDefault(rule, check(persona), f"For {persona}.") for rule, persona in sorted(rules.items())),
+    ]
 
 
 def list_rules() -> list[policy.RuleDefault]:
@@ -83,29 +94,35 @@ def list_rules() -> list[policy.RuleDefault]:
     return defaults(role_policy().rules)
 
 
-def _check(least: str) -> str:
-    if least == ANYBODY:
-        return "@"
-    roles = _roles(NEEDED[bare_role(least)])
-    if least.startswith("system-"):
-        return f"({roles}) and system_scope:all"
-    owned = " or ".join(f"project_id:%({name})s" for name in _OWNED)
-    check = f"({roles}) and (system_scope:all or {owned})"
-    return f"({check}) or (({_roles(leasing_rank(least))}) and project_id:%({_LEASED})s)" if may_lease(least) else check
+def check(persona: str) -> str:
+    """For whom a persona's rules are, as oslo.policy writes it."""
+    return "@" if persona == ANYBODY else " or ".join(_checks(GRANTS[persona]))
 
 
-def _roles(rank: int) -> str:
-    return " or ".join(f"role:{name}" for name, height in sorted(RANKS.items()) if height >= rank)
+def _checks(grant: Grant) -> Iterator[str]:
+    for place, roles in grant.by_place.items():
+        names = " or ".join(f"role:{name}" for name in roles)
+        places = _PLACES[place]
+        yield f"({names})" + (f" and {places}" if places else "")
+    if grant.system in ("reader", "member"):
+        yield _ELEVATED
 
 
-def _given(target: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in target.items() if value is not None}
+_PLACES = {
+    "system": "system_scope:all",
+    "owner": "(" + " or ".join(f"project_id:%({name})s" for name in OWNERS) + ")",
+    "lessee": f"project_id:%({LESSEE})s",
+    "project": "",
+}
 
 
 def _credentials(context: RequestContext) -> dict[str, Any]:
     return {
         "user_id": context.user,
         "project_id": context.project,
+        "project_name": context.project_name,
+        "project_domain_id": context.project_domain,
         "roles": sorted(context.roles),
         "system_scope": "all" if context.is_system else None,
+        "is_public_api": False,
     }

@@ -66,12 +66,21 @@ _FILTERS = (
 class Portgroups:
     """Port groups, one by one and page by page."""
 
-    @route("GET", "/v1/portgroups", policy="baremetal:portgroup:list", since=_SINCE, query=(*_FILTERS, *PAGING, FIELDS, DETAIL))
+    @route(
+        "GET",
+        "/v1/portgroups",
+        policy="baremetal:portgroup:list",
+        role="lister",
+        since=_SINCE,
+        query=(*_FILTERS, *PAGING, FIELDS, DETAIL),
+    )
     def list(self, call: Call) -> dict[str, Any]:
         """List port groups."""
         return _listed(call)
 
-    @route("GET", "/v1/portgroups/detail", policy="baremetal:portgroup:list", since=_SINCE, query=(*_FILTERS, *PAGING))
+    @route(
+        "GET", "/v1/portgroups/detail", policy="baremetal:portgroup:list", role="lister", since=_SINCE, query=(*_FILTERS, *PAGING)
+    )
     def list_whole(self, call: Call) -> dict[str, Any]:
         """List port groups with all their fields."""
         return _listed(call, whole=True)
@@ -80,6 +89,7 @@ class Portgroups:
         "GET",
         "/v1/nodes/{node}/portgroups",
         policy="baremetal:portgroup:list",
+        role="lister",
         since=OF_NODE_SINCE,
         query=(*PAGING, FIELDS, DETAIL),
     )
@@ -87,7 +97,14 @@ class Portgroups:
         """List the port groups of a node."""
         return resources.listed(call, PortgroupRecord, PORTGROUP_VIEW, {"node_uuid": call.node().uuid})
 
-    @route("GET", "/v1/nodes/{node}/portgroups/detail", policy="baremetal:portgroup:list", since=OF_NODE_SINCE, query=PAGING)
+    @route(
+        "GET",
+        "/v1/nodes/{node}/portgroups/detail",
+        policy="baremetal:portgroup:list",
+        role="lister",
+        since=OF_NODE_SINCE,
+        query=PAGING,
+    )
     def list_whole_of_node(self, call: Call) -> dict[str, Any]:
         """List the port groups of a node with all their fields."""
         return resources.listed(call, PortgroupRecord, PORTGROUP_VIEW, {"node_uuid": call.node().uuid}, whole=True)
@@ -101,7 +118,7 @@ class Portgroups:
         "POST",
         "/v1/portgroups",
         policy="baremetal:portgroup:create",
-        role="manager",
+        role="wirer",
         since=_SINCE,
         status=201,
         body=_FIELDS.creation,
@@ -114,7 +131,12 @@ class Portgroups:
         return resources.create(call, PortgroupRecord, PORTGROUP_VIEW, values)
 
     @route(
-        "PATCH", "/v1/portgroups/{portgroup}", policy="baremetal:portgroup:update", role="manager", since=_SINCE, body=JSON_PATCH
+        "PATCH",
+        "/v1/portgroups/{portgroup}",
+        policy="baremetal:portgroup:update",
+        role="owner-manager",
+        since=_SINCE,
+        body=JSON_PATCH,
     )
     def update(self, call: Call) -> dict[str, Any]:
         """Change fields of a port group."""
@@ -123,7 +145,7 @@ class Portgroups:
         resources.require_name(changed.get("name"))
         return resources.update(call, PortgroupRecord, PORTGROUP_VIEW, group, changed)
 
-    @route("DELETE", "/v1/portgroups/{portgroup}", policy="baremetal:portgroup:delete", role="manager", since=_SINCE, status=204)
+    @route("DELETE", "/v1/portgroups/{portgroup}", policy="baremetal:portgroup:delete", role="wirer", since=_SINCE, status=204)
     def delete(self, call: Call) -> None:
         """Delete a port group without ports."""
         resources.delete(call, PortgroupRecord, _own(call).uuid)

@@ -7,10 +7,9 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from baremetal_interfaces import InvalidInput, NotFound, Problem
+from baremetal_interfaces import InvalidInput, Problem
 from baremetal_sdk.api import resources
 from baremetal_sdk.api.call import Call
-from baremetal_sdk.api.errors import as_bad_request
 from baremetal_sdk.api.listing import DETAIL, FIELDS, PAGING, answer, page, shown
 from baremetal_sdk.api.parameters import Parameter, Parameters, check_versions, optional, too_new
 from baremetal_sdk.api.patch import JSON_PATCH, UNSET, Operation, apply, changes, operations
@@ -143,6 +142,7 @@ class Ports:
         "GET",
         "/v1/ports",
         policy="baremetal:port:list",
+        role="lister",
         query=(
             *_FILTERS,
             *PAGING,
@@ -158,6 +158,7 @@ class Ports:
         "GET",
         "/v1/ports/detail",
         policy="baremetal:port:list",
+        role="lister",
         query=(
             *_FILTERS,
             *PAGING,
@@ -167,12 +168,12 @@ class Ports:
         """List ports with all their fields."""
         return _listed(call, _asked(call), whole=True)
 
-    @route("GET", "/v1/nodes/{node}/ports", policy="baremetal:port:list", query=(*PAGING, FIELDS, DETAIL))
+    @route("GET", "/v1/nodes/{node}/ports", policy="baremetal:port:list", role="lister", query=(*PAGING, FIELDS, DETAIL))
     def list_of_node(self, call: Call) -> dict[str, Any]:
         """List the ports of a node."""
         return _listed(call, {"node_uuid": call.node().uuid})
 
-    @route("GET", "/v1/nodes/{node}/ports/detail", policy="baremetal:port:list", query=PAGING)
+    @route("GET", "/v1/nodes/{node}/ports/detail", policy="baremetal:port:list", role="lister", query=PAGING)
     def list_whole_of_node(self, call: Call) -> dict[str, Any]:
         """List the ports of a node with all their fields."""
         return _listed(call, {"node_uuid": call.node().uuid}, whole=True)
@@ -181,6 +182,7 @@ class Ports:
         "GET",
         "/v1/portgroups/{portgroup}/ports",
         policy="baremetal:port:list",
+        role="lister",
         since=PORTGROUPS_SINCE,
         query=(*PAGING, FIELDS, DETAIL),
     )
@@ -188,7 +190,14 @@ class Ports:
         """List the ports of a port group."""
         return _listed(call, {"portgroup_uuid": resources.found(call, PortgroupRecord, "portgroup").uuid})
 
-    @route("GET", "/v1/portgroups/{portgroup}/ports/detail", policy="baremetal:port:list", since=PORTGROUPS_SINCE, query=PAGING)
+    @route(
+        "GET",
+        "/v1/portgroups/{portgroup}/ports/detail",
+        policy="baremetal:port:list",
+        role="lister",
+        since=PORTGROUPS_SINCE,
+        query=PAGING,
+    )
     def list_whole_of_group(self, call: Call) -> dict[str, Any]:
         """List the ports of a port group with all their fields."""
         return _listed(call, {"portgroup_uuid": resources.found(call, PortgroupRecord, "portgroup").uuid}, whole=True)
@@ -198,7 +207,7 @@ class Ports:
         """Show a port."""
         return shown(call, PORT_VIEW, call.port(call.arguments["port"]))
 
-    @route("POST", "/v1/ports", policy="baremetal:port:create", role="manager", status=201, body=_CREATION)
+    @route("POST", "/v1/ports", policy="baremetal:port:create", role="wirer", status=201, body=_CREATION)
     def create(self, call: Call) -> dict[str, Any]:
         """Create a port of a node."""
         values = {name: value for name, value in call.body.items() if value is not None}
@@ -211,7 +220,7 @@ class Ports:
         call.location = f"ports/{port.uuid}"
         return PORT_VIEW.whole(call.minor).record(call, port)
 
-    @route("PATCH", "/v1/ports/{port}", policy="baremetal:port:update", role="manager", body=JSON_PATCH)
+    @route("PATCH", "/v1/ports/{port}", policy="baremetal:port:update", role="owner-manager", body=JSON_PATCH)
     def update(self, call: Call) -> dict[str, Any]:
         """Change fields of a port."""
         patch = operations(call.body, call.minor)
@@ -222,7 +231,7 @@ class Ports:
         check_versions((_PATCHED.by_name[operation.field] for operation in patch), call.minor)
         return PORT_VIEW.whole(call.minor).record(call, _patched(call, patch))
 
-    @route("DELETE", "/v1/ports/{port}", policy="baremetal:port:delete", role="manager", status=204)
+    @route("DELETE", "/v1/ports/{port}", policy="baremetal:port:delete", role="wirer", status=204)
     def delete(self, call: Call) -> None:
         """Delete a port."""
         try:
@@ -267,10 +276,7 @@ def _node_of_new_port(call: Call, values: dict[str, Any]) -> str:
     by_ident, by_uuid = values.pop("node_ident", None), values.get("node_uuid")
     if (by_ident is None) == (by_uuid is None):
         raise InvalidInput([Problem("node_uuid", "the node has to be given once", "give node_uuid or node_ident, not both")])
-    try:
-        return call.node(by_ident or by_uuid).uuid
-    except NotFound as exc:
-        raise as_bad_request(exc, "node_ident" if by_ident else "node_uuid") from exc
+    return resources.named_node(call, by_ident or values["node_uuid"], "node_ident" if by_ident else "node_uuid")
 
 
 def _check_values(call: Call, changed: Mapping[str, Any], port: Mapping[str, Any]) -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from baremetal_sdk.api.errors import MethodNotAllowed, PathNotFound, VersionTooOldForMethod
 from baremetal_sdk.api.parameters import Parameter, Parameters, too_new
+from baremetal_sdk.api.personas import ANYBODY, Persona
 from baremetal_sdk.api.values import ValueType
 from baremetal_sdk.api.versions import MAXIMUM
 from baremetal_sdk.api.versions import text as version_text
@@ -27,14 +28,6 @@ PUBLIC = "public"
 """Visible to everybody, credentials or not."""
 AUTHENTICATED = "authenticated"
 """Visible to callers who are known."""
-ANYBODY = "anybody"
-"""In place of a role, of what everybody may do."""
-LeastRole = Literal[
-    "reader", "operator", "leased-operator", "owner-operator", "manager", "admin",
-    "system-reader", "system-operator", "system-admin",
-]  # fmt: skip
-"""The least role for a route. ``leased-``: members of who leases a node may, too; ``owner-``: nobody of them may;
-``system-``: in the whole system, not in a project."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +46,10 @@ class Route:
     besides: frozenset[int] = frozenset()
     """Earlier microversions that are taken as well, and said nothing of."""
     visibility: str = AUTHENTICATED
-    role: LeastRole | None = None
-    """The least role for it where that is not what its method says."""
+    role: Persona | None = None
+    """For whom it is where that is not what its method says."""
+    also: tuple[str, ...] = ()
+    """Rules of which one is enough to get to its handler, which asks for the one that it takes."""
     query: Parameters = field(default_factory=lambda: Parameters("query parameter"))
     body: Parameters | ValueType | None = None
     """Fields of an object, or a type for the body as a whole, or None where no body is read."""
@@ -67,11 +62,11 @@ class Route:
     """Whether a driver's own answer, with a status of its own, is passed on."""
 
     @property
-    def least_role(self) -> str:
-        """The least role for it: readers read, operators change, where nothing else is declared."""
+    def persona(self) -> str:
+        """For whom it is: readers read, members change, where nothing else is declared."""
         if self.visibility == PUBLIC:
             return ANYBODY
-        return self.role or ("reader" if self.method == "GET" else "operator")
+        return self.role or ("reader" if self.method == "GET" else "member")
 
     def is_served(self, minor: int) -> bool:
         """Whether requests of microversion *minor* are taken."""
@@ -89,7 +84,7 @@ class Route:
             "path": self.path,
             "policy": self.policy,
             "visibility": self.visibility,
-            "role": self.least_role,
+            "role": self.persona,
             "since": version_text(self.since),
             "too_old": self.too_old,
             "status": self.status,
@@ -130,7 +125,8 @@ def route(
     too_old: int = 404,
     besides: Iterable[int] = (),
     visibility: str = AUTHENTICATED,
-    role: LeastRole | None = None,
+    role: Persona | None = None,
+    also: Iterable[str] = (),
     query: Iterable[Parameter] = (),
     body: Iterable[Parameter] | ValueType | None = None,
     answer: Mapping[str, Any] | None = None,
@@ -152,6 +148,7 @@ def route(
             frozenset(besides),
             visibility,
             role,
+            tuple(also),
             Parameters("query parameter", tuple(query)),
             fields,
             summary,
@@ -206,8 +203,8 @@ class Registry:
     def __init__(self) -> None:
         self._root = _Segment()
         self._routes: list[tuple[Route, Handler]] = []
-        self.rules: dict[str, LeastRole] = {}
-        """Rules about fields and the like, which resources declare as ``rules``, with the least role for each."""
+        self.rules: dict[str, Persona] = {}
+        """Rules about fields and the like, which resources declare as ``rules``, with the persona of each."""
 
     def add(self, resource: object) -> None:
         """Register all handlers of *resource*. Two handlers for one method on one path are a programming error."""

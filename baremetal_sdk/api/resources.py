@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from baremetal_interfaces import InvalidInput, NotFound, Problem
-from baremetal_sdk.api.call import Call, checked_ident
+from baremetal_interfaces import Forbidden, InvalidInput, NotFound, Problem
+from baremetal_sdk.api.call import SEEN, Call, checked_ident
 from baremetal_sdk.api.errors import as_bad_request
 from baremetal_sdk.api.listing import answer, page
 from baremetal_sdk.api.values import canonical_uuid
 from baremetal_sdk.api.views import View
 from baremetal_sdk.store.kinds import KINDS
 from baremetal_sdk.store.query import Query
+from baremetal_sdk.store.records import NodeRecord
 
 R = TypeVar("R")
 
@@ -53,11 +54,28 @@ def asked_node(call: Call, name: str = "node") -> str | None:
 
 
 def named_node(call: Call, ident: str, field: str = "node_uuid") -> str:
-    """The UUID of the node that a field of the body names. Raises ``InvalidInput``: the path is another one."""
+    """The UUID of the node that a field of the body names. Raises ``InvalidInput``: the path is another one.
+
+    Who acts for a project is not told whether a node is missing or another project's: both are ``Forbidden``.
+    """
     try:
         return call.node(ident).uuid
     except NotFound as exc:
+        if call.scope.project is not None:
+            rule = call.route.policy
+            raise Forbidden(f"{rule} is not allowed: {field}: your project has no node {ident[:64]!r}", rule=rule) from exc
         raise as_bad_request(exc, field) from exc
+
+
+def linked_node(call: Call, ident: str, field: str, owner: str | None) -> NodeRecord:
+    """The node that something of *owner* is linked to: the same owner's. Raises ``InvalidInput``, also for what is not seen."""
+    try:
+        node = call.node(ident, rule=SEEN)
+    except (NotFound, Forbidden):
+        node = None
+    if node is None or node.owner != owner:
+        raise InvalidInput([Problem(field, f"{ident[:64]!r} cannot be taken", "a node of the same owner, which you may see")])
+    return node
 
 
 def allow(call: Call, rule: str, what: str, record: Any) -> None:

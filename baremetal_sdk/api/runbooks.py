@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from baremetal_interfaces import Forbidden, InvalidInput, Problem
+from baremetal_interfaces import InvalidInput, Problem
 from baremetal_sdk.api import resources
 from baremetal_sdk.api.call import Call
 from baremetal_sdk.api.deploy_templates import shown_steps
 from baremetal_sdk.api.listing import DETAIL, FIELDS, PAGING, shown
 from baremetal_sdk.api.parameters import Parameter, optional
-from baremetal_sdk.api.patch import JSON_PATCH
-from baremetal_sdk.api.registry import LeastRole, route
+from baremetal_sdk.api.patch import JSON_PATCH, operations
+from baremetal_sdk.api.personas import Persona
+from baremetal_sdk.api.registry import route
 from baremetal_sdk.api.step_lists import step_list
 from baremetal_sdk.api.trait_values import TRAIT, TRAITS, trait_of_path
 from baremetal_sdk.api.values import BOOLEAN, OBJECT, TEXT, ValueType, Wrong, is_name
@@ -20,6 +22,8 @@ from baremetal_sdk.api.writing import Writable
 from baremetal_sdk.store.records_policy import RunbookRecord
 
 SINCE = 92
+USE = "baremetal:runbook:use"
+_RULE_OF_FIELD = {name: f"baremetal:runbook:update:{name}" for name in ("owner", "public")}
 TRAITS_SINCE = 112
 """Runbooks have traits since this microversion; before, their names were traits."""
 
@@ -65,15 +69,17 @@ _FIELDS = Writable(
 class Runbooks:
     """Runbooks, one by one and page by page."""
 
-    rules: ClassVar[dict[str, LeastRole]] = {
-        "baremetal:runbook:update:owner": "system-admin",
-        "baremetal:runbook:update:public": "system-admin",
+    rules: ClassVar[Mapping[str, Persona]] = {
+        _RULE_OF_FIELD["owner"]: "system-keeper",
+        _RULE_OF_FIELD["public"]: "system-keeper",
+        USE: "runbook-user",
     }
 
     @route(
         "GET",
         "/v1/runbooks",
         policy="baremetal:runbook:list",
+        role="lister",
         since=SINCE,
         query=(Parameter("project", TEXT, "The project that owns it."), *PAGING, FIELDS, DETAIL),
     )
@@ -81,7 +87,7 @@ class Runbooks:
         """List runbooks."""
         return resources.listed(call, RunbookRecord, RUNBOOK_VIEW, {"owner": call.query.get("project")})
 
-    @route("GET", "/v1/runbooks/{runbook}", policy="baremetal:runbook:get", since=SINCE, query=(FIELDS,))
+    @route("GET", "/v1/runbooks/{runbook}", policy="baremetal:runbook:get", role="owner-reader", since=SINCE, query=(FIELDS,))
     def show(self, call: Call) -> dict[str, Any]:
         """Show a runbook."""
         return shown(call, RUNBOOK_VIEW, resources.found(call, RunbookRecord, "runbook"))
@@ -90,7 +96,7 @@ class Runbooks:
         "POST",
         "/v1/runbooks",
         policy="baremetal:runbook:create",
-        role="manager",
+        role="author",
         since=SINCE,
         too_old=405,
         status=201,
@@ -99,8 +105,8 @@ class Runbooks:
     def create(self, call: Call) -> dict[str, Any]:
         """Create a runbook."""
         values = _FIELDS.new(call.body)
-        if values.get("public") and call.scope.project is not None:
-            raise Forbidden("public: what is offered to all projects is for an admin of the whole system", rule=call.route.policy)
+        if values.get("public") and call.context.project is not None:
+            raise InvalidInput([Problem("public", "a project offers nothing to others", "who acts for the whole system does")])
         call.own(values)
         _check(call, values)
         if call.minor < TRAITS_SINCE:
@@ -111,26 +117,29 @@ class Runbooks:
         "PATCH",
         "/v1/runbooks/{runbook}",
         policy="baremetal:runbook:update",
-        role="manager",
+        role="runbook-manager",
+        also=tuple(_RULE_OF_FIELD.values()),
         since=SINCE,
         too_old=405,
         body=JSON_PATCH,
     )
     def update(self, call: Call) -> dict[str, Any]:
         """Change fields of a runbook."""
-        runbook = _own(call)
+        runbook = resources.found(call, RunbookRecord, "runbook")
+        named = {operation.field for operation in operations(call.body, call.minor)}
+        for rule in {_RULE_OF_FIELD.get(name, call.route.policy) for name in named} or {call.route.policy}:
+            resources.allow(call, rule, "runbook", runbook)
         changed = _FIELDS.changed(runbook, call.body, call.minor)
+        if changed.get("public") and "owner" not in changed:
+            changed["owner"] = None
         _check(call, {**vars(runbook), **changed})
-        for name in ("owner", "public"):
-            if name in changed:
-                resources.allow(call, f"baremetal:runbook:update:{name}", "runbook", runbook)
         return resources.update(call, RunbookRecord, RUNBOOK_VIEW, runbook, changed)
 
     @route(
         "DELETE",
         "/v1/runbooks/{runbook}",
         policy="baremetal:runbook:delete",
-        role="manager",
+        role="runbook-manager",
         since=SINCE,
         too_old=405,
         status=204,
@@ -143,7 +152,7 @@ class Runbooks:
 class RunbookTraits:
     """The traits that say on which nodes a runbook may run."""
 
-    @route("GET", "/v1/runbooks/{runbook}/traits", policy="baremetal:runbook:get", since=TRAITS_SINCE)
+    @route("GET", "/v1/runbooks/{runbook}/traits", policy="baremetal:runbook:get", role="owner-reader", since=TRAITS_SINCE)
     def list(self, call: Call) -> dict[str, Any]:
         """List the traits of a runbook."""
         return {"traits": list(resources.found(call, RunbookRecord, "runbook").traits)}
@@ -152,7 +161,7 @@ class RunbookTraits:
         "PUT",
         "/v1/runbooks/{runbook}/traits",
         policy="baremetal:runbook:update",
-        role="manager",
+        role="runbook-manager",
         since=TRAITS_SINCE,
         status=204,
         body=(Parameter("traits", TRAITS, "The traits that it is to have.", required=True),),
@@ -165,7 +174,7 @@ class RunbookTraits:
         "DELETE",
         "/v1/runbooks/{runbook}/traits",
         policy="baremetal:runbook:update",
-        role="manager",
+        role="runbook-manager",
         since=TRAITS_SINCE,
         status=204,
     )
@@ -177,7 +186,7 @@ class RunbookTraits:
         "PUT",
         "/v1/runbooks/{runbook}/traits/{trait}",
         policy="baremetal:runbook:update",
-        role="manager",
+        role="runbook-manager",
         since=TRAITS_SINCE,
         status=204,
         body=(),
@@ -192,7 +201,7 @@ class RunbookTraits:
         "DELETE",
         "/v1/runbooks/{runbook}/traits/{trait}",
         policy="baremetal:runbook:update",
-        role="manager",
+        role="runbook-manager",
         since=TRAITS_SINCE,
         status=204,
     )

@@ -9,7 +9,8 @@ from baremetal_interfaces import InvalidInput, Problem
 from baremetal_sdk.api.call import Call
 from baremetal_sdk.api.drivers import offered_driver
 from baremetal_sdk.api.parameters import Parameter
-from baremetal_sdk.api.registry import LeastRole, route
+from baremetal_sdk.api.personas import Persona
+from baremetal_sdk.api.registry import route
 from baremetal_sdk.api.values import OBJECT, text
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -17,7 +18,7 @@ HTTP_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _METHOD = (Parameter("method", text(255, 1), "The name of the vendor's method."),)
 
 
-def _passthru(path: str, policy: str, role: LeastRole) -> Callable[[F], F]:
+def _passthru(path: str, policy: str, role: Persona) -> Callable[[F], F]:
     """Declare a handler for all HTTP methods, with the name of the vendor's method in the query or at the path's end."""
 
     def declare(handler: F) -> F:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -90,6 +90,11 @@ class Shape:
     fleeting: tuple[Rendered, ...]
     marks: tuple[str, ...]
     """The columns that tell whether a record is shown as it was before."""
+
+    @cached_property
+    def shown(self) -> frozenset[str]:
+        """The fields that are shown."""
+        return frozenset((*self.names, *(field.name for field in self.rendered)))
 
     def state_of_record(self, call: Call, record: Any) -> tuple[Any, ...]:
         """What is shown of a record changes exactly when this does."""

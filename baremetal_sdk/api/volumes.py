@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from baremetal_sdk.api import resources
 from baremetal_sdk.api.call import Call
@@ -12,6 +13,7 @@ from baremetal_sdk.api.listing import FIELDS, PAGING, shown
 from baremetal_sdk.api.masking import masked
 from baremetal_sdk.api.parameters import Parameter, optional
 from baremetal_sdk.api.patch import JSON_PATCH
+from baremetal_sdk.api.personas import Persona
 from baremetal_sdk.api.registry import route
 from baremetal_sdk.api.values import OBJECT, UUID, UUID_OR_NAME, integer, text
 from baremetal_sdk.api.views import View, ViewField, links
@@ -25,6 +27,16 @@ DETAIL = dataclasses.replace(LATER_DETAIL, since=SINCE)
 _NODE = Parameter("node_uuid", UUID, "The UUID of the node.")
 _OF_NODE = Parameter("node", UUID_OR_NAME, "The UUID or name of the node.")
 _QUERY = (_OF_NODE, *PAGING, FIELDS, DETAIL)
+
+_SEES_PROPERTIES = "baremetal:volume:view_target_properties"
+
+
+def _properties(call: Call, properties: Mapping[str, Any]) -> Any:
+    """How a volume is reached, for those who may know; secrets in it are masked for them, too."""
+    if call.may(_SEES_PROPERTIES):
+        return masked(properties)
+    return {"redacted_contents": f"** Value redacted: Requires permission {_SEES_PROPERTIES} access. Permission denied. **"}
+
 
 CONNECTOR_VIEW = View(
     "connectors",
@@ -49,7 +61,7 @@ TARGET_VIEW = View(
         ViewField("boot_index"),
         ViewField("extra", sortable=False),
         ViewField("node_uuid"),
-        ViewField("properties", render=lambda call, properties: masked(properties), sortable=False),
+        ViewField("properties", render=_properties, sortable=False),
         ViewField("volume_id"),
         ViewField("volume_type"),
     ),
@@ -79,12 +91,14 @@ _TARGET = Writable(
 class Volumes:
     """What there is below ``/v1/volume``."""
 
-    @route("GET", "/v1/volume", policy=_LIST, since=SINCE)
+    rules: ClassVar[Mapping[str, Persona]] = {_SEES_PROPERTIES: "secret-reader"}
+
+    @route("GET", "/v1/volume", policy=_LIST, role="lister", since=SINCE)
     def show(self, call: Call) -> dict[str, Any]:
         """Show what there is of volumes."""
         return _index(call, "volume")
 
-    @route("GET", "/v1/nodes/{node}/volume", policy=_LIST, since=SINCE)
+    @route("GET", "/v1/nodes/{node}/volume", policy=_LIST, role="lister", since=SINCE)
     def show_of_node(self, call: Call) -> dict[str, Any]:
         """Show what there is of a node's volumes."""
         return _index(call, f"nodes/{call.node().uuid}/volume")
@@ -98,13 +112,13 @@ def _index(call: Call, path: str) -> dict[str, Any]:
 class VolumeConnectors:
     """Volume connectors, one by one and page by page."""
 
-    @route("GET", "/v1/volume/connectors", policy=_LIST, since=SINCE, query=_QUERY)
+    @route("GET", "/v1/volume/connectors", policy=_LIST, role="lister", since=SINCE, query=_QUERY)
     def list(self, call: Call) -> dict[str, Any]:
         """List volume connectors."""
         where = {"node_uuid": resources.asked_node(call)}
         return resources.listed(call, VolumeConnectorRecord, CONNECTOR_VIEW, where)
 
-    @route("GET", "/v1/nodes/{node}/volume/connectors", policy=_LIST, since=SINCE, query=(*PAGING, FIELDS, DETAIL))
+    @route("GET", "/v1/nodes/{node}/volume/connectors", policy=_LIST, role="lister", since=SINCE, query=(*PAGING, FIELDS, DETAIL))
     def list_of_node(self, call: Call) -> dict[str, Any]:
         """List the volume connectors of a node."""
         return resources.listed(call, VolumeConnectorRecord, CONNECTOR_VIEW, {"node_uuid": call.node().uuid})
@@ -114,7 +128,15 @@ class VolumeConnectors:
         """Show a volume connector."""
         return shown(call, CONNECTOR_VIEW, resources.found(call, VolumeConnectorRecord, "connector"))
 
-    @route("POST", "/v1/volume/connectors", policy="baremetal:volume:create", since=SINCE, status=201, body=_CONNECTOR.creation)
+    @route(
+        "POST",
+        "/v1/volume/connectors",
+        policy="baremetal:volume:create",
+        role="leased-manager",
+        since=SINCE,
+        status=201,
+        body=_CONNECTOR.creation,
+    )
     def create(self, call: Call) -> dict[str, Any]:
         """Create a volume connector of a node."""
         values = _CONNECTOR.new(call.body)
@@ -129,7 +151,14 @@ class VolumeConnectors:
         changed = _CONNECTOR.changed(connector, call.body, call.minor)
         return resources.update(call, VolumeConnectorRecord, CONNECTOR_VIEW, connector, changed)
 
-    @route("DELETE", "/v1/volume/connectors/{connector}", policy="baremetal:volume:delete", since=SINCE, status=204)
+    @route(
+        "DELETE",
+        "/v1/volume/connectors/{connector}",
+        policy="baremetal:volume:delete",
+        role="leased-manager",
+        since=SINCE,
+        status=204,
+    )
     def delete(self, call: Call) -> None:
         """Delete a volume connector while its node is off."""
         connector = resources.found(call, VolumeConnectorRecord, "connector")
@@ -140,12 +169,12 @@ class VolumeConnectors:
 class VolumeTargets:
     """Volume targets, one by one and page by page."""
 
-    @route("GET", "/v1/volume/targets", policy=_LIST, since=SINCE, query=_QUERY)
+    @route("GET", "/v1/volume/targets", policy=_LIST, role="lister", since=SINCE, query=_QUERY)
     def list(self, call: Call) -> dict[str, Any]:
         """List volume targets."""
         return resources.listed(call, VolumeTargetRecord, TARGET_VIEW, {"node_uuid": resources.asked_node(call)})
 
-    @route("GET", "/v1/nodes/{node}/volume/targets", policy=_LIST, since=SINCE, query=(*PAGING, FIELDS, DETAIL))
+    @route("GET", "/v1/nodes/{node}/volume/targets", policy=_LIST, role="lister", since=SINCE, query=(*PAGING, FIELDS, DETAIL))
     def list_of_node(self, call: Call) -> dict[str, Any]:
         """List the volume targets of a node."""
         return resources.listed(call, VolumeTargetRecord, TARGET_VIEW, {"node_uuid": call.node().uuid})
@@ -155,7 +184,15 @@ class VolumeTargets:
         """Show a volume target."""
         return shown(call, TARGET_VIEW, resources.found(call, VolumeTargetRecord, "target"))
 
-    @route("POST", "/v1/volume/targets", policy="baremetal:volume:create", since=SINCE, status=201, body=_TARGET.creation)
+    @route(
+        "POST",
+        "/v1/volume/targets",
+        policy="baremetal:volume:create",
+        role="leased-manager",
+        since=SINCE,
+        status=201,
+        body=_TARGET.creation,
+    )
     def create(self, call: Call) -> dict[str, Any]:
         """Create a volume target of a node."""
         values = _TARGET.new(call.body)
@@ -170,7 +207,9 @@ class VolumeTargets:
         changed = _TARGET.changed(target, call.body, call.minor)
         return resources.update(call, VolumeTargetRecord, TARGET_VIEW, target, changed)
 
-    @route("DELETE", "/v1/volume/targets/{target}", policy="baremetal:volume:delete", since=SINCE, status=204)
+    @route(
+        "DELETE", "/v1/volume/targets/{target}", policy="baremetal:volume:delete", role="leased-manager", since=SINCE, status=204
+    )
     def delete(self, call: Call) -> None:
         """Delete a volume target while its node is off."""
         target = resources.found(call, VolumeTargetRecord, "target")

@@ -11,14 +11,15 @@ from urllib.parse import parse_qsl
 
 from webob import Request, Response
 
-from baremetal_interfaces import BareMetalError, Busy, InvalidInput, Problem
+from baremetal_interfaces import BareMetalError, Busy, Forbidden, InvalidInput, Problem
 from baremetal_sdk.api import audit, errors, json_body, versions
 from baremetal_sdk.api.backend import Backend
-from baremetal_sdk.api.call import Call
+from baremetal_sdk.api.call import SEEN, Call, checked_ident
 from baremetal_sdk.api.fragments import Fragments
 from baremetal_sdk.api.idempotency import Answer, Repetitions
 from baremetal_sdk.api.observed import ROUTE_KEY
 from baremetal_sdk.api.parameters import Parameters
+from baremetal_sdk.api.personas import own
 from baremetal_sdk.api.policy import Policy
 from baremetal_sdk.api.registry import PUBLIC, Match, Registry, Route, allowed_methods, split
 from baremetal_sdk.api.values import Wrong
@@ -26,6 +27,7 @@ from baremetal_sdk.auth.identity import IDENTITY_KEY, Identity
 from baremetal_sdk.context import RequestContext, current_request
 from baremetal_sdk.http.request_id import REQUEST_ID_KEY, request_id
 from baremetal_sdk.ring import Ring
+from baremetal_sdk.store.query import Scope
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -126,7 +128,12 @@ class Application:
         self, request: Request, context: RequestContext, minor: int, match: Match, parts: list[str], suffixed: bool
     ) -> Call:
         route = match.route
-        scope = self._policy.scope(route.policy, context)
+        try:
+            scope = self._scope(route, context)
+        except Forbidden:
+            if "node" in match.arguments:
+                self._check_seen(context, match.arguments["node"])
+            raise
         return Call(
             route=route,
             context=context,
@@ -145,13 +152,26 @@ class Application:
             peer=request.environ.get("REMOTE_ADDR", ""),
         )
 
+    def _scope(self, route: Route, context: RequestContext) -> Scope:
+        """What the caller may see of what a route is about. Raises ``Forbidden`` for who may do nothing of the kind."""
+        rules = (route.policy, *route.also) if route.also else ()
+        enough = next((rule for rule in rules if self._policy.allows(rule, context, own(context))), route.policy)
+        return self._policy.scope(enough, context)
+
+    def _check_seen(self, context: RequestContext, node: str) -> None:
+        """Raise ``NotFound`` where a node is not there for the caller, who is not to learn of it by a refusal."""
+        if self._policy.allows(SEEN, context, own(context)):
+            self._backend.store.glance(checked_ident("node", node), scope=self._policy.scope(SEEN, context))
+
 
 def context_of(environ: WSGIEnvironment) -> RequestContext:
     """Who asks, as authentication in front of this left it."""
     who: Identity | None = environ.get(IDENTITY_KEY)
     if who is None:
         return RequestContext(request_id=request_id(environ))
-    return RequestContext(request_id(environ), who.user, who.project, who.roles, who.is_system)
+    return RequestContext(
+        request_id(environ), who.user, who.project, who.roles, who.is_system, who.project_name, who.project_domain
+    )
 
 
 def _query(declared: Parameters, query_string: str, minor: int) -> dict[str, Any]:

@@ -29,6 +29,9 @@ class Identity:
     roles: frozenset[str] = ADMINISTRATOR
     is_system: bool = False
     """Whether the caller acts for the whole system, and not for a project."""
+    project_name: str | None = None
+    project_domain: str | None = None
+    """The id of the domain that the project is in."""
 
 
 class Authenticator:

@@ -89,4 +89,6 @@ class _Identified(Authenticator):
             project=environ.get("HTTP_X_PROJECT_ID") or None,
             roles=frozenset(role.strip().lower() for role in roles if role.strip()),
             is_system=bool(environ.get("HTTP_OPENSTACK_SYSTEM_SCOPE")),
+            project_name=environ.get("HTTP_X_PROJECT_NAME") or None,
+            project_domain=environ.get("HTTP_X_PROJECT_DOMAIN_ID") or None,
         )

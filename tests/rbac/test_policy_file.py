@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from fixtures import TempDir
+from fixtures import FakeLogger, TempDir
 from testtools import TestCase
 
 from baremetal_interfaces import Forbidden
@@ -14,6 +14,7 @@ from baremetal_sdk.api.policy_file import FilePolicy, list_rules
 from baremetal_sdk.context import RequestContext
 from baremetal_sdk.errors import ConfigurationError
 from tests.rbac import test_table
+from tests.rbac.world import RBACTestCase, member
 
 DELETE = "baremetal:node:delete"
 
@@ -49,8 +50,43 @@ class TestFilePolicy(TestCase):
         self.assertRaises(Forbidden, self.policy("{}").enforce, "baremetal:node:get", context, {"node.owner": None})
 
     def test_a_sample_has_every_rule(self) -> None:
-        """Of the routes and of the fields."""
-        self.assertEqual(sorted(role_policy().rules), [rule.name for rule in list_rules()])
+        """Of the routes and of the fields, and what files for Ironic call by name in rules of theirs."""
+        self.assertEqual(set(role_policy().rules), {rule.name for rule in list_rules() if rule.name in role_policy().rules})
+        self.assertLess({"service_role", "is_admin", "is_node_owner", "public_api"}, {rule.name for rule in list_rules()})
+
+
+class TestFileForIronic(RBACTestCase):
+    """A file that was written for Ironic."""
+
+    text = """
+"is_admin": "role:admin"
+"baremetal:node:list_all": "rule:is_admin"
+"baremetal:node:get": "rule:is_admin or project_id:%(node.owner)s"
+"baremetal:node:update_extra": "role:tagger and project_id:%(node.owner)s"
+"baremetal:node:update": "!"
+"show_password": "rule:is_admin"
+"baremetal:node:frobnicate": "@"
+"""
+
+    def who_may(self) -> FilePolicy:
+        self.log = self.useFixture(FakeLogger("baremetal_sdk.api.policy_file"))
+        path = Path(self.useFixture(TempDir()).path) / "policy.yaml"
+        path.write_text(self.text)
+        return FilePolicy(role_policy().rules, str(path))
+
+    def test_its_rules_mean_the_same(self) -> None:
+        """An admin of a project may see all; a field has its rule, whatever that of the whole is."""
+        admin, tagger = member("stranger", "admin"), member("owner", "tagger")
+        self.assertEqual(1, len(self.ask(admin, "GET", "/v1/nodes").json["nodes"]))
+        self.assertEqual(200, self.ask(admin, "GET", "/v1/nodes/m1").status)
+        self.assertEqual(404, self.ask(member("lessee", "reader"), "GET", "/v1/nodes/m1").status)
+        self.assertEqual(200, self.ask(tagger, "PATCH", "/v1/nodes/m1", [{"op": "add", "path": "/extra/a", "value": 1}]).status)
+        refused = self.ask(tagger, "PATCH", "/v1/nodes/m1", [{"op": "add", "path": "/description", "value": "x"}])
+        self.assert_refused(refused, 403, "baremetal:node:update")
+
+    def test_rules_that_nothing_asks_for_are_told(self) -> None:
+        """Secrets are shown to nobody, whatever a file says."""
+        self.assertIn("baremetal:node:frobnicate, show_password", self.log.output)
 
 
 class TestTableWithAFile(test_table.TestTable):

@@ -20,9 +20,9 @@ def system(*roles: str) -> Identity:
     return Identity("-".join(("system", *roles)), roles=frozenset(roles), is_system=True)
 
 
-def member(project: str, *roles: str) -> Identity:
+def member(project: str, *roles: str, project_name: str | None = None) -> Identity:
     """Somebody who acts for a project."""
-    return Identity("-".join((project, *roles)), project, frozenset(roles))
+    return Identity("-".join((project, *roles)), project, frozenset(roles), project_name=project_name)
 
 
 class RememberingConductor(FakeConductor):
