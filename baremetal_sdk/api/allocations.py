@@ -38,7 +38,7 @@ _VIEWED = (
     ViewField("last_error"),
     ViewField("name"),
     ViewField("node_uuid"),
-    ViewField("owner", _OWNED_SINCE),
+    ViewField("owner", _OWNED_SINCE, too_old=400),
     ViewField("resource_class"),
     ViewField("state"),
     ViewField("traits", sortable=False),
@@ -56,7 +56,9 @@ _FIELDS = Writable(
     optional("extra", OBJECT, "Anything."),
     only_at_creation=(
         optional("candidate_nodes", ValueType(_idents, {"type": "array"}), "UUIDs or names of nodes, of which one is taken."),
-        optional("node", UUID_OR_NAME, "The node that is in use already, to be noted as allocated.", _BACKFILLED_SINCE),
+        optional(
+            "node", UUID_OR_NAME, "The node that is in use already, to be noted as allocated.", _BACKFILLED_SINCE, too_old=400
+        ),
         optional("owner", TEXT, "The project that it is for: one that owns or leases the node.", _OWNED_SINCE),
         optional("resource_class", text(80, 1), "The resource class of the node."),
         optional("traits", TRAITS, "Traits that the node has to have."),

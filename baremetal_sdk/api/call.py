@@ -109,15 +109,20 @@ class Call:
             if not self.json_suffix:
                 raise
             node = read(named + ".json", scope=self.scope)
-        # Of a project that leases it, not everybody sees a node.
-        if self.scope.project is not None and not self.policy.allows(SEEN, self.context, target_of(node.owner, node.lessee)):
-            raise NodeNotFound(f"Node {named} could not be found.")
+        if self.scope.project is not None:
+            check_seen(self.policy, self.context, node)
         return node
 
 
 def target_of(owner: str | None, lessee: str | None, uuid: str | None = None) -> dict[str, Any]:
     """A node of these projects as the target of a rule."""
     return {"node.uuid": uuid, "node.owner": owner, "node.lessee": lessee}
+
+
+def check_seen(policy: Policy, context: RequestContext, node: NodeRecord | NodeGlance) -> None:
+    """Raise ``NodeNotFound`` where the caller does not see a node of its project: of one that leases it, not everybody does."""
+    if not policy.allows(SEEN, context, target_of(node.owner, node.lessee)):
+        raise NodeNotFound(f"Node {node.uuid} could not be found.")
 
 
 def checked_ident(what: str, ident: str) -> str:

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from baremetal_interfaces import InvalidInput, Kind, Problem
+from baremetal_interfaces import BootMode, InvalidInput, Kind, Problem
 from baremetal_sdk.api.parameters import Parameter, Parameters, optional
 from baremetal_sdk.api.patch import UNSET
 from baremetal_sdk.api.values import (
@@ -18,6 +18,7 @@ from baremetal_sdk.api.values import (
     ValueType,
     Wrong,
     canonical_uuid,
+    choice,
     is_host_name,
     is_name,
     text,
@@ -86,7 +87,13 @@ _WRITABLE = (
         for kind, since in INTERFACE_SINCE.items()
     ),
 )
-_ONLY_AT_CREATION = (optional("uuid", UUID, "A UUID to take; by default one is made."),)
+_ONLY_AT_CREATION = (
+    optional("boot_mode", choice(*map(str, BootMode)), "The boot mode that the machine has.", 75),
+    optional("console_enabled", BOOLEAN, "Whether its console is started."),
+    optional("secure_boot", BOOLEAN, "Whether secure boot is on.", 75),
+    optional("uuid", UUID, "A UUID to take; by default one is made."),
+)
+"""What is found out and changed otherwise once there is a node; a client that copies one says it."""
 _ONLY_AFTERWARDS = (
     optional("protected", BOOLEAN, "Whether the node must not be undeployed, rebuilt or deleted.", 48),
     optional("protected_reason", TEXT, "Why it is protected.", 48),

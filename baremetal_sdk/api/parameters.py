@@ -37,9 +37,9 @@ class Parameter:
         }
 
 
-def optional(name: str, type: ValueType, help: str, since: int = 1) -> Parameter:
+def optional(name: str, type: ValueType, help: str, since: int = 1, *, too_old: Literal[400, 406] = 406) -> Parameter:
     """A field that may be left out or null."""
-    return Parameter(name, nullable(type), help, since)
+    return Parameter(name, nullable(type), help, since, too_old=too_old)
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,13 @@ def check_versions(used: Iterable[Parameter], minor: int) -> None:
     if later:
         needed = max(later, key=lambda parameter: parameter.since)
         if needed.too_old == 400:
-            raise InvalidInput([Problem(needed.name, "it came later", f"it is taken since version {version_text(needed.since)}")])
+            raise came_later(needed.name, needed.since)
         raise too_new(needed.name, needed.since)
+
+
+def came_later(what: str, since: int) -> InvalidInput:
+    """The refusal of *what*, which came with microversion *since*, where clients know it as a wrong request."""
+    return InvalidInput([Problem(what, "it came later", f"it is taken since version {version_text(since)}")])
 
 
 def too_new(what: str, since: int) -> NotAcceptable:

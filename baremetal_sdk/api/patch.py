@@ -47,6 +47,17 @@ def _raw(body: Any) -> Any:
     return body
 
 
+def without_own_node(patch: list[Operation], node_uuid: str) -> list[Operation]:
+    """*patch* without what says that a record belongs to the node that it is of. Raises ``InvalidInput`` for another node."""
+    kept = []
+    for operation in patch:
+        if operation.path != ("node_uuid",):
+            kept.append(operation)
+        elif operation.op == "remove" or operation.value != node_uuid:
+            raise operation.problem("it stays with its node", f"{node_uuid}, or delete it and create it for the other node")
+    return kept
+
+
 JSON_PATCH = ValueType(
     _raw,
     {

@@ -12,7 +12,7 @@ from baremetal_sdk.api import resources
 from baremetal_sdk.api.call import Call
 from baremetal_sdk.api.listing import DETAIL, FIELDS, PAGING, answer, page, shown
 from baremetal_sdk.api.parameters import Parameter, Parameters, check_versions, optional, too_new
-from baremetal_sdk.api.patch import JSON_PATCH, UNSET, Operation, apply, changes, operations
+from baremetal_sdk.api.patch import JSON_PATCH, UNSET, Operation, apply, changes, operations, without_own_node
 from baremetal_sdk.api.registry import route
 from baremetal_sdk.api.values import BOOLEAN, MAC, OBJECT, STRINGS, TEXT, UUID, UUID_OR_NAME, ValueType, Wrong, is_name, text
 from baremetal_sdk.api.views import View, ViewField
@@ -223,13 +223,15 @@ class Ports:
     @route("PATCH", "/v1/ports/{port}", policy="baremetal:port:update", role="owner-manager", body=JSON_PATCH)
     def update(self, call: Call) -> dict[str, Any]:
         """Change fields of a port."""
-        patch = operations(call.body, call.minor)
+        port = call.port(call.arguments["port"])
+        call.node(port.node_uuid)
+        patch = without_own_node(operations(call.body, call.minor), port.node_uuid)
         for operation in patch:
             if operation.field not in _PATCHED.by_name:
                 allowed = "these can: " + ", ".join(sorted(_PATCHED.by_name))
                 raise operation.problem(f"{operation.field[:64]!r} cannot be changed", allowed)
         check_versions((_PATCHED.by_name[operation.field] for operation in patch), call.minor)
-        return PORT_VIEW.whole(call.minor).record(call, _patched(call, patch))
+        return PORT_VIEW.whole(call.minor).record(call, _patched(call, port, patch))
 
     @route("DELETE", "/v1/ports/{port}", policy="baremetal:port:delete", role="wirer", status=204)
     def delete(self, call: Call) -> None:
@@ -290,9 +292,7 @@ def _check_values(call: Call, changed: Mapping[str, Any], port: Mapping[str, Any
         raise InvalidInput([wrong])
 
 
-def _patched(call: Call, patch: list[Operation]) -> PortRecord:
-    port = call.port(call.arguments["port"])
-    call.node(port.node_uuid)
+def _patched(call: Call, port: PortRecord, patch: list[Operation]) -> PortRecord:
     document = {name: getattr(port, name) for name in _PATCHED.by_name}
     touched = apply(document, patch)
     for name in _REQUIRED:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from operator import attrgetter, itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from baremetal_interfaces import InvalidInput, Problem
-from baremetal_sdk.api.parameters import too_new
+from baremetal_sdk.api.parameters import came_later, too_new
 
 if TYPE_CHECKING:
     from baremetal_sdk.api.call import Call
@@ -43,6 +43,8 @@ class ViewField:
     older: tuple[OlderName, ...] = ()
     fleeting: bool = False
     """Whether it can change while the record keeps its revision."""
+    too_old: Literal[400, 406] = 406
+    """How a request of an earlier microversion that selects it is answered, as clients know it."""
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -176,8 +178,9 @@ class View:
         if unknown:
             raise InvalidInput([Problem(what, f"there is no field {name[:64]!r}", self._known(minor)) for name in unknown])
         for name in names:
-            if self.fields[name].since > minor:
-                raise too_new(name, self.fields[name].since)
+            field = self.fields[name]
+            if field.since > minor:
+                raise came_later(name, field.since) if field.too_old == 400 else too_new(name, field.since)
 
     def check_sort_key(self, minor: int, name: str) -> str:
         """The column to sort by. Raises ``InvalidInput`` and ``NotAcceptable``."""

@@ -10,7 +10,7 @@ from typing import Any
 from baremetal_interfaces import InvalidInput, Problem
 from baremetal_sdk.api.masking import restored
 from baremetal_sdk.api.parameters import Parameter, Parameters, check_versions, optional
-from baremetal_sdk.api.patch import UNSET, apply, changes, operations
+from baremetal_sdk.api.patch import UNSET, apply, changes, operations, without_own_node
 from baremetal_sdk.api.values import UUID, Wrong
 
 UUID_FIELD = optional("uuid", UUID, "A UUID to take; by default one is made.")
@@ -50,6 +50,8 @@ class Writable:
     def changed(self, record: Any, body: Any, minor: int) -> dict[str, Any]:
         """What a patch changes of *record*: field -> whole new value. Raises ``InvalidInput`` and ``NotAcceptable``."""
         patch = operations(body, minor)
+        if any(field.name == "node_uuid" for field in self.creation):
+            patch = without_own_node(patch, record.node_uuid)
         for operation in patch:
             if operation.field not in self.patched.by_name:
                 names = sorted(field.name for field in self.patched.declared if field.since <= minor)

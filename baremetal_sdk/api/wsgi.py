@@ -14,7 +14,7 @@ from webob import Request, Response
 from baremetal_interfaces import BareMetalError, Busy, Forbidden, InvalidInput, Problem
 from baremetal_sdk.api import audit, errors, json_body, versions
 from baremetal_sdk.api.backend import Backend
-from baremetal_sdk.api.call import SEEN, Call, checked_ident
+from baremetal_sdk.api.call import SEEN, Call, check_seen, checked_ident
 from baremetal_sdk.api.fragments import Fragments
 from baremetal_sdk.api.idempotency import Answer, Repetitions
 from baremetal_sdk.api.observed import ROUTE_KEY
@@ -161,7 +161,8 @@ class Application:
     def _check_seen(self, context: RequestContext, node: str) -> None:
         """Raise ``NotFound`` where a node is not there for the caller, who is not to learn of it by a refusal."""
         if self._policy.allows(SEEN, context, own(context)):
-            self._backend.store.glance(checked_ident("node", node), scope=self._policy.scope(SEEN, context))
+            seen = self._backend.store.glance(checked_ident("node", node), scope=self._policy.scope(SEEN, context))
+            check_seen(self._policy, context, seen)
 
 
 def context_of(environ: WSGIEnvironment) -> RequestContext:

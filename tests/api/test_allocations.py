@@ -236,7 +236,7 @@ class TestLife(AllocationTestCase):
         self.assert_refused(self.post("allocations", resource_class="small", name="a b"), 400, "name")
         self.assert_refused(self.post("allocations", resource_class="small", state="active"), 400, "state")
         self.assert_refused(self.post("allocations", "1.59", resource_class="small", owner="p"), 406, "1.60")
-        self.assert_refused(self.post("allocations", "1.57", resource_class="small", node="m1"), 406, "1.58")
+        self.assert_refused(self.post("allocations", "1.57", resource_class="small", node="m1"), 400, "1.58")
         self.allocate(name="a1")
         self.assert_refused(self.post("allocations", resource_class="small", name="a1"), 409, "a1")
 

@@ -25,6 +25,29 @@ class TestOlderVersions(APITestCase):
             self.get(f"/v1/{path}?detail=true", version="1.43")
         self.assert_refused(self.request("GET", "/v1/nodes?shard=a", version="1.81"), 406, "1.82")
 
+    def test_some_fields_before_their_version_are_a_wrong_request(self) -> None:
+        """As clients know it of allocations and runbooks; of others it is 406."""
+        steps = [{"interface": "bios", "step": "x", "args": {}, "order": 1}]
+        for method, path, body, minor, word in (
+            ("POST", "allocations", {"resource_class": "x", "node": "n"}, 57, "1.58"),
+            ("GET", "allocations?fields=owner", None, 59, "1.60"),
+            ("POST", "runbooks", {"name": "CUSTOM_R", "steps": steps, "description": "x"}, 111, "1.112"),
+            ("GET", "runbooks?fields=traits", None, 111, "1.112"),
+        ):
+            self.assert_refused(self.request(method, f"/v1/{path}", body, version=f"1.{minor}"), 400, "it came later", word)
+        self.assert_refused(self.request("GET", "/v1/nodes?fields=owner", version="1.49"), 406, "1.50")
+
+    def test_a_node_may_be_made_as_another_one_is(self) -> None:
+        """Its boot mode, secure boot and console are said then, and found out and changed otherwise afterwards."""
+        said = {"boot_mode": "uefi", "secure_boot": True, "console_enabled": True}
+        made = self.request("POST", "/v1/nodes", {"driver": "fake-hardware", **said}).json
+        self.assertEqual(said, {name: made[name] for name in said})
+        for name, value in said.items():
+            self.assert_refused(self.patch(f"/v1/nodes/{made['uuid']}", ("replace", f"/{name}", value)), 400, name)
+        body = {"driver": "fake-hardware", "boot_mode": "uefi"}
+        self.assert_refused(self.request("POST", "/v1/nodes", body, version="1.74"), 406, "1.75")
+        self.assert_refused(self.request("POST", "/v1/nodes", {**body, "boot_mode": "x"}), 400, "boot_mode")
+
     def test_a_compatibility_version_is_not_advertised(self) -> None:
         """The lowest version may continue an inspection, and its index says nothing of that."""
         for minor, named in ((1, False), (83, False), (84, True)):
@@ -56,6 +79,21 @@ class TestRefusals(MachineAPITestCase):
         hardware, policy = ("nodes", "ports", "chassis", "portgroups"), ("allocations", "deploy_templates", "runbooks")
         for path in (*hardware, *policy, "inspection_rules"):
             self.assert_refused(self.request("GET", f"/v1/{path}?marker={uuid4()}"), 404, "marker")
+
+    def test_what_belongs_to_a_node_stays_with_it(self) -> None:
+        """A patch may say so; another node is refused."""
+        mine, other = self.node(), self.node()
+        bodies = {
+            "ports": {"address": "52:54:00:00:00:09"},
+            "portgroups": {},
+            "volume/connectors": {"type": "iqn", "connector_id": "q"},
+        }
+        for path, body in bodies.items():
+            made = self.request("POST", f"/v1/{path}", {**body, "node_uuid": mine})
+            one = f"/v1/{path}/{made.json['uuid']}"
+            self.assertNotIn(self.patch(one, ("replace", "/node_uuid", mine)).status, (400, 500), path)
+            self.assert_refused(self.patch(one, ("replace", "/node_uuid", other)), 400, "node_uuid", mine)
+            self.assert_refused(self.patch(one, ("remove", "/node_uuid")), 400, "node_uuid")
 
     def test_nodes_of_a_chassis_are_filtered_as_all_nodes_are(self) -> None:
         """A chassis that is not there is not found, and one that is has nodes with names and drivers."""

@@ -139,10 +139,7 @@ class _Keystone(BaseHTTPRequestHandler):
         """A token for the service itself."""
         self.rfile.read(int(self.headers["Content-Length"]))
         host = f"http://{self.headers['Host']}/v3"
-        endpoints = [
-            {"id": name, "interface": name, "region": "r", "region_id": "r", "url": host}
-            for name in self.interfaces
-        ]
+        endpoints = [{"id": name, "interface": name, "region": "r", "region_id": "r", "url": host} for name in self.interfaces]
         catalog = [{"id": "1", "type": "identity", "name": "keystone", "endpoints": endpoints}] if endpoints else []
         self._answer(201, {"token": {**_token("service", "service"), "catalog": catalog}}, ("X-Subject-Token", "ours"))
 

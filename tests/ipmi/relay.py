@@ -56,7 +56,6 @@ class Relay:
         for one in (self._inner, self._wake, self._socket, *self._clients.values()):
             one.close()
 
-
     def _carry(self) -> None:
         while True:
             poll = select.poll()

@@ -85,7 +85,7 @@ class TestPersonas(KeystoneTestCase, test_table.TestTable, test_scopes.TestSecre
         """What Keystone's middleware would say of a caller is not believed when a client says it."""
         claimed = {"X_Roles": "admin", "X_Identity_Status": "Confirmed", "OpenStack_System_Scope": "all", "X_User_Id": "me"}
         self.assertEqual(401, self.request("DELETE", "/v1/nodes/m1", **claimed).status)
-        token = self.tokens[member("stranger", "reader").user]
+        token = self.tokens[member("owner", "reader").user]
         self.assertEqual(403, self.request("DELETE", "/v1/nodes/m1", X_Auth_Token=token, **claimed).status)
 
     def test_listings_hold_what_a_project_owns_or_leases(self) -> None:

@@ -85,9 +85,7 @@ class TestAccount(TestCase):
         self.assertRaises(InvalidInput, info, redfish_auth_type="digest")
         failure = self.assertRaises(InvalidInput, info, redfish_auth_type="session")
         self.assertIn("driver_info/redfish_auth_type", str(failure))
-        failure = self.assertRaises(
-            InvalidInput, info, redfish_auth_type="basic", redfish_username="a:b", redfish_password="c"
-        )
+        failure = self.assertRaises(InvalidInput, info, redfish_auth_type="basic", redfish_username="a:b", redfish_password="c")
         self.assertIn("holds a colon", str(failure))
 
     def test_password_is_not_shown(self) -> None:

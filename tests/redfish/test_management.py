@@ -61,9 +61,7 @@ class TestEmulated(Emulated):
             task.call("management", "set_indicator_state", "system", "led", state)
             self.assertEqual(state, task.call("management", "get_indicator_state", "system", "led"))
         self.assertRaises(InvalidInput, task.call, "management", "get_indicator_state", "chassis", "led")
-        self.assertRaises(
-            InvalidInput, task.call, "management", "set_indicator_state", "system", "led", IndicatorState.UNKNOWN
-        )
+        self.assertRaises(InvalidInput, task.call, "management", "set_indicator_state", "system", "led", IndicatorState.UNKNOWN)
 
     def test_virtual_media(self) -> None:
         """An image that was attached is there, replaced by the next one, and gone when it is detached."""
@@ -97,9 +95,7 @@ class TestPoorSystem(Emulated):
         self.assertRaises(NotSupported, task.call, "management", "get_secure_boot")
         self.assertRaises(NotSupported, task.call, "management", "set_secure_boot", True)
         self.assertEqual({}, task.call("management", "get_supported_indicators"))
-        self.assertRaises(
-            NotSupported, task.call, "management", "set_indicator_state", "system", "led", IndicatorState.ON
-        )
+        self.assertRaises(NotSupported, task.call, "management", "set_indicator_state", "system", "led", IndicatorState.ON)
         self.assertIsNone(task.call("management", "get_node_health"))
         self.assertEqual([], task.call("management", "get_virtual_media"))
         task.call("management", "detach_virtual_media")
