@@ -18,7 +18,7 @@ from baremetal_sdk.history import History
 from baremetal_sdk.lease import Leases, new_holder
 from baremetal_sdk.membership import Membership
 from baremetal_sdk.plugins import Plugins, discover
-from baremetal_sdk.pool import ElasticPool, LaneLimits
+from baremetal_sdk.pool import ElasticPool, Guest, LaneLimits
 from baremetal_sdk.power import PowerSwitch
 from baremetal_sdk.power_sync import PowerSync
 from baremetal_sdk.queueing import NodeQueues
@@ -82,9 +82,8 @@ class Assembly:
         self.store: Store = given.store or open_store(config.database.connection, clock=clock, connections=_connections(config))
         self.owns_pool = given.pool is None
         self.pool = given.pool or ElasticPool(options.workers_pool_size, lanes_for(options.workers_pool_size), name="conductor")
-        if given.pool is not None:
-            missing = {name: limits for name, limits in lanes_for(given.pool.max_workers).items() if name not in given.pool.lanes}
-            given.pool.resize(lanes=missing)
+        self.lanes: ElasticPool | Guest = self.pool if self.owns_pool else _guest_of(self.pool)
+        """The lanes of the pool, and what of it is to end with the conductor."""
         holder = new_holder(config.hostname)
         # A lease is taken over when nothing can be on its way any more that its holder has sent.
         self.leases = Leases(self.store, holder, options.lease_duration, clock, grace=lambda: self.options.bmc_call_timeout)
@@ -95,15 +94,15 @@ class Assembly:
         self.bmc = BMCAccess(clock, refusals=StoredRefusals(self.store, secrets), telemetry=given.telemetry)
         self.tasks = self._tasks(secrets, clock, changes, given)
         self.resealing = Resealing(self.store, secrets)
-        self.queues = NodeQueues(self.tasks, self.pool["requests"], self.pool["periodic"])
+        self.queues = NodeQueues(self.tasks, self.lanes["requests"], self.lanes["periodic"])
         rules = InspectionRules(self.store, self.drivers, secrets)
         # The two need each other: what waits is taken up again by what resumes works.
         works = Works(self.store, rules, later=lambda node, waiting: self.resuming.later(node, waiting))
-        self.resuming = Resuming(self.tasks, self.pool["provisioning"], works, is_elsewhere=self.membership.is_elsewhere)
+        self.resuming = Resuming(self.tasks, self.lanes["provisioning"], works, is_elsewhere=self.membership.is_elsewhere)
         self.recovery = Recovery(
             self.store,
             self.tasks,
-            self.pool["provisioning"],
+            self.lanes["provisioning"],
             self.resuming,
             works,
             lambda: self.options,
@@ -113,7 +112,7 @@ class Assembly:
         self.power_sync = PowerSync(
             self.store,
             self.tasks,
-            self.pool["power"],
+            self.lanes["power"],
             clock,
             self.history,
             interval=options.sync_power_state_interval,
@@ -122,10 +121,10 @@ class Assembly:
             telemetry=given.telemetry,
         )
         self.allocations = Allocations(
-            self.store, self.tasks, self.pool["requests"], holder, living=self.membership.ring.living_holders
+            self.store, self.tasks, self.lanes["requests"], holder, living=self.membership.ring.living_holders
         )
         self.registry = Registry()
-        self.dispatcher = Dispatcher(self.registry, self.pool["requests"], given.telemetry)
+        self.dispatcher = Dispatcher(self.registry, self.lanes["requests"], given.telemetry)
         self.rpc = InProcess(self.dispatcher)
         for service in (*self._services(secrets, works), *self._controls(works)):
             self.registry.add(service)
@@ -134,7 +133,7 @@ class Assembly:
         url = config.coordination.backend_url
         coordinator = None if url is None else ToozCoordinator(url)
         witness = None if coordinator is None else coordinator.members
-        ring = Ring(lambda: self.store, clock, config.conductor.heartbeat_interval, witness=witness)
+        ring = Ring(lambda: self.store, clock, lambda: self.options.heartbeat_interval, witness=witness)
         incarnation, group = holder.rpartition("/")[2], config.conductor_group
         return Membership(self.store, self.drivers, ring, config.hostname, incarnation, group, coordinator=coordinator)
 
@@ -166,12 +165,12 @@ class Assembly:
                 self.drivers,
                 secrets,
                 self.history,
-                allow_deleting_available=self.options.allow_deleting_available_nodes,
+                allow_deleting_available=lambda: self.options.allow_deleting_available_nodes,
             ),
             Ports(self.store),
-            Power(self.tasks, self.pool["requests"]),
-            Management(self.tasks, self.pool["requests"]),
-            Provisioning(self.store, self.tasks, self.pool["provisioning"], works, self.resuming),
+            Power(self.tasks, self.lanes["requests"]),
+            Management(self.tasks, self.lanes["requests"]),
+            Provisioning(self.store, self.tasks, self.lanes["provisioning"], works, self.resuming),
             DriverCatalogue(self.drivers),
             Records(self.store, self.tasks),
             NodeTraits(self.store),
@@ -180,7 +179,7 @@ class Assembly:
 
     def _controls(self, works: Works) -> Sequence[object]:
         """The services that pass on to a driver what a client asks of one node."""
-        lane = self.pool["requests"]
+        lane = self.lanes["requests"]
         return (
             Consoles(self.tasks, lane),
             Indicators(self.tasks),
@@ -190,7 +189,7 @@ class Assembly:
             Explanations(self.tasks, self.recent_calls.of, self.bmc.breaker),
             RAID(self.tasks, self.drivers),
             VendorPassthru(self.tasks, lane, self.drivers),
-            Agents(self.store, self.tasks, self.pool["provisioning"], works),
+            Agents(self.store, self.tasks, self.lanes["provisioning"], works),
         )
 
 
@@ -204,6 +203,12 @@ def lanes_for(size: int) -> Mapping[str, LaneLimits]:
         "provisioning": LaneLimits(reserved=0 if size < 10 else few, cap=max(1, size - few), queue=2000),
         "power": LaneLimits(cap=max(1, size * 5 // 6), queue=20_000),
     }
+
+
+def _guest_of(pool: ElasticPool) -> Guest:
+    """A host application's pool, with those of the conductor's lanes that it lacks."""
+    pool.resize(lanes={name: limits for name, limits in lanes_for(pool.max_workers).items() if name not in pool.lanes})
+    return Guest(pool)
 
 
 def _connections(config: ConductorConfig) -> int:

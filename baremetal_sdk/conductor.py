@@ -203,8 +203,7 @@ class Conductor:
         assembly.leases.duration = config.conductor.lease_duration
         for periodic in self._periodics:
             periodic.respace(self._seconds(periodic.name))
-        if config.conductor.sync_power_state_interval > 0:
-            assembly.power_sync.respace(config.conductor.sync_power_state_interval)
+        assembly.power_sync.reload(config.conductor.sync_power_state_interval, config.conductor.power_state_sync_max_retries)
         self._safely("reading the keys of credentials again", assembly.resealing.reload)
         for runnable in (*self._runnables, self.rpc_server):
             if runnable is not None and hasattr(runnable, "reload"):
@@ -324,7 +323,7 @@ class Conductor:
 
     def _repeat(self, assembly: Assembly, lane: str, function: Callable[[], Any], name: str, *, soon: bool = False) -> None:
         every = self._seconds(name)
-        periodic = Periodic(function, every or 1.0, timer=assembly.pool.timer, executor=assembly.pool[lane], name=name)
+        periodic = Periodic(function, every or 1.0, timer=assembly.pool.timer, executor=assembly.lanes[lane], name=name)
         self._periodics.append(periodic)
         if every > 0:
             periodic.start(spread=1.0, soon=soon)
@@ -336,16 +335,15 @@ class Conductor:
 
     def _drain(self, assembly: Assembly, deadline: Deadline) -> None:
         """Let tasks end; near the end of the time tell them to; give back who would not."""
-        drain = assembly.pool.drain if assembly.owns_pool else assembly.tasks.drain
         assembly.queues.close()
-        drain(deadline.remaining() * (1 - _LAST_WORD))
+        gentle = deadline.within(deadline.remaining() * (1 - _LAST_WORD))
+        assembly.lanes.drain(gentle.remaining())
+        # What runs in threads of the host's own has a task, too.
+        assembly.tasks.drain(gentle.remaining())
         for task in assembly.tasks.live():
             task.cancel()
-        if not assembly.owns_pool:
-            # The host's own work goes on, and nobody waits for that.
-            drain(deadline.remaining())
-            return
-        for straggler in assembly.pool.close(deadline.remaining()):
+        assembly.tasks.drain(deadline.remaining())
+        for straggler in assembly.lanes.close(deadline.remaining()):
             LOG.error("%s has run for %.0f s and does not end; the stop goes on without it", straggler.task, straggler.age)
 
     def _reload_from(self, read: Callable[[], ConductorConfig] | None) -> None:

@@ -99,10 +99,18 @@ class ConductorOptions:
     power_state_change_timeout: float = setting(60.0, "Seconds for a machine to reach a power state.", minimum=0.1)
     soft_power_off_timeout: float = setting(600.0, "Seconds for a machine to shut down when it is asked softly.", minimum=0.1)
     power_state_sync_max_retries: int = setting(3, "Failed observations of power until a node is put in maintenance.", minimum=0)
-    deploy_callback_timeout: float = setting(1800.0, "Seconds to wait for an event in a deployment; 0: for ever.", minimum=0)
-    clean_callback_timeout: float = setting(1800.0, "Seconds to wait for an event in cleaning; 0: for ever.", minimum=0)
-    rescue_callback_timeout: float = setting(1800.0, "Seconds to wait for an event in a rescue; 0: for ever.", minimum=0)
-    service_callback_timeout: float = setting(1800.0, "Seconds to wait for an event in servicing; 0: for ever.", minimum=0)
+    deploy_callback_timeout: float = setting(
+        1800.0, "Seconds to wait for an event in a deployment, or for a step that is polled to end; 0: for ever.", minimum=0
+    )
+    clean_callback_timeout: float = setting(
+        1800.0, "Seconds to wait for an event in cleaning, or for a step that is polled to end; 0: for ever.", minimum=0
+    )
+    rescue_callback_timeout: float = setting(
+        1800.0, "Seconds to wait for an event in a rescue, or for a step that is polled to end; 0: for ever.", minimum=0
+    )
+    service_callback_timeout: float = setting(
+        1800.0, "Seconds to wait for an event in servicing, or for a step that is polled to end; 0: for ever.", minimum=0
+    )
     inspect_wait_timeout: float = setting(1800.0, "Seconds to wait for an event in an inspection; 0: for ever.", minimum=0)
     automated_clean: bool = setting(True, "Whether machines are cleaned before they become available.")
     allow_deleting_available_nodes: bool = setting(True, "Whether a node can be deleted while it is available.")

@@ -133,7 +133,7 @@ class NodeQueues:
     def _retry_later(self, node: str) -> None:
         """Try again in a moment: one timer for each node, however much waits for it."""
         with self._lock:
-            if node in self._retrying:
+            if self._closed or node in self._retrying:
                 return
             self._retrying.add(node)
         self._lane.pool.timer.after(_ELSEWHERE, lambda: self._retry(node))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Iterable, Mapping
-from datetime import timedelta
+from collections.abc import Callable, Iterable
 
 from baremetal_interfaces import BareMetalError, NodeLocked
 from baremetal_sdk import provision, steps
@@ -13,7 +12,7 @@ from baremetal_sdk.backlog import Backlog
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.config import ConductorOptions
 from baremetal_sdk.pool import Lane
-from baremetal_sdk.services import transitions
+from baremetal_sdk.services import rescue, transitions
 from baremetal_sdk.services.provisioning import Resuming
 from baremetal_sdk.services.work import Works
 from baremetal_sdk.store.leases import overdue
@@ -21,6 +20,7 @@ from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.query import NodeQuery, Row
 from baremetal_sdk.task import NodeTask
 from baremetal_sdk.tasks import Tasks
+from baremetal_sdk.wait_limits import given_up
 
 LOG = logging.getLogger(__name__)
 _FIELDS = (
@@ -54,17 +54,6 @@ class Recovery:
         self._is_mine = is_mine
         self._options = options
 
-    @property
-    def _timeouts(self) -> Mapping[str, float]:
-        options = self._options()
-        return {
-            provision.DEPLOYWAIT: options.deploy_callback_timeout,
-            provision.CLEANWAIT: options.clean_callback_timeout,
-            provision.INSPECTWAIT: options.inspect_wait_timeout,
-            provision.RESCUEWAIT: options.rescue_callback_timeout,
-            provision.SERVICEWAIT: options.service_callback_timeout,
-        }
-
     def sweep(self) -> None:
         """Deal with every node of ours that nobody works on and whose state says that somebody does, or that waits.
 
@@ -74,7 +63,7 @@ class Recovery:
         for row in self._stuck(provision.WORKING):
             self._backlog.add(row.uuid, self._ending(self._end_dead_work))
         for row in self._stuck(provision.WAITING, *_RUN):
-            if self._overdue(row):
+            if given_up(row, self._options(), self._clock.now()) is not None:
                 self._backlog.add(row.uuid, self._ending(self._end_wait))
             elif (waiting := steps.waiting_of(row)) is not None:
                 self._resuming.take_up(row.uuid, waiting)
@@ -93,11 +82,6 @@ class Recovery:
         void = overdue(self._clock.now(), self._tasks.grace)
         free = (row for row in rows if row.lease_holder is None or row.lease_expires_at <= void)
         return [row for row in free if self._is_mine(row)]
-
-    def _overdue(self, row: Row) -> bool:
-        limit = self._timeouts.get(row.provision_state, 0.0)
-        since = row.provision_updated_at
-        return limit > 0 and since is not None and self._clock.now() - since > timedelta(seconds=limit)
 
     def _ending(self, end: Callable[[NodeTask], object]) -> Callable[[str], None]:
         return functools.partial(self._recover, end)
@@ -127,10 +111,12 @@ class Recovery:
         )
 
     def _end_wait(self, task: NodeTask) -> None:
-        state = task.record.provision_state
-        if state in self._timeouts:
+        # Asked again: what it waits for may have come while this was queued.
+        reason = given_up(task.record, task.options, self._clock.now())
+        if reason is not None:
+            self._works.undo(task)
             self._observe(task)
-            transitions.fail(task, f"nothing was heard for {self._timeouts[state]:g} s")
+            transitions.fail(task, reason, **rescue.forgotten(task))
 
     def _end_power_action(self, task: NodeTask) -> None:
         if task.record.target_power_state is None:

@@ -42,13 +42,15 @@ def holder_of(conductor: ConductorRecord) -> str:
 class Ring:
     """Tells who lives and who is best placed. What it saw is remembered for a moment, so that it costs few reads.
 
-    *heartbeat* is the interval of the conductors' signs of life, in seconds. A *witness* is believed in their place.
+    *heartbeat* says the interval of the conductors' signs of life, in seconds. A *witness* is believed in their place.
     """
 
-    def __init__(self, store: Callable[[], Store], clock: Clock, heartbeat: float, *, witness: Witness | None = None) -> None:
+    def __init__(
+        self, store: Callable[[], Store], clock: Clock, heartbeat: Callable[[], float], *, witness: Witness | None = None
+    ) -> None:
         self._store = store
         self._clock = clock
-        self._silence = timedelta(seconds=heartbeat * MISSED_HEARTBEATS)
+        self._heartbeat = heartbeat
         self._witness = witness
         self._lock = threading.Lock()
         self._all: Sequence[ConductorRecord] = ()
@@ -79,7 +81,8 @@ class Ring:
 
     def was_recent(self, heartbeat_at: datetime | None) -> bool:
         """Whether a conductor whose last sign of life was then counts as alive."""
-        return heartbeat_at is not None and self._clock.now() - heartbeat_at <= self._silence
+        silence = timedelta(seconds=self._heartbeat() * MISSED_HEARTBEATS)
+        return heartbeat_at is not None and self._clock.now() - heartbeat_at <= silence
 
     def responsible_for(self, uuid: str, driver: str, group: str) -> str | None:
         """The host name of the conductor that a node is best placed on, or None where nobody drives such nodes.

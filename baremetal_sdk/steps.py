@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 from baremetal_interfaces import Cancelled, Driver, DriverError, InvalidInput, Kind, Phase, Problem, Step, UnexpectedAnswer, Wait
@@ -136,7 +137,7 @@ def run(task: NodeTask) -> Waiting | None:
             else:
                 outcome = task.call(entry["interface"], entry["method"], timeout=STEP_TIMEOUT, **entry["args"])
             one.outcome = WAITING if isinstance(outcome, Wait) else one.outcome
-        waiting = _after(task, entry, outcome)
+        waiting = _after(task, {**entry, "waits_since": None}, outcome)
         if waiting is not None:
             return waiting
     return None
@@ -172,6 +173,18 @@ def waiting_of(record: Run) -> Waiting | None:
     return Waiting(record.run_id, record.run_index, record.run_attempt, entry.get("poll_after"), held)
 
 
+def waits_since(record: Run) -> datetime | None:
+    """From when on the node's step, which goes on by the time, counts as waiting; None where it waits for an event."""
+    since = (_current(record) or {}).get("waits_since")
+    return None if since is None else datetime.fromisoformat(since)
+
+
+def name_of(record: Run) -> str:
+    """The step that the node's run is at, for people."""
+    entry = _current(record)
+    return "no step" if entry is None else f"step {entry['interface']}.{entry['step']}"
+
+
 def wants_ramdisk(record: NodeRecord) -> bool:
     """Whether the node's run may use a ramdisk on the machine."""
     return all(entry.get("ramdisk", True) for entry in record.run_steps)
@@ -198,13 +211,22 @@ def _after(task: NodeTask, entry: Mapping[str, Any], outcome: Any) -> Waiting | 
     if isinstance(outcome, Wait):
         entries = list(task.record.run_steps)
         assert task.record.run_index is not None
-        entries[task.record.run_index] = {**entry, "wait": dict(outcome.state), "poll_after": outcome.poll_after}
+        waiting = {"wait": dict(outcome.state), "poll_after": outcome.poll_after, "waits_since": _since(task, entry, outcome)}
+        entries[task.record.run_index] = {**entry, **waiting}
         task.write(run_steps=tuple(entries))
         return waiting_of(task.record)
     if outcome is not None:
         raise UnexpectedAnswer(f"step {entry['interface']}.{entry['step']} returned {outcome!r}; it has to return None or Wait")
     task.write(run_index=(task.record.run_index or 0) + 1, run_attempt=0)
     return None
+
+
+def _since(task: NodeTask, entry: Mapping[str, Any], outcome: Wait) -> str | None:
+    """From when on the step counts as waiting: a polled one at once, and a wait of a client's when it is over."""
+    if outcome.poll_after is None:
+        return None
+    asked = timedelta(seconds=outcome.poll_after if entry["reserved"] else 0.0)
+    return entry.get("waits_since") or (task.clock.now() + asked).isoformat()
 
 
 def _observed(task: NodeTask, entry: Mapping[str, Any]) -> Observation:

@@ -19,7 +19,7 @@ from typing import Any
 from baremetal_sdk.pool import ElasticPool, LaneLimits
 
 SIZES = (10, 100, 1000, 2000)
-ROUNDS = 5
+ROUNDS = 7
 REPEATS = 3
 SUBMITS = 2000
 

@@ -49,7 +49,7 @@ class Application:
         self._backend = backend
         self._registry = registry
         self._policy = policy
-        self._conductors = Ring(lambda: backend.store, backend.clock, backend.config.conductor.heartbeat_interval)
+        self._conductors = Ring(lambda: backend.store, backend.clock, lambda: backend.config.conductor.heartbeat_interval)
         self._fragments = Fragments()
         self._repetitions = Repetitions()
         self._public_endpoint = (backend.config.api.public_endpoint or "").rstrip("/")

@@ -2,6 +2,7 @@
 
 from baremetal_sdk.pool.delayed import Delayed
 from baremetal_sdk.pool.elastic import ElasticPool
+from baremetal_sdk.pool.guest import Guest
 from baremetal_sdk.pool.job import PoolDeadlock, PoolFuture, TaskAbandoned, should_stop
 from baremetal_sdk.pool.lane import Lane, LaneLimits
 from baremetal_sdk.pool.statistics import LaneStatistics, Quantiles
@@ -10,6 +11,7 @@ from baremetal_sdk.pool.stragglers import Straggler
 __all__ = [
     "Delayed",
     "ElasticPool",
+    "Guest",
     "Lane",
     "LaneLimits",
     "LaneStatistics",

@@ -9,11 +9,12 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Mapping
+from concurrent.futures import Future
 from typing import Any, Self
 
 from baremetal_sdk.errors import NoFreeWorker
-from baremetal_sdk.pool.admission import admits, stuck
+from baremetal_sdk.pool.admission import Admission, stuck
 from baremetal_sdk.pool.job import Job, PoolDeadlock, PoolFuture, abandon
 from baremetal_sdk.pool.lane import Lane, LaneLimits
 from baremetal_sdk.pool.statistics import LaneStatistics
@@ -54,15 +55,14 @@ class ElasticPool:
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._settled = threading.Condition(self._lock)
-        self._ready: deque[Job] = deque()
+        self._admission = Admission()
         self._idle: deque[Worker] = deque()
         self._all: set[Worker] = set()
         self._waking: Worker | None = None
-        self._busy = self._queued = self._watched = self._low_water = 0
+        self._watched = self._low_water = 0
         self._idle_window, self._min_workers = idle_window, min_workers
         self._shrinking: Timed | None = None
         self._numbers = itertools.count(1)
-        self._turn: Iterator[Lane] = iter(())
         self.resize(max_workers, lanes)
 
     def __getitem__(self, lane: str) -> Lane:
@@ -106,11 +106,10 @@ class ElasticPool:
                     self.lanes[name].limits = limits
                 else:
                     self.lanes[name] = Lane(self, name, limits)
-            self._turn = itertools.cycle(tuple(self.lanes.values()))
+            self._admission.limit(most, self.lanes.values())
             surplus = min(len(self._idle), max(0, len(self._all) - most))
             self._dismiss([self._idle.popleft() for _ in range(surplus)])
             self._low_water = min(self._low_water, len(self._idle))
-            self._promote()
             worker = self._choose_worker()
         with contextlib.suppress(RuntimeError):
             self._rouse(worker)
@@ -140,16 +139,16 @@ class ElasticPool:
         until = math.inf if timeout is None else time.monotonic() + timeout
         with self._settled:
             self.closing = True
-            at_once = self._take_queued() if cancel_queued else []
+            at_once = self._admission.take_queued() if cancel_queued else []
         for job in at_once:
             job.cancel()  # before the wait: what runs may wait for it
         with self._settled:
             self._wait_until_done(until)
-            never_begun = self._take_queued() + self._take_ready()
+            never_begun = self._admission.take_queued() + self._admission.take_ready()
             self._dismiss(self._idle)
             self._idle.clear()
-            stragglers = stragglers_of((worker.job, worker.thread) for worker in self._all)
-            left = [worker.job.future for worker in self._all if worker.job is not None]
+            left = {worker.job.future for worker in self._all if worker.job is not None}
+        stragglers = self.stragglers(left)
         for job in never_begun:
             job.cancel()
         for future in left:
@@ -159,6 +158,12 @@ class ElasticPool:
         if self._owns_timer:
             self.timer.close()
         return stragglers
+
+    def stragglers(self, futures: Container[Future[Any]]) -> list[Straggler]:
+        """Of the tasks with these futures, those that run now."""
+        with self._lock:
+            running = [(worker.job, worker.thread) for worker in self._all if worker.job is not None]
+            return stragglers_of((job, thread) for job, thread in running if job.future in futures)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Close as an executor does: with *wait* until all work has ended, without it at once."""
@@ -170,20 +175,13 @@ class ElasticPool:
             raise RuntimeError(
                 f"pool '{self.name}' was made before this process was forked, and has no threads here; make one in the child"
             )
-        future = job.future  # kept here: a job that has ended parts from it
+        future, lane = job.future, job.lane  # kept here: a job that has ended parts from its future
         with self._lock:
             if self.closing:
-                raise NoFreeWorker(f"pool '{self.name}' is closed", retry_after=1.0, lane=job.lane.name)
-            worker = None
-            if self._may_run(job.lane):
-                self._make_ready(job)
-                worker = self._choose_worker()
-            elif len(job.lane.queue) < job.lane.limits.queue:
-                job.queued = True
-                job.lane.queue.append(job)
-                self._queued += 1
-            else:
-                raise job.lane.refusal()
+                raise NoFreeWorker(f"pool '{self.name}' is closed", retry_after=1.0, lane=lane.name)
+            if not self._admission.admit(job):
+                raise lane.refusal()
+            worker = self._choose_worker() if self._waking is None else None
         # Out here: a worker that is woken while we hold the lock wakes to wait for it.
         try:
             self._rouse(worker)
@@ -225,12 +223,9 @@ class ElasticPool:
                 run=lane.runs.quantiles(),
             )
 
-    def _may_run(self, lane: Lane) -> bool:
-        return admits(lane, self.lanes.values(), self.max_workers, self._busy)
-
     def _wait_until_done(self, until: float) -> bool:
         """Wait until nothing runs and nothing is queued. Workers tell of a job's end only while somebody waits."""
-        while self._busy or self._queued:
+        while self._admission.busy or self._admission.queued:
             left = until - time.monotonic()
             if left <= 0:
                 return False
@@ -239,25 +234,16 @@ class ElasticPool:
             self._watched -= 1
         return True
 
-    def _make_ready(self, job: Job) -> None:
-        """Count *job* as busy: a worker will take it."""
-        job.queued = False
-        job.lane.busy += 1
-        self._busy += 1
-        self._ready.append(job)
-
     def _take_back(self, job: Job) -> bool:
         """Undo what was done for a job that no thread can be had for; False when somebody has taken it meanwhile."""
         with self._settled:
-            if job not in self._ready:
-                return False
-            self._ready.remove(job)
-            self._release(job)
-            return True
+            taken = self._admission.take_back(job)
+            self._tell_watchers()
+        return taken
 
     def _choose_worker(self) -> Worker | None:
         """The worker to wake for what is ready, unless one is being woken: the last idle one, or a new one."""
-        if self._waking is not None or not self._ready:
+        if self._waking is not None or not self._admission.ready:
             return None
         if self._idle:
             self._waking = self._idle.pop()
@@ -308,17 +294,21 @@ class ElasticPool:
     def _next(self, worker: Worker) -> Job | None:
         """The next job of a worker that has woken or has ended one; without one it rests, or ends when there are too many."""
         ended, now = worker.job, time.monotonic()
+        admission, ready = self._admission, self._admission.ready
         with self._lock:
             if self._waking is worker:
                 self._waking = None
             if ended is not None:
                 self._settle(ended, now)
-            if self._queued:
-                self._promote()
-            worker.job = job = self._ready.popleft() if self._ready else None
-            if job is None:
+            if admission.queued:
+                admission.promote()
+            if ready:
+                worker.job = job = ready.popleft()
+                job.started = now
+            else:
+                worker.job = job = None
                 self._rest(worker)
-            roused = self._choose_worker() if self._ready and self._waking is None else None
+            roused = self._choose_worker() if ready and self._waking is None else None
         if roused is not None:
             with contextlib.suppress(RuntimeError):
                 # Where no thread can be had now, those that there are will come to it.
@@ -341,51 +331,13 @@ class ElasticPool:
             lane.failures += job.failed
         else:
             lane.cancelled += 1
-        self._release(job)
+        self._admission.release(job)
         job.detach()
+        self._tell_watchers()
 
-    def _release(self, job: Job) -> None:
-        job.lane.busy -= 1
-        self._busy -= 1
+    def _tell_watchers(self) -> None:
         if self._watched:
             self._settled.notify_all()
-
-    def _promote(self) -> None:
-        """Make ready what is queued and may run now."""
-        while (job := self._next_queued()) is not None:
-            self._make_ready(job)
-
-    def _next_queued(self) -> Job | None:
-        """The oldest job of the next lane, in turn, that has one and may run it."""
-        for _ in self.lanes:
-            lane = next(self._turn)
-            while lane.queue and self._may_run(lane):
-                job = lane.queue.popleft()
-                self._queued -= 1
-                if not job.cancelled:
-                    return job
-                job.cancel()
-                lane.cancelled += 1
-        return None
-
-    def _take_queued(self) -> list[Job]:
-        taken = [job for lane in self.lanes.values() for job in lane.queue]
-        for lane in self.lanes.values():
-            lane.cancelled += len(lane.queue)
-            lane.queue.clear()
-        self._queued = 0
-        for job in taken:
-            job.queued = False
-        return taken
-
-    def _take_ready(self) -> list[Job]:
-        """What is to run, and that no worker has taken yet."""
-        taken = list(self._ready)
-        self._ready.clear()
-        for job in taken:
-            job.lane.cancelled += 1
-            self._release(job)
-        return taken
 
     def _shrink_and_repeat(self) -> None:
         self.shrink()

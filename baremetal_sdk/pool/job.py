@@ -88,7 +88,6 @@ class Job:
     def run(self) -> None:
         """Run in the submitter's context, unless it was cancelled; whatever is raised ends in the future."""
         future = self.future
-        self.started = time.monotonic()
         if not future.set_running_or_notify_cancel():
             return
         self.ran = True

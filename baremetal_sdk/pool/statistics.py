@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import NamedTuple
 
 _PARTS = 4
 _LOWEST, _HIGHEST = -24, 24
 """Powers of two, in seconds: from 60 ns to half a year."""
-_BUCKETS = (_HIGHEST - _LOWEST + 1) * _PARTS
+_BOUNDS = tuple(
+    math.ldexp(1 + part / _PARTS, exponent - 1) for exponent in range(_LOWEST, _HIGHEST + 1) for part in range(_PARTS)
+)
+"""The least seconds that each bucket but the first counts."""
 
 
 class Quantiles(NamedTuple):
@@ -23,37 +27,34 @@ class Quantiles(NamedTuple):
 class Durations:
     """A histogram of durations with four buckets to each power of two. Whoever uses it holds a lock."""
 
-    __slots__ = ("_buckets", "count", "total")
+    __slots__ = ("_buckets", "total")
 
     def __init__(self) -> None:
-        self._buckets = [0] * _BUCKETS
-        self.count = 0
+        self._buckets = [0] * (len(_BOUNDS) + 1)
         self.total = 0.0
 
     def add(self, seconds: float) -> None:
         """Count one duration."""
-        self.count += 1
+        self._buckets[bisect_right(_BOUNDS, seconds)] += 1
         self.total += seconds
-        mantissa, exponent = math.frexp(seconds)
-        index = (exponent - _LOWEST) * _PARTS + int((mantissa - 0.5) * 2 * _PARTS)
-        self._buckets[index if 0 <= index < _BUCKETS else (0 if index < 0 else -1)] += 1
+
+    @property
+    def count(self) -> int:
+        """How many were counted."""
+        return sum(self._buckets)
 
     def quantiles(self) -> Quantiles:
         """The quantiles of all that was counted."""
-        return Quantiles(self._quantile(0.5), self._quantile(0.9), self._quantile(0.99))
+        count = self.count
+        return Quantiles(self._quantile(0.5 * count), self._quantile(0.9 * count), self._quantile(0.99 * count))
 
-    def _quantile(self, share: float) -> float:
-        wanted, seen = share * self.count, 0
+    def _quantile(self, wanted: float) -> float:
+        seen = 0
         for index, count in enumerate(self._buckets):
             seen += count
             if count and seen >= wanted:
-                return _upper_bound(index)
+                return _BOUNDS[min(index, len(_BOUNDS) - 1)]
         return 0.0
-
-
-def _upper_bound(index: int) -> float:
-    exponent, part = divmod(index, _PARTS)
-    return math.ldexp(0.5 + (part + 1) / (2 * _PARTS), exponent + _LOWEST)
 
 
 @dataclass(frozen=True)

@@ -117,9 +117,11 @@ class PowerSync:
         for line in (self._live, self._away):
             self._staff(line)
 
-    def respace(self, interval: float) -> None:
-        """Change the interval between two observations of a node, from the next one on."""
-        self._interval = self._live.schedule.interval = self._away.schedule.interval = interval
+    def reload(self, interval: float, max_retries: int) -> None:
+        """Change the interval between two observations of a node, from the next one on, and how many of them may fail."""
+        self._knowledge.max_retries = max_retries
+        if interval > 0:
+            self._interval = self._live.schedule.interval = self._away.schedule.interval = interval
 
     def hasten(self, node: str, seconds: float = _AFTER_TASK) -> None:
         """Have a node that is on the schedule observed in so many seconds, or before."""

@@ -53,7 +53,8 @@ class Knowledge:
 
     def __init__(self, clock: Clock, max_retries: int) -> None:
         self._clock = clock
-        self._max_retries = max_retries
+        self.max_retries = max_retries
+        """How many times in a row a node's power may not be observed until it is put in maintenance."""
         self._lock = threading.Lock()
         self._failures: dict[str, int] = {}
         self._turns: dict[str, int] = {}
@@ -84,7 +85,7 @@ class Knowledge:
         with self._lock:
             count = self._failures[row.uuid] = self._failures.get(row.uuid, 0) + 1
         LOG.warning("node %s: power could not be observed, %d times in a row: %s", row.uuid, count, error)
-        if count <= self._max_retries or row.fault == POWER_FAILURE:
+        if count <= self.max_retries or row.fault == POWER_FAILURE:
             return {}
         reason = f"power could not be observed {count} times in a row: {error}"
         fault = {"maintenance": True, "maintenance_reason": reason, "fault": POWER_FAILURE, "last_error": reason}

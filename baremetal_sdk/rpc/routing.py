@@ -43,7 +43,7 @@ class LivingConductors:
 
     def __init__(self, store: Store, clock: Clock, heartbeat: float, *, witness: Witness | None = None) -> None:
         self._store = store
-        self._ring = Ring(lambda: store, clock, heartbeat, witness=witness)
+        self._ring = Ring(lambda: store, clock, lambda: heartbeat, witness=witness)
         self._retry_after = heartbeat
         self._lock = threading.Lock()
         self._places: OrderedDict[str, _Place] = OrderedDict()

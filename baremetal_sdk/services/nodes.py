@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from baremetal_interfaces import InvalidInput, Kind, NotSupported, Problem
@@ -38,7 +38,7 @@ class Nodes:
         secrets: SecretBox,
         history: History,
         *,
-        allow_deleting_available: bool,
+        allow_deleting_available: Callable[[], bool],
     ) -> None:
         self._store = store
         self._tasks = tasks
@@ -159,7 +159,7 @@ class Nodes:
             return
         if record.instance_uuid is not None:
             raise NodeAssociated(f"node {record.uuid} carries instance {record.instance_uuid}; undeploy it first")
-        allowed = provision.DELETE_ALLOWED | ({provision.AVAILABLE} if self._allow_deleting_available else set())
+        allowed = provision.DELETE_ALLOWED | ({provision.AVAILABLE} if self._allow_deleting_available() else set())
         if record.provision_state not in allowed:
             states = ", ".join(sorted(allowed))
             raise InvalidState(

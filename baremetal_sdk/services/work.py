@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from typing import Any
 
 from baremetal_interfaces import (
     BareMetalError,
+    DriverError,
     Inspection,
     Kind,
     NotSupported,
@@ -23,8 +24,17 @@ from baremetal_sdk.services.inspections import Inspections
 from baremetal_sdk.services.rules import InspectionRules
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.task import NodeTask
+from baremetal_sdk.wait_limits import polled_too_long
 
 Work = Callable[[NodeTask], None]
+
+_UNDONE_BY: Mapping[str, tuple[Kind, str]] = {
+    provision.DEPLOYING: (Kind.DEPLOY, "clean_up"),
+    provision.DEPLOYWAIT: (Kind.DEPLOY, "clean_up"),
+    provision.INSPECTWAIT: (Kind.INSPECT, "abort"),
+    provision.RESCUEWAIT: (Kind.RESCUE, "clean_up"),
+}
+"""State of work that failed -> the method that leaves nothing of it."""
 
 
 class Works:
@@ -74,6 +84,12 @@ class Works:
         ended = {**steps.ENDED, **rescue.forgotten(task), "last_error": reason}
         transitions.enter(task, state, record.target_provision_state, last=True, **ended)
 
+    def undo(self, task: NodeTask) -> None:
+        """Leave nothing on the machine of what waited too long, as far as its driver can be reached."""
+        undoing = _UNDONE_BY.get(task.record.provision_state)
+        if undoing is not None:
+            self._quietly(task, lambda: task.call(*undoing))
+
     def run_again(self, task: NodeTask) -> None:
         """Go on with the run of a conductor that died in it, from the step that it died in."""
         self._guarded(task, lambda task: self._run(task, steps.run))
@@ -106,8 +122,7 @@ class Works:
 
     def _failed(self, task: NodeTask, error: Exception) -> None:
         """Leave the node truthful: what its power is now, and the state of failure with the reason."""
-        if task.record.provision_state == provision.DEPLOYING:
-            self._quietly(task, lambda: task.call(Kind.DEPLOY, "clean_up"))
+        self.undo(task)
         if not isinstance(error, LeaseLost) and task.record.provision_state != provision.VERIFYING:
             self._quietly(task, lambda: task.power.get())
         transitions.fail(task, error, **rescue.forgotten(task))
@@ -160,13 +175,21 @@ class Works:
     def _run(self, task: NodeTask, advance: Callable[[NodeTask], steps.Waiting | None]) -> None:
         waiting = advance(task)
         if waiting is not None:
-            transitions.follow(task, "hold" if waiting.held else "wait", last=True)
-            self._later(task.record.uuid, waiting)
+            self._wait(task, waiting)
         elif task.record.provision_state == provision.CLEANING:
             self._cleaned(task)
         else:
             found = self._findings.after_run(task)
             transitions.follow(task, "done", last=True, **steps.ENDED, **found, **rescue.forgotten(task))
+
+    def _wait(self, task: NodeTask, waiting: steps.Waiting) -> None:
+        event = "hold" if waiting.held else "wait"
+        state = provision.next_state(task.record.provision_state, event) or ""
+        reason = polled_too_long(task.record, state, task.options, task.clock.now())
+        if reason is not None:
+            raise DriverError(reason)
+        transitions.follow(task, event, last=True)
+        self._later(task.record.uuid, waiting)
 
     def _cleaned(self, task: NodeTask) -> None:
         if task.record.run_steps and steps.wants_ramdisk(task.record):

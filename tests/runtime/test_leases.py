@@ -8,6 +8,7 @@ from typing import Any
 
 from testtools import ExpectedException
 
+from baremetal_fake import FaultPlan
 from baremetal_interfaces import (
     BareMetalError,
     Conflict,
@@ -20,10 +21,10 @@ from baremetal_interfaces import (
 )
 from baremetal_sdk import ConductorConfig
 from baremetal_sdk.context import RequestContext, current_request
-from baremetal_sdk.errors import LeaseLost, NodeNotFound
+from baremetal_sdk.errors import InvalidState, LeaseLost, NodeNotFound
 from baremetal_sdk.lease import host_of, new_holder
 from baremetal_sdk.pool import LaneLimits
-from baremetal_sdk.testing import ManualClock, quick_options, settle
+from baremetal_sdk.testing import ManualClock, provision, quick_options, settle
 from tests.runtime.machines import MachinesCase
 
 BOUND = 10.0
@@ -274,3 +275,29 @@ class TestReloading(MachinesCase):
             conductor.reload(ConductorConfig(host="test", conductor=quick_options(workers_pool_size=33, bmc_call_timeout=7.0)))
             self.assertEqual((33, 7.0), (conductor.pool.max_workers, task.options.bmc_call_timeout))
             task.write(description="still here")
+
+    def test_what_may_be_deleted_changes_while_it_runs(self) -> None:
+        """A reload that forbids it keeps available nodes from being deleted, and one that allows it again does not."""
+        conductor = self.conductor()
+        node = self.enrol(conductor).uuid
+        provision(conductor, node, "manage", "provide")
+        conductor.reload(ConductorConfig(host="test", conductor=quick_options(allow_deleting_available_nodes=False)))
+        with ExpectedException(InvalidState, ".*it can be deleted when it is"):
+            conductor.rpc.call("delete_node", node=node)
+        conductor.reload(ConductorConfig(host="test", conductor=quick_options()))
+        conductor.rpc.call("delete_node", node=node)
+        self.assertRaises(NodeNotFound, conductor.store.node, node)
+
+    def test_how_often_power_may_be_missing_changes_while_it_runs(self) -> None:
+        """A reload of power_state_sync_max_retries counts for what is observed from then on."""
+        conductor = self.conductor(power_state_sync_max_retries=100)
+        node = self.enrol(conductor).uuid
+        provision(conductor, node, "manage")
+        self.machine().inject(FaultPlan.from_json({"get_power": {"effect": "refuse"}}))
+        sync = conductor.assembly.power_sync
+        for _ in range(3):
+            self.assertIsNotNone(sync.observe(node))
+        self.assertFalse(conductor.store.node(node).maintenance)
+        conductor.reload(ConductorConfig(host="test", conductor=quick_options(power_state_sync_max_retries=3)))
+        self.assertIsNotNone(sync.observe(node))
+        self.assertEqual((True, "power failure"), (conductor.store.node(node).maintenance, conductor.store.node(node).fault))

@@ -55,13 +55,25 @@ class TestRing(TestCase):
         for name in ("a", "b"):
             store.register_conductor(member(name))
         living: list[frozenset[str] | None] = [None]
-        ring = Ring(lambda: store, clock, 10.0, witness=lambda: living[0])
+        ring = Ring(lambda: store, clock, lambda: 10.0, witness=lambda: living[0])
         clock.turn(59)
         store.heartbeat("b", "i-b")
         self.assertEqual(["a", "b"], [one.hostname for one in ring.alive(fresh=True)])
         clock.turn(2)
         self.assertEqual(["b"], [one.hostname for one in ring.alive(fresh=True)])
         living[0] = frozenset({"a/i-a"})
+        self.assertEqual(["a"], [one.hostname for one in ring.alive(fresh=True)])
+
+
+    def test_the_interval_can_change(self) -> None:
+        """Who sends signs of life less often, as all do from a reload on, is not out for that."""
+        clock, interval = ManualClock(), [10.0]
+        store = MemoryStore(clock)
+        store.register_conductor(member("a"))
+        ring = Ring(lambda: store, clock, lambda: interval[0])
+        clock.turn(61)
+        self.assertEqual([], ring.alive(fresh=True))
+        interval[0] = 20.0
         self.assertEqual(["a"], [one.hostname for one in ring.alive(fresh=True)])
 
 

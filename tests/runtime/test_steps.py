@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from testtools import ExpectedException
 
+from baremetal_fake.interfaces import deploy
 from baremetal_fake.machine import Power
-from baremetal_interfaces import InvalidInput, Phase
+from baremetal_interfaces import InvalidInput, Phase, PowerState
 from baremetal_sdk import Conductor, provision, steps
 from baremetal_sdk.store.records import NodeRecord
 from baremetal_sdk.testing import ManualClock, settle, wait_for
@@ -18,10 +19,12 @@ from tests.runtime.machines import MachinesCase
 class StepsCase(MachinesCase):
     """A manageable node that can be cleaned by hand."""
 
+    options: ClassVar[dict[str, Any]] = {}
+
     def setUp(self) -> None:
         super().setUp()
         self.clock = ManualClock()
-        self.made = self.conductor(handed_in={"clock": self.clock})
+        self.made = self.conductor(handed_in={"clock": self.clock}, **self.options)
         self.node = self.enrol(self.made)
         take(self.made, self.node.uuid, "manage")
 
@@ -84,6 +87,70 @@ class TestProgress(StepsCase):
         """While a step waits the node shows which one."""
         record = self.clean({"interface": "deploy", "step": "wait_for_event"})
         self.assertEqual(("clean wait", "wait_for_event"), (record.provision_state, record.clean_step["step"]))
+
+
+class TestTakingTooLong(StepsCase):
+    """A limit of 100 s for what waits while a node is cleaned."""
+
+    options: ClassVar[dict[str, Any]] = {"clean_callback_timeout": 100.0}
+
+    def setUp(self) -> None:
+        super().setUp()
+        # Polled by the tests alone.
+        self.patch(deploy, "POLL_SECONDS", 100_000.0)
+
+    def look(self) -> NodeRecord:
+        """Poll the step that waits, as the timer does."""
+        waiting = steps.waiting_of(self.record())
+        assert waiting is not None
+        self.made.assembly.resuming.look(self.node.uuid, waiting)
+        return self.record()
+
+    def sweep(self) -> NodeRecord:
+        self.made.assembly.recovery.sweep()
+        settle(self.made)
+        return self.record()
+
+    def test_a_step_that_is_polled_has_its_time_once(self) -> None:
+        """However often it answers that it still waits, the step ends with an error that names it, and power is observed."""
+        self.clean({"interface": "deploy", "step": "burnin", "args": {"seconds": 100_000}})
+        self.machine().command_power(PowerState.ON)
+        for _ in range(4):
+            self.clock.turn(25)
+            self.assertEqual("clean wait", self.look().provision_state)
+        self.clock.turn(1)
+        record = self.look()
+        self.assertEqual(("clean failed", "power on", None), (record.provision_state, record.power_state, record.lease_holder))
+        self.assertIn("step deploy.burnin has not ended in 100 s", record.last_error or "")
+
+    def test_nobody_has_to_poll_it_for_that(self) -> None:
+        """A poll that comes late does not give the step more time."""
+        self.clean({"interface": "deploy", "step": "burnin", "args": {"seconds": 100_000}})
+        self.clock.turn(60)
+        self.assertEqual("clean wait", self.look().provision_state)
+        self.clock.turn(41)
+        record = self.sweep()
+        self.assertEqual("clean failed", record.provision_state)
+        self.assertIn("step deploy.burnin has not ended in 100 s", record.last_error or "")
+
+    def test_each_step_has_the_time_for_itself(self) -> None:
+        """What the step before took is not taken from the next one."""
+        burnin = {"interface": "deploy", "step": "burnin", "args": {"seconds": 100_000}}
+        self.clean({"interface": "deploy", "step": "wait_for_event"}, burnin)
+        self.clock.turn(90)
+        waiting = steps.waiting_of(self.record())
+        assert waiting is not None
+        self.made.assembly.resuming.look(self.node.uuid, waiting)
+        self.clock.turn(90)
+        self.assertEqual(("clean wait", "burnin"), (self.look().provision_state, self.record().clean_step["step"]))
+
+    def test_a_client_may_wait_as_long_as_it_says(self) -> None:
+        """The limit of what waits begins when the seconds of a client's wait are over."""
+        self.clean({"interface": "power", "step": "wait", "args": {"seconds": 1000}})
+        self.clock.turn(1000)
+        self.assertEqual("clean wait", self.sweep().provision_state)
+        self.clock.turn(101)
+        self.assertEqual("clean failed", self.sweep().provision_state)
 
 
 class TestDying(StepsCase):
