@@ -64,7 +64,7 @@ class TestOwnProcess(TestCase):
         with running_conductor() as conductor:
             def join(incarnation: str, process: str | None) -> str | None:
                 store.register_conductor(ConductorRecord("a", incarnation, process=process))
-                ring = Ring(lambda: store, ManualClock(), 10.0)
+                ring = Ring(lambda: store, ManualClock(), lambda: 10.0)
                 Membership(store, conductor.drivers, ring, "a", "3", "").join()
                 return store.node(node.uuid).lease_holder
 
