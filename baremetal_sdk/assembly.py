@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from baremetal_sdk.bmc import BMCAccess
+from baremetal_sdk.bmc import BMCAccess, turn_rules
 from baremetal_sdk.bmc.stored_refusals import StoredRefusals
 from baremetal_sdk.changes import Changes
 from baremetal_sdk.clock import Clock
@@ -73,6 +73,7 @@ class Assembly:
 
     def __init__(self, config: ConductorConfig, clock: Clock, given: Given, changes: Changes) -> None:
         options = self.options = config.conductor
+        turn_rules(options.bmc_max_in_flight, options.bmc_in_flight_per)
         self.clock = clock
         self.power_switch = PowerSwitch()
         self.drivers = Drivers(given.plugins or discover(), config)

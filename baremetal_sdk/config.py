@@ -120,6 +120,16 @@ class ConductorOptions:
     credentials_variables: str | None = setting(
         None, "Prefix of environment variables with such secrets, the same for all nodes: <prefix><OPTION>."
     )
+    bmc_max_in_flight: tuple[str, ...] = setting(
+        (),
+        "Requests that one BMC is sent at a time: a number, or hardware-type:number for the nodes of that type, with commas "
+        "between them; by default what the driver says, mostly 1. driver_info/bmc_max_in_flight of a node goes before it.",
+    )
+    bmc_in_flight_per: tuple[str, ...] = setting(
+        (),
+        "What that counts for: address (the default), or system where one address stands for many independent BMCs (an emulator, "
+        "a chassis manager); hardware-type:system for the nodes of one type. driver_info/bmc_in_flight_per goes before it.",
+    )
     bmc_call_timeout: float = setting(60.0, "Seconds for one call of a driver.", minimum=0.1)
     node_history: bool = setting(True, "Whether a history of each node is kept.")
     node_history_max_entries: int = setting(300, "Entries of the history that a node keeps, at most; 0: all.", minimum=0)

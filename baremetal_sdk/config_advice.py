@@ -78,6 +78,8 @@ ADVICE: Mapping[str, Mapping[str, str]] = {
         "allow_deleting_available_nodes": "when nodes that could be deployed are not to be deleted by mistake",
         "credentials_directory": "when secrets of BMCs are not to be in the database, but in files that something else keeps",
         "credentials_variables": "when secrets of BMCs are not to be in the database, but come with the environment",
+        "bmc_max_in_flight": "when your BMCs bear more than one request at a time, or some hardware type does",
+        "bmc_in_flight_per": "when nodes share an address, as behind an emulator or a chassis manager",
         "bmc_call_timeout": "when BMCs need longer for one answer; a dead conductor's nodes wait as much longer",
         "node_history": "when nobody reads it",
         "node_history_max_entries": "when more of the past is to be kept, or the database grows too large",

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from baremetal_interfaces import Connector, Driver, DriverInfo, HardwareType, Interface, InvalidInput, Kind, Problem
+from baremetal_sdk.bmc import TurnsInfo
 from baremetal_sdk.config import ConductorConfig
 from baremetal_sdk.errors import ConfigurationError, DriverNotFound
 from baremetal_sdk.plugins import LoadFailure, Plugins, failures_by_name
@@ -83,8 +84,9 @@ class Drivers:
         return self._interfaces[kind][name]
 
     def info_types(self, hardware_type: str) -> list[type[DriverInfo]]:
-        """What the implementations that a hardware type can have read from ``driver_info``."""
-        return info_types_of(self._interfaces[kind][name] for kind in Kind for name in self.offered(hardware_type, kind))
+        """What the implementations that a hardware type can have read from ``driver_info``, and what counts for all BMCs."""
+        found = info_types_of(self._interfaces[kind][name] for kind in Kind for name in self.offered(hardware_type, kind))
+        return [*found, TurnsInfo]
 
     def describe(self) -> dict[str, dict[str, dict[str, Any]]]:
         """Hardware type -> kind -> its default and what is enabled: what other processes are told."""

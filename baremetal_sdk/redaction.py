@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 
 from baremetal_interfaces.faults import scrub
 
@@ -16,11 +16,21 @@ _FORMATTER = logging.Formatter()
 @contextmanager
 def secret(values: Iterable[str]) -> Iterator[None]:
     """Within it, in this thread, *values* are secret, beside those that are already."""
-    token = _secrets.set((*_secrets.get(), *values))
+    token = begin_secret(values)
     try:
         yield
     finally:
-        _secrets.reset(token)
+        end_secret(token)
+
+
+def begin_secret(values: Iterable[str]) -> Token[tuple[str, ...]]:
+    """From now on, in this thread, *values* are secret as well; :func:`end_secret` ends that."""
+    return _secrets.set((*_secrets.get(), *values))
+
+
+def end_secret(token: Token[tuple[str, ...]]) -> None:
+    """What the matching :func:`begin_secret` named is secret no more."""
+    _secrets.reset(token)
 
 
 class RedactingFilter(logging.Filter):

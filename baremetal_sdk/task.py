@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
@@ -26,7 +26,8 @@ from baremetal_interfaces import (
     guarded_sends,
 )
 from baremetal_interfaces.faults import translate
-from baremetal_sdk.bmc import renewed_once
+from baremetal_interfaces.sending import current_turns, turns_given_by
+from baremetal_sdk.bmc import Account, TurnsInfo, renewed_once
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.config import ConductorOptions
 from baremetal_sdk.context import call_deadline
@@ -96,8 +97,8 @@ class NodeTask:
                 self.log.error("the lease could not be given back and will expire: %s", exc)
         if self._observed is not None:
             # Services keep most failures in the node's last_error.
-            failed = self.record.last_error not in (None, self._first_error)
-            self._observed.end(outcome_of(error) if error else FAILED if failed else None)
+            failed = FAILED if self.record.last_error not in (None, self._first_error) else None
+            self._observed.end(outcome_of(error) if error else failed)
         if self._on_end is not None:
             self._on_end(self)
 
@@ -234,20 +235,20 @@ class NodeTask:
             self._states[kind] = state_type.load(self.record.driver_state.get(str(kind)))
         return self._states[kind]
 
-    def session(self, connector: type[Connector[Any]]) -> AbstractContextManager[Any]:
-        """Borrow a session; nested borrows of one task share it."""
-        return self._session(connector)
-
     @contextmanager
-    def _session(self, connector: type[Connector[Any]]) -> Iterator[Any]:
+    def session(self, connector: type[Connector[Any]]) -> Iterator[Any]:
+        """Borrow a session; nested borrows of one task share it."""
         if connector in self._borrowed:
-            yield self._borrowed[connector]
+            session, turns = self._borrowed[connector]
+            with turns_given_by(current_turns() or turns):  # a thread of the driver's own takes turns as well
+                yield session
             return
         info = self.info(kind_with(self.driver, connector))
         if self._calls:
             self._calls[-1].details["bmc"] = str(info.endpoint())
-        with self._services.bmc.borrow(connector, info, self.secret_values, self.deadline) as session:
-            self._borrowed[connector] = session
+        account = self._account(connector, info)
+        with self._services.bmc.lend(account, self.deadline, owner=self) as session:
+            self._borrowed[connector] = (session, account.turns)
             try:
                 yield session
             finally:
@@ -281,9 +282,11 @@ class NodeTask:
         if not isinstance(power, PowerSampling) or power.connector is None:
             return None
         info = self.info(Kind.POWER)
-        account = self._services.bmc.account(power.connector, info, self.secret_values)
-        currency = self._secrets.currency(self.record.uuid)
+        account, currency = self._account(power.connector, info), self._secrets.currency(self.record.uuid)
         return PowerSampler(power, power.sample_target(info), self._services.bmc, account, currency)
+
+    def _account(self, connector: type[Connector[Any]], info: Any) -> Account:
+        return self._services.account(connector, info, self.record.driver, self.raw_info, self.secret_values)
 
     def sample_power(self) -> Any:
         """Read the power state with as little as the driver can do it with: one request over a kept session, at best."""
@@ -346,12 +349,10 @@ class NodeTask:
     def problems(self, kind: Kind) -> list[str]:
         """What is wrong with the node for the interface of one kind. Raises ``NotSupported`` where it is not offered."""
         interface: Interface = self.driver[kind]
-        if interface.info_type is not None:
-            try:
-                self.info(kind)
-            except InvalidInput as exc:
-                return [str(problem) for problem in exc.problems] or [exc.message]
         try:
+            if interface.info_type is not None:
+                self.info(kind)
+                TurnsInfo.parse(self.raw_info)
             self.call(kind, "validate")
         except InvalidInput as exc:
             return [str(problem) for problem in exc.problems] or [exc.message]

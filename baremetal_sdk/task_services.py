@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from baremetal_sdk.bmc import BMCAccess
+from baremetal_interfaces import Connector, DriverInfo
+from baremetal_sdk.bmc import Account, BMCAccess, TurnsInfo, turn_rules
 from baremetal_sdk.changes import Changes
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.config import ConductorOptions
@@ -37,3 +39,18 @@ class TaskServices:
     credentials: Credentials | None = None
     is_leaving: Callable[[NodeRecord], bool] = lambda record: False
     telemetry: Telemetry = field(default_factory=Telemetry)
+
+    def account(
+        self,
+        connector: type[Connector[Any]],
+        info: DriverInfo,
+        hardware_type: str,
+        raw: Mapping[str, Any],
+        secrets: tuple[str, ...],
+    ) -> Account:
+        """Whose sessions a node's driver borrows, and how many requests its BMC is sent at a time."""
+        options = self.options()
+        given = TurnsInfo.parse(raw) if TurnsInfo.is_given(raw) else None
+        rules = turn_rules(options.bmc_max_in_flight, options.bmc_in_flight_per)
+        most, per = rules.of(hardware_type, given, connector.max_in_flight)
+        return self.bmc.account(connector, info, secrets, most=most, per=per)

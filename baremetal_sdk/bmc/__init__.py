@@ -1,7 +1,9 @@
 """The BMC access layer: sessions that drivers borrow, a cap on what a BMC is asked at a time, breakers, deadlines."""
 
-from baremetal_sdk.bmc.access import Account, BMCAccess, SessionExpired, most_sessions, renewed_once
-from baremetal_sdk.bmc.breakers import Refusal, Refusals, RefusalsInMemory, SlotTaken
+from baremetal_sdk.bmc.access import BMCAccess, most_sessions, renewed_once
+from baremetal_sdk.bmc.breakers import Refusal, Refusals, RefusalsInMemory
+from baremetal_sdk.bmc.lending import Account, SessionExpired
+from baremetal_sdk.bmc.turns import SlotTaken, TurnsInfo, turn_rules
 
 __all__ = [
     "Account",
@@ -11,6 +13,8 @@ __all__ = [
     "RefusalsInMemory",
     "SessionExpired",
     "SlotTaken",
+    "TurnsInfo",
     "most_sessions",
     "renewed_once",
+    "turn_rules",
 ]

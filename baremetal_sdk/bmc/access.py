@@ -5,29 +5,18 @@ from __future__ import annotations
 import logging
 import resource
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from collections.abc import Callable, Hashable, Iterable
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from baremetal_interfaces import (
-    AuthenticationFailed,
-    BareMetalError,
-    BMCBusy,
-    BMCUnreachable,
-    Connector,
-    Deadline,
-    DeadlineExceeded,
-    DriverInfo,
-    Endpoint,
-    Fault,
-    TLSOptions,
-)
+from baremetal_interfaces import Connector, Deadline, DriverInfo, Endpoint, TLSOptions
 from baremetal_interfaces.faults import translate
-from baremetal_sdk.bmc.breakers import LoginBreaker, Refusals, RefusalsInMemory, SlotTaken, slot_taken
+from baremetal_sdk.bmc.breakers import LoginBreaker, ReachBreaker, Refusals, RefusalsInMemory
 from baremetal_sdk.bmc.credential import digest_of, process_key
-from baremetal_sdk.bmc.sessions import BMC, Kept, Key
+from baremetal_sdk.bmc.lending import Account, Lending, SessionExpired
+from baremetal_sdk.bmc.sessions import BMC, Kept
+from baremetal_sdk.bmc.turns import PER_ADDRESS, PER_SYSTEM, Capped, Gate, address_of, slot_taken
 from baremetal_sdk.clock import Clock
-from baremetal_sdk.redaction import secret
 from baremetal_sdk.telemetry import Telemetry, Work
 
 if TYPE_CHECKING:
@@ -37,24 +26,7 @@ T = TypeVar("T")
 LOG = logging.getLogger(__name__)
 _CLOSING = 2.0
 """Seconds that a log-out may take: nobody waits for its result."""
-_BREAKING = (BMCUnreachable, AuthenticationFailed, DeadlineExceeded)
-"""Errors after which a session is not given to anybody else."""
 _PLENTY = 100_000
-_NOW = Deadline(0.0)
-
-
-class SessionExpired(AuthenticationFailed):
-    """The BMC ended a session that had worked: a new login may cure it."""
-
-
-class Account(NamedTuple):
-    """One credential at one BMC: whose sessions are lent, and what they are made of."""
-
-    bmc: BMC
-    key: Key
-    connector: Connector[Any]
-    info: DriverInfo
-    secrets: tuple[str, ...]
 
 
 def renewed_once(function: Callable[[], T]) -> T:
@@ -87,17 +59,33 @@ class BMCAccess:
         self._logins = LoginBreaker(refusals or RefusalsInMemory())
         self._lock = threading.Lock()
         self._bmcs: dict[Endpoint, BMC] = {}
+        self._reach: dict[Hashable, ReachBreaker] = {}
+        self._gates: dict[Hashable, Gate] = {}
         self._connectors: dict[type, Connector[Any]] = {}
         self._tls: dict[TLSOptions, ssl.SSLContext] = {}
         self._key = process_key()
         self._open = 0
 
-    def account(self, connector_type: type[Connector[Any]], info: DriverInfo, secrets: Iterable[str]) -> Account:
-        """What is needed to borrow sessions for *info*, worked out once for many borrows."""
+    def account(
+        self,
+        connector_type: type[Connector[Any]],
+        info: DriverInfo,
+        secrets: Iterable[str],
+        *,
+        most: int | None = None,
+        per: str = PER_ADDRESS,
+    ) -> Account:
+        """What is needed to borrow sessions for *info*, worked out once for many borrows.
+
+        *most* requests at a time are sent to the BMC (by default what the connector says), counted *per* address, or per
+        system where many independent ones are behind one address.
+        """
         connector = self._connector(connector_type)
-        bmc = self._bmc(info.endpoint(), connector.max_in_flight)
+        endpoint = info.endpoint()
         key = (connector_type, connector.session_key(info), digest_of(info, self._key))
-        return Account(bmc, key, connector, info, tuple(secrets))
+        gate = self._gate(endpoint, _system_of(info) if per == PER_SYSTEM else None)
+        turns = Capped(gate, most or connector.max_in_flight)
+        return Account(self._bmc(endpoint), key, connector, info, tuple(secrets), turns)
 
     def borrow(
         self, connector_type: type[Connector[Any]], info: DriverInfo, secrets: Iterable[str], deadline: Deadline
@@ -105,26 +93,16 @@ class BMCAccess:
         """A session for *info*: :meth:`lend`, once."""
         return self.lend(self.account(connector_type, info, secrets), deadline)
 
-    @contextmanager
-    def lend(self, account: Account, deadline: Deadline, *, wait: bool = True) -> Iterator[Any]:
+    def lend(
+        self, account: Account, deadline: Deadline, *, wait: bool = True, owner: object = None
+    ) -> AbstractContextManager[Any]:
         """A session, logged in if there is none to reuse. What the borrower raises comes out translated.
 
-        Where a connector's sessions are shareable, their requests take turns by themselves; any other session is lent to
-        one borrower at a time, who has one of the BMC's slots for as long as it has the session. Without *wait*
-        ``SlotTaken`` is raised at once where others are served.
+        Where a connector's sessions take a turn at the BMC for each request, borrowers wait there; any other borrower has its
+        turn for as long as it has the session. Without *wait* the turn is taken for the whole of it, and ``SlotTaken`` is
+        raised at once where others are served. Who borrows again within such a turn, as the same *owner*, shares it.
         """
-        bmc = account.bmc
-        bmc.reach.check()
-        try:
-            with (
-                secret(account.secrets),
-                nullcontext() if account.connector.shareable else self._slot(bmc, deadline if wait else _NOW),
-                bmc.reach.attempt(),
-                self._lent(account, deadline, wait) as session,
-            ):
-                yield session
-        except SlotTaken as exc:
-            raise BMCBusy(exc.message, retry_after=exc.retry_after) if wait else exc from None
+        return Lending(self, account, deadline, wait, owner)
 
     def forgive(self, endpoint: Endpoint) -> None:
         """Allow logins at a BMC again that has refused too many: somebody has given the credentials anew."""
@@ -159,50 +137,34 @@ class BMCAccess:
         """Log out everywhere."""
         return self._close(self._take(lambda kept: True), deadline)
 
-    @contextmanager
-    def _slot(self, bmc: BMC, deadline: Deadline) -> Iterator[None]:
-        if not bmc.slots.acquire(timeout=deadline.remaining()):
+    def session(self, account: Account, deadline: Deadline, *, wait: bool = True) -> Kept:
+        """A session for one more borrower. Of those who find none, one logs in and the others *wait* for its session."""
+        bmc = account.bmc
+        kept = bmc.borrow(account.key)
+        if kept is not None:
+            return kept
+        if not bmc.logging_in.acquire(timeout=deadline.remaining() if wait else 0.0):
             raise slot_taken(bmc.endpoint)
         try:
-            yield
+            return bmc.borrow(account.key) or self._opened(account, deadline)
         finally:
-            bmc.slots.release()
+            bmc.logging_in.release()
 
-    @contextmanager
-    def _lent(self, account: Account, deadline: Deadline, wait: bool) -> Iterator[Any]:
-        bmc, key, connector, _, secrets = account
-        kept = bmc.borrow(key, alone=not wait) or self._log_in(account, deadline, wait)
-        broken = True
-        tokens = connector.session_secrets(kept.session)
-        try:
-            with secret(tokens):
-                yield kept.session
-            broken = False
-        except Exception as exc:
-            error = self._translated(exc, connector, bmc.endpoint, (*secrets, *tokens))
-            broken = isinstance(error, _BREAKING)
-            raise error from None
-        finally:
-            if bmc.give_back(key, kept, broken=broken):
-                self._discard(kept)
-
-    def _log_in(self, account: Account, deadline: Deadline, wait: bool) -> Kept:
-        """Open a session. Of those who share, one logs in and the others wait for its session."""
-        if not account.connector.shareable:
-            return self._opened(account, deadline)
-        with self._slot(account.bmc, deadline if wait else _NOW):
-            return account.bmc.borrow(account.key) or self._opened(account, deadline)
+    def give_back(self, account: Account, kept: Kept, *, broken: bool) -> None:
+        """End a borrower's use of a session; it is closed where it is *broken* and nobody else has it."""
+        if account.bmc.give_back(account.key, kept, broken=broken):
+            self._discard(kept)
 
     def _opened(self, account: Account, deadline: Deadline) -> Kept:
         self._make_room()
-        bmc, key, connector, info, secrets = account
+        bmc, key, connector, info, secrets, turns = account
         endpoint = bmc.endpoint
         with self._telemetry.begin(Work.LOGIN, bmc=str(endpoint)), self._logins.login(endpoint, digest_of(info)):
             try:
                 session = connector.open(info, self._context(endpoint.tls) if endpoint.tls else None, deadline)
             except Exception as exc:
                 raise translate(exc, connector=connector, endpoint=endpoint, secrets=secrets) from None
-        kept = Kept(session, connector)
+        kept = Kept(session, connector, turns)
         bmc.add(key, kept)
         with self._lock:
             self._open += 1
@@ -233,18 +195,12 @@ class BMCAccess:
     def _discard(self, kept: Kept, deadline: Deadline | None = None) -> None:
         with self._lock:
             self._open -= 1
+        limit = deadline.within(_CLOSING) if deadline else Deadline.after(_CLOSING)
         try:
-            kept.connector.close(kept.session, deadline.within(_CLOSING) if deadline else Deadline.after(_CLOSING))
+            with kept.taking_turns():
+                kept.connector.close(kept.session, limit)
         except Exception as exc:
             LOG.debug("a session could not be closed: %s", type(exc).__name__)
-
-    def _translated(
-        self, exc: Exception, connector: Connector[Any], endpoint: Endpoint, secrets: Iterable[str]
-    ) -> BareMetalError:
-        error = translate(exc, connector=connector, endpoint=endpoint, secrets=secrets)
-        if not isinstance(exc, BareMetalError) and connector.classify(exc) is Fault.EXPIRED:
-            return SessionExpired(error.message)
-        return error
 
     def _connector(self, connector_type: type[Connector[Any]]) -> Connector[Any]:
         with self._lock:
@@ -252,11 +208,19 @@ class BMCAccess:
                 self._connectors[connector_type] = connector_type()
             return self._connectors[connector_type]
 
-    def _bmc(self, endpoint: Endpoint, slots: int) -> BMC:
+    def _bmc(self, endpoint: Endpoint) -> BMC:
         with self._lock:
             if endpoint not in self._bmcs:
-                self._bmcs[endpoint] = BMC(endpoint, slots, self._clock)
+                reach = self._reach.setdefault(address_of(endpoint), ReachBreaker(endpoint, self._clock))
+                self._bmcs[endpoint] = BMC(endpoint, reach, self._clock)
             return self._bmcs[endpoint]
+
+    def _gate(self, endpoint: Endpoint, system: Hashable) -> Gate:
+        key = (address_of(endpoint), system)
+        with self._lock:
+            if key not in self._gates:
+                self._gates[key] = Gate(endpoint)
+            return self._gates[key]
 
     def _context(self, options: TLSOptions) -> ssl.SSLContext:
         """One TLS context for each set of options: to make one costs 30 ms."""
@@ -266,6 +230,11 @@ class BMCAccess:
             if options not in self._tls:
                 self._tls[options] = tls_context(options)
             return self._tls[options]
+
+
+def _system_of(info: DriverInfo) -> Hashable:
+    """What tells one of the systems behind an address from the others: all that is said of it and is no secret."""
+    return tuple(getattr(info, option.name) for option in info.options() if not option.secret)
 
 
 def most_sessions(descriptors: int | None) -> int:

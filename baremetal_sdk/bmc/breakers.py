@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from baremetal_interfaces import AuthenticationFailed, BMCBusy, BMCUnreachable, DeadlineExceeded, DriverError, Endpoint
+from baremetal_interfaces import AuthenticationFailed, BMCUnreachable, DeadlineExceeded, DriverError, Endpoint
+from baremetal_sdk.bmc.turns import SlotTaken
 from baremetal_sdk.clock import Clock
 
 LOGINS = 2
@@ -19,15 +20,6 @@ FAILURES = 3
 
 _AWAY = (BMCUnreachable, DeadlineExceeded)
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 60.0
-
-
-class SlotTaken(BMCBusy):
-    """Others are served, and one's turn did not come in time. The BMC itself was not asked."""
-
-
-def slot_taken(endpoint: Endpoint) -> SlotTaken:
-    """What is said to somebody whose turn at a BMC did not come."""
-    return SlotTaken(f"the BMC at {endpoint} serves other requests, and the time to wait for it is over", retry_after=5.0)
 
 
 @dataclass(frozen=True)
@@ -106,7 +98,12 @@ class LoginBreaker:
 
 
 class ReachBreaker:
-    """One BMC that may be away. After some failures in a row it is tried by one caller at a time, and less and less often."""
+    """One BMC that may be away. After some failures in a row it is tried by one caller at a time, and less and less often.
+
+    Who asks it says so by :meth:`begin` before and by :meth:`end` afterwards.
+    """
+
+    __slots__ = ("_clock", "_closed_until", "_endpoint", "_failures", "_lock", "_probing")
 
     def __init__(self, endpoint: Endpoint, clock: Clock) -> None:
         self._endpoint = endpoint
@@ -122,39 +119,31 @@ class ReachBreaker:
             with self._lock:
                 self._refuse()
 
-    @contextmanager
-    def attempt(self) -> Iterator[None]:
-        """Within it the BMC is asked; raises as :meth:`check` does."""
-        probe = self._admit()
-        try:
-            yield
-        except _AWAY:
-            self._failed(probe)
-            raise
-        except SlotTaken:
-            self._ended(probe)
-            raise
-        except DriverError:
-            # It answered, if only with an error.
-            self._answered(probe)
-            raise
-        except BaseException:
-            self._ended(probe)
-            raise
-        self._answered(probe)
-
-    @property
-    def backed_off(self) -> float:
-        """Seconds until it is tried again; 0 when it is not backed off."""
-        return max(0.0, self._closed_until - self._clock.monotonic()) if self._failures >= FAILURES else 0.0
-
-    def _admit(self) -> bool:
+    def begin(self) -> bool:
+        """The BMC is going to be asked; raises as :meth:`check` does. Whether this is the one probe of a BMC that is away."""
         if self._failures < FAILURES:
             return False
         with self._lock:
             self._refuse()
             self._probing = True
             return True
+
+    def end(self, probe: bool, error: BaseException | None) -> None:
+        """It was asked, with this outcome."""
+        if error is None:
+            self._answered(probe)
+        elif isinstance(error, _AWAY):
+            self._failed(probe)
+        elif isinstance(error, DriverError) and not isinstance(error, SlotTaken):
+            # It answered, if only with an error.
+            self._answered(probe)
+        else:
+            self._ended(probe)
+
+    @property
+    def backed_off(self) -> float:
+        """Seconds until it is tried again; 0 when it is not backed off."""
+        return max(0.0, self._closed_until - self._clock.monotonic()) if self._failures >= FAILURES else 0.0
 
     def _refuse(self) -> None:
         wait = self._closed_until - self._clock.monotonic()
@@ -179,8 +168,9 @@ class ReachBreaker:
                 self._probing = self._probing and not probe
 
     def _ended(self, probe: bool) -> None:
-        with self._lock:
-            self._probing = self._probing and not probe
+        if probe:
+            with self._lock:
+                self._probing = False
 
 
 def _name(endpoint: Endpoint) -> str:

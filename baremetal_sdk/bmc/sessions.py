@@ -7,7 +7,9 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 from baremetal_interfaces import Connector, Endpoint
-from baremetal_sdk.bmc.breakers import ReachBreaker, slot_taken
+from baremetal_interfaces.sending import current_turns, turns_given_by
+from baremetal_sdk.bmc.breakers import ReachBreaker
+from baremetal_sdk.bmc.turns import Capped, Held
 from baremetal_sdk.clock import Clock
 
 Key = tuple[type, Hashable, bytes]
@@ -17,37 +19,42 @@ Key = tuple[type, Hashable, bytes]
 class Kept:
     """One session, and who has it."""
 
-    __slots__ = ("borrowers", "broken", "connector", "session", "used_at")
+    __slots__ = ("borrowers", "broken", "connector", "session", "turns", "used_at")
 
-    def __init__(self, session: Any, connector: Connector[Any]) -> None:
+    def __init__(self, session: Any, connector: Connector[Any], turns: Capped) -> None:
         self.session = session
         self.connector = connector
         self.borrowers = 1
         self.broken = False
         self.used_at = 0.0
+        self.turns = turns
+
+    def taking_turns(self) -> turns_given_by:
+        """Within it what is sent over the session, whoever ends it, has its turn as any other request."""
+        current = current_turns()
+        mine = isinstance(current, Held) and current.gate is self.turns.gate
+        return turns_given_by(current if mine or not self.connector.takes_turns else self.turns)
 
 
 class BMC:
-    """One endpoint: its slots, its breaker and its sessions."""
+    """One endpoint: its sessions, and the breaker of the address, which other accounts there share."""
 
-    def __init__(self, endpoint: Endpoint, slots: int, clock: Clock) -> None:
+    __slots__ = ("_clock", "_lock", "_sessions", "endpoint", "logging_in", "reach")
+
+    def __init__(self, endpoint: Endpoint, reach: ReachBreaker, clock: Clock) -> None:
         self.endpoint = endpoint
-        self.slots = threading.BoundedSemaphore(slots)
-        self.reach = ReachBreaker(endpoint, clock)
+        self.reach = reach
+        self.logging_in = threading.Lock()
+        """Held by who logs in: others wait for the outcome."""
         self._clock = clock
         self._lock = threading.Lock()
         self._sessions: dict[Key, list[Kept]] = {}
 
-    def borrow(self, key: Key, *, alone: bool = False) -> Kept | None:
-        """A session that can be had: one that nobody has, or one that its connector lets several have at a time.
-
-        Who wants it *alone* is told ``SlotTaken`` while somebody else uses one that could be shared.
-        """
+    def borrow(self, key: Key) -> Kept | None:
+        """A session that can be had: one that nobody has, or one that its connector lets several have at a time."""
         with self._lock:
             for kept in self._sessions.get(key, ()):
                 if not kept.broken and (kept.borrowers == 0 or kept.connector.shareable):
-                    if alone and kept.borrowers:
-                        raise slot_taken(self.endpoint)
                     kept.borrowers += 1
                     return kept
         return None

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from baremetal_interfaces.local import LocalTask
     from baremetal_interfaces.node import Node, Port
     from baremetal_interfaces.options import MASK, DriverInfo, Option, option
-    from baremetal_interfaces.sending import check_send, guarded_sends
+    from baremetal_interfaces.sending import check_send, guarded_sends, in_turn
     from baremetal_interfaces.state import DriverState
     from baremetal_interfaces.steps import Argument, Phase, Step, Wait, step
     from baremetal_interfaces.task import PowerControl, Task
@@ -154,6 +154,7 @@ __all__ = [
     "check_send",
     "driver_passthru",
     "guarded_sends",
+    "in_turn",
     "is_compatible",
     "option",
     "passthru",

@@ -62,6 +62,10 @@ class Connector(ABC, Generic[S]):
     """Whether several may use a session at the same time, because its requests take turns by themselves. Any other session
     is lent to one borrower at a time."""
 
+    takes_turns: ClassVar[bool] = False
+    """Whether its sessions take a turn at the BMC for each request (:func:`~baremetal_interfaces.in_turn`). Who borrows a session
+    of another connector has a turn for as long as it has the session."""
+
     loggers: ClassVar[tuple[str, ...]] = ()
     """Loggers of the device library, whose lines may hold secrets."""
 

@@ -80,6 +80,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "sending": (
         "check_send",
         "guarded_sends",
+        "in_turn",
     ),
     "state": ("DriverState",),
     "steps": (

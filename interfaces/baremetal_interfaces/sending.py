@@ -76,14 +76,19 @@ def in_turn(deadline: Deadline) -> Iterator[None]:
         turns.give()
 
 
-@contextmanager
-def turns_given_by(turns: Turns | None) -> Iterator[None]:
+class turns_given_by:
     """Have *turns* asked for the turn of each request of this thread. The runtime's side of :func:`in_turn`."""
-    token = _turns.set(turns)
-    try:
-        yield
-    finally:
-        _turns.reset(token)
+
+    __slots__ = ("_token", "_turns")
+
+    def __init__(self, turns: Turns | None) -> None:
+        self._turns = turns
+
+    def __enter__(self) -> None:
+        self._token = _turns.set(self._turns)
+
+    def __exit__(self, *_: object) -> None:
+        _turns.reset(self._token)
 
 
 class OneAtATime:

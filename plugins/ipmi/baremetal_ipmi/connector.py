@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING
 
-from baremetal_interfaces import Connector, Deadline, Fault
+from baremetal_interfaces import Connector, Deadline, Fault, in_turn
 from baremetal_ipmi.errors import BMCFull, LoginRefused, NoAnswer, SessionLost
 from baremetal_ipmi.info import PRIVILEGE_LEVELS, IPMIInfo
 from baremetal_ipmi.session import IPMISession
@@ -22,19 +22,22 @@ class IPMIConnector(Connector[IPMISession]):
     """Logs in over RMCP+. A BMC answers one command at a time and has room for few sessions."""
 
     max_in_flight = 1
+    shareable = True
+    takes_turns = True
 
     def open(self, info: IPMIInfo, tls: ssl.SSLContext | None, deadline: Deadline) -> IPMISession:
         """Log in once."""
-        wire = Wire(
-            info.ipmi_address,
-            info.ipmi_port,
-            username=info.ipmi_username,
-            password=info.ipmi_password,
-            key=bytes.fromhex(info.ipmi_hex_kg_key) if info.ipmi_hex_kg_key else None,
-            privilege=PRIVILEGE_LEVELS[info.ipmi_priv_level],
-            suite=info.ipmi_cipher_suite,
-            deadline=deadline,
-        )
+        with in_turn(deadline):
+            wire = Wire(
+                info.ipmi_address,
+                info.ipmi_port,
+                username=info.ipmi_username,
+                password=info.ipmi_password,
+                key=bytes.fromhex(info.ipmi_hex_kg_key) if info.ipmi_hex_kg_key else None,
+                privilege=PRIVILEGE_LEVELS[info.ipmi_priv_level],
+                suite=info.ipmi_cipher_suite,
+                deadline=deadline,
+            )
         return IPMISession(wire)
 
     def close(self, session: IPMISession, deadline: Deadline) -> None:

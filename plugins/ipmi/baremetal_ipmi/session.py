@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from baremetal_interfaces import Deadline
+from baremetal_interfaces import Deadline, in_turn
 from baremetal_ipmi.errors import BMCFull, CommandRefused, NoAnswer, SessionLost
 from baremetal_ipmi.wire import Wire
 
@@ -35,12 +35,13 @@ class IPMISession:
 
         Raises :class:`~baremetal_ipmi.errors.IPMIError`: a subclass that says what went wrong.
         """
-        if not self._lock.acquire(timeout=deadline.remaining()):
-            raise NoAnswer("another command is still waiting for its answer")
-        try:
-            return self._request(netfn, command, data, deadline)
-        finally:
-            self._lock.release()
+        with in_turn(deadline):
+            if not self._lock.acquire(timeout=deadline.remaining()):
+                raise NoAnswer("another command is still waiting for its answer")
+            try:
+                return self._request(netfn, command, data, deadline)
+            finally:
+                self._lock.release()
 
     def close(self, deadline: Deadline) -> None:
         """Tell the BMC that the session is over, without waiting for what it says, and give back the socket."""

@@ -43,6 +43,7 @@ class RedfishConnector(Connector[RedfishSession]):
     """Opens one session, by the service's own sessions where it has them and else by basic authentication."""
 
     shareable = True
+    takes_turns = True
     loggers = ("sushy",)
 
     connect_seconds: ClassVar[float] = 10.0

@@ -6,9 +6,9 @@ It repeats nothing, logs in nowhere, follows nobody to another host, and does no
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -20,6 +20,8 @@ from baremetal_redfish.errors import CredentialsRefused, PrivilegeMissing, Sessi
 from baremetal_redfish.info import PATH_CHARACTERS
 
 _REDIRECTS = 3
+_deadline: ContextVar[Deadline | None] = ContextVar("baremetal_redfish_deadline", default=None)
+"""When the requests of this thread have to be over."""
 _WEAK = re.compile(r'W/("[^"]*")\Z')
 
 
@@ -53,18 +55,16 @@ class Transport:
         self._http = http
         self._root = root
         self._longest = longest
-        self._limits = threading.local()
         self.has_token = False
 
     @contextmanager
     def until(self, deadline: Deadline) -> Iterator[None]:
         """Bound the requests of this thread by *deadline*; without it each is bounded for itself."""
-        outer = getattr(self._limits, "deadline", None)
-        self._limits.deadline = deadline
+        token = _deadline.set(deadline)
         try:
             yield
         finally:
-            self._limits.deadline = outer
+            _deadline.reset(token)
 
     def get(self, path: str = "", data: Any = None, headers: Mapping[str, str] | None = None, **options: Any) -> Answer:
         """Read a resource."""
@@ -154,7 +154,7 @@ class Transport:
         raise TransportFailed(BadAnswer(f"{method} {path} at {self._http.endpoint}: redirected too often"))
 
     def _send(self, method: str, target: str, data: Any, headers: Mapping[str, str], timeout: float | None) -> Answer:
-        limit: Deadline | None = getattr(self._limits, "deadline", None)
+        limit = _deadline.get()
         limit = Deadline.after(self._longest) if limit is None else limit
         limit = limit if timeout is None else limit.within(timeout)
         sent = {name: value for name, value in headers.items() if value is not None}
