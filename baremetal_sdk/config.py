@@ -181,6 +181,13 @@ class JSONRPCConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class HealthcheckConfig:
+    """``[healthcheck]``: the path that Ironic's load balancers look at."""
+
+    enabled: bool = setting(False, "Whether /healthcheck is served, beside /healthz and /readyz.")
+
+
+@dataclasses.dataclass(frozen=True)
 class MetricsConfig:
     """``[metrics]``: figures for Prometheus."""
 
@@ -248,6 +255,7 @@ class ConductorConfig:
     json_rpc: JSONRPCConfig = dataclasses.field(default_factory=JSONRPCConfig)
     coordination: CoordinationConfig = dataclasses.field(default_factory=CoordinationConfig)
     metrics: MetricsConfig = dataclasses.field(default_factory=MetricsConfig)
+    healthcheck: HealthcheckConfig = dataclasses.field(default_factory=HealthcheckConfig)
     plugins: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
     """Sections that are not the runtime's own, as text: where the options of plugins come from."""
 
@@ -273,6 +281,7 @@ SECTIONS: dict[str, type] = {
     "json_rpc": JSONRPCConfig,
     "coordination": CoordinationConfig,
     "metrics": MetricsConfig,
+    "healthcheck": HealthcheckConfig,
 }
 """Section -> what declares its options, beside ``[DEFAULT]``, which is ``ConductorConfig`` itself."""
 

@@ -87,6 +87,7 @@ ADVICE: Mapping[str, Mapping[str, str]] = {
         "node_history_cleanup_interval": "when entries are to go sooner",
         "graceful_shutdown_timeout": "when work takes longer to end; systemd's TimeoutStopSec has to be longer still",
     },
+    "healthcheck": {"enabled": "when a load balancer that was set up for Ironic looks at /healthcheck"},
     "database": {
         "connection": "when several processes share the nodes, or they are to lie elsewhere",
         "max_pool_size": "when the server allows fewer, or transactions wait for a connection",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from webob import Response
+
 from baremetal_interfaces import BareMetalError, Busy
 from baremetal_sdk.api.call import Call
-from baremetal_sdk.api.registry import PUBLIC, Registry, route, split
+from baremetal_sdk.api.registry import PUBLIC, Registry, not_served, route, split
 from baremetal_sdk.api.versions import MAXIMUM, MINIMUM, text
 from baremetal_sdk.api.views import links
 
@@ -52,6 +54,13 @@ class Health:
     def alive(self, call: Call) -> dict[str, str]:
         """Answer: the process is alive."""
         return {"status": "ok"}
+
+    @route("GET", "/healthcheck", policy=_POLICY, visibility=PUBLIC, content_type="text/plain")
+    def check(self, call: Call) -> Response:
+        """Answer as Ironic's health check does, where it is enabled."""
+        if not call.backend.config.healthcheck.enabled:
+            raise not_served(["healthcheck"])
+        return Response(body=b"OK", content_type="text/plain", charset="utf-8")
 
     @route("GET", "/readyz", policy=_POLICY, visibility=PUBLIC)
     def ready(self, call: Call) -> dict[str, str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from baremetal_sdk.config import APIConfig
+import dataclasses
+
+from baremetal_sdk.config import APIConfig, HealthcheckConfig
 from tests.api.world import LATEST, APITestCase
 
 VERSION = "X-OpenStack-Ironic-API-Version"
@@ -87,6 +89,14 @@ class TestDiscovery(APITestCase):
     def test_a_ready_service_says_so(self) -> None:
         """readyz is 200 when requests can be served."""
         self.assertEqual({"status": "ready"}, self.get("/readyz"))
+
+    def test_the_health_check_of_ironic_is_served_where_it_is_enabled(self) -> None:
+        """As its load balancers ask for it; otherwise there is nothing."""
+        self.assertEqual(404, self.request("GET", "/healthcheck").status)
+        self.conductor.config = dataclasses.replace(self.conductor.config, healthcheck=HealthcheckConfig(enabled=True))
+        answer = self.request("GET", "/healthcheck")
+        self.assertEqual((200, b"OK"), (answer.status, answer.raw))
+        self.assertIn("text/plain", answer.headers["Content-Type"])
 
 
 class TestPublicEndpoint(APITestCase):
