@@ -99,8 +99,10 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection for statements that read."""
-        reader = self._opened().reader
-        with self.telemetry.begin(Work.TRANSACTION, {"kind": "read"}), failures_told(self.url), reader.connect() as connection:
+        engines = self._opened()
+        raw = engines.writer.dialect.loaded_dbapi.Error
+        observed = self.telemetry.begin(Work.TRANSACTION, {"kind": "read"})
+        with observed, failures_told(self.url, raw=raw), engines.reader.connect() as connection:
             yield connection
 
     @contextmanager

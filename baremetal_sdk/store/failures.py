@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ _ATTEMPTS = 5
 _AWAY = 15.0
 """Seconds for which a database server that went away is waited for: it is being restarted."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
+_LONGEST_STEP = 0.02
 _DEADLOCKS = frozenset({"40001", "40P01", 1213})
 """PostgreSQL's states and MariaDB's number for a transaction that was ended because it and another waited for each other."""
 
@@ -48,6 +50,8 @@ def collisions_repeated(function: Callable[P, R]) -> Callable[P, R]:
                 collisions += 1
                 if collisions == _ATTEMPTS:
                     raise
+                # Two that collided do not go on in step.
+                time.sleep(random.uniform(0.0, _LONGEST_STEP * collisions))
             except ConnectionLost:
                 if time.monotonic() + pause > given_up_at:
                     raise
@@ -58,13 +62,19 @@ def collisions_repeated(function: Callable[P, R]) -> Callable[P, R]:
 
 
 @contextmanager
-def failures_told(url: URL, *, may_be_kept: bool = False) -> Iterator[None]:
+def failures_told(
+    url: URL, *, may_be_kept: bool = False, raw: type[Exception] | tuple[type[Exception], ...] = ()
+) -> Iterator[None]:
     """Raise ``StoreUnavailable`` in place of what the database toolkit raises.
 
-    With *may_be_kept* nobody knows what became of a transaction whose connection is lost, and it is not made again.
+    With *may_be_kept* nobody knows what became of a transaction whose connection is lost, and it is not made again. *raw* are
+    errors of the database's driver that the toolkit lets pass when it takes a connection back.
     """
     try:
         yield
+    except raw as exc:
+        text = _without_password(" ".join(str(exc).split()), url)
+        raise ConnectionLost(f"the database {shown(url)} cannot be used: {text}", retry_after=_RETRY_AFTER) from exc
     except (DBAPIError, PoolTimeout) as exc:
         message = f"the database {shown(url)} cannot be used: {_reason(exc, url)}"
         kind = Collision if _is_collision(exc) else ConnectionLost if _is_lost(exc, url) and not may_be_kept else StoreUnavailable

@@ -99,6 +99,7 @@ class SQLStore(SQLRecords):
         """The node with this UUID or name."""
         return _NODES.record(self._read_node(self._statements.node_by, ident, scope))
 
+    @collisions_repeated
     def glance(self, ident: str, *, scope: Scope = Scope.ALL) -> NodeGlance:
         """What of a node changes whenever anything does."""
         return NodeGlance._make(self._read_node(self._statements.glance_by, ident, scope))
@@ -114,12 +115,14 @@ class SQLStore(SQLRecords):
             raise node_not_found(ident)
         return row
 
+    @collisions_repeated
     def nodes(self, query: NodeQuery, *, scope: Scope = Scope.ALL) -> Sequence[Row]:
         """A page of nodes."""
         table = self._schema.nodes
         listing = Listing(table, NODE_FIELDS, query, node_conditions(table, query), shares_of(table, scope))
         return self._page(listing, NODE_FIELDS, query, visible_nodes(table, scope))
 
+    @collisions_repeated
     def shards(self, *, scope: Scope = Scope.ALL) -> Sequence[tuple[str | None, int]]:
         """Each shard and how many nodes it has."""
         nodes = self._schema.nodes
@@ -147,16 +150,17 @@ class SQLStore(SQLRecords):
     @collisions_repeated
     def update_nodes(self, updates: Sequence[NodeUpdate]) -> Sequence[NodeRecord | None]:
         """Write to many nodes that are as they were, in one transaction."""
-        written: list[NodeRecord | None] = []
+        written: dict[int, NodeRecord | None] = {}
         with self._database.writing() as connection:
             now = self._clock.now()
-            for update in updates:
+            # In one order for all who do this: two that lock the same nodes do not wait for each other.
+            for place, update in sorted(enumerate(updates), key=lambda pair: pair[1].node_uuid):
                 stored = NODE_FIELDS.changes(update.changes)
                 statement = self._statements.update_node(tuple(sorted(stored)), False, True, False)
                 values = _written_as(update.node_uuid, None, now) | _changed(stored, now) | {"expected": update.revision}
                 row = self._written_node(connection, statement, values)
-                written.append(None if row is None else _NODES.record(row))
-        return written
+                written[place] = None if row is None else _NODES.record(row)
+        return [written[place] for place in range(len(updates))]
 
     @collisions_repeated
     def delete_node(self, uuid: str, *, fence: Fence | None) -> None:
@@ -268,6 +272,7 @@ class SQLStore(SQLRecords):
             connection.execute(self._statements.insert_port, stored)
         return _PORTS.record(list(stored.values()))
 
+    @collisions_repeated
     def port(self, ident: str, *, scope: Scope = Scope.ALL) -> PortRecord:
         """The port with this UUID, MAC address or name."""
         field, value = port_key(ident)
@@ -347,6 +352,7 @@ class SQLStore(SQLRecords):
             if connection.execute(statement, parameters).rowcount == 0:
                 raise conductor_not_found(hostname, incarnation)
 
+    @collisions_repeated
     def conductors(self) -> Sequence[ConductorRecord]:
         """All conductors, by host name."""
         with self._database.reading() as connection:

@@ -54,6 +54,7 @@ class SQLRecords:
         created: R = kind.fields.record(stored)
         return created
 
+    @collisions_repeated
     def record(self, kind: type[R], ident: str, *, scope: Scope = Scope.ALL) -> R:
         """The record of this kind that clients call *ident*."""
         known, table = KINDS[kind], self._schema.of_kind[kind]
@@ -66,6 +67,7 @@ class SQLRecords:
         found: R = RowReader(known.fields, known.fields.names).record(row)
         return found
 
+    @collisions_repeated
     def records(self, kind: type[Any], query: Query, *, scope: Scope = Scope.ALL) -> Sequence[Row]:
         """A page of records of this kind."""
         known, table = KINDS[kind], self._schema.of_kind[kind]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import uuid
 from datetime import UTC, datetime
@@ -26,16 +27,20 @@ from baremetal_interfaces import (
 )
 from baremetal_interfaces import errors as contract_errors
 from baremetal_sdk import Conductor
-from baremetal_sdk.config import ConductorConfig
+from baremetal_sdk.config import ConductorConfig, CoordinationConfig
 from baremetal_sdk.context import RequestContext, calling_until, current_request
 from baremetal_sdk.errors import InternalError, InvalidArguments, NoFreeWorker, UnknownRPCMethod
 from baremetal_sdk.rpc.client import RPCClient
+from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records import NodeRecord
+from baremetal_sdk.store.secrets import PlainBox
+from baremetal_sdk.store.sql import SQLStore
 from baremetal_sdk.testing import quick_options, settle
 from baremetal_sdk.tracing import current_span
 from tests.rpc import every_method
 from tests.rpc.acme_errors import RackOnFire
 from tests.rpc.probe import Probe, Unheard
+from tests.store.fixture import SERVER_URL, new_prefix
 
 PATIENCE = 20.0
 CONTEXT = RequestContext("req-1", "jane", "ops", frozenset({"admin", "reader"}))
@@ -64,12 +69,22 @@ class Mode(TestCase):
         raise NotImplementedError
 
     def base(self, **changes: Any) -> ConductorConfig:
-        """The configuration of any mode."""
-        return ConductorConfig(host="127.0.0.1", conductor=quick_options(), **changes)
+        """The configuration of any mode; with a witness of who lives where BAREMETAL_TEST_COORDINATION names one."""
+        witness = CoordinationConfig(backend_url=os.environ.get("BAREMETAL_TEST_COORDINATION"))
+        return ConductorConfig(host="127.0.0.1", conductor=quick_options(), coordination=witness, **changes)
+
+    def store(self) -> Store | None:
+        """A store of the test's own on the server that BAREMETAL_TEST_DATABASE names; one in memory without."""
+        if not SERVER_URL:
+            return None
+        store = SQLStore(SERVER_URL, table_prefix=new_prefix())
+        store.open()
+        self.addCleanup(store.close)
+        return store
 
     def started(self, config: ConductorConfig) -> Conductor:
         """A conductor with the probe."""
-        conductor = Conductor(config, tracing=self.tracing)
+        conductor = Conductor(config, tracing=self.tracing, store=self.store(), secrets=PlainBox())
         conductor.add(self.probe)
         conductor.start()
         self.addCleanup(conductor.stop, 5.0)
