@@ -71,7 +71,9 @@ class APIConfig:
     request_log: str = setting(
         "", "Line for each request at level INFO: common, combined, json, or a format of your own; empty: none."
     )
-    min_threads: int = setting(4, "Threads that serve requests, at least.", minimum=1)
+    min_threads: int = setting(
+        4, "Threads that serve requests, at least; requests that soon end are served by no more of them at a time.", minimum=1
+    )
     max_threads: int = setting(32, "Threads that serve requests, at most.", minimum=1)
     max_waiting_requests: int = setting(
         1024, "Requests that wait for a thread, at most; beyond them the answer is 503.", minimum=0

@@ -49,7 +49,7 @@ ADVICE: Mapping[str, Mapping[str, str]] = {
         "enable_proxy_headers_parsing": "behind a proxy that sets X-Forwarded-*",
         "trusted_proxies": "when the proxy is on another machine",
         "request_log": "when requests are to be seen in the log",
-        "min_threads": "when the first requests after a quiet time wait",
+        "min_threads": "rarely: more at a time fight for the interpreter, and some wait for long",
         "max_threads": "when requests wait although the machine and the database are idle; each has a connection to the database",
         "max_waiting_requests": "when bursts are answered with 503 that could have waited",
         "max_connections": "when there are more clients than that; RLIMIT_NOFILE has to allow it",

@@ -165,7 +165,7 @@ class _Running:
         self.pool = ElasticPool(
             config.max_threads + _HANDSHAKES_AT_ONCE + 2,
             {
-                _REQUESTS: LaneLimits(cap=config.max_threads, queue=config.max_waiting_requests),
+                _REQUESTS: LaneLimits(cap=config.max_threads, queue=config.max_waiting_requests, brisk=_at_once(config)),
                 **{lane: LaneLimits(reserved=1, cap=1, queue=16) for lane in HEALTH.values()},
                 _HANDSHAKES: LaneLimits(reserved=1, cap=_HANDSHAKES_AT_ONCE, queue=_MOST_HANDSHAKES),
             },
@@ -238,6 +238,11 @@ class _Running:
             with contextlib.suppress(NoFreeWorker):
                 self.pool[_HANDSHAKES].submit(self._tls.follow_files)
             self.pool.timer.after(FOLLOW_FILES, self._look_at_files)
+
+
+def _at_once(config: APIConfig) -> int:
+    """Requests that compute at the same time: the interpreter runs one thread, and each more of them lets all others wait."""
+    return min(config.min_threads, config.max_threads)
 
 
 def _as_listeners(given: Listeners | socket.socket | Sequence[socket.socket] | None) -> Listeners:

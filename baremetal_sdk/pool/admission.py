@@ -38,10 +38,10 @@ class Admission:
     def admit(self, job: Job) -> bool:
         """Make *job* ready, or queue it; False when its lane is full."""
         lane = job.lane
-        limits = lane.limits
-        if admits(limits, lane.busy, self.busy, self._most, self._kept):
+        full = len(lane.queue) >= lane.limits.queue
+        if self._has_room(lane) and (full or not lane.is_crowded):
             self._make_ready(job)
-        elif len(lane.queue) < limits.queue:
+        elif not full:
             job.queued = True
             lane.queue.append(job)
             self.queued += 1
@@ -52,6 +52,7 @@ class Admission:
     def release(self, job: Job) -> None:
         """Count *job* as busy no more."""
         lane = job.lane
+        lane.running.discard(job)
         lane.busy -= 1
         if lane.busy < lane.limits.reserved:
             self._kept += 1
@@ -90,9 +91,14 @@ class Admission:
             self.release(job)
         return taken
 
+    def _has_room(self, lane: Lane) -> bool:
+        return admits(lane.limits, lane.busy, self.busy, self._most, self._kept)
+
     def _make_ready(self, job: Job) -> None:
         job.queued = False
         lane = job.lane
+        if lane.limits.brisk:
+            lane.running.add(job)
         if lane.busy < lane.limits.reserved:
             self._kept -= 1
         lane.busy += 1
@@ -103,7 +109,7 @@ class Admission:
         """The oldest job of the next lane, in turn, that has one and may run it."""
         for _ in self._lanes:
             lane = next(self._turn)
-            while lane.queue and admits(lane.limits, lane.busy, self.busy, self._most, self._kept):
+            while lane.queue and self._has_room(lane) and not lane.is_crowded:
                 job = lane.queue.popleft()
                 self.queued -= 1
                 if not job.cancelled:

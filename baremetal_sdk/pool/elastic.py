@@ -17,10 +17,11 @@ from baremetal_sdk.errors import NoFreeWorker
 from baremetal_sdk.pool.admission import Admission, stuck
 from baremetal_sdk.pool.job import Job, PoolDeadlock, PoolFuture, abandon
 from baremetal_sdk.pool.lane import Lane, LaneLimits
+from baremetal_sdk.pool.soon import Soon
 from baremetal_sdk.pool.statistics import LaneStatistics
 from baremetal_sdk.pool.stragglers import Straggler, stragglers_of
 from baremetal_sdk.pool.worker import Worker
-from baremetal_sdk.timer import Timed, Timer
+from baremetal_sdk.timer import Timer
 
 
 class ElasticPool:
@@ -61,7 +62,8 @@ class ElasticPool:
         self._waking: Worker | None = None
         self._watched = self._low_water = 0
         self._idle_window, self._min_workers = idle_window, min_workers
-        self._shrinking: Timed | None = None
+        self._shrinking = Soon(self.timer, self._shrink_and_repeat)
+        self._looking = Soon(self.timer, self._look)
         self._numbers = itertools.count(1)
         self.resize(max_workers, lanes)
 
@@ -153,8 +155,7 @@ class ElasticPool:
             job.cancel()
         for future in left:
             abandon(future, f"pool '{self.name}' was closed, and this task did not end")
-        if self._shrinking is not None:
-            self._shrinking.cancel()
+        self._shrinking.cancel()
         if self._owns_timer:
             self.timer.close()
         return stragglers
@@ -182,6 +183,7 @@ class ElasticPool:
             if not self._admission.admit(job):
                 raise lane.refusal()
             worker = self._choose_worker() if self._waking is None else None
+            self._look_later(lane)
         # Out here: a worker that is woken while we hold the lock wakes to wait for it.
         try:
             self._rouse(worker)
@@ -209,19 +211,21 @@ class ElasticPool:
     def statistics_of(self, lane: Lane) -> LaneStatistics:
         """The statistics of one lane."""
         with self._lock:
-            return LaneStatistics(
-                busy=lane.busy,
-                queued=len(lane.queue),
-                idle=len(self._idle),
-                low_water=self._low_water,
-                executed=lane.runs.count,
-                failures=lane.failures,
-                cancelled=lane.cancelled,
-                refused=lane.refused,
-                runtime=lane.runs.total,
-                wait=lane.waits.quantiles(),
-                run=lane.runs.quantiles(),
-            )
+            return lane.counted(idle=len(self._idle), low_water=self._low_water)
+
+    def _look_later(self, lane: Lane) -> None:
+        if lane.queue and lane.limits.brisk and not self.closing:
+            self._looking.after(lane.limits.held_up)
+
+    def _look(self) -> None:
+        """Let others run in place of what is held up in brisk lanes."""
+        with self._lock:
+            self._admission.promote()
+            worker = self._choose_worker() if self._waking is None else None
+            for lane in self.lanes.values():
+                self._look_later(lane)
+        with contextlib.suppress(RuntimeError):
+            self._rouse(worker)
 
     def _wait_until_done(self, until: float) -> bool:
         """Wait until nothing runs and nothing is queued. Workers tell of a job's end only while somebody waits."""
@@ -249,8 +253,7 @@ class ElasticPool:
             self._waking = self._idle.pop()
             self._low_water = min(self._low_water, len(self._idle))
         else:
-            if self._shrinking is None:
-                self._shrink_later()
+            self._shrinking.after(self._idle_window)
             self._waking = Worker()
             self._all.add(self._waking)
         return self._waking
@@ -342,11 +345,5 @@ class ElasticPool:
     def _shrink_and_repeat(self) -> None:
         self.shrink()
         with self._lock:
-            self._shrinking = None
             if self._all and not self.closing:
-                self._shrink_later()
-
-    def _shrink_later(self) -> None:
-        """Look in an idle window. Where the timer's thread cannot be started now, the next worker tries again."""
-        with contextlib.suppress(RuntimeError):
-            self._shrinking = self.timer.after(self._idle_window, self._shrink_and_repeat)
+                self._shrinking.after(self._idle_window)

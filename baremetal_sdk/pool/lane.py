@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -22,15 +23,22 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class LaneLimits:
-    """How much of the pool a lane may have: *reserved* workers are its own, *cap* is its most, *queue* waits beyond that."""
+    """How much of the pool a lane may have: *reserved* workers are its own, *cap* is its most, *queue* waits beyond that.
+
+    With *brisk*, for work that mostly computes, only so many run at once for as long as they soon end: more of them would fight
+    for the interpreter, and some would wait for long. Each one that is held up for *held_up* seconds makes room for one more, up
+    to *cap*.
+    """
 
     reserved: int = 0
     cap: int = 1_000_000
     queue: int = 1_000_000
+    brisk: int | None = None
+    held_up: float = 0.02
 
     def __post_init__(self) -> None:
-        if not (0 <= self.reserved <= self.cap and self.cap >= 1 and self.queue >= 0):
-            raise ValueError(f"{self}: allowed are 0 <= reserved <= cap, cap >= 1 and queue >= 0")
+        if not (0 <= self.reserved <= self.cap and self.cap >= 1 and self.queue >= 0 and self.brisk != 0):
+            raise ValueError(f"{self}: allowed are 0 <= reserved <= cap, cap >= 1, queue >= 0 and brisk >= 1")
 
 
 class Lane(Executor):
@@ -41,6 +49,8 @@ class Lane(Executor):
         self.name = name
         self.limits = limits
         self.queue: deque[Job] = deque()
+        self.running: set[Job] = set()
+        """What runs or is just about to, in a brisk lane."""
         self.busy = 0
         self.refused = 0
         self.failures = 0
@@ -71,6 +81,31 @@ class Lane(Executor):
     def statistics(self) -> LaneStatistics:
         """What the lane does now, and has done."""
         return self.pool.statistics_of(self)
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether as much as a brisk lane may do at once runs, and will soon have ended."""
+        brisk = self.limits.brisk
+        if brisk is None or self.busy < brisk:
+            return False
+        before = time.monotonic() - self.limits.held_up
+        return sum(1 for job in self.running if not 0.0 < job.started < before) >= brisk
+
+    def counted(self, *, idle: int, low_water: int) -> LaneStatistics:
+        """What was counted, with two figures of the whole pool. Whoever calls it holds the pool's lock."""
+        return LaneStatistics(
+            busy=self.busy,
+            queued=len(self.queue),
+            idle=idle,
+            low_water=low_water,
+            executed=self.runs.count,
+            failures=self.failures,
+            cancelled=self.cancelled,
+            refused=self.refused,
+            runtime=self.runs.total,
+            wait=self.waits.quantiles(),
+            run=self.runs.quantiles(),
+        )
 
     def refusal(self) -> NoFreeWorker:
         """Count a refusal, and make the error that says why and when to come back."""

@@ -121,6 +121,23 @@ class TestLanes(PoolCase):
         gate.set()
         self.assertEqual(0, third.result(_BOUND))
 
+    def test_what_soon_ends_is_not_crowded(self) -> None:
+        """Of a brisk lane only so many run at once; the next one runs when one of them has ended, or when the queue is full."""
+        pool = self.pool(10, work=LaneLimits(cap=4, queue=1, brisk=2, held_up=3600.0))
+        gate, _ = self.occupy(pool, "work", 2)
+        queued = pool["work"].submit(int)
+        self.assertEqual((2, 1), (pool["work"].statistics.busy, pool["work"].statistics.queued))
+        self.assertEqual(0, pool["work"].submit(int).result(_BOUND))
+        gate.set()
+        self.assertEqual(0, queued.result(_BOUND))
+
+    def test_what_is_held_up_makes_room(self) -> None:
+        """Where all of a brisk lane wait for something others run in their place, as many as its cap allows."""
+        pool = ElasticPool(10, {"work": LaneLimits(cap=4, brisk=1)})
+        self.addCleanup(pool.close, 0.0, cancel_queued=True)
+        self.occupy(pool, "work", 3)
+        self.assertEqual(0, pool["work"].submit(int).result(_BOUND))
+
     def test_refusals_say_when_to_come_back(self) -> None:
         """A refusal carries the time after which to try again, and is counted."""
         pool = self.pool(1, work=LaneLimits(queue=0))
