@@ -104,7 +104,7 @@ setup(
     ],
     extras_require={
         "futurist": ["futurist>=3.1.1,<4"],
-        "keystone": ["keystonemiddleware>=10.6,<14", "oslo.policy>=4.4,<7"],
+        "keystone": ["keystoneauth1>=5.6,<6", "keystonemiddleware>=10.6,<14", "oslo.policy>=4.4,<7"],
         "mariadb": ["PyMySQL>=1.1,<2"],
         "metrics": ["prometheus-client>=0.20,<1"],
         "oslo-messaging": ["oslo.messaging>=17,<19", "oslo.service[threading]>=4.8,<5"],

@@ -109,6 +109,8 @@ ADVICE: Mapping[str, Mapping[str, str]] = {
         "http_basic_auth_user_file": "when the file lies elsewhere",
         "username": "with auth_strategy http_basic",
         "password": "with auth_strategy http_basic",
+        "allowed_roles": "when your services have another role; whoever has it commands all machines",
+        "auth_section": "when callers log in as somebody else than conductors do",
         "noauth_beyond_loopback": "only in a network that is closed otherwise",
         "max_threads": "when a conductor is busy while its machine is not",
         "max_waiting_calls": "when bursts are answered with busy that could have waited",

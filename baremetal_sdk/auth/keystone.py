@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from oslo_config import cfg
-
-from baremetal_sdk.auth.identity import IDENTITY_KEY, PUBLIC, Authenticator, Identity, NotAuthenticated, refuse
+from baremetal_sdk.auth.identity import IDENTITY_KEY, PUBLIC, Identity, NotAuthenticated, refuse
+from baremetal_sdk.auth.keystone_login import TIMEOUT, check_options, private_options
+from baremetal_sdk.auth.keystone_tokens import RecentTokens
 from baremetal_sdk.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -17,6 +16,11 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 _RETRY_AFTER = 5.0
+_CACHE = "baremetal_sdk.keystone_tokens"
+_KNOWN = "baremetal_sdk.keystone_knows"
+"""Set once the application is called: what is said or raised from then on is its own."""
+_DEFAULTS = {"http_connect_timeout": f"{TIMEOUT:g}", "http_request_max_retries": "1", "include_service_catalog": "false"}
+"""What keystonemiddleware would otherwise do: wait for a Keystone that hangs for as long as it does, in all threads."""
 
 
 class KeystoneAuth:
@@ -32,17 +36,18 @@ class KeystoneAuth:
             raise ConfigurationError(
                 f"[DEFAULT] auth_strategy: keystone needs keystonemiddleware ({exc}); pip install 'baremetal-sdk[keystone]'"
             ) from exc
-        if not options:
-            raise ConfigurationError(
-                "[keystone_authtoken]: it is empty; auth_strategy keystone needs auth_url and credentials there"
-            )
+        check_options(options)
         self._public = frozenset(public)
         self._app = app
-        uri = options.get("www_authenticate_uri") or options.get("auth_url") or ""
-        inner = _Identified(app, uri, self._public)
+        self._uri = options.get("www_authenticate_uri") or options.get("auth_url") or ""
+        inner = _Identified(app)
+        wanted = {**_DEFAULTS, **options}
+        if not wanted.get("memcached_servers"):
+            wanted["cache"] = _CACHE
+        self._recent = RecentTokens()
         try:
-            private = _private(options)
-            self._tokens = auth_token.AuthProtocol(inner, {"delay_auth_decision": "true", "oslo_config_config": private})
+            private = private_options(wanted)
+            self._tokens = auth_token.AuthProtocol(inner, {"delay_auth_decision": "false", "oslo_config_config": private})
         except Exception as exc:
             raise ConfigurationError(f"[keystone_authtoken]: it cannot be used: {exc}") from exc
 
@@ -51,40 +56,44 @@ class KeystoneAuth:
         if environ.get("PATH_INFO", "") in self._public:
             environ.pop(IDENTITY_KEY, None)
             return self._app(environ, start_response)
+        environ.pop(_KNOWN, None)
+        environ[_CACHE] = self._recent
+        said: list[str] = []
+
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            if environ.get(_KNOWN):
+                return start_response(status, headers, exc_info)
+            said.append(status)
+            return said.append
+
         try:
-            answer: Iterable[bytes] = self._tokens(environ, start_response)
+            answer: Iterable[bytes] = self._tokens(environ, start)
         except Exception:
+            if environ.get(_KNOWN):
+                raise
             # What is wrong with Keystone's catalogue, say, keystonemiddleware lets out.
             LOG.exception("Keystone could not be asked who sends a request")
-            away = NotAuthenticated("Keystone cannot be asked who you are; try again", status=503, retry_after=_RETRY_AFTER)
-            return refuse(environ, start_response, away)
-        return answer
+            said.append("503")
+        return refuse(environ, start_response, self._refusal(said[0])) if said else answer
+
+    def _refusal(self, status: str) -> NotAuthenticated:
+        """What keystonemiddleware says in the application's place, in the clients' format."""
+        if status.startswith("401"):
+            return NotAuthenticated("give a valid token in X-Auth-Token", challenge=f'Keystone uri="{self._uri}"')
+        return NotAuthenticated("Keystone cannot be asked who you are; try again", status=503, retry_after=_RETRY_AFTER)
 
 
-def _private(options: Mapping[str, str]) -> cfg.ConfigOpts:
-    """A configuration of its own, with nothing but these options; what they hold is written to memory only."""
-    lines = ["[keystone_authtoken]", *(f"{name} = {value}" for name, value in options.items()), ""]
-    with os.fdopen(os.memfd_create("keystone_authtoken"), "w", encoding="utf-8") as file:
-        file.write("\n".join(lines))
-        file.flush()
-        private = cfg.ConfigOpts()
-        private(args=[], project="baremetal-sdk", default_config_files=[f"/proc/self/fd/{file.fileno()}"], default_config_dirs=[])
-    return private
-
-
-class _Identified(Authenticator):
+class _Identified:
     """Reads what keystonemiddleware left in the environment; it takes away what clients put there under these names."""
 
-    def __init__(self, app: WSGIApplication, uri: str, public: Iterable[str]) -> None:
-        super().__init__(app, public)
-        self._challenge = f'Keystone uri="{uri}"'
+    def __init__(self, app: WSGIApplication) -> None:
+        self._app = app
 
-    def identify(self, environ: dict[str, Any]) -> Identity:
-        """Who asks. Raises :class:`NotAuthenticated`."""
-        if environ.get("HTTP_X_IDENTITY_STATUS") != "Confirmed":
-            raise NotAuthenticated("give a valid token in X-Auth-Token", challenge=self._challenge)
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Serve a request of somebody known."""
+        environ[_KNOWN] = True
         roles = environ.get("HTTP_X_ROLES", "").split(",")
-        return Identity(
+        environ[IDENTITY_KEY] = identity = Identity(
             environ.get("HTTP_X_USER_ID", ""),
             project=environ.get("HTTP_X_PROJECT_ID") or None,
             roles=frozenset(role.strip().lower() for role in roles if role.strip()),
@@ -92,3 +101,5 @@ class _Identified(Authenticator):
             project_name=environ.get("HTTP_X_PROJECT_NAME") or None,
             project_domain=environ.get("HTTP_X_PROJECT_DOMAIN_ID") or None,
         )
+        environ["REMOTE_USER"] = identity.user
+        return self._app(environ, start_response)

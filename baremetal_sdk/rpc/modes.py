@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from baremetal_interfaces import Deadline
+from baremetal_sdk.auth.allowed_roles import AllowedRoles
 from baremetal_sdk.auth.basic import BasicAuth
 from baremetal_sdk.auth.htpasswd import UserFile
+from baremetal_sdk.auth.keystone import KeystoneAuth
+from baremetal_sdk.auth.keystone_login import SECTION as KEYSTONE
+from baremetal_sdk.auth.keystone_login import KeystoneLogin
 from baremetal_sdk.auth.passwords import Passwords
 from baremetal_sdk.clock import Clock
-from baremetal_sdk.config import ConductorConfig, JSONRPCConfig
+from baremetal_sdk.config import ConductorConfig
 from baremetal_sdk.coordination import ToozCoordinator
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.ring import Witness
 from baremetal_sdk.rpc.codec import Codec, Limits
 from baremetal_sdk.rpc.dispatcher import Dispatcher
 from baremetal_sdk.rpc.endpoint import Endpoint
-from baremetal_sdk.rpc.json_rpc_client import Address, JSONRPCCarrier
+from baremetal_sdk.rpc.json_rpc_client import Address, JSONRPCCarrier, Login
 from baremetal_sdk.rpc.json_rpc_server import Guard, JSONRPCServer
 from baremetal_sdk.rpc.oslo_client import OsloCarrier
 from baremetal_sdk.rpc.oslo_server import OsloServer
@@ -26,6 +30,9 @@ from baremetal_sdk.rpc.routing import LivingConductors, Router
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records import ConductorRecord
 from baremetal_sdk.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 
 class RPCServer(Protocol):
@@ -49,7 +56,7 @@ def server(config: ConductorConfig, dispatcher: Dispatcher, clock: Clock) -> RPC
         return None
     endpoint = Endpoint(dispatcher, codec_of(config), clock.monotonic)
     if config.rpc_transport == "json-rpc":
-        return JSONRPCServer(endpoint, config.json_rpc, size=config.rpc_max_message_size, guard=_guard(config.json_rpc))
+        return JSONRPCServer(endpoint, config.json_rpc, size=config.rpc_max_message_size, guard=_guard(config))
     return OsloServer(endpoint, config)
 
 
@@ -83,18 +90,43 @@ def _witness(config: ConductorConfig) -> Witness | None:
     return None if url is None else ToozCoordinator(url).members
 
 
-def _guard(config: JSONRPCConfig) -> Guard | None:
+def _guard(config: ConductorConfig) -> Guard | None:
     """What asks callers who they are. Nothing is public here, as it is in the API."""
-    if config.auth_strategy == "noauth":
+    json_rpc = config.json_rpc
+    if json_rpc.auth_strategy == "keystone":
+        return _keystone_guard(config)
+    if json_rpc.auth_strategy == "noauth":
         return None
-    users = UserFile(config.http_basic_auth_user_file)
-    passwords = Passwords(users, most=config.max_threads // 2)
+    users = UserFile(json_rpc.http_basic_auth_user_file)
+    passwords = Passwords(users, most=json_rpc.max_threads // 2)
     return lambda application: BasicAuth(application, users, public=(), passwords=passwords)
+
+
+def _keystone_guard(config: ConductorConfig) -> Guard:
+    options = config.plugins.get(KEYSTONE, {})
+    login = KeystoneLogin(options)
+
+    def own_project() -> str | None:
+        return login.project_id(Deadline.after(config.rpc_response_timeout))
+
+    def guarded(application: WSGIApplication) -> WSGIApplication:
+        return KeystoneAuth(AllowedRoles(application, config.json_rpc.allowed_roles, own_project), options, public=())
+
+    return guarded
+
+
+def _login(config: ConductorConfig) -> Login | None:
+    """How callers log in, where they show tokens."""
+    if config.json_rpc.auth_strategy != "keystone":
+        return None
+    section = config.json_rpc.auth_section
+    return KeystoneLogin(config.plugins.get(section, {}), section)
 
 
 def _carrier(config: ConductorConfig) -> Carrier:
     if config.rpc_transport == "json-rpc":
-        return JSONRPCCarrier(config.json_rpc, _address_with(config.json_rpc.port), size=config.rpc_max_message_size)
+        address, size = _address_with(config.json_rpc.port), config.rpc_max_message_size
+        return JSONRPCCarrier(config.json_rpc, address, size=size, login=_login(config))
     if config.rpc_transport == "oslo":
         return OsloCarrier(config)
     raise ConfigurationError(

@@ -38,6 +38,7 @@ def _wrong(config: ConductorConfig, part: str) -> Iterator[str]:
         yield from _wrong_between_parts(config)
     yield from _wrong_database(config)
     yield from _wrong_files(config)
+    yield from _wrong_keystone(config)
     if config.api.enable_ssl_api and not (config.api.cert_file and config.api.key_file):
         yield "[api] enable_ssl_api: is true, and cert_file and key_file are not both set"
     if config.rpc_transport == "json-rpc" and config.json_rpc.use_ssl and not (config.json_rpc.cert_file or part == "api"):
@@ -91,6 +92,18 @@ def _wrong_files(config: ConductorConfig) -> Iterator[str]:
             yield f"{section} http_basic_auth_user_file: {file} is not there, or this user cannot read it"
 
 
+def _wrong_keystone(config: ConductorConfig) -> Iterator[str]:
+    sections = {"keystone_authtoken"} if config.auth_strategy == "keystone" else set()
+    if config.rpc_transport == "json-rpc" and config.json_rpc.auth_strategy == "keystone":
+        sections |= {"keystone_authtoken", config.json_rpc.auth_section}
+    if sections and find_spec("keystonemiddleware") is None:
+        yield "auth_strategy: keystone needs keystonemiddleware: pip install 'baremetal-sdk[keystone]'"
+    for section in sorted(sections):
+        for option in ("auth_type", "auth_url"):
+            if not config.plugins.get(section, {}).get(option):
+                yield f"[{section}] {option}: is not set, and auth_strategy keystone needs it"
+
+
 def _remarks(config: ConductorConfig, files: Sequence[Path]) -> Iterator[str]:
     known = known_options()
     for option in unknown_options(files):
@@ -106,7 +119,8 @@ def _remarks(config: ConductorConfig, files: Sequence[Path]) -> Iterator[str]:
 
 def _has_secrets(config: ConductorConfig) -> bool:
     database = config.database.connection or ""
-    return bool(config.transport_url or config.json_rpc.password or "@" in database)
+    of_others = any("password" in section for section in config.plugins.values())
+    return bool(config.transport_url or config.json_rpc.password or "@" in database or of_others)
 
 
 def sample_config() -> int:

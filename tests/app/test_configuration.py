@@ -49,6 +49,19 @@ class TestCheckConfig(FilesCase):
         self.assertIn("[json_rpc] pasword has no meaning here and is ignored; is password meant?", said)
         self.assertNotIn("tiger", said)
 
+    def test_a_login_at_keystone_that_is_none_is_named(self) -> None:
+        """Whoever asks Keystone needs one: the API, conductors that are called with tokens, and their callers."""
+        text = "[DEFAULT]\nrpc_transport = json-rpc\n[json_rpc]\nauth_strategy = keystone\nauth_section = callers\n"
+        text += "[callers]\nauth_type = password\nauth_url = http://127.0.0.1/v3\npassword = tiger\n"
+        code, said = self.checked(text)
+        self.assertEqual(2, code)
+        for option in ("auth_type", "auth_url"):
+            self.assertIn(f"wrong  [keystone_authtoken] {option}: ", said)
+        self.assertNotIn("[callers]", said)
+        self.assertNotIn("tiger", said)
+        self.file.chmod(0o644)
+        self.assertIn("has passwords in it", self.checked(text)[1])
+
     def test_what_cannot_be_read_is_named(self) -> None:
         """A value of the wrong kind is told with its file, section and option."""
         code, said = self.checked("[api]\nport = many\n", "serve")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,12 +14,16 @@ from typing import Any
 from fixtures import FakeLogger, TempDir
 from testtools import TestCase
 
-from baremetal_interfaces import Deadline
-from baremetal_sdk.auth import BasicAuth, CertificateAuth, NoAuth, authenticated
+from baremetal_interfaces import Busy, Deadline
+from baremetal_sdk.auth import IDENTITY_KEY, BasicAuth, CertificateAuth, Identity, NoAuth, authenticated
+from baremetal_sdk.auth.allowed_roles import AllowedRoles
 from baremetal_sdk.auth.keystone import KeystoneAuth
+from baremetal_sdk.auth.keystone_login import KeystoneLogin
+from baremetal_sdk.auth.keystone_tokens import RecentTokens
 from baremetal_sdk.config import APIConfig, ConductorConfig
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.http import HTTPServer
+from baremetal_sdk.testing import ManualClock
 from tests.auth.callers import application, call, write_users
 
 SHOWN = {"SSL_CLIENT_VERIFY": "SUCCESS", "SSL_CLIENT_S_DN_CN": "alice"}
@@ -104,10 +109,104 @@ class TestKeystone(TestCase):
             self.assertEqual((503, "5"), (answer.status_int, answer.headers["Retry-After"]))
             self.assertIn("could not be asked", self.log.output)
 
+    def test_a_keystone_that_was_never_there_says_nothing_of_tokens(self) -> None:
+        """A client with a good token is not told to get another one, but to come back; then it is let in."""
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            port = taken.getsockname()[1]
+        app = KeystoneAuth(application, _options(f"http://127.0.0.1:{port}"))
+        answer = call(app, HTTP_X_AUTH_TOKEN="good")
+        self.assertEqual((503, "5"), (answer.status_int, answer.headers["Retry-After"]))
+        self.assertEqual(401, call(app).status_int)
+        with keystone(port=port):
+            self.assertEqual(200, call(app, HTTP_X_AUTH_TOKEN="good").status_int)
+        self.assertEqual(200, call(app, HTTP_X_AUTH_TOKEN="good").status_int)  # it was remembered
+
+    def test_what_the_application_raises_is_not_taken_for_keystone_s(self) -> None:
+        """The server makes one error of it, as of any other."""
+
+        def broken(environ: object, start_response: object) -> list[bytes]:
+            raise LookupError("a mistake")
+
+        with keystone() as url:
+            app = KeystoneAuth(broken, _options(url))
+            self.assertRaises(LookupError, call, app, HTTP_X_AUTH_TOKEN="good")
+
     def test_what_is_public_does_not_ask_keystone(self) -> None:
         """Health is told also while Keystone is away."""
         app = KeystoneAuth(application, _options("http://127.0.0.1:9"))
         self.assertEqual("nobody", call(app, "/healthz", HTTP_X_AUTH_TOKEN="any").text)
+
+
+class TestRecentTokens(TestCase):
+    def test_what_was_said_of_a_token_has_an_end_and_a_bound(self) -> None:
+        """In time and in number, so that nobody fills the memory with tokens."""
+        clock = ManualClock()
+        recent = RecentTokens(most=2, clock=clock)
+        for key in ("one", "two"):
+            recent.set(key, key.upper(), time=10)
+        self.assertEqual("ONE", recent.get("one"))
+        recent.set("three", "THREE", time=20)
+        self.assertEqual(["ONE", None, "THREE"], [recent.get(key) for key in ("one", "two", "three")])
+        clock.turn(10)
+        self.assertEqual([None, "THREE"], [recent.get(key) for key in ("one", "three")])
+
+
+class TestAllowedRoles(TestCase):
+    def test_a_valid_token_is_not_enough(self) -> None:
+        """A role counts in the whole system and in the service's own project, and nowhere else."""
+        guarded = AllowedRoles(application, ["Admin", "service"], lambda: "own")
+        for allowed, identity in (
+            (True, Identity("a", "own", frozenset({"service"}))),
+            (True, Identity("b", None, frozenset({"admin"}), is_system=True)),
+            (False, Identity("c", "other", frozenset({"admin", "service"}))),
+            (False, Identity("d", "own", frozenset({"member"}))),
+            (False, Identity("e", None, frozenset({"admin"}))),
+            (False, None),
+        ):
+            answer = call(guarded, **{IDENTITY_KEY: identity})
+            self.assertEqual(200 if allowed else 403, answer.status_int, identity)
+        self.assertIn("admin, service", answer.text)
+
+    def test_without_a_project_of_its_own_only_the_whole_system_counts(self) -> None:
+        """Somebody without a project is not in the same one."""
+        guarded = AllowedRoles(application, ["admin"], lambda: None)
+        self.assertEqual(403, call(guarded, **{IDENTITY_KEY: Identity("a", None)}).status_int)
+
+
+class TestLogin(TestCase):
+    def test_who_logs_in_keeps_the_token(self) -> None:
+        """Also while Keystone is away; one that was refused is given up."""
+        with keystone() as url:
+            login = KeystoneLogin(_options(url))
+            self.assertEqual("ours", login.token(Deadline.after(10)))
+            self.assertEqual("service", login.project_id(Deadline.after(10)))
+        self.assertEqual("ours", login.token(Deadline.after(10)))
+        login.forget("an older one")
+        self.assertEqual("ours", login.token(Deadline.after(10)))
+        login.forget("ours")
+        self.assertRaises(Busy, login.token, Deadline.after(10))
+
+    def test_a_keystone_that_is_away_is_asked_again_a_little_later(self) -> None:
+        """In between nobody waits for it."""
+        log = self.useFixture(FakeLogger())
+        clock = ManualClock()
+        with keystone() as url:
+            pass
+        login = KeystoneLogin(_options(url), clock=clock)
+        for _ in range(2):
+            error = self.assertRaises(Busy, login.token, Deadline.after(10))
+            self.assertIsNotNone(error.retry_after)
+        self.assertEqual(1, log.output.count("cannot be asked for a token"))
+        with keystone(port=int(url.rpartition(":")[2])):
+            clock.turn(2)
+            self.assertEqual("ours", login.token(Deadline.after(10)))
+
+    def test_a_section_that_is_no_login_is_named(self) -> None:
+        """At the start, with what is missing."""
+        for options in ({}, {"auth_url": "http://127.0.0.1:9"}, {"auth_type": "nonsense", "auth_url": "http://127.0.0.1:9"}):
+            error = self.assertRaises(ConfigurationError, KeystoneLogin, options, "rpc_callers")
+            self.assertIn("[rpc_callers]", str(error))
 
 
 def _options(url: str) -> dict[str, str]:
@@ -171,9 +270,9 @@ def _token(user: str, project: str) -> dict[str, Any]:
 
 
 @contextmanager
-def keystone(kind: type[_Keystone] = _Keystone) -> Iterator[str]:
+def keystone(kind: type[_Keystone] = _Keystone, port: int = 0) -> Iterator[str]:
     """A Keystone that knows the token ``good``; its URL."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), kind)
+    server = ThreadingHTTPServer(("127.0.0.1", port), kind)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:
