@@ -179,3 +179,7 @@ class OutcomeUnknown(BareMetalError):
     """The conductor was lost in the middle of a call: whether it was run, and how it ended, is not known."""
 
     code = 504
+
+
+class ConductorSilent(OutcomeUnknown):
+    """The conductor gives no sign of life while it should work on a call: it has died, stands still, or cannot be reached."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from baremetal_interfaces import Deadline
+from baremetal_interfaces import BareMetalError, Deadline, DeadlineExceeded
 from baremetal_sdk.config import ConductorConfig
-from baremetal_sdk.errors import ConductorUnreachable, OutcomeUnknown
+from baremetal_sdk.errors import ConductorSilent, ConductorUnreachable, OutcomeUnknown
 from baremetal_sdk.rpc.oslo_bus import METHOD, TOPIC, require_threads, transport
-from baremetal_sdk.rpc.remote import too_late
 from baremetal_sdk.store.records import ConductorRecord
 
 _SIGNS_OF_LIFE = 10.0
@@ -45,7 +44,7 @@ class OsloCarrier:
         try:
             answer = prepared.call({}, METHOD, message=data.decode())
         except oslo_messaging.MessagingTimeout as exc:
-            raise too_late(deadline, doing) from exc
+            raise _too_late(deadline, doing) from exc
         except oslo_messaging.MessagingException as exc:
             raise OutcomeUnknown(f"the message bus failed during {doing} ({type(exc).__name__}); was it restarted?") from None
         if not isinstance(answer, str):
@@ -70,3 +69,10 @@ class OsloCarrier:
                 self._transport = transport(self._config)
                 self._client = oslo_messaging.get_rpc_client(self._transport, oslo_messaging.Target(topic=TOPIC))
             return self._client
+
+
+def _too_late(deadline: Deadline, doing: str) -> BareMetalError:
+    """The error for a message without an answer: the time is over, or signs of life are missing before that."""
+    if deadline.expired:
+        return DeadlineExceeded(f"the time for {doing} is over; whether it was run is not known")
+    return ConductorSilent(f"no sign of life during {doing}; whether it was run is not known")

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from baremetal_interfaces import BareMetalError, Busy, Deadline, DeadlineExceeded
 from baremetal_sdk.context import call_deadline, current_request
-from baremetal_sdk.errors import ConductorUnreachable, InvalidArguments, OutcomeUnknown
+from baremetal_sdk.errors import ConductorSilent, ConductorUnreachable, InvalidArguments, OutcomeUnknown
 from baremetal_sdk.rpc import faults
 from baremetal_sdk.rpc.codec import Codec, Malformed, NotEncodable
 from baremetal_sdk.rpc.message import Request
@@ -91,13 +91,20 @@ class RemoteClient:
             raise InvalidArguments(f"the arguments of {method} cannot be sent: {exc}") from None
         conductor = self._router.choose(method, arguments)
         try:
-            return self._result(request, self._carrier.exchange(conductor, data, deadline))
+            return self._result(request, self._exchanged(conductor, data, deadline))
         except (ConductorUnreachable, Busy):
             # It was not run. Somebody else may do it by now, or the same one from another address.
             other = self._router.choose(method, arguments, fresh=True)
             if (other.hostname, other.incarnation) == (conductor.hostname, conductor.incarnation):
                 raise
-        return self._result(request, self._carrier.exchange(other, data, deadline))
+        return self._result(request, self._exchanged(other, data, deadline))
+
+    def _exchanged(self, conductor: ConductorRecord, data: bytes, deadline: Deadline) -> bytes:
+        try:
+            return self._carrier.exchange(conductor, data, deadline)
+        except (ConductorUnreachable, OutcomeUnknown) as exc:
+            self._router.lost(conductor, silent=isinstance(exc, ConductorSilent))
+            raise
 
     def _result(self, request: Request, data: bytes) -> Any:
         try:

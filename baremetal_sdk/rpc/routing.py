@@ -24,6 +24,9 @@ class Router(Protocol):
     def choose(self, method: str, arguments: Mapping[str, Any], *, fresh: bool = False) -> ConductorRecord:
         """The conductor to ask; with *fresh* after a new look at who there is. Raises ``ConductorUnreachable``."""
 
+    def lost(self, conductor: ConductorRecord, *, silent: bool = False) -> None:
+        """Ask others before this one until it gives a sign of life; where it was *silent*, do not ask it at all."""
+
 
 class _Place(NamedTuple):
     """What a conductor has to offer; None where it does not matter."""
@@ -44,6 +47,7 @@ class LivingConductors:
     def __init__(self, store: Store, clock: Clock, heartbeat: float, *, witness: Witness | None = None) -> None:
         self._store = store
         self._ring = Ring(lambda: store, clock, lambda: heartbeat, witness=witness)
+        self._lost = _Lost()
         self._retry_after = heartbeat
         self._lock = threading.Lock()
         self._places: OrderedDict[str, _Place] = OrderedDict()
@@ -59,13 +63,24 @@ class LivingConductors:
             one
             for one in alive
             if place.group in (None, one.conductor_group) and (place.driver is None or place.driver in one.drivers)
-        ]
-        found = best(node or method, able or ([] if place.group else alive))
+        ] or ([] if place.group else alive)
+        found = best(node or method, [one for one in able if not self._lost.is_doubtful(one)] or able)
         if found is None:
             raise ConductorUnreachable(
                 f"no conductor of group {place.group!r} with driver {place.driver!r} is alive", retry_after=self._retry_after
             )
-        return found
+        if not self._lost.is_silent(found):
+            return found
+        if not fresh:
+            return self.choose(method, arguments, fresh=True)
+        raise ConductorUnreachable(
+            f"conductor {found.hostname} was lost in the middle of a call and has given no sign of life since: it was not asked",
+            retry_after=self._retry_after,
+        )
+
+    def lost(self, conductor: ConductorRecord, *, silent: bool = False) -> None:
+        """Ask others before this one until it gives a sign of life; where it was *silent*, do not ask it at all."""
+        self._lost.note(conductor, silent)
 
     def _place(self, node: Any, arguments: Mapping[str, Any], alive: Sequence[ConductorRecord], fresh: bool) -> _Place:
         if isinstance(node, str):
@@ -87,6 +102,30 @@ class LivingConductors:
             while len(self._places) > _PLACES:
                 self._places.popitem(last=False)
         return place
+
+
+class _Lost:
+    """Conductors that a call was lost with, each by its last sign of life: the next one clears it."""
+
+    def __init__(self) -> None:
+        self._noted: dict[str, tuple[ConductorRecord, bool]] = {}
+
+    def note(self, conductor: ConductorRecord, silent: bool) -> None:
+        """Remember one, in the place of what its name was remembered for before."""
+        self._noted[conductor.hostname] = (conductor, silent)
+
+    def is_doubtful(self, conductor: ConductorRecord) -> bool:
+        """Whether there was no sign of life since."""
+        before, _ = self._noted.get(conductor.hostname, (None, False))
+        return before is not None and _sign(before) == _sign(conductor)
+
+    def is_silent(self, conductor: ConductorRecord) -> bool:
+        """Whether it is not worth a message."""
+        return self.is_doubtful(conductor) and self._noted[conductor.hostname][1]
+
+
+def _sign(conductor: ConductorRecord) -> tuple[str, object]:
+    return conductor.incarnation, conductor.heartbeat_at
 
 
 def _differ(conductors: Sequence[ConductorRecord]) -> bool:

@@ -20,7 +20,7 @@ from baremetal_interfaces import Busy, Deadline, DeadlineExceeded
 from baremetal_sdk.clock import SystemClock
 from baremetal_sdk.config import ConductorConfig
 from baremetal_sdk.context import calling_until
-from baremetal_sdk.errors import ConfigurationError, OutcomeUnknown
+from baremetal_sdk.errors import ConductorUnreachable, ConfigurationError, OutcomeUnknown
 from baremetal_sdk.rpc import modes, oslo_bus
 from baremetal_sdk.rpc.client import RPCClient
 from baremetal_sdk.store.memory import MemoryStore
@@ -116,6 +116,9 @@ class TestDeath(TestCase):
         child.wait_for_line("entered", behaviour.PATIENCE)
         child.send(signal.SIGKILL)
         self.assertIsInstance(outcome.wait().error, OutcomeUnknown)
+        # From then on nobody waits for it: what comes next was not run, and the caller knows when to come back.
+        error = self.assertRaises(ConductorUnreachable, client.call, "wait")
+        self.assertEqual((503, 10.0), (error.code, error.retry_after))
 
 
 class TestConfiguration(TestCase):

@@ -104,6 +104,29 @@ class TestRouting(TestCase):
         self.assertEqual({"b"}, chosen)
 
 
+    def test_who_was_lost_is_asked_after_the_others(self) -> None:
+        """Until it gives a sign of life: its nodes are free for others, or locked, and that is an answer."""
+        for name in ("a", "b"):
+            self.store.register_conductor(member(name))
+        node = next(uuid for uuid in map(str, range(64)) if self.router.choose("x", {"node": uuid}).hostname == "a")
+        self.router.lost(self.router.choose("x", {"node": node}))
+        self.assertEqual("b", self.router.choose("x", {"node": node}).hostname)
+        self.store.heartbeat("a", "i-a")
+        self.assertEqual("a", self.router.choose("x", {"node": node}, fresh=True).hostname)
+
+    def test_who_is_silent_is_not_asked(self) -> None:
+        """Where there is nobody else the caller is told so at once, and when to come back; a new incarnation is another one."""
+        self.store.register_conductor(member("a"))
+        alone = self.router.choose("x", {})
+        self.router.lost(alone)
+        self.assertEqual("a", self.router.choose("x", {}).hostname)
+        self.router.lost(alone, silent=True)
+        error = self.assertRaises(ConductorUnreachable, self.router.choose, "x", {})
+        self.assertEqual((503, 10.0), (error.code, error.retry_after))
+        self.store.register_conductor(ConductorRecord("a", "another", "", DRIVERS))
+        self.assertEqual("another", self.router.choose("x", {}).incarnation)
+
+
 class TestPeers(MachinesCase):
     def pair(self, **options: Any) -> tuple[Conductor, Conductor]:
         first = self.conductor(host="first", **options)
