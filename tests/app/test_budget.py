@@ -1,7 +1,4 @@
-"""What metald costs before it has done anything.
-
-Others use the machine, too: it is processor time that is measured, and the best of five that counts.
-"""
+"""What metald costs before it has done anything; the seconds of a start are a measurement, in ``benchmarks``."""
 
 from __future__ import annotations
 
@@ -13,24 +10,20 @@ from testtools import TestCase
 
 from tests.app.service import Service
 
-SECONDS = 0.7
+MODULES = 700
 MEBIBYTES = 90
-
-_IMPORT = """
-import time
-begin = time.process_time()
-import metald.cli, metald.serve
-print(time.process_time() - begin)
-"""
+HEAVY = frozenset({"alembic", "asyncio", "keystonemiddleware", "oslo_messaging", "rich", "sqlalchemy", "sushy", "tooz"})
+"""What is imported by those that need it, and not before."""
 
 
 class BudgetTest(TestCase):
     """Start-up time and memory."""
 
-    def test_what_serving_needs_is_imported_in_time(self) -> None:
+    def test_what_serving_needs_is_not_much(self) -> None:
         """An operator who types a command does not wait for imports."""
-        seconds = [float(_output(_IMPORT)) for _ in range(5)]
-        self.assertLess(min(seconds), SECONDS, seconds)
+        imported = _output("import sys, metald.cli, metald.serve; print(*sys.modules)").split()
+        self.assertEqual(set(), HEAVY.intersection(imported))
+        self.assertLess(len(imported), MODULES)
 
     def test_the_command_line_alone_imports_nothing_heavy(self) -> None:
         """Help and mistakes are answered without the runtime."""

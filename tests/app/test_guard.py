@@ -66,5 +66,5 @@ class GuardTest(TestCase):
         self.addCleanup(child.stop)
         child.wait_for_line("metald ready: ", READY_SECONDS)
         child.send(signal.SIGTERM)
-        self.assertEqual("", child.wait_for_line("modules:", 30.0))
-        self.assertEqual(0, child.wait(30.0))
+        self.assertEqual("", child.wait_for_line("modules:", 90.0))
+        self.assertEqual(0, child.wait(90.0))

@@ -133,7 +133,7 @@ class TestTime(Requests):
     def assertEndsIn(self, seconds: float, error: type[Exception], session: HTTPSession, method: str = "GET", **more: Any) -> str:
         begun = time.monotonic()
         failure = self.assertRaises(error, session.request, method, "/x", deadline=Deadline.after(seconds), **more)
-        self.assertLess(time.monotonic() - begun, seconds + 1.0)
+        self.assertLess(time.monotonic() - begun, seconds + 5.0)
         return str(failure)
 
     def test_silent_peer(self) -> None:
@@ -527,7 +527,7 @@ class TestTLS(Requests):
         session.request("GET", "/", deadline=Deadline.after(10))
         begun = time.monotonic()
         self.assertRaises(TimedOut, session.request, "GET", "/", deadline=Deadline.after(0.5))
-        self.assertLess(time.monotonic() - begun, 2)
+        self.assertLess(time.monotonic() - begun, 5)
         self.assertEqual(1, server.connections)
 
     def test_option_that_cannot_be_used(self) -> None:

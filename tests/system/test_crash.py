@@ -16,7 +16,7 @@ from tests.system.redfish_fleet import FleetCase
 
 SIMULATED = 92
 LEASE = 10.0
-"""Seconds. Recovery looks at most eleven times meanwhile: eight nodes a time, as elsewhere, would leave some of a hundred over."""
+"""Seconds. Recovery looks at most eleven times meanwhile: eight nodes a time, as elsewhere, would leave some of them."""
 NEVER_ENDS = {"write_image": {"effect": "slow", "seconds": 600.0}}
 
 
