@@ -28,7 +28,15 @@ _HOST = "127.0.0.1"
 
 
 class Echo:
-    """What is called."""
+    """What is called, and what is cast: that lets whoever waits for it go on."""
+
+    def __init__(self) -> None:
+        self.done = threading.Semaphore(0)
+
+    @rpc_method("1.0")
+    def note(self) -> None:
+        """Say that it was run."""
+        self.done.release()
 
     @rpc_method("1.0")
     def echo(self, value: Any) -> Any:
@@ -37,28 +45,29 @@ class Echo:
 
 
 @contextlib.contextmanager
-def conductor(**changes: Any) -> Iterator[Conductor]:
+def conductor(**changes: Any) -> Iterator[tuple[Conductor, Echo]]:
     """A conductor in this process: both sides share its processors, in every mode."""
     running = Conductor(ConductorConfig(host=_HOST, conductor=quick_options(), **changes))
-    running.add(Echo())
+    echo = Echo()
+    running.add(echo)
     running.start()
     try:
-        yield running
+        yield running, echo
     finally:
         running.stop(5.0)
 
 
 @contextlib.contextmanager
-def remote(**changes: Any) -> Iterator[tuple[RPCClient, Conductor]]:
+def remote(**changes: Any) -> Iterator[tuple[RPCClient, Echo]]:
     """A client that goes through sockets."""
-    with conductor(**changes) as running:
+    with conductor(**changes) as (running, echo):
         config = running.config
         if config.rpc_transport == "json-rpc":
             server: Any = running.rpc_server
             config = dataclasses.replace(config, json_rpc=dataclasses.replace(config.json_rpc, port=server.port))
         client = modes.client(config, running.store, running.clock, {})
         try:
-            yield client, running
+            yield client, echo
         finally:
             client.close()
 
@@ -84,26 +93,42 @@ def rate(call: Callable[[], Any], callers: int) -> tuple[float, float, float]:
     return len(merged) / SECONDS, statistics.median(merged) * 1e6, merged[int(len(merged) * 0.99)] * 1e6
 
 
-def submit(running: Conductor) -> Callable[[], Any]:
-    """What a cast is judged against: handing work to the pool."""
+def submit(running: Conductor, echo: Echo) -> Callable[[], Any]:
+    """What a cast is judged against: handing work to the pool, and waiting until it was run."""
     lane = running.pool["requests"]
-    return lambda: lane.submit(int).result()
+
+    def submitted() -> None:
+        lane.submit(echo.note)
+        echo.done.acquire()
+
+    return submitted
+
+
+def cast(client: RPCClient, echo: Echo) -> Callable[[], Any]:
+    """A cast, and waiting until it was run."""
+
+    def accepted() -> None:
+        client.cast("note")
+        echo.done.acquire()
+
+    return accepted
 
 
 def measure() -> Iterator[dict[str, Any]]:
     """All figures, the modes in turn."""
     with contextlib.ExitStack() as stack:
-        here = stack.enter_context(conductor())
-        clients: dict[str, RPCClient] = {"none": here.rpc}
-        clients["json-rpc"] = stack.enter_context(remote(rpc_transport="json-rpc", json_rpc=JSONRPCConfig(port=0)))[0]
+        here, echo = stack.enter_context(conductor())
+        clients: dict[str, tuple[RPCClient, Echo]] = {"none": (here.rpc, echo)}
+        clients["json-rpc"] = stack.enter_context(remote(rpc_transport="json-rpc", json_rpc=JSONRPCConfig(port=0)))
         if (url := _broker(stack)) is not None:
-            clients["oslo"] = stack.enter_context(remote(rpc_transport="oslo", transport_url=url))[0]
+            clients["oslo"] = stack.enter_context(remote(rpc_transport="oslo", transport_url=url))
         for turn in range(ROUNDS):
-            for mode, client in clients.items():
+            for mode, (client, heard) in clients.items():
                 for callers in (1, CALLERS):
                     found = rate(lambda client=client: client.call("echo", value=1), callers)  # type: ignore[misc]
                     yield _figure("call", mode, callers, turn, found)
-            yield _figure("submit and wait", "pool", 1, turn, rate(submit(here), 1))
+                yield _figure("cast", mode, 1, turn, rate(cast(client, heard), 1))
+            yield _figure("submit", "pool", 1, turn, rate(submit(here, echo), 1))
 
 
 def _figure(what: str, mode: str, callers: int, turn: int, found: tuple[float, float, float]) -> dict[str, Any]:
@@ -125,14 +150,20 @@ def _broker(stack: contextlib.ExitStack) -> str | None:
 
 
 def main() -> None:
-    """Print the figures as they come, and how much more an in-process call does than the others at the end."""
-    best: dict[str, float] = {}
+    """Print the figures as they come, and at the end what they are beside each other, within each round."""
+    rates: dict[tuple[str, str], list[float]] = {}
     for figure in measure():
         print(json.dumps(figure), flush=True)
-        if figure["what"] == "call" and figure["callers"] == 1:
-            best[figure["mode"]] = max(best.get(figure["mode"], 0.0), figure["per_second"])
-    for mode in best:
-        print(json.dumps({"what": "rate of none over that of", "mode": mode, "ratio": round(best["none"] / best[mode], 1)}))
+        if figure["callers"] == 1:
+            rates.setdefault((figure["what"], figure["mode"]), []).append(figure["per_second"])
+    for what, first, second in (
+        ("calls of none over those of", ("call", "none"), "call"),
+        ("submits over casts of", ("submit", "pool"), "cast"),
+    ):
+        for (kind, mode), found in rates.items():
+            if kind == second:
+                ratio = statistics.median(one / other for one, other in zip(rates[first], found, strict=True))
+                print(json.dumps({"what": what, "mode": mode, "ratio": round(ratio, 2)}))
 
 
 if __name__ == "__main__":

@@ -202,3 +202,13 @@ class LeaseBehaviour(StoreBehaviour):
         self.assertEqual(2, self.lease(first, OTHER).epoch)
         self.assertRaises(NodeLocked, self.lease, third, HOLDER)
         self.assertEqual(0, self.store.expire_leases("nobody/0"))
+
+    def test_holders_are_compared_letter_by_letter(self: Any) -> None:
+        """A name with a character that stands for any other in a pattern, or in another case, is nobody else's."""
+        node = self.node()
+        fence = self.lease(node, "ironicXa/1").fence
+        for other in ("ironic_a/1", "ironic%/1", "IRONICXA/1", "ironicXa", "ironicXa/2"):
+            self.assertEqual(0, self.store.expire_leases(other), other)
+            self.assertEqual([], list(self.store.renew_leases([fence._replace(holder=other)], duration=60)))
+            self.store.release_lease(fence._replace(holder=other))
+        self.store.update_node(node.uuid, {"owner": "x"}, fence=fence)
