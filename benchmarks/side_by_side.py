@@ -27,6 +27,10 @@ from metald.processes import Child
 
 _PARTS = ("writes", "lives", "reads")
 _READS = {"/v1/nodes?limit=100": "list of 100", "/v1/nodes/detail?limit=100": "detail of 100"}
+_STARTS = 3
+"""Starts of each server, of which the fastest counts."""
+_AS_INSTALLED = {"PYTHONDONTWRITEBYTECODE": ""}
+"""An installed server has its modules compiled; where this is set, ours would be compiled at each start."""
 _UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}
 
 
@@ -81,14 +85,21 @@ def reference(directory: Path, checks: Path) -> Iterator[Server]:
     """Ironic with its schema made beforehand."""
     port, home = _free_port(), directory / "reference"
     control = [sys.executable, str(checks / "ironic_reference.py")]
-    arguments = ["--dir", str(home), "--port", str(port), "--settle", "1"]
+    stop = [*control, "stop", "--dir", str(home)]
     try:
-        said = json.loads(_output([*control, "start", *arguments]).splitlines()[-1])
+        starts = []
+        for number in range(_STARTS):
+            if number:
+                _output(stop)
+            more = ["--keep-db"] if number else []
+            arguments = ["--dir", str(home), "--port", str(port), "--settle", "1", *more]
+            said = json.loads(_output([*control, "start", *arguments]).splitlines()[-1])
+            starts.append(said["start_to_200_s"])
         server = Server(f"http://127.0.0.1:{port}", said["pid"])
-        server.rows["start to first answer"] = Row(said["start_to_200_s"], "s")
+        server.rows["start to first answer"] = Row(min(starts), "s")
         yield server
     finally:
-        _output([*control, "stop", "--dir", str(home)])
+        _output(stop)
 
 
 @contextlib.contextmanager
@@ -97,16 +108,20 @@ def ours(directory: Path, checks: Path) -> Iterator[Server]:
     home, port = directory / "ours", _free_port()
     home.mkdir()
     command = [sys.executable, "-m", "metald", "serve", "--port", str(port), "--state-dir", str(home / "state")]
-    with Child("metald", command, home) as child:
+    with Child("metald", command, home, _AS_INSTALLED) as child:
         child.wait_for_line("metald ready: ", 60.0)
-    began = time.perf_counter()
-    with Child("metald", command, home) as child:
-        while not _answers(port):
-            time.sleep(0.01)
-        server = Server(f"http://127.0.0.1:{port}", child.pid)
-        server.rows["start to first answer"] = Row(time.perf_counter() - began, "s")
-        time.sleep(1.0)
-        yield server
+    starts = []
+    for number in range(_STARTS):
+        began = time.perf_counter()
+        with Child("metald", command, home, _AS_INSTALLED) as child:
+            while not _answers(port):
+                time.sleep(0.01)
+            starts.append(time.perf_counter() - began)
+            if number == _STARTS - 1:
+                server = Server(f"http://127.0.0.1:{port}", child.pid)
+                server.rows["start to first answer"] = Row(min(starts), "s")
+                time.sleep(1.0)
+                yield server
 
 
 def measure(server: Server, given: argparse.Namespace) -> None:
@@ -176,7 +191,7 @@ def _python(given: argparse.Namespace, script: str, *arguments: Any) -> list[str
 
 def _output(command: list[str]) -> str:
     # What lets us run from here must not lead others to our packages.
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | _AS_INSTALLED
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment).stdout
 
 

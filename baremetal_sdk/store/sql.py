@@ -168,7 +168,7 @@ class SQLStore(SQLRecords):
         require_fence_of(uuid, fence)
         with self._database.writing() as connection:
             now = self._clock.now()
-            statement = self._statements.delete_node(fence is not None)
+            statement = self._statements.delete_node[fence is not None]
             if connection.execute(statement, _written_as(uuid, fence, now)).rowcount == 0:
                 raise self._refusal(connection, uuid, fence, now)
 

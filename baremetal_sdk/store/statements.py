@@ -66,6 +66,8 @@ class Statements:
         self.release_lease = self._without_lease().where(schema.nodes.c.uuid == bindparam("ident"), self._of_fence())
         self.expire_leases = self._without_lease().where(schema.nodes.c.lease_holder == bindparam("holder"))
         self.delete_port: Delete = delete(schema.ports).where(schema.ports.c.uuid == bindparam("ident"))
+        self.delete_node = {fenced: self._delete_node(fenced) for fenced in (False, True)}
+        """Delete a node that may be written, by a fence or without; its ports go with it by their foreign key."""
         self.update_node = lru_cache(_UPDATES_KEPT)(self._update_node)
         self.update_port = lru_cache(_UPDATES_KEPT)(self._update_port)
 
@@ -79,8 +81,7 @@ class Statements:
         values = _changes(table, names) | (dict.fromkeys(LEASE_FIELDS) if release else {})
         return self._returning(statement.values(values), self._node_columns)
 
-    def delete_node(self, fenced: bool) -> Delete:
-        """Delete a node that may be written; its ports go with it by their foreign key."""
+    def _delete_node(self, fenced: bool) -> Delete:
         return delete(self._nodes).where(self._nodes.c.uuid == bindparam("ident"), self._writable(fenced))
 
     def _writable(self, fenced: bool) -> ColumnElement[bool]:
