@@ -118,6 +118,7 @@ class Assembly:
             self.history,
             interval=options.sync_power_state_interval,
             max_retries=options.power_state_sync_max_retries,
+            unknown_after=options.power_unknown_after,
             is_mine=self.membership.owns,
             telemetry=given.telemetry,
         )

@@ -203,7 +203,7 @@ class Conductor:
         assembly.leases.duration = config.conductor.lease_duration
         for periodic in self._periodics:
             periodic.respace(self._seconds(periodic.name))
-        assembly.power_sync.reload(config.conductor.sync_power_state_interval, config.conductor.power_state_sync_max_retries)
+        assembly.power_sync.reload(config.conductor)
         self._safely("reading the keys of credentials again", assembly.resealing.reload)
         for runnable in (*self._runnables, self.rpc_server):
             if runnable is not None and hasattr(runnable, "reload"):

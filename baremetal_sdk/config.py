@@ -100,6 +100,11 @@ class ConductorOptions:
     sync_power_state_interval: float = setting(60.0, "Seconds between two observations of a node's power; 0 or less: none.")
     power_state_change_timeout: float = setting(60.0, "Seconds for a machine to reach a power state.", minimum=0.1)
     soft_power_off_timeout: float = setting(600.0, "Seconds for a machine to shut down when it is asked softly.", minimum=0.1)
+    power_unknown_after: float = setting(
+        300.0,
+        "Seconds without an observation after which power is unknown, at least three intervals; 0: it stays as it was seen.",
+        minimum=0,
+    )
     power_state_sync_max_retries: int = setting(3, "Failed observations of power until a node is put in maintenance.", minimum=0)
     deploy_callback_timeout: float = setting(
         1800.0, "Seconds to wait for an event in a deployment, or for a step that is polled to end; 0: for ever.", minimum=0

@@ -68,6 +68,7 @@ ADVICE: Mapping[str, Mapping[str, str]] = {
         "sync_power_state_interval": "when changes of power are to be seen sooner, or BMCs are asked too often",
         "power_state_change_timeout": "when machines of yours need longer to change power",
         "soft_power_off_timeout": "when operating systems need longer to shut down",
+        "power_unknown_after": "when power that nobody looks at, of a node in maintenance for one, is to be shown for longer",
         "power_state_sync_max_retries": "when BMCs are away for longer without being broken",
         "deploy_callback_timeout": _WAIT,
         "clean_callback_timeout": _WAIT,

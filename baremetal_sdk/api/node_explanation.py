@@ -35,6 +35,8 @@ class NodeExplanation:
             "provision_state": node.provision_state,
             "target_provision_state": node.target_provision_state,
             "power_state": node.power_state,
+            "power_observed_at": node.power_observed_at,
+            "power_observed_by": node.power_source,
             "last_error": node.last_error,
             "held_by": held,
             "step": _step(node),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -10,6 +11,7 @@ from typing import Any
 
 from baremetal_interfaces import (
     BareMetalError,
+    BMCBusy,
     BMCUnreachable,
     Busy,
     Deadline,
@@ -19,6 +21,7 @@ from baremetal_interfaces import (
 )
 from baremetal_sdk.bmc import SlotTaken
 from baremetal_sdk.clock import Clock
+from baremetal_sdk.config import ConductorOptions
 from baremetal_sdk.history import History
 from baremetal_sdk.pool import Lane
 from baremetal_sdk.power_sampler import PowerSampler
@@ -43,6 +46,9 @@ _TAKEN_RETRY = 2.0
 """Seconds until a BMC is tried again that served somebody else."""
 _SHORTEST_LIMIT, _LONGEST_LIMIT = 5.0, 15.0
 """Seconds that one read may take: the interval, but neither less nor more than these."""
+_INTERVALS_UNSEEN = 3
+"""As many intervals may go by without an observation, however short the time is after which power is unknown."""
+_AT_ONCE = 256
 _AFTER_TASK = 10.0
 """Seconds after the end of a task in which its node is looked at: what does not last is seen soon."""
 
@@ -64,6 +70,7 @@ class PowerSync:
         *,
         interval: float,
         max_retries: int,
+        unknown_after: float = 0.0,
         is_mine: Callable[[Row], bool] = lambda node: True,
         telemetry: Telemetry | None = None,
     ) -> None:
@@ -74,11 +81,12 @@ class PowerSync:
         self._is_mine = is_mine
         self._telemetry = telemetry or Telemetry()
         self._interval = interval if interval > 0 else _UNSCHEDULED
+        self.unknown_after = unknown_after
+        """Seconds without an observation after which power is not known any more; 0: it stays as it was seen."""
         self._live = Line(Schedule(self._interval, clock), 1.0 - _AWAY_SHARE, self._look)
         self._away = Line(Schedule(self._interval, clock), _AWAY_SHARE, self._look)
         self._ledger = Ledger(store, history)
         self._knowledge = Knowledge(clock, max_retries)
-        self._samplers: dict[str, tuple[int, PowerSampler]] = {}
         self._listed_at: float | None = None
         self._stopping = threading.Event()
 
@@ -117,9 +125,11 @@ class PowerSync:
         for line in (self._live, self._away):
             self._staff(line)
 
-    def reload(self, interval: float, max_retries: int) -> None:
-        """Change the interval between two observations of a node, from the next one on, and how many of them may fail."""
-        self._knowledge.max_retries = max_retries
+    def reload(self, options: ConductorOptions) -> None:
+        """Take over what has changed: the interval from the next observation on, how many may fail, when power is unknown."""
+        self._knowledge.max_retries = options.power_state_sync_max_retries
+        self.unknown_after = options.power_unknown_after
+        interval = options.sync_power_state_interval
         if interval > 0:
             self._interval = self._live.schedule.interval = self._away.schedule.interval = interval
 
@@ -148,11 +158,20 @@ class PowerSync:
     def _list(self) -> None:
         rows = self._store.nodes(NodeQuery(fields=("uuid", "driver", "conductor_group")))
         ours = {row.uuid for row in rows if self._is_mine(row)}
-        for node in self._samplers.keys() - ours:
-            self._samplers.pop(node, None)
         self._knowledge.keep(ours)
         self._away.schedule.keep(node for node in ours if self._away.schedule.has(node))
         self._live.schedule.keep(node for node in ours if not self._away.schedule.has(node))
+        self._forget_what_is_old()
+
+    def _forget_what_is_old(self) -> None:
+        """Say of power that nobody has observed for too long that it is not known."""
+        if self.unknown_after <= 0:
+            return
+        unseen = self._knowledge.unseen(max(self.unknown_after, _INTERVALS_UNSEEN * self._interval))
+        for at in range(0, len(unseen), _AT_ONCE):
+            rows = self._store.nodes(NodeQuery(where={"uuid": tuple(unseen[at : at + _AT_ONCE])}, fields=LOOKED_AT))
+            for row in rows:
+                self._note(row, self._knowledge.aged(row))
 
     def _staff(self, line: Line) -> None:
         most = max(1, int(line.share * min(self._lane.limits.cap, self._lane.pool.max_workers)))
@@ -211,6 +230,10 @@ class PowerSync:
             return self._line_of(row), _TAKEN_RETRY, exc
         except NotFound:
             return self._live, None, None
+        except BMCBusy as exc:
+            # It answered, and says when to come back; that all come back at that moment would not help it.
+            pause = exc.retry_after if exc.retry_after is not None else _TAKEN_RETRY
+            return self._line_of(row), min(pause * random.uniform(1.0, 1.5), self._interval), exc
         except BareMetalError as exc:
             self._note(row, self._knowledge.failed(row, exc))
             return (self._away if isinstance(exc, _AWAY) else self._live), None, exc
@@ -226,13 +249,13 @@ class PowerSync:
 
     def _sampler(self, row: Row) -> PowerSampler | None:
         """The lean read of a node, as it was worked out when the node was last changed."""
-        known = self._samplers.get(row.uuid)
-        if known is not None and known[0] == row.revision and known[1].is_current():
-            return known[1]
+        known = self._knowledge.of(row.uuid)
+        if known.revision == row.revision and known.sampler is not None and known.sampler.is_current():
+            return known.sampler
         task = self._tasks.look(row.uuid)
         sampler = task.power_sampler()
         if sampler is not None and task.record.revision == row.revision:
-            self._samplers[row.uuid] = (row.revision, sampler)
+            known.revision, known.sampler = row.revision, sampler
         return sampler
 
     def _look(self, nodes: Sequence[str]) -> list[Row]:

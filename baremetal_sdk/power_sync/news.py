@@ -10,6 +10,7 @@ from baremetal_interfaces import BareMetalError, PowerState
 from baremetal_sdk import provision
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.power import COMMAND
+from baremetal_sdk.power_sampler import PowerSampler
 from baremetal_sdk.services.findings import health_of
 from baremetal_sdk.services.transitions import POWER_FAILURE
 from baremetal_sdk.store.query import Row
@@ -43,33 +44,74 @@ LOOKED_AT = (
 
 def may_look(row: Row, clock: Clock) -> bool:
     """Whether nobody works on the node, and its state and maintenance leave its power for us to look at."""
-    leased = row.lease_holder is not None and row.lease_expires_at is not None and row.lease_expires_at > clock.now()
-    sidelined = row.maintenance and row.fault != POWER_FAILURE
-    return not (leased or sidelined or row.target_power_state or row.provision_state in _NOT_SYNCED)
+    if row.target_power_state or row.provision_state in _NOT_SYNCED or (row.maintenance and row.fault != POWER_FAILURE):
+        return False
+    return not is_leased(row, clock)
+
+
+def is_leased(row: Row, clock: Clock) -> bool:
+    """Whether somebody works on the node."""
+    return row.lease_holder is not None and row.lease_expires_at is not None and row.lease_expires_at > clock.now()
+
+
+class Watched:
+    """What is remembered of one node between two observations. It is lost with the process, and nothing is wrong then."""
+
+    __slots__ = ("failures", "revision", "sampler", "seen_at", "turn")
+
+    def __init__(self, node: str, now: float) -> None:
+        self.sampler: PowerSampler | None = None
+        """The lean read of its power, as it was worked out when the node had this revision."""
+        self.revision = 0
+        self.failures = 0
+        """Failed observations in a row."""
+        self.seen_at = now
+        """When its power was observed last, or nobody had begun to look."""
+        self.turn = -(hash(node) % _HEALTH_EVERY)
+        """Counts observations: health is asked for at some of them."""
 
 
 class Knowledge:
-    """What is remembered of nodes between two observations. It is lost with the process, and nothing is wrong then."""
+    """What is known of the nodes that are watched, and what an observation changes of it."""
 
     def __init__(self, clock: Clock, max_retries: int) -> None:
         self._clock = clock
         self.max_retries = max_retries
         """How many times in a row a node's power may not be observed until it is put in maintenance."""
         self._lock = threading.Lock()
-        self._failures: dict[str, int] = {}
-        self._turns: dict[str, int] = {}
+        self._nodes: dict[str, Watched] = {}
         self.answered = 0
         """How many observations were answered."""
 
+    def of(self, node: str) -> Watched:
+        """What is remembered of a node."""
+        found = self._nodes.get(node)
+        return found if found is not None else self._nodes.setdefault(node, Watched(node, self._clock.monotonic()))
+
     def keep(self, nodes: set[str]) -> None:
-        """Forget all nodes but these."""
+        """Watch these nodes, and forget all others."""
+        now = self._clock.monotonic()
         with self._lock:
-            self._failures = {node: count for node, count in self._failures.items() if node in nodes}
-            self._turns = {node: turn for node, turn in self._turns.items() if node in nodes}
+            self._nodes = {node: self._nodes.get(node) or Watched(node, now) for node in nodes}
+
+    def unseen(self, seconds: float) -> list[str]:
+        """The nodes whose power was not observed for so long."""
+        limit = self._clock.monotonic() - seconds
+        return [node for node, watched in list(self._nodes.items()) if watched.seen_at < limit]
+
+    def aged(self, row: Row) -> dict[str, Any]:
+        """What it changes that nobody has observed the power for too long. When it was observed last stays known."""
+        if row.power_state is None or row.target_power_state or row.provision_state in _NOT_SYNCED or is_leased(row, self._clock):
+            return {}
+        LOG.warning(
+            "node %s: power was %r and has not been observed for long; it is not known any more", row.uuid, row.power_state
+        )
+        return {"power_state": None}
 
     def seen(self, row: Row, state: PowerState) -> dict[str, Any]:
         """What an answer of the BMC changes."""
-        self._failures.pop(row.uuid, None)
+        watched = self.of(row.uuid)
+        watched.failures, watched.seen_at = 0, self._clock.monotonic()
         known = None if state is PowerState.UNKNOWN else str(state)
         changes: dict[str, Any] = {}
         if row.power_state != known:
@@ -82,8 +124,8 @@ class Knowledge:
 
     def failed(self, row: Row, error: BareMetalError) -> dict[str, Any]:
         """What it changes that the BMC could not be asked: after too many times in a row, power is not known any more."""
-        with self._lock:
-            count = self._failures[row.uuid] = self._failures.get(row.uuid, 0) + 1
+        watched = self.of(row.uuid)
+        count = watched.failures = watched.failures + 1
         LOG.warning("node %s: power could not be observed, %d times in a row: %s", row.uuid, count, error)
         if count <= self.max_retries or row.fault == POWER_FAILURE:
             return {}
@@ -95,7 +137,8 @@ class Knowledge:
         """What has changed of the machine's health, which is asked for now and then; what cannot be read stays as it was."""
         with self._lock:
             self.answered += 1
-            turn = self._turns[row.uuid] = self._turns.get(row.uuid, -(hash(row.uuid) % _HEALTH_EVERY)) + 1
+        watched = self.of(row.uuid)
+        turn = watched.turn = watched.turn + 1
         if turn <= 0 or turn % _HEALTH_EVERY:
             return {}
         try:

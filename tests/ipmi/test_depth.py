@@ -191,10 +191,17 @@ class TestLogins(ServedTestCase):
     def test_busy_full_and_silent_are_told_apart(self) -> None:
         """Come back later, or nobody there."""
         service = self.serve(access=AccessOptions(session_limit=1))
-        service.machine().inject(FaultPlan.from_json({"get_power": {"effect": "busy", "times": 1}}))
+        service.machine().inject(FaultPlan.from_json({"get_power": {"effect": "busy", "times": 4}}))
         self.assertRaises(BMCBusy, self.task(service).call, "power", "get_power_state")
         service.machine().inject(FaultPlan.from_json({"connect": {"effect": "hang"}}))
         self.assertRaises(BMCUnreachable, self.task(service, timeout=0.5).call, "power", "get_power_state")
+
+    def test_a_command_that_a_busy_bmc_did_not_take_is_sent_again(self) -> None:
+        """Twice at most: the one that is left of four refusals is the next command's."""
+        service = self.serve()
+        service.machine().inject(FaultPlan.from_json({"get_power": {"effect": "busy", "times": 4}}))
+        self.assertRaises(BMCBusy, self.task(service).call, "power", "get_power_state")
+        self.assertEqual("power off", self.task(service).call("power", "get_power_state"))
 
 
 class TestConformanceServed(HardwareTypeConformance, ServedTestCase):

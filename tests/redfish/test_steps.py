@@ -155,7 +155,7 @@ class TestUpdate(StepCase):
         service = self.machines()
         task = self.step_task(service)
         outcome = task.call("firmware", "update", [{"component": "bmc", "url": "http://images.example/bmc-3.1.bin"}])
-        service.machine().inject(FaultPlan.from_json({"get_tasks": {"effect": "drop", "times": 2}}))
+        service.machine().inject(FaultPlan.from_json({"get_tasks": {"effect": "drop", "times": 6}}))
         self.assertGreater(self.finish(task, "firmware", outcome), 1)
         self.assertEqual("3.1", service.machine().firmware.versions["bmc"])
         self.assertEqual([], service.machine().commands("set_power"))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gc
 import json
 import logging
+import socket
 from typing import Any
 
 import sushy
@@ -83,6 +84,63 @@ class TestRequests(Transports):
         failure = self.assertRaises(TransportFailed, transport.get, "/redfish/v1/")
         self.assertIn("text/html", str(failure))
         self.assertIn("redfish_root_prefix", str(failure))
+
+    def refusing(self, times: int, first: bytes, requests: list[bytes]) -> Transport:
+        """A service that says *first* so many times, and then answers."""
+
+        def script(client: socket.socket) -> None:
+            while request := read_request(client):
+                requests.append(request)
+                client.sendall(first if len(requests) <= times else answer(b'{"v": 1}'))
+
+        return self.transport(script)
+
+    def test_what_is_refused_for_now_is_sent_again(self) -> None:
+        """A service that says when to come back has done nothing: whatever it was, it is sent again then."""
+        for status in ("503 Busy", "429 Slow", "409 In use"):
+            for send in (Transport.get, Transport.post):
+                requests: list[bytes] = []
+                transport = self.refusing(2, answer(status=status, headers="Retry-After: 0\r\n"), requests)
+                self.assertEqual({"v": 1}, send(transport, "/x").json())
+                self.assertEqual(3, len(requests))
+
+    def test_it_is_not_sent_for_ever(self) -> None:
+        """Nor later than anybody waits for, nor where the service does not say when, unless it is a conflict of a read."""
+        for status, after, method, sent in (
+            ("503 Busy", "Retry-After: 0\r\n", Transport.get, 3),
+            ("503 Busy", "Retry-After: 60\r\n", Transport.get, 1),
+            ("503 Busy", "", Transport.get, 1),
+            ("409 Conflict", "", Transport.post, 1),
+        ):
+            requests: list[bytes] = []
+            transport = self.refusing(9, answer(status=status, headers=after), requests)
+            self.assertRaises(sushy.exceptions.HTTPError, method, transport, "/x")
+            self.assertEqual(sent, len(requests), (status, after))
+
+    def test_a_deadline_is_not_multiplied(self) -> None:
+        """Where the time does not last until the next try, the answer that there is counts at once."""
+        requests: list[bytes] = []
+        transport = self.refusing(9, answer(status="503 Busy", headers="Retry-After: 5\r\n"), requests)
+        with transport.until(Deadline.after(2.0)):
+            failure = self.assertRaises(sushy.exceptions.HTTPError, transport.get, "/x")
+        self.assertEqual((1, 5.0), (len(requests), failure.retry_after))
+
+    def test_a_read_whose_connection_broke_is_sent_again(self) -> None:
+        """And nothing else is: it may have been done."""
+        for send, sent in ((Transport.get, 2), (Transport.post, 1)):
+            requests: list[bytes] = []
+
+            def script(client: socket.socket, requests: list[bytes] = requests) -> None:
+                requests.append(read_request(client))
+                if len(requests) > 1:
+                    client.sendall(answer(b'{"v": 1}'))
+
+            transport = self.transport(script)
+            if sent > 1:
+                self.assertEqual({"v": 1}, send(transport, "/x").json())
+            else:
+                self.assertRaises(TransportFailed, send, transport, "/x")
+            self.assertEqual(sent, len(requests))
 
     def test_nothing_is_repeated(self) -> None:
         """A failure of the service is not tried again."""

@@ -130,6 +130,43 @@ class TestEngine(MachinesCase):
             self.turn(conductor)
         self.assertIn("without being asked", changed.output[0])
 
+    def test_power_that_nobody_has_observed_for_long_is_unknown(self) -> None:
+        """A node in maintenance is not looked at: what was seen of it counts for a time, and when it was seen stays known."""
+        conductor = self.conductor(handed_in={"clock": self.clock}, power_unknown_after=300.0)
+        node = self.managed(conductor, "m1")
+        conductor.assembly.power_sync.tick()
+        seen_at = conductor.store.node(node).power_observed_at
+        conductor.rpc.call("update_node", node=node, changes={"maintenance": True})
+        for _ in range(4):
+            self.turn(conductor)
+        self.assertEqual("power off", conductor.store.node(node).power_state)
+        self.turn(conductor)
+        record = conductor.store.node(node)
+        self.assertEqual((None, seen_at, None), (record.power_state, record.power_observed_at, record.fault))
+        conductor.rpc.call("update_node", node=node, changes={"maintenance": False})
+        self.turn(conductor)
+        self.assertEqual("power off", conductor.store.node(node).power_state)
+
+    def test_power_stays_as_it_was_seen_where_that_is_wanted(self) -> None:
+        """Without a limit nothing ages."""
+        conductor = self.conductor(handed_in={"clock": self.clock}, power_unknown_after=0.0)
+        node = self.managed(conductor, "m1")
+        conductor.rpc.call("update_node", node=node, changes={"maintenance": True})
+        for _ in range(3):
+            self.turn(conductor, 1000.0)
+        self.assertEqual("power off", conductor.store.node(node).power_state)
+
+    def test_a_bmc_that_is_busy_is_no_failure(self) -> None:
+        """It is asked again when it said, a little later."""
+        conductor = self.conductor(handed_in={"clock": self.clock}, power_state_sync_max_retries=0)
+        node = self.managed(conductor, "m1", faults={"get_power": {"effect": "busy", "nth": 3, "times": 1}})
+        conductor.assembly.power_sync.tick()
+        self.machine().command_power(PowerState.ON)
+        self.turn(conductor)
+        self.assertEqual(("power off", None), (conductor.store.node(node).power_state, conductor.store.node(node).fault))
+        self.turn(conductor, 4.0)
+        self.assertEqual("power on", conductor.store.node(node).power_state)
+
     def test_credentials_that_change_are_used_by_the_next_look(self) -> None:
         """Nothing of the old ones is kept beyond the change of the node."""
         conductor = self.conductor(handed_in={"clock": self.clock})

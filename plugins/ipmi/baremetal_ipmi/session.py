@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -14,6 +15,9 @@ from baremetal_ipmi.wire import Wire
 IDLE_SECONDS = 50.0
 """A BMC ends a session that was idle for 60 seconds, give or take three (IPMI 2.0, 6.12.15), and says nothing about it."""
 
+_TRIES = 3
+_AFTER_BUSY = (0.2, 0.8)
+"""Seconds until a command is sent again that the BMC was too busy for."""
 _BUSY_CODES = frozenset({0xC0})
 _TIMEOUT = 0xFFFF
 
@@ -35,6 +39,18 @@ class IPMISession:
 
         Raises :class:`~baremetal_ipmi.errors.IPMIError`: a subclass that says what went wrong.
         """
+        for _ in range(_TRIES - 1):
+            try:
+                return self._in_turn(netfn, command, data, deadline)
+            except BMCFull:
+                # It took the command and did nothing. That all come back at the same moment would not help it.
+                pause = random.uniform(*_AFTER_BUSY)
+                if deadline.remaining() <= pause:
+                    raise
+                time.sleep(pause)
+        return self._in_turn(netfn, command, data, deadline)
+
+    def _in_turn(self, netfn: int, command: int, data: Sequence[int], deadline: Deadline) -> bytes:
         with in_turn(deadline):
             if not self._lock.acquire(timeout=deadline.remaining()):
                 raise NoAnswer("another command is still waiting for its answer")

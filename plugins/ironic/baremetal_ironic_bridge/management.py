@@ -101,4 +101,3 @@ class ManagementAdapter(Adapter, base.ManagementInterface):
     def get_virtual_media(self, task: Any) -> list[dict[str, Any]]:
         """What is attached."""
         return [dict(one) for one in self.call(task, "get_virtual_media")]
-

@@ -153,7 +153,7 @@ def _use_basic(session: RedfishSession, info: RedfishInfo) -> None:
 def _use_session(session: RedfishSession, info: RedfishInfo, path: str) -> None:
     """Make a session. With ``auto``, a service that makes none for a reason other than the account is spoken to by basic."""
     try:
-        answer = session.transport.post(path, {"UserName": info.redfish_username, "Password": info.redfish_password})
+        answer = session.transport.post(path, {"UserName": info.redfish_username, "Password": info.redfish_password}, once=True)
     except PrivilegeMissing as exc:
         raise CredentialsRefused("POST", path, _Said(exc)) from None
     except sushy.exceptions.HTTPError as exc:

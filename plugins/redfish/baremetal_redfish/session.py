@@ -10,7 +10,7 @@ from urllib.parse import quote
 import sushy.exceptions
 from sushy.resources.system.system import System
 
-from baremetal_interfaces import Deadline, InvalidInput, Problem, UnexpectedAnswer
+from baremetal_interfaces import BMCBusy, Deadline, InvalidInput, Problem, UnexpectedAnswer
 from baremetal_interfaces.http import HTTPSession
 from baremetal_redfish.info import PATH_CHARACTERS
 from baremetal_redfish.transport import Transport
@@ -69,6 +69,12 @@ class RedfishSession:
             value = answer.json()
             if isinstance(value, dict):
                 return value
+        if answer.status in (429, 503):
+            wait = answer.headers.get("Retry-After") or ""
+            raise BMCBusy(
+                f"the BMC at {self.http.endpoint} is busy (status {answer.status})",
+                retry_after=float(wait) if wait.isdecimal() and len(wait) < 6 else None,
+            )
         with self.until(deadline):
             return self.document(path)
 

@@ -1,11 +1,14 @@
 """What sushy takes for its connector: the same methods, over a session of which every request ends in time.
 
-It repeats nothing, logs in nowhere, follows nobody to another host, and does nothing when it is collected as garbage.
+It repeats only what was surely not done, logs in nowhere, follows nobody to another host, and does nothing when it is
+collected as garbage.
 """
 
 from __future__ import annotations
 
+import random
 import re
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -15,11 +18,16 @@ from urllib.parse import quote, urljoin, urlsplit
 import sushy.exceptions
 
 from baremetal_interfaces import Deadline
-from baremetal_interfaces.http import BadAnswer, HTTPResponse, HTTPSession, HTTPSessionError
+from baremetal_interfaces.http import BadAnswer, Broken, HTTPResponse, HTTPSession, HTTPSessionError
 from baremetal_redfish.errors import CredentialsRefused, PrivilegeMissing, SessionExpired, TransportFailed
 from baremetal_redfish.info import PATH_CHARACTERS
 
 _REDIRECTS = 3
+_TRIES = 3
+_FOR_NOW = frozenset({409, 429, 503})
+_LONGEST_PAUSE = 5.0
+"""Seconds that a thread waits for a service that is busy; whoever has to wait for longer is told to come back."""
+_AFTER_RESET, _AFTER_CONFLICT = (0.1, 0.5), (0.5, 1.5)
 _deadline: ContextVar[Deadline | None] = ContextVar("baremetal_redfish_deadline", default=None)
 """When the requests of this thread have to be over."""
 _WEAK = re.compile(r'W/("[^"]*")\Z')
@@ -140,12 +148,13 @@ class Transport:
         headers: Mapping[str, str] | None,
         blocking: bool = False,
         timeout: float | None = None,
+        once: bool = False,
     ) -> Answer:
         if blocking:
             raise sushy.exceptions.SushyError("waiting for a task of the BMC is not done in here")
         target = self._target(path)
         for _ in range(_REDIRECTS + 1):
-            answer = self._send(method, target, data, headers or {}, timeout)
+            answer = self._persistent(method, target, data, headers or {}, timeout, 1 if once else _TRIES)
             moved = self._moved(method, target, answer)
             if moved is None:
                 self._raise_for(method, target, answer)
@@ -153,10 +162,34 @@ class Transport:
             target = moved
         raise TransportFailed(BadAnswer(f"{method} {path} at {self._http.endpoint}: redirected too often"))
 
-    def _send(self, method: str, target: str, data: Any, headers: Mapping[str, str], timeout: float | None) -> Answer:
+    def _persistent(
+        self, method: str, target: str, data: Any, headers: Mapping[str, str], timeout: float | None, tries: int
+    ) -> Answer:
+        """Send, and once or twice more after what was surely not done and may soon be; never beyond the deadline."""
+        limit = self._limit(timeout)
+        while True:
+            tries -= 1
+            failure: TransportFailed | None = None
+            try:
+                answer = self._send(method, target, data, headers, limit)
+                pause = pause_after(method, answer)
+            except TransportFailed as exc:
+                if method != "GET" or not isinstance(exc.failure, Broken):
+                    raise
+                failure, pause = exc, random.uniform(*_AFTER_RESET)
+            if pause is None or tries <= 0 or limit.remaining() <= pause:
+                break
+            time.sleep(pause)
+        if failure is not None:
+            raise failure
+        return answer
+
+    def _limit(self, timeout: float | None) -> Deadline:
         limit = _deadline.get()
         limit = Deadline.after(self._longest) if limit is None else limit
-        limit = limit if timeout is None else limit.within(timeout)
+        return limit if timeout is None else limit.within(timeout)
+
+    def _send(self, method: str, target: str, data: Any, headers: Mapping[str, str], limit: Deadline) -> Answer:
         sent = {name: value for name, value in headers.items() if value is not None}
         try:
             return Answer(self._http.request(method, target, json=data, headers=sent, deadline=limit))
@@ -217,6 +250,17 @@ class Transport:
                     "Check redfish_address and redfish_root_prefix"
                 )
             )
+
+
+def pause_after(method: str, answer: Answer) -> float | None:
+    """Seconds until a request that was refused for now is sent again, with some of chance in them; None where it is not.
+
+    A service that says when to come back has done nothing. Of a conflict that does not say so, only a read is repeated.
+    """
+    wait = _seconds(answer.headers.get("Retry-After")) if answer.status_code in _FOR_NOW else None
+    if wait is not None:
+        return wait * random.uniform(1.0, 1.25) if wait <= _LONGEST_PAUSE else None
+    return random.uniform(*_AFTER_CONFLICT) if answer.status_code == 409 and method == "GET" else None
 
 
 def _seconds(retry_after: str | None) -> float | None:
