@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from oslo_policy import policy
 
 from baremetal_sdk.api.personas import ANYBODY, GRANTS, LESSEE, OWNERS, SERVICE, Grant
 from baremetal_sdk.api.policy import Deciding
+from baremetal_sdk.api.roles import for_whom
 from baremetal_sdk.context import RequestContext
 from baremetal_sdk.errors import ConfigurationError
 
@@ -83,37 +84,53 @@ def defaults(rules: Mapping[str, str]) -> list[policy.RuleDefault]:
     named = [policy.RuleDefault(name, check, told) for name, (check, told) in _NAMED.items()]
     return [
         *(rule for rule in named if rule.name not in rules),
-        *(policy.RuleDefault(rule, check(persona), f"For {persona}.") for rule, persona in sorted(rules.items())),
+        *(
+            policy.RuleDefault(rule, check(rule, persona), f"It is for {for_whom(persona)}.")
+            for rule, persona in sorted(rules.items())
+        ),
     ]
 
 
 def list_rules() -> list[policy.RuleDefault]:
-    """All rules with their defaults, for ``oslopolicy-sample-generator --namespace baremetal_sdk``."""
-    from baremetal_sdk.api.app import role_policy
+    """All rules with their defaults and routes, for ``oslopolicy-sample-generator --namespace baremetal_sdk``."""
+    from baremetal_sdk.api.app import role_policy, routes
 
-    return defaults(role_policy().rules)
-
-
-def check(persona: str) -> str:
-    """For whom a persona's rules are, as oslo.policy writes it."""
-    return "@" if persona == ANYBODY else " or ".join(_checks(GRANTS[persona]))
+    asking: dict[str, list[dict[str, Any]]] = {}
+    for route in routes():
+        asking.setdefault(route["policy"], []).append(route)
+    return [_documented(rule, asking.get(rule.name, ())) for rule in defaults(role_policy().rules)]
 
 
-def _checks(grant: Grant) -> Iterator[str]:
+def _documented(rule: policy.RuleDefault, asking: Sequence[Mapping[str, Any]]) -> policy.RuleDefault:
+    if not asking:
+        return rule
+    description = f"{asking[0]['summary']} {rule.description}"
+    operations: Any = [{"method": route["method"], "path": route["path"]} for route in asking]
+    return policy.DocumentedRuleDefault(rule.name, rule.check_str, description, operations)
+
+
+def check(rule: str, persona: str) -> str:
+    """For whom a rule is, as oslo.policy writes it."""
+    return "@" if persona == ANYBODY else " or ".join(_checks(GRANTS[persona], _owner(rule)))
+
+
+def _owner(rule: str) -> str:
+    """What of a rule's targets names the project that owns them."""
+    kind = rule.removeprefix("baremetal:").partition(":")[0]
+    return f"{kind}.owner" if f"{kind}.owner" in OWNERS else OWNERS[0]
+
+
+def _checks(grant: Grant, owner: str) -> Iterator[str]:
+    held = {
+        "system": " and system_scope:all",
+        "owner": f" and project_id:%({owner})s",
+        "lessee": f" and project_id:%({LESSEE})s",
+        "project": "",
+    }
     for place, roles in grant.by_place.items():
-        names = " or ".join(f"role:{name}" for name in roles)
-        places = _PLACES[place]
-        yield f"({names})" + (f" and {places}" if places else "")
+        yield f"({' or '.join(f'role:{name}' for name in roles)}){held[place]}"
     if grant.system in ("reader", "member"):
         yield _ELEVATED
-
-
-_PLACES = {
-    "system": "system_scope:all",
-    "owner": "(" + " or ".join(f"project_id:%({name})s" for name in OWNERS) + ")",
-    "lessee": f"project_id:%({LESSEE})s",
-    "project": "",
-}
 
 
 def _credentials(context: RequestContext) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from baremetal_sdk.api.personas import ANYBODY, GRANTS, LADDER, SERVICE, Grant
+from baremetal_sdk.api.personas import ANYBODY, GRANTS, LADDER, SERVICE
 from baremetal_sdk.api.policy import Deciding, seen_by
 from baremetal_sdk.api.registry import Registry
 from baremetal_sdk.context import RequestContext
@@ -37,19 +37,19 @@ class RolePolicy(Deciding):
 
     def needed(self, rule: str) -> str:
         """The roles that are enough, by where they are held."""
-        persona = self.rules.get(rule)
-        if persona is None:
-            return "nobody: there is no such rule"
-        return "everybody" if persona == ANYBODY else told(GRANTS[persona])
+        return for_whom(self.rules[rule]) if rule in self.rules else "nobody: there is no such rule"
 
     def _is_elevated(self, context: RequestContext) -> bool:
         serving = self.service_project is not None and context.project_name == self.service_project
         return serving and SERVICE in context.roles
 
 
-def told(grant: Grant) -> str:
-    """For whom a rule is."""
-    return "; ".join(f"the role {' or '.join(_least(names))} {_PLACES[place]}" for place, names in grant.by_place.items())
+def for_whom(persona: str) -> str:
+    """A persona in words: the roles that are enough, by where they are held."""
+    if persona == ANYBODY:
+        return "everybody"
+    by_place = GRANTS[persona].by_place
+    return "; ".join(f"the role {' or '.join(_least(names))} {_PLACES[place]}" for place, names in by_place.items())
 
 
 def _least(roles: Iterable[str]) -> Iterator[str]:

@@ -52,6 +52,9 @@ class TestFilePolicy(TestCase):
     def test_a_sample_has_every_rule(self) -> None:
         """Of the routes and of the fields, and what files for Ironic call by name in rules of theirs."""
         self.assertEqual(set(role_policy().rules), {rule.name for rule in list_rules() if rule.name in role_policy().rules})
+        [listing] = [rule for rule in list_rules() if rule.name == "baremetal:node:list"]
+        self.assertIn({"method": "GET", "path": "/v1/nodes/detail"}, listing.operations)
+        self.assertIn("the role reader (or higher)", listing.description)
         self.assertLess({"service_role", "is_admin", "is_node_owner", "public_api"}, {rule.name for rule in list_rules()})
 
 
