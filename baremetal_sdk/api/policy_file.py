@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from oslo_policy import policy
 
 from baremetal_sdk.api.personas import ANYBODY, GRANTS, LESSEE, OWNERS, SERVICE, Grant
 from baremetal_sdk.api.policy import Deciding
-from baremetal_sdk.api.roles import for_whom
+from baremetal_sdk.api.roles import RolePolicy, for_whom
 from baremetal_sdk.context import RequestContext
 from baremetal_sdk.errors import ConfigurationError
 
@@ -40,34 +41,29 @@ _NEVER_ASKED = ("show_password", "show_instance_secrets")
 
 
 class FilePolicy(Deciding):
-    """Asks oslo.policy. *rules* are the personas of the rules, which hold where the file at *path* says nothing.
+    """Asks oslo.policy for what the file at *path* says; for all else *rules*, the personas of the rules, hold.
 
-    The file is read again when it changes. *service_project* is as in ``RolePolicy``. Raises ``ConfigurationError`` when the file
-    cannot be used.
+    The file is read again when it changes; when it cannot be used then, that is logged, and what it said before stays.
+    *service_project* is as in ``RolePolicy``. Raises ``ConfigurationError`` when the file cannot be used.
     """
 
     def __init__(self, rules: Mapping[str, str], path: str, service_project: str | None = None) -> None:
         super().__init__(rules)
+        self._roles = RolePolicy(rules, service_project)
         self._always = {} if service_project is None else {_SERVICE_PROJECT: service_project}
-        if not Path(path).is_file():
-            raise ConfigurationError(f"{OPTION}: {path} is not a file; an empty one changes nothing")
-        conf = cfg.ConfigOpts()
-        conf(args=[], project="baremetal-sdk", default_config_files=[], default_config_dirs=[])
-        self._enforcer = policy.Enforcer(conf, policy_file=str(Path(path).absolute()))
-        self._enforcer.suppress_deprecation_warnings = True
-        self._enforcer.register_defaults(defaults(rules))
+        self._path = Path(path).absolute()
+        self._seen = self._look()
         try:
-            self._enforcer.load_rules()
+            self._enforcer = self._read()
         except Exception as exc:
             raise ConfigurationError(f"{OPTION}: {path} cannot be used: {exc}") from exc
-        unknown = sorted(set(self._enforcer.file_rules) - set(rules) - set(_NAMED))
-        if asked_by_nothing := [name for name in unknown if name in _NEVER_ASKED or name.startswith("baremetal:")]:
-            LOG.warning("%s: %s has rules that nothing here asks for: %s", OPTION, path, ", ".join(asked_by_nothing))
+        self._changed = self._changes()
 
     def allows(self, rule: str, context: RequestContext, target: Mapping[str, Any]) -> bool:
         """Whether the caller may."""
-        if self.rules.get(rule) in (None, ANYBODY):
-            return rule in self.rules
+        self._follow()
+        if rule not in self._changed or self.rules.get(rule) in (None, ANYBODY):
+            return self._roles.allows(rule, context, target)
         # Without a project nothing is one's own: what has no owner would be.
         if not context.is_system and context.project is None:
             return False
@@ -75,8 +71,48 @@ class FilePolicy(Deciding):
         return bool(self._enforcer.enforce(rule, {**self._always, **given}, _credentials(context)))
 
     def needed(self, rule: str) -> str:
-        """The rule as it is written."""
-        return str(self._enforcer.rules[rule]) if rule in self.rules else "nobody: there is no such rule"
+        """The rule as it is written, or the roles that are enough."""
+        asked = rule in self._changed and rule in self.rules
+        return str(self._enforcer.rules[rule]) if asked else self._roles.needed(rule)
+
+    def _follow(self) -> None:
+        seen = self._look()
+        if seen == self._seen:
+            return
+        self._seen = seen
+        try:
+            self._enforcer = self._read()
+        except Exception:
+            LOG.exception("%s: %s cannot be used; what it said before stays", OPTION, self._path)
+        self._changed = self._changes()
+
+    def _look(self) -> tuple[int, ...] | None:
+        try:
+            found = os.stat(self._path)
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_size, found.st_ino
+
+    def _read(self) -> policy.Enforcer:
+        if not self._path.is_file():
+            raise FileNotFoundError("it is not a file; an empty one changes nothing")
+        conf = cfg.ConfigOpts()
+        conf(args=[], project="baremetal-sdk", default_config_files=[], default_config_dirs=[])
+        enforcer = policy.Enforcer(conf, policy_file=str(self._path))
+        enforcer.suppress_deprecation_warnings = True
+        enforcer.register_defaults(defaults(self.rules))
+        enforcer.load_rules()
+        # It would look for files and directories of its own at each question.
+        enforcer.use_conf = False
+        return enforcer
+
+    def _changes(self) -> Collection[str]:
+        """The rules that are not what they would be without the file."""
+        named = set(self._enforcer.file_rules)
+        strange = sorted(name for name in named - set(self.rules) if name in _NEVER_ASKED or name.startswith("baremetal:"))
+        if strange:
+            LOG.warning("%s: %s has rules that nothing here asks for: %s", OPTION, self._path, ", ".join(strange))
+        return set(self.rules) if _ELEVATED.removeprefix("rule:") in named else named
 
 
 def defaults(rules: Mapping[str, str]) -> list[policy.RuleDefault]:

@@ -14,7 +14,7 @@ from baremetal_sdk.api.policy_file import FilePolicy, list_rules
 from baremetal_sdk.context import RequestContext
 from baremetal_sdk.errors import ConfigurationError
 from tests.rbac import test_table
-from tests.rbac.world import RBACTestCase, member
+from tests.rbac.world import RBACTestCase, member, system
 
 DELETE = "baremetal:node:delete"
 
@@ -43,6 +43,17 @@ class TestFilePolicy(TestCase):
         """At the start, with the option."""
         self.assertIn("policy_file", str(self.assertRaises(ConfigurationError, FilePolicy, {}, "/nowhere/policy.yaml")))
         self.assertIn("policy_file", str(self.assertRaises(ConfigurationError, self.policy, "a: [")))
+
+    def test_a_change_that_cannot_be_used_is_logged(self) -> None:
+        """What the file said before stays."""
+        log = self.useFixture(FakeLogger("baremetal_sdk.api.policy_file"))
+        policy = self.policy(f'"{DELETE}": "role:deleter"\n')
+        deleter = RequestContext(user="u", roles=frozenset({"deleter"}), is_system=True)
+        self.path.write_text("a: [")
+        self.assertTrue(policy.allows(DELETE, deleter, {}))
+        self.assertIn("cannot be used", log.output)
+        self.path.unlink()
+        self.assertTrue(policy.allows(DELETE, deleter, {}))
 
     def test_who_has_no_project_owns_nothing(self) -> None:
         """What has no owner does not belong to those who have no project."""
@@ -93,9 +104,15 @@ class TestFileForIronic(RBACTestCase):
 
 
 class TestTableWithAFile(test_table.TestTable):
-    """An empty file changes nothing: the whole table holds."""
+    """A file that says what holds anyway changes nothing: the whole table holds, asked rule by rule."""
+
+    people = (
+        *(system(role) for role in ("reader", "operator")),
+        *(member(project, "operator") for project in ("owner", "lessee")),
+        member("stranger", "admin"),
+    )
 
     def who_may(self) -> FilePolicy:
         path = Path(self.useFixture(TempDir()).path) / "policy.yaml"
-        path.write_text("{}\n")
+        path.write_text('"service_role": "role:service and project_name:%(config.service_project_name)s"\n')
         return FilePolicy(role_policy().rules, str(path))
