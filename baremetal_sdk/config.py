@@ -9,31 +9,13 @@ import dataclasses
 import socket
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Self
 
-from oslo_config import cfg, types
+from oslo_config import cfg
 
 from baremetal_interfaces import Kind
+from baremetal_sdk.config_options import options_of, setting
 from baremetal_sdk.errors import ConfigurationError
-
-T = TypeVar("T")
-_HELP = "help"
-
-
-def setting(
-    default: Any,
-    help: str,
-    *,
-    minimum: float | None = None,
-    maximum: float | None = None,
-    choices: Iterable[str] = (),
-    secret: bool = False,
-) -> Any:
-    """Declare an option: its default, what it does with its unit, its bounds, and whether it is shown to nobody."""
-    metadata = {_HELP: help, "min": minimum, "max": maximum, "choices": tuple(choices)}
-    if isinstance(default, tuple | dict):
-        return dataclasses.field(default_factory=lambda: default, metadata=metadata)
-    return dataclasses.field(default=default, metadata=metadata, repr=not secret)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -298,34 +280,6 @@ SECTIONS: dict[str, type] = {
     "healthcheck": HealthcheckConfig,
 }
 """Section -> what declares its options, beside ``[DEFAULT]``, which is ``ConductorConfig`` itself."""
-
-
-def options_of(section: type) -> list[cfg.Opt]:
-    """The oslo.config options of one of the dataclasses above, for sample files and for hosts with a ConfigOpts."""
-    hints = get_type_hints(section)
-    return [_option(field, hints[field.name]) for field in dataclasses.fields(section) if _HELP in field.metadata]
-
-
-def _option(field: dataclasses.Field[Any], hint: Any) -> cfg.Opt:
-    default = field.default
-    if field.default_factory is not dataclasses.MISSING:
-        default = list(field.default_factory())
-    return cfg.Opt(
-        field.name, type=_option_type(hint, field.metadata), default=default, help=field.metadata[_HELP], secret=not field.repr
-    )
-
-
-def _option_type(hint: Any, bounds: Mapping[str, Any]) -> types.ConfigType:
-    if get_origin(hint) is tuple:
-        return types.List()
-    plain = next((arg for arg in get_args(hint) if arg is not type(None)), hint)
-    if plain is bool:
-        return types.Boolean()
-    if plain is int:
-        return types.Integer(min=bounds["min"], max=bounds["max"])
-    if plain is float:
-        return types.Float(min=bounds["min"], max=bounds["max"])
-    return types.String(choices=list(bounds["choices"]) or None)
 
 
 class _Reader:

@@ -8,8 +8,9 @@ from typing import Any
 
 from oslo_config import types
 
-from baremetal_sdk.config import KINDS, SECTIONS, ConductorConfig, options_of
+from baremetal_sdk.config import KINDS, SECTIONS, ConductorConfig
 from baremetal_sdk.config_advice import ADVICE
+from baremetal_sdk.config_options import options_of
 
 _WIDTH = 100
 
