@@ -10,6 +10,7 @@ from baremetal_sdk.api.call import Call
 from baremetal_sdk.api.node_view import STATES_VIEW
 from baremetal_sdk.api.parameters import Parameter, optional, too_new
 from baremetal_sdk.api.personas import Persona
+from baremetal_sdk.api.policy import step_rules
 from baremetal_sdk.api.provision_verbs import ABORTABLE_SINCE, PROVISION_BODY, verb_and_arguments
 from baremetal_sdk.api.registry import route
 from baremetal_sdk.api.runbooks import USE
@@ -70,6 +71,9 @@ class NodeStates:
             if call.body.get(name) and not call.body.get("runbook"):
                 call.allow(node, rule)
         verb, arguments = verb_and_arguments(call.body, call.minor)
+        for name in ("deploy_steps", "clean_steps", "service_steps"):
+            for rule in step_rules(arguments.get(name, ())):
+                call.allow(node, rule)
         since = ABORTABLE_SINCE.get(node.provision_state, 1) if verb == "abort" else 1
         if call.minor < since:
             raise too_new(f"target 'abort' in state {node.provision_state!r}", since)

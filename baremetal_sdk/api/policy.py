@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from baremetal_interfaces import Forbidden
@@ -13,6 +13,8 @@ from baremetal_sdk.context import RequestContext
 from baremetal_sdk.store.query import Scope
 
 LOG = logging.getLogger(__name__)
+STEP = "baremetal:step:execute:"
+"""What the rule of a step begins with, before ``<interface>.<step>``; steps without one are for all who may send steps."""
 _OF_NODES = ("node", "port", "portgroup", "volume")
 _OWNED = ("allocation", "runbook")
 
@@ -87,6 +89,11 @@ class Deciding(ABC):
         why = f"it is for {self.needed(rule)}; you have {_roles(context)} in {_place(context)}"
         LOG.debug("%s is refused to %s: %s", rule, described(context), why)
         return Forbidden(f"{rule} is not allowed: {why}", rule=rule)
+
+
+def step_rules(steps: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The rules of steps, which a policy file may have."""
+    return [f"{STEP}{step['interface']}.{step['step']}" for step in steps]
 
 
 def seen_by(rule: str) -> str:

@@ -12,7 +12,7 @@ from oslo_config import cfg
 from oslo_policy import policy
 
 from baremetal_sdk.api.personas import ANYBODY, GRANTS, LESSEE, OWNERS, SERVICE, Grant
-from baremetal_sdk.api.policy import Deciding
+from baremetal_sdk.api.policy import STEP, Deciding
 from baremetal_sdk.api.roles import RolePolicy, for_whom
 from baremetal_sdk.context import RequestContext
 from baremetal_sdk.errors import ConfigurationError
@@ -62,7 +62,7 @@ class FilePolicy(Deciding):
     def allows(self, rule: str, context: RequestContext, target: Mapping[str, Any]) -> bool:
         """Whether the caller may."""
         self._follow()
-        if rule not in self._changed or self.rules.get(rule) in (None, ANYBODY):
+        if rule not in self._changed or self.rules.get(rule) == ANYBODY:
             return self._roles.allows(rule, context, target)
         # Without a project nothing is one's own: what has no owner would be.
         if not context.is_system and context.project is None:
@@ -72,8 +72,7 @@ class FilePolicy(Deciding):
 
     def needed(self, rule: str) -> str:
         """The rule as it is written, or the roles that are enough."""
-        asked = rule in self._changed and rule in self.rules
-        return str(self._enforcer.rules[rule]) if asked else self._roles.needed(rule)
+        return str(self._enforcer.rules[rule]) if rule in self._changed else self._roles.needed(rule)
 
     def _follow(self) -> None:
         seen = self._look()
@@ -109,7 +108,8 @@ class FilePolicy(Deciding):
     def _changes(self) -> Collection[str]:
         """The rules that are not what they would be without the file."""
         named = set(self._enforcer.file_rules)
-        strange = sorted(name for name in named - set(self.rules) if name in _NEVER_ASKED or name.startswith("baremetal:"))
+        others = {name for name in named - set(self.rules) if not name.startswith(STEP)}
+        strange = sorted(name for name in others if name in _NEVER_ASKED or name.startswith("baremetal:"))
         if strange:
             LOG.warning("%s: %s has rules that nothing here asks for: %s", OPTION, self._path, ", ".join(strange))
         return set(self.rules) if _ELEVATED.removeprefix("rule:") in named else named

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from baremetal_sdk.api.personas import ANYBODY, GRANTS, LADDER, SERVICE
-from baremetal_sdk.api.policy import Deciding, seen_by
+from baremetal_sdk.api.policy import STEP, Deciding, seen_by
 from baremetal_sdk.api.registry import Registry
 from baremetal_sdk.context import RequestContext
 
@@ -32,11 +32,13 @@ class RolePolicy(Deciding):
         """Whether it is for the caller."""
         persona = self.rules.get(rule)
         if persona is None or persona == ANYBODY:
-            return persona is not None
+            return persona is not None or rule.startswith(STEP)
         return GRANTS[persona].reaches(context, target, elevated=self._is_elevated(context))
 
     def needed(self, rule: str) -> str:
         """The roles that are enough, by where they are held."""
+        if rule.startswith(STEP):
+            return for_whom(ANYBODY)
         return for_whom(self.rules[rule]) if rule in self.rules else "nobody: there is no such rule"
 
     def _is_elevated(self, context: RequestContext) -> bool:

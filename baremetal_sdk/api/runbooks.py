@@ -13,6 +13,7 @@ from baremetal_sdk.api.listing import DETAIL, FIELDS, PAGING, shown
 from baremetal_sdk.api.parameters import Parameter, optional
 from baremetal_sdk.api.patch import JSON_PATCH, operations
 from baremetal_sdk.api.personas import Persona
+from baremetal_sdk.api.policy import step_rules
 from baremetal_sdk.api.registry import route
 from baremetal_sdk.api.step_lists import step_list
 from baremetal_sdk.api.trait_values import TRAIT, TRAITS, trait_of_path
@@ -220,6 +221,8 @@ def _own(call: Call) -> RunbookRecord:
 
 def _check(call: Call, values: dict[str, Any]) -> None:
     resources.require_name(values["name"])
+    for rule in step_rules(values["steps"]):
+        call.require(rule)
     if call.minor < TRAITS_SINCE:
         try:
             TRAIT.parse(values["name"])

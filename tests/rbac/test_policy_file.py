@@ -78,6 +78,7 @@ class TestFileForIronic(RBACTestCase):
 "baremetal:node:get": "rule:is_admin or project_id:%(node.owner)s"
 "baremetal:node:update_extra": "role:tagger and project_id:%(node.owner)s"
 "baremetal:node:update": "!"
+"baremetal:step:execute:raid.delete_configuration": "role:storage"
 "show_password": "rule:is_admin"
 "baremetal:node:frobnicate": "@"
 """
@@ -97,6 +98,19 @@ class TestFileForIronic(RBACTestCase):
         self.assertEqual(200, self.ask(tagger, "PATCH", "/v1/nodes/m1", [{"op": "add", "path": "/extra/a", "value": 1}]).status)
         refused = self.ask(tagger, "PATCH", "/v1/nodes/m1", [{"op": "add", "path": "/description", "value": "x"}])
         self.assert_refused(refused, 403, "baremetal:node:update")
+
+    def test_a_step_may_have_a_rule_of_its_own(self) -> None:
+        """It is asked of who sends such a step, or writes it into a runbook; other steps are for all who may send steps."""
+        sender = member("owner", "member")
+        for step, status in (("raid.delete_configuration", 403), ("bios.apply_configuration", 202)):
+            interface, name = step.split(".")
+            steps = [{"interface": interface, "step": name, "args": {}}]
+            body = {"target": "clean", "clean_steps": steps}
+            answer = self.ask(sender, "PUT", "/v1/nodes/m1/states/provision", body)
+            self.assertEqual(status, answer.status, answer.raw)
+            runbook = {"name": "CUSTOM_R", "steps": [{**steps[0], "order": 1}]}
+            made = self.ask(member("owner", "manager"), "POST", "/v1/runbooks", runbook)
+            self.assertEqual(status == 403, made.status == 403, made.raw)
 
     def test_rules_that_nothing_asks_for_are_told(self) -> None:
         """Secrets are shown to nobody, whatever a file says."""
