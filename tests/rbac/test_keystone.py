@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, ClassVar
 
 from baremetal_sdk.api import bare_metal_api
@@ -87,6 +88,17 @@ class TestPersonas(KeystoneTestCase, test_table.TestTable, test_scopes.TestSecre
         self.assertEqual(401, self.request("DELETE", "/v1/nodes/m1", **claimed).status)
         token = self.tokens[member("owner", "reader").user]
         self.assertEqual(403, self.request("DELETE", "/v1/nodes/m1", X_Auth_Token=token, **claimed).status)
+
+    def test_services_of_the_project_of_services_serve_the_whole_system_where_that_is_enabled(self) -> None:
+        """By the name of their project, which Keystone says."""
+        project, user = self.server.project("services"), self.server.user("nova")
+        self.server.assign(user, "service", project)
+        token = self.server.token("nova", {"project": {"id": project}})
+        for enabled, seen in ((False, 0), (True, 1)):
+            options = {"rbac_service_role_elevated_access": enabled, "rbac_service_project_name": "services"}
+            self.conductor.config = dataclasses.replace(self.conductor.config, **options)
+            self.app = bare_metal_api(self.conductor)
+            self.assertEqual(seen, len(self.request("GET", "/v1/nodes", X_Auth_Token=token).json["nodes"]))
 
     def test_listings_hold_what_a_project_owns_or_leases(self) -> None:
         """The owner and the lessee see the node, others see none, the whole system sees it."""
