@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from threading import Lock
 from typing import Any, NamedTuple
 
-from sqlalchemy import URL, Connection, Engine, create_engine, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import QueuePool
 
@@ -20,6 +20,8 @@ from baremetal_sdk.telemetry import Telemetry, Work
 CONNECTIONS = 10
 """Connections to a database server, at most, where nobody says how many threads there are."""
 _POOL_TIMEOUT = 60.0
+_ISOLATION = "ISOLATION LEVEL READ COMMITTED"
+"""Every condition of a write is in the write itself; what is stricter only locks more rows."""
 
 
 class _Engines(NamedTuple):
@@ -71,8 +73,7 @@ class Database:
             reader: Engine | Readers = Readers(engine, READERS)
         else:
             engine.connect().close()
-            # A read is one statement: it needs no transaction around it.
-            reader = engine.execution_options(isolation_level="AUTOCOMMIT")
+            reader = engine
         self._engines = _Engines(reader, engine.execution_options(**{WRITES: True}))
 
     def close(self) -> None:
@@ -99,10 +100,8 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection for statements that read."""
-        engines = self._opened()
-        raw = engines.writer.dialect.loaded_dbapi.Error
-        observed = self.telemetry.begin(Work.TRANSACTION, {"kind": "read"})
-        with observed, failures_told(self.url, raw=raw), engines.reader.connect() as connection:
+        reader = self._opened().reader
+        with self.telemetry.begin(Work.TRANSACTION, {"kind": "read"}), failures_told(self.url), reader.connect() as connection:
             yield connection
 
     @contextmanager
@@ -137,16 +136,32 @@ def _parsed(url: str) -> URL:
 
 def _server_engine(url: URL, connections: int) -> Engine:
     try:
-        return create_engine(
+        engine = create_engine(
             url,
             pool_size=connections,
             max_overflow=0,
             pool_timeout=_POOL_TIMEOUT,
             pool_use_lifo=True,
-            pool_pre_ping=True,
-            # Every condition of a write is in the write itself; what is stricter only locks more rows.
-            isolation_level="READ COMMITTED",
+            # Not tried out before its use: what finds a connection lost is made again. And each transaction ends itself.
+            pool_pre_ping=False,
+            pool_reset_on_return=None,
             hide_parameters=True,
         )
     except ModuleNotFoundError as exc:
         raise ConfigurationError(f"[database] connection: the driver {exc.name} of {url.drivername} is not installed") from exc
+    event.listen(engine, "connect", lambda connection, _record: _prepare(engine, connection))
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _prepare(engine: Engine, connection: Any) -> None:
+    """A read is one statement, and goes without a transaction around it, and what that says to the server."""
+    engine.dialect.set_isolation_level(connection, "AUTOCOMMIT")
+    if engine.dialect.name != "postgresql":
+        with closing(connection.cursor()) as cursor:
+            cursor.execute(f"SET SESSION TRANSACTION {_ISOLATION}")
+
+
+def _begin(connection: Connection) -> None:
+    if connection.get_execution_options().get(WRITES):
+        connection.exec_driver_sql(f"BEGIN {_ISOLATION}" if connection.dialect.name == "postgresql" else "BEGIN")

@@ -62,19 +62,13 @@ def collisions_repeated(function: Callable[P, R]) -> Callable[P, R]:
 
 
 @contextmanager
-def failures_told(
-    url: URL, *, may_be_kept: bool = False, raw: type[Exception] | tuple[type[Exception], ...] = ()
-) -> Iterator[None]:
+def failures_told(url: URL, *, may_be_kept: bool = False) -> Iterator[None]:
     """Raise ``StoreUnavailable`` in place of what the database toolkit raises.
 
-    With *may_be_kept* nobody knows what became of a transaction whose connection is lost, and it is not made again. *raw* are
-    errors of the database's driver that the toolkit lets pass when it takes a connection back.
+    With *may_be_kept* nobody knows what became of a transaction whose connection is lost, and it is not made again.
     """
     try:
         yield
-    except raw as exc:
-        text = _without_password(" ".join(str(exc).split()), url)
-        raise ConnectionLost(f"the database {shown(url)} cannot be used: {text}", retry_after=_RETRY_AFTER) from exc
     except (DBAPIError, PoolTimeout) as exc:
         message = f"the database {shown(url)} cannot be used: {_reason(exc, url)}"
         kind = Collision if _is_collision(exc) else ConnectionLost if _is_lost(exc, url) and not may_be_kept else StoreUnavailable
