@@ -28,13 +28,14 @@ class MariaDB(Fixture):
         self._directory = Path(self.useFixture(TempDir()).path)
         if os.getuid() == 0:  # the server refuses to run as root
             shutil.chown(self._directory, "mysql")
-        data = f"--datadir={self._directory}/data"
+        # A server that starts clears the directory of temporary tables, those of others in /tmp as well.
+        own = (f"--datadir={self._directory}/data", f"--tmpdir={self._directory}")
         user = () if os.getuid() else ("--user=mysql",)
         fresh = ("--auth-root-authentication-method=normal", "--skip-test-db")
-        self._run("mariadb-install-db", "--no-defaults", *user, data, *fresh)
+        self._run("mariadb-install-db", "--no-defaults", *user, *own, *fresh)
         socket = self._directory / "socket"
         self._command = [
-            self._path("mariadbd"), "--no-defaults", *user, data, f"--socket={socket}", f"--pid-file={self._directory}/pid",
+            self._path("mariadbd"), "--no-defaults", *user, *own, f"--socket={socket}", f"--pid-file={self._directory}/pid",
             "--skip-networking", "--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync", "--max-connections=400",
         ]  # fmt: skip
         self._process: subprocess.Popen[bytes] | None = None
