@@ -8,7 +8,6 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from baremetal_interfaces.connector import Connector, Endpoint
@@ -267,11 +266,11 @@ class _NodeLog(logging.LoggerAdapter[logging.Logger]):
         return f"node {str(extra['label']).replace('%', '%%')}: {msg}", {**kwargs, "extra": extra}
 
 
-@dataclass(frozen=True)
 class _Missing:
     """Stands for an interface that was not given: whatever is asked of it is not supported."""
 
-    kind: Kind
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
 
     def __getattr__(self, name: str) -> Any:
         raise _missing(self.kind)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -168,7 +167,8 @@ def _convert(opt: Option, value: Any) -> Any:
     if opt.type in (int, float) and isinstance(value, str | int | float) and not isinstance(value, bool):
         try:
             number = opt.type(value)
-            if not math.isfinite(number) or (isinstance(value, float) and number != value):
+            # Neither infinite nor no number at all.
+            if number - number != 0 or (isinstance(value, float) and number != value):
                 raise ValueError
             return number
         except (ValueError, OverflowError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 
@@ -20,6 +21,20 @@ print(sorted(name for name in ("ssl", "http", "socket", "asyncio", "testtools") 
 """
 
 
+PLUGIN = """
+import importlib, pkgutil, sys
+package = importlib.import_module(sys.argv[1])
+for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+print(sorted({name.partition(".")[0] for name in sys.modules}))
+"""
+"""Imports all of a plugin, and prints what is there then."""
+
+RUNTIME = {"alembic", "baremetal_sdk", "cheroot", "eventlet", "futurist", "metald", "sqlalchemy", "testtools", "webob"}
+"""What a plugin has no use for."""
+
+
 class TestImports(TestCase):
     """Importing is cheap."""
 
@@ -27,6 +42,23 @@ class TestImports(TestCase):
         """A fresh interpreter that imports the contract loads no third-party module, no TLS, no network and no test library."""
         done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=60, check=False)
         self.assertEqual("[]\n[]\n", done.stdout, done.stderr)
+
+    def test_whole_contract_is_the_standard_library_alone(self) -> None:
+        """Whatever name of it is asked for: nothing else is loaded, no TLS and no network."""
+        everything = PROGRAM.replace("import baremetal_interfaces\n", "from baremetal_interfaces import *\n")
+        self.assertNotEqual(PROGRAM, everything)
+        done = subprocess.run([sys.executable, "-c", everything], capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual("[]\n[]\n", done.stdout, done.stderr)
+
+    def test_plugin_pulls_in_no_part_of_the_runtime(self) -> None:
+        """All modules of each plugin, in a fresh interpreter: neither the runtime nor what only the runtime needs is loaded."""
+        for plugin in ("baremetal_fake", "baremetal_redfish", "baremetal_ipmi"):
+            command = [sys.executable, "-c", PLUGIN, plugin]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+            loaded = set(ast.literal_eval(done.stdout or "[]"))
+            self.assertIn("baremetal_interfaces", loaded, done.stderr)
+            self.assertEqual(set(), loaded & RUNTIME, plugin)
+            self.assertEqual(set(), {name for name in loaded if name.startswith("oslo")}, plugin)
 
     def test_public_names_are_there_and_no_others(self) -> None:
         """Each is found when it is asked for, from the module that the table names; anything else is an AttributeError."""

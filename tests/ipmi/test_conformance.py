@@ -18,6 +18,7 @@ class TestConformance(HardwareTypeConformance, SimulatorTestCase):
     """Every rule of the kit."""
 
     hardware_type = IPMIHardware
+    destructive = True
     # The simulator takes the command for the light and answers with an error that says nothing.
     rules = tuple(rule for rule in RULES if rule.__name__ != "indicators_are_set_and_read_back")
     interfaces = INTERFACES

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import threading
 from enum import StrEnum
@@ -13,6 +14,7 @@ from baremetal_interfaces.conformance.outcome import NotOffered
 _ATTEMPTS = 20
 _PIECE = 65536
 _POLL = 0.05
+_SETTLING_SECONDS = 5.0
 _GARBAGE = b"\x15\x00\xff? this is neither the protocol nor an answer \x00\xfe\r\n\r\n"
 
 
@@ -43,6 +45,8 @@ class Relay:
         self.port = 0
         self._delay = delay
         self._over = threading.Event()
+        self._mark = os.urandom(32)
+        self._settled = threading.Event()
         self._tcp, self._udp = _pair()
         self.port = int(self._tcp.getsockname()[1])
         self._threads: list[threading.Thread] = []
@@ -54,6 +58,7 @@ class Relay:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._settle()
         self._over.set()
         for one in list(self._sockets):
             with contextlib.suppress(OSError):
@@ -62,6 +67,18 @@ class Relay:
             thread.join(5.0)
         for one in self._sockets:
             one.close()
+
+    def behave(self, mode: Misbehaviour | None) -> None:
+        """Be like that from now on. What was sent before, a logout that nobody waits for, is still handled as before."""
+        self._settle()
+        self.mode = mode
+
+    def _settle(self) -> None:
+        """Wait until every message that has come is handled: a mark of our own comes after all of them."""
+        self._settled.clear()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mine:
+            mine.sendto(self._mark, ("127.0.0.1", self.port))
+        self._settled.wait(_SETTLING_SECONDS)
 
     def _start(self, work: object, *given: object) -> None:
         thread = threading.Thread(target=work, args=given, name="conformance-relay", daemon=True)  # type: ignore[arg-type]
@@ -143,6 +160,9 @@ class Relay:
             except OSError:
                 if self._over.is_set():
                     return
+                continue
+            if data == self._mark:
+                self._settled.set()
                 continue
             if self.mode in (Misbehaviour.SILENT, Misbehaviour.AWAY):
                 continue

@@ -26,7 +26,7 @@ class Bad(NamedTuple):
     def recover(self) -> None:
         """Let the BMC be as it was."""
         if self.relay is not None:
-            self.relay.mode = None
+            self.relay.behave(None)
 
 
 @contextmanager
@@ -46,7 +46,7 @@ def misbehaving(subject: Subject, how: Misbehaviour) -> Iterator[Bad]:
             subject.task(led).call(Kind.POWER, "get_power_state")
         except BareMetalError as exc:
             raise NotOffered(f"this BMC cannot be reached through a relay: {exc}") from None
-        relay.mode = how
+        relay.behave(how)
         yield Bad(led, relay)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from baremetal_interfaces import BootDevice, BootDeviceSetting, Deadline, IndicatorState, PowerState
+from baremetal_interfaces import BootDevice, BootDeviceSetting, Deadline, IndicatorState, NotSupported, PowerState
 from baremetal_ipmi.errors import CommandRefused, IPMIError
 from baremetal_ipmi.session import IPMISession
 
@@ -56,6 +56,16 @@ def power_state(session: IPMISession, deadline: Deadline) -> PowerState:
 def control(session: IPMISession, action: Control, deadline: Deadline) -> None:
     """Do something to the power."""
     session.request(_CHASSIS, _CONTROL, [action], deadline=deadline)
+
+
+def interrupt(session: IPMISession, deadline: Deadline) -> None:
+    """Send the diagnostic interrupt, which a chassis need not have."""
+    try:
+        control(session, Control.DIAGNOSTIC_INTERRUPT, deadline)
+    except CommandRefused as exc:
+        if exc.code != _INVALID_FIELD:
+            raise
+        raise NotSupported(f"the machine cannot be sent an interrupt: {exc}") from None
 
 
 def light(session: IPMISession, deadline: Deadline) -> IndicatorState:

@@ -19,7 +19,6 @@ from baremetal_interfaces import (
     Task,
 )
 from baremetal_ipmi import chassis
-from baremetal_ipmi.chassis import Control
 from baremetal_ipmi.connector import IPMIConnector
 from baremetal_ipmi.errors import CommandRefused
 from baremetal_ipmi.info import IPMIInfo
@@ -59,7 +58,7 @@ class IPMIManagement(ManagementInterface, NMIControl, IndicatorControl, SensorRe
     def inject_nmi(self, task: Task) -> None:
         """Send the diagnostic interrupt."""
         with task.session(IPMIConnector) as session:
-            chassis.control(session, Control.DIAGNOSTIC_INTERRUPT, task.deadline)
+            chassis.interrupt(session, task.deadline)
 
     def get_sensors_data(self, task: Task) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
         """The readings of the BMC's own sensors."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import sushy.exceptions
 from sushy import BootSource, BootSourceOverrideEnabled, BootSourceOverrideMode, ResetType
 from sushy.resources.system.system import System
 
@@ -31,6 +32,7 @@ from baremetal_interfaces import (
 )
 from baremetal_redfish.boot_quirks import BootFlag, boot_flags
 from baremetal_redfish.connector import RedfishConnector
+from baremetal_redfish.errors import what_it_said
 from baremetal_redfish.image import ImageURL
 from baremetal_redfish.info import RedfishInfo
 from baremetal_redfish.light import SystemLight
@@ -51,6 +53,7 @@ _SOURCES: dict[BootDevice, tuple[BootSource, ...]] = {
 _DEVICES = {source: device for device, sources in _SOURCES.items() for source in sources}
 _MODES = {BootSourceOverrideMode.LEGACY: BootMode.BIOS, BootSourceOverrideMode.UEFI: BootMode.UEFI}
 _COMPONENT, _LIGHT = "system", "led"
+_NOT_IMPLEMENTED = 501
 
 
 class RedfishManagement(
@@ -137,7 +140,12 @@ class RedfishManagement(
             if ResetType.NMI not in allowed:
                 there = ", ".join(sorted(one.value for one in allowed))
                 raise NotSupported(f"the system {system.path} cannot be sent an interrupt; its resets are {there}")
-            system.reset_system(ResetType.NMI)
+            try:
+                system.reset_system(ResetType.NMI)
+            except sushy.exceptions.HTTPError as exc:
+                if exc.status_code != _NOT_IMPLEMENTED:
+                    raise
+                raise NotSupported(f"the system {system.path} cannot be sent an interrupt: {what_it_said(exc)}") from None
 
     def get_node_health(self, task: Task) -> Health | None:
         """The health of the system with its parts where that is told, else of the system alone."""
