@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from typing import Any
 
 from pyghmi.ipmi.private.simplesession import Session
 from testtools import TestCase
@@ -19,7 +20,7 @@ from baremetal_interfaces import (
     PowerState,
     UnexpectedAnswer,
 )
-from baremetal_ipmi import IPMIConnector, IPMIInfo, IPMIPower
+from baremetal_ipmi import IPMIConnector, IPMIInfo, IPMIPower, IPMIVendor
 from baremetal_ipmi.errors import BMCFull, CommandRefused, IPMIError, LoginRefused, NoAnswer, SessionLost
 from baremetal_ipmi.session import IDLE_SECONDS, IPMISession
 from baremetal_ipmi.wire import Wire
@@ -78,6 +79,28 @@ class TestCredentials(SimulatorTestCase):
     def test_lower_privilege_level_is_asked_for_when_it_is_wanted(self) -> None:
         """An account with the right to read may read."""
         self.assertEqual(PowerState.OFF, self.task(ipmi_priv_level="USER").power.get())
+
+
+class TestBridge(SimulatorTestCase):
+    """A controller behind the BMC."""
+
+    def asked(self, **changes: Any) -> str:
+        """What says who answers."""
+        task = LocalTask({"vendor": IPMIVendor()}, {**self.sim.driver_info, **changes}, timeout=20.0)
+        return str(task.call("vendor", "send_raw", raw_bytes="0x06 0x01")["data"])
+
+    def test_commands_go_to_the_controller_that_is_named(self) -> None:
+        """The BMC hands them on, and its own answers are not taken for those of the controller."""
+        target = {"ipmi_bridging": "single", "ipmi_target_channel": 0, "ipmi_target_address": "0x30"}
+        self.assertTrue(self.asked().startswith("00 83 09 08"))
+        self.assertTrue(self.asked(**target).startswith("00 01 02 03"))
+        self.assertTrue(self.asked(**{**target, "ipmi_bridging": "no"}).startswith("00 83 09 08"))
+
+    def test_a_controller_that_is_not_there_is_named(self) -> None:
+        """With its address and its channel."""
+        target = {"ipmi_bridging": "single", "ipmi_target_channel": 0, "ipmi_target_address": "0x40"}
+        error = self.assertRaises(UnexpectedAnswer, self.asked, **target)
+        self.assertIn("controller 0x40 on channel 0", str(error))
 
 
 class TestSilence(SimulatorTestCase):
@@ -266,6 +289,16 @@ class TestOptions(TestCase):
         fields = ["ipmi_priv_level", "ipmi_cipher_suite", "ipmi_protocol_version", "ipmi_bridging"]
         wrong = self.problems(ipmi_priv_level="OEM", ipmi_cipher_suite=0, ipmi_protocol_version="1.5", ipmi_bridging="dual")
         self.assertEqual(fields, wrong)
+
+    def test_bridging_needs_a_controller(self) -> None:
+        """Its channel, and its address in hexadecimal or decimal digits."""
+        self.assertEqual([], self.problems(ipmi_bridging="single", ipmi_target_channel="7", ipmi_target_address="0x72"))
+        self.assertEqual([], self.problems(ipmi_bridging="single", ipmi_target_channel=0, ipmi_target_address="114"))
+        missing = ["ipmi_target_channel", "ipmi_target_address"]
+        self.assertEqual(missing, self.problems(ipmi_bridging="single"))
+        for wrong in ("", "here", "0x73", "0x100", "0"):
+            found = self.problems(ipmi_bridging="single", ipmi_target_channel=0, ipmi_target_address=wrong)
+            self.assertEqual(["ipmi_target_address"], found)
 
     def test_endpoint_names_protocol_address_port_and_account(self) -> None:
         """It is the key of the session that is kept."""

@@ -68,7 +68,10 @@ mc_add 0x20 0 has-device-sdrs 0x23 9 8 0x9f 0x1291 0xf02 persist_sdr
 sel_enable 0x20 1000 0x0a
 sensor_add 0x20 0 0 35 1
 mc_enable 0x20
+mc_add 0x30 0 no-device-sdrs 0x11 2 3 0x9f 0x1291 0xf03 persist_sdr
+mc_enable 0x30
 """
+"""The BMC, and a satellite controller behind it, which has no chassis."""
 
 
 def installed() -> bool:

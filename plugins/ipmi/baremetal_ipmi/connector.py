@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 from baremetal_interfaces import Connector, Deadline, Fault, in_turn
@@ -38,7 +39,11 @@ class IPMIConnector(Connector[IPMISession]):
                 suite=info.ipmi_cipher_suite,
                 deadline=deadline,
             )
-        return IPMISession(wire)
+        return IPMISession(wire, controller=info.controller())
+
+    def session_key(self, info: IPMIInfo) -> Hashable:
+        """How it logs in, and who is behind it."""
+        return (info.ipmi_priv_level, info.ipmi_cipher_suite, info.controller())
 
     def close(self, session: IPMISession, deadline: Deadline) -> None:
         """Log out; nothing is waited for."""

@@ -7,10 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from baremetal_interfaces import DriverInfo, Endpoint, Problem, option
+from baremetal_ipmi.session import Controller
 
 PRIVILEGE_LEVELS = {"CALLBACK": 1, "USER": 2, "OPERATOR": 3, "ADMINISTRATOR": 4}
 """The privilege levels by their numbers (IPMI 2.0, table 22-19)."""
 
+_LAST_CHANNEL = 15
 _USERNAME_BYTES = 16
 _PASSWORD_BYTES = 20
 _KEY_DIGITS = 40
@@ -36,7 +38,15 @@ class IPMIInfo(DriverInfo):
         choices=(3, 17),
     )
     ipmi_protocol_version: str = option("IPMI version; 1.5 cannot be spoken.", default="2.0", choices=("2.0",))
-    ipmi_bridging: str = option("Bridging to another controller; none can be done.", default="no", choices=("no",))
+    ipmi_bridging: str = option(
+        "Whether commands are for another controller, which the BMC hands them on to.", default="no", choices=("no", "single")
+    )
+    ipmi_target_channel: int | None = option(
+        "Channel on which that controller is; needed for bridging.", default=None, minimum=0, maximum=_LAST_CHANNEL
+    )
+    ipmi_target_address: str | None = option(
+        "Address of that controller on the channel, such as 0x72; needed for bridging.", default=None
+    )
     ipmi_disable_boot_timeout: bool = option(
         "Keep a boot device that was set for longer than 60 seconds without a power command.", default=True
     )
@@ -50,7 +60,28 @@ class IPMIInfo(DriverInfo):
         key = self.ipmi_hex_kg_key
         if key is not None and (len(key) != _KEY_DIGITS or not set(key) <= set(string.hexdigits)):
             yield Problem("driver_info/ipmi_hex_kg_key", "is not valid", f"it has to be {_KEY_DIGITS} hexadecimal digits")
+        if self.ipmi_bridging == "single" and self.ipmi_target_channel is None:
+            yield Problem("driver_info/ipmi_target_channel", "is missing", "bridging needs the channel of the controller")
+        given = self.ipmi_target_address is not None or self.ipmi_bridging == "single"
+        if given and _address(self.ipmi_target_address) is None:
+            yield Problem("driver_info/ipmi_target_address", "is no address of a controller", "an even number from 0x02 to 0xFE")
 
     def endpoint(self) -> Endpoint:
         """The BMC's address, port and account."""
         return Endpoint("ipmi", self.ipmi_address, self.ipmi_port, self.ipmi_username or None)
+
+    def controller(self) -> Controller | None:
+        """The controller that commands are for, where it is not the BMC itself."""
+        address = _address(self.ipmi_target_address)
+        if self.ipmi_bridging == "no" or address is None or self.ipmi_target_channel is None:
+            return None
+        return Controller(self.ipmi_target_channel, address)
+
+
+def _address(text: str | None) -> int | None:
+    """The address of a controller; the lowest bit of such a byte is another's (IPMB 1.0, 3.1)."""
+    try:
+        value = int(text or "", 0)
+    except ValueError:
+        return None
+    return value if 0 < value <= 0xFE and value % 2 == 0 else None

@@ -23,7 +23,6 @@ _RESERVATION_LOST, _NOT_PRESENT = 0xC5, 0xCB
 _NO_RESERVATION, _EVERYTHING = b"\0\0", 0xFF
 _LONGEST_PAUSE = 0.2
 _FULL, _COMPACT = 0x01, 0x02
-_BMC = 0x20
 
 _LINEAR: Mapping[int, Callable[[float], float]] = {
     0: lambda value: value,
@@ -97,7 +96,7 @@ def sensor_records(session: IPMISession, deadline: Deadline) -> tuple[SensorReco
     # Count and the times of the last addition and of the last erasure.
     version = info[1:3] + info[5:13]
     if session.kept is None or session.kept[0] != version:
-        session.kept = (version, tuple(_sensors(_records(session, deadline))))
+        session.kept = (version, tuple(_sensors(_records(session, deadline), session.address)))
     kept: tuple[SensorRecord, ...] = session.kept[1]
     return kept
 
@@ -184,12 +183,12 @@ def _length(answer: bytes) -> int:
     return _HEADER + (answer[6] if len(answer) > 6 else 0)
 
 
-def _sensors(records: Iterator[bytes]) -> Iterator[SensorRecord]:
+def _sensors(records: Iterator[bytes], owner: int) -> Iterator[SensorRecord]:
     for record in records:
         kind = record[3] if len(record) > 3 else 0
         at = {_FULL: 47, _COMPACT: 31}.get(kind)
-        # Sensors of other controllers would have to be asked for over a bridge.
-        if at is None or len(record) <= at or record[5] != _BMC or record[6] & 0x03:
+        # Sensors of other controllers are theirs to tell.
+        if at is None or len(record) <= at or record[5] != owner or record[6] & 0x03:
             continue
         name = record[at + 1 : at + 1 + (record[at] & 0x1F)].split(b"\0")[0].decode("latin-1").strip()
         yield _analogue(record, name) if kind == _FULL and record[20] >> 6 != 3 else _discrete(record, name)

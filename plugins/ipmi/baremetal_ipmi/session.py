@@ -6,27 +6,42 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from baremetal_interfaces import Deadline, in_turn
-from baremetal_ipmi.errors import BMCFull, CommandRefused, NoAnswer, SessionLost
+from baremetal_ipmi.errors import BMCFull, CommandRefused, IPMIError, NoAnswer, SessionLost
 from baremetal_ipmi.wire import Wire
 
 IDLE_SECONDS = 50.0
 """A BMC ends a session that was idle for 60 seconds, give or take three (IPMI 2.0, 6.12.15), and says nothing about it."""
 
+BMC_ADDRESS = 0x20
 _TRIES = 3
 _AFTER_BUSY = (0.2, 0.8)
 """Seconds until a command is sent again that the BMC was too busy for."""
 _BUSY_CODES = frozenset({0xC0})
 _TIMEOUT = 0xFFFF
+_SEND_MESSAGE = 0x34
+
+
+class Controller(NamedTuple):
+    """A controller behind a BMC: the channel that it is on, and its address there (IPMI 2.0, chapter 6.3)."""
+
+    channel: int
+    address: int
 
 
 class IPMISession:
-    """What a connector opens. Threads may share it; their commands wait for each other."""
+    """What a connector opens. Threads may share it; their commands wait for each other.
 
-    def __init__(self, wire: Wire, clock: Callable[[], float] = time.monotonic) -> None:
+    They are for the BMC itself, or for the *controller* that it is to hand them on to.
+    """
+
+    def __init__(self, wire: Wire, clock: Callable[[], float] = time.monotonic, controller: Controller | None = None) -> None:
         self._wire = wire
+        self._controller = controller
+        self.address = BMC_ADDRESS if controller is None else controller.address
+        """The address of who is asked."""
         self._clock = clock
         self._lock = threading.Lock()
         self._answered_at = clock()
@@ -80,12 +95,21 @@ class IPMISession:
         self._wire.deadline = deadline
         # Until it is answered, an answer may still be on its way and would be taken for that to the next command.
         self._lost = "an earlier command was not answered"
-        response = self._wire.raw_command(netfn=netfn, command=command, data=tuple(data))
+        response = self._wire.raw_command(netfn=netfn, command=command, data=tuple(data), bridge_request=self._bridge)
         if response["code"] == _TIMEOUT:
             raise NoAnswer(f"no answer to command {command:#04x} of {netfn:#04x}")
         self._lost = None
         self._answered_at = self._clock()
+        if self._controller is not None and response["command"] == _SEND_MESSAGE and command != _SEND_MESSAGE:
+            raise IPMIError(
+                f"the BMC cannot reach the controller {self._controller.address:#04x} on channel {self._controller.channel} "
+                f"(completion code {response['code']:#04x})"
+            )
         return _content(response)
+
+    @property
+    def _bridge(self) -> dict[str, int] | None:
+        return None if self._controller is None else {"addr": self._controller.address, "channel": self._controller.channel}
 
 
 def _content(response: dict[str, Any]) -> bytes:
