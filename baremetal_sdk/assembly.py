@@ -54,6 +54,7 @@ from baremetal_sdk.store.secrets import EnvironmentBox, FernetBox, PlainBox, Sec
 from baremetal_sdk.task_services import TaskServices
 from baremetal_sdk.tasks import Tasks
 from baremetal_sdk.telemetry import Telemetry
+from baremetal_sdk.upkeep import Upkeep
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class Assembly:
         if not self.drivers.names():
             raise ConfigurationError("no hardware type can be used: " + _reasons(self.drivers))
         secrets = given.secrets or _secret_box(config, given.store)
-        self.store: Store = given.store or open_store(config.database.connection, clock=clock, connections=_connections(config))
+        self.store: Store = given.store or _opened_store(config, clock)
         self.owns_pool = given.pool is None
         self.pool = given.pool or ElasticPool(options.workers_pool_size, lanes_for(options.workers_pool_size), name="conductor")
         self.lanes: ElasticPool | Guest = self.pool if self.owns_pool else _guest_of(self.pool)
@@ -95,6 +96,7 @@ class Assembly:
         self.bmc = BMCAccess(clock, refusals=StoredRefusals(self.store, secrets), telemetry=given.telemetry)
         self.tasks = self._tasks(secrets, clock, changes, given)
         self.resealing = Resealing(self.store, secrets)
+        self.upkeep = Upkeep(self.store, clock, config.events)
         self.queues = NodeQueues(self.tasks, self.lanes["requests"], self.lanes["periodic"])
         rules = InspectionRules(self.store, self.drivers, secrets)
         # The two need each other: what waits is taken up again by what resumes works.
@@ -213,9 +215,10 @@ def _guest_of(pool: ElasticPool) -> Guest:
     return Guest(pool)
 
 
-def _connections(config: ConductorConfig) -> int:
+def _opened_store(config: ConductorConfig, clock: Clock) -> Store:
     threads = config.conductor.workers_pool_size + config.api.max_threads
-    return config.database.max_pool_size or connections_for(threads)
+    connections = config.database.max_pool_size or connections_for(threads)
+    return open_store(config.database.connection, clock=clock, connections=connections, events=config.events.enabled)
 
 
 def _credentials(options: ConductorOptions) -> Credentials | None:

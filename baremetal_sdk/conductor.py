@@ -28,7 +28,7 @@ from baremetal_sdk.ring import REMEMBERED
 from baremetal_sdk.rpc import modes
 from baremetal_sdk.rpc.client import RPCClient
 from baremetal_sdk.rpc.registry import methods_of
-from baremetal_sdk.runnable import Phase, Runnable
+from baremetal_sdk.runnable import Phase, Runnable, is_runnable
 from baremetal_sdk.signals import Order, Orders, heard
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.query import NodeQuery, Row
@@ -47,7 +47,7 @@ _MOMENT = 1.0
 """Seconds that each thing of a stop has at least, also after the deadline."""
 
 _RENEWAL, _HEARTBEAT, _RECOVERY = "lease renewal", "heartbeat", "recovery of nodes"
-_ALLOCATIONS = "allocations of dead conductors"
+_ALLOCATIONS, _UPKEEP = "allocations of dead conductors", "deletion of what had its time"
 _HISTORY, _OLD_HISTORY = "history of nodes", "deletion of old history"
 _POWER_RECOVERY, _IDLE_SESSIONS, _POWER_SYNC = "recovery of power", "closing of idle sessions", "power sync"
 
@@ -99,7 +99,7 @@ class Conductor:
         """Add a runnable, or an object with methods under ``periodic`` or ``rpc_method``, before the start."""
         if self._assembly is not None:
             raise RuntimeError("the conductor has started; add what it is to run before that")
-        if not (_is_runnable(thing) or methods_of(thing) or periodics_of(thing)):
+        if not (is_runnable(thing) or methods_of(thing) or periodics_of(thing)):
             raise TypeError(
                 f"{type(thing).__name__} has no phase with start() and stop(), no periodic and no RPC method: nothing to add"
             )
@@ -293,15 +293,14 @@ class Conductor:
         for thing in self._added:
             assembly.registry.add(thing)
             for function, declared in periodics_of(thing):
-                name = f"{type(thing).__name__}.{function.__name__}"
-                self._intervals[name] = declared.every
+                self._intervals[name := f"{type(thing).__name__}.{function.__name__}"] = declared.every
                 self._repeat(assembly, "periodic", bound_to(function, self), name, soon=declared.run_immediately)
         assembly.dispatcher.open()
         self.rpc_server = modes.server(self.config, assembly.dispatcher, self.clock)
         if self.rpc_server is not None:
             self.rpc_server.start()
         self.ready = True
-        for runnable in sorted(filter(_is_runnable, self._added), key=lambda one: Phase(one.phase)):
+        for runnable in sorted(filter(is_runnable, self._added), key=lambda one: Phase(one.phase)):
             runnable.start(self)
             self.monitoring.show_part(runnable)
             self._runnables.append(runnable)
@@ -317,6 +316,7 @@ class Conductor:
             _POWER_SYNC: ("periodic", assembly.power_sync.tick),
             _HISTORY: ("periodic", assembly.history.flush),
             _OLD_HISTORY: ("periodic", assembly.history.prune),
+            _UPKEEP: ("periodic", assembly.upkeep.run),
         }
         for name, (lane, function) in work.items():
             self._repeat(assembly, lane, function, name)
@@ -330,8 +330,8 @@ class Conductor:
 
     def _seconds(self, name: str) -> float:
         """The interval of some periodic work, as the configuration has it now; 0: none."""
-        own = _intervals(self.config.conductor)
-        return max(0.0, own[name] if name in own else seconds_of(self._intervals[name], self))
+        own = _intervals(self.config.conductor).get(name)
+        return max(0.0, seconds_of(self._intervals[name], self) if own is None else own)
 
     def _drain(self, assembly: Assembly, deadline: Deadline) -> None:
         """Let tasks end; near the end of the time tell them to; give back who would not."""
@@ -390,9 +390,6 @@ def _intervals(options: ConductorOptions) -> dict[str, float]:
         _IDLE_SESSIONS: 60.0,
         _HISTORY: 0.5,
         _OLD_HISTORY: options.node_history_cleanup_interval,
+        _UPKEEP: 60.0,
         _POWER_SYNC: min(options.sync_power_state_interval / 10, 1.0),
     }
-
-
-def _is_runnable(thing: Any) -> bool:
-    return hasattr(thing, "phase") and hasattr(thing, "start") and hasattr(thing, "stop")

@@ -198,6 +198,23 @@ class MetricsConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class EventsConfig:
+    """``[events]``: what happens to nodes, kept for those who follow it."""
+
+    enabled: bool = setting(True, "Whether what happens to nodes is kept and can be followed; the same on all parts.")
+    retention: float = setting(3600.0, "Seconds for which an event is kept for readers that come back.", minimum=60)
+    max_streams: int = setting(
+        200, "Streams of events of one API process at a time, at most; beyond them the answer is 503.", minimum=1
+    )
+    max_stream_age: float = setting(
+        900.0, "Seconds for which a stream is open; its reader comes back with its cursor, and is asked who it is.", minimum=1
+    )
+    poll_interval: float = setting(
+        0.5, "Seconds between two looks for events of other processes, while there are streams.", minimum=0.05
+    )
+
+
+@dataclasses.dataclass(frozen=True)
 class CoordinationConfig:
     """``[coordination]``: who else notices that a conductor has died."""
 
@@ -251,6 +268,7 @@ class ConductorConfig:
     json_rpc: JSONRPCConfig = dataclasses.field(default_factory=JSONRPCConfig)
     coordination: CoordinationConfig = dataclasses.field(default_factory=CoordinationConfig)
     metrics: MetricsConfig = dataclasses.field(default_factory=MetricsConfig)
+    events: EventsConfig = dataclasses.field(default_factory=EventsConfig)
     healthcheck: HealthcheckConfig = dataclasses.field(default_factory=HealthcheckConfig)
     plugins: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
     """Sections that are not the runtime's own, as text: where the options of plugins come from."""
@@ -277,6 +295,7 @@ SECTIONS: dict[str, type] = {
     "json_rpc": JSONRPCConfig,
     "coordination": CoordinationConfig,
     "metrics": MetricsConfig,
+    "events": EventsConfig,
     "healthcheck": HealthcheckConfig,
 }
 """Section -> what declares its options, beside ``[DEFAULT]``, which is ``ConductorConfig`` itself."""

@@ -120,6 +120,13 @@ ADVICE: Mapping[str, Mapping[str, str]] = {
     "coordination": {
         "backend_url": "when etcd, Redis or another backend of tooz is there: deaths are noticed sooner than by heartbeats",
     },
+    "events": {
+        "enabled": "when nobody follows events, and each write is to be one statement",
+        "retention": "when readers are away for longer than that, or the table of events grows too large",
+        "max_streams": "when readers are answered with 503; a stream needs memory and a descriptor, and no thread",
+        "max_stream_age": "when revoked rights are to end sooner on streams that are open",
+        "poll_interval": "when conductors are other processes than the API, and events are to come sooner",
+    },
     "metrics": {
         "endpoint": "when Prometheus is to read metrics",
         "host_ip": "when Prometheus is on another machine",

@@ -143,6 +143,12 @@ class PluginError(BareMetalError):
     """A plugin cannot be loaded; the message names it and the reason."""
 
 
+class EventsGone(BareMetalError):
+    """Events after a reader's cursor are not kept any more: what it knows has to be read again."""
+
+    code = 410
+
+
 class InternalError(BareMetalError):
     """Something that is nobody's input went wrong; the log of the service has it under the request's id."""
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from baremetal_sdk.metrics import Collector, MetricsRegistry
 from baremetal_sdk.metrics.collector import Source, database_readings
+from baremetal_sdk.metrics.node_counts import NodeCounts
 from baremetal_sdk.telemetry import Observer, Propagator, Telemetry
 
 
@@ -28,11 +29,12 @@ class Monitoring:
         self._ends: list[Callable[[], None]] = []
 
     def start(self, store: Any) -> None:
-        """Register, and observe the database of *store* as well, where it has one."""
+        """Register, count the nodes of *store*, and observe its database as well, where it has one."""
         registry, collector = self._registry, self._collector
         if registry is not None:
             registry.register(collector)
             self._ends.append(lambda: registry.unregister(collector))
+            self.show(NodeCounts(store.provision_states).readings)
         database = getattr(store, "database", None)
         if database is not None and self._observers:
             database.telemetry.add(*self._observers)

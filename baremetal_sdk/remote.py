@@ -103,7 +103,8 @@ class RemoteBackend:
         """Each thread of an API uses the database most of its time: it has a connection of its own."""
         config = self.config
         connections = config.database.max_pool_size or config.api.max_threads
-        return open_store(config.database.connection, clock=self.clock, connections=connections)
+        events = config.events.enabled
+        return open_store(config.database.connection, clock=self.clock, connections=connections, events=events)
 
     def stop(self, timeout: float | None = None) -> None:
         """Stop everything within *timeout* seconds (``graceful_shutdown_timeout``)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from baremetal_interfaces import Deadline
 
@@ -42,3 +42,8 @@ class Standalone(Protocol):
 
     def stop(self, deadline: Deadline) -> None:
         """Refuse what is new, let end what runs, and return by the deadline."""
+
+
+def is_runnable(thing: Any) -> bool:
+    """Whether *thing* can be started in a phase, and stopped."""
+    return hasattr(thing, "phase") and hasattr(thing, "start") and hasattr(thing, "stop")

@@ -13,6 +13,7 @@ from baremetal_sdk.api.conductors import Conductors
 from baremetal_sdk.api.deploy_templates import DeployTemplates
 from baremetal_sdk.api.discovery import Discovery, Health
 from baremetal_sdk.api.drivers import Drivers
+from baremetal_sdk.api.event_stream import EventStream
 from baremetal_sdk.api.events import Events
 from baremetal_sdk.api.inspection_rules import InspectionRules
 from baremetal_sdk.api.metrics_path import Metrics, MetricsPath
@@ -85,6 +86,7 @@ _RESOURCES = (
     InspectionRules,
     Shards,
     Events,
+    EventStream,
     Drivers,
     DriverVendorPassthru,
     Conductors,
@@ -103,7 +105,8 @@ def bare_metal_api(backend: Backend, *, policy: Policy | None = None, metrics: A
     config = backend.config
     if policy is None:
         policy = AllowAll() if config.auth_strategy == "noauth" else _configured_policy(config)
-    app = unauthenticated_api(backend, policy)
+    own = unauthenticated_api(backend, policy)
+    app: WSGIApplication = own
     if metrics is not None:
         app = MetricsPath(app, metrics, policy)
     if config.auth_strategy not in ("http_basic", "client_certificate"):
@@ -113,10 +116,10 @@ def bare_metal_api(backend: Backend, *, policy: Policy | None = None, metrics: A
         known = TokenAuth(app, authenticated(users, config), backend)
     served = known if config.auth_strategy == "noauth" else OpenRoutes(app, known, _registry())
     # A backend of somebody's own need not have observers.
-    return Observed(served, getattr(backend, "telemetry", None) or Telemetry())
+    return Observed(served, getattr(backend, "telemetry", None) or Telemetry(), own.readings)
 
 
-def unauthenticated_api(backend: Backend, policy: Policy) -> WSGIApplication:
+def unauthenticated_api(backend: Backend, policy: Policy) -> Application:
     """The API alone, for hosts that put authentication of their own in front of it: it believes what that says of the caller."""
     return Application(backend, _registry(), policy)
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from baremetal_interfaces import InvalidInput, NotFound, Problem
 from baremetal_sdk.api.backend import Backend
+from baremetal_sdk.api.event_feed import EventFeed
 from baremetal_sdk.api.fragments import Fragments
 from baremetal_sdk.api.policy import Policy
 from baremetal_sdk.api.registry import Route
@@ -44,11 +45,15 @@ class Call:
     backend: Backend
     policy: Policy
     conductors: Ring
+    feed: EventFeed
+    """Who follows events."""
     fragments: Fragments = field(default_factory=Fragments)
     """Answers rendered before."""
     scope: Scope = Scope.ALL
     json_suffix: bool = False
     """Whether ``.json`` was cut off the path, as versions before 1.91 allow."""
+    last_event: str | None = None
+    """What ``Last-Event-ID`` said."""
     peer: str = ""
     """The address that it came from."""
     location: str | None = None

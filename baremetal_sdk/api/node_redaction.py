@@ -9,13 +9,13 @@ from baremetal_sdk.api.call import SEEN, Call, target_of
 from baremetal_sdk.api.node_rules import RESTRICTED, SEES_ALL_FIELDS
 from baremetal_sdk.api.views import Shape
 
-# As clients know it.
-_IN_PLACE: Mapping[str, Any] = {
+IN_PLACE: Mapping[str, Any] = {
     "driver_info": {"content": f"** Redacted - requires {SEEN}:driver_info permission. **"},
     "driver_internal_info": {"content": f"** Redacted - Requires {SEEN}:driver_internal_info permission. **"},
     "last_error": f"** Value Redacted - Requires {SEEN}:last_error permission. **",
     "reservation": f"** Redacted - requires {SEEN}:reservation permission. **",
 }
+"""What clients see in place of a field, as they know it."""
 
 
 def may_be_redacted(call: Call, shape: Shape) -> tuple[str, ...]:
@@ -43,5 +43,5 @@ def shown_row(call: Call, shape: Shape, row: Mapping[str, Any]) -> dict[str, Any
 
 def _without(shown: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
     for name in names:
-        shown[name] = _IN_PLACE[name]
+        shown[name] = IN_PLACE[name]
     return shown

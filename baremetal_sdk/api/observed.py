@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from baremetal_sdk.metrics.collector import Reading
 from baremetal_sdk.telemetry import FAILED, REFUSED, SUCCEEDED, Telemetry, Work
 
 if TYPE_CHECKING:
@@ -19,9 +20,13 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 class Observed:
     """Serves *app* and tells the observers of each request. The answer of a stream is observed until it begins."""
 
-    def __init__(self, app: WSGIApplication, telemetry: Telemetry) -> None:
+    def __init__(
+        self, app: WSGIApplication, telemetry: Telemetry, readings: Callable[[], Iterable[Reading]] = tuple
+    ) -> None:
         self._app = app
         self._telemetry = telemetry
+        self.readings = readings
+        """What a scrape of the metrics shows of it."""
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Serve a request."""

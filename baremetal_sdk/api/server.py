@@ -40,6 +40,7 @@ class APIServer:
         *,
         executor: Executor | None = None,
     ) -> None:
+        self._app = app
         self._http = HTTPServer(app, config, listener, executor=executor)
 
     def start(self, conductor: Any = None) -> None:
@@ -66,6 +67,7 @@ class APIServer:
         if pool is not None:
             yield HTTP_CONNECTIONS, (), self._http.connections
             yield from pool_readings(pool)
+            yield from getattr(self._app, "readings", tuple)()
 
     def reload(self, config: ConductorConfig) -> None:
         """Take over what can change while it serves: what belongs to TLS, with the certificate read again."""

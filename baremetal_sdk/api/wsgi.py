@@ -12,11 +12,12 @@ from urllib.parse import parse_qsl
 from webob import Request, Response
 
 from baremetal_interfaces import BareMetalError, Busy, Forbidden, InvalidInput, Problem
-from baremetal_sdk.api import audit, errors, json_body, versions
+from baremetal_sdk.api import audit, errors, idempotency, json_body, versions
 from baremetal_sdk.api.backend import Backend
 from baremetal_sdk.api.call import SEEN, Call, check_seen, checked_ident
+from baremetal_sdk.api.event_feed import EventFeed
 from baremetal_sdk.api.fragments import Fragments
-from baremetal_sdk.api.idempotency import Answer, Repetitions
+from baremetal_sdk.api.idempotency import Answer
 from baremetal_sdk.api.observed import ROUTE_KEY
 from baremetal_sdk.api.parameters import Parameters
 from baremetal_sdk.api.personas import own
@@ -26,6 +27,7 @@ from baremetal_sdk.api.values import Wrong
 from baremetal_sdk.auth.identity import IDENTITY_KEY, Identity
 from baremetal_sdk.context import RequestContext, current_request
 from baremetal_sdk.http.request_id import REQUEST_ID_KEY, request_id
+from baremetal_sdk.metrics.collector import Reading
 from baremetal_sdk.ring import Ring
 from baremetal_sdk.store.query import Scope
 
@@ -51,9 +53,13 @@ class Application:
         self._policy = policy
         self._conductors = Ring(lambda: backend.store, backend.clock, lambda: backend.config.conductor.heartbeat_interval)
         self._fragments = Fragments()
-        self._repetitions = Repetitions()
+        self._feed = EventFeed(lambda: backend.store.outbox, backend.config.events)
         self._public_endpoint = (backend.config.api.public_endpoint or "").rstrip("/")
         self._largest_body = backend.config.api.max_request_body_size
+
+    def readings(self) -> Iterable[Reading]:
+        """What a scrape of the metrics shows of it."""
+        return self._feed.readings()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request. Only what is no ``Exception``, such as SystemExit, gets out."""
@@ -98,7 +104,7 @@ class Application:
         asked.call = call
         key = request.environ.get("HTTP_IDEMPOTENCY_KEY")
         if key is not None and match.route.method == "POST":
-            done = self._repetitions.once(key, call, lambda: _done(match, call))
+            done = idempotency.once(key, call, lambda: _done(match, call))
         else:
             answered = match.handler(call)
             if isinstance(answered, Response):
@@ -146,9 +152,11 @@ class Application:
             backend=self._backend,
             policy=self._policy,
             conductors=self._conductors,
+            feed=self._feed,
             fragments=self._fragments,
             scope=scope,
             json_suffix=suffixed,
+            last_event=request.environ.get("HTTP_LAST_EVENT_ID"),
             peer=request.environ.get("REMOTE_ADDR", ""),
         )
 

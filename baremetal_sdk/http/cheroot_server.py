@@ -19,10 +19,12 @@ from cheroot.wsgi import Gateway_10
 from baremetal_sdk.http.connection import Connection
 from baremetal_sdk.http.limits import Limits
 from baremetal_sdk.http.output import ClientGone
+from baremetal_sdk.http.pushed import PushedAnswer
 from baremetal_sdk.http.refusal import refusal
 from baremetal_sdk.http.request_id import REQUEST_ID_KEY, request_id
 from baremetal_sdk.http.request_log import RequestLog
 from baremetal_sdk.http.slow_readers import SlowReaders
+from baremetal_sdk.http.streams import Stream
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -133,9 +135,18 @@ class _Request(HTTPRequest):
 
     def finish(self) -> None:
         """End the answer, and send what goes."""
-        if self.chunked_write and not self.broken:
+        if self.chunked_write and not self.broken and self.conn.stream is None:
             self.conn.output.write(b"0\r\n\r\n")
         self.conn.output.flush()
+
+    def push(self, answer: PushedAnswer) -> None:
+        """Send the head of an answer that is pushed; the connection ends with it. HEAD asks for nothing more."""
+        self.close_connection = True
+        self.ensure_headers_sent()
+        if self.bodiless:
+            return answer.close()
+        self.conn.stream = Stream(self.conn, answer, self.chunked_write)
+        return None
 
     def flush(self) -> None:
         """Send what goes, before the application makes the next piece; wait when the client has a lot to read by now."""
@@ -182,6 +193,8 @@ class _Gateway(Gateway_10):
 
     def _respond(self) -> None:
         response: Iterable[bytes] = self.req.server.wsgi_app(self.env, self.start_response)
+        if isinstance(response, PushedAnswer) and self.started_response:
+            return self.req.push(response)
         try:
             at_once = type(response) in (list, tuple)
             for chunk in response:
@@ -198,6 +211,7 @@ class _Gateway(Gateway_10):
                 close()
         if self.remaining_bytes_out is not None and self.sent < self.remaining_bytes_out and not self.req.bodiless:
             raise ValueError(f"the application said {self.remaining_bytes_out} bytes and gave {self.sent}")
+        return None
 
     def start_response(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
         """What an application calls first (PEP 3333)."""

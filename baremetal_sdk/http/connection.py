@@ -6,13 +6,14 @@ import socket
 import ssl
 import struct
 from enum import Enum
-from typing import Any
+from typing import Any, Protocol
 
 from baremetal_sdk.http.address import network, plain
 from baremetal_sdk.http.body import Body
 from baremetal_sdk.http.framing import Head
 from baremetal_sdk.http.listening import Listener
 from baremetal_sdk.http.output import Output
+from baremetal_sdk.http.pushed import LEFT
 
 _BLOCK = 65536
 _AT_ONCE = 4 * _BLOCK
@@ -24,7 +25,10 @@ _RESET = struct.pack("ii", 1, 0)
 
 
 class Stage(Enum):
-    """How far a connection is. Only a worker touches one that is WORKING, and only the loop one that is not."""
+    """How far a connection is. Only a worker touches one that is WORKING, and only the loop one that is not.
+
+    One that is STREAMING leaves the loop for the thread that sends such answers.
+    """
 
     WAITING = "waits for a request to begin"
     SHAKING = "waits for the client's part of the TLS handshake"
@@ -32,8 +36,16 @@ class Stage(Enum):
     BODY = "reads the body of a request"
     WORKING = "is with a worker"
     SENDING = "sends as fast as the client reads"
+    STREAMING = "sends pieces when there are any"
     LINGERING = "waits for the client to have read the last answer"
     CLOSED = "is closed"
+
+
+class Ended(Protocol):
+    """Whoever is told of the end of a connection."""
+
+    def over(self, why: str) -> None:
+        """Take note of it; a second time means nothing."""
 
 
 class Connection:
@@ -41,7 +53,8 @@ class Connection:
 
     __slots__ = (
         "began", "body", "buffer", "deadline", "ended", "fd", "head", "keep", "listener", "missed", "output", "peer",
-        "remote_addr", "remote_port", "requests", "secured", "seen", "since", "sock", "ssl_env", "stage", "watches_output",
+        "remote_addr", "remote_port", "requests", "secured", "seen", "since", "sock", "ssl_env", "stage", "stream",
+        "watches_output",
     )  # fmt: skip
 
     def __init__(self, sock: socket.socket, address: Any, listener: Listener, now: float) -> None:
@@ -70,6 +83,8 @@ class Connection:
         """Whether something arrived while a worker had it."""
         self.ended = False
         """Whether the client will send nothing more."""
+        self.stream: Ended | None = None
+        """What its answer is pushed by; None for other answers."""
         self.watches_output = False
         self.since = self.began = now
         """When it became idle or its request began, and when its present stage did."""
@@ -158,6 +173,8 @@ class Connection:
     def close(self) -> None:
         """Give the socket back; never raises."""
         self.stage = Stage.CLOSED
+        if self.stream is not None:
+            self.stream.over(LEFT)
         self.drop()
         self.output.forget()
         self.sock.close()

@@ -6,13 +6,10 @@ in headers, in a body or in reading its answer costs a little memory until its t
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
 import select
 import socket
 import time
-import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -28,6 +25,8 @@ from baremetal_sdk.http.output import ClientGone
 from baremetal_sdk.http.peers import Peers
 from baremetal_sdk.http.refusal import refusal
 from baremetal_sdk.http.room import Room
+from baremetal_sdk.http.streams import Streams
+from baremetal_sdk.http.wakeup import Wakeup
 
 LOG = logging.getLogger(__name__)
 _LAST_CHANCE = 1.0
@@ -47,7 +46,7 @@ class Loop:
 
     *serve* has a worker answer the request of a connection, *shake* has one go on with a TLS handshake (None: plain HTTP).
     Both give the connection back with :meth:`done` or :meth:`resume`, and may raise ``NoFreeWorker``. *refused* is told the
-    address and the status of a request that is refused here.
+    address and the status of a request that is refused here. A connection whose answer is pushed goes to *streams*.
     """
 
     def __init__(
@@ -56,10 +55,11 @@ class Loop:
         limits: Limits,
         serve: _WORK,
         shake: _WORK | None,
+        streams: Streams,
         refused: Callable[[str, int], None] | None = None,
     ) -> None:
         self.limits = limits
-        self._refused = refused
+        self._refused, self._streams = refused, streams
         self._serve, self._shake = serve, shake
         self._connections: dict[int, Connection] = {}
         self._peers = Peers(limits, self._connections)
@@ -67,11 +67,7 @@ class Loop:
         self._posted: deque[Connection] = deque()
         self._later: deque[Connection] = deque()
         self._epoll = select.epoll()
-        self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        # Not closed before that: a worker that outlives us may still write to it.
-        weakref.finalize(self, os.close, self._wake)
-        self._awake = False
-        self._epoll.register(self._wake, select.EPOLLIN)
+        self._wakeup = Wakeup(self._epoll)
         self.stopping = self._stopped = self._cutting = False
         self._interval = max(0.02, min(0.5, *(0.25 * one for one in (limits.idle, limits.handshake, limits.head, limits.grace))))
         self._acceptor = Acceptor(listeners, self._epoll, self._take_in, self._relieve)
@@ -84,7 +80,7 @@ class Loop:
                 wait = 0.0 if self._posted else _REST if self._later else max(0.0, look - time.monotonic())
                 for fd, event in self._epoll.poll(wait):
                     self._handle(fd, event)
-                self._awake = False
+                self._wakeup.rest()
                 for _ in range(len(self._posted)):
                     self._guarded(self._resumed, self._posted.popleft())
                 for _ in range(min(_LATER, len(self._later))):
@@ -99,12 +95,12 @@ class Loop:
     def stop(self) -> None:
         """Accept nothing more, answer what was accepted, and end; it returns at once, and may be called by a signal handler."""
         self.stopping = True
-        self._wake_up()
+        self._wakeup.ring()
 
     def cut(self) -> None:
         """End all connections now."""
         self._cutting = True
-        self._wake_up()
+        self._wakeup.ring()
 
     @property
     def connections(self) -> int:
@@ -139,21 +135,15 @@ class Loop:
 
     def _post(self, conn: Connection) -> None:
         self._posted.append(conn)
-        if not self._awake:
-            self._wake_up()
-
-    def _wake_up(self) -> None:
-        self._awake = True
-        with contextlib.suppress(OSError):
-            os.eventfd_write(self._wake, 1)
+        self._wakeup.ring(surely=False)
 
     def _handle(self, fd: int, event: int) -> None:
         conn = self._connections.get(fd)
         if conn is None:
             if fd in self._acceptor:
                 self._acceptor.accept(fd)
-            elif fd == self._wake:
-                os.eventfd_read(self._wake)
+            elif fd == self._wakeup.fd:
+                self._wakeup.heard()
             return
         if conn.reads and conn.missed and not event & _OVER:
             return  # it is posted, and reads all of it in its turn
@@ -201,7 +191,7 @@ class Loop:
             self._close(conn)
         elif conn.stage is Stage.SENDING:
             self._send(conn)
-        else:
+        elif conn.stage is not Stage.STREAMING:
             self._go_on(conn, bool(event & select.EPOLLRDHUP))
 
     def _resumed(self, conn: Connection) -> None:
@@ -212,6 +202,8 @@ class Loop:
             self._close(conn, cut=True)
         elif conn.stage is Stage.SENDING:
             self._send(conn)
+        elif conn.stage is Stage.STREAMING:
+            self._part_with(conn)
         else:
             if conn.reads and conn.buffer:
                 self._advance(conn)
@@ -222,6 +214,15 @@ class Loop:
                 self._go_on(conn, True)
             if self.stopping and conn.stage is Stage.WAITING:
                 self._last_chance(conn)
+
+    def _part_with(self, conn: Connection) -> None:
+        """Leave *conn*, whose answer is pushed, to the streams, unless it was cut in the meantime."""
+        conn.drop_request()
+        if self._connections.pop(conn.fd, None) is None:
+            return conn.close()
+        self._peers.remove(conn)
+        self._epoll.unregister(conn.fd)
+        return self._streams.take(conn)
 
     def _go_on(self, conn: Connection, thorough: bool) -> None:
         """Read what there is to read, whatever the stage."""
@@ -328,8 +329,7 @@ class Loop:
     def _send(self, conn: Connection) -> None:
         """Send what the client takes; once that is all, wait for its next request, or hang up."""
         complete = conn.output.flush()
-        was_slow = conn.watches_output
-        if complete == was_slow:
+        if complete == (was_slow := conn.watches_output):
             conn.watches_output = not complete
             self._epoll.modify(conn.fd, _INPUT if complete else _OUTPUT)
         now = time.monotonic()

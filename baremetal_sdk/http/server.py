@@ -23,6 +23,7 @@ from baremetal_sdk.http.loop import Loop
 from baremetal_sdk.http.proxy import ProxyHeaders
 from baremetal_sdk.http.request_log import RequestLog
 from baremetal_sdk.http.slow_readers import SlowReaders
+from baremetal_sdk.http.streams import Streams
 from baremetal_sdk.http.tls import TLS, describe_client
 from baremetal_sdk.pool import ElasticPool, LaneLimits
 
@@ -91,7 +92,7 @@ class HTTPServer:
     @property
     def connections(self) -> int:
         """Connections that are open."""
-        return self._now.loop.connections
+        return self._now.loop.connections + len(self._now.streams)
 
     def start(self) -> None:
         """Listen; when this returns, clients can connect. Raises ``ConfigurationError``, which names address and reason."""
@@ -173,7 +174,9 @@ class _Running:
             min_workers=config.min_threads,
         )
         self._executor = executor or self.pool[_REQUESTS]
-        self.loop = Loop(listeners, limits, self._serve, None if tls is None else self._shake, log.refused if log else None)
+        self.streams = Streams(limits)
+        shake = None if tls is None else self._shake
+        self.loop = Loop(listeners, limits, self._serve, shake, self.streams, log.refused if log else None)
         self._thread = threading.Thread(target=self.loop.run, name="http-loop", daemon=True)
 
     def start(self) -> None:
@@ -185,6 +188,7 @@ class _Running:
     def stop(self, deadline: Deadline) -> bool:
         """Serve to the end, at most until *deadline*; tell whether all had ended."""
         self._answerer.ready = False
+        self.streams.stop()
         self.loop.stop()
         if self._own is not None:
             self._own.close()
@@ -193,6 +197,8 @@ class _Running:
         if left:
             self.loop.cut()
             self._thread.join(1.0)
+        left += self.streams.join(deadline)
+        if left:
             LOG.warning("the HTTP server stopped while %d connections were not at their end", left)
         stragglers = self.pool.close(0.1 if left else deadline.remaining(), cancel_queued=True)
         for straggler in stragglers:
@@ -209,7 +215,10 @@ class _Running:
         try:
             keep = self._answerer.answer(conn)
         finally:
-            self.loop.done(conn, keep)
+            if conn.stream is None:
+                self.loop.done(conn, keep)
+            else:
+                self.loop.resume(conn, Stage.STREAMING, self._limits.idle)
 
     def _shake(self, conn: Connection) -> None:
         self.pool[_HANDSHAKES].submit(self._shake_hands, conn)

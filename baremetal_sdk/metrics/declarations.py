@@ -117,10 +117,15 @@ POWER_SYNC_NODES = _gauge("power_sync_nodes", "Nodes whose power is observed on 
 POWER_SYNC_LAG = _gauge("power_sync_lag_seconds", "Time for which the node is overdue that is overdue longest.")
 DATABASE_CONNECTIONS = _gauge("database_connections", "Connections to the database.", "state")
 HTTP_CONNECTIONS = _gauge("http_connections", "Connections of clients that are open.")
+NODES = _gauge("nodes", "Nodes of all conductors; each process tells it.", "provision_state")
+EVENT_STREAMS = _gauge("event_streams", "Streams of events that are open.")
+EVENT_STREAMS_ENDED = _counter("event_streams_ended", "Streams of events by why they ended.", "reason")
+EVENT_STREAMS_REFUSED = _counter("event_streams_refused", "Streams of events for which there was no room.")
+EVENTS_SENT = _counter("events_sent", "Events that were sent, once for each stream.")
 
 METRICS: tuple[Metric, ...] = (
     *(one for counted in COUNTED.values() for one in (counted.total, counted.duration, counted.in_progress) if one is not None),
     POOL_THREADS, POOL_IDLE_THREADS, POOL_THREADS_MAX, LANE_BUSY, LANE_QUEUED, LANE_TASKS, LANE_RUN, LANE_WAIT,
     LEASES_HELD, LEASE_AGE, LEASE_CONFLICTS, LEASES_LOST, BMC_SESSIONS, BMCS_BACKED_OFF, POWER_SYNC_NODES, POWER_SYNC_LAG,
-    DATABASE_CONNECTIONS, HTTP_CONNECTIONS,
+    DATABASE_CONNECTIONS, HTTP_CONNECTIONS, NODES, EVENT_STREAMS, EVENT_STREAMS_ENDED, EVENT_STREAMS_REFUSED, EVENTS_SENT,
 )  # fmt: skip

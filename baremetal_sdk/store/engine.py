@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from threading import Lock
 from typing import Any, NamedTuple
@@ -41,6 +41,7 @@ class Database:
         self._engines: _Engines | None = None
         self.telemetry = Telemetry()
         """Those who hear of each use."""
+        self._followers: tuple[Callable[[], object], ...] = ()
         # SQLite has one writer at a time and lets others sleep, longer each time they look: here they stand in line.
         self._turn: AbstractContextManager[Any] = Lock() if self.is_sqlite else nullcontext()
 
@@ -84,6 +85,15 @@ class Database:
                 engines.reader.close()
             engines.writer.dispose()
 
+    def follow(self, callback: Callable[[], object]) -> Callable[[], None]:
+        """Call *callback*, which has to be quick, after each transaction that wrote; the result ends that."""
+        self._followers = (*self._followers, callback)
+
+        def end() -> None:
+            self._followers = tuple(one for one in self._followers if one is not callback)
+
+        return end
+
     @property
     def connections(self) -> Mapping[str, int]:
         """How many connections are ``used`` and ``idle``; empty where that cannot be told."""
@@ -119,6 +129,8 @@ class Database:
             yield connection
             with failures_told(self.url, may_be_kept=True):
                 transaction.commit()
+        for callback in self._followers:
+            callback()
 
 
 def _parsed(url: str) -> URL:

@@ -14,8 +14,12 @@ def connections_for(threads: int) -> int:
     return min(max(_FEWEST, threads // _THREADS_PER_CONNECTION), _MOST)
 
 
-def open_store(url: str | None, *, clock: Clock | None = None, connections: int | None = None) -> Store:
+def open_store(
+    url: str | None, *, clock: Clock | None = None, connections: int | None = None, events: bool = True
+) -> Store:
     """Open the store at an SQLAlchemy URL, or one in memory where there is none, with so many *connections* at most.
+
+    With *events* what happens to nodes is kept for those who follow it.
 
     Raises ``ConfigurationError`` for a URL that cannot be used, and ``StoreUnavailable`` when the database cannot.
     """
@@ -25,6 +29,6 @@ def open_store(url: str | None, *, clock: Clock | None = None, connections: int 
     # Whoever keeps nodes in memory does not wait for the import of a database toolkit.
     from baremetal_sdk.store.sql import SQLStore
 
-    store = SQLStore(url, clock=clock, connections=connections or _FEWEST)
+    store = SQLStore(url, clock=clock, connections=connections or _FEWEST, events=events)
     store.open()
     return store

@@ -11,7 +11,7 @@ from baremetal_interfaces import NotFound
 from baremetal_sdk import errors
 from baremetal_sdk.store.fields import RecordFields, is_uuid
 from baremetal_sdk.store.idents import is_mac
-from baremetal_sdk.store.records_access import TokenRecord
+from baremetal_sdk.store.records_access import KeyedRequestRecord, TokenRecord
 from baremetal_sdk.store.records_hardware import (
     BIOSSettingRecord,
     ChassisRecord,
@@ -190,6 +190,13 @@ API_TOKENS = RecordKind(
     _fields(TokenRecord, "API token", lengths={"role": 64}), "api_tokens", errors.TokenNotFound, idents=("uuid", "name")
 )
 
+KEYED_REQUESTS = RecordKind(
+    _fields(KeyedRequestRecord, "keyed request", texts=frozenset({"content", "location"})),
+    "keyed_requests",
+    NotFound,
+    listed=("created_at",),
+)
+
 KINDS: Mapping[type, RecordKind[Any]] = {
     kind.fields.record_type: kind
     for kind in (
@@ -207,6 +214,7 @@ KINDS: Mapping[type, RecordKind[Any]] = {
         INSPECTION_RULES,
         LOGIN_REFUSALS,
         API_TOKENS,
+        KEYED_REQUESTS,
     )
 }
 """The kinds, by the classes of their records."""

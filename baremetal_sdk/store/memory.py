@@ -23,8 +23,10 @@ from baremetal_sdk.store.leases import (
     require_revision,
     require_writable,
 )
+from baremetal_sdk.store.memory_outbox import MemoryOutbox
 from baremetal_sdk.store.memory_records import MemoryRecords, is_visible
 from baremetal_sdk.store.memory_table import Stored
+from baremetal_sdk.store.outbox import TELLING, of_birth, of_change, of_death, of_lease, of_release
 from baremetal_sdk.store.query import NodeQuery, Query, Row, Scope
 from baremetal_sdk.store.records import ConductorRecord, Fence, Lease, NodeGlance, NodeRecord, NodeUpdate, PortRecord
 from baremetal_sdk.store.refusals import conductor_not_found, node_not_found, port_not_found
@@ -41,6 +43,8 @@ class MemoryStore(MemoryRecords):
     def __init__(self, clock: Clock | None = None) -> None:
         super().__init__(clock or SystemClock())
         self._conductors: dict[str, Stored] = {}
+        self.outbox = MemoryOutbox(self._clock)
+        """What happened to nodes."""
 
     def open(self) -> None:
         """Nothing is needed."""
@@ -54,11 +58,14 @@ class MemoryStore(MemoryRecords):
         """Store a new node."""
         require_no_fence(fence)
         require_uuid("uuid", node.uuid)
-        new = {"created_at": self._clock.now(), "updated_at": None, "epoch": 0, "revision": 0, **_NO_LEASE}
+        now = self._clock.now()
+        new = {"created_at": now, "updated_at": None, "epoch": 0, "revision": 0, **_NO_LEASE}
         stored = {**NODE_FIELDS.stored(node), **new}
+        created = NODE_FIELDS.record(stored)
         with self._lock:
             self._nodes.insert(stored)
-        return NODE_FIELDS.record(stored)
+            self.outbox.write(of_birth(created, now))
+        return created
 
     def node(self, ident: str, *, scope: Scope = Scope.ALL) -> NodeRecord:
         """The node with this UUID or name."""
@@ -84,6 +91,12 @@ class MemoryStore(MemoryRecords):
             rows = self._nodes.page(NodeQuery(fields=("shard",)), lambda node: is_visible(node, scope), lambda node: True)
         return sorted(Counter(row["shard"] for row in rows).items(), key=lambda pair: pair[0] or "")
 
+    def provision_states(self) -> Sequence[tuple[str, int]]:
+        """Each provision state and how many nodes are in it."""
+        with self._lock:
+            rows = self._nodes.page(NodeQuery(fields=("provision_state",)), lambda node: True, lambda node: True)
+        return sorted(Counter(row["provision_state"] for row in rows).items())
+
     def update_node(
         self, uuid: str, changes: Mapping[str, Any], *, fence: Fence | None, revision: int | None = None, release: bool = False
     ) -> NodeRecord:
@@ -95,7 +108,9 @@ class MemoryStore(MemoryRecords):
             require_revision("node", uuid, node["revision"], revision)
             stored = self._changed(node, stored_changes) | (_NO_LEASE if release else {})
             self._nodes.replace(stored)
-        return NODE_FIELDS.record(stored)
+            written = NODE_FIELDS.record(stored)
+            self.outbox.write(of_change(changes, written, stored["updated_at"], release))
+        return written
 
     def update_nodes(self, updates: Sequence[NodeUpdate]) -> Sequence[NodeRecord | None]:
         """Write to many nodes that are as they were."""
@@ -111,8 +126,9 @@ class MemoryStore(MemoryRecords):
         """Delete a node, with its ports."""
         require_fence_of(uuid, fence)
         with self._lock:
-            self._writable_node(uuid, fence)
+            node = self._writable_node(uuid, fence)
             self._nodes.delete(uuid)
+            self.outbox.write([of_death(_telling(node), self._clock.now())])
             for port in self._ports.where("node_uuid", uuid):
                 self._ports.delete(port["uuid"])
             self._delete_records_of(uuid)
@@ -138,7 +154,9 @@ class MemoryStore(MemoryRecords):
             times = {"lease_since": now, "lease_expires_at": expiry(now, duration)}
             stored = {**node, **held, **times, "epoch": node["epoch"] + 1}
             self._nodes.replace(stored)
-        return lease_of(stored), NODE_FIELDS.record(stored)
+            taken = NODE_FIELDS.record(stored)
+            self.outbox.write([of_lease(taken, now)])
+        return lease_of(stored), taken
 
     def renew_leases(self, fences: Sequence[Fence], *, duration: float) -> Sequence[Lease]:
         """Let leases expire *duration* seconds from now; give back those that were still held."""
@@ -159,15 +177,19 @@ class MemoryStore(MemoryRecords):
         with self._lock:
             node = self._nodes.get(fence.node_uuid)
             if node is not None and node["lease_holder"] == fence.holder and node["epoch"] == fence.epoch:
-                self._nodes.replace({**node, **_NO_LEASE})
+                self._end_lease(node)
 
     def expire_leases(self, holder: str) -> int:
         """Let every lease of a dead holder expire now."""
         with self._lock:
             held = self._nodes.where("lease_holder", holder)
             for node in held:
-                self._nodes.replace({**node, **_NO_LEASE})
+                self._end_lease(node)
         return len(held)
+
+    def _end_lease(self, node: Stored) -> None:
+        self._nodes.replace({**node, **_NO_LEASE})
+        self.outbox.write([of_release(_telling(node), self._clock.now())])
 
     # Ports
 
@@ -256,6 +278,10 @@ class MemoryStore(MemoryRecords):
             stored = self._conductors.get(hostname)
             if stored is not None and stored["incarnation"] == incarnation:
                 del self._conductors[hostname]
+
+
+def _telling(node: Stored) -> list[Any]:
+    return [node[name] for name in TELLING]
 
 
 def _matches(node: Stored, query: NodeQuery) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
+from baremetal_sdk.store.outbox import Outbox
 from baremetal_sdk.store.query import NodeQuery, Query, Row, Scope
 from baremetal_sdk.store.records import ConductorRecord, Fence, Lease, NodeGlance, NodeRecord, NodeUpdate, PortRecord
 
@@ -21,6 +22,10 @@ class Store(Protocol):
     transaction. A lease that has expired is held by nobody. Every write counts the record's revision up by one and sets
     ``updated_at``. All methods may be called from any thread.
     """
+
+    @property
+    def outbox(self) -> Outbox:
+        """What happened to nodes, for readers of events: written in the transaction of each change."""
 
     def open(self) -> None:
         """Connect, and create or upgrade the schema. Several processes may do it at the same time."""
@@ -137,6 +142,9 @@ class Store(Protocol):
 
     def shards(self, *, scope: Scope = Scope.ALL) -> Sequence[tuple[str | None, int]]:
         """Each shard and how many nodes it has, by name; None stands for those that have none."""
+
+    def provision_states(self) -> Sequence[tuple[str, int]]:
+        """Each provision state that there is, and how many nodes are in it."""
 
     def register_conductor(self, conductor: ConductorRecord) -> ConductorRecord:
         """Store what a conductor offers, in place of what its host name offered before, with a heartbeat of now."""

@@ -1,4 +1,4 @@
-"""What is stored of those who may use the API."""
+"""What is stored of those who may use the API, and of what they asked."""
 
 from __future__ import annotations
 
@@ -17,6 +17,23 @@ class TokenRecord:
     digest: bytes = field(repr=False)
     project: str | None = None
     """The project that its bearer acts for; None for the whole system."""
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    revision: int = 0
+
+
+@dataclass(frozen=True)
+class KeyedRequestRecord:
+    """A request that came with a key and is done once, and its answer; ``status`` is None while it is being answered."""
+
+    uuid: str
+    """Made of the caller, the path and the key."""
+    digest: bytes
+    """Of what was asked."""
+    began_at: datetime
+    status: int | None = None
+    content: str | None = None
+    location: str | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
     revision: int = 0

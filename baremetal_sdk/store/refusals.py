@@ -36,6 +36,7 @@ UNIQUE: dict[str, tuple[Key, ...]] = {
     "inspection rule": (("uuid",),),
     "login refusal": (("uuid",),),
     "API token": (("uuid",), ("name",)),
+    "keyed request": (("uuid",),),
 }
 """What no two records have in common; what is not set is nobody's."""
 

@@ -29,7 +29,7 @@ from baremetal_sdk.store.fields import CONDUCTOR_FIELDS, NODE_FIELDS, PORT_FIELD
 from baremetal_sdk.store.kinds import KINDS, RecordKind
 from baremetal_sdk.store.refusals import UNIQUE
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
 """The migrations, oldest first. They are repeated here so that a database that is current opens without Alembic.
 
 The first digit is the generation. Within one, migrations only add, and what they add need not be known: a release works on
@@ -60,6 +60,19 @@ _FOUND_IN_NODES = ("instance_uuid", "shard")
 _COUNTERS = frozenset({"epoch", "revision"})
 
 
+EVENT_COLUMNS: tuple[tuple[str, TypeEngine[Any], bool], ...] = (
+    ("batch", counter(), True),
+    ("kind", string(16), False),
+    ("node_uuid", string(36), False),
+    ("owner", string(255), True),
+    ("lessee", string(255), True),
+    ("content", text(), False),
+    ("created_at", Moment(), False),
+)
+"""The columns of events: name, type and whether it may be empty."""
+PROGRESS_COLUMNS = ("last_batch", "gone_batch", "gone_number")
+
+
 def is_usable(revision: str) -> bool:
     """Whether this release can work on tables of *revision* as they are: they are its own, or a later one has added to them."""
     own = REVISIONS[-1]
@@ -87,6 +100,7 @@ class Schema:
         self.conductors = self._table("conductors", CONDUCTOR_FIELDS, ())
         self.conductors.append_constraint(UniqueConstraint("hostname", name=f"{prefix}conductors_hostname_key"))
 
+        self.events, self.events_progress = self._outbox()
         self.of_kind: Mapping[type, Table] = {record: self._table_of(kind) for record, kind in KINDS.items()}
 
     def _table_of(self, kind: RecordKind[Any]) -> Table:
@@ -94,6 +108,22 @@ class Schema:
         if kind.of_node:
             self._belongs_to_node(table)
         return table
+
+    def _outbox(self) -> tuple[Table, Table]:
+        """Events, and how far they were put in order and forgotten: one row."""
+        name = f"{self.prefix}events"
+        columns = [Column(column, kind, nullable=optional) for column, kind, optional in EVENT_COLUMNS]
+        events = Table(
+            name, self.metadata, Column("id", counter(), primary_key=True, autoincrement=True), *columns,
+            # Numbers of events that were deleted are not given out again.
+            sqlite_autoincrement=True,
+        )  # fmt: skip
+        Index(f"{name}_batch_idx", events.c.batch, events.c.id)
+        counters = [Column(column, counter(), nullable=False) for column in PROGRESS_COLUMNS]
+        progress = Table(
+            f"{name}_progress", self.metadata, Column("id", counter(), primary_key=True, autoincrement=False), *counters
+        )
+        return events, progress
 
     def _belongs_to_node(self, table: Table) -> None:
         name = f"{table.name}_node_uuid_fkey"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from threading import Lock
@@ -16,7 +16,7 @@ from baremetal_sdk.errors import RevisionConflict
 from baremetal_sdk.store.conflicts import taken_told
 from baremetal_sdk.store.engine import CONNECTIONS, Database
 from baremetal_sdk.store.failures import collisions_repeated
-from baremetal_sdk.store.fields import CONDUCTOR_FIELDS, LEASE_FIELDS, NODE_FIELDS, PORT_FIELDS, require_uuid
+from baremetal_sdk.store.fields import LEASE_FIELDS, NODE_FIELDS, PORT_FIELDS, require_uuid
 from baremetal_sdk.store.idents import node_key, port_key
 from baremetal_sdk.store.leases import (
     expiry,
@@ -28,35 +28,46 @@ from baremetal_sdk.store.leases import (
     require_writable,
 )
 from baremetal_sdk.store.listing import Listing, node_conditions, of_nodes, shares_of, visible_nodes, visible_ports
+from baremetal_sdk.store.outbox import Draft, of_birth, of_change, of_death, of_lease, of_release
 from baremetal_sdk.store.query import NodeQuery, Query, Row, Scope
-from baremetal_sdk.store.records import ConductorRecord, Fence, Lease, NodeGlance, NodeRecord, NodeUpdate, PortRecord
-from baremetal_sdk.store.refusals import conductor_not_found, node_not_found, port_not_found
+from baremetal_sdk.store.records import Fence, Lease, NodeGlance, NodeRecord, NodeUpdate, PortRecord
+from baremetal_sdk.store.refusals import node_not_found, port_not_found
 from baremetal_sdk.store.rows import RowReader
 from baremetal_sdk.store.schema import Schema
+from baremetal_sdk.store.sql_conductors import SQLConductors
+from baremetal_sdk.store.sql_outbox import SQLOutbox
 from baremetal_sdk.store.sql_records import SQLRecords
-from baremetal_sdk.store.statements import Statements, new
+from baremetal_sdk.store.statements import Ending, Statements, new_values
 from baremetal_sdk.store.upgrade import ensure_current
 
 _RENEWED_AT_ONCE = 500
 _NEW_NODE = {"updated_at": None, "epoch": 0, "revision": 0, **dict.fromkeys(LEASE_FIELDS)}
 _NODES = RowReader(NODE_FIELDS, NODE_FIELDS.names)
 _PORTS = RowReader(PORT_FIELDS, PORT_FIELDS.names)
-_CONDUCTORS = RowReader(CONDUCTOR_FIELDS, CONDUCTOR_FIELDS.names)
 
 
-class SQLStore(SQLRecords):
+class SQLStore(SQLConductors, SQLRecords):
     """The ``Store`` protocol in an SQL database.
 
     *url* is an SQLAlchemy URL. The names of the tables begin with *table_prefix*, so that a host application can keep
-    them beside its own; they have a version of their own. What fails in the database is raised as ``StoreUnavailable``.
+    them beside its own; they have a version of their own. With *events* what happens to nodes is kept for readers of events.
+    What fails in the database is raised as ``StoreUnavailable``.
     On SQLite, commits survive the end of the process; those of the last moments before a loss of power may be lost.
     """
 
     def __init__(
-        self, url: str, *, clock: Clock | None = None, table_prefix: str = "bm_", connections: int = CONNECTIONS
+        self,
+        url: str,
+        *,
+        clock: Clock | None = None,
+        table_prefix: str = "bm_",
+        connections: int = CONNECTIONS,
+        events: bool = True,
     ) -> None:
         super().__init__(Database(url, connections=connections), Schema(table_prefix), clock or SystemClock())
         self._opening = Lock()
+        self.outbox = SQLOutbox(self._database, self._schema, self._clock, enabled=events)
+        """What happened to nodes."""
         self._statements = Statements(self._schema, returning=False)
 
     def __repr__(self) -> str:
@@ -74,7 +85,13 @@ class SQLStore(SQLRecords):
                 self._database.close()
                 raise
             # Only a connected database says what its version can do.
-            self._statements = Statements(self._schema, returning=self._database.engine.dialect.update_returning)
+            dialect = self._database.engine.dialect
+            self._statements = Statements(
+                self._schema,
+                returning=dialect.update_returning,
+                deleted=dialect.delete_returning,
+                telling=self.outbox.enabled,
+            )
 
     def close(self) -> None:
         """Close the connections."""
@@ -90,9 +107,11 @@ class SQLStore(SQLRecords):
         stored = NODE_FIELDS.stored(node)
         stored.update(_NEW_NODE)
         with self._database.writing() as connection, taken_told("node", self._schema.nodes, stored):
-            stored["created_at"] = self._clock.now()
+            stored["created_at"] = now = self._clock.now()
             connection.execute(self._statements.insert_node, stored)
-        return _NODES.record(list(stored.values()))
+            created = _NODES.record(list(stored.values()))
+            self._tell(connection, lambda: of_birth(created, now))
+        return created
 
     @collisions_repeated
     def node(self, ident: str, *, scope: Scope = Scope.ALL) -> NodeRecord:
@@ -132,6 +151,14 @@ class SQLStore(SQLRecords):
         return sorted(((shard, count) for shard, count in rows), key=lambda pair: pair[0] or "")
 
     @collisions_repeated
+    def provision_states(self) -> Sequence[tuple[str, int]]:
+        """Each provision state and how many nodes are in it."""
+        state = self._schema.nodes.c.provision_state
+        with self._database.reading() as connection:
+            rows = connection.execute(select(state, func.count()).group_by(state).order_by(state)).all()
+        return [(name, count) for name, count in rows]
+
+    @collisions_repeated
     def update_node(
         self, uuid: str, changes: Mapping[str, Any], *, fence: Fence | None, revision: int | None = None, release: bool = False
     ) -> NodeRecord:
@@ -145,7 +172,9 @@ class SQLStore(SQLRecords):
             row = self._written_node(connection, statement, _written_as(uuid, fence, now) | _changed(stored, now) | given)
             if row is None:
                 raise self._refusal(connection, uuid, fence, now, revision)
-        return _NODES.record(row)
+            node = _NODES.record(row)
+            self._tell(connection, lambda: of_change(changes, node, now, release))
+        return node
 
     @collisions_repeated
     def update_nodes(self, updates: Sequence[NodeUpdate]) -> Sequence[NodeRecord | None]:
@@ -160,7 +189,9 @@ class SQLStore(SQLRecords):
                 values = _written_as(update.node_uuid, None, now) | _changed(stored, now) | {"expected": update.revision}
                 row = self._written_node(connection, statement, values)
                 written[place] = None if row is None else _NODES.record(row)
-        return [written[place] for place in range(len(updates))]
+            pairs = [(update, written[place]) for place, update in enumerate(updates)]
+            self._tell(connection, lambda: [one for asked, node in pairs if node for one in of_change(asked.changes, node, now)])
+        return [node for _, node in pairs]
 
     @collisions_repeated
     def delete_node(self, uuid: str, *, fence: Fence | None) -> None:
@@ -168,9 +199,23 @@ class SQLStore(SQLRecords):
         require_fence_of(uuid, fence)
         with self._database.writing() as connection:
             now = self._clock.now()
-            statement = self._statements.delete_node[fence is not None]
-            if connection.execute(statement, _written_as(uuid, fence, now)).rowcount == 0:
+            gone, count = self._end(connection, self._statements.delete_node[fence is not None], _written_as(uuid, fence, now))
+            if count == 0:
                 raise self._refusal(connection, uuid, fence, now)
+            self._tell(connection, lambda: [of_death(node, now) for node in gone])
+
+    def _end(self, connection: Connection, ending: Ending, parameters: Mapping[str, Any]) -> tuple[Sequence[Any], int]:
+        """End leases or nodes; tell what is asked to tell of them, and how many they are."""
+        told = [] if ending.asking is None else connection.execute(ending.asking, parameters).all()
+        result = connection.execute(ending.write, parameters)
+        if result.returns_rows:
+            told = result.all()
+            return told, len(told)
+        return told, result.rowcount
+
+    def _tell(self, connection: Connection, drafts: Callable[[], Sequence[Draft]]) -> None:
+        if self.outbox.enabled:
+            self.outbox.write(connection, drafts())
 
     def _written_node(self, connection: Connection, statement: Update, parameters: Mapping[str, Any]) -> Sequence[Any] | None:
         return self._written(connection, statement, parameters, self._statements.node_by["uuid"])
@@ -212,10 +257,11 @@ class SQLStore(SQLRecords):
             now = self._clock.now()
             lease |= {"lease_since": now, "lease_expires_at": expiry(now, duration)}
             void = overdue(now, grace)
-            row = self._written_node(connection, self._statements.take_lease, _written_as(uuid, None, void) | _new(lease))
+            row = self._written_node(connection, self._statements.take_lease, _written_as(uuid, None, void) | new_values(lease))
             if row is None:
                 raise self._refusal(connection, uuid, None, void)
-        node = _NODES.record(row)
+            node = _NODES.record(row)
+            self._tell(connection, lambda: [of_lease(node, now)])
         return lease_of(vars(node)), node
 
     @collisions_repeated
@@ -225,7 +271,7 @@ class SQLStore(SQLRecords):
         by_holder = groupby(sorted(fences, key=lambda one: (one.holder, one.node_uuid)), key=lambda one: one.holder)
         with self._database.writing() as connection:
             now = self._clock.now()
-            given = {"moment": now, **_new({"lease_expires_at": expiry(now, duration)})}
+            given = {"moment": now, **new_values({"lease_expires_at": expiry(now, duration)})}
             for holder, held in by_holder:
                 nodes = [fence.node_uuid for fence in held]
                 for begin in range(0, len(nodes), _RENEWED_AT_ONCE):
@@ -244,14 +290,19 @@ class SQLStore(SQLRecords):
     def release_lease(self, fence: Fence) -> None:
         """Give a lease back."""
         parameters = {"ident": fence.node_uuid, "holder": fence.holder, "fenced": fence.epoch}
-        with self._database.writing() as connection:
-            connection.execute(self._statements.release_lease, parameters)
+        self._end_leases(self._statements.release_lease, parameters)
 
     @collisions_repeated
     def expire_leases(self, holder: str) -> int:
         """Let every lease of a dead holder expire now."""
+        return self._end_leases(self._statements.expire_leases, {"holder": holder})
+
+    def _end_leases(self, ending: Ending, parameters: Mapping[str, Any]) -> int:
         with self._database.writing() as connection:
-            return connection.execute(self._statements.expire_leases, {"holder": holder}).rowcount
+            nodes, count = self._end(connection, ending, parameters)
+            now = self._clock.now()
+            self._tell(connection, lambda: [of_release(node, now) for node in nodes])
+        return count
 
     # Ports
 
@@ -326,45 +377,6 @@ class SQLStore(SQLRecords):
         revision: int = node["port_revision"]
         return revision
 
-    # Conductors
-
-    @collisions_repeated
-    def register_conductor(self, conductor: ConductorRecord) -> ConductorRecord:
-        """Store what a conductor offers, with a heartbeat of now."""
-        stored = CONDUCTOR_FIELDS.stored(conductor)
-        ident = {"ident": conductor.hostname}
-        with self._database.writing() as connection:
-            now = self._clock.now()
-            stored.update(heartbeat_at=now, updated_at=now, created_at=now)
-            offered = {name: value for name, value in stored.items() if name not in ("hostname", "created_at")}
-            statement = self._statements.update_conductor(tuple(offered), same_incarnation=False)
-            if connection.execute(statement, ident | _new(offered)).rowcount == 0:
-                connection.execute(self._statements.insert_conductor, stored)
-            row = connection.execute(self._statements.conductor, ident).one()
-        return _CONDUCTORS.record(row)
-
-    @collisions_repeated
-    def heartbeat(self, hostname: str, incarnation: str) -> None:
-        """Say that a conductor lives."""
-        statement = self._statements.update_conductor(("heartbeat_at",), same_incarnation=True)
-        with self._database.writing() as connection:
-            parameters = {"ident": hostname, "running": incarnation} | _new({"heartbeat_at": self._clock.now()})
-            if connection.execute(statement, parameters).rowcount == 0:
-                raise conductor_not_found(hostname, incarnation)
-
-    @collisions_repeated
-    def conductors(self) -> Sequence[ConductorRecord]:
-        """All conductors, by host name."""
-        with self._database.reading() as connection:
-            rows = connection.execute(self._statements.conductors).all()
-        return [_CONDUCTORS.record(row) for row in rows]
-
-    @collisions_repeated
-    def unregister_conductor(self, hostname: str, incarnation: str) -> None:
-        """Forget a conductor that stops; another incarnation of it stays."""
-        with self._database.writing() as connection:
-            connection.execute(self._statements.delete_conductor, {"ident": hostname, "running": incarnation})
-
 
 def _written_as(uuid: str, fence: Fence | None, now: datetime) -> dict[str, Any]:
     """The parameters of a write's conditions."""
@@ -374,10 +386,5 @@ def _written_as(uuid: str, fence: Fence | None, now: datetime) -> dict[str, Any]
     return conditions
 
 
-def _new(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters of new values."""
-    return {new(name): value for name, value in values.items()}
-
-
 def _changed(stored: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    return _new(stored) | _new({"updated_at": now})
+    return new_values(stored) | new_values({"updated_at": now})

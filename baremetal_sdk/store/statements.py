@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BindParameter,
@@ -24,6 +25,7 @@ from sqlalchemy import (
 
 from baremetal_sdk.store.columns import Moment
 from baremetal_sdk.store.fields import CONDUCTOR_FIELDS, LEASE_FIELDS, NODE_FIELDS, PORT_FIELDS
+from baremetal_sdk.store.outbox import TELLING
 from baremetal_sdk.store.records import NodeGlance
 from baremetal_sdk.store.refusals import UNIQUE
 from baremetal_sdk.store.schema import Schema
@@ -37,15 +39,29 @@ def new(name: str) -> str:
     return f"new_{name}"
 
 
+def new_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of new values."""
+    return {new(name): value for name, value in values.items()}
+
+
+class Ending(NamedTuple):
+    """A write that gives back whom it wrote to, or what asks for them before it."""
+
+    write: Update | Delete
+    asking: Select[Any] | None
+
+
 class Statements:
     """The statements of one schema.
 
     Parameters: *ident* says which record, *moment* what time it is, *holder* and *fenced* (the epoch) are those of a fence,
-    *expected* is a revision. With *returning*, updates give back the columns of the record.
+    *expected* is a revision. With *returning*, updates give back the columns of the record, with *deleted* deletions those of
+    ``TELLING``. With *telling*, it is asked which nodes lose a lease or are deleted, to tell of them.
     """
 
-    def __init__(self, schema: Schema, *, returning: bool) -> None:
+    def __init__(self, schema: Schema, *, returning: bool, deleted: bool = False, telling: bool = False) -> None:
         self.returning = returning
+        self._deleted, self._telling = deleted, telling
         self._nodes, self._ports = schema.nodes, schema.ports
         self._conductors = schema.conductors
         self._node_columns = [schema.nodes.c[name] for name in NODE_FIELDS.names]
@@ -63,8 +79,8 @@ class Statements:
         self.take_lease = self._take_lease()
         self.renew_leases = self._renew_leases()
         self.renewed_leases = self._renewed_leases()
-        self.release_lease = self._without_lease().where(schema.nodes.c.uuid == bindparam("ident"), self._of_fence())
-        self.expire_leases = self._without_lease().where(schema.nodes.c.lease_holder == bindparam("holder"))
+        self.release_lease = self._without_lease(schema.nodes.c.uuid == bindparam("ident"), self._of_fence())
+        self.expire_leases = self._without_lease(schema.nodes.c.lease_holder == bindparam("holder"))
         self.delete_port: Delete = delete(schema.ports).where(schema.ports.c.uuid == bindparam("ident"))
         self.delete_node = {fenced: self._delete_node(fenced) for fenced in (False, True)}
         """Delete a node that may be written, by a fence or without; its ports go with it by their foreign key."""
@@ -81,8 +97,9 @@ class Statements:
         values = _changes(table, names) | (dict.fromkeys(LEASE_FIELDS) if release else {})
         return self._returning(statement.values(values), self._node_columns)
 
-    def _delete_node(self, fenced: bool) -> Delete:
-        return delete(self._nodes).where(self._nodes.c.uuid == bindparam("ident"), self._writable(fenced))
+    def _delete_node(self, fenced: bool) -> Ending:
+        conditions = (self._nodes.c.uuid == bindparam("ident"), self._writable(fenced))
+        return self._ending(delete(self._nodes).where(*conditions), self._deleted, conditions)
 
     def _writable(self, fenced: bool) -> ColumnElement[bool]:
         return self._held_by_fence() if fenced else self._free()
@@ -136,8 +153,18 @@ class Statements:
         found = select(*self._lease_columns()).where(columns.uuid.in_(_idents()), columns.lease_holder == bindparam("holder"))
         return found.where(columns.lease_expires_at == _new_expiry())
 
-    def _without_lease(self) -> Update:
-        return update(self._nodes).values(dict.fromkeys(LEASE_FIELDS))
+    def _without_lease(self, *conditions: ColumnElement[bool]) -> Ending:
+        statement = update(self._nodes).where(*conditions).values(dict.fromkeys(LEASE_FIELDS))
+        return self._ending(statement, self.returning, conditions)
+
+    def _ending(self, write: Update | Delete, answers: bool, conditions: tuple[ColumnElement[bool], ...]) -> Ending:
+        """A write after which a node, or its lease, is no longer there; whoever is to be told of it is asked for."""
+        told = [self._nodes.c[name] for name in TELLING]
+        if not self._telling:
+            return Ending(write, None)
+        if answers:
+            return Ending(write.returning(*told), None)
+        return Ending(write, select(*told).where(*conditions).with_for_update())
 
     # Ports
 

@@ -62,6 +62,7 @@ class StatementsTest(MachineAPITestCase):
         self.app = bare_metal_api(self.runtime)
         self.asked: list[str] = []
         self.written: list[str] = []
+        self.told: list[str] = []
         event.listen(Engine, "before_cursor_execute", self.note)
         self.addCleanup(event.remove, Engine, "before_cursor_execute", self.note)
 
@@ -70,7 +71,10 @@ class StatementsTest(MachineAPITestCase):
         # Who lives is looked up every other second, whatever is asked.
         if statement.startswith("BEGIN") or "FROM bm_conductors" in statement:
             return
-        if threading.current_thread() is threading.main_thread():
+        # What is told of a write goes with it, whoever makes it.
+        if statement.startswith("INSERT INTO bm_events"):
+            self.told.append(statement)
+        elif threading.current_thread() is threading.main_thread():
             self.asked.append(statement)
         elif statement.startswith("UPDATE bm_nodes"):
             self.written.append(statement)
@@ -79,9 +83,12 @@ class StatementsTest(MachineAPITestCase):
         """Statements until the answer, and writes to nodes until all work has ended."""
         self.asked.clear()
         self.written.clear()
+        self.told.clear()
         answer = self.request(method, path, body)
         self.assertLess(answer.status, 300, answer.raw)
         settle(self.runtime)
+        writes = [one for one in (*self.asked, *self.written) if one.startswith(("INSERT", "UPDATE", "DELETE"))]
+        self.assertLessEqual(len(self.told), len(writes), "a write tells of itself in one statement, or in none")
         return len(self.asked), len(self.written)
 
     def test_statements_of_a_request_are_few_and_do_not_grow(self) -> None:

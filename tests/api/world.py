@@ -12,7 +12,7 @@ from webob import Request
 from baremetal_interfaces import MASK, NodeLocked
 from baremetal_sdk.api import bare_metal_api
 from baremetal_sdk.api.policy import Policy
-from baremetal_sdk.config import APIConfig, ConductorConfig
+from baremetal_sdk.config import APIConfig, ConductorConfig, EventsConfig
 from baremetal_sdk.context import RequestContext, current_request
 from baremetal_sdk.store.memory import MemoryStore
 from baremetal_sdk.store.query import Scope
@@ -52,7 +52,9 @@ class FakeConductor:
     def __init__(self, api: APIConfig | None = None) -> None:
         self.clock = ManualClock()
         self.store = ContestedStore(self.clock)
-        self.config = ConductorConfig(host="host-1", api=api or APIConfig())
+        # What asks for every route asks for streams as well, and reads them to their end.
+        events = EventsConfig(max_stream_age=0.05)
+        self.config = ConductorConfig(host="host-1", api=api or APIConfig(), events=events)
         self.ready = True
         self.rpc = self
         self.accepted: list[tuple[str, dict[str, Any]]] = []

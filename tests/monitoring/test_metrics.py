@@ -21,8 +21,10 @@ from baremetal_sdk.api.metrics_path import MetricsPath
 from baremetal_sdk.api.roles import RolePolicy
 from baremetal_sdk.auth.identity import IDENTITY_KEY, Identity
 from baremetal_sdk.config import APIConfig
+from baremetal_sdk.errors import StoreUnavailable
 from baremetal_sdk.metrics import METRICS, Collector, MetricsEndpoint
 from baremetal_sdk.metrics.counts import MOST_VALUES, OTHER
+from baremetal_sdk.metrics.node_counts import NodeCounts
 from baremetal_sdk.store.sql import SQLStore
 from baremetal_sdk.telemetry import Telemetry, Work, outcome_of
 from baremetal_sdk.testing import provision
@@ -101,6 +103,7 @@ class TestCounts(MeteredCase):
         store.open()
         self.addCleanup(store.close)
         conductor = self.metered(store=store)
+        generate_latest(self.registry)  # the first scrape counts the nodes
         before = value(self.registry, "baremetal_database_transactions_total", kind="read")
         conductor.store.conductors()
         self.assertEqual(before + 1, value(self.registry, "baremetal_database_transactions_total", kind="read"))
@@ -215,6 +218,29 @@ class TestDeclarations(MeteredCase):
         self.assertEqual(set(), named - SERIES)
         shown = {metric.name for metric in METRICS if named & set(metric.series)}
         self.assertEqual(set(), {metric.name for metric in METRICS} - shown, "metrics that no panel shows")
+
+    def test_nodes_are_counted_by_state(self) -> None:
+        """A scrape tells how many nodes are in each state; the store is asked now and then, and not where it cannot be."""
+        asked: list[int] = []
+
+        def count() -> list[tuple[str, int]]:
+            asked.append(1)
+            return [("active", 3), ("no state of ours", 1), ("neither is this", 1)]
+
+        registry, collector = CollectorRegistry(), Collector("test")
+        registry.register(collector)
+        collector.add(NodeCounts(count).readings)
+        for _ in range(3):
+            self.assertEqual(3, value(registry, "baremetal_nodes", provision_state="active"))
+        self.assertEqual(2, value(registry, "baremetal_nodes", provision_state="other"))
+        self.assertEqual(1, len(asked))
+        conductor = self.metered()
+        self.enrol(conductor)
+        self.assertEqual(1, value(self.registry, "baremetal_nodes", provision_state="enroll"))
+        self.assertEqual([], list(NodeCounts(self.failing).readings()))
+
+    def failing(self) -> list[tuple[str, int]]:
+        raise StoreUnavailable("away")
 
     def test_a_label_has_so_many_values_and_no_more(self) -> None:
         """Values beyond the bound are counted together, so that a scrape stays small whatever names are given."""

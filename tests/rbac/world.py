@@ -65,7 +65,7 @@ class RBACTestCase(APITestCase):
         given = {"uuid": str(uuid4()), "name": "m1", "driver": "fake-hardware", "owner": "owner", "lessee": "lessee", **values}
         return self.conductor.store.create_node(NodeRecord(**given), fence=None)
 
-    def ask(self, who: Identity, method: str, path: str, body: Any = None) -> Answer:
+    def ask(self, who: Identity, method: str, path: str, body: Any = None, **headers: str) -> Answer:
         """Send a request of somebody."""
         self.who = who
-        return self.request(method, path, body, version=LATEST)
+        return self.request(method, path, body, version=LATEST, **headers)

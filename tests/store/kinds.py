@@ -29,6 +29,7 @@ from baremetal_sdk.store import (
     VolumeTargetRecord,
 )
 from baremetal_sdk.store.kinds import KINDS, Visibility
+from baremetal_sdk.store.records_access import KeyedRequestRecord
 from tests.store.fixture import StoreBehaviour, new_mac, new_uuid
 
 
@@ -50,6 +51,7 @@ def examples(node: NodeRecord) -> list[Any]:
         InspectionRuleRecord(new_uuid(), "rule", 7, conditions=({"op": "eq"},), actions=({"op": "fail"},)),
         LoginRefusalRecord(new_uuid(), 2, b"sealed"),
         TokenRecord(new_uuid(), "ci", "reader", datetime(2031, 1, 1, tzinfo=UTC), b"digest", "p"),
+        KeyedRequestRecord(new_uuid(), b"digest", datetime(2031, 1, 1, tzinfo=UTC), 201, "{}", "http://x/v1/nodes/a"),
     ]
 
 
@@ -302,6 +304,7 @@ class RecordBehaviour(StoreBehaviour):
             self.node(shard=shard, owner="p" if shard == "b" else None)
         self.assertEqual([(None, 1), ("a", 1), ("b", 2)], list(self.store.shards()))
         self.assertEqual([("b", 2)], list(self.store.shards(scope=Scope("p"))))
+        self.assertEqual([("enroll", 4)], list(self.store.provision_states()))
 
     def test_appended_records_keep_their_times_and_leave_out_nodes_that_are_gone(self: Any) -> None:
         """Many are stored at once, with their times; those of a deleted node are left out; fenced kinds are refused."""

@@ -10,6 +10,7 @@ from testtools import TestCase
 
 from baremetal_sdk.store import MemoryStore
 from baremetal_sdk.store.sql import SQLStore
+from tests.store.events import ConcurrentEventBehaviour, EventBehaviour
 from tests.store.fixture import SERVER_URL, TurnedClock, new_prefix
 from tests.store.kinds import RecordBehaviour
 from tests.store.leases import LeaseBehaviour
@@ -19,7 +20,7 @@ from tests.store.ports import ConductorBehaviour, PortBehaviour
 
 
 class MemoryStoreTest(
-    NodeBehaviour, LeaseBehaviour, PortBehaviour, ConductorBehaviour, RecordBehaviour, ListingBehaviour, TestCase
+    NodeBehaviour, LeaseBehaviour, PortBehaviour, ConductorBehaviour, RecordBehaviour, ListingBehaviour, EventBehaviour, TestCase
 ):
     """In memory."""
 
@@ -32,7 +33,7 @@ class MemoryStoreTest(
 
 
 class SQLiteStoreTest(
-    NodeBehaviour, LeaseBehaviour, PortBehaviour, ConductorBehaviour, RecordBehaviour, ListingBehaviour, TestCase
+    NodeBehaviour, LeaseBehaviour, PortBehaviour, ConductorBehaviour, RecordBehaviour, ListingBehaviour, EventBehaviour, TestCase
 ):
     """In a file."""
 
@@ -48,13 +49,26 @@ class SQLiteStoreTest(
 
 @unittest.skipUnless(SERVER_URL, "BAREMETAL_TEST_DATABASE names no database")
 class ServerStoreTest(
-    NodeBehaviour, LeaseBehaviour, PortBehaviour, ConductorBehaviour, RecordBehaviour, ListingBehaviour, TestCase
+    NodeBehaviour,
+    LeaseBehaviour,
+    PortBehaviour,
+    ConductorBehaviour,
+    RecordBehaviour,
+    ListingBehaviour,
+    ConcurrentEventBehaviour,
+    TestCase,
 ):
     """On a database server."""
 
     def setUp(self) -> None:
         super().setUp()
         self.clock = TurnedClock()
-        self.store = SQLStore(SERVER_URL, clock=self.clock, table_prefix=new_prefix())
-        self.store.open()
-        self.addCleanup(self.store.close)
+        self.prefix = new_prefix()
+        self.store = self.another_store()
+
+    def another_store(self) -> SQLStore:
+        """As another process would have it."""
+        store = SQLStore(SERVER_URL, clock=self.clock, table_prefix=self.prefix)
+        store.open()
+        self.addCleanup(store.close)
+        return store

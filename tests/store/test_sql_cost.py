@@ -20,6 +20,7 @@ from baremetal_sdk.store import (
     Scope,
     VolumeConnectorRecord,
 )
+from baremetal_sdk.store.outbox import START
 from baremetal_sdk.store.records import Fence
 from baremetal_sdk.store.records_policy import AllocationRecord
 from baremetal_sdk.store.sql import SQLStore
@@ -45,7 +46,9 @@ class CostTest(StoreBehaviour, TestCase):
         self.addCleanup(event.remove, target, name, listener)
 
     def test_statements_of_each_operation(self) -> None:
-        """A read is one statement, a write of a node is one; a write of what belongs to a node also looks at the node's lease."""
+        """A read is one statement, a write of a node is one, with its event two; a write of what belongs to a node
+        also looks at the node's lease.
+        """
         statements: list[str] = []
         self.listen(Engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
         node, kept = self.node(name="a"), self.node()
@@ -56,7 +59,7 @@ class CostTest(StoreBehaviour, TestCase):
         new_port = PortRecord(new_uuid(), node.uuid, new_mac())
         connector = VolumeConnectorRecord(new_uuid(), node.uuid, "mac", new_mac())
         operations: list[tuple[int, Callable[[], Any]]] = [
-            (1, lambda: self.store.create_node(NodeRecord(uuid=new_uuid()), fence=None)),
+            (2, lambda: self.store.create_node(NodeRecord(uuid=new_uuid()), fence=None)),
             (1, lambda: self.store.node(node.uuid)),
             (1, lambda: self.store.node("a")),
             (1, lambda: self.store.nodes(NodeQuery(limit=1))),
@@ -78,9 +81,13 @@ class CostTest(StoreBehaviour, TestCase):
             (3, lambda: self.store.update_record(VolumeConnectorRecord, connector.uuid, {"type": "ip"}, fence=fence)),
             (3, lambda: self.store.delete_record(VolumeConnectorRecord, connector.uuid, fence=fence)),
             (1, lambda: self.store.shards()),
-            (1, lambda: self.store.release_lease(fence)),
-            (1, lambda: self.store.take_lease(node.uuid, holder="c/1", purpose="x", duration=60)),
-            (1, lambda: self.store.delete_node(kept.uuid, fence=None)),
+            (1, lambda: self.store.provision_states()),
+            (2, lambda: self.store.update_node(node.uuid, {"provision_state": "x"}, fence=fence)),
+            (2, lambda: self.store.update_node(node.uuid, {"power_state": "x", "maintenance": True}, fence=fence)),
+            (2, lambda: self.store.release_lease(fence)),
+            (2, lambda: self.store.take_lease(node.uuid, holder="c/1", purpose="x", duration=60)),
+            (2, lambda: self.store.delete_node(kept.uuid, fence=None)),
+            (2, lambda: self.store.outbox.read(START, 10)),
             (1, lambda: self.store.heartbeat("c", "1")),
             (1, lambda: self.store.conductors()),
         ]
@@ -89,6 +96,21 @@ class CostTest(StoreBehaviour, TestCase):
             operation()
             counted = [statement for statement in statements if not statement.startswith("BEGIN")]
             self.assertEqual(expected, len(counted), (number, counted))
+
+    def test_without_events_writes_are_one_statement(self) -> None:
+        """Where nobody wants events, no write costs anything for them, and nothing is kept."""
+        store = SQLStore(str(self.store.database.url), clock=self.clock, events=False)
+        store.open()
+        self.addCleanup(store.close)
+        node = store.create_node(NodeRecord(uuid=new_uuid()), fence=None)
+        statements: list[str] = []
+        self.listen(Engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
+        lease, _ = store.take_lease(node.uuid, holder="c/1", purpose="x", duration=60)
+        store.update_node(node.uuid, {"provision_state": "x"}, fence=lease.fence)
+        store.release_lease(lease.fence)
+        store.delete_node(node.uuid, fence=None)
+        self.assertEqual(4, len([one for one in statements if not one.startswith("BEGIN")]), statements)
+        self.assertEqual(START, self.store.outbox.head())
 
     def test_page_costs_by_its_size(self) -> None:
         """The last page of a large fleet is as cheap as that of a small one: by order of creation, key or filter."""

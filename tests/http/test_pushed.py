@@ -1,0 +1,200 @@
+"""Answers that are pushed: many at a time, by one thread, whatever their clients do."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from fixtures import TempDir
+
+from baremetal_interfaces import Deadline
+from baremetal_sdk.config import APIConfig
+from baremetal_sdk.http import HTTPServer
+from baremetal_sdk.http.pushed import AGED, LEFT, SLOW, STOPPED, Pipe, PushedAnswer
+from tests.http.certificates import write_certificate
+from tests.http.clients import connect_securely
+from tests.http.sockets import PATIENCE, Client, ServerTestCase, SmallApplication
+
+REQUEST = b"GET /push HTTP/1.1\r\nHost: x\r\n\r\n"
+END = b"0\r\n\r\n"
+
+
+class Answer(PushedAnswer):
+    """Lets a test push, and remembers how it ended."""
+
+    def __init__(self, greatest_age: float) -> None:
+        self.greatest_age = greatest_age
+        self.pipe: Pipe | None = None
+        self.begun = threading.Event()
+        self.gone = threading.Event()
+        self.why: list[str] = []
+
+    def begin(self, pipe: Pipe) -> None:
+        self.pipe = pipe
+        self.begun.set()
+
+    def ended(self, why: str) -> None:
+        self.why.append(why)
+        self.gone.set()
+
+
+class PushingApplication(SmallApplication):
+    """Answers ``/push`` with pieces that a test pushes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers: list[Answer] = []
+        self.greatest_age = 60.0
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Serve one request."""
+        if environ["PATH_INFO"] != "/push":
+            return super().__call__(environ, start_response)
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        self.answers.append(Answer(self.greatest_age))
+        return self.answers[-1]
+
+
+class TestPushed(ServerTestCase):
+    config = APIConfig(port=0, min_threads=1, max_threads=1, transfer_grace=0.5, least_transfer_rate=1)
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.app = self.pushing = PushingApplication()
+        self.server = self.serve(self.config)
+
+    def client(self, server: HTTPServer | None = None) -> Client:
+        """A new connection, with TLS where the server speaks it."""
+        client = super().client(server)
+        client.socket = connect_securely(server or self.server)
+        self.addCleanup(client.close)
+        return client
+
+    def answer(self, client: Client, request: bytes = REQUEST) -> Answer:
+        """The answer to a request, which has begun; its head was read."""
+        count = len(self.pushing.answers)
+        client.send(request)
+        self.received(client, b"\r\n\r\n")
+        answer = self.pushing.answers[count]
+        self.assertTrue(answer.begun.wait(PATIENCE))
+        return answer
+
+    def received(self, client: Client, end: bytes) -> bytes:
+        """What comes up to *end*."""
+        read = b""
+        while not read.endswith(end):
+            more = client.socket.recv(65536)
+            if not more:
+                self.fail(f"the connection ended after {read!r}")
+            read += more
+        return read
+
+    def assert_ended(self, answer: Answer, why: str) -> None:
+        """The application was told, once."""
+        self.assertTrue(answer.gone.wait(PATIENCE))
+        self.assertEqual([why], answer.why)
+
+    def test_many_answers_need_no_worker(self) -> None:
+        """A hundred are open where one worker serves; each gets its pieces, and other requests are answered."""
+        clients = [self.client() for _ in range(100)]
+        answers = [self.answer(client) for client in clients]
+        self.assert_serves()
+        for number, answer in enumerate(answers):
+            assert answer.pipe is not None
+            answer.pipe.push(b"piece %d." % number)
+            answer.pipe.push(b"")
+        for number, client in enumerate(clients):
+            self.assertEqual(b"%x\r\npiece %d.\r\n" % (len(b"piece %d." % number), number), self.received(client, b".\r\n"))
+        assert answers[0].pipe is not None
+        answers[0].pipe.push(b"last")
+        answers[0].pipe.end()
+        self.assertEqual(b"4\r\nlast\r\n" + END, clients[0].rest())
+
+    def test_they_end_when_the_server_stops(self) -> None:
+        """A stop ends each in good order at once, behind what was pushed."""
+        clients = [self.client() for _ in range(5)]
+        answers = [self.answer(client) for client in clients]
+        for answer in answers:
+            assert answer.pipe is not None
+            answer.pipe.push(b"more")
+        self.assertTrue(self.server.stop(Deadline.after(PATIENCE)))
+        for client, answer in zip(clients, answers, strict=True):
+            self.assertEqual(b"4\r\nmore\r\n" + END, client.rest())
+            self.assert_ended(answer, STOPPED)
+
+    def test_they_end_in_time(self) -> None:
+        """One that is open for its time is ended, and its client sees that it is whole."""
+        self.pushing.greatest_age = 0.1
+        client = self.client()
+        answer = self.answer(client)
+        self.assertEqual(END, client.rest())
+        self.assert_ended(answer, AGED)
+
+    def test_who_leaves_is_noticed(self) -> None:
+        """A client that closes its connection is known to be gone, without a piece for it."""
+        client = self.client()
+        answer = self.answer(client)
+        client.close()
+        self.assert_ended(answer, LEFT)
+
+    def test_who_does_not_read_is_cut(self) -> None:
+        """Pieces that nobody reads wait for a while and within bounds; who reads gets all of his meanwhile."""
+        slow, quick = self.client(), self.client()
+        unread, read = self.answer(slow), self.answer(quick)
+        assert unread.pipe is not None and read.pipe is not None
+        piece = bytes(1 << 20)
+        for _ in range(16):
+            unread.pipe.push(piece)
+        self.assert_ended(unread, SLOW)
+        read.pipe.push(b"here")
+        self.assertEqual(b"4\r\nhere\r\n", self.received(quick, b"here\r\n"))
+
+    def test_what_is_pushed_afterwards_is_dropped(self) -> None:
+        """Whoever pushes need not know that the client has just left."""
+        client = self.client()
+        answer = self.answer(client)
+        client.close()
+        self.assert_ended(answer, LEFT)
+        assert answer.pipe is not None
+        answer.pipe.push(b"late")
+        answer.pipe.end()
+        self.assert_serves()
+
+    def test_http_1_0_has_no_chunks(self) -> None:
+        """An older client reads until the connection ends."""
+        client = self.client()
+        answer = self.answer(client, b"GET /push HTTP/1.0\r\n\r\n")
+        assert answer.pipe is not None
+        answer.pipe.push(b"piece")
+        answer.pipe.end()
+        self.assertEqual(b"piece", client.rest())
+
+    def test_a_head_request_has_no_stream(self) -> None:
+        """HEAD is answered with the head alone, and the application is told that nobody listens."""
+        client = self.client()
+        answered = client.send(REQUEST.replace(b"GET", b"HEAD")).answer()
+        self.assertIn(b"200 OK", answered)
+        self.assert_ended(self.pushing.answers[0], LEFT)
+
+    def test_another_server_iterates(self) -> None:
+        """What a WSGI server of somebody else's gets is an iterable that waits for pieces."""
+        answer = Answer(60.0)
+        pieces = iter(answer)
+        threading.Thread(target=lambda: (answer.begun.wait(PATIENCE), answer.pipe.push(b"a"), answer.pipe.end())).start()  # type: ignore[union-attr]
+        self.assertEqual([b"a"], list(pieces))
+        self.assertEqual([AGED], answer.why)
+        early = Answer(0.05)
+        self.assertEqual([], list(early))
+        self.assertEqual([AGED], early.why)
+
+
+class TestPushedOverTLS(TestPushed):
+    """All of it over TLS."""
+
+    def setUp(self) -> None:
+        certificate, key = write_certificate(Path(self.useFixture(TempDir()).path), "first")
+        self.config = dataclasses.replace(self.config, enable_ssl_api=True, cert_file=certificate, key_file=key)
+        super().setUp()
