@@ -39,7 +39,7 @@ THREADS = 256
 def main() -> None:
     """Print the figures."""
     given = _arguments()
-    _raise_descriptor_limit()
+    raise_descriptor_limit()
     with running_fleet(given) as fleet, tempfile.TemporaryDirectory() as directory:
         base = ConductorConfig(
             host="bench",
@@ -61,7 +61,7 @@ def enrol(base: ConductorConfig, fleet: Fleet) -> list[str]:
     """Create a manageable node for each machine; that is over when the measurement begins."""
     options = ConductorOptions(sync_power_state_interval=0)
     nodes = []
-    with Conductor(_with(base, options)) as conductor:
+    with Conductor(with_options(base, options)) as conductor:
         for info in fleet.infos:
             record = conductor.rpc.call("create_node", values={"driver": fleet.driver, "driver_info": info})
             conductor.store.update_node(record.uuid, {"provision_state": "manageable"}, fence=None)
@@ -73,7 +73,7 @@ def enrol(base: ConductorConfig, fleet: Fleet) -> list[str]:
 def synced(base: ConductorConfig, given: argparse.Namespace) -> Iterator[tuple[Conductor, APIServer]]:
     """A conductor whose power sync is at work, and its API."""
     options = ConductorOptions(sync_power_state_interval=given.interval, workers_pool_size=given.workers)
-    conductor = Conductor(_with(base, options))
+    conductor = Conductor(with_options(base, options))
     server = APIServer(bare_metal_api(conductor), base.api)
     conductor.add(server)
     with conductor:
@@ -144,11 +144,13 @@ def tell(what: str, **figures: Any) -> None:
     print(json.dumps({"benchmark": "power sync", "what": what, **figures}), flush=True)
 
 
-def _with(base: ConductorConfig, options: ConductorOptions) -> ConductorConfig:
+def with_options(base: ConductorConfig, options: ConductorOptions) -> ConductorConfig:
+    """The configuration with these options of the conductor."""
     return ConductorConfig(host=base.host, api=base.api, database=base.database, conductor=options)
 
 
-def _raise_descriptor_limit() -> None:
+def raise_descriptor_limit() -> None:
+    """Have as many files open as may be."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
