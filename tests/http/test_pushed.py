@@ -127,7 +127,7 @@ class TestPushed(ServerTestCase):
 
     def test_they_end_in_time(self) -> None:
         """One that is open for its time is ended, and its client sees that it is whole."""
-        self.pushing.greatest_age = 0.1
+        self.pushing.greatest_age = 1.0
         client = self.client()
         answer = self.answer(client)
         self.assertEqual(END, client.rest())
