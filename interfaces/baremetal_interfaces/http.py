@@ -2,8 +2,8 @@
 
 Import it by name; the package itself does not. What the usual clients leave open is closed here: a request as a whole
 ends at its deadline however slowly the peer sends, nothing is read from the environment (no proxies, no ``.netrc``), and
-an answer has a largest size. It is lean as well: one request costs a third of what the standard library's client takes,
-and an idle session holds its socket and no buffers.
+an answer has a largest size. It is lean as well: of a head only what is needed is taken apart, there is one wait for an
+answer that comes at once, and an idle session holds its socket and no buffers.
 """
 
 from __future__ import annotations
