@@ -75,19 +75,23 @@ class LocalPower:
 
     def _confirm(self, state: PowerState, deadline: Deadline) -> None:
         wanted = state.outcome.value
-        while (seen := self._observe()) != wanted:
+        seen = "nothing"
+        while (seen := self._observe(deadline, seen)) != wanted:
             self._wait(min(self._interval, deadline.remaining()))
             if self._task.cancelled:
                 raise Cancelled(f"told to stop before {wanted!r} was confirmed; last seen: {seen}")
             if deadline.expired:
                 raise PowerStateFailure(f"the machine did not reach {wanted!r} in time; last seen: {seen}")
 
-    def _observe(self) -> str:
-        """The state, or why it cannot be seen now: a BMC may be away for a moment while it changes the power."""
+    def _observe(self, deadline: Deadline, before: str) -> str:
+        """The state, or why it cannot be seen now: a BMC may be away for a moment while it changes the power.
+
+        A look that the end of the time has cut off says nothing: what was seen *before* it counts.
+        """
         try:
             return self.get().value
         except (BMCBusy, BMCUnreachable, DeadlineExceeded) as exc:
-            return str(exc)
+            return before if deadline.expired else str(exc)
 
 
 def _listed(values: Iterable[PowerState | BootDevice]) -> str:

@@ -53,6 +53,8 @@ class DemoTest(TestCase):
 
     def test_it_stays_until_it_is_interrupted(self) -> None:
         """With --keep the service answers after the end of the story, and Ctrl-C leaves nothing behind."""
+        # Where tests run in the background of a shell, Ctrl-C is ignored, and children inherit that.
+        self.addCleanup(signal.signal, signal.SIGINT, signal.signal(signal.SIGINT, signal.default_int_handler))
         demo = self.start("--machines", "1", "--keep")
         url = demo.wait_for_line('{"event": "message", "text": "Service:  metald at ', 60.0).rstrip('"}')
         demo.wait_for_line('{"event": "outcome"', 300.0)
