@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 from baremetal_sdk.api import bare_metal_api
 from baremetal_sdk.auth import Identity
-from baremetal_sdk.config import ConductorConfig
 from baremetal_sdk.store.records import NodeRecord
 from tests.api.world import LATEST, Answer
 from tests.rbac import test_scopes, test_table
@@ -56,7 +55,7 @@ class KeystoneTestCase(RBACTestCase):
             self.skipTest(str(keystone.missing()))
         super().setUp()
         options = {"keystone_authtoken": self.server.middleware_options()}
-        self.conductor.config = ConductorConfig(host="host-1", auth_strategy="keystone", plugins=options)
+        self.conductor.config = dataclasses.replace(self.conductor.config, auth_strategy="keystone", plugins=options)
         self.app = bare_metal_api(self.conductor)
 
     def enrol(self, **values: Any) -> NodeRecord:
