@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, TypedDict
 from urllib.parse import urlsplit
 
 from baremetal_interfaces import Busy, InvalidInput, Problem
@@ -11,9 +11,10 @@ from baremetal_sdk.api.call import Call
 from baremetal_sdk.api.masking import masked
 from baremetal_sdk.api.parameters import Parameter, optional
 from baremetal_sdk.api.registry import PUBLIC, route
+from baremetal_sdk.api.schemas import UUIDText
 from baremetal_sdk.api.values import MAC, OBJECT, STRINGS, TEXT, UUID, Wrong, canonical_uuid, choice, text
 from baremetal_sdk.api.versions import MINIMUM
-from baremetal_sdk.api.views import links
+from baremetal_sdk.api.views import Link, links
 from baremetal_sdk.store.records import NodeRecord
 
 SINCE = 22
@@ -22,6 +23,39 @@ CONTINUE_SINCE = 84
 HEARTBEAT_TIMEOUT = 300
 """Seconds in which an agent says again that it lives; agents are told."""
 _STATUSES = ("start", "end", "error")
+
+
+class MetNode(TypedDict):
+    """A node, as far as its agent is told."""
+
+    uuid: UUIDText
+    properties: Mapping[str, Any]
+    instance_info: Mapping[str, Any]
+    driver_internal_info: Mapping[str, Any]
+    links: list[Link]
+
+
+class AgentConfig(TypedDict):
+    """How an agent is to behave."""
+
+    heartbeat_timeout: int
+    metrics: dict[str, Any]
+    metrics_statsd: dict[str, Any]
+    agent_token: str | None
+    agent_token_required: Literal[True]
+
+
+class MetBefore(TypedDict):
+    """What an agent was told of its node before there was more to tell."""
+
+    uuid: UUIDText
+
+
+class Met(TypedDict):
+    """What an agent is told of its node."""
+
+    node: MetNode
+    config: AgentConfig
 
 
 class Lookup:
@@ -38,7 +72,7 @@ class Lookup:
             Parameter("node_uuid", UUID, "The UUID of the node, where the agent knows it."),
         ),
     )
-    def find(self, call: Call) -> dict[str, Any]:
+    def find(self, call: Call) -> Met:
         """Find the node of an agent."""
         _require_ready(call)
         addresses, node = _macs(call.query.get("addresses", ())), call.query.get("node_uuid")
@@ -101,7 +135,7 @@ class ContinueInspection:
         query=(Parameter("node_uuid", UUID, "The UUID of the node, where the agent knows it.", since=CONTINUE_SINCE),),
         body=OBJECT,
     )
-    def take(self, call: Call) -> dict[str, Any]:
+    def take(self, call: Call) -> Met | MetBefore:
         """Take what an agent found."""
         _require_ready(call)
         inventory, plugin_data = _parted(call.body)
@@ -155,9 +189,9 @@ def _check_url(url: str) -> None:
         raise InvalidInput([Problem("callback_url", "it is no URL of HTTP", "give http://... or https://...")])
 
 
-def _met(call: Call, met: Mapping[str, Any]) -> dict[str, Any]:
+def _met(call: Call, met: Mapping[str, Any]) -> Met:
     node: NodeRecord = met["node"]
-    config: dict[str, Any] = {
+    config: AgentConfig = {
         "heartbeat_timeout": HEARTBEAT_TIMEOUT,
         "metrics": {
             "backend": "noop",
@@ -170,7 +204,7 @@ def _met(call: Call, met: Mapping[str, Any]) -> dict[str, Any]:
         "agent_token": met["token"] if call.minor >= TOKEN_SINCE else None,
         "agent_token_required": True,
     }
-    shown = {
+    shown: MetNode = {
         "uuid": node.uuid,
         "properties": node.properties,
         "instance_info": masked(node.instance_info),

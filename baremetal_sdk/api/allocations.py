@@ -11,13 +11,12 @@ from baremetal_sdk.api.call import SEEN, Call
 from baremetal_sdk.api.errors import as_bad_request
 from baremetal_sdk.api.listing import FIELDS, PAGING, shown
 from baremetal_sdk.api.parameters import Parameter, optional
-from baremetal_sdk.api.patch import JSON_PATCH
 from baremetal_sdk.api.personas import Persona
 from baremetal_sdk.api.ports import NAME
 from baremetal_sdk.api.registry import route
 from baremetal_sdk.api.trait_values import TRAITS
-from baremetal_sdk.api.values import ARRAY, OBJECT, TEXT, UUID_OR_NAME, ValueType, text
-from baremetal_sdk.api.views import View, ViewField
+from baremetal_sdk.api.values import ARRAY, OBJECT, TEXT, UUID, UUID_OR_NAME, ValueType, choice, text
+from baremetal_sdk.api.views import Shown, View, ViewField
 from baremetal_sdk.api.writing import Writable
 from baremetal_sdk.errors import AllocationNotFound
 from baremetal_sdk.store.query import Query
@@ -30,32 +29,37 @@ _CREATE_FOR_OTHERS = "baremetal:allocation:create_restricted"
 _BACKFILLED_SINCE = 58
 _OWNED_SINCE = 60
 _VIEWED = (
-    ViewField("uuid"),
+    ViewField("uuid", type=UUID),
     ViewField("created_at"),
     ViewField("updated_at"),
     ViewField("candidate_nodes", sortable=False),
     ViewField("extra", sortable=False),
     ViewField("last_error"),
     ViewField("name"),
-    ViewField("node_uuid"),
+    ViewField("node_uuid", type=UUID),
     ViewField("owner", _OWNED_SINCE, too_old=400),
     ViewField("resource_class"),
-    ViewField("state"),
-    ViewField("traits", sortable=False),
+    ViewField("state", type=choice("allocating", "active", "error")),
+    ViewField("traits", sortable=False, type=TRAITS),
 )
-ALLOCATION_VIEW = View("allocations", _VIEWED, default=(field.name for field in _VIEWED))
+ALLOCATION_VIEW = View("allocations", AllocationRecord, _VIEWED, default=(field.name for field in _VIEWED))
 
 
 def _idents(value: Any) -> list[str]:
     return list(dict.fromkeys(UUID_OR_NAME.parse(one) for one in ARRAY.parse(value)))
 
 
+_NODES = ValueType(_idents, {"type": "array", "items": UUID_OR_NAME.schema})
 _FIELDS = Writable(
     AllocationRecord,
     optional("name", NAME, "A name that no other allocation has."),
     optional("extra", OBJECT, "Anything."),
     only_at_creation=(
-        optional("candidate_nodes", ValueType(_idents, {"type": "array"}), "UUIDs or names of nodes, of which one is taken."),
+        optional(
+            "candidate_nodes",
+            _NODES,
+            "UUIDs or names of nodes, of which one is taken.",
+        ),
         optional(
             "node", UUID_OR_NAME, "The node that is in use already, to be noted as allocated.", _BACKFILLED_SINCE, too_old=400
         ),
@@ -85,6 +89,7 @@ class Allocations:
             *PAGING,
             FIELDS,
         ),
+        answer=Shown(ALLOCATION_VIEW, page=True),
     )
     def list(self, call: Call) -> dict[str, Any]:
         """List allocations."""
@@ -100,6 +105,7 @@ class Allocations:
         role="allocation-reader",
         since=SINCE,
         query=(FIELDS,),
+        answer=Shown(ALLOCATION_VIEW),
     )
     def show(self, call: Call) -> dict[str, Any]:
         """Show an allocation."""
@@ -115,6 +121,7 @@ class Allocations:
         too_old=405,
         status=201,
         body=_FIELDS.creation,
+        answer=Shown(ALLOCATION_VIEW, whole=True),
     )
     def create(self, call: Call) -> dict[str, Any]:
         """Ask for a node; one is looked for in the background."""
@@ -140,7 +147,8 @@ class Allocations:
         role="allocation-member",
         since=_UPDATED_SINCE,
         too_old=405,
-        body=JSON_PATCH,
+        body=_FIELDS.patch,
+        answer=Shown(ALLOCATION_VIEW, whole=True),
     )
     def update(self, call: Call) -> dict[str, Any]:
         """Change the name or the extra information of an allocation."""
@@ -174,6 +182,7 @@ class NodeAllocation:
         role="allocation-reader",
         since=SINCE,
         query=(FIELDS,),
+        answer=Shown(ALLOCATION_VIEW),
     )
     def show(self, call: Call) -> dict[str, Any]:
         """Show the allocation of a node."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from baremetal_interfaces import BareMetalError
 from baremetal_sdk.api import audit, errors, json_body
 from baremetal_sdk.api.call import Call
+from baremetal_sdk.api.errors import Fault
 from baremetal_sdk.api.node_fields import CREATION
 from baremetal_sdk.api.node_rules import CREATE, CREATE_OWN
 from baremetal_sdk.api.node_states import POWER_BODY, NodeStates
@@ -23,16 +24,20 @@ LOG = logging.getLogger(__name__)
 MOST = 1000
 """Nodes in one request."""
 _NODE = Parameters("field", CREATION)
-_RESULT = {
-    "type": "object",
-    "required": ["status"],
-    "properties": {
-        "status": {"type": "integer", "description": "What the answer's status would be, had it been a request of its own."},
-        "node": {"description": "The node that was created, or how the request named it."},
-        "error": {"type": "object", "description": "Why it was refused."},
-    },
-}
-_RESULTS = {"type": "object", "required": ["results"], "properties": {"results": {"type": "array", "items": _RESULT}}}
+
+
+class Result(TypedDict):
+    """What a request about one node would be answered with; *node* is what was created, or how the request named it."""
+
+    status: int
+    node: NotRequired[Any]
+    error: NotRequired[Fault]
+
+
+class Results(TypedDict):
+    """One result for each node, in the order in which they were given."""
+
+    results: list[Result]
 
 
 def _some(value: Any) -> list[Any]:
@@ -52,7 +57,7 @@ def _names(value: Any) -> list[str]:
 
 
 _BOUNDS = {"type": "array", "minItems": 1, "maxItems": MOST}
-_NEW_NODES = ValueType(_some, {**_BOUNDS, "items": {"type": "object"}})
+_NEW_NODES = ValueType(_some, {**_BOUNDS, "items": _NODE.schema})
 _NAMES = ValueType(_names, {**_BOUNDS, "uniqueItems": True, "items": {"type": "string"}})
 _WHICH = Parameter("nodes", _NAMES, "Their UUIDs or names.", required=True)
 
@@ -70,12 +75,11 @@ class Bulk:
         role="system-enroller",
         also=(CREATE_OWN,),
         body=(Parameter("nodes", _NEW_NODES, "Nodes, each as in a request of its own.", required=True),),
-        answer=_RESULTS,
     )
-    def create(self, call: Call) -> dict[str, Any]:
+    def create(self, call: Call) -> Results:
         """Enrol many nodes."""
 
-        def one(entry: Any) -> dict[str, Any]:
+        def one(entry: Any) -> Result:
             return _tried(call, {}, lambda: _NODE.bind(json_body.as_object(entry), call.minor), self._nodes.create, 201)
 
         return {"results": [one(entry) for entry in call.body["nodes"]]}
@@ -85,9 +89,8 @@ class Bulk:
         "/v1/bulk/nodes/states/provision",
         policy="baremetal:node:set_provision_state",
         body=(_WHICH, *PROVISION_BODY),
-        answer=_RESULTS,
     )
-    def provision(self, call: Call) -> dict[str, Any]:
+    def provision(self, call: Call) -> Results:
         """Start the same change of the provision state of many nodes."""
         return _of_each(call, self._states.provision)
 
@@ -97,22 +100,23 @@ class Bulk:
         policy="baremetal:node:set_power_state",
         role="leased-member",
         body=(_WHICH, *POWER_BODY),
-        answer=_RESULTS,
     )
-    def power(self, call: Call) -> dict[str, Any]:
+    def power(self, call: Call) -> Results:
         """Start the same change of the power state of many nodes."""
         return _of_each(call, self._states.set_power)
 
 
-def _of_each(call: Call, handler: Callable[[Call], Any]) -> dict[str, Any]:
+def _of_each(call: Call, handler: Callable[[Call], Any]) -> Results:
     body = {name: value for name, value in call.body.items() if name != "nodes"}
     names: Iterable[str] = call.body["nodes"]
-    return {"results": [{"node": name, **_tried(call, {"node": name}, lambda: dict(body), handler, 202)} for name in names]}
+    return {"results": [_named(name, _tried(call, {"node": name}, lambda: dict(body), handler, 202)) for name in names]}
 
 
-def _tried(
-    call: Call, arguments: dict[str, str], body: Callable[[], Any], handler: Callable[[Call], Any], status: int
-) -> dict[str, Any]:
+def _named(name: str, result: Result) -> Result:
+    return {"node": name, **result}
+
+
+def _tried(call: Call, arguments: dict[str, str], body: Callable[[], Any], handler: Callable[[Call], Any], status: int) -> Result:
     """What a request about one node would be answered with; the audit log has a line for each."""
     asked, why = audit.Asked(), None
     asked.route, asked.arguments = call.route, arguments
@@ -120,7 +124,7 @@ def _tried(
     try:
         one.body = body()
         shown = handler(one)
-        result: dict[str, Any] = {"status": status} if shown is None else {"status": status, "node": shown}
+        result: Result = {"status": status} if shown is None else {"status": status, "node": shown}
     except Exception as exc:
         if not isinstance(exc, BareMetalError):
             LOG.exception("%s of %s failed", call.path, arguments)

@@ -8,17 +8,17 @@ from baremetal_sdk.api import resources
 from baremetal_sdk.api.call import Call
 from baremetal_sdk.api.listing import DETAIL, FIELDS, PAGING, shown
 from baremetal_sdk.api.parameters import optional
-from baremetal_sdk.api.patch import JSON_PATCH
 from baremetal_sdk.api.registry import route
-from baremetal_sdk.api.values import OBJECT, TEXT
-from baremetal_sdk.api.views import SubResource, View, ViewField
+from baremetal_sdk.api.values import OBJECT, TEXT, UUID
+from baremetal_sdk.api.views import Shown, SubResource, View, ViewField
 from baremetal_sdk.api.writing import Writable
 from baremetal_sdk.store.records_hardware import ChassisRecord
 
 CHASSIS_VIEW = View(
     "chassis",
+    ChassisRecord,
     (
-        ViewField("uuid"),
+        ViewField("uuid", type=UUID),
         ViewField("created_at"),
         ViewField("updated_at"),
         ViewField("description"),
@@ -37,27 +37,63 @@ _FIELDS = Writable(
 class Chassis:
     """Chassis, one by one and page by page."""
 
-    @route("GET", "/v1/chassis", policy="baremetal:chassis:get", role="system-reader", query=(*PAGING, FIELDS, DETAIL))
+    @route(
+        "GET",
+        "/v1/chassis",
+        policy="baremetal:chassis:get",
+        role="system-reader",
+        query=(*PAGING, FIELDS, DETAIL),
+        answer=Shown(CHASSIS_VIEW, page=True),
+    )
     def list(self, call: Call) -> dict[str, Any]:
         """List chassis."""
         return resources.listed(call, ChassisRecord, CHASSIS_VIEW, {})
 
-    @route("GET", "/v1/chassis/detail", policy="baremetal:chassis:get", role="system-reader", query=PAGING)
+    @route(
+        "GET",
+        "/v1/chassis/detail",
+        policy="baremetal:chassis:get",
+        role="system-reader",
+        query=PAGING,
+        answer=Shown(CHASSIS_VIEW, page=True, whole=True),
+    )
     def list_whole(self, call: Call) -> dict[str, Any]:
         """List chassis with all their fields."""
         return resources.listed(call, ChassisRecord, CHASSIS_VIEW, {}, whole=True)
 
-    @route("GET", "/v1/chassis/{chassis}", policy="baremetal:chassis:get", role="system-reader", query=(FIELDS,))
+    @route(
+        "GET",
+        "/v1/chassis/{chassis}",
+        policy="baremetal:chassis:get",
+        role="system-reader",
+        query=(FIELDS,),
+        answer=Shown(CHASSIS_VIEW),
+    )
     def show(self, call: Call) -> dict[str, Any]:
         """Show a chassis."""
         return shown(call, CHASSIS_VIEW, resources.found(call, ChassisRecord, "chassis"))
 
-    @route("POST", "/v1/chassis", policy="baremetal:chassis:create", role="system-admin", status=201, body=_FIELDS.creation)
+    @route(
+        "POST",
+        "/v1/chassis",
+        policy="baremetal:chassis:create",
+        role="system-admin",
+        status=201,
+        body=_FIELDS.creation,
+        answer=Shown(CHASSIS_VIEW, whole=True),
+    )
     def create(self, call: Call) -> dict[str, Any]:
         """Create a chassis."""
         return resources.create(call, ChassisRecord, CHASSIS_VIEW, _FIELDS.new(call.body))
 
-    @route("PATCH", "/v1/chassis/{chassis}", policy="baremetal:chassis:update", role="system-member", body=JSON_PATCH)
+    @route(
+        "PATCH",
+        "/v1/chassis/{chassis}",
+        policy="baremetal:chassis:update",
+        role="system-member",
+        body=_FIELDS.patch,
+        answer=Shown(CHASSIS_VIEW, whole=True),
+    )
     def update(self, call: Call) -> dict[str, Any]:
         """Change fields of a chassis."""
         chassis = resources.found(call, ChassisRecord, "chassis")

@@ -12,7 +12,7 @@ from baremetal_sdk.api.listing import DETAIL, FIELDS, PAGING, next_link, page, s
 from baremetal_sdk.api.parameters import Parameter
 from baremetal_sdk.api.registry import route
 from baremetal_sdk.api.values import TEXT
-from baremetal_sdk.api.views import View, ViewField
+from baremetal_sdk.api.views import Shown, View, ViewField
 from baremetal_sdk.errors import ConductorNotFound
 from baremetal_sdk.store.records import ConductorRecord
 
@@ -31,6 +31,7 @@ def _drivers(call: Call, drivers: Mapping[str, Any]) -> list[str]:
 
 CONDUCTOR_VIEW = View(
     "conductors",
+    ConductorRecord,
     (
         ViewField("hostname"),
         ViewField("conductor_group"),
@@ -47,7 +48,15 @@ CONDUCTOR_VIEW = View(
 class Conductors:
     """Conductors, as they registered."""
 
-    @route("GET", "/v1/conductors", policy="baremetal:conductor:get", role="system-reader", since=_SINCE, query=_QUERY)
+    @route(
+        "GET",
+        "/v1/conductors",
+        policy="baremetal:conductor:get",
+        role="system-reader",
+        since=_SINCE,
+        query=_QUERY,
+        answer=Shown(CONDUCTOR_VIEW, page=True),
+    )
     def list(self, call: Call) -> dict[str, Any]:
         """List the conductors."""
         asked = page(call, CONDUCTOR_VIEW)
@@ -65,7 +74,13 @@ class Conductors:
         return body
 
     @route(
-        "GET", "/v1/conductors/{conductor}", policy="baremetal:conductor:get", role="system-reader", since=_SINCE, query=(FIELDS,)
+        "GET",
+        "/v1/conductors/{conductor}",
+        policy="baremetal:conductor:get",
+        role="system-reader",
+        since=_SINCE,
+        query=(FIELDS,),
+        answer=Shown(CONDUCTOR_VIEW),
     )
     def show(self, call: Call) -> dict[str, Any]:
         """Show a conductor."""

@@ -9,12 +9,11 @@ from baremetal_sdk.api.call import Call
 from baremetal_sdk.api.listing import DETAIL, FIELDS, PAGING, shown
 from baremetal_sdk.api.masking import masked
 from baremetal_sdk.api.parameters import Parameter, optional
-from baremetal_sdk.api.patch import JSON_PATCH
 from baremetal_sdk.api.registry import route
 from baremetal_sdk.api.step_lists import step_list
 from baremetal_sdk.api.trait_values import TRAIT
-from baremetal_sdk.api.values import OBJECT
-from baremetal_sdk.api.views import View, ViewField
+from baremetal_sdk.api.values import OBJECT, UUID
+from baremetal_sdk.api.views import Shown, View, ViewField
 from baremetal_sdk.api.writing import Writable
 from baremetal_sdk.store.records_policy import DeployTemplateRecord
 
@@ -22,15 +21,16 @@ _SINCE = 55
 _KEYS = ("interface", "step", "args", "priority")
 
 
-def shown_steps(call: Call, steps: Any) -> list[Any]:
+def shown_steps(call: Call, steps: Any) -> list[dict[str, Any]]:
     """Steps, with secrets in their arguments masked."""
     return [{**step, "args": masked(step.get("args") or {})} for step in steps]
 
 
 TEMPLATE_VIEW = View(
     "deploy_templates",
+    DeployTemplateRecord,
     (
-        ViewField("uuid"),
+        ViewField("uuid", type=UUID),
         ViewField("created_at"),
         ViewField("updated_at"),
         ViewField("extra", sortable=False),
@@ -58,6 +58,7 @@ class DeployTemplates:
         role="system-reader",
         since=_SINCE,
         query=(*PAGING, FIELDS, DETAIL),
+        answer=Shown(TEMPLATE_VIEW, page=True),
     )
     def list(self, call: Call) -> dict[str, Any]:
         """List deploy templates."""
@@ -70,6 +71,7 @@ class DeployTemplates:
         role="system-reader",
         since=_SINCE,
         query=(FIELDS,),
+        answer=Shown(TEMPLATE_VIEW),
     )
     def show(self, call: Call) -> dict[str, Any]:
         """Show a deploy template."""
@@ -84,6 +86,7 @@ class DeployTemplates:
         too_old=405,
         status=201,
         body=_FIELDS.creation,
+        answer=Shown(TEMPLATE_VIEW, whole=True),
     )
     def create(self, call: Call) -> dict[str, Any]:
         """Create a deploy template."""
@@ -96,7 +99,8 @@ class DeployTemplates:
         role="system-admin",
         since=_SINCE,
         too_old=405,
-        body=JSON_PATCH,
+        body=_FIELDS.patch,
+        answer=Shown(TEMPLATE_VIEW, whole=True),
     )
     def update(self, call: Call) -> dict[str, Any]:
         """Change fields of a deploy template."""

@@ -2,17 +2,61 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 from webob import Response
 
 from baremetal_interfaces import BareMetalError, Busy
 from baremetal_sdk.api.call import Call
 from baremetal_sdk.api.registry import PUBLIC, Registry, not_served, route, split
+from baremetal_sdk.api.schemas import schema_of
 from baremetal_sdk.api.versions import MAXIMUM, MINIMUM, text
-from baremetal_sdk.api.views import links
+from baremetal_sdk.api.views import Link, links
 
 _POLICY = "public_api"
+
+
+class Version(TypedDict):
+    """A version of the API, with the microversions that are served."""
+
+    id: str
+    status: str
+    min_version: str
+    version: str
+    links: list[Link]
+
+
+class Resources(TypedDict):
+    """What version 1 of the API has, besides links to its resources."""
+
+    id: str
+    links: list[Link]
+    media_types: dict[str, str]
+    version: Version
+
+
+class Root(TypedDict):
+    """Which versions of the API there are."""
+
+    name: str
+    description: str
+    default_version: Version
+    versions: list[Version]
+
+
+class Alive(TypedDict):
+    """The process answers."""
+
+    status: Literal["ok"]
+
+
+class Ready(TypedDict):
+    """The process can work."""
+
+    status: Literal["ready"]
+
+
+_RESOURCES = {**schema_of(Resources), "additionalProperties": schema_of(list[Link])}
 
 
 class Discovery:
@@ -22,7 +66,7 @@ class Discovery:
         self._registry = registry
 
     @route("GET", "/", policy=_POLICY, visibility=PUBLIC)
-    def root(self, call: Call) -> dict[str, Any]:
+    def root(self, call: Call) -> Root:
         """Tell which versions of the API there are."""
         return {
             "name": "Bare Metal API",
@@ -31,7 +75,7 @@ class Discovery:
             "versions": [_version(call)],
         }
 
-    @route("GET", "/v1", policy=_POLICY, visibility=PUBLIC)
+    @route("GET", "/v1", policy=_POLICY, visibility=PUBLIC, answer=_RESOURCES)
     def v1(self, call: Call) -> dict[str, Any]:
         """Tell which resources version 1 of the API has."""
         return {
@@ -51,11 +95,11 @@ class Health:
     """Whether the process answers, and whether it can work."""
 
     @route("GET", "/healthz", policy=_POLICY, visibility=PUBLIC)
-    def alive(self, call: Call) -> dict[str, str]:
+    def alive(self, call: Call) -> Alive:
         """Answer: the process is alive."""
         return {"status": "ok"}
 
-    @route("GET", "/healthcheck", policy=_POLICY, visibility=PUBLIC, content_type="text/plain")
+    @route("GET", "/healthcheck", policy=_POLICY, visibility=PUBLIC, content_type="text/plain", answer={"const": "OK"})
     def check(self, call: Call) -> Response:
         """Answer as Ironic's health check does, where it is enabled."""
         if not call.backend.config.healthcheck.enabled:
@@ -63,7 +107,7 @@ class Health:
         return Response(body=b"OK", content_type="text/plain", charset="utf-8")
 
     @route("GET", "/readyz", policy=_POLICY, visibility=PUBLIC)
-    def ready(self, call: Call) -> dict[str, str]:
+    def ready(self, call: Call) -> Ready:
         """Tell whether requests can be served; if not, which part cannot."""
         if not call.backend.ready:
             raise Busy("conductor: the service is starting or stopping; try again", retry_after=1.0)
@@ -74,7 +118,7 @@ class Health:
         return {"status": "ready"}
 
 
-def _version(call: Call) -> dict[str, Any]:
+def _version(call: Call) -> Version:
     return {
         "id": "v1",
         "status": "CURRENT",

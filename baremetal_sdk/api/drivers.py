@@ -12,7 +12,7 @@ from baremetal_sdk.api.node_fields import INTERFACE_SINCE
 from baremetal_sdk.api.parameters import Parameter
 from baremetal_sdk.api.registry import route
 from baremetal_sdk.api.values import BOOLEAN, STRINGS, choice
-from baremetal_sdk.api.views import SubResource, View, ViewField
+from baremetal_sdk.api.views import Render, Shown, SubResource, View, ViewField
 from baremetal_sdk.errors import DriverNotFound
 from baremetal_sdk.store.records import ConductorRecord
 
@@ -23,7 +23,7 @@ _FIELDS = Parameter("fields", STRINGS, "The fields to show, with commas between 
 
 
 @dataclass(frozen=True)
-class _Offer:
+class Driver:
     """One hardware type, as all conductors that offer it have it."""
 
     name: str
@@ -39,16 +39,24 @@ def _interface_fields() -> Iterable[ViewField]:
         yield ViewField(f"enabled_{kind}_interfaces", since, ("interfaces",), _enabled(kind))
 
 
-def _default(kind: Kind) -> Any:
-    return lambda call, interfaces: interfaces.get(kind, {}).get("default")
+def _default(kind: Kind) -> Render:
+    def render(call: Call, interfaces: Mapping[str, Any]) -> str | None:
+        name: str | None = interfaces.get(kind, {}).get("default")
+        return name
+
+    return render
 
 
-def _enabled(kind: Kind) -> Any:
-    return lambda call, interfaces: interfaces.get(kind, {}).get("enabled", [])
+def _enabled(kind: Kind) -> Render:
+    def render(call: Call, interfaces: Mapping[str, Any]) -> list[str]:
+        return list(interfaces.get(kind, {}).get("enabled", ()))
+
+    return render
 
 
 _DRIVER_VIEW = View(
     "drivers",
+    Driver,
     (ViewField("name"), ViewField("hosts"), ViewField("type", DYNAMIC_SINCE), *_interface_fields()),
     default=("name", "hosts", "type"),
     subresources=(SubResource("properties", 14),),
@@ -70,6 +78,7 @@ class Drivers:
             Parameter("detail", BOOLEAN, "Whether to show the interfaces.", since=DYNAMIC_SINCE),
             _FIELDS,
         ),
+        answer=Shown(_DRIVER_VIEW, page=True),
     )
     def list(self, call: Call) -> dict[str, Any]:
         """List the hardware types that conductors offer."""
@@ -84,7 +93,14 @@ class Drivers:
             shape = _DRIVER_VIEW.whole(call.minor) if detail else _DRIVER_VIEW.brief(call.minor)
         return {"drivers": [shape.record(call, offer) for offer in _offers(call.conductors.alive())]}
 
-    @route("GET", "/v1/drivers/{driver}", policy="baremetal:driver:get", role="system-reader", query=(_FIELDS,))
+    @route(
+        "GET",
+        "/v1/drivers/{driver}",
+        policy="baremetal:driver:get",
+        role="system-reader",
+        query=(_FIELDS,),
+        answer=Shown(_DRIVER_VIEW),
+    )
     def show(self, call: Call) -> dict[str, Any]:
         """Show a hardware type with its interfaces."""
         fields = call.query.get("fields")
@@ -92,9 +108,10 @@ class Drivers:
         return shape.record(call, _offer(call))
 
     @route("GET", "/v1/drivers/{driver}/properties", policy="baremetal:driver:get_properties", role="system-reader")
-    def properties(self, call: Call) -> Any:
+    def properties(self, call: Call) -> dict[str, str]:
         """Tell what nodes of a hardware type have in their driver_info."""
-        return call.rpc("driver_properties", driver=offered_driver(call))
+        found: dict[str, str] = call.rpc("driver_properties", driver=offered_driver(call))
+        return found
 
     @route(
         "GET",
@@ -104,9 +121,10 @@ class Drivers:
         since=RAID_SINCE,
         too_old=406,
     )
-    def logical_disk_properties(self, call: Call) -> Any:
+    def logical_disk_properties(self, call: Call) -> dict[str, str]:
         """Tell what can be said of a logical disk of a hardware type."""
-        return call.rpc("get_raid_logical_disk_properties", driver=offered_driver(call))
+        found: dict[str, str] = call.rpc("get_raid_logical_disk_properties", driver=offered_driver(call))
+        return found
 
 
 def offered_driver(call: Call) -> str:
@@ -114,7 +132,7 @@ def offered_driver(call: Call) -> str:
     return _offer(call).name
 
 
-def _offer(call: Call) -> _Offer:
+def _offer(call: Call) -> Driver:
     name = call.arguments["driver"]
     offers = {offer.name: offer for offer in _offers(call.conductors.alive())}
     if name not in offers:
@@ -123,14 +141,14 @@ def _offer(call: Call) -> _Offer:
     return offers[name]
 
 
-def _offers(conductors: Iterable[ConductorRecord]) -> list[_Offer]:
+def _offers(conductors: Iterable[ConductorRecord]) -> list[Driver]:
     hosts: dict[str, list[str]] = {}
     interfaces: dict[str, dict[str, dict[str, Any]]] = {}
     for conductor in conductors:
         for name, offered in conductor.drivers.items():
             hosts.setdefault(name, []).append(conductor.hostname)
             _merge(interfaces.setdefault(name, {}), offered)
-    return [_Offer(name, tuple(hosts[name]), interfaces[name]) for name in sorted(hosts)]
+    return [Driver(name, tuple(hosts[name]), interfaces[name]) for name in sorted(hosts)]
 
 
 def _merge(known: dict[str, dict[str, Any]], offered: Mapping[str, Mapping[str, Any]]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Literal, NotRequired, TypedDict
 
 import orjson
 
@@ -55,6 +55,15 @@ class VersionTooOldForMethod(BareMetalError):
     code = 405
 
 
+class Fault(TypedDict):
+    """Why a request was refused or failed, with each problem that there is: field, what is wrong, what is allowed."""
+
+    faultcode: Literal["Client", "Server"]
+    faultstring: str
+    debuginfo: None
+    problems: NotRequired[list[dict[str, str]]]
+
+
 def as_own(error: Exception) -> BareMetalError:
     """*error* itself where it is of the contract's tree, else an internal error that tells nothing about the inside."""
     if isinstance(error, BareMetalError):
@@ -71,16 +80,16 @@ def body(error: BareMetalError, code: int | None = None) -> bytes:
     """The body that clients parse: a JSON text inside a JSON object. *code* is the HTTP status where it is not the error's."""
     status = error.code if code is None else code
     if isinstance(error, UnsupportedVersion):
-        inner: dict[str, Any] = {"code": status, "title": HTTPStatus(status).phrase, "description": error.message}
+        inner: Any = {"code": status, "title": HTTPStatus(status).phrase, "description": error.message}
     else:
         inner = told(error, status)
     return orjson.dumps({"error_message": orjson.dumps(inner, default=str).decode()})
 
 
-def told(error: BareMetalError, code: int | None = None) -> dict[str, Any]:
+def told(error: BareMetalError, code: int | None = None) -> Fault:
     """What clients are told of *error*, with all that is wrong."""
     status = error.code if code is None else code
-    inner: dict[str, Any] = {
+    inner: Fault = {
         "faultcode": "Client" if status < 500 else "Server",
         "faultstring": error.message,
         "debuginfo": None,

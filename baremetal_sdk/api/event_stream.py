@@ -34,8 +34,7 @@ def _kinds(value: Any) -> frozenset[str]:
     return frozenset(words)
 
 
-_WORD = f"({'|'.join(EVENT_KINDS)})"
-_KINDS = ValueType(_kinds, {"type": "string", "pattern": f"^{_WORD}(,{_WORD})*$"})
+_KINDS = ValueType(_kinds, {"type": "array", "minItems": 1, "items": {"enum": list(EVENT_KINDS)}})
 _QUERY = (
     Parameter("types", _KINDS, f"Events to send, with commas between them: {', '.join(EVENT_KINDS)}; by default all."),
     Parameter("node", UUID_OR_NAME, "The only node to tell of; by default all that the caller may see."),

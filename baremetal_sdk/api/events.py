@@ -37,7 +37,7 @@ def _events(value: Any) -> list[dict[str, Any]]:
         raise Wrong(exc.message, "every event is one of a network port") from None
 
 
-_EVENTS = ValueType(_events, {"type": "array", "minItems": 1, "items": {"type": "object"}})
+_EVENTS = ValueType(_events, {"type": "array", "minItems": 1, "items": _NETWORK_EVENT.schema})
 
 
 class Events:

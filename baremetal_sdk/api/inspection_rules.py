@@ -10,10 +10,9 @@ from baremetal_sdk.api import resources
 from baremetal_sdk.api.call import Call
 from baremetal_sdk.api.listing import DETAIL, FIELDS, PAGING, shown
 from baremetal_sdk.api.parameters import Parameter, optional
-from baremetal_sdk.api.patch import JSON_PATCH
 from baremetal_sdk.api.registry import route
-from baremetal_sdk.api.values import ARRAY, BOOLEAN, TEXT, integer
-from baremetal_sdk.api.views import View, ViewField
+from baremetal_sdk.api.values import ARRAY, BOOLEAN, TEXT, UUID, integer
+from baremetal_sdk.api.views import Shown, View, ViewField
 from baremetal_sdk.api.writing import Writable
 from baremetal_sdk.inspection_rules.language import problems_of
 from baremetal_sdk.store.records_policy import InspectionRuleRecord
@@ -21,15 +20,16 @@ from baremetal_sdk.store.records_policy import InspectionRuleRecord
 _SINCE = 96
 
 
-def _unless_sensitive(call: Call, operations: Any, sensitive: bool) -> Any:
+def _unless_sensitive(call: Call, operations: Any, sensitive: bool) -> list[dict[str, Any]] | None:
     """Conditions and actions; those of a sensitive rule are shown to nobody."""
-    return None if sensitive else operations
+    return None if sensitive else list(operations)
 
 
 RULE_VIEW = View(
     "inspection_rules",
+    InspectionRuleRecord,
     (
-        ViewField("uuid"),
+        ViewField("uuid", type=UUID),
         ViewField("created_at"),
         ViewField("updated_at"),
         ViewField("actions", 1, ("actions", "sensitive"), _unless_sensitive, sortable=False),
@@ -63,6 +63,7 @@ class InspectionRules:
         role="system-reader",
         since=_SINCE,
         query=(Parameter("phase", TEXT, "The phase of the inspection."), *PAGING, FIELDS, DETAIL),
+        answer=Shown(RULE_VIEW, page=True),
     )
     def list(self, call: Call) -> dict[str, Any]:
         """List inspection rules."""
@@ -75,6 +76,7 @@ class InspectionRules:
         role="system-reader",
         since=_SINCE,
         query=(FIELDS,),
+        answer=Shown(RULE_VIEW),
     )
     def show(self, call: Call) -> dict[str, Any]:
         """Show an inspection rule."""
@@ -89,6 +91,7 @@ class InspectionRules:
         too_old=405,
         status=201,
         body=_FIELDS.creation,
+        answer=Shown(RULE_VIEW, whole=True),
     )
     def create(self, call: Call) -> dict[str, Any]:
         """Create an inspection rule."""
@@ -103,7 +106,8 @@ class InspectionRules:
         role="system-admin",
         since=_SINCE,
         too_old=405,
-        body=JSON_PATCH,
+        body=_FIELDS.patch,
+        answer=Shown(RULE_VIEW, whole=True),
     )
     def update(self, call: Call) -> dict[str, Any]:
         """Change fields of an inspection rule."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypedDict
 
 from baremetal_sdk.api.call import Call
 from baremetal_sdk.api.parameters import Parameter
@@ -10,14 +10,29 @@ from baremetal_sdk.api.registry import route
 from baremetal_sdk.api.values import BOOLEAN
 
 
+class ConsoleAccess(TypedDict):
+    """How to reach a console."""
+
+    type: str
+    url: str
+
+
+class Console(TypedDict):
+    """Whether a console is started, and how to reach it then."""
+
+    console_enabled: bool
+    console_info: ConsoleAccess | None
+
+
 class NodeConsole:
     """Consoles. The paths with the node at their end are those that older clients use."""
 
     @route("GET", "/v1/nodes/{node}/states/console", policy="baremetal:node:get_console", role="owner-member")
     @route("GET", "/v1/nodes/states/console/{node}", policy="baremetal:node:get_console", role="owner-member")
-    def show(self, call: Call) -> Any:
+    def show(self, call: Call) -> Console:
         """Tell whether the console of a node is started, and how to reach it."""
-        return call.rpc("get_console", node=call.node().uuid)
+        found: Console = call.rpc("get_console", node=call.node().uuid)
+        return found
 
     @route(
         "PUT",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
+from datetime import datetime
+from typing import NotRequired, TypedDict
 
 from baremetal_interfaces import BareMetalError
 from baremetal_sdk import provision
 from baremetal_sdk.api.call import Call
 from baremetal_sdk.api.registry import route
+from baremetal_sdk.api.schemas import UUIDText
 from baremetal_sdk.store.query import Query
 from baremetal_sdk.store.records import NodeRecord
 from baremetal_sdk.store.records_hardware import NodeHistoryRecord
@@ -21,11 +23,88 @@ _LONG = 3.0
 """How many times the usual time is long."""
 
 
+class Held(TypedDict):
+    """Who works on a node, and for what."""
+
+    conductor: str
+    purpose: str | None
+    since: datetime | None
+    expires_at: datetime
+
+
+class RunningStep(TypedDict):
+    """The step that a run is at."""
+
+    interface: str | None
+    step: str | None
+    priority: int | None
+    abortable: bool | None
+    number: int
+    of: int
+    attempt: int
+    waits: bool
+
+
+class Stay(TypedDict):
+    """The time in a provision state, against what is usual."""
+
+    since: datetime | None
+    seconds: float | None
+    usual_seconds: float | None
+    observed: int
+
+
+class DriverCall(TypedDict):
+    """A call of a driver, as it ended."""
+
+    interface: str
+    method: str
+    outcome: str
+    seconds: float
+    ended_at: datetime
+
+
+class Breaker(TypedDict):
+    """Whether a BMC is asked at the moment."""
+
+    bmc: str
+    refused_logins: int
+    backed_off_seconds: float
+
+
+class BMCs(TypedDict):
+    """What a node's conductor knows of its BMCs; *unknown* is why it cannot be asked, where it cannot."""
+
+    calls: list[DriverCall]
+    breakers: list[Breaker]
+    unknown: NotRequired[str]
+
+
+class Explanation(TypedDict):
+    """A node, explained."""
+
+    uuid: UUIDText
+    name: str | None
+    provision_state: str
+    target_provision_state: str | None
+    power_state: str | None
+    power_observed_at: datetime | None
+    power_observed_by: str | None
+    last_error: str | None
+    held_by: Held | None
+    step: RunningStep | None
+    in_state: Stay
+    bmc: BMCs
+    next: list[str]
+    verbs: list[str]
+    advice: list[str]
+
+
 class NodeExplanation:
     """A node, explained."""
 
     @route("GET", "/v1/nodes/{node}/explain", policy="baremetal:node:explain", role="owner-reader")
-    def explain(self, call: Call) -> dict[str, Any]:
+    def explain(self, call: Call) -> Explanation:
         """Tell who holds a node, its running step, its BMC, its time in this state, what comes next, and what to do."""
         node = call.node()
         held, bmc, stay = _held(call, node), _bmc(call, node), _stay(call, node)
@@ -48,7 +127,7 @@ class NodeExplanation:
         }
 
 
-def _held(call: Call, node: NodeRecord) -> dict[str, Any] | None:
+def _held(call: Call, node: NodeRecord) -> Held | None:
     if node.lease_holder is None or node.lease_expires_at is None or node.lease_expires_at <= call.backend.clock.now():
         return None
     return {
@@ -59,24 +138,31 @@ def _held(call: Call, node: NodeRecord) -> dict[str, Any] | None:
     }
 
 
-def _step(node: NodeRecord) -> dict[str, Any] | None:
+def _step(node: NodeRecord) -> RunningStep | None:
     if node.run_id is None or node.run_index is None or node.run_index >= len(node.run_steps):
         return None
     step = node.run_steps[node.run_index]
-    shown = {name: step.get(name) for name in ("interface", "step", "priority", "abortable")}
-    waits = node.provision_state in provision.WAITING
-    return {**shown, "number": node.run_index + 1, "of": len(node.run_steps), "attempt": node.run_attempt, "waits": waits}
+    return {
+        "interface": step.get("interface"),
+        "step": step.get("step"),
+        "priority": step.get("priority"),
+        "abortable": step.get("abortable"),
+        "number": node.run_index + 1,
+        "of": len(node.run_steps),
+        "attempt": node.run_attempt,
+        "waits": node.provision_state in provision.WAITING,
+    }
 
 
-def _bmc(call: Call, node: NodeRecord) -> dict[str, Any]:
-    """What the node's conductor knows; why it cannot be asked, where it cannot."""
+def _bmc(call: Call, node: NodeRecord) -> BMCs:
     try:
-        return {"calls": [], "breakers": [], **(call.rpc("explain_node", node=node.uuid) or {})}
+        known = call.rpc("explain_node", node=node.uuid) or {}
+        return {"calls": known.get("calls", []), "breakers": known.get("breakers", [])}
     except BareMetalError as exc:
         return {"calls": [], "breakers": [], "unknown": exc.message}
 
 
-def _stay(call: Call, node: NodeRecord) -> dict[str, Any]:
+def _stay(call: Call, node: NodeRecord) -> Stay:
     since = node.provision_updated_at or node.created_at
     seconds = None if since is None else max(0.0, (call.backend.clock.now() - since).total_seconds())
     usual = [] if node.provision_state in provision.STABLE else _durations(call, node.provision_state)
@@ -101,7 +187,7 @@ def _durations(call: Call, state: str) -> list[int]:
     return [row["duration_seconds"] for row in rows if row["duration_seconds"] is not None and row["event"].startswith(left)]
 
 
-def _next(node: NodeRecord, held: Mapping[str, Any] | None) -> Iterator[str]:
+def _next(node: NodeRecord, held: Held | None) -> Iterator[str]:
     """What happens when nobody does anything."""
     state = node.provision_state
     if state in provision.STABLE:
@@ -115,7 +201,7 @@ def _next(node: NodeRecord, held: Mapping[str, Any] | None) -> Iterator[str]:
             yield f"{when}, it becomes '{after}'"
 
 
-def _advice(node: NodeRecord, held: Mapping[str, Any] | None, bmc: Mapping[str, Any], stay: Mapping[str, Any]) -> Iterator[str]:
+def _advice(node: NodeRecord, held: Held | None, bmc: BMCs, stay: Stay) -> Iterator[str]:
     """What an operator can do, the most pressing first."""
     for breaker in bmc["breakers"]:
         if breaker["refused_logins"]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 from baremetal_interfaces import InvalidInput, Problem
 from baremetal_sdk.api.call import Call
 from baremetal_sdk.api.parameters import Parameter
 from baremetal_sdk.api.registry import route
+from baremetal_sdk.api.schemas import listed_as, of_record
 from baremetal_sdk.api.values import BOOLEAN, STRINGS
-from baremetal_sdk.api.views import links
+from baremetal_sdk.api.views import Link, links
 from baremetal_sdk.errors import BIOSSettingNotFound, NodeInventoryNotFound
 from baremetal_sdk.store.query import Query
 from baremetal_sdk.store.records import NodeRecord
@@ -36,6 +37,7 @@ _BIOS_WHOLE = (
 )
 _FIRMWARE = ("component", "initial_version", "current_version", "last_version_flashed")
 _IDENTITY = ("vendor", "model", "serial_number")
+_SETTING = of_record(BIOSSettingRecord, (*_TIMES, *_BIOS_WHOLE), {"links": list[Link]})
 _FIELDS_HELP = "The fields to show, with commas between them."
 
 
@@ -51,6 +53,7 @@ class NodeBIOS:
             Parameter("detail", BOOLEAN, "Whether to show all fields.", since=BIOS_DETAIL_SINCE, too_old=400),
             Parameter("fields", STRINGS, _FIELDS_HELP, since=BIOS_DETAIL_SINCE, too_old=400),
         ),
+        answer=listed_as("bios", _SETTING),
     )
     def list(self, call: Call) -> dict[str, Any]:
         """List the BIOS settings of a node."""
@@ -59,7 +62,13 @@ class NodeBIOS:
         rows = _rows(call, BIOSSettingRecord, node)
         return {"bios": [_setting(call, node, row, names) for row in rows]}
 
-    @route("GET", "/v1/nodes/{node}/bios/{setting}", policy="baremetal:node:bios:get", since=BIOS_SINCE)
+    @route(
+        "GET",
+        "/v1/nodes/{node}/bios/{setting}",
+        policy="baremetal:node:bios:get",
+        since=BIOS_SINCE,
+        answer={"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": _SETTING},
+    )
     def show(self, call: Call) -> dict[str, Any]:
         """Show one BIOS setting of a node."""
         node, name = call.node(), call.arguments["setting"]
@@ -82,6 +91,7 @@ class NodeFirmware:
             Parameter("detail", BOOLEAN, "Whether to show all fields."),
             Parameter("fields", STRINGS, _FIELDS_HELP),
         ),
+        answer=listed_as("firmware", of_record(FirmwareComponentRecord, (*_TIMES, *_FIRMWARE, *_IDENTITY))),
     )
     def list(self, call: Call) -> dict[str, Any]:
         """List the firmware of a node's components."""
@@ -91,11 +101,18 @@ class NodeFirmware:
         return {"firmware": [_shown(row, names) for row in _rows(call, FirmwareComponentRecord, node)]}
 
 
+class Inventory(TypedDict):
+    """What a machine is made of, and what plugins of its agent found besides."""
+
+    inventory: dict[str, Any]
+    plugin_data: dict[str, Any]
+
+
 class NodeInventory:
     """What an inspection found."""
 
     @route("GET", "/v1/nodes/{node}/inventory", policy="baremetal:node:inventory:get", role="owner-reader", since=INVENTORY_SINCE)
-    def show(self, call: Call) -> dict[str, Any]:
+    def show(self, call: Call) -> Inventory:
         """Show what a machine is made of."""
         node = call.node()
         rows = _rows(call, NodeInventoryRecord, node)

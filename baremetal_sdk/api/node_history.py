@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypedDict
 
 from baremetal_interfaces import InvalidInput, Problem
 from baremetal_sdk.api.call import Call
 from baremetal_sdk.api.listing import PAGING, next_link
 from baremetal_sdk.api.parameters import Parameter
 from baremetal_sdk.api.registry import route
+from baremetal_sdk.api.schemas import UUIDText, listed_as, of_record
 from baremetal_sdk.api.values import BOOLEAN, UUID, Wrong
+from baremetal_sdk.api.views import Link
 from baremetal_sdk.errors import NodeHistoryNotFound
 from baremetal_sdk.store.query import NodeQuery, Query
 from baremetal_sdk.store.records import NodeRecord
@@ -34,6 +36,9 @@ _BRIEF_TEXT = 255
 """Characters of an event in a listing without details."""
 
 
+_ENTRY = of_record(NodeHistoryRecord, _WHOLE, {"links": list[Link]})
+
+
 class NodeHistory:
     """What happened to a node, successes included."""
 
@@ -44,6 +49,7 @@ class NodeHistory:
         role="owner-reader",
         since=SINCE,
         query=(Parameter("detail", BOOLEAN, "Whether to show all fields, and the whole text."), *PAGING),
+        answer=listed_as("history", _ENTRY),
     )
     def list(self, call: Call) -> dict[str, Any]:
         """List what happened to a node."""
@@ -64,7 +70,14 @@ class NodeHistory:
             body["next"] = next_link(call, limit, rows[limit - 1]["uuid"])
         return body
 
-    @route("GET", "/v1/nodes/{node}/history/{entry}", policy="baremetal:node:history:get", role="owner-reader", since=SINCE)
+    @route(
+        "GET",
+        "/v1/nodes/{node}/history/{entry}",
+        policy="baremetal:node:history:get",
+        role="owner-reader",
+        since=SINCE,
+        answer=_ENTRY,
+    )
     def show(self, call: Call) -> dict[str, Any]:
         """Show one thing that happened to a node."""
         node = call.node()
@@ -78,15 +91,22 @@ class NodeHistory:
         return _entry(call, node, vars(found), True)
 
 
+class Children(TypedDict):
+    """The nodes that are parts of another one."""
+
+    children: list[UUIDText]
+    links: Link
+
+
 class NodeChildren:
     """Nodes that are parts of another one."""
 
     @route("GET", "/v1/nodes/{node}/children", policy="baremetal:node:get", since=CHILDREN_SINCE)
-    def list(self, call: Call) -> dict[str, Any]:
+    def list(self, call: Call) -> Children:
         """List the nodes whose parent a node is."""
         node = call.node()
         rows = call.backend.store.nodes(NodeQuery(where={"parent_node": node.uuid}, fields=("uuid",)), scope=call.scope)
-        link = {"href": f"{call.base}/v1/nodes?parent_node={node.uuid}", "rel": "children"}
+        link: Link = {"href": f"{call.base}/v1/nodes?parent_node={node.uuid}", "rel": "children"}
         return {"children": [row.uuid for row in rows], "links": link}
 
 

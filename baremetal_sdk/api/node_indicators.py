@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypedDict
 
 from baremetal_interfaces import IndicatorState, InvalidInput, Problem
 from baremetal_sdk.api.call import Call
 from baremetal_sdk.api.parameters import Parameter
 from baremetal_sdk.api.registry import route
 from baremetal_sdk.api.values import ValueType, choice
-from baremetal_sdk.api.views import links
+from baremetal_sdk.api.views import Link, links
 
 NMI_SINCE = 29
 _STATES = choice(*(str(state) for state in IndicatorState if state is not IndicatorState.UNKNOWN))
@@ -23,11 +23,33 @@ def _state(value: Any) -> str:
 _STATE = ValueType(_state, _STATES.schema)
 
 
+class Light(TypedDict):
+    """A light, and the states that it can be set to."""
+
+    name: str
+    component: str
+    readonly: bool
+    states: list[str]
+    links: list[Link]
+
+
+class Lights(TypedDict):
+    """The lights of a machine."""
+
+    indicators: list[Light]
+
+
+class LightState(TypedDict):
+    """The state of one light."""
+
+    state: IndicatorState
+
+
 class NodeIndicators:
     """Lights, each named ``indicator@component``."""
 
     @route("GET", "/v1/nodes/{node}/management/indicators", policy="baremetal:node:get_indicator_state")
-    def list(self, call: Call) -> dict[str, Any]:
+    def list(self, call: Call) -> Lights:
         """List the lights of a machine."""
         found = call.rpc("get_indicators", node=call.node().uuid)
         return {
@@ -39,7 +61,7 @@ class NodeIndicators:
         }
 
     @route("GET", "/v1/nodes/{node}/management/indicators/{indicator}", policy="baremetal:node:get_indicator_state")
-    def show(self, call: Call) -> dict[str, Any]:
+    def show(self, call: Call) -> LightState:
         """Tell the state of one light."""
         indicator, component = _parts(call)
         return {"state": call.rpc("get_indicator_state", node=call.node().uuid, component=component, indicator=indicator)}
@@ -85,7 +107,7 @@ def _parts(call: Call) -> tuple[str, str]:
     return indicator, component
 
 
-def _shown(call: Call, component: str, name: str, offer: dict[str, Any]) -> dict[str, Any]:
+def _shown(call: Call, component: str, name: str, offer: dict[str, Any]) -> Light:
     return {
         "name": name,
         "component": component,

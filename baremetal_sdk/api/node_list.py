@@ -15,6 +15,7 @@ from baremetal_sdk.api.provision_verbs import FAULTS
 from baremetal_sdk.api.registry import route
 from baremetal_sdk.api.resources import found
 from baremetal_sdk.api.values import BOOLEAN, STRINGS, TEXT, UUID, UUID_OR_NAME, choice
+from baremetal_sdk.api.views import Shown
 from baremetal_sdk.provision import STATES
 from baremetal_sdk.store.query import NodeQuery, Row, Scope
 from baremetal_sdk.store.records_hardware import ChassisRecord
@@ -52,12 +53,26 @@ _EQUAL = (
 class NodeList:
     """Nodes, page by page."""
 
-    @route("GET", "/v1/nodes", policy="baremetal:node:list", role="lister", query=(*_FILTERS, *PAGING, FIELDS, DETAIL))
+    @route(
+        "GET",
+        "/v1/nodes",
+        policy="baremetal:node:list",
+        role="lister",
+        query=(*_FILTERS, *PAGING, FIELDS, DETAIL),
+        answer=Shown(NODE_VIEW, page=True),
+    )
     def list(self, call: Call) -> dict[str, Any]:
         """List nodes."""
         return _listed(call, page(call, NODE_VIEW))
 
-    @route("GET", "/v1/nodes/detail", policy="baremetal:node:list", role="lister", query=(*_FILTERS, *PAGING))
+    @route(
+        "GET",
+        "/v1/nodes/detail",
+        policy="baremetal:node:list",
+        role="lister",
+        query=(*_FILTERS, *PAGING),
+        answer=Shown(NODE_VIEW, page=True, whole=True),
+    )
     def list_whole(self, call: Call) -> dict[str, Any]:
         """List nodes with all their fields."""
         return _listed(call, page(call, NODE_VIEW, whole=True))
@@ -68,6 +83,7 @@ class NodeList:
         policy="baremetal:node:list",
         role="lister",
         query=(*_OF_CHASSIS, *PAGING, FIELDS, DETAIL),
+        answer=Shown(NODE_VIEW, page=True),
     )
     def list_of_chassis(self, call: Call) -> dict[str, Any]:
         """List the nodes of a chassis."""
@@ -75,7 +91,12 @@ class NodeList:
         return _listed(call, page(call, NODE_VIEW))
 
     @route(
-        "GET", "/v1/chassis/{chassis}/nodes/detail", policy="baremetal:node:list", role="lister", query=(*_OF_CHASSIS, *PAGING)
+        "GET",
+        "/v1/chassis/{chassis}/nodes/detail",
+        policy="baremetal:node:list",
+        role="lister",
+        query=(*_OF_CHASSIS, *PAGING),
+        answer=Shown(NODE_VIEW, page=True, whole=True),
     )
     def list_whole_of_chassis(self, call: Call) -> dict[str, Any]:
         """List the nodes of a chassis with all their fields."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypedDict
 
 from baremetal_interfaces import BootDevice, BootMode, NotFound, NotSupported, PowerState
 from baremetal_sdk.api.call import Call
@@ -15,6 +15,7 @@ from baremetal_sdk.api.provision_verbs import ABORTABLE_SINCE, PROVISION_BODY, v
 from baremetal_sdk.api.registry import route
 from baremetal_sdk.api.runbooks import USE
 from baremetal_sdk.api.values import BOOLEAN, OBJECT, choice, integer, text
+from baremetal_sdk.api.views import Shown
 from baremetal_sdk.store.records_policy import RunbookRecord
 
 _POWER_TARGETS = tuple(str(state) for state in PowerState if state is not PowerState.UNKNOWN)
@@ -36,7 +37,12 @@ class NodeStates:
 
     rules: ClassVar[Mapping[str, Persona]] = dict.fromkeys(_STEP_RULES.values(), "member")
 
-    @route("GET", "/v1/nodes/{node}/states", policy="baremetal:node:get_states")
+    @route(
+        "GET",
+        "/v1/nodes/{node}/states",
+        policy="baremetal:node:get_states",
+        answer=Shown(STATES_VIEW, whole=True, linked=False),
+    )
     def show(self, call: Call) -> dict[str, Any]:
         """Show the states of a node."""
         states = STATES_VIEW.whole(call.minor).record(call, call.node())
@@ -158,13 +164,27 @@ class NodeMaintenance:
         call.rpc("set_maintenance", node=call.node().uuid, maintenance=False, reason=None)
 
 
+class BootsFrom(TypedDict):
+    """What a machine boots from, as far as its BMC says."""
+
+    boot_device: str | None
+    persistent: bool | None
+
+
+class BootDevices(TypedDict):
+    """What a machine can boot from."""
+
+    supported_boot_devices: list[str]
+
+
 class NodeManagement:
     """What the management interface of a node does at once."""
 
     @route("GET", "/v1/nodes/{node}/management/boot_device", policy="baremetal:node:get_boot_device", role="owner-manager")
-    def boot_device(self, call: Call) -> Any:
+    def boot_device(self, call: Call) -> BootsFrom:
         """Tell what a machine boots from."""
-        return call.rpc("get_boot_device", node=call.node().uuid)
+        found: BootsFrom = call.rpc("get_boot_device", node=call.node().uuid)
+        return found
 
     @route(
         "PUT",
@@ -188,7 +208,7 @@ class NodeManagement:
         policy="baremetal:node:get_boot_device",
         role="owner-manager",
     )
-    def supported_boot_devices(self, call: Call) -> dict[str, Any]:
+    def supported_boot_devices(self, call: Call) -> BootDevices:
         """Tell what a machine can boot from."""
         return {"supported_boot_devices": call.rpc("get_supported_boot_devices", node=call.node().uuid)}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, TypedDict
 
 from baremetal_sdk.api.call import Call
 from baremetal_sdk.api.parameters import Parameter
@@ -12,11 +12,17 @@ from baremetal_sdk.api.trait_values import TRAITS, trait_of_path
 _SINCE = 37
 
 
+class Traits(TypedDict):
+    """Traits of something."""
+
+    traits: Annotated[list[str], TRAITS.schema]
+
+
 class NodeTraits:
     """The traits of nodes."""
 
     @route("GET", "/v1/nodes/{node}/traits", policy="baremetal:node:traits:list", since=_SINCE, too_old=406)
-    def list(self, call: Call) -> dict[str, Any]:
+    def list(self, call: Call) -> Traits:
         """List the traits of a node."""
         return {"traits": list(call.node().traits)}
 

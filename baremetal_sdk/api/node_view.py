@@ -6,13 +6,20 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from baremetal_interfaces import BootMode, Health
 from baremetal_sdk.api.call import Call
 from baremetal_sdk.api.masking import masked
+from baremetal_sdk.api.trait_values import TRAITS
+from baremetal_sdk.api.values import UUID, choice
 from baremetal_sdk.api.views import OlderName, SubResource, View, ViewField
+from baremetal_sdk.provision import STATES
+from baremetal_sdk.store.records import NodeRecord
 
 _AVAILABLE_WAS_NONE = OlderName(until=2, value="available", shown=None)
 _WAITING_WAS_INSPECTING = OlderName(until=39, value="inspect wait", shown="inspecting")
 _OLDER_STATES = (_AVAILABLE_WAS_NONE, _WAITING_WAS_INSPECTING)
+_STATE = choice(*sorted(STATES))
+_BOOT_MODE = choice(*map(str, BootMode))
 
 
 def _masked(call: Call, values: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -40,16 +47,17 @@ def _secretive(name: str, since: int = 1) -> ViewField:
 
 NODE_VIEW = View(
     "nodes",
+    NodeRecord,
     (
-        ViewField("uuid"),
+        ViewField("uuid", type=UUID),
         ViewField("created_at"),
         ViewField("updated_at"),
-        ViewField("allocation_uuid", 52),
+        ViewField("allocation_uuid", 52, type=UUID),
         ViewField("automated_clean", 47),
         ViewField("bios_interface", 40),
         ViewField("boot_interface", 31),
-        ViewField("boot_mode", 75),
-        ViewField("chassis_uuid"),
+        ViewField("boot_mode", 75, type=_BOOT_MODE),
+        ViewField("chassis_uuid", type=UUID),
         _json("clean_step", 7),
         ViewField("conductor", 49, ("uuid", "driver", "conductor_group"), _conductor, sortable=False, fleeting=True),
         ViewField("conductor_group", 46),
@@ -65,13 +73,13 @@ NODE_VIEW = View(
         _json("extra"),
         ViewField("fault", 42),
         ViewField("firmware_interface", 86),
-        ViewField("health", 109),
+        ViewField("health", 109, type=choice(*map(str, Health))),
         ViewField("inspect_interface", 31),
         ViewField("inspection_finished_at", 6),
         ViewField("inspection_started_at", 6),
         _secretive("instance_info"),
         ViewField("instance_name", 104),
-        ViewField("instance_uuid"),
+        ViewField("instance_uuid", type=UUID),
         ViewField("last_error"),
         ViewField("lessee", 65),
         ViewField("maintenance"),
@@ -81,13 +89,13 @@ NODE_VIEW = View(
         _json("network_data", 66),
         ViewField("network_interface", 20),
         ViewField("owner", 50),
-        ViewField("parent_node", 83),
+        ViewField("parent_node", 83, type=UUID),
         ViewField("power_interface", 31),
         ViewField("power_state"),
         _json("properties"),
         ViewField("protected", 48),
         ViewField("protected_reason", 48),
-        ViewField("provision_state", older=_OLDER_STATES),
+        ViewField("provision_state", older=_OLDER_STATES, type=_STATE),
         ViewField("provision_updated_at"),
         _json("raid_config", 12),
         ViewField("raid_interface", 31),
@@ -103,7 +111,7 @@ NODE_VIEW = View(
         ViewField("target_power_state"),
         ViewField("target_provision_state"),
         _json("target_raid_config", 12),
-        _json("traits", 37),
+        ViewField("traits", 37, sortable=False, type=TRAITS),
         ViewField("vendor_interface", 31),
     ),
     default=("instance_uuid", "maintenance", "power_state", "provision_state", "uuid", "name"),
@@ -112,17 +120,18 @@ NODE_VIEW = View(
 
 STATES_VIEW = View(
     "nodes",
+    NodeRecord,
     (
         ViewField("console_enabled"),
         ViewField("last_error"),
         ViewField("power_state"),
-        ViewField("provision_state", older=_OLDER_STATES),
+        ViewField("provision_state", older=_OLDER_STATES, type=_STATE),
         ViewField("provision_updated_at"),
         ViewField("target_power_state"),
         ViewField("target_provision_state"),
         _json("raid_config", 12),
         _json("target_raid_config", 12),
-        ViewField("boot_mode", 75),
+        ViewField("boot_mode", 75, type=_BOOT_MODE),
         ViewField("secure_boot", 75),
     ),
     default=(),

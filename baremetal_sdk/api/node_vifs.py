@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypedDict
 
 from baremetal_interfaces import InvalidInput, Problem
 from baremetal_sdk.api.call import Call
@@ -13,11 +13,17 @@ SINCE = 28
 PORT_CHOICE_SINCE = 67
 
 
+class AttachedVIFs(TypedDict):
+    """Virtual interfaces that are attached to a node, each with its ``id``."""
+
+    vifs: list[dict[str, Any]]
+
+
 class NodeVIFs:
     """Virtual interfaces (VIFs) of a node."""
 
     @route("GET", "/v1/nodes/{node}/vifs", policy="baremetal:node:vif:list", since=SINCE)
-    def list(self, call: Call) -> dict[str, Any]:
+    def list(self, call: Call) -> AttachedVIFs:
         """List the VIFs that are attached to a node."""
         return {"vifs": call.rpc("vif_list", node=call.node().uuid)}
 

@@ -41,13 +41,17 @@ def _devices(value: Any) -> tuple[str, ...]:
     return names
 
 
+_SEVERAL = ValueType(_devices, {"type": "array", "items": {"enum": list(_DEVICES)}})
+
+
 class NodeVirtualMedia:
     """Virtual media of a machine."""
 
     @route("GET", "/v1/nodes/{node}/vmedia", policy="baremetal:node:vmedia:get", since=READ_SINCE)
-    def show(self, call: Call) -> Any:
+    def show(self, call: Call) -> list[dict[str, Any]]:
         """List the virtual media devices of a machine, and what is in them."""
-        return call.rpc("get_virtual_media", node=call.node().uuid)
+        found: list[dict[str, Any]] = call.rpc("get_virtual_media", node=call.node().uuid)
+        return found
 
     @route(
         "POST",
@@ -77,7 +81,11 @@ class NodeVirtualMedia:
         status=204,
         since=SINCE,
         query=(
-            Parameter("device_types", ValueType(_devices, {"type": "string"}), "The devices, with commas between them; or all."),
+            Parameter(
+                "device_types",
+                _SEVERAL,
+                "The devices, with commas between them; or all.",
+            ),
         ),
     )
     def detach(self, call: Call) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NotRequired, TypedDict
 
 from baremetal_interfaces import InvalidInput, NotFound, Problem
 from baremetal_sdk.api import resources
@@ -37,10 +37,11 @@ from baremetal_sdk.api.node_rules import (
 )
 from baremetal_sdk.api.node_view import NODE_VIEW
 from baremetal_sdk.api.parameters import Parameter, check_versions, too_new
-from baremetal_sdk.api.patch import JSON_PATCH, Operation, apply, changes, operations
+from baremetal_sdk.api.patch import Operation, apply, changes, json_patch, operations
 from baremetal_sdk.api.personas import Persona
 from baremetal_sdk.api.registry import route
 from baremetal_sdk.api.values import BOOLEAN, UUID, UUID_OR_NAME
+from baremetal_sdk.api.views import Shown
 from baremetal_sdk.errors import NodeAssociated, RevisionConflict
 from baremetal_sdk.store.records import NodeRecord
 from baremetal_sdk.store.records_hardware import ChassisRecord
@@ -52,12 +53,25 @@ _FREE_FORM = ("driver_info", "instance_info")
 """Fields in which clients are shown masks in place of secrets."""
 
 
+class Validated(TypedDict):
+    """What an interface of a node lacks."""
+
+    result: bool | None
+    reason: NotRequired[str]
+
+
 class Nodes:
     """Nodes, one by one."""
 
     rules: ClassVar[Mapping[str, Persona]] = RULES
 
-    @route("GET", "/v1/nodes/{node}", policy="baremetal:node:get", query=(FIELDS,))
+    @route(
+        "GET",
+        "/v1/nodes/{node}",
+        policy="baremetal:node:get",
+        query=(FIELDS,),
+        answer=Shown(NODE_VIEW),
+    )
     def show(self, call: Call) -> Any:
         """Show a node."""
         fields = call.query.get("fields")
@@ -67,7 +81,16 @@ class Nodes:
             return shown_node(call, shape, call.node())
         return call.fragments.one(call, shape, seen, lambda: call.backend.store.node(seen.uuid, scope=call.scope))
 
-    @route("POST", "/v1/nodes", policy=CREATE, role="system-enroller", also=(CREATE_OWN,), status=201, body=CREATION)
+    @route(
+        "POST",
+        "/v1/nodes",
+        policy=CREATE,
+        role="system-enroller",
+        also=(CREATE_OWN,),
+        status=201,
+        body=CREATION,
+        answer=Shown(NODE_VIEW, whole=True),
+    )
     def create(self, call: Call) -> dict[str, Any]:
         """Enrol a node."""
         values = {name: value for name, value in call.body.items() if value is not None}
@@ -96,7 +119,8 @@ class Nodes:
         role="leased-member",
         also=FIELD_RULES,
         query=(Parameter("reset_interfaces", BOOLEAN, "Whether interfaces become the new driver's defaults.", since=45),),
-        body=JSON_PATCH,
+        body=json_patch(PATCHED.by_name),
+        answer=Shown(NODE_VIEW, whole=True),
     )
     def update(self, call: Call) -> dict[str, Any]:
         """Change fields of a node."""
@@ -116,7 +140,7 @@ class Nodes:
         call.rpc("delete_node", node=node.uuid)
 
     @route("GET", "/v1/nodes/{node}/validate", policy="baremetal:node:validate", role="member")
-    def validate(self, call: Call) -> dict[str, Any]:
+    def validate(self, call: Call) -> dict[str, Validated]:
         """Tell of each interface of a node whether it has all that it needs."""
         return _validated(call, call.node())
 
@@ -130,7 +154,7 @@ class Nodes:
             Parameter("node_uuid", UUID, "The node's UUID."),
         ),
     )
-    def validate_named(self, call: Call) -> dict[str, Any]:
+    def validate_named(self, call: Call) -> dict[str, Validated]:
         """Tell of each interface of a node, named in the query, whether it has all that it needs."""
         ident = call.query.get("node_uuid") or call.query.get("node")
         if ident is None:
@@ -138,9 +162,16 @@ class Nodes:
         return _validated(call, call.node(ident))
 
 
-def _validated(call: Call, node: NodeRecord) -> dict[str, Any]:
+def _validated(call: Call, node: NodeRecord) -> dict[str, Validated]:
     found: Mapping[str, Mapping[str, Any]] = call.rpc("validate_node", node=node.uuid)
-    return {kind: {name: value for name, value in said.items() if name != "reason" or value} for kind, said in found.items()}
+    return {kind: _without_reason(said) for kind, said in found.items()}
+
+
+def _without_reason(said: Mapping[str, Any]) -> Validated:
+    """Clients know that there is no reason where nothing is wrong."""
+    if said["reason"]:
+        return {"result": said["result"], "reason": said["reason"]}
+    return {"result": said["result"]}
 
 
 def _check_chassis(call: Call, values: Mapping[str, Any]) -> None:

@@ -25,6 +25,11 @@ class Parameter:
     too_old: Literal[400, 406] = 406
     """How a request of an earlier microversion that gives it is answered, as clients know it."""
 
+    @property
+    def said(self) -> str:
+        """What it means, and since when it is taken."""
+        return f"{self.help} Since {version_text(self.since)}."
+
     def described(self) -> dict[str, Any]:
         """This declaration as plain data."""
         return {
@@ -53,6 +58,18 @@ class Parameters:
     def by_name(self) -> Mapping[str, Parameter]:
         """The declarations by name."""
         return {parameter.name: parameter for parameter in self.declared}
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The JSON schema of an object with these fields, each with what is said of it."""
+        required = [one.name for one in self.declared if one.required]
+        properties = {one.name: {**one.type.schema, "description": one.said} for one in self.declared}
+        return {
+            "type": "object",
+            "properties": properties,
+            "additionalProperties": False,
+            **({"required": required} if required else {}),
+        }
 
     def bind(self, given: Mapping[str, Any], minor: int) -> dict[str, Any]:
         """The values that handlers see, of what a request of microversion *minor* gave.

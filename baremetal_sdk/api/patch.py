@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,10 +43,6 @@ class Operation:
         return InvalidInput([Problem(f"patch[{self.position}] {self.op} /{'/'.join(self.path)}", wrong, allowed)])
 
 
-def _raw(body: Any) -> Any:
-    return body
-
-
 def without_own_node(patch: list[Operation], node_uuid: str) -> list[Operation]:
     """*patch* without what says that a record belongs to the node that it is of. Raises ``InvalidInput`` for another node."""
     kept = []
@@ -58,18 +54,17 @@ def without_own_node(patch: list[Operation], node_uuid: str) -> list[Operation]:
     return kept
 
 
-JSON_PATCH = ValueType(
-    _raw,
-    {
-        "type": "array",
-        "items": {
-            "type": "object",
-            "required": ["op", "path"],
-            "properties": {"op": {"enum": list(OPERATIONS)}, "path": {"type": "string"}, "value": {}},
-        },
-    },
-)
-"""The body of a PATCH request."""
+def json_patch(fields: Iterable[str]) -> ValueType:
+    """The body of a PATCH request for a resource of which *fields* can be changed; :func:`operations` reads it."""
+    path = {"type": "string", "pattern": f"^/({'|'.join(sorted(fields))})(/.*)?$"}
+    removal = {"type": "object", "required": ["op", "path"], "properties": {"op": {"const": "remove"}, "path": path}}
+    others = [op for op in OPERATIONS if op != "remove"]
+    setting = {
+        "type": "object",
+        "required": ["op", "path", "value"],
+        "properties": {"op": {"enum": others}, "path": path, "value": {}},
+    }
+    return ValueType(lambda body: body, {"type": "array", "items": {"anyOf": [setting, removal]}})
 
 
 def operations(body: Any, minor: int) -> list[Operation]:

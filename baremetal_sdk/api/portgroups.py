@@ -9,11 +9,10 @@ from baremetal_sdk.api import resources
 from baremetal_sdk.api.call import Call
 from baremetal_sdk.api.listing import DETAIL, FIELDS, PAGING, shown
 from baremetal_sdk.api.parameters import Parameter, optional
-from baremetal_sdk.api.patch import JSON_PATCH
 from baremetal_sdk.api.ports import NAME
 from baremetal_sdk.api.registry import route
 from baremetal_sdk.api.values import BOOLEAN, MAC, OBJECT, STRINGS, UUID, UUID_OR_NAME, text
-from baremetal_sdk.api.views import SubResource, View, ViewField
+from baremetal_sdk.api.views import Shown, SubResource, View, ViewField
 from baremetal_sdk.api.writing import Writable
 from baremetal_sdk.store.records_hardware import PortgroupRecord
 
@@ -22,18 +21,19 @@ OF_NODE_SINCE = 24
 
 PORTGROUP_VIEW = View(
     "portgroups",
+    PortgroupRecord,
     (
-        ViewField("uuid"),
+        ViewField("uuid", type=UUID),
         ViewField("created_at"),
         ViewField("updated_at"),
-        ViewField("address"),
+        ViewField("address", type=MAC),
         ViewField("category", 103),
         ViewField("dynamic_portgroup", 111),
         ViewField("extra", sortable=False),
         ViewField("internal_info", sortable=False),
         ViewField("mode", 26),
         ViewField("name"),
-        ViewField("node_uuid"),
+        ViewField("node_uuid", type=UUID),
         ViewField("physical_network", 102),
         ViewField("properties", 26, sortable=False),
         ViewField("standalone_ports_supported"),
@@ -73,13 +73,20 @@ class Portgroups:
         role="lister",
         since=_SINCE,
         query=(*_FILTERS, *PAGING, FIELDS, DETAIL),
+        answer=Shown(PORTGROUP_VIEW, page=True),
     )
     def list(self, call: Call) -> dict[str, Any]:
         """List port groups."""
         return _listed(call)
 
     @route(
-        "GET", "/v1/portgroups/detail", policy="baremetal:portgroup:list", role="lister", since=_SINCE, query=(*_FILTERS, *PAGING)
+        "GET",
+        "/v1/portgroups/detail",
+        policy="baremetal:portgroup:list",
+        role="lister",
+        since=_SINCE,
+        query=(*_FILTERS, *PAGING),
+        answer=Shown(PORTGROUP_VIEW, page=True, whole=True),
     )
     def list_whole(self, call: Call) -> dict[str, Any]:
         """List port groups with all their fields."""
@@ -92,6 +99,7 @@ class Portgroups:
         role="lister",
         since=OF_NODE_SINCE,
         query=(*PAGING, FIELDS, DETAIL),
+        answer=Shown(PORTGROUP_VIEW, page=True),
     )
     def list_of_node(self, call: Call) -> dict[str, Any]:
         """List the port groups of a node."""
@@ -104,12 +112,20 @@ class Portgroups:
         role="lister",
         since=OF_NODE_SINCE,
         query=PAGING,
+        answer=Shown(PORTGROUP_VIEW, page=True, whole=True),
     )
     def list_whole_of_node(self, call: Call) -> dict[str, Any]:
         """List the port groups of a node with all their fields."""
         return resources.listed(call, PortgroupRecord, PORTGROUP_VIEW, {"node_uuid": call.node().uuid}, whole=True)
 
-    @route("GET", "/v1/portgroups/{portgroup}", policy="baremetal:portgroup:get", since=_SINCE, query=(FIELDS,))
+    @route(
+        "GET",
+        "/v1/portgroups/{portgroup}",
+        policy="baremetal:portgroup:get",
+        since=_SINCE,
+        query=(FIELDS,),
+        answer=Shown(PORTGROUP_VIEW),
+    )
     def show(self, call: Call) -> dict[str, Any]:
         """Show a port group."""
         return shown(call, PORTGROUP_VIEW, resources.found(call, PortgroupRecord, "portgroup"))
@@ -122,6 +138,7 @@ class Portgroups:
         since=_SINCE,
         status=201,
         body=_FIELDS.creation,
+        answer=Shown(PORTGROUP_VIEW, whole=True),
     )
     def create(self, call: Call) -> dict[str, Any]:
         """Create a port group of a node."""
@@ -136,7 +153,8 @@ class Portgroups:
         policy="baremetal:portgroup:update",
         role="owner-manager",
         since=_SINCE,
-        body=JSON_PATCH,
+        body=_FIELDS.patch,
+        answer=Shown(PORTGROUP_VIEW, whole=True),
     )
     def update(self, call: Call) -> dict[str, Any]:
         """Change fields of a port group."""

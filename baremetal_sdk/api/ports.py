@@ -12,10 +12,23 @@ from baremetal_sdk.api import resources
 from baremetal_sdk.api.call import Call
 from baremetal_sdk.api.listing import DETAIL, FIELDS, PAGING, answer, page, shown
 from baremetal_sdk.api.parameters import Parameter, Parameters, check_versions, optional, too_new
-from baremetal_sdk.api.patch import JSON_PATCH, UNSET, Operation, apply, changes, operations, without_own_node
+from baremetal_sdk.api.patch import UNSET, Operation, apply, changes, json_patch, operations, without_own_node
 from baremetal_sdk.api.registry import route
-from baremetal_sdk.api.values import BOOLEAN, MAC, OBJECT, STRINGS, TEXT, UUID, UUID_OR_NAME, ValueType, Wrong, is_name, text
-from baremetal_sdk.api.views import View, ViewField
+from baremetal_sdk.api.values import (
+    BOOLEAN,
+    MAC,
+    NAME_PATTERN,
+    OBJECT,
+    STRINGS,
+    TEXT,
+    UUID,
+    UUID_OR_NAME,
+    ValueType,
+    Wrong,
+    is_name,
+    text,
+)
+from baremetal_sdk.api.views import Shown, View, ViewField
 from baremetal_sdk.store.query import Query
 from baremetal_sdk.store.records import PortRecord
 from baremetal_sdk.store.records_hardware import PortgroupRecord
@@ -30,11 +43,12 @@ _DATAPATH = re.compile(r"[0-9a-f]{16}", re.ASCII)
 
 PORT_VIEW = View(
     "ports",
+    PortRecord,
     (
-        ViewField("uuid"),
+        ViewField("uuid", type=UUID),
         ViewField("created_at"),
         ViewField("updated_at"),
-        ViewField("address"),
+        ViewField("address", type=MAC),
         ViewField("available_for_dynamic_portgroup", 111),
         ViewField("category", 101),
         ViewField("description", 97),
@@ -43,9 +57,9 @@ PORT_VIEW = View(
         ViewField("is_smartnic", 53),
         ViewField("local_link_connection", 19, sortable=False),
         ViewField("name", 88),
-        ViewField("node_uuid"),
+        ViewField("node_uuid", type=UUID),
         ViewField("physical_network", 34),
-        ViewField("portgroup_uuid", PORTGROUPS_SINCE),
+        ViewField("portgroup_uuid", PORTGROUPS_SINCE, type=UUID),
         ViewField("pxe_enabled", 19),
         ViewField("vendor", 100),
     ),
@@ -92,7 +106,7 @@ def _name(value: Any) -> str:
 
 
 _LINK = ValueType(_link, {"type": "object", "properties": {key: {"type": "string"} for key in _LINK_KEYS}})
-NAME = ValueType(_name, {"type": "string"})
+NAME = ValueType(_name, {"type": "string", "pattern": NAME_PATTERN})
 
 _WRITABLE = (
     Parameter("address", MAC, "The MAC address."),
@@ -149,6 +163,7 @@ class Ports:
             FIELDS,
             DETAIL,
         ),
+        answer=Shown(PORT_VIEW, page=True),
     )
     def list(self, call: Call) -> dict[str, Any]:
         """List ports."""
@@ -163,17 +178,32 @@ class Ports:
             *_FILTERS,
             *PAGING,
         ),
+        answer=Shown(PORT_VIEW, page=True, whole=True),
     )
     def list_whole(self, call: Call) -> dict[str, Any]:
         """List ports with all their fields."""
         return _listed(call, _asked(call), whole=True)
 
-    @route("GET", "/v1/nodes/{node}/ports", policy="baremetal:port:list", role="lister", query=(*PAGING, FIELDS, DETAIL))
+    @route(
+        "GET",
+        "/v1/nodes/{node}/ports",
+        policy="baremetal:port:list",
+        role="lister",
+        query=(*PAGING, FIELDS, DETAIL),
+        answer=Shown(PORT_VIEW, page=True),
+    )
     def list_of_node(self, call: Call) -> dict[str, Any]:
         """List the ports of a node."""
         return _listed(call, {"node_uuid": call.node().uuid})
 
-    @route("GET", "/v1/nodes/{node}/ports/detail", policy="baremetal:port:list", role="lister", query=PAGING)
+    @route(
+        "GET",
+        "/v1/nodes/{node}/ports/detail",
+        policy="baremetal:port:list",
+        role="lister",
+        query=PAGING,
+        answer=Shown(PORT_VIEW, page=True, whole=True),
+    )
     def list_whole_of_node(self, call: Call) -> dict[str, Any]:
         """List the ports of a node with all their fields."""
         return _listed(call, {"node_uuid": call.node().uuid}, whole=True)
@@ -185,6 +215,7 @@ class Ports:
         role="lister",
         since=PORTGROUPS_SINCE,
         query=(*PAGING, FIELDS, DETAIL),
+        answer=Shown(PORT_VIEW, page=True),
     )
     def list_of_group(self, call: Call) -> dict[str, Any]:
         """List the ports of a port group."""
@@ -197,17 +228,32 @@ class Ports:
         role="lister",
         since=PORTGROUPS_SINCE,
         query=PAGING,
+        answer=Shown(PORT_VIEW, page=True, whole=True),
     )
     def list_whole_of_group(self, call: Call) -> dict[str, Any]:
         """List the ports of a port group with all their fields."""
         return _listed(call, {"portgroup_uuid": resources.found(call, PortgroupRecord, "portgroup").uuid}, whole=True)
 
-    @route("GET", "/v1/ports/{port}", policy="baremetal:port:get", query=(FIELDS,))
+    @route(
+        "GET",
+        "/v1/ports/{port}",
+        policy="baremetal:port:get",
+        query=(FIELDS,),
+        answer=Shown(PORT_VIEW),
+    )
     def show(self, call: Call) -> dict[str, Any]:
         """Show a port."""
         return shown(call, PORT_VIEW, call.port(call.arguments["port"]))
 
-    @route("POST", "/v1/ports", policy="baremetal:port:create", role="wirer", status=201, body=_CREATION)
+    @route(
+        "POST",
+        "/v1/ports",
+        policy="baremetal:port:create",
+        role="wirer",
+        status=201,
+        body=_CREATION,
+        answer=Shown(PORT_VIEW, whole=True),
+    )
     def create(self, call: Call) -> dict[str, Any]:
         """Create a port of a node."""
         values = {name: value for name, value in call.body.items() if value is not None}
@@ -220,7 +266,14 @@ class Ports:
         call.location = f"ports/{port.uuid}"
         return PORT_VIEW.whole(call.minor).record(call, port)
 
-    @route("PATCH", "/v1/ports/{port}", policy="baremetal:port:update", role="owner-manager", body=JSON_PATCH)
+    @route(
+        "PATCH",
+        "/v1/ports/{port}",
+        policy="baremetal:port:update",
+        role="owner-manager",
+        body=json_patch(_PATCHED.by_name),
+        answer=Shown(PORT_VIEW, whole=True),
+    )
     def update(self, call: Call) -> dict[str, Any]:
         """Change fields of a port."""
         port = call.port(call.arguments["port"])

@@ -9,7 +9,7 @@ from typing import Any
 from baremetal_interfaces import InvalidInput, Problem
 from baremetal_sdk.api.parameters import Parameter, optional, too_new
 from baremetal_sdk.api.step_lists import step_problems
-from baremetal_sdk.api.values import ANY, ARRAY, BOOLEAN, TEXT, UUID_OR_NAME, text
+from baremetal_sdk.api.values import ANY, ARRAY, BOOLEAN, TEXT, UUID_OR_NAME, ValueType, text
 from baremetal_sdk.provision import DEPLOYWAIT, INSPECTWAIT
 
 FAULTS = ("power failure", "clean failure", "rescue abort failure", "service failure")
@@ -52,8 +52,14 @@ VERBS: Mapping[str, Verb] = {
     "unrescue": Verb(38),
 }
 
+_TARGET = ValueType(TEXT.parse, {"type": "string", "enum": list(VERBS)})
 PROVISION_BODY = (
-    Parameter("target", TEXT, "What to do: one of " + ", ".join(VERBS) + ".", required=True),
+    Parameter(
+        "target",
+        _TARGET,
+        "What to do: one of " + ", ".join(VERBS) + ".",
+        required=True,
+    ),
     optional("configdrive", ANY, "A URL, base 64 of a compressed ISO image, or an object to build one from (since 1.56)."),
     optional("clean_steps", ARRAY, "The steps to clean with, in order."),
     optional("deploy_steps", ARRAY, "Steps to deploy with, by priority.", 69),

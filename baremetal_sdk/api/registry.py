@@ -16,6 +16,7 @@ from baremetal_sdk.api.personas import ANYBODY, Persona
 from baremetal_sdk.api.values import ValueType
 from baremetal_sdk.api.versions import MAXIMUM
 from baremetal_sdk.api.versions import text as version_text
+from baremetal_sdk.api.views import Shown
 
 if TYPE_CHECKING:
     from baremetal_sdk.api.call import Call
@@ -54,8 +55,8 @@ class Route:
     body: Parameters | ValueType | None = None
     """Fields of an object, or a type for the body as a whole, or None where no body is read."""
     summary: str = ""
-    answer: Mapping[str, Any] | None = None
-    """The JSON schema of the answer's body where more is known of it than its handler's annotation says."""
+    answer: Shown | Mapping[str, Any] | None = None
+    """What the answer's body shows, or its JSON schema, where more is known of it than its handler's annotation says."""
     content_type: str = "application/json"
     """That of the answer."""
     passes_on: bool = False
@@ -129,7 +130,7 @@ def route(
     also: Iterable[str] = (),
     query: Iterable[Parameter] = (),
     body: Iterable[Parameter] | ValueType | None = None,
-    answer: Mapping[str, Any] | None = None,
+    answer: Shown | Mapping[str, Any] | None = None,
     content_type: str = "application/json",
     passes_on: bool = False,
 ) -> Callable[[F], F]:

@@ -10,15 +10,17 @@ from baremetal_sdk.api import resources
 from baremetal_sdk.api.call import Call
 from baremetal_sdk.api.deploy_templates import shown_steps
 from baremetal_sdk.api.listing import DETAIL, FIELDS, PAGING, shown
+from baremetal_sdk.api.node_traits import Traits
 from baremetal_sdk.api.parameters import Parameter, optional
-from baremetal_sdk.api.patch import JSON_PATCH, operations
+from baremetal_sdk.api.patch import operations
 from baremetal_sdk.api.personas import Persona
 from baremetal_sdk.api.policy import step_rules
+from baremetal_sdk.api.ports import NAME
 from baremetal_sdk.api.registry import route
 from baremetal_sdk.api.step_lists import step_list
 from baremetal_sdk.api.trait_values import TRAIT, TRAITS, trait_of_path
-from baremetal_sdk.api.values import BOOLEAN, OBJECT, TEXT, ValueType, Wrong, is_name
-from baremetal_sdk.api.views import View, ViewField
+from baremetal_sdk.api.values import BOOLEAN, OBJECT, TEXT, UUID, Wrong
+from baremetal_sdk.api.views import Shown, View, ViewField
 from baremetal_sdk.api.writing import Writable
 from baremetal_sdk.store.records_policy import RunbookRecord
 
@@ -30,8 +32,9 @@ TRAITS_SINCE = 112
 
 RUNBOOK_VIEW = View(
     "runbooks",
+    RunbookRecord,
     (
-        ViewField("uuid"),
+        ViewField("uuid", type=UUID),
         ViewField("created_at"),
         ViewField("updated_at"),
         ViewField("description", TRAITS_SINCE, too_old=400),
@@ -41,22 +44,16 @@ RUNBOOK_VIEW = View(
         ViewField("owner"),
         ViewField("public"),
         ViewField("steps", render=shown_steps, sortable=False),
-        ViewField("traits", TRAITS_SINCE, sortable=False, too_old=400),
+        ViewField("traits", TRAITS_SINCE, sortable=False, too_old=400, type=TRAITS),
     ),
     default=("uuid", "name"),
 )
 
 
-def _name(value: Any) -> str:
-    if not is_name(value):
-        raise Wrong("it cannot be a name", "letters, digits and -._~ are allowed, 255 at most")
-    return str(value)
-
-
 _STEPS = step_list("interface", "step", "order", known=("interface", "step", "args", "order"))
 _FIELDS = Writable(
     RunbookRecord,
-    Parameter("name", ValueType(_name, {"type": "string"}), "A name that no other runbook has; before 1.112 also its trait."),
+    Parameter("name", NAME, "A name that no other runbook has; before 1.112 also its trait."),
     Parameter("steps", _STEPS, "The steps, each with interface, step and order."),
     optional("description", TEXT, "What people should know about it.", TRAITS_SINCE, too_old=400),
     optional("disable_ramdisk", BOOLEAN, "Whether the steps run without a ramdisk."),
@@ -83,12 +80,21 @@ class Runbooks:
         role="lister",
         since=SINCE,
         query=(Parameter("project", TEXT, "The project that owns it."), *PAGING, FIELDS, DETAIL),
+        answer=Shown(RUNBOOK_VIEW, page=True),
     )
     def list(self, call: Call) -> dict[str, Any]:
         """List runbooks."""
         return resources.listed(call, RunbookRecord, RUNBOOK_VIEW, {"owner": call.query.get("project")})
 
-    @route("GET", "/v1/runbooks/{runbook}", policy="baremetal:runbook:get", role="owner-reader", since=SINCE, query=(FIELDS,))
+    @route(
+        "GET",
+        "/v1/runbooks/{runbook}",
+        policy="baremetal:runbook:get",
+        role="owner-reader",
+        since=SINCE,
+        query=(FIELDS,),
+        answer=Shown(RUNBOOK_VIEW),
+    )
     def show(self, call: Call) -> dict[str, Any]:
         """Show a runbook."""
         return shown(call, RUNBOOK_VIEW, resources.found(call, RunbookRecord, "runbook"))
@@ -102,6 +108,7 @@ class Runbooks:
         too_old=405,
         status=201,
         body=_FIELDS.creation,
+        answer=Shown(RUNBOOK_VIEW, whole=True),
     )
     def create(self, call: Call) -> dict[str, Any]:
         """Create a runbook."""
@@ -122,7 +129,8 @@ class Runbooks:
         also=tuple(_RULE_OF_FIELD.values()),
         since=SINCE,
         too_old=405,
-        body=JSON_PATCH,
+        body=_FIELDS.patch,
+        answer=Shown(RUNBOOK_VIEW, whole=True),
     )
     def update(self, call: Call) -> dict[str, Any]:
         """Change fields of a runbook."""
@@ -154,7 +162,7 @@ class RunbookTraits:
     """The traits that say on which nodes a runbook may run."""
 
     @route("GET", "/v1/runbooks/{runbook}/traits", policy="baremetal:runbook:get", role="owner-reader", since=TRAITS_SINCE)
-    def list(self, call: Call) -> dict[str, Any]:
+    def list(self, call: Call) -> Traits:
         """List the traits of a runbook."""
         return {"traits": list(resources.found(call, RunbookRecord, "runbook").traits)}
 

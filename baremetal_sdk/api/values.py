@@ -14,6 +14,8 @@ from typing import Any
 _TRUE = frozenset({"true", "yes", "on", "1", "t", "y"})
 _FALSE = frozenset({"false", "no", "off", "0", "f", "n"})
 _NAME = re.compile(r"[A-Za-z0-9\-._~]{1,255}", re.ASCII)
+NAME_PATTERN = f"^{_NAME.pattern}$"
+"""What names look like."""
 _HOST_NAME = re.compile(r"(?=.{1,255}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*", re.ASCII)
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", re.ASCII)
 _CANONICAL_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
@@ -168,9 +170,11 @@ TEXT = text()
 BOOLEAN = ValueType(_boolean, {"type": "boolean"})
 INTEGER = integer()
 UUID = ValueType(_uuid, {"type": "string", "format": "uuid"})
-UUID_OR_NAME = ValueType(_uuid_or_name, {"type": "string"})
+UUID_OR_NAME = ValueType(_uuid_or_name, {"type": "string", "pattern": NAME_PATTERN})
 MAC = ValueType(_mac, {"type": "string", "pattern": "^" + _MAC.pattern + "$"})
-STRINGS = ValueType(_strings, {"type": "string", "description": "words with commas between them"})
+_WORD: Mapping[str, Any] = {"type": "string", "pattern": "^[^,]+$"}
+STRINGS = ValueType(_strings, {"type": "array", "items": _WORD})
+"""Words, which a query string has commas between."""
 OBJECT = ValueType(_object, {"type": "object"})
 ARRAY = ValueType(_array, {"type": "array"})
 ANY = ValueType(lambda value: value, {})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar
 
 from baremetal_interfaces import InvalidInput, Problem
 from baremetal_sdk.api.call import Call
@@ -30,13 +30,22 @@ def _passthru(path: str, policy: str, role: Persona) -> Callable[[F], F]:
     return declare
 
 
+# "async" is a word of the language.
+VendorMethod = TypedDict(
+    "VendorMethod",
+    {"async": bool, "attach": bool, "description": str, "http_methods": list[str], "require_exclusive_lock": bool},
+)
+"""What clients have to know of a vendor's method."""
+
+
 class NodeVendorPassthru:
     """Vendors' methods for one node."""
 
     @route("GET", "/v1/nodes/{node}/vendor_passthru/methods", policy="baremetal:node:vendor_passthru", role="system-admin")
-    def methods(self, call: Call) -> Any:
+    def methods(self, call: Call) -> dict[str, VendorMethod]:
         """List the vendor's methods of a node."""
-        return call.rpc("node_vendor_methods", node=call.node().uuid)
+        found: dict[str, VendorMethod] = call.rpc("node_vendor_methods", node=call.node().uuid)
+        return found
 
     @_passthru("/v1/nodes/{node}/vendor_passthru", "baremetal:node:vendor_passthru", "system-admin")
     def call(self, call: Call) -> Any:
@@ -49,9 +58,10 @@ class DriverVendorPassthru:
     """Vendors' methods that need no node."""
 
     @route("GET", "/v1/drivers/{driver}/vendor_passthru/methods", policy="baremetal:driver:vendor_passthru", role="system-admin")
-    def methods(self, call: Call) -> Any:
+    def methods(self, call: Call) -> dict[str, VendorMethod]:
         """List the vendor's methods of a hardware type."""
-        return call.rpc("driver_vendor_methods", driver=offered_driver(call))
+        found: dict[str, VendorMethod] = call.rpc("driver_vendor_methods", driver=offered_driver(call))
+        return found
 
     @_passthru("/v1/drivers/{driver}/vendor_passthru", "baremetal:driver:vendor_passthru", "system-admin")
     def call(self, call: Call) -> Any:

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from operator import attrgetter, itemgetter
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 from baremetal_interfaces import InvalidInput, Problem
 from baremetal_sdk.api.parameters import came_later, too_new
+from baremetal_sdk.api.values import ValueType
 
 if TYPE_CHECKING:
     from baremetal_sdk.api.call import Call
@@ -19,6 +20,13 @@ Render = Callable[..., Any]
 Source = Callable[[Any], tuple[Any, ...]]
 LINKS = "links"
 """A field that every record has, whether it was selected or not."""
+
+
+class Link(TypedDict):
+    """Where something is served."""
+
+    href: Annotated[str, {"format": "uri"}]
+    rel: str
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,8 @@ class ViewField:
     """Whether it can change while the record keeps its revision."""
     too_old: Literal[400, 406] = 406
     """How a request of an earlier microversion that selects it is answered, as clients know it."""
+    type: ValueType | None = None
+    """What its values are, where more is known than the type of its column, or of what renders it, says."""
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -133,14 +143,15 @@ class Shape:
 class View:
     """The representation of one kind of record.
 
-    *collection* is what a listing is called in its body, *path* (by default the same) where it is served below ``/v1/``; *key*
-    is the column that the record's links end with; *links_when_brief* is whether what lies below a record is linked in
-    listings, too.
+    *collection* is what a listing is called in its body, *record* the class of what is shown, *path* (by default that of the
+    collection) where it is served below ``/v1/``; *key* is the column that the record's links end with; *links_when_brief*
+    is whether what lies below a record is linked in listings, too.
     """
 
     def __init__(
         self,
         collection: str,
+        record: type,
         fields: Iterable[ViewField],
         *,
         default: Iterable[str],
@@ -150,10 +161,11 @@ class View:
         path: str | None = None,
     ) -> None:
         self.collection = collection
+        self.record = record
         self.path = path or collection
         self.fields = {field.name: field for field in fields}
         self.default = tuple(default)
-        self._subresources = tuple(subresources)
+        self.subresources = tuple(subresources)
         self._links_when_brief = links_when_brief
         self._key = key
         self._compiled = lru_cache(maxsize=1024)(self._compile)
@@ -214,10 +226,21 @@ class View:
             rendered=tuple(rendered.values()),
             fleeting=tuple(rendered[field.name] for field in fleeting),
             marks=tuple(dict.fromkeys(("uuid", "revision", *(column for field in fleeting for column in field.sources)))),
-            subresources=tuple(sub.name for sub in self._subresources if linked and sub.since <= minor),
+            subresources=tuple(sub.name for sub in self.subresources if linked and sub.since <= minor),
             collection=self.collection,
             path=self.path,
         )
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What an answer shows of a view: one record or, in a *page*, several, with all their fields where it is *whole*."""
+
+    view: View
+    page: bool = False
+    whole: bool = False
+    linked: bool = True
+    """Whether its links are shown."""
 
 
 def _getter(kind: Callable[..., Callable[[Any], Any]], columns: tuple[str, ...]) -> Source:
@@ -227,6 +250,6 @@ def _getter(kind: Callable[..., Callable[[Any], Any]], columns: tuple[str, ...])
     return kind(*columns)
 
 
-def links(base: str, path: str) -> list[dict[str, str]]:
+def links(base: str, path: str) -> list[Link]:
     """The links of what is served below ``/v1/`` at *path*."""
     return [{"href": f"{base}/v1/{path}", "rel": "self"}, {"href": f"{base}/{path}", "rel": "bookmark"}]

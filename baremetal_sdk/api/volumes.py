@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypedDict
 
 from baremetal_sdk.api import resources
 from baremetal_sdk.api.call import Call
@@ -12,11 +12,10 @@ from baremetal_sdk.api.listing import DETAIL as LATER_DETAIL
 from baremetal_sdk.api.listing import FIELDS, PAGING, shown
 from baremetal_sdk.api.masking import masked
 from baremetal_sdk.api.parameters import Parameter, optional
-from baremetal_sdk.api.patch import JSON_PATCH
 from baremetal_sdk.api.personas import Persona
 from baremetal_sdk.api.registry import route
 from baremetal_sdk.api.values import OBJECT, UUID, UUID_OR_NAME, integer, text
-from baremetal_sdk.api.views import View, ViewField, links
+from baremetal_sdk.api.views import Link, Shown, View, ViewField, links
 from baremetal_sdk.api.writing import Writable
 from baremetal_sdk.store.records_hardware import VolumeConnectorRecord, VolumeTargetRecord
 
@@ -31,7 +30,7 @@ _QUERY = (_OF_NODE, *PAGING, FIELDS, DETAIL)
 _SEES_PROPERTIES = "baremetal:volume:view_target_properties"
 
 
-def _properties(call: Call, properties: Mapping[str, Any]) -> Any:
+def _properties(call: Call, properties: Mapping[str, Any]) -> Mapping[str, Any]:
     """How a volume is reached, for those who may know; secrets in it are masked for them, too."""
     if call.may(_SEES_PROPERTIES):
         return masked(properties)
@@ -40,13 +39,14 @@ def _properties(call: Call, properties: Mapping[str, Any]) -> Any:
 
 CONNECTOR_VIEW = View(
     "connectors",
+    VolumeConnectorRecord,
     (
-        ViewField("uuid"),
+        ViewField("uuid", type=UUID),
         ViewField("created_at"),
         ViewField("updated_at"),
         ViewField("connector_id"),
         ViewField("extra", sortable=False),
-        ViewField("node_uuid"),
+        ViewField("node_uuid", type=UUID),
         ViewField("type"),
     ),
     default=("uuid", "node_uuid", "type", "connector_id"),
@@ -54,13 +54,14 @@ CONNECTOR_VIEW = View(
 )
 TARGET_VIEW = View(
     "targets",
+    VolumeTargetRecord,
     (
-        ViewField("uuid"),
+        ViewField("uuid", type=UUID),
         ViewField("created_at"),
         ViewField("updated_at"),
         ViewField("boot_index"),
         ViewField("extra", sortable=False),
-        ViewField("node_uuid"),
+        ViewField("node_uuid", type=UUID),
         ViewField("properties", render=_properties, sortable=False),
         ViewField("volume_id"),
         ViewField("volume_type"),
@@ -88,42 +89,76 @@ _TARGET = Writable(
 )
 
 
+class Index(TypedDict):
+    """What there is of volumes."""
+
+    links: list[Link]
+    connectors: list[Link]
+    targets: list[Link]
+
+
 class Volumes:
     """What there is below ``/v1/volume``."""
 
     rules: ClassVar[Mapping[str, Persona]] = {_SEES_PROPERTIES: "secret-reader"}
 
     @route("GET", "/v1/volume", policy=_LIST, role="lister", since=SINCE)
-    def show(self, call: Call) -> dict[str, Any]:
+    def show(self, call: Call) -> Index:
         """Show what there is of volumes."""
         return _index(call, "volume")
 
     @route("GET", "/v1/nodes/{node}/volume", policy=_LIST, role="lister", since=SINCE)
-    def show_of_node(self, call: Call) -> dict[str, Any]:
+    def show_of_node(self, call: Call) -> Index:
         """Show what there is of a node's volumes."""
         return _index(call, f"nodes/{call.node().uuid}/volume")
 
 
-def _index(call: Call, path: str) -> dict[str, Any]:
-    below = {name: links(call.base, f"{path}/{name}") for name in ("connectors", "targets")}
-    return {"links": links(call.base, path), **below}
+def _index(call: Call, path: str) -> Index:
+    return {
+        "links": links(call.base, path),
+        "connectors": links(call.base, f"{path}/connectors"),
+        "targets": links(call.base, f"{path}/targets"),
+    }
 
 
 class VolumeConnectors:
     """Volume connectors, one by one and page by page."""
 
-    @route("GET", "/v1/volume/connectors", policy=_LIST, role="lister", since=SINCE, query=_QUERY)
+    @route(
+        "GET",
+        "/v1/volume/connectors",
+        policy=_LIST,
+        role="lister",
+        since=SINCE,
+        query=_QUERY,
+        answer=Shown(CONNECTOR_VIEW, page=True),
+    )
     def list(self, call: Call) -> dict[str, Any]:
         """List volume connectors."""
         where = {"node_uuid": resources.asked_node(call)}
         return resources.listed(call, VolumeConnectorRecord, CONNECTOR_VIEW, where)
 
-    @route("GET", "/v1/nodes/{node}/volume/connectors", policy=_LIST, role="lister", since=SINCE, query=(*PAGING, FIELDS, DETAIL))
+    @route(
+        "GET",
+        "/v1/nodes/{node}/volume/connectors",
+        policy=_LIST,
+        role="lister",
+        since=SINCE,
+        query=(*PAGING, FIELDS, DETAIL),
+        answer=Shown(CONNECTOR_VIEW, page=True),
+    )
     def list_of_node(self, call: Call) -> dict[str, Any]:
         """List the volume connectors of a node."""
         return resources.listed(call, VolumeConnectorRecord, CONNECTOR_VIEW, {"node_uuid": call.node().uuid})
 
-    @route("GET", "/v1/volume/connectors/{connector}", policy=_READ, since=SINCE, query=(FIELDS,))
+    @route(
+        "GET",
+        "/v1/volume/connectors/{connector}",
+        policy=_READ,
+        since=SINCE,
+        query=(FIELDS,),
+        answer=Shown(CONNECTOR_VIEW),
+    )
     def show(self, call: Call) -> dict[str, Any]:
         """Show a volume connector."""
         return shown(call, CONNECTOR_VIEW, resources.found(call, VolumeConnectorRecord, "connector"))
@@ -136,6 +171,7 @@ class VolumeConnectors:
         since=SINCE,
         status=201,
         body=_CONNECTOR.creation,
+        answer=Shown(CONNECTOR_VIEW, whole=True),
     )
     def create(self, call: Call) -> dict[str, Any]:
         """Create a volume connector of a node."""
@@ -143,7 +179,14 @@ class VolumeConnectors:
         values["node_uuid"] = resources.named_node(call, values["node_uuid"])
         return resources.create(call, VolumeConnectorRecord, CONNECTOR_VIEW, values)
 
-    @route("PATCH", "/v1/volume/connectors/{connector}", policy="baremetal:volume:update", since=SINCE, body=JSON_PATCH)
+    @route(
+        "PATCH",
+        "/v1/volume/connectors/{connector}",
+        policy="baremetal:volume:update",
+        since=SINCE,
+        body=_CONNECTOR.patch,
+        answer=Shown(CONNECTOR_VIEW, whole=True),
+    )
     def update(self, call: Call) -> dict[str, Any]:
         """Change fields of a volume connector while its node is off."""
         connector = resources.found(call, VolumeConnectorRecord, "connector")
@@ -169,17 +212,40 @@ class VolumeConnectors:
 class VolumeTargets:
     """Volume targets, one by one and page by page."""
 
-    @route("GET", "/v1/volume/targets", policy=_LIST, role="lister", since=SINCE, query=_QUERY)
+    @route(
+        "GET",
+        "/v1/volume/targets",
+        policy=_LIST,
+        role="lister",
+        since=SINCE,
+        query=_QUERY,
+        answer=Shown(TARGET_VIEW, page=True),
+    )
     def list(self, call: Call) -> dict[str, Any]:
         """List volume targets."""
         return resources.listed(call, VolumeTargetRecord, TARGET_VIEW, {"node_uuid": resources.asked_node(call)})
 
-    @route("GET", "/v1/nodes/{node}/volume/targets", policy=_LIST, role="lister", since=SINCE, query=(*PAGING, FIELDS, DETAIL))
+    @route(
+        "GET",
+        "/v1/nodes/{node}/volume/targets",
+        policy=_LIST,
+        role="lister",
+        since=SINCE,
+        query=(*PAGING, FIELDS, DETAIL),
+        answer=Shown(TARGET_VIEW, page=True),
+    )
     def list_of_node(self, call: Call) -> dict[str, Any]:
         """List the volume targets of a node."""
         return resources.listed(call, VolumeTargetRecord, TARGET_VIEW, {"node_uuid": call.node().uuid})
 
-    @route("GET", "/v1/volume/targets/{target}", policy=_READ, since=SINCE, query=(FIELDS,))
+    @route(
+        "GET",
+        "/v1/volume/targets/{target}",
+        policy=_READ,
+        since=SINCE,
+        query=(FIELDS,),
+        answer=Shown(TARGET_VIEW),
+    )
     def show(self, call: Call) -> dict[str, Any]:
         """Show a volume target."""
         return shown(call, TARGET_VIEW, resources.found(call, VolumeTargetRecord, "target"))
@@ -192,6 +258,7 @@ class VolumeTargets:
         since=SINCE,
         status=201,
         body=_TARGET.creation,
+        answer=Shown(TARGET_VIEW, whole=True),
     )
     def create(self, call: Call) -> dict[str, Any]:
         """Create a volume target of a node."""
@@ -199,7 +266,14 @@ class VolumeTargets:
         values["node_uuid"] = resources.named_node(call, values["node_uuid"])
         return resources.create(call, VolumeTargetRecord, TARGET_VIEW, values)
 
-    @route("PATCH", "/v1/volume/targets/{target}", policy="baremetal:volume:update", since=SINCE, body=JSON_PATCH)
+    @route(
+        "PATCH",
+        "/v1/volume/targets/{target}",
+        policy="baremetal:volume:update",
+        since=SINCE,
+        body=_TARGET.patch,
+        answer=Shown(TARGET_VIEW, whole=True),
+    )
     def update(self, call: Call) -> dict[str, Any]:
         """Change fields of a volume target while its node is off."""
         target = resources.found(call, VolumeTargetRecord, "target")

@@ -10,7 +10,7 @@ from typing import Any
 from baremetal_interfaces import InvalidInput, Problem
 from baremetal_sdk.api.masking import restored
 from baremetal_sdk.api.parameters import Parameter, Parameters, check_versions, optional
-from baremetal_sdk.api.patch import UNSET, apply, changes, operations, without_own_node
+from baremetal_sdk.api.patch import UNSET, apply, changes, json_patch, operations, without_own_node
 from baremetal_sdk.api.values import UUID, Wrong
 
 UUID_FIELD = optional("uuid", UUID, "A UUID to take; by default one is made.")
@@ -39,6 +39,8 @@ class Writable:
         )
         """The body of a creation."""
         self.patched = Parameters("field that can be changed", fields)
+        self.patch = json_patch(self.patched.by_name)
+        """The body of a change."""
         self._defaults = _defaults(record)
 
     def new(self, body: Mapping[str, Any]) -> dict[str, Any]:
