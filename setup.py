@@ -18,6 +18,7 @@ PACKAGES = [
     "baremetal_sdk.pool",
     "baremetal_sdk.power_sync",
     "baremetal_sdk.rpc",
+    "baremetal_sdk.sensors",
     "baremetal_sdk.services",
     "baremetal_sdk.store",
     "baremetal_sdk.store.migrations",

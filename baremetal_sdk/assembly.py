@@ -29,6 +29,7 @@ from baremetal_sdk.ring import Ring
 from baremetal_sdk.rpc.dispatcher import Dispatcher
 from baremetal_sdk.rpc.none import InProcess
 from baremetal_sdk.rpc.registry import Registry
+from baremetal_sdk.sensors import Notifier, SensorCollection
 from baremetal_sdk.services.agents import Agents
 from baremetal_sdk.services.allocations import Allocations
 from baremetal_sdk.services.console import Consoles
@@ -66,6 +67,7 @@ class Given:
     secrets: SecretBox | None = None
     pool: ElasticPool | None = None
     credentials: Credentials | None = None
+    notifier: Notifier | None = None
     telemetry: Telemetry = field(default_factory=Telemetry)
 
 
@@ -112,18 +114,8 @@ class Assembly:
             clock,
             is_mine=self.membership.owns,
         )
-        self.power_sync = PowerSync(
-            self.store,
-            self.tasks,
-            self.lanes["power"],
-            clock,
-            self.history,
-            interval=options.sync_power_state_interval,
-            max_retries=options.power_state_sync_max_retries,
-            unknown_after=options.power_unknown_after,
-            is_mine=self.membership.owns,
-            telemetry=given.telemetry,
-        )
+        self.power_sync = self._power_sync(clock, given)
+        self.sensors = self._sensors(config, clock, given)
         self.allocations = Allocations(
             self.store, self.tasks, self.lanes["requests"], holder, living=self.membership.ring.living_holders
         )
@@ -158,6 +150,34 @@ class Assembly:
                 telemetry=given.telemetry,
                 is_leaving=self.membership.is_leaving,
             )
+        )
+
+    def _power_sync(self, clock: Clock, given: Given) -> PowerSync:
+        options = self.options
+        return PowerSync(
+            self.store,
+            self.tasks,
+            self.lanes["power"],
+            clock,
+            self.history,
+            interval=options.sync_power_state_interval,
+            max_retries=options.power_state_sync_max_retries,
+            unknown_after=options.power_unknown_after,
+            is_mine=self.membership.owns,
+            telemetry=given.telemetry,
+        )
+
+    def _sensors(self, config: ConductorConfig, clock: Clock, given: Given) -> SensorCollection:
+        return SensorCollection(
+            self.store,
+            self.tasks,
+            self.lanes["power"],
+            clock,
+            config.sensor_data,
+            host=config.hostname,
+            notifier=given.notifier,
+            is_mine=self.membership.owns,
+            telemetry=given.telemetry,
         )
 
     def _services(self, secrets: SecretBox, works: Works) -> Sequence[object]:

@@ -13,12 +13,13 @@ from baremetal_sdk.assembly import Assembly, Given, lanes_for
 from baremetal_sdk.changes import Callback, Changes
 from baremetal_sdk.clock import Clock, SystemClock
 from baremetal_sdk.conductor_readings import conductor_readings
-from baremetal_sdk.config import ConductorConfig, ConductorOptions
+from baremetal_sdk.config import ConductorConfig
 from baremetal_sdk.credentials import Credentials
 from baremetal_sdk.drivers import Drivers
 from baremetal_sdk.guard import refuse_monkey_patching
 from baremetal_sdk.metrics import MetricsRegistry
 from baremetal_sdk.monitoring import Monitoring
+from baremetal_sdk.own_work import own_intervals, own_work
 from baremetal_sdk.periodic import Interval, Periodic, bound_to, periodics_of, seconds_of
 from baremetal_sdk.plugins import Plugins
 from baremetal_sdk.pool import ElasticPool
@@ -29,6 +30,7 @@ from baremetal_sdk.rpc import modes
 from baremetal_sdk.rpc.client import RPCClient
 from baremetal_sdk.rpc.registry import methods_of
 from baremetal_sdk.runnable import Phase, Runnable, is_runnable
+from baremetal_sdk.sensors import Notifier
 from baremetal_sdk.signals import Order, Orders, heard
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.query import NodeQuery, Row
@@ -46,18 +48,14 @@ _SESSIONS = 5.0
 _MOMENT = 1.0
 """Seconds that each thing of a stop has at least, also after the deadline."""
 
-_RENEWAL, _HEARTBEAT, _RECOVERY = "lease renewal", "heartbeat", "recovery of nodes"
-_ALLOCATIONS, _UPKEEP = "allocations of dead conductors", "deletion of what had its time"
-_HISTORY, _OLD_HISTORY = "history of nodes", "deletion of old history"
-_POWER_RECOVERY, _IDLE_SESSIONS, _POWER_SYNC = "recovery of power", "closing of idle sessions", "power sync"
-
 
 class Conductor:
     """Drives the nodes of a store. Everything is handed in; nothing is global, and nothing happens before :meth:`start`.
 
     *store* defaults to the one of ``[database] connection`` (in memory without one), *plugins* to what is installed,
     *pool* to one of its own. *metrics* is a registry of Prometheus' client to register with, *tracing* a tracer provider of
-    OpenTelemetry, *credentials* where secrets are that are not in the store.
+    OpenTelemetry, *credentials* where secrets are that are not in the store, *notifier* who is told what
+    sensors say (a ``Notifier`` of oslo.messaging, or anything with its ``info``).
     With *sole_owner* the caller vouches that no other process uses the store: leases of conductors that died are then void
     at once, and not only when they expire.
     """
@@ -74,6 +72,7 @@ class Conductor:
         metrics: MetricsRegistry | None = None,
         tracing: Any = None,
         credentials: Credentials | None = None,
+        notifier: Notifier | None = None,
         sole_owner: bool = False,
     ) -> None:
         self.config = config or ConductorConfig()
@@ -82,7 +81,7 @@ class Conductor:
         """Whether it can work: true from the end of :meth:`start` until :meth:`stop` has answered the last request."""
         self.monitoring = Monitoring(self.config.hostname, metrics, tracing)
         """Who observes what it does: metrics and traces."""
-        self._given = Given(store, plugins, secrets, pool, credentials, self.monitoring.telemetry)
+        self._given = Given(store, plugins, secrets, pool, credentials, notifier, self.monitoring.telemetry)
         self._sole_owner = sole_owner
         self._added: list[Any] = []
         self._runnables: list[Runnable] = []
@@ -143,6 +142,7 @@ class Conductor:
             self.rpc_server = None
         assembly.dispatcher.close()
         self.ready = False
+        self._safely("stopping the reading of sensors", assembly.sensors.stop)
         self._safely("stopping power sync", assembly.power_sync.stop)
         # Leases are renewed until the tasks have ended: they still need them.
         self._drain(assembly, deadline)
@@ -204,6 +204,7 @@ class Conductor:
         for periodic in self._periodics:
             periodic.respace(self._seconds(periodic.name))
         assembly.power_sync.reload(config.conductor)
+        assembly.sensors.reload(config.sensor_data)
         self._safely("reading the keys of credentials again", assembly.resealing.reload)
         for runnable in (*self._runnables, self.rpc_server):
             if runnable is not None and hasattr(runnable, "reload"):
@@ -283,6 +284,7 @@ class Conductor:
             void_leases(assembly.store)
         self.monitoring.start(assembly.store)
         self.monitoring.show(lambda: conductor_readings(assembly))
+        self.monitoring.show(assembly.sensors.readings)
         assembly.membership.join()
         # Leases are renewed before any work can take one.
         self._repeat_own_work(assembly)
@@ -306,19 +308,7 @@ class Conductor:
             self._runnables.append(runnable)
 
     def _repeat_own_work(self, assembly: Assembly) -> None:
-        work: dict[str, tuple[str, Callable[[], Any]]] = {
-            _RENEWAL: ("heartbeat", assembly.tasks.renew),
-            _HEARTBEAT: ("heartbeat", assembly.membership.heartbeat),
-            _RECOVERY: ("periodic", assembly.recovery.sweep),
-            _POWER_RECOVERY: ("periodic", assembly.recovery.sweep_power),
-            _ALLOCATIONS: ("periodic", assembly.allocations.sweep),
-            _IDLE_SESSIONS: ("periodic", assembly.bmc.close_idle),
-            _POWER_SYNC: ("periodic", assembly.power_sync.tick),
-            _HISTORY: ("periodic", assembly.history.flush),
-            _OLD_HISTORY: ("periodic", assembly.history.prune),
-            _UPKEEP: ("periodic", assembly.upkeep.run),
-        }
-        for name, (lane, function) in work.items():
+        for name, (lane, function) in own_work(assembly).items():
             self._repeat(assembly, lane, function, name)
 
     def _repeat(self, assembly: Assembly, lane: str, function: Callable[[], Any], name: str, *, soon: bool = False) -> None:
@@ -330,7 +320,7 @@ class Conductor:
 
     def _seconds(self, name: str) -> float:
         """The interval of some periodic work, as the configuration has it now; 0: none."""
-        own = _intervals(self.config.conductor).get(name)
+        own = own_intervals(self.config).get(name)
         return max(0.0, seconds_of(self._intervals[name], self) if own is None else own)
 
     def _drain(self, assembly: Assembly, deadline: Deadline) -> None:
@@ -375,21 +365,3 @@ class Conductor:
             function(*args)
         except Exception:
             LOG.exception("%s failed", doing)
-
-
-def _intervals(options: ConductorOptions) -> dict[str, float]:
-    """Seconds between two runs of the conductor's own periodic work; 0 or less: none."""
-    # So that what is left behind by a dead conductor has ended within the time of a lease.
-    recovery = min(options.lease_duration / 10, 10.0)
-    return {
-        _RENEWAL: options.lease_duration / 3,
-        _HEARTBEAT: options.heartbeat_interval,
-        _RECOVERY: recovery,
-        _POWER_RECOVERY: recovery,
-        _ALLOCATIONS: recovery,
-        _IDLE_SESSIONS: 60.0,
-        _HISTORY: 0.5,
-        _OLD_HISTORY: options.node_history_cleanup_interval,
-        _UPKEEP: 60.0,
-        _POWER_SYNC: min(options.sync_power_state_interval / 10, 1.0),
-    }

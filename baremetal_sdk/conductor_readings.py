@@ -23,3 +23,5 @@ def conductor_readings(assembly: Assembly) -> Iterable[Reading]:
     yield are.BMCS_BACKED_OFF, (), assembly.bmc.away
     yield are.POWER_SYNC_NODES, (), assembly.power_sync.nodes
     yield are.POWER_SYNC_LAG, (), assembly.power_sync.lag
+    yield are.SENSOR_NODES, (), assembly.sensors.nodes
+    yield are.SENSOR_LAG, (), assembly.sensors.lag

@@ -15,6 +15,7 @@ from oslo_config import cfg
 
 from baremetal_interfaces import Kind
 from baremetal_sdk.config_options import options_of, setting
+from baremetal_sdk.config_sensor_data import SensorDataConfig
 from baremetal_sdk.errors import ConfigurationError
 
 
@@ -269,6 +270,7 @@ class ConductorConfig:
     coordination: CoordinationConfig = dataclasses.field(default_factory=CoordinationConfig)
     metrics: MetricsConfig = dataclasses.field(default_factory=MetricsConfig)
     events: EventsConfig = dataclasses.field(default_factory=EventsConfig)
+    sensor_data: SensorDataConfig = dataclasses.field(default_factory=SensorDataConfig)
     healthcheck: HealthcheckConfig = dataclasses.field(default_factory=HealthcheckConfig)
     plugins: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
     """Sections that are not the runtime's own, as text: where the options of plugins come from."""
@@ -296,6 +298,7 @@ SECTIONS: dict[str, type] = {
     "coordination": CoordinationConfig,
     "metrics": MetricsConfig,
     "events": EventsConfig,
+    "sensor_data": SensorDataConfig,
     "healthcheck": HealthcheckConfig,
 }
 """Section -> what declares its options, beside ``[DEFAULT]``, which is ``ConductorConfig`` itself."""

@@ -120,6 +120,17 @@ ADVICE: Mapping[str, Mapping[str, str]] = {
     "coordination": {
         "backend_url": "when etcd, Redis or another backend of tooz is there: deaths are noticed sooner than by heartbeats",
     },
+    "sensor_data": {
+        "send_sensor_data": "when somebody watches the sensors of machines",
+        "interval": "when figures are to be newer, and the BMCs bear it: each reading is many requests",
+        "workers": "when baremetal_sensor_lag_seconds grows",
+        "wait_timeout": "when slow BMCs need more time for all their sensors",
+        "data_types": "when only some sensors are of interest",
+        "enable_for_undeployed_nodes": "when machines are to be watched before and after they are used",
+        "enable_for_nodes": "when only the conductor's own figures are of interest",
+        "enable_for_conductor": "when whoever takes notifications has no use for these",
+        "metrics_series": "when Prometheus bears more, or is to be spared",
+    },
     "events": {
         "enabled": "when nobody follows events, and each write is to be one statement",
         "retention": "when readers are away for longer than that, or the table of events grows too large",

@@ -55,6 +55,8 @@ class Work(StrEnum):
     """A login at a BMC."""
     POWER_OBSERVATION = "power observation"
     """A look at a node's power that nobody asked for, from when it was due."""
+    SENSOR_READING = "sensor reading"
+    """A reading of all sensors of a node."""
     RPC_CALL = "rpc call"
     """A call of a conductor. Labels: method, and side: ``server`` or ``client``."""
     TRANSACTION = "transaction"

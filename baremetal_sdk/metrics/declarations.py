@@ -87,6 +87,10 @@ COUNTED = {
         _counter("power_sync_observations", "Looks at a node's power that nobody asked for.", "outcome"),
         _histogram("power_sync_delay_seconds", "Time from when a look was due until it had ended.", buckets=LONG),
     ),
+    Work.SENSOR_READING: Counted(
+        _counter("sensor_collections", "Readings of all sensors of a node.", "outcome"),
+        _histogram("sensor_collection_duration_seconds", "Time of such a reading.", buckets=LONG),
+    ),
     Work.RPC_CALL: Counted(
         _counter("rpc_calls", "Calls of conductors, by the side that counts.", "side", "method", "outcome"),
         _histogram("rpc_call_duration_seconds", "Time of a call.", "side", "method", buckets=SHORT),
@@ -115,6 +119,12 @@ BMC_SESSIONS = _gauge("bmc_sessions", "Sessions that are open at BMCs.")
 BMCS_BACKED_OFF = _gauge("bmcs_backed_off", "BMCs that did not answer and are left alone for a while.")
 POWER_SYNC_NODES = _gauge("power_sync_nodes", "Nodes whose power is observed on a schedule.")
 POWER_SYNC_LAG = _gauge("power_sync_lag_seconds", "Time for which the node is overdue that is overdue longest.")
+SENSOR_NODES = _gauge("sensor_nodes", "Nodes whose sensors are read on a schedule.")
+SENSOR_LAG = _gauge("sensor_lag_seconds", "Time for which the node is overdue whose sensors are overdue longest.")
+SENSOR_READING = _gauge(
+    "sensor_reading", "What a sensor said last, in its own unit.", "node", "node_name", "sensor_type", "sensor", "unit"
+)
+SENSORS_LEFT_OUT = _gauge("sensors_left_out", "Sensors that are not shown, because there are more than metrics_series.")
 DATABASE_CONNECTIONS = _gauge("database_connections", "Connections to the database.", "state")
 HTTP_CONNECTIONS = _gauge("http_connections", "Connections of clients that are open.")
 NODES = _gauge("nodes", "Nodes of all conductors; each process tells it.", "provision_state")
@@ -127,5 +137,6 @@ METRICS: tuple[Metric, ...] = (
     *(one for counted in COUNTED.values() for one in (counted.total, counted.duration, counted.in_progress) if one is not None),
     POOL_THREADS, POOL_IDLE_THREADS, POOL_THREADS_MAX, LANE_BUSY, LANE_QUEUED, LANE_TASKS, LANE_RUN, LANE_WAIT,
     LEASES_HELD, LEASE_AGE, LEASE_CONFLICTS, LEASES_LOST, BMC_SESSIONS, BMCS_BACKED_OFF, POWER_SYNC_NODES, POWER_SYNC_LAG,
+    SENSOR_NODES, SENSOR_LAG, SENSOR_READING, SENSORS_LEFT_OUT,
     DATABASE_CONNECTIONS, HTTP_CONNECTIONS, NODES, EVENT_STREAMS, EVENT_STREAMS_ENDED, EVENT_STREAMS_REFUSED, EVENTS_SENT,
 )  # fmt: skip

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import random
-import threading
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,7 +11,6 @@ from baremetal_interfaces import (
     BareMetalError,
     BMCBusy,
     BMCUnreachable,
-    Busy,
     Deadline,
     DeadlineExceeded,
     Kind,
@@ -28,6 +25,7 @@ from baremetal_sdk.power_sampler import PowerSampler
 from baremetal_sdk.power_sync.ledger import Ledger
 from baremetal_sdk.power_sync.line import Line
 from baremetal_sdk.power_sync.news import LOOKED_AT, Knowledge, may_look
+from baremetal_sdk.power_sync.shift import Shift
 from baremetal_sdk.schedule import Schedule
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.query import NodeQuery, Row
@@ -88,7 +86,7 @@ class PowerSync:
         self._ledger = Ledger(store, history)
         self._knowledge = Knowledge(clock, max_retries)
         self._listed_at: float | None = None
-        self._stopping = threading.Event()
+        self._shift = Shift("power sync", lane, self._take, self._ledger.write)
 
     @property
     def nodes(self) -> int:
@@ -152,7 +150,7 @@ class PowerSync:
 
     def stop(self) -> None:
         """Let workers end with what they do now; write what they saw."""
-        self._stopping.set()
+        self._shift.stop()
         self._ledger.write()
 
     def _list(self) -> None:
@@ -175,27 +173,7 @@ class PowerSync:
 
     def _staff(self, line: Line) -> None:
         most = max(1, int(line.share * min(self._lane.limits.cap, self._lane.pool.max_workers)))
-        wanted = line.crew.wanted(line.backlog, min(_HORIZON, self._interval * _HORIZON_SHARE), most)
-        while line.crew.join(wanted):
-            try:
-                self._lane.submit(self._work, line)
-            except Busy as exc:
-                line.crew.leave()
-                LOG.info("power sync gets no more workers now: %s", exc)
-                return
-
-    def _work(self, line: Line) -> None:
-        """Read what is due, one node after the other, until nothing is."""
-        try:
-            cpu = time.thread_time()
-            while not self._stopping.is_set() and (row := line.next()) is not None:
-                began = time.monotonic()
-                self._take(row)
-                before, cpu = cpu, time.thread_time()
-                line.crew.took(time.monotonic() - began, cpu - before)
-        finally:
-            line.crew.leave()
-            self._ledger.write()
+        self._shift.staff(line, min(_HORIZON, self._interval * _HORIZON_SHARE), most)
 
     def _take(self, row: Row) -> None:
         """Observe one node of a line, and say in which line it is due again, and when."""

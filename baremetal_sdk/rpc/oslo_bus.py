@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+from oslo_config import cfg
+
 from baremetal_sdk.config import ConductorConfig
 from baremetal_sdk.errors import ConfigurationError
 
@@ -32,18 +34,18 @@ _FIRST = (
 )
 
 
-def require_threads() -> None:
+def require_threads(option: str = "[DEFAULT] rpc_transport: oslo") -> None:
     """Raise ``ConfigurationError``, which says what to do, unless oslo.messaging is there and will use native threads."""
     try:
         from oslo_service import backend
     except ImportError as exc:
         raise ConfigurationError(
-            f"[DEFAULT] rpc_transport: oslo needs more than is installed ({exc}): pip install 'baremetal-sdk[oslo-messaging]'"
+            f"{option} needs more than is installed ({exc}): pip install 'baremetal-sdk[oslo-messaging]'"
         ) from None
     chosen = backend.get_backend_type()
     if chosen is not backend.BackendType.THREADING:
         found = "has no backend yet" if chosen is None else f"is on its backend '{chosen.value}'"
-        raise ConfigurationError(f"[DEFAULT] rpc_transport: oslo needs native threads, and oslo.service {found}: {_FIRST}")
+        raise ConfigurationError(f"{option} needs native threads, and oslo.service {found}: {_FIRST}")
 
 
 def transport(config: ConductorConfig) -> Any:
@@ -51,27 +53,31 @@ def transport(config: ConductorConfig) -> Any:
     require_threads()
     try:
         import oslo_messaging
-        from oslo_config import cfg
     except ImportError as exc:
         raise ConfigurationError(
             f"[DEFAULT] rpc_transport: oslo needs more than is installed ({exc}): pip install 'baremetal-sdk[oslo-messaging]'"
         ) from None
     if config.transport_url is None:
         raise ConfigurationError("[DEFAULT] transport_url: is needed with rpc_transport oslo: rabbit://user:password@host:5672/")
-    conf = cfg.ConfigOpts()
-    conf([], project="", default_config_files=[], default_config_dirs=[])
-    for group, option in _SWITCHES.items():
-        conf.register_opts([cfg.BoolOpt(option, default=False)], group=group)
-    url = _with_options(config.transport_url, config.plugins.get(SECTION, {}))
+    url = with_options(config.transport_url, config.plugins.get(SECTION, {}))
     try:
         # No module of ours or of a plugin: errors cross in our own form, and nothing is imported for them.
-        return oslo_messaging.get_rpc_transport(conf, url=url, allowed_remote_exmods=[])
+        return oslo_messaging.get_rpc_transport(own_options(), url=url, allowed_remote_exmods=[])
     except Exception as exc:
         # Its text may quote the URL, and that has a password in it.
         raise ConfigurationError(f"[DEFAULT] transport_url: it cannot be used ({type(exc).__name__})") from None
 
 
-def _with_options(url: str, configured: Mapping[str, str]) -> str:
+def own_options() -> cfg.ConfigOpts:
+    """Options of its own for a transport, without anything of the process's configuration."""
+    conf = cfg.ConfigOpts()
+    conf([], project="", default_config_files=[], default_config_dirs=[])
+    for group, option in _SWITCHES.items():
+        conf.register_opts([cfg.BoolOpt(option, default=False)], group=group)
+    return conf
+
+
+def with_options(url: str, configured: Mapping[str, str]) -> str:
     """*url* with the driver's options: those that it has come first, then those that are configured, then ours."""
     parts = urlsplit(url)
     options = (

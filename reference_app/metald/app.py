@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from baremetal_sdk import APIServer, Conductor, ConductorConfig, RemoteBackend, bare_metal_api
+from baremetal_sdk.rpc.oslo_notifications import notifier
 from metald.monitors import on_the_api, own_server, registry_for, tracer
 
 
@@ -18,7 +19,7 @@ def run(
     """
     metrics = registry_for(config)
     with tracer(config) as tracing:
-        conductor = Conductor(config, sole_owner=sole_owner, metrics=metrics, tracing=tracing)
+        conductor = Conductor(config, sole_owner=sole_owner, metrics=metrics, tracing=tracing, notifier=notifier(config))
         server = APIServer(bare_metal_api(conductor, metrics=on_the_api(config, metrics)), config.api)
         for part in (server, *own_server(config, metrics)):
             conductor.add(part)
@@ -29,7 +30,7 @@ def run_conductor(config: ConductorConfig, ready: Callable[[], None], reload: Ca
     """Drive machines for APIs in other processes, until SIGTERM or SIGINT; take over what *reload* reads on SIGHUP."""
     metrics = registry_for(config)
     with tracer(config) as tracing:
-        conductor = Conductor(config, metrics=metrics, tracing=tracing)
+        conductor = Conductor(config, metrics=metrics, tracing=tracing, notifier=notifier(config))
         for part in own_server(config, metrics):
             conductor.add(part)
         conductor.run(ready=ready, reload=reload)

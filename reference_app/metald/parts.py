@@ -9,7 +9,9 @@ from pathlib import Path
 from baremetal_interfaces import BareMetalError
 from baremetal_sdk.config import ConductorConfig
 from baremetal_sdk.errors import ConfigurationError
+from baremetal_sdk.rpc import oslo_notifications
 from metald.app import run_api, run_conductor
+from metald.native_threads import choose_native_threads
 from metald.serve import FAILED, MISCONFIGURED, announce, failed, read, start_logging
 
 
@@ -31,8 +33,8 @@ def _run(config_files: Sequence[Path], part: Callable[[ConductorConfig], None]) 
     os.umask(0o077)
     try:
         config = _config(config_files)
-        if config.rpc_transport == "oslo":
-            _choose_native_threads()
+        if config.rpc_transport == "oslo" or oslo_notifications.are_wanted(config):
+            choose_native_threads()
         part(config)
     except ConfigurationError as exc:
         return failed(str(exc), MISCONFIGURED)
@@ -50,12 +52,3 @@ def _config(config_files: Sequence[Path]) -> ConductorConfig:
     if config.database.connection is None:
         raise ConfigurationError("[database] connection: all parts use one database, and it is not named")
     return config
-
-
-def _choose_native_threads() -> None:
-    """Before anything of oslo.messaging is imported. Where it is not installed, the runtime says what to install."""
-    try:
-        from oslo_service.backend import BackendType, init_backend
-    except ImportError:
-        return
-    init_backend(BackendType.THREADING)

@@ -15,7 +15,9 @@ from baremetal_sdk.context import RequestIdFilter
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.json_log import JSONFormatter
 from baremetal_sdk.redaction import RedactingFilter
+from baremetal_sdk.rpc import oslo_notifications
 from metald.app import run
+from metald.native_threads import choose_native_threads
 from metald.settings import ServeOptions, load, owns_database
 from metald.state import StateError, default_directory, held
 
@@ -38,6 +40,8 @@ def serve(options: ServeOptions) -> int:
     try:
         with held(directory.absolute()) as state:
             config = _configured(options, state)
+            if oslo_notifications.are_wanted(config):
+                choose_native_threads()
             run(config, announce, lambda: _configured(options, state), sole_owner=owns_database(config, state))
     except ConfigurationError as exc:
         return failed(str(exc), FAILED if _may_pass(exc) else MISCONFIGURED)

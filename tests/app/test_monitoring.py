@@ -44,6 +44,20 @@ class MonitoringTest(TestCase):
         self.assertIn("[metrics]", ended.stderr)
         self.assertNotEqual(0, ended.returncode)
 
+    def test_sensors_are_read_shown_and_sent(self) -> None:
+        """What a machine's sensors say is at /metrics, and with the driver log in the log as a notification."""
+        sensors = ("[sensor_data]", "send_sensor_data = true", "interval = 1", "enable_for_undeployed_nodes = true")
+        service = self.service(*sensors, "[oslo_messaging_notifications]", "driver = log")
+        service.client.create_node({"driver": "fake-hardware", "name": "m1"})
+        service.client.provision("m1", "manage")
+        service.wait_for_log("hardware.fake-hardware.metrics.update")
+        with urllib.request.urlopen(f"{service.url}/metrics", timeout=10.0) as answer:
+            text = answer.read().decode()
+        self.assertRegex(
+            text,
+            r'baremetal_sensor_reading\{[^}]*node_name="m1",sensor="CPU 1",sensor_type="Temperature",unit="degrees C"\} 22\.0',
+        )
+
     def test_each_line_of_the_log_can_be_an_object(self) -> None:
         """With use_json every line that is written once the configuration is read is JSON."""
         service = self.service("[DEFAULT]", "use_json = true")

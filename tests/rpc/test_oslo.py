@@ -10,18 +10,22 @@ init_backend(BackendType.THREADING)
 import dataclasses
 import signal
 import sys
+import threading
 from pathlib import Path
+from typing import Any
 from unittest import skipIf
 
+import oslo_messaging
 from fixtures import TempDir
 from testtools import TestCase
 
 from baremetal_interfaces import Busy, Deadline, DeadlineExceeded
 from baremetal_sdk.clock import SystemClock
 from baremetal_sdk.config import ConductorConfig
+from baremetal_sdk.config_sensor_data import SensorDataConfig
 from baremetal_sdk.context import calling_until
 from baremetal_sdk.errors import ConductorUnreachable, ConfigurationError, OutcomeUnknown
-from baremetal_sdk.rpc import modes, oslo_bus
+from baremetal_sdk.rpc import modes, oslo_bus, oslo_notifications
 from baremetal_sdk.rpc.client import RPCClient
 from baremetal_sdk.store.memory import MemoryStore
 from baremetal_sdk.store.records import ConductorRecord
@@ -121,7 +125,65 @@ class TestDeath(TestCase):
         self.assertEqual((503, 10.0), (error.code, error.retry_after))
 
 
+class Listener:
+    """An endpoint that keeps the first notification that comes."""
+
+    def __init__(self) -> None:
+        self.heard = threading.Event()
+        self.message: tuple[str, str, dict[str, Any]] = ("", "", {})
+
+    def info(self, ctxt: Any, publisher_id: str, event_type: str, payload: dict[str, Any], metadata: Any) -> None:
+        """Take a notification."""
+        self.message = (publisher_id, event_type, payload)
+        self.heard.set()
+
+
+@skipIf(rabbitmq.missing(), rabbitmq.missing() or "")
+class TestNotifications(TestCase):
+    def test_sensor_data_reaches_consumers_on_the_bus(self) -> None:
+        """Whoever listens on the topic gets the notification as it was made, from this conductor."""
+        url = broker.shared().url
+        sender = oslo_notifications.notifier(notifying(driver="messagingv2", transport_url=url, topics="sensors"))
+        endpoint = Listener()
+        transport = oslo_messaging.get_notification_transport(oslo_bus.own_options(), url=oslo_bus.with_options(url, {}))
+        targets = [oslo_messaging.Target(topic="sensors")]
+        listener = oslo_messaging.get_notification_listener(transport, targets, [endpoint], executor="threading")
+        listener.start()
+        self.addCleanup(listener.wait)
+        self.addCleanup(listener.stop)
+        sender.info({}, "hardware.redfish.metrics", {"node_uuid": "1", "payload": {"Fan": {"Fan 1": {"reading": 7200.0}}}})
+        self.assertTrue(endpoint.heard.wait(behaviour.PATIENCE))
+        publisher, event_type, payload = endpoint.message
+        self.assertEqual(("conductor-1", "hardware.redfish.metrics"), (publisher, event_type))
+        self.assertEqual(7200.0, payload["payload"]["Fan"]["Fan 1"]["reading"])
+
+
+def notifying(**section: str) -> ConductorConfig:
+    """A configuration with sensor data and these options of notifications."""
+    sensors = SensorDataConfig(send_sensor_data=True)
+    return ConductorConfig(host="conductor-1", sensor_data=sensors, plugins={oslo_notifications.SECTION: section})
+
+
 class TestConfiguration(TestCase):
+    def test_what_is_wrong_with_notifications_is_said_at_the_start(self) -> None:
+        """By section and option; a password is not repeated."""
+        cases = {
+            "driver: 'mail' is not known.*messagingv2": {"driver": "mail"},
+            "transport_url: is needed": {"driver": "messagingv2"},
+            "retry: 'often' is not a number": {"driver": "log", "retry": "often"},
+            "transport_url: it cannot be used": {"driver": "messaging", "transport_url": "nonsense://u:hunter2@127.0.0.1/"},
+        }
+        for message, section in cases.items():
+            error = self.assertRaises(ConfigurationError, oslo_notifications.notifier, notifying(**section))
+            self.assertRegex(str(error), rf"\[oslo_messaging_notifications\] {message}")
+            self.assertNotIn("hunter2", str(error))
+
+    def test_notifications_are_off_unless_they_are_asked_for(self) -> None:
+        """Without sensor data, or without a driver, nothing is made."""
+        self.assertIsNone(oslo_notifications.notifier(notifying()))
+        self.assertIsNone(oslo_notifications.notifier(notifying(driver="noop")))
+        self.assertIsNone(oslo_notifications.notifier(ConductorConfig(plugins={oslo_notifications.SECTION: {"driver": "log"}})))
+
     def test_an_url_that_cannot_be_used_is_named_without_its_password(self) -> None:
         """The message names the option, and holds no secret."""
         for url in (None, "nonsense://u:hunter2@127.0.0.1/", "rabbit://u:hunter2@127.0.0.1:x/"):

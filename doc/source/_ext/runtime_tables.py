@@ -12,7 +12,7 @@ from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 
-from baremetal_sdk import config, config_options, provision
+from baremetal_sdk import config, config_options, config_sensor_data, provision
 from baremetal_sdk.api.app import routes
 from baremetal_sdk.metrics import METRICS
 
@@ -47,7 +47,7 @@ class ConfigOptions(_Table):
 
     def rows(self) -> Iterable[Sequence[str]]:
         """One option a row."""
-        section = getattr(config, self.arguments[0])
+        section = {**vars(config), **vars(config_sensor_data)}[self.arguments[0]]
         bounds = {field.name: field.metadata for field in dataclasses.fields(section)}
         for option in config_options.options_of(section):
             yield f"``{option.dest}``", _type(option.type), _default(option.default), _meaning(option.help, bounds[option.dest])

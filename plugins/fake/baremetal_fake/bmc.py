@@ -44,6 +44,10 @@ class FakeBMC:
         except Nonsense:
             return None
 
+    def get_sensors(self) -> bool:
+        """Whether the machine is warm, and its fan turns."""
+        return self._read("get_sensors", lambda: self.machine.power is Power.ON)
+
     def set_power(self, state: PowerState) -> None:
         """Send a power command."""
         before = self.machine.power

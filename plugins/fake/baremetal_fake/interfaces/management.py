@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from baremetal_fake.access import MachineAccess, SessionAccess
-from baremetal_fake.machine import Power
 from baremetal_interfaces import (
     BootDevice,
     BootDeviceSetting,
@@ -125,7 +124,7 @@ class FakeManagement(
     def get_sensors_data(self, task: Task) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
         """A temperature and a fan; they follow the power."""
         with self.bmc(task) as bmc:
-            running = bmc.get_power() is Power.ON
+            running = bmc.get_sensors()
         return {
             "Temperature": {"CPU 1": {"reading": 48.0 if running else 22.0, "units": "degrees C", "state": "Enabled"}},
             "Fan": {"Fan 1": {"reading": 7200.0 if running else 0.0, "units": "RPM", "state": "Enabled"}},
