@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,7 +14,10 @@ from baremetal_sdk import ConductorConfig
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.metrics import MetricsServer
 
+LOG = logging.getLogger(__name__)
 _SERVICE = "metald"
+_LAST_SPANS = 3.0
+"""Seconds at the end for what has not been sent: a collector that does not answer must not keep a process from ending."""
 
 
 def registry_for(config: ConductorConfig) -> CollectorRegistry | None:
@@ -49,15 +54,24 @@ def tracer(config: ConductorConfig) -> Iterator[Any]:
         return
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-        from opentelemetry.sdk.resources import Resource
+        from opentelemetry.sdk.resources import OTELResourceDetector, Resource
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ImportError as exc:
         raise ConfigurationError(f"[DEFAULT] use_tracing: it needs more ({exc}); pip install 'metald[tracing]'") from exc
     # What stands in OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME goes before this.
-    provider = TracerProvider(resource=Resource({"service.name": _SERVICE}).merge(Resource.create()))
+    resource = Resource.create({"service.name": _SERVICE}).merge(OTELResourceDetector().detect())
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     try:
         yield provider
     finally:
-        provider.shutdown()
+        _send_the_last(provider.shutdown)
+
+
+def _send_the_last(shutdown: Callable[[], None]) -> None:
+    sending = threading.Thread(target=shutdown, name="last spans", daemon=True)
+    sending.start()
+    sending.join(_LAST_SPANS)
+    if sending.is_alive():
+        LOG.warning("the collector of traces has not answered for %g s: the last spans are lost", _LAST_SPANS)
