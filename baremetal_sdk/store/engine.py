@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
-from threading import Lock
+from contextlib import closing, contextmanager
 from typing import Any, NamedTuple
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
@@ -12,9 +11,11 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import QueuePool
 
 from baremetal_sdk.errors import ConfigurationError, StoreUnavailable
+from baremetal_sdk.store.direct import Direct
 from baremetal_sdk.store.failures import failures_told, shown
 from baremetal_sdk.store.readers import Readers
 from baremetal_sdk.store.sqlite import READERS, WRITES, sqlite_engine, use_write_ahead_log
+from baremetal_sdk.store.writer import Writer
 from baremetal_sdk.telemetry import Telemetry, Work
 
 CONNECTIONS = 10
@@ -29,6 +30,15 @@ class _Engines(NamedTuple):
 
     reader: Engine | Readers
     writer: Engine
+    line: Writer | None
+    """Where those who write to SQLite stand in line."""
+
+    def close(self) -> None:
+        """Close connections that nobody uses; those in use are closed when they come back."""
+        for kept in (self.line, self.reader):
+            if isinstance(kept, Writer | Readers):
+                kept.close()
+        self.writer.dispose()
 
 
 class Database:
@@ -42,8 +52,8 @@ class Database:
         self.telemetry = Telemetry()
         """Those who hear of each use."""
         self._followers: tuple[Callable[[], object], ...] = ()
-        # SQLite has one writer at a time and lets others sleep, longer each time they look: here they stand in line.
-        self._turn: AbstractContextManager[Any] = Lock() if self.is_sqlite else nullcontext()
+        self.direct = Direct()
+        """Runs the statements that are made once."""
 
     def __repr__(self) -> str:
         return f"Database({shown(self.url)!r})"
@@ -69,21 +79,19 @@ class Database:
                 raise
 
     def _connect(self, engine: Engine) -> None:
+        writer = engine.execution_options(**{WRITES: True})
         if self.is_sqlite:
             use_write_ahead_log(engine)
-            reader: Engine | Readers = Readers(engine, READERS)
+            self._engines = _Engines(Readers(engine, READERS), writer, Writer(engine))
         else:
             engine.connect().close()
-            reader = engine
-        self._engines = _Engines(reader, engine.execution_options(**{WRITES: True}))
+            self._engines = _Engines(engine, writer, None)
 
     def close(self) -> None:
         """Close the connections; those in use are closed when they come back."""
         engines, self._engines = self._engines, None
         if engines is not None:
-            if isinstance(engines.reader, Readers):
-                engines.reader.close()
-            engines.writer.dispose()
+            engines.close()
 
     def follow(self, callback: Callable[[], object]) -> Callable[[], None]:
         """Call *callback*, which has to be quick, after each transaction that wrote; the result ends that."""
@@ -97,10 +105,12 @@ class Database:
     @property
     def connections(self) -> Mapping[str, int]:
         """How many connections are ``used`` and ``idle``; empty where that cannot be told."""
-        pool = self._engines.writer.pool if self._engines is not None else None
-        if not isinstance(pool, QueuePool):
+        if self._engines is None:
             return {}
-        return {"used": pool.checkedout(), "idle": pool.checkedin()}
+        line, pool = self._engines.line, self._engines.writer.pool
+        if line is not None:
+            return {"used": int(line.is_used), "idle": int(not line.is_used)}
+        return {"used": pool.checkedout(), "idle": pool.checkedin()} if isinstance(pool, QueuePool) else {}
 
     def _opened(self) -> _Engines:
         if self._engines is None:
@@ -117,20 +127,27 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction, committed at the end and rolled back by an exception."""
-        writer = self._opened().writer
+        engines = self._opened()
+        made = _transaction(engines.writer, self.url) if engines.line is None else engines.line.transaction()
         observed = self.telemetry.begin(Work.TRANSACTION, {"kind": "write"})
-        with (
-            observed,
-            failures_told(self.url),
-            self._turn,
-            writer.connect() as connection,
-            connection.begin() as transaction,
-        ):
+        with observed, failures_told(self.url), made as connection:
             yield connection
-            with failures_told(self.url, may_be_kept=True):
-                transaction.commit()
         for callback in self._followers:
             callback()
+
+    @contextmanager
+    def altering(self) -> Iterator[Connection]:
+        """A transaction of the toolkit's own, for what alters tables."""
+        with failures_told(self.url), _transaction(self._opened().writer, self.url) as connection:
+            yield connection
+
+
+@contextmanager
+def _transaction(writer: Engine, url: URL) -> Iterator[Connection]:
+    with writer.connect() as connection, connection.begin() as transaction:
+        yield connection
+        with failures_told(url, may_be_kept=True):
+            transaction.commit()
 
 
 def _parsed(url: str) -> URL:

@@ -108,7 +108,7 @@ class SQLStore(SQLConductors, SQLRecords):
         stored.update(_NEW_NODE)
         with self._database.writing() as connection, taken_told("node", self._schema.nodes, stored):
             stored["created_at"] = now = self._clock.now()
-            connection.execute(self._statements.insert_node, stored)
+            self._database.direct.run(connection, self._statements.insert_node, stored)
             created = _NODES.record(list(stored.values()))
             self._tell(connection, lambda: of_birth(created, now))
         return created
@@ -126,10 +126,12 @@ class SQLStore(SQLConductors, SQLRecords):
     def _read_node(self, statements: Mapping[str, Select[Any]], ident: str, scope: Scope) -> Sequence[Any]:
         field, value = node_key(ident)
         statement = statements[field]
-        if visible := visible_nodes(self._schema.nodes, scope):
-            statement = statement.where(*visible)
+        visible = visible_nodes(self._schema.nodes, scope)
         with self._database.reading() as connection:
-            row = connection.execute(statement, {"ident": value}).first()
+            if visible:
+                row: Sequence[Any] | None = connection.execute(statement.where(*visible), {"ident": value}).first()
+            else:
+                row = self._database.direct.first(connection, statement, {"ident": value})
         if row is None:
             raise node_not_found(ident)
         return row
@@ -206,12 +208,12 @@ class SQLStore(SQLConductors, SQLRecords):
 
     def _end(self, connection: Connection, ending: Ending, parameters: Mapping[str, Any]) -> tuple[Sequence[Any], int]:
         """End leases or nodes; tell what is asked to tell of them, and how many they are."""
-        told = [] if ending.asking is None else connection.execute(ending.asking, parameters).all()
-        result = connection.execute(ending.write, parameters)
-        if result.returns_rows:
-            told = result.all()
+        direct = self._database.direct
+        if ending.answers:
+            told = direct.rows(connection, ending.write, parameters)
             return told, len(told)
-        return told, result.rowcount
+        told = [] if ending.asking is None else direct.rows(connection, ending.asking, parameters)
+        return told, direct.run(connection, ending.write, parameters)
 
     def _tell(self, connection: Connection, drafts: Callable[[], Sequence[Draft]]) -> None:
         if self.outbox.enabled:
@@ -224,12 +226,12 @@ class SQLStore(SQLConductors, SQLRecords):
         self, connection: Connection, statement: Update, parameters: Mapping[str, Any], reread: Select[Any]
     ) -> Sequence[Any] | None:
         """The record that an update has written, or None where its conditions did not hold."""
-        result = connection.execute(statement, parameters)
+        direct = self._database.direct
         if self._statements.returning:
-            return result.first()
-        if result.rowcount == 0:
+            return direct.first(connection, statement, parameters)
+        if direct.run(connection, statement, parameters) == 0:
             return None
-        return connection.execute(reread, {"ident": parameters["ident"]}).first()
+        return direct.first(connection, reread, {"ident": parameters["ident"]})
 
     def _refusal(
         self, connection: Connection, uuid: str, fence: Fence | None, now: datetime, revision: int | None = None

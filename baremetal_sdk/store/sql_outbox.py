@@ -13,10 +13,10 @@ from datetime import datetime
 from itertools import takewhile
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Select, Table, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, delete, func, insert, or_, select, update
 
 from baremetal_sdk.clock import Clock
-from baremetal_sdk.store.columns import Moment, counter
+from baremetal_sdk.store.columns import counter
 from baremetal_sdk.store.engine import Database
 from baremetal_sdk.store.failures import collisions_repeated
 from baremetal_sdk.store.outbox import MOST_EVENTS, START, Draft, Event, Position, gone, unknown
@@ -29,24 +29,6 @@ _ONLY = 1
 """The id of the row that tells how far it is."""
 
 
-class _Insertion:
-    """The statement that writes events, made once: what a toolkit does for each would be most of what an event costs."""
-
-    def __init__(self, events: Table, dialect: Dialect) -> None:
-        statement = insert(events).inline().values({name: bindparam(name) for name in _WRITTEN})
-        compiled = statement.compile(dialect=dialect)
-        self.sql = str(compiled)
-        self._names: Sequence[str] | None = compiled.positiontup
-        self._time = Moment().dialect_impl(dialect).bind_processor(dialect)
-
-    def rows(self, drafts: Sequence[Draft], batch: int | None, now: datetime) -> list[Any]:
-        """The parameters of *drafts*, as the driver wants them."""
-        at = now if self._time is None else self._time(now)
-        named = [{"batch": batch, "created_at": at, **draft._asdict()} for draft in drafts]
-        names = self._names
-        return named if names is None else [tuple(one[name] for name in names) for one in named]
-
-
 class SQLOutbox:
     """The ``Outbox`` protocol in an SQL database, and its writing side; where it is not *enabled*, nothing is written."""
 
@@ -55,20 +37,15 @@ class SQLOutbox:
         self._clock = clock
         self._events, self._progress = schema.events, schema.events_progress
         self.enabled = enabled
-        self._insertion: _Insertion | None = None
+        self._insertion = insert(self._events).inline().values({name: bindparam(name) for name in _WRITTEN})
         self._page = self._pages()
         self._unordered = select(self._events.c.id).where(self._events.c.batch.is_(None)).order_by(self._events.c.id)
 
     def write(self, connection: Connection, drafts: Sequence[Draft]) -> None:
         """Write events in the transaction of what they tell."""
-        if drafts:
-            insertion = self._insertion or self._compiled(connection.dialect)
-            rows = insertion.rows(drafts, START.batch if self._database.is_sqlite else None, self._clock.now())
-            connection.exec_driver_sql(insertion.sql, rows if len(rows) > 1 else rows[0])
-
-    def _compiled(self, dialect: Dialect) -> _Insertion:
-        self._insertion = _Insertion(self._events, dialect)
-        return self._insertion
+        batch, now = START.batch if self._database.is_sqlite else None, self._clock.now()
+        told = [{"batch": batch, "created_at": now, **draft._asdict()} for draft in drafts]
+        self._database.direct.run_each(connection, self._insertion, told)
 
     @collisions_repeated
     def head(self) -> Position:

@@ -34,6 +34,11 @@ class SQLRecords:
         self._database = database
         self._schema = schema
         self._clock = clock
+        columns = schema.nodes.c
+        leased = select(*(columns[name] for name in _LEASE)).where(columns.uuid == bindparam("ident"))
+        self._node_lease = leased.with_for_update(read=True)
+        self._insertion = {kind: insert(table).inline() for kind, table in schema.of_kind.items()}
+        self._found: dict[tuple[type, str], Select[Any]] = {}
 
     @property
     def database(self) -> Database:
@@ -50,18 +55,21 @@ class SQLRecords:
         with self._database.writing() as connection, taken_told(kind.what, table, stored):
             stored["created_at"] = now = self._clock.now()
             self._require_node(connection, kind, stored, fence, now)
-            connection.execute(insert(table).inline(), stored)
+            self._database.direct.run(connection, self._insertion[type(record)], stored)
         created: R = kind.fields.record(stored)
         return created
 
     @collisions_repeated
     def record(self, kind: type[R], ident: str, *, scope: Scope = Scope.ALL) -> R:
         """The record of this kind that clients call *ident*."""
-        known, table = KINDS[kind], self._schema.of_kind[kind]
+        known = KINDS[kind]
         field, value = known.key(ident)
-        statement = select(*(table.c[name] for name in known.fields.names)).where(table.c[field] == value)
+        statement, visible = self._by(kind, field), self._visible(known, scope)
         with self._database.reading() as connection:
-            row = connection.execute(statement.where(*self._visible(known, scope))).first()
+            if visible:
+                row: Sequence[Any] | None = connection.execute(statement.where(*visible), {"ident": value}).first()
+            else:
+                row = self._database.direct.first(connection, statement, {"ident": value})
         if row is None:
             raise known.missing(ident)
         found: R = RowReader(known.fields, known.fields.names).record(row)
@@ -109,14 +117,14 @@ class SQLRecords:
     @collisions_repeated
     def replace_records(self, kind: type[R], node_uuid: str, records: Sequence[R], *, fence: Fence | None = None) -> None:
         """Let a node have exactly these records of this kind."""
-        known, table = KINDS[kind], self._schema.of_kind[kind]
+        known = KINDS[kind]
         require_fence_of(node_uuid, fence)
         wanted = [known.fields.stored(record) for record in records]
-        columns = [table.c[name] for name in known.fields.names]
         with self._database.writing() as connection:
             now = self._clock.now()
             self._require_node(connection, known, {"node_uuid": node_uuid}, fence, now)
-            rows = [row._asdict() for row in connection.execute(select(*columns).where(table.c.node_uuid == node_uuid))]
+            found = self._database.direct.rows(connection, self._by(kind, "node_uuid"), {"ident": node_uuid})
+            rows = [dict(zip(known.fields.names, row, strict=True)) for row in found]
             self._replace(connection, kind, replacement(known, node_uuid, rows, wanted, now))
 
     def _replace(self, connection: Connection, kind: type[Any], change: Replacement) -> None:
@@ -125,13 +133,21 @@ class SQLRecords:
             connection.execute(delete(table).where(table.c.uuid.in_(change.gone)))
         for stored in change.changed:
             connection.execute(update(table).where(table.c.uuid == stored["uuid"]).values(stored))
-        if change.new:
-            connection.execute(insert(table).inline(), change.new)
+        self._database.direct.run_each(connection, self._insertion[kind], change.new)
+
+    def _by(self, kind: type[Any], field: str) -> Select[Any]:
+        """What finds records by a field; the same statement each time."""
+        statement = self._found.get((kind, field))
+        if statement is None:
+            table = self._schema.of_kind[kind]
+            columns = [table.c[name] for name in KINDS[kind].fields.names]
+            statement = self._found[kind, field] = select(*columns).where(table.c[field] == bindparam("ident"))
+        return statement
 
     @collisions_repeated
     def append_records(self, kind: type[R], records: Sequence[R]) -> int:
         """Store new records of this kind in one transaction, except those whose node is gone."""
-        known, table = KINDS[kind], self._schema.of_kind[kind]
+        known = KINDS[kind]
         known.require_unfenced()
         new = [{**known.fields.stored(record), "updated_at": None, "revision": 0} for record in records]
         nodes = self._schema.nodes
@@ -139,8 +155,7 @@ class SQLRecords:
             wanted = select(nodes.c.uuid).where(nodes.c.uuid.in_({stored["node_uuid"] for stored in new}))
             there = set(connection.execute(wanted.with_for_update(read=True)).scalars())
             kept = [stored for stored in new if stored["node_uuid"] in there]
-            if kept:
-                connection.execute(insert(table).inline(), kept)
+            self._database.direct.run_each(connection, self._insertion[kind], kept)
         return len(kept)
 
     @collisions_repeated
@@ -163,9 +178,7 @@ class SQLRecords:
         """Raise unless the node of a record is there and, where that matters, may be written to; it stays so."""
         if not kind.of_node or stored["node_uuid"] is None:
             return
-        nodes = self._schema.nodes
-        statement = select(*(nodes.c[name] for name in _LEASE)).where(nodes.c.uuid == bindparam("ident"))
-        node = self._lease(connection, statement.with_for_update(read=True), stored["node_uuid"])
+        node = self._lease(connection, self._node_lease, stored["node_uuid"])
         if node is None:
             raise node_not_found(stored["node_uuid"])
         if kind.fenced:
@@ -191,8 +204,7 @@ class SQLRecords:
         return bool(connection.execute(select(exists(select(literal(1)).where(table.c[column] == uuid)))).scalar())
 
     def _lease(self, connection: Connection, statement: Select[Any], ident: str) -> dict[str, Any] | None:
-        row = connection.execute(statement, {"ident": ident}).first()
-        return None if row is None else row._asdict()
+        return self._database.direct.mapping(connection, statement, {"ident": ident})
 
     def _page(
         self, listing: Listing[Any], fields: RecordFields[Any], query: Query, visible: Sequence[Condition]

@@ -48,6 +48,8 @@ class Ending(NamedTuple):
     """A write that gives back whom it wrote to, or what asks for them before it."""
 
     write: Update | Delete
+    answers: bool
+    """Whether the write itself tells whom it was for."""
     asking: Select[Any] | None
 
 
@@ -161,10 +163,10 @@ class Statements:
         """A write after which a node, or its lease, is no longer there; whoever is to be told of it is asked for."""
         told = [self._nodes.c[name] for name in TELLING]
         if not self._telling:
-            return Ending(write, None)
+            return Ending(write, False, None)
         if answers:
-            return Ending(write.returning(*told), None)
-        return Ending(write, select(*told).where(*conditions).with_for_update())
+            return Ending(write.returning(*told), True, None)
+        return Ending(write, False, select(*told).where(*conditions).with_for_update())
 
     # Ports
 

@@ -70,7 +70,7 @@ def _alone(database: Database, schema: Schema) -> Iterator[Connection]:
 
     On SQLite it is enough that it writes: it is IMMEDIATE, and tables are made within it.
     """
-    with _named_lock(database, schema), database.writing() as connection:
+    with _named_lock(database, schema), database.altering() as connection:
         if connection.dialect.name == "postgresql":
             # It is given back by the end of the transaction.
             connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(_lock_name(schema)))))

@@ -97,6 +97,26 @@ class CostTest(StoreBehaviour, TestCase):
             counted = [statement for statement in statements if not statement.startswith("BEGIN")]
             self.assertEqual(expected, len(counted), (number, counted))
 
+    def test_listeners_change_nothing(self) -> None:
+        """What is read and written is the same whether or not somebody listens to the statements."""
+        node = self.node(name="a", properties={"cpus": 4}, maintenance=True, traits=("CUSTOM_A",), owner="x")
+        direct = (self.store.node(node.uuid), self.store.glance(node.uuid))
+        statements: list[str] = []
+
+        def hear(*arguments: Any) -> None:
+            statements.append(arguments[2])
+
+        event.listen(Engine, "before_cursor_execute", hear)
+        try:
+            heard = (self.store.node(node.uuid), self.store.glance(node.uuid))
+            created = self.store.create_node(NodeRecord(uuid=new_uuid(), extra={"a": [1]}), fence=None)
+            written = self.store.update_node(node.uuid, {"extra": {"b": None}, "maintenance": False}, fence=None)
+        finally:
+            event.remove(Engine, "before_cursor_execute", hear)
+        self.assertEqual(6, len(statements), statements)
+        self.assertEqual(direct, heard)
+        self.assertEqual((created, written), (self.store.node(created.uuid), self.store.node(node.uuid)))
+
     def test_without_events_writes_are_one_statement(self) -> None:
         """Where nobody wants events, no write costs anything for them, and nothing is kept."""
         store = SQLStore(str(self.store.database.url), clock=self.clock, events=False)
