@@ -39,7 +39,7 @@ class Admission:
         """Make *job* ready, or queue it; False when its lane is full."""
         lane = job.lane
         full = len(lane.queue) >= lane.limits.queue
-        if self._has_room(lane) and (full or not lane.is_crowded):
+        if self._has_room(lane) and (full or not (lane.limits.brisk and lane.is_crowded)):
             self._make_ready(job)
         elif not full:
             job.queued = True
@@ -60,7 +60,7 @@ class Admission:
 
     def promote(self) -> None:
         """Make ready what is queued and may run now."""
-        while self.queued and (job := self._next_queued()) is not None:
+        while self.queued and self.busy < self._most and (job := self._next_queued()) is not None:
             self._make_ready(job)
 
     def take_back(self, job: Job) -> bool:
@@ -109,7 +109,7 @@ class Admission:
         """The oldest job of the next lane, in turn, that has one and may run it."""
         for _ in self._lanes:
             lane = next(self._turn)
-            while lane.queue and self._has_room(lane) and not lane.is_crowded:
+            while lane.queue and self._has_room(lane) and not (lane.limits.brisk and lane.is_crowded):
                 job = lane.queue.popleft()
                 self.queued -= 1
                 if not job.cancelled:

@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from typing import Any, Self
 
 from baremetal_sdk.errors import NoFreeWorker
+from baremetal_sdk.lock import ConvoyFreeLock
 from baremetal_sdk.pool.admission import Admission, stuck
 from baremetal_sdk.pool.job import Job, PoolDeadlock, PoolFuture, abandon
 from baremetal_sdk.pool.lane import Lane, LaneLimits
@@ -54,8 +55,8 @@ class ElasticPool:
         self.lanes: dict[str, Lane] = {}
         self._owns_timer = timer is None
         self._pid = os.getpid()
-        self._lock = threading.Lock()
-        self._settled = threading.Condition(self._lock)
+        self._lock = ConvoyFreeLock()
+        self._settled = self._lock.condition()
         self._admission = Admission()
         self._idle: deque[Worker] = deque()
         self._all: set[Worker] = set()

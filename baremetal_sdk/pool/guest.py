@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from typing import Any, ParamSpec, TypeVar
 
 from baremetal_sdk.errors import NoFreeWorker
+from baremetal_sdk.lock import ConvoyFreeLock
 from baremetal_sdk.pool.elastic import ElasticPool
 from baremetal_sdk.pool.job import PoolFuture
 from baremetal_sdk.pool.lane import Lane
@@ -24,7 +25,7 @@ class Guest:
         self.closing = False
         """Whether it takes no more work."""
         self._pool = pool
-        self._none_left = threading.Condition()
+        self._none_left = ConvoyFreeLock().condition()
         self._futures: set[PoolFuture[Any]] = set()
 
     def __getitem__(self, lane: str) -> Lane:
