@@ -84,14 +84,14 @@ class BareMetalClient:
 def _refusal(request: str, response: http.client.HTTPResponse, content: bytes) -> APIError:
     wait = response.headers.get("Retry-After", "")
     return APIError(
-        f"{request}: {response.status} {response.reason}: {_reason(content)}",
+        f"{request}: {response.status} {response.reason}: {reason_of(content)}",
         response.status,
         float(wait) if wait.isdigit() else None,
     )
 
 
-def _reason(content: bytes) -> str:
-    """The sentence in an error's body: JSON within a string within JSON, or any other shape."""
+def reason_of(content: bytes) -> str:
+    """The sentence in an error's body: JSON within a string within JSON, or any other shape that servers give it."""
     text = content.decode("utf-8", "replace")
     try:
         message = json.loads(text)["error_message"]

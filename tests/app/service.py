@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 
 from fixtures import Fixture, TempDir
@@ -42,7 +43,11 @@ class Service(Fixture):
         self.child = Child("metald", command, self.directory, self._extra)
         self.addCleanup(self.child.stop)
         self.url = self.child.wait_for_line("metald ready: ", READY_SECONDS)
-        self.client = BareMetalClient(self.url)
+
+    @cached_property
+    def client(self) -> BareMetalClient:
+        """A client of it, where it speaks http."""
+        return BareMetalClient(self.url)
 
     def wait_for_log(self, text: str, seconds: float = 20.0) -> None:
         """Return once *text* stands in the log; fail after *seconds*."""

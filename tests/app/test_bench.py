@@ -21,6 +21,7 @@ from metald.bench.result import Measured, Result
 from metald.bench.watching import listeners
 from metald.processes import Child
 from tests.app.service import Service, metald
+from tests.http.certificates import Authority, write_certificate
 
 
 class MeasuringTest(TestCase):
@@ -61,6 +62,25 @@ class MeasuringTest(TestCase):
         self.assertLess(1, server["threads"])
         self.assertEqual(["somebody-s"], self.names(service))
         self.assertEqual(b"\x89PNG", picture.read_bytes()[:4])
+
+    def test_whoever_asks_can_show_a_certificate(self) -> None:
+        """A server that knows its users by their certificates is measured; without one it is refused, and that is said."""
+        directory = Path(self.useFixture(TempDir()).path)
+        certificate, key = write_certificate(directory, "server")
+        authority = Authority("ours")
+        shown, its_key = authority.issue(directory, "Racks", "alice")
+        (directory / "roles").write_text("alice: admin\n", encoding="utf-8")
+        service = self.service(
+            "[DEFAULT]", "auth_strategy = client_certificate", "[api]", "enable_ssl_api = true", f"cert_file = {certificate}",
+            f"key_file = {key}", "client_certificates = optional", f"client_ca_file = {authority.write(directory)}",
+            f"roles_file = {directory / 'roles'}",
+        )  # fmt: skip
+        arguments = (service.url, "--nodes", "3", "--insecure")
+        result = self.measure(*arguments, "--auth", "certificate", extra={"OS_CERT": shown, "OS_KEY": its_key})
+        self.assertEqual([3, 3, 3], [one["count"] for one in result["servers"][0]["operations"]])
+        refused = metald("bench", *arguments)
+        self.assertEqual(1, refused.returncode)
+        self.assertIn("401", refused.stderr)
 
     def test_a_failure_is_an_exit_code_and_a_reason(self) -> None:
         """A server that refuses has failed, whatever else went well."""
@@ -110,6 +130,7 @@ class MeasuringTest(TestCase):
         for arguments, code, said in (
             (("http://127.0.0.1:9",), 1, "refused"),
             (("127.0.0.1:6385",), 2, "no URL"),
+            (("http://127.0.0.1:9", "--auth", "certificate"), 2, "OS_CERT"),
             (("http://127.0.0.1:9", "--auth", "http_basic"), 2, "OS_USERNAME"),
             (("http://127.0.0.1:9", "--nodes", "none"), 2, "not a number"),
         ):

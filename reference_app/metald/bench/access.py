@@ -1,4 +1,7 @@
-"""Who asks: nobody, a user with a password, or a token, Keystone's own included. Passwords come from the environment only."""
+"""Who asks: nobody, a user with a password or a certificate, or a token, Keystone's own included.
+
+Passwords come from the environment only.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +62,7 @@ class Access:
         return self._lines != refused
 
     def _made(self) -> str:
-        if self._kind == "none":
+        if self._kind in ("none", "certificate"):
             return ""
         if self._kind == "token":
             return f"X-Auth-Token: {self._credentials.need('OS_TOKEN', 'token')}\r\n"

@@ -7,12 +7,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-AUTHENTICATION = ("none", "http_basic", "token", "keystone")
+AUTHENTICATION = ("none", "http_basic", "token", "keystone", "certificate")
 SCENARIOS = ("create-delete", "deploy", "power-sync")
 _EPILOG = """Credentials come from the environment, as other clients of OpenStack take them: OS_USERNAME and OS_PASSWORD
-(http_basic), OS_TOKEN (token), OS_AUTH_URL, OS_PROJECT_NAME, OS_USER_DOMAIN_NAME, OS_PROJECT_DOMAIN_NAME and OS_SYSTEM_SCOPE=all
-(keystone); for the server of --compare the same names with COMPARE_ in front, where they differ. Exit code 0: everything went
-well; 1: something failed; 2: the command line is wrong; 130: it was interrupted. Its nodes are deleted in each case."""
+(http_basic), OS_TOKEN (token), OS_CERT and OS_KEY (certificate: PEM files), OS_AUTH_URL, OS_PROJECT_NAME, OS_USER_DOMAIN_NAME,
+OS_PROJECT_DOMAIN_NAME and OS_SYSTEM_SCOPE=all (keystone); for the server of --compare the same names with COMPARE_ in front,
+where they differ. Exit code 0: everything went well; 1: something failed; 2: the command line is wrong; 130: it was interrupted.
+Its nodes are deleted in each case."""
 
 
 def add_bench(command: argparse.ArgumentParser) -> None:

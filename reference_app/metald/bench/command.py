@@ -23,8 +23,9 @@ from metald.bench.power import REDFISH, power_sync
 from metald.bench.recording import Recording
 from metald.bench.result import Measured, Result
 from metald.bench.scenarios import Load, Run
-from metald.bench.server import Refused, Server
+from metald.bench.server import Server
 from metald.bench.watching import Watch
+from metald.client import APIError
 from metald.processes import ChildFailed
 
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
@@ -87,6 +88,8 @@ class _Side:
         self.name = name
         target = Target(url, cacert=options.cacert, insecure=options.insecure, timeout=options.timeout)
         credentials = Credentials(os.environ, prefix)
+        if auth == "certificate":
+            target.show(credentials.need("OS_CERT", auth), credentials.need("OS_KEY", auth))
         access = Access(auth, credentials, cacert=options.cacert, insecure=options.insecure)
         self.server = Server(target, access, options.api_version)
         self.recording = Recording()
@@ -108,7 +111,7 @@ def bench(options: BenchOptions) -> int:
             next(side.server.nodes(), None)
     except (ValueError, OSError, AccessFailed, plot.CannotPlot) as exc:
         return _failed(str(exc), MISUSED)
-    except (Refused, ConnectionFailed) as exc:
+    except (APIError, ConnectionFailed) as exc:
         return _failed(f"a server does not serve: {exc}", FAILED)
     load = options.load
     result = Result(options.scenario, load.nodes, load.clients, [])
@@ -151,7 +154,7 @@ def _take_turns(options: BenchOptions, sides: list[_Side], result: Result, stop:
             except Interrupted:
                 result.interrupted = True
                 return
-            except (Refused, ChildFailed, OSError, ValueError, KeyError) as exc:
+            except (APIError, ChildFailed, OSError, ValueError, KeyError) as exc:
                 result.problems.append(f"{side.name}: {type(exc).__name__}: {exc}")
                 return
 
@@ -185,7 +188,7 @@ def _cleaned_up(fleet: Fleet, clients: int, display: Display, name: str) -> list
 
     try:
         return fleet.clean_up(_CLEANING, clients, tell)
-    except (Refused, ValueError, KeyError) as exc:
+    except (APIError, ValueError, KeyError) as exc:
         display.say(f"{name}: nodes whose names begin with {fleet.prefix} may be left: {exc}")
         return [f"{fleet.prefix}*"]
 

@@ -44,6 +44,12 @@ class Target:
                 self.tls.check_hostname = False
                 self.tls.verify_mode = ssl.CERT_NONE
 
+    def show(self, certificate: str, key: str) -> None:
+        """Show a certificate, in a PEM file, to whoever asks for one. Raises ``ValueError`` where no TLS is spoken."""
+        if self.tls is None:
+            raise ValueError(f"{self.url}: a certificate is shown over https only")
+        self.tls.load_cert_chain(certificate, key)
+
     @property
     def netloc(self) -> str:
         """What the ``Host`` header says."""

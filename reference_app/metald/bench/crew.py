@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from metald.bench.recording import Recording
-from metald.bench.server import Refused
+from metald.client import APIError
 
 T = TypeVar("T")
 
@@ -19,7 +19,7 @@ class Interrupted(Exception):
 
 
 class Crew:
-    """*clients* threads. What a job raises as :class:`Refused` is a failure of its operation, and the others go on."""
+    """*clients* threads. What a job raises as :class:`APIError` is a failure of its operation, and the others go on."""
 
     def __init__(self, clients: int, recording: Recording, stop: threading.Event) -> None:
         self.clients = clients
@@ -40,7 +40,7 @@ class Crew:
                 begin = time.perf_counter()
                 try:
                     work(job)
-                except Refused as exc:
+                except APIError as exc:
                     self._recording.failed(operation, str(exc))
                 except Interrupted:
                     return

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from metald.bench.server import Refused, Server
+from metald.bench.server import Server
+from metald.client import APIError
 
 _DEPLOYED = frozenset({"active", "deploy failed", "error", "wait call-back", "deploying", "rescue", "clean failed"})
 _PAUSE = 0.3
@@ -57,7 +58,7 @@ class Fleet:
                 node = waiting.pop()
             except IndexError:
                 return
-            with suppress(Refused, KeyError, ValueError):
+            with suppress(APIError, KeyError, ValueError):
                 self._end(node, end)
 
     def _end(self, node: str, end: float) -> None:
@@ -65,10 +66,10 @@ class Fleet:
         while time.monotonic() < end:
             try:
                 return self.server.delete(node)
-            except Refused as exc:
+            except APIError as exc:
                 if exc.status == 404:
                     return
                 if self.server.node(node)["provision_state"] in _DEPLOYED:
-                    with suppress(Refused):
+                    with suppress(APIError):
                         self.server.provision(node, "deleted")
             time.sleep(_PAUSE)

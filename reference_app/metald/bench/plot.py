@@ -63,7 +63,7 @@ def draw(result: Result, path: Path) -> None:
         if axes is not latency:
             axes.set_ylim(0, axes.get_ylim()[1] * 1.1)
     memory.set_xlabel("seconds")
-    _mark_operations(rate, result.servers[0])
+    _mark_operations(rate, max(result.servers, key=_lasted))
     try:
         figure.savefig(path, format="png", dpi=_DPI)
     except OSError as exc:
@@ -89,6 +89,11 @@ def _buckets(samples: Sequence[Sample], width: float) -> Iterator[list[float]]:
     for sample in samples:
         found[int(sample.ended / width)].append(sample.seconds)
     return (sorted(times) for times in found)
+
+
+def _lasted(server: Measured) -> float:
+    """When the last operation on a server ended, in seconds: where it took longest, names have most room."""
+    return max((sample.ended for samples in server.recording.samples.values() for sample in samples), default=0.0)
 
 
 def _mark_operations(axes: Any, server: Measured) -> None:

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from metald.bench.scenarios import Run
-from metald.bench.server import Refused
 from metald.bench.states import States
+from metald.client import APIError
 from metald.processes import Child, ChildFailed
 
 REDFISH = "redfish"
@@ -127,7 +127,7 @@ def _reading(run: Run, node: str) -> Iterator[None]:
             begin = time.perf_counter()
             try:
                 run.server.node(node)
-            except Refused as exc:
+            except APIError as exc:
                 run.recording.failed("read meanwhile", str(exc))
             else:
                 run.recording.add("read meanwhile", time.perf_counter() - begin)
@@ -165,7 +165,7 @@ def _watch(run: Run, nodes: dict[str, Machine]) -> None:
 def _shown(run: Run) -> dict[str, Any]:
     try:
         return {str(node["uuid"]): node["power_state"] for node in run.server.nodes("power_state")}
-    except Refused as exc:
+    except APIError as exc:
         run.recording.failed("power seen", str(exc))
         return {}
 

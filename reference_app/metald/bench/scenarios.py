@@ -11,8 +11,9 @@ from typing import Any
 from metald.bench.crew import Crew, Interrupted
 from metald.bench.fleet import Fleet
 from metald.bench.recording import Recording
-from metald.bench.server import Refused, Server
+from metald.bench.server import Server
 from metald.bench.states import POLL_SECONDS, States
+from metald.client import APIError
 
 LIFE = (("manage", "manageable"), ("provide", "available"), ("active", "active"), ("deleted", "available"))
 """The verbs of a deployment, and where each leads to."""
@@ -71,7 +72,7 @@ class Run:
             try:
                 request()
                 return
-            except Refused as exc:
+            except APIError as exc:
                 if not exc.temporary or time.monotonic() > end:
                     raise
                 if self.stop.wait(min(exc.retry_after or POLL_SECONDS, 1.0)):

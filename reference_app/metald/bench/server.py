@@ -9,23 +9,9 @@ from typing import Any
 
 from metald.bench.access import Access
 from metald.bench.connection import Connection, ConnectionFailed, Target
+from metald.client import APIError, reason_of
 
 _PAGE = 1000
-_TEMPORARY = frozenset({409, 503})
-
-
-class Refused(Exception):
-    """The server refused a request, or gave no whole answer (*status* is None then)."""
-
-    def __init__(self, message: str, status: int | None = None, retry_after: float | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.retry_after = retry_after
-
-    @property
-    def temporary(self) -> bool:
-        """Whether the same request may succeed in a moment."""
-        return self.status in _TEMPORARY
 
 
 class Server:
@@ -42,7 +28,7 @@ class Server:
         """Requests that were sent, about: threads do not wait for one another to count."""
 
     def request(self, method: str, path: str, body: bytes = b"") -> bytes:
-        """The body of the answer. Raises :class:`Refused`."""
+        """The body of the answer. Raises :class:`APIError`."""
         connection = self._connection()
         lines = self._access.lines
         self.requests += 1
@@ -51,11 +37,11 @@ class Server:
             if answer.status == 401 and self._access.renew(lines):
                 answer = connection.request(method, path, self._common + self._access.lines, body)
         except ConnectionFailed as exc:
-            raise Refused(f"{method}: {exc}") from exc
+            raise APIError(f"{method}: {exc}") from exc
         if answer.status >= 400:
             wait = answer.headers.get("retry-after", "")
-            reason = _reason(answer.body)
-            raise Refused(f"{method}: {answer.status} {reason}", answer.status, float(wait) if wait.isdigit() else None)
+            reason = reason_of(answer.body)
+            raise APIError(f"{method}: {answer.status} {reason}", answer.status, float(wait) if wait.isdigit() else None)
         return answer.body
 
     def create(self, body: bytes) -> str:
@@ -101,14 +87,3 @@ class Server:
             with self._lock:
                 self._connections.append(found)
         return found
-
-
-def _reason(body: bytes) -> str:
-    """The sentence in an error's body, in any of the shapes that servers give it."""
-    text = body.decode("utf-8", "replace")
-    try:
-        message = json.loads(text)["error_message"]
-        fault = json.loads(message) if isinstance(message, str) else message
-        return str(fault["faultstring"])
-    except (ValueError, KeyError, TypeError):
-        return text[:200].strip()

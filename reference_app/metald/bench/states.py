@@ -7,10 +7,14 @@ import time
 from typing import Any
 
 from metald.bench.crew import Interrupted
-from metald.bench.server import Refused, Server
+from metald.bench.server import Server
+from metald.client import APIError
 
 POLL_SECONDS = 0.25
-"""Seconds between two listings: a time until a state is right to within this."""
+"""Seconds between two listings, at most: a time until a state is right to within this."""
+_LEAST_PAUSE = 0.02
+_PAUSES = 4.0
+"""How many times what a listing took is waited for before the next: a quick server is seen more exactly."""
 _FIELDS = ("provision_state", "target_provision_state", "reservation", "last_error", "power_state")
 
 
@@ -37,7 +41,7 @@ class States:
     def settled(self, node: str, wanted: str, seconds: float) -> None:
         """Wait until *node* is where a verb that was just accepted leads to, and nobody holds it.
 
-        Raises :class:`Refused` when it ends elsewhere or takes longer than *seconds*.
+        Raises :class:`APIError` when it ends elsewhere or takes longer than *seconds*.
         """
         asked = time.monotonic()
         while True:
@@ -47,9 +51,9 @@ class States:
                 if state == wanted and not seen.get("target_provision_state"):
                     return
                 if state == "error" or state.endswith("failed") or (state == "enroll" and seen.get("last_error")):
-                    raise Refused(f"it ended in '{state}': {seen.get('last_error')}")
+                    raise APIError(f"it ended in '{state}': {seen.get('last_error')}")
             if time.monotonic() - asked > seconds:
-                raise Refused(f"it was '{state}' after {seconds:g} s and not '{wanted}'")
+                raise APIError(f"it was '{state}' after {seconds:g} s and not '{wanted}'")
 
     def _next(self, node: str, asked: float) -> dict[str, Any]:
         """What the next listing shows that was begun after *asked*."""
@@ -61,12 +65,15 @@ class States:
             return self._seen.get(node, {}) if self._begun > asked else {}
 
     def _look(self) -> None:
-        while not self._over.wait(POLL_SECONDS):
+        took = POLL_SECONDS
+        while not self._over.wait(min(POLL_SECONDS, max(_LEAST_PAUSE, _PAUSES * took))):
             begun = time.monotonic()
             try:
                 seen = {str(node["uuid"]): node for node in self._server.nodes(*_FIELDS)}
-            except (Refused, ValueError, KeyError):
+            except (APIError, ValueError, KeyError):
                 continue
+            finally:
+                took = time.monotonic() - begun
             with self._changed:
                 self._seen, self._begun = seen, begun
                 self._changed.notify_all()
