@@ -40,12 +40,10 @@ class Acceptor:
         self._again_at = 0.0
         self._watch(True)
 
-    def __contains__(self, fd: int) -> bool:
-        return fd in self._listeners
-
     def accept(self, fd: int) -> None:
-        """Accept what waits on one of the listeners, not all of it at once."""
-        self._accept(self._listeners[fd], _AT_ONCE)
+        """Accept what waits on *fd*, not all of it at once, if that is one of the listeners."""
+        if fd in self._listeners:
+            self._accept(self._listeners[fd], _AT_ONCE)
 
     def resume(self, now: float) -> None:
         """Accept again, where that was put off, and the time has come."""

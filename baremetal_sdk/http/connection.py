@@ -10,10 +10,12 @@ from typing import Any, Protocol
 
 from baremetal_sdk.http.address import network, plain
 from baremetal_sdk.http.body import Body
-from baremetal_sdk.http.framing import Head
+from baremetal_sdk.http.framing import Head, take_head
+from baremetal_sdk.http.limits import Limits
 from baremetal_sdk.http.listening import Listener
 from baremetal_sdk.http.output import Output
 from baremetal_sdk.http.pushed import LEFT
+from baremetal_sdk.http.room import Room
 
 _BLOCK = 65536
 _AT_ONCE = 4 * _BLOCK
@@ -52,7 +54,7 @@ class Connection:
     """The state of one connection. It decides nothing: the loop does."""
 
     __slots__ = (
-        "began", "body", "buffer", "deadline", "ended", "fd", "head", "keep", "listener", "missed", "output", "peer",
+        "began", "body", "buffer", "deadline", "ended", "fd", "head", "keep", "listener", "missed", "output", "peer", "prompt",
         "remote_addr", "remote_port", "requests", "secured", "seen", "since", "sock", "ssl_env", "stage", "stream",
         "watches_output",
     )  # fmt: skip
@@ -83,6 +85,8 @@ class Connection:
         """Whether something arrived while a worker had it."""
         self.ended = False
         """Whether the client will send nothing more."""
+        self.prompt = False
+        """Whether its last request came right after an answer."""
         self.stream: Ended | None = None
         """What its answer is pushed by; None for other answers."""
         self.watches_output = False
@@ -109,19 +113,30 @@ class Connection:
         thorough = thorough or self.secured
         for _ in range(_CALLS):
             try:
-                data = self.sock.recv(_BLOCK)
+                size = self.receive()
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 return
-            if not data:
-                self.ended = True
-                return
-            self.buffer += data
-            room -= len(data)
-            if len(data) < _BLOCK and not thorough:
+            room -= size
+            if size == 0 or (size < _BLOCK and not thorough):
                 return
             if room <= 0:
                 break
         self.missed = True
+
+    def receive(self) -> int:
+        """Take what a single call gives, and tell how much. Raises ``OSError``, also where nothing has arrived."""
+        data = self.sock.recv(_BLOCK)
+        self.buffer += data
+        self.ended = not data
+        return len(data)
+
+    def take_head(self, limits: Limits, room: Room) -> bool:
+        """Take the head of a request off what has arrived; tell whether it is there as a whole. Raises ``Refused``."""
+        head = take_head(self.buffer, self.seen, limits)
+        self.seen = len(self.buffer) if head is None else 0
+        if head is not None:
+            self.head, self.body = head, Body(head, limits, room)
+        return head is not None
 
     def peek(self) -> bytes:
         """The first byte that has arrived, which stays there; nothing when the client has ended."""

@@ -6,6 +6,7 @@ in headers, in a body or in reading its answer costs a little memory until its t
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import select
 import socket
@@ -16,15 +17,15 @@ from typing import Any
 
 from baremetal_sdk.errors import NoFreeWorker
 from baremetal_sdk.http.acceptor import Acceptor
-from baremetal_sdk.http.body import Body
 from baremetal_sdk.http.connection import Connection, Stage
-from baremetal_sdk.http.framing import Refused, take_head
+from baremetal_sdk.http.framing import Refused
 from baremetal_sdk.http.limits import Limits
 from baremetal_sdk.http.listening import Listener
 from baremetal_sdk.http.output import ClientGone
 from baremetal_sdk.http.peers import Peers
 from baremetal_sdk.http.refusal import refusal
 from baremetal_sdk.http.room import Room
+from baremetal_sdk.http.sequence import PROMPT
 from baremetal_sdk.http.streams import Streams
 from baremetal_sdk.http.wakeup import Wakeup
 
@@ -56,6 +57,7 @@ class Loop:
         serve: _WORK,
         shake: _WORK | None,
         streams: Streams,
+        room: Room,
         refused: Callable[[str, int], None] | None = None,
     ) -> None:
         self.limits = limits
@@ -63,7 +65,7 @@ class Loop:
         self._serve, self._shake = serve, shake
         self._connections: dict[int, Connection] = {}
         self._peers = Peers(limits, self._connections)
-        self._room = Room(limits.bodies)
+        self._room = room
         self._posted: deque[Connection] = deque()
         self._later: deque[Connection] = deque()
         self._epoll = select.epoll()
@@ -133,6 +135,11 @@ class Loop:
         if conn.missed or stage is not Stage.SHAKING or self._cutting:
             self._post(conn)
 
+    def watch(self, conn: Connection, wanted: bool) -> None:
+        """Look at what arrives on *conn*, or leave that to the worker that has it; what has arrived by then counts."""
+        with contextlib.suppress(OSError, ValueError):  # it was cut in the meantime, and all of us, too
+            self._epoll.modify(conn.fd, _INPUT if wanted else 0)
+
     def _post(self, conn: Connection) -> None:
         self._posted.append(conn)
         self._wakeup.ring(surely=False)
@@ -140,11 +147,7 @@ class Loop:
     def _handle(self, fd: int, event: int) -> None:
         conn = self._connections.get(fd)
         if conn is None:
-            if fd in self._acceptor:
-                self._acceptor.accept(fd)
-            elif fd == self._wakeup.fd:
-                self._wakeup.heard()
-            return
+            return self._wakeup.heard() if fd == self._wakeup.fd else self._acceptor.accept(fd)
         if conn.reads and conn.missed and not event & _OVER:
             return  # it is posted, and reads all of it in its turn
         if not self._is_working(conn):
@@ -269,12 +272,15 @@ class Loop:
         """Make of what has arrived as much of a request as it is."""
         try:
             if conn.stage is Stage.WAITING:
-                conn.stage, conn.since = Stage.HEAD, time.monotonic()
-                conn.deadline = conn.since + self.limits.head
-            if conn.stage is Stage.HEAD and not self._read_head(conn):
+                conn.stage, now = Stage.HEAD, time.monotonic()
+                conn.prompt = conn.requests > 0 and now - conn.since < PROMPT
+                conn.since, conn.deadline = now, now + self.limits.head
+            if conn.stage is Stage.HEAD and not conn.take_head(self.limits, self._room):
                 return
             body = conn.body
             assert body is not None
+            if conn.stage is Stage.HEAD and not body.complete:
+                self._begin_body(conn)
             if body.complete or body.feed(conn.buffer):
                 return self._work(conn, self._serve)
             conn.deadline = conn.began + self.limits.grace + body.received / self.limits.rate
@@ -283,19 +289,11 @@ class Loop:
         except Refused as exc:
             self._refuse(conn, exc)
 
-    def _read_head(self, conn: Connection) -> bool:
-        head = take_head(conn.buffer, conn.seen, self.limits)
-        if head is None:
-            conn.seen = len(conn.buffer)
-            return False
-        conn.seen = 0
-        conn.head, conn.body = head, Body(head, self.limits, self._room)
-        if not conn.body.complete:
-            conn.stage, conn.began = Stage.BODY, time.monotonic()
-            if head.expects_continue and not conn.buffer:
-                conn.output.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-                conn.output.flush()
-        return True
+    def _begin_body(self, conn: Connection) -> None:
+        conn.stage, conn.began = Stage.BODY, time.monotonic()
+        if conn.head is not None and conn.head.expects_continue and not conn.buffer:
+            conn.output.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            conn.output.flush()
 
     def _make_room(self) -> None:
         """Refuse what has been coming for longest, until there is room for other bodies."""

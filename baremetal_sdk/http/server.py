@@ -22,6 +22,8 @@ from baremetal_sdk.http.listening import Listener, Listeners, listen
 from baremetal_sdk.http.loop import Loop
 from baremetal_sdk.http.proxy import ProxyHeaders
 from baremetal_sdk.http.request_log import RequestLog
+from baremetal_sdk.http.room import Room
+from baremetal_sdk.http.sequence import Sequences
 from baremetal_sdk.http.slow_readers import SlowReaders
 from baremetal_sdk.http.streams import Streams
 from baremetal_sdk.http.tls import TLS, describe_client
@@ -162,7 +164,9 @@ class _Running:
         self._limits = limits
         log = RequestLog(config.request_log) if config.request_log else None
         served = ProxyHeaders(app, config.trusted_proxies) if config.enable_proxy_headers_parsing else app
+        room = Room(limits.bodies)
         self._answerer = Answerer(served, limits, SlowReaders(max(1, config.max_threads // 2), limits), log)
+        self._sequences = Sequences(self._answerer.answer, limits, room, may_stay=_at_once(config) > 1)
         self.pool = ElasticPool(
             config.max_threads + _HANDSHAKES_AT_ONCE + 2,
             {
@@ -176,7 +180,7 @@ class _Running:
         self._executor = executor or self.pool[_REQUESTS]
         self.streams = Streams(limits)
         shake = None if tls is None else self._shake
-        self.loop = Loop(listeners, limits, self._serve, shake, self.streams, log.refused if log else None)
+        self.loop = Loop(listeners, limits, self._serve, shake, self.streams, room, log.refused if log else None)
         self._thread = threading.Thread(target=self.loop.run, name="http-loop", daemon=True)
 
     def start(self) -> None:
@@ -208,12 +212,12 @@ class _Running:
     def _serve(self, conn: Connection) -> None:
         assert conn.head is not None
         lane = HEALTH.get(conn.head.target.partition(b"?")[0])
-        (self._executor if lane is None else self.pool[lane]).submit(self._answer, conn)
+        (self._executor if lane is None else self.pool[lane]).submit(self._answer, conn, self._sequences.next_turn())
 
-    def _answer(self, conn: Connection) -> None:
+    def _answer(self, conn: Connection, turn: int) -> None:
         keep = False
         try:
-            keep = self._answerer.answer(conn)
+            keep = self._sequences.serve(conn, turn, self.loop)
         finally:
             if conn.stream is None:
                 self.loop.done(conn, keep)
