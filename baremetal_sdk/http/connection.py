@@ -29,7 +29,7 @@ _RESET = struct.pack("ii", 1, 0)
 class Stage(Enum):
     """How far a connection is. Only a worker touches one that is WORKING, and only the loop one that is not.
 
-    One that is STREAMING leaves the loop for the thread that sends such answers.
+    One that is STREAMING has left the loop for the thread that sends such answers.
     """
 
     WAITING = "waits for a request to begin"
@@ -38,6 +38,7 @@ class Stage(Enum):
     BODY = "reads the body of a request"
     WORKING = "is with a worker"
     SENDING = "sends as fast as the client reads"
+    LEAVING = "goes to the thread that sends pieces"
     STREAMING = "sends pieces when there are any"
     LINGERING = "waits for the client to have read the last answer"
     CLOSED = "is closed"

@@ -194,18 +194,18 @@ class Loop:
             self._close(conn)
         elif conn.stage is Stage.SENDING:
             self._send(conn)
-        elif conn.stage is not Stage.STREAMING:
+        elif conn.stage is not Stage.LEAVING:
             self._go_on(conn, bool(event & select.EPOLLRDHUP))
 
     def _resumed(self, conn: Connection) -> None:
         """Go on with a connection that a worker gave back."""
-        if conn.stage is Stage.CLOSED:
-            return
+        if conn.stage in (Stage.CLOSED, Stage.STREAMING):
+            return  # two workers, such as that of a handshake, gave it back one right after the other
         if self._cutting:
             self._close(conn, cut=True)
         elif conn.stage is Stage.SENDING:
             self._send(conn)
-        elif conn.stage is Stage.STREAMING:
+        elif conn.stage is Stage.LEAVING:
             self._part_with(conn)
         else:
             if conn.reads and conn.buffer:
@@ -225,6 +225,7 @@ class Loop:
             return conn.close()
         self._peers.remove(conn)
         self._epoll.unregister(conn.fd)
+        conn.stage = Stage.STREAMING
         return self._streams.take(conn)
 
     def _go_on(self, conn: Connection, thorough: bool) -> None:

@@ -222,7 +222,7 @@ class _Running:
             if conn.stream is None:
                 self.loop.done(conn, keep)
             else:
-                self.loop.resume(conn, Stage.STREAMING, self._limits.idle)
+                self.loop.resume(conn, Stage.LEAVING, self._limits.idle)
 
     def _shake(self, conn: Connection) -> None:
         self.pool[_HANDSHAKES].submit(self._shake_hands, conn)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import socket
 import threading
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,7 +14,13 @@ from fixtures import TempDir
 from baremetal_interfaces import Deadline
 from baremetal_sdk.config import APIConfig
 from baremetal_sdk.http import HTTPServer
+from baremetal_sdk.http.connection import Connection, Stage
+from baremetal_sdk.http.limits import Limits
+from baremetal_sdk.http.listening import Listener
+from baremetal_sdk.http.loop import Loop
 from baremetal_sdk.http.pushed import AGED, LEFT, SLOW, STOPPED, Pipe, PushedAnswer
+from baremetal_sdk.http.room import Room
+from baremetal_sdk.http.streams import Stream, Streams
 from tests.http.certificates import write_certificate
 from tests.http.clients import connect_securely
 from tests.http.sockets import PATIENCE, Client, ServerTestCase, SmallApplication
@@ -162,6 +169,30 @@ class TestPushed(ServerTestCase):
         answer.pipe.push(b"late")
         answer.pipe.end()
         self.assert_serves()
+
+    def test_who_is_given_back_twice_is_served_once(self) -> None:
+        """The worker of a handshake may say that it has ended when that of the first request has, too."""
+        answer = Answer(60.0)
+
+        def serve(conn: Connection) -> None:
+            conn.stream = Stream(conn, answer, chunked=False)
+            for _ in range(2):
+                loop.resume(conn, Stage.LEAVING, PATIENCE)
+
+        limits, sock = Limits(), socket.create_server(("127.0.0.1", 0))
+        sock.setblocking(False)
+        streams = Streams(limits)
+        loop = Loop([Listener(sock, "127.0.0.1", sock.getsockname()[1])], limits, serve, None, streams, Room(1024))
+        thread = threading.Thread(target=loop.run)
+        thread.start()
+        for cleanup in (thread.join, loop.cut, streams.stop):
+            self.addCleanup(cleanup)
+        with socket.create_connection(sock.getsockname()) as client:
+            client.sendall(REQUEST)
+            self.assertTrue(answer.begun.wait(PATIENCE))
+            assert answer.pipe is not None
+            answer.pipe.push(b"piece")
+            self.assertEqual(b"piece", client.recv(100))
 
     def test_http_1_0_has_no_chunks(self) -> None:
         """An older client reads until the connection ends."""
