@@ -8,9 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 from baremetal_sdk.clock import Clock
-from baremetal_sdk.telemetry import Observation, Work
+from baremetal_sdk.telemetry import SUCCEEDED, Observation, Work
 
 _OF_EACH = 10
+_ASKS_NOBODY = "validate"
+"""The method that looks at what is stored; where nothing was wrong, it takes no place of a call of a BMC."""
 _NODES = 10_000
 """Nodes of which calls are remembered; who was called for longest ago makes room."""
 
@@ -24,7 +26,7 @@ class RecentCalls:
         self._calls: OrderedDict[str, deque[dict[str, Any]]] = OrderedDict()
 
     def of(self, node: str) -> list[dict[str, Any]]:
-        """The last calls for a node, the newest first: interface, method, outcome, seconds, and when it ended."""
+        """The last calls for a node, the newest first: interface, method, BMC, outcome, seconds, and when it ended."""
         with self._lock:
             return list(reversed(self._calls.get(node, ())))
 
@@ -42,10 +44,11 @@ class RecentCalls:
     def ended(self, one: Observation, kept: Any) -> None:
         """Remember a call of a driver."""
         node = one.details.get("node")
-        if node is None:
+        if node is None or (one.labels["method"] == _ASKS_NOBODY and one.outcome == SUCCEEDED):
             return
         call = {
             **one.labels,
+            "bmc": one.details.get("bmc"),
             "outcome": one.outcome,
             "seconds": round(one.seconds, 3),
             "ended_at": self._clock.now().isoformat(),

@@ -55,10 +55,11 @@ class Stay(TypedDict):
 
 
 class DriverCall(TypedDict):
-    """A call of a driver, as it ended."""
+    """A call of a driver, as it ended; *bmc* is the address that it spoke to, if it did."""
 
     interface: str
     method: str
+    bmc: NotRequired[str | None]
     outcome: str
     seconds: float
     ended_at: datetime
