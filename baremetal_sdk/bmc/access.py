@@ -108,9 +108,11 @@ class BMCAccess:
         """Allow logins at a BMC again that has refused too many: somebody has given the credentials anew."""
         self._logins.forgive(endpoint)
 
-    def breaker(self, endpoint: Endpoint) -> dict[str, Any]:
-        """Whether a BMC is asked at the moment: logins that it refused in a row, and seconds until it is tried again."""
-        return {"refused_logins": self._logins.refused(endpoint), "backed_off_seconds": self.backed_off(endpoint)}
+    def breaker(self, info: DriverInfo) -> dict[str, Any]:
+        """Whether a BMC is asked with *info* now: logins that it refused in a row, and seconds until it is tried again."""
+        endpoint = info.endpoint()
+        refused = self._logins.refused(endpoint, digest_of(info))
+        return {"refused_logins": refused, "backed_off_seconds": self.backed_off(endpoint)}
 
     def backed_off(self, endpoint: Endpoint) -> float:
         """Seconds until a BMC that is away is tried again; 0 when it is not backed off."""
@@ -160,6 +162,7 @@ class BMCAccess:
         bmc, key, connector, info, secrets, turns = account
         endpoint = bmc.endpoint
         with self._telemetry.begin(Work.LOGIN, bmc=str(endpoint)), self._logins.login(endpoint, digest_of(info)):
+            self._close(bmc.take_superseded(key), deadline)
             try:
                 session = connector.open(info, self._context(endpoint.tls) if endpoint.tls else None, deadline)
             except Exception as exc:

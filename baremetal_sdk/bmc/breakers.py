@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -22,12 +22,24 @@ _AWAY = (BMCUnreachable, DeadlineExceeded)
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 60.0
 
 
+_MOST_CREDENTIALS = 8
+"""Refused credentials of one account that are remembered, the latest ones."""
+
+
 @dataclass(frozen=True)
 class Refusal:
-    """How often a BMC has refused one credential, which is known by its digest."""
+    """How often a BMC has refused which credentials of an account. They are known by their digests; the latest is the last."""
 
-    credential: bytes
-    count: int
+    counts: Mapping[bytes, int]
+
+    def with_one_more(self, credential: bytes) -> Refusal:
+        """The same after one more refusal."""
+        others = [(other, count) for other, count in self.counts.items() if other != credential]
+        return Refusal({**dict(others[1 - _MOST_CREDENTIALS :]), credential: self.counts.get(credential, 0) + 1})
+
+    def without(self, credential: bytes) -> Refusal:
+        """The same when this credential was accepted: that makes the others no better."""
+        return Refusal({other: count for other, count in self.counts.items() if other != credential})
 
 
 class Refusals(Protocol):
@@ -72,8 +84,8 @@ class LoginBreaker:
     def login(self, endpoint: Endpoint, credential: bytes) -> Iterator[None]:
         """Within it one login is tried; raises ``AuthenticationFailed`` at once where too many were refused."""
         where = _name(endpoint)
-        known = self._refusals.get(where)
-        count = known.count if known is not None and known.credential == credential else 0
+        known = self._refusals.get(where) or Refusal({})
+        count = known.counts.get(credential, 0)
         if count >= LOGINS:
             raise AuthenticationFailed(
                 f"the BMC at {endpoint} has refused these credentials {count} times, and is not asked again, so that the "
@@ -82,15 +94,17 @@ class LoginBreaker:
         try:
             yield
         except AuthenticationFailed:
-            self._refusals.put(where, Refusal(credential, count + 1))
+            self._refusals.put(where, known.with_one_more(credential))
             raise
-        if known is not None:
+        if count and (others := known.without(credential)).counts:
+            self._refusals.put(where, others)
+        elif count:
             self._refusals.drop(where)
 
-    def refused(self, endpoint: Endpoint) -> int:
-        """How many logins in a row were refused with the credential that was tried last."""
+    def refused(self, endpoint: Endpoint, credential: bytes) -> int:
+        """How many logins in a row were refused with this credential."""
         known = self._refusals.get(_name(endpoint))
-        return 0 if known is None else known.count
+        return 0 if known is None else known.counts.get(credential, 0)
 
     def forgive(self, endpoint: Endpoint) -> None:
         """Allow logins again: somebody has given the credentials anew."""

@@ -27,7 +27,7 @@ from baremetal_sdk.redaction import begin_secret, end_secret
 if TYPE_CHECKING:
     from baremetal_sdk.bmc.access import BMCAccess
 
-_BREAKING = (BMCUnreachable, AuthenticationFailed, DeadlineExceeded)
+_BREAKING = (BMCUnreachable, AuthenticationFailed)
 """Errors after which a session is not given to anybody else."""
 _NOW = Deadline(0.0)
 
@@ -96,12 +96,17 @@ class Lending(AbstractContextManager[Any]):
     def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None) -> None:
         error = self._translated(exc) if isinstance(exc, Exception) else exc
         if self._kept is not None:
-            broken = error is not None and (isinstance(error, _BREAKING) or not isinstance(error, Exception))
-            self._access.give_back(self._account, self._kept, broken=broken)
+            self._access.give_back(self._account, self._kept, broken=error is not None and self._breaks(error))
         self._end(error)
         worded = None if error is None else self._worded(error)
         if worded is not exc and worded is not None:
             raise worded from None
+
+    def _breaks(self, error: BaseException) -> bool:
+        """Whether the session is spoilt. Where others use it, too, that the time of one is over says nothing about it."""
+        if isinstance(error, DeadlineExceeded):
+            return not self._account.connector.shareable
+        return isinstance(error, _BREAKING) or not isinstance(error, Exception)
 
     def _take_turn(self) -> None:
         """Have turns given for each request, or take one for all of the block; who has one already needs no other."""

@@ -83,6 +83,20 @@ class BMC:
             ]
             return [kept for key, kept in found if self._remove(key, kept)]
 
+    def take_superseded(self, key: Key) -> list[Kept]:
+        """Take out what a new session for *key* is opened in place of, for a BMC may bear no second one.
+
+        That is what is broken, whoever still has it, and what nobody has and was opened with credentials that have changed.
+        """
+        with self._lock:
+            found = [
+                (other, kept)
+                for other, sessions in self._sessions.items()
+                for kept in sessions
+                if (kept.broken if other == key else other[:2] == key[:2] and kept.borrowers == 0)
+            ]
+            return [kept for other, kept in found if self._remove(other, kept)]
+
     def idle(self) -> list[Kept]:
         """The sessions that nobody has."""
         with self._lock:

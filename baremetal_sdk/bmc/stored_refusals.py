@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 
 from baremetal_interfaces import NotFound
@@ -11,7 +12,7 @@ from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records_hardware import LoginRefusalRecord
 from baremetal_sdk.store.secrets import SecretBox
 
-_CREDENTIAL = "credential"
+_CREDENTIAL, _COUNTS = "credential", "counts"
 
 
 class StoredRefusals:
@@ -26,20 +27,24 @@ class StoredRefusals:
         ident = _ident(endpoint)
         try:
             record = self._store.record(LoginRefusalRecord, ident)
-            credential = self._secrets.unseal(record.sealed_credential, ident)[_CREDENTIAL]
+            known = self._secrets.unseal(record.sealed_credential, ident)
         except (NotFound, ConfigurationError):
             # Sealed with a key that is gone: what it was about is not known any more.
             return None
-        return Refusal(bytes.fromhex(credential), record.refused)
+        # Releases that knew one credential of each account wrote no counts.
+        counts = json.loads(known.get(_COUNTS) or "null") or {known[_CREDENTIAL]: record.refused}
+        return Refusal({bytes.fromhex(credential): count for credential, count in counts.items()})
 
     def put(self, endpoint: str, refusal: Refusal) -> None:
         """Keep a refusal in place of what was known."""
         ident = _ident(endpoint)
-        sealed = self._secrets.seal({_CREDENTIAL: refusal.credential.hex()}, ident)
+        counts = {credential.hex(): count for credential, count in refusal.counts.items()}
+        latest, refused = list(counts.items())[-1]
+        sealed = self._secrets.seal({_CREDENTIAL: latest, _COUNTS: json.dumps(counts)}, ident)
         try:
-            self._store.create_record(LoginRefusalRecord(ident, refusal.count, sealed))
+            self._store.create_record(LoginRefusalRecord(ident, refused, sealed))
         except DuplicateName:
-            self._store.update_record(LoginRefusalRecord, ident, {"refused": refusal.count, "sealed_credential": sealed})
+            self._store.update_record(LoginRefusalRecord, ident, {"refused": refused, "sealed_credential": sealed})
 
     def drop(self, endpoint: str) -> None:
         """Forget it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from baremetal_interfaces import BareMetalError, Endpoint
+from baremetal_interfaces import BareMetalError, DriverInfo
 from baremetal_sdk.rpc.registry import rpc_method
 from baremetal_sdk.tasks import Tasks
 
@@ -14,7 +14,7 @@ class Explanations:
     """Answers why a node is as it is. It asks no BMC and takes no lease."""
 
     def __init__(
-        self, tasks: Tasks, calls: Callable[[str], list[dict[str, Any]]], breaker: Callable[[Endpoint], dict[str, Any]]
+        self, tasks: Tasks, calls: Callable[[str], list[dict[str, Any]]], breaker: Callable[[DriverInfo], dict[str, Any]]
     ) -> None:
         self._tasks = tasks
         self._calls = calls
@@ -36,8 +36,9 @@ class Explanations:
             if interface.connector is None or interface.info_type is None:
                 continue
             try:
-                endpoint = task.info(kind).endpoint()
+                info = task.info(kind)
+                endpoint = str(info.endpoint())
             except BareMetalError:
                 continue  # what is wrong with driver_info is told by validation
-            found[str(endpoint)] = {"bmc": str(endpoint), **self._breaker(endpoint)}
+            found[endpoint] = {"bmc": endpoint, **self._breaker(info)}
         return list(found.values())

@@ -16,6 +16,8 @@ from baremetal_interfaces import (
     BMCUnreachable,
     BootDevice,
     BootMode,
+    Deadline,
+    DeadlineExceeded,
     IndicatorState,
     InvalidInput,
     LocalTask,
@@ -25,7 +27,9 @@ from baremetal_interfaces import (
 )
 from baremetal_interfaces.conformance import HardwareTypeConformance
 from baremetal_ipmi import IPMIHardware, IPMIManagement, IPMIPower, IPMIVendor
+from baremetal_ipmi.connector import IPMIConnector
 from baremetal_ipmi.event_log import described
+from baremetal_ipmi.info import IPMIInfo
 from baremetal_ipmi.sdr import SensorRecord
 from baremetal_sdk.builtin.network_boot import IPXEBoot
 from baremetal_sdk.builtin.ramdisk import RamdiskDeploy
@@ -45,6 +49,28 @@ class ServedTestCase(TestCase):
     def task(self, service: IPMIService, node: Node | None = None, timeout: float = 20.0, **changes: Any) -> LocalTask:
         interfaces = {"power": IPMIPower(), "management": IPMIManagement(), "vendor": IPMIVendor()}
         return LocalTask(interfaces, {**service.driver_info(), **changes}, node=node, timeout=timeout, poll_interval=0.02)
+
+
+class TestGentleness(ServedTestCase):
+    def test_a_session_whose_answer_did_not_come_is_ended_at_the_bmc(self) -> None:
+        """The BMC has room for one session: the next login finds it free, and not a minute later."""
+        service = self.serve(access=AccessOptions(session_limit=1))
+        service.inject(FaultPlan.from_json({"get_power": {"effect": "hang", "times": 1}}))
+        self.assertRaises(BMCUnreachable, self.task(service, timeout=0.3).call, "power", "get_power_state")
+        self.assertEqual(PowerState.OFF, self.task(service).call("power", "get_power_state"))
+        self.assertEqual(0, service.totals()["turned_away"])
+
+    def test_nothing_is_sent_when_nobody_would_hear_the_answer(self) -> None:
+        """With no time left for an answer a command is not sent, and the session is as good as before."""
+        service = self.serve()
+        host, port = service.address_of()
+        info = IPMIInfo(ipmi_address=host, ipmi_port=port, ipmi_username="admin", ipmi_password="password")
+        session = IPMIConnector().open(info, None, Deadline.after(20.0))
+        self.addCleanup(session.close, Deadline.after(1.0))
+        service.latency = 0.2
+        session.request(0x00, 0x01, deadline=Deadline.after(20.0))
+        self.assertRaises(DeadlineExceeded, session.request, 0x00, 0x01, deadline=Deadline.after(0.05))
+        self.assertEqual(4, len(session.request(0x00, 0x01, deadline=Deadline.after(20.0))))
 
 
 class TestSensors(ServedTestCase):

@@ -6,12 +6,12 @@ from baremetal_interfaces import (
     BootDevice,
     BootDeviceSetting,
     Deadline,
+    DeadlineExceeded,
     NotSupported,
     PowerState,
     PowerStateFailure,
 )
 from baremetal_ipmi import IPMIConnector, IPMIPower
-from baremetal_ipmi.errors import NoAnswer
 from tests.ipmi.base import SimulatorTestCase
 
 
@@ -114,5 +114,5 @@ class TestBootDevice(SimulatorTestCase):
         task = self.task()
         with task.session(IPMIConnector) as session:
             session.request(0, 1, deadline=task.deadline)
-            error = self.assertRaises(NoAnswer, session.request, 0, 1, deadline=Deadline(0.0))
-            self.assertIn("no answer in time", str(error))
+            error = self.assertRaises(DeadlineExceeded, session.request, 0, 1, deadline=Deadline(0.0))
+            self.assertIn("no time left", str(error))

@@ -19,6 +19,7 @@ from baremetal_interfaces import (
     BMCUnreachable,
     Connector,
     Deadline,
+    DeadlineExceeded,
     DriverInfo,
     Fault,
     NotSupported,
@@ -27,9 +28,12 @@ from baremetal_interfaces import (
 )
 from baremetal_sdk import Conductor
 from baremetal_sdk.bmc import BMCAccess, RefusalsInMemory, SessionExpired
+from baremetal_sdk.bmc.stored_refusals import StoredRefusals
 from baremetal_sdk.redaction import RedactingFilter
+from baremetal_sdk.store.memory import MemoryStore
 from baremetal_sdk.store.query import Query
 from baremetal_sdk.store.records_hardware import LoginRefusalRecord
+from baremetal_sdk.store.secrets import PlainBox
 from baremetal_sdk.testing import ManualClock, settle
 from tests.runtime.machines import MachinesCase
 
@@ -49,14 +53,14 @@ class Expired(Exception):
 
 
 class ToyConnector(Connector[str]):
-    """Counts logins and log-outs of a BMC that knows one password."""
+    """Counts logins and log-outs of a BMC that takes two passwords."""
 
     opened = 0
     closed = 0
 
     def open(self, info: Any, tls: Any, deadline: Deadline) -> str:
         type(self).opened += 1
-        if info.toy_password != "right":
+        if info.toy_password not in ("right", "new"):
             raise Refused(f"wrong password {info.toy_password}")
         return f"session {self.opened}"
 
@@ -106,6 +110,42 @@ class TestSessions(AccessCase):
         with self.borrow() as session:
             self.assertEqual("session 2", session)
         self.assertEqual(1, self.connector.closed)
+
+    def test_what_a_login_takes_the_place_of_is_closed_before_it(self) -> None:
+        """A BMC may bear no second session: one with old credentials goes first, but not for credentials that were refused."""
+        with self.borrow():
+            pass
+        with self.borrow("new"):
+            pass
+        self.assertEqual((2, 1), (self.connector.opened, self.connector.closed))
+        for _ in range(3):
+            with ExpectedException(AuthenticationFailed), self.borrow("wrong"):
+                pass
+        with self.borrow("new"):
+            pass
+        closed = self.connector.closed
+        with ExpectedException(AuthenticationFailed, ".*has refused.*"), self.borrow("wrong"):
+            pass
+        self.assertEqual(closed, self.connector.closed)
+
+    def test_a_broken_session_is_closed_before_the_next_login_whoever_still_has_it(self) -> None:
+        """Others who use it find out, and borrow the new one; there are never two."""
+        self.connector.shareable = True
+        with self.borrow() as one:
+            with ExpectedException(BMCUnreachable), self.borrow():
+                raise OSError("reset")
+            self.assertEqual(0, self.connector.closed)
+            with self.borrow() as other:
+                self.assertEqual(("session 1", "session 2", 1), (one, other, self.connector.closed))
+        self.assertEqual(1, self.connector.closed)
+
+    def test_time_that_is_over_spoils_no_session_that_others_use(self) -> None:
+        """It says nothing about a session for many; one for a single borrower may be in the middle of an answer."""
+        for shareable, closed in ((True, 0), (False, 1)):
+            self.connector = type("Toy", (ToyConnector,), {"shareable": shareable})
+            with ExpectedException(DeadlineExceeded), self.borrow():
+                raise DeadlineExceeded("over")
+            self.assertEqual(closed, self.connector.closed)
 
     def test_an_expired_session_is_told_apart(self) -> None:
         """An expired session is closed, and its error says that a new login may help."""
@@ -218,6 +258,18 @@ class TestBreakers(AccessCase):
             with ExpectedException(BMCUnreachable), self.borrow():
                 raise OSError("no route")
 
+    def test_wrong_passwords_of_one_account_are_told_apart(self) -> None:
+        """Two nodes have a wrong one each, a third the right one: two logins with each wrong one, whoever gets in meanwhile."""
+        self.access = BMCAccess(self.clock, refusals=StoredRefusals(MemoryStore(self.clock), PlainBox()))
+        for _ in range(5):
+            for password in ("wrong", "wrong too"):
+                with ExpectedException(AuthenticationFailed), self.borrow(password):
+                    pass
+            with self.borrow():
+                pass
+        wrong, right = 2 + 2, 2  # the session that was there made room for the second try of a wrong one
+        self.assertEqual(wrong + right, self.connector.opened)
+
     def test_wrong_credentials_are_tried_twice_and_no_more(self) -> None:
         """After two refused logins nobody logs in with them again; other credentials, and the same given anew, are tried."""
         for _ in range(5):
@@ -228,7 +280,7 @@ class TestBreakers(AccessCase):
             pass
         with ExpectedException(AuthenticationFailed), self.borrow("wrong"):
             pass
-        self.assertEqual(4, self.connector.opened)
+        self.assertEqual(3, self.connector.opened)
 
     def test_credentials_that_are_given_anew_are_tried_again(self) -> None:
         """Somebody who says that they are right now is believed once more."""

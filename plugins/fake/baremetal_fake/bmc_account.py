@@ -33,6 +33,8 @@ class BMCCounters:
         self.in_flight_max = 0
         self.logins = 0
         self.refused_logins = 0
+        self.turned_away = 0
+        """Logins for which there was no room: as many sessions were open as may be."""
         self.open_sessions = 0
         self.open_sessions_max = 0
 
@@ -66,6 +68,11 @@ class BMCCounters:
             self.logins += 1
             self.open_sessions += 1
             self.open_sessions_max = max(self.open_sessions_max, self.open_sessions)
+
+    def no_room(self) -> None:
+        """Count a login that came while as many sessions were open as may be."""
+        with self._lock:
+            self.turned_away += 1
 
     def logged_out(self) -> None:
         """Count a session that ended."""

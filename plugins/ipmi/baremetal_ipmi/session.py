@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from baremetal_interfaces import Deadline, in_turn
+from baremetal_interfaces import Deadline, DeadlineExceeded, in_turn
 from baremetal_ipmi.errors import BMCFull, CommandRefused, IPMIError, NoAnswer, SessionLost
 from baremetal_ipmi.wire import Wire
 
@@ -19,6 +19,7 @@ BMC_ADDRESS = 0x20
 _TRIES = 3
 _AFTER_BUSY = (0.2, 0.8)
 """Seconds until a command is sent again that the BMC was too busy for."""
+_ROOM_FOR_AN_ANSWER, _WEIGHT = 3.0, 0.2
 _BUSY_CODES = frozenset({0xC0})
 _TIMEOUT = 0xFFFF
 _SEND_MESSAGE = 0x34
@@ -45,7 +46,10 @@ class IPMISession:
         self._clock = clock
         self._lock = threading.Lock()
         self._answered_at = clock()
+        self._usual = 0.0
+        """Seconds in which a command is answered."""
         self._lost: str | None = None
+        self._closed = False
         self.kept: tuple[bytes, Any] | None = None
         """What was read once and does not change, with the BMC's own word for its version."""
 
@@ -78,11 +82,13 @@ class IPMISession:
         """Tell the BMC that the session is over, without waiting for what it says, and give back the socket."""
         mine = self._lock.acquire(timeout=deadline.remaining())
         try:
-            if mine and self._lost is None:
+            # Also where an answer did not come, or much time has gone by: else the BMC keeps the session for a minute, and
+            # may have no room for the next one.
+            if mine and not self._closed:
                 self._wire.deadline = deadline
-                self._wire.logout()
+                self._wire.say_goodbye()
         finally:
-            self._lost = "the session was closed"
+            self._closed, self._lost = True, "the session was closed"
             self._wire.free()
             if mine:
                 self._lock.release()
@@ -92,14 +98,18 @@ class IPMISession:
             self._lost = f"the session was idle for more than {IDLE_SECONDS:g} s"
         if self._lost is not None:
             raise SessionLost(self._lost)
+        if deadline.remaining() < _ROOM_FOR_AN_ANSWER * self._usual:
+            # Nobody would be there to hear the answer, and the session would be lost with it.
+            raise DeadlineExceeded(f"there is no time left for command {command:#04x} of {netfn:#04x}")
         self._wire.deadline = deadline
         # Until it is answered, an answer may still be on its way and would be taken for that to the next command.
-        self._lost = "an earlier command was not answered"
+        self._lost, began = "an earlier command was not answered", self._clock()
         response = self._wire.raw_command(netfn=netfn, command=command, data=tuple(data), bridge_request=self._bridge)
         if response["code"] == _TIMEOUT:
             raise NoAnswer(f"no answer to command {command:#04x} of {netfn:#04x}")
         self._lost = None
         self._answered_at = self._clock()
+        self._usual += _WEIGHT * (self._answered_at - began - self._usual)
         if self._controller is not None and response["command"] == _SEND_MESSAGE and command != _SEND_MESSAGE:
             raise IPMIError(
                 f"the BMC cannot reach the controller {self._controller.address:#04x} on channel {self._controller.channel} "

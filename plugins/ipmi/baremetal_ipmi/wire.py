@@ -75,6 +75,13 @@ class Wire(simplesession.Session):  # type: ignore[misc]
         if self.socket is not None:
             self.socket.close()
 
+    def say_goodbye(self) -> None:
+        """End the session at the BMC, whatever is still unanswered; nothing is waited for."""
+        self.lastpayload = None
+        self.pendingpayloads.clear()
+        self.incommand = False
+        self.logout()
+
     def wait_for_rsp(self, timeout: float | None = None, callout: bool = True) -> None:
         """Wait for one answer, send again what was not answered, and give up at the deadline."""
         if self.deadline.expired:

@@ -118,6 +118,7 @@ class LoginTable:
         if suite is None:
             return _refusal(message, Status.NO_CIPHER_SUITE, console)
         if len(self._sessions) + len(self._logins) >= self.options.session_limit:
+            self._counters.no_room()
             return _refusal(message, Status.NO_ROOM, console)
         login = Login(self._new_number(), console, suite, self.options.highest_level, self._clock())
         self._logins[login.number] = login

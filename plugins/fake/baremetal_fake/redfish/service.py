@@ -170,7 +170,7 @@ class RedfishService:
     def totals(self) -> dict[str, Any]:
         """The statistics, with the logins and sessions of all BMCs added up."""
         counted = [bmc.counters.as_dict() for bmc in self._bmcs]
-        names = ("logins", "refused_logins", "open_sessions")
+        names = ("logins", "refused_logins", "turned_away", "open_sessions")
         highest = max(one["in_flight_max"] for one in counted)
         return {
             **self._on_loop(self.statistics.as_dict),

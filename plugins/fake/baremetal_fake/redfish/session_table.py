@@ -38,6 +38,7 @@ class SessionTable:
         """Make a session; RedfishError when the table is full."""
         self._forget_expired()
         if len(self._by_token) >= self.limit:
+            self._counters.no_room()
             text = f"The session establishment failed because there are {self.limit} sessions already."
             raise RedfishError(503, "SessionLimitExceeded", text, headers={"Retry-After": "5"})
         self._number += 1
