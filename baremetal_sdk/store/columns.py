@@ -6,10 +6,20 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, DateTime, Dialect, Integer, LargeBinary, String, Text
-from sqlalchemy.dialects import mysql, postgresql
+from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 _MYSQL = ("mysql", "mariadb")
+
+
+class _Text(sqlite.DATETIME):
+    """A time as SQLite keeps it, which is a text; :class:`Moment` makes and reads that itself."""
+
+    def bind_processor(self, dialect: Dialect) -> None:
+        """It is made already."""
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> None:
+        """It is read later."""
 
 
 class Moment(TypeDecorator[datetime]):
@@ -22,15 +32,22 @@ class Moment(TypeDecorator[datetime]):
         """MariaDB keeps whole seconds unless it is told otherwise."""
         if dialect.name in _MYSQL:
             return dialect.type_descriptor(mysql.DATETIME(fsp=6))
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(_Text())  # type: ignore[no-untyped-call]
         return dialect.type_descriptor(DateTime())
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         """To UTC without a zone."""
-        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+        if value is None:
+            return None
+        plain = value.astimezone(UTC).replace(tzinfo=None)
+        return plain.isoformat(" ", "microseconds") if dialect.name == "sqlite" else plain
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """With its zone."""
-        return None if value is None else value.replace(tzinfo=UTC)
+        if value is None:
+            return None
+        return (datetime.fromisoformat(value) if dialect.name == "sqlite" else value).replace(tzinfo=UTC)
 
 
 def string(length: int) -> TypeEngine[str]:

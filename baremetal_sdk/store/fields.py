@@ -75,18 +75,18 @@ class Field(NamedTuple):
         return self._convert(value)
 
     def _convert(self, value: Any) -> Any:
-        match self.kind:
-            case FieldKind.STRING | FieldKind.TEXT:
-                return self._string(value)
-            case FieldKind.MAP | FieldKind.LIST:
-                return self._json(value)
-            case FieldKind.TIME:
-                if value.tzinfo is None:
-                    raise self._wrong("it has no time zone")
-                return value.astimezone(UTC)
-            case FieldKind.INTEGER:
-                if abs(value) > _LARGEST_INTEGER:
-                    raise self._wrong(f"it is {value}", f"at most {_LARGEST_INTEGER}")
+        # By identity: this is asked for some seventy fields of each node that is made.
+        kind = self.kind
+        if kind is FieldKind.STRING or kind is FieldKind.TEXT:
+            return self._string(value)
+        if kind is FieldKind.MAP or kind is FieldKind.LIST:
+            return self._json(value)
+        if kind is FieldKind.TIME:
+            if value.tzinfo is None:
+                raise self._wrong("it has no time zone")
+            return value.astimezone(UTC)
+        if kind is FieldKind.INTEGER and abs(value) > _LARGEST_INTEGER:
+            raise self._wrong(f"it is {value}", f"at most {_LARGEST_INTEGER}")
         return value
 
     def _string(self, value: str) -> str:
@@ -165,7 +165,10 @@ class RecordFields(Generic[R]):
     def stored(self, record: R) -> dict[str, Any]:
         """All fields of a record as they are stored. Raises ``InvalidInput``."""
         values = vars(record)
-        return {name: field.stored(values[name]) for name, field in self.by_name.items()}
+        return {
+            name: None if (value := values[name]) is None and field.optional else field.stored(value)
+            for name, field in self.by_name.items()
+        }
 
     def changes(self, changes: Mapping[str, Any]) -> dict[str, Any]:
         """The changes of an update as they are stored. Raises ``InvalidInput`` that names all fields that cannot be written."""

@@ -44,7 +44,7 @@ class SQLOutbox:
     def write(self, connection: Connection, drafts: Sequence[Draft]) -> None:
         """Write events in the transaction of what they tell."""
         batch, now = START.batch if self._database.is_sqlite else None, self._clock.now()
-        told = [{"batch": batch, "created_at": now, **draft._asdict()} for draft in drafts]
+        told = [dict(zip(_WRITTEN, (batch, now, *draft), strict=True)) for draft in drafts]
         self._database.direct.run_each(connection, self._insertion, told)
 
     @collisions_repeated
