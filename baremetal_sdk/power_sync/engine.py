@@ -47,6 +47,8 @@ _SHORTEST_LIMIT, _LONGEST_LIMIT = 5.0, 15.0
 _INTERVALS_UNSEEN = 3
 """As many intervals may go by without an observation, however short the time is after which power is unknown."""
 _AT_ONCE = 256
+_LISTING_APART = 20
+"""The nodes that there are, are listed as rarely as makes up for what that takes, where the interval is shorter."""
 _AFTER_TASK = 10.0
 """Seconds after the end of a task in which its node is looked at: what does not last is seen soon."""
 
@@ -83,9 +85,10 @@ class PowerSync:
         """Seconds without an observation after which power is not known any more; 0: it stays as it was seen."""
         self._live = Line(Schedule(self._interval, clock), 1.0 - _AWAY_SHARE, self._look)
         self._away = Line(Schedule(self._interval, clock), _AWAY_SHARE, self._look)
-        self._ledger = Ledger(store, history)
         self._knowledge = Knowledge(clock, max_retries)
+        self._ledger = Ledger(store, history, self._knowledge.written)
         self._listed_at: float | None = None
+        self._listing_took = 0.0
         self._shift = Shift("power sync", lane, self._take, self._ledger.write)
 
     @property
@@ -116,9 +119,9 @@ class PowerSync:
     def tick(self) -> None:
         """Have as many workers as what is due asks for; the nodes that there are, are listed once in an interval."""
         now = self._clock.monotonic()
-        if self._listed_at is None or now - self._listed_at >= self._interval:
-            self._listed_at = now
+        if self._listed_at is None or now - self._listed_at >= max(self._interval, _LISTING_APART * self._listing_took):
             self._list()
+            self._listed_at, self._listing_took = now, self._clock.monotonic() - now
         self._ledger.write()
         for line in (self._live, self._away):
             self._staff(line)
@@ -157,8 +160,8 @@ class PowerSync:
         rows = self._store.nodes(NodeQuery(fields=("uuid", "driver", "conductor_group")))
         ours = {row.uuid for row in rows if self._is_mine(row)}
         self._knowledge.keep(ours)
-        self._away.schedule.keep(node for node in ours if self._away.schedule.has(node))
-        self._live.schedule.keep(node for node in ours if not self._away.schedule.has(node))
+        self._away.keep(node for node in ours if self._away.schedule.has(node))
+        self._live.keep(node for node in ours if not self._away.schedule.has(node))
         self._forget_what_is_old()
 
     def _forget_what_is_old(self) -> None:

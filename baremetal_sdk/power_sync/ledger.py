@@ -5,25 +5,26 @@ from __future__ import annotations
 import dataclasses
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from baremetal_interfaces import BareMetalError
 from baremetal_sdk.history import History
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.query import Row
-from baremetal_sdk.store.records import NodeUpdate
+from baremetal_sdk.store.records import NodeRecord, NodeUpdate
 
 LOG = logging.getLogger(__name__)
 _AT_ONCE = 500
 
 
 class Ledger:
-    """Collects changes, and writes them when it is told to."""
+    """Collects changes, and writes them when it is told to. *written* hears of each node, as it was and as it is then."""
 
-    def __init__(self, store: Store, history: History) -> None:
+    def __init__(self, store: Store, history: History, written: Callable[[Row, NodeRecord], None]) -> None:
         self._store = store
         self._history = history
+        self._written = written
         self._lock = threading.Lock()
         self._waiting: list[tuple[Row, Mapping[str, Any]]] = []
 
@@ -45,4 +46,5 @@ class Ledger:
             for (row, changes), after in zip(batch, written, strict=True):
                 if after is not None:
                     before = {name: row[name] for name in changes if name in row}
+                    self._written(row, after)
                     self._history.changed(dataclasses.replace(after, **before), after)

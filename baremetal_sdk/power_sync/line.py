@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from baremetal_sdk.power_sync.crew import Crew
 from baremetal_sdk.schedule import Schedule
 from baremetal_sdk.store.query import Row
 
 _BATCH = 256
-"""As many nodes are read from the store at a time."""
+"""As many nodes are read from the store at a time, at most."""
+_FEWEST = 16
+_LOW = 1 / 4
+"""With so much of a batch left the next one is read, by one worker: the others have what to do meanwhile."""
+_SLOWER = 0.1
+"""How soon it is believed that a machine has become slower."""
 
 
 class Line:
@@ -25,6 +30,7 @@ class Line:
         self._look = look
         self._ready: deque[Row] = deque()
         self._refilling = threading.Lock()
+        self._undisturbed: dict[str, float] = {}
 
     @property
     def backlog(self) -> int:
@@ -34,6 +40,11 @@ class Line:
     def next(self) -> Row | None:
         """A node that is due; None where there is none."""
         while True:
+            if len(self._ready) < _LOW * self._batch and self._refilling.acquire(blocking=False):
+                try:
+                    self._refill()
+                finally:
+                    self._refilling.release()
             try:
                 return self._ready.popleft()
             except IndexError:
@@ -42,8 +53,25 @@ class Line:
                 if not self._ready and not self._refill():
                     return None
 
+    def undisturbed(self, node: str, seconds: float) -> float:
+        """How long a look at this node takes where nothing else keeps it waiting here, now that one took so many seconds."""
+        before = self._undisturbed.get(node, seconds)
+        found = self._undisturbed[node] = seconds if seconds < before else before + _SLOWER * (seconds - before)
+        return found
+
+    def keep(self, nodes: Iterable[str]) -> None:
+        """Have exactly these *nodes*."""
+        self.schedule.keep(nodes)
+        for gone in [node for node in list(self._undisturbed) if not self.schedule.has(node)]:
+            del self._undisturbed[gone]
+
+    @property
+    def _batch(self) -> int:
+        """As many as few workers take soon: what is known of a node is not to be old when its turn comes."""
+        return max(_FEWEST, min(_BATCH, 2 * self.crew.size))
+
     def _refill(self) -> bool:
-        keys = self.schedule.take_due(_BATCH)
+        keys = self.schedule.take_due(self._batch)
         if not keys:
             return False
         try:

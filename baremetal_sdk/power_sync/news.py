@@ -14,6 +14,7 @@ from baremetal_sdk.power_sampler import PowerSampler
 from baremetal_sdk.services.findings import health_of
 from baremetal_sdk.services.transitions import POWER_FAILURE
 from baremetal_sdk.store.query import Row
+from baremetal_sdk.store.records import NodeRecord
 from baremetal_sdk.tasks import Tasks
 
 LOG = logging.getLogger(__name__)
@@ -93,6 +94,12 @@ class Knowledge:
         now = self._clock.monotonic()
         with self._lock:
             self._nodes = {node: self._nodes.get(node) or Watched(node, now) for node in nodes}
+
+    def written(self, row: Row, after: NodeRecord) -> None:
+        """What was seen of a node has been written: how its power is read has not changed with that."""
+        watched = self.of(row.uuid)
+        if watched.revision == row.revision:
+            watched.revision = after.revision
 
     def unseen(self, seconds: float) -> list[str]:
         """The nodes whose power was not observed for so long."""

@@ -41,14 +41,17 @@ class Shift:
         self._stopping.set()
 
     def _work(self, line: Line) -> None:
-        """Take what is due, one node after the other, until nothing is."""
+        """Take what is due, one node after the other, until nothing is or others get it done."""
+        stays = True
         try:
             cpu = time.thread_time()
-            while not self._stopping.is_set() and (row := line.next()) is not None:
+            while stays and not self._stopping.is_set() and (row := line.next()) is not None:
                 began = time.monotonic()
                 self._take(row)
                 before, cpu = cpu, time.thread_time()
-                line.crew.took(time.monotonic() - began, cpu - before)
+                seconds = time.monotonic() - began
+                stays = line.crew.took(seconds, line.undisturbed(row.uuid, seconds), cpu - before)
         finally:
-            line.crew.leave()
+            if stays:
+                line.crew.leave()
             self._done()

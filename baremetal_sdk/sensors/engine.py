@@ -118,8 +118,8 @@ class SensorCollection:
         ours = {row.uuid for row in rows if self._may_read(row) and self._is_mine(row)}
         self._latest.keep(ours)
         self._failing &= ours
-        self._away.schedule.keep(node for node in ours if self._away.schedule.has(node))
-        self._live.schedule.keep(node for node in ours if not self._away.schedule.has(node))
+        self._away.keep(node for node in ours if self._away.schedule.has(node))
+        self._live.keep(node for node in ours if not self._away.schedule.has(node))
 
     def _look(self, nodes: Sequence[str]) -> list[Row]:
         """Those of *nodes* whose sensors are to be read, as they are now."""

@@ -52,6 +52,7 @@ _SOURCES: dict[BootDevice, tuple[BootSource, ...]] = {
 
 _DEVICES = {source: device for device, sources in _SOURCES.items() for source in sources}
 _MODES = {BootSourceOverrideMode.LEGACY: BootMode.BIOS, BootSourceOverrideMode.UEFI: BootMode.UEFI}
+_HEALTH = {"OK": Health.OK, "Warning": Health.WARNING, "Critical": Health.CRITICAL}
 _COMPONENT, _LIGHT = "system", "led"
 _NOT_IMPLEMENTED = 501
 
@@ -149,10 +150,11 @@ class RedfishManagement(
 
     def get_node_health(self, task: Task) -> Health | None:
         """The health of the system with its parts where that is told, else of the system alone."""
-        with system_of(task, Kind.MANAGEMENT) as system:
-            status = system.status
-            found = (status.health_rollup or status.health) if status is not None else None
-            return None if found is None else Health[found.name]
+        path = task.info(Kind.MANAGEMENT).system_path
+        with borrowed(task) as session:
+            status = session.document(path).get("Status")
+        told = (status.get("HealthRollup"), status.get("Health")) if isinstance(status, dict) else ()
+        return next((_HEALTH[one] for one in told if isinstance(one, str) and one in _HEALTH), None)
 
     def get_sensors_data(self, task: Task) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
         """The readings of the system's chassis: temperatures, fans, power supplies and voltages."""
