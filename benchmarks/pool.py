@@ -1,6 +1,6 @@
 """The elastic pool beside futurist's and concurrent.futures', in turn in one run: one line of JSON for each figure.
 
-Run it as ``python benchmarks/pool.py [submit|busy|burst|idle|light ...]``; without names all of it. Absolute times are the
+Run it as ``python -m benchmarks.pool [submit|busy|burst|idle|light ...]``; without names all of it. Absolute times are the
 machine's; what counts is the ratio within one run. futurist has to be installed for its rows.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import statistics
+import subprocess
 import sys
 import threading
 import time
@@ -46,7 +47,7 @@ def futurists(size: int) -> Iterator[Executor]:
 
     pool = futurist.DynamicThreadPoolExecutor(max_workers=size)
     yield pool
-    pool.shutdown(wait=False)
+    pool.shutdown()
 
 
 POOLS: dict[str, Callable[[int], Any]] = {"elastic": ours, "concurrent.futures": standard, "futurist": futurists}
@@ -146,5 +147,10 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
 }  # fmt: skip
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or BENCHMARKS:
-        BENCHMARKS[name]()
+    names = sys.argv[1:] or list(BENCHMARKS)
+    if len(names) == 1:
+        BENCHMARKS[names[0]]()
+    else:
+        # Each in a process of its own: what threads of the one leave behind is not counted for the next.
+        for name in names:
+            subprocess.run([sys.executable, "-m", "benchmarks.pool", name], check=True)
