@@ -27,6 +27,10 @@ class Flags:
         self.kept = False
         self.refuses_to_keep = False
 
+    def towards(self, route: object) -> Flags:
+        """It is asked itself."""
+        return self
+
     def request(self, netfn: int, command: int, data: Sequence[int] = (), *, deadline: Any) -> bytes:
         """Set or get a boot option."""
         assert netfn == 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, ClassVar
 
 from testtools import TestCase
 
@@ -24,6 +24,7 @@ from baremetal_interfaces import (
     Node,
     NotSupported,
     PowerState,
+    UnexpectedAnswer,
 )
 from baremetal_interfaces.conformance import HardwareTypeConformance
 from baremetal_ipmi import IPMIHardware, IPMIManagement, IPMIPower, IPMIVendor
@@ -31,8 +32,10 @@ from baremetal_ipmi.connector import IPMIConnector
 from baremetal_ipmi.event_log import described
 from baremetal_ipmi.info import IPMIInfo
 from baremetal_ipmi.sdr import SensorRecord
+from baremetal_sdk.bmc import BMCAccess
 from baremetal_sdk.builtin.network_boot import IPXEBoot
 from baremetal_sdk.builtin.ramdisk import RamdiskDeploy
+from baremetal_sdk.testing import ManualClock
 
 LIGHT = ("chassis", "identify")
 
@@ -63,14 +66,84 @@ class TestGentleness(ServedTestCase):
     def test_nothing_is_sent_when_nobody_would_hear_the_answer(self) -> None:
         """With no time left for an answer a command is not sent, and the session is as good as before."""
         service = self.serve()
+        service.latency = 0.1
         host, port = service.address_of()
         info = IPMIInfo(ipmi_address=host, ipmi_port=port, ipmi_username="admin", ipmi_password="password")
         session = IPMIConnector().open(info, None, Deadline.after(20.0))
         self.addCleanup(session.close, Deadline.after(1.0))
-        service.latency = 0.2
         session.request(0x00, 0x01, deadline=Deadline.after(20.0))
         self.assertRaises(DeadlineExceeded, session.request, 0x00, 0x01, deadline=Deadline.after(0.05))
         self.assertEqual(4, len(session.request(0x00, 0x01, deadline=Deadline.after(20.0))))
+
+
+class TestBehind(TestCase):
+    """Machines whose controllers are behind others, in a chassis."""
+
+    SINGLE: ClassVar[dict[str, Any]] = {
+        "ipmi_bridging": "single",
+        "ipmi_target_channel": 0,
+        "ipmi_target_address": "0x82",
+    }
+    DUAL: ClassVar[dict[str, Any]] = {
+        "ipmi_bridging": "dual",
+        "ipmi_transit_channel": 0,
+        "ipmi_transit_address": "0x82",
+        "ipmi_target_channel": 7,
+        "ipmi_target_address": "0x72",
+    }
+
+    def chassis(self, **options: Any) -> IPMIService:
+        """A chassis manager, a controller behind it, and one behind that."""
+        service = IPMIService(3, options=IPMIOptions(**options))
+        service.put_behind(0, 0, 0x82, 1)
+        service.put_behind(1, 7, 0x72, 2)
+        service.start()
+        self.addCleanup(service.stop)
+        return service
+
+    def task(self, service: IPMIService, timeout: float = 20.0, **changes: Any) -> LocalTask:
+        interfaces = {"power": IPMIPower(), "management": IPMIManagement()}
+        return LocalTask(interfaces, {**service.driver_info(0), **changes}, timeout=timeout, poll_interval=0.02)
+
+    def test_commands_go_to_the_controller_at_the_end_of_the_way(self) -> None:
+        """By one controller or by two, whether answers come after that to the message or within it; no other machine notices."""
+        for within in (False, True):
+            service = self.chassis(answers_within=within)
+            for index, info in ((1, self.SINGLE), (2, self.DUAL)):
+                task = self.task(service, **info)
+                task.power.set(PowerState.ON)
+                self.assertEqual(PowerState.ON, task.power.get())
+                running = [str(service.machine(one).power) for one in range(3)]
+                self.assertEqual(["on" if 0 < one <= index else "off" for one in range(3)], running)
+                task.call("management", "set_boot_device", BootDevice.PXE)
+                self.assertEqual(BootDevice.PXE, service.machine(index).boot_override[0])
+
+    def test_a_controller_that_cannot_be_reached_is_named_with_the_way_to_it(self) -> None:
+        """Whether it is the one in between or the last one that is not there."""
+        service = self.chassis()
+        for wrong in ({"ipmi_target_address": "0x74"}, {"ipmi_transit_address": "0x84"}):
+            error = self.assertRaises(
+                UnexpectedAnswer, self.task(service, **{**self.DUAL, **wrong}).call, "power", "get_power_state"
+            )
+            self.assertRegex(str(error), "cannot reach the controller 0x7[24] on channel 7 by 0x8[24] on channel 0")
+
+    def test_all_controllers_of_a_chassis_are_asked_over_one_login(self) -> None:
+        """The chassis manager has room for one session, and who is behind it is asked in turn."""
+        service = self.chassis(access=AccessOptions(session_limit=1))
+        access = BMCAccess(ManualClock())
+        for info in ({}, self.SINGLE, self.DUAL):
+            parsed = IPMIInfo.parse({**service.driver_info(0), **info})
+            with access.borrow(IPMIConnector, parsed, (), Deadline.after(20.0)) as session:
+                self.assertEqual(PowerState.OFF, IPMIPower().sample_power(session, parsed, Deadline.after(20.0)))
+        self.assertEqual((1, 0), (service.totals()["logins"], service.totals()["turned_away"]))
+        access.close(Deadline.after(5.0))
+
+    def test_the_address_of_the_bmc_on_the_channel_can_be_given(self) -> None:
+        """It stands in the message that is handed on; by default it is 20h."""
+        for info, address in ((self.SINGLE, 0x20), ({**self.SINGLE, "ipmi_local_address": "0x2C"}, 0x2C)):
+            route = IPMIInfo.parse({"ipmi_address": "bmc", **info}).route()
+            assert route is not None
+            self.assertEqual(address, route.message(0, 1, (), 5)[7 + 3])
 
 
 class TestSensors(ServedTestCase):

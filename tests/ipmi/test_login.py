@@ -22,7 +22,7 @@ from baremetal_interfaces import (
 )
 from baremetal_ipmi import IPMIConnector, IPMIInfo, IPMIPower, IPMIVendor
 from baremetal_ipmi.errors import BMCFull, CommandRefused, IPMIError, LoginRefused, NoAnswer, SessionLost
-from baremetal_ipmi.session import IDLE_SECONDS, IPMISession
+from baremetal_ipmi.session import IDLE_SECONDS, Login
 from baremetal_ipmi.wire import Wire
 from tests.ipmi.base import SimulatorTestCase
 from tests.ipmi.relay import RAKP1, RAKP2, RAKP4, STATUS, Relay, payload_type
@@ -193,7 +193,7 @@ class TestKeptSession(SimulatorTestCase):
         super().setUp()
         self.now = 0.0
         self.deadline = Deadline.after(30.0)
-        self.session = IPMISession(self.wire(), clock=lambda: self.now)
+        self.session = Login(self.wire(), clock=lambda: self.now).session()
         self.addCleanup(self.session.close, self.deadline)
 
     def wire(self) -> Wire:
@@ -221,7 +221,7 @@ class TestKeptSession(SimulatorTestCase):
 
     def test_two_sessions_at_one_bmc_do_not_mix(self) -> None:
         """Each one has a socket of its own."""
-        other = IPMISession(self.wire())
+        other = Login(self.wire()).session()
         for _ in range(3):
             self.assertEqual(self.session.request(0, 1, deadline=self.deadline), other.request(0, 1, deadline=self.deadline))
         other.close(self.deadline)
@@ -235,7 +235,7 @@ class TestKeptSession(SimulatorTestCase):
         allow_open_files(self, 2000)
         for _ in range(1100):
             self.addCleanup(socket.socket(socket.AF_INET, socket.SOCK_DGRAM).close)
-        late = IPMISession(self.wire())
+        late = Login(self.wire()).session()
         self.addCleanup(late.close, self.deadline)
         self.assertTrue(late.request(0, 1, deadline=self.deadline))
 
@@ -287,7 +287,7 @@ class TestOptions(TestCase):
         """Command lines send numbers as text; what cannot be done is refused by name."""
         self.assertEqual([], self.problems(ipmi_port="6230", ipmi_cipher_suite="3", ipmi_priv_level="OPERATOR"))
         fields = ["ipmi_priv_level", "ipmi_cipher_suite", "ipmi_protocol_version", "ipmi_bridging"]
-        wrong = self.problems(ipmi_priv_level="OEM", ipmi_cipher_suite=0, ipmi_protocol_version="1.5", ipmi_bridging="dual")
+        wrong = self.problems(ipmi_priv_level="OEM", ipmi_cipher_suite=0, ipmi_protocol_version="1.5", ipmi_bridging="triple")
         self.assertEqual(fields, wrong)
 
     def test_bridging_needs_a_controller(self) -> None:
@@ -299,6 +299,14 @@ class TestOptions(TestCase):
         for wrong in ("", "here", "0x73", "0x100", "0"):
             found = self.problems(ipmi_bridging="single", ipmi_target_channel=0, ipmi_target_address=wrong)
             self.assertEqual(["ipmi_target_address"], found)
+
+    def test_dual_bridging_needs_the_controller_in_between(self) -> None:
+        """Channel and address of both; the address of the BMC itself has to be one, where it is given."""
+        target = {"ipmi_bridging": "dual", "ipmi_target_channel": 7, "ipmi_target_address": "0x72"}
+        self.assertEqual(["ipmi_transit_channel", "ipmi_transit_address"], self.problems(**target))
+        whole = {**target, "ipmi_transit_channel": 0, "ipmi_transit_address": "0x82"}
+        self.assertEqual([], self.problems(**whole, ipmi_local_address="0x20"))
+        self.assertEqual(["ipmi_local_address"], self.problems(**whole, ipmi_local_address="0x21"))
 
     def test_endpoint_names_protocol_address_port_and_account(self) -> None:
         """It is the key of the session that is kept."""
@@ -323,6 +331,7 @@ class TestLibrary(TestCase):
             "_got_rakp4",
             "_got_rmcp_response",
             "_initsession",
+            "_make_ipmi_payload",
             "_mark_broken",
             "_relog",
             "_xmit_packet",

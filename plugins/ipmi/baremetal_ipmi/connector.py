@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from baremetal_interfaces import Connector, Deadline, Fault, in_turn
+from baremetal_interfaces import Connector, Deadline, Fault, Kind, Task, in_turn
 from baremetal_ipmi.errors import BMCFull, LoginRefused, NoAnswer, SessionLost
 from baremetal_ipmi.info import PRIVILEGE_LEVELS, IPMIInfo
-from baremetal_ipmi.session import IPMISession
+from baremetal_ipmi.session import IPMISession, Login
 from baremetal_ipmi.wire import Wire
 
 if TYPE_CHECKING:
@@ -39,11 +40,11 @@ class IPMIConnector(Connector[IPMISession]):
                 suite=info.ipmi_cipher_suite,
                 deadline=deadline,
             )
-        return IPMISession(wire, controller=info.controller())
+        return Login(wire).session()
 
     def session_key(self, info: IPMIInfo) -> Hashable:
-        """How it logs in, and who is behind it."""
-        return (info.ipmi_priv_level, info.ipmi_cipher_suite, info.controller())
+        """How it logs in. All controllers behind a BMC are asked over one login."""
+        return (info.ipmi_priv_level, info.ipmi_cipher_suite)
 
     def close(self, session: IPMISession, deadline: Deadline) -> None:
         """Log out; nothing is waited for."""
@@ -58,3 +59,10 @@ class IPMIConnector(Connector[IPMISession]):
         if isinstance(exc, OSError) and exc.errno not in _OUR_OWN:
             return Fault.UNREACHABLE
         return Fault.OTHER
+
+
+@contextmanager
+def asked(task: Task, kind: Kind) -> Iterator[IPMISession]:
+    """A session at the controller that is the node's: the BMC itself, or one behind it."""
+    with task.session(IPMIConnector) as session:
+        yield session.towards(task.info(kind).route())

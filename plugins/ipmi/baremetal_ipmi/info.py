@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from baremetal_interfaces import DriverInfo, Endpoint, Problem, option
-from baremetal_ipmi.session import Controller
+from baremetal_ipmi.route import BMC_ADDRESS, Hop, Route
 
 PRIVILEGE_LEVELS = {"CALLBACK": 1, "USER": 2, "OPERATOR": 3, "ADMINISTRATOR": 4}
 """The privilege levels by their numbers (IPMI 2.0, table 22-19)."""
@@ -39,13 +39,27 @@ class IPMIInfo(DriverInfo):
     )
     ipmi_protocol_version: str = option("IPMI version; 1.5 cannot be spoken.", default="2.0", choices=("2.0",))
     ipmi_bridging: str = option(
-        "Whether commands are for another controller, which the BMC hands them on to.", default="no", choices=("no", "single")
+        "Whether commands are for another controller, which the BMC hands them on to; dual: by way of a third one.",
+        default="no",
+        choices=("no", "single", "dual"),
     )
     ipmi_target_channel: int | None = option(
         "Channel on which that controller is; needed for bridging.", default=None, minimum=0, maximum=_LAST_CHANNEL
     )
     ipmi_target_address: str | None = option(
         "Address of that controller on the channel, such as 0x72; needed for bridging.", default=None
+    )
+    ipmi_transit_channel: int | None = option(
+        "Channel of the BMC on which the controller in between is; needed for dual bridging.",
+        default=None,
+        minimum=0,
+        maximum=_LAST_CHANNEL,
+    )
+    ipmi_transit_address: str | None = option(
+        "Address of the controller in between, such as 0x82; needed for dual bridging.", default=None
+    )
+    ipmi_local_address: str | None = option(
+        "Address of the BMC itself on the channel, for bridging; by default 0x20.", default=None
     )
     ipmi_disable_boot_timeout: bool = option(
         "Keep a boot device that was set for longer than 60 seconds without a power command.", default=True
@@ -60,22 +74,36 @@ class IPMIInfo(DriverInfo):
         key = self.ipmi_hex_kg_key
         if key is not None and (len(key) != _KEY_DIGITS or not set(key) <= set(string.hexdigits)):
             yield Problem("driver_info/ipmi_hex_kg_key", "is not valid", f"it has to be {_KEY_DIGITS} hexadecimal digits")
-        if self.ipmi_bridging == "single" and self.ipmi_target_channel is None:
-            yield Problem("driver_info/ipmi_target_channel", "is missing", "bridging needs the channel of the controller")
-        given = self.ipmi_target_address is not None or self.ipmi_bridging == "single"
-        if given and _address(self.ipmi_target_address) is None:
-            yield Problem("driver_info/ipmi_target_address", "is no address of a controller", "an even number from 0x02 to 0xFE")
+        yield from self._bridging_problems()
+
+    def _bridging_problems(self) -> Iterable[Problem]:
+        needed = {"no": (), "single": ("target",), "dual": ("target", "transit")}[self.ipmi_bridging]
+        for name in ("target", "transit", "local"):
+            channel, address = getattr(self, f"ipmi_{name}_channel", None), getattr(self, f"ipmi_{name}_address")
+            if name in needed and channel is None:
+                yield Problem(
+                    f"driver_info/ipmi_{name}_channel", "is missing", f"{self.ipmi_bridging} bridging needs the channel"
+                )
+            if (name in needed or address is not None) and _address(address) is None:
+                allowed = "an even number from 0x02 to 0xFE"
+                yield Problem(f"driver_info/ipmi_{name}_address", "is no address of a controller", allowed)
 
     def endpoint(self) -> Endpoint:
         """The BMC's address, port and account."""
         return Endpoint("ipmi", self.ipmi_address, self.ipmi_port, self.ipmi_username or None)
 
-    def controller(self) -> Controller | None:
-        """The controller that commands are for, where it is not the BMC itself."""
-        address = _address(self.ipmi_target_address)
-        if self.ipmi_bridging == "no" or address is None or self.ipmi_target_channel is None:
+    def route(self) -> Route | None:
+        """The way to the controller that commands are for, where it is not the BMC itself."""
+        target = _hop(self.ipmi_target_channel, self.ipmi_target_address)
+        if self.ipmi_bridging == "no" or target is None:
             return None
-        return Controller(self.ipmi_target_channel, address)
+        transit = _hop(self.ipmi_transit_channel, self.ipmi_transit_address) if self.ipmi_bridging == "dual" else None
+        return Route(target, transit, _address(self.ipmi_local_address) or BMC_ADDRESS)
+
+
+def _hop(channel: int | None, address: str | None) -> Hop | None:
+    number = _address(address)
+    return None if channel is None or number is None else Hop(channel, number)
 
 
 def _address(text: str | None) -> int | None:

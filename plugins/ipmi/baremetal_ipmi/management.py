@@ -19,7 +19,7 @@ from baremetal_interfaces import (
     Task,
 )
 from baremetal_ipmi import chassis
-from baremetal_ipmi.connector import IPMIConnector
+from baremetal_ipmi.connector import IPMIConnector, asked
 from baremetal_ipmi.errors import CommandRefused
 from baremetal_ipmi.info import IPMIInfo
 from baremetal_ipmi.sensors import read_sensors
@@ -40,14 +40,14 @@ class IPMIManagement(ManagementInterface, NMIControl, IndicatorControl, SensorRe
 
     def get_boot_device(self, task: Task) -> BootDeviceSetting:
         """Ask for the boot flags; the BMC does not say what a machine boots from without them."""
-        with task.session(IPMIConnector) as session:
+        with asked(task, self.kind) as session:
             return chassis.boot_device(session, task.deadline)
 
     def set_boot_device(self, task: Task, device: BootDevice, persistent: bool = False) -> None:
         """Set the boot flags."""
         info: IPMIInfo = task.info(self.kind)
         uefi = boots_by_uefi(task.node)
-        with task.session(IPMIConnector) as session:
+        with asked(task, self.kind) as session:
             if info.ipmi_disable_boot_timeout:
                 self._keep(task, session)
             try:
@@ -57,12 +57,12 @@ class IPMIManagement(ManagementInterface, NMIControl, IndicatorControl, SensorRe
 
     def inject_nmi(self, task: Task) -> None:
         """Send the diagnostic interrupt."""
-        with task.session(IPMIConnector) as session:
+        with asked(task, self.kind) as session:
             chassis.interrupt(session, task.deadline)
 
     def get_sensors_data(self, task: Task) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
         """The readings of the BMC's own sensors."""
-        with task.session(IPMIConnector) as session:
+        with asked(task, self.kind) as session:
             return read_sensors(session, task.deadline)
 
     def get_supported_indicators(self, task: Task) -> Mapping[str, Mapping[str, Any]]:
@@ -73,7 +73,7 @@ class IPMIManagement(ManagementInterface, NMIControl, IndicatorControl, SensorRe
     def get_indicator_state(self, task: Task, component: str, indicator: str) -> IndicatorState:
         """Whether the light is on."""
         _known_light(component, indicator)
-        with task.session(IPMIConnector) as session:
+        with asked(task, self.kind) as session:
             return chassis.light(session, task.deadline)
 
     def set_indicator_state(self, task: Task, component: str, indicator: str, state: IndicatorState) -> None:
@@ -81,7 +81,7 @@ class IPMIManagement(ManagementInterface, NMIControl, IndicatorControl, SensorRe
         _known_light(component, indicator)
         if state not in (IndicatorState.ON, IndicatorState.OFF):
             raise InvalidInput(f"state: {state} cannot be set; allowed are OFF and ON")
-        with task.session(IPMIConnector) as session:
+        with asked(task, self.kind) as session:
             chassis.set_light(session, state is IndicatorState.ON, task.deadline)
 
     def _keep(self, task: Task, session: IPMISession) -> None:

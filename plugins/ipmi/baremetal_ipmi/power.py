@@ -5,7 +5,7 @@ from __future__ import annotations
 from baremetal_interfaces import Deadline, PowerInterface, PowerSampling, PowerState, Task
 from baremetal_ipmi import chassis
 from baremetal_ipmi.chassis import Control
-from baremetal_ipmi.connector import IPMIConnector
+from baremetal_ipmi.connector import IPMIConnector, asked
 from baremetal_ipmi.info import IPMIInfo
 from baremetal_ipmi.session import IPMISession
 
@@ -22,19 +22,19 @@ class IPMIPower(PowerInterface, PowerSampling[IPMISession]):
 
     def get_power_state(self, task: Task) -> PowerState:
         """Ask for the chassis status."""
-        with task.session(IPMIConnector) as session:
+        with asked(task, self.kind) as session:
             return chassis.power_state(session, task.deadline)
 
     def set_power_state(self, task: Task, state: PowerState) -> None:
         """Send the chassis command, unless the machine is there already."""
-        with task.session(IPMIConnector) as session:
+        with asked(task, self.kind) as session:
             action = _action(state, chassis.power_state(session, task.deadline))
             if action is not None:
                 chassis.control(session, action, task.deadline)
 
     def sample_power(self, session: IPMISession, target: IPMIInfo, deadline: Deadline) -> PowerState | None:
         """Ask for the chassis status over a kept session."""
-        return chassis.power_state(session, deadline.within(SAMPLE_SECONDS))
+        return chassis.power_state(session.towards(target.route()), deadline.within(SAMPLE_SECONDS))
 
 
 def _action(wanted: PowerState, found: PowerState) -> Control | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from baremetal_interfaces import InvalidInput, Problem, Task, VendorInterface, passthru
-from baremetal_ipmi.connector import IPMIConnector
+from baremetal_ipmi.connector import IPMIConnector, asked
 from baremetal_ipmi.event_log import clear_events, read_events
 from baremetal_ipmi.info import IPMIInfo
 
@@ -28,7 +28,7 @@ class IPMIVendor(VendorInterface):
         """Send one command as it is; what comes back, in hexadecimal digits."""
         _refuse(others, "raw_bytes")
         function, command, *data = _bytes_in(raw_bytes)
-        with task.session(IPMIConnector) as session:
+        with asked(task, self.kind) as session:
             return {"data": session.request(function, command, data, deadline=task.deadline).hex(" ")}
 
     @passthru(["POST"], description="Restart the BMC; the machine goes on. With 'warm' false it is a cold start.")
@@ -38,7 +38,7 @@ class IPMIVendor(VendorInterface):
         wanted = {True: True, False: False, "true": True, "false": False}.get(warm.lower() if isinstance(warm, str) else warm)
         if wanted is None:
             raise InvalidInput([Problem("warm", f"{warm!r} is not valid", "it has to be true or false")])
-        with task.session(IPMIConnector) as session:
+        with asked(task, self.kind) as session:
             session.request(_APPLICATION, _WARM_RESET if wanted else _COLD_RESET, deadline=task.deadline)
 
     @passthru(["GET"], background=False, description="The BMC's log of system events, the oldest first; 'limit' of them.")
@@ -48,14 +48,14 @@ class IPMIVendor(VendorInterface):
         text = str(limit)
         if not (text.isascii() and text.isdigit() and 0 < int(text) <= _MOST_EVENTS):
             raise InvalidInput([Problem("limit", f"{limit!r} is not valid", f"an integer from 1 to {_MOST_EVENTS}")])
-        with task.session(IPMIConnector) as session:
+        with asked(task, self.kind) as session:
             return {"events": read_events(session, int(text), task.deadline)}
 
     @passthru(["POST", "DELETE"], background=False, description="Erase the BMC's log of system events.")
     def clear_event_log(self, task: Task, **others: Any) -> None:
         """Erase it, for good."""
         _refuse(others, "no arguments")
-        with task.session(IPMIConnector) as session:
+        with asked(task, self.kind) as session:
             clear_events(session, task.deadline)
 
 

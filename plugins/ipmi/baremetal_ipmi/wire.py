@@ -18,6 +18,7 @@ from pyghmi.ipmi.private import simplesession
 
 from baremetal_interfaces import Deadline, check_send
 from baremetal_ipmi.errors import BMCFull, IPMIError, LoginRefused, NoAnswer
+from baremetal_ipmi.route import SEND_MESSAGE, Route
 
 LOGIN_SECONDS = 10.0
 """How long a BMC may take over one message of the login itself, which is sent only once."""
@@ -25,6 +26,7 @@ LOGIN_SECONDS = 10.0
 _ANSWER_BYTES = 3000
 _SHORTEST_MESSAGE = 14
 _RMCP_PLUS = 6
+_APPLICATION_ANSWER = 7
 _SHA1, _SHA256 = 1, 256
 _HASH_OF_SUITE = {3: _SHA1, 17: _SHA256}
 _LOGGING_IN = frozenset({"EXPECTINGRAKP2", "EXPECTINGRAKP4"})
@@ -74,6 +76,17 @@ class Wire(simplesession.Session):  # type: ignore[misc]
         simplesession.Session.keepalive_sessions.pop(self, None)
         if self.socket is not None:
             self.socket.close()
+
+    def _make_ipmi_payload(
+        self, netfn: int, command: int, bridge_request: Route | None = None, data: Any = (), rslun: int = 0
+    ) -> bytearray:
+        payload: bytearray = super()._make_ipmi_payload(netfn, command, None, data, rslun)
+        if bridge_request is None:
+            return payload
+        # Each controller on the way says that it has handed the message on, and the last one to answer is the one that is asked.
+        handed_on = (_APPLICATION_ANSWER, self.seqlun, SEND_MESSAGE)
+        self.request_entry.extend([handed_on] * (1 if bridge_request.transit is None else 2))
+        return bridge_request.message(netfn, command, data, self.seqlun, rslun)
 
     def say_goodbye(self) -> None:
         """End the session at the BMC, whatever is still unanswered; nothing is waited for."""

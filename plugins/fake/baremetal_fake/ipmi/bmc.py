@@ -19,6 +19,9 @@ from baremetal_fake.machine import Machine
 from baremetal_fake.rack import Rack
 
 BMC_ADDRESS = 0x20
+_SEND_MESSAGE = (0x06, 0x34)
+_NOT_ACKNOWLEDGED = 0x83
+"""The completion code of Send Message where nobody on the channel takes it (table 22-19)."""
 _SILENT = frozenset({Effect.HANG, Effect.DROP})
 _SESSION_COMMANDS = frozenset({(0x06, 0x3B), (0x06, 0x3C)})
 """Raising the privilege and closing belong to the session; no session limit or fault of a machine's own counts them."""
@@ -36,6 +39,8 @@ class IPMIOptions:
     sensors: tuple[Sensor, ...] = SENSORS
     whole_sensor_records: bool = False
     """Whether a sensor's record is given at one go; else it is read in parts, under a reservation that one client has."""
+    answers_within: bool = False
+    """Whether the answer of who is behind it comes within that to Send Message; else it comes after it."""
     parallel_limit: int | None = None
     """A command that comes while as many are being worked on is refused as one that the BMC has no room for (C4h)."""
 
@@ -45,6 +50,8 @@ class Reply(NamedTuple):
 
     datagram: bytes
     delay: float = 0.0
+    more: tuple[bytes, ...] = ()
+    """Datagrams that follow it."""
 
 
 class IPMIBMC:
@@ -64,6 +71,8 @@ class IPMIBMC:
         """Whether boot flags outlive 60 seconds without a power command."""
         self.boot_flags_at: float | None = None
         self.identify_until: float | None = None
+        self.behind: dict[tuple[int, int], IPMIBMC] = {}
+        """Channel and address there -> the controller to which it hands messages on."""
         self.resent = 0
         """Messages that came a second time."""
         self.overruns = 0
@@ -133,11 +142,31 @@ class IPMIBMC:
             self.resent += 1
             return None
         request = messages.read_request(decrypt(session.keys.encryption, packet.payload) if packet.encrypted else packet.payload)
+        if (request.netfn, request.command) == _SEND_MESSAGE:
+            first, *others = (_sealed(session, payload) for payload in self._hand_on(request, session))
+            return Reply(first, more=tuple(others))
         answer = self._execute(request, session)
         if answer is None:
             return None
         payload, late = answer
         return Reply(_sealed(session, payload), late)
+
+    def _hand_on(self, request: Request, session: Session) -> list[bytes]:
+        """Give a message to who is behind this controller: that it was given, and what comes back."""
+        if not request.data:
+            return [messages.response(request, Code.WRONG_LENGTH)]
+        message = messages.read_request(request.data[1:])
+        behind = self.behind.get((request.data[0] & 0x0F, message.target))
+        if behind is None:
+            return [messages.response(request, _NOT_ACKNOWLEDGED)]
+        if (message.netfn, message.command) == _SEND_MESSAGE:
+            answers = behind._hand_on(message, session)
+        else:
+            answer = behind._execute(message._replace(target=BMC_ADDRESS), session)
+            answers = [] if answer is None else [answer[0]]
+        if self.options.answers_within and answers:
+            return [messages.response(request, Code.OK, answers[-1])]
+        return [messages.response(request, Code.OK), *answers]
 
     def _execute(self, request: Request, session: Session | None) -> tuple[bytes, float] | None:
         """The answer and how late it is; None where nothing is answered."""

@@ -82,6 +82,10 @@ class IPMIService:
         """The BMC of one machine."""
         return self._bmcs[index]
 
+    def put_behind(self, outer: int, channel: int, address: int, inner: int) -> None:
+        """Let the BMC of one machine hand messages on to that of another, which has this *address* on its *channel*."""
+        self._bmcs[outer].behind[channel, address] = self._bmcs[inner]
+
     def inject(self, plan: FaultPlan, machines: str = "*") -> None:
         """Let things go wrong by *plan* at the machines whose names match."""
         self.rack.inject(plan, machines)
@@ -203,7 +207,8 @@ class _Listener(asyncio.DatagramProtocol):
     def _send(self, reply: Reply | None, addr: Any) -> None:
         self._bmc.counters.end()
         if reply is not None and self._transport is not None and not self._transport.is_closing():
-            self._transport.sendto(reply.datagram, addr)
+            for datagram in (reply.datagram, *reply.more):
+                self._transport.sendto(datagram, addr)
 
 
 def _check(names: list[str], addresses: Sequence[str]) -> None:
