@@ -87,6 +87,11 @@ class ConfirmedPower:
         self._store(state)
         return state
 
+    def look(self) -> tuple[PowerState, dict[str, Any]]:
+        """Observe the power state; the caller writes the changes of the node that come with it, together with others."""
+        state = self._read()
+        return state, self._news(state)
+
     def set(self, state: PowerState, timeout: float | None = None) -> None:
         """Bring the machine to *state*, which may be given as text, and confirm it."""
         state = PowerState(state)
@@ -170,12 +175,17 @@ class ConfirmedPower:
         return seen
 
     def _store(self, state: PowerState, source: str = "task") -> None:
-        """Write what was seen, when it is news and the task may write. That a command was confirmed is always news."""
+        """Write what was seen, when it is news and the task may write."""
+        news = self._news(state, source)
+        if news and self._task.lease is not None:
+            self._task.write(**news)
+
+    def _news(self, state: PowerState, source: str = "task") -> dict[str, Any]:
+        """What is to be written of what was seen. That a command was confirmed is always news."""
         known = None if state is PowerState.UNKNOWN else str(state)
         record = self._task.record
         news = record.power_state != known or record.power_observed_at is None or source == COMMAND
-        if self._task.lease is not None and news:
-            self._task.write(power_state=known, power_observed_at=self._task.clock.now(), power_source=source)
+        return {"power_state": known, "power_observed_at": self._task.clock.now(), "power_source": source} if news else {}
 
 
 def _what_it_looks_like(before: PowerState, seen: Any, moved: bool) -> str:

@@ -137,7 +137,7 @@ def run(task: NodeTask) -> Waiting | None:
             else:
                 outcome = task.call(entry["interface"], entry["method"], timeout=STEP_TIMEOUT, **entry["args"])
             one.outcome = WAITING if isinstance(outcome, Wait) else one.outcome
-        waiting = _after(task, {**entry, "waits_since": None}, outcome)
+        waiting = _after(task, {**entry, "waits_since": None, "looks": 0}, outcome)
         if waiting is not None:
             return waiting
     return None
@@ -212,6 +212,7 @@ def _after(task: NodeTask, entry: Mapping[str, Any], outcome: Any) -> Waiting | 
         entries = list(task.record.run_steps)
         assert task.record.run_index is not None
         waiting = {"wait": dict(outcome.state), "poll_after": outcome.poll_after, "waits_since": _since(task, entry, outcome)}
+        waiting["looks"] = entry.get("looks", 0) + 1
         entries[task.record.run_index] = {**entry, **waiting}
         task.write(run_steps=tuple(entries))
         return waiting_of(task.record)

@@ -21,7 +21,6 @@ from baremetal_interfaces import (
     Kind,
     Node,
     Port,
-    PowerControl,
     PowerSampling,
     guarded_sends,
 )
@@ -74,7 +73,7 @@ class NodeTask:
         if lease is not None:
             self._observed = services.telemetry.begin(Work.TASK, {"purpose": lease.purpose}, node=record.uuid)
         self._first_error = record.last_error
-        self.power: PowerControl = ConfirmedPower(self)
+        self.power = ConfirmedPower(self)
 
     def __enter__(self) -> Self:
         if self._observed is not None:

@@ -137,15 +137,18 @@ class Works:
             task.log.warning("after a failure: %s", exc)
 
     def _verify(self, task: NodeTask) -> None:
-        if task.power.get() is PowerState.UNKNOWN:
+        state, seen = task.power.look()
+        if state is PowerState.UNKNOWN:
+            task.write(**seen)
             raise UnexpectedAnswer("the BMC does not say whether the machine is on or off")
         entries = steps.automatic(task.driver, Phase.VERIFY)
         if entries:
-            task.write(**steps.begin(Phase.VERIFY, entries))
+            task.write(**steps.begin(Phase.VERIFY, entries), **seen)
+            seen = {}
             if steps.run(task) is not None:
                 raise NotSupported("a verify step waits, and only the steps of other phases can")
         found = self._findings.of_machine(task)
-        transitions.follow(task, "done", last=True, **(steps.ENDED if entries else {}), **found)
+        transitions.follow(task, "done", last=True, **(steps.ENDED if entries else {}), **seen, **found)
 
     def _clean(self, task: NodeTask) -> None:
         manual = task.record.target_provision_state == provision.MANAGEABLE
@@ -153,7 +156,7 @@ class Works:
             if not self._wants_cleaning(task):
                 transitions.follow(task, _when_clean(task), last=True)
                 return
-            task.write(**steps.begin(Phase.CLEAN, steps.automatic(task.driver, Phase.CLEAN)))
+            task.write(**_cleaning(task))
         first = task.record.run_index == 0 and bool(task.record.run_steps) and steps.wants_ramdisk(task.record)
         if first and task.call(Kind.DEPLOY, "prepare_cleaning") is not None:
             raise NotSupported("the deploy interface waits for an agent to clean the node, and this release has none")
@@ -205,7 +208,8 @@ class Works:
         allocation = task.record.allocation_uuid
         forgotten: dict[str, Any] = dict.fromkeys(("instance_uuid", "instance_name", "allocation_uuid"))
         forgotten = {**rescue.forgotten(task), **forgotten, "instance_info": {}, "network_data": {}}
-        transitions.follow(task, "clean", **forgotten, **steps.ENDED)
+        run = _cleaning(task) if self._wants_cleaning(task) else {}
+        transitions.follow(task, "clean", **forgotten, **{**steps.ENDED, **run})
         allocations.forget(self._store, allocation)
         self._clean(task)
 
@@ -214,6 +218,11 @@ class Works:
             raise UnexpectedAnswer("the BMC does not say whether the machine is on or off")
         task.call(Kind.DEPLOY, "take_over")
         transitions.follow(task, "done", last=True)
+
+
+def _cleaning(task: NodeTask) -> dict[str, Any]:
+    """The changes that begin an automated cleaning."""
+    return steps.begin(Phase.CLEAN, steps.automatic(task.driver, Phase.CLEAN))
 
 
 def _when_clean(task: NodeTask) -> str:

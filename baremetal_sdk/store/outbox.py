@@ -165,7 +165,8 @@ def _step(changes: Collection[str], node: NodeRecord) -> dict[str, Any] | None:
     if "run_id" in changes or _STEP_FIELDS.isdisjoint(changes):
         return None  # a run that is only made has begun nothing
     if node.run_attempt > 0:
-        how = "started" if "run_attempt" in changes else "waiting" if "run_steps" in changes else None
+        waits = "run_steps" in changes and _began_to_wait(steps[index : index + 1])
+        how = "started" if "run_attempt" in changes else "waiting" if waits else None
     else:
         index, how = index - 1, "finished" if "run_index" in changes else None
     if how is None or not 0 <= index < len(steps):
@@ -173,6 +174,11 @@ def _step(changes: Collection[str], node: NodeRecord) -> dict[str, Any] | None:
     entry: Mapping[str, Any] = steps[index]
     shown = {name: entry.get(name) for name in ("phase", "interface", "step")}
     return {**shown, "status": how, "number": index + 1, "of": len(steps), "attempt": node.run_attempt or None}
+
+
+def _began_to_wait(current: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a step waits that did not wait before: that it does so still is no news, at whichever look."""
+    return all(entry.get("looks", 1) == 1 for entry in current)
 
 
 def _drafted(node: NodeRecord, kind: str, content: Mapping[str, Any], at: datetime) -> Draft:

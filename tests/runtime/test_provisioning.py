@@ -26,6 +26,15 @@ class TestTheWay(MachinesCase):
         self.assertEqual(("available", "power off"), (record.provision_state, record.power_state))
         self.assertEqual(Power.OFF, self.machine().power)
 
+    def test_what_was_seen_of_a_machine_is_kept_where_its_power_is_unknown(self) -> None:
+        """A node whose BMC says nothing of the power goes back, with the reason, and its power is unknown since that look."""
+        conductor = self.conductor()
+        node = self.enrol(conductor, faults={"get_power": {"effect": "wrong"}})
+        record = provision(conductor, node.uuid, "manage")
+        self.assertEqual(("enroll", None), (record.provision_state, record.power_state))
+        self.assertIn("verifying: ", record.last_error or "")
+        self.assertIsNotNone(record.power_observed_at)
+
     def test_an_inspection_fills_properties_and_ports(self) -> None:
         """What an inspection finds is on the node, and each network interface is a port, once."""
         conductor = self.conductor()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, ClassVar
 
 from testtools import ExpectedException
@@ -10,6 +11,7 @@ from baremetal_fake.interfaces import deploy
 from baremetal_fake.machine import Power
 from baremetal_interfaces import InvalidInput, Phase, PowerState
 from baremetal_sdk import Conductor, provision, steps
+from baremetal_sdk.store.outbox import START
 from baremetal_sdk.store.records import NodeRecord
 from baremetal_sdk.testing import ManualClock, settle, wait_for
 from baremetal_sdk.testing import provision as take
@@ -122,6 +124,14 @@ class TestTakingTooLong(StepsCase):
         record = self.look()
         self.assertEqual(("clean failed", "power on", None), (record.provision_state, record.power_state, record.lease_holder))
         self.assertIn("step deploy.burnin has not ended in 100 s", record.last_error or "")
+
+    def test_that_a_step_waits_is_told_once(self) -> None:
+        """Whoever follows events hears that a step began and that it waits; at each look that it still does is no news."""
+        self.clean({"interface": "deploy", "step": "burnin", "args": {"seconds": 100_000}})
+        for _ in range(3):
+            self.look()
+        told = [json.loads(event.content) for event in self.made.store.outbox.read(START, 1000) if event.kind == "step"]
+        self.assertEqual(["started", "waiting"], [one["status"] for one in told])
 
     def test_nobody_has_to_poll_it_for_that(self) -> None:
         """A poll that comes late does not give the step more time."""
