@@ -106,9 +106,8 @@ class Recovery:
             self._works.run_again(task)
             return
         self._observe(task)
-        transitions.fail(
-            task, "the conductor stopped in the middle of it; what was begun may be half done", target_power_state=None
-        )
+        reason = "the conductor stopped in the middle of it; what was begun may be half done"
+        transitions.fail(task, reason, target_power_state=None, **rescue.forgotten(task))
 
     def _end_wait(self, task: NodeTask) -> None:
         # Asked again: what it waits for may have come while this was queued.

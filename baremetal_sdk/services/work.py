@@ -31,10 +31,11 @@ Work = Callable[[NodeTask], None]
 _UNDONE_BY: Mapping[str, tuple[Kind, str]] = {
     provision.DEPLOYING: (Kind.DEPLOY, "clean_up"),
     provision.DEPLOYWAIT: (Kind.DEPLOY, "clean_up"),
+    provision.DEPLOYHOLD: (Kind.DEPLOY, "clean_up"),
     provision.INSPECTWAIT: (Kind.INSPECT, "abort"),
     provision.RESCUEWAIT: (Kind.RESCUE, "clean_up"),
 }
-"""State of work that failed -> the method that leaves nothing of it."""
+"""State of work that ends early -> the method that leaves nothing of it."""
 
 
 class Works:
@@ -80,12 +81,14 @@ class Works:
             task.call(Kind.INSPECT, "abort")
         elif record.provision_state == provision.RESCUEWAIT:
             task.call(Kind.RESCUE, "clean_up")
+        else:
+            self.undo(task)
         reason = f"{record.provision_state}: aborted by a client"
         ended = {**steps.ENDED, **rescue.forgotten(task), "last_error": reason}
         transitions.enter(task, state, record.target_provision_state, last=True, **ended)
 
     def undo(self, task: NodeTask) -> None:
-        """Leave nothing on the machine of what waited too long, as far as its driver can be reached."""
+        """Leave nothing on the machine of what failed or waits no longer, as far as its driver can be reached."""
         undoing = _UNDONE_BY.get(task.record.provision_state)
         if undoing is not None:
             self._quietly(task, lambda: task.call(*undoing))

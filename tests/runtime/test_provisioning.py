@@ -4,13 +4,38 @@ from __future__ import annotations
 
 from testtools import ExpectedException
 
+from baremetal_fake.interfaces.deploy import FakeDeploy
 from baremetal_fake.machine import Power
-from baremetal_interfaces import InvalidInput
+from baremetal_interfaces import InvalidInput, Kind, Phase, Task, Wait, step
 from baremetal_sdk import Conductor
 from baremetal_sdk.errors import InvalidStateRequested, NodeInMaintenance, NodeProtected
+from baremetal_sdk.plugins import Plugins, discover
 from baremetal_sdk.store.query import Query
 from baremetal_sdk.testing import provision, settle, wait_for
 from tests.runtime.machines import MachinesCase
+
+
+class WaitingDeploy(FakeDeploy):
+    """Waits for an event, and keeps a network image for the machine until it is cleaned up."""
+
+    @step(phase=Phase.DEPLOY, priority=100)
+    def deploy(self, task: Task) -> Wait:  # type: ignore[override]
+        """Offer the image, and wait."""
+        with self.bmc(task) as bmc:
+            bmc.machine.network_image = "fake://kept"
+        return Wait()
+
+    def clean_up(self, task: Task) -> None:
+        """Offer it no more."""
+        with self.bmc(task) as bmc:
+            bmc.machine.network_image = None
+
+
+def waiting_deploys() -> Plugins:
+    """What is installed, with a deploy interface that waits in place of the fake one."""
+    found = discover()
+    found.interfaces[Kind.DEPLOY]["fake"] = WaitingDeploy
+    return found
 
 
 class TestTheWay(MachinesCase):
@@ -169,6 +194,15 @@ class TestFailures(MachinesCase):
         provision(conductor, node.uuid, "manage", "provide", "active")
         record = provision(conductor, node.uuid, "active")
         self.assertEqual(("active", None), (record.provision_state, record.last_error))
+
+    def test_nothing_is_kept_for_a_deployment_that_waited_and_was_aborted(self) -> None:
+        """What its deploy interface took for it is freed, as after one that failed."""
+        conductor = self.conductor(handed_in={"plugins": waiting_deploys()})
+        node = self.enrol(conductor)
+        record = provision(conductor, node.uuid, "manage", "provide", "active")
+        self.assertEqual(("wait call-back", "fake://kept"), (record.provision_state, self.machine().network_image))
+        record = provision(conductor, node.uuid, "abort")
+        self.assertEqual(("deploy failed", None), (record.provision_state, self.machine().network_image))
 
     def test_a_failed_cleaning_puts_the_node_in_maintenance_until_it_is_managed(self) -> None:
         """Clean failures are a fault with maintenance; manage from there takes both away."""

@@ -9,9 +9,10 @@ from testtools import ExpectedException
 
 from baremetal_fake.interfaces.rescue import FakeRescue
 from baremetal_interfaces import MASK, InvalidInput, NotSupported, Phase, Task, Wait
-from baremetal_sdk import Conductor
+from baremetal_sdk import Conductor, steps
 from baremetal_sdk.errors import NodeInMaintenance
 from baremetal_sdk.plugins import Plugins, discover
+from baremetal_sdk.provision import RESCUING
 from baremetal_sdk.store.records import NodeRecord
 from baremetal_sdk.testing import ManualClock, provision, settle
 from tests.runtime.machines import MachinesCase
@@ -144,6 +145,20 @@ class TestRescue(RescueCase):
         record = provision(conductor, node.uuid, "deleted")
         self.assertEqual(("available", None), (record.provision_state, record.last_error))
         self.assertIsNone(self.machine().network_image)
+
+    def test_a_rescue_whose_conductor_died_keeps_no_password(self) -> None:
+        """Who starts after it finds a rescue that failed, and nothing that opens the machine."""
+        first = self.conductor(host="first", handed_in={"plugins": plugins()})
+        node = self.active(first)
+        self.rescue(first, node.uuid)
+        store = first.store
+        store.update_node(node.uuid, {"provision_state": RESCUING, **steps.ENDED}, fence=None)
+        first.stop()
+        second = self.conductor(host="second", handed_in={"store": store})
+        settle(second)
+        record = store.node(node.uuid)
+        self.assertEqual(("rescue failed", {}), (record.provision_state, dict(record.instance_info)))
+        self.assertNotIn("rescue_password", second.assembly.tasks.look(node.uuid).node.instance_info)
 
     def test_a_rescue_that_hears_nothing_ends(self) -> None:
         """After rescue_callback_timeout it has failed."""
