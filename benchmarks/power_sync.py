@@ -26,6 +26,7 @@ from baremetal_interfaces.http import HTTPSession, tls_context
 from baremetal_ipmi.connector import IPMIConnector
 from baremetal_ipmi.info import IPMIInfo
 from baremetal_ipmi.power import IPMIPower
+from baremetal_ipmi.session import IPMISession
 from baremetal_sdk import Conductor, ConductorConfig
 from baremetal_sdk.api.app import bare_metal_api
 from baremetal_sdk.api.server import APIServer
@@ -133,8 +134,14 @@ def _ipmi_reads(fleet: Fleet) -> list[Callable[[], Any]]:
     connector, power = IPMIConnector(), IPMIPower()
 
     def read_of(info: IPMIInfo) -> Callable[[], Any]:
-        session = connector.open(info, None, Deadline.after(60.0))
-        return lambda: power.sample_power(session, info, Deadline.after(60.0))
+        opened: list[IPMISession] = []
+
+        def read() -> Any:
+            if not opened:
+                opened.append(connector.open(info, None, Deadline.after(60.0)))
+            return power.sample_power(opened[0], info, Deadline.after(60.0))
+
+        return read
 
     return [read_of(IPMIInfo.parse(info)) for info in fleet.live]
 

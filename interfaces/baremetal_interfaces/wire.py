@@ -7,6 +7,7 @@ import ipaddress
 import select
 import socket
 import ssl
+import struct
 import sys
 import threading
 import time
@@ -19,6 +20,11 @@ from baremetal_interfaces.sending import check_send
 _SHORTEST = 0.001
 """Seconds. A socket whose limit is zero would not wait at all, which is another mode of it."""
 _PIECE = 64 * 1024
+_TIMEVAL = struct.Struct("@ll")
+_TCP_INFO = struct.Struct("@B127xQ")
+"""Of Linux' ``struct tcp_info`` the state of the connection, and the bytes that the peer has sent over it."""
+_ESTABLISHED = 1
+_AT_ONCE = (socket.MSG_DONTWAIT,) if sys.platform == "linux" else ()
 
 
 class HTTPSessionError(OSError):
@@ -52,17 +58,33 @@ class BadAnswer(HTTPSessionError):
 class Wire:
     """One connected socket. Between :meth:`begin` and :meth:`end` it may be written and read; it never waits outside."""
 
-    __slots__ = ("_deadline", "_poll", "_room", "_silence", "_socket", "busy", "ended", "idle_since", "received", "sent")
+    __slots__ = (
+        "_deadline",
+        "_kernel_waits",
+        "_poll",
+        "_read",
+        "_room",
+        "_silence",
+        "_socket",
+        "busy",
+        "ended",
+        "idle_since",
+        "received",
+        "sent",
+    )
 
     def __init__(self, sock: socket.socket) -> None:
-        # It never blocks: waiting is done by poll(), once for each answer, and costs no change of the socket's mode.
-        sock.settimeout(0)
+        # Plain TCP on Linux: the kernel bounds the wait in recv() itself. Elsewhere the socket never blocks, and what waits is
+        # poll(). Each call that may wait gives up the interpreter, and has to fight for it afterwards: the fewer the better.
+        self._kernel_waits = sys.platform == "linux" and not isinstance(sock, ssl.SSLSocket)
+        sock.settimeout(None if self._kernel_waits else 0)
         self._socket = sock
         self._poll = select.poll()
         self._poll.register(sock, select.POLLIN)
         self._deadline: Deadline | None = None
         self._silence = 0.0
         self._room = 0
+        self._read = 0
         self.sent = 0
         """Bytes of the present request that the kernel has taken."""
         self.received = 0
@@ -85,6 +107,11 @@ class Wire:
 
     def quiet(self) -> bool:
         """Whether the idle connection still stands and the peer has sent nothing on its own, over TLS neither."""
+        if self._kernel_waits:
+            # Asked in this way, the kernel answers without others getting the interpreter meanwhile.
+            told = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
+            if len(told) == _TCP_INFO.size:
+                return _TCP_INFO.unpack(told) == (_ESTABLISHED, self._read)
         return not self._poll.poll(0) and not (isinstance(self._socket, ssl.SSLSocket) and self._socket.pending())
 
     def write_all(self, data: bytes) -> None:
@@ -93,7 +120,7 @@ class Wire:
         while rest:
             check_send()
             try:
-                taken = self._socket.send(rest)
+                taken = self._socket.send(rest, *_AT_ONCE) if self._kernel_waits else self._socket.send(rest)
             except (BlockingIOError, ssl.SSLWantWriteError):
                 self._wait(select.POLLOUT, "it does not take the request")
                 continue
@@ -109,6 +136,8 @@ class Wire:
         """What has come, as soon as something has; nothing at the end of the stream."""
         if self._room <= 0:
             raise TooLarge("its answer is larger than allowed")
+        if self._kernel_waits:
+            return self._got(self._received("its answer is not complete"))
         # What TLS has decoded already the kernel knows nothing of.
         event = 0 if isinstance(self._socket, ssl.SSLSocket) and self._socket.pending() else select.POLLIN
         while True:
@@ -121,10 +150,26 @@ class Wire:
                 event = select.POLLIN
             except ssl.SSLWantWriteError:
                 event = select.POLLOUT
+        return self._got(data)
+
+    def _got(self, data: bytes) -> bytes:
         self._room -= len(data)
+        self._read += len(data)
         self.received += len(data)
         self.ended = not data
         return data
+
+    def _received(self, doing: str) -> bytes:
+        """What has come, waited for by the kernel."""
+        while True:
+            left = self._left(doing)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEVAL.pack(int(left), int(left % 1 * 1e6)))
+            try:
+                return self._socket.recv(min(_PIECE, self._room))
+            except BlockingIOError:
+                # It may have waited a little less than it was told to.
+                if self._deadline is None or self._deadline.expired or left >= self._silence:
+                    raise self._late(doing) from None
 
     def shut(self) -> None:
         """Wake whoever waits on the socket, from any thread; it reads the end of the stream."""
@@ -145,21 +190,26 @@ class Wire:
                 self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     def _wait(self, event: int, doing: str) -> None:
-        """Wait for *event*, no longer than the request's deadline and the silence that the peer is allowed."""
-        if self._deadline is None:
-            raise Broken("no request is under way")
-        remaining = self._deadline.remaining()
-        if remaining <= 0:
-            raise TimedOut(f"{doing}, and the time of the request is over")
+        """Wait for *event*, as long as may be."""
+        left = self._left(doing)
         if event != select.POLLIN:
             self._poll.modify(self._socket, event)
         try:
-            there = self._poll.poll(1000.0 * min(remaining, self._silence))
+            there = self._poll.poll(1000.0 * left)
         finally:
             if event != select.POLLIN:
                 self._poll.modify(self._socket, select.POLLIN)
         if not there:
             raise self._late(doing)
+
+    def _left(self, doing: str) -> float:
+        """Seconds that may be waited: by the request's deadline and the silence that the peer is allowed."""
+        if self._deadline is None:
+            raise Broken("no request is under way")
+        remaining = self._deadline.remaining()
+        if remaining <= 0:
+            raise TimedOut(f"{doing}, and the time of the request is over")
+        return max(_SHORTEST, min(remaining, self._silence))
 
     def _late(self, doing: str) -> TimedOut:
         if self._deadline is None or self._deadline.expired:

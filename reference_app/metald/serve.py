@@ -17,6 +17,7 @@ from baremetal_sdk.json_log import JSONFormatter
 from baremetal_sdk.redaction import RedactingFilter
 from baremetal_sdk.rpc import oslo_notifications
 from metald.app import run
+from metald.garbage import look_for_cycles_seldom
 from metald.native_threads import choose_native_threads
 from metald.settings import ServeOptions, load, owns_database
 from metald.state import StateError, default_directory, held
@@ -96,6 +97,7 @@ def _may_pass(exc: ConfigurationError) -> bool:
 
 def announce(url: str) -> None:
     """The line that scripts wait for."""
+    look_for_cycles_seldom()
     print(f"metald ready: {url}", flush=True)
 
 
