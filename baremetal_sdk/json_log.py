@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from datetime import UTC, datetime
@@ -40,7 +41,11 @@ class JSONFormatter(logging.Formatter):
             found["error"] = {"type": record.exc_info[0].__name__, "traceback": text}
         if record.stack_info:
             found["stack"] = record.stack_info
-        return orjson.dumps(found, default=str).decode("utf-8", "replace")
+        try:
+            return orjson.dumps(found, default=str).decode()
+        except orjson.JSONEncodeError:
+            # Half a surrogate pair, mostly: what a file name that is no UTF-8 reads as. The standard library writes it escaped.
+            return json.dumps(found, default=str)
 
 
 def _request() -> dict[str, str]:

@@ -107,9 +107,6 @@ def _done(store: Store, name: str, revision: int, do: Callable[[], Answer]) -> A
     except BaseException:
         _forget(store, name, revision)
         raise
-    if answer.status >= 300:
-        _forget(store, name, revision)
-        return answer
     content = answer.content.decode()
     changes = {"status": answer.status, "content": content if len(content) <= _LARGEST else None, "location": answer.location}
     try:

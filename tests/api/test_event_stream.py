@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
+
+from fixtures import MonkeyPatch
 
 from baremetal_interfaces import Busy
 from baremetal_sdk.api.event_feed import EventFeed, Reader, Wanted
@@ -155,6 +158,34 @@ class TestFeed(APITestCase):
         reader.over(LEFT)
         thread.join(10)
         self.assertFalse(thread.is_alive())
+
+    def test_who_comes_after_all_have_left_is_served(self) -> None:
+        """A stream that is opened when the thread of earlier ones has ended gets what happens."""
+        for _ in range(2):
+            reader = self.feed.open(self.wanted, None)
+            stream = self.pieces(reader)
+            next(stream)
+            self.assertIn(self.node().encode(), next(stream))
+            thread = self.feed._thread
+            assert thread is not None
+            reader.over(LEFT)
+            thread.join(10)
+
+    def test_a_stream_without_news_is_sent_its_cursor(self) -> None:
+        """Proxies do not take it for dead, and its client comes back to where it is, not to where the last event for it was."""
+        self.useFixture(MonkeyPatch("baremetal_sdk.api.event_feed._SILENCE", 0.05))
+        self.feed = EventFeed(lambda: self.conductor.store.outbox, EventsConfig(poll_interval=0.05))
+        reader = self.feed.open(dataclasses.replace(self.wanted, kinds=frozenset({"power"})), None)
+        stream = self.pieces(reader)
+        next(stream)
+        self.node()
+        head = f"id: {self.conductor.store.outbox.head()}\n\n".encode()
+        for _ in range(100):
+            told = next(stream)
+            self.assertTrue(told.startswith(b": nothing new\n"), told)
+            if told.endswith(head):
+                return
+        self.fail(f"{told!r} does not end with {head!r}")
 
 
 class TestWhoSeesWhat(RBACTestCase):

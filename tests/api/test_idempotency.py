@@ -34,6 +34,12 @@ class TestIdempotency(APITestCase):
         self.assert_refused(self.request("POST", "/v1/nodes", NODE, Idempotency_Key="x" * 256), 400, "Idempotency-Key")
         self.assertEqual(1, len(self.get("/v1/nodes")["nodes"]))
 
+    def test_a_key_is_that_of_its_path(self) -> None:
+        """The same key of the same caller elsewhere is another key."""
+        for path, body in (("/v1/nodes", NODE), ("/v1/chassis", {}), ("/v1/chassis", {})):
+            self.assertEqual(201, self.request("POST", path, body, Idempotency_Key="a").status)
+        self.assertEqual((1, 1), (len(self.get("/v1/nodes")["nodes"]), len(self.get("/v1/chassis")["chassis"])))
+
     def test_what_failed_can_be_tried_again(self) -> None:
         """A request that was refused is done when it is repeated."""
         self.conductor.failing["create_node"] = Busy("not now", retry_after=1.0)

@@ -42,6 +42,12 @@ class TestJSONFormatter(TestCase):
         self.assertEqual("node n-1: power is 'off'\nand stays", line["message"])
         self.assertRegex(line["time"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00$")
 
+    def test_text_that_is_no_utf_8_is_a_line_all_the_same(self) -> None:
+        """What the name of a file holds that is not UTF-8 is escaped, and loses no line."""
+        self.log.warning("%s cannot be read", b"/etc/caf\xe9".decode(errors="surrogateescape"))
+        (line,) = self.lines()
+        self.assertEqual("/etc/caf\udce9 cannot be read", line["message"])
+
     def test_an_error_comes_with_its_traceback_on_one_line(self) -> None:
         """A traceback is a member of the object, with secrets masked."""
         with secret(["hunter2"]):
