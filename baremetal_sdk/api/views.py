@@ -109,12 +109,12 @@ class Shape:
         return frozenset((*self.names, *(field.name for field in self.rendered)))
 
     def state_of_record(self, call: Call, record: Any) -> tuple[Any, ...]:
-        """What is shown of a record changes exactly when this does."""
-        return (record.revision, *(field.render(call, *field.of_record(record)) for field in self.fleeting))
+        """What is shown of a record changes exactly when this does. Revisions begin anew with a record that has the same UUID."""
+        return (record.created_at, record.revision, *(field.render(call, *field.of_record(record)) for field in self.fleeting))
 
     def state_of_row(self, call: Call, row: Mapping[str, Any]) -> tuple[Any, ...]:
         """The same of a row of a listing."""
-        return (row["revision"], *(field.render(call, *field.of_row(row)) for field in self.fleeting))
+        return (row["created_at"], row["revision"], *(field.render(call, *field.of_row(row)) for field in self.fleeting))
 
     def record(self, call: Call, record: Any) -> dict[str, Any]:
         """A record of the store as JSON."""
@@ -225,7 +225,9 @@ class View:
             of_row=_getter(itemgetter, columns),
             rendered=tuple(rendered.values()),
             fleeting=tuple(rendered[field.name] for field in fleeting),
-            marks=tuple(dict.fromkeys(("uuid", "revision", *(column for field in fleeting for column in field.sources)))),
+            marks=tuple(
+                dict.fromkeys(("uuid", "created_at", "revision", *(column for field in fleeting for column in field.sources)))
+            ),
             subresources=tuple(sub.name for sub in self.subresources if linked and sub.since <= minor),
             collection=self.collection,
             path=self.path,

@@ -143,6 +143,7 @@ class NodeGlance(NamedTuple):
     lessee: str | None
     lease_holder: str | None
     lease_expires_at: datetime | None
+    created_at: datetime | None
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,15 @@ class TestFragments(APITestCase):
         self.conductor.clock.turn(61)
         self.assertEqual([None] * 3, [one["reservation"] for one in self.shown(node)])
 
+    def test_another_node_of_the_same_uuid_is_another(self) -> None:
+        """A node that was deleted and created anew, with the UUID that it had, is shown as it is now."""
+        node = self.node(extra={"a": 1})
+        self.assertEqual([{"a": 1}] * 3, [one["extra"] for one in self.shown(node)])
+        self.assertEqual(204, self.request("DELETE", f"/v1/nodes/{node}").status)
+        self.conductor.clock.turn(1)
+        self.node(uuid=node, extra={"a": 2})
+        self.assertEqual([{"a": 2}] * 3, [one["extra"] for one in self.shown(node)])
+
     def test_each_version_and_selection_has_its_own(self) -> None:
         """What one client was shown is not shown to one of another microversion, or with other fields."""
         node = self.node(name="a")

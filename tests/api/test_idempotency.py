@@ -36,9 +36,10 @@ class TestIdempotency(APITestCase):
 
     def test_a_key_is_that_of_its_path(self) -> None:
         """The same key of the same caller elsewhere is another key."""
-        for path, body in (("/v1/nodes", NODE), ("/v1/chassis", {}), ("/v1/chassis", {})):
-            self.assertEqual(201, self.request("POST", path, body, Idempotency_Key="a").status)
-        self.assertEqual((1, 1), (len(self.get("/v1/nodes")["nodes"]), len(self.get("/v1/chassis")["chassis"])))
+        many = {"nodes": [NODE, NODE]}
+        for path, body, status in (("/v1/nodes", NODE, 201), ("/v1/bulk/nodes", many, 200), ("/v1/bulk/nodes", many, 200)):
+            self.assertEqual(status, self.request("POST", path, body, Idempotency_Key="a").status)
+        self.assertEqual(3, len(self.get("/v1/nodes")["nodes"]))
 
     def test_what_failed_can_be_tried_again(self) -> None:
         """A request that was refused is done when it is repeated."""
