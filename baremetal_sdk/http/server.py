@@ -6,7 +6,6 @@ import contextlib
 import logging
 import os
 import socket
-import ssl
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Executor
@@ -17,6 +16,7 @@ from baremetal_sdk.config import APIConfig
 from baremetal_sdk.errors import ConfigurationError, NoFreeWorker
 from baremetal_sdk.http.cheroot_server import Answerer
 from baremetal_sdk.http.connection import Connection, Stage
+from baremetal_sdk.http.handshakes import Handshakes
 from baremetal_sdk.http.limits import Limits
 from baremetal_sdk.http.listening import Listener, Listeners, listen
 from baremetal_sdk.http.loop import Loop
@@ -26,7 +26,7 @@ from baremetal_sdk.http.room import Room
 from baremetal_sdk.http.sequence import Sequences
 from baremetal_sdk.http.slow_readers import SlowReaders
 from baremetal_sdk.http.streams import Streams
-from baremetal_sdk.http.tls import TLS, describe_client
+from baremetal_sdk.http.tls import TLS
 from baremetal_sdk.pool import ElasticPool, LaneLimits
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ class _Running:
         )
         self._executor = executor or self.pool[_REQUESTS]
         self.streams = Streams(limits)
-        shake = None if tls is None else self._shake
+        shake = None if tls is None else Handshakes(self.pool[_HANDSHAKES], tls, self._resume, limits.head).go_on
         self.loop = Loop(listeners, limits, self._serve, shake, self.streams, room, log.refused if log else None)
         self._thread = threading.Thread(target=self.loop.run, name="http-loop", daemon=True)
 
@@ -224,25 +224,7 @@ class _Running:
             else:
                 self.loop.resume(conn, Stage.LEAVING, self._limits.idle)
 
-    def _shake(self, conn: Connection) -> None:
-        self.pool[_HANDSHAKES].submit(self._shake_hands, conn)
-
-    def _shake_hands(self, conn: Connection) -> None:
-        """Do the server's part of a TLS handshake, as far as the client has done its own."""
-        stage, seconds = Stage.SHAKING, None
-        try:
-            if not conn.secured:
-                assert self._tls is not None
-                conn.secure(self._tls.context)
-            assert isinstance(conn.sock, ssl.SSLSocket)
-            conn.sock.do_handshake()
-            conn.ssl_env = describe_client(conn.sock)
-            stage, seconds = Stage.WAITING, self._limits.head
-        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            pass
-        except Exception as exc:
-            LOG.debug("connection from %s: the TLS handshake failed: %s", conn.remote_addr, exc)
-            stage, seconds = Stage.LINGERING, 0.0
+    def _resume(self, conn: Connection, stage: Stage, seconds: float | None) -> None:
         self.loop.resume(conn, stage, seconds)
 
     def _look_at_files(self) -> None:

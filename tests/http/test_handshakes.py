@@ -1,0 +1,91 @@
+"""Who is next, where many clients shake hands at once."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from pathlib import Path
+from typing import Any
+
+import testtools
+from fixtures import TempDir
+
+from baremetal_sdk.config import APIConfig
+from baremetal_sdk.errors import NoFreeWorker
+from baremetal_sdk.http.connection import Connection, Stage
+from baremetal_sdk.http.handshakes import Handshakes
+from baremetal_sdk.http.listening import Listener
+from baremetal_sdk.http.tls import TLS
+from tests.http.certificates import write_certificate
+
+
+class Later(Executor):
+    """Runs what it was given when a test says so."""
+
+    def __init__(self) -> None:
+        self.jobs: list[Callable[[], Any]] = []
+        self.full = False
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        if self.full:
+            raise NoFreeWorker("full", retry_after=1.0)
+        self.jobs.append(lambda: fn(*args, **kwargs))
+        return Future()
+
+    def run(self) -> None:
+        """Run all of it."""
+        while self.jobs:
+            self.jobs.pop(0)()
+
+
+class TestOrder(testtools.TestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        cert, key = write_certificate(Path(self.useFixture(TempDir()).path), "order")
+        self.later = Later()
+        self.seen: list[Connection] = []
+        tls = TLS(APIConfig(enable_ssl_api=True, cert_file=cert, key_file=key))
+        self.handshakes = Handshakes(self.later, tls, self._resume, 1.0)
+
+    def _resume(self, conn: Connection, stage: Stage, seconds: float | None) -> None:
+        self.assertIs(Stage.SHAKING, stage)
+        self.seen.append(conn)
+
+    def _connections(self, count: int) -> list[Connection]:
+        made = []
+        for _ in range(count):
+            ours, theirs = socket.socketpair()
+            ours.setblocking(False)
+            made.append(Connection(ours, "", Listener(ours, "", 0), 0.0))
+            self.addCleanup(theirs.close)
+            self.addCleanup(made[-1].close)
+        return made
+
+    def test_the_last_and_the_first_take_turns(self) -> None:
+        """Whoever comes to a crowd does not wait behind all of it, and nobody of the crowd is forgotten."""
+        crowd = self._connections(5)
+        for conn in crowd:
+            self.handshakes.go_on(conn)
+        self.later.run()
+        self.assertEqual([4, 0, 3, 1, 2], [crowd.index(conn) for conn in self.seen])
+
+    def test_what_has_begun_is_ended_first(self) -> None:
+        """Little is left to do for it."""
+        crowd = self._connections(4)
+        self.handshakes.go_on(crowd[0])
+        self.later.run()
+        for conn in (*crowd[1:], crowd[0]):
+            self.handshakes.go_on(conn)
+        self.later.run()
+        self.assertEqual(0, crowd.index(self.seen[1]))
+        self.assertEqual({1, 2, 3}, {crowd.index(conn) for conn in self.seen[2:]})
+
+    def test_who_is_refused_does_not_wait(self) -> None:
+        """Nobody goes on with a connection that will be closed."""
+        accepted, refused = self._connections(2)
+        self.handshakes.go_on(accepted)
+        self.later.full = True
+        self.assertRaises(NoFreeWorker, self.handshakes.go_on, refused)
+        self.later.run()
+        self.assertEqual([accepted], self.seen)
