@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
+from fixtures import FakeLogger
+
 from tests.api.world import APITestCase
 
 
@@ -35,6 +39,21 @@ class TestBulk(APITestCase):
             answer = self.request("PUT", "/v1/bulk/nodes/states/power", {"nodes": nodes, "target": "power on"})
             self.assert_refused(answer, 400, "nodes")
         self.assertEqual([], self.conductor.accepted)
+
+    def test_there_are_bounds(self) -> None:
+        """A thousand nodes are taken, and one more is too many."""
+        for count, code in ((1000, 200), (1001, 400)):
+            body = {"nodes": [f"n{number}" for number in range(count)], "target": "power on"}
+            self.assertEqual(code, self.request("PUT", "/v1/bulk/nodes/states/power", body).status)
+
+    def test_each_node_has_a_line_in_the_audit_log(self) -> None:
+        """Who looks up what happened to a node finds it, and how it ended, whatever the request did to others."""
+        node = self.node()
+        log = self.useFixture(FakeLogger("baremetal_sdk.audit"))
+        self.request("PUT", "/v1/bulk/nodes/states/power", {"nodes": [node, "missing"], "target": "power on"})
+        lines = [json.loads(line) for line in log.output.splitlines()]
+        ended = {line["target"]["node"]: (line["status"], line.get("why")) for line in lines if "node" in line.get("target", {})}
+        self.assertEqual({node: (202, None), "missing": (404, "NodeNotFound")}, ended)
 
     def test_a_node_may_be_called_bulk(self) -> None:
         """Requests for many take no name away from nodes."""

@@ -34,6 +34,29 @@ class TestExplanation(APITestCase):
         self.assertIn("when the work succeeds, it becomes 'active'", told["next"])
         self.assertIn("usually that takes 20 s", " ".join(told["advice"]))
 
+    def test_a_bmc_that_is_left_alone(self) -> None:
+        """What an operator can do about a BMC that refuses the credentials, or does not answer, is said before all else."""
+        node = self.node()
+        self.conductor.store.update_node(node, {"last_error": "it failed"}, fence=None)
+        refusing = {"bmc": "http://one", "refused_logins": 2, "backed_off_seconds": 0.0}
+        away = {"bmc": "http://two", "refused_logins": 0, "backed_off_seconds": 12.4}
+        self.conductor.breakers = [refusing, away]
+        told = self.get(f"/v1/nodes/{node}/explain")
+        self.assertEqual([refusing, away], told["bmc"]["breakers"])
+        first, second, third = told["advice"]
+        self.assertRegex(first, "http://one refused the credentials: correct them in driver_info")
+        self.assertRegex(second, "http://two does not answer: .* again in 12 s")
+        self.assertIn("last_error", third)
+
+    def test_a_node_that_nobody_works_on(self) -> None:
+        """In a state of work without a holder, that somebody will take it up is what comes next; maintenance is told of."""
+        node = self.node()
+        changes = {"provision_state": "cleaning", "maintenance": True, "maintenance_reason": "new fans"}
+        self.conductor.store.update_node(node, changes, fence=None)
+        told = self.get(f"/v1/nodes/{node}/explain")
+        self.assertRegex(told["next"][0], "^nobody works on it")
+        self.assertIn("new fans", told["advice"][0])
+
     def test_a_conductor_that_cannot_be_asked(self) -> None:
         """What is stored is told though the conductor does not answer, and that it does not is told, too."""
         node = self.node()

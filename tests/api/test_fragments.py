@@ -42,6 +42,7 @@ class TestFragments(APITestCase):
         self.assertEqual(204, self.request("DELETE", f"/v1/nodes/{node}").status)
         self.conductor.clock.turn(1)
         self.node(uuid=node, extra={"a": 2})
+        self.assertEqual({"a": 2}, self.get(f"/v1/nodes/{node}")["extra"], "what a page has made anew is not asked for first")
         self.assertEqual([{"a": 2}] * 3, [one["extra"] for one in self.shown(node)])
 
     def test_each_version_and_selection_has_its_own(self) -> None:

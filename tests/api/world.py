@@ -64,6 +64,8 @@ class FakeConductor:
         self.failing: dict[str, Exception] = {}
         """Method -> what it raises from now on."""
         self.boot_device = {"boot_device": "disk", "persistent": True}
+        self.breakers: list[dict[str, Any]] = []
+        """What is known of the BMCs of any node."""
         self.join("host-1")
 
     def join(self, hostname: str, group: str = "") -> None:
@@ -107,6 +109,9 @@ class FakeConductor:
 
     def _set_maintenance(self, node: str, maintenance: bool, reason: str | None) -> None:
         self.store.update_node(node, {"maintenance": maintenance, "maintenance_reason": reason}, fence=None)
+
+    def _explain_node(self, node: str) -> dict[str, Any]:
+        return {"calls": [], "breakers": self.breakers}
 
     def _get_boot_device(self, node: str) -> dict[str, Any]:
         return self.boot_device

@@ -7,8 +7,10 @@ import json
 import logging
 from typing import Any
 
+from opentelemetry.sdk.trace import TracerProvider
 from testtools import TestCase
 
+import baremetal_sdk.tracing  # noqa: F401 - whoever makes spans has imported it
 from baremetal_sdk.context import RequestContext, current_request
 from baremetal_sdk.json_log import JSONFormatter
 from baremetal_sdk.node_log import NodeLog
@@ -47,6 +49,16 @@ class TestJSONFormatter(TestCase):
         self.log.warning("%s cannot be read", b"/etc/caf\xe9".decode(errors="surrogateescape"))
         (line,) = self.lines()
         self.assertEqual("/etc/caf\udce9 cannot be read", line["message"])
+
+    def test_a_line_names_the_span_that_goes_on(self) -> None:
+        """A collector of logs finds the trace that a line belongs to; where none is made, a line has none."""
+        self.log.warning("before")
+        with TracerProvider().get_tracer("test").start_as_current_span("x") as span:
+            self.log.warning("within")
+        before, within = self.lines()
+        self.assertNotIn("trace_id", before)
+        found = span.get_span_context()
+        self.assertEqual((f"{found.trace_id:032x}", f"{found.span_id:016x}"), (within["trace_id"], within["span_id"]))
 
     def test_an_error_comes_with_its_traceback_on_one_line(self) -> None:
         """A traceback is a member of the object, with secrets masked."""

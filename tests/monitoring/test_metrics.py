@@ -74,7 +74,7 @@ class TestCounts(MeteredCase):
         self.wait_for("baremetal_steps_total", 1, phase="clean", outcome="succeeded")
         self.wait_for("baremetal_bmc_calls_total", 1, interface="power", outcome="succeeded")
         self.wait_for("baremetal_bmc_logins_total", 1, outcome="succeeded")
-        self.assertEqual(0, value(self.registry, "baremetal_bmc_calls_total", interface="network"), "it speaks to no BMC")
+        self.assertEqual(0, value(self.registry, "baremetal_bmc_calls_total", method="validate"), "it speaks to no BMC")
         self.assertEqual(0, value(self.registry, "baremetal_tasks_in_progress"))
 
     def test_a_bmc_that_does_not_answer_is_an_outcome(self) -> None:
@@ -251,6 +251,19 @@ class TestDeclarations(MeteredCase):
             telemetry.begin(Work.TASK, {"purpose": f"purpose {number}"}).end()
         self.assertEqual(5, value(registry, "baremetal_tasks_total", purpose=OTHER))
         self.assertEqual(MOST_VALUES + 5, value(registry, "baremetal_tasks_total"))
+
+    def test_times_are_counted_in_their_buckets(self) -> None:
+        """Work is in the bucket of its time and in all above, and the sum is of all times."""
+        registry, collector = CollectorRegistry(), Collector("test")
+        registry.register(collector)
+        telemetry = Telemetry(collector.counts)
+        one = telemetry.begin(Work.REQUEST, {"method": "GET", "route": "/", "code": "200"})
+        one.began_at -= 0.2
+        one.end()
+        name, bounds = "baremetal_http_request_duration_seconds", ("0.1", "0.25", "5.0", "+Inf")
+        buckets = {bound: value(registry, f"{name}_bucket", le=bound) for bound in bounds}
+        self.assertEqual({"0.1": 0, "0.25": 1, "5.0": 1, "+Inf": 1}, buckets)
+        self.assertTrue(0.2 <= value(registry, f"{name}_sum") < 0.25)
 
     def test_nothing_is_lost_between_threads(self) -> None:
         """However many threads work at the same time, each piece of work is counted once, and its time in the right bucket."""

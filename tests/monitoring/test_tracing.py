@@ -61,7 +61,9 @@ class TestSpans(MachinesCase):
         self.assertEqual(task.context.span_id, call.parent.span_id)
         self.assertEqual((202, node.uuid), (answered.attributes["http.response.status_code"], task.attributes["baremetal.node"]))
         self.assertIn("baremetal.bmc", call.attributes)
-        self.assertNotIn("hunter2", "".join(span.to_json() for span in self.exporter.get_finished_spans()))
+        everything = "".join(span.to_json() for span in self.exporter.get_finished_spans())
+        self.assertNotIn("environ", everything, "a request's headers have its caller's token")
+        self.assertNotIn("hunter2", everything)
 
     def test_a_step_holds_the_calls_that_it_makes(self) -> None:
         """What a step asks of drivers is a part of the step's span, which is a part of the task's."""
