@@ -1,7 +1,7 @@
 """This service beside Ironic, in one run: rates, latencies, memory and start of both, and their ratios as a table.
 
 Run it as ``python -m benchmarks.side_by_side --checks DIR [--only reads,writes,lives] [--seconds N]``. DIR has the checks that
-speak to any Bare Metal API (``ironic_reference.py``, ``node_crud.py``, ``provision.py``, ``wrk_api.sh``), prepared by
+speak to any Bare Metal API (``ironic_reference.py``, ``node_crud.py``, ``provision.py``), prepared by
 ``setup.sh ironic``; reads need ``wrk``. The servers run one after the other, each on a fresh database.
 """
 
@@ -26,11 +26,15 @@ from typing import Any
 from metald.processes import Child
 
 _PARTS = ("writes", "lives", "reads")
-_READS = {"/v1/nodes?limit=100": "list of 100", "/v1/nodes/detail?limit=100": "detail of 100"}
+_READS = {"list of 100": "/v1/nodes?limit=100", "one node": "/v1/nodes/{node}", "detail of 100": "/v1/nodes/detail?limit=100"}
+_CONNECTIONS = (1, 16, 64)
+_REST = 1.0
+"""Seconds between two rows of reads: what clients of the one have asked for when they hang up is not to be a load of the next."""
 _STARTS = 3
 """Starts of each server, of which the fastest counts."""
 _AS_INSTALLED = {"PYTHONDONTWRITEBYTECODE": ""}
 """An installed server has its modules compiled; where this is set, ours would be compiled at each start."""
+_VERSION = "1.72"
 _UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}
 
 
@@ -162,13 +166,20 @@ def reads(server: Server, given: argparse.Namespace) -> None:
     connection = HTTPConnection(server.url.partition("://")[2])
     connection.request("GET", "/v1/nodes?limit=1")
     node = json.loads(connection.getresponse().read())["nodes"][0]["uuid"]
-    said = _output(["bash", str(given.checks / "wrk_api.sh"), server.url, node, str(given.seconds)])
-    for line in said.splitlines():
-        path, _, figures = line.partition(" ")
-        found = dict(re.findall(r"(\w+)=([\d.]+\w*)", figures))
-        what = f"{_READS.get(path, 'one node')}, {found['c']} connections"
-        errors = line.partition("max=")[2].partition(" ")[2].strip()
-        server.rows[what] = Row(float(found["rps"]), "/s", _milliseconds(found["p50"]), _milliseconds(found["p99"]), errors)
+    for what, path in _READS.items():
+        for count in _CONNECTIONS:
+            time.sleep(_REST)
+            server.rows[f"{what}, {count} connections"] = _read(server.url + path.format(node=node), count, given.seconds)
+
+
+def _read(url: str, connections: int, seconds: int) -> Row:
+    """What wrk says of so many connections that ask for *url* all the time."""
+    load = [f"-t{min(2, connections)}", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "--latency"]
+    said = _output(["wrk", *load, "-H", f"X-OpenStack-Ironic-API-Version: {_VERSION}", url])
+    times = {name: _milliseconds(found) for name, found in re.findall(r"^ +(50|99)% +(\S+)", said, re.MULTILINE)}
+    rate = re.search(r"Requests/sec: +([\d.]+)", said)
+    errors = "; ".join(re.findall(r"(?:Socket errors|Non-2xx).*", said))
+    return Row(float(rate[1]), "/s", times["50"], times["99"], errors)  # type: ignore[index]
 
 
 def print_table(reference: dict[str, Row], ours: dict[str, Row]) -> None:
