@@ -23,7 +23,7 @@ class TestHistory(HistoryTestCase):
         self.bring("manage", "provide")
         told = [(one["event_type"], one["event"], one["state"]) for one in self.entries("?detail=True")]
         self.assertIn(("provisioning", "provision state 'enroll' -> 'verifying' (provisioning: manage)", "verifying"), told)
-        self.assertIn(("power", "power 'unknown' -> 'power off', seen by task (provisioning: manage)", "verifying"), told)
+        self.assertIn(("power", "power 'unknown' -> 'power off', seen by task (provisioning: manage)", "manageable"), told)
         self.assertIn(("step", "clean step deploy.erase_devices_metadata began (provisioning: provide)", "cleaning"), told)
         self.assertEqual("available", told[-1][2])
         self.assertEqual({"INFO"}, {one["severity"] for one in self.entries()})
