@@ -157,17 +157,26 @@ class BMCAccess:
         if account.bmc.give_back(account.key, kept, broken=broken):
             self._discard(kept)
 
+    def accepted(self, account: Account, kept: Kept) -> None:
+        """The credential of a session, which was refused before, is right after all."""
+        kept.doubted = False
+        self._logins.accepted(account.bmc.endpoint, digest_of(account.info))
+
+    def refused(self, account: Account) -> None:
+        """A request over a session was refused for its credential."""
+        self._logins.refuse(account.bmc.endpoint, digest_of(account.info))
+
     def _opened(self, account: Account, deadline: Deadline) -> Kept:
         self._make_room()
         bmc, key, connector, info, secrets, turns = account
         endpoint = bmc.endpoint
-        with self._telemetry.begin(Work.LOGIN, bmc=str(endpoint)), self._logins.login(endpoint, digest_of(info)):
+        with self._telemetry.begin(Work.LOGIN, bmc=str(endpoint)), self._logins.login(endpoint, digest_of(info)) as doubted:
             self._close(bmc.take_superseded(key), deadline)
             try:
                 session = connector.open(info, self._context(endpoint.tls) if endpoint.tls else None, deadline)
             except Exception as exc:
                 raise translate(exc, connector=connector, endpoint=endpoint, secrets=secrets) from None
-        kept = Kept(session, connector, turns)
+        kept = Kept(session, connector, turns, doubted)
         bmc.add(key, kept)
         with self._lock:
             self._open += 1

@@ -81,8 +81,11 @@ class LoginBreaker:
         self._refusals = refusals
 
     @contextmanager
-    def login(self, endpoint: Endpoint, credential: bytes) -> Iterator[None]:
-        """Within it one login is tried; raises ``AuthenticationFailed`` at once where too many were refused."""
+    def login(self, endpoint: Endpoint, credential: bytes) -> Iterator[bool]:
+        """Within it one login is tried; raises ``AuthenticationFailed`` at once where too many were refused.
+
+        Gives whether some were: whoever then finds the credential accepted says so by :meth:`accepted`.
+        """
         where = _name(endpoint)
         known = self._refusals.get(where) or Refusal({})
         count = known.counts.get(credential, 0)
@@ -92,14 +95,25 @@ class LoginBreaker:
                 "account is not locked; correct them in driver_info, or give them once more when they are right now"
             )
         try:
-            yield
+            yield count > 0
         except AuthenticationFailed:
             self._refusals.put(where, known.with_one_more(credential))
             raise
-        if count and (others := known.without(credential)).counts:
-            self._refusals.put(where, others)
-        elif count:
-            self._refusals.drop(where)
+
+    def refuse(self, endpoint: Endpoint, credential: bytes) -> None:
+        """A request was refused for its credential: where each request has it, that is what a refused login is elsewhere."""
+        known = self._refusals.get(_name(endpoint)) or Refusal({})
+        self._refusals.put(_name(endpoint), known.with_one_more(credential))
+
+    def accepted(self, endpoint: Endpoint, credential: bytes) -> None:
+        """A BMC has taken the credential, and done what it was asked."""
+        known = self._refusals.get(_name(endpoint))
+        if known is None or credential not in known.counts:
+            return
+        if (others := known.without(credential)).counts:
+            self._refusals.put(_name(endpoint), others)
+        else:
+            self._refusals.drop(_name(endpoint))
 
     def refused(self, endpoint: Endpoint, credential: bytes) -> int:
         """How many logins in a row were refused with this credential."""

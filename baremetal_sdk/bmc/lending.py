@@ -96,11 +96,19 @@ class Lending(AbstractContextManager[Any]):
     def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None) -> None:
         error = self._translated(exc) if isinstance(exc, Exception) else exc
         if self._kept is not None:
+            if error is None and self._kept.doubted:
+                self._access.accepted(self._account, self._kept)
+            elif isinstance(exc, Exception) and self._is_refusal(exc):
+                self._access.refused(self._account)
             self._access.give_back(self._account, self._kept, broken=error is not None and self._breaks(error))
         self._end(error)
         worded = None if error is None else self._worded(error)
         if worded is not exc and worded is not None:
             raise worded from None
+
+    def _is_refusal(self, exc: Exception) -> bool:
+        """Whether the BMC has refused the credential of a request; what is said by others has been counted by them."""
+        return not isinstance(exc, BareMetalError) and self._account.connector.classify(exc) is Fault.AUTH
 
     def _breaks(self, error: BaseException) -> bool:
         """Whether the session is spoilt. Where others use it, too, that the time of one is over says nothing about it."""

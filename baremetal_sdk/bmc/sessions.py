@@ -19,15 +19,17 @@ Key = tuple[type, Hashable, bytes]
 class Kept:
     """One session, and who has it."""
 
-    __slots__ = ("borrowers", "broken", "connector", "session", "turns", "used_at")
+    __slots__ = ("borrowers", "broken", "connector", "doubted", "session", "turns", "used_at")
 
-    def __init__(self, session: Any, connector: Connector[Any], turns: Capped) -> None:
+    def __init__(self, session: Any, connector: Connector[Any], turns: Capped, doubted: bool = False) -> None:
         self.session = session
         self.connector = connector
         self.borrowers = 1
         self.broken = False
         self.used_at = 0.0
         self.turns = turns
+        self.doubted = doubted
+        """Whether its credential was refused before, and nobody has seen it work since."""
 
     def taking_turns(self) -> turns_given_by:
         """Within it what is sent over the session, whoever ends it, has its turn as any other request."""

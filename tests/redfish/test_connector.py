@@ -116,12 +116,36 @@ class TestSessions(Served):
         self.assertEqual(Fault.EXPIRED, RedfishConnector().classify(failure))
         RedfishConnector().close(session, Deadline.after(20))
 
-    def test_wrong_account_by_basic(self) -> None:
-        """With basic a refusal always means the account."""
+    def test_a_session_that_was_ended_is_expired_for_whoever_still_has_it(self) -> None:
+        """It says nothing about the BMC, which answers: another login is all that is needed."""
         service = self.serve()
-        session = self.open(service, redfish_auth_type="basic", redfish_password="wr0ng")
-        failure = self.assertRaises(AccessError, session.document, service.system_path(0))
+        session = self.open(service)
+        RedfishConnector().close(session, Deadline.after(10.0))
+        for read in (session.document, lambda path: session.lean_document(path, Deadline.after(10.0))):
+            failure = self.assertRaises(AccessError, read, service.system_path(0))
+            self.assertEqual(Fault.EXPIRED, RedfishConnector().classify(failure))
+
+    def test_wrong_account_by_basic(self) -> None:
+        """It is noticed by the login, which asks for something that takes an account, once."""
+        service = self.serve()
+        failure = self.assertRaises(AccessError, self.open, service, redfish_auth_type="basic", redfish_password="wr0ng")
         self.assertEqual(Fault.AUTH, RedfishConnector().classify(failure))
+        self.assertEqual(1, service.totals()["refused_logins"])
+
+    def test_a_password_that_was_changed_meanwhile_is_sent_once_by_basic(self) -> None:
+        """Who shares the session is told that it is over, and sends the old one no more; by the lean read as by any other."""
+        for lean in (True, False):
+            service = self.serve()
+            session = self.open(service, redfish_auth_type="basic")
+            service.protect(Account("root", "changed"))
+            path, deadline = service.system_path(0), Deadline.after(10.0)
+
+            def read(session: Any = session, path: str = path, deadline: Deadline = deadline, lean: bool = lean) -> Any:
+                return session.lean_document(path, deadline) if lean else session.document(path)
+
+            faults = [RedfishConnector().classify(self.assertRaises(AccessError, read)) for _ in range(3)]
+            self.assertEqual([Fault.AUTH, Fault.EXPIRED, Fault.EXPIRED], faults)
+            self.assertEqual(1, service.totals()["refused_logins"])
 
     def test_broken_connections_are_replaced(self) -> None:
         """A connection that the BMC has closed while it was idle is replaced, and the session goes on."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import ssl
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
@@ -96,6 +97,7 @@ class RedfishConnector(Connector[RedfishSession]):
         except (sushy.exceptions.AccessError, sushy.exceptions.ResourceNotFoundError):
             pass  # It ended by itself.
         finally:
+            session.transport.end()
             session.http.close()
 
     def classify(self, exc: Exception) -> Fault:
@@ -148,6 +150,9 @@ def _sessions_path(session: RedfishSession) -> str | None:
 def _use_basic(session: RedfishSession, info: RedfishInfo) -> None:
     account = f"{info.redfish_username}:{info.redfish_password}".encode()
     session.http.headers["Authorization"] = "Basic " + base64.b64encode(account).decode()
+    # Something that takes an account: else wrong ones would first be noticed by many at a time, and the account be locked.
+    with contextlib.suppress(PrivilegeMissing, sushy.exceptions.ResourceNotFoundError):  # It is known, whatever it may do.
+        session.transport.document(f"{session.root}Systems")
 
 
 def _use_session(session: RedfishSession, info: RedfishInfo, path: str) -> None:

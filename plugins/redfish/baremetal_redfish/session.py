@@ -13,7 +13,7 @@ from sushy.resources.system.system import System
 from baremetal_interfaces import BMCBusy, Deadline, InvalidInput, Problem, UnexpectedAnswer
 from baremetal_interfaces.http import HTTPSession
 from baremetal_redfish.info import PATH_CHARACTERS
-from baremetal_redfish.transport import Transport
+from baremetal_redfish.transport import Answer, Transport
 
 _LISTED = 20
 """As many systems are named in a message."""
@@ -64,7 +64,9 @@ class RedfishSession:
 
     def lean_document(self, path: str, deadline: Deadline) -> dict[str, Any]:
         """The JSON document at *path* by one bare request; whatever is not one is left to the usual way, which says why."""
-        answer = self.http.request("GET", path, deadline=deadline)
+        answer = self.transport.bare("GET", path, deadline)
+        if answer.status == 401:
+            self.transport.raise_for("GET", path, Answer(answer))
         if answer.status == 200:
             value = answer.json()
             if isinstance(value, dict):

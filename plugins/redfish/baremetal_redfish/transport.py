@@ -17,8 +17,9 @@ from urllib.parse import quote, urljoin, urlsplit
 
 import sushy.exceptions
 
-from baremetal_interfaces import Deadline
+from baremetal_interfaces import Deadline, in_turn
 from baremetal_interfaces.http import BadAnswer, Broken, HTTPResponse, HTTPSession, HTTPSessionError
+from baremetal_interfaces.sending import current_turns, turns_given_by
 from baremetal_redfish.errors import CredentialsRefused, PrivilegeMissing, SessionExpired, TransportFailed
 from baremetal_redfish.info import PATH_CHARACTERS
 
@@ -30,7 +31,28 @@ _LONGEST_PAUSE = 5.0
 _AFTER_RESET, _AFTER_CONFLICT = (0.1, 0.5), (0.5, 1.5)
 _deadline: ContextVar[Deadline | None] = ContextVar("baremetal_redfish_deadline", default=None)
 """When the requests of this thread have to be over."""
+_NO_HEADERS: Mapping[str, str] = {}
 _WEAK = re.compile(r'W/("[^"]*")\Z')
+
+
+class _Taken:
+    """The turns of who has one."""
+
+    def take(self, deadline: Deadline) -> None:
+        """Nothing is waited for."""
+
+    def give(self) -> None:
+        """Nothing is given back."""
+
+
+class _Ended:
+    """In place of the answer of a service, where the session was ended on this side."""
+
+    status_code = 401
+
+    def json(self) -> dict[str, Any]:
+        """Nothing was said."""
+        return {}
 
 
 class Answer:
@@ -64,6 +86,8 @@ class Transport:
         self._root = root
         self._longest = longest
         self.has_token = False
+        self._over: Any = None
+        """What was said last, where nothing more is to be sent with these credentials."""
 
     @contextmanager
     def until(self, deadline: Deadline) -> Iterator[None]:
@@ -157,7 +181,7 @@ class Transport:
             answer = self._persistent(method, target, data, headers or {}, timeout, 1 if once else _TRIES)
             moved = self._moved(method, target, answer)
             if moved is None:
-                self._raise_for(method, target, answer)
+                self.raise_for(method, target, answer)
                 return answer
             target = moved
         raise TransportFailed(BadAnswer(f"{method} {path} at {self._http.endpoint}: redirected too often"))
@@ -184,6 +208,15 @@ class Transport:
             raise failure
         return answer
 
+    def check(self, method: str, target: str) -> None:
+        """Raise ``SessionExpired`` once the session has ended, or its credentials were refused: they are sent no second time."""
+        if self._over is not None:
+            raise SessionExpired(method, target, self._over)
+
+    def end(self) -> None:
+        """Send nothing more: whoever still has the session needs another one."""
+        self._over = _Ended()
+
     def _limit(self, timeout: float | None) -> Deadline:
         limit = _deadline.get()
         limit = Deadline.after(self._longest) if limit is None else limit
@@ -192,9 +225,31 @@ class Transport:
     def _send(self, method: str, target: str, data: Any, headers: Mapping[str, str], limit: Deadline) -> Answer:
         sent = {name: value for name, value in headers.items() if value is not None}
         try:
-            return Answer(self._http.request(method, target, json=data, headers=sent, deadline=limit))
+            return Answer(self.bare(method, target, limit, data, sent))
         except HTTPSessionError as exc:
             raise TransportFailed(exc) from exc
+
+    def bare(
+        self, method: str, target: str, limit: Deadline, data: Any = None, headers: Mapping[str, str] = _NO_HEADERS
+    ) -> HTTPResponse:
+        """One request as it is. Raises ``HTTPSessionError``, or ``SessionExpired`` where nothing is to be sent any more."""
+        self.check(method, target)
+        try:
+            if "Authorization" not in self._http.headers or current_turns() is None:
+                return self._http.request(method, target, json=data, headers=headers, deadline=limit)
+            return self._with_password(method, target, limit, data, headers)
+        except HTTPSessionError:
+            self.check(method, target)
+            raise
+
+    def _with_password(self, method: str, target: str, limit: Deadline, data: Any, headers: Mapping[str, str]) -> HTTPResponse:
+        """Send the password along: not once more when somebody else's turn before has shown that it is refused."""
+        with in_turn(limit), turns_given_by(_Taken()):
+            self.check(method, target)
+            answer = self._http.request(method, target, json=data, headers=headers, deadline=limit)
+            if answer.status == 401:
+                self._over = Answer(answer)
+            return answer
 
     def _target(self, path: str) -> str:
         """The path to ask for. Of a whole URL only the path counts: a BMC behind a gateway does not know its own address."""
@@ -220,10 +275,12 @@ class Transport:
             raise TransportFailed(BadAnswer(wrong))
         return self._target(location if location.startswith("/") else parts._replace(scheme="", netloc="").geturl())
 
-    def _raise_for(self, method: str, target: str, answer: Answer) -> None:
+    def raise_for(self, method: str, target: str, answer: Answer) -> None:
+        """Raise what an answer means that is an error."""
         if answer.status_code == 401 and self.has_token:
             raise SessionExpired(method, target, answer)
         if answer.status_code == 401:
+            self._over = answer if "Authorization" in self._http.headers else self._over
             anonymous = method != "POST" and "Authorization" not in self._http.headers
             raise CredentialsRefused(method, target, answer, anonymous=anonymous)
         if answer.status_code == 403:
