@@ -57,9 +57,14 @@ class SensorsCase(MachinesCase):
         provision(conductor, node.uuid, "manage")
         return node.uuid
 
+    def see_nodes(self, conductor: Conductor) -> None:
+        """Have the nodes that there are now on the schedule, whenever they were listed last."""
+        conductor.assembly.sensors.reload(conductor.config.sensor_data)
+        conductor.assembly.sensors.tick()
+
     def turn(self, conductor: Conductor, seconds: float = 70.0) -> None:
         """Let so much time go by, and what is due be read."""
-        conductor.assembly.sensors.tick()
+        self.see_nodes(conductor)
         self.clock.turn(seconds)
         conductor.assembly.sensors.tick()
         settle(conductor)
@@ -214,9 +219,9 @@ class TestTrouble(SensorsCase):
         """The reading waits for its turn, as everybody does."""
         conductor = self.collecting()
         node = self.managed(conductor, "m1")
-        conductor.assembly.sensors.tick()
-        self.clock.turn(70)
+        self.see_nodes(conductor)
         with conductor.assembly.tasks.look(node).session(FakeConnector):
+            self.clock.turn(70)
             conductor.assembly.sensors.tick()
             self.assertEqual([], self.told.messages)
         settle(conductor)
