@@ -150,7 +150,8 @@ def _beside(
 ) -> tuple[float, float]:
     """The API's 99th percentile in milliseconds, and the seconds of the deployments, with power sync at this interval."""
     with power_sync.synced(base, argparse.Namespace(interval=every, workers=300)) as (conductor, server):
-        time.sleep(min(every, 20.0))
+        sync = conductor.assembly.power_sync
+        power_sync.until(lambda: not every or sync.answered >= len(nodes))  # sessions are open, as in all sweeps but the first
         with reading(f"{server.url}/v1/nodes/{nodes[0]}") as latencies:
             time.sleep(given.seconds)
         begin = time.perf_counter()
