@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Any
 
 from baremetal_sdk.clock import Clock
+from baremetal_sdk.lock import ConvoyFreeLock
 from baremetal_sdk.telemetry import SUCCEEDED, Observation, Work
 
 _OF_EACH = 10
@@ -22,7 +22,7 @@ class RecentCalls:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = ConvoyFreeLock()
         self._calls: OrderedDict[str, deque[dict[str, Any]]] = OrderedDict()
 
     def of(self, node: str) -> list[dict[str, Any]]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import heapq
 import math
 import random
-import threading
 from collections import deque
 from collections.abc import Iterable
 
 from baremetal_sdk.clock import Clock
+from baremetal_sdk.lock import ConvoyFreeLock
 
 _JITTER = 0.1
 
@@ -24,7 +24,7 @@ class Schedule:
     def __init__(self, interval: float, clock: Clock) -> None:
         self.interval = interval
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = ConvoyFreeLock()
         self._due: dict[str, float | None] = {}
         self._heap: list[tuple[float, str]] = []
         self._late: deque[tuple[float, str]] = deque()

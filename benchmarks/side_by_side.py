@@ -139,6 +139,7 @@ def measure(server: Server, given: argparse.Namespace) -> None:
         lives(server, given)
     if "reads" in parts:
         reads(server, given)
+    time.sleep(_REST)
     server.note_memory("afterwards")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import resource
-import threading
 from collections.abc import Callable, Hashable, Iterable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,6 +16,7 @@ from baremetal_sdk.bmc.lending import Account, Lending, SessionExpired
 from baremetal_sdk.bmc.sessions import BMC, Kept
 from baremetal_sdk.bmc.turns import PER_ADDRESS, PER_SYSTEM, Capped, Gate, address_of, slot_taken
 from baremetal_sdk.clock import Clock
+from baremetal_sdk.lock import ConvoyFreeLock
 from baremetal_sdk.telemetry import Telemetry, Work
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class BMCAccess:
         self._idle_seconds = idle_seconds
         self._most_kept = most_kept or most_sessions(_descriptors())
         self._logins = LoginBreaker(refusals or RefusalsInMemory())
-        self._lock = threading.Lock()
+        self._lock = ConvoyFreeLock()
         self._bmcs: dict[Endpoint, BMC] = {}
         self._reach: dict[Hashable, ReachBreaker] = {}
         self._gates: dict[Hashable, Gate] = {}

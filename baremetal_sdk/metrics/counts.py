@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import threading
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from baremetal_sdk.lock import ConvoyFreeLock
 from baremetal_sdk.metrics.declarations import COUNTED, OWNER, Counted, Metric
 from baremetal_sdk.telemetry import Listener, Observation, Work
 
@@ -61,7 +61,7 @@ class _Kind:
         self._labels = tuple(label for label in counted.total.labels if label != "outcome")
         self._begun, self._over = itertools.count(), itertools.count()
         self._notes: deque[tuple[str, dict[str, str], float]] = deque()
-        self._lock = threading.Lock()
+        self._lock = ConvoyFreeLock()
         self._known: dict[str, set[str]] = {label: set() for label in counted.total.labels}
         self._series: dict[tuple[str, ...], _Series] = {}
         self._found: dict[tuple[str | None, ...], _Series] = {}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-import threading
+
+from baremetal_sdk.lock import ConvoyFreeLock
 
 _FIRST_GUESS = 0.1
 """Seconds that a read takes, as long as none was seen."""
 _WEIGHT = 0.01
-_BUSY = 0.75
+_BUSY = 0.6
 """As much of the interpreter is power sync's at most: whatever else runs has to come to its turn, too."""
 _FEWEST = 8
 """As many workers are never too many for the interpreter."""
@@ -24,7 +25,7 @@ class Crew:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = ConvoyFreeLock()
         self._latency = _FIRST_GUESS
         self._undisturbed = _FIRST_GUESS
         self._cpu = 0.0

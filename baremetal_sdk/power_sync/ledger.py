@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from baremetal_interfaces import BareMetalError
 from baremetal_sdk.history import History
+from baremetal_sdk.lock import ConvoyFreeLock
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.query import Row
 from baremetal_sdk.store.records import NodeRecord, NodeUpdate
@@ -25,7 +25,7 @@ class Ledger:
         self._store = store
         self._history = history
         self._written = written
-        self._lock = threading.Lock()
+        self._lock = ConvoyFreeLock()
         self._waiting: list[tuple[Row, Mapping[str, Any]]] = []
 
     def add(self, row: Row, changes: Mapping[str, Any]) -> None:

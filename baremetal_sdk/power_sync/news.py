@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import threading
 from typing import Any
 
 from baremetal_interfaces import BareMetalError, PowerState
 from baremetal_sdk import provision
 from baremetal_sdk.clock import Clock
+from baremetal_sdk.lock import ConvoyFreeLock
 from baremetal_sdk.power import COMMAND
 from baremetal_sdk.power_sampler import PowerSampler
 from baremetal_sdk.services.findings import health_of
@@ -79,7 +79,7 @@ class Knowledge:
         self._clock = clock
         self.max_retries = max_retries
         """How many times in a row a node's power may not be observed until it is put in maintenance."""
-        self._lock = threading.Lock()
+        self._lock = ConvoyFreeLock()
         self._nodes: dict[str, Watched] = {}
         self.answered = 0
         """How many observations were answered."""
