@@ -10,9 +10,7 @@ from typing import Any
 from baremetal_interfaces import (
     BareMetalError,
     BMCBusy,
-    BMCUnreachable,
     Deadline,
-    DeadlineExceeded,
     Kind,
     NotFound,
 )
@@ -26,7 +24,7 @@ from baremetal_sdk.power_sync.ledger import Ledger
 from baremetal_sdk.power_sync.line import Line
 from baremetal_sdk.power_sync.news import LOOKED_AT, Knowledge, may_look
 from baremetal_sdk.power_sync.shift import Shift
-from baremetal_sdk.schedule import Schedule
+from baremetal_sdk.power_sync.two_lines import AWAY, TwoLines
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.query import NodeQuery, Row
 from baremetal_sdk.tasks import Tasks
@@ -35,9 +33,6 @@ from baremetal_sdk.telemetry import Telemetry, Work, outcome_of
 LOG = logging.getLogger(__name__)
 _UNSCHEDULED = 60.0
 """Seconds between two observations where power sync is off and somebody asks for it all the same."""
-_AWAY = (BMCUnreachable, DeadlineExceeded)
-_AWAY_SHARE = 1 / 8
-"""The share of the workers that nodes may have whose BMC did not answer last time: each of them holds one for long."""
 _HORIZON, _HORIZON_SHARE = 1.0, 0.1
 """What is due is to be read in so many seconds, or in that share of the interval; a tick comes at least as often."""
 _TAKEN_RETRY = 2.0
@@ -53,7 +48,7 @@ _AFTER_TASK = 10.0
 """Seconds after the end of a task in which its node is looked at: what does not last is seen soon."""
 
 
-class PowerSync:
+class PowerSync(TwoLines):
     """Samples each node's power on a schedule of its own, without a lease.
 
     It writes only what changed, and only if nobody took or changed the node meanwhile. It never waits in line for a BMC
@@ -83,28 +78,12 @@ class PowerSync:
         self._interval = interval if interval > 0 else _UNSCHEDULED
         self.unknown_after = unknown_after
         """Seconds without an observation after which power is not known any more; 0: it stays as it was seen."""
-        self._live = Line(Schedule(self._interval, clock), 1.0 - _AWAY_SHARE, self._look)
-        self._away = Line(Schedule(self._interval, clock), _AWAY_SHARE, self._look)
+        super().__init__(self._interval, clock, self._look)
         self._knowledge = Knowledge(clock, max_retries)
         self._ledger = Ledger(store, history, self._knowledge.written)
         self._listed_at: float | None = None
         self._listing_took = 0.0
         self._shift = Shift("power sync", lane, self._take, self._ledger.write)
-
-    @property
-    def nodes(self) -> int:
-        """How many nodes are on the schedule."""
-        return len(self._live.schedule) + len(self._away.schedule)
-
-    @property
-    def nodes_away(self) -> int:
-        """How many of them did not answer last time."""
-        return len(self._away.schedule)
-
-    @property
-    def lag(self) -> float:
-        """Seconds for which the node is overdue that is overdue longest, of those whose BMC answers."""
-        return self._live.schedule.overdue()
 
     @property
     def late(self) -> int:
@@ -160,8 +139,7 @@ class PowerSync:
         rows = self._store.nodes(NodeQuery(fields=("uuid", "driver", "conductor_group")))
         ours = {row.uuid for row in rows if self._is_mine(row)}
         self._knowledge.keep(ours)
-        self._away.keep(node for node in ours if self._away.schedule.has(node))
-        self._live.keep(node for node in ours if not self._away.schedule.has(node))
+        self._keep(ours)
         self._forget_what_is_old()
 
     def _forget_what_is_old(self) -> None:
@@ -188,11 +166,7 @@ class PowerSync:
         except Exception:
             LOG.exception("node %s: its power could not be observed", row.uuid)
         finally:
-            other = self._live if line is self._away else self._away
-            if other.schedule.has(row.uuid):
-                other.schedule.drop(row.uuid)
-                line.schedule.hasten(row.uuid, self._interval if again is None else again)
-            line.schedule.again(row.uuid, again)
+            self._due_again(row.uuid, line, self._interval if again is None else again, again)
 
     def _observe(self, row: Row, *, wait: bool = False) -> tuple[Line, float | None, BareMetalError | None]:
         """See what the power of a node is.
@@ -217,7 +191,7 @@ class PowerSync:
             return self._line_of(row), min(pause * random.uniform(1.0, 1.5), self._interval), exc
         except BareMetalError as exc:
             self._note(row, self._knowledge.failed(row, exc))
-            return (self._away if isinstance(exc, _AWAY) else self._live), None, exc
+            return (self._away if isinstance(exc, AWAY) else self._live), None, exc
         self._note(row, self._knowledge.seen(row, seen) | self._knowledge.health(row, self._tasks))
         return self._live, None, None
 

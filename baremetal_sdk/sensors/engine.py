@@ -5,15 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 
-from baremetal_interfaces import BareMetalError, BMCUnreachable, DeadlineExceeded, Kind, NotFound, SensorReport
+from baremetal_interfaces import BareMetalError, Kind, NotFound, SensorReport
 from baremetal_sdk import provision
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.config_sensor_data import SensorDataConfig
 from baremetal_sdk.metrics.collector import Reading
 from baremetal_sdk.pool import Lane
-from baremetal_sdk.power_sync.line import Line
 from baremetal_sdk.power_sync.shift import Shift
-from baremetal_sdk.schedule import Schedule
+from baremetal_sdk.power_sync.two_lines import AWAY, AWAY_SHARE, TwoLines
 from baremetal_sdk.sensors.latest import Latest
 from baremetal_sdk.sensors.message import Notifier, Sensors, of_conductor, of_node
 from baremetal_sdk.store.protocol import Store
@@ -23,8 +22,6 @@ from baremetal_sdk.tasks import Tasks
 from baremetal_sdk.telemetry import Telemetry, Work
 
 LOG = logging.getLogger(__name__)
-_AWAY = (BMCUnreachable, DeadlineExceeded)
-_AWAY_SHARE = 1 / 8
 _HORIZON_SHARE = 0.1
 """What is due is to be read in that share of the interval."""
 _LIST_EVERY = 60.0
@@ -34,7 +31,7 @@ _UNKNOWN = frozenset({provision.ENROLL, provision.VERIFYING, provision.ADOPTFAIL
 _READ = ("uuid", "name", "instance_uuid", "driver", "maintenance", "provision_state")
 
 
-class SensorCollection:
+class SensorCollection(TwoLines):
     """Reads the sensors of each node once in an interval, without a lease, and tells what they say.
 
     *notifier* gets a message for each node that was read; the numbers are there to be scraped, too. A BMC that is away
@@ -63,26 +60,10 @@ class SensorCollection:
         self._is_mine = is_mine
         self._telemetry = telemetry or Telemetry()
         self._latest = Latest(config.metrics_series)
-        self._live = Line(Schedule(config.interval, clock), 1.0 - _AWAY_SHARE, self._look)
-        self._away = Line(Schedule(config.interval, clock), _AWAY_SHARE, self._look)
+        super().__init__(config.interval, clock, self._look)
         self._shift = Shift("reading of sensors", lane, self._take)
         self._failing: set[str] = set()
         self._listed_at: float | None = None
-
-    @property
-    def nodes(self) -> int:
-        """How many nodes are on the schedule."""
-        return len(self._live.schedule) + len(self._away.schedule)
-
-    @property
-    def nodes_away(self) -> int:
-        """How many of them did not answer last time."""
-        return len(self._away.schedule)
-
-    @property
-    def lag(self) -> float:
-        """Seconds for which the node is overdue that is overdue longest, of those whose BMC answers."""
-        return self._live.schedule.overdue()
 
     def readings(self) -> Iterable[Reading]:
         """The numbers of the last readings."""
@@ -96,7 +77,7 @@ class SensorCollection:
         if self._listed_at is None or now - self._listed_at >= min(self._config.interval, _LIST_EVERY):
             self._listed_at = now
             self._list()
-        away = max(1, int(self._config.workers * _AWAY_SHARE))
+        away = max(1, int(self._config.workers * AWAY_SHARE))
         for line, most in ((self._live, max(1, self._config.workers - away)), (self._away, away)):
             self._shift.staff(line, self._config.interval * _HORIZON_SHARE, most)
 
@@ -118,8 +99,7 @@ class SensorCollection:
         ours = {row.uuid for row in rows if self._may_read(row) and self._is_mine(row)}
         self._latest.keep(ours)
         self._failing &= ours
-        self._away.keep(node for node in ours if self._away.schedule.has(node))
-        self._live.keep(node for node in ours if not self._away.schedule.has(node))
+        self._keep(ours)
 
     def _look(self, nodes: Sequence[str]) -> list[Row]:
         """Those of *nodes* whose sensors are to be read, as they are now."""
@@ -134,15 +114,11 @@ class SensorCollection:
         """Read one node of a line, and say in which line it is due again."""
         line = self._live
         try:
-            line = self._away if isinstance(self._read(row), _AWAY) else self._live
+            line = self._away if isinstance(self._read(row), AWAY) else self._live
         except Exception:
             LOG.exception("node %s: its sensors could not be read", row.uuid)
         finally:
-            other = self._live if line is self._away else self._away
-            if other.schedule.has(row.uuid):
-                other.schedule.drop(row.uuid)
-                line.schedule.hasten(row.uuid, self._config.interval)
-            line.schedule.again(row.uuid)
+            self._due_again(row.uuid, line, self._config.interval)
 
     def _read(self, row: Row) -> BareMetalError | None:
         """Read one node and tell what it says; gives back why it could not be read."""
