@@ -216,7 +216,7 @@ class LocalTask:
         options = info.endpoint().tls
         tls = None
         if options is not None:
-            from baremetal_interfaces.tls import tls_context  # ssl costs time that most imports need not spend
+            from baremetal_interfaces.http.tls import tls_context  # ssl costs time that most imports need not spend
 
             tls = tls_context(options)
         return self._instance(connector).open(info, tls, self._deadline)

@@ -12,8 +12,7 @@ from baremetal_interfaces.cassettes.cassette import Exchange
 from baremetal_interfaces.cassettes.redaction import Redaction
 from baremetal_interfaces.connector import TLSOptions
 from baremetal_interfaces.deadline import Deadline
-from baremetal_interfaces.http import HTTPSession, HTTPSessionError
-from baremetal_interfaces.tls import tls_context
+from baremetal_interfaces.http import HTTPSession, HTTPSessionError, tls_context
 
 REQUEST_SECONDS = 60.0
 _KEPT = ("content-type", "location", "x-auth-token", "etag", "retry-after", "allow")

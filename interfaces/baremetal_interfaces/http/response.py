@@ -5,10 +5,14 @@ Of the headers only those are looked at that say where the answer ends; who want
 
 from __future__ import annotations
 
+import json as json_codec
 import re
-from typing import NamedTuple
+from email.parser import Parser
+from http.client import HTTPMessage
+from typing import Any, NamedTuple
 
-from baremetal_interfaces.wire import BadAnswer, Broken, TooLarge, Wire
+from baremetal_interfaces.http.errors import BadAnswer, Broken, TooLarge
+from baremetal_interfaces.http.socket import DeadlineSocket
 
 HEAD_ROOM = 256 * 1024
 """Bytes that the head of an answer may have."""
@@ -21,6 +25,36 @@ _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r?\n")
 _LONGEST_LINE = 8 * 1024
 _EMPTY = frozenset({b"204", b"304"})
 _SWITCHING = b"101"
+
+
+class HTTPResponse:
+    """An answer that has come as a whole. Names of headers are not case sensitive."""
+
+    __slots__ = ("_head", "_headers", "body", "status")
+
+    def __init__(self, status: int, headers: HTTPMessage | bytes, body: bytes) -> None:
+        self.status = status
+        self.body = body
+        self._head = headers if isinstance(headers, bytes) else b""
+        self._headers = headers if isinstance(headers, HTTPMessage) else None
+
+    def __repr__(self) -> str:
+        return f"<HTTPResponse {self.status}>"
+
+    @property
+    def headers(self) -> HTTPMessage:
+        """The headers. They are parsed when they are first asked for: many who read a body never do."""
+        if self._headers is None:
+            # In the way of the standard library, from lines whose ends it was read by already.
+            self._headers = Parser(_class=HTTPMessage).parsestr(self._head.decode("latin-1"), headersonly=True)
+        return self._headers
+
+    def json(self) -> Any:
+        """The body as a JSON value; raises :class:`BadAnswer` where it is none."""
+        try:
+            return json_codec.loads(self.body)
+        except (ValueError, RecursionError):
+            raise BadAnswer(f"the body of an answer with status {self.status} is not JSON") from None
 
 
 class Gone(Exception):
@@ -36,7 +70,7 @@ class RawAnswer(NamedTuple):
     keep: bool
 
 
-def read_answer(wire: Wire, method: str, most: int) -> RawAnswer:
+def read_answer(wire: DeadlineSocket, method: str, most: int) -> RawAnswer:
     """Read the answer to a request with this *method*, of at most so many bytes."""
     return _Reader(wire, most).read(method)
 
@@ -48,7 +82,7 @@ class _Framing(NamedTuple):
 
 
 class _Reader:
-    def __init__(self, wire: Wire, most: int) -> None:
+    def __init__(self, wire: DeadlineSocket, most: int) -> None:
         self._wire = wire
         self._most = most
         self._data = b""

@@ -14,75 +14,20 @@ import ssl
 import threading
 import time
 from collections.abc import Iterable, Mapping
-from email.parser import Parser
-from http.client import HTTPMessage
 from typing import Any, NamedTuple
 
-from baremetal_interfaces.answer import HEAD_ROOM, Gone, read_answer
 from baremetal_interfaces.connector import Endpoint
 from baremetal_interfaces.deadline import Deadline
+from baremetal_interfaces.http.errors import Broken, HTTPSessionError, TimedOut, TLSFailed
+from baremetal_interfaces.http.response import HEAD_ROOM, Gone, HTTPResponse, read_answer
+from baremetal_interfaces.http.socket import DeadlineSocket, connect
 from baremetal_interfaces.sending import OneAtATime, current_turns
-from baremetal_interfaces.tls import tls_context
-from baremetal_interfaces.wire import (
-    BadAnswer,
-    Broken,
-    ConnectFailed,
-    HTTPSessionError,
-    TimedOut,
-    TLSFailed,
-    TooLarge,
-    Wire,
-    connect,
-)
-
-__all__ = [
-    "BadAnswer",
-    "Broken",
-    "ConnectFailed",
-    "HTTPResponse",
-    "HTTPSession",
-    "HTTPSessionError",
-    "TLSFailed",
-    "TimedOut",
-    "TooLarge",
-    "tls_context",
-]
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _WITH_LENGTH = frozenset({"POST", "PUT", "PATCH"})
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 _TARGET = re.compile(r"/[!-~]*\Z")
 _VALUE = re.compile(r"[\t -~\x80-\xff]*\Z")
-
-
-class HTTPResponse:
-    """An answer that has come as a whole. Names of headers are not case sensitive."""
-
-    __slots__ = ("_head", "_headers", "body", "status")
-
-    def __init__(self, status: int, headers: HTTPMessage | bytes, body: bytes) -> None:
-        self.status = status
-        self.body = body
-        self._head = headers if isinstance(headers, bytes) else b""
-        self._headers = headers if isinstance(headers, HTTPMessage) else None
-
-    def __repr__(self) -> str:
-        return f"<HTTPResponse {self.status}>"
-
-    @property
-    def headers(self) -> HTTPMessage:
-        """The headers. They are parsed when they are first asked for: many who read a body never do."""
-        if self._headers is None:
-            # In the way of the standard library, from lines whose ends it was read by already.
-            self._headers = Parser(_class=HTTPMessage).parsestr(self._head.decode("latin-1"), headersonly=True)
-        return self._headers
-
-    def json(self) -> Any:
-        """The body as a JSON value; raises :class:`BadAnswer` where it is none."""
-        try:
-            return json_codec.loads(self.body)
-        except (ValueError, RecursionError):
-            raise BadAnswer(f"the body of an answer with status {self.status} is not JSON") from None
 
 
 class HTTPSession:
@@ -126,7 +71,7 @@ class HTTPSession:
         self._trust_option = trust_option
         self._turns = OneAtATime()
         self._lock = threading.Lock()
-        self._wires: list[Wire] = []
+        self._wires: list[DeadlineSocket] = []
         self._common: tuple[tuple[tuple[str, str], ...], bytes] = ((), b"")
         self._closed = False
 
@@ -207,7 +152,7 @@ class HTTPSession:
             again = "twice" if wire is not None else "and whether the request was taken is not known"
             raise Broken(f"the connection was closed before an answer, {again}") from None
 
-    def _idle_wire(self) -> Wire | None:
+    def _idle_wire(self) -> DeadlineSocket | None:
         """A kept connection that still stands, or None."""
         while True:
             with self._lock:
@@ -222,7 +167,7 @@ class HTTPSession:
                 return wire
             self._drop(wire)
 
-    def _new_wire(self, limits: _Limits) -> Wire:
+    def _new_wire(self, limits: _Limits) -> DeadlineSocket:
         wire = connect(self.endpoint.host, self._port, self._tls, limits.deadline.within(limits.connect))
         wire.busy = True
         with self._lock:
@@ -232,7 +177,7 @@ class HTTPSession:
         wire.drop()
         raise Broken("the session was closed")
 
-    def _exchange(self, wire: Wire, method: str, data: bytes, limits: _Limits) -> HTTPResponse:
+    def _exchange(self, wire: DeadlineSocket, method: str, data: bytes, limits: _Limits) -> HTTPResponse:
         wire.begin(limits.deadline, limits.read, self._max_response + HEAD_ROOM)
         keep = False
         try:
@@ -286,7 +231,7 @@ class HTTPSession:
         default = 443 if self._tls is not None else 80
         return host if self._port == default else f"{host}:{self._port}"
 
-    def _drop(self, wire: Wire) -> None:
+    def _drop(self, wire: DeadlineSocket) -> None:
         with self._lock:
             if wire in self._wires:
                 self._wires.remove(wire)

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from baremetal_interfaces.deadline import Deadline
+from baremetal_interfaces.http.errors import Broken, ConnectFailed, TimedOut, TLSFailed, TooLarge
 from baremetal_interfaces.sending import check_send
 
 _SHORTEST = 0.001
@@ -27,35 +28,7 @@ _ESTABLISHED = 1
 _AT_ONCE = (socket.MSG_DONTWAIT,) if sys.platform == "linux" else ()
 
 
-class HTTPSessionError(OSError):
-    """The root of what an HTTP session raises. No message holds a header, a body or a query."""
-
-
-class ConnectFailed(HTTPSessionError):
-    """No connection: the name is not known, nobody listens, or there is no way there."""
-
-
-class TLSFailed(HTTPSessionError):
-    """The certificate is not trusted, or the two sides do not agree on how to speak TLS."""
-
-
-class TimedOut(HTTPSessionError):
-    """The time of the request is over, or the peer was silent for too long."""
-
-
-class Broken(HTTPSessionError):
-    """The connection ended in the middle of a request or of its answer."""
-
-
-class TooLarge(HTTPSessionError):
-    """The answer is larger than the session takes."""
-
-
-class BadAnswer(HTTPSessionError):
-    """The answer is not HTTP, or its body is not what it says."""
-
-
-class Wire:
+class DeadlineSocket:
     """One connected socket. Between :meth:`begin` and :meth:`end` it may be written and read; it never waits outside."""
 
     __slots__ = (
@@ -217,7 +190,7 @@ class Wire:
         return TimedOut(f"{doing}, and it has been silent for {self._silence:g} s")
 
 
-def connect(host: str, port: int, tls: ssl.SSLContext | None, limit: Deadline) -> Wire:
+def connect(host: str, port: int, tls: ssl.SSLContext | None, limit: Deadline) -> DeadlineSocket:
     """Connect to *host*, with TLS where there is a context, all of it by *limit*."""
     addresses = _resolve(host, port, limit)
     failure: OSError | None = None
@@ -232,7 +205,7 @@ def connect(host: str, port: int, tls: ssl.SSLContext | None, limit: Deadline) -
             sock.close()
             failure = exc
             continue
-        return Wire(sock if tls is None else _secured(sock, tls, host, limit))
+        return DeadlineSocket(sock if tls is None else _secured(sock, tls, host, limit))
     if isinstance(failure, TimeoutError):
         raise ConnectFailed("it does not answer to a connection") from None
     raise ConnectFailed(f"it cannot be connected to ({_reason(failure)})") from None
