@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,9 +21,11 @@ from baremetal_interfaces import (
     BootInterface,
     BootMode,
     BootModeControl,
+    Busy,
     Connector,
     ConsoleAccess,
     ConsoleInterface,
+    DeadlineExceeded,
     DriverError,
     DriverInfo,
     Fault,
@@ -126,6 +129,54 @@ class Racing(acme.AcmePower):
             self.inside -= 1
             if not self.inside:
                 self.met.clear()
+
+
+class Deadlocking(acme.AcmePower):
+    """Blocks each thread that asks while another thread is inside."""
+
+    def __init__(self, options: Any = None) -> None:
+        super().__init__(options)
+        self.inside = threading.Lock()
+        self.never = threading.Event()
+
+    def get_power_state(self, task: Task) -> PowerState:
+        if not self.inside.acquire(blocking=False):
+            self.never.wait(5.0)
+        try:
+            # Long enough for the other threads to come in.
+            self.never.wait(0.02)
+            return super().get_power_state(task)
+        finally:
+            if self.inside.locked():
+                self.inside.release()
+
+
+class Overloaded(acme.AcmePower):
+    """Raises :attr:`error` for the first :attr:`failing_calls` calls that meet another thread inside; otherwise correct."""
+
+    error: type[DriverError | Busy] = DeadlineExceeded
+    failing_calls = 10**9
+
+    def __init__(self, options: Any = None) -> None:
+        super().__init__(options)
+        self.lock = threading.Lock()
+        self.inside = 0
+        self.failed = 0
+
+    def get_power_state(self, task: Task) -> PowerState:
+        with self.lock:
+            self.inside += 1
+        try:
+            time.sleep(0.01)
+            with self.lock:
+                fails = self.inside > 1 and self.failed < self.failing_calls
+                self.failed += fails
+            if fails:
+                raise self.error("the machine is under load")
+            return super().get_power_state(task)
+        finally:
+            with self.lock:
+                self.inside -= 1
 
 
 class Hopeful(acme.AcmePower):
@@ -523,9 +574,9 @@ class Newer(acme.AcmePower):
 
 def with_info(info_type: type[DriverInfo]) -> Mapping[str, type[Interface]]:
     """Acme's power interface with another sort of driver_info."""
-    return {"power": type("Power", (acme.AcmePower,), {"info_type": info_type})}
+    return {"power": type(f"PowerWith{info_type.__name__}", (acme.AcmePower,), {"info_type": info_type})}
 
 
 def with_connector(connector: type[Connector[Any]]) -> Mapping[str, type[Interface]]:
     """Acme's power interface with another connector."""
-    return {"power": type("Power", (acme.AcmePower,), {"connector": connector})}
+    return {"power": type(f"PowerWith{connector.__name__}", (acme.AcmePower,), {"connector": connector})}

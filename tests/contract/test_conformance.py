@@ -25,8 +25,30 @@ from baremetal_fake.interfaces import (
     storage,
     vendor,
 )
-from baremetal_interfaces import BootDevice, BootDeviceSetting, Interface, NotSupported, PowerState, Task
-from baremetal_interfaces.conformance import RULES, HardwareTypeConformance, NotOffered, Result, Subject, Violation, run
+from baremetal_interfaces import (
+    BMCBusy,
+    BMCUnreachable,
+    BootDevice,
+    BootDeviceSetting,
+    Busy,
+    DeadlineExceeded,
+    DriverError,
+    Interface,
+    NotSupported,
+    PowerState,
+    Task,
+    UnexpectedAnswer,
+)
+from baremetal_interfaces.conformance import (
+    RULES,
+    HardwareTypeConformance,
+    NotOffered,
+    Result,
+    Subject,
+    Violation,
+    connection_rules,
+    run,
+)
 from baremetal_interfaces.conformance.outcome import Verdict
 from baremetal_sdk.builtin import absent, agent, network_boot, noop, ramdisk
 from tests.contract import acme, broken
@@ -209,18 +231,6 @@ class TestVerdicts(KitTestCase):
         passed = {result.name for result in results if result.verdict is Verdict.PASSED}
         self.assertEqual(set(), {rule.__name__ for rule in trouble_rules_of(RULES)} - passed)
 
-    def test_each_broken_plugin_is_caught_by_its_rule(self) -> None:
-        """One thing is wrong with each of these, the rule that is meant for it is broken, and the detail says what is wrong."""
-        wanting = []
-        for interfaces, rule, detail in BROKEN:
-            self.machine.power, self.machine.boot = PowerState.OFF, BootDeviceSetting(BootDevice.DISK, True)
-            failed = self.failed(interfaces)
-            unexpected = set(failed) - {rule} - CONSEQUENCES.get(rule, set())
-            if detail not in failed.get(rule, "") or unexpected:
-                wanting.append(f"{interfaces}: {failed}")
-        self.assertEqual("", "\n".join(wanting))
-        self.assertGreaterEqual(len(BROKEN), 20)
-
     def test_device_that_one_machine_refuses_breaks_no_rule(self) -> None:
         """Where some devices are taken, the others may be refused by the machine."""
 
@@ -244,11 +254,6 @@ class TestVerdicts(KitTestCase):
         """UNKNOWN is an observation, and on and off are the least."""
         failed = self.failed({"power": broken.Undeclared})
         self.assertIn("PowerState.UNKNOWN", failed["states_and_devices_are_declared_by_value"])
-
-    def test_instance_that_keeps_things_about_a_node_is_caught(self) -> None:
-        """Threads that read at the same time all have to get the answer."""
-        failed = self.failed({"power": broken.Racing}, timeout=30.0)
-        self.assertIn("threads_do_not_disturb_each_other", failed)
 
     def test_unknown_option_in_driver_info_is_caught(self) -> None:
         """A misspelt option is not silently ignored."""
@@ -283,6 +288,94 @@ class TestVerdicts(KitTestCase):
         results = list(run(self.subject({}), (crash, pass_on)))
         self.assertEqual(Result("crash", "Crashes.", Verdict.FAILED, "KeyError: 'mistake'"), results[0])
         self.assertEqual(Verdict.PASSED, results[1].verdict)
+
+
+class TestBrokenPlugins(KitTestCase):
+    """Each plugin of ``BROKEN`` has one fault. Its rule fails and names the fault; no unrelated rule fails."""
+
+    def check_broken_plugin(self, interfaces: Mapping[str, type[Interface]], rule: str, detail: str) -> None:
+        """Assert that *rule* fails with *detail*, and that no rule fails but *rule* and its consequences."""
+        failed = self.failed(interfaces)
+        self.assertIn(rule, failed)
+        self.assertIn(detail, failed[rule])
+        self.assertEqual(set(), set(failed) - {rule} - CONSEQUENCES.get(rule, set()))
+
+    def test_every_broken_plugin_has_a_test(self) -> None:
+        """The generated tests are as many as the broken plugins."""
+        names = unittest.defaultTestLoader.getTestCaseNames(type(self))
+        self.assertEqual(len(BROKEN), sum("_is_caught_by_" in name for name in names))
+        self.assertGreaterEqual(len(BROKEN), 20)
+
+
+def _add_tests_of_broken_plugins() -> None:
+    """Give :class:`TestBrokenPlugins` one test method for each row of ``BROKEN``."""
+    for interfaces, rule, detail in BROKEN:
+
+        def test(
+            self: TestBrokenPlugins,
+            interfaces: Mapping[str, type[Interface]] = interfaces,
+            rule: str = rule,
+            detail: str = detail,
+        ) -> None:
+            self.check_broken_plugin(interfaces, rule, detail)
+
+        (plugin,) = interfaces.values()
+        test.__name__ = f"test_{plugin.__name__.lower()}_is_caught_by_{rule}"
+        test.__doc__ = f"The plugin {plugin.__name__} breaks the rule {rule}."
+        setattr(TestBrokenPlugins, test.__name__, test)
+
+
+_add_tests_of_broken_plugins()
+
+
+class TestParallelReads(KitTestCase):
+    """The rule about threads reports disturbed answers, and does not blame a plugin for a machine under load."""
+
+    def result(self, power_interface: Interface | type[Interface], timeout: float = 0.3) -> Result:
+        """Check the one rule on *power_interface*."""
+        subject = self.subject({"power": power_interface}, timeout=timeout)
+        return next(run(subject, (connection_rules.threads_do_not_disturb_each_other,)))
+
+    def overloaded(self, error: type[DriverError | Busy], failing_calls: int) -> type[broken.Overloaded]:
+        return type("Overloaded", (broken.Overloaded,), {"error": error, "failing_calls": failing_calls})
+
+    def test_instance_that_keeps_state_of_a_node_is_caught(self) -> None:
+        """An answer of another thread is evidence, and fails the rule."""
+        result = self.result(broken.Racing, timeout=30.0)
+        self.assertEqual(Verdict.FAILED, result.verdict)
+        self.assertIn("PowerState.UNKNOWN", result.detail)
+
+    def test_instance_that_blocks_other_threads_is_caught(self) -> None:
+        """A call that does not return in any round, although a single thread gets an answer, fails the rule."""
+        self.patch(connection_rules, "MIN_PARALLEL_TIMEOUT_S", 0.3)
+        result = self.result(broken.Deadlocking)
+        self.assertEqual(Verdict.FAILED, result.verdict)
+        self.assertIn("did not come back", result.detail)
+
+    def test_connection_that_breaks_in_every_round_is_caught(self) -> None:
+        """BMCUnreachable in each parallel round, and never for a single thread, fails the rule."""
+        result = self.result(self.overloaded(BMCUnreachable, failing_calls=10**9))
+        self.assertEqual(Verdict.FAILED, result.verdict)
+        self.assertIn("in every round with BMCUnreachable", result.detail)
+
+    def test_other_error_in_parallel_is_caught(self) -> None:
+        """An error that does not come from a slow machine is evidence at once."""
+        result = self.result(self.overloaded(UnexpectedAnswer, failing_calls=1))
+        self.assertEqual(Verdict.FAILED, result.verdict)
+        self.assertIn("UnexpectedAnswer", result.detail)
+
+    def test_plugin_on_a_slow_machine_is_not_accused(self) -> None:
+        """Errors that say "later" in every round make the rule inconclusive, not broken."""
+        for error in (DeadlineExceeded, Busy, BMCBusy):
+            result = self.result(self.overloaded(error, failing_calls=10**9))
+            self.assertEqual(Verdict.NOT_OFFERED, result.verdict, result.detail)
+            self.assertIn("inconclusive", result.detail)
+
+    def test_plugin_that_answers_in_a_later_round_passes(self) -> None:
+        """A late answer or a broken connection in the first round alone is forgotten."""
+        for error in (DeadlineExceeded, Busy, BMCBusy, BMCUnreachable):
+            result = self.result(self.overloaded(error, failing_calls=2))
+            self.assertEqual(Verdict.PASSED, result.verdict, result.detail)
 
 
 class TestLeftAsFound(KitTestCase):

@@ -65,10 +65,10 @@ class Subject:
         self.unreachable = unreachable
         self.misbehaving = {Misbehaviour(how): changes for how, changes in (misbehaving or {}).items()}
         self.destructive = destructive
+        self.timeout = timeout
         self.grace = grace
         self.silence = silence
         self._node = node or Node(uuid=str(uuid.uuid4()), name="examined")
-        self._timeout = timeout
         self._poll_interval = poll_interval
 
     @classmethod
@@ -94,7 +94,7 @@ class Subject:
             self.driver_info if driver_info is None else driver_info,
             grace=self.grace,
             node=node,
-            timeout=self._timeout if timeout is None else timeout,
+            timeout=self.timeout if timeout is None else timeout,
             connectors=mine if connectors is None else connectors,
             poll_interval=self._poll_interval,
         )
