@@ -12,7 +12,17 @@ from fixtures import TempDir
 from testtools import TestCase
 
 ROOT = Path(__file__).parents[2]
-PLUGIN = "tests.contract.acme"
+BLOCKER = """
+import sys
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "testtools":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Blocker())
+"""
+"""Code that makes an interpreter behave as one without testtools."""
 
 
 class CommandTestCase(TestCase):
@@ -34,6 +44,11 @@ class CommandTestCase(TestCase):
         command = [sys.executable, "-m", "baremetal_interfaces.conformance", *arguments]
         environment = {**os.environ, "PYTHONPATH": path}
         return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=ROOT, env=environment)
+
+    def run_kit_without_testtools(self, program: str) -> subprocess.CompletedProcess[str]:
+        """Run *program* in a fresh interpreter in which testtools cannot be imported."""
+        command = [sys.executable, "-c", BLOCKER + program]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=ROOT)
 
     def driver_info(self, content: str) -> str:
         path = self.site / "info.json"
@@ -110,6 +125,24 @@ class TestCommand(CommandTestCase):
         self.assertIn("failed      declared_power_states_are_reached", done.stdout)
         self.assertIn("last seen: power off", done.stdout)
         self.assertIn("of the rules are broken", done.stdout)
+
+    def test_missing_testtools_names_the_extra_to_install(self) -> None:
+        """Without testtools the command prints one line that names the extra, and ends with status 2."""
+        program = "import runpy\nsys.argv = ['conformance', 'tin', '--driver-info', 'x']\n"
+        program += "runpy.run_module('baremetal_interfaces.conformance', run_name='__main__')\n"
+        done = self.run_kit_without_testtools(program)
+        self.assertEqual(2, done.returncode, done.stderr)
+        self.assertEqual("", done.stdout)
+        self.assertEqual(1, len(done.stderr.splitlines()), done.stderr)
+        self.assertIn("pip install 'baremetal-interfaces[conformance]'", done.stderr)
+
+    def test_test_case_without_testtools_names_the_extra_to_install(self) -> None:
+        """An import of the test case without testtools fails with the same advice; the rules can be imported."""
+        done = self.run_kit_without_testtools("from baremetal_interfaces.conformance import RULES, HardwareTypeConformance")
+        self.assertEqual(1, done.returncode, done.stderr)
+        last_line = done.stderr.splitlines()[-1]
+        self.assertIn("ModuleNotFoundError", last_line)
+        self.assertIn("pip install 'baremetal-interfaces[conformance]'", last_line)
 
     def test_unknown_hardware_type_says_which_are_installed(self) -> None:
         """What cannot be examined is 2."""
