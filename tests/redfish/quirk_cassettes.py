@@ -18,7 +18,7 @@ from baremetal_fake.redfish import BMCOptions, RedfishService
 from baremetal_interfaces import BootDevice, BootMode, LocalTask
 from baremetal_interfaces.cassettes import Cassette, Recorder, Redaction
 from baremetal_redfish import management
-from baremetal_redfish.boot_quirks import BOOT_QUIRKS, BootFlag, BootQuirk, boot_flags
+from baremetal_redfish.boot_quirks import BOOT_QUIRKS, BootFlag, BootQuirk, find_boot_flags
 from tests.redfish.emulated import interfaces
 
 HOME = Path(__file__).with_name("cassettes")
@@ -49,12 +49,12 @@ CASES = {BootFlag.MODE_WITH_TARGET: Case("Supermicro", {"forgets_boot_mode": Tru
 def without(quirk: BootQuirk) -> Iterator[None]:
     """The driver as it was before *quirk* came into its table."""
     others = tuple(one for one in BOOT_QUIRKS if one is not quirk)
-    known = management.boot_flags
-    management.boot_flags = lambda system: boot_flags(system, others)  # type: ignore[assignment]
+    known = management.find_boot_flags
+    management.find_boot_flags = lambda system: find_boot_flags(system, others)  # type: ignore[assignment]
     try:
         yield
     finally:
-        management.boot_flags = known
+        management.find_boot_flags = known
 
 
 def outcome(case: Case, url: str, driver_info: Mapping[str, Any]) -> Any:

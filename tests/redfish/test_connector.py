@@ -75,7 +75,7 @@ class TestSessions(Served):
         session = self.open(service, redfish_system_id=None)
         power = RedfishPower()
         self.assertIsNone(power.sample_power(session, None, Deadline.after(10.0)))
-        session.document(None)
+        session.read_document(None)
         before = service.totals()["requests"]
         self.assertEqual(PowerState.OFF, power.sample_power(session, None, Deadline.after(10.0)))
         self.assertEqual(before + 1, service.totals()["requests"])
@@ -112,7 +112,7 @@ class TestSessions(Served):
         service = self.serve()
         session = self.open(service)
         service.forget_sessions()
-        failure = self.assertRaises(AccessError, session.document, service.system_path(0))
+        failure = self.assertRaises(AccessError, session.read_document, service.system_path(0))
         self.assertEqual(Fault.EXPIRED, RedfishConnector().classify(failure))
         RedfishConnector().close(session, Deadline.after(20))
 
@@ -121,7 +121,7 @@ class TestSessions(Served):
         service = self.serve()
         session = self.open(service)
         RedfishConnector().close(session, Deadline.after(10.0))
-        for read in (session.document, lambda path: session.lean_document(path, Deadline.after(10.0))):
+        for read in (session.read_document, lambda path: session.read_system_once(path, Deadline.after(10.0))):
             failure = self.assertRaises(AccessError, read, service.system_path(0))
             self.assertEqual(Fault.EXPIRED, RedfishConnector().classify(failure))
 
@@ -141,7 +141,7 @@ class TestSessions(Served):
             path, deadline = service.system_path(0), Deadline.after(10.0)
 
             def read(session: Any = session, path: str = path, deadline: Deadline = deadline, lean: bool = lean) -> Any:
-                return session.lean_document(path, deadline) if lean else session.document(path)
+                return session.read_system_once(path, deadline) if lean else session.read_document(path)
 
             faults = [RedfishConnector().classify(self.assertRaises(AccessError, read)) for _ in range(3)]
             self.assertEqual([Fault.AUTH, Fault.EXPIRED, Fault.EXPIRED], faults)

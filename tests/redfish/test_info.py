@@ -86,7 +86,7 @@ class TestAccount(TestCase):
         failure = self.assertRaises(InvalidInput, info, redfish_auth_type="session")
         self.assertIn("driver_info/redfish_auth_type", str(failure))
         failure = self.assertRaises(InvalidInput, info, redfish_auth_type="basic", redfish_username="a:b", redfish_password="c")
-        self.assertIn("holds a colon", str(failure))
+        self.assertIn("contains a colon", str(failure))
 
     def test_password_is_not_shown(self) -> None:
         """The password is a declared secret and not in the text of the information."""

@@ -74,7 +74,7 @@ class TestWrongInformation(Emulated):
     def test_unknown_system(self) -> None:
         """A system that is not there is named together with those that are."""
         message = self.fails(InvalidInput, redfish_system_id="/redfish/v1/Systems/nope")
-        self.assertIn("driver_info/redfish_system_id: there is no system /redfish/v1/Systems/nope", message)
+        self.assertIn("driver_info/redfish_system_id: system /redfish/v1/Systems/nope does not exist at this BMC", message)
         for index in range(self.systems):
             self.assertIn(self.emulator.system_path(index), message)
 

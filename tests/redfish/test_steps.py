@@ -130,7 +130,7 @@ class TestRAID(StepCase):
         for disk, word in (
             ({"size_gb": 10, "raid_level": "6", "number_of_physical_disks": 7}, "enough drives"),
             ({"size_gb": 1000, "raid_level": "1"}, "enough drives"),
-            ({"size_gb": 10, "raid_level": "5+0"}, "the controller does RAID0"),
+            ({"size_gb": 10, "raid_level": "5+0"}, "the controller supports RAID0"),
             ({"size_gb": 10, "raid_level": "1", "physical_disks": ["disk0", "disk9"]}, "disk9"),
             ({"size_gb": 10, "raid_level": "7"}, "raid_level"),
         ):

@@ -38,19 +38,19 @@ class TestRequests(Transports):
     def test_only_the_path_of_a_url_counts(self) -> None:
         """A whole URL in an answer never leads to another host: its path is asked for at the BMC itself."""
         transport = self.transport(documents({"/a?b=c": answer(b'{"v": 1}')}))
-        self.assertEqual({"v": 1}, transport.document("https://elsewhere.example:444/a?b=c"))
+        self.assertEqual({"v": 1}, transport.read_document("https://elsewhere.example:444/a?b=c"))
 
     def test_relative_path(self) -> None:
         """A relative path is below the service root."""
         transport = self.transport(documents({"/redfish/v1/Systems": answer(b'{"v": 1}')}))
-        self.assertEqual({"v": 1}, transport.document("Systems"))
+        self.assertEqual({"v": 1}, transport.read_document("Systems"))
 
     def test_path_that_is_not_quoted(self) -> None:
         """A link with characters that a path cannot hold is quoted, and one that is none at all is a wrong answer."""
         transport = self.transport(documents({"/a%20b/%C3%BC": answer(b'{"v": 1}')}))
-        self.assertEqual({"v": 1}, transport.document("/a b/ü"))
-        self.assertEqual({"v": 1}, transport.document("/a%20b/%C3%BC#/x"))
-        self.assertRaises(TransportFailed, transport.document, "http://[")
+        self.assertEqual({"v": 1}, transport.read_document("/a b/ü"))
+        self.assertEqual({"v": 1}, transport.read_document("/a%20b/%C3%BC#/x"))
+        self.assertRaises(TransportFailed, transport.read_document, "http://[")
 
     def test_redirect_within_the_service(self) -> None:
         """A redirect within the service is followed, a GET by any and a POST by those that keep the method."""
@@ -60,7 +60,7 @@ class TestRequests(Transports):
             "/b": answer(status="307 Moved", headers="Location: c\r\n"),
         }
         transport = self.transport(documents({**moved, "/c": answer(b'{"v": 1}')}, requests))
-        self.assertEqual({"v": 1}, transport.document("/a"))
+        self.assertEqual({"v": 1}, transport.read_document("/a"))
         self.assertEqual(200, transport.post("/b", {"x": 1}).status_code)
         self.assertIn(b"POST /c ", requests[-1])
         self.assertTrue(requests[-1].endswith(b'{"x": 1}'))

@@ -11,8 +11,8 @@ from baremetal_fake.redfish import RedfishService
 from baremetal_interfaces import BootDevice, BootMode, IndicatorState, InvalidInput, NotFound, PowerState, VirtualMediaDevice
 from baremetal_interfaces.cassettes import Cassette, Replay
 from baremetal_interfaces.local import LocalTask
-from baremetal_redfish.boot_quirks import BOOT_QUIRKS, BootFlag, boot_flags
-from baremetal_redfish.neighbours import managers_of
+from baremetal_redfish.boot_quirks import BOOT_QUIRKS, BootFlag, find_boot_flags
+from baremetal_redfish.related_resources import find_managers
 from baremetal_redfish.vendor import RedfishVendor
 from tests.redfish import quirk_cassettes
 from tests.redfish.emulated import interfaces
@@ -123,7 +123,7 @@ class TestTable(TestCase):
     def test_each_quirk_is_tied_to_a_recorded_case(self) -> None:
         """Its cassette comes out right with the quirk, and wrong in a driver that does not have it."""
         for quirk in BOOT_QUIRKS:
-            self.assertTrue(quirk.recorded.startswith("https://"), quirk)
+            self.assertTrue(quirk.reference_url.startswith("https://"), quirk)
             cassette = Cassette.load(quirk_cassettes.HOME / f"{quirk.cassette}.json")
             case = quirk_cassettes.CASES[quirk.flag]
             with Replay(cassette) as replay:
@@ -140,12 +140,12 @@ class TestTable(TestCase):
 
     def test_vendor_model_and_firmware_decide(self) -> None:
         """All three patterns have to fit, in any case; what a service leaves out fits only what asks for nothing."""
-        self.assertEqual({BootFlag.MODE_WITH_TARGET}, boot_flags({"Manufacturer": "Super Micro Computer, Inc. Supermicro"}))
-        self.assertEqual({BootFlag.MODE_WITH_TARGET}, boot_flags({"Manufacturer": "SUPERMICRO", "Model": "X11"}))
-        self.assertEqual(set(), boot_flags({"Manufacturer": "Dell Inc."}))
+        self.assertEqual({BootFlag.MODE_WITH_TARGET}, find_boot_flags({"Manufacturer": "Super Micro Computer, Inc. Supermicro"}))
+        self.assertEqual({BootFlag.MODE_WITH_TARGET}, find_boot_flags({"Manufacturer": "SUPERMICRO", "Model": "X11"}))
+        self.assertEqual(set(), find_boot_flags({"Manufacturer": "Dell Inc."}))
         narrow = (BOOT_QUIRKS[0]._replace(model="X11*", firmware="3.*"),)
-        self.assertEqual(set(), boot_flags({"Manufacturer": "Supermicro", "Model": "X11DPi", "BiosVersion": "4.0"}, narrow))
-        self.assertEqual(set(), boot_flags({}))
+        self.assertEqual(set(), find_boot_flags({"Manufacturer": "Supermicro", "Model": "X11DPi", "BiosVersion": "4.0"}, narrow))
+        self.assertEqual(set(), find_boot_flags({}))
 
 
 class _Documents:
@@ -157,7 +157,7 @@ class _Documents:
         self.transport = self
         self._documents = {"/redfish/v1/": {"Managers": {"@odata.id": "/m"}}, **documents}
 
-    def document(self, path: str) -> Any:
+    def read_document(self, path: str) -> Any:
         return self._documents[path]
 
 
@@ -169,7 +169,7 @@ class TestNeighbours(TestCase):
             for name, paths in servers.items()
         }
         service: Any = _Documents({"/m": {"Members": [{"@odata.id": path} for path in found]}, **found})
-        return [one["Id"] for one in managers_of(service, system)]
+        return [one["Id"] for one in find_managers(service, system)]
 
     def test_a_manager_of_several_is_found_by_either_link(self) -> None:
         """The system's link counts first, then the manager's; what is somebody else's is never taken."""

@@ -1,1 +1,1 @@
-"""Redfish machines for the bare-metal contract. Entry points name the classes where they are."""
+"""Redfish machines for the bare-metal contract. Entry points load the classes from their modules."""

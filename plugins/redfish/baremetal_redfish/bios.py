@@ -1,4 +1,8 @@
-"""BIOS settings. A service keeps them for the next boot, so a change is a request, a reboot, and looks at what became of it."""
+"""BIOS settings.
+
+A service keeps changed settings for the next boot. A change is therefore a request, a reboot, and polls until the
+settings are in effect.
+"""
 
 from __future__ import annotations
 
@@ -25,19 +29,19 @@ from baremetal_interfaces import (
     Wait,
     step,
 )
-from baremetal_redfish.bios_registry import AttributeRules, typed_settings
+from baremetal_redfish.bios_registry import AttributeRules, parse_settings
 from baremetal_redfish.connector import RedfishConnector
 from baremetal_redfish.info import RedfishInfo
-from baremetal_redfish.links import below, follow, path_of
-from baremetal_redfish.machine import blaming, borrowed
+from baremetal_redfish.links import follow, get_nested, get_path
+from baremetal_redfish.machine import borrow_session, translate_refusal
 from baremetal_redfish.session import RedfishSession
 
-_SETTINGS = {"settings": Argument('The settings, a list of {"name": ..., "value": ...}.', required=True)}
+_SETTINGS = {"settings": Argument('Settings to change, a list of {"name": ..., "value": ...}.', required=True)}
 
 
 @dataclass(frozen=True)
 class BIOSLimits:
-    """How long a machine may take to start and to show its new settings, and how often it is looked at; in seconds."""
+    """Seconds for a machine to reboot and report its new settings, and seconds between polls."""
 
     bios_apply_timeout: float = 1800.0
     bios_poll_interval: float = 15.0
@@ -52,50 +56,50 @@ class RedfishBIOS(BIOSInterface):
     options: BIOSLimits
 
     def get_settings(self, task: Task) -> Sequence[BIOSSetting]:
-        """All attributes, with what they may be where the service has a registry of them."""
-        with borrowed(task) as session:
-            bios = self._bios(session, task)
+        """Return all attributes, with their allowed values if the service has an attribute registry."""
+        with borrow_session(task) as session:
+            bios = self._read_bios(session, task)
             rules = AttributeRules.read(session, bios.get("AttributeRegistry"))
-        return [rules.setting(name, value) for name, value in _attributes(bios).items()]
+        return [rules.setting(name, value) for name, value in _get_attributes(bios).items()]
 
     @step(phase=Phase.CLEAN, arguments=_SETTINGS)
     @step(phase=Phase.DEPLOY, arguments=_SETTINGS)
     @step(phase=Phase.SERVICE, arguments=_SETTINGS)
     def apply_configuration(self, task: Task, settings: Sequence[Mapping[str, Any]]) -> Wait | None:
-        """Set what is different, reboot, and wait until the attributes show it."""
-        with borrowed(task) as session:
-            bios = self._bios(session, task)
-            current = _attributes(bios)
-            wanted = typed_settings(settings, current, AttributeRules.read(session, bios.get("AttributeRegistry")))
+        """Change the settings that differ, reboot, and wait until the attributes have the new values."""
+        with borrow_session(task) as session:
+            bios = self._read_bios(session, task)
+            current = _get_attributes(bios)
+            wanted = parse_settings(settings, current, AttributeRules.read(session, bios.get("AttributeRegistry")))
             changed = {name: value for name, value in wanted.items() if current.get(name) != value}
             if not changed:
                 return None
-            with blaming("settings", ", ".join(changed)):
-                session.transport.change(_pending(bios), {"Attributes": changed})
+            with translate_refusal("settings", ", ".join(changed)):
+                session.transport.change(_get_settings_path(bios), {"Attributes": changed})
         return self._reboot(task, {"wanted": changed})
 
     @step(phase=Phase.CLEAN)
     @step(phase=Phase.DEPLOY)
     @step(phase=Phase.SERVICE)
     def factory_reset(self, task: Task) -> Wait | None:
-        """Put all attributes back, reboot, and wait until the service can be asked for them again."""
-        with borrowed(task) as session:
-            target = below(self._bios(session, task), "Actions", "#Bios.ResetBios", "target")
+        """Reset all attributes to their defaults, reboot, and wait until the service reports them again."""
+        with borrow_session(task) as session:
+            target = get_nested(self._read_bios(session, task), "Actions", "#Bios.ResetBios", "target")
             if not isinstance(target, str):
-                raise NotSupported("the BMC offers no reset of the BIOS settings of this system")
+                raise NotSupported("the BMC cannot reset the BIOS settings of this system")
             try:
                 session.transport.post(target, {})
             except sushy.exceptions.HTTPError as exc:
                 if exc.status_code not in (400, 415):
                     raise
-                # Some services refuse the body that others ask for.
+                # Some services refuse the empty JSON body that others require.
                 session.transport.post(target)
         return self._reboot(task, {"wanted": {}})
 
     def poll(self, task: Task, step: Step, state: Mapping[str, Any]) -> Wait | None:
-        """See whether the machine has started with what was wanted."""
-        with borrowed(task) as session:
-            current = _attributes(self._bios(session, task))
+        """Check whether the requested settings are in effect after the reboot."""
+        with borrow_session(task) as session:
+            current = _get_attributes(self._read_bios(session, task))
         missing = [name for name, value in state.get("wanted", {}).items() if current.get(name) != value]
         if not missing:
             return None
@@ -109,20 +113,20 @@ class RedfishBIOS(BIOSInterface):
         until = time.time() + self.options.bios_apply_timeout
         return Wait(poll_after=self.options.bios_poll_interval, state={**state, "until": until})
 
-    def _bios(self, session: RedfishSession, task: Task) -> dict[str, Any]:
-        found = follow(session, session.document(task.info(Kind.BIOS).system_path).get("Bios"))
+    def _read_bios(self, session: RedfishSession, task: Task) -> dict[str, Any]:
+        found = follow(session, session.read_document(task.info(Kind.BIOS).system_path).get("Bios"))
         if found is None or not isinstance(found.get("Attributes"), dict):
             raise NotSupported("the BMC offers no BIOS settings for this system")
         return found
 
 
-def _attributes(bios: Mapping[str, Any]) -> dict[str, Any]:
+def _get_attributes(bios: Mapping[str, Any]) -> dict[str, Any]:
     return dict(bios["Attributes"])
 
 
-def _pending(bios: Mapping[str, Any]) -> str:
-    """The resource that takes the settings of the next boot."""
-    path = path_of(below(bios, "@Redfish.Settings", "SettingsObject"))
+def _get_settings_path(bios: Mapping[str, Any]) -> str:
+    """Return the path of the resource that takes the settings of the next boot."""
+    path = get_path(get_nested(bios, "@Redfish.Settings", "SettingsObject"))
     if path is None:
         raise InvalidInput([Problem("settings", "cannot be changed at this system", "its BIOS resource has no settings object")])
     return path

@@ -1,4 +1,4 @@
-"""Boot from a virtual CD: the BMC fetches an ISO image and presents it to its machine."""
+"""Boot from a virtual CD. The BMC fetches an ISO image and presents it to its machine."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from baremetal_interfaces import BootDevice, BootInterface, Kind, NotSupported, 
 from baremetal_redfish.connector import RedfishConnector
 from baremetal_redfish.image import ImageURL
 from baremetal_redfish.info import RedfishInfo
-from baremetal_redfish.machine import system_of
+from baremetal_redfish.machine import borrow_system
 from baremetal_redfish.virtual_media import ImageRefused, InsertionLimits, VirtualDrives
 
 _FIELD = "instance_info/boot_iso"
 
 
 class RedfishVirtualMediaBoot(BootInterface):
-    """Boots ``instance_info/boot_iso``."""
+    """Boots the image of ``instance_info/boot_iso``."""
 
     info_type = RedfishInfo
     connector = RedfishConnector
@@ -24,16 +24,16 @@ class RedfishVirtualMediaBoot(BootInterface):
     options: InsertionLimits
 
     def validate(self, task: Task) -> None:
-        """Raise ``InvalidInput`` unless there is an image that a BMC can fetch."""
+        """Raise ``InvalidInput`` unless the node has the URL of an image."""
         ImageURL.parse(_FIELD, task.node.instance_info.get("boot_iso"))
 
     def prepare_instance(self, task: Task) -> None:
-        """Insert the image, in place of what is there, and make the next boot start from it.
+        """Insert the image in place of any other, and boot from it at the next start.
 
-        When either fails, the drive is left empty.
+        If either fails, the drive is left empty.
         """
         image = ImageURL.parse(_FIELD, task.node.instance_info.get("boot_iso"))
-        with system_of(task, Kind.BOOT) as system:
+        with borrow_system(task, Kind.BOOT) as system:
             drives = VirtualDrives(task, system, self.options)
             try:
                 drives.insert(VirtualMediaDevice.CDROM, image)
@@ -46,22 +46,22 @@ class RedfishVirtualMediaBoot(BootInterface):
             raise
 
     def clean_up_instance(self, task: Task) -> None:
-        """Empty the virtual CD drives."""
-        with system_of(task, Kind.BOOT) as system:
+        """Eject the image from the virtual CD drives."""
+        with borrow_system(task, Kind.BOOT) as system:
             VirtualDrives(task, system, self.options).eject([VirtualMediaDevice.CDROM])
 
     def prepare_ramdisk(self, task: Task, parameters: Mapping[str, Any]) -> None:
-        """Refuse: the kernel parameters of a finished image cannot be changed."""
+        """Refuse: a finished image takes no kernel parameters."""
         raise NotSupported(
             "boot_interface: redfish-virtual-media boots finished images, which take no kernel parameters; "
             "choose a boot interface for the network (ipxe, pxe) to boot a ramdisk"
         )
 
     def clean_up_ramdisk(self, task: Task) -> None:
-        """Nothing: there is no ramdisk of its own."""
+        """Do nothing: this interface boots no ramdisk."""
 
     def _eject_after_failure(self, task: Task) -> None:
         try:
             self.clean_up_instance(task)
         except Exception as exc:
-            task.log.warning("the virtual CD could not be ejected after a failure: %s", type(exc).__name__)
+            task.log.warning("could not eject the virtual CD after a failure: %s", type(exc).__name__)

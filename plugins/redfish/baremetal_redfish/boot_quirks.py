@@ -1,6 +1,6 @@
-"""Where services differ about the boot override, as data: whose, which, what is done, and where the case is recorded.
+"""Table of services whose boot override differs from the specification.
 
-A new quirk is an entry here, and a cassette that shows what goes wrong without it.
+A new quirk is an entry here, and a cassette that shows the failure of the driver without it.
 """
 
 from __future__ import annotations
@@ -12,23 +12,24 @@ from typing import Any, NamedTuple
 
 
 class BootFlag(Enum):
-    """What is done differently."""
+    """Changed behavior of the driver."""
 
-    MODE_WITH_TARGET = "the mode is sent along with every target"
+    MODE_WITH_TARGET = "send the boot mode with every boot target"
 
 
 class BootQuirk(NamedTuple):
-    """One difference. The patterns are compared without regard to case; firmware is that of the BIOS.
+    """One difference of a vendor's services.
 
-    *recorded* is the public record of the case, *cassette* the name of one that holds it (``tests/redfish/cassettes``): what
-    such a service answers with the quirk and without it.
+    The patterns are compared without regard to case; *firmware* is the version of the BIOS. *reference_url* is the public
+    report of the behavior. *cassette* names the recording in ``tests/redfish/cassettes`` of such a service with and without
+    the quirk.
     """
 
     vendor: str
     model: str
     firmware: str
     flag: BootFlag
-    recorded: str
+    reference_url: str
     cassette: str
 
 
@@ -38,15 +39,15 @@ BOOT_QUIRKS: tuple[BootQuirk, ...] = (
         model="*",
         firmware="*",
         flag=BootFlag.MODE_WITH_TARGET,
-        recorded="https://github.com/DMTF/Redfishtool/pull/106",
+        reference_url="https://github.com/DMTF/Redfishtool/pull/106",
         cassette="mode-forgotten-with-target",
     ),
 )
-"""A request without the mode puts it back to the service's default there; the maker calls that intended."""
+"""Supermicro resets the boot mode to its default if a request sets only the target, and calls that intended."""
 
 
-def boot_flags(system: Mapping[str, Any], quirks: tuple[BootQuirk, ...] = BOOT_QUIRKS) -> frozenset[BootFlag]:
-    """What is different at *system*, a document as the service gave it."""
+def find_boot_flags(system: Mapping[str, Any], quirks: tuple[BootQuirk, ...] = BOOT_QUIRKS) -> frozenset[BootFlag]:
+    """Return the flags for *system*, the unchanged document of the service."""
     found = [str(system.get(name) or "").strip().lower() for name in ("Manufacturer", "Model", "BiosVersion")]
     return frozenset(
         quirk.flag

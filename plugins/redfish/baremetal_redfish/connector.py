@@ -1,4 +1,4 @@
-"""Logging in and out at a Redfish service."""
+"""Login and logout at a Redfish service."""
 
 from __future__ import annotations
 
@@ -24,40 +24,40 @@ from baremetal_redfish.errors import (
     PrivilegeMissing,
     SessionExpired,
     TransportFailed,
+    get_message_ids,
     is_busy,
-    message_ids,
 )
 from baremetal_redfish.info import RedfishInfo
 from baremetal_redfish.session import RedfishSession
-from baremetal_redfish.transport import Answer
+from baremetal_redfish.transport import RedfishResponse
 
 _CONTRACT_FAULTS: dict[type[Exception], Fault] = {
     AuthenticationFailed: Fault.AUTH,
     BMCUnreachable: Fault.UNREACHABLE,
     BMCBusy: Fault.BUSY,
 }
-_NO_SESSIONS = frozenset({404, 405, 501})
+_NO_SESSIONS_STATUSES = frozenset({404, 405, 501})
 _HEADERS = {"Accept": "application/json", "OData-Version": "4.0", "User-Agent": "baremetal-redfish"}
 
 
 class RedfishConnector(Connector[RedfishSession]):
-    """Opens one session, by the service's own sessions where it has them and else by basic authentication."""
+    """Opens sessions: Redfish sessions if the service supports them, otherwise basic authentication."""
 
     shareable = True
     takes_turns = True
     loggers = ("sushy",)
 
-    connect_seconds: ClassVar[float] = 10.0
-    """What the way to a usable connection may take."""
+    connect_timeout_s: ClassVar[float] = 10.0
+    """Seconds for name lookup, TCP connection and TLS handshake together."""
 
-    silence_seconds: ClassVar[float] = 60.0
-    """How long a BMC may send nothing at all; some fetch a whole image before they answer."""
+    read_timeout_s: ClassVar[float] = 60.0
+    """Longest silence of a BMC during a response, in seconds. Some BMCs fetch a whole image before they answer."""
 
-    request_seconds: ClassVar[float] = 60.0
-    """What one request may take where no deadline is nearer."""
+    request_timeout_s: ClassVar[float] = 60.0
+    """Seconds for one request of a thread that has no earlier deadline."""
 
     def open(self, info: RedfishInfo, tls: ssl.SSLContext | None, deadline: Deadline) -> RedfishSession:
-        """Log in once. What the service answers to wrong credentials is not tried in another way."""
+        """Log in, once. Refused credentials are not tried by another kind of login, because failures may lock the account."""
         endpoint = info.endpoint()
         if tls is None and endpoint.tls is not None:
             tls = tls_context(endpoint.tls)
@@ -67,11 +67,11 @@ class RedfishConnector(Connector[RedfishSession]):
             endpoint.port,
             tls=tls,
             headers=_HEADERS,
-            connect_timeout=self.connect_seconds,
-            read_timeout=self.silence_seconds,
+            connect_timeout=self.connect_timeout_s,
+            read_timeout=self.read_timeout_s,
             trust_option="redfish_verify_ca",
         )
-        session = RedfishSession(http, info.root, self.request_seconds)
+        session = RedfishSession(http, info.root, self.request_timeout_s)
         try:
             with session.until(deadline):
                 _log_in(session, info)
@@ -81,27 +81,30 @@ class RedfishConnector(Connector[RedfishSession]):
         return session
 
     def session_key(self, info: RedfishInfo) -> tuple[str, str]:
-        """How it logs in, and at which root."""
+        """Return the kind of login and the service root: sessions with different values are not shared."""
         return (info.redfish_auth_type, info.root)
 
     def session_secrets(self, session: RedfishSession) -> tuple[str, ...]:
-        """The session's token, or the header of basic authentication."""
+        """Return the session's token or its basic authentication header."""
         return tuple(value for name, value in session.http.headers.items() if name in ("X-Auth-Token", "Authorization"))
 
     def close(self, session: RedfishSession, deadline: Deadline) -> None:
-        """End the session at the service, where it has one, and close the connection."""
+        """Delete the session at the service, if it has one, and close the connection."""
         try:
             if session.login_path is not None:
                 with session.until(deadline):
                     session.transport.delete(session.login_path)
         except (sushy.exceptions.AccessError, sushy.exceptions.ResourceNotFoundError):
-            pass  # It ended by itself.
+            pass  # The service has already ended the session.
         finally:
             session.transport.end()
             session.http.close()
 
     def classify(self, exc: Exception) -> Fault:
-        """Tell what *exc* means. A certificate that is not trusted is neither: the BMC answers, and no login was tried."""
+        """Return the kind of failure that *exc* stands for.
+
+        An untrusted certificate is ``OTHER``: the BMC is reachable, and no login was tried.
+        """
         if isinstance(exc, TransportFailed):
             exc = exc.failure
         if isinstance(exc, HTTPSessionError):
@@ -119,26 +122,29 @@ def _log_in(session: RedfishSession, info: RedfishInfo) -> None:
     if not info.redfish_username:
         return
     if info.redfish_auth_type == "basic":
-        _use_basic(session, info)
+        _use_basic_auth(session, info)
         return
-    path = _sessions_path(session)
+    path = _find_sessions_path(session)
     if path is None and info.redfish_auth_type == "auto":
-        _use_basic(session, info)
+        _use_basic_auth(session, info)
         return
-    _use_session(session, info, path or f"{session.root}SessionService/Sessions")
+    _create_session(session, info, path or f"{session.root}SessionService/Sessions")
 
 
-def _sessions_path(session: RedfishSession) -> str | None:
-    """Where sessions are made (DSP0266, 13.3.4: the root is readable by anybody and links there), or None."""
+def _find_sessions_path(session: RedfishSession) -> str | None:
+    """Return the path of the sessions collection, or None.
+
+    The service root is readable without a login and links to the collection (DSP0266, 13.3.4).
+    """
     try:
-        root = session.transport.document(session.root)
+        root = session.transport.read_document(session.root)
     except sushy.exceptions.AccessError:
-        return f"{session.root}SessionService/Sessions"  # Not by the book; its sessions may be where the book has them.
+        # This service requires a login for its root, against the specification. Try the collection's usual path.
+        return f"{session.root}SessionService/Sessions"
     except sushy.exceptions.ResourceNotFoundError as exc:
         raise TransportFailed(
             BadAnswer(
-                f"there is no Redfish service at {session.http.endpoint}{session.root}; "
-                "check redfish_address and redfish_root_prefix"
+                f"no Redfish service at {session.http.endpoint}{session.root}; check redfish_address and redfish_root_prefix"
             )
         ) from exc
     path: Any = root.get("Links")
@@ -147,63 +153,69 @@ def _sessions_path(session: RedfishSession) -> str | None:
     return path if isinstance(path, str) and path else None
 
 
-def _use_basic(session: RedfishSession, info: RedfishInfo) -> None:
+def _use_basic_auth(session: RedfishSession, info: RedfishInfo) -> None:
     account = f"{info.redfish_username}:{info.redfish_password}".encode()
     session.http.headers["Authorization"] = "Basic " + base64.b64encode(account).decode()
-    # Something that takes an account: else wrong ones would first be noticed by many at a time, and the account be locked.
-    with contextlib.suppress(PrivilegeMissing, sushy.exceptions.ResourceNotFoundError):  # It is known, whatever it may do.
-        session.transport.document(f"{session.root}Systems")
+    # Verify the account with a resource that requires it. Otherwise several threads would find out at once that the
+    # credentials are wrong, and their failures could lock the account. A missing privilege or resource is no failure of
+    # the login.
+    with contextlib.suppress(PrivilegeMissing, sushy.exceptions.ResourceNotFoundError):
+        session.transport.read_document(f"{session.root}Systems")
 
 
-def _use_session(session: RedfishSession, info: RedfishInfo, path: str) -> None:
-    """Make a session. With ``auto``, a service that makes none for a reason other than the account is spoken to by basic."""
+def _create_session(session: RedfishSession, info: RedfishInfo, path: str) -> None:
+    """Create a session. With ``auto``, use basic authentication if the service cannot create one.
+
+    Refused credentials are not tried again by basic authentication.
+    """
     try:
-        answer = session.transport.post(path, {"UserName": info.redfish_username, "Password": info.redfish_password}, once=True)
+        response = session.transport.post(path, {"UserName": info.redfish_username, "Password": info.redfish_password}, once=True)
     except PrivilegeMissing as exc:
-        raise CredentialsRefused("POST", path, _Said(exc)) from None
+        raise CredentialsRefused("POST", path, _CopiedResponse(exc)) from None
     except sushy.exceptions.HTTPError as exc:
-        if info.redfish_auth_type == "auto" and _makes_none(exc):
-            _use_basic(session, info)
+        if info.redfish_auth_type == "auto" and _cannot_create_session(exc):
+            _use_basic_auth(session, info)
             return
-        if exc.status_code in _NO_SESSIONS:
-            wrong = f"POST {path} at {session.http.endpoint}: it makes no sessions; set redfish_auth_type to auto or basic"
+        if exc.status_code in _NO_SESSIONS_STATUSES:
+            wrong = f"POST {path} at {session.http.endpoint}: the service has no sessions; set redfish_auth_type to auto or basic"
             raise TransportFailed(BadAnswer(wrong)) from exc
         raise
-    token = answer.headers.get("X-Auth-Token")
+    token = response.headers.get("X-Auth-Token")
     if token:
         session.http.headers["X-Auth-Token"] = token
         session.transport.has_token = True
-        session.login_path = _made(answer)
+        session.login_path = _find_session_path(response)
     elif info.redfish_auth_type == "auto":
-        _use_basic(session, info)
+        _use_basic_auth(session, info)
     else:
-        raise TransportFailed(BadAnswer(f"POST {path} at {session.http.endpoint}: a session was made without X-Auth-Token"))
+        wrong = f"POST {path} at {session.http.endpoint}: the service created a session without X-Auth-Token"
+        raise TransportFailed(BadAnswer(f"{wrong}; set redfish_auth_type to auto or basic"))
 
 
-def _makes_none(exc: sushy.exceptions.HTTPError) -> bool:
-    full = any("SessionLimitExceeded" in message for message in message_ids(exc))
-    return full or exc.status_code in _NO_SESSIONS
+def _cannot_create_session(exc: sushy.exceptions.HTTPError) -> bool:
+    full = any("SessionLimitExceeded" in message for message in get_message_ids(exc))
+    return full or exc.status_code in _NO_SESSIONS_STATUSES
 
 
-def _made(answer: Answer) -> str | None:
-    """The resource that stands for the new session."""
-    path = answer.headers.get("Location")
+def _find_session_path(response: RedfishResponse) -> str | None:
+    """Return the path of the new session's resource, or None."""
+    path = response.headers.get("Location")
     if not path:
         try:
-            document = answer.json()
+            document = response.json()
         except ValueError:
             return None
         path = document.get("@odata.id") if isinstance(document, dict) else None
     return urlsplit(path).path if isinstance(path, str) and path else None
 
 
-class _Said:
-    """The answer behind an error, for another error that says the same of it."""
+class _CopiedResponse:
+    """Response of an error, for another error about the same response."""
 
     def __init__(self, exc: sushy.exceptions.HTTPError) -> None:
         self.status_code = exc.status_code
         self._body = exc.body
 
     def json(self) -> dict[str, Any]:
-        """The body of the answer."""
+        """Return the body of the response."""
         return {"error": self._body or {}}

@@ -1,4 +1,4 @@
-"""What goes wrong between us and a Redfish service, as exceptions that sushy's own code understands."""
+"""Errors of Redfish requests, as exceptions that sushy handles."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from baremetal_interfaces.http import HTTPSessionError
 
 _BUSY_STATUS = frozenset({429, 503})
 _BUSY_MESSAGES = (
-    # Base message registry of the DMTF (DSP8011).
+    # Base message registry (DSP8011).
     "ServiceTemporarilyUnavailable",
     "ServiceInUnknownState",
     "ResourceInUse",
     "SessionLimitExceeded",
     "CreateLimitReachedForResource",
-    # iDRAC: "data sources are unavailable", while it starts or right after a change.
+    # iDRAC: its data sources are unavailable, during its start or right after a change.
     "SYS518",
     # iLO: the machine is in its power-on self-test.
     "InvalidOperationForSystemState",
@@ -24,7 +24,7 @@ _BUSY_MESSAGES = (
 
 
 class TransportFailed(sushy.exceptions.ConnectionError):  # type: ignore[misc]
-    """No usable answer came; *failure* says why."""
+    """The service sent no usable response; *failure* is the reason."""
 
     def __init__(self, failure: HTTPSessionError) -> None:
         super().__init__(message=str(failure))
@@ -32,50 +32,51 @@ class TransportFailed(sushy.exceptions.ConnectionError):  # type: ignore[misc]
 
 
 class CredentialsRefused(sushy.exceptions.AccessError):  # type: ignore[misc]
-    """The account or its password is wrong, or there has to be one."""
+    """The account or its password is wrong, or the service requires an account."""
 
     def __init__(self, method: str, url: str, response: Any, *, anonymous: bool = False) -> None:
         super().__init__(method, url, response)
         remedy = "it needs an account; set" if anonymous else "check"
-        _reword(self, f"{method} {url} was answered with {self.status_code}; {remedy} redfish_username and redfish_password")
+        message = f"{method} {url} was answered with {self.status_code}; {remedy} redfish_username and redfish_password"
+        _replace_message(self, message)
 
 
 class SessionExpired(sushy.exceptions.AccessError):  # type: ignore[misc]
-    """The session's token is no longer accepted."""
+    """The service no longer accepts the session's token."""
 
     def __init__(self, method: str, url: str, response: Any) -> None:
         super().__init__(method, url, response)
-        _reword(self, f"{method} {url}: the session's token is no longer accepted")
+        _replace_message(self, f"{method} {url}: the session's token is no longer accepted")
 
 
 class PrivilegeMissing(sushy.exceptions.AccessError):  # type: ignore[misc]
-    """The account is right and may not do this."""
+    """The account is valid but lacks the privilege for the request."""
 
     def __init__(self, method: str, url: str, response: Any) -> None:
         super().__init__(method, url, response)
-        _reword(self, f"{method} {url} is forbidden to this account; give that of redfish_username the privilege")
+        _replace_message(self, f"{method} {url} is forbidden to this account; give the account of redfish_username the privilege")
 
 
-def _reword(exc: Any, message: str) -> None:
+def _replace_message(exc: Any, message: str) -> None:
     said = f" ({exc.detail})" if exc.detail else ""
     exc.message = message + said
     exc.args = (exc.message,)
 
 
-def message_ids(exc: sushy.exceptions.HTTPError) -> tuple[str, ...]:
-    """The identifiers of the messages that came with an error answer."""
+def get_message_ids(exc: sushy.exceptions.HTTPError) -> tuple[str, ...]:
+    """Return the identifiers of the messages in an error response."""
     messages = exc.extended_info if isinstance(exc.extended_info, list) else []
     return (str(exc.code), *(str(message.get("MessageId", "")) for message in messages))
 
 
 def is_busy(exc: sushy.exceptions.HTTPError) -> bool:
-    """Whether the service says that the same request may succeed later."""
+    """Return whether the same request may succeed later, according to the service."""
     if exc.status_code in _BUSY_STATUS:
         return True
-    said = message_ids(exc)
+    said = get_message_ids(exc)
     return any(name in message for message in said for name in _BUSY_MESSAGES)
 
 
-def what_it_said(exc: sushy.exceptions.HTTPError) -> str:
-    """The service's own words about an error, or its status."""
+def describe_error(exc: sushy.exceptions.HTTPError) -> str:
+    """Return the service's description of an error, or its HTTP status."""
     return str(exc.detail) if exc.detail else f"HTTP status {exc.status_code}"

@@ -1,4 +1,4 @@
-"""Firmware: the versions that the service tells, and updates by ``UpdateService.SimpleUpdate``, one after the other."""
+"""Firmware versions, and updates by ``UpdateService.SimpleUpdate``, one at a time."""
 
 from __future__ import annotations
 
@@ -29,30 +29,30 @@ from baremetal_interfaces import (
     step,
 )
 from baremetal_interfaces.http import HTTPSessionError
-from baremetal_redfish.background import look, monitor_of, poll_after
 from baremetal_redfish.connector import RedfishConnector
 from baremetal_redfish.info import RedfishInfo
-from baremetal_redfish.links import below, follow, listed, members, path_of, root, text_of
-from baremetal_redfish.machine import blaming, borrowed
-from baremetal_redfish.neighbours import managers_of
+from baremetal_redfish.links import follow, get_nested, get_objects, get_path, get_text, iterate_members, read_root
+from baremetal_redfish.machine import borrow_session, translate_refusal
+from baremetal_redfish.related_resources import find_managers
 from baremetal_redfish.session import RedfishSession
+from baremetal_redfish.task_monitor import get_monitor, get_poll_interval, poll_monitor
 
-_SETTINGS = {"settings": Argument('The updates, a list of {"component": ..., "url": ...}.', required=True)}
-_FORM = 'it has to be {"component": ..., "url": ...} with a URL of http or https'
+_SETTINGS = {"settings": Argument('Updates, a list of {"component": ..., "url": ...}.', required=True)}
+_SETTINGS_FORM = 'it has to be {"component": ..., "url": ...} with an http or https URL'
 _BIOS, _BMC = "bios", "bmc"
-_AWAY = (sushy.exceptions.ConnectionError, HTTPSessionError, BMCUnreachable, BMCBusy)
+_TRANSIENT_ERRORS = (sushy.exceptions.ConnectionError, HTTPSessionError, BMCUnreachable, BMCBusy)
 
 
 @dataclass(frozen=True)
 class UpdateLimits:
-    """How long one update may take, restart of the BMC included, and how often it is looked at; in seconds."""
+    """Seconds for one update including the BMC's restart, and seconds between polls of a BMC that does not answer."""
 
     firmware_update_timeout: float = 3600.0
     firmware_poll_interval: float = 30.0
 
 
 class RedfishFirmware(FirmwareInterface):
-    """``bios``, ``bmc``, and what else the inventory of the update service lists, by its identifier there."""
+    """Versions and updates of ``bios``, ``bmc`` and the items of the update service's inventory, by their identifiers."""
 
     info_type = RedfishInfo
     connector = RedfishConnector
@@ -60,112 +60,112 @@ class RedfishFirmware(FirmwareInterface):
     options: UpdateLimits
 
     def get_components(self, task: Task) -> Sequence[FirmwareComponent]:
-        """The components and their versions."""
-        with borrowed(task) as session:
-            versions = self._versions(session, task)
+        """Return the components and their versions."""
+        with borrow_session(task) as session:
+            versions = self._read_versions(session, task)
         return [FirmwareComponent(name, version) for name, version in versions.items()]
 
     @step(phase=Phase.CLEAN, arguments=_SETTINGS)
     @step(phase=Phase.SERVICE, arguments=_SETTINGS)
     def update(self, task: Task, settings: Sequence[Mapping[str, Any]]) -> Wait | None:
-        """Check all updates, begin with the first, and go on by polls."""
-        with borrowed(task) as session:
-            left = _checked(settings, self._versions(session, task))
-            return self._begin(session, task, left)
+        """Check all updates, start the first, and continue in polls."""
+        with borrow_session(task) as session:
+            left = _check_settings(settings, self._read_versions(session, task))
+            return self._start_next(session, task, left)
 
     def poll(self, task: Task, step: Step, state: Mapping[str, Any]) -> Wait | None:
-        """See how the update at hand is getting on; after it restart the machine, or begin the next.
+        """Poll the current update; once it is done, restart the machine and start the next.
 
-        A BMC that does not answer meanwhile is one that restarts: that is an error only when the time is over.
+        A BMC that does not answer is restarting. That becomes an error only after the update's timeout.
         """
         try:
-            with borrowed(task) as session:
-                return self._look(session, task, state)
-        except _AWAY as exc:
+            with borrow_session(task) as session:
+                return self._check_progress(session, task, state)
+        except _TRANSIENT_ERRORS as exc:
             if time.time() > float(state.get("until", 0.0)):
-                raise DriverError(f"the update of {state.get('component')} is not over in time: {exc}") from None
+                raise DriverError(f"the update of {state.get('component')} did not finish in time: {exc}") from None
             return Wait(poll_after=self.options.firmware_poll_interval, state=dict(state))
 
-    def _look(self, session: RedfishSession, task: Task, state: Mapping[str, Any]) -> Wait | None:
+    def _check_progress(self, session: RedfishSession, task: Task, state: Mapping[str, Any]) -> Wait | None:
         monitor, left = state.get("monitor"), list(state.get("left", ()))
         if monitor:
-            progress = look(session, str(monitor))
-            if not progress.over and time.time() > float(state.get("until", 0.0)):
-                raise DriverError(f"the update of {state.get('component')} is not over in time")
-            if not progress.over:
+            progress = poll_monitor(session, str(monitor))
+            if not progress.is_done and time.time() > float(state.get("until", 0.0)):
+                raise DriverError(f"the update of {state.get('component')} did not finish in time")
+            if not progress.is_done:
                 return Wait(poll_after=progress.poll_after, state=dict(state))
         if state.get("component") != _BMC:
-            # Other parts than the BMC take their new firmware when the machine starts.
+            # Components other than the BMC load their new firmware when the machine starts.
             task.power.set(PowerState.REBOOT)
-        return self._begin(session, task, left) if left else None
+        return self._start_next(session, task, left) if left else None
 
-    def _begin(self, session: RedfishSession, task: Task, left: list[dict[str, str]]) -> Wait:
+    def _start_next(self, session: RedfishSession, task: Task, left: list[dict[str, str]]) -> Wait:
         first, *rest = left
-        service, target = _update_service(session)
+        service, target = _find_update_service(session)
         body: dict[str, Any] = {"ImageURI": first["url"]}
         body["TransferProtocol"] = urlsplit(first["url"]).scheme.upper()
-        path = self._target(session, task, service, first["component"])
+        path = self._find_target(session, task, service, first["component"])
         if path is not None:
             body["Targets"] = [path]
-        with blaming("url", urlsplit(first["url"]).hostname):
-            answer = session.transport.post(target, body)
+        with translate_refusal("url", urlsplit(first["url"]).hostname):
+            response = session.transport.post(target, body)
         until = time.time() + self.options.firmware_update_timeout
-        state = {"component": first["component"], "monitor": monitor_of(answer), "left": rest, "until": until}
-        return Wait(poll_after=poll_after(answer), state=state)
+        state = {"component": first["component"], "monitor": get_monitor(response), "left": rest, "until": until}
+        return Wait(poll_after=get_poll_interval(response), state=state)
 
-    def _versions(self, session: RedfishSession, task: Task) -> dict[str, str | None]:
-        system = session.document(task.info(Kind.FIRMWARE).system_path)
+    def _read_versions(self, session: RedfishSession, task: Task) -> dict[str, str | None]:
+        system = session.read_document(task.info(Kind.FIRMWARE).system_path)
         found: dict[str, str | None] = {}
-        if text_of(system.get("BiosVersion")):
-            found[_BIOS] = text_of(system.get("BiosVersion"))
-        for manager in managers_of(session, system):
-            if text_of(manager.get("FirmwareVersion")):
-                found.setdefault(_BMC, text_of(manager.get("FirmwareVersion")))
-        service = follow(session, root(session).get("UpdateService"))
-        for item in self._items(session, system, below(service, "FirmwareInventory")):
-            found.setdefault(str(item["Id"]), text_of(item.get("Version")))
+        if get_text(system.get("BiosVersion")):
+            found[_BIOS] = get_text(system.get("BiosVersion"))
+        for manager in find_managers(session, system):
+            if get_text(manager.get("FirmwareVersion")):
+                found.setdefault(_BMC, get_text(manager.get("FirmwareVersion")))
+        service = follow(session, read_root(session).get("UpdateService"))
+        for item in self._read_inventory(session, system, get_nested(service, "FirmwareInventory")):
+            found.setdefault(str(item["Id"]), get_text(item.get("Version")))
         return found
 
-    def _items(self, session: RedfishSession, system: Mapping[str, Any], inventory: Any) -> list[dict[str, Any]]:
-        """The items of the inventory that are not said to belong to another system."""
-        mine = path_of(system)
+    def _read_inventory(self, session: RedfishSession, system: Mapping[str, Any], inventory: Any) -> list[dict[str, Any]]:
+        """Return the items of the inventory that do not belong to another system."""
+        mine = get_path(system)
         kept = []
-        for item in members(session, inventory):
-            related = [path_of(one) for one in listed(item.get("RelatedItem"))]
-            others = [one for one in related if one and "/Systems/" in one and not (mine and one.startswith(mine))]
-            if text_of(item.get("Id")) and not others:
+        for item in iterate_members(session, inventory):
+            related = [get_path(reference) for reference in get_objects(item.get("RelatedItem"))]
+            others = [path for path in related if path and "/Systems/" in path and not (mine and path.startswith(mine))]
+            if get_text(item.get("Id")) and not others:
                 kept.append(item)
         return kept
 
-    def _target(self, session: RedfishSession, task: Task, service: Mapping[str, Any], component: str) -> str | None:
-        """What of the inventory the update is for, where exactly one item says that it is *component*."""
-        system = session.document(task.info(Kind.FIRMWARE).system_path)
-        items = self._items(session, system, service.get("FirmwareInventory"))
-        names = {path_of(one): (str(one.get("Id")).lower(), str(one.get("Name")).lower()) for one in items}
-        found = [path for path, said in names.items() if component.lower() in said]
+    def _find_target(self, session: RedfishSession, task: Task, service: Mapping[str, Any], component: str) -> str | None:
+        """Return the inventory item that *component* names, or None unless exactly one has that identifier or name."""
+        system = session.read_document(task.info(Kind.FIRMWARE).system_path)
+        items = self._read_inventory(session, system, service.get("FirmwareInventory"))
+        names = {get_path(item): (str(item.get("Id")).lower(), str(item.get("Name")).lower()) for item in items}
+        found = [path for path, aliases in names.items() if component.lower() in aliases]
         return found[0] if len(found) == 1 else None
 
 
-def _update_service(session: RedfishSession) -> tuple[dict[str, Any], str]:
-    service = follow(session, root(session).get("UpdateService"))
-    target = below(service, "Actions", "#UpdateService.SimpleUpdate", "target")
+def _find_update_service(session: RedfishSession) -> tuple[dict[str, Any], str]:
+    service = follow(session, read_root(session).get("UpdateService"))
+    target = get_nested(service, "Actions", "#UpdateService.SimpleUpdate", "target")
     if service is None or not isinstance(target, str):
-        raise NotSupported("the BMC offers no update by SimpleUpdate")
+        raise NotSupported("the BMC does not support firmware updates by SimpleUpdate")
     return service, target
 
 
-def _checked(settings: Any, known: Mapping[str, Any]) -> list[dict[str, str]]:
+def _check_settings(settings: Any, known: Mapping[str, Any]) -> list[dict[str, str]]:
     if not isinstance(settings, list | tuple) or not settings:
         raise InvalidInput([Problem("settings", f"{settings!r} is not valid", 'a list of {"component": ..., "url": ...}')])
     problems: list[Problem] = []
-    for index, one in enumerate(settings):
+    for index, setting in enumerate(settings):
         where = f"settings/{index}"
-        url = one.get("url") if isinstance(one, Mapping) else None
+        url = setting.get("url") if isinstance(setting, Mapping) else None
         if not isinstance(url, str) or urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
-            problems.append(Problem(f"{where}/url", "is not valid", _FORM))
-        elif one.get("component") not in known:
-            allowed = "known are " + ", ".join(known)
-            problems.append(Problem(f"{where}/component", f"{one.get('component')!r} is not known", allowed))
+            problems.append(Problem(f"{where}/url", "is not valid", _SETTINGS_FORM))
+        elif setting.get("component") not in known:
+            allowed = "the components are " + ", ".join(known)
+            problems.append(Problem(f"{where}/component", f"{setting.get('component')!r} is not known", allowed))
     if problems:
         raise InvalidInput(problems)
-    return [{"component": one["component"], "url": one["url"]} for one in settings]
+    return [{"component": setting["component"], "url": setting["url"]} for setting in settings]

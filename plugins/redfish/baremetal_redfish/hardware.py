@@ -6,7 +6,7 @@ from baremetal_interfaces import HardwareType
 
 
 class RedfishHardware(HardwareType):
-    """Any machine whose BMC speaks Redfish."""
+    """Any machine whose BMC supports Redfish."""
 
     power = ("redfish",)
     management = ("redfish",)

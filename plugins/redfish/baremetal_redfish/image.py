@@ -1,4 +1,4 @@
-"""The URL of an image that a BMC is to fetch."""
+"""URL of an image that a BMC fetches."""
 
 from __future__ import annotations
 
@@ -15,17 +15,20 @@ _ALLOWED = "the URL of an image that the BMC can reach: http://, https:// or nfs
 
 @dataclass(frozen=True)
 class ImageURL:
-    """A URL and, apart from it, the account that it named. Its text is what may be shown: no account, no query."""
+    """URL of an image, and the account that it contained.
+
+    The text of an instance is the URL without account and query, which are secret.
+    """
 
     url: str = field(repr=False)
     scheme: str
-    shown: str
+    display_url: str
     username: str | None = None
     password: str | None = field(default=None, repr=False)
 
     @classmethod
     def parse(cls, name: str, value: object) -> Self:
-        """Take *value* apart; InvalidInput names the field *name* when it is no such URL."""
+        """Parse *value*. Raises InvalidInput, which names the field *name*, if it is not such a URL."""
         if not isinstance(value, str) or not value.strip():
             raise InvalidInput([Problem(name, "is missing" if not value else "is not text", _ALLOWED)])
         text = value.strip()
@@ -37,28 +40,29 @@ class ImageURL:
         if parts.scheme not in _SCHEMES:
             raise InvalidInput([Problem(name, f"has the scheme {parts.scheme!r}", _ALLOWED)])
         if not host or any(character.isspace() or not character.isprintable() for character in text):
-            raise InvalidInput([Problem(name, "names no host, or holds characters that a URL cannot hold", _ALLOWED)])
+            wrong = "has no host, or contains characters that are not allowed in a URL"
+            raise InvalidInput([Problem(name, wrong, _ALLOWED)])
         where = (f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")
         bare = parts._replace(netloc=where)
         return cls(
             url=bare.geturl(),
             scheme=parts.scheme,
-            shown=bare._replace(query="", fragment="").geturl(),
+            display_url=bare._replace(query="", fragment="").geturl(),
             username=unquote(parts.username) if parts.username else None,
             password=unquote(parts.password) if parts.password else None,
         )
 
     def __str__(self) -> str:
-        return self.shown
+        return self.display_url
 
-    def scrubbed(self, text: str) -> str:
-        """What a BMC said about the image, without the account and the query that it may repeat."""
+    def scrub(self, text: str) -> str:
+        """Return a BMC's message about the image without the account and the query, which the message may repeat."""
         query = urlsplit(self.url).query
-        return scrub(text.replace(self.url, self.shown), [self.password or "", query])
+        return scrub(text.replace(self.url, self.display_url), [self.password or "", query])
 
 
-def shown(url: object) -> str:
-    """What may be shown of a URL that a BMC named."""
+def redact_url(url: object) -> str:
+    """Return the URL in a BMC's response without its account and query."""
     text = str(url or "")
     try:
         return str(ImageURL.parse("image", text)) if text else ""

@@ -1,4 +1,4 @@
-"""Inspection by what the BMC tells of its system, without booting it."""
+"""Inspection out of band: hardware facts from the BMC, without booting the machine."""
 
 from __future__ import annotations
 
@@ -7,45 +7,45 @@ from typing import Any
 from baremetal_interfaces import InspectedPort, InspectInterface, Inspection, Kind, Task
 from baremetal_redfish.connector import RedfishConnector
 from baremetal_redfish.info import RedfishInfo
-from baremetal_redfish.inventory import SystemParts, known
-from baremetal_redfish.machine import borrowed
+from baremetal_redfish.inventory import SystemParts, drop_none
+from baremetal_redfish.machine import borrow_session
 
 GIB = 1024**3
-_SMALLEST_DISK = 4 * GIB
-"""A smaller one is not what an operating system is installed on (an SD card, a vendor's tools)."""
+_MIN_DISK_BYTES = 4 * GIB
+"""Size up to which a disk is not the local disk: SD cards and vendors' tools are not for an operating system."""
 
 
 class RedfishInspect(InspectInterface):
-    """Reads processors, memory, disks and network interfaces. What a BMC does not tell is left out."""
+    """Reads processors, memory, disks and network interfaces. Facts that a BMC does not report are omitted."""
 
     info_type = RedfishInfo
     connector = RedfishConnector
 
     def inspect(self, task: Task) -> Inspection:
-        """All at once; a part of the system that cannot be read is left out, and a line of the log says so."""
+        """Read the whole system. A part that cannot be read is omitted and logged."""
         path = task.info(Kind.INSPECT).system_path
-        with borrowed(task) as session:
-            parts = SystemParts.read(session, session.document(path), task)
+        with borrow_session(task) as session:
+            parts = SystemParts.read(session, session.read_document(path), task)
         return Inspection(
-            properties=_properties(parts),
-            ports=_ports(parts),
-            inventory=_inventory(parts),
+            properties=_build_properties(parts),
+            ports=_build_ports(parts),
+            inventory=_build_inventory(parts),
         )
 
 
-def _properties(parts: SystemParts) -> dict[str, Any]:
-    sizes = [disk.size for disk in parts.disks if disk.size is not None and disk.size > _SMALLEST_DISK]
-    return known(
+def _build_properties(parts: SystemParts) -> dict[str, Any]:
+    sizes = [disk.size for disk in parts.disks if disk.size is not None and disk.size > _MIN_DISK_BYTES]
+    return drop_none(
         cpus=parts.cpus,
         memory_mb=parts.memory_mb,
-        # Of several disks the smallest is the one that is deployed to, where nothing else is said.
+        # Without a root device hint a deployment uses the smallest disk.
         local_gb=min(sizes) // GIB if sizes else None,
         cpu_arch=parts.cpu_arch,
     )
 
 
-def _ports(parts: SystemParts) -> tuple[InspectedPort, ...]:
-    """One for each address; services list a VLAN as an interface of its own with the address of the one below it."""
+def _build_ports(parts: SystemParts) -> tuple[InspectedPort, ...]:
+    """Return one port for each MAC address. Services list a VLAN as an interface with the address of its parent."""
     names: dict[str, str | None] = {}
     for nic in parts.nics:
         if nic.address is not None:
@@ -53,20 +53,21 @@ def _ports(parts: SystemParts) -> tuple[InspectedPort, ...]:
     return tuple(InspectedPort(address, name) for address, name in names.items())
 
 
-def _inventory(parts: SystemParts) -> dict[str, Any]:
-    """The inventory in the shape that clients of the Bare Metal API read."""
+def _build_inventory(parts: SystemParts) -> dict[str, Any]:
+    """Return the inventory in the format of the Bare Metal API."""
     memory = None if parts.memory_mb is None else {"physical_mb": parts.memory_mb, "total": parts.memory_mb * 1024**2}
-    firmware = known(version=parts.bios_version) or None
-    vendor = known(manufacturer=parts.manufacturer, product_name=parts.model, serial_number=parts.serial, firmware=firmware)
-    cpu = known(count=parts.cpus, architecture=parts.cpu_arch, model_name=parts.cpu_model, frequency=parts.cpu_mhz)
-    return known(
+    firmware = drop_none(version=parts.bios_version) or None
+    vendor = drop_none(manufacturer=parts.manufacturer, product_name=parts.model, serial_number=parts.serial, firmware=firmware)
+    cpu = drop_none(count=parts.cpus, architecture=parts.cpu_arch, model_name=parts.cpu_model, frequency=parts.cpu_mhz)
+    return drop_none(
         cpu=cpu or None,
         memory=memory,
         interfaces=[
-            known(name=nic.name, mac_address=nic.address, has_carrier=nic.linked, speed_mbps=nic.speed_mbps) for nic in parts.nics
+            drop_none(name=nic.name, mac_address=nic.address, has_carrier=nic.has_link, speed_mbps=nic.speed_mbps)
+            for nic in parts.nics
         ],
         disks=[
-            known(
+            drop_none(
                 name=disk.name,
                 size=disk.size,
                 model=disk.model,
@@ -77,5 +78,5 @@ def _inventory(parts: SystemParts) -> dict[str, Any]:
             for disk in parts.disks
         ],
         system_vendor=vendor or None,
-        boot=known(current_boot_mode=parts.boot_mode) or None,
+        boot=drop_none(current_boot_mode=parts.boot_mode) or None,
     )

@@ -1,4 +1,4 @@
-"""The light of a system, under the name that older services give it and under the one of newer services."""
+"""Indicator light of a system: ``IndicatorLED``, or its successor ``LocationIndicatorActive``."""
 
 from __future__ import annotations
 
@@ -7,33 +7,36 @@ from typing import Any, NamedTuple, Self
 
 from baremetal_interfaces import IndicatorState, InvalidInput
 
-_OLDER = {"Lit": IndicatorState.ON, "Off": IndicatorState.OFF, "Blinking": IndicatorState.BLINKING}
-_NEWER = {True: IndicatorState.ON, False: IndicatorState.OFF}
+_INDICATOR_LED_STATES = {"Lit": IndicatorState.ON, "Off": IndicatorState.OFF, "Blinking": IndicatorState.BLINKING}
+_LOCATION_INDICATOR_STATES = {True: IndicatorState.ON, False: IndicatorState.OFF}
 
 
 class SystemLight(NamedTuple):
-    """A light: its property, what the property can be, and what it is."""
+    """A light: its Redfish property, the property's values, and its state."""
 
     name: str
     values: Mapping[Any, IndicatorState]
     state: IndicatorState
 
     @classmethod
-    def of(cls, system: Mapping[str, Any]) -> Self | None:
-        """The light of *system*, or None. The older property counts where a service has both: it can blink."""
+    def find(cls, system: Mapping[str, Any]) -> Self | None:
+        """Return the light of *system*, or None. ``IndicatorLED`` has precedence, because it can also blink."""
         led, active = system.get("IndicatorLED"), system.get("LocationIndicatorActive")
         if isinstance(led, str):
-            return cls("IndicatorLED", _OLDER, _OLDER.get(led, IndicatorState.UNKNOWN))
-        return cls("LocationIndicatorActive", _NEWER, _NEWER[active]) if isinstance(active, bool) else None
+            return cls("IndicatorLED", _INDICATOR_LED_STATES, _INDICATOR_LED_STATES.get(led, IndicatorState.UNKNOWN))
+        if not isinstance(active, bool):
+            return None
+        return cls("LocationIndicatorActive", _LOCATION_INDICATOR_STATES, _LOCATION_INDICATOR_STATES[active])
 
     @property
     def states(self) -> tuple[IndicatorState, ...]:
-        """What it can be told to be."""
+        """States that the light can be set to."""
         return tuple(self.values.values())
 
-    def change(self, state: IndicatorState) -> dict[str, Any]:
-        """What to send for *state*. Raises InvalidInput."""
-        for value, known in self.values.items():
-            if known is state:
+    def build_change(self, state: IndicatorState) -> dict[str, Any]:
+        """Return the change of the system's document that sets *state*. Raises InvalidInput."""
+        for value, value_state in self.values.items():
+            if value_state is state:
                 return {self.name: value}
-        raise InvalidInput(f"state: {state} cannot be set; allowed are " + ", ".join(sorted(one.value for one in self.states)))
+        allowed = ", ".join(sorted(allowed_state.value for allowed_state in self.states))
+        raise InvalidInput(f"state: {state} cannot be set; allowed are {allowed}")

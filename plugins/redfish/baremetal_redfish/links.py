@@ -1,4 +1,4 @@
-"""Reading documents by their links, of which some lead nowhere: what a service leaves out is no error here."""
+"""Reading of linked documents. A link that leads nowhere is not an error, because services omit resources."""
 
 from __future__ import annotations
 
@@ -10,49 +10,52 @@ import sushy.exceptions
 from baremetal_redfish.session import RedfishSession
 
 
-def path_of(value: Any) -> str | None:
-    """The path in a reference, ``{"@odata.id": ...}``, or None where it is none."""
+def get_path(value: Any) -> str | None:
+    """Return the path in a reference, ``{"@odata.id": ...}``, or None."""
     path = value.get("@odata.id") if isinstance(value, dict) else None
     return path if isinstance(path, str) and path else None
 
 
-def below(document: Any, *names: str) -> Any:
-    """What stands in *document* below *names*, or None."""
+def get_nested(document: Any, *names: str) -> Any:
+    """Return the value that *names* lead to in nested objects, or None."""
     for name in names:
         document = document.get(name) if isinstance(document, dict) else None
     return document
 
 
-def listed(value: Any) -> Sequence[dict[str, Any]]:
-    """The objects of a list, or none where it is not a list."""
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+def get_objects(value: Any) -> Sequence[dict[str, Any]]:
+    """Return the objects of a list; empty if *value* is not a list."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
-def text_of(value: Any) -> str | None:
-    """A text that is not empty, or None."""
+def get_text(value: Any) -> str | None:
+    """Return a text without surrounding white space, or None if it is empty or not a text."""
     return value.strip() if isinstance(value, str) and value.strip() else None
 
 
 def follow(session: RedfishSession, reference: Any) -> dict[str, Any] | None:
-    """The document behind a reference; None where there is none, or none is there."""
-    path = path_of(reference)
+    """Return the document behind a reference, or None if the reference or the document is missing."""
+    path = get_path(reference)
     if path is None:
         return None
     try:
-        return session.transport.document(path)
+        return session.transport.read_document(path)
     except sushy.exceptions.ResourceNotFoundError:
         return None
 
 
-def members(session: RedfishSession, reference: Any) -> Iterator[dict[str, Any]]:
-    """The documents of the collection behind a reference, of which some services give the contents at once."""
+def iterate_members(session: RedfishSession, reference: Any) -> Iterator[dict[str, Any]]:
+    """Yield the documents of the collection behind a reference.
+
+    Some services include the members' contents in the collection; those are not read again.
+    """
     collection = follow(session, reference)
-    for member in listed(below(collection, "Members")):
+    for member in get_objects(get_nested(collection, "Members")):
         document = member if any(not name.startswith("@") for name in member) else follow(session, member)
         if document is not None:
             yield document
 
 
-def root(session: RedfishSession) -> dict[str, Any]:
-    """The root of the service."""
-    return session.transport.document(session.root)
+def read_root(session: RedfishSession) -> dict[str, Any]:
+    """Return the service root."""
+    return session.transport.read_document(session.root)

@@ -1,4 +1,4 @@
-"""The system that a task is about, and what to say of something that its BMC does not have."""
+"""Access to a task's Redfish system, and translation of its errors."""
 
 from __future__ import annotations
 
@@ -10,30 +10,34 @@ from sushy.resources.system.system import System
 
 from baremetal_interfaces import BMCBusy, Kind, NotSupported, Task, UnexpectedAnswer
 from baremetal_redfish.connector import RedfishConnector
-from baremetal_redfish.errors import is_busy, what_it_said
+from baremetal_redfish.errors import describe_error, is_busy
 from baremetal_redfish.session import RedfishSession
 
 
 @contextmanager
-def borrowed(task: Task) -> Iterator[RedfishSession]:
-    """Borrow a session whose requests end with the task. When the service is busy, it is said until when."""
+def borrow_session(task: Task) -> Iterator[RedfishSession]:
+    """Borrow a session with the task's deadline.
+
+    Raises BMCBusy with the time of the next attempt if the service is busy, and UnexpectedAnswer if sushy fails on a value
+    of the wrong type.
+    """
     with task.session(RedfishConnector) as session, session.until(task.deadline):
         try:
             yield session
         except sushy.exceptions.HTTPError as exc:
             if not is_busy(exc):
                 raise
-            wrong = f"the BMC at {session.http.endpoint} is busy: {what_it_said(exc)}"
+            wrong = f"the BMC at {session.http.endpoint} is busy: {describe_error(exc)}"
             raise BMCBusy(wrong, retry_after=getattr(exc, "retry_after", None)) from None
         except (TypeError, AttributeError, LookupError, ValueError) as exc:
-            if not _fell_over_in_sushy(exc):
+            if not _is_raised_in_sushy(exc):
                 raise
-            wrong = f"the BMC at {session.http.endpoint} gives values of other types than the specification says"
+            wrong = f"the BMC at {session.http.endpoint} sends values whose types differ from the Redfish specification"
             raise UnexpectedAnswer(wrong) from exc
 
 
-def _fell_over_in_sushy(exc: BaseException) -> bool:
-    """Whether sushy, which trusts the types of what it reads, is where *exc* comes from; not this plugin."""
+def _is_raised_in_sushy(exc: BaseException) -> bool:
+    """Return whether sushy raised *exc*, not this plugin. sushy does not check the types of values that a service sends."""
     trace = exc.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
@@ -41,16 +45,16 @@ def _fell_over_in_sushy(exc: BaseException) -> bool:
 
 
 @contextmanager
-def system_of(task: Task, kind: Kind) -> Iterator[System]:
-    """Borrow a session and read the node's system, as the interface of *kind* is told of it."""
+def borrow_system(task: Task, kind: Kind) -> Iterator[System]:
+    """Borrow a session and read the node's system, with the ``driver_info`` of the interface of *kind*."""
     path = task.info(kind).system_path
-    with borrowed(task) as session:
+    with borrow_session(task) as session:
         yield session.system(path)
 
 
 @contextmanager
-def offering(what: str) -> Iterator[None]:
-    """Turn the lack of a resource or of an action into ``NotSupported``, which says that there is no *what*."""
+def translate_missing(feature: str) -> Iterator[None]:
+    """Turn the lack of a resource or action into ``NotSupported``, which names the missing *feature*."""
     try:
         yield
     except (
@@ -58,15 +62,15 @@ def offering(what: str) -> Iterator[None]:
         sushy.exceptions.MissingActionError,
         sushy.exceptions.ResourceNotFoundError,
     ) as exc:
-        raise NotSupported(f"the BMC offers no {what} for this system ({exc})") from None
+        raise NotSupported(f"the BMC offers no {feature} for this system ({exc})") from None
 
 
 @contextmanager
-def blaming(name: str, value: object) -> Iterator[None]:
-    """Turn the service's refusal of a setting into an error that names the setting and its value."""
+def translate_refusal(name: str, value: object) -> Iterator[None]:
+    """Turn a setting that the service refuses into an error with its name and value."""
     try:
         yield
     except sushy.exceptions.HTTPError as exc:
         if exc.status_code not in (400, 405, 409, 501) or is_busy(exc):
             raise
-        raise UnexpectedAnswer(f"{name}: the BMC refuses {value}: {what_it_said(exc)}") from None
+        raise UnexpectedAnswer(f"{name}: the BMC refuses {value}: {describe_error(exc)}") from None

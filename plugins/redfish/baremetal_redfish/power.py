@@ -1,4 +1,4 @@
-"""Power by ``ComputerSystem.Reset``."""
+"""Power control by ``ComputerSystem.Reset``."""
 
 from __future__ import annotations
 
@@ -11,86 +11,88 @@ from sushy.resources.system.system import System
 from baremetal_interfaces import Deadline, Kind, NotSupported, PowerInterface, PowerSampling, PowerState, Task
 from baremetal_redfish.connector import RedfishConnector
 from baremetal_redfish.info import RedfishInfo
-from baremetal_redfish.machine import borrowed, offering, system_of
+from baremetal_redfish.machine import borrow_session, borrow_system, translate_missing
 from baremetal_redfish.session import RedfishSession
 
 _RESETS: dict[PowerState, tuple[ResetType, ...]] = {
     PowerState.ON: (ResetType.ON, ResetType.FORCE_ON),
     PowerState.OFF: (ResetType.FORCE_OFF,),
     PowerState.REBOOT: (ResetType.FORCE_RESTART, ResetType.POWER_CYCLE),
-    # Pressing the button asks the operating system to shut down.
+    # A push of the power button asks the operating system to shut down.
     PowerState.SOFT_OFF: (ResetType.GRACEFUL_SHUTDOWN, ResetType.PUSH_POWER_BUTTON),
     PowerState.SOFT_REBOOT: (ResetType.GRACEFUL_RESTART,),
 }
-"""What is sent for a state: the first one that the system allows."""
+"""Resets for a state. The first one that the system allows is sent."""
 
-_OBSERVED = {
+_POWER_STATES = {
     "On": PowerState.ON,
-    "Paused": PowerState.ON,  # Powered, with its processors stopped.
+    "Paused": PowerState.ON,  # The system has power, but its processors do not run.
     "Off": PowerState.OFF,
 }
-"""``PoweringOn`` and ``PoweringOff`` are neither: the state is known when the machine is there."""
+"""Power states by Redfish's names. ``PoweringOn`` and ``PoweringOff`` are missing: until the change is complete, the
+power state is unknown.
+"""
 
 
 class RedfishPower(PowerInterface, PowerSampling[RedfishSession]):
-    """Switches and observes a system."""
+    """Reads and sets the power state of a system."""
 
     info_type = RedfishInfo
     connector = RedfishConnector
     supported_states = frozenset(_RESETS)
 
-    sample_seconds: ClassVar[float] = 15.0
-    """What one lean read may take."""
+    sample_timeout_s: ClassVar[float] = 15.0
+    """Seconds for one read of power sync."""
 
     def get_power_state(self, task: Task) -> PowerState:
-        """Ask for the system's power state."""
+        """Return the system's power state."""
         path = task.info(Kind.POWER).system_path
-        with borrowed(task) as session:
-            return _observed(session.document(path))
+        with borrow_session(task) as session:
+            return _parse_power_state(session.read_document(path))
 
     def set_power_state(self, task: Task, state: PowerState) -> None:
-        """Send the reset for *state*. A machine that is off is switched on by a reboot, too.
+        """Send the reset for *state*. A reboot powers on a machine that is off.
 
-        A conflict is no error where the machine is in the state that was asked for.
+        A refusal is not an error if the machine already has the requested state.
         """
-        with system_of(task, Kind.POWER) as system:
-            current = _observed(system.json)
+        with borrow_system(task, Kind.POWER) as system:
+            current = _parse_power_state(system.json)
             if current is state.outcome and state in (PowerState.ON, PowerState.OFF, PowerState.SOFT_OFF):
                 return
             if current is PowerState.OFF and state in (PowerState.REBOOT, PowerState.SOFT_REBOOT):
                 state = PowerState.ON
-            with offering("reset"):
-                _reset(system, state)
+            with translate_missing("reset"):
+                _send_reset(system, state)
 
     def sample_power(self, session: RedfishSession, target: Any, deadline: Deadline) -> PowerState | None:
-        """Read the state with one request, without sushy's model of the system."""
-        path = session.known_path(target)
+        """Read the power state with one request, without sushy's model of the system."""
+        path = session.get_known_path(target)
         if path is None:
             return None
-        return _observed(session.lean_document(path, deadline.within(self.sample_seconds)))
+        return _parse_power_state(session.read_system_once(path, deadline.within(self.sample_timeout_s)))
 
     def sample_target(self, info: Any) -> Any:
-        """The path of the system, or None where it is the only one."""
+        """Return the path of the system, or None for the BMC's only system."""
         return info.system_path
 
 
-def _observed(document: dict[str, Any]) -> PowerState:
-    return _OBSERVED.get(str(document.get("PowerState")), PowerState.UNKNOWN)
+def _parse_power_state(document: dict[str, Any]) -> PowerState:
+    return _POWER_STATES.get(str(document.get("PowerState")), PowerState.UNKNOWN)
 
 
-def _reset(system: System, state: PowerState) -> None:
-    """Send the first reset for *state* that is allowed."""
+def _send_reset(system: System, state: PowerState) -> None:
+    """Send the first reset for *state* that the system allows."""
     allowed = system.get_allowed_reset_system_values()
     chosen = next((reset for reset in _RESETS[state] if reset in allowed), None)
     if chosen is None:
         wanted = " or ".join(reset.value for reset in _RESETS[state])
-        there = ", ".join(sorted(reset.value for reset in allowed)) or "nothing"
-        raise NotSupported(f"{state}: the system {system.path} does not allow {wanted}; it allows {there}")
+        known = ", ".join(sorted(reset.value for reset in allowed)) or "nothing"
+        raise NotSupported(f"{state}: the system {system.path} does not allow {wanted}; it allows {known}")
     try:
         system.reset_system(chosen)
     except sushy.exceptions.HTTPError as exc:
         if exc.status_code not in (400, 409) or state not in (PowerState.ON, PowerState.OFF, PowerState.SOFT_OFF):
             raise
         system.refresh()
-        if _observed(system.json) is not state.outcome:
+        if _parse_power_state(system.json) is not state.outcome:
             raise

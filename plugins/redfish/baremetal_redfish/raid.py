@@ -1,4 +1,4 @@
-"""RAID: volumes of a storage controller, made and removed one after the other."""
+"""RAID volumes of a storage controller, created and deleted one at a time."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ from baremetal_interfaces import (
     Wait,
     step,
 )
-from baremetal_redfish.background import look, monitor_of, poll_after
 from baremetal_redfish.connector import RedfishConnector
 from baremetal_redfish.info import RedfishInfo
-from baremetal_redfish.links import below, follow, listed, members, path_of
-from baremetal_redfish.machine import blaming, borrowed
-from baremetal_redfish.raid_plan import PROPERTIES, Controller, planned, problems_of
+from baremetal_redfish.links import follow, get_nested, get_objects, get_path, iterate_members
+from baremetal_redfish.machine import borrow_session, translate_refusal
+from baremetal_redfish.raid_plan import PROPERTIES, Controller, find_raid_problems, plan_volumes
 from baremetal_redfish.session import RedfishSession
+from baremetal_redfish.task_monitor import get_monitor, get_poll_interval, poll_monitor
 
 _ARGUMENTS = {
-    "create_root_volume": Argument("Whether to make the root volume; true by default."),
-    "create_nonroot_volumes": Argument("Whether to make the other volumes; true by default."),
-    "delete_existing": Argument("Whether to delete what there is beforehand; false by default."),
+    "create_root_volume": Argument("Whether to create the root volume; true by default."),
+    "create_nonroot_volumes": Argument("Whether to create the other volumes; true by default."),
+    "delete_existing": Argument("Whether to delete the existing volumes first; false by default."),
 }
 
 
 @dataclass(frozen=True)
 class VolumeLimits:
-    """How long the service may take over one volume, in seconds."""
+    """Seconds for the service to create or delete one volume."""
 
     raid_task_timeout: float = 1800.0
 
 
 class RedfishRAID(RAIDInterface):
-    """Makes the volumes of the node's target on the first controller that can."""
+    """Creates the volumes of the node's target on the first controller that supports RAID."""
 
     info_type = RedfishInfo
     connector = RedfishConnector
@@ -51,12 +51,12 @@ class RedfishRAID(RAIDInterface):
     options: VolumeLimits
 
     def get_logical_disk_properties(self) -> Mapping[str, str]:
-        """What can be said of a logical disk."""
+        """Return the properties of a logical disk and their descriptions."""
         return dict(PROPERTIES)
 
     def validate_raid_config(self, task: Task, raid_config: Mapping[str, Any]) -> None:
-        """Raise InvalidInput with everything that is wrong."""
-        problems = problems_of(raid_config)
+        """Raise InvalidInput with all problems of *raid_config*."""
+        problems = find_raid_problems(raid_config)
         if problems:
             raise InvalidInput(problems)
 
@@ -66,7 +66,7 @@ class RedfishRAID(RAIDInterface):
     def create_configuration(
         self, task: Task, create_root_volume: bool = True, create_nonroot_volumes: bool = True, delete_existing: bool = False
     ) -> Wait | None:
-        """Delete what there is where that is asked for, then make the logical disks of the node's target."""
+        """Delete the existing volumes if requested, then create the logical disks of the node's target."""
         target = task.node.target_raid_config
         self.validate_raid_config(task, target)
         wanted = [
@@ -74,65 +74,69 @@ class RedfishRAID(RAIDInterface):
             for disk in target["logical_disks"]
             if (create_root_volume if disk.get("is_root_volume") else create_nonroot_volumes)
         ]
-        with borrowed(task) as session:
-            controller = self._controller(session, task)
+        with borrow_session(task) as session:
+            controller = self._find_controller(session, task)
             doomed = list(controller.volumes) if delete_existing else []
-            # All of it is planned before anything is deleted: what cannot be made must not cost what there is.
-            planned(wanted, controller.without_volumes() if delete_existing else controller)
-            return self._go_on(session, task, {"delete": doomed, "create": wanted})
+            # Plan everything before the first deletion. A target that cannot be created must not cost the existing volumes.
+            plan_volumes(wanted, controller.without_volumes() if delete_existing else controller)
+            return self._continue(session, task, {"delete": doomed, "create": wanted})
 
     @step(phase=Phase.CLEAN)
     @step(phase=Phase.DEPLOY)
     @step(phase=Phase.SERVICE)
     def delete_configuration(self, task: Task) -> Wait | None:
         """Delete all volumes of the controller."""
-        with borrowed(task) as session:
-            return self._go_on(session, task, {"delete": list(self._controller(session, task).volumes), "create": []})
+        with borrow_session(task) as session:
+            return self._continue(session, task, {"delete": list(self._find_controller(session, task).volumes), "create": []})
 
     def poll(self, task: Task, step: Step, state: Mapping[str, Any]) -> Wait | None:
-        """See how the volume at hand is getting on, and go on with the next."""
-        with borrowed(task) as session:
-            progress = look(session, str(state["monitor"]))
-            if progress.over:
-                return self._go_on(session, task, state)
+        """Poll the current volume, and continue with the next one when it is done."""
+        with borrow_session(task) as session:
+            progress = poll_monitor(session, str(state["monitor"]))
+            if progress.is_done:
+                return self._continue(session, task, state)
             if time.time() > float(state.get("until", 0.0)):
-                raise DriverError(f"the service is not done with a volume after {self.options.raid_task_timeout:g} s")
+                raise DriverError(f"the BMC did not finish a volume within {self.options.raid_task_timeout:g} s")
             return Wait(poll_after=progress.poll_after, state=dict(state))
 
-    def _go_on(self, session: RedfishSession, task: Task, state: Mapping[str, Any]) -> Wait | None:
-        """Delete and make what is left, up to where the service goes on by itself."""
+    def _continue(self, session: RedfishSession, task: Task, state: Mapping[str, Any]) -> Wait | None:
+        """Delete and create volumes until all are done, or until the service continues one in the background."""
         doomed, wanted = list(state["delete"]), list(state["create"])
         while doomed or wanted:
             if doomed:
-                answer = session.transport.delete(doomed.pop(0))
+                response = session.transport.delete(doomed.pop(0))
             else:
-                controller = self._controller(session, task)
-                body = planned(wanted, controller)[0]
+                controller = self._find_controller(session, task)
+                body = plan_volumes(wanted, controller)[0]
                 wanted.pop(0)
-                with blaming("logical_disks", body["RAIDType"]):
-                    answer = session.transport.post(controller.collection, body)
-            monitor = monitor_of(answer)
+                with translate_refusal("logical_disks", body["RAIDType"]):
+                    response = session.transport.post(controller.collection, body)
+            monitor = get_monitor(response)
             if monitor is not None:
                 until = time.time() + self.options.raid_task_timeout
                 left = {"delete": doomed, "create": wanted, "monitor": monitor, "until": until}
-                return Wait(poll_after=poll_after(answer), state=left)
+                return Wait(poll_after=get_poll_interval(response), state=left)
         return None
 
-    def _controller(self, session: RedfishSession, task: Task) -> Controller:
-        """The first storage of the system that has volumes and says that it does RAID, or does not say that it does none."""
-        system = session.document(task.info(Kind.RAID).system_path)
-        for storage in members(session, system.get("Storage")):
-            collection = path_of(storage.get("Volumes"))
-            own = listed(storage.get("StorageControllers")) or list(members(session, storage.get("Controllers")))
-            types = {kind for one in own for kind in one.get("SupportedRAIDTypes") or ()}
-            silent = not any("SupportedRAIDTypes" in one for one in own)
-            if collection is None or not (types or silent):
+    def _find_controller(self, session: RedfishSession, task: Task) -> Controller:
+        """Return the first storage of the system that has volumes and supports RAID, or does not report its RAID types."""
+        system = session.read_document(task.info(Kind.RAID).system_path)
+        for storage in iterate_members(session, system.get("Storage")):
+            collection = get_path(storage.get("Volumes"))
+            controllers = get_objects(storage.get("StorageControllers"))
+            if not controllers:
+                controllers = list(iterate_members(session, storage.get("Controllers")))
+            types = {kind for controller in controllers for kind in controller.get("SupportedRAIDTypes") or ()}
+            is_silent = not any("SupportedRAIDTypes" in controller for controller in controllers)
+            if collection is None or not (types or is_silent):
                 continue
-            drives = (follow(session, one) for one in listed(storage.get("Drives")))
-            volumes = {path_of(one): one for one in members(session, storage["Volumes"])}
-            taken = {path_of(one) for volume in volumes.values() for one in listed(below(volume, "Links", "Drives"))}
-            sizes = {path_of(one): one.get("CapacityBytes") for one in drives if one is not None}
+            drives = (follow(session, reference) for reference in get_objects(storage.get("Drives")))
+            volumes = {get_path(volume): volume for volume in iterate_members(session, storage["Volumes"])}
+            used = {
+                get_path(drive) for volume in volumes.values() for drive in get_objects(get_nested(volume, "Links", "Drives"))
+            }
+            sizes = {get_path(drive): drive.get("CapacityBytes") for drive in drives if drive is not None}
             whole = {path: size for path, size in sizes.items() if path and isinstance(size, int)}
             paths = tuple(path for path in volumes if path)
-            return Controller(collection, frozenset(types), whole, frozenset(path for path in taken if path), paths)
+            return Controller(collection, frozenset(types), whole, frozenset(path for path in used if path), paths)
         raise NotSupported("the BMC offers no storage controller with volumes for this system")

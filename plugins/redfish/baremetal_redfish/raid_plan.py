@@ -1,4 +1,4 @@
-"""Which drives which logical disk is made of: planned before anything is sent."""
+"""Choice of drives for logical disks, before any request is sent."""
 
 from __future__ import annotations
 
@@ -11,92 +11,104 @@ from baremetal_interfaces import InvalidInput, Problem
 GIB = 1024**3
 
 
-class Level(NamedTuple):
-    """Redfish's name of a RAID level and the fewest drives that it takes."""
+class RAIDLevel(NamedTuple):
+    """Redfish's name of a RAID level, and the minimum number of drives."""
 
     raid_type: str
-    drives: int
+    min_drives: int
 
 
-LEVELS: Mapping[str, Level] = {
-    "0": Level("RAID0", 1),
-    "1": Level("RAID1", 2),
-    "5": Level("RAID5", 3),
-    "6": Level("RAID6", 4),
-    "1+0": Level("RAID10", 4),
-    "5+0": Level("RAID50", 6),
-    "6+0": Level("RAID60", 8),
+RAID_LEVELS: Mapping[str, RAIDLevel] = {
+    "0": RAIDLevel("RAID0", 1),
+    "1": RAIDLevel("RAID1", 2),
+    "5": RAIDLevel("RAID5", 3),
+    "6": RAIDLevel("RAID6", 4),
+    "1+0": RAIDLevel("RAID10", 4),
+    "5+0": RAIDLevel("RAID50", 6),
+    "6+0": RAIDLevel("RAID60", 8),
 }
-"""The RAID levels of the Bare Metal API that Redfish has a word for."""
+"""RAID levels of the Bare Metal API that Redfish supports."""
 
 PROPERTIES = {
-    "size_gb": 'Size in GiB, or "MAX" for all that the drives hold. Required.',
-    "raid_level": "RAID level: one of " + ", ".join(LEVELS) + ". Required.",
-    "is_root_volume": "Whether the machine boots from it; one at the most.",
+    "size_gb": 'Size in GiB, or "MAX" for the whole capacity of the drives. Required.',
+    "raid_level": "RAID level: one of " + ", ".join(RAID_LEVELS) + ". Required.",
+    "is_root_volume": "Whether the machine boots from the disk. Only one disk may be the root volume.",
     "volume_name": "Name of the logical disk.",
-    "number_of_physical_disks": "How many drives; as few as the level takes by default.",
-    "physical_disks": "The drives, by their identifiers; free ones by default, the smallest first.",
+    "number_of_physical_disks": "Number of drives; by default the minimum of the RAID level.",
+    "physical_disks": "Identifiers of the drives; by default the smallest free drives.",
 }
 
 
 @dataclass(frozen=True)
 class Controller:
-    """A storage controller: its collection of volumes, what it can do, its drives with their sizes in bytes, and which
-    of them are taken."""
+    """Storage controller.
+
+    *collection* is the path of its volumes, *drives* maps the paths of its drives to their sizes in bytes, *used_drives*
+    are the drives of existing volumes, and *volumes* the paths of those.
+    """
 
     collection: str
     raid_types: frozenset[str]
     drives: Mapping[str, int]
-    taken: frozenset[str]
+    used_drives: frozenset[str]
     volumes: tuple[str, ...]
 
     def without_volumes(self) -> Self:
-        """The same when all volumes are gone."""
-        return replace(self, taken=frozenset(), volumes=())
+        """Return the controller as it is without its volumes."""
+        return replace(self, used_drives=frozenset(), volumes=())
 
 
-def planned(disks: Sequence[Mapping[str, Any]], controller: Controller) -> list[dict[str, Any]]:
-    """What to send for each of *disks*. Raises InvalidInput where the controller or its free drives do not do."""
-    free = {path: size for path, size in controller.drives.items() if path not in controller.taken}
+def plan_volumes(disks: Sequence[Mapping[str, Any]], controller: Controller) -> list[dict[str, Any]]:
+    """Return the request bodies that create *disks*. Raises InvalidInput if the controller or its free drives cannot."""
+    free = {path: size for path, size in controller.drives.items() if path not in controller.used_drives}
     bodies = []
     for index, disk in enumerate(disks):
         where = f"logical_disks/{index}"
-        level = LEVELS[disk["raid_level"]]
+        level = RAID_LEVELS[disk["raid_level"]]
         if controller.raid_types and level.raid_type not in controller.raid_types:
-            can = "the controller does " + ", ".join(sorted(controller.raid_types))
-            raise InvalidInput([Problem(f"{where}/raid_level", f"{disk['raid_level']} cannot be made", can)])
-        drives = _chosen(where, disk, level, free)
+            can = "the controller supports " + ", ".join(sorted(controller.raid_types))
+            raise InvalidInput([Problem(f"{where}/raid_level", f"{disk['raid_level']} is not supported", can)])
+        drives = _choose_drives(where, disk, level, free)
         for path in drives:
             del free[path]
-        bodies.append(_body(disk, level, drives))
+        bodies.append(_build_body(disk, level, drives))
     return bodies
 
 
-def _chosen(where: str, disk: Mapping[str, Any], level: Level, free: Mapping[str, int]) -> list[str]:
+def _choose_drives(where: str, disk: Mapping[str, Any], level: RAIDLevel, free: Mapping[str, int]) -> list[str]:
     named = disk.get("physical_disks")
     if named:
         by_name = {path.rpartition("/")[2]: path for path in free}
         missing = [name for name in named if name not in by_name]
         if missing:
-            allowed = "free are " + (", ".join(sorted(by_name)) or "none")
-            raise InvalidInput([Problem(f"{where}/physical_disks", f"{', '.join(missing)} cannot be had", allowed)])
+            allowed = "the free drives are " + (", ".join(sorted(by_name)) or "none")
+            raise InvalidInput([Problem(f"{where}/physical_disks", f"{', '.join(missing)} not available", allowed)])
         return [by_name[name] for name in named]
-    count = disk.get("number_of_physical_disks") or level.drives
-    size = 0 if disk["size_gb"] == "MAX" else _share(disk["size_gb"] * GIB, level, count)
+    count = disk.get("number_of_physical_disks") or level.min_drives
+    size = 0 if disk["size_gb"] == "MAX" else _compute_drive_share(disk["size_gb"] * GIB, level, count)
     fitting = sorted((path for path, room in free.items() if room >= size), key=lambda path: (free[path], path))
     if len(fitting) < count:
-        allowed = f"{len(fitting)} free drives are large enough, and {count} are needed"
-        raise InvalidInput([Problem(where, "there are not enough drives", allowed)])
+        allowed = f"{count} drives of sufficient size are needed, and {len(fitting)} are free"
+        raise InvalidInput([Problem(where, "not enough drives", allowed)])
     return fitting[:count]
 
 
-def _share(size: int, level: Level, count: int) -> int:
-    """How much of *size* one of *count* drives has to hold."""
-    data = {"RAID0": count, "RAID1": 1, "RAID5": count - 1, "RAID6": count - 2, "RAID10": count // 2}
-    return -(-size // max(1, data.get(level.raid_type, count - 2 * (level.drives // 4))))
+def _compute_drive_share(size: int, level: RAIDLevel, count: int) -> int:
+    """Return the number of bytes of *size* that each of *count* drives holds."""
+    data_drives = {
+        "RAID0": count,
+        "RAID1": 1,
+        "RAID5": count - 1,
+        "RAID6": count - 2,
+        "RAID10": count // 2,
+        "RAID50": count - 2,  # Two groups with one parity drive each.
+        "RAID60": count - 4,  # Two groups with two parity drives each.
+    }
+    drives = max(1, data_drives[level.raid_type])
+    return (size + drives - 1) // drives
 
 
-def _body(disk: Mapping[str, Any], level: Level, drives: Sequence[str]) -> dict[str, Any]:
+def _build_body(disk: Mapping[str, Any], level: RAIDLevel, drives: Sequence[str]) -> dict[str, Any]:
     body: dict[str, Any] = {"RAIDType": level.raid_type, "Links": {"Drives": [{"@odata.id": path} for path in drives]}}
     if disk["size_gb"] != "MAX":
         body["CapacityBytes"] = disk["size_gb"] * GIB
@@ -105,33 +117,34 @@ def _body(disk: Mapping[str, Any], level: Level, drives: Sequence[str]) -> dict[
     return body
 
 
-def problems_of(config: Mapping[str, Any]) -> list[Problem]:
-    """What is wrong with a target RAID configuration, apart from what only the controller knows."""
+def find_raid_problems(config: Mapping[str, Any]) -> list[Problem]:
+    """Return the problems of a target RAID configuration that can be found without the controller."""
     disks = config.get("logical_disks")
     if not isinstance(disks, list | tuple) or not disks:
         return [Problem("target_raid_config/logical_disks", f"{disks!r} is not valid", "a list of at least one logical disk")]
-    problems = [problem for index, disk in enumerate(disks) for problem in _problems(f"logical_disks/{index}", disk)]
+    problems = [problem for index, disk in enumerate(disks) for problem in _find_disk_problems(f"logical_disks/{index}", disk)]
     if not problems and sum(bool(disk.get("is_root_volume")) for disk in disks) > 1:
-        problems.append(Problem("logical_disks", "more than one is a root volume", "one at the most"))
+        problems.append(Problem("logical_disks", "several are root volumes", "only one may be the root volume"))
     return problems
 
 
-def _problems(where: str, disk: Any) -> list[Problem]:
+def _find_disk_problems(where: str, disk: Any) -> list[Problem]:
     if not isinstance(disk, Mapping):
         return [Problem(where, f"{disk!r} is not a logical disk", "it has to be an object")]
-    known = "known are " + ", ".join(PROPERTIES)
+    known = "the properties are " + ", ".join(PROPERTIES)
     problems = [Problem(f"{where}/{name}", "is not known", known) for name in disk if name not in PROPERTIES]
     size, level, named = disk.get("size_gb"), disk.get("raid_level"), disk.get("physical_disks")
     if size != "MAX" and not _is_count(size):
         problems.append(Problem(f"{where}/size_gb", f"{size!r} is not valid", 'an integer above 0, or "MAX"'))
-    if not isinstance(level, str) or level not in LEVELS:
-        return [*problems, Problem(f"{where}/raid_level", f"{level!r} is not valid", "one of " + ", ".join(LEVELS))]
-    if named is not None and not (isinstance(named, list | tuple) and all(isinstance(one, str) for one in named)):
+    if not isinstance(level, str) or level not in RAID_LEVELS:
+        return [*problems, Problem(f"{where}/raid_level", f"{level!r} is not valid", "one of " + ", ".join(RAID_LEVELS))]
+    if named is not None and not (isinstance(named, list | tuple) and all(isinstance(name, str) for name in named)):
         problems.append(Problem(f"{where}/physical_disks", f"{named!r} is not valid", "a list of identifiers"))
         named = None
-    count = len(named) if named else disk.get("number_of_physical_disks", LEVELS[level].drives)
-    if not _is_count(count) or count < LEVELS[level].drives:
-        problems.append(Problem(where, f"{count!r} drives do not do", f"level {level} takes {LEVELS[level].drives} or more"))
+    count = len(named) if named else disk.get("number_of_physical_disks", RAID_LEVELS[level].min_drives)
+    minimum = RAID_LEVELS[level].min_drives
+    if not _is_count(count) or count < minimum:
+        problems.append(Problem(where, f"{count!r} drives are too few", f"level {level} needs {minimum} or more"))
     return problems
 
 

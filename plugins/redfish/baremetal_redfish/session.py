@@ -1,4 +1,4 @@
-"""A session at a Redfish service, and the systems that are found there."""
+"""Session of a Redfish service, and the systems that the service manages."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from sushy.resources.system.system import System
 
 from baremetal_interfaces import BMCBusy, Deadline, InvalidInput, Problem, UnexpectedAnswer
 from baremetal_interfaces.http import HTTPSession
-from baremetal_redfish.info import PATH_CHARACTERS
-from baremetal_redfish.transport import Answer, Transport
+from baremetal_redfish.info import SAFE_PATH_CHARACTERS
+from baremetal_redfish.transport import RedfishResponse, Transport
 
-_LISTED = 20
-"""As many systems are named in a message."""
+_MAX_LISTED_SYSTEMS = 20
+"""Number of systems that an error message names."""
 
 
 class RedfishSession:
-    """What :class:`~baremetal_redfish.connector.RedfishConnector` opens. It serves all systems of one service."""
+    """Session that :class:`~baremetal_redfish.connector.RedfishConnector` opens. It serves all systems of one service."""
 
-    def __init__(self, http: HTTPSession, root: str, longest: float) -> None:
+    def __init__(self, http: HTTPSession, root: str, request_timeout: float) -> None:
         self.http = http
         self.root = root
-        self.transport = Transport(http, root, longest)
+        self.transport = Transport(http, root, request_timeout)
         self.login_path: str | None = None
-        """The resource whose removal ends the session, where there is one."""
+        """Path of the session's resource, which logs out when it is deleted; None if the service has none."""
         self._only_system: str | None = None
 
     def __repr__(self) -> str:
@@ -35,85 +35,90 @@ class RedfishSession:
 
     @contextmanager
     def until(self, deadline: Deadline) -> Iterator[RedfishSession]:
-        """Bound the requests of this thread by *deadline*."""
+        """Set the deadline of this thread's requests."""
         with self.transport.until(deadline):
             yield self
 
-    def known_path(self, path: str | None) -> str | None:
-        """The system's path where it is known without a request."""
+    def get_known_path(self, path: str | None) -> str | None:
+        """Return the system's path if it is known without a request."""
         return path or self._only_system
 
     def system(self, path: str | None) -> System:
-        """Read the system at *path*, or the only one that there is.
+        """Read the system at *path*, or the only system of the service.
 
-        Raises :class:`~baremetal_interfaces.errors.InvalidInput`, with the systems that there are, for one that is not.
+        Raises :class:`~baremetal_interfaces.errors.InvalidInput`, which lists the systems, if the system does not exist.
         """
-        found = self.known_path(path) or self._find_only()
+        found = self.get_known_path(path) or self._find_only_system()
         try:
             return System(self.transport, found)
         except sushy.exceptions.ResourceNotFoundError:
-            raise self._no_such_system(found, path) from None
+            raise self._build_missing_system_error(found, path) from None
 
-    def document(self, path: str | None) -> dict[str, Any]:
-        """The JSON document of the system at *path*, or of the only one, as it came."""
-        found = self.known_path(path) or self._find_only()
+    def read_document(self, path: str | None) -> dict[str, Any]:
+        """Return the unchanged JSON document of the system at *path*, or of the only system."""
+        found = self.get_known_path(path) or self._find_only_system()
         try:
-            return self.transport.document(found)
+            return self.transport.read_document(found)
         except sushy.exceptions.ResourceNotFoundError:
-            raise self._no_such_system(found, path) from None
+            raise self._build_missing_system_error(found, path) from None
 
-    def lean_document(self, path: str, deadline: Deadline) -> dict[str, Any]:
-        """The JSON document at *path* by one bare request; whatever is not one is left to the usual way, which says why."""
-        answer = self.transport.bare("GET", path, deadline)
-        if answer.status == 401:
-            self.transport.raise_for("GET", path, Answer(answer))
-        if answer.status == 200:
-            value = answer.json()
+    def read_system_once(self, path: str, deadline: Deadline) -> dict[str, Any]:
+        """Return the system's JSON document by a single request.
+
+        Any response other than a document, a login failure or a busy service is read again in the usual way, for its errors.
+        """
+        response = self.transport.send_once("GET", path, deadline)
+        if response.status == 401:
+            self.transport.raise_for_response("GET", path, RedfishResponse(response))
+        if response.status == 200:
+            value = response.json()
             if isinstance(value, dict):
                 return value
-        if answer.status in (429, 503):
-            wait = answer.headers.get("Retry-After") or ""
+        if response.status in (429, 503):
+            wait = response.headers.get("Retry-After") or ""
             raise BMCBusy(
-                f"the BMC at {self.http.endpoint} is busy (status {answer.status})",
+                f"the BMC at {self.http.endpoint} is busy (status {response.status})",
                 retry_after=float(wait) if wait.isdecimal() and len(wait) < 6 else None,
             )
         with self.until(deadline):
-            return self.document(path)
+            return self.read_document(path)
 
-    def _find_only(self) -> str:
-        paths = self._system_paths()
+    def _find_only_system(self) -> str:
+        paths = self._read_system_paths()
         if len(paths) != 1:
-            wrong = "is needed, for the BMC does not have exactly one system"
-            raise InvalidInput([Problem("driver_info/redfish_system_id", wrong, _named(paths))])
-        self._only_system = quote(paths[0], safe=PATH_CHARACTERS)
+            wrong = "is needed, because the BMC does not have exactly one system"
+            raise InvalidInput([Problem("driver_info/redfish_system_id", wrong, _format_paths(paths))])
+        self._only_system = quote(paths[0], safe=SAFE_PATH_CHARACTERS)
         return self._only_system
 
-    def _no_such_system(self, found: str, asked: str | None) -> InvalidInput:
+    def _build_missing_system_error(self, found: str, asked: str | None) -> InvalidInput:
         self._only_system = None
-        paths = self._system_paths()
-        wrong = f"there is no system {found} at this BMC" if asked else f"the only system, {found}, is no longer there"
-        return InvalidInput([Problem("driver_info/redfish_system_id", wrong, _named(paths))])
+        paths = self._read_system_paths()
+        wrong = f"system {found} does not exist at this BMC" if asked else f"the only system, {found}, no longer exists"
+        return InvalidInput([Problem("driver_info/redfish_system_id", wrong, _format_paths(paths))])
 
-    def _system_paths(self) -> list[str]:
+    def _read_system_paths(self) -> list[str]:
         try:
-            collection = self.transport.document(self._collection())
+            collection = self.transport.read_document(self._find_collection_path())
         except sushy.exceptions.ResourceNotFoundError:
             raise UnexpectedAnswer(
                 f"the BMC at {self.http.endpoint} has no Redfish service at {self.root} that lists its systems; "
                 "check redfish_address and redfish_root_prefix"
             ) from None
         members = collection.get("Members")
-        links = [member.get("@odata.id") for member in members if isinstance(member, dict)] if isinstance(members, list) else []
+        if not isinstance(members, list):
+            return []
+        links = [member.get("@odata.id") for member in members if isinstance(member, dict)]
         return [link.rstrip("/") for link in links if isinstance(link, str) and link]
 
-    def _collection(self) -> str:
-        link = self.transport.document(self.root).get("Systems")
+    def _find_collection_path(self) -> str:
+        link = self.transport.read_document(self.root).get("Systems")
         path = link.get("@odata.id") if isinstance(link, dict) else None
         return path if isinstance(path, str) and path else f"{self.root}Systems"
 
 
-def _named(paths: list[str]) -> str:
+def _format_paths(paths: list[str]) -> str:
     if not paths:
-        return "it lists none"
-    rest = f" and {len(paths) - _LISTED} more" if len(paths) > _LISTED else ""
-    return "there are " + ", ".join(paths[:_LISTED]) + rest
+        return "the BMC lists no systems"
+    rest = f" and {len(paths) - _MAX_LISTED_SYSTEMS} more" if len(paths) > _MAX_LISTED_SYSTEMS else ""
+    return "the systems are " + ", ".join(paths[:_MAX_LISTED_SYSTEMS]) + rest

@@ -1,7 +1,8 @@
-"""What sushy takes for its connector: the same methods, over a session of which every request ends in time.
+"""The connector that sushy sends its requests through, over a session with a deadline for each request.
 
-It repeats only what was surely not done, logs in nowhere, follows nobody to another host, and does nothing when it is
-collected as garbage.
+The class has the methods of sushy's own connector. It differs in four ways: it repeats only requests that the service
+has certainly not carried out, it never logs in, it follows no redirect to another host, and its collection as garbage
+sends nothing.
 """
 
 from __future__ import annotations
@@ -21,42 +22,48 @@ from baremetal_interfaces import Deadline, in_turn
 from baremetal_interfaces.http import BadAnswer, Broken, HTTPResponse, HTTPSession, HTTPSessionError
 from baremetal_interfaces.sending import current_turns, turns_given_by
 from baremetal_redfish.errors import CredentialsRefused, PrivilegeMissing, SessionExpired, TransportFailed
-from baremetal_redfish.info import PATH_CHARACTERS
+from baremetal_redfish.info import SAFE_PATH_CHARACTERS
 
-_REDIRECTS = 3
-_TRIES = 3
-_FOR_NOW = frozenset({409, 429, 503})
-_LONGEST_PAUSE = 5.0
-"""Seconds that a thread waits for a service that is busy; whoever has to wait for longer is told to come back."""
-_AFTER_RESET, _AFTER_CONFLICT = (0.1, 0.5), (0.5, 1.5)
+_MAX_REDIRECTS = 3
+_MAX_ATTEMPTS = 3
+_RETRYABLE_STATUSES = frozenset({409, 429, 503})
+_MAX_PAUSE_S = 5.0
+"""Longest ``Retry-After`` that a thread sleeps for, in seconds. A longer one becomes an error that carries the time."""
+_RESET_PAUSE_RANGE_S = (0.1, 0.5)
+"""Shortest and longest pause before a read is sent again after a broken connection, in seconds."""
+_CONFLICT_PAUSE_RANGE_S = (0.5, 1.5)
+"""Shortest and longest pause before a read is sent again after status 409, in seconds."""
 _deadline: ContextVar[Deadline | None] = ContextVar("baremetal_redfish_deadline", default=None)
-"""When the requests of this thread have to be over."""
+"""Deadline of the current thread's requests."""
 _NO_HEADERS: Mapping[str, str] = {}
-_WEAK = re.compile(r'W/("[^"]*")\Z')
+_WEAK_ETAG = re.compile(r'W/("[^"]*")\Z')
 
 
-class _Taken:
-    """The turns of who has one."""
+class _HeldTurn:
+    """Stand-in for the BMC's turns while the calling thread already holds one.
+
+    The HTTP session takes a turn for each request; the second turn of one thread would wait for the first.
+    """
 
     def take(self, deadline: Deadline) -> None:
-        """Nothing is waited for."""
+        """Return at once."""
 
     def give(self) -> None:
-        """Nothing is given back."""
+        """Do nothing."""
 
 
-class _Ended:
-    """In place of the answer of a service, where the session was ended on this side."""
+class _EndedResponse:
+    """Response of status 401 that stands for the service's once this side has ended the session."""
 
     status_code = 401
 
     def json(self) -> dict[str, Any]:
-        """Nothing was said."""
+        """Return an empty document."""
         return {}
 
 
-class Answer:
-    """An answer in the shape that sushy expects of one."""
+class RedfishResponse:
+    """Response in the form that sushy expects."""
 
     def __init__(self, response: HTTPResponse) -> None:
         self.status_code = response.status
@@ -70,51 +77,59 @@ class Answer:
         return self.content.decode("utf-8", "replace")
 
     def json(self) -> Any:
-        """The body as a JSON value; ValueError where it is none. An error's body comes in the shape of the specification."""
+        """Return the body as a JSON value. Raises ValueError if the body is not JSON.
+
+        The body of an error is reduced to the fields and types of the specification, because sushy does not check them.
+        """
         try:
             value = self._response.json()
         except BadAnswer as exc:
             raise ValueError(str(exc)) from None
-        return value if self.status_code < 400 else _error_body(value)
+        return value if self.status_code < 400 else _clean_error_body(value)
 
 
 class Transport:
-    """Requests on behalf of one session. A thread sets how long its own requests may take by :meth:`until`."""
+    """Requests on behalf of one session.
 
-    def __init__(self, http: HTTPSession, root: str, longest: float) -> None:
+    Threads may share it. Each sets the deadline of its own requests by :meth:`until`.
+    """
+
+    def __init__(self, http: HTTPSession, root: str, request_timeout: float) -> None:
         self._http = http
         self._root = root
-        self._longest = longest
+        self._request_timeout = request_timeout
         self.has_token = False
-        self._over: Any = None
-        """What was said last, where nothing more is to be sent with these credentials."""
+        self._final_response: Any = None
+        """Last response of a session that has ended; None while requests may be sent."""
 
     @contextmanager
     def until(self, deadline: Deadline) -> Iterator[None]:
-        """Bound the requests of this thread by *deadline*; without it each is bounded for itself."""
+        """Set the deadline of this thread's requests. Outside the block each request has the session's default timeout."""
         token = _deadline.set(deadline)
         try:
             yield
         finally:
             _deadline.reset(token)
 
-    def get(self, path: str = "", data: Any = None, headers: Mapping[str, str] | None = None, **options: Any) -> Answer:
-        """Read a resource."""
-        answer = self._request("GET", path, data, headers, **options)
-        if answer.content and answer.status_code == 200:
-            self._expect_document(path, answer)
-        return answer
+    def get(self, path: str = "", data: Any = None, headers: Mapping[str, str] | None = None, **options: Any) -> RedfishResponse:
+        """Read a resource. Raises TransportFailed if a successful response is not a JSON object."""
+        response = self._request("GET", path, data, headers, **options)
+        if response.content and response.status_code == 200:
+            self._require_document(path, response)
+        return response
 
-    def post(self, path: str = "", data: Any = None, headers: Mapping[str, str] | None = None, **options: Any) -> Answer:
-        """Call an action, or make a member of a collection."""
+    def post(self, path: str = "", data: Any = None, headers: Mapping[str, str] | None = None, **options: Any) -> RedfishResponse:
+        """Call an action, or create a member of a collection."""
         return self._request("POST", path, data, headers, **options)
 
-    def put(self, path: str = "", data: Any = None, headers: Mapping[str, str] | None = None, **options: Any) -> Answer:
+    def put(self, path: str = "", data: Any = None, headers: Mapping[str, str] | None = None, **options: Any) -> RedfishResponse:
         """Replace a resource."""
         return self._request("PUT", path, data, headers, **options)
 
-    def delete(self, path: str = "", data: Any = None, headers: Mapping[str, str] | None = None, **options: Any) -> Answer:
-        """Remove a resource."""
+    def delete(
+        self, path: str = "", data: Any = None, headers: Mapping[str, str] | None = None, **options: Any
+    ) -> RedfishResponse:
+        """Delete a resource."""
         return self._request("DELETE", path, data, headers, **options)
 
     def patch(
@@ -124,15 +139,15 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         etag: str | None = None,
         **options: Any,
-    ) -> Answer:
-        """Change a resource, under If-Match where there is an *etag*.
+    ) -> RedfishResponse:
+        """Change a resource, with ``If-Match`` if *etag* or the header is given.
 
-        Services are known that hand out a weak tag and accept only the strong one, or none at all: after a status of
-        412 those are tried in turn, as sushy does.
+        Some services hand out a weak ETag but accept only the strong one, or none. After status 412 the request is sent
+        with the strong ETag and then without one, as sushy does.
         """
         given = {name: value for name, value in (headers or {}).items() if name != "If-Match" or value}
         tag = etag or given.pop("If-Match", None)
-        weak = _WEAK.match(tag) if tag else None
+        weak = _WEAK_ETAG.match(tag) if tag else None
         attempts = [tag, weak[1] if weak else None, None] if tag else [None]
         for attempt in dict.fromkeys(attempts):
             tagged = given if attempt is None else {**given, "If-Match": attempt}
@@ -141,26 +156,26 @@ class Transport:
             except sushy.exceptions.HTTPError as exc:
                 if exc.status_code != 412 or attempt is None:
                     raise
-        raise AssertionError("the last attempt either returns or raises")
+        raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def change(self, path: str, data: Any) -> Answer:
-        """Change a resource as it was read just before; when somebody else has changed it since, it is read once more."""
+    def change(self, path: str, data: Any) -> RedfishResponse:
+        """Change a resource under its current ETag. If another client changes it in between, read the ETag again once."""
         try:
-            return self._request("PATCH", path, data, self._tagged(path))
+            return self._request("PATCH", path, data, self._build_if_match(path))
         except sushy.exceptions.HTTPError as exc:
             if exc.status_code != 412:
                 raise
-        return self.patch(path, data, headers=self._tagged(path))
+        return self.patch(path, data, headers=self._build_if_match(path))
 
-    def _tagged(self, path: str) -> dict[str, str]:
-        """The header that says which version of the resource is meant, where the service tells versions apart."""
-        answer = self.get(path)
-        document = answer.json() if answer.content else {}
-        tag = answer.headers.get("ETag") or (document.get("@odata.etag") if isinstance(document, dict) else None)
+    def _build_if_match(self, path: str) -> dict[str, str]:
+        """Return the ``If-Match`` header of the resource's current version, or no header if the service has no ETags."""
+        response = self.get(path)
+        document = response.json() if response.content else {}
+        tag = response.headers.get("ETag") or (document.get("@odata.etag") if isinstance(document, dict) else None)
         return {"If-Match": tag} if isinstance(tag, str) and tag else {}
 
-    def document(self, path: str) -> dict[str, Any]:
-        """The JSON document at *path*."""
+    def read_document(self, path: str) -> dict[str, Any]:
+        """Return the JSON document at *path*."""
         value = self.get(path).json()
         return value if isinstance(value, dict) else {}
 
@@ -173,98 +188,111 @@ class Transport:
         blocking: bool = False,
         timeout: float | None = None,
         once: bool = False,
-    ) -> Answer:
+    ) -> RedfishResponse:
         if blocking:
-            raise sushy.exceptions.SushyError("waiting for a task of the BMC is not done in here")
-        target = self._target(path)
-        for _ in range(_REDIRECTS + 1):
-            answer = self._persistent(method, target, data, headers or {}, timeout, 1 if once else _TRIES)
-            moved = self._moved(method, target, answer)
+            raise sushy.exceptions.SushyError("blocking requests are not supported: poll the task monitor of the BMC instead")
+        target = self._resolve_target(path)
+        for _ in range(_MAX_REDIRECTS + 1):
+            attempts = 1 if once else _MAX_ATTEMPTS
+            response = self._send_with_retries(method, target, data, headers or {}, timeout, attempts)
+            moved = self._find_redirect_target(method, target, response)
             if moved is None:
-                self.raise_for(method, target, answer)
-                return answer
+                self.raise_for_response(method, target, response)
+                return response
             target = moved
         raise TransportFailed(BadAnswer(f"{method} {path} at {self._http.endpoint}: redirected too often"))
 
-    def _persistent(
-        self, method: str, target: str, data: Any, headers: Mapping[str, str], timeout: float | None, tries: int
-    ) -> Answer:
-        """Send, and once or twice more after what was surely not done and may soon be; never beyond the deadline."""
-        limit = self._limit(timeout)
+    def _send_with_retries(
+        self, method: str, target: str, data: Any, headers: Mapping[str, str], timeout: float | None, attempts: int
+    ) -> RedfishResponse:
+        """Send a request, and retry it if the service has certainly not carried it out. Never waits beyond the deadline."""
+        deadline = self._build_deadline(timeout)
         while True:
-            tries -= 1
+            attempts -= 1
             failure: TransportFailed | None = None
             try:
-                answer = self._send(method, target, data, headers, limit)
-                pause = pause_after(method, answer)
+                response = self._send(method, target, data, headers, deadline)
+                pause = choose_retry_pause(method, response)
             except TransportFailed as exc:
+                # Only a read is repeated after a broken connection: anything else may already have taken effect.
                 if method != "GET" or not isinstance(exc.failure, Broken):
                     raise
-                failure, pause = exc, random.uniform(*_AFTER_RESET)
-            if pause is None or tries <= 0 or limit.remaining() <= pause:
+                failure, pause = exc, random.uniform(*_RESET_PAUSE_RANGE_S)
+            if pause is None or attempts <= 0 or deadline.remaining() <= pause:
                 break
             time.sleep(pause)
         if failure is not None:
             raise failure
-        return answer
+        return response
 
-    def check(self, method: str, target: str) -> None:
-        """Raise ``SessionExpired`` once the session has ended, or its credentials were refused: they are sent no second time."""
-        if self._over is not None:
-            raise SessionExpired(method, target, self._over)
+    def raise_if_ended(self, method: str, target: str) -> None:
+        """Raise SessionExpired if the session has ended or its credentials were refused, so that they are not sent again."""
+        if self._final_response is not None:
+            raise SessionExpired(method, target, self._final_response)
 
     def end(self) -> None:
-        """Send nothing more: whoever still has the session needs another one."""
-        self._over = _Ended()
+        """Reject all further requests. Callers that still hold the session have to open a new one."""
+        self._final_response = _EndedResponse()
 
-    def _limit(self, timeout: float | None) -> Deadline:
-        limit = _deadline.get()
-        limit = Deadline.after(self._longest) if limit is None else limit
-        return limit if timeout is None else limit.within(timeout)
+    def _build_deadline(self, timeout: float | None) -> Deadline:
+        deadline = _deadline.get()
+        deadline = Deadline.after(self._request_timeout) if deadline is None else deadline
+        return deadline if timeout is None else deadline.within(timeout)
 
-    def _send(self, method: str, target: str, data: Any, headers: Mapping[str, str], limit: Deadline) -> Answer:
+    def _send(self, method: str, target: str, data: Any, headers: Mapping[str, str], deadline: Deadline) -> RedfishResponse:
         sent = {name: value for name, value in headers.items() if value is not None}
         try:
-            return Answer(self.bare(method, target, limit, data, sent))
+            return RedfishResponse(self.send_once(method, target, deadline, data, sent))
         except HTTPSessionError as exc:
             raise TransportFailed(exc) from exc
 
-    def bare(
-        self, method: str, target: str, limit: Deadline, data: Any = None, headers: Mapping[str, str] = _NO_HEADERS
+    def send_once(
+        self, method: str, target: str, deadline: Deadline, data: Any = None, headers: Mapping[str, str] = _NO_HEADERS
     ) -> HTTPResponse:
-        """One request as it is. Raises ``HTTPSessionError``, or ``SessionExpired`` where nothing is to be sent any more."""
-        self.check(method, target)
+        """Send one request, without retries and redirects.
+
+        Raises ``HTTPSessionError``, or ``SessionExpired`` if the session has ended.
+        """
+        self.raise_if_ended(method, target)
         try:
             if "Authorization" not in self._http.headers or current_turns() is None:
-                return self._http.request(method, target, json=data, headers=headers, deadline=limit)
-            return self._with_password(method, target, limit, data, headers)
+                return self._http.request(method, target, json=data, headers=headers, deadline=deadline)
+            return self._with_password(method, target, deadline, data, headers)
         except HTTPSessionError:
-            self.check(method, target)
+            self.raise_if_ended(method, target)
             raise
 
-    def _with_password(self, method: str, target: str, limit: Deadline, data: Any, headers: Mapping[str, str]) -> HTTPResponse:
-        """Send the password along: not once more when somebody else's turn before has shown that it is refused."""
-        with in_turn(limit), turns_given_by(_Taken()):
-            self.check(method, target)
-            answer = self._http.request(method, target, json=data, headers=headers, deadline=limit)
-            if answer.status == 401:
-                self._over = Answer(answer)
-            return answer
+    def _with_password(self, method: str, target: str, deadline: Deadline, data: Any, headers: Mapping[str, str]) -> HTTPResponse:
+        """Send a request with the password, one request at a time while several threads share the BMC's turns.
 
-    def _target(self, path: str) -> str:
-        """The path to ask for. Of a whole URL only the path counts: a BMC behind a gateway does not know its own address."""
+        A thread that waited for its turn checks again whether the password was refused meanwhile. Otherwise every waiting
+        thread would send a refused password, and the BMC may lock the account.
+        """
+        with in_turn(deadline), turns_given_by(_HeldTurn()):
+            self.raise_if_ended(method, target)
+            response = self._http.request(method, target, json=data, headers=headers, deadline=deadline)
+            if response.status == 401:
+                self._final_response = RedfishResponse(response)
+            return response
+
+    def _resolve_target(self, path: str) -> str:
+        """Return the path to request.
+
+        Of a whole URL only the path is used, because a BMC behind a gateway does not know its own address.
+        """
         try:
             parts = urlsplit(path)
         except ValueError:
-            raise TransportFailed(BadAnswer(f"the BMC at {self._http.endpoint} links to {path!r}, which is no path")) from None
-        target = quote(parts.path if parts.path.startswith("/") else urljoin(self._root, parts.path), safe=PATH_CHARACTERS)
-        return f"{target}?{quote(parts.query, safe=PATH_CHARACTERS + '?')}" if parts.query else target
+            raise TransportFailed(BadAnswer(f"the BMC at {self._http.endpoint} links to {path!r}, which is not a path")) from None
+        target = quote(parts.path if parts.path.startswith("/") else urljoin(self._root, parts.path), safe=SAFE_PATH_CHARACTERS)
+        return f"{target}?{quote(parts.query, safe=SAFE_PATH_CHARACTERS + '?')}" if parts.query else target
 
-    def _moved(self, method: str, target: str, answer: Answer) -> str | None:
-        """Where a redirect leads to, or None. It is followed within this server only, for the credentials go along."""
-        location = answer.headers.get("Location")
+    def _find_redirect_target(self, method: str, target: str, response: RedfishResponse) -> str | None:
+        """Return the target of a redirect, or None. Raises TransportFailed for another host: the credentials would go there."""
+        location = response.headers.get("Location")
+        # RFC 9110, 15.4: only 307 and 308 keep the method and the body.
         followed = (301, 302, 303, 307, 308) if method in ("GET", "HEAD") else (307, 308)
-        if answer.status_code not in followed or not location:
+        if response.status_code not in followed or not location:
             return None
         here = self._http.endpoint
         parts = urlsplit(urljoin(f"{here}{target}", location))
@@ -273,63 +301,67 @@ class Transport:
             where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
             wrong = f"{method} {target} at {here}: it redirects to {where}; give that as redfish_address"
             raise TransportFailed(BadAnswer(wrong))
-        return self._target(location if location.startswith("/") else parts._replace(scheme="", netloc="").geturl())
+        return self._resolve_target(location if location.startswith("/") else parts._replace(scheme="", netloc="").geturl())
 
-    def raise_for(self, method: str, target: str, answer: Answer) -> None:
-        """Raise what an answer means that is an error."""
-        if answer.status_code == 401 and self.has_token:
-            raise SessionExpired(method, target, answer)
-        if answer.status_code == 401:
-            self._over = answer if "Authorization" in self._http.headers else self._over
+    def raise_for_response(self, method: str, target: str, response: RedfishResponse) -> None:
+        """Raise the exception for an error response; return for any other."""
+        if response.status_code == 401 and self.has_token:
+            raise SessionExpired(method, target, response)
+        if response.status_code == 401:
+            self._final_response = response if "Authorization" in self._http.headers else self._final_response
             anonymous = method != "POST" and "Authorization" not in self._http.headers
-            raise CredentialsRefused(method, target, answer, anonymous=anonymous)
-        if answer.status_code == 403:
-            raise PrivilegeMissing(method, target, answer)
+            raise CredentialsRefused(method, target, response, anonymous=anonymous)
+        if response.status_code == 403:
+            raise PrivilegeMissing(method, target, response)
         try:
-            sushy.exceptions.raise_for_response(method, target, answer)
+            sushy.exceptions.raise_for_response(method, target, response)
         except sushy.exceptions.HTTPError as exc:
-            # sushy itself looks for words in it, whether there is one or not.
+            # sushy searches the detail for words without checking it for None.
             exc.detail = exc.detail or ""
-            exc.retry_after = _seconds(answer.headers.get("Retry-After"))
+            exc.retry_after = _parse_retry_after(response.headers.get("Retry-After"))
             raise
 
-    def _expect_document(self, path: str, answer: Answer) -> None:
-        """Refuse what is not Redfish here, where it can be said, and not as some missing attribute later."""
+    def _require_document(self, path: str, response: RedfishResponse) -> None:
+        """Raise TransportFailed if a response is not a JSON object.
+
+        Without the check the error would appear later, as a missing attribute.
+        """
         try:
-            value = answer.json()
+            value = response.json()
         except ValueError:
             value = None
         if not isinstance(value, dict):
-            kind = answer.headers.get("Content-Type", "something unnamed")
+            kind = response.headers.get("Content-Type", "something unnamed")
             raise TransportFailed(
                 BadAnswer(
-                    f"GET {path} at {self._http.endpoint}: the answer is {kind} and no JSON document; is it a Redfish service? "
-                    "Check redfish_address and redfish_root_prefix"
+                    f"GET {path} at {self._http.endpoint}: expected a JSON document, received {kind}; "
+                    "check that it is a Redfish service, and check redfish_address and redfish_root_prefix"
                 )
             )
 
 
-def pause_after(method: str, answer: Answer) -> float | None:
-    """Seconds until a request that was refused for now is sent again, with some of chance in them; None where it is not.
+def choose_retry_pause(method: str, response: RedfishResponse) -> float | None:
+    """Return the seconds to wait before the request is sent again, or None if it must not be repeated.
 
-    A service that says when to come back has done nothing. Of a conflict that does not say so, only a read is repeated.
+    A service that sends ``Retry-After`` has done nothing, so any request may be repeated. After status 409 without the
+    header only a read is repeated. Pauses are random so that clients do not return at the same moment.
     """
-    wait = _seconds(answer.headers.get("Retry-After")) if answer.status_code in _FOR_NOW else None
+    wait = _parse_retry_after(response.headers.get("Retry-After")) if response.status_code in _RETRYABLE_STATUSES else None
     if wait is not None:
-        return wait * random.uniform(1.0, 1.25) if wait <= _LONGEST_PAUSE else None
-    return random.uniform(*_AFTER_CONFLICT) if answer.status_code == 409 and method == "GET" else None
+        return wait * random.uniform(1.0, 1.25) if wait <= _MAX_PAUSE_S else None
+    return random.uniform(*_CONFLICT_PAUSE_RANGE_S) if response.status_code == 409 and method == "GET" else None
 
 
-def _seconds(retry_after: str | None) -> float | None:
-    """What ``Retry-After`` says, where it is a number; services of BMCs that give a date have no clock to be trusted."""
+def _parse_retry_after(retry_after: str | None) -> float | None:
+    """Return the seconds in ``Retry-After``, or None. Dates are ignored, because the clock of a BMC cannot be trusted."""
     return float(retry_after) if retry_after is not None and retry_after.isdecimal() and len(retry_after) < 6 else None
 
 
-def _error_body(value: Any) -> dict[str, Any]:
-    """An error's body with nothing in it that is not of the type that the specification (DSP0266, 8.6) gives it."""
+def _clean_error_body(value: Any) -> dict[str, Any]:
+    """Return an error's body without the fields whose type differs from the specification (DSP0266, 8.6)."""
     error = value.get("error") if isinstance(value, dict) else None
     if not isinstance(error, dict):
-        raise ValueError("the body of the error does not follow the specification")
+        raise ValueError("the body of the error response does not follow the Redfish specification")
     clean: dict[str, Any] = {name: error[name] for name in ("code", "message") if isinstance(error.get(name), str)}
     messages = error.get("@Message.ExtendedInfo")
     messages = [messages] if isinstance(messages, dict) else messages

@@ -1,4 +1,4 @@
-"""What clients ask of Redfish machines beside the Bare Metal API's own words: subscriptions to events, and empty drives."""
+"""Vendor methods of Redfish machines: event subscriptions, and ejection of virtual media."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ from baremetal_interfaces import (
 )
 from baremetal_redfish.connector import RedfishConnector
 from baremetal_redfish.info import RedfishInfo
-from baremetal_redfish.links import below, follow, members, path_of, root
-from baremetal_redfish.machine import blaming, borrowed, system_of
+from baremetal_redfish.links import follow, get_nested, get_path, iterate_members, read_root
+from baremetal_redfish.machine import borrow_session, borrow_system, translate_refusal
 from baremetal_redfish.session import RedfishSession
 from baremetal_redfish.virtual_media import InsertionLimits, VirtualDrives
 
-_SHOWN = ("Id", "Context", "Destination", "EventTypes", "Protocol")
+_PUBLIC_FIELDS = ("Id", "Context", "Destination", "EventTypes", "Protocol")
 _DEVICES = {"cdrom": VirtualMediaDevice.CDROM, "floppy": VirtualMediaDevice.FLOPPY, "disk": VirtualMediaDevice.DISK}
 
 
 class RedfishVendor(VendorInterface):
-    """The methods that clients of Redfish nodes know by name; Metal3 is one."""
+    """Vendor methods that clients of Redfish nodes, such as Metal3, call by name."""
 
     info_type = RedfishInfo
     connector = RedfishConnector
     options_type = InsertionLimits
     options: InsertionLimits
 
-    @passthru(["POST"], background=False, description="Eject what is in the virtual drives, or in those of 'boot_device'.")
+    @passthru(["POST"], background=False, description="Eject virtual media from all drives, or from those of 'boot_device'.")
     def eject_vmedia(self, task: Task, boot_device: Any = None, **others: Any) -> None:
-        """Empty the drives of a kind (``cdrom``, ``floppy`` or ``disk``), or all."""
-        _refuse(others, "boot_device")
+        """Eject the virtual media of one kind (``cdrom``, ``floppy`` or ``disk``), or of all."""
+        _refuse_unknown(others, "boot_device")
         if boot_device is not None and boot_device not in _DEVICES:
             raise InvalidInput([Problem("boot_device", f"{boot_device!r} is not valid", "one of " + ", ".join(_DEVICES))])
-        with system_of(task, self.kind) as system:
+        with borrow_system(task, self.kind) as system:
             VirtualDrives(task, system, self.options).eject(None if boot_device is None else [_DEVICES[boot_device]])
 
-    @passthru(["POST"], background=False, description="Have the BMC send its events to the https URL 'Destination'.")
+    @passthru(["POST"], background=False, description="Subscribe the https URL 'Destination' to the BMC's events.")
     def create_subscription(
         self,
         task: Task,
@@ -57,79 +57,80 @@ class RedfishVendor(VendorInterface):
         HttpHeaders: Any = (),
         **others: Any,
     ) -> dict[str, Any]:
-        """Subscribe, and tell what the service made of it. The headers may hold secrets and are never shown again."""
-        _refuse(others, "Destination, EventTypes, Context, Protocol, HttpHeaders")
-        wanted = _subscription(Destination, EventTypes, Context, Protocol, HttpHeaders)
-        with borrowed(task) as session:
-            collection = _subscriptions(session)
-            with blaming("Destination", urlsplit(Destination).hostname):
-                answer = session.transport.post(path_of(collection) or "", wanted)
-            made = follow(session, {"@odata.id": answer.headers.get("Location")})
-            return _shown(made or (answer.json() if answer.content else wanted))
+        """Create a subscription and return it. The headers may contain secrets and are never returned."""
+        _refuse_unknown(others, "Destination, EventTypes, Context, Protocol, HttpHeaders")
+        wanted = _build_subscription(Destination, EventTypes, Context, Protocol, HttpHeaders)
+        with borrow_session(task) as session:
+            collection = _find_subscriptions(session)
+            with translate_refusal("Destination", urlsplit(Destination).hostname):
+                response = session.transport.post(get_path(collection) or "", wanted)
+            made = follow(session, {"@odata.id": response.headers.get("Location")})
+            return _select_public_fields(made or (response.json() if response.content else wanted))
 
-    @passthru(["DELETE"], background=False, description="End the subscription 'id'.")
+    @passthru(["DELETE"], background=False, description="Delete the subscription 'id'.")
     def delete_subscription(self, task: Task, id: Any = None, **others: Any) -> None:
-        """Unsubscribe."""
-        _refuse(others, "id")
-        with borrowed(task) as session:
-            session.transport.delete(self._path(session, id))
+        """Delete a subscription."""
+        _refuse_unknown(others, "id")
+        with borrow_session(task) as session:
+            session.transport.delete(self._find_subscription_path(session, id))
 
-    @passthru(["GET"], background=False, description="All subscriptions to the BMC's events.")
+    @passthru(["GET"], background=False, description="List all subscriptions to the BMC's events.")
     def get_all_subscriptions(self, task: Task, **others: Any) -> dict[str, Any]:
-        """What is subscribed, by whomever."""
-        with borrowed(task) as session:
-            found = [_shown(one) for one in members(session, _subscriptions(session))]
+        """Return all subscriptions of the BMC, including those of other clients."""
+        with borrow_session(task) as session:
+            subscriptions = iterate_members(session, _find_subscriptions(session))
+            found = [_select_public_fields(subscription) for subscription in subscriptions]
         return {"Members": found, "Members@odata.count": len(found)}
 
-    @passthru(["GET"], background=False, description="The subscription 'id'.")
+    @passthru(["GET"], background=False, description="Show the subscription 'id'.")
     def get_subscription(self, task: Task, id: Any = None, **others: Any) -> dict[str, Any]:
-        """One of them."""
-        _refuse(others, "id")
-        with borrowed(task) as session:
-            return _shown(session.transport.document(self._path(session, id)))
+        """Return a subscription."""
+        _refuse_unknown(others, "id")
+        with borrow_session(task) as session:
+            return _select_public_fields(session.transport.read_document(self._find_subscription_path(session, id)))
 
-    def _path(self, session: RedfishSession, identifier: Any) -> str:
+    def _find_subscription_path(self, session: RedfishSession, identifier: Any) -> str:
         if not isinstance(identifier, str) or not identifier:
             raise InvalidInput([Problem("id", f"{identifier!r} is not valid", "the identifier of a subscription")])
-        for member in members(session, _subscriptions(session)):
+        for member in iterate_members(session, _find_subscriptions(session)):
             if identifier == str(member.get("Id")):
-                return path_of(member) or ""
-        raise NotFound(f"there is no subscription {identifier} at this BMC")
+                return get_path(member) or ""
+        raise NotFound(f"subscription {identifier} does not exist at this BMC")
 
 
-def _subscriptions(session: RedfishSession) -> dict[str, str]:
-    """The reference to the collection."""
+def _find_subscriptions(session: RedfishSession) -> dict[str, str]:
+    """Return the reference to the collection of subscriptions."""
     try:
-        service = follow(session, root(session).get("EventService"))
+        service = follow(session, read_root(session).get("EventService"))
     except sushy.exceptions.ResourceNotFoundError:
         service = None
-    reference = below(service, "Subscriptions")
-    if path_of(reference) is None:
-        raise NotSupported("the BMC offers no subscriptions to its events")
+    reference = get_nested(service, "Subscriptions")
+    if get_path(reference) is None:
+        raise NotSupported("the BMC offers no event subscriptions")
     return dict(reference)
 
 
-def _shown(subscription: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: subscription[name] for name in _SHOWN if name in subscription}
+def _select_public_fields(subscription: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: subscription[name] for name in _PUBLIC_FIELDS if name in subscription}
 
 
-def _refuse(others: Mapping[str, Any], allowed: str) -> None:
+def _refuse_unknown(others: Mapping[str, Any], allowed: str) -> None:
     if others:
-        raise InvalidInput([Problem(name, "is not known", f"known are {allowed}") for name in others])
+        raise InvalidInput([Problem(name, "is not known", f"allowed are {allowed}") for name in others])
 
 
-def _subscription(destination: Any, types: Any, context: Any, protocol: Any, headers: Any) -> dict[str, Any]:
+def _build_subscription(destination: Any, types: Any, context: Any, protocol: Any, headers: Any) -> dict[str, Any]:
     problems: list[Problem] = []
     if not isinstance(destination, str) or urlsplit(destination).scheme not in ("http", "https"):
-        problems.append(Problem("Destination", "is not valid", "it has to be a URL, of https at most services"))
-    if not isinstance(types, list | tuple) or not types or not all(isinstance(one, str) for one in types):
-        problems.append(Problem("EventTypes", f"{types!r} is not valid", "a list of names of event types"))
+        problems.append(Problem("Destination", "is not valid", "it has to be a URL, and most services require https"))
+    if not isinstance(types, list | tuple) or not types or not all(isinstance(kind, str) for kind in types):
+        problems.append(Problem("EventTypes", f"{types!r} is not valid", "a list of event types"))
     for name, value in (("Context", context), ("Protocol", protocol)):
         if not isinstance(value, str):
-            problems.append(Problem(name, f"{value!r} is not valid", "it has to be a text"))
-    if not isinstance(headers, list | tuple) or not all(isinstance(one, Mapping) for one in headers):
+            problems.append(Problem(name, f"{value!r} is not valid", "it has to be a string"))
+    if not isinstance(headers, list | tuple) or not all(isinstance(header, Mapping) for header in headers):
         problems.append(Problem("HttpHeaders", "are not valid", "a list of objects of header -> value"))
     if problems:
         raise InvalidInput(problems)
     given = {"Destination": destination, "EventTypes": list(types), "Context": context, "Protocol": protocol}
-    return {**given, "HttpHeaders": [dict(one) for one in headers]} if headers else given
+    return {**given, "HttpHeaders": [dict(header) for header in headers]} if headers else given

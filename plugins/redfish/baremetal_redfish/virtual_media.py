@@ -1,4 +1,4 @@
-"""The virtual drives of a system: what is inserted there is read back before it counts as done."""
+"""Virtual drives of a system. An insertion or ejection is complete only when the drive reports it."""
 
 from __future__ import annotations
 
@@ -14,33 +14,36 @@ from sushy.resources.manager.virtual_media import VirtualMedia
 from sushy.resources.system.system import System
 
 from baremetal_interfaces import Cancelled, DriverError, NotSupported, Task, UnexpectedAnswer, VirtualMediaDevice
-from baremetal_redfish.errors import is_busy, what_it_said
-from baremetal_redfish.image import ImageURL, shown
+from baremetal_redfish.errors import describe_error, is_busy
+from baremetal_redfish.image import ImageURL, redact_url
 
-_TYPES = {
+_SENSOR_TYPES = {
     VirtualMediaDevice.CDROM: frozenset({VirtualMediaType.CD, VirtualMediaType.DVD}),
     VirtualMediaDevice.DISK: frozenset({VirtualMediaType.USB_STICK}),
     VirtualMediaDevice.FLOPPY: frozenset({VirtualMediaType.FLOPPY}),
 }
-_KINDS = {theirs: ours for ours, types in _TYPES.items() for theirs in types}
+_KINDS = {theirs: ours for ours, types in _SENSOR_TYPES.items() for theirs in types}
 _PROTOCOLS = {"nfs": "NFS"}
-"""Said from the beginning; for HTTP and HTTPS only where a service asks for it, for some refuse to be told."""
+"""Transfer protocols that are sent with every request.
+
+For HTTP and HTTPS the protocol is sent only if a service asks for it, because some services refuse it.
+"""
 
 
 class ImageRefused(DriverError):
-    """The BMC did not take the image; the drive is empty."""
+    """The BMC refused the image, and the drive is empty."""
 
 
 @dataclass(frozen=True)
 class InsertionLimits:
-    """How long a BMC may take to show an image, or an ejection, that it has accepted; in seconds."""
+    """Seconds for a BMC to report an accepted insertion or ejection, and seconds between the reads."""
 
     virtual_media_timeout: float = 60.0
     virtual_media_poll_interval: float = 1.0
 
 
 class VirtualDrives:
-    """The virtual drives of one system, within one borrowed session."""
+    """Virtual drives of one system, within one borrowed session."""
 
     def __init__(self, task: Task, system: System, limits: InsertionLimits) -> None:
         self._task = task
@@ -48,64 +51,64 @@ class VirtualDrives:
         self._limits = limits
 
     def insert(self, device: VirtualMediaDevice, image: ImageURL) -> None:
-        """Insert *image*, in place of what is there, into the first drive of that kind and see that it is there.
+        """Insert *image* into the first drive of that kind, in place of any other image, and wait until the drive reports it.
 
-        Raises :class:`ImageRefused` and leaves the drive empty when the BMC cannot take it.
+        Raises :class:`ImageRefused` and leaves the drive empty if the BMC cannot use the image.
         """
-        drive = self._first(device)
-        self._empty(drive)
+        drive = self._find_drive(device)
+        self._eject(drive)
         try:
-            with _refusals():
-                self._put(drive, image)
+            with _translate_refusals():
+                self._insert(drive, image)
                 self._wait_for(drive, inserted=True)
         except ImageRefused as exc:
-            self._clear(drive)
-            wrong = f"the BMC does not take {image} into {drive.path}: {image.scrubbed(str(exc))}"
-            remedy = "check that the URL is right and that the BMC can reach it, from its own network and with its own trust"
+            self._eject_after_failure(drive)
+            wrong = f"the BMC does not take {image} into {drive.path}: {image.scrub(str(exc))}"
+            remedy = "check that the URL is right, and that the BMC can reach it from its network and trusts its certificate"
             raise ImageRefused(f"{wrong}; {remedy}") from None
         except BaseException:
-            self._clear(drive)
+            self._eject_after_failure(drive)
             raise
 
     def eject(self, devices: Iterable[VirtualMediaDevice] | None) -> None:
-        """Empty the drives of those kinds, or all. A system without virtual drives has nothing to eject."""
+        """Eject the images of the drives of those kinds, or of all drives. A system without virtual drives is not an error."""
         wanted = set(VirtualMediaDevice if devices is None else devices)
-        for drive in self._drives():
-            if wanted & _kinds(drive):
-                self._empty(drive)
+        for drive in self._iterate_drives():
+            if wanted & _get_kinds(drive):
+                self._eject(drive)
 
-    def described(self) -> Sequence[Mapping[str, Any]]:
-        """Each drive: its kinds, whether something is inserted, and what."""
+    def describe(self) -> Sequence[Mapping[str, Any]]:
+        """Return the kinds, the state and the image of each drive."""
         return [
             {
-                "media_types": sorted(kind.value for kind in _kinds(drive)),
+                "media_types": sorted(kind.value for kind in _get_kinds(drive)),
                 "inserted": _is_inserted(drive),
-                "image": shown(drive.image),
+                "image": redact_url(drive.image),
             }
-            for drive in self._drives()
+            for drive in self._iterate_drives()
         ]
 
-    def _first(self, device: VirtualMediaDevice) -> VirtualMedia:
-        for drive in self._drives():
-            if device in _kinds(drive):
+    def _find_drive(self, device: VirtualMediaDevice) -> VirtualMedia:
+        for drive in self._iterate_drives():
+            if device in _get_kinds(drive):
                 return drive
         raise NotSupported(f"the BMC offers no virtual {device} for the system {self._system.path}")
 
-    def _drives(self) -> Iterator[VirtualMedia]:
-        """The system's own drives; where it has none, as in older services, those of its managers."""
-        found = self._members(self._system)
+    def _iterate_drives(self) -> Iterator[VirtualMedia]:
+        """Yield the system's own drives or, at older services, those of its managers."""
+        found = self._read_members(self._system)
         if not found:
             with contextlib.suppress(sushy.exceptions.MissingAttributeError):
-                found = [drive for manager in self._system.managers for drive in self._members(manager)]
+                found = [drive for manager in self._system.managers for drive in self._read_members(manager)]
         yield from found
 
-    def _members(self, owner: Any) -> list[VirtualMedia]:
+    def _read_members(self, owner: Any) -> list[VirtualMedia]:
         try:
             return list(owner.virtual_media.get_members())
         except (sushy.exceptions.MissingAttributeError, sushy.exceptions.ResourceNotFoundError):
             return []
 
-    def _put(self, drive: VirtualMedia, image: ImageURL) -> None:
+    def _insert(self, drive: VirtualMedia, image: ImageURL) -> None:
         drive.insert_media(
             image.url,
             username=image.username,
@@ -113,22 +116,22 @@ class VirtualDrives:
             transfer_protocol=_PROTOCOLS.get(image.scheme),
         )
 
-    def _empty(self, drive: VirtualMedia) -> None:
-        """Eject what is in *drive*. sushy passes over many refusals of it, so that only the next read tells."""
+    def _eject(self, drive: VirtualMedia) -> None:
+        """Eject the image of *drive*, and read the drive afterwards: sushy suppresses many refusals of an ejection."""
         if not _is_inserted(drive):
             return
         drive.eject_media()
         try:
             self._wait_for(drive, inserted=False)
         except ImageRefused:
-            raise UnexpectedAnswer(f"the BMC does not eject what is in {drive.path} ({shown(drive.image)})") from None
+            raise UnexpectedAnswer(f"the BMC does not eject the image of {drive.path} ({redact_url(drive.image)})") from None
 
-    def _clear(self, drive: VirtualMedia) -> None:
-        """Leave nothing half inserted; what goes wrong here must not hide what went wrong before."""
+    def _eject_after_failure(self, drive: VirtualMedia) -> None:
+        """Eject a partly inserted image after a failure. An error of the ejection must not hide the failure."""
         try:
             drive.eject_media()
         except Exception as exc:
-            self._task.log.warning("%s could not be emptied after a failure: %s", drive.path, type(exc).__name__)
+            self._task.log.warning("could not empty %s after a failure: %s", drive.path, type(exc).__name__)
 
     def _wait_for(self, drive: VirtualMedia, inserted: bool) -> None:
         limit = self._task.deadline.within(self._limits.virtual_media_timeout)
@@ -137,7 +140,7 @@ class VirtualDrives:
             if _is_inserted(drive) is inserted:
                 return
             if self._task.cancelled:
-                raise Cancelled(f"told to stop while waiting for {drive.path}")
+                raise Cancelled(f"cancelled while waiting for {drive.path}")
             if limit.expired:
                 state = "inserted" if inserted else "ejected"
                 raise ImageRefused(f"it is not {state} after {self._limits.virtual_media_timeout:g} s")
@@ -145,8 +148,8 @@ class VirtualDrives:
 
 
 @contextlib.contextmanager
-def _refusals() -> Iterator[None]:
-    """Turn what a service answers to an image that it cannot use into :class:`ImageRefused`."""
+def _translate_refusals() -> Iterator[None]:
+    """Turn a service's refusal of an image into :class:`ImageRefused`."""
     try:
         yield
     except (sushy.exceptions.AccessError, sushy.exceptions.ConnectionError):
@@ -154,15 +157,15 @@ def _refusals() -> Iterator[None]:
     except sushy.exceptions.HTTPError as exc:
         if is_busy(exc):
             raise
-        raise ImageRefused(what_it_said(exc)) from None
+        raise ImageRefused(describe_error(exc)) from None
     except sushy.exceptions.MissingActionError:
-        raise NotSupported("the BMC's virtual drive cannot be given an image") from None
+        raise NotSupported("the BMC's virtual drive does not accept images") from None
 
 
-def _kinds(drive: VirtualMedia) -> set[VirtualMediaDevice]:
-    return {_KINDS[one] for one in drive.media_types or () if one in _KINDS}
+def _get_kinds(drive: VirtualMedia) -> set[VirtualMediaDevice]:
+    return {_KINDS[medium] for medium in drive.media_types or () if medium in _KINDS}
 
 
 def _is_inserted(drive: VirtualMedia) -> bool:
-    """Services that leave out ``Inserted`` tell by the image's URL."""
+    """Return whether a drive has an image. Services that omit ``Inserted`` report only the URL of the image."""
     return bool(drive.image) if drive.inserted is None else bool(drive.inserted)
