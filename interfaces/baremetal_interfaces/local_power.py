@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
 
 from baremetal_interfaces.deadline import Deadline
 from baremetal_interfaces.errors import (
@@ -15,10 +16,18 @@ from baremetal_interfaces.errors import (
     PowerStateFailure,
     UnexpectedAnswer,
 )
+from baremetal_interfaces.task import Task
 from baremetal_interfaces.values import BootDevice, Kind, PowerState
 
-if TYPE_CHECKING:
-    from baremetal_interfaces.local import LocalTask
+
+class LocalPowerTask(Task, Protocol):
+    """The parts of a local task that :class:`LocalPower` uses."""
+
+    def call(self, kind: Kind | str, method: str, *args: Any, **kwargs: Any) -> Any:
+        """Call *method* of the interface of *kind*."""
+
+    def bounded(self, seconds: float | None) -> AbstractContextManager[Deadline]:
+        """Limit the deadline to *seconds* from now within a ``with`` block."""
 
 
 class LocalPower:
@@ -27,7 +36,7 @@ class LocalPower:
     *wait* spends the *interval*, in seconds, between two reads; it may return early.
     """
 
-    def __init__(self, task: LocalTask, wait: Callable[[float], object], interval: float) -> None:
+    def __init__(self, task: LocalPowerTask, wait: Callable[[float], object], interval: float) -> None:
         self._task = task
         self._wait = wait
         self._interval = interval
