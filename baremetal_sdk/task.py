@@ -22,10 +22,10 @@ from baremetal_interfaces import (
     Node,
     Port,
     PowerSampling,
-    guarded_sends,
+    send_guard,
 )
 from baremetal_interfaces.faults import translate
-from baremetal_interfaces.sending import current_turns, turns_given_by
+from baremetal_interfaces.sending import current_slots, use_slots
 from baremetal_sdk.bmc import Account, TurnsInfo, renewed_once
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.config import ConductorOptions
@@ -239,7 +239,7 @@ class NodeTask:
         """Borrow a session; nested borrows of one task share it."""
         if connector in self._borrowed:
             session, turns = self._borrowed[connector]
-            with turns_given_by(current_turns() or turns):  # a thread of the driver's own takes turns as well
+            with use_slots(current_slots() or turns):  # a thread of the driver's own takes turns as well
                 yield session
             return
         info = self.info(kind_with(self.driver, connector))
@@ -318,7 +318,7 @@ class NodeTask:
         outer = self._deadlines[-1] if self._deadlines else call_deadline()
         self._deadlines.append(outer.within(seconds) if outer else Deadline.after(seconds, self.clock.monotonic))
         try:
-            with guarded_sends(self._check_lease if self.lease is not None else None):
+            with send_guard(self._check_lease if self.lease is not None else None):
                 return renewed_once(function)
         except Exception as exc:
             if not isinstance(exc, BareMetalError):

@@ -19,7 +19,7 @@ from baremetal_interfaces import (
     Fault,
 )
 from baremetal_interfaces.faults import translate
-from baremetal_interfaces.sending import current_turns, turns_given_by
+from baremetal_interfaces.sending import current_slots, use_slots
 from baremetal_sdk.bmc.sessions import BMC, Kept, Key
 from baremetal_sdk.bmc.turns import Capped, Held, SlotTaken
 from baremetal_sdk.redaction import begin_secret, end_secret
@@ -73,7 +73,7 @@ class Lending(AbstractContextManager[Any]):
         self._owner = owner
         self._asking = self._probe = False
         self._turn: Capped | None = None
-        self._turns: turns_given_by | None = None
+        self._turns: use_slots | None = None
         self._kept: Kept | None = None
         self._masked: Token[tuple[str, ...]] | None = None
         self._masked_too: Token[tuple[str, ...]] | None = None
@@ -118,16 +118,16 @@ class Lending(AbstractContextManager[Any]):
 
     def _take_turn(self) -> None:
         """Have turns given for each request, or take one for all of the block; who has one already needs no other."""
-        turns, current = self._account.turns, current_turns()
+        turns, current = self._account.turns, current_slots()
         if isinstance(current, Held) and current.gate is turns.gate and current.owner is self._owner is not None:
             return
         connector = self._account.connector
         if self._wait and (connector.takes_turns or connector.shareable):
-            self._turns = turns_given_by(turns)
+            self._turns = use_slots(turns)
         else:
             turns.take(self._deadline if self._wait else _NOW)
             self._turn = turns
-            self._turns = turns_given_by(Held(turns.gate, self._owner))
+            self._turns = use_slots(Held(turns.gate, self._owner))
         self._turns.__enter__()
 
     def _end(self, outcome: BaseException | None) -> None:

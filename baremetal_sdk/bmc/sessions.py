@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 from baremetal_interfaces import Connector, Endpoint
-from baremetal_interfaces.sending import current_turns, turns_given_by
+from baremetal_interfaces.sending import current_slots, use_slots
 from baremetal_sdk.bmc.breakers import ReachBreaker
 from baremetal_sdk.bmc.turns import Capped, Held
 from baremetal_sdk.clock import Clock
@@ -31,11 +31,11 @@ class Kept:
         self.doubted = doubted
         """Whether its credential was refused before, and nobody has seen it work since."""
 
-    def taking_turns(self) -> turns_given_by:
+    def taking_turns(self) -> use_slots:
         """Within it what is sent over the session, whoever ends it, has its turn as any other request."""
-        current = current_turns()
+        current = current_slots()
         mine = isinstance(current, Held) and current.gate is self.turns.gate
-        return turns_given_by(current if mine or not self.connector.takes_turns else self.turns)
+        return use_slots(current if mine or not self.connector.takes_turns else self.turns)
 
 
 class BMC:

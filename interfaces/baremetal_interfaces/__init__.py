@@ -45,14 +45,14 @@ if TYPE_CHECKING:
     )
     from baremetal_interfaces.kinds.network import NetworkInterface, NetworkPurpose
     from baremetal_interfaces.kinds.power import PowerInterface, PowerSampling
-    from baremetal_interfaces.kinds.raid import RAIDInterface
+    from baremetal_interfaces.kinds.raid import RAIDInterface, find_raid_problems
     from baremetal_interfaces.kinds.rescue import RescueInterface
     from baremetal_interfaces.kinds.storage import StorageInterface
     from baremetal_interfaces.kinds.vendor import Passthru, VendorInterface, driver_passthru, passthru
     from baremetal_interfaces.local import LocalTask
     from baremetal_interfaces.node import Node, Port
     from baremetal_interfaces.options import MASK, DriverInfo, Option, option
-    from baremetal_interfaces.sending import check_send, guarded_sends, in_turn
+    from baremetal_interfaces.sending import check_send, guarded_sends, in_turn, request_slot, send_guard
     from baremetal_interfaces.state import DriverState
     from baremetal_interfaces.steps import Argument, Phase, Step, Wait, step
     from baremetal_interfaces.task import PowerControl, Task
@@ -153,10 +153,13 @@ __all__ = [
     "Wait",
     "check_send",
     "driver_passthru",
+    "find_raid_problems",
     "guarded_sends",
     "in_turn",
     "is_compatible",
     "option",
     "passthru",
+    "request_slot",
+    "send_guard",
     "step",
 ]

@@ -59,12 +59,12 @@ class Connector(ABC, Generic[S]):
     """Requests that one BMC is sent at a time, unless the operator says otherwise."""
 
     shareable: ClassVar[bool] = False
-    """Whether several may use a session at the same time, because its requests take turns by themselves. Any other session
-    is lent to one borrower at a time."""
+    """Whether several threads may use a session at the same time, because the session itself takes a slot for each request.
+    A session that is not shareable has one borrower at a time."""
 
     takes_turns: ClassVar[bool] = False
-    """Whether its sessions take a turn at the BMC for each request (:func:`~baremetal_interfaces.in_turn`). Who borrows a session
-    of another connector has a turn for as long as it has the session."""
+    """Whether its sessions take a request slot for each request (:func:`~baremetal_interfaces.request_slot`). The borrower of
+    a session of another connector holds one slot for as long as it has the session."""
 
     loggers: ClassVar[tuple[str, ...]] = ()
     """Loggers of the device library, whose lines may hold secrets."""

@@ -57,7 +57,10 @@ MODULES: dict[str, tuple[str, ...]] = {
         "PowerInterface",
         "PowerSampling",
     ),
-    "kinds.raid": ("RAIDInterface",),
+    "kinds.raid": (
+        "RAIDInterface",
+        "find_raid_problems",
+    ),
     "kinds.rescue": ("RescueInterface",),
     "kinds.storage": ("StorageInterface",),
     "kinds.vendor": (
@@ -81,6 +84,8 @@ MODULES: dict[str, tuple[str, ...]] = {
         "check_send",
         "guarded_sends",
         "in_turn",
+        "request_slot",
+        "send_guard",
     ),
     "state": ("DriverState",),
     "steps": (

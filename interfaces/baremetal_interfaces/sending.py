@@ -1,6 +1,7 @@
-"""What a connector asks just before it sends: may it still, and is it its turn at this BMC?
+"""Checks before each request to a BMC: may the caller still send, and is a request slot free?
 
-Who has lost the right to drive a machine sends it nothing, and a BMC is sent no more requests at a time than it bears.
+A conductor that lost the lease of a node sends nothing to its BMC, and a BMC gets no more requests at the same time than it
+can handle.
 """
 
 from __future__ import annotations
@@ -15,28 +16,28 @@ if TYPE_CHECKING:
     from baremetal_interfaces.deadline import Deadline
 
 Guard = Callable[[bool], None]
-"""Raises when nothing may be sent any more; it is told whether something was sent just now."""
+"""Raises an error of the contract if the caller may no longer send. Its argument is True right after a message was sent."""
 
 
-class Turns(Protocol):
-    """Lets so many requests at a time be under way at one BMC."""
+class RequestSlots(Protocol):
+    """The request slots of one BMC: a limit on the requests that are in flight at the same time."""
 
     def take(self, deadline: Deadline) -> None:
-        """Wait for a turn; raise an error of the contract where it does not come by *deadline*."""
+        """Wait for a slot and take it. Raises an error of the contract if no slot is free by *deadline*."""
 
     def give(self) -> None:
-        """Give the turn back."""
+        """Release the slot."""
 
 
 _guard: ContextVar[Guard | None] = ContextVar("baremetal_interfaces_sending", default=None)
-_turns: ContextVar[Turns | None] = ContextVar("baremetal_interfaces_turns", default=None)
+_slots: ContextVar[RequestSlots | None] = ContextVar("baremetal_interfaces_turns", default=None)
 
 
 def check_send(*, sent: bool = False) -> None:
-    """Raise an error of the contract when the caller may send nothing to the BMC any more.
+    """Raise an error of the contract if the caller may no longer send to the BMC.
 
-    A connector calls it just before each message that it sends, and once more with *sent* right after, so that a message
-    that left at the very moment is told. The sessions of :mod:`baremetal_interfaces.http` do so by themselves.
+    A connector calls this just before each message. It calls it again with *sent* right after the message, so that a message
+    that left at the moment the lease was lost is reported. Sessions of :mod:`baremetal_interfaces.http` do both themselves.
     """
     guard = _guard.get()
     if guard is not None:
@@ -44,8 +45,11 @@ def check_send(*, sent: bool = False) -> None:
 
 
 @contextmanager
-def guarded_sends(guard: Guard | None) -> Iterator[None]:
-    """Have *guard* asked before each send of this thread; None asks nobody. The runtime's side of :func:`check_send`."""
+def send_guard(guard: Guard | None) -> Iterator[None]:
+    """Call *guard* before and after each send of this thread, within a ``with`` block. None removes the guard.
+
+    The runtime uses this; a driver calls :func:`check_send`.
+    """
     token = _guard.set(guard)
     try:
         yield
@@ -53,46 +57,50 @@ def guarded_sends(guard: Guard | None) -> Iterator[None]:
         _guard.reset(token)
 
 
-def current_turns() -> Turns | None:
-    """Who gives this thread's requests their turns; None where nobody does."""
-    return _turns.get()
+def current_slots() -> RequestSlots | None:
+    """Return the request slots that apply to this thread, or None if its requests are not limited."""
+    return _slots.get()
 
 
 @contextmanager
-def in_turn(deadline: Deadline) -> Iterator[None]:
-    """Within it one request may be under way: its turn at the BMC is waited for, by *deadline*, and given back at the end.
+def request_slot(deadline: Deadline) -> Iterator[None]:
+    """Hold one request slot of the BMC within a ``with`` block. Wait for it until *deadline*.
 
-    Sessions of a connector that says :attr:`~baremetal_interfaces.Connector.takes_turns` put it around each request. Those
-    of :mod:`baremetal_interfaces.http` do so by themselves.
+    Sessions of a connector with :attr:`~baremetal_interfaces.Connector.takes_turns` wrap each request in it. Sessions of
+    :mod:`baremetal_interfaces.http` do so themselves. Without slots for this thread the block runs at once. Raises the error
+    of the slots, such as :class:`~baremetal_interfaces.errors.BMCBusy`, if no slot is free in time.
     """
-    turns = _turns.get()
-    if turns is None:
+    slots = _slots.get()
+    if slots is None:
         yield
         return
-    turns.take(deadline)
+    slots.take(deadline)
     try:
         yield
     finally:
-        turns.give()
+        slots.give()
 
 
-class turns_given_by:
-    """Have *turns* asked for the turn of each request of this thread. The runtime's side of :func:`in_turn`."""
+class use_slots:  # named like a function, because it is used as one: ``with use_slots(slots):``
+    """Context manager that makes *slots* the request slots of this thread; None removes the limit.
 
-    __slots__ = ("_token", "_turns")
+    The runtime uses this; a driver uses :func:`request_slot`.
+    """
 
-    def __init__(self, turns: Turns | None) -> None:
-        self._turns = turns
+    __slots__ = ("_slots", "_token")
+
+    def __init__(self, slots: RequestSlots | None) -> None:
+        self._slots = slots
 
     def __enter__(self) -> None:
-        self._token = _turns.set(self._turns)
+        self._token = _slots.set(self._slots)
 
     def __exit__(self, *_: object) -> None:
-        _turns.reset(self._token)
+        _slots.reset(self._token)
 
 
-class OneAtATime:
-    """Turns where nobody else gives any: one request at a time."""
+class SingleSlot:
+    """One slot for a session that has no other limit: it sends one request at a time."""
 
     __slots__ = ("_lock",)
 
@@ -100,10 +108,29 @@ class OneAtATime:
         self._lock = threading.Lock()
 
     def take(self, deadline: Deadline) -> None:
-        """Wait for the turn; ``TimeoutError`` where it does not come."""
+        """Wait for the slot and take it. Raises ``TimeoutError`` if it is not free by *deadline*."""
         if not self._lock.acquire(timeout=deadline.remaining()):
-            raise TimeoutError("other requests did not end in time")
+            raise TimeoutError("other requests of the session did not finish in time")
 
     def give(self) -> None:
-        """Give it back."""
+        """Release the slot."""
         self._lock.release()
+
+
+in_turn = request_slot
+"""The name of :func:`request_slot` in contract 1.1."""
+
+guarded_sends = send_guard
+"""The name of :func:`send_guard` in contract 1.0."""
+
+turns_given_by = use_slots
+"""The name of :class:`use_slots` in contract 1.1."""
+
+current_turns = current_slots
+"""The name of :func:`current_slots` in contract 1.1."""
+
+Turns = RequestSlots
+"""The name of :class:`RequestSlots` in contract 1.1."""
+
+OneAtATime = SingleSlot
+"""The name of :class:`SingleSlot` in contract 1.1."""

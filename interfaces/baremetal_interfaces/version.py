@@ -3,7 +3,7 @@
 ContractVersion = tuple[int, int]
 """Major and minor number of the contract."""
 
-CONTRACT_VERSION: ContractVersion = (1, 1)
+CONTRACT_VERSION: ContractVersion = (1, 2)
 """The contract that this distribution publishes.
 
 A plugin works with every runtime whose contract has the same major number and an equal or greater minor number. A

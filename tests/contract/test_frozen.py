@@ -9,7 +9,8 @@ from typing import Any
 
 from testtools import TestCase
 
-from baremetal_interfaces import CONTRACT_VERSION, is_compatible
+import baremetal_interfaces
+from baremetal_interfaces import CONTRACT_VERSION, is_compatible, sending
 from baremetal_interfaces.conformance import HardwareTypeConformance
 from baremetal_interfaces.deprecation import deprecated
 from tests.contract.public_api import SNAPSHOTS, described, public_api, snapshot_of
@@ -78,6 +79,15 @@ class FrozenTest(TestCase):
         self.assertEqual(["A is gone"], broken_promises(before, {}))
         demanding = {"A": {**more["A"], "abstract": ["add"]}}
         self.assertEqual(["A.add has to be written now"], broken_promises(before, demanding))
+
+    def test_older_names_are_the_same_objects(self) -> None:
+        """A name that got a better one in a later version goes on working."""
+        self.assertIs(sending.request_slot, baremetal_interfaces.in_turn)
+        self.assertIs(sending.send_guard, baremetal_interfaces.guarded_sends)
+        self.assertIs(sending.use_slots, sending.turns_given_by)
+        self.assertIs(sending.current_slots, sending.current_turns)
+        self.assertIs(sending.RequestSlots, sending.Turns)
+        self.assertIs(sending.SingleSlot, sending.OneAtATime)
 
     def test_plugin_of_the_first_version_is_never_changed(self) -> None:
         """It imports nothing but the contract, and says what it was written for."""

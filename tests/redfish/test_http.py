@@ -21,7 +21,7 @@ from baremetal_interfaces.http import (
     TooLarge,
     tls_context,
 )
-from baremetal_interfaces.sending import turns_given_by
+from baremetal_interfaces.sending import use_slots
 from tests.services.certificates import self_signed
 from tests.services.raw_server import RawServer, Script, answer, answering, once, read_request
 
@@ -344,7 +344,7 @@ class TestKeptConnections(Requests):
         session = self.session(server)
 
         def run() -> None:
-            with turns_given_by(_Plenty()):
+            with use_slots(_Plenty()):
                 for _ in range(2):
                     session.request("GET", "/", deadline=Deadline.after(10))
 

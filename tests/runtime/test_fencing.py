@@ -9,7 +9,7 @@ from contextlib import ExitStack
 
 from testtools import TestCase
 
-from baremetal_interfaces import Deadline, Kind, PowerState, check_send, guarded_sends
+from baremetal_interfaces import Deadline, Kind, PowerState, check_send, send_guard
 from baremetal_interfaces.http import HTTPSession
 from baremetal_sdk.clock import SystemClock, counting_suspension
 from baremetal_sdk.errors import LeaseLost
@@ -89,7 +89,7 @@ class TestHTTP(TestCase):
             server = stack.enter_context(RawServer(script))
             session = HTTPSession("http", "127.0.0.1", server.port)
             stack.callback(session.close)
-            stack.enter_context(guarded_sends(guard))
+            stack.enter_context(send_guard(guard))
             try:
                 session.request("POST", "/", body=b"x", deadline=Deadline.after(10.0))
                 told.append(True)
@@ -110,6 +110,6 @@ class TestHTTP(TestCase):
 
     def test_without_a_guard_everything_is_sent(self) -> None:
         """Reading without a lease is free, and other hosts of plugins have no leases at all."""
-        with guarded_sends(None):
+        with send_guard(None):
             check_send()
             check_send(sent=True)

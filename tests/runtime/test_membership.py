@@ -64,7 +64,6 @@ class TestRing(TestCase):
         living[0] = frozenset({"a/i-a"})
         self.assertEqual(["a"], [one.hostname for one in ring.alive(fresh=True)])
 
-
     def test_the_interval_can_change(self) -> None:
         """Who sends signs of life less often, as all do from a reload on, is not out for that."""
         clock, interval = ManualClock(), [10.0]
@@ -102,7 +101,6 @@ class TestRouting(TestCase):
         self.store.register_conductor(member("b", drivers={"other": {}}))
         chosen = {self.router.choose("create_node", {"values": {"driver": "other", "uuid": str(n)}}).hostname for n in range(8)}
         self.assertEqual({"b"}, chosen)
-
 
     def test_who_was_lost_is_asked_after_the_others(self) -> None:
         """Until it gives a sign of life: its nodes are free for others, or locked, and that is an answer."""

@@ -62,6 +62,7 @@ class TestOwnProcess(TestCase):
         store.take_lease(node.uuid, holder="a/1", purpose="deploy", duration=600.0)
         store.take_lease(other.uuid, holder="a/2", purpose="deploy", duration=600.0)
         with running_conductor() as conductor:
+
             def join(incarnation: str, process: str | None) -> str | None:
                 store.register_conductor(ConductorRecord("a", incarnation, process=process))
                 ring = Ring(lambda: store, ManualClock(), lambda: 10.0)

@@ -11,7 +11,18 @@ from typing import Any
 from testtools import ExpectedException, TestCase
 
 from baremetal_fake.redfish import RedfishService
-from baremetal_interfaces import BMCBusy, Connector, Deadline, DriverInfo, Endpoint, Fault, InvalidInput, Kind, in_turn, option
+from baremetal_interfaces import (
+    BMCBusy,
+    Connector,
+    Deadline,
+    DriverInfo,
+    Endpoint,
+    Fault,
+    InvalidInput,
+    Kind,
+    option,
+    request_slot,
+)
 from baremetal_sdk import Conductor, ConductorConfig
 from baremetal_sdk.bmc import BMCAccess, SlotTaken, turn_rules
 from baremetal_sdk.bmc.turns import PER_SYSTEM, Gate
@@ -130,7 +141,7 @@ class TestWhoseTurn(TestCase):
         with self.lend(Considerate, wait=True):
             with self.lend(Considerate):
                 pass
-            with in_turn(Deadline.after(BOUND)), ExpectedException(SlotTaken), self.lend(Considerate):
+            with request_slot(Deadline.after(BOUND)), ExpectedException(SlotTaken), self.lend(Considerate):
                 pass
 
     def test_a_turn_that_does_not_come_is_a_busy_bmc(self) -> None:
@@ -140,7 +151,7 @@ class TestWhoseTurn(TestCase):
         self.assertEqual(5.0, error.retry_after)
 
     def send(self) -> None:
-        with self.lend(Considerate, wait=True), in_turn(Deadline.after(0.01)):
+        with self.lend(Considerate, wait=True), request_slot(Deadline.after(0.01)):
             pass
 
 

@@ -21,7 +21,7 @@ from baremetal_interfaces.deadline import Deadline
 from baremetal_interfaces.http.errors import Broken, HTTPSessionError, TimedOut, TLSFailed
 from baremetal_interfaces.http.response import HEAD_ROOM, Gone, HTTPResponse, read_answer
 from baremetal_interfaces.http.socket import DeadlineSocket, connect
-from baremetal_interfaces.sending import OneAtATime, current_turns
+from baremetal_interfaces.sending import SingleSlot, current_slots
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _WITH_LENGTH = frozenset({"POST", "PUT", "PATCH"})
@@ -34,7 +34,7 @@ class HTTPSession:
     """Requests to one server over sockets that are kept open between them.
 
     Threads may share it. As many requests are under way at a time, each on a socket of its own, as a runtime lets the BMC be
-    sent (:func:`~baremetal_interfaces.sending.in_turn`); without one they take turns, and one socket is enough. A turn is
+    sent (:func:`~baremetal_interfaces.sending.request_slot`); without one they take turns, and one socket is enough. A turn is
     waited for until the request's deadline. *tls* is needed for
     the scheme ``https``. *headers* go with every request. *connect_timeout* bounds the way to a usable connection (name,
     TCP, TLS), *read_timeout* each silence of the peer, both in seconds and within the request's deadline. *max_response*
@@ -69,7 +69,7 @@ class HTTPSession:
         self._max_response = max_response
         self._max_idle = max_idle
         self._trust_option = trust_option
-        self._turns = OneAtATime()
+        self._turns = SingleSlot()
         self._lock = threading.Lock()
         self._wires: list[DeadlineSocket] = []
         self._common: tuple[tuple[tuple[str, str], ...], bytes] = ((), b"")
@@ -107,7 +107,7 @@ class HTTPSession:
             self.connect_timeout if connect_timeout is None else connect_timeout,
             self.read_timeout if read_timeout is None else read_timeout,
         )
-        turns = current_turns() or self._turns
+        turns = current_slots() or self._turns
         try:
             turns.take(deadline)
         except TimeoutError:

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from baremetal_interfaces import Connector, Deadline, Fault, Kind, Task, in_turn
+from baremetal_interfaces import Connector, Deadline, Fault, Kind, Task, request_slot
 from baremetal_ipmi.errors import BMCFull, LoginRefused, NoAnswer, SessionLost
 from baremetal_ipmi.info import PRIVILEGE_LEVELS, IPMIInfo
 from baremetal_ipmi.session import IPMISession, Login
@@ -29,7 +29,7 @@ class IPMIConnector(Connector[IPMISession]):
 
     def open(self, info: IPMIInfo, tls: ssl.SSLContext | None, deadline: Deadline) -> IPMISession:
         """Log in once."""
-        with in_turn(deadline):
+        with request_slot(deadline):
             wire = Wire(
                 info.ipmi_address,
                 info.ipmi_port,

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from baremetal_interfaces import Deadline, DeadlineExceeded, in_turn
+from baremetal_interfaces import Deadline, DeadlineExceeded, request_slot
 from baremetal_ipmi.errors import BMCFull, CommandRefused, NoAnswer, SessionLost
 from baremetal_ipmi.route import BMC_ADDRESS, SEND_MESSAGE, Route, unwrapped
 from baremetal_ipmi.wire import Wire
@@ -85,7 +85,7 @@ class Login:
         return self._in_turn(netfn, command, data, route, deadline)
 
     def _in_turn(self, netfn: int, command: int, data: Sequence[int], route: Route | None, deadline: Deadline) -> bytes:
-        with in_turn(deadline):
+        with request_slot(deadline):
             if not self._lock.acquire(timeout=deadline.remaining()):
                 raise NoAnswer("another command is still waiting for its answer")
             try:

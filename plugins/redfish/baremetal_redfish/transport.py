@@ -18,9 +18,9 @@ from urllib.parse import quote, urljoin, urlsplit
 
 import sushy.exceptions
 
-from baremetal_interfaces import Deadline, in_turn
+from baremetal_interfaces import Deadline, request_slot
 from baremetal_interfaces.http import BadAnswer, Broken, HTTPResponse, HTTPSession, HTTPSessionError
-from baremetal_interfaces.sending import current_turns, turns_given_by
+from baremetal_interfaces.sending import current_slots, use_slots
 from baremetal_redfish.errors import CredentialsRefused, PrivilegeMissing, SessionExpired, TransportFailed
 from baremetal_redfish.info import SAFE_PATH_CHARACTERS
 
@@ -255,7 +255,7 @@ class Transport:
         """
         self.raise_if_ended(method, target)
         try:
-            if "Authorization" not in self._http.headers or current_turns() is None:
+            if "Authorization" not in self._http.headers or current_slots() is None:
                 return self._http.request(method, target, json=data, headers=headers, deadline=deadline)
             return self._with_password(method, target, deadline, data, headers)
         except HTTPSessionError:
@@ -268,7 +268,7 @@ class Transport:
         A thread that waited for its turn checks again whether the password was refused meanwhile. Otherwise every waiting
         thread would send a refused password, and the BMC may lock the account.
         """
-        with in_turn(deadline), turns_given_by(_HeldTurn()):
+        with request_slot(deadline), use_slots(_HeldTurn()):
             self.raise_if_ended(method, target)
             response = self._http.request(method, target, json=data, headers=headers, deadline=deadline)
             if response.status == 401:
