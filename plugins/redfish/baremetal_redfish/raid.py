@@ -18,13 +18,14 @@ from baremetal_interfaces import (
     Step,
     Task,
     Wait,
+    find_raid_problems,
     step,
 )
 from baremetal_redfish.connector import RedfishConnector
 from baremetal_redfish.info import RedfishInfo
 from baremetal_redfish.links import follow, get_nested, get_objects, get_path, iterate_members
 from baremetal_redfish.machine import borrow_session, translate_refusal
-from baremetal_redfish.raid_plan import PROPERTIES, Controller, find_raid_problems, plan_volumes
+from baremetal_redfish.raid_plan import PROPERTIES, RAID_LEVELS, Controller, check_drives, plan_volumes
 from baremetal_redfish.session import RedfishSession
 from baremetal_redfish.task_monitor import get_monitor, get_poll_interval, poll_monitor
 
@@ -56,7 +57,7 @@ class RedfishRAID(RAIDInterface):
 
     def validate_raid_config(self, task: Task, raid_config: Mapping[str, Any]) -> None:
         """Raise InvalidInput with all problems of *raid_config*."""
-        problems = find_raid_problems(raid_config)
+        problems = find_raid_problems(raid_config, levels=RAID_LEVELS, properties=PROPERTIES, check_disk=check_drives)
         if problems:
             raise InvalidInput(problems)
 

@@ -117,34 +117,17 @@ def _build_body(disk: Mapping[str, Any], level: RAIDLevel, drives: Sequence[str]
     return body
 
 
-def find_raid_problems(config: Mapping[str, Any]) -> list[Problem]:
-    """Return the problems of a target RAID configuration that can be found without the controller."""
-    disks = config.get("logical_disks")
-    if not isinstance(disks, list | tuple) or not disks:
-        return [Problem("target_raid_config/logical_disks", f"{disks!r} is not valid", "a list of at least one logical disk")]
-    problems = [problem for index, disk in enumerate(disks) for problem in _find_disk_problems(f"logical_disks/{index}", disk)]
-    if not problems and sum(bool(disk.get("is_root_volume")) for disk in disks) > 1:
-        problems.append(Problem("logical_disks", "several are root volumes", "only one may be the root volume"))
-    return problems
-
-
-def _find_disk_problems(where: str, disk: Any) -> list[Problem]:
-    if not isinstance(disk, Mapping):
-        return [Problem(where, f"{disk!r} is not a logical disk", "it has to be an object")]
-    known = "the properties are " + ", ".join(PROPERTIES)
-    problems = [Problem(f"{where}/{name}", "is not known", known) for name in disk if name not in PROPERTIES]
-    size, level, named = disk.get("size_gb"), disk.get("raid_level"), disk.get("physical_disks")
-    if size != "MAX" and not _is_count(size):
-        problems.append(Problem(f"{where}/size_gb", f"{size!r} is not valid", 'an integer above 0, or "MAX"'))
-    if not isinstance(level, str) or level not in RAID_LEVELS:
-        return [*problems, Problem(f"{where}/raid_level", f"{level!r} is not valid", "one of " + ", ".join(RAID_LEVELS))]
+def check_drives(field: str, disk: Mapping[str, Any]) -> list[Problem]:
+    """Return the problems of the drives that the logical disk *disk* asks for. Its RAID level is valid."""
+    problems: list[Problem] = []
+    level, named = disk["raid_level"], disk.get("physical_disks")
     if named is not None and not (isinstance(named, list | tuple) and all(isinstance(name, str) for name in named)):
-        problems.append(Problem(f"{where}/physical_disks", f"{named!r} is not valid", "a list of identifiers"))
+        problems.append(Problem(f"{field}/physical_disks", f"{named!r} is not valid", "a list of identifiers"))
         named = None
-    count = len(named) if named else disk.get("number_of_physical_disks", RAID_LEVELS[level].min_drives)
     minimum = RAID_LEVELS[level].min_drives
+    count = len(named) if named else disk.get("number_of_physical_disks", minimum)
     if not _is_count(count) or count < minimum:
-        problems.append(Problem(where, f"{count!r} drives are too few", f"level {level} needs {minimum} or more"))
+        problems.append(Problem(field, f"{count!r} drives are too few", f"level {level} needs {minimum} or more"))
     return problems
 
 

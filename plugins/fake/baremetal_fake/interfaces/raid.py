@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from baremetal_fake.access import MachineAccess
-from baremetal_interfaces import Argument, InvalidInput, Phase, Problem, RAIDInterface, Task, step
+from baremetal_interfaces import Argument, InvalidInput, Phase, RAIDInterface, Task, find_raid_problems, step
 
 LEVELS = ("JBOD", "0", "1", "2", "5", "6", "1+0", "5+0", "6+0")
 """The RAID levels of the Bare Metal API."""
@@ -33,7 +33,7 @@ class FakeRAID(MachineAccess, RAIDInterface):
 
     def validate_raid_config(self, task: Task, raid_config: Mapping[str, Any]) -> None:
         """Raise InvalidInput with everything that is wrong."""
-        problems = _problems(raid_config)
+        problems = find_raid_problems(raid_config, levels=LEVELS, properties=_PROPERTIES)
         if problems:
             raise InvalidInput(problems)
 
@@ -62,26 +62,3 @@ class FakeRAID(MachineAccess, RAIDInterface):
         """Delete all logical disks."""
         with self.bmc(task) as bmc:
             bmc.write("delete_raid", lambda: bmc.machine.set_raid(()))
-
-
-def _problems(config: Mapping[str, Any]) -> list[Problem]:
-    disks = config.get("logical_disks")
-    if not isinstance(disks, list | tuple) or not disks:
-        return [Problem("target_raid_config/logical_disks", f"{disks!r} is not valid", "a list of at least one logical disk")]
-    problems = [problem for index, disk in enumerate(disks) for problem in _problems_of(f"logical_disks/{index}", disk)]
-    if not problems and sum(bool(disk.get("is_root_volume")) for disk in disks) > 1:
-        problems.append(Problem("logical_disks", "more than one is a root volume", "one at the most"))
-    return problems
-
-
-def _problems_of(where: str, disk: Any) -> list[Problem]:
-    if not isinstance(disk, Mapping):
-        return [Problem(where, f"{disk!r} is not a logical disk", "it has to be an object")]
-    known = "known are " + ", ".join(_PROPERTIES)
-    problems = [Problem(f"{where}/{name}", "is not known", known) for name in disk if name not in _PROPERTIES]
-    size, level = disk.get("size_gb"), disk.get("raid_level")
-    if size != "MAX" and (isinstance(size, bool) or not isinstance(size, int) or size <= 0):
-        problems.append(Problem(f"{where}/size_gb", f"{size!r} is not valid", 'an integer above 0, or "MAX"'))
-    if level not in LEVELS:
-        problems.append(Problem(f"{where}/raid_level", f"{level!r} is not valid", "one of " + ", ".join(LEVELS)))
-    return problems
