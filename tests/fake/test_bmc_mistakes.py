@@ -65,7 +65,7 @@ class TestLoad(Served):
 
         def ask(session: Any) -> Any:
             try:
-                return chassis.power_state(session, Deadline.after(10.0))
+                return chassis.get_power_state(session, Deadline.after(10.0))
             except CommandRefused as exc:
                 return exc.code
 

@@ -52,19 +52,19 @@ class TestOurClient(ServiceTestCase):
             service = self.service()
             session = self.log_in(service, ipmi_cipher_suite=suite)
             chassis.set_boot_device(session, BootDevice.PXE, persistent=False, uefi=True, deadline=self.soon())
-            found = chassis.boot_device(session, self.soon())
+            found = chassis.get_boot_device(session, self.soon())
             self.assertEqual((BootDevice.PXE, False), (found.device, found.persistent))
-            chassis.control(session, chassis.Control.POWER_UP, self.soon())
-            self.assertEqual(PowerState.ON, chassis.power_state(session, self.soon()))
+            chassis.send_control(session, chassis.Control.POWER_UP, self.soon())
+            self.assertEqual(PowerState.ON, chassis.get_power_state(session, self.soon()))
             booted = service.machine().last_boot
             assert isinstance(booted, Boot)
             self.assertEqual((BootDevice.PXE, BootMode.UEFI), (booted.device, booted.mode))
-            self.assertIsNone(chassis.boot_device(session, self.soon()).device)
+            self.assertIsNone(chassis.get_boot_device(session, self.soon()).device)
 
     def test_each_machine_has_a_bmc_of_its_own(self) -> None:
         """Neither a session nor a command of one is known to another."""
         service = self.service(3)
-        chassis.control(self.log_in(service, 1), chassis.Control.POWER_UP, self.soon())
+        chassis.send_control(self.log_in(service, 1), chassis.Control.POWER_UP, self.soon())
         self.assertEqual([Power.OFF, Power.ON, Power.OFF], [service.machine(index).power for index in range(3)])
         self.assertEqual(1, service.totals()["logins"])
 
@@ -78,7 +78,7 @@ class TestOurClient(ServiceTestCase):
                 chassis.keep_boot_device(session, self.soon())
             chassis.set_boot_device(session, BootDevice.PXE, persistent=False, uefi=True, deadline=self.soon())
             clock.turn(61.0)
-            self.assertEqual(expected, chassis.boot_device(session, self.soon()).device)
+            self.assertEqual(expected, chassis.get_boot_device(session, self.soon()).device)
 
     def test_wrong_passwords_are_counted_and_close_the_account(self) -> None:
         """After as many as allowed the right one is refused, too, until the account is opened again."""
@@ -98,7 +98,7 @@ class TestOurClient(ServiceTestCase):
         first = self.log_in(service)
         self.assertRaises(BMCFull, self.log_in, service)
         first.close(self.soon())
-        self.assertEqual(PowerState.OFF, chassis.power_state(self.log_in(service), self.soon()))
+        self.assertEqual(PowerState.OFF, chassis.get_power_state(self.log_in(service), self.soon()))
         self.assertEqual(1, service.totals()["open_sessions_max"])
 
     def test_only_known_cipher_suites_are_taken(self) -> None:
@@ -112,15 +112,15 @@ class TestOurClient(ServiceTestCase):
         """With a key of the BMC, the password alone does not do."""
         key = bytes(range(20))
         service = self.service(options=IPMIOptions(AccessOptions(key=key)))
-        self.assertEqual(PowerState.OFF, chassis.power_state(self.log_in(service, ipmi_hex_kg_key=key.hex()), self.soon()))
+        self.assertEqual(PowerState.OFF, chassis.get_power_state(self.log_in(service, ipmi_hex_kg_key=key.hex()), self.soon()))
         self.assertRaises(IPMIError, self.log_in, service)
 
     def test_what_a_level_may_not_do_is_refused(self) -> None:
         """A user reads; power takes an operator."""
         service = self.service()
         session = self.log_in(service, ipmi_priv_level="USER")
-        self.assertEqual(PowerState.OFF, chassis.power_state(session, self.soon()))
-        refused = self.assertRaises(CommandRefused, chassis.control, session, chassis.Control.POWER_UP, self.soon())
+        self.assertEqual(PowerState.OFF, chassis.get_power_state(session, self.soon()))
+        refused = self.assertRaises(CommandRefused, chassis.send_control, session, chassis.Control.POWER_UP, self.soon())
         self.assertEqual(0xD4, refused.code)
 
     def test_faults_strike(self) -> None:
@@ -130,16 +130,16 @@ class TestOurClient(ServiceTestCase):
         machine = service.machine()
         # Each strikes until the next plan: a slow client sends a message again, and counts would be used up by that.
         machine.inject(FaultPlan.from_json({"get_power": {"effect": "busy"}}))
-        self.assertRaises(BMCFull, chassis.power_state, session, self.soon())
+        self.assertRaises(BMCFull, chassis.get_power_state, session, self.soon())
         machine.inject(FaultPlan.from_json({"set_power": {"effect": "refuse"}}))
-        self.assertRaises(CommandRefused, chassis.control, session, chassis.Control.POWER_UP, self.soon())
+        self.assertRaises(CommandRefused, chassis.send_control, session, chassis.Control.POWER_UP, self.soon())
         machine.inject(FaultPlan.from_json({"set_power": {"effect": "lose"}}))
-        chassis.control(session, chassis.Control.POWER_UP, self.soon())
-        self.assertEqual(PowerState.OFF, chassis.power_state(session, self.soon()))
+        chassis.send_control(session, chassis.Control.POWER_UP, self.soon())
+        self.assertEqual(PowerState.OFF, chassis.get_power_state(session, self.soon()))
         machine.inject(FaultPlan((Fault("connect", Effect.DROP, times=1),)))
-        self.assertEqual(PowerState.OFF, chassis.power_state(session, self.soon()))
+        self.assertEqual(PowerState.OFF, chassis.get_power_state(session, self.soon()))
         service.forget_sessions()
-        self.assertRaises(NoAnswer, chassis.power_state, session, Deadline.after(0.3))
+        self.assertRaises(NoAnswer, chassis.get_power_state, session, Deadline.after(0.3))
 
     def test_a_hung_bmc_answers_nothing(self) -> None:
         """The login ends by its deadline, and no account has been shown."""

@@ -14,7 +14,7 @@ from baremetal_interfaces.conformance import Subject
 from baremetal_interfaces.conformance.machine_rules import boot_devices_are_set_and_read_back
 from baremetal_ipmi import IPMIManagement
 from baremetal_ipmi.errors import CommandRefused
-from baremetal_ipmi.management import boots_by_uefi
+from baremetal_ipmi.management import boots_in_uefi_mode
 
 SET, GET = 0x08, 0x09
 
@@ -27,7 +27,7 @@ class Flags:
         self.kept = False
         self.refuses_to_keep = False
 
-    def towards(self, route: object) -> Flags:
+    def get_for_route(self, route: object) -> Flags:
         """It is asked itself."""
         return self
 
@@ -129,4 +129,4 @@ class TestBootMode(TestCase):
             (True, {"capabilities": None}, {"capabilities": 7}),
         ]
         for uefi, instance_info, properties in cases:
-            self.assertEqual(uefi, boots_by_uefi(Node(uuid="u", instance_info=instance_info, properties=properties)))
+            self.assertEqual(uefi, boots_in_uefi_mode(Node(uuid="u", instance_info=instance_info, properties=properties)))

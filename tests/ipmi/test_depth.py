@@ -29,7 +29,7 @@ from baremetal_interfaces import (
 from baremetal_interfaces.conformance import HardwareTypeConformance
 from baremetal_ipmi import IPMIHardware, IPMIManagement, IPMIPower, IPMIVendor
 from baremetal_ipmi.connector import IPMIConnector
-from baremetal_ipmi.event_log import described
+from baremetal_ipmi.event_log import parse_event
 from baremetal_ipmi.info import IPMIInfo
 from baremetal_ipmi.sdr import SensorRecord
 from baremetal_sdk.bmc import BMCAccess
@@ -141,9 +141,9 @@ class TestBehind(TestCase):
     def test_the_address_of_the_bmc_on_the_channel_can_be_given(self) -> None:
         """It stands in the message that is handed on; by default it is 20h."""
         for info, address in ((self.SINGLE, 0x20), ({**self.SINGLE, "ipmi_local_address": "0x2C"}, 0x2C)):
-            route = IPMIInfo.parse({"ipmi_address": "bmc", **info}).route()
+            route = IPMIInfo.parse({"ipmi_address": "bmc", **info}).build_route()
             assert route is not None
-            self.assertEqual(address, route.message(0, 1, (), 5)[7 + 3])
+            self.assertEqual(address, route.build_message(0, 1, (), 5)[7 + 3])
 
 
 class TestSensors(ServedTestCase):
@@ -197,7 +197,7 @@ class TestSensors(ServedTestCase):
             (SensorRecord(1, "f", 1, (7, 1), linearization=0x70, factors=(1, 0, 0, 0)), 1, None),
             (SensorRecord(1, "g", 1, (7, 1)), 1, None),
         ):
-            self.assertEqual(expected, record.value(raw), record.name)
+            self.assertEqual(expected, record.convert(raw), record.name)
 
 
 class TestEvents(ServedTestCase):
@@ -221,10 +221,10 @@ class TestEvents(ServedTestCase):
         """Times that count from the start of the BMC are not taken for dates; what only its maker knows stays as it is."""
         log = EventLog(lambda: 0.0)
         log.add_event(0x01, 3, 9, asserted=False)
-        found = described(log.entry(0)[1])
+        found = parse_event(log.entry(0)[1])
         self.assertEqual((3, False, "2023-11-14T22:13:20+00:00"), (found["sensor"], found["asserted"], found["time"]))
-        self.assertEqual("100 s after the start of the BMC", described(bytes((1, 0, 2, 100)) + bytes(12))["time"])
-        self.assertEqual({"id": 1, "record_type": 0xE1, "data": "00" * 13}, described(bytes((1, 0, 0xE1)) + bytes(13)))
+        self.assertEqual("100 s after the start of the BMC", parse_event(bytes((1, 0, 2, 100)) + bytes(12))["time"])
+        self.assertEqual({"id": 1, "record_type": 0xE1, "data": "00" * 13}, parse_event(bytes((1, 0, 0xE1)) + bytes(13)))
 
 
 class TestControls(ServedTestCase):

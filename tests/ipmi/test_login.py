@@ -22,7 +22,7 @@ from baremetal_interfaces import (
 )
 from baremetal_ipmi import IPMIConnector, IPMIInfo, IPMIPower, IPMIVendor
 from baremetal_ipmi.errors import BMCFull, CommandRefused, IPMIError, LoginRefused, NoAnswer, SessionLost
-from baremetal_ipmi.session import IDLE_SECONDS, Login
+from baremetal_ipmi.session import IDLE_TIMEOUT_S, Login
 from baremetal_ipmi.wire import Wire
 from tests.ipmi.base import SimulatorTestCase
 from tests.ipmi.relay import RAKP1, RAKP2, RAKP4, STATUS, Relay, payload_type
@@ -193,7 +193,7 @@ class TestKeptSession(SimulatorTestCase):
         super().setUp()
         self.now = 0.0
         self.deadline = Deadline.after(30.0)
-        self.session = Login(self.wire(), clock=lambda: self.now).session()
+        self.session = Login(self.wire(), clock=lambda: self.now).get_session()
         self.addCleanup(self.session.close, self.deadline)
 
     def wire(self) -> Wire:
@@ -202,9 +202,9 @@ class TestKeptSession(SimulatorTestCase):
 
     def test_session_that_was_idle_for_long_is_not_trusted(self) -> None:
         """A BMC ends it after a minute without a word: a new login is asked for before anything is sent."""
-        self.now += IDLE_SECONDS - 1
+        self.now += IDLE_TIMEOUT_S - 1
         self.session.request(0, 1, deadline=self.deadline)
-        self.now += IDLE_SECONDS + 1
+        self.now += IDLE_TIMEOUT_S + 1
         self.assertRaises(SessionLost, self.session.request, 0, 1, deadline=self.deadline)
 
     def test_refused_command_leaves_the_session_as_it_is(self) -> None:
@@ -221,7 +221,7 @@ class TestKeptSession(SimulatorTestCase):
 
     def test_two_sessions_at_one_bmc_do_not_mix(self) -> None:
         """Each one has a socket of its own."""
-        other = Login(self.wire()).session()
+        other = Login(self.wire()).get_session()
         for _ in range(3):
             self.assertEqual(self.session.request(0, 1, deadline=self.deadline), other.request(0, 1, deadline=self.deadline))
         other.close(self.deadline)
@@ -235,7 +235,7 @@ class TestKeptSession(SimulatorTestCase):
         allow_open_files(self, 2000)
         for _ in range(1100):
             self.addCleanup(socket.socket(socket.AF_INET, socket.SOCK_DGRAM).close)
-        late = Login(self.wire()).session()
+        late = Login(self.wire()).get_session()
         self.addCleanup(late.close, self.deadline)
         self.assertTrue(late.request(0, 1, deadline=self.deadline))
 

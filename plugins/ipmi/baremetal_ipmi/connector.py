@@ -1,4 +1,4 @@
-"""How a session at a BMC is opened."""
+"""Login at a BMC, and access to the controllers behind it."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from baremetal_ipmi.wire import Wire
 if TYPE_CHECKING:
     import ssl
 
-_OUR_OWN = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EBADF})
-"""Errors of the socket that say nothing about the BMC."""
+_LOCAL_ERRNOS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EBADF})
+"""Socket errors of this process or host, which say nothing about the BMC."""
 
 
 class IPMIConnector(Connector[IPMISession]):
-    """Logs in over RMCP+. A BMC answers one command at a time and has room for few sessions."""
+    """Opens RMCP+ sessions. A BMC processes one command at a time and has few sessions."""
 
     max_in_flight = 1
     shareable = True
     takes_turns = True
 
     def open(self, info: IPMIInfo, tls: ssl.SSLContext | None, deadline: Deadline) -> IPMISession:
-        """Log in once."""
+        """Log in, once."""
         with request_slot(deadline):
             wire = Wire(
                 info.ipmi_address,
@@ -40,29 +40,29 @@ class IPMIConnector(Connector[IPMISession]):
                 suite=info.ipmi_cipher_suite,
                 deadline=deadline,
             )
-        return Login(wire).session()
+        return Login(wire).get_session()
 
     def session_key(self, info: IPMIInfo) -> Hashable:
-        """How it logs in. All controllers behind a BMC are asked over one login."""
+        """Return the privilege level and the cipher suite. One login serves all controllers behind a BMC."""
         return (info.ipmi_priv_level, info.ipmi_cipher_suite)
 
     def close(self, session: IPMISession, deadline: Deadline) -> None:
-        """Log out; nothing is waited for."""
+        """Send Close Session and release the socket, without waiting for the response."""
         session.close(deadline)
 
     def classify(self, exc: Exception) -> Fault:
-        """What an error of a session or of its socket means."""
+        """Return the kind of failure that an error of a session or its socket stands for."""
         meanings = {LoginRefused: Fault.AUTH, SessionLost: Fault.EXPIRED, NoAnswer: Fault.UNREACHABLE, BMCFull: Fault.BUSY}
         for error, fault in meanings.items():
             if isinstance(exc, error):
                 return fault
-        if isinstance(exc, OSError) and exc.errno not in _OUR_OWN:
+        if isinstance(exc, OSError) and exc.errno not in _LOCAL_ERRNOS:
             return Fault.UNREACHABLE
         return Fault.OTHER
 
 
 @contextmanager
-def asked(task: Task, kind: Kind) -> Iterator[IPMISession]:
-    """A session at the controller that is the node's: the BMC itself, or one behind it."""
+def borrow_controller(task: Task, kind: Kind) -> Iterator[IPMISession]:
+    """Borrow a session at the node's controller: the BMC itself, or a controller behind it."""
     with task.session(IPMIConnector) as session:
-        yield session.towards(task.info(kind).route())
+        yield session.get_for_route(task.info(kind).build_route())

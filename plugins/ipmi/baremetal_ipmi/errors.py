@@ -1,30 +1,30 @@
-"""What can go wrong at a BMC, told apart by what it means."""
+"""Errors of a BMC, one class for each kind of failure."""
 
 from __future__ import annotations
 
 
 class IPMIError(Exception):
-    """Anything that goes wrong at a BMC. No message holds a secret."""
+    """Failure at a BMC. The message contains no secrets."""
 
 
 class LoginRefused(IPMIError):
-    """The BMC does not accept the account, its password or its key, or the BMC does not know the password itself."""
+    """The BMC refused the account, its password or its key, or did not prove that it knows the password."""
 
 
 class NoAnswer(IPMIError):
-    """Nothing came back in time."""
+    """The BMC did not answer in time."""
 
 
 class SessionLost(IPMIError):
-    """The session has ended; a new login may cure it."""
+    """The session has ended; the caller has to log in again."""
 
 
 class BMCFull(IPMIError):
-    """The BMC has no room for one more session or command now."""
+    """The BMC temporarily has no capacity for another session or command."""
 
 
 class CommandRefused(IPMIError):
-    """The BMC took a command and said no; *code* is the completion code (IPMI 2.0, table 5-2)."""
+    """The BMC refused a command; *code* is the completion code (IPMI 2.0, table 5-2)."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""The log of system events (SEL; IPMI 2.0, chapters 31 and 32)."""
+"""System event log (SEL; IPMI 2.0, chapters 31 and 32)."""
 
 from __future__ import annotations
 
@@ -12,59 +12,59 @@ from baremetal_ipmi.session import IPMISession
 
 _STORAGE = 0x0A
 _RESERVE, _GET, _CLEAR = 0x42, 0x43, 0x47
-_FIRST, _LAST = 0x0000, 0xFFFF
-_WHOLE = 0xFF
+_FIRST_ENTRY, _LAST_ENTRY = 0x0000, 0xFFFF
+_WHOLE_RECORD = 0xFF
 _NOT_PRESENT = 0xCB
-_BEGIN, _LOOK = 0xAA, 0x00
-_DONE = 0x01
+_START_ERASURE, _GET_ERASURE_STATUS = 0xAA, 0x00
+_ERASURE_DONE = 0x01
 _SYSTEM_EVENT = 0x02
-_OEM_WITH_TIME = range(0xC0, 0xE0)
-_SINCE_START = 0x20000000
-"""Times below it count from the start of the BMC, whose clock was not set then."""
-_LOOK_EVERY = 0.2
+_OEM_TIMESTAMPED = range(0xC0, 0xE0)
+_MIN_TIMESTAMP_S = 0x20000000
+"""Lower timestamps are seconds since the start of the BMC, before its clock was set (IPMI 2.0, chapter 37)."""
+_ERASURE_POLL_INTERVAL_S = 0.2
 
 
-def read_events(session: IPMISession, most: int, deadline: Deadline) -> list[dict[str, Any]]:
-    """The events of the log, the oldest first, *most* of them from the beginning on."""
+def read_events(session: IPMISession, limit: int, deadline: Deadline) -> list[dict[str, Any]]:
+    """Return the *limit* oldest events of the log, oldest first."""
     found: list[dict[str, Any]] = []
-    number = _FIRST
-    while len(found) < most:
+    number = _FIRST_ENTRY
+    while len(found) < limit:
         try:
-            answer = session.request(_STORAGE, _GET, [0, 0, *number.to_bytes(2, "little"), 0, _WHOLE], deadline=deadline)
+            answer = session.request(_STORAGE, _GET, [0, 0, *number.to_bytes(2, "little"), 0, _WHOLE_RECORD], deadline=deadline)
         except CommandRefused as exc:
-            if exc.code == _NOT_PRESENT and number == _FIRST:
+            if exc.code == _NOT_PRESENT and number == _FIRST_ENTRY:
                 return found
             raise
         if len(answer) < 18:
-            raise IPMIError(f"entry {number} of the event log is cut off")
-        found.append(described(answer[2:18]))
+            raise IPMIError(f"entry {number} of the event log is truncated")
+        found.append(parse_event(answer[2:18]))
         following = int.from_bytes(answer[:2], "little")
-        if following in (_LAST, number):
+        if following in (_LAST_ENTRY, number):
             return found
         number = following
     return found
 
 
 def clear_events(session: IPMISession, deadline: Deadline) -> None:
-    """Erase the log, and see that it is erased."""
+    """Erase the log, and wait until the BMC reports that the erasure is complete."""
     reservation = session.request(_STORAGE, _RESERVE, deadline=deadline)[:2]
-    action = _BEGIN
+    action = _START_ERASURE
     while True:
         answer = session.request(_STORAGE, _CLEAR, [*reservation, *b"CLR", action], deadline=deadline)
-        if answer and answer[0] & 0x0F == _DONE:
+        if answer and answer[0] & 0x0F == _ERASURE_DONE:
             return
         if deadline.expired:
-            raise DeadlineExceeded("the BMC is not done with erasing its event log")
-        action = _LOOK
-        time.sleep(min(_LOOK_EVERY, deadline.remaining()))
+            raise DeadlineExceeded("the BMC did not erase its event log in time")
+        action = _GET_ERASURE_STATUS
+        time.sleep(min(_ERASURE_POLL_INTERVAL_S, deadline.remaining()))
 
 
-def described(record: bytes) -> dict[str, Any]:
-    """One record of sixteen bytes, taken apart (tables 32-1 to 32-3)."""
+def parse_event(record: bytes) -> dict[str, Any]:
+    """Return the fields of a record of sixteen bytes (tables 32-1 to 32-3)."""
     kind = record[2]
     said: dict[str, Any] = {"id": int.from_bytes(record[:2], "little"), "record_type": kind}
-    if kind == _SYSTEM_EVENT or kind in _OEM_WITH_TIME:
-        said["time"] = _time(int.from_bytes(record[3:7], "little"))
+    if kind == _SYSTEM_EVENT or kind in _OEM_TIMESTAMPED:
+        said["time"] = _format_time(int.from_bytes(record[3:7], "little"))
     if kind != _SYSTEM_EVENT:
         return {**said, "data": record[3:].hex()}
     return {
@@ -78,9 +78,9 @@ def described(record: bytes) -> dict[str, Any]:
     }
 
 
-def _time(seconds: int) -> str | None:
+def _format_time(seconds: int) -> str | None:
     if seconds in (0xFFFFFFFF, 0):
         return None
-    if seconds < _SINCE_START:
+    if seconds < _MIN_TIMESTAMP_S:
         return f"{seconds} s after the start of the BMC"
     return datetime.fromtimestamp(seconds, UTC).isoformat()

@@ -1,4 +1,4 @@
-"""The hardware type of machines that are driven by IPMI."""
+"""The hardware type ``ipmi``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from baremetal_interfaces import HardwareType
 
 
 class IPMIHardware(HardwareType):
-    """Any machine whose BMC speaks IPMI 2.0 over the network."""
+    """Any machine whose BMC supports IPMI 2.0 over a network."""
 
     power = ("ipmitool", "ipmi")
     management = ("ipmitool", "ipmi", "noop")

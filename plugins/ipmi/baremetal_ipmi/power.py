@@ -1,44 +1,44 @@
-"""Power of IPMI machines."""
+"""Power control of IPMI machines."""
 
 from __future__ import annotations
 
 from baremetal_interfaces import Deadline, PowerInterface, PowerSampling, PowerState, Task
 from baremetal_ipmi import chassis
 from baremetal_ipmi.chassis import Control
-from baremetal_ipmi.connector import IPMIConnector, asked
+from baremetal_ipmi.connector import IPMIConnector, borrow_controller
 from baremetal_ipmi.info import IPMIInfo
 from baremetal_ipmi.session import IPMISession
 
-SAMPLE_SECONDS = 10.0
-"""What one read of power sync may take."""
+SAMPLE_TIMEOUT_S = 10.0
+"""Seconds for one read of power sync."""
 
 
 class IPMIPower(PowerInterface, PowerSampling[IPMISession]):
-    """Power by chassis commands. ``ipmitool`` is another name of it, for nodes and clients that ask for that one."""
+    """Power by chassis commands. ``ipmitool`` is a second name of the interface, for clients of Ironic."""
 
     info_type = IPMIInfo
     connector = IPMIConnector
     supported_states = frozenset({PowerState.ON, PowerState.OFF, PowerState.REBOOT, PowerState.SOFT_OFF})
 
     def get_power_state(self, task: Task) -> PowerState:
-        """Ask for the chassis status."""
-        with asked(task, self.kind) as session:
-            return chassis.power_state(session, task.deadline)
+        """Return the power state from the chassis status."""
+        with borrow_controller(task, self.kind) as session:
+            return chassis.get_power_state(session, task.deadline)
 
     def set_power_state(self, task: Task, state: PowerState) -> None:
-        """Send the chassis command, unless the machine is there already."""
-        with asked(task, self.kind) as session:
-            action = _action(state, chassis.power_state(session, task.deadline))
+        """Send the chassis command for *state*, unless the machine already has that state."""
+        with borrow_controller(task, self.kind) as session:
+            action = _choose_command(state, chassis.get_power_state(session, task.deadline))
             if action is not None:
-                chassis.control(session, action, task.deadline)
+                chassis.send_control(session, action, task.deadline)
 
     def sample_power(self, session: IPMISession, target: IPMIInfo, deadline: Deadline) -> PowerState | None:
-        """Ask for the chassis status over a kept session."""
-        return chassis.power_state(session.towards(target.route()), deadline.within(SAMPLE_SECONDS))
+        """Read the chassis status over a kept session."""
+        return chassis.get_power_state(session.get_for_route(target.build_route()), deadline.within(SAMPLE_TIMEOUT_S))
 
 
-def _action(wanted: PowerState, found: PowerState) -> Control | None:
-    """The command that leads from *found* to *wanted*: many BMCs refuse one that changes nothing."""
+def _choose_command(wanted: PowerState, found: PowerState) -> Control | None:
+    """Return the command that leads from *found* to *wanted*, or None: many BMCs refuse a command without an effect."""
     running = found is PowerState.ON
     if wanted is PowerState.REBOOT:
         return Control.HARD_RESET if running else Control.POWER_UP

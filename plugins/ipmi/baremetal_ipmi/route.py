@@ -1,4 +1,4 @@
-"""The way to a controller behind a BMC, and the messages that go along it (IPMI 2.0, chapter 6.3 and 22.7)."""
+"""Bridging: routes to controllers behind a BMC, and their messages (IPMI 2.0, chapters 6.3 and 22.7)."""
 
 from __future__ import annotations
 
@@ -10,64 +10,71 @@ from baremetal_ipmi.errors import IPMIError
 BMC_ADDRESS = 0x20
 SEND_MESSAGE = 0x34
 _APPLICATION = 0x06
-_CONSOLE = 0x81
-_TRACKED = 0x40
-"""Whoever hands a message on remembers whose it was, and gives the answer back."""
-_SHORTEST_ANSWER = 8
+_CONSOLE_ADDRESS = 0x81
+_TRACK_REQUEST = 0x40
+"""Flag of Send Message. The controller tracks the request and returns the response to its sender."""
+_MIN_RESPONSE_BYTES = 8
 
 
 class Hop(NamedTuple):
-    """A controller: the channel that it is on, and its address there."""
+    """Controller on a route: its channel, and its address there."""
 
     channel: int
     address: int
 
 
 class Route(NamedTuple):
-    """The way to *target*: by the BMC, whose address on the channel is *local*, and by *transit* where that is in between."""
+    """Route to the controller *target*.
+
+    *local* is the BMC's address on the channel. *transit* is the controller between the BMC and the target, if there is one.
+    """
 
     target: Hop
     transit: Hop | None = None
     local: int = BMC_ADDRESS
 
-    def message(self, netfn: int, command: int, data: Sequence[int], sequence: int, lun: int = 0) -> bytearray:
-        """A command for the target, as the BMC gets it: a message in a message, once for each controller on the way."""
-        hops = (
-            [Hop(self.target.channel, BMC_ADDRESS)]
-            if self.transit is None
-            else [
-                Hop(self.transit.channel, BMC_ADDRESS),
-                Hop(self.target.channel, self.transit.address),
-            ]
-        )
-        last = self.local if self.transit is None else self.transit.address
-        message = _message(self.target.address, netfn, lun, last, sequence, command, data)
-        for hop, sender in zip(reversed(hops), (_CONSOLE,) if self.transit is None else (self.local, _CONSOLE), strict=True):
-            message = _message(hop.address, _APPLICATION, 0, sender, sequence, SEND_MESSAGE, (_TRACKED | hop.channel, *message))
+    def build_message(self, netfn: int, command: int, data: Sequence[int], sequence: int, lun: int = 0) -> bytearray:
+        """Return the message to the BMC: a command for the target, within one Send Message for each controller on the route."""
+        if self.transit is None:
+            hops: tuple[Hop, ...] = (Hop(self.target.channel, BMC_ADDRESS),)
+            senders: tuple[int, ...] = (_CONSOLE_ADDRESS,)
+            last = self.local
+        else:
+            hops = (Hop(self.target.channel, self.transit.address), Hop(self.transit.channel, BMC_ADDRESS))
+            senders = (self.local, _CONSOLE_ADDRESS)
+            last = self.transit.address
+        # The innermost message comes first; each controller removes the outer one and forwards the rest.
+        message = _encode_message(self.target.address, netfn, lun, last, sequence, command, data)
+        for hop, sender in zip(hops, senders, strict=True):
+            forwarded = (_TRACK_REQUEST | hop.channel, *message)
+            message = _encode_message(hop.address, _APPLICATION, 0, sender, sequence, SEND_MESSAGE, forwarded)
         return message
 
     def __str__(self) -> str:
-        by = "" if self.transit is None else f" by {self.transit.address:#04x} on channel {self.transit.channel}"
-        return f"{self.target.address:#04x} on channel {self.target.channel}{by}"
+        transit = "" if self.transit is None else f" by {self.transit.address:#04x} on channel {self.transit.channel}"
+        return f"{self.target.address:#04x} on channel {self.target.channel}{transit}"
 
 
-def unwrapped(response: dict[str, Any], route: Route) -> dict[str, Any]:
-    """The target's answer that came within one to the message that it was asked by; some controllers give it so.
+def unwrap_response(response: dict[str, Any], route: Route) -> dict[str, Any]:
+    """Return the target's response.
 
-    Raises :class:`~baremetal_ipmi.errors.IPMIError` where the message was not handed on.
+    Some controllers return it within the response to Send Message, others in a message of its own. Raises
+    :class:`~baremetal_ipmi.errors.IPMIError` if a controller did not forward the message.
     """
     while response["command"] == SEND_MESSAGE:
         code, data = response["code"], bytes(response["data"])
-        if code or len(data) < _SHORTEST_ANSWER:
+        if code or len(data) < _MIN_RESPONSE_BYTES:
             raise IPMIError(f"the BMC cannot reach the controller {route} (completion code {code:#04x})")
         response = {"command": data[5], "code": data[6], "error": f"completion code {data[6]:#04x}", "data": data[7:-1]}
     return response
 
 
-def _message(target: int, netfn: int, lun: int, sender: int, sequence: int, command: int, data: Sequence[int]) -> bytearray:
+def _encode_message(
+    target: int, netfn: int, lun: int, sender: int, sequence: int, command: int, data: Sequence[int]
+) -> bytearray:
     head, tail = bytes((target, netfn << 2 | lun)), bytes((sender, sequence << 2, command, *data))
-    return bytearray(head + _checksum(head) + tail + _checksum(tail))
+    return bytearray(head + _compute_checksum(head) + tail + _compute_checksum(tail))
 
 
-def _checksum(data: bytes) -> bytes:
+def _compute_checksum(data: bytes) -> bytes:
     return bytes((-sum(data) & 0xFF,))

@@ -1,4 +1,4 @@
-"""The sensors of a machine, in the shape that clients of the Bare Metal API read from IPMI nodes."""
+"""Sensors of a machine, in the format that clients of the Bare Metal API expect from IPMI nodes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from baremetal_interfaces import Deadline
 from baremetal_ipmi.errors import CommandRefused
-from baremetal_ipmi.sdr import SensorRecord, sensor_records
+from baremetal_ipmi.sdr import SensorRecord, read_sensor_records
 from baremetal_ipmi.session import IPMISession
 
 _SENSOR_EVENT, _GET_READING = 0x04, 0x2D
@@ -49,42 +49,42 @@ _UNITS = {
 }
 """Units (table 43-15)."""
 
-_PAST = ((0x24, "nr"), (0x12, "cr"), (0x09, "nc"))
-"""The bits of the thresholds that a reading is past, the worst first, and what is said of it."""
+_THRESHOLD_STATUSES = ((0x24, "nr"), (0x12, "cr"), (0x09, "nc"))
+"""Threshold bits of a reading, worst first, and the status for each."""
 
 
 def read_sensors(session: IPMISession, deadline: Deadline) -> dict[str, dict[str, dict[str, Any]]]:
-    """Sensor type -> sensor -> reading. A sensor that the BMC lists and does not know is left out."""
+    """Return sensor type -> sensor -> reading. Sensors that the BMC lists but does not know are omitted."""
     found: dict[str, dict[str, dict[str, Any]]] = {}
-    for record in sensor_records(session, deadline):
+    for record in read_sensor_records(session, deadline):
         try:
             answer = session.request(_SENSOR_EVENT, _GET_READING, [record.number], deadline=deadline)
         except CommandRefused:
             continue
         label = f"{record.name} ({record.number:#x})"
-        found.setdefault(_type_of(record), {})[label] = {
+        found.setdefault(_get_type_name(record), {})[label] = {
             "Sensor ID": label,
             "Entity ID": f"{record.entity[0]}.{record.entity[1]}",
-            "Sensor Type": f"{_type_of(record)} ({record.sensor_type:#04x})",
-            **_said(record, answer),
-            **{name: f"{value:.3f}" for name, value in record.thresholds().items()},
+            "Sensor Type": f"{_get_type_name(record)} ({record.sensor_type:#04x})",
+            **_format_reading(record, answer),
+            **{name: f"{value:.3f}" for name, value in record.convert_thresholds().items()},
         }
     return found
 
 
-def _type_of(record: SensorRecord) -> str:
+def _get_type_name(record: SensorRecord) -> str:
     return _TYPES.get(record.sensor_type, "OEM" if record.sensor_type >= 0xC0 else "Other")
 
 
-def _said(record: SensorRecord, answer: bytes) -> dict[str, str]:
+def _format_reading(record: SensorRecord, answer: bytes) -> dict[str, str]:
     if len(answer) < 2 or not answer[1] & _SCANNING or answer[1] & _UNAVAILABLE:
         return {"Sensor Reading": "No Reading", "Status": "ns"}
     state = answer[2] if len(answer) > 2 else 0
     if record.factors is None:
         states = int.from_bytes(answer[2:4], "little") & 0x7FFF
         return {"Sensor Reading": f"{answer[0]:#x}", "States Asserted": f"{states:#06x}", "Status": "ok"}
-    value = record.value(answer[0])
+    value = record.convert(answer[0])
     unit = "percent" if record.percent else _UNITS.get(record.unit, f"unit {record.unit}")
-    status = next((word for mask, word in _PAST if state & 0x3F & mask), "ok")
+    status = next((word for mask, word in _THRESHOLD_STATUSES if state & 0x3F & mask), "ok")
     reading = "No Reading" if value is None else f"{value:g} {unit}"
     return {"Sensor Reading": reading, "Status": status}

@@ -1,4 +1,4 @@
-"""A session at a BMC, or at a controller behind it."""
+"""Sessions at a BMC and at the controllers behind it."""
 
 from __future__ import annotations
 
@@ -10,81 +10,87 @@ from typing import Any
 
 from baremetal_interfaces import Deadline, DeadlineExceeded, request_slot
 from baremetal_ipmi.errors import BMCFull, CommandRefused, NoAnswer, SessionLost
-from baremetal_ipmi.route import BMC_ADDRESS, SEND_MESSAGE, Route, unwrapped
+from baremetal_ipmi.route import BMC_ADDRESS, SEND_MESSAGE, Route, unwrap_response
 from baremetal_ipmi.wire import Wire
 
-IDLE_SECONDS = 50.0
-"""A BMC ends a session that was idle for 60 seconds, give or take three (IPMI 2.0, 6.12.15), and says nothing about it."""
+IDLE_TIMEOUT_S = 50.0
+"""Age at which an idle session is replaced.
 
-_TRIES = 3
-_AFTER_BUSY = (0.2, 0.8)
-"""Seconds until a command is sent again that the BMC was too busy for."""
-_ROOM_FOR_AN_ANSWER = 3.0
-_QUICKER, _SLOWER = 0.5, 0.05
-"""How much of what one command took is learnt from it."""
+A BMC ends a session without notice after 60 seconds of silence, plus or minus three (IPMI 2.0, 6.12.15).
+"""
+
+_MAX_ATTEMPTS = 3
+_BUSY_PAUSE_RANGE_S = (0.2, 0.8)
+"""Shortest and longest pause before a command is sent again that a busy BMC refused, in seconds."""
+_MIN_TIME_FACTOR = 3.0
+"""A command is sent only if this multiple of the typical response time is left."""
+_FASTER_WEIGHT = 0.5
+"""Weight of a response time below the typical one in the moving average."""
+_SLOWER_WEIGHT = 0.05
+"""Weight of a response time above the typical one."""
 _BUSY_CODES = frozenset({0xC0})
 _TIMEOUT = 0xFFFF
 
 
 class IPMISession:
-    """What a connector opens: who is asked over a login, the BMC itself or what is behind it. Threads may share it."""
+    """Session at one controller over a login: the BMC itself, or a controller behind it. Threads may share it."""
 
     def __init__(self, login: Login, route: Route | None = None) -> None:
         self._login = login
         self._route = route
         self.address = BMC_ADDRESS if route is None else route.target.address
-        """The address of who is asked."""
-        self.kept: tuple[bytes, Any] | None = None
-        """What was read once and does not change, with the word for its version of who was asked."""
+        """IPMB address of the controller."""
+        self.cache: tuple[bytes, Any] | None = None
+        """Records that were read once, after the value by which the controller shows their version."""
 
-    def towards(self, route: Route | None) -> IPMISession:
-        """The session at the controller at the end of *route*, over the same login; None: the BMC itself."""
-        return self._login.session(route)
+    def get_for_route(self, route: Route | None) -> IPMISession:
+        """Return the session at the controller at the end of *route* over the same login, or at the BMC itself for None."""
+        return self._login.get_session(route)
 
     def request(self, netfn: int, command: int, data: Sequence[int] = (), *, deadline: Deadline) -> bytes:
-        """Send one command and give back what follows the completion code.
+        """Send one command and return the response's data after the completion code.
 
-        Raises :class:`~baremetal_ipmi.errors.IPMIError`: a subclass that says what went wrong.
+        Raises a subclass of :class:`~baremetal_ipmi.errors.IPMIError`.
         """
         return self._login.request(netfn, command, data, self._route, deadline)
 
     def close(self, deadline: Deadline) -> None:
-        """Tell the BMC that the login is over, without waiting for what it says, and give back the socket."""
+        """Send Close Session without waiting for the response, and release the socket."""
         self._login.close(deadline)
 
 
 class Login:
-    """One login at a BMC: one command after the other, each with a deadline."""
+    """One login at a BMC. Commands are sent one at a time, each with a deadline."""
 
     def __init__(self, wire: Wire, clock: Callable[[], float] = time.monotonic) -> None:
         self._wire = wire
         self._clock = clock
         self._lock = threading.Lock()
         self._answered_at = clock()
-        self._usual: float | None = None
-        """Seconds in which a command is answered at best; one that took longer once says little about the next."""
-        self._lost: str | None = None
+        self._typical_s: float | None = None
+        """Typical response time. It follows faster responses quickly and slower ones slowly, because outliers are frequent."""
+        self._lost_reason: str | None = None
         self._closed = False
         self._sessions: dict[Route | None, IPMISession] = {}
 
-    def session(self, route: Route | None = None) -> IPMISession:
-        """The session of whoever asks the controller at the end of *route*; all have the same one."""
+    def get_session(self, route: Route | None = None) -> IPMISession:
+        """Return the session at the controller at the end of *route*. All callers share it."""
         return self._sessions.get(route) or self._sessions.setdefault(route, IPMISession(self, route))
 
     def request(self, netfn: int, command: int, data: Sequence[int], route: Route | None, deadline: Deadline) -> bytes:
-        """Send one command along *route*; again where the BMC was too busy for it."""
-        for _ in range(_TRIES - 1):
+        """Send one command along *route*, and repeat it if the BMC is too busy."""
+        for _ in range(_MAX_ATTEMPTS - 1):
             try:
-                return self._in_turn(netfn, command, data, route, deadline)
+                return self._request_in_slot(netfn, command, data, route, deadline)
             except BMCFull:
-                # It took the command and did nothing. That all come back at the same moment would not help it.
-                pause = random.uniform(*_AFTER_BUSY)
+                # A busy BMC accepted the command but did not run it. The pause is random so that clients do not return at once.
+                pause = random.uniform(*_BUSY_PAUSE_RANGE_S)
                 if deadline.remaining() <= pause:
                     raise
                 time.sleep(pause)
-        return self._in_turn(netfn, command, data, route, deadline)
+        return self._request_in_slot(netfn, command, data, route, deadline)
 
-    def _in_turn(self, netfn: int, command: int, data: Sequence[int], route: Route | None, deadline: Deadline) -> bytes:
+    def _request_in_slot(self, netfn: int, command: int, data: Sequence[int], route: Route | None, deadline: Deadline) -> bytes:
         with request_slot(deadline):
             if not self._lock.acquire(timeout=deadline.remaining()):
                 raise NoAnswer("another command is still waiting for its answer")
@@ -94,47 +100,50 @@ class Login:
                 self._lock.release()
 
     def close(self, deadline: Deadline) -> None:
-        """Tell the BMC that the login is over, without waiting for what it says, and give back the socket."""
-        mine = self._lock.acquire(timeout=deadline.remaining())
+        """Send Close Session without waiting for the response, and release the socket."""
+        has_lock = self._lock.acquire(timeout=deadline.remaining())
         try:
-            # Also where an answer did not come, or much time has gone by: else the BMC keeps the session for a minute, and
-            # may have no room for the next one.
-            if mine and not self._closed:
+            # Close the session even after a lost response or a long silence. Otherwise the BMC keeps it for a minute and may
+            # have no room for the next login.
+            if has_lock and not self._closed:
                 self._wire.deadline = deadline
-                self._wire.say_goodbye()
+                self._wire.send_close()
         finally:
-            self._closed, self._lost = True, "the session was closed"
-            self._wire.free()
-            if mine:
+            self._closed, self._lost_reason = True, "the session was closed"
+            self._wire.release_socket()
+            if has_lock:
                 self._lock.release()
 
     def _request(self, netfn: int, command: int, data: Sequence[int], route: Route | None, deadline: Deadline) -> bytes:
-        if self._lost is None and self._clock() - self._answered_at > IDLE_SECONDS:
-            self._lost = f"the session was idle for more than {IDLE_SECONDS:g} s"
-        if self._lost is not None:
-            raise SessionLost(self._lost)
-        if deadline.remaining() < _ROOM_FOR_AN_ANSWER * (self._usual or 0.0):
-            # Nobody would be there to hear the answer, and the session would be lost with it.
-            raise DeadlineExceeded(f"there is no time left for command {command:#04x} of {netfn:#04x}")
+        # The BMC may have ended an idle session without notice; a command would then wait in vain for its response.
+        if self._lost_reason is None and self._clock() - self._answered_at > IDLE_TIMEOUT_S:
+            self._lost_reason = f"the session was idle for more than {IDLE_TIMEOUT_S:g} s"
+        if self._lost_reason is not None:
+            raise SessionLost(self._lost_reason)
+        if deadline.remaining() < _MIN_TIME_FACTOR * (self._typical_s or 0.0):
+            # Without time for the response the command would be lost, and the session with it.
+            raise DeadlineExceeded(f"no time left for command {command:#04x} of network function {netfn:#04x}")
         self._wire.deadline = deadline
-        # Until it is answered, an answer may still be on its way and would be taken for that to the next command.
-        self._lost, began = "an earlier command was not answered", self._clock()
+        # Until the response arrives, the session counts as lost: a late response would be taken for that of the next command.
+        self._lost_reason, began = "an earlier command was not answered", self._clock()
         response = self._wire.raw_command(netfn=netfn, command=command, data=tuple(data), bridge_request=route)
         if response["code"] == _TIMEOUT:
-            raise NoAnswer(f"no answer to command {command:#04x} of {netfn:#04x}")
-        self._lost = None
+            raise NoAnswer(f"no answer to command {command:#04x} of network function {netfn:#04x}")
+        self._lost_reason = None
         self._answered_at = self._clock()
-        self._learn(self._answered_at - began)
+        self._update_typical_time(self._answered_at - began)
         if route is not None and response["command"] == SEND_MESSAGE and command != SEND_MESSAGE:
-            response = unwrapped(response, route)
-        return _content(response)
+            response = unwrap_response(response, route)
+        return _get_data(response)
 
-    def _learn(self, seconds: float) -> None:
-        usual = seconds if self._usual is None else self._usual
-        self._usual = usual + (_QUICKER if seconds < usual else _SLOWER) * (seconds - usual)
+    def _update_typical_time(self, seconds: float) -> None:
+        if self._typical_s is None:
+            self._typical_s = seconds
+        weight = _FASTER_WEIGHT if seconds < self._typical_s else _SLOWER_WEIGHT
+        self._typical_s += weight * (seconds - self._typical_s)
 
 
-def _content(response: dict[str, Any]) -> bytes:
+def _get_data(response: dict[str, Any]) -> bytes:
     code = response["code"]
     if code in _BUSY_CODES:
         raise BMCFull(response["error"])

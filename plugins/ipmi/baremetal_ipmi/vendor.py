@@ -1,4 +1,4 @@
-"""What clients ask of IPMI machines beside the Bare Metal API's own words."""
+"""Vendor methods of IPMI machines: raw commands, a restart of the BMC, and the event log."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from baremetal_interfaces import InvalidInput, Problem, Task, VendorInterface, passthru
-from baremetal_ipmi.connector import IPMIConnector, asked
+from baremetal_ipmi.connector import IPMIConnector, borrow_controller
 from baremetal_ipmi.event_log import clear_events, read_events
 from baremetal_ipmi.info import IPMIInfo
 
 _APPLICATION, _COLD_RESET, _WARM_RESET = 0x06, 0x02, 0x03
-_MOST_EVENTS = 1000
-_LONGEST = 64
+_MAX_EVENTS = 1000
+_MAX_RAW_BYTES = 64
 
 
 class IPMIVendor(VendorInterface):
-    """Raw commands, a restart of the BMC, and its event log. ``ipmitool`` is another name of it."""
+    """Vendor methods by IPMI. ``ipmitool`` is a second name of the interface, for clients of Ironic."""
 
     info_type = IPMIInfo
     connector = IPMIConnector
@@ -25,46 +25,46 @@ class IPMIVendor(VendorInterface):
         ["POST"], background=False, description="Send 'raw_bytes': network function, command and data, such as '0x00 0x01'."
     )
     def send_raw(self, task: Task, raw_bytes: Any = None, **others: Any) -> dict[str, str]:
-        """Send one command as it is; what comes back, in hexadecimal digits."""
-        _refuse(others, "raw_bytes")
-        function, command, *data = _bytes_in(raw_bytes)
-        with asked(task, self.kind) as session:
+        """Send one command unchanged, and return the response's data in hexadecimal digits."""
+        _refuse_unknown(others, "raw_bytes")
+        function, command, *data = _parse_bytes(raw_bytes)
+        with borrow_controller(task, self.kind) as session:
             return {"data": session.request(function, command, data, deadline=task.deadline).hex(" ")}
 
-    @passthru(["POST"], description="Restart the BMC; the machine goes on. With 'warm' false it is a cold start.")
+    @passthru(["POST"], description="Restart the BMC; the machine keeps running. With 'warm' false it is a cold start.")
     def bmc_reset(self, task: Task, warm: Any = True, **others: Any) -> None:
-        """Restart the BMC; its sessions end."""
-        _refuse(others, "warm")
+        """Restart the BMC, which ends its sessions."""
+        _refuse_unknown(others, "warm")
         wanted = {True: True, False: False, "true": True, "false": False}.get(warm.lower() if isinstance(warm, str) else warm)
         if wanted is None:
             raise InvalidInput([Problem("warm", f"{warm!r} is not valid", "it has to be true or false")])
-        with asked(task, self.kind) as session:
+        with borrow_controller(task, self.kind) as session:
             session.request(_APPLICATION, _WARM_RESET if wanted else _COLD_RESET, deadline=task.deadline)
 
-    @passthru(["GET"], background=False, description="The BMC's log of system events, the oldest first; 'limit' of them.")
-    def get_event_log(self, task: Task, limit: Any = _MOST_EVENTS, **others: Any) -> dict[str, Any]:
-        """The events, as far as IPMI itself gives them a meaning."""
-        _refuse(others, "limit")
+    @passthru(["GET"], background=False, description="Return the oldest 'limit' events of the BMC's event log, oldest first.")
+    def get_event_log(self, task: Task, limit: Any = _MAX_EVENTS, **others: Any) -> dict[str, Any]:
+        """Return the events of the log, with the fields that IPMI defines."""
+        _refuse_unknown(others, "limit")
         text = str(limit)
-        if not (text.isascii() and text.isdigit() and 0 < int(text) <= _MOST_EVENTS):
-            raise InvalidInput([Problem("limit", f"{limit!r} is not valid", f"an integer from 1 to {_MOST_EVENTS}")])
-        with asked(task, self.kind) as session:
+        if not (text.isascii() and text.isdigit() and 0 < int(text) <= _MAX_EVENTS):
+            raise InvalidInput([Problem("limit", f"{limit!r} is not valid", f"an integer from 1 to {_MAX_EVENTS}")])
+        with borrow_controller(task, self.kind) as session:
             return {"events": read_events(session, int(text), task.deadline)}
 
-    @passthru(["POST", "DELETE"], background=False, description="Erase the BMC's log of system events.")
+    @passthru(["POST", "DELETE"], background=False, description="Erase the BMC's event log.")
     def clear_event_log(self, task: Task, **others: Any) -> None:
-        """Erase it, for good."""
-        _refuse(others, "no arguments")
-        with asked(task, self.kind) as session:
+        """Erase the log. The events cannot be restored."""
+        _refuse_unknown(others, "no arguments")
+        with borrow_controller(task, self.kind) as session:
             clear_events(session, task.deadline)
 
 
-def _refuse(others: Mapping[str, Any], allowed: str) -> None:
+def _refuse_unknown(others: Mapping[str, Any], allowed: str) -> None:
     if others:
-        raise InvalidInput([Problem(name, "is not known", f"known are {allowed}") for name in others])
+        raise InvalidInput([Problem(name, "is not known", f"allowed are {allowed}") for name in others])
 
 
-def _bytes_in(text: Any) -> list[int]:
+def _parse_bytes(text: Any) -> list[int]:
     wrong = InvalidInput([Problem("raw_bytes", f"{text!r} is not valid", "two or more bytes, such as '0x00 0x01'")])
     if not isinstance(text, str):
         raise wrong
@@ -72,8 +72,8 @@ def _bytes_in(text: Any) -> list[int]:
         found = [int(word, 0) for word in text.split()]
     except ValueError:
         raise wrong from None
-    if not 2 <= len(found) <= _LONGEST or not all(0 <= one <= 0xFF for one in found):
+    if not 2 <= len(found) <= _MAX_RAW_BYTES or not all(0 <= byte <= 0xFF for byte in found):
         raise wrong
     if found[0] > 0x3E or found[0] & 1:
-        raise InvalidInput([Problem("raw_bytes", f"{found[0]:#04x} is no network function", "an even number up to 0x3e")])
+        raise InvalidInput([Problem("raw_bytes", f"{found[0]:#04x} is not a network function", "an even number up to 0x3e")])
     return found

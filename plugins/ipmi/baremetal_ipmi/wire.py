@@ -1,9 +1,10 @@
-"""pyghmi's state machine of an RMCP+ session, with waiting of our own under it.
+"""RMCP+ session: pyghmi's protocol code, with a socket, deadlines and retries of this plugin.
 
-pyghmi's usual session shares sockets and a thread between all BMCs of a process and waits with ``select()``, which fails
-once there are more than 1,024 files open; its simple session has none of that, and no timeouts either. It is the simple
-one that is used here, for its messages and its cryptography alone: the socket, the waiting and the end of both are
-here. This is the one module that knows pyghmi, whose session is not a published interface.
+pyghmi's usual session shares sockets and a thread between all BMCs of a process. It waits with ``select()``, which fails
+once more than 1,024 files are open. Its simple session shares nothing but has no timeouts. The class here uses the simple
+session for messages and cryptography, and replaces the socket, the waiting and the end of both.
+
+No other module imports pyghmi, whose session is not a published interface.
 """
 
 from __future__ import annotations
@@ -20,26 +21,26 @@ from baremetal_interfaces import Deadline, check_send
 from baremetal_ipmi.errors import BMCFull, IPMIError, LoginRefused, NoAnswer
 from baremetal_ipmi.route import SEND_MESSAGE, Route
 
-LOGIN_SECONDS = 10.0
-"""How long a BMC may take over one message of the login itself, which is sent only once."""
+LOGIN_TIMEOUT_S = 10.0
+"""Seconds for one message of the login. Login messages are sent only once."""
 
-_ANSWER_BYTES = 3000
-_SHORTEST_MESSAGE = 14
+_MAX_RESPONSE_BYTES = 3000
+_MIN_MESSAGE_BYTES = 14
 _RMCP_PLUS = 6
 _APPLICATION_ANSWER = 7
 _SHA1, _SHA256 = 1, 256
-_HASH_OF_SUITE = {3: _SHA1, 17: _SHA256}
-_LOGGING_IN = frozenset({"EXPECTINGRAKP2", "EXPECTINGRAKP4"})
+_SUITE_HASHES = {3: _SHA1, 17: _SHA256}
+_LOGIN_STATES = frozenset({"EXPECTINGRAKP2", "EXPECTINGRAKP4"})
 
-_NO_ROOM = frozenset({0x01, 0x0B})
-"""RMCP+ status codes (IPMI 2.0, table 13-15) that say: not now."""
+_BUSY_STATUSES = frozenset({0x01, 0x0B})
+"""RMCP+ status codes of a temporary lack of resources (IPMI 2.0, table 13-15)."""
 
-_NOT_YOU = frozenset({0x00, 0x09, 0x0A, 0x0C, 0x0D, 0x0E, 0x0F})
-"""Those that are about the account; 0 where the mistake was found on this side."""
+_ACCOUNT_STATUSES = frozenset({0x00, 0x09, 0x0A, 0x0C, 0x0D, 0x0E, 0x0F})
+"""RMCP+ status codes of a refused account. Status 0 stands for an error that this side found in the BMC's message."""
 
 
 class Wire(simplesession.Session):  # type: ignore[misc]
-    """One login at one BMC. A session belongs to one thread at a time."""
+    """One login at one BMC. Only one thread may use it at a time."""
 
     def __init__(
         self,
@@ -55,7 +56,7 @@ class Wire(simplesession.Session):  # type: ignore[misc]
     ) -> None:
         """Log in, exactly once. Raises :class:`~baremetal_ipmi.errors.IPMIError` or :class:`OSError`."""
         self.deadline = deadline
-        self._first_hash = _HASH_OF_SUITE.get(suite or 17, _SHA256)
+        self._first_hash = _SUITE_HASHES.get(suite or 17, _SHA256)
         self._only_hash = suite is not None
         self._status = 0
         self._retry_at = self._sent_at = 0.0
@@ -65,13 +66,14 @@ class Wire(simplesession.Session):  # type: ignore[misc]
         try:
             super().__init__(host, username, password, port=port, kg=key, privlevel=privilege)
         except BaseException:
-            self.free()
+            self.release_socket()
             raise
-        # There is nobody who would send keep-alives, and the entry would keep this session, with its keys, for ever.
+        # pyghmi lists every session for its keep-alives. Nothing sends them here, and the entry would keep the session and
+        # its keys for ever.
         simplesession.Session.keepalive_sessions.pop(self, None)
 
-    def free(self) -> None:
-        """Give back the socket; the BMC is not told."""
+    def release_socket(self) -> None:
+        """Close the socket without telling the BMC."""
         self.logged = 0
         simplesession.Session.keepalive_sessions.pop(self, None)
         if self.socket is not None:
@@ -83,48 +85,49 @@ class Wire(simplesession.Session):  # type: ignore[misc]
         payload: bytearray = super()._make_ipmi_payload(netfn, command, None, data, rslun)
         if bridge_request is None:
             return payload
-        # Each controller on the way says that it has handed the message on, and the last one to answer is the one that is asked.
+        # Each controller on the route confirms Send Message before the target's response arrives. pyghmi drops responses that
+        # it does not expect.
         handed_on = (_APPLICATION_ANSWER, self.seqlun, SEND_MESSAGE)
         self.request_entry.extend([handed_on] * (1 if bridge_request.transit is None else 2))
-        return bridge_request.message(netfn, command, data, self.seqlun, rslun)
+        return bridge_request.build_message(netfn, command, data, self.seqlun, rslun)
 
-    def say_goodbye(self) -> None:
-        """End the session at the BMC, whatever is still unanswered; nothing is waited for."""
+    def send_close(self) -> None:
+        """Send Close Session without waiting for the response, even if a command is unanswered."""
         self.lastpayload = None
         self.pendingpayloads.clear()
         self.incommand = False
         self.logout()
 
     def wait_for_rsp(self, timeout: float | None = None, callout: bool = True) -> None:
-        """Wait for one answer, send again what was not answered, and give up at the deadline."""
+        """Wait for one response. Repeat the request after silence, and raise NoAnswer at the deadline."""
         if self.deadline.expired:
             raise NoAnswer("no answer in time")
         until_retry = self._retry_at - time.monotonic()
         if self._poll.poll(1000.0 * max(0.0, min(until_retry, self.deadline.remaining()))):
             self.process_pktqueue()
         elif time.monotonic() >= self._retry_at:
-            self._go_on_after_silence()
+            self._handle_silence()
 
     def awaitresponse(self, retry: bool) -> None:
-        """Wait until the command at hand is answered."""
+        """Wait until the current command is answered."""
         while retry and self.lastresponse is None and self.logged:
             self.wait_for_rsp()
 
     def process_pktqueue(self) -> None:
-        """Take what has arrived. A message that cannot be read is dropped, as the protocol asks for."""
+        """Process all received messages. Unreadable messages are dropped, as the protocol requires."""
         assert self.socket is not None
         while True:
             try:
-                message = bytearray(self.socket.recv(_ANSWER_BYTES, socket.MSG_DONTWAIT))
+                message = bytearray(self.socket.recv(_MAX_RESPONSE_BYTES, socket.MSG_DONTWAIT))
             except BlockingIOError:
                 return
-            if len(message) < _SHORTEST_MESSAGE or message[0] != 6 or message[2:4] != b"\xff\x07":
+            if len(message) < _MIN_MESSAGE_BYTES or message[0] != 6 or message[2:4] != b"\xff\x07":
                 continue
             if self.authtype == _RMCP_PLUS and message[4] != _RMCP_PLUS:
                 continue
             if not self.logged:
-                # Messages outside of a session have no number. pyghmi remembers the number of a message before it knows
-                # that the message is genuine, and a great one would make it drop all that follow.
+                # Messages outside a session have no sequence number. pyghmi stores the number before it verifies the message,
+                # so that a forged high number would make it drop all later messages.
                 self.remseqnumber = 0
             try:
                 self._handle_ipmi_packet(message, sockaddr=self._peer, qent=None)
@@ -132,27 +135,27 @@ class Wire(simplesession.Session):  # type: ignore[misc]
                 continue
 
     def onlogon(self, parameter: dict[str, Any]) -> None:
-        """The login is over, one way or the other."""
+        """Handle the result of the login."""
         if "error" in parameter:
-            self._refuse(str(parameter["error"]))
+            self._raise_login_error(str(parameter["error"]))
         super().onlogon(parameter)
 
     def login(self) -> None:
-        """Begin. No second login is tried when this one fails."""
+        """Start the login. A failed login is not repeated, because failures may lock the account."""
         super().login()
         self.logontries = 0
 
-    def _refuse(self, error: str) -> NoReturn:
+    def _raise_login_error(self, error: str) -> NoReturn:
         if error.startswith("timeout"):
             raise NoAnswer("no answer")
-        if self._status in _NO_ROOM:
+        if self._status in _BUSY_STATUSES:
             raise BMCFull(error)
-        # Before the first message that depends on the account nothing is known about it.
-        about_account = self.sessioncontext in (*_LOGGING_IN, "FAILED", "ESTABLISHED") and self._status in _NOT_YOU
+        # Errors before the first message that depends on the account say nothing about the account.
+        about_account = self.sessioncontext in (*_LOGIN_STATES, "FAILED", "ESTABLISHED") and self._status in _ACCOUNT_STATUSES
         raise (LoginRefused if about_account else IPMIError)(error)
 
     def _assignsocket(self) -> socket.socket:
-        """A socket that takes messages from the BMC alone, and is told when nothing listens there."""
+        """Return a socket connected to the BMC: it receives only the BMC's messages, and the ICMP error of a closed port."""
         failure: OSError | None = None
         for family, kind, protocol, _, address in socket.getaddrinfo(self.bmc, self.port, type=socket.SOCK_DGRAM):
             made = socket.socket(family, kind, protocol)
@@ -181,17 +184,17 @@ class Wire(simplesession.Session):  # type: ignore[misc]
         self._sent_at = time.monotonic()
         self._retry_at = self._sent_at + (self.timeout if timeout is None else timeout)
 
-    def _go_on_after_silence(self) -> None:
-        if self.sessioncontext not in _LOGGING_IN:
+    def _handle_silence(self) -> None:
+        if self.sessioncontext not in _LOGIN_STATES:
             self._timedout()
-        elif time.monotonic() - self._sent_at > LOGIN_SECONDS:
-            raise NoAnswer("the BMC began a login and did not finish it")
+        elif time.monotonic() - self._sent_at > LOGIN_TIMEOUT_S:
+            raise NoAnswer("the BMC started a login and did not complete it")
         else:
-            # Sent again, it would count as another login, and those may lock an account.
+            # The BMC would count a repeated message as another login, which may lock the account.
             self._retry_at = time.monotonic() + 1.0
 
     def _mark_broken(self, error: str | None = None) -> None:
-        """Leave the session as it is: whoever waits for it is told by an exception."""
+        """Leave the session unchanged. Waiting callers receive an exception."""
         self.lastpayload = None
         self.logged = 0
         self.logging = False
@@ -199,26 +202,26 @@ class Wire(simplesession.Session):  # type: ignore[misc]
         self.broken = True
 
     def _got_rmcp_response(self, data: bytearray) -> Any:
-        self._take_status(data)
+        self._record_status(data)
         if self._status and self._only_hash:
-            raise IPMIError("the BMC does not know the cipher suite that ipmi_cipher_suite asks for")
+            raise IPMIError("the BMC does not support the cipher suite of ipmi_cipher_suite; set 3 or 17, or remove the option")
         return super()._got_rmcp_response(data)
 
     def _got_rakp2(self, data: bytearray) -> Any:
-        self._take_status(data)
+        self._record_status(data)
         return super()._got_rakp2(data)
 
     def _got_rakp4(self, data: bytearray) -> Any:
-        self._take_status(data)
+        self._record_status(data)
         return super()._got_rakp4(data)
 
-    def _take_status(self, data: bytearray) -> None:
-        """Remember the status code of an answer to the message that was sent last; what is late or foreign has none."""
+    def _record_status(self, data: bytearray) -> None:
+        """Record the status code of a response to the last request. Late and foreign messages are ignored."""
         if data[0] == self.rmcptag:
             self._status = data[1]
 
     def _relog(self) -> NoReturn:
-        raise NoAnswer("the BMC forgot the login that it had begun")
+        raise NoAnswer("the BMC forgot a login that was in progress")
 
     def _get_session_challenge(self) -> NoReturn:
-        raise IPMIError("the BMC speaks IPMI 1.5 only, and IPMI 2.0 is needed")
+        raise IPMIError("the BMC supports only IPMI 1.5; IPMI 2.0 is required")
