@@ -39,10 +39,10 @@ _NO_HEADERS: Mapping[str, str] = {}
 _WEAK_ETAG = re.compile(r'W/("[^"]*")\Z')
 
 
-class _HeldTurn:
-    """Stand-in for the BMC's turns while the calling thread already holds one.
+class _HeldSlot:
+    """Stand-in for the BMC's request slots while the calling thread already holds one.
 
-    The HTTP session takes a turn for each request; the second turn of one thread would wait for the first.
+    The HTTP session takes a slot for each request; the second slot of one thread would wait for the first.
     """
 
     def take(self, deadline: Deadline) -> None:
@@ -263,12 +263,12 @@ class Transport:
             raise
 
     def _with_password(self, method: str, target: str, deadline: Deadline, data: Any, headers: Mapping[str, str]) -> HTTPResponse:
-        """Send a request with the password, one request at a time while several threads share the BMC's turns.
+        """Send a request with the password while holding one of the BMC's request slots.
 
-        A thread that waited for its turn checks again whether the password was refused meanwhile. Otherwise every waiting
-        thread would send a refused password, and the BMC may lock the account.
+        A thread that has waited for its slot checks again whether the password was refused meanwhile. Otherwise every
+        waiting thread would send a refused password, and the BMC may lock the account.
         """
-        with request_slot(deadline), use_slots(_HeldTurn()):
+        with request_slot(deadline), use_slots(_HeldSlot()):
             self.raise_if_ended(method, target)
             response = self._http.request(method, target, json=data, headers=headers, deadline=deadline)
             if response.status == 401:
