@@ -56,7 +56,7 @@ class ConfigOptions(_Table):
 class ProvisionTable(_Table):
     """``.. provision-table::``: every transition of the provision states."""
 
-    header = ("In state", "event", "leads to")
+    header = ("State", "Event", "Next state")
     widths = (33, 33, 33)
 
     def rows(self) -> Iterable[Sequence[str]]:
@@ -81,7 +81,7 @@ class MetricsTable(_Table):
 class APIRoutes(_Table):
     """``.. api-routes::``: what is served, and since which microversion."""
 
-    header = ("Request", "since", "before", "What it does")
+    header = ("Request", "Since", "Status before", "Purpose")
     widths = (40, 8, 8, 44)
 
     def rows(self) -> Iterable[Sequence[str]]:
