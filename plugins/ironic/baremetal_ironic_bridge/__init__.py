@@ -1,1 +1,1 @@
-"""Offers driver plugins of the bare-metal contract to Ironic: an author writes once, and serves both."""
+"""Offers driver plugins of the bare-metal contract to Ironic, so that one plugin serves both."""

@@ -1,4 +1,4 @@
-"""What is refused when a plugin is loaded, because nothing in Ironic could stand for it."""
+"""Check of plugin interfaces when Ironic loads them. Interfaces that Ironic cannot run are refused."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from baremetal_interfaces import (
 from baremetal_ironic_bridge.mapping import RESERVED_STEPS
 
 OPTION_TYPES = (bool, int, float, str)
-"""What the plugin's own options can be in ironic.conf."""
+"""Types that an option in ironic.conf can have."""
 
 CONTRACTS: dict[Kind, type[Interface]] = {
     Kind.POWER: PowerInterface,
@@ -50,65 +50,68 @@ CONTRACTS: dict[Kind, type[Interface]] = {
     Kind.STORAGE: StorageInterface,
     Kind.VENDOR: VendorInterface,
 }
-"""Kind -> the class of the contract."""
+"""Interface kind -> the contract's class."""
 
 
 def admit(bridged: Any, section: str | None = None) -> Kind:
-    """The kind of *bridged*, a class of a plugin; raises ``InvalidInput`` with everything that Ironic has no place for.
+    """Return the kind of *bridged*, the class of a plugin's interface.
 
-    *section* is where its own options are to be read from.
+    *section* is the section of ironic.conf for the plugin's own options, if it has one. Raises ``InvalidInput`` with all
+    reasons why Ironic cannot run the interface.
     """
     name = getattr(bridged, "__name__", repr(bridged))
     bases = bridged.__mro__ if isinstance(bridged, type) else ()
     kind = next((kind for kind, contract in CONTRACTS.items() if contract in bases), None)
     if kind is None:
         raise InvalidInput([Problem(name, "is no interface of the contract", "a class below PowerInterface, BootInterface, ...")])
-    problems = [Problem(f"{name}{where}", wrong, allowed) for where, wrong, allowed in _objections(bridged, kind, section)]
+    problems = [Problem(f"{name}{where}", wrong, allowed) for where, wrong, allowed in _find_objections(bridged, kind, section)]
     if problems:
         raise InvalidInput(problems)
     return kind
 
 
-def options_of(options_type: type | None) -> dict[str, tuple[Any, Any]]:
-    """Name -> type and default, of the plugin's own options."""
+def get_option_types(options_type: type | None) -> dict[str, tuple[Any, Any]]:
+    """Return the plugin's own options: name -> type and default."""
     if options_type is None:
         return {}
     hints = typing.get_type_hints(options_type)
-    return {one.name: (_plain(hints[one.name]), _default(one)) for one in dataclasses.fields(options_type)}
+    fields = dataclasses.fields(options_type)
+    return {field.name: (_strip_optional(hints[field.name]), _get_default(field)) for field in fields}
 
 
-def _objections(bridged: type[Interface], kind: Kind, section: str | None) -> Iterator[tuple[str, str, str]]:
-    """Where, what is wrong, and what is allowed."""
+def _find_objections(bridged: type[Interface], kind: Kind, section: str | None) -> Iterator[tuple[str, str, str]]:
+    """Yield the location, the problem and the allowed values of each objection."""
     missing = sorted(getattr(bridged, "__abstractmethods__", ()))
     if missing:
         yield "", f"does not implement {', '.join(missing)}", "every abstract method of its kind"
     written_for = bridged.contract_version
     if written_for is not None and not is_compatible(written_for):
-        yield "", f"is written for contract {_dotted(written_for)}", f"this bridge has {_dotted(CONTRACT_VERSION)}"
-    if kind is Kind.DEPLOY and not any(one.phase is Phase.DEPLOY for one in bridged.steps):
+        required, offered = _format_version(written_for), _format_version(CONTRACT_VERSION)
+        yield "", f"is written for contract {required}", f"this bridge has {offered}"
+    if kind is Kind.DEPLOY and not any(step.phase is Phase.DEPLOY for step in bridged.steps):
         yield "", "declares no step of phase deploy", "Ironic fails a deployment without steps"
     for step in bridged.steps:
         if step.name in RESERVED_STEPS:
-            yield f".{step.method}", f"is a step named {step.name!r}", "Ironic keeps that name for itself"
-        if step.phase is Phase.VERIFY and any(one.required for one in step.arguments.values()):
-            yield f".{step.method}", "is a verify step with a required argument", "Ironic gives verify steps none"
+            yield f".{step.method}", f"is a step named {step.name!r}", "Ironic reserves that name"
+        if step.phase is Phase.VERIFY and any(argument.required for argument in step.arguments.values()):
+            yield f".{step.method}", "is a verify step with a required argument", "Ironic passes no arguments to verify steps"
     if section is not None:
-        for option, (plain, _) in options_of(bridged.options_type).items():
+        for option, (plain, _) in get_option_types(bridged.options_type).items():
             if plain not in OPTION_TYPES:
-                allowed = "an option in ironic.conf is one of " + ", ".join(one.__name__ for one in OPTION_TYPES)
+                allowed = "an option in ironic.conf is one of " + ", ".join(option_type.__name__ for option_type in OPTION_TYPES)
                 yield f".options_type/{option}", f"is of type {plain}", allowed
 
 
-def _dotted(version: tuple[int, int]) -> str:
+def _format_version(version: tuple[int, int]) -> str:
     return ".".join(map(str, version))
 
 
-def _plain(hint: Any) -> Any:
-    """The one type behind an annotation such as ``float | None``."""
+def _strip_optional(hint: Any) -> Any:
+    """Return the single type of an annotation such as ``float | None``."""
     if typing.get_origin(hint) not in (typing.Union, types.UnionType):
         return hint
     return next((arg for arg in typing.get_args(hint) if arg is not type(None)), hint)
 
 
-def _default(field: dataclasses.Field[Any]) -> Any:
+def _get_default(field: dataclasses.Field[Any]) -> Any:
     return None if field.default is dataclasses.MISSING else field.default

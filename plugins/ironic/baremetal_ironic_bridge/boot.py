@@ -1,4 +1,4 @@
-"""Boot and deploy interfaces of the contract as Ironic's."""
+"""Adapters for the boot and deploy interfaces."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from baremetal_ironic_bridge.adapter import Adapter
 
 
 class BootAdapter(Adapter, base.BootInterface):
-    """Prepares what the machine boots next; Ironic's deploy interfaces, or bridged ones, say when."""
+    """Offers a plugin's boot interface to Ironic's deploy interfaces and to those of plugins."""
 
     capabilities = ("ramdisk_boot",)
-    """The contract's boot interfaces boot the instance that ``instance_info`` describes, and ramdisks with parameters."""
+    """Boot capabilities in Ironic's terms: the contract's boot interfaces boot instances, and ramdisks with parameters."""
 
     def prepare_instance(self, task: Any) -> None:
         """Prepare the boot of the instance."""
         self.call(task, "prepare_instance")
 
     def clean_up_instance(self, task: Any) -> None:
-        """Undo it."""
+        """Undo the preparation of the instance's boot."""
         self.call(task, "clean_up_instance")
 
     def prepare_ramdisk(self, task: Any, ramdisk_params: dict[str, Any]) -> None:
@@ -31,54 +31,55 @@ class BootAdapter(Adapter, base.BootInterface):
         self.call(task, "prepare_ramdisk", dict(ramdisk_params))
 
     def clean_up_ramdisk(self, task: Any) -> None:
-        """Undo it."""
+        """Undo the preparation of the ramdisk's boot."""
         self.call(task, "clean_up_ramdisk")
 
     def validate_rescue(self, task: Any) -> None:
-        """The same as for any other boot."""
+        """Check ``driver_info``; a rescue needs nothing else."""
         self.validate(task)
 
     def validate_inspection(self, task: Any) -> None:
-        """The same as for any other boot."""
+        """Check ``driver_info``; an inspection needs nothing else."""
         self.validate(task)
 
 
 class DeployAdapter(Adapter, base.DeployInterface):
-    """A deployment is the steps of phase ``deploy`` that the plugin declares."""
+    """Offers a plugin's deploy interface to Ironic. A deployment consists of the plugin's deploy steps."""
 
     def deploy(self, task: Any) -> None:
-        """Refuse: Ironic runs the steps."""
-        raise exception.UnsupportedDriverExtension(f"a deployment by {self.bridged.__name__} is its steps")
+        """Refuse: Ironic runs the deploy steps."""
+        name = self.bridged.__name__
+        raise exception.UnsupportedDriverExtension(f"{name} has no single deploy method; run its deploy steps")
 
     def tear_down(self, task: Any) -> str:
-        """Take the instance away."""
-        self.call_at_once(task, "tear_down")
+        """Remove the instance."""
+        self.call_without_wait(task, "tear_down")
         return str(states.DELETED)
 
     def prepare(self, task: Any) -> None:
-        """Get ready."""
+        """Prepare the deployment."""
         self.call(task, "prepare")
 
     def clean_up(self, task: Any) -> None:
-        """Free what preparing took."""
+        """Release the resources of the preparation."""
         self.call(task, "clean_up")
 
     def take_over(self, task: Any) -> None:
-        """Rebuild what another conductor kept."""
+        """Restore what another conductor kept for the node."""
         self.call(task, "take_over")
 
     def prepare_cleaning(self, task: Any) -> None:
-        """Get ready for the clean steps."""
-        self.call_at_once(task, "prepare_cleaning")
+        """Prepare the clean steps."""
+        self.call_without_wait(task, "prepare_cleaning")
 
     def tear_down_cleaning(self, task: Any) -> None:
-        """Leave nothing of it."""
+        """Clean up after the clean steps."""
         self.call(task, "tear_down_cleaning")
 
     def heartbeat(self, task: Any, callback_url: str, agent_version: str, *given: Any, **named: Any) -> None:
-        """Go on with a step that waits for an event; which one is the agent's affair."""
-        if waiting.for_event(task.node):
+        """Resume a step that waits for an event. Which event the agent reports does not matter."""
+        if waiting.waits_for_event(task.node):
             task.upgrade_lock()
-            waiting.event(task)
+            waiting.handle_event(task)
             return
-        conductor.LOG.debug("A heartbeat of node %s: nothing waits for one", task.node.uuid)
+        conductor.LOG.debug("Ignored a heartbeat of node %s: no step waits for an event", task.node.uuid)

@@ -1,4 +1,4 @@
-"""The fake plugin in Ironic."""
+"""Adapters for the fake plugin."""
 
 from __future__ import annotations
 
@@ -47,4 +47,4 @@ FakeHardware = hardware_type(
     FakeStorage,
     FakeVendor,
 )
-"""Its hardware type."""
+"""Hardware type of the fake plugin."""

@@ -1,4 +1,4 @@
-"""Errors of the contract as Ironic's, and what Ironic passes on unchecked."""
+"""Translation of the contract's errors into Ironic's, and of Ironic's values into the contract's."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ E = TypeVar("E", bound=StrEnum)
 
 
 @contextmanager
-def as_ironic() -> Iterator[None]:
-    """Raise what is raised within the block as the error that Ironic's conductor and clients know."""
+def translate_errors() -> Iterator[None]:
+    """Translate the contract's errors within the block into those that Ironic's conductor and clients know."""
     try:
         yield
     except BareMetalError as exc:
-        raise _translated(exc) from None
+        raise _translate(exc) from None
 
 
-def known(values: type[E], name: str, given: str) -> E:
-    """The value of the contract for the text that a client has *given* as its *name*."""
+def parse_choice(values: type[E], name: str, given: str) -> E:
+    """Return the contract's value for the text *given* by a client. Raises InvalidParameterValue, which names *name*."""
     try:
         return values(given)
     except ValueError:
-        allowed = ", ".join(one.value for one in values)
+        allowed = ", ".join(value.value for value in values)
         raise exception.InvalidParameterValue(f"{name}: {given!r} is not valid; one of {allowed}") from None
 
 
-def _translated(exc: BareMetalError) -> Exception:
+def _translate(exc: BareMetalError) -> Exception:
     message = str(exc)
     if isinstance(exc, InvalidInput):
         missing = exc.problems and all(problem.wrong == "is required" for problem in exc.problems)
@@ -43,6 +43,6 @@ def _translated(exc: BareMetalError) -> Exception:
         error = exception.PowerStateFailure
     else:
         error = exception.DriverOperationError
-    # A percent sign in a message of somebody else's is no place for a value.
+    # Ironic formats the message with the % operator.
     translated: Exception = error(message.replace("%", "%%"))
     return translated

@@ -1,4 +1,4 @@
-"""A hardware type of Ironic's that is driven by plugins of the contract."""
+"""Ironic hardware types whose interfaces are plugins of the contract."""
 
 from __future__ import annotations
 
@@ -11,27 +11,31 @@ from ironic.drivers.modules import fake, noop_mgmt
 from baremetal_interfaces import Kind
 from baremetal_ironic_bridge.adapter import Adapter
 
-_BESIDE: dict[Kind, type] = {Kind.MANAGEMENT: noop_mgmt.NoopManagement, Kind.BOOT: fake.FakeBoot, Kind.DEPLOY: fake.FakeDeploy}
-"""What does nothing, where Ironic's generic hardware has no such thing."""
+_FALLBACKS: dict[Kind, type] = {Kind.MANAGEMENT: noop_mgmt.NoopManagement, Kind.BOOT: fake.FakeBoot, Kind.DEPLOY: fake.FakeDeploy}
+"""Interfaces without an effect, for kinds that Ironic's generic hardware leaves to each driver."""
 
 
 class BridgedHardware(generic.GenericHardware):
-    """Bridged interfaces come first; Ironic's own are there, too, and reach the machine through the bridged ones."""
+    """Hardware type with the plugins' interfaces first and Ironic's own after them.
+
+    Ironic's interfaces reach the machine through those of the plugins.
+    """
 
     bridged: tuple[type[Adapter], ...] = ()
 
-    def supported(self, kind: Kind) -> list[Any]:
-        """The classes of one kind, best first."""
-        mine = [one for one in self.bridged if one.bridged.kind is kind]
-        theirs = getattr(generic.GenericHardware, f"supported_{kind}_interfaces")
-        # Power and management are not Ironic's to say.
-        known = [] if getattr(theirs.fget, "__isabstractmethod__", False) else theirs.fget(self)
-        return [*mine, *known, *([_BESIDE[kind]] if kind in _BESIDE else [])]
+    def list_classes(self, kind: Kind) -> list[Any]:
+        """Return the interface classes of *kind*, in order of preference."""
+        mine = [adapter for adapter in self.bridged if adapter.bridged.kind is kind]
+        inherited = getattr(generic.GenericHardware, f"supported_{kind}_interfaces")
+        # Ironic's generic hardware does not define power and management interfaces: those properties are abstract.
+        theirs = [] if getattr(inherited.fget, "__isabstractmethod__", False) else inherited.fget(self)
+        fallback = [_FALLBACKS[kind]] if kind in _FALLBACKS else []
+        return [*mine, *theirs, *fallback]
 
 
 def hardware_type(name: str, *bridged: type[Adapter]) -> type[BridgedHardware]:
-    """The class of the hardware type *name*: let an entry point of ``ironic.hardware.types`` name it."""
+    """Return the class of the hardware type *name*, for an entry point of ``ironic.hardware.types``."""
     members: dict[str, Any] = {"bridged": bridged, "__doc__": f"Machines of the plugin {name}."}
     for kind in Kind:
-        members[f"supported_{kind}_interfaces"] = property(functools.partial(BridgedHardware.supported, kind=kind))
+        members[f"supported_{kind}_interfaces"] = property(functools.partial(BridgedHardware.list_classes, kind=kind))
     return type(f"Bridged{name.title().replace('-', '')}", (BridgedHardware,), members)

@@ -1,4 +1,4 @@
-"""From an interface of a plugin to one of Ironic's, whatever its kind."""
+"""Ironic interfaces for the interfaces of a plugin, of any kind."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from baremetal_ironic_bridge.access import ConsoleAdapter, RescueAdapter, Vendor
 from baremetal_ironic_bridge.adapter import Adapter
 from baremetal_ironic_bridge.admission import admit
 from baremetal_ironic_bridge.boot import BootAdapter, DeployAdapter
-from baremetal_ironic_bridge.findings import BIOSAdapter, FirmwareAdapter, InspectAdapter
+from baremetal_ironic_bridge.hardware_facts import BIOSAdapter, FirmwareAdapter, InspectAdapter
 from baremetal_ironic_bridge.management import ManagementAdapter
 from baremetal_ironic_bridge.network import NetworkAdapter, StorageAdapter
-from baremetal_ironic_bridge.polling import Polling
+from baremetal_ironic_bridge.polling import PollingAdapter
 from baremetal_ironic_bridge.power import PowerAdapter
 from baremetal_ironic_bridge.raid import RAIDAdapter
 
@@ -29,16 +29,16 @@ ADAPTERS: dict[Kind, type[Adapter]] = {
     Kind.STORAGE: StorageAdapter,
     Kind.VENDOR: VendorAdapter,
 }
-"""Kind -> what stands for it in Ironic."""
+"""Interface kind -> its adapter."""
 
 
 def ironic_interface(bridged: type[Interface], section: str | None = None) -> type[Adapter]:
-    """The class that offers *bridged* to Ironic: let an entry point of ``ironic.hardware.interfaces.<kind>`` name it.
+    """Return a class that offers *bridged* to Ironic, for an entry point of ``ironic.hardware.interfaces.<kind>``.
 
-    *section* is the section of ironic.conf that holds the plugin's own options; without one they keep their defaults.
-    Raises ``InvalidInput`` with everything that Ironic has no place for, so that what cannot work is not loaded.
+    *section* is the section of ironic.conf with the plugin's own options; without a section they keep their defaults.
+    Raises ``InvalidInput`` with all reasons if Ironic cannot run the interface.
     """
     adapter = ADAPTERS[admit(bridged, section)]
-    bases = (adapter,) if bridged.poll is Interface.poll else (adapter, Polling)
+    bases = (adapter,) if bridged.poll is Interface.poll else (adapter, PollingAdapter)
     members = {"bridged": bridged, "section": section, "__doc__": bridged.__doc__, "__module__": bridged.__module__}
     return type(f"Bridged{bridged.__name__}", bases, members)

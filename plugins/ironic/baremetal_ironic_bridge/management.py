@@ -1,4 +1,4 @@
-"""A management interface of the contract as one of Ironic's."""
+"""Adapter for the management interface."""
 
 from __future__ import annotations
 
@@ -16,50 +16,50 @@ from baremetal_interfaces import (
     VirtualMediaDevice,
 )
 from baremetal_ironic_bridge.adapter import Adapter
-from baremetal_ironic_bridge.faults import known
+from baremetal_ironic_bridge.faults import parse_choice
 
 
 class ManagementAdapter(Adapter, base.ManagementInterface):
-    """What the bridged interface has no mix-in for is refused, as Ironic's own interfaces refuse it."""
+    """Offers a plugin's management interface to Ironic. Capabilities that the plugin lacks are refused."""
 
     def get_supported_boot_devices(self, task: Any) -> list[str]:
-        """What the machine can boot from."""
+        """Return the boot devices that the machine supports."""
         return sorted(device.value for device in self.call(task, "get_supported_boot_devices"))
 
     def set_boot_device(self, task: Any, device: str, persistent: bool = False) -> None:
-        """Boot from *device*, once or every time; what is not supported is refused before the driver is called."""
+        """Set the boot device, for the next boot or permanently. Unsupported devices are refused before the plugin is called."""
         if device not in self.get_supported_boot_devices(task):
             raise exception.InvalidParameterValue(f"Invalid boot device {device} specified.")
         self.call(task, "set_boot_device", BootDevice(device), persistent=persistent)
 
     def get_boot_device(self, task: Any) -> dict[str, Any]:
-        """What the machine boots from next."""
+        """Return the device of the next boot."""
         found = self.call(task, "get_boot_device")
         return {"boot_device": found.device.value if found.device else None, "persistent": found.persistent}
 
     def get_sensors_data(self, task: Any) -> dict[str, Any]:
-        """The readings, by type of sensor."""
+        """Return the readings by sensor type."""
         return dict(self.call(task, "get_sensors_data"))
 
     def get_supported_boot_modes(self, task: Any) -> list[str]:
-        """The boot modes that can be set; none where the mode cannot be changed."""
+        """Return the boot modes that can be set, or none if the mode cannot be changed."""
         modes = self._interface.supported_boot_modes if isinstance(self._interface, BootModeControl) else ()
         return sorted(mode.value for mode in modes)
 
     def get_boot_mode(self, task: Any) -> str:
-        """The boot mode."""
+        """Return the boot mode."""
         mode: BootMode = self.call(task, "get_boot_mode")
         return mode.value
 
     def set_boot_mode(self, task: Any, mode: str) -> None:
-        """Set the boot mode of the next boot; one that is not declared is refused before the driver is called."""
+        """Set the mode of the next boot. Undeclared modes are refused before the plugin is called."""
         supported = self.get_supported_boot_modes(task)
         if supported and mode not in supported:
             raise exception.InvalidParameterValue(f"Invalid boot mode {mode} specified; supported: {', '.join(supported)}.")
-        self.call(task, "set_boot_mode", known(BootMode, "boot mode", mode))
+        self.call(task, "set_boot_mode", parse_choice(BootMode, "boot mode", mode))
 
     def get_secure_boot_state(self, task: Any) -> bool:
-        """Whether secure boot is enabled."""
+        """Return whether secure boot is enabled."""
         return bool(self.call(task, "get_secure_boot"))
 
     def set_secure_boot_state(self, task: Any, state: bool) -> None:
@@ -71,33 +71,35 @@ class ManagementAdapter(Adapter, base.ManagementInterface):
         self.call(task, "inject_nmi")
 
     def get_node_health(self, task: Any) -> health_states.HealthState | None:
-        """How the BMC says that the machine is."""
+        """Return the health that the BMC reports."""
         found: Health | None = self.call(task, "get_node_health")
         return health_states.HealthState[found.name] if found is not None else None
 
     def get_supported_indicators(self, task: Any, component: str | None = None) -> dict[str, Any]:
-        """The lights, by component."""
+        """Return the lights by component."""
         found = self.call(task, "get_supported_indicators")
         return {name: dict(lights) for name, lights in found.items() if component in (None, name)}
 
     def get_indicator_state(self, task: Any, component: str, indicator: str) -> str:
-        """The state of one light."""
+        """Return the state of a light."""
         state: IndicatorState = self.call(task, "get_indicator_state", component, indicator)
         return state.value
 
     def set_indicator_state(self, task: Any, component: str, indicator: str, state: str) -> None:
-        """Set one light."""
-        self.call(task, "set_indicator_state", component, indicator, known(IndicatorState, "state", state))
+        """Set the state of a light."""
+        self.call(task, "set_indicator_state", component, indicator, parse_choice(IndicatorState, "state", state))
 
     def attach_virtual_media(self, task: Any, device_type: str, image_url: str) -> None:
-        """Attach an image."""
-        self.call(task, "attach_virtual_media", known(VirtualMediaDevice, "device type", device_type), image_url)
+        """Attach an image to a virtual drive."""
+        self.call(task, "attach_virtual_media", parse_choice(VirtualMediaDevice, "device type", device_type), image_url)
 
     def detach_virtual_media(self, task: Any, device_types: list[str] | None = None) -> None:
-        """Detach images."""
-        devices = [known(VirtualMediaDevice, "device type", one) for one in device_types] if device_types else None
+        """Detach the images of virtual drives."""
+        devices = None
+        if device_types:
+            devices = [parse_choice(VirtualMediaDevice, "device type", device_type) for device_type in device_types]
         self.call(task, "detach_virtual_media", devices)
 
     def get_virtual_media(self, task: Any) -> list[dict[str, Any]]:
-        """What is attached."""
-        return [dict(one) for one in self.call(task, "get_virtual_media")]
+        """Return the virtual drives and their images."""
+        return [dict(drive) for drive in self.call(task, "get_virtual_media")]

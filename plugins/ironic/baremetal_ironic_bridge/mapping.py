@@ -1,4 +1,4 @@
-"""What Ironic has a place for, kind by kind, as data: the bridge keeps to it, and the documentation is made of it."""
+"""Table of the contract's methods and their counterparts in Ironic. The documentation is generated from it."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from typing import NamedTuple
 from baremetal_interfaces import Kind
 
 RESERVED_STEPS = frozenset({"power_on", "power_off", "reboot", "hold", "wait"})
-"""Names of steps that Ironic keeps for itself and runs without asking an interface."""
+"""Names of steps that Ironic reserves and runs without calling an interface."""
 
 
 class Place(NamedTuple):
-    """What becomes of one part of the contract: the methods of *ironic* that call it, and a *note* on what is different."""
+    """Counterpart of a part of the contract: Ironic's methods that call it, and a *note* on the difference."""
 
     ironic: tuple[str, ...] = ()
     note: str = ""
 
 
-_STEP = "a step; Ironic calls it by its name"
-_NOT_ASKED = "Ironic does not ask"
+_STEP_NOTE = "a step; Ironic calls it by name"
+_UNUSED_NOTE = "Ironic does not call it"
 _ANY = {
     "validate": Place(("validate",)),
-    "poll": Place(("a periodic of the conductor",), "every ``[contract] poll_interval`` seconds"),
+    "poll": Place(("a periodic task of the conductor",), "every ``[contract] poll_interval`` seconds"),
     "steps": Place(("get_clean_steps", "get_deploy_steps", "get_service_steps", "get_verify_steps")),
-    "options_type": Place(("a section of ironic.conf",), "where the bridge is given its name"),
+    "options_type": Place(("a section of ironic.conf",), "if the bridge is given a section"),
     "state_type": Place(("driver_internal_info",)),
 }
 
 PLACES: Mapping[Kind, Mapping[str, Place]] = {
     Kind.POWER: {
-        "get_power_state": Place(("get_power_state",), "unknown is ``error``"),
+        "get_power_state": Place(("get_power_state",), "an unknown state is ``error``"),
         "set_power_state": Place(("set_power_state", "reboot"), "confirmed by reads, as Ironic expects"),
-        "sample_power": Place(note=_NOT_ASKED),
-        "sample_target": Place(note=_NOT_ASKED),
+        "sample_power": Place(note=_UNUSED_NOTE),
+        "sample_target": Place(note=_UNUSED_NOTE),
     },
     Kind.MANAGEMENT: {
         "get_supported_boot_devices": Place(("get_supported_boot_devices",)),
@@ -68,23 +68,23 @@ PLACES: Mapping[Kind, Mapping[str, Place]] = {
         "tear_down_cleaning": Place(("tear_down_cleaning",)),
     },
     Kind.INSPECT: {
-        "inspect": Place(("inspect_hardware",), "it cannot wait: for agents there is Ironic's ``agent``"),
-        "abort": Place(note="nothing waits that could be stopped"),
+        "inspect": Place(("inspect_hardware",), "it cannot wait; use Ironic's ``agent`` for agents"),
+        "abort": Place(note="Ironic never waits for an inspection"),
     },
     Kind.BIOS: {
         "get_settings": Place(("cache_bios_settings",)),
-        "apply_configuration": Place(("apply_configuration",), _STEP),
-        "factory_reset": Place(("factory_reset",), _STEP),
+        "apply_configuration": Place(("apply_configuration",), _STEP_NOTE),
+        "factory_reset": Place(("factory_reset",), _STEP_NOTE),
     },
     Kind.RAID: {
         "get_logical_disk_properties": Place(("get_logical_disk_properties",)),
         "validate_raid_config": Place(("validate_raid_config",)),
-        "create_configuration": Place(("create_configuration", "apply_configuration"), _STEP),
-        "delete_configuration": Place(("delete_configuration",), _STEP),
+        "create_configuration": Place(("create_configuration", "apply_configuration"), _STEP_NOTE),
+        "delete_configuration": Place(("delete_configuration",), _STEP_NOTE),
     },
     Kind.FIRMWARE: {
         "get_components": Place(("cache_firmware_components",)),
-        "update": Place(("update",), _STEP),
+        "update": Place(("update",), _STEP_NOTE),
     },
     Kind.CONSOLE: {
         "start_console": Place(("start_console",)),
@@ -119,7 +119,7 @@ PLACES: Mapping[Kind, Mapping[str, Place]] = {
         ),
         "vif_attach": Place(("vif_attach",)),
         "vif_detach": Place(("vif_detach",)),
-        "vif_list": Place(("vif_list",), "which port has which VIF is not told: ``get_current_vif`` is None"),
+        "vif_list": Place(("vif_list",), "ports of VIFs are unknown: ``get_current_vif`` is None"),
         "port_changed": Place(("port_changed",), "port groups are refused"),
     },
     Kind.STORAGE: {
@@ -132,7 +132,7 @@ PLACES: Mapping[Kind, Mapping[str, Place]] = {
         "driver_passthru": Place(("driver_routes",)),
     },
 }
-"""Kind -> method of the contract -> its place in Ironic."""
+"""Interface kind -> method of the contract -> its counterpart in Ironic."""
 
 ANY_KIND: Mapping[str, Place] = _ANY
-"""What all kinds have in common."""
+"""Parts that all kinds have in common."""

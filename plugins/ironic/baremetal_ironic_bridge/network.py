@@ -1,4 +1,4 @@
-"""Network and storage interfaces of the contract as Ironic's."""
+"""Adapters for the network and storage interfaces."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from ironic.drivers import base
 
 from baremetal_interfaces import NetworkPurpose
 from baremetal_ironic_bridge.adapter import Adapter
-from baremetal_ironic_bridge.task import port_of
+from baremetal_ironic_bridge.task import build_port
 
 
 class NetworkAdapter(Adapter, base.NetworkInterface):
-    """Each network of Ironic's is a purpose of the contract's."""
+    """Offers a plugin's network interface to Ironic. Each of Ironic's networks is a purpose of the contract."""
 
     def port_changed(self, task: Any, port_obj: Any) -> None:
-        """Ask whether a port may be so."""
-        self.call(task, "port_changed", port_of(port_obj))
+        """Check whether the plugin accepts a port."""
+        self.call(task, "port_changed", build_port(port_obj))
 
     def portgroup_changed(self, task: Any, portgroup_obj: Any) -> None:
-        """Refuse: the contract knows no port groups."""
-        raise exception.UnsupportedDriverExtension(f"{self.bridged.__name__} knows no port groups")
+        """Refuse: the contract has no port groups."""
+        raise exception.UnsupportedDriverExtension(f"{self.bridged.__name__} does not support port groups")
 
     def vif_attach(self, task: Any, vif_info: dict[str, Any]) -> None:
         """Attach a VIF to a free port."""
@@ -32,80 +32,80 @@ class NetworkAdapter(Adapter, base.NetworkInterface):
         self.call(task, "vif_detach", vif_id)
 
     def vif_list(self, task: Any) -> list[dict[str, Any]]:
-        """The attached VIFs."""
-        return [dict(one) for one in self.call(task, "vif_list")]
+        """Return the attached VIFs."""
+        return [dict(vif) for vif in self.call(task, "vif_list")]
 
     def get_current_vif(self, task: Any, p_obj: Any) -> None:
-        """None: which port has which VIF is not told."""
+        """Return None: the contract does not report the VIF of a port."""
 
     def add_provisioning_network(self, task: Any) -> None:
-        """Attach the machine to that network."""
+        """Attach the machine to the provisioning network."""
         self.call(task, "attach", NetworkPurpose.PROVISIONING)
 
     def remove_provisioning_network(self, task: Any) -> None:
-        """Detach it again."""
+        """Detach the machine from the provisioning network."""
         self.call(task, "detach", NetworkPurpose.PROVISIONING)
 
     def configure_tenant_networks(self, task: Any) -> None:
-        """Attach the machine to that network."""
+        """Attach the machine to the tenant networks."""
         self.call(task, "attach", NetworkPurpose.TENANT)
 
     def unconfigure_tenant_networks(self, task: Any) -> None:
-        """Detach it again."""
+        """Detach the machine from the tenant networks."""
         self.call(task, "detach", NetworkPurpose.TENANT)
 
     def add_cleaning_network(self, task: Any) -> None:
-        """Attach the machine to that network."""
+        """Attach the machine to the cleaning network."""
         self.call(task, "attach", NetworkPurpose.CLEANING)
 
     def remove_cleaning_network(self, task: Any) -> None:
-        """Detach it again."""
+        """Detach the machine from the cleaning network."""
         self.call(task, "detach", NetworkPurpose.CLEANING)
 
     def validate_rescue(self, task: Any) -> None:
-        """The same as for anything else."""
+        """Check ``driver_info``; a rescue needs nothing else."""
         self.validate(task)
 
     def add_rescuing_network(self, task: Any) -> None:
-        """Attach the machine to that network."""
+        """Attach the machine to the rescuing network."""
         self.call(task, "attach", NetworkPurpose.RESCUING)
 
     def remove_rescuing_network(self, task: Any) -> None:
-        """Detach it again."""
+        """Detach the machine from the rescuing network."""
         self.call(task, "detach", NetworkPurpose.RESCUING)
 
     def validate_inspection(self, task: Any) -> None:
-        """The same as for anything else."""
+        """Check ``driver_info``; an inspection needs nothing else."""
         self.validate(task)
 
     def add_inspection_network(self, task: Any) -> None:
-        """Attach the machine to that network."""
+        """Attach the machine to the inspection network."""
         self.call(task, "attach", NetworkPurpose.INSPECTION)
 
     def remove_inspection_network(self, task: Any) -> None:
-        """Detach it again."""
+        """Detach the machine from the inspection network."""
         self.call(task, "detach", NetworkPurpose.INSPECTION)
 
     def add_servicing_network(self, task: Any) -> None:
-        """Attach the machine to that network."""
+        """Attach the machine to the servicing network."""
         self.call(task, "attach", NetworkPurpose.SERVICING)
 
     def remove_servicing_network(self, task: Any) -> None:
-        """Detach it again."""
+        """Detach the machine from the servicing network."""
         self.call(task, "detach", NetworkPurpose.SERVICING)
 
 
 class StorageAdapter(Adapter, base.StorageInterface):
-    """Attaches and detaches volumes."""
+    """Offers a plugin's storage interface to Ironic."""
 
     def attach_volumes(self, task: Any) -> None:
-        """Tell the storage that the machine will use its volumes."""
+        """Prepare the machine's volumes for use."""
         self.call(task, "attach_volumes")
 
     def detach_volumes(self, task: Any) -> None:
-        """Tell the storage that it no longer does."""
+        """Release the machine's volumes."""
         self.call(task, "detach_volumes")
 
     def should_write_image(self, task: Any) -> bool:
-        """Whether a deployment writes an image to a local disk."""
+        """Return whether a deployment writes an image to a local disk."""
         return bool(self.call(task, "should_write_image"))

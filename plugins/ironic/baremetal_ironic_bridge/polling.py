@@ -1,4 +1,4 @@
-"""The periodic work that asks after steps in the background, for interfaces of plugins that can be asked."""
+"""Periodic task that polls steps in the background, for plugins with a ``poll`` method."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from baremetal_ironic_bridge import waiting
 from baremetal_ironic_bridge.adapter import Adapter
 
 
-class Polling(Adapter):
-    """Ironic's conductor collects it from each interface that has it."""
+class PollingAdapter(Adapter):
+    """Base class of adapters with polls. Ironic's conductor collects the periodic task from each interface."""
 
     @periodics.node_periodic(  # type: ignore[untyped-decorator]
-        purpose="asking a plugin whether what it does in the background is over",
+        purpose="polling plugins for the result of steps in the background",
         spacing=lambda: CONF.contract.poll_interval,
         filters={"reserved": False, "maintenance": False, "provision_state_in": waiting.STATES},
         predicate_extra_fields=["driver_internal_info"],
         predicate=lambda node: waiting.is_due(node.driver_internal_info),
     )
-    def look(self, task: Any, manager: Any, context: Any) -> None:
-        """Ask about one node whose time has come, with its lock."""
-        if not waiting.is_of(task.node, self.bridged.kind):
+    def poll_waiting_step(self, task: Any, manager: Any, context: Any) -> None:
+        """Poll the step of one node that is due, under the node's lock."""
+        if not waiting.is_for_kind(task.node, self.bridged.kind):
             return
         task.upgrade_lock()
-        if waiting.is_of(task.node, self.bridged.kind) and waiting.is_due(task.node.driver_internal_info):
-            waiting.go_on(task, self._poll, self.step_is_done)
+        if waiting.is_for_kind(task.node, self.bridged.kind) and waiting.is_due(task.node.driver_internal_info):
+            waiting.poll_and_continue(task, self._call_poll, self.store_step_result)
 
-    def _poll(self, task: Any, step: Step, state: Mapping[str, Any]) -> Wait | None:
+    def _call_poll(self, task: Any, step: Step, state: Mapping[str, Any]) -> Wait | None:
         found: Wait | None = self.call(task, "poll", step, state, timeout=float(CONF.contract.step_timeout))
         return found

@@ -1,4 +1,4 @@
-"""A power interface of the contract as one of Ironic's."""
+"""Adapter for the power interface."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from ironic.drivers import base
 
 from baremetal_interfaces import PowerState
 from baremetal_ironic_bridge.adapter import Adapter
-from baremetal_ironic_bridge.faults import as_ironic
+from baremetal_ironic_bridge.faults import translate_errors
 
 
 class PowerAdapter(Adapter, base.PowerInterface):
-    """Commands are confirmed by reads before they are said to be done, as Ironic expects of its drivers."""
+    """Offers a plugin's power interface to Ironic. A change is complete when a read confirms it, as Ironic requires."""
 
     def get_power_state(self, task: Any) -> str:
-        """Ask the BMC; what is neither on nor off is an error to Ironic."""
+        """Return the power state. A state that is neither on nor off is an error to Ironic."""
         found: PowerState = self.call(task, "get_power_state")
         return str(states.ERROR) if found is PowerState.UNKNOWN else found.value
 
     def set_power_state(self, task: Any, power_state: str, timeout: int | None = None) -> None:
-        """Bring the machine to that state, and see that it is there."""
+        """Set the power state, and wait until a read confirms it."""
         bridged = self.task(task, float(timeout or CONF.conductor.power_state_change_timeout))
-        with as_ironic():
+        with translate_errors():
             try:
                 bridged.power.set(PowerState(power_state))
             finally:
-                bridged.keep()
+                bridged.store_states()
 
     def reboot(self, task: Any, timeout: int | None = None) -> None:
-        """Restart the machine, or switch it on."""
+        """Restart the machine, or power it on if it is off."""
         self.set_power_state(task, PowerState.REBOOT.value, timeout)
 
     def get_supported_power_states(self, task: Any) -> list[str]:
-        """What the driver declares, and a reboot, which is done as off and on where it is not declared."""
+        """Return the states that the plugin declares, and reboot, which is off and on if the plugin does not declare it."""
         declared: frozenset[PowerState] = self._interface.supported_states  # type: ignore[attr-defined]
         return sorted(state.value for state in declared | {PowerState.REBOOT})

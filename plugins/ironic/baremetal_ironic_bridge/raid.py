@@ -1,4 +1,4 @@
-"""RAID interfaces of the contract as Ironic's."""
+"""Adapter for the RAID interface."""
 
 from __future__ import annotations
 
@@ -13,42 +13,42 @@ from baremetal_ironic_bridge.adapter import Adapter
 
 
 class RAIDAdapter(Adapter, base.RAIDInterface):
-    """What a step has made is in the node's ``raid_config`` afterwards."""
+    """Offers a plugin's RAID interface to Ironic. The result of a step is stored in the node's ``raid_config``."""
 
     def validate(self, task: Any) -> None:
-        """Check ``driver_info``, and the logical disks that are wanted."""
+        """Check ``driver_info`` and the target logical disks."""
         super().validate(task)
         if task.node.target_raid_config:
             self.validate_raid_config(task, task.node.target_raid_config)
 
     def validate_raid_config(self, task: Any, raid_config: Mapping[str, Any]) -> None:
-        """Check a configuration; every problem is said at once."""
+        """Check a RAID configuration. The error contains all problems."""
         self.call(task, "validate_raid_config", raid_config)
 
     def get_logical_disk_properties(self) -> dict[str, str]:
-        """What can be said of a logical disk."""
+        """Return the properties of a logical disk and their descriptions."""
         return dict(self._interface.get_logical_disk_properties())  # type: ignore[attr-defined]
 
     def create_configuration(self, task: Any, *given: Any, **named: Any) -> Any:
-        """Make logical disks: the step of that name."""
+        """Run the step of that name, which creates logical disks."""
         return self.call(task, "create_configuration", *given, **named)
 
     def delete_configuration(self, task: Any) -> Any:
-        """Delete logical disks: the step of that name."""
+        """Run the step of that name, which deletes logical disks."""
         return self.call(task, "delete_configuration")
 
-    def step_is_done(self, task: Any, step: Step, arguments: Mapping[str, Any]) -> None:
-        """Note what there is now."""
+    def store_step_result(self, task: Any, step: Step, arguments: Mapping[str, Any]) -> None:
+        """Store the logical disks in ``raid_config``."""
         node = task.node
         if step.method == "delete_configuration":
             node.raid_config = {}
             node.save()
         elif step.method == "create_configuration":
             kept = [] if arguments.get("delete_existing") else (node.raid_config or {}).get("logical_disks", [])
-            made = [disk for disk in (node.target_raid_config or {}).get("logical_disks", []) if _made(disk, arguments)]
+            made = [disk for disk in (node.target_raid_config or {}).get("logical_disks", []) if _is_created(disk, arguments)]
             raid.update_raid_info(node, {"logical_disks": [*kept, *made]})
 
 
-def _made(disk: Mapping[str, Any], arguments: Mapping[str, Any]) -> bool:
+def _is_created(disk: Mapping[str, Any], arguments: Mapping[str, Any]) -> bool:
     which = "create_root_volume" if disk.get("is_root_volume") else "create_nonroot_volumes"
     return bool(arguments.get(which, True))

@@ -1,4 +1,4 @@
-"""The redfish plugin in Ironic. Its own options are in the section ``[contract-redfish]``."""
+"""Adapters for the redfish plugin. Its own options are in the section ``[contract-redfish]``."""
 
 from __future__ import annotations
 
@@ -28,4 +28,4 @@ RedfishHardware = hardware_type(
     RedfishFirmware,
     RedfishVendor,
 )
-"""Its hardware type."""
+"""Hardware type of the redfish plugin."""

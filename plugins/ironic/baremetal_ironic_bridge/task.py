@@ -1,4 +1,4 @@
-"""Ironic's task as a task of the contract."""
+"""The contract's task for a task of Ironic."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from typing import Any
 
 from baremetal_interfaces import Connector, DriverState, Interface, Kind, LocalTask, Node, Port
 
-_STATES = "contract_states"
-"""Where a node keeps what plugins remember of it."""
+_STATES_KEY = "contract_states"
+"""Key of ``driver_internal_info`` with the driver states of a node."""
 
 
 class BridgedTask(LocalTask):
-    """A session is opened for each call and closed after it; what a plugin keeps of a node is in ``driver_internal_info``."""
+    """Task of the contract with the node and ports of an Ironic task.
+
+    A session lasts for one call. Driver states are kept in ``driver_internal_info``.
+    """
 
     def __init__(
         self,
@@ -26,33 +29,33 @@ class BridgedTask(LocalTask):
         super().__init__(
             interfaces,
             dict(node.driver_info),
-            node=_node(node),
-            ports=[port_of(port) for port in ironic.ports],
+            node=_build_node(node),
+            ports=[build_port(port) for port in ironic.ports],
             timeout=timeout,
             connectors=connectors,
         )
         self._ironic_node = node
-        self._kept: dict[Kind, DriverState] = {}
+        self._driver_states: dict[Kind, DriverState] = {}
 
     def state(self, kind: Kind | str) -> Any:
-        """What the plugin keeps of this node; :meth:`keep` stores what was changed on it."""
+        """Return the plugin's state of the node. :meth:`store_states` stores its changes."""
         kind = Kind(kind)
-        if kind not in self._kept:
+        if kind not in self._driver_states:
             fresh = super().state(kind)
-            stored = self._ironic_node.driver_internal_info.get(_STATES, {}).get(kind.value)
-            self._kept[kind] = type(fresh).load(stored)
-        return self._kept[kind]
+            stored = self._ironic_node.driver_internal_info.get(_STATES_KEY, {}).get(kind.value)
+            self._driver_states[kind] = type(fresh).load(stored)
+        return self._driver_states[kind]
 
-    def keep(self) -> None:
-        """Store what calls have changed of the plugin's state."""
-        before = self._ironic_node.driver_internal_info.get(_STATES, {})
-        after = {**before, **{kind.value: state.dump() for kind, state in self._kept.items()}}
+    def store_states(self) -> None:
+        """Store the changed driver states in the node."""
+        before = self._ironic_node.driver_internal_info.get(_STATES_KEY, {})
+        after = {**before, **{kind.value: state.dump() for kind, state in self._driver_states.items()}}
         if after != before:
-            self._ironic_node.set_driver_internal_info(_STATES, after)
+            self._ironic_node.set_driver_internal_info(_STATES_KEY, after)
             self._ironic_node.save()
 
 
-def _node(node: Any) -> Node:
+def _build_node(node: Any) -> Node:
     return Node(
         uuid=node.uuid,
         name=node.name,
@@ -71,8 +74,8 @@ def _node(node: Any) -> Node:
     )
 
 
-def port_of(port: Any) -> Port:
-    """A port of Ironic's as one of the contract's."""
+def build_port(port: Any) -> Port:
+    """Return the contract's port for a port of Ironic."""
     return Port(
         uuid=port.uuid,
         address=port.address,

@@ -1,4 +1,4 @@
-"""Ironic's own interfaces of a node as interfaces of the contract, for a bridged one that needs them."""
+"""Ironic's own boot interface as an interface of the contract, for plugins that use it."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from baremetal_interfaces import BootInterface, Task
 
 
 class IronicBoot(BootInterface):
-    """The node's boot interface, where that is Ironic's own. It belongs to one call on one node."""
+    """Boot interface that calls Ironic's own for one node. An instance serves a single call."""
 
     def __init__(self, ironic: Any) -> None:
         super().__init__()
         self._ironic = ironic
 
     def prepare_instance(self, task: Task) -> None:
-        """Have Ironic do it."""
+        """Prepare the instance by Ironic's boot interface."""
         self._ironic.driver.boot.prepare_instance(self._ironic)
 
     def clean_up_instance(self, task: Task) -> None:
-        """Have Ironic do it."""
+        """Clean up the instance by Ironic's boot interface."""
         self._ironic.driver.boot.clean_up_instance(self._ironic)
 
     def prepare_ramdisk(self, task: Task, parameters: Mapping[str, Any]) -> None:
-        """Have Ironic do it."""
+        """Prepare the ramdisk by Ironic's boot interface."""
         self._ironic.driver.boot.prepare_ramdisk(self._ironic, dict(parameters))
 
     def clean_up_ramdisk(self, task: Task) -> None:
-        """Have Ironic do it."""
+        """Clean up the ramdisk by Ironic's boot interface."""
         self._ironic.driver.boot.clean_up_ramdisk(self._ironic)
