@@ -1,9 +1,10 @@
-"""Directives that draw tables from the code itself, so that the documentation cannot say something else."""
+"""Directives that build tables from the code, so that the documentation always matches it."""
 
 from __future__ import annotations
 
 import dataclasses
 import importlib
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -18,18 +19,18 @@ from baremetal_sdk.metrics import METRICS
 
 
 class _Table(Directive):
-    """A list table of the rows that a subclass gives, written as reStructuredText."""
+    """Base of the directives: a list table with the rows of the subclass, as reStructuredText."""
 
     has_content = False
     header: Sequence[str] = ()
     widths: Sequence[int] = ()
 
     def rows(self) -> Iterable[Sequence[str]]:
-        """The rows below the header."""
+        """Return the rows below the header."""
         raise NotImplementedError
 
     def run(self) -> list[nodes.Node]:
-        """Parse the table in place of the directive."""
+        """Return the parsed table, which replaces the directive."""
         lines = [".. list-table::", "   :header-rows: 1", f"   :widths: {' '.join(map(str, self.widths))}", ""]
         for row in (self.header, *self.rows()):
             lines += [f"   {'* -' if number == 0 else '  -'} {cell}" for number, cell in enumerate(row)]
@@ -46,7 +47,7 @@ class ConfigOptions(_Table):
     widths = (28, 14, 14, 44)
 
     def rows(self) -> Iterable[Sequence[str]]:
-        """One option a row."""
+        """Return one row for each option."""
         section = {**vars(config), **vars(config_sensor_data)}[self.arguments[0]]
         bounds = {field.name: field.metadata for field in dataclasses.fields(section)}
         for option in config_options.options_of(section):
@@ -60,7 +61,7 @@ class ProvisionTable(_Table):
     widths = (33, 33, 33)
 
     def rows(self) -> Iterable[Sequence[str]]:
-        """One transition a row."""
+        """Return one row for each transition."""
         for transition in provision.TRANSITIONS:
             yield tuple(f"``{part}``" for part in transition)
 
@@ -72,35 +73,35 @@ class MetricsTable(_Table):
     widths = (42, 10, 18, 30)
 
     def rows(self) -> Iterable[Sequence[str]]:
-        """One metric a row."""
+        """Return one row for each metric."""
         for metric in METRICS:
             name = metric.name if metric.type == "histogram" else metric.series[0]
             yield f"``{name}``", metric.type, ", ".join(f"``{label}``" for label in metric.labels), metric.meaning
 
 
 class APIRoutes(_Table):
-    """``.. api-routes::``: what is served, and since which microversion."""
+    """``.. api-routes::``: every request, and the microversion that added it."""
 
     header = ("Request", "Since", "Status before", "Purpose")
     widths = (40, 8, 8, 44)
 
     def rows(self) -> Iterable[Sequence[str]]:
-        """One route a row, by path; a path that is older than microversions is served by all of them."""
-        for route in sorted(routes(), key=lambda one: (one["path"], one["method"])):
+        """Return one row for each route, sorted by path. A route of version 1.1 has no status before."""
+        for route in sorted(routes(), key=lambda route: (route["path"], route["method"])):
             before = str(route["too_old"]) if route["since"] != "1.1" else ""
             yield f"``{route['method']} {route['path']}``", route["since"], before, route["summary"]
 
 
 class APIVersions(_Table):
-    """``.. api-versions::``: what each microversion brought."""
+    """``.. api-versions::``: the additions of each microversion."""
 
     header = ("Version", "Requests", "Parameters and fields of requests")
     widths = (10, 45, 45)
 
     def rows(self) -> Iterable[Sequence[str]]:
-        """One microversion a row."""
+        """Return one row for each microversion."""
         served: dict[int, list[str]] = {}
-        taken: dict[int, dict[str, None]] = {}
+        parameters: dict[int, dict[str, None]] = {}
         for route in routes():
             first = _minor(route["since"])
             served.setdefault(first, []).append(f"``{route['method']} {route['path']}``")
@@ -108,26 +109,26 @@ class APIVersions(_Table):
             for parameter in (*route["query"], *fields):
                 if _minor(parameter["since"]) > first:
                     name = f"``{parameter['name']}`` of ``{route['method']} {route['path']}``"
-                    taken.setdefault(_minor(parameter["since"]), {})[name] = None
-        for minor in sorted({*served, *taken}):
-            yield f"1.{minor}", ", ".join(served.get(minor, ())), ", ".join(taken.get(minor, ()))
+                    parameters.setdefault(_minor(parameter["since"]), {})[name] = None
+        for minor in sorted({*served, *parameters}):
+            yield f"1.{minor}", ", ".join(served.get(minor, ())), ", ".join(parameters.get(minor, ()))
 
 
 class IronicPlaces(_Table):
-    """``.. ironic-places::``: where each part of the contract is in Ironic."""
+    """``.. ironic-places::``: the counterpart in Ironic of each part of the contract."""
 
     header = ("Kind", "The contract", "Ironic 39", "Difference")
     widths = (10, 26, 36, 28)
 
     def rows(self) -> Iterable[Sequence[str]]:
-        """One method a row."""
-        # Of the bridge itself only this module can be imported without an Ironic.
+        """Return one row for each method."""
+        # This is the only module of the bridge that can be imported without Ironic.
         mapping = importlib.import_module("baremetal_ironic_bridge.mapping")
         kinds = [("any", mapping.ANY_KIND), *((kind.value, places) for kind, places in mapping.PLACES.items())]
         for kind, places in kinds:
-            for name, place in places.items():
-                called = [one if " " in one else f"``{one}``" for one in place.ironic]
-                yield kind, f"``{name}``", ", ".join(called) or "none", place.note
+            for method, place in places.items():
+                called = [name if " " in name else f"``{name}``" for name in place.ironic]
+                yield kind, f"``{method}``", ", ".join(called) or "none", place.note
 
 
 def _minor(version: str) -> int:
@@ -135,7 +136,8 @@ def _minor(version: str) -> int:
 
 
 def _type(of: Any) -> str:
-    return str(of).split(" ")[0].lower()
+    # oslo.config's types describe themselves as "Integer(min=0, max=65535)" or "List of String".
+    return re.split(r"[ (]", str(of))[0].lower()
 
 
 def _default(value: Any) -> str:
