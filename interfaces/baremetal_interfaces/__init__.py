@@ -1,4 +1,4 @@
-"""The contract between bare-metal driver plugins and the services that hold them. Standard library only."""
+"""The contract between bare-metal driver plugins and the services that run them. It needs only the standard library."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,7 @@
-"""How a plugin opens a session at a BMC. Who shares it, when it is renewed and closed, is the runtime's work."""
+"""Connectors: how a plugin opens and closes sessions with a BMC.
+
+The runtime decides which callers share a session, when it is renewed, and when it is closed.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,16 @@ if TYPE_CHECKING:
     from baremetal_interfaces.deadline import Deadline
 
 S = TypeVar("S")
-"""The session of one device library."""
+"""The session type of a device library."""
 
 
 class TLSOptions(NamedTuple):
-    """How to trust a BMC and how to be trusted by it. Paths name PEM files; *ca_file* may be a directory, too."""
+    """TLS settings for the connections to a BMC.
+
+    *ca_file* is a PEM file or a directory of hashed certificates (``openssl rehash``); None stands for the CA certificates
+    of the system. *client_cert* and *client_key* are PEM files. *minimum_version* is ``TLSv1``, ``TLSv1.1``, ``TLSv1.2`` or
+    ``TLSv1.3``. *ciphers* is an OpenSSL cipher list. With *verify* False the certificate of the BMC is not checked.
+    """
 
     verify: bool = True
     ca_file: str | None = None
@@ -28,7 +36,10 @@ class TLSOptions(NamedTuple):
 
 
 class Endpoint(NamedTuple):
-    """Where a BMC is and as whom it is spoken to: the key of the cap in flight, of the breaker and of the session."""
+    """The address of a BMC and the account used there.
+
+    The runtime uses it as a key: for the limit on requests in flight, for circuit breakers, and for shared sessions.
+    """
 
     scheme: str
     host: str
@@ -43,7 +54,7 @@ class Endpoint(NamedTuple):
 
 
 class Fault(Enum):
-    """What an exception of a device library means to the runtime."""
+    """The meaning of an exception of a device library. The runtime reacts to it; the values are descriptions."""
 
     AUTH = "the credentials are refused"
     EXPIRED = "the session is no longer valid, and a new login may cure it"
@@ -53,10 +64,10 @@ class Fault(Enum):
 
 
 class Connector(ABC, Generic[S]):
-    """Opens and closes the sessions of one device library. One instance serves all threads of a conductor."""
+    """Opens and closes the sessions of one device library. All threads of a conductor share one instance."""
 
     max_in_flight: ClassVar[int] = 1
-    """Requests that one BMC is sent at a time, unless the operator says otherwise."""
+    """Maximum number of requests in flight at one BMC, unless the operator configures another number."""
 
     shareable: ClassVar[bool] = False
     """Whether several threads may use a session at the same time, because the session itself takes a slot for each request.
@@ -67,28 +78,31 @@ class Connector(ABC, Generic[S]):
     a session of another connector holds one slot for as long as it has the session."""
 
     loggers: ClassVar[tuple[str, ...]] = ()
-    """Loggers of the device library, whose lines may hold secrets."""
+    """Names of loggers of the device library. Their lines may contain secrets, and the runtime redacts them."""
 
     @abstractmethod
     def open(self, info: Any, tls: ssl.SSLContext | None, deadline: Deadline) -> S:
-        """Log in exactly once, without a retry, and give back the session.
+        """Log in exactly once, without a retry, and return the session.
 
-        *info* is the typed ``driver_info`` of the interface that borrows. *tls* is a shared context where the endpoint
-        has TLS options. Whatever the device library raises may be raised; :meth:`classify` tells what it means.
+        *info* is the typed ``driver_info`` of the interface that borrows the session. *tls* is a shared context if the
+        endpoint has TLS options, else None. Exceptions of the device library may pass: :meth:`classify` gives their meaning.
         """
 
     def session_key(self, info: Any) -> Hashable:
-        """What of *info*, beside endpoint and secrets, makes a session another one: how it logs in, for instance."""
+        """Return the values of *info* that need a session of their own, such as the login method.
+
+        Tasks share a session if endpoint, secrets and this key are equal.
+        """
         return None
 
     def session_secrets(self, session: S) -> tuple[str, ...]:
-        """What of an open session must not be seen in logs and errors: its token, for one."""
+        """Return the secrets of an open session, such as its token. The runtime removes them from logs and errors."""
         return ()
 
     @abstractmethod
     def close(self, session: S, deadline: Deadline) -> None:
-        """Log out and free the session. It may be broken already."""
+        """Log out and release all resources of *session*, which may be broken already, by *deadline*."""
 
     @abstractmethod
     def classify(self, exc: Exception) -> Fault:
-        """Tell what *exc*, raised by :meth:`open` or while the session was used, means."""
+        """Return the meaning of *exc*, which :meth:`open` or the use of a session raised; ``Fault.OTHER`` if it is unknown."""

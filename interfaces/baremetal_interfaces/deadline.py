@@ -1,4 +1,4 @@
-"""A point in time by which work has to be over."""
+"""Deadlines: points in time by which work must end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from baremetal_interfaces.errors import DeadlineExceeded
 
 
 class Deadline:
-    """A point on a monotonic clock, in seconds. Immutable; share it freely between threads."""
+    """A point in time on a monotonic clock, in seconds. Immutable and thread-safe.
+
+    *clock* returns the current time in seconds; tests replace it.
+    """
 
     __slots__ = ("at", "clock")
 
@@ -19,26 +22,26 @@ class Deadline:
 
     @classmethod
     def after(cls, seconds: float, clock: Callable[[], float] = time.monotonic) -> Deadline:
-        """The deadline *seconds* from now."""
+        """Return the deadline *seconds* from now."""
         return cls(clock() + seconds, clock)
 
     def within(self, seconds: float) -> Deadline:
-        """This deadline or the one *seconds* from now, whichever comes first."""
+        """Return this deadline or the one *seconds* from now, whichever is earlier."""
         return Deadline(min(self.at, self.clock() + seconds), self.clock)
 
     def remaining(self) -> float:
-        """Seconds that are left, never below zero."""
+        """Return the seconds left until the deadline, never less than 0."""
         return max(0.0, self.at - self.clock())
 
     @property
     def expired(self) -> bool:
-        """Whether the time is over."""
+        """True once the deadline has passed."""
         return self.clock() >= self.at
 
     def check(self, doing: str) -> None:
-        """Raise :class:`DeadlineExceeded` when the time is over; *doing* says what was going on."""
+        """Raise :class:`DeadlineExceeded` if the deadline has passed. *doing* names the operation in the message."""
         if self.expired:
-            raise DeadlineExceeded(f"the time for {doing} is over")
+            raise DeadlineExceeded(f"{doing}: the deadline has passed")
 
     def __repr__(self) -> str:
         return f"Deadline(in {self.at - self.clock():.3f} s)"

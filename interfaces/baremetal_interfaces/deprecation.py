@@ -1,4 +1,4 @@
-"""How something of the contract, or of a plugin, is taken back: announced with a date, and no sooner gone."""
+"""Deprecation of functions of the contract or of a plugin, with the earliest date of removal."""
 
 from __future__ import annotations
 
@@ -12,22 +12,24 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def deprecated(*, since: tuple[int, int], until: str, instead: str) -> Callable[[F], F]:
-    """Announce that a function or method goes: deprecated *since* that version of the contract, there *until* a date at least.
+    """Mark a function or method as deprecated: each call issues a ``DeprecationWarning`` that names the replacement.
 
-    *until* is a date as ``2028-06-30``; ``ValueError`` where it is none. Whoever calls it is warned by a
-    ``DeprecationWarning`` with the date and what to use *instead*. What is gone needs a new major version.
+    *since* is the version of the contract that deprecates it. *until* is the date, such as ``2028-06-30``, up to which it
+    stays at least. *instead* names the replacement. Raises ``ValueError`` if *until* is not a date. The removal itself needs a
+    new major version of the contract.
     """
     date = datetime.date.fromisoformat(until)
 
-    def declare(function: F) -> F:
-        text = f"{function.__qualname__} is deprecated since contract {since[0]}.{since[1]} and goes after {date}; use {instead}"
+    def decorate(function: F) -> F:
+        version = f"contract {since[0]}.{since[1]}"
+        text = f"{function.__qualname__} is deprecated since {version} and may be removed after {date}; use {instead}"
 
         @functools.wraps(function)
-        def warned(*args: Any, **kwargs: Any) -> Any:
+        def warn_and_call(*args: Any, **kwargs: Any) -> Any:
             warnings.warn(text, DeprecationWarning, stacklevel=2)
             return function(*args, **kwargs)
 
-        warned.__deprecated__ = text  # type: ignore[attr-defined]
-        return cast("F", warned)
+        warn_and_call.__deprecated__ = text  # type: ignore[attr-defined]
+        return cast("F", warn_and_call)
 
-    return declare
+    return decorate

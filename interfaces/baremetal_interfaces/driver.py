@@ -1,9 +1,9 @@
-"""The thirteen interfaces of one node, each by its kind."""
+"""The driver of a node: its thirteen interfaces."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from baremetal_interfaces.interface import Interface
 from baremetal_interfaces.kinds.bios import BIOSInterface
@@ -24,7 +24,7 @@ from baremetal_interfaces.values import Kind
 
 @dataclass(frozen=True)
 class Driver:
-    """The interfaces that drive one node. An instance of an interface is shared by all nodes that use it."""
+    """The interfaces that drive one node, one for each kind. All nodes that use an interface share one instance of it."""
 
     hardware_type: str
     power: PowerInterface
@@ -42,9 +42,11 @@ class Driver:
     vendor: VendorInterface
 
     def __getitem__(self, kind: Kind | str) -> Interface:
+        """Return the interface of *kind*; raise ``ValueError`` for an unknown kind."""
         interface: Interface = getattr(self, str(Kind(kind)))
         return interface
 
     def __iter__(self) -> Iterator[tuple[Kind, Interface]]:
-        for field in fields(self)[1:]:
-            yield Kind(field.name), getattr(self, field.name)
+        """Iterate over kinds and interfaces, in the order of :class:`~baremetal_interfaces.values.Kind`."""
+        for kind in Kind:
+            yield kind, self[kind]

@@ -1,7 +1,6 @@
-"""The errors of the contract: one small tree, an HTTP status on each class.
+"""The errors of the contract, each with an HTTP status.
 
-A plugin raises these, or subclasses of its own. Every message says what was wrong and what can be done, and never
-holds a secret.
+A plugin raises these classes or subclasses of them. A message names the problem and the remedy, and never contains a secret.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from typing import Any, ClassVar, NamedTuple
 
 
 class Problem(NamedTuple):
-    """One thing that is wrong with an input: the *field*, what was *wrong* with it and what is *allowed*."""
+    """One problem of an input: the *field* as a path, what is *wrong* with its value, and what is *allowed* there."""
 
     field: str
     wrong: str
@@ -22,10 +21,14 @@ class Problem(NamedTuple):
 
 
 class BareMetalError(Exception):
-    """The root of the tree. *details* are JSON values that travel with the error; *retry_after* is in seconds."""
+    """Base class of all errors of the contract.
+
+    *message* is the text for clients. *details* are JSON values that go to clients with it. *retry_after* is the number of
+    seconds after which a retry makes sense, or None.
+    """
 
     code: ClassVar[int] = 500
-    """The HTTP status that stands for this error."""
+    """The HTTP status of responses that report this error."""
 
     def __init__(self, message: str, *, retry_after: float | None = None, **details: Any) -> None:
         super().__init__(message)
@@ -38,7 +41,10 @@ class BareMetalError(Exception):
 
 
 class InvalidInput(BareMetalError):
-    """What was given is wrong, and giving it again would be wrong again."""
+    """The input is invalid, and a retry with the same input would fail again.
+
+    *message* is a text, or the problems; :attr:`problems` then holds them.
+    """
 
     code = 400
 
@@ -49,76 +55,76 @@ class InvalidInput(BareMetalError):
 
 
 class NotSupported(BareMetalError):
-    """The driver of this node does not offer what was asked of it."""
+    """The driver of the node does not offer the requested operation."""
 
     code = 400
 
 
 class Forbidden(BareMetalError):
-    """It is understood, and not allowed."""
+    """The request is valid, and the caller is not allowed to make it."""
 
     code = 403
 
 
 class NotFound(BareMetalError):
-    """There is no such thing."""
+    """The requested object does not exist."""
 
     code = 404
 
 
 class Conflict(BareMetalError):
-    """It cannot be done in the present state."""
+    """The request is not possible in the current state of the node."""
 
     code = 409
 
 
 class NodeLocked(Conflict):
-    """Somebody holds a lease on the node. The details say who, for what and since when."""
+    """Another task holds the lease of the node. The details name its holder, its purpose and its start."""
 
 
 class Busy(BareMetalError):
-    """There is no room for this work now. *retry_after* says when to come back."""
+    """The service has no capacity for this work now. Retry after *retry_after* seconds."""
 
     code = 503
 
 
 class Cancelled(BareMetalError):
-    """The task was told to stop, and did."""
+    """The task was cancelled and has stopped."""
 
     code = 409
 
 
 class DriverError(BareMetalError):
-    """A driver could not do what it was asked to do."""
+    """A driver could not carry out an operation. Base class of all errors of BMCs."""
 
     code = 500
 
 
 class BMCUnreachable(DriverError):
-    """Nothing answers at the BMC's address, or the connection broke."""
+    """The BMC does not answer at its address, or the connection to it broke."""
 
 
 class AuthenticationFailed(DriverError):
-    """The BMC refuses the credentials. No retry helps until they are changed."""
+    """The BMC rejects the credentials. A retry cannot succeed until they are changed."""
 
 
 class BMCBusy(DriverError):
-    """The BMC says that it cannot answer now."""
+    """The BMC reports that it cannot answer now."""
 
     code = 503
 
 
 class UnexpectedAnswer(DriverError):
-    """The BMC answered something that its protocol, or this driver, does not know."""
+    """The response of the BMC violates its protocol, or the driver does not know it."""
 
 
 class DeadlineExceeded(DriverError):
-    """The time that this call or its task had is over."""
+    """The deadline of the call or of its task has passed."""
 
     code = 504
 
 
 class PowerStateFailure(DriverError):
-    """The machine did not reach the power state that was asked for. Clients know it as a conflict."""
+    """The machine did not reach the requested power state. Clients get status 409, as from Ironic."""
 
     code = 409

@@ -1,4 +1,4 @@
-"""Where each public name comes from. A module is imported when a name of it is first asked for."""
+"""The public names of the package and their modules. A module is imported when one of its names is first used."""
 
 import importlib
 from typing import Any
@@ -119,17 +119,18 @@ MODULES: dict[str, tuple[str, ...]] = {
         "is_compatible",
     ),
 }
-"""Module of the package -> the names that the package offers of it."""
+"""Module of the package -> public names that it defines."""
 
-_HOMES = {name: module for module, names in MODULES.items() for name in names}
+_MODULE_OF_NAME = {name: module for module, names in MODULES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    """The public *name* of the package, from its module; ``AttributeError`` for any other."""
-    home = _HOMES.get(name)
-    if home is None:
+    """Return the public *name* of the package from its module; raise ``AttributeError`` for any other name."""
+    module = _MODULE_OF_NAME.get(name)
+    if module is None:
         raise AttributeError(f"module 'baremetal_interfaces' has no attribute {name!r}")
-    found = getattr(importlib.import_module(f"baremetal_interfaces.{home}"), name)
-    globals_of_the_package = importlib.import_module("baremetal_interfaces").__dict__
-    globals_of_the_package[name] = found
+    found = getattr(importlib.import_module(f"baremetal_interfaces.{module}"), name)
+    # The next access finds the name in the package and does not come here.
+    package_globals = importlib.import_module("baremetal_interfaces").__dict__
+    package_globals[name] = found
     return found

@@ -1,4 +1,4 @@
-"""From whatever a driver or its device library raised to an error of the contract that holds no secret."""
+"""Translation of exceptions of drivers and device libraries into errors of the contract, without secrets."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _MEANING: dict[Fault, tuple[type[DriverError], str]] = {
 
 
 def spellings(secret: str) -> tuple[str, ...]:
-    """The forms in which *secret* can turn up in a text: as it is, quoted for a URL, escaped, and in base 64."""
-    # Imported where something is scrubbed, and not by everybody who imports the contract.
+    """Return the forms in which *secret* can occur in a text: verbatim, quoted for a URL, escaped, and in base64."""
+    # Imported here, because most importers of the contract never redact anything.
     import base64
     from urllib.parse import quote, quote_plus
 
@@ -35,7 +35,10 @@ def spellings(secret: str) -> tuple[str, ...]:
 
 
 def scrub(text: str, secrets: Iterable[str]) -> str:
-    """Mask every spelling of every secret in *text*, the longest first."""
+    """Return *text* with each form of each of the *secrets* replaced by the mask.
+
+    Longer forms come first, so that a secret that is part of another one does not leave the rest of it readable.
+    """
     forms = sorted({form for secret in secrets if secret for form in spellings(secret)}, key=len, reverse=True)
     for form in forms:
         text = text.replace(form, MASK)
@@ -45,16 +48,17 @@ def scrub(text: str, secrets: Iterable[str]) -> str:
 def translate(
     exc: Exception, *, connector: Connector[Any] | None, endpoint: Endpoint | None, secrets: Iterable[str]
 ) -> BareMetalError:
-    """The error of the contract for *exc*, without a secret in message or details.
+    """Return the error of the contract for *exc*, with *secrets* masked in its message and details.
 
-    An error of the contract keeps its class. Anything else is classified by the *connector* that was in use; what it
-    cannot tell, and what no connector saw, is a :class:`~baremetal_interfaces.errors.DriverError`.
+    An error of the contract keeps its class. The *connector* in use classifies any other exception. An exception with an
+    unknown meaning becomes :class:`~baremetal_interfaces.errors.UnexpectedAnswer`, or, without a connector,
+    :class:`~baremetal_interfaces.errors.DriverError`. *endpoint* names the BMC in the message.
     """
-    kept = tuple(secrets)
+    values = tuple(secrets)
     if isinstance(exc, BareMetalError):
-        return _scrubbed(exc, kept)
+        return _mask_secrets(exc, values)
     fault = connector.classify(exc) if connector is not None else Fault.OTHER
-    detail = scrub(f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__, kept)
+    detail = scrub(f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__, values)
     where = f"the BMC at {endpoint}" if endpoint is not None else "the driver"
     if fault in _MEANING:
         error, meaning = _MEANING[fault]
@@ -63,7 +67,7 @@ def translate(
     return error(f"{where} failed: {detail}")
 
 
-def _scrubbed(exc: BareMetalError, secrets: tuple[str, ...]) -> BareMetalError:
+def _mask_secrets(exc: BareMetalError, secrets: tuple[str, ...]) -> BareMetalError:
     exc.message = scrub(exc.message, secrets)
     exc.args = (exc.message,)
     exc.details = {name: scrub(value, secrets) if isinstance(value, str) else value for name, value in exc.details.items()}

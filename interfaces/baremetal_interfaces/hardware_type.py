@@ -1,4 +1,4 @@
-"""A hardware type: which implementations of each kind serve one sort of machine."""
+"""Hardware types: the implementations of each kind of interface for one family of machines."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from baremetal_interfaces.version import ContractVersion
 
 
 class HardwareType:
-    """Lists implementations by the **name** of their entry point, best first; other people's names, too.
+    """A family of machines. Each attribute lists implementations of one kind by their entry point names, preferred first.
 
-    The first one that is installed and enabled is what a node gets when nothing else is said. The kinds that a machine
-    need not have fall back to the implementations that refuse (``no-bios``) or do nothing (``noop``).
+    The names may belong to other plugins. A node gets the first name that is installed and enabled, unless its record names
+    another one of the list. Optional kinds default to implementations that refuse (``no-bios``) or do nothing (``noop``).
     """
 
     contract_version: ClassVar[ContractVersion | None] = None
-    """The version of the contract that it was written for. None stands for the one that is installed."""
+    """The version of the contract that the class was written for, as ``(major, minor)``; None: the installed version."""
 
     power: ClassVar[tuple[str, ...]] = ()
     management: ClassVar[tuple[str, ...]] = ("noop",)
@@ -34,11 +34,11 @@ class HardwareType:
 
     @classmethod
     def supported(cls, kind: Kind | str) -> tuple[str, ...]:
-        """The names of the implementations of *kind*, best first."""
+        """Return the names of the implementations of *kind*, preferred first; raise ``ValueError`` for an unknown kind."""
         names: tuple[str, ...] = getattr(cls, str(Kind(kind)))
         return names
 
     @classmethod
     def describe(cls) -> str:
-        """The first line of the documentation of the class."""
+        """Return the description for users: the first line of the docstring of the class."""
         return (cls.__doc__ or cls.__name__).strip().splitlines()[0]

@@ -1,4 +1,4 @@
-"""What all kinds of interface have in common."""
+"""The base class of all interfaces."""
 
 from __future__ import annotations
 
@@ -20,35 +20,35 @@ if TYPE_CHECKING:
 
 
 class Interface(ABC):
-    """The base of every interface.
+    """Base class of the thirteen kinds of interface.
 
-    An instance is made once for each conductor and serves all nodes and threads at the same time: it keeps nothing
-    about a node on ``self``. What belongs to a node is in ``task.state``.
+    A conductor creates one instance, and all nodes and threads share it. Therefore an instance stores nothing about a node on
+    ``self``; the state of a node belongs in ``task.state``.
     """
 
     kind: ClassVar[Kind]
-    """Set by the thirteen abstract classes."""
+    """The kind of the interface; set by the abstract class of each kind."""
 
     contract_version: ClassVar[ContractVersion | None] = None
-    """The version of the contract that it was written for. None stands for the one that is installed."""
+    """The version of the contract that the class was written for, as ``(major, minor)``; None: the installed version."""
 
     info_type: ClassVar[type[DriverInfo] | None] = None
-    """What it reads from ``driver_info``."""
+    """The type of the ``driver_info`` that it reads, or None."""
 
     state_type: ClassVar[type[DriverState] | None] = None
-    """What it keeps about a node."""
+    """The type of the state that it keeps for each node, or None."""
 
     options_type: ClassVar[type | None] = None
-    """A frozen dataclass of the plugin's own options, with defaults; the runtime maps it to a configuration section."""
+    """A frozen dataclass of configuration options, all with defaults; the runtime maps it to a configuration section."""
 
     connector: ClassVar[type[Connector[Any]] | None] = None
-    """How it reaches the BMC."""
+    """The connector that opens its sessions with the BMC, or None."""
 
     attaches_to: ClassVar[tuple[str, ...]] = ()
-    """Hardware types that it adds itself to, after the implementations that they list themselves."""
+    """Names of hardware types of other plugins to which it adds itself, after the implementations that they list."""
 
     steps: ClassVar[tuple[Step, ...]] = ()
-    """The declared steps; filled from the methods under :func:`~baremetal_interfaces.steps.step`."""
+    """The declared steps, collected from the methods with :func:`~baremetal_interfaces.steps.step`. Do not set it."""
 
     def __init__(self, options: Any = None) -> None:
         self.options = options if options is not None else (self.options_type() if self.options_type else None)
@@ -58,19 +58,19 @@ class Interface(ABC):
         cls.steps = declared_steps(cls)
 
     def validate(self, task: Task) -> None:
-        """Raise :class:`~baremetal_interfaces.errors.InvalidInput` with everything that is missing or wrong.
+        """Raise :class:`~baremetal_interfaces.errors.InvalidInput` with all problems of the node's fields.
 
-        It looks at what the node says and asks nobody: it runs while a client waits. The declared ``driver_info`` has
-        been checked before it is called.
+        A client waits for the result, so the method sends nothing to the BMC. The runtime checks the declared ``driver_info``
+        before it calls this method.
         """
 
     def poll(self, task: Task, step: Step, state: Mapping[str, Any]) -> Wait | None:
-        """See how a step that returned ``Wait(poll_after=...)`` is getting on: ``None`` when it is done, else wait again.
+        """Check the progress of *step*, which returned ``Wait(poll_after=...)``. Return None if it is done, else another Wait.
 
-        *state* is what the step, or the poll before, put into its ``Wait``.
+        *state* is the state of the ``Wait`` that the step or the previous poll returned.
         """
-        raise NotSupported(f"{type(self).__name__} has no step that is polled")
+        raise NotSupported(f"{type(self).__name__} has no step that can be polled")
 
     def steps_of(self, phase: Phase) -> tuple[Step, ...]:
-        """The steps of one phase."""
-        return tuple(one for one in self.steps if one.phase is phase)
+        """Return the declared steps of *phase*."""
+        return tuple(step for step in self.steps if step.phase is phase)

@@ -1,4 +1,4 @@
-"""A task without a runtime: what drives one machine from a script, a test, or a host application of another kind."""
+"""A task without a runtime: it drives one machine from a script, a test, or another application."""
 
 from __future__ import annotations
 
@@ -22,19 +22,20 @@ from baremetal_interfaces.values import Kind
 
 S = TypeVar("S")
 
-CLOSE_SECONDS = 5.0
-"""What a logout may take, also when the time of the task itself is over."""
+CLOSE_TIMEOUT_S = 5.0
+"""Time limit of a logout in seconds. It applies even after the task's deadline, so that no session stays open."""
 
 
 class LocalTask:
     """A :class:`~baremetal_interfaces.task.Task` for one machine, with nothing but the standard library.
 
-    *interfaces* is a whole driver or only some of its interfaces by kind; what is missing raises
-    :class:`~baremetal_interfaces.errors.NotSupported` when it is used. *driver_info* is what an operator wrote down,
-    unchecked. The task is over *timeout* seconds after it was made. *connectors* lets several tasks share their
-    connectors. *clock* and *wait*, both in seconds, are what time is told and spent by.
+    *interfaces* is a driver, or some of its interfaces by kind. The use of a missing interface raises
+    :class:`~baremetal_interfaces.errors.NotSupported`. *driver_info* is the raw mapping; :meth:`info` checks it. The deadline
+    of the task is *timeout* seconds after its creation. Tasks with the same *connectors* mapping share their connectors.
+    *clock* returns the current time and *wait* sleeps, both in seconds. *poll_interval* is the time between two reads of the
+    power state, in seconds.
 
-    Like every task it belongs to one thread; the interfaces may be shared.
+    A task belongs to one thread. Several tasks may share the interfaces.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class LocalTask:
 
     @property
     def node(self) -> Node:
-        """The node that was given, or one with a UUID of its own."""
+        """The given node, or a new one with a random UUID."""
         return self._node
 
     @property
@@ -76,46 +77,46 @@ class LocalTask:
 
     @property
     def interfaces(self) -> Mapping[Kind, Interface]:
-        """The interfaces that were given."""
+        """The given interfaces by kind."""
         return self._interfaces
 
     @property
     def driver(self) -> Driver:
-        """The node's interfaces; one that was not given raises ``NotSupported`` when it is used."""
+        """The node's interfaces. The use of an interface that was not given raises ``NotSupported``."""
         return self._driver
 
     @property
     def deadline(self) -> Deadline:
-        """When this call has to be over."""
+        """The time by which the current call must end."""
         return self._deadline
 
     @property
     def log(self) -> logging.LoggerAdapter[logging.Logger]:
-        """A logger whose lines name the node."""
+        """A logger that adds the node to each line."""
         return self._log
 
     @property
     def cancelled(self) -> bool:
-        """Whether :meth:`cancel` has been called."""
+        """True once :meth:`cancel` has been called."""
         return self._cancel.is_set()
 
     def cancel(self) -> None:
-        """Tell the task to stop: waiting ends at once, and a driver sees it at its next look. Any thread may call it."""
+        """Cancel the task: its waits end at once, and :attr:`cancelled` becomes true for the driver. Thread-safe."""
         self._cancel.set()
 
     @property
     def power(self) -> LocalPower:
-        """Power and boot device, confirmed."""
+        """Power and boot device control with confirmation."""
         return self._power
 
     def info(self, kind: Kind | str) -> Any:
-        """The typed ``driver_info`` of the interface of that kind.
+        """Return the typed ``driver_info`` of the interface of *kind*.
 
-        Raises :class:`~baremetal_interfaces.errors.InvalidInput` with everything that is wrong with it, and
-        ``LookupError`` when the interface declares no ``info_type``.
+        Raises :class:`~baremetal_interfaces.errors.InvalidInput` with all problems of ``driver_info``, and ``LookupError`` if
+        the interface declares no ``info_type``.
         """
         kind = Kind(kind)
-        interface = self._given(kind)
+        interface = self._interface(kind)
         if interface.info_type is None:
             raise LookupError(f"the {kind} interface {type(interface).__name__} declares no info_type")
         if kind not in self._infos:
@@ -123,12 +124,12 @@ class LocalTask:
         return self._infos[kind]
 
     def state(self, kind: Kind | str) -> Any:
-        """The typed state of the interface of that kind. It lives as long as the task.
+        """Return the typed state of the interface of *kind*. It exists as long as the task, and is not stored.
 
-        Raises ``LookupError`` when the interface declares no ``state_type``.
+        Raises ``LookupError`` if the interface declares no ``state_type``.
         """
         kind = Kind(kind)
-        interface = self._given(kind)
+        interface = self._interface(kind)
         if interface.state_type is None:
             raise LookupError(f"the {kind} interface {type(interface).__name__} declares no state_type")
         if kind not in self._states:
@@ -137,17 +138,17 @@ class LocalTask:
 
     @contextmanager
     def session(self, connector: type[Connector[S]]) -> Iterator[S]:
-        """Borrow a session: the outermost borrow opens it and closes it, those within share it.
+        """Borrow a session within a ``with`` block. The outermost block opens and closes it; nested blocks share it.
 
-        What goes wrong is raised as an error of the contract. A session that expired is not renewed.
+        Exceptions within the block are raised as errors of the contract. An expired session is not renewed.
         """
         if connector in self._borrowed:
-            with self._translated(connector):
+            with self._translating(connector):
                 yield self._borrowed[connector]
             return
         info = self._info_for(connector)
-        self._deadline.check("opening a session at the BMC")
-        with self._translated(connector):
+        self._deadline.check("opening a session with the BMC")
+        with self._translating(connector):
             session = self._open(connector, info)
             self._borrowed[connector] = session
             try:
@@ -157,11 +158,11 @@ class LocalTask:
                 self._close(connector, session)
 
     def call(self, kind: Kind | str, method: str, *args: Any, **kwargs: Any) -> Any:
-        """Call a method of an interface as a runtime does: whatever it raises comes out as an error of the contract.
+        """Call *method* of the interface of *kind* as a runtime does: all exceptions are raised as errors of the contract.
 
-        A method that the interface does not have raises :class:`~baremetal_interfaces.errors.NotSupported`.
+        Raises :class:`~baremetal_interfaces.errors.NotSupported` if the interface does not have the method.
         """
-        interface = self._given(Kind(kind))
+        interface = self._interface(Kind(kind))
         bound = getattr(interface, method, None)
         if bound is None:
             raise NotSupported(f"the {kind} interface {type(interface).__name__} does not offer {method}")
@@ -169,19 +170,19 @@ class LocalTask:
             return bound(self, *args, **kwargs)
         except Exception as exc:
             failure = self._translate(exc, None)
-        # Raised out here, so that the exception it was made of, which may hold a secret, is not its context.
+        # Raised outside of the except block: the original exception may contain a secret and must not become its context.
         failure.__context__ = None
         raise failure
 
     def validate(self, kind: Kind | str) -> None:
-        """Check the declared ``driver_info`` and then what the interface itself has to say about the node."""
-        if self._given(Kind(kind)).info_type is not None:
+        """Check the declared ``driver_info`` of the interface of *kind*, then call its ``validate``."""
+        if self._interface(Kind(kind)).info_type is not None:
             self.info(kind)
         self.call(kind, "validate")
 
     @contextmanager
     def bounded(self, seconds: float | None) -> Iterator[Deadline]:
-        """Within it, :attr:`deadline` is at most *seconds* away."""
+        """Limit :attr:`deadline` to *seconds* from now within a ``with`` block; None sets no further limit."""
         outer = self._deadline
         self._deadline = outer if seconds is None else outer.within(seconds)
         try:
@@ -190,18 +191,18 @@ class LocalTask:
             self._deadline = outer
 
     def secrets(self) -> frozenset[str]:
-        """The values that must not be seen: those of every declared secret option."""
+        """Return the values of all declared secret options. They must not appear in logs or errors."""
         info_types = [interface.info_type for interface in self._interfaces.values() if interface.info_type is not None]
         names = frozenset[str]().union(*(info_type.secrets() for info_type in info_types))
         return frozenset(str(self._driver_info[name]) for name in names if self._driver_info.get(name))
 
-    def _given(self, kind: Kind) -> Interface:
+    def _interface(self, kind: Kind) -> Interface:
         if kind not in self._interfaces:
             raise _missing(kind)
         return self._interfaces[kind]
 
     def _info_for(self, connector: type[Connector[Any]]) -> Any:
-        """The information of the first interface, power before all others, that reaches the BMC by *connector*."""
+        """Return the ``driver_info`` of the first interface that uses *connector*, in the order of the kinds."""
         for kind in Kind:
             if kind in self._interfaces and self._interfaces[kind].connector is connector:
                 return self.info(kind)
@@ -216,19 +217,19 @@ class LocalTask:
         options = info.endpoint().tls
         tls = None
         if options is not None:
-            from baremetal_interfaces.http.tls import tls_context  # ssl costs time that most imports need not spend
+            from baremetal_interfaces.http.tls import tls_context  # not at the top: ssl is slow to import, and rarely needed here
 
             tls = tls_context(options)
         return self._instance(connector).open(info, tls, self._deadline)
 
     def _close(self, connector: type[Connector[S]], session: S) -> None:
         try:
-            self._instance(connector).close(session, Deadline.after(CLOSE_SECONDS, self._deadline.clock))
+            self._instance(connector).close(session, Deadline.after(CLOSE_TIMEOUT_S, self._deadline.clock))
         except Exception as exc:
-            self._log.warning("closing the session failed: %s", scrub(f"{type(exc).__name__}: {exc}", self.secrets()))
+            self._log.warning("could not close the session: %s", scrub(f"{type(exc).__name__}: {exc}", self.secrets()))
 
     @contextmanager
-    def _translated(self, connector: type[Connector[Any]]) -> Iterator[None]:
+    def _translating(self, connector: type[Connector[Any]]) -> Iterator[None]:
         try:
             yield
         except Exception as exc:
@@ -253,13 +254,13 @@ class LocalTask:
 
 
 def _anonymous(driver: str) -> Node:
-    from uuid import uuid4  # it costs time that most imports need not spend
+    from uuid import uuid4  # not at the top: uuid is slow to import
 
     return Node(uuid=str(uuid4()), driver=driver)
 
 
 class _NodeLog(logging.LoggerAdapter[logging.Logger]):
-    """Puts the node in front of every line."""
+    """Puts the node in front of each line."""
 
     def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
         extra = self.extra or {}
@@ -267,7 +268,7 @@ class _NodeLog(logging.LoggerAdapter[logging.Logger]):
 
 
 class _Missing:
-    """Stands for an interface that was not given: whatever is asked of it is not supported."""
+    """Placeholder for an interface that was not given. Each use raises ``NotSupported``."""
 
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
@@ -277,7 +278,7 @@ class _Missing:
 
 
 def _missing(kind: Kind) -> NotSupported:
-    return NotSupported(f"this task was given no {kind} interface")
+    return NotSupported(f"this task has no {kind} interface")
 
 
 def _pairs(interfaces: Driver | Mapping[Kind, Interface] | Mapping[str, Interface]) -> list[tuple[Kind | str, Interface]]:
@@ -285,6 +286,6 @@ def _pairs(interfaces: Driver | Mapping[Kind, Interface] | Mapping[str, Interfac
 
 
 def _partial_driver(interfaces: Mapping[Kind, Interface]) -> Driver:
-    """A driver of the interfaces that there are."""
+    """Return a driver with *interfaces*, and with placeholders for the missing kinds."""
     given: dict[str, Any] = {kind.value: interfaces.get(kind, _Missing(kind)) for kind in Kind}
     return Driver(hardware_type="local", **given)

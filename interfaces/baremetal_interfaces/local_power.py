@@ -1,4 +1,4 @@
-"""Power and boot device of one machine, said to be done only after a read that confirms it."""
+"""Power and boot device control for a task without a runtime."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class LocalPowerTask(Task, Protocol):
 
 
 class LocalPower:
-    """The :class:`~baremetal_interfaces.task.PowerControl` of a local task: it sends the driver's command and then reads.
+    """The :class:`~baremetal_interfaces.task.PowerControl` of a local task. It confirms each command by reads.
 
-    *wait* spends the *interval*, in seconds, between two reads; it may return early.
+    *interval* is the time between two reads in seconds. *wait* sleeps for it; it may return early.
     """
 
     def __init__(self, task: LocalPowerTask, wait: Callable[[float], object], interval: float) -> None:
@@ -42,14 +42,15 @@ class LocalPower:
         self._interval = interval
 
     def get(self) -> PowerState:
-        """Observe the power state now."""
+        """Read the power state from the BMC now."""
         return PowerState(self._task.call(Kind.POWER, "get_power_state"))
 
     def set(self, state: PowerState, timeout: float | None = None) -> None:
-        """Bring the machine to *state* and confirm it, within *timeout* seconds and the time of the task.
+        """Bring the machine to *state* and confirm it, within *timeout* seconds and before the task's deadline.
 
-        A state that the driver does not declare is refused with ``NotSupported`` before the driver is called, but a
-        reboot that it does not declare is done as off, confirmed, and on.
+        Raises ``NotSupported`` for a state that the driver does not declare, before the driver is called. A reboot that the
+        driver does not declare is done as power off, confirmed, and power on. Raises ``PowerStateFailure`` if the machine
+        does not reach the state in time, and ``Cancelled`` if the task is cancelled.
         """
         state = PowerState(state)
         commands = self._commands(state)
@@ -59,27 +60,31 @@ class LocalPower:
                 self._confirm(command, deadline)
 
     def boot_once(self, device: BootDevice) -> None:
-        """Make the next boot start from *device* and read it back, where the BMC tells it."""
+        """Make the next boot start from *device*, and confirm it if the BMC reports the boot device.
+
+        Raises ``NotSupported`` for a device that the machine does not support, and ``UnexpectedAnswer`` if the BMC reports
+        another device afterwards.
+        """
         device = BootDevice(device)
         supported = self._task.call(Kind.MANAGEMENT, "get_supported_boot_devices")
         if device not in supported:
-            raise NotSupported(f"this node cannot be told to boot from {device}; supported: {_listed(supported)}")
+            raise NotSupported(f"boot device {device} is not supported by this node; supported: {_join(supported)}")
         self._task.call(Kind.MANAGEMENT, "set_boot_device", device, persistent=False)
         found = self._task.call(Kind.MANAGEMENT, "get_boot_device").device
         if found is None:
-            self._task.log.info("the BMC does not say what the machine boots from: %s is not confirmed", device)
+            self._task.log.info("boot device %s was set and is not confirmed: the BMC does not report the boot device", device)
         elif found != device:
-            raise UnexpectedAnswer(f"the BMC was told to boot from {device}, and now says {found}")
+            raise UnexpectedAnswer(f"boot device was set to {device}, and the BMC reports {found}")
 
     def _commands(self, state: PowerState) -> tuple[PowerState, ...]:
-        """What to send to the driver, in order."""
+        """Return the commands for the driver, in order."""
         supported = self._task.driver.power.supported_states
         if state is PowerState.REBOOT and state not in supported:
             commands: tuple[PowerState, ...] = (PowerState.OFF, PowerState.ON)
         else:
             commands = (state,)
         if state is PowerState.UNKNOWN or not supported.issuperset(commands):
-            raise NotSupported(f"this node's power cannot be set to {state.value!r}; supported: {_listed(supported)}")
+            raise NotSupported(f"power state {state.value!r} cannot be set on this node; supported: {_join(supported)}")
         return commands
 
     def _confirm(self, state: PowerState, deadline: Deadline) -> None:
@@ -88,14 +93,15 @@ class LocalPower:
         while (seen := self._observe(deadline, seen)) != wanted:
             self._wait(min(self._interval, deadline.remaining()))
             if self._task.cancelled:
-                raise Cancelled(f"told to stop before {wanted!r} was confirmed; last seen: {seen}")
+                raise Cancelled(f"the task was cancelled before {wanted!r} was confirmed; last seen: {seen}")
             if deadline.expired:
                 raise PowerStateFailure(f"the machine did not reach {wanted!r} in time; last seen: {seen}")
 
     def _observe(self, deadline: Deadline, before: str) -> str:
-        """The state, or why it cannot be seen now: a BMC may be away for a moment while it changes the power.
+        """Return the power state, or the reason why it cannot be read now.
 
-        A look that the end of the time has cut off says nothing: what was seen *before* it counts.
+        A BMC may be unreachable for a short time while it changes the power. A read that the deadline interrupted gives no
+        information; *before*, the result of the previous read, is returned then.
         """
         try:
             return self.get().value
@@ -103,5 +109,5 @@ class LocalPower:
             return before if deadline.expired else str(exc)
 
 
-def _listed(values: Iterable[PowerState | BootDevice]) -> str:
+def _join(values: Iterable[PowerState | BootDevice]) -> str:
     return ", ".join(sorted(value.value for value in values)) or "nothing"

@@ -1,4 +1,4 @@
-"""A node and its ports as a driver sees them: values to read, never to change."""
+"""The node and its ports as a driver sees them: read-only values."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Port:
 
 @dataclass(frozen=True)
 class Node:
-    """The node that a driver works on, as it was when the task began.
+    """The node of a task, as it was when the task began. Fields have the meaning of the Bare Metal API.
 
-    ``driver_info`` is not here: a driver reads it typed, through ``task.info``.
+    ``driver_info`` is not a field: a driver reads it through ``task.info``, typed and checked.
     """
 
     uuid: str
@@ -42,5 +42,5 @@ class Node:
 
     @property
     def label(self) -> str:
-        """The name where there is one, else the UUID: for messages."""
+        """The node's name, or its UUID if it has no name; for messages."""
         return self.name or self.uuid

@@ -1,4 +1,4 @@
-"""``driver_info`` as a dataclass: declared once, and help, validation, schema and redaction follow from it."""
+"""``driver_info`` as a dataclass. Help texts, validation, JSON schema and redaction follow from one declaration."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from baremetal_interfaces.connector import Endpoint
 from baremetal_interfaces.errors import InvalidInput, Problem
 
 MASK = "******"
-"""What stands in for a secret wherever it is shown."""
+"""The text that replaces a secret in responses, logs and errors."""
 
 _KEY = "baremetal_interfaces.option"
 _TRUE = frozenset({"true", "yes", "on", "1", "t", "y"})
@@ -22,7 +22,7 @@ _JSON_NAMES: dict[type, str] = {str: "string", int: "integer", float: "number", 
 
 
 class Option(NamedTuple):
-    """One declared option, as the runtime and the documentation see it."""
+    """A declared option. The fields are the parameters of :func:`option`; *type* is the type without ``| None``."""
 
     name: str
     help: str
@@ -46,8 +46,9 @@ def option(
 ) -> Any:
     """Declare an option of a :class:`DriverInfo`.
 
-    An option without a *default* is required. A *secret* never leaves the conductor: it is masked in answers and
-    scrubbed from errors. *choices*, *minimum* and *maximum* bound the value.
+    *help* is the description for users. An option without a *default* is required. A *secret* never leaves the conductor: it
+    is masked in responses and removed from errors and logs. *choices* are the allowed values, *minimum* and *maximum* the
+    limits of a number, both included.
     """
     metadata = {_KEY: {"help": help, "secret": secret, "choices": tuple(choices), "minimum": minimum, "maximum": maximum}}
     return dataclasses.field(default=default, kw_only=True, metadata=metadata, repr=not secret)
@@ -70,7 +71,7 @@ def _options_of(info_type: type[DriverInfo]) -> tuple[Option, ...]:
 
 
 def _plain_type(hint: Any) -> type:
-    """The one type behind an annotation such as ``int | None``."""
+    """Return the type in an annotation such as ``int | None``."""
     if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
         hint = next(arg for arg in typing.get_args(hint) if arg is not type(None))
     plain: type = typing.get_origin(hint) or hint
@@ -79,36 +80,36 @@ def _plain_type(hint: Any) -> type:
 
 @dataclasses.dataclass(frozen=True)
 class DriverInfo:
-    """What a driver has to be told about a machine: subclass it as a frozen dataclass of :func:`option` fields."""
+    """Base class of typed ``driver_info``. A subclass is a frozen dataclass whose fields are made by :func:`option`."""
 
     address_option: ClassVar[str | None] = None
-    """The option that names the BMC; by default the first one whose name ends in ``_address``."""
+    """Name of the option with the address of the BMC; by default the first option whose name ends in ``_address``."""
 
     @classmethod
     def options(cls) -> tuple[Option, ...]:
-        """The declared options, in the order of their declaration."""
+        """Return the declared options, in the order of their declaration."""
         return _options_of(cls)  # type: ignore[arg-type]  # a class is hashable, whatever its instances are
 
     @classmethod
     def secrets(cls) -> frozenset[str]:
-        """The names of the options that are secret."""
+        """Return the names of the secret options."""
         return frozenset(option.name for option in cls.options() if option.secret)
 
     @classmethod
     def problems(cls, raw: Mapping[str, Any]) -> list[Problem]:
-        """Everything that is wrong with *raw*, at once. Options that are not declared are not looked at."""
-        return cls._examined(raw)[1]
+        """Return all problems of *raw*, the node's ``driver_info``; empty if it is valid. Undeclared options are ignored."""
+        return cls._parse_and_check(raw)[1]
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> Self:
-        """Make an instance of *raw*, the node's ``driver_info``; raise :class:`InvalidInput` with all its problems."""
-        info, problems = cls._examined(raw)
+        """Return the instance for *raw*, the node's ``driver_info``. Raises :class:`InvalidInput` with all problems of *raw*."""
+        info, problems = cls._parse_and_check(raw)
         if info is None:
             raise InvalidInput(problems)
         return info
 
     @classmethod
-    def _examined(cls, raw: Mapping[str, Any]) -> tuple[Self | None, list[Problem]]:
+    def _parse_and_check(cls, raw: Mapping[str, Any]) -> tuple[Self | None, list[Problem]]:
         values, problems = _parse(cls, raw)
         if problems:
             return None, problems
@@ -117,11 +118,11 @@ class DriverInfo:
         return (None if problems else info), problems
 
     def check(self) -> Iterable[Problem]:
-        """What is wrong between options that are each right. Override it where options depend on one another."""
+        """Return problems of combinations of options. Override it if options depend on each other."""
         return ()
 
     def endpoint(self) -> Endpoint:
-        """Where the BMC is. The default reads the options that end in ``_address``, ``_port`` and ``_username``."""
+        """Return the address of the BMC. The default reads the options that end in ``_address``, ``_port`` and ``_username``."""
         return Endpoint(
             scheme="",
             host=str(_by_suffix(self, "_address") or ""),
@@ -149,25 +150,25 @@ def _parse(cls: type[DriverInfo], raw: Mapping[str, Any]) -> tuple[dict[str, Any
                 problems.append(Problem(f"driver_info/{opt.name}", "is required", opt.help))
             continue
         try:
-            values[opt.name] = _checked(opt, _convert(opt, raw[opt.name]))
+            values[opt.name] = _check_bounds(opt, _convert(opt, raw[opt.name]))
         except ValueError as exc:
-            problems.append(Problem(f"driver_info/{opt.name}", _said(opt, raw[opt.name]), str(exc)))
+            problems.append(Problem(f"driver_info/{opt.name}", _describe_invalid(opt, raw[opt.name]), str(exc)))
     return values, problems
 
 
-def _said(opt: Option, value: Any) -> str:
-    """What was given, unless it is a secret."""
+def _describe_invalid(opt: Option, value: Any) -> str:
+    """Return the description of an invalid value; it does not contain the value of a secret."""
     return "is not valid" if opt.secret else f"{value!r} is not valid"
 
 
 def _convert(opt: Option, value: Any) -> Any:
-    """Read *value* as the option's type. Clients send numbers and booleans as text, too."""
+    """Return *value* as the option's type. Raises ValueError if it is not convertible. Clients may send numbers as text."""
     if opt.type is bool:
         return _boolean(value)
     if opt.type in (int, float) and isinstance(value, str | int | float) and not isinstance(value, bool):
         try:
             number = opt.type(value)
-            # Neither infinite nor no number at all.
+            # Reject infinity and NaN, and a fraction for an integer.
             if number - number != 0 or (isinstance(value, float) and number != value):
                 raise ValueError
             return number
@@ -189,7 +190,7 @@ def _boolean(value: Any) -> bool:
     raise ValueError("it has to be true or false")
 
 
-def _checked(opt: Option, value: Any) -> Any:
+def _check_bounds(opt: Option, value: Any) -> Any:
     if opt.type is str and opt.required and not value:
         raise ValueError("it must not be empty")
     if opt.choices and value not in opt.choices:
@@ -202,7 +203,7 @@ def _checked(opt: Option, value: Any) -> Any:
 
 
 def schema(info_types: Iterable[type[DriverInfo]]) -> dict[str, Any]:
-    """The JSON schema of a ``driver_info`` that several interfaces read."""
+    """Return the JSON schema of a ``driver_info`` with the options of all *info_types*."""
     options = {opt.name: opt for info_type in info_types for opt in info_type.options()}
     return {
         "type": "object",
@@ -225,6 +226,6 @@ def _option_schema(opt: Option) -> dict[str, Any]:
 
 
 def redact(info_types: Iterable[type[DriverInfo]], raw: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of *raw* in which each declared secret is masked."""
+    """Return a copy of *raw* with the secrets that *info_types* declare replaced by :data:`MASK`."""
     secret = frozenset().union(*(info_type.secrets() for info_type in info_types))
     return {name: MASK if name in secret and value is not None else value for name, value in raw.items()}

@@ -1,4 +1,4 @@
-"""What a plugin keeps about a node between calls: a typed, versioned dataclass of its own."""
+"""State that a plugin keeps for a node between calls: a typed and versioned dataclass."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import Any, ClassVar, Self
 
 @dataclasses.dataclass
 class DriverState:
-    """Subclass it as a dataclass whose fields are JSON values and have defaults.
+    """Base class of a plugin's state for a node. A subclass is a dataclass whose fields are JSON values with defaults.
 
-    ``task.state(kind)`` gives the instance of the node; what a method changed on it is stored when the method returns.
+    ``task.state(kind)`` returns the instance for the node. The runtime stores changes when the driver method returns.
     """
 
     version: ClassVar[int] = 1
-    """To be counted up when the meaning of the fields changes; :meth:`upgrade` then reads what was stored before."""
+    """The version of the fields. Increase it when their meaning changes, and convert older values in :meth:`upgrade`."""
 
     @classmethod
     def upgrade(cls, version: int, stored: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Turn what an older *version* *stored* into today's fields. By default it is taken as it is."""
+        """Convert the fields that an older *version* *stored* to the current version; by default they are unchanged."""
         return stored
 
     @classmethod
     def load(cls, stored: Mapping[str, Any] | None) -> Self:
-        """Make an instance of what :meth:`dump` gave; unknown fields are dropped."""
+        """Return the instance for a value of :meth:`dump`, or a new one for None. Unknown fields are ignored."""
         if not stored:
             return cls()
         values: Mapping[str, Any] = stored.get("fields", {})
@@ -34,5 +34,5 @@ class DriverState:
         return cls(**{name: value for name, value in values.items() if name in known})
 
     def dump(self) -> dict[str, Any]:
-        """The JSON value that is stored."""
+        """Return the JSON value to store: version and fields."""
         return {"version": self.version, "fields": dataclasses.asdict(self)}

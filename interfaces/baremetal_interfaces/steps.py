@@ -1,4 +1,4 @@
-"""Steps: the pieces that deployment, cleaning, verification and service are made of."""
+"""Steps: the units of deployment, cleaning, verification and service."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ATTRIBUTE = "__baremetal_steps__"
 
 
 class Phase(StrEnum):
-    """What a step can be a part of."""
+    """The processes that run steps."""
 
     CLEAN = "clean"
     DEPLOY = "deploy"
@@ -22,10 +22,10 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class Wait:
-    """What a step returns when its work goes on in the background.
+    """The return value of a step whose work continues in the background.
 
-    With *poll_after*, in seconds, the runtime calls the interface's ``poll`` after that time; without it the step is
-    resumed by an event (an agent's heartbeat, for one). *state* is handed to ``poll`` and survives a restart.
+    With *poll_after* the runtime calls the interface's ``poll`` after that many seconds. Without it an event resumes the
+    step, such as the heartbeat of an agent. *state* is passed to ``poll``, and is kept across a restart; its values are JSON.
     """
 
     poll_after: float | None = None
@@ -34,7 +34,7 @@ class Wait:
 
 @dataclass(frozen=True)
 class Argument:
-    """One argument of a step: what it means and whether it must be given."""
+    """An argument of a step: its description for users, and whether it is required."""
 
     description: str
     required: bool = False
@@ -42,7 +42,11 @@ class Argument:
 
 @dataclass(frozen=True)
 class Step:
-    """A step as it was declared. Higher priorities run first; priority 0 runs only when it is asked for by name."""
+    """A declared step.
+
+    Steps with a higher *priority* run first; priority 0 runs only if a client requests the step by name. *method* is the name
+    of the method that runs it. An *abortable* step may be aborted by a client while it waits.
+    """
 
     phase: Phase
     name: str
@@ -51,7 +55,7 @@ class Step:
     abortable: bool = False
     arguments: Mapping[str, Argument] = field(default_factory=dict)
     resumable: bool = False
-    """Whether it may simply be run again after the conductor died in the middle of it."""
+    """True if the step may be run again after its conductor died while it ran."""
 
 
 def step(
@@ -63,10 +67,11 @@ def step(
     resumable: bool = False,
     arguments: Mapping[str, Argument] | None = None,
 ) -> Callable[[F], F]:
-    """Declare a method of an interface as a step; repeat it for a method that serves several phases.
+    """Declare a method of an interface as a step. Repeat the decorator for a method that serves several phases.
 
-    The method takes the task and the declared arguments by keyword. It returns ``None`` when it is done, or
-    :class:`Wait`. What takes more than a minute waits: a step never sleeps.
+    The runtime calls the method with the task, and with the *arguments* as keywords. The method returns None if it is done,
+    or :class:`Wait`. Work of more than a minute returns ``Wait``; a step never sleeps. *name* defaults to the method's name;
+    the other parameters are those of :class:`Step`.
     """
 
     def declare(method: F) -> F:
@@ -86,11 +91,11 @@ def step(
 
 
 def declared_steps(cls: type) -> tuple[Step, ...]:
-    """The steps that *cls* and its bases declare. An override without a declaration keeps that of its base."""
+    """Return the steps that *cls* and its bases declare. An override without a declaration keeps the one of its base."""
     found: dict[str, tuple[Step, ...]] = {}
     for base in reversed(cls.__mro__):
         for attribute, value in vars(base).items():
             declared = getattr(value, _ATTRIBUTE, ())
             if declared:
                 found[attribute] = declared
-    return tuple(one for declared in found.values() for one in declared)
+    return tuple(step for declared in found.values() for step in declared)

@@ -1,4 +1,4 @@
-"""The values that drivers, runtime and clients share. Their text is what the Bare Metal API puts on the wire."""
+"""Values that drivers, runtime and clients share. The text of an enum member is its form in the Bare Metal API."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Kind(StrEnum):
-    """The thirteen kinds of interface that make up the driver of a node."""
+    """The thirteen kinds of interface. The driver of a node has one interface of each kind."""
 
     POWER = "power"
     MANAGEMENT = "management"
@@ -26,9 +26,10 @@ class Kind(StrEnum):
 
 
 class PowerState(StrEnum):
-    """What a machine's power can be, and what can be asked of it.
+    """Power states of a machine, and power commands.
 
-    ``ON``, ``OFF`` and ``UNKNOWN`` can be observed. All but ``UNKNOWN`` can be asked for, where a driver declares them.
+    A driver reports ``ON``, ``OFF`` or ``UNKNOWN``. Clients can request all states but ``UNKNOWN``, if the driver declares
+    them.
     """
 
     ON = "power on"
@@ -40,7 +41,7 @@ class PowerState(StrEnum):
 
     @property
     def outcome(self) -> PowerState:
-        """The state to be observed once this one has been reached: on after a reboot, off after a soft power off."""
+        """The power state after this command has taken effect: on after a reboot, off after a soft power off."""
         return _OUTCOME.get(self, self)
 
 
@@ -52,7 +53,7 @@ _OUTCOME = {
 
 
 class BootDevice(StrEnum):
-    """What a machine boots from."""
+    """Devices that a machine can boot from."""
 
     PXE = "pxe"
     DISK = "disk"
@@ -66,14 +67,14 @@ class BootDevice(StrEnum):
 
 
 class BootMode(StrEnum):
-    """How the firmware starts an operating system."""
+    """Boot modes of the firmware."""
 
     BIOS = "bios"
     UEFI = "uefi"
 
 
 class Health(StrEnum):
-    """What a BMC says of its machine as a whole."""
+    """Overall health of a machine, as its BMC reports it."""
 
     OK = "OK"
     WARNING = "WARNING"
@@ -81,7 +82,7 @@ class Health(StrEnum):
 
 
 class IndicatorState(StrEnum):
-    """The state of a light on a machine."""
+    """States of an indicator light of a machine."""
 
     OFF = "OFF"
     ON = "ON"
@@ -90,7 +91,7 @@ class IndicatorState(StrEnum):
 
 
 class VirtualMediaDevice(StrEnum):
-    """A device that a BMC makes out of an image."""
+    """Virtual devices through which a BMC offers an image to its machine."""
 
     CDROM = "cdrom"
     DISK = "disk"
@@ -99,7 +100,11 @@ class VirtualMediaDevice(StrEnum):
 
 @dataclass(frozen=True)
 class BootDeviceSetting:
-    """What the next boot, or with *persistent* every boot, starts from; *device* is None where the BMC does not say."""
+    """The boot device of a machine.
+
+    *persistent* is True if the device is used for each boot, and False for the next boot only. A value is None if the BMC does
+    not report it.
+    """
 
     device: BootDevice | None
     persistent: bool | None
@@ -107,7 +112,7 @@ class BootDeviceSetting:
 
 @dataclass(frozen=True)
 class InspectedPort:
-    """A network interface that an inspection found. *address* is its MAC address in lower case with colons."""
+    """A network interface found by an inspection. *address* is its MAC address in lower case with colons."""
 
     address: str
     name: str | None = None
@@ -116,10 +121,11 @@ class InspectedPort:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What an inspection found.
+    """The result of an inspection.
 
-    *properties* go into the node's properties (``cpus``, ``memory_mb``, ``local_gb``, ``cpu_arch``, ...); a *ports* entry
-    becomes a port unless there is one with its address; *inventory* is stored as it is.
+    *properties* are merged into the node's properties, with Ironic's names: ``cpus``, ``memory_mb`` (MiB), ``local_gb``
+    (GiB), ``cpu_arch``. The runtime creates a port for each entry of *ports* whose address has none yet. *inventory* is stored
+    unchanged.
     """
 
     properties: dict[str, Any] = field(default_factory=dict)
@@ -129,7 +135,7 @@ class Inspection:
 
 @dataclass(frozen=True)
 class BIOSSetting:
-    """One BIOS setting and, where the BMC tells, what it may be."""
+    """A BIOS setting and, if the BMC reports them, its type and its allowed values. None means not reported."""
 
     name: str
     value: str | None
@@ -143,7 +149,7 @@ class BIOSSetting:
 
 @dataclass(frozen=True)
 class FirmwareComponent:
-    """One updatable component and its version."""
+    """A component with updatable firmware, and its versions. None means not reported."""
 
     component: str
     current_version: str | None
@@ -153,7 +159,7 @@ class FirmwareComponent:
 
 @dataclass(frozen=True)
 class ConsoleAccess:
-    """How to reach a machine's console: a *type* such as ``socat`` or ``vnc``, and a *url*."""
+    """Access to a machine's console: its *type*, such as ``socat`` or ``vnc``, and its *url*."""
 
     type: str
     url: str

@@ -196,6 +196,6 @@ class TestBootOnce(PowerTestCase):
                 return BootDeviceSetting(self.says, None)
 
         error = self.assertRaises(UnexpectedAnswer, self.task(management=Forgetful()).power.boot_once, BootDevice.PXE)
-        self.assertIn("told to boot from pxe, and now says disk", str(error))
+        self.assertIn("set to pxe, and the BMC reports disk", str(error))
         Forgetful.says = None
         self.task(management=Forgetful()).power.boot_once(BootDevice.PXE)

@@ -30,7 +30,7 @@ from baremetal_interfaces import (
     TLSOptions,
     UnexpectedAnswer,
 )
-from baremetal_interfaces.local import CLOSE_SECONDS
+from baremetal_interfaces.local import CLOSE_TIMEOUT_S
 from baremetal_sdk.builtin import absent, network_boot, noop, ramdisk
 from tests.contract import acme
 
@@ -97,7 +97,7 @@ class TestSessions(LocalTaskTestCase):
         task = self.task(connectors={acme.AcmeConnector: Clumsy()}, timeout=10.0)
         with task.session(acme.AcmeConnector):
             self.now += 20.0
-        self.assertEqual(CLOSE_SECONDS, deadlines[0].remaining())
+        self.assertEqual(CLOSE_TIMEOUT_S, deadlines[0].remaining())
         self.assertIn(f"cannot log out with {MASK}", lines.output)
 
     def test_no_session_is_opened_after_the_deadline(self) -> None:

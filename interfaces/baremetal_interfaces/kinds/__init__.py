@@ -1,1 +1,1 @@
-"""The thirteen kinds of interface, one module each."""
+"""The abstract classes of the thirteen kinds of interface, one module for each kind."""

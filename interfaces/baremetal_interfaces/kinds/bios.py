@@ -1,4 +1,4 @@
-"""BIOS: the settings of a machine's firmware."""
+"""The BIOS interface: settings of a machine's firmware."""
 
 from __future__ import annotations
 
@@ -15,18 +15,22 @@ if TYPE_CHECKING:
 
 
 class BIOSInterface(Interface):
-    """Reads and changes BIOS settings. The methods that change are offered as clean, deploy or service steps."""
+    """Reads and changes BIOS settings. A plugin declares the methods that change settings as clean, deploy or service steps."""
 
     kind = Kind.BIOS
 
     @abstractmethod
     def get_settings(self, task: Task) -> Sequence[BIOSSetting]:
-        """Ask for all settings; the runtime keeps them."""
+        """Read all settings from the BMC. The runtime stores them."""
 
     @abstractmethod
     def apply_configuration(self, task: Task, settings: Sequence[Mapping[str, Any]]) -> Wait | None:
-        """Change settings, each given as ``{"name": ..., "value": ...}``."""
+        """Apply *settings*, a list of ``{"name": str, "value": ...}``.
+
+        Raises :class:`~baremetal_interfaces.errors.InvalidInput` with all problems, such as unknown names, before the first
+        change.
+        """
 
     @abstractmethod
     def factory_reset(self, task: Task) -> Wait | None:
-        """Put all settings back to what the manufacturer set."""
+        """Reset all settings to the defaults of the manufacturer."""

@@ -1,4 +1,4 @@
-"""Boot: making a machine start what it is to start."""
+"""The boot interface: preparation of the next boot."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
 
 
 class BootInterface(Interface):
-    """Prepares the next boot. Power stays as it is: who calls it decides when the machine starts."""
+    """Prepares the next boot. Its methods do not change the power state; the caller switches the machine on."""
 
     kind = Kind.BOOT
 
     @abstractmethod
     def prepare_instance(self, task: Task) -> None:
-        """Prepare the boot of the instance that ``node.instance_info`` describes."""
+        """Prepare the boot of the instance that ``task.node.instance_info`` describes."""
 
     @abstractmethod
     def clean_up_instance(self, task: Task) -> None:
-        """Undo :meth:`prepare_instance`. What is already undone is not an error."""
+        """Undo :meth:`prepare_instance`. A repeated call is not an error."""
 
     @abstractmethod
     def prepare_ramdisk(self, task: Task, parameters: Mapping[str, Any]) -> None:
-        """Prepare the boot of a ramdisk that runs on the machine with kernel *parameters*."""
+        """Prepare the boot of a ramdisk with kernel *parameters*: name -> value."""
 
     @abstractmethod
     def clean_up_ramdisk(self, task: Task) -> None:
-        """Undo :meth:`prepare_ramdisk`. What is already undone is not an error."""
+        """Undo :meth:`prepare_ramdisk`. A repeated call is not an error."""

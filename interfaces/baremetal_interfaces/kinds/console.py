@@ -1,4 +1,4 @@
-"""Console: a terminal at a machine."""
+"""The console interface: terminal access to a machine."""
 
 from __future__ import annotations
 
@@ -19,12 +19,15 @@ class ConsoleInterface(Interface):
 
     @abstractmethod
     def start_console(self, task: Task) -> None:
-        """Make the console reachable. When it already is, that is not an error."""
+        """Start access to the console. A repeated call is not an error."""
 
     @abstractmethod
     def stop_console(self, task: Task) -> None:
-        """Make it unreachable again."""
+        """Stop access to the console. A repeated call is not an error."""
 
     @abstractmethod
     def get_console(self, task: Task) -> ConsoleAccess:
-        """How to reach it."""
+        """Return how to reach the console.
+
+        Raises an error of the contract, such as :class:`~baremetal_interfaces.errors.Conflict`, if access is not started.
+        """

@@ -1,4 +1,4 @@
-"""Deploy: bringing an instance onto a machine and taking it away."""
+"""The deploy interface: deployment and removal of an instance."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ if TYPE_CHECKING:
 
 
 class DeployInterface(Interface):
-    """The deployment itself is a list of steps of phase ``deploy``; at least one is declared."""
+    """Deploys an instance by its steps of phase ``deploy``. It declares one or more of them."""
 
     kind = Kind.DEPLOY
 
     def prepare(self, task: Task) -> None:
-        """Get ready, before the first step."""
+        """Prepare the deployment, before the first step."""
 
     @abstractmethod
     def tear_down(self, task: Task) -> Wait | None:
-        """Take the instance away: afterwards the machine is off, or runs nothing of its tenant's."""
+        """Remove the instance. Afterwards the machine is off, or runs no software of the tenant."""
 
     def clean_up(self, task: Task) -> None:
-        """Free what :meth:`prepare` took. It runs after a deployment that failed, too."""
+        """Undo :meth:`prepare`. The runtime calls this after failed deployments as well."""
 
     def take_over(self, task: Task) -> None:
-        """Rebuild on this conductor what another one kept for a deployed machine."""
+        """Rebuild the resources of a deployed machine that another conductor held, on this conductor."""
 
     def prepare_cleaning(self, task: Task) -> Wait | None:
-        """Get ready for the clean steps."""
+        """Prepare the machine for the clean steps."""
 
     def tear_down_cleaning(self, task: Task) -> None:
-        """Leave nothing of :meth:`prepare_cleaning`."""
+        """Undo :meth:`prepare_cleaning`."""

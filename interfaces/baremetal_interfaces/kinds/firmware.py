@@ -1,4 +1,4 @@
-"""Firmware: the versions that a machine's components run, and their update."""
+"""The firmware interface: firmware versions of a machine's components, and updates."""
 
 from __future__ import annotations
 
@@ -15,14 +15,18 @@ if TYPE_CHECKING:
 
 
 class FirmwareInterface(Interface):
-    """Lists and updates firmware."""
+    """Lists and updates firmware. A plugin declares :meth:`update` as a clean, deploy or service step."""
 
     kind = Kind.FIRMWARE
 
     @abstractmethod
     def get_components(self, task: Task) -> Sequence[FirmwareComponent]:
-        """Ask for all components; the runtime keeps them."""
+        """Read all components from the BMC. The runtime stores them."""
 
     @abstractmethod
     def update(self, task: Task, settings: Sequence[Mapping[str, Any]]) -> Wait | None:
-        """Update components, each given as ``{"component": ..., "url": ...}``."""
+        """Update firmware; *settings* is a list of ``{"component": str, "url": str}``.
+
+        Raises :class:`~baremetal_interfaces.errors.InvalidInput` with all problems, such as unknown components, before the
+        first update.
+        """

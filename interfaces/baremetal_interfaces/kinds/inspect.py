@@ -1,4 +1,4 @@
-"""Inspect: finding out what a machine is made of."""
+"""The inspect interface: discovery of a machine's hardware."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 class InspectInterface(Interface):
-    """Reads the machine's inventory. The runtime stores what it finds."""
+    """Reads the inventory of a machine. The runtime stores the result."""
 
     kind = Kind.INSPECT
 
     @abstractmethod
     def inspect(self, task: Task) -> Inspection | Wait:
-        """Inspect the machine and give back what was found, or wait for somebody who reports it."""
+        """Inspect the machine. Return the result, or ``Wait`` if an agent on the machine reports it later."""
 
     def abort(self, task: Task) -> None:
-        """Stop an inspection that waits."""
+        """Abort an inspection that waits."""

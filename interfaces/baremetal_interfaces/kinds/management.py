@@ -1,4 +1,4 @@
-"""Management: what a machine boots from, and what else its BMC can be told."""
+"""The management interface: boot device, and optional capabilities of BMCs as mix-in classes."""
 
 from __future__ import annotations
 
@@ -22,70 +22,74 @@ if TYPE_CHECKING:
 
 
 class ManagementInterface(Interface):
-    """Boot devices. What only some machines have is offered by adding the classes below."""
+    """Reads and sets the boot device. A plugin adds the classes below as bases for the capabilities of its machines."""
 
     kind = Kind.MANAGEMENT
 
     supported_boot_devices: ClassVar[frozenset[BootDevice]] = frozenset()
-    """What can be asked for; an undeclared device is refused before the driver is called."""
+    """The boot devices that can be requested. The runtime refuses any other device before it calls the driver."""
 
     def get_supported_boot_devices(self, task: Task) -> frozenset[BootDevice]:
-        """What this machine can boot from, where that differs from machine to machine."""
+        """Return the boot devices that this machine supports. Override it if machines of the plugin differ."""
         return self.supported_boot_devices
 
     @abstractmethod
     def get_boot_device(self, task: Task) -> BootDeviceSetting:
-        """Ask what the machine boots from next."""
+        """Read the device of the next boot."""
 
     @abstractmethod
     def set_boot_device(self, task: Task, device: BootDevice, persistent: bool = False) -> None:
-        """Boot from *device* the next time, or every time when it is *persistent*."""
+        """Boot from *device*: the next time, or every time if *persistent*."""
 
 
 class BootModeControl(ABC):
-    """The firmware's boot mode can be read and set."""
+    """Mix-in: the boot mode of the firmware can be read and set."""
 
     supported_boot_modes: ClassVar[frozenset[BootMode]] = frozenset(BootMode)
+    """The boot modes that can be requested."""
 
     @abstractmethod
     def get_boot_mode(self, task: Task) -> BootMode:
-        """Ask for the boot mode."""
+        """Read the boot mode."""
 
     @abstractmethod
     def set_boot_mode(self, task: Task, mode: BootMode) -> None:
-        """Set the boot mode; it takes effect at the next boot."""
+        """Set the boot mode. It takes effect at the next boot."""
 
 
 class SecureBootControl(ABC):
-    """Secure boot can be read and set."""
+    """Mix-in: UEFI secure boot can be read and set."""
 
     @abstractmethod
     def get_secure_boot(self, task: Task) -> bool:
-        """Ask whether secure boot is enabled."""
+        """Return whether secure boot is enabled."""
 
     @abstractmethod
     def set_secure_boot(self, task: Task, enabled: bool) -> None:
-        """Enable or disable secure boot; it takes effect at the next boot."""
+        """Enable or disable secure boot. It takes effect at the next boot."""
 
 
 class NMIControl(ABC):
-    """A non-maskable interrupt can be sent."""
+    """Mix-in: a non-maskable interrupt (NMI) can be sent to the machine."""
 
     @abstractmethod
     def inject_nmi(self, task: Task) -> None:
-        """Send the interrupt."""
+        """Send the non-maskable interrupt. It may crash the operating system."""
 
 
 class IndicatorControl(ABC):
-    """The machine has lights that can be read and set."""
+    """Mix-in: the machine has indicator lights that can be read and set."""
 
     @abstractmethod
     def get_supported_indicators(self, task: Task) -> Mapping[str, Mapping[str, Any]]:
-        """Component name -> indicator name -> ``{"readonly": bool, "states": [...]}``."""
+        """Return the lights: component name -> indicator name -> ``{"readonly": bool, "states": [...]}``.
+
+        ``states`` holds texts of :class:`~baremetal_interfaces.values.IndicatorState`.
+        """
 
     @abstractmethod
     def get_indicator_state(self, task: Task, component: str, indicator: str) -> IndicatorState:
-        """Ask for the state of one light."""
+        """Read the state of one light. Raises ``InvalidInput`` or ``NotFound`` for a light that does not exist."""
 
     @abstractmethod
     def set_indicator_state(self, task: Task, component: str, indicator: str, state: IndicatorState) -> None:
@@ -93,32 +97,35 @@ class IndicatorControl(ABC):
 
 
 class SensorReport(ABC):
-    """The BMC has sensors."""
+    """Mix-in: the BMC has sensors."""
 
     @abstractmethod
     def get_sensors_data(self, task: Task) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
-        """Sensor type -> sensor name -> reading."""
+        """Read all sensors: sensor type -> sensor name -> reading.
+
+        Types are those of Ironic's sensor notifications, such as ``Temperature``, ``Voltage`` and ``Fan``.
+        """
 
 
 class HealthReport(ABC):
-    """The BMC says how its machine is."""
+    """Mix-in: the BMC reports the health of its machine."""
 
     @abstractmethod
     def get_node_health(self, task: Task) -> Health | None:
-        """Ask for the health of the machine as a whole."""
+        """Read the overall health of the machine; None if the BMC does not report it."""
 
 
 class VirtualMediaControl(ABC):
-    """Images can be attached as devices of the machine."""
+    """Mix-in: images can be attached to the machine as virtual devices."""
 
     @abstractmethod
     def attach_virtual_media(self, task: Task, device: VirtualMediaDevice, image_url: str) -> None:
-        """Attach the image at *image_url*, in place of what was attached there."""
+        """Attach the image at *image_url* as *device*. It replaces an image that is attached there."""
 
     @abstractmethod
     def detach_virtual_media(self, task: Task, devices: Sequence[VirtualMediaDevice] | None = None) -> None:
-        """Detach *devices*, or all of them. What is not attached is not an error."""
+        """Detach the images of *devices*, or of all devices if None. A device without an image is not an error."""
 
     @abstractmethod
     def get_virtual_media(self, task: Task) -> Sequence[Mapping[str, Any]]:
-        """What is attached: ``{"media_types": [...], "inserted": bool, "image": url}`` each."""
+        """Return the virtual drives, each as ``{"media_types": [...], "inserted": bool, "image": url or None}``."""

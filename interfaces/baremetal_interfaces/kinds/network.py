@@ -1,4 +1,4 @@
-"""Network: which network a machine is attached to, and when."""
+"""The network interface: attachment of a machine to networks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class NetworkPurpose(StrEnum):
-    """What a machine is attached to a network for."""
+    """Reasons to attach a machine to a network."""
 
     PROVISIONING = "provisioning"
     CLEANING = "cleaning"
@@ -27,29 +27,29 @@ class NetworkPurpose(StrEnum):
 
 
 class NetworkInterface(Interface):
-    """Attaches a machine to networks and tenants' virtual interfaces (VIFs) to its ports."""
+    """Attaches a machine to networks, and virtual interfaces (VIFs) of tenants to its ports."""
 
     kind = Kind.NETWORK
 
     @abstractmethod
     def attach(self, task: Task, purpose: NetworkPurpose) -> None:
-        """Attach the machine to the network for *purpose*. When it already is, that is not an error."""
+        """Attach the machine to the network for *purpose*. A repeated call is not an error."""
 
     @abstractmethod
     def detach(self, task: Task, purpose: NetworkPurpose) -> None:
-        """Detach it again. When it is not attached, that is not an error."""
+        """Detach the machine from the network for *purpose*. It need not be attached."""
 
     @abstractmethod
     def vif_attach(self, task: Task, vif: Mapping[str, Any]) -> None:
-        """Attach a VIF, ``{"id": ...}``, to a free port."""
+        """Attach the VIF ``{"id": str, ...}`` to a free port of the node."""
 
     @abstractmethod
     def vif_detach(self, task: Task, vif_id: str) -> None:
-        """Detach a VIF."""
+        """Detach the VIF with the ID *vif_id*."""
 
     @abstractmethod
     def vif_list(self, task: Task) -> Sequence[Mapping[str, Any]]:
-        """The attached VIFs, ``{"id": ...}`` each."""
+        """Return the attached VIFs, each as ``{"id": str, ...}``."""
 
     def port_changed(self, task: Task, port: Port) -> None:
-        """A port of the node was changed; raise when it cannot be so."""
+        """React to a change of *port*. Raise an error of the contract to refuse the change."""

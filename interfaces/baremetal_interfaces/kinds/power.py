@@ -1,4 +1,4 @@
-"""Power: switching a machine on and off, and seeing which it is."""
+"""The power interface: power commands and power state."""
 
 from __future__ import annotations
 
@@ -16,30 +16,33 @@ S = TypeVar("S")
 
 
 class PowerInterface(Interface):
-    """Issues power commands and reads the power state. Waiting until a command has taken effect is the runtime's work."""
+    """Sends power commands and reads the power state. The runtime waits until a command has taken effect, and confirms it."""
 
     kind = Kind.POWER
 
     supported_states: ClassVar[frozenset[PowerState]] = frozenset({PowerState.ON, PowerState.OFF})
-    """What can be asked for. An undeclared state is refused before the driver is called; a reboot that is not declared
-    is done as off, confirmed, and on."""
+    """The power states that can be requested. The runtime refuses any other state before it calls the driver. It carries out
+    an undeclared reboot as power off, confirmed, and power on."""
 
     @abstractmethod
     def get_power_state(self, task: Task) -> PowerState:
-        """Ask the BMC: ``ON``, ``OFF``, or ``UNKNOWN`` where it says something else."""
+        """Read the power state from the BMC: ``ON``, ``OFF``, or ``UNKNOWN`` if the BMC reports another state."""
 
     @abstractmethod
     def set_power_state(self, task: Task, state: PowerState) -> None:
-        """Send the command for *state* and return once the BMC has taken it. "Already there" is not an error."""
+        """Send the command for *state*, and return when the BMC has accepted it.
+
+        The machine may already be in *state*; that is not an error.
+        """
 
 
 class PowerSampling(ABC, Generic[S]):
-    """An optional addition to :class:`PowerInterface`: the lean read that power sync uses, one request and no more."""
+    """Mix-in for :class:`PowerInterface`: a fast read for power sync that sends exactly one request."""
 
     @abstractmethod
     def sample_power(self, session: S, target: Any, deadline: Deadline) -> PowerState | None:
-        """Read the power state over a borrowed *session*, by *deadline*; None asks for the full ``get_power_state``."""
+        """Read the power state over a borrowed *session*, by *deadline*. Return None to request a full ``get_power_state``."""
 
     def sample_target(self, info: Any) -> Any:
-        """What tells this machine from others at the same BMC, given as *target*: by default the whole typed info."""
+        """Return the *target* that identifies the machine at its BMC; by default *info*, the whole typed ``driver_info``."""
         return info

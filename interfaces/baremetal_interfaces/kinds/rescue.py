@@ -1,4 +1,4 @@
-"""Rescue: booting a machine into a system that repairs it."""
+"""The rescue interface: boot of a rescue system."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class RescueInterface(Interface):
-    """Boots into and out of a rescue system."""
+    """Boots a machine into a rescue system, and back into its instance."""
 
     kind = Kind.RESCUE
 
@@ -27,4 +27,4 @@ class RescueInterface(Interface):
         """Boot the instance again."""
 
     def clean_up(self, task: Task) -> None:
-        """Leave nothing of a rescue that ended early."""
+        """Remove all resources of a rescue that was aborted or failed."""

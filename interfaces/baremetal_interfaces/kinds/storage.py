@@ -1,4 +1,4 @@
-"""Storage: volumes that lie outside of a machine."""
+"""The storage interface: remote volumes of a machine."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 
 
 class StorageInterface(Interface):
-    """Attaches and detaches a node's volumes."""
+    """Attaches and detaches the remote volumes of a node."""
 
     kind = Kind.STORAGE
 
     @abstractmethod
     def attach_volumes(self, task: Task) -> None:
-        """Tell the storage that the machine will use its volumes."""
+        """Attach the node's volumes at the storage system. A repeated call is not an error."""
 
     @abstractmethod
     def detach_volumes(self, task: Task) -> None:
-        """Tell the storage that it no longer does."""
+        """Detach the node's volumes at the storage system. A repeated call is not an error."""
 
     def should_write_image(self, task: Task) -> bool:
-        """Whether a deployment writes an image to a local disk."""
+        """Return whether a deployment writes an image to a local disk; False for a node that boots from a volume."""
         return True

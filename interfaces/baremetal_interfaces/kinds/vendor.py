@@ -1,4 +1,4 @@
-"""Vendor: what one vendor's machines can do and the contract has no word for."""
+"""The vendor interface: methods of one vendor's machines that the contract does not define."""
 
 from __future__ import annotations
 
@@ -15,54 +15,58 @@ _ATTRIBUTE = "__baremetal_passthru__"
 
 @dataclass(frozen=True)
 class Passthru:
-    """A method that clients call by its name, through the API."""
+    """A method that clients call by its name through the API (vendor passthru)."""
 
     name: str
     method: str
     http_methods: frozenset[str]
     description: str = ""
     background: bool = True
-    """Whether the client gets 202 at once and the method runs on a worker; else the client waits for its result."""
+    """True if the client gets status 202 at once and a worker runs the method; else the client waits for the result."""
     of_driver: bool = False
-    """Whether it needs no node: it is called for a hardware type, and the client waits for its result."""
+    """True if the method is called for a hardware type and not for a node. The client then waits for the result."""
 
 
 def passthru(
     http_methods: Iterable[str], *, name: str | None = None, description: str = "", background: bool = True
 ) -> Callable[[F], F]:
-    """Offer a method ``(self, task, **arguments)`` of a vendor interface to clients."""
-    return _declared(http_methods, name=name, description=description, background=background)
+    """Offer a method ``(self, task, **arguments)`` of a vendor interface to clients.
+
+    *http_methods* are the allowed HTTP methods of the request. *name* defaults to the method's name. *description* is shown
+    to clients. With *background* a worker runs the method and its result is discarded.
+    """
+    return _passthru_decorator(http_methods, name=name, description=description, background=background)
 
 
 def driver_passthru(http_methods: Iterable[str], *, name: str | None = None, description: str = "") -> Callable[[F], F]:
-    """Offer a method ``(self, **arguments)`` of a vendor interface that needs no node. It answers quickly: clients wait."""
-    return _declared(http_methods, name=name, description=description, background=False, of_driver=True)
+    """Offer a method ``(self, **arguments)`` of a vendor interface without a node. Clients wait for its result: keep it fast."""
+    return _passthru_decorator(http_methods, name=name, description=description, background=False, of_driver=True)
 
 
-def _declared(http_methods: Iterable[str], *, name: str | None, **offer: Any) -> Callable[[F], F]:
+def _passthru_decorator(http_methods: Iterable[str], *, name: str | None, **offer: Any) -> Callable[[F], F]:
     verbs = frozenset(verb.upper() for verb in http_methods)
 
-    def declare(method: F) -> F:
+    def decorate(method: F) -> F:
         setattr(method, _ATTRIBUTE, Passthru(name=name or method.__name__, method=method.__name__, http_methods=verbs, **offer))
         return method
 
-    return declare
+    return decorate
 
 
 class VendorInterface(Interface):
-    """Offers the methods that are declared with :func:`passthru` and :func:`driver_passthru`."""
+    """Offers the methods declared with :func:`passthru` and :func:`driver_passthru`."""
 
     kind = Kind.VENDOR
 
     passthrus: ClassVar[dict[str, Passthru]] = {}
-    """Name -> method that is called for a node."""
+    """The methods that are called for a node: name -> declaration. Do not set it."""
 
     driver_passthrus: ClassVar[dict[str, Passthru]] = {}
-    """Name -> method that is called for a hardware type."""
+    """The methods that are called for a hardware type: name -> declaration. Do not set it."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         found = (getattr(getattr(cls, name, None), _ATTRIBUTE, None) for name in dir(cls))
-        declared = [one for one in found if one is not None]
-        cls.passthrus = {one.name: one for one in declared if not one.of_driver}
-        cls.driver_passthrus = {one.name: one for one in declared if one.of_driver}
+        declared = [method for method in found if method is not None]
+        cls.passthrus = {method.name: method for method in declared if not method.of_driver}
+        cls.driver_passthrus = {method.name: method for method in declared if method.of_driver}
