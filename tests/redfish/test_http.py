@@ -320,7 +320,7 @@ class TestKeptConnections(Requests):
         session = self.session(self.closes_at_the_second())
         session.request("GET", "/", deadline=Deadline.after(10))
         failure = self.assertRaises(Broken, session.request, "POST", "/x", json=1, deadline=Deadline.after(10))
-        self.assertIn("not known", str(failure))
+        self.assertIn("is unknown", str(failure))
         self.assertEqual(2, len(self.requests))
 
     def test_what_changes_something_is_never_sent_twice(self) -> None:

@@ -1,6 +1,6 @@
-"""HTTP for plugins: sessions with a BMC that are kept open, and of which every request ends by its deadline.
+"""HTTP client for plugins: sessions with a BMC that keep connections alive, and requests that end by their deadline.
 
-Import it by name; ``baremetal_interfaces`` itself does not, because TLS and sockets cost time at import.
+``baremetal_interfaces`` does not import this package, because ssl and sockets are slow to import. Import it by its own name.
 """
 
 from baremetal_interfaces.http.errors import (

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 
 class HTTPSessionError(OSError):
-    """The root of what an HTTP session raises. No message holds a header, a body or a query."""
+    """Base class of the errors of an HTTP session. Messages contain no header, no body and no query string."""
 
 
 class ConnectFailed(HTTPSessionError):
-    """No connection: the name is not known, nobody listens, or there is no way there."""
+    """No connection to the server: the name is unknown, the port is closed, or the host is unreachable."""
 
 
 class TLSFailed(HTTPSessionError):
-    """The certificate is not trusted, or the two sides do not agree on how to speak TLS."""
+    """The server's certificate is not trusted, or the TLS handshake failed."""
 
 
 class TimedOut(HTTPSessionError):
-    """The time of the request is over, or the peer was silent for too long."""
+    """The deadline of the request passed, or the server was silent for too long."""
 
 
 class Broken(HTTPSessionError):
-    """The connection ended in the middle of a request or of its answer."""
+    """The connection ended during a request or its response."""
 
 
 class TooLarge(HTTPSessionError):
-    """The answer is larger than the session takes."""
+    """The response is larger than the session allows."""
 
 
 class BadAnswer(HTTPSessionError):
-    """The answer is not HTTP, or its body is not what it says."""
+    """The response is not valid HTTP, or its body does not have the announced format."""

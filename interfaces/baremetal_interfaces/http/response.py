@@ -1,6 +1,6 @@
-"""Reading one HTTP answer from a wire: its head, and then as much as it says, and no more.
+"""HTTP/1.1 responses: framing by RFC 9112, and the response that a session returns.
 
-Of the headers only those are looked at that say where the answer ends; who wants more of them has them parsed then.
+The reader looks only at the headers that determine the length of the body. All headers are parsed on first use.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from typing import Any, NamedTuple
 from baremetal_interfaces.http.errors import BadAnswer, Broken, TooLarge
 from baremetal_interfaces.http.socket import DeadlineSocket
 
-HEAD_ROOM = 256 * 1024
-"""Bytes that the head of an answer may have."""
+MAX_HEAD_BYTES = 256 * 1024
+"""Maximum size of the head of a response, in bytes."""
 
 _STATUS = re.compile(rb"HTTP/1\.(\d) (\d\d\d)(?: [^\r\n]*)?\r?\n")
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 _FOLDED = re.compile(rb"\r?\n[ \t]+")
 _FRAMING = re.compile(rb"^(content-length|transfer-encoding|connection)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r?\n")
-_LONGEST_LINE = 8 * 1024
-_EMPTY = frozenset({b"204", b"304"})
-_SWITCHING = b"101"
+_MAX_CHUNK_LINE_BYTES = 8 * 1024
+_STATUSES_WITHOUT_BODY = frozenset({b"204", b"304"})
+_SWITCHING_PROTOCOLS = b"101"
 
 
 class HTTPResponse:
-    """An answer that has come as a whole. Names of headers are not case sensitive."""
+    """A complete response: *status*, *headers* and *body*. Header names are case-insensitive."""
 
     __slots__ = ("_head", "_headers", "body", "status")
 
@@ -43,26 +43,26 @@ class HTTPResponse:
 
     @property
     def headers(self) -> HTTPMessage:
-        """The headers. They are parsed when they are first asked for: many who read a body never do."""
+        """The headers, parsed on first use, because most callers read only the body."""
         if self._headers is None:
-            # In the way of the standard library, from lines whose ends it was read by already.
+            # The same parser as http.client uses, on the lines that were read already.
             self._headers = Parser(_class=HTTPMessage).parsestr(self._head.decode("latin-1"), headersonly=True)
         return self._headers
 
     def json(self) -> Any:
-        """The body as a JSON value; raises :class:`BadAnswer` where it is none."""
+        """Return the body as a JSON value. Raises :class:`BadAnswer` if it is not JSON."""
         try:
             return json_codec.loads(self.body)
         except (ValueError, RecursionError):
             raise BadAnswer(f"the body of an answer with status {self.status} is not JSON") from None
 
 
-class Gone(Exception):
-    """The stream ended before the first byte of an answer."""
+class NoResponse(Exception):
+    """The stream ended before the first byte of a response."""
 
 
-class RawAnswer(NamedTuple):
-    """An answer as it came. *head* is the lines of the headers; *keep* tells whether the connection can be used again."""
+class RawResponse(NamedTuple):
+    """A response as received. *head* holds the header lines; *keep* is True if the connection can be used again."""
 
     status: int
     head: bytes
@@ -70,9 +70,12 @@ class RawAnswer(NamedTuple):
     keep: bool
 
 
-def read_answer(wire: DeadlineSocket, method: str, most: int) -> RawAnswer:
-    """Read the answer to a request with this *method*, of at most so many bytes."""
-    return _Reader(wire, most).read(method)
+def read_response(sock: DeadlineSocket, method: str, max_bytes: int) -> RawResponse:
+    """Read the response to a request with this *method*. Its body may have *max_bytes*.
+
+    Raises :class:`NoResponse`, or an :class:`~baremetal_interfaces.http.errors.HTTPSessionError`.
+    """
+    return _Reader(sock, max_bytes).read(method)
 
 
 class _Framing(NamedTuple):
@@ -82,98 +85,100 @@ class _Framing(NamedTuple):
 
 
 class _Reader:
-    def __init__(self, wire: DeadlineSocket, most: int) -> None:
-        self._wire = wire
-        self._most = most
+    """Reads one response. Received bytes that were not yet consumed are in ``_data``."""
+
+    def __init__(self, sock: DeadlineSocket, max_bytes: int) -> None:
+        self._sock = sock
+        self._max_bytes = max_bytes
         self._data = b""
 
-    def read(self, method: str) -> RawAnswer:
-        version, status, head = self._final_head()
-        framing = _framing_of(head, version)
-        if method == "HEAD" or status in _EMPTY:
-            return RawAnswer(int(status), head, b"", not framing.close and not self._data)
+    def read(self, method: str) -> RawResponse:
+        version, status, head = self._read_final_head()
+        framing = _parse_framing(head, version)
+        if method == "HEAD" or status in _STATUSES_WITHOUT_BODY:
+            return RawResponse(int(status), head, b"", not framing.close and not self._data)
         if framing.chunked:
-            body = self._chunks()
+            body = self._read_chunks()
         elif framing.length is not None:
-            body = self._exactly(framing.length)
+            body = self._read_sized_body(framing.length)
         else:
-            return RawAnswer(int(status), head, self._all(), keep=False)
-        # What follows an answer was not asked for; it must not be taken for the next one.
-        return RawAnswer(int(status), head, body, not framing.close and not self._data)
+            return RawResponse(int(status), head, self._read_until_end(), keep=False)
+        # Bytes after the response were not requested. The connection is closed, so that they cannot pass for the next response.
+        return RawResponse(int(status), head, body, not framing.close and not self._data)
 
-    def _final_head(self) -> tuple[bytes, bytes, bytes]:
-        """The first head that is not just an announcement of another one."""
+    def _read_final_head(self) -> tuple[bytes, bytes, bytes]:
+        """Return version, status and headers of the final response; skip interim responses (status 1xx)."""
         while True:
-            version, status, head = self._head()
-            if status == _SWITCHING or status < b"100":
-                raise BadAnswer(f"the answer has the status {int(status)}, which nobody asked for")
+            version, status, head = self._read_head()
+            if status == _SWITCHING_PROTOCOLS or status < b"100":
+                raise BadAnswer(f"the answer has the status {int(status)}, which was not requested")
             if status >= b"200":
                 return version, status, head
 
-    def _head(self) -> tuple[bytes, bytes, bytes]:
-        seen = 0
-        while (end := _END_OF_HEAD.search(self._data, max(0, seen - 3))) is None:
-            seen = len(self._data)
-            if seen > HEAD_ROOM:
+    def _read_head(self) -> tuple[bytes, bytes, bytes]:
+        searched = 0  # bytes in which the end of the head was not found
+        while (end := _END_OF_HEAD.search(self._data, max(0, searched - 3))) is None:
+            searched = len(self._data)
+            if searched > MAX_HEAD_BYTES:
                 raise TooLarge("the head of its answer is larger than allowed")
-            if seen > len(b"HTTP/1.") and not self._data.startswith(b"HTTP/1."):
+            if searched > len(b"HTTP/1.") and not self._data.startswith(b"HTTP/1."):
                 raise BadAnswer("the answer is not HTTP")
-            if not self._more():
-                raise self._cut("in the middle of the answer's head")
+            if not self._receive():
+                raise self._end_of_stream_error("in the middle of the answer's head")
         first = _STATUS.match(self._data)
         if first is None or first.end() > end.end():
             raise BadAnswer("the answer is not HTTP")
         head, self._data = self._data[first.end() : end.end()], self._data[end.end() :]
         return first[1], first[2], head
 
-    def _cut(self, where: str) -> Exception:
-        if not self._wire.received:
-            return Gone()
+    def _end_of_stream_error(self, where: str) -> Exception:
+        if not self._sock.received:
+            return NoResponse()
         if self._data and not b"HTTP/1.".startswith(self._data[:7]):
             return BadAnswer("the answer is not HTTP")
         return Broken(f"the connection was closed {where}")
 
-    def _exactly(self, length: int) -> bytes:
-        if length > self._most:
-            raise TooLarge(f"its answer has {length} bytes, and {self._most} are allowed")
-        return self._taken(length)
+    def _read_sized_body(self, length: int) -> bytes:
+        if length > self._max_bytes:
+            raise TooLarge(f"its answer has {length} bytes; the maximum is {self._max_bytes}")
+        return self._read_exactly(length)
 
-    def _chunks(self) -> bytes:
+    def _read_chunks(self) -> bytes:
         pieces: list[bytes] = []
         size = 0
-        while length := self._chunk_length():
+        while length := self._read_chunk_size():
             size += length
-            if size > self._most:
+            if size > self._max_bytes:
                 raise self._too_large()
-            pieces.append(self._taken(length))
-            if self._line():
+            pieces.append(self._read_exactly(length))
+            if self._read_line():
                 raise BadAnswer("the answer has a chunk that is longer than it says")
-        while self._line():
-            pass  # what is behind the last chunk: nobody asks for it
+        while self._read_line():
+            pass  # the trailer section: no caller uses it
         return b"".join(pieces)
 
-    def _chunk_length(self) -> int:
-        found = _CHUNK.fullmatch(self._line() + b"\n")
+    def _read_chunk_size(self) -> int:
+        found = _CHUNK.fullmatch(self._read_line() + b"\n")
         if found is None:
-            raise BadAnswer("the answer has a chunk whose size is no number")
+            raise BadAnswer("the answer has a chunk whose size is not a number")
         return int(found[1], 16)
 
-    def _all(self) -> bytes:
+    def _read_until_end(self) -> bytes:
         pieces = [self._data]
         size = len(self._data)
-        while size <= self._most and (piece := self._wire.read_some()):
+        while size <= self._max_bytes and (piece := self._sock.receive()):
             pieces.append(piece)
             size += len(piece)
-        if size > self._most:
+        if size > self._max_bytes:
             raise self._too_large()
         return b"".join(pieces)
 
-    def _taken(self, length: int) -> bytes:
-        """The next *length* bytes."""
+    def _read_exactly(self, length: int) -> bytes:
+        """Return the next *length* bytes."""
         pieces = [self._data]
         missing = length - len(self._data)
         while missing > 0:
-            piece = self._wire.read_some()
+            piece = self._sock.receive()
             if not piece:
                 raise Broken(f"the connection was closed with {missing} bytes of the answer missing")
             pieces.append(piece)
@@ -182,26 +187,26 @@ class _Reader:
         self._data = whole[length:]
         return whole[:length] if self._data else whole
 
-    def _line(self) -> bytes:
-        """The next line, without its end."""
+    def _read_line(self) -> bytes:
+        """Return the next line without its end."""
         while (end := self._data.find(b"\n")) < 0:
-            if len(self._data) > _LONGEST_LINE:
+            if len(self._data) > _MAX_CHUNK_LINE_BYTES:
                 raise BadAnswer("the answer has a line between its chunks that is too long")
-            if not self._more():
+            if not self._receive():
                 raise Broken("the connection was closed in the middle of the answer")
         line, self._data = self._data[:end], self._data[end + 1 :]
         return line.rstrip(b"\r")
 
-    def _more(self) -> bool:
-        piece = self._wire.read_some()
+    def _receive(self) -> bool:
+        piece = self._sock.receive()
         self._data += piece
         return bool(piece)
 
     def _too_large(self) -> TooLarge:
-        return TooLarge(f"its answer is larger than the {self._most} bytes that are allowed")
+        return TooLarge(f"its answer is larger than the maximum of {self._max_bytes} bytes")
 
 
-def _framing_of(head: bytes, version: bytes) -> _Framing:
+def _parse_framing(head: bytes, version: bytes) -> _Framing:
     if b"\n " in head or b"\n\t" in head:
         head = _FOLDED.sub(b" ", head)
     lengths: set[bytes] = set()
@@ -216,12 +221,12 @@ def _framing_of(head: bytes, version: bytes) -> _Framing:
         else:
             chunked = _is_chunked(value)
     if len(lengths) > 1 or not all(length.isdigit() and len(length) < 20 for length in lengths):
-        raise BadAnswer("the answer contradicts itself about its length")
+        raise BadAnswer("the answer has contradictory or invalid lengths")
     return _Framing(int(lengths.pop()) if lengths else None, chunked, close)
 
 
 def _is_chunked(encoding: bytes) -> bool:
     encoding = encoding.lower()
     if encoding not in (b"chunked", b"identity", b""):
-        raise BadAnswer("the answer is encoded in a way that nobody asked for")
+        raise BadAnswer("the answer has a transfer encoding that was not requested")
     return encoding == b"chunked"

@@ -1,9 +1,9 @@
-"""A kept-alive HTTP session with a BMC, of which every request ends in time: for plugins that speak HTTP.
+"""A session that keeps connections to a BMC alive, and whose requests end by their deadline.
 
-Import it by name; the package itself does not. What the usual clients leave open is closed here: a request as a whole
-ends at its deadline however slowly the peer sends, nothing is read from the environment (no proxies, no ``.netrc``), and
-an answer has a largest size. It is lean as well: of a head only what is needed is taken apart, there is one wait for an
-answer that comes at once, and an idle session holds its socket and no buffers.
+It closes gaps of common clients: the deadline covers the whole request, however slowly the server sends; the environment is
+ignored (no proxies, no ``.netrc``); and the size of a response is limited. Power sync makes many small requests, so a request
+parses only the headers that it needs, waits once for a response that comes in one piece, and an idle session keeps its
+sockets but no buffers.
 """
 
 from __future__ import annotations
@@ -19,27 +19,28 @@ from typing import Any, NamedTuple
 from baremetal_interfaces.connector import Endpoint
 from baremetal_interfaces.deadline import Deadline
 from baremetal_interfaces.http.errors import Broken, HTTPSessionError, TimedOut, TLSFailed
-from baremetal_interfaces.http.response import HEAD_ROOM, Gone, HTTPResponse, read_answer
+from baremetal_interfaces.http.response import MAX_HEAD_BYTES, HTTPResponse, NoResponse, read_response
 from baremetal_interfaces.http.socket import DeadlineSocket, connect
 from baremetal_interfaces.sending import SingleSlot, current_slots
 
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-_WITH_LENGTH = frozenset({"POST", "PUT", "PATCH"})
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_METHODS_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 _TARGET = re.compile(r"/[!-~]*\Z")
 _VALUE = re.compile(r"[\t -~\x80-\xff]*\Z")
 
 
 class HTTPSession:
-    """Requests to one server over sockets that are kept open between them.
+    """Sends requests to one server over connections that are kept alive. Thread-safe.
 
-    Threads may share it. As many requests are under way at a time, each on a socket of its own, as a runtime lets the BMC be
-    sent (:func:`~baremetal_interfaces.sending.request_slot`); without one they take turns, and one socket is enough. A turn is
-    waited for until the request's deadline. *tls* is needed for
-    the scheme ``https``. *headers* go with every request. *connect_timeout* bounds the way to a usable connection (name,
-    TCP, TLS), *read_timeout* each silence of the peer, both in seconds and within the request's deadline. *max_response*
-    is in bytes; a connection that was idle for *max_idle* seconds is not trusted any more. *trust_option* is the name of
-    the option that a user changes when a certificate is not trusted.
+    The runtime decides how many requests are in flight at the same time
+    (:func:`~baremetal_interfaces.sending.request_slot`); each has a connection of its own. Without a runtime the session sends
+    one request at a time. A request waits for its slot until its deadline.
+
+    *tls* is required for the scheme ``https``. *headers* are sent with every request. *connect_timeout* limits name lookup,
+    TCP connection and TLS handshake together; *read_timeout* limits each silence of the server; both are in seconds and end at
+    the request's deadline. *max_response* is the maximum size of a body in bytes. A connection that was idle for *max_idle*
+    seconds is not used again. *trust_option* is the name of the option that the error for an untrusted certificate mentions.
     """
 
     def __init__(
@@ -69,9 +70,9 @@ class HTTPSession:
         self._max_response = max_response
         self._max_idle = max_idle
         self._trust_option = trust_option
-        self._turns = SingleSlot()
+        self._single_slot = SingleSlot()
         self._lock = threading.Lock()
-        self._wires: list[DeadlineSocket] = []
+        self._sockets: list[DeadlineSocket] = []
         self._common: tuple[tuple[tuple[str, str], ...], bytes] = ((), b"")
         self._closed = False
 
@@ -90,11 +91,12 @@ class HTTPSession:
         connect_timeout: float | None = None,
         read_timeout: float | None = None,
     ) -> HTTPResponse:
-        """Send one request and give back the whole answer, whatever its status; redirects are not followed.
+        """Send one request and return the complete response, whatever its status. Redirects are not followed.
 
-        A kept connection that turns out to be closed is replaced once; the request is sent again only if none of it was
-        sent or its method only reads. Raises :class:`~baremetal_interfaces.errors.DeadlineExceeded` when the time was
-        over before anything was done, and an :class:`HTTPSessionError` for all that goes wrong afterwards.
+        *body* is sent as it is, *json* as JSON. If the server closed an idle connection, the request is repeated once on a new
+        connection, but only if nothing of it was sent or its method is safe (RFC 9110, section 9.2.1). Raises
+        :class:`~baremetal_interfaces.errors.DeadlineExceeded` if the deadline has passed before the request starts, and an
+        :class:`HTTPSessionError` for all later problems.
         """
         doing = f"{method} {path.partition('?')[0]} at {self.endpoint}"
         deadline.check(doing)
@@ -107,95 +109,99 @@ class HTTPSession:
             self.connect_timeout if connect_timeout is None else connect_timeout,
             self.read_timeout if read_timeout is None else read_timeout,
         )
-        turns = current_slots() or self._turns
+        slots = current_slots() or self._single_slot
         try:
-            turns.take(deadline)
+            slots.take(deadline)
         except TimeoutError:
-            raise TimedOut(f"{doing}: other requests of this session did not end in time") from None
+            raise TimedOut(f"{doing}: other requests of this session did not finish in time") from None
         try:
-            return self._talk(method, data, limits)
+            return self._send_and_retry(method, data, limits)
         except HTTPSessionError as exc:
-            raise type(exc)(f"{doing}: {self._explained(exc)}") from None
+            raise type(exc)(f"{doing}: {self._explain(exc)}") from None
         finally:
-            turns.give()
+            slots.give()
 
     def close(self) -> None:
-        """Close the sockets, from any thread; a request that is under way ends with :class:`Broken`."""
+        """Close all connections. A request in progress fails with :class:`Broken`. Thread-safe."""
         with self._lock:
             self._closed = True
-            busy = [wire for wire in self._wires if wire.busy]
-            idle = [wire for wire in self._wires if not wire.busy]
-            self._wires = busy
-        for wire in busy:
-            wire.shut()
-        for wire in idle:
-            wire.drop()
+            busy = [sock for sock in self._sockets if sock.busy]
+            idle = [sock for sock in self._sockets if not sock.busy]
+            self._sockets = busy
+        # A socket in use is only shut down here; its own thread closes it, so that its descriptor is not reused too early.
+        for sock in busy:
+            sock.shut_down()
+        for sock in idle:
+            sock.close()
 
-    def _explained(self, exc: HTTPSessionError) -> str:
+    def _explain(self, exc: HTTPSessionError) -> str:
         if self._closed:
             return "the session was closed"
         if isinstance(exc, TLSFailed) and "certificate" in str(exc) and self._trust_option:
-            return f"{exc}; set {self._trust_option} to the file of the authority that signed it, or to false to trust anybody"
+            remedy = f"set {self._trust_option} to the file of the authority that signed it, or false to accept any certificate"
+            return f"{exc}; {remedy}"
         return str(exc)
 
-    def _talk(self, method: str, data: bytes, limits: _Limits) -> HTTPResponse:
-        wire = self._idle_wire()
-        if wire is not None:
+    def _send_and_retry(self, method: str, data: bytes, limits: _Limits) -> HTTPResponse:
+        sock = self._find_idle_socket()
+        if sock is not None:
             try:
-                return self._exchange(wire, method, data, limits)
-            except _Closed as exc:
-                if exc.sent and method not in _SAFE:
-                    raise Broken("the connection was closed before an answer; whether it was taken is not known") from None
+                return self._exchange(sock, method, data, limits)
+            except _ClosedConnection as exc:
+                if exc.sent and method not in _SAFE_METHODS:
+                    raise Broken(
+                        "the connection was closed before an answer; whether the server processed the request is unknown"
+                    ) from None
         try:
-            return self._exchange(self._new_wire(limits), method, data, limits)
-        except _Closed:
-            again = "twice" if wire is not None else "and whether the request was taken is not known"
+            return self._exchange(self._connect(limits), method, data, limits)
+        except _ClosedConnection:
+            again = "twice" if sock is not None else "and whether the server processed the request is unknown"
             raise Broken(f"the connection was closed before an answer, {again}") from None
 
-    def _idle_wire(self) -> DeadlineSocket | None:
-        """A kept connection that still stands, or None."""
+    def _find_idle_socket(self) -> DeadlineSocket | None:
+        """Return an idle connection that is still open, marked as busy, or None."""
         while True:
             with self._lock:
                 if self._closed:
                     raise Broken("the session was closed")
-                # The one that was used last: the others come of age, and are closed.
-                wire = next((one for one in reversed(self._wires) if not one.busy), None)
-                if wire is None:
+                # Prefer the connection used last: surplus connections then reach max_idle and are closed.
+                sock = next((sock for sock in reversed(self._sockets) if not sock.busy), None)
+                if sock is None:
                     return None
-                wire.busy = True
-            if time.monotonic() - wire.idle_since < self._max_idle and wire.quiet():
-                return wire
-            self._drop(wire)
+                sock.busy = True
+            if time.monotonic() - sock.idle_since < self._max_idle and sock.is_quiet():
+                return sock
+            self._drop(sock)
 
-    def _new_wire(self, limits: _Limits) -> DeadlineSocket:
-        wire = connect(self.endpoint.host, self._port, self._tls, limits.deadline.within(limits.connect))
-        wire.busy = True
+    def _connect(self, limits: _Limits) -> DeadlineSocket:
+        sock = connect(self.endpoint.host, self._port, self._tls, limits.deadline.within(limits.connect))
+        sock.busy = True
         with self._lock:
             if not self._closed:
-                self._wires.append(wire)
-                return wire
-        wire.drop()
+                self._sockets.append(sock)
+                return sock
+        sock.close()
         raise Broken("the session was closed")
 
-    def _exchange(self, wire: DeadlineSocket, method: str, data: bytes, limits: _Limits) -> HTTPResponse:
-        wire.begin(limits.deadline, limits.read, self._max_response + HEAD_ROOM)
+    def _exchange(self, sock: DeadlineSocket, method: str, data: bytes, limits: _Limits) -> HTTPResponse:
+        sock.begin(limits.deadline, limits.read, self._max_response + MAX_HEAD_BYTES)
         keep = False
         try:
-            wire.write_all(data)
-            status, head, body, keep = read_answer(wire, method, self._max_response)
+            sock.write_all(data)
+            status, head, body, keep = read_response(sock, method, self._max_response)
             return HTTPResponse(status, head, body)
         except HTTPSessionError:
             raise
-        except (Gone, OSError) as exc:
-            if wire.received:
+        except (NoResponse, OSError) as exc:
+            if sock.received:
                 raise Broken("the connection broke in the middle of the answer") from None
-            raise _Closed(wire.sent > 0) from exc
+            raise _ClosedConnection(sock.sent > 0) from exc
         finally:
-            wire.end()
+            sock.end()
             if keep and not self._closed:
-                wire.busy = False
+                sock.busy = False
             else:
-                self._drop(wire)
+                self._drop(sock)
 
     def _serialize(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> bytes:
         if not _TOKEN.match(method):
@@ -203,15 +209,15 @@ class HTTPSession:
         if not _TARGET.match(path):
             raise ValueError(f"path: {path!r} has to begin with / and hold visible ASCII characters only")
         first = f"{method} {path} HTTP/1.1\r\n".encode("ascii")
-        if body is None and not headers and method not in _WITH_LENGTH:
+        if body is None and not headers and method not in _METHODS_WITH_BODY:
             return first + self._common_lines()
         given = (*self.headers.items(), *headers.items())
-        if body is not None or method in _WITH_LENGTH:
+        if body is not None or method in _METHODS_WITH_BODY:
             given = (*given, ("Content-Length", str(len(body or b""))))
         return first + self._lines(given) + (body or b"")
 
     def _common_lines(self) -> bytes:
-        """The lines of a request without headers of its own; made anew when those of the session have changed."""
+        """Return the header lines of a request without own headers, cached until the headers of the session change."""
         items = tuple(self.headers.items())
         if not self._common[1] or self._common[0] != items:
             self._common = (items, self._lines(items))
@@ -231,23 +237,23 @@ class HTTPSession:
         default = 443 if self._tls is not None else 80
         return host if self._port == default else f"{host}:{self._port}"
 
-    def _drop(self, wire: DeadlineSocket) -> None:
+    def _drop(self, sock: DeadlineSocket) -> None:
         with self._lock:
-            if wire in self._wires:
-                self._wires.remove(wire)
-        wire.drop()
+            if sock in self._sockets:
+                self._sockets.remove(sock)
+        sock.close()
 
 
 class _Limits(NamedTuple):
-    """What bounds one request; *connect* and *read* are in seconds."""
+    """The limits of one request; *connect* and *read* are in seconds."""
 
     deadline: Deadline
     connect: float
     read: float
 
 
-class _Closed(Exception):
-    """The connection was closed before the first byte of an answer."""
+class _ClosedConnection(Exception):
+    """The server closed the connection before the first byte of a response. *sent*: some bytes of the request were sent."""
 
     def __init__(self, sent: bool) -> None:
         super().__init__()

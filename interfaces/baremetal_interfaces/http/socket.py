@@ -1,4 +1,4 @@
-"""A connected socket of which each operation is bounded by a deadline, and what can go wrong with it."""
+"""A connected socket whose operations end by a deadline, and the connection to a server."""
 
 from __future__ import annotations
 
@@ -18,27 +18,32 @@ from baremetal_interfaces.deadline import Deadline
 from baremetal_interfaces.http.errors import Broken, ConnectFailed, TimedOut, TLSFailed, TooLarge
 from baremetal_interfaces.sending import check_send
 
-_SHORTEST = 0.001
-"""Seconds. A socket whose limit is zero would not wait at all, which is another mode of it."""
-_PIECE = 64 * 1024
+_MIN_TIMEOUT_S = 0.001
+"""Shortest timeout of a socket, in seconds. Zero would make the socket non-blocking."""
+_RECEIVE_BYTES = 64 * 1024
+"""Maximum number of bytes of one recv()."""
 _TIMEVAL = struct.Struct("@ll")
 _TCP_INFO = struct.Struct("@B127xQ")
-"""Of Linux' ``struct tcp_info`` the state of the connection, and the bytes that the peer has sent over it."""
+"""Fields of Linux' ``struct tcp_info``: ``tcpi_state`` at offset 0, and ``tcpi_bytes_received`` at offset 128."""
 _ESTABLISHED = 1
-_AT_ONCE = (socket.MSG_DONTWAIT,) if sys.platform == "linux" else ()
+"""``TCP_ESTABLISHED`` of Linux' tcp_states.h."""
+_SEND_FLAGS = (socket.MSG_DONTWAIT,) if sys.platform == "linux" else ()
 
 
 class DeadlineSocket:
-    """One connected socket. Between :meth:`begin` and :meth:`end` it may be written and read; it never waits outside."""
+    """A connected socket for one request at a time. It may be used between :meth:`begin` and :meth:`end`.
+
+    One thread uses it at a time; only :meth:`shut_down` may be called by other threads.
+    """
 
     __slots__ = (
+        "_bytes_left",
         "_deadline",
-        "_kernel_waits",
         "_poll",
-        "_read",
-        "_room",
+        "_recv_waits",
         "_silence",
         "_socket",
+        "_total_received",
         "busy",
         "ended",
         "idle_since",
@@ -47,174 +52,183 @@ class DeadlineSocket:
     )
 
     def __init__(self, sock: socket.socket) -> None:
-        # Plain TCP on Linux: the kernel bounds the wait in recv() itself. Elsewhere the socket never blocks, and what waits is
-        # poll(). Each call that may wait gives up the interpreter, and has to fight for it afterwards: the fewer the better.
-        self._kernel_waits = sys.platform == "linux" and not isinstance(sock, ssl.SSLSocket)
-        sock.settimeout(None if self._kernel_waits else 0)
+        # Each call that may block releases the interpreter lock and has to wait for it afterwards, so fewer calls are faster.
+        # On Linux recv() on plain TCP waits by itself, with SO_RCVTIMEO as its limit. Elsewhere, and with TLS, the socket does
+        # not block and poll() waits, which takes one call more.
+        self._recv_waits = sys.platform == "linux" and not isinstance(sock, ssl.SSLSocket)
+        sock.settimeout(None if self._recv_waits else 0)
         self._socket = sock
         self._poll = select.poll()
         self._poll.register(sock, select.POLLIN)
         self._deadline: Deadline | None = None
         self._silence = 0.0
-        self._room = 0
-        self._read = 0
+        self._bytes_left = 0
+        self._total_received = 0
         self.sent = 0
-        """Bytes of the present request that the kernel has taken."""
+        """Bytes of the current request that the kernel has accepted."""
         self.received = 0
-        """Bytes of the present answer that have come."""
+        """Bytes of the current response that were received."""
         self.ended = False
-        """Whether the peer has closed its side."""
+        """True once the server has closed its side."""
         self.busy = False
-        """Whether a request is under way."""
+        """True while a request is in progress; set by the session."""
         self.idle_since = time.monotonic()
 
     def begin(self, deadline: Deadline, silence: float, room: int) -> None:
-        """Start a request that ends at *deadline*; the peer may be silent for *silence* seconds and send *room* bytes."""
-        self._deadline, self._silence, self._room = deadline, silence, room
+        """Start a request.
+
+        It ends by *deadline*. The server may be silent for *silence* seconds, and may send *room* bytes in total.
+        """
+        self._deadline, self._silence, self._bytes_left = deadline, silence, room
         self.sent = self.received = 0
 
     def end(self) -> None:
-        """End the request."""
+        """End the request and start the idle time."""
         self._deadline = None
         self.idle_since = time.monotonic()
 
-    def quiet(self) -> bool:
-        """Whether the idle connection still stands and the peer has sent nothing on its own, over TLS neither."""
-        if self._kernel_waits:
-            # Asked in this way, the kernel answers without others getting the interpreter meanwhile.
-            told = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
-            if len(told) == _TCP_INFO.size:
-                return _TCP_INFO.unpack(told) == (_ESTABLISHED, self._read)
+    def is_quiet(self) -> bool:
+        """Return whether the idle connection is still open and the server has sent nothing unrequested."""
+        if self._recv_waits:
+            # getsockopt() keeps the interpreter lock, unlike poll(). A connection is quiet if it is established and the
+            # kernel has received no more bytes than were read.
+            info = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
+            if len(info) == _TCP_INFO.size:
+                return _TCP_INFO.unpack(info) == (_ESTABLISHED, self._total_received)
         return not self._poll.poll(0) and not (isinstance(self._socket, ssl.SSLSocket) and self._socket.pending())
 
     def write_all(self, data: bytes) -> None:
-        """Send all of *data*, bounded as a whole."""
+        """Send all of *data* by the request's deadline. Checks before each send whether the caller may still send."""
         rest = memoryview(data)
         while rest:
             check_send()
             try:
-                taken = self._socket.send(rest, *_AT_ONCE) if self._kernel_waits else self._socket.send(rest)
+                sent = self._socket.send(rest, *_SEND_FLAGS) if self._recv_waits else self._socket.send(rest)
             except (BlockingIOError, ssl.SSLWantWriteError):
                 self._wait(select.POLLOUT, "it does not take the request")
                 continue
             except ssl.SSLWantReadError:
                 self._wait(select.POLLIN, "it does not take the request")
                 continue
-            self.sent += taken
-            rest = rest[taken:]
+            self.sent += sent
+            rest = rest[sent:]
         check_send(sent=True)
-        self._hasten()
+        self._enable_quick_ack()
 
-    def read_some(self) -> bytes:
-        """What has come, as soon as something has; nothing at the end of the stream."""
-        if self._room <= 0:
+    def receive(self) -> bytes:
+        """Return the next bytes of the stream as soon as some arrive; empty at the end of the stream."""
+        if self._bytes_left <= 0:
             raise TooLarge("its answer is larger than allowed")
-        if self._kernel_waits:
-            return self._got(self._received("its answer is not complete"))
-        # What TLS has decoded already the kernel knows nothing of.
+        if self._recv_waits:
+            return self._count(self._receive("its answer is not complete"))
+        # poll() does not see bytes that the TLS layer has already decrypted.
         event = 0 if isinstance(self._socket, ssl.SSLSocket) and self._socket.pending() else select.POLLIN
         while True:
             if event:
                 self._wait(event, "its answer is not complete")
             try:
-                data = self._socket.recv(min(_PIECE, self._room))
+                data = self._socket.recv(min(_RECEIVE_BYTES, self._bytes_left))
                 break
             except (BlockingIOError, ssl.SSLWantReadError):
                 event = select.POLLIN
             except ssl.SSLWantWriteError:
                 event = select.POLLOUT
-        return self._got(data)
+        return self._count(data)
 
-    def _got(self, data: bytes) -> bytes:
-        self._room -= len(data)
-        self._read += len(data)
+    def _count(self, data: bytes) -> bytes:
+        self._bytes_left -= len(data)
+        self._total_received += len(data)
         self.received += len(data)
         self.ended = not data
         return data
 
-    def _received(self, doing: str) -> bytes:
-        """What has come, waited for by the kernel."""
+    def _receive(self, doing: str) -> bytes:
+        """Return the next bytes; recv() itself waits for them."""
         while True:
             left = self._left(doing)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEVAL.pack(int(left), int(left % 1 * 1e6)))
             try:
-                return self._socket.recv(min(_PIECE, self._room))
+                return self._socket.recv(min(_RECEIVE_BYTES, self._bytes_left))
             except BlockingIOError:
-                # It may have waited a little less than it was told to.
+                # The kernel may wait slightly less than the timeout: try again unless a limit was really reached.
                 if self._deadline is None or self._deadline.expired or left >= self._silence:
-                    raise self._late(doing) from None
+                    raise self._timed_out(doing) from None
 
-    def shut(self) -> None:
-        """Wake whoever waits on the socket, from any thread; it reads the end of the stream."""
+    def shut_down(self) -> None:
+        """Shut the connection down, from any thread. A thread that waits on the socket then reads the end of the stream."""
         with contextlib.suppress(OSError):
             socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
-    def drop(self) -> None:
-        """Close the socket. Only the thread that uses it does so."""
+    def close(self) -> None:
+        """Close the socket. Only the thread that uses it may call this: another thread could close a reused descriptor."""
         self._socket.close()
 
-    def _hasten(self) -> None:
-        """Have the first part of the answer acknowledged at once: servers that send head and body apart wait for it.
+    def _enable_quick_ack(self) -> None:
+        """Acknowledge the first part of the response at once.
 
-        It lasts for one answer. Without it such servers need 40 ms for each request on Linux.
+        A server that sends head and body separately waits for that acknowledgment (Nagle's algorithm), which Linux delays by
+        40 ms. The kernel resets the option, so it is set for each request.
         """
         if sys.platform == "linux":
             with contextlib.suppress(OSError):
                 self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     def _wait(self, event: int, doing: str) -> None:
-        """Wait for *event*, as long as may be."""
+        """Wait for *event* of poll() within the limits of the request. *doing* describes the problem in the error."""
         left = self._left(doing)
         if event != select.POLLIN:
             self._poll.modify(self._socket, event)
         try:
-            there = self._poll.poll(1000.0 * left)
+            events = self._poll.poll(1000.0 * left)
         finally:
             if event != select.POLLIN:
                 self._poll.modify(self._socket, select.POLLIN)
-        if not there:
-            raise self._late(doing)
+        if not events:
+            raise self._timed_out(doing)
 
     def _left(self, doing: str) -> float:
-        """Seconds that may be waited: by the request's deadline and the silence that the peer is allowed."""
+        """Return how many seconds a call may wait: until the deadline, and no longer than the allowed silence."""
         if self._deadline is None:
             raise Broken("no request is under way")
         remaining = self._deadline.remaining()
         if remaining <= 0:
-            raise TimedOut(f"{doing}, and the time of the request is over")
-        return max(_SHORTEST, min(remaining, self._silence))
+            raise TimedOut(f"{doing}, and the deadline of the request has passed")
+        return max(_MIN_TIMEOUT_S, min(remaining, self._silence))
 
-    def _late(self, doing: str) -> TimedOut:
+    def _timed_out(self, doing: str) -> TimedOut:
         if self._deadline is None or self._deadline.expired:
-            return TimedOut(f"{doing}, and the time of the request is over")
+            return TimedOut(f"{doing}, and the deadline of the request has passed")
         return TimedOut(f"{doing}, and it has been silent for {self._silence:g} s")
 
 
 def connect(host: str, port: int, tls: ssl.SSLContext | None, limit: Deadline) -> DeadlineSocket:
-    """Connect to *host*, with TLS where there is a context, all of it by *limit*."""
+    """Connect to *host*, with TLS if *tls* is a context. Name lookup, connection and handshake end by *limit*.
+
+    Raises :class:`ConnectFailed` or :class:`TLSFailed`.
+    """
     addresses = _resolve(host, port, limit)
     failure: OSError | None = None
     for index, (family, kind, protocol, _, address) in enumerate(addresses):
         sock = socket.socket(family, kind, protocol)
         try:
-            # An address that does not answer leaves the others their share.
-            sock.settimeout(max(_SHORTEST, limit.remaining() / (len(addresses) - index)))
+            # Share the time between the addresses, so that one without an answer leaves time for the others.
+            sock.settimeout(max(_MIN_TIMEOUT_S, limit.remaining() / (len(addresses) - index)))
             sock.connect(address)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError as exc:
             sock.close()
             failure = exc
             continue
-        return DeadlineSocket(sock if tls is None else _secured(sock, tls, host, limit))
+        return DeadlineSocket(sock if tls is None else _start_tls(sock, tls, host, limit))
     if isinstance(failure, TimeoutError):
         raise ConnectFailed("it does not answer to a connection") from None
     raise ConnectFailed(f"it cannot be connected to ({_reason(failure)})") from None
 
 
-def _secured(sock: socket.socket, tls: ssl.SSLContext, host: str, limit: Deadline) -> ssl.SSLSocket:
+def _start_tls(sock: socket.socket, tls: ssl.SSLContext, host: str, limit: Deadline) -> ssl.SSLSocket:
     wrapped = tls.wrap_socket(sock, server_hostname=host.partition("%")[0], do_handshake_on_connect=False)
     try:
-        wrapped.settimeout(max(_SHORTEST, limit.remaining()))
+        wrapped.settimeout(max(_MIN_TIMEOUT_S, limit.remaining()))
         wrapped.do_handshake()
     except TimeoutError:
         wrapped.close()
@@ -238,25 +252,25 @@ def _resolve(host: str, port: int, limit: Deadline) -> Sequence[_Address]:
     try:
         ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
-        return _looked_up(host, port, limit)
+        return _look_up(host, port, limit)
     try:
         return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
     except OSError as exc:
         raise ConnectFailed(f"it is not an address to connect to ({_reason(exc)})") from None
 
 
-def _looked_up(host: str, port: int, limit: Deadline) -> Sequence[_Address]:
-    """Ask the resolver, whose own limits cannot be set, in a thread that is left behind when it takes too long."""
+def _look_up(host: str, port: int, limit: Deadline) -> Sequence[_Address]:
+    """Resolve a host name by *limit*. The system's resolver has no timeout, so a thread runs it and is abandoned if late."""
     found: list[_Address] = []
     failed: list[OSError] = []
 
-    def ask() -> None:
+    def resolve() -> None:
         try:
             found.extend(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
         except (OSError, UnicodeError) as exc:
             failed.append(exc if isinstance(exc, OSError) else OSError("it is not a host name"))
 
-    thread = threading.Thread(target=ask, name=f"resolve {host}", daemon=True)
+    thread = threading.Thread(target=resolve, name=f"resolve {host}", daemon=True)
     thread.start()
     thread.join(limit.remaining())
     if thread.is_alive():

@@ -1,4 +1,4 @@
-"""From the TLS options of an endpoint to the context that its connections share."""
+"""TLS contexts for the TLS options of an endpoint."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ _VERSIONS = {
 
 
 def tls_context(options: TLSOptions) -> ssl.SSLContext:
-    """Make a client's context of *options*. It is expensive and safe to share: make one for each set of options.
+    """Return a client's TLS context for *options*.
 
-    Raises :class:`~baremetal_interfaces.errors.InvalidInput` for a file that cannot be read or a name that is not known.
+    Creation is slow, and a context is thread-safe: create one for each distinct value of *options* and share it. Raises
+    :class:`~baremetal_interfaces.errors.InvalidInput` for an unreadable file or an unknown TLS version or cipher.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if options.minimum_version is not None:
