@@ -16,13 +16,13 @@ from baremetal_redfish.bios import RedfishBIOS
 from baremetal_redfish.firmware import RedfishFirmware
 from baremetal_redfish.raid import RedfishRAID
 from tests.fake.redfish_client import RedfishClient
-from tests.redfish.emulated import interfaces
-from tests.redfish.test_connector import PASSWORD, Served
+from tests.redfish.emulated import build_interfaces
+from tests.redfish.test_connector import PASSWORD, ServiceTestCase
 
 SESSIONS = "/redfish/v1/SessionService/Sessions"
 
 
-class TestAccounts(Served):
+class TestAccounts(ServiceTestCase):
     def test_wrong_passwords_close_the_account(self) -> None:
         """By a session or by basic, in a row; the right one is refused then, too, until the account is opened."""
         service = self.serve(bmc={"lockout_after": 2})
@@ -38,7 +38,7 @@ class TestAccounts(Served):
         self.assertEqual(4, service.totals()["refused_logins"])
 
 
-class TestLoad(Served):
+class TestLoad(ServiceTestCase):
     def test_a_request_too_many_fails(self) -> None:
         """One at a time is served; two at a time are not, and it is counted."""
         service = RedfishService(1, latency=0.2, options=BMCOptions(parallel_limit=1))
@@ -74,7 +74,7 @@ class TestLoad(Served):
         self.assertEqual(1, service.totals()["overruns"])
 
 
-class TestAnswers(Served):
+class TestAnswers(ServiceTestCase):
     """The plugin at a service whose answers are cut off or full of wrong types."""
 
     CALLS: tuple[tuple[str, str, tuple[Any, ...]], ...] = (
@@ -98,7 +98,12 @@ class TestAnswers(Served):
         service.start()
         self.addCleanup(service.stop)
         service.inject(FaultPlan.from_json({"get_*": {"effect": effect}}))
-        found: dict[str, Any] = {**interfaces(0.1), "bios": RedfishBIOS(), "firmware": RedfishFirmware(), "raid": RedfishRAID()}
+        found: dict[str, Any] = {
+            **build_interfaces(0.1),
+            "bios": RedfishBIOS(),
+            "firmware": RedfishFirmware(),
+            "raid": RedfishRAID(),
+        }
         task = LocalTask(found, self.raw(service), timeout=5.0, poll_interval=0.02)
         kind, method, arguments = call
         try:

@@ -1,4 +1,4 @@
-"""What tests of the Redfish plugin share: an emulator for each class of tests, and tasks on its systems."""
+"""Shared parts of the Redfish tests: an emulator for each test class, and tasks on its systems."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from tests.services.sushy_emulator import SushyEmulator
 ACCOUNT = ("operator", "correct horse/battery")
 
 
-def interfaces(insertion_seconds: float) -> dict[str, Any]:
-    """The interfaces of the plugin, which look often."""
+def build_interfaces(insertion_seconds: float) -> dict[str, Any]:
+    """Return the plugin's interfaces, with short poll intervals."""
     limits = InsertionLimits(virtual_media_timeout=insertion_seconds, virtual_media_poll_interval=0.02)
     return {
         "power": RedfishPower(),
@@ -31,7 +31,7 @@ def interfaces(insertion_seconds: float) -> dict[str, Any]:
     }
 
 
-def task_at(
+def build_task(
     address: str,
     *,
     instance_info: dict[str, Any] | None = None,
@@ -39,14 +39,14 @@ def task_at(
     insertion_seconds: float = 5.0,
     **info: Any,
 ) -> LocalTask:
-    """A task on a machine at *address*; *info* are further options of ``driver_info``."""
+    """Return a task on the machine at *address*; *info* are further options of ``driver_info``."""
     node = Node(uuid="7d4a5b6c-0000-4000-8000-000000000001", name="m1", instance_info=instance_info or {})
     raw = {"redfish_address": address, **info}
-    return LocalTask(interfaces(insertion_seconds), raw, node=node, timeout=timeout, poll_interval=0.05)
+    return LocalTask(build_interfaces(insertion_seconds), raw, node=node, timeout=timeout, poll_interval=0.05)
 
 
-class Emulated(TestCase):
-    """Tests on an emulator that asks for an account and changes power within a second."""
+class EmulatorTestCase(TestCase):
+    """Test case with an emulator that requires a login and changes the power state within a second."""
 
     systems: ClassVar[int] = 2
     features: ClassVar[str] = "full"
@@ -60,14 +60,14 @@ class Emulated(TestCase):
         cls.addClassCleanup(cls.emulator.stop)
 
     def task(self, index: int = 0, **more: Any) -> LocalTask:
-        """A task on one of the emulator's systems."""
+        """Return a task on one of the emulator's systems."""
         account = {"redfish_username": ACCOUNT[0], "redfish_password": ACCOUNT[1]}
         system = {"redfish_system_id": self.emulator.system_path(index)}
-        return task_at(self.emulator.url, **{**account, **system, **more})
+        return build_task(self.emulator.url, **{**account, **system, **more})
 
 
 class ImageServer:
-    """Serves one small image under any name that ends in ``.iso``, and 404 under any other."""
+    """HTTP server with one small image under any name that ends in ``.iso``, and status 404 for other names."""
 
     def __init__(self) -> None:
         requested: list[tuple[str, str | None]] = []

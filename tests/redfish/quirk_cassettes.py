@@ -1,7 +1,7 @@
-"""The cassettes of the quirks: a service of that maker, driven with the quirk and without it.
+"""Cassettes of the boot quirks: the driver with and without a quirk at a service that needs it.
 
-``python -m tests.redfish.quirk_cassettes`` records those that are missing, of the test service, which does what the public record
-of each case says. ``baremetal-sdk record --boot`` records a real machine.
+``python -m tests.redfish.quirk_cassettes`` records the missing cassettes at the test service, which behaves as the public
+report of each quirk describes. ``baremetal-sdk record --boot`` records a real machine.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from baremetal_interfaces import BootDevice, BootMode, LocalTask
 from baremetal_interfaces.cassettes import Cassette, Recorder, Redaction
 from baremetal_redfish import management
 from baremetal_redfish.boot_quirks import BOOT_QUIRKS, BootFlag, BootQuirk, find_boot_flags
-from tests.redfish.emulated import interfaces
+from tests.redfish.emulated import build_interfaces
 
 HOME = Path(__file__).with_name("cassettes")
 USERNAME, PASSWORD = "operator", "s3same/open"
 
 
 class Case(NamedTuple):
-    """How the test service behaves as such a maker's, what is done there, and the answer where the quirk does its work."""
+    """A quirk's vendor, the options of the test service, the operation, and its result in the driver with the quirk."""
 
     manufacturer: str
     options: dict[str, Any]
@@ -35,20 +35,20 @@ class Case(NamedTuple):
 
 
 def _mode_after_device(task: LocalTask) -> Any:
-    """The boot mode after the boot device was set."""
+    """Set the boot mode, then the boot device, and return the boot mode."""
     task.call("management", "set_boot_mode", BootMode.UEFI)
     task.call("management", "set_boot_device", BootDevice.PXE)
     return task.call("management", "get_boot_mode")
 
 
 CASES = {BootFlag.MODE_WITH_TARGET: Case("Supermicro", {"forgets_boot_mode": True}, _mode_after_device, BootMode.UEFI)}
-"""What a quirk does -> the case of it."""
+"""Boot flag -> its case."""
 
 
 @contextmanager
-def without(quirk: BootQuirk) -> Iterator[None]:
-    """The driver as it was before *quirk* came into its table."""
-    others = tuple(one for one in BOOT_QUIRKS if one is not quirk)
+def remove_quirk(quirk: BootQuirk) -> Iterator[None]:
+    """Remove *quirk* from the driver within the block."""
+    others = tuple(other for other in BOOT_QUIRKS if other is not quirk)
     known = management.find_boot_flags
     management.find_boot_flags = lambda system: find_boot_flags(system, others)  # type: ignore[assignment]
     try:
@@ -57,13 +57,13 @@ def without(quirk: BootQuirk) -> Iterator[None]:
         management.find_boot_flags = known
 
 
-def outcome(case: Case, url: str, driver_info: Mapping[str, Any]) -> Any:
-    """What comes of the case at the machine at *url*."""
-    return case.act(LocalTask(interfaces(5.0), {**driver_info, "redfish_address": url}, timeout=60.0))
+def run_case(case: Case, url: str, driver_info: Mapping[str, Any]) -> Any:
+    """Return the result of the case at the machine at *url*."""
+    return case.act(LocalTask(build_interfaces(5.0), {**driver_info, "redfish_address": url}, timeout=60.0))
 
 
-def recorded(quirk: BootQuirk) -> Cassette:
-    """What such a service says, without the quirk and then with it."""
+def record_cassette(quirk: BootQuirk) -> Cassette:
+    """Record the service's responses without the quirk and then with it."""
     case = CASES[quirk.flag]
     with RedfishService(1, options=BMCOptions(Account(USERNAME, PASSWORD), **case.options)) as service:
         machine = service.machine(0)
@@ -71,19 +71,19 @@ def recorded(quirk: BootQuirk) -> Cassette:
         told = {"redfish_system_id": service.system_path(0), "redfish_username": USERNAME, "redfish_password": "redacted"}
         redaction = Redaction([PASSWORD], {"127.0.0.1": "bmc.example", USERNAME: USERNAME})
         with Recorder(service.url, redaction) as recorder:
-            with without(quirk):
-                bad = outcome(case, recorder.url, {**told, "redfish_password": PASSWORD})
-            good = outcome(case, recorder.url, {**told, "redfish_password": PASSWORD})
+            with remove_quirk(quirk):
+                bad = run_case(case, recorder.url, {**told, "redfish_password": PASSWORD})
+            good = run_case(case, recorder.url, {**told, "redfish_password": PASSWORD})
         return Cassette("redfish", told, tuple(recorder.exchanges), {"without": repr(bad), "with": repr(good)})
 
 
 def main() -> int:
-    """Write those that are not there."""
+    """Record the missing cassettes."""
     HOME.mkdir(exist_ok=True)
     for quirk in BOOT_QUIRKS:
         path = HOME / f"{quirk.cassette}.json"
         if not path.exists():
-            recorded(quirk).save(path)
+            record_cassette(quirk).save(path)
             print(path)
     return 0
 

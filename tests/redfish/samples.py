@@ -1,6 +1,6 @@
-"""sushy's own samples of what services answer, joined to whole services and served read-only; and what we make of each.
+"""Services built from sushy's sample responses, served read-only, and the plugin's results for each.
 
-``python -m tests.redfish.samples`` prints the table in the documentation.
+``python -m tests.redfish.samples`` prints the table of the documentation.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from baremetal_interfaces import BareMetalError
 from baremetal_interfaces.local import LocalTask
 from baremetal_redfish.bios import RedfishBIOS
 from baremetal_redfish.firmware import RedfishFirmware
-from tests.redfish.emulated import interfaces
+from tests.redfish.emulated import build_interfaces
 
 SYSTEM = "/redfish/v1/Systems/437XR1138R2"
 TABLE = Path(__file__).parents[2] / "doc/source/operator/redfish-samples.csv"
@@ -33,11 +33,11 @@ _BASE = {
     "chassis.json": "/redfish/v1/Chassis/1U",
     "updateservice.json": "/redfish/v1/UpdateService",
 }
-"""Where a sample is served that says something else of itself, or shares its place with others."""
+"""Paths of samples whose own ``@odata.id`` differs or is shared by several samples."""
 
 
 class Case(NamedTuple):
-    """A service: its name in the table, and the samples that take the place of those of the base."""
+    """A service: its name in the table, and the samples that replace those of the base service."""
 
     name: str
     instead: Mapping[str, str]
@@ -64,15 +64,15 @@ CASES = (
 
 
 def _key(path: str) -> str:
-    """Services do not agree about the case of ``Bios``, nor about a slash at the end."""
+    """Return a path in the form of a key. Services differ in the case of ``Bios`` and in a slash at the end."""
     return path.partition("?")[0].rstrip("/").lower()
 
 
 def documents(case: Case) -> dict[str, bytes]:
-    """All resources of a service by their paths."""
+    """Return all resources of a service by path."""
     folder = files("sushy") / "tests" / "unit" / "json_samples"
     found: dict[str, bytes] = {}
-    for file in sorted(folder.iterdir(), key=lambda one: one.name):
+    for file in sorted(folder.iterdir(), key=lambda path: path.name):
         if not file.name.endswith(".json"):
             continue
         document = json.loads(file.read_text(encoding="utf-8"))
@@ -86,7 +86,7 @@ def documents(case: Case) -> dict[str, bytes]:
 
 
 class SampleService:
-    """One service of samples. It answers reads; whatever else is asked is counted and refused."""
+    """Service of samples. It answers reads, and records and refuses any other request."""
 
     def __init__(self, case: Case) -> None:
         known = documents(case)
@@ -132,8 +132,8 @@ class SampleService:
         self._thread.join(10)
 
     def task(self) -> LocalTask:
-        """A task on the service's system."""
-        found: dict[str, Any] = {**interfaces(1.0), "bios": RedfishBIOS(), "firmware": RedfishFirmware()}
+        """Return a task on the service's system."""
+        found: dict[str, Any] = {**build_interfaces(1.0), "bios": RedfishBIOS(), "firmware": RedfishFirmware()}
         raw = {"redfish_address": self.url, "redfish_system_id": SYSTEM}
         return LocalTask(found, raw, timeout=30.0, poll_interval=0.02)
 
@@ -145,9 +145,9 @@ COLUMNS: Mapping[str, Callable[[LocalTask], str]] = {
     "Inspection": lambda task: _inspection(task.call("inspect", "inspect")),
     "BIOS settings": lambda task: str(len(task.call("bios", "get_settings"))),
     "Sensors": lambda task: _sensors(task.call("management", "get_sensors_data")),
-    "Firmware": lambda task: ", ".join(sorted(one.component for one in task.call("firmware", "get_components"))),
+    "Firmware": lambda task: ", ".join(sorted(part.component for part in task.call("firmware", "get_components"))),
 }
-"""What is asked, and how the answer looks in the table."""
+"""Column of the table -> the operation and its result as text."""
 
 
 def _boot(setting: Any) -> str:
@@ -165,7 +165,7 @@ def _sensors(found: Mapping[str, Any]) -> str:
 
 
 def row(case: Case) -> dict[str, str]:
-    """What comes out at one service; an error by its class."""
+    """Return the plugin's results at one service; an error appears as the name of its class."""
     cells = {"Sample": case.name}
     with SampleService(case) as service:
         task = service.task()
@@ -180,14 +180,14 @@ def row(case: Case) -> dict[str, str]:
 
 
 def table() -> str:
-    """All services, as comma-separated values for the documentation."""
+    """Return the results at all services, as comma-separated values for the documentation."""
     rows = [row(case) for case in CASES]
-    lines = [list(rows[0]), *(list(one.values()) for one in rows)]
+    lines = [list(rows[0]), *(list(cells.values()) for cells in rows)]
     return "".join(",".join(f'"{cell}"' for cell in line) + "\n" for line in lines)
 
 
 def sushy_version() -> str:
-    """The version whose samples are installed."""
+    """Return the version of sushy whose samples are installed."""
     return version("sushy")
 
 

@@ -17,7 +17,7 @@ from baremetal_redfish.power import RedfishPower
 from baremetal_redfish.raid import RedfishRAID
 from baremetal_redfish.vendor import RedfishVendor
 from baremetal_sdk.builtin.ramdisk import RamdiskDeploy
-from tests.redfish.emulated import ACCOUNT, Emulated
+from tests.redfish.emulated import ACCOUNT, EmulatorTestCase
 
 INTERFACES = {
     "power": RedfishPower,
@@ -32,8 +32,11 @@ INTERFACES = {
 }
 NODE = Node(uuid="7d4a5b6c-0000-4000-8000-000000000002", instance_info={"boot_iso": "http://192.0.2.7/live.iso"})
 NOT_EMULATED = ("boot_devices_are_set_and_read_back", "raid_is_made_and_deleted")
-"""The emulator forgets whether a boot device was set for once or for good, and answers a look for storage, of which it has none,
-with an error of its own."""
+"""Rules that the emulator cannot pass.
+
+It does not store whether a boot device is persistent, and it answers a request for the missing storage with an error of
+its own.
+"""
 
 
 class TestServed(HardwareTypeConformance, TestCase):
@@ -56,8 +59,8 @@ class TestServed(HardwareTypeConformance, TestCase):
         self.driver_info = {"redfish_address": service.url, "redfish_system_id": service.system_path(0), **account}
 
 
-class TestEmulated(HardwareTypeConformance, Emulated):
-    """The plugin keeps the contract at sushy-tools' emulator."""
+class TestEmulated(HardwareTypeConformance, EmulatorTestCase):
+    """The plugin keeps the contract at the emulator of sushy-tools."""
 
     hardware_type = RedfishHardware
     interfaces = INTERFACES

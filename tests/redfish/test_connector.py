@@ -17,13 +17,13 @@ from baremetal_redfish.connector import RedfishConnector
 from baremetal_redfish.info import RedfishInfo
 from baremetal_redfish.power import RedfishPower
 from baremetal_redfish.session import RedfishSession
-from tests.redfish.emulated import task_at
+from tests.redfish.emulated import build_task
 
 PASSWORD = "p/ss w:rd"
 
 
-class Served(TestCase):
-    """Tests on a Redfish service with sessions, an account, and a count of all that it is asked."""
+class ServiceTestCase(TestCase):
+    """Test case with a Redfish service that has sessions and an account, and counts its requests."""
 
     def serve(self, machines: int = 1, **options: Any) -> RedfishService:
         bmc = BMCOptions(Account("root", PASSWORD), strict_power=options.pop("strict_power", False), **options.pop("bmc", {}))
@@ -43,12 +43,12 @@ class Served(TestCase):
 
     def task(self, service: RedfishService, **more: Any) -> LocalTask:
         raw = self.raw(service, **more)
-        return task_at(raw.pop("redfish_address"), **raw)
+        return build_task(raw.pop("redfish_address"), **raw)
 
 
-class TestSessions(Served):
+class TestSessions(ServiceTestCase):
     def test_one_login_and_one_logout(self) -> None:
-        """A session is one login and one logout over one connection, however much is asked in between."""
+        """A session is one login and one logout over one connection, whatever the number of requests in between."""
         service = self.serve()
         connector = RedfishConnector()
         session = connector.open(RedfishInfo.parse(self.raw(service)), None, Deadline.after(20))
@@ -70,7 +70,7 @@ class TestSessions(Served):
         )
 
     def test_only_system_is_found_once(self) -> None:
-        """The only system of a BMC is looked up once for a session, and a sample of it is one request from then on."""
+        """A session looks up the only system of a BMC once; each later sample of its power is one request."""
         service = self.serve()
         session = self.open(service, redfish_system_id=None)
         power = RedfishPower()
@@ -81,7 +81,7 @@ class TestSessions(Served):
         self.assertEqual(before + 1, service.totals()["requests"])
 
     def test_wrong_password_is_tried_once(self) -> None:
-        """Wrong credentials are sent once, by one kind of login, so that no account is locked by trying."""
+        """Wrong credentials are sent once, by one kind of login, so that the account is not locked."""
         for kind in ("auto", "session"):
             service = self.serve()
             failure = self.assertRaises(
@@ -93,14 +93,14 @@ class TestSessions(Served):
             self.assertNotIn("wr0ng", str(failure))
             self.assertEqual(1, service.totals()["refused_logins"])
 
-    def test_basic(self) -> None:
-        """With basic no session is made."""
+    def test_basic_authentication_creates_no_session(self) -> None:
+        """With ``basic`` no session is created."""
         service = self.serve()
         self.assertEqual(PowerState.OFF, self.task(service, redfish_auth_type="basic").call("power", "get_power_state"))
         self.assertNotIn("POST /SessionService/Sessions", service.totals()["by_route"])
 
-    def test_full_table_of_sessions(self) -> None:
-        """Where no more sessions are made, auto goes on by basic, and session says that the BMC is busy."""
+    def test_exhausted_sessions(self) -> None:
+        """If the service can create no more sessions, ``auto`` uses basic authentication and ``session`` reports a busy BMC."""
         service = self.serve(bmc={"session_limit": 1})
         self.open(service)
         self.assertEqual(PowerState.OFF, self.task(service).call("power", "get_power_state"))
@@ -108,7 +108,7 @@ class TestSessions(Served):
         self.assertRaises(BMCBusy, task.call, "power", "get_power_state")
 
     def test_expired_session(self) -> None:
-        """A session that the service has ended is told apart from wrong credentials, and can still be closed."""
+        """A session that the service has ended is not mistaken for wrong credentials, and can still be closed."""
         service = self.serve()
         session = self.open(service)
         service.forget_sessions()
@@ -116,8 +116,8 @@ class TestSessions(Served):
         self.assertEqual(Fault.EXPIRED, RedfishConnector().classify(failure))
         RedfishConnector().close(session, Deadline.after(20))
 
-    def test_a_session_that_was_ended_is_expired_for_whoever_still_has_it(self) -> None:
-        """It says nothing about the BMC, which answers: another login is all that is needed."""
+    def test_closed_session_is_expired_for_its_other_users(self) -> None:
+        """The other users of a closed session receive the fault EXPIRED, which leads to a new login and not to a dead BMC."""
         service = self.serve()
         session = self.open(service)
         RedfishConnector().close(session, Deadline.after(10.0))
@@ -125,15 +125,15 @@ class TestSessions(Served):
             failure = self.assertRaises(AccessError, read, service.system_path(0))
             self.assertEqual(Fault.EXPIRED, RedfishConnector().classify(failure))
 
-    def test_wrong_account_by_basic(self) -> None:
-        """It is noticed by the login, which asks for something that takes an account, once."""
+    def test_wrong_account_by_basic_authentication(self) -> None:
+        """The login itself detects a wrong account by one request that requires authentication."""
         service = self.serve()
         failure = self.assertRaises(AccessError, self.open, service, redfish_auth_type="basic", redfish_password="wr0ng")
         self.assertEqual(Fault.AUTH, RedfishConnector().classify(failure))
         self.assertEqual(1, service.totals()["refused_logins"])
 
-    def test_a_password_that_was_changed_meanwhile_is_sent_once_by_basic(self) -> None:
-        """Who shares the session is told that it is over, and sends the old one no more; by the lean read as by any other."""
+    def test_changed_password_is_sent_once_by_basic_authentication(self) -> None:
+        """After the first refusal, users of the session learn that it is over and do not send the old password again."""
         for lean in (True, False):
             service = self.serve()
             session = self.open(service, redfish_auth_type="basic")
@@ -148,15 +148,15 @@ class TestSessions(Served):
             self.assertEqual(1, service.totals()["refused_logins"])
 
     def test_broken_connections_are_replaced(self) -> None:
-        """A connection that the BMC has closed while it was idle is replaced, and the session goes on."""
+        """A connection that the BMC closed while idle is replaced, and the session continues."""
         service = self.serve()
         session = self.open(service)
         service.drop_connections()
         self.assertEqual(PowerState.OFF, RedfishPower().sample_power(session, service.system_path(0), Deadline.after(10.0)))
         self.assertEqual((2, 1), (service.totals()["connections"], service.totals()["logins"]))
 
-    def test_nothing_secret_is_shown(self) -> None:
-        """The text of a session shows neither the password nor the token."""
+    def test_session_hides_its_secrets(self) -> None:
+        """The text of a session contains neither the password nor the token."""
         session = self.open(self.serve())
         token = session.http.headers["X-Auth-Token"]
         shown = f"{session!r} {session.http!r} {session.transport!r}"
@@ -164,72 +164,72 @@ class TestSessions(Served):
         self.assertNotIn(PASSWORD, shown)
 
 
-class TestTrust(Served):
+class TestTrust(ServiceTestCase):
     def test_certificate_of_a_named_authority(self) -> None:
-        """A certificate is trusted by the file that redfish_verify_ca names."""
+        """The file in redfish_verify_ca makes a certificate trusted."""
         service = self.serve(tls=True)
         task = self.task(service, redfish_verify_ca=service.certificate)
         self.assertEqual(PowerState.OFF, task.call("power", "get_power_state"))
 
-    def test_certificate_that_is_not_trusted(self) -> None:
-        """One that is not trusted is no failure of the credentials: it says to set redfish_verify_ca, and nothing is sent."""
+    def test_untrusted_certificate(self) -> None:
+        """An untrusted certificate is not a failure of the credentials: no request is sent, and the error names the option."""
         service = self.serve(tls=True)
         failure = self.assertRaises(UnexpectedAnswer, self.task(service).call, "power", "get_power_state")
         self.assertIn("certificate is not trusted", str(failure))
         self.assertIn("set redfish_verify_ca", str(failure))
         self.assertEqual(0, service.totals()["requests"])
 
-    def test_certificate_that_has_expired(self) -> None:
-        """It is said that it has expired, although its authority is the one that is trusted."""
+    def test_expired_certificate(self) -> None:
+        """The error names the expiry of a certificate whose authority is trusted."""
         made = make_certificate(self.useFixture(fixtures.TempDir()).path, ["127.0.0.1"], days=-1.0)
         task = self.task(self.serve(tls=made), redfish_verify_ca=made.path)
         failure = self.assertRaises(UnexpectedAnswer, task.call, "power", "get_power_state")
         self.assertIn("expired", str(failure))
 
-    def test_certificate_that_is_not_checked(self) -> None:
-        """With redfish_verify_ca false any certificate will do."""
+    def test_certificate_without_verification(self) -> None:
+        """With redfish_verify_ca false every certificate is accepted."""
         task = self.task(self.serve(tls=True), redfish_verify_ca="False")
         self.assertEqual(PowerState.OFF, task.call("power", "get_power_state"))
 
 
-class TestFaults(Served):
+class TestFaults(ServiceTestCase):
     def strike(self, effect: str, operation: str = "get_power", **more: Any) -> RedfishService:
         service = self.serve()
         service.inject(FaultPlan.from_json([{"operation": operation, "effect": effect, **more}]))
         return service
 
     def test_silent_bmc(self) -> None:
-        """A BMC that hangs is left at the task's deadline."""
+        """A request to a silent BMC ends at the task's deadline."""
         service = self.strike("hang")
         raw = self.raw(service)
-        task = task_at(raw.pop("redfish_address"), timeout=0.5, **raw)
+        task = build_task(raw.pop("redfish_address"), timeout=0.5, **raw)
         begun = time.monotonic()
         self.assertRaises(BMCUnreachable, task.call, "power", "get_power_state")
         self.assertLess(time.monotonic() - begun, 10)
 
     def test_bmc_that_breaks_connections(self) -> None:
-        """A BMC that breaks the connection instead of answering is unreachable."""
+        """A BMC that closes the connection instead of answering is unreachable."""
         self.assertRaises(BMCUnreachable, self.task(self.strike("drop")).call, "power", "get_power_state")
 
     def test_busy_bmc(self) -> None:
-        """A BMC that stays busy is said to be busy; it was asked again when it said, and no more than twice."""
+        """A BMC that stays busy is reported as busy after two retries, each at the time that the BMC asked for."""
         service = self.strike("busy")
         failure = self.assertRaises(BMCBusy, self.task(service).call, "power", "get_power_state")
         self.assertEqual(1.0, failure.retry_after)
         self.assertEqual(3, service.totals()["by_route"]["GET /Systems/*"])
 
-    def test_answer_that_makes_no_sense(self) -> None:
-        """An answer that is no Redfish is a wrong answer and not a crash."""
+    def test_invalid_response(self) -> None:
+        """A response that is not Redfish is an error of the contract, not a crash."""
         self.assertRaises(UnexpectedAnswer, self.task(self.strike("wrong")).call, "power", "get_power_state")
 
     def test_refused_command(self) -> None:
-        """A command that the BMC refuses is an error with the BMC's own words."""
+        """The error for a refused command contains the BMC's message."""
         service = self.strike("refuse", "set_power*", message="the fan is missing")
         failure = self.assertRaises(UnexpectedAnswer, self.task(service).call, "power", "set_power_state", PowerState.ON)
         self.assertIn("the fan is missing", str(failure))
 
-    def test_conflict_of_a_machine_that_is_there(self) -> None:
-        """A conflict is no error when the machine is in the state that was asked for."""
+    def test_conflict_in_the_requested_state(self) -> None:
+        """A conflict is not an error if the machine is already in the requested state."""
         service = self.serve(strict_power=True)
         task = self.task(service)
         for state in (PowerState.ON, PowerState.ON, PowerState.OFF, PowerState.OFF):

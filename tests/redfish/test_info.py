@@ -13,8 +13,8 @@ def info(address: str = "bmc.example", **more: object) -> RedfishInfo:
 
 
 class TestAddress(TestCase):
-    def test_what_an_address_means(self) -> None:
-        """An address is a URL or a host; a host alone is reached by https."""
+    def test_forms_of_an_address(self) -> None:
+        """An address is a URL or a host; a host alone stands for https."""
         for address, expected in (
             ("bmc.example", ("https", "bmc.example", None)),
             ("192.0.2.1:8443", ("https", "192.0.2.1", 8443)),
@@ -26,8 +26,8 @@ class TestAddress(TestCase):
             endpoint = info(address).endpoint()
             self.assertEqual(expected, (endpoint.scheme, endpoint.host, endpoint.port), address)
 
-    def test_address_that_cannot_be_used(self) -> None:
-        """What is wrong with an address is said together with what is allowed."""
+    def test_invalid_address(self) -> None:
+        """The error for an invalid address contains the reason and the allowed forms."""
         for address, wrong in (
             ("ftp://bmc.example", "scheme 'ftp'"),
             ("bmc.example:99999", "is not an address"),
@@ -42,14 +42,14 @@ class TestAddress(TestCase):
             self.assertIn(wrong, str(failure))
             self.assertIn("a host name or an IP address", str(failure))
 
-    def test_account_in_the_address_is_not_shown(self) -> None:
-        """An account that was put into the address is refused and not repeated."""
+    def test_account_in_the_address_is_hidden(self) -> None:
+        """An account in the address is refused and not repeated."""
         failure = self.assertRaises(InvalidInput, info, "https://root:calvin@bmc.example")
         self.assertIn("redfish_username", str(failure))
         self.assertNotIn("calvin", str(failure))
 
-    def test_endpoint_is_the_key_of_the_account(self) -> None:
-        """The endpoint holds the account's name and how the BMC is trusted, and never the password."""
+    def test_endpoint_contains_the_account(self) -> None:
+        """The endpoint contains the username and the TLS options, and never the password."""
         endpoint = info(redfish_username="root", redfish_password="calvin", redfish_verify_ca=False).endpoint()
         self.assertEqual(Endpoint("https", "bmc.example", None, "root", TLSOptions(verify=False)), endpoint)
         self.assertIsNone(info("http://bmc.example").endpoint().tls)
@@ -57,13 +57,13 @@ class TestAddress(TestCase):
 
 class TestTrust(TestCase):
     def test_boolean_in_any_form(self) -> None:
-        """redfish_verify_ca may be a boolean of JSON or one as text."""
+        """redfish_verify_ca may be a JSON boolean or a boolean as text."""
         for value, verify in ((True, True), (False, False), ("True", True), ("False", False), ("no", False), ("1", True)):
             self.assertEqual(TLSOptions(verify=verify), info(redfish_verify_ca=value).tls, str(value))
         self.assertEqual(TLSOptions(verify=True), info().tls)
 
     def test_path(self) -> None:
-        """It may be the path of a file or of a directory, which has to exist."""
+        """redfish_verify_ca may be the path of an existing file or directory."""
         with tempfile.NamedTemporaryFile() as file:
             self.assertEqual(TLSOptions(ca_file=file.name), info(redfish_verify_ca=file.name).tls)
         self.assertEqual(TLSOptions(ca_file="/"), info(redfish_verify_ca="/").tls)
@@ -73,7 +73,7 @@ class TestTrust(TestCase):
 
 class TestAccount(TestCase):
     def test_both_or_none(self) -> None:
-        """A name without a password, or the other way round, names the one that is missing."""
+        """A username without a password, or the reverse, is refused by the name of the missing option."""
         failure = self.assertRaises(InvalidInput, info, redfish_username="root")
         self.assertIn("driver_info/redfish_password: is missing", str(failure))
         failure = self.assertRaises(InvalidInput, info, redfish_password="calvin")
@@ -81,22 +81,22 @@ class TestAccount(TestCase):
         self.assertNotIn("calvin", str(failure))
 
     def test_kind_of_login(self) -> None:
-        """The kind of login is one of three, and all but auto need an account."""
+        """The kind of login is one of three, and all but ``auto`` require an account."""
         self.assertRaises(InvalidInput, info, redfish_auth_type="digest")
         failure = self.assertRaises(InvalidInput, info, redfish_auth_type="session")
         self.assertIn("driver_info/redfish_auth_type", str(failure))
         failure = self.assertRaises(InvalidInput, info, redfish_auth_type="basic", redfish_username="a:b", redfish_password="c")
         self.assertIn("contains a colon", str(failure))
 
-    def test_password_is_not_shown(self) -> None:
-        """The password is a declared secret and not in the text of the information."""
+    def test_password_is_hidden(self) -> None:
+        """The password is a declared secret, and is not in the text of the options."""
         self.assertNotIn("calvin", repr(info(redfish_username="root", redfish_password="calvin")))
         self.assertEqual({"redfish_password"}, RedfishInfo.secrets())
 
 
 class TestSystem(TestCase):
     def test_path_or_id(self) -> None:
-        """The system is named by its path or its id under the service root; an empty one means the only one."""
+        """The system is named by its path, or by its identifier below the service root; empty stands for the only system."""
         for value, path in (
             ("/redfish/v1/Systems/1/", "/redfish/v1/Systems/1"),
             ("System.Embedded.1", "/redfish/v1/Systems/System.Embedded.1"),
@@ -108,10 +108,10 @@ class TestSystem(TestCase):
         self.assertEqual("/rf/Systems/1", info(redfish_system_id="1", redfish_root_prefix="/rf").system_path)
 
     def test_root_is_a_path(self) -> None:
-        """The service root begins with a slash."""
+        """The service root has to begin with a slash."""
         self.assertRaises(InvalidInput, info, redfish_root_prefix="redfish/v1")
 
     def test_all_problems_at_once(self) -> None:
-        """Everything that is wrong between the options is said at once."""
+        """The error contains all problems between the options."""
         failure = self.assertRaises(InvalidInput, info, "ftp://x", redfish_username="root", redfish_root_prefix="x")
         self.assertEqual(3, len(failure.problems))

@@ -7,16 +7,16 @@ from testtools import TestCase
 
 from baremetal_fake.faults import FaultPlan
 from baremetal_interfaces import BMCBusy, Inspection
-from tests.redfish.emulated import Emulated, task_at
-from tests.redfish.test_connector import Served
+from tests.redfish.emulated import EmulatorTestCase, build_task
+from tests.redfish.test_connector import ServiceTestCase
 from tests.services.raw_server import RawServer, answer, documents
 
 GIB = 1024**3
 
 
-class TestServed(Served):
-    def test_everything_that_is_told(self) -> None:
-        """A BMC that tells all gives properties, ports and an inventory that are those of its machine."""
+class TestServed(ServiceTestCase):
+    def test_all_facts(self) -> None:
+        """Properties, ports and inventory agree with the machine if its BMC reports everything."""
         service = self.serve()
         found: Inspection = self.task(service).call("inspect", "inspect")
         inventory = service.machine(0).inventory
@@ -31,8 +31,8 @@ class TestServed(Served):
         self.assertEqual([disk.size_gb * GIB for disk in inventory.disks], [disk["size"] for disk in told["disks"]])
         self.assertEqual(inventory.serial, told["system_vendor"]["serial_number"])
 
-    def test_part_that_cannot_be_read(self) -> None:
-        """Parts that a BMC fails to tell are left out, and the rest is kept."""
+    def test_unreadable_part(self) -> None:
+        """A part that the BMC fails to report is omitted, and the rest is kept."""
         service = self.serve()
         service.inject(FaultPlan.from_json({"get_inventory": {"effect": "refuse"}}))
         found = self.task(service).call("inspect", "inspect")
@@ -41,15 +41,15 @@ class TestServed(Served):
         self.assertEqual(((), []), (found.ports, (found.inventory or {})["disks"]))
 
     def test_busy_bmc(self) -> None:
-        """A BMC that is busy in the middle of it has the inspection fail: a part must not be missing by chance."""
+        """A BMC that becomes busy makes the inspection fail, because a part must not be missing by chance."""
         service = self.serve()
         service.inject(FaultPlan.from_json({"get_inventory": {"effect": "busy", "nth": 3}}))
         self.assertRaises(BMCBusy, self.task(service).call, "inspect", "inspect")
 
 
-class TestEmulated(Emulated):
-    def test_what_is_lacking_is_left_out(self) -> None:
-        """Of a system that tells little but its network interfaces nothing else is made up."""
+class TestEmulated(EmulatorTestCase):
+    def test_missing_facts_are_omitted(self) -> None:
+        """Facts that the BMC does not report are omitted from the result."""
         found = self.task().call("inspect", "inspect")
         self.assertEqual({}, found.properties)
         self.assertEqual([self.emulator.addresses[self.emulator.system_ids[0]]], [port.address for port in found.ports])
@@ -59,18 +59,18 @@ class TestEmulated(Emulated):
 
 
 class TestOddServices(TestCase):
-    """Services that give types which the specification does not, as real ones do."""
+    """Services whose values have types that differ from the specification, as real ones do."""
 
     def inspect(self, system: dict[str, Any], **more: Any) -> Inspection:
         tree = {"/redfish/v1/Systems/1": system, **{f"/{name}": value for name, value in more.items()}}
         answers = {path: answer(json.dumps(value).encode()) for path, value in tree.items()}
         with RawServer(documents(answers)) as server:
-            task = task_at(f"http://127.0.0.1:{server.port}", redfish_system_id="1")
+            task = build_task(f"http://127.0.0.1:{server.port}", redfish_system_id="1")
             found: Inspection = task.call("inspect", "inspect")
         return found
 
-    def test_nonsense(self) -> None:
-        """Values of the wrong type are as if they were not there."""
+    def test_wrong_types(self) -> None:
+        """Values of the wrong type count as missing."""
         found = self.inspect(
             {
                 "Processors": ["x"],
@@ -85,8 +85,8 @@ class TestOddServices(TestCase):
         )
         self.assertEqual(Inspection({}, (), {"interfaces": [], "disks": []}), found)
 
-    def test_members(self) -> None:
-        """Processors that are no CPUs, or absent, do not count; memory may be a fraction; addresses come in any form."""
+    def test_odd_members(self) -> None:
+        """Absent processors and those that are not CPUs do not count; memory may be a fraction; MAC addresses vary in form."""
         found = self.inspect(
             {
                 "Processors": {"@odata.id": "/cpus"},
@@ -112,7 +112,7 @@ class TestOddServices(TestCase):
         self.assertEqual("N1", (found.inventory or {})["cpu"]["model_name"])
 
     def test_disks(self) -> None:
-        """Volumes stand for the drives behind them; the smallest disk that can hold a system is the local one."""
+        """Volumes stand for the drives behind them; the smallest disk that can hold an operating system is the local disk."""
         found = self.inspect(
             {"Storage": {"@odata.id": "/storage"}},
             storage={"Members": [{"@odata.id": "/raid"}, {"@odata.id": "/nvme"}]},
@@ -135,7 +135,7 @@ class TestOddServices(TestCase):
         )
 
     def test_simple_storage(self) -> None:
-        """Older services tell of their disks as simple storage."""
+        """The disks of older services are read from simple storage."""
         found = self.inspect(
             {"SimpleStorage": {"@odata.id": "/simple"}},
             simple={"Members": [{"@odata.id": "/controller"}]},

@@ -12,49 +12,49 @@ from baremetal_interfaces import (
     UnexpectedAnswer,
     VirtualMediaDevice,
 )
-from tests.redfish.emulated import Emulated, ImageServer
-from tests.redfish.test_connector import Served
+from tests.redfish.emulated import EmulatorTestCase, ImageServer
+from tests.redfish.test_connector import ServiceTestCase
 
 
-class TestEmulated(Emulated):
+class TestEmulated(EmulatorTestCase):
     def test_boot_devices_are_those_of_the_system(self) -> None:
-        """What a system can boot from is what it lists as allowable."""
+        """The supported boot devices are those that the system lists as allowable."""
         found = self.task().call("management", "get_supported_boot_devices")
         self.assertEqual({BootDevice.PXE, BootDevice.CDROM, BootDevice.DISK, BootDevice.UEFIHTTP}, found)
 
     def test_boot_device_is_set(self) -> None:
-        """A boot device that was set is read back."""
+        """A boot device is read back as it was set."""
         task = self.task()
         for device in (BootDevice.PXE, BootDevice.CDROM, BootDevice.DISK):
             task.call("management", "set_boot_device", device, True)
             self.assertEqual(BootDeviceSetting(device, True), task.call("management", "get_boot_device"))
 
     def test_boot_device_that_is_not_allowed(self) -> None:
-        """A device that the system does not allow is refused with those that it does."""
+        """The error for a device that the system does not allow lists the allowed ones."""
         failure = self.assertRaises(NotSupported, self.task().call, "management", "set_boot_device", BootDevice.BIOS, False)
         self.assertIn("boot_device", str(failure))
         self.assertIn("Cd, Hdd, Pxe", str(failure))
 
     def test_boot_mode(self) -> None:
-        """The boot mode that was set is read back."""
+        """A boot mode is read back as it was set."""
         task = self.task()
         for mode in (BootMode.BIOS, BootMode.UEFI):
             task.call("management", "set_boot_mode", mode)
             self.assertEqual(mode, task.call("management", "get_boot_mode"))
 
     def test_secure_boot(self) -> None:
-        """Secure boot that was set is read back."""
+        """Secure boot is read back as it was set."""
         task = self.task()
         for enabled in (True, False):
             task.call("management", "set_secure_boot", enabled)
             self.assertEqual(enabled, task.call("management", "get_secure_boot"))
 
     def test_health(self) -> None:
-        """The health of a system is read."""
+        """The health of a system is reported."""
         self.assertEqual(Health.OK, self.task().call("management", "get_node_health"))
 
     def test_light(self) -> None:
-        """The light of the system is found and switched."""
+        """The light of a system is listed and switched."""
         task = self.task()
         self.assertEqual(["led"], list(task.call("management", "get_supported_indicators")["system"]))
         for state in (IndicatorState.BLINKING, IndicatorState.OFF, IndicatorState.ON):
@@ -64,7 +64,7 @@ class TestEmulated(Emulated):
         self.assertRaises(InvalidInput, task.call, "management", "set_indicator_state", "system", "led", IndicatorState.UNKNOWN)
 
     def test_virtual_media(self) -> None:
-        """An image that was attached is there, replaced by the next one, and gone when it is detached."""
+        """An attached image replaces the one before, and is gone after a detachment; a second detachment changes nothing."""
         task = self.task()
         with ImageServer() as images:
             for name in ("one.iso", "two.iso"):
@@ -74,10 +74,11 @@ class TestEmulated(Emulated):
                 self.assertEqual([{"media_types": ["cdrom"], "inserted": True, "image": f"{images.url}/{name}"}], inserted)
         for _ in range(2):
             task.call("management", "detach_virtual_media")
-            self.assertEqual([], [one for one in task.call("management", "get_virtual_media") if one["inserted"]])
+            drives = task.call("management", "get_virtual_media")
+            self.assertEqual([], [drive for drive in drives if drive["inserted"]])
 
     def test_url_is_checked(self) -> None:
-        """What is no URL of an image is refused by the name of the field."""
+        """An invalid image URL is refused by the name of the field."""
         task = self.task()
         for url in ("", "file:///etc/passwd", "http://", "no url", 7):
             failure = self.assertRaises(
@@ -86,11 +87,11 @@ class TestEmulated(Emulated):
             self.assertIn("image_url", str(failure))
 
 
-class TestPoorSystem(Emulated):
+class TestPoorSystem(EmulatorTestCase):
     features = "minimum"
 
-    def test_what_is_missing_is_said(self) -> None:
-        """What a system does not offer is not supported, and nothing crashes."""
+    def test_missing_features(self) -> None:
+        """Features that a system lacks are reported as not supported."""
         task = self.task()
         self.assertRaises(NotSupported, task.call, "management", "get_secure_boot")
         self.assertRaises(NotSupported, task.call, "management", "set_secure_boot", True)
@@ -105,9 +106,9 @@ class TestPoorSystem(Emulated):
         self.assertIn("offers no virtual cdrom", str(failure))
 
 
-class TestServed(Served):
-    def test_once_and_for_good(self) -> None:
-        """A boot device is set for the next boot or for every one, and without an override it is not known."""
+class TestServed(ServiceTestCase):
+    def test_one_time_and_persistent_boot_device(self) -> None:
+        """A boot device is set for the next boot or for every boot; without an override it is unknown."""
         task = self.task(self.serve())
         self.assertEqual(BootDeviceSetting(None, None), task.call("management", "get_boot_device"))
         for persistent in (False, True):
@@ -121,7 +122,7 @@ class TestServed(Served):
         self.assertEqual(1, service.totals()["by_route"]["POST /Systems/*/Actions/ComputerSystem.Reset"])
 
     def test_refusal_names_the_setting(self) -> None:
-        """A setting that the BMC refuses is named, with the BMC's own words."""
+        """The error for a refused setting names the setting and contains the BMC's message."""
         service = self.serve()
         service.inject(FaultPlan.from_json({"set_*": {"effect": "refuse", "status": 400, "message": "not while booting"}}))
         task = self.task(service)
@@ -135,7 +136,7 @@ class TestServed(Served):
             self.assertIn("not while booting", str(failure))
 
     def test_drives_of_the_manager(self) -> None:
-        """Where the system itself has no virtual drives, those of its manager are used."""
+        """A system without virtual drives uses those of its manager."""
         service = self.serve(2)
         drives = self.task(service).call("management", "get_virtual_media")
         self.assertIn(["cdrom"], [drive["media_types"] for drive in drives])

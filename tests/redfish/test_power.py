@@ -19,12 +19,12 @@ from baremetal_interfaces import (
 from baremetal_redfish.connector import RedfishConnector
 from baremetal_redfish.info import RedfishInfo
 from baremetal_redfish.power import RedfishPower
-from tests.redfish.emulated import ACCOUNT, Emulated, task_at
+from tests.redfish.emulated import ACCOUNT, EmulatorTestCase, build_task
 from tests.services.raw_server import RawServer, answer, documents
 from tests.services.sushy_emulator import SushyEmulator
 
 
-class TestPower(Emulated):
+class TestPower(EmulatorTestCase):
     def test_all_changes(self) -> None:
         """Every declared state is reached, and the read that follows confirms it."""
         task = self.task()
@@ -40,15 +40,15 @@ class TestPower(Emulated):
             self.assertEqual(state.outcome, task.power.get(), state)
 
     def test_already_there(self) -> None:
-        """To switch off what is off is no error and sends nothing."""
+        """Powering off a machine that is off succeeds without a request."""
         task = self.task(1)
         sent = self.emulator.output.count("POST")
         for state in (PowerState.OFF, PowerState.SOFT_OFF):
             task.call("power", "set_power_state", state)
         self.assertEqual(sent, self.emulator.output.count("POST"))
 
-    def test_sample_of_an_unnamed_system_asks_for_the_full_read(self) -> None:
-        """A system that is not named cannot be found by one request."""
+    def test_sample_of_an_unknown_system_path(self) -> None:
+        """A sample without the system's path returns None, because one request cannot find the system."""
         task = self.task(redfish_system_id=None)
         connector = RedfishConnector()
         session = connector.open(task.info("power"), None, Deadline.after(30))
@@ -56,49 +56,49 @@ class TestPower(Emulated):
         self.assertIsNone(RedfishPower().sample_power(session, None, Deadline.after(10.0)))
 
 
-class TestWrongInformation(Emulated):
+class TestWrongOptions(EmulatorTestCase):
     def fails(self, error: type[Exception], **info: Any) -> str:
         return str(self.assertRaises(error, self.task(**info).call, "power", "get_power_state"))
 
     def test_wrong_password(self) -> None:
-        """A wrong password is said to be refused, by the names of the options, and is not shown."""
+        """The error for a wrong password names the options and hides the password."""
         message = self.fails(AuthenticationFailed, redfish_password="wr0ng")
         self.assertIn("redfish_username and redfish_password", message)
         self.assertNotIn("wr0ng", message)
 
     def test_no_account(self) -> None:
-        """A BMC that needs an account says so."""
+        """The error of a BMC that requires an account names the options to set."""
         message = self.fails(AuthenticationFailed, redfish_username=None, redfish_password=None)
         self.assertIn("it needs an account; set redfish_username", message)
 
     def test_unknown_system(self) -> None:
-        """A system that is not there is named together with those that are."""
+        """The error for a missing system lists the existing ones."""
         message = self.fails(InvalidInput, redfish_system_id="/redfish/v1/Systems/nope")
         self.assertIn("driver_info/redfish_system_id: system /redfish/v1/Systems/nope does not exist at this BMC", message)
         for index in range(self.systems):
             self.assertIn(self.emulator.system_path(index), message)
 
-    def test_system_has_to_be_named_among_several(self) -> None:
-        """Where there are several systems one has to be named."""
+    def test_system_is_required_among_several(self) -> None:
+        """At a BMC with several systems the option redfish_system_id is required."""
         message = self.fails(InvalidInput, redfish_system_id=None)
         self.assertIn("driver_info/redfish_system_id: is needed", message)
         self.assertIn(self.emulator.system_path(1), message)
 
-    def test_name_of_a_system_is_followed_to_it(self) -> None:
+    def test_system_is_found_by_name(self) -> None:
         """A redirect within the service is followed (the emulator redirects names to UUIDs)."""
         self.assertEqual(PowerState.OFF, self.task(redfish_system_id="system-1").call("power", "get_power_state"))
 
     def test_nothing_listens(self) -> None:
-        """An address where nobody listens is unreachable."""
+        """A closed port is unreachable."""
         self.assertIn("Connection refused", self.fails(BMCUnreachable, redfish_address="http://127.0.0.1:1"))
 
-    def test_tls_where_there_is_none(self) -> None:
-        """A plain service that is spoken to by TLS is not called unreachable."""
+    def test_tls_at_a_plain_service(self) -> None:
+        """A service without TLS is not reported as unreachable."""
         address = self.emulator.url.replace("http://", "https://")
         self.assertIn("does it speak TLS", self.fails(UnexpectedAnswer, redfish_address=address))
 
     def test_no_sessions(self) -> None:
-        """A service without sessions cannot be logged into by one, and the remedy is said."""
+        """The error for a service without sessions names the other kinds of login."""
         account: dict[str, Any] = {"redfish_username": None, "redfish_password": None}
         with SushyEmulator() as emulator:
             message = self.fails(UnexpectedAnswer, redfish_address=emulator.url, redfish_auth_type="session")
@@ -108,14 +108,14 @@ class TestWrongInformation(Emulated):
             message = self.fails(UnexpectedAnswer, redfish_address=emulator.url, redfish_root_prefix="/nope")
             self.assertIn("redfish_root_prefix", message)
 
-    def test_time_of_the_task_bounds_requests(self) -> None:
-        """A task whose time is over asks nothing."""
+    def test_deadline_of_the_task_limits_requests(self) -> None:
+        """A task past its deadline sends nothing."""
         task = self.task(timeout=0.0)
         self.assertRaises(DeadlineExceeded, task.call, "power", "get_power_state")
 
 
 class TestOddSystems(TestCase):
-    """Systems that allow other resets than most, or are on their way."""
+    """Systems that allow unusual resets, or are between two power states."""
 
     def ask(self, system: dict[str, Any], method: str, *arguments: object) -> tuple[Any, list[str]]:
         requests: list[bytes] = []
@@ -124,9 +124,10 @@ class TestOddSystems(TestCase):
             "/reset": answer(b"", status="204 No Content"),
         }
         with RawServer(documents(answers, requests)) as server:
-            task = task_at(f"http://127.0.0.1:{server.port}", redfish_system_id="1")
+            task = build_task(f"http://127.0.0.1:{server.port}", redfish_system_id="1")
             found = task.call("power", method, *arguments)
-        return found, [json.loads(one.partition(b"\r\n\r\n")[2])["ResetType"] for one in requests if one.startswith(b"POST")]
+        resets = [request.partition(b"\r\n\r\n")[2] for request in requests if request.startswith(b"POST")]
+        return found, [json.loads(body)["ResetType"] for body in resets]
 
     def allowing(self, *resets: str, power: str = "On") -> dict[str, Any]:
         return {
@@ -135,7 +136,7 @@ class TestOddSystems(TestCase):
         }
 
     def test_observed_states(self) -> None:
-        """On and off are told; on the way, and what is unknown, is neither."""
+        """On and off are reported as such; every other state is unknown."""
         for said, expected in (
             ("On", PowerState.ON),
             ("Off", PowerState.OFF),
@@ -149,7 +150,7 @@ class TestOddSystems(TestCase):
         self.assertEqual((PowerState.UNKNOWN, []), self.ask({}, "get_power_state"))
 
     def test_fallbacks(self) -> None:
-        """Where the usual reset is not allowed, one that means the same is sent."""
+        """If the usual reset is not allowed, an equivalent one is sent."""
         for state, allowed, power, sent in (
             (PowerState.REBOOT, ("PowerCycle", "On"), "On", "PowerCycle"),
             (PowerState.ON, ("ForceOn",), "Off", "ForceOn"),
@@ -159,31 +160,31 @@ class TestOddSystems(TestCase):
         ):
             self.assertEqual((None, [sent]), self.ask(self.allowing(*allowed, power=power), "set_power_state", state))
 
-    def test_nothing_that_would_do(self) -> None:
-        """A state that the system has no reset for is refused with what it has."""
+    def test_no_suitable_reset(self) -> None:
+        """The error for a state without a suitable reset lists the allowed resets."""
         failure = self.assertRaises(
             NotSupported, self.ask, self.allowing("On", "ForceOff"), "set_power_state", PowerState.SOFT_REBOOT
         )
         self.assertIn("does not allow GracefulRestart; it allows ForceOff, On", str(failure))
 
     def test_no_reset_at_all(self) -> None:
-        """A system without the action is said not to offer it."""
+        """The error for a system without the action names the action."""
         failure = self.assertRaises(NotSupported, self.ask, {"PowerState": "On"}, "set_power_state", PowerState.OFF)
         self.assertIn("#ComputerSystem.Reset", str(failure))
 
 
 class TestRealTiming(TestCase):
-    def test_power_that_takes_its_time(self) -> None:
-        """A change that takes effect seconds later is confirmed when it has."""
+    def test_slow_power_change(self) -> None:
+        """A change that takes effect after seconds is confirmed once it has."""
         with SushyEmulator() as emulator:
-            task = task_at(emulator.url, timeout=90)
+            task = build_task(emulator.url, timeout=90)
             begun = time.monotonic()
             task.power.set(PowerState.ON, timeout=60)
             self.assertEqual(PowerState.ON, task.power.get())
             self.assertLess(time.monotonic() - begun, 60)
 
-    def test_information_is_typed_once(self) -> None:
-        """The interfaces share one kind of information."""
+    def test_options_are_shared(self) -> None:
+        """The interfaces share one options class."""
         info = RedfishInfo.parse({"redfish_address": "x", "redfish_username": ACCOUNT[0], "redfish_password": ACCOUNT[1]})
         self.assertEqual(RedfishInfo, type(info))
         self.assertIs(RedfishInfo, RedfishPower.info_type)

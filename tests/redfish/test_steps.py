@@ -1,4 +1,4 @@
-"""What takes a while over Redfish: BIOS settings, volumes and updates as steps that are polled; and what may be in the way."""
+"""Steps that take a while over Redfish: BIOS settings, volumes and firmware updates, and their failures."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from baremetal_interfaces.local import LocalTask
 from baremetal_redfish.bios import BIOSLimits, RedfishBIOS
 from baremetal_redfish.firmware import RedfishFirmware, UpdateLimits
 from baremetal_redfish.raid import RedfishRAID
-from tests.redfish.emulated import interfaces
-from tests.redfish.test_connector import PASSWORD, Served
+from tests.redfish.emulated import build_interfaces
+from tests.redfish.test_connector import PASSWORD, ServiceTestCase
 
 STEP = Step(Phase.CLEAN, "any", "any")
 MIRROR = {"size_gb": 100, "raid_level": "1", "is_root_volume": True, "volume_name": "root"}
 
 
-class StepCase(Served):
-    """Machines with six disks, at a clock that is turned."""
+class StepTestCase(ServiceTestCase):
+    """Test case with machines of six disks, on a manual clock."""
 
     def machines(self, **options: Any) -> RedfishService:
         self.clock = TurnedClock()
@@ -34,7 +34,7 @@ class StepCase(Served):
 
     def step_task(self, service: RedfishService, target: Any = None, **limits: float) -> LocalTask:
         found: dict[str, Any] = {
-            **interfaces(5.0),
+            **build_interfaces(5.0),
             "bios": RedfishBIOS(BIOSLimits(**limits)),
             "raid": RedfishRAID(),
             "firmware": RedfishFirmware(UpdateLimits()),
@@ -43,7 +43,7 @@ class StepCase(Served):
         return LocalTask(found, self.raw(service), node=node, timeout=30.0, poll_interval=0.02)
 
     def finish(self, task: LocalTask, kind: str, outcome: Any) -> int:
-        """Poll until it is done, a second each; how often."""
+        """Poll a step once a second until it is done, and return the number of polls."""
         looks = 0
         while isinstance(outcome, Wait):
             self.clock.turn(1.0)
@@ -53,9 +53,9 @@ class StepCase(Served):
         return looks
 
 
-class TestBIOS(StepCase):
-    def test_a_stale_tag_is_read_again_once(self) -> None:
-        """Somebody else's change in between costs one more read, and no setting."""
+class TestBIOS(StepTestCase):
+    def test_stale_etag_is_read_again_once(self) -> None:
+        """A change by another client in between costs one more read and loses no setting."""
         service = self.machines()
         task = self.step_task(service)
         service.machine().inject(FaultPlan.from_json({"set_bios": {"effect": "refuse", "status": 412, "times": 1}}))
@@ -63,8 +63,8 @@ class TestBIOS(StepCase):
         self.assertEqual("60", service.machine().firmware.current()["BootRetryDelay"])
         self.assertEqual(2, len(service.machine().commands("set_bios")))
 
-    def test_what_the_registry_forbids_is_refused_before_it_is_sent(self) -> None:
-        """Every problem is named at once: the bounds, the values, what is read only and of another type."""
+    def test_registry_limits_settings(self) -> None:
+        """Settings outside the bounds, values, access and types of the registry are refused at once, before a request."""
         service = self.machines()
         wanted = {"BootRetryDelay": "601", "SysProfile": "Fast", "SystemBiosVersion": "2", "LogicalProc": "Enabled"}
         settings = [{"name": name, "value": value} for name, value in wanted.items()]
@@ -75,9 +75,10 @@ class TestBIOS(StepCase):
         )
         self.assertEqual([], service.machine().commands("set_bios"))
 
-    def test_settings_are_told_with_what_they_may_be(self) -> None:
-        """Type, values and bounds come from the service's registry."""
-        found = {one.name: one for one in self.step_task(self.machines()).call("bios", "get_settings")}
+    def test_settings_have_their_allowed_values(self) -> None:
+        """Types, values and bounds come from the service's registry."""
+        settings = self.step_task(self.machines()).call("bios", "get_settings")
+        found = {setting.name: setting for setting in settings}
         self.assertEqual(("Enabled", "Disabled"), found["LogicalProc"].allowable_values)
         self.assertEqual(
             (0, 600, "Integer"),
@@ -85,8 +86,8 @@ class TestBIOS(StepCase):
         )
         self.assertTrue(found["SystemBiosVersion"].read_only)
 
-    def test_settings_that_never_take_effect_are_an_error(self) -> None:
-        """A service that takes settings and forgets them is found out, by the names of the settings."""
+    def test_settings_without_effect_are_an_error(self) -> None:
+        """The error for settings that never take effect names them."""
         service = self.machines()
         service.machine().inject(FaultPlan.from_json({"set_bios": {"effect": "lose"}}))
         task = self.step_task(service, bios_apply_timeout=0.0)
@@ -94,37 +95,37 @@ class TestBIOS(StepCase):
         failed = self.assertRaises(DriverError, task.call, "bios", "poll", STEP, outcome.state)
         self.assertIn("LogicalProc", str(failed))
 
-    def test_a_busy_service_says_when_to_come_back(self) -> None:
-        """Busy is an error of its own, with the time, and nothing was changed."""
+    def test_busy_service_reports_the_time_to_retry(self) -> None:
+        """A busy service is an error of its own with the time to retry; nothing is changed."""
         service = self.machines()
         service.machine().inject(FaultPlan.from_json({"get_bios": {"effect": "busy"}}))
         refused = self.assertRaises(BMCBusy, self.step_task(service).call, "bios", "get_settings")
         self.assertEqual(1.0, refused.retry_after)
 
 
-class TestRAID(StepCase):
-    def test_volumes_are_made_and_removed(self) -> None:
-        """As the node's target says, of drives that are free; at once where the service does it at once."""
+class TestRAID(StepTestCase):
+    def test_volumes_are_created_and_deleted(self) -> None:
+        """The volumes of the node's target are created from free drives, without polls if the service is done at once."""
         service = self.machines()
         target = {"logical_disks": [MIRROR, {"size_gb": "MAX", "raid_level": "5", "number_of_physical_disks": 4}]}
         task = self.step_task(service, target)
         self.assertIsNone(task.call("raid", "create_configuration"))
         made = service.machine().raid
-        self.assertEqual(["RAID1", "RAID5"], [one["raid_type"] for one in made])
-        self.assertEqual([100, 3 * 480], [one["bytes"] // 1024**3 for one in made])
-        self.assertEqual(6, len({name for one in made for name in one["drives"]}))
+        self.assertEqual(["RAID1", "RAID5"], [volume["raid_type"] for volume in made])
+        self.assertEqual([100, 3 * 480], [volume["bytes"] // 1024**3 for volume in made])
+        self.assertEqual(6, len({drive for volume in made for drive in volume["drives"]}))
         self.assertIsNone(task.call("raid", "delete_configuration"))
         self.assertEqual((), service.machine().raid)
 
-    def test_a_service_that_takes_its_time_is_polled(self) -> None:
-        """With a task for each volume the step waits, one volume after the other, and no worker does."""
+    def test_slow_service_is_polled(self) -> None:
+        """At a service with a task for each volume the step waits for one volume after the other, without a worker."""
         service = self.machines(task_seconds=2.5)
         task = self.step_task(service, {"logical_disks": [MIRROR, {**MIRROR, "is_root_volume": False}]})
         self.assertEqual(6, self.finish(task, "raid", task.call("raid", "create_configuration")))
         self.assertEqual(2, len(service.machine().raid))
 
-    def test_what_cannot_be_made_costs_nothing(self) -> None:
-        """Too few drives, or a level that the controller lacks, is said before anything is deleted."""
+    def test_impossible_target_costs_no_volume(self) -> None:
+        """A target that the controller cannot create is refused before existing volumes are deleted."""
         service = self.machines()
         self.step_task(service, {"logical_disks": [MIRROR]}).call("raid", "create_configuration")
         for disk, word in (
@@ -139,19 +140,19 @@ class TestRAID(StepCase):
             self.assertIn(word, str(refused))
         self.assertEqual(1, len(service.machine().raid))
 
-    def test_root_and_other_volumes_are_made_apart(self) -> None:
-        """Only what is asked for, and in place of what was there where that is asked for."""
+    def test_root_and_other_volumes_are_created_separately(self) -> None:
+        """Only the requested volumes are created, in place of the existing ones if that is requested."""
         service = self.machines()
         task = self.step_task(service, {"logical_disks": [MIRROR, {"size_gb": 50, "raid_level": "0", "volume_name": "data"}]})
         task.call("raid", "create_configuration", create_root_volume=False)
-        self.assertEqual(["data"], [one["name"] for one in service.machine().raid])
+        self.assertEqual(["data"], [volume["name"] for volume in service.machine().raid])
         task.call("raid", "create_configuration", create_nonroot_volumes=False, delete_existing=True)
-        self.assertEqual(["root"], [one["name"] for one in service.machine().raid])
+        self.assertEqual(["root"], [volume["name"] for volume in service.machine().raid])
 
 
-class TestUpdate(StepCase):
-    def test_a_bmc_that_restarts_in_the_middle_is_waited_for(self) -> None:
-        """That it does not answer is no failure of the update."""
+class TestUpdate(StepTestCase):
+    def test_update_survives_the_restart_of_the_bmc(self) -> None:
+        """A BMC that does not answer during its update is not a failure."""
         service = self.machines()
         task = self.step_task(service)
         outcome = task.call("firmware", "update", [{"component": "bmc", "url": "http://images.example/bmc-3.1.bin"}])

@@ -19,7 +19,7 @@ from baremetal_redfish.transport import Transport
 from tests.services.raw_server import RawServer, Script, answer, answering, documents, read_request
 
 
-class Transports(TestCase):
+class TransportTestCase(TestCase):
     def transport(self, script: Script) -> Transport:
         self.server = RawServer(script)
         self.server.__enter__()
@@ -34,9 +34,9 @@ class Transports(TestCase):
         return failure
 
 
-class TestRequests(Transports):
-    def test_only_the_path_of_a_url_counts(self) -> None:
-        """A whole URL in an answer never leads to another host: its path is asked for at the BMC itself."""
+class TestRequests(TransportTestCase):
+    def test_only_the_path_of_a_url_is_used(self) -> None:
+        """A URL in a response never leads to another host: its path is requested from the BMC itself."""
         transport = self.transport(documents({"/a?b=c": answer(b'{"v": 1}')}))
         self.assertEqual({"v": 1}, transport.read_document("https://elsewhere.example:444/a?b=c"))
 
@@ -45,15 +45,15 @@ class TestRequests(Transports):
         transport = self.transport(documents({"/redfish/v1/Systems": answer(b'{"v": 1}')}))
         self.assertEqual({"v": 1}, transport.read_document("Systems"))
 
-    def test_path_that_is_not_quoted(self) -> None:
-        """A link with characters that a path cannot hold is quoted, and one that is none at all is a wrong answer."""
+    def test_path_is_quoted(self) -> None:
+        """Characters that are not allowed in a path are quoted, and an invalid link is an invalid response."""
         transport = self.transport(documents({"/a%20b/%C3%BC": answer(b'{"v": 1}')}))
         self.assertEqual({"v": 1}, transport.read_document("/a b/ü"))
         self.assertEqual({"v": 1}, transport.read_document("/a%20b/%C3%BC#/x"))
         self.assertRaises(TransportFailed, transport.read_document, "http://[")
 
     def test_redirect_within_the_service(self) -> None:
-        """A redirect within the service is followed, a GET by any and a POST by those that keep the method."""
+        """Redirects within the service are followed: a GET by all, a POST by those that keep the method."""
         requests: list[bytes] = []
         moved = {
             "/a": answer(status="301 Moved", headers="Location: /c\r\n"),
@@ -66,7 +66,7 @@ class TestRequests(Transports):
         self.assertTrue(requests[-1].endswith(b'{"x": 1}'))
 
     def test_redirect_elsewhere(self) -> None:
-        """A redirect to another host is refused, for the token would go along; the message says what to do."""
+        """A redirect to another host is refused, because the token would be sent there; the error names the option to set."""
         location = "Location: https://u:p@elsewhere.example/c\r\n"
         transport = self.transport(answering(answer(status="302 Found", headers=location)))
         failure = self.assertRaises(TransportFailed, transport.get, "/a")
@@ -74,19 +74,19 @@ class TestRequests(Transports):
         self.assertEqual(1, self.server.connections)
 
     def test_endless_redirect(self) -> None:
-        """A redirect in a circle ends."""
+        """A circular redirect ends with an error."""
         transport = self.transport(answering(answer(status="302 Found", headers="Location: /a\r\n")))
         self.assertIn("too often", str(self.assertRaises(TransportFailed, transport.get, "/a")))
 
     def test_not_redfish(self) -> None:
-        """A page of a web server where Redfish is expected is named as what it is."""
+        """The error for a page of another web server names its content type."""
         transport = self.transport(answering(answer(b"<html>", headers="Content-Type: text/html\r\n")))
         failure = self.assertRaises(TransportFailed, transport.get, "/redfish/v1/")
         self.assertIn("text/html", str(failure))
         self.assertIn("redfish_root_prefix", str(failure))
 
     def refusing(self, times: int, first: bytes, requests: list[bytes]) -> Transport:
-        """A service that says *first* so many times, and then answers."""
+        """Return the transport of a service that sends *first* for the first *times* requests, and then a document."""
 
         def script(client: socket.socket) -> None:
             while request := read_request(client):
@@ -95,8 +95,8 @@ class TestRequests(Transports):
 
         return self.transport(script)
 
-    def test_what_is_refused_for_now_is_sent_again(self) -> None:
-        """A service that says when to come back has done nothing: whatever it was, it is sent again then."""
+    def test_temporary_refusal_is_retried(self) -> None:
+        """A service that sends Retry-After has done nothing, so that any request is repeated."""
         for status in ("503 Busy", "429 Slow", "409 In use"):
             for send in (Transport.get, Transport.post):
                 requests: list[bytes] = []
@@ -104,8 +104,8 @@ class TestRequests(Transports):
                 self.assertEqual({"v": 1}, send(transport, "/x").json())
                 self.assertEqual(3, len(requests))
 
-    def test_it_is_not_sent_for_ever(self) -> None:
-        """Nor later than anybody waits for, nor where the service does not say when, unless it is a conflict of a read."""
+    def test_retries_are_limited(self) -> None:
+        """No retry follows a long Retry-After, or a refusal without the header, except for a conflict of a read."""
         for status, after, method, sent in (
             ("503 Busy", "Retry-After: 0\r\n", Transport.get, 3),
             ("503 Busy", "Retry-After: 60\r\n", Transport.get, 1),
@@ -117,16 +117,16 @@ class TestRequests(Transports):
             self.assertRaises(sushy.exceptions.HTTPError, method, transport, "/x")
             self.assertEqual(sent, len(requests), (status, after))
 
-    def test_a_deadline_is_not_multiplied(self) -> None:
-        """Where the time does not last until the next try, the answer that there is counts at once."""
+    def test_retry_beyond_the_deadline_is_skipped(self) -> None:
+        """If the deadline ends before the next attempt, the response at hand is returned at once."""
         requests: list[bytes] = []
         transport = self.refusing(9, answer(status="503 Busy", headers="Retry-After: 5\r\n"), requests)
         with transport.until(Deadline.after(2.0)):
             failure = self.assertRaises(sushy.exceptions.HTTPError, transport.get, "/x")
         self.assertEqual((1, 5.0), (len(requests), failure.retry_after))
 
-    def test_a_read_whose_connection_broke_is_sent_again(self) -> None:
-        """And nothing else is: it may have been done."""
+    def test_read_over_a_broken_connection_is_repeated(self) -> None:
+        """Only a read is repeated after a broken connection: anything else may have taken effect."""
         for send, sent in ((Transport.get, 2), (Transport.post, 1)):
             requests: list[bytes] = []
 
@@ -142,15 +142,15 @@ class TestRequests(Transports):
                 self.assertRaises(TransportFailed, send, transport, "/x")
             self.assertEqual(sent, len(requests))
 
-    def test_nothing_is_repeated(self) -> None:
-        """A failure of the service is not tried again."""
+    def test_server_errors_are_not_retried(self) -> None:
+        """A failure of the service is not retried."""
         requests: list[bytes] = []
         failing = documents({"/x": answer(status="500 Oops")}, requests)
         self.assertRaises(sushy.exceptions.ServerSideError, self.transport(failing).get, "/x")
         self.assertEqual(1, len(requests))
 
     def test_deadline_of_the_thread(self) -> None:
-        """Within until, requests end at that deadline; afterwards the one before holds again."""
+        """The deadline of an until block limits the requests inside it; afterwards the outer deadline applies again."""
         transport = self.transport(answering(answer()))
         with transport.until(Deadline.after(10)):
             with transport.until(Deadline.after(0)):
@@ -158,12 +158,12 @@ class TestRequests(Transports):
             transport.get("/x")
         transport.get("/x")
 
-    def test_waiting_for_a_task_is_refused(self) -> None:
-        """sushy's waiting for a task of the BMC, which sleeps, is not offered."""
+    def test_blocking_requests_are_refused(self) -> None:
+        """sushy's blocking wait for a task of the BMC is refused."""
         self.assertRaises(sushy.exceptions.SushyError, self.transport(answering(answer())).post, "/x", blocking=True)
 
 
-class TestEntityTags(Transports):
+class TestEntityTags(TransportTestCase):
     def tags_tried(self, tag: str | None, accepted: str | None) -> list[str | None]:
         tags: list[str | None] = []
 
@@ -177,25 +177,25 @@ class TestEntityTags(Transports):
         self.transport(script).patch("/x", {"a": 1}, etag=tag)
         return tags
 
-    def test_tag_is_sent(self) -> None:
-        """A tag goes along, and none where there is none."""
+    def test_etag_is_sent(self) -> None:
+        """An ETag is sent if one is known."""
         self.assertEqual(['"1"'], self.tags_tried('"1"', '"1"'))
         self.assertEqual([None], self.tags_tried(None, None))
 
-    def test_weak_tag(self) -> None:
-        """A weak tag that is refused is tried as a strong one and then left out."""
+    def test_weak_etag(self) -> None:
+        """A refused weak ETag is replaced by the strong one, and then omitted."""
         self.assertEqual(['W/"1"', '"1"'], self.tags_tried('W/"1"', '"1"'))
         self.assertEqual(['W/"1"', '"1"', None], self.tags_tried('W/"1"', None))
         self.assertEqual(['"1"', None], self.tags_tried('"1"', None))
 
-    def test_refusal_without_a_tag(self) -> None:
-        """A refusal without a tag is final."""
+    def test_refusal_without_an_etag(self) -> None:
+        """A refusal of a request without an ETag is final."""
         self.assertRaises(sushy.exceptions.HTTPError, self.tags_tried, None, '"1"')
 
 
-class TestErrors(Transports):
-    def test_nonsense_in_an_error(self) -> None:
-        """Whatever is in the body of an error, it is the error that comes out."""
+class TestErrors(TransportTestCase):
+    def test_malformed_error_bodies(self) -> None:
+        """Any body of an error response leads to the error of its status."""
         for body in (
             b"",
             b"<html>",
@@ -209,8 +209,8 @@ class TestErrors(Transports):
         ):
             self.assertEqual(500, self.error("500 Oops", body).status_code)
 
-    def test_what_errors_mean(self) -> None:
-        """A busy service is told by the status or by the message; 401 of a token is an end and not a refusal."""
+    def test_faults_of_errors(self) -> None:
+        """Status and message decide on the fault of an error: busy, refused credentials, or any other."""
         busy = {"error": {"code": "Base.1.8.GeneralError", "@Message.ExtendedInfo": [{"MessageId": "IDRAC.2.1.SYS518"}]}}
         other = {"error": {"code": "Base.1.8.PropertyValueNotInList", "message": "no"}}
         for status, body, fault in (
@@ -226,13 +226,13 @@ class TestErrors(Transports):
             self.assertEqual(fault, RedfishConnector().classify(failure), status)
 
     def test_missing_privilege_is_no_wrong_password(self) -> None:
-        """What an account may not do is said so, with the option that names the account."""
+        """The error for a missing privilege names the option with the account."""
         self.assertIn("redfish_username", str(self.error("403 Forbidden", b"")))
 
 
-class TestSushy(Transports):
+class TestSushy(TransportTestCase):
     def test_objects_of_sushy_work(self) -> None:
-        """An object of sushy reads, acts and changes by it, and its collection as garbage asks nothing."""
+        """A sushy object reads, acts and changes through the transport, and its garbage collection sends nothing."""
         requests: list[bytes] = []
         system = {
             "Id": "1",
@@ -255,7 +255,7 @@ class TestSushy(Transports):
         self.assertEqual(4, len(requests))
 
     def test_no_secret_is_logged(self) -> None:
-        """Neither the token nor what is sent is logged by the way."""
+        """Neither the token nor a request's body is logged."""
         lines: list[str] = []
 
         class Keeping(logging.Handler):

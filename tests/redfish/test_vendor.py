@@ -1,4 +1,4 @@
-"""What clients ask for by a vendor method, sensors, and the quirks of the boot override."""
+"""Vendor methods, sensors, lights, boot quirks and related resources."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from baremetal_redfish.boot_quirks import BOOT_QUIRKS, BootFlag, find_boot_flags
 from baremetal_redfish.related_resources import find_managers
 from baremetal_redfish.vendor import RedfishVendor
 from tests.redfish import quirk_cassettes
-from tests.redfish.emulated import interfaces
-from tests.redfish.test_connector import Served
+from tests.redfish.emulated import build_interfaces
+from tests.redfish.test_connector import ServiceTestCase
 
 
-class TestVendor(Served):
+class TestVendor(ServiceTestCase):
     def vendor_task(self, service: RedfishService) -> LocalTask:
-        found: dict[str, Any] = {**interfaces(5.0), "vendor": RedfishVendor()}
+        found: dict[str, Any] = {**build_interfaces(5.0), "vendor": RedfishVendor()}
         return LocalTask(found, self.raw(service), timeout=30.0, poll_interval=0.02)
 
     def test_subscriptions_come_and_go(self) -> None:
-        """One that was made is listed, shown and removed; its headers are never shown."""
+        """A created subscription is listed, shown and deleted; its headers are never shown."""
         task = self.vendor_task(self.serve())
         given = {
             "Destination": "https://listener.example/events",
@@ -44,18 +44,19 @@ class TestVendor(Served):
         self.assertEqual([], task.call("vendor", "get_all_subscriptions")["Members"])
         self.assertRaises(NotFound, task.call, "vendor", "delete_subscription", id=made["Id"])
 
-    def test_what_is_wrong_with_a_subscription_is_said_at_once(self) -> None:
-        """Each argument by its name; nothing is sent."""
+    def test_invalid_subscription(self) -> None:
+        """The error for an invalid subscription names all wrong arguments, and nothing is sent."""
         service = self.serve()
         task = self.vendor_task(service)
         wrong = {"Destination": "ftp://x", "EventTypes": "Alert", "Context": 1, "HttpHeaders": ["x"]}
         refused = self.assertRaises(InvalidInput, task.call, "vendor", "create_subscription", **wrong)
-        self.assertEqual(["Destination", "EventTypes", "Context", "HttpHeaders"], [one.field for one in refused.problems])
+        fields = [problem.field for problem in refused.problems]
+        self.assertEqual(["Destination", "EventTypes", "Context", "HttpHeaders"], fields)
         self.assertRaises(InvalidInput, task.call, "vendor", "create_subscription", Destination="https://x", Bogus=1)
         self.assertEqual([], service.machine().commands("create_subscription"))
 
-    def test_drives_are_emptied(self) -> None:
-        """Those of one kind, or all; a kind that is not known is refused."""
+    def test_virtual_media_are_ejected(self) -> None:
+        """Drives of one kind, or all, are emptied; an unknown kind is refused."""
         service = self.serve()
         task, machine = self.vendor_task(service), service.machine()
         for device in (VirtualMediaDevice.CDROM, VirtualMediaDevice.FLOPPY):
@@ -66,18 +67,18 @@ class TestVendor(Served):
         self.assertEqual({}, machine.media)
         self.assertRaises(InvalidInput, task.call, "vendor", "eject_vmedia", boot_device="tape")
 
-    def test_the_methods_that_clients_know(self) -> None:
-        """Their names and HTTP methods are those that Metal3 calls."""
-        methods = {name: sorted(one.http_methods) for name, one in RedfishVendor.passthrus.items()}
+    def test_methods_that_clients_know(self) -> None:
+        """The names and HTTP methods are those that Metal3 calls."""
+        methods = {name: sorted(passthru.http_methods) for name, passthru in RedfishVendor.passthrus.items()}
         self.assertEqual(["POST"], methods["create_subscription"])
         self.assertEqual(["DELETE"], methods["delete_subscription"])
         self.assertEqual(["POST"], methods["eject_vmedia"])
         self.assertEqual(["GET"], methods["get_all_subscriptions"])
 
 
-class TestSensors(Served):
+class TestSensors(ServiceTestCase):
     def test_readings_of_the_chassis(self) -> None:
-        """What is off has no reading; what has one is told with its limits."""
+        """Sensors that are off have no reading; readings come with their thresholds."""
         service = self.serve()
         task = self.task(service)
         found = task.call("management", "get_sensors_data")
@@ -91,9 +92,9 @@ class TestSensors(Served):
         self.assertEqual(8400, task.call("management", "get_sensors_data")["Fan"]["Fan 1"]["reading"])
 
 
-class TestLight(Served):
-    def test_the_light_under_either_name(self) -> None:
-        """Older services have one that blinks, newer ones one that is on or off."""
+class TestLight(ServiceTestCase):
+    def test_both_names_of_the_light(self) -> None:
+        """IndicatorLED can blink; LocationIndicatorActive is on or off."""
         for newer, states in ((False, ["BLINKING", "OFF", "ON"]), (True, ["OFF", "ON"])):
             service = self.serve(bmc={"location_light": newer})
             task = self.task(service)
@@ -108,9 +109,9 @@ class TestLight(Served):
         self.assertIn("OFF, ON", str(refused))
 
 
-class TestQuirks(Served):
-    def test_a_service_that_forgets_the_mode_is_told_it_each_time(self) -> None:
-        """Setting the device leaves the mode as it was, because the vendor is known for it."""
+class TestQuirks(ServiceTestCase):
+    def test_mode_is_sent_to_a_service_that_resets_it(self) -> None:
+        """The boot mode survives a change of the boot device at vendors that are known to reset it."""
         for manufacturer, expected in (("Supermicro", BootMode.UEFI), ("Baremetal", BootMode.BIOS)):
             service = self.serve(bmc={"forgets_boot_mode": True})
             machine = service.machine()
@@ -120,26 +121,26 @@ class TestQuirks(Served):
 
 
 class TestTable(TestCase):
-    def test_each_quirk_is_tied_to_a_recorded_case(self) -> None:
-        """Its cassette comes out right with the quirk, and wrong in a driver that does not have it."""
+    def test_each_quirk_has_a_recorded_case(self) -> None:
+        """A quirk's cassette gives the right result in the driver with the quirk, and a wrong one without it."""
         for quirk in BOOT_QUIRKS:
             self.assertTrue(quirk.reference_url.startswith("https://"), quirk)
             cassette = Cassette.load(quirk_cassettes.HOME / f"{quirk.cassette}.json")
             case = quirk_cassettes.CASES[quirk.flag]
             with Replay(cassette) as replay:
-                self.assertEqual(case.wanted, quirk_cassettes.outcome(case, replay.url, cassette.driver_info))
+                self.assertEqual(case.wanted, quirk_cassettes.run_case(case, replay.url, cassette.driver_info))
                 self.assertEqual([], replay.missing)
-            with Replay(cassette) as replay, quirk_cassettes.without(quirk):
-                self.assertNotEqual(case.wanted, quirk_cassettes.outcome(case, replay.url, cassette.driver_info))
+            with Replay(cassette) as replay, quirk_cassettes.remove_quirk(quirk):
+                self.assertNotEqual(case.wanted, quirk_cassettes.run_case(case, replay.url, cassette.driver_info))
                 self.assertEqual([], replay.missing)
 
-    def test_no_cassette_is_left_over(self) -> None:
-        """A case that no quirk names is one of a quirk that has gone."""
+    def test_each_cassette_has_a_quirk(self) -> None:
+        """Every cassette belongs to a quirk of the table."""
         named = {f"{quirk.cassette}.json" for quirk in BOOT_QUIRKS}
         self.assertEqual(named, {path.name for path in quirk_cassettes.HOME.iterdir()})
 
     def test_vendor_model_and_firmware_decide(self) -> None:
-        """All three patterns have to fit, in any case; what a service leaves out fits only what asks for nothing."""
+        """A quirk applies if all three patterns match in any case of letters; missing values match only ``*``."""
         self.assertEqual({BootFlag.MODE_WITH_TARGET}, find_boot_flags({"Manufacturer": "Super Micro Computer, Inc. Supermicro"}))
         self.assertEqual({BootFlag.MODE_WITH_TARGET}, find_boot_flags({"Manufacturer": "SUPERMICRO", "Model": "X11"}))
         self.assertEqual(set(), find_boot_flags({"Manufacturer": "Dell Inc."}))
@@ -149,7 +150,7 @@ class TestTable(TestCase):
 
 
 class _Documents:
-    """A session at a service that has nothing but these documents."""
+    """Session at a service that consists of the given documents."""
 
     root = "/redfish/v1/"
 
@@ -161,18 +162,18 @@ class _Documents:
         return self._documents[path]
 
 
-class TestNeighbours(TestCase):
+class TestRelatedResources(TestCase):
     def managers(self, system: dict[str, Any], **servers: list[str]) -> list[str]:
-        """The managers found for *system* where each of *servers* links to those systems."""
+        """Return the managers of *system* at a service whose managers link to the given systems."""
         found = {
             f"/m/{name}": {"Id": name, "Links": {"ManagerForServers": [{"@odata.id": path} for path in paths]}}
             for name, paths in servers.items()
         }
         service: Any = _Documents({"/m": {"Members": [{"@odata.id": path} for path in found]}, **found})
-        return [one["Id"] for one in find_managers(service, system)]
+        return [manager["Id"] for manager in find_managers(service, system)]
 
-    def test_a_manager_of_several_is_found_by_either_link(self) -> None:
-        """The system's link counts first, then the manager's; what is somebody else's is never taken."""
+    def test_manager_is_found_by_either_link(self) -> None:
+        """The system's link has precedence over the manager's; a manager of another system is never used."""
         path = {"@odata.id": "/s/1"}
         linked = {**path, "Links": {"ManagedBy": [{"@odata.id": "/m/b"}]}}
         self.assertEqual(["b"], self.managers(linked, a=["/s/1"], b=[]))

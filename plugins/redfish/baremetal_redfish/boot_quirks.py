@@ -40,7 +40,7 @@ BOOT_QUIRKS: tuple[BootQuirk, ...] = (
         firmware="*",
         flag=BootFlag.MODE_WITH_TARGET,
         reference_url="https://github.com/DMTF/Redfishtool/pull/106",
-        cassette="mode-forgotten-with-target",
+        cassette="boot-mode-reset-by-target",
     ),
 )
 """Supermicro resets the boot mode to its default if a request sets only the target, and calls that intended."""
