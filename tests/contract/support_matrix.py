@@ -28,9 +28,11 @@ CASES: Mapping[str, type[HardwareTypeConformance]] = {
 }
 """Column -> the test case that runs the same rules."""
 
-HEAD = """# What the plugins support
+HEAD = """# Support matrix
 
-Made by the conformance kit (`python -m tests.contract.support_matrix`); the same rules are tests of the plugins.
+This page shows which interfaces the plugins of this project offer, and which rules of the contract they pass.
+The conformance kit writes this page (`python -m tests.contract.support_matrix`), and the tests of the plugins
+run the same rules.
 
 """
 
