@@ -24,7 +24,7 @@ from baremetal_sdk.testing import settle
 from benchmarks import power_sync
 from benchmarks.fleet import Fleet, running_fleet
 from benchmarks.readers import reading
-from metald.garbage import look_for_cycles_seldom
+from metald.garbage_collection import tune_garbage_collector
 
 DEPLOYS = 100
 
@@ -33,7 +33,7 @@ def main() -> None:
     """Run the proof that is named, and print its line."""
     given = _arguments()
     power_sync.raise_descriptor_limit()
-    look_for_cycles_seldom()  # as metald does when it is ready
+    tune_garbage_collector()  # as metald does when it is ready
     before = os.getloadavg()[0]
     figures = PROOFS[given.proof](given)
     load = [round(before, 1), round(os.getloadavg()[0], 1)]

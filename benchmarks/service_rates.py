@@ -34,7 +34,7 @@ def measure_nodes(service: Measured, count: int, clients: int) -> None:
     client = service.client
     fields = {"driver": "fake-hardware", "properties": {"cpus": 4, "memory_mb": 8192}}
     nodes = rate("create", count, clients, lambda _: client.create_node(fields)["uuid"])
-    rate("read one", count, clients, lambda number: client.node(nodes[number]))
+    rate("read one", count, clients, lambda number: client.get_node(nodes[number]))
     rate("list details", 20, clients, lambda _: client.request("GET", "/v1/nodes/detail?limit=100"))
     rate("delete", count, clients, lambda number: client.request("DELETE", f"/v1/nodes/{nodes[number]}"))
 
@@ -49,8 +49,8 @@ def live(service: Measured) -> None:
     client = service.client
     node = client.create_node({"driver": "fake-hardware"})["uuid"]
     for verb, goal in (("manage", "manageable"), ("provide", "available"), ("active", "active"), ("deleted", "available")):
-        client.provision(node, verb)
-        while (found := client.node(node))["provision_state"] != goal or found["reservation"]:
+        client.set_provision_state(node, verb)
+        while (found := client.get_node(node))["provision_state"] != goal or found["reservation"]:
             if found["last_error"]:
                 raise RuntimeError(f"{verb}: {found['last_error']}")
             time.sleep(0.02)

@@ -23,8 +23,8 @@ from baremetal_fake.machine import Power, Timings
 from baremetal_fake.rack import Rack
 from baremetal_fake.redfish import BMCOptions, RedfishService
 from baremetal_fake.redfish.bmc import RedfishBMC
+from metald.boot_image import build_empty_iso, serve_image
 from metald.client import APIError, BareMetalClient
-from metald.images import empty_iso, served
 from metald.processes import Child
 from tests.services import etcd, postgresql, rabbitmq
 
@@ -59,7 +59,7 @@ class ChaosTest(TestCase):
         self.redfish = RedfishService(MACHINES, rack=self.rack, options=options)
         self.redfish.start()
         self.addCleanup(self.redfish.stop)
-        image = served(empty_iso())
+        image = serve_image(build_empty_iso())
         self.image_url = image.__enter__().url
         self.addCleanup(image.__exit__, None, None, None)
         self.database = self.useFixture(postgresql.PostgreSQL())
@@ -138,10 +138,10 @@ class ChaosTest(TestCase):
             client = random.choice(clients)
             uuid: str = client.create_node(values)["uuid"]
             for verb, state in (("manage", "manageable"), ("provide", "available")):
-                client.provision(uuid, verb)
+                client.set_provision_state(uuid, verb)
                 end = time.monotonic() + 120.0
-                while client.node(uuid)["provision_state"] != state or client.node(uuid)["reservation"]:
-                    self.assertLess(time.monotonic(), end, client.node(uuid)["last_error"])
+                while client.get_node(uuid)["provision_state"] != state or client.get_node(uuid)["reservation"]:
+                    self.assertLess(time.monotonic(), end, client.get_node(uuid)["last_error"])
                     threading.Event().wait(0.2)
             return uuid
 
@@ -168,10 +168,10 @@ class ChaosTest(TestCase):
         while time.monotonic() < end:
             client = random.choice(clients)
             try:
-                client.provision(node, "active")
+                client.set_provision_state(node, "active")
                 return True
             except APIError as exc:
-                if exc.status == 400 or (exc.status in (409, 504) and client.node(node)["provision_state"] != "available"):
+                if exc.status == 400 or (exc.status in (409, 504) and client.get_node(node)["provision_state"] != "available"):
                     return True
             threading.Event().wait(1.0)
         return False
@@ -180,7 +180,7 @@ class ChaosTest(TestCase):
         """The node once nothing goes on there any more."""
         while True:
             try:
-                record: dict[str, Any] = clients[0].node(node)
+                record: dict[str, Any] = clients[0].get_node(node)
             except APIError:
                 record = {"reservation": "unknown"}
             if record["reservation"] is None and record["provision_state"] not in ("deploying", "wait call-back"):

@@ -1,4 +1,4 @@
-"""``python -m metald``: the same as the command."""
+"""``python -m metald``, equivalent to the command ``metald``."""
 
 from __future__ import annotations
 

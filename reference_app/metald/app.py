@@ -1,4 +1,4 @@
-"""The whole of metald as a host application: a conductor, and the Bare Metal API in front of it."""
+"""metald as a host application: a conductor, the Bare Metal API, or both in one process."""
 
 from __future__ import annotations
 
@@ -6,43 +6,46 @@ from collections.abc import Callable
 
 from baremetal_sdk import APIServer, Conductor, ConductorConfig, RemoteBackend, bare_metal_api
 from baremetal_sdk.rpc.oslo_notifications import notifier
-from metald.monitors import on_the_api, own_server, registry_for, tracer
+from metald.observability import api_registry, create_metrics_servers, create_registry, open_tracer
 
 
-def run(
+def run_all_in_one(
     config: ConductorConfig, ready: Callable[[str], None], reload: Callable[[], ConductorConfig], *, sole_owner: bool = False
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then drain and give the leases back; take over what *reload* reads on SIGHUP.
+    """Serve API and conductor until SIGTERM or SIGINT, then drain and release the leases. SIGHUP applies the result of *reload*.
 
-    *ready* is told the URL once requests are answered. With *sole_owner* no other process uses the database: leases that a
-    crash left behind are void at once.
+    *ready* receives the URL once the server answers requests. *sole_owner* states that no other process uses the database; the
+    conductor then ignores leases that a crash left behind.
     """
-    metrics = registry_for(config)
-    with tracer(config) as tracing:
+    metrics = create_registry(config)
+    with open_tracer(config) as tracing:
         conductor = Conductor(config, sole_owner=sole_owner, metrics=metrics, tracing=tracing, notifier=notifier(config))
-        server = APIServer(bare_metal_api(conductor, metrics=on_the_api(config, metrics)), config.api)
-        for part in (server, *own_server(config, metrics)):
+        server = APIServer(bare_metal_api(conductor, metrics=api_registry(config, metrics)), config.api)
+        for part in (server, *create_metrics_servers(config, metrics)):
             conductor.add(part)
         conductor.run(ready=lambda: ready(server.url), reload=reload)
 
 
 def run_conductor(config: ConductorConfig, ready: Callable[[], None], reload: Callable[[], ConductorConfig]) -> None:
-    """Drive machines for APIs in other processes, until SIGTERM or SIGINT; take over what *reload* reads on SIGHUP."""
-    metrics = registry_for(config)
-    with tracer(config) as tracing:
+    """Run a conductor for APIs in other processes until SIGTERM or SIGINT. SIGHUP applies the result of *reload*.
+
+    *ready* is called once the conductor accepts calls.
+    """
+    metrics = create_registry(config)
+    with open_tracer(config) as tracing:
         conductor = Conductor(config, metrics=metrics, tracing=tracing, notifier=notifier(config))
-        for part in own_server(config, metrics):
+        for part in create_metrics_servers(config, metrics):
             conductor.add(part)
         conductor.run(ready=ready, reload=reload)
 
 
 def run_api(config: ConductorConfig, ready: Callable[[str], None]) -> None:
-    """Serve the API for conductors in other processes, until SIGTERM or SIGINT; *ready* is told the URL."""
-    metrics = registry_for(config)
-    with tracer(config) as tracing:
+    """Serve the API for conductors in other processes until SIGTERM or SIGINT. *ready* receives the URL."""
+    metrics = create_registry(config)
+    with open_tracer(config) as tracing:
         backend = RemoteBackend(config, metrics=metrics, tracing=tracing)
-        server = APIServer(bare_metal_api(backend, metrics=on_the_api(config, metrics)), config.api)
-        for part in own_server(config, metrics):
+        server = APIServer(bare_metal_api(backend, metrics=api_registry(config, metrics)), config.api)
+        for part in create_metrics_servers(config, metrics):
             backend.add(part)
         backend.add(server)
         backend.run(ready=lambda: ready(server.url))

@@ -1,4 +1,4 @@
-"""``metald check-config``: what is wrong with configuration files, in plain words, before a service is started with them."""
+"""``metald check-config``: problems in configuration files, before a service starts with them."""
 
 from __future__ import annotations
 
@@ -12,119 +12,130 @@ from pathlib import Path
 from baremetal_sdk.config import ConductorConfig, known_options, unknown_options
 from baremetal_sdk.errors import ConfigurationError
 
-_FILES = ("cert_file", "key_file", "client_ca_file", "ca_file", "client_cert_file", "client_key_file", "roles_file")
-_DRIVERS = {"postgresql": ("psycopg", "postgresql"), "mariadb": ("pymysql", "mariadb"), "mysql": ("pymysql", "mariadb")}
+_FILE_OPTIONS = ("cert_file", "key_file", "client_ca_file", "ca_file", "client_cert_file", "client_key_file", "roles_file")
+_DATABASE_DRIVERS = {"postgresql": ("psycopg", "postgresql"), "mariadb": ("pymysql", "mariadb"), "mysql": ("pymysql", "mariadb")}
 
 
 def check_config(config_files: Sequence[Path], *, part: str) -> int:
-    """Print what is wrong for ``metald`` *part* (serve, api or conductor); give back 2 when it could not start, else 0."""
+    """Print the problems that concern ``metald`` *part* (serve, api or conductor).
+
+    Return 2 if that part cannot start, otherwise 0.
+    """
     try:
         config = ConductorConfig.load(*config_files)
     except ConfigurationError as exc:
         print(f"wrong  {exc}")
         return 2
-    wrong = list(_wrong(config, part))
-    for problem in wrong:
+    problems = list(_find_problems(config, part))
+    for problem in problems:
         print(f"wrong  {problem}")
-    for remark in _remarks(config, config_files):
+    for remark in _find_remarks(config, config_files):
         print(f"note   {remark}")
-    if not wrong:
+    if not problems:
         print(f"ok     metald {part} can be started with {', '.join(map(str, config_files)) or 'the defaults'}")
-    return 2 if wrong else 0
+    return 2 if problems else 0
 
 
-def _wrong(config: ConductorConfig, part: str) -> Iterator[str]:
+def _find_problems(config: ConductorConfig, part: str) -> Iterator[str]:
     if part != "serve":
-        yield from _wrong_between_parts(config)
-    yield from _wrong_database(config)
-    yield from _wrong_files(config)
-    yield from _wrong_keystone(config)
+        yield from _find_process_problems(config)
+    yield from _find_database_problems(config)
+    yield from _find_file_problems(config)
+    yield from _find_keystone_problems(config)
     if config.api.enable_ssl_api and not (config.api.cert_file and config.api.key_file):
-        yield "[api] enable_ssl_api: is true, and cert_file and key_file are not both set"
+        yield "[api] enable_ssl_api: true, but cert_file or key_file is not set; set both"
     if config.rpc_transport == "json-rpc" and config.json_rpc.use_ssl and not (config.json_rpc.cert_file or part == "api"):
-        yield "[json_rpc] use_ssl: is true, and cert_file and key_file of the conductor are not set"
+        yield "[json_rpc] use_ssl: true, but cert_file or key_file of the conductor is not set; set both"
     if config.coordination.backend_url is not None and find_spec("tooz") is None:
-        yield "[coordination] backend_url: needs tooz: pip install 'baremetal-sdk[tooz]'"
+        yield "[coordination] backend_url: needs tooz, which is not installed; pip install 'baremetal-sdk[tooz]'"
     if config.conductor.heartbeat_interval * 2 > config.conductor.lease_duration * 3:
         yield (
-            f"[conductor] heartbeat_interval: {config.conductor.heartbeat_interval:g} s is long beside lease_duration "
-            f"({config.conductor.lease_duration:g} s): nodes would be free long before their conductor counts as dead"
+            f"[conductor] heartbeat_interval: {config.conductor.heartbeat_interval:g} s is too long for lease_duration "
+            f"({config.conductor.lease_duration:g} s): leases would expire long before their conductor counts as dead; shorten it"
         )
 
 
-def _wrong_between_parts(config: ConductorConfig) -> Iterator[str]:
+def _find_process_problems(config: ConductorConfig) -> Iterator[str]:
     if config.rpc_transport == "none":
-        yield "[DEFAULT] rpc_transport: none is for one process (metald serve); set json-rpc or oslo, the same for all parts"
+        yield "[DEFAULT] rpc_transport: 'none' works only in one process (metald serve); set json-rpc or oslo in all processes"
     if config.database.connection is None:
-        yield "[database] connection: all parts use one database, and it is not named"
+        yield "[database] connection: not set, and separate processes share one database; set its URL"
     if config.database.secret_key_file is None and config.database.secret_key_variable is None:
-        yield "[database] secret_key_file: encrypts the credentials in the database, and is not named; all conductors have a copy"
+        yield (
+            "[database] secret_key_file: not set, and separate processes need the same key for the credentials in the database; "
+            "give all conductors a copy of one key file"
+        )
     if config.rpc_transport == "oslo" and config.transport_url is None:
-        yield "[DEFAULT] transport_url: is needed with rpc_transport oslo: rabbit://user:password@host:5672/"
+        yield "[DEFAULT] transport_url: not set, and rpc_transport oslo needs it; set rabbit://user:password@host:5672/"
     if config.rpc_transport == "oslo" and find_spec("oslo_messaging") is None:
-        yield "[DEFAULT] rpc_transport: oslo needs oslo.messaging: pip install 'baremetal-sdk[oslo-messaging]'"
+        yield "[DEFAULT] rpc_transport: oslo needs oslo.messaging; pip install 'baremetal-sdk[oslo-messaging]'"
     if config.rpc_transport == "json-rpc" and config.json_rpc.port == 0:
-        yield "[json_rpc] port: is 0, a free one, and callers would not know which"
+        yield "[json_rpc] port: 0 selects a free port, which callers cannot know; set a fixed port"
 
 
-def _wrong_database(config: ConductorConfig) -> Iterator[str]:
+def _find_database_problems(config: ConductorConfig) -> Iterator[str]:
     url = config.database.connection
     if url is None:
         return
     backend = url.partition(":")[0].partition("+")[0]
-    if backend not in ("sqlite", *_DRIVERS):
-        yield "[database] connection: it begins with none of sqlite:///, postgresql+psycopg://, mariadb+pymysql://"
-    elif backend in _DRIVERS and find_spec(_DRIVERS[backend][0]) is None:
-        yield f"[database] connection: its driver is not installed: pip install 'baremetal-sdk[{_DRIVERS[backend][1]}]'"
+    if backend not in ("sqlite", *_DATABASE_DRIVERS):
+        yield "[database] connection: unknown database; use sqlite:///, postgresql+psycopg:// or mariadb+pymysql://"
+    elif backend in _DATABASE_DRIVERS and find_spec(_DATABASE_DRIVERS[backend][0]) is None:
+        yield f"[database] connection: the driver is not installed; pip install 'baremetal-sdk[{_DATABASE_DRIVERS[backend][1]}]'"
 
 
-def _wrong_files(config: ConductorConfig) -> Iterator[str]:
+def _find_file_problems(config: ConductorConfig) -> Iterator[str]:
     for section in ("api", "json_rpc"):
-        for option in _FILES:
+        for option in _FILE_OPTIONS:
             name = getattr(getattr(config, section), option, None)
             if name is not None and not os.access(name, os.R_OK):
-                yield f"[{section}] {option}: {name} is not there, or this user cannot read it"
-    asked: list[tuple[str, str, str]] = [(config.auth_strategy, "[DEFAULT]", config.http_basic_auth_user_file)]
+                yield f"[{section}] {option}: {name} does not exist or is not readable; correct the path or its permissions"
+    users: list[tuple[str, str, str]] = [(config.auth_strategy, "[DEFAULT]", config.http_basic_auth_user_file)]
     if config.rpc_transport == "json-rpc":
-        asked.append((config.json_rpc.auth_strategy, "[json_rpc]", config.json_rpc.http_basic_auth_user_file))
-    for strategy, section, file in asked:
+        users.append((config.json_rpc.auth_strategy, "[json_rpc]", config.json_rpc.http_basic_auth_user_file))
+    for strategy, section, file in users:
         if strategy == "http_basic" and not os.access(file, os.R_OK):
-            yield f"{section} http_basic_auth_user_file: {file} is not there, or this user cannot read it"
+            yield (
+                f"{section} http_basic_auth_user_file: {file} does not exist or is not readable; "
+                "correct the path or its permissions"
+            )
 
 
-def _wrong_keystone(config: ConductorConfig) -> Iterator[str]:
+def _find_keystone_problems(config: ConductorConfig) -> Iterator[str]:
     sections = {"keystone_authtoken"} if config.auth_strategy == "keystone" else set()
     if config.rpc_transport == "json-rpc" and config.json_rpc.auth_strategy == "keystone":
         sections |= {"keystone_authtoken", config.json_rpc.auth_section}
     if sections and find_spec("keystonemiddleware") is None:
-        yield "auth_strategy: keystone needs keystonemiddleware: pip install 'baremetal-sdk[keystone]'"
+        yield "auth_strategy: keystone needs keystonemiddleware, which is not installed; pip install 'baremetal-sdk[keystone]'"
     for section in sorted(sections):
         for option in ("auth_type", "auth_url"):
             if not config.plugins.get(section, {}).get(option):
-                yield f"[{section}] {option}: is not set, and auth_strategy keystone needs it"
+                yield f"[{section}] {option}: not set, and auth_strategy keystone needs it; set it"
 
 
-def _remarks(config: ConductorConfig, files: Sequence[Path]) -> Iterator[str]:
+def _find_remarks(config: ConductorConfig, files: Sequence[Path]) -> Iterator[str]:
     known = known_options()
     for option in unknown_options(files):
         section, name = option[1:].split("] ")
         close = difflib.get_close_matches(name, known[section], 1)
-        yield f"{option} has no meaning here and is ignored" + (f"; is {close[0]} meant?" if close else "")
+
+        hint = f"; did you mean {close[0]}?" if close else ""
+        yield f"{option} is not an option of metald and is ignored{hint}"
     if config.auth_strategy == "noauth":
-        yield "[DEFAULT] auth_strategy: is noauth: whoever reaches the API commands all machines; it listens on loopback only"
+        yield "[DEFAULT] auth_strategy: noauth gives every client full access, so the API listens on loopback only"
     for file in files:
         if file.exists() and file.stat().st_mode & 0o004 and _has_secrets(config):
-            yield f"{file}: everybody on this machine can read it, and it has passwords in it: chmod 0640"
+            yield f"{file}: contains passwords and is readable by all users; chmod 0640"
 
 
 def _has_secrets(config: ConductorConfig) -> bool:
     database = config.database.connection or ""
-    of_others = any("password" in section for section in config.plugins.values())
-    return bool(config.transport_url or config.json_rpc.password or "@" in database or of_others)
+    has_plugin_password = any("password" in section for section in config.plugins.values())
+    return bool(config.transport_url or config.json_rpc.password or "@" in database or has_plugin_password)
 
 
 def sample_config() -> int:
-    """Print a configuration file with every option in it, and all of them commented out."""
+    """Print a configuration file with all options, commented out."""
     from baremetal_sdk.config_sample import sample
 
     sys.stdout.write(sample())

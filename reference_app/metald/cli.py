@@ -1,4 +1,4 @@
-"""The command line. Nothing heavy is imported before it is known what is wanted."""
+"""Command line of metald. Each command imports its modules only when it runs, so that help and errors appear at once."""
 
 from __future__ import annotations
 
@@ -8,18 +8,21 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from metald import guard
+from metald import import_guard
 from metald.bench.arguments import add_bench
+
+_CONFIG_FILE_HELP = "configuration file; repeatable, later files override earlier ones"
+_STATE_DIR_HELP = "directory of database, keys and lock (default: $XDG_STATE_HOME/metald)"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command that *arguments* (by default the process's own) name; give back the exit code."""
+    """Run the command in *arguments* (default: those of the process). Return the exit code."""
     try:
-        guard.refuse()
+        import_guard.refuse_imports()
     except RuntimeError as exc:
         print(f"metald: {exc}", file=sys.stderr)
         return 1
-    chosen = parser().parse_args(arguments)
+    chosen = build_parser().parse_args(arguments)
     command = _COMMANDS[chosen.command]
     try:
         return command(chosen)
@@ -27,105 +30,107 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def parser() -> argparse.ArgumentParser:
-    """The parser of the command line."""
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     top = argparse.ArgumentParser(prog="metald", description="A bare-metal service in one process.")
     top.add_argument("--version", action="version", version=f"metald {version('metald')}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _add_serve(commands.add_parser("serve", help="serve the Bare Metal API and drive machines, in this process"))
-    _add_part(commands.add_parser("api", help="serve the API in this process, for conductors in others"))
-    _add_part(commands.add_parser("conductor", help="drive machines in this process, for APIs in others"))
-    _add_demo(commands.add_parser("demo", help="start a service and simulated machines, and take the machines through a life"))
-    _add_doctor(commands.add_parser("doctor", help="look for what is wrong, with what to do about it; changes nothing"))
-    _add_token(commands.add_parser("token", help="make, list and revoke tokens with which machines use the API"))
-    _add_check_config(commands.add_parser("check-config", help="say what is wrong with configuration files; starts nothing"))
-    commands.add_parser("sample-config", help="print a configuration file with every option, what it does and when to change it")
+    _add_serve(commands.add_parser("serve", help="serve the Bare Metal API and drive machines in one process"))
+    _add_part(commands.add_parser("api", help="serve only the API; conductors run in other processes"))
+    _add_part(commands.add_parser("conductor", help="drive machines only; the API runs in other processes"))
+    _add_demo(commands.add_parser("demo", help="start a service with simulated machines and provision them"))
+    _add_doctor(commands.add_parser("doctor", help="report problems of configuration, database and machine; changes nothing"))
+    _add_token(commands.add_parser("token", help="create, list and revoke API tokens for programs"))
+    _add_check_config(commands.add_parser("check-config", help="report problems in configuration files; starts nothing"))
+    commands.add_parser("sample-config", help="print a configuration file with all options, described and commented out")
     _add_db(commands.add_parser("db", help="upgrade, check or back up the database"))
-    add_bench(commands.add_parser("bench", help="measure a server of the Bare Metal API, or compare two"))
+    add_bench(commands.add_parser("bench", help="measure the speed of a Bare Metal API server, or compare two servers"))
     return top
 
 
 def _add_check_config(command: argparse.ArgumentParser) -> None:
     _add_part(command, required=False)
     command.add_argument(
-        "--part", choices=("serve", "api", "conductor"), default="serve", help="what is to be started with it (default: serve)"
+        "--part",
+        choices=("serve", "api", "conductor"),
+        default="serve",
+        help="command that will use the configuration (default: serve)",
     )
 
 
 def _add_db(command: argparse.ArgumentParser) -> None:
     actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
-    upgrade = actions.add_parser("upgrade", help="bring the schema to that of this release; services may run meanwhile")
-    check = actions.add_parser("check", help="say whether the schema is that of this release; changes nothing")
-    backup = actions.add_parser("backup", help="write a copy of the database, which may be in use, to a new file")
-    backup.add_argument("file", metavar="FILE", type=Path, help="the copy, for you alone to read")
+    upgrade = actions.add_parser("upgrade", help="upgrade the database schema to this release; services can keep running")
+    check = actions.add_parser("check", help="report whether the database schema is that of this release; changes nothing")
+    backup = actions.add_parser("backup", help="copy the database to a new file; services can keep running")
+    backup.add_argument("file", metavar="FILE", type=Path, help="file of the copy; only its owner can read it")
     for action in (upgrade, check, backup):
         _add_part(action, required=False)
-        action.add_argument("--state-dir", metavar="DIR", type=Path, help="as for serve")
+        action.add_argument("--state-dir", metavar="DIR", type=Path, help=_STATE_DIR_HELP)
 
 
 def _add_serve(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    add("--config-file", metavar="FILE", type=Path, action="append", default=[], help="configuration; a later one overrides")
-    add("--state-dir", metavar="DIR", type=Path, help="database, keys and lock (default: $XDG_STATE_HOME/metald)")
-    add("--host", metavar="ADDRESS", help="address to listen on, in place of [api] host_ip")
-    add("--port", metavar="PORT", type=_port, help="TCP port to listen on, in place of [api] port; 0: a free one")
+    add("--config-file", metavar="FILE", type=Path, action="append", default=[], help=_CONFIG_FILE_HELP)
+    add("--state-dir", metavar="DIR", type=Path, help=_STATE_DIR_HELP)
+    add("--host", metavar="ADDRESS", help="address to listen on; overrides [api] host_ip")
+    add("--port", metavar="PORT", type=_parse_port, help="TCP port to listen on; overrides [api] port; 0 selects a free port")
     add("--debug", action="store_true", help="log at level DEBUG")
 
 
 def _add_part(command: argparse.ArgumentParser, *, required: bool = True) -> None:
-    more = "configuration; a later one overrides"
     default: list[Path] | None = None if required else []
     command.add_argument(
-        "--config-file", metavar="FILE", type=Path, action="append", required=required, default=default, help=more
+        "--config-file", metavar="FILE", type=Path, action="append", required=required, default=default, help=_CONFIG_FILE_HELP
     )
 
 
 def _add_demo(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    add("--machines", metavar="N", type=_machines, default=4, help="machines to simulate, 1 to 64 (default: 4)")
-    add("--keep", action="store_true", help="stay up at the end, with the machines available")
-    add("--json", action="store_true", help="print one JSON object per line, for programs")
+    add("--machines", metavar="N", type=_parse_machine_count, default=4, help="number of machines, 1 to 64 (default: 4)")
+    add("--keep", action="store_true", help="keep the service and the machines running at the end, until Ctrl-C")
+    add("--json", action="store_true", help="print one JSON object per line")
 
 
 def _add_doctor(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    add("--config-file", metavar="FILE", type=Path, action="append", default=[], help="configuration; a later one overrides")
-    add("--state-dir", metavar="DIR", type=Path, help="database, keys and lock (default: $XDG_STATE_HOME/metald)")
-    add("--json", action="store_true", help="print one JSON object, for programs")
+    add("--config-file", metavar="FILE", type=Path, action="append", default=[], help=_CONFIG_FILE_HELP)
+    add("--state-dir", metavar="DIR", type=Path, help=_STATE_DIR_HELP)
+    add("--json", action="store_true", help="print one JSON object")
 
 
 def _add_token(command: argparse.ArgumentParser) -> None:
     actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
-    create = actions.add_parser("create", help="make a token and print it, this once")
-    create.add_argument("name", help="what it is called, to revoke it by")
-    create.add_argument("--role", required=True, choices=("admin", "operator", "reader"), help="what its bearer may do")
-    create.add_argument("--project", help="the project that its bearer acts for (default: the whole system)")
-    create.add_argument("--days", type=_days, default=90, help="how long it is worth something (default: 90)")
-    listing = actions.add_parser("list", help="list the tokens, which nobody can read again")
-    revoke = actions.add_parser("revoke", help="make a token worth nothing, at once")
-    revoke.add_argument("name", help="its name or UUID")
+    create = actions.add_parser("create", help="create a token and print it; it is not shown again")
+    create.add_argument("name", help="name of the token")
+    create.add_argument("--role", required=True, choices=("admin", "operator", "reader"), help="role of the token")
+    create.add_argument("--project", help="project that the token is scoped to (default: system scope)")
+    create.add_argument("--days", type=_parse_days, default=90, help="lifetime in days, 1 to 3650 (default: 90)")
+    listing = actions.add_parser("list", help="list names, roles and expiry of the tokens, not the tokens themselves")
+    revoke = actions.add_parser("revoke", help="revoke a token with immediate effect")
+    revoke.add_argument("name", help="name or UUID of the token")
     for action in (create, listing, revoke):
-        action.add_argument("--config-file", metavar="FILE", type=Path, action="append", default=[], help="as for serve")
-        action.add_argument("--state-dir", metavar="DIR", type=Path, help="as for serve")
+        action.add_argument("--config-file", metavar="FILE", type=Path, action="append", default=[], help=_CONFIG_FILE_HELP)
+        action.add_argument("--state-dir", metavar="DIR", type=Path, help=_STATE_DIR_HELP)
     for action in (create, listing):
-        action.add_argument("--json", action="store_true", help="print JSON, for programs")
+        action.add_argument("--json", action="store_true", help="print JSON")
 
 
-def _port(text: str) -> int:
-    return _number(text, 0, 65535)
+def _parse_port(text: str) -> int:
+    return _parse_integer(text, 0, 65535)
 
 
-def _days(text: str) -> int:
-    return _number(text, 1, 3650)
+def _parse_days(text: str) -> int:
+    return _parse_integer(text, 1, 3650)
 
 
-def _machines(text: str) -> int:
-    return _number(text, 1, 64)
+def _parse_machine_count(text: str) -> int:
+    return _parse_integer(text, 1, 64)
 
 
-def _number(text: str, least: int, most: int) -> int:
-    if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from {least} to {most}")
+def _parse_integer(text: str, minimum: int, maximum: int) -> int:
+    if not text.isascii() or not text.isdigit() or not minimum <= int(text) <= maximum:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from {minimum} to {maximum}")
     return int(text)
 
 
@@ -137,28 +142,28 @@ def _serve(chosen: argparse.Namespace) -> int:
 
 
 def _api(chosen: argparse.Namespace) -> int:
-    from metald.parts import api
+    from metald.api_and_conductor import serve_api
 
-    return api(chosen.config_file)
+    return serve_api(chosen.config_file)
 
 
 def _conductor(chosen: argparse.Namespace) -> int:
-    from metald.parts import conductor
+    from metald.api_and_conductor import serve_conductor
 
-    return conductor(chosen.config_file)
+    return serve_conductor(chosen.config_file)
 
 
 def _demo(chosen: argparse.Namespace) -> int:
-    from metald.demo import demo
+    from metald.demo import run_demo
 
-    return demo(machines=chosen.machines, keep=chosen.keep, json_lines=chosen.json)
+    return run_demo(machines=chosen.machines, keep=chosen.keep, json_lines=chosen.json)
 
 
 def _doctor(chosen: argparse.Namespace) -> int:
-    from metald.doctor import doctor
+    from metald.doctor import run_doctor
     from metald.settings import ServeOptions
 
-    return doctor(ServeOptions(chosen.config_file, chosen.state_dir), as_json=chosen.json)
+    return run_doctor(ServeOptions(chosen.config_file, chosen.state_dir), as_json=chosen.json)
 
 
 def _bench(chosen: argparse.Namespace) -> int:
@@ -168,9 +173,9 @@ def _bench(chosen: argparse.Namespace) -> int:
 
 
 def _token(chosen: argparse.Namespace) -> int:
-    from metald.token import TokenOptions, token
+    from metald.tokens import TokenOptions, manage_tokens
 
-    return token(
+    return manage_tokens(
         TokenOptions(
             chosen.action,
             chosen.config_file,
@@ -197,9 +202,9 @@ def _sample_config(chosen: argparse.Namespace) -> int:
 
 
 def _db(chosen: argparse.Namespace) -> int:
-    from metald.database import database
+    from metald.database import run_database_action
 
-    return database(chosen.action, chosen.config_file, chosen.state_dir, getattr(chosen, "file", None))
+    return run_database_action(chosen.action, chosen.config_file, chosen.state_dir, getattr(chosen, "file", None))
 
 
 _COMMANDS = {

@@ -1,20 +1,26 @@
-"""A small client of the Bare Metal API on the standard library."""
+"""Small client of the Bare Metal API, for the demonstration and for tests."""
 
 from __future__ import annotations
 
-import http.client
 import json
+from http.client import responses
 from typing import Any
 from urllib.parse import urlsplit
 
-API_VERSION = "1.80"
-"""The microversion that every request asks for."""
+from baremetal_interfaces import BareMetalError, Deadline
+from baremetal_interfaces.http import HTTPResponse, HTTPSession
 
-_RETRIED = frozenset({409, 503})
+API_VERSION = "1.80"
+"""API microversion of all requests."""
+
+_TEMPORARY_STATUSES = frozenset({409, 503})
 
 
 class APIError(Exception):
-    """The service refused a request, or gave no answer. *status* is None where nobody answered."""
+    """The service rejected a request or did not respond. *status* is None without a response.
+
+    *retry_after* is the pause in seconds that the service asks for, or None.
+    """
 
     def __init__(self, message: str, status: int | None = None, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -22,16 +28,16 @@ class APIError(Exception):
         self.retry_after = retry_after
 
     @property
-    def temporary(self) -> bool:
-        """Whether the same request can succeed in a moment: the node is locked, or there is no free worker."""
-        return self.status in _RETRIED
+    def is_temporary(self) -> bool:
+        """True if a retry can succeed: the node is locked (409), or the service has no free worker (503)."""
+        return self.status in _TEMPORARY_STATUSES
 
 
 class BareMetalClient:
-    """Speaks to one service. Threads may share it: every request has a connection of its own."""
+    """Client of one service. Thread-safe: each request has a connection of its own."""
 
     def __init__(self, url: str, timeout: float = 30.0) -> None:
-        """*url* is the endpoint, such as ``http://127.0.0.1:6385``; *timeout* in seconds bounds one request."""
+        """*url* is the endpoint, such as ``http://127.0.0.1:6385``. *timeout* in seconds bounds each request."""
         parts = urlsplit(url)
         if parts.scheme != "http" or parts.hostname is None:
             raise ValueError(f"{url!r} is not an http URL")
@@ -39,59 +45,58 @@ class BareMetalClient:
         self._timeout = timeout
 
     def request(self, method: str, path: str, body: Any = None) -> Any:
-        """Send one request and give back the JSON of the answer, None if it has no body; raise :class:`APIError`."""
-        connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout)
+        """Send one request. Return the JSON value of the response, or None without a body. Raises :class:`APIError`."""
+        # A session serializes the requests of its threads, so concurrent requests need a session each.
+        session = HTTPSession("http", self._host, self._port, read_timeout=self._timeout)
         headers = {"X-OpenStack-Ironic-API-Version": API_VERSION, "Accept": "application/json"}
-        encoded = None
-        if body is not None:
-            encoded = json.dumps(body).encode("utf-8")
-            headers["Content-Type"] = "application/json"
         try:
-            connection.request(method, path, encoded, headers)
-            response = connection.getresponse()
-            content = response.read()
-        except (OSError, http.client.HTTPException) as exc:
-            raise APIError(f"{method} {path}: no answer: {exc or type(exc).__name__}") from exc
+            response = session.request(method, path, json=body, headers=headers, deadline=Deadline.after(self._timeout))
+        except (OSError, BareMetalError) as exc:
+            raise APIError(f"{method} {path}: no answer: {exc}") from exc
         finally:
-            connection.close()
+            session.close()
         if response.status >= 400:
-            raise _refusal(f"{method} {path}", response, content)
-        return json.loads(content) if content else None
+            raise _build_error(f"{method} {path}", response)
+        return json.loads(response.body) if response.body else None
 
     def create_node(self, values: dict[str, Any]) -> dict[str, Any]:
-        """Enrol a node; give back its record."""
+        """Create a node and return its record."""
         node: dict[str, Any] = self.request("POST", "/v1/nodes", values)
         return node
 
-    def node(self, node: str) -> dict[str, Any]:
-        """The record of a node, by its UUID or name."""
+    def get_node(self, node: str) -> dict[str, Any]:
+        """Return the record of a node, by its UUID or name."""
         record: dict[str, Any] = self.request("GET", f"/v1/nodes/{node}")
         return record
 
-    def replace(self, node: str, field: str, value: Any) -> None:
+    def set_field(self, node: str, field: str, value: Any) -> None:
         """Set one field of a node, such as ``instance_info``."""
         self.request("PATCH", f"/v1/nodes/{node}", [{"op": "add", "path": f"/{field}", "value": value}])
 
-    def provision(self, node: str, target: str) -> None:
-        """Ask for a change of the provision state by its verb."""
-        self.request("PUT", f"/v1/nodes/{node}/states/provision", {"target": target})
+    def set_provision_state(self, node: str, verb: str) -> None:
+        """Request a change of the provision state."""
+        self.request("PUT", f"/v1/nodes/{node}/states/provision", {"target": verb})
 
-    def power(self, node: str, target: str) -> None:
-        """Ask for a change of the power state."""
+    def set_power_state(self, node: str, target: str) -> None:
+        """Request a change of the power state."""
         self.request("PUT", f"/v1/nodes/{node}/states/power", {"target": target})
 
 
-def _refusal(request: str, response: http.client.HTTPResponse, content: bytes) -> APIError:
-    wait = response.headers.get("Retry-After", "")
+def _build_error(request: str, response: HTTPResponse) -> APIError:
+    retry_after = response.headers.get("Retry-After", "")
     return APIError(
-        f"{request}: {response.status} {response.reason}: {reason_of(content)}",
+        f"{request}: {response.status} {responses.get(response.status, '')}: {extract_reason(response.body)}",
         response.status,
-        float(wait) if wait.isdigit() else None,
+        float(retry_after) if retry_after.isdigit() else None,
     )
 
 
-def reason_of(content: bytes) -> str:
-    """The sentence in an error's body: JSON within a string within JSON, or any other shape that servers give it."""
+def extract_reason(content: bytes) -> str:
+    """Return the message of an error body.
+
+    Ironic's error body is JSON that contains the fault as a JSON string; other servers nest a JSON object. The first 500
+    characters of any other body are returned as they are.
+    """
     text = content.decode("utf-8", "replace")
     try:
         message = json.loads(text)["error_message"]

@@ -1,4 +1,4 @@
-"""``metald db``: the database is brought to the present schema, looked at, or copied."""
+"""``metald db``: upgrade, check and backup of the database."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from baremetal_sdk.doctor.database import examine_database
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.store import open_store
 from baremetal_sdk.store.backup import back_up
-from metald.settings import ServeOptions, load
-from metald.state import default_directory
+from metald.settings import ServeOptions, load_config
+from metald.state_directory import default_directory
 
 
-def database(action: str, config_files: Sequence[Path], state_dir: Path | None, file: Path | None) -> int:
-    """Do *action* (upgrade, check or backup, which needs *file*); give back the exit code."""
+def run_database_action(action: str, config_files: Sequence[Path], state_dir: Path | None, file: Path | None) -> int:
+    """Run *action*: upgrade, check, or backup to *file*. Return the exit code."""
     try:
-        config = load(ServeOptions(config_files, state_dir), (state_dir or default_directory(os.environ)).absolute())
+        config = load_config(ServeOptions(config_files, state_dir), (state_dir or default_directory(os.environ)).absolute())
         actions: dict[str, Callable[[ConductorConfig], int]] = {
             "upgrade": _upgrade,
             "check": _check,
-            "backup": lambda one: _backup(one, file),
+            "backup": lambda config: _backup(config, file),
         }
         return actions[action](config)
     except ConfigurationError as exc:
@@ -37,14 +37,14 @@ def database(action: str, config_files: Sequence[Path], state_dir: Path | None, 
 
 
 def _upgrade(config: ConductorConfig) -> int:
-    """Processes that serve may go on meanwhile: a schema only gains what they need not know."""
+    """Upgrade the schema. Running processes can continue: a new schema only adds columns and tables that they do not need."""
     open_store(config.database.connection).close()
-    print("the database has the present schema")
+    print("the database schema is up to date")
     return 0
 
 
 def _check(config: ConductorConfig) -> int:
-    """0 when the schema is the present one, 1 when something has to be done first."""
+    """Return 0 if the schema is up to date, 1 if an action is needed."""
     finding = examine_database(config.database)
     print(finding.what)
     if finding.remedy:
@@ -55,5 +55,5 @@ def _check(config: ConductorConfig) -> int:
 def _backup(config: ConductorConfig, file: Path | None) -> int:
     assert file is not None and config.database.connection is not None
     back_up(config.database.connection, file)
-    print(f"{file}: a copy of the database; the key of its credentials is not in it ([database] secret_key_file)")
+    print(f"{file}: backup of the database; it does not contain the key of the credentials ([database] secret_key_file)")
     return 0

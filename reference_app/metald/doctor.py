@@ -1,4 +1,4 @@
-"""``metald doctor``: what is wrong with the configuration, the plugins, the database and the machine."""
+"""``metald doctor``: problems of configuration, plugins, database and machine."""
 
 from __future__ import annotations
 
@@ -12,38 +12,41 @@ from dataclasses import asdict
 from baremetal_sdk.config import unknown_options
 from baremetal_sdk.doctor import Finding, Outcome, examine
 from baremetal_sdk.errors import ConfigurationError
-from metald.settings import ServeOptions, load
-from metald.state import default_directory
+from metald.settings import ServeOptions, load_config
+from metald.state_directory import default_directory
 
 
-def doctor(options: ServeOptions, *, as_json: bool = False) -> int:
-    """Print what was found; give back 1 when something does not work, else 0. Nothing is made, changed or locked."""
-    logging.disable(logging.CRITICAL)  # what libraries log about it is among the findings
-    findings = _findings(options)
-    print(_json(findings) if as_json else _text(findings))
+def run_doctor(options: ServeOptions, *, as_json: bool = False) -> int:
+    """Print the findings. Return 1 if any of them is a failure, otherwise 0.
+
+    The command creates, changes and locks nothing.
+    """
+    logging.disable(logging.CRITICAL)  # the findings repeat what libraries would log
+    findings = _collect_findings(options)
+    print(_format_json(findings) if as_json else _format_text(findings))
     return int(any(finding.outcome is Outcome.FAIL for finding in findings))
 
 
-def _findings(options: ServeOptions) -> list[Finding]:
+def _collect_findings(options: ServeOptions) -> list[Finding]:
     state = (options.state_dir or default_directory(os.environ)).absolute()
     try:
-        config = load(options, state)
+        config = load_config(options, state)
     except ConfigurationError as exc:
-        return [Finding("configuration", Outcome.FAIL, str(exc), "change the option that is named")]
+        return [Finding("configuration", Outcome.FAIL, str(exc), "change the named option")]
     ignored = unknown_options(options.config_files)
     files = ", ".join(map(str, options.config_files)) or "the defaults"
     configuration = Finding("configuration", Outcome.OK, f"{files}, with state in {state}")
     if ignored:
-        configuration = Finding("configuration", Outcome.WARN, f"without a meaning here: {', '.join(ignored)}", "remove them")
+        configuration = Finding("configuration", Outcome.WARN, f"unknown options: {', '.join(ignored)}", "remove them")
     return [configuration, *examine(config)]
 
 
-def _json(findings: Iterable[Finding]) -> str:
+def _format_json(findings: Iterable[Finding]) -> str:
     return json.dumps({"python": sys.version.split()[0], "findings": [asdict(finding) for finding in findings]}, indent=2)
 
 
-def _text(findings: Iterable[Finding]) -> str:
-    """A line for each finding, and one for what to do about it."""
+def _format_text(findings: Iterable[Finding]) -> str:
+    """Format each finding as one line, followed by a line with its remedy."""
     lines: list[str] = []
     for finding in findings:
         lines.append(f"{finding.outcome:<4}  {finding.name}: {finding.what}")

@@ -1,10 +1,13 @@
-"""The choice of native threads for whatever comes from OpenStack's libraries."""
+"""Selection of native threads in OpenStack's libraries."""
 
 from __future__ import annotations
 
 
 def choose_native_threads() -> None:
-    """Before anything of oslo.messaging is imported. Where it is not installed, the runtime says what to install."""
+    """Select the threading backend of oslo.service. Call it before any import of oslo.messaging.
+
+    Without oslo.service it does nothing; the runtime then reports what to install.
+    """
     try:
         from oslo_service.backend import BackendType, init_backend
     except ImportError:

@@ -1,4 +1,4 @@
-"""Child processes: started in a session of their own, watched for their ready line, and stopped for certain."""
+"""Child processes, each in a session of its own, with a wait for the ready line and a reliable stop."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from typing import IO, Self
 
 
 class ChildFailed(Exception):
-    """A child process ended or said nothing in time; the message holds the end of what it wrote."""
+    """A child process ended early, or did not act in time. The message ends with the last lines of its output."""
 
 
 class Child:
-    """One running process. Its standard error, and its output beyond the ready line, are in a file."""
+    """A running child process. A log file receives its standard output and standard error."""
 
     def __init__(self, name: str, arguments: Sequence[str], directory: Path, extra: Mapping[str, str] | None = None) -> None:
-        """Start *arguments* with this process's environment and what is *extra* in it."""
+        """Start *arguments* with the environment of this process and the *extra* variables."""
         self.name = name
         self.log = directory / f"{name}.log"
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         with self.log.open("ab") as log:
-            # A session of its own: Ctrl-C in a terminal is for the parent, which stops its children in order.
+            # In its own session, the child does not receive Ctrl-C from the terminal. The parent stops its children in order.
             self._process = subprocess.Popen(
                 arguments,
                 stdin=subprocess.DEVNULL,
@@ -52,45 +52,48 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """The process id."""
+        """The process ID."""
         return self._process.pid
 
     @property
-    def running(self) -> bool:
-        """Whether the process has not ended."""
+    def is_running(self) -> bool:
+        """True while the process runs."""
         return self._process.poll() is None
 
     def wait_for_line(self, prefix: str, seconds: float) -> str:
-        """The rest of the first line of output that starts with *prefix*; raise :class:`ChildFailed` after *seconds*."""
+        """Wait for an output line that starts with *prefix*, and return the rest of that line.
+
+        Raises :class:`ChildFailed` if the process ends first, or after *seconds*.
+        """
         end = time.monotonic() + seconds
         while True:
             try:
                 line = self._lines.get(timeout=max(0.0, end - time.monotonic()))
             except queue.Empty:
-                raise ChildFailed(f"{self.name} was not ready within {seconds:g} s{self.last_words()}") from None
+                raise ChildFailed(f"{self.name} was not ready within {seconds:g} s{self.output_tail()}") from None
             if line is None:
-                raise ChildFailed(f"{self.name} ended with exit code {self._process.wait()}{self.last_words()}")
+                raise ChildFailed(f"{self.name} ended with exit code {self._process.wait()}{self.output_tail()}")
             if line.startswith(prefix):
                 return line.removeprefix(prefix).strip()
 
-    def last_words(self, lines: int = 15) -> str:
-        """The end of what the process wrote, for a message; empty if it wrote nothing."""
+    def output_tail(self, lines: int = 15) -> str:
+        """Return the last lines of the output as the end of a message, or an empty string without output."""
         written = self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]
         return ":\n  " + "\n  ".join(written) if written else ""
 
     def send(self, number: signal.Signals) -> None:
-        """Send the process a signal."""
+        """Send a signal to the process."""
         self._process.send_signal(number)
 
     def wait(self, seconds: float) -> int:
-        """The exit code of the process once it has ended; raise :class:`ChildFailed` when it has not after *seconds*."""
+        """Wait for the end of the process and return its exit code. Raise :class:`ChildFailed` after *seconds*."""
         try:
             return self._process.wait(seconds)
         except subprocess.TimeoutExpired:
-            raise ChildFailed(f"{self.name} has not ended within {seconds:g} s{self.last_words()}") from None
+            raise ChildFailed(f"{self.name} did not end within {seconds:g} s{self.output_tail()}") from None
 
     def stop(self, seconds: float = 20.0) -> int:
-        """Ask the process to end, kill its whole session when it has not ended after *seconds*; give back its exit code."""
+        """Send SIGTERM, and after *seconds* SIGKILL to the whole session. Return the exit code."""
         with contextlib.suppress(ProcessLookupError):
             self._process.terminate()
         try:

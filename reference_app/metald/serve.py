@@ -1,4 +1,4 @@
-"""``metald serve``: the all-in-one service in one process."""
+"""``metald serve``: API and conductor in one process."""
 
 from __future__ import annotations
 
@@ -16,45 +16,45 @@ from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.json_log import JSONFormatter
 from baremetal_sdk.redaction import RedactingFilter
 from baremetal_sdk.rpc import oslo_notifications
-from metald.app import run
-from metald.garbage import look_for_cycles_seldom
+from metald.app import run_all_in_one
+from metald.garbage_collection import tune_garbage_collector
 from metald.native_threads import choose_native_threads
-from metald.settings import ServeOptions, load, owns_database
-from metald.state import StateError, default_directory, held
+from metald.settings import ServeOptions, load_config, owns_database
+from metald.state_directory import StateError, default_directory, lock_directory
 
 LOG = logging.getLogger("metald")
 
-_LINE = "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"
+_LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"
 
 FAILED = 1
-"""Exit code: it cannot serve, and the reason is on stderr."""
+"""Exit code if the service cannot run. Standard error has the reason."""
 
 MISCONFIGURED = 2
-"""Exit code: the command line or the configuration is wrong."""
+"""Exit code if the command line or the configuration is wrong."""
 
 
 def serve(options: ServeOptions) -> int:
-    """Serve until a signal; give back the exit code."""
+    """Serve until SIGTERM or SIGINT. Return the exit code."""
     start_logging(options.debug)
-    os.umask(0o077)  # credentials, sealed or not, are for nobody else
+    os.umask(0o077)  # files in the state directory contain credentials, encrypted or not
     directory = options.state_dir or default_directory(os.environ)
     try:
-        with held(directory.absolute()) as state:
-            config = _configured(options, state)
+        with lock_directory(directory.absolute()) as state:
+            config = _load_config(options, state)
             if oslo_notifications.are_wanted(config):
                 choose_native_threads()
-            run(config, announce, lambda: _configured(options, state), sole_owner=owns_database(config, state))
+            run_all_in_one(config, announce_ready, lambda: _load_config(options, state), sole_owner=owns_database(config, state))
     except ConfigurationError as exc:
-        return failed(str(exc), FAILED if _may_pass(exc) else MISCONFIGURED)
+        return report_failure(str(exc), FAILED if _is_port_in_use(exc) else MISCONFIGURED)
     except (BareMetalError, StateError, OSError) as exc:
-        return failed(str(exc), FAILED)
+        return report_failure(str(exc), FAILED)
     return 0
 
 
 def start_logging(debug: bool) -> None:
-    """Log to standard error, each line with its request."""
+    """Log to standard error, with the request ID in each line."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter(_LINE))
+    handler.setFormatter(logging.Formatter(_LOG_FORMAT))
     handler.addFilter(RequestIdFilter())
     handler.addFilter(RedactingFilter())
     logging.basicConfig(handlers=[handler])
@@ -62,7 +62,7 @@ def start_logging(debug: bool) -> None:
 
 
 def _set_format(as_json: bool) -> None:
-    formatter = JSONFormatter() if as_json else logging.Formatter(_LINE)
+    formatter = JSONFormatter() if as_json else logging.Formatter(_LOG_FORMAT)
     for handler in logging.getLogger().handlers:
         handler.setFormatter(formatter)
 
@@ -72,36 +72,36 @@ def _set_level(debug: bool) -> None:
     logging.getLogger("alembic").setLevel(logging.DEBUG if debug else logging.WARNING)
 
 
-def _configured(options: ServeOptions, state: Path) -> ConductorConfig:
-    """Read the configuration, set the level of the log by it, and say which options have no meaning."""
-    return _noted(load(options, state), options.config_files)
+def _load_config(options: ServeOptions, state: Path) -> ConductorConfig:
+    """Load the configuration and apply its log options. Log a warning for each unknown option."""
+    return _apply_log_options(load_config(options, state), options.config_files)
 
 
-def read(config_files: Sequence[Path]) -> ConductorConfig:
-    """Read a configuration that is complete in itself. Raises ``ConfigurationError``."""
-    return _noted(ConductorConfig.load(*config_files), config_files)
+def read_config(config_files: Sequence[Path]) -> ConductorConfig:
+    """Load a configuration from files alone and apply its log options. Raises ``ConfigurationError``."""
+    return _apply_log_options(ConductorConfig.load(*config_files), config_files)
 
 
-def _noted(config: ConductorConfig, files: Sequence[Path]) -> ConductorConfig:
+def _apply_log_options(config: ConductorConfig, files: Sequence[Path]) -> ConductorConfig:
     _set_level(config.debug)
     _set_format(config.use_json)
     for option in unknown_options(files):
-        LOG.warning("%s has no meaning here and is ignored", option)
+        LOG.warning("%s is not an option of metald and is ignored", option)
     return config
 
 
-def _may_pass(exc: ConfigurationError) -> bool:
-    """Whether it is a port that somebody else has now: that can be another one's mistake, and it can be worth a restart."""
+def _is_port_in_use(exc: ConfigurationError) -> bool:
+    """Return whether the cause is a port in use, which a later start may find free."""
     return isinstance(exc.__cause__, OSError) and exc.__cause__.errno == errno.EADDRINUSE
 
 
-def announce(url: str) -> None:
-    """The line that scripts wait for."""
-    look_for_cycles_seldom()
+def announce_ready(url: str) -> None:
+    """Tune the garbage collector and print the ready line that scripts wait for."""
+    tune_garbage_collector()
     print(f"metald ready: {url}", flush=True)
 
 
-def failed(reason: str, code: int) -> int:
-    """Say why it ends, and give back the exit code."""
+def report_failure(reason: str, code: int) -> int:
+    """Print the reason for the failure and return the exit code."""
     print(f"metald: {reason}", file=sys.stderr, flush=True)
     return code

@@ -1,4 +1,4 @@
-"""From the command line and the configuration files to the configuration of the conductor."""
+"""Configuration of ``metald serve`` from the command line and the configuration files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from baremetal_sdk.config import ConductorConfig, read_sections
 
 @dataclass(frozen=True)
 class ServeOptions:
-    """What ``metald serve`` was asked for; None where the configuration files decide."""
+    """Command line options of ``metald serve``. None means that the configuration files decide."""
 
     config_files: Sequence[Path] = ()
     state_dir: Path | None = None
@@ -21,28 +21,29 @@ class ServeOptions:
     debug: bool = False
 
 
-def load(options: ServeOptions, state: Path) -> ConductorConfig:
-    """Read the files; the command line overrides them, and what neither names about storage lies in *state*.
+def load_config(options: ServeOptions, state: Path) -> ConductorConfig:
+    """Load the files. The command line overrides them; storage options that are not set default to paths in *state*.
 
-    Raises ``ConfigurationError``, which names file, section and option.
+    Raises ``ConfigurationError`` with file, section and option.
     """
-    ConductorConfig.load(*options.config_files)  # a file that cannot be read is named by the runtime, in its words
+    # This call reports an unreadable or invalid file with the runtime's message, before the sections are read below.
+    ConductorConfig.load(*options.config_files)
     written = read_sections(options.config_files).get("database", {})
     return ConductorConfig.load(*options.config_files, overrides=_overrides(options, state, written))
 
 
 def owns_database(config: ConductorConfig, state: Path) -> bool:
-    """Whether the database is the one in *state*, which the lock there keeps for one process."""
-    return config.database.connection == _own_database(state)
+    """Return whether the database is the one in *state*, whose lock excludes other processes."""
+    return config.database.connection == _default_database_url(state)
 
 
-def _own_database(state: Path) -> str:
+def _default_database_url(state: Path) -> str:
     return f"sqlite:///{state / 'metald.sqlite'}"
 
 
 def _overrides(options: ServeOptions, state: Path, written: dict[str, str]) -> dict[str, dict[str, Any]]:
     api = {"host_ip": options.host, "port": options.port}
-    database = {"connection": _own_database(state), "secret_key_file": str(state / "secret.key")}
+    database = {"connection": _default_database_url(state), "secret_key_file": str(state / "secret.key")}
     return {
         "DEFAULT": {"debug": True} if options.debug else {},
         "api": {name: value for name, value in api.items() if value is not None},

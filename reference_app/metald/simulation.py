@@ -1,4 +1,4 @@
-"""Machines to demonstrate with: Redfish BMCs on loopback that behave like slow, real ones."""
+"""Simulated machines for the demonstration: Redfish BMCs on loopback, as slow as real ones."""
 
 from __future__ import annotations
 
@@ -15,53 +15,53 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from metald.journey import Machine
+from metald.machine_lifecycle import DemoMachine
 from metald.processes import Child, ChildFailed
 
-_READY_SECONDS = 30.0
-_ATTEMPTS = 3
-_POWER_SECONDS = 2.0
-"""What a simulated machine takes to switch on or off; the emulator's take one to eleven."""
+_READY_TIMEOUT_S = 30.0
+_MAX_ATTEMPTS = 3
+_POWER_DELAY_S = 2.0
+"""Delay in seconds of a power change in baremetal-fake. That of the emulator is 1 to 11 s."""
 
 
 @dataclass(frozen=True)
 class Simulation:
-    """Running BMCs: what they are, and the machines behind them."""
+    """Running BMCs: a description for the operator, and the machines behind them."""
 
     description: str
-    machines: tuple[Machine, ...]
+    machines: tuple[DemoMachine, ...]
 
 
-def start(count: int, directory: Path, children: ExitStack) -> Simulation:
-    """Start *count* machines: sushy-tools' emulator, or, where that cannot be had, the Redfish service of baremetal-fake.
+def start_simulation(count: int, directory: Path, children: ExitStack) -> Simulation:
+    """Start *count* machines in sushy-tools' emulator, or in baremetal-fake if the emulator is not available.
 
-    Processes are given to *children*, logs and state lie in *directory*. Raises ``ChildFailed`` when neither starts.
+    *children* stops the processes. *directory* receives logs and state. Raises ``ChildFailed`` if neither starts.
     """
     if importlib.util.find_spec("sushy_tools") is None:
-        return stand_in(count, directory, children, "sushy-tools is not installed")
+        return start_fake_redfish(count, directory, children, "sushy-tools is not installed")
     try:
-        return emulator(count, directory, children)
+        return start_emulator(count, directory, children)
     except ChildFailed as exc:
-        return stand_in(count, directory, children, f"sushy-tools' emulator does not start: {exc}")
+        return start_fake_redfish(count, directory, children, f"sushy-tools' emulator does not start: {exc}")
 
 
-def emulator(count: int, directory: Path, children: ExitStack) -> Simulation:
-    """Machines behind sushy-tools' emulator."""
-    systems = [_fake_system(number) for number in range(1, count + 1)]
-    for attempt in range(_ATTEMPTS):
-        # Between the choice of a port and its use somebody else can take it: then there is another attempt.
+def start_emulator(count: int, directory: Path, children: ExitStack) -> Simulation:
+    """Start *count* machines in sushy-tools' emulator."""
+    systems = [_build_system(number) for number in range(1, count + 1)]
+    for attempt in range(_MAX_ATTEMPTS):
+        # Another process can take the chosen port before the emulator binds it; then another attempt follows.
         try:
-            url = _start_emulator(systems, directory, children)
+            url = _launch_emulator(systems, directory, children)
         except ChildFailed:
-            if attempt == _ATTEMPTS - 1:
+            if attempt == _MAX_ATTEMPTS - 1:
                 raise
         else:
             break
-    machines = tuple(redfish_machine(f"machine-{number}", url, one["uuid"]) for number, one in enumerate(systems, 1))
+    machines = tuple(build_redfish_machine(f"machine-{number}", url, system["uuid"]) for number, system in enumerate(systems, 1))
     return Simulation(f"sushy-tools' Redfish emulator at {url}", machines)
 
 
-def _start_emulator(systems: list[dict[str, Any]], directory: Path, children: ExitStack) -> str:
+def _launch_emulator(systems: list[dict[str, Any]], directory: Path, children: ExitStack) -> str:
     port = _free_port()
     state = directory / "emulator"
     state.mkdir(exist_ok=True)
@@ -75,27 +75,27 @@ def _start_emulator(systems: list[dict[str, Any]], directory: Path, children: Ex
     config = directory / "emulator.conf"
     config.write_text("".join(f"{name} = {value!r}\n" for name, value in settings.items()), encoding="utf-8")
     command = [sys.executable, "-m", "sushy_tools.emulator.main", "--config", str(config)]
-    # It keeps the images that it fetches in the directory for temporary files.
-    child = children.enter_context(Child("emulator", command, directory, loopback_only() | {"TMPDIR": str(state)}))
+    # The emulator stores the images that it fetches in TMPDIR.
+    child = children.enter_context(Child("emulator", command, directory, no_proxy_environment() | {"TMPDIR": str(state)}))
     url = f"http://127.0.0.1:{port}"
     _wait_for_systems(child, url, len(systems))
     return url
 
 
-def stand_in(count: int, directory: Path, children: ExitStack, reason: str) -> Simulation:
-    """Machines behind baremetal-fake's Redfish service; *reason* says why not behind the emulator."""
+def start_fake_redfish(count: int, directory: Path, children: ExitStack, reason: str) -> Simulation:
+    """Start *count* machines in baremetal-fake. *reason* says why the emulator is not used."""
     if importlib.util.find_spec("baremetal_fake") is None:
-        raise ChildFailed(f"{reason}, and baremetal-fake, which could stand in, is not installed")
-    command = [sys.executable, "-m", "baremetal_fake.redfish", "--machines", str(count), "--power-seconds", str(_POWER_SECONDS)]
-    child = children.enter_context(Child("redfish", command, directory, loopback_only()))
-    said = json.loads(child.wait_for_line("", _READY_SECONDS))
-    systems = [path.rpartition("/")[2] for path in said["systems"]]
-    machines = tuple(redfish_machine(f"machine-{number}", said["url"], system) for number, system in enumerate(systems, 1))
-    return Simulation(f"baremetal-fake's Redfish service at {said['url']} ({reason})", machines)
+        raise ChildFailed(f"{reason}, and its replacement baremetal-fake is not installed either; pip install baremetal-fake")
+    command = [sys.executable, "-m", "baremetal_fake.redfish", "--machines", str(count), "--power-seconds", str(_POWER_DELAY_S)]
+    child = children.enter_context(Child("redfish", command, directory, no_proxy_environment()))
+    ready = json.loads(child.wait_for_line("", _READY_TIMEOUT_S))
+    systems = [path.rpartition("/")[2] for path in ready["systems"]]
+    machines = tuple(build_redfish_machine(f"machine-{number}", ready["url"], system) for number, system in enumerate(systems, 1))
+    return Simulation(f"baremetal-fake's Redfish service at {ready['url']} ({reason})", machines)
 
 
-def redfish_machine(name: str, url: str, system: str) -> Machine:
-    """A machine behind a Redfish service, booted from virtual media."""
+def build_redfish_machine(name: str, url: str, system: str) -> DemoMachine:
+    """Return a machine behind a Redfish service that boots from virtual media."""
     fields = {
         "driver": "redfish",
         "boot_interface": "redfish-virtual-media",
@@ -103,15 +103,15 @@ def redfish_machine(name: str, url: str, system: str) -> Machine:
         "inspect_interface": "redfish",
         "driver_info": {"redfish_address": url, "redfish_system_id": f"/redfish/v1/Systems/{system}"},
     }
-    return Machine(name, fields)
+    return DemoMachine(name, fields)
 
 
-def loopback_only() -> dict[str, str]:
-    """Environment of a process that speaks on loopback alone: no proxy stands between."""
+def no_proxy_environment() -> dict[str, str]:
+    """Return environment variables that disable proxies, for a process that uses loopback only."""
     return {"NO_PROXY": "*", "no_proxy": "*"}
 
 
-def _fake_system(number: int) -> dict[str, Any]:
+def _build_system(number: int) -> dict[str, Any]:
     return {
         "uuid": str(uuid.uuid4()),
         "name": f"machine-{number}",
@@ -129,10 +129,10 @@ def _free_port() -> int:
 
 
 def _wait_for_systems(child: Child, url: str, count: int) -> None:
-    """Return once the service shows *count* systems."""
+    """Wait until the service lists *count* systems."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    end = time.monotonic() + _READY_SECONDS
-    while child.running and time.monotonic() < end:
+    end = time.monotonic() + _READY_TIMEOUT_S
+    while child.is_running and time.monotonic() < end:
         try:
             with opener.open(f"{url}/redfish/v1/Systems", timeout=5.0) as answer:
                 if len(json.load(answer)["Members"]) >= count:
@@ -140,4 +140,4 @@ def _wait_for_systems(child: Child, url: str, count: int) -> None:
         except (urllib.error.URLError, OSError, ValueError, KeyError):
             pass
         time.sleep(0.1)
-    raise ChildFailed(f"{child.name} shows no {count} systems at {url}{child.last_words()}")
+    raise ChildFailed(f"{child.name} does not list {count} systems at {url}{child.output_tail()}")

@@ -1,4 +1,4 @@
-"""``metald serve`` as a process of its own, for tests."""
+"""``metald serve`` as a separate process, for tests."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ READY_SECONDS = 60.0
 
 
 def metald(*arguments: str, seconds: float = 60.0, extra: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run ``metald`` to its end."""
+    """Run ``metald`` until it ends, and return its output and exit code."""
     command = [sys.executable, "-m", "metald", *arguments]
     environment = {**os.environ, **(extra or {})}
     return subprocess.run(command, capture_output=True, text=True, timeout=seconds, env=environment, check=False)
 
 
 class Service(Fixture):
-    """A service on a free port of loopback, that is stopped with the test."""
+    """A service on a free loopback port that stops at the end of the test."""
 
     def __init__(self, *arguments: str, state: Path | None = None, extra: Mapping[str, str] | None = None) -> None:
         super().__init__()
@@ -46,19 +46,19 @@ class Service(Fixture):
 
     @cached_property
     def client(self) -> BareMetalClient:
-        """A client of it, where it speaks http."""
+        """A client of the service, if the service speaks HTTP."""
         return BareMetalClient(self.url)
 
     def wait_for_log(self, text: str, seconds: float = 20.0) -> None:
-        """Return once *text* stands in the log; fail after *seconds*."""
-        patience = threading.Event()
+        """Wait until the log contains *text*. Fail after *seconds*."""
+        pause = threading.Event()
         end = time.monotonic() + seconds
         while text not in self.log:
             if time.monotonic() > end:
                 raise AssertionError(f"{text!r} is not in the log after {seconds:g} s:\n{self.log}")
-            patience.wait(0.05)
+            pause.wait(0.05)
 
     @property
     def log(self) -> str:
-        """What it has written to standard error, and to standard output."""
+        """The standard error and standard output of the service."""
         return self.child.log.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What metald costs before it has done anything; the seconds of a start are a measurement, in ``benchmarks``."""
+"""Modules and memory of an idle metald. ``benchmarks`` measures its start-up time."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from testtools import TestCase
 
 from tests.app.service import Service
 
-MODULES = 700
-MEBIBYTES = 110
+MAX_MODULES = 700
+MAX_RESIDENT_MIB = 110
 HEAVY = frozenset({"alembic", "asyncio", "keystonemiddleware", "oslo_messaging", "rich", "sqlalchemy", "sushy", "tooz"})
-"""What is imported by those that need it, and not before."""
+"""Modules that only the features that need them may import."""
 
 
 class BudgetTest(TestCase):
-    """Start-up time and memory."""
+    """Limits on imported modules and memory."""
 
-    def test_what_serving_needs_is_not_much(self) -> None:
-        """An operator who types a command does not wait for imports."""
+    def test_serve_imports_few_modules(self) -> None:
+        """``metald serve`` imports a limited number of modules and none of the heavy ones."""
         imported = _output("import sys, metald.cli, metald.serve; print(*sys.modules)").split()
         self.assertEqual(set(), HEAVY.intersection(imported))
-        self.assertLess(len(imported), MODULES)
+        self.assertLess(len(imported), MAX_MODULES)
 
-    def test_the_command_line_alone_imports_nothing_heavy(self) -> None:
-        """Help and mistakes are answered without the runtime."""
+    def test_the_command_line_imports_nothing_heavy(self) -> None:
+        """Help and usage errors need no import of the runtime."""
         program = "import sys, metald.cli; print(*sorted({'baremetal_sdk', 'sqlalchemy', 'rich'} & sys.modules.keys()))"
         self.assertEqual("", _output(program).strip())
 
-    def test_a_service_that_is_ready_is_small(self) -> None:
-        """The resident memory of a service with nothing to do, one that has just compiled its modules included."""
+    def test_a_ready_service_is_small(self) -> None:
+        """The resident memory of an idle service stays below the limit, even if it has just compiled its modules."""
         service = self.useFixture(Service())
         status = Path(f"/proc/{service.child.pid}/status").read_text(encoding="ascii")
         resident = next(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmRSS:"))
-        self.assertLess(resident, MEBIBYTES)
+        self.assertLess(resident, MAX_RESIDENT_MIB)
 
 
 def _output(program: str) -> str:

@@ -1,4 +1,4 @@
-"""``metald check-config``, ``sample-config`` and ``db``: before a service runs, and beside one that runs."""
+"""``metald check-config``, ``sample-config`` and ``db``, without a service and beside a running one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ class FilesCase(TestCase):
         self.directory = Path(self.useFixture(TempDir()).path)
         self.file = self.directory / "metald.conf"
 
-    def checked(self, text: str, part: str = "conductor") -> tuple[int, str]:
+    def check(self, text: str, part: str = "conductor") -> tuple[int, str]:
+        """Check a configuration file and return exit code and standard output."""
         self.file.write_text(text, encoding="ascii")
         ended = metald("check-config", "--part", part, "--config-file", str(self.file))
         self.assertEqual("", ended.stderr)
@@ -33,9 +34,9 @@ class FilesCase(TestCase):
 
 
 class TestCheckConfig(FilesCase):
-    def test_all_that_is_wrong_is_said_at_once(self) -> None:
-        """Each line names section and option, says what is wrong and what to do, and quotes no password."""
-        code, said = self.checked(
+    def test_all_problems_are_reported_together(self) -> None:
+        """Each line names section and option, states problem and remedy, and contains no password."""
+        code, output = self.check(
             "[DEFAULT]\nrpc_transport = oslo\nauth_strategy = http_basic\nhttp_basic_auth_user_file = /none\n"
             "[api]\nenable_ssl_api = true\ncert_file = /none.pem\n[json_rpc]\npasword = tiger\n"
             "[conductor]\nlease_duration = 5\nheartbeat_interval = 60\n"
@@ -45,40 +46,42 @@ class TestCheckConfig(FilesCase):
             "[DEFAULT] transport_url", "[database] connection", "[database] secret_key_file", "[api] cert_file",
             "[api] enable_ssl_api", "[DEFAULT] http_basic_auth_user_file", "[conductor] heartbeat_interval",
         ):  # fmt: skip
-            self.assertIn(f"wrong  {option}: ", said)
-        self.assertIn("[json_rpc] pasword has no meaning here and is ignored; is password meant?", said)
-        self.assertNotIn("tiger", said)
+            self.assertIn(f"wrong  {option}: ", output)
+        self.assertIn("[json_rpc] pasword is not an option of metald and is ignored; did you mean password?", output)
+        self.assertNotIn("tiger", output)
 
-    def test_a_login_at_keystone_that_is_none_is_named(self) -> None:
-        """Whoever asks Keystone needs one: the API, conductors that are called with tokens, and their callers."""
+    def test_an_incomplete_keystone_login_is_reported(self) -> None:
+        """Each section that Keystone authentication uses needs ``auth_type`` and ``auth_url``."""
         text = "[DEFAULT]\nrpc_transport = json-rpc\n[json_rpc]\nauth_strategy = keystone\nauth_section = callers\n"
         text += "[callers]\nauth_type = password\nauth_url = http://127.0.0.1/v3\npassword = tiger\n"
-        code, said = self.checked(text)
+        code, output = self.check(text)
         self.assertEqual(2, code)
         for option in ("auth_type", "auth_url"):
-            self.assertIn(f"wrong  [keystone_authtoken] {option}: ", said)
-        self.assertNotIn("[callers]", said)
-        self.assertNotIn("tiger", said)
+            self.assertIn(f"wrong  [keystone_authtoken] {option}: ", output)
+            self.assertNotIn("[callers]", output)
+            self.assertNotIn("tiger", output)
         self.file.chmod(0o644)
-        self.assertIn("has passwords in it", self.checked(text)[1])
+        self.assertIn("contains passwords", self.check(text)[1])
 
-    def test_what_cannot_be_read_is_named(self) -> None:
-        """A value of the wrong kind is told with its file, section and option."""
-        code, said = self.checked("[api]\nport = many\n", "serve")
-        self.assertEqual((2, True), (code, f"{self.file}: [api] port" in said))
+    def test_an_invalid_value_is_reported(self) -> None:
+        """The report of an invalid value names file, section and option."""
+        code, output = self.check("[api]\nport = many\n", "serve")
+        self.assertEqual(2, code)
+        self.assertIn(f"{self.file}: [api] port", output)
 
-    def test_what_is_right_is_said(self) -> None:
-        """The exit code is 0, and remarks do not change that."""
-        self.assertEqual(0, self.checked("", "serve")[0])
-        code, said = self.checked(
+    def test_a_valid_configuration_is_reported(self) -> None:
+        """The exit code of a valid configuration is 0, even with remarks."""
+        self.assertEqual(0, self.check("", "serve")[0])
+        code, output = self.check(
             "[DEFAULT]\nrpc_transport = json-rpc\n[database]\nconnection = sqlite:////tmp/x\nsecret_key_file = /tmp/key\n"
         )
-        self.assertEqual((0, True), (code, "ok     metald conductor can be started" in said))
+        self.assertEqual(0, code)
+        self.assertIn("ok     metald conductor can be started", output)
 
 
 class TestSample(FilesCase):
     def test_every_option_is_in_the_sample_with_its_default(self) -> None:
-        """What it does, its unit and when to change it stand above each; the file changes nothing, and is read without a word."""
+        """Each option has a description, its unit and advice on when to change it. The sample changes nothing."""
         text = metald("sample-config").stdout
         self.file.write_text(text, encoding="utf-8")
         self.assertEqual(ConductorConfig(), ConductorConfig.load(self.file))
@@ -98,8 +101,8 @@ class TestDatabase(FilesCase):
         ended = metald("db", arguments[0], "--state-dir", str(self.directory), *arguments[1:])
         return ended.returncode, ended.stdout + ended.stderr
 
-    def test_a_database_is_made_looked_at_and_copied(self) -> None:
-        """check says what has to be done, upgrade does it, and a copy has what the database had, for its owner alone."""
+    def test_a_database_is_upgraded_checked_and_backed_up(self) -> None:
+        """``check`` fails until ``upgrade`` has run. A backup has the data and is readable by its owner only."""
         self.assertEqual(1, self.db("check")[0])
         (self.directory / "secret.key").write_bytes(b"k")
         self.assertEqual(0, self.db("upgrade")[0])
@@ -114,14 +117,15 @@ class TestDatabase(FilesCase):
         with sqlite3.connect(copy) as connection:
             self.assertEqual([("kept",)], connection.execute("SELECT name FROM bm_nodes").fetchall())
         connection.close()
-        code, said = self.db("backup", str(copy))
-        self.assertEqual((2, True), (code, "is there already" in said))
+        code, output = self.db("backup", str(copy))
+        self.assertEqual(2, code)
+        self.assertIn("is there already", output)
 
 
 @unittest.skipUnless(SERVER_URL, "BAREMETAL_TEST_DATABASE names no database")
 class TestServerBackup(FilesCase):
-    def test_the_database_of_a_server_is_copied(self) -> None:
-        """By what comes with it; the copy is a script that makes the tables again with what was in them."""
+    def test_a_server_database_is_backed_up(self) -> None:
+        """The database server's own tool writes an SQL script that restores tables and data."""
         store = SQLStore(SERVER_URL, table_prefix=new_prefix())
         store.open()
         self.addCleanup(store.close)
@@ -133,8 +137,8 @@ class TestServerBackup(FilesCase):
 
 
 class TestGuide(FilesCase):
-    def test_the_file_of_the_guide_is_right_for_every_part(self) -> None:
-        """With the files that it names in place, and whichever of its lines are commented in, nothing is wrong with it."""
+    def test_the_example_of_the_guide_is_valid_for_all_parts(self) -> None:
+        """With its files in place, the example has no problem, and neither has its variant with the commented lines."""
         guide = Path(__file__).parents[2] / "doc" / "source" / "operator" / "metald.conf"
         text = guide.read_text(encoding="ascii").replace("/etc/metald", str(self.directory))
         for name in ("htpasswd", "htpasswd-rpc"):
@@ -143,6 +147,6 @@ class TestGuide(FilesCase):
         oslo = oslo.replace("#transport_url", "transport_url").replace("#backend_url", "backend_url")
         for variant in (text, oslo):
             for part in ("api", "conductor"):
-                code, said = self.checked(variant, part)
-                self.assertEqual(0, code, said)
-                self.assertNotIn("no meaning", said)
+                code, output = self.check(variant, part)
+                self.assertEqual(0, code, output)
+                self.assertNotIn("not an option", output)

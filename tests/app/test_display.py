@@ -1,4 +1,4 @@
-"""What the demonstration shows."""
+"""The displays of the demonstration."""
 
 from __future__ import annotations
 
@@ -7,65 +7,70 @@ import json
 
 from testtools import TestCase
 
-from metald.display import JSONLines, Lines, LiveTable, choose
-from metald.journey import Progress, Transition
+from metald.demo_display import DemoJSONLines, DemoLines, DemoTable, create_display
+from metald.machine_lifecycle import FinishedTransition, TransitionProgress
 
-WELL = Transition("machine-1", "manage", "manageable", 1.26)
-BADLY = Transition("machine-2", "manage", "enroll", 2.5, "last_error: the BMC does not answer [0]")
+SUCCESS = FinishedTransition("machine-1", "manage", "manageable", 1.26)
+FAILURE = FinishedTransition("machine-2", "manage", "enroll", 2.5, "last_error: the BMC does not answer [0]")
 
 
 class Terminal(io.StringIO):
-    """Output that says it is a terminal."""
+    """An output stream that claims to be a terminal."""
 
     def isatty(self) -> bool:
-        """Yes."""
+        """Return True."""
         return True
 
 
 class DisplayTest(TestCase):
-    """The three ways of showing the same events."""
+    """The three displays with the same events."""
 
-    def test_the_output_decides(self) -> None:
-        """A table that moves on a terminal, lines elsewhere, JSON when asked for."""
-        self.assertIsInstance(choose(["machine-1"], False, Terminal()), LiveTable)
-        self.assertIs(Lines, type(choose(["machine-1"], False, io.StringIO())))
-        self.assertIsInstance(choose(["machine-1"], True, Terminal()), JSONLines)
+    def test_the_output_selects_the_display(self) -> None:
+        """A terminal gets a live table, another output gets lines, and JSON is available on request."""
+        self.assertIsInstance(create_display(["machine-1"], False, Terminal()), DemoTable)
+        self.assertIs(DemoLines, type(create_display(["machine-1"], False, io.StringIO())))
+        self.assertIsInstance(create_display(["machine-1"], True, Terminal()), DemoJSONLines)
 
-    def test_a_line_for_each_transition_and_a_table_at_the_end(self) -> None:
-        """The errors stand below the table in full, brackets included."""
+    def test_lines_show_each_transition_and_a_table_at_the_end(self) -> None:
+        """The errors follow the table in full, including brackets."""
         output = io.StringIO()
-        display = Lines(["machine-1", "machine-2"], output)
-        display.hear(WELL)
-        display.hear(BADLY)
-        display.finish(False, "Remark.")
+        display = DemoLines(["machine-1", "machine-2"], output)
+        display.handle(SUCCESS)
+        display.handle(FAILURE)
+        display.show_outcome(False, "Remark.")
         text = output.getvalue()
         self.assertRegex(text, r"(?m)^ +0\.\d s  machine-1 +manage +1\.3 s  manageable$")
         self.assertRegex(text, r"machine-2.*failed")
         self.assertIn("machine-2: manage failed: last_error: the BMC does not answer [0]", text)
-        self.assertIn("NOT all machines went all the way", text)
+        self.assertIn("NOT all machines completed all transitions", text)
 
-    def test_a_terminal_shows_the_state_of_what_goes_on(self) -> None:
-        """While a transition lasts, its cell has the state of the machine."""
+    def test_a_terminal_shows_running_transitions(self) -> None:
+        """The cell of a running transition has the state of the machine."""
         output = Terminal()
-        display = LiveTable(["machine-1", "machine-2"], output)
+        display = DemoTable(["machine-1", "machine-2"], output)
         with display:
-            display.hear(WELL)
-            display.hear(Progress("machine-1", "deleted", "error", "power on"))
-        display.finish(True, "")
+            display.handle(SUCCESS)
+            display.handle(TransitionProgress("machine-1", "deleted", "error", "power on"))
+        display.show_outcome(True, "")
         self.assertRegex(output.getvalue(), r"machine-1 .* error")
-        self.assertIn("All machines went all the way", output.getvalue())
+        self.assertIn("All machines completed all transitions", output.getvalue())
 
-    def test_programs_get_one_object_per_line(self) -> None:
-        """Every line is JSON; the last one is the outcome."""
+    def test_json_output_has_one_object_per_line(self) -> None:
+        """Each line is a JSON object; the last one is the outcome."""
         output = io.StringIO()
-        display = JSONLines(["machine-1", "machine-2"], output)
-        display.say("hello")
-        display.hear(Progress("machine-1", "manage", "verifying", "power off"))
-        display.hear(WELL)
-        display.hear(BADLY)
-        display.finish(False, "Remark.")
-        message, well, badly, outcome = (json.loads(line) for line in output.getvalue().splitlines())
+        display = DemoJSONLines(["machine-1", "machine-2"], output)
+        display.show_message("hello")
+        display.handle(TransitionProgress("machine-1", "manage", "verifying", "power off"))
+        display.handle(SUCCESS)
+        display.handle(FAILURE)
+        display.show_outcome(False, "Remark.")
+        message, success, failure, outcome = (json.loads(line) for line in output.getvalue().splitlines())
         self.assertEqual({"event": "message", "text": "hello"}, message)
-        self.assertEqual(("machine-1", "manage", 1.26, None), (well["machine"], well["step"], well["seconds"], well["error"]))
-        self.assertEqual(BADLY.error, badly["error"])
-        self.assertEqual((False, 2, {"machine-2": BADLY.error}), (outcome["ok"], outcome["machines"], outcome["failed"]))
+        self.assertEqual("machine-1", success["machine"])
+        self.assertEqual("manage", success["step"])
+        self.assertEqual(1.26, success["seconds"])
+        self.assertIsNone(success["error"])
+        self.assertEqual(FAILURE.error, failure["error"])
+        self.assertFalse(outcome["ok"])
+        self.assertEqual(2, outcome["machines"])
+        self.assertEqual({"machine-2": FAILURE.error}, outcome["failed"])

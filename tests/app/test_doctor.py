@@ -1,4 +1,4 @@
-"""``metald doctor``, as an operator and a program meet it."""
+"""``metald doctor`` with text and JSON output."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from testtools.matchers import MatchesRegex
 
 from tests.app.service import Service, metald
 
-OF_THE_SERVICE = ("configuration", "monkey-patching", "eventlet", "plugins", "database", "interfaces")
+SERVICE_FINDINGS = ("configuration", "monkey-patching", "eventlet", "plugins", "database", "interfaces")
 
 
 class DoctorTest(TestCase):
@@ -23,43 +23,44 @@ class DoctorTest(TestCase):
         self.state = self.directory / "state"
 
     def examine(self, *arguments: str, code: int = 0) -> dict[str, dict[str, Any]]:
-        """Finding by name, from what it prints for programs."""
+        """Run the command with JSON output and return its findings by name."""
         done = metald("doctor", "--json", "--state-dir", str(self.state), *arguments)
-        self.assertEqual((code, ""), (done.returncode, done.stderr), done.stdout)
+        self.assertEqual(code, done.returncode, done.stdout)
+        self.assertEqual("", done.stderr)
         return {finding["name"]: finding for finding in json.loads(done.stdout)["findings"]}
 
-    def test_before_the_first_start_it_makes_nothing(self) -> None:
-        """That there is no database yet is a warning, and neither directory nor file is made."""
+    def test_it_creates_nothing_before_the_first_start(self) -> None:
+        """A missing database is a warning. The command creates neither files nor directories."""
         findings = self.examine()
         self.assertEqual("warn", findings["database"]["outcome"])
         self.assertEqual([], os.listdir(self.directory))
 
-    def test_it_examines_what_a_running_service_uses(self) -> None:
-        """It takes no lock: the service goes on, and its nodes are looked at."""
+    def test_it_examines_a_running_service(self) -> None:
+        """The command takes no lock, so the service continues. It examines the interfaces of the nodes."""
         service = self.useFixture(Service(state=self.state))
         service.client.create_node({"name": "m1", "driver": "fake-hardware"})
         findings = self.examine()
-        # What the limits of this machine are is not the test's.
-        of_the_service = {name: finding["outcome"] for name, finding in findings.items() if name in OF_THE_SERVICE}
-        self.assertEqual(dict.fromkeys(OF_THE_SERVICE, "ok"), of_the_service, findings)
+        # The limits of the machine that runs the test do not matter here.
+        outcomes = {name: finding["outcome"] for name, finding in findings.items() if name in SERVICE_FINDINGS}
+        self.assertEqual(dict.fromkeys(SERVICE_FINDINGS, "ok"), outcomes, findings)
         self.assertIn("all 1 nodes", findings["interfaces"]["what"])
-        self.assertEqual("m1", service.client.node("m1")["name"])
+        self.assertEqual("m1", service.client.get_node("m1")["name"])
 
-    def test_a_mistake_in_the_configuration_is_a_finding(self) -> None:
-        """Also then it prints JSON; the exit code says that something fails."""
+    def test_an_invalid_configuration_is_a_finding(self) -> None:
+        """The output is JSON even then, and the exit code reports the failure."""
         config = self.directory / "ours.conf"
         config.write_text("[api]\nport = none\n", encoding="utf-8")
         findings = self.examine("--config-file", str(config), code=1)
         self.assertIn("[api] port", findings["configuration"]["what"])
 
-    def test_text_has_a_line_for_each_finding_and_one_for_its_remedy(self) -> None:
-        """An operator reads what is wrong and what to do."""
+    def test_text_has_each_finding_with_its_remedy(self) -> None:
+        """A finding has a line with the problem and a line with the remedy."""
         config = self.directory / "ours.conf"
         config.write_text("[DEFAULT]\nenabled_hardware_types = nonsense\nsync = yes\n", encoding="utf-8")
         done = metald("doctor", "--state-dir", str(self.state), "--config-file", str(config))
         self.assertEqual(1, done.returncode)
         lines = done.stdout.splitlines()
-        self.assertIn("warn  configuration: without a meaning here: [DEFAULT] sync", lines)
+        self.assertIn("warn  configuration: unknown options: [DEFAULT] sync", lines)
         failing = next(number for number, line in enumerate(lines) if line.startswith("fail  plugins: "))
         self.assertThat(lines[failing], MatchesRegex(".*nonsense not installed; there are: .*"))
         self.assertThat(lines[failing + 1], MatchesRegex("      -> install what is missing.*"))

@@ -1,4 +1,4 @@
-"""The two pages of the documentation: a host application, and a plugin with a BMC to speak to."""
+"""The two examples of the README: a host application, and a plugin with its BMC."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ import baremetal_acme  # noqa: E402
 
 
 class AcmeBMC(Fixture):
-    """A machine whose BMC speaks Acme's line protocol on a free port of loopback."""
+    """A machine whose BMC speaks Acme's line protocol on a free loopback port."""
 
     password = "secret"
 
@@ -44,19 +44,19 @@ class AcmeBMC(Fixture):
         bmc = self
 
         class Session(socketserver.StreamRequestHandler):
-            """One connection, from its login on."""
+            """One connection with its login."""
 
             def handle(self) -> None:
-                known = False
+                is_logged_in = False
                 for line in self.rfile:
                     command = line.decode("utf-8").strip()
-                    known = known or command == f"login {bmc.password}"
-                    self.wfile.write((bmc.answer(command) if known else "no login").encode("utf-8") + b"\n")
-                    if command == "bye" or not known:
+                    is_logged_in = is_logged_in or command == f"login {bmc.password}"
+                    self.wfile.write((bmc.answer(command) if is_logged_in else "no login").encode("utf-8") + b"\n")
+                    if command == "bye" or not is_logged_in:
                         return
 
         class Server(socketserver.ThreadingTCPServer):
-            """Serves until the test ends."""
+            """The server of the BMC."""
 
             daemon_threads = True
             block_on_close = False
@@ -70,7 +70,7 @@ class AcmeBMC(Fixture):
         self.addCleanup(server.shutdown)
 
     def answer(self, command: str) -> str:
-        """What the BMC says to one line."""
+        """Return the BMC's response to one line."""
         if command.startswith("login "):
             self.logins += 1
         elif command in ("chassis on", "chassis off"):
@@ -83,12 +83,12 @@ class AcmeBMC(Fixture):
 
     @property
     def info(self) -> dict[str, Any]:
-        """The ``driver_info`` that reaches it."""
+        """The ``driver_info`` of a node with this BMC."""
         return {"acme_address": "127.0.0.1", "acme_port": self.port, "acme_password": self.password}
 
 
 class TestAcmePage(HardwareTypeConformance):
-    """The plugin's page keeps the contract."""
+    """The example plugin passes the conformance kit."""
 
     hardware_type = baremetal_acme.AcmeHardware
     interfaces = {"power": baremetal_acme.AcmePower}
@@ -99,35 +99,35 @@ class TestAcmePage(HardwareTypeConformance):
 
 
 class InstalledPluginTest(TestCase):
-    """The plugin's page as a distribution that somebody installs beside metald."""
+    """The example plugin as an installed distribution."""
 
-    def test_metald_drives_a_machine_through_a_plugin_that_it_has_never_heard_of(self) -> None:
-        """Installing is all: the driver is offered, and the machine is switched on, over the API."""
+    def test_metald_drives_a_machine_with_an_installed_plugin(self) -> None:
+        """Installing the plugin is enough: the API lists its driver, and switches the machine on."""
         bmc = self.useFixture(AcmeBMC())
-        service = self.useFixture(Service(extra={"PYTHONPATH": _with_path(self.installed())}))
-        offered = [driver["name"] for driver in service.client.request("GET", "/v1/drivers")["drivers"]]
-        self.assertIn("acme", offered)
+        service = self.useFixture(Service(extra={"PYTHONPATH": _with_path(self.install())}))
+        drivers = [driver["name"] for driver in service.client.request("GET", "/v1/drivers")["drivers"]]
+        self.assertIn("acme", drivers)
         node = service.client.create_node({"name": "anvil", "driver": "acme", "driver_info": bmc.info})
         self.assertEqual("******", node["driver_info"]["acme_password"])
-        service.client.power("anvil", "power on")
-        self.assertEqual("power on", _settled(service.client, "anvil")["power_state"])
+        service.client.set_power_state("anvil", "power on")
+        self.assertEqual("power on", _wait_until_settled(service.client, "anvil")["power_state"])
         self.assertTrue(bmc.on)
 
-    def installed(self) -> Path:
-        """A directory with the distribution in it."""
+    def install(self) -> Path:
+        """Install the distribution and return the directory for ``PYTHONPATH``."""
         directory = Path(self.useFixture(TempDir()).path)
-        left_behind = shutil.ignore_patterns("build", "*.egg-info", "__pycache__")
-        shutil.copytree(EXAMPLES / "acme", directory / "source", ignore=left_behind)
+        ignored = shutil.ignore_patterns("build", "*.egg-info", "__pycache__")
+        shutil.copytree(EXAMPLES / "acme", directory / "source", ignore=ignored)
         install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--no-build-isolation"]
         subprocess.run([*install, "--target", directory / "site", directory / "source"], check=True, capture_output=True)
         return directory / "site"
 
 
 class HostPageTest(TestCase):
-    """The host application's page."""
+    """The example host application."""
 
-    def test_it_serves_and_ends(self) -> None:
-        """It answers with what its configuration says, and SIGTERM is an orderly end."""
+    def test_it_serves_until_sigterm(self) -> None:
+        """The API shows the configured host name, and SIGTERM ends the process with exit code 0."""
         directory = Path(self.useFixture(TempDir()).path)
         config = directory / "ours.conf"
         config.write_text("[DEFAULT]\nhost = ours\n[api]\nport = 0\n", encoding="utf-8")
@@ -135,11 +135,11 @@ class HostPageTest(TestCase):
         self.addCleanup(child.stop)
         client = BareMetalClient(child.wait_for_line("ready: ", READY_SECONDS))
         conductors = client.request("GET", "/v1/conductors")["conductors"]
-        self.assertEqual([("ours", True)], [(one["hostname"], one["alive"]) for one in conductors])
+        self.assertEqual([("ours", True)], [(conductor["hostname"], conductor["alive"]) for conductor in conductors])
         self.assertEqual(0, child.stop())
 
     def test_its_report_has_every_machine(self) -> None:
-        """What it adds to the conductor is run with that conductor."""
+        """A periodic job of the example runs with the conductor that it was added to."""
         page = runpy.run_path(str(EXAMPLES / "host.py"))
         output = io.StringIO()
         with running_conductor() as conductor, contextlib.redirect_stdout(output):
@@ -152,12 +152,12 @@ def _with_path(directory: Path) -> str:
     return ":".join([str(directory), *filter(None, sys.path)])
 
 
-def _settled(client: BareMetalClient, name: str) -> dict[str, Any]:
-    """The node once it is not being switched any more."""
-    patience = threading.Event()
+def _wait_until_settled(client: BareMetalClient, name: str) -> dict[str, Any]:
+    """Wait for the end of a power change and return the node."""
+    pause = threading.Event()
     for _ in range(300):
-        node = client.node(name)
+        node = client.get_node(name)
         if not node["target_power_state"] and not node["reservation"]:
             return node
-        patience.wait(0.1)
-    raise AssertionError(f"{name} is still being switched: {node}")
+        pause.wait(0.1)
+    raise AssertionError(f"the power change of {name} did not end: {node}")

@@ -1,4 +1,4 @@
-"""Nothing that patches threads gets into the process."""
+"""The import guard against Eventlet and gevent."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _SERVE = """
 import atexit, sys
 from metald.cli import main
 
-def tell():
+def report():
     print("modules:", *sorted({"eventlet", "gevent"} & sys.modules.keys()))
 
-atexit.register(tell)
+atexit.register(report)
 sys.exit(main(["serve", "--port", "0", "--state-dir", sys.argv[1]]))
 """
 
 
 class GuardTest(TestCase):
-    """metald in an environment in which Eventlet and gevent are installed."""
+    """metald in an environment with Eventlet and gevent."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -36,31 +36,31 @@ class GuardTest(TestCase):
             package.mkdir(parents=True)
             (package / "__init__.py").write_text("", encoding="utf-8")
 
-    def run_with_them(self, program: str) -> subprocess.CompletedProcess[str]:
-        """Run a program that could import them."""
+    def run_program(self, program: str) -> subprocess.CompletedProcess[str]:
+        """Run a program that can import the packages."""
         whole = f"import sys; sys.path.insert(0, {str(self.directory / 'site')!r})\n{program}"
         return subprocess.run([sys.executable, "-c", whole], capture_output=True, text=True, timeout=60, check=False)
 
-    def test_they_can_be_imported_without_the_guard(self) -> None:
-        """The packages of this test are there to be found."""
-        self.assertEqual(0, self.run_with_them("import eventlet, gevent").returncode)
+    def test_the_packages_can_be_imported_without_the_guard(self) -> None:
+        """The test setup makes both packages importable."""
+        self.assertEqual(0, self.run_program("import eventlet, gevent").returncode)
 
-    def test_their_import_is_refused(self) -> None:
-        """Whoever tries gets an ImportError that says why, as if the package were not installed."""
+    def test_the_guard_refuses_their_import(self) -> None:
+        """The import raises ``ImportError`` with the reason, as if the package were not installed."""
         for module in ("eventlet", "gevent", "eventlet.green.socket"):
-            ended = self.run_with_them(f"from metald.guard import refuse\nrefuse()\nimport {module}")
+            ended = self.run_program(f"from metald.import_guard import refuse_imports\nrefuse_imports()\nimport {module}")
             self.assertEqual(1, ended.returncode)
             self.assertIn("ImportError: metald runs on native threads", ended.stderr)
 
-    def test_a_process_that_has_them_already_is_told_so(self) -> None:
-        """What was imported before cannot be taken back: metald does not start."""
-        ended = self.run_with_them("import eventlet\nfrom metald.cli import main\nsys.exit(main(['serve']))")
+    def test_metald_refuses_to_start_after_their_import(self) -> None:
+        """An import before the start of metald cannot be undone, so metald does not start."""
+        ended = self.run_program("import eventlet\nfrom metald.cli import main\nsys.exit(main(['serve']))")
         self.assertEqual(1, ended.returncode)
         self.assertIn("eventlet was imported before", ended.stderr)
         self.assertNotIn("Traceback", ended.stderr)
 
-    def test_a_running_service_has_none_of_them(self) -> None:
-        """From its start to its end, no part of metald, nor of what it uses, has imported one of them."""
+    def test_a_running_service_imports_none_of_them(self) -> None:
+        """Neither metald nor its libraries import one of the packages between start and end."""
         program = f"import sys; sys.path.insert(0, {str(self.directory / 'site')!r})\n{_SERVE}"
         child = Child("guarded", [sys.executable, "-u", "-c", program, str(self.directory / "state")], self.directory)
         self.addCleanup(child.stop)

@@ -1,4 +1,4 @@
-"""``metald api`` and ``metald conductor`` as two processes on one database."""
+"""``metald api`` and ``metald conductor`` as two processes with one database."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from metald.client import APIError, BareMetalClient
 from metald.processes import Child
 from tests.app.service import READY_SECONDS, metald
 
-PATIENCE = 30.0
+TIMEOUT_S = 30.0
 
 
 def _free_port() -> int:
@@ -25,7 +25,7 @@ def _free_port() -> int:
         return port
 
 
-class TestParts(TestCase):
+class TestSeparateProcesses(TestCase):
     def setUp(self) -> None:
         super().setUp()
         self.directory = Path(self.useFixture(TempDir()).path)
@@ -38,78 +38,78 @@ class TestParts(TestCase):
             encoding="ascii",
         )
 
-    def part(self, name: str) -> Child:
-        """Start a part; it is stopped at the end of the test."""
-        command = [sys.executable, "-m", "metald", name, "--config-file", str(self.config)]
-        child = Child(f"{name}-{time.monotonic()}", command, self.directory)
+    def start(self, command_name: str) -> Child:
+        """Start a process that stops at the end of the test."""
+        command = [sys.executable, "-m", "metald", command_name, "--config-file", str(self.config)]
+        child = Child(f"{command_name}-{time.monotonic()}", command, self.directory)
         self.addCleanup(child.stop)
         return child
 
     def wait(self, client: BareMetalClient, **fields: Any) -> dict[str, Any]:
-        """Wait until the node has these values and nobody holds it."""
-        end = time.monotonic() + PATIENCE
+        """Wait until the node has these values and no reservation."""
+        end = time.monotonic() + TIMEOUT_S
         while True:
-            node: dict[str, Any] = client.node("n1")
+            node: dict[str, Any] = client.get_node("n1")
             if node["reservation"] is None and all(node[name] == value for name, value in fields.items()):
                 return node
             self.assertTrue(time.monotonic() < end, (fields, node["provision_state"], node["last_error"]))
             time.sleep(0.02)
 
     def test_a_node_is_provisioned_through_two_processes(self) -> None:
-        """The API reads the database and asks the conductor; one that dies is missed, and found when it is back."""
-        conductor = self.part("conductor")
+        """The API calls the conductor over RPC. Without a conductor such calls fail; they work again after its restart."""
+        conductor = self.start("conductor")
         self.assertEqual("conductor 127.0.0.1", conductor.wait_for_line("metald ready: ", READY_SECONDS))
-        api = self.part("api")
+        api = self.start("api")
         client = BareMetalClient(api.wait_for_line("metald ready: ", READY_SECONDS))
         client.create_node({"name": "n1", "driver": "fake-hardware", "driver_info": {"fake_password": "tiger"}})
         for verb, state in (("manage", "manageable"), ("provide", "available"), ("active", "active")):
-            client.provision("n1", verb)
+            client.set_provision_state("n1", verb)
             self.wait(client, provision_state=state)
-        refused = self.assertRaises(APIError, client.provision, "n1", "provide")
-        self.assertIn("provide", str(refused))
+        rejected = self.assertRaises(APIError, client.set_provision_state, "n1", "provide")
+        self.assertIn("provide", str(rejected))
         conductor.send(signal.SIGKILL)
-        conductor.wait(PATIENCE)
-        missed = self.assertRaises(APIError, client.power, "n1", "power off")
-        self.assertIn("cannot be reached", str(missed))
-        self.assertEqual("active", client.node("n1")["provision_state"])
-        self.part("conductor").wait_for_line("metald ready: ", READY_SECONDS)
-        client.power("n1", "power off")
+        conductor.wait(TIMEOUT_S)
+        unreachable = self.assertRaises(APIError, client.set_power_state, "n1", "power off")
+        self.assertIn("cannot be reached", str(unreachable))
+        self.assertEqual("active", client.get_node("n1")["provision_state"])
+        self.start("conductor").wait_for_line("metald ready: ", READY_SECONDS)
+        client.set_power_state("n1", "power off")
         self.wait(client, power_state="power off")
         for log in self.directory.glob("*.log"):
             self.assertNotIn("tiger", log.read_text(encoding="utf-8"))
         self.assertEqual(0, api.stop())
 
-    def test_a_conductor_that_was_killed_goes_on_at_its_next_start(self) -> None:
-        """Its process is known to be dead: what it held does not wait for the end of a lease."""
+    def test_a_killed_conductor_recovers_its_nodes_at_its_next_start(self) -> None:
+        """The conductor knows that its former process is dead, so recovery does not wait for the lease to expire."""
         text = self.config.read_text(encoding="ascii")
         self.config.write_text(text.replace("[conductor]\n", "[conductor]\nlease_duration = 600\nautomated_clean = false\n"))
-        conductor = self.part("conductor")
+        conductor = self.start("conductor")
         conductor.wait_for_line("metald ready: ", READY_SECONDS)
-        client = BareMetalClient(self.part("api").wait_for_line("metald ready: ", READY_SECONDS))
+        client = BareMetalClient(self.start("api").wait_for_line("metald ready: ", READY_SECONDS))
         endless = {"write_image": {"effect": "slow", "seconds": 600.0}}
         client.create_node({"name": "n1", "driver": "fake-hardware", "driver_info": {"fake_faults": endless}})
         for verb, state in (("manage", "manageable"), ("provide", "available")):
-            client.provision("n1", verb)
+            client.set_provision_state("n1", verb)
             self.wait(client, provision_state=state)
-        client.provision("n1", "active")
-        end = time.monotonic() + PATIENCE
-        while not client.node("n1")["deploy_step"]:
+        client.set_provision_state("n1", "active")
+        end = time.monotonic() + TIMEOUT_S
+        while not client.get_node("n1")["deploy_step"]:
             self.assertLess(time.monotonic(), end)
             time.sleep(0.02)
         conductor.send(signal.SIGKILL)
-        conductor.wait(PATIENCE)
-        self.part("conductor").wait_for_line("metald ready: ", READY_SECONDS)
+        conductor.wait(TIMEOUT_S)
+        self.start("conductor").wait_for_line("metald ready: ", READY_SECONDS)
         node = self.wait(client, provision_state="deploy failed")
         self.assertIn("the conductor stopped in the middle of it", node["last_error"])
 
-    def test_what_is_missing_for_parts_is_named(self) -> None:
-        """Parts that could not find each other do not start."""
+    def test_missing_options_are_reported(self) -> None:
+        """A process that cannot reach the others does not start and names the missing option."""
         for text, option in (
             ("", "[DEFAULT] rpc_transport"),
             ("[DEFAULT]\nrpc_transport = json-rpc\n", "[database] connection"),
         ):
             self.config.write_text(text, encoding="ascii")
-            for part in ("api", "conductor"):
-                ended = metald(part, "--config-file", str(self.config))
+            for command_name in ("api", "conductor"):
+                ended = metald(command_name, "--config-file", str(self.config))
                 self.assertEqual(2, ended.returncode)
                 self.assertIn(option, ended.stderr)

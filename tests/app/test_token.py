@@ -1,4 +1,4 @@
-"""``metald token``, as an operator meets it."""
+"""The command ``metald token``."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from tests.app.service import metald
 
 
 class TokenTest(TestCase):
-    def test_a_token_is_made_listed_and_revoked(self) -> None:
-        """It stands alone on standard output, once; a list has no token; a name that is not there is said."""
+    def test_a_token_is_created_listed_and_revoked(self) -> None:
+        """Only ``create`` prints the token, alone on standard output. Revoking an unknown name is an error."""
         state = ("--state-dir", str(Path(self.useFixture(TempDir()).path) / "state"))
-        made = metald("token", "create", "ci", "--role", "operator", "--project", "red", "--days", "7", *state)
-        self.assertEqual(0, made.returncode, made.stderr)
-        token = made.stdout.strip()
+        created = metald("token", "create", "ci", "--role", "operator", "--project", "red", "--days", "7", *state)
+        self.assertEqual(0, created.returncode, created.stderr)
+        token = created.stdout.strip()
         self.assertTrue(token.startswith("bmt_"))
-        self.assertNotIn(token, made.stderr)
+        self.assertNotIn(token, created.stderr)
         listed = metald("token", "list", "--json", *state)
-        [shown] = json.loads(listed.stdout)
-        self.assertEqual(("ci", "operator", "red"), (shown["name"], shown["role"], shown["project"]))
+        [record] = json.loads(listed.stdout)
+        self.assertEqual(("ci", "operator", "red"), (record["name"], record["role"], record["project"]))
         self.assertNotIn(token[37:], listed.stdout)
         self.assertEqual(1, metald("token", "create", "ci", "--role", "reader", *state).returncode)
         self.assertEqual(0, metald("token", "revoke", "ci", *state).returncode)

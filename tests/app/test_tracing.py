@@ -1,4 +1,4 @@
-"""``metald serve`` with traces: what a collector receives by OTLP, and that one which is away holds nothing up."""
+"""Trace export of ``metald serve``: the spans that a collector receives, and an unavailable collector."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ CALLER = "b7ad6b7169203331"
 
 
 class TracingTest(TestCase):
-    """A service that sends its spans somewhere."""
+    """A service that exports spans."""
 
     def service(self, endpoint: str) -> Service:
-        """Serve with spans sent to *endpoint*, soon after they end."""
+        """Start a service that exports spans to *endpoint* soon after they end."""
         config = Path(self.useFixture(TempDir()).path) / "metald.conf"
         config.write_text("[DEFAULT]\nuse_tracing = true\n", encoding="utf-8")
         extra = {
@@ -33,8 +33,8 @@ class TracingTest(TestCase):
         }
         return self.useFixture(Service("--config-file", str(config), extra=extra))
 
-    def ask_for_cleaning(self, url: str) -> None:
-        """Ask for one step, as a client that traces does."""
+    def request_cleaning(self, url: str) -> None:
+        """Request one clean step with a trace context."""
         body = json.dumps({"target": "clean", "clean_steps": [_STEP]}).encode()
         headers = {
             "traceparent": f"00-{TRACE}-{CALLER}-01",
@@ -45,16 +45,16 @@ class TracingTest(TestCase):
             self.assertEqual(202, answer.status)
 
     def test_a_trace_goes_from_the_request_to_the_bmc(self) -> None:
-        """The spans of request, task, step, call and login reach the collector as one tree, whole at a stop, without secrets."""
+        """Before the end of the stop, the collector has request, task, step and BMC call as one tree without secrets."""
         receiver = self.useFixture(Receiver())
         service = self.service(receiver.url)
         secrets = {"fake_machine": "m1", "fake_password": "hunter2"}
         interfaces = {"power_interface": "fake-bmc", "management_interface": "fake-bmc"}
         node = service.client.create_node({"driver": "fake-hardware", "driver_info": secrets, **interfaces})["uuid"]
-        service.client.provision(node, "manage")
+        service.client.set_provision_state(node, "manage")
         service.wait_for_log("provision state: manageable")
         path = f"/v1/nodes/{node}/states/provision"
-        self.ask_for_cleaning(service.url + path)
+        self.request_cleaning(service.url + path)
         receiver.named("clean step power.power_on")
         self.assertEqual(0, service.child.stop())
 
@@ -79,28 +79,28 @@ class TracingTest(TestCase):
         self.assertEqual({("metald", "test")}, named)
         self.assertNotIn(b"hunter2", b"".join(receiver.bodies))
 
-    def test_a_collector_that_does_not_answer_holds_nothing_up(self) -> None:
-        """Requests are answered, work is done and a stop ends while a collector takes spans and says nothing."""
+    def test_an_unresponsive_collector_delays_nothing(self) -> None:
+        """The service answers, works and stops in time while the collector accepts spans but does not answer."""
         receiver = self.useFixture(Receiver(silent=True))
         service = self.service(receiver.url)
         node = service.client.create_node({"driver": "fake-hardware"})["uuid"]
         receiver.wait_until_asked()
         for _ in range(50):
             service.client.request("GET", f"/v1/nodes/{node}")
-        service.client.provision(node, "manage")
+        service.client.set_provision_state(node, "manage")
         service.wait_for_log("provision state: manageable")
         began = time.monotonic()
         self.assertEqual(0, service.child.stop(25.0))
         self.assertLess(time.monotonic() - began, 15.0)
         self.assertIn("spans are lost", service.log)
 
-    def test_a_collector_that_is_not_there_holds_nothing_up(self) -> None:
-        """Where nobody listens the service works, and ends."""
+    def test_an_unreachable_collector_delays_nothing(self) -> None:
+        """The service works and stops in time without a collector."""
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
         service = self.service(f"http://127.0.0.1:{port}")
         service.client.create_node({"driver": "fake-hardware", "name": "m1"})
-        service.client.provision("m1", "manage")
+        service.client.set_provision_state("m1", "manage")
         service.wait_for_log("provision state: manageable")
         began = time.monotonic()
         self.assertEqual(0, service.child.stop(25.0))

@@ -36,7 +36,7 @@ class TestStop(LaunchedCase):
         client = host.ready()
         nodes = self.enrol(client, 10, seconds=2.5)
         for node in nodes:
-            client.power(node, "power on")
+            client.set_power_state(node, "power on")
         host.child.send(signal.SIGTERM)
         self.assertEqual(0, host.child.wait(SOON))
         store = host.store()
@@ -49,7 +49,7 @@ class TestStop(LaunchedCase):
         host = self.host("[conductor]\ngraceful_shutdown_timeout = 2\n")
         client = host.ready()
         (node,) = self.enrol(client, 1, seconds=600.0)
-        client.power(node, "power on")
+        client.set_power_state(node, "power on")
         begin = time.monotonic()
         host.child.send(signal.SIGTERM)
         self.assertEqual(0, host.child.wait(SOON))

@@ -57,14 +57,14 @@ class StampTest(TestCase):
             }
         )
         for verb, state in (("manage", "manageable"), ("provide", "available"), ("active", "active")):
-            self.client.provision("anvil", verb)
+            self.client.set_provision_state("anvil", verb)
             self.assertEqual(state, self.settled()["provision_state"])
             if verb == "provide":
-                self.client.replace("anvil", "instance_info", {"stamp": "blue"})
+                self.client.set_field("anvil", "instance_info", {"stamp": "blue"})
         machine = self.redfish.machine(0)
         self.assertIs(Power.ON, machine.power)
         self.assertEqual("disk", machine.boot_override[0])
-        self.client.provision("anvil", "deleted")
+        self.client.set_provision_state("anvil", "deleted")
         self.assertEqual("available", self.settled()["provision_state"])
         self.assertIs(Power.OFF, machine.power)
 
@@ -72,7 +72,7 @@ class StampTest(TestCase):
         """The node once it is in no change."""
         patience = threading.Event()
         for _ in range(600):
-            node = self.client.node("anvil")
+            node = self.client.get_node("anvil")
             if not node["target_provision_state"] and not node["reservation"]:
                 return node
             if str(node["provision_state"]).endswith("failed"):

@@ -16,8 +16,8 @@ from baremetal_fake.bmc_account import Account
 from baremetal_fake.machine import Timings
 from baremetal_fake.rack import Rack
 from baremetal_fake.redfish import BMCOptions, RedfishService
+from metald.boot_image import build_empty_iso, serve_image
 from metald.client import APIError
-from metald.images import empty_iso, served
 from tests.app.service import Service
 
 BOUND = 60.0
@@ -36,7 +36,7 @@ class FleetCase(TestCase):
         self.redfish = RedfishService(self.machines, rack=self.rack, options=BMCOptions(account=Account(USERNAME, PASSWORD)))
         self.redfish.start()
         self.addCleanup(self.redfish.stop)
-        image = served(empty_iso())
+        image = serve_image(build_empty_iso())
         self.image_url = image.__enter__().url
         self.addCleanup(image.__exit__, None, None, None)
         self.state = Path(self.useFixture(TempDir()).path) / "state"
@@ -68,7 +68,7 @@ class FleetCase(TestCase):
         """Take a node through *verbs*; each time wait until nothing goes on there any more."""
         record: dict[str, Any] = {}
         for verb in verbs:
-            service.client.provision(node, verb)
+            service.client.set_provision_state(node, verb)
             record = self.until(
                 service, node, lambda seen: seen["target_provision_state"] is None or "fail" in seen["provision_state"]
             )
@@ -79,7 +79,7 @@ class FleetCase(TestCase):
         pause = threading.Event()
         end = time.monotonic() + BOUND
         while True:
-            record = service.client.node(node)
+            record = service.client.get_node(node)
             if reached(record) and record["reservation"] is None:
                 return record
             if time.monotonic() > end:

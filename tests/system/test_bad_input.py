@@ -45,7 +45,7 @@ class TestBadInput(FleetCase):
         error = self.refusal(self.create)
         self.assertEqual(409, error.status)
         self.assertIn("n", str(error))
-        self.assertEqual(first["uuid"], self.client.node("n")["uuid"])
+        self.assertEqual(first["uuid"], self.client.get_node("n")["uuid"])
 
     def test_driver_info_is_told_all_at_once(self) -> None:
         """driver_info is taken as it is; validate and manage name everything that is missing or wrong in one answer."""
@@ -54,17 +54,17 @@ class TestBadInput(FleetCase):
         )["uuid"]
         told = self.client.request("GET", f"/v1/nodes/{node}/validate")["power"]
         self.assertFalse(told["result"])
-        error = self.refusal(self.client.provision, node, "manage")
+        error = self.refusal(self.client.set_provision_state, node, "manage")
         self.assertEqual(400, error.status)
-        for text in (told["reason"], str(error), self.client.node(node)["last_error"]):
+        for text in (told["reason"], str(error), self.client.get_node(node)["last_error"]):
             self.assertIn("redfish_address", text)
             self.assertIn("redfish_password", text)
-        self.assertEqual("enroll", self.client.node(node)["provision_state"])
+        self.assertEqual("enroll", self.client.get_node(node)["provision_state"])
 
     def test_a_state_change_that_is_not_allowed_names_those_that_are(self) -> None:
         """provide from enroll is 400 and names manage."""
         node = self.enrol(self.service)
-        error = self.refusal(self.client.provision, node, "provide")
+        error = self.refusal(self.client.set_provision_state, node, "provide")
         self.assertEqual(400, error.status)
         self.assertIn("allowed now: manage", str(error))
 
@@ -99,10 +99,10 @@ class TestBadInput(FleetCase):
         """direct can be set; validate says that there is no agent, and active is refused."""
         node = self.enrol(self.service)
         self.walk(self.service, node, "manage", "provide")
-        self.client.replace(node, "deploy_interface", "direct")
+        self.client.set_field(node, "deploy_interface", "direct")
         self.assertIn("agent", self.client.request("GET", f"/v1/nodes/{node}/validate")["deploy"]["reason"])
-        self.assertEqual(400, self.refusal(self.client.provision, node, "active").status)
-        self.assertEqual("available", self.client.node(node)["provision_state"])
+        self.assertEqual(400, self.refusal(self.client.set_provision_state, node, "active").status)
+        self.assertEqual("available", self.client.get_node(node)["provision_state"])
 
 
 class TestSecrecy(FleetCase):
@@ -120,8 +120,8 @@ class TestSecrecy(FleetCase):
             )
         )
         self.assertIn('"redfish_password": "******"', answers)
-        shown = service.client.node(node)["driver_info"]
-        service.client.replace(node, "driver_info", {**shown, "redfish_username": "operator"})
+        shown = service.client.get_node(node)["driver_info"]
+        service.client.set_field(node, "driver_info", {**shown, "redfish_username": "operator"})
         self.assertEqual("available", self.walk(service, node, "deleted")["provision_state"])
         process = Path(f"/proc/{service.child.pid}")
         shown_of_it = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
@@ -141,12 +141,12 @@ class TestSecrecy(FleetCase):
         self.redfish.protect(Account(USERNAME, "changed-canary"))
         self.until(service, node, lambda seen: seen["fault"] == "power failure")
         for target in ("power off", "rebooting"):
-            service.client.power(node, target)
+            service.client.set_power_state(node, target)
             seen = self.until(service, node, lambda seen: seen["target_power_state"] is None and seen["last_error"])
         self.assertRaises(APIError, service.client.request, "GET", f"/v1/nodes/{node}/management/boot_device")
         self.assertIn("credentials", seen["last_error"])
         self.assertEqual(2, self.redfish.bmc().counters.refused_logins - before)
-        service.client.replace(node, "driver_info/redfish_password", "changed-canary")
+        service.client.set_field(node, "driver_info/redfish_password", "changed-canary")
         self.until(service, node, lambda seen: (seen["power_state"], seen["fault"]) == ("power on", None))
 
     def test_errors_have_the_clients_format_and_a_request_id(self) -> None:

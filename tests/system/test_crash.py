@@ -38,8 +38,8 @@ class TestKilled(FleetCase):
         for node in nodes:
             self.walk(first, node, "manage", "provide")
         for node in nodes[:4]:
-            first.client.provision(node, "active")
-        first.client.power(nodes[4], "power on")
+            first.client.set_provision_state(node, "active")
+        first.client.set_power_state(nodes[4], "power on")
         kill(first)
 
         second = self.serve()
@@ -53,7 +53,7 @@ class TestKilled(FleetCase):
         # The deploy step of ramdisk may be run again, and is: it ends what it had begun.
         for node in nodes[:4]:
             self.until(second, node, lambda seen: seen["provision_state"] == "active")
-        states = Counter(second.client.node(node)["provision_state"] for node in nodes)
+        states = Counter(second.client.get_node(node)["provision_state"] for node in nodes)
         self.assertEqual({"active": 4, "available": 2}, dict(states))
         for index in range(4):
             self.assertEqual(self.image_url, getattr(self.redfish.machine(index).last_boot, "image", None))
@@ -82,7 +82,7 @@ class TestFleetKilled(FleetCase):
         real = [self.enrol(service, index) for index in range(self.machines)]
         for verb, reached in (("manage", "manageable"), ("provide", "available")):
             for node in simulated + real:
-                service.client.provision(node, verb)
+                service.client.set_provision_state(node, verb)
             self.until_all(service, lambda nodes, reached=reached: {one["provision_state"] for one in nodes} == {reached}, 30.0)
         return set(simulated), real
 
@@ -107,7 +107,7 @@ class TestFleetKilled(FleetCase):
         first = self.serve("--config-file", str(self.config))
         simulated, real = self.enrol_all(first)
         for node in [*simulated, *real]:
-            first.client.provision(node, "active")
+            first.client.set_provision_state(node, "active")
         self.until_all(
             first,
             lambda nodes: all(one["deploy_step"] and one["reservation"] for one in nodes if one["uuid"] in simulated),
@@ -130,10 +130,10 @@ class TestFleetKilled(FleetCase):
                 self.assertEqual(self.image_url, getattr(machine.last_boot, "image", None))
 
         for uuid in simulated:
-            second.client.replace(uuid, "driver_info", {})
-            second.client.provision(uuid, "active")
+            second.client.set_field(uuid, "driver_info", {})
+            second.client.set_provision_state(uuid, "active")
         for uuid in real:
-            second.client.provision(uuid, "rebuild")
+            second.client.set_provision_state(uuid, "rebuild")
         nodes = self.until_all(second, lambda nodes: not any(map(is_worked_on, nodes)), 30.0)
         self.assertEqual({("active", "power on", None)}, {outcome(node) for node in nodes})
 

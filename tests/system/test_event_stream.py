@@ -35,7 +35,7 @@ def walk(client: BareMetalClient, names: list[str]) -> None:
         client.create_node({"driver": "fake-hardware", "name": name})
     for verb, state in (("manage", "manageable"), ("provide", "available")):
         for name in names:
-            client.provision(name, verb)
+            client.set_provision_state(name, verb)
         for name in names:
             reach(client, name, state)
 
@@ -43,7 +43,7 @@ def walk(client: BareMetalClient, names: list[str]) -> None:
 def reach(client: BareMetalClient, name: str, *states: str) -> None:
     """Wait until a node is in a state, and nobody holds it."""
     deadline = Deadline.after(BOUND)
-    while (node := client.node(name))["provision_state"] not in states or node["reservation"]:
+    while (node := client.get_node(name))["provision_state"] not in states or node["reservation"]:
         deadline.check(f"{name} to be {states}")
         time.sleep(0.05)
 
@@ -95,7 +95,7 @@ class TestOneProcess(TestCase):
         silent = [self.silent(first.url) for _ in range(READERS)]
         walk(first.client, [f"n{number}" for number in range(NODES)])
         for number in range(NODES):
-            first.client.provision(f"n{number}", "active")
+            first.client.set_provision_state(f"n{number}", "active")
         os.kill(first.child.pid, signal.SIGKILL)
         first.child.stop()
         for reader in readers:

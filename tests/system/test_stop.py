@@ -115,10 +115,10 @@ class TestStopping(TestCase):
         ]
         for verb, reached in (("manage", "manageable"), ("provide", "available")):
             for node in nodes:
-                client.provision(node, verb)
+                client.set_provision_state(node, verb)
             self.wait_for_all(reached)
         for node in nodes:
-            client.provision(node, "active")
+            client.set_provision_state(node, "active")
 
     def wait_for_all(self, state: str) -> None:
         end = time.monotonic() + 60

@@ -35,7 +35,7 @@ class Deployments(threading.Thread):
         """Deploy and clear the machine until it is enough."""
         try:
             while not self._enough.is_set():
-                self.patiently(lambda: self.client.replace(self.node, "instance_info", self._instance_info) or True)
+                self.patiently(lambda: self.client.set_field(self.node, "instance_info", self._instance_info) or True)
                 self.reach("active", "active")
                 self.reach("deleted", "available")
                 self.done += 1
@@ -45,14 +45,14 @@ class Deployments(threading.Thread):
 
     def reach(self, verb: str, state: str) -> None:
         """Ask for *verb*, again where that was refused for now, and wait for *state*."""
-        self.patiently(lambda: self.client.provision(self.node, verb) or True)
+        self.patiently(lambda: self.client.set_provision_state(self.node, verb) or True)
         seen = self.patiently(self.at_rest)
         if seen["provision_state"] != state:
             raise AssertionError(f"{verb} ended in {seen['provision_state']}: {seen['last_error']}")
 
     def at_rest(self) -> dict[str, Any] | None:
         """The node, once nobody works on it."""
-        seen = self.client.node(self.node)
+        seen = self.client.get_node(self.node)
         return None if seen["target_provision_state"] or seen["reservation"] else seen
 
     def patiently(self, ask: Callable[[], Any]) -> Any:
@@ -160,7 +160,7 @@ class UpgradeTest(FleetCase):
         _, url = self.parts.api(2, self.next)
         client = BareMetalClient(url)
         node = self.enrol_with(client, 0)
-        error = self.refusal(client.provision, node, "manage")
+        error = self.refusal(client.set_provision_state, node, "manage")
         self.assertEqual(501, error.status)
         self.assertIn(f"{next_release.METHOD} is asked for in version {next_release.NEXT_VERSION}", str(error))
-        self.assertEqual("enroll", client.node(node)["provision_state"])
+        self.assertEqual("enroll", client.get_node(node)["provision_state"])

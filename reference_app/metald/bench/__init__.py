@@ -1,1 +1,1 @@
-"""``metald bench``: what a server of the Bare Metal API does under load, measured from outside, with any server."""
+"""``metald bench``: load tests against any server of the Bare Metal API, measured from the client side."""

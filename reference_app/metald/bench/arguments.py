@@ -1,63 +1,97 @@
-"""The arguments of ``metald bench``."""
+"""Command line arguments of ``metald bench``."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-AUTHENTICATION = ("none", "http_basic", "token", "keystone", "certificate")
-SCENARIOS = ("create-delete", "deploy", "power-sync")
-_EPILOG = """Credentials come from the environment, as other clients of OpenStack take them: OS_USERNAME and OS_PASSWORD
-(http_basic), OS_TOKEN (token), OS_CERT and OS_KEY (certificate: PEM files), OS_AUTH_URL, OS_PROJECT_NAME, OS_USER_DOMAIN_NAME,
-OS_PROJECT_DOMAIN_NAME and OS_SYSTEM_SCOPE=all (keystone); for the server of --compare the same names with COMPARE_ in front,
-where they differ. Exit code 0: everything went well; 1: something failed; 2: the command line is wrong; 130: it was interrupted.
-Its nodes are deleted in each case."""
+AUTH_METHODS = ("none", "http_basic", "token", "keystone", "certificate")
+SCENARIO_NAMES = ("create-delete", "deploy", "power-sync")
+_EPILOG = """Credentials come from environment variables, with the names that other OpenStack clients use: OS_USERNAME and
+OS_PASSWORD (http_basic), OS_TOKEN (token), OS_CERT and OS_KEY (certificate: PEM files), OS_AUTH_URL, OS_PROJECT_NAME,
+OS_USER_DOMAIN_NAME, OS_PROJECT_DOMAIN_NAME and OS_SYSTEM_SCOPE=all (keystone). For the server of --compare, a variable with
+the prefix COMPARE_ takes precedence over the plain name. Exit codes: 0 all operations succeeded; 1 an operation failed; 2 the
+command line is wrong; 130 the run was interrupted. The command deletes the nodes that it created in every case."""
 
 
 def add_bench(command: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
+    """Add the arguments of ``metald bench`` to its parser."""
     command.epilog = _EPILOG
     add = command.add_argument
-    add("url", metavar="URL", help="the API to measure, such as http://127.0.0.1:6385")
-    add("--scenario", choices=SCENARIOS, default=SCENARIOS[0], help="what is done (default: create-delete)")
-    add("--compare", metavar="URL", help="another server to measure in turns with the first, and ratios of the two")
-    add("--nodes", metavar="N", type=_number(1, 100_000), default=100, help="nodes (default: 100)")
+    add("url", metavar="URL", help="URL of the API to measure, such as http://127.0.0.1:6385")
+    add(
+        "--scenario",
+        choices=SCENARIO_NAMES,
+        default=SCENARIO_NAMES[0],
+        help="operations to run (default: create-delete)",
+    )
+    add(
+        "--compare",
+        metavar="URL",
+        help="URL of a second server; the two are measured alternately, and the ratios are printed",
+    )
+    add("--nodes", metavar="N", type=_integer_type(1, 100_000), default=100, help="number of nodes (default: 100)")
     add(
         "--clients",
         metavar="N",
-        type=_number(1, 1000),
-        help="clients at a time (default: 10; with other scenarios as many as nodes, to 100)",
+        type=_integer_type(1, 1000),
+        help="number of concurrent clients (default: 10; in the other scenarios the number of nodes, limited to 100)",
     )
-    add("--rounds", metavar="N", type=_number(1, 100), help="turns of each server (default: 1; 2 with --compare)")
+    add(
+        "--rounds",
+        metavar="N",
+        type=_integer_type(1, 100),
+        help="number of rounds per server (default: 1; 2 with --compare)",
+    )
     add("--driver", default="fake-hardware", help="driver of the nodes (default: fake-hardware)")
-    add("--fields", metavar="JSON", type=_object, default={}, help="more fields of each node, an object")
-    add("--api-version", metavar="1.N", default="1.72", help="microversion to ask for (default: 1.72)")
-    add("--timeout", metavar="S", type=_number(1, 86_400), default=300, help="seconds to wait for a state (default: 300)")
-    add("--dead", metavar="PERCENT", type=_number(0, 99), default=20, help="BMCs that die, with power-sync (default: 20)")
-    add("--auth", choices=AUTHENTICATION, default="none", help="how to say who asks (default: none)")
-    add("--compare-auth", choices=AUTHENTICATION, help="the same for --compare (default: as --auth)")
-    add("--cacert", metavar="FILE", help="authorities of the servers' certificates, in place of the system's")
-    add("--insecure", action="store_true", help="do not check certificates")
+    add("--fields", metavar="JSON", type=_json_object, default={}, help="additional fields of each node, as a JSON object")
+    add("--api-version", metavar="1.N", default="1.72", help="API microversion to request (default: 1.72)")
+    add(
+        "--timeout",
+        metavar="S",
+        type=_integer_type(1, 86_400),
+        default=300,
+        help="time limit in seconds for a node to reach a state (default: 300)",
+    )
+    add(
+        "--dead",
+        metavar="PERCENT",
+        type=_integer_type(0, 99),
+        default=20,
+        help="percentage of BMCs that stop answering in the power-sync scenario (default: 20)",
+    )
+    add("--auth", choices=AUTH_METHODS, default="none", help="authentication method (default: none)")
+    add("--compare-auth", choices=AUTH_METHODS, help="authentication method for --compare (default: that of --auth)")
+    add("--cacert", metavar="FILE", help="PEM file of trusted CA certificates (default: those of the system)")
+    add("--insecure", action="store_true", help="do not verify server certificates")
     add(
         "--pid",
         metavar="PID",
-        type=_number(1, 2**31),
+        type=_integer_type(1, 2**31),
         action="append",
         default=[],
-        help="process of the server, for memory and threads",
+        help="ID of a server process whose memory and threads are measured; repeat it for several processes",
     )
-    add("--compare-pid", metavar="PID", type=_number(1, 2**31), action="append", default=[], help="the same for --compare")
-    add("--plot", metavar="FILE", type=Path, help="draw rate, latency, threads and memory over time into a PNG file")
-    add("--json", action="store_true", help="print one JSON object per line, for programs")
+    add(
+        "--compare-pid",
+        metavar="PID",
+        type=_integer_type(1, 2**31),
+        action="append",
+        default=[],
+        help="ID of a process of the --compare server; repeat it for several processes",
+    )
+    add("--plot", metavar="FILE", type=Path, help="write a PNG file with rate, latency, threads and memory over time")
+    add("--json", action="store_true", help="print one JSON object per line")
 
 
 def run_bench(chosen: argparse.Namespace) -> int:
-    """Measure as the arguments say; give back the exit code."""
-    from metald.bench.command import BenchOptions, bench
+    """Run the measurement that the parsed arguments describe and return the exit code."""
+    from metald.bench.command import BenchOptions, measure
 
-    return bench(
+    return measure(
         BenchOptions(
             url=chosen.url,
             scenario=chosen.scenario,
@@ -69,7 +103,7 @@ def run_bench(chosen: argparse.Namespace) -> int:
             fields=chosen.fields,
             api_version=chosen.api_version,
             timeout=float(chosen.timeout),
-            dead=chosen.dead / 100,
+            dead_share=chosen.dead / 100,
             auth=chosen.auth,
             compare_auth=chosen.compare_auth,
             cacert=chosen.cacert,
@@ -82,16 +116,18 @@ def run_bench(chosen: argparse.Namespace) -> int:
     )
 
 
-def _number(least: int, most: int) -> Any:
-    def number(text: str) -> int:
-        if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a number from {least} to {most}")
+def _integer_type(minimum: int, maximum: int) -> Callable[[str], int]:
+    """Return an argparse type for integers from *minimum* to *maximum*."""
+
+    def parse(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or not minimum <= int(text) <= maximum:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number from {minimum} to {maximum}")
         return int(text)
 
-    return number
+    return parse
 
 
-def _object(text: str) -> dict[str, Any]:
+def _json_object(text: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""``metald bench`` from its options to its exit code: turns, cleaning up, and what is shown."""
+"""``metald bench``: rounds per server, cleanup, progress display and exit code."""
 
 from __future__ import annotations
 
@@ -14,36 +14,42 @@ from pathlib import Path
 from typing import Any
 
 from metald.bench import plot, scenarios
-from metald.bench.access import Access, AccessFailed, Credentials
-from metald.bench.connection import ConnectionFailed, Target
-from metald.bench.crew import Interrupted
-from metald.bench.display import Display, display_for
-from metald.bench.fleet import Fleet
-from metald.bench.power import REDFISH, power_sync
+from metald.bench.authentication import AuthenticationSetupError, EnvironmentCredentials, RequestAuthentication
+from metald.bench.bench_nodes import BenchNodes
+from metald.bench.client_threads import BenchInterrupted
+from metald.bench.connection import ConnectionFailed, ServerAddress
+from metald.bench.display import BenchDisplay, create_display
+from metald.bench.power_sync import REDFISH_DRIVER, measure_power_sync
 from metald.bench.recording import Recording
-from metald.bench.result import Measured, Result
-from metald.bench.scenarios import Load, Run
-from metald.bench.server import Server
-from metald.bench.watching import Watch
+from metald.bench.resource_usage import UsageSampler
+from metald.bench.result import BenchResult, ServerMeasurement
+from metald.bench.scenarios import BenchRun, Workload
+from metald.bench.server_client import ServerClient
 from metald.client import APIError
 from metald.processes import ChildFailed
 
-FAILED, MISUSED, INTERRUPTED = 1, 2, 130
-_CLEANING = 300.0
-"""Seconds in which what a run has made is deleted at its end, at most."""
-_AT_ONCE = 100
-"""Nodes that are deployed at a time where nobody says another number."""
+FAILED, USAGE_ERROR, INTERRUPTED = 1, 2, 130
+_CLEANUP_TIMEOUT_S = 300.0
+"""Time limit in seconds for the deletion of the nodes of one round."""
+_MAX_DEFAULT_CLIENTS = 100
+"""Limit of the default number of clients in scenarios that use one client per node."""
 
-SCENARIOS: dict[str, Callable[[Run], None]] = {
-    "create-delete": scenarios.create_delete,
+SCENARIOS: dict[str, Callable[[BenchRun], None]] = {
+    "create-delete": scenarios.create_and_delete,
     "deploy": scenarios.deploy,
-    "power-sync": power_sync,
+    "power-sync": measure_power_sync,
 }
+
+_REQUIRED_FIELDS: dict[str, dict[str, Any]] = {
+    "fake-hardware": {"network_interface": "noop", "deploy_interface": "fake", "boot_interface": "fake"},
+    REDFISH_DRIVER: {"network_interface": "noop"},
+}
+"""Node fields by driver that keep the node from using services outside the server under test."""
 
 
 @dataclass(frozen=True)
 class BenchOptions:
-    """What ``metald bench`` was asked for."""
+    """Options of ``metald bench``. *timeout* is in seconds, *dead_share* is a fraction of 1."""
 
     url: str
     scenario: str = "create-delete"
@@ -55,7 +61,7 @@ class BenchOptions:
     fields: dict[str, Any] = field(default_factory=dict)
     api_version: str = "1.72"
     timeout: float = 300.0
-    dead: float = 0.2
+    dead_share: float = 0.2
     auth: str = "none"
     compare_auth: str | None = None
     cacert: str | None = None
@@ -66,153 +72,184 @@ class BenchOptions:
     json_lines: bool = False
 
     @property
-    def load(self) -> Load:
-        """How much is asked of each server."""
-        clients = self.clients or (min(self.nodes, _AT_ONCE) if self.scenario != "create-delete" else 10)
-        driver = REDFISH if self.scenario == "power-sync" else self.driver
-        fields = {**_FIELDS.get(driver, {}), **self.fields}
-        return Load(self.nodes, clients, driver, fields, self.timeout, self.dead)
+    def workload(self) -> Workload:
+        """The workload of each server."""
+        clients = self.clients
+        if clients is None:
+            clients = 10 if self.scenario == "create-delete" else min(self.nodes, _MAX_DEFAULT_CLIENTS)
+        driver = REDFISH_DRIVER if self.scenario == "power-sync" else self.driver
+        return Workload(
+            nodes=self.nodes,
+            clients=clients,
+            driver=driver,
+            fields={**_REQUIRED_FIELDS.get(driver, {}), **self.fields},
+            timeout=self.timeout,
+            dead_share=self.dead_share,
+        )
 
 
-_FIELDS: dict[str, dict[str, Any]] = {
-    "fake-hardware": {"network_interface": "noop", "deploy_interface": "fake", "boot_interface": "fake"},
-    REDFISH: {"network_interface": "noop"},
-}
-"""Driver -> what a node of it needs so that nothing outside is used."""
+class _MeasuredServer:
+    """A server under test, its client, and the data recorded about it."""
 
-
-class _Side:
-    """One of the servers that are measured."""
-
-    def __init__(self, name: str, url: str, options: BenchOptions, auth: str, prefix: str, pids: tuple[int, ...]) -> None:
+    def __init__(self, name: str, url: str, options: BenchOptions, *, auth: str, prefix: str, pids: tuple[int, ...]) -> None:
         self.name = name
-        target = Target(url, cacert=options.cacert, insecure=options.insecure, timeout=options.timeout)
-        credentials = Credentials(os.environ, prefix)
+        address = ServerAddress(url, cacert=options.cacert, insecure=options.insecure, timeout=options.timeout)
+        credentials = EnvironmentCredentials(os.environ, prefix)
         if auth == "certificate":
-            target.show(credentials.need("OS_CERT", auth), credentials.need("OS_KEY", auth))
-        access = Access(auth, credentials, cacert=options.cacert, insecure=options.insecure)
-        self.server = Server(target, access, options.api_version)
+            address.load_certificate(credentials.require("OS_CERT", auth), credentials.require("OS_KEY", auth))
+        authentication = RequestAuthentication(auth, credentials, cacert=options.cacert, insecure=options.insecure)
+        self.client = ServerClient(address, authentication, options.api_version)
         self.recording = Recording()
-        self.watch = Watch(target, pids, self.recording.now)
-        self.left: list[str] = []
+        self.usage_sampler = UsageSampler(address, pids, self.recording.now)
+        self.leftover_nodes: list[str] = []
 
-    def measured(self) -> Measured:
-        """What is known of it by now."""
-        return Measured(self.name, self.server.target.url, self.recording, self.watch.sights, self.left)
+    def build_measurement(self) -> ServerMeasurement:
+        """Return the data recorded up to now."""
+        return ServerMeasurement(
+            name=self.name,
+            url=self.client.address.url,
+            recording=self.recording,
+            usage_samples=self.usage_sampler.samples,
+            leftover_nodes=self.leftover_nodes,
+        )
 
 
-def bench(options: BenchOptions) -> int:
-    """Measure; give back the exit code: 0 only where everything went well."""
+def measure(options: BenchOptions) -> int:
+    """Run the measurement, show its result, and return the exit code (0 only if all operations succeeded)."""
     try:
         if options.plot is not None:
-            plot.require()
-        sides = _sides(options)
-        for side in sides:
-            next(side.server.nodes(), None)
-    except (ValueError, OSError, AccessFailed, plot.CannotPlot) as exc:
-        return _failed(str(exc), MISUSED)
+            plot.require_matplotlib()
+        servers = _create_servers(options)
+        for server in servers:
+            next(server.client.list_nodes(), None)
+    except (ValueError, OSError, AuthenticationSetupError, plot.PlotError) as exc:
+        return _report_failure(str(exc), USAGE_ERROR)
     except (APIError, ConnectionFailed) as exc:
-        return _failed(f"a server does not serve: {exc}", FAILED)
-    load = options.load
-    result = Result(options.scenario, load.nodes, load.clients, [])
+        return _report_failure(f"cannot list the nodes of a server: {exc}", FAILED)
+    workload = options.workload
+    result = BenchResult(options.scenario, workload.nodes, workload.clients, [])
     stop = threading.Event()
-    before = _processor_seconds()
-    with _stopped_by_signals(stop), display_for(sys.stdout, json_lines=options.json_lines) as display:
-        _take_turns(options, sides, result, stop, display)
-        result.own = _processor_seconds() - before
-    result.servers = [side.measured() for side in sides]
-    result.requests = sum(side.server.requests for side in sides)
+    before = _read_cpu_seconds()
+    with _stop_on_signals(stop), create_display(sys.stdout, json_lines=options.json_lines) as display:
+        _run_rounds(options, servers, result, stop, display)
+        result.own_cpu_s = _read_cpu_seconds() - before
+    result.servers = [server.build_measurement() for server in servers]
+    result.request_count = sum(server.client.request_count for server in servers)
     if options.plot is not None:
         try:
             plot.draw(result, options.plot)
-        except plot.CannotPlot as exc:
+        except plot.PlotError as exc:
             result.problems.append(str(exc))
-    display.finish(result)
-    return INTERRUPTED if result.interrupted else 0 if result.ok else FAILED
+    display.show_result(result)
+    if result.interrupted:
+        return INTERRUPTED
+    return 0 if result.ok else FAILED
 
 
-def _processor_seconds() -> float:
+def _read_cpu_seconds() -> float:
+    """Return the CPU time of this process in seconds."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
 
 
-def _sides(options: BenchOptions) -> list[_Side]:
-    first = _Side("A" if options.compare else "server", options.url, options, options.auth, "", options.pids)
+def _create_servers(options: BenchOptions) -> list[_MeasuredServer]:
+    first_name = "A" if options.compare else "server"
+    first = _MeasuredServer(first_name, options.url, options, auth=options.auth, prefix="", pids=options.pids)
     if options.compare is None:
         return [first]
-    auth = options.compare_auth or options.auth
-    return [first, _Side("B", options.compare, options, auth, "COMPARE_", options.compare_pids)]
+    second = _MeasuredServer(
+        "B",
+        options.compare,
+        options,
+        auth=options.compare_auth or options.auth,
+        prefix="COMPARE_",
+        pids=options.compare_pids,
+    )
+    return [first, second]
 
 
-def _take_turns(options: BenchOptions, sides: list[_Side], result: Result, stop: threading.Event, display: Display) -> None:
-    """Each server in turn, and in the next round the other one first: what the machine does meanwhile hits both."""
-    rounds = options.rounds or (2 if len(sides) > 1 else 1)
+def _run_rounds(
+    options: BenchOptions, servers: list[_MeasuredServer], result: BenchResult, stop: threading.Event, display: BenchDisplay
+) -> None:
+    """Measure the servers alternately. Each round reverses their order, so that load from elsewhere affects both."""
+    rounds = options.rounds or (2 if len(servers) > 1 else 1)
     for number in range(rounds):
-        for side in sides if number % 2 == 0 else reversed(sides):
+        for server in servers if number % 2 == 0 else reversed(servers):
             try:
-                _take_turn(options, side, stop, display)
-            except Interrupted:
+                _run_round(options, server, stop, display)
+            except BenchInterrupted:
                 result.interrupted = True
                 return
             except (APIError, ChildFailed, OSError, ValueError, KeyError) as exc:
-                result.problems.append(f"{side.name}: {type(exc).__name__}: {exc}")
+                result.problems.append(f"{server.name}: {type(exc).__name__}: {exc}")
                 return
 
 
-def _take_turn(options: BenchOptions, side: _Side, stop: threading.Event, display: Display) -> None:
-    load = options.load
-    fleet = Fleet(side.server, load.driver, load.fields)
-    recording = side.recording
+def _run_round(options: BenchOptions, server: _MeasuredServer, stop: threading.Event, display: BenchDisplay) -> None:
+    workload = options.workload
+    nodes = BenchNodes(server.client, workload.driver, workload.fields)
+    recording = server.recording
 
-    def stage(operation: str, count: int) -> None:
-        display.stage(side.name, operation, count, recording)
+    def begin_stage(operation: str, count: int) -> None:
+        display.begin_stage(server.name, operation, count, recording)
 
     recording.resume()
     try:
-        with side.watch:
-            SCENARIOS[options.scenario](Run(side.server, recording, load, stop, fleet, stage))
+        with server.usage_sampler:
+            SCENARIOS[options.scenario](
+                BenchRun(
+                    server=server.client,
+                    recording=recording,
+                    workload=workload,
+                    stop=stop,
+                    nodes=nodes,
+                    begin_stage=begin_stage,
+                )
+            )
     finally:
+        # The deletion of nodes at the end is not part of the measured time.
         recording.pause()
-        side.left += _cleaned_up(fleet, load.clients, display, side.name)
-        side.server.close()
+        server.leftover_nodes += _clean_up(nodes, workload.clients, display, server.name)
+        server.client.close()
 
 
-def _cleaned_up(fleet: Fleet, clients: int, display: Display, name: str) -> list[str]:
-    """Delete what is left; what cannot be found out is said."""
-    told: list[int] = []
+def _clean_up(nodes: BenchNodes, clients: int, display: BenchDisplay, name: str) -> list[str]:
+    """Delete the remaining nodes. Return those that are left, or a name pattern if the server does not list them."""
+    is_announced = False
 
-    def tell(count: int) -> None:
-        if not told:
-            display.say(f"{name}: deleting the {count} nodes that are left")
-        told.append(count)
+    def announce(count: int) -> None:
+        nonlocal is_announced
+        if not is_announced:
+            display.show_message(f"{name}: deleting {count} remaining nodes")
+        is_announced = True
 
     try:
-        return fleet.clean_up(_CLEANING, clients, tell)
+        return nodes.clean_up(_CLEANUP_TIMEOUT_S, clients, announce)
     except (APIError, ValueError, KeyError) as exc:
-        display.say(f"{name}: nodes whose names begin with {fleet.prefix} may be left: {exc}")
-        return [f"{fleet.prefix}*"]
+        display.show_message(f"{name}: nodes with the name prefix {nodes.prefix} may be left: {exc}; delete them")
+        return [f"{nodes.prefix}*"]
 
 
 @contextmanager
-def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
-    """The first Ctrl-C ends the measurement and has it cleaned up; a third one ends this program where it stands."""
-    heard: list[int] = []
+def _stop_on_signals(stop: threading.Event) -> Iterator[None]:
+    """Set *stop* at SIGINT, SIGTERM or SIGHUP, which ends the run after its cleanup. The third signal exits at once."""
+    received: list[int] = []
 
-    def hear(number: int, frame: object) -> None:
-        heard.append(number)
+    def handle(number: int, frame: object) -> None:
+        received.append(number)
         stop.set()
-        if len(heard) > 2:
+        if len(received) > 2:
             os._exit(INTERRUPTED)
 
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, hear) for number in numbers}
+    previous = {number: signal.signal(number, handle) for number in numbers}
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)
 
 
-def _failed(reason: str, code: int) -> int:
+def _report_failure(reason: str, code: int) -> int:
     print(f"metald bench: {reason}", file=sys.stderr, flush=True)
     return code

@@ -1,4 +1,8 @@
-"""One kept connection that speaks HTTP/1.1, lean enough that what is measured is the server."""
+"""HTTP/1.1 connection of the bench client.
+
+It exists beside ``HTTPSession`` of the contract because the bench client must cost less than the server that it measures:
+it checks no header, enforces no deadline over the whole request, and needs no lock.
+"""
 
 from __future__ import annotations
 
@@ -8,29 +12,32 @@ import ssl
 from typing import BinaryIO, NamedTuple
 from urllib.parse import urlsplit
 
-_LONGEST_LINE = 65536
+_MAX_LINE_BYTES = 65536
 
 
 class ConnectionFailed(Exception):
-    """No connection, or no whole answer; the message says why."""
+    """The connection failed, or the response is incomplete. The message has the reason."""
 
 
-class Answer(NamedTuple):
-    """An answer: its status, the headers that matter here (in lower case), and its body."""
+class BenchResponse(NamedTuple):
+    """A response: status, headers (names in lower case) and body."""
 
     status: int
     headers: dict[str, str]
     body: bytes
 
 
-class Target:
-    """A server: where it is, and how TLS with it is checked. Raises ``ValueError`` for what is no http(s) URL."""
+class ServerAddress:
+    """Address of a server and its TLS settings. *timeout* in seconds bounds each socket operation.
+
+    Raises ``ValueError`` if *url* is not an HTTP or HTTPS URL.
+    """
 
     def __init__(self, url: str, *, cacert: str | None = None, insecure: bool = False, timeout: float = 60.0) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
             raise ValueError(
-                f"{url!r} is no URL of an API: give http://HOST:PORT or https://HOST:PORT, without a name or password"
+                f"{url!r} is not the URL of an API: use http://HOST:PORT or https://HOST:PORT, without a user name or password"
             )
         self.url = url.rstrip("/")
         self.host = parts.hostname
@@ -44,111 +51,116 @@ class Target:
                 self.tls.check_hostname = False
                 self.tls.verify_mode = ssl.CERT_NONE
 
-    def show(self, certificate: str, key: str) -> None:
-        """Show a certificate, in a PEM file, to whoever asks for one. Raises ``ValueError`` where no TLS is spoken."""
+    def load_certificate(self, certificate: str, key: str) -> None:
+        """Load the client certificate and its key from PEM files. Raise ``ValueError`` if the URL is not HTTPS."""
         if self.tls is None:
-            raise ValueError(f"{self.url}: a certificate is shown over https only")
+            raise ValueError(f"{self.url}: a client certificate needs TLS; use an https URL")
         self.tls.load_cert_chain(certificate, key)
 
     @property
     def netloc(self) -> str:
-        """What the ``Host`` header says."""
+        """The value of the ``Host`` header."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
 
 
-class Connection:
-    """A connection of one thread, opened when it is first used and again after it was lost."""
+class BenchConnection:
+    """A keep-alive connection. It opens at the first request and again after a loss. Not thread-safe."""
 
-    def __init__(self, target: Target) -> None:
-        self._target = target
+    def __init__(self, address: ServerAddress) -> None:
+        self._address = address
         self._socket: socket.socket | None = None
         self._reader: BinaryIO | None = None
 
-    def request(self, method: str, path: str, headers: str, body: bytes) -> Answer:
-        """Send one request and read the whole answer; *headers* are whole lines. Raises :class:`ConnectionFailed`."""
-        fresh = self._socket is None
-        head = f"{method} {self._target.prefix}{path} HTTP/1.1\r\nHost: {self._target.netloc}\r\n{headers}"
+    def request(self, method: str, path: str, headers: str, body: bytes) -> BenchResponse:
+        """Send one request and return the complete response. *headers* are lines with their line ends.
+
+        Raises :class:`ConnectionFailed`.
+        """
+        is_new = self._socket is None
+        head = f"{method} {self._address.prefix}{path} HTTP/1.1\r\nHost: {self._address.netloc}\r\n{headers}"
         if body or method in ("POST", "PUT", "PATCH"):
             head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
         data = head.encode("latin-1") + b"\r\n" + body
         try:
-            return self._exchanged(method, data)
-        except _Stale:
-            # A server may close what it has kept at any time: nothing of the request was heard.
-            if fresh:
-                raise ConnectionFailed("the server closed the connection without an answer") from None
+            return self._exchange(method, data)
+        except _StaleConnection:
+            # A server may close an idle connection at any time. It has not processed the request then, so a retry is safe.
+            if is_new:
+                raise ConnectionFailed("the server closed the connection without a response") from None
         except (OSError, ValueError) as exc:
             self.close()
             raise ConnectionFailed(str(exc) or type(exc).__name__) from exc
         try:
-            return self._exchanged(method, data)
-        except (OSError, ValueError, _Stale) as exc:
+            return self._exchange(method, data)
+        except (OSError, ValueError, _StaleConnection) as exc:
             self.close()
             raise ConnectionFailed(str(exc) or type(exc).__name__) from exc
 
     def close(self) -> None:
-        """Close it; the next request opens another one."""
-        for one in (self._reader, self._socket):
-            if one is not None:
+        """Close the connection. The next request opens a new one."""
+        for resource in (self._reader, self._socket):
+            if resource is not None:
                 with contextlib.suppress(OSError):
-                    one.close()
+                    resource.close()
         self._reader = self._socket = None
 
-    def _exchanged(self, method: str, data: bytes) -> Answer:
+    def _exchange(self, method: str, data: bytes) -> BenchResponse:
         if self._socket is None:
             self._open()
         assert self._socket is not None and self._reader is not None
         try:
             self._socket.sendall(data)
-            first = self._reader.readline(_LONGEST_LINE)
+            status_line = self._reader.readline(_MAX_LINE_BYTES)
         except (BrokenPipeError, ConnectionResetError):
-            first = b""
-        if not first:
+            status_line = b""
+        if not status_line:
             self.close()
-            raise _Stale
-        return self._read(method, first, self._reader)
+            raise _StaleConnection
+        return self._read_response(method, status_line, self._reader)
 
     def _open(self) -> None:
-        sock = socket.create_connection((self._target.host, self._target.port), self._target.timeout)
+        sock = socket.create_connection((self._address.host, self._address.port), self._address.timeout)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if self._target.tls is not None:
-            sock = self._target.tls.wrap_socket(sock, server_hostname=self._target.host)
+        if self._address.tls is not None:
+            sock = self._address.tls.wrap_socket(sock, server_hostname=self._address.host)
         self._socket, self._reader = sock, sock.makefile("rb")
 
-    def _read(self, method: str, first: bytes, reader: BinaryIO) -> Answer:
-        status = int(first.split(None, 2)[1])
+    def _read_response(self, method: str, status_line: bytes, reader: BinaryIO) -> BenchResponse:
+        status = int(status_line.split(None, 2)[1])
         headers: dict[str, str] = {}
-        while (line := reader.readline(_LONGEST_LINE)) not in (b"\r\n", b"\n", b""):
+        while (line := reader.readline(_MAX_LINE_BYTES)) not in (b"\r\n", b"\n", b""):
             name, _, value = line.decode("latin-1").partition(":")
             headers[name.strip().lower()] = value.strip()
-        body = b"" if method == "HEAD" or status in (204, 304) else self._body(headers, reader)
+        body = b"" if method == "HEAD" or status in (204, 304) else self._read_body(headers, reader)
         if headers.get("connection", "").lower() == "close":
             self.close()
-        return Answer(status, headers, body)
+        return BenchResponse(status, headers, body)
 
-    def _body(self, headers: dict[str, str], reader: BinaryIO) -> bytes:
+    def _read_body(self, headers: dict[str, str], reader: BinaryIO) -> bytes:
         if headers.get("transfer-encoding", "").lower() == "chunked":
-            return self._chunks(reader)
+            return self._read_chunks(reader)
         if "content-length" not in headers:
+            # Without a length, the end of the connection is the end of the body (RFC 9112, section 6.3).
             body = reader.read()
             self.close()
             return body
         length = int(headers["content-length"])
         body = reader.read(length)
         if len(body) != length:
-            raise ConnectionResetError("the answer broke off")
+            raise ConnectionResetError("the connection closed in the middle of the response")
         return body
 
-    def _chunks(self, reader: BinaryIO) -> bytes:
-        parts = []
-        while (size := int(reader.readline(_LONGEST_LINE).partition(b";")[0], 16)) > 0:
-            parts.append(reader.read(size))
-            reader.readline(_LONGEST_LINE)
-        while reader.readline(_LONGEST_LINE) not in (b"\r\n", b"\n", b""):
+    def _read_chunks(self, reader: BinaryIO) -> bytes:
+        chunks = []
+        while (size := int(reader.readline(_MAX_LINE_BYTES).partition(b";")[0], 16)) > 0:
+            chunks.append(reader.read(size))
+            reader.readline(_MAX_LINE_BYTES)
+        # The trailer section ends with an empty line; its fields are ignored.
+        while reader.readline(_MAX_LINE_BYTES) not in (b"\r\n", b"\n", b""):
             pass
-        return b"".join(parts)
+        return b"".join(chunks)
 
 
-class _Stale(Exception):
-    """The server has closed a connection that it had kept."""
+class _StaleConnection(Exception):
+    """The server closed the connection before the first byte of a response."""

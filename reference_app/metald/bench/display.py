@@ -1,4 +1,4 @@
-"""What a measurement shows while it goes on and at its end: bars on a terminal, lines elsewhere, JSON for programs."""
+"""Progress and result display of ``metald bench``: bars on a terminal, lines elsewhere, JSON for programs."""
 
 from __future__ import annotations
 
@@ -6,77 +6,88 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Callable
-from typing import Any, Self, TextIO
+from typing import Any, NamedTuple, Self, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from metald.bench.recording import Recording
-from metald.bench.result import Result
+from metald.bench.result import BenchResult
 
-_LINE_EVERY = 5.0
-"""Seconds between two lines about one stage, where there is no terminal."""
-_BAR_EVERY = 0.25
+_LINE_INTERVAL_S = 5.0
+_BAR_INTERVAL_S = 0.25
+_JSON_INTERVAL_S = 1.0
 
 
-class Display:
-    """Lines for humans. It looks at the recording by itself, so that what is measured does not wait for what is shown."""
+class BenchStage(NamedTuple):
+    """The running operation. *earlier_samples* is the number of its samples from previous rounds."""
 
-    every = _LINE_EVERY
+    server: str
+    operation: str
+    node_count: int
+    recording: Recording
+    earlier_samples: int
+
+    @property
+    def done(self) -> int:
+        """The number of operations that succeeded in this stage."""
+        return len(self.recording.samples.get(self.operation, ())) - self.earlier_samples
+
+
+class BenchDisplay:
+    """Lines of text. A thread of the display polls the recording, so that measured operations never wait for output."""
+
+    update_interval_s = _LINE_INTERVAL_S
 
     def __init__(self, output: TextIO) -> None:
         self.console = Console(file=output, highlight=False)
-        self._over = threading.Event()
-        self._watcher: threading.Thread | None = None
-        self._stage: tuple[str, str, int, Recording] | None = None
-        self._done_before = 0
+        self._stop = threading.Event()
+        self._updater: threading.Thread | None = None
+        self._stage: BenchStage | None = None
 
     def __enter__(self) -> Self:
-        self._watcher = threading.Thread(target=self._watch, name="bench-display", daemon=True)
-        self._watcher.start()
+        self._updater = threading.Thread(target=self._update_periodically, name="bench-display", daemon=True)
+        self._updater.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
-        if self._watcher is not None:
-            self._watcher.join()
+        self._stop.set()
+        if self._updater is not None:
+            self._updater.join()
 
-    def say(self, text: str) -> None:
-        """Show a line."""
+    def show_message(self, text: str) -> None:
+        """Show one line."""
         self.console.print(text, markup=False, soft_wrap=True)
 
-    def stage(self, server: str, operation: str, count: int, recording: Recording) -> None:
-        """An operation begins, on so many nodes."""
-        self._begin_stage(server, operation, count, recording)
-        self.say(f"{server}: {operation}, {count} nodes")
+    def begin_stage(self, server: str, operation: str, count: int, recording: Recording) -> None:
+        """Show that *operation* begins for *count* nodes of *server*."""
+        self._set_stage(server, operation, count, recording)
+        self.show_message(f"{server}: {operation}, {count} nodes")
 
-    def _begin_stage(self, server: str, operation: str, count: int, recording: Recording) -> None:
-        # In another round there are samples from the one before.
-        self._done_before = len(recording.samples.get(operation, ()))
-        self._stage = (server, operation, count, recording)
+    def _set_stage(self, server: str, operation: str, count: int, recording: Recording) -> None:
+        earlier_samples = len(recording.samples.get(operation, ()))
+        self._stage = BenchStage(server, operation, count, recording, earlier_samples)
 
-    def going(self, server: str, operation: str, done: int, count: int, failures: int) -> None:
-        """Show how an operation is getting on."""
-        self.say(f"{server}: {operation}, {done} of {count}, {failures} failures")
+    def show_progress(self, stage: BenchStage) -> None:
+        """Show the progress of the running operation."""
+        failures = stage.recording.failure_count
+        self.show_message(f"{stage.server}: {stage.operation}, {stage.done} of {stage.node_count}, {failures} failures")
 
-    def finish(self, result: Result) -> None:
-        """Show the outcome."""
-        for line in result.lines():
-            self.say(line)
+    def show_result(self, result: BenchResult) -> None:
+        """Show the result of the measurement."""
+        for line in result.format_lines():
+            self.show_message(line)
 
-    def _watch(self) -> None:
-        while not self._over.wait(self.every):
+    def _update_periodically(self) -> None:
+        while not self._stop.wait(self.update_interval_s):
             if self._stage is not None:
-                server, operation, count, recording = self._stage
-                done = len(recording.samples.get(operation, ())) - self._done_before
-                self.going(server, operation, done, count, recording.failed_count)
+                self.show_progress(self._stage)
 
 
-class Bars(Display):
-    """A bar for each stage."""
+class BenchBars(BenchDisplay):
+    """A progress bar for each stage."""
 
-    every = _BAR_EVERY
+    update_interval_s = _BAR_INTERVAL_S
 
     def __init__(self, output: TextIO) -> None:
         super().__init__(output)
@@ -92,62 +103,69 @@ class Bars(Display):
         super().__exit__()
         self._progress.stop()
 
-    def stage(self, server: str, operation: str, count: int, recording: Recording) -> None:
-        """Draw a new bar."""
+    def begin_stage(self, server: str, operation: str, count: int, recording: Recording) -> None:
+        """Complete the bar of the previous stage and add a new one."""
         if self._bar is not None:
-            self._update()
+            self._update_bar()
             self._progress.stop_task(self._bar)
-        self._begin_stage(server, operation, count, recording)
+        self._set_stage(server, operation, count, recording)
         self._bar = self._progress.add_task(f"{server} {operation}", total=count, note="")
 
-    def going(self, server: str, operation: str, done: int, count: int, failures: int) -> None:
-        """Move the bar."""
-        self._update()
+    def show_progress(self, stage: BenchStage) -> None:
+        """Update the bar of the running stage."""
+        self._update_bar()
 
-    def finish(self, result: Result) -> None:
-        """Show the outcome below the bars."""
-        self._update()
-        super().finish(result)
+    def show_result(self, result: BenchResult) -> None:
+        """Show the result below the bars."""
+        self._update_bar()
+        super().show_result(result)
 
-    def _update(self) -> None:
+    def _update_bar(self) -> None:
         if self._bar is None or self._stage is None:
             return
-        _, operation, _, recording = self._stage
-        done = len(recording.samples.get(operation, ())) - self._done_before
-        note = f"{recording.failed_count} failures" if recording.failed_count else ""
-        self._progress.update(self._bar, completed=done, note=note)
+        failures = self._stage.recording.failure_count
+        note = f"{failures} failures" if failures else ""
+        self._progress.update(self._bar, completed=self._stage.done, note=note)
 
 
-class JSONLines(Display):
-    """An object a line."""
+class BenchJSONLines(BenchDisplay):
+    """One JSON object per line."""
 
-    every = 1.0
+    update_interval_s = _JSON_INTERVAL_S
 
     def __init__(self, output: TextIO) -> None:
         super().__init__(output)
         self._output = output
         self._begin = time.monotonic()
-        self._writing = threading.Lock()
+        self._write_lock = threading.Lock()
 
-    def say(self, text: str) -> None:
-        """A line is an event like others."""
+    def show_message(self, text: str) -> None:
+        """Write an event of the type ``message``."""
         self._write("message", text=text)
 
-    def stage(self, server: str, operation: str, count: int, recording: Recording) -> None:
-        """An operation begins."""
-        self._begin_stage(server, operation, count, recording)
+    def begin_stage(self, server: str, operation: str, count: int, recording: Recording) -> None:
+        """Write an event of the type ``stage``."""
+        self._set_stage(server, operation, count, recording)
         self._write("stage", server=server, operation=operation, nodes=count)
 
-    def going(self, server: str, operation: str, done: int, count: int, failures: int) -> None:
-        """How it is getting on."""
-        self._write("progress", server=server, operation=operation, done=done, of=count, failures=failures)
+    def show_progress(self, stage: BenchStage) -> None:
+        """Write an event of the type ``progress``."""
+        self._write(
+            "progress",
+            server=stage.server,
+            operation=stage.operation,
+            done=stage.done,
+            of=stage.node_count,
+            failures=stage.recording.failure_count,
+        )
 
-    def finish(self, result: Result) -> None:
-        """All figures, in one object."""
-        self._write("result", **result.described())
+    def show_result(self, result: BenchResult) -> None:
+        """Write an event of the type ``result`` with all figures."""
+        self._write("result", **result.to_dict())
 
     def _write(self, event: str, **values: Any) -> None:
-        with self._writing:
+        # The updater and the main thread both write; the lock keeps lines whole.
+        with self._write_lock:
             print(
                 json.dumps({"event": event, "seconds": round(time.monotonic() - self._begin, 3), **values}),
                 file=self._output,
@@ -155,7 +173,8 @@ class JSONLines(Display):
             )
 
 
-def display_for(output: TextIO = sys.stdout, *, json_lines: bool = False) -> Display:
-    """The display for where the output goes to."""
-    kind: Callable[[TextIO], Display] = JSONLines if json_lines else Bars if output.isatty() else Display
-    return kind(output)
+def create_display(output: TextIO = sys.stdout, *, json_lines: bool = False) -> BenchDisplay:
+    """Return the display for *output*: JSON on request, bars on a terminal, lines otherwise."""
+    if json_lines:
+        return BenchJSONLines(output)
+    return BenchBars(output) if output.isatty() else BenchDisplay(output)

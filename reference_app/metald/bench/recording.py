@@ -1,4 +1,4 @@
-"""What was measured, kept as it happens and summed up at the end."""
+"""Recording of samples and failures, and the statistics over them."""
 
 from __future__ import annotations
 
@@ -10,20 +10,23 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
-_REASON = 300
-"""Characters of a failure's reason that are kept."""
+_MAX_REASON_LENGTH = 300
+"""Maximum number of characters of a recorded failure reason."""
 
 
-class Sample(NamedTuple):
-    """One operation that succeeded: when it ended (seconds from the beginning), and how long it took."""
+class OperationSample(NamedTuple):
+    """A successful operation: end time on the clock of the recording, and duration, both in seconds."""
 
     ended: float
     seconds: float
 
 
 @dataclass(frozen=True)
-class Figures:
-    """One kind of operation, in all: times in seconds, *rate* per second from the first begin to the last end."""
+class OperationFigures:
+    """Statistics of one operation. Times are in seconds.
+
+    *rate* is the number of successful operations per second of *seconds*, the time during which the operation ran.
+    """
 
     operation: str
     count: int
@@ -34,85 +37,88 @@ class Figures:
     p99: float
     longest: float
 
-    def described(self) -> dict[str, Any]:
-        """As plain data."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the statistics as JSON-compatible data."""
         return {name: round(value, 6) if isinstance(value, float) else value for name, value in asdict(self).items()}
 
 
 class Recording:
-    """All of one server. Threads append; a list's append needs no lock, and that is all that a measured operation pays for."""
+    """All samples and failures of one server.
+
+    Client threads append samples without a lock, because ``list.append`` is atomic; a sample must cost almost nothing.
+    """
 
     def __init__(self) -> None:
-        self.samples: dict[str, list[Sample]] = {}
+        self.samples: dict[str, list[OperationSample]] = {}
         self.failures: Counter[tuple[str, str]] = Counter()
-        self.requests = 0
-        self._busy: dict[str, float] = {}
-        self._begun: float | None = None
-        self._before = 0.0
+        self._busy_s: dict[str, float] = {}
+        self._resumed_at: float | None = None
+        self._elapsed_before_s = 0.0
         self._lock = threading.Lock()
 
     def resume(self) -> None:
-        """Time goes on: the server's turn begins."""
-        self._begun = time.perf_counter()
+        """Start the clock of the recording. It runs only during rounds of its own server."""
+        self._resumed_at = time.perf_counter()
 
     def pause(self) -> None:
-        """The turn is over: what the other server does is not this one's time."""
-        self._before, self._begun = self.now(), None
+        """Stop the clock of the recording until the next round of its server."""
+        self._elapsed_before_s, self._resumed_at = self.now(), None
 
     def now(self) -> float:
-        """Seconds of this server's turns."""
-        return self._before + (0.0 if self._begun is None else time.perf_counter() - self._begun)
+        """Return the clock of the recording: the seconds that rounds of its server have lasted."""
+        return self._elapsed_before_s + (0.0 if self._resumed_at is None else time.perf_counter() - self._resumed_at)
 
     def add(self, operation: str, seconds: float) -> None:
-        """An operation has just ended well."""
-        self.samples.setdefault(operation, []).append(Sample(self.now(), seconds))
+        """Record an operation that has just succeeded and took *seconds*."""
+        self.samples.setdefault(operation, []).append(OperationSample(self.now(), seconds))
 
-    def failed(self, operation: str, reason: str) -> None:
-        """An operation has failed."""
+    def add_failure(self, operation: str, reason: str) -> None:
+        """Record a failed operation."""
         with self._lock:
-            self.failures[operation, reason[:_REASON]] += 1
+            self.failures[operation, reason[:_MAX_REASON_LENGTH]] += 1
 
-    def spent(self, operation: str, seconds: float) -> None:
-        """So long this kind of operation was under way, with all clients together."""
+    def add_busy_time(self, operation: str, seconds: float) -> None:
+        """Add to the wall clock time during which any client ran *operation*."""
         with self._lock:
-            self._busy[operation] = self._busy.get(operation, 0.0) + seconds
+            self._busy_s[operation] = self._busy_s.get(operation, 0.0) + seconds
 
     @property
-    def succeeded(self) -> int:
-        """Operations that ended well."""
+    def success_count(self) -> int:
+        """The number of successful operations."""
         return sum(map(len, list(self.samples.values())))
 
     @property
-    def failed_count(self) -> int:
-        """Operations that failed."""
+    def failure_count(self) -> int:
+        """The number of failed operations."""
         return sum(self.failures.values())
 
-    def figures(self) -> list[Figures]:
-        """Each kind of operation, in the order in which they began."""
-        names = dict.fromkeys([*self.samples, *(operation for operation, _ in self.failures)])
-        return [self._figures(name) for name in names]
+    def compute_figures(self) -> list[OperationFigures]:
+        """Return the statistics of each operation, in the order of the first samples."""
+        operations = dict.fromkeys([*self.samples, *(operation for operation, _ in self.failures)])
+        return [self._compute_figures_of(operation) for operation in operations]
 
-    def _figures(self, operation: str) -> Figures:
+    def _compute_figures_of(self, operation: str) -> OperationFigures:
         samples = self.samples.get(operation, [])
         times = sorted(sample.seconds for sample in samples)
-        seconds = self._busy.get(operation) or _span(samples)
-        return Figures(
-            operation,
-            len(times),
-            sum(count for (name, _), count in self.failures.items() if name == operation),
-            seconds,
-            len(times) / seconds if seconds else 0.0,
-            statistics.median(times) if times else 0.0,
-            quantile(times, 0.99),
-            times[-1] if times else 0.0,
+        seconds = self._busy_s.get(operation) or _compute_span(samples)
+        return OperationFigures(
+            operation=operation,
+            count=len(times),
+            failures=sum(count for (name, _), count in self.failures.items() if name == operation),
+            seconds=seconds,
+            rate=len(times) / seconds if seconds else 0.0,
+            median=statistics.median(times) if times else 0.0,
+            p99=quantile(times, 0.99),
+            longest=times[-1] if times else 0.0,
         )
 
 
 def quantile(ordered: Sequence[float], share: float) -> float:
-    """The value that this share of the *ordered* values does not exceed; 0 without any."""
+    """Return the element of the sorted values at *share* (0 to 1) of their number, or 0 if there are none."""
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
 
 
-def _span(samples: Iterable[Sample]) -> float:
-    ends = [(sample.ended - sample.seconds, sample.ended) for sample in samples]
-    return max((end for _, end in ends), default=0.0) - min((begin for begin, _ in ends), default=0.0)
+def _compute_span(samples: Iterable[OperationSample]) -> float:
+    """Return the seconds from the begin of the first operation to the end of the last one."""
+    intervals = [(sample.ended - sample.seconds, sample.ended) for sample in samples]
+    return max((end for _, end in intervals), default=0.0) - min((begin for begin, _ in intervals), default=0.0)

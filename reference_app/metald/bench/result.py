@@ -1,4 +1,4 @@
-"""The outcome of a measurement: figures of one server, or of two side by side, with their ratio."""
+"""Result of a measurement: the figures of one server, or of two servers with their ratios."""
 
 from __future__ import annotations
 
@@ -6,138 +6,155 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from metald.bench.recording import Figures, Recording, quantile
-from metald.bench.watching import Sight
+from metald.bench.recording import OperationFigures, Recording, quantile
+from metald.bench.resource_usage import UsageSample
 
-_MIB = 1024 * 1024
-_REASONS = 10
+_BYTES_PER_MIB = 1024 * 1024
+_MAX_REASONS = 10
+"""Maximum number of failure reasons in a report."""
 
 
 @dataclass
-class Measured:
-    """What is known of one server."""
+class ServerMeasurement:
+    """The data of one server."""
 
     name: str
     url: str
     recording: Recording
-    sights: Sequence[Sight] = ()
-    left: Sequence[str] = ()
-    """Nodes that could not be deleted at the end."""
+    usage_samples: Sequence[UsageSample] = ()
+    leftover_nodes: Sequence[str] = ()
+    """UUIDs of nodes that the cleanup could not delete, or their name pattern."""
 
     @property
-    def memory(self) -> float | None:
-        """The most memory, in bytes."""
-        return max((sight.memory for sight in self.sights if sight.memory is not None), default=None)
+    def peak_memory(self) -> float | None:
+        """The maximum of the resident memory in bytes, or None if it is unknown."""
+        return max((sample.memory for sample in self.usage_samples if sample.memory is not None), default=None)
 
     @property
-    def threads(self) -> float | None:
-        """The most threads."""
-        return max((sight.threads for sight in self.sights if sight.threads is not None), default=None)
+    def peak_threads(self) -> float | None:
+        """The maximum number of threads, or None if it is unknown."""
+        return max((sample.threads for sample in self.usage_samples if sample.threads is not None), default=None)
 
-    def described(self) -> dict[str, Any]:
-        """As plain data."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the measurement as JSON-compatible data."""
         failures = [
             {"operation": operation, "reason": reason, "count": count}
-            for (operation, reason), count in self.recording.failures.most_common(_REASONS)
+            for (operation, reason), count in self.recording.failures.most_common(_MAX_REASONS)
         ]
         return {
             "name": self.name,
             "url": self.url,
-            "operations": [figures.described() for figures in self.recording.figures()],
+            "operations": [figures.to_dict() for figures in self.recording.compute_figures()],
             "failures": failures,
-            "memory_bytes": self.memory,
-            "threads": self.threads,
-            "nodes_left": list(self.left),
+            "memory_bytes": self.peak_memory,
+            "threads": self.peak_threads,
+            "nodes_left": list(self.leftover_nodes),
         }
 
 
 @dataclass
-class Result:
-    """All of one measurement. *own* is the processor time in seconds that this program itself used."""
+class BenchResult:
+    """The result of one measurement. *own_cpu_s* is the CPU time of the bench client in seconds."""
 
     scenario: str
     nodes: int
     clients: int
-    servers: Sequence[Measured]
-    own: float = 0.0
-    requests: int = 0
+    servers: Sequence[ServerMeasurement]
+    own_cpu_s: float = 0.0
+    request_count: int = 0
     interrupted: bool = False
     problems: list[str] = field(default_factory=list)
-    """What went wrong beside single operations."""
+    """Errors that ended the measurement, as opposed to failures of single operations."""
 
     @property
     def ok(self) -> bool:
-        """Whether everything that was begun ended well, and nothing is left."""
-        whole = all(not one.recording.failed_count and not one.left and one.recording.succeeded for one in self.servers)
-        return whole and not self.problems and not self.interrupted
+        """True if all operations of all servers succeeded and no node is left."""
+        for server in self.servers:
+            if server.recording.failure_count or server.leftover_nodes or not server.recording.success_count:
+                return False
+        return not self.problems and not self.interrupted
 
-    def described(self) -> dict[str, Any]:
-        """As plain data."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as JSON-compatible data."""
         return {
             "ok": self.ok,
             "interrupted": self.interrupted,
             "scenario": self.scenario,
             "nodes": self.nodes,
             "clients": self.clients,
-            "servers": [server.described() for server in self.servers],
-            "ratios": self.ratios(),
-            "own_cpu_seconds": round(self.own, 3),
-            "requests": self.requests,
+            "servers": [server.to_dict() for server in self.servers],
+            "ratios": self.compute_ratios(),
+            "own_cpu_seconds": round(self.own_cpu_s, 3),
+            "requests": self.request_count,
             "problems": self.problems,
         }
 
-    def ratios(self) -> dict[str, dict[str, float]]:
-        """Operation -> how many times the first server's rate is the second's, and its median time, where there are two."""
+    def compute_ratios(self) -> dict[str, dict[str, float]]:
+        """Return, by operation, the rate and the median time of the first server divided by those of the second.
+
+        The result is empty if only one server was measured.
+        """
         if len(self.servers) != 2:
             return {}
-        first, second = ({one.operation: one for one in server.recording.figures()} for server in self.servers)
+        first, second = (
+            {figures.operation: figures for figures in server.recording.compute_figures()} for server in self.servers
+        )
         return {
-            name: {"rate": _ratio(first[name].rate, second[name].rate), "median": _ratio(first[name].median, second[name].median)}
-            for name in first
-            if name in second
+            operation: {
+                "rate": _divide(first[operation].rate, second[operation].rate),
+                "median": _divide(first[operation].median, second[operation].median),
+            }
+            for operation in first
+            if operation in second
         }
 
-    def lines(self) -> Iterator[str]:
-        """For humans."""
+    def format_lines(self) -> Iterator[str]:
+        """Yield the result as lines of text."""
         for server in self.servers:
-            yield from _table(server)
-        if ratios := self.ratios():
+            yield from _format_server(server)
+        if ratios := self.compute_ratios():
             yield ""
-            yield f"{self.servers[0].name} against {self.servers[1].name}:"
-            for name, ratio in ratios.items():
-                yield f"  {name:<16} {ratio['rate']:8.2f} times the rate, {ratio['median']:8.2f} times the median time"
+            yield f"{self.servers[0].name} compared with {self.servers[1].name}:"
+            for operation, ratio in ratios.items():
+                yield f"  {operation:<16} rate x {ratio['rate']:.2f}, median time x {ratio['median']:.2f}"
         yield ""
-        if self.requests:
-            share = self.own / self.requests * 1000
-            yield f"This program itself used {self.own:.1f} s of a processor for {self.requests} requests, {share:.2f} ms each."
+        if self.request_count:
+            per_request_ms = self.own_cpu_s / self.request_count * 1000
+            yield (
+                f"CPU time of the bench client: {self.own_cpu_s:.1f} s for {self.request_count} requests, "
+                f"{per_request_ms:.2f} ms each."
+            )
         yield from self.problems
         if self.interrupted:
-            yield "It was interrupted: the figures are of a part."
-        yield "Everything went well." if self.ok else "NOT everything went well."
+            yield "The run was interrupted; the figures cover only the completed operations."
+        yield "All operations succeeded." if self.ok else "NOT all operations succeeded."
 
 
-def _table(server: Measured) -> Iterator[str]:
+def _format_server(server: ServerMeasurement) -> Iterator[str]:
     yield ""
     yield f"{server.name}: {server.url}"
     yield f"  {'operation':<16} {'done':>7} {'failed':>7} {'per s':>9} {'median ms':>10} {'p99 ms':>10} {'longest ms':>11}"
-    for one in server.recording.figures():
-        yield _row(one)
-    if server.memory is not None:
-        ordered = sorted(sight.memory for sight in server.sights if sight.memory is not None)
-        threads = "" if server.threads is None else f", {server.threads:.0f} threads at most"
-        yield f"  memory {server.memory / _MIB:.0f} MiB at most, {quantile(ordered, 0.5) / _MIB:.0f} MiB in the middle{threads}"
+    for figures in server.recording.compute_figures():
+        yield _format_figures(figures)
+    if server.peak_memory is not None:
+        ordered = sorted(sample.memory for sample in server.usage_samples if sample.memory is not None)
+        threads = "" if server.peak_threads is None else f"; threads: maximum {server.peak_threads:.0f}"
+        peak_mib = server.peak_memory / _BYTES_PER_MIB
+        median_mib = quantile(ordered, 0.5) / _BYTES_PER_MIB
+        yield f"  memory: maximum {peak_mib:.0f} MiB, median {median_mib:.0f} MiB{threads}"
     else:
-        yield "  memory and threads are not known: it is elsewhere and shows no /metrics, or name its processes with --pid"
-    for (operation, reason), count in server.recording.failures.most_common(_REASONS):
+        yield "  memory and threads: unknown (no process on this machine and no /metrics); use --pid to name the processes"
+    for (operation, reason), count in server.recording.failures.most_common(_MAX_REASONS):
         yield f"  FAILED {count} times: {operation}: {reason}"
-    if server.left:
-        yield f"  {len(server.left)} nodes could not be deleted, among them {server.left[0]}"
+    if server.leftover_nodes:
+        yield f"  {len(server.leftover_nodes)} nodes could not be deleted, such as {server.leftover_nodes[0]}; delete them"
 
 
-def _row(one: Figures) -> str:
-    times = "".join(f" {seconds * 1000:>{width}.1f}" for seconds, width in ((one.median, 10), (one.p99, 10), (one.longest, 11)))
-    return f"  {one.operation:<16} {one.count:>7} {one.failures:>7} {one.rate:>9.1f}{times}"
+def _format_figures(figures: OperationFigures) -> str:
+    columns = ((figures.median, 10), (figures.p99, 10), (figures.longest, 11))
+    times = "".join(f" {seconds * 1000:>{width}.1f}" for seconds, width in columns)
+    return f"  {figures.operation:<16} {figures.count:>7} {figures.failures:>7} {figures.rate:>9.1f}{times}"
 
 
-def _ratio(first: float, second: float) -> float:
+def _divide(first: float, second: float) -> float:
     return round(first / second, 3) if second else 0.0

@@ -1,4 +1,4 @@
-"""What is done with a server: creating and deleting nodes, and deploying many at a time."""
+"""Scenarios of a measurement: creation and deletion of nodes, and deployments."""
 
 from __future__ import annotations
 
@@ -8,95 +8,104 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from metald.bench.crew import Crew, Interrupted
-from metald.bench.fleet import Fleet
+from metald.bench.bench_nodes import BenchNodes
+from metald.bench.client_threads import BenchInterrupted, ClientThreads
 from metald.bench.recording import Recording
-from metald.bench.server import Server
-from metald.bench.states import POLL_SECONDS, States
+from metald.bench.server_client import ServerClient
+from metald.bench.state_watcher import POLL_INTERVAL_S, StateWatcher
 from metald.client import APIError
 
-LIFE = (("manage", "manageable"), ("provide", "available"), ("active", "active"), ("deleted", "available"))
-"""The verbs of a deployment, and where each leads to."""
+DEPLOYMENT_VERBS = (("manage", "manageable"), ("provide", "available"), ("active", "active"), ("deleted", "available"))
+"""The provision verbs of a deployment, each with the state that it leads to."""
+_MAX_RETRY_INTERVAL_S = 1.0
 
 
 @dataclass(frozen=True)
-class Load:
-    """How much is asked of a server. *seconds* bound one wait for a state, or for all that is to be seen."""
+class Workload:
+    """Size of the load on a server. *timeout* in seconds bounds each wait for a state."""
 
     nodes: int
     clients: int
     driver: str = "fake-hardware"
     fields: dict[str, Any] = field(default_factory=dict)
-    seconds: float = 300.0
-    dead: float = 0.2
-    """The share of BMCs that die, where some do."""
+    timeout: float = 300.0
+    dead_share: float = 0.2
+    """Fraction of the BMCs that stop answering in the power-sync scenario."""
 
 
 @dataclass
-class Run:
-    """One turn of one server."""
+class BenchRun:
+    """One round of one server."""
 
-    server: Server
+    server: ServerClient
     recording: Recording
-    load: Load
+    workload: Workload
     stop: threading.Event
-    fleet: Fleet
-    stage: Callable[[str, int], None]
-    """Hears which operation begins, and how many there will be."""
+    nodes: BenchNodes
+    begin_stage: Callable[[str, int], None]
+    """Callback at the begin of an operation, with its name and the number of nodes."""
 
     @property
-    def crew(self) -> Crew:
-        """The clients."""
-        return Crew(self.load.clients, self.recording, self.stop)
+    def client_threads(self) -> ClientThreads:
+        """The client threads of the workload."""
+        return ClientThreads(self.workload.clients, self.recording, self.stop)
 
-    def create(self) -> list[str]:
-        """Create all nodes; give back their UUIDs."""
-        nodes: list[str] = []
-        self.stage("create", self.load.nodes)
-        bodies = [self.fleet.body(number) for number in range(self.load.nodes)]
-        self.crew.run("create", bodies, lambda body: nodes.append(self.server.create(body)))
-        return nodes
+    def create_nodes(self) -> list[str]:
+        """Create all nodes of the workload and return their UUIDs."""
+        uuids: list[str] = []
+        self.begin_stage("create", self.workload.nodes)
+        bodies = [self.nodes.build_body(number) for number in range(self.workload.nodes)]
+        self.client_threads.run("create", bodies, lambda body: uuids.append(self.server.create_node(body)))
+        return uuids
 
-    def delete(self, nodes: list[str]) -> None:
-        """Delete nodes."""
-        self.stage("delete", len(nodes))
-        self.crew.run("delete", nodes, self._patiently_deleted)
+    def delete_nodes(self, uuids: list[str]) -> None:
+        """Delete the nodes."""
+        self.begin_stage("delete", len(uuids))
+        self.client_threads.run("delete", uuids, self._delete_node)
 
-    def _patiently_deleted(self, node: str) -> None:
-        self.patiently(lambda: self.server.delete(node))
+    def _delete_node(self, uuid: str) -> None:
+        self.retry_while_busy(lambda: self.server.delete_node(uuid))
 
-    def patiently(self, request: Callable[[], Any]) -> None:
-        """Send a request again while it is refused for the moment: the node is held, or the server is full."""
-        end = time.monotonic() + self.load.seconds
+    def retry_while_busy(self, request: Callable[[], Any]) -> None:
+        """Call *request* until it succeeds. Retry while the node is locked or the server has no free worker.
+
+        Raises the last :class:`APIError` at the timeout of the workload, and :class:`BenchInterrupted` at an interruption.
+        """
+        deadline = time.monotonic() + self.workload.timeout
         while True:
             try:
                 request()
                 return
             except APIError as exc:
-                if not exc.temporary or time.monotonic() > end:
+                if not exc.is_temporary or time.monotonic() > deadline:
                     raise
-                if self.stop.wait(min(exc.retry_after or POLL_SECONDS, 1.0)):
-                    raise Interrupted from None
+                if self.stop.wait(min(exc.retry_after or POLL_INTERVAL_S, _MAX_RETRY_INTERVAL_S)):
+                    raise BenchInterrupted from None
 
 
-def create_delete(run: Run) -> None:
-    """Create nodes, read each, and delete them."""
-    nodes = run.create()
-    run.stage("read", len(nodes))
-    run.crew.run("read", nodes, run.server.node)
-    run.delete(nodes)
+def create_and_delete(run: BenchRun) -> None:
+    """Create nodes, read each node, and delete the nodes."""
+    uuids = run.create_nodes()
+    run.begin_stage("read", len(uuids))
+    run.client_threads.run("read", uuids, run.server.get_node)
+    run.delete_nodes(uuids)
 
 
-def deploy(run: Run) -> None:
-    """Take nodes through manage, provide, active and deleted: each verb on all nodes at a time."""
-    nodes = run.create()
-    with States(run.server, run.stop) as states:
-        for verb, wanted in LIFE:
-            run.stage(verb, len(nodes))
-            run.crew.run(verb, nodes, lambda node, verb=verb, wanted=wanted: _taken(run, states, node, verb, wanted))  # type: ignore[misc]
-    run.delete(nodes)
+def deploy(run: BenchRun) -> None:
+    """Take nodes through manage, provide, active and deleted. Each verb runs on all nodes before the next verb begins."""
+    uuids = run.create_nodes()
+    with StateWatcher(run.server, run.stop) as watcher:
+        for verb, state in DEPLOYMENT_VERBS:
+            run_verb(run, watcher, uuids, verb=verb, state=state)
+    run.delete_nodes(uuids)
 
 
-def _taken(run: Run, states: States, node: str, verb: str, wanted: str) -> None:
-    run.patiently(lambda: run.server.provision(node, verb))
-    states.settled(node, wanted, run.load.seconds)
+def run_verb(run: BenchRun, watcher: StateWatcher, uuids: list[str], *, verb: str, state: str) -> None:
+    """Send a provision verb to all nodes, and record how long each takes to reach *state*."""
+
+    def provision(uuid: str) -> None:
+        run.retry_while_busy(lambda: run.server.set_provision_state(uuid, verb))
+        watcher.wait_until_settled(uuid, state, run.workload.timeout)
+
+    run.begin_stage(verb, len(uuids))
+    run.client_threads.run(verb, uuids, provision)

@@ -1,4 +1,4 @@
-"""``metald token``: tokens with which machines use the API."""
+"""``metald token``: API tokens for programs."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from baremetal_sdk.auth import Tokens
 from baremetal_sdk.clock import SystemClock
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.store import TokenRecord, open_store
-from metald.settings import ServeOptions, load
-from metald.state import default_directory
+from metald.settings import ServeOptions, load_config
+from metald.state_directory import default_directory
 
 _SYSLOG = "/dev/log"
 
 
 @dataclass(frozen=True)
 class TokenOptions:
-    """What ``metald token`` was asked for: *action* is create, list or revoke."""
+    """Options of ``metald token``. *action* is create, list or revoke; *days* is the lifetime of a new token."""
 
     action: str
     config_files: Sequence[Path] = ()
@@ -38,12 +38,15 @@ class TokenOptions:
     as_json: bool = False
 
 
-def token(options: TokenOptions) -> int:
-    """Make, list or revoke, in the database of the service, which may run meanwhile; give back the exit code."""
+def manage_tokens(options: TokenOptions) -> int:
+    """Create, list or revoke tokens in the database of the service. Return the exit code.
+
+    The service can keep running.
+    """
     _log_to_syslog()
     try:
-        with _tokens(options) as tokens:
-            {"create": _create, "list": _list, "revoke": _revoke}[options.action](tokens, options)
+        with _open_tokens(options) as tokens:
+            {"create": _create_token, "list": _list_tokens, "revoke": _revoke_token}[options.action](tokens, options)
     except (BareMetalError, OSError) as exc:
         print(f"metald: {exc}", file=sys.stderr)
         return 2 if isinstance(exc, ConfigurationError) else 1
@@ -51,7 +54,7 @@ def token(options: TokenOptions) -> int:
 
 
 def _log_to_syslog() -> None:
-    """Audit lines go where the service's log does not reach: to the machine's log, where there is one."""
+    """Send audit records to syslog, if the machine has it: this process does not write to the log of the service."""
     if not os.path.exists(_SYSLOG):
         return
     handler = SysLogHandler(_SYSLOG, SysLogHandler.LOG_AUTH)
@@ -63,10 +66,10 @@ def _log_to_syslog() -> None:
 
 
 @contextmanager
-def _tokens(options: TokenOptions) -> Iterator[Tokens]:
+def _open_tokens(options: TokenOptions) -> Iterator[Tokens]:
     os.umask(0o077)
     state = (options.state_dir or default_directory(os.environ)).absolute()
-    config = load(ServeOptions(options.config_files, options.state_dir), state)
+    config = load_config(ServeOptions(options.config_files, options.state_dir), state)
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     store = open_store(config.database.connection)
     try:
@@ -77,33 +80,33 @@ def _tokens(options: TokenOptions) -> Iterator[Tokens]:
             close()
 
 
-def _create(tokens: Tokens, options: TokenOptions) -> None:
-    record, text = tokens.create(options.name, options.role, days=options.days, project=options.project, by=_who())
+def _create_token(tokens: Tokens, options: TokenOptions) -> None:
+    record, text = tokens.create(options.name, options.role, days=options.days, project=options.project, by=_describe_caller())
     if options.as_json:
-        print(json.dumps({**_shown(record), "token": text}, indent=2))
+        print(json.dumps({**_to_dict(record), "token": text}, indent=2))
         return
     print(text)
-    print(f"{_line(record)}. It is shown this once: keep it where others cannot read it.", file=sys.stderr)
+    print(f"{_format_token(record)}. The token is not shown again; store it in a safe place.", file=sys.stderr)
 
 
-def _list(tokens: Tokens, options: TokenOptions) -> None:
+def _list_tokens(tokens: Tokens, options: TokenOptions) -> None:
     found = tokens.listed()
     if options.as_json:
-        print(json.dumps([_shown(record) for record in found], indent=2))
+        print(json.dumps([_to_dict(record) for record in found], indent=2))
         return
     for record in found:
-        print(_line(record))
+        print(_format_token(record))
 
 
-def _revoke(tokens: Tokens, options: TokenOptions) -> None:
-    print(f"revoked: {_line(tokens.revoke(options.name, by=_who()))}")
+def _revoke_token(tokens: Tokens, options: TokenOptions) -> None:
+    print(f"revoked: {_format_token(tokens.revoke(options.name, by=_describe_caller()))}")
 
 
-def _who() -> str:
+def _describe_caller() -> str:
     return f"uid {os.getuid()}"
 
 
-def _shown(record: TokenRecord) -> dict[str, Any]:
+def _to_dict(record: TokenRecord) -> dict[str, Any]:
     made = None if record.created_at is None else record.created_at.isoformat()
     return {
         "uuid": record.uuid,
@@ -115,6 +118,6 @@ def _shown(record: TokenRecord) -> dict[str, Any]:
     }
 
 
-def _line(record: TokenRecord) -> str:
-    where = f"in project {record.project}" if record.project is not None else "in the whole system"
-    return f"{record.name} ({record.uuid}): {record.role} {where}, until {record.expires_at:%Y-%m-%d %H:%M} UTC"
+def _format_token(record: TokenRecord) -> str:
+    scope = f"in project {record.project}" if record.project is not None else "with system scope"
+    return f"{record.name} ({record.uuid}): {record.role} {scope}, until {record.expires_at:%Y-%m-%d %H:%M} UTC"

@@ -1,4 +1,4 @@
-"""A boot image over HTTP on loopback, for BMCs that fetch what they insert as virtual media."""
+"""HTTP server for a boot image on loopback, for BMCs that fetch virtual media."""
 
 from __future__ import annotations
 
@@ -8,44 +8,44 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-_SECTOR = 2048
-_NAME = "/boot.iso"
+_SECTOR_BYTES = 2048
+_IMAGE_PATH = "/boot.iso"
 
 
 @dataclass
 class ServedImage:
-    """The image and how often it was asked for."""
+    """A boot image, its URL, and the number of requests for it. Thread-safe."""
 
     url: str = ""
     content: bytes = b""
-    _asked: int = 0
+    _request_count: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
-    def asked(self) -> int:
-        """How many times it was asked for. Some BMCs ask for its size alone at first."""
-        return self._asked
+    def request_count(self) -> int:
+        """The number of GET and HEAD requests. Some BMCs request the size before the content."""
+        return self._request_count
 
-    def count(self) -> None:
-        """Note that it was asked for once more."""
+    def count_request(self) -> None:
+        """Count one request."""
         with self._lock:
-            self._asked += 1
+            self._request_count += 1
 
 
-def empty_iso() -> bytes:
-    """An image with the volume descriptors of ISO 9660 (ECMA-119, clauses 8.1 and 8.3) and nothing to boot."""
+def build_empty_iso() -> bytes:
+    """Return an ISO image without files: only the volume descriptors of ISO 9660 (ECMA-119, clauses 8.1 and 8.3)."""
     primary = b"\x01CD001\x01\x00" + b" " * 32 + b"METALD DEMO".ljust(32)
     terminator = b"\xffCD001\x01"
-    return bytes(16 * _SECTOR) + primary.ljust(_SECTOR, b"\x00") + terminator.ljust(_SECTOR, b"\x00")
+    return bytes(16 * _SECTOR_BYTES) + primary.ljust(_SECTOR_BYTES, b"\x00") + terminator.ljust(_SECTOR_BYTES, b"\x00")
 
 
 @contextmanager
-def served(content: bytes) -> Iterator[ServedImage]:
-    """Serve *content* on a free loopback port until the block is left."""
+def serve_image(content: bytes) -> Iterator[ServedImage]:
+    """Serve *content* on a free loopback port within the block."""
     image = ServedImage(content=content)
 
     class Handler(BaseHTTPRequestHandler):
-        """Answers GET and HEAD for the one image."""
+        """Answers GET and HEAD requests for the image."""
 
         def do_GET(self) -> None:
             if self._head():
@@ -55,9 +55,9 @@ def served(content: bytes) -> Iterator[ServedImage]:
             self._head()
 
         def _head(self) -> bool:
-            found = self.path == _NAME
+            found = self.path == _IMAGE_PATH
             if found:
-                image.count()
+                image.count_request()
             self.send_response(200 if found else 404)
             self.send_header("Content-Length", str(len(image.content)) if found else "0")
             self.send_header("Content-Type", "application/octet-stream")
@@ -65,10 +65,10 @@ def served(content: bytes) -> Iterator[ServedImage]:
             return found
 
         def log_message(self, format: str, *args: object) -> None:
-            """Nothing: the display has the terminal."""
+            """Log nothing; the display owns the terminal."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        image.url = f"http://127.0.0.1:{server.server_port}{_NAME}"
+        image.url = f"http://127.0.0.1:{server.server_port}{_IMAGE_PATH}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, name="boot-image", daemon=True)
         thread.start()
         try:

@@ -1,0 +1,65 @@
+"""State directory: database, key of the credentials, and a lock against a second process."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class StateError(Exception):
+    """The state directory cannot be used. The message has the reason and the remedy."""
+
+
+def default_directory(environ: Mapping[str, str]) -> Path:
+    """Return the default state directory: ``metald`` below ``$XDG_STATE_HOME``, or below ``~/.local/state`` without it.
+
+    The XDG Base Directory Specification requires that a relative path in the variable is ignored.
+    """
+    configured = Path(environ.get("XDG_STATE_HOME", ""))
+    base = configured if configured.is_absolute() else Path.home() / ".local" / "state"
+    return base / "metald"
+
+
+@contextmanager
+def lock_directory(directory: Path) -> Iterator[Path]:
+    """Create *directory* if it is missing, and lock it for this process within the block.
+
+    Raises :class:`StateError` if another process holds the lock, or if the directory is not writable or not safe.
+    """
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _check_permissions(directory)
+        descriptor = os.open(directory / "metald.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as exc:
+        raise StateError(f"cannot use the state directory {directory}: {exc.strerror or exc}") from exc
+    try:
+        _lock(descriptor, directory)
+        yield directory
+    finally:
+        os.close(descriptor)
+
+
+def _check_permissions(directory: Path) -> None:
+    """Reject a directory that other users can write to: they could replace the files with credentials."""
+    if directory.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise StateError(
+            f"cannot use the state directory {directory}: other users can write to it; "
+            "run chmod go-w on it, or choose another --state-dir"
+        )
+
+
+def _lock(descriptor: int, directory: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(descriptor, 32).decode("ascii", "replace").strip()
+        owner = f"process {holder}" if holder else "another process"
+        raise StateError(
+            f"cannot use the state directory {directory}: {owner} uses it; stop that process, or choose another --state-dir"
+        ) from None
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, f"{os.getpid()}\n".encode("ascii"))
