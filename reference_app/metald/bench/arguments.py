@@ -20,6 +20,12 @@ command line is wrong; 130 the run was interrupted. The command deletes the node
 def add_bench(command: argparse.ArgumentParser) -> None:
     """Add the arguments of ``metald bench`` to its parser."""
     command.epilog = _EPILOG
+    _add_workload(command)
+    _add_access(command)
+    _add_output(command)
+
+
+def _add_workload(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("url", metavar="URL", help="URL of the API to measure, such as http://127.0.0.1:6385")
     add(
@@ -63,10 +69,18 @@ def add_bench(command: argparse.ArgumentParser) -> None:
         default=20,
         help="percentage of BMCs that stop answering in the power-sync scenario (default: 20)",
     )
+
+
+def _add_access(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
     add("--auth", choices=AUTH_METHODS, default="none", help="authentication method (default: none)")
     add("--compare-auth", choices=AUTH_METHODS, help="authentication method for --compare (default: that of --auth)")
     add("--cacert", metavar="FILE", help="PEM file of trusted CA certificates (default: those of the system)")
     add("--insecure", action="store_true", help="do not verify server certificates")
+
+
+def _add_output(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
     add(
         "--pid",
         metavar="PID",
