@@ -7,70 +7,86 @@ from setuptools import setup
 PACKAGES = [
     "baremetal_sdk",
     "baremetal_sdk.api",
+    "baremetal_sdk.api.access",
+    "baremetal_sdk.api.events",
+    "baremetal_sdk.api.framework",
+    "baremetal_sdk.api.v1",
     "baremetal_sdk.auth",
     "baremetal_sdk.bmc",
-    "baremetal_sdk.builtin",
-    "baremetal_sdk.development",
-    "baremetal_sdk.http",
+    "baremetal_sdk.cli",
+    "baremetal_sdk.cluster",
+    "baremetal_sdk.concurrency",
+    "baremetal_sdk.concurrency.pool",
+    "baremetal_sdk.conductor",
+    "baremetal_sdk.config",
     "baremetal_sdk.doctor",
+    "baremetal_sdk.drivers",
+    "baremetal_sdk.drivers.builtin",
+    "baremetal_sdk.http",
     "baremetal_sdk.inspection_rules",
-    "baremetal_sdk.metrics",
-    "baremetal_sdk.pool",
+    "baremetal_sdk.observability",
+    "baremetal_sdk.observability.metrics",
+    "baremetal_sdk.polling",
     "baremetal_sdk.power_sync",
+    "baremetal_sdk.provisioning",
     "baremetal_sdk.rpc",
     "baremetal_sdk.sensors",
     "baremetal_sdk.services",
     "baremetal_sdk.store",
-    "baremetal_sdk.store.migrations",
-    "baremetal_sdk.store.migrations.versions",
+    "baremetal_sdk.store.memory",
+    "baremetal_sdk.store.records",
+    "baremetal_sdk.store.sql",
+    "baremetal_sdk.store.sql.migrations",
+    "baremetal_sdk.store.sql.migrations.versions",
+    "baremetal_sdk.tasks",
 ]
 
 ENTRY_POINTS = {
     "console_scripts": [
-        "baremetal-sdk = baremetal_sdk.development.command:main",
+        "baremetal-sdk = baremetal_sdk.cli.command:main",
     ],
     "oslo.policy.policies": [
-        "baremetal_sdk = baremetal_sdk.api.policy_file:list_rules",
+        "baremetal_sdk = baremetal_sdk.api.access.oslo_policy:list_rules",
     ],
     "baremetal.interfaces.bios": [
-        "no-bios = baremetal_sdk.builtin.absent:NoBIOS",
+        "no-bios = baremetal_sdk.drivers.builtin.absent:NoBIOS",
     ],
     "baremetal.interfaces.boot": [
-        "pxe = baremetal_sdk.builtin.network_boot:PXEBoot",
-        "ipxe = baremetal_sdk.builtin.network_boot:IPXEBoot",
+        "pxe = baremetal_sdk.drivers.builtin.network_boot:PXEBoot",
+        "ipxe = baremetal_sdk.drivers.builtin.network_boot:IPXEBoot",
     ],
     "baremetal.interfaces.console": [
-        "no-console = baremetal_sdk.builtin.absent:NoConsole",
+        "no-console = baremetal_sdk.drivers.builtin.absent:NoConsole",
     ],
     "baremetal.interfaces.deploy": [
-        "ramdisk = baremetal_sdk.builtin.ramdisk:RamdiskDeploy",
-        "direct = baremetal_sdk.builtin.agent:DirectDeploy",
-        "custom-agent = baremetal_sdk.builtin.agent:CustomAgentDeploy",
+        "ramdisk = baremetal_sdk.drivers.builtin.ramdisk:RamdiskDeploy",
+        "direct = baremetal_sdk.drivers.builtin.agent:DirectDeploy",
+        "custom-agent = baremetal_sdk.drivers.builtin.agent:CustomAgentDeploy",
     ],
     "baremetal.interfaces.firmware": [
-        "no-firmware = baremetal_sdk.builtin.absent:NoFirmware",
+        "no-firmware = baremetal_sdk.drivers.builtin.absent:NoFirmware",
     ],
     "baremetal.interfaces.inspect": [
-        "no-inspect = baremetal_sdk.builtin.absent:NoInspect",
-        "agent = baremetal_sdk.builtin.agent:AgentInspect",
+        "no-inspect = baremetal_sdk.drivers.builtin.absent:NoInspect",
+        "agent = baremetal_sdk.drivers.builtin.agent:AgentInspect",
     ],
     "baremetal.interfaces.management": [
-        "noop = baremetal_sdk.builtin.noop:NoopManagement",
+        "noop = baremetal_sdk.drivers.builtin.noop:NoopManagement",
     ],
     "baremetal.interfaces.network": [
-        "noop = baremetal_sdk.builtin.noop:NoopNetwork",
+        "noop = baremetal_sdk.drivers.builtin.noop:NoopNetwork",
     ],
     "baremetal.interfaces.raid": [
-        "no-raid = baremetal_sdk.builtin.absent:NoRAID",
+        "no-raid = baremetal_sdk.drivers.builtin.absent:NoRAID",
     ],
     "baremetal.interfaces.rescue": [
-        "no-rescue = baremetal_sdk.builtin.absent:NoRescue",
+        "no-rescue = baremetal_sdk.drivers.builtin.absent:NoRescue",
     ],
     "baremetal.interfaces.storage": [
-        "noop = baremetal_sdk.builtin.noop:NoopStorage",
+        "noop = baremetal_sdk.drivers.builtin.noop:NoopStorage",
     ],
     "baremetal.interfaces.vendor": [
-        "no-vendor = baremetal_sdk.builtin.absent:NoVendor",
+        "no-vendor = baremetal_sdk.drivers.builtin.absent:NoVendor",
     ],
 }
 
@@ -87,8 +103,8 @@ setup(
     package_dir={"": "."},
     package_data={
         "baremetal_sdk": ["py.typed"],
-        "baremetal_sdk.development": ["template/*.template", "template/*/*.template"],
-        "baremetal_sdk.store.migrations": ["*.mako"],
+        "baremetal_sdk.cli": ["template/*.template", "template/*/*.template"],
+        "baremetal_sdk.store.sql.migrations": ["*.mako"],
     },
     entry_points=ENTRY_POINTS,
     install_requires=[

@@ -1,13 +1,32 @@
-"""A conductor for bare metal that lives inside any service: on native threads, driven through published interfaces."""
+"""A conductor for bare metal inside any service: native threads, drivers behind published interfaces."""
 
-from baremetal_sdk.api.app import bare_metal_api
-from baremetal_sdk.api.server import APIServer, APIServerMixin
-from baremetal_sdk.conductor import Conductor
-from baremetal_sdk.config import ConductorConfig
-from baremetal_sdk.periodic import periodic
-from baremetal_sdk.remote import RemoteBackend
-from baremetal_sdk.rpc.registry import rpc_method
-from baremetal_sdk.runnable import Phase, Runnable
+from typing import TYPE_CHECKING
+
+from baremetal_sdk.exports import lazy_exports
+
+if TYPE_CHECKING:
+    from baremetal_sdk.api.app import bare_metal_api
+    from baremetal_sdk.api.server import APIServer, APIServerMixin
+    from baremetal_sdk.concurrency.periodic import periodic
+    from baremetal_sdk.conductor.conductor import Conductor
+    from baremetal_sdk.conductor.remote import RemoteBackend
+    from baremetal_sdk.config.config import ConductorConfig
+    from baremetal_sdk.lifecycle import Phase, Runnable
+    from baremetal_sdk.rpc.registry import rpc_method
+else:
+    __getattr__ = lazy_exports(
+        __name__,
+        {
+            "api.app": ("bare_metal_api",),
+            "api.server": ("APIServer", "APIServerMixin"),
+            "conductor.conductor": ("Conductor",),
+            "config.config": ("ConductorConfig",),
+            "lifecycle": ("Phase", "Runnable"),
+            "concurrency.periodic": ("periodic",),
+            "conductor.remote": ("RemoteBackend",),
+            "rpc.registry": ("rpc_method",),
+        },
+    )
 
 __all__ = [
     "APIServer",

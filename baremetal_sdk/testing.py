@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from baremetal_sdk.conductor import Conductor
+from baremetal_sdk.conductor.conductor import Conductor
 from baremetal_sdk.config import ConductorConfig, ConductorOptions
-from baremetal_sdk.store.records import NodeRecord
+from baremetal_sdk.store.records.node import NodeRecord
 
 _OPTIONS = ConductorOptions(
     sync_power_state_interval=0.0, power_state_change_timeout=5.0, graceful_shutdown_timeout=5.0, workers_pool_size=20
@@ -48,7 +48,7 @@ class ManualClock:
 def running_conductor(config: ConductorConfig | None = None, **handed_in: Any) -> Iterator[Conductor]:
     """A conductor that runs, by default in memory, without power sync and with short limits; it is stopped at the end.
 
-    *handed_in* goes to :class:`~baremetal_sdk.conductor.Conductor`.
+    *handed_in* goes to :class:`~baremetal_sdk.conductor.conductor.Conductor`.
     """
     conductor = Conductor(config or ConductorConfig(host="test", conductor=_OPTIONS), **handed_in)
     conductor.start()

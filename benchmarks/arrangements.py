@@ -20,9 +20,9 @@ from urllib.parse import urlsplit
 
 from fixtures import Fixture, TempDir
 
-from tests.app.service import Service
-from tests.services import etcd, mariadb, postgresql, rabbitmq
-from tests.services.databases import EmptyDatabase
+from tests.fixtures import etcd, mariadb, postgresql, rabbitmq
+from tests.fixtures.databases import EmptyDatabase
+from tests.metald.service import Service
 from tests.system.parts import Parts
 
 NODES = 100

@@ -23,7 +23,7 @@ from baremetal_fake.redfish import BMCOptions, RedfishService
 from baremetal_interfaces import BareMetalError, Kind
 from baremetal_sdk import Conductor, ConductorConfig
 from baremetal_sdk.config import ConductorOptions
-from baremetal_sdk.config_sensor_data import SensorDataConfig
+from baremetal_sdk.config.sensor_data import SensorDataConfig
 from baremetal_sdk.testing import running_conductor
 
 MACHINES = 4

@@ -17,7 +17,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-from baremetal_sdk.pool import ElasticPool, LaneLimits
+from baremetal_sdk.concurrency.pool import ElasticPool, LaneLimits
 
 SIZES = (10, 100, 1000, 2000)
 ROUNDS = 7

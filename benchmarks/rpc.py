@@ -17,7 +17,7 @@ from typing import Any
 
 from baremetal_sdk import Conductor, ConductorConfig, rpc_method
 from baremetal_sdk.config import JSONRPCConfig
-from baremetal_sdk.rpc import modes
+from baremetal_sdk.rpc import transports
 from baremetal_sdk.rpc.client import RPCClient
 from baremetal_sdk.testing import quick_options
 
@@ -65,7 +65,7 @@ def remote(**changes: Any) -> Iterator[tuple[RPCClient, Echo]]:
         if config.rpc_transport == "json-rpc":
             server: Any = running.rpc_server
             config = dataclasses.replace(config, json_rpc=dataclasses.replace(config.json_rpc, port=server.port))
-        client = modes.client(config, running.store, running.clock, {})
+        client = transports.client(config, running.store, running.clock, {})
         try:
             yield client, echo
         finally:
@@ -137,7 +137,7 @@ def _figure(what: str, mode: str, callers: int, turn: int, found: tuple[float, f
 
 
 def _broker(stack: contextlib.ExitStack) -> str | None:
-    from tests.services import rabbitmq
+    from tests.fixtures import rabbitmq
 
     try:
         from oslo_service.backend import BackendType, init_backend

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from baremetal_sdk.store.query import NodeQuery
-from baremetal_sdk.store.records import NodeRecord
-from baremetal_sdk.store.sql import SQLStore
+from baremetal_sdk.store.records.node import NodeRecord
+from baremetal_sdk.store.records.query import NodeQuery
+from baremetal_sdk.store.sql.store import SQLStore
 
 _THREADS = (1, 10)
 _DRIVER_INFO = {"redfish_address": "https://192.0.2.1", "redfish_username": "admin", "redfish_password": "******"}

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from baremetal_sdk.pool import ElasticPool, LaneLimits
+from baremetal_sdk.concurrency.pool import ElasticPool, LaneLimits
 
 SIZES = (100, 1000, 5000)
 _DEPTH = 200

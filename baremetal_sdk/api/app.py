@@ -4,47 +4,47 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from baremetal_sdk.api.agents import ContinueInspection, Heartbeats, Lookup
-from baremetal_sdk.api.allocations import Allocations, NodeAllocation
-from baremetal_sdk.api.backend import Backend
-from baremetal_sdk.api.bulk import Bulk
-from baremetal_sdk.api.chassis import Chassis
-from baremetal_sdk.api.conductors import Conductors
-from baremetal_sdk.api.deploy_templates import DeployTemplates
-from baremetal_sdk.api.discovery import Discovery, Health
-from baremetal_sdk.api.drivers import Drivers
-from baremetal_sdk.api.event_stream import EventStream
-from baremetal_sdk.api.events import Events
-from baremetal_sdk.api.inspection_rules import InspectionRules
-from baremetal_sdk.api.metrics_path import Metrics, MetricsPath
-from baremetal_sdk.api.node_console import NodeConsole
-from baremetal_sdk.api.node_explanation import NodeExplanation
-from baremetal_sdk.api.node_findings import NodeBIOS, NodeFirmware, NodeInventory
-from baremetal_sdk.api.node_history import NodeChildren, NodeHistory
-from baremetal_sdk.api.node_indicators import NodeIndicators, NodeInterrupt
-from baremetal_sdk.api.node_list import NodeList
-from baremetal_sdk.api.node_states import NodeMaintenance, NodeManagement, NodeStates
-from baremetal_sdk.api.node_traits import NodeTraits
-from baremetal_sdk.api.node_vifs import NodeVIFs
-from baremetal_sdk.api.node_virtual_media import NodeVirtualMedia
-from baremetal_sdk.api.nodes import Nodes
-from baremetal_sdk.api.observed import Observed
-from baremetal_sdk.api.open_routes import OpenRoutes
-from baremetal_sdk.api.openapi import OpenAPI
-from baremetal_sdk.api.policy import AllowAll, Policy
-from baremetal_sdk.api.portgroups import Portgroups
-from baremetal_sdk.api.ports import Ports
-from baremetal_sdk.api.registry import Registry
-from baremetal_sdk.api.roles import RolePolicy, personas
-from baremetal_sdk.api.runbooks import Runbooks, RunbookTraits
-from baremetal_sdk.api.shards import Shards
-from baremetal_sdk.api.vendor_passthru import DriverVendorPassthru, NodeVendorPassthru
-from baremetal_sdk.api.volumes import VolumeConnectors, Volumes, VolumeTargets
+from baremetal_sdk.api.access.policy import AllowAll, Policy
+from baremetal_sdk.api.access.public_routes import OpenRoutes
+from baremetal_sdk.api.access.roles import RolePolicy, personas
+from baremetal_sdk.api.events.stream import EventStream
+from baremetal_sdk.api.framework.backend import Backend
+from baremetal_sdk.api.framework.openapi import OpenAPI
+from baremetal_sdk.api.framework.request_observer import Observed
+from baremetal_sdk.api.framework.routes import Registry
+from baremetal_sdk.api.v1.agents import ContinueInspection, Heartbeats, Lookup
+from baremetal_sdk.api.v1.allocations import Allocations, NodeAllocation
+from baremetal_sdk.api.v1.bulk import Bulk
+from baremetal_sdk.api.v1.chassis import Chassis
+from baremetal_sdk.api.v1.conductors import Conductors
+from baremetal_sdk.api.v1.deploy_templates import DeployTemplates
+from baremetal_sdk.api.v1.discovery import Discovery, Health
+from baremetal_sdk.api.v1.drivers import Drivers
+from baremetal_sdk.api.v1.events import Events
+from baremetal_sdk.api.v1.inspection_rules import InspectionRules
+from baremetal_sdk.api.v1.metrics_path import Metrics, MetricsPath
+from baremetal_sdk.api.v1.node_console import NodeConsole
+from baremetal_sdk.api.v1.node_explanation import NodeExplanation
+from baremetal_sdk.api.v1.node_findings import NodeBIOS, NodeFirmware, NodeInventory
+from baremetal_sdk.api.v1.node_history import NodeChildren, NodeHistory
+from baremetal_sdk.api.v1.node_indicators import NodeIndicators, NodeInterrupt
+from baremetal_sdk.api.v1.node_list import NodeList
+from baremetal_sdk.api.v1.node_states import NodeMaintenance, NodeManagement, NodeStates
+from baremetal_sdk.api.v1.node_traits import NodeTraits
+from baremetal_sdk.api.v1.node_vifs import NodeVIFs
+from baremetal_sdk.api.v1.node_virtual_media import NodeVirtualMedia
+from baremetal_sdk.api.v1.nodes import Nodes
+from baremetal_sdk.api.v1.portgroups import Portgroups
+from baremetal_sdk.api.v1.ports import Ports
+from baremetal_sdk.api.v1.runbooks import Runbooks, RunbookTraits
+from baremetal_sdk.api.v1.shards import Shards
+from baremetal_sdk.api.v1.vendor_passthru import DriverVendorPassthru, NodeVendorPassthru
+from baremetal_sdk.api.v1.volumes import VolumeConnectors, Volumes, VolumeTargets
 from baremetal_sdk.api.wsgi import Application
 from baremetal_sdk.auth import Granted, RolesFile, TokenAuth, authenticated
 from baremetal_sdk.config import ConductorConfig
 from baremetal_sdk.errors import ConfigurationError
-from baremetal_sdk.telemetry import Telemetry
+from baremetal_sdk.observability.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -141,7 +141,7 @@ def _configured_policy(config: ConductorConfig) -> Policy:
     if not path:
         return policy
     try:
-        from baremetal_sdk.api.policy_file import FilePolicy
+        from baremetal_sdk.api.access.oslo_policy import FilePolicy
     except ImportError as exc:
         wanted = "pip install 'baremetal-sdk[keystone]'"
         raise ConfigurationError(f"[oslo_policy] policy_file: it needs oslo.policy ({exc}); {wanted}") from exc

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from baremetal_interfaces import Deadline
 from baremetal_sdk.config import APIConfig, ConductorConfig
 from baremetal_sdk.errors import ConfigurationError
-from baremetal_sdk.http.listening import Listeners
 from baremetal_sdk.http.server import HTTPServer
-from baremetal_sdk.metrics.collector import Reading, pool_readings
-from baremetal_sdk.metrics.declarations import HTTP_CONNECTIONS
-from baremetal_sdk.runnable import Phase
+from baremetal_sdk.http.sockets import Listeners
+from baremetal_sdk.lifecycle import Phase
+from baremetal_sdk.observability.metrics.collector import Reading, pool_readings
+from baremetal_sdk.observability.metrics.declarations import HTTP_CONNECTIONS
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication

@@ -12,24 +12,25 @@ from urllib.parse import parse_qsl
 from webob import Request, Response
 
 from baremetal_interfaces import BareMetalError, Busy, Forbidden, InvalidInput, Problem
-from baremetal_sdk.api import audit, errors, idempotency, json_body, versions
-from baremetal_sdk.api.backend import Backend
-from baremetal_sdk.api.call import SEEN, Call, check_seen, checked_ident
-from baremetal_sdk.api.event_feed import EventFeed
-from baremetal_sdk.api.fragments import Fragments
-from baremetal_sdk.api.idempotency import Answer
-from baremetal_sdk.api.observed import ROUTE_KEY
-from baremetal_sdk.api.parameters import Parameters
-from baremetal_sdk.api.personas import own
-from baremetal_sdk.api.policy import Policy
-from baremetal_sdk.api.registry import PUBLIC, Match, Registry, Route, allowed_methods, split
-from baremetal_sdk.api.values import Wrong
+from baremetal_sdk.api.access import audit
+from baremetal_sdk.api.access.personas import own
+from baremetal_sdk.api.access.policy import Policy
+from baremetal_sdk.api.events.feed import EventFeed
+from baremetal_sdk.api.framework import errors, idempotency, json_body, microversions
+from baremetal_sdk.api.framework.backend import Backend
+from baremetal_sdk.api.framework.idempotency import Answer
+from baremetal_sdk.api.framework.parameters import Parameters
+from baremetal_sdk.api.framework.render_cache import Fragments
+from baremetal_sdk.api.framework.request import SEEN, Call, check_seen, checked_ident
+from baremetal_sdk.api.framework.request_observer import ROUTE_KEY
+from baremetal_sdk.api.framework.routes import PUBLIC, Match, Registry, Route, allowed_methods, split
+from baremetal_sdk.api.framework.types import Wrong
 from baremetal_sdk.auth.identity import IDENTITY_KEY, Identity
+from baremetal_sdk.cluster.hash_ring import Ring
 from baremetal_sdk.context import RequestContext, current_request
 from baremetal_sdk.http.request_id import REQUEST_ID_KEY, request_id
-from baremetal_sdk.metrics.collector import Reading
-from baremetal_sdk.ring import Ring
-from baremetal_sdk.store.query import Scope
+from baremetal_sdk.observability.metrics.collector import Reading
+from baremetal_sdk.store.records.query import Scope
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -73,12 +74,12 @@ class Application:
             current_request.reset(token)
 
     def _answer(self, request: Request, context: RequestContext) -> Response:
-        headers: Headers = [*versions.RANGE_HEADERS, ("x-openstack-request-id", context.request_id)]
+        headers: Headers = [*microversions.RANGE_HEADERS, ("x-openstack-request-id", context.request_id)]
         headers.append(("openstack-request-id", context.request_id))
         asked, why = audit.Asked(), None
         try:
-            minor = versions.requested(request.environ)
-            headers.append((versions.VERSION, versions.text(minor)))
+            minor = microversions.requested(request.environ)
+            headers.append((microversions.VERSION, microversions.text(minor)))
             response = self._dispatch(request, context, minor, headers, asked)
         except Exception as exc:
             if not isinstance(exc, BareMetalError):

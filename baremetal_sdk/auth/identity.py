@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from baremetal_sdk.http.refusal import error_body, status_line
+from baremetal_sdk.http.error_responses import error_body, status_line
 from baremetal_sdk.http.request_id import request_id
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from baremetal_sdk.auth.identity import IDENTITY_KEY, PUBLIC, Authenticator, Ide
 from baremetal_sdk.auth.roles_file import ROLES
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.store.protocol import Store
-from baremetal_sdk.store.query import Query
-from baremetal_sdk.store.records_access import TokenRecord
+from baremetal_sdk.store.records.access import TokenRecord
+from baremetal_sdk.store.records.query import Query
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

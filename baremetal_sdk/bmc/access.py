@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from baremetal_interfaces import Connector, Deadline, DriverInfo, Endpoint, TLSOptions
 from baremetal_interfaces.faults import translate
+from baremetal_sdk.bmc.borrowing import Account, Lending, SessionExpired
 from baremetal_sdk.bmc.breakers import LoginBreaker, ReachBreaker, Refusals, RefusalsInMemory
-from baremetal_sdk.bmc.credential import digest_of, process_key
-from baremetal_sdk.bmc.lending import Account, Lending, SessionExpired
+from baremetal_sdk.bmc.credential_digest import digest_of, process_key
 from baremetal_sdk.bmc.sessions import BMC, Kept
-from baremetal_sdk.bmc.turns import PER_ADDRESS, PER_SYSTEM, Capped, Gate, address_of, slot_taken
+from baremetal_sdk.bmc.slots import PER_ADDRESS, PER_SYSTEM, Capped, Gate, address_of, slot_taken
 from baremetal_sdk.clock import Clock
-from baremetal_sdk.lock import ConvoyFreeLock
-from baremetal_sdk.telemetry import Telemetry, Work
+from baremetal_sdk.concurrency.locks import ConvoyFreeLock
+from baremetal_sdk.observability.telemetry import Telemetry, Work
 
 if TYPE_CHECKING:
     import ssl

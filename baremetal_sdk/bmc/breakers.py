@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from baremetal_interfaces import AuthenticationFailed, BMCUnreachable, DeadlineExceeded, DriverError, Endpoint
-from baremetal_sdk.bmc.turns import SlotTaken
+from baremetal_sdk.bmc.slots import SlotTaken
 from baremetal_sdk.clock import Clock
 
 LOGINS = 2

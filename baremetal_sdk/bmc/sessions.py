@@ -9,7 +9,7 @@ from typing import Any
 from baremetal_interfaces import Connector, Endpoint
 from baremetal_interfaces.sending import current_slots, use_slots
 from baremetal_sdk.bmc.breakers import ReachBreaker
-from baremetal_sdk.bmc.turns import Capped, Held
+from baremetal_sdk.bmc.slots import Capped, Held
 from baremetal_sdk.clock import Clock
 
 Key = tuple[type, Hashable, bytes]

@@ -9,7 +9,7 @@ from baremetal_interfaces import NotFound
 from baremetal_sdk.bmc.breakers import Refusal
 from baremetal_sdk.errors import ConfigurationError, DuplicateName
 from baremetal_sdk.store.protocol import Store
-from baremetal_sdk.store.records_hardware import LoginRefusalRecord
+from baremetal_sdk.store.records.hardware import LoginRefusalRecord
 from baremetal_sdk.store.secrets import SecretBox
 
 _CREDENTIAL, _COUNTS = "credential", "counts"

@@ -16,7 +16,7 @@ from baremetal_sdk.store.factory import open_store
 from baremetal_sdk.store.protocol import Store
 
 if TYPE_CHECKING:
-    from baremetal_sdk.store.engine import Database
+    from baremetal_sdk.store.sql.engine import Database
 
 _NAME = "database"
 
@@ -26,7 +26,7 @@ def examine_database(config: DatabaseConfig) -> Finding:
     if config.connection is None:
         return ok(_NAME, "none is configured: nodes are kept in memory, or the host application hands in a store")
     # Whoever keeps nodes in memory does not wait for the import of a database toolkit.
-    from baremetal_sdk.store.engine import Database
+    from baremetal_sdk.store.sql.engine import Database
 
     try:
         database = Database(config.connection)
@@ -61,8 +61,8 @@ def _to_be_made(file: Path) -> Finding:
 
 
 def _schema(database: Database) -> Finding:
-    from baremetal_sdk.store.schema import REVISIONS, Schema, is_usable
-    from baremetal_sdk.store.upgrade import revision_of
+    from baremetal_sdk.store.sql.schema import REVISIONS, Schema, is_usable
+    from baremetal_sdk.store.sql.upgrade import revision_of
 
     with database.reading() as connection:
         revision = revision_of(connection, Schema("bm_"))

@@ -7,14 +7,14 @@ from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from baremetal_interfaces import Kind
-from baremetal_sdk.conductor import Conductor
+from baremetal_sdk.conductor.conductor import Conductor
 from baremetal_sdk.config import ConductorConfig
 from baremetal_sdk.doctor.finding import Finding, fail, ok, warn
-from baremetal_sdk.drivers import Drivers
+from baremetal_sdk.drivers.catalog import Drivers
+from baremetal_sdk.drivers.loader import LoadFailure, discover
 from baremetal_sdk.errors import ConfigurationError
-from baremetal_sdk.plugins import LoadFailure, discover
 from baremetal_sdk.store.protocol import Store
-from baremetal_sdk.store.query import NodeQuery
+from baremetal_sdk.store.records.query import NodeQuery
 
 _ALIVE = timedelta(seconds=60)
 _NAMED = 5

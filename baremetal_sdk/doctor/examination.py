@@ -8,14 +8,14 @@ from datetime import UTC, datetime, timedelta
 
 from baremetal_interfaces import BareMetalError
 from baremetal_sdk.clock import Clock, SystemClock
-from baremetal_sdk.conductor import Conductor
+from baremetal_sdk.conductor.conductor import Conductor
 from baremetal_sdk.config import ConductorConfig
 from baremetal_sdk.doctor.database import examine_database, opened
 from baremetal_sdk.doctor.drivers import drivers_of, examine_nodes, examine_plugins
 from baremetal_sdk.doctor.finding import Finding, Outcome, fail, ok, warn
 from baremetal_sdk.doctor.process import Process, examine_process
 from baremetal_sdk.doctor.sessions import examine_sessions
-from baremetal_sdk.drivers import Drivers
+from baremetal_sdk.drivers.catalog import Drivers
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.store.protocol import Store
 

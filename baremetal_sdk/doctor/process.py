@@ -11,11 +11,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Self
 
-from baremetal_sdk.conductor import Conductor
+from baremetal_sdk.concurrency.monkey_patching import monkey_patched
+from baremetal_sdk.conductor.conductor import Conductor
 from baremetal_sdk.config import ConductorConfig
 from baremetal_sdk.doctor.finding import Finding, fail, ok, warn
 from baremetal_sdk.errors import NoFreeWorker
-from baremetal_sdk.guard import monkey_patched
 
 _KIB, _MIB = 1024, 1024 * 1024
 _SMALL_STACK = _MIB

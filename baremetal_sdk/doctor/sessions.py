@@ -5,7 +5,7 @@ from __future__ import annotations
 from baremetal_sdk.bmc import most_sessions
 from baremetal_sdk.doctor.finding import Finding, ok, warn
 from baremetal_sdk.store.protocol import Store
-from baremetal_sdk.store.query import NodeQuery
+from baremetal_sdk.store.records.query import NodeQuery
 
 _TLS_KIB = 30
 """What a kept TLS connection takes of memory."""

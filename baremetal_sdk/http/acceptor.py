@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from baremetal_sdk.http.listening import Listener
+from baremetal_sdk.http.sockets import Listener
 
 LOG = logging.getLogger(__name__)
 _AT_ONCE = 64

@@ -11,9 +11,9 @@ import tempfile
 from collections.abc import Callable
 from typing import IO
 
-from baremetal_sdk.http.framing import Head, Refused, check_trailer, too_large
+from baremetal_sdk.http.body_budget import Room
 from baremetal_sdk.http.limits import Limits
-from baremetal_sdk.http.room import Room
+from baremetal_sdk.http.request_head import Head, Refused, check_trailer, too_large
 
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})([ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?")
 _PLAIN_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})\r\n")

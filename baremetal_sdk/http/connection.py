@@ -10,12 +10,12 @@ from typing import Any, Protocol
 
 from baremetal_sdk.http.address import network, plain
 from baremetal_sdk.http.body import Body
-from baremetal_sdk.http.framing import Head, take_head
+from baremetal_sdk.http.body_budget import Room
 from baremetal_sdk.http.limits import Limits
-from baremetal_sdk.http.listening import Listener
 from baremetal_sdk.http.output import Output
-from baremetal_sdk.http.pushed import LEFT
-from baremetal_sdk.http.room import Room
+from baremetal_sdk.http.request_head import Head, take_head
+from baremetal_sdk.http.sockets import Listener
+from baremetal_sdk.http.streaming import LEFT
 
 _BLOCK = 65536
 _AT_ONCE = 4 * _BLOCK

@@ -17,15 +17,15 @@ from typing import Any
 
 from baremetal_sdk.errors import NoFreeWorker
 from baremetal_sdk.http.acceptor import Acceptor
+from baremetal_sdk.http.body_budget import Room
 from baremetal_sdk.http.connection import Connection, Stage
-from baremetal_sdk.http.framing import Refused
+from baremetal_sdk.http.connection_limits import Peers
+from baremetal_sdk.http.error_responses import refusal
+from baremetal_sdk.http.keep_alive_worker import PROMPT
 from baremetal_sdk.http.limits import Limits
-from baremetal_sdk.http.listening import Listener
 from baremetal_sdk.http.output import ClientGone
-from baremetal_sdk.http.peers import Peers
-from baremetal_sdk.http.refusal import refusal
-from baremetal_sdk.http.room import Room
-from baremetal_sdk.http.sequence import PROMPT
+from baremetal_sdk.http.request_head import Refused
+from baremetal_sdk.http.sockets import Listener
 from baremetal_sdk.http.streams import Streams
 from baremetal_sdk.http.wakeup import Wakeup
 

@@ -12,22 +12,22 @@ from concurrent.futures import Executor
 from typing import TYPE_CHECKING
 
 from baremetal_interfaces import Deadline
+from baremetal_sdk.concurrency.pool import ElasticPool, LaneLimits
 from baremetal_sdk.config import APIConfig
 from baremetal_sdk.errors import ConfigurationError, NoFreeWorker
-from baremetal_sdk.http.cheroot_server import Answerer
+from baremetal_sdk.http.access_log import RequestLog
+from baremetal_sdk.http.body_budget import Room
+from baremetal_sdk.http.cheroot_gateway import Answerer
 from baremetal_sdk.http.connection import Connection, Stage
 from baremetal_sdk.http.handshakes import Handshakes
+from baremetal_sdk.http.keep_alive_worker import Sequences
 from baremetal_sdk.http.limits import Limits
-from baremetal_sdk.http.listening import Listener, Listeners, listen
 from baremetal_sdk.http.loop import Loop
-from baremetal_sdk.http.proxy import ProxyHeaders
-from baremetal_sdk.http.request_log import RequestLog
-from baremetal_sdk.http.room import Room
-from baremetal_sdk.http.sequence import Sequences
+from baremetal_sdk.http.proxy_headers import ProxyHeaders
 from baremetal_sdk.http.slow_readers import SlowReaders
+from baremetal_sdk.http.sockets import Listener, Listeners, listen
 from baremetal_sdk.http.streams import Streams
 from baremetal_sdk.http.tls import TLS
-from baremetal_sdk.pool import ElasticPool, LaneLimits
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -49,7 +49,7 @@ _MOST_HANDSHAKES = 4096
 class HTTPServer:
     """Serves a WSGI application over HTTP or HTTPS, from threads of its own, in any thread's process.
 
-    With *listener*, a socket that listens already or several of them (see :func:`~baremetal_sdk.http.listening.listen`), it
+    With *listener*, a socket that listens already or several of them (see :func:`~baremetal_sdk.http.sockets.listen`), it
     serves on copies: the sockets stay open when the server stops, and what connects in between waits there for the next server.
 
     Requests run on *executor*, such as a lane of a pool of the host application's; without one, on threads of the server's own.

@@ -15,7 +15,7 @@ from collections import deque
 from baremetal_interfaces import Deadline
 from baremetal_sdk.http.connection import Connection, Stage
 from baremetal_sdk.http.limits import Limits
-from baremetal_sdk.http.pushed import AGED, ENDED, LEFT, SLOW, STOPPED, PushedAnswer
+from baremetal_sdk.http.streaming import AGED, ENDED, LEFT, SLOW, STOPPED, PushedAnswer
 from baremetal_sdk.http.wakeup import Wakeup
 
 LOG = logging.getLogger(__name__)

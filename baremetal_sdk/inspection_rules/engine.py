@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from baremetal_interfaces import DriverError, InvalidInput, Problem
-from baremetal_sdk.inspection_rules.calls import call_api
+from baremetal_sdk.inspection_rules.api_call import call_api
 from baremetal_sdk.inspection_rules.conditions import arguments_of, hold, items_of
 from baremetal_sdk.inspection_rules.language import ACTIONS
-from baremetal_sdk.store.records_policy import InspectionRuleRecord
+from baremetal_sdk.store.records.policy import InspectionRuleRecord
 
 LOG = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from typing import Any
 import orjson
 
 from baremetal_sdk.errors import MessageTooLarge
-from baremetal_sdk.store.kinds import KINDS
-from baremetal_sdk.store.records import ConductorRecord, Lease, NodeRecord, PortRecord
+from baremetal_sdk.store.records.kinds import KINDS
+from baremetal_sdk.store.records.node import ConductorRecord, Lease, NodeRecord, PortRecord
 
 RECORDS: tuple[type, ...] = (NodeRecord, PortRecord, ConductorRecord, Lease, *KINDS)
 """The records that cross, each under the name of its class."""

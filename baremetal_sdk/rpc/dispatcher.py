@@ -12,8 +12,8 @@ from baremetal_interfaces import BareMetalError, Busy, DeadlineExceeded
 from baremetal_interfaces import Deadline as _Deadline
 from baremetal_sdk.context import calling_until
 from baremetal_sdk.errors import InternalError
+from baremetal_sdk.observability.telemetry import Telemetry, Work
 from baremetal_sdk.rpc.registry import Method, Registry
-from baremetal_sdk.telemetry import Telemetry, Work
 
 LOG = logging.getLogger(__name__)
 _COME_BACK = 1.0

@@ -16,7 +16,7 @@ from baremetal_interfaces.http import ConnectFailed, HTTPResponse, HTTPSession, 
 from baremetal_sdk.config import JSONRPCConfig
 from baremetal_sdk.errors import ConductorUnreachable, ConfigurationError, MessageTooLarge, OutcomeUnknown
 from baremetal_sdk.rpc.remote import too_late
-from baremetal_sdk.store.records import ConductorRecord
+from baremetal_sdk.store.records.node import ConductorRecord
 
 Address = tuple[str, int]
 _CONNECT = 10.0

@@ -12,7 +12,7 @@ from baremetal_interfaces import Deadline
 from baremetal_sdk.config import APIConfig, ConductorConfig, JSONRPCConfig
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.http.server import HTTPServer
-from baremetal_sdk.rpc.endpoint import Endpoint
+from baremetal_sdk.rpc.handler import Endpoint
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

@@ -11,7 +11,7 @@ from oslo_config import cfg
 from baremetal_sdk.config import ConductorConfig
 from baremetal_sdk.errors import ConfigurationError
 
-TOPIC = "baremetal_sdk.conductor"
+TOPIC = "baremetal_sdk.conductor.conductor"
 METHOD = "answer"
 """The one method that is known to the bus; which one of a conductor is meant stands in the message."""
 SECTION = "oslo_messaging_rabbit"

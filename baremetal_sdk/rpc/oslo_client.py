@@ -9,7 +9,7 @@ from baremetal_interfaces import BareMetalError, Deadline, DeadlineExceeded
 from baremetal_sdk.config import ConductorConfig
 from baremetal_sdk.errors import ConductorSilent, ConductorUnreachable, OutcomeUnknown
 from baremetal_sdk.rpc.oslo_bus import METHOD, TOPIC, require_threads, transport
-from baremetal_sdk.store.records import ConductorRecord
+from baremetal_sdk.store.records.node import ConductorRecord
 
 _SIGNS_OF_LIFE = 10.0
 """Seconds without a sign of life from a conductor that works on a call, after which it counts as lost."""

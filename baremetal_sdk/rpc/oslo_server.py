@@ -8,7 +8,7 @@ from typing import Any
 
 from baremetal_interfaces import Deadline
 from baremetal_sdk.config import ConductorConfig
-from baremetal_sdk.rpc.endpoint import Endpoint
+from baremetal_sdk.rpc.handler import Endpoint
 from baremetal_sdk.rpc.oslo_bus import TOPIC, transport
 
 LOG = logging.getLogger(__name__)

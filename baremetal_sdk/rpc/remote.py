@@ -9,12 +9,12 @@ from typing import Any, Protocol
 from baremetal_interfaces import BareMetalError, Busy, Deadline, DeadlineExceeded
 from baremetal_sdk.context import call_deadline, current_request
 from baremetal_sdk.errors import ConductorSilent, ConductorUnreachable, InvalidArguments, OutcomeUnknown
+from baremetal_sdk.observability.telemetry import Telemetry, Work
 from baremetal_sdk.rpc import faults
 from baremetal_sdk.rpc.codec import Codec, Malformed, NotEncodable
 from baremetal_sdk.rpc.message import Request
 from baremetal_sdk.rpc.routing import Router
-from baremetal_sdk.store.records import ConductorRecord
-from baremetal_sdk.telemetry import Telemetry, Work
+from baremetal_sdk.store.records.node import ConductorRecord
 
 
 class Carrier(Protocol):

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from baremetal_sdk.clock import Clock
+from baremetal_sdk.cluster.hash_ring import Ring, Witness, best
 from baremetal_sdk.errors import ConductorUnreachable
-from baremetal_sdk.ring import Ring, Witness, best
 from baremetal_sdk.store.protocol import Store
-from baremetal_sdk.store.query import NodeQuery
-from baremetal_sdk.store.records import ConductorRecord
+from baremetal_sdk.store.records.node import ConductorRecord
+from baremetal_sdk.store.records.query import NodeQuery
 
 _PLACES = 4096
 """Nodes whose driver and group are remembered, where conductors differ in those."""

@@ -6,27 +6,27 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 
 from baremetal_interfaces import BareMetalError, Kind, NotFound, SensorReport
-from baremetal_sdk import provision
+from baremetal_sdk import states
 from baremetal_sdk.clock import Clock
-from baremetal_sdk.config_sensor_data import SensorDataConfig
-from baremetal_sdk.metrics.collector import Reading
-from baremetal_sdk.pool import Lane
-from baremetal_sdk.power_sync.shift import Shift
-from baremetal_sdk.power_sync.two_lines import AWAY, AWAY_SHARE, TwoLines
+from baremetal_sdk.concurrency.pool import Lane
+from baremetal_sdk.config.sensor_data import SensorDataConfig
+from baremetal_sdk.observability.metrics.collector import Reading
+from baremetal_sdk.observability.telemetry import Telemetry, Work
+from baremetal_sdk.polling.live_and_away import AWAY, AWAY_SHARE, TwoLines
+from baremetal_sdk.polling.workers import Shift
 from baremetal_sdk.sensors.latest import Latest
 from baremetal_sdk.sensors.message import Notifier, Sensors, of_conductor, of_node
 from baremetal_sdk.store.protocol import Store
-from baremetal_sdk.store.query import NodeQuery, Row
-from baremetal_sdk.task import NodeTask
-from baremetal_sdk.tasks import Tasks
-from baremetal_sdk.telemetry import Telemetry, Work
+from baremetal_sdk.store.records.query import NodeQuery, Row
+from baremetal_sdk.tasks.node_task import NodeTask
+from baremetal_sdk.tasks.task_manager import Tasks
 
 LOG = logging.getLogger(__name__)
 _HORIZON_SHARE = 0.1
 """What is due is to be read in that share of the interval."""
 _LIST_EVERY = 60.0
 """Seconds after which nodes that came or went are seen at the latest."""
-_UNKNOWN = frozenset({provision.ENROLL, provision.VERIFYING, provision.ADOPTFAIL})
+_UNKNOWN = frozenset({states.ENROLL, states.VERIFYING, states.ADOPTFAIL})
 """States of nodes whose BMC nobody has got to know."""
 _READ = ("uuid", "name", "instance_uuid", "driver", "maintenance", "provision_state")
 
@@ -108,7 +108,7 @@ class SensorCollection(TwoLines):
     def _may_read(self, row: Row) -> bool:
         if row.maintenance or row.provision_state in _UNKNOWN:
             return False
-        return self._config.enable_for_undeployed_nodes or row.provision_state == provision.ACTIVE
+        return self._config.enable_for_undeployed_nodes or row.provision_state == states.ACTIVE
 
     def _take(self, row: Row) -> None:
         """Read one node of a line, and say in which line it is due again."""

@@ -7,10 +7,10 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from baremetal_sdk.metrics.collector import Reading
-from baremetal_sdk.metrics.declarations import SENSOR_READING, SENSORS_LEFT_OUT
+from baremetal_sdk.observability.metrics.collector import Reading
+from baremetal_sdk.observability.metrics.declarations import SENSOR_READING, SENSORS_LEFT_OUT
 from baremetal_sdk.sensors.message import Sensors
-from baremetal_sdk.store.query import Row
+from baremetal_sdk.store.records.query import Row
 
 _VALUES = (
     ("reading_celsius", "Cel"),

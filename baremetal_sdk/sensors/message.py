@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from baremetal_sdk.metrics.collector import Reading
-from baremetal_sdk.store.query import Row
+from baremetal_sdk.observability.metrics.collector import Reading
+from baremetal_sdk.store.records.query import Row
 
 Sensors = Mapping[str, Mapping[str, Mapping[str, Any]]]
 """Sensor type -> sensor name -> reading."""

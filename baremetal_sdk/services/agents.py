@@ -6,16 +6,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypedDict
 
 from baremetal_interfaces import MASK, Conflict, InvalidInput, NodeLocked, NotFound, Problem
-from baremetal_sdk import agent, provision, steps
-from baremetal_sdk.pool import Lane
+from baremetal_sdk import states
+from baremetal_sdk.concurrency.pool import Lane
+from baremetal_sdk.provisioning import agent_inventory, steps
+from baremetal_sdk.provisioning.state_handlers import Works
 from baremetal_sdk.rpc.registry import rpc_method
-from baremetal_sdk.services import inventories
-from baremetal_sdk.services.work import Works
 from baremetal_sdk.store.protocol import Store
-from baremetal_sdk.store.query import Query
-from baremetal_sdk.store.records import NodeRecord
-from baremetal_sdk.task import NodeTask
-from baremetal_sdk.tasks import Tasks
+from baremetal_sdk.store.records.node import NodeRecord
+from baremetal_sdk.store.records.query import Query
+from baremetal_sdk.tasks import agent_info
+from baremetal_sdk.tasks.node_task import NodeTask
+from baremetal_sdk.tasks.task_manager import Tasks
 
 
 class Met(TypedDict):
@@ -49,7 +50,7 @@ class Agents:
     def lookup_node(self, addresses: Sequence[str], node: str | None = None) -> Met:
         """Find the node of an agent, by UUID or by MAC addresses. The first one who asks gets its token."""
         record = self._found(addresses, node)
-        if record.provision_state not in agent.STATES:
+        if record.provision_state not in agent_info.STATES:
             raise _not_found()
         return self._met(record)
 
@@ -61,7 +62,7 @@ class Agents:
         try:
             task = self._tasks.acquire(node, purpose="heartbeat of the agent")
         except NodeLocked:
-            if agent.URL in record.driver_internal_info:
+            if agent_info.URL in record.driver_internal_info:
                 return
             raise
         with task:
@@ -79,28 +80,28 @@ class Agents:
     ) -> Met:
         """End an inspection that waits for its agent with what the agent found; it is stored in the background."""
         record = self._found(addresses, node)
-        if record.provision_state != provision.INSPECTWAIT:
+        if record.provision_state != states.INSPECTWAIT:
             raise _not_found()
         problem = plugin_data.get("error")
-        found = inventories.inspection(inventory)
+        found = agent_inventory.inspection(inventory)
         with self._tasks.acquire(record.uuid, purpose="what the agent found") as task:
-            if task.record.provision_state != provision.INSPECTWAIT:
+            if task.record.provision_state != states.INSPECTWAIT:
                 raise Conflict(f"node {record.uuid} no longer waits for what an inspection finds")
-            met = self._given_token(task) if not agent.has_token(task.record) else Met(node=task.record, token=MASK)
+            met = self._given_token(task) if not agent_info.has_token(task.record) else Met(node=task.record, token=MASK)
             self._works.resume_inspection(task, self._lane, found, dict(plugin_data), None if problem is None else str(problem))
         return met
 
     def _met(self, record: NodeRecord) -> Met:
-        if agent.has_token(record):
+        if agent_info.has_token(record):
             return Met(node=record, token=MASK)
         with self._tasks.acquire(record.uuid, purpose="a token for the agent") as task:
-            if agent.has_token(task.record):
+            if agent_info.has_token(task.record):
                 return Met(node=task.record, token=MASK)
             return self._given_token(task)
 
     def _given_token(self, task: NodeTask) -> Met:
-        token = agent.new_token()
-        record = task.write(driver_internal_info={**task.record.driver_internal_info, agent.TOKEN: agent.hashed(token)})
+        token = agent_info.new_token()
+        record = task.write(driver_internal_info={**task.record.driver_internal_info, agent_info.TOKEN: agent_info.hashed(token)})
         return Met(node=record, token=token)
 
     def _found(self, addresses: Sequence[str], node: str | None) -> NodeRecord:
@@ -125,21 +126,21 @@ def _not_found() -> NotFound:
 
 
 def _check_heartbeat(record: NodeRecord, beat: Heartbeat) -> None:
-    if not agent.is_token_of(record, beat["agent_token"]):
+    if not agent_info.is_token_of(record, beat["agent_token"]):
         raise InvalidInput([Problem("agent_token", "it is not that of this node", "give the one that the lookup gave")])
-    known = record.driver_internal_info.get(agent.URL)
+    known = record.driver_internal_info.get(agent_info.URL)
     if known is not None and known != beat["callback_url"]:
         raise InvalidInput([Problem("callback_url", "it is not the one from before", "an agent keeps its address")])
 
 
 def _noted(task: NodeTask, beat: Heartbeat) -> dict[str, Any]:
     said = {
-        agent.URL: beat["callback_url"],
-        agent.VERSION: beat.get("agent_version"),
-        agent.LAST_HEARTBEAT: task.clock.now().isoformat(),
-        agent.VERIFY_CA: beat.get("agent_verify_ca"),
-        agent.STATUS: beat.get("agent_status"),
-        agent.STATUS_MESSAGE: beat.get("agent_status_message"),
+        agent_info.URL: beat["callback_url"],
+        agent_info.VERSION: beat.get("agent_version"),
+        agent_info.LAST_HEARTBEAT: task.clock.now().isoformat(),
+        agent_info.VERIFY_CA: beat.get("agent_verify_ca"),
+        agent_info.STATUS: beat.get("agent_status"),
+        agent_info.STATUS_MESSAGE: beat.get("agent_status_message"),
     }
     return {name: value for name, value in said.items() if value is not None}
 
@@ -147,6 +148,6 @@ def _noted(task: NodeTask, beat: Heartbeat) -> dict[str, Any]:
 def _waits_for_agent(record: NodeRecord) -> bool:
     """Whether the node's run waits for an event: neither for its time to be polled, nor for a client."""
     waiting = steps.waiting_of(record)
-    if waiting is None or record.provision_state not in provision.WAITING:
+    if waiting is None or record.provision_state not in states.WAITING:
         return False
     return waiting.poll_after is None and not waiting.held

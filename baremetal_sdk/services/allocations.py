@@ -9,16 +9,17 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from baremetal_interfaces import BareMetalError, Conflict, InvalidInput, NodeLocked, NotFound
-from baremetal_sdk import provision
+from baremetal_sdk import states
+from baremetal_sdk.concurrency.pool import Lane
 from baremetal_sdk.errors import InstanceAssociated, InvalidState, NodeAssociated, NoFreeWorker, RevisionConflict
-from baremetal_sdk.pool import Lane
+from baremetal_sdk.provisioning.allocation_links import unlink_changes
 from baremetal_sdk.rpc.registry import rpc_method
 from baremetal_sdk.store.protocol import Store
-from baremetal_sdk.store.query import NodeQuery, Query, Row, Scope
-from baremetal_sdk.store.records import NodeRecord
-from baremetal_sdk.store.records_policy import AllocationRecord
-from baremetal_sdk.task import NodeTask
-from baremetal_sdk.tasks import Tasks
+from baremetal_sdk.store.records.node import NodeRecord
+from baremetal_sdk.store.records.policy import AllocationRecord
+from baremetal_sdk.store.records.query import NodeQuery, Query, Row, Scope
+from baremetal_sdk.tasks.node_task import NodeTask
+from baremetal_sdk.tasks.task_manager import Tasks
 
 LOG = logging.getLogger(__name__)
 
@@ -28,14 +29,14 @@ _ROUNDS = 5
 _PAUSE = 1.0
 _ATTEMPTS = 5
 _REMOVABLE = (
-    frozenset(provision.STATES)
-    - provision.WORKING
+    frozenset(states.STATES)
+    - states.WORKING
     - {
-        provision.ACTIVE,
-        provision.CLEANWAIT,
-        provision.DEPLOYWAIT,
-        provision.RESCUEWAIT,
-        provision.SERVICEWAIT,
+        states.ACTIVE,
+        states.CLEANWAIT,
+        states.DEPLOYWAIT,
+        states.RESCUEWAIT,
+        states.SERVICEWAIT,
     }
 )
 """Provision states in which the allocation of a node may end; in maintenance it may always."""
@@ -77,7 +78,7 @@ class Allocations:
         with self._tasks.acquire(record.node_uuid, purpose="deletion of an allocation") as task:
             _refuse_use(task.record, record)
             if task.record.allocation_uuid == record.uuid:
-                task.write(**freed(task.record))
+                task.write(**unlink_changes(task.record))
             self._store.delete_record(AllocationRecord, record.uuid)
 
     def sweep(self) -> None:
@@ -138,7 +139,7 @@ class Allocations:
         """The UUIDs of the nodes that would do, that of the same name first. Raises ``Conflict`` where there is none."""
         where: dict[str, Any] = {
             "resource_class": wish.resource_class,
-            "provision_state": provision.AVAILABLE,
+            "provision_state": states.AVAILABLE,
             "maintenance": False,
             "retired": False,
         }
@@ -171,7 +172,7 @@ class Allocations:
         try:
             self._settle(wish, task.record.uuid)
         except NotFound:
-            task.write(**freed(task.record))
+            task.write(**unlink_changes(task.record))
             raise
 
     def _settle(self, wish: AllocationRecord, node: str) -> None:
@@ -205,21 +206,6 @@ class Allocations:
         return self._store.record(AllocationRecord, wish.uuid)
 
 
-def freed(node: NodeRecord) -> dict[str, Any]:
-    """The changes that free a node of its allocation."""
-    info = {name: value for name, value in node.instance_info.items() if name != "traits"}
-    return {"instance_uuid": None, "allocation_uuid": None, "instance_info": info}
-
-
-def forget(store: Store, allocation: str | None) -> None:
-    """Delete the allocation of a node that was undeployed, or lost its instance."""
-    if allocation is not None:
-        try:
-            store.delete_record(AllocationRecord, allocation)
-        except NotFound:
-            LOG.debug("allocation %s is gone already", allocation)
-
-
 def refuse_removal(node: NodeRecord) -> None:
     """Raise ``InvalidState`` while the allocation of a node must not end."""
     if not node.maintenance and node.provision_state not in _REMOVABLE:
@@ -237,7 +223,7 @@ def _refuse_use(node: NodeRecord, allocation: AllocationRecord) -> None:
 def _fits(node: NodeRecord, wish: AllocationRecord) -> bool:
     return (
         node.instance_uuid is None
-        and node.provision_state == provision.AVAILABLE
+        and node.provision_state == states.AVAILABLE
         and not node.maintenance
         and not node.retired
         and node.resource_class == wish.resource_class
@@ -253,7 +239,7 @@ def _refuse_backfill(node: NodeRecord, wish: AllocationRecord) -> None:
     if node.allocation_uuid not in (None, wish.uuid):
         raise InstanceAssociated(f"node {node.uuid} belongs to allocation {node.allocation_uuid}")
     problems = []
-    if node.provision_state != provision.ACTIVE:
+    if node.provision_state != states.ACTIVE:
         problems.append(f"the node is {node.provision_state!r}, and only one that is 'active' is in use")
     if wish.resource_class and node.resource_class != wish.resource_class:
         problems.append(f"its resource class is {node.resource_class!r} and not {wish.resource_class!r}")

@@ -7,8 +7,8 @@ from typing import Any
 
 from baremetal_interfaces import ConsoleAccess, Kind
 from baremetal_sdk.rpc.registry import rpc_method
-from baremetal_sdk.services.background import in_background
-from baremetal_sdk.tasks import Tasks
+from baremetal_sdk.services.in_background import in_background
+from baremetal_sdk.tasks.task_manager import Tasks
 
 
 class Consoles:

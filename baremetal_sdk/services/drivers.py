@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from baremetal_sdk.drivers import Drivers
+from baremetal_sdk.drivers.catalog import Drivers
 from baremetal_sdk.rpc.registry import rpc_method
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from baremetal_interfaces import BareMetalError, DriverInfo
 from baremetal_sdk.rpc.registry import rpc_method
-from baremetal_sdk.tasks import Tasks
+from baremetal_sdk.tasks.task_manager import Tasks
 
 
 class Explanations:

@@ -7,8 +7,8 @@ from typing import Any
 from baremetal_interfaces import IndicatorControl, IndicatorState, InvalidInput, Kind, NMIControl, NotFound, NotSupported
 from baremetal_sdk.rpc.registry import rpc_method
 from baremetal_sdk.services.parsing import parsed
-from baremetal_sdk.task import NodeTask
-from baremetal_sdk.tasks import Tasks
+from baremetal_sdk.tasks.node_task import NodeTask
+from baremetal_sdk.tasks.task_manager import Tasks
 
 
 class Indicators:

@@ -16,9 +16,9 @@ from baremetal_interfaces import (
     SecureBootControl,
 )
 from baremetal_sdk.rpc.registry import rpc_method
-from baremetal_sdk.services.background import in_background
+from baremetal_sdk.services.in_background import in_background
 from baremetal_sdk.services.parsing import parsed
-from baremetal_sdk.tasks import Tasks
+from baremetal_sdk.tasks.task_manager import Tasks
 
 
 class Management:

@@ -6,22 +6,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from baremetal_interfaces import InvalidInput, Problem
-from baremetal_sdk import provision
+from baremetal_sdk import states
 from baremetal_sdk.errors import InvalidState
 from baremetal_sdk.services import allocations
-from baremetal_sdk.store.records import NodeRecord
+from baremetal_sdk.store.records.node import NodeRecord
 
 
 def dependent_changes(before: NodeRecord, changes: Mapping[str, Any]) -> dict[str, Any]:
     """The changes that go with *changes*. Raises ``InvalidState`` and ``InvalidInput``."""
     return {
-        **_marked(before, changes, "protected", frozenset({provision.ACTIVE, provision.RESCUE})),
-        **_marked(before, changes, "retired", provision.STATES - {provision.AVAILABLE}),
+        **_marked(before, changes, "protected", frozenset({states.ACTIVE, states.RESCUE})),
+        **_marked(before, changes, "retired", states.STATES - {states.AVAILABLE}),
         **_of_instance(before, changes),
     }
 
 
-def _marked(before: NodeRecord, changes: Mapping[str, Any], mark: str, states: frozenset[str]) -> dict[str, Any]:
+def _marked(before: NodeRecord, changes: Mapping[str, Any], mark: str, allowed_states: frozenset[str]) -> dict[str, Any]:
     """A mark is set in certain states only, and its reason goes with it."""
     reason = f"{mark}_reason"
     is_set = changes.get(mark, getattr(before, mark))
@@ -31,7 +31,7 @@ def _marked(before: NodeRecord, changes: Mapping[str, Any], mark: str, states: f
         return {}
     if not is_set:
         return {reason: None}
-    if not getattr(before, mark) and before.provision_state not in states:
+    if not getattr(before, mark) and before.provision_state not in allowed_states:
         raise InvalidState(f"{mark}: node {before.uuid} cannot be {mark} while it is {before.provision_state!r}")
     return {}
 

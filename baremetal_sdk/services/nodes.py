@@ -8,20 +8,20 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from baremetal_interfaces import InvalidInput, Kind, NotSupported, Problem
-from baremetal_sdk import provision
-from baremetal_sdk.credentials import are_given, declared_secrets, is_secret, split
-from baremetal_sdk.drivers import Drivers, info_types_of, interface_names
+from baremetal_sdk import states
+from baremetal_sdk.drivers.catalog import Drivers, info_types_of, interface_names
+from baremetal_sdk.drivers.credentials import are_given, declared_secrets, is_secret, split
 from baremetal_sdk.errors import DriverNotFound, InvalidState, NodeAssociated, NodeProtected, RevisionConflict
-from baremetal_sdk.history import History
-from baremetal_sdk.node_secrets import INSTANCE
+from baremetal_sdk.provisioning.allocation_links import delete_allocation
 from baremetal_sdk.rpc.registry import rpc_method
-from baremetal_sdk.services import allocations
 from baremetal_sdk.services.node_rules import dependent_changes
 from baremetal_sdk.store.protocol import Store
-from baremetal_sdk.store.records import NodeRecord
+from baremetal_sdk.store.records.node import NodeRecord
 from baremetal_sdk.store.secrets import SecretBox
-from baremetal_sdk.task import NodeTask
-from baremetal_sdk.tasks import Tasks
+from baremetal_sdk.tasks.history import History
+from baremetal_sdk.tasks.node_secrets import INSTANCE
+from baremetal_sdk.tasks.node_task import NodeTask
+from baremetal_sdk.tasks.task_manager import Tasks
 
 _INTERFACES = {f"{kind}_interface": str(kind) for kind in Kind}
 _ATTEMPTS = 5
@@ -74,7 +74,7 @@ class Nodes:
                     raise
                 continue
             if after.allocation_uuid is None:
-                allocations.forget(self._store, before.allocation_uuid)
+                delete_allocation(self._store, before.allocation_uuid)
             if are_given(changes.get("driver_info") or {}, declared_secrets(self._drivers.info_types(after.driver))):
                 self._tasks.forgive(node)
             return after
@@ -145,7 +145,7 @@ class Nodes:
             raise NodeAssociated(f"instance_uuid: node {before.uuid} carries instance {before.instance_uuid}; remove it first")
 
     def _refuse_driver_change(self, before: NodeRecord) -> None:
-        if before.provision_state in provision.WORKING | provision.WAITING:
+        if before.provision_state in states.WORKING | states.WAITING:
             raise InvalidState(
                 f"the driver and the interfaces of node {before.uuid} cannot be changed while it is {before.provision_state!r}"
             )
@@ -159,11 +159,11 @@ class Nodes:
             return
         if record.instance_uuid is not None:
             raise NodeAssociated(f"node {record.uuid} carries instance {record.instance_uuid}; undeploy it first")
-        allowed = provision.DELETE_ALLOWED | ({provision.AVAILABLE} if self._allow_deleting_available() else set())
+        allowed = states.DELETE_ALLOWED | ({states.AVAILABLE} if self._allow_deleting_available() else set())
         if record.provision_state not in allowed:
-            states = ", ".join(sorted(allowed))
+            names = ", ".join(sorted(allowed))
             raise InvalidState(
-                f"node {record.uuid} is {record.provision_state!r}; it can be deleted when it is {states}, or in maintenance"
+                f"node {record.uuid} is {record.provision_state!r}; it can be deleted when it is {names}, or in maintenance"
             )
 
     def _validated(self, task: NodeTask, kind: Kind) -> dict[str, Any]:

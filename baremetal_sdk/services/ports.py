@@ -8,16 +8,16 @@ from dataclasses import replace
 from typing import Any
 
 from baremetal_interfaces import Conflict, InvalidInput, NotFound, Problem
-from baremetal_sdk import provision
+from baremetal_sdk import states
 from baremetal_sdk.errors import InvalidState
 from baremetal_sdk.rpc.registry import rpc_method
 from baremetal_sdk.store.protocol import Store
-from baremetal_sdk.store.query import Query
-from baremetal_sdk.store.records import PortRecord
-from baremetal_sdk.store.records_hardware import PortgroupRecord
+from baremetal_sdk.store.records.hardware import PortgroupRecord
+from baremetal_sdk.store.records.node import PortRecord
+from baremetal_sdk.store.records.query import Query
 
 _CONNECTIVITY = frozenset({"portgroup_uuid", "pxe_enabled", "local_link_connection", "physical_network"})
-_REWIRED = frozenset({provision.ENROLL, provision.INSPECTING, provision.INSPECTWAIT, provision.MANAGEABLE})
+_REWIRED = frozenset({states.ENROLL, states.INSPECTING, states.INSPECTWAIT, states.MANAGEABLE})
 """Provision states in which a port may be connected otherwise."""
 
 
@@ -55,7 +55,7 @@ class Ports:
         if (
             node.instance_uuid is not None
             and not node.maintenance
-            and node.provision_state not in (provision.ENROLL, provision.MANAGEABLE)
+            and node.provision_state not in (states.ENROLL, states.MANAGEABLE)
         ):
             raise InvalidState(f"port {record.uuid} belongs to node {node.uuid}, which carries an instance; undeploy it first")
         self._store.delete_port(record.uuid, fence=None)

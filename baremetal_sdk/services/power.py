@@ -6,10 +6,10 @@ from concurrent.futures import Executor
 
 from baremetal_interfaces import BareMetalError, InvalidInput, Kind, PowerState
 from baremetal_sdk.errors import InvalidState, NoFreeWorker
-from baremetal_sdk.power import SETTABLE, refuse_unsupported
 from baremetal_sdk.rpc.registry import rpc_method
-from baremetal_sdk.task import NodeTask
-from baremetal_sdk.tasks import Tasks
+from baremetal_sdk.tasks.node_task import NodeTask
+from baremetal_sdk.tasks.power import SETTABLE, refuse_unsupported
+from baremetal_sdk.tasks.task_manager import Tasks
 
 
 class Power:

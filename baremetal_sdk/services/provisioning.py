@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from baremetal_interfaces import Conflict, InvalidInput, Kind, NodeLocked, Phase
-from baremetal_sdk import provision, steps
+from baremetal_interfaces import Conflict, InvalidInput, Kind, Phase
+from baremetal_sdk import states
+from baremetal_sdk.concurrency.pool import Lane
 from baremetal_sdk.errors import InvalidStateRequested, NodeInMaintenance, NodeProtected, NoFreeWorker
-from baremetal_sdk.pool import Lane
+from baremetal_sdk.provisioning import rescue, state_handlers, steps, templates_and_runbooks, transitions
+from baremetal_sdk.provisioning.resuming import Resuming
 from baremetal_sdk.rpc.registry import rpc_method
-from baremetal_sdk.services import prepared_steps, rescue, transitions, work
 from baremetal_sdk.store.protocol import Store
-from baremetal_sdk.store.records import NodeRecord
-from baremetal_sdk.task import NodeTask
-from baremetal_sdk.tasks import Tasks
+from baremetal_sdk.store.records.node import NodeRecord
+from baremetal_sdk.tasks.node_task import NodeTask
+from baremetal_sdk.tasks.task_manager import Tasks
 
 _NEEDED: Mapping[str, tuple[Kind, ...]] = {
     "manage": (Kind.POWER, Kind.MANAGEMENT),
@@ -40,7 +40,7 @@ _NOT_WHEN_PROTECTED = frozenset({"rebuild", "delete"})
 class Provisioning:
     """The verbs of ``states/provision``."""
 
-    def __init__(self, store: Store, tasks: Tasks, lane: Lane, works: work.Works, resuming: Resuming) -> None:
+    def __init__(self, store: Store, tasks: Tasks, lane: Lane, works: state_handlers.Works, resuming: Resuming) -> None:
         self._store = store
         self._tasks = tasks
         self._lane = lane
@@ -75,7 +75,7 @@ class Provisioning:
             if begin is not None:
                 self._hand_over(task, before, begin)
 
-    def _hand_over(self, task: NodeTask, before: NodeRecord, begin: work.Work) -> None:
+    def _hand_over(self, task: NodeTask, before: NodeRecord, begin: state_handlers.Work) -> None:
         try:
             task.hand_over(self._lane, begin)
         except NoFreeWorker:
@@ -83,9 +83,9 @@ class Provisioning:
             raise
 
     def _allowed(self, record: NodeRecord, verb: str, event: str) -> str:
-        after = provision.next_state(record.provision_state, event)
+        after = states.next_state(record.provision_state, event)
         if after is None or not self._works.knows(event, after):
-            allowed = ", ".join(one for one in provision.allowed_verbs(record.provision_state)) or "none"
+            allowed = ", ".join(one for one in states.allowed_verbs(record.provision_state)) or "none"
             raise InvalidStateRequested(
                 f"target: '{verb}' cannot be done while node {record.uuid} is '{record.provision_state}'; allowed now: {allowed}"
             )
@@ -102,7 +102,7 @@ class Provisioning:
         if event in _BY_STEPS:
             phase = _BY_STEPS[event]
             if "runbook" in arguments:
-                arguments = prepared_steps.runbook_arguments(self._store, task.record, arguments, phase)
+                arguments = templates_and_runbooks.runbook_arguments(self._store, task.record, arguments, phase)
             entries = steps.requested(task.driver, phase, arguments.get(f"{phase}_steps") or ())
             return steps.begin(phase, entries, ramdisk=not arguments.get("disable_ramdisk"))
         if event == "rescue":
@@ -115,7 +115,7 @@ class Provisioning:
 
     def _prepared_deployment(self, task: NodeTask, arguments: Mapping[str, Any]) -> dict[str, Any]:
         # What the client gives comes last: it overrides what templates say of the same step.
-        wanted = [*prepared_steps.template_steps(self._store, task.record), *(arguments.get("deploy_steps") or ())]
+        wanted = [*templates_and_runbooks.template_steps(self._store, task.record), *(arguments.get("deploy_steps") or ())]
         entries = steps.merged(task.driver, Phase.DEPLOY, wanted)
         if not entries:
             raise InvalidInput(
@@ -127,63 +127,8 @@ class Provisioning:
         return changes
 
 
-class Resuming:
-    """Goes on with runs that wait: polls them when they asked for it."""
-
-    def __init__(
-        self, tasks: Tasks, lane: Lane, works: work.Works, *, is_elsewhere: Callable[[NodeRecord], bool] = lambda record: False
-    ) -> None:
-        self._tasks = tasks
-        self._lane = lane
-        self._works = works
-        self._is_elsewhere = is_elsewhere
-        self._lock = threading.Lock()
-        self._scheduled: set[str] = set()
-
-    def later(self, node: str, waiting: steps.Waiting) -> None:
-        """Look at the node's run again after the time that it asked for, if it asked for one."""
-        if waiting.poll_after is not None and not waiting.held:
-            self._schedule(node, waiting, waiting.poll_after)
-
-    def take_up(self, node: str, waiting: steps.Waiting) -> None:
-        """Poll a run that nobody here polls yet: that of a conductor that is gone, or of before the last start."""
-        with self._lock:
-            known = node in self._scheduled
-        if not known:
-            self.later(node, waiting)
-
-    def _schedule(self, node: str, waiting: steps.Waiting, seconds: float) -> None:
-        with self._lock:
-            self._scheduled.add(node)
-        self._lane.after(seconds, lambda: self.look(node, waiting))
-
-    def now(self, record: NodeRecord) -> None:
-        """Go on with the node's run, whatever it waits for."""
-        waiting = steps.waiting_of(record)
-        if waiting is None:
-            return
-        try:
-            self._lane.submit(self.look, record.uuid, waiting)
-        except NoFreeWorker:
-            # It was promised by now: it is tried again until there is room.
-            self._schedule(record.uuid, waiting, 1.0)
-
-    def look(self, node: str, waiting: steps.Waiting) -> None:
-        """Poll the run, unless it has gone on or ended without us, or is by now for another conductor to poll."""
-        with self._lock:
-            self._scheduled.discard(node)
-        try:
-            task = self._tasks.acquire(node, purpose="polling a step")
-        except NodeLocked:
-            self._schedule(node, waiting, 1.0)
-            return
-        with task:
-            if steps.is_current(task.record, waiting) and not self._is_elsewhere(task.record):
-                self._works.resume(task)
-
-
 def _parsed(verb: str) -> tuple[str, str | None]:
     try:
-        return provision.VERBS[verb]
+        return states.VERBS[verb]
     except KeyError:
-        raise InvalidInput(f"target: {verb!r} is not known; it has to be one of {', '.join(sorted(provision.VERBS))}") from None
+        raise InvalidInput(f"target: {verb!r} is not known; it has to be one of {', '.join(sorted(states.VERBS))}") from None

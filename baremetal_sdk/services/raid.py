@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from baremetal_interfaces import Kind, NotFound, RAIDInterface
-from baremetal_sdk.drivers import Drivers
+from baremetal_sdk.drivers.catalog import Drivers
 from baremetal_sdk.rpc.registry import rpc_method
-from baremetal_sdk.tasks import Tasks
+from baremetal_sdk.tasks.task_manager import Tasks
 
 
 class RAID:

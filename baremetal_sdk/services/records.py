@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from baremetal_interfaces import InvalidInput, Problem
-from baremetal_sdk import provision
+from baremetal_sdk import states
 from baremetal_sdk.errors import InvalidStateRequested
 from baremetal_sdk.rpc.registry import rpc_method
-from baremetal_sdk.store.kinds import KINDS
 from baremetal_sdk.store.protocol import Store
-from baremetal_sdk.store.records import NodeRecord
-from baremetal_sdk.store.records_hardware import ChassisRecord, PortgroupRecord, VolumeConnectorRecord, VolumeTargetRecord
-from baremetal_sdk.store.records_policy import AllocationRecord, DeployTemplateRecord, InspectionRuleRecord, RunbookRecord
-from baremetal_sdk.tasks import Tasks
+from baremetal_sdk.store.records.hardware import ChassisRecord, PortgroupRecord, VolumeConnectorRecord, VolumeTargetRecord
+from baremetal_sdk.store.records.kinds import KINDS
+from baremetal_sdk.store.records.node import NodeRecord
+from baremetal_sdk.store.records.policy import AllocationRecord, DeployTemplateRecord, InspectionRuleRecord, RunbookRecord
+from baremetal_sdk.tasks.task_manager import Tasks
 
 _WRITTEN: Mapping[str, type[Any]] = {
     KINDS[record].table: record
@@ -77,7 +77,7 @@ class Records:
         node = self._store.record(record, uuid).node_uuid
         with self._tasks.acquire(node, purpose=f"deletion of a {KINDS[record].what}") as task:
             assert task.lease is not None
-            if record in _WHILE_OFF and task.record.provision_state not in provision.DELETE_ALLOWED:
+            if record in _WHILE_OFF and task.record.provision_state not in states.DELETE_ALLOWED:
                 _require_off(KINDS[record].what, task.record)
             self._store.delete_record(record, uuid, fence=task.lease.fence)
 

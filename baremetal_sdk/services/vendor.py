@@ -10,11 +10,11 @@ from typing import Any
 
 from baremetal_interfaces import InvalidInput, Kind, Passthru, Problem, VendorInterface
 from baremetal_interfaces.faults import translate
-from baremetal_sdk.drivers import Drivers
+from baremetal_sdk.drivers.catalog import Drivers
 from baremetal_sdk.rpc.registry import rpc_method
-from baremetal_sdk.services.background import in_background
-from baremetal_sdk.task import NodeTask
-from baremetal_sdk.tasks import Tasks
+from baremetal_sdk.services.in_background import in_background
+from baremetal_sdk.tasks.node_task import NodeTask
+from baremetal_sdk.tasks.task_manager import Tasks
 
 
 class VendorPassthru:

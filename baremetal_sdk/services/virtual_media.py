@@ -8,10 +8,10 @@ from typing import Any
 
 from baremetal_interfaces import Kind, NotSupported, VirtualMediaControl, VirtualMediaDevice
 from baremetal_sdk.rpc.registry import rpc_method
-from baremetal_sdk.services.background import in_background
+from baremetal_sdk.services.in_background import in_background
 from baremetal_sdk.services.parsing import parsed
-from baremetal_sdk.task import NodeTask
-from baremetal_sdk.tasks import Tasks
+from baremetal_sdk.tasks.node_task import NodeTask
+from baremetal_sdk.tasks.task_manager import Tasks
 
 
 class VirtualMedia:

@@ -1,12 +1,10 @@
 """Where nodes, what belongs to them, leases and conductors are kept: a protocol, and implementations in memory and in SQL."""
 
 from baremetal_sdk.store.factory import open_store
-from baremetal_sdk.store.memory import MemoryStore
+from baremetal_sdk.store.memory.store import MemoryStore
 from baremetal_sdk.store.protocol import Store
-from baremetal_sdk.store.query import NodeQuery, Query, Row, Scope
-from baremetal_sdk.store.records import ConductorRecord, Fence, Lease, NodeRecord, PortRecord
-from baremetal_sdk.store.records_access import TokenRecord
-from baremetal_sdk.store.records_hardware import (
+from baremetal_sdk.store.records.access import TokenRecord
+from baremetal_sdk.store.records.hardware import (
     BIOSSettingRecord,
     ChassisRecord,
     FirmwareComponentRecord,
@@ -17,7 +15,9 @@ from baremetal_sdk.store.records_hardware import (
     VolumeConnectorRecord,
     VolumeTargetRecord,
 )
-from baremetal_sdk.store.records_policy import AllocationRecord, DeployTemplateRecord, InspectionRuleRecord, RunbookRecord
+from baremetal_sdk.store.records.node import ConductorRecord, Fence, Lease, NodeRecord, PortRecord
+from baremetal_sdk.store.records.policy import AllocationRecord, DeployTemplateRecord, InspectionRuleRecord, RunbookRecord
+from baremetal_sdk.store.records.query import NodeQuery, Query, Row, Scope
 from baremetal_sdk.store.secrets import FernetBox, PlainBox, SecretBox
 
 __all__ = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from baremetal_sdk.clock import Clock, SystemClock
-from baremetal_sdk.store.memory import MemoryStore
+from baremetal_sdk.store.memory.store import MemoryStore
 from baremetal_sdk.store.protocol import Store
 
 _FEWEST, _MOST, _THREADS_PER_CONNECTION = 10, 60, 6
@@ -27,7 +27,7 @@ def open_store(
     if url is None:
         return MemoryStore(clock)
     # Whoever keeps nodes in memory does not wait for the import of a database toolkit.
-    from baremetal_sdk.store.sql import SQLStore
+    from baremetal_sdk.store.sql.store import SQLStore
 
     store = SQLStore(url, clock=clock, connections=connections or _FEWEST, events=events)
     store.open()

@@ -8,7 +8,7 @@ from typing import Any
 
 from baremetal_interfaces import InvalidInput, NodeLocked, Problem
 from baremetal_sdk.errors import LeaseLost, RevisionConflict
-from baremetal_sdk.store.records import Fence, Lease
+from baremetal_sdk.store.records.node import Fence, Lease
 
 _LONGEST_RETRY = 5.0
 """Seconds: a lease is renewed while its task runs and given back when it ends, so its expiry says little about that."""

@@ -11,7 +11,7 @@ import orjson
 
 from baremetal_interfaces import InvalidInput, Problem
 from baremetal_sdk.errors import EventsGone
-from baremetal_sdk.store.records import NodeRecord
+from baremetal_sdk.store.records.node import NodeRecord
 
 STATE, POWER, STEP, LEASE = "state", "power", "step", "lease"
 EVENT_KINDS = (STATE, POWER, STEP, LEASE)

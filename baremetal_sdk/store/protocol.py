@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from baremetal_sdk.store.outbox import Outbox
-from baremetal_sdk.store.query import NodeQuery, Query, Row, Scope
-from baremetal_sdk.store.records import ConductorRecord, Fence, Lease, NodeGlance, NodeRecord, NodeUpdate, PortRecord
+from baremetal_sdk.store.records.node import ConductorRecord, Fence, Lease, NodeGlance, NodeRecord, NodeUpdate, PortRecord
+from baremetal_sdk.store.records.query import NodeQuery, Query, Row, Scope
 
 R = TypeVar("R")
 
@@ -106,7 +106,7 @@ class Store(Protocol):
         """Delete a port."""
 
     def create_record(self, record: R, *, fence: Fence | None = None) -> R:
-        """Store a new record of one of the kinds in :mod:`baremetal_sdk.store.kinds`.
+        """Store a new record of one of the kinds in :mod:`baremetal_sdk.store.records.kinds`.
 
         The lease of a node matters where the kind says so. Raises ``DuplicateName``, ``MACAlreadyExists``, ``NodeNotFound``.
         """

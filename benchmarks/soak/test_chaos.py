@@ -26,7 +26,7 @@ from baremetal_fake.redfish.bmc import RedfishBMC
 from metald.boot_image import build_empty_iso, serve_image
 from metald.client import APIError, BareMetalClient
 from metald.processes import Child
-from tests.services import etcd, postgresql, rabbitmq
+from tests.fixtures import etcd, postgresql, rabbitmq
 
 MACHINES = int(os.environ.get("CHAOS_MACHINES", "100"))
 LEASE, CALL, HEARTBEAT = 6.0, 6.0, 1.0

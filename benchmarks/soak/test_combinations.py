@@ -13,7 +13,7 @@ from fixtures import Fixture
 from testtools import TestCase
 
 from benchmarks.arrangements import ARRANGEMENTS, Arrangement, Running, create_and_delete
-from tests.services import etcd, mariadb, postgresql, rabbitmq
+from tests.fixtures import etcd, mariadb, postgresql, rabbitmq
 
 SUITES = ("tests.rpc.test_none", "tests.rpc.test_json_rpc", "tests.rpc.test_oslo")
 STORE = (

@@ -136,7 +136,7 @@ def _has_secrets(config: ConductorConfig) -> bool:
 
 def sample_config() -> int:
     """Print a configuration file with all options, commented out."""
-    from baremetal_sdk.config_sample import sample
+    from baremetal_sdk.config.sample import sample
 
     sys.stdout.write(sample())
     return 0

@@ -13,7 +13,7 @@ from baremetal_sdk.doctor import Outcome
 from baremetal_sdk.doctor.database import examine_database
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.store import open_store
-from baremetal_sdk.store.backup import back_up
+from baremetal_sdk.store.sql.backup import back_up
 from metald.settings import ServeOptions, load_config
 from metald.state_directory import default_directory
 

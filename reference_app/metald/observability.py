@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 
 from baremetal_sdk import ConductorConfig
 from baremetal_sdk.errors import ConfigurationError
-from baremetal_sdk.metrics import MetricsServer
+from baremetal_sdk.observability.metrics import MetricsServer
 
 LOG = logging.getLogger(__name__)
 _SERVICE_NAME = "metald"

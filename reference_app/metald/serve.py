@@ -13,8 +13,8 @@ from baremetal_interfaces import BareMetalError
 from baremetal_sdk.config import ConductorConfig, unknown_options
 from baremetal_sdk.context import RequestIdFilter
 from baremetal_sdk.errors import ConfigurationError
-from baremetal_sdk.json_log import JSONFormatter
-from baremetal_sdk.redaction import RedactingFilter
+from baremetal_sdk.observability.json_log import JSONFormatter
+from baremetal_sdk.observability.redaction import RedactingFilter
 from baremetal_sdk.rpc import oslo_notifications
 from metald.app import run_all_in_one
 from metald.garbage_collection import tune_garbage_collector

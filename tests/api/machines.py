@@ -9,7 +9,7 @@ from baremetal_fake.machine import Machine
 from baremetal_fake.rack import Rack, share
 from baremetal_sdk import Conductor, ConductorConfig
 from baremetal_sdk.api import bare_metal_api
-from baremetal_sdk.store.records import NodeRecord
+from baremetal_sdk.store.records.node import NodeRecord
 from baremetal_sdk.testing import provision, quick_options, running_conductor, settle
 from tests.api.world import Answer, APITestCase
 

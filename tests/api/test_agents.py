@@ -7,7 +7,7 @@ from typing import Any
 from baremetal_fake.interfaces.inspect import FakeInspect
 from baremetal_interfaces import MASK, Task, Wait
 from baremetal_sdk import ConductorConfig, bare_metal_api
-from baremetal_sdk.plugins import discover
+from baremetal_sdk.drivers.loader import discover
 from baremetal_sdk.testing import quick_options, running_conductor, settle
 from tests.api.machines import N1, MachineAPITestCase
 from tests.api.world import Answer

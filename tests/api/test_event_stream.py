@@ -11,12 +11,12 @@ from typing import Any
 from fixtures import MonkeyPatch
 
 from baremetal_interfaces import Busy
-from baremetal_sdk.api.event_feed import EventFeed, Reader, Wanted
+from baremetal_sdk.api.events.feed import EventFeed, Reader, Wanted
 from baremetal_sdk.config import EventsConfig
-from baremetal_sdk.http.pushed import LEFT
+from baremetal_sdk.http.streaming import LEFT
 from baremetal_sdk.store.outbox import EVENT_KINDS
+from tests.api.access.world import RBACTestCase, member
 from tests.api.world import Answer, APITestCase
-from tests.rbac.world import RBACTestCase, member
 
 PATH = "/v1/events/stream"
 
@@ -173,7 +173,7 @@ class TestFeed(APITestCase):
 
     def test_a_stream_without_news_is_sent_its_cursor(self) -> None:
         """Proxies do not take it for dead, and its client comes back to where it is, not to where the last event for it was."""
-        self.useFixture(MonkeyPatch("baremetal_sdk.api.event_feed._SILENCE", 0.05))
+        self.useFixture(MonkeyPatch("baremetal_sdk.api.events.feed._SILENCE", 0.05))
         self.feed = EventFeed(lambda: self.conductor.store.outbox, EventsConfig(poll_interval=0.05))
         reader = self.feed.open(dataclasses.replace(self.wanted, kinds=frozenset({"power"})), None)
         stream = self.pieces(reader)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from baremetal_interfaces import BMCUnreachable
-from baremetal_sdk.store.records_hardware import NodeHistoryRecord
+from baremetal_sdk.store.records.hardware import NodeHistoryRecord
 from tests.api.world import APITestCase
 from tests.store.fixture import new_uuid
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from baremetal_sdk.api.fragments import Fragments
+from baremetal_sdk.api.framework.render_cache import Fragments
 from baremetal_sdk.errors import NodeNotFound
-from baremetal_sdk.store.query import Scope
+from baremetal_sdk.store.records.query import Scope
 from tests.api.world import APITestCase
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from baremetal_interfaces import Busy
 from baremetal_sdk.api import bare_metal_api
+from baremetal_sdk.conductor.pruning import Upkeep
 from baremetal_sdk.errors import StoreUnavailable
-from baremetal_sdk.store.records import NodeRecord
-from baremetal_sdk.upkeep import Upkeep
+from baremetal_sdk.store.records.node import NodeRecord
+from tests.api.access.world import RBACTestCase, member, system
 from tests.api.world import Answer, APITestCase
-from tests.rbac.world import RBACTestCase, member, system
 
 NODE = {"driver": "fake-hardware"}
 

@@ -10,7 +10,7 @@ from baremetal_fake.interfaces.power import FakePower
 from baremetal_fake.interfaces.vendor import FakeVendor
 from baremetal_interfaces import PowerState, Task, passthru
 from baremetal_sdk import Conductor, ConductorConfig, bare_metal_api
-from baremetal_sdk.plugins import Plugins, discover
+from baremetal_sdk.drivers.loader import Plugins, discover
 from baremetal_sdk.testing import quick_options, running_conductor, settle
 from tests.api.machines import MachineAPITestCase
 from tests.api.world import Answer

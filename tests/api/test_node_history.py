@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from baremetal_sdk.errors import StoreUnavailable
-from baremetal_sdk.store.query import Query
-from baremetal_sdk.store.records_hardware import NodeHistoryRecord
+from baremetal_sdk.store.records.hardware import NodeHistoryRecord
+from baremetal_sdk.store.records.query import Query
 from tests.api.machines import MachineAPITestCase
 
 

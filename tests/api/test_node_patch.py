@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from baremetal_interfaces import MASK
 from baremetal_sdk.errors import RevisionConflict
-from baremetal_sdk.store.records import NodeRecord
+from baremetal_sdk.store.records.node import NodeRecord
 from tests.api.world import APITestCase
 
 INSTANCE = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"

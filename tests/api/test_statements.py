@@ -9,10 +9,10 @@ from sqlalchemy import Engine, event
 
 from baremetal_sdk import ConductorConfig, bare_metal_api
 from baremetal_sdk.store.secrets import PlainBox
-from baremetal_sdk.store.sql import SQLStore
+from baremetal_sdk.store.sql.store import SQLStore
 from baremetal_sdk.testing import quick_options, running_conductor, settle
 from tests.api.machines import MachineAPITestCase
-from tests.services.databases import EmptyDatabase
+from tests.fixtures.databases import EmptyDatabase
 
 EXTRA = [{"op": "add", "path": "/extra/a", "value": 1}]
 PORT = {"address": "52:54:00:00:00:01"}

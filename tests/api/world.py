@@ -11,12 +11,12 @@ from webob import Request
 
 from baremetal_interfaces import MASK, NodeLocked
 from baremetal_sdk.api import bare_metal_api
-from baremetal_sdk.api.policy import Policy
+from baremetal_sdk.api.access.policy import Policy
 from baremetal_sdk.config import APIConfig, ConductorConfig, EventsConfig
 from baremetal_sdk.context import RequestContext, current_request
-from baremetal_sdk.store.memory import MemoryStore
-from baremetal_sdk.store.query import Scope
-from baremetal_sdk.store.records import ConductorRecord, NodeRecord, PortRecord
+from baremetal_sdk.store.memory.store import MemoryStore
+from baremetal_sdk.store.records.node import ConductorRecord, NodeRecord, PortRecord
+from baremetal_sdk.store.records.query import Scope
 from baremetal_sdk.testing import ManualClock
 
 LATEST = "1.115"

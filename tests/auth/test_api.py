@@ -9,7 +9,7 @@ from fixtures import TempDir
 from testtools import TestCase
 
 from baremetal_sdk import Conductor, ConductorConfig, bare_metal_api
-from baremetal_sdk.api.policy import AllowAll
+from baremetal_sdk.api.access.policy import AllowAll
 from baremetal_sdk.config import APIConfig
 from baremetal_sdk.context import RequestContext
 from baremetal_sdk.testing import running_conductor

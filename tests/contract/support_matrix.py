@@ -14,8 +14,8 @@ from typing import Any
 from baremetal_interfaces.conformance import HardwareTypeConformance, run
 from baremetal_interfaces.conformance.matrix import as_markdown, report
 from tests.contract.test_conformance import TestFakeHardware, TestFakeHardwareWithLogin
-from tests.ipmi import test_conformance as ipmi
-from tests.redfish import test_conformance as redfish
+from tests.plugins.ipmi import test_conformance as ipmi
+from tests.plugins.redfish import test_conformance as redfish
 
 PAGE = Path(__file__).parents[2] / "doc" / "source" / "plugin" / "support.md"
 CASES: Mapping[str, type[HardwareTypeConformance]] = {

@@ -50,7 +50,7 @@ from baremetal_interfaces.conformance import (
     run,
 )
 from baremetal_interfaces.conformance.outcome import Verdict
-from baremetal_sdk.builtin import absent, agent, network_boot, noop, ramdisk
+from baremetal_sdk.drivers.builtin import absent, agent, network_boot, noop, ramdisk
 from tests.contract import acme, broken
 
 RACK = share(Rack("kit"))

@@ -20,7 +20,7 @@ from baremetal_interfaces import (
     Task,
     UnexpectedAnswer,
 )
-from baremetal_sdk.builtin.noop import NoopManagement
+from baremetal_sdk.drivers.builtin.noop import NoopManagement
 from tests.contract import acme
 
 

@@ -31,7 +31,7 @@ from baremetal_interfaces import (
     UnexpectedAnswer,
 )
 from baremetal_interfaces.local import CLOSE_TIMEOUT_S
-from baremetal_sdk.builtin import absent, network_boot, noop, ramdisk
+from baremetal_sdk.drivers.builtin import absent, network_boot, noop, ramdisk
 from tests.contract import acme
 
 

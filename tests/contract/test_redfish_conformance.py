@@ -11,8 +11,8 @@ from baremetal_redfish.hardware import RedfishHardware
 from baremetal_redfish.inspect import RedfishInspect
 from baremetal_redfish.management import RedfishManagement
 from baremetal_redfish.power import RedfishPower
-from baremetal_sdk.builtin.ramdisk import RamdiskDeploy
-from tests.services.sushy_emulator import SushyEmulator
+from baremetal_sdk.drivers.builtin.ramdisk import RamdiskDeploy
+from tests.fixtures.sushy_emulator import SushyEmulator
 
 ACCOUNT = ("operator", "correct horse/battery")
 

@@ -39,7 +39,7 @@ import threading
 from concurrent.futures import Future
 from futurist import periodics
 from oslo_service import backend
-from baremetal_sdk.pool import ElasticPool
+from baremetal_sdk.concurrency.pool import ElasticPool
 """
 
 

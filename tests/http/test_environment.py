@@ -12,12 +12,12 @@ from cheroot.wsgi import Gateway_10
 from fixtures import FakeLogger
 
 from baremetal_interfaces import Deadline
+from baremetal_sdk.concurrency.pool import ElasticPool, LaneLimits
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.http import HTTPServer
-from baremetal_sdk.pool import ElasticPool, LaneLimits
 from tests.http.sockets import PATIENCE, ServerTestCase
 
-LOGGER = "baremetal_sdk.http.request_log"
+LOGGER = "baremetal_sdk.http.access_log"
 
 
 class TestRequestLog(ServerTestCase):

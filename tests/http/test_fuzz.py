@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from testtools import TestCase
 
 from baremetal_sdk.http.body import Body
-from baremetal_sdk.http.framing import Head, Refused, take_head
+from baremetal_sdk.http.body_budget import Room
 from baremetal_sdk.http.limits import Limits
-from baremetal_sdk.http.room import Room
+from baremetal_sdk.http.request_head import Head, Refused, take_head
 from tests.http.sockets import Client, ServerTestCase
 
 LIMITS = Limits(head_size=2048, headers=20, target_size=512, body_size=4096)

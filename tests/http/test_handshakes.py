@@ -15,7 +15,7 @@ from baremetal_sdk.config import APIConfig
 from baremetal_sdk.errors import NoFreeWorker
 from baremetal_sdk.http.connection import Connection, Stage
 from baremetal_sdk.http.handshakes import Handshakes
-from baremetal_sdk.http.listening import Listener
+from baremetal_sdk.http.sockets import Listener
 from baremetal_sdk.http.tls import TLS
 from tests.http.certificates import write_certificate
 

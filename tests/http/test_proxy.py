@@ -7,7 +7,7 @@ from typing import Any
 from testtools import TestCase
 
 from baremetal_sdk.errors import ConfigurationError
-from baremetal_sdk.http.proxy import ProxyHeaders
+from baremetal_sdk.http.proxy_headers import ProxyHeaders
 
 TOLD = {
     "HTTP_X_FORWARDED_FOR": "203.0.113.9, 198.51.100.7", "HTTP_X_FORWARDED_PROTO": "https",

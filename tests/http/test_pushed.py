@@ -14,12 +14,12 @@ from fixtures import TempDir
 from baremetal_interfaces import Deadline
 from baremetal_sdk.config import APIConfig
 from baremetal_sdk.http import HTTPServer
+from baremetal_sdk.http.body_budget import Room
 from baremetal_sdk.http.connection import Connection, Stage
 from baremetal_sdk.http.limits import Limits
-from baremetal_sdk.http.listening import Listener
 from baremetal_sdk.http.loop import Loop
-from baremetal_sdk.http.pushed import AGED, LEFT, SLOW, STOPPED, Pipe, PushedAnswer
-from baremetal_sdk.http.room import Room
+from baremetal_sdk.http.sockets import Listener
+from baremetal_sdk.http.streaming import AGED, LEFT, SLOW, STOPPED, Pipe, PushedAnswer
 from baremetal_sdk.http.streams import Stream, Streams
 from tests.http.certificates import write_certificate
 from tests.http.clients import connect_securely

@@ -14,11 +14,11 @@ import testtools
 
 from baremetal_interfaces import Deadline
 from baremetal_sdk.http import HTTPServer
+from baremetal_sdk.http.body_budget import Room
 from baremetal_sdk.http.connection import Connection
+from baremetal_sdk.http.keep_alive_worker import Sequences
 from baremetal_sdk.http.limits import Limits
-from baremetal_sdk.http.listening import Listener
-from baremetal_sdk.http.room import Room
-from baremetal_sdk.http.sequence import Sequences
+from baremetal_sdk.http.sockets import Listener
 from tests.http.sockets import PATIENCE, Client, ServerTestCase, SmallApplication
 from tests.http.test_framing import POST, REFUSED, SMUGGLED
 

@@ -12,10 +12,10 @@ from testtools import TestCase
 
 from baremetal_interfaces import Deadline
 from baremetal_sdk.http.connection import Connection, Stage
+from baremetal_sdk.http.connection_limits import Peers
 from baremetal_sdk.http.limits import Limits
-from baremetal_sdk.http.listening import listen
 from baremetal_sdk.http.output import Output
-from baremetal_sdk.http.peers import Peers
+from baremetal_sdk.http.sockets import listen
 from tests.http.clients import connect
 from tests.http.sockets import PATIENCE, ServerTestCase
 

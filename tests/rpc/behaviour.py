@@ -30,13 +30,13 @@ from baremetal_sdk import Conductor
 from baremetal_sdk.config import ConductorConfig, CoordinationConfig
 from baremetal_sdk.context import RequestContext, calling_until, current_request
 from baremetal_sdk.errors import InternalError, InvalidArguments, NoFreeWorker, UnknownRPCMethod
+from baremetal_sdk.observability.tracing import current_span
 from baremetal_sdk.rpc.client import RPCClient
 from baremetal_sdk.store.protocol import Store
-from baremetal_sdk.store.records import NodeRecord
+from baremetal_sdk.store.records.node import NodeRecord
 from baremetal_sdk.store.secrets import PlainBox
-from baremetal_sdk.store.sql import SQLStore
+from baremetal_sdk.store.sql.store import SQLStore
 from baremetal_sdk.testing import quick_options, settle
-from baremetal_sdk.tracing import current_span
 from tests.rpc import every_method
 from tests.rpc.acme_errors import RackOnFire
 from tests.rpc.probe import Probe, Unheard

@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import functools
 
-from tests.services.rabbitmq import RabbitMQ
+from tests.fixtures.rabbitmq import RabbitMQ
 
 
 @functools.cache

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from baremetal_interfaces import BareMetalError
-from baremetal_sdk.store.records import NodeRecord, PortRecord
+from baremetal_sdk.store.records.node import NodeRecord, PortRecord
 
 Call = Callable[..., Any]
 

@@ -9,7 +9,7 @@ from baremetal_interfaces import BareMetalError, Cancelled, Deadline
 from baremetal_sdk import rpc_method
 from baremetal_sdk.context import RequestContext, call_deadline, current_request
 from baremetal_sdk.errors import NoFreeWorker
-from baremetal_sdk.tracing import current_span
+from baremetal_sdk.observability.tracing import current_span
 
 
 class Probe:

@@ -20,13 +20,13 @@ from baremetal_sdk import Conductor
 from baremetal_sdk.clock import SystemClock
 from baremetal_sdk.config import ConductorConfig, JSONRPCConfig
 from baremetal_sdk.errors import ConductorUnreachable, ConfigurationError, InternalError, MessageTooLarge, OutcomeUnknown
-from baremetal_sdk.rpc import modes
+from baremetal_sdk.rpc import transports
 from baremetal_sdk.rpc.client import RPCClient
 from baremetal_sdk.rpc.json_rpc_server import JSONRPCServer
 from baremetal_sdk.rpc.registry import declared_versions
 from baremetal_sdk.services.catalogue import SERVICES
-from baremetal_sdk.store.memory import MemoryStore
-from baremetal_sdk.store.records import ConductorRecord
+from baremetal_sdk.store.memory.store import MemoryStore
+from baremetal_sdk.store.records.node import ConductorRecord
 from metald.processes import Child
 from tests.http.certificates import Authority
 from tests.rpc import behaviour
@@ -53,7 +53,8 @@ class JSONRPCMode(behaviour.Mode):
         """A client that knows the port."""
         json_rpc = dataclasses.replace(self.options, port=self.port, **options)
         config = dataclasses.replace(self.conductor.config, json_rpc=json_rpc)
-        client = modes.client(config, self.conductor.store, self.conductor.clock, versions, telemetry=self.conductor.telemetry)
+        conductor = self.conductor
+        client = transports.client(config, conductor.store, conductor.clock, versions, telemetry=conductor.telemetry)
         self.addCleanup(client.close)
         return client
 
@@ -179,7 +180,7 @@ class TestListening(TestCase):
     def test_the_mode_in_one_process_reaches_no_other(self) -> None:
         """What is missing in the configuration is named."""
         store, clock = MemoryStore(SystemClock()), SystemClock()
-        error = self.assertRaises(ConfigurationError, modes.client, ConductorConfig(), store, clock, {})
+        error = self.assertRaises(ConfigurationError, transports.client, ConductorConfig(), store, clock, {})
         self.assertIn("[DEFAULT] rpc_transport", error.message)
 
 
@@ -273,7 +274,7 @@ class TestDeath(TestCase):
         store, clock = MemoryStore(SystemClock()), SystemClock()
         store.register_conductor(ConductorRecord("127.0.0.1", "1"))
         config = ConductorConfig(rpc_transport="json-rpc", json_rpc=JSONRPCConfig(port=port))
-        client = modes.client(config, store, clock, {})
+        client = transports.client(config, store, clock, {})
         self.addCleanup(client.close)
         outcome = behaviour.Outcome(client.call, ("wait",), {})
         child.wait_for_line("entered", behaviour.PATIENCE)

@@ -9,10 +9,10 @@ from baremetal_interfaces import Busy
 from baremetal_sdk.auth.keystone_login import SECTION, KeystoneLogin
 from baremetal_sdk.config import ConductorConfig, JSONRPCConfig
 from baremetal_sdk.errors import ConfigurationError
-from baremetal_sdk.rpc import modes
+from baremetal_sdk.rpc import transports
 from baremetal_sdk.rpc.client import RPCClient
+from tests.fixtures import keystone
 from tests.rpc import test_json_rpc
-from tests.services import keystone
 
 # Who there is: user -> role, and the project in which that is (None: the whole system).
 PEOPLE = {
@@ -60,7 +60,7 @@ class TestKeystone(test_json_rpc.JSONRPCMode):
         """A client that logs in like this."""
         json_rpc = dataclasses.replace(self.options, port=self.port)
         config = dataclasses.replace(self.conductor.config, json_rpc=json_rpc, plugins={"rpc_callers": login})
-        client = modes.client(config, self.conductor.store, self.conductor.clock, {})
+        client = transports.client(config, self.conductor.store, self.conductor.clock, {})
         self.addCleanup(client.close)
         return client
 
@@ -82,7 +82,7 @@ class TestKeystone(test_json_rpc.JSONRPCMode):
         """A client of another strategy is told so; headers stand in for no token."""
         json_rpc = dataclasses.replace(self.options, port=self.port, auth_strategy="noauth")
         config = dataclasses.replace(self.conductor.config, json_rpc=json_rpc)
-        client = modes.client(config, self.conductor.store, self.conductor.clock, {})
+        client = transports.client(config, self.conductor.store, self.conductor.clock, {})
         self.addCleanup(client.close)
         self.assertIn("status 401", self.assertRaises(ConfigurationError, client.call, "echo", value=1).message)
         mistaken = self.caller(**self.login("api", password="wrong-one"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from baremetal_sdk.config import ConductorConfig
 from baremetal_sdk.rpc.client import RPCClient
-from baremetal_sdk.rpc.none import InProcess
+from baremetal_sdk.rpc.in_process import InProcess
 from tests.rpc import behaviour
 
 

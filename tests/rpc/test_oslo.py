@@ -22,16 +22,16 @@ from testtools import TestCase
 from baremetal_interfaces import Busy, Deadline, DeadlineExceeded
 from baremetal_sdk.clock import SystemClock
 from baremetal_sdk.config import ConductorConfig
-from baremetal_sdk.config_sensor_data import SensorDataConfig
+from baremetal_sdk.config.sensor_data import SensorDataConfig
 from baremetal_sdk.context import calling_until
 from baremetal_sdk.errors import ConductorUnreachable, ConfigurationError, OutcomeUnknown
-from baremetal_sdk.rpc import modes, oslo_bus, oslo_notifications
+from baremetal_sdk.rpc import oslo_bus, oslo_notifications, transports
 from baremetal_sdk.rpc.client import RPCClient
-from baremetal_sdk.store.memory import MemoryStore
-from baremetal_sdk.store.records import ConductorRecord
+from baremetal_sdk.store.memory.store import MemoryStore
+from baremetal_sdk.store.records.node import ConductorRecord
 from metald.processes import Child
+from tests.fixtures import rabbitmq
 from tests.rpc import behaviour, broker
-from tests.services import rabbitmq
 
 
 @skipIf(rabbitmq.missing(), rabbitmq.missing() or "")
@@ -55,7 +55,7 @@ class OsloMode(behaviour.Mode):
     def connected(self, versions: dict[str, str]) -> RPCClient:
         """A client on the broker."""
         conductor = self.conductor
-        client = modes.client(conductor.config, conductor.store, conductor.clock, versions, telemetry=conductor.telemetry)
+        client = transports.client(conductor.config, conductor.store, conductor.clock, versions, telemetry=conductor.telemetry)
         self.addCleanup(client.close)
         return client
 
@@ -114,7 +114,7 @@ class TestDeath(TestCase):
         store, clock = MemoryStore(SystemClock()), SystemClock()
         store.register_conductor(ConductorRecord("mortal", "1"))
         config = ConductorConfig(rpc_transport="oslo", transport_url=url)
-        client = modes.client(config, store, clock, {})
+        client = transports.client(config, store, clock, {})
         self.addCleanup(client.close)
         outcome = behaviour.Outcome(client.call, ("wait",), {})
         child.wait_for_line("entered", behaviour.PATIENCE)

@@ -1,1 +1,1 @@
-"""Tests of the stores."""
+"""Tests of ``baremetal_sdk.store``."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from baremetal_sdk.errors import LeaseLost
 from baremetal_sdk.store import Lease, NodeRecord, PortRecord, Store
-from baremetal_sdk.store.records import Fence
+from baremetal_sdk.store.records.node import Fence
 
 HOLDER = "conductor-1/a1"
 OTHER = "conductor-2/b2"

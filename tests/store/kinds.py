@@ -28,8 +28,8 @@ from baremetal_sdk.store import (
     VolumeConnectorRecord,
     VolumeTargetRecord,
 )
-from baremetal_sdk.store.kinds import KINDS, Visibility
-from baremetal_sdk.store.records_access import KeyedRequestRecord
+from baremetal_sdk.store.records.access import KeyedRequestRecord
+from baremetal_sdk.store.records.kinds import KINDS, Visibility
 from tests.store.fixture import StoreBehaviour, new_mac, new_uuid
 
 

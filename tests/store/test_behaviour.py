@@ -9,7 +9,7 @@ from pathlib import Path
 from testtools import TestCase
 
 from baremetal_sdk.store import MemoryStore
-from baremetal_sdk.store.sql import SQLStore
+from baremetal_sdk.store.sql.store import SQLStore
 from tests.store.events import ConcurrentEventBehaviour, EventBehaviour
 from tests.store.fixture import SERVER_URL, TurnedClock, new_prefix
 from tests.store.kinds import RecordBehaviour

@@ -14,11 +14,11 @@ from alembic.config import Config
 from sqlalchemy import Column, Connection, Engine, MetaData, create_engine, inspect, make_url, select, text
 from testtools import TestCase
 
-import baremetal_sdk.store.migrations
+import baremetal_sdk.store.sql.migrations
 from baremetal_sdk.store import NodeQuery, NodeRecord, PortRecord
-from baremetal_sdk.store.fields import NODE_FIELDS, PORT_FIELDS
-from baremetal_sdk.store.schema import REVISIONS, Schema
-from baremetal_sdk.store.sql import SQLStore
+from baremetal_sdk.store.records.fields import NODE_FIELDS, PORT_FIELDS
+from baremetal_sdk.store.sql.schema import REVISIONS, Schema
+from baremetal_sdk.store.sql.store import SQLStore
 from tests.store.fixture import SERVER_URL, new_mac, new_prefix, new_uuid
 
 Columns = dict[str, dict[str, Any]]
@@ -41,7 +41,7 @@ class MigrationBehaviour:
     def migrate(self, prefix: str, revision: str) -> None:
         """Make the tables as they were at *revision*."""
         config = Config()
-        config.set_main_option("script_location", str(Path(baremetal_sdk.store.migrations.__file__).parent))
+        config.set_main_option("script_location", str(Path(baremetal_sdk.store.sql.migrations.__file__).parent))
         with self.engine.begin() as connection:
             names = {"version_table": f"{prefix}alembic_version", "table_prefix": prefix}
             config.attributes.update(connection=connection, **names)

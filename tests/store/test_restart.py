@@ -13,9 +13,9 @@ from testtools import TestCase
 
 from baremetal_sdk.errors import RevisionConflict, StoreUnavailable
 from baremetal_sdk.store import NodeRecord
-from baremetal_sdk.store.records import NodeUpdate
-from baremetal_sdk.store.sql import SQLStore
-from tests.services import mariadb, postgresql
+from baremetal_sdk.store.records.node import NodeUpdate
+from baremetal_sdk.store.sql.store import SQLStore
+from tests.fixtures import mariadb, postgresql
 from tests.store.fixture import new_uuid
 
 WRITERS = 4

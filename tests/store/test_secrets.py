@@ -12,9 +12,9 @@ from cryptography.fernet import Fernet
 from fixtures import EnvironmentVariable
 from testtools import TestCase
 
-from baremetal_sdk.credentials import CredentialFiles, CredentialVariables
+from baremetal_sdk.conductor.key_rotation import Resealing
+from baremetal_sdk.drivers.credentials import CredentialFiles, CredentialVariables
 from baremetal_sdk.errors import ConfigurationError
-from baremetal_sdk.resealing import Resealing
 from baremetal_sdk.store import FernetBox, MemoryStore, NodeQuery, NodeRecord, PlainBox
 from baremetal_sdk.store.secrets import EnvironmentBox
 from tests.store.fixture import new_uuid

@@ -20,7 +20,7 @@ from testtools import TestCase
 from baremetal_interfaces import NodeLocked
 from baremetal_sdk.errors import LeaseLost, RevisionConflict
 from baremetal_sdk.store import NodeQuery, NodeRecord, PortRecord, Query
-from baremetal_sdk.store.sql import SQLStore
+from baremetal_sdk.store.sql.store import SQLStore
 from tests.store.fixture import SERVER_URL, new_mac, new_prefix, new_uuid
 
 THREADS = 8
@@ -30,7 +30,7 @@ BOUND = 60.0
 WRITER = """
 import sys, uuid
 from baremetal_sdk.store import NodeRecord, PortRecord
-from baremetal_sdk.store.sql import SQLStore
+from baremetal_sdk.store.sql.store import SQLStore
 store = SQLStore(sys.argv[1], table_prefix=sys.argv[2])
 store.open()
 while True:

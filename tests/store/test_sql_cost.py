@@ -21,9 +21,9 @@ from baremetal_sdk.store import (
     VolumeConnectorRecord,
 )
 from baremetal_sdk.store.outbox import START
-from baremetal_sdk.store.records import Fence
-from baremetal_sdk.store.records_policy import AllocationRecord
-from baremetal_sdk.store.sql import SQLStore
+from baremetal_sdk.store.records.node import Fence
+from baremetal_sdk.store.records.policy import AllocationRecord
+from baremetal_sdk.store.sql.store import SQLStore
 from tests.store.fixture import StoreBehaviour, TurnedClock, new_mac, new_uuid
 
 CHASSIS = new_uuid()

@@ -16,13 +16,13 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
 from testtools import TestCase
 
-import baremetal_sdk.store.migrations
+import baremetal_sdk.store.sql.migrations
 from baremetal_interfaces import NotFound
 from baremetal_sdk.errors import ConfigurationError, StoreUnavailable
 from baremetal_sdk.store import NodeQuery, NodeRecord, PortRecord, VolumeConnectorRecord
-from baremetal_sdk.store.fields import NODE_FIELDS, PORT_FIELDS
-from baremetal_sdk.store.schema import REVISIONS, Schema
-from baremetal_sdk.store.sql import SQLStore
+from baremetal_sdk.store.records.fields import NODE_FIELDS, PORT_FIELDS
+from baremetal_sdk.store.sql.schema import REVISIONS, Schema
+from baremetal_sdk.store.sql.store import SQLStore
 from tests.store.fixture import new_uuid
 
 BOUND = 60.0
@@ -30,7 +30,7 @@ BOUND = 60.0
 
 OPENER = """
 import sys
-from baremetal_sdk.store.sql import SQLStore
+from baremetal_sdk.store.sql.store import SQLStore
 store = SQLStore(sys.argv[1])
 print("ready", flush=True)
 sys.stdin.readline()
@@ -84,7 +84,7 @@ class SchemaTest(TestCase):
 
     def test_known_revisions_are_those_of_the_migrations(self) -> None:
         """The list that spares the import of Alembic has all migrations, in order."""
-        scripts = ScriptDirectory(str(Path(baremetal_sdk.store.migrations.__file__).parent))
+        scripts = ScriptDirectory(str(Path(baremetal_sdk.store.sql.migrations.__file__).parent))
         self.assertEqual(REVISIONS, tuple(script.revision for script in reversed(list(scripts.walk_revisions()))))
 
     def test_upgrade_keeps_what_is_stored(self) -> None:
@@ -105,7 +105,7 @@ class SchemaTest(TestCase):
     def migrate(self, revision: str) -> None:
         """Make the tables as they were at *revision*."""
         config = Config()
-        config.set_main_option("script_location", str(Path(baremetal_sdk.store.migrations.__file__).parent))
+        config.set_main_option("script_location", str(Path(baremetal_sdk.store.sql.migrations.__file__).parent))
         with self.engine.begin() as connection:
             config.attributes.update(connection=connection, version_table="bm_alembic_version", table_prefix="bm_")
             command.upgrade(config, revision)

@@ -6,14 +6,14 @@ import shutil
 from pathlib import Path
 
 import baremetal_sdk
-from baremetal_sdk.store.schema import REVISIONS
+from baremetal_sdk.store.sql.schema import REVISIONS
 
 NEXT_REVISION = f"{int(REVISIONS[-1]) + 1:04d}"
 METHOD, NEXT_VERSION = "change_provision_state", "1.1"
 _MIGRATION = f'''"""What the next release adds."""
 import sqlalchemy as sa
 from alembic import context, op
-from baremetal_sdk.store.columns import string
+from baremetal_sdk.store.sql.column_types import string
 
 revision, down_revision, branch_labels, depends_on = "{NEXT_REVISION}", "{REVISIONS[-1]}", None, None
 
@@ -24,8 +24,8 @@ def upgrade():
     op.create_table(prefix + "nexts", sa.Column("id", sa.Integer(), primary_key=True))
 '''
 _CHANGES = {
-    "store/schema.py": ((f'"{REVISIONS[-1]}")', f'"{REVISIONS[-1]}", "{NEXT_REVISION}")'),),
-    "store/records.py": (
+    "store/sql/schema.py": ((f'"{REVISIONS[-1]}")', f'"{REVISIONS[-1]}", "{NEXT_REVISION}")'),),
+    "store/records/node.py": (
         ("\n\nclass NodeGlance(", '\n    next_word: str | None = None\n\n\nclass NodeGlance('),
     ),
     "services/provisioning.py": (
@@ -47,5 +47,5 @@ def write(directory: Path) -> Path:
                 raise AssertionError(f"{name} has no {old!r} any more: correct tests/system/next_release.py")
             text = text.replace(old, new, 1)
         file.write_text(text, encoding="utf-8")
-    (target / "store" / "migrations" / "versions" / f"r{NEXT_REVISION}_next.py").write_text(_MIGRATION, encoding="utf-8")
+    (target / "store" / "sql" / "migrations" / "versions" / f"r{NEXT_REVISION}_next.py").write_text(_MIGRATION, encoding="utf-8")
     return directory

@@ -19,10 +19,10 @@ from testtools import TestCase
 from baremetal_interfaces import Deadline
 from metald.client import BareMetalClient
 from metald.processes import Child
-from tests.app.service import Service
+from tests.fixtures import postgresql
 from tests.http.certificates import write_certificate
 from tests.http.clients import trusting_context
-from tests.services import postgresql
+from tests.metald.service import Service
 from tests.system.event_readers import EventReader
 
 READERS, NODES = 40, 8

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from fixtures import TempDir
 from testtools import TestCase
 
-from tests.app.service import Service
+from tests.metald.service import Service
 
 NODES = 100
 GRACE = 40.0

@@ -12,7 +12,7 @@ from fixtures import TempDir
 from sqlalchemy import create_engine, text
 
 from metald.client import APIError, BareMetalClient
-from tests.services.databases import EmptyDatabase
+from tests.fixtures.databases import EmptyDatabase
 from tests.system import next_release
 from tests.system.parts import Parts
 from tests.system.redfish_fleet import BOUND, FleetCase

@@ -14,8 +14,8 @@ from baremetal_fake.ipmi import AccessOptions, IPMIOptions, IPMIService
 from baremetal_fake.redfish import BMCOptions, RedfishService
 from baremetal_interfaces import BareMetalError, Deadline
 from baremetal_sdk import Conductor, ConductorConfig
-from baremetal_sdk.config_sensor_data import SensorDataConfig
-from baremetal_sdk.store.memory import MemoryStore
+from baremetal_sdk.config.sensor_data import SensorDataConfig
+from baremetal_sdk.store.memory.store import MemoryStore
 from baremetal_sdk.testing import ManualClock, quick_options, running_conductor, settle
 
 ACCOUNT, CHANGED = Account("admin", "password"), Account("admin", "changed")

@@ -13,9 +13,10 @@ from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 
-from baremetal_sdk import config, config_options, config_sensor_data, provision
+from baremetal_sdk import config, states
 from baremetal_sdk.api.app import routes
-from baremetal_sdk.metrics import METRICS
+from baremetal_sdk.config import options
+from baremetal_sdk.observability.metrics import METRICS
 
 
 class _Table(Directive):
@@ -48,9 +49,9 @@ class ConfigOptions(_Table):
 
     def rows(self) -> Iterable[Sequence[str]]:
         """Return one row for each option."""
-        section = {**vars(config), **vars(config_sensor_data)}[self.arguments[0]]
+        section = getattr(config, self.arguments[0])
         bounds = {field.name: field.metadata for field in dataclasses.fields(section)}
-        for option in config_options.options_of(section):
+        for option in options.options_of(section):
             yield f"``{option.dest}``", _type(option.type), _default(option.default), _meaning(option.help, bounds[option.dest])
 
 
@@ -62,7 +63,7 @@ class ProvisionTable(_Table):
 
     def rows(self) -> Iterable[Sequence[str]]:
         """Return one row for each transition."""
-        for transition in provision.TRANSITIONS:
+        for transition in states.TRANSITIONS:
             yield tuple(f"``{part}``" for part in transition)
 
 

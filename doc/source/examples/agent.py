@@ -11,10 +11,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from baremetal_sdk import APIServerMixin
+from baremetal_sdk.concurrency.periodic import Periodic
+from baremetal_sdk.concurrency.pool import ElasticPool, LaneLimits, should_stop
 from baremetal_sdk.config import APIConfig
 from baremetal_sdk.errors import NoFreeWorker
-from baremetal_sdk.periodic import Periodic
-from baremetal_sdk.pool import ElasticPool, LaneLimits, should_stop
 
 LANES = {
     "commands": LaneLimits(cap=1, queue=0),  # one at a time, and no more is promised

@@ -15,8 +15,8 @@ from oslo_log import log as logging
 
 from baremetal_interfaces import BareMetalError
 from baremetal_sdk import APIServer, Conductor, ConductorConfig, bare_metal_api
+from baremetal_sdk.conductor.oslo_launcher import launch
 from baremetal_sdk.http import Listeners
-from baremetal_sdk.service import launch
 
 LOG = logging.getLogger("ours")
 OPTIONS = [cfg.StrOpt("region", default="here", help="Where this service is.")]

@@ -21,8 +21,8 @@ class BootQuirk(NamedTuple):
     """One difference of a vendor's services.
 
     The patterns are compared without regard to case; *firmware* is the version of the BIOS. *reference_url* is the public
-    report of the behavior. *cassette* names the recording in ``tests/redfish/cassettes`` of such a service with and without
-    the quirk.
+    report of the behavior. *cassette* names the recording in ``tests/plugins/redfish/cassettes`` of such a service with
+    and without the quirk.
     """
 
     vendor: str

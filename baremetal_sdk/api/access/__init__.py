@@ -1,0 +1,1 @@
+"""Access to the API: policies, personas, roles and the audit log."""

@@ -1,0 +1,1 @@
+"""The framework of the API: routes, requests, microversions, views, JSON Patch and OpenAPI."""

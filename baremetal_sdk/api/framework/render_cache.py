@@ -1,0 +1,92 @@
+"""Records as rendered JSON, kept for as long as they do not change: what most readers ask for was asked for before.
+
+What is kept of a record is found by its shape (the fields, at one microversion) and the links' base, and shown only while the
+store, which is asked each time, still has the revision that it was made of. Visibility is the store's answer, too.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+
+from baremetal_sdk.api.framework import json_body
+from baremetal_sdk.api.framework.views import Shape
+
+if TYPE_CHECKING:
+    from baremetal_sdk.api.framework.request import Call
+
+_MOST_BYTES = 32 * 1024 * 1024
+"""Bytes of JSON that are kept."""
+_OVERHEAD = 400
+"""Bytes that keeping a fragment takes beside its own."""
+_Key = tuple[Shape, str, str]
+
+
+class _Kept(NamedTuple):
+    state: tuple[Any, ...]
+    """What it was made of: the revision, and what changes without one."""
+    fragment: orjson.Fragment
+    size: int
+
+
+class Fragments:
+    """Rendered records, the oldest of which make room. It is safe to use from many threads."""
+
+    def __init__(self, most_bytes: int = _MOST_BYTES) -> None:
+        self._most = most_bytes
+        self._lock = threading.Lock()
+        self._kept: dict[_Key, _Kept] = {}
+        self._bytes = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes that are kept."""
+        return self._bytes
+
+    def one(self, call: Call, shape: Shape, seen: Any, read: Callable[[], Any]) -> orjson.Fragment:
+        """A record as JSON. *seen* has its ``uuid``, ``revision`` and :attr:`Shape.fleeting` columns; *read* gives all of it."""
+        kept = self._kept.get((shape, call.base, seen.uuid))
+        if kept is not None and kept.state == shape.state_of_record(call, seen):
+            return kept.fragment
+        record = read()
+        return self._keep(call, shape, record.uuid, shape.state_of_record(call, record), shape.record(call, record))
+
+    def page(
+        self,
+        call: Call,
+        shape: Shape,
+        seen: Sequence[Mapping[str, Any]],
+        read: Callable[[tuple[str, ...]], Iterable[Mapping[str, Any]]],
+    ) -> list[orjson.Fragment]:
+        """The records of a page as JSON, in the order of *seen*, without what is gone. *read* gives those with certain UUIDs."""
+        found: dict[str, orjson.Fragment] = {}
+        missing: list[str] = []
+        for row in seen:
+            uuid = row["uuid"]
+            kept = self._kept.get((shape, call.base, uuid))
+            if kept is not None and kept.state == shape.state_of_row(call, row):
+                found[uuid] = kept.fragment
+            else:
+                missing.append(uuid)
+        for row in read(tuple(missing)) if missing else ():
+            found[row["uuid"]] = self._keep(call, shape, row["uuid"], shape.state_of_row(call, row), shape.row(call, row))
+        return [found[row["uuid"]] for row in seen if row["uuid"] in found]
+
+    def _keep(self, call: Call, shape: Shape, uuid: str, state: tuple[Any, ...], shown: Mapping[str, Any]) -> orjson.Fragment:
+        content = json_body.dump(shown)
+        kept = _Kept(state, orjson.Fragment(content), len(content) + _OVERHEAD)
+        with self._lock:
+            self._forget((shape, call.base, uuid))
+            self._kept[shape, call.base, uuid] = kept
+            self._bytes += kept.size
+            while self._bytes > self._most:
+                self._forget(next(iter(self._kept)))
+        return kept.fragment
+
+    def _forget(self, key: _Key) -> None:
+        before = self._kept.pop(key, None)
+        if before is not None:
+            self._bytes -= before.size

@@ -1,0 +1,1 @@
+"""The resources of the Bare Metal API, version 1: one module for each."""

@@ -1,0 +1,98 @@
+"""``/v1/conductors``: the conductors that there are, and whether they live."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from baremetal_interfaces import InvalidInput, Problem
+from baremetal_sdk.api.framework.pagination import DETAIL, FIELDS, PAGING, next_link, page, shown
+from baremetal_sdk.api.framework.parameters import Parameter
+from baremetal_sdk.api.framework.request import Call
+from baremetal_sdk.api.framework.routes import route
+from baremetal_sdk.api.framework.types import TEXT
+from baremetal_sdk.api.framework.views import Shown, View, ViewField
+from baremetal_sdk.errors import ConductorNotFound
+from baremetal_sdk.store.records.node import ConductorRecord
+
+_SINCE = 49
+_MARKER = Parameter("marker", TEXT, "The host name of the last conductor of the page before.")
+_QUERY = (*(_MARKER if parameter.name == "marker" else parameter for parameter in PAGING), FIELDS, DETAIL)
+
+
+def _alive(call: Call, heartbeat_at: datetime | None) -> bool:
+    return call.conductors.was_recent(heartbeat_at)
+
+
+def _drivers(call: Call, drivers: Mapping[str, Any]) -> list[str]:
+    return sorted(drivers)
+
+
+CONDUCTOR_VIEW = View(
+    "conductors",
+    ConductorRecord,
+    (
+        ViewField("hostname"),
+        ViewField("conductor_group"),
+        ViewField("alive", 1, ("heartbeat_at",), _alive, sortable=False),
+        ViewField("drivers", render=_drivers, sortable=False),
+        ViewField("created_at"),
+        ViewField("updated_at"),
+    ),
+    default=("hostname", "conductor_group", "alive"),
+    key="hostname",
+)
+
+
+class Conductors:
+    """Conductors, as they registered."""
+
+    @route(
+        "GET",
+        "/v1/conductors",
+        policy="baremetal:conductor:get",
+        role="system-reader",
+        since=_SINCE,
+        query=_QUERY,
+        answer=Shown(CONDUCTOR_VIEW, page=True),
+    )
+    def list(self, call: Call) -> dict[str, Any]:
+        """List the conductors."""
+        asked = page(call, CONDUCTOR_VIEW)
+        found = list(call.conductors.all())
+        if asked.sort_key is not None:
+            key = asked.sort_key
+            found.sort(key=lambda conductor: str(getattr(conductor, key)))
+        if asked.sort_dir == "desc":
+            found.reverse()
+        if asked.marker is not None:
+            found = _after(found, asked.marker)
+        body: dict[str, Any] = {"conductors": [asked.shape.record(call, conductor) for conductor in found[: asked.limit]]}
+        if len(found) > asked.limit:
+            body["next"] = next_link(call, asked.limit, found[asked.limit - 1].hostname)
+        return body
+
+    @route(
+        "GET",
+        "/v1/conductors/{conductor}",
+        policy="baremetal:conductor:get",
+        role="system-reader",
+        since=_SINCE,
+        query=(FIELDS,),
+        answer=Shown(CONDUCTOR_VIEW),
+    )
+    def show(self, call: Call) -> dict[str, Any]:
+        """Show a conductor."""
+        hostname = call.arguments["conductor"]
+        for conductor in call.conductors.all():
+            if conductor.hostname == hostname:
+                return shown(call, CONDUCTOR_VIEW, conductor)
+        raise ConductorNotFound(f"conductor {hostname[:64]!r} was not found; /v1/conductors lists those that there are")
+
+
+def _after(conductors: list[ConductorRecord], marker: str) -> list[ConductorRecord]:
+    names = [conductor.hostname for conductor in conductors]
+    if marker not in names:
+        raise InvalidInput([Problem("marker", f"there is no conductor {marker[:64]!r}", "give the last host name of a page")])
+    return conductors[names.index(marker) + 1 :]

@@ -1,0 +1,50 @@
+"""``/metrics`` beside the API, for those who may see the whole system."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from baremetal_interfaces import Forbidden
+from baremetal_sdk.api.access.personas import Persona
+from baremetal_sdk.api.access.policy import Policy
+from baremetal_sdk.api.framework import errors
+from baremetal_sdk.api.framework.request_observer import ROUTE_KEY
+from baremetal_sdk.api.wsgi import context_of
+from baremetal_sdk.observability.metrics import MetricsEndpoint
+from baremetal_sdk.observability.metrics.endpoint import PATH
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+RULE = "baremetal:metrics:get"
+
+
+class Metrics:
+    """The rule for metrics. They have no version, and so they are no route of the API."""
+
+    rules: ClassVar[Mapping[str, Persona]] = {RULE: "system-reader"}
+
+
+class MetricsPath:
+    """Serves *registry* at ``/metrics`` to those whom *policy* lets, and *app* at all other paths."""
+
+    def __init__(self, app: WSGIApplication, registry: Any, policy: Policy) -> None:
+        self._app = app
+        self._endpoint = MetricsEndpoint(registry)
+        self._policy = policy
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Serve a request."""
+        if environ.get("PATH_INFO", "").rstrip("/") != PATH:
+            return self._app(environ, start_response)
+        environ[ROUTE_KEY] = PATH
+        try:
+            self._policy.scope(RULE, context_of(environ))
+        except Forbidden as exc:
+            content = errors.body(exc)
+            headers = [("Content-Type", "application/json"), ("Content-Length", str(len(content)))]
+            start_response(f"{exc.code} {HTTPStatus(exc.code).phrase}", headers)
+            return [content]
+        return self._endpoint(environ, start_response)

@@ -1,0 +1,138 @@
+"""What clients see of a node, field by field, each with the microversion that brought it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from baremetal_interfaces import BootMode, Health
+from baremetal_sdk.api.framework.masking import masked
+from baremetal_sdk.api.framework.request import Call
+from baremetal_sdk.api.framework.types import UUID, choice
+from baremetal_sdk.api.framework.views import OlderName, SubResource, View, ViewField
+from baremetal_sdk.api.v1.trait_values import TRAITS
+from baremetal_sdk.states import STATES
+from baremetal_sdk.store.records.node import NodeRecord
+
+_AVAILABLE_WAS_NONE = OlderName(until=2, value="available", shown=None)
+_WAITING_WAS_INSPECTING = OlderName(until=39, value="inspect wait", shown="inspecting")
+_OLDER_STATES = (_AVAILABLE_WAS_NONE, _WAITING_WAS_INSPECTING)
+_STATE = choice(*sorted(STATES))
+_BOOT_MODE = choice(*map(str, BootMode))
+
+
+def _masked(call: Call, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    return masked(values)
+
+
+def _reservation(call: Call, holder: str | None, expires_at: datetime | None) -> str | None:
+    """The conductor that works on the node; who holds the lease within that conductor is nobody's business."""
+    if holder is None or (expires_at is not None and expires_at <= call.backend.clock.now()):
+        return None
+    return holder.partition("/")[0]
+
+
+def _conductor(call: Call, uuid: str, driver: str, group: str) -> str | None:
+    return call.conductors.responsible_for(uuid, driver, group)
+
+
+def _json(name: str, since: int = 1) -> ViewField:
+    return ViewField(name, since, sortable=False)
+
+
+def _secretive(name: str, since: int = 1) -> ViewField:
+    return ViewField(name, since, render=_masked, sortable=False)
+
+
+NODE_VIEW = View(
+    "nodes",
+    NodeRecord,
+    (
+        ViewField("uuid", type=UUID),
+        ViewField("created_at"),
+        ViewField("updated_at"),
+        ViewField("allocation_uuid", 52, type=UUID),
+        ViewField("automated_clean", 47),
+        ViewField("bios_interface", 40),
+        ViewField("boot_interface", 31),
+        ViewField("boot_mode", 75, type=_BOOT_MODE),
+        ViewField("chassis_uuid", type=UUID),
+        _json("clean_step", 7),
+        ViewField("conductor", 49, ("uuid", "driver", "conductor_group"), _conductor, sortable=False, fleeting=True),
+        ViewField("conductor_group", 46),
+        ViewField("console_enabled"),
+        ViewField("console_interface", 31),
+        ViewField("deploy_interface", 31),
+        _json("deploy_step", 44),
+        ViewField("description", 51),
+        ViewField("disable_power_off", 95),
+        ViewField("driver"),
+        _secretive("driver_info"),
+        _secretive("driver_internal_info", 3),
+        _json("extra"),
+        ViewField("fault", 42),
+        ViewField("firmware_interface", 86),
+        ViewField("health", 109, type=choice(*map(str, Health))),
+        ViewField("inspect_interface", 31),
+        ViewField("inspection_finished_at", 6),
+        ViewField("inspection_started_at", 6),
+        _secretive("instance_info"),
+        ViewField("instance_name", 104),
+        ViewField("instance_uuid", type=UUID),
+        ViewField("last_error"),
+        ViewField("lessee", 65),
+        ViewField("maintenance"),
+        ViewField("maintenance_reason"),
+        ViewField("management_interface", 31),
+        ViewField("name", 5),
+        _json("network_data", 66),
+        ViewField("network_interface", 20),
+        ViewField("owner", 50),
+        ViewField("parent_node", 83, type=UUID),
+        ViewField("power_interface", 31),
+        ViewField("power_state"),
+        _json("properties"),
+        ViewField("protected", 48),
+        ViewField("protected_reason", 48),
+        ViewField("provision_state", older=_OLDER_STATES, type=_STATE),
+        ViewField("provision_updated_at"),
+        _json("raid_config", 12),
+        ViewField("raid_interface", 31),
+        ViewField("rescue_interface", 38),
+        ViewField("reservation", 1, ("lease_holder", "lease_expires_at"), _reservation, fleeting=True),
+        ViewField("resource_class", 21),
+        ViewField("retired", 61),
+        ViewField("retired_reason", 61),
+        ViewField("secure_boot", 75),
+        _json("service_step", 87),
+        ViewField("shard", 82),
+        ViewField("storage_interface", 33),
+        ViewField("target_power_state"),
+        ViewField("target_provision_state"),
+        _json("target_raid_config", 12),
+        ViewField("traits", 37, sortable=False, type=TRAITS),
+        ViewField("vendor_interface", 31),
+    ),
+    default=("instance_uuid", "maintenance", "power_state", "provision_state", "uuid", "name"),
+    subresources=(SubResource("ports"), SubResource("portgroups", 24), SubResource("states", 14), SubResource("volume", 32)),
+)
+
+STATES_VIEW = View(
+    "nodes",
+    NodeRecord,
+    (
+        ViewField("console_enabled"),
+        ViewField("last_error"),
+        ViewField("power_state"),
+        ViewField("provision_state", older=_OLDER_STATES, type=_STATE),
+        ViewField("provision_updated_at"),
+        ViewField("target_power_state"),
+        ViewField("target_provision_state"),
+        _json("raid_config", 12),
+        _json("target_raid_config", 12),
+        ViewField("boot_mode", 75, type=_BOOT_MODE),
+        ViewField("secure_boot", 75),
+    ),
+    default=(),
+)

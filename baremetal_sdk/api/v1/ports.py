@@ -1,0 +1,367 @@
+"""``/v1/ports`` and ``/v1/nodes/{node}/ports``: the network ports of machines."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from baremetal_interfaces import InvalidInput, Problem
+from baremetal_sdk.api.framework import crud
+from baremetal_sdk.api.framework.json_patch import UNSET, Operation, apply, changes, json_patch, operations, without_own_node
+from baremetal_sdk.api.framework.pagination import DETAIL, FIELDS, PAGING, answer, page, shown
+from baremetal_sdk.api.framework.parameters import Parameter, Parameters, check_versions, optional, too_new
+from baremetal_sdk.api.framework.request import Call
+from baremetal_sdk.api.framework.routes import route
+from baremetal_sdk.api.framework.types import (
+    BOOLEAN,
+    MAC,
+    NAME_PATTERN,
+    OBJECT,
+    STRINGS,
+    TEXT,
+    UUID,
+    UUID_OR_NAME,
+    ValueType,
+    Wrong,
+    is_name,
+    text,
+)
+from baremetal_sdk.api.framework.views import Shown, View, ViewField
+from baremetal_sdk.store.records.hardware import PortgroupRecord
+from baremetal_sdk.store.records.node import PortRecord
+from baremetal_sdk.store.records.query import Query
+
+NODE_NAME_SINCE = 94
+"""Ports could be made for a node by its name since this microversion."""
+NETWORK_TYPE_SINCE = 64
+PORTGROUPS_SINCE = 24
+_LINK_KEYS = ("port_id", "switch_id", "hostname", "switch_info", "network_type")
+_NETWORK_TYPES = ("managed", "unmanaged")
+_DATAPATH = re.compile(r"[0-9a-f]{16}", re.ASCII)
+
+PORT_VIEW = View(
+    "ports",
+    PortRecord,
+    (
+        ViewField("uuid", type=UUID),
+        ViewField("created_at"),
+        ViewField("updated_at"),
+        ViewField("address", type=MAC),
+        ViewField("available_for_dynamic_portgroup", 111),
+        ViewField("category", 101),
+        ViewField("description", 97),
+        ViewField("extra", sortable=False),
+        ViewField("internal_info", 18, sortable=False),
+        ViewField("is_smartnic", 53),
+        ViewField("local_link_connection", 19, sortable=False),
+        ViewField("name", 88),
+        ViewField("node_uuid", type=UUID),
+        ViewField("physical_network", 34),
+        ViewField("portgroup_uuid", PORTGROUPS_SINCE, type=UUID),
+        ViewField("pxe_enabled", 19),
+        ViewField("vendor", 100),
+    ),
+    default=("uuid", "address"),
+)
+
+
+def _link(value: Any) -> dict[str, Any]:
+    """Read where a port is plugged in: a switch and its port, a smart NIC and its host, or nothing known."""
+    link: dict[str, Any] = OBJECT.parse(value)
+    unknown = [key for key in link if key not in _LINK_KEYS]
+    if unknown:
+        raise Wrong(f"there is no key {str(unknown[0])[:64]!r}", "known are " + ", ".join(_LINK_KEYS))
+    if any(not isinstance(item, str) for item in link.values()):
+        raise Wrong("not all its values are text", "give strings")
+    if link.get("network_type", "managed") not in _NETWORK_TYPES:
+        raise Wrong("its network_type is not known", "one of " + ", ".join(_NETWORK_TYPES))
+    if link and link.get("network_type") != "unmanaged" and not _is_complete(link):
+        raise Wrong("it is not complete", "port_id and switch_id belong together, or port_id and hostname for a smart NIC")
+    if "switch_id" in link:
+        link = {**link, "switch_id": _switch_id(link["switch_id"])}
+    return link
+
+
+def _is_complete(link: Mapping[str, Any]) -> bool:
+    return "port_id" in link and ("switch_id" in link or "hostname" in link)
+
+
+def _switch_id(value: str) -> str:
+    lowered = value.lower()
+    if _DATAPATH.fullmatch(lowered):
+        return lowered
+    try:
+        return str(MAC.parse(lowered))
+    except Wrong as exc:
+        allowed = "give a MAC address or the 16 hexadecimal digits of an OpenFlow datapath"
+        raise Wrong(f"its switch_id is {value[:64]!r}", allowed) from exc
+
+
+def _name(value: Any) -> str:
+    if not is_name(value):
+        raise Wrong("it cannot be a name", "letters, digits and -._~ are allowed, 255 at most")
+    return str(value)
+
+
+_LINK = ValueType(_link, {"type": "object", "properties": {key: {"type": "string"} for key in _LINK_KEYS}})
+NAME = ValueType(_name, {"type": "string", "pattern": NAME_PATTERN})
+
+_WRITABLE = (
+    Parameter("address", MAC, "The MAC address."),
+    optional("available_for_dynamic_portgroup", BOOLEAN, "Whether it may join a group that is made as needed.", 111),
+    optional("category", text(80), "What kind of port it is.", 101),
+    optional("description", TEXT, "What people should know about it.", 97),
+    optional("extra", OBJECT, "Anything."),
+    optional("is_smartnic", BOOLEAN, "Whether the port is on a smart NIC.", 53),
+    optional("local_link_connection", _LINK, "Where the port is plugged in.", 19),
+    optional("name", NAME, "A name that no other port has.", 88),
+    optional("physical_network", text(64, 1), "The physical network that it is on.", 34),
+    optional("portgroup_uuid", UUID, "The UUID of the port group that it is in.", PORTGROUPS_SINCE),
+    optional("pxe_enabled", BOOLEAN, "Whether the machine boots from it.", 19),
+    optional("vendor", text(32), "Who made it.", 100),
+)
+_CREATION = (
+    *_WRITABLE,
+    Parameter("node_uuid", UUID, "The UUID of the node that it belongs to."),
+    Parameter("node_ident", UUID_OR_NAME, "The UUID or name of the node that it belongs to.", NODE_NAME_SINCE),
+    optional("uuid", UUID, "A UUID to take; by default one is made."),
+)
+_PATCHED = Parameters("field that can be changed", _WRITABLE)
+_REQUIRED = ("address",)
+_DEFAULTS: Mapping[str, Any] = {
+    **dict.fromkeys(("category", "description", "name", "physical_network", "portgroup_uuid", "vendor")),
+    "available_for_dynamic_portgroup": True,
+    "extra": {},
+    "local_link_connection": {},
+    "is_smartnic": False,
+    "pxe_enabled": True,
+}
+_FILTERS = (
+    Parameter("address", MAC, "The MAC address."),
+    Parameter("conductor_groups", STRINGS, "The groups of conductors that may drive its node.", 99),
+    Parameter("description_contains", TEXT, "A part of its description.", 97),
+    Parameter("node", UUID_OR_NAME, "The UUID or name of the node that it belongs to."),
+    Parameter("node_uuid", UUID, "The UUID of the node that it belongs to."),
+    Parameter("portgroup", UUID_OR_NAME, "The UUID or name of the port group that it is in.", PORTGROUPS_SINCE),
+    Parameter("shard", STRINGS, "The shards that its node may belong to, with commas between them.", 82),
+)
+
+
+class Ports:
+    """Ports, one by one and page by page."""
+
+    @route(
+        "GET",
+        "/v1/ports",
+        policy="baremetal:port:list",
+        role="lister",
+        query=(
+            *_FILTERS,
+            *PAGING,
+            FIELDS,
+            DETAIL,
+        ),
+        answer=Shown(PORT_VIEW, page=True),
+    )
+    def list(self, call: Call) -> dict[str, Any]:
+        """List ports."""
+        return _listed(call, _asked(call))
+
+    @route(
+        "GET",
+        "/v1/ports/detail",
+        policy="baremetal:port:list",
+        role="lister",
+        query=(
+            *_FILTERS,
+            *PAGING,
+        ),
+        answer=Shown(PORT_VIEW, page=True, whole=True),
+    )
+    def list_whole(self, call: Call) -> dict[str, Any]:
+        """List ports with all their fields."""
+        return _listed(call, _asked(call), whole=True)
+
+    @route(
+        "GET",
+        "/v1/nodes/{node}/ports",
+        policy="baremetal:port:list",
+        role="lister",
+        query=(*PAGING, FIELDS, DETAIL),
+        answer=Shown(PORT_VIEW, page=True),
+    )
+    def list_of_node(self, call: Call) -> dict[str, Any]:
+        """List the ports of a node."""
+        return _listed(call, {"node_uuid": call.node().uuid})
+
+    @route(
+        "GET",
+        "/v1/nodes/{node}/ports/detail",
+        policy="baremetal:port:list",
+        role="lister",
+        query=PAGING,
+        answer=Shown(PORT_VIEW, page=True, whole=True),
+    )
+    def list_whole_of_node(self, call: Call) -> dict[str, Any]:
+        """List the ports of a node with all their fields."""
+        return _listed(call, {"node_uuid": call.node().uuid}, whole=True)
+
+    @route(
+        "GET",
+        "/v1/portgroups/{portgroup}/ports",
+        policy="baremetal:port:list",
+        role="lister",
+        since=PORTGROUPS_SINCE,
+        query=(*PAGING, FIELDS, DETAIL),
+        answer=Shown(PORT_VIEW, page=True),
+    )
+    def list_of_group(self, call: Call) -> dict[str, Any]:
+        """List the ports of a port group."""
+        return _listed(call, {"portgroup_uuid": crud.found(call, PortgroupRecord, "portgroup").uuid})
+
+    @route(
+        "GET",
+        "/v1/portgroups/{portgroup}/ports/detail",
+        policy="baremetal:port:list",
+        role="lister",
+        since=PORTGROUPS_SINCE,
+        query=PAGING,
+        answer=Shown(PORT_VIEW, page=True, whole=True),
+    )
+    def list_whole_of_group(self, call: Call) -> dict[str, Any]:
+        """List the ports of a port group with all their fields."""
+        return _listed(call, {"portgroup_uuid": crud.found(call, PortgroupRecord, "portgroup").uuid}, whole=True)
+
+    @route(
+        "GET",
+        "/v1/ports/{port}",
+        policy="baremetal:port:get",
+        query=(FIELDS,),
+        answer=Shown(PORT_VIEW),
+    )
+    def show(self, call: Call) -> dict[str, Any]:
+        """Show a port."""
+        return shown(call, PORT_VIEW, call.port(call.arguments["port"]))
+
+    @route(
+        "POST",
+        "/v1/ports",
+        policy="baremetal:port:create",
+        role="wirer",
+        status=201,
+        body=_CREATION,
+        answer=Shown(PORT_VIEW, whole=True),
+    )
+    def create(self, call: Call) -> dict[str, Any]:
+        """Create a port of a node."""
+        values = {name: value for name, value in call.body.items() if value is not None}
+        values["node_uuid"] = _node_of_new_port(call, values)
+        if "address" not in values:
+            raise InvalidInput([Problem("address", "it is missing", "it must be given")])
+        _check_values(call, values, values)
+        values.setdefault("uuid", str(uuid.uuid4()))
+        port: PortRecord = call.rpc("create_port", values=values)
+        call.location = f"ports/{port.uuid}"
+        return PORT_VIEW.whole(call.minor).record(call, port)
+
+    @route(
+        "PATCH",
+        "/v1/ports/{port}",
+        policy="baremetal:port:update",
+        role="owner-manager",
+        body=json_patch(_PATCHED.by_name),
+        answer=Shown(PORT_VIEW, whole=True),
+    )
+    def update(self, call: Call) -> dict[str, Any]:
+        """Change fields of a port."""
+        port = call.port(call.arguments["port"])
+        call.node(port.node_uuid)
+        patch = without_own_node(operations(call.body, call.minor), port.node_uuid)
+        for operation in patch:
+            if operation.field not in _PATCHED.by_name:
+                allowed = "these can: " + ", ".join(sorted(_PATCHED.by_name))
+                raise operation.problem(f"{operation.field[:64]!r} cannot be changed", allowed)
+        check_versions((_PATCHED.by_name[operation.field] for operation in patch), call.minor)
+        return PORT_VIEW.whole(call.minor).record(call, _patched(call, port, patch))
+
+    @route("DELETE", "/v1/ports/{port}", policy="baremetal:port:delete", role="wirer", status=204)
+    def delete(self, call: Call) -> None:
+        """Delete a port."""
+        try:
+            ident = UUID.parse(call.arguments["port"])
+        except Wrong as exc:
+            raise InvalidInput([Problem("port", exc.wrong, exc.allowed)]) from None
+        port = call.port(ident)
+        call.node(port.node_uuid)
+        call.rpc("delete_port", port=port.uuid)
+
+
+def _asked(call: Call) -> dict[str, Any]:
+    """The filters of a listing that compare a column of ports."""
+    asked = call.query
+    given = [name for name in ("node", "node_uuid", "portgroup", "shard", "conductor_groups") if name in asked]
+    if len(given) > 1 and given != ["node", "node_uuid"]:
+        raise InvalidInput(f"{', '.join(given)}: they cannot be given together; give one of them")
+    group = None
+    if "portgroup" in asked:
+        group = call.backend.store.record(PortgroupRecord, asked["portgroup"], scope=call.scope).uuid
+    node = asked.get("node_uuid") or crud.asked_node(call)
+    return {"node_uuid": node, "portgroup_uuid": group, "address": asked.get("address")}
+
+
+def _listed(call: Call, where: Mapping[str, Any], *, whole: bool = False) -> dict[str, Any]:
+    asked = page(call, PORT_VIEW, whole=whole)
+    of_node = {"shard": call.query.get("shard"), "conductor_group": call.query.get("conductor_groups")}
+    query = Query(
+        where={name: value for name, value in where.items() if value is not None},
+        fields=asked.shape.columns,
+        limit=asked.limit + 1,
+        marker=asked.marker,
+        sort_key=asked.sort_key,
+        sort_dir=asked.sort_dir,
+        of_node={name: value for name, value in of_node.items() if value is not None},
+        description_contains=call.query.get("description_contains"),
+    )
+    return answer(call, asked, call.backend.store.ports(query, scope=call.scope))
+
+
+def _node_of_new_port(call: Call, values: dict[str, Any]) -> str:
+    by_ident, by_uuid = values.pop("node_ident", None), values.get("node_uuid")
+    if (by_ident is None) == (by_uuid is None):
+        raise InvalidInput([Problem("node_uuid", "the node has to be given once", "give node_uuid or node_ident, not both")])
+    return crud.named_node(call, by_ident or values["node_uuid"], "node_ident" if by_ident else "node_uuid")
+
+
+def _check_values(call: Call, changed: Mapping[str, Any], port: Mapping[str, Any]) -> None:
+    """Refuse values that do not go together, or came with a later microversion."""
+    link = changed.get("local_link_connection") or {}
+    if "network_type" in link and call.minor < NETWORK_TYPE_SINCE:
+        raise too_new("local_link_connection.network_type", NETWORK_TYPE_SINCE)
+    whole = port.get("local_link_connection") or {}
+    if whole and port.get("is_smartnic") and not {"port_id", "hostname"} <= set(whole):
+        wrong = Problem("local_link_connection", "a smart NIC needs port_id and hostname", "give both")
+        raise InvalidInput([wrong])
+
+
+def _patched(call: Call, port: PortRecord, patch: list[Operation]) -> PortRecord:
+    document = {name: getattr(port, name) for name in _PATCHED.by_name}
+    touched = apply(document, patch)
+    for name in _REQUIRED:
+        if name in touched and touched[name] in (UNSET, None):
+            raise InvalidInput([Problem(name, "it cannot be removed", "a port needs one; replace it")])
+    changed = changes(document, touched, _read, _DEFAULTS)
+    _check_values(call, changed, {**document, **changed})
+    if not changed:
+        return port
+    updated: PortRecord = call.rpc("update_port", port=port.uuid, changes=changed)
+    return updated
+
+
+def _read(name: str, value: Any) -> Any:
+    try:
+        read = _PATCHED.by_name[name].type.parse(value)
+    except Wrong as exc:
+        raise InvalidInput([Problem(name, exc.wrong, exc.allowed)]) from None
+    return _DEFAULTS[name] if read is None else read

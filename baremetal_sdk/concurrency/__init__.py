@@ -1,0 +1,1 @@
+"""Threads: the elastic pool, timers, periodic jobs and locks."""

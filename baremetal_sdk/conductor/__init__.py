@@ -1,0 +1,1 @@
+"""The conductor: its components, its start and its shutdown."""

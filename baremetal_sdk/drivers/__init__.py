@@ -1,0 +1,1 @@
+"""From entry points to the driver of one node."""

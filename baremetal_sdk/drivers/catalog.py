@@ -1,0 +1,204 @@
+"""From hardware types and interfaces to the driver of one node."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import typing
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from baremetal_interfaces import Connector, Driver, DriverInfo, HardwareType, Interface, InvalidInput, Kind, Problem
+from baremetal_sdk.bmc import TurnsInfo
+from baremetal_sdk.config import ConductorConfig
+from baremetal_sdk.drivers.loader import LoadFailure, Plugins, failures_by_name
+from baremetal_sdk.errors import ConfigurationError, DriverNotFound
+
+_BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+
+
+class Drivers:
+    """The hardware types and interfaces that one conductor offers. Instances of interfaces belong to it."""
+
+    def __init__(self, plugins: Plugins, config: ConductorConfig) -> None:
+        self.failures: list[LoadFailure] = list(plugins.failures)
+        self._config = config
+        self._interfaces = {kind: self._make_all(kind, plugins) for kind in Kind}
+        self._types = self._enabled_types(plugins)
+        self._offers = {name: self._offer(name, cls) for name, cls in self._types.items()}
+        self._drop_incomplete()
+        self._composed: dict[tuple[str, ...], Driver] = {}
+
+    def names(self) -> list[str]:
+        """The hardware types that are offered."""
+        return sorted(self._types)
+
+    def hardware_type(self, name: str) -> type[HardwareType]:
+        """The class of a hardware type; raises ``DriverNotFound``, which names those that there are."""
+        try:
+            return self._types[name]
+        except KeyError:
+            raise DriverNotFound(self._unknown(name), driver=name) from None
+
+    def offered(self, hardware_type: str, kind: Kind) -> tuple[str, ...]:
+        """The implementations of *kind* that nodes of a hardware type can have, best first."""
+        self.hardware_type(hardware_type)
+        return self._offers[hardware_type][kind]
+
+    def default(self, hardware_type: str, kind: Kind) -> str | None:
+        """What a node gets that does not say: the configured default where it fits, else the best one."""
+        offered = self.offered(hardware_type, kind)
+        configured = self._config.default_interfaces.get(str(kind))
+        if configured in offered:
+            return configured
+        return offered[0] if offered else None
+
+    def resolve(self, hardware_type: str, wanted: Mapping[str, str | None]) -> dict[str, str]:
+        """The name of the implementation of each kind: as *wanted* (kind -> name), else the default.
+
+        Raises ``InvalidInput`` with everything that is not offered.
+        """
+        problems: list[Problem] = []
+        chosen: dict[str, str] = {}
+        for kind in Kind:
+            name = wanted.get(str(kind)) or self.default(hardware_type, kind)
+            if name is not None and name in self.offered(hardware_type, kind):
+                chosen[str(kind)] = name
+            else:
+                problems.append(self._not_offered(hardware_type, kind, name))
+        if problems:
+            raise InvalidInput(problems)
+        return chosen
+
+    def compose(self, hardware_type: str, names: Mapping[str, str | None]) -> Driver:
+        """The driver of a node with these interfaces; the same names give the same driver."""
+        chosen = self.resolve(hardware_type, names)
+        key = (hardware_type, *chosen.values())
+        if key not in self._composed:
+            parts: dict[str, Any] = {str(kind): self._interfaces[kind][chosen[str(kind)]] for kind in Kind}
+            self._composed[key] = Driver(hardware_type=hardware_type, **parts)
+        return self._composed[key]
+
+    def interface(self, kind: Kind, name: str) -> Interface:
+        """The implementation of *kind* with this name, which some hardware type offers."""
+        return self._interfaces[kind][name]
+
+    def info_types(self, hardware_type: str) -> list[type[DriverInfo]]:
+        """What the implementations that a hardware type can have read from ``driver_info``, and what counts for all BMCs."""
+        found = info_types_of(self._interfaces[kind][name] for kind in Kind for name in self.offered(hardware_type, kind))
+        return [*found, TurnsInfo]
+
+    def describe(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """Hardware type -> kind -> its default and what is enabled: what other processes are told."""
+        return {
+            name: {str(kind): {"default": self.default(name, kind), "enabled": list(self.offered(name, kind))} for kind in Kind}
+            for name in self._types
+        }
+
+    def connectors(self) -> set[type[Any]]:
+        """The connectors of all interfaces."""
+        return {one.connector for named in self._interfaces.values() for one in named.values() if one.connector is not None}
+
+    def _make_all(self, kind: Kind, plugins: Plugins) -> dict[str, Interface]:
+        enabled = self._config.enabled_interfaces.get(str(kind), ())
+        made: dict[str, Interface] = {}
+        for name, cls in plugins.interfaces[kind].items():
+            if enabled and name not in enabled:
+                continue
+            try:
+                made[name] = cls(_plugin_options(cls, name, self._config.plugins))
+            except ConfigurationError:
+                raise
+            except Exception as exc:
+                self.failures.append(LoadFailure(f"baremetal.interfaces.{kind}", name, f"{type(exc).__name__}: {exc}"))
+        missing = sorted(set(enabled) - set(plugins.interfaces[kind]) - set(failures_by_name(self.failures)))
+        if missing:
+            installed = ", ".join(sorted(plugins.interfaces[kind]))
+            raise ConfigurationError(
+                f"[DEFAULT] enabled_{kind}_interfaces: {', '.join(missing)} not installed; there are {installed}"
+            )
+        return made
+
+    def _enabled_types(self, plugins: Plugins) -> dict[str, type[HardwareType]]:
+        wanted = self._config.enabled_hardware_types or tuple(plugins.hardware_types)
+        broken = failures_by_name(self.failures)
+        missing = [name for name in wanted if name not in plugins.hardware_types and name not in broken]
+        if missing:
+            installed = ", ".join(sorted(plugins.hardware_types)) or "none"
+            raise ConfigurationError(
+                f"[DEFAULT] enabled_hardware_types: {', '.join(missing)} not installed; there are: {installed}"
+            )
+        return {name: plugins.hardware_types[name] for name in wanted if name in plugins.hardware_types}
+
+    def _offer(self, name: str, cls: type[HardwareType]) -> dict[Kind, tuple[str, ...]]:
+        offer: dict[Kind, tuple[str, ...]] = {}
+        for kind in Kind:
+            made = self._interfaces[kind]
+            listed = [one for one in cls.supported(kind) if one in made]
+            attached = [one for one, interface in made.items() if name in interface.attaches_to and one not in listed]
+            offer[kind] = tuple(listed + sorted(attached))
+        return offer
+
+    def _drop_incomplete(self) -> None:
+        """A hardware type without any implementation of some kind cannot drive a node: say so, and do not offer it."""
+        for name, offer in list(self._offers.items()):
+            empty = [str(kind) for kind, names in offer.items() if not names]
+            if empty:
+                wanted = ", ".join(f"{kind} ({', '.join(self._types[name].supported(kind)) or 'none listed'})" for kind in empty)
+                self.failures.append(LoadFailure("baremetal.hardware_types", name, f"nothing installed and enabled for {wanted}"))
+                del self._types[name], self._offers[name]
+
+    def _unknown(self, name: str) -> str:
+        reason = failures_by_name(self.failures).get(name)
+        if reason:
+            return f"driver: hardware type {name!r} could not be loaded: {reason}"
+        close = difflib.get_close_matches(name, self._types, 1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        return f"driver: there is no hardware type {name!r}; there are {', '.join(self.names())}{hint}"
+
+    def _not_offered(self, hardware_type: str, kind: Kind, name: str | None) -> Problem:
+        offered = ", ".join(self.offered(hardware_type, kind)) or "nothing"
+        return Problem(f"{kind}_interface", f"{name!r} is not offered for hardware type {hardware_type!r}", f"there is {offered}")
+
+
+def info_types_of(interfaces: Iterable[Interface]) -> list[type[DriverInfo]]:
+    """The distinct ``info_type`` of *interfaces*, in their order."""
+    return list(dict.fromkeys(one.info_type for one in interfaces if one.info_type is not None))
+
+
+def kind_with(driver: Driver, connector: type[Connector[Any]]) -> Kind:
+    """The kind of the first interface that has *connector*, and options that say where the BMC is."""
+    for kind, interface in driver:
+        if interface.connector is connector and interface.info_type is not None:
+            return kind
+    raise LookupError(f"no interface of this node has the connector {connector.__name__} and an info_type")
+
+
+def interface_names(record: Any) -> dict[str, str | None]:
+    """Kind -> name, of a node's record."""
+    return {str(kind): getattr(record, f"{kind}_interface") for kind in Kind}
+
+
+def _plugin_options(cls: type[Interface], name: str, sections: Mapping[str, Mapping[str, str]]) -> Any:
+    """The plugin's own options, from the section of its name."""
+    if cls.options_type is None:
+        return None
+    section = getattr(cls.options_type, "section", name)
+    given = sections.get(section, {})
+    hints = typing.get_type_hints(cls.options_type)
+    values = {
+        field.name: _converted(given[field.name], hints[field.name], f"[{section}] {field.name}")
+        for field in dataclasses.fields(cls.options_type)
+        if field.name in given
+    }
+    return cls.options_type(**values)
+
+
+def _converted(text: str, hint: Any, option: str) -> Any:
+    plain = next((arg for arg in typing.get_args(hint) if arg is not type(None)), hint)
+    try:
+        if plain is bool:
+            return _BOOLEANS[text.strip().lower()]
+        return plain(text)
+    except (KeyError, ValueError):
+        raise ConfigurationError(f"{option}: {text!r} is not a {plain.__name__}") from None

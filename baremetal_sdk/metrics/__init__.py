@@ -1,8 +1,0 @@
-"""What a conductor and an API do, for Prometheus, in a registry that the host application hands in."""
-
-from baremetal_sdk.metrics.collector import Collector, MetricsRegistry
-from baremetal_sdk.metrics.declarations import METRICS, Metric
-from baremetal_sdk.metrics.endpoint import MetricsEndpoint
-from baremetal_sdk.metrics.server import MetricsServer
-
-__all__ = ["METRICS", "Collector", "Metric", "MetricsEndpoint", "MetricsRegistry", "MetricsServer"]

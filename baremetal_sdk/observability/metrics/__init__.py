@@ -1,0 +1,8 @@
+"""What a conductor and an API do, for Prometheus, in a registry that the host application hands in."""
+
+from baremetal_sdk.observability.metrics.collector import Collector, MetricsRegistry
+from baremetal_sdk.observability.metrics.declarations import METRICS, Metric
+from baremetal_sdk.observability.metrics.endpoint import MetricsEndpoint
+from baremetal_sdk.observability.metrics.server import MetricsServer
+
+__all__ = ["METRICS", "Collector", "Metric", "MetricsEndpoint", "MetricsRegistry", "MetricsServer"]

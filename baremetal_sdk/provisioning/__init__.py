@@ -1,0 +1,1 @@
+"""The work behind provision states: steps, transitions, recovery, rescue and inspection."""

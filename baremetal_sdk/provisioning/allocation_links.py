@@ -1,0 +1,29 @@
+"""The link between a node and its allocation, and its end."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from baremetal_interfaces import NotFound
+from baremetal_sdk.store.protocol import Store
+from baremetal_sdk.store.records.node import NodeRecord
+from baremetal_sdk.store.records.policy import AllocationRecord
+
+LOG = logging.getLogger(__name__)
+
+
+def unlink_changes(node: NodeRecord) -> dict[str, Any]:
+    """Return the changes to *node* that end its link to an allocation and remove the traits it requested."""
+    info = {name: value for name, value in node.instance_info.items() if name != "traits"}
+    return {"instance_uuid": None, "allocation_uuid": None, "instance_info": info}
+
+
+def delete_allocation(store: Store, allocation: str | None) -> None:
+    """Delete the allocation of a node that was torn down or lost its instance. Do nothing for None or an absent one."""
+    if allocation is None:
+        return
+    try:
+        store.delete_record(AllocationRecord, allocation)
+    except NotFound:
+        LOG.debug("allocation %s is already deleted", allocation)

@@ -1,0 +1,68 @@
+"""Inspection rules, run over what an inspection of a node found."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from baremetal_sdk.drivers.catalog import Drivers
+from baremetal_sdk.drivers.credentials import declared_secrets, split
+from baremetal_sdk.inspection_rules import engine
+from baremetal_sdk.store.protocol import Store
+from baremetal_sdk.store.records.node import NodeRecord
+from baremetal_sdk.store.records.policy import InspectionRuleRecord
+from baremetal_sdk.store.records.query import Query
+from baremetal_sdk.store.secrets import SecretBox
+from baremetal_sdk.tasks.node_secrets import INSTANCE
+from baremetal_sdk.tasks.node_task import NodeTask
+
+
+class InspectionRules:
+    """Runs the rules that there are, the ones of the highest priority first, and within one in the order of their creation."""
+
+    def __init__(self, store: Store, drivers: Drivers, secrets: SecretBox) -> None:
+        self._store = store
+        self._drivers = drivers
+        self._secrets = secrets
+
+    def apply(
+        self, task: NodeTask, properties: Mapping[str, Any], inventory: Mapping[str, Any], plugin_data: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Run the rules; write the node's ports, change *plugin_data*, and give back the changes of the node.
+
+        *properties* are those that the inspection leads to. Raises ``DriverError`` where a rule ends the inspection.
+        """
+        rows = self._store.records(InspectionRuleRecord, Query(where={"phase": "main"}))
+        rules = sorted((InspectionRuleRecord(**row) for row in rows), key=lambda rule: -rule.priority)
+        if not rules:
+            return {"properties": properties}
+        node = {name: copy.deepcopy(getattr(task.record, name)) for name in engine.READABLE}
+        node |= {"properties": dict(properties), "traits": list(task.record.traits)}
+        findings = engine.Findings(node, inventory, plugin_data, self._ports(task))
+        engine.apply(rules, findings)
+        self._write_ports(task, findings)
+        changes = {"properties": node["properties"], **findings.changes()}
+        if "driver_info" in changes:
+            changes |= self._sealed(task.record, changes["driver_info"])
+        return changes
+
+    def _ports(self, task: NodeTask) -> dict[str, dict[str, Any]]:
+        found: dict[str, dict[str, Any]] = {}
+        for row in self._store.ports(Query(where={"node_uuid": task.record.uuid})):
+            found[row["uuid"]] = found[row["address"]] = dict(row)
+        return found
+
+    def _write_ports(self, task: NodeTask, findings: engine.Findings) -> None:
+        assert task.lease is not None
+        for uuid, names in findings.changed_ports.items():
+            changes = {name: findings.ports[uuid][name] for name in names}
+            self._store.update_port(uuid, changes, fence=task.lease.fence)
+
+    def _sealed(self, record: NodeRecord, info: Mapping[str, Any]) -> dict[str, Any]:
+        """``driver_info`` with masks, and its secrets where they belong."""
+        known = self._secrets.unseal(record.sealed_secrets, record.uuid) if record.sealed_secrets else {}
+        shown, secrets = split(info, declared_secrets(self._drivers.info_types(record.driver)), known)
+        secrets |= {name: value for name, value in known.items() if name.startswith(INSTANCE)}
+        sealed = self._secrets.seal(secrets, record.uuid) if secrets else None
+        return {"driver_info": shown, "sealed_secrets": sealed}

@@ -1,0 +1,139 @@
+"""The mode that is configured: what serves calls on the conductor's side, and what makes them on the API's side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Protocol
+
+from baremetal_interfaces import Deadline
+from baremetal_sdk.auth.allowed_roles import AllowedRoles
+from baremetal_sdk.auth.basic import BasicAuth
+from baremetal_sdk.auth.htpasswd import UserFile
+from baremetal_sdk.auth.keystone import KeystoneAuth
+from baremetal_sdk.auth.keystone_login import SECTION as KEYSTONE
+from baremetal_sdk.auth.keystone_login import KeystoneLogin
+from baremetal_sdk.auth.passwords import Passwords
+from baremetal_sdk.clock import Clock
+from baremetal_sdk.cluster.hash_ring import Witness
+from baremetal_sdk.cluster.tooz_coordinator import ToozCoordinator
+from baremetal_sdk.config import ConductorConfig
+from baremetal_sdk.errors import ConfigurationError
+from baremetal_sdk.observability.telemetry import Telemetry
+from baremetal_sdk.rpc.codec import Codec, Limits
+from baremetal_sdk.rpc.dispatcher import Dispatcher
+from baremetal_sdk.rpc.handler import Endpoint
+from baremetal_sdk.rpc.json_rpc_client import Address, JSONRPCCarrier, Login
+from baremetal_sdk.rpc.json_rpc_server import Guard, JSONRPCServer
+from baremetal_sdk.rpc.oslo_client import OsloCarrier
+from baremetal_sdk.rpc.oslo_server import OsloServer
+from baremetal_sdk.rpc.remote import Carrier, RemoteClient
+from baremetal_sdk.rpc.routing import LivingConductors, Router
+from baremetal_sdk.store.protocol import Store
+from baremetal_sdk.store.records.node import ConductorRecord
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+
+class RPCServer(Protocol):
+    """Takes calls for a conductor."""
+
+    def start(self) -> None:
+        """Take calls. Raises ``ConfigurationError``, which names option and reason."""
+
+    def stop(self, deadline: Deadline) -> None:
+        """Take no new calls, let running ones end, and return by *deadline*."""
+
+
+def codec_of(config: ConductorConfig) -> Codec:
+    """The codec for messages of the size that is configured."""
+    return Codec(limits=Limits(size=config.rpc_max_message_size))
+
+
+def server(config: ConductorConfig, dispatcher: Dispatcher, clock: Clock) -> RPCServer | None:
+    """What serves the calls of other processes; None where API and conductor share one. It is not started."""
+    if config.rpc_transport == "none":
+        return None
+    endpoint = Endpoint(dispatcher, codec_of(config), clock.monotonic)
+    if config.rpc_transport == "json-rpc":
+        return JSONRPCServer(endpoint, config.json_rpc, size=config.rpc_max_message_size, guard=_guard(config))
+    return OsloServer(endpoint, config)
+
+
+def client(
+    config: ConductorConfig,
+    store: Store,
+    clock: Clock,
+    versions: Mapping[str, str],
+    *,
+    router: Router | None = None,
+    telemetry: Telemetry | None = None,
+) -> RemoteClient:
+    """What calls conductors in other processes; *router* chooses among those in *store*.
+
+    Raises ``ConfigurationError``, also for the mode ``none``, which reaches no other process.
+    """
+    return RemoteClient(
+        _carrier(config),
+        router or LivingConductors(store, clock, config.conductor.heartbeat_interval, witness=_witness(config)),
+        codec_of(config),
+        versions=versions,
+        timeout=config.rpc_response_timeout,
+        clock=clock.monotonic,
+        telemetry=telemetry,
+    )
+
+
+def _witness(config: ConductorConfig) -> Witness | None:
+    """Who else knows which conductors live."""
+    url = config.coordination.backend_url
+    return None if url is None else ToozCoordinator(url).members
+
+
+def _guard(config: ConductorConfig) -> Guard | None:
+    """What asks callers who they are. Nothing is public here, as it is in the API."""
+    json_rpc = config.json_rpc
+    if json_rpc.auth_strategy == "keystone":
+        return _keystone_guard(config)
+    if json_rpc.auth_strategy == "noauth":
+        return None
+    users = UserFile(json_rpc.http_basic_auth_user_file)
+    passwords = Passwords(users, most=json_rpc.max_threads // 2)
+    return lambda application: BasicAuth(application, users, public=(), passwords=passwords)
+
+
+def _keystone_guard(config: ConductorConfig) -> Guard:
+    options = config.plugins.get(KEYSTONE, {})
+    login = KeystoneLogin(options)
+
+    def own_project() -> str | None:
+        return login.project_id(Deadline.after(config.rpc_response_timeout))
+
+    def guarded(application: WSGIApplication) -> WSGIApplication:
+        return KeystoneAuth(AllowedRoles(application, config.json_rpc.allowed_roles, own_project), options, public=())
+
+    return guarded
+
+
+def _login(config: ConductorConfig) -> Login | None:
+    """How callers log in, where they show tokens."""
+    if config.json_rpc.auth_strategy != "keystone":
+        return None
+    section = config.json_rpc.auth_section
+    return KeystoneLogin(config.plugins.get(section, {}), section)
+
+
+def _carrier(config: ConductorConfig) -> Carrier:
+    if config.rpc_transport == "json-rpc":
+        address, size = _address_with(config.json_rpc.port), config.rpc_max_message_size
+        return JSONRPCCarrier(config.json_rpc, address, size=size, login=_login(config))
+    if config.rpc_transport == "oslo":
+        return OsloCarrier(config)
+    raise ConfigurationError(
+        "[DEFAULT] rpc_transport: none reaches no conductor in another process; set json-rpc or oslo on both sides"
+    )
+
+
+def _address_with(port: int) -> Callable[[ConductorRecord], Address]:
+    """Where a conductor listens: at its host name, and the port that all conductors have."""
+    return lambda conductor: (conductor.hostname, port)

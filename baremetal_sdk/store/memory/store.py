@@ -1,0 +1,294 @@
+"""A store in the memory of the process: for tests, and for hosts that bring their own record of what there is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from baremetal_interfaces import NodeLocked
+from baremetal_sdk.clock import Clock, SystemClock
+from baremetal_sdk.errors import NodeNotFound, RevisionConflict
+from baremetal_sdk.store.leases import (
+    expiry,
+    is_held,
+    is_held_under,
+    lease_of,
+    node_locked,
+    overdue,
+    require_fence_of,
+    require_no_fence,
+    require_revision,
+    require_writable,
+)
+from baremetal_sdk.store.memory.outbox import MemoryOutbox
+from baremetal_sdk.store.memory.records import MemoryRecords, is_visible
+from baremetal_sdk.store.memory.table import Stored
+from baremetal_sdk.store.outbox import TELLING, of_birth, of_change, of_death, of_lease, of_release
+from baremetal_sdk.store.records.fields import CONDUCTOR_FIELDS, LEASE_FIELDS, NODE_FIELDS, PORT_FIELDS, require_uuid
+from baremetal_sdk.store.records.identifiers import node_key, port_key
+from baremetal_sdk.store.records.node import ConductorRecord, Fence, Lease, NodeGlance, NodeRecord, NodeUpdate, PortRecord
+from baremetal_sdk.store.records.query import NodeQuery, Query, Row, Scope
+from baremetal_sdk.store.refusals import conductor_not_found, node_not_found, port_not_found
+
+_NO_LEASE = dict.fromkeys(LEASE_FIELDS)
+
+
+class MemoryStore(MemoryRecords):
+    """The ``Store`` protocol in memory. One lock guards all of it; what is given out is the caller's own.
+
+    Closing keeps what is stored: it is gone with the object.
+    """
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        super().__init__(clock or SystemClock())
+        self._conductors: dict[str, Stored] = {}
+        self.outbox = MemoryOutbox(self._clock)
+        """What happened to nodes."""
+
+    def open(self) -> None:
+        """Nothing is needed."""
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    # Nodes
+
+    def create_node(self, node: NodeRecord, *, fence: Fence | None) -> NodeRecord:
+        """Store a new node."""
+        require_no_fence(fence)
+        require_uuid("uuid", node.uuid)
+        now = self._clock.now()
+        new = {"created_at": now, "updated_at": None, "epoch": 0, "revision": 0, **_NO_LEASE}
+        stored = {**NODE_FIELDS.stored(node), **new}
+        created = NODE_FIELDS.record(stored)
+        with self._lock:
+            self._nodes.insert(stored)
+            self.outbox.write(of_birth(created, now))
+        return created
+
+    def node(self, ident: str, *, scope: Scope = Scope.ALL) -> NodeRecord:
+        """The node with this UUID or name."""
+        with self._lock:
+            stored = self._nodes.find(*node_key(ident))
+        if stored is None or not is_visible(stored, scope):
+            raise node_not_found(ident)
+        return NODE_FIELDS.record(stored)
+
+    def glance(self, ident: str, *, scope: Scope = Scope.ALL) -> NodeGlance:
+        """What of a node changes whenever anything does."""
+        node = self.node(ident, scope=scope)
+        return NodeGlance(*(getattr(node, name) for name in NodeGlance._fields))
+
+    def nodes(self, query: NodeQuery, *, scope: Scope = Scope.ALL) -> Sequence[Row]:
+        """A page of nodes."""
+        with self._lock:
+            return self._nodes.page(query, lambda node: is_visible(node, scope), lambda node: _matches(node, query))
+
+    def shards(self, *, scope: Scope = Scope.ALL) -> Sequence[tuple[str | None, int]]:
+        """Each shard and how many nodes it has."""
+        with self._lock:
+            rows = self._nodes.page(NodeQuery(fields=("shard",)), lambda node: is_visible(node, scope), lambda node: True)
+        return sorted(Counter(row["shard"] for row in rows).items(), key=lambda pair: pair[0] or "")
+
+    def provision_states(self) -> Sequence[tuple[str, int]]:
+        """Each provision state and how many nodes are in it."""
+        with self._lock:
+            rows = self._nodes.page(NodeQuery(fields=("provision_state",)), lambda node: True, lambda node: True)
+        return sorted(Counter(row["provision_state"] for row in rows).items())
+
+    def update_node(
+        self, uuid: str, changes: Mapping[str, Any], *, fence: Fence | None, revision: int | None = None, release: bool = False
+    ) -> NodeRecord:
+        """Write *changes* and give back the node as it is then."""
+        require_fence_of(uuid, fence)
+        stored_changes = NODE_FIELDS.changes(changes)
+        with self._lock:
+            node = self._writable_node(uuid, fence)
+            require_revision("node", uuid, node["revision"], revision)
+            stored = self._changed(node, stored_changes) | (_NO_LEASE if release else {})
+            self._nodes.replace(stored)
+            written = NODE_FIELDS.record(stored)
+            self.outbox.write(of_change(changes, written, stored["updated_at"], release))
+        return written
+
+    def update_nodes(self, updates: Sequence[NodeUpdate]) -> Sequence[NodeRecord | None]:
+        """Write to many nodes that are as they were."""
+        return [self._updated_if_same(update) for update in updates]
+
+    def _updated_if_same(self, update: NodeUpdate) -> NodeRecord | None:
+        try:
+            return self.update_node(update.node_uuid, update.changes, fence=None, revision=update.revision)
+        except (NodeNotFound, NodeLocked, RevisionConflict):
+            return None
+
+    def delete_node(self, uuid: str, *, fence: Fence | None) -> None:
+        """Delete a node, with its ports."""
+        require_fence_of(uuid, fence)
+        with self._lock:
+            node = self._writable_node(uuid, fence)
+            self._nodes.delete(uuid)
+            self.outbox.write([of_death(_telling(node), self._clock.now())])
+            for port in self._ports.where("node_uuid", uuid):
+                self._ports.delete(port["uuid"])
+            self._delete_records_of(uuid)
+
+    def _writable_node(self, uuid: str, fence: Fence | None) -> Stored:
+        node = self._existing_node(uuid)
+        require_writable(node, fence, self._clock.now())
+        return node
+
+    # Leases
+
+    def take_lease(
+        self, uuid: str, *, holder: str, purpose: str, duration: float, grace: float = 0.0
+    ) -> tuple[Lease, NodeRecord]:
+        """Take a free or expired lease, and read the node under it."""
+        held = {"lease_holder": NODE_FIELDS.by_name["lease_holder"].stored(holder)}
+        held["lease_purpose"] = NODE_FIELDS.by_name["lease_purpose"].stored(purpose)
+        with self._lock:
+            now = self._clock.now()
+            node = self._existing_node(uuid)
+            if is_held(node, overdue(now, grace)):
+                raise node_locked(node, overdue(now, grace))
+            times = {"lease_since": now, "lease_expires_at": expiry(now, duration)}
+            stored = {**node, **held, **times, "epoch": node["epoch"] + 1}
+            self._nodes.replace(stored)
+            taken = NODE_FIELDS.record(stored)
+            self.outbox.write([of_lease(taken, now)])
+        return lease_of(stored), taken
+
+    def renew_leases(self, fences: Sequence[Fence], *, duration: float) -> Sequence[Lease]:
+        """Let leases expire *duration* seconds from now; give back those that were still held."""
+        renewed: list[Lease] = []
+        with self._lock:
+            now = self._clock.now()
+            until = expiry(now, duration)
+            for fence in fences:
+                node = self._nodes.get(fence.node_uuid)
+                if node is not None and is_held_under(node, fence, now):
+                    stored = {**node, "lease_expires_at": until}
+                    self._nodes.replace(stored)
+                    renewed.append(lease_of(stored))
+        return renewed
+
+    def release_lease(self, fence: Fence) -> None:
+        """Give a lease back."""
+        with self._lock:
+            node = self._nodes.get(fence.node_uuid)
+            if node is not None and node["lease_holder"] == fence.holder and node["epoch"] == fence.epoch:
+                self._end_lease(node)
+
+    def expire_leases(self, holder: str) -> int:
+        """Let every lease of a dead holder expire now."""
+        with self._lock:
+            held = self._nodes.where("lease_holder", holder)
+            for node in held:
+                self._end_lease(node)
+        return len(held)
+
+    def _end_lease(self, node: Stored) -> None:
+        self._nodes.replace({**node, **_NO_LEASE})
+        self.outbox.write([of_release(_telling(node), self._clock.now())])
+
+    # Ports
+
+    def create_port(self, port: PortRecord, *, fence: Fence | None) -> PortRecord:
+        """Store a new port of a node."""
+        require_fence_of(port.node_uuid, fence)
+        require_uuid("uuid", port.uuid)
+        stored = {**PORT_FIELDS.stored(port), "created_at": self._clock.now(), "updated_at": None, "revision": 0}
+        with self._lock:
+            self._writable_node(port.node_uuid, fence)
+            self._ports.insert(stored)
+        return PORT_FIELDS.record(stored)
+
+    def port(self, ident: str, *, scope: Scope = Scope.ALL) -> PortRecord:
+        """The port with this UUID, MAC address or name."""
+        with self._lock:
+            stored = self._ports.find(*port_key(ident))
+            if stored is None or not self._is_port_visible(stored, scope):
+                raise port_not_found(ident)
+        return PORT_FIELDS.record(stored)
+
+    def ports(self, query: Query, *, scope: Scope = Scope.ALL) -> Sequence[Row]:
+        """A page of ports."""
+        with self._lock:
+            return self._ports.page(query, lambda port: self._is_port_visible(port, scope), self._of_wanted_node(query))
+
+    def update_port(
+        self, uuid: str, changes: Mapping[str, Any], *, fence: Fence | None, revision: int | None = None
+    ) -> PortRecord:
+        """Write *changes* to a port and give it back as it is then."""
+        stored_changes = PORT_FIELDS.changes(changes)
+        with self._lock:
+            port = self._writable_port(uuid, fence)
+            require_revision("port", uuid, port["revision"], revision)
+            stored = self._changed(port, stored_changes)
+            self._ports.replace(stored)
+        return PORT_FIELDS.record(stored)
+
+    def delete_port(self, uuid: str, *, fence: Fence | None) -> None:
+        """Delete a port."""
+        with self._lock:
+            self._writable_port(uuid, fence)
+            self._ports.delete(uuid)
+
+    def _writable_port(self, uuid: str, fence: Fence | None) -> Stored:
+        port = self._ports.get(uuid)
+        if port is None:
+            raise port_not_found(uuid)
+        require_fence_of(port["node_uuid"], fence)
+        self._writable_node(port["node_uuid"], fence)
+        return port
+
+    def _is_port_visible(self, port: Stored, scope: Scope) -> bool:
+        return scope.project is None or is_visible(self._existing_node(port["node_uuid"]), scope)
+
+    # Conductors
+
+    def register_conductor(self, conductor: ConductorRecord) -> ConductorRecord:
+        """Store what a conductor offers, with a heartbeat of now."""
+        stored = CONDUCTOR_FIELDS.stored(conductor)
+        with self._lock:
+            now = self._clock.now()
+            before = self._conductors.get(conductor.hostname)
+            created_at = now if before is None else before["created_at"]
+            stored.update(heartbeat_at=now, updated_at=now, created_at=created_at)
+            self._conductors[conductor.hostname] = stored
+        return CONDUCTOR_FIELDS.record(stored)
+
+    def heartbeat(self, hostname: str, incarnation: str) -> None:
+        """Say that a conductor lives."""
+        with self._lock:
+            stored = self._conductors.get(hostname)
+            if stored is None or stored["incarnation"] != incarnation:
+                raise conductor_not_found(hostname, incarnation)
+            self._conductors[hostname] = {**stored, "heartbeat_at": self._clock.now()}
+
+    def conductors(self) -> Sequence[ConductorRecord]:
+        """All conductors, by host name."""
+        with self._lock:
+            stored = [self._conductors[hostname] for hostname in sorted(self._conductors)]
+        return [CONDUCTOR_FIELDS.record(each) for each in stored]
+
+    def unregister_conductor(self, hostname: str, incarnation: str) -> None:
+        """Forget a conductor that stops; another incarnation of it stays."""
+        with self._lock:
+            stored = self._conductors.get(hostname)
+            if stored is not None and stored["incarnation"] == incarnation:
+                del self._conductors[hostname]
+
+
+def _telling(node: Stored) -> list[Any]:
+    return [node[name] for name in TELLING]
+
+
+def _matches(node: Stored, query: NodeQuery) -> bool:
+    """Whether a node is what the query says beyond equality."""
+    return (
+        (query.associated is None or query.associated == (node["instance_uuid"] is not None))
+        and (query.sharded is None or query.sharded == (node["shard"] is not None))
+        and (query.include_children or node["parent_node"] is None)
+        and all(trait in NODE_FIELDS.by_name["traits"].loaded(node["traits"]) for trait in query.traits)
+    )

@@ -1,0 +1,61 @@
+"""Conductors in an SQL database: what they offer, and that they live."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from baremetal_sdk.clock import Clock
+from baremetal_sdk.store.records.fields import CONDUCTOR_FIELDS
+from baremetal_sdk.store.records.node import ConductorRecord
+from baremetal_sdk.store.refusals import conductor_not_found
+from baremetal_sdk.store.sql.engine import Database
+from baremetal_sdk.store.sql.failures import collisions_repeated
+from baremetal_sdk.store.sql.rows import RowReader
+from baremetal_sdk.store.sql.statements import Statements, new_values
+
+_CONDUCTORS = RowReader(CONDUCTOR_FIELDS, CONDUCTOR_FIELDS.names)
+
+
+class SQLConductors:
+    """The part of the ``Store`` protocol that is about conductors."""
+
+    _database: Database
+    _clock: Clock
+    _statements: Statements
+
+    @collisions_repeated
+    def register_conductor(self, conductor: ConductorRecord) -> ConductorRecord:
+        """Store what a conductor offers, with a heartbeat of now."""
+        stored = CONDUCTOR_FIELDS.stored(conductor)
+        ident = {"ident": conductor.hostname}
+        with self._database.writing() as connection:
+            now = self._clock.now()
+            stored.update(heartbeat_at=now, updated_at=now, created_at=now)
+            offered = {name: value for name, value in stored.items() if name not in ("hostname", "created_at")}
+            statement = self._statements.update_conductor(tuple(offered), same_incarnation=False)
+            if connection.execute(statement, ident | new_values(offered)).rowcount == 0:
+                connection.execute(self._statements.insert_conductor, stored)
+            row = connection.execute(self._statements.conductor, ident).one()
+        return _CONDUCTORS.record(row)
+
+    @collisions_repeated
+    def heartbeat(self, hostname: str, incarnation: str) -> None:
+        """Say that a conductor lives."""
+        statement = self._statements.update_conductor(("heartbeat_at",), same_incarnation=True)
+        with self._database.writing() as connection:
+            parameters = {"ident": hostname, "running": incarnation} | new_values({"heartbeat_at": self._clock.now()})
+            if connection.execute(statement, parameters).rowcount == 0:
+                raise conductor_not_found(hostname, incarnation)
+
+    @collisions_repeated
+    def conductors(self) -> Sequence[ConductorRecord]:
+        """All conductors, by host name."""
+        with self._database.reading() as connection:
+            rows = connection.execute(self._statements.conductors).all()
+        return [_CONDUCTORS.record(row) for row in rows]
+
+    @collisions_repeated
+    def unregister_conductor(self, hostname: str, incarnation: str) -> None:
+        """Forget a conductor that stops; another incarnation of it stays."""
+        with self._database.writing() as connection:
+            connection.execute(self._statements.delete_conductor, {"ident": hostname, "running": incarnation})

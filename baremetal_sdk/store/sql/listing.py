@@ -1,0 +1,211 @@
+"""Pages: the statements that list records, whose cost grows with the page and not with the fleet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from sqlalchemy import Boolean, ColumnElement, Select, Table, and_, false, literal, or_, select, union_all
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+from baremetal_sdk.store.records.fields import NODE_FIELDS, RecordFields
+from baremetal_sdk.store.records.kinds import RecordKind, Visibility
+from baremetal_sdk.store.records.query import NodeQuery, Query, Scope
+from baremetal_sdk.store.refusals import wrong_limit
+from baremetal_sdk.store.sql.schema import is_set
+
+R = TypeVar("R")
+Condition = ColumnElement[bool]
+
+
+class Position(NamedTuple):
+    """Where a record stands in the order of a listing."""
+
+    value: Any
+    """What it has in the column that is sorted by."""
+    id: int
+
+
+class Listing(Generic[R]):
+    """Makes the statements of one listing. *conditions* say what is listed beside what the query has.
+
+    Of *shares*, where there are any, each record meets the conditions of one, or it is not listed: where an "or" would lead to
+    no index.
+
+    The order is that of the sort key, what is not set first, and within equals that of creation; "desc" is exactly the
+    reverse of it. A page is united from parts of this order (what is equal to the last record before and was created
+    later, what is greater, what is not set), because an index on (column, id) leads to where each of them begins, and to
+    where "greater, or equal and later" begins it does not.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        fields: RecordFields[R],
+        query: Query,
+        conditions: Sequence[Condition],
+        shares: Sequence[Sequence[Condition]] = (),
+    ) -> None:
+        if query.limit is not None and query.limit < 1:
+            raise wrong_limit(query.limit)
+        self.names = fields.selected(query.fields)
+        self._table = table
+        self._limit = query.limit
+        self._descending = query.sort_dir == "desc"
+        field = None if query.sort_key is None else fields.sort_field(query.sort_key)
+        self._sorted = None if field is None else table.c[field.name]
+        self._optional = field is not None and field.optional
+        wanted = [one_of(table.c[name], values) for name, values in fields.wanted(query.where).items()]
+        if query.description_contains is not None:
+            wanted.append(table.c.description.icontains(query.description_contains, autoescape=True))
+        self._conditions = [*wanted, *conditions]
+        self._shares = shares or ((),)
+
+    def position(self, marker: str, visible: Sequence[Condition]) -> Select[Any]:
+        """Read the position of the last record of the page before."""
+        value = literal(None) if self._sorted is None else self._sorted
+        return select(value, self._table.c.id).where(self._table.c.uuid == marker, *visible)
+
+    def page(self, after: Position | None) -> Select[Any]:
+        """Read the page that begins after a position."""
+        parts = self._parts(after)
+        if len(parts) == len(self._shares) == 1:
+            return self._part([self._table.c[name] for name in self.names], [*parts[0], *self._shares[0]])
+        return self._united(parts)
+
+    def _parts(self, after: Position | None) -> list[Sequence[Condition]]:
+        """The conditions of the parts of the order, from where the page begins."""
+        if self._sorted is None:
+            return [[] if after is None else [self._created_beyond(after)]]
+        if after is not None:
+            equal = self._sorted.is_(None) if after.value is None else self._sorted == self._literal(after.value)
+            return [[equal, self._created_beyond(after)], *self._parts_beyond(after.value)]
+        if not self._optional:
+            return [[]]
+        parts: list[Sequence[Condition]] = [[self._sorted.is_(None)], [self._sorted.is_not(None)]]
+        return parts[::-1] if self._descending else parts
+
+    def _parts_beyond(self, value: Any) -> list[Sequence[Condition]]:
+        """The parts of the order behind all records with this value."""
+        column = self._sorted
+        assert column is not None
+        if value is None:
+            return [] if self._descending else [[column.is_not(None)]]
+        if not self._descending:
+            return [[column > self._literal(value)]]
+        smaller: list[Sequence[Condition]] = [[column < self._literal(value)]]
+        return [*smaller, [column.is_(None)]] if self._optional else smaller
+
+    def _literal(self, value: Any) -> ColumnElement[Any]:
+        assert self._sorted is not None
+        return literal(value, self._sorted.type)
+
+    def _created_beyond(self, after: Position) -> Condition:
+        column: ColumnElement[int] = self._table.c.id
+        return column < after.id if self._descending else column > after.id
+
+    def _part(self, columns: Sequence[ColumnElement[Any]], conditions: Sequence[Condition]) -> Select[Any]:
+        ordered = select(*columns).where(*self._conditions, *conditions).order_by(*map(self._directed, self._keys))
+        return ordered if self._limit is None else ordered.limit(self._limit)
+
+    @property
+    def _keys(self) -> list[ColumnElement[Any]]:
+        return [self._table.c.id] if self._sorted is None else [self._sorted, self._table.c.id]
+
+    def _directed(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        return column.desc() if self._descending else column.asc()
+
+    def _united(self, parts: Sequence[Sequence[Condition]]) -> Select[Any]:
+        """One statement for all parts: in two, a record that changes between them would be listed twice or not at all."""
+        table = self._table
+        columns: list[ColumnElement[Any]] = [table.c[name] for name in self.names]
+        keys = [column.label(f"sorted_{number}") for number, column in enumerate(self._keys)]
+        united = union_all(
+            *(
+                select(self._part([*columns, *keys, literal(number).label("part")], [*conditions, *share]).subquery())
+                for number, conditions in enumerate(parts)
+                for share in self._shares
+            )
+        ).subquery()
+        order = [united.c.part, *(self._directed(united.c[key.name]) for key in keys)]
+        ordered = select(*(united.c[name] for name in self.names)).order_by(*order)
+        return ordered if self._limit is None else ordered.limit(self._limit)
+
+
+class _Common(FunctionElement[bool]):
+    """A condition that most records meet."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(_Common)
+def _as_it_is(element: _Common, compiler: Any, **options: Any) -> str:
+    text: str = compiler.process(element.clauses, **options)
+    return text
+
+
+@compiles(_Common, "sqlite")
+def _without_index(element: _Common, compiler: Any, **options: Any) -> str:
+    # SQLite, which does not count what is in a table, takes it for as rare as any value, and would look records up by it.
+    return f"+({compiler.process(element.clauses, **options)})"
+
+
+def one_of(column: ColumnElement[Any], values: tuple[Any, ...]) -> Condition:
+    """The condition that a column has one of these values."""
+    if values == (True,):
+        return is_set(column)
+    given = [value for value in values if value is not None]
+    alternatives = [] if not given else [column == given[0] if len(given) == 1 else column.in_(given)]
+    if len(given) < len(values):
+        alternatives.append(column.is_(None))
+    return or_(false(), *alternatives)
+
+
+def node_conditions(nodes: Table, query: NodeQuery) -> list[Condition]:
+    """What a query of nodes says beyond equality."""
+    conditions: list[Condition] = []
+    for wanted, column in ((query.associated, nodes.c.instance_uuid), (query.sharded, nodes.c.shard)):
+        if wanted is not None:
+            conditions.append(is_set(column) if wanted else _Common(column.is_(None)))
+    if not query.include_children:
+        conditions.append(_Common(nodes.c.parent_node.is_(None)))
+    # As they are stored: a JSON text, in which each one stands in quotation marks.
+    conditions += [nodes.c.traits.contains(f'"{trait}"', autoescape=True) for trait in query.traits]
+    return conditions
+
+
+def visible_nodes(nodes: Table, scope: Scope) -> list[Condition]:
+    """What a caller may see of the nodes."""
+    return [] if scope.project is None else [or_(nodes.c.owner == scope.project, nodes.c.lessee == scope.project)]
+
+
+def shares_of(nodes: Table, scope: Scope) -> list[list[Condition]]:
+    """What a caller may see of the nodes, in shares without a node in common, each of which has its index."""
+    if scope.project is None:
+        return []
+    return [[nodes.c.owner == scope.project], [nodes.c.lessee == scope.project, nodes.c.owner.is_distinct_from(scope.project)]]
+
+
+def visible_ports(ports: Table, nodes: Table, scope: Scope) -> list[Condition]:
+    """What a caller may see of the ports: those of the nodes that it may see."""
+    if scope.project is None:
+        return []
+    return [ports.c.node_uuid.in_(select(nodes.c.uuid).where(and_(*visible_nodes(nodes, scope))))]
+
+
+def of_nodes(table: Table, nodes: Table, query: Query) -> list[Condition]:
+    """What a query of records says about the nodes that they belong to."""
+    wanted = [one_of(nodes.c[name], values) for name, values in NODE_FIELDS.wanted(query.of_node).items()]
+    return [table.c.node_uuid.in_(select(nodes.c.uuid).where(and_(*wanted)))] if wanted else []
+
+
+def visible_records(kind: RecordKind[Any], table: Table, nodes: Table, scope: Scope) -> list[Condition]:
+    """What a caller may see of the records of a kind."""
+    if scope.project is None or kind.visibility is Visibility.ALL:
+        return []
+    if kind.visibility is Visibility.NODE:
+        return visible_ports(table, nodes, scope)
+    own: Condition = table.c.owner == scope.project
+    return [own if kind.visibility is Visibility.OWNER else or_(own, table.c.public)]

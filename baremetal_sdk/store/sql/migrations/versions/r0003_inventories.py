@@ -1,0 +1,35 @@
+"""Inventories: what inspections found, apart from the nodes themselves."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import context, op
+
+from baremetal_sdk.store.sql.column_types import Moment, counter, string, text
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Create the table."""
+    prefix: str = context.config.attributes["table_prefix"]
+    table = f"{prefix}node_inventories"
+    op.create_table(
+        table,
+        sa.Column("id", counter(), primary_key=True, autoincrement=True),
+        sa.Column("uuid", string(36), nullable=False),
+        sa.Column("node_uuid", string(36), nullable=False),
+        sa.Column("source", string(255), nullable=False),
+        sa.Column("inventory", text(), nullable=False),
+        sa.Column("plugin_data", text(), nullable=False),
+        sa.Column("created_at", Moment(), nullable=True),
+        sa.Column("updated_at", Moment(), nullable=True),
+        sa.Column("revision", counter(), nullable=False),
+        sa.UniqueConstraint("uuid", name=f"{table}_uuid_key"),
+        sa.UniqueConstraint("node_uuid", "source", name=f"{table}_node_uuid_source_key"),
+        sa.ForeignKeyConstraint(["node_uuid"], [f"{prefix}nodes.uuid"], name=f"{table}_node_uuid_fkey", ondelete="CASCADE"),
+    )
+    op.create_index(f"{table}_node_uuid_idx", table, ["node_uuid", "id"])

@@ -1,0 +1,1 @@
+"""Exclusive work on one node: leases, driver calls, power, history."""

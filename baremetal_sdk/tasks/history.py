@@ -1,0 +1,129 @@
+"""The history of nodes: what happened, in which state, for whom; successes included.
+
+Entries are collected where nodes are changed, which costs no write there, and stored many at a time. A conductor that dies
+takes along what it had not stored yet: at most what a fraction of a second brought.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+
+from baremetal_interfaces import BareMetalError
+from baremetal_sdk.clock import Clock
+from baremetal_sdk.config import ConductorOptions
+from baremetal_sdk.context import RequestContext, current_request
+from baremetal_sdk.store.protocol import Store
+from baremetal_sdk.store.records.hardware import NodeHistoryRecord
+from baremetal_sdk.store.records.node import NodeRecord
+from baremetal_sdk.store.records.query import NodeQuery, Query
+
+LOG = logging.getLogger(__name__)
+
+INFO, ERROR = "INFO", "ERROR"
+_MOST = 10_000
+"""Entries that are kept for the store while it cannot be written to."""
+_BATCH = 500
+_STEPS = ("clean_step", "deploy_step", "service_step")
+
+
+class History:
+    """Turns changes of nodes into entries. It is safe to use from many threads."""
+
+    def __init__(self, store: Store, conductor: str, clock: Clock, options: Callable[[], ConductorOptions]) -> None:
+        self._store = store
+        self._conductor = conductor
+        self._clock = clock
+        self._options = options
+        self._lock = threading.Lock()
+        self._flushing = threading.Lock()
+        self._waiting: list[NodeHistoryRecord] = []
+
+    def changed(self, before: NodeRecord, after: NodeRecord, purpose: str | None = None) -> None:
+        """Take note of what is different in *after*, for the request that is being served.
+
+        *purpose* is that of the lease under which it was changed.
+        """
+        if not self._options().node_history:
+            return
+        entries = list(self._entries(before, after, current_request.get(), purpose))
+        if entries:
+            with self._lock:
+                self._waiting.extend(entries[: max(0, _MOST - len(self._waiting))])
+
+    def flush(self) -> None:
+        """Store what was collected."""
+        with self._flushing:
+            while batch := self._waiting[:_BATCH]:
+                try:
+                    self._store.append_records(NodeHistoryRecord, batch)
+                except BareMetalError as exc:
+                    LOG.error("%d entries of the history of nodes could not be stored yet: %s", len(batch), exc)
+                    return
+                with self._lock:
+                    del self._waiting[: len(batch)]
+
+    def prune(self) -> int:
+        """Delete the oldest entries of every node that has too many, but none that is too young; give back how many."""
+        options = self._options()
+        if options.node_history_max_entries == 0:
+            return 0
+        youngest = self._clock.now() - timedelta(days=options.node_history_minimum_days)
+        rows = self._store.nodes(NodeQuery(fields=("uuid",)))
+        return sum(self._prune_node(row.uuid, options.node_history_max_entries, youngest) for row in rows)
+
+    def _prune_node(self, node: str, most: int, youngest: datetime) -> int:
+        newest_first = Query(
+            where={"node_uuid": node}, fields=("uuid", "created_at"), limit=most, sort_key="created_at", sort_dir="desc"
+        )
+        kept = self._store.records(NodeHistoryRecord, newest_first)
+        if len(kept) < most:
+            return 0
+        oldest: datetime = kept[-1].created_at
+        return self._store.purge_records(NodeHistoryRecord, {"node_uuid": node}, created_before=min(oldest, youngest))
+
+    def _entries(
+        self, before: NodeRecord, after: NodeRecord, request: RequestContext | None, purpose: str | None
+    ) -> Iterator[NodeHistoryRecord]:
+        for event_type, severity, event in _events(before, after):
+            entered = before.provision_updated_at
+            took = None
+            if event_type == "provisioning" and entered is not None:
+                took = max(0, int((self._clock.now() - entered).total_seconds()))
+            yield NodeHistoryRecord(
+                uuid=str(uuid.uuid4()),
+                node_uuid=after.uuid,
+                conductor=self._conductor,
+                event_type=event_type,
+                severity=severity,
+                event=f"{event} ({purpose})" if purpose else event,
+                user=request.user if request else None,
+                project=request.project if request else None,
+                state=after.provision_state,
+                target_provision_state=after.target_provision_state,
+                duration_seconds=took,
+                created_at=self._clock.now(),
+            )
+
+
+def _events(before: NodeRecord, after: NodeRecord) -> Iterator[tuple[str, str, str]]:
+    """Type, severity and text of each thing that is different."""
+    failed = after.last_error is not None and after.last_error != before.last_error
+    if before.provision_state != after.provision_state:
+        moved = f"provision state '{before.provision_state}' -> '{after.provision_state}'"
+        yield "provisioning", ERROR if failed else INFO, f"{moved}: {after.last_error}" if failed else moved
+    elif failed:
+        yield "error", ERROR, str(after.last_error)
+    if before.power_state != after.power_state:
+        source = f", seen by {after.power_source}" if after.power_source else ""
+        yield "power", INFO, f"power '{before.power_state or 'unknown'}' -> '{after.power_state or 'unknown'}'{source}"
+    for field in _STEPS:
+        step, was = getattr(after, field), getattr(before, field)
+        if step != was and step:
+            yield "step", INFO, f"{field.replace('_', ' ')} {step['interface']}.{step['step']} began"
+    if before.maintenance != after.maintenance:
+        reason = f": {after.maintenance_reason}" if after.maintenance and after.maintenance_reason else ""
+        yield "maintenance", INFO, ("maintenance began" if after.maintenance else "maintenance ended") + reason

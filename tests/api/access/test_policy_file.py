@@ -1,0 +1,132 @@
+"""A policy file, over what the routes declare."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from fixtures import FakeLogger, TempDir
+from testtools import TestCase
+
+from baremetal_interfaces import Forbidden
+from baremetal_sdk.api.access.oslo_policy import FilePolicy, list_rules
+from baremetal_sdk.api.app import role_policy
+from baremetal_sdk.context import RequestContext
+from baremetal_sdk.errors import ConfigurationError
+from tests.api.access import test_table
+from tests.api.access.world import RBACTestCase, member, system
+
+DELETE = "baremetal:node:delete"
+
+
+class TestFilePolicy(TestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.path = Path(self.useFixture(TempDir()).path) / "policy.yaml"
+
+    def policy(self, text: str) -> FilePolicy:
+        self.path.write_text(text)
+        return FilePolicy(role_policy().rules, str(self.path))
+
+    def test_a_file_changes_the_rules_that_it_names(self) -> None:
+        """The others stay; a change of the file is followed; a refusal says what is needed."""
+        policy = self.policy(f'"{DELETE}": "role:deleter"\n')
+        admin, deleter = (RequestContext(user="u", roles=frozenset({role}), is_system=True) for role in ("admin", "deleter"))
+        policy.enforce(DELETE, deleter, {})
+        self.assertIn("role:deleter", str(self.assertRaises(Forbidden, policy.enforce, DELETE, admin, {})))
+        policy.enforce("baremetal:node:create", admin, {})
+        self.path.write_text("{}\n")
+        os.utime(self.path, (2_000_000_000, 2_000_000_000))
+        policy.enforce(DELETE, admin, {})
+
+    def test_a_file_that_cannot_be_used_is_named(self) -> None:
+        """At the start, with the option."""
+        self.assertIn("policy_file", str(self.assertRaises(ConfigurationError, FilePolicy, {}, "/nowhere/policy.yaml")))
+        self.assertIn("policy_file", str(self.assertRaises(ConfigurationError, self.policy, "a: [")))
+
+    def test_a_change_that_cannot_be_used_is_logged(self) -> None:
+        """What the file said before stays."""
+        log = self.useFixture(FakeLogger("baremetal_sdk.api.access.oslo_policy"))
+        policy = self.policy(f'"{DELETE}": "role:deleter"\n')
+        deleter = RequestContext(user="u", roles=frozenset({"deleter"}), is_system=True)
+        self.path.write_text("a: [")
+        self.assertTrue(policy.allows(DELETE, deleter, {}))
+        self.assertIn("cannot be used", log.output)
+        self.path.unlink()
+        self.assertTrue(policy.allows(DELETE, deleter, {}))
+
+    def test_who_has_no_project_owns_nothing(self) -> None:
+        """What has no owner does not belong to those who have no project."""
+        context = RequestContext(user="u", roles=frozenset({"admin"}))
+        self.assertRaises(Forbidden, self.policy("{}").enforce, "baremetal:node:get", context, {"node.owner": None})
+
+    def test_a_sample_has_every_rule(self) -> None:
+        """Of the routes and of the fields, and what files for Ironic call by name in rules of theirs."""
+        self.assertEqual(set(role_policy().rules), {rule.name for rule in list_rules() if rule.name in role_policy().rules})
+        [listing] = [rule for rule in list_rules() if rule.name == "baremetal:node:list"]
+        self.assertIn({"method": "GET", "path": "/v1/nodes/detail"}, listing.operations)
+        self.assertIn("the role reader (or higher)", listing.description)
+        self.assertLess({"service_role", "is_admin", "is_node_owner", "public_api"}, {rule.name for rule in list_rules()})
+
+
+class TestFileForIronic(RBACTestCase):
+    """A file that was written for Ironic."""
+
+    text = """
+"is_admin": "role:admin"
+"baremetal:node:list_all": "rule:is_admin"
+"baremetal:node:get": "rule:is_admin or project_id:%(node.owner)s"
+"baremetal:node:update_extra": "role:tagger and project_id:%(node.owner)s"
+"baremetal:node:update": "!"
+"baremetal:step:execute:raid.delete_configuration": "role:storage"
+"show_password": "rule:is_admin"
+"baremetal:node:frobnicate": "@"
+"""
+
+    def who_may(self) -> FilePolicy:
+        self.log = self.useFixture(FakeLogger("baremetal_sdk.api.access.oslo_policy"))
+        path = Path(self.useFixture(TempDir()).path) / "policy.yaml"
+        path.write_text(self.text)
+        return FilePolicy(role_policy().rules, str(path))
+
+    def test_its_rules_mean_the_same(self) -> None:
+        """An admin of a project may see all; a field has its rule, whatever that of the whole is."""
+        admin, tagger = member("stranger", "admin"), member("owner", "tagger")
+        self.assertEqual(1, len(self.ask(admin, "GET", "/v1/nodes").json["nodes"]))
+        self.assertEqual(200, self.ask(admin, "GET", "/v1/nodes/m1").status)
+        self.assertEqual(404, self.ask(member("lessee", "reader"), "GET", "/v1/nodes/m1").status)
+        self.assertEqual(200, self.ask(tagger, "PATCH", "/v1/nodes/m1", [{"op": "add", "path": "/extra/a", "value": 1}]).status)
+        refused = self.ask(tagger, "PATCH", "/v1/nodes/m1", [{"op": "add", "path": "/description", "value": "x"}])
+        self.assert_refused(refused, 403, "baremetal:node:update")
+
+    def test_a_step_may_have_a_rule_of_its_own(self) -> None:
+        """It is asked of who sends such a step, or writes it into a runbook; other steps are for all who may send steps."""
+        sender = member("owner", "member")
+        for step, status in (("raid.delete_configuration", 403), ("bios.apply_configuration", 202)):
+            interface, name = step.split(".")
+            steps = [{"interface": interface, "step": name, "args": {}}]
+            body = {"target": "clean", "clean_steps": steps}
+            answer = self.ask(sender, "PUT", "/v1/nodes/m1/states/provision", body)
+            self.assertEqual(status, answer.status, answer.raw)
+            runbook = {"name": "CUSTOM_R", "steps": [{**steps[0], "order": 1}]}
+            made = self.ask(member("owner", "manager"), "POST", "/v1/runbooks", runbook)
+            self.assertEqual(status == 403, made.status == 403, made.raw)
+
+    def test_rules_that_nothing_asks_for_are_told(self) -> None:
+        """Secrets are shown to nobody, whatever a file says."""
+        self.assertIn("baremetal:node:frobnicate, show_password", self.log.output)
+
+
+class TestTableWithAFile(test_table.TestTable):
+    """A file that says what holds anyway changes nothing: the whole table holds, asked rule by rule."""
+
+    people = (
+        *(system(role) for role in ("reader", "operator")),
+        *(member(project, "operator") for project in ("owner", "lessee")),
+        member("stranger", "admin"),
+    )
+
+    def who_may(self) -> FilePolicy:
+        path = Path(self.useFixture(TempDir()).path) / "policy.yaml"
+        path.write_text('"service_role": "role:service and project_name:%(config.service_project_name)s"\n')
+        return FilePolicy(role_policy().rules, str(path))

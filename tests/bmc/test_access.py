@@ -1,0 +1,466 @@
+"""The BMC access layer: what BMCs see of the runtime."""
+
+from __future__ import annotations
+
+import io
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from testtools import ExpectedException, TestCase
+
+from baremetal_fake.bmc_account import Account
+from baremetal_interfaces import (
+    AuthenticationFailed,
+    BMCBusy,
+    BMCUnreachable,
+    Connector,
+    Deadline,
+    DeadlineExceeded,
+    DriverInfo,
+    Fault,
+    NotSupported,
+    UnexpectedAnswer,
+    option,
+)
+from baremetal_sdk import Conductor
+from baremetal_sdk.bmc import BMCAccess, RefusalsInMemory, SessionExpired
+from baremetal_sdk.bmc.stored_refusals import StoredRefusals
+from baremetal_sdk.observability.redaction import RedactingFilter
+from baremetal_sdk.store.memory.store import MemoryStore
+from baremetal_sdk.store.records.hardware import LoginRefusalRecord
+from baremetal_sdk.store.records.query import Query
+from baremetal_sdk.store.secrets import PlainBox
+from baremetal_sdk.testing import ManualClock, settle
+from tests.fixtures.machines import MachinesCase
+
+
+@dataclass(frozen=True)
+class Info(DriverInfo):
+    toy_address: str = option("Where it is.")
+    toy_password: str = option("Its password.", secret=True)
+
+
+class Refused(Exception):
+    pass
+
+
+class Expired(Exception):
+    pass
+
+
+class ToyConnector(Connector[str]):
+    """Counts logins and log-outs of a BMC that takes two passwords."""
+
+    opened = 0
+    closed = 0
+
+    def open(self, info: Any, tls: Any, deadline: Deadline) -> str:
+        type(self).opened += 1
+        if info.toy_password not in ("right", "new"):
+            raise Refused(f"wrong password {info.toy_password}")
+        return f"session {self.opened}"
+
+    def close(self, session: str, deadline: Deadline) -> None:
+        type(self).closed += 1
+
+    def classify(self, exc: Exception) -> Fault:
+        kinds = {Refused: Fault.AUTH, Expired: Fault.EXPIRED, OSError: Fault.UNREACHABLE}
+        return kinds.get(type(exc), Fault.OTHER)
+
+
+class AccessCase(TestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.clock = ManualClock()
+        self.access = BMCAccess(self.clock, idle_seconds=100.0)
+        # Counts are on the class: a class for each test.
+        self.connector: Any = type("Toy", (ToyConnector,), {})
+
+    @contextmanager
+    def borrow(self, password: str = "right", address: str = "bmc1", seconds: float = 10.0) -> Iterator[Any]:
+        info = Info(toy_address=address, toy_password=password)
+        with self.access.borrow(self.connector, info, (password,), Deadline.after(seconds)) as session:
+            yield session
+
+
+class TestSessions(AccessCase):
+    def test_a_session_is_reused(self) -> None:
+        """One login serves any number of borrowers of one BMC and credential."""
+        for _ in range(5):
+            with self.borrow() as session:
+                self.assertEqual("session 1", session)
+        self.assertEqual((1, 0), (self.connector.opened, self.connector.closed))
+
+    def test_other_credentials_get_another_session(self) -> None:
+        """A session is not shared between credentials, and so a changed one is used at once."""
+        with self.borrow():
+            pass
+        with ExpectedException(AuthenticationFailed), self.borrow("wrong"):
+            pass
+        self.assertEqual(2, self.connector.opened)
+
+    def test_a_session_that_broke_is_closed_and_not_reused(self) -> None:
+        """After an error of the connection the next borrower gets a new login."""
+        with ExpectedException(BMCUnreachable), self.borrow():
+            raise OSError("reset")
+        with self.borrow() as session:
+            self.assertEqual("session 2", session)
+        self.assertEqual(1, self.connector.closed)
+
+    def test_what_a_login_takes_the_place_of_is_closed_before_it(self) -> None:
+        """A BMC may bear no second session: one with old credentials goes first, but not for credentials that were refused."""
+        with self.borrow():
+            pass
+        with self.borrow("new"):
+            pass
+        self.assertEqual((2, 1), (self.connector.opened, self.connector.closed))
+        for _ in range(3):
+            with ExpectedException(AuthenticationFailed), self.borrow("wrong"):
+                pass
+        with self.borrow("new"):
+            pass
+        closed = self.connector.closed
+        with ExpectedException(AuthenticationFailed, ".*has refused.*"), self.borrow("wrong"):
+            pass
+        self.assertEqual(closed, self.connector.closed)
+
+    def test_a_broken_session_is_closed_before_the_next_login_whoever_still_has_it(self) -> None:
+        """Others who use it find out, and borrow the new one; there are never two."""
+        self.connector.shareable = True
+        with self.borrow() as one:
+            with ExpectedException(BMCUnreachable), self.borrow():
+                raise OSError("reset")
+            self.assertEqual(0, self.connector.closed)
+            with self.borrow() as other:
+                self.assertEqual(("session 1", "session 2", 1), (one, other, self.connector.closed))
+        self.assertEqual(1, self.connector.closed)
+
+    def test_time_that_is_over_spoils_no_session_that_others_use(self) -> None:
+        """It says nothing about a session for many; one for a single borrower may be in the middle of an answer."""
+        for shareable, closed in ((True, 0), (False, 1)):
+            self.connector = type("Toy", (ToyConnector,), {"shareable": shareable})
+            with ExpectedException(DeadlineExceeded), self.borrow():
+                raise DeadlineExceeded("over")
+            self.assertEqual(closed, self.connector.closed)
+
+    def test_an_expired_session_is_told_apart(self) -> None:
+        """An expired session is closed, and its error says that a new login may help."""
+        with ExpectedException(SessionExpired), self.borrow():
+            raise Expired
+        self.assertEqual(1, self.connector.closed)
+
+    def test_a_refusal_by_the_driver_keeps_the_session(self) -> None:
+        """An error of the contract that says nothing about the session does not cost it."""
+        with ExpectedException(NotSupported), self.borrow():
+            raise NotSupported("not offered")
+        with self.borrow() as session:
+            self.assertEqual("session 1", session)
+
+    def test_idle_sessions_are_closed(self) -> None:
+        """A session that nobody used for a while is logged out."""
+        with self.borrow():
+            pass
+        self.clock.turn(99)
+        self.assertEqual(0, self.access.close_idle())
+        self.clock.turn(2)
+        self.assertEqual((1, 1), (self.access.close_idle(), self.connector.closed))
+
+    def test_all_sessions_are_closed_at_the_end(self) -> None:
+        """Nothing stays logged in."""
+        for address in ("bmc1", "bmc2"):
+            with self.borrow(address=address):
+                pass
+        self.assertEqual(2, self.access.close(Deadline.after(10.0)))
+        self.assertEqual(2, self.connector.closed)
+
+
+class TestGentleness(AccessCase):
+    def test_one_bmc_serves_one_at_a_time(self) -> None:
+        """A second borrower waits for the first, no longer than its deadline, and says what it waited for."""
+        with self.borrow(), ExpectedException(BMCBusy, ".*bmc1 serves other requests.*"), self.borrow(seconds=0.01):
+            pass
+
+    def test_bmcs_do_not_wait_for_each_other(self) -> None:
+        """A BMC that is in use does not keep anybody from another one."""
+        with self.borrow(), self.borrow(address="bmc2") as session:
+            self.assertEqual("session 2", session)
+
+    def test_a_waiter_goes_on_when_the_slot_is_free(self) -> None:
+        """Who waits for a slot gets it, with the same session."""
+        got: list[str] = []
+        inside, go = threading.Event(), threading.Event()
+
+        def first() -> None:
+            with self.borrow():
+                inside.set()
+                go.wait(10.0)
+
+        def second() -> None:
+            with self.borrow() as session:
+                got.append(session)
+
+        threads = [threading.Thread(target=first)]
+        threads[0].start()
+        self.assertTrue(inside.wait(10.0))
+        threads.append(threading.Thread(target=second))
+        threads[1].start()
+        go.set()
+        for thread in threads:
+            thread.join(10.0)
+        self.assertEqual(["session 1"], got)
+
+    def test_a_failed_login_frees_the_slot(self) -> None:
+        """Errors at login do not use up the BMC's slot."""
+        with ExpectedException(AuthenticationFailed), self.borrow("wrong"):
+            pass
+        with self.borrow() as session:
+            self.assertEqual("session 2", session)
+
+
+class TestSharing(AccessCase):
+    def test_a_shareable_session_is_lent_to_several_at_once(self) -> None:
+        """Where requests take turns by themselves, borrowers share one login and do not wait for each other."""
+        self.connector.shareable = True
+        with self.borrow() as first, self.borrow(seconds=0.01) as second:
+            self.assertEqual((first, 1), (second, self.connector.opened))
+
+    def test_a_shared_session_that_breaks_is_closed_when_the_last_one_is_done(self) -> None:
+        """Who still uses it can; nobody new gets it."""
+        self.connector.shareable = True
+        with self.borrow():
+            with ExpectedException(BMCUnreachable), self.borrow():
+                raise OSError("reset")
+            self.assertEqual(0, self.connector.closed)
+            with self.borrow() as other:
+                self.assertEqual("session 2", other)
+        self.assertEqual(1, self.connector.closed)
+
+    def test_the_session_that_was_idle_longest_makes_room(self) -> None:
+        """No more sessions are kept than descriptors allow; the oldest idle one is closed for a new one."""
+        self.access = BMCAccess(self.clock, most_kept=2)
+        for address in ("bmc1", "bmc2", "bmc3"):
+            self.clock.turn(1)
+            with self.borrow(address=address):
+                pass
+        self.assertEqual((3, 1), (self.connector.opened, self.connector.closed))
+        with self.borrow(address="bmc2"):
+            pass
+        self.assertEqual(3, self.connector.opened)
+
+
+class TestBreakers(AccessCase):
+    def fail_to_reach(self, times: int) -> None:
+        for _ in range(times):
+            with ExpectedException(BMCUnreachable), self.borrow():
+                raise OSError("no route")
+
+    def test_wrong_passwords_of_one_account_are_told_apart(self) -> None:
+        """Two nodes have a wrong one each, a third the right one: two logins with each wrong one, whoever gets in meanwhile."""
+        self.access = BMCAccess(self.clock, refusals=StoredRefusals(MemoryStore(self.clock), PlainBox()))
+        for _ in range(5):
+            for password in ("wrong", "wrong too"):
+                with ExpectedException(AuthenticationFailed), self.borrow(password):
+                    pass
+            with self.borrow():
+                pass
+        wrong, right = 2 + 2, 2  # the session that was there made room for the second try of a wrong one
+        self.assertEqual(wrong + right, self.connector.opened)
+
+    def test_wrong_credentials_are_tried_twice_and_no_more(self) -> None:
+        """After two refused logins nobody logs in with them again; other credentials, and the same given anew, are tried."""
+        for _ in range(5):
+            with ExpectedException(AuthenticationFailed), self.borrow("wrong"):
+                pass
+        self.assertEqual(2, self.connector.opened)
+        with self.borrow("right"):
+            pass
+        with ExpectedException(AuthenticationFailed), self.borrow("wrong"):
+            pass
+        self.assertEqual(3, self.connector.opened)
+
+    def test_credentials_that_are_given_anew_are_tried_again(self) -> None:
+        """Somebody who says that they are right now is believed once more."""
+        for _ in range(3):
+            with ExpectedException(AuthenticationFailed), self.borrow("wrong"):
+                pass
+        self.access.forgive(Info(toy_address="bmc1", toy_password="x").endpoint())
+        with ExpectedException(AuthenticationFailed, ".*refuses the credentials.*"), self.borrow("wrong"):
+            pass
+        self.assertEqual(3, self.connector.opened)
+
+    def test_refusals_outlive_the_process(self) -> None:
+        """Who takes over with the same record of refusals does not try again."""
+        refusals = RefusalsInMemory()
+        for _ in range(2):
+            self.access = BMCAccess(self.clock, refusals=refusals)
+            with ExpectedException(AuthenticationFailed), self.borrow("wrong"):
+                pass
+        self.access = BMCAccess(self.clock, refusals=refusals)
+        with ExpectedException(AuthenticationFailed, ".*has refused these credentials 2 times.*"), self.borrow("wrong"):
+            pass
+        self.assertEqual(2, self.connector.opened)
+
+    def test_a_bmc_that_is_away_is_backed_off(self) -> None:
+        """After three failures in a row everybody is refused at once, with the time of the next try, which doubles."""
+        self.fail_to_reach(3)
+        opened = self.connector.opened
+        error = self.assertRaises(BMCUnreachable, self.borrow().__enter__)
+        self.assertIn("did not answer 3 times in a row; it is tried again in 5 s", str(error))
+        self.assertEqual((opened, 5.0), (self.connector.opened, error.retry_after))
+        self.clock.turn(6)
+        self.fail_to_reach(1)
+        self.assertEqual(10.0, self.access.backed_off(Info(toy_address="bmc1", toy_password="x").endpoint()))
+
+    def test_it_is_probed_by_one_and_an_answer_ends_that(self) -> None:
+        """When its time has come one caller tries; the others are refused until it has answered."""
+        self.fail_to_reach(3)
+        self.clock.turn(6)
+        with self.borrow(), ExpectedException(BMCUnreachable, ".*tried again in 1 s"), self.borrow(seconds=0.01):
+            pass
+        for _ in range(2):
+            with self.borrow():
+                pass
+
+    def test_an_error_that_is_an_answer_is_no_absence(self) -> None:
+        """A BMC that answers with errors is there."""
+        for _ in range(5):
+            with ExpectedException(UnexpectedAnswer), self.borrow():
+                raise KeyError("odd")
+        with self.borrow():
+            pass
+
+
+class TestSecrets(AccessCase):
+    def test_a_password_is_scrubbed_from_errors(self) -> None:
+        """Whatever a library says about a login, the password is not in it, nor in the error's chain."""
+        try:
+            with self.borrow("hunter2"):
+                pass
+        except AuthenticationFailed as exc:
+            self.assertNotIn("hunter2", str(exc))
+            self.assertIn("******", str(exc))
+            self.assertIsNone(exc.__cause__)
+        else:
+            self.fail("a wrong password was taken")
+
+    def test_errors_that_nobody_expected_are_of_the_contract(self) -> None:
+        """What a library raises comes out as an error of the contract's tree."""
+        with ExpectedException(UnexpectedAnswer, ".*KeyError.*PowerState.*"), self.borrow():
+            raise KeyError("PowerState")
+
+
+class TestLogs(AccessCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.stream = io.StringIO()
+        self.handler = logging.StreamHandler(self.stream)
+        self.handler.addFilter(RedactingFilter())
+        self.log = logging.getLogger(self.id())
+        self.log.propagate = False
+        self.log.addHandler(self.handler)
+        self.connector.session_secrets = lambda connector, session: ("t0ken-of-the-session",)
+
+    def test_no_line_of_a_library_shows_password_or_token(self) -> None:
+        """While a session is used, passwords and tokens are masked in messages, arguments, tracebacks, and other spellings."""
+        with self.borrow("right"):
+            self.log.warning("logged in with %s and %s", {"password": "right"}, "t0ken-of-the-session")
+            try:
+                raise ValueError("https://user:right@bmc1/")
+            except ValueError:
+                self.log.exception("failed")
+        written = self.stream.getvalue()
+        self.assertIn("logged in with {'password': '******'} and ******", written)
+        self.assertIn("Traceback", written)
+        self.assertNotIn("user:right@", written)
+
+    def test_other_lines_pass_as_they_are(self) -> None:
+        """Once the session is given back nothing is masked any more, and lines cost nothing."""
+        with self.borrow("right"):
+            pass
+        self.log.warning("all right")
+        self.assertEqual("all right\n", self.stream.getvalue())
+
+    def test_an_error_does_not_show_a_token(self) -> None:
+        """What a library says of a session is scrubbed of its token."""
+        with ExpectedException(UnexpectedAnswer, r".*\*\*\*\*\*\*.*"), self.borrow():
+            raise KeyError("t0ken-of-the-session")
+
+
+class TestThroughTheRuntime(MachinesCase):
+    def test_many_operations_take_one_login(self) -> None:
+        """A node is driven through power and boot device with one login, one request at a time, and logged out at the stop."""
+        conductor = self.conductor()
+        node = self.enrol(conductor, power_interface="fake-bmc", management_interface="fake-bmc")
+        for target in ("power on", "rebooting", "power off"):
+            conductor.rpc.call("change_power_state", node=node.uuid, target=target, timeout=None)
+            settle(conductor)
+        conductor.rpc.call("set_boot_device", node=node.uuid, device="pxe", persistent=False)
+        counters = self.rack.counters("m1")
+        self.assertEqual((1, 1), (counters.logins, counters.in_flight_max))
+        conductor.stop()
+        self.assertEqual(0, counters.open_sessions)
+
+    def test_an_expired_session_is_renewed_once_and_unseen(self) -> None:
+        """When a BMC forgets a session, the call is done again with a new login; the client does not notice."""
+        conductor = self.conductor()
+        node = self.enrol(conductor, power_interface="fake-bmc", faults={"set_power": {"effect": "expire", "times": 1}})
+        conductor.rpc.call("change_power_state", node=node.uuid, target="power on", timeout=None)
+        settle(conductor)
+        record = conductor.store.node(node.uuid)
+        self.assertEqual(("power on", None), (record.power_state, record.last_error))
+        self.assertEqual(2, self.rack.counters("m1").logins)
+
+    def test_a_wrong_password_is_tried_once_a_call_and_never_shown(self) -> None:
+        """A refused login is not repeated, and the password is in no field of the node."""
+        conductor = self.conductor()
+        secret = "correct horse battery"
+        node = self.enrol(conductor, power_interface="fake-bmc", driver_info={"fake_username": "admin", "fake_password": secret})
+        self.assertEqual("******", node.driver_info["fake_password"])
+        self.rack.protect("m1", Account("admin", "another"))
+        conductor.rpc.call("change_power_state", node=node.uuid, target="power on", timeout=None)
+        settle(conductor)
+        record = conductor.store.node(node.uuid)
+        self.assertEqual(1, self.rack.counters("m1").refused_logins)
+        self.assertIn("refuses the credentials", record.last_error or "")
+        self.assertNotIn(secret, repr(record))
+        for _ in range(3):
+            conductor.rpc.call("change_power_state", node=node.uuid, target="power on", timeout=None)
+            settle(conductor)
+        self.assertEqual(2, self.rack.counters("m1").refused_logins)
+
+    def test_refused_credentials_are_not_tried_again_after_a_restart(self) -> None:
+        """The next conductor on the same store knows what was refused; it is nowhere in the clear."""
+        first = self.conductor()
+        node = self.enrol(
+            first, power_interface="fake-bmc", driver_info={"fake_username": "admin", "fake_password": "wrong-canary"}
+        )
+        self.rack.protect("m1", Account("admin", "right"))
+        self.try_power(first, node.uuid, times=3)
+        store = first.store
+        first.stop()
+        second = self.conductor(handed_in={"store": store})
+        self.try_power(second, node.uuid, times=2)
+        self.assertEqual(2, self.rack.counters("m1").refused_logins)
+        self.assertNotIn("wrong-canary", repr(store.records(LoginRefusalRecord, Query())))
+
+    def try_power(self, conductor: Conductor, node: str, times: int) -> None:
+        for _ in range(times):
+            conductor.rpc.call("change_power_state", node=node, target="power on", timeout=None)
+            settle(conductor)
+
+    def test_credentials_can_be_corrected_while_everything_runs(self) -> None:
+        """After too many refused logins, new credentials are used at the next call."""
+        conductor = self.conductor()
+        node = self.enrol(conductor, power_interface="fake-bmc", driver_info={"fake_username": "admin", "fake_password": "wrong"})
+        self.rack.protect("m1", Account("admin", "right"))
+        for password in ("wrong", "wrong", "right"):
+            info = {**conductor.store.node(node.uuid).driver_info, "fake_password": password}
+            conductor.rpc.call("update_node", node=node.uuid, changes={"driver_info": info})
+            conductor.rpc.call("change_power_state", node=node.uuid, target="power on", timeout=None)
+            settle(conductor)
+        record = conductor.store.node(node.uuid)
+        self.assertEqual(("power on", None), (record.power_state, record.last_error))

@@ -1,1 +1,0 @@
-"""Interfaces that come with the runtime."""

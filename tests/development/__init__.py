@@ -1,1 +1,0 @@
-"""The tools for authors of plugins."""

@@ -1,0 +1,128 @@
+"""Deployments that come with the runtime: the one that needs no agent, and the names of those that do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from testtools import TestCase
+
+from baremetal_interfaces import (
+    BootInterface,
+    InvalidInput,
+    Kind,
+    NotSupported,
+    Phase,
+    PowerState,
+    PowerStateFailure,
+    Task,
+)
+from baremetal_sdk.drivers.builtin.agent import AgentInspect, CustomAgentDeploy, DirectDeploy
+from baremetal_sdk.drivers.builtin.network_boot import PXEBoot
+from baremetal_sdk.drivers.builtin.ramdisk import RamdiskDeploy
+from tests.drivers.builtin.machine import Machine
+
+
+class ImageBoot(BootInterface):
+    """Writes down what it was asked for."""
+
+    def __init__(self, history: list[str]) -> None:
+        super().__init__()
+        self.history = history
+
+    def prepare_instance(self, task: Task) -> None:
+        self.history.append(f"prepare {task.node.instance_info.get('boot_iso')}")
+
+    def clean_up_instance(self, task: Task) -> None:
+        self.history.append("clean up")
+
+    def prepare_ramdisk(self, task: Task, parameters: Mapping[str, Any]) -> None:
+        self.history.append("prepare ramdisk")
+
+    def clean_up_ramdisk(self, task: Task) -> None:
+        self.history.append("clean up ramdisk")
+
+
+class TestRamdiskDeploy(TestCase):
+    """An instance that is booted from an image or from the network."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.machine = Machine()
+        self.boot = ImageBoot(self.machine.history)
+        self.deploy = RamdiskDeploy()
+
+    def test_one_deploy_step_of_priority_100(self) -> None:
+        """The deployment is a single step, and may be run again after a crash."""
+        (step,) = self.deploy.steps_of(Phase.DEPLOY)
+        self.assertEqual(("deploy", 100, True), (step.name, step.priority, step.resumable))
+
+    def test_machine_is_off_while_its_boot_is_prepared(self) -> None:
+        """Deploying is off, prepare, on, in this order."""
+        task = self.machine.task(instance_info={"boot_iso": "http://h/i.iso"}, boot=self.boot, deploy=self.deploy)
+        task.validate(Kind.DEPLOY)
+        self.assertIsNone(task.call(Kind.DEPLOY, "deploy"))
+        self.assertEqual(["power off", "prepare http://h/i.iso", "power on"], self.machine.history)
+        self.assertEqual(PowerState.ON, self.machine.power.seen)
+
+    def test_boot_is_not_touched_when_the_machine_stays_on(self) -> None:
+        """A machine that does not go off ends the deployment, before anything else is changed."""
+        self.machine.power.stuck = True
+        task = self.machine.task(instance_info={"boot_iso": "http://h/i.iso"}, boot=self.boot, deploy=self.deploy)
+        self.assertRaises(PowerStateFailure, task.call, Kind.DEPLOY, "deploy")
+        self.assertEqual(["power off"], self.machine.history)
+
+    def test_tear_down_switches_off_and_cleans_up(self) -> None:
+        """After it nothing of the instance runs; it can be repeated."""
+        task = self.machine.task(boot=self.boot, deploy=self.deploy)
+        for _ in range(2):
+            self.assertIsNone(task.call(Kind.DEPLOY, "tear_down"))
+        self.assertEqual(["power off", "clean up"] * 2, self.machine.history)
+
+    def test_what_cannot_be_booted_is_refused_by_field(self) -> None:
+        """Each wrong boot_iso names the field, without repeating a URL that may hold a password."""
+        bad_urls = ("", "image.iso", "ftp://u:sesame@h/i.iso", "http://u:sesame@/i.iso", "http://h", "http://[h/i.iso")
+        for wrong in (None, 7, *bad_urls):
+            task = self.machine.task(instance_info={"boot_iso": wrong}, boot=self.boot, deploy=self.deploy)
+            error = self.assertRaises(InvalidInput, task.validate, Kind.DEPLOY)
+            self.assertEqual(["instance_info/boot_iso"], [problem.field for problem in error.problems], str(wrong))
+            self.assertIn("http, https, nfs, cifs", str(error))
+            self.assertNotIn("sesame", str(error))
+
+    def test_network_boot_needs_no_image(self) -> None:
+        """What is booted is the boot server's choice; but an image that is given is checked."""
+        boot = PXEBoot()
+        task = self.machine.task(boot=boot, deploy=self.deploy)
+        task.validate(Kind.DEPLOY)
+        task.call(Kind.DEPLOY, "deploy")
+        self.assertEqual(["power off", "pxe once", "power on"], self.machine.history)
+        wrong = self.machine.task(instance_info={"boot_iso": "nonsense"}, boot=boot, deploy=self.deploy)
+        self.assertRaises(InvalidInput, wrong.validate, Kind.DEPLOY)
+
+
+class TestAgentNames(TestCase):
+    """Names that need an agent can be selected and say that there is none."""
+
+    def test_validation_says_what_to_select_instead(self) -> None:
+        """The error names the field, the value and an alternative."""
+        for cls, name in ((DirectDeploy, "'direct'"), (CustomAgentDeploy, "'custom-agent'")):
+            error = self.assertRaises(InvalidInput, Machine().task(deploy=cls()).validate, Kind.DEPLOY)
+            self.assertEqual("deploy_interface", error.problems[0].field)
+            self.assertIn(name, str(error))
+            self.assertIn("select 'ramdisk' instead", str(error))
+        error = self.assertRaises(InvalidInput, Machine().task(inspect=AgentInspect()).validate, Kind.INSPECT)
+        self.assertIn("inspect_interface: 'agent'", str(error))
+
+    def test_nothing_is_done_by_the_step_itself(self) -> None:
+        """A deployment or an inspection that gets past validation refuses before it touches the machine."""
+        machine = Machine()
+        self.assertRaises(NotSupported, machine.task(deploy=DirectDeploy()).call, Kind.DEPLOY, "deploy")
+        self.assertRaises(NotSupported, machine.task(inspect=AgentInspect()).call, Kind.INSPECT, "inspect")
+        self.assertEqual([], machine.history)
+
+    def test_what_others_deployed_can_be_taken_away(self) -> None:
+        """Tearing down works for an adopted machine: it is switched off."""
+        machine = Machine()
+        task = machine.task(boot=PXEBoot(), deploy=DirectDeploy())
+        self.assertIsNone(task.call(Kind.DEPLOY, "tear_down"))
+        self.assertEqual(PowerState.OFF, machine.power.seen)

@@ -1,1 +1,0 @@
-"""What others see of a conductor: metrics, traces and the log."""

@@ -1,0 +1,32 @@
+"""A simulated BMC for each test class, and tasks on its machine."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from testtools import TestCase
+
+from baremetal_interfaces import LocalTask, Node
+from baremetal_ipmi import IPMIManagement, IPMIPower
+from tests.fixtures import ipmi_sim
+
+
+class SimulatorTestCase(TestCase):
+    """Talks to OpenIPMI's simulator, one for the whole class."""
+
+    sim: ClassVar[ipmi_sim.IPMISimulator]
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        if not ipmi_sim.installed():
+            raise cls.skipException(f"{ipmi_sim.BINARY} is not installed (Debian's package openipmi has it)")
+        cls.sim = ipmi_sim.IPMISimulator()
+        cls.sim.__enter__()
+        cls.addClassCleanup(cls.sim.__exit__, None, None, None)
+
+    def task(self, timeout: float = 30.0, node: Node | None = None, **changes: Any) -> LocalTask:
+        """A task on the machine, or where *changes* of its driver_info lead to."""
+        interfaces = {"power": IPMIPower(), "management": IPMIManagement()}
+        info = {**self.sim.driver_info, **changes}
+        return LocalTask(interfaces, info, node=node, timeout=timeout, poll_interval=0.05)

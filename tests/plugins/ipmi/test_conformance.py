@@ -1,0 +1,45 @@
+"""The IPMI plugin keeps the contract, as far as OpenIPMI's simulator and the test service can tell."""
+
+from __future__ import annotations
+
+from baremetal_fake import Account, FaultPlan
+from baremetal_fake.ipmi import AccessOptions, IPMIOptions, IPMIService
+from baremetal_interfaces.conformance import RULES, HardwareTypeConformance
+from baremetal_ipmi import IPMIHardware, IPMIManagement, IPMIPower
+from baremetal_ipmi.vendor import IPMIVendor
+from baremetal_sdk.drivers.builtin.network_boot import IPXEBoot
+from baremetal_sdk.drivers.builtin.ramdisk import RamdiskDeploy
+from tests.plugins.ipmi.base import SimulatorTestCase
+
+INTERFACES = {"power": IPMIPower, "management": IPMIManagement, "boot": IPXEBoot, "deploy": RamdiskDeploy, "vendor": IPMIVendor}
+
+
+class TestConformance(HardwareTypeConformance, SimulatorTestCase):
+    """Every rule of the kit."""
+
+    hardware_type = IPMIHardware
+    destructive = True
+    # The simulator takes the command for the light and answers with an error that says nothing.
+    rules = tuple(rule for rule in RULES if rule.__name__ != "indicators_are_set_and_read_back")
+    interfaces = INTERFACES
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.driver_info = self.sim.driver_info
+
+
+class TestServed(HardwareTypeConformance):
+    """Every rule of the kit, at a service of which one machine takes power commands and does nothing."""
+
+    hardware_type = IPMIHardware
+    interfaces = INTERFACES
+    destructive = True
+
+    def setUp(self) -> None:
+        super().setUp()
+        service = IPMIService(2, options=IPMIOptions(AccessOptions(Account("admin", "s3same/open"))))
+        service.start()
+        self.addCleanup(service.stop)
+        service.machine(1).inject(FaultPlan.from_json({"set_power": {"effect": "lose"}}))
+        self.driver_info = service.driver_info(0)
+        self.misbehaving = {"lies": service.driver_info(1)}

@@ -1,0 +1,320 @@
+"""Sensors, event log, light, interrupt and raw commands, at the IPMI test service."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, ClassVar
+
+from testtools import TestCase
+
+from baremetal_fake import Account
+from baremetal_fake.faults import FaultPlan
+from baremetal_fake.ipmi import AccessOptions, IPMIOptions, IPMIService, Sensor
+from baremetal_fake.ipmi.event_log import EventLog
+from baremetal_interfaces import (
+    BMCBusy,
+    BMCUnreachable,
+    BootDevice,
+    BootMode,
+    Deadline,
+    DeadlineExceeded,
+    IndicatorState,
+    InvalidInput,
+    LocalTask,
+    Node,
+    NotSupported,
+    PowerState,
+    UnexpectedAnswer,
+)
+from baremetal_interfaces.conformance import HardwareTypeConformance
+from baremetal_ipmi import IPMIHardware, IPMIManagement, IPMIPower, IPMIVendor
+from baremetal_ipmi.connector import IPMIConnector
+from baremetal_ipmi.event_log import parse_event
+from baremetal_ipmi.info import IPMIInfo
+from baremetal_ipmi.sdr import SensorRecord
+from baremetal_sdk.bmc import BMCAccess
+from baremetal_sdk.drivers.builtin.network_boot import IPXEBoot
+from baremetal_sdk.drivers.builtin.ramdisk import RamdiskDeploy
+from baremetal_sdk.testing import ManualClock
+
+LIGHT = ("chassis", "identify")
+
+
+class ServedTestCase(TestCase):
+    """One BMC for each test, and tasks on its machine."""
+
+    def serve(self, **options: Any) -> IPMIService:
+        service = IPMIService(1, options=IPMIOptions(**options))
+        service.start()
+        self.addCleanup(service.stop)
+        return service
+
+    def task(self, service: IPMIService, node: Node | None = None, timeout: float = 20.0, **changes: Any) -> LocalTask:
+        interfaces = {"power": IPMIPower(), "management": IPMIManagement(), "vendor": IPMIVendor()}
+        return LocalTask(interfaces, {**service.driver_info(), **changes}, node=node, timeout=timeout, poll_interval=0.02)
+
+
+class TestGentleness(ServedTestCase):
+    def test_a_session_whose_answer_did_not_come_is_ended_at_the_bmc(self) -> None:
+        """The BMC has room for one session: the next login finds it free, and not a minute later."""
+        service = self.serve(access=AccessOptions(session_limit=1))
+        service.inject(FaultPlan.from_json({"get_power": {"effect": "hang", "times": 1}}))
+        self.assertRaises(BMCUnreachable, self.task(service, timeout=0.3).call, "power", "get_power_state")
+        self.assertEqual(PowerState.OFF, self.task(service).call("power", "get_power_state"))
+        self.assertEqual(0, service.totals()["turned_away"])
+
+    def test_nothing_is_sent_when_nobody_would_hear_the_answer(self) -> None:
+        """With no time left for an answer a command is not sent, and the session is as good as before."""
+        service = self.serve()
+        service.latency = 0.1
+        host, port = service.address_of()
+        info = IPMIInfo(ipmi_address=host, ipmi_port=port, ipmi_username="admin", ipmi_password="password")
+        session = IPMIConnector().open(info, None, Deadline.after(20.0))
+        self.addCleanup(session.close, Deadline.after(1.0))
+        session.request(0x00, 0x01, deadline=Deadline.after(20.0))
+        self.assertRaises(DeadlineExceeded, session.request, 0x00, 0x01, deadline=Deadline.after(0.05))
+        self.assertEqual(4, len(session.request(0x00, 0x01, deadline=Deadline.after(20.0))))
+
+
+class TestBehind(TestCase):
+    """Machines whose controllers are behind others, in a chassis."""
+
+    SINGLE: ClassVar[dict[str, Any]] = {
+        "ipmi_bridging": "single",
+        "ipmi_target_channel": 0,
+        "ipmi_target_address": "0x82",
+    }
+    DUAL: ClassVar[dict[str, Any]] = {
+        "ipmi_bridging": "dual",
+        "ipmi_transit_channel": 0,
+        "ipmi_transit_address": "0x82",
+        "ipmi_target_channel": 7,
+        "ipmi_target_address": "0x72",
+    }
+
+    def chassis(self, **options: Any) -> IPMIService:
+        """A chassis manager, a controller behind it, and one behind that."""
+        service = IPMIService(3, options=IPMIOptions(**options))
+        service.put_behind(0, 0, 0x82, 1)
+        service.put_behind(1, 7, 0x72, 2)
+        service.start()
+        self.addCleanup(service.stop)
+        return service
+
+    def task(self, service: IPMIService, timeout: float = 20.0, **changes: Any) -> LocalTask:
+        interfaces = {"power": IPMIPower(), "management": IPMIManagement()}
+        return LocalTask(interfaces, {**service.driver_info(0), **changes}, timeout=timeout, poll_interval=0.02)
+
+    def test_commands_go_to_the_controller_at_the_end_of_the_way(self) -> None:
+        """By one controller or by two, whether answers come after that to the message or within it; no other machine notices."""
+        for within in (False, True):
+            service = self.chassis(answers_within=within)
+            for index, info in ((1, self.SINGLE), (2, self.DUAL)):
+                task = self.task(service, **info)
+                task.power.set(PowerState.ON)
+                self.assertEqual(PowerState.ON, task.power.get())
+                running = [str(service.machine(one).power) for one in range(3)]
+                self.assertEqual(["on" if 0 < one <= index else "off" for one in range(3)], running)
+                task.call("management", "set_boot_device", BootDevice.PXE)
+                self.assertEqual(BootDevice.PXE, service.machine(index).boot_override[0])
+
+    def test_a_controller_that_cannot_be_reached_is_named_with_the_way_to_it(self) -> None:
+        """Whether it is the one in between or the last one that is not there."""
+        service = self.chassis()
+        for wrong in ({"ipmi_target_address": "0x74"}, {"ipmi_transit_address": "0x84"}):
+            error = self.assertRaises(
+                UnexpectedAnswer, self.task(service, **{**self.DUAL, **wrong}).call, "power", "get_power_state"
+            )
+            self.assertRegex(str(error), "cannot reach the controller 0x7[24] on channel 7 by 0x8[24] on channel 0")
+
+    def test_all_controllers_of_a_chassis_are_asked_over_one_login(self) -> None:
+        """The chassis manager has room for one session, and who is behind it is asked in turn."""
+        service = self.chassis(access=AccessOptions(session_limit=1))
+        access = BMCAccess(ManualClock())
+        for info in ({}, self.SINGLE, self.DUAL):
+            parsed = IPMIInfo.parse({**service.driver_info(0), **info})
+            with access.borrow(IPMIConnector, parsed, (), Deadline.after(20.0)) as session:
+                self.assertEqual(PowerState.OFF, IPMIPower().sample_power(session, parsed, Deadline.after(20.0)))
+        self.assertEqual((1, 0), (service.totals()["logins"], service.totals()["turned_away"]))
+        access.close(Deadline.after(5.0))
+
+    def test_the_address_of_the_bmc_on_the_channel_can_be_given(self) -> None:
+        """It stands in the message that is handed on; by default it is 20h."""
+        for info, address in ((self.SINGLE, 0x20), ({**self.SINGLE, "ipmi_local_address": "0x2C"}, 0x2C)):
+            route = IPMIInfo.parse({"ipmi_address": "bmc", **info}).build_route()
+            assert route is not None
+            self.assertEqual(address, route.build_message(0, 1, (), 5)[7 + 3])
+
+
+class TestSensors(ServedTestCase):
+    def test_readings_with_units_limits_and_status(self) -> None:
+        """As clients know them from IPMI nodes; what has no reading says so."""
+        service = self.serve()
+        task = self.task(service)
+        found = task.call("management", "get_sensors_data")
+        self.assertEqual({"Temperature", "Fan", "Voltage", "Other"}, set(found))
+        inlet = found["Temperature"]["Inlet Temp (0x1)"]
+        self.assertEqual(("24 degrees C", "ok", "47.000"), (inlet["Sensor Reading"], inlet["Status"], inlet["Upper critical"]))
+        self.assertEqual("No Reading", found["Fan"]["Fan 1 (0x3)"]["Sensor Reading"])
+        service.machine().command_power(PowerState.ON)
+        found = task.call("management", "get_sensors_data")
+        self.assertEqual("8400 RPM", found["Fan"]["Fan 1 (0x3)"]["Sensor Reading"])
+        self.assertEqual("12.06 Volts", found["Voltage"]["12V (0x4)"]["Sensor Reading"])
+
+    def test_a_reading_past_its_limit_is_critical(self) -> None:
+        """The BMC's word on it is handed on."""
+        hot = Sensor(9, "Inlet Temp", 0x01, 0x01, raw=60, upper_critical=47)
+        found = self.task(self.serve(sensors=(hot,))).call("management", "get_sensors_data")
+        self.assertEqual("cr", found["Temperature"]["Inlet Temp (0x9)"]["Status"])
+
+    def test_no_sensors_are_no_error(self) -> None:
+        """A BMC without records has nothing to report."""
+        self.assertEqual({}, self.task(self.serve(sensors=())).call("management", "get_sensors_data"))
+
+    def test_readers_do_not_take_the_records_from_each_other(self) -> None:
+        """A BMC has one reservation for all who read its records in parts; several at once all come to the end."""
+        for whole in (False, True):
+            service = self.serve(whole_sensor_records=whole)
+            expected = self.task(service).call("management", "get_sensors_data")
+            with ThreadPoolExecutor(4) as readers:
+                found = [readers.submit(self.task(service).call, "management", "get_sensors_data") for _ in range(8)]
+            self.assertEqual([expected] * 8, [one.result() for one in found])
+
+    def test_a_record_is_read_at_one_go_where_the_bmc_can(self) -> None:
+        """That takes one request, and no reservation from anybody."""
+        service = self.serve(whole_sensor_records=True)
+        self.task(service).call("management", "get_sensors_data")
+        self.assertEqual(0, service.bmc().sensor_reservation)
+
+    def test_raw_readings_by_the_formula_of_the_specification(self) -> None:
+        """Factors, exponents, signs and curves; a reading outside of a curve is none."""
+        for record, raw, expected in (
+            (SensorRecord(1, "a", 1, (7, 1), factors=(2, 5, 1, -1)), 100, 25.0),
+            (SensorRecord(1, "b", 1, (7, 1), signed=2, factors=(1, 0, 0, 0)), 0xFF, -1.0),
+            (SensorRecord(1, "c", 1, (7, 1), signed=1, factors=(1, 0, 0, 0)), 0xFE, -1.0),
+            (SensorRecord(1, "d", 1, (7, 1), linearization=7, factors=(1, 0, 0, 0)), 4, 0.25),
+            (SensorRecord(1, "e", 1, (7, 1), linearization=7, factors=(1, 0, 0, 0)), 0, None),
+            (SensorRecord(1, "f", 1, (7, 1), linearization=0x70, factors=(1, 0, 0, 0)), 1, None),
+            (SensorRecord(1, "g", 1, (7, 1)), 1, None),
+        ):
+            self.assertEqual(expected, record.convert(raw), record.name)
+
+
+class TestEvents(ServedTestCase):
+    def test_events_are_read_and_erased(self) -> None:
+        """What the machine did is in the log, the oldest first, until it is erased."""
+        service = self.serve()
+        task = self.task(service)
+        self.assertEqual({"events": []}, task.call("vendor", "get_event_log"))
+        for state in (PowerState.ON, PowerState.OFF):
+            task.call("power", "set_power_state", state)
+        events = task.call("vendor", "get_event_log")["events"]
+        self.assertEqual(
+            [(1, 0x22, "00ffff"), (2, 0x22, "05ffff")], [(e["id"], e["sensor_type"], e["event_data"]) for e in events]
+        )
+        self.assertEqual(1, len(task.call("vendor", "get_event_log", limit="1")["events"]))
+        task.call("vendor", "clear_event_log")
+        self.assertEqual([], task.call("vendor", "get_event_log")["events"])
+        self.assertRaises(InvalidInput, task.call, "vendor", "get_event_log", limit="0")
+
+    def test_records_are_taken_apart(self) -> None:
+        """Times that count from the start of the BMC are not taken for dates; what only its maker knows stays as it is."""
+        log = EventLog(lambda: 0.0)
+        log.add_event(0x01, 3, 9, asserted=False)
+        found = parse_event(log.entry(0)[1])
+        self.assertEqual((3, False, "2023-11-14T22:13:20+00:00"), (found["sensor"], found["asserted"], found["time"]))
+        self.assertEqual("100 s after the start of the BMC", parse_event(bytes((1, 0, 2, 100)) + bytes(12))["time"])
+        self.assertEqual({"id": 1, "record_type": 0xE1, "data": "00" * 13}, parse_event(bytes((1, 0, 0xE1)) + bytes(13)))
+
+
+class TestControls(ServedTestCase):
+    def test_the_light(self) -> None:
+        """On until it is switched off; another light, or blinking, is refused."""
+        service = self.serve()
+        task = self.task(service)
+        for state in (IndicatorState.ON, IndicatorState.OFF):
+            task.call("management", "set_indicator_state", *LIGHT, state)
+            self.assertEqual(state, task.call("management", "get_indicator_state", *LIGHT))
+        self.assertRaises(InvalidInput, task.call, "management", "set_indicator_state", *LIGHT, IndicatorState.BLINKING)
+        self.assertRaises(InvalidInput, task.call, "management", "get_indicator_state", "system", "led")
+
+    def test_interrupt_and_raw_commands(self) -> None:
+        """The machine takes the interrupt; a raw command is answered as it is."""
+        service = self.serve()
+        task = self.task(service)
+        task.call("management", "inject_nmi")
+        self.assertEqual(1, service.machine().nmi_count)
+        self.assertEqual({"data": "00 00 40 00"}, task.call("vendor", "send_raw", raw_bytes="0x00 0x01"))
+        for wrong in (None, "", "0x00", "0x01 0x01", "0x00 0x100", "power on"):
+            self.assertRaises(InvalidInput, task.call, "vendor", "send_raw", raw_bytes=wrong)
+
+    def test_a_bmc_that_restarts_has_new_sessions(self) -> None:
+        """The restart ends the session; the next call logs in again."""
+        service = self.serve()
+        task = self.task(service)
+        task.call("vendor", "bmc_reset", warm="false")
+        self.assertEqual(PowerState.OFF, task.call("power", "get_power_state"))
+        self.assertEqual(2, service.totals()["logins"])
+        self.assertRaises(InvalidInput, task.call, "vendor", "bmc_reset", warm="maybe")
+
+    def test_boot_device_for_good_and_by_the_old_way(self) -> None:
+        """Persistence and the mode reach the machine; a BMC without UEFI refuses, and it is said."""
+        service = self.serve()
+        legacy = Node(uuid="7d4a5b6c-0000-4000-8000-000000000001", properties={"capabilities": "boot_mode:bios"})
+        self.task(service, node=legacy).call("management", "set_boot_device", BootDevice.CDROM, True)
+        machine = service.machine()
+        self.assertEqual(((BootDevice.CDROM, True), BootMode.BIOS), (machine.boot_override, machine.boot_mode))
+        refused = self.assertRaises(
+            NotSupported, self.task(self.serve(uefi=False)).call, "management", "set_boot_device", BootDevice.PXE
+        )
+        self.assertIn("pxe", str(refused))
+
+
+class TestLogins(ServedTestCase):
+    def test_each_cipher_suite_costs_one_login(self) -> None:
+        """Asked for or found: a BMC that knows only the older one is tried with it before an account is shown."""
+        for known, asked in (((3, 17), None), ((3,), None), ((17,), None), ((3, 17), 3), ((3, 17), 17)):
+            service = self.serve(access=AccessOptions(suites=known))
+            changes: dict[str, Any] = {} if asked is None else {"ipmi_cipher_suite": asked}
+            self.assertEqual(PowerState.OFF, self.task(service, **changes).call("power", "get_power_state"))
+            totals = service.totals()
+            self.assertEqual((1, 0), (totals["login_attempts"], totals["refused_logins"]), str((known, asked)))
+
+    def test_lower_levels_read(self) -> None:
+        """A user's level is enough for the power state, and for the sensors."""
+        service = self.serve(access=AccessOptions(highest_level=2))
+        task = self.task(service, ipmi_priv_level="USER")
+        self.assertEqual(PowerState.OFF, task.call("power", "get_power_state"))
+        self.assertIn("Temperature", task.call("management", "get_sensors_data"))
+
+    def test_busy_full_and_silent_are_told_apart(self) -> None:
+        """Come back later, or nobody there."""
+        service = self.serve(access=AccessOptions(session_limit=1))
+        service.machine().inject(FaultPlan.from_json({"get_power": {"effect": "busy", "times": 4}}))
+        self.assertRaises(BMCBusy, self.task(service).call, "power", "get_power_state")
+        service.machine().inject(FaultPlan.from_json({"connect": {"effect": "hang"}}))
+        self.assertRaises(BMCUnreachable, self.task(service, timeout=0.5).call, "power", "get_power_state")
+
+    def test_a_command_that_a_busy_bmc_did_not_take_is_sent_again(self) -> None:
+        """Twice at most: the one that is left of four refusals is the next command's."""
+        service = self.serve()
+        service.machine().inject(FaultPlan.from_json({"get_power": {"effect": "busy", "times": 4}}))
+        self.assertRaises(BMCBusy, self.task(service).call, "power", "get_power_state")
+        self.assertEqual("power off", self.task(service).call("power", "get_power_state"))
+
+
+class TestConformanceServed(HardwareTypeConformance, ServedTestCase):
+    """Every rule of the kit, at the test service."""
+
+    hardware_type = IPMIHardware
+    interfaces = {
+        "power": IPMIPower,
+        "management": IPMIManagement,
+        "vendor": IPMIVendor,
+        "boot": IPXEBoot,
+        "deploy": RamdiskDeploy,
+    }
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.driver_info = self.serve(access=AccessOptions(Account("root", "correct horse"))).driver_info()

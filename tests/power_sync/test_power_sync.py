@@ -1,0 +1,190 @@
+"""The engine of power sync: who is read when, by how many, and what is written of it."""
+
+from __future__ import annotations
+
+from testtools import TestCase
+
+from baremetal_fake.connector import FakeConnector
+from baremetal_interfaces import PowerState
+from baremetal_sdk import Conductor
+from baremetal_sdk.polling.schedule import Schedule
+from baremetal_sdk.polling.worker_limit import Crew
+from baremetal_sdk.testing import ManualClock, provision, settle
+from tests.fixtures.machines import MachinesCase
+
+
+class TestCrew(TestCase):
+    def test_workers_follow_what_is_due_and_how_long_it_takes(self) -> None:
+        """By Little's law: due reads, times the seconds of one, in the seconds that there are."""
+        crew = Crew()
+        for _ in range(1000):
+            crew.took(0.5, 0.5, 0.0001)
+        self.assertAlmostEqual(50, crew.wanted(100, 1.0, 1000), delta=1)
+        self.assertAlmostEqual(25, crew.wanted(100, 2.0, 1000), delta=1)
+        self.assertEqual(0, crew.wanted(0, 1.0, 1000))
+        self.assertEqual(20, crew.wanted(100, 1.0, 20))
+
+    def test_more_than_the_interpreter_has_use_for_are_never_wanted(self) -> None:
+        """Where a read is mostly this process's own work, few workers do it all."""
+        crew = Crew()
+        for _ in range(1000):
+            crew.took(0.4, 0.1, 0.01)
+        self.assertLess(crew.wanted(10_000, 1.0, 1000), 15)
+
+    def test_those_who_are_more_than_useful_leave(self) -> None:
+        """What they would do, others have taken over; who stays is told so."""
+        crew = Crew()
+        for _ in range(100):
+            crew.join(100)
+        told = [crew.took(0.1, 0.1, 0.004) for _ in range(200)]
+        self.assertEqual(100 - told.count(False), crew.size)
+        self.assertLess(crew.size, 25)
+        self.assertTrue(crew.took(0.1, 0.1, 0.004))
+
+    def test_no_more_join_than_may(self) -> None:
+        """Who leaves makes room."""
+        crew = Crew()
+        self.assertEqual([True, True, False], [crew.join(2) for _ in range(3)])
+        crew.leave()
+        self.assertTrue(crew.join(2))
+
+
+class TestSchedule(TestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.clock = ManualClock()
+        self.schedule = Schedule(60.0, self.clock)
+        self.schedule.keep(["a", "b"])
+
+    def test_what_is_taken_is_given_to_nobody_else_until_it_is_due_again(self) -> None:
+        """Not even after its interval: whoever has it says when."""
+        self.clock.turn(60)
+        self.assertEqual(["a", "b"], sorted(self.schedule.take_due()))
+        self.clock.turn(100)
+        self.assertEqual([], self.schedule.take_due())
+        self.schedule.again("a")
+        self.clock.turn(67)
+        self.assertEqual(["a"], self.schedule.take_due())
+
+    def test_the_backlog_counts_what_is_due(self) -> None:
+        """And what is overdue longest says for how long."""
+        self.assertEqual((0, 0.0), (self.schedule.backlog(), self.schedule.overdue()))
+        self.clock.turn(70)
+        self.assertEqual(2, self.schedule.backlog())
+        self.assertTrue(10 <= self.schedule.overdue() <= 70)
+
+    def test_what_was_dropped_while_it_was_taken_stays_so(self) -> None:
+        """A node that is deleted during its observation does not come back."""
+        self.clock.turn(60)
+        self.schedule.take_due()
+        self.schedule.keep(["b"])
+        self.schedule.again("a", 0.0)
+        self.schedule.again("b", 0.0)
+        self.assertEqual(["b"], self.schedule.take_due())
+
+
+class TestEngine(MachinesCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.clock = ManualClock()
+
+    def managed(self, conductor: Conductor, name: str, **values: object) -> str:
+        node = self.enrol(conductor, name, power_interface="fake-bmc", **values)
+        provision(conductor, node.uuid, "manage")
+        return node.uuid
+
+    def turn(self, conductor: Conductor, seconds: float = 70.0) -> None:
+        self.clock.turn(seconds)
+        conductor.assembly.power_sync.tick()
+        settle(conductor)
+
+    def test_a_bmc_that_serves_somebody_else_is_not_waited_for(self) -> None:
+        """It is passed over at once, and read a little later; that is no failure."""
+        conductor = self.conductor(handed_in={"clock": self.clock}, power_state_sync_max_retries=0)
+        node = self.managed(conductor, "m1")
+        conductor.assembly.power_sync.tick()
+        self.machine().command_power(PowerState.ON)
+        with conductor.assembly.tasks.look(node).session(FakeConnector):
+            self.turn(conductor)
+            self.assertEqual("power off", conductor.store.node(node).power_state)
+        self.turn(conductor, 3.0)
+        record = conductor.store.node(node)
+        self.assertEqual(("power on", None), (record.power_state, record.fault))
+
+    def test_what_is_dead_is_read_by_itself(self) -> None:
+        """A BMC that is away is in a line of its own, until it answers."""
+        conductor = self.conductor(handed_in={"clock": self.clock})
+        node = self.managed(conductor, "m1", faults={"get_power": {"effect": "drop", "nth": 3, "times": 1}})
+        conductor.assembly.power_sync.tick()
+        sync = conductor.assembly.power_sync
+        self.turn(conductor)
+        self.assertEqual((1, 0), (sync.nodes_away, sync.answered))
+        self.turn(conductor)
+        self.assertEqual((0, 1), (sync.nodes_away, sync.answered))
+        self.assertEqual("power off", conductor.store.node(node).power_state)
+
+    def test_a_state_that_does_not_last_is_told_from_a_change_behind_our_back(self) -> None:
+        """The history has both, by what was seen last and who saw it."""
+        conductor = self.conductor(handed_in={"clock": self.clock})
+        node = self.managed(conductor, "m1")
+        conductor.rpc.call("change_power_state", node=node, target="power on", timeout=None)
+        settle(conductor)
+        self.assertEqual("command", conductor.store.node(node).power_source)
+        conductor.assembly.power_sync.tick()
+        self.machine().command_power(PowerState.OFF)
+        with self.assertLogs("baremetal_sdk.power_sync", "WARNING") as bounced:
+            self.turn(conductor)
+        self.assertIn("it did not last", bounced.output[0])
+        self.machine().command_power(PowerState.ON)
+        with self.assertLogs("baremetal_sdk.power_sync", "WARNING") as changed:
+            self.turn(conductor)
+        self.assertIn("without being asked", changed.output[0])
+
+    def test_power_that_nobody_has_observed_for_long_is_unknown(self) -> None:
+        """A node in maintenance is not looked at: what was seen of it counts for a time, and when it was seen stays known."""
+        conductor = self.conductor(handed_in={"clock": self.clock}, power_unknown_after=300.0)
+        node = self.managed(conductor, "m1")
+        conductor.assembly.power_sync.tick()
+        seen_at = conductor.store.node(node).power_observed_at
+        conductor.rpc.call("update_node", node=node, changes={"maintenance": True})
+        for _ in range(4):
+            self.turn(conductor)
+        self.assertEqual("power off", conductor.store.node(node).power_state)
+        self.turn(conductor)
+        record = conductor.store.node(node)
+        self.assertEqual((None, seen_at, None), (record.power_state, record.power_observed_at, record.fault))
+        conductor.rpc.call("update_node", node=node, changes={"maintenance": False})
+        self.turn(conductor)
+        self.assertEqual("power off", conductor.store.node(node).power_state)
+
+    def test_power_stays_as_it_was_seen_where_that_is_wanted(self) -> None:
+        """Without a limit nothing ages."""
+        conductor = self.conductor(handed_in={"clock": self.clock}, power_unknown_after=0.0)
+        node = self.managed(conductor, "m1")
+        conductor.rpc.call("update_node", node=node, changes={"maintenance": True})
+        for _ in range(3):
+            self.turn(conductor, 1000.0)
+        self.assertEqual("power off", conductor.store.node(node).power_state)
+
+    def test_a_bmc_that_is_busy_is_no_failure(self) -> None:
+        """It is asked again when it said, a little later."""
+        conductor = self.conductor(handed_in={"clock": self.clock}, power_state_sync_max_retries=0)
+        node = self.managed(conductor, "m1", faults={"get_power": {"effect": "busy", "nth": 3, "times": 1}})
+        conductor.assembly.power_sync.tick()
+        self.machine().command_power(PowerState.ON)
+        self.turn(conductor)
+        self.assertEqual(("power off", None), (conductor.store.node(node).power_state, conductor.store.node(node).fault))
+        self.turn(conductor, 4.0)
+        self.assertEqual("power on", conductor.store.node(node).power_state)
+
+    def test_credentials_that_change_are_used_by_the_next_look(self) -> None:
+        """Nothing of the old ones is kept beyond the change of the node."""
+        conductor = self.conductor(handed_in={"clock": self.clock})
+        node = self.managed(conductor, "m1")
+        sync = conductor.assembly.power_sync
+        self.assertIsNone(sync.observe(node))
+        logins = self.rack.counters("m1").logins
+        info = {**conductor.store.node(node).driver_info, "fake_username": "admin", "fake_password": "new"}
+        conductor.rpc.call("update_node", node=node, changes={"driver_info": info})
+        self.assertIsNone(sync.observe(node))
+        self.assertEqual(logins + 1, self.rack.counters("m1").logins)

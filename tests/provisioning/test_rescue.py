@@ -1,0 +1,215 @@
+"""Rescue, and the password that goes with it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from testtools import ExpectedException
+
+from baremetal_fake.interfaces.rescue import FakeRescue
+from baremetal_interfaces import MASK, InvalidInput, NotSupported, Phase, Task, Wait
+from baremetal_sdk import Conductor
+from baremetal_sdk.drivers.loader import Plugins, discover
+from baremetal_sdk.errors import NodeInMaintenance
+from baremetal_sdk.provisioning import steps
+from baremetal_sdk.states import RESCUING
+from baremetal_sdk.store.records.node import NodeRecord
+from baremetal_sdk.testing import ManualClock, provision, settle
+from tests.fixtures.machines import MachinesCase
+
+PASSWORD = "correct-horse"
+
+
+class WaitingRescue(FakeRescue):
+    """Waits for an event, and remembers the passwords that it saw."""
+
+    seen: list[Any]
+
+    def __init__(self, options: Any = None) -> None:
+        super().__init__(options)
+        self.seen = []
+
+    def rescue(self, task: Task) -> Wait:  # type: ignore[override]
+        """Look at the password, and wait."""
+        self.seen.append(task.node.instance_info.get("rescue_password"))
+        return Wait()
+
+    def poll(self, task: Task, step: Any, state: Any) -> None:
+        """Look again; it is done."""
+        self.seen.append(task.node.instance_info.get("rescue_password"))
+        assert step.phase is Phase.SERVICE and step.name == "rescue"
+
+
+def plugins() -> Plugins:
+    """What is installed, with a rescue interface that waits in place of the fake one."""
+    found = discover()
+    for kind, named in found.interfaces.items():
+        if str(kind) == "rescue":
+            named["fake"] = WaitingRescue
+    return found
+
+
+class RescueCase(MachinesCase):
+    def active(self, conductor: Conductor, **values: Any) -> NodeRecord:
+        """A deployed node."""
+        return provision(conductor, self.enrol(conductor, **values).uuid, "manage", "provide", "active")
+
+    def rescue(self, conductor: Conductor, node: str, password: Any = PASSWORD) -> NodeRecord:
+        """Ask for a rescue."""
+        arguments = {"rescue_password": password}
+        conductor.rpc.call("change_provision_state", node=node, verb="rescue", arguments=arguments)
+        settle(conductor)
+        return conductor.store.node(node)
+
+
+class TestRescue(RescueCase):
+    def test_a_machine_is_rescued_and_runs_its_instance_again(self) -> None:
+        """The ramdisk is booted, and then the instance; the states are those that clients know."""
+        conductor = self.conductor()
+        node = self.active(conductor)
+        record = self.rescue(conductor, node.uuid)
+        self.assertEqual(("rescue", None, None), (record.provision_state, record.target_provision_state, record.last_error))
+        last = self.machine().last_boot
+        self.assertEqual("fake://ramdisk", last.image if last else None)
+        record = provision(conductor, node.uuid, "unrescue")
+        self.assertEqual(("active", None), (record.provision_state, record.last_error))
+        last = self.machine().last_boot
+        self.assertNotEqual("fake://ramdisk", last.image if last else None)
+
+    def test_nothing_of_the_password_is_stored_in_the_clear_or_kept(self) -> None:
+        """While it waits the node has a mask; afterwards it has nothing; the password is nowhere in the record."""
+        conductor = self.conductor(handed_in={"plugins": plugins()})
+        node = self.active(conductor)
+        record = self.rescue(conductor, node.uuid)
+        self.assertEqual(("rescue wait", MASK), (record.provision_state, record.instance_info["rescue_password"]))
+        shown = {name: value for name, value in vars(record).items() if name != "sealed_secrets"}
+        self.assertNotIn(PASSWORD, json.dumps(shown, default=str))
+        conductor.assembly.resuming.now(record)
+        settle(conductor)
+        record = conductor.store.node(node.uuid)
+        self.assertEqual(("rescue", None), (record.provision_state, record.instance_info.get("rescue_password")))
+        driver = conductor.assembly.tasks.look(node.uuid).driver.rescue
+        assert isinstance(driver, WaitingRescue)
+        self.assertEqual([PASSWORD, PASSWORD], driver.seen)
+
+    def test_a_change_of_driver_info_does_not_lose_the_password(self) -> None:
+        """The secrets of the instance are kept apart from those of the BMC."""
+        conductor = self.conductor(handed_in={"plugins": plugins()})
+        node = self.active(conductor)
+        record = self.rescue(conductor, node.uuid)
+        info = {**record.driver_info, "fake_password": "tiger"}
+        conductor.rpc.call("update_node", node=node.uuid, changes={"driver_info": info})
+        task = conductor.assembly.tasks.look(node.uuid)
+        self.assertEqual(PASSWORD, task.node.instance_info["rescue_password"])
+        self.assertNotIn(PASSWORD, task.raw_info.values())
+
+    def test_a_rescue_without_a_password_is_refused(self) -> None:
+        """Nothing changes."""
+        conductor = self.conductor()
+        node = self.active(conductor)
+        for password in (None, "", "  ", 5):
+            with ExpectedException(InvalidInput, ".*rescue_password.*"):
+                self.rescue(conductor, node.uuid, password)
+        self.assertEqual("active", conductor.store.node(node.uuid).provision_state)
+
+    def test_a_node_without_a_rescue_interface_says_what_to_set(self) -> None:
+        """The refusal names the interface and the remedy."""
+        conductor = self.conductor()
+        node = self.active(conductor, rescue_interface="no-rescue")
+        with ExpectedException(NotSupported, ".*no-rescue.*set rescue_interface.*"):
+            self.rescue(conductor, node.uuid)
+
+    def test_a_node_in_maintenance_is_not_rescued(self) -> None:
+        """Somebody works on the machine."""
+        conductor = self.conductor()
+        node = self.active(conductor)
+        conductor.rpc.call("set_maintenance", node=node.uuid, maintenance=True, reason="fan")
+        with ExpectedException(NodeInMaintenance, ".*maintenance.*"):
+            self.rescue(conductor, node.uuid)
+
+    def test_a_rescue_that_fails_says_why_and_forgets_the_password(self) -> None:
+        """The node can be unrescued or torn down from there."""
+        conductor = self.conductor()
+        node = self.active(conductor, faults={"set_network_image": {"effect": "refuse", "message": "no server"}})
+        record = self.rescue(conductor, node.uuid)
+        self.assertEqual(("rescue failed", {}), (record.provision_state, dict(record.instance_info)))
+        self.assertIn("no server", record.last_error or "")
+
+    def test_a_rescue_that_waits_can_be_aborted_and_torn_down(self) -> None:
+        """Nothing of it is left on the machine or on the node."""
+        conductor = self.conductor(handed_in={"plugins": plugins()})
+        node = self.active(conductor)
+        self.rescue(conductor, node.uuid)
+        record = provision(conductor, node.uuid, "abort")
+        self.assertEqual(("rescue failed", {}, None), (record.provision_state, dict(record.instance_info), record.run_id))
+        record = provision(conductor, node.uuid, "deleted")
+        self.assertEqual(("available", None), (record.provision_state, record.last_error))
+        self.assertIsNone(self.machine().network_image)
+
+    def test_a_rescue_whose_conductor_died_keeps_no_password(self) -> None:
+        """Who starts after it finds a rescue that failed, and nothing that opens the machine."""
+        first = self.conductor(host="first", handed_in={"plugins": plugins()})
+        node = self.active(first)
+        self.rescue(first, node.uuid)
+        store = first.store
+        store.update_node(node.uuid, {"provision_state": RESCUING, **steps.ENDED}, fence=None)
+        first.stop()
+        second = self.conductor(host="second", handed_in={"store": store})
+        settle(second)
+        record = store.node(node.uuid)
+        self.assertEqual(("rescue failed", {}), (record.provision_state, dict(record.instance_info)))
+        self.assertNotIn("rescue_password", second.assembly.tasks.look(node.uuid).node.instance_info)
+
+    def test_a_rescue_that_hears_nothing_ends(self) -> None:
+        """After rescue_callback_timeout it has failed."""
+        clock = ManualClock()
+        conductor = self.conductor(handed_in={"plugins": plugins(), "clock": clock}, rescue_callback_timeout=50.0)
+        node = self.active(conductor)
+        self.rescue(conductor, node.uuid)
+        clock.turn(51.0)
+        conductor.assembly.recovery.sweep()
+        settle(conductor)
+        self.assertEqual("rescue failed", conductor.store.node(node.uuid).provision_state)
+
+
+class TestService(RescueCase):
+    def service(self, conductor: Conductor, node: str, **arguments: Any) -> NodeRecord:
+        """Ask for service."""
+        conductor.rpc.call("change_provision_state", node=node, verb="service", arguments=arguments)
+        settle(conductor)
+        return conductor.store.node(node)
+
+    def test_an_active_machine_is_serviced_and_stays_active(self) -> None:
+        """Its steps run in the order that was asked for."""
+        conductor = self.conductor()
+        node = self.active(conductor)
+        steps = [{"interface": "bios", "step": "factory_reset"}, {"interface": "deploy", "step": "wait_for_event"}]
+        record = self.service(conductor, node.uuid, service_steps=steps, disable_ramdisk=True)
+        self.assertEqual("service wait", record.provision_state)
+        conductor.assembly.resuming.now(record)
+        settle(conductor)
+        self.assertEqual(("active", {}), (conductor.store.node(node.uuid).provision_state, dict(record.clean_step)))
+
+    def test_a_held_service_goes_on_when_it_is_let_go(self) -> None:
+        """unhold ends a hold, and the rest runs."""
+        conductor = self.conductor()
+        node = self.active(conductor)
+        steps = [{"interface": "power", "step": "hold"}, {"interface": "bios", "step": "factory_reset"}]
+        self.assertEqual("service hold", self.service(conductor, node.uuid, service_steps=steps).provision_state)
+        self.assertEqual("active", provision(conductor, node.uuid, "unhold").provision_state)
+        self.assertEqual(1, len(self.machine().commands("reset_bios")))
+
+
+class TestWithoutRamdisk(MachinesCase):
+    def test_cleaning_without_a_ramdisk_prepares_none(self) -> None:
+        """With disable_ramdisk the deploy interface is neither asked to prepare the cleaning nor to end it."""
+        conductor = self.conductor()
+        node = self.enrol(conductor, driver_info={})
+        provision(conductor, node.uuid, "manage")
+        arguments = {"clean_steps": [{"interface": "deploy", "step": "wait_for_event"}], "disable_ramdisk": True}
+        conductor.rpc.call("change_provision_state", node=node.uuid, verb="clean", arguments=arguments)
+        settle(conductor)
+        record = conductor.store.node(node.uuid)
+        self.assertEqual([False], [entry["ramdisk"] for entry in record.run_steps])
+        self.assertEqual("clean wait", record.provision_state)
