@@ -1,4 +1,4 @@
-"""A simulated BMC for each test class, and tasks on its machine."""
+"""OpenIPMI's simulator for a test class, and tasks on its machine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.fixtures import ipmi_sim
 
 
 class SimulatorTestCase(TestCase):
-    """Talks to OpenIPMI's simulator, one for the whole class."""
+    """Test case with one OpenIPMI simulator for the whole class."""
 
     sim: ClassVar[ipmi_sim.IPMISimulator]
 
@@ -26,7 +26,7 @@ class SimulatorTestCase(TestCase):
         cls.addClassCleanup(cls.sim.__exit__, None, None, None)
 
     def task(self, timeout: float = 30.0, node: Node | None = None, **changes: Any) -> LocalTask:
-        """A task on the machine, or where *changes* of its driver_info lead to."""
+        """Return a task on the machine; *changes* replace options of its driver_info."""
         interfaces = {"power": IPMIPower(), "management": IPMIManagement()}
         info = {**self.sim.driver_info, **changes}
         return LocalTask(interfaces, info, node=node, timeout=timeout, poll_interval=0.05)

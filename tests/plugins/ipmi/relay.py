@@ -1,4 +1,4 @@
-"""A network between a client and a BMC that counts messages, and loses them where it is told to."""
+"""Network between a client and a BMC that counts, drops and changes messages."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from types import TracebackType
 from typing import Self
 
 RAKP1, RAKP2, RAKP4 = 0x12, 0x13, 0x15
-"""The messages of a login: the first from the client, the others from the BMC. Each first one counts as an attempt."""
+"""Payload types of the login messages. RAKP 1 comes from the client, and each one starts a login attempt."""
 
 STATUS = 17
-"""Where those from the BMC have their status code."""
+"""Offset of the status code in the BMC's login messages."""
 
 
 def payload_type(message: bytes) -> int:
-    """The type of an RMCP+ message, -1 for the older sort that asks what a BMC can do."""
+    """Return the payload type of an RMCP+ message, or -1 for an IPMI 1.5 message, which asks for the BMC's capabilities."""
     return message[5] & 0x3F if len(message) > 5 and message[4] == 6 else -1
 
 
 class Relay:
-    """Listens on a UDP port of loopback and hands every message on to the BMC, and back what it answers.
+    """Forwards messages between a UDP port of the loopback interface and the BMC.
 
-    *lose* says of a message from the client that is not to arrive; without a BMC none does. *alter* says what the client
-    gets in place of an answer.
+    *lose* returns whether a message of the client is dropped; without a BMC all are. *alter* returns the messages that the
+    client receives in place of a response.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Relay:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind(("127.0.0.1", 0))
         self._clients: dict[tuple[str, int], socket.socket] = {}
-        self._thread = threading.Thread(target=self._carry, daemon=True)
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self.port: int = self._socket.getsockname()[1]
 
     def __enter__(self) -> Self:
@@ -53,32 +53,33 @@ class Relay:
     def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None) -> None:
         self._wake.send(b"x")
         self._thread.join(10.0)
-        for one in (self._inner, self._wake, self._socket, *self._clients.values()):
-            one.close()
+        for endpoint in (self._inner, self._wake, self._socket, *self._clients.values()):
+            endpoint.close()
 
-    def _carry(self) -> None:
+    def _run(self) -> None:
         while True:
             poll = select.poll()
-            watched = {one.fileno(): one for one in (self._inner, self._socket, *self._clients.values())}
+            endpoints = (self._inner, self._socket, *self._clients.values())
+            watched = {endpoint.fileno(): endpoint for endpoint in endpoints}
             for number in watched:
                 poll.register(number, select.POLLIN)
             for number, _ in poll.poll():
                 if watched[number] is self._inner:
                     return
-                self._hand_on(watched[number])
+                self._forward(watched[number])
 
-    def _hand_on(self, source: socket.socket) -> None:
+    def _forward(self, source: socket.socket) -> None:
         if source is not self._socket:
-            client = next(address for address, one in self._clients.items() if one is source)
+            client = next(address for address, endpoint in self._clients.items() if endpoint is source)
             for message in self.alter(source.recv(4096)):
                 self._socket.sendto(message, client)
             return
         message, client = self._socket.recvfrom(4096)
         self.seen[payload_type(message)] += 1
         if self._bmc_port is not None and not self.lose(message):
-            self._towards_bmc(client).sendto(message, ("127.0.0.1", self._bmc_port))
+            self._open_bmc_socket(client).sendto(message, ("127.0.0.1", self._bmc_port))
 
-    def _towards_bmc(self, client: tuple[str, int]) -> socket.socket:
+    def _open_bmc_socket(self, client: tuple[str, int]) -> socket.socket:
         if client not in self._clients:
             self._clients[client] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         return self._clients[client]

@@ -1,4 +1,4 @@
-"""Boot flags, byte by byte, at a BMC that keeps them as the specification says."""
+"""Boot flags, byte by byte, at a BMC that stores them according to the specification."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SET, GET = 0x08, 0x09
 
 
 class Flags:
-    """The boot options of one BMC."""
+    """Boot options of one BMC, in place of a session."""
 
     def __init__(self) -> None:
         self.flags = bytes(5)
@@ -28,7 +28,7 @@ class Flags:
         self.refuses_to_keep = False
 
     def get_for_route(self, route: object) -> Flags:
-        """It is asked itself."""
+        """Return the BMC itself."""
         return self
 
     def request(self, netfn: int, command: int, data: Sequence[int] = (), *, deadline: Any) -> bytes:
@@ -48,7 +48,7 @@ class Flags:
 
 
 class FlagsTask(LocalTask):
-    """Borrows the boot options in place of a session."""
+    """Task whose session is the boot options of a BMC."""
 
     bmc: Flags
 
@@ -58,7 +58,7 @@ class FlagsTask(LocalTask):
 
 
 class TestBootFlags(TestCase):
-    """What is sent, and what is understood."""
+    """Bytes that are sent, and the meaning of bytes that are read."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -70,40 +70,40 @@ class TestBootFlags(TestCase):
         task.bmc = self.bmc
         return task
 
-    def test_flags_say_valid_persistent_and_uefi(self) -> None:
-        """The first byte of the flags, and the selector in the second."""
+    def test_first_byte_contains_valid_persistent_and_uefi(self) -> None:
+        """The first byte contains the flags, and the second the device selector."""
         self.task().call("management", "set_boot_device", BootDevice.PXE)
         self.assertEqual("a004000000", self.bmc.flags.hex())
         self.task().call("management", "set_boot_device", BootDevice.DISK, persistent=True)
         self.assertEqual("e008000000", self.bmc.flags.hex())
 
-    def test_node_that_boots_by_bios_does_not_ask_for_uefi(self) -> None:
-        """The capability of the node decides."""
+    def test_bios_node_does_not_request_uefi(self) -> None:
+        """The node's capability ``boot_mode:bios`` clears the UEFI flag."""
         self.task(properties={"capabilities": "boot_mode:bios"}).call("management", "set_boot_device", BootDevice.CDROM)
         self.assertEqual("8014000000", self.bmc.flags.hex())
 
     def test_every_device_is_read_back_as_it_was_set(self) -> None:
-        """At a BMC that keeps its flags, the kit's rule holds for every device."""
+        """At a BMC that stores its flags, the conformance kit's rule holds for every device."""
         bmc = self.bmc
 
-        class KeptSubject(Subject):
+        class FlagsSubject(Subject):
             def task(self, driver_info: Any = None, timeout: Any = None) -> LocalTask:
                 task = FlagsTask(self.interfaces, self.driver_info)
                 task.bmc = bmc
                 return task
 
-        boot_devices_are_set_and_read_back(KeptSubject({"management": IPMIManagement}, {"ipmi_address": "h"}))
+        boot_devices_are_set_and_read_back(FlagsSubject({"management": IPMIManagement}, {"ipmi_address": "h"}))
 
-    def test_flags_that_are_not_valid_or_unknown_name_nothing(self) -> None:
-        """An old or a foreign setting is not shown as something else."""
+    def test_invalid_and_unknown_flags_have_no_device(self) -> None:
+        """Invalid flags, and an unknown device selector, are not reported as a boot device."""
         for flags in ("2004000000", "0000000000"):
             self.bmc.flags = bytes.fromhex(flags)
             self.assertEqual(BootDeviceSetting(None, None), self.task().call("management", "get_boot_device"))
         self.bmc.flags = bytes.fromhex("c01c000000")
         self.assertEqual(BootDeviceSetting(None, True), self.task().call("management", "get_boot_device"))
 
-    def test_setting_outlives_a_minute_without_a_power_command(self) -> None:
-        """Unless the operator wants it otherwise; a BMC that cannot do that still gets the boot device."""
+    def test_boot_device_outlives_the_timeout_of_the_bmc(self) -> None:
+        """The timeout of 60 seconds is disabled unless the node forbids it; a BMC that cannot still sets the boot device."""
         self.task(info={"ipmi_disable_boot_timeout": False}).call("management", "set_boot_device", BootDevice.PXE)
         self.assertFalse(self.bmc.kept)
         self.task().call("management", "set_boot_device", BootDevice.PXE)
@@ -116,10 +116,10 @@ class TestBootFlags(TestCase):
 
 
 class TestBootMode(TestCase):
-    """How a node says by which firmware it boots."""
+    """Firmware mode of a node's boot."""
 
-    def test_instance_goes_before_properties_and_uefi_is_the_default(self) -> None:
-        """Both spellings of capabilities are understood."""
+    def test_sources_of_the_boot_mode(self) -> None:
+        """The instance has precedence over the properties, and UEFI is the default; both forms of capabilities are read."""
         cases: list[tuple[bool, Any, Any]] = [
             (True, {}, {}),
             (False, {}, {"capabilities": "cpu_vt:true,boot_mode:bios"}),

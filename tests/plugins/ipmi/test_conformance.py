@@ -1,4 +1,4 @@
-"""The IPMI plugin keeps the contract, as far as OpenIPMI's simulator and the test service can tell."""
+"""Conformance of the IPMI plugin at OpenIPMI's simulator and at the test service."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ INTERFACES = {"power": IPMIPower, "management": IPMIManagement, "boot": IPXEBoot
 
 
 class TestConformance(HardwareTypeConformance, SimulatorTestCase):
-    """Every rule of the kit."""
+    """All rules of the kit at the simulator, except one."""
 
     hardware_type = IPMIHardware
     destructive = True
-    # The simulator takes the command for the light and answers with an error that says nothing.
+    # The simulator accepts the Chassis Identify command and answers it with an unspecific error.
     rules = tuple(rule for rule in RULES if rule.__name__ != "indicators_are_set_and_read_back")
     interfaces = INTERFACES
 
@@ -29,7 +29,7 @@ class TestConformance(HardwareTypeConformance, SimulatorTestCase):
 
 
 class TestServed(HardwareTypeConformance):
-    """Every rule of the kit, at a service of which one machine takes power commands and does nothing."""
+    """All rules of the kit at a service with one machine that accepts power commands without an effect."""
 
     hardware_type = IPMIHardware
     interfaces = INTERFACES

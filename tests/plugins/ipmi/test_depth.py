@@ -1,4 +1,4 @@
-"""Sensors, event log, light, interrupt and raw commands, at the IPMI test service."""
+"""Sessions, bridging, sensors, event log, light, interrupt and raw commands at the IPMI test service."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ from baremetal_sdk.testing import ManualClock
 LIGHT = ("chassis", "identify")
 
 
-class ServedTestCase(TestCase):
-    """One BMC for each test, and tasks on its machine."""
+class ServiceTestCase(TestCase):
+    """Test case with one BMC for each test, and tasks on its machine."""
 
     def serve(self, **options: Any) -> IPMIService:
         service = IPMIService(1, options=IPMIOptions(**options))
@@ -54,17 +54,17 @@ class ServedTestCase(TestCase):
         return LocalTask(interfaces, {**service.driver_info(), **changes}, node=node, timeout=timeout, poll_interval=0.02)
 
 
-class TestGentleness(ServedTestCase):
-    def test_a_session_whose_answer_did_not_come_is_ended_at_the_bmc(self) -> None:
-        """The BMC has room for one session: the next login finds it free, and not a minute later."""
+class TestSessions(ServiceTestCase):
+    def test_session_is_closed_after_a_lost_response(self) -> None:
+        """A session whose response was lost is closed at the BMC, so that its only session is free for the next login."""
         service = self.serve(access=AccessOptions(session_limit=1))
         service.inject(FaultPlan.from_json({"get_power": {"effect": "hang", "times": 1}}))
         self.assertRaises(BMCUnreachable, self.task(service, timeout=0.3).call, "power", "get_power_state")
         self.assertEqual(PowerState.OFF, self.task(service).call("power", "get_power_state"))
         self.assertEqual(0, service.totals()["turned_away"])
 
-    def test_nothing_is_sent_when_nobody_would_hear_the_answer(self) -> None:
-        """With no time left for an answer a command is not sent, and the session is as good as before."""
+    def test_command_without_time_for_its_response_is_not_sent(self) -> None:
+        """A command is not sent if the deadline leaves no time for the response, and the session stays usable."""
         service = self.serve()
         service.latency = 0.1
         host, port = service.address_of()
@@ -76,8 +76,8 @@ class TestGentleness(ServedTestCase):
         self.assertEqual(4, len(session.request(0x00, 0x01, deadline=Deadline.after(20.0))))
 
 
-class TestBehind(TestCase):
-    """Machines whose controllers are behind others, in a chassis."""
+class TestBridging(TestCase):
+    """Machines of a chassis, whose controllers are behind others."""
 
     SINGLE: ClassVar[dict[str, Any]] = {
         "ipmi_bridging": "single",
@@ -93,7 +93,7 @@ class TestBehind(TestCase):
     }
 
     def chassis(self, **options: Any) -> IPMIService:
-        """A chassis manager, a controller behind it, and one behind that."""
+        """Return a chassis manager, with a controller behind it and another one behind that."""
         service = IPMIService(3, options=IPMIOptions(**options))
         service.put_behind(0, 0, 0x82, 1)
         service.put_behind(1, 7, 0x72, 2)
@@ -105,21 +105,21 @@ class TestBehind(TestCase):
         interfaces = {"power": IPMIPower(), "management": IPMIManagement()}
         return LocalTask(interfaces, {**service.driver_info(0), **changes}, timeout=timeout, poll_interval=0.02)
 
-    def test_commands_go_to_the_controller_at_the_end_of_the_way(self) -> None:
-        """By one controller or by two, whether answers come after that to the message or within it; no other machine notices."""
+    def test_commands_reach_the_target_controller(self) -> None:
+        """Commands reach only the target, over one controller or two, whether responses are separate or nested."""
         for within in (False, True):
             service = self.chassis(answers_within=within)
             for index, info in ((1, self.SINGLE), (2, self.DUAL)):
                 task = self.task(service, **info)
                 task.power.set(PowerState.ON)
                 self.assertEqual(PowerState.ON, task.power.get())
-                running = [str(service.machine(one).power) for one in range(3)]
-                self.assertEqual(["on" if 0 < one <= index else "off" for one in range(3)], running)
+                running = [str(service.machine(number).power) for number in range(3)]
+                self.assertEqual(["on" if 0 < number <= index else "off" for number in range(3)], running)
                 task.call("management", "set_boot_device", BootDevice.PXE)
                 self.assertEqual(BootDevice.PXE, service.machine(index).boot_override[0])
 
-    def test_a_controller_that_cannot_be_reached_is_named_with_the_way_to_it(self) -> None:
-        """Whether it is the one in between or the last one that is not there."""
+    def test_unreachable_controller_is_named_with_its_route(self) -> None:
+        """The error names the route, whether the transit or the target controller is missing."""
         service = self.chassis()
         for wrong in ({"ipmi_target_address": "0x74"}, {"ipmi_transit_address": "0x84"}):
             error = self.assertRaises(
@@ -127,8 +127,8 @@ class TestBehind(TestCase):
             )
             self.assertRegex(str(error), "cannot reach the controller 0x7[24] on channel 7 by 0x8[24] on channel 0")
 
-    def test_all_controllers_of_a_chassis_are_asked_over_one_login(self) -> None:
-        """The chassis manager has room for one session, and who is behind it is asked in turn."""
+    def test_one_login_serves_all_controllers_of_a_chassis(self) -> None:
+        """The chassis manager has a single session, which serves it and the controllers behind it."""
         service = self.chassis(access=AccessOptions(session_limit=1))
         access = BMCAccess(ManualClock())
         for info in ({}, self.SINGLE, self.DUAL):
@@ -138,17 +138,17 @@ class TestBehind(TestCase):
         self.assertEqual((1, 0), (service.totals()["logins"], service.totals()["turned_away"]))
         access.close(Deadline.after(5.0))
 
-    def test_the_address_of_the_bmc_on_the_channel_can_be_given(self) -> None:
-        """It stands in the message that is handed on; by default it is 20h."""
+    def test_local_address_of_the_bmc(self) -> None:
+        """The BMC's address on the channel is part of the bridged message; the default is 20h."""
         for info, address in ((self.SINGLE, 0x20), ({**self.SINGLE, "ipmi_local_address": "0x2C"}, 0x2C)):
             route = IPMIInfo.parse({"ipmi_address": "bmc", **info}).build_route()
             assert route is not None
             self.assertEqual(address, route.build_message(0, 1, (), 5)[7 + 3])
 
 
-class TestSensors(ServedTestCase):
-    def test_readings_with_units_limits_and_status(self) -> None:
-        """As clients know them from IPMI nodes; what has no reading says so."""
+class TestSensors(ServiceTestCase):
+    def test_readings_have_units_thresholds_and_status(self) -> None:
+        """Readings have the format that clients know from IPMI nodes; a sensor without a reading says so."""
         service = self.serve()
         task = self.task(service)
         found = task.call("management", "get_sensors_data")
@@ -161,33 +161,33 @@ class TestSensors(ServedTestCase):
         self.assertEqual("8400 RPM", found["Fan"]["Fan 1 (0x3)"]["Sensor Reading"])
         self.assertEqual("12.06 Volts", found["Voltage"]["12V (0x4)"]["Sensor Reading"])
 
-    def test_a_reading_past_its_limit_is_critical(self) -> None:
-        """The BMC's word on it is handed on."""
+    def test_reading_past_a_threshold_is_critical(self) -> None:
+        """The status is the BMC's own evaluation of the thresholds."""
         hot = Sensor(9, "Inlet Temp", 0x01, 0x01, raw=60, upper_critical=47)
         found = self.task(self.serve(sensors=(hot,))).call("management", "get_sensors_data")
         self.assertEqual("cr", found["Temperature"]["Inlet Temp (0x9)"]["Status"])
 
-    def test_no_sensors_are_no_error(self) -> None:
-        """A BMC without records has nothing to report."""
+    def test_no_sensors_are_not_an_error(self) -> None:
+        """A BMC without sensor records reports no readings."""
         self.assertEqual({}, self.task(self.serve(sensors=())).call("management", "get_sensors_data"))
 
-    def test_readers_do_not_take_the_records_from_each_other(self) -> None:
-        """A BMC has one reservation for all who read its records in parts; several at once all come to the end."""
+    def test_concurrent_readers_finish(self) -> None:
+        """Several readers of records in parts, which share one reservation of the BMC, all finish."""
         for whole in (False, True):
             service = self.serve(whole_sensor_records=whole)
             expected = self.task(service).call("management", "get_sensors_data")
             with ThreadPoolExecutor(4) as readers:
                 found = [readers.submit(self.task(service).call, "management", "get_sensors_data") for _ in range(8)]
-            self.assertEqual([expected] * 8, [one.result() for one in found])
+            self.assertEqual([expected] * 8, [reading.result() for reading in found])
 
-    def test_a_record_is_read_at_one_go_where_the_bmc_can(self) -> None:
-        """That takes one request, and no reservation from anybody."""
+    def test_whole_record_needs_no_reservation(self) -> None:
+        """A BMC that returns whole records is read with one request for each, without a reservation."""
         service = self.serve(whole_sensor_records=True)
         self.task(service).call("management", "get_sensors_data")
         self.assertEqual(0, service.bmc().sensor_reservation)
 
-    def test_raw_readings_by_the_formula_of_the_specification(self) -> None:
-        """Factors, exponents, signs and curves; a reading outside of a curve is none."""
+    def test_conversion_formula(self) -> None:
+        """Factors, exponents, signs and linearizations follow the specification; an undefined result is None."""
         for record, raw, expected in (
             (SensorRecord(1, "a", 1, (7, 1), factors=(2, 5, 1, -1)), 100, 25.0),
             (SensorRecord(1, "b", 1, (7, 1), signed=2, factors=(1, 0, 0, 0)), 0xFF, -1.0),
@@ -200,9 +200,9 @@ class TestSensors(ServedTestCase):
             self.assertEqual(expected, record.convert(raw), record.name)
 
 
-class TestEvents(ServedTestCase):
+class TestEvents(ServiceTestCase):
     def test_events_are_read_and_erased(self) -> None:
-        """What the machine did is in the log, the oldest first, until it is erased."""
+        """The log lists the machine's events, oldest first, until it is erased."""
         service = self.serve()
         task = self.task(service)
         self.assertEqual({"events": []}, task.call("vendor", "get_event_log"))
@@ -217,8 +217,8 @@ class TestEvents(ServedTestCase):
         self.assertEqual([], task.call("vendor", "get_event_log")["events"])
         self.assertRaises(InvalidInput, task.call, "vendor", "get_event_log", limit="0")
 
-    def test_records_are_taken_apart(self) -> None:
-        """Times that count from the start of the BMC are not taken for dates; what only its maker knows stays as it is."""
+    def test_parsed_records(self) -> None:
+        """Times since the start of the BMC are not dates, and vendor records are returned unchanged."""
         log = EventLog(lambda: 0.0)
         log.add_event(0x01, 3, 9, asserted=False)
         found = parse_event(log.entry(0)[1])
@@ -227,9 +227,9 @@ class TestEvents(ServedTestCase):
         self.assertEqual({"id": 1, "record_type": 0xE1, "data": "00" * 13}, parse_event(bytes((1, 0, 0xE1)) + bytes(13)))
 
 
-class TestControls(ServedTestCase):
-    def test_the_light(self) -> None:
-        """On until it is switched off; another light, or blinking, is refused."""
+class TestControls(ServiceTestCase):
+    def test_light(self) -> None:
+        """The light stays on until it is switched off; other lights and blinking are refused."""
         service = self.serve()
         task = self.task(service)
         for state in (IndicatorState.ON, IndicatorState.OFF):
@@ -239,7 +239,7 @@ class TestControls(ServedTestCase):
         self.assertRaises(InvalidInput, task.call, "management", "get_indicator_state", "system", "led")
 
     def test_interrupt_and_raw_commands(self) -> None:
-        """The machine takes the interrupt; a raw command is answered as it is."""
+        """The machine receives the interrupt, and a raw command returns the response unchanged."""
         service = self.serve()
         task = self.task(service)
         task.call("management", "inject_nmi")
@@ -248,8 +248,8 @@ class TestControls(ServedTestCase):
         for wrong in (None, "", "0x00", "0x01 0x01", "0x00 0x100", "power on"):
             self.assertRaises(InvalidInput, task.call, "vendor", "send_raw", raw_bytes=wrong)
 
-    def test_a_bmc_that_restarts_has_new_sessions(self) -> None:
-        """The restart ends the session; the next call logs in again."""
+    def test_restarted_bmc_has_new_sessions(self) -> None:
+        """A restart ends the session, and the next call logs in again."""
         service = self.serve()
         task = self.task(service)
         task.call("vendor", "bmc_reset", warm="false")
@@ -257,8 +257,8 @@ class TestControls(ServedTestCase):
         self.assertEqual(2, service.totals()["logins"])
         self.assertRaises(InvalidInput, task.call, "vendor", "bmc_reset", warm="maybe")
 
-    def test_boot_device_for_good_and_by_the_old_way(self) -> None:
-        """Persistence and the mode reach the machine; a BMC without UEFI refuses, and it is said."""
+    def test_persistent_boot_in_bios_mode(self) -> None:
+        """Persistence and boot mode reach the machine; the error of a BMC without UEFI names the device."""
         service = self.serve()
         legacy = Node(uuid="7d4a5b6c-0000-4000-8000-000000000001", properties={"capabilities": "boot_mode:bios"})
         self.task(service, node=legacy).call("management", "set_boot_device", BootDevice.CDROM, True)
@@ -270,41 +270,41 @@ class TestControls(ServedTestCase):
         self.assertIn("pxe", str(refused))
 
 
-class TestLogins(ServedTestCase):
+class TestLogins(ServiceTestCase):
     def test_each_cipher_suite_costs_one_login(self) -> None:
-        """Asked for or found: a BMC that knows only the older one is tried with it before an account is shown."""
-        for known, asked in (((3, 17), None), ((3,), None), ((17,), None), ((3, 17), 3), ((3, 17), 17)):
+        """A BMC's cipher suite is found before the account is sent, so that each suite costs a single login."""
+        for known, requested in (((3, 17), None), ((3,), None), ((17,), None), ((3, 17), 3), ((3, 17), 17)):
             service = self.serve(access=AccessOptions(suites=known))
-            changes: dict[str, Any] = {} if asked is None else {"ipmi_cipher_suite": asked}
+            changes: dict[str, Any] = {} if requested is None else {"ipmi_cipher_suite": requested}
             self.assertEqual(PowerState.OFF, self.task(service, **changes).call("power", "get_power_state"))
             totals = service.totals()
-            self.assertEqual((1, 0), (totals["login_attempts"], totals["refused_logins"]), str((known, asked)))
+            self.assertEqual((1, 0), (totals["login_attempts"], totals["refused_logins"]), str((known, requested)))
 
-    def test_lower_levels_read(self) -> None:
-        """A user's level is enough for the power state, and for the sensors."""
+    def test_lower_privilege_levels_can_read(self) -> None:
+        """The privilege level USER is sufficient for the power state and the sensors."""
         service = self.serve(access=AccessOptions(highest_level=2))
         task = self.task(service, ipmi_priv_level="USER")
         self.assertEqual(PowerState.OFF, task.call("power", "get_power_state"))
         self.assertIn("Temperature", task.call("management", "get_sensors_data"))
 
-    def test_busy_full_and_silent_are_told_apart(self) -> None:
-        """Come back later, or nobody there."""
+    def test_faults_of_a_busy_full_or_silent_bmc(self) -> None:
+        """A busy BMC and one without sessions are busy; a silent BMC is unreachable."""
         service = self.serve(access=AccessOptions(session_limit=1))
         service.machine().inject(FaultPlan.from_json({"get_power": {"effect": "busy", "times": 4}}))
         self.assertRaises(BMCBusy, self.task(service).call, "power", "get_power_state")
         service.machine().inject(FaultPlan.from_json({"connect": {"effect": "hang"}}))
         self.assertRaises(BMCUnreachable, self.task(service, timeout=0.5).call, "power", "get_power_state")
 
-    def test_a_command_that_a_busy_bmc_did_not_take_is_sent_again(self) -> None:
-        """Twice at most: the one that is left of four refusals is the next command's."""
+    def test_command_of_a_busy_bmc_is_retried(self) -> None:
+        """A command is retried twice: of four refusals, the last one meets the next command."""
         service = self.serve()
         service.machine().inject(FaultPlan.from_json({"get_power": {"effect": "busy", "times": 4}}))
         self.assertRaises(BMCBusy, self.task(service).call, "power", "get_power_state")
         self.assertEqual("power off", self.task(service).call("power", "get_power_state"))
 
 
-class TestConformanceServed(HardwareTypeConformance, ServedTestCase):
-    """Every rule of the kit, at the test service."""
+class TestServiceConformance(HardwareTypeConformance, ServiceTestCase):
+    """All rules of the kit at the test service."""
 
     hardware_type = IPMIHardware
     interfaces = {

@@ -1,4 +1,4 @@
-"""Logging in, keeping a session, and BMCs that do not answer."""
+"""Login, kept sessions, options, and BMCs that do not answer."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ READ = ("power", "get_power_state")
 
 
 class TestCredentials(SimulatorTestCase):
-    """Who is let in."""
+    """Login with right and wrong credentials."""
 
-    def test_wrong_password_is_refused_at_once_after_one_attempt(self) -> None:
-        """A second attempt might lock the account."""
+    def test_wrong_password_costs_one_attempt(self) -> None:
+        """A wrong password is refused after one attempt, because a second might lock the account."""
         with Relay(self.sim.port) as relay:
             start = time.monotonic()
             error = self.assertRaises(AuthenticationFailed, self.task(ipmi_port=relay.port, ipmi_password="wr0ng").call, *READ)
@@ -44,25 +44,25 @@ class TestCredentials(SimulatorTestCase):
             self.assertEqual(1, relay.seen[RAKP1])
         self.assertNotIn("wr0ng", str(error))
 
-    def test_unknown_account_is_refused_after_one_attempt(self) -> None:
-        """No lower privilege level is tried behind the operator's back."""
+    def test_unknown_account_costs_one_attempt(self) -> None:
+        """An unknown account is refused after one attempt, without a try at a lower privilege level."""
         with Relay(self.sim.port) as relay:
             self.assertRaises(AuthenticationFailed, self.task(ipmi_port=relay.port, ipmi_username="nobody").call, *READ)
             self.assertEqual(1, relay.seen[RAKP1])
 
     def test_wrong_key_is_refused(self) -> None:
-        """Kg is a secret of the BMC, beside the account's."""
+        """A wrong key Kg is refused like a wrong password."""
         error = self.assertRaises(AuthenticationFailed, self.task(ipmi_hex_kg_key="ab" * 20).call, *READ)
         self.assertNotIn("ab" * 20, str(error))
 
-    def test_cipher_suite_is_agreed_upon_unless_it_is_fixed(self) -> None:
-        """The simulator knows suite 3 alone: without a choice that one is found, and a fixed 17 is an error that says so."""
+    def test_cipher_suite_is_negotiated_unless_it_is_fixed(self) -> None:
+        """At a BMC with suite 3 alone, the default finds it, and a fixed 17 is an error that names the option."""
         self.assertEqual(PowerState.OFF, self.task(ipmi_cipher_suite=None).power.get())
         error = self.assertRaises(UnexpectedAnswer, self.task(ipmi_cipher_suite=17).call, *READ)
         self.assertIn("ipmi_cipher_suite", str(error))
 
-    def test_status_of_the_login_decides_on_the_error(self) -> None:
-        """Who has no room is asked again later; who does not know the account, never."""
+    def test_status_codes_of_the_login(self) -> None:
+        """The RMCP+ status decides whether the BMC is busy, refuses the account, or failed otherwise."""
         statuses = {0x01: BMCBusy, 0x0B: BMCBusy, 0x0D: AuthenticationFailed, 0x0F: AuthenticationFailed, 0x12: UnexpectedAnswer}
         for phase in (RAKP2, RAKP4):
             for status, error in statuses.items():
@@ -76,38 +76,38 @@ class TestCredentials(SimulatorTestCase):
                     self.assertRaises(error, self.task(ipmi_port=relay.port, timeout=5.0).call, *READ)
                     self.assertEqual(1, relay.seen[RAKP1])
 
-    def test_lower_privilege_level_is_asked_for_when_it_is_wanted(self) -> None:
-        """An account with the right to read may read."""
+    def test_lower_privilege_level(self) -> None:
+        """A session with the privilege level USER can read the power state."""
         self.assertEqual(PowerState.OFF, self.task(ipmi_priv_level="USER").power.get())
 
 
-class TestBridge(SimulatorTestCase):
+class TestBridging(SimulatorTestCase):
     """A controller behind the BMC."""
 
-    def asked(self, **changes: Any) -> str:
-        """What says who answers."""
+    def read_device_id(self, **changes: Any) -> str:
+        """Return the response to Get Device ID, which differs between the controllers."""
         task = LocalTask({"vendor": IPMIVendor()}, {**self.sim.driver_info, **changes}, timeout=20.0)
         return str(task.call("vendor", "send_raw", raw_bytes="0x06 0x01")["data"])
 
-    def test_commands_go_to_the_controller_that_is_named(self) -> None:
-        """The BMC hands them on, and its own answers are not taken for those of the controller."""
+    def test_commands_reach_the_target_controller(self) -> None:
+        """The BMC forwards commands, and its own responses are not taken for those of the target."""
         target = {"ipmi_bridging": "single", "ipmi_target_channel": 0, "ipmi_target_address": "0x30"}
-        self.assertTrue(self.asked().startswith("00 83 09 08"))
-        self.assertTrue(self.asked(**target).startswith("00 01 02 03"))
-        self.assertTrue(self.asked(**{**target, "ipmi_bridging": "no"}).startswith("00 83 09 08"))
+        self.assertTrue(self.read_device_id().startswith("00 83 09 08"))
+        self.assertTrue(self.read_device_id(**target).startswith("00 01 02 03"))
+        self.assertTrue(self.read_device_id(**{**target, "ipmi_bridging": "no"}).startswith("00 83 09 08"))
 
-    def test_a_controller_that_is_not_there_is_named(self) -> None:
-        """With its address and its channel."""
+    def test_missing_controller_is_named(self) -> None:
+        """The error for a missing controller names its address and channel."""
         target = {"ipmi_bridging": "single", "ipmi_target_channel": 0, "ipmi_target_address": "0x40"}
-        error = self.assertRaises(UnexpectedAnswer, self.asked, **target)
+        error = self.assertRaises(UnexpectedAnswer, self.read_device_id, **target)
         self.assertIn("controller 0x40 on channel 0", str(error))
 
 
 class TestSilence(SimulatorTestCase):
-    """A BMC, or a network, that does not answer."""
+    """A BMC or network that does not answer."""
 
-    def test_silent_bmc_is_unreachable_within_the_deadline(self) -> None:
-        """What is asked again before that is not a login."""
+    def test_silent_bmc_is_unreachable_at_the_deadline(self) -> None:
+        """Requests before the login are repeated until the deadline, and no login is started."""
         with Relay() as relay:
             start = time.monotonic()
             self.assertRaises(BMCUnreachable, self.task(ipmi_port=relay.port, timeout=2.0).call, *READ)
@@ -115,15 +115,15 @@ class TestSilence(SimulatorTestCase):
             self.assertGreater(relay.seen[-1], 1)
             self.assertEqual(0, relay.seen[RAKP1])
 
-    def test_silent_bmc_is_given_up_before_a_long_deadline(self) -> None:
-        """A dead BMC does not hold a worker for as long as the task may take."""
+    def test_silent_bmc_is_abandoned_before_a_long_deadline(self) -> None:
+        """A dead BMC does not occupy a worker for the whole timeout of a task."""
         with Relay() as relay:
             start = time.monotonic()
             self.assertRaises(BMCUnreachable, self.task(ipmi_port=relay.port, timeout=120.0).call, *READ)
             self.assertLess(time.monotonic() - start, 20.0)
 
-    def test_port_that_nobody_listens_on_is_unreachable_at_once(self) -> None:
-        """The host says so, and that is heard."""
+    def test_closed_port_is_unreachable_at_once(self) -> None:
+        """The host's ICMP error ends the login at once."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -131,31 +131,31 @@ class TestSilence(SimulatorTestCase):
         self.assertRaises(BMCUnreachable, self.task(ipmi_port=port).call, *READ)
         self.assertLess(time.monotonic() - start, 10.0)
 
-    def test_name_without_an_address_is_unreachable(self) -> None:
-        """It is said which BMC was looked for."""
+    def test_unresolvable_name_is_unreachable(self) -> None:
+        """The error names the BMC whose name has no address."""
         error = self.assertRaises(BMCUnreachable, self.task(ipmi_address="bmc.invalid").call, *READ)
         self.assertIn("bmc.invalid", str(error))
 
-    def test_login_that_is_not_answered_is_not_begun_again(self) -> None:
-        """A lost answer costs the operation; a second login could cost the account."""
+    def test_unanswered_login_is_not_repeated(self) -> None:
+        """A lost login message fails the operation, because a second login could lock the account."""
         with Relay(self.sim.port, lose=lambda message: payload_type(message) == RAKP1) as relay:
             self.assertRaises(BMCUnreachable, self.task(ipmi_port=relay.port, timeout=3.0).call, *READ)
             self.assertEqual(1, relay.seen[RAKP1])
 
-    def test_login_that_takes_its_time_is_waited_for(self) -> None:
-        """A small processor needs a while for the cryptography; asking again would begin another login."""
+    def test_slow_login_is_awaited(self) -> None:
+        """A slow processor gets time for the cryptography, because a repeated message would start another login."""
 
-        def take_time(message: bytes) -> list[bytes]:
+        def delay(message: bytes) -> list[bytes]:
             if payload_type(message) == RAKP2:
-                threading.Event().wait(2.5)  # longer than anything else is waited for before it is sent again
+                threading.Event().wait(2.5)  # longer than the time after which other messages are repeated
             return [message]
 
-        with Relay(self.sim.port, alter=take_time) as relay:
+        with Relay(self.sim.port, alter=delay) as relay:
             self.assertEqual(PowerState.OFF, self.task(ipmi_port=relay.port).power.get())
             self.assertEqual(1, relay.seen[RAKP1])
 
-    def test_lost_question_is_asked_again(self) -> None:
-        """UDP loses messages: what is no login is repeated."""
+    def test_lost_request_is_repeated(self) -> None:
+        """UDP loses messages, so requests that are not part of a login are repeated."""
         first: list[bytes] = []
 
         def lose(message: bytes) -> bool:
@@ -166,8 +166,8 @@ class TestSilence(SimulatorTestCase):
             self.assertEqual(PowerState.OFF, self.task(ipmi_port=relay.port).power.get())
             self.assertEqual(2, relay.seen[-1])
 
-    def test_bmc_that_falls_silent_in_the_middle_of_a_session_is_unreachable(self) -> None:
-        """The session is not used again: a late answer would be taken for that to another command."""
+    def test_bmc_that_stops_answering_is_unreachable(self) -> None:
+        """The session is not used again, because a late response would be taken for that to another command."""
         with Relay(self.sim.port) as relay:
             task = self.task(ipmi_port=relay.port, timeout=60.0)
             with task.session(IPMIConnector) as session:
@@ -177,8 +177,8 @@ class TestSilence(SimulatorTestCase):
                 relay.lose = lambda message: False
                 self.assertRaises(SessionLost, session.request, 0, 1, deadline=task.deadline)
 
-    def test_message_that_makes_no_sense_is_dropped(self) -> None:
-        """Noise from the BMC's address neither ends the login nor confuses it."""
+    def test_malformed_messages_are_dropped(self) -> None:
+        """Malformed messages from the BMC's address neither end nor disturb the login."""
         head = b"\x06\x00\xff\x07"
         noise = (b"", b"x", head, head + b"\x06" * 12, head + b"\x00" + b"\xff" * 40, head + b"\x06\x11" + b"\xff" * 40)
         with Relay(self.sim.port, alter=lambda message: [*noise, message]) as relay:
@@ -200,38 +200,38 @@ class TestKeptSession(SimulatorTestCase):
         account = {"username": USERNAME, "password": PASSWORD}
         return Wire(self.sim.host, self.sim.port, **account, key=None, privilege=4, suite=3, deadline=self.deadline)
 
-    def test_session_that_was_idle_for_long_is_not_trusted(self) -> None:
-        """A BMC ends it after a minute without a word: a new login is asked for before anything is sent."""
+    def test_idle_session_expires(self) -> None:
+        """A BMC ends an idle session after a minute, so that a new login is required before the next command."""
         self.now += IDLE_TIMEOUT_S - 1
         self.session.request(0, 1, deadline=self.deadline)
         self.now += IDLE_TIMEOUT_S + 1
         self.assertRaises(SessionLost, self.session.request, 0, 1, deadline=self.deadline)
 
-    def test_refused_command_leaves_the_session_as_it_is(self) -> None:
+    def test_refused_command_leaves_the_session_usable(self) -> None:
         """The error has the completion code, and the next command is answered."""
         error = self.assertRaises(CommandRefused, self.session.request, 0, 0x7E, deadline=self.deadline)
         self.assertEqual(0xC1, error.code)
         self.session.request(0, 1, deadline=self.deadline)
 
     def test_closed_session_is_lost(self) -> None:
-        """Closing twice is no error; using it after that is."""
+        """A second close has no effect; a request after it is an error."""
         self.session.close(self.deadline)
         self.session.close(self.deadline)
         self.assertRaises(SessionLost, self.session.request, 0, 1, deadline=self.deadline)
 
     def test_two_sessions_at_one_bmc_do_not_mix(self) -> None:
-        """Each one has a socket of its own."""
+        """Each session has a socket of its own."""
         other = Login(self.wire()).get_session()
         for _ in range(3):
             self.assertEqual(self.session.request(0, 1, deadline=self.deadline), other.request(0, 1, deadline=self.deadline))
         other.close(self.deadline)
 
-    def test_nothing_is_kept_of_a_closed_session(self) -> None:
-        """The library's list of sessions, which holds their keys, stays empty."""
+    def test_closed_session_leaves_no_entry_in_pyghmi(self) -> None:
+        """pyghmi's list of sessions, which holds their keys, stays empty."""
         self.assertEqual({}, Session.keepalive_sessions)
 
-    def test_thousands_of_open_files_do_no_harm(self) -> None:
-        """Waiting works with descriptors beyond those that select() can watch."""
+    def test_more_files_than_select_can_watch(self) -> None:
+        """A session works with file descriptors beyond those that select() can watch."""
         allow_open_files(self, 2000)
         for _ in range(1100):
             self.addCleanup(socket.socket(socket.AF_INET, socket.SOCK_DGRAM).close)
@@ -241,10 +241,10 @@ class TestKeptSession(SimulatorTestCase):
 
 
 class TestClassification(TestCase):
-    """What errors mean to the runtime."""
+    """Faults that the runtime sees for the plugin's errors."""
 
     def test_each_error_has_its_fault(self) -> None:
-        """Errors of the socket are about the network, unless they are about this process."""
+        """Socket errors are about the network, unless they are about this process or host."""
         classify = IPMIConnector().classify
         expected = {
             LoginRefused("x"): Fault.AUTH,
@@ -262,7 +262,7 @@ class TestClassification(TestCase):
 
 
 class TestOptions(TestCase):
-    """What is refused before a BMC is asked."""
+    """Options that are refused before the BMC is asked."""
 
     def problems(self, **given: object) -> list[str]:
         task = LocalTask({"power": IPMIPower()}, {"ipmi_address": "h", **given})
@@ -273,25 +273,25 @@ class TestOptions(TestCase):
         return []
 
     def test_only_the_address_is_required(self) -> None:
-        """Account and password are those without a name where nothing is said."""
+        """Without account and password the anonymous account is used."""
         self.assertEqual([], self.problems())
         self.assertEqual(["ipmi_address"], self.problems(ipmi_address=None))
 
-    def test_what_the_protocol_has_no_room_for_is_refused(self) -> None:
-        """Names of up to 16 and passwords of up to 20 bytes, keys of exactly 20 bytes in hexadecimal digits."""
+    def test_limits_of_the_protocol(self) -> None:
+        """Usernames have 16 bytes or fewer, passwords 20 or fewer, and keys exactly 20 as hexadecimal digits."""
         self.assertEqual([], self.problems(ipmi_username="u" * 16, ipmi_password="p" * 20, ipmi_hex_kg_key="aF" * 20))
         wrong = self.problems(ipmi_username="ü" * 9, ipmi_password="p" * 21, ipmi_hex_kg_key="zz" * 20)
         self.assertEqual(["ipmi_username", "ipmi_password", "ipmi_hex_kg_key"], wrong)
 
-    def test_values_of_clients_are_understood(self) -> None:
-        """Command lines send numbers as text; what cannot be done is refused by name."""
+    def test_forms_of_values(self) -> None:
+        """Command lines send numbers as text; unsupported values are refused by the name of the option."""
         self.assertEqual([], self.problems(ipmi_port="6230", ipmi_cipher_suite="3", ipmi_priv_level="OPERATOR"))
         fields = ["ipmi_priv_level", "ipmi_cipher_suite", "ipmi_protocol_version", "ipmi_bridging"]
         wrong = self.problems(ipmi_priv_level="OEM", ipmi_cipher_suite=0, ipmi_protocol_version="1.5", ipmi_bridging="triple")
         self.assertEqual(fields, wrong)
 
-    def test_bridging_needs_a_controller(self) -> None:
-        """Its channel, and its address in hexadecimal or decimal digits."""
+    def test_bridging_requires_a_target(self) -> None:
+        """Bridging requires the target's channel, and its address in hexadecimal or decimal digits."""
         self.assertEqual([], self.problems(ipmi_bridging="single", ipmi_target_channel="7", ipmi_target_address="0x72"))
         self.assertEqual([], self.problems(ipmi_bridging="single", ipmi_target_channel=0, ipmi_target_address="114"))
         missing = ["ipmi_target_channel", "ipmi_target_address"]
@@ -300,25 +300,25 @@ class TestOptions(TestCase):
             found = self.problems(ipmi_bridging="single", ipmi_target_channel=0, ipmi_target_address=wrong)
             self.assertEqual(["ipmi_target_address"], found)
 
-    def test_dual_bridging_needs_the_controller_in_between(self) -> None:
-        """Channel and address of both; the address of the BMC itself has to be one, where it is given."""
+    def test_dual_bridging_requires_a_transit(self) -> None:
+        """Dual bridging requires channel and address of both controllers; the local address has to be valid."""
         target = {"ipmi_bridging": "dual", "ipmi_target_channel": 7, "ipmi_target_address": "0x72"}
         self.assertEqual(["ipmi_transit_channel", "ipmi_transit_address"], self.problems(**target))
         whole = {**target, "ipmi_transit_channel": 0, "ipmi_transit_address": "0x82"}
         self.assertEqual([], self.problems(**whole, ipmi_local_address="0x20"))
         self.assertEqual(["ipmi_local_address"], self.problems(**whole, ipmi_local_address="0x21"))
 
-    def test_endpoint_names_protocol_address_port_and_account(self) -> None:
-        """It is the key of the session that is kept."""
+    def test_endpoint_contains_address_port_and_account(self) -> None:
+        """The endpoint, which is part of a kept session's key, contains protocol, address, port and account."""
         info = IPMIInfo.parse({"ipmi_address": "h", "ipmi_username": "u"})
         self.assertEqual(("ipmi://h:623", "u"), (str(info.endpoint()), info.endpoint().account))
 
 
 class TestLibrary(TestCase):
-    """What is used of pyghmi's session, which is not a published interface."""
+    """pyghmi's private session class, which is not a published interface."""
 
-    def test_names_that_are_overridden_or_called_exist(self) -> None:
-        """A new pyghmi that has renamed one of them is noticed here, not at a BMC."""
+    def test_used_names_exist(self) -> None:
+        """The names of pyghmi that the plugin overrides or calls exist, and it overrides no others."""
         changed = {
             "awaitresponse",
             "login",
