@@ -1,1 +1,1 @@
-"""Plugins of the contract in a real Ironic; run by ``tox -e ironic``."""
+"""The bridge to Ironic; ``tox -e ironic`` runs the tests that need Ironic itself."""

@@ -1,4 +1,4 @@
-"""Parts of the bridge beside a conductor, in an environment that has Ironic."""
+"""Adapters of the bridge without a conductor, in an environment with Ironic."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from baremetal_ironic_bridge.mapping import PLACES
 
 
 class Node(SimpleNamespace):
-    """As much of a node of Ironic's as the bridge touches."""
+    """The attributes of Ironic's node that the bridge uses."""
 
     def __init__(self, **fields: Any) -> None:
         empty = ("driver_info", "properties", "instance_info", "network_data", "raid_config", "target_raid_config", "extra")
@@ -51,26 +51,26 @@ class Node(SimpleNamespace):
 
 
 def task_on(node: Node, **interfaces: Any) -> Any:
-    """A task of Ironic's."""
+    """Return a stand-in for a task of Ironic."""
     return SimpleNamespace(node=node, ports=[], driver=SimpleNamespace(**interfaces), upgrade_lock=lambda: None)
 
 
 @dataclasses.dataclass
 class Count(DriverState):
-    """What is remembered."""
+    """Driver state with a counter."""
 
     commands: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What an operator can say."""
+    """Options of a plugin."""
 
     patience: float = 5.0
 
 
 class Power(PowerInterface):
-    """Remembers its commands."""
+    """Power interface that counts its calls in the driver state."""
 
     state_type = Count
     options_type = Options
@@ -84,7 +84,7 @@ class Power(PowerInterface):
 
 
 class Deploy(DeployInterface):
-    """Waits for an event, and where it cannot."""
+    """Deploy interface whose methods all return Wait."""
 
     @step(phase=Phase.DEPLOY, priority=10)
     @step(phase=Phase.CLEAN)
@@ -105,50 +105,50 @@ class Deploy(DeployInterface):
 
 
 class Network(NetworkInterface):
-    """Writes down what it is told."""
+    """Network interface that records its calls."""
 
     def __init__(self, options: Any = None) -> None:
         super().__init__(options)
-        self.told: list[Any] = []
+        self.calls: list[Any] = []
 
     def attach(self, task: Task, purpose: NetworkPurpose) -> None:
-        self.told.append(("attach", purpose))
+        self.calls.append(("attach", purpose))
 
     def detach(self, task: Task, purpose: NetworkPurpose) -> None:
-        self.told.append(("detach", purpose))
+        self.calls.append(("detach", purpose))
 
     def vif_attach(self, task: Task, vif: Mapping[str, Any]) -> None:
-        self.told.append(("vif", vif["id"]))
+        self.calls.append(("vif", vif["id"]))
 
     def vif_detach(self, task: Task, vif_id: str) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def vif_list(self, task: Task) -> Sequence[Mapping[str, Any]]:
         return [{"id": "v1"}]
 
 
 class Storage(StorageInterface):
-    """Has nothing."""
+    """Storage interface without volumes."""
 
     def attach_volumes(self, task: Task) -> None:
         raise NotSupported("no volumes")
 
     def detach_volumes(self, task: Task) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 class PiecesTest(TestCase):
-    """One interface at a time."""
+    """The adapters, one at a time."""
 
-    def test_every_place_that_the_table_names_is_a_method_of_ironics_interface(self) -> None:
-        """And each adapter implements all that Ironic asks of its kind."""
+    def test_adapters_have_the_methods_of_the_table(self) -> None:
+        """Every method of Ironic in the table exists, and each adapter implements all that Ironic requires."""
         for kind, adapter in ADAPTERS.items():
             missing = {name for place in PLACES[kind].values() for name in place.ironic if not hasattr(adapter, name)}
             self.assertEqual(set(), missing - {"vendor_routes", "driver_routes"}, kind)
             self.assertEqual(frozenset(), getattr(adapter, "__abstractmethods__", frozenset()), kind)
 
-    def test_what_a_plugin_remembers_is_kept_with_the_node(self) -> None:
-        """The next call finds it; a call that changes nothing saves nothing."""
+    def test_driver_state_is_stored_in_the_node(self) -> None:
+        """The next call finds the state, and a call that changes nothing saves nothing."""
         power, node = ironic_interface(Power)(), Node()
         for _ in range(2):
             self.assertEqual(states.ERROR, power.get_power_state(task_on(node, power=power)))
@@ -157,16 +157,16 @@ class PiecesTest(TestCase):
         self.assertRaises(exception.UnsupportedDriverExtension, power.set_power_state, task_on(node, power=power), "power on")
         self.assertEqual(2, node.saves)
 
-    def test_options_of_a_plugin_are_read_from_its_section(self) -> None:
-        """By their declared types and defaults."""
+    def test_options_are_read_from_the_section(self) -> None:
+        """A plugin's options have their declared types and defaults."""
         power = ironic_interface(Power, "contract-acme")
         self.assertEqual(5.0, power()._interface.options.patience)
         CONF.set_override("patience", 7.5, group="contract-acme")
         self.addCleanup(CONF.clear_override, "patience", group="contract-acme")
         self.assertEqual(7.5, power()._interface.options.patience)
 
-    def test_step_that_waits_for_an_event_is_resumed_by_a_heartbeat(self) -> None:
-        """Until then the node waits; the plugin's deployment uses Ironic's own boot interface where there is no other."""
+    def test_heartbeat_resumes_a_step_that_waits_for_an_event(self) -> None:
+        """The node waits until the heartbeat; the plugin's deployment uses Ironic's boot interface if none is bridged."""
         prepared = []
         boot = SimpleNamespace(prepare_instance=prepared.append)
         deploy, node = ironic_interface(Deploy)(), Node(clean_step={"step": "deploy", "interface": "deploy"})
@@ -183,8 +183,8 @@ class PiecesTest(TestCase):
             deploy.heartbeat(task, "http://192.0.2.1:9999", "1.0")
         self.assertEqual(["clean"], resumed)
 
-    def test_what_cannot_wait_says_so(self) -> None:
-        """A step without a poll, a verify step, and a tear-down."""
+    def test_unsupported_waits_are_refused(self) -> None:
+        """A step without polls, a verify step and a tear-down must not wait."""
         deploy, node = ironic_interface(Deploy)(), Node(clean_step={"step": "polled", "interface": "deploy"})
         task = task_on(node, deploy=deploy, boot=None)
         for act in (
@@ -195,8 +195,8 @@ class PiecesTest(TestCase):
         ):
             self.assertRaises(exception.UnsupportedDriverExtension, act)
 
-    def test_networks_are_purposes(self) -> None:
-        """Each of Ironic's has its own; port groups are refused."""
+    def test_networks_map_to_purposes(self) -> None:
+        """Each of Ironic's networks has a purpose; port groups are refused."""
         network = ironic_interface(Network)()
         task = task_on(Node(), network=network)
         names = ["provisioning", "cleaning", "inspection", "rescuing", "servicing"]
@@ -205,19 +205,19 @@ class PiecesTest(TestCase):
             getattr(network, f"remove_{name}_network")(task)
         network.configure_tenant_networks(task)
         network.unconfigure_tenant_networks(task)
-        told = network._interface.told
-        self.assertEqual([(verb, purpose) for purpose in (*names, "tenant") for verb in ("attach", "detach")], told)
+        calls = network._interface.calls
+        self.assertEqual([(verb, purpose) for purpose in (*names, "tenant") for verb in ("attach", "detach")], calls)
         self.assertEqual([{"id": "v1"}], network.vif_list(task))
         self.assertIsNone(network.get_current_vif(task, None))
         self.assertRaises(exception.UnsupportedDriverExtension, network.portgroup_changed, task, None)
 
-    def test_refusal_is_ironics(self) -> None:
-        """What the plugin does not support is an unsupported extension to Ironic; what it says nothing of, it wants."""
+    def test_refusal_is_an_error_of_ironic(self) -> None:
+        """NotSupported becomes Ironic's unsupported extension; methods with a default of the contract keep it."""
         storage = ironic_interface(Storage)()
         task = task_on(Node(), storage=storage)
         self.assertRaises(exception.UnsupportedDriverExtension, storage.attach_volumes, task)
         self.assertIs(True, storage.should_write_image(task))
 
-    def test_what_does_not_fit_is_not_loaded(self) -> None:
-        """The class is not even made."""
+    def test_unsuitable_class_is_not_loaded(self) -> None:
+        """A class that Ironic cannot run is refused before an adapter is made."""
         self.assertRaises(InvalidInput, ironic_interface, BootAdapter)

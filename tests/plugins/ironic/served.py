@@ -1,4 +1,4 @@
-"""A real Ironic whose interfaces are plugins of the contract, and the ``baremetal`` command."""
+"""Test case with a real Ironic of bridged hardware types, and the ``baremetal`` command."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _free_port() -> int:
 
 
 class BridgeTest(TestCase):
-    """One Ironic for all, and a Redfish service beside it."""
+    """Test case with one Ironic and one Redfish service for the whole class."""
 
     url: ClassVar[str]
     port: ClassVar[int]
@@ -135,7 +135,7 @@ class BridgeTest(TestCase):
         raise AssertionError(f"Ironic did not start: {(cls.directory / 'log').read_text()[-4000:]}")
 
     def baremetal(self, *arguments: str, code: int = 0) -> Any:
-        """Run the command; the JSON that it prints, or what it says when it is to fail."""
+        """Run the command; return its JSON or text, or all of its output if it is expected to fail with *code*."""
         environment = {**os.environ, "OS_AUTH_TYPE": "none", "OS_ENDPOINT": self.url}
         command = [BIN / "baremetal", *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=environment)
@@ -145,18 +145,18 @@ class BridgeTest(TestCase):
         return json.loads(done.stdout) if "json" in arguments else done.stdout
 
     def create(self, driver: str, name: str, fields: Mapping[str, Any] | None = None, **driver_info: str) -> None:
-        """Enrol a node; it is removed with the test, in whatever state."""
+        """Enroll a node, which is removed after the test in whatever state it is."""
         node = {"driver": driver, "name": name, "driver_info": driver_info, **(fields or {})}
         self.api("POST", "/v1/nodes", node, code=201)
         self.addCleanup(self.remove, name)
 
     def remove(self, name: str) -> None:
-        """Forget a node: one that is in maintenance is, whatever state it is in."""
+        """Delete a node. Maintenance mode allows that in every state."""
         self.api("PUT", f"/v1/nodes/{name}/maintenance", {"reason": "the test is over"}, code=202)
         self.api("DELETE", f"/v1/nodes/{name}", code=204)
 
     def create_redfish(self, name: str, **fields: Any) -> None:
-        """Enrol the machine of the Redfish service."""
+        """Enroll the machine of the Redfish service."""
         self.create(
             "contract-redfish",
             name,
@@ -169,7 +169,7 @@ class BridgeTest(TestCase):
         )
 
     def api(self, method: str, path: str, body: Any = None, code: int = 200) -> Any:
-        """One request to Ironic, where the command has no word for it or is asked too often; the JSON of the answer."""
+        """Send one request to Ironic and return the JSON of the response; faster than the command."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         headers = {"X-OpenStack-Ironic-API-Version": "latest", "Content-Type": "application/json"}
         try:
@@ -182,27 +182,27 @@ class BridgeTest(TestCase):
         return json.loads(text) if text else None
 
     def bring(self, name: str, target: str, state: str, **given: Any) -> None:
-        """Have the node change its provision state, and wait until it is in *state*."""
+        """Start a change of the provision state, and wait for *state*."""
         self.api("PUT", f"/v1/nodes/{name}/states/provision", {"target": target, **given}, code=202)
         self.wait_for(name, "provision_state", state)
 
     def wait_for(self, name: str, field: str, value: Any) -> None:
-        """Wait until the node shows it; a failure that is not waited for ends it."""
+        """Wait until a field of the node has *value*. A failed state ends the wait with an error."""
         patience, end = threading.Event(), time.monotonic() + START_SECONDS
         while (node := self.api("GET", f"/v1/nodes/{name}"))[field] != value:
             failed = str(node["provision_state"]).endswith(("failed", "error"))
             if failed or time.monotonic() > end:
-                told = {one: node[one] for one in (field, "provision_state", "last_error")}
-                raise AssertionError(f"{told}\n{(self.directory / 'log').read_text()[-3000:]}")
+                fields = {name: node[name] for name in (field, "provision_state", "last_error")}
+                raise AssertionError(f"{fields}\n{(self.directory / 'log').read_text()[-3000:]}")
             patience.wait(0.1)
 
-    def shown(self, name: str, *fields: str) -> Any:
-        """Fields of a node: one alone as its value."""
+    def read_fields(self, name: str, *fields: str) -> Any:
+        """Return fields of a node; a single field is returned as its value."""
         node = self.api("GET", f"/v1/nodes/{name}")
         return node[fields[0]] if len(fields) == 1 else {field: node[field] for field in fields}
 
     def power(self, name: str, wanted: str, shown: str) -> None:
-        """Change the power and wait until Ironic shows it."""
+        """Change the power state, and wait until Ironic shows it."""
         self.baremetal("node", "power", *wanted.split(), name)
         self.wait_for(name, "target_power_state", None)
         self.wait_for(name, "power_state", shown)

@@ -1,4 +1,4 @@
-"""What the bridge to Ironic does with each part of the contract, as far as no Ironic is needed to see it."""
+"""The parts of the bridge that need no Ironic: the table of counterparts, and the check of plugin classes."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ from tests.sources import ROOT
 
 
 class Power(PowerInterface):
-    """What works everywhere."""
+    """Power interface that Ironic can run."""
 
     def get_power_state(self, task: Task) -> PowerState:
         return PowerState.OFF
 
     def set_power_state(self, task: Task, state: PowerState) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Of which ironic.conf can hold one."""
+    """Options of which only the first fits into ironic.conf."""
 
     seconds: float | None = 5.0
     addresses: tuple[str, ...] = ()
 
 
 class BridgeTestCase(TestCase):
-    """The bridge is installed where Ironic is; these modules of it need none."""
+    """Test case with the modules of the bridge that import no Ironic."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -54,49 +54,50 @@ class BridgeTestCase(TestCase):
         self.admission, self.mapping = admission, mapping
 
     def refused(self, bridged: Any, section: str | None = None) -> str:
-        """Why it is not loaded."""
+        """Return the reasons why a class is not loaded."""
         return str(self.assertRaises(InvalidInput, self.admission.admit, bridged, section))
 
 
 class MappingTest(BridgeTestCase):
-    """The table that the documentation shows."""
+    """The table of counterparts in Ironic."""
 
-    def test_every_method_of_the_contract_has_its_place(self) -> None:
-        """What comes to the contract later is decided on: it has a place in Ironic, or the table says why not."""
+    def test_every_method_of_the_contract_has_an_entry(self) -> None:
+        """Every method of the contract has a counterpart in Ironic, or a note that explains why it has none."""
         common = set(dir(Interface))
         for kind, contract in self.admission.CONTRACTS.items():
             classes = [contract, *CAPABILITIES.get(kind, ())]
-            found = {name for one in classes for name, value in vars(one).items() if not name.startswith("_") and callable(value)}
+            members = [item for cls in classes for item in vars(cls).items()]
+            found = {name for name, value in members if not name.startswith("_") and callable(value)}
             declared = {"passthru", "driver_passthru"} if kind is Kind.VENDOR else set()
             self.assertEqual((found - common) | declared, set(self.mapping.PLACES[kind]), kind)
             for name, place in self.mapping.PLACES[kind].items():
                 self.assertTrue(place.ironic or place.note, f"{kind}.{name}")
 
-    def test_all_kinds_are_known(self) -> None:
-        """There are thirteen."""
+    def test_all_kinds_have_entries(self) -> None:
+        """The table and the contract's classes cover all thirteen kinds."""
         self.assertEqual([set(Kind)] * 2, [set(self.mapping.PLACES), set(self.admission.CONTRACTS)])
 
 
 class AdmissionTest(BridgeTestCase):
-    """What is refused when a plugin is loaded, with all of its reasons."""
+    """The check of plugin classes, which reports all reasons at once."""
 
-    def test_what_fits_is_told_by_its_kind(self) -> None:
-        """Its options may lie in a section, or keep their defaults."""
+    def test_suitable_class_is_admitted_by_kind(self) -> None:
+        """Options are checked only if they are read from a section."""
         self.assertIs(Kind.POWER, self.admission.admit(Power))
 
-        class Optioned(Power):
+        class WithOptions(Power):
             options_type = Options
 
-        self.assertIs(Kind.POWER, self.admission.admit(Optioned))
-        self.assertIn("options_type/addresses: is of type", self.refused(Optioned, "acme"))
+        self.assertIs(Kind.POWER, self.admission.admit(WithOptions))
+        self.assertIn("options_type/addresses: is of type", self.refused(WithOptions, "acme"))
 
-    def test_what_is_no_interface_is_refused(self) -> None:
-        """Whether it is a class or not."""
-        for one in (object, 7, Interface):
-            self.assertIn("is no interface of the contract", self.refused(one))
+    def test_other_classes_are_refused(self) -> None:
+        """A class that is no interface, and a value that is no class, are refused."""
+        for other in (object, 7, Interface):
+            self.assertIn("is no interface of the contract", self.refused(other))
 
-    def test_plugin_of_another_contract_is_refused(self) -> None:
-        """The message has both versions; what is not implemented is named."""
+    def test_other_contract_version_is_refused(self) -> None:
+        """The error contains both versions, and the methods that are not implemented."""
 
         class Later(PowerInterface):
             contract_version = (2, 0)
@@ -105,33 +106,33 @@ class AdmissionTest(BridgeTestCase):
         self.assertIn("does not implement get_power_state, set_power_state", self.refused(Later))
 
     def test_steps_that_ironic_cannot_run_are_refused(self) -> None:
-        """A name that Ironic keeps for itself, and an argument that nobody gives."""
+        """A step with a reserved name, and a verify step with a required argument, are refused."""
 
         class Stepping(Power):
             @step(phase=Phase.CLEAN, name="hold")
             def rest(self, task: Task) -> None:
-                """Rest."""
+                """Do nothing."""
 
             @step(phase=Phase.VERIFY, priority=1, arguments={"depth": Argument("How deep.", required=True)})
             def look(self, task: Task, depth: int) -> None:
-                """Look."""
+                """Do nothing."""
 
         self.assertIn("Stepping.rest: is a step named 'hold'", self.refused(Stepping))
         self.assertIn("Stepping.look: is a verify step with a required argument", self.refused(Stepping))
 
-    def test_deployment_without_steps_is_refused(self) -> None:
-        """Ironic would fail each of them."""
+    def test_deploy_interface_without_steps_is_refused(self) -> None:
+        """Ironic would fail every deployment without steps."""
 
         class Idle(DeployInterface):
             def tear_down(self, task: Task) -> None:
-                """Nothing."""
+                """Do nothing."""
 
         self.assertIn("declares no step of phase deploy", self.refused(Idle))
 
-    def test_vendor_interface_needs_no_methods(self) -> None:
-        """One that offers nothing is loaded."""
+    def test_vendor_interface_without_methods_is_admitted(self) -> None:
+        """A vendor interface may have no methods."""
 
         class Quiet(VendorInterface):
-            """Nothing."""
+            """Vendor interface without methods."""
 
         self.assertIs(Kind.VENDOR, self.admission.admit(Quiet))
