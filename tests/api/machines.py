@@ -22,7 +22,7 @@ class MachineAPITestCase(APITestCase):
     def setUp(self) -> None:
         super().setUp()
         self.rack = share(Rack(f"rack-{uuid.uuid4().hex}"))
-        self.addCleanup(self.rack.lift)
+        self.addCleanup(self.rack.end_waits)
         context = running_conductor(ConductorConfig(host="test", conductor=quick_options(**self.options())))
         self.runtime: Conductor = context.__enter__()
         self.addCleanup(context.__exit__, None, None, None)

@@ -420,7 +420,7 @@ class TestThroughTheRuntime(MachinesCase):
         secret = "correct horse battery"
         node = self.enrol(conductor, power_interface="fake-bmc", driver_info={"fake_username": "admin", "fake_password": secret})
         self.assertEqual("******", node.driver_info["fake_password"])
-        self.rack.protect("m1", Account("admin", "another"))
+        self.rack.set_account("m1", Account("admin", "another"))
         conductor.rpc.call("change_power_state", node=node.uuid, target="power on", timeout=None)
         settle(conductor)
         record = conductor.store.node(node.uuid)
@@ -438,7 +438,7 @@ class TestThroughTheRuntime(MachinesCase):
         node = self.enrol(
             first, power_interface="fake-bmc", driver_info={"fake_username": "admin", "fake_password": "wrong-canary"}
         )
-        self.rack.protect("m1", Account("admin", "right"))
+        self.rack.set_account("m1", Account("admin", "right"))
         self.try_power(first, node.uuid, times=3)
         store = first.store
         first.stop()
@@ -456,7 +456,7 @@ class TestThroughTheRuntime(MachinesCase):
         """After too many refused logins, new credentials are used at the next call."""
         conductor = self.conductor()
         node = self.enrol(conductor, power_interface="fake-bmc", driver_info={"fake_username": "admin", "fake_password": "wrong"})
-        self.rack.protect("m1", Account("admin", "right"))
+        self.rack.set_account("m1", Account("admin", "right"))
         for password in ("wrong", "wrong", "right"):
             info = {**conductor.store.node(node.uuid).driver_info, "fake_password": password}
             conductor.rpc.call("update_node", node=node.uuid, changes={"driver_info": info})

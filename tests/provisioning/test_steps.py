@@ -100,7 +100,7 @@ class TestTakingTooLong(StepsCase):
     def setUp(self) -> None:
         super().setUp()
         # Polled by the tests alone.
-        self.patch(deploy, "POLL_SECONDS", 100_000.0)
+        self.patch(deploy, "POLL_INTERVAL_S", 100_000.0)
 
     def look(self) -> NodeRecord:
         """Poll the step that waits, as the timer does."""

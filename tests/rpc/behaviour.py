@@ -130,7 +130,7 @@ class Values(Mode):
     def test_every_public_method_can_be_called(self) -> None:
         """A conductor answers in every mode what it answers in its own process, method by method."""
         rack = share(Rack(f"rack-{uuid.uuid4().hex}"))
-        self.addCleanup(rack.lift)
+        self.addCleanup(rack.end_waits)
         here = every_method.run_all(self.conductor.rpc.call, lambda: settle(self.conductor), "here", rack.name)
         there = every_method.run_all(self.rpc.call, lambda: settle(self.conductor), "there", rack.name)
         self.assertEqual({name: every_method.shape(one) for name, one in here.items()}, _shapes(there))

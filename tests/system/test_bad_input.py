@@ -138,7 +138,7 @@ class TestSecrecy(FleetCase):
         node = self.enrol(service)
         self.walk(service, node, "manage", "inspect", "provide", "active")
         before = self.redfish.bmc().counters.refused_logins
-        self.redfish.protect(Account(USERNAME, "changed-canary"))
+        self.redfish.set_account(Account(USERNAME, "changed-canary"))
         self.until(service, node, lambda seen: seen["fault"] == "power failure")
         for target in ("power off", "rebooting"):
             service.client.set_power_state(node, target)

@@ -91,7 +91,7 @@ class TestRedfish(WrongCredentials):
         self.addCleanup(service.stop)
         where = {"redfish_address": service.url, "redfish_system_id": service.system_path(0), "redfish_auth_type": how}
         info = {**where, "redfish_username": ACCOUNT.username, "redfish_password": ACCOUNT.password}
-        self.check("redfish", info, lambda _: service.protect(CHANGED), lambda: service.totals()["refused_logins"])
+        self.check("redfish", info, lambda _: service.set_account(CHANGED), lambda: service.totals()["refused_logins"])
 
     def test_sessions(self) -> None:
         """Logins are refused."""

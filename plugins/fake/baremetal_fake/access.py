@@ -1,4 +1,4 @@
-"""How the interfaces reach the machine of a node: straight in process, or through a session at its BMC."""
+"""Base classes of the interfaces: access to the machine of a node, directly or through a session at its BMC."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from baremetal_interfaces.faults import translate
 
 
 class MachineAccess(Interface):
-    """The base of the interfaces that are called ``fake``."""
+    """Base of the interfaces named ``fake``, which call the machine directly."""
 
     info_type: ClassVar[type[FakeInfo]] = FakeInfo
 
     def __init__(self, options: Any = None) -> None:
         super().__init__(options)
         self._racks = HeldRacks()
-        # The default rack is held from the start, so that it is the same one before and after the first node.
+        # Racks are kept by weak references. This strong one keeps the default rack, and its machines, from the start.
         self._default = self._racks[DEFAULT_RACK]
 
     def bmc(self, task: Task) -> AbstractContextManager[FakeBMC]:
-        """The BMC of the task's machine. What goes wrong within comes out as an error of the contract."""
-        return self._direct(task)
+        """Return a context manager that gives the BMC of the task's machine, and turns its errors into errors of the contract."""
+        return self._open_directly(task)
 
     @contextmanager
-    def _direct(self, task: Task) -> Iterator[FakeBMC]:
+    def _open_directly(self, task: Task) -> Iterator[FakeBMC]:
         info: FakeInfo = task.info(self.kind)
         rack = self._racks[info.fake_rack]
         machine = rack.machine(info.fake_machine or task.node.uuid)
-        machine.carry_faults(info.fake_faults)
+        machine.set_client_faults(info.fake_faults)
         try:
             yield FakeBMC(rack, machine, task.deadline)
         except FakeBMCError as exc:
@@ -43,18 +43,18 @@ class MachineAccess(Interface):
 
 
 class SessionAccess(MachineAccess):
-    """The base of the interfaces that are called ``fake-bmc``: they log in and borrow sessions, as real ones do."""
+    """Base of the interfaces named ``fake-bmc``, which borrow a session at the BMC as drivers of real BMCs do."""
 
     info_type = FakeBMCInfo
     connector = FakeConnector
 
     def bmc(self, task: Task) -> AbstractContextManager[FakeBMC]:
-        """The BMC of the task's machine, by a borrowed session."""
-        return self._borrowed(task)
+        """Return a context manager that borrows a session and gives the BMC of the task's machine."""
+        return self._borrow_session(task)
 
     @contextmanager
-    def _borrowed(self, task: Task) -> Iterator[FakeBMC]:
+    def _borrow_session(self, task: Task) -> Iterator[FakeBMC]:
         info: FakeBMCInfo = task.info(self.kind)
-        self._racks[info.fake_rack].machine(info.fake_machine).carry_faults(info.fake_faults)
+        self._racks[info.fake_rack].machine(info.fake_machine).set_client_faults(info.fake_faults)
         with task.session(FakeConnector) as session:
             yield session.bmc(task.deadline)

@@ -1,11 +1,11 @@
-"""How a session at a simulated BMC is opened: the path that a runtime's access layer takes at real ones, too."""
+"""Sessions at a simulated BMC. The runtime opens and closes them as it does at real BMCs."""
 
 from __future__ import annotations
 
 import ssl
 
-from baremetal_fake.bmc import FakeBMC, strike
-from baremetal_fake.errors import FakeBMCError, LoginRefused, NoAnswer, SessionExpired, TryLater
+from baremetal_fake.bmc import FakeBMC, apply_fault
+from baremetal_fake.errors import BMCBusy, FakeBMCError, LoginRefused, NoAnswer, SessionExpired
 from baremetal_fake.faults import Effect
 from baremetal_fake.faults import Fault as PlannedFault
 from baremetal_fake.info import FakeBMCInfo
@@ -23,67 +23,67 @@ class FakeSession:
         self.closed = False
 
     def bmc(self, deadline: Deadline | None = None) -> FakeBMC:
-        """The client to ask and to command with, until *deadline* or for the patience of the rack.
+        """Return a client whose calls end at *deadline*, or after the rack's patience without one.
 
-        Raises SessionExpired once the session has ended.
+        Raises SessionExpired if the session has ended.
         """
         if self.closed:
-            raise SessionExpired("the session is not known")
+            raise SessionExpired("the session is closed; log in again")
         return FakeBMC(self.rack, self.machine, deadline or Deadline.after(self.rack.patience, self.rack.clock))
 
 
 class FakeConnector(Connector[FakeSession]):
-    """Logs in at the BMC of the machine that ``fake_machine`` names."""
+    """Connector that logs in at the BMC of the machine named by ``fake_machine``."""
 
     def __init__(self) -> None:
         self._racks = HeldRacks()
 
     def open(self, info: FakeBMCInfo, tls: ssl.SSLContext | None, deadline: Deadline) -> FakeSession:
-        """Log in once. A fault plan knows it as the operation ``login``."""
+        """Log in and return the session. Fault plans call this operation ``login``."""
         rack = self._racks[info.fake_rack]
         machine = rack.machine(info.fake_machine)
-        machine.carry_faults(info.fake_faults)
+        machine.set_client_faults(info.fake_faults)
         counters = rack.counters(machine.name)
         check_send()
         with counters.request():
-            fault = machine.admit("login", username=info.fake_username)
+            fault = machine.record_operation("login", username=info.fake_username)
             try:
                 self._log_in(rack, machine, info, fault, deadline)
             except LoginRefused:
-                counters.logged_in(accepted=False)
+                counters.count_login(accepted=False)
                 raise
-        counters.logged_in()
+        counters.count_login()
         return FakeSession(rack, machine)
 
     def _log_in(self, rack: Rack, machine: Machine, info: FakeBMCInfo, fault: PlannedFault | None, deadline: Deadline) -> None:
         if fault is not None:
-            strike(fault, rack, deadline)
+            apply_fault(fault, rack, deadline)
         if not rack.accepts(machine.name, info.fake_username, info.fake_password):
-            raise LoginRefused(f"the BMC of {machine.name} refuses the account {info.fake_username}")
+            raise LoginRefused(f"the BMC of {machine.name} refused the credentials of account {info.fake_username}")
 
     def close(self, session: FakeSession, deadline: Deadline) -> None:
-        """Log out. A fault plan knows it as the operation ``logout``; a session that is not known any more is closed."""
+        """Log out. Fault plans call this operation ``logout``. Does nothing if the session is closed."""
         if session.closed:
             return
         session.closed = True
         counters = session.rack.counters(session.machine.name)
-        fault = session.machine.admit("logout")
+        fault = session.machine.record_operation("logout")
         if fault is None or fault.effect is not Effect.LOSE:
-            counters.logged_out()
+            counters.count_logout()
         if fault is not None and fault.effect is not Effect.EXPIRE:
-            strike(fault, session.rack, deadline)
+            apply_fault(fault, session.rack, deadline)
 
     def classify(self, exc: Exception) -> Fault:
-        """What an error of a simulated BMC means."""
+        """Return the fault that an error of a simulated BMC stands for."""
         return classify(exc)
 
 
 def classify(exc: Exception) -> Fault:
-    """What an error of a simulated BMC means to whoever drives it."""
+    """Return the fault of the contract that an error of a simulated BMC stands for."""
     meanings: tuple[tuple[type[FakeBMCError], Fault], ...] = (
         (LoginRefused, Fault.AUTH),
         (SessionExpired, Fault.EXPIRED),
         (NoAnswer, Fault.UNREACHABLE),
-        (TryLater, Fault.BUSY),
+        (BMCBusy, Fault.BUSY),
     )
     return next((fault for error, fault in meanings if isinstance(exc, error)), Fault.OTHER)

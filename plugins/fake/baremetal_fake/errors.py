@@ -1,31 +1,31 @@
-"""What a simulated BMC raises at its client, as the device library of a real one would."""
+"""Errors that the in-process client of a simulated BMC raises, as the device library of a real BMC would."""
 
 from __future__ import annotations
 
 
 class FakeBMCError(Exception):
-    """The simulated BMC did not do what it was asked to do."""
+    """Base of the errors of a simulated BMC."""
 
 
 class LoginRefused(FakeBMCError):
-    """The account or the password is wrong, or a fault plan says so."""
+    """Error of a login with wrong credentials, or with a fault of effect ``auth``."""
 
 
 class SessionExpired(FakeBMCError):
-    """The session is not known any more; a new login cures it."""
+    """Error of a session that has ended. The client has to log in again."""
 
 
 class NoAnswer(FakeBMCError):
-    """Nothing came back in the time that there was, or the connection broke."""
+    """Error of a request without an answer before the deadline, or whose connection broke."""
 
 
-class TryLater(FakeBMCError):
-    """The BMC, or its table of sessions, is full."""
+class BMCBusy(FakeBMCError):
+    """Error of a BMC that is busy, or whose table of sessions is full. The client has to try again later."""
 
 
-class Rejected(FakeBMCError):
-    """The BMC understood the command and does not carry it out."""
+class CommandRejected(FakeBMCError):
+    """Error of a command that the BMC understood but did not carry out."""
 
 
-class Nonsense(FakeBMCError):
-    """The BMC answered something that no client can read."""
+class InvalidAnswer(FakeBMCError):
+    """Error of an answer that a client cannot read."""

@@ -1,4 +1,4 @@
-"""A fault plan: what goes wrong at a machine, at which operation and how often. Plain data, so that it travels as JSON."""
+"""Fault plans: which faults occur at which operations of a machine, and how often. A plan is data and can be sent as JSON."""
 
 from __future__ import annotations
 
@@ -8,52 +8,52 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import Any, NoReturn
+from typing import Any
 
 from baremetal_interfaces import InvalidInput, Problem
 
 
 class Effect(StrEnum):
-    """What goes wrong."""
+    """Effects of a fault."""
 
     SLOW = "slow"
-    """The answer takes ``seconds`` longer."""
+    """The answer is delayed by ``seconds``."""
     REFUSE = "refuse"
-    """The command is answered with an error and not carried out."""
+    """The BMC answers the command with an error and does not carry it out."""
     LOSE = "lose"
-    """The command is accepted and has no effect."""
+    """The BMC accepts the command, but the command has no effect."""
     LATE = "late"
-    """The command is accepted and takes effect ``seconds`` later."""
+    """The BMC accepts the command, and the command takes effect ``seconds`` later."""
     BOUNCE = "bounce"
-    """The command takes effect, and ``seconds`` later the power is back at what it was."""
+    """The power command takes effect, and ``seconds`` later the power returns to its former state."""
     HANG = "hang"
-    """Nothing is answered for as long as the client waits; the command is not carried out."""
+    """The BMC does not answer while the client waits, and does not carry out the command."""
     DROP = "drop"
-    """The connection breaks without an answer; the command is not carried out."""
+    """The connection breaks without an answer, and the command is not carried out."""
     WRONG = "wrong"
-    """The answer makes no sense."""
+    """The answer is not valid."""
     TRUNCATE = "truncate"
-    """The answer breaks off in the middle; the command is carried out."""
+    """The answer ends in the middle. Over a network, the command is carried out."""
     MISTYPE = "mistype"
-    """The values in the answer are of other types than they should be; the command is carried out."""
+    """The values in the answer have wrong types. Over a network, the command is carried out."""
     AUTH = "auth"
-    """The credentials are refused."""
+    """The BMC refuses the credentials."""
     EXPIRE = "expire"
-    """The session is said to be unknown."""
+    """The BMC does not know the session any more."""
     BUSY = "busy"
-    """The BMC says that it is busy; the command is not carried out."""
+    """The BMC answers that it is busy, and does not carry out the command."""
 
 
-TIMED = frozenset({Effect.SLOW, Effect.LATE, Effect.BOUNCE})
-"""The effects that need ``seconds``."""
+TIMED_EFFECTS = frozenset({Effect.SLOW, Effect.LATE, Effect.BOUNCE})
+"""Effects that require ``seconds``."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that goes wrong.
+    """A fault at the operations that match the pattern *operation*, such as ``set_power`` or ``get_*``.
 
-    It strikes at the operations that match *operation* (``set_power``, ``get_*``, ...), from the *nth* one on and *times*
-    times in all; None stands for every time. *status* is the HTTP status of a refusal, where there is HTTP.
+    The fault occurs from the *nth* such operation on, *times* times; None: every time. *seconds* belongs to the effects
+    ``slow``, ``late`` and ``bounce``. *message* replaces the text of the error. *status* is the HTTP status of ``refuse``.
     """
 
     operation: str
@@ -66,37 +66,37 @@ class Fault:
 
     @classmethod
     def from_json(cls, value: Any, where: str = "fault") -> Fault:
-        """Read what :meth:`to_json` gives; raise InvalidInput with all that is wrong, each named from *where* on."""
+        """Return the fault in a JSON value; raise InvalidInput with all its problems, each with its path below *where*."""
         if not isinstance(value, Mapping):
-            raise InvalidInput([Problem(where, f"{value!r} is not a fault", "it has to be an object")])
+            raise InvalidInput([Problem(where, f"{value!r} is not a fault", "it must be an object")])
         problems = list(_problems(value, where))
         if problems:
             raise InvalidInput(problems)
         return cls(**{**value, "effect": Effect(value["effect"])})
 
     def to_json(self) -> dict[str, Any]:
-        """The JSON value of this fault."""
+        """Return the JSON value of this fault."""
         return {**asdict(self), "effect": self.effect.value}
 
-    def strikes(self, count: int) -> bool:
-        """Whether it strikes at the *count*-th operation that matches."""
+    def occurs_at(self, count: int) -> bool:
+        """Return whether the fault occurs at the matching operation number *count*, counted from 1."""
         return count >= self.nth and (self.times is None or count < self.nth + self.times)
 
 
-_NAMES = tuple(field.name for field in fields(Fault))
+_FIELDS = tuple(field.name for field in fields(Fault))
 
 
 def _problems(value: Mapping[str, Any], where: str) -> Iterator[Problem]:
     for name in value:
-        if name not in _NAMES:
-            yield Problem(f"{where}/{name}", "is not known", "known are " + ", ".join(_NAMES))
-    for name, (wanted, check) in _CHECKS.items():
-        if name in value and not check(value[name]):
-            yield Problem(f"{where}/{name}", f"{value[name]!r} is not valid", f"it has to be {wanted}")
+        if name not in _FIELDS:
+            yield Problem(f"{where}/{name}", "is not known", "known are " + ", ".join(_FIELDS))
+    for name, (requirement, is_valid) in _CHECKS.items():
+        if name in value and not is_valid(value[name]):
+            yield Problem(f"{where}/{name}", f"{value[name]!r} is not valid", f"it must be {requirement}")
         elif name not in value and name in ("operation", "effect"):
-            yield Problem(f"{where}/{name}", "is required", f"it has to be {wanted}")
-    if value.get("effect") in set(TIMED) and not value.get("seconds"):
-        yield Problem(f"{where}/seconds", f"is required with effect {value['effect']}", "a number of seconds above 0")
+            yield Problem(f"{where}/{name}", "is required", f"it must be {requirement}")
+    if value.get("effect") in set(TIMED_EFFECTS) and not value.get("seconds"):
+        yield Problem(f"{where}/seconds", f"is required with effect {value['effect']}", "it must be a number of seconds above 0")
 
 
 def _is_int(value: Any, minimum: int) -> bool:
@@ -106,55 +106,56 @@ def _is_int(value: Any, minimum: int) -> bool:
 _CHECKS: dict[str, tuple[str, Any]] = {
     "operation": ("the name of an operation, or a pattern such as get_*", lambda value: isinstance(value, str) and value != ""),
     "effect": ("one of " + ", ".join(Effect), lambda value: isinstance(value, str) and value in set(map(str, Effect))),
-    "nth": ("an integer of at least 1", lambda value: _is_int(value, 1)),
-    "times": ("an integer of at least 1, or null", lambda value: value is None or _is_int(value, 1)),
+    "nth": ("an integer of 1 or more", lambda value: _is_int(value, 1)),
+    "times": ("an integer of 1 or more, or null", lambda value: value is None or _is_int(value, 1)),
     "seconds": (
-        "a number of at least 0",
+        "a number of 0 or more",
         lambda value: isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf"),
     ),
-    "message": ("a text", lambda value: isinstance(value, str)),
+    "message": ("a string", lambda value: isinstance(value, str)),
     "status": ("an integer from 400 to 599", lambda value: _is_int(value, 400) and value < 600),
 }
+"""Requirement and check of the value of each field."""
 
 
 @dataclass(frozen=True)
 class FaultPlan:
-    """Faults, the first one that strikes first. Only one strikes at a time."""
+    """A list of faults. If several occur at one operation, only the first one applies."""
 
     faults: tuple[Fault, ...] = ()
 
     @classmethod
     def from_json(cls, value: Any, where: str = "faults") -> FaultPlan:
-        """Read a list of faults, or an object of operation -> fault or list of faults.
+        """Return the plan in a JSON value: a list of faults, or an object that maps operations to a fault or a list of faults.
 
-        ``{"set_power": {"effect": "lose", "nth": 2}}`` is ``[{"operation": "set_power", "effect": "lose", "nth": 2}]``.
+        ``{"set_power": {"effect": "lose", "nth": 2}}`` means ``[{"operation": "set_power", "effect": "lose", "nth": 2}]``.
         """
         if isinstance(value, Mapping):
-            entries = [(f"{where}/{name}", one) for name, given in value.items() for one in _named(name, given)]
+            entries = [(f"{where}/{name}", fault) for name, faults in value.items() for fault in _add_operation(name, faults)]
         elif isinstance(value, list | tuple):
-            entries = [(f"{where}/{index}", one) for index, one in enumerate(value)]
+            entries = [(f"{where}/{index}", fault) for index, fault in enumerate(value)]
         else:
-            _not_a_plan(value, where)
-        return cls(tuple(_read_all(entries)))
+            raise InvalidInput([Problem(where, f"{value!r} is not a fault plan", "it must be a list or an object")])
+        return cls(tuple(_read_faults(entries)))
 
     @classmethod
     def load(cls, path: str) -> FaultPlan:
-        """Read a plan from a JSON file."""
-        return cls.from_json(_json_in(path), path)
+        """Return the plan in a JSON file."""
+        return cls.from_json(_read_json(path), path)
 
     @classmethod
     def load_by_machine(cls, path: str) -> dict[str, FaultPlan]:
-        """Read plans from a JSON file: an object of machine name pattern -> plan, or one plan for all machines."""
-        value = _json_in(path)
+        """Return the plans in a JSON file by pattern of machine names. A file that holds a list has one plan for all machines."""
+        value = _read_json(path)
         by_machine = value if isinstance(value, dict) else {"*": value}
         return {pattern: cls.from_json(plan, f"{path}: {pattern}") for pattern, plan in by_machine.items()}
 
     def to_json(self) -> list[dict[str, Any]]:
-        """The JSON value of this plan."""
+        """Return the JSON value of this plan."""
         return [fault.to_json() for fault in self.faults]
 
 
-def _json_in(path: str) -> Any:
+def _read_json(path: str) -> Any:
     with open(path, encoding="utf-8") as file:
         try:
             return json.load(file)
@@ -162,12 +163,13 @@ def _json_in(path: str) -> Any:
             raise InvalidInput([Problem(path, f"is not JSON ({exc})")]) from exc
 
 
-def _named(operation: Any, given: Any) -> list[Any]:
-    several = list(given) if isinstance(given, list | tuple) else [given]
-    return [{"operation": operation, **one} if isinstance(one, Mapping) else one for one in several]
+def _add_operation(operation: Any, value: Any) -> list[Any]:
+    """Return the fault or faults in *value* with their *operation*."""
+    faults = list(value) if isinstance(value, list | tuple) else [value]
+    return [{"operation": operation, **fault} if isinstance(fault, Mapping) else fault for fault in faults]
 
 
-def _read_all(entries: Iterable[tuple[str, Any]]) -> list[Fault]:
+def _read_faults(entries: Iterable[tuple[str, Any]]) -> list[Fault]:
     faults: list[Fault] = []
     problems: list[Problem] = []
     for where, value in entries:
@@ -180,12 +182,8 @@ def _read_all(entries: Iterable[tuple[str, Any]]) -> list[Fault]:
     return faults
 
 
-def _not_a_plan(value: Any, where: str) -> NoReturn:
-    raise InvalidInput([Problem(where, f"{value!r} is not a fault plan", "it has to be a list or an object")])
-
-
 class FaultInjector:
-    """A plan and how far it has got: counts the operations and tells which fault strikes. Thread-safe."""
+    """A fault plan and its progress: counts the matching operations of each fault. Thread-safe."""
 
     def __init__(self, plan: FaultPlan) -> None:
         self.plan = plan
@@ -193,13 +191,14 @@ class FaultInjector:
         self._counts = [0] * len(plan.faults)
 
     def next(self, operation: str) -> Fault | None:
-        """Count one *operation* and give the fault that strikes at it."""
-        struck: Fault | None = None
+        """Count *operation* and return the fault that applies to it, if any."""
+        found: Fault | None = None
         with self._lock:
             for index, fault in enumerate(self.plan.faults):
                 if not fnmatchcase(operation, fault.operation):
                     continue
+                # Every matching fault counts the operation, even if an earlier fault applies.
                 self._counts[index] += 1
-                if struck is None and fault.strikes(self._counts[index]):
-                    struck = fault
-        return struck
+                if found is None and fault.occurs_at(self._counts[index]):
+                    found = fault
+        return found

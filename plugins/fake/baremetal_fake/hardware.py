@@ -6,7 +6,7 @@ from baremetal_interfaces import HardwareType
 
 
 class FakeHardware(HardwareType):
-    """Simulated machines that are driven in process: for tests, demonstrations and trying out a service."""
+    """Hardware type of simulated machines in the process, for tests and demonstrations of a service."""
 
     power = ("fake", "fake-bmc")
     management = ("fake", "fake-bmc", "noop")

@@ -1,4 +1,4 @@
-"""What a node says about its simulated machine. All of it may be left out."""
+"""The ``driver_info`` of nodes with simulated machines."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from baremetal_fake.faults import FaultPlan
 from baremetal_fake.rack import DEFAULT_RACK
 from baremetal_interfaces import DriverInfo, InvalidInput, Problem, option
 
-_MACHINE = "Name of the simulated machine; it exists by being named."
+_MACHINE = "Name of the simulated machine. The first use of a name creates the machine."
 _FAULTS = (
-    "What goes wrong at the machine: an object of operation -> fault, such as "
+    "Faults that occur at the machine: an object that maps operations to faults, such as "
     '{"set_power": {"effect": "lose", "nth": 2, "times": 1}}.'
 )
 
 
 @dataclass(frozen=True)
 class FakeInfo(DriverInfo):
-    """Which machine, in which rack, and what goes wrong there."""
+    """The name of the machine, its rack and its faults. All options may be left out."""
 
-    fake_machine: str | None = option(_MACHINE + " By default the node's UUID.", default=None)
-    fake_rack: str = option("Name of the rack that the machine stands in.", default=DEFAULT_RACK)
+    fake_machine: str | None = option(_MACHINE + " Default: the node's UUID.", default=None)
+    fake_rack: str = option("Name of the rack that holds the machine.", default=DEFAULT_RACK)
     fake_faults: dict[str, object] | None = option(_FAULTS, default=None)  # noqa: RUF009
 
     def check(self) -> Iterable[Problem]:
-        """The problems of the fault plan."""
+        """Return the problems of the fault plan."""
         if self.fake_faults is not None:
             try:
                 FaultPlan.from_json(self.fake_faults, "driver_info/fake_faults")
@@ -36,10 +36,10 @@ class FakeInfo(DriverInfo):
 
 @dataclass(frozen=True)
 class FakeBMCInfo(FakeInfo):
-    """The same for the interfaces that log in: a session is kept for a BMC, so the BMC has to be named."""
+    """The same for the interfaces that log in. The runtime keeps sessions by BMC, so the machine's name is required."""
 
     address_option = "fake_machine"
 
     fake_machine: str = option(_MACHINE)
-    fake_username: str = option("Account at the simulated BMC.", default="admin")
-    fake_password: str = option("Its password.", default="password", secret=True)
+    fake_username: str = option("Name of the account at the simulated BMC.", default="admin")
+    fake_password: str = option("Password of the account at the simulated BMC.", default="password", secret=True)

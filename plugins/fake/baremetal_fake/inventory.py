@@ -1,4 +1,4 @@
-"""What a simulated machine is made of. It follows from the machine's name, so that it is the same after a restart."""
+"""The inventory of a simulated machine. It is derived from the machine's name, so that it is the same after a restart."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class NIC:
-    """One network interface."""
+    """A network interface."""
 
     name: str
     mac: str
@@ -20,7 +20,7 @@ class NIC:
 
 @dataclass(frozen=True)
 class Disk:
-    """One disk. *size_gb* is in GiB, as the Bare Metal API counts ``local_gb``."""
+    """A disk. *size_gb* is in GiB, like ``local_gb`` in the Bare Metal API."""
 
     name: str
     size_gb: int
@@ -30,7 +30,7 @@ class Disk:
 
 @dataclass(frozen=True)
 class Inventory:
-    """The parts of a machine, and what its maker wrote on it."""
+    """The parts of a machine, and the names and numbers that its manufacturer gave it."""
 
     serial: str
     uuid: str
@@ -45,12 +45,12 @@ class Inventory:
 
     @property
     def local_gb(self) -> int:
-        """The size of the first disk, which is the one that is deployed to."""
+        """Size of the first disk in GiB. An image is deployed to that disk."""
         return self.disks[0].size_gb if self.disks else 0
 
     @classmethod
     def of(cls, name: str, *, nics: int = 2, disks: int = 1, disk_gb: int = 480) -> Inventory:
-        """The inventory of the machine that is called *name*."""
+        """Return the inventory of the machine *name*."""
         digest = hashlib.sha256(name.encode()).digest()
         serial = digest[5:10].hex().upper()
         return cls(
@@ -62,6 +62,6 @@ class Inventory:
 
 
 def _mac(digest: bytes, index: int) -> str:
-    """A locally administered address (the bit 0x02). Forty bits keep tens of thousands of machines apart."""
+    """Return a locally administered MAC address (bit 0x02), whose other 40 bits differ between tens of thousands of machines."""
     number = (int.from_bytes(digest[:5], "big") + index) % (1 << 40)
     return ":".join(f"{byte:02x}" for byte in (0x02, *number.to_bytes(5, "big")))

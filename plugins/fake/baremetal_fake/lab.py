@@ -1,4 +1,4 @@
-"""Machines for the tests of a host application: their time is turned by hand, and what they do is written as data, by name."""
+"""Simulated machines for the tests of a host application: a script describes them, and the test moves their clock."""
 
 from __future__ import annotations
 
@@ -14,35 +14,34 @@ from baremetal_fake.machine import Machine, Timings
 from baremetal_fake.rack import Rack, share
 from baremetal_interfaces import InvalidInput, PowerState, Problem
 
-_TIMES = tuple(field.name for field in fields(Timings))
-_KNOWN = ("power", "timings", "faults", "disk_image", "ignores_shutdown")
+_TIMING_NAMES = tuple(field.name for field in fields(Timings))
+_ENTRY_KEYS = ("power", "timings", "faults", "disk_image", "ignores_shutdown")
 
 
-class TurnedClock:
-    """Seconds that pass only when somebody turns it. Thread-safe."""
+class ManualClock:
+    """A clock in seconds that moves only when :meth:`turn` is called. Thread-safe."""
 
     def __init__(self, start: float = 1000.0) -> None:
         self._lock = threading.Lock()
         self._now = start
 
     def __call__(self) -> float:
-        """The time."""
+        """Return the time in seconds."""
         with self._lock:
             return self._now
 
     def turn(self, seconds: float) -> None:
-        """Let *seconds* pass."""
+        """Move the clock forward by *seconds*."""
         with self._lock:
             self._now += seconds
 
 
 class Lab:
-    """A rack of its own, a clock to turn, and a *script*: pattern of machine names -> what such a machine is like.
+    """A rack with a manual clock, whose machines are described by a *script*: patterns of machine names with their entries.
 
-    A machine's entry may hold ``power`` ("on" or "off"), ``timings`` (seconds by name: ``power_on``, ``power_off``, ``shutdown``,
-    ``update``), ``faults`` (a fault plan), ``disk_image``, ``ignores_shutdown``. The entries of all patterns that match are laid
-    over one another, in order.
-    Raises ``InvalidInput`` with everything that is wrong with the script.
+    An entry may hold ``power`` ("on" or "off"), ``timings`` (seconds by name: ``power_on``, ``power_off``, ``shutdown``,
+    ``update``), ``faults`` (a fault plan), ``disk_image`` and ``ignores_shutdown``. If several patterns match a name, later
+    entries override earlier ones. Raises InvalidInput with all problems of the script.
     """
 
     def __init__(self, script: Mapping[str, Mapping[str, Any]] | None = None) -> None:
@@ -50,30 +49,30 @@ class Lab:
         problems = [problem for name, entry in self.script.items() for problem in _problems(name, entry)]
         if problems:
             raise InvalidInput(problems)
-        self.clock = TurnedClock()
+        self.clock = ManualClock()
         self.rack = share(Rack(f"lab-{uuid.uuid4().hex}", clock=self.clock, wait=self.clock.turn))
 
     def machine(self, name: str) -> Machine:
-        """The machine of that name, as the script says; it keeps its state from the first look on."""
-        fresh = all(one.name != name for one in self.rack.machines())
+        """Return the machine *name*. The first call creates it as the script says; later calls leave its state unchanged."""
+        is_new = all(machine.name != name for machine in self.rack.machines())
         machine = self.rack.machine(name)
-        if fresh:
+        if is_new:
             self._prepare(machine)
         return machine
 
     def driver_info(self, name: str) -> dict[str, str]:
-        """What a node of the hardware type ``fake-hardware`` says to be driven by this machine."""
+        """Return the ``driver_info`` of a ``fake-hardware`` node with the machine *name*."""
         return {"fake_machine": self.machine(name).name, "fake_rack": self.rack.name}
 
     def turn(self, seconds: float) -> None:
-        """Let *seconds* pass for all machines."""
+        """Move the clock of all machines forward by *seconds*."""
         self.clock.turn(seconds)
 
     def _prepare(self, machine: Machine) -> None:
         entry: dict[str, Any] = {}
-        for pattern, given in self.script.items():
+        for pattern, values in self.script.items():
             if fnmatchcase(machine.name, pattern):
-                entry |= given
+                entry |= values
         machine.disk_image = entry.get("disk_image")
         if entry.get("power") == "on":
             machine.command_power(PowerState.ON)
@@ -84,16 +83,17 @@ class Lab:
 
 
 def _problems(name: str, entry: Mapping[str, Any]) -> list[Problem]:
-    found = [Problem(f"{name}/{key}", "is not known", "known are " + ", ".join(_KNOWN)) for key in entry if key not in _KNOWN]
+    known = "known keys: " + ", ".join(_ENTRY_KEYS)
+    problems = [Problem(f"{name}/{key}", "is not known", known) for key in entry if key not in _ENTRY_KEYS]
     if entry.get("power", "off") not in ("on", "off"):
-        found.append(Problem(f"{name}/power", f"{entry['power']!r} is not valid", "on or off"))
+        problems.append(Problem(f"{name}/power", f"{entry['power']!r} is not valid", "it must be on or off"))
     timings = entry.get("timings", {})
     for key, value in timings.items():
-        if key not in _TIMES or isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-            allowed = "seconds for " + ", ".join(_TIMES)
-            found.append(Problem(f"{name}/timings/{key}", f"{value!r} is not valid", allowed))
+        if key not in _TIMING_NAMES or isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+            requirement = "it must be a number of seconds for one of " + ", ".join(_TIMING_NAMES)
+            problems.append(Problem(f"{name}/timings/{key}", f"{value!r} is not valid", requirement))
     try:
         FaultPlan.from_json(entry.get("faults", []), f"{name}/faults")
     except InvalidInput as exc:
-        found += exc.problems
-    return found
+        problems += exc.problems
+    return problems

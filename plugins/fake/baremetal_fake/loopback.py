@@ -3,30 +3,52 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-PER_BLOCK = 250
-"""Addresses that are used of each 256: never the first and the last, which some software takes for special."""
+ADDRESSES_PER_BLOCK = 250
+"""Number of addresses used of each block of 256. The first and the last are left out: some software treats them as special."""
 
 
 def addresses_in(network: str, count: int) -> tuple[str, ...]:
-    """The first *count* addresses of *network*: 250 of each 256, from .1 to .250.
+    """Return the first *count* addresses of *network*: 250 of each 256, from .1 to .250.
 
-    ValueError where they are not there, or not on loopback.
+    Raises ValueError if *network* is not on loopback or does not have that many addresses.
     """
     block = ipaddress.ip_network(network)
     if not block.is_loopback:
-        raise ValueError(f"{network} is not a loopback network")
-    found = tuple(str(address) for address in _walk(block, count))
-    if len(found) < count:
-        raise ValueError(f"{network} has {len(found)} addresses to use, and {count} are needed")
-    return found
+        raise ValueError(f"cannot use network {network}: it is not a loopback network; choose a part of 127.0.0.0/8")
+    addresses = tuple(str(address) for address in _walk(block, count))
+    if len(addresses) < count:
+        raise ValueError(f"network {network} is too small: it has {len(addresses)} usable addresses; {count} are needed")
+    return addresses
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Raise ValueError unless *names* holds one or more machine names, all different and not empty."""
+    if not names:
+        raise ValueError("the service has no machine: name one or more")
+    if len(set(names)) != len(names) or not all(names):
+        raise ValueError(f"machine names {names!r} are not valid: they must be unique and not empty")
+
+
+def check_addresses(addresses: Sequence[str], machine_count: int) -> None:
+    """Raise ValueError unless *addresses* are on loopback, and their number is one or *machine_count*.
+
+    A test service is not hardened, so it must not be reachable from other hosts.
+    """
+    if len(addresses) not in (1, machine_count):
+        raise ValueError(
+            f"{len(addresses)} addresses do not fit {machine_count} machines: give one address, or one for each machine"
+        )
+    for address in addresses:
+        if address != "localhost" and not ipaddress.ip_address(address).is_loopback:
+            raise ValueError(f"cannot listen at {address}: it is not a loopback address; use 127.0.0.1 or ::1")
 
 
 def _walk(block: ipaddress.IPv4Network | ipaddress.IPv6Network, count: int) -> Iterator[Any]:
     for index in range(count):
-        offset = index // PER_BLOCK * 256 + index % PER_BLOCK + 1
+        offset = index // ADDRESSES_PER_BLOCK * 256 + index % ADDRESSES_PER_BLOCK + 1
         if offset >= block.num_addresses:
             return
         yield block[offset]

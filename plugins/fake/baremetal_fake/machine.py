@@ -1,7 +1,7 @@
-"""A simulated machine. Its state is its own: no record of any service is read or written here.
+"""A simulated machine. It keeps its own state and never reads or writes the records of a service.
 
-Time comes from a clock that is handed in. Nothing runs between two looks at a machine: what is due by then happens
-at the next look, in order, so that ten thousand machines cost no thread and a test turns the clock.
+The caller passes the clock. No thread works between two accesses to a machine: each access first runs the actions that are
+due, in order. So ten thousand machines need no thread, and a test can use a manual clock.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from baremetal_fake.schedule import Schedule
 from baremetal_fake.settings import FirmwareSettings
 from baremetal_interfaces import BootDevice, BootMode, IndicatorState, PowerState, VirtualMediaDevice
 
-LOG_LENGTH = 500
-"""Commands that a machine remembers; older ones are forgotten, so that a soak test does not eat the memory."""
+MAX_LOG_ENTRIES = 500
+"""Maximum number of commands in a machine's log. It bounds the memory of a long test."""
 
 
 class Power(StrEnum):
-    """What the power of a machine is; the two in between show while a change takes time."""
+    """The power of a machine. ``POWERING_ON`` and ``POWERING_OFF`` last as long as the change takes."""
 
     ON = "on"
     OFF = "off"
@@ -34,18 +34,18 @@ class Power(StrEnum):
 
 @dataclass(frozen=True)
 class Timings:
-    """How long a machine takes, in seconds."""
+    """Durations in seconds of a machine's reactions."""
 
     power_on: float = 0.0
     power_off: float = 0.0
     shutdown: float = 0.0
     update: float = 0.0
-    """Flashing one component."""
+    """Update of the firmware of one component."""
 
 
 @dataclass(frozen=True)
 class Boot:
-    """One boot: when, from what, how, and the image that was started (None: there was nothing to start)."""
+    """A boot: time in seconds, device, mode, and the image that was started (None: the device held no image)."""
 
     at: float
     device: BootDevice
@@ -56,7 +56,7 @@ class Boot:
 
 @dataclass(frozen=True)
 class Command:
-    """One command as the BMC received it, and the fault that struck at it."""
+    """A command that the BMC received at a time in seconds, and the effect of the fault that applied to it."""
 
     at: float
     operation: str
@@ -65,25 +65,25 @@ class Command:
 
 
 class Machine:
-    """One machine. All methods may be called from any thread."""
+    """A simulated machine. Thread-safe."""
 
     def __init__(self, name: str, *, clock: Callable[[], float], timings: Timings | None = None) -> None:
         self.name = name
         self.timings = timings or Timings()
         self.ignores_shutdown = False
-        """Whether its operating system ignores the request to shut down."""
+        """Whether the operating system ignores a request to shut down."""
         self.disk_image: str | None = None
-        """What is installed on its disk."""
+        """Image on the disk; None: the disk is empty."""
         self.network_image: str | None = None
-        """What the network boots it with."""
+        """Image that the network provides at boot; None: no image."""
         self.raid: tuple[Mapping[str, Any], ...] = ()
         self.volumes_attached = False
         self.console_enabled = False
         self.indicator = IndicatorState.OFF
         self.nmi_count = 0
-        self.log: deque[Command] = deque(maxlen=LOG_LENGTH)
+        self.log: deque[Command] = deque(maxlen=MAX_LOG_ENTRIES)
         self.operations: Counter[str] = Counter()
-        """How often the BMC was asked for each operation."""
+        """Number of requests that the BMC received for each operation."""
         self._clock = clock
         self._inventory: Inventory | None = None
         self._lock = threading.RLock()
@@ -98,14 +98,14 @@ class Machine:
         self._boot_mode = BootMode.UEFI
         self._secure_boot = False
         self._faults: FaultInjector | None = None
-        self._own_faults: tuple[Any, FaultInjector] | None = None
+        self._client_faults: tuple[Any, FaultInjector] | None = None
 
     def __repr__(self) -> str:
         return f"Machine({self.name!r}, {self.power}, booted {self.boot_count} times)"
 
     @property
     def inventory(self) -> Inventory:
-        """What it is made of."""
+        """Parts of the machine. By default, they are derived from its name."""
         with self._lock:
             if self._inventory is None:
                 self._inventory = Inventory.of(self.name)
@@ -120,42 +120,45 @@ class Machine:
 
     @property
     def power(self) -> Power:
-        """The power at this moment."""
+        """Present power."""
         with self._lock:
-            self._settle()
+            self._run_due_actions()
             return self._power
 
     def command_power(self, state: PowerState, delay: float = 0.0) -> None:
-        """Take a power command; it starts to take effect *delay* seconds from now.
+        """Receive a power command that starts to take effect after *delay* seconds.
 
-        ``ON`` at a machine that is on does nothing. A restart of a machine that is off switches it on. A newer command
-        takes the place of one that is still in progress.
+        ``ON`` does nothing at a machine that is on. A reboot of a machine that is off switches it on. A new command replaces
+        one that is in progress. Raises ValueError if *state* is not a power command.
         """
         with self._lock:
-            self._settle()
+            self._run_due_actions()
             if state in (PowerState.SOFT_OFF, PowerState.SOFT_REBOOT) and self.ignores_shutdown and self._power is Power.ON:
                 return
-            begin = self._begin_of(state)
+            begin = self._first_action(state)
             self._schedule.drop("power")
             self._schedule.add(self._clock() + delay, "power", begin)
-            self._settle()
+            # Durations may be zero: then the whole change is due now.
+            self._run_due_actions()
 
     def bounce(self, seconds: float, back_to: Power) -> None:
-        """Let the power be what it was, *seconds* from now, whatever is commanded in the meantime."""
-        action = self._powered_off if back_to in (Power.OFF, Power.POWERING_OFF) else self._come_back_on
+        """Let the power return to *back_to* after *seconds*, even if other commands follow."""
+        action = self._finish_off if back_to in (Power.OFF, Power.POWERING_OFF) else self._return_on
         with self._lock:
             self._schedule.add(self._clock() + seconds, "bounce", action)
 
-    def settle(self) -> None:
-        """Let everything happen that is due by now."""
+    def run_due_actions(self) -> None:
+        """Run the actions that are due now."""
         with self._lock:
-            self._settle()
+            self._run_due_actions()
 
-    def _settle(self) -> None:
+    def _run_due_actions(self) -> None:
+        """Run the actions that are due now. The caller holds the lock."""
         if self._schedule:
             self._schedule.run(self._clock())
 
-    def _begin_of(self, state: PowerState) -> Callable[[float], None]:
+    def _first_action(self, state: PowerState) -> Callable[[float], None]:
+        """Return the action that begins the change of power that *state* asks for."""
         off_seconds = self.timings.shutdown if state in (PowerState.SOFT_OFF, PowerState.SOFT_REBOOT) else self.timings.power_off
         if state is PowerState.ON:
             return self._begin_on
@@ -163,13 +166,13 @@ class Machine:
             return lambda at: self._begin_off(at, off_seconds, then_on=False)
         if state in (PowerState.REBOOT, PowerState.SOFT_REBOOT):
             return lambda at: self._begin_off(at, off_seconds, then_on=True)
-        raise ValueError(f"{state!r} is not a power command")
+        raise ValueError(f"{state!r} is not a power command; use on, off, reboot, soft off or soft reboot")
 
     def _begin_on(self, at: float) -> None:
         if self._power is Power.ON:
             return
         self._power = Power.POWERING_ON
-        self._schedule.add(at + self.timings.power_on, "power", self._powered_on)
+        self._schedule.add(at + self.timings.power_on, "power", self._finish_on)
 
     def _begin_off(self, at: float, seconds: float, then_on: bool) -> None:
         if self._power is Power.OFF:
@@ -177,25 +180,25 @@ class Machine:
                 self._begin_on(at)
             return
         self._power = Power.POWERING_OFF
-        self._schedule.add(at + seconds, "power", self._powered_off)
+        self._schedule.add(at + seconds, "power", self._finish_off)
         if then_on:
             self._schedule.add(at + seconds, "power", self._begin_on)
 
-    def _powered_off(self, at: float) -> None:
+    def _finish_off(self, at: float) -> None:
         self._power = Power.OFF
 
-    def _come_back_on(self, at: float) -> None:
+    def _return_on(self, at: float) -> None:
         if self._power is not Power.ON:
-            self._powered_on(at)
+            self._finish_on(at)
 
-    def _powered_on(self, at: float) -> None:
+    def _finish_on(self, at: float) -> None:
         self._power = Power.ON
         self._boot(at)
 
     # -- boot ----------------------------------------------------------------------------------------------------
 
     def _boot(self, at: float) -> None:
-        """What firmware does: takes the settings that waited for it, and starts from the first device that has something."""
+        """Boot as firmware does: apply the pending settings, start from the boot device, and end an override for one boot."""
         self._firmware.apply_pending()
         device, image = self._boot_source()
         if not self._override_persistent:
@@ -211,6 +214,7 @@ class Machine:
         if device is BootDevice.FLOPPY and VirtualMediaDevice.FLOPPY in self._media:
             return device, self._media[VirtualMediaDevice.FLOPPY]
         if device in (BootDevice.CDROM, BootDevice.FLOPPY):
+            # The drive is empty, so the machine boots from its disk.
             return BootDevice.DISK, self.disk_image
         if device in (BootDevice.PXE, BootDevice.UEFIHTTP):
             return device, self.network_image
@@ -218,136 +222,139 @@ class Machine:
 
     @property
     def boot_count(self) -> int:
-        """How often it has booted."""
-        self.settle()
+        """Number of boots."""
+        self.run_due_actions()
         return self._boot_count
 
     @property
     def last_boot(self) -> Boot | None:
-        """The last boot, if there was one."""
-        self.settle()
+        """Last boot; None if the machine has not booted."""
+        self.run_due_actions()
         return self._last_boot
 
     @property
     def firmware(self) -> FirmwareSettings:
-        """The settings and versions of its firmware."""
-        self.settle()
+        """Settings and versions of the firmware."""
+        self.run_due_actions()
         return self._firmware
 
     @property
     def boot_override(self) -> tuple[BootDevice | None, bool]:
-        """The device that is set to boot from, None where there is none, and whether it is for every boot."""
+        """Device of the boot override (None: no override), and whether the override applies to every boot."""
         with self._lock:
-            self._settle()
+            self._run_due_actions()
             return self._override, self._override_persistent
 
     def set_boot_device(self, device: BootDevice | None, persistent: bool = False) -> None:
-        """Boot from *device* once, or every time; None takes that back."""
+        """Set the boot override to *device*, for the next boot or for every boot (*persistent*). None clears the override."""
         with self._lock:
-            self._settle()
+            self._run_due_actions()
             self._override = device
             self._override_persistent = persistent and device is not None
 
     @property
     def boot_mode(self) -> BootMode:
-        """The mode of the next boot; :attr:`last_boot` has that of the last one."""
+        """Mode of the next boot. :attr:`last_boot` has the mode of the last boot."""
         return self._boot_mode
 
     def set_boot_mode(self, mode: BootMode) -> None:
         """Set the mode of the next boot."""
         with self._lock:
-            self._settle()
+            self._run_due_actions()
             self._boot_mode = mode
 
     @property
     def secure_boot(self) -> bool:
-        """Whether the next boot is to be a secure one; :attr:`last_boot` says whether the last one was."""
+        """True if secure boot is enabled for the next boot. :attr:`last_boot` tells whether the last boot was secure."""
         return self._secure_boot
 
     def set_secure_boot(self, enabled: bool) -> None:
-        """Set whether the next boot is a secure one. It takes UEFI to be so."""
+        """Enable or disable secure boot for the next boot. It takes effect only in the boot mode UEFI."""
         with self._lock:
-            self._settle()
+            self._run_due_actions()
             self._secure_boot = enabled
 
     # -- virtual media and the rest --------------------------------------------------------------------------------
 
     @property
     def media(self) -> dict[VirtualMediaDevice, str]:
-        """What is inserted: device -> image URL. A copy."""
+        """Image URL of each device that holds an image, as a copy."""
         with self._lock:
             return dict(self._media)
 
     def insert_media(self, device: VirtualMediaDevice, image_url: str) -> None:
-        """Insert the image at *image_url*, in place of what was inserted there."""
+        """Insert the image at *image_url* into *device*. It replaces the image that the device holds."""
         with self._lock:
-            self._settle()
+            self._run_due_actions()
             self._media[device] = image_url
 
     def eject_media(self, device: VirtualMediaDevice | None = None) -> None:
-        """Eject what is inserted in *device*, or in all."""
+        """Eject the image of *device*, or all images if it is None."""
         with self._lock:
-            self._settle()
-            for one in [device] if device else list(self._media):
-                self._media.pop(one, None)
+            self._run_due_actions()
+            for drive in [device] if device else list(self._media):
+                self._media.pop(drive, None)
 
     def erase_disks(self) -> None:
-        """Leave nothing on the disks."""
+        """Erase all disks."""
         self.disk_image = None
 
     def set_raid(self, logical_disks: tuple[Mapping[str, Any], ...]) -> None:
-        """Make these logical disks, and with them an empty disk to boot from."""
+        """Replace the logical disks. The disk that the machine boots from is empty afterwards."""
         self.raid = logical_disks
         self.disk_image = None
 
     def update_firmware(self, component: str, version: str) -> float:
-        """Flash *component*; the version is a new one when that is over, at the time that is given back."""
+        """Start to update the firmware of *component* to *version*. Return the clock time in seconds at which the update ends."""
         with self._lock:
-            self._settle()
-            over = self._clock() + self.timings.update
-            self._schedule.add(over, "firmware", lambda at: self._firmware.update_version(component, version))
-            self._settle()
-            return over
+            self._run_due_actions()
+            ends_at = self._clock() + self.timings.update
+            self._schedule.add(ends_at, "firmware", lambda at: self._firmware.update_version(component, version))
+            self._run_due_actions()
+            return ends_at
 
     def inject_nmi(self) -> None:
-        """Take a non-maskable interrupt."""
+        """Receive a non-maskable interrupt, which is counted."""
         with self._lock:
             self.nmi_count += 1
 
-    # -- what goes wrong -------------------------------------------------------------------------------------------
+    # -- faults ----------------------------------------------------------------------------------------------------
 
     def inject(self, plan: FaultPlan | None) -> None:
-        """Let things go wrong by *plan* from now on, counted from one; None ends it."""
+        """Replace the fault plan of the machine. Operations are counted from now on. None ends all faults of the former plan."""
         with self._lock:
             self._faults = FaultInjector(plan) if plan and plan.faults else None
 
-    def carry_faults(self, plan: Any) -> None:
-        """Carry the plan (JSON) that the client's own information names. The same plan again goes on where it was."""
+    def set_client_faults(self, plan: Any) -> None:
+        """Set the fault plan (JSON) that the client's ``driver_info`` holds, beside the one of :meth:`inject`.
+
+        Every call of an interface sets it again, so an unchanged plan keeps its counts.
+        """
         with self._lock:
             if plan is None:
-                self._own_faults = None
-            elif self._own_faults is None or self._own_faults[0] != plan:
-                self._own_faults = (plan, FaultInjector(FaultPlan.from_json(plan)))
+                self._client_faults = None
+            elif self._client_faults is None or self._client_faults[0] != plan:
+                self._client_faults = (plan, FaultInjector(FaultPlan.from_json(plan)))
 
-    def admit(self, operation: str, **arguments: Any) -> Fault | None:
-        """Note one operation at the BMC and give the fault that strikes at it. Reads are counted and not logged."""
+    def record_operation(self, operation: str, **arguments: Any) -> Fault | None:
+        """Record an operation at the BMC and return the fault that applies to it. Reads are counted but not logged."""
         with self._lock:
-            self._settle()
+            self._run_due_actions()
             self.operations[operation] += 1
             fault = self._faults.next(operation) if self._faults else None
-            if self._own_faults is not None:
-                fault = self._own_faults[1].next(operation) or fault
+            if self._client_faults is not None:
+                fault = self._client_faults[1].next(operation) or fault
             if not operation.startswith(("get_", "inspect")):
                 self.log.append(Command(self._clock(), operation, arguments, fault.effect if fault else None))
             return fault
 
     def commands(self, operation: str | None = None) -> list[Command]:
-        """The commands of the log, the oldest first; those of one *operation* when it is given."""
+        """Return the commands in the log, the oldest first: all of them, or those of one *operation*."""
         with self._lock:
-            return [one for one in self.log if operation in (None, one.operation)]
+            return [command for command in self.log if operation in (None, command.operation)]
 
-    def with_nics(self, *macs: str) -> None:
-        """Give it network interfaces with these addresses, in lower case with colons."""
+    def set_nics(self, *macs: str) -> None:
+        """Replace the network interfaces by ones with these MAC addresses, in lower case with colons."""
         old = self.inventory
         template = old.nics[0] if old.nics else Inventory.of(self.name).nics[0]
         self.inventory = replace(old, nics=tuple(replace(template, name=f"eth{i}", mac=mac) for i, mac in enumerate(macs)))

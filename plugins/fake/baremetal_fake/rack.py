@@ -1,4 +1,4 @@
-"""A rack: simulated machines by their names."""
+"""A rack: a set of simulated machines, found by their names."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from baremetal_fake.faults import FaultPlan
 from baremetal_fake.machine import Machine, Timings
 
 DEFAULT_RACK = "default"
-"""The rack of a node that names none."""
+"""Rack of the nodes that name no rack."""
 
 
 class Rack:
-    """Machines that exist by being named: the first look at a name makes its machine, switched off. Thread-safe.
+    """A set of machines by name. The first use of a name creates the machine, switched off. Thread-safe.
 
-    *clock* gives seconds that never go back; *wait* lets some of them pass and may return early. A test hands in both
-    and waits for nothing. *patience* is how long a client waits for an answer where nothing else limits it.
+    *clock* returns monotonic seconds, and *wait* lets the given seconds pass and may return early. A test that passes both
+    waits for nothing. *patience* is the time in seconds that a client without a deadline waits for an answer.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Rack:
         self.clock = clock
         self.timings = timings or Timings()
         self.patience = patience
-        self._lifted = threading.Event()
+        self._waits_ended = threading.Event()
         self._wait = wait
         self._lock = threading.Lock()
         self._machines: dict[str, Machine] = {}
@@ -48,13 +48,14 @@ class Rack:
         return f"Rack({self.name!r}, {len(self._machines)} machines)"
 
     def machine(self, name: str) -> Machine:
-        """The machine that is called *name*."""
+        """Return the machine *name*, and create it if it is new."""
+        # This lookup needs no lock: dict.get is atomic, and _create looks again under the lock.
         found = self._machines.get(name)
-        return found if found is not None else self._install(name)
+        return found if found is not None else self._create(name)
 
-    def _install(self, name: str) -> Machine:
+    def _create(self, name: str) -> Machine:
         if not name:
-            raise ValueError("a machine needs a name")
+            raise ValueError("cannot create a machine: its name is empty")
         with self._lock:
             machine = self._machines.get(name)
             if machine is None:
@@ -67,63 +68,65 @@ class Rack:
             return machine
 
     def machines(self) -> list[Machine]:
-        """All machines, in the order in which they were named."""
+        """Return all machines in the order of their creation."""
         with self._lock:
             return list(self._machines.values())
 
     def remove(self, name: str) -> None:
-        """Take a machine out; the next look at its name makes a new one."""
+        """Remove the machine *name*. The next use of the name creates a new one."""
         with self._lock:
             self._machines.pop(name, None)
             self._counters.pop(name, None)
             self._accounts.pop(name, None)
 
     def inject(self, plan: FaultPlan, machines: str = "*") -> None:
-        """Let things go wrong by *plan* at all machines, also later ones, whose names match the pattern *machines*."""
+        """Apply the fault *plan* to all machines whose names match the pattern *machines*, including machines created later."""
         with self._lock:
             self._plans.append((machines, plan))
-            present = [one for name, one in self._machines.items() if fnmatchcase(name, machines)]
+            present = [machine for name, machine in self._machines.items() if fnmatchcase(name, machines)]
         for machine in present:
             machine.inject(plan)
 
     def counters(self, name: str) -> BMCCounters:
-        """What the BMC of one machine counted."""
+        """Return the counters of the BMC of the machine *name*."""
         self.machine(name)
         return self._counters[name]
 
-    def protect(self, name: str, account: Account) -> None:
-        """Let the BMC of one machine take this account alone; without one it takes any."""
+    def set_account(self, name: str, account: Account) -> None:
+        """Set the only account that the BMC of the machine *name* accepts. Without an account, it accepts any login."""
         with self._lock:
             self._accounts[name] = account
 
     def accepts(self, name: str, username: str | None, password: str | None) -> bool:
-        """Whether the BMC of one machine takes these credentials."""
+        """Return whether the BMC of the machine *name* accepts these credentials."""
         account = self._accounts.get(name)
         return account is None or account.matches(username, password)
 
     def wait(self, seconds: float) -> None:
-        """Let *seconds* pass, or fewer when :meth:`lift` is called."""
+        """Let *seconds* pass, or fewer if :meth:`end_waits` is called."""
         if self._wait is not None:
             self._wait(seconds)
         else:
-            self._lifted.wait(seconds)
+            self._waits_ended.wait(seconds)
 
-    def lift(self) -> None:
-        """End every wait, now and from now on: what hangs goes on at once."""
-        self._lifted.set()
+    def end_waits(self) -> None:
+        """End all present and future waits, so that hanging calls continue at once."""
+        self._waits_ended.set()
 
 
-# The one thing of this package that belongs to the process and not to a caller. The interfaces of a conductor are
-# made one by one, by a loader that knows nothing of racks, and a connector is told nothing but a node's driver_info;
-# yet all of them have to meet at the same machines. So do two conductors in one process, and a conductor that takes over
-# from another: a machine, real or not, stands outside of whoever drives it. Racks are found here by their names and
-# kept weakly: the rack ends with the last interface, connector or test that holds it.
+# The only global state of this package. A loader that knows no racks creates each interface of a conductor, and a
+# connector gets only a node's driver_info; yet all of them must find the same machines. So must two conductors in one
+# process, because a machine exists outside of the conductors that drive it. The references are weak: a rack ends with the
+# last interface, connector or test that holds it.
 _SHARED: WeakValueDictionary[str, Rack] = WeakValueDictionary()
 _SHARED_LOCK = threading.Lock()
 
 
 def shared_rack(name: str = DEFAULT_RACK) -> Rack:
-    """The rack that everybody in this process who asks for *name* shares. Hold on to it for as long as it is to live."""
+    """Return the rack *name* that this process shares, and create it if it is new.
+
+    The process keeps only a weak reference: the rack lives as long as the caller, or another holder, keeps a strong one.
+    """
     with _SHARED_LOCK:
         rack = _SHARED.get(name)
         if rack is None:
@@ -132,19 +135,19 @@ def shared_rack(name: str = DEFAULT_RACK) -> Rack:
 
 
 def share(rack: Rack) -> Rack:
-    """Let *rack*, with a clock of its own for one, be the one that is found by its name; give it back.
+    """Share *rack* in this process under its name, and return it. Use this for a rack with its own clock or timings.
 
-    Raises ValueError where another one lives under that name.
+    Raises ValueError if another rack has that name.
     """
     with _SHARED_LOCK:
         if _SHARED.get(rack.name, rack) is not rack:
-            raise ValueError(f"there is a rack {rack.name!r} already")
+            raise ValueError(f"cannot share rack {rack.name!r}: another rack has this name; choose another name")
         _SHARED[rack.name] = rack
         return rack
 
 
 class HeldRacks:
-    """The shared racks that one holder has asked for: they live as long as it does."""
+    """Strong references to the shared racks that one holder uses. They keep these racks alive as long as the holder."""
 
     def __init__(self) -> None:
         self._held: dict[str, Rack] = {}

@@ -1,4 +1,4 @@
-"""What is to happen at a machine later. Nothing runs in the meantime: who looks at the machine lets it happen first."""
+"""The future actions of a machine. No thread runs them: each access to the machine first runs the actions that are due."""
 
 from __future__ import annotations
 
@@ -6,28 +6,29 @@ import heapq
 from collections.abc import Callable
 
 Action = Callable[[float], None]
-"""What happens; it is handed the time at which it was due."""
+"""Function that is called with the time in seconds at which the action was due."""
 
 
 class Schedule:
-    """Due times and actions, in order. Not thread-safe: its machine's lock guards it."""
+    """Actions in the order of their due times. Not thread-safe: the machine's lock guards it."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, str, Action]] = []
-        self._number = 0
+        self._last_number = 0
 
     def add(self, at: float, tag: str, action: Action) -> None:
-        """Let *action* happen at the time *at*; *tag* says what :meth:`drop` takes it back by."""
-        self._number += 1
-        heapq.heappush(self._heap, (at, self._number, tag, action))
+        """Schedule *action* for the time *at* in seconds. :meth:`drop` removes it by its *tag*."""
+        # The number keeps the order of actions with the same time, and keeps heapq from comparing functions.
+        self._last_number += 1
+        heapq.heappush(self._heap, (at, self._last_number, tag, action))
 
     def drop(self, tag: str) -> None:
-        """Take back everything under *tag*."""
+        """Remove all actions with *tag*."""
         self._heap = [entry for entry in self._heap if entry[2] != tag]
         heapq.heapify(self._heap)
 
     def run(self, now: float) -> None:
-        """Let everything happen that is due, in the order of the due times."""
+        """Run the actions that are due at *now*, in the order of their due times. An action may schedule further ones."""
         while self._heap and self._heap[0][0] <= now:
             at, _, _, action = heapq.heappop(self._heap)
             action(at)

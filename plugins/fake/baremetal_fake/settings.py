@@ -1,4 +1,4 @@
-"""The settings and versions of a simulated machine's firmware. Settings wait for the next boot, as real ones do."""
+"""The BIOS settings and firmware versions of a simulated machine. New settings take effect at the next boot."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SettingDefinition:
-    """What one setting may be."""
+    """The default and the allowed values of a setting."""
 
     default: str
     allowable_values: tuple[str, ...] = ()
@@ -21,22 +21,22 @@ class SettingDefinition:
 
     @property
     def attribute_type(self) -> str:
-        """The type as Redfish names it."""
+        """Type of the setting in Redfish's attribute registry."""
         if self.allowable_values:
             return "Enumeration"
         return "Integer" if self.lower_bound is not None else "String"
 
-    def objection(self, value: str) -> str | None:
-        """Why *value* is not taken, or None when it is."""
+    def find_problem(self, value: str) -> str | None:
+        """Return the reason why *value* is not allowed, or None if it is allowed."""
         if self.read_only:
             return "is read only"
         if self.allowable_values and value not in self.allowable_values:
-            return f"cannot be {value!r}; it has to be one of " + ", ".join(self.allowable_values)
+            return f"cannot be {value!r}; it must be one of " + ", ".join(self.allowable_values)
         if self.lower_bound is None or self.upper_bound is None:
             return None
         if value.isascii() and value.isdigit() and self.lower_bound <= int(value) <= self.upper_bound:
             return None
-        return f"cannot be {value!r}; it has to be an integer from {self.lower_bound} to {self.upper_bound}"
+        return f"cannot be {value!r}; it must be an integer from {self.lower_bound} to {self.upper_bound}"
 
 
 def _definitions() -> dict[str, SettingDefinition]:
@@ -53,7 +53,7 @@ def _definitions() -> dict[str, SettingDefinition]:
 
 
 class FirmwareSettings:
-    """BIOS settings (current and waiting) and the versions of components. Thread-safe."""
+    """The BIOS settings, in effect and pending, and the firmware versions of the components. Thread-safe."""
 
     def __init__(self) -> None:
         self.definitions: Mapping[str, SettingDefinition] = _definitions()
@@ -64,46 +64,48 @@ class FirmwareSettings:
         self._pending: dict[str, str] = {}
 
     def current(self) -> dict[str, str]:
-        """The settings that are in effect."""
+        """Return the settings in effect."""
         with self._lock:
-            return {name: self._current.get(name, one.default) for name, one in self.definitions.items()}
+            return {name: self._current.get(name, definition.default) for name, definition in self.definitions.items()}
 
     def pending(self) -> dict[str, str]:
-        """The settings that wait for the next boot."""
+        """Return the settings that take effect at the next boot."""
         with self._lock:
             return dict(self._pending)
 
-    def objections(self, settings: Mapping[str, str]) -> dict[str, str]:
-        """What is wrong with each of *settings* that is not taken: name -> why."""
-        found = {}
+    def find_problems(self, settings: Mapping[str, str]) -> dict[str, str]:
+        """Return the names of *settings* that are not allowed, each with the reason."""
+        problems = {}
         for name, value in settings.items():
             definition = self.definitions.get(name)
-            why = "is not known" if definition is None else definition.objection(value)
-            if why:
-                found[name] = why
-        return found
+            reason = "is not known" if definition is None else definition.find_problem(value)
+            if reason:
+                problems[name] = reason
+        return problems
 
     def request(self, settings: Mapping[str, str]) -> None:
-        """Let *settings* wait for the next boot; all of them or, with a ValueError, none."""
-        objections = self.objections(settings)
-        if objections:
-            raise ValueError(". ".join(f"BIOS setting {name} {why}" for name, why in objections.items()))
+        """Let *settings* take effect at the next boot. If any of them is not allowed, change none and raise ValueError."""
+        problems = self.find_problems(settings)
+        if problems:
+            raise ValueError(". ".join(f"BIOS setting {name} {reason}" for name, reason in problems.items()))
         with self._lock:
             self._pending.update(settings)
 
     def request_defaults(self) -> None:
-        """Let the manufacturer's settings wait for the next boot."""
+        """Let the default settings take effect at the next boot."""
         with self._lock:
-            self._pending = {name: one.default for name, one in self.definitions.items() if not one.read_only}
+            self._pending = {
+                name: definition.default for name, definition in self.definitions.items() if not definition.read_only
+            }
 
     def apply_pending(self) -> None:
-        """Put what waits into effect: a boot does that."""
+        """Let the pending settings take effect. A boot calls this."""
         with self._lock:
             self._current.update(self._pending)
             self._pending.clear()
 
     def update_version(self, component: str, version: str) -> None:
-        """Flash *component* with *version*."""
+        """Set the firmware version of *component*."""
         with self._lock:
             self.versions[component] = version
 
@@ -111,8 +113,8 @@ class FirmwareSettings:
 _VERSION = re.compile(r"\d+(?:\.\d+)*")
 
 
-def version_in(path: str) -> str:
-    """The version that a file name says: ``/fw/bios-2.4.1.bin`` is 2.4.1; a name without one is a version itself."""
+def parse_version(path: str) -> str:
+    """Return the version in a file name: 2.4.1 for ``/fw/bios-2.4.1.bin``. A name without digits is itself the version."""
     name = posixpath.basename(path)
-    found = _VERSION.findall(name)
-    return str(found[-1]) if found else name
+    versions = _VERSION.findall(name)
+    return str(versions[-1]) if versions else name

@@ -20,7 +20,7 @@ from baremetal_fake.interfaces.raid import FakeRAID
 from baremetal_fake.interfaces.rescue import FakeRescue
 from baremetal_fake.interfaces.storage import FakeStorage
 from baremetal_fake.interfaces.vendor import FakeVendor
-from baremetal_fake.lab import TurnedClock
+from baremetal_fake.lab import ManualClock
 from baremetal_interfaces import Interface, Kind, Node
 from baremetal_interfaces.local import LocalTask
 
@@ -54,7 +54,7 @@ class DrivenCase(testtools.TestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.clock = TurnedClock()
+        self.clock = ManualClock()
         name = f"rack-{uuid.uuid4().hex}"
         self.rack = share(Rack(name, clock=self.clock, wait=self.clock.turn, timings=Timings(3.0, 2.0, 20.0)))
         self.interfaces = interfaces()

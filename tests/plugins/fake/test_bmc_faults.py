@@ -116,7 +116,7 @@ class TestSessions(DrivenCase):
 
     def test_a_wrong_password_is_refused_and_not_shown(self) -> None:
         """The refusal says who was refused, and no secret."""
-        self.rack.protect("m", Account("admin", "right"))
+        self.rack.set_account("m", Account("admin", "right"))
         task = self.task(fake_password="wr0ng-pass")
         error = self.assertRaises(AuthenticationFailed, task.call, "power", "get_power_state")
         self.assertNotIn("wr0ng-pass", str(error))

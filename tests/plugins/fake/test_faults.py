@@ -9,7 +9,7 @@ import testtools
 
 from baremetal_fake import Effect, Fault, FaultPlan, Machine
 from baremetal_fake.faults import FaultInjector
-from baremetal_fake.lab import TurnedClock
+from baremetal_fake.lab import ManualClock
 from baremetal_interfaces import InvalidInput
 
 
@@ -97,25 +97,25 @@ class TestCarriedFaults(testtools.TestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.machine = Machine("m", clock=TurnedClock())
+        self.machine = Machine("m", clock=ManualClock())
 
     def test_the_same_plan_goes_on_where_it_was(self) -> None:
         """Carrying a plan again does not start it anew; another plan does."""
         plan = {"login": {"effect": "auth", "times": 1}}
-        self.machine.carry_faults(plan)
-        self.assertIsNotNone(self.machine.admit("login"))
-        self.machine.carry_faults(dict(plan))
-        self.assertIsNone(self.machine.admit("login"))
-        self.machine.carry_faults({"login": {"effect": "busy", "times": 1}})
-        self.assertIsNotNone(self.machine.admit("login"))
-        self.machine.carry_faults(None)
-        self.assertIsNone(self.machine.admit("login"))
+        self.machine.set_client_faults(plan)
+        self.assertIsNotNone(self.machine.record_operation("login"))
+        self.machine.set_client_faults(dict(plan))
+        self.assertIsNone(self.machine.record_operation("login"))
+        self.machine.set_client_faults({"login": {"effect": "busy", "times": 1}})
+        self.assertIsNotNone(self.machine.record_operation("login"))
+        self.machine.set_client_faults(None)
+        self.assertIsNone(self.machine.record_operation("login"))
 
     def test_commands_are_logged_with_what_struck_and_reads_are_counted(self) -> None:
         """The log shows each command as the BMC received it."""
         self.machine.inject(FaultPlan((Fault("set_power", Effect.LOSE),)))
-        self.machine.admit("set_power", state="power on")
-        self.machine.admit("get_power")
+        self.machine.record_operation("set_power", state="power on")
+        self.machine.record_operation("get_power")
         (logged,) = self.machine.commands()
         self.assertEqual(("set_power", Effect.LOSE, {"state": "power on"}), (logged.operation, logged.effect, logged.arguments))
         self.assertEqual(1, self.machine.operations["get_power"])
@@ -123,6 +123,6 @@ class TestCarriedFaults(testtools.TestCase):
     def test_the_log_does_not_grow_for_ever(self) -> None:
         """Old commands are forgotten."""
         for number in range(2000):
-            self.machine.admit("set_power", number=number)
+            self.machine.record_operation("set_power", number=number)
         self.assertEqual(500, len(self.machine.commands()))
         self.assertEqual(1999, self.machine.commands()[-1].arguments["number"])

@@ -170,7 +170,7 @@ class TestLifeOfANode(DrivenCase):
 
     def test_an_inspection_finds_what_the_machine_is_made_of(self) -> None:
         """Properties, ports and the inventory agree with the machine."""
-        self.machine.with_nics("02:00:00:00:00:01", "02:00:00:00:00:02")
+        self.machine.set_nics("02:00:00:00:00:01", "02:00:00:00:00:02")
         found = self.call("inspect", "inspect")
         self.assertEqual(["02:00:00:00:00:01", "02:00:00:00:00:02"], [port.address for port in found.ports])
         expected = {"cpus": 8, "memory_mb": 65536, "local_gb": 480, "cpu_arch": "x86_64"}

@@ -16,7 +16,7 @@ from baremetal_fake import Account, Boot, Fault, FaultPlan, Power, Rack
 from baremetal_fake.faults import Effect
 from baremetal_fake.ipmi import AccessOptions, IPMIOptions, IPMIService
 from baremetal_fake.ipmi.messages import BadMessage, read_packet
-from baremetal_fake.lab import TurnedClock
+from baremetal_fake.lab import ManualClock
 from baremetal_interfaces import BootDevice, BootMode, Deadline, IndicatorState, PowerState
 from baremetal_ipmi import IPMIConnector, IPMIInfo, chassis
 from baremetal_ipmi.errors import BMCFull, CommandRefused, IPMIError, LoginRefused, NoAnswer
@@ -70,7 +70,7 @@ class TestOurClient(ServiceTestCase):
 
     def test_boot_flags_without_a_power_command_are_forgotten_after_a_minute(self) -> None:
         """Unless the BMC was told to keep them."""
-        clock = TurnedClock()
+        clock = ManualClock()
         service = self.service(rack=Rack("ipmi", clock=clock), options=IPMIOptions(AccessOptions(session_timeout=600.0)))
         session = self.log_in(service)
         for keep, expected in ((False, None), (True, BootDevice.PXE)):
@@ -138,7 +138,7 @@ class TestOurClient(ServiceTestCase):
         self.assertEqual(PowerState.OFF, chassis.get_power_state(session, self.soon()))
         machine.inject(FaultPlan((Fault("connect", Effect.DROP, times=1),)))
         self.assertEqual(PowerState.OFF, chassis.get_power_state(session, self.soon()))
-        service.forget_sessions()
+        service.end_sessions()
         self.assertRaises(NoAnswer, chassis.get_power_state, session, Deadline.after(0.3))
 
     def test_a_hung_bmc_answers_nothing(self) -> None:

@@ -7,7 +7,7 @@ import threading
 import testtools
 
 from baremetal_fake import Machine, Power, Timings
-from baremetal_fake.lab import TurnedClock
+from baremetal_fake.lab import ManualClock
 from baremetal_interfaces import BootDevice, BootMode, PowerState, VirtualMediaDevice
 
 
@@ -16,7 +16,7 @@ class MachineTestCase(testtools.TestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.clock = TurnedClock()
+        self.clock = ManualClock()
         self.machine = Machine("m", clock=self.clock, timings=Timings(power_on=4.0, power_off=2.0, shutdown=30.0))
 
     def switch_on(self) -> None:
@@ -224,20 +224,20 @@ class TestInventory(testtools.TestCase):
 
     def test_the_same_name_gives_the_same_machine(self) -> None:
         """A restart changes no MAC address."""
-        clock = TurnedClock()
+        clock = ManualClock()
         self.assertEqual(Machine("m", clock=clock).inventory, Machine("m", clock=clock).inventory)
 
     def test_ten_thousand_machines_share_no_mac_address(self) -> None:
         """Addresses are unique over a large fleet, locally administered and unicast."""
-        clock = TurnedClock()
+        clock = ManualClock()
         macs = [nic.mac for number in range(10_000) for nic in Machine(str(number), clock=clock).inventory.nics]
         self.assertEqual(len(macs), len(set(macs)))
         self.assertEqual({"02"}, {mac[:2] for mac in macs})
 
     def test_network_interfaces_can_be_given(self) -> None:
         """A test may want addresses of its own."""
-        machine = Machine("m", clock=TurnedClock())
-        machine.with_nics("02:00:00:00:00:01", "02:00:00:00:00:02", "02:00:00:00:00:03")
+        machine = Machine("m", clock=ManualClock())
+        machine.set_nics("02:00:00:00:00:01", "02:00:00:00:00:02", "02:00:00:00:00:03")
         self.assertEqual(["eth0", "eth1", "eth2"], [nic.name for nic in machine.inventory.nics])
         self.assertEqual("02:00:00:00:00:03", machine.inventory.nics[2].mac)
 
@@ -247,7 +247,7 @@ class TestManyThreads(testtools.TestCase):
 
     def test_reboots_from_many_threads_are_all_counted(self) -> None:
         """No boot is lost or counted twice."""
-        machine = Machine("m", clock=TurnedClock())
+        machine = Machine("m", clock=ManualClock())
         start = threading.Barrier(8)
 
         def reboot() -> None:

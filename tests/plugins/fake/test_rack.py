@@ -55,15 +55,15 @@ class TestRack(testtools.TestCase):
         rack = Rack()
         early, other = rack.machine("web-1"), rack.machine("db-1")
         rack.inject(FaultPlan((Fault("login", Effect.AUTH),)), "web-*")
-        self.assertIsNotNone(early.admit("login"))
-        self.assertIsNotNone(rack.machine("web-2").admit("login"))
-        self.assertIsNone(other.admit("login"))
+        self.assertIsNotNone(early.record_operation("login"))
+        self.assertIsNotNone(rack.machine("web-2").record_operation("login"))
+        self.assertIsNone(other.record_operation("login"))
 
     def test_a_protected_machine_takes_its_account_alone(self) -> None:
         """Without an account any login is taken."""
         rack = Rack()
         self.assertTrue(rack.accepts("a", "anybody", None))
-        rack.protect("a", Account("admin", "sésame"))
+        rack.set_account("a", Account("admin", "sésame"))
         self.assertTrue(rack.accepts("a", "admin", "sésame"))
         self.assertFalse(rack.accepts("a", "admin", "sesame"))
         self.assertFalse(rack.accepts("a", None, None))

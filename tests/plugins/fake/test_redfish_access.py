@@ -7,7 +7,7 @@ import ssl
 import threading
 
 from baremetal_fake import Account, Rack
-from baremetal_fake.lab import TurnedClock
+from baremetal_fake.lab import ManualClock
 from baremetal_fake.redfish import BMCOptions
 from tests.plugins.fake.redfish_client import RedfishCase
 
@@ -21,7 +21,7 @@ class TestLogin(RedfishCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.clock = TurnedClock()
+        self.clock = ManualClock()
         self.redfish = self.service(2, options=PROTECTED, rack=Rack("redfish", clock=self.clock))
 
     def test_only_the_root_is_open(self) -> None:

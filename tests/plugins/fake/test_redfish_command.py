@@ -105,8 +105,8 @@ class TestCommand(testtools.TestCase):
             ("--addresses", "127.77.0.0/30", "--count", "9"): "9 are needed",
             ("--faults", "/nonexistent"): "/nonexistent",
             ("--password", "x"): "--username",
-            ("--names", "a,a"): "distinct",
-            ("--latency", "-1"): "at least 0",
+            ("--names", "a,a"): "unique",
+            ("--latency", "-1"): "0 or more",
         }
         for arguments, reason in cases.items():
             command = [sys.executable, "-m", "baremetal_fake.redfish", *arguments]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 
 from baremetal_fake import Power, Rack, Timings
-from baremetal_fake.lab import TurnedClock
+from baremetal_fake.lab import ManualClock
 from baremetal_fake.redfish import BMCOptions
 from baremetal_interfaces import BootDevice, BootMode, VirtualMediaDevice
 from tests.plugins.fake.redfish_client import ImageServer, RedfishCase
@@ -20,7 +20,7 @@ class ResourceCase(RedfishCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.clock = TurnedClock()
+        self.clock = ManualClock()
         self.redfish = self.service(1, rack=Rack("redfish", clock=self.clock, timings=Timings(2.0, 2.0, 2.0)))
         self.redfish_client = self.client(self.redfish)
         self.machine = self.redfish.machine()

@@ -6,7 +6,7 @@ import sushy
 import sushy.auth
 
 from baremetal_fake import Account, Machine, Power, Rack, Timings
-from baremetal_fake.lab import TurnedClock
+from baremetal_fake.lab import ManualClock
 from baremetal_fake.redfish import BMCOptions, RedfishService
 from baremetal_interfaces import BootDevice, BootMode
 from tests.plugins.fake.redfish_client import ImageServer, RedfishCase
@@ -19,7 +19,7 @@ class TestSushy(RedfishCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.clock = TurnedClock()
+        self.clock = ManualClock()
         self.redfish = self.service(2, options=PROTECTED, rack=Rack("redfish", clock=self.clock))
         self.root = self.connect(self.redfish)
         self.system = self.root.get_system(self.redfish.system_path(1))
@@ -120,7 +120,7 @@ class TestSushy(RedfishCase):
     def test_one_session_serves_all_requests_and_a_new_one_follows_an_expired(self) -> None:
         """sushy logs in once; when the BMC forgets the session, it logs in again."""
         self.assertEqual(1, self.redfish.totals()["logins"])
-        self.redfish.forget_sessions()
+        self.redfish.end_sessions()
         self.system.refresh(force=True)
         self.assertEqual((2, 1), (self.redfish.totals()["logins"], self.redfish.totals()["open_sessions"]))
 

@@ -211,7 +211,7 @@ class TestNumbers(RedfishCase):
         redfish = self.service(1)
         client = self.client(redfish)
         client.log_in()
-        redfish.forget_sessions()
+        redfish.end_sessions()
         self.assertEqual(401, client.get(SYSTEM).status)
         redfish.drop_connections()
         client.headers.clear()

@@ -95,8 +95,8 @@ class TestBridging(TestCase):
     def chassis(self, **options: Any) -> IPMIService:
         """Return a chassis manager, with a controller behind it and another one behind that."""
         service = IPMIService(3, options=IPMIOptions(**options))
-        service.put_behind(0, 0, 0x82, 1)
-        service.put_behind(1, 7, 0x72, 2)
+        service.bridge(0, 0, 0x82, 1)
+        service.bridge(1, 7, 0x72, 2)
         service.start()
         self.addCleanup(service.stop)
         return service
@@ -108,7 +108,7 @@ class TestBridging(TestCase):
     def test_commands_reach_the_target_controller(self) -> None:
         """Commands reach only the target, over one controller or two, whether responses are separate or nested."""
         for within in (False, True):
-            service = self.chassis(answers_within=within)
+            service = self.chassis(embeds_bridged_response=within)
             for index, info in ((1, self.SINGLE), (2, self.DUAL)):
                 task = self.task(service, **info)
                 task.power.set(PowerState.ON)
@@ -221,7 +221,7 @@ class TestEvents(ServiceTestCase):
         """Times since the start of the BMC are not dates, and vendor records are returned unchanged."""
         log = EventLog(lambda: 0.0)
         log.add_event(0x01, 3, 9, asserted=False)
-        found = parse_event(log.entry(0)[1])
+        found = parse_event(log.find(0)[1])
         self.assertEqual((3, False, "2023-11-14T22:13:20+00:00"), (found["sensor"], found["asserted"], found["time"]))
         self.assertEqual("100 s after the start of the BMC", parse_event(bytes((1, 0, 2, 100)) + bytes(12))["time"])
         self.assertEqual({"id": 1, "record_type": 0xE1, "data": "00" * 13}, parse_event(bytes((1, 0, 0xE1)) + bytes(13)))

@@ -111,7 +111,7 @@ class TestSessions(ServiceTestCase):
         """A session that the service has ended is not mistaken for wrong credentials, and can still be closed."""
         service = self.serve()
         session = self.open(service)
-        service.forget_sessions()
+        service.end_sessions()
         failure = self.assertRaises(AccessError, session.read_document, service.system_path(0))
         self.assertEqual(Fault.EXPIRED, RedfishConnector().classify(failure))
         RedfishConnector().close(session, Deadline.after(20))
@@ -137,7 +137,7 @@ class TestSessions(ServiceTestCase):
         for lean in (True, False):
             service = self.serve()
             session = self.open(service, redfish_auth_type="basic")
-            service.protect(Account("root", "changed"))
+            service.set_account(Account("root", "changed"))
             path, deadline = service.system_path(0), Deadline.after(10.0)
 
             def read(session: Any = session, path: str = path, deadline: Deadline = deadline, lean: bool = lean) -> Any:

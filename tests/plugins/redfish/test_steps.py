@@ -6,7 +6,7 @@ from typing import Any
 
 from baremetal_fake import Account, Inventory, Rack
 from baremetal_fake.faults import FaultPlan
-from baremetal_fake.lab import TurnedClock
+from baremetal_fake.lab import ManualClock
 from baremetal_fake.redfish import BMCOptions, RedfishService
 from baremetal_interfaces import BMCBusy, DriverError, InvalidInput, Node, Phase, Step, Wait
 from baremetal_interfaces.local import LocalTask
@@ -24,7 +24,7 @@ class StepTestCase(ServiceTestCase):
     """Test case with machines of six disks, on a manual clock."""
 
     def machines(self, **options: Any) -> RedfishService:
-        self.clock = TurnedClock()
+        self.clock = ManualClock()
         rack = Rack("redfish", clock=self.clock)
         rack.machine("0").inventory = Inventory.of("0", disks=6)
         service = RedfishService(1, options=BMCOptions(Account("root", PASSWORD), **options), rack=rack)

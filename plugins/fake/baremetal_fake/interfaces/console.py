@@ -1,4 +1,4 @@
-"""The console of a simulated machine: it can be started and stopped, and nobody answers there."""
+"""The console of a simulated machine. It can be started and stopped, but no server listens at its URL."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from baremetal_interfaces import Conflict, ConsoleAccess, ConsoleInterface, Task
 
 
 class FakeConsole(MachineAccess, ConsoleInterface):
-    """Remembers whether it is started."""
+    """Console interface of a simulated machine, which records whether the console is started."""
 
     def start_console(self, task: Task) -> None:
-        """Start it."""
+        """Start the console."""
         self._enable(task, True)
 
     def stop_console(self, task: Task) -> None:
-        """Stop it."""
+        """Stop the console."""
         self._enable(task, False)
 
     def get_console(self, task: Task) -> ConsoleAccess:
-        """Where it would be; Conflict while it is stopped."""
+        """Return type and URL of the console; raise Conflict if it is stopped."""
         with self.bmc(task) as bmc:
             if not bmc.machine.console_enabled:
-                raise Conflict(f"the console of node {task.node.label} is not started")
+                raise Conflict(f"the console of node {task.node.label} is not started; start it first")
             return ConsoleAccess("fake", f"fake://{bmc.machine.name}/console")
 
     def _enable(self, task: Task, enabled: bool) -> None:

@@ -1,4 +1,4 @@
-"""Deployment onto simulated machines, and the steps that clean them."""
+"""Deployment of simulated machines, and the steps that clean and service them."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 from baremetal_fake.access import MachineAccess
 from baremetal_interfaces import Argument, DeployInterface, InvalidInput, Phase, PowerState, Problem, Step, Task, Wait, step
 
-POLL_SECONDS = 1.0
-"""How often a burn-in is looked at."""
+POLL_INTERVAL_S = 1.0
+"""Maximum seconds between two polls of a burn-in."""
 
-_SECONDS = {"seconds": Argument("How long the burn-in takes, in seconds; 1 by default.")}
+_BURNIN_ARGUMENTS = {"seconds": Argument("Duration of the burn-in in seconds; default: 1.")}
 
 
 class FakeDeploy(MachineAccess, DeployInterface):
-    """Puts the name of an image onto a disk, and boots."""
+    """Deploy interface of a simulated machine. It records the name of an image on the disk; it copies no data."""
 
     @step(phase=Phase.DEPLOY, priority=100)
     def deploy(self, task: Task) -> None:
-        """Write the image and boot it."""
+        """Write the image to the disk and boot from the disk."""
         image = str(task.node.instance_info.get("image_source") or "fake://image")
         with self.bmc(task) as bmc:
             bmc.write("write_image", lambda: setattr(bmc.machine, "disk_image", image), image=image)
@@ -27,42 +27,42 @@ class FakeDeploy(MachineAccess, DeployInterface):
         task.power.set(PowerState.REBOOT)
 
     def tear_down(self, task: Task) -> None:
-        """Switch the machine off. What is on its disk is erased by cleaning."""
+        """Switch the machine off. Cleaning erases its disk later."""
         task.power.set(PowerState.OFF)
         task.driver.boot.clean_up_instance(task)
 
     @step(phase=Phase.CLEAN, priority=10, resumable=True)
     def erase_devices_metadata(self, task: Task) -> None:
-        """Leave nothing that could be started."""
+        """Erase the disk, so that it cannot be booted."""
         self._erase(task, "erase_devices_metadata")
 
     @step(phase=Phase.CLEAN, abortable=True, resumable=True)
     def erase_devices(self, task: Task) -> None:
-        """Leave nothing on the disks."""
+        """Erase all disks."""
         self._erase(task, "erase_devices")
 
-    @step(phase=Phase.CLEAN, abortable=True, resumable=True, arguments=_SECONDS)
-    @step(phase=Phase.SERVICE, abortable=True, resumable=True, arguments=_SECONDS)
+    @step(phase=Phase.CLEAN, abortable=True, resumable=True, arguments=_BURNIN_ARGUMENTS)
+    @step(phase=Phase.SERVICE, abortable=True, resumable=True, arguments=_BURNIN_ARGUMENTS)
     def burnin(self, task: Task, seconds: float = 1.0) -> Wait:
-        """Work that goes on in the background and is polled."""
+        """Start a burn-in that runs for *seconds* in the background and is polled."""
         if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds < 0:
-            raise InvalidInput([Problem("seconds", f"{seconds!r} is not valid", "it has to be a number of at least 0")])
+            raise InvalidInput([Problem("seconds", f"{seconds!r} is not valid", "it must be a number of 0 or more")])
         with self.bmc(task) as bmc:
             bmc.write("burnin", lambda: None, seconds=seconds)
-            return Wait(poll_after=min(seconds, POLL_SECONDS), state={"until": bmc.rack.clock() + seconds})
+            return Wait(poll_after=min(seconds, POLL_INTERVAL_S), state={"until": bmc.rack.clock() + seconds})
 
     @step(phase=Phase.CLEAN, abortable=True)
     @step(phase=Phase.SERVICE, abortable=True)
     def wait_for_event(self, task: Task) -> Wait:
-        """Work that somebody else reports as done."""
+        """Wait until a client reports that the work is done."""
         return Wait()
 
     def poll(self, task: Task, step: Step, state: Mapping[str, Any]) -> Wait | None:
-        """See whether the burn-in is over."""
+        """Return None if the burn-in is over, or the wait until the next poll."""
         with self.bmc(task) as bmc:
             bmc.write("get_burnin", lambda: None)
             left = float(state.get("until", 0.0)) - bmc.rack.clock()
-        return None if left <= 0 else Wait(poll_after=min(left, POLL_SECONDS), state=dict(state))
+        return None if left <= 0 else Wait(poll_after=min(left, POLL_INTERVAL_S), state=dict(state))
 
     def _erase(self, task: Task, operation: str) -> None:
         with self.bmc(task) as bmc:

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from baremetal_fake.access import MachineAccess
-from baremetal_fake.settings import version_in
+from baremetal_fake.settings import parse_version
 from baremetal_interfaces import (
     Argument,
     DriverError,
@@ -22,17 +22,17 @@ from baremetal_interfaces import (
     step,
 )
 
-_SETTINGS = {"settings": Argument('The updates, a list of {"component": ..., "url": ...}.', required=True)}
+_SETTINGS = {"settings": Argument('List of updates, each {"component": ..., "url": ...}.', required=True)}
 
-POLL_SECONDS = 1.0
-"""How often a flash in progress is looked at."""
+POLL_INTERVAL_S = 1.0
+"""Maximum seconds between two polls of an update in progress."""
 
 
 class FakeFirmware(MachineAccess, FirmwareInterface):
-    """Flashes what a file name says: ``.../bios-2.4.1.bin`` is version 2.4.1."""
+    """Firmware interface of a simulated machine. It takes the version from the file name: 2.4.1 from ``.../bios-2.4.1.bin``."""
 
     def get_components(self, task: Task) -> Sequence[FirmwareComponent]:
-        """All components and their versions."""
+        """Return all components and their versions."""
         with self.bmc(task) as bmc:
             versions = bmc.get_versions()
             initial = bmc.machine.firmware.initial_versions
@@ -44,44 +44,47 @@ class FakeFirmware(MachineAccess, FirmwareInterface):
     @step(phase=Phase.CLEAN, arguments=_SETTINGS)
     @step(phase=Phase.SERVICE, arguments=_SETTINGS)
     def update(self, task: Task, settings: Sequence[Mapping[str, Any]]) -> Wait | None:
-        """Check all updates, and flash them; where that takes time, it is waited for."""
+        """Validate all updates and start them. Return the wait until the first poll, or None if the updates take no time."""
         with self.bmc(task) as bmc:
-            wanted = _checked(settings, bmc.machine.firmware.versions)
-            for component, version in wanted:
+            updates = _validate(settings, bmc.machine.firmware.versions)
+            for component, version in updates:
                 bmc.update_firmware(component, version)
             seconds = bmc.machine.timings.update
         if not seconds:
             return None
-        return Wait(poll_after=min(seconds, POLL_SECONDS), state={"wanted": dict(wanted), "until": bmc.rack.clock() + seconds})
+        state = {"wanted": dict(updates), "until": bmc.rack.clock() + seconds}
+        return Wait(poll_after=min(seconds, POLL_INTERVAL_S), state=state)
 
     def poll(self, task: Task, step: Step, state: Mapping[str, Any]) -> Wait | None:
-        """See whether the time is over, and then whether the versions are those that were wanted."""
+        """Return None if the updates are done, or the wait until the next poll; raise DriverError if an update had no effect."""
         with self.bmc(task) as bmc:
             versions = bmc.get_versions()
             left = float(state.get("until", 0.0)) - bmc.rack.clock()
         if left > 0:
-            return Wait(poll_after=min(left, POLL_SECONDS), state=dict(state))
-        missed = [name for name, version in state.get("wanted", {}).items() if versions.get(name) != version]
-        if missed:
-            raise DriverError("the update of " + ", ".join(missed) + " had no effect")
+            return Wait(poll_after=min(left, POLL_INTERVAL_S), state=dict(state))
+        unchanged = [name for name, version in state.get("wanted", {}).items() if versions.get(name) != version]
+        if unchanged:
+            raise DriverError("the firmware update of " + ", ".join(unchanged) + " had no effect: the version did not change")
         return None
 
 
-def _checked(settings: Any, known: Mapping[str, str]) -> list[tuple[str, str]]:
+def _validate(settings: Any, components: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return the component and the version of each update; raise InvalidInput with all problems."""
     if not isinstance(settings, list | tuple) or not settings:
-        raise InvalidInput([Problem("settings", f"{settings!r} is not valid", 'a list of {"component": ..., "url": ...}')])
+        raise InvalidInput([Problem("settings", f"{settings!r} is not valid", 'give a list of {"component": ..., "url": ...}')])
     updates: list[tuple[str, str]] = []
     problems: list[Problem] = []
-    for index, one in enumerate(settings):
+    for index, update in enumerate(settings):
         where = f"settings/{index}"
-        if not isinstance(one, Mapping) or not isinstance(one.get("url"), str) or not one["url"]:
-            problems.append(Problem(where, f"{one!r} is not valid", 'it has to be {"component": ..., "url": ...}'))
+        if not isinstance(update, Mapping) or not isinstance(update.get("url"), str) or not update["url"]:
+            problems.append(Problem(where, f"{update!r} is not valid", 'it must be {"component": ..., "url": ...}'))
             continue
-        component = one.get("component")
-        if component not in known:
-            problems.append(Problem(f"{where}/component", f"{component!r} is not known", "known are " + ", ".join(known)))
+        component = update.get("component")
+        if component not in components:
+            known = "known components: " + ", ".join(components)
+            problems.append(Problem(f"{where}/component", f"{component!r} is not known", known))
         else:
-            updates.append((str(component), version_in(urlsplit(one["url"]).path)))
+            updates.append((str(component), parse_version(urlsplit(update["url"]).path)))
     if problems:
         raise InvalidInput(problems)
     return updates

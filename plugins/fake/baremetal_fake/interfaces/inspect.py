@@ -1,4 +1,4 @@
-"""Inspection of simulated machines, which know what they are made of."""
+"""Inspection of simulated machines."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ GIB = 1024**3
 
 
 class FakeInspect(MachineAccess, InspectInterface):
-    """Reads the inventory of a simulated machine."""
+    """Inspect interface that reads the inventory from the simulated BMC."""
 
     def inspect(self, task: Task) -> Inspection:
-        """All at once, without a ramdisk."""
+        """Return the result of the inspection at once, without a ramdisk."""
         with self.bmc(task) as bmc:
             inventory = bmc.inspect()
             mode = bmc.get_boot_mode().value
@@ -27,12 +27,12 @@ class FakeInspect(MachineAccess, InspectInterface):
                 "cpu_arch": inventory.cpu_arch,
             },
             ports=tuple(InspectedPort(nic.mac, nic.name, nic.pxe_enabled) for nic in inventory.nics),
-            inventory=described(inventory, mode),
+            inventory=to_inventory_json(inventory, mode),
         )
 
 
-def described(inventory: Inventory, boot_mode: str) -> dict[str, Any]:
-    """The inventory in the shape that clients of the Bare Metal API read."""
+def to_inventory_json(inventory: Inventory, boot_mode: str) -> dict[str, Any]:
+    """Return the inventory in the format of the Bare Metal API."""
     interfaces = [{"name": nic.name, "mac_address": nic.mac, "has_carrier": nic.linked} for nic in inventory.nics]
     disks = [
         {"name": f"/dev/{disk.name}", "size": disk.size_gb * GIB, "serial": disk.serial, "rotational": disk.rotational}

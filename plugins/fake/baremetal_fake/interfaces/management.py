@@ -1,4 +1,4 @@
-"""Management of simulated machines: boot device, boot mode, secure boot, virtual media, a light, sensors."""
+"""Management of simulated machines: boot device, boot mode, secure boot, virtual media, NMI, indicator, sensors, health."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from baremetal_interfaces import (
 )
 
 COMPONENT, INDICATOR = "system", "led"
-"""The one light that a simulated machine has."""
+"""Component and name of the only indicator light of a simulated machine."""
 
 
 class FakeManagement(
@@ -42,28 +42,28 @@ class FakeManagement(
     SensorReport,
     HealthReport,
 ):
-    """All that the contract knows of management."""
+    """Management interface of a simulated machine, with all optional capabilities of the contract."""
 
     supported_boot_devices = frozenset(
         {BootDevice.PXE, BootDevice.DISK, BootDevice.CDROM, BootDevice.FLOPPY, BootDevice.UEFIHTTP, BootDevice.BIOS}
     )
 
     def get_boot_device(self, task: Task) -> BootDeviceSetting:
-        """What the next boot starts from: the disk where nothing is set."""
+        """Return the device of the next boot, which is the disk without a boot override."""
         with self.bmc(task) as bmc:
             device, persistent = bmc.get_boot_device()
         return BootDeviceSetting(BootDevice.DISK, True) if device is None else BootDeviceSetting(device, persistent)
 
     def set_boot_device(self, task: Task, device: BootDevice, persistent: bool = False) -> None:
-        """Boot from *device* once, or every time."""
+        """Set the boot device for the next boot, or for every boot (*persistent*)."""
         if device not in self.supported_boot_devices:
-            listed = ", ".join(sorted(self.supported_boot_devices))
-            raise NotSupported(f"node {task.node.label} cannot be told to boot from {device}; supported: {listed}")
+            supported = ", ".join(sorted(self.supported_boot_devices))
+            raise NotSupported(f"node {task.node.label} cannot boot from {device}; supported devices: {supported}")
         with self.bmc(task) as bmc:
             bmc.set_boot_device(device, persistent)
 
     def get_boot_mode(self, task: Task) -> BootMode:
-        """The mode of the next boot."""
+        """Return the mode of the next boot."""
         with self.bmc(task) as bmc:
             return bmc.get_boot_mode()
 
@@ -73,7 +73,7 @@ class FakeManagement(
             bmc.set_boot_mode(mode)
 
     def get_secure_boot(self, task: Task) -> bool:
-        """Whether secure boot is enabled for the next boot."""
+        """Return whether secure boot is enabled for the next boot."""
         with self.bmc(task) as bmc:
             return bmc.get_secure_boot()
 
@@ -83,46 +83,49 @@ class FakeManagement(
             bmc.set_secure_boot(enabled)
 
     def attach_virtual_media(self, task: Task, device: VirtualMediaDevice, image_url: str) -> None:
-        """Insert an image. It is not fetched: the simulated machine boots its name."""
+        """Insert an image. The machine does not fetch the image; only its URL is recorded."""
         with self.bmc(task) as bmc:
             bmc.insert_media(device, image_url)
 
     def detach_virtual_media(self, task: Task, devices: Sequence[VirtualMediaDevice] | None = None) -> None:
-        """Eject images."""
+        """Eject the images of *devices*, or of all devices if it is None."""
         with self.bmc(task) as bmc:
             for device in [None] if devices is None else devices:
                 bmc.eject_media(device)
 
     def get_virtual_media(self, task: Task) -> Sequence[Mapping[str, Any]]:
-        """Each device, and what is in it."""
+        """Return each virtual media device with its image."""
         with self.bmc(task) as bmc:
             media = bmc.get_media()
-        return [{"media_types": [one.value], "inserted": one in media, "image": media.get(one)} for one in VirtualMediaDevice]
+        return [
+            {"media_types": [device.value], "inserted": device in media, "image": media.get(device)}
+            for device in VirtualMediaDevice
+        ]
 
     def inject_nmi(self, task: Task) -> None:
-        """Send the interrupt; the machine counts it."""
+        """Send a non-maskable interrupt. The machine counts it."""
         with self.bmc(task) as bmc:
             bmc.inject_nmi()
 
     def get_supported_indicators(self, task: Task) -> Mapping[str, Mapping[str, Any]]:
-        """One light for the whole machine."""
+        """Return the only indicator light, that of the whole machine."""
         states = [state.value for state in IndicatorState if state is not IndicatorState.UNKNOWN]
         return {COMPONENT: {INDICATOR: {"readonly": False, "states": states}}}
 
     def get_indicator_state(self, task: Task, component: str, indicator: str) -> IndicatorState:
-        """The state of the light."""
+        """Return the state of the indicator light."""
         _check_indicator(component, indicator)
         with self.bmc(task) as bmc:
             return bmc.get_indicator()
 
     def set_indicator_state(self, task: Task, component: str, indicator: str, state: IndicatorState) -> None:
-        """Set the light."""
+        """Set the indicator light."""
         _check_indicator(component, indicator)
         with self.bmc(task) as bmc:
             bmc.set_indicator(state)
 
     def get_sensors_data(self, task: Task) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
-        """A temperature and a fan; they follow the power."""
+        """Return a temperature and a fan speed, which depend on the power."""
         with self.bmc(task) as bmc:
             running = bmc.get_sensors()
         return {
@@ -131,18 +134,22 @@ class FakeManagement(
         }
 
     def get_node_health(self, task: Task) -> Health | None:
-        """A simulated machine is well."""
+        """Return OK if the BMC answers: a simulated machine is always healthy."""
         with self.bmc(task) as bmc:
             bmc.get_power()
         return Health.OK
 
 
 class FakeBMCManagement(SessionAccess, FakeManagement):
-    """The same by way of a login and a kept session."""
+    """The same interface through a session at the BMC."""
 
 
 def _check_indicator(component: str, indicator: str) -> None:
-    wanted = (("component", component, COMPONENT), ("indicator", indicator, INDICATOR))
-    problems = [Problem(field, f"{given!r} does not exist", f"there is {one}") for field, given, one in wanted if given != one]
+    checks = (("component", component, COMPONENT), ("indicator", indicator, INDICATOR))
+    problems = [
+        Problem(field, f"{name!r} does not exist", f"the only {field} is {known}")
+        for field, name, known in checks
+        if name != known
+    ]
     if problems:
         raise InvalidInput(problems)

@@ -9,30 +9,30 @@ from baremetal_fake.access import MachineAccess
 from baremetal_interfaces import Argument, InvalidInput, Phase, RAIDInterface, Task, find_raid_problems, step
 
 LEVELS = ("JBOD", "0", "1", "2", "5", "6", "1+0", "5+0", "6+0")
-"""The RAID levels of the Bare Metal API."""
+"""RAID levels of the Bare Metal API."""
 
 _PROPERTIES = {
-    "size_gb": 'Size in GiB, or "MAX" for all that is left. Required.',
+    "size_gb": 'Size in GiB, or "MAX" for the remaining space. Required.',
     "raid_level": "RAID level: one of " + ", ".join(LEVELS) + ". Required.",
-    "is_root_volume": "Whether the machine boots from it; one at the most.",
+    "is_root_volume": "Whether the machine boots from the logical disk. Only one logical disk may be the root volume.",
     "volume_name": "Name of the logical disk.",
 }
 _ARGUMENTS = {
-    "create_root_volume": Argument("Whether to make the root volume; true by default."),
-    "create_nonroot_volumes": Argument("Whether to make the other volumes; true by default."),
-    "delete_existing": Argument("Whether to delete what there is beforehand; false by default."),
+    "create_root_volume": Argument("Whether to create the root volume; default: true."),
+    "create_nonroot_volumes": Argument("Whether to create the other volumes; default: true."),
+    "delete_existing": Argument("Whether to delete the existing logical disks first; default: false."),
 }
 
 
 class FakeRAID(MachineAccess, RAIDInterface):
-    """Remembers logical disks."""
+    """RAID interface of a simulated machine, which records its logical disks."""
 
     def get_logical_disk_properties(self) -> Mapping[str, str]:
-        """What can be said of a logical disk."""
+        """Return the properties of a logical disk and their descriptions."""
         return dict(_PROPERTIES)
 
     def validate_raid_config(self, task: Task, raid_config: Mapping[str, Any]) -> None:
-        """Raise InvalidInput with everything that is wrong."""
+        """Raise InvalidInput with all problems of *raid_config*."""
         problems = find_raid_problems(raid_config, levels=LEVELS, properties=_PROPERTIES)
         if problems:
             raise InvalidInput(problems)
@@ -43,17 +43,17 @@ class FakeRAID(MachineAccess, RAIDInterface):
     def create_configuration(
         self, task: Task, create_root_volume: bool = True, create_nonroot_volumes: bool = True, delete_existing: bool = False
     ) -> None:
-        """Make the logical disks of the node's target."""
+        """Create the logical disks of the node's ``target_raid_config``."""
         target = task.node.target_raid_config
         self.validate_raid_config(task, target)
-        wanted = [
+        new_disks = [
             dict(disk)
             for disk in target["logical_disks"]
             if (create_root_volume if disk.get("is_root_volume") else create_nonroot_volumes)
         ]
         with self.bmc(task) as bmc:
-            kept = () if delete_existing else bmc.machine.raid
-            bmc.write("create_raid", lambda: bmc.machine.set_raid((*kept, *wanted)), logical_disks=wanted)
+            old_disks = () if delete_existing else bmc.machine.raid
+            bmc.write("create_raid", lambda: bmc.machine.set_raid((*old_disks, *new_disks)), logical_disks=new_disks)
 
     @step(phase=Phase.CLEAN, resumable=True)
     @step(phase=Phase.DEPLOY, resumable=True)

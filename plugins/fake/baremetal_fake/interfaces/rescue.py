@@ -7,10 +7,10 @@ from baremetal_interfaces import PowerState, RescueInterface, Task
 
 
 class FakeRescue(MachineAccess, RescueInterface):
-    """Boots the ramdisk, and the instance again."""
+    """Rescue interface of a simulated machine. It boots the ramdisk, and then the instance again."""
 
     def rescue(self, task: Task) -> None:
-        """Boot the ramdisk once."""
+        """Boot the ramdisk."""
         task.driver.boot.clean_up_instance(task)
         task.driver.boot.prepare_ramdisk(task, {})
         task.power.set(PowerState.REBOOT)
@@ -22,5 +22,5 @@ class FakeRescue(MachineAccess, RescueInterface):
         task.power.set(PowerState.REBOOT)
 
     def clean_up(self, task: Task) -> None:
-        """Take the ramdisk away."""
+        """Remove the ramdisk from the network."""
         task.driver.boot.clean_up_ramdisk(task)

@@ -7,14 +7,14 @@ from baremetal_interfaces import StorageInterface, Task
 
 
 class FakeStorage(MachineAccess, StorageInterface):
-    """Remembers whether the volumes are attached."""
+    """Storage interface of a simulated machine, which records whether its volumes are attached."""
 
     def attach_volumes(self, task: Task) -> None:
-        """Attach them."""
+        """Attach the volumes."""
         self._attach(task, True)
 
     def detach_volumes(self, task: Task) -> None:
-        """Detach them."""
+        """Detach the volumes."""
         self._attach(task, False)
 
     def _attach(self, task: Task, attached: bool) -> None:

@@ -1,4 +1,4 @@
-"""What clients can ask of a simulated machine beyond the Bare Metal API: to see behind it, and to let things go wrong."""
+"""Vendor methods of simulated machines: they show the true state of a machine, and set its fault plan."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from baremetal_interfaces import Task, VendorInterface, driver_passthru, passthr
 
 
 class FakeVendor(MachineAccess, VendorInterface):
-    """Looks at the machine itself, past its BMC."""
+    """Vendor interface of a simulated machine. Its methods act on the machine itself, not on its BMC."""
 
-    @driver_passthru(["GET"], description="What a fault plan can let go wrong.")
+    @driver_passthru(["GET"], description="List the effects that a fault plan can use.")
     def effects(self) -> list[str]:
-        """The effects that a fault can have."""
+        """Return the effects that a fault can have."""
         return [str(effect) for effect in Effect]
 
-    @passthru(["GET"], background=False, description="The true state of the machine and the commands that its BMC received.")
+    @passthru(["GET"], background=False, description="Show the true state of the machine and the commands that its BMC received.")
     def machine(self, task: Task) -> dict[str, Any]:
-        """The state, the last boot and the log, as JSON."""
+        """Return the power, the last boot and the command log of the machine as JSON."""
         with self.bmc(task) as bmc:
             machine = bmc.machine
             last = machine.last_boot
@@ -28,17 +28,19 @@ class FakeVendor(MachineAccess, VendorInterface):
             "power": machine.power.value,
             "boot_count": machine.boot_count,
             "last_boot": None if last is None else {"device": last.device.value, "mode": last.mode.value, "image": last.image},
-            "commands": [{"at": one.at, "operation": one.operation, **one.arguments} for one in machine.commands()],
+            "commands": [
+                {"at": command.at, "operation": command.operation, **command.arguments} for command in machine.commands()
+            ],
         }
 
-    @passthru(["PUT"], background=False, description="Let things go wrong: a fault plan as a list in 'faults'.")
+    @passthru(["PUT"], background=False, description="Replace the fault plan of the machine by the list in 'faults'.")
     def faults(self, task: Task, faults: Any = ()) -> None:
-        """Replace the fault plan of the machine; an empty list ends it."""
+        """Replace the fault plan of the machine. An empty list ends all faults."""
         with self.bmc(task) as bmc:
             bmc.machine.inject(FaultPlan.from_json(faults))
 
-    @passthru(["POST"], description="Do nothing, on a worker.")
+    @passthru(["POST"], description="Do nothing in a background task, to test such tasks.")
     def touch(self, task: Task, **arguments: Any) -> None:
-        """Log the arguments at the machine."""
+        """Record *arguments* in the machine's log."""
         with self.bmc(task) as bmc:
             bmc.write("touch", lambda: None, **{"arguments": arguments})

@@ -3,67 +3,76 @@
 from __future__ import annotations
 
 from baremetal_fake.ipmi.cipher import SUITES
-from baremetal_fake.ipmi.commands import Call, Code, Command, Level, Operation, Refused, Table, changing, reading
+from baremetal_fake.ipmi.commands import Call, Code, Command, CommandError, Level, Operation, Table, make_change, make_reader
 
 APPLICATION = 0x06
+"""Network function of the application commands."""
 DEVICE_ID = bytes((0x20, 0x01, 0x02, 0x10, 0x02, 0x87, 0x00, 0x00, 0x00, 0x01, 0x00))
-"""Device 32, firmware 2.10, IPMI 2.0; sensors, SDR, SEL and chassis; no manufacturer (0), product 1."""
+"""Answer to Get Device ID: device 32, firmware 2.10, IPMI 2.0, manufacturer 0 (unspecified), product 1.
 
-_CHANNEL = 0x01
-_RECORDS_AT_ONCE = 16
+The BMC supports sensors, the SDR repository, the SEL and chassis commands.
+"""
+
+_LAN_CHANNEL = 0x01
+_CIPHER_RECORDS_PART_BYTES = 16
 
 
 def commands() -> Table:
-    """The commands of this module."""
+    """Return the commands of this module."""
     return {
-        (APPLICATION, 0x01): reading("get_device", lambda call: DEVICE_ID),
+        (APPLICATION, 0x01): make_reader("get_device", lambda call: DEVICE_ID),
         (APPLICATION, 0x02): Command(Level.ADMINISTRATOR, _reset),
         (APPLICATION, 0x03): Command(Level.ADMINISTRATOR, _reset),
-        (APPLICATION, 0x08): reading("get_device", lambda call: call.bmc.guid),
-        (APPLICATION, 0x37): reading("get_device", lambda call: call.bmc.guid),
-        (APPLICATION, 0x38): reading("get_capabilities", _capabilities, Level.NONE),
-        (APPLICATION, 0x54): reading("get_capabilities", _cipher_suites, Level.NONE),
-        (APPLICATION, 0x3B): Command(Level.CALLBACK, _set_level),
-        (APPLICATION, 0x3C): Command(Level.CALLBACK, _close),
+        (APPLICATION, 0x08): make_reader("get_device", lambda call: call.bmc.guid),
+        (APPLICATION, 0x37): make_reader("get_device", lambda call: call.bmc.guid),
+        (APPLICATION, 0x38): make_reader("get_capabilities", _get_authentication_capabilities, Level.NONE),
+        (APPLICATION, 0x54): make_reader("get_capabilities", _get_cipher_suites, Level.NONE),
+        (APPLICATION, 0x3B): Command(Level.CALLBACK, _set_privilege_level),
+        (APPLICATION, 0x3C): Command(Level.CALLBACK, _close_session),
     }
 
 
 def _reset(call: Call) -> Operation:
-    """Restart the BMC: its sessions are gone afterwards, the machine does not notice."""
-    return changing("reset_bmc", call.bmc.logins.clear)
+    """Restart the BMC: its sessions end, and the machine's power does not change."""
+    return make_change("reset_bmc", call.bmc.logins.clear)
 
 
-def _capabilities(call: Call) -> bytes:
-    """IPMI 2.0 alone, and whether there are named accounts, the one without a name, and a key of the BMC (table 22-15)."""
+def _get_authentication_capabilities(call: Call) -> bytes:
+    """Return that the BMC speaks IPMI 2.0 only, which kind of account it has, and whether it has a key (table 22-15)."""
     access = call.bmc.options.access
-    names = 0x04 if access.account.username else 0x02
-    return bytes((_CHANNEL, 0x80, names | (0x20 if access.key else 0), 0x02, 0, 0, 0, 0))
+    account_kind = 0x04 if access.account.username else 0x02
+    return bytes((_LAN_CHANNEL, 0x80, account_kind | (0x20 if access.key else 0), 0x02, 0, 0, 0, 0))
 
 
-def _cipher_suites(call: Call) -> bytes:
-    """The list of suites in parts of sixteen bytes (table 22-17)."""
-    index = call.need(3)[2] & 0x3F
-    offered = [SUITES[number] for number in call.bmc.options.access.suites]
-    algorithms = ((one.number, one.authentication, 0x40 | one.integrity, 0x80 | one.confidentiality) for one in offered)
-    records = b"".join(bytes((0xC0, *one)) for one in algorithms)
-    return bytes((_CHANNEL,)) + records[index * _RECORDS_AT_ONCE : (index + 1) * _RECORDS_AT_ONCE]
+def _get_cipher_suites(call: Call) -> bytes:
+    """Return the part with the requested index of the cipher suite records (table 22-17)."""
+    index = call.require(3)[2] & 0x3F
+    suites = [SUITES[number] for number in call.bmc.options.access.suites]
+    # The upper bits of a byte tag the kind of algorithm that the lower six bits name.
+    records = b"".join(
+        bytes((0xC0, suite.number, suite.authentication, 0x40 | suite.integrity, 0x80 | suite.confidentiality))
+        for suite in suites
+    )
+    start = index * _CIPHER_RECORDS_PART_BYTES
+    return bytes((_LAN_CHANNEL,)) + records[start : start + _CIPHER_RECORDS_PART_BYTES]
 
 
-def _set_level(call: Call) -> Operation:
-    wanted, session = call.need(1)[0] & 0x0F, call.session
+def _set_privilege_level(call: Call) -> Operation:
+    level, session = call.require(1)[0] & 0x0F, call.session
     assert session is not None
-    if wanted > session.highest:
-        raise Refused(0x80 + (wanted > call.bmc.options.access.highest_level))
-    session.level = wanted or session.level
+    if level > session.highest:
+        # 81h: the level exceeds the limit of the account; 80h: it exceeds the limit that the login asked for.
+        raise CommandError(0x80 + (level > call.bmc.options.access.highest_level))
+    session.level = level or session.level
     return Operation("set_level", lambda _: bytes((session.level,)))
 
 
-def _close(call: Call) -> Operation:
-    number = int.from_bytes(call.need(4)[:4], "little")
+def _close_session(call: Call) -> Operation:
+    number = int.from_bytes(call.require(4)[:4], "little")
 
     def close() -> bytes:
         if not call.bmc.logins.close(number):
-            raise Refused(Code.NOT_PRESENT)
+            raise CommandError(Code.NOT_PRESENT)
         return b""
 
     return Operation("logout", lambda _: close(), changes=True)

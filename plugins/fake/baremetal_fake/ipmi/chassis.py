@@ -5,20 +5,36 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from baremetal_fake.faults import Effect, Fault
-from baremetal_fake.ipmi.bmc import IPMIBMC
-from baremetal_fake.ipmi.commands import Call, Code, Command, Level, Operation, Refused, Table, changing, reading
+from baremetal_fake.ipmi.commands import (
+    BMCState,
+    Call,
+    Code,
+    Command,
+    CommandError,
+    Level,
+    Operation,
+    Table,
+    make_change,
+    make_reader,
+)
 from baremetal_fake.ipmi.event_log import POWER_STATE_SENSOR, POWER_STATE_TYPE
 from baremetal_fake.machine import Power
 from baremetal_interfaces import BootDevice, BootMode, IndicatorState, PowerState
 
 CHASSIS = 0x00
-BOOT_FLAGS_SECONDS = 60.0
-"""How long boot flags live when no power command follows."""
-_IDENTIFY_SECONDS = 15
+"""Network function of the chassis commands."""
+BOOT_FLAGS_LIFETIME_S = 60.0
+"""Seconds after which boot flags are cleared unless a power command follows."""
+_DEFAULT_IDENTIFY_S = 15
 _VALID_BIT_CLEARING, _ACKNOWLEDGE, _BOOT_FLAGS = 3, 4, 5
-_VERSION = 0x01
-_KEEP = 0x08
+"""Boot option parameters."""
+_PARAMETER_VERSION = 0x01
+_KEEP_ON_TIMEOUT = 0x08
+"""Bit of the parameter "valid bit clearing": keep the boot flags when no power command follows in time."""
 _VALID, _PERSISTENT, _UEFI = 0x80, 0x40, 0x20
+"""Bits of the first byte of the boot flags."""
+_S0_EVENT, _S5_EVENT = 0, 5
+"""Offsets of the events of the ACPI power state sensor: working, and soft-off."""
 
 CONTROLS: Mapping[int, PowerState | None] = {
     0x00: PowerState.OFF,
@@ -28,7 +44,7 @@ CONTROLS: Mapping[int, PowerState | None] = {
     0x04: None,
     0x05: PowerState.SOFT_OFF,
 }
-"""What chassis control asks for; None: the diagnostic interrupt."""
+"""Power state for each action of Chassis Control; None stands for the diagnostic interrupt."""
 
 DEVICES: Mapping[int, BootDevice | None] = {
     0x00: None,
@@ -39,14 +55,14 @@ DEVICES: Mapping[int, BootDevice | None] = {
     0x18: BootDevice.BIOS,
     0x3C: BootDevice.FLOPPY,
 }
-"""Boot device selectors, in their place in the byte (table 28-14)."""
+"""Boot device for each boot device selector, at the selector's bit position in its byte (table 28-14)."""
 
 
 def commands() -> Table:
-    """The commands of this module."""
+    """Return the commands of this module."""
     return {
-        (CHASSIS, 0x00): reading("get_chassis", lambda call: b"\x00\x20\x20\x20\x20\x20"),
-        (CHASSIS, 0x01): reading("get_power", _status),
+        (CHASSIS, 0x00): make_reader("get_chassis", lambda call: b"\x00\x20\x20\x20\x20\x20"),
+        (CHASSIS, 0x01): make_reader("get_power", _get_status),
         (CHASSIS, 0x02): Command(Level.OPERATOR, _control),
         (CHASSIS, 0x04): Command(Level.OPERATOR, _identify),
         (CHASSIS, 0x08): Command(Level.OPERATOR, _set_boot_option),
@@ -54,75 +70,81 @@ def commands() -> Table:
     }
 
 
-def _status(call: Call) -> bytes:
+def _get_status(call: Call) -> bytes:
     bmc = call.bmc
     power = bmc.machine.power
-    identify = {IndicatorState.OFF: 0, IndicatorState.BLINKING: 1}.get(_light(bmc), 2)
+    identify = {IndicatorState.OFF: 0, IndicatorState.BLINKING: 1}.get(_identify_state(bmc), 2)
     return bytes((power in (Power.ON, Power.POWERING_OFF), 0x00, 0x40 | identify << 4, 0x00))
 
 
 def _control(call: Call) -> Operation:
-    action = call.need(1)[0] & 0x0F
+    action = call.require(1)[0] & 0x0F
     if action not in CONTROLS:
-        raise Refused(Code.INVALID_FIELD)
+        raise CommandError(Code.INVALID_FIELD)
     state = CONTROLS[action]
     if state is None:
-        return changing("inject_nmi", call.bmc.machine.inject_nmi)
+        return make_change("inject_nmi", call.bmc.machine.inject_nmi)
     power = call.bmc.machine.power
-    idle = power is (Power.ON if state is PowerState.ON else Power.OFF)
-    if idle and (call.bmc.options.strict_power or state is PowerState.REBOOT):
-        raise Refused(Code.WRONG_STATE)
+    changes_nothing = power is (Power.ON if state is PowerState.ON else Power.OFF)
+    # A machine that is off cannot be reset or power-cycled, whatever the options say.
+    if changes_nothing and (call.bmc.options.strict_power or state is PowerState.REBOOT):
+        raise CommandError(Code.WRONG_STATE)
     return Operation("set_power", lambda fault: _set_power(call.bmc, state, fault), {"state": state.value}, changes=True)
 
 
-def _set_power(bmc: IPMIBMC, state: PowerState, fault: Fault | None) -> bytes:
-    forget_old_flags(bmc)
-    bmc.boot_flags_at = None
+def _set_power(bmc: BMCState, state: PowerState, fault: Fault | None) -> bytes:
+    # Flags that expired must not affect this boot; valid ones no longer expire, because a power command followed.
+    clear_expired_boot_flags(bmc)
+    bmc.boot_flags_set_at = None
     before = bmc.machine.power
     bmc.machine.command_power(state, fault.seconds if fault and fault.effect is Effect.LATE else 0.0)
     if fault and fault.effect is Effect.BOUNCE:
         bmc.machine.bounce(fault.seconds, before)
-    bmc.events.add_event(POWER_STATE_TYPE, POWER_STATE_SENSOR, 5 if state in (PowerState.OFF, PowerState.SOFT_OFF) else 0)
+    event = _S5_EVENT if state in (PowerState.OFF, PowerState.SOFT_OFF) else _S0_EVENT
+    bmc.events.add_event(POWER_STATE_TYPE, POWER_STATE_SENSOR, event)
     return b""
 
 
-def _light(bmc: IPMIBMC) -> IndicatorState:
+def _identify_state(bmc: BMCState) -> IndicatorState:
     if bmc.identify_until is not None and bmc.rack.clock() >= bmc.identify_until:
         bmc.identify_until, bmc.machine.indicator = None, IndicatorState.OFF
     return bmc.machine.indicator
 
 
 def _identify(call: Call) -> Operation:
-    seconds = call.data[0] if call.data else _IDENTIFY_SECONDS
+    seconds = call.data[0] if call.data else _DEFAULT_IDENTIFY_S
     forced = len(call.data) > 1 and bool(call.data[1] & 1)
-    state = IndicatorState.ON if forced else IndicatorState.BLINKING if seconds else IndicatorState.OFF
+    state = IndicatorState.BLINKING if seconds else IndicatorState.OFF
+    if forced:
+        state = IndicatorState.ON
     until = None if forced or not seconds else call.bmc.rack.clock() + seconds
 
-    def light() -> None:
+    def set_light() -> None:
         call.bmc.machine.indicator = state
         call.bmc.identify_until = until
 
-    return changing("set_indicator", light, state=state.value)
+    return make_change("set_indicator", set_light, state=state.value)
 
 
 def _set_boot_option(call: Call) -> Operation:
-    data = call.need(1)
+    data = call.require(1)
     parameter, bmc = data[0] & 0x7F, call.bmc
     if parameter == _VALID_BIT_CLEARING:
-        keeps = bool(call.need(2)[1] & _KEEP)
-        return changing("set_boot_option", lambda: setattr(bmc, "keeps_boot_flags", keeps))
+        keeps = bool(call.require(2)[1] & _KEEP_ON_TIMEOUT)
+        return make_change("set_boot_option", lambda: setattr(bmc, "keeps_boot_flags", keeps))
     if parameter in (0, _ACKNOWLEDGE):
-        return changing("set_boot_option", lambda: None)
+        return make_change("set_boot_option", lambda: None)
     if parameter != _BOOT_FLAGS:
-        raise Refused(Code.PARAMETER_NOT_SUPPORTED)
-    return _set_boot_flags(bmc, call.need(6)[1:])
+        raise CommandError(Code.PARAMETER_NOT_SUPPORTED)
+    return _set_boot_flags(bmc, call.require(6)[1:])
 
 
-def _set_boot_flags(bmc: IPMIBMC, flags: bytes) -> Operation:
+def _set_boot_flags(bmc: BMCState, flags: bytes) -> Operation:
+    # WANBOOT marks a selector that this BMC does not support; IPMI has no selector of that name.
     device = DEVICES.get(flags[1] & 0x3C, BootDevice.WANBOOT)
     uefi = bool(flags[0] & _UEFI)
     if device is BootDevice.WANBOOT or (uefi and not bmc.options.uefi):
-        raise Refused(Code.INVALID_FIELD)
+        raise CommandError(Code.INVALID_FIELD)
     valid = bool(flags[0] & _VALID)
     persistent = bool(flags[0] & _PERSISTENT)
 
@@ -130,38 +152,38 @@ def _set_boot_flags(bmc: IPMIBMC, flags: bytes) -> Operation:
         bmc.machine.set_boot_device(device if valid else None, persistent)
         if valid and device is not None:
             bmc.machine.set_boot_mode(BootMode.UEFI if uefi else BootMode.BIOS)
-        bmc.boot_flags_at = bmc.rack.clock() if valid else None
+        bmc.boot_flags_set_at = bmc.rack.clock() if valid else None
 
-    return changing("set_boot_device", change, device=device and device.value, persistent=persistent, uefi=uefi)
+    return make_change("set_boot_device", change, device=device and device.value, persistent=persistent, uefi=uefi)
 
 
-def forget_old_flags(bmc: IPMIBMC) -> None:
-    """Drop boot flags that no power command followed in time, unless the BMC was told to keep them."""
-    at = bmc.boot_flags_at
-    if at is not None and not bmc.keeps_boot_flags and bmc.rack.clock() - at >= BOOT_FLAGS_SECONDS:
-        bmc.boot_flags_at = None
+def clear_expired_boot_flags(bmc: BMCState) -> None:
+    """Clear boot flags that no power command followed in time, unless the BMC keeps them on a timeout."""
+    set_at = bmc.boot_flags_set_at
+    if set_at is not None and not bmc.keeps_boot_flags and bmc.rack.clock() - set_at >= BOOT_FLAGS_LIFETIME_S:
+        bmc.boot_flags_set_at = None
         bmc.machine.set_boot_device(None)
 
 
 def _get_boot_option(call: Call) -> Operation:
-    parameter, bmc = call.need(3)[0] & 0x7F, call.bmc
-    known: dict[int, Callable[[], bytes]] = {
+    parameter, bmc = call.require(3)[0] & 0x7F, call.bmc
+    readers: dict[int, Callable[[], bytes]] = {
         0: lambda: b"\x00",
-        _VALID_BIT_CLEARING: lambda: bytes((_KEEP if bmc.keeps_boot_flags else 0,)),
+        _VALID_BIT_CLEARING: lambda: bytes((_KEEP_ON_TIMEOUT if bmc.keeps_boot_flags else 0,)),
         _ACKNOWLEDGE: lambda: b"\x00\x00",
         _BOOT_FLAGS: lambda: _boot_flags(bmc),
     }
-    if parameter not in known:
-        raise Refused(Code.PARAMETER_NOT_SUPPORTED)
+    if parameter not in readers:
+        raise CommandError(Code.PARAMETER_NOT_SUPPORTED)
     name = "get_boot_device" if parameter == _BOOT_FLAGS else "get_boot_option"
-    return Operation(name, lambda _: bytes((_VERSION, parameter)) + known[parameter]())
+    return Operation(name, lambda _: bytes((_PARAMETER_VERSION, parameter)) + readers[parameter]())
 
 
-def _boot_flags(bmc: IPMIBMC) -> bytes:
-    forget_old_flags(bmc)
+def _boot_flags(bmc: BMCState) -> bytes:
+    clear_expired_boot_flags(bmc)
     device, persistent = bmc.machine.boot_override
     if device is None:
         return bytes(5)
-    selector = next((number for number, one in DEVICES.items() if one is device), 0x00)
+    selector = next((number for number, known in DEVICES.items() if known is device), 0x00)
     uefi = _UEFI if bmc.machine.boot_mode is BootMode.UEFI else 0
     return bytes((_VALID | (_PERSISTENT if persistent else 0) | uefi, selector, 0, 0, 0))

@@ -1,4 +1,4 @@
-"""Cipher suites: which algorithms there are, and the keys of a session (IPMI 2.0, 13.28 to 13.32)."""
+"""Cipher suites and session keys of RMCP+ (IPMI 2.0, 13.28 to 13.32)."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
-_BLOCK = 16
+_BLOCK_BYTES = 16
 
 
-class CannotDecrypt(Exception):
-    """What was sent is not encrypted as agreed."""
+class DecryptionError(Exception):
+    """Error of a payload that is not encrypted with the session's key."""
 
 
 class Suite(NamedTuple):
-    """One cipher suite: its number, its algorithms by their numbers, the hash, and how long its codes are."""
+    """A cipher suite: the numbers of its algorithms, its hash and the length of its integrity codes in bytes."""
 
     number: int
     authentication: int
@@ -26,11 +26,11 @@ class Suite(NamedTuple):
     code_length: int
 
     def digest(self, key: bytes, data: bytes) -> bytes:
-        """The keyed hash of *data* in full length."""
+        """Return the keyed hash (HMAC) of *data* in full length."""
         return hmac.digest(key, data, self.hash)
 
     def code(self, key: bytes, data: bytes) -> bytes:
-        """The integrity code of *data*."""
+        """Return the integrity code of *data*: the start of its keyed hash."""
         return self.digest(key, data)[: self.code_length]
 
 
@@ -38,11 +38,11 @@ SUITES: Mapping[int, Suite] = {
     3: Suite(3, 0x01, 0x01, 0x01, "sha1", 12),
     17: Suite(17, 0x03, 0x04, 0x01, "sha256", 16),
 }
-"""The two that clients use today: SHA-1 and SHA-256, both with AES-CBC-128."""
+"""Supported cipher suites by number: SHA-1 and SHA-256, both with AES-CBC-128. Clients use these two today."""
 
 
 class SessionKeys(NamedTuple):
-    """What both sides of a session derive: the session integrity key and the two keys that follow from it."""
+    """Keys that both sides of a session derive: the session integrity key (SIK), and K1 and K2 that follow from it."""
 
     session: bytes
     integrity: bytes
@@ -50,34 +50,38 @@ class SessionKeys(NamedTuple):
 
     @classmethod
     def derive(cls, suite: Suite, key: bytes, seed: bytes) -> SessionKeys:
-        """From the key (that of the BMC, or the user's) and what both sides have said."""
+        """Derive the keys from *key* (the BMC's key, or the user's) and from the values that both sides sent (*seed*)."""
         session = suite.digest(key, seed)
+        # The constants have the length of a SHA-1 digest in every suite (IPMI 2.0, 13.32).
         constants = (bytes((number,)) * hashlib.sha1().digest_size for number in (1, 2))
         integrity, encryption = (suite.digest(session, constant) for constant in constants)
-        return cls(session, integrity, encryption[:_BLOCK])
+        return cls(session, integrity, encryption[:_BLOCK_BYTES])
 
 
 def encrypt(key: bytes, data: bytes) -> bytes:
-    """AES-CBC-128 with the padding of 13.29: 1, 2, 3, ... and how many."""
-    padding = -(len(data) + 1) % _BLOCK
-    start = os.urandom(_BLOCK)
-    return start + _aes(key, start, data + bytes(range(1, padding + 1)) + bytes((padding,)), decrypting=False)
+    """Return *data* encrypted by AES-CBC-128, after its initialization vector.
+
+    The padding is 1, 2, 3, ... and then the length of the padding (IPMI 2.0, 13.29).
+    """
+    padding = -(len(data) + 1) % _BLOCK_BYTES
+    vector = os.urandom(_BLOCK_BYTES)
+    return vector + _aes(key, vector, data + bytes(range(1, padding + 1)) + bytes((padding,)), decrypting=False)
 
 
 def decrypt(key: bytes, data: bytes) -> bytes:
-    """What :func:`encrypt` was given. Raises CannotDecrypt."""
-    if len(data) < 2 * _BLOCK or len(data) % _BLOCK:
-        raise CannotDecrypt("not whole blocks")
-    clear = _aes(key, data[:_BLOCK], data[_BLOCK:], decrypting=True)
+    """Return the plain text of the result of :func:`encrypt`; raise DecryptionError."""
+    if len(data) < 2 * _BLOCK_BYTES or len(data) % _BLOCK_BYTES:
+        raise DecryptionError(f"cannot decrypt a payload of {len(data)} bytes: it does not consist of whole blocks")
+    clear = _aes(key, data[:_BLOCK_BYTES], data[_BLOCK_BYTES:], decrypting=True)
     padding = clear[-1]
-    if padding >= _BLOCK or clear[-1 - padding : -1] != bytes(range(1, padding + 1)):
-        raise CannotDecrypt("the padding is wrong")
+    if padding >= _BLOCK_BYTES or clear[-1 - padding : -1] != bytes(range(1, padding + 1)):
+        raise DecryptionError("cannot decrypt a payload: its padding is wrong")
     return clear[: -1 - padding]
 
 
-def _aes(key: bytes, start: bytes, data: bytes, *, decrypting: bool) -> bytes:
+def _aes(key: bytes, vector: bytes, data: bytes, *, decrypting: bool) -> bytes:
     from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-    cipher = Cipher(algorithms.AES(key), modes.CBC(start))
+    cipher = Cipher(algorithms.AES(key), modes.CBC(vector))
     context = cipher.decryptor() if decrypting else cipher.encryptor()
     return context.update(data) + context.finalize()

@@ -1,17 +1,19 @@
-"""What a command is: its number, the privilege that it takes, and what it does."""
+"""The table of IPMI commands: number, required privilege and effect of each command."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from baremetal_fake.faults import Fault
-
-if TYPE_CHECKING:
-    from baremetal_fake.ipmi.bmc import IPMIBMC
-    from baremetal_fake.ipmi.sessions import Session
+from baremetal_fake.ipmi.event_log import EventLog
+from baremetal_fake.ipmi.options import IPMIOptions
+from baremetal_fake.ipmi.sensors import Sensor
+from baremetal_fake.ipmi.sessions import LoginTable, Session
+from baremetal_fake.machine import Machine
+from baremetal_fake.rack import Rack
 
 
 class Code(IntEnum):
@@ -35,7 +37,7 @@ class Code(IntEnum):
 
 
 class Level(IntEnum):
-    """Privilege levels."""
+    """Privilege levels of commands and sessions."""
 
     NONE = 0
     CALLBACK = 1
@@ -44,17 +46,46 @@ class Level(IntEnum):
     ADMINISTRATOR = 4
 
 
-class Refused(Exception):
-    """The command ends with another completion code than zero."""
+class CommandError(Exception):
+    """Error that ends a command with a completion code other than zero."""
 
     def __init__(self, code: int) -> None:
-        super().__init__(f"completion code {code:#04x}")
+        super().__init__(f"command failed with completion code {code:#04x}")
         self.code = code
+
+
+class BMCState(Protocol):
+    """The state of a BMC that commands read and change.
+
+    The class of BMCs (``IPMIBMC``) uses the command table. This protocol keeps the commands from importing that class in turn.
+    """
+
+    rack: Rack
+    options: IPMIOptions
+    guid: bytes
+    logins: LoginTable
+    events: EventLog
+    sensors: tuple[Sensor, ...]
+    sensor_reservation: int
+    """Number of the valid reservation of the sensor repository."""
+    keeps_boot_flags: bool
+    """Whether boot flags stay valid when no power command follows within 60 seconds."""
+    boot_flags_set_at: float | None
+    """Clock time in seconds at which boot flags were set; None if a power command followed or no flags are set."""
+    identify_until: float | None
+    """Clock time in seconds at which the identify light goes off; None if it does not go off by itself."""
+
+    @property
+    def machine(self) -> Machine:
+        """Machine that the BMC manages."""
 
 
 @dataclass(frozen=True)
 class Operation:
-    """What a request asks for, by the name that fault plans and the machine's log know it by; *run* gives the answer."""
+    """The effect of one request, under the *name* that fault plans and the machine's log use.
+
+    *run* carries out the request and returns the data of the answer.
+    """
 
     name: str
     run: Callable[[Fault | None], bytes]
@@ -64,38 +95,38 @@ class Operation:
 
 @dataclass(frozen=True)
 class Call:
-    """A command as it came in: at which BMC, over which session (None: outside of one), with what data."""
+    """A command as a BMC received it. *session* is None outside of a session."""
 
-    bmc: IPMIBMC
+    bmc: BMCState
     session: Session | None
     data: bytes
 
-    def need(self, length: int) -> bytes:
-        """The data, where there are at least *length* bytes of it."""
+    def require(self, length: int) -> bytes:
+        """Return the data; raise CommandError if there are fewer than *length* bytes."""
         if len(self.data) < length:
-            raise Refused(Code.WRONG_LENGTH)
+            raise CommandError(Code.WRONG_LENGTH)
         return self.data
 
 
 @dataclass(frozen=True)
 class Command:
-    """One command of the table: who may give it and how its data are understood."""
+    """An entry of the command table: the privilege level that the command needs, and the parser of its data."""
 
     level: Level
-    understand: Callable[[Call], Operation]
+    parse: Callable[[Call], Operation]
 
 
 Table = Mapping[tuple[int, int], Command]
-"""Network function and command number -> command."""
+"""Mapping of network function and command number to the command."""
 
 
-def reading(name: str, read: Callable[[Call], bytes], level: Level = Level.USER) -> Command:
-    """A command that reads and changes nothing."""
+def make_reader(name: str, read: Callable[[Call], bytes], level: Level = Level.USER) -> Command:
+    """Return a command that answers with the result of *read* and changes nothing."""
     return Command(level, lambda call: Operation(name, lambda _: read(call)))
 
 
-def changing(name: str, change: Callable[[], None], **arguments: object) -> Operation:
-    """An operation that changes something and answers nothing."""
+def make_change(name: str, change: Callable[[], None], **arguments: object) -> Operation:
+    """Return an operation that calls *change* and answers without data."""
 
     def run(_: Fault | None) -> bytes:
         change()

@@ -1,6 +1,6 @@
-"""The messages of IPMI over a network: RMCP, the session header of IPMI 2.0 and of 1.5, and what is in them.
+"""The packets of IPMI over a network: RMCP, the session headers of IPMI 2.0 and 1.5, and the messages inside.
 
-IPMI 2.0, chapter 13 (packets) and 6.13, 13.8 (the message inside).
+Source: IPMI 2.0, chapter 13 (packets), 6.13 (sequence numbers) and 13.8 (messages).
 """
 
 from __future__ import annotations
@@ -9,25 +9,31 @@ from typing import NamedTuple
 
 RMCP_HEADER = b"\x06\x00\xff\x07"
 RMCP_ASF = b"\x06\x00\xff\x06"
-"""Version 6, no acknowledgement, and the class: IPMI, or ASF with its ping."""
+"""RMCP headers: version 6, no acknowledgement, and the message class, which is IPMI or ASF (with its presence ping)."""
 
 FORMAT_NONE, FORMAT_RMCP_PLUS = 0x00, 0x06
+"""Authentication types of the session header: none (the format of IPMI 1.5), and RMCP+ (IPMI 2.0)."""
 IPMI_MESSAGE = 0x00
 OPEN_REQUEST, OPEN_RESPONSE = 0x10, 0x11
 RAKP_1, RAKP_2, RAKP_3, RAKP_4 = 0x12, 0x13, 0x14, 0x15
-"""Payload types (table 13-16)."""
+"""Payload types (IPMI 2.0, table 13-16)."""
 
 ENCRYPTED, AUTHENTICATED = 0x80, 0x40
-_LONGEST = 1024
-_HEADER = 12
+"""Flags in the byte of the payload type."""
+_MAX_DATAGRAM_BYTES = 1024
+_SESSION_HEADER_BYTES = 12
+_NEXT_HEADER = 0x07
 
 
 class BadMessage(Exception):
-    """It is not a message, or not one for us; a BMC says nothing to it."""
+    """Error of a datagram that is not a valid message. A BMC does not answer such a datagram."""
 
 
 class Packet(NamedTuple):
-    """A packet of RMCP+ (*format* 6) or of IPMI 1.5 outside of a session (0). *body* is what the integrity code covers."""
+    """A packet of RMCP+ (*format* 6), or of IPMI 1.5 outside of a session (*format* 0).
+
+    The integrity *code* covers *body*.
+    """
 
     format: int
     payload_type: int
@@ -41,7 +47,7 @@ class Packet(NamedTuple):
 
 
 class Request(NamedTuple):
-    """One IPMI request: what is asked for, and what has to be in the answer for it to be known."""
+    """An IPMI request: the command with its data, and the addresses and sequence number that the response repeats."""
 
     netfn: int
     command: int
@@ -54,34 +60,36 @@ class Request(NamedTuple):
 
 
 def read_packet(datagram: bytes) -> Packet:
-    """Take *datagram* apart. Raises BadMessage."""
-    if len(datagram) < 14 or len(datagram) > _LONGEST or datagram[:1] != b"\x06" or datagram[2:4] != RMCP_HEADER[2:]:
-        raise BadMessage("not RMCP with IPMI")
+    """Return the packet in *datagram*; raise BadMessage."""
+    is_rmcp = datagram[:1] == b"\x06" and datagram[2:4] == RMCP_HEADER[2:]
+    if not 14 <= len(datagram) <= _MAX_DATAGRAM_BYTES or not is_rmcp:
+        raise BadMessage("the datagram is not an RMCP packet with an IPMI message")
     kind = datagram[4]
     if kind == FORMAT_NONE:
         length = datagram[13]
         payload = datagram[14 : 14 + length]
         if len(payload) != length:
-            raise BadMessage("shorter than it says")
+            raise BadMessage(f"the packet has {len(payload)} bytes of payload; its header says {length}")
         return Packet(kind, IPMI_MESSAGE, False, False, 0, 0, payload)
-    if kind != FORMAT_RMCP_PLUS or len(datagram) < 4 + _HEADER:
-        raise BadMessage("neither RMCP+ nor outside of a session")
+    if kind != FORMAT_RMCP_PLUS or len(datagram) < 4 + _SESSION_HEADER_BYTES:
+        raise BadMessage(f"the packet has authentication type {kind}; only 0 (outside of a session) and 6 (RMCP+) are supported")
     return _read_rmcp_plus(datagram)
 
 
 def _read_rmcp_plus(datagram: bytes) -> Packet:
     flags = datagram[5]
-    session, sequence = (int.from_bytes(datagram[at : at + 4], "little") for at in (6, 10))
+    session, sequence = (int.from_bytes(datagram[offset : offset + 4], "little") for offset in (6, 10))
     end = 16 + int.from_bytes(datagram[14:16], "little")
     payload, rest = datagram[16:end], datagram[end:]
     if len(datagram) < end:
-        raise BadMessage("shorter than it says")
-    covered = code = b""
+        raise BadMessage(f"the packet has {len(datagram)} bytes; its header says {end}")
+    body = code = b""
     if flags & AUTHENTICATED:
-        padding = -(end - 4 + 2) % 4
-        if len(rest) < padding + 2 or rest[padding : padding + 2] != bytes((padding, 0x07)):
-            raise BadMessage("its trailer is not one")
-        covered, code = datagram[4 : end + padding + 2], rest[padding + 2 :]
+        # The integrity code covers everything from the session header to the end of the trailer, without the code.
+        padding = _padding_of(end)
+        if len(rest) < padding + 2 or rest[padding : padding + 2] != bytes((padding, _NEXT_HEADER)):
+            raise BadMessage("the packet has no valid session trailer")
+        body, code = datagram[4 : end + padding + 2], rest[padding + 2 :]
     return Packet(
         FORMAT_RMCP_PLUS,
         flags & 0x3F,
@@ -90,50 +98,61 @@ def _read_rmcp_plus(datagram: bytes) -> Packet:
         session,
         sequence,
         payload,
-        covered,
+        body,
         code,
     )
 
 
+def _padding_of(end: int) -> int:
+    """Return the length of the integrity padding after a payload that ends at offset *end* of the datagram.
+
+    It makes the session header, the payload and the trailer's two bytes a multiple of four.
+    """
+    return -(end - 4 + 2) % 4
+
+
 def rmcp_plus(payload_type: int, payload: bytes, session_id: int = 0, sequence: int = 0) -> bytes:
-    """A packet of RMCP+ up to the end of its payload; *payload_type* has the flags."""
+    """Return a packet of RMCP+ up to the end of its payload. *payload_type* includes the flags."""
     numbers = session_id.to_bytes(4, "little") + sequence.to_bytes(4, "little")
     return RMCP_HEADER + bytes((FORMAT_RMCP_PLUS, payload_type)) + numbers + len(payload).to_bytes(2, "little") + payload
 
 
 def with_trailer(packet: bytes) -> bytes:
-    """*packet* with the padding and the two bytes that come before its integrity code."""
-    padding = -(len(packet) - 4 + 2) % 4
-    return packet + b"\xff" * padding + bytes((padding, 0x07))
+    """Return *packet* with the padding and the two bytes that precede its integrity code."""
+    padding = _padding_of(len(packet))
+    return packet + b"\xff" * padding + bytes((padding, _NEXT_HEADER))
 
 
 def outside_of_session(payload: bytes) -> bytes:
-    """A packet in the format of IPMI 1.5 without authentication."""
+    """Return a packet in the format of IPMI 1.5 without authentication."""
     return RMCP_HEADER + bytes((FORMAT_NONE,)) + bytes(8) + bytes((len(payload),)) + payload
 
 
 def read_request(payload: bytes) -> Request:
-    """The request in *payload*. Raises BadMessage where a checksum is wrong."""
+    """Return the request in *payload*; raise BadMessage if a checksum is wrong."""
     if len(payload) < 7 or sum(payload[:3]) & 0xFF or sum(payload[3:]) & 0xFF:
-        raise BadMessage("a checksum is wrong")
+        raise BadMessage("the request is too short or has a wrong checksum")
     target, function, _, source, sequence, command = payload[:6]
     return Request(function >> 2, command, payload[6:-1], target, function & 3, source, sequence & 3, sequence >> 2)
 
 
 def response(request: Request, code: int, data: bytes = b"") -> bytes:
-    """The answer to *request* with a completion *code*."""
+    """Return the response to *request* with a completion *code* and *data*."""
     head = bytes((request.source, (request.netfn | 1) << 2 | request.source_lun))
     tail = bytes((request.target, request.sequence << 2 | request.target_lun, request.command, code)) + data
     return head + checksum(head) + tail + checksum(tail)
 
 
 def checksum(data: bytes) -> bytes:
-    """What makes the sum of *data* and itself zero."""
+    """Return the byte that makes the sum of *data* and itself zero."""
     return bytes((-sum(data) & 0xFF,))
 
 
-def pong(ping: bytes) -> bytes | None:
-    """The answer to an ASF presence ping (13.2.3), or None where it is not one."""
-    if len(ping) < 12 or ping[:1] != RMCP_ASF[:1] or ping[3] != RMCP_ASF[3] or ping[4:9] != b"\x00\x00\x11\xbe\x80":
+def answer_ping(datagram: bytes) -> bytes | None:
+    """Return the answer to an ASF presence ping (IPMI 2.0, 13.2.3), or None if *datagram* is not one."""
+    if len(datagram) < 12 or datagram[:1] != RMCP_ASF[:1] or datagram[3] != RMCP_ASF[3]:
         return None
-    return RMCP_ASF + b"\x00\x00\x11\xbe\x40" + ping[9:10] + b"\x00\x10" + b"\x00\x00\x11\xbe" + bytes(4) + b"\x81" + bytes(7)
+    if datagram[4:9] != b"\x00\x00\x11\xbe\x80":
+        return None
+    tag = datagram[9:10]
+    return RMCP_ASF + b"\x00\x00\x11\xbe\x40" + tag + b"\x00\x10" + b"\x00\x00\x11\xbe" + bytes(4) + b"\x81" + bytes(7)

@@ -1,4 +1,4 @@
-"""One Redfish BMC: who may ask, for what, and what goes wrong on the way. HTTP connections and time are elsewhere."""
+"""One Redfish BMC: authentication, routing and faults of its requests. Connections and delays are elsewhere."""
 
 from __future__ import annotations
 
@@ -6,49 +6,25 @@ import base64
 import binascii
 import zlib
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
-from baremetal_fake.bmc_account import Account, BMCCounters
+from baremetal_fake.bmc_account import BMCCounters
 from baremetal_fake.faults import Effect, Fault
 from baremetal_fake.machine import Machine
 from baremetal_fake.rack import Rack
 from baremetal_fake.redfish.errors import RedfishError, missing_resource, no_session
 from baremetal_fake.redfish.exchange import Exchange, Operation
 from baremetal_fake.redfish.message import Answer, Request
-from baremetal_fake.redfish.routing import Found, Router
+from baremetal_fake.redfish.options import BMCOptions
+from baremetal_fake.redfish.routing import RouteMatch, Router
 from baremetal_fake.redfish.session_table import Session, SessionTable
-from baremetal_fake.redfish.tasks import TaskTable
+from baremetal_fake.redfish.task_table import TaskTable
 
-
-@dataclass(frozen=True)
-class BMCOptions:
-    """How the BMCs of a service behave.
-
-    Without an *account* every login is taken, and so is a request without one. *session_timeout* is in seconds. A BMC
-    with *strict_power* answers 409 to a power command that the machine is past already.
-    """
-
-    account: Account | None = None
-    session_timeout: float = 1800.0
-    session_limit: int = 64
-    strict_power: bool = False
-    fetch_images: bool = True
-    """Whether InsertMedia looks for the image and answers with an error where there is none."""
-    task_seconds: float | None = None
-    """Where it is set, volumes are made and removed by a task that takes so long, and the answer is 202."""
-    lockout_after: int | None = None
-    """After as many wrong passwords in a row nobody gets in until :meth:`RedfishBMC.unlock`."""
-    parallel_limit: int | None = None
-    """A request that comes while as many are being worked on fails with status 500."""
-    location_light: bool = False
-    """Whether systems have ``LocationIndicatorActive``, as newer services, in place of ``IndicatorLED``."""
-    forgets_boot_mode: bool = False
-    """Whether a boot override without its mode puts the mode back to legacy, as some services do."""
+_WRONG_CREDENTIALS = "The credentials are missing or wrong."
 
 
 class RedfishBMC:
-    """A BMC that serves *names*, the machines of *rack*. Its methods are called on the event loop of its service."""
+    """A BMC that manages the machines *names* of *rack*. Only the event loop of its service calls its methods."""
 
     def __init__(
         self, rack: Rack, names: Iterable[str], router: Router, options: BMCOptions, check_image: Callable[[str], Awaitable[None]]
@@ -61,88 +37,92 @@ class RedfishBMC:
         self.subscriptions: dict[str, dict[str, Any]] = {}
         self.check_image = check_image
         self.overruns = 0
-        """Requests that failed because too many were being worked on."""
-        self._wrong_in_a_row = 0
+        """Number of requests refused because of the limit of requests in flight."""
+        self._consecutive_failures = 0
         self._router = router
         self._names = dict.fromkeys(names)
 
     @property
     def names(self) -> list[str]:
-        """The names of its machines."""
+        """Names of the machines that the BMC manages."""
         return list(self._names)
 
     def machine(self, name: str) -> Machine:
-        """The machine of that name; RedfishError where it has none."""
+        """Return the machine *name*; raise RedfishError if the BMC does not manage it."""
         if name not in self._names:
             raise missing_resource(name)
         return self.rack.machine(name)
 
     def first_machine(self) -> Machine:
-        """The machine whose fault plan also covers what concerns no machine: logins, the root, the connection."""
+        """Return the first machine. Its fault plan also applies to logins, the root and connections."""
         return self.rack.machine(next(iter(self._names)))
 
-    def understand(self, request: Request) -> tuple[Operation, Fault | None]:
-        """What *request* asks for and the fault that strikes at it. Raises RedfishError."""
-        found = self._router.find(request.path)
-        handler = found.handler(request.method)
+    def prepare(self, request: Request) -> tuple[Operation, Fault | None]:
+        """Return the operation of *request* and the fault that applies to it; raise RedfishError."""
+        match = self._router.find(request.path)
+        handler = match.handler(request.method)
         self._check_load()
-        session = self._authenticated(request, found)
-        operation = handler(Exchange(self, request, found.names))
-        self._check_precondition(request, found)
-        machine = self.rack.machine(found.names[0]) if found.names and found.names[0] in self._names else self.first_machine()
-        fault = machine.admit(operation.name, **operation.arguments)
+        session = self._authenticate(request, match)
+        operation = handler(Exchange(self, request, match.names))
+        self._check_precondition(request, match)
+        is_of_machine = bool(match.names) and match.names[0] in self._names
+        machine = self.rack.machine(match.names[0]) if is_of_machine else self.first_machine()
+        fault = machine.record_operation(operation.name, **operation.arguments)
         if fault is not None:
-            _strike_at_once(fault, session, self.sessions)
+            _raise_for_fault(fault, session, self.sessions)
         return operation, fault
 
     def finish(self, request: Request, answer: Answer) -> Answer:
-        """Add what every answer of a read has: the entity tag and the methods of the resource."""
+        """Return the *answer* to a read with its entity tag and allowed methods, or 304 if the client has that version."""
         if answer.status != 200 or request.method not in ("GET", "HEAD") or isinstance(answer.body, bytes) or answer.body is None:
             return answer
         content = answer.content()
         tag = entity_tag(content)
-        headers = {**answer.headers, "ETag": tag, "Allow": ", ".join(self._router.find(request.path).allowed())}
+        allowed = self._router.find(request.path).allowed_methods()
+        headers = {**answer.headers, "ETag": tag, "Allow": ", ".join(allowed)}
         if request.headers.get("if-none-match") in (tag, f"W/{tag}"):
             return Answer(304, None, headers)
-        marked = content[:-1] + b',"@odata.etag":' + ('"' + tag.replace('"', '\\"') + '"').encode() + b"}"
-        return Answer(200, marked, headers)
+        # The tag is computed from the content without it, so the property is added to the encoded object.
+        tagged = content[:-1] + b',"@odata.etag":' + ('"' + tag.replace('"', '\\"') + '"').encode() + b"}"
+        return Answer(200, tagged, headers)
 
     def accepts(self, username: str | None, password: str | None) -> bool:
-        """Whether these credentials are taken; wrong ones are counted, and may close the account."""
+        """Return whether the credentials are right. Wrong ones count, and may lock the account."""
         if self.options.account is None:
             return True
-        right = self.options.account.matches(username, password) and not self.locked
-        self._wrong_in_a_row = 0 if right else self._wrong_in_a_row + 1
-        return right
+        accepted = self.options.account.matches(username, password) and not self.locked
+        self._consecutive_failures = 0 if accepted else self._consecutive_failures + 1
+        return accepted
 
     @property
     def locked(self) -> bool:
-        """Whether too many wrong passwords have closed the account."""
+        """True if too many consecutive wrong passwords locked the account."""
         limit = self.options.lockout_after
-        return limit is not None and self._wrong_in_a_row >= limit
+        return limit is not None and self._consecutive_failures >= limit
 
     def unlock(self) -> None:
-        """Open the account again."""
-        self._wrong_in_a_row = 0
+        """Unlock the account."""
+        self._consecutive_failures = 0
 
     def _check_load(self) -> None:
         limit = self.options.parallel_limit
         if limit is not None and self.counters.in_flight > limit:
             self.overruns += 1
-            raise RedfishError(500, "InternalError", f"More than {limit} requests at a time are too many for this service.")
+            raise RedfishError(500, "InternalError", f"The service is overloaded: it accepts {limit} requests at a time.")
 
-    def _check_precondition(self, request: Request, found: Found) -> None:
-        """Raise RedfishError where the client saw another version of the resource than the present one."""
-        wanted = request.headers.get("if-match", "").removeprefix("W/")
-        if request.method != "PATCH" or wanted in ("", "*"):
+    def _check_precondition(self, request: Request, match: RouteMatch) -> None:
+        """Raise RedfishError if ``If-Match`` of a PATCH names another version of the resource than the present one."""
+        expected = request.headers.get("if-match", "").removeprefix("W/")
+        if request.method != "PATCH" or expected in ("", "*"):
             return
-        read = found.handler("GET")(Exchange(self, Request("GET", request.path, {}), found.names))
+        read = match.handler("GET")(Exchange(self, Request("GET", request.path, {}), match.names))
         answer = read.run(None)
-        if isinstance(answer, Answer) and entity_tag(answer.content()) != wanted:
-            raise RedfishError(412, "PreconditionFailed", "The ETag supplied did not match the one that is present.")
+        if isinstance(answer, Answer) and entity_tag(answer.content()) != expected:
+            raise RedfishError(412, "PreconditionFailed", "The ETag supplied did not match the ETag of the resource.")
 
-    def _authenticated(self, request: Request, found: Found) -> Session | None:
-        if request.method in found.route.open:
+    def _authenticate(self, request: Request, match: RouteMatch) -> Session | None:
+        """Return the session of *request*, or None if it needs none or logs in itself; raise RedfishError."""
+        if request.method in match.route.public_methods:
             return None
         token = request.headers.get("x-auth-token")
         if token is not None:
@@ -151,7 +131,7 @@ class RedfishBMC:
                 raise no_session()
             return session
         if not self._accepts_basic(request.headers.get("authorization")):
-            raise no_session("The credentials are missing or wrong.")
+            raise no_session(_WRONG_CREDENTIALS)
         return None
 
     def _accepts_basic(self, header: str | None) -> bool:
@@ -166,17 +146,17 @@ class RedfishBMC:
             return False
         accepted = self.accepts(username, password)
         if not accepted:
-            self.counters.logged_in(accepted=False)
+            self.counters.count_login(accepted=False)
         return accepted
 
 
 def entity_tag(content: bytes) -> str:
-    """The strong entity tag of a resource whose content is *content*."""
+    """Return the strong entity tag of a resource with that *content*."""
     return f'"{zlib.crc32(content):08x}"'
 
 
-def _strike_at_once(fault: Fault, session: Session | None, sessions: SessionTable) -> None:
-    """The faults that are an answer of their own."""
+def _raise_for_fault(fault: Fault, session: Session | None, sessions: SessionTable) -> None:
+    """Raise RedfishError if the answer to *fault* does not depend on the operation."""
     if fault.effect is Effect.REFUSE:
         raise RedfishError(fault.status, "GeneralError", fault.message or "A general error has occurred.")
     if fault.effect is Effect.AUTH:

@@ -1,4 +1,4 @@
-"""A self-signed certificate, made on the spot. The standard library cannot make one: something else has to."""
+"""Self-signed certificates for HTTPS, made with the cryptography library or the ``openssl`` command."""
 
 from __future__ import annotations
 
@@ -11,36 +11,38 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-DAYS = 30
+VALIDITY_DAYS = 30
 MAX_NAMES = 200
-"""A certificate that named thousands of addresses would be more than a client takes in."""
+"""Maximum number of names in a certificate. A client may refuse a certificate with thousands of names."""
+_OPENSSL_TIMEOUT_S = 60
 
 
 class Certificate(NamedTuple):
-    """The files (PEM) of a certificate and of its private key."""
+    """The PEM files of a certificate and of its private key."""
 
     path: str
     key: str
 
 
-class CannotMakeCertificate(Exception):
-    """Neither the cryptography library nor the openssl command is there."""
+class CertificateError(Exception):
+    """Error of a certificate that cannot be made, because a tool is missing or failed."""
 
 
-def make_certificate(directory: str | os.PathLike[str], hosts: Sequence[str], days: float = DAYS) -> Certificate:
-    """Make a certificate for *hosts* (addresses and names, the first two hundred) and its key in *directory*.
+def make_certificate(directory: str | os.PathLike[str], hosts: Sequence[str], days: float = VALIDITY_DAYS) -> Certificate:
+    """Make a certificate and its key in *directory*, for the first 200 of *hosts* (addresses and names).
 
-    It is valid for *days*. One that has expired, with *days* below zero, takes the cryptography library.
+    The certificate is valid for *days*. If *days* is below zero, the certificate has expired; this needs the cryptography
+    library. Raises CertificateError.
     """
     hosts = hosts[:MAX_NAMES]
     certificate, key = Path(directory) / "bmc.crt", Path(directory) / "bmc.key"
     key.touch(mode=0o600)
     try:
-        _by_cryptography(certificate, key, hosts, days)
+        _make_with_cryptography(certificate, key, hosts, days)
     except ImportError:
         if days != int(days) or days < 1:
-            raise CannotMakeCertificate("install the cryptography library for a certificate of such a time") from None
-        _by_openssl(certificate, key, hosts, int(days))
+            raise CertificateError(f"cannot make a certificate for {days:g} days: install the cryptography library") from None
+        _make_with_openssl(certificate, key, hosts, int(days))
     return Certificate(str(certificate), str(key))
 
 
@@ -52,20 +54,20 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def _by_openssl(certificate: Path, key: Path, hosts: Sequence[str], days: int) -> None:
+def _make_with_openssl(certificate: Path, key: Path, hosts: Sequence[str], days: int) -> None:
     openssl = shutil.which("openssl")
     if openssl is None:
-        raise CannotMakeCertificate("install the cryptography library or the openssl command to make a certificate for TLS")
+        raise CertificateError("cannot make a certificate for TLS: install the cryptography library or the openssl command")
     names = ",".join(f"{'IP' if _is_address(host) else 'DNS'}:{host}" for host in hosts)
     command = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     command += ["-days", str(days), "-subj", "/CN=simulated BMC", "-addext", f"subjectAltName={names}"]
     command += ["-keyout", str(key), "-out", str(certificate)]
-    made = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    if made.returncode:
-        raise CannotMakeCertificate(f"openssl cannot make a certificate: {made.stderr.strip()}")
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_OPENSSL_TIMEOUT_S)
+    if result.returncode:
+        raise CertificateError(f"openssl failed to make a certificate: {result.stderr.strip()}")
 
 
-def _by_cryptography(certificate: Path, key: Path, hosts: Sequence[str], days: float) -> None:
+def _make_with_cryptography(certificate: Path, key: Path, hosts: Sequence[str], days: float) -> None:
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec

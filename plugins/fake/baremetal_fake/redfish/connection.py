@@ -1,4 +1,4 @@
-"""One HTTP connection: requests in, answers out, one at a time, with the delays and accidents that are planned."""
+"""One HTTP connection of a simulated BMC: it answers requests one at a time, and applies faults to the answers."""
 
 from __future__ import annotations
 
@@ -12,28 +12,30 @@ from baremetal_fake.redfish.bmc import RedfishBMC
 from baremetal_fake.redfish.errors import RedfishError
 from baremetal_fake.redfish.exchange import Operation
 from baremetal_fake.redfish.message import Answer, Parser, Request
-from baremetal_fake.redfish.mistakes import mistyped
+from baremetal_fake.redfish.mistakes import change_types
 from baremetal_fake.redfish.statistics import Statistics
 
 LOG = logging.getLogger(__name__)
-_HIGH_WATER = 4 * 1024 * 1024
+_MAX_UNREAD_BYTES = 4 * 1024 * 1024
+"""Maximum bytes that a client may send ahead while the BMC works on an earlier request."""
 _GARBAGE = Answer(200, b'{"@odata.id": "/redfish/v1/", "Name": ')
+"""Answer whose body is not valid JSON."""
 
 
-class Surroundings(Protocol):
-    """What a connection needs from its service."""
+class ServiceSettings(Protocol):
+    """The attributes of a service that a connection reads."""
 
     latency: float
-    """Seconds that each request takes."""
+    """Seconds by which each answer is delayed."""
     idle_timeout: float | None
-    """Seconds after which a silent connection is closed; None for never."""
+    """Seconds after which a silent connection is closed; None: never."""
     statistics: Statistics
 
 
 class Connection(asyncio.Protocol):
-    """Serves one client of one BMC."""
+    """A connection of one client to one BMC."""
 
-    def __init__(self, bmc: RedfishBMC, service: Surroundings) -> None:
+    def __init__(self, bmc: RedfishBMC, service: ServiceSettings) -> None:
         self._bmc = bmc
         self._service = service
         self._parser = Parser()
@@ -42,11 +44,11 @@ class Connection(asyncio.Protocol):
         self._idle: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client has connected. A fault plan knows it as the operation ``connect``."""
+        """Start to serve a client. Fault plans call this operation ``connect``."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        self._service.statistics.connected(self)
-        fault = self._bmc.first_machine().admit("connect")
+        self._service.statistics.add_connection(self)
+        fault = self._bmc.first_machine().record_operation("connect")
         if fault is not None and fault.effect is Effect.HANG:
             transport.pause_reading()
         elif fault is not None and fault.effect in (Effect.DROP, Effect.REFUSE):
@@ -54,8 +56,8 @@ class Connection(asyncio.Protocol):
         self._await_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The client has gone, or was sent away: what was going on for it ends."""
-        self._service.statistics.disconnected(self)
+        """Cancel the work on the client's request when the connection has ended."""
+        self._service.statistics.remove_connection(self)
         self._transport = None
         if self._idle is not None:
             self._idle.cancel()
@@ -63,16 +65,16 @@ class Connection(asyncio.Protocol):
             self._work.cancel()
 
     def close(self) -> None:
-        """Send the client away."""
+        """Break the connection."""
         if self._transport is not None and not self._transport.is_closing():
             self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Serve what is whole by now; a client that sends far ahead of its answers is sent away."""
+        """Serve the requests that have arrived completely. Break the connection of a client that sends too far ahead."""
         self._parser.feed(data)
         if self._work is None:
             self._serve()
-        elif self._parser.waiting > _HIGH_WATER:
+        elif self._parser.buffered > _MAX_UNREAD_BYTES:
             self.close()
 
     def _serve(self) -> None:
@@ -87,9 +89,9 @@ class Connection(asyncio.Protocol):
                 return
             if self._idle is not None:
                 self._idle.cancel()
-            self._take(request)
+            self._start(request)
 
-    def _take(self, request: Request) -> None:
+    def _start(self, request: Request) -> None:
         statistics = self._service.statistics
         special = statistics.answer(request)
         if special is not None:
@@ -97,27 +99,32 @@ class Connection(asyncio.Protocol):
             return
         self._bmc.counters.begin()
         statistics.begin(request)
-        outcome = self._understood(request)
+        outcome = self._evaluate(request)
+        # Without latency or a fault, the answer needs no asyncio task.
         if isinstance(outcome, Answer) and not self._service.latency:
             self._end(request, outcome)
         else:
             self._work = asyncio.get_running_loop().create_task(self._finish(request, outcome))
 
-    def _understood(self, request: Request) -> Answer | Awaitable[Answer | None]:
-        """The answer, or the work that gives it: None stands for a connection that breaks in place of one."""
+    def _evaluate(self, request: Request) -> Answer | Awaitable[Answer | None]:
+        """Return the answer to *request*, or an awaitable of it.
+
+        The result None of the awaitable means that the connection breaks instead.
+        """
         try:
-            operation, fault = self._bmc.understand(request)
+            operation, fault = self._bmc.prepare(request)
             if fault is not None or self._service.latency:
-                return self._delayed(operation, fault)
+                return self._run_with_fault(operation, fault)
             return operation.run(None)
         except RedfishError as error:
             return Answer(error.status, error.body(), error.headers)
         except Exception:
             return _internal_error(request)
 
-    async def _delayed(self, operation: Operation, fault: Fault | None) -> Answer | None:
+    async def _run_with_fault(self, operation: Operation, fault: Fault | None) -> Answer | None:
         effect = fault.effect if fault is not None else None
         if effect is Effect.HANG:
+            # The event is never set: the wait ends when the client leaves and the task is cancelled.
             await asyncio.Event().wait()
         if fault is not None and effect is Effect.SLOW:
             await asyncio.sleep(fault.seconds)
@@ -131,10 +138,10 @@ class Connection(asyncio.Protocol):
         if effect is Effect.TRUNCATE:
             self._truncate(whole)
             return None
-        return mistyped(whole) if effect is Effect.MISTYPE else whole
+        return change_types(whole) if effect is Effect.MISTYPE else whole
 
     def _truncate(self, answer: Answer) -> None:
-        """Send half of the answer; what follows is the end of the connection."""
+        """Send half of the answer and close the connection."""
         if self._transport is not None:
             content = answer.encode(keep_alive=True, head_only=False)
             self._transport.write(content[: len(content) // 2])

@@ -1,6 +1,6 @@
-"""Errors in the shape that Redfish gives them: a message of the Base registry, with extended information.
+"""Redfish errors: messages of the Base registry with extended information.
 
-The names of the messages are those of DMTF's Base message registry (DSP8011).
+The message names are those of the Base message registry of DMTF (DSP8011).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ REGISTRY = "Base.1.16"
 
 
 class RedfishError(Exception):
-    """A request that is answered with an error."""
+    """Error that becomes the answer to a request."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class RedfishError(Exception):
         self.headers = dict(headers or {})
 
     def body(self) -> dict[str, Any]:
-        """The body of the answer."""
+        """Return the body of the answer."""
         info: dict[str, Any] = {
             "@odata.type": "#Message.v1_1_2.Message",
             "MessageId": f"{REGISTRY}.{self.message_id}",
@@ -49,52 +49,53 @@ class RedfishError(Exception):
 
 
 def missing_resource(path: str) -> RedfishError:
-    """Nothing is at *path*."""
+    """Return the error of a path without a resource."""
     return RedfishError(404, "ResourceMissingAtURI", f"The resource at the URI {path} was not found.", args=[path])
 
 
 def wrong_method(method: str, allowed: Iterable[str]) -> RedfishError:
-    """The resource does not take *method*."""
+    """Return the error of a *method* that the resource does not support."""
     names = ", ".join(allowed)
-    text = f"The resource does not take the method {method}; it takes {names}."
+    text = f"The resource does not support the method {method}; it supports {names}."
     return RedfishError(405, "OperationNotAllowed", text, headers={"Allow": names})
 
 
 def no_session(text: str = "There is no valid session established with the implementation.") -> RedfishError:
-    """The request is not authenticated."""
+    """Return the error of a request without valid credentials."""
     return RedfishError(401, "NoValidSession", text, headers={"WWW-Authenticate": 'Basic realm="simulated BMC"'})
 
 
 def unknown_property(name: str) -> RedfishError:
-    """The resource has no such property."""
-    return RedfishError(400, "PropertyUnknown", f"The property {name} is not known here.", args=[name], related=[f"#/{name}"])
+    """Return the error of a property that the resource does not have."""
+    text = f"The property {name} is not a property of the resource."
+    return RedfishError(400, "PropertyUnknown", text, args=[name], related=[f"#/{name}"])
 
 
 def read_only_property(name: str) -> RedfishError:
-    """The property cannot be written."""
+    """Return the error of a property that cannot be written."""
     text = f"The property {name} is read only."
     return RedfishError(400, "PropertyNotWritable", text, args=[name], related=[f"#/{name}"])
 
 
 def wrong_type(name: str, value: Any, wanted: str) -> RedfishError:
-    """The property is of another type."""
+    """Return the error of a property value with the wrong type."""
     text = f"The value {value!r} for the property {name} is not of the type {wanted}."
     return RedfishError(400, "PropertyValueTypeError", text, args=[str(value), name], related=[f"#/{name}"])
 
 
 def not_in_list(name: str, value: Any, allowed: Iterable[str]) -> RedfishError:
-    """The property takes some values, and not this one."""
+    """Return the error of a property value that is not one of the allowed values."""
     text = f"The value {value!r} for the property {name} is not in the list of acceptable values: {', '.join(allowed)}."
     return RedfishError(400, "PropertyValueNotInList", text, args=[str(value), name], related=[f"#/{name}"])
 
 
 def missing_parameter(action: str, name: str) -> RedfishError:
-    """The action needs a parameter."""
+    """Return the error of an action without a required parameter."""
     text = f"The action {action} requires the parameter {name} to be present."
     return RedfishError(400, "ActionParameterMissing", text, args=[action, name], related=[f"#/{name}"])
 
 
 def unknown_parameter(action: str, name: str) -> RedfishError:
-    """The action has no such parameter."""
-    text = f"The parameter {name} of the action {action} is not known."
+    """Return the error of a parameter that the action does not have."""
+    text = f"The action {action} has no parameter {name}."
     return RedfishError(400, "ActionParameterUnknown", text, args=[action, name], related=[f"#/{name}"])

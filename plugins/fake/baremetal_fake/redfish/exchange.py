@@ -1,50 +1,82 @@
-"""What a handler is given and what it gives back.
+"""The input and the result of a request handler.
 
-A handler only looks at the request: it raises, or returns an operation. The operation passes the fault plan of the
-machine before it is run, which is why it is not simply carried out.
+A handler only examines the request: it raises an error, or returns an operation. The operation runs later, because the
+fault plan of the machine may delay it, change it or replace its answer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+from baremetal_fake.bmc_account import BMCCounters
 from baremetal_fake.faults import Effect, Fault
 from baremetal_fake.machine import Machine
+from baremetal_fake.rack import Rack
 from baremetal_fake.redfish.message import Answer, Request
-
-if TYPE_CHECKING:
-    from baremetal_fake.redfish.bmc import RedfishBMC
+from baremetal_fake.redfish.options import BMCOptions
+from baremetal_fake.redfish.session_table import SessionTable
+from baremetal_fake.redfish.task_table import TaskTable
 
 ROOT = "/redfish/v1"
 
 
+class BMCState(Protocol):
+    """The state of a BMC that handlers read and change.
+
+    The class of BMCs (``RedfishBMC``) calls the handlers. This protocol keeps the handlers from importing that class in turn.
+    """
+
+    rack: Rack
+    options: BMCOptions
+    counters: BMCCounters
+    sessions: SessionTable
+    tasks: TaskTable
+    subscriptions: dict[str, dict[str, Any]]
+    """Event subscriptions by identifier."""
+    check_image: Callable[[str], Awaitable[None]]
+    """Function that raises RedfishError unless the image at a URL exists."""
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the machines that the BMC manages."""
+
+    def machine(self, name: str) -> Machine:
+        """Return the machine *name*; raise RedfishError if the BMC does not manage it."""
+
+    def first_machine(self) -> Machine:
+        """Return the first machine, whose fault plan also applies to requests that concern no machine."""
+
+    def accepts(self, username: str | None, password: str | None) -> bool:
+        """Return whether the credentials are right."""
+
+
 @dataclass
 class Exchange:
-    """One request at one BMC. *names* are the parts of the path that stand for something, a machine's name first."""
+    """A request at a BMC. *names* are the variable parts of the path; the name of a machine comes first."""
 
-    bmc: RedfishBMC
+    bmc: BMCState
     request: Request
     names: tuple[str, ...] = ()
 
     @property
     def machine(self) -> Machine:
-        """The machine that the path names; RedfishError where the BMC has none of that name."""
+        """Machine that the path names. Raises RedfishError if the BMC does not manage it."""
         return self.bmc.machine(self.names[0])
 
     def json(self) -> dict[str, Any]:
-        """The body as an object."""
+        """Return the body as an object; raise RedfishError if it is not one."""
         return self.request.json()
 
 
 Run = Callable[[Fault | None], Answer | Awaitable[Answer]]
-"""Carries an operation out. The fault is one that changes *how* it takes effect (late, bounce), or None."""
+"""Function that carries out an operation. The fault is None, or one that changes the effect (late, bounce, lose)."""
 
 
 @dataclass
 class Operation:
-    """What a request asks for, under the name that fault plans and logs know it by."""
+    """The effect of one request, under the *name* that fault plans and the machine's log use."""
 
     name: str
     run: Run
@@ -54,8 +86,8 @@ class Operation:
 Handler = Callable[[Exchange], Operation]
 
 
-def reading(name: str, resource: Callable[[Exchange], Mapping[str, Any]]) -> Handler:
-    """A handler that answers with what *resource* gives."""
+def make_reader(name: str, resource: Callable[[Exchange], Mapping[str, Any]]) -> Handler:
+    """Return a handler that answers with the result of *resource* and changes nothing."""
 
     def handle(exchange: Exchange) -> Operation:
         return Operation(name, lambda fault: Answer(body=resource(exchange)))
@@ -63,8 +95,8 @@ def reading(name: str, resource: Callable[[Exchange], Mapping[str, Any]]) -> Han
     return handle
 
 
-def command(name: str, effect: Callable[[Fault | None], None], **arguments: Any) -> Operation:
-    """An operation that takes effect and is answered without content."""
+def make_command(name: str, effect: Callable[[Fault | None], None], **arguments: Any) -> Operation:
+    """Return an operation that calls *effect*, unless a fault loses the command, and answers 204."""
 
     def run(fault: Fault | None) -> Answer:
         if fault is None or fault.effect is not Effect.LOSE:
@@ -75,12 +107,12 @@ def command(name: str, effect: Callable[[Fault | None], None], **arguments: Any)
 
 
 def link(*segments: str) -> dict[str, str]:
-    """A reference to the resource below the root at *segments*."""
+    """Return a reference to the resource at the path *segments* below the root."""
     return {"@odata.id": "/".join((ROOT, *segments))}
 
 
 def collection(path: tuple[str, ...], kind: str, name: str, members: list[str]) -> dict[str, Any]:
-    """A collection of the resources *members* below *path*."""
+    """Return a collection of the resources *members* below *path*. *kind* is its schema."""
     return {
         **link(*path),
         "@odata.type": f"#{kind}.{kind}",

@@ -1,4 +1,4 @@
-"""Secure boot, BIOS settings and firmware versions."""
+"""Secure boot, BIOS settings and the update service."""
 
 from __future__ import annotations
 
@@ -17,27 +17,28 @@ from baremetal_fake.redfish.errors import (
     unknown_property,
     wrong_type,
 )
-from baremetal_fake.redfish.exchange import ROOT, Exchange, Operation, collection, command, link, reading
+from baremetal_fake.redfish.exchange import ROOT, Exchange, Operation, collection, link, make_command, make_reader
 from baremetal_fake.redfish.message import Answer
 from baremetal_fake.redfish.registries import BIOS_REGISTRY
 from baremetal_fake.redfish.routing import Route
-from baremetal_fake.settings import version_in
+from baremetal_fake.redfish.tasks import start_task
+from baremetal_fake.settings import parse_version
 
 _KEY_RESETS = ("ResetAllKeysToDefault", "DeleteAllKeys", "DeletePK")
 _INVENTORY = ("UpdateService", "FirmwareInventory")
 
 
 def routes() -> list[Route]:
-    """The routes of this module."""
+    """Return the routes of this module."""
     return [
-        Route("Systems/*/SecureBoot", {"GET": reading("get_secure_boot", _secure_boot), "PATCH": _set_secure_boot}),
+        Route("Systems/*/SecureBoot", {"GET": make_reader("get_secure_boot", _secure_boot), "PATCH": _set_secure_boot}),
         Route("Systems/*/SecureBoot/Actions/SecureBoot.ResetKeys", {"POST": _reset_keys}),
-        Route("Systems/*/Bios", {"GET": reading("get_bios", _bios)}),
-        Route("Systems/*/Bios/Settings", {"GET": reading("get_bios", _bios_settings), "PATCH": _set_bios}),
+        Route("Systems/*/Bios", {"GET": make_reader("get_bios", _bios)}),
+        Route("Systems/*/Bios/Settings", {"GET": make_reader("get_bios", _bios_settings), "PATCH": _set_bios}),
         Route("Systems/*/Bios/Actions/Bios.ResetBios", {"POST": _reset_bios}),
-        Route("UpdateService", {"GET": reading("get_firmware", _update_service)}),
-        Route("UpdateService/FirmwareInventory", {"GET": reading("get_firmware", _inventory)}),
-        Route("UpdateService/FirmwareInventory/*", {"GET": reading("get_firmware", _component)}),
+        Route("UpdateService", {"GET": make_reader("get_firmware", _update_service)}),
+        Route("UpdateService/FirmwareInventory", {"GET": make_reader("get_firmware", _inventory)}),
+        Route("UpdateService/FirmwareInventory/*", {"GET": make_reader("get_firmware", _component)}),
         Route("UpdateService/Actions/UpdateService.SimpleUpdate", {"POST": _simple_update}),
     ]
 
@@ -72,7 +73,7 @@ def _set_secure_boot(exchange: Exchange) -> Operation:
     enabled = body.get("SecureBootEnable")
     if not isinstance(enabled, bool):
         raise wrong_type("SecureBootEnable", enabled, "boolean")
-    return command("set_secure_boot", lambda _: machine.set_secure_boot(enabled), enabled=enabled)
+    return make_command("set_secure_boot", lambda _: machine.set_secure_boot(enabled), enabled=enabled)
 
 
 def _reset_keys(exchange: Exchange) -> Operation:
@@ -82,7 +83,7 @@ def _reset_keys(exchange: Exchange) -> Operation:
         raise missing_parameter("SecureBoot.ResetKeys", "ResetKeysType")
     if kind not in _KEY_RESETS:
         raise not_in_list("ResetKeysType", kind, _KEY_RESETS)
-    return command("reset_secure_boot_keys", lambda _: None, system=name, kind=kind)
+    return make_command("reset_secure_boot_keys", lambda _: None, system=name, kind=kind)
 
 
 def _bios(exchange: Exchange) -> dict[str, Any]:
@@ -94,7 +95,7 @@ def _bios(exchange: Exchange) -> dict[str, Any]:
         "Id": "Bios",
         "Name": "BIOS settings",
         "AttributeRegistry": BIOS_REGISTRY,
-        "Attributes": _typed(machine, machine.firmware.current()),
+        "Attributes": _convert_types(machine, machine.firmware.current()),
         "@Redfish.Settings": {"@odata.type": "#Settings.v1_3_5.Settings", "SettingsObject": link(*path, "Settings")},
         "Actions": {"#Bios.ResetBios": {"target": "/".join((ROOT, *path, "Actions", "Bios.ResetBios"))}},
     }
@@ -107,11 +108,12 @@ def _bios_settings(exchange: Exchange) -> dict[str, Any]:
         "@odata.type": "#Bios.v1_2_1.Bios",
         "Id": "Settings",
         "Name": "BIOS settings for the next boot",
-        "Attributes": _typed(machine, machine.firmware.pending()),
+        "Attributes": _convert_types(machine, machine.firmware.pending()),
     }
 
 
-def _typed(machine: Machine, settings: Mapping[str, str]) -> dict[str, str | int]:
+def _convert_types(machine: Machine, settings: Mapping[str, str]) -> dict[str, str | int]:
+    """Return *settings* with the integers as numbers."""
     definitions = machine.firmware.definitions
     return {name: int(value) if definitions[name].attribute_type == "Integer" else value for name, value in settings.items()}
 
@@ -126,17 +128,17 @@ def _set_bios(exchange: Exchange) -> Operation:
     if not isinstance(attributes, Mapping):
         raise wrong_type("Attributes", attributes, "object")
     settings = {name: str(value) for name, value in attributes.items()}
-    for name, why in machine.firmware.objections(settings).items():
-        if why == "is not known":
+    for name, reason in machine.firmware.find_problems(settings).items():
+        if name not in machine.firmware.definitions:
             raise unknown_property(f"Attributes/{name}")
-        allowed = machine.firmware.definitions[name].allowable_values or (why,)
+        allowed = machine.firmware.definitions[name].allowable_values or (reason,)
         raise not_in_list(f"Attributes/{name}", attributes[name], allowed)
-    return command("set_bios", lambda _: machine.firmware.request(settings), settings=settings)
+    return make_command("set_bios", lambda _: machine.firmware.request(settings), settings=settings)
 
 
 def _reset_bios(exchange: Exchange) -> Operation:
     machine = exchange.machine
-    return command("reset_bios", lambda _: machine.firmware.request_defaults())
+    return make_command("reset_bios", lambda _: machine.firmware.request_defaults())
 
 
 def _update_service(exchange: Exchange) -> dict[str, Any]:
@@ -163,7 +165,7 @@ def _inventory(exchange: Exchange) -> dict[str, Any]:
 
 
 def _component(exchange: Exchange) -> dict[str, Any]:
-    name, component = _component_of(exchange)
+    name, component = _require_component(exchange)
     return {
         **link(*_INVENTORY, f"{name}-{component}"),
         "@odata.type": "#SoftwareInventory.v1_10_2.SoftwareInventory",
@@ -176,9 +178,9 @@ def _component(exchange: Exchange) -> dict[str, Any]:
     }
 
 
-def _component_of(exchange: Exchange, identifier: str | None = None) -> tuple[str, str]:
-    wanted = identifier or exchange.names[0]
-    name, _, component = wanted.rpartition("-")
+def _require_component(exchange: Exchange, identifier: str | None = None) -> tuple[str, str]:
+    """Return the machine's name and the component of the firmware *identifier*, or of the one in the path."""
+    name, _, component = (identifier or exchange.names[0]).rpartition("-")
     if name not in exchange.bmc.names or component not in exchange.bmc.machine(name).firmware.versions:
         raise missing_resource(exchange.request.path)
     return name, component
@@ -194,13 +196,13 @@ def _simple_update(exchange: Exchange) -> Operation:
         raise missing_parameter("UpdateService.SimpleUpdate", "ImageURI")
     if not isinstance(targets, list) or not targets:
         raise missing_parameter("UpdateService.SimpleUpdate", "Targets")
-    wanted = [_component_of(exchange, posixpath.basename(str(target))) for target in targets]
+    components = [_require_component(exchange, posixpath.basename(str(target))) for target in targets]
 
     def run(fault: Fault | None) -> Answer:
-        over = exchange.bmc.rack.clock()
+        ends_at = exchange.bmc.rack.clock()
         if fault is None or fault.effect is not Effect.LOSE:
-            version = version_in(urlsplit(url).path)
-            over = max(exchange.bmc.machine(name).update_firmware(component, version) for name, component in wanted)
-        return exchange.bmc.tasks.accepted("Firmware update", over)
+            version = parse_version(urlsplit(url).path)
+            ends_at = max(exchange.bmc.machine(name).update_firmware(component, version) for name, component in components)
+        return start_task(exchange, "Firmware update", ends_at)
 
     return Operation("update_firmware", run, {"url": url, "targets": targets})

@@ -1,4 +1,4 @@
-"""Whether an image is there: a BMC looks before it says that it inserted it."""
+"""The check that an image exists, which a BMC makes before it inserts the image."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from urllib.parse import urlsplit
 
 from baremetal_fake.redfish.errors import RedfishError
 
-SECONDS = 10.0
-"""How long the server of an image may take."""
+TIMEOUT_S = 10.0
+"""Seconds that the server of an image may take to answer."""
 
 
 async def check_image(url: str) -> None:
-    """Raise RedfishError unless the server of *url* has it. It asks on a thread: that server may be a slow one."""
-    await asyncio.get_running_loop().run_in_executor(None, look_at, url)
+    """Raise RedfishError unless the image at *url* exists. The request runs on a thread, because the server may be slow."""
+    await asyncio.get_running_loop().run_in_executor(None, probe, url)
 
 
-def look_at(url: str) -> None:
-    """Ask for the header of *url*, and for its first byte where the server does not take HEAD."""
+def probe(url: str) -> None:
+    """Send HEAD for *url*, or GET for its first byte if the server does not support HEAD; raise RedfishError."""
     try:
         status = _status(url, "HEAD", {})
         if status in (403, 405, 501):
@@ -49,9 +49,9 @@ def _status(url: str, method: str, headers: dict[str, str]) -> int:
 
 def _connection(scheme: str, host: str, port: int | None) -> http.client.HTTPConnection:
     if scheme == "https":
-        # BMCs do not verify the servers of images unless they are told to.
+        # BMCs do not verify the certificates of image servers unless they are configured to.
         context = ssl.create_default_context()
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-        return http.client.HTTPSConnection(host, port, timeout=SECONDS, context=context)
-    return http.client.HTTPConnection(host, port, timeout=SECONDS)
+        return http.client.HTTPSConnection(host, port, timeout=TIMEOUT_S, context=context)
+    return http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)

@@ -15,18 +15,19 @@ from baremetal_fake.redfish.errors import (
     unknown_parameter,
     wrong_type,
 )
-from baremetal_fake.redfish.exchange import ROOT, Exchange, Operation, collection, command, link, reading
+from baremetal_fake.redfish.exchange import ROOT, Exchange, Operation, collection, link, make_command, make_reader
 from baremetal_fake.redfish.message import Answer
 from baremetal_fake.redfish.routing import Route
-from baremetal_fake.redfish.systems import POWER
+from baremetal_fake.redfish.systems import POWER_STATES
 from baremetal_interfaces import VirtualMediaDevice
 
-DRIVES: Mapping[str, tuple[VirtualMediaDevice, list[str]]] = {
+MEDIA_DRIVES: Mapping[str, tuple[VirtualMediaDevice, list[str]]] = {
     "Cd": (VirtualMediaDevice.CDROM, ["CD", "DVD"]),
     "Floppy": (VirtualMediaDevice.FLOPPY, ["Floppy"]),
     "Usb": (VirtualMediaDevice.DISK, ["USBStick"]),
 }
-_INSERT: Mapping[str, type | tuple[type, ...]] = {
+"""Device and media types of each virtual drive."""
+_INSERT_PARAMETERS: Mapping[str, type | tuple[type, ...]] = {
     "Image": str,
     "Inserted": bool,
     "WriteProtected": bool,
@@ -35,23 +36,24 @@ _INSERT: Mapping[str, type | tuple[type, ...]] = {
     "TransferMethod": str,
     "TransferProtocolType": str,
 }
+"""Type of each parameter of InsertMedia."""
 _SCHEMES = ("http", "https")
 _MANAGER_RESETS = ("GracefulRestart", "ForceRestart")
 
 
 def routes() -> list[Route]:
-    """The routes of this module."""
+    """Return the routes of this module."""
     media = "Managers/*/VirtualMedia"
     return [
-        Route("Managers", {"GET": reading("get_managers", _managers)}),
-        Route("Managers/*", {"GET": reading("get_managers", _manager)}),
+        Route("Managers", {"GET": make_reader("get_managers", _managers)}),
+        Route("Managers/*", {"GET": make_reader("get_managers", _manager)}),
         Route("Managers/*/Actions/Manager.Reset", {"POST": _reset}),
-        Route(media, {"GET": reading("get_virtual_media", _drives)}),
-        Route(f"{media}/*", {"GET": reading("get_virtual_media", _drive)}),
+        Route(media, {"GET": make_reader("get_virtual_media", _drives)}),
+        Route(f"{media}/*", {"GET": make_reader("get_virtual_media", _drive)}),
         Route(f"{media}/*/Actions/VirtualMedia.InsertMedia", {"POST": _insert}),
         Route(f"{media}/*/Actions/VirtualMedia.EjectMedia", {"POST": _eject}),
-        Route("Chassis", {"GET": reading("get_chassis", _chassis_collection)}),
-        Route("Chassis/*", {"GET": reading("get_chassis", _chassis)}),
+        Route("Chassis", {"GET": make_reader("get_chassis", _chassis_collection)}),
+        Route("Chassis/*", {"GET": make_reader("get_chassis", _chassis)}),
     ]
 
 
@@ -84,24 +86,24 @@ def _manager(exchange: Exchange) -> dict[str, Any]:
 
 
 def _reset(exchange: Exchange) -> Operation:
-    """Restart the BMC: its sessions are gone afterwards, the machine does not notice."""
+    """Restart the BMC: its sessions end, and the machine's power does not change."""
     name = exchange.machine.name
     kind = exchange.json().get("ResetType", _MANAGER_RESETS[0])
     if kind not in _MANAGER_RESETS:
         raise not_in_list("ResetType", kind, _MANAGER_RESETS)
-    return command("reset_bmc", lambda _: exchange.bmc.sessions.clear(), manager=name)
+    return make_command("reset_bmc", lambda _: exchange.bmc.sessions.clear(), manager=name)
 
 
 def _drives(exchange: Exchange) -> dict[str, Any]:
     path = ("Managers", exchange.machine.name, "VirtualMedia")
-    return collection(path, "VirtualMediaCollection", "Virtual media", list(DRIVES))
+    return collection(path, "VirtualMediaCollection", "Virtual media", list(MEDIA_DRIVES))
 
 
 def _device(exchange: Exchange) -> VirtualMediaDevice:
     drive = exchange.names[1]
-    if drive not in DRIVES:
+    if drive not in MEDIA_DRIVES:
         raise missing_resource(exchange.request.path)
-    return DRIVES[drive][0]
+    return MEDIA_DRIVES[drive][0]
 
 
 def _drive(exchange: Exchange) -> dict[str, Any]:
@@ -113,7 +115,7 @@ def _drive(exchange: Exchange) -> dict[str, Any]:
         "@odata.type": "#VirtualMedia.v1_6_3.VirtualMedia",
         "Id": drive,
         "Name": f"Virtual {drive}",
-        "MediaTypes": DRIVES[drive][1],
+        "MediaTypes": MEDIA_DRIVES[drive][1],
         "Image": image,
         "ImageName": None if image is None else urlsplit(image).path.rpartition("/")[2],
         "Inserted": image is not None,
@@ -131,9 +133,9 @@ def _drive(exchange: Exchange) -> dict[str, Any]:
 
 def _insert(exchange: Exchange) -> Operation:
     machine, device = exchange.machine, _device(exchange)
-    image = _checked_image(exchange.json())
+    image = _validate_insert(exchange.json())
     if device in machine.media:
-        text = "The drive holds an image already; eject it first."
+        text = "The drive already holds an image; eject the image first."
         raise RedfishError(409, "ResourceInUse", text, related=["#/Image"])
 
     async def run(fault: Fault | None) -> Answer:
@@ -146,13 +148,15 @@ def _insert(exchange: Exchange) -> Operation:
     return Operation("insert_media", run, {"device": device.value, "image": image})
 
 
-def _checked_image(body: Mapping[str, Any]) -> str:
+def _validate_insert(body: Mapping[str, Any]) -> str:
+    """Return the image URL of the InsertMedia request *body*; raise RedfishError."""
     action = "VirtualMedia.InsertMedia"
     for name, value in body.items():
-        if name not in _INSERT:
+        if name not in _INSERT_PARAMETERS:
             raise unknown_parameter(action, name)
-        if value is not None and not isinstance(value, _INSERT[name]):
-            raise wrong_type(name, "" if name == "Password" else value, "boolean" if _INSERT[name] is bool else "string")
+        if value is not None and not isinstance(value, _INSERT_PARAMETERS[name]):
+            kind = "boolean" if _INSERT_PARAMETERS[name] is bool else "string"
+            raise wrong_type(name, "" if name == "Password" else value, kind)
     image = body.get("Image")
     if not image:
         raise missing_parameter(action, "Image")
@@ -171,7 +175,7 @@ def _is_url(image: str) -> bool:
 
 def _eject(exchange: Exchange) -> Operation:
     machine, device = exchange.machine, _device(exchange)
-    return command("eject_media", lambda _: machine.eject_media(device), device=device.value)
+    return make_command("eject_media", lambda _: machine.eject_media(device), device=device.value)
 
 
 def _chassis_collection(exchange: Exchange) -> dict[str, Any]:
@@ -190,7 +194,7 @@ def _chassis(exchange: Exchange) -> dict[str, Any]:
         "Manufacturer": parts.manufacturer,
         "Model": parts.model,
         "SerialNumber": parts.serial,
-        "PowerState": POWER[machine.power],
+        "PowerState": POWER_STATES[machine.power],
         "Status": {"State": "Enabled", "Health": "OK"},
         "Thermal": link("Chassis", machine.name, "Thermal"),
         "Power": link("Chassis", machine.name, "Power"),

@@ -1,4 +1,4 @@
-"""HTTP/1.1 messages: as much of them as BMCs speak, and no tolerance for what is ambiguous."""
+"""HTTP/1.1 messages as BMCs use them. Ambiguous requests are refused."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any
 
 from baremetal_fake.redfish.errors import RedfishError
 
-MAX_HEAD = 32 * 1024
-MAX_BODY = 1024 * 1024
-_END = b"\r\n\r\n"
+MAX_HEAD_BYTES = 32 * 1024
+MAX_BODY_BYTES = 1024 * 1024
+_HEAD_END = b"\r\n\r\n"
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 
 @dataclass
 class Request:
-    """One request. Header names are in lower case; *path* is without the query."""
+    """A request. Header names are in lower case, and *path* does not include the query."""
 
     method: str
     path: str
@@ -27,7 +27,7 @@ class Request:
     keep_alive: bool = True
 
     def json(self) -> dict[str, Any]:
-        """The body as an object, empty where there is no body; RedfishError where it is something else."""
+        """Return the body as an object, which is empty without a body; raise RedfishError if the body is no JSON object."""
         if not self.body:
             return {}
         try:
@@ -35,26 +35,26 @@ class Request:
         except ValueError:
             raise RedfishError(400, "MalformedJSON", "The request body is not valid JSON.") from None
         if not isinstance(value, dict):
-            raise RedfishError(400, "UnrecognizedRequestBody", "The request body has to be a JSON object.")
+            raise RedfishError(400, "UnrecognizedRequestBody", "The request body must be a JSON object.")
         return value
 
 
 @dataclass
 class Answer:
-    """One answer. A *body* of None is an empty one; bytes are sent as they are."""
+    """An answer. Without a *body* it is empty; bytes are sent unchanged, and a mapping is sent as JSON."""
 
     status: int = 200
     body: Mapping[str, Any] | bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def content(self) -> bytes:
-        """The body as it is sent."""
+        """Return the encoded body."""
         if self.body is None:
             return b""
         return self.body if isinstance(self.body, bytes) else json.dumps(self.body, separators=(",", ":")).encode()
 
     def encode(self, keep_alive: bool, head_only: bool = False) -> bytes:
-        """The whole answer as it is sent."""
+        """Return the encoded answer; *head_only* omits the body."""
         content = self.content()
         lines = [f"HTTP/1.1 {self.status} {_PHRASES.get(self.status, 'Status')}", "OData-Version: 4.0", "Cache-Control: no-cache"]
         if content:
@@ -64,12 +64,12 @@ class Answer:
             lines.append("Connection: close")
         if self.status != HTTPStatus.NO_CONTENT:
             lines.append(f"Content-Length: {len(content)}")
-        head = "\r\n".join(lines).encode("latin-1") + _END
+        head = "\r\n".join(lines).encode("latin-1") + _HEAD_END
         return head if head_only else head + content
 
 
 class Parser:
-    """Turns the bytes of one connection into requests."""
+    """Parser of the requests of one connection."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -77,16 +77,16 @@ class Parser:
         self._length = 0
 
     def feed(self, data: bytes) -> None:
-        """Take what has arrived."""
+        """Add bytes that arrived."""
         self._buffer += data
 
     @property
-    def waiting(self) -> int:
-        """Bytes that have arrived and are not part of a request yet."""
+    def buffered(self) -> int:
+        """Number of bytes that arrived and are not part of a parsed request."""
         return len(self._buffer)
 
     def next(self) -> Request | None:
-        """The next whole request, or None until more arrives. Raises RedfishError where the stream makes no sense."""
+        """Return the next complete request, or None until more bytes arrive; raise RedfishError if the bytes are not valid."""
         if self._head is None and not self._parse_head():
             return None
         if len(self._buffer) < self._length or self._head is None:
@@ -97,19 +97,19 @@ class Parser:
         return request
 
     def _parse_head(self) -> bool:
-        end = self._buffer.find(_END)
-        if end > MAX_HEAD or (end < 0 and len(self._buffer) > MAX_HEAD):
-            raise RedfishError(431, "GeneralError", f"The header is longer than {MAX_HEAD} bytes.")
+        end = self._buffer.find(_HEAD_END)
+        if end > MAX_HEAD_BYTES or (end < 0 and len(self._buffer) > MAX_HEAD_BYTES):
+            raise RedfishError(431, "GeneralError", f"The header is longer than {MAX_HEAD_BYTES} bytes.")
         if end < 0:
             return False
         head = self._buffer[:end].decode("latin-1")
-        del self._buffer[: end + len(_END)]
-        self._head = _request_of(head)
+        del self._buffer[: end + len(_HEAD_END)]
+        self._head = _parse_request_head(head)
         self._length = _body_length(self._head.headers)
         return True
 
 
-def _request_of(head: str) -> Request:
+def _parse_request_head(head: str) -> Request:
     first, *lines = head.split("\r\n")
     words = first.split(" ")
     if len(words) != 3 or not words[0].isalpha() or not words[1].startswith("/") or words[2] not in ("HTTP/1.1", "HTTP/1.0"):
@@ -121,20 +121,20 @@ def _request_of(head: str) -> Request:
             raise RedfishError(400, "GeneralError", "A header line is not valid.")
         name = name.lower()
         if name == "content-length" and headers.get(name, value.strip()) != value.strip():
-            raise RedfishError(400, "GeneralError", "There are two lengths of the body.")
+            raise RedfishError(400, "GeneralError", "The request gives two different lengths of its body.")
         headers[name] = value.strip()
-    wish = headers.get("connection", "").lower()
-    keep = "close" not in wish if words[2] == "HTTP/1.1" else "keep-alive" in wish
-    return Request(words[0].upper(), words[1].partition("?")[0], headers, keep_alive=keep)
+    connection = headers.get("connection", "").lower()
+    keep_alive = "close" not in connection if words[2] == "HTTP/1.1" else "keep-alive" in connection
+    return Request(words[0].upper(), words[1].partition("?")[0], headers, keep_alive=keep_alive)
 
 
 def _body_length(headers: Mapping[str, str]) -> int:
     if "transfer-encoding" in headers:
-        raise RedfishError(411, "GeneralError", "The request has to give the length of its body.")
+        raise RedfishError(411, "GeneralError", "The request must give the length of its body.")
     text = headers.get("content-length", "0")
     if not (text.isascii() and text.isdigit()):
         raise RedfishError(400, "GeneralError", "The length of the body is not valid.")
     length = int(text)
-    if length > MAX_BODY:
-        raise RedfishError(413, "GeneralError", f"The body is longer than {MAX_BODY} bytes.")
+    if length > MAX_BODY_BYTES:
+        raise RedfishError(413, "GeneralError", f"The body is longer than {MAX_BODY_BYTES} bytes.")
     return length

@@ -1,4 +1,4 @@
-"""Answers as services with mistakes give them."""
+"""Answers with the mistakes of faulty services."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 from baremetal_fake.redfish.message import Answer
 
 
-def mistyped(answer: Answer) -> Answer:
-    """The same answer with values of other types; references and annotations stay, so that it can be followed."""
+def change_types(answer: Answer) -> Answer:
+    """Return *answer* with values of wrong types. References and annotations stay, so that a client can still follow them."""
     if not isinstance(answer.body, Mapping):
         return answer
-    body = {name: value if name.startswith("@") else _other(value) for name, value in answer.body.items()}
+    body = {name: value if name.startswith("@") else _change_type(value) for name, value in answer.body.items()}
     return Answer(answer.status, body, answer.headers)
 
 
-def _other(value: Any) -> Any:
+def _change_type(value: Any) -> Any:
     if isinstance(value, Mapping):
         return value if "@odata.id" in value else [dict(value)]
     if isinstance(value, list | tuple):

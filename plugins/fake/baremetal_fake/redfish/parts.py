@@ -1,4 +1,4 @@
-"""What a system is made of: processors, network interfaces, disks. All of it is only read."""
+"""The parts of a system: processors, network interfaces, disks. These resources are read-only."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from baremetal_fake.inventory import NIC, Disk
 from baremetal_fake.redfish.errors import missing_resource
-from baremetal_fake.redfish.exchange import Exchange, collection, link, reading
+from baremetal_fake.redfish.exchange import Exchange, collection, link, make_reader
 from baremetal_fake.redfish.routing import Route
 
 GIB = 1024**3
@@ -16,7 +16,7 @@ _STORAGE = "1"
 
 
 def routes() -> list[Route]:
-    """The routes of this module."""
+    """Return the routes of this module."""
     resources = {
         "Processors": _processors,
         "Processors/*": _processor,
@@ -28,14 +28,14 @@ def routes() -> list[Route]:
         "Storage/*": _storage,
         "Storage/*/Drives/*": _drive,
     }
-    return [Route(f"Systems/*/{pattern}", {"GET": reading("get_inventory", read)}) for pattern, read in resources.items()]
+    return [Route(f"Systems/*/{pattern}", {"GET": make_reader("get_inventory", read)}) for pattern, read in resources.items()]
 
 
 def _path(exchange: Exchange, *below: str) -> tuple[str, ...]:
     return ("Systems", exchange.machine.name, *below)
 
 
-def _only(exchange: Exchange, identifier: str) -> None:
+def _require_name(exchange: Exchange, identifier: str) -> None:
     if exchange.names[1] != identifier:
         raise missing_resource(exchange.request.path)
 
@@ -45,7 +45,7 @@ def _processors(exchange: Exchange) -> dict[str, Any]:
 
 
 def _processor(exchange: Exchange) -> dict[str, Any]:
-    _only(exchange, "CPU1")
+    _require_name(exchange, "CPU1")
     parts = exchange.machine.inventory
     architecture, instructions = _ARCHITECTURES.get(parts.cpu_arch, ("OEM", "OEM"))
     return {
@@ -69,7 +69,7 @@ def _nics(exchange: Exchange) -> dict[str, Any]:
 
 
 def _nic(exchange: Exchange) -> dict[str, Any]:
-    nic: NIC = _named(exchange, exchange.machine.inventory.nics)
+    nic: NIC = _find_part(exchange, exchange.machine.inventory.nics)
     return {
         **link(*_path(exchange, "EthernetInterfaces", nic.name)),
         "@odata.type": "#EthernetInterface.v1_9_0.EthernetInterface",
@@ -84,7 +84,7 @@ def _nic(exchange: Exchange) -> dict[str, Any]:
     }
 
 
-def _named(exchange: Exchange, parts: tuple[Any, ...]) -> Any:
+def _find_part(exchange: Exchange, parts: tuple[Any, ...]) -> Any:
     for part in parts:
         if part.name == exchange.names[-1]:
             return part
@@ -96,7 +96,7 @@ def _simple_storages(exchange: Exchange) -> dict[str, Any]:
 
 
 def _simple_storage(exchange: Exchange) -> dict[str, Any]:
-    _only(exchange, _STORAGE)
+    _require_name(exchange, _STORAGE)
     devices = [
         {"Name": disk.name, "CapacityBytes": disk.size_gb * GIB, "Model": "Simulated disk", "Status": _HEALTHY}
         for disk in exchange.machine.inventory.disks
@@ -115,7 +115,7 @@ def _storages(exchange: Exchange) -> dict[str, Any]:
 
 
 def _storage(exchange: Exchange) -> dict[str, Any]:
-    _only(exchange, _STORAGE)
+    _require_name(exchange, _STORAGE)
     path = _path(exchange, "Storage", _STORAGE)
     drives = [link(*path, "Drives", disk.name) for disk in exchange.machine.inventory.disks]
     controller = {
@@ -140,8 +140,8 @@ def _storage(exchange: Exchange) -> dict[str, Any]:
 
 
 def _drive(exchange: Exchange) -> dict[str, Any]:
-    _only(exchange, _STORAGE)
-    disk: Disk = _named(exchange, exchange.machine.inventory.disks)
+    _require_name(exchange, _STORAGE)
+    disk: Disk = _find_part(exchange, exchange.machine.inventory.disks)
     return {
         **link(*_path(exchange, "Storage", _STORAGE, "Drives", disk.name)),
         "@odata.type": "#Drive.v1_17_0.Drive",

@@ -1,4 +1,4 @@
-"""What a service is to be, as data: from the command line to the processes that share the work."""
+"""The description of a service as data, which the command passes to the processes that share the work."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from baremetal_fake.bmc_account import Account
 from baremetal_fake.faults import FaultPlan
 from baremetal_fake.machine import Timings
 from baremetal_fake.rack import Rack
-from baremetal_fake.redfish.bmc import BMCOptions
 from baremetal_fake.redfish.certificate import Certificate
+from baremetal_fake.redfish.options import BMCOptions
 from baremetal_fake.redfish.service import RedfishService
 
 
 @dataclass(frozen=True)
 class ServicePlan:
-    """The machines by name, where they are reached, and how they behave. Everything is in seconds."""
+    """Names and addresses of the machines, and the options of their BMCs. All times are in seconds."""
 
     names: tuple[str, ...]
     addresses: tuple[str, ...] = ("127.0.0.1",)
@@ -35,15 +35,15 @@ class ServicePlan:
     fetch_images: bool = True
     power_seconds: float = 0.0
     faults: tuple[tuple[str, list[dict[str, Any]]], ...] = ()
-    """Fault plans, each with the pattern of the machines it is for."""
+    """Pairs of a pattern of machine names and the fault plan of these machines."""
 
     def to_json(self) -> str:
-        """One line that :meth:`from_json` reads."""
+        """Return the plan as one line of JSON."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, line: str) -> ServicePlan:
-        """Read what :meth:`to_json` gave."""
+        """Return the plan that :meth:`to_json` encoded."""
         values = json.loads(line)
         certificate = values["certificate"]
         return cls(
@@ -57,13 +57,13 @@ class ServicePlan:
         )
 
     def shares(self, count: int) -> list[ServicePlan]:
-        """The same in *count* parts, each with its share of the machines and their addresses."""
+        """Return *count* plans or fewer, each with a part of the machines and their addresses."""
         size = -(-len(self.names) // count)
         starts = range(0, len(self.names), size)
         return [replace(self, names=self.names[at : at + size], addresses=self.addresses[at : at + size]) for at in starts]
 
     def service(self) -> RedfishService:
-        """The service that it describes, not started yet."""
+        """Return the service, which is not started."""
         timings = Timings(self.power_seconds, self.power_seconds, self.power_seconds)
         rack = Rack("redfish", timings=timings)
         for pattern, faults in self.faults:

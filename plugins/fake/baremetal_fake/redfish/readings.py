@@ -1,11 +1,11 @@
-"""The readings of a chassis: temperatures and fans, power and power supplies."""
+"""The sensors of a chassis: temperatures, fans, power consumption and power supplies."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from baremetal_fake.machine import Power
-from baremetal_fake.redfish.exchange import Exchange, link, reading
+from baremetal_fake.redfish.exchange import Exchange, link, make_reader
 from baremetal_fake.redfish.routing import Route
 
 _HEALTHY = {"State": "Enabled", "Health": "OK"}
@@ -13,10 +13,10 @@ _ABSENT = {"State": "Disabled", "Health": None}
 
 
 def routes() -> list[Route]:
-    """The routes of this module."""
+    """Return the routes of this module."""
     return [
-        Route("Chassis/*/Thermal", {"GET": reading("get_sensors", _thermal)}),
-        Route("Chassis/*/Power", {"GET": reading("get_sensors", _power)}),
+        Route("Chassis/*/Thermal", {"GET": make_reader("get_sensors", _thermal)}),
+        Route("Chassis/*/Power", {"GET": make_reader("get_sensors", _power)}),
     ]
 
 

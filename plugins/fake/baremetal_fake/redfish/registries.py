@@ -1,11 +1,11 @@
-"""The registry of BIOS attributes: what each setting may be."""
+"""The attribute registry, which describes the BIOS settings and their allowed values."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from baremetal_fake.redfish.errors import missing_resource
-from baremetal_fake.redfish.exchange import ROOT, Exchange, collection, link, reading
+from baremetal_fake.redfish.exchange import ROOT, Exchange, collection, link, make_reader
 from baremetal_fake.redfish.routing import Route
 from baremetal_fake.settings import SettingDefinition
 
@@ -13,11 +13,11 @@ BIOS_REGISTRY = "BiosAttributeRegistry.v1_0_0"
 
 
 def routes() -> list[Route]:
-    """The routes of this module."""
+    """Return the routes of this module."""
     return [
-        Route("Registries", {"GET": reading("get_registries", _registries)}),
-        Route("Registries/*", {"GET": reading("get_registries", _file)}),
-        Route("Registries/*/*", {"GET": reading("get_registries", _registry)}),
+        Route("Registries", {"GET": make_reader("get_registries", _registries)}),
+        Route("Registries/*", {"GET": make_reader("get_registries", _file)}),
+        Route("Registries/*/*", {"GET": make_reader("get_registries", _registry)}),
     ]
 
 
@@ -49,7 +49,7 @@ def _registry(exchange: Exchange) -> dict[str, Any]:
         "Name": "BIOS attributes",
         "Language": "en",
         "RegistryVersion": "1.0.0",
-        "RegistryEntries": {"Attributes": [_entry(name, one) for name, one in definitions.items()]},
+        "RegistryEntries": {"Attributes": [_entry(name, definition) for name, definition in definitions.items()]},
     }
 
 

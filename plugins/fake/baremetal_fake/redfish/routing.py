@@ -1,4 +1,4 @@
-"""Which handler serves which path."""
+"""The routes from paths to request handlers."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ from baremetal_fake.redfish.errors import missing_resource, wrong_method
 from baremetal_fake.redfish.exchange import ROOT, Handler
 
 NAME = "*"
-"""In a pattern, a segment that stands for a name."""
+"""Segment of a pattern that stands for any name."""
 
 
 class Route(NamedTuple):
-    """The methods of the resources at one pattern, such as ``Systems/*/Bios``, below the root."""
+    """The handlers of the resources that match a pattern below the root, such as ``Systems/*/Bios``, by HTTP method."""
 
     pattern: str
     methods: Mapping[str, Handler]
-    open: frozenset[str] = frozenset()
-    """The methods that need no login."""
+    public_methods: frozenset[str] = frozenset()
+    """Methods that need no credentials."""
 
 
-class Found(NamedTuple):
-    """A route, and the names in the path."""
+class RouteMatch(NamedTuple):
+    """The route of a path, and the names in the path."""
 
     route: Route
     names: tuple[str, ...]
 
     def handler(self, method: str) -> Handler:
-        """The handler of *method*; HEAD is served by that of GET."""
+        """Return the handler of *method*; raise RedfishError if the resource does not support it. GET also serves HEAD."""
         method = "GET" if method == "HEAD" else method
         if method not in self.route.methods:
-            raise wrong_method(method, self.allowed())
+            raise wrong_method(method, self.allowed_methods())
         return self.route.methods[method]
 
-    def allowed(self) -> list[str]:
-        """The methods that the resource takes."""
+    def allowed_methods(self) -> list[str]:
+        """Return the methods that the resource supports."""
         return [*(["HEAD"] if "GET" in self.route.methods else []), *self.route.methods]
 
 
@@ -48,9 +48,9 @@ class _Branch:
 
 
 class Router:
-    """Finds the route of a path, in a time that does not depend on how many there are.
+    """Tree of routes that finds the route of a path in a time that does not depend on the number of routes.
 
-    *versions* is what stands above the root: the versions of the protocol.
+    *versions* is the route above the root, which lists the versions of the protocol.
     """
 
     def __init__(self, routes: Iterable[Route], versions: Route) -> None:
@@ -62,10 +62,10 @@ class Router:
                 branch = branch.children.setdefault(segment, _Branch())
             branch.route = route
 
-    def find(self, path: str) -> Found:
-        """The route of *path*; RedfishError where there is none. A slash at the end makes no difference."""
+    def find(self, path: str) -> RouteMatch:
+        """Return the route of *path*; raise RedfishError if there is none. A slash at the end makes no difference."""
         if path.rstrip("/") == ROOT.rpartition("/")[0]:
-            return Found(self._versions, ())
+            return RouteMatch(self._versions, ())
         if path != ROOT and not path.startswith(ROOT + "/"):
             raise missing_resource(path)
         branch: _Branch | None = self._top
@@ -73,11 +73,11 @@ class Router:
         for segment in path[len(ROOT) :].strip("/").split("/"):
             if not segment or branch is None:
                 break
-            known = branch.children.get(segment)
-            if known is None:
+            child = branch.children.get(segment)
+            if child is None:
                 names.append(segment)
-                known = branch.children.get(NAME)
-            branch = known
+                child = branch.children.get(NAME)
+            branch = child
         if branch is None or branch.route is None:
             raise missing_resource(path)
-        return Found(branch.route, tuple(names))
+        return RouteMatch(branch.route, tuple(names))

@@ -1,4 +1,4 @@
-"""The root of the service and its sessions."""
+"""The service root and the session service."""
 
 from __future__ import annotations
 
@@ -6,29 +6,30 @@ import uuid
 from typing import Any
 
 from baremetal_fake.redfish.errors import RedfishError, missing_resource, no_session, unknown_property, wrong_type
-from baremetal_fake.redfish.exchange import ROOT, Exchange, Operation, collection, link, reading
+from baremetal_fake.redfish.exchange import ROOT, Exchange, Operation, collection, link, make_reader
 from baremetal_fake.redfish.message import Answer
 from baremetal_fake.redfish.routing import Route
 from baremetal_fake.redfish.session_table import Session
 
 _SESSIONS = ("SessionService", "Sessions")
-_GET = frozenset({"GET", "HEAD"})
+_READ_METHODS, _LOGIN_METHODS = frozenset({"GET", "HEAD"}), frozenset({"POST"})
+"""Methods that need no credentials, at the root and at the collection of sessions."""
 
 
 def routes() -> list[Route]:
-    """The routes of this module."""
+    """Return the routes of this module."""
     return [
-        Route("", {"GET": reading("get_root", _root)}, open=_GET),
-        Route("odata", {"GET": reading("get_root", _odata)}, open=_GET),
-        Route("SessionService", {"GET": reading("get_sessions", _session_service), "PATCH": _set_timeout}),
-        Route("SessionService/Sessions", {"GET": reading("get_sessions", _sessions), "POST": _log_in}, open=frozenset({"POST"})),
-        Route("SessionService/Sessions/*", {"GET": reading("get_sessions", _session), "DELETE": _log_out}),
+        Route("", {"GET": make_reader("get_root", _root)}, public_methods=_READ_METHODS),
+        Route("odata", {"GET": make_reader("get_root", _odata)}, public_methods=_READ_METHODS),
+        Route("SessionService", {"GET": make_reader("get_sessions", _session_service), "PATCH": _set_timeout}),
+        Route("SessionService/Sessions", {"GET": make_reader("get_sessions", _sessions), "POST": _log_in}, _LOGIN_METHODS),
+        Route("SessionService/Sessions/*", {"GET": make_reader("get_sessions", _session), "DELETE": _log_out}),
     ]
 
 
 def versions() -> Route:
-    """What tells the versions of the protocol, and where the root of each is."""
-    return Route("", {"GET": reading("get_root", lambda _: {"v1": f"{ROOT}/"})}, open=_GET)
+    """Return the route that lists the versions of the protocol and the root of each."""
+    return Route("", {"GET": make_reader("get_root", lambda _: {"v1": f"{ROOT}/"})}, public_methods=_READ_METHODS)
 
 
 def _root(exchange: Exchange) -> dict[str, Any]:
@@ -90,21 +91,21 @@ def _set_timeout(exchange: Exchange) -> Operation:
 
 
 def _sessions(exchange: Exchange) -> dict[str, Any]:
-    return collection(_SESSIONS, "SessionCollection", "Sessions", [one.identifier for one in exchange.bmc.sessions.all()])
+    return collection(_SESSIONS, "SessionCollection", "Sessions", [session.identifier for session in exchange.bmc.sessions.all()])
 
 
 def _session(exchange: Exchange) -> dict[str, Any]:
-    return _described(_found(exchange))
+    return _session_resource(_require_session(exchange))
 
 
-def _found(exchange: Exchange) -> Session:
+def _require_session(exchange: Exchange) -> Session:
     session = exchange.bmc.sessions.find(exchange.names[0])
     if session is None:
         raise missing_resource(exchange.request.path)
     return session
 
 
-def _described(session: Session) -> dict[str, Any]:
+def _session_resource(session: Session) -> dict[str, Any]:
     return {
         **link(*_SESSIONS, session.identifier),
         "@odata.type": "#Session.v1_6_0.Session",
@@ -121,22 +122,22 @@ def _log_in(exchange: Exchange) -> Operation:
             text = f"The property {name} is required."
             raise RedfishError(400, "PropertyMissing", text, args=[name], related=[f"#/{name}"])
         if not isinstance(body[name], str):
-            raise wrong_type(name, body[name] if name == "UserName" else "", "string")
+            raise wrong_type(name, "" if name == "Password" else body[name], "string")
     username, password = body["UserName"], body["Password"]
 
     def run(_: Any) -> Answer:
         if not exchange.bmc.accepts(username, password):
-            exchange.bmc.counters.logged_in(accepted=False)
+            exchange.bmc.counters.count_login(accepted=False)
             raise no_session("The credentials are missing or wrong.")
         session = exchange.bmc.sessions.open(username)
         location = "/".join((ROOT, *_SESSIONS, session.identifier))
-        return Answer(201, _described(session), {"X-Auth-Token": session.token, "Location": location})
+        return Answer(201, _session_resource(session), {"X-Auth-Token": session.token, "Location": location})
 
     return Operation("login", run, {"username": username})
 
 
 def _log_out(exchange: Exchange) -> Operation:
-    session = _found(exchange)
+    session = _require_session(exchange)
 
     def run(_: Any) -> Answer:
         exchange.bmc.sessions.close(session)

@@ -1,4 +1,4 @@
-"""The sessions of one BMC."""
+"""The sessions of one Redfish BMC."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from baremetal_fake.redfish.errors import RedfishError
 
 @dataclass
 class Session:
-    """One login. The token is what the client shows, the identifier what the session is addressed by."""
+    """A session. The client authenticates with the token; the identifier is part of the session's URL."""
 
     identifier: str
     username: str
@@ -21,9 +21,9 @@ class Session:
 
 
 class SessionTable:
-    """Sessions that expire *timeout* seconds after their last use, *limit* of them at the most.
+    """The sessions of one BMC, *limit* or fewer. A session expires *timeout* seconds after its last use.
 
-    Not thread-safe: the event loop of its service alone uses it.
+    Not thread-safe: only the event loop of its service uses it.
     """
 
     def __init__(self, clock: Callable[[], float], counters: BMCCounters, timeout: float, limit: int) -> None:
@@ -31,24 +31,24 @@ class SessionTable:
         self.limit = limit
         self._clock = clock
         self._counters = counters
-        self._number = 0
+        self._last_number = 0
         self._by_token: dict[str, Session] = {}
 
     def open(self, username: str) -> Session:
-        """Make a session; RedfishError when the table is full."""
-        self._forget_expired()
+        """Open a session and return it; raise RedfishError if the table is full."""
+        self._drop_expired()
         if len(self._by_token) >= self.limit:
-            self._counters.no_room()
-            text = f"The session establishment failed because there are {self.limit} sessions already."
+            self._counters.count_full_table()
+            text = f"The session establishment failed because the limit of {self.limit} sessions is reached."
             raise RedfishError(503, "SessionLimitExceeded", text, headers={"Retry-After": "5"})
-        self._number += 1
-        session = Session(str(self._number), username, secrets.token_hex(16), self._clock())
+        self._last_number += 1
+        session = Session(str(self._last_number), username, secrets.token_hex(16), self._clock())
         self._by_token[session.token] = session
-        self._counters.logged_in()
+        self._counters.count_login()
         return session
 
     def use(self, token: str) -> Session | None:
-        """The session of *token*, which it keeps from expiring; None where there is none."""
+        """Return the session with that *token* and note its use; None if it does not exist or has expired."""
         session = self._by_token.get(token)
         if session is None:
             return None
@@ -60,29 +60,29 @@ class SessionTable:
         return session
 
     def find(self, identifier: str) -> Session | None:
-        """The session of that identifier."""
-        self._forget_expired()
+        """Return the session with that identifier, or None."""
+        self._drop_expired()
         return next((session for session in self._by_token.values() if session.identifier == identifier), None)
 
     def all(self) -> list[Session]:
-        """The sessions that have not expired."""
-        self._forget_expired()
+        """Return the sessions that have not expired."""
+        self._drop_expired()
         return list(self._by_token.values())
 
     def close(self, session: Session) -> None:
-        """End a session."""
+        """End *session*."""
         self._drop(session)
 
     def clear(self) -> None:
-        """End all sessions, as a restart of the BMC does."""
+        """End all sessions, as a BMC that restarts does."""
         for session in list(self._by_token.values()):
             self._drop(session)
 
     def _drop(self, session: Session) -> None:
         if self._by_token.pop(session.token, None) is not None:
-            self._counters.logged_out()
+            self._counters.count_logout()
 
-    def _forget_expired(self) -> None:
-        oldest = self._clock() - self.timeout
-        for session in [one for one in self._by_token.values() if one.used_at < oldest]:
+    def _drop_expired(self) -> None:
+        earliest = self._clock() - self.timeout
+        for session in [session for session in self._by_token.values() if session.used_at < earliest]:
             self._drop(session)

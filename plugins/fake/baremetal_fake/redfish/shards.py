@@ -1,7 +1,7 @@
-"""Several processes that share the work of one service, where one process would run out of file descriptors or of CPU.
+"""Processes that share the machines of one service, for more addresses than one process can serve.
 
-Each child is handed its share on its standard input and keeps that open: when the parent ends, however it does, the
-children see the end of their input and end, too.
+A child reads its share from its standard input, and serves until that input ends. The system closes the input when the
+parent ends, even if the parent is killed, so no child outlives it.
 """
 
 from __future__ import annotations
@@ -14,13 +14,16 @@ from typing import Self
 
 from baremetal_fake.redfish.plan import ServicePlan
 
+STOP_TIMEOUT_S = 15.0
+"""Seconds that a child has to end before it is killed."""
+
 
 class ShardFailed(Exception):
-    """A child could not start; the text is its own."""
+    """Error of a child that could not start, in the child's words."""
 
 
 class Shards:
-    """The children. Use it as a context manager; within, all of them are ready."""
+    """Context manager that runs one child for each plan. All children answer when the block begins."""
 
     def __init__(self, plans: list[ServicePlan]) -> None:
         self._plans = plans
@@ -29,7 +32,7 @@ class Shards:
     def __enter__(self) -> Self:
         try:
             for plan in self._plans:
-                self._children.append(_started(plan))
+                self._children.append(_start_child(plan))
             for child in self._children:
                 _wait_until_ready(child)
         except BaseException:
@@ -41,13 +44,14 @@ class Shards:
         self.stop()
 
     def stop(self) -> None:
-        """End all children."""
+        """Stop all children."""
+        # Close all inputs first, so that the children stop at the same time.
         for child in self._children:
             if child.stdin is not None:
                 child.stdin.close()
         for child in self._children:
             try:
-                child.wait(timeout=15.0)
+                child.wait(timeout=STOP_TIMEOUT_S)
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.wait()
@@ -56,7 +60,7 @@ class Shards:
         self._children.clear()
 
 
-def _started(plan: ServicePlan) -> subprocess.Popen[str]:
+def _start_child(plan: ServicePlan) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "baremetal_fake.redfish", "--shard"]
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert child.stdin is not None
@@ -68,13 +72,13 @@ def _started(plan: ServicePlan) -> subprocess.Popen[str]:
 def _wait_until_ready(child: subprocess.Popen[str]) -> None:
     assert child.stdout is not None
     line = child.stdout.readline()
-    answer = json.loads(line) if line else {"error": "it ended"}
+    answer = json.loads(line) if line else {"error": "the process ended before it was ready"}
     if not answer.get("ready"):
         raise ShardFailed(str(answer.get("error")))
 
 
 def run_shard() -> int:
-    """What a child does: serve its share until its standard input ends."""
+    """Run a child: serve the plan on standard input until that input ends, and return the exit status."""
     plan = ServicePlan.from_json(sys.stdin.readline())
     try:
         with plan.service():

@@ -1,7 +1,7 @@
-"""What a service counts about its clients, so that a test can say how gentle they were.
+"""Statistics of the load that clients put on a service. A test asserts with them that a client limits its load.
 
-It is served at ``/_statistics`` of every address, without a login, without latency and uncounted; a POST to
-``/_statistics/reset`` starts the counting anew. Only the event loop of the service writes it.
+Every address serves them at ``/_statistics``, without a login and without latency. Such requests are not counted. A POST
+to ``/_statistics/reset`` resets the counters.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from baremetal_fake.redfish.exchange import ROOT
 from baremetal_fake.redfish.message import Answer, Request
 
 PATH = "/_statistics"
-_IDENTIFIER = re.compile(r"(?<=/)(Systems|Managers|Chassis|Sessions)/[^/]+")
+_NAMED_RESOURCE = re.compile(r"(?<=/)(Systems|Managers|Chassis|Sessions)/[^/]+")
 
 
 class Statistics:
-    """The numbers of one service."""
+    """Counters of one service. Not thread-safe: only the event loop of the service uses them."""
 
     def __init__(self) -> None:
         self.in_flight = 0
@@ -26,7 +26,7 @@ class Statistics:
         self.reset()
 
     def reset(self) -> None:
-        """Start anew; what is open and in flight stays so."""
+        """Reset the counters. Open connections and requests in flight stay counted."""
         self.requests = 0
         self.in_flight_max = self.in_flight
         self.connections = 0
@@ -35,21 +35,21 @@ class Statistics:
 
     @property
     def open_connections(self) -> int:
-        """Connections that are open now."""
+        """Number of open connections."""
         return len(self._open)
 
-    def connected(self, connection: Any) -> None:
-        """Count a connection."""
+    def add_connection(self, connection: Any) -> None:
+        """Count a new connection."""
         self._open.add(connection)
         self.connections += 1
         self.open_connections_max = max(self.open_connections_max, len(self._open))
 
-    def disconnected(self, connection: Any) -> None:
-        """Count its end."""
+    def remove_connection(self, connection: Any) -> None:
+        """Count the end of a connection."""
         self._open.discard(connection)
 
     def all_connections(self) -> list[Any]:
-        """The connections that are open."""
+        """Return the open connections."""
         return list(self._open)
 
     def begin(self, request: Request) -> None:
@@ -57,14 +57,14 @@ class Statistics:
         self.requests += 1
         self.in_flight += 1
         self.in_flight_max = max(self.in_flight_max, self.in_flight)
-        self.by_route[f"{request.method} {_IDENTIFIER.sub(_without_name, request.path.removeprefix(ROOT))}"] += 1
+        self.by_route[f"{request.method} {_NAMED_RESOURCE.sub(_replace_name, request.path.removeprefix(ROOT))}"] += 1
 
     def end(self) -> None:
-        """Count a request that is over."""
+        """Count the end of a request."""
         self.in_flight -= 1
 
     def as_dict(self) -> dict[str, Any]:
-        """All numbers by their names."""
+        """Return all counters by name."""
         return {
             "requests": self.requests,
             "in_flight": self.in_flight,
@@ -76,7 +76,7 @@ class Statistics:
         }
 
     def answer(self, request: Request) -> Answer | None:
-        """The answer to a request for the statistics themselves; None to any other."""
+        """Return the answer to a request for the statistics, or None if *request* is another one."""
         if request.path == PATH and request.method == "GET":
             return Answer(body=self.as_dict())
         if request.path == f"{PATH}/reset" and request.method == "POST":
@@ -85,5 +85,5 @@ class Statistics:
         return None
 
 
-def _without_name(found: re.Match[str]) -> str:
-    return f"{found[1]}/*"
+def _replace_name(match: re.Match[str]) -> str:
+    return f"{match[1]}/*"

@@ -1,4 +1,4 @@
-"""The systems: power, boot, and what they say of themselves."""
+"""The systems: power, boot override, indicator light and properties."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from baremetal_fake.redfish.errors import (
     unknown_property,
     wrong_type,
 )
-from baremetal_fake.redfish.exchange import ROOT, Exchange, Operation, collection, command, link, reading
+from baremetal_fake.redfish.exchange import ROOT, Exchange, Operation, collection, link, make_command, make_reader
 from baremetal_fake.redfish.routing import Route
 from baremetal_interfaces import BootDevice, BootMode, IndicatorState, PowerState
 
-POWER = {Power.ON: "On", Power.OFF: "Off", Power.POWERING_ON: "PoweringOn", Power.POWERING_OFF: "PoweringOff"}
+POWER_STATES = {Power.ON: "On", Power.OFF: "Off", Power.POWERING_ON: "PoweringOn", Power.POWERING_OFF: "PoweringOff"}
 RESETS: Mapping[str, PowerState | None] = {
     "On": PowerState.ON,
     "ForceOn": PowerState.ON,
@@ -32,8 +32,8 @@ RESETS: Mapping[str, PowerState | None] = {
     "PushPowerButton": None,
     "Nmi": None,
 }
-"""Redfish's reset types; None: it is not a power state that is asked for."""
-TARGETS: Mapping[str, BootDevice | None] = {
+"""Power state for each reset type; None: the type asks for an interrupt, or its power state depends on the present one."""
+BOOT_TARGETS: Mapping[str, BootDevice | None] = {
     "None": None,
     "Pxe": BootDevice.PXE,
     "Hdd": BootDevice.DISK,
@@ -42,18 +42,18 @@ TARGETS: Mapping[str, BootDevice | None] = {
     "UefiHttp": BootDevice.UEFIHTTP,
     "BiosSetup": BootDevice.BIOS,
 }
-MODES = {"UEFI": BootMode.UEFI, "Legacy": BootMode.BIOS}
-ENABLED = ("Disabled", "Once", "Continuous")
+BOOT_MODES = {"UEFI": BootMode.UEFI, "Legacy": BootMode.BIOS}
+OVERRIDE_FREQUENCIES = ("Disabled", "Once", "Continuous")
 LIGHTS = {"Off": IndicatorState.OFF, "Lit": IndicatorState.ON, "Blinking": IndicatorState.BLINKING}
-_BELOW = ("Bios", "SecureBoot", "Processors", "EthernetInterfaces", "SimpleStorage", "Storage")
+_SUBORDINATES = ("Bios", "SecureBoot", "Processors", "EthernetInterfaces", "SimpleStorage", "Storage")
 _BOOT_PREFIX = "BootSourceOverride"
 
 
 def routes() -> list[Route]:
-    """The routes of this module."""
+    """Return the routes of this module."""
     return [
-        Route("Systems", {"GET": reading("get_systems", _systems)}),
-        Route("Systems/*", {"GET": reading("get_power", _system), "PATCH": _patch}),
+        Route("Systems", {"GET": make_reader("get_systems", _systems)}),
+        Route("Systems/*", {"GET": make_reader("get_power", _system), "PATCH": _patch}),
         Route("Systems/*/Actions/ComputerSystem.Reset", {"POST": _reset}),
     ]
 
@@ -80,13 +80,13 @@ def _system(exchange: Exchange) -> dict[str, Any]:
         "SKU": parts.serial,
         "AssetTag": machine.firmware.current()["AssetTag"],
         "BiosVersion": machine.firmware.versions["bios"],
-        "PowerState": POWER[machine.power],
+        "PowerState": POWER_STATES[machine.power],
         **_light(machine, exchange.bmc.options.location_light),
         "Status": healthy,
         "Boot": _boot(machine),
         "ProcessorSummary": {"Count": 1, "LogicalProcessorCount": parts.cpus, "Model": parts.cpu_model, "Status": healthy},
         "MemorySummary": {"TotalSystemMemoryGiB": parts.memory_mb // 1024, "Status": healthy},
-        **{name: link(*path, name) for name in _BELOW},
+        **{name: link(*path, name) for name in _SUBORDINATES},
         "Links": {"ManagedBy": [link("Managers", machine.name)], "Chassis": [link("Chassis", machine.name)]},
         "Actions": {
             "#ComputerSystem.Reset": {
@@ -108,11 +108,11 @@ def _boot(machine: Machine) -> dict[str, Any]:
     enabled = "Disabled" if device is None else "Continuous" if persistent else "Once"
     return {
         "BootSourceOverrideEnabled": enabled,
-        "BootSourceOverrideEnabled@Redfish.AllowableValues": list(ENABLED),
-        "BootSourceOverrideTarget": _name_of(TARGETS, device),
-        "BootSourceOverrideTarget@Redfish.AllowableValues": list(TARGETS),
-        "BootSourceOverrideMode": _name_of(MODES, machine.boot_mode),
-        "BootSourceOverrideMode@Redfish.AllowableValues": list(MODES),
+        "BootSourceOverrideEnabled@Redfish.AllowableValues": list(OVERRIDE_FREQUENCIES),
+        "BootSourceOverrideTarget": _name_of(BOOT_TARGETS, device),
+        "BootSourceOverrideTarget@Redfish.AllowableValues": list(BOOT_TARGETS),
+        "BootSourceOverrideMode": _name_of(BOOT_MODES, machine.boot_mode),
+        "BootSourceOverrideMode@Redfish.AllowableValues": list(BOOT_MODES),
     }
 
 
@@ -132,18 +132,18 @@ def _reset(exchange: Exchange) -> Operation:
     if not isinstance(kind, str) or kind not in RESETS:
         raise not_in_list("ResetType", kind, RESETS)
     if kind == "Nmi":
-        return command("inject_nmi", lambda _: machine.inject_nmi())
+        return make_command("inject_nmi", lambda _: machine.inject_nmi())
     power = machine.power
     state = RESETS[kind] or (PowerState.SOFT_OFF if power is Power.ON else PowerState.ON)
     if exchange.bmc.options.strict_power:
-        _check_sequence(kind, state, power)
-    return command("set_power", lambda fault: _set_power(machine, state, fault), state=state.value, reset_type=kind)
+        _check_power_change(kind, state, power)
+    return make_command("set_power", lambda fault: _set_power(machine, state, fault), state=state.value, reset_type=kind)
 
 
-def _check_sequence(kind: str, state: PowerState, power: Power) -> None:
-    needs_off = state is PowerState.ON
-    if power is (Power.ON if needs_off else Power.OFF):
-        text = f"The reset type {kind} cannot be carried out while the system is {POWER[power]}."
+def _check_power_change(kind: str, state: PowerState, power: Power) -> None:
+    """Raise RedfishError if the reset type *kind* would change nothing, or resets a system that is off."""
+    if power is (Power.ON if state is PowerState.ON else Power.OFF):
+        text = f"The reset type {kind} is not possible while the system is {POWER_STATES[power]}."
         raise RedfishError(409, "ActionNotSupported", text, args=[kind])
 
 
@@ -167,23 +167,27 @@ def _patch(exchange: Exchange) -> Operation:
             effects.append(_light_change(machine, value))
             name = "set_indicator"
         else:
-            raise _not_writable(key)
+            raise _refuse_property(key)
 
+    # No effect happens before all properties are valid, so a refused PATCH changes nothing.
     def carry_out(_: Fault | None) -> None:
         for effect in effects:
             effect()
 
-    return command(name, carry_out, **arguments)
+    return make_command(name, carry_out, **arguments)
 
 
-def _not_writable(key: str) -> RedfishError:
-    known = ("Id", "Name", "PowerState", "UUID", "SerialNumber", "Status", "Model", "Manufacturer", "BiosVersion", "AssetTag")
-    return read_only_property(key) if key in known else unknown_property(key)
+def _refuse_property(key: str) -> RedfishError:
+    read_only = ("Id", "Name", "PowerState", "UUID", "SerialNumber", "Status", "Model", "Manufacturer", "BiosVersion", "AssetTag")
+    return read_only_property(key) if key in read_only else unknown_property(key)
 
 
 def _light_change(machine: Machine, value: Any) -> Callable[[], None]:
-    lights = {True: IndicatorState.ON, False: IndicatorState.OFF}
-    state = lights[value] if isinstance(value, bool) else LIGHTS.get(value) if isinstance(value, str) else None
+    state: IndicatorState | None = None
+    if isinstance(value, bool):
+        state = IndicatorState.ON if value else IndicatorState.OFF
+    elif isinstance(value, str):
+        state = LIGHTS.get(value)
     if state is None:
         raise not_in_list("IndicatorLED", value, LIGHTS)
     return lambda: setattr(machine, "indicator", state)
@@ -192,7 +196,7 @@ def _light_change(machine: Machine, value: Any) -> Callable[[], None]:
 def _boot_changes(
     machine: Machine, boot: Any, arguments: dict[str, Any], forgets_mode: bool
 ) -> tuple[str, list[Callable[[], None]]]:
-    """The name of the operation (that of the device, where the mode is set with it) and its effects."""
+    """Return the name of the operation and its effects. If *boot* sets device and mode, the name is that of the device."""
     if not isinstance(boot, Mapping):
         raise wrong_type("Boot", boot, "object")
     _check_boot(boot)
@@ -205,16 +209,16 @@ def _boot_changes(
         if forgets_mode:
             effects.append(lambda: machine.set_boot_mode(BootMode.BIOS))
     if "BootSourceOverrideMode" in boot:
-        mode = MODES[boot["BootSourceOverrideMode"]]
+        mode = BOOT_MODES[boot["BootSourceOverrideMode"]]
         effects.append(lambda: machine.set_boot_mode(mode))
     return name, effects
 
 
 def _check_boot(boot: Mapping[str, Any]) -> None:
     allowed: dict[str, list[str]] = {
-        "BootSourceOverrideTarget": list(TARGETS),
-        "BootSourceOverrideEnabled": list(ENABLED),
-        "BootSourceOverrideMode": list(MODES),
+        "BootSourceOverrideTarget": list(BOOT_TARGETS),
+        "BootSourceOverrideEnabled": list(OVERRIDE_FREQUENCIES),
+        "BootSourceOverrideMode": list(BOOT_MODES),
     }
     for name, value in boot.items():
         if name not in allowed:
@@ -224,10 +228,14 @@ def _check_boot(boot: Mapping[str, Any]) -> None:
 
 
 def _device_change(machine: Machine, boot: Mapping[str, Any]) -> Callable[[], None]:
-    """A target without a frequency is for once, unless every boot is set already; a frequency alone keeps the target."""
+    """Return the effect of a new target or frequency of the boot override.
+
+    A target without a frequency applies once, unless the present override is persistent. A frequency without a target
+    keeps the present target.
+    """
     device, persistent = machine.boot_override
     if "BootSourceOverrideTarget" in boot:
-        device = TARGETS[boot["BootSourceOverrideTarget"]]
+        device = BOOT_TARGETS[boot["BootSourceOverrideTarget"]]
     enabled = boot.get("BootSourceOverrideEnabled", "Continuous" if persistent else "Once")
     if enabled == "Disabled":
         device = None

@@ -1,70 +1,44 @@
-"""What a BMC goes on with after its answer: tasks, and the monitors that a client polls."""
+"""The task service: the tasks of a BMC, and the monitors that a client polls."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 from baremetal_fake.redfish.errors import missing_resource
-from baremetal_fake.redfish.exchange import ROOT, Exchange, Operation, collection, link, reading
+from baremetal_fake.redfish.exchange import ROOT, Exchange, Operation, collection, link, make_reader
 from baremetal_fake.redfish.message import Answer
 from baremetal_fake.redfish.routing import Route
+from baremetal_fake.redfish.task_table import RunningTask
 
-KEPT = 100
-"""Tasks that a BMC remembers."""
 _TASKS = ("TaskService", "Tasks")
 
 
-class RunningTask(NamedTuple):
-    """What is going on, and when it is over."""
-
-    identifier: str
-    name: str
-    over_at: float
-
-
-class TaskTable:
-    """The tasks of one BMC. Only the event loop of its service uses it."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._number = 0
-        self._tasks: dict[str, RunningTask] = {}
-
-    def accepted(self, name: str, over_at: float) -> Answer:
-        """Remember a task, and the answer that says where it can be watched."""
-        self._number += 1
-        task = RunningTask(str(self._number), name, over_at)
-        self._tasks[task.identifier] = task
-        if len(self._tasks) > KEPT:
-            del self._tasks[next(iter(self._tasks))]
-        location = f"{ROOT}/TaskService/TaskMonitors/{task.identifier}"
-        return Answer(202, None, {"Location": location, "Retry-After": "1"})
-
-    def identifiers(self) -> list[str]:
-        """The tasks that are remembered."""
-        return list(self._tasks)
-
-    def find(self, exchange: Exchange) -> RunningTask:
-        """The task that the path names."""
-        task = self._tasks.get(exchange.names[0])
-        if task is None:
-            raise missing_resource(exchange.request.path)
-        return task
-
-    def is_over(self, task: RunningTask) -> bool:
-        """Whether it is done."""
-        return self._clock() >= task.over_at
-
-
 def routes() -> list[Route]:
-    """The routes of this module."""
+    """Return the routes of this module."""
     return [
-        Route("TaskService", {"GET": reading("get_tasks", _service)}),
-        Route("TaskService/Tasks", {"GET": reading("get_tasks", _tasks)}),
-        Route("TaskService/Tasks/*", {"GET": reading("get_tasks", _task)}),
+        Route("TaskService", {"GET": make_reader("get_tasks", _service)}),
+        Route("TaskService/Tasks", {"GET": make_reader("get_tasks", _tasks)}),
+        Route("TaskService/Tasks/*", {"GET": make_reader("get_tasks", _task)}),
         Route("TaskService/TaskMonitors/*", {"GET": _monitor}),
     ]
+
+
+def start_task(exchange: Exchange, name: str, ends_at: float) -> Answer:
+    """Start a task that ends at the clock time *ends_at* (seconds), and return the answer 202 with its monitor."""
+    task = exchange.bmc.tasks.add(name, ends_at)
+    return Answer(202, None, {"Location": _monitor_path(task), "Retry-After": "1"})
+
+
+def _monitor_path(task: RunningTask) -> str:
+    return f"{ROOT}/TaskService/TaskMonitors/{task.identifier}"
+
+
+def _require_task(exchange: Exchange) -> RunningTask:
+    task = exchange.bmc.tasks.find(exchange.names[0])
+    if task is None:
+        raise missing_resource(exchange.request.path)
+    return task
 
 
 def _service(exchange: Exchange) -> dict[str, Any]:
@@ -83,7 +57,7 @@ def _tasks(exchange: Exchange) -> dict[str, Any]:
 
 
 def _task(exchange: Exchange) -> Mapping[str, Any]:
-    task = exchange.bmc.tasks.find(exchange)
+    task = _require_task(exchange)
     over = exchange.bmc.tasks.is_over(task)
     return {
         **link(*_TASKS, task.identifier),
@@ -93,13 +67,13 @@ def _task(exchange: Exchange) -> Mapping[str, Any]:
         "TaskState": "Completed" if over else "Running",
         "TaskStatus": "OK",
         "PercentComplete": 100 if over else 0,
-        "TaskMonitor": f"{ROOT}/TaskService/TaskMonitors/{task.identifier}",
+        "TaskMonitor": _monitor_path(task),
     }
 
 
 def _monitor(exchange: Exchange) -> Operation:
-    """202 for as long as the task goes on."""
-    task = exchange.bmc.tasks.find(exchange)
+    """Answer 202 while the task runs, and 200 when it has ended."""
+    task = _require_task(exchange)
 
     def run(_: Any) -> Answer:
         over = exchange.bmc.tasks.is_over(task)

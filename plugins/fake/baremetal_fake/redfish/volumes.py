@@ -1,4 +1,4 @@
-"""The volumes of a storage controller: made of drives by POST, removed by DELETE, at once or as a task."""
+"""The volumes of a storage controller. A client creates and deletes them, at once or as a task."""
 
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ from typing import Any
 from baremetal_fake.faults import Effect, Fault
 from baremetal_fake.machine import Machine
 from baremetal_fake.redfish.errors import RedfishError, missing_resource, not_in_list, unknown_property
-from baremetal_fake.redfish.exchange import ROOT, Exchange, Operation, collection, link, reading
+from baremetal_fake.redfish.exchange import ROOT, Exchange, Operation, collection, link, make_reader
 from baremetal_fake.redfish.message import Answer
 from baremetal_fake.redfish.routing import Route
+from baremetal_fake.redfish.tasks import start_task
 
 RAID_TYPES: Mapping[str, int] = {"RAID0": 1, "RAID1": 2, "RAID5": 3, "RAID6": 4, "RAID10": 4}
-"""The types of volumes and how many drives each needs at least."""
+"""Minimum number of drives for each RAID type."""
 STORAGE = "1"
 GIB = 1024**3
-_SETTABLE = ("RAIDType", "CapacityBytes", "Links", "Name", "VolumeType", "@Redfish.OperationApplyTime")
+_WRITABLE_PROPERTIES = ("RAIDType", "CapacityBytes", "Links", "Name", "VolumeType", "@Redfish.OperationApplyTime")
 
 
 def routes() -> list[Route]:
-    """The routes of this module."""
+    """Return the routes of this module."""
     volumes = "Systems/*/Storage/*/Volumes"
     return [
-        Route(volumes, {"GET": reading("get_inventory", _volumes), "POST": _create}),
-        Route(f"{volumes}/*", {"GET": reading("get_inventory", _volume), "DELETE": _delete}),
+        Route(volumes, {"GET": make_reader("get_inventory", _volumes), "POST": _create}),
+        Route(f"{volumes}/*", {"GET": make_reader("get_inventory", _volume), "DELETE": _delete}),
     ]
 
 
@@ -35,22 +36,22 @@ def _path(exchange: Exchange, *below: str) -> tuple[str, ...]:
 
 
 def _volumes(exchange: Exchange) -> dict[str, Any]:
-    members = [str(one["id"]) for one in exchange.machine.raid if "id" in one]
+    members = [str(volume["id"]) for volume in exchange.machine.raid if "id" in volume]
     return collection(_path(exchange, "Volumes"), "VolumeCollection", "Volumes", members)
 
 
-def _found(exchange: Exchange) -> Mapping[str, Any]:
-    for one in exchange.machine.raid:
-        if one.get("id") == exchange.names[2]:
-            return one
+def _require_volume(exchange: Exchange) -> Mapping[str, Any]:
+    for volume in exchange.machine.raid:
+        if volume.get("id") == exchange.names[2]:
+            return volume
     raise missing_resource(exchange.request.path)
 
 
 def _volume(exchange: Exchange) -> dict[str, Any]:
-    return _described(exchange, _found(exchange))
+    return _volume_resource(exchange, _require_volume(exchange))
 
 
-def _described(exchange: Exchange, volume: Mapping[str, Any]) -> dict[str, Any]:
+def _volume_resource(exchange: Exchange, volume: Mapping[str, Any]) -> dict[str, Any]:
     drives = [link(*_path(exchange, "Drives", name)) for name in volume["drives"]]
     return {
         **link(*_path(exchange, "Volumes", volume["id"])),
@@ -68,19 +69,19 @@ def _create(exchange: Exchange) -> Operation:
     machine, body = exchange.machine, exchange.json()
     collection_path = _path(exchange, "Volumes")
     for name in body:
-        if name not in _SETTABLE:
+        if name not in _WRITABLE_PROPERTIES:
             raise unknown_property(name)
     kind = str(body.get("RAIDType"))
     if kind not in RAID_TYPES:
         raise not_in_list("RAIDType", kind, RAID_TYPES)
     drives = _drives_in(body, machine)
     if len(drives) < RAID_TYPES[kind]:
-        raise RedfishError(400, "GeneralError", f"{kind} needs {RAID_TYPES[kind]} drives, and {len(drives)} are given.")
-    room = _room(kind, machine, drives)
-    size = body.get("CapacityBytes", room)
-    if isinstance(size, bool) or not isinstance(size, int) or not 0 < size <= room:
-        raise RedfishError(400, "GeneralError", f"CapacityBytes has to be an integer from 1 to {room}.")
-    number = 1 + max((int(one["id"]) for one in machine.raid if "id" in one), default=0)
+        raise RedfishError(400, "GeneralError", f"{kind} needs {RAID_TYPES[kind]} drives or more; {len(drives)} are given.")
+    capacity = _capacity_bytes(kind, machine, drives)
+    size = body.get("CapacityBytes", capacity)
+    if isinstance(size, bool) or not isinstance(size, int) or not 0 < size <= capacity:
+        raise RedfishError(400, "GeneralError", f"CapacityBytes must be an integer from 1 to {capacity}.")
+    number = 1 + max((int(volume["id"]) for volume in machine.raid if "id" in volume), default=0)
     volume: dict[str, Any] = {
         "id": str(number),
         "name": body.get("Name") or f"Volume {number}",
@@ -93,39 +94,45 @@ def _create(exchange: Exchange) -> Operation:
         if fault is None or fault.effect is not Effect.LOSE:
             machine.set_raid((*machine.raid, volume))
         if exchange.bmc.options.task_seconds is not None:
-            return exchange.bmc.tasks.accepted("Create volume", exchange.bmc.rack.clock() + exchange.bmc.options.task_seconds)
+            return start_task(exchange, "Create volume", exchange.bmc.rack.clock() + exchange.bmc.options.task_seconds)
         location = "/".join((ROOT, *collection_path, volume["id"]))
-        return Answer(201, _described(exchange, volume), {"Location": location})
+        return Answer(201, _volume_resource(exchange, volume), {"Location": location})
 
     return Operation("create_raid", run, {"volume": volume})
 
 
 def _drives_in(body: Mapping[str, Any], machine: Machine) -> list[str]:
     links = body.get("Links")
-    given = links.get("Drives") if isinstance(links, Mapping) else None
-    names = [one["@odata.id"].rpartition("/")[2] for one in given or () if isinstance(one, Mapping) and "@odata.id" in one]
-    known = {disk.name for disk in machine.inventory.disks}
-    taken = {name for one in machine.raid for name in one.get("drives", ())}
+    references = links.get("Drives") if isinstance(links, Mapping) else None
+    names = [
+        reference["@odata.id"].rpartition("/")[2]
+        for reference in references or ()
+        if isinstance(reference, Mapping) and "@odata.id" in reference
+    ]
+    used = {name for volume in machine.raid for name in volume.get("drives", ())}
+    free = {disk.name for disk in machine.inventory.disks} - used
     for name in names:
-        if name not in known or name in taken:
-            raise not_in_list("Links/Drives", name, sorted(known - taken))
+        if name not in free:
+            raise not_in_list("Links/Drives", name, sorted(free))
     return names
 
 
-def _room(kind: str, machine: Machine, drives: list[str]) -> int:
+def _capacity_bytes(kind: str, machine: Machine, drives: list[str]) -> int:
+    """Return the capacity of a volume of *drives* in bytes: every drive counts as much as the smallest one."""
     smallest = min(disk.size_gb for disk in machine.inventory.disks if disk.name in drives) * GIB
-    share = {"RAID0": len(drives), "RAID1": 1, "RAID5": len(drives) - 1, "RAID6": len(drives) - 2, "RAID10": len(drives) // 2}
-    return smallest * share[kind]
+    count = len(drives)
+    data_drives = {"RAID0": count, "RAID1": 1, "RAID5": count - 1, "RAID6": count - 2, "RAID10": count // 2}
+    return smallest * data_drives[kind]
 
 
 def _delete(exchange: Exchange) -> Operation:
-    machine, volume = exchange.machine, _found(exchange)
+    machine, volume = exchange.machine, _require_volume(exchange)
 
     def run(fault: Fault | None) -> Answer:
         if fault is None or fault.effect is not Effect.LOSE:
-            machine.set_raid(tuple(one for one in machine.raid if one is not volume))
+            machine.set_raid(tuple(other for other in machine.raid if other is not volume))
         if exchange.bmc.options.task_seconds is not None:
-            return exchange.bmc.tasks.accepted("Delete volume", exchange.bmc.rack.clock() + exchange.bmc.options.task_seconds)
+            return start_task(exchange, "Delete volume", exchange.bmc.rack.clock() + exchange.bmc.options.task_seconds)
         return Answer(204)
 
     return Operation("delete_raid", run, {"volume": volume["id"]})

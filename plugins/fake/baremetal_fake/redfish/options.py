@@ -1,0 +1,33 @@
+"""Options of the simulated Redfish BMCs of a service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from baremetal_fake.bmc_account import Account
+
+
+@dataclass(frozen=True)
+class BMCOptions:
+    """Behavior of the BMCs of a service."""
+
+    account: Account | None = None
+    """Account of the BMC. None: every login is accepted, and requests need no credentials."""
+    session_timeout: float = 1800.0
+    """Seconds after which an unused session expires."""
+    session_limit: int = 64
+    """Maximum number of open sessions."""
+    strict_power: bool = False
+    """Whether the BMC answers 409 to a power command that would change nothing."""
+    fetch_images: bool = True
+    """Whether InsertMedia asks the image's server for the image, and fails if the image does not exist."""
+    task_seconds: float | None = None
+    """Seconds that creating or deleting a volume takes as a task, which is answered with 202. None: no task is used."""
+    lockout_after: int | None = None
+    """Number of consecutive wrong passwords that lock the account until :meth:`RedfishBMC.unlock`; None: no lockout."""
+    parallel_limit: int | None = None
+    """Maximum number of requests in flight. The BMC answers 500 to further ones. None: no limit."""
+    location_light: bool = False
+    """Whether systems have ``LocationIndicatorActive``, as newer services do, in place of ``IndicatorLED``."""
+    forgets_boot_mode: bool = False
+    """Whether a boot override without a mode resets the boot mode to legacy, as some services do."""

@@ -1,0 +1,47 @@
+"""The tasks of one BMC: work that continues after the answer that started it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+MAX_TASKS = 100
+"""Maximum number of tasks that a BMC remembers. A new task replaces the oldest."""
+
+
+class RunningTask(NamedTuple):
+    """A task, and the clock time in seconds at which it ends."""
+
+    identifier: str
+    name: str
+    ends_at: float
+
+
+class TaskTable:
+    """The tasks of one BMC. Not thread-safe: only the event loop of its service uses it."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._last_number = 0
+        self._tasks: dict[str, RunningTask] = {}
+
+    def add(self, name: str, ends_at: float) -> RunningTask:
+        """Add a task that ends at the clock time *ends_at* (seconds), and return it."""
+        self._last_number += 1
+        task = RunningTask(str(self._last_number), name, ends_at)
+        self._tasks[task.identifier] = task
+        if len(self._tasks) > MAX_TASKS:
+            del self._tasks[next(iter(self._tasks))]
+        return task
+
+    def identifiers(self) -> list[str]:
+        """Return the identifiers of the tasks, the oldest first."""
+        return list(self._tasks)
+
+    def find(self, identifier: str) -> RunningTask | None:
+        """Return the task with that identifier, or None."""
+        return self._tasks.get(identifier)
+
+    def is_over(self, task: RunningTask) -> bool:
+        """Return whether *task* has ended."""
+        return self._clock() >= task.ends_at
