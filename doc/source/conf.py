@@ -1,4 +1,4 @@
-"""Configuration of the documentation's build."""
+"""Configuration of the documentation build."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 _HERE = Path(__file__).resolve().parent
 _ROOT = _HERE.parent.parent
-# The bridge is not installed here: it needs an Ironic, and its table needs none.
+# The bridge to Ironic is not installed here, because it needs Ironic. Its table does not.
 sys.path[:0] = [str(_HERE / "_ext"), str(_ROOT / "plugins" / "ironic")]
 
 project = "baremetal-sdk"
