@@ -1,1 +1,1 @@
-"""Interface implementations that come with the runtime, written against the contract alone."""
+"""Interface implementations of the runtime itself. They import nothing but the contract."""

@@ -1,4 +1,4 @@
-"""What stands for the kinds of interface that a machine does not have: whatever is asked of it, it says what to set."""
+"""Interfaces named ``no-...``, for kinds that a machine does not have. Each method raises NotSupported with the remedy."""
 
 from __future__ import annotations
 
@@ -32,118 +32,118 @@ def _refuse(task: Task, kind: Kind) -> NoReturn:
 
 
 class NoBIOS(BIOSInterface):
-    """BIOS settings are neither read nor changed."""
+    """Refuses to read and change BIOS settings."""
 
     def validate(self, task: Task) -> None:
-        """Refuse."""
+        """Raise NotSupported."""
         _refuse(task, self.kind)
 
     def get_settings(self, task: Task) -> Sequence[BIOSSetting]:
-        """Refuse."""
+        """Raise NotSupported."""
         _refuse(task, self.kind)
 
     def apply_configuration(self, task: Task, settings: Sequence[Mapping[str, Any]]) -> Wait | None:
-        """Refuse."""
+        """Raise NotSupported."""
         _refuse(task, self.kind)
 
     def factory_reset(self, task: Task) -> Wait | None:
-        """Refuse."""
+        """Raise NotSupported."""
         _refuse(task, self.kind)
 
 
 class NoRAID(RAIDInterface):
-    """Logical disks are neither made nor deleted."""
+    """Refuses to create and delete logical disks."""
 
     def validate(self, task: Task) -> None:
-        """Refuse."""
+        """Raise NotSupported."""
         _refuse(task, self.kind)
 
     def validate_raid_config(self, task: Task, raid_config: Mapping[str, Any]) -> None:
-        """Refuse."""
+        """Raise NotSupported."""
         _refuse(task, self.kind)
 
     def create_configuration(
         self, task: Task, create_root_volume: bool = True, create_nonroot_volumes: bool = True, delete_existing: bool = False
     ) -> Wait | None:
-        """Refuse."""
+        """Raise NotSupported."""
         _refuse(task, self.kind)
 
     def delete_configuration(self, task: Task) -> Wait | None:
-        """Refuse."""
+        """Raise NotSupported."""
         _refuse(task, self.kind)
 
 
 class NoFirmware(FirmwareInterface):
-    """Firmware is neither listed nor updated."""
+    """Refuses to list and update firmware."""
 
     def validate(self, task: Task) -> None:
-        """Refuse."""
+        """Raise NotSupported."""
         _refuse(task, self.kind)
 
     def get_components(self, task: Task) -> Sequence[FirmwareComponent]:
-        """Refuse."""
+        """Raise NotSupported."""
         _refuse(task, self.kind)
 
     def update(self, task: Task, settings: Sequence[Mapping[str, Any]]) -> Wait | None:
-        """Refuse."""
+        """Raise NotSupported."""
         _refuse(task, self.kind)
 
 
 class NoConsole(ConsoleInterface):
-    """There is no way to the console."""
+    """Refuses access to the console."""
 
     def validate(self, task: Task) -> None:
-        """Refuse."""
+        """Raise NotSupported."""
         _refuse(task, self.kind)
 
     def start_console(self, task: Task) -> None:
-        """Refuse."""
+        """Raise NotSupported."""
         _refuse(task, self.kind)
 
     def stop_console(self, task: Task) -> None:
-        """Refuse."""
+        """Raise NotSupported."""
         _refuse(task, self.kind)
 
     def get_console(self, task: Task) -> ConsoleAccess:
-        """Refuse."""
+        """Raise NotSupported."""
         _refuse(task, self.kind)
 
 
 class NoRescue(RescueInterface):
-    """There is no rescue system."""
+    """Refuses to rescue the machine. Cleaning up is allowed, because it runs after any failure."""
 
     def validate(self, task: Task) -> None:
-        """Refuse."""
+        """Raise NotSupported."""
         _refuse(task, self.kind)
 
     def rescue(self, task: Task) -> Wait | None:
-        """Refuse."""
+        """Raise NotSupported."""
         _refuse(task, self.kind)
 
     def unrescue(self, task: Task) -> Wait | None:
-        """Refuse."""
+        """Raise NotSupported."""
         _refuse(task, self.kind)
 
 
 class NoInspect(InspectInterface):
-    """The machine is not inspected."""
+    """Refuses to inspect the machine."""
 
     def validate(self, task: Task) -> None:
-        """Refuse."""
+        """Raise NotSupported."""
         _refuse(task, self.kind)
 
     def inspect(self, task: Task) -> Inspection | Wait:
-        """Refuse."""
+        """Raise NotSupported."""
         _refuse(task, self.kind)
 
     def abort(self, task: Task) -> None:
-        """Refuse."""
+        """Raise NotSupported."""
         _refuse(task, self.kind)
 
 
 class NoVendor(VendorInterface):
-    """There are no methods of a vendor."""
+    """Has no vendor methods."""
 
     def validate(self, task: Task) -> None:
-        """Refuse."""
+        """Raise NotSupported."""
         _refuse(task, self.kind)

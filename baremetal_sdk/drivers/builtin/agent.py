@@ -1,4 +1,4 @@
-"""The names of what needs an agent that runs on the machine. They can be selected, and say that this release has none."""
+"""Interfaces that need an agent on the machine. Clients can select them, but this release cannot run them."""
 
 from __future__ import annotations
 
@@ -18,57 +18,57 @@ from baremetal_interfaces import (
 )
 
 
-def _problem(field: str, name: str, instead: str) -> Problem:
-    wrong = f"{name!r} needs an agent on the machine, which this release does not have"
+def _build_problem(field: str, name: str, instead: str) -> Problem:
+    wrong = f"{name!r} needs an agent on the machine, which this release does not support"
     return Problem(field, wrong, f"select {instead} instead")
 
 
 class AgentDeploy(DeployInterface):
-    """Accepts a node that names it, so that clients can enrol and manage it, and refuses to deploy it."""
+    """Deploy interface that is accepted for a node but refuses to deploy it, so that clients can enroll and manage the node."""
 
     name: ClassVar[str]
 
     def validate(self, task: Task) -> None:
-        """Refuse, and say what to select instead."""
+        """Raise InvalidInput with the interface to select instead."""
         raise InvalidInput([self._problem()])
 
     @step(phase="deploy", priority=100)
     def deploy(self, task: Task) -> None:
-        """Refuse, and say what to select instead."""
+        """Raise NotSupported with the interface to select instead."""
         raise NotSupported(str(self._problem()))
 
     def tear_down(self, task: Task) -> Wait | None:
-        """Switch the machine off: it may have been deployed by others and adopted."""
+        """Power off the machine, which may have been adopted after a deployment by another system."""
         task.power.set(PowerState.OFF)
         task.driver.boot.clean_up_instance(task)
         return None
 
     def _problem(self) -> Problem:
-        return _problem("deploy_interface", self.name, "'ramdisk'")
+        return _build_problem("deploy_interface", self.name, "'ramdisk'")
 
 
 class DirectDeploy(AgentDeploy):
-    """``direct``: an agent writes an image to a disk. Not in this release."""
+    """``direct``: an agent writes an image to a disk. Not supported in this release."""
 
     name = "direct"
 
 
 class CustomAgentDeploy(AgentDeploy):
-    """``custom-agent``: an agent runs steps of its own. Not in this release."""
+    """``custom-agent``: an agent runs the node's own deploy steps. Not supported in this release."""
 
     name = "custom-agent"
 
 
 class AgentInspect(InspectInterface):
-    """``agent``: an agent reports what the machine is made of. Not in this release."""
+    """``agent``: an agent reports the machine's hardware. Not supported in this release."""
 
     def validate(self, task: Task) -> None:
-        """Refuse, and say what to select instead."""
+        """Raise InvalidInput with the interface to select instead."""
         raise InvalidInput([self._problem()])
 
     def inspect(self, task: Task) -> Inspection | Wait:
-        """Refuse, and say what to select instead."""
+        """Raise NotSupported with the interface to select instead."""
         raise NotSupported(str(self._problem()))
 
     def _problem(self) -> Problem:
-        return _problem("inspect_interface", "agent", "one that asks the BMC, such as 'redfish', or 'no-inspect'")
+        return _build_problem("inspect_interface", "agent", "one that asks the BMC, such as 'redfish', or 'no-inspect'")

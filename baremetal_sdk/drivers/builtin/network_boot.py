@@ -1,4 +1,4 @@
-"""Booting from a network that somebody else runs."""
+"""Network boot from servers that this project does not run."""
 
 from __future__ import annotations
 
@@ -11,63 +11,64 @@ from baremetal_interfaces import BootDevice, BootInterface, DriverInfo, NotSuppo
 
 @dataclass(frozen=True)
 class NetworkBootInfo(DriverInfo):
-    """How the boot device is set."""
+    """Options of the boot device."""
 
     force_persistent_boot_device: str = option(
-        "Whether the machine is told to boot from the network every time (Always) or the next time only (Default, Never).",
+        "Whether the machine boots from the network at every start (Always) or only at the next one (Default, Never).",
         default="Default",
         choices=("Default", "Always", "Never"),
     )
 
 
 class NetworkBoot(BootInterface):
-    """Tells the machine to boot from the network, and nothing more.
+    """Sets the boot device to the network, and nothing more.
 
-    The DHCP, TFTP and HTTP servers, and what they serve to which machine, are somebody else's. Kernel parameters are not
-    handed on. With a management interface that sets no boot devices (``noop``) the boot device is left alone: the
-    machine's firmware has to prefer the network.
+    Other systems run the DHCP, TFTP and HTTP servers and decide on the files for each machine. They receive no kernel
+    parameters from here. With a management interface that cannot set boot devices (``noop``), the boot device is unchanged:
+    the machine's firmware has to boot from the network first.
     """
 
     info_type = NetworkBootInfo
 
     def prepare_instance(self, task: Task) -> None:
-        """Make the network the boot device."""
+        """Set the boot device to the network."""
         self._select_network(task)
 
     def clean_up_instance(self, task: Task) -> None:
-        """Do nothing: nothing is kept for the machine, and its boot device is set anew before it is needed."""
+        """Do nothing: the interface keeps nothing for the machine, and the boot device is set again before the next boot."""
 
     def prepare_ramdisk(self, task: Task, parameters: Mapping[str, Any]) -> None:
-        """Make the network the boot device."""
+        """Set the boot device to the network. Kernel parameters are logged and ignored."""
         if parameters:
-            task.log.info("the boot server is not ours: kernel parameters are not handed on: %s", ", ".join(sorted(parameters)))
+            names = ", ".join(sorted(parameters))
+            task.log.info("ignoring kernel parameters, because the boot server is not managed here: %s", names)
         self._select_network(task)
 
     def clean_up_ramdisk(self, task: Task) -> None:
-        """Do nothing: nothing is kept for the machine."""
+        """Do nothing: the interface keeps nothing for the machine."""
 
     def _select_network(self, task: Task) -> None:
         supported = task.driver.management.get_supported_boot_devices(task)
         if not supported:
-            task.log.info("the management interface sets no boot devices: the boot device is left alone")
+            task.log.info("the management interface sets no boot devices: the boot device is unchanged")
         elif BootDevice.PXE not in supported:
-            listed = ", ".join(sorted(device.value for device in supported))
-            raise NotSupported(f"node {task.node.label} cannot be told to boot from the network; supported: {listed}")
+            names = ", ".join(sorted(device.value for device in supported))
+            raise NotSupported(f"node {task.node.label} cannot boot from the network; supported boot devices: {names}")
         elif task.info(self.kind).force_persistent_boot_device == "Always":
-            self._always_network(task)
+            self._set_network_permanently(task)
         else:
             task.power.boot_once(BootDevice.PXE)
 
-    def _always_network(self, task: Task) -> None:
+    def _set_network_permanently(self, task: Task) -> None:
         task.driver.management.set_boot_device(task, BootDevice.PXE, persistent=True)
         found = task.driver.management.get_boot_device(task)
         if found.device not in (BootDevice.PXE, None):
-            raise UnexpectedAnswer(f"the BMC was told to boot from {BootDevice.PXE} every time, and now says {found.device}")
+            raise UnexpectedAnswer(f"boot device was set to {BootDevice.PXE} for every boot, and the BMC reports {found.device}")
 
 
 class PXEBoot(NetworkBoot):
-    """Boots over PXE from a server that somebody else runs."""
+    """Boots over PXE from a server that this project does not run."""
 
 
 class IPXEBoot(NetworkBoot):
-    """Boots over iPXE from a server that somebody else runs; to the BMC it is the same boot device as PXE."""
+    """Boots over iPXE from a server that this project does not run. BMCs have the same boot device for PXE and iPXE."""

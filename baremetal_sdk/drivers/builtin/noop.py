@@ -1,4 +1,4 @@
-"""Interfaces for what is looked after elsewhere: they do nothing, and that is right."""
+"""Interfaces without an effect, for tasks that another system or nothing has to do."""
 
 from __future__ import annotations
 
@@ -18,44 +18,44 @@ from baremetal_interfaces import (
 
 
 class NoopNetwork(NetworkInterface):
-    """The machine stays on the networks that it is plugged into."""
+    """Leaves the machine on its networks."""
 
     def attach(self, task: Task, purpose: NetworkPurpose) -> None:
-        """Do nothing: the machine is there already."""
+        """Do nothing: the machine is already on the network."""
 
     def detach(self, task: Task, purpose: NetworkPurpose) -> None:
-        """Do nothing: the machine stays where it is."""
+        """Do nothing: the machine stays on the network."""
 
     def vif_attach(self, task: Task, vif: Mapping[str, Any]) -> None:
-        """Take the VIF without doing anything for it, as clients expect that attach one to each instance."""
+        """Accept the VIF and do nothing, because clients attach a VIF to each instance."""
 
     def vif_detach(self, task: Task, vif_id: str) -> None:
-        """Do nothing: no VIF is kept."""
+        """Do nothing: no VIF is stored."""
 
     def vif_list(self, task: Task) -> Sequence[Mapping[str, Any]]:
-        """Nothing: no VIF is kept."""
+        """Return no VIFs, because none is stored."""
         return ()
 
 
 class NoopStorage(StorageInterface):
-    """All disks are in the machine."""
+    """Uses only the disks of the machine."""
 
     def attach_volumes(self, task: Task) -> None:
-        """Do nothing: there are no volumes."""
+        """Do nothing: the machine has no volumes."""
 
     def detach_volumes(self, task: Task) -> None:
-        """Do nothing: there are no volumes."""
+        """Do nothing: the machine has no volumes."""
 
 
 class NoopManagement(ManagementInterface):
-    """The machine boots from whatever its firmware is set to; nobody is told otherwise."""
+    """Leaves the boot device to the machine's firmware."""
 
     def get_boot_device(self, task: Task) -> BootDeviceSetting:
-        """Nobody says what the machine boots from."""
+        """Return no boot device, because it is unknown."""
         return BootDeviceSetting(device=None, persistent=None)
 
     def set_boot_device(self, task: Task, device: BootDevice, persistent: bool = False) -> None:
-        """Refuse: pretending would boot the wrong thing."""
+        """Refuse. Without an error the machine would boot from another device than the caller expects."""
         raise NotSupported(
             f"the boot device of node {task.node.label} cannot be set to {device}: its management_interface is 'noop'; "
             f"set management_interface to one that its driver {task.node.driver!r} supports"

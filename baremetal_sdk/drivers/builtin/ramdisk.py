@@ -1,4 +1,4 @@
-"""A deployment that needs no agent: the machine boots its instance from an image or from the network."""
+"""Deployment without an agent: the machine boots its instance from an image or from the network."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ _SCHEMES = ("http", "https", "nfs", "cifs")
 
 
 class RamdiskDeploy(DeployInterface):
-    """Runs the instance from memory: every boot starts it anew, and nothing is written to a disk.
+    """Runs the instance from memory. Every boot starts a fresh instance, and nothing is written to a disk.
 
-    What is booted is ``instance_info/boot_iso``, a URL that the BMC can read; with a boot interface for the network it is
-    what the boot server serves.
+    The machine boots the image of ``instance_info/boot_iso``, a URL that its BMC can read. With a network boot interface it
+    boots the files of the boot server.
     """
 
     def validate(self, task: Task) -> None:
-        """Raise ``InvalidInput`` unless there is something to boot."""
+        """Raise ``InvalidInput`` unless the node has a bootable image or boots from the network."""
         boot_iso = task.node.instance_info.get("boot_iso")
         if boot_iso is None and isinstance(task.driver.boot, NetworkBoot):
             return
-        problem = _problem(boot_iso)
+        problem = _find_problem(boot_iso)
         if problem is not None:
             raise InvalidInput([problem])
 
     @step(phase="deploy", priority=100, resumable=True)
     def deploy(self, task: Task) -> None:
-        """Switch the machine off, prepare its boot, and switch it on."""
+        """Power off the machine, prepare its boot, and power it on."""
         task.power.set(PowerState.OFF)
         task.driver.boot.prepare_instance(task)
         task.power.set(PowerState.ON)
 
     def tear_down(self, task: Task) -> Wait | None:
-        """Switch the machine off, so that nothing of the instance runs, and undo what its boot needed."""
+        """Power off the machine, so that no part of the instance runs, and clean up its boot."""
         task.power.set(PowerState.OFF)
         task.driver.boot.clean_up_instance(task)
         return None
 
 
-def _problem(boot_iso: Any) -> Problem | None:
-    """What is wrong with a URL. It is not repeated: it may hold a password."""
+def _find_problem(boot_iso: Any) -> Problem | None:
+    """Return the problem of an image URL, or None. The text does not contain the URL, which may contain a password."""
     allowed = f"give the URL of a bootable image ({', '.join(_SCHEMES)}), or select a boot interface for the network"
     if boot_iso is None:
         return Problem(_FIELD, "is required by the deploy interface 'ramdisk'", allowed)

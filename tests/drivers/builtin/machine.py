@@ -1,4 +1,4 @@
-"""A machine that remembers what was done to it, driven in process."""
+"""A simulated machine in this process that records its power and boot commands."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from baremetal_interfaces import (
 
 
 class MachinePower(PowerInterface):
-    """Obeys at once, unless the machine is stuck."""
+    """Power interface that obeys at once, unless the machine is stuck."""
 
     def __init__(self, history: list[str]) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class MachinePower(PowerInterface):
 
 
 class MachineManagement(ManagementInterface):
-    """Boots from the disk until it is told otherwise."""
+    """Management interface of a machine that boots from its disk until another device is set."""
 
     supported_boot_devices = frozenset({BootDevice.PXE, BootDevice.DISK})
 
@@ -53,8 +53,8 @@ class MachineManagement(ManagementInterface):
         self.setting = BootDeviceSetting(device, persistent)
 
 
-class Turned:
-    """A clock that is turned by whoever waits on it."""
+class ManualClock:
+    """Clock that advances by the seconds that a caller waits."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -67,7 +67,7 @@ class Turned:
 
 
 class Machine:
-    """The machine, and tasks on it."""
+    """A machine, and tasks on it."""
 
     def __init__(self) -> None:
         self.history: list[str] = []
@@ -75,8 +75,8 @@ class Machine:
         self.management: ManagementInterface = MachineManagement(self.history)
 
     def task(self, driver_info: dict[str, Any] | None = None, instance_info: Any = None, **interfaces: Interface) -> LocalTask:
-        """A task with these interfaces beside power and management."""
-        clock = Turned()
+        """Return a task with these interfaces besides power and management."""
+        clock = ManualClock()
         node = Node(uuid="8f2c1b1e-0000-4000-8000-000000000001", name="n1", driver="acme", instance_info=instance_info or {})
         given: dict[str, Interface] = {"power": self.power, "management": self.management, **interfaces}
         return LocalTask(given, driver_info or {}, node=node, timeout=30.0, clock=clock, wait=clock.wait)

@@ -1,4 +1,4 @@
-"""Kinds of interface that a machine does not have, and those that are looked after elsewhere."""
+"""Interfaces for kinds that a machine does not have, and interfaces without an effect."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ REFUSALS: dict[type[Interface], dict[str, tuple[Any, ...]]] = {
 
 
 class TestAbsent(TestCase):
-    """What a machine does not have refuses by name."""
+    """Interfaces for kinds that a machine does not have."""
 
-    def test_every_method_says_which_interface_is_missing_and_what_to_set(self) -> None:
-        """Each method raises NotSupported that names the node, the interface, its value and the field to set."""
+    def test_every_method_names_the_missing_interface_and_the_remedy(self) -> None:
+        """Each method raises NotSupported with the node, the interface kind, its value and the field to set."""
         for cls, methods in REFUSALS.items():
             kind = cls.kind
             task = Machine().task(None, None, **{str(kind): cls()})
@@ -39,22 +39,22 @@ class TestAbsent(TestCase):
                 for part in ("n1", f"'no-{kind}'", f"set {kind}_interface", "'acme'"):
                     self.assertIn(part, str(error), f"{cls.__name__}.{method}")
 
-    def test_no_step_and_no_passthru_is_offered(self) -> None:
-        """What refuses everything offers no steps and no vendor methods."""
+    def test_no_steps_and_vendor_methods(self) -> None:
+        """Interfaces that refuse everything have no steps and no vendor methods."""
         for cls in REFUSALS:
             self.assertEqual((), cls.steps, cls.__name__)
         self.assertEqual({}, absent.NoVendor.passthrus)
 
-    def test_a_rescue_that_never_was_leaves_nothing_to_clean_up(self) -> None:
-        """Cleaning up is not refused: it runs after failures of any sort."""
+    def test_clean_up_without_a_rescue(self) -> None:
+        """Cleaning up a rescue is allowed, because it runs after any failure."""
         task = Machine().task(rescue=absent.NoRescue())
         self.assertIsNone(task.call(Kind.RESCUE, "clean_up"))
 
 
 class TestNoop(TestCase):
-    """What is looked after elsewhere does nothing, and does not pretend."""
+    """Interfaces without an effect."""
 
-    def test_network_takes_every_request_and_keeps_no_vif(self) -> None:
+    def test_network_accepts_every_request_and_stores_no_vif(self) -> None:
         """Attaching and detaching succeed for every purpose, and the list of VIFs stays empty."""
         task = Machine().task(network=noop.NoopNetwork())
         for purpose in NetworkPurpose:
@@ -64,15 +64,15 @@ class TestNoop(TestCase):
         self.assertEqual([], list(task.call(Kind.NETWORK, "vif_list")))
         task.call(Kind.NETWORK, "vif_detach", "a")
 
-    def test_storage_has_no_volumes_and_wants_images_written(self) -> None:
-        """Without volumes an image goes to a local disk."""
+    def test_storage_without_volumes_writes_images(self) -> None:
+        """Without volumes a deployment writes its image to a local disk."""
         task = Machine().task(storage=noop.NoopStorage())
         task.call(Kind.STORAGE, "attach_volumes")
         task.call(Kind.STORAGE, "detach_volumes")
         self.assertTrue(task.call(Kind.STORAGE, "should_write_image"))
 
-    def test_management_knows_no_boot_device_and_refuses_to_set_one(self) -> None:
-        """A boot device is never said to be set when nobody was told."""
+    def test_management_refuses_to_set_a_boot_device(self) -> None:
+        """The boot device is unknown, none is supported, and setting one is refused."""
         task = Machine().task(management=noop.NoopManagement())
         self.assertEqual(BootDeviceSetting(None, None), task.call(Kind.MANAGEMENT, "get_boot_device"))
         self.assertEqual(frozenset(), task.call(Kind.MANAGEMENT, "get_supported_boot_devices"))

@@ -1,4 +1,4 @@
-"""Deployments that come with the runtime: the one that needs no agent, and the names of those that do."""
+"""Deploy and inspect interfaces of the runtime: ramdisk, and those that need an agent."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.drivers.builtin.machine import Machine
 
 
 class ImageBoot(BootInterface):
-    """Writes down what it was asked for."""
+    """Boot interface that records its calls."""
 
     def __init__(self, history: list[str]) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class ImageBoot(BootInterface):
 
 
 class TestRamdiskDeploy(TestCase):
-    """An instance that is booted from an image or from the network."""
+    """Deployment of an instance that boots from an image or from the network."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -52,35 +52,35 @@ class TestRamdiskDeploy(TestCase):
         self.boot = ImageBoot(self.machine.history)
         self.deploy = RamdiskDeploy()
 
-    def test_one_deploy_step_of_priority_100(self) -> None:
-        """The deployment is a single step, and may be run again after a crash."""
+    def test_deployment_is_one_resumable_step(self) -> None:
+        """The deployment is a single step of priority 100, which may be repeated after a crash."""
         (step,) = self.deploy.steps_of(Phase.DEPLOY)
         self.assertEqual(("deploy", 100, True), (step.name, step.priority, step.resumable))
 
     def test_machine_is_off_while_its_boot_is_prepared(self) -> None:
-        """Deploying is off, prepare, on, in this order."""
+        """A deployment powers off, prepares the boot, and powers on, in this order."""
         task = self.machine.task(instance_info={"boot_iso": "http://h/i.iso"}, boot=self.boot, deploy=self.deploy)
         task.validate(Kind.DEPLOY)
         self.assertIsNone(task.call(Kind.DEPLOY, "deploy"))
         self.assertEqual(["power off", "prepare http://h/i.iso", "power on"], self.machine.history)
         self.assertEqual(PowerState.ON, self.machine.power.seen)
 
-    def test_boot_is_not_touched_when_the_machine_stays_on(self) -> None:
-        """A machine that does not go off ends the deployment, before anything else is changed."""
+    def test_boot_is_unchanged_if_the_machine_stays_on(self) -> None:
+        """A machine that does not power off ends the deployment before its boot is changed."""
         self.machine.power.stuck = True
         task = self.machine.task(instance_info={"boot_iso": "http://h/i.iso"}, boot=self.boot, deploy=self.deploy)
         self.assertRaises(PowerStateFailure, task.call, Kind.DEPLOY, "deploy")
         self.assertEqual(["power off"], self.machine.history)
 
-    def test_tear_down_switches_off_and_cleans_up(self) -> None:
-        """After it nothing of the instance runs; it can be repeated."""
+    def test_tear_down_powers_off_and_cleans_up(self) -> None:
+        """After a tear-down no part of the instance runs; a second one has the same effect."""
         task = self.machine.task(boot=self.boot, deploy=self.deploy)
         for _ in range(2):
             self.assertIsNone(task.call(Kind.DEPLOY, "tear_down"))
         self.assertEqual(["power off", "clean up"] * 2, self.machine.history)
 
-    def test_what_cannot_be_booted_is_refused_by_field(self) -> None:
-        """Each wrong boot_iso names the field, without repeating a URL that may hold a password."""
+    def test_invalid_image_is_refused_by_field(self) -> None:
+        """The error for an invalid boot_iso names the field and does not repeat the URL, which may contain a password."""
         bad_urls = ("", "image.iso", "ftp://u:sesame@h/i.iso", "http://u:sesame@/i.iso", "http://h", "http://[h/i.iso")
         for wrong in (None, 7, *bad_urls):
             task = self.machine.task(instance_info={"boot_iso": wrong}, boot=self.boot, deploy=self.deploy)
@@ -90,7 +90,7 @@ class TestRamdiskDeploy(TestCase):
             self.assertNotIn("sesame", str(error))
 
     def test_network_boot_needs_no_image(self) -> None:
-        """What is booted is the boot server's choice; but an image that is given is checked."""
+        """The boot server chooses the image of a network boot, but an image that is given is checked."""
         boot = PXEBoot()
         task = self.machine.task(boot=boot, deploy=self.deploy)
         task.validate(Kind.DEPLOY)
@@ -101,10 +101,10 @@ class TestRamdiskDeploy(TestCase):
 
 
 class TestAgentNames(TestCase):
-    """Names that need an agent can be selected and say that there is none."""
+    """Interfaces that need an agent can be selected but not run."""
 
-    def test_validation_says_what_to_select_instead(self) -> None:
-        """The error names the field, the value and an alternative."""
+    def test_validation_names_the_alternative(self) -> None:
+        """The error names the field, the value and the interface to select instead."""
         for cls, name in ((DirectDeploy, "'direct'"), (CustomAgentDeploy, "'custom-agent'")):
             error = self.assertRaises(InvalidInput, Machine().task(deploy=cls()).validate, Kind.DEPLOY)
             self.assertEqual("deploy_interface", error.problems[0].field)
@@ -113,15 +113,15 @@ class TestAgentNames(TestCase):
         error = self.assertRaises(InvalidInput, Machine().task(inspect=AgentInspect()).validate, Kind.INSPECT)
         self.assertIn("inspect_interface: 'agent'", str(error))
 
-    def test_nothing_is_done_by_the_step_itself(self) -> None:
-        """A deployment or an inspection that gets past validation refuses before it touches the machine."""
+    def test_step_does_nothing(self) -> None:
+        """A deployment or inspection that skips the validation is refused before it changes the machine."""
         machine = Machine()
         self.assertRaises(NotSupported, machine.task(deploy=DirectDeploy()).call, Kind.DEPLOY, "deploy")
         self.assertRaises(NotSupported, machine.task(inspect=AgentInspect()).call, Kind.INSPECT, "inspect")
         self.assertEqual([], machine.history)
 
-    def test_what_others_deployed_can_be_taken_away(self) -> None:
-        """Tearing down works for an adopted machine: it is switched off."""
+    def test_adopted_machine_is_torn_down(self) -> None:
+        """The tear-down of an adopted machine powers it off."""
         machine = Machine()
         task = machine.task(boot=PXEBoot(), deploy=DirectDeploy())
         self.assertIsNone(task.call(Kind.DEPLOY, "tear_down"))
