@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import ast
-import graphlib
 import subprocess
 import sys
-from collections.abc import Iterable
 
 from testtools import TestCase
 
 import baremetal_interfaces
 from baremetal_interfaces.exports import MODULES
 from tests import sources
-from tests.sources import Source
+from tests.import_graph import build_import_graph, find_import_cycle
 
 PROGRAM = """
 import sys
@@ -39,43 +37,12 @@ RUNTIME = {"alembic", "baremetal_sdk", "cheroot", "eventlet", "futurist", "metal
 """What a plugin has no use for."""
 
 
-def import_graph(of: Iterable[Source]) -> dict[str, set[str]]:
-    """Map each module to the modules of the same distribution that it imports.
-
-    Every import statement counts: at the top of the module, inside functions, and under ``if TYPE_CHECKING``.
-    ``from package import name`` leads to the submodule if *name* is one, and to the package otherwise.
-    """
-    trees = {source.module: source.tree for source in of}
-    graph: dict[str, set[str]] = {}
-    for module, tree in trees.items():
-        imported: set[str] = set()
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Import):
-                imported |= {alias.name for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.module is not None:
-                for alias in node.names:
-                    submodule = f"{node.module}.{alias.name}"
-                    imported.add(submodule if submodule in trees else node.module)
-        graph[module] = (imported & trees.keys()) - {module}
-    return graph
-
-
-def find_import_cycle(graph: dict[str, set[str]]) -> list[str]:
-    """Return the modules of one import cycle in *graph*, the first one repeated at the end; empty if no cycle exists."""
-    try:
-        graphlib.TopologicalSorter(graph).prepare()
-    except graphlib.CycleError as exc:
-        cycle: list[str] = exc.args[1]
-        return cycle
-    return []
-
-
 class TestImportCycles(TestCase):
     """The modules of the contract can be read in an order in which each needs only those before it."""
 
     def test_contract_has_no_import_cycle(self) -> None:
         """No module of the contract imports itself through others, type annotations included."""
-        graph = import_graph(sources.sources("baremetal-interfaces"))
+        graph = build_import_graph(sources.sources("baremetal-interfaces"))
         self.assertGreater(len(graph), 50)
         self.assertEqual([], find_import_cycle(graph))
 
@@ -83,7 +50,7 @@ class TestImportCycles(TestCase):
         """A cycle through an import under TYPE_CHECKING or inside a function is found."""
         graph = {"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}
         self.assertEqual({"a", "b", "c"}, set(find_import_cycle(graph)))
-        imported = import_graph(sources.sources("baremetal-interfaces"))
+        imported = build_import_graph(sources.sources("baremetal-interfaces"))
         self.assertIn("baremetal_interfaces.task", imported["baremetal_interfaces.interface"])
         self.assertIn("baremetal_interfaces.http.tls", imported["baremetal_interfaces.local"])
 
