@@ -1,4 +1,4 @@
-"""What a BMC said, recorded without what identifies it, and replayed as a test: for plugins that speak HTTP."""
+"""Cassettes: recorded HTTP traffic of a BMC, without identifying data, for replay in tests of plugins."""
 
 from baremetal_interfaces.cassettes.cassette import Cassette, Exchange
 from baremetal_interfaces.cassettes.recorder import Recorder

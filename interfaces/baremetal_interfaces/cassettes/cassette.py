@@ -1,4 +1,4 @@
-"""A cassette: requests and what was answered to them, in order, as data."""
+"""Cassettes: requests and responses in order, as data, and their files."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from typing import Any
 from baremetal_interfaces.errors import InvalidInput, Problem
 
 FORMAT = 1
-"""The version of the file's form."""
+"""Version of the file format."""
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """One request, *method* and *path* with query and what was *sent*, and the answer: *status*, *headers*, and *body*.
+    """One request and its response.
 
-    What was sent, and the body, is a JSON value or a text; None where there was nothing.
+    The request has a *method*, a *path* with the query, and a body (*sent*). The response has a *status*, *headers* and a
+    *body*. Bodies are JSON values, or texts if they are not JSON; an empty body is None.
     """
 
     method: str
@@ -30,34 +31,37 @@ class Exchange:
 
     @property
     def changes(self) -> bool:
-        """Whether the request is one that may change something."""
+        """True if the request may change the BMC: its method is neither GET nor HEAD."""
         return self.method not in ("GET", "HEAD")
 
 
 @dataclass(frozen=True)
 class Cassette:
-    """What one machine of a *hardware_type* said. *driver_info* reaches it when it is replayed, but for the address."""
+    """The recorded traffic of one machine.
+
+    *hardware_type* is the name of its hardware type. *driver_info* is valid for the replay, except for the address.
+    """
 
     hardware_type: str
     driver_info: Mapping[str, Any]
     exchanges: tuple[Exchange, ...]
     answers: Mapping[str, Any] = field(default_factory=dict)
-    """What the driver made of it when it was recorded: question -> answer as text."""
+    """The answers of the driver during the recording: read -> answer as text."""
 
     def save(self, path: Path) -> None:
-        """Write it to a new file; raises ``FileExistsError`` for one that is there."""
+        """Write the cassette to a new file at *path*. Raises ``FileExistsError`` if the file exists."""
         with path.open("x", encoding="utf-8") as file:
             json.dump({"format": FORMAT, **asdict(self)}, file, indent=1, ensure_ascii=False)
             file.write("\n")
 
     @classmethod
     def load(cls, path: Path) -> Cassette:
-        """Read what :meth:`save` wrote; raises ``InvalidInput`` for anything else."""
+        """Read a file that :meth:`save` wrote. Raises ``InvalidInput`` for any other content."""
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-            if found.pop("format") != FORMAT:
-                raise ValueError("its format is not known")
-            exchanges = tuple(Exchange(**one) for one in found.pop("exchanges"))
-            return cls(exchanges=exchanges, **found)
+            document = json.loads(path.read_text(encoding="utf-8"))
+            if document.pop("format") != FORMAT:
+                raise ValueError("its format is unknown")
+            exchanges = tuple(Exchange(**exchange) for exchange in document.pop("exchanges"))
+            return cls(exchanges=exchanges, **document)
         except (ValueError, KeyError, TypeError, AttributeError) as exc:
-            raise InvalidInput([Problem(str(path), f"is no cassette ({exc})", f"a JSON file of format {FORMAT}")]) from None
+            raise InvalidInput([Problem(str(path), f"is not a cassette ({exc})", f"a JSON file of format {FORMAT}")]) from None

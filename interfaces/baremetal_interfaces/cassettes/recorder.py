@@ -1,10 +1,11 @@
-"""Stands between a driver and its BMC, on loopback, and keeps what is said."""
+"""A proxy between a driver and its BMC that records the traffic."""
 
 from __future__ import annotations
 
 import http.server
 import json
 import threading
+from dataclasses import replace
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -14,15 +15,18 @@ from baremetal_interfaces.connector import TLSOptions
 from baremetal_interfaces.deadline import Deadline
 from baremetal_interfaces.http import HTTPSession, HTTPSessionError, tls_context
 
-REQUEST_SECONDS = 60.0
-_KEPT = ("content-type", "location", "x-auth-token", "etag", "retry-after", "allow")
-_FORWARDED = ("content-type", "accept", "x-auth-token", "authorization", "if-match", "odata-version")
+REQUEST_TIMEOUT_S = 60.0
+"""Deadline of a forwarded request, in seconds."""
+
+_RESPONSE_HEADERS = ("content-type", "location", "x-auth-token", "etag", "retry-after", "allow")
+_REQUEST_HEADERS = ("content-type", "accept", "x-auth-token", "authorization", "if-match", "odata-version")
 
 
 class Recorder:
-    """Serves HTTP at :attr:`url` and passes every request on to the BMC at *target*. A context manager; thread-safe.
+    """Context manager that serves HTTP at :attr:`url` and forwards all requests to the BMC at *target*. Thread-safe.
 
-    *redaction* is applied to everything before it is kept: nothing that identifies ever stands in :attr:`exchanges`.
+    *target* is a URL and *tls* the options for https. :attr:`exchanges` holds the recorded traffic. *redaction* is applied
+    before anything is recorded, so :attr:`exchanges` never contains identifying data.
     """
 
     def __init__(self, target: str, redaction: Redaction, tls: TLSOptions | None = None) -> None:
@@ -47,27 +51,31 @@ class Recorder:
         self._bmc.close()
 
     def exchange(self, method: str, path: str, headers: Any, body: bytes) -> tuple[int, dict[str, str], bytes]:
-        """Pass one request on, keep what was answered, and give it back."""
-        sent = {name: value for name, value in headers.items() if name.lower() in _FORWARDED}
-        limit = Deadline.after(REQUEST_SECONDS)
+        """Forward one request, record the exchange, and return status, headers and body of the response."""
+        sent = {name: value for name, value in headers.items() if name.lower() in _REQUEST_HEADERS}
+        limit = Deadline.after(REQUEST_TIMEOUT_S)
         answer = self._bmc.request(method, path, body=body or None, headers=sent, deadline=limit)
-        kept = {name: value for name, value in answer.headers.items() if name.lower() in _KEPT}
-        one = Exchange(method, path, answer.status, kept, decoded(answer.body), decoded(body))
+        response_headers = {name: value for name, value in answer.headers.items() if name.lower() in _RESPONSE_HEADERS}
+        exchange = Exchange(method, path, answer.status, response_headers, decode(answer.body), decode(body))
         with self._lock:
-            self.exchanges.append(self._redacted(one))
-        return answer.status, kept, answer.body
+            self.exchanges.append(self._redact(exchange))
+        return answer.status, response_headers, answer.body
 
-    def _redacted(self, one: Exchange) -> Exchange:
+    def _redact(self, exchange: Exchange) -> Exchange:
         redaction = self._redaction
-        shown = {name: redaction.text(value) for name, value in one.headers.items()}
-        shown |= {name: "redacted" for name in one.headers if name.lower() == "x-auth-token"}
-        return Exchange(
-            one.method, redaction.text(one.path), one.status, shown, redaction.value(one.body), redaction.value(one.sent)
+        headers = {name: redaction.text(value) for name, value in exchange.headers.items()}
+        headers |= {name: "redacted" for name in exchange.headers if name.lower() == "x-auth-token"}
+        return replace(
+            exchange,
+            path=redaction.text(exchange.path),
+            headers=headers,
+            body=redaction.value(exchange.body),
+            sent=redaction.value(exchange.sent),
         )
 
 
-def decoded(body: bytes) -> Any:
-    """A body as a JSON value, or a text where it is none; None where it is empty."""
+def decode(body: bytes) -> Any:
+    """Return a body as a JSON value, as a text if it is not JSON, or None if it is empty."""
     try:
         return json.loads(body) if body else None
     except ValueError:
@@ -76,11 +84,11 @@ def decoded(body: bytes) -> Any:
 
 def _handler(recorder: Recorder) -> type[http.server.BaseHTTPRequestHandler]:
     class Handler(http.server.BaseHTTPRequestHandler):
-        """One connection of the driver."""
+        """Serves one connection of the driver."""
 
         protocol_version = "HTTP/1.1"
 
-        def _pass_on(self) -> None:
+        def _forward(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             try:
                 status, headers, answer = recorder.exchange(self.command, self.path, self.headers, body)
@@ -95,9 +103,9 @@ def _handler(recorder: Recorder) -> type[http.server.BaseHTTPRequestHandler]:
             if status not in (204, 304):
                 self.wfile.write(answer)
 
-        do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _pass_on
+        do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _forward
 
         def log_message(self, format: str, *given: object) -> None:
-            """Nothing: what is of interest is on the cassette."""
+            """Log nothing: the cassette contains the traffic."""
 
     return Handler

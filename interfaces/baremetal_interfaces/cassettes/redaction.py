@@ -1,4 +1,4 @@
-"""Takes out of answers what identifies a machine or its owner, each thing everywhere by the same stand-in."""
+"""Replacement of data that identifies a machine or its owner, consistently across a cassette."""
 
 from __future__ import annotations
 
@@ -22,49 +22,49 @@ _VERSIONS = re.compile(r"version|firmware", re.I)
 
 
 class Redaction:
-    """One cassette's stand-ins: what was seen twice is replaced by the same twice. *secrets* are masked wherever they stand.
+    """The replacements of one cassette: equal values get equal replacements. *secrets* are masked everywhere.
 
-    Addresses, MAC addresses, UUIDs, host names, serial numbers and tags are replaced by made-up ones of the same form;
-    *given* says what to put in place of values that are known beforehand, such as the address of the BMC.
+    IP addresses, MAC addresses, UUIDs, host names, serial numbers and tags are replaced by made-up values of the same form.
+    *given* maps known values, such as the address of the BMC, to their replacements.
     """
 
     def __init__(self, secrets: Iterable[str] = (), given: Mapping[str, str] | None = None) -> None:
-        self._secrets = tuple(one for one in secrets if one)
-        self._stand_ins: dict[str, str] = dict(given or {})
+        self._secrets = tuple(secret for secret in secrets if secret)
+        self._replacements: dict[str, str] = dict(given or {})
         self._counts: dict[str, int] = {}
 
     def value(self, value: Any, name: str = "") -> Any:
-        """A copy of a JSON *value*, the one under *name*, without what identifies."""
+        """Return a copy of a JSON *value* without identifying data. *name* is its key in the object that contains it."""
         if isinstance(value, Mapping):
-            return {self.text(key): self.value(one, key) for key, one in value.items()}
+            return {self.text(key): self.value(element, key) for key, element in value.items()}
         if isinstance(value, list | tuple):
-            return [self.value(one, name) for one in value]
+            return [self.value(element, name) for element in value]
         if not isinstance(value, str) or not value:
             return value
         if _SECRETS.search(name) and not value.startswith("/"):
             return "redacted"
         if _NAMES.search(name) and not value.startswith(("/", "http")) and not _MAC.fullmatch(value):
-            return self._stand_in(value, "name")
+            return self._replacement(value, "name")
         return self.text(value, versions=bool(_VERSIONS.search(name)))
 
     def text(self, text: str, versions: bool = False) -> str:
-        """*text* without what identifies. With *versions*, numbers with points are taken for versions and left."""
+        """Return *text* without identifying data. With *versions*, dotted numbers are version numbers and stay."""
         text = scrub(text, self._secrets)
-        for known in sorted(self._stand_ins, key=len, reverse=True):
-            text = re.sub(rf"(?<![\w.-]){re.escape(known)}(?![\w-])", self._stand_ins[known], text)
+        for known in sorted(self._replacements, key=len, reverse=True):
+            text = re.sub(rf"(?<![\w.-]){re.escape(known)}(?![\w-])", self._replacements[known], text)
         patterns = [(_UUID, "uuid"), (_MAC, "mac"), (_IPV6, "ipv6"), *([] if versions else [(_IPV4, "ipv4")])]
         for pattern, form in patterns:
-            text = pattern.sub(lambda found, form=form: self._stand_in(found[0], form), text)  # type: ignore[misc]
+            text = pattern.sub(lambda found, form=form: self._replacement(found[0], form), text)  # type: ignore[misc]
         return text
 
-    def _stand_in(self, value: str, form: str) -> str:
+    def _replacement(self, value: str, form: str) -> str:
         key = value.lower() if form in ("mac", "uuid", "ipv6") else value
-        if key in self._stand_ins.values() or value in self._stand_ins.values():
+        if key in self._replacements.values() or value in self._replacements.values():
             return value
-        if key not in self._stand_ins:
+        if key not in self._replacements:
             number = self._counts[form] = self._counts.get(form, 0) + 1
-            self._stand_ins[key] = _FORMS[form](number)
-        found = self._stand_ins[key]
+            self._replacements[key] = _FORMS[form](number)
+        found = self._replacements[key]
         if form == "mac" and "-" in value:
             found = found.replace(":", "-")
         return found.upper() if form in ("mac", "uuid") and value.upper() == value and value.lower() != value else found
@@ -77,4 +77,4 @@ _FORMS = {
     "ipv6": lambda number: f"2001:db8::{number:x}",
     "uuid": lambda number: f"00000000-0000-4000-8000-{number:012x}",
 }
-"""What stands in for each sort of thing: addresses are those that RFC 5737 and RFC 3849 keep for examples."""
+"""Form of value -> its replacement by number. Addresses come from the documentation ranges of RFC 5737 and RFC 3849."""

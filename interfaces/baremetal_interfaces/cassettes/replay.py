@@ -1,4 +1,4 @@
-"""A BMC that says what a cassette holds, and nothing else."""
+"""A server that replays a cassette in place of a BMC."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ from collections import Counter
 from typing import Any, Self
 
 from baremetal_interfaces.cassettes.cassette import Cassette, Exchange
-from baremetal_interfaces.cassettes.recorder import decoded
+from baremetal_interfaces.cassettes.recorder import decode
 
 
 class Replay:
-    """Serves HTTP at :attr:`url`. A context manager; thread-safe.
+    """Context manager that serves the responses of *cassette* at :attr:`url`. Thread-safe.
 
-    A cassette is a story: a request that changes something leads to the place where the same was sent, and what is read
-    afterwards is what was read there. Within one such chapter the first request for a path is answered by the first answer,
-    and so on; the last one is repeated. What a chapter does not have is answered by the nearest one before it that does.
-    What was not recorded, or was sent otherwise, is answered with 404 and kept in :attr:`missing`.
+    Requests that change the BMC divide the cassette into sections. Such a request moves the position to the next equal request
+    of the recording, and later reads are answered from the section that follows it. Within a section, repeated reads of a
+    path get the recorded responses in order; the last one repeats. A read without a response in the current section is
+    answered from the nearest earlier section that has one, else from the nearest later one. A request that was not recorded,
+    or has another body, gets status 404 and is listed in :attr:`missing`.
     """
 
     def __init__(self, cassette: Cassette) -> None:
         self.cassette = cassette
         self.missing: list[str] = []
-        self._place = 0
+        self._position = 0
         self._read: Counter[tuple[int, str, str]] = Counter()
         self._lock = threading.Lock()
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -41,40 +42,43 @@ class Replay:
         self._server.server_close()
 
     def answer(self, method: str, path: str, sent: Any = None) -> Exchange:
-        """What is answered next."""
+        """Return the exchange that answers a request with the body *sent*."""
         asked = Exchange(method, path, 404, {"Content-Type": "application/json"}, {"error": {"message": "not recorded"}}, sent)
         with self._lock:
-            found = self._changed(asked) if asked.changes else self._told(asked)
+            found = self._find_change(asked) if asked.changes else self._find_read(asked)
             if found is None:
                 self.missing.append(f"{method} {path}" + (f" {json.dumps(sent)}" if sent is not None else ""))
             return found or asked
 
-    def _changed(self, asked: Exchange) -> Exchange | None:
-        """The next place where the same was sent: the story goes on there. It does not go back for one that lies behind."""
-        same = [at for at, one in enumerate(self.cassette.exchanges) if _is_same(one, asked)]
+    def _find_change(self, asked: Exchange) -> Exchange | None:
+        """Return the next equal request of the recording and move the position behind it.
+
+        If only earlier requests are equal, the first of them answers and the position stays.
+        """
+        same = [at for at, exchange in enumerate(self.cassette.exchanges) if _is_same(exchange, asked)]
         if not same:
             return None
-        at = next((one for one in same if one >= self._place), None)
+        at = next((index for index in same if index >= self._position), None)
         if at is not None:
-            self._place = at + 1
+            self._position = at + 1
         return self.cassette.exchanges[same[0] if at is None else at]
 
-    def _told(self, asked: Exchange) -> Exchange | None:
-        """What was read in this chapter, or else in the nearest one before it, or after it."""
-        chapters = self._chapters()
-        here = sum(1 for start in chapters if start <= self._place) - 1
-        for number in (*range(here, -1, -1), *range(here + 1, len(chapters))):
-            end = chapters[number + 1] if number + 1 < len(chapters) else len(self.cassette.exchanges)
-            told = [one for one in self.cassette.exchanges[chapters[number] : end] if _is_same(one, asked)]
-            if told:
+    def _find_read(self, asked: Exchange) -> Exchange | None:
+        """Return the next response for a read: from the current section, an earlier one, or a later one."""
+        sections = self._section_starts()
+        here = sum(1 for start in sections if start <= self._position) - 1
+        for number in (*range(here, -1, -1), *range(here + 1, len(sections))):
+            end = sections[number + 1] if number + 1 < len(sections) else len(self.cassette.exchanges)
+            answers = [exchange for exchange in self.cassette.exchanges[sections[number] : end] if _is_same(exchange, asked)]
+            if answers:
                 key = (number, asked.method, asked.path)
                 self._read[key] += 1
-                return told[min(self._read[key], len(told)) - 1]
+                return answers[min(self._read[key], len(answers)) - 1]
         return None
 
-    def _chapters(self) -> list[int]:
-        """Where each begins: at the start, and after each change."""
-        return [0, *(at + 1 for at, one in enumerate(self.cassette.exchanges) if one.changes)]
+    def _section_starts(self) -> list[int]:
+        """Return the index at which each section starts: 0, and after each request that changes the BMC."""
+        return [0, *(at + 1 for at, exchange in enumerate(self.cassette.exchanges) if exchange.changes)]
 
 
 def _is_same(recorded: Exchange, asked: Exchange) -> bool:
@@ -83,14 +87,14 @@ def _is_same(recorded: Exchange, asked: Exchange) -> bool:
 
 def _handler(replay: Replay) -> type[http.server.BaseHTTPRequestHandler]:
     class Handler(http.server.BaseHTTPRequestHandler):
-        """One connection of the driver."""
+        """Serves one connection of the driver."""
 
         protocol_version = "HTTP/1.1"
 
         def _answer(self) -> None:
             sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            found = replay.answer(self.command, self.path, decoded(sent))
-            body = _encoded(found.body)
+            found = replay.answer(self.command, self.path, decode(sent))
+            body = _encode(found.body)
             self.send_response(found.status)
             for name, value in found.headers.items():
                 self.send_header(name, value)
@@ -103,12 +107,12 @@ def _handler(replay: Replay) -> type[http.server.BaseHTTPRequestHandler]:
         do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _answer
 
         def log_message(self, format: str, *given: object) -> None:
-            """Nothing."""
+            """Log nothing."""
 
     return Handler
 
 
-def _encoded(body: Any) -> bytes:
+def _encode(body: Any) -> bytes:
     if body is None:
         return b""
     return body.encode() if isinstance(body, str) else json.dumps(body).encode()

@@ -1,4 +1,4 @@
-"""The kit as a test case: a plugin's whole test file is a subclass of three lines."""
+"""The conformance kit as a test case for plugins."""
 
 from __future__ import annotations
 
@@ -15,43 +15,43 @@ from baremetal_interfaces.node import Node
 
 
 class HardwareTypeConformance(TestCase):
-    """Subclass it and set :attr:`driver_info` and, for an installed plugin, :attr:`hardware_type`.
+    """Base class for the conformance test of a plugin. A subclass sets :attr:`hardware_type` and :attr:`driver_info`.
 
-    Each rule becomes a test of the subclass; this class has none. A rule about something that the plugin does not have is
-    reported as skipped with the reason "not offered: ...". What is known only at run time, such as the port of a
-    simulator, is set in ``setUp``.
+    Each rule becomes a test of the subclass; this class itself has no tests. A rule about a capability that the plugin does not
+    have is skipped with the reason "not offered: ...". Set values that are known only at run time, such as the port of a
+    simulator, in ``setUp``.
     """
 
     hardware_type: ClassVar[str | type[HardwareType] | None] = None
-    """The name of an installed hardware type, or the class itself together with :attr:`interfaces`."""
+    """Name of an installed hardware type, or the class itself together with :attr:`interfaces`."""
 
     interfaces: Mapping[str, Offered] = {}
-    """Kind -> class or instance, for interfaces that are not installed; by default what the hardware type likes best."""
+    """Kind -> class or instance of the interfaces to check; by default the ones that the hardware type prefers."""
 
     driver_info: Mapping[str, Any] = {}
-    """What reaches the machine."""
+    """The ``driver_info`` that reaches the machine."""
 
     unreachable: Mapping[str, Any] | None = None
-    """What to change in :attr:`driver_info` so that nothing answers; by default a closed port of this host."""
+    """Changes to :attr:`driver_info` that lead to an address where nothing answers; by default a closed port of this host."""
 
     misbehaving: Mapping[str, Mapping[str, Any]] = {}
-    """How a BMC behaves (``slow``, ``silent``, ``wrong``, ``away``, ``lies``) -> what to change in :attr:`driver_info` to reach
-    one that does. By default a relay in front of the BMC makes it behave so; only a lie cannot be told by a relay."""
+    """Behavior of a BMC (``slow``, ``silent``, ``wrong``, ``away``, ``lies``) -> changes to :attr:`driver_info` that reach such a
+    BMC. By default a relay in front of the BMC simulates the behavior, except ``lies``."""
 
     destructive: bool = False
-    """Whether what cannot be put back may be tried: interrupts, RAID, rescue."""
+    """Whether to check operations that cannot be undone: interrupts, RAID, rescue."""
 
     require: ClassVar[tuple[str, ...]] = ()
-    """What has to be offered: names of rules that must not be skipped."""
+    """Names of rules that fail instead of being skipped."""
 
     node: Node | None = None
-    """The node, where the interfaces look at more than ``driver_info``."""
+    """The node, if the interfaces use more of it than ``driver_info``."""
 
     power_timeout: float = 60.0
-    """Seconds that a change of power may take."""
+    """Time limit of a power change in seconds."""
 
     rules: ClassVar[tuple[Rule, ...]] = RULES
-    """The rules to be checked."""
+    """The rules to check."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -60,7 +60,7 @@ class HardwareTypeConformance(TestCase):
                 setattr(cls, f"test_{rule.__name__}", _test(rule))
 
     def subject(self) -> Subject:
-        """What is examined."""
+        """Return the interfaces and the machine to check."""
         settings: dict[str, Any] = {"node": self.node, "timeout": self.power_timeout, "unreachable": self.unreachable}
         settings |= {"misbehaving": self.misbehaving, "destructive": self.destructive}
         if isinstance(self.hardware_type, str) and not self.interfaces:

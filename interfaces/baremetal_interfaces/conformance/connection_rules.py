@@ -26,16 +26,16 @@ from baremetal_interfaces.errors import (
 )
 from baremetal_interfaces.values import Kind, PowerState
 
-UNREACHABLE_SECONDS = 15.0
-"""The deadline that a call to a dead address is given."""
+UNREACHABLE_TIMEOUT_S = 15.0
+"""Deadline of a call to an address where nothing answers, in seconds."""
 
 WRONG_PASSWORD = "Wr0ng-and-refused"
-"""A password that no account has."""
+"""A password that is assumed to be wrong."""
 
 MIN_PARALLEL_TIMEOUT_S = 10.0
 """The shortest deadline, in seconds, of a question that several threads ask at the same time."""
 
-_BORROWS = 8
+_SESSIONS = 8
 _THREADS = 4
 _POWER_READS = 3
 _PARALLEL_ROUNDS = 3
@@ -49,30 +49,30 @@ _INCONCLUSIVE_ERRORS = (*_LATE_ERRORS, BMCUnreachable, Violation)
 
 
 def sessions_are_freed(subject: Subject) -> None:
-    """A session that was given back holds no file and no thread."""
+    """Closed sessions leave neither open files nor running threads behind."""
     _connector(subject)
-    _read(subject, 2)  # what is opened once and kept for all
-    before = _held()
-    _read(subject, _BORROWS)
+    _read_power(subject, 2)  # opens resources that a plugin keeps for all sessions
+    before = _count_resources()
+    _read_power(subject, _SESSIONS)
     gc.collect()
-    files, threads = (after - was for after, was in zip(_held(), before, strict=True))
-    demand(files < _BORROWS, f"{_BORROWS} sessions were opened and closed, and {files} files more are open")
-    demand(threads < _BORROWS, f"{_BORROWS} sessions were opened and closed, and {threads} threads more are running")
+    files, threads = (after - was for after, was in zip(_count_resources(), before, strict=True))
+    demand(files < _SESSIONS, f"{_SESSIONS} sessions were opened and closed, and {files} more files are open")
+    demand(threads < _SESSIONS, f"{_SESSIONS} sessions were opened and closed, and {threads} more threads are running")
 
 
 def sessions_are_given_back(subject: Subject) -> None:
-    """Every session that was borrowed for a question is given back, once, when the question is answered."""
+    """Each session that is borrowed for a call is returned exactly once, when the call ends."""
     _connector(subject)
-    before = {one: (connector.opened, connector.closed) for one, connector in subject.connectors.items()}
+    before = {connector: (connector.opened, connector.closed) for connector in subject.connectors.values()}
     for read in subject.reads():
         failure(subject.task(), read.kind, read.method)
-    for one, connector in subject.connectors.items():
-        opened, closed = connector.opened - before[one][0], connector.closed - before[one][1]
-        demand(opened == closed, f"{one.__name__}: {opened} session(s) were opened, and {closed} given back")
+    for connector_type, connector in subject.connectors.items():
+        opened, closed = connector.opened - before[connector][0], connector.closed - before[connector][1]
+        demand(opened == closed, f"{connector_type.__name__}: {opened} session(s) were opened, and {closed} given back")
 
 
 def threads_do_not_disturb_each_other(subject: Subject) -> None:
-    """Several threads that ask at the same time through the same interfaces get the answers that a single thread gets."""
+    """Threads that use the same interfaces at the same time get the answers that a single thread gets."""
     expected = subject.task().power.get()
     offered = [read for read in subject.reads() if failure(subject.task(), read.kind, read.method) is None]
     questions = [read for read in offered for _ in range(_POWER_READS if read.kind is Kind.POWER else 1)]
@@ -107,7 +107,7 @@ def _ask_in_parallel(subject: Subject, questions: Sequence[Read], timeout: float
     def ask() -> None:
         barrier.wait()
         for read in questions:
-            answer = _answer(subject, read, timeout)
+            answer = _ask(subject, read, timeout)
             answers.append((read, answer))
             if isinstance(answer, Violation):
                 return  # the call did not return, and the next one would block as long
@@ -121,7 +121,7 @@ def _ask_in_parallel(subject: Subject, questions: Sequence[Read], timeout: float
     return answers
 
 
-def _answer(subject: Subject, read: Read, timeout: float) -> Any:
+def _ask(subject: Subject, read: Read, timeout: float) -> Any:
     try:
         return subject.task(timeout=timeout).call(read.kind, read.method)
     except Exception as exc:
@@ -150,7 +150,7 @@ def _demand_no_repeated_failure(subject: Subject, failures: Sequence[Mapping[Rea
 
 
 def silence_is_unreachable_in_time(subject: Subject) -> None:
-    """Where nothing listens, every question ends with BMCUnreachable before its deadline."""
+    """Calls to an address where nothing listens end with BMCUnreachable before their deadline."""
     _connector(subject)
     nowhere = closed_address(subject) if subject.unreachable is None else subject.unreachable
     elsewhere = {**subject.driver_info, **nowhere}
@@ -158,18 +158,18 @@ def silence_is_unreachable_in_time(subject: Subject) -> None:
         if not read.asks or subject.interfaces[read.kind].connector is None:
             continue
         start = time.monotonic()
-        error = failure(subject.task(elsewhere, timeout=UNREACHABLE_SECONDS), read.kind, read.method)
+        error = failure(subject.task(elsewhere, timeout=UNREACHABLE_TIMEOUT_S), read.kind, read.method)
         took = time.monotonic() - start
         if isinstance(error, NotSupported):
             continue
         where = f"{read.kind}.{read.method}, where nothing listens,"
         demand(error is not None, f"{where} has an answer")
-        demand(took < UNREACHABLE_SECONDS + subject.grace, f"{where} took {took:.1f} s, and had {UNREACHABLE_SECONDS:g} s")
+        demand(took < UNREACHABLE_TIMEOUT_S + subject.grace, f"{where} took {took:.1f} s, and had {UNREACHABLE_TIMEOUT_S:g} s")
         demand(isinstance(error, BMCUnreachable), f"{where} raises {type(error).__name__}, not BMCUnreachable: {error}")
 
 
 def wrong_password_is_tried_once(subject: Subject) -> None:
-    """A password that the BMC refuses ends with AuthenticationFailed after exactly one login."""
+    """A wrong password ends with AuthenticationFailed after exactly one login attempt."""
     connector = _connector(subject)
     wrong = {**subject.driver_info, password_option(subject): WRONG_PASSWORD}
     before = connector.attempts
@@ -188,24 +188,24 @@ def _connector(subject: Subject) -> RecordingConnector:
     return subject.connectors[connector_type]
 
 
-def _read(subject: Subject, times: int) -> None:
+def _read_power(subject: Subject, times: int) -> None:
     for _ in range(times):
         subject.task().power.get()
 
 
-def _held() -> tuple[int, int]:
-    """Open files, where the system tells them, and running threads."""
+def _count_resources() -> tuple[int, int]:
+    """Return the number of open files (0 if the system does not report it) and of running threads."""
     files = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
     return files, threading.active_count()
 
 
 def closed_address(subject: Subject) -> dict[str, Any]:
-    """What to change in ``driver_info`` to reach a port of this host that nobody listens on."""
+    """Return the changes to ``driver_info`` that lead to a closed port of this host."""
     return leading_to(power_info_type(subject), subject.driver_info, _closed_port())
 
 
 def _closed_port() -> int:
-    """A port that was free a moment ago, for TCP and for UDP."""
+    """Return a port of this host that is free for TCP and UDP. Nothing keeps it free afterwards."""
     for _ in range(_PORT_ATTEMPTS):
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
             tcp.bind(("127.0.0.1", 0))
@@ -219,8 +219,8 @@ def _closed_port() -> int:
 
 
 def password_option(subject: Subject) -> str:
-    """The option that holds the password."""
+    """Return the name of the option that contains the password. Raises NotOffered if there is none."""
     for option in power_info_type(subject).options():
         if option.secret and "password" in option.name and subject.driver_info.get(option.name):
             return option.name
-    raise NotOffered("driver_info holds no password")
+    raise NotOffered("driver_info contains no password")

@@ -1,4 +1,4 @@
-"""Rules about what a plugin declares, for which nobody has to be asked."""
+"""Rules about the declarations of a plugin. They need no BMC."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from baremetal_interfaces.version import CONTRACT_VERSION, is_compatible
 
 
 def hardware_type_is_described(subject: Subject) -> None:
-    """The hardware type has a description, names a power interface, and is written for a contract that fits."""
+    """The hardware type has a description, names a power interface, and fits the version of the contract."""
     found = subject.hardware_type
     if found is None:
         raise NotOffered("only interfaces were given, no hardware type")
-    demand(isinstance(found, type) and issubclass(found, HardwareType), f"{found!r} is no subclass of HardwareType")
+    demand(isinstance(found, type) and issubclass(found, HardwareType), f"{found!r} is not a subclass of HardwareType")
     demand(found.__doc__ and found.__doc__ != HardwareType.__doc__, f"{found.__name__} has no documentation of its own")
     demand(found.power, f"{found.__name__}.power names no implementation")
     written_for = {found.__name__: found.contract_version}
@@ -31,26 +31,26 @@ def hardware_type_is_described(subject: Subject) -> None:
 
 
 def interfaces_are_of_their_kind(subject: Subject) -> None:
-    """Every interface is of the kind that it is offered as."""
+    """Each interface is of the kind under which it is offered."""
     for kind, interface in subject.interfaces.items():
         fits = isinstance(interface, Interface) and interface.kind is kind
-        demand(fits, f"{type(interface).__name__} is offered as {kind} and is no {kind} interface")
+        demand(fits, f"{type(interface).__name__} is offered as {kind} and is not a {kind} interface")
 
 
 def states_and_devices_are_declared_by_value(subject: Subject) -> None:
-    """Declared power states and boot devices are values of the contract; on and off are always among the states."""
+    """Declared power states and boot devices are values of the contract, and the power states include on and off."""
     states = subject.power.supported_states
     wrong = [state for state in states if not isinstance(state, PowerState) or state is PowerState.UNKNOWN]
-    demand(not wrong, f"supported_states holds what cannot be asked for: {wrong}")
-    demand({PowerState.ON, PowerState.OFF} <= set(states), "supported_states has to hold PowerState.ON and PowerState.OFF")
+    demand(not wrong, f"supported_states contains values that cannot be requested: {wrong}")
+    demand({PowerState.ON, PowerState.OFF} <= set(states), "supported_states must contain PowerState.ON and PowerState.OFF")
     if Kind.MANAGEMENT in subject.interfaces:
         devices = subject.management.supported_boot_devices
         others = [device for device in devices if not isinstance(device, BootDevice)]
-        demand(not others, f"supported_boot_devices holds what is no BootDevice: {others}")
+        demand(not others, f"supported_boot_devices contains values that are not a BootDevice: {others}")
 
 
 def steps_can_be_called(subject: Subject) -> None:
-    """Every step takes the task and its declared arguments by keyword, and its name is unique in its phase."""
+    """Each step can be called with the task and its declared arguments, and its name is unique within its phase."""
     declared = [(interface, step) for interface in subject.interfaces.values() for step in interface.steps]
     deploy = subject.interfaces.get(Kind.DEPLOY)
     demand(deploy is None or deploy.steps_of(Phase.DEPLOY), "the deploy interface declares no step of phase deploy")
@@ -77,7 +77,7 @@ def _demand_callable(interface: Interface, step: Step) -> None:
 
 
 def validation_asks_nobody(subject: Subject) -> None:
-    """validate() opens no session; what is wrong is an InvalidInput that names fields, and power is valid."""
+    """validate() opens no session, accepts the given driver_info for power and management, and names fields in its errors."""
     before = sum(connector.attempts for connector in subject.connectors.values())
     task = subject.task()
     for kind in subject.interfaces:
@@ -93,11 +93,11 @@ def validation_asks_nobody(subject: Subject) -> None:
 
 
 def connector_knows_every_exception(subject: Subject) -> None:
-    """classify() gives a Fault for whatever is raised, also for what it has never heard of."""
+    """classify() returns a Fault for each exception, including unknown ones."""
     if not subject.connectors:
         raise NotOffered("no interface has a connector")
     for connector_type, connector in subject.connectors.items():
-        for exc in (ValueError("unheard of"), OSError(), TimeoutError("late"), ConnectionRefusedError(111, "refused")):
+        for exc in (ValueError("unknown"), OSError(), TimeoutError("late"), ConnectionRefusedError(111, "refused")):
             try:
                 fault = connector.classify(exc)
             except Exception as raised:

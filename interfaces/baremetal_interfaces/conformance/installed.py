@@ -1,4 +1,4 @@
-"""Finds a hardware type and its interfaces among the installed distributions, by their entry points."""
+"""Installed hardware types and interfaces, found by their entry points."""
 
 from __future__ import annotations
 
@@ -10,24 +10,27 @@ from baremetal_interfaces.interface import Interface
 from baremetal_interfaces.values import Kind
 
 HARDWARE_TYPES = "baremetal.hardware_types"
+"""Entry point group of hardware types."""
+
 INTERFACES = "baremetal.interfaces."
+"""Prefix of the entry point groups of interfaces; the kind follows."""
 
 
 def hardware_type(name: str) -> type[HardwareType]:
-    """The installed hardware type of that *name*.
+    """Return the installed hardware type *name*.
 
-    Raises :class:`~baremetal_interfaces.errors.NotFound`, which names those that there are.
+    Raises :class:`~baremetal_interfaces.errors.NotFound` with the names of the installed ones.
     """
     found = _entry_point(HARDWARE_TYPES, name)
     if found is None:
-        names = ", ".join(sorted({one.name for one in entry_points(group=HARDWARE_TYPES)})) or "none"
+        names = ", ".join(sorted({point.name for point in entry_points(group=HARDWARE_TYPES)})) or "none"
         raise NotFound(f"no installed distribution has the hardware type {name!r}; installed: {names}")
     loaded: type[HardwareType] = found.load()
     return loaded
 
 
 def best_interfaces(offered_by: type[HardwareType]) -> dict[Kind, type[Interface]]:
-    """For each kind the first implementation, in the order of the hardware type, that is installed."""
+    """Return, for each kind, the first implementation in the list of the hardware type that is installed."""
     found = {kind: _best(kind, offered_by.supported(kind)) for kind in Kind}
     return {kind: interface for kind, interface in found.items() if interface is not None}
 
@@ -42,9 +45,11 @@ def _best(kind: Kind, names: tuple[str, ...]) -> type[Interface] | None:
 
 
 def _entry_point(group: str, name: str) -> EntryPoint | None:
-    """The one entry point of that *name*; two distributions that claim it are refused by both names."""
-    found = list({(one.dist.name if one.dist else "", one.value): one for one in entry_points(group=group, name=name)}.values())
+    """Return the entry point *name* of *group*, or None. Raises NotFound if several distributions claim the name."""
+    # A distribution that is on the path twice reports its entry points twice.
+    points = entry_points(group=group, name=name)
+    found = list({(point.dist.name if point.dist else "", point.value): point for point in points}.values())
     if len(found) > 1:
-        owners = " and ".join(sorted(one.dist.name if one.dist else one.value for one in found))
+        owners = " and ".join(sorted(point.dist.name if point.dist else point.value for point in found))
         raise NotFound(f"{name!r} in {group} is claimed by {owners}; uninstall one of them")
     return found[0] if found else None

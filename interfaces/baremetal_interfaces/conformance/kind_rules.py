@@ -1,4 +1,4 @@
-"""Rules about the other kinds of interface: boot, inspect, BIOS, RAID, firmware, console, rescue, network, storage, vendor."""
+"""Rules about the kinds boot, inspect, BIOS, RAID, firmware, console, rescue, network, storage and vendor."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from baremetal_interfaces.steps import Wait
 from baremetal_interfaces.values import ConsoleAccess, Inspection, Kind
 
 _MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}\Z")
-_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
-_WRONG_DISKS = {"logical_disks": [{"size_gb": -1, "raid_level": "no such level"}]}
-_ALLOW = "it cannot be put back, and nobody allowed it (--destructive)"
+_HTTP_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+_INVALID_DISKS = {"logical_disks": [{"size_gb": -1, "raid_level": "no such level"}]}
+_NEEDS_PERMISSION = "the rule cannot undo its changes and needs permission (--destructive)"
 
 
 def boot_is_prepared_and_undone(subject: Subject) -> None:
-    """A boot is prepared, or the error names what the node lacks; undoing it, and undoing it again, is no error."""
+    """A boot can be prepared, or the error names the missing fields; the preparation can be undone repeatedly."""
     subject.interface(Kind.BOOT)
-    with _everything_left_as_found(subject):
-        refusals = [_prepared(subject, "prepare_instance"), _prepared(subject, "prepare_ramdisk", {})]
+    with _boot_device_left_as_found(subject):
+        refusals = [_prepare(subject, "prepare_instance"), _prepare(subject, "prepare_ramdisk", {})]
         for method in ("clean_up_instance", "clean_up_ramdisk") * 2:
             error = failure(subject.task(), Kind.BOOT, method)
             demand(error is None or isinstance(error, NotSupported), f"{method} fails: {error}")
@@ -34,52 +35,55 @@ def boot_is_prepared_and_undone(subject: Subject) -> None:
 
 
 def inspection_finds_what_can_be_stored(subject: Subject) -> None:
-    """An inspection gives an Inspection with properties and MAC addresses, or waits for one; power is left as it was."""
+    """An inspection returns an Inspection with valid MAC addresses, or a Wait; the power state is restored."""
     subject.interface(Kind.INSPECT)
     with subject.power_left_as_found():
-        found = _answer(subject, Kind.INSPECT, "inspect")
+        found = _call(subject, Kind.INSPECT, "inspect")
         if isinstance(found, Wait):
             failure(subject.task(), Kind.INSPECT, "abort")
             return
     demand(isinstance(found, Inspection), f"inspect gives {found!r}, neither an Inspection nor a Wait")
     wrong = [port.address for port in found.ports if not _MAC.match(port.address)]
-    demand(not wrong, f"these are no MAC addresses in lower case with colons: {wrong}")
+    demand(not wrong, f"these are not MAC addresses in lower case with colons: {wrong}")
     addresses = [port.address for port in found.ports]
-    demand(len(addresses) == len(set(addresses)), f"a port is told more than once: {sorted(addresses)}")
+    demand(len(addresses) == len(set(addresses)), f"a port is reported more than once: {sorted(addresses)}")
 
 
 def unknown_bios_setting_is_refused(subject: Subject) -> None:
-    """A setting that the machine does not have is refused with InvalidInput, and nothing is changed."""
-    before = {one.name: one.value for one in _answer(subject, Kind.BIOS, "get_settings")}
+    """An unknown BIOS setting is refused with InvalidInput, and no setting changes."""
+    before = {setting.name: setting.value for setting in _call(subject, Kind.BIOS, "get_settings")}
     error = failure(subject.task(), Kind.BIOS, "apply_configuration", [{"name": "NoSuchSetting9", "value": "x"}])
     demand(isinstance(error, InvalidInput), f"a setting that does not exist is applied, or ends with {error!r}")
-    after = {one.name: one.value for one in _answer(subject, Kind.BIOS, "get_settings")}
-    demand(after == before, "a change of settings was refused, and settings are changed")
+    after = {setting.name: setting.value for setting in _call(subject, Kind.BIOS, "get_settings")}
+    demand(after == before, "a change of settings was refused, and settings have changed")
 
 
 def raid_configuration_is_checked_at_once(subject: Subject) -> None:
-    """A RAID configuration that cannot be made is refused with all of its problems, before anything is made."""
+    """An impossible RAID configuration is refused with all its problems at once."""
     raid = subject.interface(Kind.RAID)
-    error = failure(subject.task(), Kind.RAID, "validate_raid_config", _WRONG_DISKS)
+    error = failure(subject.task(), Kind.RAID, "validate_raid_config", _INVALID_DISKS)
     if isinstance(error, NotSupported):
         raise NotOffered(str(error))
     demand(isinstance(error, InvalidInput), f"a disk of -1 GiB at no such level ends with {error!r}, not with InvalidInput")
     fields = {problem.field for problem in error.problems} if isinstance(error, InvalidInput) else set()
     missing = [name for name in ("size_gb", "raid_level") if not any(name in field for field in fields)]
     demand(not missing, f"the error does not name {', '.join(missing)}: {error}")
-    demand(isinstance(raid, RAIDInterface) and raid.get_logical_disk_properties(), "no property of a logical disk is explained")
+    demand(
+        isinstance(raid, RAIDInterface) and raid.get_logical_disk_properties(),
+        "get_logical_disk_properties() describes no property",
+    )
 
 
 def unknown_firmware_component_is_refused(subject: Subject) -> None:
-    """An update of a component that the machine does not have is refused with InvalidInput."""
-    _answer(subject, Kind.FIRMWARE, "get_components")
+    """An update of an unknown firmware component is refused with InvalidInput or NotSupported."""
+    _call(subject, Kind.FIRMWARE, "get_components")
     wanted = [{"component": "no-such-component", "url": "http://192.0.2.1/firmware.bin"}]
     error = failure(subject.task(), Kind.FIRMWARE, "update", wanted)
-    demand(isinstance(error, InvalidInput | NotSupported), f"no such component, and the update ends with {error!r}")
+    demand(isinstance(error, InvalidInput | NotSupported), f"the update of a component that does not exist ends with {error!r}")
 
 
 def console_is_started_and_stopped(subject: Subject) -> None:
-    """A console can be started, reached and stopped, each of it repeatedly, and is left as it was."""
+    """A console can be started, reached and stopped; repeated calls are not errors, and its state is restored."""
     subject.interface(Kind.CONSOLE)
     started = failure(subject.task(), Kind.CONSOLE, "get_console") is None
 
@@ -88,18 +92,18 @@ def console_is_started_and_stopped(subject: Subject) -> None:
 
     with at_the_end(put_back):
         for _ in range(2):
-            _answer(subject, Kind.CONSOLE, "start_console")
-        found = _answer(subject, Kind.CONSOLE, "get_console")
-        demand(isinstance(found, ConsoleAccess) and found.url, f"get_console gives {found!r}, no ConsoleAccess with a URL")
+            _call(subject, Kind.CONSOLE, "start_console")
+        found = _call(subject, Kind.CONSOLE, "get_console")
+        demand(isinstance(found, ConsoleAccess) and found.url, f"get_console gives {found!r}, not a ConsoleAccess with a URL")
         for _ in range(2):
-            _answer(subject, Kind.CONSOLE, "stop_console")
+            _call(subject, Kind.CONSOLE, "stop_console")
 
 
 def console_that_is_stopped_has_no_address(subject: Subject) -> None:
-    """How to reach a console is told only while it is started."""
+    """The address of a console is available only while access to it is started."""
     subject.interface(Kind.CONSOLE)
     if failure(subject.task(), Kind.CONSOLE, "get_console") is None:
-        raise NotOffered("the console is started, and is left so")
+        raise NotOffered("access to the console is started, and the rule does not stop it")
     error = failure(subject.task(), Kind.CONSOLE, "get_console")
     if isinstance(error, NotSupported):
         raise NotOffered(str(error))
@@ -107,7 +111,7 @@ def console_that_is_stopped_has_no_address(subject: Subject) -> None:
 
 
 def networks_are_attached_and_detached(subject: Subject) -> None:
-    """A machine is attached to a network and detached from it, each of it repeatedly."""
+    """A machine can be attached to each network and detached from it; repeated calls are not errors."""
     subject.interface(Kind.NETWORK)
     for purpose in NetworkPurpose:
         for method in ("attach", "attach", "detach", "detach"):
@@ -116,54 +120,55 @@ def networks_are_attached_and_detached(subject: Subject) -> None:
 
 
 def volumes_are_attached_and_detached(subject: Subject) -> None:
-    """Volumes are attached and detached, each of it repeatedly."""
+    """Volumes can be attached and detached; repeated calls are not errors."""
     subject.interface(Kind.STORAGE)
     for method in ("attach_volumes", "attach_volumes", "detach_volumes", "detach_volumes"):
-        _answer(subject, Kind.STORAGE, method)
+        _call(subject, Kind.STORAGE, method)
 
 
 def vendor_methods_can_be_called(subject: Subject) -> None:
-    """Every vendor method says what it is for and by which HTTP methods it is called, and takes the task, or nothing."""
+    """Each vendor method has a description and HTTP methods, and accepts the task unless it is a method of the driver."""
     vendor = subject.interface(Kind.VENDOR)
     declared = [*vendor.passthrus.values(), *vendor.driver_passthrus.values()] if isinstance(vendor, VendorInterface) else []
     if not declared:
         raise NotOffered("the vendor interface has no methods")
-    for one in declared:
-        demand(one.description.strip(), f"the vendor method {one.name} has no description")
-        demand(one.http_methods and one.http_methods <= _METHODS, f"{one.name} is called by {sorted(one.http_methods)}")
-        parameters = inspect.signature(getattr(vendor, one.method)).parameters.values()
-        positional = [name for name in parameters if name.kind in (name.POSITIONAL_ONLY, name.POSITIONAL_OR_KEYWORD)]
-        demand(one.of_driver or positional, f"{one.name} takes no task")
+    for method in declared:
+        demand(method.description.strip(), f"the vendor method {method.name} has no description")
+        known = method.http_methods and method.http_methods <= _HTTP_METHODS
+        demand(known, f"the vendor method {method.name} has unknown HTTP methods: {sorted(method.http_methods)}")
+        parameters = inspect.signature(getattr(vendor, method.method)).parameters.values()
+        positional = [parameter for parameter in parameters if parameter.kind in _POSITIONAL]
+        demand(method.of_driver or positional, f"the vendor method {method.name} does not accept the task")
 
 
 def raid_is_made_and_deleted(subject: Subject) -> None:
-    """Logical disks are deleted when that is asked for, also when there are none. It destroys what is on them."""
+    """Logical disks can be deleted, even if none exist. The rule needs permission, because it destroys data."""
     subject.interface(Kind.RAID)
     if not subject.destructive:
-        raise NotOffered(_ALLOW)
+        raise NotOffered(_NEEDS_PERMISSION)
     for _ in range(2):
-        _finished(subject, Kind.RAID, "delete_configuration")
+        _run_step(subject, Kind.RAID, "delete_configuration")
 
 
 def rescue_boots_and_ends(subject: Subject) -> None:
-    """A rescue system is booted, and the instance again; cleaning up after it may be repeated."""
+    """A rescue system can be booted, and then the instance; a repeated cleanup is not an error."""
     subject.interface(Kind.RESCUE)
     if not subject.destructive:
-        raise NotOffered(_ALLOW)
+        raise NotOffered(_NEEDS_PERMISSION)
     with subject.power_left_as_found():
         for method in ("rescue", "unrescue"):
-            _finished(subject, Kind.RESCUE, method)
+            _run_step(subject, Kind.RESCUE, method)
         for _ in range(2):
-            _answer(subject, Kind.RESCUE, "clean_up")
+            _call(subject, Kind.RESCUE, "clean_up")
 
 
-def _finished(subject: Subject, kind: Kind, method: str) -> None:
-    found = _answer(subject, kind, method)
+def _run_step(subject: Subject, kind: Kind, method: str) -> None:
+    found = _call(subject, kind, method)
     demand(found is None or isinstance(found, Wait), f"{kind}.{method} gives {found!r}, neither None nor a Wait")
 
 
-def _answer(subject: Subject, kind: Kind, method: str, *args: Any) -> Any:
-    """The answer of a call that is to succeed; NotOffered where it is refused, or the node does not say what it needs."""
+def _call(subject: Subject, kind: Kind, method: str, *args: Any) -> Any:
+    """Return the answer of a call that must succeed. Raises NotOffered if it is refused, or if the node lacks needed fields."""
     subject.interface(kind)
     try:
         return subject.task().call(kind, method, *args)
@@ -173,17 +178,17 @@ def _answer(subject: Subject, kind: Kind, method: str, *args: Any) -> Any:
         raise Violation(f"{kind}.{method} fails: {type(exc).__name__}: {exc}") from None
 
 
-def _prepared(subject: Subject, method: str, *args: Any) -> BareMetalError | None:
-    """Prepare; the refusal, where there is one that the contract knows."""
+def _prepare(subject: Subject, method: str, *args: Any) -> BareMetalError | None:
+    """Call a preparation and return its error, or None. Raises Violation for an error that the contract does not allow."""
     error = failure(subject.task(), Kind.BOOT, method, *args)
     named = not isinstance(error, InvalidInput) or error.problems
-    demand(named, f"{method} refuses what the node says and names no field: {error}")
+    demand(named, f"{method} refuses the node and names no field: {error}")
     fits = error is None or isinstance(error, InvalidInput | NotSupported | DriverError)
     demand(fits, f"{method} ends with {error!r}")
     return error
 
 
-def _everything_left_as_found(subject: Subject) -> Any:
-    """The boot device as found, where there is a management interface that tells it."""
-    told = Kind.MANAGEMENT in subject.interfaces and failure(subject.task(), Kind.MANAGEMENT, "get_boot_device") is None
-    return subject.boot_device_left_as_found() if told else at_the_end(lambda: None)
+def _boot_device_left_as_found(subject: Subject) -> Any:
+    """Restore the boot device at the end of a ``with`` block, if the management interface reports it."""
+    is_reported = Kind.MANAGEMENT in subject.interfaces and failure(subject.task(), Kind.MANAGEMENT, "get_boot_device") is None
+    return subject.boot_device_left_as_found() if is_reported else at_the_end(lambda: None)

@@ -1,4 +1,4 @@
-"""Rules about what management can set: each is set, read back, and put back."""
+"""Rules about settings of the management interface: each is set, read back, and restored."""
 
 from __future__ import annotations
 
@@ -16,71 +16,74 @@ from baremetal_interfaces.kinds.management import (
 )
 from baremetal_interfaces.values import BootDevice, BootMode, IndicatorState, Kind, PowerState, VirtualMediaDevice
 
-IMAGE = "http://192.0.2.1/conformance.iso"
-"""An image that nobody has; a BMC that looks for it first refuses it."""
+IMAGE_URL = "http://192.0.2.1/conformance.iso"
+"""URL of an image that does not exist (RFC 5737). A BMC that checks images before it attaches them refuses it."""
 
 _KIND = Kind.MANAGEMENT
 
 
 def boot_modes_are_set_and_read_back(subject: Subject) -> None:
-    """Every declared boot mode can be set, and is read back; a machine may refuse one with NotSupported."""
+    """Each declared boot mode can be set and reads back as set; a machine may refuse modes with NotSupported."""
     subject.capable(BootModeControl)
     declared = subject.management.supported_boot_modes  # type: ignore[attr-defined]
-    demand(all(isinstance(mode, BootMode) for mode in declared), f"supported_boot_modes holds what is no BootMode: {declared}")
+    demand(
+        all(isinstance(mode, BootMode) for mode in declared),
+        f"supported_boot_modes contains values that are not a BootMode: {declared}",
+    )
     _set_each(subject, "get_boot_mode", "set_boot_mode", sorted(declared))
 
 
 def secure_boot_is_set_and_read_back(subject: Subject) -> None:
-    """Secure boot can be enabled and disabled, and is read back."""
+    """Secure boot can be enabled and disabled, and reads back as set."""
     subject.capable(SecureBootControl)
     _set_each(subject, "get_secure_boot", "set_secure_boot", [True, False])
 
 
 def indicators_are_set_and_read_back(subject: Subject) -> None:
-    """Every light takes the states that it is said to take, is read back, and one that is not there is refused."""
+    """Each indicator light can be set to its declared states and reads back as set; an unknown light is refused."""
     subject.capable(IndicatorControl)
     lights = subject.task().call(_KIND, "get_supported_indicators")
     for component, indicators in lights.items():
         for indicator, described in indicators.items():
             state = subject.task().call(_KIND, "get_indicator_state", component, indicator)
-            demand(isinstance(state, IndicatorState), f"get_indicator_state gives {state!r}, no IndicatorState")
+            demand(isinstance(state, IndicatorState), f"get_indicator_state gives {state!r}, not an IndicatorState")
             if not described.get("readonly"):
-                states = [IndicatorState(one) for one in described.get("states", ())]
+                states = [IndicatorState(state) for state in described.get("states", ())]
                 _set_each(subject, "get_indicator_state", "set_indicator_state", states, component, indicator)
     error = failure(subject.task(), _KIND, "get_indicator_state", "no-such-component", "no-such-light")
     fits = isinstance(error, InvalidInput | NotFound | NotSupported)
-    demand(fits, f"a light that is not there has a state, or is refused with {error!r} and not with InvalidInput")
+    demand(fits, f"a light that does not exist has a state, or is refused with {error!r} instead of InvalidInput")
 
 
 def virtual_media_are_attached_and_detached(subject: Subject) -> None:
-    """An image that is attached is told, and gone when it is detached, which may be repeated. What was there is put back."""
+    """An attached image is reported, a detached image is not, and a repeated detach is not an error."""
     subject.capable(VirtualMediaControl)
-    before = _inserted(subject)
+    before = _read_inserted(subject)
     free = [device for device in VirtualMediaDevice if device not in before]
     if not free:
-        raise NotOffered("every drive holds an image")
+        raise NotOffered("each drive contains an image")
 
-    def empty() -> None:
+    def detach_all() -> None:
         failure(subject.task(), _KIND, "detach_virtual_media", free)
 
-    taken = False
-    with at_the_end(empty):
+    accepted = False
+    with at_the_end(detach_all):
         for device in free:
-            error = failure(subject.task(), _KIND, "attach_virtual_media", device, IMAGE)
+            error = failure(subject.task(), _KIND, "attach_virtual_media", device, IMAGE_URL)
             if error is not None:
                 continue
-            taken = True
-            demand(_inserted(subject).get(device) == IMAGE, f"{IMAGE} was attached as {device}, and is not told")
-            for time in ("", " again"):
+            accepted = True
+            demand(_read_inserted(subject).get(device) == IMAGE_URL, f"{IMAGE_URL} was attached as {device}, and is not reported")
+            for again in ("", " again"):
                 error = failure(subject.task(), _KIND, "detach_virtual_media", [device])
-                demand(error is None, f"detaching {device}{time} fails: {error}")
-            demand(device not in _inserted(subject), f"{device} was detached, and an image is still told")
-    if not taken:
-        raise NotOffered(f"this BMC takes no image that it cannot fetch ({IMAGE})")
+                demand(error is None, f"detaching {device}{again} fails: {error}")
+            demand(device not in _read_inserted(subject), f"{device} was detached, and an image is still reported")
+    if not accepted:
+        raise NotOffered(f"this BMC accepts no image that it cannot fetch ({IMAGE_URL})")
 
 
 def undeclared_boot_device_is_not_set(subject: Subject) -> None:
-    """A boot device that is not supported is refused, and the boot device stays as it was."""
+    """An unsupported boot device is refused, and the boot device does not change."""
     _ = subject.management
     supported = subject.task().call(_KIND, "get_supported_boot_devices")
     others = sorted(set(BootDevice) - supported)
@@ -96,10 +99,10 @@ def undeclared_boot_device_is_not_set(subject: Subject) -> None:
 
 
 def interrupt_is_sent(subject: Subject) -> None:
-    """A non-maskable interrupt is taken by a machine that runs. It may crash the running system: only where that is allowed."""
+    """A running machine accepts a non-maskable interrupt. The rule needs permission, because it may crash the system."""
     subject.capable(NMIControl)
     if not subject.destructive:
-        raise NotOffered("it may crash the running system, and nobody allowed that (--destructive)")
+        raise NotOffered("the interrupt may crash the running system and needs permission (--destructive)")
     with subject.power_left_as_found() as found:
         if found is not PowerState.ON:
             subject.task().power.set(PowerState.ON)
@@ -110,7 +113,7 @@ def interrupt_is_sent(subject: Subject) -> None:
 
 
 def _set_each(subject: Subject, getter: str, setter: str, values: list[Any], *names: Any) -> None:
-    """Set each of *values*, read it back, and put back what was there."""
+    """Set each of *values* and read it back; finally restore the original value. *names* select the setting."""
     try:
         found = subject.task().call(_KIND, getter, *names)
     except NotSupported as exc:
@@ -120,7 +123,7 @@ def _set_each(subject: Subject, getter: str, setter: str, values: list[Any], *na
         if found in values and subject.task().call(_KIND, getter, *names) != found:
             subject.task().call(_KIND, setter, *names, found)
 
-    taken = False
+    accepted = False
     with at_the_end(put_back):
         for value in values:
             try:
@@ -129,24 +132,24 @@ def _set_each(subject: Subject, getter: str, setter: str, values: list[Any], *na
                 continue
             except BareMetalError as exc:
                 raise Violation(f"{setter}: {value!r} is offered, and setting it fails: {exc}") from None
-            taken = True
+            accepted = True
             again = subject.task().call(_KIND, getter, *names)
             demand(again == value, f"{setter}: {value!r} was set, and {again!r} is read back")
-    if not taken and values:
-        raise NotOffered(f"this machine refuses everything that {setter} could set")
+    if not accepted and values:
+        raise NotOffered(f"this machine refuses all values of {setter}")
 
 
-def _inserted(subject: Subject) -> dict[VirtualMediaDevice, Any]:
-    """Device -> image, of what is inserted."""
+def _read_inserted(subject: Subject) -> dict[VirtualMediaDevice, Any]:
+    """Return the inserted images: device -> image."""
     try:
-        told = subject.task().call(_KIND, "get_virtual_media")
+        drives = subject.task().call(_KIND, "get_virtual_media")
     except NotSupported as exc:
         raise NotOffered(str(exc)) from None
-    inserted = [one for one in told if one["inserted"]]
-    return {device: one["image"] for one in inserted for device in VirtualMediaDevice if device.value in _types(one)}
+    inserted = [drive for drive in drives if drive["inserted"]]
+    return {device: drive["image"] for drive in inserted for device in VirtualMediaDevice if device.value in _media_types(drive)}
 
 
-def _types(drive: Any) -> set[str]:
-    """The media types of a drive in the words of the contract; BMCs say "CD" and "USBStick", too."""
+def _media_types(drive: Any) -> set[str]:
+    """Return the media types of a drive as words of the contract. BMCs also use "CD", "DVD" and "USBStick"."""
     words = {"cd": "cdrom", "dvd": "cdrom", "usbstick": "disk"}
-    return {words.get(str(one).lower(), str(one).lower()) for one in drive["media_types"]}
+    return {words.get(name, name) for name in (str(media_type).lower() for media_type in drive["media_types"])}

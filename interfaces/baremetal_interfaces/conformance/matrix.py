@@ -1,4 +1,4 @@
-"""What a run of the kit found, as a support matrix to publish: JSON for programs, Markdown for people."""
+"""The results of the kit as a support matrix to publish, in JSON and in Markdown."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ _SIGNS = {Verdict.PASSED.value: "yes", Verdict.FAILED.value: "**broken**", Verdi
 
 
 def offers(subject: Subject) -> dict[str, list[str]]:
-    """Kind -> what is offered of it: the class, power states, boot devices, mix-ins. A kind that refuses is left out."""
+    """Return what the plugin offers: kind -> mix-ins, steps, power states and boot devices.
+
+    A kind whose interface refuses validation with NotSupported is left out.
+    """
     found: dict[str, list[str]] = {}
     for kind, interface in subject.interfaces.items():
         if isinstance(failure(subject.task(), kind, "validate"), NotSupported):
@@ -37,40 +40,41 @@ def offers(subject: Subject) -> dict[str, list[str]]:
 
 
 def report(name: str, subject: Subject, results: Iterable[Result]) -> dict[str, Any]:
-    """The JSON value of one run for the hardware type *name*. It holds no address and no secret."""
-    listed = list(results)
-    count = {verdict.value: sum(one.verdict is verdict for one in listed) for verdict in Verdict}
+    """Return the results of one run for the hardware type *name* as a JSON value, without addresses and secrets."""
+    all_results = list(results)
+    count = {verdict.value: sum(result.verdict is verdict for result in all_results) for verdict in Verdict}
     return {
         "contract": ".".join(map(str, CONTRACT_VERSION)),
         "hardware_type": name,
         "interfaces": {kind.value: type(interface).__name__ for kind, interface in subject.interfaces.items()},
         "offers": offers(subject),
         "summary": count,
-        "rules": [{"name": one.name, "rule": one.rule, "verdict": one.verdict.value} for one in listed],
+        "rules": [{"name": result.name, "rule": result.rule, "verdict": result.verdict.value} for result in all_results],
     }
 
 
 def as_json(*reports: Mapping[str, Any]) -> str:
-    """The reports as one JSON document."""
+    """Return one report, or a list of several, as a JSON document."""
     return json.dumps(reports[0] if len(reports) == 1 else list(reports), indent=2, ensure_ascii=False) + "\n"
 
 
 def as_markdown(*reports: Mapping[str, Any]) -> str:
-    """The reports side by side: what is offered, and a row for each rule."""
-    names = [str(one["hardware_type"]) for one in reports]
-    lines = [f"Contract {reports[0]['contract']}. *yes*: the rule holds; *no*: nothing to show of it.", ""]
-    lines += _table(["Offered", *names], [[kind, *[_offered(one, kind) for one in reports]] for kind in Kind])
-    rules = list(dict.fromkeys((rule["name"], rule["rule"]) for one in reports for rule in one["rules"]))
-    verdicts = [{rule["name"]: rule["verdict"] for rule in one["rules"]} for one in reports]
+    """Return the reports as Markdown tables, one column for each: what is offered, and a row for each rule."""
+    names = [str(document["hardware_type"]) for document in reports]
+    signs = "*yes*: the rule holds; *no*: the plugin does not offer its subject; *not run*: the rule was left out."
+    lines = [f"Contract {reports[0]['contract']}. {signs}", ""]
+    lines += _table(["Offered", *names], [[kind, *[_offer_cell(document, kind) for document in reports]] for kind in Kind])
+    rules = list(dict.fromkeys((rule["name"], rule["rule"]) for document in reports for rule in document["rules"]))
+    verdicts = [{rule["name"]: rule["verdict"] for rule in document["rules"]} for document in reports]
     rows = [[sentence, *[_SIGNS.get(found.get(name, ""), "not run") for found in verdicts]] for name, sentence in rules]
     return "\n".join([*lines, "", *_table(["Rule", *names], rows)]) + "\n"
 
 
-def _offered(one: Mapping[str, Any], kind: Kind) -> str:
-    found = one["offers"].get(kind.value)
+def _offer_cell(document: Mapping[str, Any], kind: Kind) -> str:
+    found = document["offers"].get(kind.value)
     if found is None:
         return "no"
-    return ", ".join([f"`{one['interfaces'][kind.value]}`", *found])
+    return ", ".join([f"`{document['interfaces'][kind.value]}`", *found])
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

@@ -1,4 +1,4 @@
-"""How a check ends."""
+"""Results of checks."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import NamedTuple
 
 
 class Violation(AssertionError):
-    """A rule is broken. The message says by what, and what the contract asks for."""
+    """A rule is broken. The message names the violation and the requirement of the contract."""
 
 
 class NotOffered(Exception):
-    """The plugin has nothing that the rule is about. The message says what is not offered."""
+    """The rule cannot be checked, because the plugin does not offer its subject. The message says what is missing."""
 
 
 class Verdict(StrEnum):
-    """What a check found."""
+    """The possible results of a check."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -23,7 +23,7 @@ class Verdict(StrEnum):
 
 
 class Result(NamedTuple):
-    """The *verdict* on one rule; *detail* says why it is not "passed"."""
+    """The *verdict* on the rule *name*. *rule* is its sentence; *detail* is the reason for any verdict but "passed"."""
 
     name: str
     rule: str
@@ -32,6 +32,6 @@ class Result(NamedTuple):
 
 
 def demand(condition: object, broken: str) -> None:
-    """Raise :class:`Violation` with what is *broken* unless the *condition* holds."""
+    """Raise :class:`Violation` with the message *broken* unless *condition* is true."""
     if not condition:
         raise Violation(broken)

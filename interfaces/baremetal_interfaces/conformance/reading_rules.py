@@ -1,8 +1,8 @@
-"""Rules about what can be asked: every answer is what the contract says, however often it is asked for."""
+"""Rules about reads: repeated reads return values of the types of the contract, and change nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from baremetal_interfaces.conformance.outcome import NotOffered, Violation, demand
 from baremetal_interfaces.conformance.reads import CAPABILITIES, READS, Read
@@ -10,32 +10,10 @@ from baremetal_interfaces.conformance.subject import Subject, failure
 from baremetal_interfaces.errors import BareMetalError, InvalidInput, NotSupported
 from baremetal_interfaces.values import Kind
 
-_TIMES = 3
+_REPEATS = 3
 
 
-def _rule(read: Read) -> Callable[[Subject], None]:
-    """The rule about one question."""
-
-    def rule(subject: Subject) -> None:
-        subject.interface(read.kind)
-        if read.capability is not None:
-            subject.capable(read.capability)
-        for _ in range(_TIMES):
-            try:
-                answer = subject.task().call(read.kind, read.method)
-            except NotSupported as exc:
-                raise NotOffered(str(exc)) from None
-            except BareMetalError as exc:
-                raise Violation(f"{read.method} fails: {exc}") from None
-            wrong = read.wrong(answer)
-            demand(wrong is None, f"{read.method}: {wrong}")
-
-    rule.__name__ = read.method
-    rule.__doc__ = f"{read.what[0].upper()}{read.what[1:]} can be asked for again and again, and the answer is of its type."
-    return rule
-
-
-_NAMES = {
+_NAMES: Mapping[str, str] = {
     "get_power_state": "power_state_is_read",
     "get_supported_boot_devices": "supported_boot_devices_are_told",
     "get_boot_device": "boot_device_is_read",
@@ -50,20 +28,37 @@ _NAMES = {
     "vif_list": "vifs_are_listed",
     "should_write_image": "storage_says_whether_it_wants_an_image",
 }
+"""Method of a read -> name of its rule."""
 
 
-def _named(read: Read) -> Callable[[Subject], None]:
-    rule = _rule(read)
+def _rule(read: Read) -> Callable[[Subject], None]:
+    """Return the rule for one read."""
+
+    def rule(subject: Subject) -> None:
+        subject.interface(read.kind)
+        if read.capability is not None:
+            subject.capable(read.capability)
+        for _ in range(_REPEATS):
+            try:
+                answer = subject.task().call(read.kind, read.method)
+            except NotSupported as exc:
+                raise NotOffered(str(exc)) from None
+            except BareMetalError as exc:
+                raise Violation(f"{read.method} fails: {exc}") from None
+            wrong = read.wrong(answer)
+            demand(wrong is None, f"{read.method}: {wrong}")
+
     rule.__name__ = _NAMES[read.method]
+    rule.__doc__ = f"Repeated reads of {read.what} return values of the right type."
     return rule
 
 
-READING_RULES: tuple[Callable[[Subject], None], ...] = tuple(_named(read) for read in READS)
-"""A rule for each question."""
+READING_RULES: tuple[Callable[[Subject], None], ...] = tuple(_rule(read) for read in READS)
+"""A rule for each read of the contract."""
 
 
 def asking_changes_nothing(subject: Subject) -> None:
-    """Whatever is asked, and validated, the power, the boot device and the rest of what can be set are as before."""
+    """Reads and validation change neither the power state, nor the boot device, nor any other setting."""
     before = subject.snapshot()
     for read in subject.reads():
         failure(subject.task(), read.kind, read.method)
@@ -71,11 +66,11 @@ def asking_changes_nothing(subject: Subject) -> None:
         failure(subject.task(), kind, "validate")
     after = subject.snapshot()
     changed = [f"{name}: {before[name]} before, {after.get(name)} after" for name in before if after.get(name) != before[name]]
-    demand(not changed, f"somebody asked, and it changed: {'; '.join(changed)}")
+    demand(not changed, f"reads changed settings of the machine: {'; '.join(changed)}")
 
 
 def capabilities_are_declared(subject: Subject) -> None:
-    """What only some machines have is offered by a mix-in of the contract: a method without it is found by nobody."""
+    """Optional capabilities are declared by the mix-ins of the contract; a method without its mix-in is never called."""
     for kind, capabilities in CAPABILITIES.items():
         interface = subject.interfaces.get(kind)
         for capability in capabilities if interface is not None else ():
@@ -86,7 +81,7 @@ def capabilities_are_declared(subject: Subject) -> None:
 
 
 def what_is_not_offered_is_not_supported(subject: Subject) -> None:
-    """An interface that refuses something says so by NotSupported, and one that has no mix-in has none of its methods."""
+    """A refused operation raises NotSupported, and so does each method of a mix-in that is not declared."""
     refused = False
     for kind, interface in subject.interfaces.items():
         error = failure(subject.task(), kind, "validate")
@@ -95,11 +90,12 @@ def what_is_not_offered_is_not_supported(subject: Subject) -> None:
         if not isinstance(error, NotSupported):
             continue
         refused = True
-        for read in (one for one in subject.reads() if one.kind is kind):
+        for read in (read for read in subject.reads() if read.kind is kind):
             again = failure(subject.task(), kind, read.method)
             fits = isinstance(again, NotSupported)
             demand(fits, f"{type(interface).__name__} is not supported, and {read.method} ends with {again!r}")
-    if not refused and all(isinstance(subject.interfaces.get(Kind.MANAGEMENT), one) for one in CAPABILITIES[Kind.MANAGEMENT]):
+    management = subject.interfaces.get(Kind.MANAGEMENT)
+    if not refused and all(isinstance(management, capability) for capability in CAPABILITIES[Kind.MANAGEMENT]):
         raise NotOffered("everything is offered")
     for capability in CAPABILITIES[Kind.MANAGEMENT]:
         if Kind.MANAGEMENT in subject.interfaces and not isinstance(subject.management, capability):

@@ -1,4 +1,4 @@
-"""Counts the sessions that a plugin's connector opens."""
+"""A connector that counts the sessions of another connector."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
 
 class RecordingConnector(Connector[Any]):
-    """Hands everything on to another connector and counts. Threads may share it."""
+    """Forwards all calls to the connector *recorded* and counts sessions. Thread-safe."""
 
     def __init__(self, recorded: Connector[Any]) -> None:
         self.recorded = recorded
         self.attempts = 0
-        """How often a session was to be opened."""
+        """Number of attempts to open a session."""
         self.opened = 0
-        """How often that succeeded."""
+        """Number of sessions that were opened."""
         self.closed = 0
-        """How often a session was given back to be closed."""
+        """Number of sessions that were returned to be closed."""
         self._lock = threading.Lock()
 
     def open(self, info: Any, tls: ssl.SSLContext | None, deadline: Deadline) -> Any:
-        """Count, and open."""
+        """Count the attempt and open a session."""
         with self._lock:
             self.attempts += 1
         session = self.recorded.open(info, tls, deadline)
@@ -37,19 +37,19 @@ class RecordingConnector(Connector[Any]):
         return session
 
     def close(self, session: Any, deadline: Deadline) -> None:
-        """Close, and count."""
+        """Count and close the session."""
         with self._lock:
             self.closed += 1
         self.recorded.close(session, deadline)
 
     def session_key(self, info: Any) -> Hashable:
-        """Ask the recorded connector."""
+        """Forward the call to the recorded connector."""
         return self.recorded.session_key(info)
 
     def session_secrets(self, session: Any) -> tuple[str, ...]:
-        """Ask the recorded connector."""
+        """Forward the call to the recorded connector."""
         return self.recorded.session_secrets(session)
 
     def classify(self, exc: Exception) -> Fault:
-        """Ask the recorded connector."""
+        """Forward the call to the recorded connector."""
         return self.recorded.classify(exc)

@@ -1,4 +1,4 @@
-"""Stands between a driver and its BMC, on loopback, and behaves as bad BMCs and bad networks do."""
+"""A relay between a driver and its BMC that simulates misbehaving BMCs and networks."""
 
 from __future__ import annotations
 
@@ -12,31 +12,34 @@ from typing import Self
 from baremetal_interfaces.conformance.outcome import NotOffered
 
 _ATTEMPTS = 20
-_PIECE = 65536
-_POLL = 0.05
-_SETTLING_SECONDS = 5.0
+_RECEIVE_BYTES = 65536
+_POLL_INTERVAL_S = 0.05
+_SETTLE_TIMEOUT_S = 5.0
+_STOP_TIMEOUT_S = 5.0
+_CONNECT_TIMEOUT_S = 10.0
 _GARBAGE = b"\x15\x00\xff? this is neither the protocol nor an answer \x00\xfe\r\n\r\n"
 
 
 class Misbehaviour(StrEnum):
-    """What a BMC can be like."""
+    """Ways in which a BMC can misbehave."""
 
     SLOW = "slow"
-    """Every answer takes a while."""
+    """Each response is delayed."""
     SILENT = "silent"
-    """It takes a connection, or a message, and never answers."""
+    """It accepts connections and messages, and never responds."""
     WRONG = "wrong"
-    """What it answers makes no sense."""
+    """Its responses are meaningless bytes."""
     AWAY = "away"
-    """It breaks every connection, as one that restarts, and comes back."""
+    """It breaks all connections, as during a restart, and later recovers."""
     LIES = "lies"
-    """It takes power commands, says that all is well, and does nothing."""
+    """It accepts power commands, reports success, and does nothing."""
 
 
 class Relay:
-    """Passes on what comes over TCP and UDP to *target*, as its :attr:`mode` says; None passes all on, at once.
+    """Context manager that forwards TCP connections and UDP messages to *target*, with the misbehavior :attr:`mode`.
 
-    A context manager. :attr:`port` is the port of 127.0.0.1 that it listens on, for both.
+    *delay* is the delay of a slow response in seconds. :attr:`port` is the port of 127.0.0.1 for both protocols. A mode of None
+    forwards everything unchanged.
     """
 
     def __init__(self, target: tuple[str, int], delay: float = 0.2) -> None:
@@ -44,10 +47,10 @@ class Relay:
         self.mode: Misbehaviour | None = None
         self.port = 0
         self._delay = delay
-        self._over = threading.Event()
-        self._mark = os.urandom(32)
+        self._stopped = threading.Event()
+        self._marker = os.urandom(32)
         self._settled = threading.Event()
-        self._tcp, self._udp = _pair()
+        self._tcp, self._udp = _bind_pair()
         self.port = int(self._tcp.getsockname()[1])
         self._threads: list[threading.Thread] = []
         self._sockets: list[socket.socket] = [self._tcp, self._udp]
@@ -59,26 +62,33 @@ class Relay:
 
     def __exit__(self, *_: object) -> None:
         self._settle()
-        self._over.set()
-        for one in list(self._sockets):
+        self._stopped.set()
+        # A shutdown wakes the threads that wait on the sockets. Close the sockets only after the threads have ended.
+        for sock in list(self._sockets):
             with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
+                sock.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
-            thread.join(5.0)
-        for one in self._sockets:
-            one.close()
+            thread.join(_STOP_TIMEOUT_S)
+        for sock in self._sockets:
+            sock.close()
 
     def behave(self, mode: Misbehaviour | None) -> None:
-        """Be like that from now on. What was sent before, a logout that nobody waits for, is still handled as before."""
+        """Switch to *mode*. Messages sent before are still handled in the previous mode.
+
+        Without that, a logout that the driver sends without waiting for a response would be lost.
+        """
         self._settle()
         self.mode = mode
 
     def _settle(self) -> None:
-        """Wait until every message that has come is handled: a mark of our own comes after all of them."""
+        """Wait until all received UDP messages are handled.
+
+        The relay sends a marker to itself. Loopback keeps the order, so the marker arrives after all earlier messages.
+        """
         self._settled.clear()
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mine:
-            mine.sendto(self._mark, ("127.0.0.1", self.port))
-        self._settled.wait(_SETTLING_SECONDS)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(self._marker, ("127.0.0.1", self.port))
+        self._settled.wait(_SETTLE_TIMEOUT_S)
 
     def _start(self, work: object, *given: object) -> None:
         thread = threading.Thread(target=work, args=given, name="conformance-relay", daemon=True)  # type: ignore[arg-type]
@@ -86,8 +96,8 @@ class Relay:
         thread.start()
 
     def _accept(self) -> None:
-        self._tcp.settimeout(_POLL)
-        while not self._over.is_set():
+        self._tcp.settimeout(_POLL_INTERVAL_S)
+        while not self._stopped.is_set():
             try:
                 client, _ = self._tcp.accept()
             except TimeoutError:
@@ -98,24 +108,24 @@ class Relay:
             self._start(self._serve, client)
 
     def _serve(self, client: socket.socket) -> None:
-        """One connection: until either side, or the relay, ends it."""
+        """Forward one connection until either side or the relay ends it."""
         if self.mode is Misbehaviour.AWAY:
-            _break(client)
+            _reset(client)
             return
         try:
-            server = socket.create_connection(self.target, timeout=10.0)
+            server = socket.create_connection(self.target, timeout=_CONNECT_TIMEOUT_S)
         except OSError:
-            _break(client)
+            _reset(client)
             return
         self._sockets.append(server)
         self._start(self._copy, server, client, True)
         self._copy(client, server, False)
 
     def _copy(self, source: socket.socket, sink: socket.socket, answers: bool) -> None:
-        source.settimeout(_POLL)
-        while not self._over.is_set():
+        source.settimeout(_POLL_INTERVAL_S)
+        while not self._stopped.is_set():
             try:
-                data = source.recv(_PIECE)
+                data = source.recv(_RECEIVE_BYTES)
             except TimeoutError:
                 if self.mode is not Misbehaviour.AWAY:
                     continue
@@ -124,14 +134,14 @@ class Relay:
                 data = b""
             if not data:
                 break
-            if not self._passed_on(data, source, sink, answers):
+            if not self._forward(data, source, sink, answers):
                 break
-        for one in (source, sink):
+        for sock in (source, sink):
             with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
+                sock.shutdown(socket.SHUT_RDWR)
 
-    def _passed_on(self, data: bytes, source: socket.socket, sink: socket.socket, answers: bool) -> bool:
-        """Send *data* on as the mode says; whether the connection goes on."""
+    def _forward(self, data: bytes, source: socket.socket, sink: socket.socket, answers: bool) -> bool:
+        """Forward *data* according to the mode. Return whether the connection stays open."""
         mode = self.mode
         if mode is Misbehaviour.AWAY:
             return False
@@ -143,25 +153,25 @@ class Relay:
                     source.sendall(_GARBAGE)
                 return False
             if mode is Misbehaviour.SLOW and answers:
-                self._over.wait(self._delay)
+                self._stopped.wait(self._delay)
             sink.sendall(data)
         except OSError:
             return False
         return True
 
     def _receive(self) -> None:
-        self._udp.settimeout(_POLL)
+        self._udp.settimeout(_POLL_INTERVAL_S)
         peers: dict[object, socket.socket] = {}
-        while not self._over.is_set():
+        while not self._stopped.is_set():
             try:
-                data, peer = self._udp.recvfrom(_PIECE)
+                data, peer = self._udp.recvfrom(_RECEIVE_BYTES)
             except TimeoutError:
                 continue
             except OSError:
-                if self._over.is_set():
+                if self._stopped.is_set():
                     return
                 continue
-            if data == self._mark:
+            if data == self._marker:
                 self._settled.set()
                 continue
             if self.mode in (Misbehaviour.SILENT, Misbehaviour.AWAY):
@@ -170,43 +180,43 @@ class Relay:
                 self._udp.sendto(_GARBAGE, peer)
                 continue
             if peer not in peers:
-                peers[peer] = self._towards_target()
-                self._start(self._answers, peers[peer], peer)
+                peers[peer] = self._connect_udp()
+                self._start(self._forward_responses, peers[peer], peer)
             with contextlib.suppress(OSError):
                 peers[peer].send(data)
 
-    def _towards_target(self) -> socket.socket:
+    def _connect_udp(self) -> socket.socket:
         family = socket.getaddrinfo(*self.target, type=socket.SOCK_DGRAM)[0][0]
         server = socket.socket(family, socket.SOCK_DGRAM)
         server.connect(self.target)
         self._sockets.append(server)
         return server
 
-    def _answers(self, server: socket.socket, peer: object) -> None:
-        server.settimeout(_POLL)
-        while not self._over.is_set():
+    def _forward_responses(self, server: socket.socket, peer: object) -> None:
+        server.settimeout(_POLL_INTERVAL_S)
+        while not self._stopped.is_set():
             try:
-                data = server.recv(_PIECE)
+                data = server.recv(_RECEIVE_BYTES)
             except TimeoutError:
                 continue
             except OSError:
                 return
             if self.mode is Misbehaviour.SLOW:
-                self._over.wait(self._delay)
+                self._stopped.wait(self._delay)
             if self.mode in (None, Misbehaviour.SLOW):
                 with contextlib.suppress(OSError):
                     self._udp.sendto(data, peer)  # type: ignore[call-overload]
 
 
-def _break(client: socket.socket) -> None:
-    """End a connection at once, without a word."""
+def _reset(client: socket.socket) -> None:
+    """Reset a connection: with a linger time of 0, close() sends RST."""
     with contextlib.suppress(OSError):
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
     client.close()
 
 
-def _pair() -> tuple[socket.socket, socket.socket]:
-    """A TCP and a UDP socket at one port of 127.0.0.1."""
+def _bind_pair() -> tuple[socket.socket, socket.socket]:
+    """Return a TCP and a UDP socket on the same port of 127.0.0.1."""
     for _ in range(_ATTEMPTS):
         tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

@@ -1,4 +1,4 @@
-"""All rules, and a run of them without a test runner."""
+"""All rules, and a function that checks them without a test runner."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from baremetal_interfaces.conformance.outcome import NotOffered, Result, Verdict
 from baremetal_interfaces.conformance.subject import Subject
 
 Rule = Callable[[Subject], None]
-"""A check: its name is that of the function, its rule the first line of the documentation."""
+"""A check. The name of the function is its name, and the first line of the docstring states the rule."""
 
 RULES: tuple[Rule, ...] = (
     declaration_rules.hardware_type_is_described,
@@ -77,14 +77,14 @@ RULES: tuple[Rule, ...] = (
 
 
 def sentence(rule: Rule) -> str:
-    """The rule in one sentence."""
+    """Return the sentence that states *rule*."""
     return (rule.__doc__ or rule.__name__).strip().splitlines()[0]
 
 
 def run(subject: Subject, rules: tuple[Rule, ...] = RULES) -> Iterator[Result]:
-    """Check one rule after the other, and at the end whether all is as it was found.
+    """Check *rules* one after the other, and finally whether all settings are as they were at the start.
 
-    What a plugin raises fails the rule at hand and no other.
+    Yields each result when its check ends. An exception of a plugin fails the current rule and no other.
     """
     found: dict[str, str] = {}
 
@@ -92,19 +92,19 @@ def run(subject: Subject, rules: tuple[Rule, ...] = RULES) -> Iterator[Result]:
         found.update(subject.snapshot())
 
     def all_is_left_as_it_was_found(subject: Subject) -> None:
-        """After all of this, what can be set and read back is as it was before."""
+        """All settings that can be read back are as they were before the run."""
         if not found:
             raise NotOffered("nothing can be read back")
         now = subject.snapshot()
         changed = [f"{name}: {value} before, {now.get(name)} now" for name, value in found.items() if now.get(name) != value]
         demand(not changed, "; ".join(changed))
 
-    _examine(remember, subject)
+    _check(remember, subject)
     for rule in (*rules, all_is_left_as_it_was_found):
-        yield _examine(rule, subject)
+        yield _check(rule, subject)
 
 
-def _examine(rule: Rule, subject: Subject) -> Result:
+def _check(rule: Rule, subject: Subject) -> Result:
     verdict, detail = Verdict.PASSED, ""
     try:
         rule(subject)

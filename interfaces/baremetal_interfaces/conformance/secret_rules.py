@@ -1,4 +1,4 @@
-"""Rules about secrets in what a plugin says by itself, before anybody scrubs it."""
+"""Rules about secrets in the errors and log lines of a plugin, before the runtime redacts them."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ from baremetal_interfaces.values import Kind
 
 
 def errors_hold_no_secret(subject: Subject) -> None:
-    """The errors of the contract that the plugin raises itself hold no secret, in whatever spelling."""
+    """Errors that the plugin raises contain no secret in any spelling."""
     for situation, driver_info in _situations(subject).items():
         task = subject.task(driver_info, timeout=5.0)
         failure(task, Kind.POWER, "get_power_state")
         for text in task.raised:
-            found = [secret for secret in _spelt(subject) if secret in text]
-            demand(not found, f"{situation}, the error holds a secret: {_without(text, found)}")
+            found = [secret for secret in _all_spellings(subject) if secret in text]
+            demand(not found, f"{situation}, the error contains a secret: {_without(text, found)}")
 
 
 def log_lines_hold_no_secret(subject: Subject) -> None:
-    """No logger of the plugin writes a secret; those of its device library, which its connector names, are masked by others."""
+    """Loggers of the plugin write no secret; loggers of its device library are exempt, because the runtime redacts them."""
     exempt = tuple(name for connector in subject.connectors.values() for name in connector.recorded.loggers)
-    with _logged() as lines:
+    with _record_log() as lines:
         for driver_info in _situations(subject).values():
             for read in subject.reads():
                 if read.kind is Kind.POWER or driver_info == subject.driver_info:
                     failure(subject.task(driver_info, timeout=5.0), read.kind, read.method)
     for name, text in lines:
-        if any(name == one or name.startswith(f"{one}.") for one in exempt):
+        if any(name == logger or name.startswith(f"{logger}.") for logger in exempt):
             continue
-        found = [secret for secret in _spelt(subject) if secret in text]
+        found = [secret for secret in _all_spellings(subject) if secret in text]
         demand(not found, f"the logger {name} writes a secret: {_without(text, found)}")
 
 
 def _situations(subject: Subject) -> dict[str, Mapping[str, Any]]:
-    """What can happen -> the ``driver_info`` that makes it happen."""
+    """Return situations of a plugin and the ``driver_info`` that causes each."""
     if not subject.secrets():
-        raise NotOffered("driver_info holds no secret")
+        raise NotOffered("driver_info contains no secret")
     found: dict[str, Mapping[str, Any]] = {"when all is well": subject.driver_info}
     try:
         found["when the password is refused"] = {**subject.driver_info, password_option(subject): WRONG_PASSWORD}
@@ -53,34 +53,34 @@ def _situations(subject: Subject) -> dict[str, Mapping[str, Any]]:
     return found
 
 
-def _spelt(subject: Subject) -> list[str]:
+def _all_spellings(subject: Subject) -> list[str]:
     return [form for secret in (*subject.secrets(), WRONG_PASSWORD) for form in spellings(secret)]
 
 
 def _without(text: str, secrets: list[str]) -> str:
-    """The text for the kit's own message, which shows no secret either."""
+    """Return *text* with the secrets masked, for the kit's own message."""
     for secret in secrets:
         text = text.replace(secret, "<secret>")
     return text
 
 
 @contextmanager
-def _logged() -> Iterator[list[tuple[str, str]]]:
-    """Name of the logger and text of every line that is logged within the block, whatever its level."""
+def _record_log() -> Iterator[list[tuple[str, str]]]:
+    """Collect logger name and text of all lines that are logged within a ``with`` block, at all levels."""
     lines: list[tuple[str, str]] = []
 
-    class Keeper(logging.Handler):
-        """Keeps them."""
+    class Collector(logging.Handler):
+        """Collects log lines."""
 
         def emit(self, record: logging.LogRecord) -> None:
             lines.append((record.name, self.format(record)))
 
-    root, keeper = logging.getLogger(), Keeper(logging.DEBUG)
+    root, collector = logging.getLogger(), Collector(logging.DEBUG)
     level = root.level
-    root.addHandler(keeper)
+    root.addHandler(collector)
     root.setLevel(logging.DEBUG)
     try:
         yield lines
     finally:
         root.setLevel(level)
-        root.removeHandler(keeper)
+        root.removeHandler(collector)

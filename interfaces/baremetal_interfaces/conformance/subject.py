@@ -1,4 +1,4 @@
-"""What is examined: the interfaces of one hardware type, and the machine that they drive."""
+"""The subject of a check: the interfaces of one hardware type, and the machine that they drive."""
 
 from __future__ import annotations
 
@@ -26,21 +26,22 @@ from baremetal_interfaces.options import DriverInfo
 from baremetal_interfaces.values import BootDeviceSetting, Kind, PowerState
 
 Offered = type[Interface] | Interface
+"""An interface to check: an instance, or a class that is instantiated without options."""
 
-_SET = frozenset({"get_power_state", "get_boot_device", "get_boot_mode", "get_secure_boot", "get_virtual_media"})
+_SETTINGS = frozenset({"get_power_state", "get_boot_device", "get_boot_mode", "get_secure_boot", "get_virtual_media"})
 
 
 class Subject:
     """The interfaces of a plugin, a machine, and tasks on it.
 
-    *driver_info* reaches the machine, and changed by *unreachable* it reaches nothing. *misbehaving* says by how what to
-    change in it to reach a BMC that is ``slow``, ``silent``, ``wrong``, ``away`` for one request, or ``lies``; what is not
-    said is tried through a relay, where the BMC is reached over a network. *destructive* allows what cannot be put back:
-    interrupts, RAID, rescue.
+    *driver_info* reaches the machine. *unreachable* are the changes to it that lead to an address where nothing answers.
+    *misbehaving* maps ``slow``, ``silent``, ``wrong``, ``away`` (for one request) and ``lies`` to the changes that reach such a
+    BMC; a relay simulates the missing ones, if the BMC is reached over a network. *destructive* permits operations that cannot
+    be undone: interrupts, RAID, rescue.
 
-    *timeout* is what a change of power may take, *grace* what a call may take beyond its deadline, *silence* the deadline
-    of a call to a BMC that does not answer, and *poll_interval* the time between two looks at the machine, all in seconds.
-    Everything is used by several threads at once, as a conductor does.
+    All times are in seconds: *timeout* limits a power change, *grace* is the time that a call may take beyond its deadline,
+    *silence* is the deadline of a call to a BMC that does not answer, and *poll_interval* is the time between two reads. Several
+    threads use the interfaces at the same time, as in a conductor.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class Subject:
 
     @classmethod
     def of_installed(cls, name: str, driver_info: Mapping[str, Any], **settings: Any) -> Subject:
-        """The installed hardware type of that *name* with the interfaces that it likes best."""
+        """Return a subject for the installed hardware type *name*, with the interfaces that it prefers."""
         found = installed.hardware_type(name)
         return cls(installed.best_interfaces(found), driver_info, hardware_type=found, **settings)
 
@@ -86,8 +87,8 @@ class Subject:
         connectors: dict[type[Connector[Any]], Connector[Any]] | None = None,
         target_raid_config: Mapping[str, Any] | None = None,
     ) -> WatchedTask:
-        """A task on the machine, or on what another *driver_info* leads to, or by other *interfaces* and *connectors*."""
-        mine = cast("dict[type[Connector[Any]], Connector[Any]]", self.connectors)
+        """Return a task on the machine. The parameters replace the values of the subject; *timeout* is in seconds."""
+        own_connectors = cast("dict[type[Connector[Any]], Connector[Any]]", self.connectors)
         node = self._node if target_raid_config is None else replace(self._node, target_raid_config=target_raid_config)
         return WatchedTask(
             self.interfaces if interfaces is None else interfaces,
@@ -95,13 +96,13 @@ class Subject:
             grace=self.grace,
             node=node,
             timeout=self.timeout if timeout is None else timeout,
-            connectors=mine if connectors is None else connectors,
+            connectors=own_connectors if connectors is None else connectors,
             poll_interval=self._poll_interval,
         )
 
     @property
     def power(self) -> PowerInterface:
-        """The power interface."""
+        """The power interface. Raises NotOffered if there is none."""
         interface = self.interfaces.get(Kind.POWER)
         if not isinstance(interface, PowerInterface):
             raise NotOffered("there is no power interface")
@@ -109,60 +110,60 @@ class Subject:
 
     @property
     def management(self) -> ManagementInterface:
-        """The management interface."""
+        """The management interface. Raises NotOffered if there is none."""
         interface = self.interfaces.get(Kind.MANAGEMENT)
         if not isinstance(interface, ManagementInterface):
             raise NotOffered("there is no management interface")
         return interface
 
     def interface(self, kind: Kind) -> Interface:
-        """The interface of that kind."""
+        """Return the interface of *kind*. Raises NotOffered if there is none."""
         interface = self.interfaces.get(kind)
         if interface is None:
             raise NotOffered(f"there is no {kind} interface")
         return interface
 
     def capable(self, capability: type) -> None:
-        """Raise NotOffered unless the management interface has that mix-in."""
+        """Raise NotOffered unless the management interface has the mix-in *capability*."""
         if not isinstance(self.management, capability):
             raise NotOffered(f"the management interface has no {capability.__name__}")
 
     def reads(self) -> list[Read]:
-        """What the interfaces can be asked."""
+        """Return the reads that the interfaces offer."""
         present = [read for read in READS if read.kind in self.interfaces]
         return [read for read in present if read.capability is None or isinstance(self.interfaces[read.kind], read.capability)]
 
     def reaches(self, kind: Kind) -> bool:
-        """Whether the interface of that kind speaks to the BMC that ``driver_info`` leads to."""
+        """Return whether the interface of *kind* communicates with the BMC of ``driver_info``."""
         interface = self.interfaces[kind]
         shared = interface.info_type is not None and interface.info_type is self.power.info_type
         return interface.connector is not None or shared
 
     def info_types(self) -> tuple[type[DriverInfo], ...]:
-        """What the interfaces read from ``driver_info``, each type once."""
+        """Return the types of ``driver_info`` that the interfaces read, each once."""
         found = [interface.info_type for interface in self.interfaces.values() if interface.info_type is not None]
         return tuple(dict.fromkeys(found))
 
     def secrets(self) -> frozenset[str]:
-        """The values in ``driver_info`` that must not be seen."""
+        """Return the secret values of ``driver_info``."""
         return self.task().secrets()
 
     def snapshot(self) -> dict[str, str]:
-        """What can be set and read back, and is there to be left as it was found: what it is -> its value."""
+        """Return the current settings of the machine that a check must restore: name -> value as text."""
         found: dict[str, str] = {}
         for read in self.reads():
-            if read.method not in _SET:
+            if read.method not in _SETTINGS:
                 continue
             with suppress(BareMetalError):
                 answer = self.task().call(read.kind, read.method)
-                # What a BMC does not tell cannot be set again.
+                # A boot device that the BMC does not report cannot be restored.
                 if not (isinstance(answer, BootDeviceSetting) and answer.device is None):
                     found[read.what] = str(answer)
         return found
 
     @contextmanager
     def power_left_as_found(self) -> Iterator[PowerState]:
-        """Whatever is done to the power within it, it is put back at the end."""
+        """Restore the power state at the end of a ``with`` block."""
         found = self.task().power.get()
 
         def put_back() -> None:
@@ -174,7 +175,7 @@ class Subject:
 
     @contextmanager
     def boot_device_left_as_found(self) -> Iterator[None]:
-        """Whatever is done to the boot device within it, it is put back at the end, where the BMC told what it was."""
+        """Restore the boot device at the end of a ``with`` block, if the BMC reported it at the start."""
         found = self.task().call(Kind.MANAGEMENT, "get_boot_device")
 
         def put_back() -> None:
@@ -182,7 +183,7 @@ class Subject:
                 return
             self.task().call(Kind.MANAGEMENT, "set_boot_device", found.device, persistent=bool(found.persistent))
             again = self.task().call(Kind.MANAGEMENT, "get_boot_device").device
-            demand(again == found.device, f"the boot device was {found.device}, and after putting it back it is {again}")
+            demand(again == found.device, f"the boot device was {found.device}, and is {again} after it was restored")
 
         with at_the_end(put_back):
             yield
@@ -194,7 +195,10 @@ class Subject:
 
 @contextmanager
 def at_the_end(put_back: Callable[[], None]) -> Iterator[None]:
-    """Put things back, whatever happens. When that fails after a broken rule, the broken rule is what is said."""
+    """Call *put_back* at the end of a ``with`` block.
+
+    If the block raises, that exception is raised even if *put_back* fails as well: the broken rule matters more.
+    """
     try:
         yield
     except BaseException:
@@ -209,7 +213,7 @@ def _instance(offered: Offered) -> Interface:
 
 
 def failure(task: LocalTask, kind: Kind, method: str, *args: Any, **kwargs: Any) -> BareMetalError | None:
-    """The error that a call ends with, or None."""
+    """Call a method of an interface and return its error, or None if it succeeds."""
     try:
         task.call(kind, method, *args, **kwargs)
     except BareMetalError as exc:

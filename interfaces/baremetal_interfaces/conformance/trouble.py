@@ -1,4 +1,4 @@
-"""Leads a driver to a BMC that behaves badly: one that the author of the plugin names, or its own behind a relay."""
+"""Access to a misbehaving BMC: one that the plugin author names, or the machine's own BMC behind a relay."""
 
 from __future__ import annotations
 
@@ -17,41 +17,41 @@ from baremetal_interfaces.values import Kind
 _PORTS = {"http": 80, "https": 443}
 
 
-class Bad(NamedTuple):
-    """A *driver_info* that leads to a BMC that behaves badly. :meth:`recover` lets a relay pass all on again."""
+class MisbehavingBMC(NamedTuple):
+    """The *driver_info* that reaches a misbehaving BMC, and the *relay* that simulates it, if one does."""
 
     driver_info: Mapping[str, Any]
     relay: Relay | None = None
 
     def recover(self) -> None:
-        """Let the BMC be as it was."""
+        """End the misbehavior, if a relay simulates it."""
         if self.relay is not None:
             self.relay.behave(None)
 
 
 @contextmanager
-def misbehaving(subject: Subject, how: Misbehaviour) -> Iterator[Bad]:
-    """A BMC that behaves so, within the block. Raises NotOffered where there is no way to one."""
+def misbehaving(subject: Subject, how: Misbehaviour) -> Iterator[MisbehavingBMC]:
+    """Provide a BMC with the behavior *how* within a ``with`` block. Raises NotOffered if that is not possible."""
     if how in subject.misbehaving:
-        yield Bad({**subject.driver_info, **subject.misbehaving[how]})
+        yield MisbehavingBMC({**subject.driver_info, **subject.misbehaving[how]})
         return
     if how is Misbehaviour.LIES:
-        raise NotOffered("no BMC was named that takes power commands and does nothing (misbehaving['lies'])")
+        raise NotOffered("no BMC was given that accepts power commands and does nothing (misbehaving['lies'])")
     info_type = power_info_type(subject)
     if subject.power.connector is None:
-        raise NotOffered("the power interface has no connector, and no BMC was named that behaves so")
+        raise NotOffered("the power interface has no connector, and no misbehaving BMC was given")
     with Relay(_target(info_type, subject.driver_info)) as relay:
-        led = {**subject.driver_info, **leading_to(info_type, subject.driver_info, relay.port)}
+        relayed = {**subject.driver_info, **leading_to(info_type, subject.driver_info, relay.port)}
         try:
-            subject.task(led).call(Kind.POWER, "get_power_state")
+            subject.task(relayed).call(Kind.POWER, "get_power_state")
         except BareMetalError as exc:
             raise NotOffered(f"this BMC cannot be reached through a relay: {exc}") from None
         relay.behave(how)
-        yield Bad(led, relay)
+        yield MisbehavingBMC(relayed, relay)
 
 
 def power_info_type(subject: Subject) -> type[DriverInfo]:
-    """What the power interface reads from ``driver_info``."""
+    """Return the type of ``driver_info`` of the power interface. Raises NotOffered if it has none."""
     info_type = subject.power.info_type
     if info_type is None:
         raise NotOffered("the power interface reads nothing from driver_info")
@@ -59,7 +59,7 @@ def power_info_type(subject: Subject) -> type[DriverInfo]:
 
 
 def leading_to(info_type: type[DriverInfo], driver_info: Mapping[str, Any], port: int) -> dict[str, Any]:
-    """What to change in *driver_info* to reach a *port* of this host."""
+    """Return the changes to *driver_info* that lead to *port* of this host."""
     address, port_option = _options(info_type)
     given = str(driver_info.get(address, ""))
     if "://" in given:
@@ -78,14 +78,14 @@ def _options(info_type: type[DriverInfo]) -> tuple[str, str | None]:
 
 
 def _target(info_type: type[DriverInfo], driver_info: Mapping[str, Any]) -> tuple[str, int]:
-    """Host and port that *driver_info* leads to."""
+    """Return host and port of the BMC that *driver_info* leads to."""
     address, port_option = _options(info_type)
     given = str(driver_info.get(address, ""))
     if "://" in given:
         parts = urlsplit(given)
         return parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
     endpoint = info_type.parse(driver_info).endpoint()
-    port = endpoint.port or next((one.default for one in info_type.options() if one.name == port_option), None)
+    port = endpoint.port or next((option.default for option in info_type.options() if option.name == port_option), None)
     if not isinstance(port, int):
-        raise NotOffered("driver_info does not tell the port of the BMC")
+        raise NotOffered("driver_info does not contain the port of the BMC")
     return endpoint.host, port

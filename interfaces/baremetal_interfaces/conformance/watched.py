@@ -1,4 +1,4 @@
-"""A task whose calls are watched: one that never comes back is named, and what a plugin raises is seen before it is scrubbed."""
+"""A task for the kit that reports blocked calls, and records errors of a plugin before redaction."""
 
 from __future__ import annotations
 
@@ -13,17 +13,20 @@ from baremetal_interfaces.values import Kind
 
 
 class WatchedTask(LocalTask):
-    """A :class:`~baremetal_interfaces.local.LocalTask` for the kit. A call may take *grace* seconds beyond its deadline."""
+    """A :class:`~baremetal_interfaces.local.LocalTask` whose calls may take *grace* seconds beyond their deadline.
+
+    A call that takes longer raises :class:`~baremetal_interfaces.conformance.outcome.Violation`.
+    """
 
     def __init__(self, *given: Any, grace: float, **settings: Any) -> None:
         super().__init__(*given, **settings)
         self.raised: list[str] = []
-        """The errors of the contract that the plugin raised, in its own words."""
+        """The errors of the contract that the plugin raised, with their original texts."""
         self._grace = grace
         self._inside: threading.Thread | None = None
 
     def call(self, kind: Kind | str, method: str, *args: Any, **kwargs: Any) -> Any:
-        """The same in a thread of its own, so that one that blocks for ever does not take the kit along."""
+        """Call the method in a new thread, so that a call that blocks forever does not block the kit."""
         if threading.current_thread() is self._inside:
             return super().call(kind, method, *args, **kwargs)
         answers: list[Any] = []
