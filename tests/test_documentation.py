@@ -1,4 +1,4 @@
-"""The examples in the documentation are run."""
+"""The examples on the pages of the documentation work."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ PAGES = sorted(page for page in SOURCE.rglob("*.rst") if ">>>" in page.read_text
 
 
 class TestExamples(TestCase):
-    def test_every_example_does_what_the_page_says(self) -> None:
-        """Each example that a page shows with its result has that result."""
+    """Examples with ``>>>``."""
+
+    def test_every_example_has_the_result_that_the_page_shows(self) -> None:
+        """Each example has the result that the page shows."""
         self.assertNotEqual([], PAGES)
         for page in PAGES:
-            outcome = doctest.testfile(str(page), module_relative=False, optionflags=doctest.NORMALIZE_WHITESPACE)
-            self.assertEqual(0, outcome.failed, page)
-            self.assertGreater(outcome.attempted, 0, page)
+            result = doctest.testfile(str(page), module_relative=False, optionflags=doctest.NORMALIZE_WHITESPACE)
+            self.assertEqual(0, result.failed, page)
+            self.assertGreater(result.attempted, 0, page)

@@ -1,4 +1,4 @@
-"""An example of the documentation as a process of its own, on a database of its own."""
+"""Fixture that runs an example of the documentation in a separate process with a separate database."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from metald.processes import Child
 from tests.sources import ROOT
 
 EXAMPLES = ROOT / "doc" / "source" / "examples"
-SOON = 60.0
+TIMEOUT_S = 60.0
+"""Seconds to wait for another process."""
 
 
 class Host(Fixture):
-    """``EXAMPLE --config-file FILE`` with the file's text; *program* takes the place of the example's own."""
+    """The process ``EXAMPLE --config-file FILE``. *text* goes into the file; *program* replaces the example's program."""
 
     def __init__(self, example: str, text: str = "", program: str | None = None) -> None:
         super().__init__()
@@ -37,30 +38,33 @@ class Host(Fixture):
         self.addCleanup(self.child.stop)
 
     def configure(self, text: str) -> None:
-        """Write the configuration file: *text* goes into [DEFAULT], up to its first section."""
+        """Write the configuration file. *text* goes into [DEFAULT], up to its first section."""
         database = f"connection = sqlite:///{self.directory}/nodes.sqlite\nsecret_key_file = {self.directory}/key\n"
         self.config.write_text(f"[DEFAULT]\nhost = ours\n{text}\n[database]\n{database}[api]\nport = 0\n", encoding="utf-8")
 
-    def ready(self) -> BareMetalClient:
-        """A client, once it serves; again, once it serves again."""
-        return BareMetalClient(self.child.wait_for_line("ready: ", SOON))
+    def wait_until_ready(self) -> BareMetalClient:
+        """Wait until the process serves, for the first time or again, and return a client."""
+        return BareMetalClient(self.child.wait_for_line("ready: ", TIMEOUT_S))
 
     @property
     def log(self) -> str:
-        """All that it wrote."""
+        """Output of the process."""
         return self.child.log.read_text(encoding="utf-8")
 
-    def store(self) -> Store:
-        """Its database, to look at when it has ended."""
+    def open_store(self) -> Store:
+        """Open the database of the process, for checks after its end."""
         return open_store(f"sqlite:///{self.directory}/nodes.sqlite")
 
 
-def until(look: Callable[[], Any], seconds: float = SOON) -> Any:
-    """What *look* gives as soon as that is true; fails after *seconds*. Asks a peer in another process, which cannot tell."""
-    patience = threading.Event()
+def wait_until(read: Callable[[], Any], seconds: float = TIMEOUT_S) -> Any:
+    """Poll *read* until its result is true and return the result. Raise AssertionError after *seconds*.
+
+    The condition is in another process, which cannot notify the test, so the test has to poll.
+    """
+    pause = threading.Event()
     for _ in range(int(seconds / 0.02)):
-        found = look()
-        if found:
-            return found
-        patience.wait(0.02)
-    raise AssertionError(f"not so within {seconds:g} s")
+        result = read()
+        if result:
+            return result
+        pause.wait(0.02)
+    raise AssertionError(f"the condition was not true within {seconds:g} s")

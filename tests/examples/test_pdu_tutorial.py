@@ -1,4 +1,4 @@
-"""The tutorial: every step of it, with the files that it shows."""
+"""Every step of the tutorial, with the files that the page shows."""
 
 from __future__ import annotations
 
@@ -47,22 +47,22 @@ class TutorialTest(TestCase):
         info = {"pdu_address": self.pdu.url, "pdu_outlet": 1, "pdu_token": TOKEN, **changes}
         return LocalTask({"power": baremetal_pdu.PDUPower()}, info, timeout=5.0, poll_interval=0.05)
 
-    def test_step_1_what_an_operator_writes_is_checked_at_once(self) -> None:
-        """Every problem is named in one answer, and the token is in none of them."""
+    def test_step_1_all_options_are_validated_together(self) -> None:
+        """One validation names every problem, and no message contains the token."""
         problems = baremetal_pdu.PDUInfo.problems({"pdu_outlet": 0, "pdu_token": ["s3same"]})
-        self.assertEqual({"pdu_address", "pdu_outlet", "pdu_token"}, {one.field.partition("/")[2] for one in problems})
+        self.assertEqual({"pdu_address", "pdu_outlet", "pdu_token"}, {problem.field.partition("/")[2] for problem in problems})
         self.assertNotIn(TOKEN, str(problems))
-        wrong = self.assertRaises(InvalidInput, self.task(pdu_address="10.0.0.9").validate, "power")
-        self.assertIn("http://10.0.0.9", str(wrong))
+        error = self.assertRaises(InvalidInput, self.task(pdu_address="10.0.0.9").validate, "power")
+        self.assertIn("http://10.0.0.9", str(error))
 
-    def test_step_2_what_goes_wrong_has_a_meaning(self) -> None:
-        """A wrong token, a PDU that is not there, an outlet that it does not have."""
+    def test_step_2_errors_are_classified(self) -> None:
+        """A wrong token, an unreachable PDU and a missing outlet raise different errors of the contract."""
         self.assertRaises(AuthenticationFailed, self.task(pdu_token="wrong").power.get)
         self.assertRaises(BMCUnreachable, self.task(pdu_address="http://127.0.0.1:9").power.get)
         self.assertIn("pdu_outlet", str(self.assertRaises(InvalidInput, self.task(pdu_outlet=9).power.get)))
 
-    def test_step_3_power_is_switched_and_read(self) -> None:
-        """The outlet follows, a reboot is off and on, and an outlet that is stuck is found out."""
+    def test_step_3_power_changes_are_confirmed(self) -> None:
+        """The outlet switches on and reboots, and a stuck outlet raises PowerStateFailure."""
         self.task().power.set(PowerState.ON)
         self.assertTrue(self.pdu.on[1])
         self.task().power.set(PowerState.REBOOT)
@@ -71,9 +71,9 @@ class TutorialTest(TestCase):
         self.pdu.stuck.add(1)
         self.assertRaises(PowerStateFailure, self.task().power.set, PowerState.OFF, timeout=0.2)
 
-    def test_step_4_the_kit_is_green(self) -> None:
-        """The test file that the page shows, run by unittest and by pytest's rules of naming."""
-        done = subprocess.run(
+    def test_step_4_the_conformance_kit_passes(self) -> None:
+        """The test file of the page passes under unittest, and the most important rules are not skipped."""
+        result = subprocess.run(
             [sys.executable, "-m", "unittest", "-v", "test_pdu"],
             cwd=PDU_DIRECTORY,
             capture_output=True,
@@ -81,12 +81,12 @@ class TutorialTest(TestCase):
             timeout=120,
             check=False,
         )
-        self.assertEqual(0, done.returncode, done.stdout + done.stderr)
+        self.assertEqual(0, result.returncode, result.stdout + result.stderr)
         for rule in ("silent_bmc_is_given_up_in_time", "ignored_command_is_found_out", "wrong_options_are_named_together"):
-            self.assertRegex(done.stderr, rf"(?s){rule}[^\n]*\n[^\n]*\.\.\. ok")
+            self.assertRegex(result.stderr, rf"(?s){rule}[^\n]*\n[^\n]*\.\.\. ok")
 
-    def test_step_5_it_installs_and_the_command_examines_it(self) -> None:
-        """The entry points lead to it, and the matrix is written."""
+    def test_step_5_the_installed_plugin_passes_the_command(self) -> None:
+        """The conformance command finds the installed plugin by its entry points and writes the support matrix."""
         directory = Path(self.useFixture(TempDir()).path)
         install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--no-build-isolation"]
         for name in ("pyproject.toml", "baremetal_pdu.py"):
@@ -97,7 +97,7 @@ class TutorialTest(TestCase):
         info.write_text(f'pdu_address = "{self.pdu.url}"\npdu_outlet = 1\npdu_token = "{TOKEN}"\n')
         path = os.pathsep.join([str(directory / "site"), *filter(None, sys.path)])
         command = [sys.executable, "-m", "baremetal_interfaces.conformance", "pdu", "--driver-info", str(info)]
-        done = subprocess.run(
+        result = subprocess.run(
             [*command, "--require", "power on,power off", "--matrix", str(directory / "support.json")],
             capture_output=True,
             text=True,
@@ -105,11 +105,11 @@ class TutorialTest(TestCase):
             check=False,
             env={**os.environ, "PYTHONPATH": path},
         )
-        self.assertEqual(0, done.returncode, done.stdout + done.stderr)
+        self.assertEqual(0, result.returncode, result.stdout + result.stderr)
         self.assertEqual(0, json.loads((directory / "support.json").read_text())["summary"]["failed"])
 
-    def test_page_shows_the_files_that_are_tested(self) -> None:
-        """Every part of the plugin is on the page, in its order."""
+    def test_the_page_shows_the_tested_files(self) -> None:
+        """The page shows every part of the plugin in the order of the file."""
         parts = re.findall(r"# \[(\w+)\]", (PDU_DIRECTORY / "baremetal_pdu.py").read_text())
         shown = re.findall(r":start-after: # \[(\w+)\]", PAGE.read_text())
         self.assertEqual(parts, shown)

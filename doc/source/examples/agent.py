@@ -1,4 +1,4 @@
-"""An agent of the kind that runs on a machine: an API server, a pool and a heartbeat. No conductor, and no store."""
+"""An agent on a machine: an API server, a pool and a heartbeat, without a conductor and without a store."""
 
 from __future__ import annotations
 
@@ -17,41 +17,43 @@ from baremetal_sdk.config import APIConfig
 from baremetal_sdk.errors import NoFreeWorker
 
 LANES = {
-    "commands": LaneLimits(cap=1, queue=0),  # one at a time, and no more is promised
-    "heartbeat": LaneLimits(reserved=1, cap=1, queue=1),  # whatever the commands do
+    "commands": LaneLimits(cap=1, queue=0),  # one command at a time; others are rejected
+    "heartbeat": LaneLimits(reserved=1, cap=1, queue=1),  # independent of the commands
 }
 
 
 class Agent(APIServerMixin):
-    """Takes commands over HTTP, and tells *manager* (a URL) where it is, every *interval* seconds."""
+    """Accepts commands over HTTP and sends a heartbeat to *manager* (a URL) every *interval* seconds."""
 
     def __init__(self, manager: str, interval: float = 10.0) -> None:
         self.manager = urlsplit(manager)
         self.pool = ElasticPool(4, LANES, name="agent")
-        self.heartbeat = Periodic(self.tell, interval, timer=self.pool.timer, executor=self.pool["heartbeat"], name="heartbeat")
+        self.heartbeat = Periodic(
+            self.send_heartbeat, interval, timer=self.pool.timer, executor=self.pool["heartbeat"], name="heartbeat"
+        )
         self.wiped = 0
 
     def api_application(self) -> Any:
-        """What is served: a WSGI application."""
+        """Return the WSGI application to serve."""
         return self.answer
 
     def api_config(self) -> APIConfig:
-        """Where it is served: on a free port of loopback."""
+        """Return the address to serve on: a free port of loopback."""
         return APIConfig(port=0)
 
     def start(self) -> None:
-        """Serve, and tell that it does."""
+        """Start the server and the heartbeat."""
         self.start_api()
         self.heartbeat.start(spread=0.0)
 
     def stop(self) -> None:
-        """Refuse requests, then let a command come to its end; in ten seconds, whatever it does."""
+        """Reject new requests, then wait for a running command. Return within ten seconds."""
         self.stop_api(timeout=5.0)
         self.heartbeat.stop()
         self.pool.close(timeout=5.0)
 
     def answer(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """``POST /wipe`` begins, or is refused while a wipe runs; everything else says how far it is."""
+        """Start a wipe for ``POST /wipe`` unless one is running. Return the progress for other requests."""
         status, body = "200 OK", {"wiped": self.wiped}
         if environ["REQUEST_METHOD"] == "POST" and environ["PATH_INFO"] == "/wipe":
             try:
@@ -63,14 +65,14 @@ class Agent(APIServerMixin):
         return [json.dumps(body).encode()]
 
     def wipe(self) -> None:
-        """A command that takes long, and ends early when the agent stops."""
+        """Run a long command that ends early when the agent stops."""
         for _ in range(1_000_000):
             if should_stop():
                 return
             self.wiped += 1
 
-    def tell(self) -> None:
-        """The heartbeat. Where the manager does not answer, the pool tries later, and less often each time."""
+    def send_heartbeat(self) -> None:
+        """Send the heartbeat. If the manager does not answer, the interval to the next one grows."""
         connection = http.client.HTTPConnection(self.manager.hostname or "", self.manager.port, timeout=5.0)
         try:
             connection.request("POST", "/heartbeat", json.dumps({"callback_url": self.api_url}))
@@ -82,7 +84,7 @@ class Agent(APIServerMixin):
 def main(manager: str) -> None:
     """Run until SIGTERM or SIGINT."""
     signals = {signal.SIGTERM, signal.SIGINT}
-    signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # before there are threads, which take this over
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # before the threads start, because they inherit the mask
     agent = Agent(manager)
     agent.start()
     print("ready:", agent.api_url, flush=True)

@@ -1,4 +1,4 @@
-"""A bare-metal service of our own, on one page."""
+"""A bare-metal service on one page."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from baremetal_sdk import APIServer, Conductor, ConductorConfig, bare_metal_api,
 
 
 class Audit:
-    """What this service adds to the conductor."""
+    """The part that this service adds to the conductor."""
 
     @periodic(every=60.0)
     def report(self, conductor: Conductor) -> None:
-        """Print what is known about the power of all machines."""
+        """Print the power state of all machines."""
         for node in conductor.nodes(fields=("name", "power_state", "power_observed_at")):
             print(node.name, node.power_state, node.power_observed_at, flush=True)
 
 
 def main(*config_files: str) -> None:
-    """Serve until SIGTERM; then drain, and give the leases back."""
+    """Serve until SIGTERM. Then drain and release the leases."""
     config = ConductorConfig.load(*config_files)
     conductor = Conductor(config)
     conductor.add(Audit())

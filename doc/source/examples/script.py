@@ -1,4 +1,4 @@
-"""A script that switches machines on: no service, no database, no API."""
+"""A script that switches machines on, without a service, a database or an API."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from baremetal_sdk import Conductor, ConductorConfig
 
 
 def main(file: str) -> int:
-    """Switch on the machines that a JSON file lists; say of each how it ended. Give back 1 when one has failed."""
+    """Switch on the machines in a JSON file and print each result. Return 1 if one failed, else 0."""
     machines = json.loads(Path(file).read_text(encoding="utf-8"))
     with Conductor(ConductorConfig(host="script")) as conductor:
         for machine in machines:
             conductor.rpc.call("create_node", values=machine)
-        # All at once: each runs on a worker when its turn comes, and holds the lease of its node.
+        # The machines switch in parallel. Each runs on a worker and holds the lease of its node.
         futures = {
             machine["name"]: conductor.enqueue(machine["name"], lambda task: task.power.set(PowerState.ON), purpose="switch on")
             for machine in machines

@@ -1,4 +1,4 @@
-"""A WSGI application of one's own on the HTTP server of the runtime: no conductor, and the same limits."""
+"""A WSGI application on the HTTP server of the runtime, without a conductor."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from baremetal_sdk.http import HTTPServer
 
 
 def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-    """Greet whoever authentication let in."""
+    """Greet the authenticated user."""
     content = f"hello {environ[IDENTITY_KEY].user}\n".encode()
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(content)))])
     return [content]

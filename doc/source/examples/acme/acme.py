@@ -1,7 +1,7 @@
-"""The device library of the example, as its vendor might publish it: it knows nothing of bare-metal services.
+"""The device library of the example, as a vendor might publish it. It does not know bare-metal services.
 
-An Acme BMC speaks lines of text over TCP: ``login PASSWORD``, ``chassis status``, ``chassis on``, ``chassis off`` and ``bye``;
-each is answered by one line that starts with ``ok`` or ``no``.
+An Acme BMC accepts lines of text over TCP: ``login PASSWORD``, ``chassis status``, ``chassis on``, ``chassis off`` and ``bye``.
+It answers each with one line that starts with ``ok`` or ``no``.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ import socket
 
 
 class LoginRefused(Exception):
-    """The BMC does not accept the password."""
+    """The BMC rejected the password."""
 
 
 class CommandRefused(Exception):
-    """The BMC does not do what it was asked."""
+    """The BMC rejected the command."""
 
 
 class Client:
-    """A session at one BMC. *timeout* in seconds bounds the connection and each command."""
+    """A session with one BMC. *timeout* limits the connection and each command, in seconds."""
 
     def __init__(self, host: str, port: int, password: str, timeout: float) -> None:
         self._connection = socket.create_connection((host, port), timeout)
@@ -41,11 +41,11 @@ class Client:
         return rest
 
     def is_on(self) -> bool:
-        """Whether the machine has power."""
+        """Return whether the machine is on."""
         return self._ask("chassis status") == "on"
 
     def chassis(self, command: str) -> None:
-        """Switch the machine ``on`` or ``off``; the BMC answers before it is done."""
+        """Switch the machine ``on`` or ``off``. The BMC answers before the machine has changed."""
         self._ask(f"chassis {command}")
 
     def logout(self) -> None:
@@ -54,6 +54,6 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Free the connection without a word."""
+        """Close the connection without a logout."""
         self._lines.close()
         self._connection.close()

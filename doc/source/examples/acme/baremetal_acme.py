@@ -12,15 +12,15 @@ from baremetal_interfaces import Connector, Deadline, DriverInfo, Fault, Hardwar
 
 @dataclass(frozen=True)
 class AcmeInfo(DriverInfo):
-    """What has to be known about a machine."""
+    """Options of an Acme machine."""
 
     acme_address: str = option("Host name or IP address of the BMC.")
     acme_port: int = option("TCP port of the BMC.", default=6230, minimum=1, maximum=65535)
-    acme_password: str = option("Password of the BMC's one account.", secret=True)
+    acme_password: str = option("Password of the BMC.", secret=True)
 
 
 class AcmeConnector(Connector[acme.Client]):
-    """Logs in and out. Who shares a session, and when it is renewed, is not its business."""
+    """Login, logout and classification of errors. The runtime shares and renews sessions."""
 
     def open(self, info: AcmeInfo, tls: ssl.SSLContext | None, deadline: Deadline) -> acme.Client:
         return acme.Client(info.acme_address, info.acme_port, info.acme_password, timeout=deadline.remaining())
@@ -35,7 +35,7 @@ class AcmeConnector(Connector[acme.Client]):
 
 
 class AcmePower(PowerInterface):
-    """Sends the command and reads the state. Waiting until the one becomes the other is not its business either."""
+    """Power commands and reads. The runtime waits until the state has changed."""
 
     info_type = AcmeInfo
     connector = AcmeConnector
@@ -51,7 +51,7 @@ class AcmePower(PowerInterface):
 
 
 class AcmeHardware(HardwareType):
-    """Any Acme machine whose BMC speaks the line protocol."""
+    """Acme machines whose BMC speaks the line protocol."""
 
     power = ("acme",)
     deploy = ("ramdisk", "fake")

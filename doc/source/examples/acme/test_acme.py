@@ -1,4 +1,4 @@
-"""Whether baremetal-acme keeps the contract: this is its whole test file."""
+"""The conformance tests of baremetal-acme. This is the whole test file."""
 
 from baremetal_interfaces.conformance import HardwareTypeConformance
 

@@ -29,35 +29,35 @@ from baremetal_interfaces.http import BadAnswer, HTTPSession, HTTPSessionError
 # [info]
 @dataclass(frozen=True)
 class PDUInfo(DriverInfo):
-    """Which outlet of which PDU feeds the machine."""
+    """Options of a machine: the PDU and its outlet."""
 
     pdu_address: str = option("URL of the PDU: http://host[:port].")
     pdu_outlet: int = option("Number of the outlet that feeds the machine.", minimum=1)
     pdu_token: str = option("Token of the PDU's API.", secret=True)
 
     def check(self) -> list[Problem]:
-        """What no type can say."""
+        """Return the problems that the types of the options cannot express."""
         parts = urlsplit(self.pdu_address)
         if parts.scheme != "http" or not parts.hostname:
             return [Problem("driver_info/pdu_address", f"{self.pdu_address!r} is not valid", "a URL such as http://10.0.0.9")]
         return []
 
     def endpoint(self) -> Endpoint:
-        """Machines at one PDU share its cap and its session."""
+        """Return the address of the PDU. Machines with the same endpoint share its session and request limit."""
         parts = urlsplit(self.pdu_address)
         return Endpoint(parts.scheme, parts.hostname or "", parts.port)
 
 
 # [connector]
 class TokenRefused(Exception):
-    """The PDU does not know the token."""
+    """The PDU rejected the token."""
 
 
 class PDUConnector(Connector[HTTPSession]):
     """Opens a connection to a PDU."""
 
     def open(self, info: PDUInfo, tls: ssl.SSLContext | None, deadline: Deadline) -> HTTPSession:
-        """The token goes with every request; the first one shows whether it is right."""
+        """Open a session. A first request checks the token, which goes with every request."""
         where = info.endpoint()
         session = HTTPSession(where.scheme, where.host, where.port, headers={"X-PDU-Token": info.pdu_token})
         try:
@@ -68,11 +68,11 @@ class PDUConnector(Connector[HTTPSession]):
         return session
 
     def close(self, session: HTTPSession, deadline: Deadline) -> None:
-        """There is no login to end."""
+        """Close the connection. The PDU has no login to end."""
         session.close()
 
     def classify(self, exc: Exception) -> Fault:
-        """What an exception means to whoever drives the machine."""
+        """Map an exception to a fault."""
         if isinstance(exc, TokenRefused):
             return Fault.AUTH
         unreachable = isinstance(exc, HTTPSessionError) and not isinstance(exc, BadAnswer)
@@ -81,7 +81,7 @@ class PDUConnector(Connector[HTTPSession]):
 
 # [ask]
 def ask(session: HTTPSession, method: str, outlet: int, deadline: Deadline, **command: str) -> PowerState:
-    """One request about an outlet, and the state that it is in."""
+    """Send one request about an outlet and return the state of the outlet."""
     answer = session.request(method, f"/outlets/{outlet}", json=command or None, deadline=deadline)
     if answer.status == 401:
         raise TokenRefused("the PDU refuses the token")
@@ -95,7 +95,7 @@ def ask(session: HTTPSession, method: str, outlet: int, deadline: Deadline, **co
 
 # [power]
 class PDUPower(PowerInterface):
-    """Switches the outlet. A machine that is at more than one is not for this plugin."""
+    """Power through one outlet. This plugin does not support machines with several outlets."""
 
     contract_version = (1, 0)
     info_type = PDUInfo
@@ -103,12 +103,12 @@ class PDUPower(PowerInterface):
     supported_states = frozenset({PowerState.ON, PowerState.OFF})
 
     def get_power_state(self, task: Task) -> PowerState:
-        """What the outlet says."""
+        """Return the state of the outlet."""
         with task.session(PDUConnector) as session:
             return ask(session, "GET", task.info("power").pdu_outlet, task.deadline)
 
     def set_power_state(self, task: Task, state: PowerState) -> None:
-        """Send the command; whether it had an effect is seen by whoever called."""
+        """Send the command. The runtime checks the effect."""
         if state not in self.supported_states:
             raise NotSupported(f"an outlet cannot be set to {state.value!r}")
         with task.session(PDUConnector) as session:
@@ -118,7 +118,7 @@ class PDUPower(PowerInterface):
 
 # [hardware]
 class PDUHardware(HardwareType):
-    """Machines without a BMC, at the outlets of a PDU."""
+    """Machines without a BMC that a PDU switches."""
 
     contract_version = (1, 0)
     power = ("pdu",)

@@ -1,4 +1,4 @@
-"""A PDU with an HTTP API, for the tutorial: outlets that are switched by requests with a token."""
+"""A simulated PDU with an HTTP API for the tutorial. Requests with a token switch its outlets."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any, Self
 
 
 class PDU:
-    """Serves the API on a free port of loopback. *outlets* are how many there are; a context manager.
+    """Serves the API on a free port of loopback, as a context manager. *outlets* is the number of outlets.
 
-    ``GET /outlets/N`` answers ``{"outlet": N, "state": "on"}``; ``PUT /outlets/N`` takes ``{"state": "off"}``. Both want
-    the header ``X-PDU-Token``. An outlet that is *stuck* takes commands and stays as it is.
+    ``GET /outlets/N`` answers ``{"outlet": N, "state": "on"}``, and ``PUT /outlets/N`` accepts ``{"state": "off"}``. Both
+    require the header ``X-PDU-Token``. An outlet in *stuck* accepts commands and does not change.
     """
 
     def __init__(self, token: str, outlets: int = 4) -> None:
@@ -32,12 +32,12 @@ class PDU:
         self._server.server_close()
 
     def answer(self, method: str, path: str, token: str | None, body: Any) -> tuple[int, Any]:
-        """Status and JSON value for one request."""
+        """Return the status and the JSON value for one request."""
         if token != self.token:
             return 401, {"error": "the token is wrong"}
         number = path.removeprefix("/outlets/")
         if not number.isdigit() or int(number) not in self.on:
-            return 404, {"error": "there is no such outlet"}
+            return 404, {"error": "outlet not found"}
         outlet = int(number)
         if method == "PUT" and outlet not in self.stuck:
             self.on[outlet] = body["state"] == "on"

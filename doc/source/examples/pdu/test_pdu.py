@@ -1,4 +1,4 @@
-"""Whether baremetal-pdu keeps the contract."""
+"""The conformance tests of baremetal-pdu."""
 
 from baremetal_pdu import PDUHardware, PDUPower
 from pdu import PDU

@@ -1,4 +1,4 @@
-"""A WSGI application of our own, with the Bare Metal API beside it, on one HTTP server."""
+"""A WSGI application and the Bare Metal API on one HTTP server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from baremetal_sdk.config import APIConfig
 
 
 class Inventory(APIServerMixin):
-    """``/inventory`` is ours; ``/baremetal`` is the Bare Metal API, whose links begin with that."""
+    """Serves its resource at ``/inventory`` and the Bare Metal API, with matching links, at ``/baremetal``."""
 
     def __init__(self, config: ConductorConfig) -> None:
         self.config = config
@@ -21,42 +21,42 @@ class Inventory(APIServerMixin):
         self.bare_metal = bare_metal_api(self.conductor)
 
     def api_application(self) -> Any:
-        """Both, by the first part of the path."""
+        """Return the WSGI application to serve."""
         return self.route
 
     def api_config(self) -> APIConfig:
-        """Where they are served."""
+        """Return the addresses to serve on."""
         return self.config.api
 
     def start(self) -> None:
-        """First what answers, then what takes requests."""
+        """Start the conductor, then the server that needs it."""
         self.conductor.start()
         self.start_api()
 
     def stop(self) -> None:
-        """The other way round."""
+        """Stop the server, then the conductor."""
         self.stop_api()
         self.conductor.stop()
 
     def route(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """The WSGI application that is served."""
+        """Pass a request to the application of the first part of its path."""
         match shift_path_info(environ):
             case "baremetal":
                 return self.bare_metal(environ, start_response)
             case "inventory":
                 return self.inventory(start_response)
         start_response("404 Not Found", [("Content-Type", "text/plain")])
-        return [b"there are /baremetal and /inventory\n"]
+        return [b"not found; use /baremetal or /inventory\n"]
 
     def inventory(self, start_response: Any) -> Iterable[bytes]:
-        """Our own resource, from the conductor in the same process."""
+        """Return the power states of all nodes, from the conductor in this process."""
         nodes = self.conductor.nodes(fields=("name", "power_state"))
         start_response("200 OK", [("Content-Type", "application/json")])
         return [json.dumps({node.name: node.power_state for node in nodes}).encode()]
 
 
 def main(*config_files: str) -> None:
-    """Serve until standard input ends: a process that has other ideas of its life than signals."""
+    """Serve until standard input ends. This process does not stop on a signal."""
     service = Inventory(ConductorConfig.load(*config_files))
     service.start()
     print("ready:", service.api_url, flush=True)

@@ -1,14 +1,14 @@
-"""A service of OpenStack's kind: its own oslo.config and oslo.log, launched by oslo.service on threads."""
+"""An OpenStack service with its own oslo.config and oslo.log, started by oslo.service on threads."""
 
 from __future__ import annotations
 
 import sys
 
-sys.modules["eventlet"] = None  # type: ignore[assignment]  # oslo's libraries import it where it is installed: not here
+sys.modules["eventlet"] = None  # type: ignore[assignment]  # keeps oslo's libraries from importing it
 
 from oslo_service.backend import BackendType, init_backend
 
-init_backend(BackendType.THREADING)  # before anything else of oslo.service, which would choose Eventlet
+init_backend(BackendType.THREADING)  # before other imports of oslo.service, which would select Eventlet
 
 from oslo_config import cfg
 from oslo_log import log as logging
@@ -19,21 +19,21 @@ from baremetal_sdk.conductor.oslo_launcher import launch
 from baremetal_sdk.http import Listeners
 
 LOG = logging.getLogger("ours")
-OPTIONS = [cfg.StrOpt("region", default="here", help="Where this service is.")]
+OPTIONS = [cfg.StrOpt("region", default="here", help="Region of this service.")]
 
 
 class Ours:
-    """What our service is made of. It is made once, in the parent; each child has a copy."""
+    """The service. The parent process creates it once, and each child has a copy."""
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         self.conf = conf
 
     def read(self) -> ConductorConfig:
-        """The runtime's part of our configuration files: in the parent, and in each child."""
+        """Read the options of the runtime, in the parent and in each child."""
         return ConductorConfig.load(*self.conf.config_file)
 
     def make(self, config: ConductorConfig, listener: Listeners) -> Conductor:
-        """A conductor with the Bare Metal API on the socket that outlives this process: in each child."""
+        """Return a conductor with the Bare Metal API on the parent's socket. Runs in each child."""
         LOG.info("a conductor for %s", self.conf.ours.region)
         conductor = Conductor(config)
         self.server = APIServer(bare_metal_api(conductor), config.api, listener)
@@ -41,12 +41,12 @@ class Ours:
         return conductor
 
     def ready(self, conductor: Conductor) -> None:
-        """Say that clients can come."""
+        """Report that clients can connect."""
         print("ready:", self.server.url, flush=True)
 
 
 def main(arguments: list[str]) -> None:
-    """Serve until SIGTERM; SIGHUP has a new child take over with the configuration as it is then."""
+    """Serve until SIGTERM. On SIGHUP, a new child takes over with the current configuration files."""
     conf = cfg.ConfigOpts()
     conf.register_opts(OPTIONS, group="ours")
     logging.register_options(conf)
