@@ -62,13 +62,13 @@ def clear_events(session: IPMISession, deadline: Deadline) -> None:
 def parse_event(record: bytes) -> dict[str, Any]:
     """Return the fields of a record of sixteen bytes (tables 32-1 to 32-3)."""
     kind = record[2]
-    said: dict[str, Any] = {"id": int.from_bytes(record[:2], "little"), "record_type": kind}
+    fields: dict[str, Any] = {"id": int.from_bytes(record[:2], "little"), "record_type": kind}
     if kind == _SYSTEM_EVENT or kind in _OEM_TIMESTAMPED:
-        said["time"] = _format_time(int.from_bytes(record[3:7], "little"))
+        fields["time"] = _format_time(int.from_bytes(record[3:7], "little"))
     if kind != _SYSTEM_EVENT:
-        return {**said, "data": record[3:].hex()}
+        return {**fields, "data": record[3:].hex()}
     return {
-        **said,
+        **fields,
         "generator": int.from_bytes(record[7:9], "little"),
         "sensor_type": record[10],
         "sensor": record[11],

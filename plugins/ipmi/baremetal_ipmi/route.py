@@ -58,7 +58,7 @@ class Route(NamedTuple):
 def unwrap_response(response: dict[str, Any], route: Route) -> dict[str, Any]:
     """Return the target's response.
 
-    Some controllers return it within the response to Send Message, others in a message of its own. Raises
+    Some controllers return it within the response to Send Message, others in a separate message. Raises
     :class:`~baremetal_ipmi.errors.IPMIError` if a controller did not forward the message.
     """
     while response["command"] == SEND_MESSAGE:

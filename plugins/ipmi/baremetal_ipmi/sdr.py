@@ -23,6 +23,7 @@ _RESERVATION_LOST, _NOT_PRESENT = 0xC5, 0xCB
 _NO_RESERVATION, _WHOLE_RECORD = b"\0\0", 0xFF
 _MAX_PAUSE_S = 0.2
 _FULL, _COMPACT = 0x01, 0x02
+_THRESHOLD_READING = 0x01
 
 _LINEARIZATIONS: Mapping[int, Callable[[float], float]] = {
     0: lambda value: value,
@@ -56,7 +57,8 @@ _READABLE_MASKS = (0x20, 0x10, 0x08, 0x04, 0x02, 0x01)
 class SensorRecord:
     """Sensor of the BMC itself.
 
-    *factors* are M, B and the exponents of B and of the result. They are None for a sensor that has states and no reading.
+    *signed* is the format of raw values: 0 for unsigned, 1 for ones' complement, 2 for two's complement. *factors* are M, B
+    and the exponents of B and of the result. They are None for a sensor that has states and no reading.
     """
 
     number: int
@@ -88,9 +90,12 @@ class SensorRecord:
         return {name: value for name, value in values.items() if value is not None}
 
     def _interpret(self, raw: int) -> int:
-        if self.signed == 1 and raw & 0x80:
+        is_negative = bool(raw & 0x80)
+        if self.signed == 1 and is_negative:
             return raw - 0xFF
-        return raw - 0x100 if self.signed == 2 and raw & 0x80 else raw
+        if self.signed == 2 and is_negative:
+            return raw - 0x100
+        return raw
 
 
 def read_sensor_records(session: IPMISession, deadline: Deadline) -> tuple[SensorRecord, ...]:
@@ -103,8 +108,8 @@ def read_sensor_records(session: IPMISession, deadline: Deadline) -> tuple[Senso
     version = info[1:3] + info[5:13]
     if session.cache is None or session.cache[0] != version:
         session.cache = (version, tuple(_parse_sensors(_read_records(session, deadline), session.address)))
-    kept: tuple[SensorRecord, ...] = session.cache[1]
-    return kept
+    records: tuple[SensorRecord, ...] = session.cache[1]
+    return records
 
 
 def _read_records(session: IPMISession, deadline: Deadline) -> Iterator[bytes]:
@@ -172,9 +177,13 @@ class _Repository:
         if self._reservation is None:
             self._reservation = self._session.request(_STORAGE, _RESERVE, deadline=self._deadline)[:2]
         record = self._read_part(self._reservation, number, 0, _HEADER_BYTES)
-        whole = _get_record_length(record)
-        while (have := len(record) - 2) < whole:
-            record += self._read_part(self._reservation, number, have, min(_PART_BYTES, whole - have))[2:]
+        length = _get_record_length(record)
+        # The first two bytes of each response are the number of the next record, not a part of this one.
+        offset = len(record) - 2
+        while offset < length:
+            count = min(_PART_BYTES, length - offset)
+            record += self._read_part(self._reservation, number, offset, count)[2:]
+            offset = len(record) - 2
         return record
 
     def _read_part(self, reservation: bytes, number: int, offset: int, count: int) -> bytes:
@@ -193,12 +202,15 @@ def _get_record_length(answer: bytes) -> int:
 def _parse_sensors(records: Iterator[bytes], owner: int) -> Iterator[SensorRecord]:
     for record in records:
         kind = record[3] if len(record) > 3 else 0
+        # Offset of the name's type and length, followed by the name; other kinds of record are no sensors.
         at = {_FULL: 47, _COMPACT: 31}.get(kind)
         # Sensors of other controllers are read from those controllers.
         if at is None or len(record) <= at or record[5] != owner or record[6] & 0x03:
             continue
         name = record[at + 1 : at + 1 + (record[at] & 0x1F)].split(b"\0")[0].decode("latin-1").strip()
-        yield _parse_analog(record, name) if kind == _FULL and record[20] >> 6 != 3 else _parse_discrete(record, name)
+        # The data format 3 stands for a sensor without analog readings.
+        is_analog = kind == _FULL and record[20] >> 6 != 3
+        yield _parse_analog(record, name) if is_analog else _parse_discrete(record, name)
 
 
 def _parse_discrete(record: bytes, name: str) -> SensorRecord:
@@ -206,8 +218,9 @@ def _parse_discrete(record: bytes, name: str) -> SensorRecord:
 
 
 def _parse_analog(record: bytes, name: str) -> SensorRecord:
-    if record[13] != 0x01:
+    if record[13] != _THRESHOLD_READING:
         return _parse_discrete(record, name)
+    # Bytes of a full sensor record (table 43-1, which counts from 1). M and B have ten bits, the exponents four.
     m = _sign_extend(record[24] | (record[25] & 0xC0) << 2, 10)
     b = _sign_extend(record[26] | (record[27] & 0xC0) << 2, 10)
     exponents = _sign_extend(record[29] & 0x0F, 4), _sign_extend(record[29] >> 4, 4)

@@ -27,7 +27,7 @@ LOGIN_TIMEOUT_S = 10.0
 _MAX_RESPONSE_BYTES = 3000
 _MIN_MESSAGE_BYTES = 14
 _RMCP_PLUS = 6
-_APPLICATION_ANSWER = 7
+_APPLICATION_RESPONSE = 7
 _SHA1, _SHA256 = 1, 256
 _SUITE_HASHES = {3: _SHA1, 17: _SHA256}
 _LOGIN_STATES = frozenset({"EXPECTINGRAKP2", "EXPECTINGRAKP4"})
@@ -87,8 +87,8 @@ class Wire(simplesession.Session):  # type: ignore[misc]
             return payload
         # Each controller on the route confirms Send Message before the target's response arrives. pyghmi drops responses that
         # it does not expect.
-        handed_on = (_APPLICATION_ANSWER, self.seqlun, SEND_MESSAGE)
-        self.request_entry.extend([handed_on] * (1 if bridge_request.transit is None else 2))
+        confirmation = (_APPLICATION_RESPONSE, self.seqlun, SEND_MESSAGE)
+        self.request_entry.extend([confirmation] * (1 if bridge_request.transit is None else 2))
         return bridge_request.build_message(netfn, command, data, self.seqlun, rslun)
 
     def send_close(self) -> None:
@@ -143,6 +143,7 @@ class Wire(simplesession.Session):  # type: ignore[misc]
     def login(self) -> None:
         """Start the login. A failed login is not repeated, because failures may lock the account."""
         super().login()
+        # pyghmi repeats a refused login as often as this counter allows.
         self.logontries = 0
 
     def _raise_login_error(self, error: str) -> NoReturn:
@@ -158,20 +159,21 @@ class Wire(simplesession.Session):  # type: ignore[misc]
         """Return a socket connected to the BMC: it receives only the BMC's messages, and the ICMP error of a closed port."""
         failure: OSError | None = None
         for family, kind, protocol, _, address in socket.getaddrinfo(self.bmc, self.port, type=socket.SOCK_DGRAM):
-            made = socket.socket(family, kind, protocol)
+            candidate = socket.socket(family, kind, protocol)
             try:
-                made.connect(address)
+                candidate.connect(address)
             except OSError as exc:
-                made.close()
+                candidate.close()
                 failure = exc
                 continue
             self._peer = address
-            self._poll.register(made, select.POLLIN)
-            return made
+            self._poll.register(candidate, select.POLLIN)
+            return candidate
         raise failure or OSError(f"{self.bmc} has no address")
 
     def _initsession(self) -> None:
         super()._initsession()
+        # pyghmi starts with SHA-256 and falls back to SHA-1 unless _got_rmcp_response refuses it.
         self.attemptedhash = self._first_hash
 
     def _xmit_packet(self, retry: bool = True, delay_xmit: float | None = None, timeout: float | None = None) -> None:
@@ -194,7 +196,7 @@ class Wire(simplesession.Session):  # type: ignore[misc]
             self._retry_at = time.monotonic() + 1.0
 
     def _mark_broken(self, error: str | None = None) -> None:
-        """Leave the session unchanged. Waiting callers receive an exception."""
+        """Mark the session as broken, without the logout of pyghmi's method. Waiting callers receive an exception."""
         self.lastpayload = None
         self.logged = 0
         self.logging = False
@@ -221,7 +223,9 @@ class Wire(simplesession.Session):  # type: ignore[misc]
             self._status = data[1]
 
     def _relog(self) -> NoReturn:
+        """Fail the login, which pyghmi's method would start again."""
         raise NoAnswer("the BMC forgot a login that was in progress")
 
     def _get_session_challenge(self) -> NoReturn:
+        """Refuse a login by IPMI 1.5, which pyghmi starts if the BMC does not announce IPMI 2.0."""
         raise IPMIError("the BMC supports only IPMI 1.5; IPMI 2.0 is required")

@@ -36,7 +36,7 @@ _CONTRACT_FAULTS: dict[type[Exception], Fault] = {
     BMCUnreachable: Fault.UNREACHABLE,
     BMCBusy: Fault.BUSY,
 }
-_NO_SESSIONS_STATUSES = frozenset({404, 405, 501})
+_NO_SESSION_STATUSES = frozenset({404, 405, 501})
 _HEADERS = {"Accept": "application/json", "OData-Version": "4.0", "User-Agent": "baremetal-redfish"}
 
 
@@ -171,12 +171,13 @@ def _create_session(session: RedfishSession, info: RedfishInfo, path: str) -> No
     try:
         response = session.transport.post(path, {"UserName": info.redfish_username, "Password": info.redfish_password}, once=True)
     except PrivilegeMissing as exc:
+        # A login requires no privilege, so that status 403 is a refusal of the credentials.
         raise CredentialsRefused("POST", path, _CopiedResponse(exc)) from None
     except sushy.exceptions.HTTPError as exc:
         if info.redfish_auth_type == "auto" and _cannot_create_session(exc):
             _use_basic_auth(session, info)
             return
-        if exc.status_code in _NO_SESSIONS_STATUSES:
+        if exc.status_code in _NO_SESSION_STATUSES:
             wrong = f"POST {path} at {session.http.endpoint}: the service has no sessions; set redfish_auth_type to auto or basic"
             raise TransportFailed(BadAnswer(wrong)) from exc
         raise
@@ -193,8 +194,8 @@ def _create_session(session: RedfishSession, info: RedfishInfo, path: str) -> No
 
 
 def _cannot_create_session(exc: sushy.exceptions.HTTPError) -> bool:
-    full = any("SessionLimitExceeded" in message for message in get_message_ids(exc))
-    return full or exc.status_code in _NO_SESSIONS_STATUSES
+    limit_reached = any("SessionLimitExceeded" in message for message in get_message_ids(exc))
+    return limit_reached or exc.status_code in _NO_SESSION_STATUSES
 
 
 def _find_session_path(response: RedfishResponse) -> str | None:

@@ -8,7 +8,7 @@ import sushy.exceptions
 
 from baremetal_interfaces.http import HTTPSessionError
 
-_BUSY_STATUS = frozenset({429, 503})
+_BUSY_STATUSES = frozenset({429, 503})
 _BUSY_MESSAGES = (
     # Base message registry (DSP8011).
     "ServiceTemporarilyUnavailable",
@@ -58,8 +58,8 @@ class PrivilegeMissing(sushy.exceptions.AccessError):  # type: ignore[misc]
 
 
 def _replace_message(exc: Any, message: str) -> None:
-    said = f" ({exc.detail})" if exc.detail else ""
-    exc.message = message + said
+    detail = f" ({exc.detail})" if exc.detail else ""
+    exc.message = message + detail
     exc.args = (exc.message,)
 
 
@@ -71,10 +71,10 @@ def get_message_ids(exc: sushy.exceptions.HTTPError) -> tuple[str, ...]:
 
 def is_busy(exc: sushy.exceptions.HTTPError) -> bool:
     """Return whether the same request may succeed later, according to the service."""
-    if exc.status_code in _BUSY_STATUS:
+    if exc.status_code in _BUSY_STATUSES:
         return True
-    said = get_message_ids(exc)
-    return any(name in message for message in said for name in _BUSY_MESSAGES)
+    identifiers = get_message_ids(exc)
+    return any(name in identifier for identifier in identifiers for name in _BUSY_MESSAGES)
 
 
 def describe_error(exc: sushy.exceptions.HTTPError) -> str:

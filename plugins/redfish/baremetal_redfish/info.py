@@ -149,6 +149,6 @@ def _find_address_problem(address: str) -> str | None:
     try:
         _parse_address(address)
     except ValueError as exc:
-        said = "" if "account" in str(exc) else f"{address!r} "
-        return f"{said}{exc}"
+        prefix = "" if "account" in str(exc) else f"{address!r} "
+        return f"{prefix}{exc}"
     return None

@@ -70,17 +70,17 @@ class RedfishRAID(RAIDInterface):
         """Delete the existing volumes if requested, then create the logical disks of the node's target."""
         target = task.node.target_raid_config
         self.validate_raid_config(task, target)
-        wanted = [
+        creations = [
             dict(disk)
             for disk in target["logical_disks"]
             if (create_root_volume if disk.get("is_root_volume") else create_nonroot_volumes)
         ]
         with borrow_session(task) as session:
             controller = self._find_controller(session, task)
-            doomed = list(controller.volumes) if delete_existing else []
+            deletions = list(controller.volumes) if delete_existing else []
             # Plan everything before the first deletion. A target that cannot be created must not cost the existing volumes.
-            plan_volumes(wanted, controller.without_volumes() if delete_existing else controller)
-            return self._continue(session, task, {"delete": doomed, "create": wanted})
+            plan_volumes(creations, controller.without_volumes() if delete_existing else controller)
+            return self._continue(session, task, {"delete": deletions, "create": creations})
 
     @step(phase=Phase.CLEAN)
     @step(phase=Phase.DEPLOY)
@@ -102,20 +102,20 @@ class RedfishRAID(RAIDInterface):
 
     def _continue(self, session: RedfishSession, task: Task, state: Mapping[str, Any]) -> Wait | None:
         """Delete and create volumes until all are done, or until the service continues one in the background."""
-        doomed, wanted = list(state["delete"]), list(state["create"])
-        while doomed or wanted:
-            if doomed:
-                response = session.transport.delete(doomed.pop(0))
+        deletions, creations = list(state["delete"]), list(state["create"])
+        while deletions or creations:
+            if deletions:
+                response = session.transport.delete(deletions.pop(0))
             else:
                 controller = self._find_controller(session, task)
-                body = plan_volumes(wanted, controller)[0]
-                wanted.pop(0)
+                body = plan_volumes(creations, controller)[0]
+                creations.pop(0)
                 with translate_refusal("logical_disks", body["RAIDType"]):
                     response = session.transport.post(controller.collection, body)
             monitor = get_monitor(response)
             if monitor is not None:
                 until = time.time() + self.options.raid_task_timeout
-                left = {"delete": doomed, "create": wanted, "monitor": monitor, "until": until}
+                left = {"delete": deletions, "create": creations, "monitor": monitor, "until": until}
                 return Wait(poll_after=get_poll_interval(response), state=left)
         return None
 

@@ -41,14 +41,14 @@ def _add_sensor(found: Sensors, kind: str, document: Mapping[str, Any], **readin
     name = document.get("Name") or document.get("FanName") or identity or get_path(document) or "unnamed"
     status = document.get("Status") if isinstance(document.get("Status"), dict) else {}
     where = document.get("PhysicalContext")
-    said = drop_none(
+    common = drop_none(
         identity=identity, health=get_nested(status, "Health"), state=get_nested(status, "State"), physical_context=where
     )
     limits = {ours: document[theirs] for ours, theirs in _THRESHOLDS.items() if document.get(theirs) is not None}
     own = found.setdefault(kind, {})
     # Names are not unique: some services use one name for several sensors.
     label = str(name) if str(name) not in own else f"{name}@{get_path(document) or identity}"
-    own[label] = {**said, **drop_none(**reading), **limits}
+    own[label] = {**common, **drop_none(**reading), **limits}
 
 
 def _add_thermal(found: Sensors, thermal: Any) -> None:

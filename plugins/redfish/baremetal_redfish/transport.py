@@ -91,7 +91,7 @@ class RedfishResponse:
 class Transport:
     """Requests on behalf of one session.
 
-    Threads may share it. Each sets the deadline of its own requests by :meth:`until`.
+    Threads may share it. Each thread sets its deadline by :meth:`until`.
     """
 
     def __init__(self, http: HTTPSession, root: str, request_timeout: float) -> None:
@@ -259,6 +259,7 @@ class Transport:
                 return self._http.request(method, target, json=data, headers=headers, deadline=deadline)
             return self._with_password(method, target, deadline, data, headers)
         except HTTPSessionError:
+            # Another thread may have ended the session meanwhile, which breaks this thread's connection.
             self.raise_if_ended(method, target)
             raise
 
@@ -294,12 +295,12 @@ class Transport:
         followed = (301, 302, 303, 307, 308) if method in ("GET", "HEAD") else (307, 308)
         if response.status_code not in followed or not location:
             return None
-        here = self._http.endpoint
-        parts = urlsplit(urljoin(f"{here}{target}", location))
-        there = (parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
-        if there != (here.scheme, here.host.lower(), here.port or (443 if here.scheme == "https" else 80)):
+        origin = self._http.endpoint
+        parts = urlsplit(urljoin(f"{origin}{target}", location))
+        destination = (parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
+        if destination != (origin.scheme, origin.host.lower(), origin.port or (443 if origin.scheme == "https" else 80)):
             where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-            wrong = f"{method} {target} at {here}: it redirects to {where}; give that as redfish_address"
+            wrong = f"{method} {target} at {origin}: it redirects to {where}; give that as redfish_address"
             raise TransportFailed(BadAnswer(wrong))
         return self._resolve_target(location if location.startswith("/") else parts._replace(scheme="", netloc="").geturl())
 

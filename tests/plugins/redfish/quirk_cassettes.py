@@ -68,13 +68,13 @@ def record_cassette(quirk: BootQuirk) -> Cassette:
     with RedfishService(1, options=BMCOptions(Account(USERNAME, PASSWORD), **case.options)) as service:
         machine = service.machine(0)
         machine.inventory = replace(machine.inventory, manufacturer=case.manufacturer)
-        told = {"redfish_system_id": service.system_path(0), "redfish_username": USERNAME, "redfish_password": "redacted"}
+        driver_info = {"redfish_system_id": service.system_path(0), "redfish_username": USERNAME, "redfish_password": "redacted"}
         redaction = Redaction([PASSWORD], {"127.0.0.1": "bmc.example", USERNAME: USERNAME})
         with Recorder(service.url, redaction) as recorder:
             with remove_quirk(quirk):
-                bad = run_case(case, recorder.url, {**told, "redfish_password": PASSWORD})
-            good = run_case(case, recorder.url, {**told, "redfish_password": PASSWORD})
-        return Cassette("redfish", told, tuple(recorder.exchanges), {"without": repr(bad), "with": repr(good)})
+                bad = run_case(case, recorder.url, {**driver_info, "redfish_password": PASSWORD})
+            good = run_case(case, recorder.url, {**driver_info, "redfish_password": PASSWORD})
+        return Cassette("redfish", driver_info, tuple(recorder.exchanges), {"without": repr(bad), "with": repr(good)})
 
 
 def main() -> int:

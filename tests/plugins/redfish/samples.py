@@ -156,8 +156,8 @@ def _boot(setting: Any) -> str:
 
 def _inspection(found: Any) -> str:
     names = ("cpus", "memory_mb", "local_gb", "cpu_arch")
-    said = [f"{name} {found.properties[name]}" for name in names if name in found.properties]
-    return ", ".join([*said, f"{len(found.ports)} port(s)", f"{len(found.inventory['disks'])} disk(s)"])
+    texts = [f"{name} {found.properties[name]}" for name in names if name in found.properties]
+    return ", ".join([*texts, f"{len(found.ports)} port(s)", f"{len(found.inventory['disks'])} disk(s)"])
 
 
 def _sensors(found: Mapping[str, Any]) -> str:

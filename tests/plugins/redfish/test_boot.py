@@ -103,8 +103,8 @@ class TestServed(ServiceTestCase):
     def test_secrets_repeated_by_the_bmc_are_removed(self) -> None:
         """A BMC's message is shown without the account and the query of the URL."""
         url = "https://me:s3cret@192.0.2.7/live.iso?X-Signature=abc123"
-        said = "cannot fetch https://192.0.2.7/live.iso?X-Signature=abc123 as me:s3cret"
-        service = self.serving({"insert_media": {"effect": "refuse", "message": said}})
+        message = "cannot fetch https://192.0.2.7/live.iso?X-Signature=abc123 as me:s3cret"
+        service = self.serving({"insert_media": {"effect": "refuse", "message": message}})
         task = self.task(service, instance_info={"boot_iso": url})
         failure = self.assertRaises(DriverError, task.call, "boot", "prepare_instance")
         self.assertIn("cannot fetch https://192.0.2.7/live.iso as", str(failure))

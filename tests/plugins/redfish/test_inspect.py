@@ -25,11 +25,11 @@ class TestServed(ServiceTestCase):
             found.properties,
         )
         self.assertEqual([nic.mac for nic in inventory.nics], [port.address for port in found.ports])
-        told = found.inventory or {}
-        self.assertEqual(inventory.cpus, told["cpu"]["count"])
-        self.assertEqual(inventory.memory_mb * 1024**2, told["memory"]["total"])
-        self.assertEqual([disk.size_gb * GIB for disk in inventory.disks], [disk["size"] for disk in told["disks"]])
-        self.assertEqual(inventory.serial, told["system_vendor"]["serial_number"])
+        facts = found.inventory or {}
+        self.assertEqual(inventory.cpus, facts["cpu"]["count"])
+        self.assertEqual(inventory.memory_mb * 1024**2, facts["memory"]["total"])
+        self.assertEqual([disk.size_gb * GIB for disk in inventory.disks], [disk["size"] for disk in facts["disks"]])
+        self.assertEqual(inventory.serial, facts["system_vendor"]["serial_number"])
 
     def test_unreadable_part(self) -> None:
         """A part that the BMC fails to report is omitted, and the rest is kept."""

@@ -137,7 +137,7 @@ class TestOddSystems(TestCase):
 
     def test_observed_states(self) -> None:
         """On and off are reported as such; every other state is unknown."""
-        for said, expected in (
+        for reported, expected in (
             ("On", PowerState.ON),
             ("Off", PowerState.OFF),
             ("Paused", PowerState.ON),
@@ -146,7 +146,7 @@ class TestOddSystems(TestCase):
             (None, PowerState.UNKNOWN),
             (["On"], PowerState.UNKNOWN),
         ):
-            self.assertEqual((expected, []), self.ask({"PowerState": said}, "get_power_state"))
+            self.assertEqual((expected, []), self.ask({"PowerState": reported}, "get_power_state"))
         self.assertEqual((PowerState.UNKNOWN, []), self.ask({}, "get_power_state"))
 
     def test_fallbacks(self) -> None:
