@@ -23,7 +23,7 @@ from fixtures import Fixture, TempDir
 from tests.fixtures import etcd, mariadb, postgresql, rabbitmq
 from tests.fixtures.databases import EmptyDatabase
 from tests.metald.service import Service
-from tests.system.parts import Parts
+from tests.system.metald_processes import MetaldProcesses
 
 NODES = 100
 DRIVERS = ("ipmi", "redfish")
@@ -85,10 +85,10 @@ class Running(Fixture):
         return url
 
     def _apart(self, options: dict[str, dict[str, str]]) -> list[str]:
-        parts = self.useFixture(Parts(self.database_url, options))
+        processes = self.useFixture(MetaldProcesses(self.database_url, options))
         for number in (1, 2):
-            parts.conductor(number)
-        return [parts.api(number)[1] for number in (3, 4)]
+            processes.start_conductor(number)
+        return [processes.start_api(number)[1] for number in (3, 4)]
 
 
 class Client:

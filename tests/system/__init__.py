@@ -1,1 +1,1 @@
-"""metald as its operator has it: a process of its own, real BMCs over loopback, and what goes wrong."""
+"""Whole-system tests: metald as a process, simulated BMCs on loopback, and failures of both."""

@@ -1,4 +1,4 @@
-"""Readers of the stream of events, each on a connection of its own."""
+"""Readers of the event stream, each with a connection of its own."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import threading
 from typing import Any
 from urllib.parse import urlsplit
 
-PATIENCE = 30.0
+TIMEOUT_S = 30.0
 
 
 class EventReader(threading.Thread):
-    """Reads a stream until it ends, and remembers how it did; *cursor* is where it goes on."""
+    """Reads a stream until its end and keeps the events. *cursor* is the ID of the last event, for the next reader."""
 
     def __init__(self, url: str, cursor: str | None = None, query: str = "", context: ssl.SSLContext | None = None) -> None:
         super().__init__(daemon=True)
@@ -21,40 +21,40 @@ class EventReader(threading.Thread):
         host = str(parts.hostname)
         if parts.scheme == "https":
             self._connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-                host, parts.port, timeout=PATIENCE, context=context
+                host, parts.port, timeout=TIMEOUT_S, context=context
             )
         else:
-            self._connection = http.client.HTTPConnection(host, parts.port, timeout=PATIENCE)
+            self._connection = http.client.HTTPConnection(host, parts.port, timeout=TIMEOUT_S)
         self.cursor = cursor
         self.events: list[tuple[str, str, dict[str, Any]]] = []
-        """Id, type and content of each event."""
+        """ID, type and content of each event."""
         self.end: str | None = None
-        """How it ended: ``whole`` when the server said that nothing more comes."""
+        """``whole`` if the server ended the stream properly, otherwise the name of the error."""
         headers = {} if cursor is None else {"Last-Event-ID": cursor}
         self._connection.request("GET", f"/v1/events/stream{query}", headers=headers)
         self._response = self._connection.getresponse()
         self.status = self._response.status
         if self.status == 200:
-            self._block()
+            self._read_block()
             self.start()
 
     def run(self) -> None:
-        """Read to the end."""
+        """Read the stream until its end."""
         try:
-            while self._block():
+            while self._read_block():
                 pass
             self.end = "whole"
         except (OSError, http.client.HTTPException) as exc:
             self.end = type(exc).__name__
         self._connection.close()
 
-    def leave(self) -> None:
-        """Break off."""
+    def disconnect(self) -> None:
+        """Close the connection without reading the rest."""
         self._response.close()
         self._connection.close()
 
-    def _block(self) -> bool:
-        """Read up to an empty line; whether there was anything."""
+    def _read_block(self) -> bool:
+        """Read up to an empty line. Return False at the end of the stream."""
         fields: dict[str, str] = {}
         while (line := self._response.readline()) not in (b"\n", b""):
             name, _, value = line.decode().rstrip("\n").partition(": ")

@@ -1,4 +1,4 @@
-"""The release after this one, as far as an upgrade can see it: a later schema, a later method, and a field that only it knows."""
+"""A simulated next release for upgrade tests: a later schema, a later RPC method version, and an additional field."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from baremetal_sdk.store.sql.schema import REVISIONS
 
 NEXT_REVISION = f"{int(REVISIONS[-1]) + 1:04d}"
 METHOD, NEXT_VERSION = "change_provision_state", "1.1"
-_MIGRATION = f'''"""What the next release adds."""
+_MIGRATION = f'''"""The schema of the next release."""
 import sqlalchemy as sa
 from alembic import context, op
 from baremetal_sdk.store.sql.column_types import string
@@ -36,7 +36,7 @@ _CHANGES = {
 
 
 def write(directory: Path) -> Path:
-    """Write the release to *directory*; give back what has to be first on ``PYTHONPATH`` to run it."""
+    """Write the release to *directory*. Return the path that has to come first in ``PYTHONPATH`` to run it."""
     target = directory / "baremetal_sdk"
     shutil.copytree(Path(baremetal_sdk.__file__).parent, target, ignore=shutil.ignore_patterns("__pycache__"))
     for name, changes in _CHANGES.items():
@@ -44,7 +44,7 @@ def write(directory: Path) -> Path:
         text = file.read_text(encoding="utf-8")
         for old, new in changes:
             if old not in text:
-                raise AssertionError(f"{name} has no {old!r} any more: correct tests/system/next_release.py")
+                raise AssertionError(f"{name} no longer contains {old!r}: update tests/system/next_release.py")
             text = text.replace(old, new, 1)
         file.write_text(text, encoding="utf-8")
     (target / "store" / "sql" / "migrations" / "versions" / f"r{NEXT_REVISION}_next.py").write_text(_MIGRATION, encoding="utf-8")

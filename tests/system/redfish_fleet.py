@@ -1,4 +1,4 @@
-"""metald as a process that drives simulated machines over Redfish; the machines outlive it."""
+"""metald as a process that drives simulated Redfish machines, which survive its crash."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from metald.boot_image import build_empty_iso, serve_image
 from metald.client import APIError
 from tests.metald.service import Service
 
-BOUND = 60.0
+TIMEOUT_S = 60.0
 USERNAME, PASSWORD = "operator", "canary-7d1f-Tr0ub4dor"
 
 
 class FleetCase(TestCase):
-    """A fleet of *machines*, an image for virtual media, and a service that can be killed and started again."""
+    """A number of *machines*, an image for virtual media, and a service that tests can kill and restart."""
 
     machines = 1
     timings = Timings()
@@ -42,11 +42,11 @@ class FleetCase(TestCase):
         self.state = Path(self.useFixture(TempDir()).path) / "state"
 
     def serve(self, *arguments: str) -> Service:
-        """Start metald on the test's state directory."""
+        """Start metald on the state directory of the test."""
         return self.useFixture(Service("--debug", *arguments, state=self.state))
 
-    def enrol(self, service: Service, index: int = 0, boot_iso: str | None = None, **info: Any) -> str:
-        """Create the node of one machine; give back its UUID."""
+    def enroll(self, service: Service, index: int = 0, boot_iso: str | None = None, **info: Any) -> str:
+        """Create the node of a machine and return its UUID."""
         values = {
             "driver": "redfish",
             "name": f"machine-{index}",
@@ -64,37 +64,36 @@ class FleetCase(TestCase):
         uuid: str = service.client.create_node(values)["uuid"]
         return uuid
 
-    def walk(self, service: Service, node: str, *verbs: str) -> dict[str, Any]:
-        """Take a node through *verbs*; each time wait until nothing goes on there any more."""
+    def provision(self, service: Service, node: str, *verbs: str) -> dict[str, Any]:
+        """Take a node through *verbs*, and wait for the end of each. Return the node."""
         record: dict[str, Any] = {}
         for verb in verbs:
             service.client.set_provision_state(node, verb)
-            record = self.until(
+            record = self.wait_for_node(
                 service, node, lambda seen: seen["target_provision_state"] is None or "fail" in seen["provision_state"]
             )
         return record
 
-    def until(self, service: Service, node: str, reached: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """Look at a node until *reached*, and until nobody holds it; fail after a bound."""
+    def wait_for_node(self, service: Service, node: str, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Poll a node until *condition* is true and no task holds it. Fail at the timeout."""
         pause = threading.Event()
-        end = time.monotonic() + BOUND
+        end = time.monotonic() + TIMEOUT_S
         while True:
             record = service.client.get_node(node)
-            if reached(record) and record["reservation"] is None:
+            if condition(record) and record["reservation"] is None:
                 return record
             if time.monotonic() > end:
-                self.fail(
-                    f"not reached within {BOUND:g} s: {record['provision_state']}, {record['last_error']}\n{service.log[-3000:]}"
-                )
+                state = f"{record['provision_state']}, {record['last_error']}"
+                self.fail(f"no such state within {TIMEOUT_S:g} s: {state}\n{service.log[-3000:]}")
             pause.wait(0.05)
 
     def refusal(self, function: Callable[..., Any], *args: Any) -> APIError:
-        """The error that a call ends with."""
+        """Return the API error of a call."""
         error: APIError = self.assertRaises(APIError, function, *args)
         return error
 
     def database_text(self) -> bytes:
-        """All bytes of the database files, after what is in the write-ahead log was brought over."""
+        """Return all bytes of the database files, after a checkpoint of the write-ahead log."""
         for file in self.state.glob("*.sqlite"):
             with sqlite3.connect(file) as connection:
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

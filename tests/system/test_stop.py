@@ -1,4 +1,4 @@
-"""SIGTERM under load: what was begun ends, what was asked is answered, and nothing stays held."""
+"""SIGTERM under load: running work ends, received requests are answered, and no lease remains."""
 
 from __future__ import annotations
 
@@ -20,58 +20,60 @@ from testtools import TestCase
 from tests.metald.service import Service
 
 NODES = 100
-GRACE = 40.0
+STOP_TIMEOUT_S = 40.0
 TCP_CLOSE = 7
-SLOW = {"write_image": {"effect": "slow", "seconds": 1.0}}
+"""State of a connection after a reset, from the kernel's ``tcp_states.h``."""
+SLOW_DEPLOYMENT = {"write_image": {"effect": "slow", "seconds": 1.0}}
 
 
 class Reader(threading.Thread):
-    """Asks again and again on one kept connection, and counts how its requests end."""
+    """Sends requests continuously on a kept-alive connection, and counts the results."""
 
     def __init__(self, url: str) -> None:
         super().__init__(daemon=True)
         parts = urlsplit(url)
-        self._connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=GRACE)
-        self.ends: Counter[str] = Counter()
-        self.over = False
+        self._connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=STOP_TIMEOUT_S)
+        self.results: Counter[str] = Counter()
+        self.is_stopped = False
 
     def run(self) -> None:
-        while not self.over:
+        while not self.is_stopped:
             try:
                 self._connection.connect()
             except OSError:
-                self.ends["not taken"] += 1
+                self.results["not taken"] += 1
                 return
-            self._ask()
+            self._send_requests()
 
-    def _ask(self) -> None:
-        """Ask until the connection ends."""
-        # Of its own, for http.client parts from the connection when it fails.
-        with self._connection.sock.dup() as seen:
-            while self._connection.sock is not None and not self.over:
-                self._ask_once(seen)
+    def _send_requests(self) -> None:
+        """Send requests until the connection ends."""
+        # http.client forgets the socket after an error; the duplicate can still be examined then.
+        with self._connection.sock.dup() as duplicate:
+            while self._connection.sock is not None and not self.is_stopped:
+                self._send_request(duplicate)
 
-    def _ask_once(self, seen: socket.socket) -> None:
+    def _send_request(self, duplicate: socket.socket) -> None:
         try:
             self._connection.request("GET", "/v1/nodes?limit=5")
             response = self._connection.getresponse()
         except (OSError, http.client.HTTPException):
-            self.ends["not taken" if was_reset(seen) else "lost"] += 1
+            self.results["not taken" if was_reset(duplicate) else "lost"] += 1
             self._connection.close()
             return
         try:
             response.read()
         except (OSError, http.client.HTTPException):
-            self.ends["cut"] += 1
+            self.results["cut"] += 1
             self._connection.close()
             return
-        self.ends[str(response.status)] += 1
+        self.results[str(response.status)] += 1
 
 
 def was_reset(connection: socket.socket) -> bool:
-    """Whether the server's kernel has reset a connection: it does when bytes came that the server has not read, and no more will.
+    """Return whether the server's kernel has reset the connection.
 
-    Where they were read and the connection was closed all the same, it is half closed.
+    The kernel does so if the server closed a connection with unread bytes, so the server has not read the request. If the
+    server had read it, the connection would be half closed instead.
     """
     return connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == TCP_CLOSE
 
@@ -82,21 +84,21 @@ class TestStopping(TestCase):
         directory = Path(self.useFixture(TempDir()).path)
         self.state = directory / "state"
         config = directory / "metald.conf"
-        config.write_text(f"[conductor]\ngraceful_shutdown_timeout = {GRACE}\nsync_power_state_interval = 0\n")
+        config.write_text(f"[conductor]\ngraceful_shutdown_timeout = {STOP_TIMEOUT_S}\nsync_power_state_interval = 0\n")
         self.service = self.useFixture(Service("--config-file", str(config), state=self.state))
 
-    def begin(self, sent: bytes) -> socket.socket:
-        """Send the first bytes of a request on a connection of its own."""
+    def send_partial_request(self, data: bytes) -> socket.socket:
+        """Send the first bytes of a request on a new connection."""
         parts = urlsplit(self.service.url)
-        connection = socket.create_connection((str(parts.hostname), parts.port), timeout=GRACE)
+        connection = socket.create_connection((str(parts.hostname), parts.port), timeout=STOP_TIMEOUT_S)
         self.addCleanup(connection.close)
-        connection.sendall(sent)
+        connection.sendall(data)
         return connection
 
-    def until_no_one_is_let_in(self) -> None:
-        """Return once the server has begun to stop: it listens no more."""
+    def wait_until_port_is_closed(self) -> None:
+        """Wait until the server no longer listens, which is the begin of its stop."""
         parts = urlsplit(self.service.url)
-        end = time.monotonic() + GRACE
+        end = time.monotonic() + STOP_TIMEOUT_S
         pause = threading.Event()
         while time.monotonic() < end:
             try:
@@ -104,19 +106,19 @@ class TestStopping(TestCase):
             except OSError:
                 return
             pause.wait(0.02)
-        self.fail("it goes on listening")
+        self.fail("the server still listens")
 
     def deploy_all(self) -> None:
-        """Bring all nodes to where they are being deployed."""
+        """Start a deployment of all nodes."""
         client = self.service.client
-        nodes = [
-            client.create_node({"driver": "fake-hardware", "name": f"n{number}", "driver_info": {"fake_faults": SLOW}})["uuid"]
-            for number in range(NODES)
-        ]
-        for verb, reached in (("manage", "manageable"), ("provide", "available")):
+        nodes = []
+        for number in range(NODES):
+            values = {"driver": "fake-hardware", "name": f"n{number}", "driver_info": {"fake_faults": SLOW_DEPLOYMENT}}
+            nodes.append(client.create_node(values)["uuid"])
+        for verb, state in (("manage", "manageable"), ("provide", "available")):
             for node in nodes:
                 client.set_provision_state(node, verb)
-            self.wait_for_all(reached)
+            self.wait_for_all(state)
         for node in nodes:
             client.set_provision_state(node, "active")
 
@@ -130,39 +132,41 @@ class TestStopping(TestCase):
             self.assertLess(time.monotonic(), end, f"{len(listed)} are {state}\n{self.service.log[-2000:]}")
             pause.wait(0.05)
 
-    def test_whose_first_byte_was_read_gets_the_whole_answer(self) -> None:
-        """Who had sent the first bytes of a request before SIGTERM, and sends the rest after it, gets all of its answer."""
+    def test_a_request_whose_first_byte_was_read_is_answered(self) -> None:
+        """A client that sent a part of a request before SIGTERM, and the rest after it, receives the whole response."""
         request = b"GET /v1/nodes?limit=5 HTTP/1.1\r\nHost: metald\r\n\r\n"
-        begun = [(self.begin(request[:sent]), request[sent:]) for sent in (1, 1, 3, 14, len(request) - 1)]
-        # One that ends shows that the server has read what came before it.
+        partial = [(self.send_partial_request(request[:size]), request[size:]) for size in (1, 1, 3, 14, len(request) - 1)]
+        # A complete exchange proves that the server has read the bytes that were sent before it.
         self.assertEqual({"nodes": []}, self.service.client.request("GET", "/v1/nodes?limit=5"))
         os.kill(self.service.child.pid, signal.SIGTERM)
-        self.until_no_one_is_let_in()
-        for connection, rest in begun:
+        self.wait_until_port_is_closed()
+        for connection, rest in partial:
             connection.sendall(rest)
-        for connection, _ in begun:
+        for connection, _ in partial:
             response = http.client.HTTPResponse(connection)
             response.begin()
             self.assertEqual(200, response.status)
             self.assertEqual({"nodes": []}, json.loads(response.read()))
-        self.assertEqual(0, self.service.child.wait(GRACE + 20))
+        self.assertEqual(0, self.service.child.wait(STOP_TIMEOUT_S + 20))
 
     def test_sigterm_under_load_loses_nothing(self) -> None:
-        """While a hundred machines are deployed and clients read, SIGTERM ends the process in time, with exit code 0, every
-        deployment ended, no lease left, and no answer cut short."""
+        """SIGTERM hits 100 deployments and reading clients. The process ends in time with exit code 0.
+
+        All deployments have ended, no lease remains, and no response is cut short.
+        """
         self.deploy_all()
         readers = [Reader(self.service.url) for _ in range(8)]
         for reader in readers:
             reader.start()
-        begun = time.monotonic()
+        begin = time.monotonic()
         os.kill(self.service.child.pid, signal.SIGTERM)
-        self.assertEqual(0, self.service.child.wait(GRACE + 20))
-        self.assertLess(time.monotonic() - begun, GRACE + 10)
+        self.assertEqual(0, self.service.child.wait(STOP_TIMEOUT_S + 20))
+        self.assertLess(time.monotonic() - begin, STOP_TIMEOUT_S + 10)
         for reader in readers:
-            reader.over = True
-            reader.join(GRACE)
-        ends = sum((reader.ends for reader in readers), Counter())
-        self.assertEqual(set(), set(ends) - {"200", "503", "not taken"}, ends)
+            reader.is_stopped = True
+            reader.join(STOP_TIMEOUT_S)
+        results = sum((reader.results for reader in readers), Counter())
+        self.assertEqual(set(), set(results) - {"200", "503", "not taken"}, results)
         [database] = self.state.glob("*.sqlite")
         with sqlite3.connect(database) as connection:
             states = Counter(connection.execute("SELECT provision_state, lease_holder FROM bm_nodes").fetchall())

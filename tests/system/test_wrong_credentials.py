@@ -1,4 +1,4 @@
-"""Credentials that BMCs refuse: tried twice in all, by whoever asks, however they are sent."""
+"""Credentials that a BMC rejects: all callers together send them twice, however they are sent."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ ACCOUNT, CHANGED = Account("admin", "password"), Account("admin", "changed")
 SENSORS = SensorDataConfig(send_sensor_data=True, interval=60.0, enable_for_undeployed_nodes=True)
 
 
-class WrongCredentials(TestCase):
-    """A node whose password is changed at the BMC while everybody asks, a conductor that takes it over, and the new password."""
+class WrongCredentialsCase(TestCase):
+    """The password of a node changes at its BMC during many calls, then another conductor takes over, then it is corrected."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -37,10 +37,10 @@ class WrongCredentials(TestCase):
         self.addCleanup(context.__exit__, None, None, None)
         return conductor
 
-    def everybody(self, conductor: Conductor, node: str, works: list[Callable[[], Any]]) -> None:
-        """Ask from many threads at once, several times, with power sync and the reading of sensors."""
+    def run_everything(self, conductor: Conductor, works: list[Callable[[], Any]]) -> None:
+        """Run *works* twice in many threads at once, with power sync and sensor collection."""
 
-        def quietly(work: Callable[[], Any]) -> None:
+        def run_quietly(work: Callable[[], Any]) -> None:
             with contextlib.suppress(BareMetalError):
                 work()
 
@@ -49,7 +49,7 @@ class WrongCredentials(TestCase):
             conductor.assembly.power_sync.tick()
             conductor.assembly.sensors.tick()
             with ThreadPoolExecutor(8) as pool:
-                list(pool.map(quietly, works * 2))
+                list(pool.map(run_quietly, works * 2))
             settle(conductor)
 
     def works(self, conductor: Conductor, node: str) -> list[Callable[[], Any]]:
@@ -67,44 +67,44 @@ class WrongCredentials(TestCase):
         first = self.conductor("first")
         node: str = first.rpc.call("create_node", values={"driver": driver, "driver_info": info}).uuid
         self.store.update_node(node, {"provision_state": "manageable"}, fence=None)
-        self.everybody(first, node, self.works(first, node))
+        self.run_everything(first, self.works(first, node))
         before = refused()
         change(first)
-        self.everybody(first, node, self.works(first, node))
+        self.run_everything(first, self.works(first, node))
         self.assertLessEqual(refused() - before, 2)
         (breaker,) = first.rpc.call("explain_node", node=node)["breakers"]
         self.assertEqual(2, breaker["refused_logins"])
         first.stop(5.0)
         second = self.conductor("second")
-        self.everybody(second, node, self.works(second, node))
+        self.run_everything(second, self.works(second, node))
         self.assertLessEqual(refused() - before, 2)
-        given = {**self.store.node(node).driver_info, f"{driver}_password": CHANGED.password}
-        second.rpc.call("update_node", node=node, changes={"driver_info": given})
+        driver_info = {**self.store.node(node).driver_info, f"{driver}_password": CHANGED.password}
+        second.rpc.call("update_node", node=node, changes={"driver_info": driver_info})
         self.assertIsNone(second.assembly.power_sync.observe(node))
         self.assertLessEqual(refused() - before, 2)
 
 
-class TestRedfish(WrongCredentials):
-    def check_redfish(self, how: str) -> None:
+class TestRedfish(WrongCredentialsCase):
+    def check_redfish(self, auth_type: str) -> None:
         service = RedfishService(1, options=BMCOptions(account=ACCOUNT))
         service.start()
         self.addCleanup(service.stop)
-        where = {"redfish_address": service.url, "redfish_system_id": service.system_path(0), "redfish_auth_type": how}
-        info = {**where, "redfish_username": ACCOUNT.username, "redfish_password": ACCOUNT.password}
+        target = {"redfish_address": service.url, "redfish_system_id": service.system_path(0), "redfish_auth_type": auth_type}
+        info = {**target, "redfish_username": ACCOUNT.username, "redfish_password": ACCOUNT.password}
         self.check("redfish", info, lambda _: service.set_account(CHANGED), lambda: service.totals()["refused_logins"])
 
     def test_sessions(self) -> None:
-        """Logins are refused."""
+        """The BMC rejects logins."""
         self.check_redfish("session")
 
     def test_basic_authentication(self) -> None:
-        """Each request has the password: it is not sent a third time by any."""
+        """Each request carries the password; no caller sends it a third time."""
         self.check_redfish("basic")
 
 
-class TestIPMI(WrongCredentials):
+class TestIPMI(WrongCredentialsCase):
     def test_sessions(self) -> None:
-        """Logins are refused."""
+        """The BMC rejects logins."""
         service = IPMIService(1, options=IPMIOptions(AccessOptions(account=ACCOUNT)))
         service.start()
         self.addCleanup(service.stop)

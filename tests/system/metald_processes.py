@@ -1,4 +1,4 @@
-"""``metald conductor`` and ``metald api`` as processes that share a database; each conductor has an address of loopback."""
+"""``metald conductor`` and ``metald api`` as processes with one database; each conductor has a loopback address of its own."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from metald.processes import Child
 READY_SECONDS = 90.0
 
 
-class Parts(Fixture):
-    """Starts parts of an arrangement, and stops them with the test.
+class MetaldProcesses(Fixture):
+    """Starts conductors and APIs, and stops them at the end of the test.
 
-    *options* are those of an arrangement: section -> option -> value. Without any, parts talk by JSON-RPC.
+    *options* are configuration options: section -> option -> value. The default transport is JSON-RPC.
     """
 
     def __init__(self, database_url: str, options: Mapping[str, Mapping[str, str]] | None = None) -> None:
@@ -27,31 +27,31 @@ class Parts(Fixture):
 
     def _setUp(self) -> None:
         self.directory = Path(self.useFixture(TempDir()).path)
-        with socket.create_server(("", 0)) as probe:  # free on every address
+        with socket.create_server(("", 0)) as probe:  # a port that is free on every address
             self._port = probe.getsockname()[1]
 
-    def conductor(self, number: int, release: Path | None = None) -> Child:
-        """Start conductor *number* (from 1 on), of another *release* where one is given, and return once it is ready."""
-        return self._started("conductor", number, release)[0]
+    def start_conductor(self, number: int, release: Path | None = None) -> Child:
+        """Start conductor *number* (from 1), with the code of *release* if given, and wait until it is ready."""
+        return self._start("conductor", number, release)[0]
 
-    def api(self, number: int, release: Path | None = None) -> tuple[Child, str]:
-        """Start an API, and return once it is ready, with its URL."""
-        return self._started("api", number, release)
+    def start_api(self, number: int, release: Path | None = None) -> tuple[Child, str]:
+        """Start an API and wait until it is ready. Return its process and URL."""
+        return self._start("api", number, release)
 
     @property
     def log(self) -> str:
-        """What all parts have written."""
+        """The output of all processes."""
         return "\n".join(file.read_text(encoding="utf-8", errors="replace") for file in sorted(self.directory.glob("*.log")))
 
-    def _started(self, part: str, number: int, release: Path | None) -> tuple[Child, str]:
-        # Without -P the working directory would come before the release.
-        command = [sys.executable, "-P", "-m", "metald", part, "--config-file", str(self._config(part, number))]
-        of_release = {} if release is None else {"PYTHONPATH": str(release)}
-        child = Child(f"{part}-{number}", command, self.directory, of_release)
+    def _start(self, part: str, number: int, release: Path | None) -> tuple[Child, str]:
+        # Without -P, Python would import from the working directory before the release.
+        command = [sys.executable, "-P", "-m", "metald", part, "--config-file", str(self._write_config(part, number))]
+        environment = {} if release is None else {"PYTHONPATH": str(release)}
+        child = Child(f"{part}-{number}", command, self.directory, environment)
         self.addCleanup(child.stop, 5.0)
         return child, child.wait_for_line("metald ready: ", READY_SECONDS)
 
-    def _config(self, part: str, number: int) -> Path:
+    def _write_config(self, part: str, number: int) -> Path:
         address = f"127.0.0.{number}"
         sections: dict[str, dict[str, str]] = {
             "DEFAULT": {"rpc_transport": "json-rpc", "host": address},
