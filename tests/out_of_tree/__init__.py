@@ -1,1 +1,1 @@
-"""Plugins that are distributions of their own, installed beside metald as a stranger would."""
+"""Plugins in distributions of their own, installed next to metald as a third party would."""

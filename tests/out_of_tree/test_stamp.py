@@ -1,4 +1,4 @@
-"""A deploy interface of a third party, attached to a hardware type that it does not own, driven by metald."""
+"""A third-party deploy interface that attaches to another vendor's hardware type, driven by metald."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ USERNAME, PASSWORD = "operator", "s3same/open"
 
 
 class StampTest(TestCase):
-    """The distribution, installed into a directory of its own."""
+    """The plugin, installed into a directory of its own."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -37,8 +37,8 @@ class StampTest(TestCase):
         self.service = self.useFixture(Service(extra={"PYTHONPATH": path}))
         self.client = self.service.client
 
-    def test_redfish_machine_is_deployed_by_the_interface_of_a_third_party(self) -> None:
-        """It is offered, its step runs and is polled, and the machine boots from its disk; then it is taken away again."""
+    def test_a_redfish_machine_is_deployed_by_the_third_party_interface(self) -> None:
+        """The API lists the interface, its step runs and is polled, and the machine boots from disk until it is undeployed."""
         offered = self.client.request("GET", "/v1/drivers/redfish")
         self.assertIn("stamp", offered["enabled_deploy_interfaces"])
         self.client.create_node(
@@ -58,30 +58,30 @@ class StampTest(TestCase):
         )
         for verb, state in (("manage", "manageable"), ("provide", "available"), ("active", "active")):
             self.client.set_provision_state("anvil", verb)
-            self.assertEqual(state, self.settled()["provision_state"])
+            self.assertEqual(state, self.wait_until_settled()["provision_state"])
             if verb == "provide":
                 self.client.set_field("anvil", "instance_info", {"stamp": "blue"})
         machine = self.redfish.machine(0)
         self.assertIs(Power.ON, machine.power)
         self.assertEqual("disk", machine.boot_override[0])
         self.client.set_provision_state("anvil", "deleted")
-        self.assertEqual("available", self.settled()["provision_state"])
+        self.assertEqual("available", self.wait_until_settled()["provision_state"])
         self.assertIs(Power.OFF, machine.power)
 
-    def settled(self) -> dict[str, Any]:
-        """The node once it is in no change."""
-        patience = threading.Event()
+    def wait_until_settled(self) -> dict[str, Any]:
+        """Wait for the end of the state change and return the node."""
+        pause = threading.Event()
         for _ in range(600):
             node = self.client.get_node("anvil")
             if not node["target_provision_state"] and not node["reservation"]:
                 return node
             if str(node["provision_state"]).endswith("failed"):
                 raise AssertionError(f"{node['provision_state']}: {node['last_error']}")
-            patience.wait(0.1)
-        raise AssertionError(f"still in a change: {node}")
+            pause.wait(0.1)
+        raise AssertionError(f"the state change did not end: {node}")
 
-    def test_it_depends_on_the_contract_alone(self) -> None:
-        """Neither the runtime nor the plugin whose hardware type it extends is imported."""
+    def test_the_plugin_imports_only_the_contract(self) -> None:
+        """The plugin imports neither the runtime nor the plugin whose hardware type it extends."""
         tree = ast.parse((SOURCE / "baremetal_stamp.py").read_text(encoding="utf-8"))
         imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
         self.assertEqual({"baremetal_interfaces"}, {name for name in imported if str(name).startswith("baremetal")})

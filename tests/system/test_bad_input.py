@@ -88,7 +88,7 @@ class TestBadInput(FleetCase):
         self.assertLessEqual(self.redfish.bmc().counters.refused_logins, 2)
 
     def test_a_missing_image_fails_the_deployment_and_leaves_the_machine_off(self) -> None:
-        """If the ISO's URL answers 404, the state is 'deploy failed', last_error names boot_iso, and no medium is in the drive."""
+        """If the ISO's URL answers 404, the state is 'deploy failed', last_error names boot_iso, and no medium is inserted."""
         node = self.enroll(self.service, boot_iso=self.image_url + ".missing")
         record = self.provision(self.service, node, "manage", "provide", "active")
         self.assertEqual(("deploy failed", "power off"), (record["provision_state"], record["power_state"]))

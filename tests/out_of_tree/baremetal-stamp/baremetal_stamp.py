@@ -1,4 +1,4 @@
-"""Deploys by making a machine boot from its disk, which somebody has stamped beforehand."""
+"""Deploy interface that boots a machine from its disk, which already contains an image."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ from baremetal_interfaces import (
 
 @dataclass
 class Stamped(DriverState):
-    """What is kept about a node."""
+    """State of the deployed node."""
 
     image: str = ""
 
 
 class StampDeploy(DeployInterface):
-    """Attaches itself to a hardware type of somebody else's."""
+    """Deploy interface that attaches to the hardware type redfish."""
 
     contract_version = (1, 0)
     attaches_to = ("redfish",)
     state_type = Stamped
 
     def validate(self, task: Task) -> None:
-        """The image has to be named."""
+        """Require the name of the image."""
         if not task.node.instance_info.get("stamp"):
             raise InvalidInput([Problem("instance_info/stamp", "is required", "the name of the image on the disk")])
 
     @step(phase="deploy", priority=100)
     def boot_the_disk(self, task: Task) -> Wait:
-        """Make the disk the boot device of every boot, start the machine, and look at it again."""
+        """Make the disk the persistent boot device, power-cycle the machine, and poll it."""
         task.power.set(PowerState.OFF)
         task.driver.management.set_boot_device(task, BootDevice.DISK, persistent=True)
         task.power.set(PowerState.ON)
@@ -50,10 +50,10 @@ class StampDeploy(DeployInterface):
 
     def poll(self, task: Task, step: Step, state: Mapping[str, Any]) -> Wait | None:
         """It is over when the machine runs."""
-        return None if task.power.get() is PowerState.ON else Wait(poll_after=0.1, state=state)
+        """Complete the step once the machine is on."""
 
     def tear_down(self, task: Task) -> Wait | None:
-        """Switch it off."""
+        """Switch the machine off."""
         task.power.set(PowerState.OFF)
         task.state("deploy").image = ""
         return None
