@@ -138,7 +138,7 @@ _Work = Callable[[Conductor, str, random.Random], Any]
 
 
 def _reading(kind: Kind, method: str) -> _Work:
-    return lambda conductor, node, chance: conductor.assembly.tasks.look(node).call(kind, method)
+    return lambda conductor, node, chance: conductor.assembly.tasks.read_only(node).call(kind, method)
 
 
 def _power_action(conductor: Conductor, node: str, chance: random.Random) -> None:
@@ -151,7 +151,7 @@ def _boot_device(conductor: Conductor, node: str, chance: random.Random) -> None
 
 def _new_credentials(conductor: Conductor, node: str, chance: random.Random) -> None:
     """The same account, given anew: nobody may log in a second time because of it."""
-    conductor.rpc.call("update_node", node=node, changes={"driver_info": dict(conductor.assembly.tasks.look(node).raw_info)})
+    conductor.rpc.call("update_node", node=node, changes={"driver_info": dict(conductor.assembly.tasks.read_only(node).raw_info)})
 
 
 WORK: dict[str, _Work] = {

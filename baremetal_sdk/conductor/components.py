@@ -24,8 +24,8 @@ from baremetal_sdk.observability.telemetry import Telemetry
 from baremetal_sdk.power_sync import PowerSync
 from baremetal_sdk.provisioning.inspection_rules import InspectionRules
 from baremetal_sdk.provisioning.recovery import Recovery
-from baremetal_sdk.provisioning.resuming import Resuming
-from baremetal_sdk.provisioning.state_handlers import Works
+from baremetal_sdk.provisioning.resuming import StepResumer
+from baremetal_sdk.provisioning.state_handlers import StateHandlers
 from baremetal_sdk.rpc.dispatcher import Dispatcher
 from baremetal_sdk.rpc.in_process import InProcess
 from baremetal_sdk.rpc.registry import Registry
@@ -50,13 +50,13 @@ from baremetal_sdk.services.virtual_media import VirtualMedia
 from baremetal_sdk.store.factory import connections_for, open_store
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.secrets import EnvironmentBox, FernetBox, PlainBox, SecretBox
-from baremetal_sdk.tasks.change_listeners import Changes
-from baremetal_sdk.tasks.dependencies import TaskServices
+from baremetal_sdk.tasks.change_listeners import ChangeListeners
+from baremetal_sdk.tasks.dependencies import TaskDependencies
 from baremetal_sdk.tasks.history import History
 from baremetal_sdk.tasks.leases import Leases, new_holder
 from baremetal_sdk.tasks.node_queue import NodeQueues
-from baremetal_sdk.tasks.power import PowerSwitch
-from baremetal_sdk.tasks.task_manager import Tasks
+from baremetal_sdk.tasks.power import PowerActionGate
+from baremetal_sdk.tasks.task_manager import TaskManager
 
 
 @dataclass(frozen=True)
@@ -75,11 +75,11 @@ class Given:
 class Assembly:
     """The parts of one conductor. Drivers come first: without any, nothing else needs to be opened."""
 
-    def __init__(self, config: ConductorConfig, clock: Clock, given: Given, changes: Changes) -> None:
+    def __init__(self, config: ConductorConfig, clock: Clock, given: Given, changes: ChangeListeners) -> None:
         options = self.options = config.conductor
         turn_rules(options.bmc_max_in_flight, options.bmc_in_flight_per)
         self.clock = clock
-        self.power_switch = PowerSwitch()
+        self.power_gate = PowerActionGate()
         self.drivers = Drivers(given.plugins or discover(), config)
         if not self.drivers.names():
             raise ConfigurationError("no hardware type can be used: " + _reasons(self.drivers))
@@ -102,15 +102,17 @@ class Assembly:
         self.upkeep = Upkeep(self.store, clock, config.events)
         self.queues = NodeQueues(self.tasks, self.lanes["requests"], self.lanes["periodic"])
         rules = InspectionRules(self.store, self.drivers, secrets)
-        # The two need each other: what waits is taken up again by what resumes works.
-        works = Works(self.store, rules, later=lambda node, waiting: self.resuming.later(node, waiting))
-        self.resuming = Resuming(self.tasks, self.lanes["provisioning"], works, is_elsewhere=self.membership.is_elsewhere)
+        handlers = StateHandlers(self.store, rules)
+        self.step_resumer = StepResumer(
+            self.tasks, self.lanes["provisioning"], handlers.resume, is_elsewhere=self.membership.is_elsewhere
+        )
+        handlers.on_wait(self.step_resumer.schedule)
         self.recovery = Recovery(
             self.store,
             self.tasks,
             self.lanes["provisioning"],
-            self.resuming,
-            works,
+            self.step_resumer,
+            handlers,
             lambda: self.options,
             clock,
             is_mine=self.membership.owns,
@@ -123,7 +125,7 @@ class Assembly:
         self.registry = Registry()
         self.dispatcher = Dispatcher(self.registry, self.lanes["requests"], given.telemetry)
         self.rpc = InProcess(self.dispatcher)
-        for service in (*self._services(secrets, works), *self._controls(works)):
+        for service in (*self._services(secrets, handlers), *self._controls(handlers)):
             self.registry.add(service)
 
     def _membership(self, config: ConductorConfig, holder: str, clock: Clock) -> Membership:
@@ -134,9 +136,9 @@ class Assembly:
         incarnation, group = holder.rpartition("/")[2], config.conductor_group
         return Membership(self.store, self.drivers, ring, config.hostname, incarnation, group, coordinator=coordinator)
 
-    def _tasks(self, secrets: SecretBox, clock: Clock, changes: Changes, given: Given) -> Tasks:
-        return Tasks(
-            TaskServices(
+    def _tasks(self, secrets: SecretBox, clock: Clock, changes: ChangeListeners, given: Given) -> TaskManager:
+        return TaskManager(
+            TaskDependencies(
                 store=self.store,
                 drivers=self.drivers,
                 bmc=self.bmc,
@@ -144,9 +146,9 @@ class Assembly:
                 secrets=secrets,
                 options=lambda: self.options,
                 clock=clock,
-                changes=changes,
+                change_listeners=changes,
                 history=self.history,
-                power_switch=self.power_switch,
+                power_gate=self.power_gate,
                 credentials=given.credentials or _credentials(self.options),
                 telemetry=given.telemetry,
                 is_leaving=self.membership.is_leaving,
@@ -181,7 +183,7 @@ class Assembly:
             telemetry=given.telemetry,
         )
 
-    def _services(self, secrets: SecretBox, works: Works) -> Sequence[object]:
+    def _services(self, secrets: SecretBox, handlers: StateHandlers) -> Sequence[object]:
         """The services that keep nodes and take them through their states."""
         return (
             Nodes(
@@ -195,14 +197,14 @@ class Assembly:
             Ports(self.store),
             Power(self.tasks, self.lanes["requests"]),
             Management(self.tasks, self.lanes["requests"]),
-            Provisioning(self.store, self.tasks, self.lanes["provisioning"], works, self.resuming),
+            Provisioning(self.store, self.tasks, self.lanes["provisioning"], handlers, self.step_resumer),
             DriverCatalogue(self.drivers),
             Records(self.store, self.tasks),
             NodeTraits(self.store),
             self.allocations,
         )
 
-    def _controls(self, works: Works) -> Sequence[object]:
+    def _controls(self, handlers: StateHandlers) -> Sequence[object]:
         """The services that pass on to a driver what a client asks of one node."""
         lane = self.lanes["requests"]
         return (
@@ -214,7 +216,7 @@ class Assembly:
             Explanations(self.tasks, self.recent_calls.of, self.bmc.breaker),
             RAID(self.tasks, self.drivers),
             VendorPassthru(self.tasks, lane, self.drivers),
-            Agents(self.store, self.tasks, self.lanes["provisioning"], works),
+            Agents(self.store, self.tasks, self.lanes["provisioning"], handlers),
         )
 
 

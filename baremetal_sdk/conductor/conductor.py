@@ -26,7 +26,7 @@ from baremetal_sdk.lifecycle import Phase, Runnable, is_runnable
 from baremetal_sdk.observability.metrics import MetricsRegistry
 from baremetal_sdk.observability.monitoring import Monitoring
 from baremetal_sdk.observability.telemetry import Telemetry
-from baremetal_sdk.provisioning.recovery import void_leases
+from baremetal_sdk.provisioning.recovery import expire_all_leases
 from baremetal_sdk.rpc import transports
 from baremetal_sdk.rpc.client import RPCClient
 from baremetal_sdk.rpc.registry import methods_of
@@ -34,9 +34,9 @@ from baremetal_sdk.sensors import Notifier
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.query import NodeQuery, Row
 from baremetal_sdk.store.secrets import SecretBox
-from baremetal_sdk.tasks.change_listeners import Callback, Changes
+from baremetal_sdk.tasks.change_listeners import Callback, ChangeListeners
 from baremetal_sdk.tasks.node_task import NodeTask
-from baremetal_sdk.tasks.power import PowerSwitch
+from baremetal_sdk.tasks.power import PowerActionGate
 
 LOG = logging.getLogger(__name__)
 _LAST_WORD = 0.2
@@ -88,7 +88,7 @@ class Conductor:
         self._periodics: list[Periodic] = []
         self._intervals: dict[str, Interval] = {}
         self._orders = Orders()
-        self._changes = Changes()
+        self._changes = ChangeListeners()
         self._assembly: Assembly | None = None
         self.rpc_server: transports.RPCServer | None = None
         """What takes calls of other processes while it runs, where ``rpc_transport`` is not ``none``."""
@@ -232,7 +232,7 @@ class Conductor:
 
     def follow(self, callback: Callback) -> Callable[[], None]:
         """Call *callback* with a node after each change that a task makes, in the task's thread; the result ends that."""
-        return self._changes.follow(callback)
+        return self._changes.subscribe(callback)
 
     @property
     def store(self) -> Store:
@@ -260,9 +260,9 @@ class Conductor:
         return self.assembly.pool
 
     @property
-    def power_switch(self) -> PowerSwitch:
+    def power_gate(self) -> PowerActionGate:
         """Holds back all power actions of this conductor, and releases them."""
-        return self.assembly.power_switch
+        return self.assembly.power_gate
 
     @property
     def assembly(self) -> Assembly:
@@ -281,7 +281,7 @@ class Conductor:
     def _start(self, assembly: Assembly) -> None:
         # Configuration, drivers and store are there by now. What died before us is void before anybody looks at it.
         if self._sole_owner:
-            void_leases(assembly.store)
+            expire_all_leases(assembly.store)
         self.monitoring.start(assembly.store)
         self.monitoring.show(lambda: conductor_readings(assembly))
         self.monitoring.show(assembly.sensors.readings)

@@ -12,13 +12,13 @@ from baremetal_sdk.observability.metrics.collector import Reading, pool_readings
 def conductor_readings(assembly: Assembly) -> Iterable[Reading]:
     """The values of now."""
     yield from pool_readings(assembly.pool)
-    leases = assembly.leases.held()
+    leases = assembly.leases.list_held()
     oldest = min((lease.since for lease in leases), default=None)
     age = 0.0 if oldest is None else (assembly.clock.now() - oldest).total_seconds()
     yield are.LEASES_HELD, (), len(leases)
     yield are.LEASE_AGE, (), max(0.0, age)
-    yield are.LEASE_CONFLICTS, (), assembly.leases.conflicts
-    yield are.LEASES_LOST, (), assembly.leases.lost
+    yield are.LEASE_CONFLICTS, (), assembly.leases.conflict_count
+    yield are.LEASES_LOST, (), assembly.leases.lost_count
     yield are.BMC_SESSIONS, (), assembly.bmc.sessions
     yield are.BMCS_BACKED_OFF, (), assembly.bmc.away
     yield are.POWER_SYNC_NODES, (), assembly.power_sync.nodes

@@ -9,13 +9,13 @@ from baremetal_interfaces import BareMetalError, PowerState
 from baremetal_sdk import states
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.concurrency.locks import ConvoyFreeLock
-from baremetal_sdk.provisioning.hardware_facts import health_of
+from baremetal_sdk.provisioning.hardware_facts import read_health
 from baremetal_sdk.provisioning.transitions import POWER_FAILURE
 from baremetal_sdk.store.records.node import NodeRecord
 from baremetal_sdk.store.records.query import Row
 from baremetal_sdk.tasks.power import COMMAND
-from baremetal_sdk.tasks.power_reader import PowerSampler
-from baremetal_sdk.tasks.task_manager import Tasks
+from baremetal_sdk.tasks.power_reader import PowerReader
+from baremetal_sdk.tasks.task_manager import TaskManager
 
 LOG = logging.getLogger(__name__)
 _NOT_SYNCED = frozenset({states.ENROLL, states.VERIFYING, states.ADOPTFAIL, states.CLEANWAIT, states.DEPLOYWAIT})
@@ -61,7 +61,7 @@ class Watched:
     __slots__ = ("failures", "revision", "sampler", "seen_at", "turn")
 
     def __init__(self, node: str, now: float) -> None:
-        self.sampler: PowerSampler | None = None
+        self.sampler: PowerReader | None = None
         """The lean read of its power, as it was worked out when the node had this revision."""
         self.revision = 0
         self.failures = 0
@@ -140,7 +140,7 @@ class Knowledge:
         fault = {"maintenance": True, "maintenance_reason": reason, "fault": POWER_FAILURE, "last_error": reason}
         return {"power_state": None, "power_observed_at": self._clock.now(), "power_source": "sync", **fault}
 
-    def health(self, row: Row, tasks: Tasks) -> dict[str, Any]:
+    def health(self, row: Row, tasks: TaskManager) -> dict[str, Any]:
         """What has changed of the machine's health, which is asked for now and then; what cannot be read stays as it was."""
         with self._lock:
             self.answered += 1
@@ -149,7 +149,7 @@ class Knowledge:
         if turn <= 0 or turn % _HEALTH_EVERY:
             return {}
         try:
-            health = health_of(tasks.look(row.uuid))
+            health = read_health(tasks.read_only(row.uuid))
         except BareMetalError as exc:
             LOG.info("node %s: its health could not be read: %s", row.uuid, exc)
             return {}

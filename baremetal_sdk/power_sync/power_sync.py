@@ -27,8 +27,8 @@ from baremetal_sdk.power_sync.write_batch import Ledger
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.query import NodeQuery, Row
 from baremetal_sdk.tasks.history import History
-from baremetal_sdk.tasks.power_reader import PowerSampler
-from baremetal_sdk.tasks.task_manager import Tasks
+from baremetal_sdk.tasks.power_reader import PowerReader
+from baremetal_sdk.tasks.task_manager import TaskManager
 
 LOG = logging.getLogger(__name__)
 _UNSCHEDULED = 60.0
@@ -58,7 +58,7 @@ class PowerSync(TwoLines):
     def __init__(
         self,
         store: Store,
-        tasks: Tasks,
+        tasks: TaskManager,
         lane: Lane,
         clock: Clock,
         history: History,
@@ -178,9 +178,9 @@ class PowerSync(TwoLines):
             if sampler is not None and sampler.backed_off and not wait:
                 return self._away, sampler.backed_off, None
             limit = Deadline.after(min(_LONGEST_LIMIT, max(_SHORTEST_LIMIT, self._interval)), self._clock.monotonic)
-            seen = sampler.sample(limit, wait=wait) if sampler is not None else None
+            seen = sampler.read(limit, wait=wait) if sampler is not None else None
             if seen is None:
-                seen = self._tasks.look(row.uuid).call(Kind.POWER, "get_power_state")
+                seen = self._tasks.read_only(row.uuid).call(Kind.POWER, "get_power_state")
         except SlotTaken as exc:
             return self._line_of(row), _TAKEN_RETRY, exc
         except NotFound:
@@ -202,13 +202,13 @@ class PowerSync(TwoLines):
         if changes:
             self._ledger.add(row, changes)
 
-    def _sampler(self, row: Row) -> PowerSampler | None:
+    def _sampler(self, row: Row) -> PowerReader | None:
         """The lean read of a node, as it was worked out when the node was last changed."""
         known = self._knowledge.of(row.uuid)
         if known.revision == row.revision and known.sampler is not None and known.sampler.is_current():
             return known.sampler
-        task = self._tasks.look(row.uuid)
-        sampler = task.power_sampler()
+        task = self._tasks.read_only(row.uuid)
+        sampler = task.power_reader()
         if sampler is not None and task.record.revision == row.revision:
             known.revision, known.sampler = row.revision, sampler
         return sampler

@@ -14,7 +14,7 @@ _SMALLEST_ROOT = 4 * _GIB
 """Bytes of the smallest disk that an operating system is put on."""
 
 
-def inspection(inventory: Mapping[str, Any]) -> Inspection:
+def parse_inventory(inventory: Mapping[str, Any]) -> Inspection:
     """What an *inventory* says of a machine. Raises ``InvalidInput`` where it names no network interface."""
     ports = tuple(_ports(inventory))
     if not ports:
@@ -22,7 +22,7 @@ def inspection(inventory: Mapping[str, Any]) -> Inspection:
     return Inspection(properties=_properties(inventory), ports=ports, inventory=dict(inventory))
 
 
-def addresses(inventory: Mapping[str, Any]) -> list[str]:
+def mac_addresses(inventory: Mapping[str, Any]) -> list[str]:
     """The MAC addresses in an *inventory*, in lower case."""
     return [port.address for port in _ports(inventory)]
 

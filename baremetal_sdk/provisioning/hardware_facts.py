@@ -15,25 +15,25 @@ from baremetal_sdk.store.records.query import Query
 from baremetal_sdk.tasks.node_task import NodeTask
 
 
-class Findings:
+class HardwareFacts:
     """Reads from drivers and stores, under the task's lease. What cannot be read is logged, and fails nothing."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def of_machine(self, task: NodeTask) -> dict[str, Any]:
+    def read_all(self, task: NodeTask) -> dict[str, Any]:
         """See all there is to see, and give back what changes of the node itself."""
         self._quietly(task, self.read_bios)
         self._quietly(task, self.read_firmware)
         found: dict[str, Any] = {}
-        self._quietly(task, lambda task: found.update(health=health_of(task)))
+        self._quietly(task, lambda task: found.update(health=read_health(task)))
         return {name: value for name, value in found.items() if getattr(task.record, name) != value}
 
-    def after_run(self, task: NodeTask) -> dict[str, Any]:
+    def read_after_steps(self, task: NodeTask) -> dict[str, Any]:
         """See anew what the steps of a run that is over may have changed."""
-        if any(steps.ran(task.record, Kind.BIOS)):
+        if any(steps.completed_steps(task.record, Kind.BIOS)):
             self._quietly(task, self.read_bios)
-        if any(steps.ran(task.record, Kind.FIRMWARE)):
+        if any(steps.completed_steps(task.record, Kind.FIRMWARE)):
             self._quietly(task, self.read_firmware)
         return _logical_disks_after(task)
 
@@ -54,7 +54,7 @@ class Findings:
         assert task.lease is not None
         self._store.replace_records(FirmwareComponentRecord, node, records, fence=task.lease.fence)
 
-    def keep_inventory(self, task: NodeTask, inventory: Mapping[str, Any], plugin_data: Mapping[str, Any]) -> None:
+    def store_inventory(self, task: NodeTask, inventory: Mapping[str, Any], plugin_data: Mapping[str, Any]) -> None:
         """Keep what an inspection found, in place of what the one before did."""
         node = task.record.uuid
         record = NodeInventoryRecord(str(uuid.uuid4()), node, inventory=inventory, plugin_data=plugin_data)
@@ -72,7 +72,7 @@ class Findings:
             task.log.warning("not everything could be read: %s", exc)
 
 
-def health_of(task: NodeTask) -> str | None:
+def read_health(task: NodeTask) -> str | None:
     """What the BMC says of its machine; None where it does not."""
     if not isinstance(task.driver.management, HealthReport):
         return None
@@ -111,7 +111,7 @@ def _firmware_record(node: str, found: FirmwareComponent, known: Mapping[str, An
 def _logical_disks_after(task: NodeTask) -> dict[str, Any]:
     """The node's ``raid_config`` after the steps that made or deleted logical disks; no change without such steps."""
     disks: list[Any] | None = None
-    for step in steps.ran(task.record, Kind.RAID):
+    for step in steps.completed_steps(task.record, Kind.RAID):
         before = task.record.raid_config.get("logical_disks", ()) if disks is None else disks
         if step["step"] == "delete_configuration":
             disks = []

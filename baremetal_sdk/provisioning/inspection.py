@@ -8,17 +8,17 @@ from typing import Any
 from baremetal_interfaces import Conflict, DriverError, InspectedPort, Inspection, Kind, UnexpectedAnswer, Wait
 from baremetal_sdk.errors import MACAlreadyExists
 from baremetal_sdk.provisioning import steps, transitions
-from baremetal_sdk.provisioning.hardware_facts import Findings
+from baremetal_sdk.provisioning.hardware_facts import HardwareFacts
 from baremetal_sdk.provisioning.inspection_rules import InspectionRules
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.node import PortRecord
 from baremetal_sdk.tasks.node_task import NodeTask
 
 
-class Inspections:
+class Inspector:
     """Inspects machines, and stores what is found."""
 
-    def __init__(self, store: Store, findings: Findings, rules: InspectionRules) -> None:
+    def __init__(self, store: Store, findings: HardwareFacts, rules: InspectionRules) -> None:
         self._store = store
         self._findings = findings
         self._rules = rules
@@ -26,9 +26,9 @@ class Inspections:
     def inspect(self, task: NodeTask) -> None:
         """Have the driver inspect the machine; it tells at once, or waits for somebody who reports it."""
         task.write(inspection_started_at=task.clock.now(), inspection_finished_at=None)
-        found = task.call(Kind.INSPECT, "inspect", timeout=steps.STEP_TIMEOUT)
+        found = task.call(Kind.INSPECT, "inspect", timeout=steps.STEP_TIMEOUT_S)
         if isinstance(found, Wait):
-            transitions.follow(task, "wait", last=True)
+            transitions.follow_event(task, "wait", last=True)
             return
         if not isinstance(found, Inspection):
             raise UnexpectedAnswer(f"the inspection returned {found!r}; it has to return Inspection or Wait")
@@ -42,9 +42,9 @@ class Inspections:
         properties = {**task.record.properties, **found.properties}
         ruled = self._rules.apply(task, properties, found.inventory or {}, plugin_data)
         if found.inventory is not None:
-            self._findings.keep_inventory(task, found.inventory, plugin_data)
-        changes = {**self._findings.of_machine(task), **ruled}
-        transitions.follow(
+            self._findings.store_inventory(task, found.inventory, plugin_data)
+        changes = {**self._findings.read_all(task), **ruled}
+        transitions.follow_event(
             task,
             "done",
             last=True,
@@ -54,7 +54,7 @@ class Inspections:
 
     def resume(self, task: NodeTask, found: Inspection, plugin_data: dict[str, Any], problem: str | None) -> None:
         """Go on with an inspection that waited: an agent has reported what it found, or a *problem*."""
-        transitions.follow(task, "resume")
+        transitions.follow_event(task, "resume")
         if problem is not None:
             raise DriverError(f"the agent says: {problem}")
         self.finish(task, found, plugin_data)

@@ -13,14 +13,14 @@ from baremetal_sdk.concurrency.backlog import Backlog
 from baremetal_sdk.concurrency.pool import Lane
 from baremetal_sdk.config import ConductorOptions
 from baremetal_sdk.provisioning import rescue, steps, transitions
-from baremetal_sdk.provisioning.resuming import Resuming
-from baremetal_sdk.provisioning.state_handlers import Works
-from baremetal_sdk.provisioning.wait_timeouts import given_up
+from baremetal_sdk.provisioning.resuming import StepResumer
+from baremetal_sdk.provisioning.state_handlers import StateHandlers
+from baremetal_sdk.provisioning.wait_timeouts import wait_timeout_reason
 from baremetal_sdk.store.leases import overdue
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.query import NodeQuery, Row
 from baremetal_sdk.tasks.node_task import NodeTask
-from baremetal_sdk.tasks.task_manager import Tasks
+from baremetal_sdk.tasks.task_manager import TaskManager
 
 LOG = logging.getLogger(__name__)
 _FIELDS = (
@@ -36,10 +36,10 @@ class Recovery:
     def __init__(
         self,
         store: Store,
-        tasks: Tasks,
+        tasks: TaskManager,
         lane: Lane,
-        resuming: Resuming,
-        works: Works,
+        resuming: StepResumer,
+        works: StateHandlers,
         options: Callable[[], ConductorOptions],
         clock: Clock,
         *,
@@ -63,10 +63,10 @@ class Recovery:
         for row in self._stuck(states.WORKING):
             self._backlog.add(row.uuid, self._ending(self._end_dead_work))
         for row in self._stuck(states.WAITING, *_RUN):
-            if given_up(row, self._options(), self._clock.now()) is not None:
+            if wait_timeout_reason(row, self._options(), self._clock.now()) is not None:
                 self._backlog.add(row.uuid, self._ending(self._end_wait))
-            elif (waiting := steps.waiting_of(row)) is not None:
-                self._resuming.take_up(row.uuid, waiting)
+            elif (waiting := steps.current_wait(row)) is not None:
+                self._resuming.schedule_if_new(row.uuid, waiting)
 
     def sweep_power(self) -> None:
         """Observe the power of nodes whose power action died."""
@@ -101,21 +101,21 @@ class Recovery:
         state = task.record.provision_state
         if state not in states.WORKING:
             return
-        if steps.may_be_run_again(task.record):
+        if steps.can_run_again(task.record):
             task.log.warning("the conductor stopped between two steps, or in one that may be run again: going on")
             self._works.run_again(task)
             return
         self._observe(task)
         reason = "the conductor stopped in the middle of it; what was begun may be half done"
-        transitions.fail(task, reason, target_power_state=None, **rescue.forgotten(task))
+        transitions.fail(task, reason, target_power_state=None, **rescue.password_removal_changes(task))
 
     def _end_wait(self, task: NodeTask) -> None:
         # Asked again: what it waits for may have come while this was queued.
-        reason = given_up(task.record, task.options, self._clock.now())
+        reason = wait_timeout_reason(task.record, task.options, self._clock.now())
         if reason is not None:
             self._works.undo(task)
             self._observe(task)
-            transitions.fail(task, reason, **rescue.forgotten(task))
+            transitions.fail(task, reason, **rescue.password_removal_changes(task))
 
     def _end_power_action(self, task: NodeTask) -> None:
         if task.record.target_power_state is None:
@@ -139,7 +139,7 @@ class Recovery:
             task.write(power_state=None)
 
 
-def void_leases(store: Store) -> None:
+def expire_all_leases(store: Store) -> None:
     """Let the leases of every holder expire: the caller vouches that all of them are dead."""
     rows = store.nodes(NodeQuery(fields=("lease_holder",)))
     for holder in {row.lease_holder for row in rows if row.lease_holder is not None}:

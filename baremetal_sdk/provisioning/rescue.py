@@ -20,30 +20,30 @@ RESCUED = frozenset(
 """States in which something of a rescue may be left on the machine."""
 
 
-def begin(task: NodeTask, password: Any) -> dict[str, Any]:
+def start_changes(task: NodeTask, password: Any) -> dict[str, Any]:
     """The changes with which a rescue is begun. Raises ``InvalidInput`` where there is no password."""
     if not isinstance(password, str) or not password.strip():
         raise InvalidInput([Problem(PASSWORD, "it is empty", "give the password of the rescue system")])
-    return {**steps.begin_call(Kind.RESCUE, "rescue"), **task.with_instance_secret(PASSWORD, password)}
+    return {**steps.start_call_changes(Kind.RESCUE, "rescue"), **task.with_instance_secret(PASSWORD, password)}
 
 
-def forgotten(task: NodeTask) -> dict[str, Any]:
+def password_removal_changes(task: NodeTask) -> dict[str, Any]:
     """The changes that forget the password; none where there is none."""
     return task.with_instance_secret(PASSWORD, None) if PASSWORD in task.record.instance_info else {}
 
 
 def unrescue(task: NodeTask) -> None:
     """Boot the instance again."""
-    if task.call(Kind.RESCUE, "unrescue", timeout=steps.STEP_TIMEOUT) is not None:
+    if task.call(Kind.RESCUE, "unrescue", timeout=steps.STEP_TIMEOUT_S) is not None:
         raise NotSupported("the rescue interface waits while it ends a rescue, and this release cannot wait there")
-    transitions.follow(task, "done", last=True)
+    transitions.follow_event(task, "done", last=True)
 
 
-def ended_before(work: Callable[[NodeTask], None]) -> Callable[[NodeTask], None]:
+def after_rescue_cleanup(work: Callable[[NodeTask], None]) -> Callable[[NodeTask], None]:
     """*work*, after nothing of a rescue is left."""
 
     def run(task: NodeTask) -> None:
-        task.call(Kind.RESCUE, "clean_up", timeout=steps.STEP_TIMEOUT)
+        task.call(Kind.RESCUE, "clean_up", timeout=steps.STEP_TIMEOUT_S)
         work(task)
 
     return run

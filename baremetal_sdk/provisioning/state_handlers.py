@@ -20,14 +20,15 @@ from baremetal_sdk import states
 from baremetal_sdk.errors import InvalidStateRequested, LeaseLost
 from baremetal_sdk.provisioning import rescue, steps, transitions
 from baremetal_sdk.provisioning.allocation_links import delete_allocation
-from baremetal_sdk.provisioning.hardware_facts import Findings
-from baremetal_sdk.provisioning.inspection import Inspections
+from baremetal_sdk.provisioning.hardware_facts import HardwareFacts
+from baremetal_sdk.provisioning.inspection import Inspector
 from baremetal_sdk.provisioning.inspection_rules import InspectionRules
-from baremetal_sdk.provisioning.wait_timeouts import polled_too_long
+from baremetal_sdk.provisioning.wait_timeouts import poll_timeout_reason
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.tasks.node_task import NodeTask
 
 Work = Callable[[NodeTask], None]
+WaitListener = Callable[[str, steps.WaitingRun], None]
 
 _UNDONE_BY: Mapping[str, tuple[Kind, str]] = {
     states.DEPLOYING: (Kind.DEPLOY, "clean_up"),
@@ -39,14 +40,14 @@ _UNDONE_BY: Mapping[str, tuple[Kind, str]] = {
 """State of work that ends early -> the method that leaves nothing of it."""
 
 
-class Works:
-    """State -> the work that is done in it. *later* is told of every run that waits, by the node's UUID."""
+class StateHandlers:
+    """Runs the work of each provision state under the lease of a task."""
 
-    def __init__(self, store: Store, rules: InspectionRules, later: Callable[[str, steps.Waiting], None]) -> None:
+    def __init__(self, store: Store, rules: InspectionRules) -> None:
         self._store = store
-        self._findings = Findings(store)
-        self._inspections = Inspections(store, self._findings, rules)
-        self._later = later
+        self._findings = HardwareFacts(store)
+        self._inspections = Inspector(store, self._findings, rules)
+        self._wait_listeners: list[WaitListener] = []
         self._works: dict[str, Work] = {
             states.VERIFYING: self._verify,
             states.INSPECTING: self._inspections.inspect,
@@ -59,11 +60,15 @@ class Works:
             states.UNRESCUING: rescue.unrescue,
         }
 
+    def on_wait(self, listener: WaitListener) -> None:
+        """Call *listener* with the node's UUID and the waiting run after each write that puts a run in a wait state."""
+        self._wait_listeners.append(listener)
+
     def of(self, state: str, before: str | None = None) -> Work | None:
         """The work of a state that was entered from *before*, with its failures dealt with; None where there is none."""
         begin = self._works.get(state)
         if begin is not None and state == states.DELETING and before in rescue.RESCUED:
-            begin = rescue.ended_before(begin)
+            begin = rescue.after_rescue_cleanup(begin)
         return None if begin is None else lambda task: self._guarded(task, begin)
 
     def knows(self, event: str, state: str) -> bool:
@@ -85,7 +90,7 @@ class Works:
         else:
             self.undo(task)
         reason = f"{record.provision_state}: aborted by a client"
-        ended = {**steps.ENDED, **rescue.forgotten(task), "last_error": reason}
+        ended = {**steps.NO_RUN, **rescue.password_removal_changes(task), "last_error": reason}
         transitions.enter(task, state, record.target_provision_state, last=True, **ended)
 
     def undo(self, task: NodeTask) -> None:
@@ -106,7 +111,7 @@ class Works:
         self, task: NodeTask, lane: Executor, found: Inspection, plugin_data: dict[str, Any], problem: str | None
     ) -> None:
         """Have a worker go on with an inspection that waited for its agent."""
-        task.hand_over(
+        task.run_in_background(
             lane,
             lambda task: self._guarded(task, lambda task: self._inspections.resume(task, found, plugin_data, problem)),
         )
@@ -116,7 +121,7 @@ class Works:
             work(task)
         except LeaseLost:
             raise
-        except steps.HandedOn:
+        except steps.HandedOver:
             task.log.info("handed over between two steps: this conductor stops, and another one goes on")
         except BareMetalError as exc:
             self._failed(task, exc)
@@ -129,7 +134,7 @@ class Works:
         self.undo(task)
         if not isinstance(error, LeaseLost) and task.record.provision_state != states.VERIFYING:
             self._quietly(task, lambda: task.power.get())
-        transitions.fail(task, error, **rescue.forgotten(task))
+        transitions.fail(task, error, **rescue.password_removal_changes(task))
 
     def _quietly(self, task: NodeTask, function: Callable[[], object]) -> None:
         """Try what helps after a failure, and must not hide it."""
@@ -145,20 +150,20 @@ class Works:
         if state is PowerState.UNKNOWN:
             task.write(**seen)
             raise UnexpectedAnswer("the BMC does not say whether the machine is on or off")
-        entries = steps.automatic(task.driver, Phase.VERIFY)
+        entries = steps.automatic_steps(task.driver, Phase.VERIFY)
         if entries:
-            task.write(**steps.begin(Phase.VERIFY, entries), **seen)
+            task.write(**steps.start_run_changes(Phase.VERIFY, entries), **seen)
             seen = {}
             if steps.run(task) is not None:
                 raise NotSupported("a verify step waits, and only the steps of other phases can")
-        found = self._findings.of_machine(task)
-        transitions.follow(task, "done", last=True, **(steps.ENDED if entries else {}), **seen, **found)
+        found = self._findings.read_all(task)
+        transitions.follow_event(task, "done", last=True, **(steps.NO_RUN if entries else {}), **seen, **found)
 
     def _clean(self, task: NodeTask) -> None:
         manual = task.record.target_provision_state == states.MANAGEABLE
         if not manual and task.record.run_id is None:
             if not self._wants_cleaning(task):
-                transitions.follow(task, _when_clean(task), last=True)
+                transitions.follow_event(task, _when_clean(task), last=True)
                 return
             task.write(**_cleaning(task))
         first = task.record.run_index == 0 and bool(task.record.run_steps) and steps.wants_ramdisk(task.record)
@@ -176,44 +181,45 @@ class Works:
         self._run(task, steps.run)
 
     def _poll(self, task: NodeTask) -> None:
-        transitions.follow(task, "resume")
+        transitions.follow_event(task, "resume")
         self._run(task, steps.poll)
 
-    def _run(self, task: NodeTask, advance: Callable[[NodeTask], steps.Waiting | None]) -> None:
+    def _run(self, task: NodeTask, advance: Callable[[NodeTask], steps.WaitingRun | None]) -> None:
         waiting = advance(task)
         if waiting is not None:
             self._wait(task, waiting)
         elif task.record.provision_state == states.CLEANING:
             self._cleaned(task)
         else:
-            found = self._findings.after_run(task)
-            transitions.follow(task, "done", last=True, **steps.ENDED, **found, **rescue.forgotten(task))
+            found = self._findings.read_after_steps(task)
+            transitions.follow_event(task, "done", last=True, **steps.NO_RUN, **found, **rescue.password_removal_changes(task))
 
-    def _wait(self, task: NodeTask, waiting: steps.Waiting) -> None:
+    def _wait(self, task: NodeTask, waiting: steps.WaitingRun) -> None:
         event = "hold" if waiting.held else "wait"
         state = states.next_state(task.record.provision_state, event) or ""
-        reason = polled_too_long(task.record, state, task.options, task.clock.now())
+        reason = poll_timeout_reason(task.record, state, task.options, task.clock.now())
         if reason is not None:
             raise DriverError(reason)
-        transitions.follow(task, event, last=True)
-        self._later(task.record.uuid, waiting)
+        transitions.follow_event(task, event, last=True)
+        for listener in self._wait_listeners:
+            listener(task.record.uuid, waiting)
 
     def _cleaned(self, task: NodeTask) -> None:
         if task.record.run_steps and steps.wants_ramdisk(task.record):
             task.call(Kind.DEPLOY, "tear_down_cleaning")
-        found = self._findings.after_run(task)
-        transitions.follow(task, _when_clean(task), last=True, **steps.ENDED, **found)
+        found = self._findings.read_after_steps(task)
+        transitions.follow_event(task, _when_clean(task), last=True, **steps.NO_RUN, **found)
 
     def _tear_down(self, task: NodeTask) -> None:
-        outcome = task.call(Kind.DEPLOY, "tear_down", timeout=steps.STEP_TIMEOUT)
+        outcome = task.call(Kind.DEPLOY, "tear_down", timeout=steps.STEP_TIMEOUT_S)
         if outcome is not None:
             raise NotSupported("the deploy interface waits while it tears down, and this release cannot wait there")
         task.call(Kind.DEPLOY, "clean_up")
         allocation = task.record.allocation_uuid
         forgotten: dict[str, Any] = dict.fromkeys(("instance_uuid", "instance_name", "allocation_uuid"))
-        forgotten = {**rescue.forgotten(task), **forgotten, "instance_info": {}, "network_data": {}}
+        forgotten = {**rescue.password_removal_changes(task), **forgotten, "instance_info": {}, "network_data": {}}
         run = _cleaning(task) if self._wants_cleaning(task) else {}
-        transitions.follow(task, "clean", **forgotten, **{**steps.ENDED, **run})
+        transitions.follow_event(task, "clean", **forgotten, **{**steps.NO_RUN, **run})
         delete_allocation(self._store, allocation)
         self._clean(task)
 
@@ -221,12 +227,12 @@ class Works:
         if task.power.get() is PowerState.UNKNOWN:
             raise UnexpectedAnswer("the BMC does not say whether the machine is on or off")
         task.call(Kind.DEPLOY, "take_over")
-        transitions.follow(task, "done", last=True)
+        transitions.follow_event(task, "done", last=True)
 
 
 def _cleaning(task: NodeTask) -> dict[str, Any]:
     """The changes that begin an automated cleaning."""
-    return steps.begin(Phase.CLEAN, steps.automatic(task.driver, Phase.CLEAN))
+    return steps.start_run_changes(Phase.CLEAN, steps.automatic_steps(task.driver, Phase.CLEAN))
 
 
 def _when_clean(task: NodeTask) -> str:

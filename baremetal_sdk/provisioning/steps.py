@@ -17,19 +17,19 @@ from baremetal_sdk.tasks.node_task import NodeTask
 _KIND_ORDER = (Kind.VENDOR, Kind.POWER, Kind.MANAGEMENT, Kind.FIRMWARE, Kind.DEPLOY, Kind.BIOS, Kind.RAID)
 """Which kind goes first where priorities are equal."""
 
-STEP_TIMEOUT = 900.0
+STEP_TIMEOUT_S = 900.0
 """Seconds for one step in a worker. What takes longer waits."""
 
-ATTEMPTS = 3
+MAX_ATTEMPTS = 3
 """How often a step is begun, when conductors die in it."""
 
-ENDED: Final[Mapping[str, Any]] = {
+NO_RUN: Final[Mapping[str, Any]] = {
     "run_id": None, "run_steps": (), "run_index": None, "run_attempt": 0, "clean_step": {}, "deploy_step": {}, "service_step": {},
 }  # fmt: skip
 """The changes that say that no run is going on."""
 
 
-class Run(Protocol):
+class RunProgress(Protocol):
     """What is stored of a node's run."""
 
     @property
@@ -50,7 +50,7 @@ class Run(Protocol):
 
 
 @dataclass(frozen=True)
-class Waiting:
+class WaitingRun:
     """A run that waits: which one, where, and in how many seconds to look (None: until an event)."""
 
     run_id: str
@@ -61,14 +61,14 @@ class Waiting:
     """Whether it goes on only when a client says so."""
 
 
-def automatic(driver: Driver, phase: Phase) -> list[dict[str, Any]]:
+def automatic_steps(driver: Driver, phase: Phase) -> list[dict[str, Any]]:
     """The steps that run by themselves in *phase*, in their order."""
     found = [(kind, step) for kind, interface in driver for step in interface.steps_of(phase) if step.priority > 0]
     found.sort(key=lambda pair: (-pair[1].priority, _rank(pair[0]), pair[1].name))
     return [_entry(kind, step, {}) for kind, step in found]
 
 
-def requested(driver: Driver, phase: Phase, wanted: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def resolve_requested_steps(driver: Driver, phase: Phase, wanted: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The steps that a client asked for, in its order; ``InvalidInput`` with all that is wrong with them."""
     problems: list[Problem] = []
     entries: list[dict[str, Any]] = []
@@ -85,21 +85,21 @@ def requested(driver: Driver, phase: Phase, wanted: Sequence[Mapping[str, Any]])
     return entries
 
 
-def merged(driver: Driver, phase: Phase, wanted: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def merge_steps(driver: Driver, phase: Phase, wanted: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The automatic steps with those that a client *wanted*: each with its own ``priority``, 0 to leave the step out."""
-    entries = {(entry["interface"], entry["step"]): entry for entry in automatic(driver, phase)}
-    for entry, asked in zip(requested(driver, phase, wanted), wanted, strict=True):
+    entries = {(entry["interface"], entry["step"]): entry for entry in automatic_steps(driver, phase)}
+    for entry, asked in zip(resolve_requested_steps(driver, phase, wanted), wanted, strict=True):
         entries[entry["interface"], entry["step"]] = {**entry, "priority": int(asked.get("priority", entry["priority"]))}
     kept = [entry for entry in entries.values() if entry["priority"] > 0]
     return sorted(kept, key=lambda entry: (-entry["priority"], _rank(Kind(entry["interface"])), entry["step"]))
 
 
-def begin(phase: Phase, entries: Sequence[Mapping[str, Any]], *, ramdisk: bool = True) -> dict[str, Any]:
+def start_run_changes(phase: Phase, entries: Sequence[Mapping[str, Any]], *, ramdisk: bool = True) -> dict[str, Any]:
     """The changes that start a run of *entries*, with a ramdisk on the machine where its driver uses one, or without."""
     return _begun({**entry, "phase": str(phase), "ramdisk": ramdisk} for entry in entries)
 
 
-def begin_call(kind: Kind, method: str) -> dict[str, Any]:
+def start_call_changes(kind: Kind, method: str) -> dict[str, Any]:
     """The changes that start a run of one method that is no declared step, and may wait like one."""
     entry = _entry(kind, Step(Phase.SERVICE, method, method, abortable=True), {})
     return _begun([{**entry, "phase": str(kind), "ramdisk": True}])
@@ -114,28 +114,28 @@ def _begun(entries: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-class HandedOn(Exception):
+class HandedOver(Exception):
     """The run goes on at another conductor: this one stops, and no step is under way."""
 
 
-def run(task: NodeTask) -> Waiting | None:
+def run(task: NodeTask) -> WaitingRun | None:
     """Run the steps of the node's run from where it is; None when all are done. A step's error ends the run.
 
-    Raises :class:`HandedOn` between two steps when this conductor stops and another one is there for the node.
+    Raises :class:`HandedOver` between two steps when this conductor stops and another one is there for the node.
     """
     while (entry := _current(task.record)) is not None:
         if _is_between(task.record) and task.is_leaving:
-            raise HandedOn
+            raise HandedOver
         if task.cancelled:
             raise Cancelled(f"the run was stopped before step {entry['interface']}.{entry['step']}")
-        if task.record.run_attempt >= ATTEMPTS:
-            raise DriverError(f"step {entry['interface']}.{entry['step']} was begun {ATTEMPTS} times and never ended")
+        if task.record.run_attempt >= MAX_ATTEMPTS:
+            raise DriverError(f"step {entry['interface']}.{entry['step']} was begun {MAX_ATTEMPTS} times and never ended")
         task.write(run_attempt=task.record.run_attempt + 1, **_shown(entry))
         with _observed(task, entry) as one:
             if entry["reserved"]:
                 outcome: Any = builtin_steps.run(task, entry["method"], entry["args"])
             else:
-                outcome = task.call(entry["interface"], entry["method"], timeout=STEP_TIMEOUT, **entry["args"])
+                outcome = task.call(entry["interface"], entry["method"], timeout=STEP_TIMEOUT_S, **entry["args"])
             one.outcome = WAITING if isinstance(outcome, Wait) else one.outcome
         waiting = _after(task, {**entry, "waits_since": None, "looks": 0}, outcome)
         if waiting is not None:
@@ -143,7 +143,7 @@ def run(task: NodeTask) -> Waiting | None:
     return None
 
 
-def poll(task: NodeTask) -> Waiting | None:
+def poll(task: NodeTask) -> WaitingRun | None:
     """Ask the interface how the step that waits is getting on, and go on when it is done."""
     entry = _current(task.record)
     if entry is None:
@@ -154,32 +154,32 @@ def poll(task: NodeTask) -> Waiting | None:
     undeclared = Step(Phase.SERVICE, entry["step"], entry["method"])
     step = next((one for one in interface.steps if one.method == entry["method"]), undeclared)
     with _observed(task, entry) as one:
-        outcome = task.call(entry["interface"], "poll", step, entry.get("wait", {}), timeout=STEP_TIMEOUT)
+        outcome = task.call(entry["interface"], "poll", step, entry.get("wait", {}), timeout=STEP_TIMEOUT_S)
         one.outcome = WAITING if isinstance(outcome, Wait) else one.outcome
     return _after(task, entry, outcome) or run(task)
 
 
-def is_current(record: NodeRecord, waiting: Waiting) -> bool:
+def is_current(record: NodeRecord, waiting: WaitingRun) -> bool:
     """Whether the node still waits where *waiting* says; a late or second resume is told by that."""
     return (record.run_id, record.run_index, record.run_attempt) == (waiting.run_id, waiting.index, waiting.attempt)
 
 
-def waiting_of(record: Run) -> Waiting | None:
+def current_wait(record: RunProgress) -> WaitingRun | None:
     """What the node's run waits for, of its record or a row of it: for a conductor that takes it up."""
     entry = _current(record)
     if entry is None or record.run_id is None or record.run_index is None:
         return None
     held = entry["reserved"] and entry["step"] == builtin_steps.HOLD
-    return Waiting(record.run_id, record.run_index, record.run_attempt, entry.get("poll_after"), held)
+    return WaitingRun(record.run_id, record.run_index, record.run_attempt, entry.get("poll_after"), held)
 
 
-def waits_since(record: Run) -> datetime | None:
+def waiting_since(record: RunProgress) -> datetime | None:
     """From when on the node's step, which goes on by the time, counts as waiting; None where it waits for an event."""
     since = (_current(record) or {}).get("waits_since")
     return None if since is None else datetime.fromisoformat(since)
 
 
-def name_of(record: Run) -> str:
+def step_label(record: RunProgress) -> str:
     """The step that the node's run is at, for people."""
     entry = _current(record)
     return "no step" if entry is None else f"step {entry['interface']}.{entry['step']}"
@@ -190,13 +190,13 @@ def wants_ramdisk(record: NodeRecord) -> bool:
     return all(entry.get("ramdisk", True) for entry in record.run_steps)
 
 
-def ran(record: NodeRecord, kind: Kind) -> Iterator[Mapping[str, Any]]:
+def completed_steps(record: NodeRecord, kind: Kind) -> Iterator[Mapping[str, Any]]:
     """The steps of *kind* that the node's run has done."""
     done = record.run_steps[: record.run_index or 0]
     return (entry for entry in done if entry["interface"] == str(kind))
 
 
-def may_be_run_again(record: NodeRecord) -> bool:
+def can_run_again(record: NodeRecord) -> bool:
     """Whether the run can simply go on: a conductor ended before its step began, or in one that may be run again."""
     entry = _current(record)
     return entry is not None and (bool(entry["resumable"]) or _is_between(record))
@@ -207,7 +207,7 @@ def _is_between(record: NodeRecord) -> bool:
     return record.run_attempt == 0 and (record.run_index or 0) > 0
 
 
-def _after(task: NodeTask, entry: Mapping[str, Any], outcome: Any) -> Waiting | None:
+def _after(task: NodeTask, entry: Mapping[str, Any], outcome: Any) -> WaitingRun | None:
     if isinstance(outcome, Wait):
         entries = list(task.record.run_steps)
         assert task.record.run_index is not None
@@ -215,7 +215,7 @@ def _after(task: NodeTask, entry: Mapping[str, Any], outcome: Any) -> Waiting | 
         waiting["looks"] = entry.get("looks", 0) + 1
         entries[task.record.run_index] = {**entry, **waiting}
         task.write(run_steps=tuple(entries))
-        return waiting_of(task.record)
+        return current_wait(task.record)
     if outcome is not None:
         raise UnexpectedAnswer(f"step {entry['interface']}.{entry['step']} returned {outcome!r}; it has to return None or Wait")
     task.write(run_index=(task.record.run_index or 0) + 1, run_attempt=0)
@@ -235,7 +235,7 @@ def _observed(task: NodeTask, entry: Mapping[str, Any]) -> Observation:
     return task.observing(Work.STEP, labels)
 
 
-def _current(record: Run) -> Mapping[str, Any] | None:
+def _current(record: RunProgress) -> Mapping[str, Any] | None:
     if record.run_id is None or record.run_index is None or record.run_index >= len(record.run_steps):
         return None
     return record.run_steps[record.run_index]

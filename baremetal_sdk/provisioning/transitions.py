@@ -6,7 +6,7 @@ from typing import Any
 
 from baremetal_interfaces import BareMetalError
 from baremetal_sdk import states
-from baremetal_sdk.provisioning.steps import ENDED
+from baremetal_sdk.provisioning.steps import NO_RUN
 from baremetal_sdk.store.records.node import NodeRecord
 from baremetal_sdk.tasks import agent_info
 from baremetal_sdk.tasks.node_task import NodeTask
@@ -23,8 +23,8 @@ def enter(task: NodeTask, state: str, goal: str | None, *, last: bool = False, *
     With *last* this is all that the task does: the lease is given back in the same write.
     """
     target = None if state in states.STABLE else goal
-    if state not in agent_info.STATES:
-        changes = {**agent_info.forgotten(task.record), **changes}
+    if state not in agent_info.AGENT_STATES:
+        changes = {**agent_info.removal_changes(task.record), **changes}
     (task.finish if last else task.write)(
         provision_state=state,
         target_provision_state=target,
@@ -34,7 +34,7 @@ def enter(task: NodeTask, state: str, goal: str | None, *, last: bool = False, *
     task.log.info("provision state: %s", state)
 
 
-def follow(task: NodeTask, event: str, *, last: bool = False, **changes: Any) -> None:
+def follow_event(task: NodeTask, event: str, *, last: bool = False, **changes: Any) -> None:
     """Enter the state that *event* leads to from the present one, with the goal that there was; see :func:`enter`."""
     record = task.record
     after = states.next_state(record.provision_state, event)
@@ -49,7 +49,7 @@ def fail(task: NodeTask, error: BaseException | str, **changes: Any) -> None:
     reason = f"{doing}: {error}" if str(error) else f"{doing}: {type(error).__name__}"
     if doing in (states.CLEANING, states.CLEANWAIT):
         changes |= {"maintenance": True, "maintenance_reason": reason[:_MESSAGE], "fault": CLEAN_FAILURE}
-    follow(task, "fail", last=True, last_error=reason[:_MESSAGE], **{**ENDED, **changes})
+    follow_event(task, "fail", last=True, last_error=reason[:_MESSAGE], **{**NO_RUN, **changes})
     task.log.error("%s", reason)
 
 

@@ -10,7 +10,7 @@ from baremetal_sdk.config import ConductorOptions
 from baremetal_sdk.provisioning import steps
 
 
-class Waiter(steps.Run, Protocol):
+class WaitingNode(steps.RunProgress, Protocol):
     """What is stored of a node that waits."""
 
     @property
@@ -22,7 +22,7 @@ class Waiter(steps.Run, Protocol):
         """When it entered that."""
 
 
-def limit_of(state: str, options: ConductorOptions) -> float:
+def wait_timeout(state: str, options: ConductorOptions) -> float:
     """Seconds that a node may wait in *state*; 0: for ever."""
     limits = {
         states.DEPLOYWAIT: options.deploy_callback_timeout,
@@ -34,21 +34,21 @@ def limit_of(state: str, options: ConductorOptions) -> float:
     return limits.get(state, 0.0)
 
 
-def given_up(node: Waiter, options: ConductorOptions, now: datetime) -> str | None:
+def wait_timeout_reason(node: WaitingNode, options: ConductorOptions, now: datetime) -> str | None:
     """Why a node that waits does so no longer; None while it may.
 
     Who waits for an event is given the time anew with each one; a step that is polled has it once.
     """
-    if steps.waits_since(node) is not None:
-        return polled_too_long(node, node.provision_state, options, now)
-    limit = limit_of(node.provision_state, options)
+    if steps.waiting_since(node) is not None:
+        return poll_timeout_reason(node, node.provision_state, options, now)
+    limit = wait_timeout(node.provision_state, options)
     return f"nothing was heard for {limit:g} s" if _is_over(limit, node.provision_updated_at, now) else None
 
 
-def polled_too_long(node: steps.Run, state: str, options: ConductorOptions, now: datetime) -> str | None:
+def poll_timeout_reason(node: steps.RunProgress, state: str, options: ConductorOptions, now: datetime) -> str | None:
     """Why a step that is polled in *state* is given up; None while it may go on: that it answers says only that it is asked."""
-    limit = limit_of(state, options)
-    return f"{steps.name_of(node)} has not ended in {limit:g} s" if _is_over(limit, steps.waits_since(node), now) else None
+    limit = wait_timeout(state, options)
+    return f"{steps.step_label(node)} has not ended in {limit:g} s" if _is_over(limit, steps.waiting_since(node), now) else None
 
 
 def _is_over(limit: float, since: datetime | None, now: datetime) -> bool:

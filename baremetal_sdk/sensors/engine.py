@@ -19,7 +19,7 @@ from baremetal_sdk.sensors.message import Notifier, Sensors, of_conductor, of_no
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.query import NodeQuery, Row
 from baremetal_sdk.tasks.node_task import NodeTask
-from baremetal_sdk.tasks.task_manager import Tasks
+from baremetal_sdk.tasks.task_manager import TaskManager
 
 LOG = logging.getLogger(__name__)
 _HORIZON_SHARE = 0.1
@@ -41,7 +41,7 @@ class SensorCollection(TwoLines):
     def __init__(
         self,
         store: Store,
-        tasks: Tasks,
+        tasks: TaskManager,
         lane: Lane,
         clock: Clock,
         config: SensorDataConfig,
@@ -123,7 +123,7 @@ class SensorCollection(TwoLines):
     def _read(self, row: Row) -> BareMetalError | None:
         """Read one node and tell what it says; gives back why it could not be read."""
         try:
-            task = self._tasks.look(row.uuid)
+            task = self._tasks.read_only(row.uuid)
             if not isinstance(task.driver.management, SensorReport):
                 return None
             found = self._call(task)

@@ -9,17 +9,17 @@ from baremetal_interfaces import MASK, Conflict, InvalidInput, NodeLocked, NotFo
 from baremetal_sdk import states
 from baremetal_sdk.concurrency.pool import Lane
 from baremetal_sdk.provisioning import agent_inventory, steps
-from baremetal_sdk.provisioning.state_handlers import Works
+from baremetal_sdk.provisioning.state_handlers import StateHandlers
 from baremetal_sdk.rpc.registry import rpc_method
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.node import NodeRecord
 from baremetal_sdk.store.records.query import Query
 from baremetal_sdk.tasks import agent_info
 from baremetal_sdk.tasks.node_task import NodeTask
-from baremetal_sdk.tasks.task_manager import Tasks
+from baremetal_sdk.tasks.task_manager import TaskManager
 
 
-class Met(TypedDict):
+class AgentLookup(TypedDict):
     """A node as its agent finds it, and the token for the agent: a mask where it was given one before."""
 
     node: NodeRecord
@@ -40,17 +40,17 @@ class Heartbeat(TypedDict, total=False):
 class Agents:
     """What agents ask. They are known by nothing but their token, so that refusals tell them little."""
 
-    def __init__(self, store: Store, tasks: Tasks, lane: Lane, works: Works) -> None:
+    def __init__(self, store: Store, tasks: TaskManager, lane: Lane, works: StateHandlers) -> None:
         self._store = store
         self._tasks = tasks
         self._lane = lane
         self._works = works
 
     @rpc_method("1.0")
-    def lookup_node(self, addresses: Sequence[str], node: str | None = None) -> Met:
+    def lookup_node(self, addresses: Sequence[str], node: str | None = None) -> AgentLookup:
         """Find the node of an agent, by UUID or by MAC addresses. The first one who asks gets its token."""
         record = self._found(addresses, node)
-        if record.provision_state not in agent_info.STATES:
+        if record.provision_state not in agent_info.AGENT_STATES:
             raise _not_found()
         return self._met(record)
 
@@ -72,37 +72,39 @@ class Agents:
                 task.finish(driver_internal_info=info)
                 return
             task.write(driver_internal_info=info)
-            task.hand_over(self._lane, self._works.resume)
+            task.run_in_background(self._lane, self._works.resume)
 
     @rpc_method("1.0")
     def continue_inspection(
         self, addresses: Sequence[str], inventory: Mapping[str, Any], plugin_data: Mapping[str, Any], node: str | None = None
-    ) -> Met:
+    ) -> AgentLookup:
         """End an inspection that waits for its agent with what the agent found; it is stored in the background."""
         record = self._found(addresses, node)
         if record.provision_state != states.INSPECTWAIT:
             raise _not_found()
         problem = plugin_data.get("error")
-        found = agent_inventory.inspection(inventory)
+        found = agent_inventory.parse_inventory(inventory)
         with self._tasks.acquire(record.uuid, purpose="what the agent found") as task:
             if task.record.provision_state != states.INSPECTWAIT:
                 raise Conflict(f"node {record.uuid} no longer waits for what an inspection finds")
-            met = self._given_token(task) if not agent_info.has_token(task.record) else Met(node=task.record, token=MASK)
+            met = self._given_token(task) if not agent_info.has_token(task.record) else AgentLookup(node=task.record, token=MASK)
             self._works.resume_inspection(task, self._lane, found, dict(plugin_data), None if problem is None else str(problem))
         return met
 
-    def _met(self, record: NodeRecord) -> Met:
+    def _met(self, record: NodeRecord) -> AgentLookup:
         if agent_info.has_token(record):
-            return Met(node=record, token=MASK)
+            return AgentLookup(node=record, token=MASK)
         with self._tasks.acquire(record.uuid, purpose="a token for the agent") as task:
             if agent_info.has_token(task.record):
-                return Met(node=task.record, token=MASK)
+                return AgentLookup(node=task.record, token=MASK)
             return self._given_token(task)
 
-    def _given_token(self, task: NodeTask) -> Met:
+    def _given_token(self, task: NodeTask) -> AgentLookup:
         token = agent_info.new_token()
-        record = task.write(driver_internal_info={**task.record.driver_internal_info, agent_info.TOKEN: agent_info.hashed(token)})
-        return Met(node=record, token=token)
+        record = task.write(
+            driver_internal_info={**task.record.driver_internal_info, agent_info.TOKEN: agent_info.hash_token(token)}
+        )
+        return AgentLookup(node=record, token=token)
 
     def _found(self, addresses: Sequence[str], node: str | None) -> NodeRecord:
         try:
@@ -126,7 +128,7 @@ def _not_found() -> NotFound:
 
 
 def _check_heartbeat(record: NodeRecord, beat: Heartbeat) -> None:
-    if not agent_info.is_token_of(record, beat["agent_token"]):
+    if not agent_info.matches_token(record, beat["agent_token"]):
         raise InvalidInput([Problem("agent_token", "it is not that of this node", "give the one that the lookup gave")])
     known = record.driver_internal_info.get(agent_info.URL)
     if known is not None and known != beat["callback_url"]:
@@ -147,7 +149,7 @@ def _noted(task: NodeTask, beat: Heartbeat) -> dict[str, Any]:
 
 def _waits_for_agent(record: NodeRecord) -> bool:
     """Whether the node's run waits for an event: neither for its time to be polled, nor for a client."""
-    waiting = steps.waiting_of(record)
+    waiting = steps.current_wait(record)
     if waiting is None or record.provision_state not in states.WAITING:
         return False
     return waiting.poll_after is None and not waiting.held

@@ -19,7 +19,7 @@ from baremetal_sdk.store.records.node import NodeRecord
 from baremetal_sdk.store.records.policy import AllocationRecord
 from baremetal_sdk.store.records.query import NodeQuery, Query, Row, Scope
 from baremetal_sdk.tasks.node_task import NodeTask
-from baremetal_sdk.tasks.task_manager import Tasks
+from baremetal_sdk.tasks.task_manager import TaskManager
 
 LOG = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ _REMOVABLE = (
 class Allocations:
     """Finds nodes. That a node is given to one allocation only is in the write: under its lease, and unique."""
 
-    def __init__(self, store: Store, tasks: Tasks, lane: Lane, holder: str, living: Callable[[], Collection[str]]) -> None:
+    def __init__(self, store: Store, tasks: TaskManager, lane: Lane, holder: str, living: Callable[[], Collection[str]]) -> None:
         self._store = store
         self._tasks = tasks
         self._lane = lane

@@ -7,21 +7,21 @@ from typing import Any
 
 from baremetal_interfaces import ConsoleAccess, Kind
 from baremetal_sdk.rpc.registry import rpc_method
-from baremetal_sdk.services.in_background import in_background
-from baremetal_sdk.tasks.task_manager import Tasks
+from baremetal_sdk.services.in_background import start_background_action
+from baremetal_sdk.tasks.task_manager import TaskManager
 
 
 class Consoles:
     """The consoles of a conductor's nodes. Asking for one takes no lease."""
 
-    def __init__(self, tasks: Tasks, lane: Executor) -> None:
+    def __init__(self, tasks: TaskManager, lane: Executor) -> None:
         self._tasks = tasks
         self._lane = lane
 
     @rpc_method("1.0")
     def get_console(self, node: str) -> dict[str, Any]:
         """Whether the console is started, and how to reach it. Raises ``NotSupported`` where the node has none."""
-        task = self._tasks.look(node)
+        task = self._tasks.read_only(node)
         task.validate(Kind.CONSOLE)
         if not task.record.console_enabled:
             return {"console_enabled": False, "console_info": None}
@@ -37,4 +37,4 @@ class Consoles:
                 return
             method = "start_console" if enabled else "stop_console"
             what = f"{'starting' if enabled else 'stopping'} the console"
-            in_background(task, self._lane, what, lambda task: task.call(Kind.CONSOLE, method), console_enabled=enabled)
+            start_background_action(task, self._lane, what, lambda task: task.call(Kind.CONSOLE, method), console_enabled=enabled)

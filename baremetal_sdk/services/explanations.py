@@ -7,14 +7,14 @@ from typing import Any
 
 from baremetal_interfaces import BareMetalError, DriverInfo
 from baremetal_sdk.rpc.registry import rpc_method
-from baremetal_sdk.tasks.task_manager import Tasks
+from baremetal_sdk.tasks.task_manager import TaskManager
 
 
 class Explanations:
     """Answers why a node is as it is. It asks no BMC and takes no lease."""
 
     def __init__(
-        self, tasks: Tasks, calls: Callable[[str], list[dict[str, Any]]], breaker: Callable[[DriverInfo], dict[str, Any]]
+        self, tasks: TaskManager, calls: Callable[[str], list[dict[str, Any]]], breaker: Callable[[DriverInfo], dict[str, Any]]
     ) -> None:
         self._tasks = tasks
         self._calls = calls
@@ -26,7 +26,7 @@ class Explanations:
         return {"calls": self._calls(node), "breakers": self._breakers(node)}
 
     def _breakers(self, node: str) -> list[dict[str, Any]]:
-        task = self._tasks.look(node)
+        task = self._tasks.read_only(node)
         found: dict[str, dict[str, Any]] = {}
         try:
             interfaces = list(task.driver)

@@ -10,7 +10,7 @@ from baremetal_interfaces import BareMetalError
 from baremetal_sdk.tasks.node_task import NodeTask
 
 
-def in_background(task: NodeTask, lane: Executor, what: str, work: Callable[[NodeTask], Any], **outcome: Any) -> None:
+def start_background_action(task: NodeTask, lane: Executor, what: str, work: Callable[[NodeTask], Any], **outcome: Any) -> None:
     """Hand *work* over to a worker; store *outcome* (field -> value) when it is done, or ``last_error`` with *what* failed.
 
     Raises ``NoFreeWorker``; nothing is begun then.
@@ -25,4 +25,4 @@ def in_background(task: NodeTask, lane: Executor, what: str, work: Callable[[Nod
         else:
             task.finish(last_error=None, **outcome)
 
-    task.hand_over(lane, run)
+    task.run_in_background(lane, run)

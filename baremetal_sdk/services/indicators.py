@@ -6,21 +6,21 @@ from typing import Any
 
 from baremetal_interfaces import IndicatorControl, IndicatorState, InvalidInput, Kind, NMIControl, NotFound, NotSupported
 from baremetal_sdk.rpc.registry import rpc_method
-from baremetal_sdk.services.parsing import parsed
+from baremetal_sdk.services.parsing import parse_enum
 from baremetal_sdk.tasks.node_task import NodeTask
-from baremetal_sdk.tasks.task_manager import Tasks
+from baremetal_sdk.tasks.task_manager import TaskManager
 
 
 class Indicators:
     """Indicators, each named by its component and a name of its own. Reading takes no lease."""
 
-    def __init__(self, tasks: Tasks) -> None:
+    def __init__(self, tasks: TaskManager) -> None:
         self._tasks = tasks
 
     @rpc_method("1.0")
     def get_indicators(self, node: str) -> dict[str, dict[str, dict[str, Any]]]:
         """Component -> indicator -> ``{"readonly": bool, "states": [...]}``."""
-        task = self._tasks.look(node)
+        task = self._tasks.read_only(node)
         _require(task)
         found = task.call(Kind.MANAGEMENT, "get_supported_indicators")
         return {component: {name: dict(offer) for name, offer in lights.items()} for component, lights in found.items()}
@@ -28,14 +28,14 @@ class Indicators:
     @rpc_method("1.0")
     def get_indicator_state(self, node: str, component: str, indicator: str) -> str:
         """The state of one light."""
-        task = self._tasks.look(node)
+        task = self._tasks.read_only(node)
         _find(task, component, indicator)
         return str(task.call(Kind.MANAGEMENT, "get_indicator_state", component, indicator))
 
     @rpc_method("1.0")
     def set_indicator_state(self, node: str, component: str, indicator: str, state: str) -> None:
         """Set one light to one of the states that it has."""
-        wanted = parsed(IndicatorState, state, "state")
+        wanted = parse_enum(IndicatorState, state, "state")
         with self._tasks.acquire(node, purpose="setting an indicator") as task:
             offer = _find(task, component, indicator)
             states = [str(one) for one in offer.get("states", ())]
@@ -49,7 +49,7 @@ class Indicators:
 class Interrupts:
     """Non-maskable interrupts."""
 
-    def __init__(self, tasks: Tasks) -> None:
+    def __init__(self, tasks: TaskManager) -> None:
         self._tasks = tasks
 
     @rpc_method("1.0")

@@ -16,22 +16,22 @@ from baremetal_interfaces import (
     SecureBootControl,
 )
 from baremetal_sdk.rpc.registry import rpc_method
-from baremetal_sdk.services.in_background import in_background
-from baremetal_sdk.services.parsing import parsed
-from baremetal_sdk.tasks.task_manager import Tasks
+from baremetal_sdk.services.in_background import start_background_action
+from baremetal_sdk.services.parsing import parse_enum
+from baremetal_sdk.tasks.task_manager import TaskManager
 
 
 class Management:
     """What a machine boots from and how. Reading takes no lease."""
 
-    def __init__(self, tasks: Tasks, lane: Executor) -> None:
+    def __init__(self, tasks: TaskManager, lane: Executor) -> None:
         self._tasks = tasks
         self._lane = lane
 
     @rpc_method("1.0")
     def get_boot_device(self, node: str) -> dict[str, Any]:
         """Ask what the machine boots from next."""
-        task = self._tasks.look(node)
+        task = self._tasks.read_only(node)
         task.validate(Kind.MANAGEMENT)
         seen: BootDeviceSetting = task.call(Kind.MANAGEMENT, "get_boot_device")
         return {"boot_device": str(seen.device) if seen.device else None, "persistent": seen.persistent}
@@ -39,13 +39,13 @@ class Management:
     @rpc_method("1.0")
     def get_supported_boot_devices(self, node: str) -> list[str]:
         """The devices that the machine can boot from."""
-        task = self._tasks.look(node)
+        task = self._tasks.read_only(node)
         return sorted(str(device) for device in task.call(Kind.MANAGEMENT, "get_supported_boot_devices"))
 
     @rpc_method("1.0")
     def set_boot_device(self, node: str, device: str, persistent: bool = False) -> None:
         """Set what the machine boots from, once or always."""
-        wanted = parsed(BootDevice, device, "boot_device")
+        wanted = parse_enum(BootDevice, device, "boot_device")
         with self._tasks.acquire(node, purpose="setting the boot device") as task:
             task.validate(Kind.MANAGEMENT)
             supported = task.call(Kind.MANAGEMENT, "get_supported_boot_devices")
@@ -57,7 +57,7 @@ class Management:
     @rpc_method("1.0")
     def set_boot_mode(self, node: str, mode: str) -> None:
         """Set the boot mode, in the background."""
-        wanted = parsed(BootMode, mode, "target")
+        wanted = parse_enum(BootMode, mode, "target")
         with self._tasks.acquire(node, purpose="setting the boot mode") as task:
             management = task.driver.management
             if not isinstance(management, BootModeControl) or wanted not in management.supported_boot_modes:
@@ -65,7 +65,7 @@ class Management:
                     f"target: the management interface {task.record.management_interface!r} cannot set boot mode {mode!r}"
                 )
             task.validate(Kind.MANAGEMENT)
-            in_background(
+            start_background_action(
                 task,
                 self._lane,
                 f"setting boot mode {wanted}",
@@ -80,7 +80,7 @@ class Management:
             if not isinstance(task.driver.management, SecureBootControl):
                 raise NotSupported(f"target: the management interface {task.record.management_interface!r} has no secure boot")
             task.validate(Kind.MANAGEMENT)
-            in_background(
+            start_background_action(
                 task,
                 self._lane,
                 "setting secure boot",

@@ -21,7 +21,7 @@ from baremetal_sdk.store.secrets import SecretBox
 from baremetal_sdk.tasks.history import History
 from baremetal_sdk.tasks.node_secrets import INSTANCE
 from baremetal_sdk.tasks.node_task import NodeTask
-from baremetal_sdk.tasks.task_manager import Tasks
+from baremetal_sdk.tasks.task_manager import TaskManager
 
 _INTERFACES = {f"{kind}_interface": str(kind) for kind in Kind}
 _ATTEMPTS = 5
@@ -33,7 +33,7 @@ class Nodes:
     def __init__(
         self,
         store: Store,
-        tasks: Tasks,
+        tasks: TaskManager,
         drivers: Drivers,
         secrets: SecretBox,
         history: History,
@@ -76,7 +76,7 @@ class Nodes:
             if after.allocation_uuid is None:
                 delete_allocation(self._store, before.allocation_uuid)
             if are_given(changes.get("driver_info") or {}, declared_secrets(self._drivers.info_types(after.driver))):
-                self._tasks.forgive(node)
+                self._tasks.reset_auth_breaker(node)
             return after
         raise AssertionError("unreachable")
 
@@ -100,7 +100,7 @@ class Nodes:
     @rpc_method("1.0")
     def validate_node(self, node: str) -> dict[str, dict[str, Any]]:
         """Kind -> whether the node has what that interface needs (None: not offered), and what is wrong. It asks no BMC."""
-        task = self._tasks.look(node)
+        task = self._tasks.read_only(node)
         results = {str(kind): self._validated(task, kind) for kind in Kind}
         warning = self._unknown_options(task)
         if warning and results["power"]["result"]:

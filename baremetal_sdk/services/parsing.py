@@ -10,7 +10,7 @@ from baremetal_interfaces import InvalidInput
 E = TypeVar("E", bound=Enum)
 
 
-def parsed(values: type[E], text: str, field: str) -> E:
+def parse_enum(values: type[E], text: str, field: str) -> E:
     """The member of *values* that *text* spells; ``InvalidInput`` with those that there are."""
     try:
         return values(text)

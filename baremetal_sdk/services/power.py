@@ -9,13 +9,13 @@ from baremetal_sdk.errors import InvalidState, NoFreeWorker
 from baremetal_sdk.rpc.registry import rpc_method
 from baremetal_sdk.tasks.node_task import NodeTask
 from baremetal_sdk.tasks.power import SETTABLE, refuse_unsupported
-from baremetal_sdk.tasks.task_manager import Tasks
+from baremetal_sdk.tasks.task_manager import TaskManager
 
 
 class Power:
     """Power actions of clients."""
 
-    def __init__(self, tasks: Tasks, lane: Executor) -> None:
+    def __init__(self, tasks: TaskManager, lane: Executor) -> None:
         self._tasks = tasks
         self._lane = lane
 
@@ -30,7 +30,7 @@ class Power:
             task.validate(Kind.POWER)
             task.write(target_power_state=str(state.outcome), last_error=None)
             try:
-                task.hand_over(self._lane, lambda task: _change(task, state, timeout))
+                task.run_in_background(self._lane, lambda task: _change(task, state, timeout))
             except NoFreeWorker:
                 task.write(target_power_state=None)
                 raise

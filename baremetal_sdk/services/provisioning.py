@@ -9,13 +9,14 @@ from baremetal_interfaces import Conflict, InvalidInput, Kind, Phase
 from baremetal_sdk import states
 from baremetal_sdk.concurrency.pool import Lane
 from baremetal_sdk.errors import InvalidStateRequested, NodeInMaintenance, NodeProtected, NoFreeWorker
-from baremetal_sdk.provisioning import rescue, state_handlers, steps, templates_and_runbooks, transitions
-from baremetal_sdk.provisioning.resuming import Resuming
+from baremetal_sdk.provisioning import rescue, steps, templates_and_runbooks, transitions
+from baremetal_sdk.provisioning.resuming import StepResumer
+from baremetal_sdk.provisioning.state_handlers import StateHandlers, Work
 from baremetal_sdk.rpc.registry import rpc_method
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.node import NodeRecord
 from baremetal_sdk.tasks.node_task import NodeTask
-from baremetal_sdk.tasks.task_manager import Tasks
+from baremetal_sdk.tasks.task_manager import TaskManager
 
 _NEEDED: Mapping[str, tuple[Kind, ...]] = {
     "manage": (Kind.POWER, Kind.MANAGEMENT),
@@ -40,7 +41,7 @@ _NOT_WHEN_PROTECTED = frozenset({"rebuild", "delete"})
 class Provisioning:
     """The verbs of ``states/provision``."""
 
-    def __init__(self, store: Store, tasks: Tasks, lane: Lane, works: state_handlers.Works, resuming: Resuming) -> None:
+    def __init__(self, store: Store, tasks: TaskManager, lane: Lane, works: StateHandlers, resuming: StepResumer) -> None:
         self._store = store
         self._tasks = tasks
         self._lane = lane
@@ -68,16 +69,16 @@ class Provisioning:
                 return
             if event == "unhold":
                 transitions.enter(task, after, before.target_provision_state, last=True)
-                self._resuming.now(task.record)
+                self._resuming.resume_now(task.record)
                 return
             begin = self._works.of(after, before.provision_state)
             transitions.enter(task, after, goal, last=begin is None, **changes)
             if begin is not None:
                 self._hand_over(task, before, begin)
 
-    def _hand_over(self, task: NodeTask, before: NodeRecord, begin: state_handlers.Work) -> None:
+    def _hand_over(self, task: NodeTask, before: NodeRecord, begin: Work) -> None:
         try:
-            task.hand_over(self._lane, begin)
+            task.run_in_background(self._lane, begin)
         except NoFreeWorker:
             transitions.restore(task, before)
             raise
@@ -103,10 +104,10 @@ class Provisioning:
             phase = _BY_STEPS[event]
             if "runbook" in arguments:
                 arguments = templates_and_runbooks.runbook_arguments(self._store, task.record, arguments, phase)
-            entries = steps.requested(task.driver, phase, arguments.get(f"{phase}_steps") or ())
-            return steps.begin(phase, entries, ramdisk=not arguments.get("disable_ramdisk"))
+            entries = steps.resolve_requested_steps(task.driver, phase, arguments.get(f"{phase}_steps") or ())
+            return steps.start_run_changes(phase, entries, ramdisk=not arguments.get("disable_ramdisk"))
         if event == "rescue":
-            return rescue.begin(task, arguments.get("rescue_password"))
+            return rescue.start_changes(task, arguments.get("rescue_password"))
         if event in ("deploy", "rebuild"):
             return self._prepared_deployment(task, arguments)
         if event == "manage" and task.record.fault == transitions.CLEAN_FAILURE:
@@ -116,12 +117,12 @@ class Provisioning:
     def _prepared_deployment(self, task: NodeTask, arguments: Mapping[str, Any]) -> dict[str, Any]:
         # What the client gives comes last: it overrides what templates say of the same step.
         wanted = [*templates_and_runbooks.template_steps(self._store, task.record), *(arguments.get("deploy_steps") or ())]
-        entries = steps.merged(task.driver, Phase.DEPLOY, wanted)
+        entries = steps.merge_steps(task.driver, Phase.DEPLOY, wanted)
         if not entries:
             raise InvalidInput(
                 f"deploy_interface: {task.record.deploy_interface!r} declares no deploy step, so nothing can be deployed"
             )
-        changes = steps.begin(Phase.DEPLOY, entries)
+        changes = steps.start_run_changes(Phase.DEPLOY, entries)
         if arguments.get("configdrive") is not None:
             changes["instance_info"] = {**task.record.instance_info, "configdrive": arguments["configdrive"]}
         return changes

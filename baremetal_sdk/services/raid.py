@@ -8,13 +8,13 @@ from typing import Any, cast
 from baremetal_interfaces import Kind, NotFound, RAIDInterface
 from baremetal_sdk.drivers.catalog import Drivers
 from baremetal_sdk.rpc.registry import rpc_method
-from baremetal_sdk.tasks.task_manager import Tasks
+from baremetal_sdk.tasks.task_manager import TaskManager
 
 
 class RAID:
     """Wanted configurations, checked by the node's driver before they are stored; a step brings them about."""
 
-    def __init__(self, tasks: Tasks, drivers: Drivers) -> None:
+    def __init__(self, tasks: TaskManager, drivers: Drivers) -> None:
         self._tasks = tasks
         self._drivers = drivers
 

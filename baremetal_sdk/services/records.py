@@ -15,7 +15,7 @@ from baremetal_sdk.store.records.hardware import ChassisRecord, PortgroupRecord,
 from baremetal_sdk.store.records.kinds import KINDS
 from baremetal_sdk.store.records.node import NodeRecord
 from baremetal_sdk.store.records.policy import AllocationRecord, DeployTemplateRecord, InspectionRuleRecord, RunbookRecord
-from baremetal_sdk.tasks.task_manager import Tasks
+from baremetal_sdk.tasks.task_manager import TaskManager
 
 _WRITTEN: Mapping[str, type[Any]] = {
     KINDS[record].table: record
@@ -40,7 +40,7 @@ _WHILE_OFF = frozenset({VolumeConnectorRecord, VolumeTargetRecord})
 class Records:
     """Creating, changing and deleting records of many kinds; a part of a node only under the lease of that node."""
 
-    def __init__(self, store: Store, tasks: Tasks) -> None:
+    def __init__(self, store: Store, tasks: TaskManager) -> None:
         self._store = store
         self._tasks = tasks
 

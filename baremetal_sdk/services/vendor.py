@@ -12,15 +12,15 @@ from baremetal_interfaces import InvalidInput, Kind, Passthru, Problem, VendorIn
 from baremetal_interfaces.faults import translate
 from baremetal_sdk.drivers.catalog import Drivers
 from baremetal_sdk.rpc.registry import rpc_method
-from baremetal_sdk.services.in_background import in_background
+from baremetal_sdk.services.in_background import start_background_action
 from baremetal_sdk.tasks.node_task import NodeTask
-from baremetal_sdk.tasks.task_manager import Tasks
+from baremetal_sdk.tasks.task_manager import TaskManager
 
 
 class VendorPassthru:
     """What is offered is what a vendor interface declares, and nothing more. A ``GET`` reads, and takes no lease."""
 
-    def __init__(self, tasks: Tasks, lane: Executor, drivers: Drivers) -> None:
+    def __init__(self, tasks: TaskManager, lane: Executor, drivers: Drivers) -> None:
         self._tasks = tasks
         self._lane = lane
         self._drivers = drivers
@@ -28,20 +28,20 @@ class VendorPassthru:
     @rpc_method("1.0")
     def node_vendor_methods(self, node: str) -> dict[str, dict[str, Any]]:
         """Name -> what clients have to know of a method."""
-        return _described(self._tasks.look(node).driver.vendor.passthrus)
+        return _described(self._tasks.read_only(node).driver.vendor.passthrus)
 
     @rpc_method("1.0")
     def vendor_passthru(self, node: str, name: str, http_method: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Call a method: ``{"background": bool, "result": value}``; in the background there is no result."""
         purpose = f"vendor passthru {name[:64]!r}"
         reads = http_method.upper() == "GET"
-        with nullcontext(self._tasks.look(node)) if reads else self._tasks.acquire(node, purpose=purpose) as task:
+        with nullcontext(self._tasks.read_only(node)) if reads else self._tasks.acquire(node, purpose=purpose) as task:
             called = _found(task, name, http_method)
             task.validate(Kind.VENDOR)
             _check_arguments(getattr(task.driver.vendor, called.method), (task,), called, arguments)
             if called.background and not reads:
                 work = lambda task: task.call_with(Kind.VENDOR, called.method, arguments=arguments)  # noqa: E731
-                in_background(task, self._lane, purpose, work)
+                start_background_action(task, self._lane, purpose, work)
                 return {"background": True, "result": None}
             return {"background": False, "result": task.call_with(Kind.VENDOR, called.method, arguments=arguments)}
 

@@ -7,19 +7,19 @@ from typing import Any
 
 from baremetal_interfaces import Kind
 from baremetal_sdk.rpc.registry import rpc_method
-from baremetal_sdk.tasks.task_manager import Tasks
+from baremetal_sdk.tasks.task_manager import TaskManager
 
 
 class VIFs:
     """The VIFs of a conductor's nodes. Listing them takes no lease."""
 
-    def __init__(self, tasks: Tasks) -> None:
+    def __init__(self, tasks: TaskManager) -> None:
         self._tasks = tasks
 
     @rpc_method("1.0")
     def vif_list(self, node: str) -> list[dict[str, Any]]:
         """The attached VIFs, ``{"id": ...}`` each."""
-        task = self._tasks.look(node)
+        task = self._tasks.read_only(node)
         task.validate(Kind.NETWORK)
         return [dict(vif) for vif in task.call(Kind.NETWORK, "vif_list")]
 

@@ -8,33 +8,33 @@ from typing import Any
 
 from baremetal_interfaces import Kind, NotSupported, VirtualMediaControl, VirtualMediaDevice
 from baremetal_sdk.rpc.registry import rpc_method
-from baremetal_sdk.services.in_background import in_background
-from baremetal_sdk.services.parsing import parsed
+from baremetal_sdk.services.in_background import start_background_action
+from baremetal_sdk.services.parsing import parse_enum
 from baremetal_sdk.tasks.node_task import NodeTask
-from baremetal_sdk.tasks.task_manager import Tasks
+from baremetal_sdk.tasks.task_manager import TaskManager
 
 
 class VirtualMedia:
     """The virtual media of a conductor's nodes. Looking at them takes no lease."""
 
-    def __init__(self, tasks: Tasks, lane: Executor) -> None:
+    def __init__(self, tasks: TaskManager, lane: Executor) -> None:
         self._tasks = tasks
         self._lane = lane
 
     @rpc_method("1.0")
     def get_virtual_media(self, node: str) -> list[dict[str, Any]]:
         """Each device, and what is in it."""
-        task = self._tasks.look(node)
+        task = self._tasks.read_only(node)
         _require(task)
         return [dict(device) for device in task.call(Kind.MANAGEMENT, "get_virtual_media")]
 
     @rpc_method("1.0")
     def attach_virtual_media(self, node: str, device_type: str, image_url: str) -> None:
         """Attach an image, in the background; the BMC fetches it from *image_url* itself."""
-        device = parsed(VirtualMediaDevice, device_type, "device_type")
+        device = parse_enum(VirtualMediaDevice, device_type, "device_type")
         with self._tasks.acquire(node, purpose="attaching virtual media") as task:
             _require(task)
-            in_background(
+            start_background_action(
                 task,
                 self._lane,
                 f"attaching virtual media as {device}",
@@ -44,10 +44,10 @@ class VirtualMedia:
     @rpc_method("1.0")
     def detach_virtual_media(self, node: str, device_types: Sequence[str] | None = None) -> None:
         """Detach devices, or all of them, in the background."""
-        devices = [parsed(VirtualMediaDevice, name, "device_types") for name in device_types] if device_types else None
+        devices = [parse_enum(VirtualMediaDevice, name, "device_types") for name in device_types] if device_types else None
         with self._tasks.acquire(node, purpose="detaching virtual media") as task:
             _require(task)
-            in_background(
+            start_background_action(
                 task,
                 self._lane,
                 "detaching virtual media",

@@ -21,7 +21,7 @@ TOKEN = "agent_secret_token"
 """The SHA-256 of the token: the token itself is known to the agent alone."""
 _KEPT = frozenset({URL, VERSION, LAST_HEARTBEAT, VERIFY_CA, STATUS, STATUS_MESSAGE, TOKEN})
 
-STATES = frozenset(
+AGENT_STATES = frozenset(
     {
         states.DEPLOYING,
         states.DEPLOYWAIT,
@@ -43,7 +43,7 @@ def new_token() -> str:
     return secrets.token_urlsafe(32)
 
 
-def hashed(token: str) -> str:
+def hash_token(token: str) -> str:
     """What is kept of a token."""
     return hashlib.sha256(token.encode()).hexdigest()
 
@@ -53,13 +53,13 @@ def has_token(record: NodeRecord) -> bool:
     return TOKEN in record.driver_internal_info
 
 
-def is_token_of(record: NodeRecord, token: str) -> bool:
+def matches_token(record: NodeRecord, token: str) -> bool:
     """Whether *token* is the one that the node's agent was given."""
     kept = record.driver_internal_info.get(TOKEN)
-    return isinstance(kept, str) and hmac.compare_digest(kept, hashed(token))
+    return isinstance(kept, str) and hmac.compare_digest(kept, hash_token(token))
 
 
-def forgotten(record: NodeRecord) -> dict[str, Any]:
+def removal_changes(record: NodeRecord) -> dict[str, Any]:
     """The changes that forget the agent; none where there is nothing to forget."""
     info: Mapping[str, Any] = record.driver_internal_info
     if _KEPT.isdisjoint(info):

@@ -12,14 +12,14 @@ LOG = logging.getLogger(__name__)
 Callback = Callable[[NodeRecord], object]
 
 
-class Changes:
+class ChangeListeners:
     """Tells everybody who asked of each node that a task has changed."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._callbacks: tuple[Callback, ...] = ()
 
-    def follow(self, callback: Callback) -> Callable[[], None]:
+    def subscribe(self, callback: Callback) -> Callable[[], None]:
         """Call *callback* with the node after each change, in the task's thread: it must be quick. The result ends it."""
         with self._lock:
             self._callbacks = (*self._callbacks, callback)
@@ -30,7 +30,7 @@ class Changes:
 
         return end
 
-    def tell(self, record: NodeRecord) -> None:
+    def notify(self, record: NodeRecord) -> None:
         """Tell of a change. What a callback raises is logged: it is not the task's fault."""
         for callback in self._callbacks:
             try:

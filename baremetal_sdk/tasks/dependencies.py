@@ -16,14 +16,14 @@ from baremetal_sdk.observability.telemetry import Telemetry
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.node import NodeRecord
 from baremetal_sdk.store.secrets import SecretBox
-from baremetal_sdk.tasks.change_listeners import Changes
+from baremetal_sdk.tasks.change_listeners import ChangeListeners
 from baremetal_sdk.tasks.history import History
 from baremetal_sdk.tasks.leases import Leases
-from baremetal_sdk.tasks.power import PowerSwitch
+from baremetal_sdk.tasks.power import PowerActionGate
 
 
 @dataclass(frozen=True)
-class TaskServices:
+class TaskDependencies:
     """The parts of the conductor that a task uses."""
 
     store: Store
@@ -33,9 +33,9 @@ class TaskServices:
     secrets: SecretBox
     options: Callable[[], ConductorOptions]
     clock: Clock
-    changes: Changes
+    change_listeners: ChangeListeners
     history: History
-    power_switch: PowerSwitch
+    power_gate: PowerActionGate
     credentials: Credentials | None = None
     is_leaving: Callable[[NodeRecord], bool] = lambda record: False
     telemetry: Telemetry = field(default_factory=Telemetry)

@@ -53,12 +53,12 @@ class Leases:
         self._store = store
         self._lock = threading.Lock()
         self._held: dict[str, _Held] = {}
-        self.conflicts = 0
+        self.conflict_count = 0
         """Leases that somebody else held when they were asked for."""
-        self.lost = 0
+        self.lost_count = 0
         """Leases that were lost while their task still lived."""
 
-    def take(self, node_uuid: str, purpose: str) -> tuple[Lease, NodeRecord]:
+    def acquire(self, node_uuid: str, purpose: str) -> tuple[Lease, NodeRecord]:
         """Take the lease of a node or raise ``NodeLocked``. It never waits."""
         good_until = self._good_until()
         try:
@@ -67,7 +67,7 @@ class Leases:
             )
         except NodeLocked:
             with self._lock:
-                self.conflicts += 1
+                self.conflict_count += 1
             raise
         with self._lock:
             self._held[node_uuid] = _Held(lease, good_until)
@@ -91,10 +91,10 @@ class Leases:
 
     def release(self, fence: Fence) -> None:
         """Give a lease back, whether or not it is still ours."""
-        self.forget(fence)
+        self.stop_renewing(fence)
         self._store.release_lease(fence)
 
-    def forget(self, fence: Fence) -> None:
+    def stop_renewing(self, fence: Fence) -> None:
         """Stop renewing a lease: it goes with its node, or with the last write to it."""
         with self._lock:
             if self._has(fence):
@@ -106,7 +106,7 @@ class Leases:
         The writes of a task whose lease was lost are refused.
         """
         young = self._clock.now() + timedelta(seconds=self.duration * 2 / 3)
-        old = [one for one in self.held() if one.expires_at <= young]
+        old = [one for one in self.list_held() if one.expires_at <= young]
         if not old:
             return []
         good_until = self._good_until()
@@ -117,7 +117,7 @@ class Leases:
                     self._held[fence.node_uuid] = _Held(lease, good_until)
         return [lease for lease in old if lease.fence not in renewed and self._lose(lease)]
 
-    def held(self) -> list[Lease]:
+    def list_held(self) -> list[Lease]:
         """The leases that are held now."""
         with self._lock:
             return [held.lease for held in self._held.values()]
@@ -132,7 +132,7 @@ class Leases:
             if not self._has(lease.fence):
                 return False
             del self._held[lease.node_uuid]
-            self.lost += 1
+            self.lost_count += 1
         LOG.error("the lease of node %s for '%s' was lost", lease.node_uuid, lease.purpose)
         return True
 

@@ -14,7 +14,7 @@ from baremetal_interfaces import Busy, Deadline, NodeLocked
 from baremetal_sdk.concurrency.pool import Lane
 from baremetal_sdk.errors import NoFreeWorker
 from baremetal_sdk.tasks.node_task import NodeTask
-from baremetal_sdk.tasks.task_manager import Tasks
+from baremetal_sdk.tasks.task_manager import TaskManager
 
 LOG = logging.getLogger(__name__)
 _ELSEWHERE = 1.0
@@ -35,7 +35,7 @@ class _Queued(NamedTuple):
 class NodeQueues:
     """A queue for each node that somebody waits for. Work runs on *lane*; another one, *retries*, looks whether it can by now."""
 
-    def __init__(self, tasks: Tasks, lane: Lane, retries: Lane) -> None:
+    def __init__(self, tasks: TaskManager, lane: Lane, retries: Lane) -> None:
         self._tasks = tasks
         self._lane = lane
         self._retries = retries
@@ -60,7 +60,7 @@ class NodeQueues:
         self._start_next(node)
         return queued.future
 
-    def waiting(self, node: str) -> int:
+    def queue_length(self, node: str) -> int:
         """How much is enqueued for a node and has not begun."""
         with self._lock:
             return len(self._queues.get(node, ()))
@@ -96,7 +96,7 @@ class NodeQueues:
             # From here on it is the task that keeps others away: it may end, and have the next one begun, before this returns.
             self._unclaim(node)
             try:
-                task.hand_over(self._lane, lambda task: _run(task, queued))
+                task.run_in_background(self._lane, lambda task: _run(task, queued))
             except Busy:
                 with self._lock:
                     self._starting.add(node)

@@ -36,11 +36,11 @@ from baremetal_sdk.observability.node_log import LOG, NodeLog, traceback_only
 from baremetal_sdk.observability.telemetry import FAILED, Observation, Work, outcome_of
 from baremetal_sdk.store.records.node import Fence, Lease, NodeRecord
 from baremetal_sdk.store.records.query import Query
-from baremetal_sdk.tasks.dependencies import TaskServices
+from baremetal_sdk.tasks.dependencies import TaskDependencies
 from baremetal_sdk.tasks.node_secrets import NodeSecrets
-from baremetal_sdk.tasks.node_view import node_of
-from baremetal_sdk.tasks.power import ConfirmedPower, PowerSwitch
-from baremetal_sdk.tasks.power_reader import PowerSampler
+from baremetal_sdk.tasks.node_view import build_node
+from baremetal_sdk.tasks.power import PowerActionGate, TaskPower
+from baremetal_sdk.tasks.power_reader import PowerReader
 
 
 class NodeTask:
@@ -48,7 +48,7 @@ class NodeTask:
 
     def __init__(
         self,
-        services: TaskServices,
+        services: TaskDependencies,
         record: NodeRecord,
         lease: Lease | None,
         *,
@@ -73,7 +73,7 @@ class NodeTask:
         if lease is not None:
             self._observed = services.telemetry.begin(Work.TASK, {"purpose": lease.purpose}, node=record.uuid)
         self._first_error = record.last_error
-        self.power = ConfirmedPower(self)
+        self.power = TaskPower(self)
 
     def __enter__(self) -> Self:
         if self._observed is not None:
@@ -109,7 +109,7 @@ class NodeTask:
         if lease is not None:
             self._services.leases.release(lease.fence)
 
-    def hand_over(self, executor: Executor, work: Callable[[NodeTask], Any]) -> Future[None]:
+    def run_in_background(self, executor: Executor, work: Callable[[NodeTask], Any]) -> Future[None]:
         """Go on with *work* on a worker, which keeps the lease and gives it back at the end.
 
         Raises ``NoFreeWorker``; the task then still belongs to the caller.
@@ -137,7 +137,7 @@ class NodeTask:
     @property
     def node(self) -> Node:
         """The node as drivers see it."""
-        return node_of(self.record, self._secrets.instance_info(self.record, self.driver))
+        return build_node(self.record, self._secrets.instance_info(self.record, self.driver))
 
     @property
     def ports(self) -> tuple[Port, ...]:
@@ -162,9 +162,9 @@ class NodeTask:
         return self._services.options()
 
     @property
-    def power_switch(self) -> PowerSwitch:
+    def power_gate(self) -> PowerActionGate:
         """The conductor's switch for power actions."""
-        return self._services.power_switch
+        return self._services.power_gate
 
     @property
     def clock(self) -> Clock:
@@ -275,25 +275,25 @@ class NodeTask:
         one = self._begun(str(kind), method, interface)
         return self._driven(one, timeout or self.options.bmc_call_timeout, lambda: function(self, *args, **arguments))
 
-    def power_sampler(self) -> PowerSampler | None:
+    def power_reader(self) -> PowerReader | None:
         """The lean read of the node's power, worked out for many reads; None where the driver has none."""
         power = self.driver.power
         if not isinstance(power, PowerSampling) or power.connector is None:
             return None
         info = self.info(Kind.POWER)
         account, currency = self._account(power.connector, info), self._secrets.currency(self.record.uuid)
-        return PowerSampler(power, power.sample_target(info), self._services.bmc, account, currency)
+        return PowerReader(power, power.sample_target(info), self._services.bmc, account, currency)
 
     def _account(self, connector: type[Connector[Any]], info: Any) -> Account:
         return self._services.account(connector, info, self.record.driver, self.raw_info, self.secret_values)
 
     def sample_power(self) -> Any:
         """Read the power state with as little as the driver can do it with: one request over a kept session, at best."""
-        sampler, seen = self.power_sampler(), None
+        sampler, seen = self.power_reader(), None
         if sampler is not None:
             one = self._begun("power", "sample_power", self.driver.power)
             one.details["bmc"] = str(sampler.endpoint)
-            seen = self._driven(one, self.options.bmc_call_timeout, lambda: sampler.read(self.deadline))
+            seen = self._driven(one, self.options.bmc_call_timeout, lambda: sampler.read_once(self.deadline))
         return self.call(Kind.POWER, "get_power_state") if seen is None else seen
 
     def observing(self, work: Work, labels: dict[str, str], **details: Any) -> Observation:
@@ -365,7 +365,7 @@ class NodeTask:
         """Change the node for the last time and give the lease back with it, in one write."""
         fence, purpose = self._fence(), self.lease.purpose if self.lease is not None else None
         # Before the write, so that the renewal does not take a lease that was given back for one that was lost.
-        self._services.leases.forget(fence)
+        self._services.leases.stop_renewing(fence)
         record = self._services.store.update_node(self.record.uuid, changes, fence=fence, release=True)
         self.lease = None
         return self._changed(record, purpose)
@@ -379,14 +379,14 @@ class NodeTask:
         before, self.record = self.record, record
         purpose = self.lease.purpose if self.lease is not None else purpose
         self._services.history.changed(before, record, purpose)
-        self._services.changes.tell(record)
+        self._services.change_listeners.notify(record)
         return record
 
     def delete_node(self) -> None:
         """Delete the node, and with it the lease."""
         assert self.lease is not None
         self._services.store.delete_node(self.record.uuid, fence=self.lease.fence)
-        self._services.leases.forget(self.lease.fence)
+        self._services.leases.stop_renewing(self.lease.fence)
         self.lease = None
 
     def _store_states(self) -> None:

@@ -9,7 +9,7 @@ from baremetal_interfaces import Node
 from baremetal_sdk.store.records.node import NodeRecord
 
 
-def node_of(record: NodeRecord, instance_info: Mapping[str, Any]) -> Node:
+def build_node(record: NodeRecord, instance_info: Mapping[str, Any]) -> Node:
     """The node of a record, with an *instance_info* that may hold secrets for the driver."""
     return Node(
         uuid=record.uuid,

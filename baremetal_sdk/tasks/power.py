@@ -33,7 +33,7 @@ COMMAND = "command"
 SETTABLE = (PowerState.ON, PowerState.OFF, PowerState.REBOOT, PowerState.SOFT_OFF, PowerState.SOFT_REBOOT)
 
 
-class PowerSwitch:
+class PowerActionGate:
     """Whether the power actions of a conductor are carried out: for maintenance of a room, or of its power."""
 
     def __init__(self) -> None:
@@ -75,7 +75,7 @@ def refuse_unsupported(interface: PowerInterface, state: PowerState) -> None:
         raise NotSupported(f"target: {str(state)!r} is not supported by the power interface of this node; it supports {names}")
 
 
-class ConfirmedPower:
+class TaskPower:
     """The ``task.power`` of a task."""
 
     def __init__(self, task: NodeTask) -> None:
@@ -95,7 +95,7 @@ class ConfirmedPower:
     def set(self, state: PowerState, timeout: float | None = None) -> None:
         """Bring the machine to *state*, which may be given as text, and confirm it."""
         state = PowerState(state)
-        self._task.power_switch.check()
+        self._task.power_gate.check()
         interface = self._task.driver.power
         refuse_unsupported(interface, state)
         if state in _OFF_BEFORE and self._can_be_confirmed(interface, _OFF_BEFORE[state]):
@@ -118,7 +118,7 @@ class ConfirmedPower:
 
     def _forget_agent(self) -> None:
         """What runs on the machine ends now, an agent as well; the next one is a new one."""
-        forgotten = agent_info.forgotten(self._task.record)
+        forgotten = agent_info.removal_changes(self._task.record)
         if forgotten and self._task.lease is not None:
             self._task.write(**forgotten)
 

@@ -10,7 +10,7 @@ from baremetal_interfaces.faults import translate
 from baremetal_sdk.bmc import Account, BMCAccess, renewed_once
 
 
-class PowerSampler:
+class PowerReader:
     """Reads the power of one node, again and again, for as long as nothing of the node changes."""
 
     __slots__ = ("_access", "_account", "_power", "_target", "is_current")
@@ -35,20 +35,20 @@ class PowerSampler:
         """Seconds until the BMC is tried again, where it is away; else 0."""
         return self._account.bmc.reach.backed_off
 
-    def sample(self, deadline: Deadline, *, wait: bool = True) -> PowerState | None:
+    def read(self, deadline: Deadline, *, wait: bool = True) -> PowerState | None:
         """What the machine says; None where the driver wants to be asked by ``get_power_state``.
 
         Raises an error of the contract without a secret in it; ``SlotTaken`` without *wait* where others are served.
         """
         try:
-            return renewed_once(lambda: self.read(deadline, wait=wait))
+            return renewed_once(lambda: self.read_once(deadline, wait=wait))
         except BareMetalError:
             raise
         except Exception as exc:
             failure = translate(exc, connector=None, endpoint=None, secrets=self._account.secrets)
         raise failure
 
-    def read(self, deadline: Deadline, *, wait: bool = True) -> PowerState | None:
+    def read_once(self, deadline: Deadline, *, wait: bool = True) -> PowerState | None:
         """The read itself, with whatever it raises."""
         with self._access.lend(self._account, deadline, wait=wait) as session:
             return self._power.sample_power(session, self._target, deadline)

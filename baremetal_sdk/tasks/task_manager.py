@@ -7,14 +7,14 @@ import threading
 from collections.abc import Callable
 
 from baremetal_interfaces import Deadline, InvalidInput
-from baremetal_sdk.tasks.dependencies import TaskServices
+from baremetal_sdk.tasks.dependencies import TaskDependencies
 from baremetal_sdk.tasks.node_task import NodeTask
 
 
-class Tasks:
+class TaskManager:
     """Makes tasks: with the lease of a node, to change it, or without, to look at it."""
 
-    def __init__(self, services: TaskServices) -> None:
+    def __init__(self, services: TaskDependencies) -> None:
         self._services = services
         self._lock = threading.Lock()
         self._none_left = threading.Condition(self._lock)
@@ -27,7 +27,7 @@ class Tasks:
         Use the task in a ``with`` block: at its end the lease is given back, unless the task was handed over. No call of
         a driver goes on after *deadline*.
         """
-        lease, record = self._services.leases.take(node, purpose)
+        lease, record = self._services.leases.acquire(node, purpose)
         task = NodeTask(self._services, record, lease, on_end=self._ended, deadline=deadline)
         with self._lock:
             self._live[task] = node
@@ -38,13 +38,13 @@ class Tasks:
         """Seconds after its expiry until a lease of somebody else can be taken."""
         return self._services.leases.grace()
 
-    def look(self, node: str) -> NodeTask:
+    def read_only(self, node: str) -> NodeTask:
         """A task for reading only: it needs no lease and can write nothing."""
         return NodeTask(self._services, self._services.store.node(node), None)
 
-    def forgive(self, node: str) -> None:
+    def reset_auth_breaker(self, node: str) -> None:
         """Allow logins at the node's BMC again: somebody has given its credentials anew."""
-        task = self.look(node)
+        task = self.read_only(node)
         for kind, interface in task.driver:
             if interface.connector is not None and interface.info_type is not None:
                 with contextlib.suppress(InvalidInput):

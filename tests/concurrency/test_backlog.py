@@ -89,7 +89,7 @@ class TestFleet(MachinesCase):
         for number in range(count):
             node = self.enrol(first, f"n{number}")
             state = {"provision_state": states.DEPLOYING, "target_provision_state": states.ACTIVE}
-            store.update_node(node.uuid, {**state, **steps.ENDED}, fence=None)
+            store.update_node(node.uuid, {**state, **steps.NO_RUN}, fence=None)
         first.stop()
         second = self.conductor(host="second", handed_in={"store": store})
         settle(second, 120.0)

@@ -104,7 +104,7 @@ class TestEngine(MachinesCase):
         node = self.managed(conductor, "m1")
         conductor.assembly.power_sync.tick()
         self.machine().command_power(PowerState.ON)
-        with conductor.assembly.tasks.look(node).session(FakeConnector):
+        with conductor.assembly.tasks.read_only(node).session(FakeConnector):
             self.turn(conductor)
             self.assertEqual("power off", conductor.store.node(node).power_state)
         self.turn(conductor, 3.0)

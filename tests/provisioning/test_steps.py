@@ -70,8 +70,8 @@ class TestReserved(StepsCase):
 
 
 class TestProgress(StepsCase):
-    def waiting(self) -> steps.Waiting:
-        found = steps.waiting_of(self.record())
+    def waiting(self) -> steps.WaitingRun:
+        found = steps.current_wait(self.record())
         assert found is not None
         return found
 
@@ -80,9 +80,9 @@ class TestProgress(StepsCase):
         wait = {"interface": "deploy", "step": "wait_for_event"}
         self.clean(wait, wait)
         first = self.waiting()
-        resuming = self.made.assembly.resuming
-        resuming.look(self.node.uuid, steps.Waiting(first.run_id, first.index, first.attempt + 1, None))
-        resuming.look(self.node.uuid, steps.Waiting("another run", first.index, first.attempt, None))
+        resuming = self.made.assembly.step_resumer
+        resuming.poll(self.node.uuid, steps.WaitingRun(first.run_id, first.index, first.attempt + 1, None))
+        resuming.poll(self.node.uuid, steps.WaitingRun("another run", first.index, first.attempt, None))
         settle(self.made)
         self.assertEqual(first, self.waiting())
 
@@ -104,9 +104,9 @@ class TestTakingTooLong(StepsCase):
 
     def look(self) -> NodeRecord:
         """Poll the step that waits, as the timer does."""
-        waiting = steps.waiting_of(self.record())
+        waiting = steps.current_wait(self.record())
         assert waiting is not None
-        self.made.assembly.resuming.look(self.node.uuid, waiting)
+        self.made.assembly.step_resumer.poll(self.node.uuid, waiting)
         return self.record()
 
     def sweep(self) -> NodeRecord:
@@ -149,9 +149,9 @@ class TestTakingTooLong(StepsCase):
         burnin = {"interface": "deploy", "step": "burnin", "args": {"seconds": 100_000}}
         self.clean({"interface": "deploy", "step": "wait_for_event"}, burnin)
         self.clock.turn(90)
-        waiting = steps.waiting_of(self.record())
+        waiting = steps.current_wait(self.record())
         assert waiting is not None
-        self.made.assembly.resuming.look(self.node.uuid, waiting)
+        self.made.assembly.step_resumer.poll(self.node.uuid, waiting)
         self.clock.turn(90)
         self.assertEqual(("clean wait", "burnin"), (self.look().provision_state, self.record().clean_step["step"]))
 
@@ -167,11 +167,11 @@ class TestTakingTooLong(StepsCase):
 class TestDying(StepsCase):
     def die_in(self, step: str, attempts: int = 1) -> None:
         """Leave the node as a conductor does that dies in the middle of a step."""
-        entries = steps.requested(
-            self.made.assembly.tasks.look(self.node.uuid).driver, Phase.CLEAN, [{"interface": "deploy", "step": step}]
+        entries = steps.resolve_requested_steps(
+            self.made.assembly.tasks.read_only(self.node.uuid).driver, Phase.CLEAN, [{"interface": "deploy", "step": step}]
         )
         state = {"provision_state": states.CLEANING, "target_provision_state": states.MANAGEABLE, "run_attempt": attempts}
-        self.made.store.update_node(self.node.uuid, {**steps.begin(Phase.CLEAN, entries), **state}, fence=None)
+        self.made.store.update_node(self.node.uuid, {**steps.start_run_changes(Phase.CLEAN, entries), **state}, fence=None)
 
     def recover(self, conductor: Conductor) -> NodeRecord:
         conductor.assembly.recovery.sweep()
@@ -194,7 +194,7 @@ class TestDying(StepsCase):
 
     def test_a_step_in_which_conductors_die_is_given_up(self) -> None:
         """After three begins that never ended, a resumable step fails, too."""
-        self.die_in("erase_devices", attempts=steps.ATTEMPTS)
+        self.die_in("erase_devices", attempts=steps.MAX_ATTEMPTS)
         record = self.recover(self.made)
         self.assertEqual("clean failed", record.provision_state)
         self.assertIn("was begun 3 times and never ended", record.last_error or "")

@@ -220,7 +220,7 @@ class TestTrouble(SensorsCase):
         conductor = self.collecting()
         node = self.managed(conductor, "m1")
         self.see_nodes(conductor)
-        with conductor.assembly.tasks.look(node).session(FakeConnector):
+        with conductor.assembly.tasks.read_only(node).session(FakeConnector):
             self.clock.turn(70)
             conductor.assembly.sensors.tick()
             self.assertEqual([], self.told.messages)

@@ -53,7 +53,7 @@ class WrongCredentialsCase(TestCase):
             settle(conductor)
 
     def works(self, conductor: Conductor, node: str) -> list[Callable[[], Any]]:
-        look, rpc = conductor.assembly.tasks.look, conductor.rpc.call
+        look, rpc = conductor.assembly.tasks.read_only, conductor.rpc.call
         return [
             lambda: look(node).call("power", "get_power_state"),
             lambda: look(node).call("management", "get_sensors_data"),

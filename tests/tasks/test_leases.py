@@ -86,9 +86,9 @@ class TestRenewal(MachinesCase):
         conductor = self.conductor(handed_in={"clock": clock}, lease_duration=30.0)
         self.enrol(conductor)
         with conductor.acquire("m1", purpose="short"):
-            [before] = conductor.assembly.leases.held()
+            [before] = conductor.assembly.leases.list_held()
             conductor.assembly.tasks.renew()
-            self.assertEqual([before], conductor.assembly.leases.held())
+            self.assertEqual([before], conductor.assembly.leases.list_held())
 
 
 class TestQueueing(MachinesCase):
@@ -164,7 +164,7 @@ class TestQueueing(MachinesCase):
         held = conductor.pool["requests"].submit(gate.wait, BOUND)
         done: list[int] = []
         futures = [conductor.enqueue("m1", lambda task, n=n: done.append(n), purpose="waits") for n in range(3)]
-        self.assertEqual(3, conductor.assembly.queues.waiting(conductor.store.node("m1").uuid))
+        self.assertEqual(3, conductor.assembly.queues.queue_length(conductor.store.node("m1").uuid))
         gate.set()
         held.result(BOUND)
         for future in futures:
@@ -223,12 +223,12 @@ class TestTasks(MachinesCase):
         """While the switch is held no power command is sent, and the error says why; released, it goes on."""
         conductor = self.conductor()
         self.enrol(conductor)
-        conductor.power_switch.hold("work on the mains")
+        conductor.power_gate.hold("work on the mains")
         with conductor.acquire("m1", purpose="test") as task:
             with ExpectedException(Conflict, ".*held back: work on the mains"):
                 task.power.set(PowerState.ON)
             self.assertEqual([], self.machine().commands("set_power"))
-            conductor.power_switch.release()
+            conductor.power_gate.release()
             task.power.set(PowerState.ON)
 
     def test_a_cancelled_task_stops_waiting(self) -> None:
