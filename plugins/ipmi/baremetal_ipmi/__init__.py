@@ -1,4 +1,4 @@
-"""IPMI machines for the bare-metal contract."""
+"""Driver plugin for machines with IPMI 2.0."""
 
 from baremetal_ipmi.connector import IPMIConnector
 from baremetal_ipmi.hardware_type import IPMIHardware

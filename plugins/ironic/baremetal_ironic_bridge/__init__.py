@@ -1,1 +1,1 @@
-"""Offers driver plugins of the bare-metal contract to Ironic, so that one plugin serves both."""
+"""Runs driver plugins of the bare-metal contract in Ironic, so that one plugin serves both."""

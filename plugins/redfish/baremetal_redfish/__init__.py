@@ -1,1 +1,1 @@
-"""Redfish machines for the bare-metal contract. Entry points load the classes from their modules."""
+"""Driver plugin for machines with Redfish. Entry points load the classes from their modules."""

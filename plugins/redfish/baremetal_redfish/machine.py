@@ -18,8 +18,8 @@ from baremetal_redfish.session import RedfishSession
 def borrow_session(task: Task) -> Iterator[RedfishSession]:
     """Borrow a session with the task's deadline.
 
-    Raises BMCBusy with the time of the next attempt if the service is busy, and UnexpectedAnswer if sushy fails on a value
-    of the wrong type.
+    Raises BMCBusy, with the time until the next attempt, if the service is busy. Raises UnexpectedAnswer if sushy fails on
+    a value of the wrong type.
     """
     with task.session(RedfishConnector) as session, session.until(task.deadline):
         try:

@@ -43,8 +43,8 @@ PROPERTIES = {
 class Controller:
     """Storage controller.
 
-    *collection* is the path of its volumes, *drives* maps the paths of its drives to their sizes in bytes, *used_drives*
-    are the drives of existing volumes, and *volumes* the paths of those.
+    *collection* is the path of its collection of volumes, and *volumes* are the paths of the existing ones. *drives* maps
+    the paths of its drives to their sizes in bytes. *used_drives* are the paths of the drives in existing volumes.
     """
 
     collection: str

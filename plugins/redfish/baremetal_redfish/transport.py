@@ -89,7 +89,7 @@ class RedfishResponse:
 
 
 class Transport:
-    """Requests on behalf of one session.
+    """Sends the requests of one session.
 
     Threads may share it. Each thread sets its deadline by :meth:`until`.
     """
