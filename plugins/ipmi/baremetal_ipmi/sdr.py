@@ -39,7 +39,10 @@ _LINEARIZATIONS: Mapping[int, Callable[[float], float]] = {
     10: math.sqrt,
     11: math.cbrt,
 }
-"""Functions of the converted reading (table 43-1, byte 24). Other values mean that the factors depend on the reading."""
+"""Linearization code of a record (table 43-1, byte 24) -> function of the reading after its factors.
+
+With any other code the factors depend on the reading, which is not supported.
+"""
 
 THRESHOLDS = (
     "Upper non-recoverable",

@@ -53,7 +53,7 @@ class _HeldSlot:
 
 
 class _EndedResponse:
-    """Response of status 401 that stands for the service's once this side has ended the session."""
+    """Stand-in for a 401 response of the service, for requests after this side has ended the session."""
 
     status_code = 401
 

@@ -55,7 +55,9 @@ class TestRamdiskDeploy(TestCase):
     def test_deployment_is_one_resumable_step(self) -> None:
         """The deployment is a single step of priority 100, which may be repeated after a crash."""
         (step,) = self.deploy.steps_of(Phase.DEPLOY)
-        self.assertEqual(("deploy", 100, True), (step.name, step.priority, step.resumable))
+        self.assertEqual("deploy", step.name)
+        self.assertEqual(100, step.priority)
+        self.assertEqual(True, step.resumable)
 
     def test_machine_is_off_while_its_boot_is_prepared(self) -> None:
         """A deployment powers off, prepares the boot, and powers on, in this order."""

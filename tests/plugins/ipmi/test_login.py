@@ -311,7 +311,8 @@ class TestOptions(TestCase):
     def test_endpoint_contains_address_port_and_account(self) -> None:
         """The endpoint, which is part of a kept session's key, contains protocol, address, port and account."""
         info = IPMIInfo.parse({"ipmi_address": "h", "ipmi_username": "u"})
-        self.assertEqual(("ipmi://h:623", "u"), (str(info.endpoint()), info.endpoint().account))
+        self.assertEqual("ipmi://h:623", str(info.endpoint()))
+        self.assertEqual("u", info.endpoint().account)
 
 
 class TestLibrary(TestCase):

@@ -153,7 +153,8 @@ class PiecesTest(TestCase):
         for _ in range(2):
             self.assertEqual(states.ERROR, power.get_power_state(task_on(node, power=power)))
         kept = node.driver_internal_info["contract_states"]
-        self.assertEqual(({"power": {"version": 1, "fields": {"commands": 2}}}, 2), (kept, node.saves))
+        self.assertEqual({"power": {"version": 1, "fields": {"commands": 2}}}, kept)
+        self.assertEqual(2, node.saves)
         self.assertRaises(exception.UnsupportedDriverExtension, power.set_power_state, task_on(node, power=power), "power on")
         self.assertEqual(2, node.saves)
 
@@ -212,7 +213,7 @@ class PiecesTest(TestCase):
         self.assertRaises(exception.UnsupportedDriverExtension, network.portgroup_changed, task, None)
 
     def test_refusal_is_an_error_of_ironic(self) -> None:
-        """NotSupported becomes Ironic's unsupported extension; methods with a default of the contract keep it."""
+        """NotSupported becomes UnsupportedDriverExtension, and a method with a default in the contract returns the default."""
         storage = ironic_interface(Storage)()
         task = task_on(Node(), storage=storage)
         self.assertRaises(exception.UnsupportedDriverExtension, storage.attach_volumes, task)

@@ -92,7 +92,8 @@ class FakeTest(BridgeTest):
         self.baremetal("node", "set", "disks", "--target-raid-config", json.dumps({"logical_disks": [disk]}))
         self.clean("disks", {"interface": "raid", "step": "create_configuration"})
         found = self.read_fields("disks", "raid_config", "properties")
-        self.assertEqual(([disk], 10), (found["raid_config"]["logical_disks"], found["properties"]["local_gb"]))
+        self.assertEqual([disk], found["raid_config"]["logical_disks"])
+        self.assertEqual(10, found["properties"]["local_gb"])
         self.clean("disks", {"interface": "raid", "step": "delete_configuration"})
         self.assertEqual({}, self.read_fields("disks", "raid_config"))
 

@@ -169,7 +169,7 @@ class BridgeTest(TestCase):
         )
 
     def api(self, method: str, path: str, body: Any = None, code: int = 200) -> Any:
-        """Send one request to Ironic and return the JSON of the response; faster than the command."""
+        """Send one request to Ironic and return the JSON of the response. This is faster than the ``baremetal`` command."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         headers = {"X-OpenStack-Ironic-API-Version": "latest", "Content-Type": "application/json"}
         try:

@@ -14,7 +14,8 @@ class SessionTest(BridgeTest):
     def drive(self, name: str) -> None:
         """Validate the node, change its power state and set its boot device."""
         validation = {row["Interface"]: row["Result"] for row in self.baremetal("node", "validate", name, "-f", "json")}
-        self.assertEqual((True, True), (validation["power"], validation["management"]))
+        self.assertEqual(True, validation["power"])
+        self.assertEqual(True, validation["management"])
         self.power(name, "on", "power on")
         self.power(name, "off", "power off")
         supported = self.baremetal("node", "boot", "device", "show", "--supported", name, "-f", "json")

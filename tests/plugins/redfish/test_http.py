@@ -49,7 +49,9 @@ class TestResponses(HTTPTestCase):
         """A response is returned whole, whatever its status; header names are case-insensitive."""
         server = self.serve(answering(answer(b'{"a": 1}', status="404 Not Found", headers="ETag: x\r\n")))
         response = self.session(server).request("GET", "/", deadline=Deadline.after(10))
-        self.assertEqual((404, "x", {"a": 1}), (response.status, response.headers["etag"], response.json()))
+        self.assertEqual(404, response.status)
+        self.assertEqual("x", response.headers["etag"])
+        self.assertEqual({"a": 1}, response.json())
 
     def test_one_connection_serves_many_requests(self) -> None:
         """The connection is kept between requests."""
@@ -65,14 +67,16 @@ class TestResponses(HTTPTestCase):
         server = self.serve(answering(chunked))
         session = self.session(server)
         values = [session.request("GET", "/", deadline=Deadline.after(10)).json() for _ in range(2)]
-        self.assertEqual(([{"a": 1}, {"a": 1}], 1), (values, server.connections))
+        self.assertEqual([{"a": 1}, {"a": 1}], values)
+        self.assertEqual(1, server.connections)
 
     def test_body_without_a_length_ends_with_the_connection(self) -> None:
         """A body without a length ends when the peer closes, and the next request opens a new connection."""
         server = self.serve(once(b"HTTP/1.0 200 OK\r\n\r\n[1]"))
         session = self.session(server)
         values = [session.request("GET", "/", deadline=Deadline.after(10)).json() for _ in range(2)]
-        self.assertEqual(([[1], [1]], 2), (values, server.connections))
+        self.assertEqual([[1], [1]], values)
+        self.assertEqual(2, server.connections)
 
     def test_no_content(self) -> None:
         """Status 204 has an empty body, which is not a JSON value."""
@@ -117,7 +121,9 @@ class TestResponses(HTTPTestCase):
         )
         for head in heads:
             response = self.session(self.serve(once(head))).request("GET", "/", deadline=Deadline.after(10))
-            self.assertEqual((200, 1, "a"), (response.status, response.json(), response.headers["x"][0]))
+            self.assertEqual(200, response.status)
+            self.assertEqual(1, response.json())
+            self.assertEqual("a", response.headers["x"][0])
 
     def test_environment_is_not_read(self) -> None:
         """Proxy settings of the environment are ignored."""

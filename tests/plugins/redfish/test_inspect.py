@@ -38,7 +38,8 @@ class TestServed(ServiceTestCase):
         found = self.task(service).call("inspect", "inspect")
         self.assertEqual(service.machine(0).inventory.memory_mb, found.properties["memory_mb"])
         self.assertNotIn("local_gb", found.properties)
-        self.assertEqual(((), []), (found.ports, (found.inventory or {})["disks"]))
+        self.assertEqual((), found.ports)
+        self.assertEqual([], (found.inventory or {})["disks"])
 
     def test_busy_bmc(self) -> None:
         """A BMC that becomes busy makes the inspection fail, because a part must not be missing by chance."""

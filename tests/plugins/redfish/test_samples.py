@@ -27,9 +27,11 @@ class TestSamples(TestCase):
             self.assertEqual(["12:44:6a:3b:04:11"], [port.address for port in found.ports])
             sensors = task.call("management", "get_sensors_data")
             temperature = sensors["Temperature"]["CPU Temp"]
-            self.assertEqual((62, 95), (temperature["reading_celsius"], temperature["upper_threshold_fatal"]))
+            self.assertEqual(62, temperature["reading_celsius"])
+            self.assertEqual(95, temperature["upper_threshold_fatal"])
             settings = {setting.name: setting.value for setting in task.call("bios", "get_settings")}
-            self.assertEqual(("MaxPerf", "0"), (settings["PowerProfile"], settings["ProcCoreDisable"]))
+            self.assertEqual("MaxPerf", settings["PowerProfile"])
+            self.assertEqual("0", settings["ProcCoreDisable"])
             versions = {part.component: part.current_version for part in task.call("firmware", "get_components")}
             self.assertEqual({"bios": "P79 v1.45 (12/06/2017)", "bmc": "1.00"}, versions)
 

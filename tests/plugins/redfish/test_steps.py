@@ -80,10 +80,9 @@ class TestBIOS(StepTestCase):
         settings = self.step_task(self.machines()).call("bios", "get_settings")
         found = {setting.name: setting for setting in settings}
         self.assertEqual(("Enabled", "Disabled"), found["LogicalProc"].allowable_values)
-        self.assertEqual(
-            (0, 600, "Integer"),
-            (found["BootRetryDelay"].lower_bound, found["BootRetryDelay"].upper_bound, found["BootRetryDelay"].attribute_type),
-        )
+        self.assertEqual(0, found["BootRetryDelay"].lower_bound)
+        self.assertEqual(600, found["BootRetryDelay"].upper_bound)
+        self.assertEqual("Integer", found["BootRetryDelay"].attribute_type)
         self.assertTrue(found["SystemBiosVersion"].read_only)
 
     def test_settings_without_effect_are_an_error(self) -> None:

@@ -33,12 +33,13 @@ class TestVendor(ServiceTestCase):
             "HttpHeaders": [{"Authorization": "secret"}],
         }
         made = task.call("vendor", "create_subscription", **given)
-        self.assertEqual(
-            ("https://listener.example/events", "mine", ["Alert"]), (made["Destination"], made["Context"], made["EventTypes"])
-        )
+        self.assertEqual("https://listener.example/events", made["Destination"])
+        self.assertEqual("mine", made["Context"])
+        self.assertEqual(["Alert"], made["EventTypes"])
         self.assertNotIn("secret", str(made))
         listed = task.call("vendor", "get_all_subscriptions")
-        self.assertEqual(([made], 1), (listed["Members"], listed["Members@odata.count"]))
+        self.assertEqual([made], listed["Members"])
+        self.assertEqual(1, listed["Members@odata.count"])
         self.assertEqual(made, task.call("vendor", "get_subscription", id=made["Id"]))
         task.call("vendor", "delete_subscription", id=made["Id"])
         self.assertEqual([], task.call("vendor", "get_all_subscriptions")["Members"])
@@ -117,7 +118,8 @@ class TestQuirks(ServiceTestCase):
             machine = service.machine()
             machine.inventory = machine.inventory.__class__(**{**vars(machine.inventory), "manufacturer": manufacturer})
             self.task(service).call("management", "set_boot_device", BootDevice.PXE, False)
-            self.assertEqual((BootDevice.PXE, expected), (machine.boot_override[0], machine.boot_mode))
+            self.assertEqual(BootDevice.PXE, machine.boot_override[0])
+            self.assertEqual(expected, machine.boot_mode)
 
 
 class TestTable(TestCase):
