@@ -1,4 +1,4 @@
-"""Tasks that drive one simulated machine through the interfaces of fake-hardware, without a runtime."""
+"""Tasks that use one simulated machine through the interfaces of fake-hardware, without a runtime."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from baremetal_interfaces.local import LocalTask
 
 
 def interfaces(**others: Interface) -> dict[str, Interface]:
-    """The fake interface of each kind, or another one."""
+    """Return the fake interface of each kind, replaced by *others* where given."""
     made: dict[str, Interface] = {
         "power": FakePower(),
         "management": FakeManagement(),
@@ -44,13 +44,13 @@ def interfaces(**others: Interface) -> dict[str, Interface]:
     return {**made, **others}
 
 
-def by_session() -> dict[str, Interface]:
-    """The same, but power and management log in."""
+def session_interfaces() -> dict[str, Interface]:
+    """Return the same interfaces, with power and management that log in."""
     return interfaces(power=FakeBMCPower(), management=FakeBMCManagement())
 
 
 class DrivenCase(testtools.TestCase):
-    """A rack with a clock that a test turns, and that waiting turns, too."""
+    """A test case with a rack whose manual clock also moves when a client waits."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -64,7 +64,7 @@ class DrivenCase(testtools.TestCase):
         return self.rack.machine("m")
 
     def task(self, faults: Any = None, node: dict[str, Any] | None = None, timeout: float = 300.0, **info: Any) -> LocalTask:
-        """A task at the machine ``m``."""
+        """Return a task at the machine ``m``."""
         driver_info = {"fake_machine": "m", "fake_rack": self.rack.name, "fake_faults": faults, **info}
         return LocalTask(
             self.interfaces,
@@ -76,5 +76,5 @@ class DrivenCase(testtools.TestCase):
         )
 
     def call(self, kind: Kind | str, method: str, *args: Any, **kwargs: Any) -> Any:
-        """Call one method as a runtime does."""
+        """Call one method of an interface as a runtime does."""
         return self.task().call(kind, method, *args, **kwargs)

@@ -1,4 +1,4 @@
-"""A plain client of a Redfish service, and a server of images: the test's two ends."""
+"""A plain client of a Redfish service, and a server of images."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from baremetal_fake.redfish import RedfishService
 
 
 class Reply:
-    """An answer: status, headers and the body as JSON, or None where it is empty."""
+    """An answer: status, headers, and the body as JSON or None without a body."""
 
     def __init__(self, answer: http.client.HTTPResponse) -> None:
         self.status = answer.status
@@ -28,12 +28,12 @@ class Reply:
 
     @property
     def message_id(self) -> str:
-        """The name of the message in a Redfish error."""
+        """Name of the message in a Redfish error."""
         return str(self.body["error"]["@Message.ExtendedInfo"][0]["MessageId"]).rpartition(".")[2]
 
 
 class RedfishClient:
-    """One kept connection; every request has a limit of ten seconds."""
+    """A client with one persistent connection. Each request times out after ten seconds."""
 
     def __init__(self, url: str, *, basic: tuple[str, str] | None = None, context: ssl.SSLContext | None = None) -> None:
         parts = urlsplit(url)
@@ -66,7 +66,7 @@ class RedfishClient:
         return self.post(f"{system}/Actions/ComputerSystem.Reset", {"ResetType": kind})
 
     def log_in(self, username: str = "admin", password: str = "secret") -> Reply:
-        """Open a session and show its token from now on."""
+        """Open a session and send its token with all further requests."""
         reply = self.post("/redfish/v1/SessionService/Sessions", {"UserName": username, "Password": password})
         if reply.status == 201:
             self.headers["X-Auth-Token"] = reply.headers["X-Auth-Token"]
@@ -77,7 +77,7 @@ class RedfishClient:
 
 
 class RedfishCase(testtools.TestCase):
-    """Services and clients that are closed at the end of the test."""
+    """A test case that stops its services and closes its clients at the end."""
 
     def service(self, *args: Any, **kwargs: Any) -> RedfishService:
         service = RedfishService(*args, **kwargs)
@@ -106,11 +106,11 @@ class _Images(BaseHTTPRequestHandler):
         self.wfile.write(b"x")
 
     def log_message(self, format: str, *args: Any) -> None:
-        """A test writes nothing."""
+        """Write no log."""
 
 
 class ImageServer(fixtures.Fixture):
-    """Serves ``boot.iso``, and refuses other names in several ways."""
+    """A server that has ``boot.iso``, and refuses other names in several ways."""
 
     def _setUp(self) -> None:
         server = ThreadingHTTPServer(("127.0.0.1", 0), _Images)

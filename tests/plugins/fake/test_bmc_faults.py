@@ -1,4 +1,4 @@
-"""What goes wrong at a simulated BMC, as a driver sees it, and what sessions at it are like."""
+"""Faults of a simulated BMC as a driver sees them, and the sessions at that BMC."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from baremetal_interfaces import (
     PowerStateFailure,
     UnexpectedAnswer,
 )
-from tests.plugins.fake.driven import DrivenCase, by_session
+from tests.plugins.fake.driven import DrivenCase, session_interfaces
 
 
 class TestFaults(DrivenCase):
-    """Each effect of a plan reaches the driver as what it stands for."""
+    """Each effect of a fault plan reaches the driver as the matching error or state."""
 
-    def test_what_fails_is_an_error_of_the_contract(self) -> None:
-        """A failing BMC raises what a runtime understands, whoever drives it."""
+    def test_a_fault_raises_an_error_of_the_contract(self) -> None:
+        """A faulty BMC raises the error of the contract that belongs to the effect, with the message of the plan."""
         meanings = {
             "auth": AuthenticationFailed,
             "expire": AuthenticationFailed,
@@ -39,50 +39,50 @@ class TestFaults(DrivenCase):
             task = self.task({"get_power": {"effect": effect, "message": "as planned"}})
             self.assertIn("as planned", str(self.assertRaises(error, task.call, "power", "get_power_state")))
 
-    def test_an_answer_that_makes_no_sense_is_an_unknown_state(self) -> None:
-        """A word that nobody knows is not guessed at."""
+    def test_an_invalid_answer_is_an_unknown_power_state(self) -> None:
+        """An invalid answer gives an unknown power state, and an UnexpectedAnswer error for other reads."""
         task = self.task({"get_power": {"effect": "wrong"}})
         self.assertIs(PowerState.UNKNOWN, task.call("power", "get_power_state"))
         task = self.task({"get_boot_mode": {"effect": "wrong"}})
         self.assertRaises(UnexpectedAnswer, task.call, "management", "get_boot_mode")
 
-    def test_a_command_that_is_refused_has_no_effect(self) -> None:
-        """What fails leaves the machine alone."""
+    def test_a_failed_command_has_no_effect(self) -> None:
+        """A command that fails leaves the machine unchanged."""
         for effect in ("refuse", "drop", "busy", "hang", "auth"):
             task = self.task({"set_power": {"effect": effect}})
             self.assertRaises(DriverError, task.call, "power", "set_power_state", PowerState.ON)
         self.clock.turn(100.0)
         self.assertIs(Power.OFF, self.machine.power)
 
-    def test_a_lost_command_is_only_found_by_reading(self) -> None:
-        """The BMC says yes and does nothing: the one who confirms finds out."""
+    def test_a_read_reveals_a_lost_command(self) -> None:
+        """The BMC accepts a lost command without an error; only the confirming read reports the failure."""
         task = self.task({"set_power": {"effect": "lose", "times": 1}})
         self.assertRaises(PowerStateFailure, task.power.set, PowerState.ON, 30.0)
         task.power.set(PowerState.ON)
         self.assertIs(Power.ON, self.machine.power)
 
-    def test_a_late_command_takes_effect_after_its_time(self) -> None:
-        """An accepted command may begin later."""
+    def test_a_late_command_takes_effect_after_its_delay(self) -> None:
+        """An accepted command may take effect later."""
         self.task({"set_power": {"effect": "late", "seconds": 60}}).call("power", "set_power_state", PowerState.ON)
         self.clock.turn(60.0)
         self.assertIs(Power.POWERING_ON, self.machine.power)
 
-    def test_power_that_bounces_comes_back(self) -> None:
-        """A machine that was switched off can come back by itself."""
+    def test_bounced_power_returns(self) -> None:
+        """A machine that was switched off returns to power on by itself."""
         self.task().power.set(PowerState.ON)
         self.task({"set_power": {"effect": "bounce", "seconds": 10}}).power.set(PowerState.OFF)
         self.assertIs(Power.OFF, self.machine.power)
         self.clock.turn(10.0)
         self.assertIs(Power.ON, self.machine.power)
 
-    def test_a_slow_answer_takes_its_time(self) -> None:
-        """The answer comes, later."""
+    def test_a_slow_answer_is_delayed(self) -> None:
+        """A slow answer arrives after the seconds of its fault."""
         before = self.clock()
         self.task({"get_power": {"effect": "slow", "seconds": 7}}).call("power", "get_power_state")
         self.assertEqual(7.0, self.clock() - before)
 
-    def test_nobody_waits_longer_than_the_task_has(self) -> None:
-        """A BMC that hangs, or is too slow, costs no more than the deadline."""
+    def test_no_call_exceeds_the_deadline_of_the_task(self) -> None:
+        """A call to a BMC that hangs or is too slow ends at the task's deadline."""
         for fault in ({"effect": "hang"}, {"effect": "slow", "seconds": 600}):
             before = self.clock()
             task = self.task({"get_power": fault}, timeout=25.0)
@@ -91,46 +91,49 @@ class TestFaults(DrivenCase):
 
 
 class TestSessions(DrivenCase):
-    """The interfaces called fake-bmc log in."""
+    """The interfaces named fake-bmc log in at the BMC."""
 
     def setUp(self) -> None:
         super().setUp()
-        self.interfaces = by_session()
+        self.interfaces = session_interfaces()
 
     def counters(self) -> dict[str, int]:
         return self.rack.counters("m").as_dict()
 
-    def test_a_borrowed_session_is_one_login_and_is_closed(self) -> None:
-        """Each borrow that opens a session closes it."""
+    def test_a_borrowed_session_logs_in_once_and_is_closed(self) -> None:
+        """A borrow that opens a session logs in once and closes the session."""
         task = self.task()
         with task.session(FakeConnector):
             task.call("power", "set_power_state", PowerState.ON)
             task.call("management", "get_boot_device")
             self.assertEqual(1, self.counters()["open_sessions"])
-        self.assertEqual((1, 0), (self.counters()["logins"], self.counters()["open_sessions"]))
+        self.assertEqual(1, self.counters()["logins"])
+        self.assertEqual(0, self.counters()["open_sessions"])
 
-    def test_the_machine_has_to_be_named(self) -> None:
-        """A session is kept for a BMC, so a UUID that the connector does not know will not do."""
+    def test_the_machine_name_is_required(self) -> None:
+        """The option fake_machine is required, because the connector does not know the node's UUID."""
         error = self.assertRaises(InvalidInput, self.task(fake_machine=None).validate, "power")
         self.assertIn("driver_info/fake_machine", str(error))
 
-    def test_a_wrong_password_is_refused_and_not_shown(self) -> None:
-        """The refusal says who was refused, and no secret."""
+    def test_a_wrong_password_is_refused_without_showing_it(self) -> None:
+        """A login with a wrong password is refused and counted, and the error does not contain the password."""
         self.rack.set_account("m", Account("admin", "right"))
         task = self.task(fake_password="wr0ng-pass")
         error = self.assertRaises(AuthenticationFailed, task.call, "power", "get_power_state")
         self.assertNotIn("wr0ng-pass", str(error))
-        self.assertEqual((0, 1), (self.counters()["logins"], self.counters()["refused_logins"]))
+        self.assertEqual(0, self.counters()["logins"])
+        self.assertEqual(1, self.counters()["refused_logins"])
         self.task(fake_password="right").call("power", "get_power_state")
 
-    def test_the_endpoint_is_the_machine(self) -> None:
-        """Each machine has a BMC of its own, known by its name."""
+    def test_the_endpoint_is_the_machine_name(self) -> None:
+        """The endpoint of a BMC consists of the machine's name and the account."""
         info = FakeBMCInfo.parse({"fake_machine": "m", "fake_username": "admin"})
-        self.assertEqual(("m", "admin"), (info.endpoint().host, info.endpoint().account))
+        self.assertEqual("m", info.endpoint().host)
+        self.assertEqual("admin", info.endpoint().account)
         self.assertNotIn("password", repr(info).replace("fake_password", ""))
 
-    def test_a_sample_is_one_request(self) -> None:
-        """The lean read asks once."""
+    def test_a_power_sample_sends_one_request(self) -> None:
+        """A power sample sends exactly one request."""
         info = FakeBMCInfo.parse({"fake_machine": "m", "fake_rack": self.rack.name})
         session = FakeConnector().open(info, None, Deadline.after(10.0, self.clock))
         power = self.interfaces["power"]
@@ -138,8 +141,8 @@ class TestSessions(DrivenCase):
         self.assertIs(PowerState.OFF, power.sample_power(session, power.sample_target(info), Deadline.after(10.0)))  # type: ignore[attr-defined]
         self.assertEqual(1, self.counters()["requests"] - before)
 
-    def test_a_session_that_was_closed_has_expired(self) -> None:
-        """Using a session after its end says that a new login may cure it; closing it twice is harmless."""
+    def test_a_closed_session_is_expired(self) -> None:
+        """A closed session raises an error that is classified as expired, and may be closed twice."""
         connector = FakeConnector()
         info = FakeBMCInfo.parse({"fake_machine": "m", "fake_rack": self.rack.name})
         session = connector.open(info, None, Deadline.after(10.0, self.clock))
@@ -149,8 +152,8 @@ class TestSessions(DrivenCase):
         error = self.assertRaises(SessionExpired, session.bmc)
         self.assertIs(Fault.EXPIRED, connector.classify(error))
 
-    def test_requests_in_flight_are_counted_per_bmc(self) -> None:
-        """The highest number at one time is kept."""
+    def test_the_maximum_of_requests_in_flight_is_kept(self) -> None:
+        """The counters keep the maximum number of requests in flight."""
         inside, go_on = threading.Barrier(4), threading.Event()
         counters = self.rack.counters("m")
 
@@ -166,4 +169,5 @@ class TestSessions(DrivenCase):
         go_on.set()
         for thread in threads:
             thread.join(timeout=10.0)
-        self.assertEqual((3, 0), (counters.in_flight_max, counters.in_flight))
+        self.assertEqual(3, counters.in_flight_max)
+        self.assertEqual(0, counters.in_flight)

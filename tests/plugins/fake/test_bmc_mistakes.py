@@ -1,4 +1,4 @@
-"""What test services can be told to do wrong that no single command is to blame for, and answers that are no answers."""
+"""Options that make a test service misbehave, and plugins at a service with broken answers."""
 
 from __future__ import annotations
 
@@ -23,14 +23,15 @@ SESSIONS = "/redfish/v1/SessionService/Sessions"
 
 
 class TestAccounts(ServiceTestCase):
-    def test_wrong_passwords_close_the_account(self) -> None:
-        """By a session or by basic, in a row; the right one is refused then, too, until the account is opened."""
+    def test_consecutive_wrong_passwords_lock_the_account(self) -> None:
+        """After consecutive wrong passwords, the account refuses the right password until the account is unlocked."""
         service = self.serve(bmc={"lockout_after": 2})
         client = RedfishClient(service.url)
         self.addCleanup(client.close)
         right, wrong = ({"UserName": "root", "Password": word} for word in (PASSWORD, "wrong"))
         self.assertEqual(
-            [401, 201, 401, 401, 401], [client.post(SESSIONS, one).status for one in (wrong, right, wrong, wrong, right)]
+            [401, 201, 401, 401, 401],
+            [client.post(SESSIONS, login).status for login in (wrong, right, wrong, wrong, right)],
         )
         self.assertTrue(service.bmc().locked)
         service.bmc().unlock()
@@ -39,8 +40,8 @@ class TestAccounts(ServiceTestCase):
 
 
 class TestLoad(ServiceTestCase):
-    def test_a_request_too_many_fails(self) -> None:
-        """One at a time is served; two at a time are not, and it is counted."""
+    def test_a_request_above_the_limit_fails(self) -> None:
+        """A Redfish BMC answers 500 to a request above its limit of requests in flight, and counts it."""
         service = RedfishService(1, latency=0.2, options=BMCOptions(parallel_limit=1))
         service.start()
         self.addCleanup(service.stop)
@@ -53,8 +54,8 @@ class TestLoad(ServiceTestCase):
         self.assertEqual(1, service.totals()["overruns"])
         self.assertEqual(200, clients[0].get("/redfish/v1/Systems").status)
 
-    def test_an_ipmi_command_too_many_is_refused(self) -> None:
-        """Over two sessions at a time."""
+    def test_an_ipmi_command_above_the_limit_is_refused(self) -> None:
+        """An IPMI BMC refuses a command above its limit of commands in flight, and counts it."""
         service = IPMIService(1, latency=0.2, options=IPMIOptions(AccessOptions(), parallel_limit=1))
         service.start()
         self.addCleanup(service.stop)
@@ -75,7 +76,7 @@ class TestLoad(ServiceTestCase):
 
 
 class TestAnswers(ServiceTestCase):
-    """The plugin at a service whose answers are cut off or full of wrong types."""
+    """The Redfish plugin at a service whose answers are truncated or have values of wrong types."""
 
     CALLS: tuple[tuple[str, str, tuple[Any, ...]], ...] = (
         ("power", "get_power_state", ()),
@@ -93,7 +94,7 @@ class TestAnswers(ServiceTestCase):
     )
 
     def outcome(self, account: Account, effect: str, call: tuple[str, str, tuple[Any, ...]]) -> Any:
-        """What one call gives, or the error of the contract that it raises; any other error is raised."""
+        """Return the result of one call, or the error of the contract that it raises. Any other error propagates."""
         service = RedfishService(1, options=BMCOptions(account))
         service.start()
         self.addCleanup(service.stop)
@@ -111,13 +112,13 @@ class TestAnswers(ServiceTestCase):
         except BareMetalError as exc:
             return exc
 
-    def test_an_answer_that_breaks_off_is_an_error_of_the_bmc(self) -> None:
-        """Never half an answer taken for a whole one."""
+    def test_a_truncated_answer_is_a_driver_error(self) -> None:
+        """A truncated answer raises DriverError, and is never taken for a complete one."""
         for call in self.CALLS:
             self.assertIsInstance(self.outcome(Account("root", PASSWORD), "truncate", call), DriverError, str(call))
 
-    def test_values_of_other_types_never_escape_as_something_else(self) -> None:
-        """An answer without what was asked for, or an error of the contract that says so without a trace of Python."""
+    def test_wrong_types_never_raise_a_python_error(self) -> None:
+        """An answer with wrong types gives a result or an error of the contract, whose text names no Python error."""
         for call in self.CALLS:
             outcome = self.outcome(Account("root", PASSWORD), "mistype", call)
             for word in ("AttributeError", "TypeError", "KeyError", "object has no"):

@@ -1,4 +1,4 @@
-"""Fault plans: how they are read, and when they strike."""
+"""Fault plans: reading a plan, and the operations at which a fault occurs."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from baremetal_interfaces import InvalidInput
 
 
 class TestReading(testtools.TestCase):
-    """A plan is data."""
+    """Reading fault plans from JSON."""
 
     def test_a_plan_survives_json(self) -> None:
-        """What is written is read back the same."""
+        """A plan is the same after it was written as JSON and read back."""
         plan = FaultPlan((Fault("set_power", Effect.LOSE, nth=2, times=1), Fault("get_*", Effect.SLOW, seconds=0.5)))
         self.assertEqual(plan, FaultPlan.from_json(json.loads(json.dumps(plan.to_json()))))
 
-    def test_a_plan_by_operation_is_the_same_as_a_list(self) -> None:
-        """Both spellings mean the same, and one operation may have several faults."""
+    def test_an_object_by_operation_equals_a_list(self) -> None:
+        """A plan may be an object by operation or a list, and an operation may have several faults."""
         listed = [{"operation": "login", "effect": "auth"}, {"operation": "login", "effect": "busy", "nth": 3}]
         named = {"login": [{"effect": "auth"}, {"effect": "busy", "nth": 3}]}
         self.assertEqual(FaultPlan.from_json(listed), FaultPlan.from_json(named))
 
-    def test_all_problems_are_named_at_once(self) -> None:
-        """An error names the field, what is wrong with it and what is allowed."""
+    def test_all_problems_are_reported_together(self) -> None:
+        """The error names the field of each problem and the allowed values."""
         wrong = [
             {"operation": "", "effect": "explode", "nth": 0, "times": True, "seconds": -1, "colour": "red"},
             "nothing",
@@ -40,67 +40,68 @@ class TestReading(testtools.TestCase):
         self.assertEqual(expected | {"faults/1", "faults/2/seconds"}, fields)
         self.assertIn("one of slow, refuse", str(error))
 
-    def test_what_is_no_plan_is_refused(self) -> None:
+    def test_a_value_that_is_not_a_plan_is_refused(self) -> None:
         """Only lists and objects are plans."""
         for value in (7, "x", None):
             self.assertRaises(InvalidInput, FaultPlan.from_json, value)
 
 
-class TestStriking(testtools.TestCase):
-    """A fault strikes at the operations it names, from the nth on, as often as it says."""
+class TestOccurrence(testtools.TestCase):
+    """A fault occurs at the matching operations, from the nth on, for the given number of times."""
 
-    def struck(self, faults: list[dict[str, object]], operations: list[str]) -> list[str | None]:
+    def effects_at(self, faults: list[dict[str, object]], operations: list[str]) -> list[str | None]:
+        """Return the effect of the fault that occurs at each of *operations*, or None."""
         injector = FaultInjector(FaultPlan.from_json(faults))
         found = [injector.next(operation) for operation in operations]
-        return [one.effect.value if one else None for one in found]
+        return [fault.effect.value if fault else None for fault in found]
 
-    def test_the_second_operation_alone(self) -> None:
-        """Operations are counted from one, by name."""
+    def test_a_fault_occurs_at_the_second_operation_only(self) -> None:
+        """Matching operations are counted from one."""
         fault: dict[str, object] = {"operation": "set_power", "effect": "lose", "nth": 2, "times": 1}
         operations = ["set_power", "get_power", "set_power", "set_power"]
-        self.assertEqual([None, None, "lose", None], self.struck([fault], operations))
+        self.assertEqual([None, None, "lose", None], self.effects_at([fault], operations))
 
-    def test_without_a_number_of_times_it_strikes_for_ever(self) -> None:
-        """A fault stays unless it says how often."""
+    def test_without_times_a_fault_occurs_every_time(self) -> None:
+        """A fault without a number of times never ends."""
         fault: dict[str, object] = {"operation": "get_power", "effect": "busy", "nth": 2}
-        self.assertEqual([None, *["busy"] * 4], self.struck([fault], ["get_power"] * 5))
+        self.assertEqual([None, *["busy"] * 4], self.effects_at([fault], ["get_power"] * 5))
 
-    def test_a_pattern_covers_several_operations(self) -> None:
-        """Operations of one pattern are counted together."""
+    def test_operations_of_one_pattern_are_counted_together(self) -> None:
+        """Operations that match the same pattern are counted together."""
         fault: dict[str, object] = {"operation": "get_*", "effect": "drop", "nth": 2, "times": 1}
-        self.assertEqual([None, None, "drop"], self.struck([fault], ["get_power", "set_power", "get_bios"]))
+        self.assertEqual([None, None, "drop"], self.effects_at([fault], ["get_power", "set_power", "get_bios"]))
 
-    def test_the_first_fault_of_the_plan_strikes_and_all_count(self) -> None:
-        """One fault strikes at a time; the others count on."""
+    def test_only_the_first_fault_applies_and_all_count(self) -> None:
+        """Only the first of several faults applies, but each one counts the operation."""
         first: dict[str, object] = {"operation": "*", "effect": "slow", "seconds": 1, "times": 1}
         second: dict[str, object] = {"operation": "login", "effect": "auth", "nth": 2}
-        self.assertEqual(["slow", "auth"], self.struck([first, second], ["login", "login"]))
+        self.assertEqual(["slow", "auth"], self.effects_at([first, second], ["login", "login"]))
 
-    def test_operations_of_many_threads_are_counted_once_each(self) -> None:
-        """A fault that strikes once strikes once, whoever comes."""
+    def test_each_operation_is_counted_once_across_threads(self) -> None:
+        """A fault that occurs once occurs once, even if several threads send operations."""
         injector = FaultInjector(FaultPlan((Fault("x", Effect.LOSE, nth=500, times=1),)))
-        struck: list[Fault] = []
+        found: list[Fault] = []
 
         def ask() -> None:
-            struck.extend(fault for fault in (injector.next("x") for _ in range(200)) if fault)
+            found.extend(fault for fault in (injector.next("x") for _ in range(200)) if fault)
 
         threads = [threading.Thread(target=ask) for _ in range(5)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join(timeout=30.0)
-        self.assertEqual(1, len(struck))
+        self.assertEqual(1, len(found))
 
 
-class TestCarriedFaults(testtools.TestCase):
-    """A client may carry a plan to the machine."""
+class TestClientFaults(testtools.TestCase):
+    """The fault plan that a client sets by its driver_info."""
 
     def setUp(self) -> None:
         super().setUp()
         self.machine = Machine("m", clock=ManualClock())
 
-    def test_the_same_plan_goes_on_where_it_was(self) -> None:
-        """Carrying a plan again does not start it anew; another plan does."""
+    def test_an_unchanged_plan_keeps_its_counts(self) -> None:
+        """Setting the same plan again keeps its counts; another plan starts new ones."""
         plan = {"login": {"effect": "auth", "times": 1}}
         self.machine.set_client_faults(plan)
         self.assertIsNotNone(self.machine.record_operation("login"))
@@ -111,17 +112,19 @@ class TestCarriedFaults(testtools.TestCase):
         self.machine.set_client_faults(None)
         self.assertIsNone(self.machine.record_operation("login"))
 
-    def test_commands_are_logged_with_what_struck_and_reads_are_counted(self) -> None:
-        """The log shows each command as the BMC received it."""
+    def test_commands_are_logged_and_reads_are_counted(self) -> None:
+        """The log holds each command with the effect of its fault; reads are only counted."""
         self.machine.inject(FaultPlan((Fault("set_power", Effect.LOSE),)))
         self.machine.record_operation("set_power", state="power on")
         self.machine.record_operation("get_power")
         (logged,) = self.machine.commands()
-        self.assertEqual(("set_power", Effect.LOSE, {"state": "power on"}), (logged.operation, logged.effect, logged.arguments))
+        self.assertEqual("set_power", logged.operation)
+        self.assertEqual(Effect.LOSE, logged.effect)
+        self.assertEqual({"state": "power on"}, logged.arguments)
         self.assertEqual(1, self.machine.operations["get_power"])
 
-    def test_the_log_does_not_grow_for_ever(self) -> None:
-        """Old commands are forgotten."""
+    def test_the_log_is_bounded(self) -> None:
+        """The log drops its oldest commands."""
         for number in range(2000):
             self.machine.record_operation("set_power", number=number)
         self.assertEqual(500, len(self.machine.commands()))

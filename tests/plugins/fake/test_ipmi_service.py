@@ -1,4 +1,4 @@
-"""The IPMI test service, asked by three clients: this project's plugin, pyghmi's own, and ipmitool."""
+"""The IPMI test service with three clients: this project's plugin, pyghmi's own client, and ipmitool."""
 
 from __future__ import annotations
 
@@ -39,49 +39,51 @@ class ServiceTestCase(testtools.TestCase):
         self.addCleanup(connector.close, session, Deadline.after(1.0))
         return session
 
-    def soon(self) -> Deadline:
+    def deadline(self) -> Deadline:
         return Deadline.after(10.0)
 
 
 class TestOurClient(ServiceTestCase):
-    """By the plugin's session."""
+    """The service with the client of this project's plugin."""
 
     def test_power_and_boot_device_reach_the_machine(self) -> None:
-        """What is commanded happens at the machine and not only in an answer."""
+        """Commands take effect at the machine itself."""
         for suite in (3, 17):
             service = self.service()
             session = self.log_in(service, ipmi_cipher_suite=suite)
-            chassis.set_boot_device(session, BootDevice.PXE, persistent=False, uefi=True, deadline=self.soon())
-            found = chassis.get_boot_device(session, self.soon())
-            self.assertEqual((BootDevice.PXE, False), (found.device, found.persistent))
-            chassis.send_control(session, chassis.Control.POWER_UP, self.soon())
-            self.assertEqual(PowerState.ON, chassis.get_power_state(session, self.soon()))
+            chassis.set_boot_device(session, BootDevice.PXE, persistent=False, uefi=True, deadline=self.deadline())
+            found = chassis.get_boot_device(session, self.deadline())
+            self.assertEqual(BootDevice.PXE, found.device)
+            self.assertIs(False, found.persistent)
+            chassis.send_control(session, chassis.Control.POWER_UP, self.deadline())
+            self.assertEqual(PowerState.ON, chassis.get_power_state(session, self.deadline()))
             booted = service.machine().last_boot
             assert isinstance(booted, Boot)
-            self.assertEqual((BootDevice.PXE, BootMode.UEFI), (booted.device, booted.mode))
-            self.assertIsNone(chassis.get_boot_device(session, self.soon()).device)
+            self.assertEqual(BootDevice.PXE, booted.device)
+            self.assertEqual(BootMode.UEFI, booted.mode)
+            self.assertIsNone(chassis.get_boot_device(session, self.deadline()).device)
 
-    def test_each_machine_has_a_bmc_of_its_own(self) -> None:
-        """Neither a session nor a command of one is known to another."""
+    def test_each_machine_has_its_own_bmc(self) -> None:
+        """A command or a session at one BMC does not affect another."""
         service = self.service(3)
-        chassis.send_control(self.log_in(service, 1), chassis.Control.POWER_UP, self.soon())
+        chassis.send_control(self.log_in(service, 1), chassis.Control.POWER_UP, self.deadline())
         self.assertEqual([Power.OFF, Power.ON, Power.OFF], [service.machine(index).power for index in range(3)])
         self.assertEqual(1, service.totals()["logins"])
 
-    def test_boot_flags_without_a_power_command_are_forgotten_after_a_minute(self) -> None:
-        """Unless the BMC was told to keep them."""
+    def test_boot_flags_expire_after_a_minute(self) -> None:
+        """Boot flags are cleared if no power command follows within 60 seconds, unless the BMC keeps them."""
         clock = ManualClock()
         service = self.service(rack=Rack("ipmi", clock=clock), options=IPMIOptions(AccessOptions(session_timeout=600.0)))
         session = self.log_in(service)
         for keep, expected in ((False, None), (True, BootDevice.PXE)):
             if keep:
-                chassis.keep_boot_device(session, self.soon())
-            chassis.set_boot_device(session, BootDevice.PXE, persistent=False, uefi=True, deadline=self.soon())
+                chassis.keep_boot_device(session, self.deadline())
+            chassis.set_boot_device(session, BootDevice.PXE, persistent=False, uefi=True, deadline=self.deadline())
             clock.turn(61.0)
-            self.assertEqual(expected, chassis.get_boot_device(session, self.soon()).device)
+            self.assertEqual(expected, chassis.get_boot_device(session, self.deadline()).device)
 
-    def test_wrong_passwords_are_counted_and_close_the_account(self) -> None:
-        """After as many as allowed the right one is refused, too, until the account is opened again."""
+    def test_consecutive_wrong_passwords_lock_the_account(self) -> None:
+        """After consecutive wrong passwords, the account refuses the right password until the account is unlocked."""
         access = AccessOptions(Account("root", "right"), lockout_after=2)
         service = self.service(options=IPMIOptions(access))
         for _ in range(2):
@@ -92,57 +94,59 @@ class TestOurClient(ServiceTestCase):
         self.log_in(service)
         self.assertEqual((4, 1), tuple(service.totals()[name] for name in ("login_attempts", "logins")))
 
-    def test_a_session_more_than_there_is_room_for_is_refused(self) -> None:
-        """The client is told that there is no room; when one has ended there is."""
+    def test_a_session_above_the_limit_is_refused(self) -> None:
+        """A login above the limit of sessions is refused, and succeeds after another session has ended."""
         service = self.service(options=IPMIOptions(AccessOptions(session_limit=1)))
         first = self.log_in(service)
         self.assertRaises(BMCFull, self.log_in, service)
-        first.close(self.soon())
-        self.assertEqual(PowerState.OFF, chassis.get_power_state(self.log_in(service), self.soon()))
+        first.close(self.deadline())
+        self.assertEqual(PowerState.OFF, chassis.get_power_state(self.log_in(service), self.deadline()))
         self.assertEqual(1, service.totals()["open_sessions_max"])
 
-    def test_only_known_cipher_suites_are_taken(self) -> None:
-        """A BMC that knows suite 3 alone refuses 17 before it has seen an account."""
+    def test_only_offered_cipher_suites_are_accepted(self) -> None:
+        """A cipher suite that the BMC does not offer is refused before the login names an account."""
         service = self.service(options=IPMIOptions(AccessOptions(suites=(3,))))
         self.assertRaises(IPMIError, self.log_in, service, ipmi_cipher_suite=17)
         self.log_in(service)
         self.assertEqual(1, service.totals()["login_attempts"])
 
-    def test_the_key_of_a_bmc_is_part_of_the_session(self) -> None:
-        """With a key of the BMC, the password alone does not do."""
+    def test_a_bmc_key_is_required_for_the_login(self) -> None:
+        """If the BMC has a key, the password alone does not open a session."""
         key = bytes(range(20))
         service = self.service(options=IPMIOptions(AccessOptions(key=key)))
-        self.assertEqual(PowerState.OFF, chassis.get_power_state(self.log_in(service, ipmi_hex_kg_key=key.hex()), self.soon()))
+        self.assertEqual(
+            PowerState.OFF, chassis.get_power_state(self.log_in(service, ipmi_hex_kg_key=key.hex()), self.deadline())
+        )
         self.assertRaises(IPMIError, self.log_in, service)
 
-    def test_what_a_level_may_not_do_is_refused(self) -> None:
-        """A user reads; power takes an operator."""
+    def test_a_command_above_the_privilege_level_is_refused(self) -> None:
+        """A session with the level USER can read the power but not change it."""
         service = self.service()
         session = self.log_in(service, ipmi_priv_level="USER")
-        self.assertEqual(PowerState.OFF, chassis.get_power_state(session, self.soon()))
-        refused = self.assertRaises(CommandRefused, chassis.send_control, session, chassis.Control.POWER_UP, self.soon())
+        self.assertEqual(PowerState.OFF, chassis.get_power_state(session, self.deadline()))
+        refused = self.assertRaises(CommandRefused, chassis.send_control, session, chassis.Control.POWER_UP, self.deadline())
         self.assertEqual(0xD4, refused.code)
 
-    def test_faults_strike(self) -> None:
-        """Busy, refused, lost without effect, a lost packet that is sent again, and a session that is forgotten."""
+    def test_faults_apply(self) -> None:
+        """Each effect applies: busy, refuse, lose, a dropped packet that is sent again, and a session that ends."""
         service = self.service()
         session = self.log_in(service)
         machine = service.machine()
-        # Each strikes until the next plan: a slow client sends a message again, and counts would be used up by that.
+        # Each fault applies until the next plan: a client that sends a message again would use up a number of times.
         machine.inject(FaultPlan.from_json({"get_power": {"effect": "busy"}}))
-        self.assertRaises(BMCFull, chassis.get_power_state, session, self.soon())
+        self.assertRaises(BMCFull, chassis.get_power_state, session, self.deadline())
         machine.inject(FaultPlan.from_json({"set_power": {"effect": "refuse"}}))
-        self.assertRaises(CommandRefused, chassis.send_control, session, chassis.Control.POWER_UP, self.soon())
+        self.assertRaises(CommandRefused, chassis.send_control, session, chassis.Control.POWER_UP, self.deadline())
         machine.inject(FaultPlan.from_json({"set_power": {"effect": "lose"}}))
-        chassis.send_control(session, chassis.Control.POWER_UP, self.soon())
-        self.assertEqual(PowerState.OFF, chassis.get_power_state(session, self.soon()))
+        chassis.send_control(session, chassis.Control.POWER_UP, self.deadline())
+        self.assertEqual(PowerState.OFF, chassis.get_power_state(session, self.deadline()))
         machine.inject(FaultPlan((Fault("connect", Effect.DROP, times=1),)))
-        self.assertEqual(PowerState.OFF, chassis.get_power_state(session, self.soon()))
+        self.assertEqual(PowerState.OFF, chassis.get_power_state(session, self.deadline()))
         service.end_sessions()
         self.assertRaises(NoAnswer, chassis.get_power_state, session, Deadline.after(0.3))
 
     def test_a_hung_bmc_answers_nothing(self) -> None:
-        """The login ends by its deadline, and no account has been shown."""
+        """A login at a BMC that hangs ends at its deadline, and does not count as an attempt."""
         service = self.service()
         service.machine().inject(FaultPlan((Fault("connect", Effect.HANG),)))
         self.assertRaises(NoAnswer, self.log_in, service, seconds=0.3)
@@ -150,10 +154,10 @@ class TestOurClient(ServiceTestCase):
 
 
 class TestDatagrams(ServiceTestCase):
-    """What is not a message is passed over."""
+    """Datagrams that are not valid messages."""
 
     def test_garbage_is_not_answered_and_a_ping_is(self) -> None:
-        """The BMC lives on after bytes that mean nothing."""
+        """The BMC ignores garbage and then still answers a ping."""
         service = self.service()
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
             client.settimeout(10.0)
@@ -168,20 +172,21 @@ class TestDatagrams(ServiceTestCase):
                 client.send(garbage)
             client.send(b"\x06\x00\xff\x06\x00\x00\x11\xbe\x80\x07\x00\x00")
             answer = client.recv(100)
-        self.assertEqual((0x40, 0x07), (answer[8], answer[9]))
+        self.assertEqual(0x40, answer[8])
+        self.assertEqual(0x07, answer[9])
 
-    def test_lengths_that_lie_are_found_out(self) -> None:
-        """A packet that says that it is longer than it is, is none."""
+    def test_a_packet_shorter_than_its_length_field_is_refused(self) -> None:
+        """A packet that is shorter than its header says is not valid."""
         header = b"\x06\x00\xff\x07\x06\x00" + bytes(8)
         for datagram in (header + b"\xff\xff", header + b"\x05\x00abcd"):
             self.assertRaises(BadMessage, read_packet, datagram)
 
 
 class TestOtherClients(ServiceTestCase):
-    """Clients that are not of this project."""
+    """Clients from outside of this project."""
 
     def test_pyghmi(self) -> None:
-        """pyghmi's own client reads sensors and events, and changes power, boot device and light."""
+        """pyghmi's client reads sensors and events, and changes power, boot device and identify light."""
         service = self.service()
         host, port = service.address_of()
         client = pyghmi_command.Command(bmc=host, userid="admin", password="password", port=port)
@@ -189,7 +194,7 @@ class TestOtherClients(ServiceTestCase):
         self.assertEqual({"powerstate": "on"}, client.set_power("on", wait=True))
         client.set_bootdev("network", persist=True, uefiboot=True)
         self.assertEqual({"bootdev": "network", "persistent": True, "uefimode": True}, client.get_bootdev())
-        readings = {one.name: one.value for one in client.get_sensor_data()}
+        readings = {reading.name: reading.value for reading in client.get_sensor_data()}
         self.assertEqual(24.0, readings["Inlet Temp"])
         self.assertAlmostEqual(12.06, readings["12V"])
         self.assertEqual(1, len(list(client.get_event_log())))
@@ -197,7 +202,7 @@ class TestOtherClients(ServiceTestCase):
         self.assertEqual(IndicatorState.ON, service.machine().indicator)
 
     def test_ipmitool(self) -> None:
-        """ipmitool does the same, with either cipher suite and with the one that it finds itself."""
+        """ipmitool works with both cipher suites, and with the suite that it selects itself."""
         tool = shutil.which("ipmitool")
         if tool is None:
             self.skipTest("ipmitool is not installed")
@@ -223,7 +228,7 @@ class TestOtherClients(ServiceTestCase):
             self.assertEqual(Power.OFF, service.machine().power)
 
     def test_the_command(self) -> None:
-        """The first line says where the BMCs are; a signal ends it cleanly, and what is wrong is said."""
+        """The command prints a first line when it is ready, ends on SIGTERM, and reports a wrong option."""
         run = [sys.executable, "-m", "baremetal_fake.ipmi"]
         process = subprocess.Popen([*run, "--count", "2", "--username", "root"], stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
@@ -234,4 +239,5 @@ class TestOtherClients(ServiceTestCase):
         process.send_signal(signal.SIGTERM)
         self.assertEqual(0, process.wait(timeout=30.0))
         wrong = subprocess.run([*run, "--address", "192.0.2.1"], capture_output=True, text=True, timeout=60, check=False)
-        self.assertEqual((1, True), (wrong.returncode, "not a loopback address" in wrong.stderr))
+        self.assertEqual(1, wrong.returncode)
+        self.assertIn("not a loopback address", wrong.stderr)

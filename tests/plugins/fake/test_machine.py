@@ -1,4 +1,4 @@
-"""A simulated machine: power, boot, firmware and media, over a turned clock."""
+"""A simulated machine with a manual clock: power, boot, firmware and media."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from baremetal_interfaces import BootDevice, BootMode, PowerState, VirtualMediaD
 
 
 class MachineTestCase(testtools.TestCase):
-    """A machine that takes 4 s to come on, 2 s to go off and 30 s to shut down."""
+    """A machine that takes 4 s to switch on, 2 s to switch off and 30 s to shut down."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -26,16 +26,16 @@ class MachineTestCase(testtools.TestCase):
 
 
 class TestPower(MachineTestCase):
-    """Power changes take time, and the newest command wins."""
+    """Power changes take time, and a new command replaces one in progress."""
 
     def test_a_new_machine_is_off_and_has_never_booted(self) -> None:
-        """A machine starts switched off."""
+        """A new machine is off and has not booted."""
         self.assertIs(Power.OFF, self.machine.power)
         self.assertEqual(0, self.machine.boot_count)
         self.assertIsNone(self.machine.last_boot)
 
-    def test_power_on_shows_the_change_until_it_is_over(self) -> None:
-        """Between two states the machine says which way it is going."""
+    def test_power_on_is_in_progress_until_its_time_is_over(self) -> None:
+        """The power is POWERING_ON until the change is complete."""
         self.machine.command_power(PowerState.ON)
         self.assertIs(Power.POWERING_ON, self.machine.power)
         self.clock.turn(3.9)
@@ -45,14 +45,14 @@ class TestPower(MachineTestCase):
         self.assertEqual(1, self.machine.boot_count)
 
     def test_power_on_of_a_machine_that_is_on_does_not_boot_again(self) -> None:
-        """What is already so needs no change."""
+        """Power on does nothing at a machine that is on."""
         self.switch_on()
         self.machine.command_power(PowerState.ON)
         self.clock.turn(100.0)
         self.assertEqual(1, self.machine.boot_count)
 
-    def test_a_reboot_goes_through_off_and_boots_once(self) -> None:
-        """A restart is off and then on."""
+    def test_a_reboot_switches_off_and_on_and_boots_once(self) -> None:
+        """A reboot switches the machine off and on again."""
         self.switch_on()
         self.machine.command_power(PowerState.REBOOT)
         self.assertIs(Power.POWERING_OFF, self.machine.power)
@@ -62,8 +62,8 @@ class TestPower(MachineTestCase):
         self.assertIs(Power.ON, self.machine.power)
         self.assertEqual(2, self.machine.boot_count)
 
-    def test_a_reboot_is_complete_even_if_nobody_looked_meanwhile(self) -> None:
-        """What was due happens in order at the next look, at the times at which it was due."""
+    def test_a_reboot_completes_without_reads_in_between(self) -> None:
+        """The next access runs all due actions in order, each with its due time."""
         self.switch_on()
         self.machine.command_power(PowerState.REBOOT)
         began = self.clock()
@@ -73,13 +73,13 @@ class TestPower(MachineTestCase):
         self.assertEqual(began + 6.0, self.machine.last_boot.at)
 
     def test_a_reboot_of_a_machine_that_is_off_switches_it_on(self) -> None:
-        """A restart ends with a running machine."""
+        """A reboot ends with a running machine."""
         self.machine.command_power(PowerState.REBOOT)
         self.clock.turn(4.0)
         self.assertIs(Power.ON, self.machine.power)
 
-    def test_a_soft_power_off_takes_as_long_as_the_system_needs(self) -> None:
-        """Shutting down takes the operating system's time."""
+    def test_a_soft_power_off_takes_the_shutdown_time(self) -> None:
+        """A soft power off takes as long as the operating system needs to shut down."""
         self.switch_on()
         self.machine.command_power(PowerState.SOFT_OFF)
         self.clock.turn(29.0)
@@ -87,8 +87,8 @@ class TestPower(MachineTestCase):
         self.clock.turn(1.0)
         self.assertIs(Power.OFF, self.machine.power)
 
-    def test_a_hard_power_off_overtakes_a_soft_one(self) -> None:
-        """A newer command takes the place of one in progress."""
+    def test_a_hard_power_off_replaces_a_soft_one(self) -> None:
+        """A hard power off replaces a soft one in progress."""
         self.switch_on()
         self.machine.command_power(PowerState.SOFT_OFF)
         self.clock.turn(1.0)
@@ -98,8 +98,8 @@ class TestPower(MachineTestCase):
         self.clock.turn(100.0)
         self.assertIs(Power.OFF, self.machine.power)
 
-    def test_power_on_overtakes_a_shutdown(self) -> None:
-        """What was still to happen by an older command does not happen."""
+    def test_power_on_replaces_a_shutdown(self) -> None:
+        """The remaining actions of a replaced command do not happen."""
         self.switch_on()
         self.machine.command_power(PowerState.SOFT_OFF)
         self.clock.turn(1.0)
@@ -107,8 +107,8 @@ class TestPower(MachineTestCase):
         self.clock.turn(100.0)
         self.assertIs(Power.ON, self.machine.power)
 
-    def test_a_system_that_ignores_the_request_goes_on_running(self) -> None:
-        """Soft commands need the operating system's consent, hard ones do not."""
+    def test_a_system_that_ignores_shutdown_keeps_running(self) -> None:
+        """An operating system can ignore soft commands, but not hard ones."""
         self.switch_on()
         self.machine.ignores_shutdown = True
         self.machine.command_power(PowerState.SOFT_OFF)
@@ -118,7 +118,7 @@ class TestPower(MachineTestCase):
         self.clock.turn(2.0)
         self.assertIs(Power.OFF, self.machine.power)
 
-    def test_a_late_command_leaves_the_state_alone_until_it_begins(self) -> None:
+    def test_a_late_command_changes_nothing_until_it_begins(self) -> None:
         """An accepted command may begin later."""
         self.machine.command_power(PowerState.ON, delay=10.0)
         self.clock.turn(9.0)
@@ -126,8 +126,8 @@ class TestPower(MachineTestCase):
         self.clock.turn(1.0)
         self.assertIs(Power.POWERING_ON, self.machine.power)
 
-    def test_power_bounces_back_after_a_command(self) -> None:
-        """A bounce undoes whatever was reached in the meantime."""
+    def test_power_returns_after_a_bounce(self) -> None:
+        """A bounce restores the former power."""
         self.switch_on()
         self.machine.command_power(PowerState.OFF)
         self.machine.bounce(5.0, Power.ON)
@@ -138,12 +138,12 @@ class TestPower(MachineTestCase):
         self.assertEqual(2, self.machine.boot_count)
 
     def test_unknown_is_not_a_command(self) -> None:
-        """Only states that can be asked for are taken."""
+        """The state UNKNOWN is not a power command."""
         self.assertRaises(ValueError, self.machine.command_power, PowerState.UNKNOWN)
 
 
 class TestBoot(MachineTestCase):
-    """What a machine boots follows from what it was told."""
+    """The device and the image of a boot follow from the settings of the machine."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -151,67 +151,68 @@ class TestBoot(MachineTestCase):
         self.machine.disk_image = "disk"
         self.machine.network_image = "net"
 
-    def booted(self) -> tuple[BootDevice, str | None]:
+    def reboot(self) -> tuple[BootDevice, str | None]:
+        """Reboot the machine, and return the device and the image of the boot."""
         self.machine.command_power(PowerState.REBOOT)
         assert self.machine.last_boot is not None
         return self.machine.last_boot.device, self.machine.last_boot.image
 
     def test_without_an_override_the_disk_is_booted(self) -> None:
-        """The disk is the default."""
-        self.assertEqual((BootDevice.DISK, "disk"), self.booted())
+        """The disk is the default boot device."""
+        self.assertEqual((BootDevice.DISK, "disk"), self.reboot())
 
-    def test_a_device_for_once_is_used_up_by_one_boot(self) -> None:
-        """An override for once is gone after the boot that it was for."""
+    def test_an_override_for_one_boot_ends_with_the_boot(self) -> None:
+        """An override for one boot is cleared by that boot."""
         self.machine.set_boot_device(BootDevice.PXE)
         self.assertEqual((BootDevice.PXE, False), self.machine.boot_override)
-        self.assertEqual((BootDevice.PXE, "net"), self.booted())
+        self.assertEqual((BootDevice.PXE, "net"), self.reboot())
         self.assertEqual((None, False), self.machine.boot_override)
-        self.assertEqual((BootDevice.DISK, "disk"), self.booted())
+        self.assertEqual((BootDevice.DISK, "disk"), self.reboot())
 
-    def test_a_persistent_device_is_used_at_every_boot(self) -> None:
-        """An override for every boot stays until it is taken back."""
+    def test_a_persistent_override_applies_to_every_boot(self) -> None:
+        """A persistent override applies until it is cleared."""
         self.machine.set_boot_device(BootDevice.PXE, persistent=True)
-        self.booted()
-        self.assertEqual((BootDevice.PXE, "net"), self.booted())
+        self.reboot()
+        self.assertEqual((BootDevice.PXE, "net"), self.reboot())
         self.machine.set_boot_device(None)
-        self.assertEqual((BootDevice.DISK, "disk"), self.booted())
+        self.assertEqual((BootDevice.DISK, "disk"), self.reboot())
 
-    def test_the_virtual_cd_is_booted_when_there_is_one(self) -> None:
-        """An empty drive is passed over."""
+    def test_an_empty_drive_is_skipped(self) -> None:
+        """A machine boots from the virtual CD if it holds an image, and otherwise from the disk."""
         self.machine.set_boot_device(BootDevice.CDROM, persistent=True)
-        self.assertEqual((BootDevice.DISK, "disk"), self.booted())
+        self.assertEqual((BootDevice.DISK, "disk"), self.reboot())
         self.machine.insert_media(VirtualMediaDevice.CDROM, "http://images/a.iso")
-        self.assertEqual((BootDevice.CDROM, "http://images/a.iso"), self.booted())
+        self.assertEqual((BootDevice.CDROM, "http://images/a.iso"), self.reboot())
         self.machine.eject_media(VirtualMediaDevice.CDROM)
-        self.assertEqual((BootDevice.DISK, "disk"), self.booted())
+        self.assertEqual((BootDevice.DISK, "disk"), self.reboot())
 
     def test_secure_boot_and_mode_take_effect_at_the_next_boot(self) -> None:
-        """What is set shows at once; what the machine runs with changes when it boots."""
-        self.booted()
+        """New settings read back at once, and take effect at the next boot."""
+        self.reboot()
         self.machine.set_secure_boot(True)
         assert self.machine.last_boot is not None
         self.assertTrue(self.machine.secure_boot)
         self.assertFalse(self.machine.last_boot.secure_boot)
-        self.booted()
+        self.reboot()
         self.assertTrue(self.machine.last_boot.secure_boot)
         self.machine.set_boot_mode(BootMode.BIOS)
         self.assertIs(BootMode.UEFI, self.machine.last_boot.mode)
-        self.booted()
+        self.reboot()
         self.assertIs(BootMode.BIOS, self.machine.last_boot.mode)
         self.assertFalse(self.machine.last_boot.secure_boot, "secure boot takes UEFI")
 
-    def test_bios_settings_wait_for_the_boot(self) -> None:
-        """A setting is pending until the machine boots."""
+    def test_bios_settings_take_effect_at_the_next_boot(self) -> None:
+        """A BIOS setting is pending until the machine boots."""
         firmware = self.machine.firmware
         firmware.request({"LogicalProc": "Disabled"})
         self.assertEqual("Enabled", firmware.current()["LogicalProc"])
         self.assertEqual({"LogicalProc": "Disabled"}, firmware.pending())
-        self.booted()
+        self.reboot()
         self.assertEqual("Disabled", firmware.current()["LogicalProc"])
         self.assertEqual({}, firmware.pending())
 
-    def test_wrong_bios_settings_are_named_and_none_is_taken(self) -> None:
-        """Settings are taken together or not at all."""
+    def test_wrong_bios_settings_are_all_named_and_change_nothing(self) -> None:
+        """A request with a wrong setting changes no setting."""
         wanted = {"LogicalProc": "Disabled", "BootRetryDelay": "601", "Nonsense": "1", "SystemBiosVersion": "2"}
         error = self.assertRaises(ValueError, self.machine.firmware.request, wanted)
         for name in ("BootRetryDelay", "Nonsense", "SystemBiosVersion"):
@@ -220,22 +221,22 @@ class TestBoot(MachineTestCase):
 
 
 class TestInventory(testtools.TestCase):
-    """What a machine is made of follows from its name."""
+    """The inventory of a machine is derived from its name."""
 
-    def test_the_same_name_gives_the_same_machine(self) -> None:
-        """A restart changes no MAC address."""
+    def test_the_same_name_gives_the_same_inventory(self) -> None:
+        """Two machines with the same name have the same inventory, so a restart changes no MAC address."""
         clock = ManualClock()
         self.assertEqual(Machine("m", clock=clock).inventory, Machine("m", clock=clock).inventory)
 
     def test_ten_thousand_machines_share_no_mac_address(self) -> None:
-        """Addresses are unique over a large fleet, locally administered and unicast."""
+        """MAC addresses are unique over a large fleet, locally administered and unicast."""
         clock = ManualClock()
         macs = [nic.mac for number in range(10_000) for nic in Machine(str(number), clock=clock).inventory.nics]
         self.assertEqual(len(macs), len(set(macs)))
         self.assertEqual({"02"}, {mac[:2] for mac in macs})
 
-    def test_network_interfaces_can_be_given(self) -> None:
-        """A test may want addresses of its own."""
+    def test_network_interfaces_can_be_replaced(self) -> None:
+        """A test can set its own MAC addresses."""
         machine = Machine("m", clock=ManualClock())
         machine.set_nics("02:00:00:00:00:01", "02:00:00:00:00:02", "02:00:00:00:00:03")
         self.assertEqual(["eth0", "eth1", "eth2"], [nic.name for nic in machine.inventory.nics])
@@ -243,7 +244,7 @@ class TestInventory(testtools.TestCase):
 
 
 class TestManyThreads(testtools.TestCase):
-    """A machine may be used from any thread."""
+    """A machine is thread-safe."""
 
     def test_reboots_from_many_threads_are_all_counted(self) -> None:
         """No boot is lost or counted twice."""

@@ -1,4 +1,4 @@
-"""Racks: machines by name, and how everybody in a process meets at the same ones."""
+"""Racks: machines by name, and the racks that a process shares."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from baremetal_fake import Account, Effect, Fault, FaultPlan, Machine, Rack, sha
 
 
 class TestRack(testtools.TestCase):
-    """A machine exists by being named."""
+    """The first use of a name creates the machine."""
 
     def test_a_name_always_means_the_same_machine(self) -> None:
-        """The first look makes the machine."""
+        """The same name always gives the same machine."""
         rack = Rack()
         self.assertIs(rack.machine("a"), rack.machine("a"))
         self.assertIsNot(rack.machine("a"), rack.machine("b"))
         self.assertEqual(["a", "b"], [machine.name for machine in rack.machines()])
 
-    def test_threads_that_name_a_machine_at_once_get_one(self) -> None:
-        """Naming is safe from any thread."""
+    def test_threads_get_the_same_new_machine(self) -> None:
+        """Several threads that use a new name at the same time get one machine."""
         rack = Rack()
         start = threading.Barrier(16)
         found: list[Machine] = []
@@ -36,22 +36,22 @@ class TestRack(testtools.TestCase):
             thread.start()
         for thread in threads:
             thread.join(timeout=10.0)
-        self.assertEqual({id(rack.machine("a"))}, {id(one) for one in found})
+        self.assertEqual({id(rack.machine("a"))}, {id(machine) for machine in found})
         self.assertEqual(16, len(found))
 
-    def test_a_name_is_needed(self) -> None:
-        """There is no machine without a name."""
+    def test_an_empty_name_is_refused(self) -> None:
+        """A machine needs a name."""
         self.assertRaises(ValueError, Rack().machine, "")
 
-    def test_a_machine_that_was_removed_is_made_anew(self) -> None:
-        """Taking a machine out forgets its state."""
+    def test_a_removed_machine_is_created_again(self) -> None:
+        """A removed machine loses its state."""
         rack = Rack()
         rack.machine("a").disk_image = "x"
         rack.remove("a")
         self.assertIsNone(rack.machine("a").disk_image)
 
     def test_faults_reach_present_and_later_machines_by_pattern(self) -> None:
-        """A plan is for all machines whose names match, whenever they are named."""
+        """A plan applies to all machines whose names match, including machines created later."""
         rack = Rack()
         early, other = rack.machine("web-1"), rack.machine("db-1")
         rack.inject(FaultPlan((Fault("login", Effect.AUTH),)), "web-*")
@@ -59,8 +59,8 @@ class TestRack(testtools.TestCase):
         self.assertIsNotNone(rack.machine("web-2").record_operation("login"))
         self.assertIsNone(other.record_operation("login"))
 
-    def test_a_protected_machine_takes_its_account_alone(self) -> None:
-        """Without an account any login is taken."""
+    def test_only_the_account_of_a_machine_is_accepted(self) -> None:
+        """A machine with an account accepts only its credentials; a machine without one accepts any."""
         rack = Rack()
         self.assertTrue(rack.accepts("a", "anybody", None))
         rack.set_account("a", Account("admin", "sésame"))
@@ -69,32 +69,32 @@ class TestRack(testtools.TestCase):
         self.assertFalse(rack.accepts("a", None, None))
 
     def test_the_password_is_not_shown(self) -> None:
-        """Secrets are in no representation."""
+        """The repr of an account does not contain the password."""
         self.assertNotIn("sesame", repr(Account("admin", "sesame")))
 
 
 class TestSharedRacks(testtools.TestCase):
-    """Racks are found by their names and live as long as somebody holds them."""
+    """Shared racks are found by name and live as long as a holder refers to them."""
 
     def setUp(self) -> None:
         super().setUp()
         self.name = f"rack-{uuid.uuid4()}"
 
     def test_a_name_means_one_rack(self) -> None:
-        """Everybody who asks for a name gets the same rack."""
+        """The same name always gives the same rack."""
         rack = shared_rack(self.name)
         self.assertIs(rack, shared_rack(self.name))
 
     def test_a_rack_ends_with_its_last_holder(self) -> None:
-        """Nothing is left of a rack that nobody holds."""
+        """A rack without a holder is lost with its machines."""
         rack = shared_rack(self.name)
         rack.machine("a").disk_image = "x"
         del rack
         gc.collect()
         self.assertIsNone(shared_rack(self.name).machine("a").disk_image)
 
-    def test_a_rack_of_ones_own_can_be_the_shared_one(self) -> None:
-        """A test hands in a rack with a clock of its own; a second one under that name is refused."""
+    def test_a_test_can_share_its_own_rack(self) -> None:
+        """A test can share its own rack; a second rack with the same name is refused."""
         rack = share(Rack(self.name))
         self.assertIs(rack, shared_rack(self.name))
         self.assertIs(rack, share(rack))

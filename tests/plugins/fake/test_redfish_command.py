@@ -1,4 +1,4 @@
-"""The test service as a command: ``python -m baremetal_fake.redfish``."""
+"""The command of the Redfish test service: ``python -m baremetal_fake.redfish``."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SYSTEMS = "/redfish/v1/Systems"
 
 
 class TestCommand(testtools.TestCase):
-    """It says when it is ready, serves, and ends when it is told to."""
+    """The command reports that it is ready, serves, and ends on SIGTERM."""
 
     def start(self, *arguments: str) -> tuple[subprocess.Popen[str], dict[str, Any]]:
         command = [sys.executable, "-m", "baremetal_fake.redfish", *arguments]
@@ -43,8 +43,8 @@ class TestCommand(testtools.TestCase):
         self.addCleanup(client.close)
         return client
 
-    def test_the_first_line_says_all_that_a_client_needs(self) -> None:
-        """URL and systems are there, and answer; a signal ends it cleanly."""
+    def test_the_first_line_names_url_and_systems(self) -> None:
+        """The first line of output holds the URL and the systems, which answer at once."""
         process, ready = self.start("--count", "3")
         client = self.client(ready["url"])
         self.assertEqual(3, len(ready["systems"]))
@@ -53,12 +53,12 @@ class TestCommand(testtools.TestCase):
         self.assertEqual(0, self.stop(process))
 
     def test_machines_can_be_named(self) -> None:
-        """Names stand in the place of numbers."""
+        """The option --names replaces the numbers of the machines."""
         _, ready = self.start("--names", "web,db")
         self.assertEqual([f"{SYSTEMS}/web", f"{SYSTEMS}/db"], ready["systems"])
 
-    def test_what_a_bmc_bears_can_be_said(self) -> None:
-        """Options of the command reach the BMCs."""
+    def test_limits_of_a_bmc_are_options(self) -> None:
+        """The options for limits reach the BMCs."""
         arguments = ("--username", "root", "--password", "right", "--lockout-after", "1", "--parallel-limit", "3")
         _, ready = self.start(*arguments)
         client = self.client(ready["url"])
@@ -67,17 +67,18 @@ class TestCommand(testtools.TestCase):
             self.assertEqual(401, client.post(sessions, {"UserName": "root", "Password": password}).status)
 
     def test_many_addresses_over_several_processes_with_tls_and_an_account(self) -> None:
-        """Each machine is served at its address, by whichever process, with one certificate."""
+        """Several processes serve one address for each machine with one certificate and one account."""
         spread = ("--count", "7", "--addresses", "127.77.200.0/24", "--processes", "3")
         _, ready = self.start(*spread, "--tls", "--username", "admin", "--password", "pw")
-        self.assertEqual((3, 7), (ready["processes"], len(ready["urls"])))
+        self.assertEqual(3, ready["processes"])
+        self.assertEqual(7, len(ready["urls"]))
         context = ssl.create_default_context(cafile=ready["certificate"])
         for url, system in zip(ready["urls"], ready["systems"], strict=True):
             self.assertEqual(204, self.client(url, context=context, basic=("admin", "pw")).reset(system, "On").status)
             self.assertEqual(401, self.client(url, context=context).get(system).status)
 
-    def test_children_end_with_their_parent_however_it_ends(self) -> None:
-        """A parent that is killed leaves no process behind that holds the port."""
+    def test_children_end_when_their_parent_is_killed(self) -> None:
+        """If the parent is killed, its child processes end and close their connections."""
         process, ready = self.start("--count", "2", "--addresses", "127.77.201.0/24", "--processes", "2")
         clients = [self.client(url) for url in ready["urls"]]
         for client in clients:
@@ -88,7 +89,7 @@ class TestCommand(testtools.TestCase):
             self.assertEqual(b"", client.connection.sock.recv(1), "the child closes its connections when it ends")
 
     def test_faults_come_from_a_file(self) -> None:
-        """A file holds a plan for all machines, or one for each pattern of names."""
+        """A fault file holds one plan for all machines, or a plan for each pattern of names."""
         plans = ([{"operation": "login", "effect": "busy"}], {"0": [{"operation": "login", "effect": "busy"}]})
         for plan in plans:
             with tempfile.TemporaryDirectory() as directory:
@@ -97,8 +98,8 @@ class TestCommand(testtools.TestCase):
                 _, ready = self.start("--faults", str(path))
                 self.assertEqual(503, self.client(ready["url"]).log_in().status)
 
-    def test_wrong_options_end_it_with_a_reason(self) -> None:
-        """What cannot be served is said in one line."""
+    def test_wrong_options_are_reported_without_a_traceback(self) -> None:
+        """A wrong option ends the command with the reason and without a traceback."""
         cases = {
             ("--address", "192.0.2.1"): "not a loopback address",
             ("--addresses", "192.0.2.0/24"): "not a loopback network",
@@ -117,17 +118,17 @@ class TestCommand(testtools.TestCase):
 
 
 class TestPlan(testtools.TestCase):
-    """How machines are spread over addresses and processes."""
+    """The distribution of machines to addresses and processes."""
 
     def test_addresses_avoid_the_ends_of_each_block(self) -> None:
-        """250 of each 256 addresses are used."""
+        """Of each 256 addresses, the first 250 after .0 are used."""
         found = addresses_in("127.77.0.0/16", 501)
         expected = {0: "127.77.0.1", 249: "127.77.0.250", 250: "127.77.1.1", 500: "127.77.2.1"}
         self.assertEqual(expected, {index: found[index] for index in expected})
         self.assertEqual(501, len(set(found)))
 
     def test_shares_cover_every_machine_once(self) -> None:
-        """No machine is lost or served twice, also where the numbers do not divide."""
+        """Each machine is in exactly one share, even if the machines do not divide evenly."""
         names = tuple(str(number) for number in range(10))
         plan = ServicePlan(names, addresses_in("127.77.0.0/16", 10))
         for count in (1, 3, 7, 10, 20):
@@ -136,13 +137,13 @@ class TestPlan(testtools.TestCase):
             self.assertTrue(all(len(share.names) == len(share.addresses) for share in shares))
             self.assertLessEqual(len(shares), count)
 
-    def test_a_plan_survives_the_way_to_a_child(self) -> None:
-        """What a child reads is what the parent meant, and the password is in no representation."""
+    def test_a_plan_survives_json(self) -> None:
+        """A plan is the same after it was encoded and decoded, and its repr does not contain the password."""
         faults = (("*", [{"operation": "login", "effect": "auth"}]),)
         plan = ServicePlan(("a",), certificate=("c", "k"), username="u", password="hush-hush", latency=0.5, faults=faults)
         self.assertEqual(plan, ServicePlan.from_json(plan.to_json()))
         self.assertNotIn("hush-hush", repr(plan))
 
-    def test_more_addresses_than_descriptors_ask_for_more_processes(self) -> None:
-        """One process is enough until its descriptors are not."""
+    def test_the_number_of_processes_follows_from_the_descriptors(self) -> None:
+        """More processes are used only if one process cannot open enough files."""
         self.assertEqual([1, 1, 3, 25], [processes_for(n, 2064) for n in (1, 400, 1000, 10_000)])

@@ -1,4 +1,4 @@
-"""The Redfish service with sushy as its client: what a driver on sushy does to a machine works here."""
+"""The Redfish service with sushy, a client library that drivers use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PROTECTED = BMCOptions(Account("admin", "secret"))
 
 
 class TestSushy(RedfishCase):
-    """Power, boot, secure boot, media and inventory by way of sushy."""
+    """Power, boot, secure boot, media, inventory and firmware through sushy."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -31,25 +31,27 @@ class TestSushy(RedfishCase):
     def connect(self, redfish: RedfishService, password: str = "secret", **options: object) -> sushy.Sushy:
         auth = sushy.auth.SessionOrBasicAuth(username="admin", password=password)
         root = sushy.Sushy(redfish.url, auth=auth, **options)
-        # It would log out when it is collected, long after the service has gone.
+        # Otherwise sushy logs out when it is garbage-collected, which may be after the service has stopped.
         self.addCleanup(auth.close)
         return root
 
     def test_power_on_off_and_reboot(self) -> None:
-        """The power state that sushy reads is that of the machine."""
+        """sushy reads the power state of the machine."""
         steps = {sushy.ResetType.ON: "On", sushy.ResetType.FORCE_RESTART: "On", sushy.ResetType.FORCE_OFF: "Off"}
         for kind, expected in steps.items():
             self.system.reset_system(kind)
             self.system.refresh(force=True)
             self.assertEqual(expected, self.system.power_state.value)
-        self.assertEqual((Power.OFF, 2), (self.machine.power, self.machine.boot_count))
+        self.assertEqual(Power.OFF, self.machine.power)
+        self.assertEqual(2, self.machine.boot_count)
         self.assertIs(Power.OFF, self.redfish.machine(0).power, "the other machine is not touched")
 
     def test_boot_device_and_mode(self) -> None:
-        """A device for once and for ever, and the mode."""
+        """sushy sets the boot device for one boot and for every boot, and the boot mode."""
         once, always = sushy.BootSourceOverrideEnabled.ONCE, sushy.BootSourceOverrideEnabled.CONTINUOUS
         self.system.set_system_boot_options(sushy.BootSource.PXE, enabled=once, mode=sushy.BootSourceOverrideMode.LEGACY)
-        self.assertEqual(((BootDevice.PXE, False), BootMode.BIOS), (self.machine.boot_override, self.machine.boot_mode))
+        self.assertEqual((BootDevice.PXE, False), self.machine.boot_override)
+        self.assertEqual(BootMode.BIOS, self.machine.boot_mode)
         self.system.reset_system(sushy.ResetType.ON)
         self.assertEqual((None, False), self.machine.boot_override)
         self.system.refresh(force=True)
@@ -57,15 +59,15 @@ class TestSushy(RedfishCase):
         self.assertEqual((BootDevice.CDROM, True), self.machine.boot_override)
         self.assertIn(sushy.BootSource.UEFI_HTTP, self.system.get_allowed_system_boot_source_values())
 
-    def test_an_entity_tag_that_is_out_of_date_does_not_stop_sushy(self) -> None:
-        """sushy sends the tag of what it read: the service refuses it, and sushy asks again without."""
+    def test_sushy_retries_after_an_outdated_entity_tag(self) -> None:
+        """The service refuses an outdated entity tag, and sushy repeats the request without it."""
         self.assertEqual("Off", self.system.power_state.value)
         self.system.reset_system(sushy.ResetType.ON)
         self.system.set_system_boot_options(sushy.BootSource.PXE)
         self.assertEqual((BootDevice.PXE, False), self.machine.boot_override)
 
     def test_secure_boot(self) -> None:
-        """Enabled now, current after the next boot."""
+        """Secure boot is enabled at once, and current after the next boot."""
         self.system.secure_boot.set_enabled(True)
         self.system.reset_system(sushy.ResetType.ON)
         self.system.secure_boot.refresh(force=True)
@@ -73,10 +75,10 @@ class TestSushy(RedfishCase):
         self.assertEqual("Enabled", self.system.secure_boot.current_boot.value)
 
     def test_media_are_inserted_booted_and_ejected(self) -> None:
-        """A machine that is told to boots the image that sushy inserted."""
+        """The machine boots an image that sushy inserted."""
         images = self.useFixture(ImageServer())
         drives = self.system.managers[0].virtual_media.get_members()
-        drive = next(one for one in drives if sushy.VIRTUAL_MEDIA_CD in one.media_types)
+        drive = next(drive for drive in drives if sushy.VIRTUAL_MEDIA_CD in drive.media_types)
         drive.insert_media(f"{images.url}/boot.iso")
         drive.refresh(force=True)
         self.assertTrue(drive.inserted)
@@ -89,16 +91,17 @@ class TestSushy(RedfishCase):
         self.assertRaises(sushy.exceptions.BadRequestError, drive.insert_media, f"{images.url}/none.iso")
 
     def test_the_inventory(self) -> None:
-        """Processors, memory, disks and network interfaces are found."""
+        """sushy reads processors, memory, disks and network interfaces."""
         parts = self.machine.inventory
         self.assertEqual(parts.memory_mb, self.system.memory_summary.size_gib * 1024)
-        self.assertEqual((parts.cpus, "x86"), (self.system.processors.summary[0], self.system.processors.summary[1].value))
+        self.assertEqual(parts.cpus, self.system.processors.summary[0])
+        self.assertEqual("x86", self.system.processors.summary[1].value)
         self.assertEqual(parts.local_gb * 1024**3, self.system.simple_storage.max_size_bytes)
         self.assertEqual([parts.local_gb * 1024**3], self.system.storage.drives_sizes_bytes)
         self.assertEqual({nic.mac for nic in parts.nics}, {mac.lower() for mac in self.system.ethernet_interfaces.summary})
 
     def test_bios_settings(self) -> None:
-        """What is set is pending until the machine boots."""
+        """A BIOS setting is pending until the machine boots."""
         self.system.bios.set_attribute("LogicalProc", "Disabled")
         self.assertEqual({"LogicalProc": "Disabled"}, self.system.bios.pending_attributes)
         self.system.reset_system(sushy.ResetType.ON)
@@ -106,7 +109,7 @@ class TestSushy(RedfishCase):
         self.assertEqual("Disabled", self.system.bios.attributes["LogicalProc"])
 
     def test_firmware_is_updated(self) -> None:
-        """The update service lists the components and flashes them."""
+        """The update service updates the targeted component when the update time is over."""
         service = self.root.get_update_service()
         target = "/redfish/v1/UpdateService/FirmwareInventory/1-bios"
         self.machine.timings = Timings(update=600.0)
@@ -117,20 +120,21 @@ class TestSushy(RedfishCase):
         self.assertFalse(monitor.check_is_processing)
         self.assertEqual("2.4.1", self.machine.firmware.versions["bios"])
 
-    def test_one_session_serves_all_requests_and_a_new_one_follows_an_expired(self) -> None:
-        """sushy logs in once; when the BMC forgets the session, it logs in again."""
+    def test_sushy_logs_in_once_and_again_after_an_expired_session(self) -> None:
+        """sushy uses one session for all requests, and logs in again when the session has ended."""
         self.assertEqual(1, self.redfish.totals()["logins"])
         self.redfish.end_sessions()
         self.system.refresh(force=True)
-        self.assertEqual((2, 1), (self.redfish.totals()["logins"], self.redfish.totals()["open_sessions"]))
+        self.assertEqual(2, self.redfish.totals()["logins"])
+        self.assertEqual(1, self.redfish.totals()["open_sessions"])
 
     def test_a_wrong_password_is_an_access_error(self) -> None:
-        """sushy tells a refusal from a failure."""
+        """A wrong password raises sushy's AccessError."""
         root = self.connect(self.redfish, "wrong")
         self.assertRaises(sushy.exceptions.AccessError, root.get_system, self.redfish.system_path())
 
     def test_basic_authentication_and_tls(self) -> None:
-        """The same over HTTPS without a session."""
+        """sushy works over HTTPS with basic authentication and without a session."""
         redfish = self.service(1, tls=True, options=PROTECTED)
         basic = sushy.auth.BasicAuth(username="admin", password="secret")
         root = sushy.Sushy(redfish.url, auth=basic, verify=redfish.certificate)

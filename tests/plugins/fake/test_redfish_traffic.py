@@ -1,4 +1,4 @@
-"""What happens on the wire of a Redfish service: framing, delays, accidents, numbers."""
+"""The HTTP traffic of a Redfish service: framing, delays, faults and statistics."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ GET = f"GET {SYSTEM} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
 
 
 class TestFraming(RedfishCase):
-    """One connection, many requests, and no tolerance for what is ambiguous."""
+    """Many requests on one connection, and refusal of ambiguous requests."""
 
     def setUp(self) -> None:
         super().setUp()
         self.redfish = self.service(1)
 
-    def raw(self, sent: bytes, *more: bytes) -> bytes:
-        """What comes back until the service closes the connection; *sent* may go out in pieces."""
+    def exchange(self, sent: bytes, *more: bytes) -> bytes:
+        """Send all pieces, and return the bytes that arrive until the service closes the connection."""
         with socket.create_connection(("127.0.0.1", self.redfish.port), timeout=10.0) as peer:
             for piece in (sent, *more):
                 peer.sendall(piece)
             return b"".join(iter(lambda: peer.recv(65536), b""))
 
-    def test_requests_that_come_together_are_answered_in_order(self) -> None:
-        """A client may send ahead of its answers."""
+    def test_pipelined_requests_are_answered_in_order(self) -> None:
+        """A client may send requests before earlier answers arrive."""
         last = b"GET /redfish/v1 HTTP/1.1\r\nConnection: close\r\n\r\n"
-        answer = self.raw(GET * 3 + last)
+        answer = self.exchange(GET * 3 + last)
         self.assertEqual(4, answer.count(b"HTTP/1.1 200 OK"))
         self.assertEqual(1, self.redfish.totals()["connections"])
 
-    def test_a_request_may_come_byte_by_byte(self) -> None:
-        """What is not whole yet is waited for."""
+    def test_a_request_may_arrive_byte_by_byte(self) -> None:
+        """The service waits until a request is complete."""
         body = b'{"IndicatorLED": "Lit"}'
         head = f"PATCH {SYSTEM} HTTP/1.1\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode()
         pieces = [bytes([byte]) for byte in head + body]
-        self.assertIn(b"204", self.raw(pieces[0], *pieces[1:]))
+        self.assertIn(b"204", self.exchange(pieces[0], *pieces[1:]))
 
-    def test_what_is_ambiguous_is_refused_and_the_connection_closed(self) -> None:
-        """Nothing that could be read in two ways is read at all."""
+    def test_ambiguous_requests_are_refused_and_the_connection_closed(self) -> None:
+        """An invalid or ambiguous request gets an error, and the service closes the connection."""
         line = f"PATCH {SYSTEM} HTTP/1.1\r\n".encode()
         cases = {
             b"hello\r\n\r\n": b"400",
@@ -59,31 +59,32 @@ class TestFraming(RedfishCase):
             line + b"X: " + b"x" * 40000: b"431",
         }
         for sent, status in cases.items():
-            answer = self.raw(sent)
+            answer = self.exchange(sent)
             self.assertEqual(b"HTTP/1.1 " + status, answer[:12], repr(sent[:60]))
             self.assertIn(b"@Message.ExtendedInfo", answer)
 
-    def test_an_old_client_is_answered_and_let_go(self) -> None:
-        """HTTP/1.0 closes unless it asks not to."""
-        self.assertIn(b"Connection: close", self.raw(b"GET /redfish/v1 HTTP/1.0\r\n\r\n"))
+    def test_a_connection_of_http_1_0_is_closed(self) -> None:
+        """The service closes a connection of HTTP/1.0 unless the client asks to keep it."""
+        self.assertIn(b"Connection: close", self.exchange(b"GET /redfish/v1 HTTP/1.0\r\n\r\n"))
 
-    def test_a_silent_connection_is_closed_after_its_time(self) -> None:
-        """BMCs drop idle connections: a client has to cope."""
+    def test_a_silent_connection_is_closed_after_the_idle_timeout(self) -> None:
+        """The service closes an idle connection, as BMCs do."""
         redfish = self.service(1, idle_timeout=0.05)
         with socket.create_connection(("127.0.0.1", redfish.port), timeout=10.0) as peer:
             self.assertEqual(b"", peer.recv(1))
 
 
-class TestAccidents(RedfishCase):
-    """Fault plans, as a client over HTTP meets them."""
+class TestFaults(RedfishCase):
+    """Fault plans at an HTTP client."""
 
-    def struck(self, *faults: Fault) -> tuple[RedfishClient, Power]:
+    def start_with_faults(self, *faults: Fault) -> tuple[RedfishClient, Power]:
+        """Start a service with *faults*, and return a client and the power of its machine."""
         redfish = self.service(1)
         redfish.inject(FaultPlan(faults))
         return self.client(redfish), redfish.machine().power
 
-    def test_effects_that_are_answers(self) -> None:
-        """Each has the status and the message that a BMC would send."""
+    def test_effects_with_an_answer(self) -> None:
+        """Each such effect has the status and the message that a BMC would send, and the command has no effect."""
         answers = {
             Effect.REFUSE: (500, "GeneralError"),
             Effect.AUTH: (401, "NoValidSession"),
@@ -91,17 +92,18 @@ class TestAccidents(RedfishCase):
             Effect.BUSY: (503, "ServiceTemporarilyUnavailable"),
         }
         for effect, expected in answers.items():
-            client, _ = self.struck(Fault("set_power", effect, times=1))
+            client, _ = self.start_with_faults(Fault("set_power", effect, times=1))
             reply = client.reset(SYSTEM, "On")
             self.assertEqual(expected, (reply.status, reply.message_id))
             self.assertEqual("Off", client.get(SYSTEM).body["PowerState"])
             self.assertEqual(204, client.reset(SYSTEM, "On").status)
 
     def test_a_refusal_may_have_a_status_and_a_message(self) -> None:
-        """Real BMCs differ in what they say."""
-        client, _ = self.struck(Fault("get_power", Effect.REFUSE, status=418, message="not now"))
+        """A fault plan can set the status and the message of a refusal."""
+        client, _ = self.start_with_faults(Fault("get_power", Effect.REFUSE, status=418, message="not now"))
         reply = client.get(SYSTEM)
-        self.assertEqual((418, "not now"), (reply.status, reply.body["error"]["message"]))
+        self.assertEqual(418, reply.status)
+        self.assertEqual("not now", reply.body["error"]["message"])
 
     def test_a_lost_command_is_accepted_and_has_no_effect(self) -> None:
         """Every kind of command can be lost."""
@@ -112,31 +114,33 @@ class TestAccidents(RedfishCase):
         self.assertEqual(204, client.patch(SYSTEM, {"Boot": {"BootSourceOverrideTarget": "Cd"}}).status)
         self.assertEqual(204, client.patch(f"{SYSTEM}/SecureBoot", {"SecureBootEnable": True}).status)
         machine = redfish.machine()
-        self.assertEqual((Power.OFF, (None, False), False), (machine.power, machine.boot_override, machine.secure_boot))
+        self.assertEqual(Power.OFF, machine.power)
+        self.assertEqual((None, False), machine.boot_override)
+        self.assertIs(False, machine.secure_boot)
 
     def test_an_expired_session_needs_a_new_login(self) -> None:
-        """The session that expires is gone, and a new one is let in."""
-        client, _ = self.struck(Fault("get_power", Effect.EXPIRE, times=1))
+        """A session that expires stays unknown, and a new login succeeds."""
+        client, _ = self.start_with_faults(Fault("get_power", Effect.EXPIRE, times=1))
         client.log_in()
         self.assertEqual([401, 401], [client.get(SYSTEM).status for _ in range(2)])
         client.headers.clear()
         client.log_in()
         self.assertEqual(200, client.get(SYSTEM).status)
 
-    def test_an_answer_that_makes_no_sense_is_not_json(self) -> None:
-        """A client has to survive a broken body."""
-        client, _ = self.struck(Fault("get_power", Effect.WRONG))
+    def test_an_invalid_answer_is_not_json(self) -> None:
+        """The effect "wrong" sends a body that is not valid JSON."""
+        client, _ = self.start_with_faults(Fault("get_power", Effect.WRONG))
         self.assertRaises(json.JSONDecodeError, client.get, SYSTEM)
 
     def test_a_dropped_connection_breaks_without_an_answer(self) -> None:
-        """The command is not carried out; the next connection works."""
-        client, _ = self.struck(Fault("set_power", Effect.DROP, times=1))
+        """The connection breaks, the command is not carried out, and the next connection works."""
+        client, _ = self.start_with_faults(Fault("set_power", Effect.DROP, times=1))
         self.assertRaises((ConnectionError, http.client.HTTPException), client.reset, SYSTEM, "On")
         client.close()
         self.assertEqual("Off", client.get(SYSTEM).body["PowerState"])
 
-    def test_a_bmc_that_hangs_holds_up_its_client_alone(self) -> None:
-        """One request never ends; other clients are served, and the service still stops at once."""
+    def test_a_hanging_request_delays_no_other_client(self) -> None:
+        """A request that hangs does not delay other clients or the stop of the service."""
         redfish = self.service(2)
         redfish.inject(FaultPlan((Fault("get_power", Effect.HANG),)), "0")
         hanging = socket.create_connection(("127.0.0.1", redfish.port), timeout=10.0)
@@ -147,8 +151,8 @@ class TestAccidents(RedfishCase):
         redfish.stop()
         self.assertEqual(0, redfish.statistics.in_flight)
 
-    def test_what_goes_on_for_a_client_ends_when_it_leaves(self) -> None:
-        """A request whose client has gone is not in flight any more, and its command is not carried out."""
+    def test_a_request_ends_when_its_client_leaves(self) -> None:
+        """When the client has closed its connection, the request is not in flight and its command is not carried out."""
         redfish = self.service(1)
         redfish.inject(FaultPlan((Fault("set_power", Effect.HANG),)))
         client = self.client(redfish)
@@ -158,12 +162,13 @@ class TestAccidents(RedfishCase):
         end = time.monotonic() + 10.0
         while redfish.totals()["in_flight"] and time.monotonic() < end:
             threading.Event().wait(0.01)
-        self.assertEqual((0, 0), (redfish.totals()["in_flight"], redfish.totals()["open_connections"]))
+        self.assertEqual(0, redfish.totals()["in_flight"])
+        self.assertEqual(0, redfish.totals()["open_connections"])
         self.assertIs(Power.OFF, redfish.machine().power)
 
-    def test_a_connection_may_be_refused_or_never_served(self) -> None:
-        """The connection itself is an operation, of the first machine of the BMC."""
-        client, _ = self.struck(Fault("connect", Effect.DROP, times=1), Fault("connect", Effect.HANG, nth=2, times=1))
+    def test_a_connection_may_break_or_hang(self) -> None:
+        """The connection itself is an operation of the BMC's first machine."""
+        client, _ = self.start_with_faults(Fault("connect", Effect.DROP, times=1), Fault("connect", Effect.HANG, nth=2, times=1))
         self.assertRaises((ConnectionError, http.client.HTTPException), client.get, SYSTEM)
         client.close()
         client.connection.timeout = 0.05
@@ -173,12 +178,12 @@ class TestAccidents(RedfishCase):
         self.assertEqual(200, client.get(SYSTEM).status)
 
     def test_a_login_can_fail_by_plan(self) -> None:
-        """What concerns no machine follows the plan of the first one."""
-        client, _ = self.struck(Fault("login", Effect.AUTH, times=1))
+        """The plan of the first machine applies to logins."""
+        client, _ = self.start_with_faults(Fault("login", Effect.AUTH, times=1))
         self.assertEqual([401, 201], [client.log_in().status for _ in range(2)])
 
-    def test_latency_is_paid_by_every_request_and_by_each_alone(self) -> None:
-        """Requests of several clients take their time beside each other."""
+    def test_latency_delays_each_request_separately(self) -> None:
+        """Requests of several clients are delayed at the same time."""
         redfish = self.service(8, latency=0.2)
         begun = time.monotonic()
         clients = [self.client(redfish) for _ in range(8)]
@@ -188,26 +193,29 @@ class TestAccidents(RedfishCase):
         for thread in threads:
             thread.join(timeout=10.0)
         self.assertGreaterEqual(time.monotonic() - begun, 0.2)
-        self.assertEqual((8, 8), (redfish.totals()["requests"], redfish.totals()["in_flight_max"]))
+        self.assertEqual(8, redfish.totals()["requests"])
+        self.assertEqual(8, redfish.totals()["in_flight_max"])
 
 
-class TestNumbers(RedfishCase):
-    """A service tells how gentle its clients were."""
+class TestStatistics(RedfishCase):
+    """The statistics of a service show the load that clients cause."""
 
     def test_requests_are_counted_by_route_and_the_statistics_are_not(self) -> None:
-        """Names of machines do not matter to the count; reset starts it anew."""
+        """Requests are counted by route without names, and requests for the statistics are not counted."""
         redfish = self.service(3)
         client = self.client(redfish)
         for number in range(3):
             client.get(f"/redfish/v1/Systems/{number}")
         shown = client.get("/_statistics").body
         self.assertEqual({"GET /Systems/*": 3}, shown["by_route"])
-        self.assertEqual((3, 1, 1), (shown["requests"], shown["connections"], shown["in_flight_max"]))
+        self.assertEqual(3, shown["requests"])
+        self.assertEqual(1, shown["connections"])
+        self.assertEqual(1, shown["in_flight_max"])
         self.assertEqual(204, client.post("/_statistics/reset").status)
         self.assertEqual(0, redfish.totals()["requests"])
 
-    def test_connections_can_be_broken_and_sessions_forgotten(self) -> None:
-        """A test can let a BMC restart."""
+    def test_connections_can_be_broken_and_sessions_ended(self) -> None:
+        """A test can break all connections and end all sessions, as a restart of the BMC does."""
         redfish = self.service(1)
         client = self.client(redfish)
         client.log_in()
@@ -218,7 +226,7 @@ class TestNumbers(RedfishCase):
         self.assertRaises((ConnectionError, http.client.HTTPException), client.get, SYSTEM)
 
     def test_commands_are_in_the_log_of_the_machine(self) -> None:
-        """What came over HTTP is seen at the machine as what came in process."""
+        """Commands over HTTP are in the machine's log."""
         redfish = self.service(1)
         self.client(redfish).reset(SYSTEM, "ForceRestart")
         (logged,) = redfish.machine().commands("set_power")
