@@ -1,4 +1,4 @@
-"""A test service that runs an asyncio event loop on a thread of its own."""
+"""A test service that runs an asyncio event loop on a separate thread."""
 
 from __future__ import annotations
 
