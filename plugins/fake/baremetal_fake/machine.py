@@ -37,10 +37,13 @@ class Timings:
     """Durations in seconds of a machine's reactions."""
 
     power_on: float = 0.0
+    """Time to switch on."""
     power_off: float = 0.0
+    """Time to switch off by a hard power off or reboot."""
     shutdown: float = 0.0
+    """Time to switch off by a soft power off or reboot, in which the operating system shuts down."""
     update: float = 0.0
-    """Update of the firmware of one component."""
+    """Time to update the firmware of one component."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +138,7 @@ class Machine:
             self._run_due_actions()
             if state in (PowerState.SOFT_OFF, PowerState.SOFT_REBOOT) and self.ignores_shutdown and self._power is Power.ON:
                 return
+            # Find the action first: an invalid state must not drop the command in progress.
             begin = self._first_action(state)
             self._schedule.drop("power")
             self._schedule.add(self._clock() + delay, "power", begin)
@@ -145,6 +149,7 @@ class Machine:
         """Let the power return to *back_to* after *seconds*, even if other commands follow."""
         action = self._finish_off if back_to in (Power.OFF, Power.POWERING_OFF) else self._return_on
         with self._lock:
+            # The separate tag keeps this action when a later command drops the actions with the tag "power".
             self._schedule.add(self._clock() + seconds, "bounce", action)
 
     def run_due_actions(self) -> None:
@@ -166,7 +171,10 @@ class Machine:
             return lambda at: self._begin_off(at, off_seconds, then_on=False)
         if state in (PowerState.REBOOT, PowerState.SOFT_REBOOT):
             return lambda at: self._begin_off(at, off_seconds, then_on=True)
-        raise ValueError(f"{state!r} is not a power command; use on, off, reboot, soft off or soft reboot")
+        raise ValueError(f"{state!r} is not a power command; use ON, OFF, REBOOT, SOFT_OFF or SOFT_REBOOT")
+
+    # Actions get the time at which they were due, not the present time. So a chain of actions that runs late, at the next
+    # access, still has the right times.
 
     def _begin_on(self, at: float) -> None:
         if self._power is Power.ON:
@@ -182,6 +190,7 @@ class Machine:
         self._power = Power.POWERING_OFF
         self._schedule.add(at + seconds, "power", self._finish_off)
         if then_on:
+            # Due at the same time as the action above; the schedule keeps the order of addition.
             self._schedule.add(at + seconds, "power", self._begin_on)
 
     def _finish_off(self, at: float) -> None:

@@ -103,7 +103,7 @@ class IPMIBMC:
         return None if finished is None else Reply(messages.rmcp_plus(*finished))
 
     def _answer_rakp_1(self, message: bytes) -> Reply | None:
-        """Answer RAKP message 1, the message of a login at which faults of the operation ``login`` apply."""
+        """Answer RAKP message 1. Faults of the operation ``login`` apply to this message."""
         fault = self.machine.record_operation("login")
         if fault is not None and fault.effect in _SILENT_EFFECTS | {Effect.LOSE}:
             return None

@@ -22,7 +22,11 @@ def routes() -> list[Route]:
         Route("", {"GET": make_reader("get_root", _root)}, public_methods=_READ_METHODS),
         Route("odata", {"GET": make_reader("get_root", _odata)}, public_methods=_READ_METHODS),
         Route("SessionService", {"GET": make_reader("get_sessions", _session_service), "PATCH": _set_timeout}),
-        Route("SessionService/Sessions", {"GET": make_reader("get_sessions", _sessions), "POST": _log_in}, _LOGIN_METHODS),
+        Route(
+            "SessionService/Sessions",
+            {"GET": make_reader("get_sessions", _sessions), "POST": _log_in},
+            public_methods=_LOGIN_METHODS,
+        ),
         Route("SessionService/Sessions/*", {"GET": make_reader("get_sessions", _session), "DELETE": _log_out}),
     ]
 

@@ -74,7 +74,7 @@ def _create(exchange: Exchange) -> Operation:
     kind = str(body.get("RAIDType"))
     if kind not in RAID_TYPES:
         raise not_in_list("RAIDType", kind, RAID_TYPES)
-    drives = _drives_in(body, machine)
+    drives = _read_drives(body, machine)
     if len(drives) < RAID_TYPES[kind]:
         raise RedfishError(400, "GeneralError", f"{kind} needs {RAID_TYPES[kind]} drives or more; {len(drives)} are given.")
     capacity = _capacity_bytes(kind, machine, drives)
@@ -101,7 +101,7 @@ def _create(exchange: Exchange) -> Operation:
     return Operation("create_raid", run, {"volume": volume})
 
 
-def _drives_in(body: Mapping[str, Any], machine: Machine) -> list[str]:
+def _read_drives(body: Mapping[str, Any], machine: Machine) -> list[str]:
     links = body.get("Links")
     references = links.get("Drives") if isinstance(links, Mapping) else None
     names = [
