@@ -38,7 +38,8 @@ class TLSOptions(NamedTuple):
 class Endpoint(NamedTuple):
     """The address of a BMC and the account used there.
 
-    The runtime uses it as a key: for the limit on requests in flight, for circuit breakers, and for shared sessions.
+    *scheme* may be empty, and *port* is None for the default port. The runtime uses the endpoint as the key for the limit on
+    requests in flight, for circuit breakers, and for shared sessions.
     """
 
     scheme: str
@@ -54,7 +55,7 @@ class Endpoint(NamedTuple):
 
 
 class Fault(Enum):
-    """The meaning of an exception of a device library. The runtime reacts to it; the values are descriptions."""
+    """The meaning of an exception of a device library. It determines the reaction of the runtime. Values are descriptions."""
 
     AUTH = "the credentials are refused"
     EXPIRED = "the session is no longer valid, and a new login may cure it"
@@ -74,24 +75,24 @@ class Connector(ABC, Generic[S]):
     A session that is not shareable has one borrower at a time."""
 
     takes_turns: ClassVar[bool] = False
-    """Whether its sessions take a request slot for each request (:func:`~baremetal_interfaces.request_slot`). The borrower of
-    a session of another connector holds one slot for as long as it has the session."""
+    """Whether the sessions take a request slot for each request (:func:`~baremetal_interfaces.request_slot`). If False, the
+    borrower of a session holds one slot until it returns the session."""
 
     loggers: ClassVar[tuple[str, ...]] = ()
-    """Names of loggers of the device library. Their lines may contain secrets, and the runtime redacts them."""
+    """Names of loggers of the device library. The runtime removes secrets from their lines."""
 
     @abstractmethod
     def open(self, info: Any, tls: ssl.SSLContext | None, deadline: Deadline) -> S:
         """Log in exactly once, without a retry, and return the session.
 
         *info* is the typed ``driver_info`` of the interface that borrows the session. *tls* is a shared context if the
-        endpoint has TLS options, else None. Exceptions of the device library may pass: :meth:`classify` gives their meaning.
+        endpoint has TLS options, else None. Exceptions of the device library may pass: :meth:`classify` interprets them.
         """
 
     def session_key(self, info: Any) -> Hashable:
-        """Return the values of *info* that need a session of their own, such as the login method.
+        """Return the values of *info* that a shared session depends on, such as the login method.
 
-        Tasks share a session if endpoint, secrets and this key are equal.
+        Tasks share a session only if endpoint, secrets and this key are equal.
         """
         return None
 

@@ -14,9 +14,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 def deprecated(*, since: tuple[int, int], until: str, instead: str) -> Callable[[F], F]:
     """Mark a function or method as deprecated: each call issues a ``DeprecationWarning`` that names the replacement.
 
-    *since* is the version of the contract that deprecates it. *until* is the date, such as ``2028-06-30``, up to which it
-    stays at least. *instead* names the replacement. Raises ``ValueError`` if *until* is not a date. The removal itself needs a
-    new major version of the contract.
+    *since* is the version of the contract that deprecates it. *until* is a date, such as ``2028-06-30``; the function is not
+    removed before it. *instead* names the replacement. Raises ``ValueError`` if *until* is not a date. The removal itself needs
+    a new major version of the contract.
     """
     date = datetime.date.fromisoformat(until)
 

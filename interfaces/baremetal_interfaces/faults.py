@@ -37,7 +37,7 @@ def spellings(secret: str) -> tuple[str, ...]:
 def scrub(text: str, secrets: Iterable[str]) -> str:
     """Return *text* with each form of each of the *secrets* replaced by the mask.
 
-    Longer forms come first, so that a secret that is part of another one does not leave the rest of it readable.
+    Longer forms are replaced first. Otherwise a secret that contains another one would remain partly readable.
     """
     forms = sorted({form for secret in secrets if secret for form in spellings(secret)}, key=len, reverse=True)
     for form in forms:
@@ -71,6 +71,7 @@ def _mask_secrets(exc: BareMetalError, secrets: tuple[str, ...]) -> BareMetalErr
     exc.message = scrub(exc.message, secrets)
     exc.args = (exc.message,)
     exc.details = {name: scrub(value, secrets) if isinstance(value, str) else value for name, value in exc.details.items()}
+    # The original exceptions may contain a secret: drop the cause, and hide the context from tracebacks.
     exc.__cause__ = None
     exc.__suppress_context__ = True
     return exc

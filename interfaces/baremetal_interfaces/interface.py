@@ -33,22 +33,22 @@ class Interface(ABC):
     """The version of the contract that the class was written for, as ``(major, minor)``; None: the installed version."""
 
     info_type: ClassVar[type[DriverInfo] | None] = None
-    """The type of the ``driver_info`` that it reads, or None."""
+    """The type of ``driver_info`` that the interface reads, or None."""
 
     state_type: ClassVar[type[DriverState] | None] = None
-    """The type of the state that it keeps for each node, or None."""
+    """The type of the state that the interface keeps for each node, or None."""
 
     options_type: ClassVar[type | None] = None
     """A frozen dataclass of configuration options, all with defaults; the runtime maps it to a configuration section."""
 
     connector: ClassVar[type[Connector[Any]] | None] = None
-    """The connector that opens its sessions with the BMC, or None."""
+    """The connector that opens the interface's sessions with the BMC, or None."""
 
     attaches_to: ClassVar[tuple[str, ...]] = ()
-    """Names of hardware types of other plugins to which it adds itself, after the implementations that they list."""
+    """Hardware types of other plugins that also offer this interface, after the implementations that they list themselves."""
 
     steps: ClassVar[tuple[Step, ...]] = ()
-    """The declared steps, collected from the methods with :func:`~baremetal_interfaces.steps.step`. Do not set it."""
+    """The declared steps, collected from the methods with :func:`~baremetal_interfaces.steps.step`. Plugins do not set it."""
 
     def __init__(self, options: Any = None) -> None:
         self.options = options if options is not None else (self.options_type() if self.options_type else None)

@@ -88,7 +88,7 @@ class DriverInfo:
     @classmethod
     def options(cls) -> tuple[Option, ...]:
         """Return the declared options, in the order of their declaration."""
-        return _options_of(cls)  # type: ignore[arg-type]  # a class is hashable, whatever its instances are
+        return _options_of(cls)  # type: ignore[arg-type]  # a class is hashable even if its instances are not
 
     @classmethod
     def secrets(cls) -> frozenset[str]:

@@ -265,7 +265,7 @@ class TestVerdicts(KitTestCase):
     def test_hardware_type_without_a_word_is_caught(self) -> None:
         """The operator has to be told what it is for."""
         failed = self.failed({}, hardware_type=broken.Nameless)
-        self.assertIn("no documentation of its own", failed["hardware_type_is_described"])
+        self.assertIn("has no docstring", failed["hardware_type_is_described"])
 
     def test_what_is_not_offered_is_said(self) -> None:
         """A rule about something that a plugin does not have is neither passed nor passed over."""

@@ -44,7 +44,7 @@ class Redaction:
         if _SECRETS.search(name) and not value.startswith("/"):
             return "redacted"
         if _NAMES.search(name) and not value.startswith(("/", "http")) and not _MAC.fullmatch(value):
-            return self._replacement(value, "name")
+            return self._find_replacement(value, "name")
         return self.text(value, versions=bool(_VERSIONS.search(name)))
 
     def text(self, text: str, versions: bool = False) -> str:
@@ -54,10 +54,10 @@ class Redaction:
             text = re.sub(rf"(?<![\w.-]){re.escape(known)}(?![\w-])", self._replacements[known], text)
         patterns = [(_UUID, "uuid"), (_MAC, "mac"), (_IPV6, "ipv6"), *([] if versions else [(_IPV4, "ipv4")])]
         for pattern, form in patterns:
-            text = pattern.sub(lambda found, form=form: self._replacement(found[0], form), text)  # type: ignore[misc]
+            text = pattern.sub(lambda found, form=form: self._find_replacement(found[0], form), text)  # type: ignore[misc]
         return text
 
-    def _replacement(self, value: str, form: str) -> str:
+    def _find_replacement(self, value: str, form: str) -> str:
         key = value.lower() if form in ("mac", "uuid", "ipv6") else value
         if key in self._replacements.values() or value in self._replacements.values():
             return value

@@ -21,7 +21,7 @@ def hardware_type_is_described(subject: Subject) -> None:
     if found is None:
         raise NotOffered("only interfaces were given, no hardware type")
     demand(isinstance(found, type) and issubclass(found, HardwareType), f"{found!r} is not a subclass of HardwareType")
-    demand(found.__doc__ and found.__doc__ != HardwareType.__doc__, f"{found.__name__} has no documentation of its own")
+    demand(found.__doc__ and found.__doc__ != HardwareType.__doc__, f"{found.__name__} has no docstring")
     demand(found.power, f"{found.__name__}.power names no implementation")
     written_for = {found.__name__: found.contract_version}
     written_for |= {type(interface).__name__: interface.contract_version for interface in subject.interfaces.values()}

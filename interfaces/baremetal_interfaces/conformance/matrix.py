@@ -59,7 +59,7 @@ def as_json(*reports: Mapping[str, Any]) -> str:
 
 
 def as_markdown(*reports: Mapping[str, Any]) -> str:
-    """Return the reports as Markdown tables, one column for each: what is offered, and a row for each rule."""
+    """Return the reports as Markdown, one column for each: a table of offers, and a table with a row for each rule."""
     names = [str(document["hardware_type"]) for document in reports]
     signs = "*yes*: the rule holds; *no*: the plugin does not offer its subject; *not run*: the rule was left out."
     lines = [f"Contract {reports[0]['contract']}. {signs}", ""]

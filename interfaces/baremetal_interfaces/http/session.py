@@ -34,7 +34,7 @@ class HTTPSession:
     """Sends requests to one server over connections that are kept alive. Thread-safe.
 
     The runtime decides how many requests are in flight at the same time
-    (:func:`~baremetal_interfaces.sending.request_slot`); each has a connection of its own. Without a runtime the session sends
+    (:func:`~baremetal_interfaces.sending.request_slot`); each uses a separate connection. Without a runtime the session sends
     one request at a time. A request waits for its slot until its deadline.
 
     *tls* is required for the scheme ``https``. *headers* are sent with every request. *connect_timeout* limits name lookup,
@@ -93,7 +93,7 @@ class HTTPSession:
     ) -> HTTPResponse:
         """Send one request and return the complete response, whatever its status. Redirects are not followed.
 
-        *body* is sent as it is, *json* as JSON. If the server closed an idle connection, the request is repeated once on a new
+        *body* is sent unchanged, *json* as JSON. If the server closed an idle connection, the request is repeated once on a new
         connection, but only if nothing of it was sent or its method is safe (RFC 9110, section 9.2.1). Raises
         :class:`~baremetal_interfaces.errors.DeadlineExceeded` if the deadline has passed before the request starts, and an
         :class:`HTTPSessionError` for all later problems.

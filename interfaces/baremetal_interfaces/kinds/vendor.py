@@ -59,10 +59,10 @@ class VendorInterface(Interface):
     kind = Kind.VENDOR
 
     passthrus: ClassVar[dict[str, Passthru]] = {}
-    """The methods that are called for a node: name -> declaration. Do not set it."""
+    """The methods that are called for a node: name -> declaration. A plugin does not set this attribute."""
 
     driver_passthrus: ClassVar[dict[str, Passthru]] = {}
-    """The methods that are called for a hardware type: name -> declaration. Do not set it."""
+    """The methods that are called for a hardware type: name -> declaration. A plugin does not set this attribute."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
