@@ -1,1 +1,1 @@
-"""The contract, the local task and the conformance kit."""
+"""Tests of the contract, the local task and the conformance kit."""

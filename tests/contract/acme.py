@@ -1,4 +1,4 @@
-"""A plugin for machines that exist in memory alone: what the local task and the kit are tried on."""
+"""A plugin for machines in memory, for tests of the local task and the conformance kit."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ADDRESS, PASSWORD = "10.0.0.7", "s3same/&"
 
 
 class AcmeError(Exception):
-    """What the device library raises; *fault* is what it means."""
+    """The exception of the device library; *fault* is its meaning."""
 
     def __init__(self, message: str, fault: Fault = Fault.OTHER) -> None:
         super().__init__(message)
@@ -36,26 +36,26 @@ class AcmeError(Exception):
 
 @dataclass
 class Machine:
-    """One machine, and what happened at its BMC."""
+    """A machine and the log of its BMC."""
 
     power: PowerState = PowerState.OFF
     boot: BootDeviceSetting = field(default_factory=lambda: BootDeviceSetting(BootDevice.DISK, True))
     log: list[str] = field(default_factory=list)
     on_command: Callable[[Machine, PowerState], None] | None = None
-    """What happens in place of obeying."""
+    """Replaces the effect of a power command."""
     on_read: Callable[[Machine], None] | None = None
-    """What happens before an answer."""
+    """Called before each read."""
     restarted: bool = False
-    """Whether its BMC, which is ``away`` at first, has come back."""
+    """Whether a BMC that is ``away`` at first has recovered."""
 
 
 MACHINES: dict[str, Machine] = {}
-"""Which machine is at which address. A test puts its own there."""
+"""Address -> machine. Tests add their machines."""
 
 
 @dataclass(frozen=True)
 class AcmeInfo(DriverInfo):
-    """Where the BMC is."""
+    """The address and the credentials of a BMC."""
 
     acme_address: str = option("Address of the BMC.")
     acme_port: int = option("Port of the BMC.", default=100, minimum=1, maximum=65535)
@@ -64,13 +64,13 @@ class AcmeInfo(DriverInfo):
 
 @dataclass
 class AcmeState(DriverState):
-    """What is kept about a node."""
+    """The state of the plugin for a node."""
 
     commands: int = 0
 
 
 class Session:
-    """A login."""
+    """A session; *obeys* is False for a BMC that ignores power commands."""
 
     def __init__(self, machine: Machine, obeys: bool = True) -> None:
         self.machine = machine
@@ -79,23 +79,23 @@ class Session:
 
 
 class AcmeConnector(Connector[Session]):
-    """Logs in."""
+    """Opens sessions. A suffix ``#word`` of the address selects a misbehavior."""
 
     def open(self, info: AcmeInfo, tls: Any, deadline: Any) -> Session:
-        address, _, mood = info.acme_address.partition("#")
+        address, _, misbehavior = info.acme_address.partition("#")
         machine = MACHINES.get(address) if info.acme_port == 100 else None
-        if mood == "silent":
+        if misbehavior == "silent":
             threading.Event().wait(deadline.remaining())
-        if mood == "wrong":
+        if misbehavior == "wrong":
             raise AcmeError("gibberish")
-        if machine is not None and mood == "away" and not machine.restarted:
-            machine.restarted, mood = True, "silent"
-        if machine is None or mood == "silent":
+        if machine is not None and misbehavior == "away" and not machine.restarted:
+            machine.restarted, misbehavior = True, "silent"
+        if machine is None or misbehavior == "silent":
             raise AcmeError(f"no answer from {info.acme_address}", Fault.UNREACHABLE)
         machine.log.append("login")
         if info.acme_password != PASSWORD:
             raise AcmeError(f"login with {info.acme_password} refused", Fault.AUTH)
-        return Session(machine, obeys=mood != "lies")
+        return Session(machine, obeys=misbehavior != "lies")
 
     def close(self, session: Session, deadline: Any) -> None:
         session.machine.log.append("logout")
@@ -106,7 +106,7 @@ class AcmeConnector(Connector[Session]):
 
 
 class AcmePower(PowerInterface):
-    """Switches."""
+    """Switches machines on and off."""
 
     info_type = AcmeInfo
     state_type = AcmeState
@@ -124,7 +124,7 @@ class AcmePower(PowerInterface):
             machine = session.machine
             machine.log.append(state.value)
             if state not in self.supported_states:
-                raise NotSupported(f"{state.value!r} is no power state of these machines")
+                raise NotSupported(f"{state.value!r} is not a power state of these machines")
             if machine.on_command is not None:
                 machine.on_command(machine, state)
             elif session.obeys:
@@ -132,7 +132,7 @@ class AcmePower(PowerInterface):
 
 
 class AcmeManagement(ManagementInterface):
-    """Sets boot devices."""
+    """Reads and sets boot devices."""
 
     info_type = AcmeInfo
     connector: ClassVar[type[Connector[Session]]] = AcmeConnector
@@ -144,24 +144,24 @@ class AcmeManagement(ManagementInterface):
 
     def set_boot_device(self, task: Task, device: BootDevice, persistent: bool = False) -> None:
         if device not in self.supported_boot_devices:
-            raise NotSupported(f"{device} is no boot device of these machines")
+            raise NotSupported(f"{device} is not a boot device of these machines")
         with task.session(self.connector) as session:
             session.machine.log.append(f"boot {device}")
             session.machine.boot = BootDeviceSetting(device, persistent)
 
 
 class AcmeHardware(HardwareType):
-    """Machines that exist in memory."""
+    """Machines in memory."""
 
     power = ("acme",)
     management = ("acme", "noop")
 
 
 def driver_info(address: str = ADDRESS) -> dict[str, Any]:
-    """What reaches the machine at *address*."""
+    """Return the driver_info for the machine at *address*."""
     return {"acme_address": address, "acme_password": PASSWORD}
 
 
 def misbehaving(address: str) -> dict[str, dict[str, Any]]:
-    """How a BMC can behave -> the address at which the machine's does."""
+    """Return the misbehaviors and the driver_info changes that select them for the machine at *address*."""
     return {how: {"acme_address": f"{address}#{how}"} for how in ("slow", "silent", "wrong", "away", "lies")}

@@ -1,4 +1,4 @@
-"""Plugins that break one rule each, on purpose: the kit has to catch every one by the right rule."""
+"""Plugins that deliberately break one rule each. The kit must catch each one by that rule."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ from tests.contract import acme
 
 
 class Disobedient(acme.AcmePower):
-    """Declares a soft power off, and ignores it."""
+    """Declares soft power off and ignores the command."""
 
     supported_states = frozenset({PowerState.ON, PowerState.OFF, PowerState.SOFT_OFF})
 
@@ -65,7 +65,7 @@ class Disobedient(acme.AcmePower):
 
 
 class Touchy(acme.AcmePower):
-    """Fails when the machine is there already."""
+    """Fails if the machine is already in the requested state."""
 
     def set_power_state(self, task: Task, state: PowerState) -> None:
         if self.get_power_state(task) is state:
@@ -74,7 +74,7 @@ class Touchy(acme.AcmePower):
 
 
 class Wordy(acme.AcmePower):
-    """Gives the state as text of its own."""
+    """Returns the power state as a text that is not a PowerState."""
 
     def get_power_state(self, task: Task) -> PowerState:
         super().get_power_state(task)
@@ -82,27 +82,27 @@ class Wordy(acme.AcmePower):
 
 
 class Curious(acme.AcmePower):
-    """Asks the BMC while a client waits for the validation."""
+    """Sends a request to the BMC during validation."""
 
     def validate(self, task: Task) -> None:
         self.get_power_state(task)
 
 
 class Vague(acme.AcmePower):
-    """Refuses a driver_info that is right, and names no field."""
+    """Refuses a valid driver_info and names no field."""
 
     def validate(self, task: Task) -> None:
         raise InvalidInput("something is wrong")
 
 
 class Undeclared(acme.AcmePower):
-    """Declares that it can only be switched on, and UNKNOWN as something to be asked for."""
+    """Does not declare OFF, and declares UNKNOWN."""
 
     supported_states = frozenset({PowerState.ON, PowerState.UNKNOWN})
 
 
 class Misdeclared(acme.AcmePower):
-    """Has a step that does not take the argument that it declares."""
+    """Declares a step argument that the method does not accept."""
 
     @step(phase="clean", arguments={"depth": Argument("How deep.")})
     def scrub(self, task: Task) -> None:
@@ -110,7 +110,7 @@ class Misdeclared(acme.AcmePower):
 
 
 class Racing(acme.AcmePower):
-    """Keeps the machine that it is about on the instance: with two threads, one reads what the other was to read."""
+    """Keeps state on the instance: with two threads, one gets a wrong answer."""
 
     def __init__(self, options: Any = None) -> None:
         super().__init__(options)
@@ -123,7 +123,7 @@ class Racing(acme.AcmePower):
             state = super().get_power_state(task)
             if self.inside > 1:
                 self.met.set()
-            # Until another thread has come in between: one that is alone waits for a moment, and is right.
+            # Wait for another thread. A thread that stays alone gets the right answer after a short time.
             return PowerState.UNKNOWN if self.met.wait(0.02) else state
         finally:
             self.inside -= 1
@@ -180,23 +180,23 @@ class Overloaded(acme.AcmePower):
 
 
 class Hopeful(acme.AcmePower):
-    """Takes what it was told to do for what is."""
+    """Reports the last requested power state instead of the actual one."""
 
     def __init__(self, options: Any = None) -> None:
         super().__init__(options)
-        self.told: dict[str, PowerState] = {}
+        self.requested: dict[str, PowerState] = {}
 
     def get_power_state(self, task: Task) -> PowerState:
         found = super().get_power_state(task)
-        return self.told.get(task.info("power").acme_address, found)
+        return self.requested.get(task.info("power").acme_address, found)
 
     def set_power_state(self, task: Task, state: PowerState) -> None:
         super().set_power_state(task, state)
-        self.told[task.info("power").acme_address] = state.outcome
+        self.requested[task.info("power").acme_address] = state.outcome
 
 
 class Dreaming(acme.AcmePower):
-    """Keeps the state in its own memory and tells the machine nothing."""
+    """Stores the power state in the driver and sends no command."""
 
     def __init__(self, options: Any = None) -> None:
         super().__init__(options)
@@ -212,7 +212,7 @@ class Dreaming(acme.AcmePower):
 
 
 class Blocking(acme.AcmePower):
-    """Waits for ever when the BMC does not answer."""
+    """Waits forever if the BMC does not answer."""
 
     def get_power_state(self, task: Task) -> PowerState:
         if task.info("power").acme_address.endswith("#silent"):
@@ -221,7 +221,7 @@ class Blocking(acme.AcmePower):
 
 
 class Hoarding(acme.AcmePower):
-    """Borrows a session and never gives it back."""
+    """Borrows sessions and never returns them."""
 
     def __init__(self, options: Any = None) -> None:
         super().__init__(options)
@@ -234,7 +234,7 @@ class Hoarding(acme.AcmePower):
 
 
 class Indiscreet(acme.AcmePower):
-    """Says the password in an error of its own."""
+    """Raises an error that contains the password."""
 
     def get_power_state(self, task: Task) -> PowerState:
         try:
@@ -244,7 +244,7 @@ class Indiscreet(acme.AcmePower):
 
 
 class Chatty(acme.AcmePower):
-    """Writes the password into its log."""
+    """Logs the password."""
 
     def get_power_state(self, task: Task) -> PowerState:
         logging.getLogger("baremetal_chatty").debug("logging in with %s", task.info("power").acme_password)
@@ -252,7 +252,7 @@ class Chatty(acme.AcmePower):
 
 
 class Obliging(acme.AcmePower):
-    """Carries out what it does not declare."""
+    """Carries out power states that it does not declare."""
 
     def set_power_state(self, task: Task, state: PowerState) -> None:
         with task.session(self.connector) as session:
@@ -263,7 +263,7 @@ class Obliging(acme.AcmePower):
 
 
 class Swallowing(acme.AcmePower):
-    """Takes every failure for a machine that is off."""
+    """Reports a machine as off if its BMC is unreachable."""
 
     def get_power_state(self, task: Task) -> PowerState:
         try:
@@ -273,7 +273,7 @@ class Swallowing(acme.AcmePower):
 
 
 class Guessing(acme.AcmePower):
-    """Takes an answer that it does not understand for a machine that is off."""
+    """Reports a machine as off if the response makes no sense."""
 
     def get_power_state(self, task: Task) -> PowerState:
         try:
@@ -283,7 +283,7 @@ class Guessing(acme.AcmePower):
 
 
 class Suspicious(acme.AcmePower):
-    """Takes an answer that it does not understand for refused credentials."""
+    """Reports refused credentials if the response makes no sense."""
 
     def get_power_state(self, task: Task) -> PowerState:
         try:
@@ -293,7 +293,7 @@ class Suspicious(acme.AcmePower):
 
 
 class Impatient(acme.AcmePower):
-    """Gives up for good once the BMC did not answer."""
+    """Never contacts a BMC again after it was unreachable."""
 
     def __init__(self, options: Any = None) -> None:
         super().__init__(options)
@@ -311,14 +311,14 @@ class Impatient(acme.AcmePower):
 
 
 class Timeless(acme.AcmePower):
-    """Answers from memory when there is no time to ask."""
+    """Returns an answer after the deadline without a request."""
 
     def get_power_state(self, task: Task) -> PowerState:
         return PowerState.OFF if task.deadline.expired else super().get_power_state(task)
 
 
 class Meddling(acme.AcmeManagement):
-    """Changes the boot device for good when it is asked for it."""
+    """Changes the boot device when it is read."""
 
     def get_boot_device(self, task: Task) -> BootDeviceSetting:
         with task.session(self.connector) as session:
@@ -329,7 +329,7 @@ class Meddling(acme.AcmeManagement):
 
 
 class Boundless(acme.AcmeManagement):
-    """Sets whatever boot device it is given."""
+    """Sets unsupported boot devices."""
 
     def set_boot_device(self, task: Task, device: BootDevice, persistent: bool = False) -> None:
         with task.session(self.connector) as session:
@@ -337,79 +337,79 @@ class Boundless(acme.AcmeManagement):
 
 
 class Undeclaring(acme.AcmeManagement):
-    """Can read the boot mode and does not say so."""
+    """Has a method of a mix-in without the mix-in."""
 
     def get_boot_mode(self, task: Task) -> BootMode:
         return BootMode.UEFI
 
 
 class Stubborn(acme.AcmeManagement, BootModeControl):
-    """Takes a boot mode and keeps the old one."""
+    """Accepts a boot mode and does not set it."""
 
     def get_boot_mode(self, task: Task) -> BootMode:
         self.get_boot_device(task)
         return BootMode.UEFI
 
     def set_boot_mode(self, task: Task, mode: BootMode) -> None:
-        """Keep it."""
+        """Do nothing."""
 
 
 class Raw(acme.AcmeManagement, SecureBootControl):
-    """Gives secure boot as the BMC writes it."""
+    """Returns secure boot as a text."""
 
     def get_secure_boot(self, task: Task) -> bool:
         self.get_boot_device(task)
         return "Enabled"  # type: ignore[return-value]
 
     def set_secure_boot(self, task: Task, enabled: bool) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 class Repeating(BIOSInterface):
-    """Names a setting twice, and applies what does not exist."""
+    """Lists a setting twice, and accepts unknown settings."""
 
     def get_settings(self, task: Task) -> list[BIOSSetting]:
         return [BIOSSetting("Turbo", "on"), BIOSSetting("Turbo", "off")]
 
     def apply_configuration(self, task: Task, settings: Any) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def factory_reset(self, task: Task) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 class Accepting(RAIDInterface):
-    """Takes any RAID configuration."""
+    """Accepts any RAID configuration."""
 
     def create_configuration(self, task: Task, *given: Any, **settings: Any) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def delete_configuration(self, task: Task) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 class Shouting(InspectInterface):
-    """Gives MAC addresses in upper case."""
+    """Returns MAC addresses in upper case."""
 
     def inspect(self, task: Task) -> Inspection:
         return Inspection(ports=(InspectedPort("AA:BB:CC:00:11:22"),))
 
 
 class HalfOpen(ConsoleInterface):
-    """Tells how to reach a console that is stopped."""
+    """Returns the address of a stopped console, and fails on a repeated start."""
 
     def start_console(self, task: Task) -> None:
         raise DriverError("it is started already")
 
     def stop_console(self, task: Task) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def get_console(self, task: Task) -> ConsoleAccess:
         return ConsoleAccess("fake", "fake://console")
 
 
 class Mute(VendorInterface):
-    """Offers a method and does not say what it is for."""
+    """Offers a passthru method without a description."""
 
     @passthru(["post"])
     def blink(self, task: Task) -> None:
@@ -417,7 +417,7 @@ class Mute(VendorInterface):
 
 
 class Clinging(StorageInterface):
-    """Attaches volumes once only."""
+    """Fails on a repeated attach of volumes."""
 
     attached = False
 
@@ -427,30 +427,30 @@ class Clinging(StorageInterface):
         self.attached = True
 
     def detach_volumes(self, task: Task) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 class Bound(NetworkInterface):
-    """Detaches only what is attached."""
+    """Fails to detach a machine that is not attached."""
 
     def attach(self, task: Task, purpose: NetworkPurpose) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def detach(self, task: Task, purpose: NetworkPurpose) -> None:
         raise DriverError(f"the machine is not attached for {purpose}")
 
     def vif_attach(self, task: Task, vif: Mapping[str, Any]) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def vif_detach(self, task: Task, vif_id: str) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def vif_list(self, task: Task) -> list[Mapping[str, Any]]:
         return []
 
 
 class Leftover(BootInterface):
-    """Cannot undo what is undone."""
+    """Fails on a repeated cleanup."""
 
     prepared = False
 
@@ -463,45 +463,45 @@ class Leftover(BootInterface):
         self.prepared = False
 
     def prepare_ramdisk(self, task: Task, parameters: Mapping[str, Any]) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def clean_up_ramdisk(self, task: Task) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 class Flashing(FirmwareInterface):
-    """Flashes components that the machine does not have."""
+    """Accepts updates of unknown components."""
 
     def get_components(self, task: Task) -> list[FirmwareComponent]:
         return [FirmwareComponent("bios", "1.0")]
 
     def update(self, task: Task, settings: Any) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 class Forgetful(acme.AcmeManagement):
-    """Takes every boot device and keeps none."""
+    """Accepts boot devices and does not set them."""
 
     def set_boot_device(self, task: Task, device: BootDevice, persistent: bool = False) -> None:
-        """Forget."""
+        """Do nothing."""
 
 
 class Fleeting(acme.AcmeManagement):
-    """Sets every boot device for the next boot only."""
+    """Sets persistent boot devices for the next boot only."""
 
     def set_boot_device(self, task: Task, device: BootDevice, persistent: bool = False) -> None:
         super().set_boot_device(task, device, persistent=False)
 
 
 class Unwilling(acme.AcmeManagement):
-    """Declares boot devices and refuses them all."""
+    """Declares boot devices and refuses all of them."""
 
     def set_boot_device(self, task: Task, device: BootDevice, persistent: bool = False) -> None:
         raise NotSupported("not here")
 
 
 class Leaking(acme.AcmeConnector):
-    """Leaves a file open for every session."""
+    """Leaves one file open for each session."""
 
     def open(self, info: Any, tls: Any, deadline: Any) -> acme.Session:
         os.dup(0)
@@ -509,14 +509,14 @@ class Leaking(acme.AcmeConnector):
 
 
 class Unclear(acme.AcmeConnector):
-    """Does not tell silence from other failures."""
+    """Classifies unreachable BMCs as other failures."""
 
     def classify(self, exc: Exception) -> Fault:
         return Fault.OTHER if super().classify(exc) is Fault.UNREACHABLE else super().classify(exc)
 
 
 class Fragile(acme.AcmeConnector):
-    """Knows its own exceptions only."""
+    """Classifies only its own exceptions."""
 
     def classify(self, exc: Exception) -> Fault:
         fault: Fault = exc.fault  # type: ignore[attr-defined]
@@ -524,7 +524,7 @@ class Fragile(acme.AcmeConnector):
 
 
 class Insistent(acme.AcmePower):
-    """Logs in again and again when it is refused."""
+    """Logs in again after refused credentials."""
 
     def get_power_state(self, task: Task) -> PowerState:
         try:
@@ -535,7 +535,7 @@ class Insistent(acme.AcmePower):
 
 @dataclass(frozen=True)
 class Talkative(acme.AcmeInfo):
-    """Says everything."""
+    """Shows its password in the repr."""
 
     def __repr__(self) -> str:
         return f"Talkative({self.acme_password})"
@@ -543,7 +543,7 @@ class Talkative(acme.AcmeInfo):
 
 @dataclass(frozen=True)
 class OpenHearted(DriverInfo):
-    """Does not declare its password as a secret, and explains nothing."""
+    """Has a password that is not secret, and an option without a help text."""
 
     acme_address: str = option("Address of the BMC.")
     acme_port: int = option(" ", default=100)
@@ -552,7 +552,7 @@ class OpenHearted(DriverInfo):
 
 @dataclass(frozen=True)
 class OneByOne(acme.AcmeInfo):
-    """Says one problem at a time."""
+    """Reports only one problem at a time."""
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> OneByOne:
@@ -567,16 +567,16 @@ class Nameless(HardwareType):
 
 
 class Newer(acme.AcmePower):
-    """Written for a contract that does not exist yet."""
+    """Declares a contract version that does not exist."""
 
     contract_version = (99, 0)
 
 
 def with_info(info_type: type[DriverInfo]) -> Mapping[str, type[Interface]]:
-    """Acme's power interface with another sort of driver_info."""
+    """Return acme's power interface with another type of driver_info."""
     return {"power": type(f"PowerWith{info_type.__name__}", (acme.AcmePower,), {"info_type": info_type})}
 
 
 def with_connector(connector: type[Connector[Any]]) -> Mapping[str, type[Interface]]:
-    """Acme's power interface with another connector."""
+    """Return acme's power interface with another connector."""
     return {"power": type(f"PowerWith{connector.__name__}", (acme.AcmePower,), {"connector": connector})}

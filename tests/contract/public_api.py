@@ -1,6 +1,6 @@
-"""The public interface of the contract as data: what a plugin or a host may rely on.
+"""The public API of the contract as data.
 
-``python -m tests.contract.public_api`` writes the snapshot of a version that has none yet.
+``python -m tests.contract.public_api`` writes the snapshot of the current version, if it has none.
 """
 
 from __future__ import annotations
@@ -22,23 +22,25 @@ SNAPSHOTS = Path(__file__).with_name("api")
 
 
 def public_api() -> dict[str, Any]:
-    """Name -> what it is, for everything that the package exports."""
-    return {name: described(getattr(baremetal_interfaces, name)) for name in sorted(baremetal_interfaces.__all__)}
+    """Return all names that the package exports: name -> description."""
+    return {name: describe(getattr(baremetal_interfaces, name)) for name in sorted(baremetal_interfaces.__all__)}
 
 
-def described(thing: Any) -> Any:
-    """A class by its bases, members and fields; a function by its signature; anything else by its text."""
+def describe(thing: Any) -> Any:
+    """Return the bases, members and fields of a class, the signature of a function, or the repr of anything else."""
     if inspect.isclass(thing):
-        return _class(thing)
+        return _describe_class(thing)
     return _signature(thing) if callable(thing) else repr(thing)
 
 
-def _class(cls: type) -> dict[str, Any]:
+def _describe_class(cls: type) -> dict[str, Any]:
     found: dict[str, Any] = {"bases": [base.__name__ for base in cls.__bases__ if base is not object]}
     if issubclass(cls, enum.Enum):
         return {**found, "values": {member.name: str(member.value) for member in cls}}
     if dataclasses.is_dataclass(cls):
-        found["fields"] = {one.name: f"{one.type}{'' if _is_required(one) else ' = ...'}" for one in dataclasses.fields(cls)}
+        found["fields"] = {
+            field.name: f"{field.type}{'' if _is_required(field) else ' = ...'}" for field in dataclasses.fields(cls)
+        }
     members = {name: value for name, value in vars(cls).items() if _is_public(name)}
     found["methods"] = {name: _signature(value) for name, value in members.items() if _is_method(value)}
     fields = found.get("fields", {})
@@ -57,7 +59,7 @@ def _is_public(name: str) -> bool:
 
 def _is_method(value: Any) -> bool:
     function = value.__func__ if isinstance(value, classmethod | staticmethod) else value
-    # What Python itself puts into a class, a dataclass or a protocol is not of the contract.
+    # Members that Python generates for classes, dataclasses and protocols are not part of the contract.
     if not inspect.isfunction(function) or function.__name__.startswith("_no_init"):
         return False
     return function.__code__.co_filename.endswith(".py")
@@ -69,15 +71,15 @@ def _signature(value: Any) -> str:
 
 
 def snapshot_of(version: tuple[int, int]) -> Path:
-    """Where the interface of a version is kept."""
+    """Return the path of the snapshot of a version."""
     return SNAPSHOTS / f"{version[0]}.{version[1]}.json"
 
 
 def main() -> int:
-    """Write the snapshot of this version; 1 where there is one, which is never written again."""
+    """Write the snapshot of the current version. Return 1 if it exists: a snapshot is never overwritten."""
     path = snapshot_of(CONTRACT_VERSION)
     if path.exists():
-        print(f"{path} is there: what was published does not change; raise CONTRACT_VERSION", file=sys.stderr)
+        print(f"{path} exists: a published version does not change; raise CONTRACT_VERSION", file=sys.stderr)
         return 1
     path.write_text(json.dumps(public_api(), indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return 0

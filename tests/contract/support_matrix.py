@@ -1,6 +1,6 @@
-"""The support matrix of the plugins of this repository, in the documentation.
+"""The support matrix of this repository's plugins in the documentation.
 
-``python -m tests.contract.support_matrix`` runs the whole kit on each and writes the page.
+``python -m tests.contract.support_matrix`` runs the conformance kit on each plugin and writes the page.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CASES: Mapping[str, type[HardwareTypeConformance]] = {
     "ipmi, test service": ipmi.TestServed,
     "ipmi, ipmi_sim": ipmi.TestConformance,
 }
-"""Column -> the test case that runs the same rules."""
+"""Column -> test case that runs the same rules."""
 
 HEAD = """# Support matrix
 
@@ -38,32 +38,32 @@ run the same rules.
 
 
 @contextmanager
-def _prepared(case: type[HardwareTypeConformance]) -> Iterator[HardwareTypeConformance]:
-    """The case as it is for one of its tests."""
+def _set_up(case: type[HardwareTypeConformance]) -> Iterator[HardwareTypeConformance]:
+    """Provide an instance of *case* within a ``with`` block, set up as for a test."""
     with ExitStack() as stack:
         stack.callback(case.doClassCleanups)
         case.setUpClass()
-        one = case(next(name for name in dir(case) if name.startswith("test_")))
-        stack.callback(one.doCleanups)
-        one.setUp()
-        yield one
+        test = case(next(name for name in dir(case) if name.startswith("test_")))
+        stack.callback(test.doCleanups)
+        test.setUp()
+        yield test
 
 
-def examined(name: str) -> dict[str, Any]:
-    """What the kit finds of one column."""
+def examine(name: str) -> dict[str, Any]:
+    """Run the kit for the column *name* and return its report."""
     case = CASES[name]
-    with _prepared(case) as one:
-        subject = one.subject()
+    with _set_up(case) as test:
+        subject = test.subject()
         return report(name, subject, run(subject, case.rules))
 
 
 def main() -> int:
-    """Write the page; 1 when a rule is broken."""
-    reports = [examined(name) for name in CASES]
+    """Write the page. Return 1 if a rule is broken."""
+    reports = [examine(name) for name in CASES]
     PAGE.write_text(HEAD + as_markdown(*reports), encoding="utf-8")
-    verdicts = [(one["hardware_type"], rule["name"], rule["verdict"]) for one in reports for rule in one["rules"]]
+    verdicts = [(found["hardware_type"], rule["name"], rule["verdict"]) for found in reports for rule in found["rules"]]
     broken = [f"{name}: {rule}" for name, rule, verdict in verdicts if verdict == "failed"]
-    print("\n".join(broken) or f"{PAGE} is written")
+    print("\n".join(broken) or f"wrote {PAGE}")
     return 1 if broken else 0
 
 

@@ -1,4 +1,4 @@
-"""The conformance kit: what keeps the contract passes, and what breaks a rule is caught by that rule."""
+"""The conformance kit: correct plugins pass, and each broken plugin fails the rule that it breaks."""
 
 from __future__ import annotations
 
@@ -61,11 +61,11 @@ MISBEHAVING: dict[str, dict[str, Any]] = {
     "away": {"fake_faults": {"get_*": {"effect": "drop", "times": 1}}},
     "lies": {"fake_faults": {"set_power": {"effect": "lose"}}},
 }
-"""How a simulated BMC behaves -> the fault plan."""
+"""Behavior of a simulated BMC -> driver_info with the fault plan for it."""
 
 
 class TestFakeHardware(HardwareTypeConformance):
-    """Simulated machines that are driven in process."""
+    """The fake plugin with direct calls of simulated machines."""
 
     hardware_type = FakeHardware
     interfaces = {
@@ -89,7 +89,7 @@ class TestFakeHardware(HardwareTypeConformance):
 
 
 class TestFakeHardwareWithLogin(HardwareTypeConformance):
-    """Simulated machines that are driven through sessions, with the interfaces that come with the runtime."""
+    """The fake plugin with sessions, together with the built-in interfaces of the runtime."""
 
     hardware_type = FakeHardware
     interfaces = {
@@ -113,7 +113,7 @@ class TestFakeHardwareWithLogin(HardwareTypeConformance):
 
 
 class TestAgentNames(HardwareTypeConformance):
-    """The names that need an agent keep the contract as well as any."""
+    """The built-in interfaces that need an agent."""
 
     hardware_type = FakeHardware
     interfaces = {
@@ -126,7 +126,7 @@ class TestAgentNames(HardwareTypeConformance):
 
 
 def trouble_rules_of(rules: tuple[Any, ...]) -> list[Any]:
-    """The rules about BMCs that behave badly."""
+    """Return the rules about misbehaving BMCs."""
     return [rule for rule in rules if rule.__module__.endswith("trouble_rules")]
 
 
@@ -174,30 +174,30 @@ BROKEN: list[tuple[Mapping[str, type[Interface]], str, str]] = [
     (broken.with_info(broken.Talkative), "secrets_are_not_shown", "shows a secret"),
     (broken.with_info(broken.OneByOne), "required_options_are_named_together", "acme_password"),
 ]
-"""What is broken, the rule that is meant for it, and what its detail says."""
+"""Broken interface by kind, the rule that must catch it, and a part of the detail."""
 
 _NO_ANSWER = {
     "silence_is_unreachable_in_time",
     "silent_bmc_is_given_up_in_time",
     "restarting_bmc_is_unreachable_and_comes_back",
 }
-_AT_LAST = {"all_is_left_as_it_was_found"}
+_FINAL_RULE = {"all_is_left_as_it_was_found"}
 CONSEQUENCES: dict[str, set[str]] = {
-    "another_instance_sees_the_same": _AT_LAST | {"ignored_command_is_found_out"},
+    "another_instance_sees_the_same": _FINAL_RULE | {"ignored_command_is_found_out"},
     "silence_is_unreachable_in_time": _NO_ANSWER,
-    "asking_changes_nothing": _AT_LAST | {"boot_devices_are_set_and_read_back", "undeclared_boot_device_is_not_set"},
-    "boot_devices_are_set_and_read_back": _AT_LAST,
+    "asking_changes_nothing": _FINAL_RULE | {"boot_devices_are_set_and_read_back", "undeclared_boot_device_is_not_set"},
+    "boot_devices_are_set_and_read_back": _FINAL_RULE,
     "capabilities_are_declared": {"what_is_not_offered_is_not_supported"},
     "secure_boot_is_read": {"secure_boot_is_set_and_read_back", "threads_do_not_disturb_each_other"},
     "bios_settings_are_read": {"unknown_bios_setting_is_refused", "threads_do_not_disturb_each_other"},
     "wrong_password_is_tried_once": {"restarting_bmc_is_unreachable_and_comes_back"},
     "required_options_are_named_together": {"wrong_options_are_named_together"},
 }
-"""Rule -> others that cannot hold where it is broken."""
+"""Rule -> other rules that fail if it is broken."""
 
 
 class KitTestCase(TestCase):
-    """A machine in memory, and the kit on interfaces that drive it."""
+    """Base of tests with a machine in memory and interfaces that drive it."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -213,17 +213,17 @@ class KitTestCase(TestCase):
         return Subject(given, info, **{**given_by, **timing, **settings})
 
     def failed(self, interfaces: Mapping[str, Any], **settings: Any) -> dict[str, str]:
-        """The rules that are broken, and by what."""
+        """Run all rules and return the failed ones: name -> detail."""
         self.machine.restarted = False
         results = run(self.subject(interfaces, **settings))
         return {result.name: result.detail for result in results if result.verdict is Verdict.FAILED}
 
 
 class TestVerdicts(KitTestCase):
-    """What the kit says about plugins."""
+    """Verdicts of the kit."""
 
-    def test_plugin_that_keeps_the_contract_passes_every_rule(self) -> None:
-        """No rule is broken by a driver that logs in with a password; what is about other kinds is not offered, and said so."""
+    def test_correct_plugin_breaks_no_rule(self) -> None:
+        """A correct driver with a password breaks no rule; rules about other kinds are not offered."""
         results = list(run(self.subject({})))
         self.assertEqual([], [result for result in results if result.verdict is Verdict.FAILED])
         self.assertEqual(len(RULES) + 1, len(results))
@@ -231,61 +231,61 @@ class TestVerdicts(KitTestCase):
         passed = {result.name for result in results if result.verdict is Verdict.PASSED}
         self.assertEqual(set(), {rule.__name__ for rule in trouble_rules_of(RULES)} - passed)
 
-    def test_device_that_one_machine_refuses_breaks_no_rule(self) -> None:
-        """Where some devices are taken, the others may be refused by the machine."""
+    def test_refused_boot_device_breaks_no_rule(self) -> None:
+        """A machine may refuse some boot devices, if it accepts others."""
 
-        class Choosy(acme.AcmeManagement):
+        class SelectiveManagement(acme.AcmeManagement):
             def set_boot_device(self, task: Task, device: BootDevice, persistent: bool = False) -> None:
                 if device is BootDevice.PXE:
                     raise NotSupported("no network here")
                 super().set_boot_device(task, device, persistent)
 
-        self.assertEqual({}, self.failed({"management": Choosy}))
+        self.assertEqual({}, self.failed({"management": SelectiveManagement}))
 
-    def test_options_without_help_or_secrecy_are_caught(self) -> None:
-        """The option is named; a password that is not declared secret is visible in other ways, too."""
+    def test_undocumented_option_is_caught(self) -> None:
+        """The detail names an option without a help text."""
         self.assertIn("acme_port has no help", self.failed(broken.with_info(broken.OpenHearted))["options_are_documented"])
 
-    def test_state_that_is_no_power_state_is_caught(self) -> None:
-        """Text of a driver's own is no answer."""
+    def test_power_state_of_a_wrong_type_is_caught(self) -> None:
+        """A text that is not a PowerState fails the rule."""
         self.assertIn("'On'", self.failed({"power": broken.Wordy})["power_state_is_read"])
 
-    def test_states_that_cannot_be_asked_for_are_caught(self) -> None:
-        """UNKNOWN is an observation, and on and off are the least."""
+    def test_undeclarable_power_states_are_caught(self) -> None:
+        """UNKNOWN cannot be requested and must not be declared."""
         failed = self.failed({"power": broken.Undeclared})
         self.assertIn("PowerState.UNKNOWN", failed["states_and_devices_are_declared_by_value"])
 
     def test_unknown_option_in_driver_info_is_caught(self) -> None:
-        """A misspelt option is not silently ignored."""
+        """A misspelled option in driver_info fails the rule."""
         subject = self.subject({})
         subject.driver_info["acme_adress"] = "x"
         failed = [result.detail for result in run(subject) if result.verdict is Verdict.FAILED]
         self.assertEqual(["no interface declares: acme_adress"], failed)
 
-    def test_hardware_type_without_a_word_is_caught(self) -> None:
-        """The operator has to be told what it is for."""
+    def test_hardware_type_without_a_docstring_is_caught(self) -> None:
+        """A hardware type needs a description for operators."""
         failed = self.failed({}, hardware_type=broken.Nameless)
         self.assertIn("has no docstring", failed["hardware_type_is_described"])
 
-    def test_what_is_not_offered_is_said(self) -> None:
-        """A rule about something that a plugin does not have is neither passed nor passed over."""
-        found = {one.name: one for one in run(Subject({"management": noop.NoopManagement}, {}))}
+    def test_missing_capability_is_reported(self) -> None:
+        """A rule about a missing capability is reported as not offered, with the reason."""
+        found = {result.name: result for result in run(Subject({"management": noop.NoopManagement}, {}))}
         expected = "the management interface sets no boot devices"
         self.assertEqual(Verdict.NOT_OFFERED, found["boot_devices_are_set_and_read_back"].verdict)
         self.assertEqual(expected, found["boot_devices_are_set_and_read_back"].detail)
         self.assertEqual("there is no power interface", found["power_state_is_read"].detail)
 
-    def test_mistake_of_a_plugin_fails_one_rule_only(self) -> None:
-        """A rule that a plugin crashes is broken, and the next one is checked."""
+    def test_exception_of_a_plugin_fails_one_rule(self) -> None:
+        """An unexpected exception fails the current rule, and the next rule is checked."""
 
         def crash(subject: Subject) -> None:
             """Crashes."""
             raise KeyError("mistake")
 
-        def pass_on(subject: Subject) -> None:
+        def succeed(subject: Subject) -> None:
             """Passes."""
 
-        results = list(run(self.subject({}), (crash, pass_on)))
+        results = list(run(self.subject({}), (crash, succeed)))
         self.assertEqual(Result("crash", "Crashes.", Verdict.FAILED, "KeyError: 'mistake'"), results[0])
         self.assertEqual(Verdict.PASSED, results[1].verdict)
 
@@ -379,69 +379,70 @@ class TestParallelReads(KitTestCase):
 
 
 class TestLeftAsFound(KitTestCase):
-    """The kit puts back what it changes."""
+    """The kit restores the machine."""
 
-    def test_power_and_boot_device_are_as_before(self) -> None:
-        """Whatever they were."""
+    def test_power_and_boot_device_are_restored(self) -> None:
+        """The kit restores each combination of power state and boot device."""
         for state in (PowerState.ON, PowerState.OFF):
             for boot_device in (BootDeviceSetting(BootDevice.DISK, True), BootDeviceSetting(BootDevice.PXE, False)):
                 self.machine.power, self.machine.boot = state, boot_device
                 self.assertEqual({}, self.failed({}))
-                self.assertEqual((state, boot_device), (self.machine.power, self.machine.boot))
+                self.assertEqual(state, self.machine.power)
+                self.assertEqual(boot_device, self.machine.boot)
 
-    def test_power_is_put_back_after_a_broken_rule_too(self) -> None:
-        """A machine that was on is on again, although a command failed in between."""
+    def test_power_is_restored_after_a_broken_rule(self) -> None:
+        """A machine that was on is on again, even if a command failed."""
         self.machine.power = PowerState.ON
         self.assertEqual(["power_commands_may_be_repeated"], list(self.failed({"power": broken.Touchy})))
         self.assertEqual(PowerState.ON, self.machine.power)
 
 
 class TestBaseClass(TestCase):
-    """The kit as a base class of test cases."""
+    """HardwareTypeConformance"""
 
     def names(self, case: type[unittest.TestCase]) -> list[str]:
         return list(unittest.defaultTestLoader.getTestCaseNames(case))
 
     def test_base_class_has_no_tests(self) -> None:
-        """A module that imports it does not run it."""
+        """The base class itself has no tests, so a module that imports it does not run them."""
         self.assertEqual([], self.names(HardwareTypeConformance))
 
     def test_subclass_without_a_subject_has_no_tests(self) -> None:
-        """What several plugins share can be put into a class between."""
+        """A subclass without hardware type and interfaces has no tests, and can be a common base."""
 
-        class Between(HardwareTypeConformance):
+        class Common(HardwareTypeConformance):
             power_timeout = 1.0
 
-        class Last(Between):
+        class Concrete(Common):
             hardware_type = "acme"
 
-        self.assertEqual([], self.names(Between))
-        self.assertEqual(len(RULES), len(self.names(Last)))
+        self.assertEqual([], self.names(Common))
+        self.assertEqual(len(RULES), len(self.names(Concrete)))
 
     def test_each_test_states_its_rule(self) -> None:
-        """A test runner shows the sentence."""
+        """The docstring of a test is the sentence of its rule."""
         self.assertEqual(
             "Repeated reads of the power state return values of the right type.",
             (TestFakeHardware.test_power_state_is_read.__doc__ or "").strip(),  # type: ignore[attr-defined]
         )
 
-    def test_result_of_a_rule_is_the_result_of_its_test(self) -> None:
-        """A broken rule is a failure, and what is not offered is a skip that says so."""
+    def test_verdicts_are_failures_and_skips(self) -> None:
+        """A broken rule is a test failure, and a missing capability is a skip with the reason."""
 
-        def breaks(subject: Subject) -> None:
-            """Breaks."""
+        def break_rule(subject: Subject) -> None:
+            """Break the rule."""
             raise Violation("broken by this")
 
-        def lacks(subject: Subject) -> None:
-            """Lacks."""
+        def lack(subject: Subject) -> None:
+            """Lack the capability."""
             raise NotOffered("there is none")
 
         class Plugin(HardwareTypeConformance):
             interfaces = {"power": power.FakePower}
-            rules = (breaks, lacks)
+            rules = (break_rule, lack)
 
         result = TestResult()
-        for name in ("test_breaks", "test_lacks"):
+        for name in ("test_break_rule", "test_lack"):
             Plugin(name).run(result)
         self.assertIn("broken by this", result.failures[0][1])
         self.assertEqual(["not offered: there is none"], list(result.skip_reasons))

@@ -1,4 +1,4 @@
-"""The kit's command line, on plugins that are installed: entry points are found without a runtime."""
+"""The command of the conformance kit, with installed plugins and without a runtime."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ sys.meta_path.insert(0, Blocker())
 
 
 class CommandTestCase(TestCase):
-    """A directory in which distributions are installed."""
+    """Base of tests with a directory for installed distributions."""
 
     def setUp(self) -> None:
         super().setUp()
         self.site = Path(self.useFixture(TempDir()).path)
 
     def install(self, name: str, entry_points: str) -> None:
-        """A distribution that consists of its entry points."""
+        """Install a distribution that consists of *entry_points*."""
         directory = self.site / f"{name}-1.0.dist-info"
         directory.mkdir()
         (directory / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
@@ -59,8 +59,8 @@ class CommandTestCase(TestCase):
 class TestCommand(CommandTestCase):
     """python -m baremetal_interfaces.conformance"""
 
-    def test_installed_plugin_is_examined_with_its_best_interfaces(self) -> None:
-        """The first installed name of each kind is taken; every rule has a line; nothing broken is 0."""
+    def test_installed_plugin_is_checked_with_its_preferred_interfaces(self) -> None:
+        """The kit uses the first installed name of each kind, prints a line for each rule, and exits with 0 if none is broken."""
         self.install(
             "baremetal-tin",
             "[baremetal.hardware_types]\n"
@@ -76,8 +76,8 @@ class TestCommand(CommandTestCase):
         self.assertIn("there is no management interface", done.stdout)
         self.assertIn("no rule is broken", done.stdout)
 
-    def test_driver_info_may_be_toml_and_a_matrix_is_written(self) -> None:
-        """Both forms of the matrix say what is offered, and hold nothing of driver_info."""
+    def test_matrix_is_written_as_json_and_markdown(self) -> None:
+        """Both formats contain the offers and nothing of driver_info, which may be a TOML file."""
         self.install(
             "baremetal-fakes",
             "[baremetal.hardware_types]\nfakes = tests.contract.tin:TinHardware\n"
@@ -86,7 +86,7 @@ class TestCommand(CommandTestCase):
         info = self.site / "info.toml"
         info.write_text('fake_machine = "on-a-desk"\nfake_password = "s3same"\n')
         written = [str(self.site / name) for name in ("matrix.json", "matrix.md")]
-        arguments = [one for path in written for one in ("--matrix", path)]
+        arguments = [argument for path in written for argument in ("--matrix", path)]
         nowhere = self.site / "nowhere.toml"
         nowhere.write_text('[fake_faults.login]\neffect = "drop"\n')
         arguments += ["--unreachable", str(nowhere)]
@@ -94,13 +94,13 @@ class TestCommand(CommandTestCase):
         self.assertEqual(0, done.returncode, done.stdout + done.stderr)
         document = json.loads(Path(written[0]).read_text())
         self.assertIn("PowerSampling", document["offers"]["power"])
-        self.assertEqual("passed", {one["name"]: one["verdict"] for one in document["rules"]}["power_state_is_read"])
+        self.assertEqual("passed", {rule["name"]: rule["verdict"] for rule in document["rules"]}["power_state_is_read"])
         self.assertIn("| power | `FakeBMCPower`, PowerSampling", Path(written[1]).read_text())
         for path in written:
             self.assertNotIn("s3same", Path(path).read_text())
 
-    def test_what_is_required_has_to_be_offered(self) -> None:
-        """A rule that does not apply, and a device that is not there, are named, and the exit code is 1."""
+    def test_missing_requirement_is_an_error(self) -> None:
+        """Required rules and devices that are not offered are named, and the exit status is 1."""
         self.install(
             "baremetal-tin",
             "[baremetal.hardware_types]\ntin = tests.contract.tin:TinHardware\n"
@@ -114,7 +114,7 @@ class TestCommand(CommandTestCase):
         self.assertNotIn("power on is not offered", done.stdout)
 
     def test_broken_plugin_is_named_by_its_rule(self) -> None:
-        """A broken rule shows what is wrong, and the exit code is 1."""
+        """A broken rule is printed with its reason, and the exit status is 1."""
         self.install(
             "baremetal-tin",
             "[baremetal.hardware_types]\ntin = tests.contract.tin:TinHardware\n"
@@ -144,16 +144,16 @@ class TestCommand(CommandTestCase):
         self.assertIn("ModuleNotFoundError", last_line)
         self.assertIn("pip install 'baremetal-interfaces[conformance]'", last_line)
 
-    def test_unknown_hardware_type_says_which_are_installed(self) -> None:
-        """What cannot be examined is 2."""
+    def test_unknown_hardware_type_lists_installed_ones(self) -> None:
+        """An unknown hardware type ends with status 2 and the list of installed ones."""
         self.install("baremetal-tin", "[baremetal.hardware_types]\ntin = tests.contract.tin:TinHardware\n")
         done = self.run_kit("copper", "--driver-info", self.driver_info("{}"))
         self.assertEqual(2, done.returncode)
         self.assertIn("no installed distribution has the hardware type 'copper'", done.stderr)
         self.assertIn("tin", done.stderr)
 
-    def test_name_that_two_distributions_claim_is_refused(self) -> None:
-        """Neither of them wins by chance."""
+    def test_duplicate_name_is_refused(self) -> None:
+        """A hardware type that two distributions claim is refused with the names of both."""
         for name in ("baremetal-tin", "other-tin"):
             module = "tests.contract.tin" if name == "baremetal-tin" else "other.tin"
             self.install(name, f"[baremetal.hardware_types]\ntin = {module}:TinHardware\n")
@@ -161,8 +161,8 @@ class TestCommand(CommandTestCase):
         self.assertEqual(2, done.returncode)
         self.assertIn("claimed by baremetal-tin and other-tin", done.stderr)
 
-    def test_driver_info_that_cannot_be_read_is_refused(self) -> None:
-        """Whether it is missing, no JSON, or no object."""
+    def test_unreadable_driver_info_is_refused(self) -> None:
+        """A driver_info file that is missing, not JSON, or not an object ends with status 2 and no traceback."""
         for path in (str(self.site / "missing"), self.driver_info("{"), self.driver_info(json.dumps([1]))):
             done = self.run_kit("tin", "--driver-info", path)
             self.assertEqual(2, done.returncode)

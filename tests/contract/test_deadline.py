@@ -1,4 +1,4 @@
-"""Deadlines, on a clock that is turned by hand."""
+"""Deadlines, on a manual clock."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from baremetal_interfaces import Deadline, DeadlineExceeded
 
 
 class TestDeadline(TestCase):
-    """A point in time by which work has to be over."""
+    """Deadline"""
 
     def setUp(self) -> None:
         super().setUp()
         self.now = 100.0
         self.deadline = Deadline.after(10.0, lambda: self.now)
 
-    def test_what_remains_shrinks_to_zero_and_stays_there(self) -> None:
-        """Nobody is told to wait for a negative time."""
+    def test_remaining_time_is_never_negative(self) -> None:
+        """remaining() decreases to 0 and stays there."""
         self.assertEqual(10.0, self.deadline.remaining())
         self.now += 4
         self.assertEqual(6.0, self.deadline.remaining())
         self.now += 60
         self.assertEqual(0.0, self.deadline.remaining())
 
-    def test_it_has_expired_at_the_very_moment(self) -> None:
-        """check() raises from then on, and says what was going on."""
+    def test_deadline_expires_at_its_time(self) -> None:
+        """check() raises from the deadline on, and the error names the operation."""
         self.deadline.check("a login")
         self.assertFalse(self.deadline.expired)
         self.now += 10
@@ -32,10 +32,10 @@ class TestDeadline(TestCase):
         error = self.assertRaises(DeadlineExceeded, self.deadline.check, "a login")
         self.assertIn("a login", str(error))
 
-    def test_a_part_never_ends_after_the_whole(self) -> None:
-        """within() takes whichever comes first, on the same clock."""
+    def test_within_never_extends_a_deadline(self) -> None:
+        """within() returns the earlier of two deadlines, on the same clock."""
         self.assertEqual(3.0, self.deadline.within(3.0).remaining())
         self.assertEqual(10.0, self.deadline.within(30.0).remaining())
-        part = self.deadline.within(3.0)
+        shorter = self.deadline.within(3.0)
         self.now += 3
-        self.assertTrue(part.expired)
+        self.assertTrue(shorter.expired)

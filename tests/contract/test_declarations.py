@@ -1,7 +1,8 @@
-"""What plugins declare by decorators and values: steps, passthru methods, states, versions."""
+"""Declarations of plugins: steps, passthru methods, states, versions."""
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ from testtools import TestCase
 
 from baremetal_interfaces import (
     Argument,
+    Driver,
     DriverState,
     HardwareType,
     Kind,
@@ -24,17 +26,18 @@ from baremetal_interfaces import (
     step,
 )
 from baremetal_interfaces.conformance import Subject
+from baremetal_interfaces.task import DriverInterfaces
 from tests.contract.acme import AcmePower
 
 
 class Base(PowerInterface):
-    """Two steps, one of them in two phases."""
+    """Declares two steps, one of them for two phases."""
 
     def get_power_state(self, task: Task) -> PowerState:
         return PowerState.ON
 
     def set_power_state(self, task: Task, state: PowerState) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     @step(phase=Phase.CLEAN, priority=10, abortable=True, arguments={"depth": Argument("How deep.", required=True)})
     @step(phase="service")
@@ -47,7 +50,7 @@ class Base(PowerInterface):
 
 
 class Derived(Base):
-    """Overrides one with a declaration and one without."""
+    """Overrides one step with a new declaration and one without."""
 
     def scrub(self, task: Task, depth: int) -> None:
         """Scrub better."""
@@ -58,36 +61,37 @@ class Derived(Base):
 
 
 class TestSteps(TestCase):
-    """Steps are declared on methods."""
+    """Steps of an interface."""
 
     def test_one_method_serves_several_phases(self) -> None:
         """Repeating the decorator declares a step for each phase."""
-        self.assertEqual({Phase.CLEAN, Phase.SERVICE}, {one.phase for one in Base.steps if one.name == "scrub"})
+        self.assertEqual({Phase.CLEAN, Phase.SERVICE}, {step.phase for step in Base.steps if step.name == "scrub"})
         (clean,) = Base().steps_of(Phase.CLEAN)
         self.assertEqual(Step(Phase.CLEAN, "scrub", "scrub", 10, True, {"depth": Argument("How deep.", True)}), clean)
 
     def test_name_may_differ_from_the_method(self) -> None:
-        """Clients see the name; the runtime calls the method."""
+        """A step has a name for clients, and the name of the method that the runtime calls."""
         (deploy,) = Base().steps_of(Phase.DEPLOY)
-        self.assertEqual(("check", "look"), (deploy.name, deploy.method))
+        self.assertEqual("check", deploy.name)
+        self.assertEqual("look", deploy.method)
 
-    def test_override_keeps_the_declaration_unless_it_makes_its_own(self) -> None:
-        """A subclass that only changes the code is still a step; one that declares anew replaces the old one."""
+    def test_override_inherits_the_declaration(self) -> None:
+        """An override without a declaration keeps the step; a new declaration replaces it."""
         self.assertEqual(1, len(Derived().steps_of(Phase.CLEAN)))
         (deploy,) = Derived().steps_of(Phase.DEPLOY)
         self.assertEqual(50, deploy.priority)
 
-    def test_polling_is_refused_where_no_step_waits(self) -> None:
-        """The default poll() says that there is nothing to be polled."""
+    def test_default_poll_is_not_supported(self) -> None:
+        """The default poll() raises NotSupported."""
         task = Subject({"power": Base}, {}).task()
         self.assertRaises(NotSupported, Base().poll, task, Base.steps[0], {})
 
 
 class TestPassthru(TestCase):
-    """Methods of a vendor."""
+    """Passthru methods of a vendor interface."""
 
     def test_declared_methods_are_offered_by_name(self) -> None:
-        """The class lists them with their HTTP methods; an inherited one stays offered."""
+        """The class lists its methods with their HTTP methods, inherited ones included."""
 
         class Vendor(VendorInterface):
             @passthru(["post"], name="send-raw", description="Send bytes.", background=False)
@@ -95,24 +99,26 @@ class TestPassthru(TestCase):
                 """Send."""
 
         class Child(Vendor):
-            """Adds nothing."""
+            """Adds no method."""
 
         self.assertEqual(["send-raw"], list(Child.passthrus))
         offered = Child.passthrus["send-raw"]
-        self.assertEqual(("send_raw", frozenset({"POST"}), False), (offered.method, offered.http_methods, offered.background))
+        self.assertEqual("send_raw", offered.method)
+        self.assertEqual(frozenset({"POST"}), offered.http_methods)
+        self.assertIs(False, offered.background)
 
     def test_vendor_without_methods_is_allowed(self) -> None:
-        """An interface that offers nothing has an empty list."""
+        """An interface without passthru methods has an empty mapping."""
 
-        class Silent(VendorInterface):
-            """Says nothing."""
+        class Empty(VendorInterface):
+            """Offers no method."""
 
-        self.assertEqual({}, Silent.passthrus)
+        self.assertEqual({}, Empty.passthrus)
 
 
 @dataclass
-class Kept(DriverState):
-    """Today's fields."""
+class StoredState(DriverState):
+    """The state in its second version."""
 
     version = 2
     jobs: int = 0
@@ -123,30 +129,30 @@ class Kept(DriverState):
 
 
 class TestState(TestCase):
-    """What a plugin keeps about a node."""
+    """The state of a plugin for a node."""
 
-    def test_state_comes_back_as_it_was_stored(self) -> None:
-        """dump() and load() are inverse, and nothing stored means the defaults."""
-        self.assertEqual(Kept(3), Kept.load(Kept(3).dump()))
-        self.assertEqual(Kept(0), Kept.load(None))
+    def test_stored_state_is_loaded_unchanged(self) -> None:
+        """load() reverses dump(), and returns the defaults for None."""
+        self.assertEqual(StoredState(3), StoredState.load(StoredState(3).dump()))
+        self.assertEqual(StoredState(0), StoredState.load(None))
 
     def test_older_version_is_upgraded_and_unknown_fields_are_dropped(self) -> None:
-        """A plugin reads what its older self, or a newer one, has stored."""
-        self.assertEqual(Kept(4), Kept.load({"version": 1, "fields": {"tasks": 4}}))
-        self.assertEqual(Kept(5), Kept.load({"version": 2, "fields": {"jobs": 5, "later": 1}}))
+        """load() reads the state of older and newer versions of the plugin."""
+        self.assertEqual(StoredState(4), StoredState.load({"version": 1, "fields": {"tasks": 4}}))
+        self.assertEqual(StoredState(5), StoredState.load({"version": 2, "fields": {"jobs": 5, "later": 1}}))
 
 
 class TestValues(TestCase):
     """The values that drivers, runtime and clients share."""
 
-    def test_text_of_a_value_is_what_clients_send(self) -> None:
-        """In f-strings and by str() a value is its text on the wire."""
+    def test_text_of_a_value_is_its_wire_format(self) -> None:
+        """str() and f-strings give the text that the API uses."""
         self.assertEqual("power on", f"{PowerState.ON}")
         self.assertEqual("power off", str(PowerState("power off")))
         self.assertEqual(13, len(Kind))
 
-    def test_outcome_of_a_command_is_what_can_be_observed(self) -> None:
-        """After a reboot a machine is on; after a soft power off it is off."""
+    def test_outcome_of_a_command_is_a_power_state(self) -> None:
+        """The outcome of a reboot is on, and that of a soft power off is off."""
         expected = {
             PowerState.ON: PowerState.ON,
             PowerState.OFF: PowerState.OFF,
@@ -157,19 +163,34 @@ class TestValues(TestCase):
         self.assertEqual(expected, {state: state.outcome for state in expected})
 
 
-class TestVersions(TestCase):
-    """Which plugins fit which contract."""
+class TestKinds(TestCase):
+    """The thirteen kinds, and the classes that have a member for each."""
 
-    def test_same_major_and_not_newer_minor_fits(self) -> None:
-        """A plugin works with its own contract and later minor ones."""
+    def test_driver_has_a_field_for_each_kind(self) -> None:
+        """Driver has one field for each kind, in the order of Kind."""
+        names = [field.name for field in dataclasses.fields(Driver)]
+        self.assertEqual(["hardware_type", *(kind.value for kind in Kind)], names)
+
+    def test_driver_protocol_and_hardware_type_have_a_member_for_each_kind(self) -> None:
+        """The protocol of Task.driver and the hardware type name no other kinds than Kind."""
+        for kind in Kind:
+            self.assertIsInstance(getattr(DriverInterfaces, kind.value), property)
+            self.assertIsInstance(HardwareType.supported(kind), tuple)
+
+
+class TestVersions(TestCase):
+    """Contract versions and hardware types."""
+
+    def test_same_major_and_older_minor_version_is_compatible(self) -> None:
+        """A plugin works with the contract version it declares and with later minor versions."""
         self.assertTrue(is_compatible((1, 2), (1, 2)))
         self.assertTrue(is_compatible((1, 2), (1, 3)))
         self.assertFalse(is_compatible((1, 3), (1, 2)))
         self.assertFalse(is_compatible((1, 0), (2, 0)))
         self.assertFalse(is_compatible((2, 0), (1, 9)))
 
-    def test_hardware_type_lists_names_best_first(self) -> None:
-        """What it says nothing about falls back to what refuses or does nothing."""
+    def test_hardware_type_lists_names_in_order_of_preference(self) -> None:
+        """Kinds that the class does not list have the default names."""
 
         class Box(HardwareType):
             """A box.

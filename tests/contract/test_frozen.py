@@ -1,4 +1,4 @@
-"""What the contract has published stays: a change of it needs another version, and what was written for 1.0 goes on working."""
+"""Stability of the published contract: changes need a new version, and plugins for 1.0 work with all 1.x."""
 
 from __future__ import annotations
 
@@ -13,50 +13,54 @@ import baremetal_interfaces
 from baremetal_interfaces import CONTRACT_VERSION, is_compatible, sending
 from baremetal_interfaces.conformance import HardwareTypeConformance
 from baremetal_interfaces.deprecation import deprecated
-from tests.contract.public_api import SNAPSHOTS, described, public_api, snapshot_of
+from tests.contract.public_api import SNAPSHOTS, describe, public_api, snapshot_of
 from tests.contract.written_for_1_0 import plugin
 
 
-def broken_promises(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """What of an older interface is not there any more, or asks for more than it did."""
+def find_incompatibilities(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Return the members of an older public API that are missing or changed in the current one, or newly required."""
     found = [f"{name} is gone" for name in before if name not in now]
     for name in before.keys() & now.keys():
         old, new = before[name], now[name]
         if not isinstance(old, dict) or not isinstance(new, dict):
-            # A default that is the version itself changes with it.
+            # A signature that contains the version as a default changes with the version.
             if str(old).replace(str(before.get("CONTRACT_VERSION")), str(CONTRACT_VERSION)) != str(new):
                 found.append(f"{name} was {old} and is {new}")
             continue
         for part in ("methods", "fields", "values"):
-            changed = [one for one, value in old.get(part, {}).items() if new.get(part, {}).get(one) != value]
-            found += [f"{name}.{one} was {old[part][one]} and is {new.get(part, {}).get(one, 'gone')}" for one in changed]
-        found += [f"{name}.{one} is gone" for one in set(old.get("attributes", ())) - set(new.get("attributes", ()))]
-        found += [f"{name}.{one} has to be written now" for one in set(new.get("abstract", ())) - set(old.get("abstract", ()))]
+            changed = [member for member, value in old.get(part, {}).items() if new.get(part, {}).get(member) != value]
+            found += [
+                f"{name}.{member} was {old[part][member]} and is {new.get(part, {}).get(member, 'gone')}" for member in changed
+            ]
+        found += [f"{name}.{member} is gone" for member in set(old.get("attributes", ())) - set(new.get("attributes", ()))]
+        found += [
+            f"{name}.{member} must be implemented now" for member in set(new.get("abstract", ())) - set(old.get("abstract", ()))
+        ]
         added = new.get("fields", {}).keys() - old.get("fields", {}).keys()
-        found += [f"{name}.{one} has to be given now" for one in added if "= ..." not in new["fields"][one]]
+        found += [f"{name}.{member} is required now" for member in added if "= ..." not in new["fields"][member]]
     return found
 
 
 class FrozenTest(TestCase):
-    """The interface, compared with what was published."""
+    """The public API, compared with the published snapshots."""
 
-    def test_interface_is_the_one_that_this_version_published(self) -> None:
-        """A change of the public interface fails here until CONTRACT_VERSION says so, and a new snapshot is written."""
+    def test_public_api_is_the_snapshot_of_its_version(self) -> None:
+        """A change of the public API needs a new CONTRACT_VERSION and its snapshot."""
         path = snapshot_of(CONTRACT_VERSION)
-        self.assertTrue(path.exists(), f"python -m tests.contract.public_api writes {path.name}")
+        self.assertTrue(path.exists(), f"run python -m tests.contract.public_api to write {path.name}")
         published = json.loads(path.read_text(encoding="utf-8"))
         self.assertEqual(published, json.loads(json.dumps(public_api())))
 
-    def test_every_older_version_of_the_same_major_is_kept(self) -> None:
-        """Nothing that an older minor version published is gone, or asks for more."""
+    def test_older_minor_versions_stay_compatible(self) -> None:
+        """Each member of older minor versions exists, unchanged and without new requirements."""
         for path in sorted(SNAPSHOTS.glob("*.json")):
             major, minor = (int(part) for part in path.stem.split("."))
             if is_compatible((major, minor)):
                 before = json.loads(path.read_text(encoding="utf-8"))
-                self.assertEqual([], broken_promises(before, public_api()), path.name)
+                self.assertEqual([], find_incompatibilities(before, public_api()), path.name)
 
-    def test_additions_are_no_broken_promises_and_demands_are(self) -> None:
-        """A method with a default may come; an abstract one, a changed signature and a removal may not."""
+    def test_additions_are_compatible_and_new_requirements_are_not(self) -> None:
+        """A new method with a default is compatible; an abstract one, a changed signature and a removal are not."""
 
         class Before:
             def ask(self, task: int) -> None:
@@ -73,15 +77,15 @@ class FrozenTest(TestCase):
             def ask(self, task: int, more: int) -> None:
                 """Ask."""
 
-        before, more = {"A": {**described(Before), "bases": []}}, {"A": {**described(More), "bases": []}}
-        self.assertEqual([], broken_promises(before, more))
-        self.assertEqual(1, len(broken_promises(before, {"A": described(Other)})))
-        self.assertEqual(["A is gone"], broken_promises(before, {}))
+        before, more = {"A": {**describe(Before), "bases": []}}, {"A": {**describe(More), "bases": []}}
+        self.assertEqual([], find_incompatibilities(before, more))
+        self.assertEqual(1, len(find_incompatibilities(before, {"A": describe(Other)})))
+        self.assertEqual(["A is gone"], find_incompatibilities(before, {}))
         demanding = {"A": {**more["A"], "abstract": ["add"]}}
-        self.assertEqual(["A.add has to be written now"], broken_promises(before, demanding))
+        self.assertEqual(["A.add must be implemented now"], find_incompatibilities(before, demanding))
 
     def test_older_names_are_the_same_objects(self) -> None:
-        """A name that got a better one in a later version goes on working."""
+        """A name that has a new name in a later version is an alias of it."""
         self.assertIs(sending.request_slot, baremetal_interfaces.in_turn)
         self.assertIs(sending.send_guard, baremetal_interfaces.guarded_sends)
         self.assertIs(sending.use_slots, sending.turns_given_by)
@@ -89,8 +93,8 @@ class FrozenTest(TestCase):
         self.assertIs(sending.RequestSlots, sending.Turns)
         self.assertIs(sending.SingleSlot, sending.OneAtATime)
 
-    def test_plugin_of_the_first_version_is_never_changed(self) -> None:
-        """It imports nothing but the contract, and says what it was written for."""
+    def test_plugin_for_1_0_imports_only_the_contract(self) -> None:
+        """The plugin for 1.0 imports nothing but the contract, and declares its version."""
         text = Path(plugin.__file__).read_text(encoding="utf-8")
         imported = {line.split()[1].split(".")[0] for line in text.splitlines() if line.startswith(("from ", "import "))}
         self.assertEqual({"__future__", "baremetal_interfaces", "dataclasses", "typing"}, imported)
@@ -98,10 +102,10 @@ class FrozenTest(TestCase):
 
 
 class DeprecationTest(TestCase):
-    """How something is taken back."""
+    """deprecated()"""
 
-    def test_caller_is_told_until_when_and_what_to_use_instead(self) -> None:
-        """The warning holds version, date and replacement; the function goes on working."""
+    def test_warning_names_version_date_and_replacement(self) -> None:
+        """A deprecated function works and warns with version, date and replacement."""
 
         @deprecated(since=(1, 2), until="2028-06-30", instead="new()")
         def old() -> int:
@@ -116,8 +120,8 @@ class DeprecationTest(TestCase):
         self.assertRaises(ValueError, deprecated, since=(1, 2), until="soon", instead="x")
 
 
-class TestWrittenForTheFirstVersion(HardwareTypeConformance):
-    """A plugin that was written for 1.0 keeps the contract as it is today."""
+class TestPluginFor10(HardwareTypeConformance):
+    """A plugin for contract 1.0 passes the conformance kit of the current version."""
 
     hardware_type = plugin.OldHardware
     interfaces = {

@@ -1,4 +1,4 @@
-"""The contract costs nothing but the standard library."""
+"""Imports of the contract: standard library only, light, and without cycles."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
         importlib.import_module(module.name)
 print(sorted({name.partition(".")[0] for name in sys.modules}))
 """
-"""Imports all of a plugin, and prints what is there then."""
+"""Program that imports all modules of a plugin and prints the loaded top-level packages."""
 
 RUNTIME = {"alembic", "baremetal_sdk", "cheroot", "eventlet", "futurist", "metald", "sqlalchemy", "testtools", "webob"}
-"""What a plugin has no use for."""
+"""Packages that a plugin must not load."""
 
 
 class TestImportCycles(TestCase):
-    """The modules of the contract can be read in an order in which each needs only those before it."""
+    """Imports between the modules of the contract."""
 
     def test_contract_has_no_import_cycle(self) -> None:
         """No module of the contract imports itself through others, type annotations included."""
@@ -56,22 +56,22 @@ class TestImportCycles(TestCase):
 
 
 class TestImports(TestCase):
-    """Importing is cheap."""
+    """Modules that an import of the contract or of a plugin loads."""
 
-    def test_only_the_standard_library_is_loaded_and_nothing_heavy_of_it(self) -> None:
-        """A fresh interpreter that imports the contract loads no third-party module, no TLS, no network and no test library."""
+    def test_import_loads_only_light_standard_modules(self) -> None:
+        """The import of the contract loads no third-party module, no TLS, no network and no test library."""
         done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=60, check=False)
         self.assertEqual("[]\n[]\n", done.stdout, done.stderr)
 
-    def test_whole_contract_is_the_standard_library_alone(self) -> None:
-        """Whatever name of it is asked for: nothing else is loaded, no TLS and no network."""
+    def test_all_public_names_load_only_light_standard_modules(self) -> None:
+        """The import of all public names loads no third-party module, no TLS and no network."""
         everything = PROGRAM.replace("import baremetal_interfaces\n", "from baremetal_interfaces import *\n")
         self.assertNotEqual(PROGRAM, everything)
         done = subprocess.run([sys.executable, "-c", everything], capture_output=True, text=True, timeout=60, check=False)
         self.assertEqual("[]\n[]\n", done.stdout, done.stderr)
 
-    def test_plugin_pulls_in_no_part_of_the_runtime(self) -> None:
-        """All modules of each plugin, in a fresh interpreter: neither the runtime nor what only the runtime needs is loaded."""
+    def test_plugin_loads_no_part_of_the_runtime(self) -> None:
+        """All modules of each plugin together load neither the runtime nor its dependencies."""
         for plugin in ("baremetal_fake", "baremetal_redfish", "baremetal_ipmi"):
             command = [sys.executable, "-c", PLUGIN, plugin]
             done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
@@ -80,8 +80,8 @@ class TestImports(TestCase):
             self.assertEqual(set(), loaded & RUNTIME, plugin)
             self.assertEqual(set(), {name for name in loaded if name.startswith("oslo")}, plugin)
 
-    def test_public_names_are_there_and_no_others(self) -> None:
-        """Each is found when it is asked for, from the module that the table names; anything else is an AttributeError."""
+    def test_lazy_exports_match_the_public_names(self) -> None:
+        """Each name of ``__all__`` is in the table of exports and can be imported; other names raise AttributeError."""
         named = {name for names in MODULES.values() for name in names}
         self.assertEqual(sorted(baremetal_interfaces.__all__), sorted(named))
         for name in named:

@@ -1,4 +1,4 @@
-"""Power and boot device of a local task: done only when a read confirms it. The clock is turned by whoever waits."""
+"""Power and boot device control of a local task. Each wait advances a manual clock."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from baremetal_sdk.drivers.builtin.noop import NoopManagement
 from tests.contract import acme
 
 
-class Slow:
-    """A machine that obeys some seconds after the command."""
+class SlowMachine:
+    """Carries out each power command *seconds* after it was sent."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -44,18 +44,18 @@ class Slow:
 
 
 class AllStates(acme.AcmePower):
-    """Declares everything."""
+    """Declares all power states that can be requested."""
 
     supported_states = frozenset(PowerState) - {PowerState.UNKNOWN}
 
 
 class PowerTestCase(TestCase):
-    """A machine that takes four seconds to obey."""
+    """Base of tests with a machine that carries out commands after four seconds."""
 
     def setUp(self) -> None:
         super().setUp()
         self.address = f"10.0.0.{uuid.uuid4()}"
-        self.slow = Slow(4.0)
+        self.slow = SlowMachine(4.0)
         self.machine = acme.Machine(on_command=self.slow.command, on_read=self.slow.read)
         acme.MACHINES[self.address] = self.machine
         self.addCleanup(acme.MACHINES.pop, self.address)
@@ -70,69 +70,70 @@ class PowerTestCase(TestCase):
 
 
 class TestPower(PowerTestCase):
-    """Commands and their confirmation."""
+    """task.power.set()"""
 
-    def test_success_is_said_after_a_read_that_confirms_it(self) -> None:
-        """set() returns once the BMC says what was wanted, not when it took the command."""
+    def test_set_returns_after_a_read_confirms_the_state(self) -> None:
+        """set() returns when the BMC reports the requested state, not when it accepts the command."""
         self.task().power.set(PowerState.ON)
-        self.assertEqual((PowerState.ON, 4.0), (self.machine.power, self.slow.now))
+        self.assertEqual(PowerState.ON, self.machine.power)
+        self.assertEqual(4.0, self.slow.now)
         self.assertEqual(["power on"], self.commands())
 
-    def test_machine_that_does_not_get_there_in_time(self) -> None:
-        """The error says what was wanted and what was last seen, at the time that was given."""
+    def test_state_that_is_not_reached_in_time_is_a_failure(self) -> None:
+        """The error names the requested state and the last one read, and comes when the time limit ends."""
         error = self.assertRaises(PowerStateFailure, self.task().power.set, PowerState.ON, 3.0)
         self.assertIn("'power on'", str(error))
         self.assertIn("last seen: power off", str(error))
         self.assertEqual(3.0, self.slow.now)
 
-    def test_time_of_the_task_bounds_every_change(self) -> None:
-        """A timeout that is longer than the task does not make it longer."""
+    def test_task_deadline_limits_every_change(self) -> None:
+        """A timeout does not extend the deadline of the task."""
         task = self.task(timeout=2.0)
         self.assertRaises(PowerStateFailure, task.power.set, PowerState.ON, 60.0)
         self.assertEqual(2.0, self.slow.now)
 
-    def test_driver_sees_the_time_of_the_change_as_its_deadline(self) -> None:
-        """What a driver does for a change ends with it; afterwards the task has its own time again."""
+    def test_driver_gets_the_timeout_of_the_change_as_deadline(self) -> None:
+        """The deadline is that of the change during the change, and that of the task afterwards."""
         remaining: list[float] = []
 
-        class Looking(acme.AcmePower):
+        class RecordingPower(acme.AcmePower):
             def set_power_state(self, task: Task, state: PowerState) -> None:
                 remaining.append(task.deadline.remaining())
                 super().set_power_state(task, state)
 
-        task = self.task(Looking(), timeout=100.0)
+        task = self.task(RecordingPower(), timeout=100.0)
         task.power.set(PowerState.ON, timeout=7.0)
         self.assertEqual([7.0], remaining)
         self.assertEqual(96.0, task.deadline.remaining())
 
-    def test_reboot_that_is_not_declared_is_off_confirmed_and_on(self) -> None:
-        """The second command is sent only after the machine was seen off."""
+    def test_undeclared_reboot_is_power_off_and_power_on(self) -> None:
+        """Power on is sent only after a read has confirmed that the machine is off."""
         self.machine.power = PowerState.ON
         self.task().power.set(PowerState.REBOOT)
         self.assertEqual(["power off", "power on"], self.commands())
         self.assertEqual(8.0, self.slow.now)
 
-    def test_reboot_that_is_declared_is_the_drivers(self) -> None:
-        """It is sent as it is, and the machine is on afterwards."""
+    def test_declared_reboot_is_one_command(self) -> None:
+        """The driver gets the reboot command, and the machine is on afterwards."""
         self.task(AllStates()).power.set(PowerState.REBOOT)
         self.assertEqual(["rebooting"], self.commands())
         self.assertEqual(PowerState.ON, self.machine.power)
 
     def test_soft_off_is_confirmed_as_off(self) -> None:
-        """The outcome of a command is what is waited for."""
+        """set() waits for the outcome of the command."""
         self.machine.power = PowerState.ON
         self.task(AllStates()).power.set(PowerState.SOFT_OFF)
         self.assertEqual(PowerState.OFF, self.machine.power)
 
     def test_undeclared_state_is_refused_before_the_driver_is_called(self) -> None:
-        """The error names what is supported; an observation is no command."""
+        """The error names the supported states; UNKNOWN cannot be requested."""
         for state in (PowerState.SOFT_OFF, PowerState.SOFT_REBOOT, PowerState.UNKNOWN):
             error = self.assertRaises(NotSupported, self.task().power.set, state)
             self.assertIn("supported: power off, power on", str(error))
         self.assertEqual([], self.machine.log)
 
-    def test_bmc_that_is_away_for_a_moment_is_asked_again(self) -> None:
-        """A BMC that restarts with its machine does not make a change fail, as long as it comes back in time."""
+    def test_bmc_without_answer_is_read_again(self) -> None:
+        """A change succeeds although the BMC is unreachable or busy for a while, if it answers in time."""
 
         def read(machine: acme.Machine) -> None:
             if self.slow.now < 6.0 and self.slow.pending is not None:
@@ -143,8 +144,8 @@ class TestPower(PowerTestCase):
         self.task().power.set(PowerState.ON)
         self.assertEqual(6.0, self.slow.now)
 
-    def test_bmc_that_stays_away_is_named_in_the_failure(self) -> None:
-        """What could not be seen is not assumed."""
+    def test_unreachable_bmc_is_named_in_the_failure(self) -> None:
+        """Without a read that confirms it a change fails, and the error says that the BMC does not answer."""
 
         def read(machine: acme.Machine) -> None:
             raise acme.AcmeError("away", Fault.UNREACHABLE)
@@ -154,7 +155,7 @@ class TestPower(PowerTestCase):
         self.assertIn("does not answer", str(error))
 
     def test_refused_credentials_end_the_wait_at_once(self) -> None:
-        """Asking again would lock the account."""
+        """The change fails after one attempt, because more attempts could lock the account."""
 
         def read(machine: acme.Machine) -> None:
             raise acme.AcmeError("no", Fault.AUTH)
@@ -163,31 +164,31 @@ class TestPower(PowerTestCase):
         self.assertRaises(AuthenticationFailed, self.task().power.set, PowerState.ON)
         self.assertEqual(0.0, self.slow.now)
 
-    def test_cancelling_ends_the_wait(self) -> None:
-        """The machine is left as it is, and the error says so."""
+    def test_cancel_ends_the_wait(self) -> None:
+        """A cancelled change raises Cancelled with the last state read."""
         task: LocalTask = self.task(wait=lambda seconds: task.cancel())
         error = self.assertRaises(Cancelled, task.power.set, PowerState.ON)
         self.assertIn("last seen: power off", str(error))
 
 
 class TestBootOnce(PowerTestCase):
-    """The next boot."""
+    """task.power.boot_once()"""
 
     def test_boot_device_is_set_and_read_back(self) -> None:
-        """It is set for one boot."""
+        """The boot device is set for the next boot only."""
         self.task().power.boot_once(BootDevice.PXE)
         self.assertEqual(BootDeviceSetting(BootDevice.PXE, False), self.machine.boot)
 
     def test_unsupported_device_is_refused_before_the_driver_is_called(self) -> None:
-        """The error names what is supported."""
+        """The error names the supported boot devices."""
         error = self.assertRaises(NotSupported, self.task().power.boot_once, BootDevice.CDROM)
         self.assertIn("supported: disk, pxe", str(error))
         self.assertEqual([], self.machine.log)
         error = self.assertRaises(NotSupported, self.task(management=NoopManagement()).power.boot_once, BootDevice.PXE)
         self.assertIn("supported: nothing", str(error))
 
-    def test_device_that_reads_back_otherwise_was_not_set(self) -> None:
-        """What the BMC says counts; where it says nothing, that is accepted."""
+    def test_boot_device_that_reads_back_differently_is_an_error(self) -> None:
+        """Another device is an error; a BMC that does not report the device is accepted."""
 
         class Forgetful(acme.AcmeManagement):
             says: BootDevice | None = BootDevice.DISK

@@ -1,4 +1,4 @@
-"""A task without a runtime: sessions, errors, typed information."""
+"""LocalTask: sessions, errors, and the data of a node."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from tests.contract import acme
 
 
 class LocalTaskTestCase(TestCase):
-    """A machine, its interfaces, and a clock that stands still."""
+    """Base of tests with a machine, its interfaces, and a manual clock."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -53,10 +53,10 @@ class LocalTaskTestCase(TestCase):
 
 
 class TestSessions(LocalTaskTestCase):
-    """One session for each outermost borrow."""
+    """Sessions of a local task."""
 
     def test_nested_borrows_share_one_session(self) -> None:
-        """Borrowing within a borrow neither logs in nor out."""
+        """A nested block neither logs in nor logs out."""
         task = self.task()
         with task.session(acme.AcmeConnector) as outer:
             with task.session(acme.AcmeConnector) as inner:
@@ -65,15 +65,15 @@ class TestSessions(LocalTaskTestCase):
             task.call("power", "get_power_state")
         self.assertEqual(["login", "logout"], self.machine.log)
 
-    def test_each_outermost_borrow_logs_in_anew(self) -> None:
-        """Nothing is kept between two borrows."""
+    def test_each_outermost_borrow_logs_in(self) -> None:
+        """No session is kept between two outermost blocks."""
         task = self.task()
         for _ in range(2):
             task.call("power", "get_power_state")
         self.assertEqual(["login", "logout"] * 2, self.machine.log)
 
-    def test_session_is_closed_whatever_happens(self) -> None:
-        """Also when the borrower fails, is interrupted, or the time is over."""
+    def test_session_is_always_closed(self) -> None:
+        """The session is closed after an error, after an interrupt, and after the deadline."""
         for exc in (acme.AcmeError("broken"), KeyboardInterrupt(), SystemExit(1)):
             task = self.task()
             try:
@@ -84,39 +84,39 @@ class TestSessions(LocalTaskTestCase):
                 self.assertTrue(session.closed, repr(raised))
         self.assertEqual(["login", "logout"] * 3, self.machine.log)
 
-    def test_logout_has_time_of_its_own_and_its_failure_is_no_error(self) -> None:
-        """The task's time may be over; what goes wrong is logged without a secret."""
+    def test_logout_has_its_own_time_limit_and_may_fail(self) -> None:
+        """The logout may start after the task's deadline, and its failure is logged without secrets."""
         lines = self.useFixture(FakeLogger(level=logging.WARNING))
         deadlines: list[Deadline] = []
 
-        class Clumsy(acme.AcmeConnector):
+        class FailingLogout(acme.AcmeConnector):
             def close(self, session: acme.Session, deadline: Deadline) -> None:
                 deadlines.append(deadline)
                 raise acme.AcmeError(f"cannot log out with {acme.PASSWORD}")
 
-        task = self.task(connectors={acme.AcmeConnector: Clumsy()}, timeout=10.0)
+        task = self.task(connectors={acme.AcmeConnector: FailingLogout()}, timeout=10.0)
         with task.session(acme.AcmeConnector):
             self.now += 20.0
         self.assertEqual(CLOSE_TIMEOUT_S, deadlines[0].remaining())
         self.assertIn(f"cannot log out with {MASK}", lines.output)
 
     def test_no_session_is_opened_after_the_deadline(self) -> None:
-        """A task whose time is over asks nobody."""
+        """A call after the deadline sends nothing to the BMC."""
         task = self.task(timeout=10.0)
         self.now = 10.0
         self.assertRaises(DeadlineExceeded, task.call, "power", "get_power_state")
         self.assertEqual([], self.machine.log)
 
     def test_connectors_can_be_shared_between_tasks(self) -> None:
-        """One instance of a connector serves all tasks that were given the same mapping."""
+        """Tasks with the same mapping use one instance of a connector."""
         connectors: dict[type[Connector[Any]], Connector[Any]] = {}
         self.task(connectors=connectors).call("power", "get_power_state")
         first = connectors[acme.AcmeConnector]
         self.task(connectors=connectors).call("power", "get_power_state")
         self.assertIs(first, connectors[acme.AcmeConnector])
 
-    def test_connector_of_nobody_is_refused(self) -> None:
-        """Only the connectors that interfaces declare can be borrowed: their information says where the BMC is."""
+    def test_undeclared_connector_is_refused(self) -> None:
+        """A session needs an interface that declares its connector, because the address comes from that interface."""
 
         class Other(acme.AcmeConnector):
             """Declared by no interface."""
@@ -128,7 +128,7 @@ class TestSessions(LocalTaskTestCase):
         self.assertIn("Other", str(self.assertRaises(NotSupported, borrow)))
 
     def test_endpoint_with_tls_gets_a_context(self) -> None:
-        """The connector is handed a context where the endpoint has TLS options, and what is wrong with them is said."""
+        """A connector gets a TLS context if the endpoint has TLS options, and an error about invalid ones."""
         contexts: list[Any] = []
 
         class Info(acme.AcmeInfo):
@@ -136,7 +136,7 @@ class TestSessions(LocalTaskTestCase):
                 ca_file = self.acme_password if self.acme_password.startswith("/") else None
                 return Endpoint("https", self.acme_address, tls=TLSOptions(verify=ca_file is not None, ca_file=ca_file))
 
-        class Looking(acme.AcmeConnector):
+        class RecordingConnector(acme.AcmeConnector):
             def open(self, info: acme.AcmeInfo, tls: Any, deadline: Any) -> acme.Session:
                 contexts.append(tls)
                 return super().open(info, tls, deadline)
@@ -145,7 +145,7 @@ class TestSessions(LocalTaskTestCase):
             info_type = Info
 
         self.power = TLSPower()
-        self.task(connectors={acme.AcmeConnector: Looking()}).call("power", "get_power_state")
+        self.task(connectors={acme.AcmeConnector: RecordingConnector()}).call("power", "get_power_state")
         self.assertFalse(contexts[0].check_hostname)
         task = self.task({**acme.driver_info(self.address), "acme_password": "/no/such/file"})
         error = self.assertRaises(InvalidInput, task.call, "power", "get_power_state")
@@ -153,10 +153,10 @@ class TestSessions(LocalTaskTestCase):
 
 
 class TestErrors(LocalTaskTestCase):
-    """Whatever goes wrong comes out as an error of the contract."""
+    """All exceptions become errors of the contract."""
 
-    def test_fault_of_the_bmc_has_its_class(self) -> None:
-        """Refused credentials and silence are told apart, with the address and without the secret."""
+    def test_faults_of_the_bmc_have_their_error_classes(self) -> None:
+        """Refused credentials and silence have different errors, which contain the address and no secret."""
         wrong = {**acme.driver_info(self.address), "acme_password": "wr0ng"}
         error = self.assertRaises(AuthenticationFailed, self.task(wrong).call, "power", "get_power_state")
         self.assertIn(self.address, str(error))
@@ -164,8 +164,8 @@ class TestErrors(LocalTaskTestCase):
         silent = acme.driver_info("192.0.2.1")
         self.assertRaises(BMCUnreachable, self.task(silent).call, "power", "get_power_state")
 
-    def test_fault_while_the_session_is_used_is_classified_too(self) -> None:
-        """What a device library raises in the middle of a borrow means what its connector says."""
+    def test_exception_during_a_session_is_classified(self) -> None:
+        """The connector classifies an exception of the device library that the use of a session raises."""
 
         def fail(machine: acme.Machine) -> None:
             raise acme.AcmeError(f"token {acme.PASSWORD} is odd")
@@ -176,74 +176,74 @@ class TestErrors(LocalTaskTestCase):
         self.assertIsNone(error.__cause__)
         self.assertIsNone(error.__context__)
 
-    def test_mistake_of_a_driver_is_a_driver_error(self) -> None:
-        """What is raised outside of a session is no fault of the BMC; the traceback is in the log, scrubbed."""
+    def test_bug_of_a_driver_is_a_driver_error(self) -> None:
+        """An exception outside of a session is a DriverError; the log has its traceback without secrets."""
         lines = self.useFixture(FakeLogger(level=logging.DEBUG))
 
-        class Mistaken(acme.AcmePower):
+        class BuggyPower(acme.AcmePower):
             def get_power_state(self, task: Task) -> PowerState:
                 raise KeyError(task.info("power").acme_password)
 
-        self.power = Mistaken()
+        self.power = BuggyPower()
         error = self.assertRaises(DriverError, self.task().call, "power", "get_power_state")
         self.assertIs(DriverError, type(error))
         self.assertIn("get_power_state", lines.output)
         self.assertNotIn(acme.PASSWORD, lines.output + str(error))
 
-    def test_what_an_interface_does_not_have_is_not_supported(self) -> None:
-        """The error names the method and the class that lacks it."""
+    def test_missing_method_is_not_supported(self) -> None:
+        """The error names the method and the class."""
         error = self.assertRaises(NotSupported, self.task().call, "management", "inject_nmi")
         self.assertIn("AcmeManagement does not offer inject_nmi", str(error))
 
 
-class TestGivenThings(LocalTaskTestCase):
-    """What a task knows about its node."""
+class TestNodeData(LocalTaskTestCase):
+    """Node, driver_info, state and interfaces of a task."""
 
-    def test_default_node_has_an_identity(self) -> None:
-        """Two tasks without a node are about two nodes."""
+    def test_default_node_has_a_random_uuid(self) -> None:
+        """Two tasks without a node have different nodes."""
         first, second = self.task().node, self.task().node
         self.assertNotEqual(first.uuid, second.uuid)
         self.assertEqual(first.uuid, str(uuid.UUID(first.uuid)))
 
-    def test_information_is_typed_and_parsed_once(self) -> None:
-        """Every look gives the same instance."""
+    def test_driver_info_is_parsed_once(self) -> None:
+        """info() returns the same typed instance each time."""
         task = self.task()
         self.assertEqual(100, task.info("power").acme_port)
         self.assertIs(task.info("power"), task.info(Kind.POWER))
 
-    def test_wrong_information_is_refused_with_all_problems(self) -> None:
-        """validate() and every use say the same."""
+    def test_invalid_driver_info_is_refused_with_all_problems(self) -> None:
+        """validate() and each call report the same problems."""
         task = self.task({})
         for attempt in (lambda: task.validate("power"), lambda: task.call("power", "get_power_state")):
             error = self.assertRaises(InvalidInput, attempt)
             self.assertEqual(2, len(error.problems))
 
     def test_state_lives_as_long_as_the_task(self) -> None:
-        """What an interface keeps is there at its next call."""
+        """State that a call stores is available in the next call."""
         task = self.task()
         task.power.set(PowerState.ON)
         task.power.set(PowerState.OFF)
         self.assertEqual(2, task.state("power").commands)
 
-    def test_what_is_not_declared_cannot_be_looked_up(self) -> None:
-        """An interface that declares no information or state and asks for it has a mistake in it."""
+    def test_undeclared_info_and_state_raise_lookup_error(self) -> None:
+        """info() and state() raise LookupError for an interface that declares no type."""
         task = self.task()
         error = self.assertRaises(LookupError, task.state, "management")
         self.assertIn("AcmeManagement declares no state_type", str(error))
-        silent = LocalTask({"network": noop.NoopNetwork()}, {})
-        self.assertIn("declares no info_type", str(self.assertRaises(LookupError, silent.info, "network")))
-        silent.validate("network")
+        network_task = LocalTask({"network": noop.NoopNetwork()}, {})
+        self.assertIn("declares no info_type", str(self.assertRaises(LookupError, network_task.info, "network")))
+        network_task.validate("network")
 
-    def test_interface_that_was_not_given_is_not_supported_when_it_is_used(self) -> None:
-        """A task of one interface is made without the others, which say so when they are needed."""
+    def test_use_of_a_missing_interface_is_not_supported(self) -> None:
+        """A task may have only some interfaces; the use of a missing one raises NotSupported."""
         task = self.task()
         for use in (lambda: task.driver.boot.prepare_instance(task), lambda: task.info("boot"), lambda: task.state("boot")):
             error = self.assertRaises(NotSupported, use)
             self.assertIn("no boot interface", str(error))
         self.assertEqual({Kind.POWER, Kind.MANAGEMENT}, set(task.interfaces))
 
-    def test_whole_driver_is_taken_as_it_is(self) -> None:
-        """A Driver in place of a mapping keeps its hardware type and all of its interfaces."""
+    def test_driver_is_used_unchanged(self) -> None:
+        """A Driver instead of a mapping keeps its hardware type and all its interfaces."""
         driver = Driver(
             hardware_type="acme",
             power=self.power,
@@ -268,13 +268,13 @@ class TestGivenThings(LocalTaskTestCase):
         self.assertEqual(BootDevice.PXE, self.machine.boot.device)
 
     def test_log_lines_name_the_node(self) -> None:
-        """Whatever its name is made of."""
+        """Log lines contain the name of the node, even if it has percent signs."""
         lines = self.useFixture(FakeLogger(level=logging.INFO))
         self.task(node=Node(uuid="u", name="50%s")).log.info("state %s", "on")
         self.assertEqual("node 50%s: state on\n", lines.output)
 
-    def test_task_can_be_told_to_stop(self) -> None:
-        """Whoever works on it sees it."""
+    def test_task_can_be_cancelled(self) -> None:
+        """cancelled is true after cancel()."""
         task: Task = self.task()
         self.assertFalse(task.cancelled)
         self.assertIsInstance(task, LocalTask)

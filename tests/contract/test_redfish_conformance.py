@@ -1,4 +1,4 @@
-"""The Redfish plugin keeps the contract, as far as sushy-tools' emulator can tell."""
+"""Conformance of the Redfish plugin, against the emulator of sushy-tools."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ ACCOUNT = ("operator", "correct horse/battery")
 
 
 class EmulatedManagement(RedfishManagement):
-    """What the emulator does not do as BMCs do is left out.
+    """Leaves out what the emulator does differently from BMCs.
 
-    It says of every boot device that it is for every boot, and takes UEFI HTTP without a URL for PXE.
+    The emulator reports each boot device as persistent, and treats UEFI HTTP without a URL as PXE.
     """
 
     supported_boot_devices = RedfishManagement.supported_boot_devices - {BootDevice.UEFIHTTP}
@@ -38,7 +38,7 @@ class EmulatedManagement(RedfishManagement):
 
 
 class TestConformance(HardwareTypeConformance):
-    """Every rule of the kit, at an emulator that asks for an account."""
+    """All rules of the kit, against an emulator with authentication."""
 
     emulator: ClassVar[SushyEmulator]
     hardware_type = RedfishHardware

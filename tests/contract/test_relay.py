@@ -1,4 +1,4 @@
-"""The relay of the kit, between a driver and its BMC."""
+"""The relay of the conformance kit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ROUNDS = 50
 
 
 class RelayTest(TestCase):
-    """A BMC that only listens, and a client that waits for no answer."""
+    """A relay between a client that sends UDP messages and a BMC that only receives."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -23,8 +23,8 @@ class RelayTest(TestCase):
         self.client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.addCleanup(self.client.close)
 
-    def test_what_was_sent_before_it_misbehaves_still_arrives(self) -> None:
-        """A logout is not lost because the BMC is made to be silent, or to go, right after it; what comes later is."""
+    def test_messages_sent_before_a_mode_change_arrive(self) -> None:
+        """A message sent before the relay becomes silent is forwarded; later ones are dropped."""
         for number in range(ROUNDS):
             with Relay(self.bmc.getsockname()) as relay:
                 self.client.sendto(b"before %d" % number, ("127.0.0.1", relay.port))

@@ -1,15 +1,15 @@
-"""A plugin that needs no driver_info: for the kit's command line."""
+"""A plugin without driver_info, for tests of the kit's command."""
 
 from __future__ import annotations
 
 from baremetal_interfaces import HardwareType, PowerInterface, PowerState, Task
 
 MACHINE = {"power": PowerState.OFF}
-"""The one machine of tin."""
+"""The only machine of the plugin."""
 
 
 class TinPower(PowerInterface):
-    """Switches the machine of tin."""
+    """Switches the machine."""
 
     def get_power_state(self, task: Task) -> PowerState:
         return MACHINE["power"]
@@ -20,14 +20,14 @@ class TinPower(PowerInterface):
 
 
 class BentPower(TinPower):
-    """Takes every command and stays off."""
+    """Accepts all commands and does nothing."""
 
     def set_power_state(self, task: Task, state: PowerState) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 class TinHardware(HardwareType):
-    """Machines of tin."""
+    """Machines of the plugin tin."""
 
     power = ("steel", "tin")
     management = ("steel", "tin")
