@@ -22,8 +22,8 @@ from fixtures import Fixture, TempDir
 
 from tests.fixtures import etcd, mariadb, postgresql, rabbitmq
 from tests.fixtures.databases import EmptyDatabase
-from tests.metald.service import Service
-from tests.system.metald_processes import MetaldProcesses
+from tests.fixtures.metald_processes import MetaldProcesses
+from tests.fixtures.metald_service import Service
 
 NODES = 100
 DRIVERS = ("ipmi", "redfish")

@@ -24,9 +24,9 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from tests.http.certificates import write_certificate
-from tests.http.clients import HELLO, Dripping, trusting_context
-from tests.http.restarting import Restarted
+from tests.fixtures.authority import write_certificate
+from tests.fixtures.http_clients import HELLO, Dripping, trusting_context
+from tests.fixtures.restarting_service import Restarted
 from tests.http.test_stopping import Load
 
 GET = b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -11,7 +11,7 @@ from baremetal_sdk import Conductor, ConductorConfig
 from baremetal_sdk.api import bare_metal_api
 from baremetal_sdk.store.records.node import NodeRecord
 from baremetal_sdk.testing import provision, quick_options, running_conductor, settle
-from tests.api.world import Answer, APITestCase
+from tests.fixtures.api import Answer, APITestCase
 
 N1 = "/v1/nodes/m1"
 

@@ -10,7 +10,7 @@ from baremetal_sdk import ConductorConfig, bare_metal_api
 from baremetal_sdk.drivers.loader import discover
 from baremetal_sdk.testing import quick_options, running_conductor, settle
 from tests.api.machines import N1, MachineAPITestCase
-from tests.api.world import Answer
+from tests.fixtures.api import Answer
 
 MAC = "52:54:00:00:00:01"
 URL = "https://192.0.2.7:9999"

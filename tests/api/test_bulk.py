@@ -6,7 +6,7 @@ import json
 
 from fixtures import FakeLogger
 
-from tests.api.world import APITestCase
+from tests.fixtures.api import APITestCase
 
 
 class TestBulk(APITestCase):

@@ -6,7 +6,7 @@ import uuid
 from typing import Any
 
 from tests.api.machines import MachineAPITestCase
-from tests.api.world import Answer
+from tests.fixtures.api import Answer
 
 UNKNOWN = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"
 MAC = "52:54:00:aa:bb:cc"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from baremetal_sdk.errors import DriverNotFound
-from tests.api.world import PROPERTIES, APITestCase
+from tests.fixtures.api import PROPERTIES, APITestCase
 
 
 class TestDrivers(APITestCase):

@@ -15,8 +15,8 @@ from baremetal_sdk.api.events.feed import EventFeed, Reader, Wanted
 from baremetal_sdk.config import EventsConfig
 from baremetal_sdk.http.streaming import LEFT
 from baremetal_sdk.store.outbox import EVENT_KINDS
-from tests.api.access.world import RBACTestCase, member
-from tests.api.world import Answer, APITestCase
+from tests.fixtures.api import Answer, APITestCase
+from tests.fixtures.api_access import RBACTestCase, member
 
 PATH = "/v1/events/stream"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from baremetal_interfaces import BMCUnreachable
 from baremetal_sdk.store.records.hardware import NodeHistoryRecord
-from tests.api.world import APITestCase
-from tests.store.fixture import new_uuid
+from tests.fixtures.api import APITestCase
+from tests.fixtures.stores import new_uuid
 
 RUN = ({"interface": "deploy", "step": "write_image", "priority": 80}, {"interface": "deploy", "step": "boot", "priority": 10})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from baremetal_sdk.api.framework.render_cache import Fragments
 from baremetal_sdk.errors import NodeNotFound
 from baremetal_sdk.store.records.query import Scope
-from tests.api.world import APITestCase
+from tests.fixtures.api import APITestCase
 
 
 class TestFragments(APITestCase):

@@ -9,8 +9,8 @@ from baremetal_sdk.api import bare_metal_api
 from baremetal_sdk.conductor.pruning import Upkeep
 from baremetal_sdk.errors import StoreUnavailable
 from baremetal_sdk.store.records.node import NodeRecord
-from tests.api.access.world import RBACTestCase, member, system
-from tests.api.world import Answer, APITestCase
+from tests.fixtures.api import Answer, APITestCase
+from tests.fixtures.api_access import RBACTestCase, member, system
 
 NODE = {"driver": "fake-hardware"}
 

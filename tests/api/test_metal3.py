@@ -13,7 +13,7 @@ from baremetal_sdk import Conductor, ConductorConfig, bare_metal_api
 from baremetal_sdk.drivers.loader import Plugins, discover
 from baremetal_sdk.testing import quick_options, running_conductor, settle
 from tests.api.machines import MachineAPITestCase
-from tests.api.world import Answer
+from tests.fixtures.api import Answer
 
 INSTANCE = "11111111-1111-4111-8111-111111111111"
 MAC = "52:54:00:ab:cd:ef"

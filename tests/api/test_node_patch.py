@@ -5,7 +5,7 @@ from __future__ import annotations
 from baremetal_interfaces import MASK
 from baremetal_sdk.errors import RevisionConflict
 from baremetal_sdk.store.records.node import NodeRecord
-from tests.api.world import APITestCase
+from tests.fixtures.api import APITestCase
 
 INSTANCE = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"
 OTHER = "bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb"

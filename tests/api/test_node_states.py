@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.api.world import Answer, APITestCase
+from tests.fixtures.api import Answer, APITestCase
 
 N1 = "/v1/nodes/n1"
 

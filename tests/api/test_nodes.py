@@ -6,7 +6,7 @@ from typing import Any
 
 from baremetal_interfaces import MASK
 from baremetal_sdk.config import APIConfig
-from tests.api.world import APITestCase
+from tests.fixtures.api import APITestCase
 
 INSTANCE = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"
 

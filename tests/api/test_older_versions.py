@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import uuid4
 
 from tests.api.machines import MachineAPITestCase
-from tests.api.world import APITestCase
+from tests.fixtures.api import APITestCase
 
 LINK = {"port_id": "1", "switch_id": "00:11:22:33:44:55"}
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from baremetal_sdk.api.app import routes
-from tests.api.world import APITestCase
+from tests.fixtures.api import APITestCase
 
 
 class TestOpenAPI(APITestCase):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.api.world import Answer, APITestCase
+from tests.fixtures.api import Answer, APITestCase
 
 MAC = "52:54:00:aa:bb:cc"
 UNKNOWN = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"

@@ -13,7 +13,7 @@ from baremetal_sdk.api.access.policy import AllowAll
 from baremetal_sdk.config import APIConfig
 from baremetal_sdk.context import RequestContext, current_request
 from baremetal_sdk.store.records.query import Scope
-from tests.api.world import APITestCase
+from tests.fixtures.api import APITestCase
 
 NAME = "req-8c1b9c5b-7c2f-4fb5-9f4f-2d3d0f4b1a11"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from baremetal_sdk.api.app import routes
 from tests.api.machines import MachineAPITestCase
-from tests.api.world import Answer
+from tests.fixtures.api import Answer
 
 NEWER = [one for one in routes() if one["since"] != "1.1"]
 REFUSED = ("is served since", "takes", "minimal required API version")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from baremetal_sdk.config import APIConfig, HealthcheckConfig
-from tests.api.world import LATEST, APITestCase
+from tests.fixtures.api import LATEST, APITestCase
 
 VERSION = "X-OpenStack-Ironic-API-Version"
 

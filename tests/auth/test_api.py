@@ -13,7 +13,7 @@ from baremetal_sdk.api.access.policy import AllowAll
 from baremetal_sdk.config import APIConfig
 from baremetal_sdk.context import RequestContext
 from baremetal_sdk.testing import running_conductor
-from tests.auth.callers import basic, call, write_users
+from tests.fixtures.callers import basic, call, write_users
 
 
 class Listening(AllowAll):

@@ -15,8 +15,8 @@ from baremetal_interfaces import Deadline
 from baremetal_sdk.auth import authenticated
 from baremetal_sdk.config import APIConfig, ConductorConfig
 from baremetal_sdk.http import HTTPServer
-from tests.auth.callers import application, basic
-from tests.http.clients import receive
+from tests.fixtures.callers import application, basic
+from tests.fixtures.http_clients import receive
 
 PATIENCE = 20.0
 GUESSERS = 24

@@ -20,7 +20,7 @@ from baremetal_sdk.auth.passwords import Passwords
 from baremetal_sdk.auth.throttle import Throttle
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.testing import ManualClock
-from tests.auth.callers import application, basic, call, hashed, write_users
+from tests.fixtures.callers import application, basic, call, hashed, write_users
 
 PATIENCE = 10.0
 

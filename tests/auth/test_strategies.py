@@ -24,7 +24,7 @@ from baremetal_sdk.config import APIConfig, ConductorConfig
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.http import HTTPServer
 from baremetal_sdk.testing import ManualClock
-from tests.auth.callers import application, call, write_users
+from tests.fixtures.callers import application, call, write_users
 
 SHOWN = {"SSL_CLIENT_VERIFY": "SUCCESS", "SSL_CLIENT_S_DN_CN": "alice"}
 

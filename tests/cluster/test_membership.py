@@ -16,7 +16,7 @@ from baremetal_sdk.store import MemoryStore, NodeRecord
 from baremetal_sdk.store.records.node import ConductorRecord
 from baremetal_sdk.testing import ManualClock, quick_options, running_conductor, settle, wait_for
 from tests.fixtures.machines import MachinesCase
-from tests.store.fixture import new_uuid
+from tests.fixtures.stores import new_uuid
 
 DRIVERS: dict[str, Any] = {"fake-hardware": {}}
 PATIENCE = 30.0

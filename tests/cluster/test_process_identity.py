@@ -14,7 +14,7 @@ from baremetal_sdk.cluster.membership import Membership
 from baremetal_sdk.store import MemoryStore, NodeRecord
 from baremetal_sdk.store.records.node import ConductorRecord
 from baremetal_sdk.testing import ManualClock, running_conductor
-from tests.store.fixture import new_uuid
+from tests.fixtures.stores import new_uuid
 
 SAYS = "from baremetal_sdk.cluster import process_identity; print(process_identity.described(), flush=True); input()"
 

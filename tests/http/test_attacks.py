@@ -18,10 +18,10 @@ from testtools import TestCase
 from baremetal_interfaces import Deadline
 from baremetal_sdk.config import APIConfig
 from baremetal_sdk.http import HTTPServer
-from tests.http.certificates import write_certificate
-from tests.http.clients import HELLO, Dripping, connect, connect_securely, receive, trusting_context, waits
-from tests.http.sockets import PATIENCE, Client, ServerTestCase
-from tests.limits import allow_open_files
+from tests.fixtures.authority import write_certificate
+from tests.fixtures.http_clients import HELLO, Dripping, connect, connect_securely, receive, trusting_context, waits
+from tests.fixtures.open_files import allow_open_files
+from tests.fixtures.sockets import PATIENCE, Client, ServerTestCase
 
 REQUESTS = 60
 """Requests of the polite client during one attack."""
@@ -266,7 +266,7 @@ _WITHOUT_DESCRIPTORS = """
 import logging, os, resource, sys, time
 from baremetal_sdk.config import APIConfig
 from baremetal_sdk.http import HTTPServer
-from tests.http.sockets import SmallApplication
+from tests.fixtures.sockets import SmallApplication
 logging.basicConfig(level=logging.ERROR)
 resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
 server = HTTPServer(SmallApplication(), APIConfig(port=0))

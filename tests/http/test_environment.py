@@ -15,7 +15,7 @@ from baremetal_interfaces import Deadline
 from baremetal_sdk.concurrency.pool import ElasticPool, LaneLimits
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.http import HTTPServer
-from tests.http.sockets import PATIENCE, ServerTestCase
+from tests.fixtures.sockets import PATIENCE, ServerTestCase
 
 LOGGER = "baremetal_sdk.http.access_log"
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from fixtures import TempDir
 from testtools import TestCase
 
-from tests.auth.callers import write_users
+from tests.fixtures.callers import write_users
 from tests.sources import ROOT
 
 PAGE = ROOT / "doc" / "source" / "examples" / "wsgi.py"

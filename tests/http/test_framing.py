@@ -6,7 +6,7 @@ import re
 
 from fixtures import FakeLogger
 
-from tests.http.sockets import ServerTestCase
+from tests.fixtures.sockets import ServerTestCase
 
 POST = b"POST /p HTTP/1.1\r\nHost: x\r\n"
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -17,7 +17,7 @@ from baremetal_sdk.http.body import Body
 from baremetal_sdk.http.body_budget import Room
 from baremetal_sdk.http.limits import Limits
 from baremetal_sdk.http.request_head import Head, Refused, take_head
-from tests.http.sockets import Client, ServerTestCase
+from tests.fixtures.sockets import Client, ServerTestCase
 
 LIMITS = Limits(head_size=2048, headers=20, target_size=512, body_size=4096)
 BOUNDED = settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])

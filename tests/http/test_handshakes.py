@@ -17,7 +17,7 @@ from baremetal_sdk.http.connection import Connection, Stage
 from baremetal_sdk.http.handshakes import Handshakes
 from baremetal_sdk.http.sockets import Listener
 from baremetal_sdk.http.tls import TLS
-from tests.http.certificates import write_certificate
+from tests.fixtures.authority import write_certificate
 
 
 class Later(Executor):

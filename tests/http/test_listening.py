@@ -18,8 +18,8 @@ from baremetal_interfaces import Deadline
 from baremetal_sdk.config import APIConfig
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.http import HTTPServer, listen
-from tests.http.clients import receive
-from tests.http.sockets import PATIENCE, ServerTestCase
+from tests.fixtures.http_clients import receive
+from tests.fixtures.sockets import PATIENCE, ServerTestCase
 
 REQUEST = b"GET /here HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 

@@ -21,9 +21,9 @@ from baremetal_sdk.http.loop import Loop
 from baremetal_sdk.http.sockets import Listener
 from baremetal_sdk.http.streaming import AGED, LEFT, SLOW, STOPPED, Pipe, PushedAnswer
 from baremetal_sdk.http.streams import Stream, Streams
-from tests.http.certificates import write_certificate
-from tests.http.clients import connect_securely
-from tests.http.sockets import PATIENCE, Client, ServerTestCase, SmallApplication
+from tests.fixtures.authority import write_certificate
+from tests.fixtures.http_clients import connect_securely
+from tests.fixtures.sockets import PATIENCE, Client, ServerTestCase, SmallApplication
 
 REQUEST = b"GET /push HTTP/1.1\r\nHost: x\r\n\r\n"
 END = b"0\r\n\r\n"

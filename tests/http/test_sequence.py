@@ -19,7 +19,7 @@ from baremetal_sdk.http.connection import Connection
 from baremetal_sdk.http.keep_alive_worker import Sequences
 from baremetal_sdk.http.limits import Limits
 from baremetal_sdk.http.sockets import Listener
-from tests.http.sockets import PATIENCE, Client, ServerTestCase, SmallApplication
+from tests.fixtures.sockets import PATIENCE, Client, ServerTestCase, SmallApplication
 from tests.http.test_framing import POST, REFUSED, SMUGGLED
 
 _SEEN: contextvars.ContextVar[str] = contextvars.ContextVar("seen", default="nothing")

@@ -13,7 +13,7 @@ from baremetal_interfaces import Deadline
 from baremetal_sdk.api import APIServerMixin, HTTPServer
 from baremetal_sdk.config import APIConfig
 from baremetal_sdk.errors import ConfigurationError
-from tests.http.sockets import PATIENCE, Client, ServerTestCase, SmallApplication
+from tests.fixtures.sockets import PATIENCE, Client, ServerTestCase, SmallApplication
 
 
 class TestServing(ServerTestCase):

@@ -16,8 +16,8 @@ from baremetal_sdk.http.connection_limits import Peers
 from baremetal_sdk.http.limits import Limits
 from baremetal_sdk.http.output import Output
 from baremetal_sdk.http.sockets import listen
-from tests.http.clients import connect
-from tests.http.sockets import PATIENCE, ServerTestCase
+from tests.fixtures.http_clients import connect
+from tests.fixtures.sockets import PATIENCE, ServerTestCase
 
 
 class TestSlowTransfers(ServerTestCase):

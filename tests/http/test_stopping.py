@@ -16,10 +16,10 @@ from testtools import TestCase
 from baremetal_interfaces import Deadline
 from baremetal_sdk.config import APIConfig
 from baremetal_sdk.http import HTTPServer, listen
-from tests.http.certificates import write_certificate
-from tests.http.clients import receive, trusting_context
-from tests.http.restarting import GRACE, Restarted
-from tests.http.sockets import PATIENCE, ServerTestCase
+from tests.fixtures.authority import write_certificate
+from tests.fixtures.http_clients import receive, trusting_context
+from tests.fixtures.restarting_service import GRACE, Restarted
+from tests.fixtures.sockets import PATIENCE, ServerTestCase
 
 CLIENTS = 16
 REQUEST = b"GET /load HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -20,9 +20,9 @@ from baremetal_sdk.config import APIConfig, ConductorConfig
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.http import HTTPServer
 from baremetal_sdk.http.tls import TLS
-from tests.http.certificates import Authority, write_certificate
-from tests.http.clients import HELLO, connect_securely, receive, trusting_context
-from tests.http.sockets import PATIENCE, ServerTestCase
+from tests.fixtures.authority import Authority, write_certificate
+from tests.fixtures.http_clients import HELLO, connect_securely, receive, trusting_context
+from tests.fixtures.sockets import PATIENCE, ServerTestCase
 from tests.sources import ROOT
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from testtools import TestCase
 
-from tests.metald.service import Service
+from tests.fixtures.metald_service import Service
 
 MAX_MODULES = 700
 MAX_RESIDENT_MIB = 110

@@ -15,8 +15,8 @@ from baremetal_sdk.config import ConductorConfig, known_options, read_sections, 
 from baremetal_sdk.store import NodeRecord
 from baremetal_sdk.store.sql.backup import back_up
 from baremetal_sdk.store.sql.store import SQLStore
-from tests.metald.service import metald
-from tests.store.fixture import SERVER_URL, new_prefix, new_uuid
+from tests.fixtures.metald_service import metald
+from tests.fixtures.stores import SERVER_URL, new_prefix, new_uuid
 
 
 class FilesCase(TestCase):

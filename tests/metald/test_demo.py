@@ -19,7 +19,7 @@ from metald import simulation
 from metald.client import BareMetalClient
 from metald.machine_lifecycle import STEPS, DemoMachine, FinishedTransition, MachineLifecycle, TransitionProgress
 from metald.processes import Child
-from tests.metald.service import Service, metald
+from tests.fixtures.metald_service import Service, metald
 
 CLOSED = "http://127.0.0.1:1"
 

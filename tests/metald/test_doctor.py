@@ -11,7 +11,7 @@ from fixtures import TempDir
 from testtools import TestCase
 from testtools.matchers import MatchesRegex
 
-from tests.metald.service import Service, metald
+from tests.fixtures.metald_service import Service, metald
 
 SERVICE_FINDINGS = ("configuration", "monkey-patching", "eventlet", "plugins", "database", "interfaces")
 

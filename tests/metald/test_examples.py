@@ -20,7 +20,7 @@ from baremetal_interfaces.conformance import HardwareTypeConformance
 from baremetal_sdk.testing import running_conductor
 from metald.client import BareMetalClient
 from metald.processes import Child
-from tests.metald.service import READY_SECONDS, Service
+from tests.fixtures.metald_service import READY_SECONDS, Service
 from tests.sources import ROOT
 
 EXAMPLES = ROOT / "doc" / "source" / "examples"

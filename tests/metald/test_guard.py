@@ -11,7 +11,7 @@ from fixtures import TempDir
 from testtools import TestCase
 
 from metald.processes import Child
-from tests.metald.service import READY_SECONDS
+from tests.fixtures.metald_service import READY_SECONDS
 
 _SERVE = """
 import atexit, sys

@@ -10,7 +10,7 @@ from pathlib import Path
 from fixtures import TempDir
 from testtools import TestCase
 
-from tests.metald.service import Service, metald
+from tests.fixtures.metald_service import Service, metald
 
 
 class MonitoringTest(TestCase):

@@ -14,7 +14,7 @@ from testtools import TestCase
 
 from metald.client import APIError, BareMetalClient
 from metald.processes import Child
-from tests.metald.service import READY_SECONDS, metald
+from tests.fixtures.metald_service import READY_SECONDS, metald
 
 TIMEOUT_S = 30.0
 

@@ -20,7 +20,7 @@ from metald.machine_lifecycle import FinishedTransition, MachineLifecycle
 from metald.processes import Child
 from metald.simulation import build_redfish_machine
 from metald.state_directory import StateError, default_directory, lock_directory
-from tests.metald.service import READY_SECONDS, Service, metald
+from tests.fixtures.metald_service import READY_SECONDS, Service, metald
 
 
 class ServingTest(TestCase):

@@ -8,7 +8,7 @@ from pathlib import Path
 from fixtures import TempDir
 from testtools import TestCase
 
-from tests.metald.service import metald
+from tests.fixtures.metald_service import metald
 
 
 class TokenTest(TestCase):

@@ -12,8 +12,8 @@ from fixtures import TempDir
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from testtools import TestCase
 
-from tests.metald.service import Service
-from tests.observability.otlp import Receiver, attributes
+from tests.fixtures.metald_service import Service
+from tests.fixtures.otlp_collector import Receiver, attributes
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 CALLER = "b7ad6b7169203331"

@@ -15,7 +15,7 @@ from testtools import TestCase
 
 from baremetal_fake import Account, Power
 from baremetal_fake.redfish import BMCOptions, RedfishService
-from tests.metald.service import Service
+from tests.fixtures.metald_service import Service
 
 SOURCE = Path(__file__).with_name("baremetal-stamp")
 USERNAME, PASSWORD = "operator", "s3same/open"

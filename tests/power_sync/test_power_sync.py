@@ -2,85 +2,11 @@
 
 from __future__ import annotations
 
-from testtools import TestCase
-
 from baremetal_fake.connector import FakeConnector
 from baremetal_interfaces import PowerState
 from baremetal_sdk import Conductor
-from baremetal_sdk.polling.schedule import Schedule
-from baremetal_sdk.polling.worker_limit import Crew
 from baremetal_sdk.testing import ManualClock, provision, settle
 from tests.fixtures.machines import MachinesCase
-
-
-class TestCrew(TestCase):
-    def test_workers_follow_what_is_due_and_how_long_it_takes(self) -> None:
-        """By Little's law: due reads, times the seconds of one, in the seconds that there are."""
-        crew = Crew()
-        for _ in range(1000):
-            crew.took(0.5, 0.5, 0.0001)
-        self.assertAlmostEqual(50, crew.wanted(100, 1.0, 1000), delta=1)
-        self.assertAlmostEqual(25, crew.wanted(100, 2.0, 1000), delta=1)
-        self.assertEqual(0, crew.wanted(0, 1.0, 1000))
-        self.assertEqual(20, crew.wanted(100, 1.0, 20))
-
-    def test_more_than_the_interpreter_has_use_for_are_never_wanted(self) -> None:
-        """Where a read is mostly this process's own work, few workers do it all."""
-        crew = Crew()
-        for _ in range(1000):
-            crew.took(0.4, 0.1, 0.01)
-        self.assertLess(crew.wanted(10_000, 1.0, 1000), 15)
-
-    def test_those_who_are_more_than_useful_leave(self) -> None:
-        """What they would do, others have taken over; who stays is told so."""
-        crew = Crew()
-        for _ in range(100):
-            crew.join(100)
-        told = [crew.took(0.1, 0.1, 0.004) for _ in range(200)]
-        self.assertEqual(100 - told.count(False), crew.size)
-        self.assertLess(crew.size, 25)
-        self.assertTrue(crew.took(0.1, 0.1, 0.004))
-
-    def test_no_more_join_than_may(self) -> None:
-        """Who leaves makes room."""
-        crew = Crew()
-        self.assertEqual([True, True, False], [crew.join(2) for _ in range(3)])
-        crew.leave()
-        self.assertTrue(crew.join(2))
-
-
-class TestSchedule(TestCase):
-    def setUp(self) -> None:
-        super().setUp()
-        self.clock = ManualClock()
-        self.schedule = Schedule(60.0, self.clock)
-        self.schedule.keep(["a", "b"])
-
-    def test_what_is_taken_is_given_to_nobody_else_until_it_is_due_again(self) -> None:
-        """Not even after its interval: whoever has it says when."""
-        self.clock.turn(60)
-        self.assertEqual(["a", "b"], sorted(self.schedule.take_due()))
-        self.clock.turn(100)
-        self.assertEqual([], self.schedule.take_due())
-        self.schedule.again("a")
-        self.clock.turn(67)
-        self.assertEqual(["a"], self.schedule.take_due())
-
-    def test_the_backlog_counts_what_is_due(self) -> None:
-        """And what is overdue longest says for how long."""
-        self.assertEqual((0, 0.0), (self.schedule.backlog(), self.schedule.overdue()))
-        self.clock.turn(70)
-        self.assertEqual(2, self.schedule.backlog())
-        self.assertTrue(10 <= self.schedule.overdue() <= 70)
-
-    def test_what_was_dropped_while_it_was_taken_stays_so(self) -> None:
-        """A node that is deleted during its observation does not come back."""
-        self.clock.turn(60)
-        self.schedule.take_due()
-        self.schedule.keep(["b"])
-        self.schedule.again("a", 0.0)
-        self.schedule.again("b", 0.0)
-        self.assertEqual(["b"], self.schedule.take_due())
 
 
 class TestEngine(MachinesCase):

@@ -37,10 +37,10 @@ from baremetal_sdk.store.records.node import NodeRecord
 from baremetal_sdk.store.secrets import PlainBox
 from baremetal_sdk.store.sql.store import SQLStore
 from baremetal_sdk.testing import quick_options, settle
+from tests.fixtures.stores import SERVER_URL, new_prefix
 from tests.rpc import every_method
 from tests.rpc.acme_errors import RackOnFire
 from tests.rpc.probe import Probe, Unheard
-from tests.store.fixture import SERVER_URL, new_prefix
 
 PATIENCE = 20.0
 CONTEXT = RequestContext("req-1", "jane", "ops", frozenset({"admin", "reader"}))

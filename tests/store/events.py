@@ -14,7 +14,7 @@ from baremetal_sdk.errors import EventsGone, LeaseLost
 from baremetal_sdk.store import Fence
 from baremetal_sdk.store.outbox import START, Position, of_birth
 from baremetal_sdk.store.records.node import NodeRecord, NodeUpdate
-from tests.store.fixture import HOLDER, StoreBehaviour, new_uuid
+from tests.fixtures.stores import HOLDER, StoreBehaviour, new_uuid
 
 
 class EventBehaviour(StoreBehaviour):

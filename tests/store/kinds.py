@@ -30,7 +30,7 @@ from baremetal_sdk.store import (
 )
 from baremetal_sdk.store.records.access import KeyedRequestRecord
 from baremetal_sdk.store.records.kinds import KINDS, Visibility
-from tests.store.fixture import StoreBehaviour, new_mac, new_uuid
+from tests.fixtures.stores import StoreBehaviour, new_mac, new_uuid
 
 
 def examples(node: NodeRecord) -> list[Any]:

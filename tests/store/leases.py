@@ -9,7 +9,7 @@ from typing import Any
 from baremetal_interfaces import InvalidInput, NodeLocked
 from baremetal_sdk.errors import LeaseLost, NodeNotFound, RevisionConflict
 from baremetal_sdk.store import PortRecord
-from tests.store.fixture import HOLDER, OTHER, StoreBehaviour, new_mac, new_uuid
+from tests.fixtures.stores import HOLDER, OTHER, StoreBehaviour, new_mac, new_uuid
 
 
 class LeaseBehaviour(StoreBehaviour):

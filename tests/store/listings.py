@@ -6,7 +6,7 @@ from typing import Any
 
 from baremetal_interfaces import InvalidInput
 from baremetal_sdk.store import NodeQuery, NodeRecord, Query
-from tests.store.fixture import StoreBehaviour, new_uuid
+from tests.fixtures.stores import StoreBehaviour, new_uuid
 
 
 class ListingBehaviour(StoreBehaviour):

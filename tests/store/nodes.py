@@ -11,7 +11,7 @@ from baremetal_interfaces import InvalidInput
 from baremetal_sdk.errors import DuplicateName, InstanceAssociated, NodeNotFound, RevisionConflict
 from baremetal_sdk.store import NodeQuery, NodeRecord, Scope
 from baremetal_sdk.store.records.node import NodeUpdate
-from tests.store.fixture import HOLDER, StoreBehaviour, new_uuid
+from tests.fixtures.stores import HOLDER, StoreBehaviour, new_uuid
 
 
 class NodeBehaviour(StoreBehaviour):

@@ -16,7 +16,7 @@ from baremetal_sdk.errors import (
     RevisionConflict,
 )
 from baremetal_sdk.store import ConductorRecord, PortRecord, Query, Scope
-from tests.store.fixture import HOLDER, StoreBehaviour, new_mac, new_uuid
+from tests.fixtures.stores import HOLDER, StoreBehaviour, new_mac, new_uuid
 
 
 class PortBehaviour(StoreBehaviour):

@@ -10,8 +10,8 @@ from testtools import TestCase
 
 from baremetal_sdk.store import MemoryStore
 from baremetal_sdk.store.sql.store import SQLStore
+from tests.fixtures.stores import SERVER_URL, TurnedClock, new_prefix
 from tests.store.events import ConcurrentEventBehaviour, EventBehaviour
-from tests.store.fixture import SERVER_URL, TurnedClock, new_prefix
 from tests.store.kinds import RecordBehaviour
 from tests.store.leases import LeaseBehaviour
 from tests.store.listings import ListingBehaviour

@@ -11,7 +11,7 @@ from testtools import TestCase
 
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.store import MemoryStore, NodeRecord, open_store
-from tests.store.fixture import TurnedClock, new_uuid
+from tests.fixtures.stores import TurnedClock, new_uuid
 
 
 class FactoryTest(TestCase):

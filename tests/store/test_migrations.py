@@ -19,7 +19,7 @@ from baremetal_sdk.store import NodeQuery, NodeRecord, PortRecord
 from baremetal_sdk.store.records.fields import NODE_FIELDS, PORT_FIELDS
 from baremetal_sdk.store.sql.schema import REVISIONS, Schema
 from baremetal_sdk.store.sql.store import SQLStore
-from tests.store.fixture import SERVER_URL, new_mac, new_prefix, new_uuid
+from tests.fixtures.stores import SERVER_URL, new_mac, new_prefix, new_uuid
 
 Columns = dict[str, dict[str, Any]]
 """Table -> column -> what the database says of it."""

@@ -16,7 +16,7 @@ from baremetal_sdk.store import NodeRecord
 from baremetal_sdk.store.records.node import NodeUpdate
 from baremetal_sdk.store.sql.store import SQLStore
 from tests.fixtures import mariadb, postgresql
-from tests.store.fixture import new_uuid
+from tests.fixtures.stores import new_uuid
 
 WRITERS = 4
 BOUND = 60.0

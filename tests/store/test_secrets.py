@@ -17,7 +17,7 @@ from baremetal_sdk.drivers.credentials import CredentialFiles, CredentialVariabl
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.store import FernetBox, MemoryStore, NodeQuery, NodeRecord, PlainBox
 from baremetal_sdk.store.secrets import EnvironmentBox
-from tests.store.fixture import new_uuid
+from tests.fixtures.stores import new_uuid
 
 SECRETS = {"redfish_password": "hunter2 \N{SNOWMAN}", "empty": ""}
 

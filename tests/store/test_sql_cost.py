@@ -24,7 +24,7 @@ from baremetal_sdk.store.outbox import START
 from baremetal_sdk.store.records.node import Fence
 from baremetal_sdk.store.records.policy import AllocationRecord
 from baremetal_sdk.store.sql.store import SQLStore
-from tests.store.fixture import StoreBehaviour, TurnedClock, new_mac, new_uuid
+from tests.fixtures.stores import StoreBehaviour, TurnedClock, new_mac, new_uuid
 
 CHASSIS = new_uuid()
 

@@ -17,7 +17,7 @@ from testtools import TestCase
 from baremetal_sdk.errors import ConfigurationError, MACAlreadyExists, NodeNotFound, StoreUnavailable
 from baremetal_sdk.store import NodeQuery, NodeRecord, PortRecord, Query
 from baremetal_sdk.store.sql.store import SQLStore
-from tests.store.fixture import new_mac, new_uuid
+from tests.fixtures.stores import new_mac, new_uuid
 
 
 class FailureTest(TestCase):

@@ -23,7 +23,7 @@ from baremetal_sdk.store import NodeQuery, NodeRecord, PortRecord, VolumeConnect
 from baremetal_sdk.store.records.fields import NODE_FIELDS, PORT_FIELDS
 from baremetal_sdk.store.sql.schema import REVISIONS, Schema
 from baremetal_sdk.store.sql.store import SQLStore
-from tests.store.fixture import new_uuid
+from tests.fixtures.stores import new_uuid
 
 BOUND = 60.0
 """Seconds after which something that waits is taken to hang."""

@@ -18,7 +18,7 @@ from baremetal_fake.rack import Rack
 from baremetal_fake.redfish import BMCOptions, RedfishService
 from metald.boot_image import build_empty_iso, serve_image
 from metald.client import APIError
-from tests.metald.service import Service
+from tests.fixtures.metald_service import Service
 
 TIMEOUT_S = 60.0
 USERNAME, PASSWORD = "operator", "canary-7d1f-Tr0ub4dor"

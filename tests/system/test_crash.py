@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from baremetal_fake.machine import Power, Timings
-from tests.metald.service import Service
+from tests.fixtures.metald_service import Service
 from tests.system.redfish_fleet import FleetCase
 
 FAKE_NODES = 92

@@ -20,9 +20,9 @@ from baremetal_interfaces import Deadline
 from metald.client import BareMetalClient
 from metald.processes import Child
 from tests.fixtures import postgresql
-from tests.http.certificates import write_certificate
-from tests.http.clients import trusting_context
-from tests.metald.service import Service
+from tests.fixtures.authority import write_certificate
+from tests.fixtures.http_clients import trusting_context
+from tests.fixtures.metald_service import Service
 from tests.system.event_readers import EventReader
 
 READERS, NODES = 40, 8

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from fixtures import TempDir
 from testtools import TestCase
 
-from tests.metald.service import Service
+from tests.fixtures.metald_service import Service
 
 NODES = 100
 STOP_TIMEOUT_S = 40.0

@@ -13,8 +13,8 @@ from sqlalchemy import create_engine, text
 
 from metald.client import APIError, BareMetalClient
 from tests.fixtures.databases import EmptyDatabase
+from tests.fixtures.metald_processes import MetaldProcesses
 from tests.system import next_release
-from tests.system.metald_processes import MetaldProcesses
 from tests.system.redfish_fleet import TIMEOUT_S, FleetCase
 
 TEMPORARY_STATUSES = (409, 503)

@@ -9,9 +9,9 @@ from baremetal_sdk.api import bare_metal_api
 from baremetal_sdk.auth import Identity
 from baremetal_sdk.store.records.node import NodeRecord
 from tests.api.access import test_scopes, test_table
-from tests.api.access.world import RBACTestCase, member, system
-from tests.api.world import LATEST, Answer
 from tests.fixtures import keystone
+from tests.fixtures.api import LATEST, Answer
+from tests.fixtures.api_access import RBACTestCase, member, system
 
 ROLES = ("reader", "member", "manager", "service", "admin")
 PROJECTS = ("owner", "lessee", "stranger")

@@ -14,7 +14,7 @@ from baremetal_sdk.api.app import role_policy
 from baremetal_sdk.context import RequestContext
 from baremetal_sdk.errors import ConfigurationError
 from tests.api.access import test_table
-from tests.api.access.world import RBACTestCase, member, system
+from tests.fixtures.api_access import RBACTestCase, member, system
 
 DELETE = "baremetal:node:delete"
 

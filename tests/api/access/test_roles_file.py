@@ -12,7 +12,7 @@ from baremetal_sdk.auth import IDENTITY_KEY, Granted, Identity, RolesFile
 from baremetal_sdk.auth.roles_file import Grant
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.testing import ManualClock
-from tests.auth.callers import application, call
+from tests.fixtures.callers import application, call
 
 
 class TestRolesFile(TestCase):

@@ -15,7 +15,7 @@ from baremetal_sdk.api.app import role_policy
 from baremetal_sdk.auth import Identity
 from baremetal_sdk.store.records.hardware import VolumeTargetRecord
 from baremetal_sdk.store.records.policy import AllocationRecord, DeployTemplateRecord, InspectionRuleRecord, RunbookRecord
-from tests.api.access.world import RBACTestCase, member, system
+from tests.fixtures.api_access import RBACTestCase, member, system
 
 NODE = "/v1/nodes/m1"
 SECRET = "tiger-in-the-tank"

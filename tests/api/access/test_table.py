@@ -12,7 +12,7 @@ from fixtures import FakeLogger
 
 from baremetal_sdk.api import routes
 from baremetal_sdk.auth import Identity
-from tests.api.access.world import ROLES, RBACTestCase, member, system
+from tests.fixtures.api_access import ROLES, RBACTestCase, member, system
 
 FOR: dict[str, str] = {
     "anybody": "public_api|node:ipa_heartbeat|driver:ipa_(lookup|continue_inspection)",

@@ -16,8 +16,8 @@ from baremetal_sdk.config import APIConfig, ConductorConfig
 from baremetal_sdk.errors import DuplicateName
 from baremetal_sdk.store import MemoryStore, Query, TokenRecord
 from baremetal_sdk.testing import ManualClock
-from tests.api.world import FakeConductor
-from tests.auth.callers import application, basic, call, write_users
+from tests.fixtures.api import FakeConductor
+from tests.fixtures.callers import application, basic, call, write_users
 
 
 class TestTokens(TestCase):

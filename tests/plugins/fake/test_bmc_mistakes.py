@@ -15,8 +15,8 @@ from baremetal_ipmi.errors import CommandRefused
 from baremetal_redfish.bios import RedfishBIOS
 from baremetal_redfish.firmware import RedfishFirmware
 from baremetal_redfish.raid import RedfishRAID
+from tests.fixtures.redfish_emulator import build_interfaces
 from tests.plugins.fake.redfish_client import RedfishClient
-from tests.plugins.redfish.emulated import build_interfaces
 from tests.plugins.redfish.test_connector import PASSWORD, ServiceTestCase
 
 SESSIONS = "/redfish/v1/SessionService/Sessions"

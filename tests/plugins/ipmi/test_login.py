@@ -25,7 +25,7 @@ from baremetal_ipmi.errors import BMCFull, CommandRefused, IPMIError, LoginRefus
 from baremetal_ipmi.session import IDLE_TIMEOUT_S, Login
 from baremetal_ipmi.wire import Wire
 from tests.fixtures.ipmi_sim import PASSWORD, USERNAME
-from tests.limits import allow_open_files
+from tests.fixtures.open_files import allow_open_files
 from tests.plugins.ipmi.base import SimulatorTestCase
 from tests.plugins.ipmi.relay import RAKP1, RAKP2, RAKP4, STATUS, Relay, payload_type
 

@@ -19,7 +19,7 @@ from baremetal_interfaces import BootDevice, BootMode, LocalTask
 from baremetal_interfaces.cassettes import Cassette, Recorder, Redaction
 from baremetal_redfish import management
 from baremetal_redfish.boot_quirks import BOOT_QUIRKS, BootFlag, BootQuirk, find_boot_flags
-from tests.plugins.redfish.emulated import build_interfaces
+from tests.fixtures.redfish_emulator import build_interfaces
 
 HOME = Path(__file__).with_name("cassettes")
 USERNAME, PASSWORD = "operator", "s3same/open"

@@ -18,7 +18,7 @@ from baremetal_interfaces import BareMetalError
 from baremetal_interfaces.local import LocalTask
 from baremetal_redfish.bios import RedfishBIOS
 from baremetal_redfish.firmware import RedfishFirmware
-from tests.plugins.redfish.emulated import build_interfaces
+from tests.fixtures.redfish_emulator import build_interfaces
 
 SYSTEM = "/redfish/v1/Systems/437XR1138R2"
 TABLE = Path(__file__).parents[3] / "doc/source/operator/redfish-samples.csv"

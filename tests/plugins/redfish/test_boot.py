@@ -14,7 +14,7 @@ from baremetal_interfaces import (
     VirtualMediaDevice,
 )
 from baremetal_interfaces.local import LocalTask
-from tests.plugins.redfish.emulated import EmulatorTestCase, ImageServer
+from tests.fixtures.redfish_emulator import EmulatorTestCase, ImageServer
 from tests.plugins.redfish.test_connector import ServiceTestCase
 
 

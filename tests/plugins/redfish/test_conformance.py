@@ -17,7 +17,7 @@ from baremetal_redfish.power import RedfishPower
 from baremetal_redfish.raid import RedfishRAID
 from baremetal_redfish.vendor import RedfishVendor
 from baremetal_sdk.drivers.builtin.ramdisk import RamdiskDeploy
-from tests.plugins.redfish.emulated import ACCOUNT, EmulatorTestCase
+from tests.fixtures.redfish_emulator import ACCOUNT, EmulatorTestCase
 
 INTERFACES = {
     "power": RedfishPower,

@@ -17,7 +17,7 @@ from baremetal_redfish.connector import RedfishConnector
 from baremetal_redfish.info import RedfishInfo
 from baremetal_redfish.power import RedfishPower
 from baremetal_redfish.session import RedfishSession
-from tests.plugins.redfish.emulated import build_task
+from tests.fixtures.redfish_emulator import build_task
 
 PASSWORD = "p/ss w:rd"
 

@@ -8,7 +8,7 @@ from testtools import TestCase
 from baremetal_fake.faults import FaultPlan
 from baremetal_interfaces import BMCBusy, Inspection
 from tests.fixtures.raw_server import RawServer, answer, documents
-from tests.plugins.redfish.emulated import EmulatorTestCase, build_task
+from tests.fixtures.redfish_emulator import EmulatorTestCase, build_task
 from tests.plugins.redfish.test_connector import ServiceTestCase
 
 GIB = 1024**3

@@ -12,7 +12,7 @@ from baremetal_interfaces import (
     UnexpectedAnswer,
     VirtualMediaDevice,
 )
-from tests.plugins.redfish.emulated import EmulatorTestCase, ImageServer
+from tests.fixtures.redfish_emulator import EmulatorTestCase, ImageServer
 from tests.plugins.redfish.test_connector import ServiceTestCase
 
 

@@ -20,8 +20,8 @@ from baremetal_redfish.connector import RedfishConnector
 from baremetal_redfish.info import RedfishInfo
 from baremetal_redfish.power import RedfishPower
 from tests.fixtures.raw_server import RawServer, answer, documents
+from tests.fixtures.redfish_emulator import ACCOUNT, EmulatorTestCase, build_task
 from tests.fixtures.sushy_emulator import SushyEmulator
-from tests.plugins.redfish.emulated import ACCOUNT, EmulatorTestCase, build_task
 
 
 class TestPower(EmulatorTestCase):

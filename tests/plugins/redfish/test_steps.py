@@ -13,7 +13,7 @@ from baremetal_interfaces.local import LocalTask
 from baremetal_redfish.bios import BIOSLimits, RedfishBIOS
 from baremetal_redfish.firmware import RedfishFirmware, UpdateLimits
 from baremetal_redfish.raid import RedfishRAID
-from tests.plugins.redfish.emulated import build_interfaces
+from tests.fixtures.redfish_emulator import build_interfaces
 from tests.plugins.redfish.test_connector import PASSWORD, ServiceTestCase
 
 STEP = Step(Phase.CLEAN, "any", "any")

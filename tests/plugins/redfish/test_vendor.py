@@ -14,8 +14,8 @@ from baremetal_interfaces.local import LocalTask
 from baremetal_redfish.boot_quirks import BOOT_QUIRKS, BootFlag, find_boot_flags
 from baremetal_redfish.related_resources import find_managers
 from baremetal_redfish.vendor import RedfishVendor
+from tests.fixtures.redfish_emulator import build_interfaces
 from tests.plugins.redfish import quirk_cassettes
-from tests.plugins.redfish.emulated import build_interfaces
 from tests.plugins.redfish.test_connector import ServiceTestCase
 
 

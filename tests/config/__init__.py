@@ -1,0 +1,1 @@
+"""Tests of ``baremetal_sdk.config``."""
