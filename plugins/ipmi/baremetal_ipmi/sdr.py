@@ -217,7 +217,7 @@ def _parse_sensors(records: Iterator[bytes], owner: int) -> Iterator[SensorRecor
 
 
 def _parse_discrete(record: bytes, name: str) -> SensorRecord:
-    return SensorRecord(record[7], name, record[12], (record[8], record[9] & 0x7F))
+    return SensorRecord(number=record[7], name=name, sensor_type=record[12], entity=(record[8], record[9] & 0x7F))
 
 
 def _parse_analog(record: bytes, name: str) -> SensorRecord:

@@ -52,7 +52,7 @@ class IPMISession:
 
         Raises a subclass of :class:`~baremetal_ipmi.errors.IPMIError`.
         """
-        return self._login.request(netfn, command, data, self._route, deadline)
+        return self._login.request(netfn, command, data, route=self._route, deadline=deadline)
 
     def close(self, deadline: Deadline) -> None:
         """Send Close Session without waiting for the response, and release the socket."""
@@ -77,25 +77,27 @@ class Login:
         """Return the session at the controller at the end of *route*. All callers share it."""
         return self._sessions.get(route) or self._sessions.setdefault(route, IPMISession(self, route))
 
-    def request(self, netfn: int, command: int, data: Sequence[int], route: Route | None, deadline: Deadline) -> bytes:
+    def request(self, netfn: int, command: int, data: Sequence[int], *, route: Route | None, deadline: Deadline) -> bytes:
         """Send one command along *route*, and repeat it if the BMC is too busy."""
         for _ in range(_MAX_ATTEMPTS - 1):
             try:
-                return self._request_in_slot(netfn, command, data, route, deadline)
+                return self._request_in_slot(netfn, command, data, route=route, deadline=deadline)
             except BMCFull:
                 # A busy BMC accepted the command but did not run it. The pause is random so that clients do not return at once.
                 pause = random.uniform(*_BUSY_PAUSE_RANGE_S)
                 if deadline.remaining() <= pause:
                     raise
                 time.sleep(pause)
-        return self._request_in_slot(netfn, command, data, route, deadline)
+        return self._request_in_slot(netfn, command, data, route=route, deadline=deadline)
 
-    def _request_in_slot(self, netfn: int, command: int, data: Sequence[int], route: Route | None, deadline: Deadline) -> bytes:
+    def _request_in_slot(
+        self, netfn: int, command: int, data: Sequence[int], *, route: Route | None, deadline: Deadline
+    ) -> bytes:
         with request_slot(deadline):
             if not self._lock.acquire(timeout=deadline.remaining()):
                 raise NoAnswer("another command is still waiting for its answer")
             try:
-                return self._request(netfn, command, data, route, deadline)
+                return self._request(netfn, command, data, route=route, deadline=deadline)
             finally:
                 self._lock.release()
 
@@ -114,7 +116,7 @@ class Login:
             if has_lock:
                 self._lock.release()
 
-    def _request(self, netfn: int, command: int, data: Sequence[int], route: Route | None, deadline: Deadline) -> bytes:
+    def _request(self, netfn: int, command: int, data: Sequence[int], *, route: Route | None, deadline: Deadline) -> bytes:
         # The BMC may have ended an idle session without notice; a command would then wait in vain for its response.
         if self._lost_reason is None and self._clock() - self._answered_at > IDLE_TIMEOUT_S:
             self._lost_reason = f"the session was idle for more than {IDLE_TIMEOUT_S:g} s"

@@ -119,7 +119,7 @@ class Adapter:
             )
         if isinstance(outcome, Wait):
             self.require_poll(outcome)
-            return waiting.start_wait(task.node, step, self.bridged.kind, arguments, outcome)
+            return waiting.start_wait(task.node, step, self.bridged.kind, arguments=arguments, wait=outcome)
         if outcome is None:
             self.store_step_result(task, step, arguments)
             return None

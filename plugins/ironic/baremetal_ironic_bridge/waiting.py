@@ -21,12 +21,13 @@ Poll = Callable[[Any, Step, Mapping[str, Any]], Wait | None]
 Done = Callable[[Any, Step, Mapping[str, Any]], None]
 
 
-def start_wait(node: Any, step: Step, kind: Kind, arguments: Mapping[str, Any], wait: Wait) -> str:
+def start_wait(node: Any, step: Step, kind: Kind, *, arguments: Mapping[str, Any], wait: Wait) -> str:
     """Record a waiting step on the node, and return the provision state for Ironic.
 
     A step without ``poll_after`` is resumed like a step after a reboot in Ironic: by the heartbeat of an agent.
     """
-    _store_wait(node, {"kind": kind.value, "phase": step.phase.value, "step": step.name, "method": step.method}, arguments, wait)
+    identity = {"kind": kind.value, "phase": step.phase.value, "step": step.name, "method": step.method}
+    _store_wait(node, identity, arguments=arguments, wait=wait)
     polled = wait.poll_after is not None
     async_steps.set_node_flags(node, reboot=not polled, skip_current_step=True, polling=polled or None)
     return str(async_steps.get_return_state(node))
@@ -34,7 +35,8 @@ def start_wait(node: Any, step: Step, kind: Kind, arguments: Mapping[str, Any], 
 
 def start_rescue_wait(node: Any, wait: Wait) -> None:
     """Record a waiting rescue on the node."""
-    _store_wait(node, {"kind": Kind.RESCUE.value, "phase": "", "step": "rescue", "method": "rescue"}, {}, wait)
+    identity = {"kind": Kind.RESCUE.value, "phase": "", "step": "rescue", "method": "rescue"}
+    _store_wait(node, identity, arguments={}, wait=wait)
     node.save()
 
 
@@ -86,7 +88,8 @@ def poll_and_continue(task: Any, poll: Poll, done: Done) -> None:
         _fail(task, f"{found['kind']}.{found['step']} failed: {exc}")
         return
     if outcome is not None:
-        _store_wait(node, {name: found[name] for name in ("kind", "phase", "step", "method")}, found["arguments"], outcome)
+        identity = {name: found[name] for name in ("kind", "phase", "step", "method")}
+        _store_wait(node, identity, arguments=found["arguments"], wait=outcome)
         node.save()
         return
     clear_wait(node)
@@ -94,9 +97,9 @@ def poll_and_continue(task: Any, poll: Poll, done: Done) -> None:
     _resume(task)
 
 
-def _store_wait(node: Any, what: Mapping[str, Any], arguments: Mapping[str, Any], wait: Wait) -> None:
+def _store_wait(node: Any, identity: Mapping[str, Any], *, arguments: Mapping[str, Any], wait: Wait) -> None:
     due = None if wait.poll_after is None else time.time() + wait.poll_after
-    entry = {**what, "arguments": dict(arguments), "state": dict(wait.state), "due": due}
+    entry = {**identity, "arguments": dict(arguments), "state": dict(wait.state), "due": due}
     node.set_driver_internal_info(_WAIT_KEY, entry)
 
 

@@ -139,5 +139,11 @@ class RedfishRAID(RAIDInterface):
             sizes = {get_path(drive): drive.get("CapacityBytes") for drive in drives if drive is not None}
             whole = {path: size for path, size in sizes.items() if path and isinstance(size, int)}
             paths = tuple(path for path in volumes if path)
-            return Controller(collection, frozenset(types), whole, frozenset(path for path in used if path), paths)
+            return Controller(
+                collection=collection,
+                raid_types=frozenset(types),
+                drives=whole,
+                used_drives=frozenset(path for path in used if path),
+                volumes=paths,
+            )
         raise NotSupported("the BMC offers no storage controller with volumes for this system")

@@ -35,6 +35,7 @@ _CONFLICT_PAUSE_RANGE_S = (0.5, 1.5)
 """Shortest and longest pause before a read is sent again after status 409, in seconds."""
 _deadline: ContextVar[Deadline | None] = ContextVar("baremetal_redfish_deadline", default=None)
 """Deadline of the current thread's requests."""
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 _NO_HEADERS: Mapping[str, str] = {}
 _WEAK_ETAG = re.compile(r'W/("[^"]*")\Z')
 
@@ -194,16 +195,18 @@ class Transport:
         target = self._resolve_target(path)
         for _ in range(_MAX_REDIRECTS + 1):
             attempts = 1 if once else _MAX_ATTEMPTS
-            response = self._send_with_retries(method, target, data, headers or {}, timeout, attempts)
-            moved = self._find_redirect_target(method, target, response)
-            if moved is None:
+            response = self._send_with_retries(
+                method, target, data=data, headers=headers or {}, timeout=timeout, attempts=attempts
+            )
+            redirect = self._find_redirect_target(method, target, response)
+            if redirect is None:
                 self.raise_for_response(method, target, response)
                 return response
-            target = moved
+            target = redirect
         raise TransportFailed(BadAnswer(f"{method} {path} at {self._http.endpoint}: redirected too often"))
 
     def _send_with_retries(
-        self, method: str, target: str, data: Any, headers: Mapping[str, str], timeout: float | None, attempts: int
+        self, method: str, target: str, *, data: Any, headers: Mapping[str, str], timeout: float | None, attempts: int
     ) -> RedfishResponse:
         """Send a request, and retry it if the service has certainly not carried it out. Never waits beyond the deadline."""
         deadline = self._build_deadline(timeout)
@@ -211,7 +214,7 @@ class Transport:
             attempts -= 1
             failure: TransportFailed | None = None
             try:
-                response = self._send(method, target, data, headers, deadline)
+                response = self._send(method, target, deadline, data=data, headers=headers)
                 pause = choose_retry_pause(method, response)
             except TransportFailed as exc:
                 # Only a read is repeated after a broken connection: anything else may already have taken effect.
@@ -236,18 +239,19 @@ class Transport:
 
     def _build_deadline(self, timeout: float | None) -> Deadline:
         deadline = _deadline.get()
-        deadline = Deadline.after(self._request_timeout) if deadline is None else deadline
+        if deadline is None:
+            deadline = Deadline.after(self._request_timeout)
         return deadline if timeout is None else deadline.within(timeout)
 
-    def _send(self, method: str, target: str, data: Any, headers: Mapping[str, str], deadline: Deadline) -> RedfishResponse:
+    def _send(self, method: str, target: str, deadline: Deadline, *, data: Any, headers: Mapping[str, str]) -> RedfishResponse:
         sent = {name: value for name, value in headers.items() if value is not None}
         try:
-            return RedfishResponse(self.send_once(method, target, deadline, data, sent))
+            return RedfishResponse(self.send_once(method, target, deadline, data=data, headers=sent))
         except HTTPSessionError as exc:
             raise TransportFailed(exc) from exc
 
     def send_once(
-        self, method: str, target: str, deadline: Deadline, data: Any = None, headers: Mapping[str, str] = _NO_HEADERS
+        self, method: str, target: str, deadline: Deadline, *, data: Any = None, headers: Mapping[str, str] = _NO_HEADERS
     ) -> HTTPResponse:
         """Send one request, without retries and redirects.
 
@@ -257,13 +261,15 @@ class Transport:
         try:
             if "Authorization" not in self._http.headers or current_slots() is None:
                 return self._http.request(method, target, json=data, headers=headers, deadline=deadline)
-            return self._with_password(method, target, deadline, data, headers)
+            return self._send_with_password(method, target, deadline, data=data, headers=headers)
         except HTTPSessionError:
             # Another thread may have ended the session meanwhile, which breaks this thread's connection.
             self.raise_if_ended(method, target)
             raise
 
-    def _with_password(self, method: str, target: str, deadline: Deadline, data: Any, headers: Mapping[str, str]) -> HTTPResponse:
+    def _send_with_password(
+        self, method: str, target: str, deadline: Deadline, *, data: Any, headers: Mapping[str, str]
+    ) -> HTTPResponse:
         """Send a request with the password while holding one of the BMC's request slots.
 
         A thread that has waited for its slot checks again whether the password was refused meanwhile. Otherwise every
@@ -285,8 +291,11 @@ class Transport:
             parts = urlsplit(path)
         except ValueError:
             raise TransportFailed(BadAnswer(f"the BMC at {self._http.endpoint} links to {path!r}, which is not a path")) from None
-        target = quote(parts.path if parts.path.startswith("/") else urljoin(self._root, parts.path), safe=SAFE_PATH_CHARACTERS)
-        return f"{target}?{quote(parts.query, safe=SAFE_PATH_CHARACTERS + '?')}" if parts.query else target
+        absolute = parts.path if parts.path.startswith("/") else urljoin(self._root, parts.path)
+        target = quote(absolute, safe=SAFE_PATH_CHARACTERS)
+        if parts.query:
+            target += "?" + quote(parts.query, safe=SAFE_PATH_CHARACTERS + "?")
+        return target
 
     def _find_redirect_target(self, method: str, target: str, response: RedfishResponse) -> str | None:
         """Return the target of a redirect, or None. Raises TransportFailed for another host: the credentials would go there."""
@@ -297,21 +306,25 @@ class Transport:
             return None
         origin = self._http.endpoint
         parts = urlsplit(urljoin(f"{origin}{target}", location))
-        destination = (parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
-        if destination != (origin.scheme, origin.host.lower(), origin.port or (443 if origin.scheme == "https" else 80)):
+        destination = (parts.scheme, parts.hostname, parts.port or _DEFAULT_PORTS.get(parts.scheme, 80))
+        if destination != (origin.scheme, origin.host.lower(), origin.port or _DEFAULT_PORTS.get(origin.scheme, 80)):
             where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
             wrong = f"{method} {target} at {origin}: it redirects to {where}; give that as redfish_address"
             raise TransportFailed(BadAnswer(wrong))
-        return self._resolve_target(location if location.startswith("/") else parts._replace(scheme="", netloc="").geturl())
+        if location.startswith("/"):
+            return self._resolve_target(location)
+        return self._resolve_target(parts._replace(scheme="", netloc="").geturl())
 
     def raise_for_response(self, method: str, target: str, response: RedfishResponse) -> None:
         """Raise the exception for an error response; return for any other."""
         if response.status_code == 401 and self.has_token:
             raise SessionExpired(method, target, response)
         if response.status_code == 401:
-            self._final_response = response if "Authorization" in self._http.headers else self._final_response
-            anonymous = method != "POST" and "Authorization" not in self._http.headers
-            raise CredentialsRefused(method, target, response, anonymous=anonymous)
+            has_password = "Authorization" in self._http.headers
+            if has_password:
+                self._final_response = response
+            # A POST without a password is the login itself, whose body contains the credentials.
+            raise CredentialsRefused(method, target, response, anonymous=method != "POST" and not has_password)
         if response.status_code == 403:
             raise PrivilegeMissing(method, target, response)
         try:

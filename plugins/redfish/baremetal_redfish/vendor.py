@@ -59,7 +59,9 @@ class RedfishVendor(VendorInterface):
     ) -> dict[str, Any]:
         """Create a subscription and return it. The headers may contain secrets and are never returned."""
         _refuse_unknown(others, "Destination, EventTypes, Context, Protocol, HttpHeaders")
-        wanted = _build_subscription(Destination, EventTypes, Context, Protocol, HttpHeaders)
+        wanted = _build_subscription(
+            destination=Destination, types=EventTypes, context=Context, protocol=Protocol, headers=HttpHeaders
+        )
         with borrow_session(task) as session:
             collection = _find_subscriptions(session)
             with translate_refusal("Destination", urlsplit(Destination).hostname):
