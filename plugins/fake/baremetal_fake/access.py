@@ -27,7 +27,7 @@ class MachineAccess(Interface):
         self._default = self._racks[DEFAULT_RACK]
 
     def bmc(self, task: Task) -> AbstractContextManager[FakeBMC]:
-        """Return a context manager that gives the BMC of the task's machine, and turns its errors into errors of the contract."""
+        """Return a context manager with the BMC of the task's machine. It turns errors of the BMC into errors of the contract."""
         return self._open_directly(task)
 
     @contextmanager
@@ -49,7 +49,7 @@ class SessionAccess(MachineAccess):
     connector = FakeConnector
 
     def bmc(self, task: Task) -> AbstractContextManager[FakeBMC]:
-        """Return a context manager that borrows a session and gives the BMC of the task's machine."""
+        """Return a context manager with the BMC of the task's machine, reached through a borrowed session."""
         return self._borrow_session(task)
 
     @contextmanager

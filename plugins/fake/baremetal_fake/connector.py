@@ -23,9 +23,9 @@ class FakeSession:
         self.closed = False
 
     def bmc(self, deadline: Deadline | None = None) -> FakeBMC:
-        """Return a client whose calls end at *deadline*, or after the rack's patience without one.
+        """Return a client whose calls end at *deadline*; raise SessionExpired if the session is closed.
 
-        Raises SessionExpired if the session has ended.
+        Without a deadline, the calls end after the rack's patience.
         """
         if self.closed:
             raise SessionExpired("the session is closed; log in again")

@@ -36,7 +36,7 @@ class FakeInfo(DriverInfo):
 
 @dataclass(frozen=True)
 class FakeBMCInfo(FakeInfo):
-    """The same for the interfaces that log in. The runtime keeps sessions by BMC, so the machine's name is required."""
+    """The same options for the interfaces that log in. The runtime keeps sessions by BMC, so the machine's name is required."""
 
     address_option = "fake_machine"
 

@@ -20,10 +20,10 @@ from baremetal_interfaces import (
     PowerStateFailure,
     UnexpectedAnswer,
 )
-from tests.plugins.fake.driven import DrivenCase, session_interfaces
+from tests.plugins.fake.driver_case import DriverTestCase, session_interfaces
 
 
-class TestFaults(DrivenCase):
+class TestFaults(DriverTestCase):
     """Each effect of a fault plan reaches the driver as the matching error or state."""
 
     def test_a_fault_raises_an_error_of_the_contract(self) -> None:
@@ -90,7 +90,7 @@ class TestFaults(DrivenCase):
             self.assertEqual(25.0, self.clock() - before)
 
 
-class TestSessions(DrivenCase):
+class TestSessions(DriverTestCase):
     """The interfaces named fake-bmc log in at the BMC."""
 
     def setUp(self) -> None:

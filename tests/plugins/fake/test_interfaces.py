@@ -21,10 +21,10 @@ from baremetal_interfaces import (
     Wait,
 )
 from baremetal_interfaces.local import LocalTask
-from tests.plugins.fake.driven import DrivenCase, interfaces
+from tests.plugins.fake.driver_case import DriverTestCase, interfaces
 
 
-class TestMachineSelection(DrivenCase):
+class TestMachineSelection(DriverTestCase):
     """A node uses the machine that it names, or the machine named by its UUID."""
 
     def test_a_node_without_driver_info_uses_its_uuid(self) -> None:
@@ -49,7 +49,7 @@ class TestMachineSelection(DrivenCase):
         self.assertIn("driver_info/fake_faults/set_power/effect", str(error))
 
 
-class TestPowerAndManagement(DrivenCase):
+class TestPowerAndManagement(DriverTestCase):
     """Power, boot devices and the other functions of a BMC."""
 
     def test_a_power_change_is_awaited(self) -> None:
@@ -114,7 +114,7 @@ class TestPowerAndManagement(DrivenCase):
         self.assertIs(Health.OK, self.call("management", "get_node_health"))
 
 
-class TestLifeOfANode(DrivenCase):
+class TestLifeOfANode(DriverTestCase):
     """Deployment, cleaning, rescue, burn-in and inspection."""
 
     def deploy(self) -> LocalTask:
@@ -180,7 +180,7 @@ class TestLifeOfANode(DrivenCase):
         self.assertEqual(8, found.inventory["cpu"]["count"])
 
 
-class TestSettings(DrivenCase):
+class TestSettings(DriverTestCase):
     """BIOS, RAID, firmware, console, volumes and vendor methods."""
 
     def test_bios_settings_are_in_effect_after_the_step(self) -> None:

@@ -8,7 +8,7 @@ CAPACITY = 512
 """Maximum number of records."""
 RECORD_BYTES = 16
 LAST_RECORD = 0xFFFF
-"""Record number that stands for the last record, and as the following number for "no further record"."""
+"""Record number that stands for the last record in a request, and for "no further record" in an answer."""
 POWER_STATE_SENSOR, POWER_STATE_TYPE = 0xF0, 0x22
 """Number and type (System ACPI Power State) of the sensor whose events power commands log."""
 

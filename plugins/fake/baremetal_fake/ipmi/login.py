@@ -44,7 +44,7 @@ class Login:
         self.highest = highest
         """Highest privilege level that the BMC grants."""
         self.started_at = started_at
-        """Clock time in seconds."""
+        """Clock time in seconds of the Open Session Request."""
         self.counted = False
         """Whether the login named an account, and so counts as an attempt."""
         self.keys: SessionKeys | None = None

@@ -27,7 +27,7 @@ def command_table() -> Table:
 
 
 class IPMIService(BackgroundService):
-    """IPMI BMCs for *machines* (a number, or names), one BMC for each machine because IPMI addresses no machine behind a BMC.
+    """IPMI BMCs for *machines* (a number, or names). Each machine has its own BMC, because an IPMI BMC manages one machine.
 
     With one of *addresses*, the BMCs listen there at consecutive ports from *port* on, or at free ports if *port* is 0. With
     one address for each machine, all BMCs listen at *port*. *latency* is in seconds and delays each answer. *rack* supplies

@@ -71,7 +71,7 @@ class Exchange:
 
 
 Run = Callable[[Fault | None], Answer | Awaitable[Answer]]
-"""Function that carries out an operation. The fault is None, or one that changes the effect (late, bounce, lose)."""
+"""Function that carries out an operation. Its argument is the fault that applies; late, bounce and lose change the effect."""
 
 
 @dataclass

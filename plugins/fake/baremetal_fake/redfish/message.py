@@ -27,7 +27,7 @@ class Request:
     keep_alive: bool = True
 
     def json(self) -> dict[str, Any]:
-        """Return the body as an object, which is empty without a body; raise RedfishError if the body is no JSON object."""
+        """Return the body as an object, which is empty without a body; raise RedfishError if the body is not a JSON object."""
         if not self.body:
             return {}
         try:

@@ -49,7 +49,7 @@ def session_interfaces() -> dict[str, Interface]:
     return interfaces(power=FakeBMCPower(), management=FakeBMCManagement())
 
 
-class DrivenCase(testtools.TestCase):
+class DriverTestCase(testtools.TestCase):
     """A test case with a rack whose manual clock also moves when a client waits."""
 
     def setUp(self) -> None:
