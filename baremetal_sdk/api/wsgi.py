@@ -170,7 +170,7 @@ class Application:
     def _check_seen(self, context: RequestContext, node: str) -> None:
         """Raise ``NotFound`` where a node is not there for the caller, who is not to learn of it by a refusal."""
         if self._policy.allows(SEEN, context, own(context)):
-            seen = self._backend.store.glance(checked_ident("node", node), scope=self._policy.scope(SEEN, context))
+            seen = self._backend.store.node_version(checked_ident("node", node), scope=self._policy.scope(SEEN, context))
             check_seen(self._policy, context, seen)
 
 

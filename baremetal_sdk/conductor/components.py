@@ -47,7 +47,7 @@ from baremetal_sdk.services.traits import NodeTraits
 from baremetal_sdk.services.vendor import VendorPassthru
 from baremetal_sdk.services.vifs import VIFs
 from baremetal_sdk.services.virtual_media import VirtualMedia
-from baremetal_sdk.store.factory import connections_for, open_store
+from baremetal_sdk.store.factory import connection_pool_size, open_store
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.secrets import EnvironmentBox, FernetBox, PlainBox, SecretBox
 from baremetal_sdk.tasks.change_listeners import ChangeListeners
@@ -240,7 +240,7 @@ def _guest_of(pool: ElasticPool) -> Guest:
 
 def _opened_store(config: ConductorConfig, clock: Clock) -> Store:
     threads = config.conductor.workers_pool_size + config.api.max_threads
-    connections = config.database.max_pool_size or connections_for(threads)
+    connections = config.database.max_pool_size or connection_pool_size(threads)
     return open_store(config.database.connection, clock=clock, connections=connections, events=config.events.enabled)
 
 

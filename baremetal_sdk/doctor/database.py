@@ -61,11 +61,11 @@ def _to_be_made(file: Path) -> Finding:
 
 
 def _schema(database: Database) -> Finding:
-    from baremetal_sdk.store.sql.schema import REVISIONS, Schema, is_usable
+    from baremetal_sdk.store.sql.schema import REVISIONS, StoreSchema, is_usable
     from baremetal_sdk.store.sql.upgrade import revision_of
 
     with database.reading() as connection:
-        revision = revision_of(connection, Schema("bm_"))
+        revision = revision_of(connection, StoreSchema("bm_"))
     if revision == REVISIONS[-1]:
         return ok(_NAME, f"it can be reached, and its schema is the present one ({revision})")
     if revision is None or revision in REVISIONS:

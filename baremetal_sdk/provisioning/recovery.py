@@ -16,7 +16,7 @@ from baremetal_sdk.provisioning import rescue, steps, transitions
 from baremetal_sdk.provisioning.resuming import StepResumer
 from baremetal_sdk.provisioning.state_handlers import StateHandlers
 from baremetal_sdk.provisioning.wait_timeouts import wait_timeout_reason
-from baremetal_sdk.store.leases import overdue
+from baremetal_sdk.store.leases import compute_expiry_cutoff
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.query import NodeQuery, Row
 from baremetal_sdk.tasks.node_task import NodeTask
@@ -79,7 +79,7 @@ class Recovery:
         return self._free(self._store.nodes(wanted))
 
     def _free(self, rows: Iterable[Row]) -> list[Row]:
-        void = overdue(self._clock.now(), self._tasks.grace)
+        void = compute_expiry_cutoff(self._clock.now(), self._tasks.grace)
         free = (row for row in rows if row.lease_holder is None or row.lease_expires_at <= void)
         return [row for row in free if self._is_mine(row)]
 

@@ -14,10 +14,10 @@ from typing import Any
 import orjson
 
 from baremetal_sdk.errors import MessageTooLarge
-from baremetal_sdk.store.records.kinds import KINDS
+from baremetal_sdk.store.records.kinds import RECORD_KINDS
 from baremetal_sdk.store.records.node import ConductorRecord, Lease, NodeRecord, PortRecord
 
-RECORDS: tuple[type, ...] = (NodeRecord, PortRecord, ConductorRecord, Lease, *KINDS)
+RECORDS: tuple[type, ...] = (NodeRecord, PortRecord, ConductorRecord, Lease, *RECORD_KINDS)
 """The records that cross, each under the name of its class."""
 _MARK = "$"
 _LARGEST_INTEGER = 2**63 - 1

@@ -12,13 +12,13 @@ from baremetal_sdk.errors import InvalidStateRequested
 from baremetal_sdk.rpc.registry import rpc_method
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.hardware import ChassisRecord, PortgroupRecord, VolumeConnectorRecord, VolumeTargetRecord
-from baremetal_sdk.store.records.kinds import KINDS
+from baremetal_sdk.store.records.kinds import RECORD_KINDS
 from baremetal_sdk.store.records.node import NodeRecord
 from baremetal_sdk.store.records.policy import AllocationRecord, DeployTemplateRecord, InspectionRuleRecord, RunbookRecord
 from baremetal_sdk.tasks.task_manager import TaskManager
 
 _WRITTEN: Mapping[str, type[Any]] = {
-    KINDS[record].table: record
+    RECORD_KINDS[record].table: record
     for record in (
         ChassisRecord,
         PortgroupRecord,
@@ -56,13 +56,13 @@ class Records:
     def update_record(self, kind: str, uuid: str, changes: Mapping[str, Any], revision: int | None = None) -> Any:
         """Change fields of a record, if it still has *revision*."""
         record = _known(kind)
-        if not KINDS[record].fenced:
+        if not RECORD_KINDS[record].fenced:
             return self._store.update_record(record, uuid, changes, revision=revision)
         node = self._store.record(record, uuid).node_uuid
-        with self._tasks.acquire(node, purpose=f"change of a {KINDS[record].what}") as task:
+        with self._tasks.acquire(node, purpose=f"change of a {RECORD_KINDS[record].label}") as task:
             assert task.lease is not None
             if record in _WHILE_OFF:
-                _require_off(KINDS[record].what, task.record)
+                _require_off(RECORD_KINDS[record].label, task.record)
             return self._store.update_record(record, uuid, changes, fence=task.lease.fence, revision=revision)
 
     @rpc_method("1.0")
@@ -71,14 +71,14 @@ class Records:
         record = _known(kind)
         if record in _NOT_CREATED:
             raise _unknown(kind)
-        if not KINDS[record].fenced:
+        if not RECORD_KINDS[record].fenced:
             self._store.delete_record(record, uuid)
             return
         node = self._store.record(record, uuid).node_uuid
-        with self._tasks.acquire(node, purpose=f"deletion of a {KINDS[record].what}") as task:
+        with self._tasks.acquire(node, purpose=f"deletion of a {RECORD_KINDS[record].label}") as task:
             assert task.lease is not None
             if record in _WHILE_OFF and task.record.provision_state not in states.DELETE_ALLOWED:
-                _require_off(KINDS[record].what, task.record)
+                _require_off(RECORD_KINDS[record].label, task.record)
             self._store.delete_record(record, uuid, fence=task.lease.fence)
 
     @rpc_method("1.0")

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from baremetal_interfaces import InvalidInput, Problem
+from baremetal_sdk.store.records.fields import StoredRecord
 from baremetal_sdk.store.records.kinds import RecordKind
-from baremetal_sdk.store.refusals import UNIQUE
+from baremetal_sdk.store.refusals import UNIQUE_KEYS
 
-Stored = Mapping[str, Any]
 _COUNTED = ("uuid", "created_at", "updated_at", "revision")
 
 
-class Replacement(NamedTuple):
+class RecordDiff(NamedTuple):
     """What makes the records of a node those that it is to have."""
 
     new: list[dict[str, Any]]
@@ -23,16 +23,16 @@ class Replacement(NamedTuple):
     """Their UUIDs."""
 
 
-def replacement(
-    kind: RecordKind[Any], node_uuid: str, present: Sequence[Stored], wanted: Sequence[Stored], now: datetime
-) -> Replacement:
+def diff_records(
+    kind: RecordKind[Any], node_uuid: str, present: Sequence[StoredRecord], wanted: Sequence[StoredRecord], now: datetime
+) -> RecordDiff:
     """Compare what is stored of a node with what is wanted, by what is unique within the node.
 
     A record that stays keeps its UUID and the time of its creation; one that did not change is not written.
     """
-    name = next(key[1] for key in UNIQUE[kind.what] if key[0] == "node_uuid")
+    name = next(key[1] for key in UNIQUE_KEYS[kind.label] if key[0] == "node_uuid")
     there = {stored[name]: stored for stored in present}
-    change = Replacement([], [], [])
+    change = RecordDiff([], [], [])
     named: set[Any] = set()
     for stored in wanted:
         if stored["node_uuid"] != node_uuid:

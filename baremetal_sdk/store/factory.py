@@ -9,14 +9,12 @@ from baremetal_sdk.store.protocol import Store
 _FEWEST, _MOST, _THREADS_PER_CONNECTION = 10, 60, 6
 
 
-def connections_for(threads: int) -> int:
+def connection_pool_size(threads: int) -> int:
     """Connections to a database server for so many threads, which mostly wait for machines and not for the database."""
     return min(max(_FEWEST, threads // _THREADS_PER_CONNECTION), _MOST)
 
 
-def open_store(
-    url: str | None, *, clock: Clock | None = None, connections: int | None = None, events: bool = True
-) -> Store:
+def open_store(url: str | None, *, clock: Clock | None = None, connections: int | None = None, events: bool = True) -> Store:
     """Open the store at an SQLAlchemy URL, or one in memory where there is none, with so many *connections* at most.
 
     With *events* what happens to nodes is kept for those who follow it.

@@ -10,18 +10,18 @@ from baremetal_interfaces import InvalidInput, NodeLocked, Problem
 from baremetal_sdk.errors import LeaseLost, RevisionConflict
 from baremetal_sdk.store.records.node import Fence, Lease
 
-_LONGEST_RETRY = 5.0
+_MAX_RETRY_AFTER_S = 5.0
 """Seconds: a lease is renewed while its task runs and given back when it ends, so its expiry says little about that."""
 
 
-def expiry(now: datetime, duration: float) -> datetime:
+def compute_expiry(now: datetime, duration: float) -> datetime:
     """When a lease that begins *now* ends. Raises ``InvalidInput`` for a duration that is none."""
     if not duration > 0:
         raise InvalidInput([Problem("duration", f"it is {duration}", "allowed are more than 0 seconds")])
     return now + timedelta(seconds=duration)
 
 
-def overdue(now: datetime, grace: float) -> datetime:
+def compute_expiry_cutoff(now: datetime, grace: float) -> datetime:
     """A lease that expired before this is void: who held it can have nothing on its way any more."""
     return now - timedelta(seconds=grace)
 
@@ -40,9 +40,9 @@ def require_writable(node: Mapping[str, Any], fence: Fence | None, now: datetime
     """Raises ``LeaseLost`` or ``NodeLocked`` where this stored node must not be written under *fence*."""
     if fence is None:
         if is_held(node, now):
-            raise node_locked(node, now)
+            raise node_locked_error(node, now)
     elif not is_held_under(node, fence, now):
-        raise lease_lost(fence)
+        raise lease_lost_error(fence)
 
 
 def require_revision(what: str, uuid: str, stored: int, revision: int | None) -> None:
@@ -64,14 +64,14 @@ def require_no_fence(fence: Fence | None) -> None:
         raise InvalidInput([Problem("fence", "a node that is new has no lease", "allowed is none")])
 
 
-def node_locked(node: Mapping[str, Any], now: datetime) -> NodeLocked:
+def node_locked_error(node: Mapping[str, Any], now: datetime) -> NodeLocked:
     """Somebody holds a lease on this stored node."""
     holder, purpose = node["lease_holder"], node["lease_purpose"]
     since, until = _moment(node["lease_since"]), _moment(node["lease_expires_at"])
     remaining = (node["lease_expires_at"] - now).total_seconds()
     return NodeLocked(
         f"node {node['uuid']} is locked by {holder.rpartition('/')[0] or holder} for {purpose!r} since {since} (until {until})",
-        retry_after=min(max(remaining, 1.0), _LONGEST_RETRY),
+        retry_after=min(max(remaining, 1.0), _MAX_RETRY_AFTER_S),
         node=node["uuid"],
         holder=holder,
         purpose=purpose,
@@ -79,13 +79,13 @@ def node_locked(node: Mapping[str, Any], now: datetime) -> NodeLocked:
     )
 
 
-def lease_lost(fence: Fence) -> LeaseLost:
+def lease_lost_error(fence: Fence) -> LeaseLost:
     """*fence* is of a lease that is no longer held."""
     text = f"{fence.holder} no longer holds its lease {fence.epoch} on node {fence.node_uuid}: nothing was written"
     return LeaseLost(text, node=fence.node_uuid, holder=fence.holder, epoch=fence.epoch)
 
 
-def lease_of(node: Mapping[str, Any]) -> Lease:
+def build_lease(node: Mapping[str, Any]) -> Lease:
     """The lease of a stored node that has one."""
     return Lease(
         node["uuid"], node["lease_holder"], node["lease_purpose"], node["lease_since"], node["lease_expires_at"], node["epoch"]

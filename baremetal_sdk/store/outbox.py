@@ -16,9 +16,9 @@ from baremetal_sdk.store.records.node import NodeRecord
 STATE, POWER, STEP, LEASE = "state", "power", "step", "lease"
 EVENT_KINDS = (STATE, POWER, STEP, LEASE)
 """What an event can be about."""
-TELLING = ("uuid", "name", "owner", "lessee")
+EVENT_NODE_COLUMNS = ("uuid", "name", "owner", "lessee")
 """What is asked of a node to tell of the end of its lease, or of its own."""
-MOST_EVENTS = 500_000
+MAX_EVENTS = 500_000
 """Events that are kept, whatever their age; the oldest go first."""
 
 _POSITION = re.compile(r"([0-9]{1,18})-([0-9]{1,18})", re.ASCII)
@@ -28,7 +28,7 @@ _STEP_FIELDS = frozenset({"run_attempt", "run_index", "run_steps"})
 _TOLD = _STATE_FIELDS | _POWER_FIELDS | _STEP_FIELDS | {"last_error"}
 
 
-class Position(NamedTuple):
+class EventPosition(NamedTuple):
     """Where an event stands in the order of all; readers come back with the position of the last one that they saw."""
 
     batch: int
@@ -38,7 +38,7 @@ class Position(NamedTuple):
         return f"{self.batch}-{self.number}"
 
     @classmethod
-    def parse(cls, text: str) -> Position:
+    def parse(cls, text: str) -> EventPosition:
         """The position that was written as *text*. Raises ``InvalidInput``."""
         found = _POSITION.fullmatch(text)
         if found is None:
@@ -46,14 +46,14 @@ class Position(NamedTuple):
         return cls(int(found[1]), int(found[2]))
 
 
-START = Position(0, 0)
+START = EventPosition(0, 0)
 """Before the first event of all."""
 
 
 class Event(NamedTuple):
     """One event, and whose node it was about when it happened."""
 
-    position: Position
+    position: EventPosition
     kind: str
     node_uuid: str
     owner: str | None
@@ -62,7 +62,7 @@ class Event(NamedTuple):
     """A JSON object, as readers get it."""
 
 
-class Draft(NamedTuple):
+class EventDraft(NamedTuple):
     """An event that is being written."""
 
     kind: str
@@ -75,33 +75,33 @@ class Draft(NamedTuple):
 class Outbox(Protocol):
     """Events of nodes in the order in which readers get them: for one node that in which it was changed."""
 
-    def head(self) -> Position:
+    def head(self) -> EventPosition:
         """The position of the last event that there is now."""
 
-    def read(self, after: Position, limit: int) -> Sequence[Event]:
+    def read(self, after: EventPosition, limit: int) -> Sequence[Event]:
         """The events after a position, *limit* at most. Raises ``EventsGone`` where some of those are not kept any more.
 
         What was not given back will come later: no event gets a position before one that was read.
         """
 
-    def check(self, cursor: Position) -> None:
+    def check(self, cursor: EventPosition) -> None:
         """Raise ``EventsGone`` for a position after which events are gone, or which this store never gave out."""
 
     def prune(self, before: datetime) -> int:
         """Forget the events of an earlier time, and beyond :data:`MOST_EVENTS` the oldest; give back how many there were."""
 
-    def follow(self, callback: Callable[[], object]) -> Callable[[], None]:
+    def subscribe(self, callback: Callable[[], object]) -> Callable[[], None]:
         """Call *callback*, which has to be quick, when this process may have written an event; the result ends that."""
 
 
-def gone(cursor: Position) -> EventsGone:
+def events_gone_error(cursor: EventPosition) -> EventsGone:
     """The events after a cursor are not all there any more."""
     return EventsGone(
         f"events after {cursor} are not kept any more: read the nodes again, and follow without a cursor", cursor=str(cursor)
     )
 
 
-def unknown(cursor: Position) -> EventsGone:
+def unknown_cursor_error(cursor: EventPosition) -> EventsGone:
     """A cursor that lies in the future: the database is a copy of an earlier time, or another one."""
     return EventsGone(
         f"there is no event {cursor} yet: the cursor is of another database; read the nodes again, and follow without one",
@@ -109,34 +109,34 @@ def unknown(cursor: Position) -> EventsGone:
     )
 
 
-def of_change(changes: Collection[str], node: NodeRecord, at: datetime, released: bool = False) -> list[Draft]:
+def draft_changes(changes: Collection[str], node: NodeRecord, at: datetime, released: bool = False) -> list[EventDraft]:
     """What is told of a write of the fields *changes*, which left *node* behind and, with *released*, gave its lease back."""
-    drafts: list[Draft] = []
+    drafts: list[EventDraft] = []
     if not _TOLD.isdisjoint(changes):
         drafts.extend(_drafted(node, kind, content, at) for kind, content in _contents(changes, node))
-    return [*drafts, of_lease(node, at)] if released else drafts
+    return [*drafts, draft_lease(node, at)] if released else drafts
 
 
-def of_birth(node: NodeRecord, at: datetime) -> list[Draft]:
+def draft_creation(node: NodeRecord, at: datetime) -> list[EventDraft]:
     """What is told of a new node."""
     return [_drafted(node, STATE, _state(node), at)]
 
 
-def of_death(told: Sequence[Any], at: datetime) -> Draft:
+def draft_deletion(told: Sequence[Any], at: datetime) -> EventDraft:
     """What is told of a node that was deleted; *told* is what :data:`TELLING` names."""
-    node = NodeRecord(**dict(zip(TELLING, told, strict=True)))
+    node = NodeRecord(**dict(zip(EVENT_NODE_COLUMNS, told, strict=True)))
     return _drafted(node, STATE, {**_state(node), "provision_state": None, "deleted": True}, at)
 
 
-def of_lease(node: NodeRecord, at: datetime) -> Draft:
+def draft_lease(node: NodeRecord, at: datetime) -> EventDraft:
     """What is told of a lease that was taken or, where *node* has none, given back."""
     holder = None if node.lease_holder is None else node.lease_holder.partition("/")[0]
     return _drafted(node, LEASE, {"reservation": holder, "purpose": node.lease_purpose}, at)
 
 
-def of_release(told: Sequence[Any], at: datetime) -> Draft:
+def draft_release(told: Sequence[Any], at: datetime) -> EventDraft:
     """What is told of a lease that was given back, or ended with its holder; *told* is what :data:`TELLING` names."""
-    return of_lease(NodeRecord(**dict(zip(TELLING, told, strict=True))), at)
+    return draft_lease(NodeRecord(**dict(zip(EVENT_NODE_COLUMNS, told, strict=True))), at)
 
 
 def _contents(changes: Collection[str], node: NodeRecord) -> list[tuple[str, dict[str, Any]]]:
@@ -181,6 +181,6 @@ def _began_to_wait(current: Sequence[Mapping[str, Any]]) -> bool:
     return all(entry.get("looks", 1) == 1 for entry in current)
 
 
-def _drafted(node: NodeRecord, kind: str, content: Mapping[str, Any], at: datetime) -> Draft:
+def _drafted(node: NodeRecord, kind: str, content: Mapping[str, Any], at: datetime) -> EventDraft:
     told = {"node": node.uuid, "name": node.name, "at": at.isoformat(timespec="milliseconds"), **content}
-    return Draft(kind, node.uuid, node.owner, node.lessee, orjson.dumps(told).decode())
+    return EventDraft(kind, node.uuid, node.owner, node.lessee, orjson.dumps(told).decode())

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from baremetal_sdk.store.outbox import Outbox
-from baremetal_sdk.store.records.node import ConductorRecord, Fence, Lease, NodeGlance, NodeRecord, NodeUpdate, PortRecord
+from baremetal_sdk.store.records.node import ConductorRecord, Fence, Lease, NodeRecord, NodeUpdate, NodeVersion, PortRecord
 from baremetal_sdk.store.records.query import NodeQuery, Query, Row, Scope
 
 R = TypeVar("R")
@@ -42,7 +42,7 @@ class Store(Protocol):
     def node(self, ident: str, *, scope: Scope = Scope.ALL) -> NodeRecord:
         """The node with this UUID or, where it is no UUID, this name. Raises ``NodeNotFound``."""
 
-    def glance(self, ident: str, *, scope: Scope = Scope.ALL) -> NodeGlance:
+    def node_version(self, ident: str, *, scope: Scope = Scope.ALL) -> NodeVersion:
         """Whether a node is still as it was read before, at little cost. Raises ``NodeNotFound``."""
 
     def nodes(self, query: NodeQuery, *, scope: Scope = Scope.ALL) -> Sequence[Row]:

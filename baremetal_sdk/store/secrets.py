@@ -57,7 +57,7 @@ class FernetBox:
 
     def seal(self, mapping: Mapping[str, str], context: str) -> bytes:
         """What can be stored in place of these secrets."""
-        return self._fernet.encrypt(_packed(mapping, context))
+        return self._fernet.encrypt(_pack(mapping, context))
 
     def unseal(self, sealed: bytes, context: str) -> dict[str, str]:
         """The secrets again."""
@@ -70,7 +70,7 @@ class FernetBox:
                 f"the credentials of node {context} were not sealed with a key in {self._where}, or are damaged: "
                 "give back the key that they were sealed with, or set the credentials of the node again"
             ) from None
-        return _unpacked(packed, context)
+        return _unpack(packed, context)
 
     def _open(self) -> None:
         from cryptography.fernet import Fernet, MultiFernet
@@ -116,14 +116,14 @@ class PlainBox:
 
     def seal(self, mapping: Mapping[str, str], context: str) -> bytes:
         """The secrets, as bytes."""
-        return _Unprinted(_packed(mapping, context))
+        return _HiddenBytes(_pack(mapping, context))
 
     def unseal(self, sealed: bytes, context: str) -> dict[str, str]:
         """The secrets again."""
-        return _unpacked(sealed, context)
+        return _unpack(sealed, context)
 
 
-class _Unprinted(bytes):
+class _HiddenBytes(bytes):
     """Bytes that a representation does not show."""
 
     def __repr__(self) -> str:
@@ -132,11 +132,11 @@ class _Unprinted(bytes):
     __str__ = __repr__
 
 
-def _packed(mapping: Mapping[str, str], context: str) -> bytes:
+def _pack(mapping: Mapping[str, str], context: str) -> bytes:
     return json.dumps({"context": context, "secrets": dict(mapping)}).encode()
 
 
-def _unpacked(packed: bytes, context: str) -> dict[str, str]:
+def _unpack(packed: bytes, context: str) -> dict[str, str]:
     content = json.loads(packed)
     if content["context"] != context:
         raise ConfigurationError(

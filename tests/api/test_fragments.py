@@ -72,4 +72,4 @@ class TestFragments(APITestCase):
         node = self.node(owner="p1")
         self.get(f"/v1/nodes/{node}")
         store = self.conductor.store
-        self.assertRaises(NodeNotFound, store.glance, node, scope=Scope("p2"))
+        self.assertRaises(NodeNotFound, store.node_version, node, scope=Scope("p2"))

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from baremetal_interfaces import Deadline
 from baremetal_sdk.errors import EventsGone, LeaseLost
 from baremetal_sdk.store import Fence
-from baremetal_sdk.store.outbox import START, Position, of_birth
+from baremetal_sdk.store.outbox import START, EventPosition, draft_creation
 from baremetal_sdk.store.records.node import NodeRecord, NodeUpdate
 from tests.fixtures.stores import HOLDER, StoreBehaviour, new_uuid
 
@@ -20,7 +20,7 @@ from tests.fixtures.stores import HOLDER, StoreBehaviour, new_uuid
 class EventBehaviour(StoreBehaviour):
     """Events are written with what they tell, read by cursor, and forgotten after a time."""
 
-    def told(self: Any, after: Position) -> list[tuple[str, dict[str, Any]]]:
+    def told(self: Any, after: EventPosition) -> list[tuple[str, dict[str, Any]]]:
         """Kind and content of the events after a position."""
         return [(event.kind, json.loads(event.content)) for event in self.store.outbox.read(after, 1000)]
 
@@ -102,7 +102,7 @@ class EventBehaviour(StoreBehaviour):
         seen, cursor = [], began
         while page := self.store.outbox.read(cursor, 3):
             seen += [event.node_uuid for event in page]
-            cursor = Position.parse(str(page[-1].position))
+            cursor = EventPosition.parse(str(page[-1].position))
         self.assertEqual(nodes, seen)
         self.assertEqual(cursor, self.store.outbox.head())
         self.store.outbox.check(cursor)
@@ -129,7 +129,7 @@ class EventBehaviour(StoreBehaviour):
         """A position that was never given out is of another database, or of a copy from before."""
         self.node()
         head = self.store.outbox.head()
-        self.assertRaises(EventsGone, self.store.outbox.check, Position(head.batch + 1, head.number + 1))
+        self.assertRaises(EventsGone, self.store.outbox.check, EventPosition(head.batch + 1, head.number + 1))
         self.store.outbox.check(head)
         self.store.outbox.check(START)
 
@@ -137,7 +137,7 @@ class EventBehaviour(StoreBehaviour):
         """Whoever waits for events of this process is woken when one can be read."""
         seen: list[int] = []
         began = self.store.outbox.head()
-        end = self.store.outbox.follow(lambda: seen.append(1))
+        end = self.store.outbox.subscribe(lambda: seen.append(1))
         self.node()
         end()
         self.node()
@@ -150,7 +150,10 @@ class ConcurrentEventBehaviour(EventBehaviour):
 
     def test_what_commits_late_is_read_all_the_same(self: Any) -> None:
         """Of two transactions that end in the other order than their rows were numbered, a reader in between misses none."""
-        first, second = of_birth(NodeRecord(new_uuid()), self.clock.now()), of_birth(NodeRecord(new_uuid()), self.clock.now())
+        first, second = (
+            draft_creation(NodeRecord(new_uuid()), self.clock.now()),
+            draft_creation(NodeRecord(new_uuid()), self.clock.now()),
+        )
         began = self.store.outbox.head()
         with self.store.database.writing() as early:
             self.store.outbox.write(early, first)
@@ -169,7 +172,7 @@ class ConcurrentEventBehaviour(EventBehaviour):
 
         def write(number: int) -> None:
             for turn in range(count):
-                drafts = of_birth(NodeRecord(new_uuid(), name=f"{number}-{turn}"), self.clock.now())
+                drafts = draft_creation(NodeRecord(new_uuid(), name=f"{number}-{turn}"), self.clock.now())
                 with stores[number % 3].database.writing() as connection:
                     stores[number % 3].outbox.write(connection, drafts)
                     connection.execute(text(f"SELECT {number}"))

@@ -29,7 +29,7 @@ from baremetal_sdk.store import (
     VolumeTargetRecord,
 )
 from baremetal_sdk.store.records.access import KeyedRequestRecord
-from baremetal_sdk.store.records.kinds import KINDS, Visibility
+from baremetal_sdk.store.records.kinds import RECORD_KINDS, Visibility
 from tests.fixtures.stores import StoreBehaviour, new_mac, new_uuid
 
 
@@ -64,7 +64,7 @@ class RecordBehaviour(StoreBehaviour):
     def test_record_of_every_kind_is_read_back(self: Any) -> None:
         """What is created is found by its UUID and listed, with the time of its creation; there is an example of each kind."""
         node = self.node()
-        self.assertEqual(set(KINDS), {type(one) for one in examples(node)})
+        self.assertEqual(set(RECORD_KINDS), {type(one) for one in examples(node)})
         for example in examples(node):
             created = self.record(example)
             self.assertEqual(replace(example, created_at=self.clock.now()), created)
@@ -73,7 +73,7 @@ class RecordBehaviour(StoreBehaviour):
 
     def test_missing_record_of_every_kind_is_named(self: Any) -> None:
         """What is not there is not found, not changed and not deleted, and the error says what."""
-        for kind in KINDS:
+        for kind in RECORD_KINDS:
             missing = new_uuid()
             for refused in (
                 lambda: self.store.record(kind, missing),  # noqa: B023
@@ -102,7 +102,9 @@ class RecordBehaviour(StoreBehaviour):
     def test_what_belongs_to_a_node_needs_it_and_goes_with_it(self: Any) -> None:
         """A record of a node that is not there is refused; deleting a node deletes all that belongs to it."""
         node, other = self.node(), self.node()
-        belonging = [one for one in examples(node) if KINDS[type(one)].of_node and type(one) is not AllocationRecord]
+        belonging = [
+            one for one in examples(node) if RECORD_KINDS[type(one)].belongs_to_node and type(one) is not AllocationRecord
+        ]
         for example in belonging:
             self.assertRaises(NodeNotFound, self.record, replace(example, node_uuid=new_uuid()))
             self.record(example)
@@ -120,7 +122,7 @@ class RecordBehaviour(StoreBehaviour):
         fence = self.lease(node).fence
         for record in before:
             kind = type(record)
-            if not KINDS[kind].fenced:
+            if not RECORD_KINDS[kind].fenced:
                 self.store.update_record(kind, record.uuid, {})
                 continue
             for wrong, expected in ((None, NodeLocked), (fence._replace(epoch=0), LeaseLost)):
@@ -205,7 +207,7 @@ class RecordBehaviour(StoreBehaviour):
         groups = [self.record(PortgroupRecord(new_uuid(), node.uuid)) for node in (one, two)]
         ports = [self.port(node) for node in (one, two)]
         for of_node, number in (({"shard": ("a", "c")}, 0), ({"conductor_group": "g"}, 1)):
-            query = Query(of_node=of_node)
+            query = Query(node_where=of_node)
             self.assertEqual([groups[number].uuid], [row.uuid for row in self.store.records(PortgroupRecord, query)])
             self.assertEqual([ports[number].uuid], [row.uuid for row in self.store.ports(query)])
 
@@ -226,7 +228,7 @@ class RecordBehaviour(StoreBehaviour):
                     example = replace(example, connector_id=owner)
                 record = self.record(example)
                 listed = [row.uuid for row in self.store.records(kind, Query(), scope=scope)]
-                visible = seen or KINDS[kind].visibility is Visibility.ALL
+                visible = seen or RECORD_KINDS[kind].visibility is Visibility.ALL
                 self.assertEqual(visible, record.uuid in listed, kind)
                 if visible:
                     self.assertEqual(record, self.store.record(kind, record.uuid, scope=scope))

@@ -17,7 +17,7 @@ from testtools import TestCase
 import baremetal_sdk.store.sql.migrations
 from baremetal_sdk.store import NodeQuery, NodeRecord, PortRecord
 from baremetal_sdk.store.records.fields import NODE_FIELDS, PORT_FIELDS
-from baremetal_sdk.store.sql.schema import REVISIONS, Schema
+from baremetal_sdk.store.sql.schema import REVISIONS, StoreSchema
 from baremetal_sdk.store.sql.store import SQLStore
 from tests.fixtures.stores import SERVER_URL, new_mac, new_prefix, new_uuid
 
@@ -156,8 +156,8 @@ def fill(connection: Connection, tables: MetaData, prefix: str) -> None:
     """Put one row into each table."""
     node = new_uuid()
     known: dict[str, dict[str, Any]] = {
-        "nodes": NODE_FIELDS.stored(NodeRecord(uuid=node, name="a", extra={"k": [1]})),
-        "ports": PORT_FIELDS.stored(PortRecord(new_uuid(), node, new_mac())),
+        "nodes": NODE_FIELDS.encode_record(NodeRecord(uuid=node, name="a", extra={"k": [1]})),
+        "ports": PORT_FIELDS.encode_record(PortRecord(new_uuid(), node, new_mac())),
     }
     for table in tables.sorted_tables:
         given = known.get(table.name.removeprefix(prefix), {})
@@ -198,7 +198,7 @@ class ServerMigrationTest(MigrationBehaviour, TestCase):
         """Every index and constraint that statements count on is there."""
         prefix = new_prefix()
         self.opened(prefix)
-        schema = Schema(prefix)
+        schema = StoreSchema(prefix)
         with self.engine.connect() as connection:
             found = {one["name"] for table in schema.metadata.tables for one in inspect(connection).get_indexes(table)}
         backend = make_url(self.url).get_backend_name()

@@ -100,7 +100,7 @@ class CostTest(StoreBehaviour, TestCase):
     def test_listeners_change_nothing(self) -> None:
         """What is read and written is the same whether or not somebody listens to the statements."""
         node = self.node(name="a", properties={"cpus": 4}, maintenance=True, traits=("CUSTOM_A",), owner="x")
-        direct = (self.store.node(node.uuid), self.store.glance(node.uuid))
+        direct = (self.store.node(node.uuid), self.store.node_version(node.uuid))
         statements: list[str] = []
 
         def hear(*arguments: Any) -> None:
@@ -108,7 +108,7 @@ class CostTest(StoreBehaviour, TestCase):
 
         event.listen(Engine, "before_cursor_execute", hear)
         try:
-            heard = (self.store.node(node.uuid), self.store.glance(node.uuid))
+            heard = (self.store.node(node.uuid), self.store.node_version(node.uuid))
             created = self.store.create_node(NodeRecord(uuid=new_uuid(), extra={"a": [1]}), fence=None)
             written = self.store.update_node(node.uuid, {"extra": {"b": None}, "maintenance": False}, fence=None)
         finally:

@@ -21,7 +21,7 @@ from baremetal_interfaces import NotFound
 from baremetal_sdk.errors import ConfigurationError, StoreUnavailable
 from baremetal_sdk.store import NodeQuery, NodeRecord, PortRecord, VolumeConnectorRecord
 from baremetal_sdk.store.records.fields import NODE_FIELDS, PORT_FIELDS
-from baremetal_sdk.store.sql.schema import REVISIONS, Schema
+from baremetal_sdk.store.sql.schema import REVISIONS, StoreSchema
 from baremetal_sdk.store.sql.store import SQLStore
 from tests.fixtures.stores import new_uuid
 
@@ -74,7 +74,7 @@ class SchemaTest(TestCase):
     def test_migrations_make_the_tables_of_the_code(self) -> None:
         """What the migrations create from nothing does not differ from what the statements expect."""
         self.opened()
-        schema = Schema("bm_")
+        schema = StoreSchema("bm_")
         with self.engine.connect() as connection:
             options = {"version_table": schema.version_table, "compare_type": True}
             context = MigrationContext.configure(connection, opts=options)
@@ -111,7 +111,7 @@ class SchemaTest(TestCase):
             command.upgrade(config, revision)
 
     def insert(self, table: str, fields: Any, record: Any, left_out: tuple[str, ...] = (), **more: Any) -> None:
-        values = {name: value for name, value in {**fields.stored(record), **more}.items() if name not in left_out}
+        values = {name: value for name, value in {**fields.encode_record(record), **more}.items() if name not in left_out}
         names = ", ".join(values)
         with self.engine.begin() as connection:
             connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({', '.join(':' + name for name in values)})"), values)

@@ -26,7 +26,7 @@ def upgrade():
 _CHANGES = {
     "store/sql/schema.py": ((f'"{REVISIONS[-1]}")', f'"{REVISIONS[-1]}", "{NEXT_REVISION}")'),),
     "store/records/node.py": (
-        ("\n\nclass NodeGlance(", '\n    next_word: str | None = None\n\n\nclass NodeGlance('),
+        ("\n\nclass NodeVersion(", '\n    next_word: str | None = None\n\n\nclass NodeVersion('),
     ),
     "services/provisioning.py": (
         (f'@rpc_method("1.0")\n    def {METHOD}(self, ', f'@rpc_method("{NEXT_VERSION}")\n    def {METHOD}(self, '),

@@ -20,7 +20,7 @@ from baremetal_sdk.observability.metrics.declarations import (
     EVENT_STREAMS_REFUSED,
     EVENTS_SENT,
 )
-from baremetal_sdk.store.outbox import START, Event, Outbox, Position
+from baremetal_sdk.store.outbox import START, Event, EventPosition, Outbox
 
 LOG = logging.getLogger(__name__)
 _PAGE = 200
@@ -64,7 +64,7 @@ class Reader(PushedAnswer):
     """One stream, and how far it is."""
 
     def __init__(
-        self, feed: EventFeed, wanted: Wanted, cursor: Position, greatest_age: float, last: Position | None = None
+        self, feed: EventFeed, wanted: Wanted, cursor: EventPosition, greatest_age: float, last: EventPosition | None = None
     ) -> None:
         self.wanted, self.cursor, self.greatest_age = wanted, cursor, greatest_age
         self.last = last
@@ -114,7 +114,7 @@ class EventFeed:
         self._open = self._refused = self._sent = 0
         self._ended: Counter[str] = Counter()
 
-    def open(self, wanted: Wanted, cursor: Position | None, *, wait: bool = True) -> Reader:
+    def open(self, wanted: Wanted, cursor: EventPosition | None, *, wait: bool = True) -> Reader:
         """A stream of what comes after *cursor*, or after now; where it shall not *wait*, up to now.
 
         Raises ``Busy`` and ``EventsGone``.
@@ -169,7 +169,7 @@ class EventFeed:
         while readers := self._present():
             try:
                 if stop_following is None:
-                    stop_following = self._outbox().follow(self._news.set)
+                    stop_following = self._outbox().subscribe(self._news.set)
                 self._news.wait(pause)
                 self._news.clear()
                 pause = 0.0 if self._round(readers) else self._config.poll_interval
@@ -195,7 +195,7 @@ class EventFeed:
     def _round(self, readers: Sequence[Reader]) -> bool:
         """Send what there is to those who can take it; tell whether there may be more."""
         more, now = False, time.monotonic()
-        places: dict[Position, list[Reader]] = {}
+        places: dict[EventPosition, list[Reader]] = {}
         for reader in readers:
             if reader.has_room:
                 places.setdefault(reader.cursor, []).append(reader)
@@ -214,7 +214,7 @@ class EventFeed:
                 reader.send(b": nothing new\nid: %s\n\n" % str(reader.cursor).encode(), now)
         return more
 
-    def _read(self, place: Position, readers: Sequence[Reader]) -> Sequence[Event]:
+    def _read(self, place: EventPosition, readers: Sequence[Reader]) -> Sequence[Event]:
         try:
             return self._outbox().read(place, _PAGE)
         except EventsGone as exc:

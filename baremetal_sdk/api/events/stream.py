@@ -17,7 +17,7 @@ from baremetal_sdk.api.framework.routes import route
 from baremetal_sdk.api.framework.types import BOOLEAN, TEXT, UUID_OR_NAME, ValueType, Wrong
 from baremetal_sdk.api.v1.node_redaction import IN_PLACE
 from baremetal_sdk.api.v1.node_rules import SEES_ALL_FIELDS
-from baremetal_sdk.store.outbox import EVENT_KINDS, LEASE, Event, Position
+from baremetal_sdk.store.outbox import EVENT_KINDS, LEASE, Event, EventPosition
 
 CONTENT_TYPE = "text/event-stream"
 _RESTRICTED = ("last_error", "reservation")
@@ -62,7 +62,7 @@ class EventStream:
         node = None if "node" not in call.query else call.node(call.query["node"]).uuid
         wanted = Wanted(call.scope.project, call.query.get("types", frozenset(EVENT_KINDS)), node, _redacting(call))
         known = call.last_event or call.query.get("after")
-        reader = call.feed.open(wanted, Position.parse(known) if known else None, wait=call.query.get("wait", True))
+        reader = call.feed.open(wanted, EventPosition.parse(known) if known else None, wait=call.query.get("wait", True))
         headers = [("Content-Type", f"{CONTENT_TYPE}; charset=utf-8"), ("Cache-Control", "no-store"), ("X-Accel-Buffering", "no")]
         return Response(status="200 OK", headerlist=headers, app_iter=reader)
 

@@ -11,7 +11,7 @@ from baremetal_sdk.api.framework.pagination import answer, page
 from baremetal_sdk.api.framework.request import SEEN, Call, checked_ident
 from baremetal_sdk.api.framework.types import canonical_uuid
 from baremetal_sdk.api.framework.views import View
-from baremetal_sdk.store.records.kinds import KINDS
+from baremetal_sdk.store.records.kinds import RECORD_KINDS
 from baremetal_sdk.store.records.node import NodeRecord
 from baremetal_sdk.store.records.query import Query
 
@@ -21,8 +21,8 @@ R = TypeVar("R")
 def found(call: Call, kind: type[R], argument: str) -> R:
     """The record that a segment of the path names."""
     ident = checked_ident(argument, call.arguments[argument])
-    if KINDS[kind].idents == ("uuid",) and canonical_uuid(ident) is None:
-        raise InvalidInput([Problem(argument, f"{ident[:64]!r} is not a UUID", f"a {KINDS[kind].what} has no name")])
+    if RECORD_KINDS[kind].lookup_fields == ("uuid",) and canonical_uuid(ident) is None:
+        raise InvalidInput([Problem(argument, f"{ident[:64]!r} is not a UUID", f"a {RECORD_KINDS[kind].label} has no name")])
     try:
         return call.backend.store.record(kind, ident, scope=call.scope)
     except NotFound:
@@ -43,7 +43,7 @@ def listed(
         marker=asked.marker,
         sort_key=asked.sort_key,
         sort_dir=asked.sort_dir,
-        of_node=_given(of_node),
+        node_where=_given(of_node),
     )
     return answer(call, asked, call.backend.store.records(kind, query, scope=call.scope))
 
@@ -85,7 +85,7 @@ def allow(call: Call, rule: str, what: str, record: Any) -> None:
 
 def create(call: Call, kind: type[R], view: View, values: Mapping[str, Any]) -> dict[str, Any]:
     """Have a record created, and show it."""
-    record = call.rpc("create_record", kind=KINDS[kind].table, values=values)
+    record = call.rpc("create_record", kind=RECORD_KINDS[kind].table, values=values)
     call.location = f"{view.path}/{record.uuid}"
     return view.whole(call.minor).record(call, record)
 
@@ -94,13 +94,13 @@ def update(call: Call, kind: type[R], view: View, record: Any, changed: Mapping[
     """Have a record changed as it was read, and show it."""
     if changed:
         arguments = {"uuid": record.uuid, "changes": changed, "revision": record.revision}
-        record = call.rpc("update_record", kind=KINDS[kind].table, **arguments)
+        record = call.rpc("update_record", kind=RECORD_KINDS[kind].table, **arguments)
     return view.whole(call.minor).record(call, record)
 
 
 def delete(call: Call, kind: type[Any], uuid: str) -> None:
     """Have a record deleted."""
-    call.rpc("delete_record", kind=KINDS[kind].table, uuid=uuid)
+    call.rpc("delete_record", kind=RECORD_KINDS[kind].table, uuid=uuid)
 
 
 def require_name(name: str | None) -> None:

@@ -16,10 +16,10 @@ from baremetal_sdk.api.framework.types import UUID_OR_NAME, Wrong, canonical_uui
 from baremetal_sdk.cluster.hash_ring import Ring
 from baremetal_sdk.context import RequestContext
 from baremetal_sdk.errors import NodeNotFound
-from baremetal_sdk.store.records.node import NodeGlance, NodeRecord, PortRecord
+from baremetal_sdk.store.records.node import NodeRecord, NodeVersion, PortRecord
 from baremetal_sdk.store.records.query import Scope
 
-N = TypeVar("N", NodeRecord, NodeGlance)
+N = TypeVar("N", NodeRecord, NodeVersion)
 
 SEEN = "baremetal:node:get"
 """The rule of those who see a node."""
@@ -68,13 +68,13 @@ class Call:
         self.allow(node, rule)
         return node
 
-    def glance(self) -> NodeGlance:
+    def node_version(self) -> NodeVersion:
         """What changes whenever the node that the path names does, if the caller may do to it what it is about to."""
-        node = self._found_node(self.arguments["node"], self.backend.store.glance)
+        node = self._found_node(self.arguments["node"], self.backend.store.node_version)
         self.allow(node)
         return node
 
-    def allow(self, node: NodeRecord | NodeGlance, rule: str | None = None) -> None:
+    def allow(self, node: NodeRecord | NodeVersion, rule: str | None = None) -> None:
         """Ask the policy whether the caller may do what *rule*, or this route, is about to *node*."""
         self.policy.enforce(rule or self.route.policy, self.context, target_of(node.owner, node.lessee, node.uuid))
 
@@ -124,7 +124,7 @@ def target_of(owner: str | None, lessee: str | None, uuid: str | None = None) ->
     return {"node.uuid": uuid, "node.owner": owner, "node.lessee": lessee}
 
 
-def check_seen(policy: Policy, context: RequestContext, node: NodeRecord | NodeGlance) -> None:
+def check_seen(policy: Policy, context: RequestContext, node: NodeRecord | NodeVersion) -> None:
     """Raise ``NodeNotFound`` where the caller does not see a node of its project: of one that leases it, not everybody does."""
     if not policy.allows(SEEN, context, target_of(node.owner, node.lessee)):
         raise NodeNotFound(f"Node {node.uuid} could not be found.")

@@ -76,7 +76,7 @@ class Nodes:
         """Show a node."""
         fields = call.query.get("fields")
         shape = NODE_VIEW.whole(call.minor) if fields is None else NODE_VIEW.selected(call.minor, fields)
-        seen = call.glance()
+        seen = call.node_version()
         if redacted(call, shape, seen.owner, seen.lessee):
             return shown_node(call, shape, call.node())
         return call.fragments.one(call, shape, seen, lambda: call.backend.store.node(seen.uuid, scope=call.scope))

@@ -321,7 +321,7 @@ def _listed(call: Call, where: Mapping[str, Any], *, whole: bool = False) -> dic
         marker=asked.marker,
         sort_key=asked.sort_key,
         sort_dir=asked.sort_dir,
-        of_node={name: value for name, value in of_node.items() if value is not None},
+        node_where={name: value for name, value in of_node.items() if value is not None},
         description_contains=call.query.get("description_contains"),
     )
     return answer(call, asked, call.backend.store.ports(query, scope=call.scope))

@@ -8,7 +8,15 @@ from datetime import datetime
 from threading import Lock
 
 from baremetal_sdk.clock import Clock
-from baremetal_sdk.store.outbox import MOST_EVENTS, START, Draft, Event, Position, gone, unknown
+from baremetal_sdk.store.outbox import (
+    MAX_EVENTS,
+    START,
+    Event,
+    EventDraft,
+    EventPosition,
+    events_gone_error,
+    unknown_cursor_error,
+)
 
 
 class MemoryOutbox:
@@ -20,49 +28,49 @@ class MemoryOutbox:
         self._events: list[Event] = []
         self._times: list[datetime] = []
         self._last = self._gone = START
-        self._followers: tuple[Callable[[], object], ...] = ()
+        self._subscribers: tuple[Callable[[], object], ...] = ()
 
-    def write(self, drafts: Sequence[Draft]) -> None:
+    def write(self, drafts: Sequence[EventDraft]) -> None:
         """Add events."""
         with self._lock:
             for draft in drafts:
-                self._last = Position(START.batch, self._last.number + 1)
+                self._last = EventPosition(START.batch, self._last.number + 1)
                 self._events.append(Event(self._last, *draft))
                 self._times.append(self._clock.now())
-            self._forget(len(self._events) - MOST_EVENTS)
-        for callback in self._followers:
+            self._forget(len(self._events) - MAX_EVENTS)
+        for callback in self._subscribers:
             callback()
 
-    def head(self) -> Position:
+    def head(self) -> EventPosition:
         """The position of the last event."""
         return self._last
 
-    def read(self, after: Position, limit: int) -> Sequence[Event]:
+    def read(self, after: EventPosition, limit: int) -> Sequence[Event]:
         """The events after a position."""
         with self._lock:
             if after < self._gone and self._events:
-                raise gone(after)
+                raise events_gone_error(after)
             first = bisect_right(self._events, after, key=lambda event: event.position)
             return self._events[first : first + limit]
 
-    def check(self, cursor: Position) -> None:
+    def check(self, cursor: EventPosition) -> None:
         """Raise ``EventsGone`` for a cursor that nothing can be read after."""
         if cursor < self._gone:
-            raise gone(cursor)
+            raise events_gone_error(cursor)
         if cursor > self._last:
-            raise unknown(cursor)
+            raise unknown_cursor_error(cursor)
 
     def prune(self, before: datetime) -> int:
         """Forget what is older."""
         with self._lock:
             return self._forget(sum(time < before for time in self._times))
 
-    def follow(self, callback: Callable[[], object]) -> Callable[[], None]:
+    def subscribe(self, callback: Callable[[], object]) -> Callable[[], None]:
         """Call *callback* when something was written."""
-        self._followers = (*self._followers, callback)
+        self._subscribers = (*self._subscribers, callback)
 
         def end() -> None:
-            self._followers = tuple(one for one in self._followers if one is not callback)
+            self._subscribers = tuple(one for one in self._subscribers if one is not callback)
 
         return end
 

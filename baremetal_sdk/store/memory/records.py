@@ -8,14 +8,14 @@ from threading import Lock
 from typing import Any, TypeVar
 
 from baremetal_sdk.clock import Clock
-from baremetal_sdk.store.diff_records import replacement
+from baremetal_sdk.store.diff_records import diff_records
 from baremetal_sdk.store.leases import require_fence_of, require_revision, require_writable
-from baremetal_sdk.store.memory.table import MemoryTable, Stored
-from baremetal_sdk.store.records.fields import NODE_FIELDS, PORT_FIELDS, require_uuid
-from baremetal_sdk.store.records.kinds import KINDS, RecordKind, Visibility
+from baremetal_sdk.store.memory.table import MemoryTable
+from baremetal_sdk.store.records.fields import NODE_FIELDS, PORT_FIELDS, StoredRecord, require_uuid
+from baremetal_sdk.store.records.kinds import RECORD_KINDS, RecordKind, Visibility
 from baremetal_sdk.store.records.node import Fence
 from baremetal_sdk.store.records.query import Query, Row, Scope
-from baremetal_sdk.store.refusals import node_not_found, still_used
+from baremetal_sdk.store.refusals import in_use_error, node_not_found_error
 
 R = TypeVar("R")
 
@@ -28,70 +28,70 @@ class MemoryRecords:
         self._lock = Lock()
         self._nodes = MemoryTable(NODE_FIELDS)
         self._ports = MemoryTable(PORT_FIELDS)
-        self._of_kind: dict[type, MemoryTable[Any]] = {record: MemoryTable(kind.fields) for record, kind in KINDS.items()}
+        self._of_kind: dict[type, MemoryTable[Any]] = {record: MemoryTable(kind.fields) for record, kind in RECORD_KINDS.items()}
 
     def create_record(self, record: R, *, fence: Fence | None = None) -> R:
         """Store a new record."""
-        kind = KINDS[type(record)]
+        kind = RECORD_KINDS[type(record)]
         require_uuid("uuid", record.uuid)  # type: ignore[attr-defined]
-        stored = {**kind.fields.stored(record), "created_at": self._clock.now(), "updated_at": None, "revision": 0}
+        stored = {**kind.fields.encode_record(record), "created_at": self._clock.now(), "updated_at": None, "revision": 0}
         with self._lock:
             self._require_node(kind, stored, fence)
             self._of_kind[type(record)].insert(stored)
-        created: R = kind.fields.record(stored)
+        created: R = kind.fields.decode_record(stored)
         return created
 
     def record(self, kind: type[R], ident: str, *, scope: Scope = Scope.ALL) -> R:
         """The record of this kind that clients call *ident*."""
-        known = KINDS[kind]
+        record_kind = RECORD_KINDS[kind]
         with self._lock:
-            stored = self._of_kind[kind].find(*known.key(ident))
-            if stored is None or not self._is_record_visible(known, stored, scope):
-                raise known.missing(ident)
-        found: R = known.fields.record(stored)
+            stored = self._of_kind[kind].find(*record_kind.key(ident))
+            if stored is None or not self._is_record_visible(record_kind, stored, scope):
+                raise record_kind.not_found_error(ident)
+        found: R = record_kind.fields.decode_record(stored)
         return found
 
     def records(self, kind: type[Any], query: Query, *, scope: Scope = Scope.ALL) -> Sequence[Row]:
         """A page of records of this kind."""
-        known = KINDS[kind]
+        record_kind = RECORD_KINDS[kind]
         with self._lock:
             return self._of_kind[kind].page(
-                query, lambda record: self._is_record_visible(known, record, scope), self._of_wanted_node(query)
+                query, lambda record: self._is_record_visible(record_kind, record, scope), self._of_wanted_node(query)
             )
 
     def update_record(
         self, kind: type[R], uuid: str, changes: Mapping[str, Any], *, fence: Fence | None = None, revision: int | None = None
     ) -> R:
         """Write *changes* and give back the record as it is then."""
-        known = KINDS[kind]
-        stored_changes = known.fields.changes(changes)
+        record_kind = RECORD_KINDS[kind]
+        stored_changes = record_kind.fields.encode_changes(changes)
         with self._lock:
-            before = self._writable_record(known, uuid, fence)
-            require_revision(known.what, uuid, before["revision"], revision)
+            before = self._writable_record(record_kind, uuid, fence)
+            require_revision(record_kind.label, uuid, before["revision"], revision)
             after = self._changed(before, stored_changes)
-            self._require_node(known, after, fence)
+            self._require_node(record_kind, after, fence)
             self._of_kind[kind].replace(after)
-        written: R = known.fields.record(after)
+        written: R = record_kind.fields.decode_record(after)
         return written
 
     def delete_record(self, kind: type[Any], uuid: str, *, fence: Fence | None = None, revision: int | None = None) -> None:
         """Delete a record that nothing names any more."""
-        known = KINDS[kind]
+        record_kind = RECORD_KINDS[kind]
         with self._lock:
-            before = self._writable_record(known, uuid, fence)
-            require_revision(known.what, uuid, before["revision"], revision)
-            if known.used_by is not None and self._is_used(*known.used_by, uuid):
-                raise still_used(known.what, uuid, known.used_by[0])
+            before = self._writable_record(record_kind, uuid, fence)
+            require_revision(record_kind.label, uuid, before["revision"], revision)
+            if record_kind.used_by is not None and self._is_used(*record_kind.used_by, uuid):
+                raise in_use_error(record_kind.label, uuid, record_kind.used_by[0])
             self._of_kind[kind].delete(uuid)
 
     def replace_records(self, kind: type[R], node_uuid: str, records: Sequence[R], *, fence: Fence | None = None) -> None:
         """Let a node have exactly these records of this kind."""
-        known, table = KINDS[kind], self._of_kind[kind]
+        record_kind, table = RECORD_KINDS[kind], self._of_kind[kind]
         require_fence_of(node_uuid, fence)
-        wanted = [known.fields.stored(record) for record in records]
+        wanted = [record_kind.fields.encode_record(record) for record in records]
         with self._lock:
-            self._require_node(known, {"node_uuid": node_uuid}, fence)
-            change = replacement(known, node_uuid, table.where("node_uuid", node_uuid), wanted, self._clock.now())
+            self._require_node(record_kind, {"node_uuid": node_uuid}, fence)
+            change = diff_records(record_kind, node_uuid, table.where("node_uuid", node_uuid), wanted, self._clock.now())
             for uuid in change.gone:
                 table.delete(uuid)
             for stored in change.changed:
@@ -101,9 +101,9 @@ class MemoryRecords:
 
     def append_records(self, kind: type[R], records: Sequence[R]) -> int:
         """Store new records of this kind at once, except those whose node is gone."""
-        known, table = KINDS[kind], self._of_kind[kind]
-        known.require_unfenced()
-        new = [{**known.fields.stored(record), "updated_at": None, "revision": 0} for record in records]
+        record_kind, table = RECORD_KINDS[kind], self._of_kind[kind]
+        record_kind.require_unfenced()
+        new = [{**record_kind.fields.encode_record(record), "updated_at": None, "revision": 0} for record in records]
         with self._lock:
             kept = [stored for stored in new if self._nodes.get(stored["node_uuid"]) is not None]
             for stored in kept:
@@ -112,8 +112,8 @@ class MemoryRecords:
 
     def purge_records(self, kind: type[Any], where: Mapping[str, Any], *, created_before: datetime | None = None) -> int:
         """Delete all records that match; give back how many there were."""
-        known, table = KINDS[kind], self._of_kind[kind]
-        known.require_unfenced()
+        record_kind, table = RECORD_KINDS[kind], self._of_kind[kind]
+        record_kind.require_unfenced()
         with self._lock:
             found = table.page(
                 Query(where=where, fields=("uuid",)),
@@ -125,33 +125,33 @@ class MemoryRecords:
         return len(found)
 
     def _delete_records_of(self, node_uuid: str) -> None:
-        for record, kind in KINDS.items():
-            if kind.of_node:
+        for record, kind in RECORD_KINDS.items():
+            if kind.belongs_to_node:
                 for stored in self._of_kind[record].where("node_uuid", node_uuid):
                     self._of_kind[record].delete(stored["uuid"])
 
-    def _changed(self, stored: Stored, changes: Mapping[str, Any]) -> dict[str, Any]:
+    def _changed(self, stored: StoredRecord, changes: Mapping[str, Any]) -> dict[str, Any]:
         return {**stored, **changes, "updated_at": self._clock.now(), "revision": stored["revision"] + 1}
 
-    def _existing_node(self, uuid: str) -> Stored:
+    def _existing_node(self, uuid: str) -> StoredRecord:
         node = self._nodes.get(uuid)
         if node is None:
-            raise node_not_found(uuid)
+            raise node_not_found_error(uuid)
         return node
 
     def _require_node(self, kind: RecordKind[Any], stored: Mapping[str, Any], fence: Fence | None) -> None:
         """Raise unless the node of a record is there and, where that matters, may be written to."""
-        if not kind.of_node or stored["node_uuid"] is None:
+        if not kind.belongs_to_node or stored["node_uuid"] is None:
             return
         node = self._existing_node(stored["node_uuid"])
         if kind.fenced:
             require_fence_of(stored["node_uuid"], fence)
             require_writable(node, fence, self._clock.now())
 
-    def _writable_record(self, kind: RecordKind[Any], uuid: str, fence: Fence | None) -> Stored:
+    def _writable_record(self, kind: RecordKind[Any], uuid: str, fence: Fence | None) -> StoredRecord:
         stored = self._of_kind[kind.fields.record_type].get(uuid)
         if stored is None:
-            raise kind.missing(uuid)
+            raise kind.not_found_error(uuid)
         if kind.fenced:
             self._require_node(kind, stored, fence)
         return stored
@@ -161,9 +161,9 @@ class MemoryRecords:
         return bool(tables[by].where(column, uuid))
 
     def _of_wanted_node(self, query: Query) -> Any:
-        wanted = NODE_FIELDS.wanted(query.of_node)
+        wanted = NODE_FIELDS.encode_filters(query.node_where)
 
-        def matches(record: Stored) -> bool:
+        def matches(record: StoredRecord) -> bool:
             if not wanted:
                 return True
             node = self._existing_node(record["node_uuid"])
@@ -171,7 +171,7 @@ class MemoryRecords:
 
         return matches
 
-    def _is_record_visible(self, kind: RecordKind[Any], stored: Stored, scope: Scope) -> bool:
+    def _is_record_visible(self, kind: RecordKind[Any], stored: StoredRecord, scope: Scope) -> bool:
         if scope.project is None or kind.visibility is Visibility.ALL:
             return True
         if kind.visibility is Visibility.NODE:
@@ -180,6 +180,6 @@ class MemoryRecords:
         return bool(public or stored["owner"] == scope.project)
 
 
-def is_visible(node: Stored, scope: Scope) -> bool:
+def is_visible(node: StoredRecord, scope: Scope) -> bool:
     """Whether a caller may see a node."""
     return scope.project is None or scope.project in (node["owner"], node["lessee"])

@@ -10,12 +10,12 @@ from baremetal_interfaces import NodeLocked
 from baremetal_sdk.clock import Clock, SystemClock
 from baremetal_sdk.errors import NodeNotFound, RevisionConflict
 from baremetal_sdk.store.leases import (
-    expiry,
+    build_lease,
+    compute_expiry,
+    compute_expiry_cutoff,
     is_held,
     is_held_under,
-    lease_of,
-    node_locked,
-    overdue,
+    node_locked_error,
     require_fence_of,
     require_no_fence,
     require_revision,
@@ -23,13 +23,26 @@ from baremetal_sdk.store.leases import (
 )
 from baremetal_sdk.store.memory.outbox import MemoryOutbox
 from baremetal_sdk.store.memory.records import MemoryRecords, is_visible
-from baremetal_sdk.store.memory.table import Stored
-from baremetal_sdk.store.outbox import TELLING, of_birth, of_change, of_death, of_lease, of_release
-from baremetal_sdk.store.records.fields import CONDUCTOR_FIELDS, LEASE_FIELDS, NODE_FIELDS, PORT_FIELDS, require_uuid
+from baremetal_sdk.store.outbox import (
+    EVENT_NODE_COLUMNS,
+    draft_changes,
+    draft_creation,
+    draft_deletion,
+    draft_lease,
+    draft_release,
+)
+from baremetal_sdk.store.records.fields import (
+    CONDUCTOR_FIELDS,
+    LEASE_FIELDS,
+    NODE_FIELDS,
+    PORT_FIELDS,
+    StoredRecord,
+    require_uuid,
+)
 from baremetal_sdk.store.records.identifiers import node_key, port_key
-from baremetal_sdk.store.records.node import ConductorRecord, Fence, Lease, NodeGlance, NodeRecord, NodeUpdate, PortRecord
+from baremetal_sdk.store.records.node import ConductorRecord, Fence, Lease, NodeRecord, NodeUpdate, NodeVersion, PortRecord
 from baremetal_sdk.store.records.query import NodeQuery, Query, Row, Scope
-from baremetal_sdk.store.refusals import conductor_not_found, node_not_found, port_not_found
+from baremetal_sdk.store.refusals import conductor_not_found_error, node_not_found_error, port_not_found_error
 
 _NO_LEASE = dict.fromkeys(LEASE_FIELDS)
 
@@ -42,7 +55,7 @@ class MemoryStore(MemoryRecords):
 
     def __init__(self, clock: Clock | None = None) -> None:
         super().__init__(clock or SystemClock())
-        self._conductors: dict[str, Stored] = {}
+        self._conductors: dict[str, StoredRecord] = {}
         self.outbox = MemoryOutbox(self._clock)
         """What happened to nodes."""
 
@@ -60,11 +73,11 @@ class MemoryStore(MemoryRecords):
         require_uuid("uuid", node.uuid)
         now = self._clock.now()
         new = {"created_at": now, "updated_at": None, "epoch": 0, "revision": 0, **_NO_LEASE}
-        stored = {**NODE_FIELDS.stored(node), **new}
-        created = NODE_FIELDS.record(stored)
+        stored = {**NODE_FIELDS.encode_record(node), **new}
+        created = NODE_FIELDS.decode_record(stored)
         with self._lock:
             self._nodes.insert(stored)
-            self.outbox.write(of_birth(created, now))
+            self.outbox.write(draft_creation(created, now))
         return created
 
     def node(self, ident: str, *, scope: Scope = Scope.ALL) -> NodeRecord:
@@ -72,13 +85,13 @@ class MemoryStore(MemoryRecords):
         with self._lock:
             stored = self._nodes.find(*node_key(ident))
         if stored is None or not is_visible(stored, scope):
-            raise node_not_found(ident)
-        return NODE_FIELDS.record(stored)
+            raise node_not_found_error(ident)
+        return NODE_FIELDS.decode_record(stored)
 
-    def glance(self, ident: str, *, scope: Scope = Scope.ALL) -> NodeGlance:
+    def node_version(self, ident: str, *, scope: Scope = Scope.ALL) -> NodeVersion:
         """What of a node changes whenever anything does."""
         node = self.node(ident, scope=scope)
-        return NodeGlance(*(getattr(node, name) for name in NodeGlance._fields))
+        return NodeVersion(*(getattr(node, name) for name in NodeVersion._fields))
 
     def nodes(self, query: NodeQuery, *, scope: Scope = Scope.ALL) -> Sequence[Row]:
         """A page of nodes."""
@@ -102,14 +115,14 @@ class MemoryStore(MemoryRecords):
     ) -> NodeRecord:
         """Write *changes* and give back the node as it is then."""
         require_fence_of(uuid, fence)
-        stored_changes = NODE_FIELDS.changes(changes)
+        stored_changes = NODE_FIELDS.encode_changes(changes)
         with self._lock:
             node = self._writable_node(uuid, fence)
             require_revision("node", uuid, node["revision"], revision)
             stored = self._changed(node, stored_changes) | (_NO_LEASE if release else {})
             self._nodes.replace(stored)
-            written = NODE_FIELDS.record(stored)
-            self.outbox.write(of_change(changes, written, stored["updated_at"], release))
+            written = NODE_FIELDS.decode_record(stored)
+            self.outbox.write(draft_changes(changes, written, stored["updated_at"], release))
         return written
 
     def update_nodes(self, updates: Sequence[NodeUpdate]) -> Sequence[NodeRecord | None]:
@@ -128,12 +141,12 @@ class MemoryStore(MemoryRecords):
         with self._lock:
             node = self._writable_node(uuid, fence)
             self._nodes.delete(uuid)
-            self.outbox.write([of_death(_telling(node), self._clock.now())])
+            self.outbox.write([draft_deletion(_event_values(node), self._clock.now())])
             for port in self._ports.where("node_uuid", uuid):
                 self._ports.delete(port["uuid"])
             self._delete_records_of(uuid)
 
-    def _writable_node(self, uuid: str, fence: Fence | None) -> Stored:
+    def _writable_node(self, uuid: str, fence: Fence | None) -> StoredRecord:
         node = self._existing_node(uuid)
         require_writable(node, fence, self._clock.now())
         return node
@@ -144,32 +157,32 @@ class MemoryStore(MemoryRecords):
         self, uuid: str, *, holder: str, purpose: str, duration: float, grace: float = 0.0
     ) -> tuple[Lease, NodeRecord]:
         """Take a free or expired lease, and read the node under it."""
-        held = {"lease_holder": NODE_FIELDS.by_name["lease_holder"].stored(holder)}
-        held["lease_purpose"] = NODE_FIELDS.by_name["lease_purpose"].stored(purpose)
+        held = {"lease_holder": NODE_FIELDS.by_name["lease_holder"].encode(holder)}
+        held["lease_purpose"] = NODE_FIELDS.by_name["lease_purpose"].encode(purpose)
         with self._lock:
             now = self._clock.now()
             node = self._existing_node(uuid)
-            if is_held(node, overdue(now, grace)):
-                raise node_locked(node, overdue(now, grace))
-            times = {"lease_since": now, "lease_expires_at": expiry(now, duration)}
+            if is_held(node, compute_expiry_cutoff(now, grace)):
+                raise node_locked_error(node, compute_expiry_cutoff(now, grace))
+            times = {"lease_since": now, "lease_expires_at": compute_expiry(now, duration)}
             stored = {**node, **held, **times, "epoch": node["epoch"] + 1}
             self._nodes.replace(stored)
-            taken = NODE_FIELDS.record(stored)
-            self.outbox.write([of_lease(taken, now)])
-        return lease_of(stored), taken
+            taken = NODE_FIELDS.decode_record(stored)
+            self.outbox.write([draft_lease(taken, now)])
+        return build_lease(stored), taken
 
     def renew_leases(self, fences: Sequence[Fence], *, duration: float) -> Sequence[Lease]:
         """Let leases expire *duration* seconds from now; give back those that were still held."""
         renewed: list[Lease] = []
         with self._lock:
             now = self._clock.now()
-            until = expiry(now, duration)
+            until = compute_expiry(now, duration)
             for fence in fences:
                 node = self._nodes.get(fence.node_uuid)
                 if node is not None and is_held_under(node, fence, now):
                     stored = {**node, "lease_expires_at": until}
                     self._nodes.replace(stored)
-                    renewed.append(lease_of(stored))
+                    renewed.append(build_lease(stored))
         return renewed
 
     def release_lease(self, fence: Fence) -> None:
@@ -187,9 +200,9 @@ class MemoryStore(MemoryRecords):
                 self._end_lease(node)
         return len(held)
 
-    def _end_lease(self, node: Stored) -> None:
+    def _end_lease(self, node: StoredRecord) -> None:
         self._nodes.replace({**node, **_NO_LEASE})
-        self.outbox.write([of_release(_telling(node), self._clock.now())])
+        self.outbox.write([draft_release(_event_values(node), self._clock.now())])
 
     # Ports
 
@@ -197,19 +210,19 @@ class MemoryStore(MemoryRecords):
         """Store a new port of a node."""
         require_fence_of(port.node_uuid, fence)
         require_uuid("uuid", port.uuid)
-        stored = {**PORT_FIELDS.stored(port), "created_at": self._clock.now(), "updated_at": None, "revision": 0}
+        stored = {**PORT_FIELDS.encode_record(port), "created_at": self._clock.now(), "updated_at": None, "revision": 0}
         with self._lock:
             self._writable_node(port.node_uuid, fence)
             self._ports.insert(stored)
-        return PORT_FIELDS.record(stored)
+        return PORT_FIELDS.decode_record(stored)
 
     def port(self, ident: str, *, scope: Scope = Scope.ALL) -> PortRecord:
         """The port with this UUID, MAC address or name."""
         with self._lock:
             stored = self._ports.find(*port_key(ident))
             if stored is None or not self._is_port_visible(stored, scope):
-                raise port_not_found(ident)
-        return PORT_FIELDS.record(stored)
+                raise port_not_found_error(ident)
+        return PORT_FIELDS.decode_record(stored)
 
     def ports(self, query: Query, *, scope: Scope = Scope.ALL) -> Sequence[Row]:
         """A page of ports."""
@@ -220,13 +233,13 @@ class MemoryStore(MemoryRecords):
         self, uuid: str, changes: Mapping[str, Any], *, fence: Fence | None, revision: int | None = None
     ) -> PortRecord:
         """Write *changes* to a port and give it back as it is then."""
-        stored_changes = PORT_FIELDS.changes(changes)
+        stored_changes = PORT_FIELDS.encode_changes(changes)
         with self._lock:
             port = self._writable_port(uuid, fence)
             require_revision("port", uuid, port["revision"], revision)
             stored = self._changed(port, stored_changes)
             self._ports.replace(stored)
-        return PORT_FIELDS.record(stored)
+        return PORT_FIELDS.decode_record(stored)
 
     def delete_port(self, uuid: str, *, fence: Fence | None) -> None:
         """Delete a port."""
@@ -234,43 +247,43 @@ class MemoryStore(MemoryRecords):
             self._writable_port(uuid, fence)
             self._ports.delete(uuid)
 
-    def _writable_port(self, uuid: str, fence: Fence | None) -> Stored:
+    def _writable_port(self, uuid: str, fence: Fence | None) -> StoredRecord:
         port = self._ports.get(uuid)
         if port is None:
-            raise port_not_found(uuid)
+            raise port_not_found_error(uuid)
         require_fence_of(port["node_uuid"], fence)
         self._writable_node(port["node_uuid"], fence)
         return port
 
-    def _is_port_visible(self, port: Stored, scope: Scope) -> bool:
+    def _is_port_visible(self, port: StoredRecord, scope: Scope) -> bool:
         return scope.project is None or is_visible(self._existing_node(port["node_uuid"]), scope)
 
     # Conductors
 
     def register_conductor(self, conductor: ConductorRecord) -> ConductorRecord:
         """Store what a conductor offers, with a heartbeat of now."""
-        stored = CONDUCTOR_FIELDS.stored(conductor)
+        stored = CONDUCTOR_FIELDS.encode_record(conductor)
         with self._lock:
             now = self._clock.now()
             before = self._conductors.get(conductor.hostname)
             created_at = now if before is None else before["created_at"]
             stored.update(heartbeat_at=now, updated_at=now, created_at=created_at)
             self._conductors[conductor.hostname] = stored
-        return CONDUCTOR_FIELDS.record(stored)
+        return CONDUCTOR_FIELDS.decode_record(stored)
 
     def heartbeat(self, hostname: str, incarnation: str) -> None:
         """Say that a conductor lives."""
         with self._lock:
             stored = self._conductors.get(hostname)
             if stored is None or stored["incarnation"] != incarnation:
-                raise conductor_not_found(hostname, incarnation)
+                raise conductor_not_found_error(hostname, incarnation)
             self._conductors[hostname] = {**stored, "heartbeat_at": self._clock.now()}
 
     def conductors(self) -> Sequence[ConductorRecord]:
         """All conductors, by host name."""
         with self._lock:
             stored = [self._conductors[hostname] for hostname in sorted(self._conductors)]
-        return [CONDUCTOR_FIELDS.record(each) for each in stored]
+        return [CONDUCTOR_FIELDS.decode_record(each) for each in stored]
 
     def unregister_conductor(self, hostname: str, incarnation: str) -> None:
         """Forget a conductor that stops; another incarnation of it stays."""
@@ -280,15 +293,15 @@ class MemoryStore(MemoryRecords):
                 del self._conductors[hostname]
 
 
-def _telling(node: Stored) -> list[Any]:
-    return [node[name] for name in TELLING]
+def _event_values(node: StoredRecord) -> list[Any]:
+    return [node[name] for name in EVENT_NODE_COLUMNS]
 
 
-def _matches(node: Stored, query: NodeQuery) -> bool:
+def _matches(node: StoredRecord, query: NodeQuery) -> bool:
     """Whether a node is what the query says beyond equality."""
     return (
         (query.associated is None or query.associated == (node["instance_uuid"] is not None))
         and (query.sharded is None or query.sharded == (node["shard"] is not None))
         and (query.include_children or node["parent_node"] is None)
-        and all(trait in NODE_FIELDS.by_name["traits"].loaded(node["traits"]) for trait in query.traits)
+        and all(trait in NODE_FIELDS.by_name["traits"].decode(node["traits"]) for trait in query.traits)
     )

@@ -16,6 +16,8 @@ from baremetal_sdk.store.records.node import ConductorRecord, NodeRecord, PortRe
 from baremetal_sdk.store.records.query import Row
 
 R = TypeVar("R")
+StoredRecord = Mapping[str, Any]
+"""Field -> value of one record, encoded as the database keeps it."""
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _LARGEST_INTEGER = 2**31 - 1
@@ -64,7 +66,7 @@ class Field(NamedTuple):
         length = f" of at most {self.length} characters" if self.length else ""
         return self.kind.value + length + (" or null" if self.optional else "")
 
-    def stored(self, value: Any) -> Any:
+    def encode(self, value: Any) -> Any:
         """*value* as it is stored: times in UTC, JSON as text. Raises ``InvalidInput``, which names the field."""
         if value is None:
             if self.optional:
@@ -112,7 +114,7 @@ class Field(NamedTuple):
             # The text of a TypeError names a type, never a value.
             raise self._wrong(f"it is no JSON ({exc})", "JSON values") from None
 
-    def loaded(self, stored: Any) -> Any:
+    def decode(self, stored: Any) -> Any:
         """The value that was stored as *stored*; JSON gives objects that are the caller's own."""
         if self.kind is FieldKind.MAP:
             return {} if stored == "{}" else json.loads(stored)
@@ -150,9 +152,9 @@ class RecordFields(Generic[R]):
     """
 
     def __init__(
-        self, record: type[R], what: str, *, managed: frozenset[str], lengths: Mapping[str, int], texts: frozenset[str]
+        self, record: type[R], label: str, *, managed: frozenset[str], lengths: Mapping[str, int], texts: frozenset[str]
     ) -> None:
-        self.what = what
+        self.label = label
         self.record_type = record
         hints = get_type_hints(record)
         self.by_name: Mapping[str, Field] = {
@@ -162,64 +164,64 @@ class RecordFields(Generic[R]):
         self.names: tuple[str, ...] = tuple(self.by_name)
         self._json = tuple(field for field in self.by_name.values() if field.kind.is_json)
 
-    def stored(self, record: R) -> dict[str, Any]:
+    def encode_record(self, record: R) -> dict[str, Any]:
         """All fields of a record as they are stored. Raises ``InvalidInput``."""
         values = vars(record)
         return {
-            name: None if (value := values[name]) is None and field.optional else field.stored(value)
+            name: None if (value := values[name]) is None and field.optional else field.encode(value)
             for name, field in self.by_name.items()
         }
 
-    def changes(self, changes: Mapping[str, Any]) -> dict[str, Any]:
+    def encode_changes(self, changes: Mapping[str, Any]) -> dict[str, Any]:
         """The changes of an update as they are stored. Raises ``InvalidInput`` that names all fields that cannot be written."""
         problems = [self._refusal(name) for name in changes if name not in self.by_name or not self.by_name[name].writable]
         if problems:
             raise InvalidInput(problems)
-        return {name: self.by_name[name].stored(value) for name, value in changes.items()}
+        return {name: self.by_name[name].encode(value) for name, value in changes.items()}
 
     def _refusal(self, name: str) -> Problem:
         if name in self.by_name:
-            return Problem(name, f"an update of a {self.what} cannot change it")
-        return Problem(name, f"a {self.what} has no such field")
+            return Problem(name, f"an update of a {self.label} cannot change it")
+        return Problem(name, f"a {self.label} has no such field")
 
-    def record(self, stored: Mapping[str, Any]) -> R:
+    def decode_record(self, stored: Mapping[str, Any]) -> R:
         """The record that was stored. Its JSON values belong to the caller."""
         values = dict(stored)
         for field in self._json:
-            values[field.name] = field.loaded(values[field.name])
+            values[field.name] = field.decode(values[field.name])
         return self.record_type(**values)
 
-    def row(self, stored: Mapping[str, Any], names: Sequence[str]) -> Row:
+    def decode_row(self, stored: Mapping[str, Any], names: Sequence[str]) -> Row:
         """A row of a listing with the fields *names*."""
-        return Row({name: self.by_name[name].loaded(stored[name]) for name in names})
+        return Row({name: self.by_name[name].decode(stored[name]) for name in names})
 
-    def selected(self, names: Sequence[str] | None) -> tuple[str, ...]:
+    def select_fields(self, names: Sequence[str] | None) -> tuple[str, ...]:
         """The fields that a listing asks for. Raises ``InvalidInput`` for one that there is not."""
         if names is None:
             return self.names
         unknown = [name for name in names if name not in self.by_name]
         if unknown:
-            raise InvalidInput([Problem("fields", f"a {self.what} has no field {name!r}") for name in unknown])
+            raise InvalidInput([Problem("fields", f"a {self.label} has no field {name!r}") for name in unknown])
         return tuple(dict.fromkeys(names))
 
     def sort_field(self, name: str) -> Field:
         """The field to sort by. Raises ``InvalidInput``."""
         field = self.by_name.get(name)
         if field is None or not field.kind.is_sortable:
-            wrong = f"a {self.what} has no field {name!r}" if field is None else f"{name!r} is {field.kind.value}"
+            wrong = f"a {self.label} has no field {name!r}" if field is None else f"{name!r} is {field.kind.value}"
             raise InvalidInput([Problem("sort_key", wrong, "allowed is a field with a simple value")])
         return field
 
-    def wanted(self, where: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
+    def encode_filters(self, where: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
         """What a listing filters for, as field -> the stored values of which one has to match. Raises ``InvalidInput``."""
-        return {name: self._wanted(name, value) for name, value in where.items()}
+        return {name: self._encode_filter(name, value) for name, value in where.items()}
 
-    def _wanted(self, name: str, value: Any) -> tuple[Any, ...]:
+    def _encode_filter(self, name: str, value: Any) -> tuple[Any, ...]:
         field = self.by_name.get(name)
         if field is None or not field.kind.is_sortable:
-            raise InvalidInput([Problem(name, f"{self.what}s cannot be filtered by it")])
+            raise InvalidInput([Problem(name, f"{self.label}s cannot be filtered by it")])
         field = field._replace(optional=True)
-        return tuple(field.stored(each) for each in (value if isinstance(value, tuple) else (value,)))
+        return tuple(field.encode(each) for each in (value if isinstance(value, tuple) else (value,)))
 
 
 def _field(name: str, hint: Any, managed: frozenset[str], lengths: Mapping[str, int], texts: frozenset[str]) -> Field:

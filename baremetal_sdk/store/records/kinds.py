@@ -48,11 +48,11 @@ class RecordKind(Generic[R]):
     table: str
     """The name of the table, behind the prefix."""
     not_found: type[NotFound]
-    idents: tuple[str, ...] = ("uuid",)
+    lookup_fields: tuple[str, ...] = ("uuid",)
     """The unique fields that clients call it by."""
     listed: tuple[str, ...] = ()
     """Fields with an index: listings filter for them or sort by them."""
-    of_node: bool = False
+    belongs_to_node: bool = False
     """Whether it goes with the node of its ``node_uuid`` when that is deleted."""
     fenced: bool = False
     """Whether it is written under the lease of that node."""
@@ -61,43 +61,43 @@ class RecordKind(Generic[R]):
     """Table and column that name it: while a row does, it cannot be deleted."""
 
     @property
-    def what(self) -> str:
+    def label(self) -> str:
         """What one of them is called."""
-        return self.fields.what
+        return self.fields.label
 
     def key(self, ident: str) -> tuple[str, str]:
         """The unique field that is meant by what a client calls it, and its value there."""
         folded = ident.lower()
         if is_uuid(folded):
             return "uuid", folded
-        if "address" in self.idents and is_mac(folded):
+        if "address" in self.lookup_fields and is_mac(folded):
             return "address", folded
-        if "name" in self.idents:
+        if "name" in self.lookup_fields:
             return "name", ident
-        raise self.missing(ident)
+        raise self.not_found_error(ident)
 
     def require_unfenced(self) -> None:
         """Raise ``TypeError`` where records are written under a lease: many at once would need many leases."""
         if self.fenced:
-            raise TypeError(f"a {self.what} is written under the lease of its node")
+            raise TypeError(f"a {self.label} is written under the lease of its node")
 
-    def missing(self, ident: str) -> NotFound:
+    def not_found_error(self, ident: str) -> NotFound:
         """There is no such record, or none that the caller may see."""
-        return self.not_found(f"{self.what} {ident} was not found", record=self.what, ident=ident)
+        return self.not_found(f"{self.label} {ident} was not found", record=self.label, ident=ident)
 
 
 def _fields(
     record: type[R],
-    what: str,
+    label: str,
     *,
     managed: frozenset[str] = frozenset(),
     lengths: Mapping[str, int] | None = None,
     texts: frozenset[str] = frozenset(),
 ) -> RecordFields[R]:
-    return RecordFields(record, what, managed=_MANAGED | managed, lengths={**_UUIDS, **(lengths or {})}, texts=texts)
+    return RecordFields(record, label, managed=_MANAGED | managed, lengths={**_UUIDS, **(lengths or {})}, texts=texts)
 
 
-_OF_NODE: dict[str, Any] = {"of_node": True, "fenced": True, "visibility": Visibility.NODE, "listed": ("node_uuid",)}
+_OF_NODE: dict[str, Any] = {"belongs_to_node": True, "fenced": True, "visibility": Visibility.NODE, "listed": ("node_uuid",)}
 _STAYS = frozenset({"node_uuid"})
 
 CHASSIS = RecordKind(
@@ -110,7 +110,7 @@ PORTGROUPS = RecordKind(
     _fields(PortgroupRecord, "portgroup", managed=_STAYS, lengths={"address": 80, "category": 80, "mode": 64}),
     "portgroups",
     errors.PortgroupNotFound,
-    idents=("uuid", "address", "name"),
+    lookup_fields=("uuid", "address", "name"),
     used_by=("ports", "portgroup_uuid"),
     **_OF_NODE,
 )
@@ -152,29 +152,29 @@ NODE_HISTORY = RecordKind(
     "node_history",
     errors.NodeHistoryNotFound,
     listed=("node_uuid", "created_at"),
-    of_node=True,
+    belongs_to_node=True,
     visibility=Visibility.NODE,
 )
 ALLOCATIONS = RecordKind(
     _fields(AllocationRecord, "allocation", lengths={"state": 64, "resource_class": 80}, texts=frozenset({"last_error"})),
     "allocations",
     errors.AllocationNotFound,
-    idents=("uuid", "name"),
+    lookup_fields=("uuid", "name"),
     listed=("node_uuid", "resource_class", "state", "owner"),
-    of_node=True,
+    belongs_to_node=True,
     visibility=Visibility.OWNER,
 )
 DEPLOY_TEMPLATES = RecordKind(
     _fields(DeployTemplateRecord, "deploy template"),
     "deploy_templates",
     errors.DeployTemplateNotFound,
-    idents=("uuid", "name"),
+    lookup_fields=("uuid", "name"),
 )
 RUNBOOKS = RecordKind(
     _fields(RunbookRecord, "runbook", texts=frozenset({"description"})),
     "runbooks",
     errors.RunbookNotFound,
-    idents=("uuid", "name"),
+    lookup_fields=("uuid", "name"),
     listed=("owner",),
     visibility=Visibility.OWNER_OR_PUBLIC,
 )
@@ -187,7 +187,7 @@ INSPECTION_RULES = RecordKind(
 
 LOGIN_REFUSALS = RecordKind(_fields(LoginRefusalRecord, "login refusal"), "login_refusals", NotFound)
 API_TOKENS = RecordKind(
-    _fields(TokenRecord, "API token", lengths={"role": 64}), "api_tokens", errors.TokenNotFound, idents=("uuid", "name")
+    _fields(TokenRecord, "API token", lengths={"role": 64}), "api_tokens", errors.TokenNotFound, lookup_fields=("uuid", "name")
 )
 
 KEYED_REQUESTS = RecordKind(
@@ -197,7 +197,7 @@ KEYED_REQUESTS = RecordKind(
     listed=("created_at",),
 )
 
-KINDS: Mapping[type, RecordKind[Any]] = {
+RECORD_KINDS: Mapping[type, RecordKind[Any]] = {
     kind.fields.record_type: kind
     for kind in (
         CHASSIS,

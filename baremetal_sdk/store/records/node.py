@@ -132,7 +132,7 @@ class NodeRecord:
     """Counts the changes; a write may ask for the one that it has read."""
 
 
-class NodeGlance(NamedTuple):
+class NodeVersion(NamedTuple):
     """Of a node, what changes whenever anything of it does, and what tells who may see it."""
 
     uuid: str

@@ -33,7 +33,7 @@ class Query:
     marker: str | None = None
     sort_key: str | None = None
     sort_dir: Literal["asc", "desc"] = "asc"
-    of_node: Mapping[str, Any] = field(default_factory=dict)
+    node_where: Mapping[str, Any] = field(default_factory=dict)
     """What is asked of the node that a record belongs to: column -> value or values, as in *where*."""
     description_contains: str | None = None
     """A part of the description, of what has one; letters match in either case."""

@@ -22,7 +22,7 @@ class _Text(sqlite.DATETIME):
         """It is read later."""
 
 
-class Moment(TypeDecorator[datetime]):
+class UTCDateTime(TypeDecorator[datetime]):
     """A point in time with microseconds: UTC without a zone in the database, with its zone in Python."""
 
     impl = DateTime

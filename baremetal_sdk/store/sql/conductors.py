@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.store.records.fields import CONDUCTOR_FIELDS
 from baremetal_sdk.store.records.node import ConductorRecord
-from baremetal_sdk.store.refusals import conductor_not_found
+from baremetal_sdk.store.refusals import conductor_not_found_error
 from baremetal_sdk.store.sql.engine import Database
-from baremetal_sdk.store.sql.failures import collisions_repeated
+from baremetal_sdk.store.sql.failures import retry_on_conflict
 from baremetal_sdk.store.sql.rows import RowReader
 from baremetal_sdk.store.sql.statements import Statements, new_values
 
@@ -23,10 +23,10 @@ class SQLConductors:
     _clock: Clock
     _statements: Statements
 
-    @collisions_repeated
+    @retry_on_conflict
     def register_conductor(self, conductor: ConductorRecord) -> ConductorRecord:
         """Store what a conductor offers, with a heartbeat of now."""
-        stored = CONDUCTOR_FIELDS.stored(conductor)
+        stored = CONDUCTOR_FIELDS.encode_record(conductor)
         ident = {"ident": conductor.hostname}
         with self._database.writing() as connection:
             now = self._clock.now()
@@ -36,25 +36,25 @@ class SQLConductors:
             if connection.execute(statement, ident | new_values(offered)).rowcount == 0:
                 connection.execute(self._statements.insert_conductor, stored)
             row = connection.execute(self._statements.conductor, ident).one()
-        return _CONDUCTORS.record(row)
+        return _CONDUCTORS.read_record(row)
 
-    @collisions_repeated
+    @retry_on_conflict
     def heartbeat(self, hostname: str, incarnation: str) -> None:
         """Say that a conductor lives."""
         statement = self._statements.update_conductor(("heartbeat_at",), same_incarnation=True)
         with self._database.writing() as connection:
             parameters = {"ident": hostname, "running": incarnation} | new_values({"heartbeat_at": self._clock.now()})
             if connection.execute(statement, parameters).rowcount == 0:
-                raise conductor_not_found(hostname, incarnation)
+                raise conductor_not_found_error(hostname, incarnation)
 
-    @collisions_repeated
+    @retry_on_conflict
     def conductors(self) -> Sequence[ConductorRecord]:
         """All conductors, by host name."""
         with self._database.reading() as connection:
             rows = connection.execute(self._statements.conductors).all()
-        return [_CONDUCTORS.record(row) for row in rows]
+        return [_CONDUCTORS.read_record(row) for row in rows]
 
-    @collisions_repeated
+    @retry_on_conflict
     def unregister_conductor(self, hostname: str, incarnation: str) -> None:
         """Forget a conductor that stops; another incarnation of it stays."""
         with self._database.writing() as connection:

@@ -12,11 +12,11 @@ from sqlalchemy.pool import QueuePool
 
 from baremetal_sdk.errors import ConfigurationError, StoreUnavailable
 from baremetal_sdk.observability.telemetry import Telemetry, Work
-from baremetal_sdk.store.sql.failures import failures_told, shown
-from baremetal_sdk.store.sql.sqlite import READERS, WRITES, sqlite_engine, use_write_ahead_log
-from baremetal_sdk.store.sql.sqlite_readers import Readers
-from baremetal_sdk.store.sql.sqlite_statements import Direct
-from baremetal_sdk.store.sql.sqlite_writer import Writer
+from baremetal_sdk.store.sql.failures import mask_password, translate_errors
+from baremetal_sdk.store.sql.sqlite import READER_CONNECTIONS, WRITES_OPTION, sqlite_engine, use_write_ahead_log
+from baremetal_sdk.store.sql.sqlite_readers import SQLiteReaders
+from baremetal_sdk.store.sql.sqlite_statements import CompiledStatements
+from baremetal_sdk.store.sql.sqlite_writer import SQLiteWriter
 
 CONNECTIONS = 10
 """Connections to a database server, at most, where nobody says how many threads there are."""
@@ -28,15 +28,15 @@ _ISOLATION = "ISOLATION LEVEL READ COMMITTED"
 class _Engines(NamedTuple):
     """What makes connections, for two uses."""
 
-    reader: Engine | Readers
+    reader: Engine | SQLiteReaders
     writer: Engine
-    line: Writer | None
+    line: SQLiteWriter | None
     """Where those who write to SQLite stand in line."""
 
     def close(self) -> None:
         """Close connections that nobody uses; those in use are closed when they come back."""
         for kept in (self.line, self.reader):
-            if isinstance(kept, Writer | Readers):
+            if isinstance(kept, SQLiteWriter | SQLiteReaders):
                 kept.close()
         self.writer.dispose()
 
@@ -45,18 +45,18 @@ class Database:
     """A database that transactions are made in. What fails in it is told as ``StoreUnavailable``."""
 
     def __init__(self, url: str, *, connections: int = CONNECTIONS) -> None:
-        self.url = _parsed(url)
+        self.url = _parse_url(url)
         self._connections = connections
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._engines: _Engines | None = None
         self.telemetry = Telemetry()
         """Those who hear of each use."""
-        self._followers: tuple[Callable[[], object], ...] = ()
-        self.direct = Direct()
+        self._subscribers: tuple[Callable[[], object], ...] = ()
+        self.compiled = CompiledStatements()
         """Runs the statements that are made once."""
 
     def __repr__(self) -> str:
-        return f"Database({shown(self.url)!r})"
+        return f"Database({mask_password(self.url)!r})"
 
     @property
     def is_open(self) -> bool:
@@ -66,11 +66,11 @@ class Database:
     @property
     def engine(self) -> Engine:
         """What makes connections that write. Raises ``StoreUnavailable`` while the database is closed."""
-        return self._opened().writer
+        return self._require_open().writer
 
     def open(self) -> None:
         """Connect. Raises ``ConfigurationError`` where the driver of this database is not installed."""
-        with failures_told(self.url):
+        with translate_errors(self.url):
             engine = sqlite_engine(self.url) if self.is_sqlite else _server_engine(self.url, self._connections)
             try:
                 self._connect(engine)
@@ -79,10 +79,10 @@ class Database:
                 raise
 
     def _connect(self, engine: Engine) -> None:
-        writer = engine.execution_options(**{WRITES: True})
+        writer = engine.execution_options(**{WRITES_OPTION: True})
         if self.is_sqlite:
             use_write_ahead_log(engine)
-            self._engines = _Engines(Readers(engine, READERS), writer, Writer(engine))
+            self._engines = _Engines(SQLiteReaders(engine, READER_CONNECTIONS), writer, SQLiteWriter(engine))
         else:
             engine.connect().close()
             self._engines = _Engines(engine, writer, None)
@@ -93,12 +93,12 @@ class Database:
         if engines is not None:
             engines.close()
 
-    def follow(self, callback: Callable[[], object]) -> Callable[[], None]:
+    def subscribe(self, callback: Callable[[], object]) -> Callable[[], None]:
         """Call *callback*, which has to be quick, after each transaction that wrote; the result ends that."""
-        self._followers = (*self._followers, callback)
+        self._subscribers = (*self._subscribers, callback)
 
         def end() -> None:
-            self._followers = tuple(one for one in self._followers if one is not callback)
+            self._subscribers = tuple(one for one in self._subscribers if one is not callback)
 
         return end
 
@@ -112,7 +112,7 @@ class Database:
             return {"used": int(line.is_used), "idle": int(not line.is_used)}
         return {"used": pool.checkedout(), "idle": pool.checkedin()} if isinstance(pool, QueuePool) else {}
 
-    def _opened(self) -> _Engines:
+    def _require_open(self) -> _Engines:
         if self._engines is None:
             raise StoreUnavailable("the store is not open")
         return self._engines
@@ -120,25 +120,25 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection for statements that read."""
-        reader = self._opened().reader
-        with self.telemetry.begin(Work.TRANSACTION, {"kind": "read"}), failures_told(self.url), reader.connect() as connection:
+        reader = self._require_open().reader
+        with self.telemetry.begin(Work.TRANSACTION, {"kind": "read"}), translate_errors(self.url), reader.connect() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction, committed at the end and rolled back by an exception."""
-        engines = self._opened()
+        engines = self._require_open()
         made = _transaction(engines.writer, self.url) if engines.line is None else engines.line.transaction()
         observed = self.telemetry.begin(Work.TRANSACTION, {"kind": "write"})
-        with observed, failures_told(self.url), made as connection:
+        with observed, translate_errors(self.url), made as connection:
             yield connection
-        for callback in self._followers:
+        for callback in self._subscribers:
             callback()
 
     @contextmanager
     def altering(self) -> Iterator[Connection]:
         """A transaction of the toolkit's own, for what alters tables."""
-        with failures_told(self.url), _transaction(self._opened().writer, self.url) as connection:
+        with translate_errors(self.url), _transaction(self._require_open().writer, self.url) as connection:
             yield connection
 
 
@@ -146,11 +146,11 @@ class Database:
 def _transaction(writer: Engine, url: URL) -> Iterator[Connection]:
     with writer.connect() as connection, connection.begin() as transaction:
         yield connection
-        with failures_told(url, may_be_kept=True):
+        with translate_errors(url, may_be_kept=True):
             transaction.commit()
 
 
-def _parsed(url: str) -> URL:
+def _parse_url(url: str) -> URL:
     try:
         parsed = make_url(url)
         parsed.get_dialect()
@@ -192,5 +192,5 @@ def _prepare(engine: Engine, connection: Any) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    if connection.get_execution_options().get(WRITES):
+    if connection.get_execution_options().get(WRITES_OPTION):
         connection.exec_driver_sql(f"BEGIN {_ISOLATION}" if connection.dialect.name == "postgresql" else "BEGIN")

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from baremetal_sdk.errors import StoreUnavailable
-from baremetal_sdk.store.sql.sqlite import sqlite_reason
+from baremetal_sdk.store.sql.sqlite import explain_sqlite_error
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -29,7 +29,7 @@ _DEADLOCKS = frozenset({"40001", "40P01", 1213})
 """PostgreSQL's states and MariaDB's number for a transaction that was ended because it and another waited for each other."""
 
 
-class Collision(StoreUnavailable):
+class TransactionConflict(StoreUnavailable):
     """Another process was in the way of a transaction, and is no longer: the same again can succeed."""
 
 
@@ -37,7 +37,7 @@ class ConnectionLost(StoreUnavailable):
     """The database server went away before anything was kept: the same again can succeed once it is back."""
 
 
-def collisions_repeated(function: Callable[P, R]) -> Callable[P, R]:
+def retry_on_conflict(function: Callable[P, R]) -> Callable[P, R]:
     """Do something again, a few times when it collided, and for a while when the connection was lost: nothing was kept."""
 
     @wraps(function)
@@ -46,7 +46,7 @@ def collisions_repeated(function: Callable[P, R]) -> Callable[P, R]:
         while True:
             try:
                 return function(*args, **kwargs)
-            except Collision:
+            except TransactionConflict:
                 collisions += 1
                 if collisions == _ATTEMPTS:
                     raise
@@ -62,7 +62,7 @@ def collisions_repeated(function: Callable[P, R]) -> Callable[P, R]:
 
 
 @contextmanager
-def failures_told(url: URL, *, may_be_kept: bool = False) -> Iterator[None]:
+def translate_errors(url: URL, *, may_be_kept: bool = False) -> Iterator[None]:
     """Raise ``StoreUnavailable`` in place of what the database toolkit raises.
 
     With *may_be_kept* nobody knows what became of a transaction whose connection is lost, and it is not made again.
@@ -70,17 +70,21 @@ def failures_told(url: URL, *, may_be_kept: bool = False) -> Iterator[None]:
     try:
         yield
     except (DBAPIError, PoolTimeout) as exc:
-        message = f"the database {shown(url)} cannot be used: {_reason(exc, url)}"
-        kind = Collision if _is_collision(exc) else ConnectionLost if _is_lost(exc, url) and not may_be_kept else StoreUnavailable
+        message = f"the database {mask_password(url)} cannot be used: {_reason(exc, url)}"
+        kind = StoreUnavailable
+        if _is_conflict(exc):
+            kind = TransactionConflict
+        elif _is_lost(exc, url) and not may_be_kept:
+            kind = ConnectionLost
         raise kind(message, retry_after=_RETRY_AFTER) from exc
 
 
-def shown(url: URL) -> str:
+def mask_password(url: URL) -> str:
     """A URL without its password."""
     return url.render_as_string(hide_password=True)
 
 
-def _is_collision(error: DBAPIError | PoolTimeout) -> bool:
+def _is_conflict(error: DBAPIError | PoolTimeout) -> bool:
     # A value that was taken is told before; what is left is a row that another process has just made.
     if isinstance(error, PoolTimeout) or error.orig is None:
         return False
@@ -98,7 +102,7 @@ def _is_lost(error: DBAPIError | PoolTimeout, url: URL) -> bool:
 def _reason(error: DBAPIError | PoolTimeout, url: URL) -> str:
     if isinstance(error, PoolTimeout):
         return "all its connections were in use for too long: it answers too slowly, or too much is asked of it at once"
-    reason = sqlite_reason(error.orig, url)
+    reason = explain_sqlite_error(error.orig, url)
     if reason is not None:
         return reason
     text = _without_password(" ".join(str(error.orig).split()), url)

@@ -12,14 +12,14 @@ from sqlalchemy.sql.functions import FunctionElement
 from baremetal_sdk.store.records.fields import NODE_FIELDS, RecordFields
 from baremetal_sdk.store.records.kinds import RecordKind, Visibility
 from baremetal_sdk.store.records.query import NodeQuery, Query, Scope
-from baremetal_sdk.store.refusals import wrong_limit
+from baremetal_sdk.store.refusals import limit_error
 from baremetal_sdk.store.sql.schema import is_set
 
 R = TypeVar("R")
 Condition = ColumnElement[bool]
 
 
-class Position(NamedTuple):
+class PagePosition(NamedTuple):
     """Where a record stands in the order of a listing."""
 
     value: Any
@@ -48,15 +48,15 @@ class Listing(Generic[R]):
         shares: Sequence[Sequence[Condition]] = (),
     ) -> None:
         if query.limit is not None and query.limit < 1:
-            raise wrong_limit(query.limit)
-        self.names = fields.selected(query.fields)
+            raise limit_error(query.limit)
+        self.names = fields.select_fields(query.fields)
         self._table = table
         self._limit = query.limit
         self._descending = query.sort_dir == "desc"
         field = None if query.sort_key is None else fields.sort_field(query.sort_key)
-        self._sorted = None if field is None else table.c[field.name]
+        self._sort_column = None if field is None else table.c[field.name]
         self._optional = field is not None and field.optional
-        wanted = [one_of(table.c[name], values) for name, values in fields.wanted(query.where).items()]
+        wanted = [equals_any(table.c[name], values) for name, values in fields.encode_filters(query.where).items()]
         if query.description_contains is not None:
             wanted.append(table.c.description.icontains(query.description_contains, autoescape=True))
         self._conditions = [*wanted, *conditions]
@@ -64,31 +64,31 @@ class Listing(Generic[R]):
 
     def position(self, marker: str, visible: Sequence[Condition]) -> Select[Any]:
         """Read the position of the last record of the page before."""
-        value = literal(None) if self._sorted is None else self._sorted
+        value = literal(None) if self._sort_column is None else self._sort_column
         return select(value, self._table.c.id).where(self._table.c.uuid == marker, *visible)
 
-    def page(self, after: Position | None) -> Select[Any]:
+    def page(self, after: PagePosition | None) -> Select[Any]:
         """Read the page that begins after a position."""
         parts = self._parts(after)
         if len(parts) == len(self._shares) == 1:
             return self._part([self._table.c[name] for name in self.names], [*parts[0], *self._shares[0]])
-        return self._united(parts)
+        return self._union(parts)
 
-    def _parts(self, after: Position | None) -> list[Sequence[Condition]]:
+    def _parts(self, after: PagePosition | None) -> list[Sequence[Condition]]:
         """The conditions of the parts of the order, from where the page begins."""
-        if self._sorted is None:
+        if self._sort_column is None:
             return [[] if after is None else [self._created_beyond(after)]]
         if after is not None:
-            equal = self._sorted.is_(None) if after.value is None else self._sorted == self._literal(after.value)
+            equal = self._sort_column.is_(None) if after.value is None else self._sort_column == self._literal(after.value)
             return [[equal, self._created_beyond(after)], *self._parts_beyond(after.value)]
         if not self._optional:
             return [[]]
-        parts: list[Sequence[Condition]] = [[self._sorted.is_(None)], [self._sorted.is_not(None)]]
+        parts: list[Sequence[Condition]] = [[self._sort_column.is_(None)], [self._sort_column.is_not(None)]]
         return parts[::-1] if self._descending else parts
 
     def _parts_beyond(self, value: Any) -> list[Sequence[Condition]]:
         """The parts of the order behind all records with this value."""
-        column = self._sorted
+        column = self._sort_column
         assert column is not None
         if value is None:
             return [] if self._descending else [[column.is_not(None)]]
@@ -98,25 +98,25 @@ class Listing(Generic[R]):
         return [*smaller, [column.is_(None)]] if self._optional else smaller
 
     def _literal(self, value: Any) -> ColumnElement[Any]:
-        assert self._sorted is not None
-        return literal(value, self._sorted.type)
+        assert self._sort_column is not None
+        return literal(value, self._sort_column.type)
 
-    def _created_beyond(self, after: Position) -> Condition:
+    def _created_beyond(self, after: PagePosition) -> Condition:
         column: ColumnElement[int] = self._table.c.id
         return column < after.id if self._descending else column > after.id
 
     def _part(self, columns: Sequence[ColumnElement[Any]], conditions: Sequence[Condition]) -> Select[Any]:
-        ordered = select(*columns).where(*self._conditions, *conditions).order_by(*map(self._directed, self._keys))
+        ordered = select(*columns).where(*self._conditions, *conditions).order_by(*map(self._in_direction, self._keys))
         return ordered if self._limit is None else ordered.limit(self._limit)
 
     @property
     def _keys(self) -> list[ColumnElement[Any]]:
-        return [self._table.c.id] if self._sorted is None else [self._sorted, self._table.c.id]
+        return [self._table.c.id] if self._sort_column is None else [self._sort_column, self._table.c.id]
 
-    def _directed(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+    def _in_direction(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         return column.desc() if self._descending else column.asc()
 
-    def _united(self, parts: Sequence[Sequence[Condition]]) -> Select[Any]:
+    def _union(self, parts: Sequence[Sequence[Condition]]) -> Select[Any]:
         """One statement for all parts: in two, a record that changes between them would be listed twice or not at all."""
         table = self._table
         columns: list[ColumnElement[Any]] = [table.c[name] for name in self.names]
@@ -128,7 +128,7 @@ class Listing(Generic[R]):
                 for share in self._shares
             )
         ).subquery()
-        order = [united.c.part, *(self._directed(united.c[key.name]) for key in keys)]
+        order = [united.c.part, *(self._in_direction(united.c[key.name]) for key in keys)]
         ordered = select(*(united.c[name] for name in self.names)).order_by(*order)
         return ordered if self._limit is None else ordered.limit(self._limit)
 
@@ -152,7 +152,7 @@ def _without_index(element: _Common, compiler: Any, **options: Any) -> str:
     return f"+({compiler.process(element.clauses, **options)})"
 
 
-def one_of(column: ColumnElement[Any], values: tuple[Any, ...]) -> Condition:
+def equals_any(column: ColumnElement[Any], values: tuple[Any, ...]) -> Condition:
     """The condition that a column has one of these values."""
     if values == (True,):
         return is_set(column)
@@ -163,7 +163,7 @@ def one_of(column: ColumnElement[Any], values: tuple[Any, ...]) -> Condition:
     return or_(false(), *alternatives)
 
 
-def node_conditions(nodes: Table, query: NodeQuery) -> list[Condition]:
+def node_query_conditions(nodes: Table, query: NodeQuery) -> list[Condition]:
     """What a query of nodes says beyond equality."""
     conditions: list[Condition] = []
     for wanted, column in ((query.associated, nodes.c.instance_uuid), (query.sharded, nodes.c.shard)):
@@ -181,7 +181,7 @@ def visible_nodes(nodes: Table, scope: Scope) -> list[Condition]:
     return [] if scope.project is None else [or_(nodes.c.owner == scope.project, nodes.c.lessee == scope.project)]
 
 
-def shares_of(nodes: Table, scope: Scope) -> list[list[Condition]]:
+def visible_node_shares(nodes: Table, scope: Scope) -> list[list[Condition]]:
     """What a caller may see of the nodes, in shares without a node in common, each of which has its index."""
     if scope.project is None:
         return []
@@ -195,9 +195,9 @@ def visible_ports(ports: Table, nodes: Table, scope: Scope) -> list[Condition]:
     return [ports.c.node_uuid.in_(select(nodes.c.uuid).where(and_(*visible_nodes(nodes, scope))))]
 
 
-def of_nodes(table: Table, nodes: Table, query: Query) -> list[Condition]:
+def owning_node_conditions(table: Table, nodes: Table, query: Query) -> list[Condition]:
     """What a query of records says about the nodes that they belong to."""
-    wanted = [one_of(nodes.c[name], values) for name, values in NODE_FIELDS.wanted(query.of_node).items()]
+    wanted = [equals_any(nodes.c[name], values) for name, values in NODE_FIELDS.encode_filters(query.node_where).items()]
     return [table.c.node_uuid.in_(select(nodes.c.uuid).where(and_(*wanted)))] if wanted else []
 
 

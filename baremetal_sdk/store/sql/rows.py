@@ -22,16 +22,16 @@ class RowReader(Generic[R]):
     def _values(self, row: Sequence[Any]) -> dict[str, Any]:
         values = list(row)
         for index, field in self._json:
-            values[index] = field.loaded(values[index])
+            values[index] = field.decode(values[index])
         return dict(zip(self._names, values, strict=True))
 
-    def record(self, row: Sequence[Any]) -> R:
+    def read_record(self, row: Sequence[Any]) -> R:
         """The record of a row with all fields."""
         record = object.__new__(self._type)
         # What __init__ of a frozen dataclass does, at once: field by field it takes longer than the statement.
         record.__dict__.update(self._values(row))
         return record
 
-    def row(self, row: Sequence[Any]) -> Row:
+    def read_row(self, row: Sequence[Any]) -> Row:
         """The row of a listing."""
         return Row(self._values(row))

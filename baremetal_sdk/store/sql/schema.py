@@ -24,9 +24,9 @@ from sqlalchemy.types import TypeEngine
 from baremetal_interfaces import Problem
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.store.records.fields import CONDUCTOR_FIELDS, NODE_FIELDS, PORT_FIELDS, Field, FieldKind, RecordFields
-from baremetal_sdk.store.records.kinds import KINDS, RecordKind
-from baremetal_sdk.store.refusals import UNIQUE
-from baremetal_sdk.store.sql.column_types import Moment, blob, counter, string, text
+from baremetal_sdk.store.records.kinds import RECORD_KINDS, RecordKind
+from baremetal_sdk.store.refusals import UNIQUE_KEYS
+from baremetal_sdk.store.sql.column_types import UTCDateTime, blob, counter, string, text
 from baremetal_sdk.store.sql.unique_conflicts import constraint_name
 
 REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
@@ -67,7 +67,7 @@ EVENT_COLUMNS: tuple[tuple[str, TypeEngine[Any], bool], ...] = (
     ("owner", string(255), True),
     ("lessee", string(255), True),
     ("content", text(), False),
-    ("created_at", Moment(), False),
+    ("created_at", UTCDateTime(), False),
 )
 """The columns of events: name, type and whether it may be empty."""
 PROGRESS_COLUMNS = ("last_batch", "gone_batch", "gone_number")
@@ -79,7 +79,7 @@ def is_usable(revision: str) -> bool:
     return revision == own or (revision.isdecimal() and len(revision) == len(own) and own < revision and revision[0] == own[0])
 
 
-class Schema:
+class StoreSchema:
     """The tables, under names that begin with a prefix: a host application may keep its own beside them."""
 
     def __init__(self, prefix: str) -> None:
@@ -101,11 +101,11 @@ class Schema:
         self.conductors.append_constraint(UniqueConstraint("hostname", name=f"{prefix}conductors_hostname_key"))
 
         self.events, self.events_progress = self._outbox()
-        self.of_kind: Mapping[type, Table] = {record: self._table_of(kind) for record, kind in KINDS.items()}
+        self.of_kind: Mapping[type, Table] = {record: self._table_of(kind) for record, kind in RECORD_KINDS.items()}
 
     def _table_of(self, kind: RecordKind[Any]) -> Table:
         table = self._table(kind.table, kind.fields, kind.listed)
-        if kind.of_node:
+        if kind.belongs_to_node:
             self._belongs_to_node(table)
         return table
 
@@ -133,7 +133,7 @@ class Schema:
         name = self.prefix + name
         columns = [Column(field.name, _type(field), nullable=field.optional) for field in fields.by_name.values()]
         table = Table(name, self.metadata, Column("id", counter(), primary_key=True, autoincrement=True), *columns)
-        for key in UNIQUE.get(fields.what, ()):
+        for key in UNIQUE_KEYS.get(fields.label, ()):
             table.append_constraint(UniqueConstraint(*key, name=constraint_name(name, key)))
         for column in listed:
             # With the id: a page goes on within equal values.
@@ -168,7 +168,7 @@ _TYPES: dict[FieldKind, TypeEngine[Any]] = {
     FieldKind.TEXT: text(),
     FieldKind.INTEGER: Integer(),
     FieldKind.FLAG: Boolean(),
-    FieldKind.TIME: Moment(),
+    FieldKind.TIME: UTCDateTime(),
     FieldKind.MAP: text(),
     FieldKind.LIST: text(),
     FieldKind.BYTES: blob(),

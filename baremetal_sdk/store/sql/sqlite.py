@@ -13,15 +13,15 @@ from sqlalchemy.pool import QueuePool
 
 from baremetal_sdk.errors import ConfigurationError
 
-WRITES = "baremetal_writes"
+WRITES_OPTION = "baremetal_writes"
 """The execution option of connections whose transactions write."""
-BUSY_TIMEOUT = 30.0
+BUSY_TIMEOUT_S = 30.0
 """Seconds to wait for another process that writes to the file; the URL may say another ``timeout``."""
 
 _CHECKPOINT_AFTER = 4000
 """Pages (of 4 KiB) in the log before a commit writes them to the database and waits for the disk: with SQLite's own 1000 that is
 every fiftieth node that is created."""
-READERS = 2
+READER_CONNECTIONS = 2
 """Reads run under the interpreter's lock: more connections only contend for it. Other threads stand in line for these."""
 _CONNECTIONS = 4
 _POOL_TIMEOUT = 60.0
@@ -58,7 +58,7 @@ def _prepare(connection: sqlite3.Connection, _record: object) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    if connection.get_execution_options().get(WRITES):
+    if connection.get_execution_options().get(WRITES_OPTION):
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
@@ -78,7 +78,7 @@ def use_write_ahead_log(engine: Engine) -> None:
         time.sleep(_RETRY_PAUSE)
 
 
-def sqlite_reason(error: BaseException | None, url: URL) -> str | None:
+def explain_sqlite_error(error: BaseException | None, url: URL) -> str | None:
     """What has happened and what the operator can do, for an error of SQLite that has a code."""
     code = _code(error)
     if code == sqlite3.SQLITE_CANTOPEN:
@@ -91,7 +91,7 @@ def sqlite_reason(error: BaseException | None, url: URL) -> str | None:
 
 
 def _busy_timeout(url: URL) -> float:
-    return float(str(url.query.get("timeout", BUSY_TIMEOUT)))
+    return float(str(url.query.get("timeout", BUSY_TIMEOUT_S)))
 
 
 def _code(error: Any) -> int:

@@ -13,7 +13,7 @@ _PATIENCE = 60.0
 """Seconds that a thread stands in line. A read takes less than a millisecond: hundreds can."""
 
 
-class Readers:
+class SQLiteReaders:
     """At most *most* connections, each with one thread at a time. They begin no transaction: each statement sees what is."""
 
     def __init__(self, engine: Engine, most: int) -> None:

@@ -18,7 +18,7 @@ _MOST = 512
 """Statements that are kept."""
 
 
-class Direct:
+class CompiledStatements:
     """Runs the statements of one database, which are kept by what they are: one that is made anew each time is not for it."""
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class Direct:
         return found
 
 
-def say(connection: Connection, sql: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
+def execute_sqlite(connection: Connection, sql: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
     """Say something to SQLite; an error is raised as the toolkit raises it, without *values*: they may be secrets."""
     driver = cast("sqlite3.Connection", connection.connection.dbapi_connection)
     try:
@@ -104,7 +104,7 @@ class _Compiled:
         for name, constant, convert in self._given:
             value = parameters.get(name, constant)
             values.append(value if convert is None else convert(value))
-        return say(connection, self._sql, values)
+        return execute_sqlite(connection, self._sql, values)
 
     def first(self, connection: Connection, parameters: Mapping[str, Any]) -> Sequence[Any] | None:
         """The first row."""

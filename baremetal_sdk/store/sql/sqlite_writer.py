@@ -8,10 +8,10 @@ from threading import Lock
 
 from sqlalchemy import Connection, Engine
 
-from baremetal_sdk.store.sql.sqlite_statements import say
+from baremetal_sdk.store.sql.sqlite_statements import execute_sqlite
 
 
-class Writer:
+class SQLiteWriter:
     """Makes transactions that write, one after the other: SQLite would let others sleep, here they stand in line."""
 
     def __init__(self, engine: Engine) -> None:
@@ -24,16 +24,16 @@ class Writer:
     def transaction(self) -> Iterator[Connection]:
         """A transaction, committed at the end and rolled back by an exception."""
         with self._turn:
-            connection, self._kept = self._kept or self._connected(), None
+            connection, self._kept = self._kept or self._connect(), None
             keep = False
             try:
                 # IMMEDIATE: one that read before it wrote would fail at once where another process writes, and not wait.
-                say(connection, "BEGIN IMMEDIATE")
+                execute_sqlite(connection, "BEGIN IMMEDIATE")
                 yield connection
-                say(connection, "COMMIT")
+                execute_sqlite(connection, "COMMIT")
                 keep = not self._closed
             except BaseException:
-                keep = _rolled_back(connection) and not self._closed
+                keep = _roll_back(connection) and not self._closed
                 raise
             finally:
                 if keep:
@@ -57,13 +57,13 @@ class Writer:
         """Whether a transaction is being made."""
         return self._turn.locked()
 
-    def _connected(self) -> Connection:
+    def _connect(self) -> Connection:
         connection = self._engine.connect()
         connection.detach()
         return connection
 
 
-def _rolled_back(connection: Connection) -> bool:
+def _roll_back(connection: Connection) -> bool:
     """End a transaction as if it had not been; whether the connection can go on."""
     driver = connection.connection.dbapi_connection
     try:

@@ -23,12 +23,12 @@ from sqlalchemy import (
     update,
 )
 
-from baremetal_sdk.store.outbox import TELLING
+from baremetal_sdk.store.outbox import EVENT_NODE_COLUMNS
 from baremetal_sdk.store.records.fields import CONDUCTOR_FIELDS, LEASE_FIELDS, NODE_FIELDS, PORT_FIELDS
-from baremetal_sdk.store.records.node import NodeGlance
-from baremetal_sdk.store.refusals import UNIQUE
-from baremetal_sdk.store.sql.column_types import Moment
-from baremetal_sdk.store.sql.schema import Schema
+from baremetal_sdk.store.records.node import NodeVersion
+from baremetal_sdk.store.refusals import UNIQUE_KEYS
+from baremetal_sdk.store.sql.column_types import UTCDateTime
+from baremetal_sdk.store.sql.schema import StoreSchema
 
 _UPDATES_KEPT = 256
 """Sets of changed fields whose statement is kept."""
@@ -44,7 +44,7 @@ def new_values(values: Mapping[str, Any]) -> dict[str, Any]:
     return {new(name): value for name, value in values.items()}
 
 
-class Ending(NamedTuple):
+class ReturningWrite(NamedTuple):
     """A write that gives back whom it wrote to, or what asks for them before it."""
 
     write: Update | Delete
@@ -61,9 +61,9 @@ class Statements:
     ``TELLING``. With *telling*, it is asked which nodes lose a lease or are deleted, to tell of them.
     """
 
-    def __init__(self, schema: Schema, *, returning: bool, deleted: bool = False, telling: bool = False) -> None:
+    def __init__(self, schema: StoreSchema, *, returning: bool, deleted: bool = False, telling: bool = False) -> None:
         self.returning = returning
-        self._deleted, self._telling = deleted, telling
+        self._deleted, self._event_values = deleted, telling
         self._nodes, self._ports = schema.nodes, schema.ports
         self._conductors = schema.conductors
         self._node_columns = [schema.nodes.c[name] for name in NODE_FIELDS.names]
@@ -71,10 +71,10 @@ class Statements:
         self.insert_node: Insert = insert(schema.nodes).inline()
         self.insert_port: Insert = insert(schema.ports).inline()
         self.insert_conductor: Insert = insert(schema.conductors).inline()
-        self.node_by = {name: _found_by(self._node_columns, schema.nodes, name) for (name,) in UNIQUE["node"]}
-        glanced = [schema.nodes.c[name] for name in NodeGlance._fields]
-        self.glance_by = {name: _found_by(glanced, schema.nodes, name) for (name,) in UNIQUE["node"]}
-        self.port_by = {name: _found_by(self._port_columns, schema.ports, name) for (name,) in UNIQUE["port"]}
+        self.node_by = {name: _found_by(self._node_columns, schema.nodes, name) for (name,) in UNIQUE_KEYS["node"]}
+        version_columns = [schema.nodes.c[name] for name in NodeVersion._fields]
+        self.node_version_by = {name: _found_by(version_columns, schema.nodes, name) for (name,) in UNIQUE_KEYS["node"]}
+        self.port_by = {name: _found_by(self._port_columns, schema.ports, name) for (name,) in UNIQUE_KEYS["port"]}
         self.node_lease = self._lease_of_node()
         self.node_lease_shared = self.node_lease.with_for_update(read=True)
         self.port_lease = self._lease_of_port()
@@ -99,7 +99,7 @@ class Statements:
         values = _changes(table, names) | (dict.fromkeys(LEASE_FIELDS) if release else {})
         return self._returning(statement.values(values), self._node_columns)
 
-    def _delete_node(self, fenced: bool) -> Ending:
+    def _delete_node(self, fenced: bool) -> ReturningWrite:
         conditions = (self._nodes.c.uuid == bindparam("ident"), self._writable(fenced))
         return self._ending(delete(self._nodes).where(*conditions), self._deleted, conditions)
 
@@ -155,18 +155,18 @@ class Statements:
         found = select(*self._lease_columns()).where(columns.uuid.in_(_idents()), columns.lease_holder == bindparam("holder"))
         return found.where(columns.lease_expires_at == _new_expiry())
 
-    def _without_lease(self, *conditions: ColumnElement[bool]) -> Ending:
+    def _without_lease(self, *conditions: ColumnElement[bool]) -> ReturningWrite:
         statement = update(self._nodes).where(*conditions).values(dict.fromkeys(LEASE_FIELDS))
         return self._ending(statement, self.returning, conditions)
 
-    def _ending(self, write: Update | Delete, answers: bool, conditions: tuple[ColumnElement[bool], ...]) -> Ending:
+    def _ending(self, write: Update | Delete, answers: bool, conditions: tuple[ColumnElement[bool], ...]) -> ReturningWrite:
         """A write after which a node, or its lease, is no longer there; whoever is to be told of it is asked for."""
-        told = [self._nodes.c[name] for name in TELLING]
-        if not self._telling:
-            return Ending(write, False, None)
+        told = [self._nodes.c[name] for name in EVENT_NODE_COLUMNS]
+        if not self._event_values:
+            return ReturningWrite(write, False, None)
         if answers:
-            return Ending(write.returning(*told), True, None)
-        return Ending(write, False, select(*told).where(*conditions).with_for_update())
+            return ReturningWrite(write.returning(*told), True, None)
+        return ReturningWrite(write, False, select(*told).where(*conditions).with_for_update())
 
     # Ports
 
@@ -213,7 +213,7 @@ def _changes(table: Table, names: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _moment() -> BindParameter[Any]:
-    return bindparam("moment", type_=Moment())
+    return bindparam("moment", type_=UTCDateTime())
 
 
 def _idents() -> BindParameter[Any]:
@@ -221,4 +221,4 @@ def _idents() -> BindParameter[Any]:
 
 
 def _new_expiry() -> BindParameter[Any]:
-    return bindparam(new("lease_expires_at"), type_=Moment())
+    return bindparam(new("lease_expires_at"), type_=UTCDateTime())

@@ -14,30 +14,37 @@ from baremetal_interfaces import BareMetalError
 from baremetal_sdk.clock import Clock, SystemClock
 from baremetal_sdk.errors import RevisionConflict
 from baremetal_sdk.store.leases import (
-    expiry,
-    lease_of,
-    overdue,
+    build_lease,
+    compute_expiry,
+    compute_expiry_cutoff,
     require_fence_of,
     require_no_fence,
     require_revision,
     require_writable,
 )
-from baremetal_sdk.store.outbox import Draft, of_birth, of_change, of_death, of_lease, of_release
+from baremetal_sdk.store.outbox import EventDraft, draft_changes, draft_creation, draft_deletion, draft_lease, draft_release
 from baremetal_sdk.store.records.fields import LEASE_FIELDS, NODE_FIELDS, PORT_FIELDS, require_uuid
 from baremetal_sdk.store.records.identifiers import node_key, port_key
-from baremetal_sdk.store.records.node import Fence, Lease, NodeGlance, NodeRecord, NodeUpdate, PortRecord
+from baremetal_sdk.store.records.node import Fence, Lease, NodeRecord, NodeUpdate, NodeVersion, PortRecord
 from baremetal_sdk.store.records.query import NodeQuery, Query, Row, Scope
-from baremetal_sdk.store.refusals import node_not_found, port_not_found
+from baremetal_sdk.store.refusals import node_not_found_error, port_not_found_error
 from baremetal_sdk.store.sql.conductors import SQLConductors
 from baremetal_sdk.store.sql.engine import CONNECTIONS, Database
-from baremetal_sdk.store.sql.failures import collisions_repeated
-from baremetal_sdk.store.sql.listing import Listing, node_conditions, of_nodes, shares_of, visible_nodes, visible_ports
+from baremetal_sdk.store.sql.failures import retry_on_conflict
+from baremetal_sdk.store.sql.listing import (
+    Listing,
+    node_query_conditions,
+    owning_node_conditions,
+    visible_node_shares,
+    visible_nodes,
+    visible_ports,
+)
 from baremetal_sdk.store.sql.outbox import SQLOutbox
 from baremetal_sdk.store.sql.records import SQLRecords
 from baremetal_sdk.store.sql.rows import RowReader
-from baremetal_sdk.store.sql.schema import Schema
-from baremetal_sdk.store.sql.statements import Ending, Statements, new_values
-from baremetal_sdk.store.sql.unique_conflicts import taken_told
+from baremetal_sdk.store.sql.schema import StoreSchema
+from baremetal_sdk.store.sql.statements import ReturningWrite, Statements, new_values
+from baremetal_sdk.store.sql.unique_conflicts import raise_duplicates
 from baremetal_sdk.store.sql.upgrade import ensure_current
 
 _RENEWED_AT_ONCE = 500
@@ -64,7 +71,7 @@ class SQLStore(SQLConductors, SQLRecords):
         connections: int = CONNECTIONS,
         events: bool = True,
     ) -> None:
-        super().__init__(Database(url, connections=connections), Schema(table_prefix), clock or SystemClock())
+        super().__init__(Database(url, connections=connections), StoreSchema(table_prefix), clock or SystemClock())
         self._opening = Lock()
         self.outbox = SQLOutbox(self._database, self._schema, self._clock, enabled=events)
         """What happened to nodes."""
@@ -99,29 +106,29 @@ class SQLStore(SQLConductors, SQLRecords):
 
     # Nodes
 
-    @collisions_repeated
+    @retry_on_conflict
     def create_node(self, node: NodeRecord, *, fence: Fence | None) -> NodeRecord:
         """Store a new node."""
         require_no_fence(fence)
         require_uuid("uuid", node.uuid)
-        stored = NODE_FIELDS.stored(node)
+        stored = NODE_FIELDS.encode_record(node)
         stored.update(_NEW_NODE)
-        with self._database.writing() as connection, taken_told("node", self._schema.nodes, stored):
+        with self._database.writing() as connection, raise_duplicates("node", self._schema.nodes, stored):
             stored["created_at"] = now = self._clock.now()
-            self._database.direct.run(connection, self._statements.insert_node, stored)
-            created = _NODES.record(list(stored.values()))
-            self._tell(connection, lambda: of_birth(created, now))
+            self._database.compiled.run(connection, self._statements.insert_node, stored)
+            created = _NODES.read_record(list(stored.values()))
+            self._tell(connection, lambda: draft_creation(created, now))
         return created
 
-    @collisions_repeated
+    @retry_on_conflict
     def node(self, ident: str, *, scope: Scope = Scope.ALL) -> NodeRecord:
         """The node with this UUID or name."""
-        return _NODES.record(self._read_node(self._statements.node_by, ident, scope))
+        return _NODES.read_record(self._read_node(self._statements.node_by, ident, scope))
 
-    @collisions_repeated
-    def glance(self, ident: str, *, scope: Scope = Scope.ALL) -> NodeGlance:
+    @retry_on_conflict
+    def node_version(self, ident: str, *, scope: Scope = Scope.ALL) -> NodeVersion:
         """What of a node changes whenever anything does."""
-        return NodeGlance._make(self._read_node(self._statements.glance_by, ident, scope))
+        return NodeVersion._make(self._read_node(self._statements.node_version_by, ident, scope))
 
     def _read_node(self, statements: Mapping[str, Select[Any]], ident: str, scope: Scope) -> Sequence[Any]:
         field, value = node_key(ident)
@@ -131,19 +138,19 @@ class SQLStore(SQLConductors, SQLRecords):
             if visible:
                 row: Sequence[Any] | None = connection.execute(statement.where(*visible), {"ident": value}).first()
             else:
-                row = self._database.direct.first(connection, statement, {"ident": value})
+                row = self._database.compiled.first(connection, statement, {"ident": value})
         if row is None:
-            raise node_not_found(ident)
+            raise node_not_found_error(ident)
         return row
 
-    @collisions_repeated
+    @retry_on_conflict
     def nodes(self, query: NodeQuery, *, scope: Scope = Scope.ALL) -> Sequence[Row]:
         """A page of nodes."""
         table = self._schema.nodes
-        listing = Listing(table, NODE_FIELDS, query, node_conditions(table, query), shares_of(table, scope))
+        listing = Listing(table, NODE_FIELDS, query, node_query_conditions(table, query), visible_node_shares(table, scope))
         return self._page(listing, NODE_FIELDS, query, visible_nodes(table, scope))
 
-    @collisions_repeated
+    @retry_on_conflict
     def shards(self, *, scope: Scope = Scope.ALL) -> Sequence[tuple[str | None, int]]:
         """Each shard and how many nodes it has."""
         nodes = self._schema.nodes
@@ -152,7 +159,7 @@ class SQLStore(SQLConductors, SQLRecords):
             rows = connection.execute(counted).all()
         return sorted(((shard, count) for shard, count in rows), key=lambda pair: pair[0] or "")
 
-    @collisions_repeated
+    @retry_on_conflict
     def provision_states(self) -> Sequence[tuple[str, int]]:
         """Each provision state and how many nodes are in it."""
         state = self._schema.nodes.c.provision_state
@@ -160,25 +167,25 @@ class SQLStore(SQLConductors, SQLRecords):
             rows = connection.execute(select(state, func.count()).group_by(state).order_by(state)).all()
         return [(name, count) for name, count in rows]
 
-    @collisions_repeated
+    @retry_on_conflict
     def update_node(
         self, uuid: str, changes: Mapping[str, Any], *, fence: Fence | None, revision: int | None = None, release: bool = False
     ) -> NodeRecord:
         """Write *changes* and give back the node as it is then."""
         require_fence_of(uuid, fence)
-        stored = NODE_FIELDS.changes(changes)
+        stored = NODE_FIELDS.encode_changes(changes)
         statement = self._statements.update_node(tuple(sorted(stored)), fence is not None, revision is not None, release)
-        with self._database.writing() as connection, taken_told("node", self._schema.nodes, stored):
+        with self._database.writing() as connection, raise_duplicates("node", self._schema.nodes, stored):
             now = self._clock.now()
             given = {"expected": revision} if revision is not None else {}
             row = self._written_node(connection, statement, _written_as(uuid, fence, now) | _changed(stored, now) | given)
             if row is None:
                 raise self._refusal(connection, uuid, fence, now, revision)
-            node = _NODES.record(row)
-            self._tell(connection, lambda: of_change(changes, node, now, release))
+            node = _NODES.read_record(row)
+            self._tell(connection, lambda: draft_changes(changes, node, now, release))
         return node
 
-    @collisions_repeated
+    @retry_on_conflict
     def update_nodes(self, updates: Sequence[NodeUpdate]) -> Sequence[NodeRecord | None]:
         """Write to many nodes that are as they were, in one transaction."""
         written: dict[int, NodeRecord | None] = {}
@@ -186,16 +193,20 @@ class SQLStore(SQLConductors, SQLRecords):
             now = self._clock.now()
             # In one order for all who do this: two that lock the same nodes do not wait for each other.
             for place, update in sorted(enumerate(updates), key=lambda pair: pair[1].node_uuid):
-                stored = NODE_FIELDS.changes(update.changes)
+                stored = NODE_FIELDS.encode_changes(update.changes)
                 statement = self._statements.update_node(tuple(sorted(stored)), False, True, False)
                 values = _written_as(update.node_uuid, None, now) | _changed(stored, now) | {"expected": update.revision}
                 row = self._written_node(connection, statement, values)
-                written[place] = None if row is None else _NODES.record(row)
-            pairs = [(update, written[place]) for place, update in enumerate(updates)]
-            self._tell(connection, lambda: [one for asked, node in pairs if node for one in of_change(asked.changes, node, now)])
-        return [node for _, node in pairs]
+                written[place] = None if row is None else _NODES.read_record(row)
+            nodes = [written[place] for place in range(len(updates))]
+            changed = [(update, node) for update, node in zip(updates, nodes, strict=True) if node is not None]
+            self._tell(
+                connection,
+                lambda: [draft for update, node in changed for draft in draft_changes(update.changes, node, now)],
+            )
+        return nodes
 
-    @collisions_repeated
+    @retry_on_conflict
     def delete_node(self, uuid: str, *, fence: Fence | None) -> None:
         """Delete a node, with its ports."""
         require_fence_of(uuid, fence)
@@ -204,18 +215,18 @@ class SQLStore(SQLConductors, SQLRecords):
             gone, count = self._end(connection, self._statements.delete_node[fence is not None], _written_as(uuid, fence, now))
             if count == 0:
                 raise self._refusal(connection, uuid, fence, now)
-            self._tell(connection, lambda: [of_death(node, now) for node in gone])
+            self._tell(connection, lambda: [draft_deletion(node, now) for node in gone])
 
-    def _end(self, connection: Connection, ending: Ending, parameters: Mapping[str, Any]) -> tuple[Sequence[Any], int]:
+    def _end(self, connection: Connection, ending: ReturningWrite, parameters: Mapping[str, Any]) -> tuple[Sequence[Any], int]:
         """End leases or nodes; tell what is asked to tell of them, and how many they are."""
-        direct = self._database.direct
+        compiled = self._database.compiled
         if ending.answers:
-            told = direct.rows(connection, ending.write, parameters)
+            told = compiled.rows(connection, ending.write, parameters)
             return told, len(told)
-        told = [] if ending.asking is None else direct.rows(connection, ending.asking, parameters)
-        return told, direct.run(connection, ending.write, parameters)
+        told = [] if ending.asking is None else compiled.rows(connection, ending.asking, parameters)
+        return told, compiled.run(connection, ending.write, parameters)
 
-    def _tell(self, connection: Connection, drafts: Callable[[], Sequence[Draft]]) -> None:
+    def _tell(self, connection: Connection, drafts: Callable[[], Sequence[EventDraft]]) -> None:
         if self.outbox.enabled:
             self.outbox.write(connection, drafts())
 
@@ -226,12 +237,12 @@ class SQLStore(SQLConductors, SQLRecords):
         self, connection: Connection, statement: Update, parameters: Mapping[str, Any], reread: Select[Any]
     ) -> Sequence[Any] | None:
         """The record that an update has written, or None where its conditions did not hold."""
-        direct = self._database.direct
+        compiled = self._database.compiled
         if self._statements.returning:
-            return direct.first(connection, statement, parameters)
-        if direct.run(connection, statement, parameters) == 0:
+            return compiled.first(connection, statement, parameters)
+        if compiled.run(connection, statement, parameters) == 0:
             return None
-        return direct.first(connection, reread, {"ident": parameters["ident"]})
+        return compiled.first(connection, reread, {"ident": parameters["ident"]})
 
     def _refusal(
         self, connection: Connection, uuid: str, fence: Fence | None, now: datetime, revision: int | None = None
@@ -239,47 +250,47 @@ class SQLStore(SQLConductors, SQLRecords):
         """Why a node was not written."""
         node = self._lease(connection, self._statements.node_lease, uuid)
         if node is None:
-            return node_not_found(uuid)
+            return node_not_found_error(uuid)
         require_writable(node, fence, now)
         require_revision("node", uuid, node["revision"], revision)
         return RevisionConflict(f"node {uuid} was changed by another process at the same time: try again", uuid=uuid)
 
     # Leases
 
-    @collisions_repeated
+    @retry_on_conflict
     def take_lease(
         self, uuid: str, *, holder: str, purpose: str, duration: float, grace: float = 0.0
     ) -> tuple[Lease, NodeRecord]:
         """Take a free or expired lease, and read the node under it."""
         lease = {
-            "lease_holder": NODE_FIELDS.by_name["lease_holder"].stored(holder),
-            "lease_purpose": NODE_FIELDS.by_name["lease_purpose"].stored(purpose),
+            "lease_holder": NODE_FIELDS.by_name["lease_holder"].encode(holder),
+            "lease_purpose": NODE_FIELDS.by_name["lease_purpose"].encode(purpose),
         }
         with self._database.writing() as connection:
             now = self._clock.now()
-            lease |= {"lease_since": now, "lease_expires_at": expiry(now, duration)}
-            void = overdue(now, grace)
+            lease |= {"lease_since": now, "lease_expires_at": compute_expiry(now, duration)}
+            void = compute_expiry_cutoff(now, grace)
             row = self._written_node(connection, self._statements.take_lease, _written_as(uuid, None, void) | new_values(lease))
             if row is None:
                 raise self._refusal(connection, uuid, None, void)
-            node = _NODES.record(row)
-            self._tell(connection, lambda: [of_lease(node, now)])
-        return lease_of(vars(node)), node
+            node = _NODES.read_record(row)
+            self._tell(connection, lambda: [draft_lease(node, now)])
+        return build_lease(vars(node)), node
 
-    @collisions_repeated
+    @retry_on_conflict
     def renew_leases(self, fences: Sequence[Fence], *, duration: float) -> Sequence[Lease]:
         """Let leases expire *duration* seconds from now; give back those that were still held."""
         wanted, renewed = set(fences), []
         by_holder = groupby(sorted(fences, key=lambda one: (one.holder, one.node_uuid)), key=lambda one: one.holder)
         with self._database.writing() as connection:
             now = self._clock.now()
-            given = {"moment": now, **new_values({"lease_expires_at": expiry(now, duration)})}
+            given = {"moment": now, **new_values({"lease_expires_at": compute_expiry(now, duration)})}
             for holder, held in by_holder:
                 nodes = [fence.node_uuid for fence in held]
                 for begin in range(0, len(nodes), _RENEWED_AT_ONCE):
                     some = nodes[begin : begin + _RENEWED_AT_ONCE]
                     rows = self._renewed(connection, {**given, "holder": holder, "idents": some})
-                    renewed += [lease_of(row._mapping) for row in rows]
+                    renewed += [build_lease(row._mapping) for row in rows]
         return [lease for lease in renewed if lease.fence in wanted]
 
     def _renewed(self, connection: Connection, given: Mapping[str, Any]) -> Sequence[Any]:
@@ -288,44 +299,44 @@ class SQLStore(SQLConductors, SQLRecords):
             return result.all()
         return connection.execute(self._statements.renewed_leases, given).all()
 
-    @collisions_repeated
+    @retry_on_conflict
     def release_lease(self, fence: Fence) -> None:
         """Give a lease back."""
         parameters = {"ident": fence.node_uuid, "holder": fence.holder, "fenced": fence.epoch}
         self._end_leases(self._statements.release_lease, parameters)
 
-    @collisions_repeated
+    @retry_on_conflict
     def expire_leases(self, holder: str) -> int:
         """Let every lease of a dead holder expire now."""
         return self._end_leases(self._statements.expire_leases, {"holder": holder})
 
-    def _end_leases(self, ending: Ending, parameters: Mapping[str, Any]) -> int:
+    def _end_leases(self, ending: ReturningWrite, parameters: Mapping[str, Any]) -> int:
         with self._database.writing() as connection:
             nodes, count = self._end(connection, ending, parameters)
             now = self._clock.now()
-            self._tell(connection, lambda: [of_release(node, now) for node in nodes])
+            self._tell(connection, lambda: [draft_release(node, now) for node in nodes])
         return count
 
     # Ports
 
-    @collisions_repeated
+    @retry_on_conflict
     def create_port(self, port: PortRecord, *, fence: Fence | None) -> PortRecord:
         """Store a new port of a node."""
         require_fence_of(port.node_uuid, fence)
         require_uuid("uuid", port.uuid)
-        stored = PORT_FIELDS.stored(port)
+        stored = PORT_FIELDS.encode_record(port)
         stored.update(updated_at=None, revision=0)
-        with self._database.writing() as connection, taken_told("port", self._schema.ports, stored):
+        with self._database.writing() as connection, raise_duplicates("port", self._schema.ports, stored):
             now = self._clock.now()
             node = self._lease(connection, self._statements.node_lease_shared, port.node_uuid)
             if node is None:
-                raise node_not_found(port.node_uuid)
+                raise node_not_found_error(port.node_uuid)
             require_writable(node, fence, now)
             stored["created_at"] = now
             connection.execute(self._statements.insert_port, stored)
-        return _PORTS.record(list(stored.values()))
+        return _PORTS.read_record(list(stored.values()))
 
-    @collisions_repeated
+    @retry_on_conflict
     def port(self, ident: str, *, scope: Scope = Scope.ALL) -> PortRecord:
         """The port with this UUID, MAC address or name."""
         field, value = port_key(ident)
@@ -335,34 +346,34 @@ class SQLStore(SQLConductors, SQLRecords):
         with self._database.reading() as connection:
             row = connection.execute(statement, {"ident": value}).first()
         if row is None:
-            raise port_not_found(ident)
-        return _PORTS.record(row)
+            raise port_not_found_error(ident)
+        return _PORTS.read_record(row)
 
-    @collisions_repeated
+    @retry_on_conflict
     def ports(self, query: Query, *, scope: Scope = Scope.ALL) -> Sequence[Row]:
         """A page of ports."""
         visible = visible_ports(self._schema.ports, self._schema.nodes, scope)
-        conditions = visible + of_nodes(self._schema.ports, self._schema.nodes, query)
+        conditions = visible + owning_node_conditions(self._schema.ports, self._schema.nodes, query)
         return self._page(Listing(self._schema.ports, PORT_FIELDS, query, conditions), PORT_FIELDS, query, visible)
 
-    @collisions_repeated
+    @retry_on_conflict
     def update_port(
         self, uuid: str, changes: Mapping[str, Any], *, fence: Fence | None, revision: int | None = None
     ) -> PortRecord:
         """Write *changes* to a port and give it back as it is then."""
-        stored = PORT_FIELDS.changes(changes)
+        stored = PORT_FIELDS.encode_changes(changes)
         statement = self._statements.update_port(tuple(sorted(stored)))
-        with self._database.writing() as connection, taken_told("port", self._schema.ports, stored):
+        with self._database.writing() as connection, raise_duplicates("port", self._schema.ports, stored):
             now = self._clock.now()
             current = self._writable_port(connection, uuid, fence, now)
             require_revision("port", uuid, current, revision)
             parameters = {"ident": uuid} | _changed(stored, now)
             row = self._written(connection, statement, parameters, self._statements.port_by["uuid"])
         if row is None:
-            raise port_not_found(uuid)
-        return _PORTS.record(row)
+            raise port_not_found_error(uuid)
+        return _PORTS.read_record(row)
 
-    @collisions_repeated
+    @retry_on_conflict
     def delete_port(self, uuid: str, *, fence: Fence | None) -> None:
         """Delete a port."""
         with self._database.writing() as connection:
@@ -373,7 +384,7 @@ class SQLStore(SQLConductors, SQLRecords):
         """The revision of a port that may be written; it stays so until the transaction ends."""
         node = self._lease(connection, self._statements.port_lease, uuid)
         if node is None:
-            raise port_not_found(uuid)
+            raise port_not_found_error(uuid)
         require_fence_of(node["uuid"], fence)
         require_writable(node, fence, now)
         revision: int = node["port_revision"]

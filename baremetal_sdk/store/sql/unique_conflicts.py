@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Table
 from sqlalchemy.exc import IntegrityError
 
-from baremetal_sdk.store.refusals import UNIQUE, Key, taken
+from baremetal_sdk.store.refusals import UNIQUE_KEYS, UniqueKey, duplicate_error
 
 # The name stands at a fixed place; the value, which a message may quote as well, does not mislead.
 _SQLITE = re.compile(r"UNIQUE constraint failed: (?P<columns>\w+\.\w+(, \w+\.\w+)*)$")
@@ -19,18 +19,18 @@ _POSTGRESQL = re.compile(r'unique constraint "(?P<constraint>\w+)"')
 
 
 @contextmanager
-def taken_told(what: str, table: Table, values: Mapping[str, Any]) -> Iterator[None]:
+def raise_duplicates(what: str, table: Table, values: Mapping[str, Any]) -> Iterator[None]:
     """Raise the error that names field and value, in place of that of a unique constraint of *table*."""
     try:
         yield
     except IntegrityError as exc:
-        key = _key(exc, table.name, UNIQUE[what])
+        key = _key(exc, table.name, UNIQUE_KEYS[what])
         if key is None:
             raise
-        raise taken(what, key, values) from None
+        raise duplicate_error(what, key, values) from None
 
 
-def _key(error: IntegrityError, table: str, unique: tuple[Key, ...]) -> Key | None:
+def _key(error: IntegrityError, table: str, unique: tuple[UniqueKey, ...]) -> UniqueKey | None:
     text = str(error.orig)
     if found := _SQLITE.search(text):
         columns = tuple(column.partition(".")[2] for column in found["columns"].split(", "))
@@ -46,6 +46,6 @@ def _constraint(text: str) -> str | None:
     return found["constraint"] if found else None
 
 
-def constraint_name(table: str, key: Key) -> str:
+def constraint_name(table: str, key: UniqueKey) -> str:
     """The name of the unique constraint on these columns."""
     return f"{table}_{'_'.join(key)}_key"

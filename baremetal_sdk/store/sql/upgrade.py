@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, inspect, select
 
 from baremetal_sdk.errors import StoreUnavailable
 from baremetal_sdk.store.sql.engine import Database
-from baremetal_sdk.store.sql.schema import REVISIONS, Schema, is_usable
+from baremetal_sdk.store.sql.schema import REVISIONS, StoreSchema, is_usable
 
 LOG = logging.getLogger(__name__)
 
@@ -20,18 +20,18 @@ _LOCK_TIMEOUT = 300
 """Seconds to wait for another process that upgrades."""
 
 
-def ensure_current(database: Database, schema: Schema) -> None:
+def ensure_current(database: Database, schema: StoreSchema) -> None:
     """Create the tables or upgrade them where that is needed. Raises ``StoreUnavailable`` for tables of a later version."""
     with database.reading() as connection:
         if _is_current(connection, schema):
             return
-    with _alone(database, schema) as connection:
+    with _upgrade_lock(database, schema) as connection:
         # Another process may have done it in the meantime.
         if not _is_current(connection, schema):
             _migrate(connection, schema)
 
 
-def revision_of(connection: Connection, schema: Schema) -> str | None:
+def revision_of(connection: Connection, schema: StoreSchema) -> str | None:
     """The last migration of a database, or None where there are no tables yet."""
     if not inspect(connection).has_table(schema.version_table):
         return None
@@ -39,7 +39,7 @@ def revision_of(connection: Connection, schema: Schema) -> str | None:
     return revision
 
 
-def _is_current(connection: Connection, schema: Schema) -> bool:
+def _is_current(connection: Connection, schema: StoreSchema) -> bool:
     revision = revision_of(connection, schema)
     if revision is None or revision in REVISIONS[:-1]:
         return False
@@ -53,7 +53,7 @@ def _is_current(connection: Connection, schema: Schema) -> bool:
     return True
 
 
-def _migrate(connection: Connection, schema: Schema) -> None:
+def _migrate(connection: Connection, schema: StoreSchema) -> None:
     # Most starts need no migration and do without the import.
     from alembic import command
     from alembic.config import Config
@@ -65,7 +65,7 @@ def _migrate(connection: Connection, schema: Schema) -> None:
 
 
 @contextmanager
-def _alone(database: Database, schema: Schema) -> Iterator[Connection]:
+def _upgrade_lock(database: Database, schema: StoreSchema) -> Iterator[Connection]:
     """A transaction to upgrade in, while other processes wait for its end.
 
     On SQLite it is enough that it writes: it is IMMEDIATE, and tables are made within it.
@@ -78,7 +78,7 @@ def _alone(database: Database, schema: Schema) -> Iterator[Connection]:
 
 
 @contextmanager
-def _named_lock(database: Database, schema: Schema) -> Iterator[None]:
+def _named_lock(database: Database, schema: StoreSchema) -> Iterator[None]:
     """MariaDB commits with every table that is made: what locks out others has to be outside of the transaction."""
     if database.engine.dialect.name not in ("mysql", "mariadb"):
         yield
@@ -93,5 +93,5 @@ def _named_lock(database: Database, schema: Schema) -> Iterator[None]:
             connection.execute(select(func.release_lock(name)))
 
 
-def _lock_name(schema: Schema) -> str:
+def _lock_name(schema: StoreSchema) -> str:
     return f"baremetal_sdk.{schema.version_table}"

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import context, op
 from sqlalchemy.types import TypeEngine
 
-from baremetal_sdk.store.sql.column_types import Moment, blob, counter, string, text
+from baremetal_sdk.store.sql.column_types import UTCDateTime, blob, counter, string, text
 
 revision = "0001"
 down_revision = None
@@ -60,7 +60,7 @@ def _node_identity() -> list[sa.Column[Any]]:
         *_optional(text(), "description"),
         *_required(string(255), "conductor_group"),
         *_required(counter(), "revision"),
-        *_optional(Moment(), "created_at", "updated_at"),
+        *_optional(UTCDateTime(), "created_at", "updated_at"),
     ]
 
 
@@ -83,7 +83,7 @@ def _node_state() -> list[sa.Column[Any]]:
     return [
         *_optional(string(64), "power_state", "target_power_state", "power_source", "target_provision_state"),
         *_required(string(64), "provision_state"),
-        *_optional(Moment(), "power_observed_at", "provision_updated_at", "inspection_started_at", "inspection_finished_at"),
+        *_optional(UTCDateTime(), "power_observed_at", "provision_updated_at", "inspection_started_at", "inspection_finished_at"),
         *_optional(string(64), "fault", "boot_mode", "health"),
         *_optional(sa.Boolean(), "secure_boot"),
         *_required(sa.Boolean(), "maintenance", "protected", "retired", "console_enabled"),
@@ -99,7 +99,7 @@ def _node_work() -> list[sa.Column[Any]]:
         *_required(sa.Integer(), "run_attempt"),
         *_optional(string(320), "lease_holder"),
         *_optional(string(255), "lease_purpose"),
-        *_optional(Moment(), "lease_since", "lease_expires_at"),
+        *_optional(UTCDateTime(), "lease_since", "lease_expires_at"),
         *_required(counter(), "epoch"),
     ]
 
@@ -116,7 +116,7 @@ def _create_ports(table: str, nodes: str) -> None:
         *_optional(text(), "description"),
         *_required(sa.Boolean(), "pxe_enabled", "is_smartnic"),
         *_required(text(), "local_link_connection", "internal_info", "extra"),
-        *_optional(Moment(), "created_at", "updated_at"),
+        *_optional(UTCDateTime(), "created_at", "updated_at"),
         *_required(counter(), "revision"),
         *(sa.UniqueConstraint(name, name=f"{table}_{name}_key") for name in ("uuid", "name", "address")),
         sa.ForeignKeyConstraint(["node_uuid"], [f"{nodes}.uuid"], name=f"{table}_node_uuid_fkey", ondelete="CASCADE"),
@@ -131,7 +131,7 @@ def _create_conductors(table: str) -> None:
         *_required(string(255), "hostname", "conductor_group"),
         *_required(string(64), "incarnation"),
         *_required(text(), "drivers"),
-        *_optional(Moment(), "heartbeat_at", "created_at", "updated_at"),
+        *_optional(UTCDateTime(), "heartbeat_at", "created_at", "updated_at"),
         sa.UniqueConstraint("hostname", name=f"{table}_hostname_key"),
     )
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import context, op
 from sqlalchemy.types import TypeEngine
 
-from baremetal_sdk.store.sql.column_types import Moment, counter, string, text
+from baremetal_sdk.store.sql.column_types import UTCDateTime, counter, string, text
 
 revision = "0002"
 down_revision = "0001"
@@ -173,7 +173,7 @@ def _create(
         sa.Column("id", counter(), primary_key=True, autoincrement=True),
         *_required(string(36), "uuid"),
         *columns,
-        *_optional(Moment(), "created_at", "updated_at"),
+        *_optional(UTCDateTime(), "created_at", "updated_at"),
         *_required(counter(), "revision"),
         *(sa.UniqueConstraint(*key, name=f"{table}_{'_'.join(key)}_key") for key in (("uuid",), *unique)),
         *constraints,

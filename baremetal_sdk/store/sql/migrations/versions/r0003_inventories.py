@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import context, op
 
-from baremetal_sdk.store.sql.column_types import Moment, counter, string, text
+from baremetal_sdk.store.sql.column_types import UTCDateTime, counter, string, text
 
 revision = "0003"
 down_revision = "0002"
@@ -25,8 +25,8 @@ def upgrade() -> None:
         sa.Column("source", string(255), nullable=False),
         sa.Column("inventory", text(), nullable=False),
         sa.Column("plugin_data", text(), nullable=False),
-        sa.Column("created_at", Moment(), nullable=True),
-        sa.Column("updated_at", Moment(), nullable=True),
+        sa.Column("created_at", UTCDateTime(), nullable=True),
+        sa.Column("updated_at", UTCDateTime(), nullable=True),
         sa.Column("revision", counter(), nullable=False),
         sa.UniqueConstraint("uuid", name=f"{table}_uuid_key"),
         sa.UniqueConstraint("node_uuid", "source", name=f"{table}_node_uuid_source_key"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import context, op
 
-from baremetal_sdk.store.sql.column_types import Moment, blob, counter, string
+from baremetal_sdk.store.sql.column_types import UTCDateTime, blob, counter, string
 
 revision = "0004"
 down_revision = "0003"
@@ -22,8 +22,8 @@ def upgrade() -> None:
         sa.Column("uuid", string(36), nullable=False),
         sa.Column("refused", sa.Integer(), nullable=False),
         sa.Column("sealed_credential", blob(), nullable=False),
-        sa.Column("created_at", Moment(), nullable=True),
-        sa.Column("updated_at", Moment(), nullable=True),
+        sa.Column("created_at", UTCDateTime(), nullable=True),
+        sa.Column("updated_at", UTCDateTime(), nullable=True),
         sa.Column("revision", counter(), nullable=False),
         sa.UniqueConstraint("uuid", name=f"{table}_uuid_key"),
     )

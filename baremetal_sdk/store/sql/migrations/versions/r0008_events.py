@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import context, op
 
-from baremetal_sdk.store.sql.column_types import Moment, blob, counter, string, text
+from baremetal_sdk.store.sql.column_types import UTCDateTime, blob, counter, string, text
 
 revision = "0008"
 down_revision = "0007"
@@ -26,7 +26,7 @@ def upgrade() -> None:
         sa.Column("owner", string(255), nullable=True),
         sa.Column("lessee", string(255), nullable=True),
         sa.Column("content", text(), nullable=False),
-        sa.Column("created_at", Moment(), nullable=False),
+        sa.Column("created_at", UTCDateTime(), nullable=False),
         sqlite_autoincrement=True,
     )
     op.create_index(f"{events}_batch_idx", events, ["batch", "id"])
@@ -42,12 +42,12 @@ def upgrade() -> None:
         sa.Column("id", counter(), primary_key=True, autoincrement=True),
         sa.Column("uuid", string(36), nullable=False),
         sa.Column("digest", blob(), nullable=False),
-        sa.Column("began_at", Moment(), nullable=False),
+        sa.Column("began_at", UTCDateTime(), nullable=False),
         sa.Column("status", sa.Integer(), nullable=True),
         sa.Column("content", text(), nullable=True),
         sa.Column("location", text(), nullable=True),
-        sa.Column("created_at", Moment(), nullable=True),
-        sa.Column("updated_at", Moment(), nullable=True),
+        sa.Column("created_at", UTCDateTime(), nullable=True),
+        sa.Column("updated_at", UTCDateTime(), nullable=True),
         sa.Column("revision", counter(), nullable=False),
         sa.UniqueConstraint("uuid", name=f"{requests}_uuid_key"),
     )
