@@ -200,10 +200,7 @@ class SQLStore(SQLConductors, SQLRecords):
                 written[place] = None if row is None else _NODES.read_record(row)
             nodes = [written[place] for place in range(len(updates))]
             changed = [(update, node) for update, node in zip(updates, nodes, strict=True) if node is not None]
-            self._tell(
-                connection,
-                lambda: [draft for update, node in changed for draft in draft_changes(update.changes, node, now)],
-            )
+            self._tell(connection, lambda: [one for asked, node in changed for one in draft_changes(asked.changes, node, now)])
         return nodes
 
     @retry_on_conflict
