@@ -1,1 +1,1 @@
-"""Measurements, run by hand: ``tox -e bench``. Compare figures of one run on one machine; others mean little."""
+"""Benchmarks, run by hand with ``tox -e bench``. Compare only figures of one run on one machine."""

@@ -1,8 +1,7 @@
-"""What importing the contract costs, against the parts of the standard library that it cannot do without, in paired runs.
+"""Import time of the contract compared with that of the standard library modules that it needs, in paired runs.
 
-*contract* imports the package, of which a module comes when a name of it is first asked for; *whole* asks for every name that the
-package has. Prints one JSON line: medians in milliseconds, and the median of the paired ratios. Byte code is kept, as an
-installation has it.
+*contract* imports the package, which loads its modules on first use. *whole* accesses all public names. The output is one JSON
+line with medians in milliseconds and the median of the paired ratios. Byte code is cached, as in an installation.
 """
 
 from __future__ import annotations
@@ -21,36 +20,37 @@ WHOLE = f"{CONTRACT} as contract\nfor name in contract.__all__: getattr(contract
 STANDARD = "import dataclasses, enum, typing, logging"
 
 
-def seconds(statement: str, environment: dict[str, str]) -> float:
-    """The time of a fresh interpreter that runs one statement."""
+def time_interpreter(statement: str, environment: dict[str, str]) -> float:
+    """Return the seconds that a new interpreter needs to run *statement*."""
     start = time.perf_counter()
     subprocess.run([sys.executable, "-c", statement], check=True, env=environment)
     return time.perf_counter() - start
 
 
-def compared(statement: str, pairs: int, environment: dict[str, str]) -> tuple[float, float, float]:
-    """Milliseconds of *statement* and of the standard library, and their ratio, each pair in both orders."""
-    seconds(statement, environment)
-    found = []
+def compare(statement: str, pairs: int, environment: dict[str, str]) -> tuple[float, float, float]:
+    """Return the medians of *statement* and of the standard library in milliseconds, and the median of their ratios."""
+    time_interpreter(statement, environment)
+    results = []
     for number in range(pairs):
+        # The order alternates, so that drift of the machine's speed affects both sides.
         order = (statement, STANDARD) if number % 2 else (STANDARD, statement)
-        times = {one: seconds(one, environment) for one in order}
-        found.append((times[statement], times[STANDARD]))
-    mine, standard = (statistics.median(one) * 1000 for one in zip(*found, strict=True))
-    return mine, standard, statistics.median(one / other for one, other in found)
+        times = {code: time_interpreter(code, environment) for code in order}
+        results.append((times[statement], times[STANDARD]))
+    contract, standard = (statistics.median(times) * 1000 for times in zip(*results, strict=True))
+    return contract, standard, statistics.median(first / second for first, second in results)
 
 
 def main() -> None:
-    """Measure both."""
+    """Measure *contract* and *whole*, and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", type=int, default=40, help="how many pairs to run of each")
+    parser.add_argument("--pairs", type=int, default=40, help="number of paired runs (default: 40)")
     pairs = parser.parse_args().pairs
-    with tempfile.TemporaryDirectory() as kept:
+    with tempfile.TemporaryDirectory() as cache:
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-        environment["PYTHONPYCACHEPREFIX"] = kept
-        mine, standard, ratio = compared(CONTRACT, pairs, environment)
-        whole, _, whole_ratio = compared(WHOLE, pairs, environment)
-    milliseconds = {"contract_ms": round(mine, 2), "standard_ms": round(standard, 2), "whole_ms": round(whole, 2)}
+        environment["PYTHONPYCACHEPREFIX"] = cache
+        contract, standard, ratio = compare(CONTRACT, pairs, environment)
+        whole, _, whole_ratio = compare(WHOLE, pairs, environment)
+        milliseconds = {"contract_ms": round(contract, 2), "standard_ms": round(standard, 2), "whole_ms": round(whole, 2)}
     ratios = {"ratio": round(ratio, 3), "whole_ratio": round(whole_ratio, 3)}
     print(json.dumps({"benchmark": "contract_import", **milliseconds, **ratios}))
 

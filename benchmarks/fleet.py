@@ -1,4 +1,4 @@
-"""Many simulated BMCs in processes of their own, some of them dead, some hung."""
+"""Simulated BMCs in separate processes, some of them dead or hung."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ACCOUNT = ("admin", "password")
 
 @dataclass
 class Fleet:
-    """The ``driver_info`` of each machine; *live* are those whose BMC answers."""
+    """The simulated machines: ``driver_info`` of all of them, and of those whose BMC answers (*live*)."""
 
     driver: str
     infos: list[dict[str, Any]]
@@ -28,35 +28,38 @@ class Fleet:
 
 
 @contextmanager
-def running_fleet(given: argparse.Namespace) -> Iterator[Fleet]:
-    """Start the BMCs that the arguments ask for."""
-    silent = round(given.nodes * given.dead), round(given.nodes * given.hung)
-    live = given.nodes - sum(silent)
+def running_fleet(options: argparse.Namespace) -> Iterator[Fleet]:
+    """Run the BMCs that the command line asks for, within the block."""
+    dead_count, hung_count = round(options.nodes * options.dead), round(options.nodes * options.hung)
+    live_count = options.nodes - dead_count - hung_count
     with ExitStack() as stack:
-        infos = stack.enter_context(_ipmi(live, given.latency) if given.ipmi else _redfish(live, given.latency, given.tls))
-        dead_port = stack.enter_context(_full_backlog()) if silent[0] else 0
-        dead = [_silent(number, dead_port) for number in range(silent[0])]
-        hung_port = stack.enter_context(_never_accepts()) if silent[1] else 0
-        hung = [_silent(number, hung_port) for number in range(silent[1])]
-        yield Fleet("ipmi" if given.ipmi else "redfish", _mixed(infos, dead + hung), infos, given.tls)
+        if options.ipmi:
+            live = stack.enter_context(_run_ipmi(live_count, options.latency))
+        else:
+            live = stack.enter_context(_run_redfish(live_count, options.latency, options.tls))
+        dead_port = stack.enter_context(_full_backlog()) if dead_count else 0
+        dead = [_silent_bmc(number, dead_port) for number in range(dead_count)]
+        hung_port = stack.enter_context(_never_accepts()) if hung_count else 0
+        hung = [_silent_bmc(number, hung_port) for number in range(hung_count)]
+        yield Fleet("ipmi" if options.ipmi else "redfish", _interleave(live, dead + hung), live, options.tls)
 
 
-def _mixed(many: list[dict[str, Any]], few: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """All of them, the few spread among the many."""
-    every = len(many) // len(few) if few else len(many) + 1
+def _interleave(many: list[dict[str, Any]], few: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return all elements, with the few spread evenly among the many."""
+    distance = len(many) // len(few) if few else len(many) + 1
     mixed = []
     rest = list(few)
-    for number, one in enumerate(many, 1):
-        mixed.append(one)
-        if number % every == 0 and rest:
+    for number, element in enumerate(many, 1):
+        mixed.append(element)
+        if number % distance == 0 and rest:
             mixed.append(rest.pop())
     return mixed + rest
 
 
 @contextmanager
-def _redfish(count: int, latency: float, tls: bool) -> Iterator[list[dict[str, Any]]]:
+def _run_redfish(count: int, latency: float, tls: bool) -> Iterator[list[dict[str, Any]]]:
     options = ["--addresses", "127.77.0.0/16", "--latency", str(latency), *(["--tls"] if tls else [])]
-    with _process("baremetal_fake.redfish", count, options) as ready:
+    with _run_process("baremetal_fake.redfish", count, options) as ready:
         yield [
             {"redfish_address": url, "redfish_system_id": system, "redfish_verify_ca": "false" if tls else "true"}
             for url, system in zip(ready["urls"], ready["systems"], strict=True)
@@ -64,22 +67,18 @@ def _redfish(count: int, latency: float, tls: bool) -> Iterator[list[dict[str, A
 
 
 @contextmanager
-def _ipmi(count: int, latency: float) -> Iterator[list[dict[str, Any]]]:
+def _run_ipmi(count: int, latency: float) -> Iterator[list[dict[str, Any]]]:
     options = ["--addresses", "127.78.0.0/16", "--latency", str(latency)]
-    with _process("baremetal_fake.ipmi", count, options) as ready:
+    with _run_process("baremetal_fake.ipmi", count, options) as ready:
         user, password = ACCOUNT
         yield [
             {"ipmi_address": host, "ipmi_port": port, "ipmi_username": user, "ipmi_password": password}
-            for host, port in _bmcs(ready)
+            for host, port in ready["bmcs"]
         ]
 
 
-def _bmcs(ready: dict[str, Any]) -> list[tuple[str, int]]:
-    return [(host, port) for host, port in ready["bmcs"]]
-
-
 @contextmanager
-def _process(module: str, count: int, options: list[str]) -> Iterator[dict[str, Any]]:
+def _run_process(module: str, count: int, options: list[str]) -> Iterator[dict[str, Any]]:
     command = [sys.executable, "-m", module, "--count", str(count), *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"IPMI_PASSWORD": ACCOUNT[1]})
     try:
@@ -90,14 +89,14 @@ def _process(module: str, count: int, options: list[str]) -> Iterator[dict[str, 
         process.wait()
 
 
-def _silent(number: int, port: int) -> dict[str, Any]:
+def _silent_bmc(number: int, port: int) -> dict[str, Any]:
     host = f"127.79.{number // 250}.{number % 250 + 1}"
     return {"redfish_address": f"http://{host}:{port}", "redfish_system_id": "/redfish/v1/Systems/1"}
 
 
 @contextmanager
 def _full_backlog() -> Iterator[int]:
-    """A port that answers to no SYN: its listener's backlog is full."""
+    """Yield a port that answers no SYN, because the backlog of its listener is full."""
     with ExitStack() as stack:
         listener = stack.enter_context(socket.create_server(("0.0.0.0", 0), backlog=0))
         for _ in range(4):
@@ -110,6 +109,6 @@ def _full_backlog() -> Iterator[int]:
 
 @contextmanager
 def _never_accepts() -> Iterator[int]:
-    """A port where connections are taken by the kernel and by nobody else."""
+    """Yield a port where the kernel accepts connections and no process answers."""
     with socket.create_server(("0.0.0.0", 0), backlog=4096) as listener:
         yield listener.getsockname()[1]

@@ -1,8 +1,8 @@
-"""The HTTP servers that are compared, each in a process of its own.
+"""HTTP servers for comparisons, each in a process of its own.
 
-``python -m benchmarks.http_servers NAME APPLICATION [CERT KEY]`` serves one of them.
+``python -m benchmarks.http_servers NAME APPLICATION [CERT KEY]`` runs one of them.
 
-Each prints its port once it listens, and serves until it is killed. All but ours have the settings at which they were fastest.
+A server prints its port once it listens, and serves until it is killed. All except ours have their fastest settings.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ BACKLOG = 1024
 
 
 def trivial(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-    """The least that an application can be."""
+    """Smallest possible WSGI application."""
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "5")])
     return [b"hello"]
 
 
 def webob(environ: dict[str, Any], start_response: Any) -> Any:
-    """What an API does at least: it reads headers and parameters, and makes an answer in JSON with headers of its own."""
+    """Application that does the minimum of an API: it reads a header and a parameter, and answers JSON with own headers."""
     request = Request(environ)
     version = request.headers.get("X-OpenStack-Ironic-API-Version", "1.1")
     limit = request.GET.get("limit", "100")
@@ -38,7 +38,7 @@ def webob(environ: dict[str, Any], start_response: Any) -> Any:
 
 
 def ours(app: Any, cert: str | None, key: str | None) -> None:
-    """The server of this project, with its defaults."""
+    """Run the server of this project with its defaults."""
     from baremetal_sdk.config import APIConfig
     from baremetal_sdk.http import HTTPServer
 
@@ -49,7 +49,7 @@ def ours(app: Any, cert: str | None, key: str | None) -> None:
 
 
 def cheroot(app: Any, cert: str | None, key: str | None) -> None:
-    """Cheroot as it comes, with threads and connections enough."""
+    """Run Cheroot with enough threads and connections for the load."""
     from cheroot.ssl.builtin import BuiltinSSLAdapter
     from cheroot.wsgi import Server
 
@@ -63,7 +63,7 @@ def cheroot(app: Any, cert: str | None, key: str | None) -> None:
 
 
 def waitress(app: Any, cert: str | None, key: str | None) -> None:
-    """Waitress; it has no TLS."""
+    """Run Waitress, which has no TLS."""
     from waitress.server import create_server
 
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
@@ -73,7 +73,7 @@ def waitress(app: Any, cert: str | None, key: str | None) -> None:
 
 
 def gunicorn(app: Any, cert: str | None, key: str | None) -> None:
-    """Gunicorn with one worker process of threads."""
+    """Run Gunicorn with one worker process and several threads."""
     from gunicorn.app.base import BaseApplication
 
     listener = socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)

@@ -1,6 +1,6 @@
-"""Requests per second of our HTTP server beside others, alternated in one run: ``python -m benchmarks.http_throughput``.
+"""Throughput of our HTTP server and of others, measured alternately: ``python -m benchmarks.http_throughput``.
 
-What is compared are medians of one run, on one machine; the figures themselves say little.
+Compare only the medians of one run on one machine.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ REQUEST = (
 
 
 def main() -> None:
-    """Measure all servers, and print a line of JSON for each case."""
+    """Measure all servers, and print one line of JSON for each case."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.http_throughput", description="Compare HTTP servers.")
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each run (default: 2)")
-    parser.add_argument("--rounds", type=int, default=5, help="runs of each server in each case (default: 5)")
+    parser.add_argument("--seconds", type=float, default=2.0, help="seconds of each measurement (default: 2)")
+    parser.add_argument("--rounds", type=int, default=5, help="measurements of each server in each case (default: 5)")
     parser.add_argument("--servers", nargs="*", default=list(SERVERS), choices=list(SERVERS))
     parser.add_argument("--applications", nargs="*", default=list(APPLICATIONS), choices=list(APPLICATIONS))
     parser.add_argument("--connections", nargs="*", type=int, default=CONNECTIONS)
@@ -66,7 +66,7 @@ def compare(given: argparse.Namespace, application: str, pair: tuple[str, str] |
 
 @contextmanager
 def serving(name: str, application: str, pair: tuple[str, str] | None) -> Iterator[int]:
-    """A server in a process of its own; its port."""
+    """Run a server in a process of its own within the block, and yield its port."""
     command = [sys.executable, "-m", "benchmarks.http_servers", name, application, *(pair or ())]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -79,13 +79,13 @@ def serving(name: str, application: str, pair: tuple[str, str] | None) -> Iterat
 
 
 def rate(port: int, count: int, seconds: float, tls: bool) -> float:
-    """Requests per second over *count* connections, on each of which one request follows the other."""
+    """Return the requests per second over *count* connections, each of which sends one request after the other."""
     with connect(port, tls) as first:
-        length = one(first)
+        length = measure_response(first)
     sockets: dict[int, socket.socket] = {}
     poller = select.epoll()
     missing = {}
-    for _ in range(count):  # each with its request at once: a silent one would hold a thread of some servers
+    for _ in range(count):  # each sends a request at once: a silent connection would block a thread of some servers
         sock = connect(port, tls)
         descriptor = sock.fileno()
         sockets[descriptor] = sock
@@ -110,9 +110,9 @@ def rate(port: int, count: int, seconds: float, tls: bool) -> float:
     return served / took
 
 
-def one(sock: socket.socket) -> int:
-    """Send one request; the length of its answer, which is that of all."""
-    for _ in range(20):  # the first ones may still find the server on its way up
+def measure_response(sock: socket.socket) -> int:
+    """Return the length of a response in bytes. All responses have the same length."""
+    for _ in range(20):  # warm-up: the first requests may find a server that is still starting
         sock.sendall(REQUEST)
         received = sock.recv(65536)
         while b"\r\n\r\n" not in received or len(received) < answer_length(received):
@@ -122,14 +122,14 @@ def one(sock: socket.socket) -> int:
 
 
 def answer_length(received: bytes) -> int:
-    """How long the answer that begins like this is."""
+    """Return the length of the response whose begin was received."""
     head, _, _ = received.partition(b"\r\n\r\n")
     lengths = [int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
     return len(head) + 4 + lengths[0]
 
 
 def connect(port: int, tls: bool) -> socket.socket:
-    """A connection, with its TLS handshake done."""
+    """Return a connection after its TLS handshake, if any."""
     sock = socket.create_connection(("127.0.0.1", port), timeout=10)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if not tls:

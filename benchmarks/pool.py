@@ -1,7 +1,7 @@
-"""The elastic pool beside futurist's and concurrent.futures', in turn in one run: one line of JSON for each figure.
+"""The elastic pool compared with those of futurist and concurrent.futures, measured alternately in one run.
 
-Run it as ``python -m benchmarks.pool [submit|busy|burst|idle|light ...]``; without names all of it. Absolute times are the
-machine's; what counts is the ratio within one run. futurist has to be installed for its rows.
+Run it as ``python -m benchmarks.pool [submit|busy|burst|idle|light ...]``; without names it runs all benchmarks. Each figure is
+a line of JSON. Compare only figures of one run. The rows of futurist need futurist.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ SUBMITS = 2000
 
 
 @contextmanager
-def ours(size: int, idle_window: float = 600.0) -> Iterator[Executor]:
-    """A lane of an elastic pool."""
+def run_elastic(size: int, idle_window: float = 600.0) -> Iterator[Executor]:
+    """Yield a lane of an elastic pool."""
     pool = ElasticPool(size, {"work": LaneLimits()}, idle_window=idle_window)
     yield pool["work"]
     pool.close(5.0, cancel_queued=True)
 
 
 @contextmanager
-def standard(size: int) -> Iterator[Executor]:
-    """The standard library's pool, which never shrinks."""
+def run_standard(size: int) -> Iterator[Executor]:
+    """Yield the standard library's pool, which never shrinks."""
     with ThreadPoolExecutor(size) as pool:
         yield pool
 
 
 @contextmanager
-def futurists(size: int) -> Iterator[Executor]:
-    """futurist's pool that shrinks when it is submitted to."""
+def run_futurist(size: int) -> Iterator[Executor]:
+    """Yield futurist's pool, which shrinks only when work is submitted."""
     import futurist
 
     pool = futurist.DynamicThreadPoolExecutor(max_workers=size)
@@ -50,26 +50,26 @@ def futurists(size: int) -> Iterator[Executor]:
     pool.shutdown()
 
 
-POOLS: dict[str, Callable[[int], Any]] = {"elastic": ours, "concurrent.futures": standard, "futurist": futurists}
+POOLS: dict[str, Callable[[int], Any]] = {"elastic": run_elastic, "concurrent.futures": run_standard, "futurist": run_futurist}
 
 
 def fill(pool: Executor, size: int) -> threading.Event:
-    """Bring up *size* workers, all of them busy until the event is set."""
-    gate, begun = threading.Event(), threading.Semaphore(0)
+    """Start *size* workers that stay busy until the returned event is set."""
+    gate, started = threading.Event(), threading.Semaphore(0)
 
     def hold() -> None:
-        begun.release()
+        started.release()
         gate.wait()
 
     for _ in range(size):
         pool.submit(hold)
     for _ in range(size):
-        begun.acquire()
+        started.acquire()
     return gate
 
 
-def submit_cost(size: int, kind: str, busy: bool) -> float:
-    """Microseconds of one submit onto *size* workers, idle or busy; the median of several rounds."""
+def measure_submit(size: int, kind: str, busy: bool) -> float:
+    """Return the median time of one submit in microseconds, with *size* busy or idle workers."""
     with POOLS[kind](size) as pool:
         gate = fill(pool, size)
         if not busy:
@@ -89,17 +89,16 @@ def submit_cost(size: int, kind: str, busy: bool) -> float:
     return round(statistics.median(rounds), 1)
 
 
-def submits(busy: bool) -> None:
-    """The cost of a submit by the number of threads that there are; the best of what was measured in turn, for what else runs
-    on the machine only ever adds to it."""
+def measure_submits(busy: bool) -> None:
+    """Measure a submit by number of threads. The figure is the minimum, because other load on the machine only adds to it."""
     for size in SIZES:
-        taken = [{kind: submit_cost(size, kind, busy) for kind in POOLS} for _ in range(REPEATS)]
-        row = {kind: min(found[kind] for found in taken) for kind in POOLS}
-        say("submit onto busy threads" if busy else "submit onto idle threads", unit="us", threads=size, **row)
+        runs = [{kind: measure_submit(size, kind, busy) for kind in POOLS} for _ in range(REPEATS)]
+        row = {kind: min(run[kind] for run in runs) for kind in POOLS}
+        print_figures("submit onto busy threads" if busy else "submit onto idle threads", unit="us", threads=size, **row)
 
 
-def burst() -> None:
-    """5,000 tasks of 50 ms at a maximum of 1,000 threads."""
+def measure_burst() -> None:
+    """Measure 5,000 tasks of 50 ms with a maximum of 1,000 threads."""
     row = {}
     for kind, make in POOLS.items():
         with make(1000) as pool:
@@ -107,11 +106,11 @@ def burst() -> None:
             for future in [pool.submit(time.sleep, 0.05) for _ in range(5000)]:
                 future.result()
             row[kind] = round(time.perf_counter() - begin, 3)
-    say("burst of 5,000 tasks of 50 ms, at most 1,000 threads", unit="s", **row)
+    print_figures("burst of 5,000 tasks of 50 ms, at most 1,000 threads", unit="s", **row)
 
 
-def idle() -> None:
-    """What 1,000 idle threads cost, and when they are gone, with a window of 2 s."""
+def measure_idle() -> None:
+    """Measure the CPU time of 1,000 idle threads, and when they end with an idle window of 2 s."""
     pool = ElasticPool(1000, {"work": LaneLimits()}, idle_window=2.0)
     fill(pool["work"], 1000).set()
     while pool.idle < 1000:
@@ -122,35 +121,40 @@ def idle() -> None:
     share = (time.process_time() - cpu) / (time.perf_counter() - begin)
     while pool.workers and time.perf_counter() - begin < 20:
         time.sleep(0.01)
-    say("1,000 idle threads, window 2 s", unit="s", gone_after=round(time.perf_counter() - begin, 2), core_share=round(share, 5))
+    gone_after = round(time.perf_counter() - begin, 2)
+    print_figures("1,000 idle threads, window 2 s", unit="s", gone_after=gone_after, core_share=round(share, 5))
     pool.close(1.0)
 
 
-def light() -> None:
-    """How many workers light load keeps after a spike of 100: 25 short tasks a second for two windows of 1 s."""
+def measure_light_load() -> None:
+    """Measure the workers that 25 short tasks per second keep after a spike of 100, for two idle windows of 1 s."""
     pool = ElasticPool(100, {"work": LaneLimits()}, idle_window=1.0)
     fill(pool["work"], 100).set()
     for _ in range(75):
         pool["work"].submit(int).result()
         time.sleep(0.04)
-    say("workers left by light load after a spike of 100", unit="threads", elastic=pool.workers)
+    print_figures("workers left by light load after a spike of 100", unit="threads", elastic=pool.workers)
     pool.close(1.0)
 
 
-def say(what: str, **figures: Any) -> None:
+def print_figures(what: str, **figures: Any) -> None:
     """Print one line of JSON."""
     print(json.dumps({"benchmark": what, **figures}), flush=True)
 
 
 BENCHMARKS: dict[str, Callable[[], None]] = {
-    "submit": lambda: submits(busy=False), "busy": lambda: submits(busy=True), "burst": burst, "idle": idle, "light": light,
-}  # fmt: skip
+    "submit": lambda: measure_submits(busy=False),
+    "busy": lambda: measure_submits(busy=True),
+    "burst": measure_burst,
+    "idle": measure_idle,
+    "light": measure_light_load,
+}
 
 if __name__ == "__main__":
     names = sys.argv[1:] or list(BENCHMARKS)
     if len(names) == 1:
         BENCHMARKS[names[0]]()
     else:
-        # Each in a process of its own: what threads of the one leave behind is not counted for the next.
+        # Each benchmark runs in a process of its own, without the threads that another one left behind.
         for name in names:
             subprocess.run([sys.executable, "-m", "benchmarks.pool", name], check=True)

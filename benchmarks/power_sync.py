@@ -1,9 +1,8 @@
-"""Power sync through the whole runtime against simulated BMCs, one on each address: a line of JSON for each figure.
+"""Power sync of a whole conductor against simulated BMCs, each with an address of its own.
 
 Run it as ``python -m benchmarks.power_sync [--nodes 1000] [--latency 0.1] [--tls | --ipmi] [--dead 0.05] [--hung 0.01]``. A
-conductor on SQLite, with an API that is read meanwhile, finds the nodes in its store and reads them as fast as it can.
-Beside it, in the same run, a bare loop of the same client over kept sessions: the difference is what the runtime adds.
-With ``--interval 60`` it is not driven at full speed.
+conductor with SQLite reads all nodes at full speed while a client reads its API. A bare loop of the same BMC client in the same
+run shows the cost of the runtime. ``--interval 60`` reads each node once per minute instead. Each figure is a line of JSON.
 """
 
 from __future__ import annotations
@@ -38,10 +37,10 @@ THREADS = 256
 
 
 def main() -> None:
-    """Print the figures."""
-    given = _arguments()
+    """Run the measurements and print the figures."""
+    options = _parse_arguments()
     raise_descriptor_limit()
-    with running_fleet(given) as fleet, tempfile.TemporaryDirectory() as directory:
+    with running_fleet(options) as fleet, tempfile.TemporaryDirectory() as directory:
         base = ConductorConfig(
             host="bench",
             api=APIConfig(port=0),
@@ -49,17 +48,17 @@ def main() -> None:
                 connection=f"sqlite:///{Path(directory) / 'nodes.sqlite'}", secret_key_file=str(Path(directory) / "key")
             ),
         )
-        nodes = enrol(base, fleet)
-        with synced(base, given) as (conductor, server):
-            observe(conductor, server, nodes, given)
-        tell("memory", peak_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
-        if given.interval < 5:
-            seconds = bare(fleet)
-            tell("bare loop", threads=THREADS, nodes=len(fleet.live), rate=round(len(fleet.live) / seconds))
+        nodes = enroll(base, fleet)
+        with running_power_sync(base, options) as (conductor, server):
+            measure(conductor, server, nodes, options)
+        print_figures("memory", peak_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+        if options.interval < 5:
+            seconds = measure_bare_loop(fleet)
+            print_figures("bare loop", threads=THREADS, nodes=len(fleet.live), rate=round(len(fleet.live) / seconds))
 
 
-def enrol(base: ConductorConfig, fleet: Fleet) -> list[str]:
-    """Create a manageable node for each machine; that is over when the measurement begins."""
+def enroll(base: ConductorConfig, fleet: Fleet) -> list[str]:
+    """Create a manageable node for each machine, before the measurement begins."""
     options = ConductorOptions(sync_power_state_interval=0)
     nodes = []
     with Conductor(with_options(base, options)) as conductor:
@@ -71,8 +70,8 @@ def enrol(base: ConductorConfig, fleet: Fleet) -> list[str]:
 
 
 @contextmanager
-def synced(base: ConductorConfig, given: argparse.Namespace) -> Iterator[tuple[Conductor, APIServer]]:
-    """A conductor whose power sync is at work, and its API."""
+def running_power_sync(base: ConductorConfig, given: argparse.Namespace) -> Iterator[tuple[Conductor, APIServer]]:
+    """Run a conductor with power sync, and its API, within the block."""
     options = ConductorOptions(sync_power_state_interval=given.interval, workers_pool_size=given.workers)
     conductor = Conductor(with_options(base, options))
     server = APIServer(bare_metal_api(conductor), base.api)
@@ -81,35 +80,36 @@ def synced(base: ConductorConfig, given: argparse.Namespace) -> Iterator[tuple[C
         yield conductor, server
 
 
-def observe(conductor: Conductor, server: APIServer, nodes: list[str], given: argparse.Namespace) -> None:
-    """Print how fast nodes are read: first while sessions are opened, then over those that are kept."""
+def measure(conductor: Conductor, server: APIServer, nodes: list[str], options: argparse.Namespace) -> None:
+    """Print the read rate: first of the sweep that opens the sessions, then over open sessions."""
     sync = conductor.assembly.power_sync
-    live = len(nodes) - round(len(nodes) * (given.dead + given.hung))
+    live = len(nodes) - round(len(nodes) * (options.dead + options.hung))
     begin = time.perf_counter()
-    until(lambda: sync.answered >= live)
-    tell("first sweep", nodes=live, seconds=round(time.perf_counter() - begin, 2))
-    for number in range(given.rounds):
+    wait_until(lambda: sync.answered >= live)
+    print_figures("first sweep", nodes=live, seconds=round(time.perf_counter() - begin, 2))
+    for number in range(options.rounds):
         with reading(f"{server.url}/v1/nodes/{nodes[0]}") as latencies:
             before, begin = sync.answered, time.perf_counter()
-            time.sleep(given.seconds)
-            rate = (sync.answered - before) / (time.perf_counter() - begin)
+            time.sleep(options.seconds)
+            rate = round((sync.answered - before) / (time.perf_counter() - begin))
         known = sum(row.power_state is not None for row in conductor.nodes(fields=("power_state",)))
-        tell(f"round {number}", nodes=len(nodes), known=known, rate=round(rate), late=sync.late, threads=threading.active_count())
-        tell("API meanwhile", **latencies.quantiles())
+        figures = {"nodes": len(nodes), "known": known, "rate": rate, "late": sync.late}
+        print_figures(f"round {number}", **figures, threads=threading.active_count())
+        print_figures("API meanwhile", **latencies.quantiles())
 
 
-def until(reached: Callable[[], bool], seconds: float = 180.0) -> None:
-    """Wait for something, within a bound."""
-    end = time.perf_counter() + seconds
-    while not reached():
+def wait_until(condition: Callable[[], bool], timeout: float = 180.0) -> None:
+    """Poll until *condition* is true. Raise ``TimeoutError`` after *timeout* seconds."""
+    end = time.perf_counter() + timeout
+    while not condition():
         if time.perf_counter() > end:
-            raise TimeoutError("it takes too long")
+            raise TimeoutError(f"the condition is not true after {timeout:g} s")
         time.sleep(0.05)
 
 
-def bare(fleet: Fleet) -> float:
-    """Seconds for one read of each live machine over sessions that are open, with nothing around it."""
-    reads = _ipmi_reads(fleet) if fleet.driver == "ipmi" else _redfish_reads(fleet)
+def measure_bare_loop(fleet: Fleet) -> float:
+    """Return the seconds for one read of each live machine over open sessions, without the runtime."""
+    reads = _create_ipmi_reads(fleet) if fleet.driver == "ipmi" else _create_redfish_reads(fleet)
     with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(lambda read: read(), reads))
         begin = time.perf_counter()
@@ -118,62 +118,64 @@ def bare(fleet: Fleet) -> float:
         return (time.perf_counter() - begin) / 3
 
 
-def _redfish_reads(fleet: Fleet) -> list[Callable[[], Any]]:
+def _create_redfish_reads(fleet: Fleet) -> list[Callable[[], Any]]:
     context = tls_context(TLSOptions(verify=False)) if fleet.tls else None
 
-    def read_of(info: dict[str, Any]) -> Callable[[], Any]:
+    def create_read(info: dict[str, Any]) -> Callable[[], Any]:
         scheme, _, rest = info["redfish_address"].partition("://")
         host, _, port = rest.partition(":")
         session = HTTPSession(scheme, host, int(port), tls=context)
         return lambda: session.request("GET", info["redfish_system_id"], deadline=Deadline.after(60.0)).json()
 
-    return [read_of(info) for info in fleet.live]
+    return [create_read(info) for info in fleet.live]
 
 
-def _ipmi_reads(fleet: Fleet) -> list[Callable[[], Any]]:
+def _create_ipmi_reads(fleet: Fleet) -> list[Callable[[], Any]]:
     connector, power = IPMIConnector(), IPMIPower()
 
-    def read_of(info: IPMIInfo) -> Callable[[], Any]:
-        opened: list[IPMISession] = []
+    def create_read(info: IPMIInfo) -> Callable[[], Any]:
+        sessions: list[IPMISession] = []
 
         def read() -> Any:
-            if not opened:
-                opened.append(connector.open(info, None, Deadline.after(60.0)))
-            return power.sample_power(opened[0], info, Deadline.after(60.0))
+            if not sessions:
+                sessions.append(connector.open(info, None, Deadline.after(60.0)))
+            return power.sample_power(sessions[0], info, Deadline.after(60.0))
 
         return read
 
-    return [read_of(IPMIInfo.parse(info)) for info in fleet.live]
+    return [create_read(IPMIInfo.parse(info)) for info in fleet.live]
 
 
-def tell(what: str, **figures: Any) -> None:
+def print_figures(what: str, **figures: Any) -> None:
     """Print one line of JSON."""
     print(json.dumps({"benchmark": "power sync", "what": what, **figures}), flush=True)
 
 
 def with_options(base: ConductorConfig, options: ConductorOptions) -> ConductorConfig:
-    """The configuration with these options of the conductor."""
+    """Return the configuration with other options of the conductor."""
     return ConductorConfig(host=base.host, api=base.api, database=base.database, conductor=options)
 
 
 def raise_descriptor_limit() -> None:
-    """Have as many files open as may be."""
+    """Raise the limit of open files to its maximum."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _arguments() -> argparse.Namespace:
+def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.power_sync", description="Measure power sync.")
-    parser.add_argument("--nodes", type=int, default=1000)
-    parser.add_argument("--latency", type=float, default=0.1, help="seconds that each answer takes")
-    parser.add_argument("--interval", type=float, default=0.2, help="seconds between two reads of a node; by default full speed")
-    parser.add_argument("--seconds", type=float, default=8.0, help="seconds of each round")
-    parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--workers", type=int, default=300, help="size of the pool")
-    parser.add_argument("--tls", action="store_true")
-    parser.add_argument("--ipmi", action="store_true")
-    parser.add_argument("--dead", type=float, default=0.0, help="share of the BMCs that answer to no SYN")
-    parser.add_argument("--hung", type=float, default=0.0, help="share of the BMCs that take connections and never answer")
+    parser.add_argument("--nodes", type=int, default=1000, help="number of nodes (default: 1000)")
+    parser.add_argument("--latency", type=float, default=0.1, help="seconds of each BMC answer (default: 0.1)")
+    parser.add_argument("--interval", type=float, default=0.2, help="seconds between two reads of a node (default: full speed)")
+    parser.add_argument("--seconds", type=float, default=8.0, help="seconds of each round (default: 8)")
+    parser.add_argument("--rounds", type=int, default=2, help="number of rounds (default: 2)")
+    parser.add_argument("--workers", type=int, default=300, help="size of the worker pool (default: 300)")
+    parser.add_argument("--tls", action="store_true", help="use Redfish over TLS")
+    parser.add_argument("--ipmi", action="store_true", help="use IPMI instead of Redfish")
+    parser.add_argument("--dead", type=float, default=0.0, help="share of BMCs that answer no SYN (default: 0)")
+    parser.add_argument(
+        "--hung", type=float, default=0.0, help="share of BMCs that accept connections and never answer (default: 0)"
+    )
     return parser.parse_args(sys.argv[1:])
 
 

@@ -1,7 +1,7 @@
-"""Calls per second and latency of the RPC modes, in turn in one run: one line of JSON for each figure.
+"""Rate and latency of the RPC transports, measured alternately in one run: one line of JSON for each figure.
 
-Run it as ``python -m benchmarks.rpc``. Absolute times are the machine's; what counts is the ratio within one run. The mode
-``oslo`` needs Debian's ``rabbitmq-server`` and the extra ``oslo-messaging``; without them it is left out.
+Run it as ``python -m benchmarks.rpc``. Compare only figures of one run. The transport ``oslo`` needs Debian's ``rabbitmq-server``
+and the extra ``oslo-messaging``; without them it is left out.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ _HOST = "127.0.0.1"
 
 
 class Echo:
-    """What is called, and what is cast: that lets whoever waits for it go on."""
+    """Methods to call and to cast. :attr:`done` counts the casts that have run."""
 
     def __init__(self) -> None:
         self.done = threading.Semaphore(0)
 
     @rpc_method("1.0")
     def note(self) -> None:
-        """Say that it was run."""
+        """Count one execution."""
         self.done.release()
 
     @rpc_method("1.0")
     def echo(self, value: Any) -> Any:
-        """Give it back."""
+        """Return the value."""
         return value
 
 
 @contextlib.contextmanager
-def conductor(**changes: Any) -> Iterator[tuple[Conductor, Echo]]:
-    """A conductor in this process: both sides share its processors, in every mode."""
+def run_conductor(**changes: Any) -> Iterator[tuple[Conductor, Echo]]:
+    """Run a conductor in this process. Client and server share its CPU time with every transport."""
     running = Conductor(ConductorConfig(host=_HOST, conductor=quick_options(), **changes))
     echo = Echo()
     running.add(echo)
@@ -58,9 +58,9 @@ def conductor(**changes: Any) -> Iterator[tuple[Conductor, Echo]]:
 
 
 @contextlib.contextmanager
-def remote(**changes: Any) -> Iterator[tuple[RPCClient, Echo]]:
-    """A client that goes through sockets."""
-    with conductor(**changes) as (running, echo):
+def run_remote(**changes: Any) -> Iterator[tuple[RPCClient, Echo]]:
+    """Yield a client that reaches the conductor through sockets."""
+    with run_conductor(**changes) as (running, echo):
         config = running.config
         if config.rpc_transport == "json-rpc":
             server: Any = running.rpc_server
@@ -72,71 +72,71 @@ def remote(**changes: Any) -> Iterator[tuple[RPCClient, Echo]]:
             client.close()
 
 
-def rate(call: Callable[[], Any], callers: int) -> tuple[float, float, float]:
-    """Calls per second, and the median and 99th percentile of their latency in microseconds."""
+def measure_rate(call: Callable[[], Any], callers: int) -> tuple[float, float, float]:
+    """Return the calls per second, and the median and 99th percentile of the latency in microseconds."""
     end = time.perf_counter() + SECONDS
     latencies: list[list[float]] = [[] for _ in range(callers)]
 
-    def run(mine: list[float]) -> None:
+    def run(own_latencies: list[float]) -> None:
         now = time.perf_counter()
         while now < end:
             call()
             before, now = now, time.perf_counter()
-            mine.append(now - before)
+            own_latencies.append(now - before)
 
-    threads = [threading.Thread(target=run, args=(mine,)) for mine in latencies]
+    threads = [threading.Thread(target=run, args=(own_latencies,)) for own_latencies in latencies]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    merged = sorted(one for mine in latencies for one in mine)
+    merged = sorted(seconds for own_latencies in latencies for seconds in own_latencies)
     return len(merged) / SECONDS, statistics.median(merged) * 1e6, merged[int(len(merged) * 0.99)] * 1e6
 
 
-def submit(running: Conductor, echo: Echo) -> Callable[[], Any]:
-    """What a cast is judged against: handing work to the pool, and waiting until it was run."""
+def create_submit(running: Conductor, echo: Echo) -> Callable[[], Any]:
+    """Return a function that submits work to the pool and waits for its execution. Casts are compared with it."""
     lane = running.pool["requests"]
 
-    def submitted() -> None:
+    def submit() -> None:
         lane.submit(echo.note)
         echo.done.acquire()
 
-    return submitted
+    return submit
 
 
-def cast(client: RPCClient, echo: Echo) -> Callable[[], Any]:
-    """A cast, and waiting until it was run."""
+def create_cast(client: RPCClient, echo: Echo) -> Callable[[], Any]:
+    """Return a function that casts and waits for the execution."""
 
-    def accepted() -> None:
+    def cast() -> None:
         client.cast("note")
         echo.done.acquire()
 
-    return accepted
+    return cast
 
 
 def measure() -> Iterator[dict[str, Any]]:
-    """All figures, the modes in turn."""
+    """Measure the transports alternately and yield all figures."""
     with contextlib.ExitStack() as stack:
-        here, echo = stack.enter_context(conductor())
-        clients: dict[str, tuple[RPCClient, Echo]] = {"none": (here.rpc, echo)}
-        clients["json-rpc"] = stack.enter_context(remote(rpc_transport="json-rpc", json_rpc=JSONRPCConfig(port=0)))
-        if (url := _broker(stack)) is not None:
-            clients["oslo"] = stack.enter_context(remote(rpc_transport="oslo", transport_url=url))
-        for turn in range(ROUNDS):
-            for mode, (client, heard) in clients.items():
+        local, echo = stack.enter_context(run_conductor())
+        clients: dict[str, tuple[RPCClient, Echo]] = {"none": (local.rpc, echo)}
+        clients["json-rpc"] = stack.enter_context(run_remote(rpc_transport="json-rpc", json_rpc=JSONRPCConfig(port=0)))
+        if (url := _start_broker(stack)) is not None:
+            clients["oslo"] = stack.enter_context(run_remote(rpc_transport="oslo", transport_url=url))
+        for number in range(ROUNDS):
+            for mode, (client, client_echo) in clients.items():
                 for callers in (1, CALLERS):
-                    found = rate(lambda client=client: client.call("echo", value=1), callers)  # type: ignore[misc]
-                    yield _figure("call", mode, callers, turn, found)
-                yield _figure("cast", mode, 1, turn, rate(cast(client, heard), 1))
-            yield _figure("submit", "pool", 1, turn, rate(submit(here, echo), 1))
+                    result = measure_rate(lambda client=client: client.call("echo", value=1), callers)  # type: ignore[misc]
+                    yield _figure("call", mode, callers, number, result)
+                yield _figure("cast", mode, 1, number, measure_rate(create_cast(client, client_echo), 1))
+            yield _figure("submit", "pool", 1, number, measure_rate(create_submit(local, echo), 1))
 
 
-def _figure(what: str, mode: str, callers: int, turn: int, found: tuple[float, float, float]) -> dict[str, Any]:
+def _figure(what: str, mode: str, callers: int, number: int, result: tuple[float, float, float]) -> dict[str, Any]:
     names = ("per_second", "median_us", "p99_us")
-    return {"what": what, "mode": mode, "callers": callers, "round": turn, **dict(zip(names, map(round, found), strict=True))}
+    return {"what": what, "mode": mode, "callers": callers, "round": number, **dict(zip(names, map(round, result), strict=True))}
 
 
-def _broker(stack: contextlib.ExitStack) -> str | None:
+def _start_broker(stack: contextlib.ExitStack) -> str | None:
     from tests.fixtures import rabbitmq
 
     try:
@@ -150,7 +150,7 @@ def _broker(stack: contextlib.ExitStack) -> str | None:
 
 
 def main() -> None:
-    """Print the figures as they come, and at the end what they are beside each other, within each round."""
+    """Print the figures as they come, and at the end the ratios between transports within each round."""
     rates: dict[tuple[str, str], list[float]] = {}
     for figure in measure():
         print(json.dumps(figure), flush=True)
@@ -160,10 +160,10 @@ def main() -> None:
         ("calls of none over those of", ("call", "none"), "call"),
         ("submits over casts of", ("submit", "pool"), "cast"),
     ):
-        for (kind, mode), found in rates.items():
+        for (kind, mode), second_rates in rates.items():
             if kind == second:
-                ratio = statistics.median(one / other for one, other in zip(rates[first], found, strict=True))
-                print(json.dumps({"what": what, "mode": mode, "ratio": round(ratio, 2)}))
+                ratios = (one / other for one, other in zip(rates[first], second_rates, strict=True))
+                print(json.dumps({"what": what, "mode": mode, "ratio": round(statistics.median(ratios), 2)}))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A service to measure: metald in a process of its own, on a fresh state directory."""
+"""A service under measurement: metald as a separate process with a fresh state directory."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from metald.processes import Child
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A running service. *seconds* is what it took from its start to its first answer."""
+class MeasuredService:
+    """A running service. *seconds* is the time from its start to its ready line."""
 
     url: str
     client: BareMetalClient
@@ -25,12 +25,12 @@ class Measured:
 
     @property
     def mebibytes(self) -> float:
-        """Its resident memory."""
+        """The resident memory."""
         return self._status("VmRSS:") / 1024
 
     @property
     def threads(self) -> int:
-        """Its threads."""
+        """The number of threads."""
         return self._status("Threads:")
 
     def _status(self, name: str) -> int:
@@ -39,11 +39,11 @@ class Measured:
 
 
 @contextmanager
-def running(*options: str) -> Iterator[Measured]:
-    """Start a service with *options* of ``metald serve``, and stop it at the end."""
+def running(*options: str) -> Iterator[MeasuredService]:
+    """Run ``metald serve`` with *options* within the block."""
     with tempfile.TemporaryDirectory() as directory:
         command = [sys.executable, "-m", "metald", "serve", "--port", "0", "--state-dir", f"{directory}/state", *options]
         begin = time.perf_counter()
         with Child("metald", command, Path(directory)) as child:
             url = child.wait_for_line("metald ready: ", 60.0)
-            yield Measured(url, BareMetalClient(url), child.pid, time.perf_counter() - begin)
+            yield MeasuredService(url, BareMetalClient(url), child.pid, time.perf_counter() - begin)

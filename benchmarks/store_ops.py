@@ -1,6 +1,6 @@
-"""Operations per second of the SQL store on SQLite, for one thread and for ten: one line of JSON.
+"""Operations per second of the SQL store with SQLite, from one thread and from ten: one line of JSON.
 
-Run it as ``python benchmarks/store_ops.py [operations]``; figures of two runs are compared on one machine only.
+Run it as ``python benchmarks/store_ops.py [operations]``. Compare only runs on one machine.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ _DRIVER_INFO = {"redfish_address": "https://192.0.2.1", "redfish_username": "adm
 _PROPERTIES = {"cpu_arch": "x86_64", "memory_mb": 131072, "local_gb": 960, "capabilities": "boot_mode:uefi"}
 
 
-def node(number: int) -> NodeRecord:
-    """A node as an operator would enroll it."""
+def build_node(number: int) -> NodeRecord:
+    """Return a node record with typical fields."""
     return NodeRecord(
         uuid=str(uuid.uuid4()), name=f"node-{number}", driver="redfish", driver_info=_DRIVER_INFO, properties=_PROPERTIES
     )
 
 
-def rate(threads: int, operation: Callable[[NodeRecord], object], nodes: list[NodeRecord]) -> int:
-    """How many times a second *operation* is done, over all of *nodes*."""
+def measure_rate(threads: int, operation: Callable[[NodeRecord], object], nodes: list[NodeRecord]) -> int:
+    """Call *operation* with each node. Return the calls per second."""
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(lambda _: None, range(threads)))
         start = time.perf_counter()
@@ -40,8 +40,8 @@ def rate(threads: int, operation: Callable[[NodeRecord], object], nodes: list[No
 
 
 def measure(store: SQLStore, threads: int, count: int) -> dict[str, int]:
-    """The rate of each operation."""
-    nodes = [node(number) for number in range(count)]
+    """Return the rate of each operation."""
+    nodes = [build_node(number) for number in range(count)]
 
     def lease(record: NodeRecord) -> None:
         taken, _ = store.take_lease(record.uuid, holder="conductor-1/1", purpose="benchmark", duration=60)
@@ -55,11 +55,11 @@ def measure(store: SQLStore, threads: int, count: int) -> dict[str, int]:
         "page_of_100": lambda record: store.nodes(NodeQuery(limit=100, fields=("uuid", "name", "provision_state"))),
         "delete": lambda record: store.delete_node(record.uuid, fence=None),
     }
-    return {name: rate(threads, operation, nodes) for name, operation in operations.items()}
+    return {name: measure_rate(threads, operation, nodes) for name, operation in operations.items()}
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the measurements and print the figures."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
     results: dict[str, object] = {"benchmark": "store_ops", "unit": "operations per second", "operations": count}
     for threads in _THREADS:

@@ -1,8 +1,7 @@
-"""What blocked native threads cost: real and reserved memory for each, and the time to start them. One line of JSON each.
+"""Memory and start-up time of blocked native threads: one line of JSON for each figure.
 
-Run it as ``python -m benchmarks.thread_memory [SIZE ...]``. Each size is measured in a process of its own: *waits* are
-workers that wait for an answer and have done nothing else; *worked* ones have read a large nested answer before, so that their
-stacks have been used.
+Run it as ``python -m benchmarks.thread_memory [SIZE ...]``. Each size is measured in a process of its own. *waits* are workers
+that have only waited; *worked* are workers that have parsed a large nested answer before, so that their stacks are in use.
 """
 
 from __future__ import annotations
@@ -25,45 +24,45 @@ _ANSWER = json.dumps(
 
 
 def memory() -> tuple[int, int]:
-    """Bytes of this process that are reserved, and that are real."""
+    """Return the reserved and the resident memory of this process in bytes."""
     with open("/proc/self/statm", encoding="ascii") as file:
-        reserved, real = (int(pages) * resource.getpagesize() for pages in file.read().split()[:2])
-    return reserved, real
+        reserved, resident = (int(pages) * resource.getpagesize() for pages in file.read().split()[:2])
+    return reserved, resident
 
 
-def read_an_answer(depth: int = _DEPTH) -> None:
-    """Use the stack as a device library does: deep calls, with a large answer at the end of them."""
+def parse_answer(depth: int = _DEPTH) -> None:
+    """Use the stack as a device library does: parse a large answer below deep calls."""
     if depth:
-        read_an_answer(depth - 1)
+        parse_answer(depth - 1)
     else:
         json.loads(_ANSWER)
 
 
 def measure(size: int, kind: str, work: Callable[[], object]) -> None:
-    """Have *size* workers block after they did *work*, and print what that costs."""
+    """Let *size* workers run *work* and then block, and print the cost."""
     pool = ElasticPool(size, {"work": LaneLimits()}, idle_window=600.0)
-    gate, begun = threading.Event(), threading.Semaphore(0)
+    gate, started = threading.Event(), threading.Semaphore(0)
 
     def hold() -> None:
         work()
-        begun.release()
+        started.release()
         gate.wait()
 
-    reserved, real = memory()
+    reserved, resident = memory()
     begin = time.perf_counter()
     for _ in range(size):
         pool["work"].submit(hold)
     for _ in range(size):
-        begun.acquire()
+        started.acquire()
     seconds = time.perf_counter() - begin
-    reserved, real = (after - before for after, before in zip(memory(), (reserved, real), strict=True))
+    reserved, resident = (after - before for after, before in zip(memory(), (reserved, resident), strict=True))
     line = {
         "measured": "memory of a blocked thread",
         "kind": kind,
         "threads": size,
-        "real_kib": round(real / size / 1024, 1),
+        "real_kib": round(resident / size / 1024, 1),
         "reserved_kib": round(reserved / size / 1024),
-        "all_real_mib": round(real / 1024 / 1024, 1),
+        "all_real_mib": round(resident / 1024 / 1024, 1),
         "start_us": round(seconds / size * 1e6),
     }
     print(json.dumps(line), flush=True)
@@ -72,10 +71,10 @@ def measure(size: int, kind: str, work: Callable[[], object]) -> None:
 
 
 def main(sizes: tuple[int, ...]) -> None:
-    """Measure each size, with work and without."""
+    """Measure each size with both kinds of workers."""
     context = multiprocessing.get_context("spawn")
     for size in sizes:
-        for kind, work in (("waits", bool), ("worked", read_an_answer)):
+        for kind, work in (("waits", bool), ("worked", parse_answer)):
             child = context.Process(target=measure, args=(size, kind, work))
             child.start()
             child.join()

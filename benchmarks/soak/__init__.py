@@ -1,1 +1,1 @@
-"""Long runs, by hand: ``tox -e soak``."""
+"""Long-running tests, started by hand with ``tox -e soak``."""

@@ -1,7 +1,8 @@
-"""Three conductors and two APIs while everything around them fails: no machine has two masters, and no request is lost."""
+"""Three conductors and two APIs during failures of all parts: one conductor per machine at a time, and no lost request."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
@@ -29,16 +30,16 @@ from metald.processes import Child
 from tests.fixtures import etcd, postgresql, rabbitmq
 
 MACHINES = int(os.environ.get("CHAOS_MACHINES", "100"))
-LEASE, CALL, HEARTBEAT = 6.0, 6.0, 1.0
-BOUND = 240.0
-"""Seconds within which every node is at rest: a lease, the longest call and a sweep for each disturbance, and the work."""
-READY = 90.0
+LEASE_S, CALL_TIMEOUT_S, HEARTBEAT_INTERVAL_S = 6.0, 6.0, 1.0
+REST_TIMEOUT_S = 240.0
+"""Time limit in seconds until no work runs: a lease, the longest call and a sweep for each disturbance, and the work."""
+READY_TIMEOUT_S = 90.0
 USERNAME, PASSWORD = "operator", "pa55-of-BMCs"
 MISSING = etcd.missing() or postgresql.missing() or rabbitmq.missing()
 
 
-class Sent(NamedTuple):
-    """A request that changes something, as a BMC took it."""
+class ChangeRequest(NamedTuple):
+    """A request that changes a machine, as its BMC received it."""
 
     at: float
     machine: str
@@ -48,12 +49,12 @@ class Sent(NamedTuple):
 
 @skipIf(MISSING, MISSING or "")
 class ChaosTest(TestCase):
-    """PostgreSQL, RabbitMQ and etcd are real; the machines outlive whoever drives them, and keep a log of their own."""
+    """PostgreSQL, RabbitMQ and etcd are real. The machines survive the conductors and log all changes."""
 
     def setUp(self) -> None:
         super().setUp()
-        self.sent: list[Sent] = []
-        self.useFixture(MonkeyPatch("baremetal_fake.redfish.bmc.RedfishBMC.understand", self.logged(RedfishBMC.understand)))
+        self.requests: list[ChangeRequest] = []
+        self.useFixture(MonkeyPatch("baremetal_fake.redfish.bmc.RedfishBMC.understand", self.log_changes(RedfishBMC.understand)))
         self.rack = Rack(timings=Timings(power_on=3.0, power_off=1.0))
         options = BMCOptions(account=Account(USERNAME, PASSWORD), session_limit=4096)
         self.redfish = RedfishService(MACHINES, rack=self.rack, options=options)
@@ -67,25 +68,27 @@ class ChaosTest(TestCase):
         self.etcd = self.useFixture(etcd.Etcd())
         self.directory = Path(self.useFixture(TempDir()).path)
 
-    def logged(self, understand: Any) -> Any:
-        """The method of a BMC that takes requests, with a log of those that change a machine."""
+    def log_changes(self, understand: Any) -> Any:
+        """Return the request method of a BMC with a log of the requests that change a machine."""
 
-        def understood(bmc: RedfishBMC, request: Any) -> Any:
+        def understand_and_log(bmc: RedfishBMC, request: Any) -> Any:
             result = understand(bmc, request)
             parts = request.path.split("/")
             if request.method != "GET" and "SessionService" not in request.path:
                 session = request.headers.get("x-auth-token", "none")
-                self.sent.append(Sent(time.monotonic(), parts[4], session, f"{request.method} {'/'.join(parts[5:])}"))
+                action = f"{request.method} {'/'.join(parts[5:])}"
+                self.requests.append(ChangeRequest(time.monotonic(), parts[4], session, action))
             return result
 
-        return understood
+        return understand_and_log
 
-    def config(self, name: str) -> Path:
+    def write_config(self, name: str) -> Path:
         file = self.directory / f"{name}.conf"
         file.write_text(
             f"[DEFAULT]\nhost = {name}\nrpc_transport = oslo\ntransport_url = {self.broker.url}\n"
             "enabled_hardware_types = redfish\nrpc_response_timeout = 20\n[api]\nport = 0\n"
-            f"[conductor]\nlease_duration = {LEASE}\nbmc_call_timeout = {CALL}\nheartbeat_interval = {HEARTBEAT}\n"
+            f"[conductor]\nlease_duration = {LEASE_S}\nbmc_call_timeout = {CALL_TIMEOUT_S}\n"
+            f"heartbeat_interval = {HEARTBEAT_INTERVAL_S}\n"
             "workers_pool_size = 60\nautomated_clean = false\nsync_power_state_interval = 20\n[metrics]\nendpoint = none\n"
             f"[coordination]\nbackend_url = {self.etcd.url}\n"
             f"[database]\nconnection = {self.database.url}\nsecret_key_file = {self.directory}/key\n",
@@ -94,39 +97,40 @@ class ChaosTest(TestCase):
         return file
 
     def start(self, part: str, name: str) -> tuple[Child, str]:
-        command = [sys.executable, "-m", "metald", part, "--config-file", str(self.config(name))]
+        command = [sys.executable, "-m", "metald", part, "--config-file", str(self.write_config(name))]
         child = Child(name, command, self.directory)
         self.addCleanup(child.stop, 5.0)
-        return child, child.wait_for_line("metald ready: ", READY)
+        return child, child.wait_for_line("metald ready: ", READY_TIMEOUT_S)
 
     def test_every_accepted_request_has_an_outcome_and_no_node_two_masters(self) -> None:
-        """One conductor is killed, one stands still past its lease, and broker and database are restarted meanwhile."""
+        """The result holds although a conductor is killed, another one stops past its lease, and broker and database restart."""
         conductors = {name: self.start("conductor", name)[0] for name in ("one", "two", "three")}
         clients = [BareMetalClient(self.start("api", name)[1]) for name in ("api-1", "api-2")]
-        nodes = self.enrolled(clients)
-        self.sent.clear()
-        begun = time.monotonic()
-        events = threading.Thread(target=self.disturb, args=(conductors,))
-        events.start()
+        nodes = self.enroll_all(clients)
+        self.requests.clear()
+        begin = time.monotonic()
+        disturbances = threading.Thread(target=self.disturb, args=(conductors,))
+        disturbances.start()
         with ThreadPoolExecutor(25) as threads:
-            accepted = list(threads.map(lambda node: self.deployed(clients, node), nodes))
-        events.join()
-        found = {node: self.at_rest(clients, node, begun + BOUND) for node in nodes}
-        took = time.monotonic() - begun
-        told = [line for log in self.directory.glob("*.log") for line in log.read_text().splitlines() if "was on its way" in line]
+            accepted = list(threads.map(lambda node: self.deploy(clients, node), nodes))
+        disturbances.join()
+        records = {node: self.wait_until_idle(clients, node, begin + REST_TIMEOUT_S) for node in nodes}
+        seconds = time.monotonic() - begin
+        lines = (line for log in self.directory.glob("*.log") for line in log.read_text().splitlines())
+        reports = [line for line in lines if "was on its way" in line]
         print(json.dumps({
-            "nodes": MACHINES, "accepted": sum(accepted), "seconds": round(took, 1), "told": len(told),
-            "states": Counter(record["provision_state"] for record in found.values()),
-            "requests": len(self.sent), "taken_over": taken_over(self.sent),
+            "nodes": MACHINES, "accepted": sum(accepted), "seconds": round(seconds, 1), "told": len(reports),
+            "states": Counter(record["provision_state"] for record in records.values()),
+            "requests": len(self.requests), "taken_over": count_takeovers(self.requests),
         }), flush=True)  # fmt: skip
         for index, node in enumerate(nodes):
-            self.assert_truthful(index, found[node], accepted[index])
-        self.assertEqual([], two_masters(self.sent), told)
+            self.assert_correct(index, records[node], accepted[index])
+        self.assertEqual([], find_two_masters(self.requests), reports)
 
-    def enrolled(self, clients: list[BareMetalClient]) -> list[str]:
-        """All nodes, available."""
+    def enroll_all(self, clients: list[BareMetalClient]) -> list[str]:
+        """Create all nodes and make them available."""
 
-        def enrol(index: int) -> str:
+        def enroll(index: int) -> str:
             info = {
                 "redfish_address": self.redfish.url_of(index), "redfish_system_id": self.redfish.system_path(index),
                 "redfish_username": USERNAME, "redfish_password": PASSWORD,
@@ -146,10 +150,10 @@ class ChaosTest(TestCase):
             return uuid
 
         with ThreadPoolExecutor(8) as threads:
-            return list(threads.map(enrol, range(MACHINES)))
+            return list(threads.map(enroll, range(MACHINES)))
 
     def disturb(self, conductors: dict[str, Child]) -> None:
-        """What happens to a service in a bad hour, in half a minute."""
+        """Disturb the service for half a minute with failures that could occur in practice."""
         pause = threading.Event()
         pause.wait(2.0)
         conductors["two"].send(signal.SIGSTOP)
@@ -158,12 +162,12 @@ class ChaosTest(TestCase):
         pause.wait(1.0)
         self.broker.restart()
         self.database.restart()
-        # Longer than the lease, and than others take to take over.
-        pause.wait(LEASE + CALL + 8.0)
+        # Longer than the lease and than the takeover by other conductors.
+        pause.wait(LEASE_S + CALL_TIMEOUT_S + 8.0)
         conductors["two"].send(signal.SIGCONT)
 
-    def deployed(self, clients: list[BareMetalClient], node: str) -> bool:
-        """Ask for a deployment until it was accepted, or can be seen to have been; whether it was."""
+    def deploy(self, clients: list[BareMetalClient], node: str) -> bool:
+        """Request a deployment until it is accepted, or the state shows that it was. Return whether it was accepted."""
         end = time.monotonic() + 120.0
         while time.monotonic() < end:
             client = random.choice(clients)
@@ -176,8 +180,8 @@ class ChaosTest(TestCase):
             threading.Event().wait(1.0)
         return False
 
-    def at_rest(self, clients: list[BareMetalClient], node: str, end: float) -> dict[str, Any]:
-        """The node once nothing goes on there any more."""
+    def wait_until_idle(self, clients: list[BareMetalClient], node: str, end: float) -> dict[str, Any]:
+        """Wait until no work runs on the node, and return it."""
         while True:
             try:
                 record: dict[str, Any] = clients[0].get_node(node)
@@ -188,8 +192,8 @@ class ChaosTest(TestCase):
             self.assertLess(time.monotonic(), end, record)
             threading.Event().wait(0.2)
 
-    def assert_truthful(self, index: int, record: dict[str, Any], accepted: bool) -> None:
-        """What the API shows is what the machine is, and an accepted request was not forgotten."""
+    def assert_correct(self, index: int, record: dict[str, Any], accepted: bool) -> None:
+        """Check that the API shows the real state of the machine, and that the accepted request has an outcome."""
         machine = self.redfish.machine(index)
         self.assertTrue(accepted, record["provision_state"])
         self.assertIn(record["provision_state"], ("active", "deploy failed"), record)
@@ -202,34 +206,43 @@ class ChaosTest(TestCase):
 
 
 class TwoMastersTest(TestCase):
-    """What the proof rests on."""
+    """The check for two masters itself."""
 
-    def test_a_machine_that_is_driven_by_turns_is_found(self) -> None:
-        """One session after another is a take-over; the first one again after that is a second master, of that machine alone."""
-        turns = {"taken over": ["a", "a", "b", "b"], "twice": ["a", "b", "c"], "two masters": ["a", "b", "a"], "one": ["c", "c"]}
-        log = [Sent(at, machine, session, "POST") for machine, found in turns.items() for at, session in enumerate(found)]
-        self.assertEqual(3, taken_over(log))
-        self.assertEqual([["a", "b", "a"]], [[one.session for one in found] for found in two_masters(log)])
-
-
-def by_machine(sent: list[Sent]) -> dict[str, list[Sent]]:
-    """The log of each machine."""
-    found: dict[str, list[Sent]] = defaultdict(list)
-    for one in sent:
-        found[one.machine].append(one)
-    return found
-
-
-def taken_over(sent: list[Sent]) -> int:
-    """Machines that more than one session has driven."""
-    return sum(len({one.session for one in log}) > 1 for log in by_machine(sent).values())
+    def test_alternating_sessions_of_a_machine_are_found(self) -> None:
+        """A second session is a takeover. If the first session returns after it, the machine has two masters."""
+        sessions = {
+            "taken over": ["a", "a", "b", "b"],
+            "twice": ["a", "b", "c"],
+            "two masters": ["a", "b", "a"],
+            "one": ["c", "c"],
+        }
+        log = [
+            ChangeRequest(at, machine, session, "POST")
+            for machine, machine_sessions in sessions.items()
+            for at, session in enumerate(machine_sessions)
+        ]
+        self.assertEqual(3, count_takeovers(log))
+        self.assertEqual([["a", "b", "a"]], [[request.session for request in found] for found in find_two_masters(log)])
 
 
-def two_masters(sent: list[Sent]) -> list[list[Sent]]:
-    """The logs of machines that somebody drove, then somebody else, then the first one again."""
+def group_by_machine(requests: list[ChangeRequest]) -> dict[str, list[ChangeRequest]]:
+    """Return the requests of each machine."""
+    groups: dict[str, list[ChangeRequest]] = defaultdict(list)
+    for request in requests:
+        groups[request.machine].append(request)
+    return groups
+
+
+def count_takeovers(requests: list[ChangeRequest]) -> int:
+    """Return the number of machines that more than one session has changed."""
+    return sum(len({request.session for request in log}) > 1 for log in group_by_machine(requests).values())
+
+
+def find_two_masters(requests: list[ChangeRequest]) -> list[list[ChangeRequest]]:
+    """Return the logs of machines that one session changed, then another one, then the first one again."""
     wrong = []
-    for log in by_machine(sent).values():
-        turns = [one.session for number, one in enumerate(log) if number == 0 or log[number - 1].session != one.session]
-        if len(turns) != len(set(turns)):
+    for log in group_by_machine(requests).values():
+        sessions = [session for session, _ in itertools.groupby(request.session for request in log)]
+        if len(sessions) != len(set(sessions)):
             wrong.append(log)
     return wrong

@@ -1,4 +1,4 @@
-"""The suites of RPC and of the store, and clients of several APIs, in every combination that the operator's guide names."""
+"""The tests of RPC and store, and clients of several APIs, in every combination of servers from the operator's guide."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from collections.abc import Iterator
 from fixtures import Fixture
 from testtools import TestCase
 
-from benchmarks.arrangements import ARRANGEMENTS, Arrangement, Running, create_and_delete
+from benchmarks.arrangements import ARRANGEMENTS, Arrangement, RunningArrangement, create_and_delete
 from tests.fixtures import etcd, mariadb, postgresql, rabbitmq
 
-SUITES = ("tests.rpc.test_none", "tests.rpc.test_json_rpc", "tests.rpc.test_oslo")
-STORE = (
+RPC_SUITES = ("tests.rpc.test_none", "tests.rpc.test_json_rpc", "tests.rpc.test_oslo")
+STORE_SUITES = (
     "tests.store.test_behaviour", "tests.store.test_migrations", "tests.store.test_sql_concurrency",
     "tests.system.test_upgrade",
 )  # fmt: skip
-SECONDS = 900.0
+TIMEOUT_S = 900.0
 
 
 @contextlib.contextmanager
-def started(*servers: Fixture) -> Iterator[None]:
-    """Servers that run meanwhile."""
+def running(*servers: Fixture) -> Iterator[None]:
+    """Run the servers within the block."""
     with contextlib.ExitStack() as stack:
         for server in servers:
             stack.enter_context(server)
@@ -33,62 +33,62 @@ def started(*servers: Fixture) -> Iterator[None]:
 
 
 class CombinationsTest(TestCase):
-    def run_suites(self, names: tuple[str, ...], database: Fixture | None, witness: Fixture | None) -> None:
-        """Run tests as a process that is told where its servers are; what is missing is a failure here."""
+    def run_suites(self, names: tuple[str, ...], database: Fixture | None, coordination: Fixture | None) -> None:
+        """Run tests in a process whose environment names the servers. A missing server is a failure here, not a skip."""
         for missing in (postgresql.missing(), mariadb.missing(), rabbitmq.missing(), etcd.missing()):
             self.assertIsNone(missing)
-        with started(*(one for one in (database, witness) if one is not None)):
-            told = {
+        with running(*(server for server in (database, coordination) if server is not None)):
+            variables = {
                 name: server.url
-                for name, server in (("BAREMETAL_TEST_DATABASE", database), ("BAREMETAL_TEST_COORDINATION", witness))
+                for name, server in (("BAREMETAL_TEST_DATABASE", database), ("BAREMETAL_TEST_COORDINATION", coordination))
                 if server is not None
             }
             command = [sys.executable, "-m", "testtools.run", *names]
-            environment = {**os.environ, **told}
-            done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False)
-        self.assertEqual(0, done.returncode, f"{names} with {told}:\n{done.stdout[-8000:]}\n{done.stderr[-2000:]}")
+            environment = {**os.environ, **variables}
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+        self.assertEqual(0, done.returncode, f"{names} with {variables}:\n{done.stdout[-8000:]}\n{done.stderr[-2000:]}")
 
-    def run_rpc(self, database: Fixture | None, witness: Fixture | None = None) -> None:
-        for name in SUITES:
-            self.run_suites((name,), database, witness)
+    def run_rpc(self, database: Fixture | None, coordination: Fixture | None = None) -> None:
+        for name in RPC_SUITES:
+            self.run_suites((name,), database, coordination)
 
     def test_rpc_on_postgresql(self) -> None:
-        """The behaviour of calls is the same in all three modes."""
+        """All three transports behave in the same way."""
         self.run_rpc(postgresql.PostgreSQL())
 
     def test_rpc_on_postgresql_with_etcd(self) -> None:
-        """The behaviour of calls is the same in all three modes."""
+        """All three transports behave in the same way."""
         self.run_rpc(postgresql.PostgreSQL(), etcd.Etcd())
 
     def test_rpc_on_mariadb(self) -> None:
-        """The behaviour of calls is the same in all three modes."""
+        """All three transports behave in the same way."""
         self.run_rpc(mariadb.MariaDB())
 
     def test_rpc_on_mariadb_with_etcd(self) -> None:
-        """The behaviour of calls is the same in all three modes."""
+        """All three transports behave in the same way."""
         self.run_rpc(mariadb.MariaDB(), etcd.Etcd())
 
     def test_rpc_in_memory_with_etcd(self) -> None:
-        """The behaviour of calls is the same in all three modes."""
+        """All three transports behave in the same way."""
         self.run_rpc(None, etcd.Etcd())
 
     def test_store_on_postgresql(self) -> None:
-        """What a store does, migrations, writers at once, a restart, and an upgrade under load."""
-        self.run_suites(STORE, postgresql.PostgreSQL(), None)
+        """Behavior of the store, migrations, concurrent writers, restart, and an upgrade under load."""
+        self.run_suites(STORE_SUITES, postgresql.PostgreSQL(), None)
 
     def test_store_on_mariadb(self) -> None:
-        """What a store does, migrations, writers at once, a restart, and an upgrade under load."""
-        self.run_suites(STORE, mariadb.MariaDB(), None)
+        """Behavior of the store, migrations, concurrent writers, restart, and an upgrade under load."""
+        self.run_suites(STORE_SUITES, mariadb.MariaDB(), None)
 
-    def test_clients_of_any_api(self) -> None:
-        """In each arrangement, what is created at one API is seen and deleted at the other."""
+    def test_clients_of_all_apis(self) -> None:
+        """In each arrangement, a node created through one API is visible and can be deleted through the other."""
         for arrangement in ARRANGEMENTS:
             with self.subTest(arrangement.name):
-                self.ask_any_api(arrangement)
+                self.use_all_apis(arrangement)
 
-    def ask_any_api(self, arrangement: Arrangement) -> None:
+    def use_all_apis(self, arrangement: Arrangement) -> None:
         self.assertIsNone(arrangement.missing)
-        with Running(arrangement) as running:
-            found = create_and_delete(running.urls)
-        print(json.dumps({"arrangement": arrangement.name, **found}), flush=True)
-        self.assertEqual([], found["wrong"])
+        with RunningArrangement(arrangement) as running_arrangement:
+            figures = create_and_delete(running_arrangement.urls)
+        print(json.dumps({"arrangement": arrangement.name, **figures}), flush=True)
+        self.assertEqual([], figures["wrong"])

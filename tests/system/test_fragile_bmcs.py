@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from testtools import TestCase
 
-from benchmarks.mixed_requests import mixed
+from benchmarks.mixed_requests import run_mixed_requests
 
 
 class TestFragileBMCs(TestCase):
@@ -12,7 +12,7 @@ class TestFragileBMCs(TestCase):
 
     def assert_bmcs_are_not_overloaded(self, driver: str) -> None:
         """Check that no BMC rejected a request because of load, and that clients saw only lock and busy errors."""
-        figures = mixed(driver, 400, 8)
+        figures = run_mixed_requests(driver, 400, 8)
         self.assertEqual(0, figures["provoked"], figures)
         self.assertEqual(1, figures["in_flight_max"], figures)
         self.assertLess(0, figures["power_sync"], figures)
