@@ -54,7 +54,7 @@ class ChaosTest(TestCase):
     def setUp(self) -> None:
         super().setUp()
         self.requests: list[ChangeRequest] = []
-        self.useFixture(MonkeyPatch("baremetal_fake.redfish.bmc.RedfishBMC.understand", self.log_changes(RedfishBMC.understand)))
+        self.useFixture(MonkeyPatch("baremetal_fake.redfish.bmc.RedfishBMC.prepare", self.log_changes(RedfishBMC.prepare)))
         self.rack = Rack(timings=Timings(power_on=3.0, power_off=1.0))
         options = BMCOptions(account=Account(USERNAME, PASSWORD), session_limit=4096)
         self.redfish = RedfishService(MACHINES, rack=self.rack, options=options)
@@ -68,11 +68,11 @@ class ChaosTest(TestCase):
         self.etcd = self.useFixture(etcd.Etcd())
         self.directory = Path(self.useFixture(TempDir()).path)
 
-    def log_changes(self, understand: Any) -> Any:
+    def log_changes(self, prepare: Any) -> Any:
         """Return the request method of a BMC with a log of the requests that change a machine."""
 
-        def understand_and_log(bmc: RedfishBMC, request: Any) -> Any:
-            result = understand(bmc, request)
+        def prepare_and_log(bmc: RedfishBMC, request: Any) -> Any:
+            result = prepare(bmc, request)
             parts = request.path.split("/")
             if request.method != "GET" and "SessionService" not in request.path:
                 session = request.headers.get("x-auth-token", "none")
@@ -80,7 +80,7 @@ class ChaosTest(TestCase):
                 self.requests.append(ChangeRequest(time.monotonic(), parts[4], session, action))
             return result
 
-        return understand_and_log
+        return prepare_and_log
 
     def write_config(self, name: str) -> Path:
         file = self.directory / f"{name}.conf"
