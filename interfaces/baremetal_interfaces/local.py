@@ -198,7 +198,7 @@ class LocalTask:
 
     def _interface(self, kind: Kind) -> Interface:
         if kind not in self._interfaces:
-            raise _missing(kind)
+            raise _missing_error(kind)
         return self._interfaces[kind]
 
     def _info_for(self, connector: type[Connector[Any]]) -> Any:
@@ -267,17 +267,17 @@ class _NodeLog(logging.LoggerAdapter[logging.Logger]):
         return f"node {str(extra['label']).replace('%', '%%')}: {msg}", {**kwargs, "extra": extra}
 
 
-class _Missing:
+class _MissingInterface:
     """Placeholder for an interface that was not given. Each use raises ``NotSupported``."""
 
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
 
     def __getattr__(self, name: str) -> Any:
-        raise _missing(self.kind)
+        raise _missing_error(self.kind)
 
 
-def _missing(kind: Kind) -> NotSupported:
+def _missing_error(kind: Kind) -> NotSupported:
     return NotSupported(f"this task has no {kind} interface")
 
 
@@ -287,5 +287,5 @@ def _pairs(interfaces: Driver | Mapping[Kind, Interface] | Mapping[str, Interfac
 
 def _partial_driver(interfaces: Mapping[Kind, Interface]) -> Driver:
     """Return a driver with *interfaces*, and with placeholders for the missing kinds."""
-    given: dict[str, Any] = {kind.value: interfaces.get(kind, _Missing(kind)) for kind in Kind}
+    given: dict[str, Any] = {kind.value: interfaces.get(kind, _MissingInterface(kind)) for kind in Kind}
     return Driver(hardware_type="local", **given)

@@ -1,3 +1,5 @@
+"""The HTTP client of the contract, against servers that answer with scripted bytes."""
+
 from __future__ import annotations
 
 import os
@@ -27,6 +29,8 @@ from tests.fixtures.raw_server import RawServer, Script, answer, answering, once
 
 
 class HTTPTestCase(TestCase):
+    """Base of tests with a scripted server and a session."""
+
     def serve(self, *scripts: Script, certificate: tuple[str, str] | None = None) -> RawServer:
         server = RawServer(*scripts, certificate=certificate)
         server.__enter__()
@@ -338,7 +342,7 @@ class TestKeptConnections(HTTPTestCase):
             self.assertEqual(2, len(self.requests))
 
     def test_requests_at_once_are_limited_by_slots(self) -> None:
-        """HTTPTestCase of several slots use a connection each, and all connections are kept."""
+        """Requests in several slots use one connection each, and all connections are kept."""
         both = threading.Barrier(2)
 
         def script(client: socket.socket) -> None:

@@ -163,6 +163,7 @@ def rescue_boots_and_ends(subject: Subject) -> None:
 
 
 def _run_step(subject: Subject, kind: Kind, method: str) -> None:
+    """Call a method that may work in the background, and check the type of its result."""
     found = _call(subject, kind, method)
     demand(found is None or isinstance(found, Wait), f"{kind}.{method} gives {found!r}, neither None nor a Wait")
 

@@ -122,6 +122,7 @@ class Relay:
         self._copy(client, server, False)
 
     def _copy(self, source: socket.socket, sink: socket.socket, answers: bool) -> None:
+        """Forward one direction of a connection; *answers* is True for the direction from the BMC to the driver."""
         source.settimeout(_POLL_INTERVAL_S)
         while not self._stopped.is_set():
             try:
@@ -160,6 +161,7 @@ class Relay:
         return True
 
     def _receive(self) -> None:
+        """Forward UDP messages of drivers to the BMC, over one socket for each driver, so that responses find their way."""
         self._udp.settimeout(_POLL_INTERVAL_S)
         peers: dict[object, socket.socket] = {}
         while not self._stopped.is_set():

@@ -54,7 +54,7 @@ class HTTPResponse:
         try:
             return json_codec.loads(self.body)
         except (ValueError, RecursionError):
-            raise BadAnswer(f"the body of an answer with status {self.status} is not JSON") from None
+            raise BadAnswer(f"the body of a response with status {self.status} is not JSON") from None
 
 
 class NoResponse(Exception):
@@ -111,39 +111,43 @@ class _Reader:
         while True:
             version, status, head = self._read_head()
             if status == _SWITCHING_PROTOCOLS or status < b"100":
-                raise BadAnswer(f"the answer has the status {int(status)}, which was not requested")
+                raise BadAnswer(f"the response has the status {int(status)}, which was not requested")
             if status >= b"200":
                 return version, status, head
 
     def _read_head(self) -> tuple[bytes, bytes, bytes]:
+        """Return version digit, status and header lines of the next head, and remove it from the data."""
         searched = 0  # bytes in which the end of the head was not found
         while (end := _END_OF_HEAD.search(self._data, max(0, searched - 3))) is None:
             searched = len(self._data)
             if searched > MAX_HEAD_BYTES:
-                raise TooLarge("the head of its answer is larger than allowed")
+                raise TooLarge("the head of the response is larger than allowed")
+            # Fail at once for another protocol: its server may wait for input and never close the connection.
             if searched > len(b"HTTP/1.") and not self._data.startswith(b"HTTP/1."):
-                raise BadAnswer("the answer is not HTTP")
+                raise BadAnswer("the response is not HTTP")
             if not self._receive():
-                raise self._end_of_stream_error("in the middle of the answer's head")
+                raise self._end_of_stream_error("in the middle of the response's head")
         first = _STATUS.match(self._data)
         if first is None or first.end() > end.end():
-            raise BadAnswer("the answer is not HTTP")
+            raise BadAnswer("the response is not HTTP")
         head, self._data = self._data[first.end() : end.end()], self._data[end.end() :]
         return first[1], first[2], head
 
     def _end_of_stream_error(self, where: str) -> Exception:
+        """Return the error for a stream that ended before the head was complete."""
         if not self._sock.received:
             return NoResponse()
         if self._data and not b"HTTP/1.".startswith(self._data[:7]):
-            return BadAnswer("the answer is not HTTP")
+            return BadAnswer("the response is not HTTP")
         return Broken(f"the connection was closed {where}")
 
     def _read_sized_body(self, length: int) -> bytes:
         if length > self._max_bytes:
-            raise TooLarge(f"its answer has {length} bytes; the maximum is {self._max_bytes}")
+            raise TooLarge(f"the response has {length} bytes; the maximum is {self._max_bytes}")
         return self._read_exactly(length)
 
     def _read_chunks(self) -> bytes:
+        """Return a body with chunked transfer coding (RFC 9112, section 7.1)."""
         pieces: list[bytes] = []
         size = 0
         while length := self._read_chunk_size():
@@ -151,8 +155,9 @@ class _Reader:
             if size > self._max_bytes:
                 raise self._too_large()
             pieces.append(self._read_exactly(length))
+            # The line end that follows the data of the chunk.
             if self._read_line():
-                raise BadAnswer("the answer has a chunk that is longer than it says")
+                raise BadAnswer("the response has a chunk that is longer than announced")
         while self._read_line():
             pass  # the trailer section: no caller uses it
         return b"".join(pieces)
@@ -160,7 +165,7 @@ class _Reader:
     def _read_chunk_size(self) -> int:
         found = _CHUNK.fullmatch(self._read_line() + b"\n")
         if found is None:
-            raise BadAnswer("the answer has a chunk whose size is not a number")
+            raise BadAnswer("the response has a chunk whose size is not a number")
         return int(found[1], 16)
 
     def _read_until_end(self) -> bytes:
@@ -180,7 +185,7 @@ class _Reader:
         while missing > 0:
             piece = self._sock.receive()
             if not piece:
-                raise Broken(f"the connection was closed with {missing} bytes of the answer missing")
+                raise Broken(f"the connection was closed with {missing} bytes of the response missing")
             pieces.append(piece)
             missing -= len(piece)
         whole = b"".join(pieces) if len(pieces) > 1 else self._data
@@ -191,9 +196,9 @@ class _Reader:
         """Return the next line without its end."""
         while (end := self._data.find(b"\n")) < 0:
             if len(self._data) > _MAX_CHUNK_LINE_BYTES:
-                raise BadAnswer("the answer has a line between its chunks that is too long")
+                raise BadAnswer("the response has a line between its chunks that is too long")
             if not self._receive():
-                raise Broken("the connection was closed in the middle of the answer")
+                raise Broken("the connection was closed in the middle of the response")
         line, self._data = self._data[:end], self._data[end + 1 :]
         return line.rstrip(b"\r")
 
@@ -203,10 +208,11 @@ class _Reader:
         return bool(piece)
 
     def _too_large(self) -> TooLarge:
-        return TooLarge(f"its answer is larger than the maximum of {self._max_bytes} bytes")
+        return TooLarge(f"the response is larger than the maximum of {self._max_bytes} bytes")
 
 
 def _parse_framing(head: bytes, version: bytes) -> _Framing:
+    """Return how the body ends. Raises BadAnswer for contradictory lengths (RFC 9112, section 6.3)."""
     if b"\n " in head or b"\n\t" in head:
         head = _FOLDED.sub(b" ", head)
     lengths: set[bytes] = set()
@@ -221,12 +227,12 @@ def _parse_framing(head: bytes, version: bytes) -> _Framing:
         else:
             chunked = _is_chunked(value)
     if len(lengths) > 1 or not all(length.isdigit() and len(length) < 20 for length in lengths):
-        raise BadAnswer("the answer has contradictory or invalid lengths")
+        raise BadAnswer("the response has contradictory or invalid lengths")
     return _Framing(int(lengths.pop()) if lengths else None, chunked, close)
 
 
 def _is_chunked(encoding: bytes) -> bool:
     encoding = encoding.lower()
     if encoding not in (b"chunked", b"identity", b""):
-        raise BadAnswer("the answer has a transfer encoding that was not requested")
+        raise BadAnswer("the response has a transfer encoding that was not requested")
     return encoding == b"chunked"

@@ -143,20 +143,23 @@ class HTTPSession:
         return str(exc)
 
     def _send_and_retry(self, method: str, data: bytes, limits: _Limits) -> HTTPResponse:
+        """Send a request over an idle connection, or over a new one if there is none or the server has closed it."""
         sock = self._find_idle_socket()
         if sock is not None:
             try:
                 return self._exchange(sock, method, data, limits)
             except _ClosedConnection as exc:
+                # Servers close idle connections at any time, also while a request is on its way. Repeat it only if a second
+                # execution does no harm.
                 if exc.sent and method not in _SAFE_METHODS:
                     raise Broken(
-                        "the connection was closed before an answer; whether the server processed the request is unknown"
+                        "the connection was closed before a response; whether the server processed the request is unknown"
                     ) from None
         try:
             return self._exchange(self._connect(limits), method, data, limits)
         except _ClosedConnection:
             again = "twice" if sock is not None else "and whether the server processed the request is unknown"
-            raise Broken(f"the connection was closed before an answer, {again}") from None
+            raise Broken(f"the connection was closed before a response, {again}") from None
 
     def _find_idle_socket(self) -> DeadlineSocket | None:
         """Return an idle connection that is still open, marked as busy, or None."""
@@ -176,6 +179,7 @@ class HTTPSession:
     def _connect(self, limits: _Limits) -> DeadlineSocket:
         sock = connect(self.endpoint.host, self._port, self._tls, limits.deadline.within(limits.connect))
         sock.busy = True
+        # close() may have run during the connection, and does not know this socket.
         with self._lock:
             if not self._closed:
                 self._sockets.append(sock)
@@ -184,6 +188,7 @@ class HTTPSession:
         raise Broken("the session was closed")
 
     def _exchange(self, sock: DeadlineSocket, method: str, data: bytes, limits: _Limits) -> HTTPResponse:
+        """Send one request over *sock* and read the response; keep or close the connection afterwards."""
         sock.begin(limits.deadline, limits.read, self._max_response + MAX_HEAD_BYTES)
         keep = False
         try:
@@ -194,7 +199,7 @@ class HTTPSession:
             raise
         except (NoResponse, OSError) as exc:
             if sock.received:
-                raise Broken("the connection broke in the middle of the answer") from None
+                raise Broken("the connection broke in the middle of the response") from None
             raise _ClosedConnection(sock.sent > 0) from exc
         finally:
             sock.end()
@@ -207,7 +212,7 @@ class HTTPSession:
         if not _TOKEN.match(method):
             raise ValueError(f"method: {method!r} is not an HTTP method")
         if not _TARGET.match(path):
-            raise ValueError(f"path: {path!r} has to begin with / and hold visible ASCII characters only")
+            raise ValueError(f"path: {path!r} must begin with / and contain only visible ASCII characters")
         first = f"{method} {path} HTTP/1.1\r\n".encode("ascii")
         if body is None and not headers and method not in _METHODS_WITH_BODY:
             return first + self._common_lines()
@@ -228,7 +233,7 @@ class HTTPSession:
         fields |= {name.lower(): (name, value) for name, value in given}
         for name, value in fields.values():
             if not _TOKEN.match(name) or not _VALUE.match(value):
-                raise ValueError(f"headers: {name!r} or its value holds a character that HTTP does not allow")
+                raise ValueError(f"headers: {name!r} or its value contains a character that HTTP does not allow")
         return "".join(f"{name}: {value}\r\n" for name, value in fields.values()).encode("latin-1") + b"\r\n"
 
     def _host_field(self) -> str:

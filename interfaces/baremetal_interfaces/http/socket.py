@@ -105,10 +105,10 @@ class DeadlineSocket:
             try:
                 sent = self._socket.send(rest, *_SEND_FLAGS) if self._recv_waits else self._socket.send(rest)
             except (BlockingIOError, ssl.SSLWantWriteError):
-                self._wait(select.POLLOUT, "it does not take the request")
+                self._wait(select.POLLOUT, "the server does not take the request")
                 continue
             except ssl.SSLWantReadError:
-                self._wait(select.POLLIN, "it does not take the request")
+                self._wait(select.POLLIN, "the server does not take the request")
                 continue
             self.sent += sent
             rest = rest[sent:]
@@ -118,14 +118,14 @@ class DeadlineSocket:
     def receive(self) -> bytes:
         """Return the next bytes of the stream as soon as some arrive; empty at the end of the stream."""
         if self._bytes_left <= 0:
-            raise TooLarge("its answer is larger than allowed")
+            raise TooLarge("the response is larger than allowed")
         if self._recv_waits:
-            return self._count(self._receive("its answer is not complete"))
+            return self._count(self._receive("the response is not complete"))
         # poll() does not see bytes that the TLS layer has already decrypted.
         event = 0 if isinstance(self._socket, ssl.SSLSocket) and self._socket.pending() else select.POLLIN
         while True:
             if event:
-                self._wait(event, "its answer is not complete")
+                self._wait(event, "the response is not complete")
             try:
                 data = self._socket.recv(min(_RECEIVE_BYTES, self._bytes_left))
                 break
@@ -189,7 +189,7 @@ class DeadlineSocket:
     def _left(self, doing: str) -> float:
         """Return how many seconds a call may wait: until the deadline, and no longer than the allowed silence."""
         if self._deadline is None:
-            raise Broken("no request is under way")
+            raise Broken("no request is in progress")
         remaining = self._deadline.remaining()
         if remaining <= 0:
             raise TimedOut(f"{doing}, and the deadline of the request has passed")
@@ -198,7 +198,7 @@ class DeadlineSocket:
     def _timed_out(self, doing: str) -> TimedOut:
         if self._deadline is None or self._deadline.expired:
             return TimedOut(f"{doing}, and the deadline of the request has passed")
-        return TimedOut(f"{doing}, and it has been silent for {self._silence:g} s")
+        return TimedOut(f"{doing}, and the server has been silent for {self._silence:g} s")
 
 
 def connect(host: str, port: int, tls: ssl.SSLContext | None, limit: Deadline) -> DeadlineSocket:
@@ -221,8 +221,8 @@ def connect(host: str, port: int, tls: ssl.SSLContext | None, limit: Deadline) -
             continue
         return DeadlineSocket(sock if tls is None else _start_tls(sock, tls, host, limit))
     if isinstance(failure, TimeoutError):
-        raise ConnectFailed("it does not answer to a connection") from None
-    raise ConnectFailed(f"it cannot be connected to ({_reason(failure)})") from None
+        raise ConnectFailed("the server does not answer the connection attempt") from None
+    raise ConnectFailed(f"the connection failed ({_reason(failure)})") from None
 
 
 def _start_tls(sock: socket.socket, tls: ssl.SSLContext, host: str, limit: Deadline) -> ssl.SSLSocket:
@@ -232,16 +232,16 @@ def _start_tls(sock: socket.socket, tls: ssl.SSLContext, host: str, limit: Deadl
         wrapped.do_handshake()
     except TimeoutError:
         wrapped.close()
-        raise ConnectFailed("it accepts a connection and does not finish the TLS handshake") from None
+        raise ConnectFailed("the server accepts the connection and does not finish the TLS handshake") from None
     except ssl.SSLCertVerificationError as exc:
         wrapped.close()
-        raise TLSFailed(f"its certificate is not trusted ({exc.verify_message or exc.reason})") from None
+        raise TLSFailed(f"the server's certificate is not trusted ({exc.verify_message or exc.reason})") from None
     except ssl.SSLError as exc:
         wrapped.close()
         raise TLSFailed(f"the TLS handshake fails ({exc.reason or _reason(exc)}); does it speak TLS at this port?") from None
     except OSError as exc:
         wrapped.close()
-        raise ConnectFailed(f"it ends the connection in the TLS handshake ({_reason(exc)})") from None
+        raise ConnectFailed(f"the server closes the connection during the TLS handshake ({_reason(exc)})") from None
     return wrapped
 
 
@@ -256,7 +256,7 @@ def _resolve(host: str, port: int, limit: Deadline) -> Sequence[_Address]:
     try:
         return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
     except OSError as exc:
-        raise ConnectFailed(f"it is not an address to connect to ({_reason(exc)})") from None
+        raise ConnectFailed(f"the address is not valid ({_reason(exc)})") from None
 
 
 def _look_up(host: str, port: int, limit: Deadline) -> Sequence[_Address]:
@@ -268,15 +268,15 @@ def _look_up(host: str, port: int, limit: Deadline) -> Sequence[_Address]:
         try:
             found.extend(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
         except (OSError, UnicodeError) as exc:
-            failed.append(exc if isinstance(exc, OSError) else OSError("it is not a host name"))
+            failed.append(exc if isinstance(exc, OSError) else OSError("not a valid host name"))
 
     thread = threading.Thread(target=resolve, name=f"resolve {host}", daemon=True)
     thread.start()
     thread.join(limit.remaining())
     if thread.is_alive():
-        raise ConnectFailed("its name is not resolved in time")
+        raise ConnectFailed("the host name was not resolved in time")
     if failed or not found:
-        raise ConnectFailed(f"its name is not known ({_reason(failed[0]) if failed else 'no address'})")
+        raise ConnectFailed(f"the host name is unknown ({_reason(failed[0]) if failed else 'no address'})")
     return found
 
 
