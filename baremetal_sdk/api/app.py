@@ -5,41 +5,41 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from baremetal_sdk.api.access.policy import AllowAll, Policy
-from baremetal_sdk.api.access.public_routes import OpenRoutes
+from baremetal_sdk.api.access.public_routes import PublicRoutes
 from baremetal_sdk.api.access.roles import RolePolicy, personas
-from baremetal_sdk.api.events.stream import EventStream
+from baremetal_sdk.api.events.stream import EventStreamResource
 from baremetal_sdk.api.framework.backend import Backend
 from baremetal_sdk.api.framework.openapi import OpenAPI
-from baremetal_sdk.api.framework.request_observer import Observed
-from baremetal_sdk.api.framework.routes import Registry
-from baremetal_sdk.api.v1.agents import ContinueInspection, Heartbeats, Lookup
-from baremetal_sdk.api.v1.allocations import Allocations, NodeAllocation
-from baremetal_sdk.api.v1.bulk import Bulk
-from baremetal_sdk.api.v1.chassis import Chassis
-from baremetal_sdk.api.v1.conductors import Conductors
-from baremetal_sdk.api.v1.deploy_templates import DeployTemplates
-from baremetal_sdk.api.v1.discovery import Discovery, Health
-from baremetal_sdk.api.v1.drivers import Drivers
-from baremetal_sdk.api.v1.events import Events
-from baremetal_sdk.api.v1.inspection_rules import InspectionRules
-from baremetal_sdk.api.v1.metrics_path import Metrics, MetricsPath
-from baremetal_sdk.api.v1.node_console import NodeConsole
-from baremetal_sdk.api.v1.node_explanation import NodeExplanation
-from baremetal_sdk.api.v1.node_findings import NodeBIOS, NodeFirmware, NodeInventory
-from baremetal_sdk.api.v1.node_history import NodeChildren, NodeHistory
-from baremetal_sdk.api.v1.node_indicators import NodeIndicators, NodeInterrupt
-from baremetal_sdk.api.v1.node_list import NodeList
-from baremetal_sdk.api.v1.node_states import NodeMaintenance, NodeManagement, NodeStates
-from baremetal_sdk.api.v1.node_traits import NodeTraits
-from baremetal_sdk.api.v1.node_vifs import NodeVIFs
-from baremetal_sdk.api.v1.node_virtual_media import NodeVirtualMedia
-from baremetal_sdk.api.v1.nodes import Nodes
-from baremetal_sdk.api.v1.portgroups import Portgroups
-from baremetal_sdk.api.v1.ports import Ports
-from baremetal_sdk.api.v1.runbooks import Runbooks, RunbookTraits
-from baremetal_sdk.api.v1.shards import Shards
-from baremetal_sdk.api.v1.vendor_passthru import DriverVendorPassthru, NodeVendorPassthru
-from baremetal_sdk.api.v1.volumes import VolumeConnectors, Volumes, VolumeTargets
+from baremetal_sdk.api.framework.request_observer import RequestObserver
+from baremetal_sdk.api.framework.routes import RouteTable
+from baremetal_sdk.api.v1.agents import ContinueInspectionResource, HeartbeatsResource, LookupResource
+from baremetal_sdk.api.v1.allocations import AllocationsResource, NodeAllocationResource
+from baremetal_sdk.api.v1.bulk import BulkResource
+from baremetal_sdk.api.v1.chassis import ChassisResource
+from baremetal_sdk.api.v1.conductors import ConductorsResource
+from baremetal_sdk.api.v1.deploy_templates import DeployTemplatesResource
+from baremetal_sdk.api.v1.discovery import DiscoveryResource, HealthResource
+from baremetal_sdk.api.v1.drivers import DriversResource
+from baremetal_sdk.api.v1.events import EventsResource
+from baremetal_sdk.api.v1.inspection_rules import InspectionRulesResource
+from baremetal_sdk.api.v1.metrics_path import MetricsPath, MetricsResource
+from baremetal_sdk.api.v1.node_console import NodeConsoleResource
+from baremetal_sdk.api.v1.node_explanation import NodeExplanationResource
+from baremetal_sdk.api.v1.node_findings import NodeBIOSResource, NodeFirmwareResource, NodeInventoryResource
+from baremetal_sdk.api.v1.node_history import NodeChildrenResource, NodeHistoryResource
+from baremetal_sdk.api.v1.node_indicators import NodeIndicatorsResource, NodeInterruptResource
+from baremetal_sdk.api.v1.node_list import NodeListResource
+from baremetal_sdk.api.v1.node_states import NodeMaintenanceResource, NodeManagementResource, NodeStatesResource
+from baremetal_sdk.api.v1.node_traits import NodeTraitsResource
+from baremetal_sdk.api.v1.node_vifs import NodeVIFsResource
+from baremetal_sdk.api.v1.node_virtual_media import NodeVirtualMediaResource
+from baremetal_sdk.api.v1.nodes import NodesResource
+from baremetal_sdk.api.v1.portgroups import PortgroupsResource
+from baremetal_sdk.api.v1.ports import PortsResource
+from baremetal_sdk.api.v1.runbooks import RunbooksResource, RunbookTraitsResource
+from baremetal_sdk.api.v1.shards import ShardsResource
+from baremetal_sdk.api.v1.vendor_passthru import DriverVendorPassthruResource, NodeVendorPassthruResource
+from baremetal_sdk.api.v1.volumes import VolumeConnectorsResource, VolumesResource, VolumeTargetsResource
 from baremetal_sdk.api.wsgi import Application
 from baremetal_sdk.auth import Granted, RolesFile, TokenAuth, authenticated
 from baremetal_sdk.config import ConductorConfig
@@ -50,48 +50,48 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 _RESOURCES = (
-    NodeList,
-    Nodes,
-    NodeStates,
-    NodeMaintenance,
-    NodeManagement,
-    NodeConsole,
-    NodeIndicators,
-    NodeInterrupt,
-    NodeVirtualMedia,
-    NodeVIFs,
-    NodeBIOS,
-    NodeFirmware,
-    NodeInventory,
-    NodeHistory,
-    NodeExplanation,
-    NodeChildren,
-    Lookup,
-    Heartbeats,
-    ContinueInspection,
-    NodeVendorPassthru,
-    Bulk,
-    NodeTraits,
-    NodeAllocation,
-    Ports,
-    Portgroups,
-    Chassis,
-    Volumes,
-    VolumeConnectors,
-    VolumeTargets,
-    Allocations,
-    DeployTemplates,
-    Runbooks,
-    RunbookTraits,
-    InspectionRules,
-    Shards,
-    Events,
-    EventStream,
-    Drivers,
-    DriverVendorPassthru,
-    Conductors,
-    Health,
-    Metrics,
+    NodeListResource,
+    NodesResource,
+    NodeStatesResource,
+    NodeMaintenanceResource,
+    NodeManagementResource,
+    NodeConsoleResource,
+    NodeIndicatorsResource,
+    NodeInterruptResource,
+    NodeVirtualMediaResource,
+    NodeVIFsResource,
+    NodeBIOSResource,
+    NodeFirmwareResource,
+    NodeInventoryResource,
+    NodeHistoryResource,
+    NodeExplanationResource,
+    NodeChildrenResource,
+    LookupResource,
+    HeartbeatsResource,
+    ContinueInspectionResource,
+    NodeVendorPassthruResource,
+    BulkResource,
+    NodeTraitsResource,
+    NodeAllocationResource,
+    PortsResource,
+    PortgroupsResource,
+    ChassisResource,
+    VolumesResource,
+    VolumeConnectorsResource,
+    VolumeTargetsResource,
+    AllocationsResource,
+    DeployTemplatesResource,
+    RunbooksResource,
+    RunbookTraitsResource,
+    InspectionRulesResource,
+    ShardsResource,
+    EventsResource,
+    EventStreamResource,
+    DriversResource,
+    DriverVendorPassthruResource,
+    ConductorsResource,
+    HealthResource,
+    MetricsResource,
 )
 
 
@@ -114,9 +114,9 @@ def bare_metal_api(backend: Backend, *, policy: Policy | None = None, metrics: A
     else:
         users = app if config.api.roles_file is None else Granted(app, RolesFile(config.api.roles_file))
         known = TokenAuth(app, authenticated(users, config), backend)
-    served = known if config.auth_strategy == "noauth" else OpenRoutes(app, known, _registry())
+    served = known if config.auth_strategy == "noauth" else PublicRoutes(app, known, _registry())
     # A backend of somebody's own need not have observers.
-    return Observed(served, getattr(backend, "telemetry", None) or Telemetry(), own.readings)
+    return RequestObserver(served, getattr(backend, "telemetry", None) or Telemetry(), own.readings)
 
 
 def unauthenticated_api(backend: Backend, policy: Policy) -> Application:
@@ -131,7 +131,7 @@ def role_policy(service_project: str | None = None) -> RolePolicy:
 
 def routes() -> list[dict[str, Any]]:
     """All routes of the API as plain data, for documentation."""
-    return [route.described() for route in _registry().routes()]
+    return [route.describe() for route in _registry().routes()]
 
 
 def _configured_policy(config: ConductorConfig) -> Policy:
@@ -148,9 +148,9 @@ def _configured_policy(config: ConductorConfig) -> Policy:
     return FilePolicy(policy.rules, path, service_project)
 
 
-def _registry() -> Registry:
-    registry = Registry()
-    registry.add(Discovery(registry))
+def _registry() -> RouteTable:
+    registry = RouteTable()
+    registry.add(DiscoveryResource(registry))
     registry.add(OpenAPI(registry))
     for resource in _RESOURCES:
         registry.add(resource())

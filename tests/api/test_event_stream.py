@@ -11,7 +11,7 @@ from typing import Any
 from fixtures import MonkeyPatch
 
 from baremetal_interfaces import Busy
-from baremetal_sdk.api.events.feed import EventFeed, Reader, Wanted
+from baremetal_sdk.api.events.feed import EventFeed, EventFilter, Reader
 from baremetal_sdk.config import EventsConfig
 from baremetal_sdk.http.streaming import LEFT
 from baremetal_sdk.store.outbox import EVENT_KINDS
@@ -83,7 +83,7 @@ class TestEventStream(APITestCase):
     def test_there_is_a_cap(self) -> None:
         """Beyond the greatest number the answer is 503 with a time to come back, and one that ended makes room."""
         feed = EventFeed(lambda: self.conductor.store.outbox, EventsConfig(max_streams=2))
-        wanted = Wanted(None, frozenset(EVENT_KINDS))
+        wanted = EventFilter(None, frozenset(EVENT_KINDS))
         readers = [feed.open(wanted, None) for _ in range(2)]
         refused = self.assertRaises(Busy, feed.open, wanted, None)
         self.assertEqual((503, 5.0), (refused.code, refused.retry_after))
@@ -107,7 +107,7 @@ class TestFeed(APITestCase):
     def setUp(self) -> None:
         super().setUp()
         self.feed = EventFeed(lambda: self.conductor.store.outbox, EventsConfig())
-        self.wanted = Wanted(None, frozenset(EVENT_KINDS))
+        self.wanted = EventFilter(None, frozenset(EVENT_KINDS))
 
     def pieces(self, reader: Reader) -> Iterator[bytes]:
         """What a reader gets, as another server would send it."""

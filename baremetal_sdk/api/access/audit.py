@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from baremetal_sdk.api.framework.request import Call
+from baremetal_sdk.api.framework.request import APIRequest
 from baremetal_sdk.api.framework.routes import Route
 from baremetal_sdk.context import RequestContext
 
@@ -22,15 +22,15 @@ _MOST_FIELDS = 32
 _LONGEST = 255
 
 
-class Asked:
+class AuditedRequest:
     """What a request turned out to ask for, as far as it was understood."""
 
     route: Route | None = None
     arguments: Mapping[str, str] = {}
-    call: Call | None = None
+    request: APIRequest | None = None
 
 
-def record(asked: Asked, context: RequestContext, peer: str, status: int, made: str | None, why: str | None) -> None:
+def record(asked: AuditedRequest, context: RequestContext, peer: str, status: int, made: str | None, why: str | None) -> None:
     """Write the line of a request that was answered. *made* is where what it made is found, *why* the class of the error."""
     route = asked.route
     if route is None or not _matters(route, status):
@@ -44,8 +44,8 @@ def record(asked: Asked, context: RequestContext, peer: str, status: int, made: 
         request=f"{route.method} {route.path}",
         target={name: value[:_LONGEST] for name, value in asked.arguments.items()},
         made=made,
-        fields=_fields(asked.call),
-        asked_for=_asked_for(asked.call),
+        fields=_fields(asked.request),
+        asked_for=_asked_for(asked.request),
         status=status,
         outcome=_outcome(status),
         why=why,
@@ -70,9 +70,9 @@ def _matters(route: Route, status: int) -> bool:
     return route.method not in _READS or route.policy.endswith(_READS_ONLY_BY_NAME) or status == 403
 
 
-def _fields(call: Call | None) -> list[str]:
+def _fields(request: APIRequest | None) -> list[str]:
     """The fields that a body writes, by name."""
-    body = None if call is None else call.body
+    body = None if request is None else request.body
     if isinstance(body, Mapping):
         return sorted(str(name)[:_LONGEST] for name in body)[:_MOST_FIELDS]
     if isinstance(body, list):
@@ -81,7 +81,7 @@ def _fields(call: Call | None) -> list[str]:
     return []
 
 
-def _asked_for(call: Call | None) -> str | None:
-    if call is None or call.route.policy not in _WORDS or not isinstance(call.body, Mapping):
+def _asked_for(request: APIRequest | None) -> str | None:
+    if request is None or request.route.policy not in _WORDS or not isinstance(request.body, Mapping):
         return None
-    return str(call.body.get("target"))[:_LONGEST]
+    return str(request.body.get("target"))[:_LONGEST]

@@ -11,9 +11,9 @@ from typing import Any
 from oslo_config import cfg
 from oslo_policy import policy
 
-from baremetal_sdk.api.access.personas import ANYBODY, GRANTS, LESSEE, OWNERS, SERVICE, Grant
-from baremetal_sdk.api.access.policy import STEP, Deciding
-from baremetal_sdk.api.access.roles import RolePolicy, for_whom
+from baremetal_sdk.api.access.personas import ANYBODY, LESSEE, OWNERS, REQUIREMENTS, SERVICE, RoleRequirement
+from baremetal_sdk.api.access.policy import STEP, RuleBasedPolicy
+from baremetal_sdk.api.access.roles import RolePolicy, describe_persona
 from baremetal_sdk.context import RequestContext
 from baremetal_sdk.errors import ConfigurationError
 
@@ -40,7 +40,7 @@ _NEVER_ASKED = ("show_password", "show_instance_secrets")
 """What files for Ironic may hold and is not obeyed: secrets are shown to nobody."""
 
 
-class FilePolicy(Deciding):
+class FilePolicy(RuleBasedPolicy):
     """Asks oslo.policy for what the file at *path* says; for all else *rules*, the personas of the rules, hold.
 
     The file is read again when it changes; when it cannot be used then, that is logged, and what it said before stays.
@@ -70,9 +70,9 @@ class FilePolicy(Deciding):
         given = {name: value for name, value in target.items() if value is not None}
         return bool(self._enforcer.enforce(rule, {**self._always, **given}, _credentials(context)))
 
-    def needed(self, rule: str) -> str:
+    def required_roles(self, rule: str) -> str:
         """The rule as it is written, or the roles that are enough."""
-        return str(self._enforcer.rules[rule]) if rule in self._changed else self._roles.needed(rule)
+        return str(self._enforcer.rules[rule]) if rule in self._changed else self._roles.required_roles(rule)
 
     def _follow(self) -> None:
         seen = self._look()
@@ -121,7 +121,7 @@ def defaults(rules: Mapping[str, str]) -> list[policy.RuleDefault]:
     return [
         *(rule for rule in named if rule.name not in rules),
         *(
-            policy.RuleDefault(rule, check(rule, persona), f"It is for {for_whom(persona)}.")
+            policy.RuleDefault(rule, check(rule, persona), f"It is for {describe_persona(persona)}.")
             for rule, persona in sorted(rules.items())
         ),
     ]
@@ -147,7 +147,7 @@ def _documented(rule: policy.RuleDefault, asking: Sequence[Mapping[str, Any]]) -
 
 def check(rule: str, persona: str) -> str:
     """For whom a rule is, as oslo.policy writes it."""
-    return "@" if persona == ANYBODY else " or ".join(_checks(GRANTS[persona], _owner(rule)))
+    return "@" if persona == ANYBODY else " or ".join(_checks(REQUIREMENTS[persona], _owner(rule)))
 
 
 def _owner(rule: str) -> str:
@@ -156,7 +156,7 @@ def _owner(rule: str) -> str:
     return f"{kind}.owner" if f"{kind}.owner" in OWNERS else OWNERS[0]
 
 
-def _checks(grant: Grant, owner: str) -> Iterator[str]:
+def _checks(grant: RoleRequirement, owner: str) -> Iterator[str]:
     held = {
         "system": " and system_scope:all",
         "owner": f" and project_id:%({owner})s",

@@ -31,7 +31,7 @@ Persona = Literal[
 
 
 @dataclass(frozen=True)
-class Grant:
+class RoleRequirement:
     """For whom a rule is: the least role, for each thing that callers can be to what is asked for. None: for nobody there."""
 
     system: str | None = None
@@ -85,17 +85,17 @@ def places(context: RequestContext, target: Mapping[str, Any]) -> Iterator[str]:
             yield "lessee"
 
 
-def own(context: RequestContext) -> dict[str, Any]:
+def own_target(context: RequestContext) -> dict[str, Any]:
     """A target that is all the caller's own."""
     return {} if context.project is None else dict.fromkeys((*OWNERS, LESSEE), context.project)
 
 
-def _grant(service: str = "", operator: str = "", **least: str) -> Grant:
-    return Grant(service=frozenset(service.split()), operator=frozenset(operator.split()), **least)
+def _grant(service: str = "", operator: str = "", **least: str) -> RoleRequirement:
+    return RoleRequirement(service=frozenset(service.split()), operator=frozenset(operator.split()), **least)
 
 
 _ALL, _OWN = "system owner lessee", "system owner"
-GRANTS: Mapping[str, Grant] = {
+REQUIREMENTS: Mapping[str, RoleRequirement] = {
     # Nodes, and what belongs to them.
     "reader": _grant(system="reader", owner="reader", lessee="reader", service=_OWN, operator=_ALL),
     "owner-reader": _grant(system="reader", owner="reader", service=_OWN, operator=_OWN),

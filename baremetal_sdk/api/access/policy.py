@@ -8,11 +8,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from baremetal_interfaces import Forbidden
-from baremetal_sdk.api.access.personas import ANYBODY, own
+from baremetal_sdk.api.access.personas import ANYBODY, own_target
 from baremetal_sdk.context import RequestContext
 from baremetal_sdk.store.records.query import Scope
 
-LOG = logging.getLogger(__name__)
+LOG = logging.getLogger("baremetal_sdk.api.policy")
+"""Decision log, level DEBUG. The name is fixed because operators configure it; the documentation states it."""
 STEP = "baremetal:step:execute:"
 """What the rule of a step begins with, before ``<interface>.<step>``; steps without one are for all who may send steps."""
 _OF_NODES = ("node", "port", "portgroup", "volume")
@@ -50,7 +51,7 @@ class AllowAll:
         return True
 
 
-class Deciding(ABC):
+class RuleBasedPolicy(ABC):
     """A policy that tells the log each decision with its reason. *rules*: rule -> the persona that it is for."""
 
     def __init__(self, rules: Mapping[str, str]) -> None:
@@ -61,15 +62,15 @@ class Deciding(ABC):
         """Whether the caller may."""
 
     @abstractmethod
-    def needed(self, rule: str) -> str:
+    def required_roles(self, rule: str) -> str:
         """For whom a rule is, in words."""
 
     def scope(self, rule: str, context: RequestContext) -> Scope:
         """What the caller may see: what is its project's own, where it may not see the same of others. Raises ``Forbidden``."""
         if self.rules.get(rule) == ANYBODY:
             return Scope.ALL
-        sees_all = self.allows(seen_by(rule), context, {})
-        if not self.allows(rule, context, own(context)) or not (sees_all or context.project):
+        sees_all = self.allows(visibility_rule(rule), context, {})
+        if not self.allows(rule, context, own_target(context)) or not (sees_all or context.project):
             raise self._refused(rule, context)
         self._explain(rule, context)
         return Scope.ALL if sees_all else Scope(context.project)
@@ -83,11 +84,11 @@ class Deciding(ABC):
     def _explain(self, rule: str, context: RequestContext, target: Mapping[str, Any] | None = None) -> None:
         if LOG.isEnabledFor(logging.DEBUG):
             what = "" if target is None else f" for {dict(target)}"
-            LOG.debug("%s is allowed to %s%s: it is for %s", rule, described(context), what, self.needed(rule))
+            LOG.debug("%s is allowed to %s%s: it is for %s", rule, describe_caller(context), what, self.required_roles(rule))
 
     def _refused(self, rule: str, context: RequestContext) -> Forbidden:
-        why = f"it is for {self.needed(rule)}; you have {_roles(context)} in {_place(context)}"
-        LOG.debug("%s is refused to %s: %s", rule, described(context), why)
+        why = f"it is for {self.required_roles(rule)}; you have {_roles(context)} in {_place(context)}"
+        LOG.debug("%s is refused to %s: %s", rule, describe_caller(context), why)
         return Forbidden(f"{rule} is not allowed: {why}", rule=rule)
 
 
@@ -96,7 +97,7 @@ def step_rules(steps: Iterable[Mapping[str, Any]]) -> list[str]:
     return [f"{STEP}{step['interface']}.{step['step']}" for step in steps]
 
 
-def seen_by(rule: str) -> str:
+def visibility_rule(rule: str) -> str:
     """The rule that says, asked for nobody's target, whether somebody sees everything of the kind that *rule* is about."""
     kind, _, what = rule.removeprefix("baremetal:").partition(":")
     if what == "list":
@@ -106,7 +107,7 @@ def seen_by(rule: str) -> str:
     return f"baremetal:{kind}:get" if kind in _OWNED else rule
 
 
-def described(context: RequestContext) -> str:
+def describe_caller(context: RequestContext) -> str:
     """Who asks, for the log."""
     return f"user {context.user!r} with {sorted(context.roles)} in {_place(context)}"
 

@@ -6,17 +6,17 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from baremetal_interfaces import BareMetalError
-from baremetal_sdk.api.framework.routes import PUBLIC, Registry, split
+from baremetal_sdk.api.framework.routes import PUBLIC, RouteTable, split_path
 from baremetal_sdk.auth.identity import IDENTITY_KEY
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 
-class OpenRoutes:
+class PublicRoutes:
     """Hands requests for public routes to *app*, nameless, and all others to *protected*, which finds out who asks."""
 
-    def __init__(self, app: WSGIApplication, protected: WSGIApplication, registry: Registry) -> None:
+    def __init__(self, app: WSGIApplication, protected: WSGIApplication, registry: RouteTable) -> None:
         self._app = app
         self._protected = protected
         self._registry = registry
@@ -30,7 +30,7 @@ class OpenRoutes:
 
     def _is_open(self, environ: WSGIEnvironment) -> bool:
         # Read as the API reads it; what that makes of a path may be wrong in one way only: that somebody has to say who he is.
-        parts = split(environ.get("PATH_INFO", ""))
+        parts = split_path(environ.get("PATH_INFO", ""))
         if parts and parts[0] not in self._registry.roots:
             parts.insert(0, "v1")
         try:

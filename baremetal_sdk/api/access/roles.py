@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from baremetal_sdk.api.access.personas import ANYBODY, GRANTS, LADDER, SERVICE
-from baremetal_sdk.api.access.policy import STEP, Deciding, seen_by
-from baremetal_sdk.api.framework.routes import Registry
+from baremetal_sdk.api.access.personas import ANYBODY, LADDER, REQUIREMENTS, SERVICE
+from baremetal_sdk.api.access.policy import STEP, RuleBasedPolicy, visibility_rule
+from baremetal_sdk.api.framework.routes import RouteTable
 from baremetal_sdk.context import RequestContext
 
 _PLACES = {
@@ -18,7 +18,7 @@ _PLACES = {
 }
 
 
-class RolePolicy(Deciding):
+class RolePolicy(RuleBasedPolicy):
     """Allows what is for the caller. *rules*: rule -> persona, as the routes declare it.
 
     *service_project* is the name of the project whose services may what members of the whole system may; None: of none.
@@ -33,24 +33,24 @@ class RolePolicy(Deciding):
         persona = self.rules.get(rule)
         if persona is None or persona == ANYBODY:
             return persona is not None or rule.startswith(STEP)
-        return GRANTS[persona].reaches(context, target, elevated=self._is_elevated(context))
+        return REQUIREMENTS[persona].reaches(context, target, elevated=self._is_elevated(context))
 
-    def needed(self, rule: str) -> str:
+    def required_roles(self, rule: str) -> str:
         """The roles that are enough, by where they are held."""
         if rule.startswith(STEP):
-            return for_whom(ANYBODY)
-        return for_whom(self.rules[rule]) if rule in self.rules else "nobody: there is no such rule"
+            return describe_persona(ANYBODY)
+        return describe_persona(self.rules[rule]) if rule in self.rules else "nobody: there is no such rule"
 
     def _is_elevated(self, context: RequestContext) -> bool:
         serving = self.service_project is not None and context.project_name == self.service_project
         return serving and SERVICE in context.roles
 
 
-def for_whom(persona: str) -> str:
+def describe_persona(persona: str) -> str:
     """A persona in words: the roles that are enough, by where they are held."""
     if persona == ANYBODY:
         return "everybody"
-    by_place = GRANTS[persona].by_place
+    by_place = REQUIREMENTS[persona].by_place
     return "; ".join(f"the role {' or '.join(_least(names))} {_PLACES[place]}" for place, names in by_place.items())
 
 
@@ -61,11 +61,11 @@ def _least(roles: Iterable[str]) -> Iterator[str]:
     yield from (role for role in roles if role not in LADDER)
 
 
-def personas(registry: Registry) -> dict[str, str]:
+def personas(registry: RouteTable) -> dict[str, str]:
     """Rule -> the persona that it is for. Routes that share a rule say the same of it."""
     found: dict[str, str] = {}
     for route in registry.routes():
         if found.setdefault(route.policy, route.persona) != route.persona:
             raise ValueError(f"{route.policy} is for {found[route.policy]} on one path and for {route.persona} on {route.path}")
-    whole = {whole: "system-reader" for rule in found if (whole := seen_by(rule)) == f"{rule}_all"}
+    whole = {whole: "system-reader" for rule in found if (whole := visibility_rule(rule)) == f"{rule}_all"}
     return {**found, **whole, **registry.rules}

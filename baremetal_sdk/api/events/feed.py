@@ -40,7 +40,7 @@ _RETRY = 2000
 
 
 @dataclass(frozen=True)
-class Wanted:
+class EventFilter:
     """What a reader gets to see."""
 
     project: str | None
@@ -64,7 +64,7 @@ class Reader(PushedAnswer):
     """One stream, and how far it is."""
 
     def __init__(
-        self, feed: EventFeed, wanted: Wanted, cursor: EventPosition, greatest_age: float, last: EventPosition | None = None
+        self, feed: EventFeed, wanted: EventFilter, cursor: EventPosition, greatest_age: float, last: EventPosition | None = None
     ) -> None:
         self.wanted, self.cursor, self.greatest_age = wanted, cursor, greatest_age
         self.last = last
@@ -114,7 +114,7 @@ class EventFeed:
         self._open = self._refused = self._sent = 0
         self._ended: Counter[str] = Counter()
 
-    def open(self, wanted: Wanted, cursor: EventPosition | None, *, wait: bool = True) -> Reader:
+    def open(self, wanted: EventFilter, cursor: EventPosition | None, *, wait: bool = True) -> Reader:
         """A stream of what comes after *cursor*, or after now; where it shall not *wait*, up to now.
 
         Raises ``Busy`` and ``EventsGone``.
@@ -225,7 +225,7 @@ class EventFeed:
 
     def _send(self, events: Sequence[Event], readers: Sequence[Reader], now: float) -> None:
         frames = [_frame(event, event.content) for event in events]
-        shown: dict[Wanted, tuple[int, bytes]] = {}
+        shown: dict[EventFilter, tuple[int, bytes]] = {}
         for reader in readers:
             if reader.wanted not in shown:
                 taken = _taken(events, frames, reader.wanted)
@@ -237,7 +237,7 @@ class EventFeed:
                 self._sent += count
 
 
-def _taken(events: Sequence[Event], frames: Sequence[bytes], wanted: Wanted) -> list[bytes]:
+def _taken(events: Sequence[Event], frames: Sequence[bytes], wanted: EventFilter) -> list[bytes]:
     """What of the events a reader gets."""
     own = wanted.redacted
     if own is not None:

@@ -10,11 +10,11 @@ import orjson
 from webob import Response
 
 from baremetal_interfaces import NotFound
-from baremetal_sdk.api.events.feed import Wanted
+from baremetal_sdk.api.events.feed import EventFilter
 from baremetal_sdk.api.framework.parameters import Parameter
-from baremetal_sdk.api.framework.request import SEEN, Call, target_of
+from baremetal_sdk.api.framework.request import VIEW_NODE, APIRequest, node_target
 from baremetal_sdk.api.framework.routes import route
-from baremetal_sdk.api.framework.types import BOOLEAN, TEXT, UUID_OR_NAME, ValueType, Wrong
+from baremetal_sdk.api.framework.types import BOOLEAN, TEXT, UUID_OR_NAME, InvalidValue, ValueType
 from baremetal_sdk.api.v1.node_redaction import IN_PLACE
 from baremetal_sdk.api.v1.node_rules import SEES_ALL_FIELDS
 from baremetal_sdk.store.outbox import EVENT_KINDS, LEASE, Event, EventPosition
@@ -28,9 +28,9 @@ def _kinds(value: Any) -> frozenset[str]:
     words = [word.strip() for word in str(value).split(",") if word.strip()]
     for word in words:
         if word not in EVENT_KINDS:
-            raise Wrong(f"there is no event {word[:32]!r}", f"there are {', '.join(EVENT_KINDS)}")
+            raise InvalidValue(f"there is no event {word[:32]!r}", f"there are {', '.join(EVENT_KINDS)}")
     if not words:
-        raise Wrong("it names none", f"there are {', '.join(EVENT_KINDS)}")
+        raise InvalidValue("it names none", f"there are {', '.join(EVENT_KINDS)}")
     return frozenset(words)
 
 
@@ -43,7 +43,7 @@ _QUERY = (
 )
 
 
-class EventStream:
+class EventStreamResource:
     """Following nodes."""
 
     @route(
@@ -52,30 +52,30 @@ class EventStream:
         policy="baremetal:node:list",
         role="lister",
         query=_QUERY,
-        answer={"type": "string"},
+        response={"type": "string"},
         content_type=CONTENT_TYPE,
     )
-    def follow(self, call: Call) -> Response:
+    def follow(self, request: APIRequest) -> Response:
         """Follow what happens to nodes: states, power, steps and leases, as server-sent events."""
-        if not call.backend.config.events.enabled:
+        if not request.backend.config.events.enabled:
             raise NotFound("no events are kept here: [events] enabled is false")
-        node = None if "node" not in call.query else call.node(call.query["node"]).uuid
-        wanted = Wanted(call.scope.project, call.query.get("types", frozenset(EVENT_KINDS)), node, _redacting(call))
-        known = call.last_event or call.query.get("after")
-        reader = call.feed.open(wanted, EventPosition.parse(known) if known else None, wait=call.query.get("wait", True))
+        node = None if "node" not in request.query else request.node(request.query["node"]).uuid
+        wanted = EventFilter(request.scope.project, request.query.get("types", frozenset(EVENT_KINDS)), node, _redacting(request))
+        known = request.last_event or request.query.get("after")
+        reader = request.feed.open(wanted, EventPosition.parse(known) if known else None, wait=request.query.get("wait", True))
         headers = [("Content-Type", f"{CONTENT_TYPE}; charset=utf-8"), ("Cache-Control", "no-store"), ("X-Accel-Buffering", "no")]
         return Response(status="200 OK", headerlist=headers, app_iter=reader)
 
 
-def _redacting(call: Call) -> Callable[[Event], str] | None:
+def _redacting(request: APIRequest) -> Callable[[Event], str] | None:
     """What the caller may see of events, as it may of nodes; None where that is all of them."""
-    if call.policy.allows(SEES_ALL_FIELDS, call.context, {}):
+    if request.policy.allows(SEES_ALL_FIELDS, request.context, {}):
         return None
 
     @lru_cache(256)
     def hidden(owner: str | None, lessee: str | None) -> tuple[str, ...]:
-        target = target_of(owner, lessee)
-        return tuple(name for name in _RESTRICTED if not call.policy.allows(f"{SEEN}:{name}", call.context, target))
+        target = node_target(owner, lessee)
+        return tuple(name for name in _RESTRICTED if not request.policy.allows(f"{VIEW_NODE}:{name}", request.context, target))
 
     def content(event: Event) -> str:
         names = hidden(event.owner, event.lessee)

@@ -55,7 +55,7 @@ class VersionTooOldForMethod(BareMetalError):
     code = 405
 
 
-class Fault(TypedDict):
+class ErrorBody(TypedDict):
     """Why a request was refused or failed, with each problem that there is: field, what is wrong, what is allowed."""
 
     faultcode: Literal["Client", "Server"]
@@ -64,14 +64,14 @@ class Fault(TypedDict):
     problems: NotRequired[list[dict[str, str]]]
 
 
-def as_own(error: Exception) -> BareMetalError:
+def to_api_error(error: Exception) -> BareMetalError:
     """*error* itself where it is of the contract's tree, else an internal error that tells nothing about the inside."""
     if isinstance(error, BareMetalError):
         return error
     return BareMetalError("an internal error happened; the service's log has it under this request's id")
 
 
-def as_bad_request(error: NotFound, field: str) -> InvalidInput:
+def to_invalid_input(error: NotFound, field: str) -> InvalidInput:
     """The refusal of a request whose *field* names a thing that there is not: 404 would speak of the path."""
     return InvalidInput(f"{field}: {error.message}")
 
@@ -82,14 +82,14 @@ def body(error: BareMetalError, code: int | None = None) -> bytes:
     if isinstance(error, UnsupportedVersion):
         inner: Any = {"code": status, "title": HTTPStatus(status).phrase, "description": error.message}
     else:
-        inner = told(error, status)
+        inner = describe_error(error, status)
     return orjson.dumps({"error_message": orjson.dumps(inner, default=str).decode()})
 
 
-def told(error: BareMetalError, code: int | None = None) -> Fault:
+def describe_error(error: BareMetalError, code: int | None = None) -> ErrorBody:
     """What clients are told of *error*, with all that is wrong."""
     status = error.code if code is None else code
-    inner: Fault = {
+    inner: ErrorBody = {
         "faultcode": "Client" if status < 500 else "Server",
         "faultstring": error.message,
         "debuginfo": None,

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from baremetal_interfaces import BareMetalError, Conflict, InvalidInput, NotFound, Problem
 from baremetal_sdk.api.framework import json_body
-from baremetal_sdk.api.framework.request import Call
+from baremetal_sdk.api.framework.request import APIRequest
 from baremetal_sdk.errors import DuplicateName, RevisionConflict
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.access import KeyedRequestRecord
@@ -43,17 +43,17 @@ class Answer(NamedTuple):
     location: str | None
 
 
-def once(key: str, call: Call, do: Callable[[], Answer]) -> Answer:
-    """Do what *call* asks for unless it was done under this *key* of this caller; give back the answer from then.
+def once(key: str, request: APIRequest, do: Callable[[], Answer]) -> Answer:
+    """Do what *request* asks for unless it was done under this *key* of this caller; give back the answer from then.
 
     A request that was refused or failed can be tried again. Raises ``InvalidInput``, ``Conflict`` while the first one
     is still being answered, and ``KeyUsed`` where that was another request.
     """
     if not _KEY.fullmatch(key):
         raise InvalidInput([Problem("Idempotency-Key", "it is no key", "1 to 255 printable characters of ASCII are taken")])
-    store, now = call.backend.store, call.backend.clock.now()
-    digest = hashlib.blake2b(json_body.dump([call.minor, call.query, call.body]), digest_size=16).digest()
-    begun = KeyedRequestRecord(_name(key, call), digest, now)
+    store, now = request.backend.store, request.backend.clock.now()
+    digest = hashlib.blake2b(json_body.dump([request.minor, request.query, request.body]), digest_size=16).digest()
+    begun = KeyedRequestRecord(_name(key, request), digest, now)
     try:
         revision = store.create_record(begun).revision
     except DuplicateName:
@@ -64,10 +64,10 @@ def once(key: str, call: Call, do: Callable[[], Answer]) -> Answer:
     return _done(store, begun.uuid, revision, do)
 
 
-def _name(key: str, call: Call) -> str:
+def _name(key: str, request: APIRequest) -> str:
     """The request that this key of this caller is for, as a UUID."""
-    who = call.context
-    named = json_body.dump([who.user, who.project, who.is_system, call.path, key])
+    who = request.context
+    named = json_body.dump([who.user, who.project, who.is_system, request.path, key])
     return str(uuid.UUID(bytes=hashlib.blake2b(named, digest_size=16).digest()))
 
 

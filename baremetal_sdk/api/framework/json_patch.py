@@ -43,7 +43,7 @@ class Operation:
         return InvalidInput([Problem(f"patch[{self.position}] {self.op} /{'/'.join(self.path)}", wrong, allowed)])
 
 
-def without_own_node(patch: list[Operation], node_uuid: str) -> list[Operation]:
+def drop_own_node(patch: list[Operation], node_uuid: str) -> list[Operation]:
     """*patch* without what says that a record belongs to the node that it is of. Raises ``InvalidInput`` for another node."""
     kept = []
     for operation in patch:
@@ -54,7 +54,7 @@ def without_own_node(patch: list[Operation], node_uuid: str) -> list[Operation]:
     return kept
 
 
-def json_patch(fields: Iterable[str]) -> ValueType:
+def patch_type(fields: Iterable[str]) -> ValueType:
     """The body of a PATCH request for a resource of which *fields* can be changed; :func:`operations` reads it."""
     path = {"type": "string", "pattern": f"^/({'|'.join(sorted(fields))})(/.*)?$"}
     removal = {"type": "object", "required": ["op", "path"], "properties": {"op": {"const": "remove"}, "path": path}}
@@ -67,7 +67,7 @@ def json_patch(fields: Iterable[str]) -> ValueType:
     return ValueType(lambda body: body, {"type": "array", "items": {"anyOf": [setting, removal]}})
 
 
-def operations(body: Any, minor: int) -> list[Operation]:
+def parse_patch(body: Any, minor: int) -> list[Operation]:
     """Read the body of a PATCH request. Raises ``InvalidInput``, which names the operation that is wrong."""
     if not isinstance(body, list):
         raise InvalidInput([Problem("patch", "it is not a list", "give a JSON array of operations (RFC 6902)")])
@@ -99,7 +99,7 @@ def _split(path: str, minor: int) -> tuple[str, ...]:
     return tuple(parts)
 
 
-def apply(document: Mapping[str, Any], patch: list[Operation]) -> dict[str, Any]:
+def apply_patch(document: Mapping[str, Any], patch: list[Operation]) -> dict[str, Any]:
     """The fields that *patch* touches, as they are afterwards; *document* stays as it is.
 
     A field that was removed is ``UNSET``. Raises ``InvalidInput``, which names the operation that cannot be done.
@@ -179,7 +179,7 @@ def _tested(operation: Operation, value: Any) -> Any:
     return value
 
 
-def changes(
+def diff_fields(
     document: Mapping[str, Any], touched: Mapping[str, Any], read: Callable[[str, Any], Any], defaults: Mapping[str, Any]
 ) -> dict[str, Any]:
     """What is different after a patch: field -> whole new value, checked by *read*; a removed field has its default."""

@@ -31,7 +31,7 @@ def is_secret_name(name: str) -> bool:
     return _SECRET_NAME.search(name) is not None and _NOT_SECRET.search(name) is None
 
 
-def masked(values: Mapping[str, Any]) -> Mapping[str, Any]:
+def mask_secrets(values: Mapping[str, Any]) -> Mapping[str, Any]:
     """A copy of *values* in which secrets are masked, at any depth; *values* itself where there is nothing to do."""
     return {name: _masked_value(name, value) for name, value in values.items()} if values else values
 
@@ -46,28 +46,28 @@ def _masked_value(name: str, value: Any) -> Any:
 
 def _masked_content(value: Any) -> Any:
     if isinstance(value, str):
-        return masked_url(value) if "://" in value else value
+        return mask_urls(value) if "://" in value else value
     if isinstance(value, Mapping):
-        return masked(value)
+        return mask_secrets(value)
     if isinstance(value, list | tuple):
         return [_masked_content(item) for item in value]
     return value
 
 
-def masked_url(text: str) -> str:
+def mask_urls(text: str) -> str:
     """*text* without the credentials and signatures of the URLs in it."""
     return _SIGNATURE.sub(rf"\g<1>{MASK}", _USER_INFO.sub(MASK, text))
 
 
-def restored(new: Any, stored: Any) -> Any:
+def restore_masked(new: Any, stored: Any) -> Any:
     """*new* with what is stored in place of every mask that a client was shown and sent back."""
     if new == stored:
         return stored
     if isinstance(new, Mapping) and isinstance(stored, Mapping):
         return {name: _restored_value(name, value, stored) for name, value in new.items()}
     if isinstance(new, list) and isinstance(stored, list | tuple) and len(new) == len(stored):
-        return [restored(item, before) for item, before in zip(new, stored, strict=True)]
-    if isinstance(new, str) and isinstance(stored, str) and new == masked_url(stored):
+        return [restore_masked(item, before) for item, before in zip(new, stored, strict=True)]
+    if isinstance(new, str) and isinstance(stored, str) and new == mask_urls(stored):
         return stored
     return new
 
@@ -77,4 +77,4 @@ def _restored_value(name: str, value: Any, stored: Mapping[str, Any]) -> Any:
         return value
     if value == MASK and is_secret_name(name):
         return stored[name]
-    return restored(value, stored[name])
+    return restore_masked(value, stored[name])

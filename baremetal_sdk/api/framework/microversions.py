@@ -22,12 +22,12 @@ STANDARD_VERSION = "OpenStack-API-Version"
 RANGE_HEADERS = ((MINIMUM_VERSION, f"1.{MINIMUM}"), (MAXIMUM_VERSION, f"1.{MAXIMUM}"))
 
 
-def text(minor: int) -> str:
+def format_version(minor: int) -> str:
     """A microversion as clients write it."""
     return f"1.{minor}"
 
 
-def requested(environ: Mapping[str, str]) -> int:
+def requested_minor(environ: Mapping[str, str]) -> int:
     """The microversion that a WSGI request asks for.
 
     The standard header names a service, ``baremetal 1.72``, and comes before the older one, ``1.72``. Either may say
@@ -37,7 +37,7 @@ def requested(environ: Mapping[str, str]) -> int:
     named = _of_this_service(standard) if standard else None
     if named is None:
         named = environ.get("HTTP_X_OPENSTACK_IRONIC_API_VERSION")
-    return MINIMUM if named is None else parse(named)
+    return MINIMUM if named is None else parse_version(named)
 
 
 def _of_this_service(header: str) -> str | None:
@@ -50,7 +50,7 @@ def _of_this_service(header: str) -> str | None:
 
 
 @lru_cache(maxsize=256)
-def parse(named: str) -> int:
+def parse_version(named: str) -> int:
     """The minor number of ``1.72`` or ``latest``. Raises ``UnsupportedVersion``."""
     if named.strip().lower() == "latest":
         return MAXIMUM

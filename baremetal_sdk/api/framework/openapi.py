@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
-from baremetal_sdk.api.framework.microversions import MAXIMUM, VERSION, text
+from baremetal_sdk.api.framework.microversions import MAXIMUM, VERSION, format_version
 from baremetal_sdk.api.framework.openapi_responses import HEADERS, REFUSALS, Answers
 from baremetal_sdk.api.framework.parameters import Parameter, Parameters
-from baremetal_sdk.api.framework.request import Call
-from baremetal_sdk.api.framework.routes import PUBLIC, Registry, Route, route
-from baremetal_sdk.api.framework.views import Shown
+from baremetal_sdk.api.framework.request import APIRequest
+from baremetal_sdk.api.framework.routes import PUBLIC, Route, RouteTable, route
+from baremetal_sdk.api.framework.views import ResponseSpec
 
 _SEGMENT = re.compile(r"{([^}]+)}")
 _JSON = "application/json"
@@ -70,20 +70,20 @@ _OF_OTHER_PATHS = "The UUID or the name of the {}."
 class OpenAPI:
     """The document. It describes the newest microversion, and tells of each thing when it came."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: RouteTable) -> None:
         self._registry = registry
 
-    @route("GET", "/openapi.json", policy="public_api", visibility=PUBLIC, answer={"type": "object", "required": ["openapi"]})
-    def show(self, call: Call) -> dict[str, Any]:
+    @route("GET", "/openapi.json", policy="public_api", visibility=PUBLIC, response={"type": "object", "required": ["openapi"]})
+    def show(self, request: APIRequest) -> dict[str, Any]:
         """Describe the whole API as OpenAPI 3.1."""
-        return {**self._document, "servers": [{"url": call.base}]}
+        return {**self._document, "servers": [{"url": request.base}]}
 
     @cached_property
     def _document(self) -> Mapping[str, Any]:
         return document(self._registry)
 
 
-def document(registry: Registry) -> dict[str, Any]:
+def document(registry: RouteTable) -> dict[str, Any]:
     """The OpenAPI document of all routes of *registry*."""
     paths: dict[str, dict[str, Any]] = {}
     answers = Answers()
@@ -94,7 +94,7 @@ def document(registry: Registry) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {
             "title": "Bare Metal API",
-            "version": text(MAXIMUM),
+            "version": format_version(MAXIMUM),
             "description": "Provisioning and management of bare-metal machines. Each request names a microversion. "
             "This describes the newest one; x-baremetal-since is the first one that has an operation, a parameter or a field.",
             "license": {"name": "Apache 2.0", "identifier": "Apache-2.0"},
@@ -112,15 +112,16 @@ def document(registry: Registry) -> dict[str, Any]:
 
 
 def _operation(declared: Route, handler: Callable[..., Any]) -> dict[str, Any]:
-    owner, name = type(getattr(handler, "__self__", None)).__name__, handler.__name__
-    besides = "".join(f" Taken in {text(minor)}, too." for minor in sorted(declared.besides))
+    owner = type(getattr(handler, "__self__", None)).__name__.removesuffix("Resource")
+    name = handler.__name__
+    also_versions = "".join(f" Taken in {format_version(minor)}, too." for minor in sorted(declared.also_versions))
     operation: dict[str, Any] = {
         "operationId": f"{owner}.{name}.{declared.method.lower()}." + re.sub(r"\W+", "_", declared.path).strip("_"),
         "summary": declared.summary,
-        "description": f"Since version {text(declared.since)}.{besides} Rule: {declared.policy}.",
+        "description": f"Since version {format_version(declared.since)}.{also_versions} Rule: {declared.policy}.",
         "tags": [_tag(declared)],
         "parameters": _parameters(declared),
-        "x-baremetal-since": text(declared.since),
+        "x-baremetal-since": format_version(declared.since),
     }
     if declared.body is not None:
         operation["requestBody"] = _body(declared.body)
@@ -163,7 +164,7 @@ def _query_parameter(declared: Route, one: Parameter) -> dict[str, Any]:
         "required": one.required,
         "description": one.said,
         "schema": schema,
-        "x-baremetal-since": text(one.since),
+        "x-baremetal-since": format_version(one.since),
     }
     # Words have commas between them, and are not given one by one.
     return {**described, "style": "form", "explode": False} if schema.get("type") == "array" else described
@@ -172,9 +173,9 @@ def _query_parameter(declared: Route, one: Parameter) -> dict[str, Any]:
 def _narrowed(declared: Route, one: Parameter) -> dict[str, Any]:
     """The schema of a parameter; where it names fields of what is shown, those that there are."""
     schema = dict(one.type.schema)
-    if not isinstance(declared.answer, Shown):
+    if not isinstance(declared.response, ResponseSpec):
         return schema
-    fields = declared.answer.view.fields.values()
+    fields = declared.response.view.fields.values()
     if one.name == "fields":
         return {**schema, "items": {"enum": [*(field.name for field in fields), "links"]}}
     if one.name == "sort_key":

@@ -6,10 +6,18 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from baremetal_sdk.api.framework import microversions
-from baremetal_sdk.api.framework.errors import Fault
+from baremetal_sdk.api.framework.errors import ErrorBody
 from baremetal_sdk.api.framework.routes import Route
-from baremetal_sdk.api.framework.schemas import closed, hints_of, listed_as, or_null, returned_by, schema_of, takes_null
-from baremetal_sdk.api.framework.views import LINKS, Link, Shown, View, ViewField
+from baremetal_sdk.api.framework.schemas import (
+    allows_null,
+    closed,
+    collection_schema,
+    field_types,
+    nullable_schema,
+    return_type,
+    schema_of,
+)
+from baremetal_sdk.api.framework.views import LINKS, Link, ResponseSpec, View, ViewField
 
 _JSON = "application/json"
 _UNSUPPORTED = closed({"code": {"const": 406}, "title": {"type": "string"}, "description": {"type": "string"}}, ["code"])
@@ -52,7 +60,7 @@ class Answers:
     """Describes the answers of routes, and keeps the schemas that they have in common."""
 
     def __init__(self) -> None:
-        self.schemas: dict[str, Any] = {"Fault": schema_of(Fault), "Error": ERROR, "Links": schema_of(list[Link])}
+        self.schemas: dict[str, Any] = {"Fault": schema_of(ErrorBody), "Error": ERROR, "Links": schema_of(list[Link])}
 
     def of(self, declared: Route, handler: Callable[..., Any]) -> dict[str, Any]:
         """The responses of one route, by status."""
@@ -65,30 +73,32 @@ class Answers:
         responses = {str(declared.status): done, "4XX": _ref("responses", "Refused"), "5XX": _ref("responses", "Failed")}
         if declared.method == "GET":
             responses["304"] = {"description": "As it was: see If-None-Match.", "headers": _headers("ETag")}
-        if declared.passes_on:
+        if declared.passthrough:
             responses["2XX"] = {"description": "What the driver answers.", "content": {_JSON: {"schema": {}}}}
         return responses
 
     def _content(self, declared: Route, handler: Callable[..., Any]) -> Mapping[str, Any] | None:
-        if isinstance(declared.answer, Shown):
-            return self._shown(declared.answer)
-        if declared.answer is not None:
-            return declared.answer
-        said = returned_by(handler)
+        if isinstance(declared.response, ResponseSpec):
+            return self._shown(declared.response)
+        if declared.response is not None:
+            return declared.response
+        said = return_type(handler)
         return None if said is type(None) else schema_of(said)
 
-    def _shown(self, shown: Shown) -> dict[str, Any]:
+    def _shown(self, shown: ResponseSpec) -> dict[str, Any]:
         one = self._record(shown)
-        return listed_as(shown.view.collection, one) if shown.page else one
+        return collection_schema(shown.view.collection, one) if shown.page else one
 
-    def _record(self, shown: Shown) -> dict[str, Any]:
+    def _record(self, shown: ResponseSpec) -> dict[str, Any]:
         if not shown.linked:
             properties = _properties(shown.view)
             return closed(properties, properties)
         name = shown.view.record.__name__.removesuffix("Record")
         links = _ref("schemas", "Links")
         properties = {**_properties(shown.view), LINKS: links}
-        below = {one.name: {**links, "x-baremetal-since": microversions.text(one.since)} for one in shown.view.subresources}
+        below = {
+            one.name: {**links, "x-baremetal-since": microversions.format_version(one.since)} for one in shown.view.subresources
+        }
         self.schemas.setdefault(name, closed({**properties, **below}, [LINKS]))
         if not shown.whole:
             return _ref("schemas", name)
@@ -121,12 +131,12 @@ def _properties(view: View) -> dict[str, Any]:
 
 def _field(view: View, field: ViewField) -> dict[str, Any]:
     """The values of a field: what its column, or what renders it, is annotated with, or what is declared of it."""
-    hint = hints_of(view.record)[field.sources[0]] if field.render is None else returned_by(field.render)
+    hint = field_types(view.record)[field.sources[0]] if field.render is None else return_type(field.render)
     if field.type is None:
         schema = schema_of(hint)
     else:
-        schema = or_null(field.type.schema) if takes_null(hint) else dict(field.type.schema)
-    return {**schema, "x-baremetal-since": microversions.text(field.since)}
+        schema = nullable_schema(field.type.schema) if allows_null(hint) else dict(field.type.schema)
+    return {**schema, "x-baremetal-since": microversions.format_version(field.since)}
 
 
 def _headers(*names: str) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from baremetal_interfaces import InvalidInput, Problem
 from baremetal_sdk.api.framework.errors import NotAcceptable
-from baremetal_sdk.api.framework.microversions import text as version_text
-from baremetal_sdk.api.framework.types import ValueType, Wrong, nullable
+from baremetal_sdk.api.framework.microversions import format_version
+from baremetal_sdk.api.framework.types import InvalidValue, ValueType, nullable
 
 
 @dataclass(frozen=True)
@@ -22,29 +22,29 @@ class Parameter:
     help: str
     since: int = 1
     required: bool = False
-    too_old: Literal[400, 406] = 406
+    too_old_status: Literal[400, 406] = 406
     """How a request of an earlier microversion that gives it is answered, as clients know it."""
 
     @property
     def said(self) -> str:
         """What it means, and since when it is taken."""
-        return f"{self.help} Since {version_text(self.since)}."
+        return f"{self.help} Since {format_version(self.since)}."
 
-    def described(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         """This declaration as plain data."""
         return {
             "name": self.name,
             "schema": dict(self.type.schema),
             "help": self.help,
-            "since": version_text(self.since),
-            "too_old": self.too_old,
+            "since": format_version(self.since),
+            "too_old": self.too_old_status,
             "required": self.required,
         }
 
 
-def optional(name: str, type: ValueType, help: str, since: int = 1, *, too_old: Literal[400, 406] = 406) -> Parameter:
+def optional(name: str, type: ValueType, help: str, since: int = 1, *, too_old_status: Literal[400, 406] = 406) -> Parameter:
     """A field that may be left out or null."""
-    return Parameter(name, nullable(type), help, since, too_old=too_old)
+    return Parameter(name, nullable(type), help, since, too_old_status=too_old_status)
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Parameters:
     def _read(parameter: Parameter, value: Any, bound: dict[str, Any], problems: list[Problem]) -> None:
         try:
             bound[parameter.name] = parameter.type.parse(value)
-        except Wrong as exc:
+        except InvalidValue as exc:
             problems.append(Problem(parameter.name, exc.wrong, exc.allowed))
 
     def _known(self, minor: int) -> str:
@@ -110,16 +110,16 @@ def check_versions(used: Iterable[Parameter], minor: int) -> None:
     later = [parameter for parameter in used if parameter.since > minor]
     if later:
         needed = max(later, key=lambda parameter: parameter.since)
-        if needed.too_old == 400:
-            raise came_later(needed.name, needed.since)
-        raise too_new(needed.name, needed.since)
+        if needed.too_old_status == 400:
+            raise unknown_before(needed.name, needed.since)
+        raise not_acceptable_before(needed.name, needed.since)
 
 
-def came_later(what: str, since: int) -> InvalidInput:
+def unknown_before(what: str, since: int) -> InvalidInput:
     """The refusal of *what*, which came with microversion *since*, where clients know it as a wrong request."""
-    return InvalidInput([Problem(what, "it came later", f"it is taken since version {version_text(since)}")])
+    return InvalidInput([Problem(what, "it came later", f"it is taken since version {format_version(since)}")])
 
 
-def too_new(what: str, since: int) -> NotAcceptable:
+def not_acceptable_before(what: str, since: int) -> NotAcceptable:
     """The refusal of *what*, which came with microversion *since*."""
-    return NotAcceptable(f"{what}: Request not acceptable. The minimal required API version should be {version_text(since)}")
+    return NotAcceptable(f"{what}: Request not acceptable. The minimal required API version should be {format_version(since)}")

@@ -1,6 +1,6 @@
 """Records as rendered JSON, kept for as long as they do not change: what most readers ask for was asked for before.
 
-What is kept of a record is found by its shape (the fields, at one microversion) and the links' base, and shown only while the
+What is kept of a record is found by its selection (the fields, at one microversion) and the links' base, and shown only while the
 store, which is asked each time, still has the revision that it was made of. Visibility is the store's answer, too.
 """
 
@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 
 from baremetal_sdk.api.framework import json_body
-from baremetal_sdk.api.framework.views import Shape
+from baremetal_sdk.api.framework.views import FieldSelection
 
 if TYPE_CHECKING:
-    from baremetal_sdk.api.framework.request import Call
+    from baremetal_sdk.api.framework.request import APIRequest
 
 _MOST_BYTES = 32 * 1024 * 1024
 """Bytes of JSON that are kept."""
 _OVERHEAD = 400
 """Bytes that keeping a fragment takes beside its own."""
-_Key = tuple[Shape, str, str]
+_Key = tuple[FieldSelection, str, str]
 
 
 class _Kept(NamedTuple):
@@ -32,8 +32,8 @@ class _Kept(NamedTuple):
     size: int
 
 
-class Fragments:
-    """Rendered records, the oldest of which make room. It is safe to use from many threads."""
+class RenderCache:
+    """RenderedField records, the oldest of which make room. It is safe to use from many threads."""
 
     def __init__(self, most_bytes: int = _MOST_BYTES) -> None:
         self._most = most_bytes
@@ -46,18 +46,23 @@ class Fragments:
         """Bytes that are kept."""
         return self._bytes
 
-    def one(self, call: Call, shape: Shape, seen: Any, read: Callable[[], Any]) -> orjson.Fragment:
-        """A record as JSON. *seen* has its ``uuid``, ``revision`` and :attr:`Shape.fleeting` columns; *read* gives all of it."""
-        kept = self._kept.get((shape, call.base, seen.uuid))
-        if kept is not None and kept.state == shape.state_of_record(call, seen):
+    def record(self, request: APIRequest, selection: FieldSelection, seen: Any, read: Callable[[], Any]) -> orjson.Fragment:
+        """Return a record as JSON.
+
+        *seen* has its ``uuid``, ``revision`` and :attr:`FieldSelection.volatile` columns; *read* returns the whole record.
+        """
+        kept = self._kept.get((selection, request.base, seen.uuid))
+        if kept is not None and kept.state == selection.state_of_record(request, seen):
             return kept.fragment
         record = read()
-        return self._keep(call, shape, record.uuid, shape.state_of_record(call, record), shape.record(call, record))
+        return self._keep(
+            request, selection, record.uuid, selection.state_of_record(request, record), selection.record(request, record)
+        )
 
     def page(
         self,
-        call: Call,
-        shape: Shape,
+        request: APIRequest,
+        selection: FieldSelection,
         seen: Sequence[Mapping[str, Any]],
         read: Callable[[tuple[str, ...]], Iterable[Mapping[str, Any]]],
     ) -> list[orjson.Fragment]:
@@ -66,21 +71,25 @@ class Fragments:
         missing: list[str] = []
         for row in seen:
             uuid = row["uuid"]
-            kept = self._kept.get((shape, call.base, uuid))
-            if kept is not None and kept.state == shape.state_of_row(call, row):
+            kept = self._kept.get((selection, request.base, uuid))
+            if kept is not None and kept.state == selection.state_of_row(request, row):
                 found[uuid] = kept.fragment
             else:
                 missing.append(uuid)
         for row in read(tuple(missing)) if missing else ():
-            found[row["uuid"]] = self._keep(call, shape, row["uuid"], shape.state_of_row(call, row), shape.row(call, row))
+            found[row["uuid"]] = self._keep(
+                request, selection, row["uuid"], selection.state_of_row(request, row), selection.row(request, row)
+            )
         return [found[row["uuid"]] for row in seen if row["uuid"] in found]
 
-    def _keep(self, call: Call, shape: Shape, uuid: str, state: tuple[Any, ...], shown: Mapping[str, Any]) -> orjson.Fragment:
+    def _keep(
+        self, request: APIRequest, selection: FieldSelection, uuid: str, state: tuple[Any, ...], shown: Mapping[str, Any]
+    ) -> orjson.Fragment:
         content = json_body.dump(shown)
         kept = _Kept(state, orjson.Fragment(content), len(content) + _OVERHEAD)
         with self._lock:
-            self._forget((shape, call.base, uuid))
-            self._kept[shape, call.base, uuid] = kept
+            self._forget((selection, request.base, uuid))
+            self._kept[selection, request.base, uuid] = kept
             self._bytes += kept.size
             while self._bytes > self._most:
                 self._forget(next(iter(self._kept)))

@@ -10,9 +10,9 @@ from baremetal_interfaces import InvalidInput, NotFound, Problem
 from baremetal_sdk.api.access.policy import Policy
 from baremetal_sdk.api.events.feed import EventFeed
 from baremetal_sdk.api.framework.backend import Backend
-from baremetal_sdk.api.framework.render_cache import Fragments
+from baremetal_sdk.api.framework.render_cache import RenderCache
 from baremetal_sdk.api.framework.routes import Route
-from baremetal_sdk.api.framework.types import UUID_OR_NAME, Wrong, canonical_uuid
+from baremetal_sdk.api.framework.types import UUID_OR_NAME, InvalidValue, canonical_uuid
 from baremetal_sdk.cluster.hash_ring import Ring
 from baremetal_sdk.context import RequestContext
 from baremetal_sdk.errors import NodeNotFound
@@ -21,14 +21,14 @@ from baremetal_sdk.store.records.query import Scope
 
 N = TypeVar("N", NodeRecord, NodeVersion)
 
-SEEN = "baremetal:node:get"
+VIEW_NODE = "baremetal:node:get"
 """The rule of those who see a node."""
 NAMES_SINCE = 5
 """The minor number of the microversion in which nodes got names."""
 
 
 @dataclass
-class Call:
+class APIRequest:
     """A request that passed all checks that its route declares."""
 
     route: Route
@@ -47,7 +47,7 @@ class Call:
     conductors: Ring
     feed: EventFeed
     """Who follows events."""
-    fragments: Fragments = field(default_factory=Fragments)
+    render_cache: RenderCache = field(default_factory=RenderCache)
     """Answers rendered before."""
     scope: Scope = Scope.ALL
     json_suffix: bool = False
@@ -65,29 +65,29 @@ class Call:
     def node(self, ident: str | None = None, *, rule: str | None = None) -> NodeRecord:
         """The node that the path names, or the one with *ident*, if the caller may do what *rule*, or this route, is about."""
         node = self._found_node(self.arguments["node"] if ident is None else ident, self.backend.store.node)
-        self.allow(node, rule)
+        self.enforce(node, rule)
         return node
 
     def node_version(self) -> NodeVersion:
         """What changes whenever the node that the path names does, if the caller may do to it what it is about to."""
         node = self._found_node(self.arguments["node"], self.backend.store.node_version)
-        self.allow(node)
+        self.enforce(node)
         return node
 
-    def allow(self, node: NodeRecord | NodeVersion, rule: str | None = None) -> None:
+    def enforce(self, node: NodeRecord | NodeVersion, rule: str | None = None) -> None:
         """Ask the policy whether the caller may do what *rule*, or this route, is about to *node*."""
-        self.policy.enforce(rule or self.route.policy, self.context, target_of(node.owner, node.lessee, node.uuid))
+        self.policy.enforce(rule or self.route.policy, self.context, node_target(node.owner, node.lessee, node.uuid))
 
-    def may(self, rule: str, node: NodeRecord | None = None) -> bool:
+    def is_allowed(self, rule: str, node: NodeRecord | None = None) -> bool:
         """Whether the caller may do what *rule* is about to *node* or, without one, at all."""
-        target = {} if node is None else target_of(node.owner, node.lessee, node.uuid)
+        target = {} if node is None else node_target(node.owner, node.lessee, node.uuid)
         return self.policy.allows(rule, self.context, target)
 
     def require(self, rule: str) -> None:
         """Ask the policy whether the caller may do what *rule* is about, which has no target. Raises ``Forbidden``."""
         self.policy.enforce(rule, self.context, {})
 
-    def own(self, values: dict[str, Any]) -> None:
+    def set_owner(self, values: dict[str, Any]) -> None:
         """Let what a project creates belong to it. Raises ``InvalidInput`` where it shall be another's."""
         project = self.context.project
         if project is None or self.context.is_system:
@@ -98,14 +98,14 @@ class Call:
 
     def port(self, ident: str) -> PortRecord:
         """The port with this UUID or name."""
-        return self.backend.store.port(checked_ident("port", ident), scope=self.scope)
+        return self.backend.store.port(check_ident("port", ident), scope=self.scope)
 
     def rpc(self, method: str, /, **arguments: Any) -> Any:
         """Have a conductor do something."""
         return self.backend.rpc.call(method, **arguments)
 
     def _found_node(self, ident: str, read: Callable[..., N]) -> N:
-        named = checked_ident("node", ident)
+        named = check_ident("node", ident)
         if self.minor < NAMES_SINCE and canonical_uuid(named) is None:
             raise NodeNotFound(f"Node {named} could not be found. Before version 1.{NAMES_SINCE} nodes have no names.")
         try:
@@ -115,24 +115,24 @@ class Call:
                 raise
             node = read(named + ".json", scope=self.scope)
         if self.scope.project is not None:
-            check_seen(self.policy, self.context, node)
+            check_visible(self.policy, self.context, node)
         return node
 
 
-def target_of(owner: str | None, lessee: str | None, uuid: str | None = None) -> dict[str, Any]:
+def node_target(owner: str | None, lessee: str | None, uuid: str | None = None) -> dict[str, Any]:
     """A node of these projects as the target of a rule."""
     return {"node.uuid": uuid, "node.owner": owner, "node.lessee": lessee}
 
 
-def check_seen(policy: Policy, context: RequestContext, node: NodeRecord | NodeVersion) -> None:
+def check_visible(policy: Policy, context: RequestContext, node: NodeRecord | NodeVersion) -> None:
     """Raise ``NodeNotFound`` where the caller does not see a node of its project: of one that leases it, not everybody does."""
-    if not policy.allows(SEEN, context, target_of(node.owner, node.lessee)):
+    if not policy.allows(VIEW_NODE, context, node_target(node.owner, node.lessee)):
         raise NodeNotFound(f"Node {node.uuid} could not be found.")
 
 
-def checked_ident(what: str, ident: str) -> str:
+def check_ident(what: str, ident: str) -> str:
     """*ident* where it can be the UUID or the name of a *what*. Raises ``InvalidInput``."""
     try:
         return str(UUID_OR_NAME.parse(ident))
-    except Wrong as exc:
+    except InvalidValue as exc:
         raise InvalidInput([Problem(what, exc.wrong, exc.allowed)]) from None

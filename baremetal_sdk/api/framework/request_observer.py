@@ -17,12 +17,10 @@ _NO_ROUTE = "none"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
-class Observed:
+class RequestObserver:
     """Serves *app* and tells the observers of each request. The answer of a stream is observed until it begins."""
 
-    def __init__(
-        self, app: WSGIApplication, telemetry: Telemetry, readings: Callable[[], Iterable[Reading]] = tuple
-    ) -> None:
+    def __init__(self, app: WSGIApplication, telemetry: Telemetry, readings: Callable[[], Iterable[Reading]] = tuple) -> None:
         self._app = app
         self._telemetry = telemetry
         self.readings = readings

@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from baremetal_sdk.api.access.personas import ANYBODY, Persona
 from baremetal_sdk.api.framework.errors import MethodNotAllowed, PathNotFound, VersionTooOldForMethod
-from baremetal_sdk.api.framework.microversions import MAXIMUM
-from baremetal_sdk.api.framework.microversions import text as version_text
-from baremetal_sdk.api.framework.parameters import Parameter, Parameters, too_new
+from baremetal_sdk.api.framework.microversions import MAXIMUM, format_version
+from baremetal_sdk.api.framework.parameters import Parameter, Parameters, not_acceptable_before
 from baremetal_sdk.api.framework.types import ValueType
-from baremetal_sdk.api.framework.views import Shown
+from baremetal_sdk.api.framework.views import ResponseSpec
 
 if TYPE_CHECKING:
-    from baremetal_sdk.api.framework.request import Call
+    from baremetal_sdk.api.framework.request import APIRequest
 
-Handler = Callable[["Call"], Any]
+Handler = Callable[["APIRequest"], Any]
 F = TypeVar("F", bound=Callable[..., Any])
 _ATTRIBUTE = "__baremetal_routes__"
 
@@ -42,25 +41,25 @@ class Route:
     """The rule that is asked."""
     status: int = 200
     since: int = 1
-    too_old: int = 404
+    too_old_status: int = 404
     """How a request of an earlier microversion is answered: 404, 405 or 406, as clients know it."""
-    besides: frozenset[int] = frozenset()
+    also_versions: frozenset[int] = frozenset()
     """Earlier microversions that are taken as well, and said nothing of."""
     visibility: str = AUTHENTICATED
     role: Persona | None = None
     """For whom it is where that is not what its method says."""
-    also: tuple[str, ...] = ()
+    alternative_rules: tuple[str, ...] = ()
     """Rules of which one is enough to get to its handler, which asks for the one that it takes."""
     query: Parameters = field(default_factory=lambda: Parameters("query parameter"))
     body: Parameters | ValueType | None = None
     """Fields of an object, or a type for the body as a whole, or None where no body is read."""
     summary: str = ""
-    answer: Shown | Mapping[str, Any] | None = None
+    response: ResponseSpec | Mapping[str, Any] | None = None
     """What the answer's body shows, or its JSON schema, where more is known of it than its handler's annotation says."""
     content_type: str = "application/json"
     """That of the answer."""
-    passes_on: bool = False
-    """Whether a driver's own answer, with a status of its own, is passed on."""
+    passthrough: bool = False
+    """Whether a driver's own response, with a status of its own, is passed on."""
 
     @property
     def persona(self) -> str:
@@ -71,14 +70,14 @@ class Route:
 
     def is_served(self, minor: int) -> bool:
         """Whether requests of microversion *minor* are taken."""
-        return minor >= self.since or minor in self.besides
+        return minor >= self.since or minor in self.also_versions
 
     def check_version(self, minor: int) -> None:
         """Refuse a request of an earlier microversion than this route's."""
         if not self.is_served(minor):
-            raise _REFUSALS[self.too_old](self)
+            raise _REFUSALS[self.too_old_status](self)
 
-    def described(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         """This declaration as plain data."""
         return {
             "method": self.method,
@@ -86,10 +85,10 @@ class Route:
             "policy": self.policy,
             "visibility": self.visibility,
             "role": self.persona,
-            "since": version_text(self.since),
-            "too_old": self.too_old,
+            "since": format_version(self.since),
+            "too_old": self.too_old_status,
             "status": self.status,
-            "query": [parameter.described() for parameter in self.query.declared],
+            "query": [parameter.describe() for parameter in self.query.declared],
             "body": _described_body(self.body),
             "summary": self.summary,
         }
@@ -97,20 +96,20 @@ class Route:
 
 def _described_body(body: Parameters | ValueType | None) -> Any:
     if isinstance(body, Parameters):
-        return [parameter.described() for parameter in body.declared]
+        return [parameter.describe() for parameter in body.declared]
     return dict(body.schema) if body is not None else None
 
 
 def _not_served_yet(route: Route) -> Exception:
-    return PathNotFound(f"{route.path} is served since version {version_text(route.since)} of the API")
+    return PathNotFound(f"{route.path} is served since version {format_version(route.since)} of the API")
 
 
 def _not_taken_yet(route: Route) -> Exception:
-    return VersionTooOldForMethod(f"{route.path} takes {route.method} since version {version_text(route.since)} of the API")
+    return VersionTooOldForMethod(f"{route.path} takes {route.method} since version {format_version(route.since)} of the API")
 
 
 def _not_acceptable_yet(route: Route) -> Exception:
-    return too_new(route.path, route.since)
+    return not_acceptable_before(route.path, route.since)
 
 
 _REFUSALS: dict[int, Callable[[Route], Exception]] = {404: _not_served_yet, 405: _not_taken_yet, 406: _not_acceptable_yet}
@@ -123,16 +122,16 @@ def route(
     policy: str,
     status: int = 200,
     since: int = 1,
-    too_old: int = 404,
-    besides: Iterable[int] = (),
+    too_old_status: int = 404,
+    also_versions: Iterable[int] = (),
     visibility: str = AUTHENTICATED,
     role: Persona | None = None,
-    also: Iterable[str] = (),
+    alternative_rules: Iterable[str] = (),
     query: Iterable[Parameter] = (),
     body: Iterable[Parameter] | ValueType | None = None,
-    answer: Shown | Mapping[str, Any] | None = None,
+    response: ResponseSpec | Mapping[str, Any] | None = None,
     content_type: str = "application/json",
-    passes_on: bool = False,
+    passthrough: bool = False,
 ) -> Callable[[F], F]:
     """Declare the method below as the handler of *method* on *path*; repeat it for a handler of several paths."""
 
@@ -145,17 +144,17 @@ def route(
             policy,
             status,
             since,
-            too_old,
-            frozenset(besides),
+            too_old_status,
+            frozenset(also_versions),
             visibility,
             role,
-            tuple(also),
+            tuple(alternative_rules),
             Parameters("query parameter", tuple(query)),
             fields,
             summary,
-            answer,
+            response,
             content_type,
-            passes_on,
+            passthrough,
         )
         setattr(handler, _ATTRIBUTE, (*getattr(handler, _ATTRIBUTE, ()), declared))
         return handler
@@ -198,7 +197,7 @@ class Match:
     arguments: dict[str, str]
 
 
-class Registry:
+class RouteTable:
     """All routes of one application."""
 
     def __init__(self) -> None:
@@ -212,7 +211,7 @@ class Registry:
         self.rules.update(getattr(resource, "rules", {}))
         for name, declared in declared_routes(type(resource)):
             segment = self._root
-            for part in split(declared.path):
+            for part in split_path(declared.path):
                 segment = segment.child(part)
             if declared.method in segment.routes:
                 raise ValueError(f"{declared.method} {declared.path} is declared twice")
@@ -257,16 +256,16 @@ class Registry:
             following = segment.literal.get(part)
             if following is None:
                 if segment.any is None:
-                    raise not_served(parts)
+                    raise path_not_found(parts)
                 name, following = segment.any
                 arguments[name] = part
             segment = following
         if not segment.routes:
-            raise not_served(parts)
+            raise path_not_found(parts)
         return segment, arguments
 
 
-def not_served(parts: list[str]) -> PathNotFound:
+def path_not_found(parts: list[str]) -> PathNotFound:
     """The refusal of a path that nothing is served at."""
     path = "/" + "/".join(parts)
     return PathNotFound(f"nothing is served at {path[:128]!r}; /v1/ lists the resources that there are")
@@ -280,6 +279,6 @@ def allowed_methods(routes: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(methods))
 
 
-def split(path: str) -> list[str]:
+def split_path(path: str) -> list[str]:
     """The segments of a path. A slash at the end, and one after another, mean nothing."""
     return [part for part in path.split("/") if part]

@@ -79,36 +79,36 @@ def closed(properties: Mapping[str, Any], required: Iterable[str]) -> dict[str, 
     return {"type": "object", "required": list(required), "properties": dict(properties), "additionalProperties": False}
 
 
-def of_record(record: type, names: Iterable[str], besides: Mapping[str, Any] = {}) -> dict[str, Any]:
+def record_schema(record: type, names: Iterable[str], besides: Mapping[str, Any] = {}) -> dict[str, Any]:
     """The schema of some fields of a record, of which any may be missing, and of what is shown *besides*: name -> type."""
-    hints = hints_of(record)
+    hints = field_types(record)
     shown = {**{name: hints[name] for name in names}, **besides}
     return closed({name: schema_of(hint) for name, hint in shown.items()}, besides)
 
 
-def listed_as(name: str, item: Schema) -> dict[str, Any]:
+def collection_schema(name: str, item: Schema) -> dict[str, Any]:
     """The schema of a listing whose records are below *name*, with a link to the next page where there is one."""
     return closed({name: {"type": "array", "items": item}, "next": {"type": "string", "format": "uri"}}, [name])
 
 
-def or_null(schema: Schema) -> dict[str, Any]:
+def nullable_schema(schema: Schema) -> dict[str, Any]:
     """*schema*, or null."""
     return {"anyOf": [dict(schema), {"type": "null"}]}
 
 
-def takes_null(hint: Any) -> bool:
+def allows_null(hint: Any) -> bool:
     """Whether None is a value of a type."""
     return type(None) in get_args(hint)
 
 
 @cache
-def hints_of(record: type) -> Mapping[str, Any]:
+def field_types(record: type) -> Mapping[str, Any]:
     """The fields of a record, with their types."""
     return get_type_hints(record, include_extras=True)
 
 
 @cache
-def returned_by(function: Callable[..., Any]) -> Any:
+def return_type(function: Callable[..., Any]) -> Any:
     """The type of what a function gives back; None where it gives nothing back, and Any where that is not said.
 
     Only this annotation is looked at: others may name what is imported for type checkers alone.

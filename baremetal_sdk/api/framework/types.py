@@ -1,6 +1,6 @@
 """Types of query parameters and of fields in request bodies: how a value is read, and its JSON schema.
 
-A type takes what JSON or a query string gave and gives back the value that handlers see, or raises :class:`Wrong`.
+A type takes what JSON or a query string gave and gives back the value that handlers see, or raises :class:`InvalidValue`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _CANONICAL_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.AS
 _UUID_CHARACTERS = re.compile(r"[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}", re.ASCII)
 
 
-class Wrong(ValueError):
+class InvalidValue(ValueError):
     """A value cannot be taken: what is wrong with it, and what is allowed."""
 
     def __init__(self, wrong: str, allowed: str) -> None:
@@ -54,9 +54,9 @@ def text(maximum: int = 255, minimum: int = 0) -> ValueType:
 
     def parse(value: Any) -> str:
         if not isinstance(value, str):
-            raise Wrong(f"{_shown(value)} is not text", "give a string")
+            raise InvalidValue(f"{_shown(value)} is not text", "give a string")
         if not minimum <= len(value) <= maximum:
-            raise Wrong(f"it has {len(value)} characters", f"{minimum} to {maximum} are allowed")
+            raise InvalidValue(f"it has {len(value)} characters", f"{minimum} to {maximum} are allowed")
         return value
 
     return ValueType(parse, {"type": "string", "minLength": minimum, "maxLength": maximum})
@@ -67,7 +67,7 @@ def choice(*values: str) -> ValueType:
 
     def parse(value: Any) -> str:
         if value not in values:
-            raise Wrong(f"{_shown(value)} is not known", "one of " + ", ".join(values))
+            raise InvalidValue(f"{_shown(value)} is not known", "one of " + ", ".join(values))
         return str(value)
 
     return ValueType(parse, {"type": "string", "enum": list(values)})
@@ -78,14 +78,14 @@ def integer(minimum: int | None = None, maximum: int | None = None) -> ValueType
 
     def parse(value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int | str):
-            raise Wrong(f"{_shown(value)} is not a whole number", "give an integer")
+            raise InvalidValue(f"{_shown(value)} is not a whole number", "give an integer")
         try:
             number = int(value)
         except ValueError:
-            raise Wrong(f"{_shown(value)} is not a whole number", "give an integer") from None
+            raise InvalidValue(f"{_shown(value)} is not a whole number", "give an integer") from None
         if (minimum is not None and number < minimum) or (maximum is not None and number > maximum):
             least = f"at least {minimum}" if maximum is None else f"{minimum} to {maximum}"
-            raise Wrong(f"it is {number}", f"{least} is allowed")
+            raise InvalidValue(f"it is {number}", f"{least} is allowed")
         return number
 
     bounds = {name: bound for name, bound in (("minimum", minimum), ("maximum", maximum)) if bound is not None}
@@ -100,7 +100,7 @@ def _boolean(value: Any) -> bool:
         return True
     if spelled in _FALSE:
         return False
-    raise Wrong(f"{_shown(value)} is neither true nor false", "give true or false")
+    raise InvalidValue(f"{_shown(value)} is neither true nor false", "give true or false")
 
 
 def canonical_uuid(value: Any) -> str | None:
@@ -115,7 +115,7 @@ def canonical_uuid(value: Any) -> str | None:
 def _uuid(value: Any) -> str:
     canonical = canonical_uuid(value)
     if canonical is None:
-        raise Wrong(f"{_shown(value)} is not a UUID", "give a UUID such as 1be26c0b-03f2-4d2e-ae87-c02d7f33c123")
+        raise InvalidValue(f"{_shown(value)} is not a UUID", "give a UUID such as 1be26c0b-03f2-4d2e-ae87-c02d7f33c123")
     return canonical
 
 
@@ -134,14 +134,14 @@ def _uuid_or_name(value: Any) -> str:
     if canonical is not None:
         return canonical
     if not is_name(value):
-        raise Wrong(f"{_shown(value)} is neither a UUID nor a name", "a name has letters, digits and -._~, 255 at most")
+        raise InvalidValue(f"{_shown(value)} is neither a UUID nor a name", "a name has letters, digits and -._~, 255 at most")
     return str(value)
 
 
 def _mac(value: Any) -> str:
     address = value.lower() if isinstance(value, str) else ""
     if not _MAC.fullmatch(address):
-        raise Wrong(f"{_shown(value)} is not a MAC address", "give six bytes in hexadecimal, with colons")
+        raise InvalidValue(f"{_shown(value)} is not a MAC address", "give six bytes in hexadecimal, with colons")
     return address
 
 
@@ -149,20 +149,20 @@ def _strings(value: Any) -> tuple[str, ...]:
     if isinstance(value, list):
         value = ",".join(str(item) for item in value)
     if not isinstance(value, str):
-        raise Wrong(f"{_shown(value)} is not a list of words", "give words with commas between them")
+        raise InvalidValue(f"{_shown(value)} is not a list of words", "give words with commas between them")
     words = (word.strip() for word in value.split(","))
     return tuple(dict.fromkeys(word for word in words if word))
 
 
 def _object(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise Wrong(f"{_shown(value)} is not an object", "give a JSON object")
+        raise InvalidValue(f"{_shown(value)} is not an object", "give a JSON object")
     return value
 
 
 def _array(value: Any) -> list[Any]:
     if not isinstance(value, list):
-        raise Wrong(f"{_shown(value)} is not a list", "give a JSON array")
+        raise InvalidValue(f"{_shown(value)} is not a list", "give a JSON array")
     return value
 
 

@@ -9,14 +9,14 @@ from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 from baremetal_interfaces import InvalidInput, Problem
-from baremetal_sdk.api.framework.parameters import came_later, too_new
+from baremetal_sdk.api.framework.parameters import not_acceptable_before, unknown_before
 from baremetal_sdk.api.framework.types import ValueType
 
 if TYPE_CHECKING:
-    from baremetal_sdk.api.framework.request import Call
+    from baremetal_sdk.api.framework.request import APIRequest
 
 Render = Callable[..., Any]
-"""From the call and the values of a field's columns to what is shown."""
+"""From the request and the values of a field's columns to what is shown."""
 Source = Callable[[Any], tuple[Any, ...]]
 LINKS = "links"
 """A field that every record has, whether it was selected or not."""
@@ -30,7 +30,7 @@ class Link(TypedDict):
 
 
 @dataclass(frozen=True)
-class OlderName:
+class LegacyValue:
     """A value that was called otherwise before microversion *until*."""
 
     until: int
@@ -48,10 +48,10 @@ class ViewField:
     """The columns of the store that it is made of; by default that of its name."""
     render: Render | None = None
     sortable: bool = True
-    older: tuple[OlderName, ...] = ()
-    fleeting: bool = False
+    older: tuple[LegacyValue, ...] = ()
+    volatile: bool = False
     """Whether it can change while the record keeps its revision."""
-    too_old: Literal[400, 406] = 406
+    too_old_status: Literal[400, 406] = 406
     """How a request of an earlier microversion that selects it is answered, as clients know it."""
     type: ValueType | None = None
     """What its values are, where more is known than the type of its column, or of what renders it, says."""
@@ -65,12 +65,12 @@ class ViewField:
         """What makes the shown value in microversion *minor*; None where the stored value is shown."""
         older = {name.value: name.shown for name in self.older if minor < name.until}
         if older:
-            return lambda call, value: older.get(value, value)
+            return lambda request, value: older.get(value, value)
         return self.render
 
 
 @dataclass(frozen=True)
-class Rendered:
+class RenderedField:
     """A field whose value is made, not only read."""
 
     name: str
@@ -88,19 +88,19 @@ class SubResource:
 
 
 @dataclass(frozen=True, eq=False)
-class Shape:
+class FieldSelection:
     """The fields of one answer, ready to be filled in. There is one for each version and selection."""
 
     columns: tuple[str, ...]
     names: tuple[str, ...]
     of_record: Source
     of_row: Source
-    rendered: tuple[Rendered, ...]
+    rendered: tuple[RenderedField, ...]
     subresources: tuple[str, ...]
     collection: str
     path: str
-    fleeting: tuple[Rendered, ...]
-    marks: tuple[str, ...]
+    volatile: tuple[RenderedField, ...]
+    version_columns: tuple[str, ...]
     """The columns that tell whether a record is shown as it was before."""
 
     @cached_property
@@ -108,35 +108,35 @@ class Shape:
         """The fields that are shown."""
         return frozenset((*self.names, *(field.name for field in self.rendered)))
 
-    def state_of_record(self, call: Call, record: Any) -> tuple[Any, ...]:
+    def state_of_record(self, request: APIRequest, record: Any) -> tuple[Any, ...]:
         """What is shown of a record changes exactly when this does. Revisions begin anew with a record that has the same UUID."""
-        return (record.created_at, record.revision, *(field.render(call, *field.of_record(record)) for field in self.fleeting))
+        return (record.created_at, record.revision, *(field.render(request, *field.of_record(record)) for field in self.volatile))
 
-    def state_of_row(self, call: Call, row: Mapping[str, Any]) -> tuple[Any, ...]:
+    def state_of_row(self, request: APIRequest, row: Mapping[str, Any]) -> tuple[Any, ...]:
         """The same of a row of a listing."""
-        return (row["created_at"], row["revision"], *(field.render(call, *field.of_row(row)) for field in self.fleeting))
+        return (row["created_at"], row["revision"], *(field.render(request, *field.of_row(row)) for field in self.volatile))
 
-    def record(self, call: Call, record: Any) -> dict[str, Any]:
+    def record(self, request: APIRequest, record: Any) -> dict[str, Any]:
         """A record of the store as JSON."""
         values = self.of_record(record)
         shown = dict(zip(self.names, values, strict=False))
         for field in self.rendered:
-            shown[field.name] = field.render(call, *field.of_record(record))
-        return self._linked(call, shown, values[-1])
+            shown[field.name] = field.render(request, *field.of_record(record))
+        return self._linked(request, shown, values[-1])
 
-    def row(self, call: Call, row: Mapping[str, Any]) -> dict[str, Any]:
+    def row(self, request: APIRequest, row: Mapping[str, Any]) -> dict[str, Any]:
         """A row of a listing as JSON."""
         values = self.of_row(row)
         shown = dict(zip(self.names, values, strict=False))
         for field in self.rendered:
-            shown[field.name] = field.render(call, *field.of_row(row))
-        return self._linked(call, shown, values[-1])
+            shown[field.name] = field.render(request, *field.of_row(row))
+        return self._linked(request, shown, values[-1])
 
-    def _linked(self, call: Call, shown: dict[str, Any], key: str) -> dict[str, Any]:
+    def _linked(self, request: APIRequest, shown: dict[str, Any], key: str) -> dict[str, Any]:
         path = f"{self.path}/{key}"
-        shown[LINKS] = links(call.base, path)
+        shown[LINKS] = links(request.base, path)
         for name in self.subresources:
-            shown[name] = links(call.base, f"{path}/{name}")
+            shown[name] = links(request.base, f"{path}/{name}")
         return shown
 
 
@@ -170,15 +170,15 @@ class View:
         self._key = key
         self._compiled = lru_cache(maxsize=1024)(self._compile)
 
-    def whole(self, minor: int) -> Shape:
+    def whole(self, minor: int) -> FieldSelection:
         """All fields that there are in microversion *minor*."""
         return self._compiled(minor, None, True)
 
-    def brief(self, minor: int) -> Shape:
+    def brief(self, minor: int) -> FieldSelection:
         """The fields that a listing shows by default."""
         return self._compiled(minor, self._brief_names(minor), self._links_when_brief)
 
-    def selected(self, minor: int, names: Sequence[str]) -> Shape:
+    def selected(self, minor: int, names: Sequence[str]) -> FieldSelection:
         """The fields that a client selected. Raises ``InvalidInput`` and ``NotAcceptable``."""
         wanted = tuple(name for name in names if name != LINKS)
         self.check(minor, wanted)
@@ -192,7 +192,9 @@ class View:
         for name in names:
             field = self.fields[name]
             if field.since > minor:
-                raise came_later(name, field.since) if field.too_old == 400 else too_new(name, field.since)
+                raise (
+                    unknown_before(name, field.since) if field.too_old_status == 400 else not_acceptable_before(name, field.since)
+                )
 
     def check_sort_key(self, minor: int, name: str) -> str:
         """The column to sort by. Raises ``InvalidInput`` and ``NotAcceptable``."""
@@ -208,25 +210,25 @@ class View:
     def _known(self, minor: int) -> str:
         return "known are " + ", ".join(sorted(name for name, field in self.fields.items() if field.since <= minor))
 
-    def _compile(self, minor: int, names: tuple[str, ...] | None, linked: bool) -> Shape:
+    def _compile(self, minor: int, names: tuple[str, ...] | None, linked: bool) -> FieldSelection:
         fields = [field for field in self.fields.values() if field.since <= minor and (names is None or field.name in names)]
         read = [field for field in fields if field.rendered(minor) is None]
         made = [(field, render) for field in fields if (render := field.rendered(minor)) is not None]
         columns = (*(field.sources[0] for field in read), self._key)
         rendered = {
-            field.name: Rendered(field.name, render, _getter(attrgetter, field.sources), _getter(itemgetter, field.sources))
+            field.name: RenderedField(field.name, render, _getter(attrgetter, field.sources), _getter(itemgetter, field.sources))
             for field, render in made
         }
-        fleeting = [field for field, _ in made if field.fleeting]
-        return Shape(
+        volatile = [field for field, _ in made if field.volatile]
+        return FieldSelection(
             columns=tuple(dict.fromkeys((*columns, *(column for field, _ in made for column in field.sources)))),
             names=tuple(field.name for field in read),
             of_record=_getter(attrgetter, columns),
             of_row=_getter(itemgetter, columns),
             rendered=tuple(rendered.values()),
-            fleeting=tuple(rendered[field.name] for field in fleeting),
-            marks=tuple(
-                dict.fromkeys(("uuid", "created_at", "revision", *(column for field in fleeting for column in field.sources)))
+            volatile=tuple(rendered[field.name] for field in volatile),
+            version_columns=tuple(
+                dict.fromkeys(("uuid", "created_at", "revision", *(column for field in volatile for column in field.sources)))
             ),
             subresources=tuple(sub.name for sub in self.subresources if linked and sub.since <= minor),
             collection=self.collection,
@@ -235,7 +237,7 @@ class View:
 
 
 @dataclass(frozen=True)
-class Shown:
+class ResponseSpec:
     """What an answer shows of a view: one record or, in a *page*, several, with all their fields where it is *whole*."""
 
     view: View

@@ -7,13 +7,13 @@ from typing import Any, Literal, TypedDict
 from urllib.parse import urlsplit
 
 from baremetal_interfaces import Busy, InvalidInput, Problem
-from baremetal_sdk.api.framework.masking import masked
+from baremetal_sdk.api.framework.masking import mask_secrets
 from baremetal_sdk.api.framework.microversions import MINIMUM
 from baremetal_sdk.api.framework.parameters import Parameter, optional
-from baremetal_sdk.api.framework.request import Call
+from baremetal_sdk.api.framework.request import APIRequest
 from baremetal_sdk.api.framework.routes import PUBLIC, route
 from baremetal_sdk.api.framework.schemas import UUIDText
-from baremetal_sdk.api.framework.types import MAC, OBJECT, STRINGS, TEXT, UUID, Wrong, canonical_uuid, choice, text
+from baremetal_sdk.api.framework.types import MAC, OBJECT, STRINGS, TEXT, UUID, InvalidValue, canonical_uuid, choice, text
 from baremetal_sdk.api.framework.views import Link, links
 from baremetal_sdk.store.records.node import NodeRecord
 
@@ -25,7 +25,7 @@ HEARTBEAT_TIMEOUT = 300
 _STATUSES = ("start", "end", "error")
 
 
-class MetNode(TypedDict):
+class LookupNode(TypedDict):
     """A node, as far as its agent is told."""
 
     uuid: UUIDText
@@ -45,20 +45,20 @@ class AgentConfig(TypedDict):
     agent_token_required: Literal[True]
 
 
-class MetBefore(TypedDict):
+class OldLookupResult(TypedDict):
     """What an agent was told of its node before there was more to tell."""
 
     uuid: UUIDText
 
 
-class Met(TypedDict):
+class LookupResult(TypedDict):
     """What an agent is told of its node."""
 
-    node: MetNode
+    node: LookupNode
     config: AgentConfig
 
 
-class Lookup:
+class LookupResource:
     """Agents look for the node whose machine they run on."""
 
     @route(
@@ -72,16 +72,16 @@ class Lookup:
             Parameter("node_uuid", UUID, "The UUID of the node, where the agent knows it."),
         ),
     )
-    def find(self, call: Call) -> Met:
+    def find(self, request: APIRequest) -> LookupResult:
         """Find the node of an agent."""
-        _require_ready(call)
-        addresses, node = _macs(call.query.get("addresses", ())), call.query.get("node_uuid")
+        _require_ready(request)
+        addresses, node = _macs(request.query.get("addresses", ())), request.query.get("node_uuid")
         if not addresses and node is None:
             raise InvalidInput([Problem("addresses", "none is a MAC address, and node_uuid is missing", "give one of them")])
-        return _met(call, call.rpc("lookup_node", addresses=addresses, node=node))
+        return _met(request, request.rpc("lookup_node", addresses=addresses, node=node))
 
 
-class Heartbeats:
+class HeartbeatsResource:
     """Agents say that they live."""
 
     @route(
@@ -100,28 +100,28 @@ class Heartbeats:
             optional("agent_status_message", text(4096), "What it says about that.", 72),
         ),
     )
-    def take(self, call: Call) -> None:
+    def take(self, request: APIRequest) -> None:
         """Take note that an agent lives."""
-        _require_ready(call)
-        beat = dict(call.body)
+        _require_ready(request)
+        beat = dict(request.body)
         _check_url(beat["callback_url"])
         if not beat.get("agent_token"):
             raise InvalidInput([Problem("agent_token", "it is missing", "give the token that the lookup gave")])
         if beat.get("agent_version") is None and beat.get("agent_status") is None:
             raise InvalidInput([Problem("agent_version", "it is missing", "an agent names its version")])
-        ident = call.arguments["node"]
-        node = call.backend.store.node(canonical_uuid(ident) or ident)
-        call.rpc("heartbeat", node=node.uuid, beat=beat)
+        ident = request.arguments["node"]
+        node = request.backend.store.node(canonical_uuid(ident) or ident)
+        request.rpc("heartbeat", node=node.uuid, beat=beat)
 
     @route(
         "POST", "/v1/heartbeat", policy="baremetal:node:ipa_heartbeat", status=202, since=SINCE, visibility=PUBLIC, body=OBJECT
     )
-    def take_of_nobody(self, call: Call) -> None:
+    def take_of_nobody(self, request: APIRequest) -> None:
         """Refuse a heartbeat that names no node."""
         raise InvalidInput([Problem("node", "it is missing", "send it to /v1/heartbeat/NODE")])
 
 
-class ContinueInspection:
+class ContinueInspectionResource:
     """Agents report what their machine is made of."""
 
     @route(
@@ -130,24 +130,24 @@ class ContinueInspection:
         policy="baremetal:driver:ipa_continue_inspection",
         status=202,
         since=CONTINUE_SINCE,
-        besides=(MINIMUM,),
+        also_versions=(MINIMUM,),
         visibility=PUBLIC,
         query=(Parameter("node_uuid", UUID, "The UUID of the node, where the agent knows it.", since=CONTINUE_SINCE),),
         body=OBJECT,
     )
-    def take(self, call: Call) -> Met | MetBefore:
+    def take(self, request: APIRequest) -> LookupResult | OldLookupResult:
         """Take what an agent found."""
-        _require_ready(call)
-        inventory, plugin_data = _parted(call.body)
-        node = call.query.get("node_uuid")
-        met = call.rpc(
+        _require_ready(request)
+        inventory, plugin_data = _parted(request.body)
+        node = request.query.get("node_uuid")
+        met = request.rpc(
             "continue_inspection", addresses=_interface_macs(inventory), inventory=inventory, plugin_data=plugin_data, node=node
         )
-        return _met(call, met) if call.minor >= CONTINUE_SINCE else {"uuid": met["node"].uuid}
+        return _met(request, met) if request.minor >= CONTINUE_SINCE else {"uuid": met["node"].uuid}
 
 
-def _require_ready(call: Call) -> None:
-    if not call.backend.ready:
+def _require_ready(request: APIRequest) -> None:
+    if not request.backend.ready:
         raise Busy("the service is starting or stopping; try again", retry_after=1.0)
 
 
@@ -157,7 +157,7 @@ def _macs(given: Any) -> list[str]:
     for address in given:
         try:
             found.append(str(MAC.parse(address)))
-        except Wrong:
+        except InvalidValue:
             continue
     return found
 
@@ -189,7 +189,7 @@ def _check_url(url: str) -> None:
         raise InvalidInput([Problem("callback_url", "it is no URL of HTTP", "give http://... or https://...")])
 
 
-def _met(call: Call, met: Mapping[str, Any]) -> Met:
+def _met(request: APIRequest, met: Mapping[str, Any]) -> LookupResult:
     node: NodeRecord = met["node"]
     config: AgentConfig = {
         "heartbeat_timeout": HEARTBEAT_TIMEOUT,
@@ -201,14 +201,14 @@ def _met(call: Call, met: Mapping[str, Any]) -> Met:
             "global_prefix": None,
         },
         "metrics_statsd": {"statsd_host": "localhost", "statsd_port": 8125},
-        "agent_token": met["token"] if call.minor >= TOKEN_SINCE else None,
+        "agent_token": met["token"] if request.minor >= TOKEN_SINCE else None,
         "agent_token_required": True,
     }
-    shown: MetNode = {
+    shown: LookupNode = {
         "uuid": node.uuid,
         "properties": node.properties,
-        "instance_info": masked(node.instance_info),
-        "driver_internal_info": masked(node.driver_internal_info),
-        "links": links(call.base, f"nodes/{node.uuid}"),
+        "instance_info": mask_secrets(node.instance_info),
+        "driver_internal_info": mask_secrets(node.driver_internal_info),
+        "links": links(request.base, f"nodes/{node.uuid}"),
     }
     return {"node": shown, "config": config}

@@ -8,14 +8,14 @@ from typing import Any, ClassVar
 from baremetal_interfaces import InvalidInput, NotFound, Problem
 from baremetal_sdk.api.access.personas import Persona
 from baremetal_sdk.api.framework import crud
-from baremetal_sdk.api.framework.errors import as_bad_request
-from baremetal_sdk.api.framework.pagination import FIELDS, PAGING, shown
+from baremetal_sdk.api.framework.errors import to_invalid_input
+from baremetal_sdk.api.framework.pagination import FIELDS, PAGING, render_record
 from baremetal_sdk.api.framework.parameters import Parameter, optional
-from baremetal_sdk.api.framework.request import SEEN, Call
-from baremetal_sdk.api.framework.resource_fields import Writable
+from baremetal_sdk.api.framework.request import VIEW_NODE, APIRequest
+from baremetal_sdk.api.framework.resource_fields import WritableFields
 from baremetal_sdk.api.framework.routes import route
 from baremetal_sdk.api.framework.types import ARRAY, OBJECT, TEXT, UUID, UUID_OR_NAME, ValueType, choice, text
-from baremetal_sdk.api.framework.views import Shown, View, ViewField
+from baremetal_sdk.api.framework.views import ResponseSpec, View, ViewField
 from baremetal_sdk.api.v1.ports import NAME
 from baremetal_sdk.api.v1.trait_values import TRAITS
 from baremetal_sdk.errors import AllocationNotFound
@@ -37,7 +37,7 @@ _VIEWED = (
     ViewField("last_error"),
     ViewField("name"),
     ViewField("node_uuid", type=UUID),
-    ViewField("owner", _OWNED_SINCE, too_old=400),
+    ViewField("owner", _OWNED_SINCE, too_old_status=400),
     ViewField("resource_class"),
     ViewField("state", type=choice("allocating", "active", "error")),
     ViewField("traits", sortable=False, type=TRAITS),
@@ -50,7 +50,7 @@ def _idents(value: Any) -> list[str]:
 
 
 _NODES = ValueType(_idents, {"type": "array", "items": UUID_OR_NAME.schema})
-_FIELDS = Writable(
+_FIELDS = WritableFields(
     AllocationRecord,
     optional("name", NAME, "A name that no other allocation has."),
     optional("extra", OBJECT, "Anything."),
@@ -61,7 +61,11 @@ _FIELDS = Writable(
             "UUIDs or names of nodes, of which one is taken.",
         ),
         optional(
-            "node", UUID_OR_NAME, "The node that is in use already, to be noted as allocated.", _BACKFILLED_SINCE, too_old=400
+            "node",
+            UUID_OR_NAME,
+            "The node that is in use already, to be noted as allocated.",
+            _BACKFILLED_SINCE,
+            too_old_status=400,
         ),
         optional("owner", TEXT, "The project that it is for: one that owns or leases the node.", _OWNED_SINCE),
         optional("resource_class", text(80, 1), "The resource class of the node."),
@@ -70,7 +74,7 @@ _FIELDS = Writable(
 )
 
 
-class Allocations:
+class AllocationsResource:
     """Allocations, one by one and page by page."""
 
     rules: ClassVar[Mapping[str, Persona]] = {_CREATE_FOR_OTHERS: "system-member"}
@@ -89,14 +93,14 @@ class Allocations:
             *PAGING,
             FIELDS,
         ),
-        answer=Shown(ALLOCATION_VIEW, page=True),
+        response=ResponseSpec(ALLOCATION_VIEW, page=True),
     )
-    def list(self, call: Call) -> dict[str, Any]:
+    def list(self, request: APIRequest) -> dict[str, Any]:
         """List allocations."""
-        where = {name: call.query.get(name) for name in ("owner", "resource_class", "state")}
-        node = _named_node(call, call.query.get("node"), "node")
+        where = {name: request.query.get(name) for name in ("owner", "resource_class", "state")}
+        node = _named_node(request, request.query.get("node"), "node")
         where["node_uuid"] = None if node is None else node.uuid
-        return crud.listed(call, AllocationRecord, ALLOCATION_VIEW, where)
+        return crud.list_records(request, AllocationRecord, ALLOCATION_VIEW, where)
 
     @route(
         "GET",
@@ -105,40 +109,40 @@ class Allocations:
         role="allocation-reader",
         since=SINCE,
         query=(FIELDS,),
-        answer=Shown(ALLOCATION_VIEW),
+        response=ResponseSpec(ALLOCATION_VIEW),
     )
-    def show(self, call: Call) -> dict[str, Any]:
+    def show(self, request: APIRequest) -> dict[str, Any]:
         """Show an allocation."""
-        return shown(call, ALLOCATION_VIEW, crud.found(call, AllocationRecord, "allocation"))
+        return render_record(request, ALLOCATION_VIEW, crud.find(request, AllocationRecord, "allocation"))
 
     @route(
         "POST",
         "/v1/allocations",
         policy="baremetal:allocation:create",
         role="allocator",
-        also=(_CREATE_FOR_OTHERS,),
+        alternative_rules=(_CREATE_FOR_OTHERS,),
         since=SINCE,
-        too_old=405,
+        too_old_status=405,
         status=201,
-        body=_FIELDS.creation,
-        answer=Shown(ALLOCATION_VIEW, whole=True),
+        body=_FIELDS.creation_fields,
+        response=ResponseSpec(ALLOCATION_VIEW, whole=True),
     )
-    def create(self, call: Call) -> dict[str, Any]:
+    def create(self, request: APIRequest) -> dict[str, Any]:
         """Ask for a node; one is looked for in the background."""
-        values = dict(call.body)
+        values = dict(request.body)
         crud.require_name(values.get("name"))
-        node = _named_node(call, values.pop("node", None), "node")
+        node = _named_node(request, values.pop("node", None), "node")
         if node is None and not values.get("resource_class"):
             raise InvalidInput([Problem("resource_class", "it is missing", "give it, or the node that is in use already")])
         if node is not None:
             values["resource_class"] = values.get("resource_class") or node.resource_class
             values["uuid"] = values.get("uuid") or node.instance_uuid
-        values["candidate_nodes"] = [_uuid_of(call, ident) for ident in values.get("candidate_nodes") or ()]
-        values = _for_whom(call, _FIELDS.new(values))
+        values["candidate_nodes"] = [_uuid_of(request, ident) for ident in values.get("candidate_nodes") or ()]
+        values = _for_whom(request, _FIELDS.new_values(values))
         arguments = {"values": values, "node": None if node is None else node.uuid}
-        allocation: AllocationRecord = call.rpc("create_allocation", **arguments)
-        call.location = f"allocations/{allocation.uuid}"
-        return ALLOCATION_VIEW.whole(call.minor).record(call, allocation)
+        allocation: AllocationRecord = request.rpc("create_allocation", **arguments)
+        request.location = f"allocations/{allocation.uuid}"
+        return ALLOCATION_VIEW.whole(request.minor).record(request, allocation)
 
     @route(
         "PATCH",
@@ -146,16 +150,16 @@ class Allocations:
         policy="baremetal:allocation:update",
         role="allocation-member",
         since=_UPDATED_SINCE,
-        too_old=405,
-        body=_FIELDS.patch,
-        answer=Shown(ALLOCATION_VIEW, whole=True),
+        too_old_status=405,
+        body=_FIELDS.patch_type,
+        response=ResponseSpec(ALLOCATION_VIEW, whole=True),
     )
-    def update(self, call: Call) -> dict[str, Any]:
+    def update(self, request: APIRequest) -> dict[str, Any]:
         """Change the name or the extra information of an allocation."""
-        allocation = _own(call, crud.found(call, AllocationRecord, "allocation"))
-        changed = _FIELDS.changed(allocation, call.body, call.minor)
+        allocation = _own(request, crud.find(request, AllocationRecord, "allocation"))
+        changed = _FIELDS.compute_changes(allocation, request.body, request.minor)
         crud.require_name(changed.get("name"))
-        return crud.update(call, AllocationRecord, ALLOCATION_VIEW, allocation, changed)
+        return crud.update(request, AllocationRecord, ALLOCATION_VIEW, allocation, changed)
 
     @route(
         "DELETE",
@@ -163,16 +167,16 @@ class Allocations:
         policy="baremetal:allocation:delete",
         role="allocation-member",
         since=SINCE,
-        too_old=405,
+        too_old_status=405,
         status=204,
     )
-    def delete(self, call: Call) -> None:
+    def delete(self, request: APIRequest) -> None:
         """Delete an allocation; its node is free then."""
-        allocation = _own(call, crud.found(call, AllocationRecord, "allocation"))
-        call.rpc("delete_allocation", allocation=allocation.uuid)
+        allocation = _own(request, crud.find(request, AllocationRecord, "allocation"))
+        request.rpc("delete_allocation", allocation=allocation.uuid)
 
 
-class NodeAllocation:
+class NodeAllocationResource:
     """The allocation of one node."""
 
     @route(
@@ -182,11 +186,11 @@ class NodeAllocation:
         role="allocation-reader",
         since=SINCE,
         query=(FIELDS,),
-        answer=Shown(ALLOCATION_VIEW),
+        response=ResponseSpec(ALLOCATION_VIEW),
     )
-    def show(self, call: Call) -> dict[str, Any]:
+    def show(self, request: APIRequest) -> dict[str, Any]:
         """Show the allocation of a node."""
-        return shown(call, ALLOCATION_VIEW, _of_node(call))
+        return render_record(request, ALLOCATION_VIEW, _of_node(request))
 
     @route(
         "DELETE",
@@ -196,45 +200,45 @@ class NodeAllocation:
         since=SINCE,
         status=204,
     )
-    def delete(self, call: Call) -> None:
+    def delete(self, request: APIRequest) -> None:
         """Delete the allocation of a node, which is free then."""
-        call.rpc("delete_allocation", allocation=_own(call, _of_node(call)).uuid)
+        request.rpc("delete_allocation", allocation=_own(request, _of_node(request)).uuid)
 
 
-def _for_whom(call: Call, values: dict[str, Any]) -> dict[str, Any]:
+def _for_whom(request: APIRequest, values: dict[str, Any]) -> dict[str, Any]:
     """What is asked for, with whom it is for: the caller's project, where nobody else may be named. Raises ``Forbidden``."""
-    project = None if call.context.is_system else call.context.project
+    project = None if request.context.is_system else request.context.project
     if project is None:
         return values
     if values.get("owner") not in (None, project):
-        call.require(_CREATE_FOR_OTHERS)
+        request.require(_CREATE_FOR_OTHERS)
     return {**values, "owner": values.get("owner") or project}
 
 
-def _own(call: Call, allocation: AllocationRecord) -> AllocationRecord:
-    crud.allow(call, call.route.policy, "allocation", allocation)
+def _own(request: APIRequest, allocation: AllocationRecord) -> AllocationRecord:
+    crud.enforce_owner(request, request.route.policy, "allocation", allocation)
     return allocation
 
 
-def _of_node(call: Call) -> AllocationRecord:
-    node = call.node(rule=SEEN)
-    found = call.backend.store.records(AllocationRecord, Query(where={"node_uuid": node.uuid}, limit=1), scope=call.scope)
+def _of_node(request: APIRequest) -> AllocationRecord:
+    node = request.node(rule=VIEW_NODE)
+    found = request.backend.store.records(AllocationRecord, Query(where={"node_uuid": node.uuid}, limit=1), scope=request.scope)
     if not found:
         raise AllocationNotFound(f"node {node.uuid} has no allocation", node=node.uuid)
     return AllocationRecord(**found[0])
 
 
-def _uuid_of(call: Call, ident: str) -> str:
-    node = _named_node(call, ident, "candidate_nodes")
+def _uuid_of(request: APIRequest, ident: str) -> str:
+    node = _named_node(request, ident, "candidate_nodes")
     assert node is not None
     return node.uuid
 
 
-def _named_node(call: Call, ident: str | None, field: str) -> NodeRecord | None:
+def _named_node(request: APIRequest, ident: str | None, field: str) -> NodeRecord | None:
     """A node that the body names. Raises ``InvalidInput``: the path is another one."""
     if ident is None:
         return None
     try:
-        return call.backend.store.node(ident, scope=call.scope)
+        return request.backend.store.node(ident, scope=request.scope)
     except NotFound as exc:
-        raise as_bad_request(exc, field) from exc
+        raise to_invalid_input(exc, field) from exc

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from baremetal_sdk.api.framework import crud
-from baremetal_sdk.api.framework.pagination import DETAIL, FIELDS, PAGING, shown
+from baremetal_sdk.api.framework.pagination import DETAIL, FIELDS, PAGING, render_record
 from baremetal_sdk.api.framework.parameters import optional
-from baremetal_sdk.api.framework.request import Call
-from baremetal_sdk.api.framework.resource_fields import Writable
+from baremetal_sdk.api.framework.request import APIRequest
+from baremetal_sdk.api.framework.resource_fields import WritableFields
 from baremetal_sdk.api.framework.routes import route
 from baremetal_sdk.api.framework.types import OBJECT, TEXT, UUID
-from baremetal_sdk.api.framework.views import Shown, SubResource, View, ViewField
+from baremetal_sdk.api.framework.views import ResponseSpec, SubResource, View, ViewField
 from baremetal_sdk.store.records.hardware import ChassisRecord
 
 CHASSIS_VIEW = View(
@@ -27,14 +27,14 @@ CHASSIS_VIEW = View(
     default=("uuid", "description"),
     subresources=(SubResource("nodes"),),
 )
-_FIELDS = Writable(
+_FIELDS = WritableFields(
     ChassisRecord,
     optional("description", TEXT, "What people should know about it."),
     optional("extra", OBJECT, "Anything."),
 )
 
 
-class Chassis:
+class ChassisResource:
     """Chassis, one by one and page by page."""
 
     @route(
@@ -43,11 +43,11 @@ class Chassis:
         policy="baremetal:chassis:get",
         role="system-reader",
         query=(*PAGING, FIELDS, DETAIL),
-        answer=Shown(CHASSIS_VIEW, page=True),
+        response=ResponseSpec(CHASSIS_VIEW, page=True),
     )
-    def list(self, call: Call) -> dict[str, Any]:
+    def list(self, request: APIRequest) -> dict[str, Any]:
         """List chassis."""
-        return crud.listed(call, ChassisRecord, CHASSIS_VIEW, {})
+        return crud.list_records(request, ChassisRecord, CHASSIS_VIEW, {})
 
     @route(
         "GET",
@@ -55,11 +55,11 @@ class Chassis:
         policy="baremetal:chassis:get",
         role="system-reader",
         query=PAGING,
-        answer=Shown(CHASSIS_VIEW, page=True, whole=True),
+        response=ResponseSpec(CHASSIS_VIEW, page=True, whole=True),
     )
-    def list_whole(self, call: Call) -> dict[str, Any]:
+    def list_whole(self, request: APIRequest) -> dict[str, Any]:
         """List chassis with all their fields."""
-        return crud.listed(call, ChassisRecord, CHASSIS_VIEW, {}, whole=True)
+        return crud.list_records(request, ChassisRecord, CHASSIS_VIEW, {}, whole=True)
 
     @route(
         "GET",
@@ -67,11 +67,11 @@ class Chassis:
         policy="baremetal:chassis:get",
         role="system-reader",
         query=(FIELDS,),
-        answer=Shown(CHASSIS_VIEW),
+        response=ResponseSpec(CHASSIS_VIEW),
     )
-    def show(self, call: Call) -> dict[str, Any]:
+    def show(self, request: APIRequest) -> dict[str, Any]:
         """Show a chassis."""
-        return shown(call, CHASSIS_VIEW, crud.found(call, ChassisRecord, "chassis"))
+        return render_record(request, CHASSIS_VIEW, crud.find(request, ChassisRecord, "chassis"))
 
     @route(
         "POST",
@@ -79,28 +79,28 @@ class Chassis:
         policy="baremetal:chassis:create",
         role="system-admin",
         status=201,
-        body=_FIELDS.creation,
-        answer=Shown(CHASSIS_VIEW, whole=True),
+        body=_FIELDS.creation_fields,
+        response=ResponseSpec(CHASSIS_VIEW, whole=True),
     )
-    def create(self, call: Call) -> dict[str, Any]:
+    def create(self, request: APIRequest) -> dict[str, Any]:
         """Create a chassis."""
-        return crud.create(call, ChassisRecord, CHASSIS_VIEW, _FIELDS.new(call.body))
+        return crud.create(request, ChassisRecord, CHASSIS_VIEW, _FIELDS.new_values(request.body))
 
     @route(
         "PATCH",
         "/v1/chassis/{chassis}",
         policy="baremetal:chassis:update",
         role="system-member",
-        body=_FIELDS.patch,
-        answer=Shown(CHASSIS_VIEW, whole=True),
+        body=_FIELDS.patch_type,
+        response=ResponseSpec(CHASSIS_VIEW, whole=True),
     )
-    def update(self, call: Call) -> dict[str, Any]:
+    def update(self, request: APIRequest) -> dict[str, Any]:
         """Change fields of a chassis."""
-        chassis = crud.found(call, ChassisRecord, "chassis")
-        changed = _FIELDS.changed(chassis, call.body, call.minor)
-        return crud.update(call, ChassisRecord, CHASSIS_VIEW, chassis, changed)
+        chassis = crud.find(request, ChassisRecord, "chassis")
+        changed = _FIELDS.compute_changes(chassis, request.body, request.minor)
+        return crud.update(request, ChassisRecord, CHASSIS_VIEW, chassis, changed)
 
     @route("DELETE", "/v1/chassis/{chassis}", policy="baremetal:chassis:delete", role="system-admin", status=204)
-    def delete(self, call: Call) -> None:
+    def delete(self, request: APIRequest) -> None:
         """Delete a chassis without nodes."""
-        crud.delete(call, ChassisRecord, crud.found(call, ChassisRecord, "chassis").uuid)
+        crud.delete(request, ChassisRecord, crud.find(request, ChassisRecord, "chassis").uuid)

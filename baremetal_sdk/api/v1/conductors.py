@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import Any
 
 from baremetal_interfaces import InvalidInput, Problem
-from baremetal_sdk.api.framework.pagination import DETAIL, FIELDS, PAGING, next_link, page, shown
+from baremetal_sdk.api.framework.pagination import DETAIL, FIELDS, PAGING, next_link, parse_page_request, render_record
 from baremetal_sdk.api.framework.parameters import Parameter
-from baremetal_sdk.api.framework.request import Call
+from baremetal_sdk.api.framework.request import APIRequest
 from baremetal_sdk.api.framework.routes import route
 from baremetal_sdk.api.framework.types import TEXT
-from baremetal_sdk.api.framework.views import Shown, View, ViewField
+from baremetal_sdk.api.framework.views import ResponseSpec, View, ViewField
 from baremetal_sdk.errors import ConductorNotFound
 from baremetal_sdk.store.records.node import ConductorRecord
 
@@ -21,11 +21,11 @@ _MARKER = Parameter("marker", TEXT, "The host name of the last conductor of the 
 _QUERY = (*(_MARKER if parameter.name == "marker" else parameter for parameter in PAGING), FIELDS, DETAIL)
 
 
-def _alive(call: Call, heartbeat_at: datetime | None) -> bool:
-    return call.conductors.was_recent(heartbeat_at)
+def _alive(request: APIRequest, heartbeat_at: datetime | None) -> bool:
+    return request.conductors.was_recent(heartbeat_at)
 
 
-def _drivers(call: Call, drivers: Mapping[str, Any]) -> list[str]:
+def _drivers(request: APIRequest, drivers: Mapping[str, Any]) -> list[str]:
     return sorted(drivers)
 
 
@@ -45,7 +45,7 @@ CONDUCTOR_VIEW = View(
 )
 
 
-class Conductors:
+class ConductorsResource:
     """Conductors, as they registered."""
 
     @route(
@@ -55,12 +55,12 @@ class Conductors:
         role="system-reader",
         since=_SINCE,
         query=_QUERY,
-        answer=Shown(CONDUCTOR_VIEW, page=True),
+        response=ResponseSpec(CONDUCTOR_VIEW, page=True),
     )
-    def list(self, call: Call) -> dict[str, Any]:
+    def list(self, request: APIRequest) -> dict[str, Any]:
         """List the conductors."""
-        asked = page(call, CONDUCTOR_VIEW)
-        found = list(call.conductors.all())
+        asked = parse_page_request(request, CONDUCTOR_VIEW)
+        found = list(request.conductors.all())
         if asked.sort_key is not None:
             key = asked.sort_key
             found.sort(key=lambda conductor: str(getattr(conductor, key)))
@@ -68,9 +68,9 @@ class Conductors:
             found.reverse()
         if asked.marker is not None:
             found = _after(found, asked.marker)
-        body: dict[str, Any] = {"conductors": [asked.shape.record(call, conductor) for conductor in found[: asked.limit]]}
+        body: dict[str, Any] = {"conductors": [asked.selection.record(request, conductor) for conductor in found[: asked.limit]]}
         if len(found) > asked.limit:
-            body["next"] = next_link(call, asked.limit, found[asked.limit - 1].hostname)
+            body["next"] = next_link(request, asked.limit, found[asked.limit - 1].hostname)
         return body
 
     @route(
@@ -80,14 +80,14 @@ class Conductors:
         role="system-reader",
         since=_SINCE,
         query=(FIELDS,),
-        answer=Shown(CONDUCTOR_VIEW),
+        response=ResponseSpec(CONDUCTOR_VIEW),
     )
-    def show(self, call: Call) -> dict[str, Any]:
+    def show(self, request: APIRequest) -> dict[str, Any]:
         """Show a conductor."""
-        hostname = call.arguments["conductor"]
-        for conductor in call.conductors.all():
+        hostname = request.arguments["conductor"]
+        for conductor in request.conductors.all():
             if conductor.hostname == hostname:
-                return shown(call, CONDUCTOR_VIEW, conductor)
+                return render_record(request, CONDUCTOR_VIEW, conductor)
         raise ConductorNotFound(f"conductor {hostname[:64]!r} was not found; /v1/conductors lists those that there are")
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from baremetal_sdk.api.framework import crud
-from baremetal_sdk.api.framework.masking import masked
-from baremetal_sdk.api.framework.pagination import DETAIL, FIELDS, PAGING, shown
+from baremetal_sdk.api.framework.masking import mask_secrets
+from baremetal_sdk.api.framework.pagination import DETAIL, FIELDS, PAGING, render_record
 from baremetal_sdk.api.framework.parameters import Parameter, optional
-from baremetal_sdk.api.framework.request import Call
-from baremetal_sdk.api.framework.resource_fields import Writable
+from baremetal_sdk.api.framework.request import APIRequest
+from baremetal_sdk.api.framework.resource_fields import WritableFields
 from baremetal_sdk.api.framework.routes import route
 from baremetal_sdk.api.framework.types import OBJECT, UUID
-from baremetal_sdk.api.framework.views import Shown, View, ViewField
+from baremetal_sdk.api.framework.views import ResponseSpec, View, ViewField
 from baremetal_sdk.api.v1.step_lists import step_list
 from baremetal_sdk.api.v1.trait_values import TRAIT
 from baremetal_sdk.store.records.policy import DeployTemplateRecord
@@ -21,9 +21,9 @@ _SINCE = 55
 _KEYS = ("interface", "step", "args", "priority")
 
 
-def shown_steps(call: Call, steps: Any) -> list[dict[str, Any]]:
+def shown_steps(request: APIRequest, steps: Any) -> list[dict[str, Any]]:
     """Steps, with secrets in their arguments masked."""
-    return [{**step, "args": masked(step.get("args") or {})} for step in steps]
+    return [{**step, "args": mask_secrets(step.get("args") or {})} for step in steps]
 
 
 TEMPLATE_VIEW = View(
@@ -39,7 +39,7 @@ TEMPLATE_VIEW = View(
     ),
     default=("uuid", "name"),
 )
-_FIELDS = Writable(
+_FIELDS = WritableFields(
     DeployTemplateRecord,
     Parameter("name", TRAIT, "The trait that selects the template."),
     Parameter("steps", step_list(*_KEYS, known=_KEYS), "The steps, each with interface, step, args and priority."),
@@ -48,7 +48,7 @@ _FIELDS = Writable(
 )
 
 
-class DeployTemplates:
+class DeployTemplatesResource:
     """Deploy templates, one by one and page by page."""
 
     @route(
@@ -58,11 +58,11 @@ class DeployTemplates:
         role="system-reader",
         since=_SINCE,
         query=(*PAGING, FIELDS, DETAIL),
-        answer=Shown(TEMPLATE_VIEW, page=True),
+        response=ResponseSpec(TEMPLATE_VIEW, page=True),
     )
-    def list(self, call: Call) -> dict[str, Any]:
+    def list(self, request: APIRequest) -> dict[str, Any]:
         """List deploy templates."""
-        return crud.listed(call, DeployTemplateRecord, TEMPLATE_VIEW, {})
+        return crud.list_records(request, DeployTemplateRecord, TEMPLATE_VIEW, {})
 
     @route(
         "GET",
@@ -71,11 +71,11 @@ class DeployTemplates:
         role="system-reader",
         since=_SINCE,
         query=(FIELDS,),
-        answer=Shown(TEMPLATE_VIEW),
+        response=ResponseSpec(TEMPLATE_VIEW),
     )
-    def show(self, call: Call) -> dict[str, Any]:
+    def show(self, request: APIRequest) -> dict[str, Any]:
         """Show a deploy template."""
-        return shown(call, TEMPLATE_VIEW, crud.found(call, DeployTemplateRecord, "template"))
+        return render_record(request, TEMPLATE_VIEW, crud.find(request, DeployTemplateRecord, "template"))
 
     @route(
         "POST",
@@ -83,14 +83,14 @@ class DeployTemplates:
         policy="baremetal:deploy_template:create",
         role="system-admin",
         since=_SINCE,
-        too_old=405,
+        too_old_status=405,
         status=201,
-        body=_FIELDS.creation,
-        answer=Shown(TEMPLATE_VIEW, whole=True),
+        body=_FIELDS.creation_fields,
+        response=ResponseSpec(TEMPLATE_VIEW, whole=True),
     )
-    def create(self, call: Call) -> dict[str, Any]:
+    def create(self, request: APIRequest) -> dict[str, Any]:
         """Create a deploy template."""
-        return crud.create(call, DeployTemplateRecord, TEMPLATE_VIEW, _FIELDS.new(call.body))
+        return crud.create(request, DeployTemplateRecord, TEMPLATE_VIEW, _FIELDS.new_values(request.body))
 
     @route(
         "PATCH",
@@ -98,15 +98,15 @@ class DeployTemplates:
         policy="baremetal:deploy_template:update",
         role="system-admin",
         since=_SINCE,
-        too_old=405,
-        body=_FIELDS.patch,
-        answer=Shown(TEMPLATE_VIEW, whole=True),
+        too_old_status=405,
+        body=_FIELDS.patch_type,
+        response=ResponseSpec(TEMPLATE_VIEW, whole=True),
     )
-    def update(self, call: Call) -> dict[str, Any]:
+    def update(self, request: APIRequest) -> dict[str, Any]:
         """Change fields of a deploy template."""
-        template = crud.found(call, DeployTemplateRecord, "template")
-        changed = _FIELDS.changed(template, call.body, call.minor)
-        return crud.update(call, DeployTemplateRecord, TEMPLATE_VIEW, template, changed)
+        template = crud.find(request, DeployTemplateRecord, "template")
+        changed = _FIELDS.compute_changes(template, request.body, request.minor)
+        return crud.update(request, DeployTemplateRecord, TEMPLATE_VIEW, template, changed)
 
     @route(
         "DELETE",
@@ -114,9 +114,9 @@ class DeployTemplates:
         policy="baremetal:deploy_template:delete",
         role="system-admin",
         since=_SINCE,
-        too_old=405,
+        too_old_status=405,
         status=204,
     )
-    def delete(self, call: Call) -> None:
+    def delete(self, request: APIRequest) -> None:
         """Delete a deploy template."""
-        crud.delete(call, DeployTemplateRecord, crud.found(call, DeployTemplateRecord, "template").uuid)
+        crud.delete(request, DeployTemplateRecord, crud.find(request, DeployTemplateRecord, "template").uuid)

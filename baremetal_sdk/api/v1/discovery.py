@@ -7,9 +7,9 @@ from typing import Any, Literal, TypedDict
 from webob import Response
 
 from baremetal_interfaces import BareMetalError, Busy
-from baremetal_sdk.api.framework.microversions import MAXIMUM, MINIMUM, text
-from baremetal_sdk.api.framework.request import Call
-from baremetal_sdk.api.framework.routes import PUBLIC, Registry, not_served, route, split
+from baremetal_sdk.api.framework.microversions import MAXIMUM, MINIMUM, format_version
+from baremetal_sdk.api.framework.request import APIRequest
+from baremetal_sdk.api.framework.routes import PUBLIC, RouteTable, path_not_found, route, split_path
 from baremetal_sdk.api.framework.schemas import schema_of
 from baremetal_sdk.api.framework.views import Link, links
 
@@ -59,70 +59,70 @@ class Ready(TypedDict):
 _RESOURCES = {**schema_of(Resources), "additionalProperties": schema_of(list[Link])}
 
 
-class Discovery:
+class DiscoveryResource:
     """The version document, made from the registry: a resource is named as soon as it has a route."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: RouteTable) -> None:
         self._registry = registry
 
     @route("GET", "/", policy=_POLICY, visibility=PUBLIC)
-    def root(self, call: Call) -> Root:
+    def root(self, request: APIRequest) -> Root:
         """Tell which versions of the API there are."""
         return {
             "name": "Bare Metal API",
             "description": "Provisioning and management of bare-metal machines.",
-            "default_version": _version(call),
-            "versions": [_version(call)],
+            "default_version": _version(request),
+            "versions": [_version(request)],
         }
 
-    @route("GET", "/v1", policy=_POLICY, visibility=PUBLIC, answer=_RESOURCES)
-    def v1(self, call: Call) -> dict[str, Any]:
+    @route("GET", "/v1", policy=_POLICY, visibility=PUBLIC, response=_RESOURCES)
+    def v1(self, request: APIRequest) -> dict[str, Any]:
         """Tell which resources version 1 of the API has."""
         return {
             "id": "v1",
-            "links": _version(call)["links"],
+            "links": _version(request)["links"],
             "media_types": {"base": "application/json", "type": "application/vnd.openstack.ironic.v1+json"},
-            "version": _version(call),
-            **{name: links(call.base, f"{name}/") for name in self._resources(call.minor)},
+            "version": _version(request),
+            **{name: links(request.base, f"{name}/") for name in self._resources(request.minor)},
         }
 
     def _resources(self, minor: int) -> list[str]:
-        paths = (split(route.path) for route in self._registry.routes() if route.since <= minor)
+        paths = (split_path(route.path) for route in self._registry.routes() if route.since <= minor)
         return sorted({path[1] for path in paths if len(path) > 1 and path[0] == "v1"})
 
 
-class Health:
+class HealthResource:
     """Whether the process answers, and whether it can work."""
 
     @route("GET", "/healthz", policy=_POLICY, visibility=PUBLIC)
-    def alive(self, call: Call) -> Alive:
+    def alive(self, request: APIRequest) -> Alive:
         """Answer: the process is alive."""
         return {"status": "ok"}
 
-    @route("GET", "/healthcheck", policy=_POLICY, visibility=PUBLIC, content_type="text/plain", answer={"const": "OK"})
-    def check(self, call: Call) -> Response:
+    @route("GET", "/healthcheck", policy=_POLICY, visibility=PUBLIC, content_type="text/plain", response={"const": "OK"})
+    def check(self, request: APIRequest) -> Response:
         """Answer as Ironic's health check does, where it is enabled."""
-        if not call.backend.config.healthcheck.enabled:
-            raise not_served(["healthcheck"])
+        if not request.backend.config.healthcheck.enabled:
+            raise path_not_found(["healthcheck"])
         return Response(body=b"OK", content_type="text/plain", charset="utf-8")
 
     @route("GET", "/readyz", policy=_POLICY, visibility=PUBLIC)
-    def ready(self, call: Call) -> Ready:
+    def ready(self, request: APIRequest) -> Ready:
         """Tell whether requests can be served; if not, which part cannot."""
-        if not call.backend.ready:
+        if not request.backend.ready:
             raise Busy("conductor: the service is starting or stopping; try again", retry_after=1.0)
         try:
-            call.backend.store.conductors()
+            request.backend.store.conductors()
         except BareMetalError as exc:
             raise Busy(f"store: {exc.message}", retry_after=5.0) from exc
         return {"status": "ready"}
 
 
-def _version(call: Call) -> Version:
+def _version(request: APIRequest) -> Version:
     return {
         "id": "v1",
         "status": "CURRENT",
-        "min_version": text(MINIMUM),
-        "version": text(MAXIMUM),
-        "links": [{"href": f"{call.base}/v1/", "rel": "self"}],
+        "min_version": format_version(MINIMUM),
+        "version": format_version(MAXIMUM),
+        "links": [{"href": f"{request.base}/v1/", "rel": "self"}],
     }

@@ -8,10 +8,10 @@ from typing import Any
 
 from baremetal_interfaces import InvalidInput, Kind, Problem
 from baremetal_sdk.api.framework.parameters import Parameter
-from baremetal_sdk.api.framework.request import Call
+from baremetal_sdk.api.framework.request import APIRequest
 from baremetal_sdk.api.framework.routes import route
 from baremetal_sdk.api.framework.types import BOOLEAN, STRINGS, choice
-from baremetal_sdk.api.framework.views import Render, Shown, SubResource, View, ViewField
+from baremetal_sdk.api.framework.views import Render, ResponseSpec, SubResource, View, ViewField
 from baremetal_sdk.api.v1.node_fields import INTERFACE_SINCE
 from baremetal_sdk.errors import DriverNotFound
 from baremetal_sdk.store.records.node import ConductorRecord
@@ -23,7 +23,7 @@ _FIELDS = Parameter("fields", STRINGS, "The fields to show, with commas between 
 
 
 @dataclass(frozen=True)
-class Driver:
+class DriverRecord:
     """One hardware type, as all conductors that offer it have it."""
 
     name: str
@@ -40,7 +40,7 @@ def _interface_fields() -> Iterable[ViewField]:
 
 
 def _default(kind: Kind) -> Render:
-    def render(call: Call, interfaces: Mapping[str, Any]) -> str | None:
+    def render(request: APIRequest, interfaces: Mapping[str, Any]) -> str | None:
         name: str | None = interfaces.get(kind, {}).get("default")
         return name
 
@@ -48,7 +48,7 @@ def _default(kind: Kind) -> Render:
 
 
 def _enabled(kind: Kind) -> Render:
-    def render(call: Call, interfaces: Mapping[str, Any]) -> list[str]:
+    def render(request: APIRequest, interfaces: Mapping[str, Any]) -> list[str]:
         return list(interfaces.get(kind, {}).get("enabled", ()))
 
     return render
@@ -56,7 +56,7 @@ def _enabled(kind: Kind) -> Render:
 
 _DRIVER_VIEW = View(
     "drivers",
-    Driver,
+    DriverRecord,
     (ViewField("name"), ViewField("hosts"), ViewField("type", DYNAMIC_SINCE), *_interface_fields()),
     default=("name", "hosts", "type"),
     subresources=(SubResource("properties", 14),),
@@ -65,7 +65,7 @@ _DRIVER_VIEW = View(
 )
 
 
-class Drivers:
+class DriversResource:
     """Hardware types. They are called drivers in paths."""
 
     @route(
@@ -78,20 +78,20 @@ class Drivers:
             Parameter("detail", BOOLEAN, "Whether to show the interfaces.", since=DYNAMIC_SINCE),
             _FIELDS,
         ),
-        answer=Shown(_DRIVER_VIEW, page=True),
+        response=ResponseSpec(_DRIVER_VIEW, page=True),
     )
-    def list(self, call: Call) -> dict[str, Any]:
+    def list(self, request: APIRequest) -> dict[str, Any]:
         """List the hardware types that conductors offer."""
-        fields, detail = call.query.get("fields"), call.query.get("detail")
+        fields, detail = request.query.get("fields"), request.query.get("detail")
         if detail and fields is not None:
             raise InvalidInput("detail, fields: they cannot be given together; detail=True shows all fields")
-        if call.query.get("type") == "classic":
+        if request.query.get("type") == "classic":
             return {"drivers": []}
         if fields is not None:
-            shape = _DRIVER_VIEW.selected(call.minor, fields)
+            selection = _DRIVER_VIEW.selected(request.minor, fields)
         else:
-            shape = _DRIVER_VIEW.whole(call.minor) if detail else _DRIVER_VIEW.brief(call.minor)
-        return {"drivers": [shape.record(call, offer) for offer in _offers(call.conductors.alive())]}
+            selection = _DRIVER_VIEW.whole(request.minor) if detail else _DRIVER_VIEW.brief(request.minor)
+        return {"drivers": [selection.record(request, offer) for offer in _offers(request.conductors.alive())]}
 
     @route(
         "GET",
@@ -99,18 +99,18 @@ class Drivers:
         policy="baremetal:driver:get",
         role="system-reader",
         query=(_FIELDS,),
-        answer=Shown(_DRIVER_VIEW),
+        response=ResponseSpec(_DRIVER_VIEW),
     )
-    def show(self, call: Call) -> dict[str, Any]:
+    def show(self, request: APIRequest) -> dict[str, Any]:
         """Show a hardware type with its interfaces."""
-        fields = call.query.get("fields")
-        shape = _DRIVER_VIEW.whole(call.minor) if fields is None else _DRIVER_VIEW.selected(call.minor, fields)
-        return shape.record(call, _offer(call))
+        fields = request.query.get("fields")
+        selection = _DRIVER_VIEW.whole(request.minor) if fields is None else _DRIVER_VIEW.selected(request.minor, fields)
+        return selection.record(request, _offer(request))
 
     @route("GET", "/v1/drivers/{driver}/properties", policy="baremetal:driver:get_properties", role="system-reader")
-    def properties(self, call: Call) -> dict[str, str]:
+    def properties(self, request: APIRequest) -> dict[str, str]:
         """Tell what nodes of a hardware type have in their driver_info."""
-        found: dict[str, str] = call.rpc("driver_properties", driver=offered_driver(call))
+        found: dict[str, str] = request.rpc("driver_properties", driver=offered_driver(request))
         return found
 
     @route(
@@ -119,36 +119,36 @@ class Drivers:
         policy="baremetal:driver:get_raid_logical_disk_properties",
         role="system-reader",
         since=RAID_SINCE,
-        too_old=406,
+        too_old_status=406,
     )
-    def logical_disk_properties(self, call: Call) -> dict[str, str]:
+    def logical_disk_properties(self, request: APIRequest) -> dict[str, str]:
         """Tell what can be said of a logical disk of a hardware type."""
-        found: dict[str, str] = call.rpc("get_raid_logical_disk_properties", driver=offered_driver(call))
+        found: dict[str, str] = request.rpc("get_raid_logical_disk_properties", driver=offered_driver(request))
         return found
 
 
-def offered_driver(call: Call) -> str:
+def offered_driver(request: APIRequest) -> str:
     """The hardware type that the path names. Raises ``DriverNotFound`` where no conductor offers it."""
-    return _offer(call).name
+    return _offer(request).name
 
 
-def _offer(call: Call) -> Driver:
-    name = call.arguments["driver"]
-    offers = {offer.name: offer for offer in _offers(call.conductors.alive())}
+def _offer(request: APIRequest) -> DriverRecord:
+    name = request.arguments["driver"]
+    offers = {offer.name: offer for offer in _offers(request.conductors.alive())}
     if name not in offers:
         known = ", ".join(offers) or "none"
         raise DriverNotFound(str(Problem("driver", f"no conductor offers {name[:64]!r}", f"offered are: {known}")))
     return offers[name]
 
 
-def _offers(conductors: Iterable[ConductorRecord]) -> list[Driver]:
+def _offers(conductors: Iterable[ConductorRecord]) -> list[DriverRecord]:
     hosts: dict[str, list[str]] = {}
     interfaces: dict[str, dict[str, dict[str, Any]]] = {}
     for conductor in conductors:
         for name, offered in conductor.drivers.items():
             hosts.setdefault(name, []).append(conductor.hostname)
             _merge(interfaces.setdefault(name, {}), offered)
-    return [Driver(name, tuple(hosts[name]), interfaces[name]) for name in sorted(hosts)]
+    return [DriverRecord(name, tuple(hosts[name]), interfaces[name]) for name in sorted(hosts)]
 
 
 def _merge(known: dict[str, dict[str, Any]], offered: Mapping[str, Mapping[str, Any]]) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 from baremetal_interfaces import InvalidInput
 from baremetal_sdk.api.framework.parameters import Parameter, Parameters, optional
-from baremetal_sdk.api.framework.request import Call
+from baremetal_sdk.api.framework.request import APIRequest
 from baremetal_sdk.api.framework.routes import route
-from baremetal_sdk.api.framework.types import ARRAY, MAC, OBJECT, TEXT, UUID, ValueType, Wrong, choice
+from baremetal_sdk.api.framework.types import ARRAY, MAC, OBJECT, TEXT, UUID, InvalidValue, ValueType, choice
 
 LOG = logging.getLogger(__name__)
 
@@ -30,17 +30,17 @@ _NETWORK_EVENT = Parameters(
 def _events(value: Any) -> list[dict[str, Any]]:
     events: list[Any] = ARRAY.parse(value)
     if not events:
-        raise Wrong("it is empty", "give at least one event")
+        raise InvalidValue("it is empty", "give at least one event")
     try:
         return [_NETWORK_EVENT.bind(OBJECT.parse(event), 1) for event in events]
     except InvalidInput as exc:
-        raise Wrong(exc.message, "every event is one of a network port") from None
+        raise InvalidValue(exc.message, "every event is one of a network port") from None
 
 
 _EVENTS = ValueType(_events, {"type": "array", "minItems": 1, "items": _NETWORK_EVENT.schema})
 
 
-class Events:
+class EventsResource:
     """Events from outside."""
 
     @route(
@@ -52,7 +52,7 @@ class Events:
         status=204,
         body=(Parameter("events", _EVENTS, "What happened.", required=True),),
     )
-    def create(self, call: Call) -> None:
+    def create(self, request: APIRequest) -> None:
         """Take events of a network service. They are logged; nothing waits for them."""
-        for event in call.body["events"]:
+        for event in request.body["events"]:
             LOG.info("%s: port %s (%s) is %s", event["event"], event["port_id"], event["mac_address"], event["status"])

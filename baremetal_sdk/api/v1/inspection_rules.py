@@ -7,20 +7,20 @@ from typing import Any
 
 from baremetal_interfaces import InvalidInput, Problem
 from baremetal_sdk.api.framework import crud
-from baremetal_sdk.api.framework.pagination import DETAIL, FIELDS, PAGING, shown
+from baremetal_sdk.api.framework.pagination import DETAIL, FIELDS, PAGING, render_record
 from baremetal_sdk.api.framework.parameters import Parameter, optional
-from baremetal_sdk.api.framework.request import Call
-from baremetal_sdk.api.framework.resource_fields import Writable
+from baremetal_sdk.api.framework.request import APIRequest
+from baremetal_sdk.api.framework.resource_fields import WritableFields
 from baremetal_sdk.api.framework.routes import route
 from baremetal_sdk.api.framework.types import ARRAY, BOOLEAN, TEXT, UUID, integer
-from baremetal_sdk.api.framework.views import Shown, View, ViewField
+from baremetal_sdk.api.framework.views import ResponseSpec, View, ViewField
 from baremetal_sdk.inspection_rules.language import problems_of
 from baremetal_sdk.store.records.policy import InspectionRuleRecord
 
 _SINCE = 96
 
 
-def _unless_sensitive(call: Call, operations: Any, sensitive: bool) -> list[dict[str, Any]] | None:
+def _unless_sensitive(request: APIRequest, operations: Any, sensitive: bool) -> list[dict[str, Any]] | None:
     """Conditions and actions; those of a sensitive rule are shown to nobody."""
     return None if sensitive else list(operations)
 
@@ -41,7 +41,7 @@ RULE_VIEW = View(
     ),
     default=("uuid", "priority", "phase", "description"),
 )
-_FIELDS = Writable(
+_FIELDS = WritableFields(
     InspectionRuleRecord,
     Parameter("actions", ARRAY, "What is done, in order."),
     optional("conditions", ARRAY, "What has to hold for it; without any it is always done."),
@@ -53,7 +53,7 @@ _FIELDS = Writable(
 )
 
 
-class InspectionRules:
+class InspectionRulesResource:
     """Inspection rules, one by one and page by page."""
 
     @route(
@@ -63,11 +63,11 @@ class InspectionRules:
         role="system-reader",
         since=_SINCE,
         query=(Parameter("phase", TEXT, "The phase of the inspection."), *PAGING, FIELDS, DETAIL),
-        answer=Shown(RULE_VIEW, page=True),
+        response=ResponseSpec(RULE_VIEW, page=True),
     )
-    def list(self, call: Call) -> dict[str, Any]:
+    def list(self, request: APIRequest) -> dict[str, Any]:
         """List inspection rules."""
-        return crud.listed(call, InspectionRuleRecord, RULE_VIEW, {"phase": call.query.get("phase")})
+        return crud.list_records(request, InspectionRuleRecord, RULE_VIEW, {"phase": request.query.get("phase")})
 
     @route(
         "GET",
@@ -76,11 +76,11 @@ class InspectionRules:
         role="system-reader",
         since=_SINCE,
         query=(FIELDS,),
-        answer=Shown(RULE_VIEW),
+        response=ResponseSpec(RULE_VIEW),
     )
-    def show(self, call: Call) -> dict[str, Any]:
+    def show(self, request: APIRequest) -> dict[str, Any]:
         """Show an inspection rule."""
-        return shown(call, RULE_VIEW, crud.found(call, InspectionRuleRecord, "rule"))
+        return render_record(request, RULE_VIEW, crud.find(request, InspectionRuleRecord, "rule"))
 
     @route(
         "POST",
@@ -88,16 +88,16 @@ class InspectionRules:
         policy="baremetal:inspection_rule:create",
         role="system-admin",
         since=_SINCE,
-        too_old=405,
+        too_old_status=405,
         status=201,
-        body=_FIELDS.creation,
-        answer=Shown(RULE_VIEW, whole=True),
+        body=_FIELDS.creation_fields,
+        response=ResponseSpec(RULE_VIEW, whole=True),
     )
-    def create(self, call: Call) -> dict[str, Any]:
+    def create(self, request: APIRequest) -> dict[str, Any]:
         """Create an inspection rule."""
-        values = _FIELDS.new(call.body)
+        values = _FIELDS.new_values(request.body)
         _check(values)
-        return crud.create(call, InspectionRuleRecord, RULE_VIEW, values)
+        return crud.create(request, InspectionRuleRecord, RULE_VIEW, values)
 
     @route(
         "PATCH",
@@ -105,18 +105,18 @@ class InspectionRules:
         policy="baremetal:inspection_rule:update",
         role="system-admin",
         since=_SINCE,
-        too_old=405,
-        body=_FIELDS.patch,
-        answer=Shown(RULE_VIEW, whole=True),
+        too_old_status=405,
+        body=_FIELDS.patch_type,
+        response=ResponseSpec(RULE_VIEW, whole=True),
     )
-    def update(self, call: Call) -> dict[str, Any]:
+    def update(self, request: APIRequest) -> dict[str, Any]:
         """Change fields of an inspection rule."""
-        rule = crud.found(call, InspectionRuleRecord, "rule")
-        changed = _FIELDS.changed(rule, call.body, call.minor)
+        rule = crud.find(request, InspectionRuleRecord, "rule")
+        changed = _FIELDS.compute_changes(rule, request.body, request.minor)
         if rule.sensitive and changed.get("sensitive") is False:
             raise InvalidInput([Problem("sensitive", "it cannot be taken back", "delete the rule, and make another one")])
         _check({**vars(rule), **changed})
-        return crud.update(call, InspectionRuleRecord, RULE_VIEW, rule, changed)
+        return crud.update(request, InspectionRuleRecord, RULE_VIEW, rule, changed)
 
     @route(
         "DELETE",
@@ -124,12 +124,12 @@ class InspectionRules:
         policy="baremetal:inspection_rule:delete",
         role="system-admin",
         since=_SINCE,
-        too_old=405,
+        too_old_status=405,
         status=204,
     )
-    def delete(self, call: Call) -> None:
+    def delete(self, request: APIRequest) -> None:
         """Delete an inspection rule."""
-        crud.delete(call, InspectionRuleRecord, crud.found(call, InspectionRuleRecord, "rule").uuid)
+        crud.delete(request, InspectionRuleRecord, crud.find(request, InspectionRuleRecord, "rule").uuid)
 
     @route(
         "DELETE",
@@ -137,12 +137,12 @@ class InspectionRules:
         policy="baremetal:inspection_rule:delete",
         role="system-admin",
         since=_SINCE,
-        too_old=405,
+        too_old_status=405,
         status=204,
     )
-    def delete_all(self, call: Call) -> None:
+    def delete_all(self, request: APIRequest) -> None:
         """Delete all inspection rules."""
-        call.rpc("delete_inspection_rules")
+        request.rpc("delete_inspection_rules")
 
 
 def _check(rule: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ from baremetal_sdk.api.access.personas import Persona
 from baremetal_sdk.api.access.policy import Policy
 from baremetal_sdk.api.framework import errors
 from baremetal_sdk.api.framework.request_observer import ROUTE_KEY
-from baremetal_sdk.api.wsgi import context_of
+from baremetal_sdk.api.wsgi import build_context
 from baremetal_sdk.observability.metrics import MetricsEndpoint
 from baremetal_sdk.observability.metrics.endpoint import PATH
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 RULE = "baremetal:metrics:get"
 
 
-class Metrics:
+class MetricsResource:
     """The rule for metrics. They have no version, and so they are no route of the API."""
 
     rules: ClassVar[Mapping[str, Persona]] = {RULE: "system-reader"}
@@ -41,7 +41,7 @@ class MetricsPath:
             return self._app(environ, start_response)
         environ[ROUTE_KEY] = PATH
         try:
-            self._policy.scope(RULE, context_of(environ))
+            self._policy.scope(RULE, build_context(environ))
         except Forbidden as exc:
             content = errors.body(exc)
             headers = [("Content-Type", "application/json"), ("Content-Length", str(len(content)))]

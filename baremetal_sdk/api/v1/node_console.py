@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TypedDict
 
 from baremetal_sdk.api.framework.parameters import Parameter
-from baremetal_sdk.api.framework.request import Call
+from baremetal_sdk.api.framework.request import APIRequest
 from baremetal_sdk.api.framework.routes import route
 from baremetal_sdk.api.framework.types import BOOLEAN
 
 
-class ConsoleAccess(TypedDict):
+class ConsoleInfo(TypedDict):
     """How to reach a console."""
 
     type: str
@@ -21,17 +21,17 @@ class Console(TypedDict):
     """Whether a console is started, and how to reach it then."""
 
     console_enabled: bool
-    console_info: ConsoleAccess | None
+    console_info: ConsoleInfo | None
 
 
-class NodeConsole:
+class NodeConsoleResource:
     """Consoles. The paths with the node at their end are those that older clients use."""
 
     @route("GET", "/v1/nodes/{node}/states/console", policy="baremetal:node:get_console", role="owner-member")
     @route("GET", "/v1/nodes/states/console/{node}", policy="baremetal:node:get_console", role="owner-member")
-    def show(self, call: Call) -> Console:
+    def show(self, request: APIRequest) -> Console:
         """Tell whether the console of a node is started, and how to reach it."""
-        found: Console = call.rpc("get_console", node=call.node().uuid)
+        found: Console = request.rpc("get_console", node=request.node().uuid)
         return found
 
     @route(
@@ -42,7 +42,7 @@ class NodeConsole:
         status=202,
         body=(Parameter("enabled", BOOLEAN, "Whether the console is to be started or stopped.", required=True),),
     )
-    def set(self, call: Call) -> None:
+    def set(self, request: APIRequest) -> None:
         """Start or stop the console of a node."""
-        call.rpc("set_console", node=call.node().uuid, enabled=call.body["enabled"])
-        call.location = f"nodes/{call.arguments['node']}/states/console"
+        request.rpc("set_console", node=request.node().uuid, enabled=request.body["enabled"])
+        request.location = f"nodes/{request.arguments['node']}/states/console"

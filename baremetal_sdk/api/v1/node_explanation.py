@@ -9,7 +9,7 @@ from typing import NotRequired, TypedDict
 
 from baremetal_interfaces import BareMetalError
 from baremetal_sdk import states
-from baremetal_sdk.api.framework.request import Call
+from baremetal_sdk.api.framework.request import APIRequest
 from baremetal_sdk.api.framework.routes import route
 from baremetal_sdk.api.framework.schemas import UUIDText
 from baremetal_sdk.store.records.hardware import NodeHistoryRecord
@@ -23,7 +23,7 @@ _LONG = 3.0
 """How many times the usual time is long."""
 
 
-class Held(TypedDict):
+class NodeReservation(TypedDict):
     """Who works on a node, and for what."""
 
     conductor: str
@@ -92,7 +92,7 @@ class Explanation(TypedDict):
     power_observed_at: datetime | None
     power_observed_by: str | None
     last_error: str | None
-    held_by: Held | None
+    held_by: NodeReservation | None
     step: RunningStep | None
     in_state: Stay
     bmc: BMCs
@@ -101,14 +101,14 @@ class Explanation(TypedDict):
     advice: list[str]
 
 
-class NodeExplanation:
+class NodeExplanationResource:
     """A node, explained."""
 
     @route("GET", "/v1/nodes/{node}/explain", policy="baremetal:node:explain", role="owner-reader")
-    def explain(self, call: Call) -> Explanation:
+    def explain(self, request: APIRequest) -> Explanation:
         """Tell who holds a node, its running step, its BMC, its time in this state, what comes next, and what to do."""
-        node = call.node()
-        held, bmc, stay = _held(call, node), _bmc(call, node), _stay(call, node)
+        node = request.node()
+        held, bmc, stay = _held(request, node), _bmc(request, node), _stay(request, node)
         return {
             "uuid": node.uuid,
             "name": node.name,
@@ -128,8 +128,8 @@ class NodeExplanation:
         }
 
 
-def _held(call: Call, node: NodeRecord) -> Held | None:
-    if node.lease_holder is None or node.lease_expires_at is None or node.lease_expires_at <= call.backend.clock.now():
+def _held(request: APIRequest, node: NodeRecord) -> NodeReservation | None:
+    if node.lease_holder is None or node.lease_expires_at is None or node.lease_expires_at <= request.backend.clock.now():
         return None
     return {
         "conductor": node.lease_holder.rpartition("/")[0],
@@ -155,18 +155,18 @@ def _step(node: NodeRecord) -> RunningStep | None:
     }
 
 
-def _bmc(call: Call, node: NodeRecord) -> BMCs:
+def _bmc(request: APIRequest, node: NodeRecord) -> BMCs:
     try:
-        known = call.rpc("explain_node", node=node.uuid) or {}
+        known = request.rpc("explain_node", node=node.uuid) or {}
         return {"calls": known.get("calls", []), "breakers": known.get("breakers", [])}
     except BareMetalError as exc:
         return {"calls": [], "breakers": [], "unknown": exc.message}
 
 
-def _stay(call: Call, node: NodeRecord) -> Stay:
+def _stay(request: APIRequest, node: NodeRecord) -> Stay:
     since = node.provision_updated_at or node.created_at
-    seconds = None if since is None else max(0.0, (call.backend.clock.now() - since).total_seconds())
-    usual = [] if node.provision_state in states.STABLE else _durations(call, node.provision_state)
+    seconds = None if since is None else max(0.0, (request.backend.clock.now() - since).total_seconds())
+    usual = [] if node.provision_state in states.STABLE else _durations(request, node.provision_state)
     return {
         "since": since,
         "seconds": seconds,
@@ -175,7 +175,7 @@ def _stay(call: Call, node: NodeRecord) -> Stay:
     }
 
 
-def _durations(call: Call, state: str) -> list[int]:
+def _durations(request: APIRequest, state: str) -> list[int]:
     newest = Query(
         where={"event_type": "provisioning"},
         fields=("event", "duration_seconds"),
@@ -184,11 +184,11 @@ def _durations(call: Call, state: str) -> list[int]:
         sort_dir="desc",
     )
     left = f"provision state '{state}' -> "
-    rows = call.backend.store.records(NodeHistoryRecord, newest, scope=call.scope)
+    rows = request.backend.store.records(NodeHistoryRecord, newest, scope=request.scope)
     return [row["duration_seconds"] for row in rows if row["duration_seconds"] is not None and row["event"].startswith(left)]
 
 
-def _next(node: NodeRecord, held: Held | None) -> Iterator[str]:
+def _next(node: NodeRecord, held: NodeReservation | None) -> Iterator[str]:
     """What happens when nobody does anything."""
     state = node.provision_state
     if state in states.STABLE:
@@ -202,7 +202,7 @@ def _next(node: NodeRecord, held: Held | None) -> Iterator[str]:
             yield f"{when}, it becomes '{after}'"
 
 
-def _advice(node: NodeRecord, held: Held | None, bmc: BMCs, stay: Stay) -> Iterator[str]:
+def _advice(node: NodeRecord, held: NodeReservation | None, bmc: BMCs, stay: Stay) -> Iterator[str]:
     """What an operator can do, the most pressing first."""
     for breaker in bmc["breakers"]:
         if breaker["refused_logins"]:

@@ -15,8 +15,8 @@ from baremetal_sdk.api.framework.types import (
     TEXT,
     UUID,
     UUID_OR_NAME,
+    InvalidValue,
     ValueType,
-    Wrong,
     canonical_uuid,
     choice,
     is_host_name,
@@ -49,9 +49,9 @@ def _network_data(value: Any) -> dict[str, Any]:
     data: dict[str, Any] = OBJECT.parse(value)
     for name in _NETWORK_DATA if data else ():
         if name not in data:
-            raise Wrong(f"it has no {name}", "it has " + ", ".join(_NETWORK_DATA) + ", or is empty")
+            raise InvalidValue(f"it has no {name}", "it has " + ", ".join(_NETWORK_DATA) + ", or is empty")
         if not isinstance(data[name], list) or not all(isinstance(one, dict) for one in data[name]):
-            raise Wrong(f"its {name} are no list of objects", "give a list, which may be empty")
+            raise InvalidValue(f"its {name} are no list of objects", "give a list, which may be empty")
     return data
 
 
@@ -130,7 +130,7 @@ def read_patched(name: str, value: Any) -> Any:
     """The value that a patch gives a field. Raises ``InvalidInput``."""
     try:
         return without_null(name, PATCHED.by_name[name].type.parse(value))
-    except Wrong as exc:
+    except InvalidValue as exc:
         raise InvalidInput([Problem(name, exc.wrong, exc.allowed)]) from None
 
 

@@ -7,9 +7,9 @@ from typing import Any, TypedDict
 
 from baremetal_interfaces import InvalidInput, Problem
 from baremetal_sdk.api.framework.parameters import Parameter
-from baremetal_sdk.api.framework.request import Call
+from baremetal_sdk.api.framework.request import APIRequest
 from baremetal_sdk.api.framework.routes import route
-from baremetal_sdk.api.framework.schemas import listed_as, of_record
+from baremetal_sdk.api.framework.schemas import collection_schema, record_schema
 from baremetal_sdk.api.framework.types import BOOLEAN, STRINGS
 from baremetal_sdk.api.framework.views import Link, links
 from baremetal_sdk.errors import BIOSSettingNotFound, NodeInventoryNotFound
@@ -37,11 +37,11 @@ _BIOS_WHOLE = (
 )
 _FIRMWARE = ("component", "initial_version", "current_version", "last_version_flashed")
 _IDENTITY = ("vendor", "model", "serial_number")
-_SETTING = of_record(BIOSSettingRecord, (*_TIMES, *_BIOS_WHOLE), {"links": list[Link]})
+_SETTING = record_schema(BIOSSettingRecord, (*_TIMES, *_BIOS_WHOLE), {"links": list[Link]})
 _FIELDS_HELP = "The fields to show, with commas between them."
 
 
-class NodeBIOS:
+class NodeBIOSResource:
     """BIOS settings of a machine, as they were read last."""
 
     @route(
@@ -50,36 +50,36 @@ class NodeBIOS:
         policy="baremetal:node:bios:get",
         since=BIOS_SINCE,
         query=(
-            Parameter("detail", BOOLEAN, "Whether to show all fields.", since=BIOS_DETAIL_SINCE, too_old=400),
-            Parameter("fields", STRINGS, _FIELDS_HELP, since=BIOS_DETAIL_SINCE, too_old=400),
+            Parameter("detail", BOOLEAN, "Whether to show all fields.", since=BIOS_DETAIL_SINCE, too_old_status=400),
+            Parameter("fields", STRINGS, _FIELDS_HELP, since=BIOS_DETAIL_SINCE, too_old_status=400),
         ),
-        answer=listed_as("bios", _SETTING),
+        response=collection_schema("bios", _SETTING),
     )
-    def list(self, call: Call) -> dict[str, Any]:
+    def list(self, request: APIRequest) -> dict[str, Any]:
         """List the BIOS settings of a node."""
-        node = call.node()
-        names = _selected(call, _BIOS_WHOLE, _BIOS_BRIEF)
-        rows = _rows(call, BIOSSettingRecord, node)
-        return {"bios": [_setting(call, node, row, names) for row in rows]}
+        node = request.node()
+        names = _selected(request, _BIOS_WHOLE, _BIOS_BRIEF)
+        rows = _rows(request, BIOSSettingRecord, node)
+        return {"bios": [_setting(request, node, row, names) for row in rows]}
 
     @route(
         "GET",
         "/v1/nodes/{node}/bios/{setting}",
         policy="baremetal:node:bios:get",
         since=BIOS_SINCE,
-        answer={"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": _SETTING},
+        response={"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": _SETTING},
     )
-    def show(self, call: Call) -> dict[str, Any]:
+    def show(self, request: APIRequest) -> dict[str, Any]:
         """Show one BIOS setting of a node."""
-        node, name = call.node(), call.arguments["setting"]
-        rows = _rows(call, BIOSSettingRecord, node, name=name)
+        node, name = request.node(), request.arguments["setting"]
+        rows = _rows(request, BIOSSettingRecord, node, name=name)
         if not rows:
             raise BIOSSettingNotFound(f"node {node.uuid} has no BIOS setting {name[:64]!r}; .../bios lists those that it has")
-        names = _BIOS_WHOLE if call.minor >= BIOS_DETAIL_SINCE else _BIOS_BRIEF
-        return {name: _setting(call, node, rows[0], names)}
+        names = _BIOS_WHOLE if request.minor >= BIOS_DETAIL_SINCE else _BIOS_BRIEF
+        return {name: _setting(request, node, rows[0], names)}
 
 
-class NodeFirmware:
+class NodeFirmwareResource:
     """Firmware of a machine's components, as it was read last."""
 
     @route(
@@ -91,14 +91,14 @@ class NodeFirmware:
             Parameter("detail", BOOLEAN, "Whether to show all fields."),
             Parameter("fields", STRINGS, _FIELDS_HELP),
         ),
-        answer=listed_as("firmware", of_record(FirmwareComponentRecord, (*_TIMES, *_FIRMWARE, *_IDENTITY))),
+        response=collection_schema("firmware", record_schema(FirmwareComponentRecord, (*_TIMES, *_FIRMWARE, *_IDENTITY))),
     )
-    def list(self, call: Call) -> dict[str, Any]:
+    def list(self, request: APIRequest) -> dict[str, Any]:
         """List the firmware of a node's components."""
-        node = call.node()
-        whole = (*_FIRMWARE, *_IDENTITY) if call.minor >= FIRMWARE_IDENTITY_SINCE else _FIRMWARE
-        names = _selected(call, whole, whole)
-        return {"firmware": [_shown(row, names) for row in _rows(call, FirmwareComponentRecord, node)]}
+        node = request.node()
+        whole = (*_FIRMWARE, *_IDENTITY) if request.minor >= FIRMWARE_IDENTITY_SINCE else _FIRMWARE
+        names = _selected(request, whole, whole)
+        return {"firmware": [_shown(row, names) for row in _rows(request, FirmwareComponentRecord, node)]}
 
 
 class Inventory(TypedDict):
@@ -108,25 +108,25 @@ class Inventory(TypedDict):
     plugin_data: dict[str, Any]
 
 
-class NodeInventory:
+class NodeInventoryResource:
     """What an inspection found."""
 
     @route("GET", "/v1/nodes/{node}/inventory", policy="baremetal:node:inventory:get", role="owner-reader", since=INVENTORY_SINCE)
-    def show(self, call: Call) -> Inventory:
+    def show(self, request: APIRequest) -> Inventory:
         """Show what a machine is made of."""
-        node = call.node()
-        rows = _rows(call, NodeInventoryRecord, node)
+        node = request.node()
+        rows = _rows(request, NodeInventoryRecord, node)
         if not rows:
             raise NodeInventoryNotFound(f"node {node.uuid} has no inventory; inspect it first")
         return {"inventory": rows[0]["inventory"], "plugin_data": rows[0]["plugin_data"]}
 
 
-def _rows(call: Call, kind: type[Any], node: NodeRecord, **where: Any) -> Sequence[Mapping[str, Any]]:
-    return call.backend.store.records(kind, Query(where={"node_uuid": node.uuid, **where}), scope=call.scope)
+def _rows(request: APIRequest, kind: type[Any], node: NodeRecord, **where: Any) -> Sequence[Mapping[str, Any]]:
+    return request.backend.store.records(kind, Query(where={"node_uuid": node.uuid, **where}), scope=request.scope)
 
 
-def _selected(call: Call, whole: Sequence[str], brief: Sequence[str]) -> Sequence[str]:
-    fields, detail = call.query.get("fields"), call.query.get("detail")
+def _selected(request: APIRequest, whole: Sequence[str], brief: Sequence[str]) -> Sequence[str]:
+    fields, detail = request.query.get("fields"), request.query.get("detail")
     if detail and fields is not None:
         raise InvalidInput("detail, fields: they cannot be given together; detail=True shows all fields")
     if fields is None:
@@ -142,5 +142,5 @@ def _shown(row: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
     return {name: row[name] for name in (*_TIMES, *names)}
 
 
-def _setting(call: Call, node: NodeRecord, row: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    return {**_shown(row, names), "links": links(call.base, f"nodes/{node.uuid}/bios/{row['name']}")}
+def _setting(request: APIRequest, node: NodeRecord, row: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {**_shown(row, names), "links": links(request.base, f"nodes/{node.uuid}/bios/{row['name']}")}

@@ -6,7 +6,7 @@ from typing import Any, TypedDict
 
 from baremetal_interfaces import IndicatorState, InvalidInput, Problem
 from baremetal_sdk.api.framework.parameters import Parameter
-from baremetal_sdk.api.framework.request import Call
+from baremetal_sdk.api.framework.request import APIRequest
 from baremetal_sdk.api.framework.routes import route
 from baremetal_sdk.api.framework.types import ValueType, choice
 from baremetal_sdk.api.framework.views import Link, links
@@ -45,26 +45,26 @@ class LightState(TypedDict):
     state: IndicatorState
 
 
-class NodeIndicators:
+class NodeIndicatorsResource:
     """Lights, each named ``indicator@component``."""
 
     @route("GET", "/v1/nodes/{node}/management/indicators", policy="baremetal:node:get_indicator_state")
-    def list(self, call: Call) -> Lights:
+    def list(self, request: APIRequest) -> Lights:
         """List the lights of a machine."""
-        found = call.rpc("get_indicators", node=call.node().uuid)
+        found = request.rpc("get_indicators", node=request.node().uuid)
         return {
             "indicators": [
-                _shown(call, component, f"{indicator}@{component}", offer)
+                _shown(request, component, f"{indicator}@{component}", offer)
                 for component, lights in found.items()
                 for indicator, offer in lights.items()
             ]
         }
 
     @route("GET", "/v1/nodes/{node}/management/indicators/{indicator}", policy="baremetal:node:get_indicator_state")
-    def show(self, call: Call) -> LightState:
+    def show(self, request: APIRequest) -> LightState:
         """Tell the state of one light."""
-        indicator, component = _parts(call)
-        return {"state": call.rpc("get_indicator_state", node=call.node().uuid, component=component, indicator=indicator)}
+        indicator, component = _parts(request)
+        return {"state": request.rpc("get_indicator_state", node=request.node().uuid, component=component, indicator=indicator)}
 
     @route(
         "PUT",
@@ -74,14 +74,14 @@ class NodeIndicators:
         status=204,
         body=(Parameter("state", _STATE, "The state to set.", required=True),),
     )
-    def set(self, call: Call) -> None:
+    def set(self, request: APIRequest) -> None:
         """Set one light."""
-        indicator, component = _parts(call)
-        state = call.body["state"]
-        call.rpc("set_indicator_state", node=call.node().uuid, component=component, indicator=indicator, state=state)
+        indicator, component = _parts(request)
+        state = request.body["state"]
+        request.rpc("set_indicator_state", node=request.node().uuid, component=component, indicator=indicator, state=state)
 
 
-class NodeInterrupt:
+class NodeInterruptResource:
     """Non-maskable interrupts."""
 
     @route(
@@ -93,13 +93,13 @@ class NodeInterrupt:
         since=NMI_SINCE,
         body=(),
     )
-    def inject(self, call: Call) -> None:
+    def inject(self, request: APIRequest) -> None:
         """Send a non-maskable interrupt to a machine."""
-        call.rpc("inject_nmi", node=call.node().uuid)
+        request.rpc("inject_nmi", node=request.node().uuid)
 
 
-def _parts(call: Call) -> tuple[str, str]:
-    named = call.arguments["indicator"]
+def _parts(request: APIRequest) -> tuple[str, str]:
+    named = request.arguments["indicator"]
     indicator, at, component = named.partition("@")
     if not (indicator and at and component):
         wrong = f"{named[:64]!r} does not name an indicator of a component"
@@ -107,11 +107,11 @@ def _parts(call: Call) -> tuple[str, str]:
     return indicator, component
 
 
-def _shown(call: Call, component: str, name: str, offer: dict[str, Any]) -> Light:
+def _shown(request: APIRequest, component: str, name: str, offer: dict[str, Any]) -> Light:
     return {
         "name": name,
         "component": component,
         "readonly": offer.get("readonly", True),
         "states": [str(state) for state in offer.get("states", ())],
-        "links": links(call.base, f"nodes/{call.arguments['node']}/management/indicators/{name}"),
+        "links": links(request.base, f"nodes/{request.arguments['node']}/management/indicators/{name}"),
     }

@@ -6,13 +6,13 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from baremetal_sdk.api.framework.crud import found
-from baremetal_sdk.api.framework.pagination import DETAIL, FIELDS, PAGING, Page, answer, page
+from baremetal_sdk.api.framework.crud import find
+from baremetal_sdk.api.framework.pagination import DETAIL, FIELDS, PAGING, PageRequest, build_page, parse_page_request
 from baremetal_sdk.api.framework.parameters import Parameter
-from baremetal_sdk.api.framework.request import Call
+from baremetal_sdk.api.framework.request import APIRequest
 from baremetal_sdk.api.framework.routes import route
 from baremetal_sdk.api.framework.types import BOOLEAN, STRINGS, TEXT, UUID, UUID_OR_NAME, choice
-from baremetal_sdk.api.framework.views import Shown
+from baremetal_sdk.api.framework.views import ResponseSpec
 from baremetal_sdk.api.v1.node_redaction import may_be_redacted, shown_row
 from baremetal_sdk.api.v1.node_view import NODE_VIEW
 from baremetal_sdk.api.v1.provision_verbs import FAULTS
@@ -50,7 +50,7 @@ _EQUAL = (
 """Filters that compare a column; with several values, one of them has to match."""
 
 
-class NodeList:
+class NodeListResource:
     """Nodes, page by page."""
 
     @route(
@@ -59,11 +59,11 @@ class NodeList:
         policy="baremetal:node:list",
         role="lister",
         query=(*_FILTERS, *PAGING, FIELDS, DETAIL),
-        answer=Shown(NODE_VIEW, page=True),
+        response=ResponseSpec(NODE_VIEW, page=True),
     )
-    def list(self, call: Call) -> dict[str, Any]:
+    def list(self, request: APIRequest) -> dict[str, Any]:
         """List nodes."""
-        return _listed(call, page(call, NODE_VIEW))
+        return _listed(request, parse_page_request(request, NODE_VIEW))
 
     @route(
         "GET",
@@ -71,11 +71,11 @@ class NodeList:
         policy="baremetal:node:list",
         role="lister",
         query=(*_FILTERS, *PAGING),
-        answer=Shown(NODE_VIEW, page=True, whole=True),
+        response=ResponseSpec(NODE_VIEW, page=True, whole=True),
     )
-    def list_whole(self, call: Call) -> dict[str, Any]:
+    def list_whole(self, request: APIRequest) -> dict[str, Any]:
         """List nodes with all their fields."""
-        return _listed(call, page(call, NODE_VIEW, whole=True))
+        return _listed(request, parse_page_request(request, NODE_VIEW, whole=True))
 
     @route(
         "GET",
@@ -83,12 +83,12 @@ class NodeList:
         policy="baremetal:node:list",
         role="lister",
         query=(*_OF_CHASSIS, *PAGING, FIELDS, DETAIL),
-        answer=Shown(NODE_VIEW, page=True),
+        response=ResponseSpec(NODE_VIEW, page=True),
     )
-    def list_of_chassis(self, call: Call) -> dict[str, Any]:
+    def list_of_chassis(self, request: APIRequest) -> dict[str, Any]:
         """List the nodes of a chassis."""
-        call.query["chassis_uuid"] = found(call, ChassisRecord, "chassis").uuid
-        return _listed(call, page(call, NODE_VIEW))
+        request.query["chassis_uuid"] = find(request, ChassisRecord, "chassis").uuid
+        return _listed(request, parse_page_request(request, NODE_VIEW))
 
     @route(
         "GET",
@@ -96,45 +96,50 @@ class NodeList:
         policy="baremetal:node:list",
         role="lister",
         query=(*_OF_CHASSIS, *PAGING),
-        answer=Shown(NODE_VIEW, page=True, whole=True),
+        response=ResponseSpec(NODE_VIEW, page=True, whole=True),
     )
-    def list_whole_of_chassis(self, call: Call) -> dict[str, Any]:
+    def list_whole_of_chassis(self, request: APIRequest) -> dict[str, Any]:
         """List the nodes of a chassis with all their fields."""
-        call.query["chassis_uuid"] = found(call, ChassisRecord, "chassis").uuid
-        return _listed(call, page(call, NODE_VIEW, whole=True))
+        request.query["chassis_uuid"] = find(request, ChassisRecord, "chassis").uuid
+        return _listed(request, parse_page_request(request, NODE_VIEW, whole=True))
 
 
-def _listed(call: Call, asked: Page) -> dict[str, Any]:
-    if "chassis_uuid" in call.query:
-        call.backend.store.record(ChassisRecord, call.query["chassis_uuid"])
-    query, scope = _query(call, asked), _scope(call)
-    if "conductor" in call.query:
-        rows = _of_conductor(call, query, scope, asked.limit + 1)
+def _listed(request: APIRequest, asked: PageRequest) -> dict[str, Any]:
+    if "chassis_uuid" in request.query:
+        request.backend.store.record(ChassisRecord, request.query["chassis_uuid"])
+    query, scope = _query(request, asked), _scope(request)
+    if "conductor" in request.query:
+        rows = _of_conductor(request, query, scope, asked.limit + 1)
     else:
-        rows = call.backend.store.nodes(query, scope=scope)
-    if may_be_redacted(call, asked.shape):
-        return answer(call, asked, rows, lambda page: _redacted(call, asked, scope, page))
-    return answer(call, asked, rows, lambda page: call.fragments.page(call, asked.shape, page, _reader(call, asked, scope)))
+        rows = request.backend.store.nodes(query, scope=scope)
+    if may_be_redacted(request, asked.selection):
+        return build_page(request, asked, rows, lambda page: _redacted(request, asked, scope, page))
+    return build_page(
+        request,
+        asked,
+        rows,
+        lambda page: request.render_cache.page(request, asked.selection, page, _reader(request, asked, scope)),
+    )
 
 
-def _redacted(call: Call, asked: Page, scope: Scope, seen: Sequence[Row]) -> Sequence[Any]:
+def _redacted(request: APIRequest, asked: PageRequest, scope: Scope, seen: Sequence[Row]) -> Sequence[Any]:
     """The nodes of a page as the caller may see each of them, in the order of *seen*, without what is gone."""
-    read = _reader(call, asked, scope, "owner", "lessee")
+    read = _reader(request, asked, scope, "owner", "lessee")
     rows = {row["uuid"]: row for row in read(tuple(row["uuid"] for row in seen))}
-    return [shown_row(call, asked.shape, rows[row["uuid"]]) for row in seen if row["uuid"] in rows]
+    return [shown_row(request, asked.selection, rows[row["uuid"]]) for row in seen if row["uuid"] in rows]
 
 
-def _reader(call: Call, asked: Page, scope: Scope, *besides: str) -> Callable[[tuple[str, ...]], Sequence[Row]]:
+def _reader(request: APIRequest, asked: PageRequest, scope: Scope, *besides: str) -> Callable[[tuple[str, ...]], Sequence[Row]]:
     """What reads the nodes with certain UUIDs, as far as they are shown, and what is needed *besides*."""
-    fields = tuple(dict.fromkeys((*asked.shape.columns, *asked.shape.marks, *besides)))
-    return lambda uuids: call.backend.store.nodes(NodeQuery(where={"uuid": uuids}, fields=fields), scope=scope)
+    fields = tuple(dict.fromkeys((*asked.selection.columns, *asked.selection.version_columns, *besides)))
+    return lambda uuids: request.backend.store.nodes(NodeQuery(where={"uuid": uuids}, fields=fields), scope=scope)
 
 
-def _query(call: Call, asked: Page) -> NodeQuery:
-    given = call.query
+def _query(request: APIRequest, asked: PageRequest) -> NodeQuery:
+    given = request.query
     return NodeQuery(
         where={name: given[name] for name in _EQUAL if name in given},
-        fields=asked.shape.marks,
+        fields=asked.selection.version_columns,
         limit=asked.limit + 1,
         marker=asked.marker,
         sort_key=asked.sort_key,
@@ -146,21 +151,21 @@ def _query(call: Call, asked: Page) -> NodeQuery:
     )
 
 
-def _scope(call: Call) -> Scope:
+def _scope(request: APIRequest) -> Scope:
     """What the caller may see and asked to see; a caller who sees one project only asks for others in vain."""
-    return call.scope if call.scope.project is not None else Scope(call.query.get("project"))
+    return request.scope if request.scope.project is not None else Scope(request.query.get("project"))
 
 
-def _of_conductor(call: Call, query: NodeQuery, scope: Scope, wanted: int) -> Sequence[Row]:
+def _of_conductor(request: APIRequest, query: NodeQuery, scope: Scope, wanted: int) -> Sequence[Row]:
     """As many nodes as are wanted of those that are best placed on one conductor, from as many pages as it takes."""
     needed = ("uuid", "driver", "conductor_group")
     size = max(wanted, 100)
     query = dataclasses.replace(query, fields=tuple(dict.fromkeys((*(query.fields or ()), *needed))), limit=size)
     rows_found: list[Row] = []
     while len(rows_found) < wanted:
-        rows = call.backend.store.nodes(query, scope=scope)
+        rows = request.backend.store.nodes(query, scope=scope)
         for row in rows:
-            if call.conductors.responsible_for(*(row[name] for name in needed)) == call.query["conductor"]:
+            if request.conductors.responsible_for(*(row[name] for name in needed)) == request.query["conductor"]:
                 rows_found.append(row)
         if len(rows) < size:
             break

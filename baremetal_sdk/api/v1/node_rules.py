@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from baremetal_sdk.api.access.personas import Persona
-from baremetal_sdk.api.framework.request import SEEN
+from baremetal_sdk.api.framework.request import VIEW_NODE
 from baremetal_sdk.api.v1.node_fields import INTERFACE_SINCE
 
 CREATE, UPDATE, DELETE = "baremetal:node:create", "baremetal:node:update", "baremetal:node:delete"
@@ -17,9 +17,9 @@ CREATE_OWN = f"{CREATE}:self_owned_node"
 DELETE_OWN = f"{DELETE}:self_owned_node"
 MAINTENANCE = "baremetal:node:set_maintenance"
 OWNER_OF_ACTIVE = f"{UPDATE}_owner_provisioned"
-"""Asked as well when the owner of a node changes that carries an instance."""
+"""AuditedRequest as well when the owner of a node changes that carries an instance."""
 _NO_CLEANING = "baremetal:node:disable_cleaning"
-SEES_ALL_FIELDS = f"{SEEN}:filter_threshold"
+SEES_ALL_FIELDS = f"{VIEW_NODE}:filter_threshold"
 RESTRICTED = ("driver_info", "driver_internal_info", "last_error", "reservation")
 """Fields that tell of the infrastructure: each has a rule of its own, asked of those whom the rule above is not for."""
 _FIELDS: Mapping[str, tuple[Persona, tuple[str, ...]]] = {
@@ -50,7 +50,7 @@ RULES: Mapping[str, Persona] = {
     OWNER_OF_ACTIVE: "system-admin",
     _NO_CLEANING: "system-admin",
     SEES_ALL_FIELDS: "system-reader",
-    **{f"{SEEN}:{name}": "owner-reader" for name in RESTRICTED},
+    **{f"{VIEW_NODE}:{name}": "owner-reader" for name in RESTRICTED},
     **{rule: persona for rule, (persona, _) in _FIELDS.items()},
 }
 FIELD_RULES = (*_FIELDS, MAINTENANCE)

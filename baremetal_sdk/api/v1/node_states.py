@@ -8,11 +8,11 @@ from typing import Any, ClassVar, TypedDict
 from baremetal_interfaces import BootDevice, BootMode, NotFound, NotSupported, PowerState
 from baremetal_sdk.api.access.personas import Persona
 from baremetal_sdk.api.access.policy import step_rules
-from baremetal_sdk.api.framework.parameters import Parameter, optional, too_new
-from baremetal_sdk.api.framework.request import Call
+from baremetal_sdk.api.framework.parameters import Parameter, not_acceptable_before, optional
+from baremetal_sdk.api.framework.request import APIRequest
 from baremetal_sdk.api.framework.routes import route
 from baremetal_sdk.api.framework.types import BOOLEAN, OBJECT, choice, integer, text
-from baremetal_sdk.api.framework.views import Shown
+from baremetal_sdk.api.framework.views import ResponseSpec
 from baremetal_sdk.api.v1.node_view import STATES_VIEW
 from baremetal_sdk.api.v1.provision_verbs import ABORTABLE_SINCE, PROVISION_BODY, verb_and_arguments
 from baremetal_sdk.api.v1.runbooks import USE
@@ -29,10 +29,10 @@ POWER_BODY = (
 
 
 _STEP_RULES = {name: f"baremetal:node:set_provision_state:{name}" for name in ("clean_steps", "service_steps")}
-"""Asked as well where somebody sends steps of his own."""
+"""AuditedRequest as well where somebody sends steps of his own."""
 
 
-class NodeStates:
+class NodeStatesResource:
     """States of a node, and requests to change them."""
 
     rules: ClassVar[Mapping[str, Persona]] = dict.fromkeys(_STEP_RULES.values(), "member")
@@ -41,11 +41,11 @@ class NodeStates:
         "GET",
         "/v1/nodes/{node}/states",
         policy="baremetal:node:get_states",
-        answer=Shown(STATES_VIEW, whole=True, linked=False),
+        response=ResponseSpec(STATES_VIEW, whole=True, linked=False),
     )
-    def show(self, call: Call) -> dict[str, Any]:
+    def show(self, request: APIRequest) -> dict[str, Any]:
         """Show the states of a node."""
-        states = STATES_VIEW.whole(call.minor).record(call, call.node())
+        states = STATES_VIEW.whole(request.minor).record(request, request.node())
         del states["links"]
         return states
 
@@ -57,36 +57,36 @@ class NodeStates:
         status=202,
         body=POWER_BODY,
     )
-    def set_power(self, call: Call) -> None:
+    def set_power(self, request: APIRequest) -> None:
         """Change the power state of a node."""
-        target = call.body["target"]
-        if target in _SOFT and call.minor < _SOFT_SINCE:
-            raise too_new(f"target {target!r}", _SOFT_SINCE)
-        node = call.node()
-        seconds = call.body.get("timeout")
-        call.rpc("change_power_state", node=node.uuid, target=target, timeout=None if seconds is None else float(seconds))
-        call.location = _states(call)
+        target = request.body["target"]
+        if target in _SOFT and request.minor < _SOFT_SINCE:
+            raise not_acceptable_before(f"target {target!r}", _SOFT_SINCE)
+        node = request.node()
+        seconds = request.body.get("timeout")
+        request.rpc("change_power_state", node=node.uuid, target=target, timeout=None if seconds is None else float(seconds))
+        request.location = _states(request)
 
     @route(
         "PUT", "/v1/nodes/{node}/states/provision", policy="baremetal:node:set_provision_state", status=202, body=PROVISION_BODY
     )
-    def provision(self, call: Call) -> None:
+    def provision(self, request: APIRequest) -> None:
         """Start a change of the provision state of a node."""
-        node = call.node()
+        node = request.node()
         for name, rule in _STEP_RULES.items():
-            if call.body.get(name) and not call.body.get("runbook"):
-                call.allow(node, rule)
-        verb, arguments = verb_and_arguments(call.body, call.minor)
+            if request.body.get(name) and not request.body.get("runbook"):
+                request.enforce(node, rule)
+        verb, arguments = verb_and_arguments(request.body, request.minor)
         for name in ("deploy_steps", "clean_steps", "service_steps"):
             for rule in step_rules(arguments.get(name, ())):
-                call.allow(node, rule)
+                request.enforce(node, rule)
         since = ABORTABLE_SINCE.get(node.provision_state, 1) if verb == "abort" else 1
-        if call.minor < since:
-            raise too_new(f"target 'abort' in state {node.provision_state!r}", since)
+        if request.minor < since:
+            raise not_acceptable_before(f"target 'abort' in state {node.provision_state!r}", since)
         if "runbook" in arguments:
-            arguments["runbook"] = _usable_runbook(call, arguments["runbook"])
-        call.rpc("change_provision_state", node=node.uuid, verb=verb, arguments=arguments)
-        call.location = _states(call)
+            arguments["runbook"] = _usable_runbook(request, arguments["runbook"])
+        request.rpc("change_provision_state", node=node.uuid, verb=verb, arguments=arguments)
+        request.location = _states(request)
 
     @route(
         "PUT",
@@ -95,14 +95,14 @@ class NodeStates:
         role="owner-member",
         status=204,
         since=12,
-        too_old=406,
+        too_old_status=406,
         body=OBJECT,
     )
-    def set_raid(self, call: Call) -> None:
+    def set_raid(self, request: APIRequest) -> None:
         """Set the RAID configuration that the next configuration of the machine brings about."""
-        node = call.node()
+        node = request.node()
         try:
-            call.rpc("set_target_raid_config", node=node.uuid, target_raid_config=call.body)
+            request.rpc("set_target_raid_config", node=node.uuid, target_raid_config=request.body)
         except NotSupported as exc:
             # Clients know it as something that is not there.
             raise NotFound(exc.message) from exc
@@ -116,10 +116,10 @@ class NodeStates:
         since=_BOOT_MODE_SINCE,
         body=(Parameter("target", choice(*map(str, BootMode)), "The boot mode to set.", required=True),),
     )
-    def set_boot_mode(self, call: Call) -> None:
+    def set_boot_mode(self, request: APIRequest) -> None:
         """Change the boot mode of a node."""
-        call.rpc("set_boot_mode", node=call.node().uuid, mode=call.body["target"])
-        call.location = _states(call)
+        request.rpc("set_boot_mode", node=request.node().uuid, mode=request.body["target"])
+        request.location = _states(request)
 
     @route(
         "PUT",
@@ -130,21 +130,21 @@ class NodeStates:
         since=_BOOT_MODE_SINCE,
         body=(Parameter("target", BOOLEAN, "Whether secure boot is to be on.", required=True),),
     )
-    def set_secure_boot(self, call: Call) -> None:
+    def set_secure_boot(self, request: APIRequest) -> None:
         """Turn secure boot of a node on or off."""
-        call.rpc("set_secure_boot", node=call.node().uuid, enabled=call.body["target"])
-        call.location = _states(call)
+        request.rpc("set_secure_boot", node=request.node().uuid, enabled=request.body["target"])
+        request.location = _states(request)
 
 
-def _usable_runbook(call: Call, ident: str) -> str:
+def _usable_runbook(request: APIRequest, ident: str) -> str:
     """The UUID of a runbook that the caller may use; a public one is used as one's own. Raises ``Forbidden``."""
-    runbook = call.backend.store.record(RunbookRecord, ident, scope=call.scope)
-    owner = call.context.project if runbook.public else runbook.owner
-    call.policy.enforce(USE, call.context, {"runbook.uuid": runbook.uuid, "runbook.owner": owner})
+    runbook = request.backend.store.record(RunbookRecord, ident, scope=request.scope)
+    owner = request.context.project if runbook.public else runbook.owner
+    request.policy.enforce(USE, request.context, {"runbook.uuid": runbook.uuid, "runbook.owner": owner})
     return runbook.uuid
 
 
-class NodeMaintenance:
+class NodeMaintenanceResource:
     """Whether somebody works on the machine."""
 
     @route(
@@ -154,14 +154,14 @@ class NodeMaintenance:
         status=202,
         body=(optional("reason", text(4096), "Why."),),
     )
-    def enter(self, call: Call) -> None:
+    def enter(self, request: APIRequest) -> None:
         """Put a node in maintenance."""
-        call.rpc("set_maintenance", node=call.node().uuid, maintenance=True, reason=call.body.get("reason"))
+        request.rpc("set_maintenance", node=request.node().uuid, maintenance=True, reason=request.body.get("reason"))
 
     @route("DELETE", "/v1/nodes/{node}/maintenance", policy="baremetal:node:clear_maintenance", status=202)
-    def leave(self, call: Call) -> None:
+    def leave(self, request: APIRequest) -> None:
         """Take a node out of maintenance."""
-        call.rpc("set_maintenance", node=call.node().uuid, maintenance=False, reason=None)
+        request.rpc("set_maintenance", node=request.node().uuid, maintenance=False, reason=None)
 
 
 class BootsFrom(TypedDict):
@@ -177,13 +177,13 @@ class BootDevices(TypedDict):
     supported_boot_devices: list[str]
 
 
-class NodeManagement:
+class NodeManagementResource:
     """What the management interface of a node does at once."""
 
     @route("GET", "/v1/nodes/{node}/management/boot_device", policy="baremetal:node:get_boot_device", role="owner-manager")
-    def boot_device(self, call: Call) -> BootsFrom:
+    def boot_device(self, request: APIRequest) -> BootsFrom:
         """Tell what a machine boots from."""
-        found: BootsFrom = call.rpc("get_boot_device", node=call.node().uuid)
+        found: BootsFrom = request.rpc("get_boot_device", node=request.node().uuid)
         return found
 
     @route(
@@ -197,10 +197,10 @@ class NodeManagement:
             optional("persistent", BOOLEAN, "Whether every boot is meant, and not the next one only."),
         ),
     )
-    def set_boot_device(self, call: Call) -> None:
+    def set_boot_device(self, request: APIRequest) -> None:
         """Set what a machine boots from."""
-        persistent = bool(call.body.get("persistent"))
-        call.rpc("set_boot_device", node=call.node().uuid, device=call.body["boot_device"], persistent=persistent)
+        persistent = bool(request.body.get("persistent"))
+        request.rpc("set_boot_device", node=request.node().uuid, device=request.body["boot_device"], persistent=persistent)
 
     @route(
         "GET",
@@ -208,10 +208,10 @@ class NodeManagement:
         policy="baremetal:node:get_boot_device",
         role="owner-manager",
     )
-    def supported_boot_devices(self, call: Call) -> BootDevices:
+    def supported_boot_devices(self, request: APIRequest) -> BootDevices:
         """Tell what a machine can boot from."""
-        return {"supported_boot_devices": call.rpc("get_supported_boot_devices", node=call.node().uuid)}
+        return {"supported_boot_devices": request.rpc("get_supported_boot_devices", node=request.node().uuid)}
 
 
-def _states(call: Call) -> str:
-    return f"nodes/{call.arguments['node']}/states"
+def _states(request: APIRequest) -> str:
+    return f"nodes/{request.arguments['node']}/states"

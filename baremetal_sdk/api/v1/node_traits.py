@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, TypedDict
 
 from baremetal_sdk.api.framework.parameters import Parameter
-from baremetal_sdk.api.framework.request import Call
+from baremetal_sdk.api.framework.request import APIRequest
 from baremetal_sdk.api.framework.routes import route
 from baremetal_sdk.api.v1.trait_values import TRAITS, trait_of_path
 
@@ -18,13 +18,13 @@ class Traits(TypedDict):
     traits: Annotated[list[str], TRAITS.schema]
 
 
-class NodeTraits:
+class NodeTraitsResource:
     """The traits of nodes."""
 
-    @route("GET", "/v1/nodes/{node}/traits", policy="baremetal:node:traits:list", since=_SINCE, too_old=406)
-    def list(self, call: Call) -> Traits:
+    @route("GET", "/v1/nodes/{node}/traits", policy="baremetal:node:traits:list", since=_SINCE, too_old_status=406)
+    def list(self, request: APIRequest) -> Traits:
         """List the traits of a node."""
-        return {"traits": list(call.node().traits)}
+        return {"traits": list(request.node().traits)}
 
     @route(
         "PUT",
@@ -32,13 +32,13 @@ class NodeTraits:
         policy="baremetal:node:traits:set",
         role="owner-manager",
         since=_SINCE,
-        too_old=405,
+        too_old_status=405,
         status=204,
         body=(Parameter("traits", TRAITS, "The traits that it is to have.", required=True),),
     )
-    def replace(self, call: Call) -> None:
+    def replace(self, request: APIRequest) -> None:
         """Give a node exactly these traits."""
-        call.rpc("set_node_traits", node=call.node().uuid, traits=call.body["traits"])
+        request.rpc("set_node_traits", node=request.node().uuid, traits=request.body["traits"])
 
     @route(
         "DELETE",
@@ -48,9 +48,9 @@ class NodeTraits:
         since=_SINCE,
         status=204,
     )
-    def clear(self, call: Call) -> None:
+    def clear(self, request: APIRequest) -> None:
         """Take all traits from a node."""
-        call.rpc("set_node_traits", node=call.node().uuid, traits=[])
+        request.rpc("set_node_traits", node=request.node().uuid, traits=[])
 
     @route(
         "PUT",
@@ -58,15 +58,15 @@ class NodeTraits:
         policy="baremetal:node:traits:set",
         role="owner-manager",
         since=_SINCE,
-        too_old=405,
+        too_old_status=405,
         status=204,
         body=(),
     )
-    def add(self, call: Call) -> None:
+    def add(self, request: APIRequest) -> None:
         """Give a node a trait that it may have already."""
-        node, trait = call.node(), trait_of_path(call.arguments["trait"])
-        call.rpc("add_node_trait", node=node.uuid, trait=trait)
-        call.location = f"nodes/{call.arguments['node']}/traits/{trait}"
+        node, trait = request.node(), trait_of_path(request.arguments["trait"])
+        request.rpc("add_node_trait", node=node.uuid, trait=trait)
+        request.location = f"nodes/{request.arguments['node']}/traits/{trait}"
 
     @route(
         "DELETE",
@@ -76,6 +76,6 @@ class NodeTraits:
         since=_SINCE,
         status=204,
     )
-    def remove(self, call: Call) -> None:
+    def remove(self, request: APIRequest) -> None:
         """Take a trait from a node that has it."""
-        call.rpc("remove_node_trait", node=call.node().uuid, trait=call.arguments["trait"])
+        request.rpc("remove_node_trait", node=request.node().uuid, trait=request.arguments["trait"])

@@ -7,34 +7,34 @@ from datetime import datetime
 from typing import Any
 
 from baremetal_interfaces import BootMode, Health
-from baremetal_sdk.api.framework.masking import masked
-from baremetal_sdk.api.framework.request import Call
+from baremetal_sdk.api.framework.masking import mask_secrets
+from baremetal_sdk.api.framework.request import APIRequest
 from baremetal_sdk.api.framework.types import UUID, choice
-from baremetal_sdk.api.framework.views import OlderName, SubResource, View, ViewField
+from baremetal_sdk.api.framework.views import LegacyValue, SubResource, View, ViewField
 from baremetal_sdk.api.v1.trait_values import TRAITS
 from baremetal_sdk.states import STATES
 from baremetal_sdk.store.records.node import NodeRecord
 
-_AVAILABLE_WAS_NONE = OlderName(until=2, value="available", shown=None)
-_WAITING_WAS_INSPECTING = OlderName(until=39, value="inspect wait", shown="inspecting")
+_AVAILABLE_WAS_NONE = LegacyValue(until=2, value="available", shown=None)
+_WAITING_WAS_INSPECTING = LegacyValue(until=39, value="inspect wait", shown="inspecting")
 _OLDER_STATES = (_AVAILABLE_WAS_NONE, _WAITING_WAS_INSPECTING)
 _STATE = choice(*sorted(STATES))
 _BOOT_MODE = choice(*map(str, BootMode))
 
 
-def _masked(call: Call, values: Mapping[str, Any]) -> Mapping[str, Any]:
-    return masked(values)
+def _masked(request: APIRequest, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    return mask_secrets(values)
 
 
-def _reservation(call: Call, holder: str | None, expires_at: datetime | None) -> str | None:
+def _reservation(request: APIRequest, holder: str | None, expires_at: datetime | None) -> str | None:
     """The conductor that works on the node; who holds the lease within that conductor is nobody's business."""
-    if holder is None or (expires_at is not None and expires_at <= call.backend.clock.now()):
+    if holder is None or (expires_at is not None and expires_at <= request.backend.clock.now()):
         return None
     return holder.partition("/")[0]
 
 
-def _conductor(call: Call, uuid: str, driver: str, group: str) -> str | None:
-    return call.conductors.responsible_for(uuid, driver, group)
+def _conductor(request: APIRequest, uuid: str, driver: str, group: str) -> str | None:
+    return request.conductors.responsible_for(uuid, driver, group)
 
 
 def _json(name: str, since: int = 1) -> ViewField:
@@ -59,7 +59,7 @@ NODE_VIEW = View(
         ViewField("boot_mode", 75, type=_BOOT_MODE),
         ViewField("chassis_uuid", type=UUID),
         _json("clean_step", 7),
-        ViewField("conductor", 49, ("uuid", "driver", "conductor_group"), _conductor, sortable=False, fleeting=True),
+        ViewField("conductor", 49, ("uuid", "driver", "conductor_group"), _conductor, sortable=False, volatile=True),
         ViewField("conductor_group", 46),
         ViewField("console_enabled"),
         ViewField("console_interface", 31),
@@ -100,7 +100,7 @@ NODE_VIEW = View(
         _json("raid_config", 12),
         ViewField("raid_interface", 31),
         ViewField("rescue_interface", 38),
-        ViewField("reservation", 1, ("lease_holder", "lease_expires_at"), _reservation, fleeting=True),
+        ViewField("reservation", 1, ("lease_holder", "lease_expires_at"), _reservation, volatile=True),
         ViewField("resource_class", 21),
         ViewField("retired", 61),
         ViewField("retired_reason", 61),

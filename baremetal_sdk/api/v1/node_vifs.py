@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, TypedDict
 
 from baremetal_interfaces import InvalidInput, Problem
-from baremetal_sdk.api.framework.request import Call
+from baremetal_sdk.api.framework.request import APIRequest
 from baremetal_sdk.api.framework.routes import route
-from baremetal_sdk.api.framework.types import OBJECT, UUID_OR_NAME, Wrong
+from baremetal_sdk.api.framework.types import OBJECT, UUID_OR_NAME, InvalidValue
 
 SINCE = 28
 PORT_CHOICE_SINCE = 67
@@ -19,26 +19,26 @@ class AttachedVIFs(TypedDict):
     vifs: list[dict[str, Any]]
 
 
-class NodeVIFs:
+class NodeVIFsResource:
     """Virtual interfaces (VIFs) of a node."""
 
     @route("GET", "/v1/nodes/{node}/vifs", policy="baremetal:node:vif:list", since=SINCE)
-    def list(self, call: Call) -> AttachedVIFs:
+    def list(self, request: APIRequest) -> AttachedVIFs:
         """List the VIFs that are attached to a node."""
-        return {"vifs": call.rpc("vif_list", node=call.node().uuid)}
+        return {"vifs": request.rpc("vif_list", node=request.node().uuid)}
 
     @route("POST", "/v1/nodes/{node}/vifs", policy="baremetal:node:vif:attach", status=204, since=SINCE, body=OBJECT)
-    def attach(self, call: Call) -> None:
+    def attach(self, request: APIRequest) -> None:
         """Attach a VIF to a node."""
-        vif = {**call.body, "id": _ident(call.body.get("id"), "id")}
-        if call.minor >= PORT_CHOICE_SINCE and "port_uuid" in vif and "portgroup_uuid" in vif:
+        vif = {**request.body, "id": _ident(request.body.get("id"), "id")}
+        if request.minor >= PORT_CHOICE_SINCE and "port_uuid" in vif and "portgroup_uuid" in vif:
             raise InvalidInput([Problem("port_uuid", "it is given together with portgroup_uuid", "give one of them")])
-        call.rpc("vif_attach", node=call.node().uuid, vif=vif)
+        request.rpc("vif_attach", node=request.node().uuid, vif=vif)
 
     @route("DELETE", "/v1/nodes/{node}/vifs/{vif}", policy="baremetal:node:vif:detach", status=204, since=SINCE)
-    def detach(self, call: Call) -> None:
+    def detach(self, request: APIRequest) -> None:
         """Detach a VIF from a node."""
-        call.rpc("vif_detach", node=call.node().uuid, vif_id=_ident(call.arguments["vif"], "vif"))
+        request.rpc("vif_detach", node=request.node().uuid, vif_id=_ident(request.arguments["vif"], "vif"))
 
 
 def _ident(value: Any, field: str) -> str:
@@ -46,5 +46,5 @@ def _ident(value: Any, field: str) -> str:
         raise InvalidInput([Problem(field, "it is missing", "give the UUID of a VIF")])
     try:
         return str(UUID_OR_NAME.parse(value))
-    except Wrong as exc:
+    except InvalidValue as exc:
         raise InvalidInput([Problem(field, exc.wrong, exc.allowed)]) from None

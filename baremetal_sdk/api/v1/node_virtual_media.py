@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 
 from baremetal_interfaces import VirtualMediaDevice
 from baremetal_sdk.api.framework.parameters import Parameter, optional
-from baremetal_sdk.api.framework.request import Call
+from baremetal_sdk.api.framework.request import APIRequest
 from baremetal_sdk.api.framework.routes import route
-from baremetal_sdk.api.framework.types import STRINGS, ValueType, Wrong, choice, text
+from baremetal_sdk.api.framework.types import STRINGS, InvalidValue, ValueType, choice, text
 
 SINCE = 89
 READ_SINCE = 93
@@ -25,11 +25,11 @@ def _url(value: Any) -> str:
     try:
         scheme, host = urlsplit(given).scheme, urlsplit(given).hostname
     except ValueError:
-        raise Wrong("it is not a valid URL", "give one with " + ", ".join(SCHEMES)) from None
+        raise InvalidValue("it is not a valid URL", "give one with " + ", ".join(SCHEMES)) from None
     if scheme not in SCHEMES:
-        raise Wrong(f"its scheme is {scheme[:16]!r}", "one of " + ", ".join(SCHEMES))
+        raise InvalidValue(f"its scheme is {scheme[:16]!r}", "one of " + ", ".join(SCHEMES))
     if not host:
-        raise Wrong("it has no host", "give one that the BMC can reach")
+        raise InvalidValue("it has no host", "give one that the BMC can reach")
     return given
 
 
@@ -37,20 +37,20 @@ def _devices(value: Any) -> tuple[str, ...]:
     names: tuple[str, ...] = STRINGS.parse(value)
     unknown = [name for name in names if name not in _DEVICES]
     if unknown:
-        raise Wrong(f"{unknown[0][:64]!r} is not known", "known are " + ", ".join(_DEVICES))
+        raise InvalidValue(f"{unknown[0][:64]!r} is not known", "known are " + ", ".join(_DEVICES))
     return names
 
 
 _SEVERAL = ValueType(_devices, {"type": "array", "items": {"enum": list(_DEVICES)}})
 
 
-class NodeVirtualMedia:
+class NodeVirtualMediaResource:
     """Virtual media of a machine."""
 
     @route("GET", "/v1/nodes/{node}/vmedia", policy="baremetal:node:vmedia:get", since=READ_SINCE)
-    def show(self, call: Call) -> list[dict[str, Any]]:
+    def show(self, request: APIRequest) -> list[dict[str, Any]]:
         """List the virtual media devices of a machine, and what is in them."""
-        found: list[dict[str, Any]] = call.rpc("get_virtual_media", node=call.node().uuid)
+        found: list[dict[str, Any]] = request.rpc("get_virtual_media", node=request.node().uuid)
         return found
 
     @route(
@@ -68,10 +68,12 @@ class NodeVirtualMedia:
             optional("image_download_source", choice(*_SOURCES), "Taken for the sake of clients: the BMC reads the URL itself."),
         ),
     )
-    def attach(self, call: Call) -> None:
+    def attach(self, request: APIRequest) -> None:
         """Attach an image to a machine."""
-        asked = call.body
-        call.rpc("attach_virtual_media", node=call.node().uuid, device_type=asked["device_type"], image_url=asked["image_url"])
+        asked = request.body
+        request.rpc(
+            "attach_virtual_media", node=request.node().uuid, device_type=asked["device_type"], image_url=asked["image_url"]
+        )
 
     @route(
         "DELETE",
@@ -88,6 +90,6 @@ class NodeVirtualMedia:
             ),
         ),
     )
-    def detach(self, call: Call) -> None:
+    def detach(self, request: APIRequest) -> None:
         """Detach images from a machine."""
-        call.rpc("detach_virtual_media", node=call.node().uuid, device_types=call.query.get("device_types"))
+        request.rpc("detach_virtual_media", node=request.node().uuid, device_types=request.query.get("device_types"))

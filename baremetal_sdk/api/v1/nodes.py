@@ -9,15 +9,15 @@ from typing import Any, ClassVar, NotRequired, TypedDict
 from baremetal_interfaces import InvalidInput, NotFound, Problem
 from baremetal_sdk.api.access.personas import Persona
 from baremetal_sdk.api.framework import crud
-from baremetal_sdk.api.framework.errors import as_bad_request
-from baremetal_sdk.api.framework.json_patch import Operation, apply, changes, json_patch, operations
-from baremetal_sdk.api.framework.masking import restored
+from baremetal_sdk.api.framework.errors import to_invalid_input
+from baremetal_sdk.api.framework.json_patch import Operation, apply_patch, diff_fields, parse_patch, patch_type
+from baremetal_sdk.api.framework.masking import restore_masked
 from baremetal_sdk.api.framework.pagination import FIELDS
-from baremetal_sdk.api.framework.parameters import Parameter, check_versions, too_new
-from baremetal_sdk.api.framework.request import SEEN, Call
+from baremetal_sdk.api.framework.parameters import Parameter, check_versions, not_acceptable_before
+from baremetal_sdk.api.framework.request import VIEW_NODE, APIRequest
 from baremetal_sdk.api.framework.routes import route
 from baremetal_sdk.api.framework.types import BOOLEAN, UUID, UUID_OR_NAME
-from baremetal_sdk.api.framework.views import Shown
+from baremetal_sdk.api.framework.views import ResponseSpec
 from baremetal_sdk.api.v1.node_fields import (
     CHASSIS_REMOVED_SINCE,
     CREATION,
@@ -60,7 +60,7 @@ class Validated(TypedDict):
     reason: NotRequired[str]
 
 
-class Nodes:
+class NodesResource:
     """Nodes, one by one."""
 
     rules: ClassVar[Mapping[str, Persona]] = RULES
@@ -70,79 +70,83 @@ class Nodes:
         "/v1/nodes/{node}",
         policy="baremetal:node:get",
         query=(FIELDS,),
-        answer=Shown(NODE_VIEW),
+        response=ResponseSpec(NODE_VIEW),
     )
-    def show(self, call: Call) -> Any:
+    def show(self, request: APIRequest) -> Any:
         """Show a node."""
-        fields = call.query.get("fields")
-        shape = NODE_VIEW.whole(call.minor) if fields is None else NODE_VIEW.selected(call.minor, fields)
-        seen = call.node_version()
-        if redacted(call, shape, seen.owner, seen.lessee):
-            return shown_node(call, shape, call.node())
-        return call.fragments.one(call, shape, seen, lambda: call.backend.store.node(seen.uuid, scope=call.scope))
+        fields = request.query.get("fields")
+        selection = NODE_VIEW.whole(request.minor) if fields is None else NODE_VIEW.selected(request.minor, fields)
+        seen = request.node_version()
+        if redacted(request, selection, seen.owner, seen.lessee):
+            return shown_node(request, selection, request.node())
+        return request.render_cache.record(
+            request, selection, seen, lambda: request.backend.store.node(seen.uuid, scope=request.scope)
+        )
 
     @route(
         "POST",
         "/v1/nodes",
         policy=CREATE,
         role="system-enroller",
-        also=(CREATE_OWN,),
+        alternative_rules=(CREATE_OWN,),
         status=201,
         body=CREATION,
-        answer=Shown(NODE_VIEW, whole=True),
+        response=ResponseSpec(NODE_VIEW, whole=True),
     )
-    def create(self, call: Call) -> dict[str, Any]:
+    def create(self, request: APIRequest) -> dict[str, Any]:
         """Enrol a node."""
-        values = {name: value for name, value in call.body.items() if value is not None}
-        is_own = call.may(CREATE_OWN)
-        call.require(CREATE_OWN if is_own else CREATE)
+        values = {name: value for name, value in request.body.items() if value is not None}
+        is_own = request.is_allowed(CREATE_OWN)
+        request.require(CREATE_OWN if is_own else CREATE)
         if is_own:
-            call.own(values)
+            request.set_owner(values)
         if "name" in values:
-            check_name(values["name"], call.minor)
+            check_name(values["name"], request.minor)
         if "parent_node" in values:
-            values["parent_node"] = crud.linked_node(call, values["parent_node"], "parent_node", values.get("owner")).uuid
-        _check_chassis(call, values)
+            values["parent_node"] = crud.resolve_linked_node(
+                request, values["parent_node"], "parent_node", values.get("owner")
+            ).uuid
+        _check_chassis(request, values)
         if "conductor_group" in values:
             values["conductor_group"] = values["conductor_group"].lower()
         values.setdefault("uuid", str(uuid.uuid4()))
-        if call.minor < ENROLL_SINCE:
+        if request.minor < ENROLL_SINCE:
             values["provision_state"] = "available"
-        node: NodeRecord = call.rpc("create_node", values=values)
-        call.location = f"nodes/{node.uuid}"
-        return NODE_VIEW.whole(call.minor).record(call, node)
+        node: NodeRecord = request.rpc("create_node", values=values)
+        request.location = f"nodes/{node.uuid}"
+        return NODE_VIEW.whole(request.minor).record(request, node)
 
     @route(
         "PATCH",
         "/v1/nodes/{node}",
         policy=UPDATE,
         role="leased-member",
-        also=FIELD_RULES,
+        alternative_rules=FIELD_RULES,
         query=(Parameter("reset_interfaces", BOOLEAN, "Whether interfaces become the new driver's defaults.", since=45),),
-        body=json_patch(PATCHED.by_name),
-        answer=Shown(NODE_VIEW, whole=True),
+        body=patch_type(PATCHED.by_name),
+        response=ResponseSpec(NODE_VIEW, whole=True),
     )
-    def update(self, call: Call) -> dict[str, Any]:
+    def update(self, request: APIRequest) -> dict[str, Any]:
         """Change fields of a node."""
-        patch = operations(call.body, call.minor)
-        _check_patch(patch, call.minor)
-        reset = bool(call.query.get("reset_interfaces"))
+        patch = parse_patch(request.body, request.minor)
+        _check_patch(patch, request.minor)
+        reset = bool(request.query.get("reset_interfaces"))
         if reset and not any(operation.path == ("driver",) for operation in patch):
             wrong = Problem("reset_interfaces", "the driver is not being changed", "it is taken together with a new driver")
             raise InvalidInput([wrong])
-        return shown_node(call, NODE_VIEW.whole(call.minor), _patched(call, patch, reset))
+        return shown_node(request, NODE_VIEW.whole(request.minor), _patched(request, patch, reset))
 
-    @route("DELETE", "/v1/nodes/{node}", policy=DELETE, role="system-admin", also=(DELETE_OWN,), status=204)
-    def delete(self, call: Call) -> None:
+    @route("DELETE", "/v1/nodes/{node}", policy=DELETE, role="system-admin", alternative_rules=(DELETE_OWN,), status=204)
+    def delete(self, request: APIRequest) -> None:
         """Delete a node, with its ports."""
-        node = call.node(rule=SEEN)
-        call.allow(node, DELETE if call.may(DELETE, node) else DELETE_OWN)
-        call.rpc("delete_node", node=node.uuid)
+        node = request.node(rule=VIEW_NODE)
+        request.enforce(node, DELETE if request.is_allowed(DELETE, node) else DELETE_OWN)
+        request.rpc("delete_node", node=node.uuid)
 
     @route("GET", "/v1/nodes/{node}/validate", policy="baremetal:node:validate", role="member")
-    def validate(self, call: Call) -> dict[str, Validated]:
+    def validate(self, request: APIRequest) -> dict[str, Validated]:
         """Tell of each interface of a node whether it has all that it needs."""
-        return _validated(call, call.node())
+        return _validated(request, request.node())
 
     @route(
         "GET",
@@ -154,16 +158,16 @@ class Nodes:
             Parameter("node_uuid", UUID, "The node's UUID."),
         ),
     )
-    def validate_named(self, call: Call) -> dict[str, Validated]:
+    def validate_named(self, request: APIRequest) -> dict[str, Validated]:
         """Tell of each interface of a node, named in the query, whether it has all that it needs."""
-        ident = call.query.get("node_uuid") or call.query.get("node")
+        ident = request.query.get("node_uuid") or request.query.get("node")
         if ident is None:
             raise InvalidInput([Problem("node", "it is missing", "give the node's UUID or name")])
-        return _validated(call, call.node(ident))
+        return _validated(request, request.node(ident))
 
 
-def _validated(call: Call, node: NodeRecord) -> dict[str, Validated]:
-    found: Mapping[str, Mapping[str, Any]] = call.rpc("validate_node", node=node.uuid)
+def _validated(request: APIRequest, node: NodeRecord) -> dict[str, Validated]:
+    found: Mapping[str, Mapping[str, Any]] = request.rpc("validate_node", node=node.uuid)
     return {kind: _without_reason(said) for kind, said in found.items()}
 
 
@@ -174,12 +178,12 @@ def _without_reason(said: Mapping[str, Any]) -> Validated:
     return {"result": said["result"]}
 
 
-def _check_chassis(call: Call, values: Mapping[str, Any]) -> None:
+def _check_chassis(request: APIRequest, values: Mapping[str, Any]) -> None:
     if values.get("chassis_uuid") is not None:
         try:
-            call.backend.store.record(ChassisRecord, values["chassis_uuid"])
+            request.backend.store.record(ChassisRecord, values["chassis_uuid"])
         except NotFound as exc:
-            raise as_bad_request(exc, "chassis_uuid") from exc
+            raise to_invalid_input(exc, "chassis_uuid") from exc
 
 
 def _check_patch(patch: Sequence[Operation], minor: int) -> None:
@@ -190,45 +194,47 @@ def _check_patch(patch: Sequence[Operation], minor: int) -> None:
     check_versions((PATCHED.by_name[operation.field] for operation in patch), minor)
 
 
-def _patched(call: Call, patch: list[Operation], reset: bool) -> NodeRecord:
+def _patched(request: APIRequest, patch: list[Operation], reset: bool) -> NodeRecord:
     """Apply *patch* to the node as it is; when it changed in between, apply it to what it is then."""
     for _ in range(PATCH_ATTEMPTS - 1):
         try:
-            return _patched_once(call, patch, reset)
+            return _patched_once(request, patch, reset)
         except RevisionConflict:
             continue
-    return _patched_once(call, patch, reset)
+    return _patched_once(request, patch, reset)
 
 
-def _patched_once(call: Call, patch: list[Operation], reset: bool) -> NodeRecord:
-    node = call.node(rule=SEEN)
+def _patched_once(request: APIRequest, patch: list[Operation], reset: bool) -> NodeRecord:
+    node = request.node(rule=VIEW_NODE)
     for rule in {rule_of_change(operation.field, operation.value) for operation in patch} or {UPDATE}:
-        call.allow(node, rule)
+        request.enforce(node, rule)
     document = {name: getattr(node, name) for name in PATCHED.by_name}
-    touched = apply(document, patch)
+    touched = apply_patch(document, patch)
     for name, value in touched.items():
         check_removal(name, value)
     for name in _FREE_FORM:
         if name in touched:
-            touched[name] = restored(touched[name], document[name])
-    changed = changes(document, touched, read_patched, DEFAULTS)
-    _check_changes(call, node, changed)
+            touched[name] = restore_masked(touched[name], document[name])
+    changed = diff_fields(document, touched, read_patched, DEFAULTS)
+    _check_changes(request, node, changed)
     if not changed:
         return node
-    updated: NodeRecord = call.rpc("update_node", node=node.uuid, changes=changed, reset_interfaces=reset, revision=node.revision)
+    updated: NodeRecord = request.rpc(
+        "update_node", node=node.uuid, changes=changed, reset_interfaces=reset, revision=node.revision
+    )
     return updated
 
 
-def _check_changes(call: Call, node: NodeRecord, changed: dict[str, Any]) -> None:
-    _check_chassis(call, changed)
-    if "chassis_uuid" in changed and changed["chassis_uuid"] is None and call.minor < CHASSIS_REMOVED_SINCE:
-        raise too_new("the removal of chassis_uuid", CHASSIS_REMOVED_SINCE)
+def _check_changes(request: APIRequest, node: NodeRecord, changed: dict[str, Any]) -> None:
+    _check_chassis(request, changed)
+    if "chassis_uuid" in changed and changed["chassis_uuid"] is None and request.minor < CHASSIS_REMOVED_SINCE:
+        raise not_acceptable_before("the removal of chassis_uuid", CHASSIS_REMOVED_SINCE)
     if changed.get("name") is not None:
-        check_name(changed["name"], call.minor)
+        check_name(changed["name"], request.minor)
     if changed.get("parent_node") is not None:
-        changed["parent_node"] = crud.linked_node(call, changed["parent_node"], "parent_node", node.owner).uuid
+        changed["parent_node"] = crud.resolve_linked_node(request, changed["parent_node"], "parent_node", node.owner).uuid
     if "owner" in changed:
-        _check_new_owner(call, node)
+        _check_new_owner(request, node)
     if "conductor_group" in changed:
         changed["conductor_group"] = without_null("conductor_group", changed["conductor_group"]).lower()
     if node.instance_uuid is not None and changed.get("instance_uuid") is not None:
@@ -238,12 +244,12 @@ def _check_changes(call: Call, node: NodeRecord, changed: dict[str, Any]) -> Non
         )
 
 
-def _check_new_owner(call: Call, node: NodeRecord) -> None:
+def _check_new_owner(request: APIRequest, node: NodeRecord) -> None:
     """Refuse to give away what somebody works on or was allocated. Raises ``NodeAssociated``."""
-    if node.provision_state == "active" and not call.may(OWNER_OF_ACTIVE, node):
+    if node.provision_state == "active" and not request.is_allowed(OWNER_OF_ACTIVE, node):
         raise NodeAssociated(f"owner: node {node.uuid} is active; undeploy it first, or have {OWNER_OF_ACTIVE}")
     if node.allocation_uuid is None:
         return
-    allocated_to = call.backend.store.record(AllocationRecord, node.allocation_uuid).owner
+    allocated_to = request.backend.store.record(AllocationRecord, node.allocation_uuid).owner
     if allocated_to is not None:
         raise NodeAssociated(f"owner: node {node.uuid} is allocated to project {allocated_to}; delete the allocation first")

@@ -6,13 +6,13 @@ from typing import Any
 
 from baremetal_interfaces import InvalidInput
 from baremetal_sdk.api.framework import crud
-from baremetal_sdk.api.framework.pagination import DETAIL, FIELDS, PAGING, shown
+from baremetal_sdk.api.framework.pagination import DETAIL, FIELDS, PAGING, render_record
 from baremetal_sdk.api.framework.parameters import Parameter, optional
-from baremetal_sdk.api.framework.request import Call
-from baremetal_sdk.api.framework.resource_fields import Writable
+from baremetal_sdk.api.framework.request import APIRequest
+from baremetal_sdk.api.framework.resource_fields import WritableFields
 from baremetal_sdk.api.framework.routes import route
 from baremetal_sdk.api.framework.types import BOOLEAN, MAC, OBJECT, STRINGS, UUID, UUID_OR_NAME, text
-from baremetal_sdk.api.framework.views import Shown, SubResource, View, ViewField
+from baremetal_sdk.api.framework.views import ResponseSpec, SubResource, View, ViewField
 from baremetal_sdk.api.v1.ports import NAME
 from baremetal_sdk.store.records.hardware import PortgroupRecord
 
@@ -41,7 +41,7 @@ PORTGROUP_VIEW = View(
     default=("uuid", "address", "name"),
     subresources=(SubResource("ports"),),
 )
-_FIELDS = Writable(
+_FIELDS = WritableFields(
     PortgroupRecord,
     optional("address", MAC, "The MAC address that the group has as one."),
     optional("category", text(80), "What kind of group it is.", 103),
@@ -63,7 +63,7 @@ _FILTERS = (
 )
 
 
-class Portgroups:
+class PortgroupsResource:
     """Port groups, one by one and page by page."""
 
     @route(
@@ -73,11 +73,11 @@ class Portgroups:
         role="lister",
         since=_SINCE,
         query=(*_FILTERS, *PAGING, FIELDS, DETAIL),
-        answer=Shown(PORTGROUP_VIEW, page=True),
+        response=ResponseSpec(PORTGROUP_VIEW, page=True),
     )
-    def list(self, call: Call) -> dict[str, Any]:
+    def list(self, request: APIRequest) -> dict[str, Any]:
         """List port groups."""
-        return _listed(call)
+        return _listed(request)
 
     @route(
         "GET",
@@ -86,11 +86,11 @@ class Portgroups:
         role="lister",
         since=_SINCE,
         query=(*_FILTERS, *PAGING),
-        answer=Shown(PORTGROUP_VIEW, page=True, whole=True),
+        response=ResponseSpec(PORTGROUP_VIEW, page=True, whole=True),
     )
-    def list_whole(self, call: Call) -> dict[str, Any]:
+    def list_whole(self, request: APIRequest) -> dict[str, Any]:
         """List port groups with all their fields."""
-        return _listed(call, whole=True)
+        return _listed(request, whole=True)
 
     @route(
         "GET",
@@ -99,11 +99,11 @@ class Portgroups:
         role="lister",
         since=OF_NODE_SINCE,
         query=(*PAGING, FIELDS, DETAIL),
-        answer=Shown(PORTGROUP_VIEW, page=True),
+        response=ResponseSpec(PORTGROUP_VIEW, page=True),
     )
-    def list_of_node(self, call: Call) -> dict[str, Any]:
+    def list_of_node(self, request: APIRequest) -> dict[str, Any]:
         """List the port groups of a node."""
-        return crud.listed(call, PortgroupRecord, PORTGROUP_VIEW, {"node_uuid": call.node().uuid})
+        return crud.list_records(request, PortgroupRecord, PORTGROUP_VIEW, {"node_uuid": request.node().uuid})
 
     @route(
         "GET",
@@ -112,11 +112,11 @@ class Portgroups:
         role="lister",
         since=OF_NODE_SINCE,
         query=PAGING,
-        answer=Shown(PORTGROUP_VIEW, page=True, whole=True),
+        response=ResponseSpec(PORTGROUP_VIEW, page=True, whole=True),
     )
-    def list_whole_of_node(self, call: Call) -> dict[str, Any]:
+    def list_whole_of_node(self, request: APIRequest) -> dict[str, Any]:
         """List the port groups of a node with all their fields."""
-        return crud.listed(call, PortgroupRecord, PORTGROUP_VIEW, {"node_uuid": call.node().uuid}, whole=True)
+        return crud.list_records(request, PortgroupRecord, PORTGROUP_VIEW, {"node_uuid": request.node().uuid}, whole=True)
 
     @route(
         "GET",
@@ -124,11 +124,11 @@ class Portgroups:
         policy="baremetal:portgroup:get",
         since=_SINCE,
         query=(FIELDS,),
-        answer=Shown(PORTGROUP_VIEW),
+        response=ResponseSpec(PORTGROUP_VIEW),
     )
-    def show(self, call: Call) -> dict[str, Any]:
+    def show(self, request: APIRequest) -> dict[str, Any]:
         """Show a port group."""
-        return shown(call, PORTGROUP_VIEW, crud.found(call, PortgroupRecord, "portgroup"))
+        return render_record(request, PORTGROUP_VIEW, crud.find(request, PortgroupRecord, "portgroup"))
 
     @route(
         "POST",
@@ -137,15 +137,15 @@ class Portgroups:
         role="wirer",
         since=_SINCE,
         status=201,
-        body=_FIELDS.creation,
-        answer=Shown(PORTGROUP_VIEW, whole=True),
+        body=_FIELDS.creation_fields,
+        response=ResponseSpec(PORTGROUP_VIEW, whole=True),
     )
-    def create(self, call: Call) -> dict[str, Any]:
+    def create(self, request: APIRequest) -> dict[str, Any]:
         """Create a port group of a node."""
-        values = _FIELDS.new(call.body)
+        values = _FIELDS.new_values(request.body)
         crud.require_name(values.get("name"))
-        values["node_uuid"] = crud.named_node(call, values["node_uuid"])
-        return crud.create(call, PortgroupRecord, PORTGROUP_VIEW, values)
+        values["node_uuid"] = crud.body_node(request, values["node_uuid"])
+        return crud.create(request, PortgroupRecord, PORTGROUP_VIEW, values)
 
     @route(
         "PATCH",
@@ -153,33 +153,33 @@ class Portgroups:
         policy="baremetal:portgroup:update",
         role="owner-manager",
         since=_SINCE,
-        body=_FIELDS.patch,
-        answer=Shown(PORTGROUP_VIEW, whole=True),
+        body=_FIELDS.patch_type,
+        response=ResponseSpec(PORTGROUP_VIEW, whole=True),
     )
-    def update(self, call: Call) -> dict[str, Any]:
+    def update(self, request: APIRequest) -> dict[str, Any]:
         """Change fields of a port group."""
-        group = _own(call)
-        changed = _FIELDS.changed(group, call.body, call.minor)
+        group = _own(request)
+        changed = _FIELDS.compute_changes(group, request.body, request.minor)
         crud.require_name(changed.get("name"))
-        return crud.update(call, PortgroupRecord, PORTGROUP_VIEW, group, changed)
+        return crud.update(request, PortgroupRecord, PORTGROUP_VIEW, group, changed)
 
     @route("DELETE", "/v1/portgroups/{portgroup}", policy="baremetal:portgroup:delete", role="wirer", since=_SINCE, status=204)
-    def delete(self, call: Call) -> None:
+    def delete(self, request: APIRequest) -> None:
         """Delete a port group without ports."""
-        crud.delete(call, PortgroupRecord, _own(call).uuid)
+        crud.delete(request, PortgroupRecord, _own(request).uuid)
 
 
-def _own(call: Call) -> PortgroupRecord:
+def _own(request: APIRequest) -> PortgroupRecord:
     """The group that the path names, if the caller may do to its node what it is about to."""
-    group = crud.found(call, PortgroupRecord, "portgroup")
-    call.node(group.node_uuid)
+    group = crud.find(request, PortgroupRecord, "portgroup")
+    request.node(group.node_uuid)
     return group
 
 
-def _listed(call: Call, *, whole: bool = False) -> dict[str, Any]:
-    asked = [name for name in ("address", "conductor_groups", "node", "shard") if name in call.query]
+def _listed(request: APIRequest, *, whole: bool = False) -> dict[str, Any]:
+    asked = [name for name in ("address", "conductor_groups", "node", "shard") if name in request.query]
     if len(asked) > 1:
         raise InvalidInput(f"{', '.join(asked)}: they cannot be given together; give one of them")
-    where = {"node_uuid": crud.asked_node(call), "address": call.query.get("address")}
-    of_node = {"shard": call.query.get("shard"), "conductor_group": call.query.get("conductor_groups")}
-    return crud.listed(call, PortgroupRecord, PORTGROUP_VIEW, where, whole=whole, **of_node)
+    where = {"node_uuid": crud.filter_node(request), "address": request.query.get("address")}
+    of_node = {"shard": request.query.get("shard"), "conductor_group": request.query.get("conductor_groups")}
+    return crud.list_records(request, PortgroupRecord, PORTGROUP_VIEW, where, whole=whole, **of_node)

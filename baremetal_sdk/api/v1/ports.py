@@ -9,10 +9,18 @@ from typing import Any
 
 from baremetal_interfaces import InvalidInput, Problem
 from baremetal_sdk.api.framework import crud
-from baremetal_sdk.api.framework.json_patch import UNSET, Operation, apply, changes, json_patch, operations, without_own_node
-from baremetal_sdk.api.framework.pagination import DETAIL, FIELDS, PAGING, answer, page, shown
-from baremetal_sdk.api.framework.parameters import Parameter, Parameters, check_versions, optional, too_new
-from baremetal_sdk.api.framework.request import Call
+from baremetal_sdk.api.framework.json_patch import (
+    UNSET,
+    Operation,
+    apply_patch,
+    diff_fields,
+    drop_own_node,
+    parse_patch,
+    patch_type,
+)
+from baremetal_sdk.api.framework.pagination import DETAIL, FIELDS, PAGING, build_page, parse_page_request, render_record
+from baremetal_sdk.api.framework.parameters import Parameter, Parameters, check_versions, not_acceptable_before, optional
+from baremetal_sdk.api.framework.request import APIRequest
 from baremetal_sdk.api.framework.routes import route
 from baremetal_sdk.api.framework.types import (
     BOOLEAN,
@@ -23,12 +31,12 @@ from baremetal_sdk.api.framework.types import (
     TEXT,
     UUID,
     UUID_OR_NAME,
+    InvalidValue,
     ValueType,
-    Wrong,
     is_name,
     text,
 )
-from baremetal_sdk.api.framework.views import Shown, View, ViewField
+from baremetal_sdk.api.framework.views import ResponseSpec, View, ViewField
 from baremetal_sdk.store.records.hardware import PortgroupRecord
 from baremetal_sdk.store.records.node import PortRecord
 from baremetal_sdk.store.records.query import Query
@@ -72,13 +80,13 @@ def _link(value: Any) -> dict[str, Any]:
     link: dict[str, Any] = OBJECT.parse(value)
     unknown = [key for key in link if key not in _LINK_KEYS]
     if unknown:
-        raise Wrong(f"there is no key {str(unknown[0])[:64]!r}", "known are " + ", ".join(_LINK_KEYS))
+        raise InvalidValue(f"there is no key {str(unknown[0])[:64]!r}", "known are " + ", ".join(_LINK_KEYS))
     if any(not isinstance(item, str) for item in link.values()):
-        raise Wrong("not all its values are text", "give strings")
+        raise InvalidValue("not all its values are text", "give strings")
     if link.get("network_type", "managed") not in _NETWORK_TYPES:
-        raise Wrong("its network_type is not known", "one of " + ", ".join(_NETWORK_TYPES))
+        raise InvalidValue("its network_type is not known", "one of " + ", ".join(_NETWORK_TYPES))
     if link and link.get("network_type") != "unmanaged" and not _is_complete(link):
-        raise Wrong("it is not complete", "port_id and switch_id belong together, or port_id and hostname for a smart NIC")
+        raise InvalidValue("it is not complete", "port_id and switch_id belong together, or port_id and hostname for a smart NIC")
     if "switch_id" in link:
         link = {**link, "switch_id": _switch_id(link["switch_id"])}
     return link
@@ -94,14 +102,14 @@ def _switch_id(value: str) -> str:
         return lowered
     try:
         return str(MAC.parse(lowered))
-    except Wrong as exc:
+    except InvalidValue as exc:
         allowed = "give a MAC address or the 16 hexadecimal digits of an OpenFlow datapath"
-        raise Wrong(f"its switch_id is {value[:64]!r}", allowed) from exc
+        raise InvalidValue(f"its switch_id is {value[:64]!r}", allowed) from exc
 
 
 def _name(value: Any) -> str:
     if not is_name(value):
-        raise Wrong("it cannot be a name", "letters, digits and -._~ are allowed, 255 at most")
+        raise InvalidValue("it cannot be a name", "letters, digits and -._~ are allowed, 255 at most")
     return str(value)
 
 
@@ -149,7 +157,7 @@ _FILTERS = (
 )
 
 
-class Ports:
+class PortsResource:
     """Ports, one by one and page by page."""
 
     @route(
@@ -163,11 +171,11 @@ class Ports:
             FIELDS,
             DETAIL,
         ),
-        answer=Shown(PORT_VIEW, page=True),
+        response=ResponseSpec(PORT_VIEW, page=True),
     )
-    def list(self, call: Call) -> dict[str, Any]:
+    def list(self, request: APIRequest) -> dict[str, Any]:
         """List ports."""
-        return _listed(call, _asked(call))
+        return _listed(request, _asked(request))
 
     @route(
         "GET",
@@ -178,11 +186,11 @@ class Ports:
             *_FILTERS,
             *PAGING,
         ),
-        answer=Shown(PORT_VIEW, page=True, whole=True),
+        response=ResponseSpec(PORT_VIEW, page=True, whole=True),
     )
-    def list_whole(self, call: Call) -> dict[str, Any]:
+    def list_whole(self, request: APIRequest) -> dict[str, Any]:
         """List ports with all their fields."""
-        return _listed(call, _asked(call), whole=True)
+        return _listed(request, _asked(request), whole=True)
 
     @route(
         "GET",
@@ -190,11 +198,11 @@ class Ports:
         policy="baremetal:port:list",
         role="lister",
         query=(*PAGING, FIELDS, DETAIL),
-        answer=Shown(PORT_VIEW, page=True),
+        response=ResponseSpec(PORT_VIEW, page=True),
     )
-    def list_of_node(self, call: Call) -> dict[str, Any]:
+    def list_of_node(self, request: APIRequest) -> dict[str, Any]:
         """List the ports of a node."""
-        return _listed(call, {"node_uuid": call.node().uuid})
+        return _listed(request, {"node_uuid": request.node().uuid})
 
     @route(
         "GET",
@@ -202,11 +210,11 @@ class Ports:
         policy="baremetal:port:list",
         role="lister",
         query=PAGING,
-        answer=Shown(PORT_VIEW, page=True, whole=True),
+        response=ResponseSpec(PORT_VIEW, page=True, whole=True),
     )
-    def list_whole_of_node(self, call: Call) -> dict[str, Any]:
+    def list_whole_of_node(self, request: APIRequest) -> dict[str, Any]:
         """List the ports of a node with all their fields."""
-        return _listed(call, {"node_uuid": call.node().uuid}, whole=True)
+        return _listed(request, {"node_uuid": request.node().uuid}, whole=True)
 
     @route(
         "GET",
@@ -215,11 +223,11 @@ class Ports:
         role="lister",
         since=PORTGROUPS_SINCE,
         query=(*PAGING, FIELDS, DETAIL),
-        answer=Shown(PORT_VIEW, page=True),
+        response=ResponseSpec(PORT_VIEW, page=True),
     )
-    def list_of_group(self, call: Call) -> dict[str, Any]:
+    def list_of_group(self, request: APIRequest) -> dict[str, Any]:
         """List the ports of a port group."""
-        return _listed(call, {"portgroup_uuid": crud.found(call, PortgroupRecord, "portgroup").uuid})
+        return _listed(request, {"portgroup_uuid": crud.find(request, PortgroupRecord, "portgroup").uuid})
 
     @route(
         "GET",
@@ -228,22 +236,22 @@ class Ports:
         role="lister",
         since=PORTGROUPS_SINCE,
         query=PAGING,
-        answer=Shown(PORT_VIEW, page=True, whole=True),
+        response=ResponseSpec(PORT_VIEW, page=True, whole=True),
     )
-    def list_whole_of_group(self, call: Call) -> dict[str, Any]:
+    def list_whole_of_group(self, request: APIRequest) -> dict[str, Any]:
         """List the ports of a port group with all their fields."""
-        return _listed(call, {"portgroup_uuid": crud.found(call, PortgroupRecord, "portgroup").uuid}, whole=True)
+        return _listed(request, {"portgroup_uuid": crud.find(request, PortgroupRecord, "portgroup").uuid}, whole=True)
 
     @route(
         "GET",
         "/v1/ports/{port}",
         policy="baremetal:port:get",
         query=(FIELDS,),
-        answer=Shown(PORT_VIEW),
+        response=ResponseSpec(PORT_VIEW),
     )
-    def show(self, call: Call) -> dict[str, Any]:
+    def show(self, request: APIRequest) -> dict[str, Any]:
         """Show a port."""
-        return shown(call, PORT_VIEW, call.port(call.arguments["port"]))
+        return render_record(request, PORT_VIEW, request.port(request.arguments["port"]))
 
     @route(
         "POST",
@@ -252,116 +260,116 @@ class Ports:
         role="wirer",
         status=201,
         body=_CREATION,
-        answer=Shown(PORT_VIEW, whole=True),
+        response=ResponseSpec(PORT_VIEW, whole=True),
     )
-    def create(self, call: Call) -> dict[str, Any]:
+    def create(self, request: APIRequest) -> dict[str, Any]:
         """Create a port of a node."""
-        values = {name: value for name, value in call.body.items() if value is not None}
-        values["node_uuid"] = _node_of_new_port(call, values)
+        values = {name: value for name, value in request.body.items() if value is not None}
+        values["node_uuid"] = _node_of_new_port(request, values)
         if "address" not in values:
             raise InvalidInput([Problem("address", "it is missing", "it must be given")])
-        _check_values(call, values, values)
+        _check_values(request, values, values)
         values.setdefault("uuid", str(uuid.uuid4()))
-        port: PortRecord = call.rpc("create_port", values=values)
-        call.location = f"ports/{port.uuid}"
-        return PORT_VIEW.whole(call.minor).record(call, port)
+        port: PortRecord = request.rpc("create_port", values=values)
+        request.location = f"ports/{port.uuid}"
+        return PORT_VIEW.whole(request.minor).record(request, port)
 
     @route(
         "PATCH",
         "/v1/ports/{port}",
         policy="baremetal:port:update",
         role="owner-manager",
-        body=json_patch(_PATCHED.by_name),
-        answer=Shown(PORT_VIEW, whole=True),
+        body=patch_type(_PATCHED.by_name),
+        response=ResponseSpec(PORT_VIEW, whole=True),
     )
-    def update(self, call: Call) -> dict[str, Any]:
+    def update(self, request: APIRequest) -> dict[str, Any]:
         """Change fields of a port."""
-        port = call.port(call.arguments["port"])
-        call.node(port.node_uuid)
-        patch = without_own_node(operations(call.body, call.minor), port.node_uuid)
+        port = request.port(request.arguments["port"])
+        request.node(port.node_uuid)
+        patch = drop_own_node(parse_patch(request.body, request.minor), port.node_uuid)
         for operation in patch:
             if operation.field not in _PATCHED.by_name:
                 allowed = "these can: " + ", ".join(sorted(_PATCHED.by_name))
                 raise operation.problem(f"{operation.field[:64]!r} cannot be changed", allowed)
-        check_versions((_PATCHED.by_name[operation.field] for operation in patch), call.minor)
-        return PORT_VIEW.whole(call.minor).record(call, _patched(call, port, patch))
+        check_versions((_PATCHED.by_name[operation.field] for operation in patch), request.minor)
+        return PORT_VIEW.whole(request.minor).record(request, _patched(request, port, patch))
 
     @route("DELETE", "/v1/ports/{port}", policy="baremetal:port:delete", role="wirer", status=204)
-    def delete(self, call: Call) -> None:
+    def delete(self, request: APIRequest) -> None:
         """Delete a port."""
         try:
-            ident = UUID.parse(call.arguments["port"])
-        except Wrong as exc:
+            ident = UUID.parse(request.arguments["port"])
+        except InvalidValue as exc:
             raise InvalidInput([Problem("port", exc.wrong, exc.allowed)]) from None
-        port = call.port(ident)
-        call.node(port.node_uuid)
-        call.rpc("delete_port", port=port.uuid)
+        port = request.port(ident)
+        request.node(port.node_uuid)
+        request.rpc("delete_port", port=port.uuid)
 
 
-def _asked(call: Call) -> dict[str, Any]:
+def _asked(request: APIRequest) -> dict[str, Any]:
     """The filters of a listing that compare a column of ports."""
-    asked = call.query
+    asked = request.query
     given = [name for name in ("node", "node_uuid", "portgroup", "shard", "conductor_groups") if name in asked]
     if len(given) > 1 and given != ["node", "node_uuid"]:
         raise InvalidInput(f"{', '.join(given)}: they cannot be given together; give one of them")
     group = None
     if "portgroup" in asked:
-        group = call.backend.store.record(PortgroupRecord, asked["portgroup"], scope=call.scope).uuid
-    node = asked.get("node_uuid") or crud.asked_node(call)
+        group = request.backend.store.record(PortgroupRecord, asked["portgroup"], scope=request.scope).uuid
+    node = asked.get("node_uuid") or crud.filter_node(request)
     return {"node_uuid": node, "portgroup_uuid": group, "address": asked.get("address")}
 
 
-def _listed(call: Call, where: Mapping[str, Any], *, whole: bool = False) -> dict[str, Any]:
-    asked = page(call, PORT_VIEW, whole=whole)
-    of_node = {"shard": call.query.get("shard"), "conductor_group": call.query.get("conductor_groups")}
+def _listed(request: APIRequest, where: Mapping[str, Any], *, whole: bool = False) -> dict[str, Any]:
+    asked = parse_page_request(request, PORT_VIEW, whole=whole)
+    of_node = {"shard": request.query.get("shard"), "conductor_group": request.query.get("conductor_groups")}
     query = Query(
         where={name: value for name, value in where.items() if value is not None},
-        fields=asked.shape.columns,
+        fields=asked.selection.columns,
         limit=asked.limit + 1,
         marker=asked.marker,
         sort_key=asked.sort_key,
         sort_dir=asked.sort_dir,
         node_where={name: value for name, value in of_node.items() if value is not None},
-        description_contains=call.query.get("description_contains"),
+        description_contains=request.query.get("description_contains"),
     )
-    return answer(call, asked, call.backend.store.ports(query, scope=call.scope))
+    return build_page(request, asked, request.backend.store.ports(query, scope=request.scope))
 
 
-def _node_of_new_port(call: Call, values: dict[str, Any]) -> str:
+def _node_of_new_port(request: APIRequest, values: dict[str, Any]) -> str:
     by_ident, by_uuid = values.pop("node_ident", None), values.get("node_uuid")
     if (by_ident is None) == (by_uuid is None):
         raise InvalidInput([Problem("node_uuid", "the node has to be given once", "give node_uuid or node_ident, not both")])
-    return crud.named_node(call, by_ident or values["node_uuid"], "node_ident" if by_ident else "node_uuid")
+    return crud.body_node(request, by_ident or values["node_uuid"], "node_ident" if by_ident else "node_uuid")
 
 
-def _check_values(call: Call, changed: Mapping[str, Any], port: Mapping[str, Any]) -> None:
+def _check_values(request: APIRequest, changed: Mapping[str, Any], port: Mapping[str, Any]) -> None:
     """Refuse values that do not go together, or came with a later microversion."""
     link = changed.get("local_link_connection") or {}
-    if "network_type" in link and call.minor < NETWORK_TYPE_SINCE:
-        raise too_new("local_link_connection.network_type", NETWORK_TYPE_SINCE)
+    if "network_type" in link and request.minor < NETWORK_TYPE_SINCE:
+        raise not_acceptable_before("local_link_connection.network_type", NETWORK_TYPE_SINCE)
     whole = port.get("local_link_connection") or {}
     if whole and port.get("is_smartnic") and not {"port_id", "hostname"} <= set(whole):
         wrong = Problem("local_link_connection", "a smart NIC needs port_id and hostname", "give both")
         raise InvalidInput([wrong])
 
 
-def _patched(call: Call, port: PortRecord, patch: list[Operation]) -> PortRecord:
+def _patched(request: APIRequest, port: PortRecord, patch: list[Operation]) -> PortRecord:
     document = {name: getattr(port, name) for name in _PATCHED.by_name}
-    touched = apply(document, patch)
+    touched = apply_patch(document, patch)
     for name in _REQUIRED:
         if name in touched and touched[name] in (UNSET, None):
             raise InvalidInput([Problem(name, "it cannot be removed", "a port needs one; replace it")])
-    changed = changes(document, touched, _read, _DEFAULTS)
-    _check_values(call, changed, {**document, **changed})
+    changed = diff_fields(document, touched, _read, _DEFAULTS)
+    _check_values(request, changed, {**document, **changed})
     if not changed:
         return port
-    updated: PortRecord = call.rpc("update_port", port=port.uuid, changes=changed)
+    updated: PortRecord = request.rpc("update_port", port=port.uuid, changes=changed)
     return updated
 
 
 def _read(name: str, value: Any) -> Any:
     try:
         read = _PATCHED.by_name[name].type.parse(value)
-    except Wrong as exc:
+    except InvalidValue as exc:
         raise InvalidInput([Problem(name, exc.wrong, exc.allowed)]) from None
     return _DEFAULTS[name] if read is None else read

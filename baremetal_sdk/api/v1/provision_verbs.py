@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from baremetal_interfaces import InvalidInput, Problem
-from baremetal_sdk.api.framework.parameters import Parameter, optional, too_new
+from baremetal_sdk.api.framework.parameters import Parameter, not_acceptable_before, optional
 from baremetal_sdk.api.framework.types import ANY, ARRAY, BOOLEAN, TEXT, UUID_OR_NAME, ValueType, text
 from baremetal_sdk.api.v1.step_lists import step_problems
 from baremetal_sdk.states import DEPLOYWAIT, INSPECTWAIT
@@ -77,7 +77,7 @@ def verb_and_arguments(body: Mapping[str, Any], minor: int) -> tuple[str, dict[s
     if verb is None:
         raise InvalidInput([Problem("target", f"{name[:64]!r} is no verb", "one of " + ", ".join(VERBS))])
     if verb.since > minor:
-        raise too_new(f"target {name!r}", verb.since)
+        raise not_acceptable_before(f"target {name!r}", verb.since)
     arguments = {key: value for key, value in body.items() if key != "target" and value is not None and value != []}
     for key, value in arguments.items():
         _check_argument(name, verb, key, value, minor)
@@ -94,7 +94,7 @@ def _check_argument(name: str, verb: Verb, key: str, value: Any, minor: int) -> 
         takers = ", ".join(other for other, candidate in VERBS.items() if key in (candidate.takes or {}))
         raise InvalidInput([Problem(key, f"{name} does not take it", f"it goes with {takers}")])
     if since > minor:
-        raise too_new(f"{key} of {name}", since)
+        raise not_acceptable_before(f"{key} of {name}", since)
     check = _CHECKS.get(key)
     if check is not None:
         check(key, value, minor)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from baremetal_sdk.api.framework.request import Call
+from baremetal_sdk.api.framework.request import APIRequest
 from baremetal_sdk.api.framework.routes import route
 
 
@@ -21,12 +21,12 @@ class ListedShards(TypedDict):
     shards: list[Shard]
 
 
-class Shards:
+class ShardsResource:
     """Shards. They are made by the nodes that name them."""
 
     @route("GET", "/v1/shards", policy="baremetal:shards:get", role="system-reader", since=82)
-    def list(self, call: Call) -> ListedShards:
+    def list(self, request: APIRequest) -> ListedShards:
         """List the shards, with how many nodes each has; those that have none are counted under "None"."""
-        counted = call.backend.store.shards(scope=call.scope)
+        counted = request.backend.store.shards(scope=request.scope)
         # As clients know it: a text, where there is no shard.
         return {"shards": [{"name": str(shard), "count": count} for shard, count in counted]}

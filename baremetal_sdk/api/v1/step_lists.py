@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from baremetal_interfaces import Kind, Problem
-from baremetal_sdk.api.framework.types import ARRAY, ValueType, Wrong
+from baremetal_sdk.api.framework.types import ARRAY, InvalidValue, ValueType
 
 
 def step_problems(where: str, step: Any, required: tuple[str, ...], known: tuple[str, ...]) -> list[Problem]:
@@ -50,19 +50,19 @@ def step_list(*required: str, known: tuple[str, ...]) -> ValueType:
     def parse(value: Any) -> list[dict[str, Any]]:
         steps: list[Any] = ARRAY.parse(value)
         if not steps:
-            raise Wrong("it is empty", "give at least one step")
+            raise InvalidValue("it is empty", "give at least one step")
         foreign = [step["interface"] for step in steps if isinstance(step, dict) and str(step.get("interface")) in _WITHOUT_STEPS]
         if foreign:
-            raise Wrong(f"interface {foreign[0]!r} has no steps", "one of " + ", ".join(sorted(_WITH_STEPS)))
+            raise InvalidValue(f"interface {foreign[0]!r} has no steps", "one of " + ", ".join(sorted(_WITH_STEPS)))
         problems = [
             problem for number, step in enumerate(steps) for problem in step_problems(f"[{number}]", step, required, known)
         ]
         if problems:
-            raise Wrong("; ".join(f"{one.field}: {one.wrong}" for one in problems), problems[0].allowed or "")
+            raise InvalidValue("; ".join(f"{one.field}: {one.wrong}" for one in problems), problems[0].allowed or "")
         names = [(step["interface"], step["step"]) for step in steps]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
-            raise Wrong(f"step {'.'.join(twice)} is given twice", "give it once")
+            raise InvalidValue(f"step {'.'.join(twice)} is given twice", "give it once")
         return [{"args": {}, **step, **_numbers(step)} for step in steps]
 
     item = {"type": "object", "required": list(required), "properties": {key: {} for key in known}}

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from baremetal_interfaces import InvalidInput, Problem
-from baremetal_sdk.api.framework.types import ARRAY, ValueType, Wrong, text
+from baremetal_sdk.api.framework.types import ARRAY, InvalidValue, ValueType, text
 
 _SPACES = ("COMPUTE", "CUSTOM", "HW", "MISC", "OWNER", "STORAGE")
 _TRAIT = re.compile(rf"({'|'.join(_SPACES)})_[A-Z0-9_]+", re.ASCII)
@@ -17,7 +17,7 @@ _ALLOWED += " for standard ones, with capital letters, digits and underscores be
 def _trait(value: Any) -> str:
     name: str = text(255, 1).parse(value)
     if not _TRAIT.fullmatch(name):
-        raise Wrong(f"{name[:64]!r} is not a trait", _ALLOWED)
+        raise InvalidValue(f"{name[:64]!r} is not a trait", _ALLOWED)
     return name
 
 
@@ -33,5 +33,5 @@ def trait_of_path(value: str) -> str:
     """A trait that a path names. Raises ``InvalidInput``."""
     try:
         return _trait(value)
-    except Wrong as exc:
+    except InvalidValue as exc:
         raise InvalidInput([Problem("trait", exc.wrong, exc.allowed)]) from None

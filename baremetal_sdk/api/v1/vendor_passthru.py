@@ -8,7 +8,7 @@ from typing import Any, TypedDict, TypeVar
 from baremetal_interfaces import InvalidInput, Problem
 from baremetal_sdk.api.access.personas import Persona
 from baremetal_sdk.api.framework.parameters import Parameter
-from baremetal_sdk.api.framework.request import Call
+from baremetal_sdk.api.framework.request import APIRequest
 from baremetal_sdk.api.framework.routes import route
 from baremetal_sdk.api.framework.types import OBJECT, text
 from baremetal_sdk.api.v1.drivers import offered_driver
@@ -38,50 +38,50 @@ VendorMethod = TypedDict(
 """What clients have to know of a vendor's method."""
 
 
-class NodeVendorPassthru:
+class NodeVendorPassthruResource:
     """Vendors' methods for one node."""
 
     @route("GET", "/v1/nodes/{node}/vendor_passthru/methods", policy="baremetal:node:vendor_passthru", role="system-admin")
-    def methods(self, call: Call) -> dict[str, VendorMethod]:
+    def methods(self, request: APIRequest) -> dict[str, VendorMethod]:
         """List the vendor's methods of a node."""
-        found: dict[str, VendorMethod] = call.rpc("node_vendor_methods", node=call.node().uuid)
+        found: dict[str, VendorMethod] = request.rpc("node_vendor_methods", node=request.node().uuid)
         return found
 
     @_passthru("/v1/nodes/{node}/vendor_passthru", "baremetal:node:vendor_passthru", "system-admin")
-    def call(self, call: Call) -> Any:
+    def call(self, request: APIRequest) -> Any:
         """Call a vendor's method of a node."""
-        node = call.node()
-        return _answered(call, call.rpc("vendor_passthru", node=node.uuid, **_asked(call)))
+        node = request.node()
+        return _answered(request, request.rpc("vendor_passthru", node=node.uuid, **_asked(request)))
 
 
-class DriverVendorPassthru:
+class DriverVendorPassthruResource:
     """Vendors' methods that need no node."""
 
     @route("GET", "/v1/drivers/{driver}/vendor_passthru/methods", policy="baremetal:driver:vendor_passthru", role="system-admin")
-    def methods(self, call: Call) -> dict[str, VendorMethod]:
+    def methods(self, request: APIRequest) -> dict[str, VendorMethod]:
         """List the vendor's methods of a hardware type."""
-        found: dict[str, VendorMethod] = call.rpc("driver_vendor_methods", driver=offered_driver(call))
+        found: dict[str, VendorMethod] = request.rpc("driver_vendor_methods", driver=offered_driver(request))
         return found
 
     @_passthru("/v1/drivers/{driver}/vendor_passthru", "baremetal:driver:vendor_passthru", "system-admin")
-    def call(self, call: Call) -> Any:
+    def call(self, request: APIRequest) -> Any:
         """Call a vendor's method of a hardware type."""
-        return _answered(call, call.rpc("driver_vendor_passthru", driver=offered_driver(call), **_asked(call)))
+        return _answered(request, request.rpc("driver_vendor_passthru", driver=offered_driver(request), **_asked(request)))
 
 
-def _asked(call: Call) -> dict[str, Any]:
-    name = call.arguments.get("method") or call.query.get("method")
+def _asked(request: APIRequest) -> dict[str, Any]:
+    name = request.arguments.get("method") or request.query.get("method")
     if name is None:
         raise InvalidInput(
             [Problem("method", "it is missing", "give the name of a method; .../vendor_passthru/methods lists them")]
         )
-    return {"name": name, "http_method": call.route.method, "arguments": call.body}
+    return {"name": name, "http_method": request.route.method, "arguments": request.body}
 
 
-def _answered(call: Call, outcome: dict[str, Any]) -> Any:
+def _answered(request: APIRequest, outcome: dict[str, Any]) -> Any:
     """202 for work in the background; else 200 with a result, or 204 where there is none."""
     if outcome["background"]:
-        call.status = 202
+        request.status = 202
     elif outcome["result"] is None:
-        call.status = 204
+        request.status = 204
     return outcome["result"]

@@ -8,15 +8,15 @@ from typing import Any, ClassVar, TypedDict
 
 from baremetal_sdk.api.access.personas import Persona
 from baremetal_sdk.api.framework import crud
-from baremetal_sdk.api.framework.masking import masked
+from baremetal_sdk.api.framework.masking import mask_secrets
 from baremetal_sdk.api.framework.pagination import DETAIL as LATER_DETAIL
-from baremetal_sdk.api.framework.pagination import FIELDS, PAGING, shown
+from baremetal_sdk.api.framework.pagination import FIELDS, PAGING, render_record
 from baremetal_sdk.api.framework.parameters import Parameter, optional
-from baremetal_sdk.api.framework.request import Call
-from baremetal_sdk.api.framework.resource_fields import Writable
+from baremetal_sdk.api.framework.request import APIRequest
+from baremetal_sdk.api.framework.resource_fields import WritableFields
 from baremetal_sdk.api.framework.routes import route
 from baremetal_sdk.api.framework.types import OBJECT, UUID, UUID_OR_NAME, integer, text
-from baremetal_sdk.api.framework.views import Link, Shown, View, ViewField, links
+from baremetal_sdk.api.framework.views import Link, ResponseSpec, View, ViewField, links
 from baremetal_sdk.store.records.hardware import VolumeConnectorRecord, VolumeTargetRecord
 
 SINCE = 32
@@ -30,10 +30,10 @@ _QUERY = (_OF_NODE, *PAGING, FIELDS, DETAIL)
 _SEES_PROPERTIES = "baremetal:volume:view_target_properties"
 
 
-def _properties(call: Call, properties: Mapping[str, Any]) -> Mapping[str, Any]:
+def _properties(request: APIRequest, properties: Mapping[str, Any]) -> Mapping[str, Any]:
     """How a volume is reached, for those who may know; secrets in it are masked for them, too."""
-    if call.may(_SEES_PROPERTIES):
-        return masked(properties)
+    if request.is_allowed(_SEES_PROPERTIES):
+        return mask_secrets(properties)
     return {"redacted_contents": f"** Value redacted: Requires permission {_SEES_PROPERTIES} access. Permission denied. **"}
 
 
@@ -69,7 +69,7 @@ TARGET_VIEW = View(
     default=("uuid", "node_uuid", "volume_type", "boot_index", "volume_id"),
     path="volume/targets",
 )
-_CONNECTOR = Writable(
+_CONNECTOR = WritableFields(
     VolumeConnectorRecord,
     Parameter("type", text(64, 1), "What kind of identity it is: iqn, ip, mac, wwnn, wwpn, port, portgroup."),
     Parameter("connector_id", text(255, 1), "The identity itself."),
@@ -77,7 +77,7 @@ _CONNECTOR = Writable(
     only_at_creation=(_NODE,),
     required=("type", "connector_id", "node_uuid"),
 )
-_TARGET = Writable(
+_TARGET = WritableFields(
     VolumeTargetRecord,
     Parameter("volume_type", text(64, 1), "How it is reached: iscsi, fibre_channel."),
     Parameter("volume_id", text(255, 1), "What the storage calls the volume."),
@@ -97,31 +97,31 @@ class Index(TypedDict):
     targets: list[Link]
 
 
-class Volumes:
+class VolumesResource:
     """What there is below ``/v1/volume``."""
 
     rules: ClassVar[Mapping[str, Persona]] = {_SEES_PROPERTIES: "secret-reader"}
 
     @route("GET", "/v1/volume", policy=_LIST, role="lister", since=SINCE)
-    def show(self, call: Call) -> Index:
+    def show(self, request: APIRequest) -> Index:
         """Show what there is of volumes."""
-        return _index(call, "volume")
+        return _index(request, "volume")
 
     @route("GET", "/v1/nodes/{node}/volume", policy=_LIST, role="lister", since=SINCE)
-    def show_of_node(self, call: Call) -> Index:
+    def show_of_node(self, request: APIRequest) -> Index:
         """Show what there is of a node's volumes."""
-        return _index(call, f"nodes/{call.node().uuid}/volume")
+        return _index(request, f"nodes/{request.node().uuid}/volume")
 
 
-def _index(call: Call, path: str) -> Index:
+def _index(request: APIRequest, path: str) -> Index:
     return {
-        "links": links(call.base, path),
-        "connectors": links(call.base, f"{path}/connectors"),
-        "targets": links(call.base, f"{path}/targets"),
+        "links": links(request.base, path),
+        "connectors": links(request.base, f"{path}/connectors"),
+        "targets": links(request.base, f"{path}/targets"),
     }
 
 
-class VolumeConnectors:
+class VolumeConnectorsResource:
     """Volume connectors, one by one and page by page."""
 
     @route(
@@ -131,12 +131,12 @@ class VolumeConnectors:
         role="lister",
         since=SINCE,
         query=_QUERY,
-        answer=Shown(CONNECTOR_VIEW, page=True),
+        response=ResponseSpec(CONNECTOR_VIEW, page=True),
     )
-    def list(self, call: Call) -> dict[str, Any]:
+    def list(self, request: APIRequest) -> dict[str, Any]:
         """List volume connectors."""
-        where = {"node_uuid": crud.asked_node(call)}
-        return crud.listed(call, VolumeConnectorRecord, CONNECTOR_VIEW, where)
+        where = {"node_uuid": crud.filter_node(request)}
+        return crud.list_records(request, VolumeConnectorRecord, CONNECTOR_VIEW, where)
 
     @route(
         "GET",
@@ -145,11 +145,11 @@ class VolumeConnectors:
         role="lister",
         since=SINCE,
         query=(*PAGING, FIELDS, DETAIL),
-        answer=Shown(CONNECTOR_VIEW, page=True),
+        response=ResponseSpec(CONNECTOR_VIEW, page=True),
     )
-    def list_of_node(self, call: Call) -> dict[str, Any]:
+    def list_of_node(self, request: APIRequest) -> dict[str, Any]:
         """List the volume connectors of a node."""
-        return crud.listed(call, VolumeConnectorRecord, CONNECTOR_VIEW, {"node_uuid": call.node().uuid})
+        return crud.list_records(request, VolumeConnectorRecord, CONNECTOR_VIEW, {"node_uuid": request.node().uuid})
 
     @route(
         "GET",
@@ -157,11 +157,11 @@ class VolumeConnectors:
         policy=_READ,
         since=SINCE,
         query=(FIELDS,),
-        answer=Shown(CONNECTOR_VIEW),
+        response=ResponseSpec(CONNECTOR_VIEW),
     )
-    def show(self, call: Call) -> dict[str, Any]:
+    def show(self, request: APIRequest) -> dict[str, Any]:
         """Show a volume connector."""
-        return shown(call, CONNECTOR_VIEW, crud.found(call, VolumeConnectorRecord, "connector"))
+        return render_record(request, CONNECTOR_VIEW, crud.find(request, VolumeConnectorRecord, "connector"))
 
     @route(
         "POST",
@@ -170,29 +170,29 @@ class VolumeConnectors:
         role="leased-manager",
         since=SINCE,
         status=201,
-        body=_CONNECTOR.creation,
-        answer=Shown(CONNECTOR_VIEW, whole=True),
+        body=_CONNECTOR.creation_fields,
+        response=ResponseSpec(CONNECTOR_VIEW, whole=True),
     )
-    def create(self, call: Call) -> dict[str, Any]:
+    def create(self, request: APIRequest) -> dict[str, Any]:
         """Create a volume connector of a node."""
-        values = _CONNECTOR.new(call.body)
-        values["node_uuid"] = crud.named_node(call, values["node_uuid"])
-        return crud.create(call, VolumeConnectorRecord, CONNECTOR_VIEW, values)
+        values = _CONNECTOR.new_values(request.body)
+        values["node_uuid"] = crud.body_node(request, values["node_uuid"])
+        return crud.create(request, VolumeConnectorRecord, CONNECTOR_VIEW, values)
 
     @route(
         "PATCH",
         "/v1/volume/connectors/{connector}",
         policy="baremetal:volume:update",
         since=SINCE,
-        body=_CONNECTOR.patch,
-        answer=Shown(CONNECTOR_VIEW, whole=True),
+        body=_CONNECTOR.patch_type,
+        response=ResponseSpec(CONNECTOR_VIEW, whole=True),
     )
-    def update(self, call: Call) -> dict[str, Any]:
+    def update(self, request: APIRequest) -> dict[str, Any]:
         """Change fields of a volume connector while its node is off."""
-        connector = crud.found(call, VolumeConnectorRecord, "connector")
-        call.node(connector.node_uuid)
-        changed = _CONNECTOR.changed(connector, call.body, call.minor)
-        return crud.update(call, VolumeConnectorRecord, CONNECTOR_VIEW, connector, changed)
+        connector = crud.find(request, VolumeConnectorRecord, "connector")
+        request.node(connector.node_uuid)
+        changed = _CONNECTOR.compute_changes(connector, request.body, request.minor)
+        return crud.update(request, VolumeConnectorRecord, CONNECTOR_VIEW, connector, changed)
 
     @route(
         "DELETE",
@@ -202,14 +202,14 @@ class VolumeConnectors:
         since=SINCE,
         status=204,
     )
-    def delete(self, call: Call) -> None:
+    def delete(self, request: APIRequest) -> None:
         """Delete a volume connector while its node is off."""
-        connector = crud.found(call, VolumeConnectorRecord, "connector")
-        call.node(connector.node_uuid)
-        crud.delete(call, VolumeConnectorRecord, connector.uuid)
+        connector = crud.find(request, VolumeConnectorRecord, "connector")
+        request.node(connector.node_uuid)
+        crud.delete(request, VolumeConnectorRecord, connector.uuid)
 
 
-class VolumeTargets:
+class VolumeTargetsResource:
     """Volume targets, one by one and page by page."""
 
     @route(
@@ -219,11 +219,11 @@ class VolumeTargets:
         role="lister",
         since=SINCE,
         query=_QUERY,
-        answer=Shown(TARGET_VIEW, page=True),
+        response=ResponseSpec(TARGET_VIEW, page=True),
     )
-    def list(self, call: Call) -> dict[str, Any]:
+    def list(self, request: APIRequest) -> dict[str, Any]:
         """List volume targets."""
-        return crud.listed(call, VolumeTargetRecord, TARGET_VIEW, {"node_uuid": crud.asked_node(call)})
+        return crud.list_records(request, VolumeTargetRecord, TARGET_VIEW, {"node_uuid": crud.filter_node(request)})
 
     @route(
         "GET",
@@ -232,11 +232,11 @@ class VolumeTargets:
         role="lister",
         since=SINCE,
         query=(*PAGING, FIELDS, DETAIL),
-        answer=Shown(TARGET_VIEW, page=True),
+        response=ResponseSpec(TARGET_VIEW, page=True),
     )
-    def list_of_node(self, call: Call) -> dict[str, Any]:
+    def list_of_node(self, request: APIRequest) -> dict[str, Any]:
         """List the volume targets of a node."""
-        return crud.listed(call, VolumeTargetRecord, TARGET_VIEW, {"node_uuid": call.node().uuid})
+        return crud.list_records(request, VolumeTargetRecord, TARGET_VIEW, {"node_uuid": request.node().uuid})
 
     @route(
         "GET",
@@ -244,11 +244,11 @@ class VolumeTargets:
         policy=_READ,
         since=SINCE,
         query=(FIELDS,),
-        answer=Shown(TARGET_VIEW),
+        response=ResponseSpec(TARGET_VIEW),
     )
-    def show(self, call: Call) -> dict[str, Any]:
+    def show(self, request: APIRequest) -> dict[str, Any]:
         """Show a volume target."""
-        return shown(call, TARGET_VIEW, crud.found(call, VolumeTargetRecord, "target"))
+        return render_record(request, TARGET_VIEW, crud.find(request, VolumeTargetRecord, "target"))
 
     @route(
         "POST",
@@ -257,35 +257,35 @@ class VolumeTargets:
         role="leased-manager",
         since=SINCE,
         status=201,
-        body=_TARGET.creation,
-        answer=Shown(TARGET_VIEW, whole=True),
+        body=_TARGET.creation_fields,
+        response=ResponseSpec(TARGET_VIEW, whole=True),
     )
-    def create(self, call: Call) -> dict[str, Any]:
+    def create(self, request: APIRequest) -> dict[str, Any]:
         """Create a volume target of a node."""
-        values = _TARGET.new(call.body)
-        values["node_uuid"] = crud.named_node(call, values["node_uuid"])
-        return crud.create(call, VolumeTargetRecord, TARGET_VIEW, values)
+        values = _TARGET.new_values(request.body)
+        values["node_uuid"] = crud.body_node(request, values["node_uuid"])
+        return crud.create(request, VolumeTargetRecord, TARGET_VIEW, values)
 
     @route(
         "PATCH",
         "/v1/volume/targets/{target}",
         policy="baremetal:volume:update",
         since=SINCE,
-        body=_TARGET.patch,
-        answer=Shown(TARGET_VIEW, whole=True),
+        body=_TARGET.patch_type,
+        response=ResponseSpec(TARGET_VIEW, whole=True),
     )
-    def update(self, call: Call) -> dict[str, Any]:
+    def update(self, request: APIRequest) -> dict[str, Any]:
         """Change fields of a volume target while its node is off."""
-        target = crud.found(call, VolumeTargetRecord, "target")
-        call.node(target.node_uuid)
-        changed = _TARGET.changed(target, call.body, call.minor)
-        return crud.update(call, VolumeTargetRecord, TARGET_VIEW, target, changed)
+        target = crud.find(request, VolumeTargetRecord, "target")
+        request.node(target.node_uuid)
+        changed = _TARGET.compute_changes(target, request.body, request.minor)
+        return crud.update(request, VolumeTargetRecord, TARGET_VIEW, target, changed)
 
     @route(
         "DELETE", "/v1/volume/targets/{target}", policy="baremetal:volume:delete", role="leased-manager", since=SINCE, status=204
     )
-    def delete(self, call: Call) -> None:
+    def delete(self, request: APIRequest) -> None:
         """Delete a volume target while its node is off."""
-        target = crud.found(call, VolumeTargetRecord, "target")
-        call.node(target.node_uuid)
-        crud.delete(call, VolumeTargetRecord, target.uuid)
+        target = crud.find(request, VolumeTargetRecord, "target")
+        request.node(target.node_uuid)
+        crud.delete(request, VolumeTargetRecord, target.uuid)

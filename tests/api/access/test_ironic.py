@@ -15,7 +15,7 @@ from oslo_policy import policy
 from testtools import TestCase
 
 from baremetal_sdk.api.access.personas import LESSEE
-from baremetal_sdk.api.access.policy import described
+from baremetal_sdk.api.access.policy import describe_caller
 from baremetal_sdk.api.app import role_policy
 from baremetal_sdk.context import RequestContext
 
@@ -103,7 +103,7 @@ class TestIronicsPolicy(TestCase):
                 for context, target in itertools.product(contexts(), targets(rule)):
                     here, there = ours.allows(rule, context, target), self.allowed_there(rule, context, target, elevated)
                     if here != there:
-                        told.append(f"{rule} {elevated=} {described(context)} {target} {here=}")
+                        told.append(f"{rule} {elevated=} {describe_caller(context)} {target} {here=}")
         self.assertEqual([], told)
 
     def test_what_is_held_otherwise_is_stricter(self) -> None:

@@ -256,7 +256,7 @@ class TestAudit(RBACTestCase):
 
     def test_decisions_can_be_explained(self) -> None:
         """At level DEBUG each one is told, with the rule, the caller and the reason."""
-        log = self.useFixture(FakeLogger("baremetal_sdk.api.access.policy", level=logging.DEBUG))
+        log = self.useFixture(FakeLogger("baremetal_sdk.api.policy", level=logging.DEBUG))
         self.ask(member("lessee", "admin"), "DELETE", NODE)
         self.assertIn("baremetal:node:delete:self_owned_node is refused to user 'lessee-admin'", log.output)
         self.assertIn("it is for the role admin in the project that owns it", log.output)

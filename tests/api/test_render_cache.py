@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from baremetal_sdk.api.framework.render_cache import Fragments
+from baremetal_sdk.api.framework.render_cache import RenderCache
 from baremetal_sdk.errors import NodeNotFound
 from baremetal_sdk.store.records.query import Scope
 from tests.fixtures.api import APITestCase
@@ -62,7 +62,7 @@ class TestFragments(APITestCase):
     def test_what_is_kept_is_bounded(self) -> None:
         """Beyond their bound, fragments make room for each other, and answers are the same."""
         nodes = [self.node(extra={"text": "x" * 1000}) for _ in range(8)]
-        self.app._app._fragments = fragments = Fragments(10_000)  # type: ignore[attr-defined]
+        self.app._app._render_cache = fragments = RenderCache(10_000)  # type: ignore[attr-defined]
         for _ in range(2):
             self.assertEqual(nodes, [one["uuid"] for one in self.get("/v1/nodes/detail")["nodes"]])
         self.assertLess(fragments.size, 10_000)
