@@ -54,7 +54,7 @@ from baremetal_interfaces import (
 from tests.contract import acme
 
 
-class Disobedient(acme.AcmePower):
+class IgnoredSoftOff(acme.AcmePower):
     """Declares soft power off and ignores the command."""
 
     supported_states = frozenset({PowerState.ON, PowerState.OFF, PowerState.SOFT_OFF})
@@ -64,7 +64,7 @@ class Disobedient(acme.AcmePower):
             super().set_power_state(task, state)
 
 
-class Touchy(acme.AcmePower):
+class FailingRepeat(acme.AcmePower):
     """Fails if the machine is already in the requested state."""
 
     def set_power_state(self, task: Task, state: PowerState) -> None:
@@ -73,7 +73,7 @@ class Touchy(acme.AcmePower):
         super().set_power_state(task, state)
 
 
-class Wordy(acme.AcmePower):
+class TextState(acme.AcmePower):
     """Returns the power state as a text that is not a PowerState."""
 
     def get_power_state(self, task: Task) -> PowerState:
@@ -81,27 +81,27 @@ class Wordy(acme.AcmePower):
         return "On"  # type: ignore[return-value]
 
 
-class Curious(acme.AcmePower):
+class ConnectingValidation(acme.AcmePower):
     """Sends a request to the BMC during validation."""
 
     def validate(self, task: Task) -> None:
         self.get_power_state(task)
 
 
-class Vague(acme.AcmePower):
+class UnnamedField(acme.AcmePower):
     """Refuses a valid driver_info and names no field."""
 
     def validate(self, task: Task) -> None:
         raise InvalidInput("something is wrong")
 
 
-class Undeclared(acme.AcmePower):
+class UnrequestableStates(acme.AcmePower):
     """Does not declare OFF, and declares UNKNOWN."""
 
     supported_states = frozenset({PowerState.ON, PowerState.UNKNOWN})
 
 
-class Misdeclared(acme.AcmePower):
+class MisdeclaredStep(acme.AcmePower):
     """Declares a step argument that the method does not accept."""
 
     @step(phase="clean", arguments={"depth": Argument("How deep.")})
@@ -109,7 +109,7 @@ class Misdeclared(acme.AcmePower):
         """Scrub."""
 
 
-class Racing(acme.AcmePower):
+class SharedState(acme.AcmePower):
     """Keeps state on the instance: with two threads, one gets a wrong answer."""
 
     def __init__(self, options: Any = None) -> None:
@@ -179,7 +179,7 @@ class Overloaded(acme.AcmePower):
                 self.inside -= 1
 
 
-class Hopeful(acme.AcmePower):
+class AssumedState(acme.AcmePower):
     """Reports the last requested power state instead of the actual one."""
 
     def __init__(self, options: Any = None) -> None:
@@ -195,7 +195,7 @@ class Hopeful(acme.AcmePower):
         self.requested[task.info("power").acme_address] = state.outcome
 
 
-class Dreaming(acme.AcmePower):
+class StateInDriver(acme.AcmePower):
     """Stores the power state in the driver and sends no command."""
 
     def __init__(self, options: Any = None) -> None:
@@ -211,7 +211,7 @@ class Dreaming(acme.AcmePower):
             self.state = state
 
 
-class Blocking(acme.AcmePower):
+class BlockedCall(acme.AcmePower):
     """Waits forever if the BMC does not answer."""
 
     def get_power_state(self, task: Task) -> PowerState:
@@ -220,7 +220,7 @@ class Blocking(acme.AcmePower):
         return super().get_power_state(task)
 
 
-class Hoarding(acme.AcmePower):
+class UnreturnedSession(acme.AcmePower):
     """Borrows sessions and never returns them."""
 
     def __init__(self, options: Any = None) -> None:
@@ -233,7 +233,7 @@ class Hoarding(acme.AcmePower):
         return borrowed.__enter__().machine.power
 
 
-class Indiscreet(acme.AcmePower):
+class SecretInError(acme.AcmePower):
     """Raises an error that contains the password."""
 
     def get_power_state(self, task: Task) -> PowerState:
@@ -243,7 +243,7 @@ class Indiscreet(acme.AcmePower):
             raise AuthenticationFailed(f"{task.info('power').acme_password} is refused") from None
 
 
-class Chatty(acme.AcmePower):
+class SecretInLog(acme.AcmePower):
     """Logs the password."""
 
     def get_power_state(self, task: Task) -> PowerState:
@@ -251,7 +251,7 @@ class Chatty(acme.AcmePower):
         return super().get_power_state(task)
 
 
-class Obliging(acme.AcmePower):
+class UndeclaredCommand(acme.AcmePower):
     """Carries out power states that it does not declare."""
 
     def set_power_state(self, task: Task, state: PowerState) -> None:
@@ -262,7 +262,7 @@ class Obliging(acme.AcmePower):
                     session.machine.power = state
 
 
-class Swallowing(acme.AcmePower):
+class UnreachableAsOff(acme.AcmePower):
     """Reports a machine as off if its BMC is unreachable."""
 
     def get_power_state(self, task: Task) -> PowerState:
@@ -272,7 +272,7 @@ class Swallowing(acme.AcmePower):
             return PowerState.OFF
 
 
-class Guessing(acme.AcmePower):
+class NonsenseAsOff(acme.AcmePower):
     """Reports a machine as off if the response makes no sense."""
 
     def get_power_state(self, task: Task) -> PowerState:
@@ -282,7 +282,7 @@ class Guessing(acme.AcmePower):
             return PowerState.OFF
 
 
-class Suspicious(acme.AcmePower):
+class NonsenseAsRefusal(acme.AcmePower):
     """Reports refused credentials if the response makes no sense."""
 
     def get_power_state(self, task: Task) -> PowerState:
@@ -292,7 +292,7 @@ class Suspicious(acme.AcmePower):
             raise AuthenticationFailed("no entry") from None
 
 
-class Impatient(acme.AcmePower):
+class NoReconnect(acme.AcmePower):
     """Never contacts a BMC again after it was unreachable."""
 
     def __init__(self, options: Any = None) -> None:
@@ -310,14 +310,14 @@ class Impatient(acme.AcmePower):
             raise
 
 
-class Timeless(acme.AcmePower):
+class IgnoredDeadline(acme.AcmePower):
     """Returns an answer after the deadline without a request."""
 
     def get_power_state(self, task: Task) -> PowerState:
         return PowerState.OFF if task.deadline.expired else super().get_power_state(task)
 
 
-class Meddling(acme.AcmeManagement):
+class ChangingRead(acme.AcmeManagement):
     """Changes the boot device when it is read."""
 
     def get_boot_device(self, task: Task) -> BootDeviceSetting:
@@ -328,7 +328,7 @@ class Meddling(acme.AcmeManagement):
             return found
 
 
-class Boundless(acme.AcmeManagement):
+class UnsupportedBootDevice(acme.AcmeManagement):
     """Sets unsupported boot devices."""
 
     def set_boot_device(self, task: Task, device: BootDevice, persistent: bool = False) -> None:
@@ -336,14 +336,14 @@ class Boundless(acme.AcmeManagement):
             session.machine.boot = BootDeviceSetting(device, persistent)
 
 
-class Undeclaring(acme.AcmeManagement):
+class MissingMixin(acme.AcmeManagement):
     """Has a method of a mix-in without the mix-in."""
 
     def get_boot_mode(self, task: Task) -> BootMode:
         return BootMode.UEFI
 
 
-class Stubborn(acme.AcmeManagement, BootModeControl):
+class IgnoredBootMode(acme.AcmeManagement, BootModeControl):
     """Accepts a boot mode and does not set it."""
 
     def get_boot_mode(self, task: Task) -> BootMode:
@@ -354,7 +354,7 @@ class Stubborn(acme.AcmeManagement, BootModeControl):
         """Do nothing."""
 
 
-class Raw(acme.AcmeManagement, SecureBootControl):
+class TextSecureBoot(acme.AcmeManagement, SecureBootControl):
     """Returns secure boot as a text."""
 
     def get_secure_boot(self, task: Task) -> bool:
@@ -365,7 +365,7 @@ class Raw(acme.AcmeManagement, SecureBootControl):
         """Do nothing."""
 
 
-class Repeating(BIOSInterface):
+class DuplicateSetting(BIOSInterface):
     """Lists a setting twice, and accepts unknown settings."""
 
     def get_settings(self, task: Task) -> list[BIOSSetting]:
@@ -378,7 +378,7 @@ class Repeating(BIOSInterface):
         """Do nothing."""
 
 
-class Accepting(RAIDInterface):
+class UncheckedRAID(RAIDInterface):
     """Accepts any RAID configuration."""
 
     def create_configuration(self, task: Task, *given: Any, **settings: Any) -> None:
@@ -388,14 +388,14 @@ class Accepting(RAIDInterface):
         """Do nothing."""
 
 
-class Shouting(InspectInterface):
+class UpperCaseMAC(InspectInterface):
     """Returns MAC addresses in upper case."""
 
     def inspect(self, task: Task) -> Inspection:
         return Inspection(ports=(InspectedPort("AA:BB:CC:00:11:22"),))
 
 
-class HalfOpen(ConsoleInterface):
+class FailingConsoleStart(ConsoleInterface):
     """Returns the address of a stopped console, and fails on a repeated start."""
 
     def start_console(self, task: Task) -> None:
@@ -408,7 +408,7 @@ class HalfOpen(ConsoleInterface):
         return ConsoleAccess("fake", "fake://console")
 
 
-class Mute(VendorInterface):
+class UndescribedMethod(VendorInterface):
     """Offers a passthru method without a description."""
 
     @passthru(["post"])
@@ -416,7 +416,7 @@ class Mute(VendorInterface):
         """Blink."""
 
 
-class Clinging(StorageInterface):
+class FailingAttach(StorageInterface):
     """Fails on a repeated attach of volumes."""
 
     attached = False
@@ -430,7 +430,7 @@ class Clinging(StorageInterface):
         """Do nothing."""
 
 
-class Bound(NetworkInterface):
+class FailingDetach(NetworkInterface):
     """Fails to detach a machine that is not attached."""
 
     def attach(self, task: Task, purpose: NetworkPurpose) -> None:
@@ -449,7 +449,7 @@ class Bound(NetworkInterface):
         return []
 
 
-class Leftover(BootInterface):
+class FailingCleanUp(BootInterface):
     """Fails on a repeated cleanup."""
 
     prepared = False
@@ -469,7 +469,7 @@ class Leftover(BootInterface):
         """Do nothing."""
 
 
-class Flashing(FirmwareInterface):
+class UncheckedComponent(FirmwareInterface):
     """Accepts updates of unknown components."""
 
     def get_components(self, task: Task) -> list[FirmwareComponent]:
@@ -479,28 +479,28 @@ class Flashing(FirmwareInterface):
         """Do nothing."""
 
 
-class Forgetful(acme.AcmeManagement):
+class IgnoredBootDevice(acme.AcmeManagement):
     """Accepts boot devices and does not set them."""
 
     def set_boot_device(self, task: Task, device: BootDevice, persistent: bool = False) -> None:
         """Do nothing."""
 
 
-class Fleeting(acme.AcmeManagement):
+class IgnoredPersistence(acme.AcmeManagement):
     """Sets persistent boot devices for the next boot only."""
 
     def set_boot_device(self, task: Task, device: BootDevice, persistent: bool = False) -> None:
         super().set_boot_device(task, device, persistent=False)
 
 
-class Unwilling(acme.AcmeManagement):
+class RefusedBootDevices(acme.AcmeManagement):
     """Declares boot devices and refuses all of them."""
 
     def set_boot_device(self, task: Task, device: BootDevice, persistent: bool = False) -> None:
         raise NotSupported("not here")
 
 
-class Leaking(acme.AcmeConnector):
+class LeakingConnector(acme.AcmeConnector):
     """Leaves one file open for each session."""
 
     def open(self, info: Any, tls: Any, deadline: Any) -> acme.Session:
@@ -508,14 +508,14 @@ class Leaking(acme.AcmeConnector):
         return super().open(info, tls, deadline)
 
 
-class Unclear(acme.AcmeConnector):
+class UnclearConnector(acme.AcmeConnector):
     """Classifies unreachable BMCs as other failures."""
 
     def classify(self, exc: Exception) -> Fault:
         return Fault.OTHER if super().classify(exc) is Fault.UNREACHABLE else super().classify(exc)
 
 
-class Fragile(acme.AcmeConnector):
+class FragileConnector(acme.AcmeConnector):
     """Classifies only its own exceptions."""
 
     def classify(self, exc: Exception) -> Fault:
@@ -523,7 +523,7 @@ class Fragile(acme.AcmeConnector):
         return fault
 
 
-class Insistent(acme.AcmePower):
+class RepeatedLogin(acme.AcmePower):
     """Logs in again after refused credentials."""
 
     def get_power_state(self, task: Task) -> PowerState:
@@ -534,15 +534,15 @@ class Insistent(acme.AcmePower):
 
 
 @dataclass(frozen=True)
-class Talkative(acme.AcmeInfo):
+class SecretInRepr(acme.AcmeInfo):
     """Shows its password in the repr."""
 
     def __repr__(self) -> str:
-        return f"Talkative({self.acme_password})"
+        return f"SecretInRepr({self.acme_password})"
 
 
 @dataclass(frozen=True)
-class OpenHearted(DriverInfo):
+class UndocumentedInfo(DriverInfo):
     """Has a password that is not secret, and an option without a help text."""
 
     acme_address: str = option("Address of the BMC.")
@@ -551,22 +551,22 @@ class OpenHearted(DriverInfo):
 
 
 @dataclass(frozen=True)
-class OneByOne(acme.AcmeInfo):
+class SingleProblemInfo(acme.AcmeInfo):
     """Reports only one problem at a time."""
 
     @classmethod
-    def parse(cls, raw: Mapping[str, Any]) -> OneByOne:
+    def parse(cls, raw: Mapping[str, Any]) -> SingleProblemInfo:
         problems = cls.problems(raw)
         if problems:
             raise InvalidInput(problems[:1])
         return super().parse(raw)
 
 
-class Nameless(HardwareType):
+class UndescribedHardware(HardwareType):
     power = ("acme",)
 
 
-class Newer(acme.AcmePower):
+class NewerContract(acme.AcmePower):
     """Declares a contract version that does not exist."""
 
     contract_version = (99, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unittest
 import uuid
 from collections.abc import Mapping
@@ -131,48 +132,52 @@ def trouble_rules_of(rules: tuple[Any, ...]) -> list[Any]:
 
 
 BROKEN: list[tuple[Mapping[str, type[Interface]], str, str]] = [
-    ({"power": broken.Disobedient}, "declared_power_states_are_reached", "'soft power off' is declared"),
-    ({"power": broken.Touchy}, "power_commands_may_be_repeated", "power on already"),
-    ({"power": broken.Curious}, "validation_asks_nobody", "tried to open 1 session"),
-    ({"power": broken.Vague}, "validation_asks_nobody", "refuses the given driver_info"),
-    ({"power": broken.Misdeclared}, "steps_can_be_called", "['depth']"),
-    ({"power": broken.Newer}, "hardware_type_is_described", "(99, 0)"),
-    ({"power": broken.Dreaming}, "another_instance_sees_the_same", "another instance of the driver reads"),
-    ({"power": broken.Hopeful}, "ignored_command_is_found_out", "is reported as reached"),
-    ({"power": broken.Blocking}, "silent_bmc_is_given_up_in_time", "did not come back"),
-    ({"power": broken.Hoarding}, "sessions_are_given_back", "2 session(s) were opened, and 1 given back"),
-    ({"power": broken.Indiscreet}, "errors_hold_no_secret", "<secret> is refused"),
-    ({"power": broken.Chatty}, "log_lines_hold_no_secret", "baremetal_chatty"),
-    ({"power": broken.Obliging}, "undeclared_power_state_is_not_carried_out", "the driver takes it"),
-    ({"power": broken.Swallowing}, "silence_is_unreachable_in_time", "has an answer"),
-    ({"power": broken.Guessing}, "nonsense_is_an_unexpected_answer", "makes no sense"),
-    ({"power": broken.Suspicious}, "nonsense_is_an_unexpected_answer", "refused credentials"),
-    ({"power": broken.Impatient}, "restarting_bmc_is_unreachable_and_comes_back", "the BMC has recovered"),
-    ({"power": broken.Timeless}, "calls_heed_their_deadline", "returned an answer"),
-    ({"management": broken.Forgetful}, "boot_devices_are_set_and_read_back", "persistent=True is read back"),
-    ({"management": broken.Fleeting}, "boot_devices_are_set_and_read_back", "persistent=False is read back"),
-    ({"management": broken.Unwilling}, "boot_devices_are_set_and_read_back", "each is refused"),
-    ({"management": broken.Meddling}, "asking_changes_nothing", "reads changed settings of the machine: the boot device"),
-    ({"management": broken.Boundless}, "undeclared_boot_device_is_not_set", "is not among the supported boot devices"),
-    ({"management": broken.Undeclaring}, "capabilities_are_declared", "does not inherit BootModeControl"),
-    ({"management": broken.Stubborn}, "boot_modes_are_set_and_read_back", "is read back"),
-    ({"management": broken.Raw}, "secure_boot_is_read", "'Enabled' is not a bool"),
+    ({"power": broken.IgnoredSoftOff}, "declared_power_states_are_reached", "'soft power off' is declared"),
+    ({"power": broken.FailingRepeat}, "power_commands_may_be_repeated", "power on already"),
+    ({"power": broken.ConnectingValidation}, "validation_asks_nobody", "tried to open 1 session"),
+    ({"power": broken.UnnamedField}, "validation_asks_nobody", "refuses the given driver_info"),
+    ({"power": broken.MisdeclaredStep}, "steps_can_be_called", "['depth']"),
+    ({"power": broken.NewerContract}, "hardware_type_is_described", "(99, 0)"),
+    ({"power": broken.StateInDriver}, "another_instance_sees_the_same", "another instance of the driver reads"),
+    ({"power": broken.AssumedState}, "ignored_command_is_found_out", "is reported as reached"),
+    ({"power": broken.BlockedCall}, "silent_bmc_is_given_up_in_time", "did not come back"),
+    ({"power": broken.UnreturnedSession}, "sessions_are_given_back", "2 session(s) were opened, and 1 given back"),
+    ({"power": broken.SecretInError}, "errors_hold_no_secret", "<secret> is refused"),
+    ({"power": broken.SecretInLog}, "log_lines_hold_no_secret", "baremetal_chatty"),
+    ({"power": broken.UndeclaredCommand}, "undeclared_power_state_is_not_carried_out", "the driver takes it"),
+    ({"power": broken.UnreachableAsOff}, "silence_is_unreachable_in_time", "has an answer"),
+    ({"power": broken.NonsenseAsOff}, "nonsense_is_an_unexpected_answer", "makes no sense"),
+    ({"power": broken.NonsenseAsRefusal}, "nonsense_is_an_unexpected_answer", "refused credentials"),
+    ({"power": broken.NoReconnect}, "restarting_bmc_is_unreachable_and_comes_back", "the BMC has recovered"),
+    ({"power": broken.IgnoredDeadline}, "calls_heed_their_deadline", "returned an answer"),
+    ({"management": broken.IgnoredBootDevice}, "boot_devices_are_set_and_read_back", "persistent=True is read back"),
+    ({"management": broken.IgnoredPersistence}, "boot_devices_are_set_and_read_back", "persistent=False is read back"),
+    ({"management": broken.RefusedBootDevices}, "boot_devices_are_set_and_read_back", "each is refused"),
+    ({"management": broken.ChangingRead}, "asking_changes_nothing", "reads changed settings of the machine: the boot device"),
+    (
+        {"management": broken.UnsupportedBootDevice},
+        "undeclared_boot_device_is_not_set",
+        "is not among the supported boot devices",
+    ),
+    ({"management": broken.MissingMixin}, "capabilities_are_declared", "does not inherit BootModeControl"),
+    ({"management": broken.IgnoredBootMode}, "boot_modes_are_set_and_read_back", "is read back"),
+    ({"management": broken.TextSecureBoot}, "secure_boot_is_read", "'Enabled' is not a bool"),
     ({"management": acme.AcmePower}, "interfaces_are_of_their_kind", "is not a management interface"),
-    ({"bios": broken.Repeating}, "bios_settings_are_read", "more than once"),
-    ({"raid": broken.Accepting}, "raid_configuration_is_checked_at_once", "-1 GiB"),
-    ({"inspect": broken.Shouting}, "inspection_finds_what_can_be_stored", "AA:BB"),
-    ({"firmware": broken.Flashing}, "unknown_firmware_component_is_refused", "a component that does not exist"),
-    ({"console": broken.HalfOpen}, "console_is_started_and_stopped", "start_console fails"),
-    ({"vendor": broken.Mute}, "vendor_methods_can_be_called", "has no description"),
-    ({"storage": broken.Clinging}, "volumes_are_attached_and_detached", "attach_volumes fails"),
-    ({"network": broken.Bound}, "networks_are_attached_and_detached", "detach for provisioning fails"),
-    ({"boot": broken.Leftover}, "boot_is_prepared_and_undone", "clean_up_instance fails"),
-    (broken.with_connector(broken.Leaking), "sessions_are_freed", "more files are open"),
-    (broken.with_connector(broken.Unclear), "silence_is_unreachable_in_time", "not BMCUnreachable"),
-    ({"power": broken.Insistent}, "wrong_password_is_tried_once", "2 logins were tried"),
-    (broken.with_connector(broken.Fragile), "connector_knows_every_exception", "raises AttributeError"),
-    (broken.with_info(broken.Talkative), "secrets_are_not_shown", "shows a secret"),
-    (broken.with_info(broken.OneByOne), "required_options_are_named_together", "acme_password"),
+    ({"bios": broken.DuplicateSetting}, "bios_settings_are_read", "more than once"),
+    ({"raid": broken.UncheckedRAID}, "raid_configuration_is_checked_at_once", "-1 GiB"),
+    ({"inspect": broken.UpperCaseMAC}, "inspection_finds_what_can_be_stored", "AA:BB"),
+    ({"firmware": broken.UncheckedComponent}, "unknown_firmware_component_is_refused", "a component that does not exist"),
+    ({"console": broken.FailingConsoleStart}, "console_is_started_and_stopped", "start_console fails"),
+    ({"vendor": broken.UndescribedMethod}, "vendor_methods_can_be_called", "has no description"),
+    ({"storage": broken.FailingAttach}, "volumes_are_attached_and_detached", "attach_volumes fails"),
+    ({"network": broken.FailingDetach}, "networks_are_attached_and_detached", "detach for provisioning fails"),
+    ({"boot": broken.FailingCleanUp}, "boot_is_prepared_and_undone", "clean_up_instance fails"),
+    (broken.with_connector(broken.LeakingConnector), "sessions_are_freed", "more files are open"),
+    (broken.with_connector(broken.UnclearConnector), "silence_is_unreachable_in_time", "not BMCUnreachable"),
+    ({"power": broken.RepeatedLogin}, "wrong_password_is_tried_once", "2 logins were tried"),
+    (broken.with_connector(broken.FragileConnector), "connector_knows_every_exception", "raises AttributeError"),
+    (broken.with_info(broken.SecretInRepr), "secrets_are_not_shown", "shows a secret"),
+    (broken.with_info(broken.SingleProblemInfo), "required_options_are_named_together", "acme_password"),
 ]
 """Broken interface by kind, the rule that must catch it, and a part of the detail."""
 
@@ -244,15 +249,15 @@ class TestVerdicts(KitTestCase):
 
     def test_undocumented_option_is_caught(self) -> None:
         """The detail names an option without a help text."""
-        self.assertIn("acme_port has no help", self.failed(broken.with_info(broken.OpenHearted))["options_are_documented"])
+        self.assertIn("acme_port has no help", self.failed(broken.with_info(broken.UndocumentedInfo))["options_are_documented"])
 
     def test_power_state_of_a_wrong_type_is_caught(self) -> None:
         """A text that is not a PowerState fails the rule."""
-        self.assertIn("'On'", self.failed({"power": broken.Wordy})["power_state_is_read"])
+        self.assertIn("'On'", self.failed({"power": broken.TextState})["power_state_is_read"])
 
     def test_undeclarable_power_states_are_caught(self) -> None:
         """UNKNOWN cannot be requested and must not be declared."""
-        failed = self.failed({"power": broken.Undeclared})
+        failed = self.failed({"power": broken.UnrequestableStates})
         self.assertIn("PowerState.UNKNOWN", failed["states_and_devices_are_declared_by_value"])
 
     def test_unknown_option_in_driver_info_is_caught(self) -> None:
@@ -264,7 +269,7 @@ class TestVerdicts(KitTestCase):
 
     def test_hardware_type_without_a_docstring_is_caught(self) -> None:
         """A hardware type needs a description for operators."""
-        failed = self.failed({}, hardware_type=broken.Nameless)
+        failed = self.failed({}, hardware_type=broken.UndescribedHardware)
         self.assertIn("has no docstring", failed["hardware_type_is_described"])
 
     def test_missing_capability_is_reported(self) -> None:
@@ -320,7 +325,8 @@ def _add_tests_of_broken_plugins() -> None:
             self.check_broken_plugin(interfaces, rule, detail)
 
         (plugin,) = interfaces.values()
-        test.__name__ = f"test_{plugin.__name__.lower()}_is_caught_by_{rule}"
+        name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", plugin.__name__).lower()
+        test.__name__ = f"test_{name}_is_caught_by_{rule}"
         test.__doc__ = f"The plugin {plugin.__name__} breaks the rule {rule}."
         setattr(TestBrokenPlugins, test.__name__, test)
 
@@ -341,7 +347,7 @@ class TestParallelReads(KitTestCase):
 
     def test_instance_that_keeps_state_of_a_node_is_caught(self) -> None:
         """An answer of another thread is evidence, and fails the rule."""
-        result = self.result(broken.Racing, timeout=30.0)
+        result = self.result(broken.SharedState, timeout=30.0)
         self.assertEqual(Verdict.FAILED, result.verdict)
         self.assertIn("PowerState.UNKNOWN", result.detail)
 
@@ -393,7 +399,7 @@ class TestLeftAsFound(KitTestCase):
     def test_power_is_restored_after_a_broken_rule(self) -> None:
         """A machine that was on is on again, even if a command failed."""
         self.machine.power = PowerState.ON
-        self.assertEqual(["power_commands_may_be_repeated"], list(self.failed({"power": broken.Touchy})))
+        self.assertEqual(["power_commands_may_be_repeated"], list(self.failed({"power": broken.FailingRepeat})))
         self.assertEqual(PowerState.ON, self.machine.power)
 
 
