@@ -1,4 +1,4 @@
-"""HTTP servers for comparisons, each in a process of its own.
+"""HTTP servers for comparisons, each in a separate process.
 
 ``python -m benchmarks.http_servers NAME APPLICATION [CERT KEY]`` runs one of them.
 

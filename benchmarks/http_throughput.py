@@ -66,7 +66,7 @@ def compare(given: argparse.Namespace, application: str, pair: tuple[str, str] |
 
 @contextmanager
 def serving(name: str, application: str, pair: tuple[str, str] | None) -> Iterator[int]:
-    """Run a server in a process of its own within the block, and yield its port."""
+    """Run a server in a separate process within the block, and yield its port."""
     command = [sys.executable, "-m", "benchmarks.http_servers", name, application, *(pair or ())]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -122,7 +122,7 @@ def measure_response(sock: socket.socket) -> int:
 
 
 def answer_length(received: bytes) -> int:
-    """Return the length of the response whose begin was received."""
+    """Return the total length of a response, from its header."""
     head, _, _ = received.partition(b"\r\n\r\n")
     lengths = [int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
     return len(head) + 4 + lengths[0]

@@ -155,6 +155,6 @@ if __name__ == "__main__":
     if len(names) == 1:
         BENCHMARKS[names[0]]()
     else:
-        # Each benchmark runs in a process of its own, without the threads that another one left behind.
+        # Each benchmark runs in a separate process, without the threads that another one left behind.
         for name in names:
             subprocess.run([sys.executable, "-m", "benchmarks.pool", name], check=True)

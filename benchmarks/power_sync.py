@@ -1,4 +1,4 @@
-"""Power sync of a whole conductor against simulated BMCs, each with an address of its own.
+"""Power sync of a whole conductor against simulated BMCs, each with a separate address.
 
 Run it as ``python -m benchmarks.power_sync [--nodes 1000] [--latency 0.1] [--tls | --ipmi] [--dead 0.05] [--hung 0.01]``. A
 conductor with SQLite reads all nodes at full speed while a client reads its API. A bare loop of the same BMC client in the same

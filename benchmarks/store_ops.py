@@ -43,15 +43,15 @@ def measure(store: SQLStore, threads: int, count: int) -> dict[str, int]:
     """Return the rate of each operation."""
     nodes = [build_node(number) for number in range(count)]
 
-    def lease(record: NodeRecord) -> None:
-        taken, _ = store.take_lease(record.uuid, holder="conductor-1/1", purpose="benchmark", duration=60)
-        store.release_lease(taken.fence)
+    def acquire_and_release(record: NodeRecord) -> None:
+        lease, _ = store.take_lease(record.uuid, holder="conductor-1/1", purpose="benchmark", duration=60)
+        store.release_lease(lease.fence)
 
     operations: dict[str, Callable[[NodeRecord], object]] = {
         "create": lambda record: store.create_node(record, fence=None),
         "read": lambda record: store.node(record.uuid),
         "update": lambda record: store.update_node(record.uuid, {"power_state": "power on"}, fence=None),
-        "lease": lease,
+        "lease": acquire_and_release,
         "page_of_100": lambda record: store.nodes(NodeQuery(limit=100, fields=("uuid", "name", "provision_state"))),
         "delete": lambda record: store.delete_node(record.uuid, fence=None),
     }

@@ -1,6 +1,6 @@
 """Memory and start-up time of blocked native threads: one line of JSON for each figure.
 
-Run it as ``python -m benchmarks.thread_memory [SIZE ...]``. Each size is measured in a process of its own. *waits* are workers
+Run it as ``python -m benchmarks.thread_memory [SIZE ...]``. Each size is measured in a separate process. *waits* are workers
 that have only waited; *worked* are workers that have parsed a large nested answer before, so that their stacks are in use.
 """
 

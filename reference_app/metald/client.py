@@ -34,7 +34,7 @@ class APIError(Exception):
 
 
 class BareMetalClient:
-    """Client of one service. Thread-safe: each request has a connection of its own."""
+    """Client of one service. Thread-safe: each request uses a new connection."""
 
     def __init__(self, url: str, timeout: float = 30.0) -> None:
         """*url* is the endpoint, such as ``http://127.0.0.1:6385``. *timeout* in seconds bounds each request."""

@@ -1,4 +1,4 @@
-"""Child processes, each in a session of its own, with a wait for the ready line and a reliable stop."""
+"""Child processes in separate sessions, with a wait for the ready line and a reliable stop."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Child:
         self.log = directory / f"{name}.log"
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         with self.log.open("ab") as log:
-            # In its own session, the child does not receive Ctrl-C from the terminal. The parent stops its children in order.
+            # In a separate session, the child does not receive Ctrl-C from the terminal. The parent stops its children in order.
             self._process = subprocess.Popen(
                 arguments,
                 stdin=subprocess.DEVNULL,

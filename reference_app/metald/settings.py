@@ -26,7 +26,7 @@ def load_config(options: ServeOptions, state: Path) -> ConductorConfig:
 
     Raises ``ConfigurationError`` with file, section and option.
     """
-    # This call reports an unreadable or invalid file with the runtime's message, before the sections are read below.
+    # Load the files first: the runtime's message about an unreadable or invalid file names file, section and option.
     ConductorConfig.load(*options.config_files)
     written = read_sections(options.config_files).get("database", {})
     return ConductorConfig.load(*options.config_files, overrides=_overrides(options, state, written))

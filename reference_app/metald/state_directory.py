@@ -53,6 +53,7 @@ def _check_permissions(directory: Path) -> None:
 
 
 def _lock(descriptor: int, directory: Path) -> None:
+    # The kernel releases the lock when the process ends, so a crash leaves no stale lock behind.
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -61,5 +62,6 @@ def _lock(descriptor: int, directory: Path) -> None:
         raise StateError(
             f"cannot use the state directory {directory}: {owner} uses it; stop that process, or choose another --state-dir"
         ) from None
+    # A second process reads the process ID for its message.
     os.ftruncate(descriptor, 0)
     os.write(descriptor, f"{os.getpid()}\n".encode("ascii"))

@@ -54,7 +54,7 @@ class ClientTest(TestCase):
         self.assertFalse(error.is_temporary)
 
     def test_an_unknown_error_body_is_shown_unchanged(self) -> None:
-        """A proxy in front of the API has error bodies of its own."""
+        """A proxy in front of the API has different error bodies."""
         self.assertIn("<h1>Bad gateway</h1>", str(self.refusal(self.serving(502, "<h1>Bad gateway</h1>"))))
         self.assertIn('{"error": 1}', str(self.refusal(self.serving(400, '{"error": 1}'))))
 

@@ -1,4 +1,4 @@
-"""``metald check-config``, ``sample-config`` and ``db``, without a service and beside a running one."""
+"""``metald check-config``, ``sample-config`` and ``db``, without a service and while one runs."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ class SimulationTest(TestCase):
             self.assertEqual(3, len({machine.fields["driver_info"]["redfish_system_id"] for machine in simulated.machines}))
 
     def test_the_emulator_lists_the_machines(self) -> None:
-        """Each machine is a Redfish system of its own."""
+        """Each machine is a separate Redfish system."""
         with ExitStack() as children, tempfile.TemporaryDirectory() as directory:
             simulated = simulation.start_emulator(3, Path(directory), children)
             self.assertEqual(3, len({machine.fields["driver_info"]["redfish_system_id"] for machine in simulated.machines}))

@@ -145,8 +145,8 @@ class RefusalTest(TestCase):
 
     def test_a_port_in_use_is_reported(self) -> None:
         """The message names the address."""
-        with socket.create_server(("127.0.0.1", 0)) as taken:
-            port = str(taken.getsockname()[1])
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = str(listener.getsockname()[1])
             self.assert_refused(1, port, "127.0.0.1", arguments=("--port", port))
 
     def test_a_missing_configuration_file_is_reported(self) -> None:

@@ -70,11 +70,13 @@ class TracingTest(TestCase):
         self.assertIn("power.set_power_state", [span.name for span in calls])
         self.assertEqual(len(receiver.spans), len({span.span_id for span in receiver.spans}))
 
-        said = attributes(request)
-        self.assertEqual((202, path), (said["http.response.status_code"], said["url.path"]))
+        span_attributes = attributes(request)
+        self.assertEqual((202, path), (span_attributes["http.response.status_code"], span_attributes["url.path"]))
         self.assertEqual({node}, {attributes(span)["baremetal.node"] for span in (task, step)})
         self.assertIn("baremetal.bmc", attributes(calls[0]))
-        self.assertEqual({said["baremetal.request_id"]}, {attributes(span)["baremetal.request_id"] for span in (task, step)})
+        self.assertEqual(
+            {span_attributes["baremetal.request_id"]}, {attributes(span)["baremetal.request_id"] for span in (task, step)}
+        )
         named = {(resource["service.name"], resource["deployment.environment.name"]) for resource in receiver.resources}
         self.assertEqual({("metald", "test")}, named)
         self.assertNotIn(b"hunter2", b"".join(receiver.bodies))
@@ -96,8 +98,8 @@ class TracingTest(TestCase):
 
     def test_an_unreachable_collector_delays_nothing(self) -> None:
         """The service works and stops in time without a collector."""
-        with socket.create_server(("127.0.0.1", 0)) as taken:
-            port = taken.getsockname()[1]
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
         service = self.service(f"http://127.0.0.1:{port}")
         service.client.create_node({"driver": "fake-hardware", "name": "m1"})
         service.client.set_provision_state("m1", "manage")

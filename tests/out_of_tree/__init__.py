@@ -1,1 +1,1 @@
-"""Plugins in distributions of their own, installed next to metald as a third party would."""
+"""Plugins in separate distributions, installed next to metald as a third party would."""

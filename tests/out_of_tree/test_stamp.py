@@ -22,7 +22,7 @@ USERNAME, PASSWORD = "operator", "s3same/open"
 
 
 class StampTest(TestCase):
-    """The plugin, installed into a directory of its own."""
+    """The plugin, installed into a separate directory."""
 
     def setUp(self) -> None:
         super().setUp()

@@ -1,4 +1,4 @@
-"""Readers of the event stream, each with a connection of its own."""
+"""Readers of the event stream, each with a separate connection."""
 
 from __future__ import annotations
 

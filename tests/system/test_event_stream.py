@@ -75,7 +75,7 @@ def last_event_id(url: str) -> str:
 
 
 class TestOneProcess(TestCase):
-    """One service with a database of its own."""
+    """One service with its own database."""
 
     def setUp(self) -> None:
         super().setUp()

@@ -41,7 +41,7 @@ class Reader(threading.Thread):
             try:
                 self._connection.connect()
             except OSError:
-                self.results["not taken"] += 1
+                self.results["not accepted"] += 1
                 return
             self._send_requests()
 
@@ -57,7 +57,7 @@ class Reader(threading.Thread):
             self._connection.request("GET", "/v1/nodes?limit=5")
             response = self._connection.getresponse()
         except (OSError, http.client.HTTPException):
-            self.results["not taken" if was_reset(duplicate) else "lost"] += 1
+            self.results["not accepted" if was_reset(duplicate) else "lost"] += 1
             self._connection.close()
             return
         try:
@@ -96,7 +96,7 @@ class TestStopping(TestCase):
         return connection
 
     def wait_until_port_is_closed(self) -> None:
-        """Wait until the server no longer listens, which is the begin of its stop."""
+        """Wait until the server no longer listens, which is the start of its stop."""
         parts = urlsplit(self.service.url)
         end = time.monotonic() + STOP_TIMEOUT_S
         pause = threading.Event()
@@ -166,7 +166,7 @@ class TestStopping(TestCase):
             reader.is_stopped = True
             reader.join(STOP_TIMEOUT_S)
         results = sum((reader.results for reader in readers), Counter())
-        self.assertEqual(set(), set(results) - {"200", "503", "not taken"}, results)
+        self.assertEqual(set(), set(results) - {"200", "503", "not accepted"}, results)
         [database] = self.state.glob("*.sqlite")
         with sqlite3.connect(database) as connection:
             states = Counter(connection.execute("SELECT provision_state, lease_holder FROM bm_nodes").fetchall())

@@ -1,4 +1,4 @@
-"""Nodes of one benchmark run: a name prefix of their own, and their deletion at the end."""
+"""Nodes of one benchmark run: creation with a unique name prefix, and deletion at the end."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class BenchNodes:
         while queue and time.monotonic() < deadline:
             try:
                 node = queue.pop()
-            except IndexError:
+            except IndexError:  # another thread took the last node after the check
                 return
             with suppress(APIError, KeyError, ValueError):
                 self._delete(node, deadline)

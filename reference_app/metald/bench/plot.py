@@ -97,7 +97,7 @@ def _find_last_end(server: ServerMeasurement) -> float:
 
 
 def _mark_operations(axes: Any, server: ServerMeasurement) -> None:
-    """Write the name of each operation at the begin of its first sample."""
+    """Write the name of each operation at the start of its first sample."""
     for operation, samples in server.recording.samples.items():
         if samples:
             begin = max(0.0, min(sample.ended - sample.seconds for sample in samples))

@@ -77,7 +77,7 @@ def measure_power_sync(run: BenchRun) -> None:
 def _start_bmcs(
     name: str, count: int, network: str, directory: Path, children: ExitStack
 ) -> tuple[Child | None, list[SimulatedMachine]]:
-    """Start *count* BMCs of baremetal-fake, each with a loopback address of its own. Return their process and machines."""
+    """Start *count* BMCs of baremetal-fake, each with a separate loopback address. Return their process and machines."""
     if count < 1:
         return None, []
     if importlib.util.find_spec("baremetal_fake") is None:

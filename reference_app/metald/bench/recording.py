@@ -57,7 +57,7 @@ class Recording:
         self._lock = threading.Lock()
 
     def resume(self) -> None:
-        """Start the clock of the recording. It runs only during rounds of its own server."""
+        """Start the clock of the recording. It runs only during rounds of its server."""
         self._resumed_at = time.perf_counter()
 
     def pause(self) -> None:
@@ -119,6 +119,6 @@ def quantile(ordered: Sequence[float], share: float) -> float:
 
 
 def _compute_span(samples: Iterable[OperationSample]) -> float:
-    """Return the seconds from the begin of the first operation to the end of the last one."""
+    """Return the seconds from the start of the first operation to the end of the last one."""
     intervals = [(sample.ended - sample.seconds, sample.ended) for sample in samples]
     return max((end for _, end in intervals), default=0.0) - min((begin for begin, _ in intervals), default=0.0)

@@ -43,7 +43,7 @@ class BenchRun:
     stop: threading.Event
     nodes: BenchNodes
     begin_stage: Callable[[str, int], None]
-    """Callback at the begin of an operation, with its name and the number of nodes."""
+    """Callback at the start of an operation, with its name and the number of nodes."""
 
     @property
     def client_threads(self) -> ClientThreads:

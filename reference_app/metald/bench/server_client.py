@@ -1,4 +1,4 @@
-"""API client of the bench: each thread sends its requests over a connection of its own."""
+"""API client of the bench: each thread sends its requests over a separate connection."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ class ServerClient:
         self.request_count += 1
         try:
             response = connection.request(method, path, self._common_headers + auth_headers, body)
+            # A token can expire during a long measurement.
             if response.status == 401 and self._authentication.renew(auth_headers):
                 auth_headers = self._authentication.header_lines
                 response = connection.request(method, path, self._common_headers + auth_headers, body)

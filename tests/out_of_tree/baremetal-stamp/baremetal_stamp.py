@@ -49,8 +49,8 @@ class StampDeploy(DeployInterface):
         return Wait(poll_after=0.1, state={"image": task.node.instance_info["stamp"]})
 
     def poll(self, task: Task, step: Step, state: Mapping[str, Any]) -> Wait | None:
-        """It is over when the machine runs."""
         """Complete the step once the machine is on."""
+        return None if task.power.get() is PowerState.ON else Wait(poll_after=0.1, state=state)
 
     def tear_down(self, task: Task) -> Wait | None:
         """Switch the machine off."""
