@@ -34,7 +34,7 @@ class SystemClock:
         return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-def counting_suspension(clock: Clock) -> Callable[[], float]:
+def boottime_source(clock: Clock) -> Callable[[], float]:
     """The clock that leases are measured by: it goes on while process or machine are stopped."""
     boottime: Callable[[], float] = getattr(clock, "boottime", clock.monotonic)
     return boottime

@@ -59,7 +59,7 @@ def run_mixed_requests(driver: str, requests: int, threads: int) -> dict[str, An
                 client_calls, client_errors = future.result()
                 calls.update(client_calls)
                 errors.update(client_errors)
-        request_count, synced = _count_requests(service), conductor.assembly.power_sync.answered
+        request_count, synced = _count_requests(service), conductor.assembly.power_sync.answers
         bmcs = [service.bmc(index) for index in range(MACHINES)]
     provoked = sum(bmc.overruns + bmc.counters.turned_away for bmc in bmcs)
     maximums = {

@@ -55,9 +55,9 @@ def prove_slow(options: argparse.Namespace) -> dict[str, Any]:
     fleet_options = _fleet_options(options, latency=1.0)
     with running_fleet(fleet_options) as fleet, _run_power_sync(fleet, interval=1.0, workers=1000) as (conductor, _):
         sync = conductor.assembly.power_sync
-        power_sync.wait_until(lambda: sync.answered >= len(fleet.live))
-        before, begin = sync.answered, time.perf_counter()
-        power_sync.wait_until(lambda: sync.answered >= before + len(fleet.live))
+        power_sync.wait_until(lambda: sync.answers >= len(fleet.live))
+        before, begin = sync.answers, time.perf_counter()
+        power_sync.wait_until(lambda: sync.answers >= before + len(fleet.live))
         seconds = time.perf_counter() - begin
     return {"nodes": len(fleet.live), "seconds": round(seconds, 1), "asked": "within 20 s", "met": seconds < 20}
 
@@ -122,11 +122,11 @@ _DEFAULT_NODES = {"rate": 1000, "slow": 10_000, "https": 10_000, "ipmi": 1000, "
 def _measure_full_speed(fleet: Fleet, options: argparse.Namespace) -> dict[str, Any]:
     with _run_power_sync(fleet, interval=max(0.2, len(fleet.infos) / 5000), workers=300) as (conductor, url):
         sync = conductor.assembly.power_sync
-        power_sync.wait_until(lambda: sync.answered >= len(fleet.live))
+        power_sync.wait_until(lambda: sync.answers >= len(fleet.live))
         with reading(url) as latencies:
-            before, begin, cpu = sync.answered, time.perf_counter(), time.process_time()
+            before, begin, cpu = sync.answers, time.perf_counter(), time.process_time()
             time.sleep(options.seconds)
-            reads, seconds, cpu = sync.answered - before, time.perf_counter() - begin, time.process_time() - cpu
+            reads, seconds, cpu = sync.answers - before, time.perf_counter() - begin, time.process_time() - cpu
         threads = threading.active_count()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     p99 = latencies.quantiles()["p99_ms"]
@@ -154,7 +154,7 @@ def _measure_api_and_deployments(
     with power_sync.running_power_sync(base, sync_options) as (conductor, server):
         sync = conductor.assembly.power_sync
         # The first sweep opens the sessions; only later sweeps are representative.
-        power_sync.wait_until(lambda: not interval or sync.answered >= len(nodes))
+        power_sync.wait_until(lambda: not interval or sync.answers >= len(nodes))
         with reading(f"{server.url}/v1/nodes/{nodes[0]}") as latencies:
             time.sleep(options.seconds)
         begin = time.perf_counter()

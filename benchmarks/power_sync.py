@@ -85,15 +85,15 @@ def measure(conductor: Conductor, server: APIServer, nodes: list[str], options: 
     sync = conductor.assembly.power_sync
     live = len(nodes) - round(len(nodes) * (options.dead + options.hung))
     begin = time.perf_counter()
-    wait_until(lambda: sync.answered >= live)
+    wait_until(lambda: sync.answers >= live)
     print_figures("first sweep", nodes=live, seconds=round(time.perf_counter() - begin, 2))
     for number in range(options.rounds):
         with reading(f"{server.url}/v1/nodes/{nodes[0]}") as latencies:
-            before, begin = sync.answered, time.perf_counter()
+            before, begin = sync.answers, time.perf_counter()
             time.sleep(options.seconds)
-            rate = round((sync.answered - before) / (time.perf_counter() - begin))
+            rate = round((sync.answers - before) / (time.perf_counter() - begin))
         known = sum(row.power_state is not None for row in conductor.nodes(fields=("power_state",)))
-        figures = {"nodes": len(nodes), "known": known, "rate": rate, "late": sync.late}
+        figures = {"nodes": len(nodes), "known": known, "rate": rate, "late": sync.due_nodes}
         print_figures(f"round {number}", **figures, threads=threading.active_count())
         print_figures("API meanwhile", **latencies.quantiles())
 

@@ -20,8 +20,8 @@ from baremetal_interfaces import (
 )
 from baremetal_interfaces.faults import translate
 from baremetal_interfaces.sending import current_slots, use_slots
-from baremetal_sdk.bmc.sessions import BMC, Kept, Key
-from baremetal_sdk.bmc.slots import Capped, Held, SlotTaken
+from baremetal_sdk.bmc.sessions import BMC, Key, PooledSession
+from baremetal_sdk.bmc.slots import HeldSlot, RequestLimiter, SlotTaken
 from baremetal_sdk.observability.redaction import begin_secret, end_secret
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class SessionExpired(AuthenticationFailed):
     """The BMC ended a session that had worked: a new login may cure it."""
 
 
-class Account(NamedTuple):
+class BMCCredential(NamedTuple):
     """One credential at one BMC: whose sessions are lent, what they are made of, and how many requests at a time."""
 
     bmc: BMC
@@ -44,7 +44,7 @@ class Account(NamedTuple):
     connector: Connector[Any]
     info: DriverInfo
     secrets: tuple[str, ...]
-    turns: Capped
+    slots: RequestLimiter
 
 
 class Lending(AbstractContextManager[Any]):
@@ -65,26 +65,26 @@ class Lending(AbstractContextManager[Any]):
         "_wait",
     )
 
-    def __init__(self, access: BMCAccess, account: Account, deadline: Deadline, wait: bool, owner: object) -> None:
+    def __init__(self, access: BMCAccess, account: BMCCredential, deadline: Deadline, wait: bool, owner: object) -> None:
         self._access = access
         self._account = account
         self._deadline = deadline
         self._wait = wait
         self._owner = owner
         self._asking = self._probe = False
-        self._turn: Capped | None = None
+        self._turn: RequestLimiter | None = None
         self._turns: use_slots | None = None
-        self._kept: Kept | None = None
+        self._kept: PooledSession | None = None
         self._masked: Token[tuple[str, ...]] | None = None
         self._masked_too: Token[tuple[str, ...]] | None = None
 
     def __enter__(self) -> Any:
         account = self._account
-        account.bmc.reach.check()
+        account.bmc.connect_breaker.check()
         self._masked = begin_secret(account.secrets)
         try:
             self._take_turn()
-            self._probe = account.bmc.reach.begin()
+            self._probe = account.bmc.connect_breaker.begin()
             self._asking = True
             kept = self._kept = self._access.session(account, self._deadline, wait=self._wait)
             self._masked_too = begin_secret(account.connector.session_secrets(kept.session))
@@ -118,8 +118,8 @@ class Lending(AbstractContextManager[Any]):
 
     def _take_turn(self) -> None:
         """Have turns given for each request, or take one for all of the block; who has one already needs no other."""
-        turns, current = self._account.turns, current_slots()
-        if isinstance(current, Held) and current.gate is turns.gate and current.owner is self._owner is not None:
+        turns, current = self._account.slots, current_slots()
+        if isinstance(current, HeldSlot) and current.gate is turns.gate and current.owner is self._owner is not None:
             return
         connector = self._account.connector
         if self._wait and (connector.takes_turns or connector.shareable):
@@ -127,12 +127,12 @@ class Lending(AbstractContextManager[Any]):
         else:
             turns.take(self._deadline if self._wait else _NOW)
             self._turn = turns
-            self._turns = use_slots(Held(turns.gate, self._owner))
+            self._turns = use_slots(HeldSlot(turns.gate, self._owner))
         self._turns.__enter__()
 
     def _end(self, outcome: BaseException | None) -> None:
         if self._asking:
-            self._account.bmc.reach.end(self._probe, outcome)
+            self._account.bmc.connect_breaker.end(self._probe, outcome)
         if self._turns is not None:
             self._turns.__exit__(None, None, None)
         if self._turn is not None:

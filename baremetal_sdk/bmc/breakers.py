@@ -12,10 +12,10 @@ from baremetal_interfaces import AuthenticationFailed, BMCUnreachable, DeadlineE
 from baremetal_sdk.bmc.slots import SlotTaken
 from baremetal_sdk.clock import Clock
 
-LOGINS = 2
+MAX_REFUSED_LOGINS = 2
 """Refused logins with one credential, in all, until no more are tried: BMCs lock accounts."""
 
-FAILURES = 3
+MAX_CONNECT_FAILURES = 3
 """Attempts in a row that nobody answered, until everybody has to wait."""
 
 _AWAY = (BMCUnreachable, DeadlineExceeded)
@@ -74,7 +74,7 @@ class RefusalsInMemory:
         self._known.pop(endpoint, None)
 
 
-class LoginBreaker:
+class AuthBreaker:
     """Guards the logins at all BMCs. It is asked at a login, and never for a session that is reused."""
 
     def __init__(self, refusals: Refusals) -> None:
@@ -89,7 +89,7 @@ class LoginBreaker:
         where = _name(endpoint)
         known = self._refusals.get(where) or Refusal({})
         count = known.counts.get(credential, 0)
-        if count >= LOGINS:
+        if count >= MAX_REFUSED_LOGINS:
             raise AuthenticationFailed(
                 f"the BMC at {endpoint} has refused these credentials {count} times, and is not asked again, so that the "
                 "account is not locked; correct them in driver_info, or give them once more when they are right now"
@@ -120,12 +120,12 @@ class LoginBreaker:
         known = self._refusals.get(_name(endpoint))
         return 0 if known is None else known.counts.get(credential, 0)
 
-    def forgive(self, endpoint: Endpoint) -> None:
+    def reset(self, endpoint: Endpoint) -> None:
         """Allow logins again: somebody has given the credentials anew."""
         self._refusals.drop(_name(endpoint))
 
 
-class ReachBreaker:
+class ConnectBreaker:
     """One BMC that may be away. After some failures in a row it is tried by one caller at a time, and less and less often.
 
     Who asks it says so by :meth:`begin` before and by :meth:`end` afterwards.
@@ -143,13 +143,13 @@ class ReachBreaker:
 
     def check(self) -> None:
         """Raise ``BMCUnreachable`` while the BMC is backed off, or probed by somebody else."""
-        if self._failures >= FAILURES:
+        if self._failures >= MAX_CONNECT_FAILURES:
             with self._lock:
                 self._refuse()
 
     def begin(self) -> bool:
         """The BMC is going to be asked; raises as :meth:`check` does. Whether this is the one probe of a BMC that is away."""
-        if self._failures < FAILURES:
+        if self._failures < MAX_CONNECT_FAILURES:
             return False
         with self._lock:
             self._refuse()
@@ -171,7 +171,7 @@ class ReachBreaker:
     @property
     def backed_off(self) -> float:
         """Seconds until it is tried again; 0 when it is not backed off."""
-        return max(0.0, self._closed_until - self._clock.monotonic()) if self._failures >= FAILURES else 0.0
+        return max(0.0, self._closed_until - self._clock.monotonic()) if self._failures >= MAX_CONNECT_FAILURES else 0.0
 
     def _refuse(self) -> None:
         wait = self._closed_until - self._clock.monotonic()
@@ -185,7 +185,7 @@ class ReachBreaker:
     def _failed(self, probe: bool) -> None:
         with self._lock:
             self._failures += 1
-            pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** (self._failures - FAILURES))
+            pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** (self._failures - MAX_CONNECT_FAILURES))
             self._closed_until = self._clock.monotonic() + pause
             self._probing = self._probing and not probe
 

@@ -27,7 +27,7 @@ def slot_taken(endpoint: Endpoint) -> SlotTaken:
 
 
 @dataclass(frozen=True)
-class TurnsInfo(DriverInfo):
+class SlotsInfo(DriverInfo):
     """What a node says of the requests that its BMC bears, whatever its driver."""
 
     bmc_max_in_flight: int | None = option(
@@ -53,7 +53,7 @@ def address_of(endpoint: Endpoint) -> tuple[str, int | None]:
     return endpoint.host.lower(), endpoint.port or _PORTS.get(endpoint.scheme)
 
 
-class Gate:
+class RequestSemaphore:
     """Counts the requests at one BMC. Who waits is let in by turn; thread-safe."""
 
     __slots__ = ("_lock", "_taken", "endpoint", "waiting")
@@ -96,12 +96,12 @@ class Gate:
         return self._taken
 
 
-class Capped:
+class RequestLimiter:
     """The turns of one borrower at a gate: as many requests at a time as its node allows."""
 
     __slots__ = ("gate", "most")
 
-    def __init__(self, gate: Gate, most: int) -> None:
+    def __init__(self, gate: RequestSemaphore, most: int) -> None:
         self.gate = gate
         self.most = most
 
@@ -114,12 +114,12 @@ class Capped:
         self.gate.give()
 
 
-class Held:
+class HeldSlot:
     """The turns of who has one already: all that it sends is in that one turn. The *owner* may borrow again within it."""
 
     __slots__ = ("gate", "owner")
 
-    def __init__(self, gate: Gate, owner: object) -> None:
+    def __init__(self, gate: RequestSemaphore, owner: object) -> None:
         self.gate = gate
         self.owner = owner
 
@@ -131,14 +131,14 @@ class Held:
 
 
 @dataclass(frozen=True)
-class TurnRules:
+class SlotRules:
     """What a conductor's configuration says of all BMCs, and of those of some hardware types."""
 
     most: Mapping[str, int]
     per: Mapping[str, str]
     """Hardware type -> value; under the empty name for all others."""
 
-    def of(self, hardware_type: str, info: TurnsInfo | None, usual: int) -> tuple[int, str]:
+    def of(self, hardware_type: str, info: SlotsInfo | None, usual: int) -> tuple[int, str]:
         """How many for a node, and per what; *usual* is what its plugin says."""
         most = info.bmc_max_in_flight if info is not None else None
         per = info.bmc_in_flight_per if info is not None else None
@@ -149,7 +149,7 @@ class TurnRules:
 
 
 @lru_cache(maxsize=8)
-def turn_rules(most: tuple[str, ...], per: tuple[str, ...]) -> TurnRules:
+def parse_slot_rules(most: tuple[str, ...], per: tuple[str, ...]) -> SlotRules:
     """The rules in ``[conductor] bmc_max_in_flight`` and ``bmc_in_flight_per``: ``value`` or ``hardware-type:value`` each.
 
     Raises ``ConfigurationError``, which names the option and what is wrong.
@@ -160,7 +160,7 @@ def turn_rules(most: tuple[str, ...], per: tuple[str, ...]) -> TurnRules:
     for name, value in _by_type(per):
         if value not in (PER_ADDRESS, PER_SYSTEM):
             raise _wrong("bmc_in_flight_per", name, value, f"{PER_ADDRESS} or {PER_SYSTEM}")
-    return TurnRules({name: int(value) for name, value in _by_type(most)}, dict(_by_type(per)))
+    return SlotRules({name: int(value) for name, value in _by_type(most)}, dict(_by_type(per)))
 
 
 def _by_type(texts: tuple[str, ...]) -> list[tuple[str, str]]:

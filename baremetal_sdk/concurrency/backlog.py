@@ -17,7 +17,7 @@ class Backlog:
     """Work by key, each key once at a time, on at most half of what *lane* may have.
 
     However much is added, clients find room in the lane's queue. What cannot begin now begins with a later ``add`` or
-    ``begin``.
+    ``start_workers``.
     """
 
     def __init__(self, lane: Lane) -> None:
@@ -37,9 +37,9 @@ class Backlog:
                 return
             self._keys.add(key)
             self._todo.append((key, work))
-        self.begin()
+        self.start_workers()
 
-    def begin(self) -> None:
+    def start_workers(self) -> None:
         """Have as many workers as there is work for."""
         most = max(1, min(self._lane.limits.cap, self._lane.pool.max_workers) // 2)
         while True:

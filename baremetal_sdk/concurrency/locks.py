@@ -11,7 +11,7 @@ PAUSE = 0.00005
 """Seconds between two looks at a lock that is held for longer than it should be."""
 
 
-class ConvoyFreeLock:
+class YieldingLock:
     """A lock that only a thread which runs can take.
 
     One that waits for a ``threading.Lock`` gets it in its sleep, and then waits for the interpreter, up to the switch interval

@@ -16,7 +16,7 @@ class MonkeyPatched(BareMetalError):
     """The process is monkey-patched; the message says by what and what to do."""
 
 
-def monkey_patched(modules: Mapping[str, ModuleType] | None = None) -> str | None:
+def find_monkey_patching(modules: Mapping[str, ModuleType] | None = None) -> str | None:
     """What has patched the standard library in this process, and which modules; None when nothing has. It imports nothing."""
     loaded = sys.modules if modules is None else modules
     for library, asking in (("eventlet", _patched_by_eventlet), ("gevent", _patched_by_gevent)):
@@ -28,7 +28,7 @@ def monkey_patched(modules: Mapping[str, ModuleType] | None = None) -> str | Non
 
 def refuse_monkey_patching(modules: Mapping[str, ModuleType] | None = None) -> None:
     """Raise ``MonkeyPatched`` when the process is."""
-    patched = monkey_patched(modules)
+    patched = find_monkey_patching(modules)
     if patched is not None:
         library = patched.split()[0]
         raise MonkeyPatched(

@@ -49,18 +49,18 @@ def periodic(*, every: Interval, run_immediately: bool = False) -> Callable[[F],
     return declare
 
 
-def seconds_of(interval: Interval, conductor: Any) -> float:
+def resolve_interval(interval: Interval, conductor: Any) -> float:
     """The seconds of an interval, as the conductor's configuration has it now."""
     return interval(conductor) if callable(interval) else interval
 
 
-def periodics_of(thing: object) -> list[tuple[Callable[..., Any], Declared]]:
+def find_periodic_methods(thing: object) -> list[tuple[Callable[..., Any], Declared]]:
     """The methods of *thing* under :func:`periodic`, or under futurist's decorator, with what they say."""
     found = ((name, _declared(getattr(type(thing), name, None))) for name in dir(type(thing)))
     return [(getattr(thing, name), declared) for name, declared in found if declared is not None]
 
 
-def bound_to(function: Callable[..., Any], conductor: Any) -> Callable[[], Any]:
+def bind_conductor(function: Callable[..., Any], conductor: Any) -> Callable[[], Any]:
     """*function* with the conductor as its argument, where it takes one."""
     return functools.partial(function, conductor) if inspect.signature(function).parameters else function
 
@@ -110,7 +110,7 @@ class Periodic:
         latest = self.every * (min(spread, 0.1) if soon else spread)
         self._schedule(random.uniform(0.0, min(latest, _SOON) if soon else latest))
 
-    def respace(self, every: float) -> None:
+    def change_interval(self, every: float) -> None:
         """Change the interval; 0: no run until it is changed again. A run that is set comes no later than after the new one."""
         with self._lock:
             self._pausing = every <= 0

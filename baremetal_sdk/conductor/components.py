@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from baremetal_sdk.bmc import BMCAccess, turn_rules
+from baremetal_sdk.bmc import BMCAccess, parse_slot_rules
 from baremetal_sdk.bmc.stored_refusals import StoredRefusals
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.cluster.hash_ring import Ring
 from baremetal_sdk.cluster.membership import Membership
 from baremetal_sdk.cluster.tooz_coordinator import ToozCoordinator
-from baremetal_sdk.concurrency.pool import ElasticPool, Guest, LaneLimits
+from baremetal_sdk.concurrency.pool import ElasticPool, LaneLimits, SharedPool
 from baremetal_sdk.conductor.key_rotation import Resealing
 from baremetal_sdk.conductor.pruning import Upkeep
 from baremetal_sdk.config import ConductorConfig, ConductorOptions
@@ -77,7 +77,7 @@ class Assembly:
 
     def __init__(self, config: ConductorConfig, clock: Clock, given: Given, changes: ChangeListeners) -> None:
         options = self.options = config.conductor
-        turn_rules(options.bmc_max_in_flight, options.bmc_in_flight_per)
+        parse_slot_rules(options.bmc_max_in_flight, options.bmc_in_flight_per)
         self.clock = clock
         self.power_gate = PowerActionGate()
         self.drivers = Drivers(given.plugins or discover(), config)
@@ -87,7 +87,7 @@ class Assembly:
         self.store: Store = given.store or _opened_store(config, clock)
         self.owns_pool = given.pool is None
         self.pool = given.pool or ElasticPool(options.workers_pool_size, lanes_for(options.workers_pool_size), name="conductor")
-        self.lanes: ElasticPool | Guest = self.pool if self.owns_pool else _guest_of(self.pool)
+        self.lanes: ElasticPool | SharedPool = self.pool if self.owns_pool else _share_pool(self.pool)
         """The lanes of the pool, and what of it is to end with the conductor."""
         holder = new_holder(config.hostname)
         # A lease is taken over when nothing can be on its way any more that its holder has sent.
@@ -232,10 +232,10 @@ def lanes_for(size: int) -> Mapping[str, LaneLimits]:
     }
 
 
-def _guest_of(pool: ElasticPool) -> Guest:
+def _share_pool(pool: ElasticPool) -> SharedPool:
     """A host application's pool, with those of the conductor's lanes that it lacks."""
     pool.resize(lanes={name: limits for name, limits in lanes_for(pool.max_workers).items() if name not in pool.lanes})
-    return Guest(pool)
+    return SharedPool(pool)
 
 
 def _opened_store(config: ConductorConfig, clock: Clock) -> Store:

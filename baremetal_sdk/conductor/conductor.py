@@ -12,7 +12,7 @@ from baremetal_interfaces import Deadline
 from baremetal_sdk.clock import Clock, SystemClock
 from baremetal_sdk.cluster.hash_ring import REMEMBERED
 from baremetal_sdk.concurrency.monkey_patching import refuse_monkey_patching
-from baremetal_sdk.concurrency.periodic import Interval, Periodic, bound_to, periodics_of, seconds_of
+from baremetal_sdk.concurrency.periodic import Interval, Periodic, bind_conductor, find_periodic_methods, resolve_interval
 from baremetal_sdk.concurrency.pool import ElasticPool
 from baremetal_sdk.conductor.components import Assembly, Given, lanes_for
 from baremetal_sdk.conductor.periodic_jobs import own_intervals, own_work
@@ -98,7 +98,7 @@ class Conductor:
         """Add a runnable, or an object with methods under ``periodic`` or ``rpc_method``, before the start."""
         if self._assembly is not None:
             raise RuntimeError("the conductor has started; add what it is to run before that")
-        if not (is_runnable(thing) or methods_of(thing) or periodics_of(thing)):
+        if not (is_runnable(thing) or methods_of(thing) or find_periodic_methods(thing)):
             raise TypeError(
                 f"{type(thing).__name__} has no phase with start() and stop(), no periodic and no RPC method: nothing to add"
             )
@@ -202,7 +202,7 @@ class Conductor:
             assembly.pool.resize(config.conductor.workers_pool_size, lanes_for(config.conductor.workers_pool_size))
         assembly.leases.duration = config.conductor.lease_duration
         for periodic in self._periodics:
-            periodic.respace(self._seconds(periodic.name))
+            periodic.change_interval(self._seconds(periodic.name))
         assembly.power_sync.reload(config.conductor)
         assembly.sensors.reload(config.sensor_data)
         self._safely("reading the keys of credentials again", assembly.resealing.reload)
@@ -294,9 +294,9 @@ class Conductor:
         # From here on it can work. What was added comes last, in its phases: an API that listens is then able to answer.
         for thing in self._added:
             assembly.registry.add(thing)
-            for function, declared in periodics_of(thing):
+            for function, declared in find_periodic_methods(thing):
                 self._intervals[name := f"{type(thing).__name__}.{function.__name__}"] = declared.every
-                self._repeat(assembly, "periodic", bound_to(function, self), name, soon=declared.run_immediately)
+                self._repeat(assembly, "periodic", bind_conductor(function, self), name, soon=declared.run_immediately)
         assembly.dispatcher.open()
         self.rpc_server = transports.server(self.config, assembly.dispatcher, self.clock)
         if self.rpc_server is not None:
@@ -321,7 +321,7 @@ class Conductor:
     def _seconds(self, name: str) -> float:
         """The interval of some periodic work, as the configuration has it now; 0: none."""
         own = own_intervals(self.config).get(name)
-        return max(0.0, seconds_of(self._intervals[name], self) if own is None else own)
+        return max(0.0, resolve_interval(self._intervals[name], self) if own is None else own)
 
     def _drain(self, assembly: Assembly, deadline: Deadline) -> None:
         """Let tasks end; near the end of the time tell them to; give back who would not."""

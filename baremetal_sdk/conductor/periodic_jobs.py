@@ -28,7 +28,7 @@ def own_work(assembly: Assembly) -> Mapping[str, tuple[str, Callable[[], Any]]]:
         _IDLE_SESSIONS: ("periodic", assembly.bmc.close_idle),
         _POWER_SYNC: ("periodic", assembly.power_sync.tick),
         _SENSORS: ("periodic", assembly.sensors.tick),
-        _OWN_FIGURES: ("periodic", lambda: assembly.sensors.tell_of_conductor(conductor_readings(assembly))),
+        _OWN_FIGURES: ("periodic", lambda: assembly.sensors.send_conductor_metrics(conductor_readings(assembly))),
         _HISTORY: ("periodic", assembly.history.flush),
         _OLD_HISTORY: ("periodic", assembly.history.prune),
         _UPKEEP: ("periodic", assembly.upkeep.run),

@@ -19,8 +19,8 @@ def conductor_readings(assembly: Assembly) -> Iterable[Reading]:
     yield are.LEASE_AGE, (), max(0.0, age)
     yield are.LEASE_CONFLICTS, (), assembly.leases.conflict_count
     yield are.LEASES_LOST, (), assembly.leases.lost_count
-    yield are.BMC_SESSIONS, (), assembly.bmc.sessions
-    yield are.BMCS_BACKED_OFF, (), assembly.bmc.away
+    yield are.BMC_SESSIONS, (), assembly.bmc.open_sessions
+    yield are.BMCS_BACKED_OFF, (), assembly.bmc.unreachable_bmcs
     yield are.POWER_SYNC_NODES, (), assembly.power_sync.nodes
     yield are.POWER_SYNC_LAG, (), assembly.power_sync.lag
     yield are.SENSOR_NODES, (), assembly.sensors.nodes

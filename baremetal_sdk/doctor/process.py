@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Self
 
-from baremetal_sdk.concurrency.monkey_patching import monkey_patched
+from baremetal_sdk.concurrency.monkey_patching import find_monkey_patching
 from baremetal_sdk.conductor.conductor import Conductor
 from baremetal_sdk.config import ConductorConfig
 from baremetal_sdk.doctor.finding import Finding, fail, ok, warn
@@ -61,7 +61,7 @@ def examine_process(config: ConductorConfig, conductor: Conductor | None, proces
 
 def _patching(process: Process) -> Finding:
     name = "monkey-patching"
-    patched = monkey_patched({name: module for name, module in process.modules.items() if module is not None})
+    patched = find_monkey_patching({name: module for name, module in process.modules.items() if module is not None})
     if patched is None:
         return ok(name, "threads, sockets and time are the standard library's")
     return fail(

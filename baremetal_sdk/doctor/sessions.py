@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from baremetal_sdk.bmc import most_sessions
+from baremetal_sdk.bmc import max_pooled_sessions
 from baremetal_sdk.doctor.finding import Finding, ok, warn
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.query import NodeQuery
@@ -14,7 +14,7 @@ _TLS_KIB = 30
 def examine_sessions(store: Store, most_files: int | None) -> Finding:
     """Sessions that are closed to make room cost a login at the next look at their BMC."""
     nodes = len(store.nodes(NodeQuery(fields=("uuid",))))
-    most = most_sessions(most_files)
+    most = max_pooled_sessions(most_files)
     if nodes <= most:
         return ok("sessions", f"a session can be kept with the BMC of each of {nodes} nodes; there is room for {most}")
     return warn(

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from baremetal_interfaces import Connector, Driver, DriverInfo, HardwareType, Interface, InvalidInput, Kind, Problem
-from baremetal_sdk.bmc import TurnsInfo
+from baremetal_sdk.bmc import SlotsInfo
 from baremetal_sdk.config import ConductorConfig
 from baremetal_sdk.drivers.loader import LoadFailure, Plugins, failures_by_name
 from baremetal_sdk.errors import ConfigurationError, DriverNotFound
@@ -86,7 +86,7 @@ class Drivers:
     def info_types(self, hardware_type: str) -> list[type[DriverInfo]]:
         """What the implementations that a hardware type can have read from ``driver_info``, and what counts for all BMCs."""
         found = info_types_of(self._interfaces[kind][name] for kind in Kind for name in self.offered(hardware_type, kind))
-        return [*found, TurnsInfo]
+        return [*found, SlotsInfo]
 
     def describe(self) -> dict[str, dict[str, dict[str, Any]]]:
         """Hardware type -> kind -> its default and what is enabled: what other processes are told."""

@@ -170,7 +170,7 @@ class _Running:
         self.pool = ElasticPool(
             config.max_threads + _HANDSHAKES_AT_ONCE + 2,
             {
-                _REQUESTS: LaneLimits(cap=config.max_threads, queue=config.max_waiting_requests, brisk=_at_once(config)),
+                _REQUESTS: LaneLimits(cap=config.max_threads, queue=config.max_waiting_requests, cpu_limit=_at_once(config)),
                 **{lane: LaneLimits(reserved=1, cap=1, queue=16) for lane in HEALTH.values()},
                 _HANDSHAKES: LaneLimits(reserved=1, cap=_HANDSHAKES_AT_ONCE, queue=_MOST_HANDSHAKES),
             },

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from baremetal_sdk.clock import Clock
-from baremetal_sdk.concurrency.locks import ConvoyFreeLock
+from baremetal_sdk.concurrency.locks import YieldingLock
 from baremetal_sdk.observability.telemetry import SUCCEEDED, Observation, Work
 
 _OF_EACH = 10
@@ -22,7 +22,7 @@ class RecentCalls:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._lock = ConvoyFreeLock()
+        self._lock = YieldingLock()
         self._calls: OrderedDict[str, deque[dict[str, Any]]] = OrderedDict()
 
     def of(self, node: str) -> list[dict[str, Any]]:

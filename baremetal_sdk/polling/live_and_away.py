@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from baremetal_interfaces import BMCUnreachable, DeadlineExceeded
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.polling.schedule import Schedule
-from baremetal_sdk.polling.work_queue import Line
+from baremetal_sdk.polling.work_queue import WorkQueue
 from baremetal_sdk.store.records.query import Row
 
 AWAY = (BMCUnreachable, DeadlineExceeded)
@@ -16,12 +16,12 @@ AWAY_SHARE = 1 / 8
 """The share of the workers that nodes may have whose BMC did not answer last time: each of them holds one for long."""
 
 
-class TwoLines:
+class LiveAndAwayQueues:
     """Nodes whose BMC answers, and those whose BMC does not, each in a line of its own."""
 
     def __init__(self, interval: float, clock: Clock, look: Callable[[Sequence[str]], list[Row]]) -> None:
-        self._live = Line(Schedule(interval, clock), 1.0 - AWAY_SHARE, look)
-        self._away = Line(Schedule(interval, clock), AWAY_SHARE, look)
+        self._live = WorkQueue(Schedule(interval, clock), 1.0 - AWAY_SHARE, look)
+        self._away = WorkQueue(Schedule(interval, clock), AWAY_SHARE, look)
 
     @property
     def nodes(self) -> int:
@@ -29,7 +29,7 @@ class TwoLines:
         return len(self._live.schedule) + len(self._away.schedule)
 
     @property
-    def nodes_away(self) -> int:
+    def unreachable_nodes(self) -> int:
         """How many of them did not answer last time."""
         return len(self._away.schedule)
 
@@ -43,7 +43,7 @@ class TwoLines:
         self._away.keep(node for node in nodes if self._away.schedule.has(node))
         self._live.keep(node for node in nodes if not self._away.schedule.has(node))
 
-    def _due_again(self, node: str, line: Line, seconds: float, again: float | None = None) -> None:
+    def _due_again(self, node: str, line: WorkQueue, seconds: float, again: float | None = None) -> None:
         """Have a node that was read due again in *line*, within so many *seconds* where it was in the other one."""
         other = self._live if line is self._away else self._away
         if other.schedule.has(node):

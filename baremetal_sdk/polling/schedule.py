@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from baremetal_sdk.clock import Clock
-from baremetal_sdk.concurrency.locks import ConvoyFreeLock
+from baremetal_sdk.concurrency.locks import YieldingLock
 
 _JITTER = 0.1
 
@@ -24,7 +24,7 @@ class Schedule:
     def __init__(self, interval: float, clock: Clock) -> None:
         self.interval = interval
         self._clock = clock
-        self._lock = ConvoyFreeLock()
+        self._lock = YieldingLock()
         self._due: dict[str, float | None] = {}
         self._heap: list[tuple[float, str]] = []
         self._late: deque[tuple[float, str]] = deque()

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 from baremetal_sdk.polling.schedule import Schedule
-from baremetal_sdk.polling.worker_limit import Crew
+from baremetal_sdk.polling.worker_limit import WorkerLimit
 from baremetal_sdk.store.records.query import Row
 
 _BATCH = 256
@@ -19,14 +19,14 @@ _SLOWER = 0.1
 """How soon it is believed that a machine has become slower."""
 
 
-class Line:
+class WorkQueue:
     """Hands out nodes that are due, each as the store has it now: one query serves many of them."""
 
     def __init__(self, schedule: Schedule, share: float, look: Callable[[Sequence[str]], Sequence[Row]]) -> None:
         self.schedule = schedule
         self.share = share
         """How much of the lane its workers may take."""
-        self.crew = Crew()
+        self.crew = WorkerLimit()
         self._look = look
         self._ready: deque[Row] = deque()
         self._refilling = threading.Lock()

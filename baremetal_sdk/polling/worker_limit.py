@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from baremetal_sdk.concurrency.locks import ConvoyFreeLock
+from baremetal_sdk.concurrency.locks import YieldingLock
 
 _FIRST_GUESS = 0.1
 """Seconds that a read takes, as long as none was seen."""
@@ -17,7 +17,7 @@ _SLACK = 1.1
 """As many times more workers than useful are borne: they do not come and go all the time."""
 
 
-class Crew:
+class WorkerLimit:
     """Counts the workers of one line, and says how many more would be useful.
 
     Work that is due within some seconds needs ``due * latency / seconds`` workers (Little's law). More than ``latency / CPU
@@ -25,7 +25,7 @@ class Crew:
     """
 
     def __init__(self) -> None:
-        self._lock = ConvoyFreeLock()
+        self._lock = YieldingLock()
         self._latency = _FIRST_GUESS
         self._undisturbed = _FIRST_GUESS
         self._cpu = 0.0

@@ -9,13 +9,13 @@ from collections.abc import Callable
 
 from baremetal_interfaces import Busy
 from baremetal_sdk.concurrency.pool import Lane
-from baremetal_sdk.polling.work_queue import Line
+from baremetal_sdk.polling.work_queue import WorkQueue
 from baremetal_sdk.store.records.query import Row
 
 LOG = logging.getLogger(__name__)
 
 
-class Shift:
+class WorkerPool:
     """Has workers *take* one node of a line after the other. *done* is called when one of them ends; *name* is for the log."""
 
     def __init__(self, name: str, lane: Lane, take: Callable[[Row], None], done: Callable[[], None] = lambda: None) -> None:
@@ -25,7 +25,7 @@ class Shift:
         self._done = done
         self._stopping = threading.Event()
 
-    def staff(self, line: Line, seconds: float, most: int) -> None:
+    def staff(self, line: WorkQueue, seconds: float, most: int) -> None:
         """Have as many workers on *line* as get what is due there done in so many seconds, and at most so many."""
         wanted = line.crew.wanted(line.backlog, seconds, most)
         while line.crew.join(wanted):
@@ -40,7 +40,7 @@ class Shift:
         """Let workers end with what they do now."""
         self._stopping.set()
 
-    def _work(self, line: Line) -> None:
+    def _work(self, line: WorkQueue) -> None:
         """Take what is due, one node after the other, until nothing is or others get it done."""
         stays = True
         try:

@@ -8,7 +8,7 @@ from typing import Any
 from baremetal_interfaces import BareMetalError, PowerState
 from baremetal_sdk import states
 from baremetal_sdk.clock import Clock
-from baremetal_sdk.concurrency.locks import ConvoyFreeLock
+from baremetal_sdk.concurrency.locks import YieldingLock
 from baremetal_sdk.provisioning.hardware_facts import read_health
 from baremetal_sdk.provisioning.transitions import POWER_FAILURE
 from baremetal_sdk.store.records.node import NodeRecord
@@ -55,7 +55,7 @@ def is_leased(row: Row, clock: Clock) -> bool:
     return row.lease_holder is not None and row.lease_expires_at is not None and row.lease_expires_at > clock.now()
 
 
-class Watched:
+class NodeObservation:
     """What is remembered of one node between two observations. It is lost with the process, and nothing is wrong then."""
 
     __slots__ = ("failures", "revision", "sampler", "seen_at", "turn")
@@ -72,28 +72,28 @@ class Watched:
         """Counts observations: health is asked for at some of them."""
 
 
-class Knowledge:
+class ObservationTracker:
     """What is known of the nodes that are watched, and what an observation changes of it."""
 
     def __init__(self, clock: Clock, max_retries: int) -> None:
         self._clock = clock
         self.max_retries = max_retries
         """How many times in a row a node's power may not be observed until it is put in maintenance."""
-        self._lock = ConvoyFreeLock()
-        self._nodes: dict[str, Watched] = {}
+        self._lock = YieldingLock()
+        self._nodes: dict[str, NodeObservation] = {}
         self.answered = 0
         """How many observations were answered."""
 
-    def of(self, node: str) -> Watched:
+    def of(self, node: str) -> NodeObservation:
         """What is remembered of a node."""
         found = self._nodes.get(node)
-        return found if found is not None else self._nodes.setdefault(node, Watched(node, self._clock.monotonic()))
+        return found if found is not None else self._nodes.setdefault(node, NodeObservation(node, self._clock.monotonic()))
 
     def keep(self, nodes: set[str]) -> None:
         """Watch these nodes, and forget all others."""
         now = self._clock.monotonic()
         with self._lock:
-            self._nodes = {node: self._nodes.get(node) or Watched(node, now) for node in nodes}
+            self._nodes = {node: self._nodes.get(node) or NodeObservation(node, now) for node in nodes}
 
     def written(self, row: Row, after: NodeRecord) -> None:
         """What was seen of a node has been written: how its power is read has not changed with that."""

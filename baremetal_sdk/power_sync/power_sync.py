@@ -19,11 +19,11 @@ from baremetal_sdk.clock import Clock
 from baremetal_sdk.concurrency.pool import Lane
 from baremetal_sdk.config import ConductorOptions
 from baremetal_sdk.observability.telemetry import Telemetry, Work, outcome_of
-from baremetal_sdk.polling.live_and_away import AWAY, TwoLines
-from baremetal_sdk.polling.work_queue import Line
-from baremetal_sdk.polling.workers import Shift
-from baremetal_sdk.power_sync.observations import LOOKED_AT, Knowledge, may_look
-from baremetal_sdk.power_sync.write_batch import Ledger
+from baremetal_sdk.polling.live_and_away import AWAY, LiveAndAwayQueues
+from baremetal_sdk.polling.work_queue import WorkQueue
+from baremetal_sdk.polling.workers import WorkerPool
+from baremetal_sdk.power_sync.observations import LOOKED_AT, ObservationTracker, may_look
+from baremetal_sdk.power_sync.write_batch import WriteBatch
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.query import NodeQuery, Row
 from baremetal_sdk.tasks.history import History
@@ -48,7 +48,7 @@ _AFTER_TASK = 10.0
 """Seconds after the end of a task in which its node is looked at: what does not last is seen soon."""
 
 
-class PowerSync(TwoLines):
+class PowerSync(LiveAndAwayQueues):
     """Samples each node's power on a schedule of its own, without a lease.
 
     It writes only what changed, and only if nobody took or changed the node meanwhile. It never waits in line for a BMC
@@ -79,19 +79,19 @@ class PowerSync(TwoLines):
         self.unknown_after = unknown_after
         """Seconds without an observation after which power is not known any more; 0: it stays as it was seen."""
         super().__init__(self._interval, clock, self._look)
-        self._knowledge = Knowledge(clock, max_retries)
-        self._ledger = Ledger(store, history, self._knowledge.written)
+        self._knowledge = ObservationTracker(clock, max_retries)
+        self._ledger = WriteBatch(store, history, self._knowledge.written)
         self._listed_at: float | None = None
         self._listing_took = 0.0
-        self._shift = Shift("power sync", lane, self._take, self._ledger.write)
+        self._shift = WorkerPool("power sync", lane, self._take, self._ledger.write)
 
     @property
-    def late(self) -> int:
+    def due_nodes(self) -> int:
         """How many nodes are due now."""
         return self._live.backlog + self._away.backlog
 
     @property
-    def answered(self) -> int:
+    def answers(self) -> int:
         """How many observations were answered so far."""
         return self._knowledge.answered
 
@@ -152,7 +152,7 @@ class PowerSync(TwoLines):
             for row in rows:
                 self._note(row, self._knowledge.aged(row))
 
-    def _staff(self, line: Line) -> None:
+    def _staff(self, line: WorkQueue) -> None:
         most = max(1, int(line.share * min(self._lane.limits.cap, self._lane.pool.max_workers)))
         self._shift.staff(line, min(_HORIZON, self._interval * _HORIZON_SHARE), most)
 
@@ -168,7 +168,7 @@ class PowerSync(TwoLines):
         finally:
             self._due_again(row.uuid, line, self._interval if again is None else again, again)
 
-    def _observe(self, row: Row, *, wait: bool = False) -> tuple[Line, float | None, BareMetalError | None]:
+    def _observe(self, row: Row, *, wait: bool = False) -> tuple[WorkQueue, float | None, BareMetalError | None]:
         """See what the power of a node is.
 
         Gives back the line that it belongs to, in how many seconds it is due where that is special, and what went wrong.
@@ -195,7 +195,7 @@ class PowerSync(TwoLines):
         self._note(row, self._knowledge.seen(row, seen) | self._knowledge.health(row, self._tasks))
         return self._live, None, None
 
-    def _line_of(self, row: Row) -> Line:
+    def _line_of(self, row: Row) -> WorkQueue:
         return self._away if self._away.schedule.has(row.uuid) else self._live
 
     def _note(self, row: Row, changes: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from baremetal_interfaces import BareMetalError
-from baremetal_sdk.concurrency.locks import ConvoyFreeLock
+from baremetal_sdk.concurrency.locks import YieldingLock
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.node import NodeRecord, NodeUpdate
 from baremetal_sdk.store.records.query import Row
@@ -18,14 +18,14 @@ LOG = logging.getLogger(__name__)
 _AT_ONCE = 500
 
 
-class Ledger:
+class WriteBatch:
     """Collects changes, and writes them when it is told to. *written* hears of each node, as it was and as it is then."""
 
     def __init__(self, store: Store, history: History, written: Callable[[Row, NodeRecord], None]) -> None:
         self._store = store
         self._history = history
         self._written = written
-        self._lock = ConvoyFreeLock()
+        self._lock = YieldingLock()
         self._waiting: list[tuple[Row, Mapping[str, Any]]] = []
 
     def add(self, row: Row, changes: Mapping[str, Any]) -> None:

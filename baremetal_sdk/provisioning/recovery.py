@@ -59,7 +59,7 @@ class Recovery:
 
         A run that nobody polls any more is polled from here on; one that has waited too long ends.
         """
-        self._backlog.begin()
+        self._backlog.start_workers()
         for row in self._stuck(states.WORKING):
             self._backlog.add(row.uuid, self._ending(self._end_dead_work))
         for row in self._stuck(states.WAITING, *_RUN):

@@ -12,8 +12,8 @@ from baremetal_sdk.concurrency.pool import Lane
 from baremetal_sdk.config.sensor_data import SensorDataConfig
 from baremetal_sdk.observability.metrics.collector import Reading
 from baremetal_sdk.observability.telemetry import Telemetry, Work
-from baremetal_sdk.polling.live_and_away import AWAY, AWAY_SHARE, TwoLines
-from baremetal_sdk.polling.workers import Shift
+from baremetal_sdk.polling.live_and_away import AWAY, AWAY_SHARE, LiveAndAwayQueues
+from baremetal_sdk.polling.workers import WorkerPool
 from baremetal_sdk.sensors.latest import Latest
 from baremetal_sdk.sensors.message import Notifier, Sensors, of_conductor, of_node
 from baremetal_sdk.store.protocol import Store
@@ -31,7 +31,7 @@ _UNKNOWN = frozenset({states.ENROLL, states.VERIFYING, states.ADOPTFAIL})
 _READ = ("uuid", "name", "instance_uuid", "driver", "maintenance", "provision_state")
 
 
-class SensorCollection(TwoLines):
+class SensorCollection(LiveAndAwayQueues):
     """Reads the sensors of each node once in an interval, without a lease, and tells what they say.
 
     *notifier* gets a message for each node that was read; the numbers are there to be scraped, too. A BMC that is away
@@ -61,7 +61,7 @@ class SensorCollection(TwoLines):
         self._telemetry = telemetry or Telemetry()
         self._latest = Latest(config.metrics_series)
         super().__init__(config.interval, clock, self._look)
-        self._shift = Shift("reading of sensors", lane, self._take)
+        self._shift = WorkerPool("reading of sensors", lane, self._take)
         self._failing: set[str] = set()
         self._listed_at: float | None = None
 
@@ -81,7 +81,7 @@ class SensorCollection(TwoLines):
         for line, most in ((self._live, max(1, self._config.workers - away)), (self._away, away)):
             self._shift.staff(line, self._config.interval * _HORIZON_SHARE, most)
 
-    def tell_of_conductor(self, readings: Iterable[Reading]) -> None:
+    def send_conductor_metrics(self, readings: Iterable[Reading]) -> None:
         """Send the figures of the conductor itself."""
         self._tell(*of_conductor(self._host, readings, self._clock.now()))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from baremetal_interfaces import Connector, DriverInfo
-from baremetal_sdk.bmc import Account, BMCAccess, TurnsInfo, turn_rules
+from baremetal_sdk.bmc import BMCAccess, BMCCredential, SlotsInfo, parse_slot_rules
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.config import ConductorOptions
 from baremetal_sdk.drivers.catalog import Drivers
@@ -47,10 +47,10 @@ class TaskDependencies:
         hardware_type: str,
         raw: Mapping[str, Any],
         secrets: tuple[str, ...],
-    ) -> Account:
+    ) -> BMCCredential:
         """Whose sessions a node's driver borrows, and how many requests its BMC is sent at a time."""
         options = self.options()
-        given = TurnsInfo.parse(raw) if TurnsInfo.is_given(raw) else None
-        rules = turn_rules(options.bmc_max_in_flight, options.bmc_in_flight_per)
+        given = SlotsInfo.parse(raw) if SlotsInfo.is_given(raw) else None
+        rules = parse_slot_rules(options.bmc_max_in_flight, options.bmc_in_flight_per)
         most, per = rules.of(hardware_type, given, connector.max_in_flight)
         return self.bmc.account(connector, info, secrets, most=most, per=per)

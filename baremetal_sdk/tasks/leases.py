@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from baremetal_interfaces import NodeLocked
-from baremetal_sdk.clock import Clock, counting_suspension
+from baremetal_sdk.clock import Clock, boottime_source
 from baremetal_sdk.errors import LeaseLost
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.node import Fence, Lease, NodeRecord
@@ -49,7 +49,7 @@ class Leases:
         self.duration = duration
         self.grace = grace
         self._clock = clock
-        self._elapsed = counting_suspension(clock)
+        self._elapsed = boottime_source(clock)
         self._store = store
         self._lock = threading.Lock()
         self._held: dict[str, _Held] = {}

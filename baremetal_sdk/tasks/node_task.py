@@ -26,7 +26,7 @@ from baremetal_interfaces import (
 )
 from baremetal_interfaces.faults import translate
 from baremetal_interfaces.sending import current_slots, use_slots
-from baremetal_sdk.bmc import Account, TurnsInfo, renewed_once
+from baremetal_sdk.bmc import BMCCredential, SlotsInfo, retry_on_expired_session
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.config import ConductorOptions
 from baremetal_sdk.context import call_deadline
@@ -246,8 +246,8 @@ class NodeTask:
         if self._calls:
             self._calls[-1].details["bmc"] = str(info.endpoint())
         account = self._account(connector, info)
-        with self._services.bmc.lend(account, self.deadline, owner=self) as session:
-            self._borrowed[connector] = (session, account.turns)
+        with self._services.bmc.borrow_with(account, self.deadline, owner=self) as session:
+            self._borrowed[connector] = (session, account.slots)
             try:
                 yield session
             finally:
@@ -284,7 +284,7 @@ class NodeTask:
         account, currency = self._account(power.connector, info), self._secrets.currency(self.record.uuid)
         return PowerReader(power, power.sample_target(info), self._services.bmc, account, currency)
 
-    def _account(self, connector: type[Connector[Any]], info: Any) -> Account:
+    def _account(self, connector: type[Connector[Any]], info: Any) -> BMCCredential:
         return self._services.account(connector, info, self.record.driver, self.raw_info, self.secret_values)
 
     def sample_power(self) -> Any:
@@ -319,7 +319,7 @@ class NodeTask:
         self._deadlines.append(outer.within(seconds) if outer else Deadline.after(seconds, self.clock.monotonic))
         try:
             with send_guard(self._check_lease if self.lease is not None else None):
-                return renewed_once(function)
+                return retry_on_expired_session(function)
         except Exception as exc:
             if not isinstance(exc, BareMetalError):
                 what = "{interface}.{method}".format_map(one.labels)
@@ -351,7 +351,7 @@ class NodeTask:
         try:
             if interface.info_type is not None:
                 self.info(kind)
-                TurnsInfo.parse(self.raw_info)
+                SlotsInfo.parse(self.raw_info)
             self.call(kind, "validate")
         except InvalidInput as exc:
             return [str(problem) for problem in exc.problems] or [exc.message]

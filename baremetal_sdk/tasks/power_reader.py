@@ -7,7 +7,7 @@ from typing import Any
 
 from baremetal_interfaces import BareMetalError, Deadline, Endpoint, PowerSampling, PowerState
 from baremetal_interfaces.faults import translate
-from baremetal_sdk.bmc import Account, BMCAccess, renewed_once
+from baremetal_sdk.bmc import BMCAccess, BMCCredential, retry_on_expired_session
 
 
 class PowerReader:
@@ -16,7 +16,7 @@ class PowerReader:
     __slots__ = ("_access", "_account", "_power", "_target", "is_current")
 
     def __init__(
-        self, power: PowerSampling[Any], target: Any, access: BMCAccess, account: Account, is_current: Callable[[], bool]
+        self, power: PowerSampling[Any], target: Any, access: BMCAccess, account: BMCCredential, is_current: Callable[[], bool]
     ) -> None:
         self._power = power
         self._target = target
@@ -33,7 +33,7 @@ class PowerReader:
     @property
     def backed_off(self) -> float:
         """Seconds until the BMC is tried again, where it is away; else 0."""
-        return self._account.bmc.reach.backed_off
+        return self._account.bmc.connect_breaker.backed_off
 
     def read(self, deadline: Deadline, *, wait: bool = True) -> PowerState | None:
         """What the machine says; None where the driver wants to be asked by ``get_power_state``.
@@ -41,7 +41,7 @@ class PowerReader:
         Raises an error of the contract without a secret in it; ``SlotTaken`` without *wait* where others are served.
         """
         try:
-            return renewed_once(lambda: self.read_once(deadline, wait=wait))
+            return retry_on_expired_session(lambda: self.read_once(deadline, wait=wait))
         except BareMetalError:
             raise
         except Exception as exc:
@@ -50,5 +50,5 @@ class PowerReader:
 
     def read_once(self, deadline: Deadline, *, wait: bool = True) -> PowerState | None:
         """The read itself, with whatever it raises."""
-        with self._access.lend(self._account, deadline, wait=wait) as session:
+        with self._access.borrow_with(self._account, deadline, wait=wait) as session:
             return self._power.sample_power(session, self._target, deadline)

@@ -48,7 +48,7 @@ class TaskManager:
         for kind, interface in task.driver:
             if interface.connector is not None and interface.info_type is not None:
                 with contextlib.suppress(InvalidInput):
-                    self._services.bmc.forgive(task.info(kind).endpoint())
+                    self._services.bmc.reset_auth_breaker(task.info(kind).endpoint())
 
     def renew(self) -> None:
         """Renew the leases of all tasks; a task whose lease was lost is told to stop."""

@@ -241,7 +241,7 @@ class TestSharing(AccessCase):
 
     def test_the_session_that_was_idle_longest_makes_room(self) -> None:
         """No more sessions are kept than descriptors allow; the oldest idle one is closed for a new one."""
-        self.access = BMCAccess(self.clock, most_kept=2)
+        self.access = BMCAccess(self.clock, max_sessions=2)
         for address in ("bmc1", "bmc2", "bmc3"):
             self.clock.turn(1)
             with self.borrow(address=address):
@@ -287,7 +287,7 @@ class TestBreakers(AccessCase):
         for _ in range(3):
             with ExpectedException(AuthenticationFailed), self.borrow("wrong"):
                 pass
-        self.access.forgive(Info(toy_address="bmc1", toy_password="x").endpoint())
+        self.access.reset_auth_breaker(Info(toy_address="bmc1", toy_password="x").endpoint())
         with ExpectedException(AuthenticationFailed, ".*refuses the credentials.*"), self.borrow("wrong"):
             pass
         self.assertEqual(3, self.connector.opened)

@@ -24,8 +24,8 @@ from baremetal_interfaces import (
     request_slot,
 )
 from baremetal_sdk import Conductor, ConductorConfig
-from baremetal_sdk.bmc import BMCAccess, SlotTaken, turn_rules
-from baremetal_sdk.bmc.slots import PER_SYSTEM, Gate
+from baremetal_sdk.bmc import BMCAccess, SlotTaken, parse_slot_rules
+from baremetal_sdk.bmc.slots import PER_SYSTEM, RequestSemaphore
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.testing import ManualClock, quick_options, running_conductor
 
@@ -61,7 +61,7 @@ class Considerate(Toy):
 class TestGate(TestCase):
     def setUp(self) -> None:
         super().setUp()
-        self.gate = Gate(Endpoint("", "bmc"))
+        self.gate = RequestSemaphore(Endpoint("", "bmc"))
 
     def test_no_more_than_allowed_are_under_way(self) -> None:
         """Who comes too many is told so when its time is over, and the others go on."""
@@ -107,7 +107,7 @@ class TestWhoseTurn(TestCase):
     def lend(self, connector: type[Toy] = Toy, *, wait: bool = False, owner: object = None, **how: Any) -> Any:
         options = {name: how.pop(name) for name in ("most", "per") if name in how}
         account = self.access.account(connector, Info(**how), (), **options)
-        return self.access.lend(account, Deadline.after(0.01), wait=wait, owner=owner)
+        return self.access.borrow_with(account, Deadline.after(0.01), wait=wait, owner=owner)
 
     def test_accounts_of_one_bmc_share_its_turns(self) -> None:
         """It is the BMC that bears one request at a time, and not each of its accounts."""
@@ -158,17 +158,17 @@ class TestWhoseTurn(TestCase):
 class TestRules(TestCase):
     def test_hardware_types_have_values_of_their_own(self) -> None:
         """The type's value goes before that for all, and that before what the driver says."""
-        rules = turn_rules(("2", "redfish:4"), ("redfish:system",))
+        rules = parse_slot_rules(("2", "redfish:4"), ("redfish:system",))
         self.assertEqual((4, "system"), rules.of("redfish", None, 1))
         self.assertEqual((2, "address"), rules.of("ipmi", None, 1))
-        self.assertEqual((1, "address"), turn_rules((), ()).of("ipmi", None, 1))
+        self.assertEqual((1, "address"), parse_slot_rules((), ()).of("ipmi", None, 1))
 
     def test_values_that_mean_nothing_are_refused(self) -> None:
         """The error names the option, the value and what is allowed."""
         with ExpectedException(ConfigurationError, r"\[conductor\] bmc_max_in_flight: '0' for 'redfish' is not .* from 1 on"):
-            turn_rules(("redfish:0",), ())
+            parse_slot_rules(("redfish:0",), ())
         with ExpectedException(ConfigurationError, r".*bmc_in_flight_per: 'rack' is not allowed; it has to be address or system"):
-            turn_rules((), ("rack",))
+            parse_slot_rules((), ("rack",))
 
 
 class TestThroughRedfish(TestCase):

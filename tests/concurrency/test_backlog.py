@@ -74,7 +74,7 @@ class TestBacklog(TestCase):
         for future in held:
             future.result(BOUND)
         self.assertEqual([], self.done)
-        self.backlog.begin()
+        self.backlog.start_workers()
         self.assertTrue(self.pool.drain(BOUND))
         self.assertEqual(["late"], self.done)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from testtools import TestCase
 
-from baremetal_sdk.concurrency.locks import ConvoyFreeLock
+from baremetal_sdk.concurrency.locks import YieldingLock
 
 _BOUND = 10.0
 
@@ -21,7 +21,7 @@ class TestConvoyFreeLock(TestCase):
 
     def test_one_thread_at_a_time_has_it(self) -> None:
         """What is read and written within it by several threads is never lost."""
-        lock, total = ConvoyFreeLock(), [0]
+        lock, total = YieldingLock(), [0]
 
         def add() -> None:
             for _ in range(5000):
@@ -35,7 +35,7 @@ class TestConvoyFreeLock(TestCase):
 
     def test_it_is_free_after_an_error(self) -> None:
         """An error within it leaves it, and goes on."""
-        lock = ConvoyFreeLock()
+        lock = YieldingLock()
 
         def fail() -> None:
             with lock:
@@ -46,7 +46,7 @@ class TestConvoyFreeLock(TestCase):
 
     def test_it_need_not_be_waited_for(self) -> None:
         """Where somebody has it, who does not want to wait is told so at once."""
-        lock = ConvoyFreeLock()
+        lock = YieldingLock()
         self.assertTrue(lock.acquire())
         self.assertFalse(lock.acquire(blocking=False))
         lock.release()
@@ -54,7 +54,7 @@ class TestConvoyFreeLock(TestCase):
 
     def test_its_condition_is_waited_for(self) -> None:
         """Who waits for its condition lets others have the lock, and has it again when told."""
-        lock = ConvoyFreeLock()
+        lock = YieldingLock()
         condition, come = lock.condition(), []
 
         def tell() -> None:

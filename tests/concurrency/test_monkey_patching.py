@@ -9,7 +9,7 @@ from types import ModuleType
 
 from testtools import ExpectedException, TestCase
 
-from baremetal_sdk.concurrency.monkey_patching import MonkeyPatched, monkey_patched, refuse_monkey_patching
+from baremetal_sdk.concurrency.monkey_patching import MonkeyPatched, find_monkey_patching, refuse_monkey_patching
 
 
 class Patcher(ModuleType):
@@ -28,7 +28,7 @@ class Patcher(ModuleType):
 class TestGuard(TestCase):
     def test_a_process_without_either_is_let_through(self) -> None:
         """Where neither library is imported there is nothing to refuse."""
-        self.assertIsNone(monkey_patched({}))
+        self.assertIsNone(find_monkey_patching({}))
         refuse_monkey_patching({})
 
     def test_an_import_alone_is_let_through(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from testtools import ExpectedException, TestCase
 
 from baremetal_interfaces import Busy
-from baremetal_sdk.concurrency.periodic import Periodic, periodic, periodics_of
+from baremetal_sdk.concurrency.periodic import Periodic, find_periodic_methods, periodic
 from baremetal_sdk.concurrency.pool import ElasticPool, LaneLimits
 from baremetal_sdk.concurrency.timer import Timer
 from baremetal_sdk.testing import ManualClock
@@ -158,7 +158,7 @@ class TestPeriodic(TestCase):
         """A run that was set far ahead is not waited for; there is still only one chain of runs."""
         one = self.begin()
         self.turn(0.0)
-        one.respace(2.0)
+        one.change_interval(2.0)
         self.turn(2.0)
         self.turn(2.0)
         self.assertEqual(3, self.executor.runs)
@@ -166,10 +166,10 @@ class TestPeriodic(TestCase):
     def test_an_interval_of_nothing_pauses_it(self) -> None:
         """With 0 it does not run until it has an interval again."""
         one = self.begin()
-        one.respace(0.0)
+        one.change_interval(0.0)
         self.turn(100.0)
         self.assertEqual(0, self.executor.runs)
-        one.respace(5.0)
+        one.change_interval(5.0)
         self.turn(5.0)
         self.assertEqual(1, self.executor.runs)
 
@@ -214,7 +214,7 @@ class TestDeclaration(TestCase):
     def test_methods_are_found_with_their_interval(self) -> None:
         """What is declared on a class is found on its instance, bound."""
         audit = Audit()
-        [(function, declared)] = periodics_of(audit)
+        [(function, declared)] = find_periodic_methods(audit)
         self.assertEqual(("seen", 5.0, False), (function("seen"), *declared))
 
     def test_an_interval_of_nothing_is_refused(self) -> None:

@@ -123,7 +123,7 @@ class TestLanes(PoolCase):
 
     def test_what_soon_ends_is_not_crowded(self) -> None:
         """Of a brisk lane only so many run at once; the next one runs when one of them has ended, or when the queue is full."""
-        pool = self.pool(10, work=LaneLimits(cap=4, queue=1, brisk=2, held_up=3600.0))
+        pool = self.pool(10, work=LaneLimits(cap=4, queue=1, cpu_limit=2, slow_after=3600.0))
         gate, _ = self.occupy(pool, "work", 2)
         queued = pool["work"].submit(int)
         self.assertEqual((2, 1), (pool["work"].statistics.busy, pool["work"].statistics.queued))
@@ -133,7 +133,7 @@ class TestLanes(PoolCase):
 
     def test_what_is_held_up_makes_room(self) -> None:
         """Where all of a brisk lane wait for something others run in their place, as many as its cap allows."""
-        pool = ElasticPool(10, {"work": LaneLimits(cap=4, brisk=1)})
+        pool = ElasticPool(10, {"work": LaneLimits(cap=4, cpu_limit=1)})
         self.addCleanup(pool.close, 0.0, cancel_queued=True)
         self.occupy(pool, "work", 3)
         self.assertEqual(0, pool["work"].submit(int).result(_BOUND))

@@ -198,9 +198,9 @@ class TestTrouble(SensorsCase):
                 self.turn(conductor)
         self.assertEqual(1, len([line for line in logged.output if "could not be read" in line]))
         sensors = conductor.assembly.sensors
-        self.assertEqual((1, 2, 0), (sensors.nodes_away, len(self.told.of(live)), len(self.told.of(dead))))
+        self.assertEqual((1, 2, 0), (sensors.unreachable_nodes, len(self.told.of(live)), len(self.told.of(dead))))
         self.turn(conductor)
-        self.assertEqual((0, 1), (sensors.nodes_away, len(self.told.of(dead))))
+        self.assertEqual((0, 1), (sensors.unreachable_nodes, len(self.told.of(dead))))
 
     def test_credentials_that_are_refused_are_not_tried_by_readings_of_sensors(self) -> None:
         """Two logins at most, however often the sensors are due; new credentials are used at once."""

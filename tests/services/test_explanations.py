@@ -6,7 +6,7 @@ from typing import Any
 
 from baremetal_interfaces import BareMetalError
 from baremetal_sdk import Conductor
-from baremetal_sdk.bmc.breakers import FAILURES
+from baremetal_sdk.bmc.breakers import MAX_CONNECT_FAILURES
 from baremetal_sdk.testing import provision
 from tests.fixtures.machines import MachinesCase
 
@@ -40,7 +40,7 @@ class TestExplanations(MachinesCase):
         conductor = self.conductor()
         node = self.enrol(conductor, power_interface="fake-bmc", faults={"get_power": {"effect": "drop"}}).uuid
         task = conductor.assembly.tasks.read_only(node)
-        for _ in range(FAILURES):
+        for _ in range(MAX_CONNECT_FAILURES):
             self.assertRaises(BareMetalError, task.sample_power)
         told = self.told(conductor, node)
         self.assertEqual(("unreachable", "m1"), (told["calls"][0]["outcome"], told["calls"][0]["bmc"]))

@@ -11,7 +11,7 @@ from testtools import TestCase
 
 from baremetal_interfaces import Deadline, Kind, PowerState, check_send, send_guard
 from baremetal_interfaces.http import HTTPSession
-from baremetal_sdk.clock import SystemClock, counting_suspension
+from baremetal_sdk.clock import SystemClock, boottime_source
 from baremetal_sdk.errors import LeaseLost
 from baremetal_sdk.testing import ManualClock
 from tests.fixtures.machines import MachinesCase
@@ -61,11 +61,11 @@ class TestLeaseOfATask(MachinesCase):
 
     def test_leases_are_measured_by_a_clock_that_counts_suspension(self) -> None:
         """On the machine's clock they go on while the machine sleeps; a clock that is handed in is believed."""
-        elapsed = counting_suspension(SystemClock())
+        elapsed = boottime_source(SystemClock())
         self.assertAlmostEqual(time.clock_gettime(time.CLOCK_BOOTTIME), elapsed(), delta=1.0)
         clock = ManualClock()
         clock.turn(5)
-        self.assertEqual(5.0, counting_suspension(clock)())
+        self.assertEqual(5.0, boottime_source(clock)())
 
 
 class TestHTTP(TestCase):

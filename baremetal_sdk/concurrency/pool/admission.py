@@ -39,7 +39,7 @@ class Admission:
         """Make *job* ready, or queue it; False when its lane is full."""
         lane = job.lane
         full = len(lane.queue) >= lane.limits.queue
-        if self._has_room(lane) and (full or not (lane.limits.brisk and lane.is_crowded)):
+        if self._has_room(lane) and (full or not (lane.limits.cpu_limit and lane.is_crowded)):
             self._make_ready(job)
         elif not full:
             job.queued = True
@@ -97,7 +97,7 @@ class Admission:
     def _make_ready(self, job: Job) -> None:
         job.queued = False
         lane = job.lane
-        if lane.limits.brisk:
+        if lane.limits.cpu_limit:
             lane.running.add(job)
         if lane.busy < lane.limits.reserved:
             self._kept -= 1
@@ -109,7 +109,7 @@ class Admission:
         """The oldest job of the next lane, in turn, that has one and may run it."""
         for _ in self._lanes:
             lane = next(self._turn)
-            while lane.queue and self._has_room(lane) and not (lane.limits.brisk and lane.is_crowded):
+            while lane.queue and self._has_room(lane) and not (lane.limits.cpu_limit and lane.is_crowded):
                 job = lane.queue.popleft()
                 self.queued -= 1
                 if not job.cancelled:

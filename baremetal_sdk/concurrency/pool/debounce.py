@@ -8,7 +8,7 @@ from collections.abc import Callable
 from baremetal_sdk.concurrency.timer import Timed, Timer
 
 
-class Soon:
+class Debounced:
     """Does something after it was asked for, once for all who ask until then."""
 
     def __init__(self, timer: Timer, function: Callable[[], None]) -> None:

@@ -13,9 +13,9 @@ from collections.abc import Container, Iterable, Mapping
 from concurrent.futures import Future
 from typing import Any, Self
 
-from baremetal_sdk.concurrency.locks import ConvoyFreeLock
+from baremetal_sdk.concurrency.locks import YieldingLock
 from baremetal_sdk.concurrency.pool.admission import Admission, stuck
-from baremetal_sdk.concurrency.pool.debounce import Soon
+from baremetal_sdk.concurrency.pool.debounce import Debounced
 from baremetal_sdk.concurrency.pool.job import Job, PoolDeadlock, PoolFuture, abandon
 from baremetal_sdk.concurrency.pool.lane import Lane, LaneLimits
 from baremetal_sdk.concurrency.pool.statistics import LaneStatistics
@@ -55,7 +55,7 @@ class ElasticPool:
         self.lanes: dict[str, Lane] = {}
         self._owns_timer = timer is None
         self._pid = os.getpid()
-        self._lock = ConvoyFreeLock()
+        self._lock = YieldingLock()
         self._settled = self._lock.condition()
         self._admission = Admission()
         self._idle: deque[Worker] = deque()
@@ -63,8 +63,8 @@ class ElasticPool:
         self._waking: Worker | None = None
         self._watched = self._low_water = 0
         self._idle_window, self._min_workers = idle_window, min_workers
-        self._shrinking = Soon(self.timer, self._shrink_and_repeat)
-        self._looking = Soon(self.timer, self._look)
+        self._shrinking = Debounced(self.timer, self._shrink_and_repeat)
+        self._looking = Debounced(self.timer, self._look)
         self._numbers = itertools.count(1)
         self.resize(max_workers, lanes)
 
@@ -215,8 +215,8 @@ class ElasticPool:
             return lane.counted(idle=len(self._idle), low_water=self._low_water)
 
     def _look_later(self, lane: Lane) -> None:
-        if lane.queue and lane.limits.brisk and not self.closing:
-            self._looking.after(lane.limits.held_up)
+        if lane.queue and lane.limits.cpu_limit and not self.closing:
+            self._looking.after(lane.limits.slow_after)
 
     def _look(self) -> None:
         """Let others run in place of what is held up in brisk lanes."""

@@ -25,20 +25,20 @@ T = TypeVar("T")
 class LaneLimits:
     """How much of the pool a lane may have: *reserved* workers are its own, *cap* is its most, *queue* waits beyond that.
 
-    With *brisk*, for work that mostly computes, only so many run at once for as long as they soon end: more of them would fight
-    for the interpreter, and some would wait for long. Each one that is held up for *held_up* seconds makes room for one more, up
-    to *cap*.
+    *cpu_limit* is for CPU-bound work: at most this many jobs run at once, because more of them would compete for the
+    interpreter. A job that runs longer than *slow_after* seconds, such as one that waits for a device, stops counting
+    and lets one more job run, up to *cap*.
     """
 
     reserved: int = 0
     cap: int = 1_000_000
     queue: int = 1_000_000
-    brisk: int | None = None
-    held_up: float = 0.02
+    cpu_limit: int | None = None
+    slow_after: float = 0.02
 
     def __post_init__(self) -> None:
-        if not (0 <= self.reserved <= self.cap and self.cap >= 1 and self.queue >= 0 and self.brisk != 0):
-            raise ValueError(f"{self}: allowed are 0 <= reserved <= cap, cap >= 1, queue >= 0 and brisk >= 1")
+        if not (0 <= self.reserved <= self.cap and self.cap >= 1 and self.queue >= 0 and self.cpu_limit != 0):
+            raise ValueError(f"{self}: allowed are 0 <= reserved <= cap, cap >= 1, queue >= 0 and cpu_limit >= 1")
 
 
 class Lane(Executor):
@@ -85,10 +85,10 @@ class Lane(Executor):
     @property
     def is_crowded(self) -> bool:
         """Whether as much as a brisk lane may do at once runs, and will soon have ended."""
-        brisk = self.limits.brisk
+        brisk = self.limits.cpu_limit
         if brisk is None or self.busy < brisk:
             return False
-        before = time.monotonic() - self.limits.held_up
+        before = time.monotonic() - self.limits.slow_after
         return sum(1 for job in self.running if not 0.0 < job.started < before) >= brisk
 
     def counted(self, *, idle: int, low_water: int) -> LaneStatistics:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, ParamSpec, TypeVar
 
-from baremetal_sdk.concurrency.locks import ConvoyFreeLock
+from baremetal_sdk.concurrency.locks import YieldingLock
 from baremetal_sdk.concurrency.pool.elastic import ElasticPool
 from baremetal_sdk.concurrency.pool.job import PoolFuture
 from baremetal_sdk.concurrency.pool.lane import Lane
@@ -18,18 +18,18 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Guest:
+class SharedPool:
     """Lanes of somebody else's pool, for one user who can wait for its own work, and take it back."""
 
     def __init__(self, pool: ElasticPool) -> None:
         self.closing = False
         """Whether it takes no more work."""
         self._pool = pool
-        self._none_left = ConvoyFreeLock().condition()
+        self._none_left = YieldingLock().condition()
         self._futures: set[PoolFuture[Any]] = set()
 
     def __getitem__(self, lane: str) -> Lane:
-        return GuestLane(self._pool[lane], self)
+        return SharedPoolLane(self._pool[lane], self)
 
     def drain(self, timeout: float) -> bool:
         """Wait, at most *timeout* seconds, until nothing of its own runs or is queued; whether that was reached."""
@@ -70,10 +70,10 @@ class Guest:
                 self._none_left.notify_all()
 
 
-class GuestLane(Lane):
+class SharedPoolLane(Lane):
     """A lane as its guest has it: all that it is and counts is the lane's own."""
 
-    def __init__(self, lane: Lane, guest: Guest) -> None:
+    def __init__(self, lane: Lane, guest: SharedPool) -> None:
         self._lane = lane
         self._guest = guest
 

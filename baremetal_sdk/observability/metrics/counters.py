@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from baremetal_sdk.concurrency.locks import ConvoyFreeLock
+from baremetal_sdk.concurrency.locks import YieldingLock
 from baremetal_sdk.observability.metrics.declarations import COUNTED, OWNER, Counted, Metric
 from baremetal_sdk.observability.telemetry import Listener, Observation, Work
 
@@ -61,7 +61,7 @@ class _Kind:
         self._labels = tuple(label for label in counted.total.labels if label != "outcome")
         self._begun, self._over = itertools.count(), itertools.count()
         self._notes: deque[tuple[str, dict[str, str], float]] = deque()
-        self._lock = ConvoyFreeLock()
+        self._lock = YieldingLock()
         self._known: dict[str, set[str]] = {label: set() for label in counted.total.labels}
         self._series: dict[tuple[str, ...], _Series] = {}
         self._found: dict[tuple[str | None, ...], _Series] = {}
