@@ -71,8 +71,8 @@ class Connector(ABC, Generic[S]):
     """Maximum number of requests in flight at one BMC, unless the operator configures another number."""
 
     shareable: ClassVar[bool] = False
-    """Whether several threads may use a session at the same time, because the session itself takes a slot for each request.
-    A session that is not shareable has one borrower at a time."""
+    """Whether several threads may use a session at the same time. The session must be thread-safe and order its requests
+    itself. If False, a session has one borrower at a time."""
 
     takes_turns: ClassVar[bool] = False
     """Whether the sessions take a request slot for each request (:func:`~baremetal_interfaces.request_slot`). If False, the
