@@ -6,12 +6,12 @@ import logging
 import socket
 from collections.abc import Iterable
 from concurrent.futures import Executor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from baremetal_interfaces import Deadline
 from baremetal_sdk.config import APIConfig, ConductorConfig
 from baremetal_sdk.errors import ConfigurationError
-from baremetal_sdk.http.server import HTTPServer
+from baremetal_sdk.http.server import HTTPServer as HTTPServer
 from baremetal_sdk.http.sockets import Listeners
 from baremetal_sdk.lifecycle import Phase
 from baremetal_sdk.observability.metrics.collector import Reading, pool_readings
@@ -21,6 +21,14 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 LOG = logging.getLogger(__name__)
+
+
+@runtime_checkable
+class ReadingSource(Protocol):
+    """A WSGI application with metrics of its own. The Bare Metal API has some, other applications may have none."""
+
+    def readings(self) -> Iterable[Reading]:
+        """Return the values for one scrape of the metrics."""
 
 
 class APIServer:
@@ -67,7 +75,8 @@ class APIServer:
         if pool is not None:
             yield HTTP_CONNECTIONS, (), self._http.connections
             yield from pool_readings(pool)
-            yield from getattr(self._app, "readings", tuple)()
+            if isinstance(self._app, ReadingSource):
+                yield from self._app.readings()
 
     def reload(self, config: ConductorConfig) -> None:
         """Take over what can change while it serves: what belongs to TLS, with the certificate read again."""

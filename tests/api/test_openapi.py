@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from baremetal_sdk.api.app import routes
+from baremetal_sdk.api.v1.catalog import routes
 from tests.fixtures.api import APITestCase
 
 

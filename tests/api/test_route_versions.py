@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from baremetal_sdk.api.app import routes
+from baremetal_sdk.api.v1.catalog import routes
 from tests.api.machines import MachineAPITestCase
 from tests.fixtures.api import Answer
 

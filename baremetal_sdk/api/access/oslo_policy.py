@@ -14,6 +14,7 @@ from oslo_policy import policy
 from baremetal_sdk.api.access.personas import ANYBODY, LESSEE, OWNERS, REQUIREMENTS, SERVICE, RoleRequirement
 from baremetal_sdk.api.access.policy import STEP, RuleBasedPolicy
 from baremetal_sdk.api.access.roles import RolePolicy, describe_persona
+from baremetal_sdk.api.v1.catalog import role_policy, routes
 from baremetal_sdk.context import RequestContext
 from baremetal_sdk.errors import ConfigurationError
 
@@ -129,8 +130,6 @@ def defaults(rules: Mapping[str, str]) -> list[policy.RuleDefault]:
 
 def list_rules() -> list[policy.RuleDefault]:
     """All rules with their defaults and routes, for ``oslopolicy-sample-generator --namespace baremetal_sdk``."""
-    from baremetal_sdk.api.app import role_policy, routes
-
     asking: dict[str, list[dict[str, Any]]] = {}
     for route in routes():
         asking.setdefault(route["policy"], []).append(route)

@@ -1,34 +1,47 @@
-"""What the API needs of the service that it speaks for."""
+"""The service behind the API, as far as the API uses it."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.config import ConductorConfig
+from baremetal_sdk.observability.telemetry import Telemetry
 from baremetal_sdk.rpc.client import RPCClient
 from baremetal_sdk.store.protocol import Store
 
 
 class Backend(Protocol):
-    """Reads go to the store, changes go through RPC. A conductor is one."""
+    """The service behind the API: the API reads from its store and sends changes through its RPC client.
+
+    ``Conductor`` and ``RemoteBackend`` implement it.
+    """
 
     @property
     def store(self) -> Store:
-        """Where nodes are read from."""
+        """The store that the API reads from."""
 
     @property
     def rpc(self) -> RPCClient:
-        """How a conductor is asked to change something."""
+        """The RPC client that sends changes to a conductor."""
 
     @property
     def config(self) -> ConductorConfig:
-        """What the operator configured."""
+        """The configuration of the service."""
 
     @property
     def ready(self) -> bool:
-        """Whether requests can be answered: started, and not yet told to stop."""
+        """True while the service answers requests: after its start, and before its stop begins."""
 
     @property
     def clock(self) -> Clock:
-        """What tells the time."""
+        """The clock of the service."""
+
+
+@runtime_checkable
+class TelemetrySource(Protocol):
+    """A backend with telemetry. Its observers see each request of the API. A host's own backend may have none."""
+
+    @property
+    def telemetry(self) -> Telemetry:
+        """The observers of the service."""

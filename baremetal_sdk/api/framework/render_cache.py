@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
 from baremetal_sdk.api.framework import json_body
-from baremetal_sdk.api.framework.views import FieldSelection
-
-if TYPE_CHECKING:
-    from baremetal_sdk.api.framework.request import APIRequest
+from baremetal_sdk.api.framework.views import FieldSelection, RenderContext
 
 _MOST_BYTES = 32 * 1024 * 1024
 """Bytes of JSON that are kept."""
@@ -46,22 +43,22 @@ class RenderCache:
         """Bytes that are kept."""
         return self._bytes
 
-    def record(self, request: APIRequest, selection: FieldSelection, seen: Any, read: Callable[[], Any]) -> orjson.Fragment:
+    def record(self, context: RenderContext, selection: FieldSelection, seen: Any, read: Callable[[], Any]) -> orjson.Fragment:
         """Return a record as JSON.
 
         *seen* has its ``uuid``, ``revision`` and :attr:`FieldSelection.volatile` columns; *read* returns the whole record.
         """
-        kept = self._kept.get((selection, request.base, seen.uuid))
-        if kept is not None and kept.state == selection.state_of_record(request, seen):
+        kept = self._kept.get((selection, context.base, seen.uuid))
+        if kept is not None and kept.state == selection.state_of_record(context, seen):
             return kept.fragment
         record = read()
         return self._keep(
-            request, selection, record.uuid, selection.state_of_record(request, record), selection.record(request, record)
+            context, selection, record.uuid, selection.state_of_record(context, record), selection.record(context, record)
         )
 
     def page(
         self,
-        request: APIRequest,
+        context: RenderContext,
         selection: FieldSelection,
         seen: Sequence[Mapping[str, Any]],
         read: Callable[[tuple[str, ...]], Iterable[Mapping[str, Any]]],
@@ -71,25 +68,25 @@ class RenderCache:
         missing: list[str] = []
         for row in seen:
             uuid = row["uuid"]
-            kept = self._kept.get((selection, request.base, uuid))
-            if kept is not None and kept.state == selection.state_of_row(request, row):
+            kept = self._kept.get((selection, context.base, uuid))
+            if kept is not None and kept.state == selection.state_of_row(context, row):
                 found[uuid] = kept.fragment
             else:
                 missing.append(uuid)
         for row in read(tuple(missing)) if missing else ():
             found[row["uuid"]] = self._keep(
-                request, selection, row["uuid"], selection.state_of_row(request, row), selection.row(request, row)
+                context, selection, row["uuid"], selection.state_of_row(context, row), selection.row(context, row)
             )
         return [found[row["uuid"]] for row in seen if row["uuid"] in found]
 
     def _keep(
-        self, request: APIRequest, selection: FieldSelection, uuid: str, state: tuple[Any, ...], shown: Mapping[str, Any]
+        self, context: RenderContext, selection: FieldSelection, uuid: str, state: tuple[Any, ...], shown: Mapping[str, Any]
     ) -> orjson.Fragment:
         content = json_body.dump(shown)
         kept = _Kept(state, orjson.Fragment(content), len(content) + _OVERHEAD)
         with self._lock:
-            self._forget((selection, request.base, uuid))
-            self._kept[selection, request.base, uuid] = kept
+            self._forget((selection, context.base, uuid))
+            self._kept[selection, context.base, uuid] = kept
             self._bytes += kept.size
             while self._bytes > self._most:
                 self._forget(next(iter(self._kept)))

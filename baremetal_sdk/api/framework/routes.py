@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from baremetal_sdk.api.access.personas import ANYBODY, Persona
 from baremetal_sdk.api.framework.errors import MethodNotAllowed, PathNotFound, VersionTooOldForMethod
@@ -17,10 +17,8 @@ from baremetal_sdk.api.framework.parameters import Parameter, Parameters, not_ac
 from baremetal_sdk.api.framework.types import ValueType
 from baremetal_sdk.api.framework.views import ResponseSpec
 
-if TYPE_CHECKING:
-    from baremetal_sdk.api.framework.request import APIRequest
-
-Handler = Callable[["APIRequest"], Any]
+Handler = Callable[[Any], Any]
+"""Takes the ``APIRequest``, which is declared above this module, and returns the content of the response."""
 F = TypeVar("F", bound=Callable[..., Any])
 _ATTRIBUTE = "__baremetal_routes__"
 
@@ -197,6 +195,15 @@ class Match:
     arguments: dict[str, str]
 
 
+@runtime_checkable
+class RuleSource(Protocol):
+    """A resource with rules that no route names, such as rules about one field."""
+
+    @property
+    def rules(self) -> Mapping[str, Persona]:
+        """The persona of each rule."""
+
+
 class RouteTable:
     """All routes of one application."""
 
@@ -208,7 +215,8 @@ class RouteTable:
 
     def add(self, resource: object) -> None:
         """Register all handlers of *resource*. Two handlers for one method on one path are a programming error."""
-        self.rules.update(getattr(resource, "rules", {}))
+        if isinstance(resource, RuleSource):
+            self.rules.update(resource.rules)
         for name, declared in declared_routes(type(resource)):
             segment = self._root
             for part in split_path(declared.path):

@@ -6,20 +6,25 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from operator import attrgetter, itemgetter
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
+from typing import Annotated, Any, Literal, Protocol, TypedDict
 
 from baremetal_interfaces import InvalidInput, Problem
 from baremetal_sdk.api.framework.parameters import not_acceptable_before, unknown_before
 from baremetal_sdk.api.framework.types import ValueType
-
-if TYPE_CHECKING:
-    from baremetal_sdk.api.framework.request import APIRequest
 
 Render = Callable[..., Any]
 """From the request and the values of a field's columns to what is shown."""
 Source = Callable[[Any], tuple[Any, ...]]
 LINKS = "links"
 """A field that every record has, whether it was selected or not."""
+
+
+class RenderContext(Protocol):
+    """The request for which a record is rendered. Render functions get the same object and may use all of a request."""
+
+    @property
+    def base(self) -> str:
+        """The start of all links: scheme, host and prefix, without a trailing slash."""
 
 
 class Link(TypedDict):
@@ -65,7 +70,7 @@ class ViewField:
         """What makes the shown value in microversion *minor*; None where the stored value is shown."""
         older = {name.value: name.shown for name in self.older if minor < name.until}
         if older:
-            return lambda request, value: older.get(value, value)
+            return lambda context, value: older.get(value, value)
         return self.render
 
 
@@ -108,35 +113,35 @@ class FieldSelection:
         """The fields that are shown."""
         return frozenset((*self.names, *(field.name for field in self.rendered)))
 
-    def state_of_record(self, request: APIRequest, record: Any) -> tuple[Any, ...]:
+    def state_of_record(self, context: RenderContext, record: Any) -> tuple[Any, ...]:
         """What is shown of a record changes exactly when this does. Revisions begin anew with a record that has the same UUID."""
-        return (record.created_at, record.revision, *(field.render(request, *field.of_record(record)) for field in self.volatile))
+        return (record.created_at, record.revision, *(field.render(context, *field.of_record(record)) for field in self.volatile))
 
-    def state_of_row(self, request: APIRequest, row: Mapping[str, Any]) -> tuple[Any, ...]:
+    def state_of_row(self, context: RenderContext, row: Mapping[str, Any]) -> tuple[Any, ...]:
         """The same of a row of a listing."""
-        return (row["created_at"], row["revision"], *(field.render(request, *field.of_row(row)) for field in self.volatile))
+        return (row["created_at"], row["revision"], *(field.render(context, *field.of_row(row)) for field in self.volatile))
 
-    def record(self, request: APIRequest, record: Any) -> dict[str, Any]:
+    def record(self, context: RenderContext, record: Any) -> dict[str, Any]:
         """A record of the store as JSON."""
         values = self.of_record(record)
         shown = dict(zip(self.names, values, strict=False))
         for field in self.rendered:
-            shown[field.name] = field.render(request, *field.of_record(record))
-        return self._linked(request, shown, values[-1])
+            shown[field.name] = field.render(context, *field.of_record(record))
+        return self._linked(context, shown, values[-1])
 
-    def row(self, request: APIRequest, row: Mapping[str, Any]) -> dict[str, Any]:
+    def row(self, context: RenderContext, row: Mapping[str, Any]) -> dict[str, Any]:
         """A row of a listing as JSON."""
         values = self.of_row(row)
         shown = dict(zip(self.names, values, strict=False))
         for field in self.rendered:
-            shown[field.name] = field.render(request, *field.of_row(row))
-        return self._linked(request, shown, values[-1])
+            shown[field.name] = field.render(context, *field.of_row(row))
+        return self._linked(context, shown, values[-1])
 
-    def _linked(self, request: APIRequest, shown: dict[str, Any], key: str) -> dict[str, Any]:
+    def _linked(self, context: RenderContext, shown: dict[str, Any], key: str) -> dict[str, Any]:
         path = f"{self.path}/{key}"
-        shown[LINKS] = links(request.base, path)
+        shown[LINKS] = links(context.base, path)
         for name in self.subresources:
-            shown[name] = links(request.base, f"{path}/{name}")
+            shown[name] = links(context.base, f"{path}/{name}")
         return shown
 
 

@@ -14,7 +14,7 @@ from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 
 from baremetal_sdk import config, states
-from baremetal_sdk.api.app import routes
+from baremetal_sdk.api.v1.catalog import routes
 from baremetal_sdk.config import options
 from baremetal_sdk.observability.metrics import METRICS
 

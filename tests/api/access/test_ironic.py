@@ -16,7 +16,7 @@ from testtools import TestCase
 
 from baremetal_sdk.api.access.personas import LESSEE
 from baremetal_sdk.api.access.policy import describe_caller
-from baremetal_sdk.api.app import role_policy
+from baremetal_sdk.api.v1.catalog import role_policy
 from baremetal_sdk.context import RequestContext
 
 PYTHON = "BAREMETAL_TEST_IRONIC"

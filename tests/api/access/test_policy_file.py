@@ -10,7 +10,7 @@ from testtools import TestCase
 
 from baremetal_interfaces import Forbidden
 from baremetal_sdk.api.access.oslo_policy import FilePolicy, list_rules
-from baremetal_sdk.api.app import role_policy
+from baremetal_sdk.api.v1.catalog import role_policy
 from baremetal_sdk.context import RequestContext
 from baremetal_sdk.errors import ConfigurationError
 from tests.api.access import test_table

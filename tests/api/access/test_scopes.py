@@ -11,7 +11,7 @@ from fixtures import FakeLogger
 
 from baremetal_sdk.api import routes
 from baremetal_sdk.api.access.policy import Policy
-from baremetal_sdk.api.app import role_policy
+from baremetal_sdk.api.v1.catalog import role_policy
 from baremetal_sdk.auth import Identity
 from baremetal_sdk.store.records.hardware import VolumeTargetRecord
 from baremetal_sdk.store.records.policy import AllocationRecord, DeployTemplateRecord, InspectionRuleRecord, RunbookRecord
