@@ -1,7 +1,7 @@
-"""The registry of routes: what is declared beside each handler, and the dispatch made from it.
+"""Routes: the declaration next to each handler, and the table that matches requests to them.
 
-A resource is a class whose handlers are methods that carry a :class:`Route`. Dispatch, version checks, the refusal of
-unknown parameters, policy and the documentation all come from these declarations.
+A resource is a class whose methods are handlers, each with one or more :class:`Route` declarations. Dispatch, version
+checks, parameter checks, the policy and the OpenAPI document are all derived from these declarations.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
+from baremetal_interfaces import BareMetalError
 from baremetal_sdk.api.access.personas import ANYBODY, Persona
 from baremetal_sdk.api.framework.errors import MethodNotAllowed, PathNotFound, VersionTooOldForMethod
 from baremetal_sdk.api.framework.microversions import MAXIMUM, format_version
@@ -23,60 +24,64 @@ F = TypeVar("F", bound=Callable[..., Any])
 _ATTRIBUTE = "__baremetal_routes__"
 
 PUBLIC = "public"
-"""Visible to everybody, credentials or not."""
+"""Visibility of routes that need no credentials."""
 AUTHENTICATED = "authenticated"
-"""Visible to callers who are known."""
+"""Visibility of routes that need an authenticated client."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Route:
-    """One method on one path."""
+    """One HTTP method on one path."""
 
     method: str
     path: str
-    """A template: a segment in braces matches one segment and is named by what is in the braces."""
+    """The path template. A segment in braces matches any one segment; the name in the braces names the argument."""
     policy: str
-    """The rule that is asked."""
+    """The policy rule of the route."""
     status: int = 200
+    """The HTTP status of a successful response. A handler may set another one."""
     since: int = 1
+    """The minor number of the first microversion with the route."""
     too_old_status: int = 404
-    """How a request of an earlier microversion is answered: 404, 405 or 406, as clients know it."""
+    """The HTTP status for requests of earlier microversions: 404, 405 or 406, as in Ironic."""
     also_versions: frozenset[int] = frozenset()
-    """Earlier microversions that are taken as well, and said nothing of."""
+    """Microversions before *since* that the route accepts, too. Ironic's clients send them."""
     visibility: str = AUTHENTICATED
     role: Persona | None = None
-    """For whom it is where that is not what its method says."""
+    """The persona of the rule. None selects the default for the HTTP method, see :attr:`persona`."""
     alternative_rules: tuple[str, ...] = ()
-    """Rules of which one is enough to get to its handler, which asks for the one that it takes."""
+    """Further rules. Each of them or *policy* suffices to reach the handler, which then checks the rule that applies."""
     query: Parameters = field(default_factory=lambda: Parameters("query parameter"))
+    """The query parameters. All others are refused."""
     body: Parameters | ValueType | None = None
-    """Fields of an object, or a type for the body as a whole, or None where no body is read."""
+    """The fields of a JSON object, or the type of the whole body. None: the request body is not read."""
     summary: str = ""
+    """One sentence for the documentation."""
     response: ResponseSpec | Mapping[str, Any] | None = None
-    """What the answer's body shows, or its JSON schema, where more is known of it than its handler's annotation says."""
+    """The view of the response or its JSON schema. None: the return annotation of the handler describes the response."""
     content_type: str = "application/json"
-    """That of the answer."""
+    """The content type of the response."""
     passthrough: bool = False
-    """Whether a driver's own response, with a status of its own, is passed on."""
+    """True if the route may return a driver's response with any status of the 2xx class."""
 
     @property
     def persona(self) -> str:
-        """For whom it is: readers read, members change, where nothing else is declared."""
+        """The persona of the rule. By default readers may read and members may change."""
         if self.visibility == PUBLIC:
             return ANYBODY
         return self.role or ("reader" if self.method == "GET" else "member")
 
     def is_served(self, minor: int) -> bool:
-        """Whether requests of microversion *minor* are taken."""
+        """Return whether the route accepts requests of microversion *minor*."""
         return minor >= self.since or minor in self.also_versions
 
     def check_version(self, minor: int) -> None:
-        """Refuse a request of an earlier microversion than this route's."""
+        """Raise the error for requests of a microversion without this route."""
         if not self.is_served(minor):
-            raise _REFUSALS[self.too_old_status](self)
+            raise _version_error(self, self.too_old_status)
 
     def describe(self) -> dict[str, Any]:
-        """This declaration as plain data."""
+        """Return this declaration as plain data."""
         return {
             "method": self.method,
             "path": self.path,
@@ -87,30 +92,25 @@ class Route:
             "too_old": self.too_old_status,
             "status": self.status,
             "query": [parameter.describe() for parameter in self.query.declared],
-            "body": _described_body(self.body),
+            "body": _describe_body(self.body),
             "summary": self.summary,
         }
 
 
-def _described_body(body: Parameters | ValueType | None) -> Any:
+def _describe_body(body: Parameters | ValueType | None) -> Any:
     if isinstance(body, Parameters):
         return [parameter.describe() for parameter in body.declared]
     return dict(body.schema) if body is not None else None
 
 
-def _not_served_yet(route: Route) -> Exception:
-    return PathNotFound(f"{route.path} is served since version {format_version(route.since)} of the API")
-
-
-def _not_taken_yet(route: Route) -> Exception:
-    return VersionTooOldForMethod(f"{route.path} takes {route.method} since version {format_version(route.since)} of the API")
-
-
-def _not_acceptable_yet(route: Route) -> Exception:
+def _version_error(route: Route, status: int) -> BareMetalError:
+    """Return the error for a request of an earlier microversion than the route's. Ironic uses three statuses for this."""
+    since = format_version(route.since)
+    if status == 404:
+        return PathNotFound(f"{route.path} is served since version {since} of the API")
+    if status == 405:
+        return VersionTooOldForMethod(f"{route.path} takes {route.method} since version {since} of the API")
     return not_acceptable_before(route.path, route.since)
-
-
-_REFUSALS: dict[int, Callable[[Route], Exception]] = {404: _not_served_yet, 405: _not_taken_yet, 406: _not_acceptable_yet}
 
 
 def route(
@@ -131,29 +131,31 @@ def route(
     content_type: str = "application/json",
     passthrough: bool = False,
 ) -> Callable[[F], F]:
-    """Declare the method below as the handler of *method* on *path*; repeat it for a handler of several paths."""
+    """Declare the decorated method as the handler of *method* on *path*. Repeat it for a handler of several paths.
+
+    :class:`Route` documents the other arguments. The first line of the handler's docstring becomes the summary.
+    """
 
     def declare(handler: F) -> F:
-        summary = (handler.__doc__ or "").strip().partition("\n")[0]
-        fields = body if body is None or isinstance(body, ValueType) else Parameters("field", tuple(body))
         declared = Route(
-            method,
-            path,
-            policy,
-            status,
-            since,
-            too_old_status,
-            frozenset(also_versions),
-            visibility,
-            role,
-            tuple(alternative_rules),
-            Parameters("query parameter", tuple(query)),
-            fields,
-            summary,
-            response,
-            content_type,
-            passthrough,
+            method=method,
+            path=path,
+            policy=policy,
+            status=status,
+            since=since,
+            too_old_status=too_old_status,
+            also_versions=frozenset(also_versions),
+            visibility=visibility,
+            role=role,
+            alternative_rules=tuple(alternative_rules),
+            query=Parameters("query parameter", tuple(query)),
+            body=body if body is None or isinstance(body, ValueType) else Parameters("field", tuple(body)),
+            summary=(handler.__doc__ or "").strip().partition("\n")[0],
+            response=response,
+            content_type=content_type,
+            passthrough=passthrough,
         )
+        # Decorators run from the bottom up, so this appends: the lowest declaration comes first.
         setattr(handler, _ATTRIBUTE, (*getattr(handler, _ATTRIBUTE, ()), declared))
         return handler
 
@@ -161,7 +163,7 @@ def route(
 
 
 def declared_routes(resource: type) -> Iterator[tuple[str, Route]]:
-    """The handlers of a resource, by name, with each of their routes."""
+    """Yield the name of each handler of a resource with each of its routes, in the order of declaration."""
     for name, attribute in vars(resource).items():
         for declared in getattr(attribute, _ATTRIBUTE, ()):
             yield name, declared
@@ -169,7 +171,7 @@ def declared_routes(resource: type) -> Iterator[tuple[str, Route]]:
 
 @dataclass
 class _Segment:
-    """One place in the tree of paths."""
+    """One node in the tree of path segments."""
 
     literal: dict[str, _Segment] = field(default_factory=dict)
     any: tuple[str, _Segment] | None = None
@@ -182,13 +184,13 @@ class _Segment:
         if self.any is None:
             self.any = (name, _Segment())
         elif self.any[0] != name:
-            raise ValueError(f"one path names its segment {{{name}}} and another {{{self.any[0]}}}")
+            raise ValueError(f"two paths name the same segment differently, {{{name}}} and {{{self.any[0]}}}; use one name")
         return self.any[1]
 
 
 @dataclass(frozen=True)
 class Match:
-    """The route of a request, its handler, and what its path gave."""
+    """The route of a request, its handler, and the arguments from its path."""
 
     route: Route
     handler: Handler
@@ -205,16 +207,16 @@ class RuleSource(Protocol):
 
 
 class RouteTable:
-    """All routes of one application."""
+    """All routes of one application, as a tree of path segments."""
 
     def __init__(self) -> None:
         self._root = _Segment()
         self._routes: list[tuple[Route, Handler]] = []
         self.rules: dict[str, Persona] = {}
-        """Rules about fields and the like, which resources declare as ``rules``, with the persona of each."""
+        """The rules that resources declare in addition to those of routes, such as rules about one field, with their personas."""
 
     def add(self, resource: object) -> None:
-        """Register all handlers of *resource*. Two handlers for one method on one path are a programming error."""
+        """Add all routes of *resource*. Raises ``ValueError`` if a path has two handlers for one method."""
         if isinstance(resource, RuleSource):
             self.rules.update(resource.rules)
         for name, declared in declared_routes(type(resource)):
@@ -227,40 +229,43 @@ class RouteTable:
             self._routes.append(segment.routes[declared.method])
 
     def routes(self) -> tuple[Route, ...]:
-        """All routes, in the order in which they were registered."""
+        """Return all routes in the order in which they were added."""
         return tuple(declared for declared, _ in self._routes)
 
     def handlers(self) -> tuple[tuple[Route, Handler], ...]:
-        """All routes with their handlers."""
+        """Return all routes with their handlers, in the same order."""
         return tuple(self._routes)
 
     def match(self, method: str, parts: list[str], minor: int = MAXIMUM) -> Match:
-        """The route for *method* on a path that was split. Raises ``PathNotFound`` and ``MethodNotAllowed``.
+        """Return the route for *method* on the path with the segments *parts*.
 
-        The version of what is found is not checked, yet a path that came as a whole after *minor* allows no method, either.
+        Raises ``PathNotFound`` and ``MethodNotAllowed``. The caller checks the version of the route that is found. If
+        no route of the path has the method and all of them are newer than *minor*, the error is ``PathNotFound``:
+        for a client of that microversion the path does not exist.
         """
         segment, arguments = self._find(parts)
         found = segment.routes.get("GET" if method == "HEAD" else method)
         if found is None:
             first = min((route for route, _ in segment.routes.values()), key=lambda route: route.since)
             if not first.is_served(minor):
-                raise _not_served_yet(first)
+                raise _version_error(first, 404)
             allowed = allowed_methods(segment.routes)
             raise MethodNotAllowed(f"{method[:16]} is not allowed here; allowed are {', '.join(allowed)}", allowed)
         return Match(*found, arguments)
 
     def methods(self, parts: list[str]) -> Iterable[str]:
-        """The methods that a path is served with. Raises ``PathNotFound``."""
+        """Return the methods of a path. Raises ``PathNotFound``."""
         return self._find(parts)[0].routes
 
     @property
     def roots(self) -> Container[str]:
-        """What the first segment of a path can be."""
+        """The first segments of all paths."""
         return self._root.literal
 
     def _find(self, parts: list[str]) -> tuple[_Segment, dict[str, str]]:
         segment, arguments = self._root, {}
         for part in parts:
+            # A literal segment wins over a template, so /v1/nodes/detail is not the node "detail".
             following = segment.literal.get(part)
             if following is None:
                 if segment.any is None:
@@ -274,13 +279,13 @@ class RouteTable:
 
 
 def path_not_found(parts: list[str]) -> PathNotFound:
-    """The refusal of a path that nothing is served at."""
+    """Return the error for a path without a route."""
     path = "/" + "/".join(parts)
-    return PathNotFound(f"nothing is served at {path[:128]!r}; /v1/ lists the resources that there are")
+    return PathNotFound(f"nothing is served at {path[:128]!r}; /v1/ lists the resources")
 
 
 def allowed_methods(routes: Iterable[str]) -> tuple[str, ...]:
-    """The methods to name in an ``Allow`` header."""
+    """Return the methods for an ``Allow`` header."""
     methods = {*routes, "OPTIONS"}
     if "GET" in methods:
         methods.add("HEAD")
@@ -288,5 +293,5 @@ def allowed_methods(routes: Iterable[str]) -> tuple[str, ...]:
 
 
 def split_path(path: str) -> list[str]:
-    """The segments of a path. A slash at the end, and one after another, mean nothing."""
+    """Return the segments of a path. Empty segments are dropped, so repeated and trailing slashes mean nothing."""
     return [part for part in path.split("/") if part]
