@@ -45,7 +45,7 @@ class Route:
     too_old_status: int = 404
     """The HTTP status for requests of earlier microversions: 404, 405 or 406, as in Ironic."""
     also_versions: frozenset[int] = frozenset()
-    """Microversions before *since* that the route accepts, too. Ironic's clients send them."""
+    """Microversions before *since* that the route accepts in addition."""
     visibility: str = AUTHENTICATED
     role: Persona | None = None
     """The persona of the rule. None selects the default for the HTTP method, see :attr:`persona`."""
