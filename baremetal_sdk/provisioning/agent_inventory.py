@@ -1,4 +1,4 @@
-"""Inventories as agents report them, read into what the contract calls an inspection."""
+"""Parser of the inventories that agents report. The result is an ``Inspection`` of the contract."""
 
 from __future__ import annotations
 
@@ -10,25 +10,26 @@ from baremetal_interfaces import InspectedPort, Inspection, InvalidInput, Proble
 
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", re.ASCII)
 _GIB = 1024**3
-_SMALLEST_ROOT = 4 * _GIB
-"""Bytes of the smallest disk that an operating system is put on."""
+_MIN_ROOT_DISK_BYTES = 4 * _GIB
+"""Size in bytes of the smallest disk that can hold an operating system."""
 
 
 def parse_inventory(inventory: Mapping[str, Any]) -> Inspection:
-    """What an *inventory* says of a machine. Raises ``InvalidInput`` where it names no network interface."""
+    """Parse an *inventory*. Raises ``InvalidInput`` if it has no network interface with a MAC address."""
     ports = tuple(_ports(inventory))
     if not ports:
-        raise InvalidInput([Problem("inventory/interfaces", "none has a MAC address", "give mac_address of each")])
+        raise InvalidInput([Problem("inventory/interfaces", "no interface has a MAC address", "set mac_address for each")])
     return Inspection(properties=_properties(inventory), ports=ports, inventory=dict(inventory))
 
 
 def mac_addresses(inventory: Mapping[str, Any]) -> list[str]:
-    """The MAC addresses in an *inventory*, in lower case."""
+    """Return the MAC addresses of an *inventory* in lower case."""
     return [port.address for port in _ports(inventory)]
 
 
 def _ports(inventory: Mapping[str, Any]) -> list[InspectedPort]:
     booted = str(_part(inventory, "boot").get("pxe_interface") or "").lower().replace("-", ":")
+    # PXELINUX puts the hardware type before the address: "01-52-54-00-12-34-56".
     booted = booted[-17:]
     found: dict[str, InspectedPort] = {}
     interfaces = inventory.get("interfaces")
@@ -53,10 +54,10 @@ def _properties(inventory: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _root_gb(disks: Any) -> int | None:
-    """Of the smallest disk that can hold an operating system, less what its partition table takes."""
+    """Return the size in GiB of the smallest disk that can hold an operating system, less 1 GiB for the partition table."""
     listed: Sequence[Any] = disks if isinstance(disks, list) else ()
     sizes = [disk["size"] for disk in listed if isinstance(disk, Mapping) and isinstance(disk.get("size"), int)]
-    large = [size for size in sizes if size >= _SMALLEST_ROOT]
+    large = [size for size in sizes if size >= _MIN_ROOT_DISK_BYTES]
     return min(large) // _GIB - 1 if large else None
 
 

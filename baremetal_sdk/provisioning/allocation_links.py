@@ -1,4 +1,4 @@
-"""The link between a node and its allocation, and its end."""
+"""Removal of the link between a node and its allocation."""
 
 from __future__ import annotations
 

@@ -1,25 +1,33 @@
-"""The steps that every node has, whatever its driver: power, waiting and holding, in a list of steps that a client gives."""
+"""Steps that each node has, whatever its driver: power changes, waiting and holding. Clients put them in lists of steps."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from baremetal_interfaces import Argument, InvalidInput, Kind, Phase, PowerState, Problem, Step, Wait
-
-if TYPE_CHECKING:
-    from baremetal_sdk.tasks.node_task import NodeTask
+from baremetal_sdk.tasks.node_task import NodeTask
 
 INTERFACE = Kind.POWER
-"""The interface under whose name clients ask for them."""
+"""The interface under which clients request these steps."""
 
 HOLD = "hold"
-_SECONDS = {"seconds": Argument("How long to wait, in seconds; without it, until an event.")}
+"""The step that stops a run until a client continues it with the verb ``unhold``."""
+
+_WAIT_ARGUMENTS = {"seconds": Argument("Seconds to wait. Without it, the step waits for an event.")}
 _PHASES = (Phase.CLEAN, Phase.DEPLOY, Phase.SERVICE)
 
 
-def _power(state: PowerState) -> Callable[..., None]:
-    return lambda task: task.power.set(state)
+def _power_on(task: NodeTask) -> None:
+    task.power.set(PowerState.ON)
+
+
+def _power_off(task: NodeTask) -> None:
+    task.power.set(PowerState.OFF)
+
+
+def _reboot(task: NodeTask) -> None:
+    task.power.set(PowerState.REBOOT)
 
 
 def _wait(task: NodeTask, seconds: Any = None) -> Wait:
@@ -36,26 +44,26 @@ def _hold(task: NodeTask) -> Wait:
 
 
 _ACTIONS: Mapping[str, Callable[..., Wait | None]] = {
-    "power_on": _power(PowerState.ON),
-    "power_off": _power(PowerState.OFF),
-    "reboot": _power(PowerState.REBOOT),
+    "power_on": _power_on,
+    "power_off": _power_off,
+    "reboot": _reboot,
     "wait": _wait,
     HOLD: _hold,
 }
 
 
 def find(phase: Phase, interface: Any, name: Any) -> Step | None:
-    """The reserved step of that name, where *interface* is the one that they are under."""
+    """Return the builtin step *name* if *phase* and *interface* have builtin steps, else None."""
     if phase not in _PHASES or interface != str(INTERFACE) or name not in _ACTIONS:
         return None
-    return Step(phase, name, name, abortable=True, resumable=True, arguments=_SECONDS if name == "wait" else {})
+    return Step(phase, name, name, abortable=True, resumable=True, arguments=_WAIT_ARGUMENTS if name == "wait" else {})
 
 
 def names(phase: Phase) -> list[str]:
-    """What can be asked for in *phase*, as ``interface.step``."""
+    """Return the names of the builtin steps of *phase* as ``interface.step``."""
     return [f"{INTERFACE}.{name}" for name in _ACTIONS] if phase in _PHASES else []
 
 
 def run(task: NodeTask, name: str, arguments: Mapping[str, Any]) -> Wait | None:
-    """Run a reserved step."""
+    """Run a builtin step."""
     return _ACTIONS[name](task, **arguments)

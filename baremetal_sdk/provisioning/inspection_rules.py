@@ -1,4 +1,4 @@
-"""Inspection rules, run over what an inspection of a node found."""
+"""Application of the inspection rules to the results of an inspection."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from baremetal_sdk.tasks.node_task import NodeTask
 
 
 class InspectionRules:
-    """Runs the rules that there are, the ones of the highest priority first, and within one in the order of their creation."""
+    """Runs the stored rules by priority, highest first. Rules with the same priority run in the order of their creation."""
 
     def __init__(self, store: Store, drivers: Drivers, secrets: SecretBox) -> None:
         self._store = store
@@ -29,9 +29,9 @@ class InspectionRules:
     def apply(
         self, task: NodeTask, properties: Mapping[str, Any], inventory: Mapping[str, Any], plugin_data: dict[str, Any]
     ) -> dict[str, Any]:
-        """Run the rules; write the node's ports, change *plugin_data*, and give back the changes of the node.
+        """Run the rules. Write the node's ports, change *plugin_data* in place, and return the changes of the node.
 
-        *properties* are those that the inspection leads to. Raises ``DriverError`` where a rule ends the inspection.
+        *properties* are the node's properties including the results. Raises ``DriverError`` if a rule fails the inspection.
         """
         rows = self._store.records(InspectionRuleRecord, Query(where={"phase": "main"}))
         rules = sorted((InspectionRuleRecord(**row) for row in rows), key=lambda rule: -rule.priority)
@@ -41,28 +41,30 @@ class InspectionRules:
         node |= {"properties": dict(properties), "traits": list(task.record.traits)}
         findings = engine.Findings(node, inventory, plugin_data, self._ports(task))
         engine.apply(rules, findings)
-        self._write_ports(task, findings)
+        self._store_ports(task, findings)
         changes = {"properties": node["properties"], **findings.changes()}
         if "driver_info" in changes:
-            changes |= self._sealed(task.record, changes["driver_info"])
+            changes |= self._seal_driver_info(task.record, changes["driver_info"])
         return changes
 
     def _ports(self, task: NodeTask) -> dict[str, dict[str, Any]]:
+        """Return the node's ports by UUID and by address. Both keys of a port share one dictionary."""
         found: dict[str, dict[str, Any]] = {}
         for row in self._store.ports(Query(where={"node_uuid": task.record.uuid})):
             found[row["uuid"]] = found[row["address"]] = dict(row)
         return found
 
-    def _write_ports(self, task: NodeTask, findings: engine.Findings) -> None:
+    def _store_ports(self, task: NodeTask, findings: engine.Findings) -> None:
         assert task.lease is not None
         for uuid, names in findings.changed_ports.items():
             changes = {name: findings.ports[uuid][name] for name in names}
             self._store.update_port(uuid, changes, fence=task.lease.fence)
 
-    def _sealed(self, record: NodeRecord, info: Mapping[str, Any]) -> dict[str, Any]:
-        """``driver_info`` with masks, and its secrets where they belong."""
+    def _seal_driver_info(self, record: NodeRecord, info: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the changes that store *info* with masks instead of secrets, and the secrets sealed."""
         known = self._secrets.unseal(record.sealed_secrets, record.uuid) if record.sealed_secrets else {}
         shown, secrets = split(info, declared_secrets(self._drivers.info_types(record.driver)), known)
+        # The sealed column also has the secrets of the instance, which are not in driver_info and must survive.
         secrets |= {name: value for name, value in known.items() if name.startswith(INSTANCE)}
         sealed = self._secrets.seal(secrets, record.uuid) if secrets else None
         return {"driver_info": shown, "sealed_secrets": sealed}

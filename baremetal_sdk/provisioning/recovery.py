@@ -1,4 +1,4 @@
-"""Nodes whose task died, and waits that took too long: each ends in a state that is true."""
+"""Recovery of nodes whose task died, and of waits that took too long. Each node ends in a state that is true."""
 
 from __future__ import annotations
 
@@ -27,19 +27,23 @@ _FIELDS = (
     "uuid", "driver", "conductor_group", "provision_state", "target_power_state", "provision_updated_at", "lease_holder",
     "lease_expires_at",
 )  # fmt: skip
-_RUN = ("run_id", "run_steps", "run_index", "run_attempt")
+_RUN_FIELDS = ("run_id", "run_steps", "run_index", "run_attempt")
 
 
 class Recovery:
-    """Looks for work without a worker. It goes by what is observed, never by what was meant."""
+    """Finds nodes whose state claims work that no task does. It relies on observations of the machine, never on intentions.
+
+    The sweeps only read and queue; the recovery of each node runs on *lane*, under the node's lease. *is_mine* says whether
+    this conductor is responsible for a node.
+    """
 
     def __init__(
         self,
         store: Store,
         tasks: TaskManager,
         lane: Lane,
-        resuming: StepResumer,
-        works: StateHandlers,
+        resumer: StepResumer,
+        handlers: StateHandlers,
         options: Callable[[], ConductorOptions],
         clock: Clock,
         *,
@@ -48,43 +52,45 @@ class Recovery:
         self._store = store
         self._tasks = tasks
         self._backlog = Backlog(lane)
-        self._resuming = resuming
-        self._works = works
+        self._resumer = resumer
+        self._handlers = handlers
         self._clock = clock
         self._is_mine = is_mine
         self._options = options
 
     def sweep(self) -> None:
-        """Deal with every node of ours that nobody works on and whose state says that somebody does, or that waits.
+        """Queue the recovery of each node in a working state without a task, and of each wait that has timed out.
 
-        A run that nobody polls any more is polled from here on; one that has waited too long ends.
+        Schedule the polling of all other waiting runs that this conductor does not poll yet.
         """
         self._backlog.start_workers()
-        for row in self._stuck(states.WORKING):
-            self._backlog.add(row.uuid, self._ending(self._end_dead_work))
-        for row in self._stuck(states.WAITING, *_RUN):
+        for row in self._list_unleased(states.WORKING):
+            self._backlog.add(row.uuid, functools.partial(self._recover, self._end_dead_work))
+        for row in self._list_unleased(states.WAITING, *_RUN_FIELDS):
             if wait_timeout_reason(row, self._options(), self._clock.now()) is not None:
-                self._backlog.add(row.uuid, self._ending(self._end_wait))
-            elif (waiting := steps.current_wait(row)) is not None:
-                self._resuming.schedule_if_new(row.uuid, waiting)
+                self._backlog.add(row.uuid, functools.partial(self._recover, self._end_wait))
+                continue
+            waiting = steps.current_wait(row)
+            if waiting is not None:
+                self._resumer.schedule_if_new(row.uuid, waiting)
 
     def sweep_power(self) -> None:
-        """Observe the power of nodes whose power action died."""
+        """Queue an observation of the power of each node whose power action died."""
         for state in ("power on", "power off"):
-            for row in self._free(self._store.nodes(NodeQuery(where={"target_power_state": state}, fields=_FIELDS))):
-                self._backlog.add(row.uuid, self._ending(self._end_power_action))
+            query = NodeQuery(where={"target_power_state": state}, fields=_FIELDS)
+            for row in self._select_unleased(self._store.nodes(query)):
+                self._backlog.add(row.uuid, functools.partial(self._recover, self._end_power_action))
 
-    def _stuck(self, wanted_states: Iterable[str], *fields: str) -> list[Row]:
-        wanted = NodeQuery(where={"provision_state": tuple(sorted(wanted_states))}, fields=(*_FIELDS, *fields))
-        return self._free(self._store.nodes(wanted))
+    def _list_unleased(self, provision_states: Iterable[str], *fields: str) -> list[Row]:
+        query = NodeQuery(where={"provision_state": tuple(sorted(provision_states))}, fields=(*_FIELDS, *fields))
+        return self._select_unleased(self._store.nodes(query))
 
-    def _free(self, rows: Iterable[Row]) -> list[Row]:
-        void = compute_expiry_cutoff(self._clock.now(), self._tasks.grace)
-        free = (row for row in rows if row.lease_holder is None or row.lease_expires_at <= void)
-        return [row for row in free if self._is_mine(row)]
-
-    def _ending(self, end: Callable[[NodeTask], object]) -> Callable[[str], None]:
-        return functools.partial(self._recover, end)
+    def _select_unleased(self, rows: Iterable[Row]) -> list[Row]:
+        # A request of the dead conductor may still be on its way to the BMC for as long as a call takes after the lease
+        # expired. The grace covers that time, as it does when the lease is acquired below.
+        cutoff = compute_expiry_cutoff(self._clock.now(), self._tasks.grace)
+        unleased = (row for row in rows if row.lease_holder is None or row.lease_expires_at <= cutoff)
+        return [row for row in unleased if self._is_mine(row)]
 
     def _recover(self, end: Callable[[NodeTask], object], node: str) -> None:
         try:
@@ -98,49 +104,48 @@ class Recovery:
                 LOG.error("recovery of node %s failed: %s", node, exc)
 
     def _end_dead_work(self, task: NodeTask) -> None:
+        # The sweep read the state without the lease. Under the lease it may be another one by now.
         state = task.record.provision_state
         if state not in states.WORKING:
             return
         if steps.can_run_again(task.record):
-            task.log.warning("the conductor stopped between two steps, or in one that may be run again: going on")
-            self._works.run_again(task)
+            task.log.warning("continuing the run of a conductor that stopped between two steps or in a resumable one")
+            self._handlers.run_again(task)
             return
-        self._observe(task)
-        reason = "the conductor stopped in the middle of it; what was begun may be half done"
+        self._observe_power(task)
+        reason = "the conductor stopped while it worked on the node; the work may be half done"
         transitions.fail(task, reason, target_power_state=None, **rescue.password_removal_changes(task))
 
     def _end_wait(self, task: NodeTask) -> None:
-        # Asked again: what it waits for may have come while this was queued.
+        # Checked again under the lease: the event may have arrived while this was queued.
         reason = wait_timeout_reason(task.record, task.options, self._clock.now())
         if reason is not None:
-            self._works.undo(task)
-            self._observe(task)
+            self._handlers.clean_up(task)
+            self._observe_power(task)
             transitions.fail(task, reason, **rescue.password_removal_changes(task))
 
     def _end_power_action(self, task: NodeTask) -> None:
-        if task.record.target_power_state is None:
+        target = task.record.target_power_state
+        if target is None:
             return
-        wanted = task.record.target_power_state
-        self._observe(task)
-        reached = task.record.power_state == wanted
-        error = (
-            None
-            if reached
-            else f"the conductor stopped while it changed power to '{wanted}'; power is '{task.record.power_state}'"
-        )
+        self._observe_power(task)
+        power_state = task.record.power_state
+        error = None
+        if power_state != target:
+            error = f"the conductor stopped while it changed power to '{target}'; power is '{power_state}'"
         task.finish(target_power_state=None, last_error=error)
 
-    def _observe(self, task: NodeTask) -> None:
-        """See what power is; where that cannot be seen it is unknown."""
+    def _observe_power(self, task: NodeTask) -> None:
+        """Store the power state of the machine, or unknown if it cannot be read."""
         try:
             task.power.get()
         except BareMetalError as exc:
-            task.log.warning("power cannot be observed: %s", exc)
+            task.log.warning("the power state could not be read: %s", exc)
             task.write(power_state=None)
 
 
 def expire_all_leases(store: Store) -> None:
-    """Let the leases of every holder expire: the caller vouches that all of them are dead."""
+    """Expire the leases of all holders. The caller guarantees that every holder is dead."""
     rows = store.nodes(NodeQuery(fields=("lease_holder",)))
     for holder in {row.lease_holder for row in rows if row.lease_holder is not None}:
         store.expire_leases(holder)

@@ -1,4 +1,4 @@
-"""Resumes step runs that wait, by polling them when they asked for it."""
+"""Resumption of step runs that wait: by polling when a step asked for it, or at once when an event has arrived."""
 
 from __future__ import annotations
 
@@ -13,9 +13,15 @@ from baremetal_sdk.store.records.node import NodeRecord
 from baremetal_sdk.tasks.node_task import NodeTask
 from baremetal_sdk.tasks.task_manager import TaskManager
 
+_RETRY_INTERVAL_S = 1.0
+"""Seconds until a resume is retried that found the node locked or the lane full."""
+
 
 class StepResumer:
-    """Goes on with runs that wait: polls them when they asked for it."""
+    """Resumes waiting runs on workers of a lane. Safe to use from many threads.
+
+    *resume* continues the run of a task's node. *is_elsewhere* says whether another conductor is now responsible for a node.
+    """
 
     def __init__(
         self,
@@ -33,42 +39,46 @@ class StepResumer:
         self._scheduled: set[str] = set()
 
     def schedule(self, node: str, waiting: steps.WaitingRun) -> None:
-        """Look at the node's run again after the time that it asked for, if it asked for one."""
+        """Poll the node's run after the time that its step asked for. Do nothing if the run waits for an event or a client."""
         if waiting.poll_after is not None and not waiting.held:
-            self._schedule(node, waiting, waiting.poll_after)
+            self._poll_after(waiting.poll_after, node, waiting)
 
     def schedule_if_new(self, node: str, waiting: steps.WaitingRun) -> None:
-        """Poll a run that nobody here polls yet: that of a conductor that is gone, or of before the last start."""
+        """Schedule the polling of a run unless that is done already.
+
+        For runs whose conductor is gone, and for runs that waited when this conductor started.
+        """
         with self._lock:
-            known = node in self._scheduled
-        if not known:
+            is_scheduled = node in self._scheduled
+        if not is_scheduled:
             self.schedule(node, waiting)
 
-    def _schedule(self, node: str, waiting: steps.WaitingRun, seconds: float) -> None:
-        with self._lock:
-            self._scheduled.add(node)
-        self._lane.after(seconds, lambda: self.poll(node, waiting))
-
     def resume_now(self, record: NodeRecord) -> None:
-        """Go on with the node's run, whatever it waits for."""
+        """Resume the node's run on a worker, whatever the run waits for."""
         waiting = steps.current_wait(record)
         if waiting is None:
             return
         try:
             self._lane.submit(self.poll, record.uuid, waiting)
         except NoFreeWorker:
-            # It was promised by now: it is tried again until there is room.
-            self._schedule(record.uuid, waiting, 1.0)
+            # The client already has its 202, so the resume must not get lost: retry until the lane has room.
+            self._poll_after(_RETRY_INTERVAL_S, record.uuid, waiting)
 
     def poll(self, node: str, waiting: steps.WaitingRun) -> None:
-        """Poll the run, unless it has gone on or ended without us, or is by now for another conductor to poll."""
+        """Resume the node's run, unless it is no longer at *waiting* or another conductor is responsible for it."""
         with self._lock:
             self._scheduled.discard(node)
         try:
             task = self._tasks.acquire(node, purpose="polling a step")
         except NodeLocked:
-            self._schedule(node, waiting, 1.0)
+            self._poll_after(_RETRY_INTERVAL_S, node, waiting)
             return
         with task:
+            # Both are checked under the lease. Before, the run could still change between the check and the resume.
             if steps.is_current(task.record, waiting) and not self._is_elsewhere(task.record):
                 self._resume(task)
+
+    def _poll_after(self, seconds: float, node: str, waiting: steps.WaitingRun) -> None:
+        with self._lock:
+            self._scheduled.add(node)
+        self._lane.after(seconds, lambda: self.poll(node, waiting))

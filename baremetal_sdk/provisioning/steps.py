@@ -1,294 +1,335 @@
-"""One step engine: it runs a list of steps on a node, stores how far it is, and goes on after a wait."""
+"""The step engine: runs the steps of a node in order, stores its progress, and continues after a wait.
+
+A *run* is a list of steps in the node's record, with an index and the number of attempts of the current step. Each change of
+the progress is one conditional write under the task's lease. So a conductor that takes over a node reads from the record
+exactly which step was under way, and a late or repeated resume recognizes that the run has moved on.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
-from baremetal_interfaces import Cancelled, Driver, DriverError, InvalidInput, Kind, Phase, Problem, Step, UnexpectedAnswer, Wait
+from baremetal_interfaces import (
+    Cancelled,
+    Driver,
+    DriverError,
+    InvalidInput,
+    Kind,
+    Phase,
+    Problem,
+    Step,
+    UnexpectedAnswer,
+    Wait,
+)
 from baremetal_sdk.observability.telemetry import WAITING, Observation, Work
 from baremetal_sdk.provisioning import builtin_steps
+from baremetal_sdk.provisioning.step_entry import StepEntry, StepRequest, StepWait
 from baremetal_sdk.store.records.node import NodeRecord
 from baremetal_sdk.tasks.node_task import NodeTask
 
 _KIND_ORDER = (Kind.VENDOR, Kind.POWER, Kind.MANAGEMENT, Kind.FIRMWARE, Kind.DEPLOY, Kind.BIOS, Kind.RAID)
-"""Which kind goes first where priorities are equal."""
+"""The order of steps with the same priority. Kinds that are not listed come last."""
 
 STEP_TIMEOUT_S = 900.0
-"""Seconds for one step in a worker. What takes longer waits."""
+"""Seconds that one step may occupy a worker. A step that takes longer returns ``Wait``."""
 
 MAX_ATTEMPTS = 3
-"""How often a step is begun, when conductors die in it."""
+"""How often a step is started if conductors die in it."""
 
 NO_RUN: Final[Mapping[str, Any]] = {
     "run_id": None, "run_steps": (), "run_index": None, "run_attempt": 0, "clean_step": {}, "deploy_step": {}, "service_step": {},
 }  # fmt: skip
-"""The changes that say that no run is going on."""
+"""The changes of the node's record that remove its run."""
 
 
 class RunProgress(Protocol):
-    """What is stored of a node's run."""
+    """The columns of a node that describe its run: a record, or a row with these columns."""
 
     @property
     def run_id(self) -> str | None:
-        """Which run it is."""
+        """The identifier of the run, or None without one."""
 
     @property
     def run_steps(self) -> Sequence[Mapping[str, Any]]:
-        """Its steps."""
+        """The steps of the run in their stored form."""
 
     @property
     def run_index(self) -> int | None:
-        """The step that it is at."""
+        """The index of the current step."""
 
     @property
     def run_attempt(self) -> int:
-        """How often that was begun."""
+        """How often the current step was started."""
 
 
 @dataclass(frozen=True)
 class WaitingRun:
-    """A run that waits: which one, where, and in how many seconds to look (None: until an event)."""
+    """The position at which a run waits. A resume is valid only while the run is still there."""
 
     run_id: str
     index: int
     attempt: int
     poll_after: float | None
+    """Seconds until the next poll. None: the run waits for an event."""
     held: bool = False
-    """Whether it goes on only when a client says so."""
+    """True if only a client can continue the run, with ``unhold``."""
 
 
-def automatic_steps(driver: Driver, phase: Phase) -> list[dict[str, Any]]:
-    """The steps that run by themselves in *phase*, in their order."""
-    found = [(kind, step) for kind, interface in driver for step in interface.steps_of(phase) if step.priority > 0]
-    found.sort(key=lambda pair: (-pair[1].priority, _rank(pair[0]), pair[1].name))
-    return [_entry(kind, step, {}) for kind, step in found]
+def automatic_steps(driver: Driver, phase: Phase) -> list[StepEntry]:
+    """Return the steps that run in *phase* without a request, in the order in which they run."""
+    declared = [(kind, step) for kind, interface in driver for step in interface.steps_of(phase) if step.priority > 0]
+    declared.sort(key=lambda pair: (-pair[1].priority, _rank(pair[0]), pair[1].name))
+    return [StepEntry.from_step(kind, step, {}) for kind, step in declared]
 
 
-def resolve_requested_steps(driver: Driver, phase: Phase, wanted: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The steps that a client asked for, in its order; ``InvalidInput`` with all that is wrong with them."""
+def resolve_requested_steps(driver: Driver, phase: Phase, requests: Sequence[StepRequest]) -> list[StepEntry]:
+    """Return the steps that a client requests, in its order. Raises ``InvalidInput`` with all problems at once."""
     problems: list[Problem] = []
-    entries: list[dict[str, Any]] = []
-    for number, one in enumerate(wanted):
-        reserved = builtin_steps.find(phase, one.get("interface"), one.get("step"))
-        found = (builtin_steps.INTERFACE, reserved) if reserved else _find(driver, phase, one)
+    entries: list[StepEntry] = []
+    for number, request in enumerate(requests):
+        builtin = builtin_steps.find(phase, request.interface, request.step)
+        found = (builtin_steps.INTERFACE, builtin) if builtin else _find_declared(driver, phase, request)
         if found is None:
-            problems.append(_unknown(driver, phase, number, one))
+            problems.append(_unknown_step(driver, phase, number, request))
             continue
-        problems += _argument_problems(found[1], one.get("args") or {}, number)
-        entries.append(_entry(*found, one.get("args") or {}, reserved=reserved is not None))
+        kind, step = found
+        problems += _argument_problems(step, request.arguments, number)
+        entries.append(StepEntry.from_step(kind, step, request.arguments, is_builtin=builtin is not None))
     if problems:
         raise InvalidInput(problems)
     return entries
 
 
-def merge_steps(driver: Driver, phase: Phase, wanted: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The automatic steps with those that a client *wanted*: each with its own ``priority``, 0 to leave the step out."""
-    entries = {(entry["interface"], entry["step"]): entry for entry in automatic_steps(driver, phase)}
-    for entry, asked in zip(resolve_requested_steps(driver, phase, wanted), wanted, strict=True):
-        entries[entry["interface"], entry["step"]] = {**entry, "priority": int(asked.get("priority", entry["priority"]))}
-    kept = [entry for entry in entries.values() if entry["priority"] > 0]
-    return sorted(kept, key=lambda entry: (-entry["priority"], _rank(Kind(entry["interface"])), entry["step"]))
+def merge_steps(driver: Driver, phase: Phase, requests: Sequence[StepRequest]) -> list[StepEntry]:
+    """Return the automatic steps of *phase* merged with requested ones, by priority.
+
+    A request for an automatic step replaces its arguments and its priority. Priority 0 removes the step.
+    """
+    entries = {entry.label: entry for entry in automatic_steps(driver, phase)}
+    for entry, request in zip(resolve_requested_steps(driver, phase, requests), requests, strict=True):
+        priority = entry.priority if request.priority is None else int(request.priority)
+        entries[entry.label] = dataclasses.replace(entry, priority=priority)
+    enabled = [entry for entry in entries.values() if entry.priority > 0]
+    return sorted(enabled, key=lambda entry: (-entry.priority, _rank(Kind(entry.interface)), entry.step))
 
 
-def start_run_changes(phase: Phase, entries: Sequence[Mapping[str, Any]], *, ramdisk: bool = True) -> dict[str, Any]:
-    """The changes that start a run of *entries*, with a ramdisk on the machine where its driver uses one, or without."""
-    return _begun({**entry, "phase": str(phase), "ramdisk": ramdisk} for entry in entries)
+def start_run_changes(phase: Phase, entries: Sequence[StepEntry], *, ramdisk: bool = True) -> dict[str, Any]:
+    """Return the changes of the node's record that start a run of *entries*. *ramdisk*: whether drivers may boot one."""
+    return _start_changes(dataclasses.replace(entry, phase=str(phase), uses_ramdisk=ramdisk) for entry in entries)
 
 
 def start_call_changes(kind: Kind, method: str) -> dict[str, Any]:
-    """The changes that start a run of one method that is no declared step, and may wait like one."""
-    entry = _entry(kind, Step(Phase.SERVICE, method, method, abortable=True), {})
-    return _begun([{**entry, "phase": str(kind), "ramdisk": True}])
+    """Return the changes that start a run of one driver method that is no declared step but may wait like a step."""
+    entry = StepEntry.from_step(kind, Step(Phase.SERVICE, method, method, abortable=True), {})
+    return _start_changes([dataclasses.replace(entry, phase=str(kind))])
 
 
-def _begun(entries: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+def _start_changes(entries: Iterable[StepEntry]) -> dict[str, Any]:
     return {
         "run_id": uuid.uuid4().hex,
-        "run_steps": tuple(entries),
+        "run_steps": tuple(entry.to_json() for entry in entries),
         "run_index": 0,
         "run_attempt": 0,
     }
 
 
 class HandedOver(Exception):
-    """The run goes on at another conductor: this one stops, and no step is under way."""
+    """Another conductor continues the run. This one stops between two steps, so no step is under way."""
 
 
 def run(task: NodeTask) -> WaitingRun | None:
-    """Run the steps of the node's run from where it is; None when all are done. A step's error ends the run.
+    """Run the steps of the node's run from its current position.
 
-    Raises :class:`HandedOver` between two steps when this conductor stops and another one is there for the node.
+    Return None when all steps are done, or the position at which the run waits. An error of a step ends the run. Raises
+    :class:`HandedOver` between two steps if this conductor stops and another one can take over the node.
     """
-    while (entry := _current(task.record)) is not None:
-        if _is_between(task.record) and task.is_leaving:
+    while (entry := current_entry(task.record)) is not None:
+        if _is_between_steps(task.record) and task.is_leaving:
             raise HandedOver
         if task.cancelled:
-            raise Cancelled(f"the run was stopped before step {entry['interface']}.{entry['step']}")
+            raise Cancelled(f"the run was stopped before step {entry.label}")
         if task.record.run_attempt >= MAX_ATTEMPTS:
-            raise DriverError(f"step {entry['interface']}.{entry['step']} was begun {MAX_ATTEMPTS} times and never ended")
-        task.write(run_attempt=task.record.run_attempt + 1, **_shown(entry))
-        with _observed(task, entry) as one:
-            if entry["reserved"]:
-                outcome: Any = builtin_steps.run(task, entry["method"], entry["args"])
+            raise DriverError(f"step {entry.label} was started {MAX_ATTEMPTS} times and never finished")
+        # The attempt is stored before the step starts. A conductor that dies in the step leaves a count above 0, by which
+        # recovery recognizes a step under way, and which limits the attempts of a step that kills conductors.
+        task.write(run_attempt=task.record.run_attempt + 1, **_node_field(entry))
+        with _observe(task, entry) as observation:
+            if entry.is_builtin:
+                outcome: Any = builtin_steps.run(task, entry.method, entry.arguments)
             else:
-                outcome = task.call(entry["interface"], entry["method"], timeout=STEP_TIMEOUT_S, **entry["args"])
-            one.outcome = WAITING if isinstance(outcome, Wait) else one.outcome
-        waiting = _after(task, {**entry, "waits_since": None, "looks": 0}, outcome)
+                outcome = task.call(entry.interface, entry.method, timeout=STEP_TIMEOUT_S, **entry.arguments)
+            if isinstance(outcome, Wait):
+                observation.outcome = WAITING
+        # A step that is started again forgets the wait of an earlier attempt.
+        waiting = _store_outcome(task, dataclasses.replace(entry, wait=None), outcome)
         if waiting is not None:
             return waiting
     return None
 
 
 def poll(task: NodeTask) -> WaitingRun | None:
-    """Ask the interface how the step that waits is getting on, and go on when it is done."""
-    entry = _current(task.record)
+    """Ask the interface about the waiting step, and continue the run when the step is done. Return as :func:`run` does."""
+    entry = current_entry(task.record)
     if entry is None:
         return None
-    interface = task.driver[entry["interface"]]
-    if entry["reserved"]:
-        return _after(task, entry, None) or run(task)
-    undeclared = Step(Phase.SERVICE, entry["step"], entry["method"])
-    step = next((one for one in interface.steps if one.method == entry["method"]), undeclared)
-    with _observed(task, entry) as one:
-        outcome = task.call(entry["interface"], "poll", step, entry.get("wait", {}), timeout=STEP_TIMEOUT_S)
-        one.outcome = WAITING if isinstance(outcome, Wait) else one.outcome
-    return _after(task, entry, outcome) or run(task)
+    if entry.is_builtin:
+        # A builtin step only waits for its time or for an event, and both have come.
+        outcome: Any = None
+    else:
+        step = _declared_step(task.driver, entry)
+        state = {} if entry.wait is None else entry.wait.state
+        with _observe(task, entry) as observation:
+            outcome = task.call(entry.interface, "poll", step, state, timeout=STEP_TIMEOUT_S)
+            if isinstance(outcome, Wait):
+                observation.outcome = WAITING
+    waiting = _store_outcome(task, entry, outcome)
+    return run(task) if waiting is None else waiting
 
 
 def is_current(record: NodeRecord, waiting: WaitingRun) -> bool:
-    """Whether the node still waits where *waiting* says; a late or second resume is told by that."""
+    """Return whether the node's run still waits at *waiting*. A late or second resume finds another position."""
     return (record.run_id, record.run_index, record.run_attempt) == (waiting.run_id, waiting.index, waiting.attempt)
 
 
+def current_entry(record: RunProgress) -> StepEntry | None:
+    """Return the current step of the node's run, or None without a run or after its last step."""
+    if record.run_id is None or record.run_index is None or record.run_index >= len(record.run_steps):
+        return None
+    return StepEntry.from_json(record.run_steps[record.run_index])
+
+
 def current_wait(record: RunProgress) -> WaitingRun | None:
-    """What the node's run waits for, of its record or a row of it: for a conductor that takes it up."""
-    entry = _current(record)
+    """Return the position at which the node's run waits, for a conductor that takes over the polling. None without a run."""
+    entry = current_entry(record)
     if entry is None or record.run_id is None or record.run_index is None:
         return None
-    held = entry["reserved"] and entry["step"] == builtin_steps.HOLD
-    return WaitingRun(record.run_id, record.run_index, record.run_attempt, entry.get("poll_after"), held)
+    return WaitingRun(
+        record.run_id,
+        record.run_index,
+        record.run_attempt,
+        poll_after=None if entry.wait is None else entry.wait.poll_after,
+        held=entry.is_builtin and entry.step == builtin_steps.HOLD,
+    )
 
 
 def waiting_since(record: RunProgress) -> datetime | None:
-    """From when on the node's step, which goes on by the time, counts as waiting; None where it waits for an event."""
-    since = (_current(record) or {}).get("waits_since")
-    return None if since is None else datetime.fromisoformat(since)
+    """Return the time from which the current, polled step counts as waiting. None if the run waits for an event."""
+    entry = current_entry(record)
+    return None if entry is None or entry.wait is None else entry.wait.since
 
 
 def step_label(record: RunProgress) -> str:
-    """The step that the node's run is at, for people."""
-    entry = _current(record)
-    return "no step" if entry is None else f"step {entry['interface']}.{entry['step']}"
+    """Return the name of the current step for messages."""
+    entry = current_entry(record)
+    return "no step" if entry is None else f"step {entry.label}"
 
 
 def wants_ramdisk(record: NodeRecord) -> bool:
-    """Whether the node's run may use a ramdisk on the machine."""
-    return all(entry.get("ramdisk", True) for entry in record.run_steps)
+    """Return whether the node's run may use a ramdisk on the machine."""
+    return all(StepEntry.from_json(stored).uses_ramdisk for stored in record.run_steps)
 
 
-def completed_steps(record: NodeRecord, kind: Kind) -> Iterator[Mapping[str, Any]]:
-    """The steps of *kind* that the node's run has done."""
-    done = record.run_steps[: record.run_index or 0]
-    return (entry for entry in done if entry["interface"] == str(kind))
+def completed_steps(record: NodeRecord, kind: Kind) -> Iterator[StepEntry]:
+    """Iterate over the steps of *kind* that the node's run has completed."""
+    entries = map(StepEntry.from_json, record.run_steps[: record.run_index or 0])
+    return (entry for entry in entries if entry.interface == str(kind))
 
 
 def can_run_again(record: NodeRecord) -> bool:
-    """Whether the run can simply go on: a conductor ended before its step began, or in one that may be run again."""
-    entry = _current(record)
-    return entry is not None and (bool(entry["resumable"]) or _is_between(record))
+    """Return whether another conductor can simply continue the run of one that died.
+
+    That is so between two steps, and in a step that its interface declares resumable.
+    """
+    entry = current_entry(record)
+    return entry is not None and (entry.is_resumable or _is_between_steps(record))
 
 
-def _is_between(record: NodeRecord) -> bool:
-    """Whether steps have been done and the next one was not begun: before the first one, more than it may be missing."""
+def _is_between_steps(record: NodeRecord) -> bool:
+    # Before the first step this is False: the work that prepares the run, such as booting a ramdisk, may not have happened.
     return record.run_attempt == 0 and (record.run_index or 0) > 0
 
 
-def _after(task: NodeTask, entry: Mapping[str, Any], outcome: Any) -> WaitingRun | None:
+def _declared_step(driver: Driver, entry: StepEntry) -> Step:
+    """Return the declaration of a step of the run, or a stand-in for a method that is no declared step."""
+    for step in driver[entry.interface].steps:
+        if step.method == entry.method:
+            return step
+    return Step(Phase.SERVICE, entry.step, entry.method)
+
+
+def _store_outcome(task: NodeTask, entry: StepEntry, outcome: Any) -> WaitingRun | None:
+    """Store that the step *entry* waits, and return where; or store that it is done, and return None."""
+    index = task.record.run_index
+    assert index is not None
     if isinstance(outcome, Wait):
+        previous_count = 0 if entry.wait is None else entry.wait.answer_count
+        wait = StepWait(dict(outcome.state), outcome.poll_after, _wait_start(task, entry, outcome), previous_count + 1)
         entries = list(task.record.run_steps)
-        assert task.record.run_index is not None
-        waiting = {"wait": dict(outcome.state), "poll_after": outcome.poll_after, "waits_since": _since(task, entry, outcome)}
-        waiting["looks"] = entry.get("looks", 0) + 1
-        entries[task.record.run_index] = {**entry, **waiting}
+        entries[index] = dataclasses.replace(entry, wait=wait).to_json()
         task.write(run_steps=tuple(entries))
         return current_wait(task.record)
     if outcome is not None:
-        raise UnexpectedAnswer(f"step {entry['interface']}.{entry['step']} returned {outcome!r}; it has to return None or Wait")
-    task.write(run_index=(task.record.run_index or 0) + 1, run_attempt=0)
+        raise UnexpectedAnswer(f"step {entry.label} returned {outcome!r}; it has to return None or Wait")
+    task.write(run_index=index + 1, run_attempt=0)
     return None
 
 
-def _since(task: NodeTask, entry: Mapping[str, Any], outcome: Wait) -> str | None:
-    """From when on the step counts as waiting: a polled one at once, and a wait of a client's when it is over."""
+def _wait_start(task: NodeTask, entry: StepEntry, outcome: Wait) -> datetime | None:
+    """Return the time from which the wait counts against its timeout."""
     if outcome.poll_after is None:
         return None
-    asked = timedelta(seconds=outcome.poll_after if entry["reserved"] else 0.0)
-    return entry.get("waits_since") or (task.clock.now() + asked).isoformat()
+    if entry.wait is not None and entry.wait.since is not None:
+        # Further polls do not prolong the wait: a step that always answers "wait" would never time out.
+        return entry.wait.since
+    # The seconds of a builtin "wait" are the client's wish. The timeout starts after them.
+    requested = timedelta(seconds=outcome.poll_after if entry.is_builtin else 0.0)
+    return task.clock.now() + requested
 
 
-def _observed(task: NodeTask, entry: Mapping[str, Any]) -> Observation:
-    labels = {"phase": str(entry["phase"]), "interface": str(entry["interface"]), "step": str(entry["step"])}
-    return task.observing(Work.STEP, labels)
+def _observe(task: NodeTask, entry: StepEntry) -> Observation:
+    return task.observing(Work.STEP, {"phase": entry.phase, "interface": entry.interface, "step": entry.step})
 
 
-def _current(record: RunProgress) -> Mapping[str, Any] | None:
-    if record.run_id is None or record.run_index is None or record.run_index >= len(record.run_steps):
-        return None
-    return record.run_steps[record.run_index]
-
-
-def _shown(entry: Mapping[str, Any]) -> dict[str, Any]:
-    shown = {"interface": entry["interface"], "step": entry["step"], "args": entry["args"], "priority": entry["priority"]}
-    phase = entry["phase"]
-    return {f"{phase}_step": shown} if phase in ("clean", "deploy", "service") else {}
-
-
-def _entry(kind: Kind, step: Step, arguments: Mapping[str, Any], *, reserved: bool = False) -> dict[str, Any]:
-    return {
-        "interface": str(kind), "step": step.name, "method": step.method, "args": dict(arguments),
-        "priority": step.priority, "abortable": step.abortable, "resumable": step.resumable, "reserved": reserved,
-    }  # fmt: skip
+def _node_field(entry: StepEntry) -> dict[str, Any]:
+    """Return the change that shows the step to clients. Only three phases have a field for it."""
+    if entry.phase not in ("clean", "deploy", "service"):
+        return {}
+    return {f"{entry.phase}_step": entry.to_node_field()}
 
 
 def _rank(kind: Kind) -> int:
     return _KIND_ORDER.index(kind) if kind in _KIND_ORDER else len(_KIND_ORDER)
 
 
-def _find(driver: Driver, phase: Phase, wanted: Mapping[str, Any]) -> tuple[Kind, Step] | None:
+def _find_declared(driver: Driver, phase: Phase, request: StepRequest) -> tuple[Kind, Step] | None:
     for kind, interface in driver:
         for step in interface.steps_of(phase):
-            if str(kind) == wanted.get("interface") and step.name == wanted.get("step"):
+            if str(kind) == request.interface and step.name == request.step:
                 return kind, step
     return None
 
 
-def _unknown(driver: Driver, phase: Phase, number: int, wanted: Mapping[str, Any]) -> Problem:
-    own = (f"{kind}.{step.name}" for kind, interface in driver for step in interface.steps_of(phase))
-    there: Iterable[str] = sorted([*own, *builtin_steps.names(phase)])
-    name = f"{wanted.get('interface')}.{wanted.get('step')}"
-    return Problem(
-        f"{phase}_steps/{number}", f"this node has no {phase} step {name}", "there are " + (", ".join(there) or "none")
-    )
+def _unknown_step(driver: Driver, phase: Phase, number: int, request: StepRequest) -> Problem:
+    declared = (f"{kind}.{step.name}" for kind, interface in driver for step in interface.steps_of(phase))
+    available = ", ".join(sorted([*declared, *builtin_steps.names(phase)])) or "none"
+    wrong = f"this node has no {phase} step {request.interface}.{request.step}"
+    return Problem(f"{phase}_steps/{number}", wrong, f"available are {available}")
 
 
-def _argument_problems(step: Step, given: Mapping[str, Any], number: int) -> list[Problem]:
-    where = f"{step.phase}_steps/{number}/args"
+def _argument_problems(step: Step, arguments: Mapping[str, Any], number: int) -> list[Problem]:
+    field = f"{step.phase}_steps/{number}/args"
+    allowed = "the step takes " + (", ".join(step.arguments) or "no arguments")
     unknown = [
-        Problem(f"{where}/{name}", "is not an argument of this step", _names(step))
-        for name in given
-        if name not in step.arguments
+        Problem(f"{field}/{name}", "is not an argument of this step", allowed) for name in arguments if name not in step.arguments
     ]
     missing = [
-        Problem(f"{where}/{name}", "is required", argument.description)
+        Problem(f"{field}/{name}", "is required", argument.description)
         for name, argument in step.arguments.items()
-        if argument.required and name not in given
+        if argument.required and name not in arguments
     ]
     return unknown + missing
-
-
-def _names(step: Step) -> str:
-    return "it takes " + (", ".join(step.arguments) or "none")

@@ -1,4 +1,4 @@
-"""Steps that operators prepared: deploy templates, which traits select, and runbooks, which clients name."""
+"""Steps prepared by operators: deploy templates, selected by traits, and runbooks, named by clients."""
 
 from __future__ import annotations
 
@@ -6,33 +6,34 @@ from collections.abc import Mapping
 from typing import Any
 
 from baremetal_interfaces import InvalidInput, NotFound, Problem
+from baremetal_sdk.provisioning.step_entry import StepRequest
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.node import NodeRecord
 from baremetal_sdk.store.records.policy import DeployTemplateRecord, RunbookRecord
 from baremetal_sdk.store.records.query import Query
 
 
-def template_steps(store: Store, node: NodeRecord) -> list[Mapping[str, Any]]:
-    """The steps of the deploy templates that are named as a trait of the node's instance is, by the names of the templates.
+def template_steps(store: Store, node: NodeRecord) -> list[StepRequest]:
+    """Return the steps of the deploy templates whose names are traits of the node's instance, sorted by template name.
 
-    The traits of an instance are in ``instance_info``; the node has to have them. Raises ``InvalidInput`` where it has not.
+    The traits of the instance are in ``instance_info``. Raises ``InvalidInput`` if the node lacks one of them.
     """
-    wanted = node.instance_info.get("traits") or ()
-    missing = sorted(set(wanted) - set(node.traits))
+    traits = node.instance_info.get("traits") or ()
+    missing = sorted(set(traits) - set(node.traits))
     if missing:
-        raise InvalidInput(
-            [Problem("instance_info/traits", f"the node does not have {', '.join(missing)}", "give the node them")]
-        )
-    if not wanted:
+        wrong = f"the node lacks the traits {', '.join(missing)}"
+        raise InvalidInput([Problem("instance_info/traits", wrong, "add them to the node, or remove them here")])
+    if not traits:
         return []
-    query = Query(where={"name": tuple(wanted)}, fields=("steps",), sort_key="name")
-    return [step for row in store.records(DeployTemplateRecord, query) for step in row["steps"]]
+    query = Query(where={"name": tuple(traits)}, fields=("steps",), sort_key="name")
+    return [StepRequest.from_json(step) for row in store.records(DeployTemplateRecord, query) for step in row["steps"]]
 
 
 def runbook_arguments(store: Store, node: NodeRecord, arguments: Mapping[str, Any], phase: str) -> dict[str, Any]:
-    """The arguments of a verb with the steps of the runbook that they name in place of it.
+    """Return the arguments of a verb with the runbook that they name replaced by its steps.
 
-    A runbook is for the nodes that have one of its traits, or its name as a trait. Raises ``InvalidInput`` for another node.
+    A runbook is approved for nodes that have one of its traits, or its name as a trait. Raises ``InvalidInput`` for other
+    nodes and for an unknown runbook.
     """
     try:
         runbook = store.record(RunbookRecord, arguments["runbook"])
@@ -41,7 +42,7 @@ def runbook_arguments(store: Store, node: NodeRecord, arguments: Mapping[str, An
     traits = {*runbook.traits, runbook.name}
     if not traits & set(node.traits):
         wrong = f"runbook {runbook.name!r} is not approved for node {node.uuid}"
-        raise InvalidInput([Problem("runbook", wrong, "the node has to have one of its traits: " + ", ".join(sorted(traits)))])
+        raise InvalidInput([Problem("runbook", wrong, "the node needs one of the traits " + ", ".join(sorted(traits)))])
     steps = sorted(runbook.steps, key=lambda step: step.get("order", 0))
-    kept = {name: value for name, value in arguments.items() if name != "runbook"}
-    return {"disable_ramdisk": runbook.disable_ramdisk, **kept, f"{phase}_steps": steps}
+    others = {name: value for name, value in arguments.items() if name != "runbook"}
+    return {"disable_ramdisk": runbook.disable_ramdisk, **others, f"{phase}_steps": steps}

@@ -1,4 +1,4 @@
-"""Entering provision states: what is written, always in one piece."""
+"""Changes of the provision state. Each change is one write, together with everything that has to change with it."""
 
 from __future__ import annotations
 
@@ -13,54 +13,60 @@ from baremetal_sdk.tasks.node_task import NodeTask
 
 CLEAN_FAILURE = "clean failure"
 POWER_FAILURE = "power failure"
-_MESSAGE = 4000
-"""Characters of an error that are kept."""
+
+_MAX_ERROR_LENGTH = 4000
+"""Characters of an error that are stored in the node."""
+
+_RESTORED_FIELDS = (
+    "provision_state", "target_provision_state", "provision_updated_at", "last_error", "run_id", "run_steps",
+    "run_index", "run_attempt", "instance_info", "sealed_secrets", "maintenance", "maintenance_reason", "fault",
+)  # fmt: skip
 
 
 def enter(task: NodeTask, state: str, goal: str | None, *, last: bool = False, **changes: Any) -> None:
-    """Enter *state* on the way to *goal*; a stable state has no goal, and no error is left from before.
+    """Enter *state* on the way to *goal*, and write *changes* with it.
 
-    With *last* this is all that the task does: the lease is given back in the same write.
+    A stable state has no goal. The last error is cleared unless *changes* sets one. With *last*, the write also ends the task
+    and releases its lease, so that no other writer can come between the two.
     """
-    target = None if state in states.STABLE else goal
     if state not in agent_info.AGENT_STATES:
+        # The agent's token and address must not outlive the agent: the next one gets its own.
         changes = {**agent_info.removal_changes(task.record), **changes}
-    (task.finish if last else task.write)(
-        provision_state=state,
-        target_provision_state=target,
-        provision_updated_at=task.clock.now(),
-        **{"last_error": None, **changes},
-    )
+    changes = {
+        "last_error": None,
+        **changes,
+        "provision_state": state,
+        "target_provision_state": None if state in states.STABLE else goal,
+        "provision_updated_at": task.clock.now(),
+    }
+    if last:
+        task.finish(**changes)
+    else:
+        task.write(**changes)
     task.log.info("provision state: %s", state)
 
 
 def follow_event(task: NodeTask, event: str, *, last: bool = False, **changes: Any) -> None:
-    """Enter the state that *event* leads to from the present one, with the goal that there was; see :func:`enter`."""
+    """Enter the state that *event* leads to from the present state, and keep the goal. See :func:`enter`."""
     record = task.record
-    after = states.next_state(record.provision_state, event)
-    if after is None:
-        raise BareMetalError(f"'{event}' leads nowhere from '{record.provision_state}'")
-    enter(task, after, record.target_provision_state, last=last, **changes)
+    next_state = states.next_state(record.provision_state, event)
+    if next_state is None:
+        raise BareMetalError(f"event '{event}' is not allowed in provision state '{record.provision_state}'")
+    enter(task, next_state, record.target_provision_state, last=last, **changes)
 
 
 def fail(task: NodeTask, error: BaseException | str, **changes: Any) -> None:
-    """Enter the state of failure that belongs to the present one, say why, and end the task's work."""
-    doing = task.record.provision_state
-    reason = f"{doing}: {error}" if str(error) else f"{doing}: {type(error).__name__}"
-    if doing in (states.CLEANING, states.CLEANWAIT):
-        changes |= {"maintenance": True, "maintenance_reason": reason[:_MESSAGE], "fault": CLEAN_FAILURE}
-    follow_event(task, "fail", last=True, last_error=reason[:_MESSAGE], **{**NO_RUN, **changes})
+    """Enter the failed state of the present state, store the reason and *changes*, and end the task. The run ends."""
+    state = task.record.provision_state
+    reason = f"{state}: {error}" if str(error) else f"{state}: {type(error).__name__}"
+    if state in (states.CLEANING, states.CLEANWAIT):
+        # A machine that is only partly clean must not be used until an operator has looked at it.
+        maintenance = {"maintenance": True, "maintenance_reason": reason[:_MAX_ERROR_LENGTH], "fault": CLEAN_FAILURE}
+        changes = {**changes, **maintenance}
+    follow_event(task, "fail", last=True, last_error=reason[:_MAX_ERROR_LENGTH], **{**NO_RUN, **changes})
     task.log.error("%s", reason)
 
 
 def restore(task: NodeTask, before: NodeRecord) -> None:
-    """Put back what :func:`enter` changed, where its work could not be begun."""
-    task.write(
-        **{
-            name: getattr(before, name)
-            for name in (
-                "provision_state", "target_provision_state", "provision_updated_at", "last_error", "run_id", "run_steps",
-                "run_index", "run_attempt", "instance_info", "sealed_secrets", "maintenance", "maintenance_reason", "fault",
-            )
-        }
-    )  # fmt: skip
+    """Write back the fields that :func:`enter` changed, because the work of the new state could not start."""
+    task.write(**{name: getattr(before, name) for name in _RESTORED_FIELDS})

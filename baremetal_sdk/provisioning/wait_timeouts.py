@@ -1,4 +1,4 @@
-"""How long a node may wait for something before the work that waits is given up."""
+"""Timeouts of nodes that wait: for an event, or for a step that is polled."""
 
 from __future__ import annotations
 
@@ -11,45 +11,53 @@ from baremetal_sdk.provisioning import steps
 
 
 class WaitingNode(steps.RunProgress, Protocol):
-    """What is stored of a node that waits."""
+    """The columns of a node that describe its wait: a record, or a row with these columns."""
 
     @property
     def provision_state(self) -> str:
-        """The state that it waits in."""
+        """The state in which the node waits."""
 
     @property
     def provision_updated_at(self) -> datetime | None:
-        """When it entered that."""
+        """The time at which the node entered that state."""
 
 
 def wait_timeout(state: str, options: ConductorOptions) -> float:
-    """Seconds that a node may wait in *state*; 0: for ever."""
-    limits = {
+    """Return the seconds that a node may wait in *state*. 0 means no limit."""
+    timeouts = {
         states.DEPLOYWAIT: options.deploy_callback_timeout,
         states.CLEANWAIT: options.clean_callback_timeout,
         states.INSPECTWAIT: options.inspect_wait_timeout,
         states.RESCUEWAIT: options.rescue_callback_timeout,
         states.SERVICEWAIT: options.service_callback_timeout,
     }
-    return limits.get(state, 0.0)
+    return timeouts.get(state, 0.0)
 
 
 def wait_timeout_reason(node: WaitingNode, options: ConductorOptions, now: datetime) -> str | None:
-    """Why a node that waits does so no longer; None while it may.
+    """Return why the wait of a node has to end, or None while it may go on.
 
-    Who waits for an event is given the time anew with each one; a step that is polled has it once.
+    A node that waits for an event enters the wait state anew after each event, so each event restarts its timeout. The
+    timeout of a polled step covers all its polls together.
     """
     if steps.waiting_since(node) is not None:
         return poll_timeout_reason(node, node.provision_state, options, now)
-    limit = wait_timeout(node.provision_state, options)
-    return f"nothing was heard for {limit:g} s" if _is_over(limit, node.provision_updated_at, now) else None
+    timeout = wait_timeout(node.provision_state, options)
+    if not _is_over(timeout, node.provision_updated_at, now):
+        return None
+    return f"no event arrived within {timeout:g} s"
 
 
 def poll_timeout_reason(node: steps.RunProgress, state: str, options: ConductorOptions, now: datetime) -> str | None:
-    """Why a step that is polled in *state* is given up; None while it may go on: that it answers says only that it is asked."""
-    limit = wait_timeout(state, options)
-    return f"{steps.step_label(node)} has not ended in {limit:g} s" if _is_over(limit, steps.waiting_since(node), now) else None
+    """Return why a step that is polled in *state* has to end, or None while it may go on.
+
+    That the step still answers does not count: it answers only because the conductor polls it.
+    """
+    timeout = wait_timeout(state, options)
+    if not _is_over(timeout, steps.waiting_since(node), now):
+        return None
+    return f"{steps.step_label(node)} did not finish within {timeout:g} s"
 
 
-def _is_over(limit: float, since: datetime | None, now: datetime) -> bool:
-    return limit > 0 and since is not None and now - since > timedelta(seconds=limit)
+def _is_over(timeout: float, since: datetime | None, now: datetime) -> bool:
+    return timeout > 0 and since is not None and now - since > timedelta(seconds=timeout)

@@ -40,11 +40,11 @@ class Heartbeat(TypedDict, total=False):
 class Agents:
     """What agents ask. They are known by nothing but their token, so that refusals tell them little."""
 
-    def __init__(self, store: Store, tasks: TaskManager, lane: Lane, works: StateHandlers) -> None:
+    def __init__(self, store: Store, tasks: TaskManager, lane: Lane, handlers: StateHandlers) -> None:
         self._store = store
         self._tasks = tasks
         self._lane = lane
-        self._works = works
+        self._handlers = handlers
 
     @rpc_method("1.0")
     def lookup_node(self, addresses: Sequence[str], node: str | None = None) -> AgentLookup:
@@ -72,7 +72,7 @@ class Agents:
                 task.finish(driver_internal_info=info)
                 return
             task.write(driver_internal_info=info)
-            task.run_in_background(self._lane, self._works.resume)
+            task.run_in_background(self._lane, self._handlers.resume)
 
     @rpc_method("1.0")
     def continue_inspection(
@@ -88,7 +88,9 @@ class Agents:
             if task.record.provision_state != states.INSPECTWAIT:
                 raise Conflict(f"node {record.uuid} no longer waits for what an inspection finds")
             met = self._given_token(task) if not agent_info.has_token(task.record) else AgentLookup(node=task.record, token=MASK)
-            self._works.resume_inspection(task, self._lane, found, dict(plugin_data), None if problem is None else str(problem))
+            self._handlers.resume_inspection(
+                task, self._lane, found, dict(plugin_data), None if problem is None else str(problem)
+            )
         return met
 
     def _met(self, record: NodeRecord) -> AgentLookup:

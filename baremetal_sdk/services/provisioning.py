@@ -1,123 +1,111 @@
-"""Provisioning: what clients ask of a node's provision state, and the way there."""
+"""Provisioning: the requests of clients to change a node's provision state."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from baremetal_interfaces import Conflict, InvalidInput, Kind, Phase
+from baremetal_interfaces import Conflict, InvalidInput, Phase
 from baremetal_sdk import states
 from baremetal_sdk.concurrency.pool import Lane
 from baremetal_sdk.errors import InvalidStateRequested, NodeInMaintenance, NodeProtected, NoFreeWorker
 from baremetal_sdk.provisioning import rescue, steps, templates_and_runbooks, transitions
 from baremetal_sdk.provisioning.resuming import StepResumer
-from baremetal_sdk.provisioning.state_handlers import StateHandlers, Work
+from baremetal_sdk.provisioning.state_handlers import StateHandlers
+from baremetal_sdk.provisioning.step_entry import StepRequest
 from baremetal_sdk.rpc.registry import rpc_method
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.node import NodeRecord
 from baremetal_sdk.tasks.node_task import NodeTask
 from baremetal_sdk.tasks.task_manager import TaskManager
 
-_NEEDED: Mapping[str, tuple[Kind, ...]] = {
-    "manage": (Kind.POWER, Kind.MANAGEMENT),
-    "inspect": (Kind.POWER, Kind.INSPECT),
-    "provide": (Kind.POWER,),
-    "clean": (Kind.POWER,),
-    "deploy": (Kind.POWER, Kind.MANAGEMENT, Kind.BOOT, Kind.DEPLOY),
-    "rebuild": (Kind.POWER, Kind.MANAGEMENT, Kind.BOOT, Kind.DEPLOY),
-    "delete": (Kind.POWER,),
-    "adopt": (Kind.POWER,),
-    "service": (Kind.POWER,),
-    "rescue": (Kind.POWER, Kind.MANAGEMENT, Kind.BOOT, Kind.RESCUE),
-    "unrescue": (Kind.POWER, Kind.MANAGEMENT, Kind.BOOT, Kind.RESCUE),
-}
-"""Event -> the interfaces whose information has to be right before it."""
-
-_NOT_IN_MAINTENANCE = frozenset({"deploy", "rebuild", "provide", "rescue", "unrescue"})
-_BY_STEPS: Mapping[str, Phase] = {"clean": Phase.CLEAN, "service": Phase.SERVICE}
-_NOT_WHEN_PROTECTED = frozenset({"rebuild", "delete"})
-
 
 class Provisioning:
     """The verbs of ``states/provision``."""
 
-    def __init__(self, store: Store, tasks: TaskManager, lane: Lane, works: StateHandlers, resuming: StepResumer) -> None:
+    def __init__(self, store: Store, tasks: TaskManager, lane: Lane, handlers: StateHandlers, resumer: StepResumer) -> None:
         self._store = store
         self._tasks = tasks
         self._lane = lane
-        self._works = works
-        self._resuming = resuming
+        self._handlers = handlers
+        self._resumer = resumer
 
     @rpc_method("1.0")
     def change_provision_state(self, node: str, verb: str, arguments: Mapping[str, Any] | None = None) -> None:
-        """Enter the state that *verb* leads to; its work goes on in the background.
+        """Enter the state that *verb* leads to, and start its work in the background.
 
-        What is wrong with the node for it is told at once, in the error and as the node's ``last_error``.
+        Invalid input is reported at once, in the error and as the node's ``last_error``. Raises ``NoFreeWorker`` if the work
+        cannot start; the node is then as it was.
         """
-        event, goal = _parsed(verb)
+        requested = _find_verb(verb)
         with self._tasks.acquire(node, purpose=f"provisioning: {verb}") as task:
             before = task.record
-            after = self._allowed(before, verb, event)
+            next_state = self._check_allowed(before, requested)
             try:
-                task.validate(*_NEEDED.get(event, ()))
-                changes = self._prepared(task, event, arguments or {})
+                task.validate(*requested.kinds)
+                changes = self._build_changes(task, requested, arguments or {})
             except InvalidInput as exc:
                 task.write(last_error=f"{verb}: {exc.message}")
                 raise
-            if event == "abort":
-                self._works.abort(task, after)
+            if requested.event == "abort":
+                self._handlers.abort(task, next_state)
                 return
-            if event == "unhold":
-                transitions.enter(task, after, before.target_provision_state, last=True)
-                self._resuming.resume_now(task.record)
+            if requested.event == "unhold":
+                transitions.enter(task, next_state, before.target_provision_state, last=True)
+                self._resumer.resume_now(task.record)
                 return
-            begin = self._works.of(after, before.provision_state)
-            transitions.enter(task, after, goal, last=begin is None, **changes)
-            if begin is not None:
-                self._hand_over(task, before, begin)
+            work = self._handlers.work_for(next_state, before.provision_state)
+            transitions.enter(task, next_state, requested.goal, last=work is None, **changes)
+            if work is None:
+                return
+            try:
+                task.run_in_background(self._lane, work)
+            except NoFreeWorker:
+                transitions.restore(task, before)
+                raise
 
-    def _hand_over(self, task: NodeTask, before: NodeRecord, begin: Work) -> None:
-        try:
-            task.run_in_background(self._lane, begin)
-        except NoFreeWorker:
-            transitions.restore(task, before)
-            raise
-
-    def _allowed(self, record: NodeRecord, verb: str, event: str) -> str:
-        after = states.next_state(record.provision_state, event)
-        if after is None or not self._works.knows(event, after):
-            allowed = ", ".join(one for one in states.allowed_verbs(record.provision_state)) or "none"
+    def _check_allowed(self, record: NodeRecord, verb: states.Verb) -> str:
+        """Return the state that *verb* leads to. Raise if the node's state or one of its marks forbids the verb."""
+        next_state = states.next_state(record.provision_state, verb.event)
+        if next_state is None or not self._handlers.supports(verb, next_state):
+            allowed = ", ".join(states.allowed_verbs(record.provision_state)) or "none"
             raise InvalidStateRequested(
-                f"target: '{verb}' cannot be done while node {record.uuid} is '{record.provision_state}'; allowed now: {allowed}"
+                f"target: '{verb.name}' cannot be done while node {record.uuid} is '{record.provision_state}'; "
+                f"allowed now: {allowed}"
             )
-        if record.maintenance and event in _NOT_IN_MAINTENANCE:
-            raise NodeInMaintenance(f"target: node {record.uuid} is in maintenance; '{verb}' needs it out of maintenance")
-        if record.protected and event in _NOT_WHEN_PROTECTED:
-            raise NodeProtected(f"target: node {record.uuid} is protected; unset 'protected' before '{verb}'")
-        if record.retired and event == "provide":
-            raise Conflict(f"target: node {record.uuid} is retired; unset 'retired' before '{verb}'")
-        return after
+        if record.maintenance and not verb.allowed_in_maintenance:
+            raise NodeInMaintenance(f"target: node {record.uuid} is in maintenance; '{verb.name}' needs it out of maintenance")
+        if record.protected and not verb.allowed_when_protected:
+            raise NodeProtected(f"target: node {record.uuid} is protected; unset 'protected' before '{verb.name}'")
+        if record.retired and not verb.allowed_when_retired:
+            raise Conflict(f"target: node {record.uuid} is retired; unset 'retired' before '{verb.name}'")
+        return next_state
 
-    def _prepared(self, task: NodeTask, event: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """The further changes with which the new state is entered."""
-        if event in _BY_STEPS:
-            phase = _BY_STEPS[event]
-            if "runbook" in arguments:
-                arguments = templates_and_runbooks.runbook_arguments(self._store, task.record, arguments, phase)
-            entries = steps.resolve_requested_steps(task.driver, phase, arguments.get(f"{phase}_steps") or ())
-            return steps.start_run_changes(phase, entries, ramdisk=not arguments.get("disable_ramdisk"))
-        if event == "rescue":
+    def _build_changes(self, task: NodeTask, verb: states.Verb, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the changes of the record that go with the entry of the new state."""
+        if verb.step_phase is not None:
+            return self._build_run(task, verb.step_phase, arguments)
+        if verb.event == "rescue":
             return rescue.start_changes(task, arguments.get("rescue_password"))
-        if event in ("deploy", "rebuild"):
-            return self._prepared_deployment(task, arguments)
-        if event == "manage" and task.record.fault == transitions.CLEAN_FAILURE:
+        if verb.event in ("deploy", "rebuild"):
+            return self._build_deployment(task, arguments)
+        if verb.event == "manage" and task.record.fault == transitions.CLEAN_FAILURE:
+            # "manage" is the operator's statement that the cause of the failed cleaning is gone.
             return {"maintenance": False, "maintenance_reason": None, "fault": None}
         return {}
 
-    def _prepared_deployment(self, task: NodeTask, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        # What the client gives comes last: it overrides what templates say of the same step.
-        wanted = [*templates_and_runbooks.template_steps(self._store, task.record), *(arguments.get("deploy_steps") or ())]
-        entries = steps.merge_steps(task.driver, Phase.DEPLOY, wanted)
+    def _build_run(self, task: NodeTask, phase: Phase, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        if "runbook" in arguments:
+            arguments = templates_and_runbooks.runbook_arguments(self._store, task.record, arguments, phase)
+        requests = [StepRequest.from_json(step) for step in arguments.get(f"{phase}_steps") or ()]
+        entries = steps.resolve_requested_steps(task.driver, phase, requests)
+        return steps.start_run_changes(phase, entries, ramdisk=not arguments.get("disable_ramdisk"))
+
+    def _build_deployment(self, task: NodeTask, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        requests = templates_and_runbooks.template_steps(self._store, task.record)
+        # The client's steps come last, because a later request for the same step overrides the template's.
+        requests += [StepRequest.from_json(step) for step in arguments.get("deploy_steps") or ()]
+        entries = steps.merge_steps(task.driver, Phase.DEPLOY, requests)
         if not entries:
             raise InvalidInput(
                 f"deploy_interface: {task.record.deploy_interface!r} declares no deploy step, so nothing can be deployed"
@@ -128,8 +116,8 @@ class Provisioning:
         return changes
 
 
-def _parsed(verb: str) -> tuple[str, str | None]:
-    try:
-        return states.VERBS[verb]
-    except KeyError:
-        raise InvalidInput(f"target: {verb!r} is not known; it has to be one of {', '.join(sorted(states.VERBS))}") from None
+def _find_verb(name: str) -> states.Verb:
+    verb = states.VERBS.get(name)
+    if verb is None:
+        raise InvalidInput(f"target: {name!r} is not known; it has to be one of {', '.join(sorted(states.VERBS))}")
+    return verb

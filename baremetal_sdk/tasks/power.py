@@ -87,7 +87,7 @@ class TaskPower:
         self._store(state)
         return state
 
-    def look(self) -> tuple[PowerState, dict[str, Any]]:
+    def read_with_changes(self) -> tuple[PowerState, dict[str, Any]]:
         """Observe the power state; the caller writes the changes of the node that come with it, together with others."""
         state = self._read()
         return state, self._news(state)

@@ -97,4 +97,4 @@ class TestFleet(MachinesCase):
         self.assertEqual(
             {("deploy failed", "power off", None)}, {(r.provision_state, r.power_state, r.lease_holder) for r in rows}
         )
-        self.assertTrue(all("the conductor stopped in the middle of it" in (row.last_error or "") for row in rows))
+        self.assertTrue(all("the conductor stopped while it worked on the node" in (row.last_error or "") for row in rows))

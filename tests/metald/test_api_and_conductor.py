@@ -100,7 +100,7 @@ class TestSeparateProcesses(TestCase):
         conductor.wait(TIMEOUT_S)
         self.start("conductor").wait_for_line("metald ready: ", READY_SECONDS)
         node = self.wait(client, provision_state="deploy failed")
-        self.assertIn("the conductor stopped in the middle of it", node["last_error"])
+        self.assertIn("the conductor stopped while it worked on the node", node["last_error"])
 
     def test_missing_options_are_reported(self) -> None:
         """A process that cannot reach the others does not start and names the missing option."""

@@ -12,6 +12,7 @@ from baremetal_fake.machine import Power
 from baremetal_interfaces import InvalidInput, Phase, PowerState
 from baremetal_sdk import Conductor, states
 from baremetal_sdk.provisioning import steps
+from baremetal_sdk.provisioning.step_entry import StepRequest
 from baremetal_sdk.store.outbox import START
 from baremetal_sdk.store.records.node import NodeRecord
 from baremetal_sdk.testing import ManualClock, settle, wait_for
@@ -124,7 +125,7 @@ class TestTakingTooLong(StepsCase):
         self.clock.turn(1)
         record = self.look()
         self.assertEqual(("clean failed", "power on", None), (record.provision_state, record.power_state, record.lease_holder))
-        self.assertIn("step deploy.burnin has not ended in 100 s", record.last_error or "")
+        self.assertIn("step deploy.burnin did not finish within 100 s", record.last_error or "")
 
     def test_that_a_step_waits_is_told_once(self) -> None:
         """Whoever follows events hears that a step began and that it waits; at each look that it still does is no news."""
@@ -142,7 +143,7 @@ class TestTakingTooLong(StepsCase):
         self.clock.turn(41)
         record = self.sweep()
         self.assertEqual("clean failed", record.provision_state)
-        self.assertIn("step deploy.burnin has not ended in 100 s", record.last_error or "")
+        self.assertIn("step deploy.burnin did not finish within 100 s", record.last_error or "")
 
     def test_each_step_has_the_time_for_itself(self) -> None:
         """What the step before took is not taken from the next one."""
@@ -168,7 +169,7 @@ class TestDying(StepsCase):
     def die_in(self, step: str, attempts: int = 1) -> None:
         """Leave the node as a conductor does that dies in the middle of a step."""
         entries = steps.resolve_requested_steps(
-            self.made.assembly.tasks.read_only(self.node.uuid).driver, Phase.CLEAN, [{"interface": "deploy", "step": step}]
+            self.made.assembly.tasks.read_only(self.node.uuid).driver, Phase.CLEAN, [StepRequest("deploy", step, {})]
         )
         state = {"provision_state": states.CLEANING, "target_provision_state": states.MANAGEABLE, "run_attempt": attempts}
         self.made.store.update_node(self.node.uuid, {**steps.start_run_changes(Phase.CLEAN, entries), **state}, fence=None)
@@ -190,14 +191,14 @@ class TestDying(StepsCase):
         self.die_in("wait_for_event")
         record = self.recover(self.made)
         self.assertEqual("clean failed", record.provision_state)
-        self.assertIn("the conductor stopped in the middle of it", record.last_error or "")
+        self.assertIn("the conductor stopped while it worked on the node", record.last_error or "")
 
     def test_a_step_in_which_conductors_die_is_given_up(self) -> None:
         """After three begins that never ended, a resumable step fails, too."""
         self.die_in("erase_devices", attempts=steps.MAX_ATTEMPTS)
         record = self.recover(self.made)
         self.assertEqual("clean failed", record.provision_state)
-        self.assertIn("was begun 3 times and never ended", record.last_error or "")
+        self.assertIn("was started 3 times and never finished", record.last_error or "")
         self.assertEqual([], self.machine().commands("erase_devices"))
 
 

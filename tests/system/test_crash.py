@@ -130,7 +130,7 @@ class TestFleetKilled(FleetCase):
                 self.assertEqual("deploy failed", node["provision_state"])
                 self.assertEqual("power off", node["power_state"])
                 self.assertIsNone(node["target_power_state"])
-                self.assertIn("the conductor stopped in the middle of it", node["last_error"])
+                self.assertIn("the conductor stopped while it worked on the node", node["last_error"])
             else:
                 machine = self.redfish.machine(redfish.index(node["uuid"]))
                 self.assertEqual(("active", f"power {machine.power}"), (node["provision_state"], node["power_state"]))

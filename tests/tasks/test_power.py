@@ -219,7 +219,7 @@ class TestRecovery(MachinesCase):
         settle(conductor)
         record = conductor.store.node(node.uuid)
         self.assertEqual(("deploy failed", "power on", None), (record.provision_state, record.power_state, record.lease_holder))
-        self.assertIn("the conductor stopped in the middle of it", record.last_error or "")
+        self.assertIn("the conductor stopped while it worked on the node", record.last_error or "")
 
     def test_every_dead_node_is_recovered(self) -> None:
         """One sweep deals with all of them, however many there are."""
@@ -265,4 +265,4 @@ class TestRecovery(MachinesCase):
         record = conductor.store.node(node.uuid)
         self.assertEqual("clean failed", record.provision_state)
         self.assertGreater(record.provision_updated_at, entered + timedelta(seconds=100))
-        self.assertIn("nothing was heard for 100 s", record.last_error or "")
+        self.assertIn("no event arrived within 100 s", record.last_error or "")

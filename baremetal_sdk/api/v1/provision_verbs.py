@@ -1,100 +1,83 @@
-"""The verbs of ``PUT states/provision``: the microversion of each, and the arguments that it takes."""
+"""The body of ``PUT states/provision``: its parameters, and the checks of the arguments that each verb takes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from baremetal_interfaces import InvalidInput, Problem
 from baremetal_sdk.api.framework.parameters import Parameter, not_acceptable_before, optional
 from baremetal_sdk.api.framework.types import ANY, ARRAY, BOOLEAN, TEXT, UUID_OR_NAME, ValueType, text
 from baremetal_sdk.api.v1.step_lists import step_problems
-from baremetal_sdk.states import DEPLOYWAIT, INSPECTWAIT
+from baremetal_sdk.states import DEPLOYWAIT, INSPECTWAIT, VERBS, Verb
 
 FAULTS = ("power failure", "clean failure", "rescue abort failure", "service failure")
-"""The faults that nodes can be filtered by."""
+"""Values of the filter ``fault``."""
 
 ABORTABLE_SINCE: Mapping[str, int] = {INSPECTWAIT: 41, DEPLOYWAIT: 110}
-"""Provision states that could be aborted only since a later microversion than the verb."""
+"""Provision state -> the minor number of the first microversion that may abort in it, if later than that of the verb."""
 CONFIG_DRIVE_OBJECT_SINCE = 56
+"""The minor number of the first microversion that takes ``configdrive`` as an object."""
 CONFIG_DRIVE_VENDOR_DATA_SINCE = 59
+"""The minor number of the first microversion that takes ``vendor_data`` in that object."""
 _CONFIG_DRIVE_KEYS = frozenset({"meta_data", "network_data", "user_data", "vendor_data"})
 _BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\n\r\t ")
 
-
-@dataclass(frozen=True)
-class Verb:
-    """A verb: since when there is it, which arguments it takes since when, and of which it needs exactly one."""
-
-    since: int = 1
-    takes: Mapping[str, int] | None = None
-    needs: tuple[str, ...] = ()
-
-
-_DEPLOY: Mapping[str, int] = {"configdrive": 1, "deploy_steps": 69}
-
-VERBS: Mapping[str, Verb] = {
-    "abort": Verb(13),
-    "active": Verb(1, _DEPLOY),
-    "adopt": Verb(17),
-    "clean": Verb(15, {"clean_steps": 15, "disable_ramdisk": 70, "runbook": 92}, needs=("clean_steps", "runbook")),
-    "deleted": Verb(1),
-    "deploy": Verb(73, _DEPLOY),
-    "inspect": Verb(6),
-    "manage": Verb(4),
-    "provide": Verb(4),
-    "rebuild": Verb(1, {"configdrive": 35, "deploy_steps": 69}),
-    "rescue": Verb(38, {"rescue_password": 38}, needs=("rescue_password",)),
-    "service": Verb(87, {"service_steps": 87, "disable_ramdisk": 108, "runbook": 92}, needs=("service_steps", "runbook")),
-    "undeploy": Verb(73),
-    "unhold": Verb(85),
-    "unrescue": Verb(38),
-}
 
 _TARGET = ValueType(TEXT.parse, {"type": "string", "enum": list(VERBS)})
 PROVISION_BODY = (
     Parameter(
         "target",
         _TARGET,
-        "What to do: one of " + ", ".join(VERBS) + ".",
+        "Verb: one of " + ", ".join(VERBS) + ".",
         required=True,
     ),
-    optional("configdrive", ANY, "A URL, base 64 of a compressed ISO image, or an object to build one from (since 1.56)."),
-    optional("clean_steps", ARRAY, "The steps to clean with, in order."),
-    optional("deploy_steps", ARRAY, "Steps to deploy with, by priority.", 69),
-    optional("disable_ramdisk", BOOLEAN, "Whether to work without a ramdisk.", 70),
-    optional("rescue_password", text(255), "The password of the rescue ramdisk.", 38),
-    optional("runbook", UUID_OR_NAME, "The UUID or name of a runbook, in place of steps.", 92),
-    optional("service_steps", ARRAY, "The steps to service with, in order.", 87),
+    optional(
+        "configdrive", ANY, "Config drive: a URL, a compressed ISO image in base 64, or (since 1.56) its content."
+    ),
+    optional("clean_steps", ARRAY, "Clean steps, in order."),
+    optional("deploy_steps", ARRAY, "Deploy steps; their priorities set the order.", 69),
+    optional("disable_ramdisk", BOOLEAN, "Run the steps without a ramdisk on the machine.", 70),
+    optional("rescue_password", text(255), "Password of the rescue ramdisk.", 38),
+    optional("runbook", UUID_OR_NAME, "UUID or name of a runbook to use instead of a list of steps.", 92),
+    optional("service_steps", ARRAY, "Service steps, in order.", 87),
 )
 
 
 def verb_and_arguments(body: Mapping[str, Any], minor: int) -> tuple[str, dict[str, Any]]:
-    """What a request asks for. Raises ``InvalidInput`` and ``NotAcceptable``; what the node thereof is says the conductor."""
+    """Return the verb of a request and its arguments.
+
+    Raises ``NotAcceptable`` if the verb or an argument needs a later microversion, and ``InvalidInput`` for every other fault
+    of the request. The conductor checks later whether the node's state allows the verb.
+    """
     name = body["target"]
     verb = VERBS.get(name)
     if verb is None:
-        raise InvalidInput([Problem("target", f"{name[:64]!r} is no verb", "one of " + ", ".join(VERBS))])
+        raise InvalidInput([Problem("target", f"{name[:64]!r} is not a verb", "use one of " + ", ".join(VERBS))])
     if verb.since > minor:
         raise not_acceptable_before(f"target {name!r}", verb.since)
     arguments = {key: value for key, value in body.items() if key != "target" and value is not None and value != []}
     for key, value in arguments.items():
-        _check_argument(name, verb, key, value, minor)
-    given = [key for key in verb.needs if key in arguments]
-    if verb.needs and len(given) != 1:
-        wrong = "it is missing" if not given else f"it cannot be given together with {given[1]}"
-        raise InvalidInput([Problem(verb.needs[0], wrong, f"{name} needs " + " or ".join(verb.needs))])
+        _check_argument(verb, key, value, minor)
+    _require_exactly_one(verb, arguments)
     return name, arguments
 
 
-def _check_argument(name: str, verb: Verb, key: str, value: Any, minor: int) -> None:
-    since = (verb.takes or {}).get(key)
+def _require_exactly_one(verb: Verb, arguments: Mapping[str, Any]) -> None:
+    present = [key for key in verb.exactly_one_of if key in arguments]
+    if not verb.exactly_one_of or len(present) == 1:
+        return
+    wrong = f"cannot be used together with {present[1]}" if present else "is missing"
+    raise InvalidInput([Problem(verb.exactly_one_of[0], wrong, f"{verb.name} needs " + " or ".join(verb.exactly_one_of))])
+
+
+def _check_argument(verb: Verb, key: str, value: Any, minor: int) -> None:
+    since = verb.arguments.get(key)
     if since is None:
-        takers = ", ".join(other for other, candidate in VERBS.items() if key in (candidate.takes or {}))
-        raise InvalidInput([Problem(key, f"{name} does not take it", f"it goes with {takers}")])
+        takers = ", ".join(other.name for other in VERBS.values() if key in other.arguments)
+        raise InvalidInput([Problem(key, f"{verb.name} does not take it", f"use it with {takers}")])
     if since > minor:
-        raise not_acceptable_before(f"{key} of {name}", since)
+        raise not_acceptable_before(f"{key} of {verb.name}", since)
     check = _CHECKS.get(key)
     if check is not None:
         check(key, value, minor)
@@ -114,32 +97,32 @@ _STEP_KEYS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "deploy_steps": (("interface", "step", "args", "priority"), ("interface", "step", "args", "priority")),
     "service_steps": (("interface", "step"), ("interface", "step", "args", "order")),
 }
-"""Of each list of steps: what a step must have, and what it may have."""
+"""List of steps -> the fields that each step must have, and those that it may have."""
 
 
 def _check_config_drive(key: str, value: Any, minor: int) -> None:
     if isinstance(value, str):
         if "://" not in value and not _BASE64.issuperset(value):
-            raise InvalidInput([Problem(key, "it is neither a URL nor base 64", "give one of them, or an object")])
+            raise InvalidInput([Problem(key, "is neither a URL nor base 64", "use a URL, base 64 or an object")])
         return
     if not isinstance(value, dict):
-        raise InvalidInput([Problem(key, "it is neither text nor an object", "give a URL, base 64 or an object")])
+        raise InvalidInput([Problem(key, "is neither text nor an object", "use a URL, base 64 or an object")])
     _check_config_drive_object(key, value, minor)
 
 
 def _check_config_drive_object(key: str, value: Mapping[str, Any], minor: int) -> None:
     if minor < CONFIG_DRIVE_OBJECT_SINCE:
-        raise InvalidInput([Problem(key, "it is an object", f"objects are taken since version 1.{CONFIG_DRIVE_OBJECT_SINCE}")])
+        raise InvalidInput([Problem(key, "is an object", f"objects need version 1.{CONFIG_DRIVE_OBJECT_SINCE} or later")])
     unknown = sorted(set(value) - _CONFIG_DRIVE_KEYS)
     if unknown:
-        known = "known are " + ", ".join(sorted(_CONFIG_DRIVE_KEYS))
-        raise InvalidInput([Problem(f"{key}.{name[:64]}", "it is not known", known) for name in unknown])
+        known = "allowed are " + ", ".join(sorted(_CONFIG_DRIVE_KEYS))
+        raise InvalidInput([Problem(f"{key}.{name[:64]}", "is not known", known) for name in unknown])
     if "vendor_data" in value and minor < CONFIG_DRIVE_VENDOR_DATA_SINCE:
-        allowed = f"it is taken since version 1.{CONFIG_DRIVE_VENDOR_DATA_SINCE}"
-        raise InvalidInput([Problem(f"{key}.vendor_data", "it is given too early", allowed)])
+        allowed = f"use version 1.{CONFIG_DRIVE_VENDOR_DATA_SINCE} or later"
+        raise InvalidInput([Problem(f"{key}.vendor_data", "is not known in this version", allowed)])
     for name in ("meta_data", "network_data", "vendor_data"):
         if not isinstance(value.get(name, {}), dict):
-            raise InvalidInput([Problem(f"{key}.{name}", "it is not an object", "give a JSON object")])
+            raise InvalidInput([Problem(f"{key}.{name}", "is not an object", "use a JSON object")])
 
 
 _CHECKS: Mapping[str, Any] = {
