@@ -22,13 +22,13 @@ class Fleet:
     """The simulated machines: ``driver_info`` of all of them, and of those whose BMC answers (*live*)."""
 
     driver: str
-    infos: list[dict[str, Any]]
+    driver_infos: list[dict[str, Any]]
     live: list[dict[str, Any]]
     tls: bool = False
 
 
 @contextmanager
-def running_fleet(options: argparse.Namespace) -> Iterator[Fleet]:
+def run_fleet(options: argparse.Namespace) -> Iterator[Fleet]:
     """Run the BMCs that the command line asks for, within the block."""
     dead_count, hung_count = round(options.nodes * options.dead), round(options.nodes * options.hung)
     live_count = options.nodes - dead_count - hung_count

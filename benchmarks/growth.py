@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from benchmarks.service import MeasuredService, running
+from benchmarks.service import MeasuredService, run_service
 
 _VERSION = "1.104"
 _BATCH_SIZE = 500
@@ -39,7 +39,7 @@ def main() -> None:
         # Background work would count as CPU time of the requests.
         quiet.write_text("[conductor]\nsync_power_state_interval = 0\n", encoding="utf-8")
         sizes = [int(size) for size in options.sizes.split(",")]
-        services = [FilledService(stack.enter_context(running("--config-file", str(quiet))), size) for size in sizes]
+        services = [FilledService(stack.enter_context(run_service("--config-file", str(quiet))), size) for size in sizes]
         for name in services[0].requests:
             rounds = [[service.measure(name) for service in services] for _ in range(options.rounds)]
             minimums = [min(times) for times in zip(*rounds, strict=True)]
@@ -54,11 +54,11 @@ class FilledService:
         self._pid = service.pid
         self._connection = http.client.HTTPConnection(urlsplit(service.url).netloc, timeout=60)
         for begin in range(0, size, _BATCH_SIZE):
-            nodes = [_node(number, size) for number in range(begin, min(begin + _BATCH_SIZE, size))]
+            nodes = [_build_node(number, size) for number in range(begin, min(begin + _BATCH_SIZE, size))]
             results = self._request("POST", "/v1/bulk/nodes", {"nodes": nodes})["results"]
             assert all(result["status"] == 201 for result in results), results[0]
         middle = self._request("GET", f"/v1/nodes/node-{size // 2:05}")["uuid"]
-        self.requests = _requests(middle)
+        self.requests = _build_requests(middle)
         self._numbers: Iterator[int] = iter(range(10**9))
 
     def measure(self, name: str) -> float:
@@ -84,7 +84,7 @@ class FilledService:
         return time.clock_gettime(~self._pid << 3 | 2)
 
 
-def _node(number: int, size: int) -> dict[str, Any]:
+def _build_node(number: int, size: int) -> dict[str, Any]:
     is_rare = number >= size - _RARE_NODES
     values = {
         "name": f"node-{number:05}",
@@ -98,7 +98,7 @@ def _node(number: int, size: int) -> dict[str, Any]:
     return values | ({"owner": _PROJECT} if number % 2 else {})
 
 
-def _requests(node: str) -> dict[str, tuple[str, str, str | None]]:
+def _build_requests(node: str) -> dict[str, tuple[str, str, str | None]]:
     """Return the measured requests by name: method, path, and body with a placeholder for a number."""
     pages = {
         "page of 100": "limit=100",

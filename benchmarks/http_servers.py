@@ -20,13 +20,13 @@ THREADS = 16
 BACKLOG = 1024
 
 
-def trivial(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+def answer_trivial(environ: dict[str, Any], start_response: Any) -> list[bytes]:
     """Smallest possible WSGI application."""
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "5")])
     return [b"hello"]
 
 
-def webob(environ: dict[str, Any], start_response: Any) -> Any:
+def answer_webob(environ: dict[str, Any], start_response: Any) -> Any:
     """Application that does the minimum of an API: it reads a header and a parameter, and answers JSON with own headers."""
     request = Request(environ)
     version = request.headers.get("X-OpenStack-Ironic-API-Version", "1.1")
@@ -37,7 +37,7 @@ def webob(environ: dict[str, Any], start_response: Any) -> Any:
     return response(environ, start_response)
 
 
-def ours(app: Any, cert: str | None, key: str | None) -> None:
+def serve_ours(app: Any, cert: str | None, key: str | None) -> None:
     """Run the server of this project with its defaults."""
     from baremetal_sdk.config import APIConfig
     from baremetal_sdk.http import HTTPServer
@@ -48,7 +48,7 @@ def ours(app: Any, cert: str | None, key: str | None) -> None:
     threading.Event().wait()
 
 
-def cheroot(app: Any, cert: str | None, key: str | None) -> None:
+def serve_cheroot(app: Any, cert: str | None, key: str | None) -> None:
     """Run Cheroot with enough threads and connections for the load."""
     from cheroot.ssl.builtin import BuiltinSSLAdapter
     from cheroot.wsgi import Server
@@ -62,7 +62,7 @@ def cheroot(app: Any, cert: str | None, key: str | None) -> None:
     server.serve()
 
 
-def waitress(app: Any, cert: str | None, key: str | None) -> None:
+def serve_waitress(app: Any, cert: str | None, key: str | None) -> None:
     """Run Waitress, which has no TLS."""
     from waitress.server import create_server
 
@@ -72,7 +72,7 @@ def waitress(app: Any, cert: str | None, key: str | None) -> None:
     server.run()
 
 
-def gunicorn(app: Any, cert: str | None, key: str | None) -> None:
+def serve_gunicorn(app: Any, cert: str | None, key: str | None) -> None:
     """Run Gunicorn with one worker process and several threads."""
     from gunicorn.app.base import BaseApplication
 
@@ -95,12 +95,12 @@ def gunicorn(app: Any, cert: str | None, key: str | None) -> None:
 
 
 SERVERS: dict[str, Callable[[Any, str | None, str | None], None]] = {
-    "ours": ours,
-    "cheroot": cheroot,
-    "waitress": waitress,
-    "gunicorn": gunicorn,
+    "ours": serve_ours,
+    "cheroot": serve_cheroot,
+    "waitress": serve_waitress,
+    "gunicorn": serve_gunicorn,
 }
-APPLICATIONS = {"trivial": trivial, "webob": webob}
+APPLICATIONS = {"trivial": answer_trivial, "webob": answer_webob}
 
 
 if __name__ == "__main__":

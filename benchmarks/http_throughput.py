@@ -39,24 +39,24 @@ def main() -> None:
     parser.add_argument("--applications", nargs="*", default=list(APPLICATIONS), choices=list(APPLICATIONS))
     parser.add_argument("--connections", nargs="*", type=int, default=CONNECTIONS)
     parser.add_argument("--tls", choices=("no", "yes", "both"), default="both")
-    given = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         pair = write_certificate(Path(directory), "localhost")
-        for tls in [False] * (given.tls != "yes") + [True] * (given.tls != "no"):
-            for application in given.applications:
-                compare(given, application, pair if tls else None)
+        for tls in [False] * (options.tls != "yes") + [True] * (options.tls != "no"):
+            for application in options.applications:
+                compare(options, application, pair if tls else None)
 
 
-def compare(given: argparse.Namespace, application: str, pair: tuple[str, str] | None) -> None:
+def compare(options: argparse.Namespace, application: str, pair: tuple[str, str] | None) -> None:
     """Measure all servers with one application."""
-    names = [name for name in given.servers if not (pair and name == "waitress")]
+    names = [name for name in options.servers if not (pair and name == "waitress")]
     rates: dict[tuple[str, int], list[float]] = defaultdict(list)
-    for _ in range(given.rounds):
+    for _ in range(options.rounds):
         for name in names:
-            with serving(name, application, pair) as port:
-                for count in given.connections:
-                    rates[name, count].append(rate(port, count, given.seconds, pair is not None))
-    for count in given.connections:
+            with run_server(name, application, pair) as port:
+                for count in options.connections:
+                    rates[name, count].append(measure_rate(port, count, options.seconds, pair is not None))
+    for count in options.connections:
         medians = {name: round(statistics.median(rates[name, count])) for name in names}
         line: dict[str, object] = {"application": application, "tls": pair is not None, "connections": count, **medians}
         if {"ours", "cheroot"} <= medians.keys():
@@ -65,7 +65,7 @@ def compare(given: argparse.Namespace, application: str, pair: tuple[str, str] |
 
 
 @contextmanager
-def serving(name: str, application: str, pair: tuple[str, str] | None) -> Iterator[int]:
+def run_server(name: str, application: str, pair: tuple[str, str] | None) -> Iterator[int]:
     """Run a server in a separate process within the block, and yield its port."""
     command = [sys.executable, "-m", "benchmarks.http_servers", name, application, *(pair or ())]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -78,7 +78,7 @@ def serving(name: str, application: str, pair: tuple[str, str] | None) -> Iterat
             process.wait(10)
 
 
-def rate(port: int, count: int, seconds: float, tls: bool) -> float:
+def measure_rate(port: int, count: int, seconds: float, tls: bool) -> float:
     """Return the requests per second over *count* connections, each of which sends one request after the other."""
     with connect(port, tls) as first:
         length = measure_response(first)
@@ -115,13 +115,13 @@ def measure_response(sock: socket.socket) -> int:
     for _ in range(20):  # warm-up: the first requests may find a server that is still starting
         sock.sendall(REQUEST)
         received = sock.recv(65536)
-        while b"\r\n\r\n" not in received or len(received) < answer_length(received):
+        while b"\r\n\r\n" not in received or len(received) < compute_response_length(received):
             received += sock.recv(65536)
     assert received.startswith(b"HTTP/1.1 200"), received
     return len(received)
 
 
-def answer_length(received: bytes) -> int:
+def compute_response_length(received: bytes) -> int:
     """Return the total length of a response, from its header."""
     head, _, _ = received.partition(b"\r\n\r\n")
     lengths = [int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]

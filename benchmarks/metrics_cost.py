@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from benchmarks.service import MeasuredService, running
+from benchmarks.service import MeasuredService, run_service
 
 _HEADERS = {"X-OpenStack-Ironic-API-Version": "1.80", "Content-Type": "application/json"}
 _NODE = json.dumps({"driver": "fake-hardware"})
@@ -29,7 +29,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         without = Path(directory) / "without.conf"
         without.write_text("[metrics]\nendpoint = none\n", encoding="utf-8")
-        with running("--config-file", str(without)) as bare, running() as metered:
+        with run_service("--config-file", str(without)) as bare, run_service() as metered:
             bare_client, metered_client = MeasuringClient(bare), MeasuringClient(metered)
             compare("read", bare_client.read, metered_client.read, rounds=rounds, times=100)
             compare("create", bare_client.create, metered_client.create, rounds=rounds, times=20)

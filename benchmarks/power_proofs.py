@@ -22,8 +22,8 @@ from baremetal_sdk import Conductor, ConductorConfig
 from baremetal_sdk.config import APIConfig, ConductorOptions, DatabaseConfig
 from baremetal_sdk.testing import settle
 from benchmarks import power_sync
-from benchmarks.fleet import Fleet, running_fleet
-from benchmarks.readers import reading
+from benchmarks.fleet import Fleet, run_fleet
+from benchmarks.readers import probe_latency
 from metald.garbage_collection import tune_garbage_collector
 
 DEPLOYS = 100
@@ -42,7 +42,7 @@ def main() -> None:
 
 def prove_rate(options: argparse.Namespace) -> dict[str, Any]:
     """At 100 ms per answer and full speed: reads per second, memory, API latency, and the rate of a bare loop."""
-    with running_fleet(_fleet_options(options, latency=0.1)) as fleet:
+    with run_fleet(_fleet_options(options, latency=0.1)) as fleet:
         figures = _measure_full_speed(fleet, options)
         figures["bare"] = round(len(fleet.live) / power_sync.measure_bare_loop(fleet))
     figures["share_of_bare"] = round(figures["rate"] / figures["bare"], 2)
@@ -53,7 +53,7 @@ def prove_rate(options: argparse.Namespace) -> dict[str, Any]:
 def prove_slow(options: argparse.Namespace) -> dict[str, Any]:
     """At 1 s per answer: seconds until every node has been read once more."""
     fleet_options = _fleet_options(options, latency=1.0)
-    with running_fleet(fleet_options) as fleet, _run_power_sync(fleet, interval=1.0, workers=1000) as (conductor, _):
+    with run_fleet(fleet_options) as fleet, _run_power_sync(fleet, interval=1.0, workers=1000) as (conductor, _):
         sync = conductor.assembly.power_sync
         power_sync.wait_until(lambda: sync.answers >= len(fleet.live))
         before, begin = sync.answers, time.perf_counter()
@@ -64,7 +64,7 @@ def prove_slow(options: argparse.Namespace) -> dict[str, Any]:
 
 def prove_https(options: argparse.Namespace) -> dict[str, Any]:
     """Rate and memory over kept-alive TLS connections."""
-    with running_fleet(_fleet_options(options, latency=0.1, tls=True)) as fleet:
+    with run_fleet(_fleet_options(options, latency=0.1, tls=True)) as fleet:
         figures = _measure_full_speed(fleet, options)
     met = figures["rate"] >= 500 and figures["peak_mib"] < 1024
     return {**figures, "asked": "rate >= 500, peak < 1 GiB", "met": met}
@@ -72,7 +72,7 @@ def prove_https(options: argparse.Namespace) -> dict[str, Any]:
 
 def prove_ipmi(options: argparse.Namespace) -> dict[str, Any]:
     """Rate over kept-alive RMCP+ sessions."""
-    with running_fleet(_fleet_options(options, latency=0.1, ipmi=True)) as fleet:
+    with run_fleet(_fleet_options(options, latency=0.1, ipmi=True)) as fleet:
         figures = _measure_full_speed(fleet, options)
         figures["bare"] = round(len(fleet.live) / power_sync.measure_bare_loop(fleet))
     return {**figures, "asked": "rate >= 300", "met": figures["rate"] >= 300}
@@ -80,9 +80,9 @@ def prove_ipmi(options: argparse.Namespace) -> dict[str, Any]:
 
 def prove_dead(options: argparse.Namespace) -> dict[str, Any]:
     """With 5 % dead and 1 % hung BMCs: the rate compared with that without them, and the longest delay of a live node."""
-    with running_fleet(_fleet_options(options, latency=0.1)) as fleet:
+    with run_fleet(_fleet_options(options, latency=0.1)) as fleet:
         without = _measure_full_speed(fleet, options)["rate"]
-    with running_fleet(_fleet_options(options, latency=0.1, dead=0.05, hung=0.01)) as fleet:
+    with run_fleet(_fleet_options(options, latency=0.1, dead=0.05, hung=0.01)) as fleet:
         share = _measure_full_speed(fleet, options)["rate"] / without
         latest = _measure_longest_delay(fleet, options)
     asked = f"80 % of the rate without, and no live node later than its interval of {options.interval:g} s"
@@ -92,7 +92,7 @@ def prove_dead(options: argparse.Namespace) -> dict[str, Any]:
 
 def prove_interval(options: argparse.Namespace) -> dict[str, Any]:
     """With one read of every node per minute: API latency and deployment time compared with those without power sync."""
-    with running_fleet(_fleet_options(options, latency=0.1)) as fleet, _enroll_fleet(fleet) as (base, nodes):
+    with run_fleet(_fleet_options(options, latency=0.1)) as fleet, _enroll_fleet(fleet) as (base, nodes):
         machines = _create_deployable_nodes(base)
         alone = _measure_api_and_deployments(base, nodes, machines, interval=0.0, options=options)
         beside = _measure_api_and_deployments(base, nodes, machines, interval=60.0, options=options)
@@ -120,17 +120,17 @@ _DEFAULT_NODES = {"rate": 1000, "slow": 10_000, "https": 10_000, "ipmi": 1000, "
 
 
 def _measure_full_speed(fleet: Fleet, options: argparse.Namespace) -> dict[str, Any]:
-    with _run_power_sync(fleet, interval=max(0.2, len(fleet.infos) / 5000), workers=300) as (conductor, url):
+    with _run_power_sync(fleet, interval=max(0.2, len(fleet.driver_infos) / 5000), workers=300) as (conductor, url):
         sync = conductor.assembly.power_sync
         power_sync.wait_until(lambda: sync.answers >= len(fleet.live))
-        with reading(url) as latencies:
+        with probe_latency(url) as latencies:
             before, begin, cpu = sync.answers, time.perf_counter(), time.process_time()
             time.sleep(options.seconds)
             reads, seconds, cpu = sync.answers - before, time.perf_counter() - begin, time.process_time() - cpu
         threads = threading.active_count()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    p99 = latencies.quantiles()["p99_ms"]
-    figures = {"nodes": len(fleet.infos), "rate": round(reads / seconds), "cpu_us": round(1e6 * cpu / max(1, reads))}
+    p99 = latencies.compute_quantiles()["p99_ms"]
+    figures = {"nodes": len(fleet.driver_infos), "rate": round(reads / seconds), "cpu_us": round(1e6 * cpu / max(1, reads))}
     return {**figures, "threads": threads, "peak_mib": peak, "api_p99_ms": p99}
 
 
@@ -151,21 +151,21 @@ def _measure_api_and_deployments(
 ) -> tuple[float, float]:
     """Return the API's 99th percentile in milliseconds and the duration of the deployments in seconds."""
     sync_options = argparse.Namespace(interval=interval, workers=300)
-    with power_sync.running_power_sync(base, sync_options) as (conductor, server):
+    with power_sync.run_power_sync(base, sync_options) as (conductor, server):
         sync = conductor.assembly.power_sync
         # The first sweep opens the sessions; only later sweeps are representative.
         power_sync.wait_until(lambda: not interval or sync.answers >= len(nodes))
-        with reading(f"{server.url}/v1/nodes/{nodes[0]}") as latencies:
+        with probe_latency(f"{server.url}/v1/nodes/{nodes[0]}") as latencies:
             time.sleep(options.seconds)
         begin = time.perf_counter()
         _provision_all(conductor, machines, "active", "active")
         seconds = time.perf_counter() - begin
         _provision_all(conductor, machines, "deleted", "available")
-    return float(latencies.quantiles()["p99_ms"]), seconds
+    return float(latencies.compute_quantiles()["p99_ms"]), seconds
 
 
 def _create_deployable_nodes(base: ConductorConfig) -> list[str]:
-    with Conductor(power_sync.with_options(base, ConductorOptions(sync_power_state_interval=0))) as conductor:
+    with Conductor(power_sync.replace_options(base, ConductorOptions(sync_power_state_interval=0))) as conductor:
         machines = [
             conductor.rpc.call(
                 "create_node", values={"driver": "fake-hardware", "driver_info": {"fake_machine": f"d{number}"}}
@@ -190,7 +190,7 @@ def _provision_all(conductor: Conductor, machines: list[str], verb: str, state: 
 def _run_power_sync(fleet: Fleet, *, interval: float, workers: int) -> Iterator[tuple[Conductor, str]]:
     with (
         _enroll_fleet(fleet) as (base, nodes),
-        power_sync.running_power_sync(base, argparse.Namespace(interval=interval, workers=workers)) as (conductor, server),
+        power_sync.run_power_sync(base, argparse.Namespace(interval=interval, workers=workers)) as (conductor, server),
     ):
         yield conductor, f"{server.url}/v1/nodes/{nodes[0]}"
 

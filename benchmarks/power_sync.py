@@ -30,8 +30,8 @@ from baremetal_sdk import Conductor, ConductorConfig
 from baremetal_sdk.api.app import bare_metal_api
 from baremetal_sdk.api.server import APIServer
 from baremetal_sdk.config import APIConfig, ConductorOptions, DatabaseConfig
-from benchmarks.fleet import Fleet, running_fleet
-from benchmarks.readers import reading
+from benchmarks.fleet import Fleet, run_fleet
+from benchmarks.readers import probe_latency
 
 THREADS = 256
 
@@ -40,7 +40,7 @@ def main() -> None:
     """Run the measurements and print the figures."""
     options = _parse_arguments()
     raise_descriptor_limit()
-    with running_fleet(options) as fleet, tempfile.TemporaryDirectory() as directory:
+    with run_fleet(options) as fleet, tempfile.TemporaryDirectory() as directory:
         base = ConductorConfig(
             host="bench",
             api=APIConfig(port=0),
@@ -49,7 +49,7 @@ def main() -> None:
             ),
         )
         nodes = enroll(base, fleet)
-        with running_power_sync(base, options) as (conductor, server):
+        with run_power_sync(base, options) as (conductor, server):
             measure(conductor, server, nodes, options)
         print_figures("memory", peak_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
         if options.interval < 5:
@@ -61,8 +61,8 @@ def enroll(base: ConductorConfig, fleet: Fleet) -> list[str]:
     """Create a manageable node for each machine, before the measurement begins."""
     options = ConductorOptions(sync_power_state_interval=0)
     nodes = []
-    with Conductor(with_options(base, options)) as conductor:
-        for info in fleet.infos:
+    with Conductor(replace_options(base, options)) as conductor:
+        for info in fleet.driver_infos:
             record = conductor.rpc.call("create_node", values={"driver": fleet.driver, "driver_info": info})
             conductor.store.update_node(record.uuid, {"provision_state": "manageable"}, fence=None)
             nodes.append(record.uuid)
@@ -70,10 +70,10 @@ def enroll(base: ConductorConfig, fleet: Fleet) -> list[str]:
 
 
 @contextmanager
-def running_power_sync(base: ConductorConfig, given: argparse.Namespace) -> Iterator[tuple[Conductor, APIServer]]:
+def run_power_sync(base: ConductorConfig, sync_options: argparse.Namespace) -> Iterator[tuple[Conductor, APIServer]]:
     """Run a conductor with power sync, and its API, within the block."""
-    options = ConductorOptions(sync_power_state_interval=given.interval, workers_pool_size=given.workers)
-    conductor = Conductor(with_options(base, options))
+    options = ConductorOptions(sync_power_state_interval=sync_options.interval, workers_pool_size=sync_options.workers)
+    conductor = Conductor(replace_options(base, options))
     server = APIServer(bare_metal_api(conductor), base.api)
     conductor.add(server)
     with conductor:
@@ -88,14 +88,14 @@ def measure(conductor: Conductor, server: APIServer, nodes: list[str], options: 
     wait_until(lambda: sync.answers >= live)
     print_figures("first sweep", nodes=live, seconds=round(time.perf_counter() - begin, 2))
     for number in range(options.rounds):
-        with reading(f"{server.url}/v1/nodes/{nodes[0]}") as latencies:
+        with probe_latency(f"{server.url}/v1/nodes/{nodes[0]}") as latencies:
             before, begin = sync.answers, time.perf_counter()
             time.sleep(options.seconds)
             rate = round((sync.answers - before) / (time.perf_counter() - begin))
         known = sum(row.power_state is not None for row in conductor.nodes(fields=("power_state",)))
         figures = {"nodes": len(nodes), "known": known, "rate": rate, "late": sync.due_nodes}
         print_figures(f"round {number}", **figures, threads=threading.active_count())
-        print_figures("API meanwhile", **latencies.quantiles())
+        print_figures("API meanwhile", **latencies.compute_quantiles())
 
 
 def wait_until(condition: Callable[[], bool], timeout: float = 180.0) -> None:
@@ -151,7 +151,7 @@ def print_figures(what: str, **figures: Any) -> None:
     print(json.dumps({"benchmark": "power sync", "what": what, **figures}), flush=True)
 
 
-def with_options(base: ConductorConfig, options: ConductorOptions) -> ConductorConfig:
+def replace_options(base: ConductorConfig, options: ConductorOptions) -> ConductorConfig:
     """Return the configuration with other options of the conductor."""
     return ConductorConfig(host=base.host, api=base.api, database=base.database, conductor=options)
 

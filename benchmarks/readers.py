@@ -20,7 +20,7 @@ class Latencies:
     def __init__(self) -> None:
         self.seconds: list[float] = []
 
-    def quantiles(self) -> dict[str, Any]:
+    def compute_quantiles(self) -> dict[str, Any]:
         """Return count, median, 99th percentile and maximum, in milliseconds."""
         ordered = sorted(self.seconds) or [0.0]
         values = {
@@ -33,7 +33,7 @@ _QUANTILES = {"p50_ms": 0.5, "p99_ms": 0.99, "longest_ms": 1.0}
 
 
 @contextmanager
-def reading(url: str) -> Iterator[Latencies]:
+def probe_latency(url: str) -> Iterator[Latencies]:
     """Read *url* repeatedly within the block. The yielded latencies are complete after the block."""
     command = [sys.executable, "-m", "benchmarks.readers", url]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

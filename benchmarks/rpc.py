@@ -126,12 +126,12 @@ def measure() -> Iterator[dict[str, Any]]:
             for mode, (client, client_echo) in clients.items():
                 for callers in (1, CALLERS):
                     result = measure_rate(lambda client=client: client.call("echo", value=1), callers)  # type: ignore[misc]
-                    yield _figure("call", mode, callers, number, result)
-                yield _figure("cast", mode, 1, number, measure_rate(create_cast(client, client_echo), 1))
-            yield _figure("submit", "pool", 1, number, measure_rate(create_submit(local, echo), 1))
+                    yield _build_figure("call", mode, callers, number, result)
+                yield _build_figure("cast", mode, 1, number, measure_rate(create_cast(client, client_echo), 1))
+            yield _build_figure("submit", "pool", 1, number, measure_rate(create_submit(local, echo), 1))
 
 
-def _figure(what: str, mode: str, callers: int, number: int, result: tuple[float, float, float]) -> dict[str, Any]:
+def _build_figure(what: str, mode: str, callers: int, number: int, result: tuple[float, float, float]) -> dict[str, Any]:
     names = ("per_second", "median_us", "p99_us")
     return {"what": what, "mode": mode, "callers": callers, "round": number, **dict(zip(names, map(round, result), strict=True))}
 

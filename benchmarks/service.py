@@ -39,7 +39,7 @@ class MeasuredService:
 
 
 @contextmanager
-def running(*options: str) -> Iterator[MeasuredService]:
+def run_service(*options: str) -> Iterator[MeasuredService]:
     """Run ``metald serve`` with *options* within the block."""
     with tempfile.TemporaryDirectory() as directory:
         command = [sys.executable, "-m", "metald", "serve", "--port", "0", "--state-dir", f"{directory}/state", *options]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from benchmarks.service import MeasuredService, running
+from benchmarks.service import MeasuredService, run_service
 
 
 def main() -> None:
@@ -21,7 +21,7 @@ def main() -> None:
     parser.add_argument("--nodes", type=int, default=200, help="nodes to create, read and delete (default: 200)")
     parser.add_argument("--clients", type=int, default=10, help="number of concurrent clients (default: 10)")
     options = parser.parse_args()
-    with running() as service:
+    with run_service() as service:
         print_figures("start", seconds=service.seconds, mebibytes=service.mebibytes, threads=service.threads)
         measure_nodes(service, options.nodes, 1)
         measure_nodes(service, options.nodes, options.clients)

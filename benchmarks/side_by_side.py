@@ -118,7 +118,7 @@ def run_metald(directory: Path, checks: Path) -> Iterator[Server]:
     for number in range(_STARTS):
         begin = time.perf_counter()
         with Child("metald", command, home, _COMPILING_ENVIRONMENT) as child:
-            while not _answers(port):
+            while not _is_answering(port):
                 time.sleep(0.01)
             starts.append(time.perf_counter() - begin)
             if number == _STARTS - 1:
@@ -179,7 +179,7 @@ def _measure_read(url: str, connections: int, seconds: int) -> Row:
     """Run wrk with *connections* connections and return its figures."""
     load = [f"-t{min(2, connections)}", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "--latency"]
     output = _run(["wrk", *load, "-H", f"X-OpenStack-Ironic-API-Version: {_VERSION}", url])
-    times = {name: _milliseconds(value) for name, value in re.findall(r"^ +(50|99)% +(\S+)", output, re.MULTILINE)}
+    times = {name: _to_milliseconds(value) for name, value in re.findall(r"^ +(50|99)% +(\S+)", output, re.MULTILINE)}
     rate = re.search(r"Requests/sec: +([\d.]+)", output)
     errors = "; ".join(re.findall(r"(?:Socket errors|Non-2xx).*", output))
     return Row(float(rate[1]), "/s", times["50"], times["99"], errors)  # type: ignore[index]
@@ -209,7 +209,7 @@ def _run(command: list[str]) -> str:
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment).stdout
 
 
-def _milliseconds(duration: str) -> float:
+def _to_milliseconds(duration: str) -> float:
     number, unit = re.fullmatch(r"([\d.]+)(\w+)", duration).groups()  # type: ignore[union-attr]
     return float(number) * _UNITS[unit]
 
@@ -221,7 +221,7 @@ def _free_port() -> int:
     return port
 
 
-def _answers(port: int) -> bool:
+def _is_answering(port: int) -> bool:
     with contextlib.suppress(OSError):
         connection = HTTPConnection("127.0.0.1", port, timeout=5)
         connection.request("GET", "/v1/")

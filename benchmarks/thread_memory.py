@@ -23,7 +23,7 @@ _ANSWER = json.dumps(
 )
 
 
-def memory() -> tuple[int, int]:
+def read_memory() -> tuple[int, int]:
     """Return the reserved and the resident memory of this process in bytes."""
     with open("/proc/self/statm", encoding="ascii") as file:
         reserved, resident = (int(pages) * resource.getpagesize() for pages in file.read().split()[:2])
@@ -48,14 +48,14 @@ def measure(size: int, kind: str, work: Callable[[], object]) -> None:
         started.release()
         gate.wait()
 
-    reserved, resident = memory()
+    reserved, resident = read_memory()
     begin = time.perf_counter()
     for _ in range(size):
         pool["work"].submit(hold)
     for _ in range(size):
         started.acquire()
     seconds = time.perf_counter() - begin
-    reserved, resident = (after - before for after, before in zip(memory(), (reserved, resident), strict=True))
+    reserved, resident = (after - before for after, before in zip(read_memory(), (reserved, resident), strict=True))
     line = {
         "measured": "memory of a blocked thread",
         "kind": kind,

@@ -24,7 +24,7 @@ TIMEOUT_S = 900.0
 
 
 @contextlib.contextmanager
-def running(*servers: Fixture) -> Iterator[None]:
+def run_servers(*servers: Fixture) -> Iterator[None]:
     """Run the servers within the block."""
     with contextlib.ExitStack() as stack:
         for server in servers:
@@ -37,7 +37,7 @@ class CombinationsTest(TestCase):
         """Run tests in a process whose environment names the servers. A missing server is a failure here, not a skip."""
         for missing in (postgresql.missing(), mariadb.missing(), rabbitmq.missing(), etcd.missing()):
             self.assertIsNone(missing)
-        with running(*(server for server in (database, coordination) if server is not None)):
+        with run_servers(*(server for server in (database, coordination) if server is not None)):
             variables = {
                 name: server.url
                 for name, server in (("BAREMETAL_TEST_DATABASE", database), ("BAREMETAL_TEST_COORDINATION", coordination))

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from testtools import TestCase
 
-from benchmarks.service import running
+from benchmarks.service import run_service
 from benchmarks.service_rates import run_lifecycle
 
 MINUTES = float(os.environ.get("SOAK_MINUTES", "30"))
@@ -20,7 +20,7 @@ class LifecyclesTest(TestCase):
 
     def test_memory_and_threads_do_not_grow(self) -> None:
         """After the first tenth of the run nothing grows by more than a quarter, and no node is left at the end."""
-        with running() as service:
+        with run_service() as service:
             end = time.monotonic() + 60.0 * MINUTES
             begin = time.monotonic()
             after_warmup: tuple[float, int] | None = None

@@ -24,10 +24,10 @@ from tests.fixtures.authority import Authority, write_certificate
 from tests.fixtures.metald_service import Service, metald
 
 
-class MeasuringTest(TestCase):
+class BenchTest(TestCase):
     """A service that another process measures."""
 
-    def service(self, *lines: str) -> Service:
+    def start_service(self, *lines: str) -> Service:
         """Start a service with these configuration lines."""
         directory = Path(self.useFixture(TempDir()).path)
         config = directory / "metald.conf"
@@ -42,13 +42,13 @@ class MeasuringTest(TestCase):
         self.assertEqual("result", result["event"])
         return result
 
-    def names(self, service: Service) -> list[str]:
+    def list_names(self, service: Service) -> list[str]:
         """Return the names of all nodes."""
         return [node["name"] for node in service.client.request("GET", "/v1/nodes")["nodes"]]
 
     def test_nodes_are_created_read_and_deleted(self) -> None:
         """The run deletes its own nodes, leaves other nodes alone, and draws a plot."""
-        service = self.service()
+        service = self.start_service()
         service.client.create_node({"driver": "fake-hardware", "name": "not-of-the-run"})
         picture = Path(self.useFixture(TempDir()).path) / "bench.png"
         result = self.measure(service.url, "--nodes", "30", "--clients", "3", "--plot", str(picture))
@@ -60,7 +60,7 @@ class MeasuringTest(TestCase):
             self.assertLess(0, row["rate"])
         self.assertLess(20 * 1024 * 1024, server["memory_bytes"], "the listening process was not found")
         self.assertLess(1, server["threads"])
-        self.assertEqual(["not-of-the-run"], self.names(service))
+        self.assertEqual(["not-of-the-run"], self.list_names(service))
         self.assertEqual(b"\x89PNG", picture.read_bytes()[:4])
 
     def test_bench_authenticates_with_a_certificate(self) -> None:
@@ -70,7 +70,7 @@ class MeasuringTest(TestCase):
         authority = Authority("ours")
         certificate_file, key_file = authority.issue(directory, "Racks", "alice")
         (directory / "roles").write_text("alice: admin\n", encoding="utf-8")
-        service = self.service(
+        service = self.start_service(
             "[DEFAULT]", "auth_strategy = client_certificate", "[api]", "enable_ssl_api = true", f"cert_file = {certificate}",
             f"key_file = {key}", "client_certificates = optional", f"client_ca_file = {authority.write(directory)}",
             f"roles_file = {directory / 'roles'}",
@@ -84,7 +84,7 @@ class MeasuringTest(TestCase):
 
     def test_a_failed_operation_sets_the_exit_code_and_has_a_reason(self) -> None:
         """A rejected request makes the run fail, with the server's reason in the result."""
-        service = self.service()
+        service = self.start_service()
         result = self.measure(service.url, "--nodes", "3", "--driver", "no-such-driver", code=1)
         (failure,) = result["servers"][0]["failures"]
         self.assertEqual("create", failure["operation"])
@@ -93,37 +93,37 @@ class MeasuringTest(TestCase):
 
     def test_ctrl_c_leaves_nothing_behind(self) -> None:
         """After SIGINT the command deletes its nodes and marks the figures as incomplete."""
-        service = self.service()
+        service = self.start_service()
         directory = Path(self.useFixture(TempDir()).path)
         command = [sys.executable, "-m", "metald", "bench", service.url, "--nodes", "5000", "--json"]
         child = Child("bench", command, directory)
         self.addCleanup(child.stop)
         child.wait_for_line('{"event": "progress"', 30.0)
-        self.assertNotEqual([], self.names(service))
+        self.assertNotEqual([], self.list_names(service))
         child.send(signal.SIGINT)
         self.assertEqual(130, child.wait(60.0))
-        self.assertEqual([], self.names(service))
+        self.assertEqual([], self.list_names(service))
         self.assertTrue(json.loads(child.log.read_text(encoding="utf-8").splitlines()[-1])["interrupted"])
 
     def test_machines_are_deployed_and_undeployed(self) -> None:
         """The time of each verb lasts until the node reaches its state; all nodes run concurrently."""
-        result = self.measure(self.service().url, "--scenario", "deploy", "--nodes", "6")
+        result = self.measure(self.start_service().url, "--scenario", "deploy", "--nodes", "6")
         counts = {operation["operation"]: operation["count"] for operation in result["servers"][0]["operations"]}
         self.assertEqual(dict.fromkeys(("create", "manage", "provide", "active", "deleted", "delete"), 6), counts)
 
     def test_power_sync_is_measured_while_bmcs_are_dead(self) -> None:
         """The server notices power changes although some BMCs do not answer."""
-        service = self.service("[conductor]", "sync_power_state_interval = 1", "bmc_call_timeout = 2")
+        service = self.start_service("[conductor]", "sync_power_state_interval = 1", "bmc_call_timeout = 2")
         result = self.measure(service.url, "--scenario", "power-sync", "--nodes", "6", "--dead", "34", "--timeout", "30")
         counts = {operation["operation"]: operation["count"] for operation in result["servers"][0]["operations"]}
         self.assertEqual(6, counts["manage"])
         self.assertEqual(4, counts["power seen"])
         self.assertEqual(6, counts["delete"])
-        self.assertEqual([], self.names(service))
+        self.assertEqual([], self.list_names(service))
 
     def test_two_servers_are_measured_alternately(self) -> None:
         """One run measures both servers and reports the ratios."""
-        first, second = self.service(), self.service()
+        first, second = self.start_service(), self.start_service()
         result = self.measure(first.url, "--compare", second.url, "--nodes", "5", "--rounds", "2")
         self.assertEqual([10, 10], [server["operations"][0]["count"] for server in result["servers"]])
         self.assertEqual({"create", "read", "delete"}, result["ratios"].keys())

@@ -15,7 +15,7 @@ from metald.client import APIError, BareMetalClient
 class ClientTest(TestCase):
     """Errors of rejected requests and of missing responses."""
 
-    def serving(self, status: int, body: str, headers: dict[str, str] | None = None) -> BareMetalClient:
+    def create_client(self, status: int, body: str, headers: dict[str, str] | None = None) -> BareMetalClient:
         """Return a client of a server that gives the same response to every request."""
 
         class Handler(BaseHTTPRequestHandler):
@@ -39,7 +39,7 @@ class ClientTest(TestCase):
         self.addCleanup(server.shutdown)
         return BareMetalClient(f"http://127.0.0.1:{server.server_port}")
 
-    def refusal(self, client: BareMetalClient) -> APIError:
+    def get_error(self, client: BareMetalClient) -> APIError:
         """Return the error of a request."""
         with self.assertRaises(APIError) as caught:
             client.get_node("one")
@@ -48,22 +48,22 @@ class ClientTest(TestCase):
     def test_the_message_is_extracted_from_the_error_body(self) -> None:
         """The error body of the API is JSON that contains the fault as a JSON string."""
         body = json.dumps({"error_message": json.dumps({"faultstring": "no such node", "faultcode": "Client"})})
-        error = self.refusal(self.serving(404, body))
+        error = self.get_error(self.create_client(404, body))
         self.assertIn("404 Not Found: no such node", str(error))
         self.assertEqual(404, error.status)
         self.assertFalse(error.is_temporary)
 
     def test_an_unknown_error_body_is_shown_unchanged(self) -> None:
         """A proxy in front of the API has different error bodies."""
-        self.assertIn("<h1>Bad gateway</h1>", str(self.refusal(self.serving(502, "<h1>Bad gateway</h1>"))))
-        self.assertIn('{"error": 1}', str(self.refusal(self.serving(400, '{"error": 1}'))))
+        self.assertIn("<h1>Bad gateway</h1>", str(self.get_error(self.create_client(502, "<h1>Bad gateway</h1>"))))
+        self.assertIn('{"error": 1}', str(self.get_error(self.create_client(400, '{"error": 1}'))))
 
     def test_a_locked_node_is_a_temporary_error(self) -> None:
         """The statuses 409 and 503 are temporary, and ``Retry-After`` sets the pause."""
-        error = self.refusal(self.serving(409, "", {"Retry-After": "3"}))
+        error = self.get_error(self.create_client(409, "", {"Retry-After": "3"}))
         self.assertTrue(error.is_temporary)
         self.assertEqual(3.0, error.retry_after)
-        error = self.refusal(self.serving(503, ""))
+        error = self.get_error(self.create_client(503, ""))
         self.assertTrue(error.is_temporary)
         self.assertIsNone(error.retry_after)
 
@@ -71,7 +71,7 @@ class ClientTest(TestCase):
         """The error of a request without response has no HTTP status."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
-            error = self.refusal(BareMetalClient(f"http://127.0.0.1:{probe.getsockname()[1]}"))
+            error = self.get_error(BareMetalClient(f"http://127.0.0.1:{probe.getsockname()[1]}"))
         self.assertIn("no answer", str(error))
         self.assertIsNone(error.status)
 

@@ -16,7 +16,7 @@ from tests.fixtures.metald_service import Service, metald
 class MonitoringTest(TestCase):
     """A running service."""
 
-    def service(self, *lines: str) -> Service:
+    def start_service(self, *lines: str) -> Service:
         """Start a service with these configuration lines."""
         config = Path(self.useFixture(TempDir()).path) / "metald.conf"
         config.write_text("\n".join(lines), encoding="utf-8")
@@ -24,7 +24,7 @@ class MonitoringTest(TestCase):
 
     def test_metrics_are_served_beside_the_api(self) -> None:
         """Without configuration, the API serves metrics of the service and of its process."""
-        service = self.service()
+        service = self.start_service()
         service.client.request("GET", "/v1/nodes")
         with urllib.request.urlopen(f"{service.url}/metrics", timeout=10.0) as answer:
             text = answer.read().decode()
@@ -35,7 +35,7 @@ class MonitoringTest(TestCase):
 
     def test_metrics_have_a_separate_address_on_request(self) -> None:
         """With a separate address the API serves no metrics. A start on a used address names the option."""
-        service = self.service("[metrics]", "endpoint = own", "port = 0")
+        service = self.start_service("[metrics]", "endpoint = own", "port = 0")
         refusal = self.assertRaises(urllib.error.HTTPError, urllib.request.urlopen, f"{service.url}/metrics", timeout=10.0)
         self.assertEqual(404, refusal.code)
         config = Path(self.useFixture(TempDir()).path) / "used-port.conf"
@@ -47,7 +47,7 @@ class MonitoringTest(TestCase):
     def test_sensor_data_is_in_metrics_and_notifications(self) -> None:
         """``/metrics`` has the sensor readings of a machine, and the notification driver ``log`` logs them."""
         sensors = ("[sensor_data]", "send_sensor_data = true", "interval = 1", "enable_for_undeployed_nodes = true")
-        service = self.service(*sensors, "[oslo_messaging_notifications]", "driver = log")
+        service = self.start_service(*sensors, "[oslo_messaging_notifications]", "driver = log")
         service.client.create_node({"driver": "fake-hardware", "name": "m1"})
         service.client.set_provision_state("m1", "manage")
         service.wait_for_log("hardware.fake-hardware.metrics.update")
@@ -60,7 +60,7 @@ class MonitoringTest(TestCase):
 
     def test_the_log_can_be_json(self) -> None:
         """With ``use_json`` each log line after the configuration was read is a JSON object."""
-        service = self.service("[DEFAULT]", "use_json = true")
+        service = self.start_service("[DEFAULT]", "use_json = true")
         service.client.create_node({"driver": "fake-hardware", "name": "m1"})
         service.client.set_provision_state("m1", "manage")
         service.wait_for_log("provision state: manageable")

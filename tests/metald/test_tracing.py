@@ -22,7 +22,7 @@ CALLER = "b7ad6b7169203331"
 class TracingTest(TestCase):
     """A service that exports spans."""
 
-    def service(self, endpoint: str) -> Service:
+    def start_service(self, endpoint: str) -> Service:
         """Start a service that exports spans to *endpoint* soon after they end."""
         config = Path(self.useFixture(TempDir()).path) / "metald.conf"
         config.write_text("[DEFAULT]\nuse_tracing = true\n", encoding="utf-8")
@@ -47,7 +47,7 @@ class TracingTest(TestCase):
     def test_a_trace_goes_from_the_request_to_the_bmc(self) -> None:
         """Before the end of the stop, the collector has request, task, step and BMC call as one tree without secrets."""
         receiver = self.useFixture(Receiver())
-        service = self.service(receiver.url)
+        service = self.start_service(receiver.url)
         secrets = {"fake_machine": "m1", "fake_password": "hunter2"}
         interfaces = {"power_interface": "fake-bmc", "management_interface": "fake-bmc"}
         node = service.client.create_node({"driver": "fake-hardware", "driver_info": secrets, **interfaces})["uuid"]
@@ -84,7 +84,7 @@ class TracingTest(TestCase):
     def test_an_unresponsive_collector_delays_nothing(self) -> None:
         """The service answers, works and stops in time while the collector accepts spans but does not answer."""
         receiver = self.useFixture(Receiver(silent=True))
-        service = self.service(receiver.url)
+        service = self.start_service(receiver.url)
         node = service.client.create_node({"driver": "fake-hardware"})["uuid"]
         receiver.wait_until_asked()
         for _ in range(50):
@@ -100,7 +100,7 @@ class TracingTest(TestCase):
         """The service works and stops in time without a collector."""
         with socket.create_server(("127.0.0.1", 0)) as listener:
             port = listener.getsockname()[1]
-        service = self.service(f"http://127.0.0.1:{port}")
+        service = self.start_service(f"http://127.0.0.1:{port}")
         service.client.create_node({"driver": "fake-hardware", "name": "m1"})
         service.client.set_provision_state("m1", "manage")
         service.wait_for_log("provision state: manageable")

@@ -87,12 +87,12 @@ class FleetCase(TestCase):
                 self.fail(f"no such state within {TIMEOUT_S:g} s: {state}\n{service.log[-3000:]}")
             pause.wait(0.05)
 
-    def refusal(self, function: Callable[..., Any], *args: Any) -> APIError:
+    def get_error(self, function: Callable[..., Any], *args: Any) -> APIError:
         """Return the API error of a call."""
         error: APIError = self.assertRaises(APIError, function, *args)
         return error
 
-    def database_text(self) -> bytes:
+    def read_database(self) -> bytes:
         """Return all bytes of the database files, after a checkpoint of the write-ahead log."""
         for file in self.state.glob("*.sqlite"):
             with sqlite3.connect(file) as connection:

@@ -34,7 +34,7 @@ class TestBadInput(FleetCase):
             ({"power_interface": "steam"}, "power_interface"),
         ]
         for values, name in mistakes:
-            error = self.refusal(lambda values=values: self.create(**values))
+            error = self.get_error(lambda values=values: self.create(**values))
             self.assertEqual(400, error.status, str(error))
             self.assertIn(name, str(error))
         self.assertEqual([], self.client.request("GET", "/v1/nodes")["nodes"])
@@ -42,7 +42,7 @@ class TestBadInput(FleetCase):
     def test_a_duplicate_name_is_a_conflict(self) -> None:
         """The second node with a name is rejected with 409, and the first node does not change."""
         first = self.create()
-        error = self.refusal(self.create)
+        error = self.get_error(self.create)
         self.assertEqual(409, error.status)
         self.assertIn("n", str(error))
         self.assertEqual(first["uuid"], self.client.get_node("n")["uuid"])
@@ -54,7 +54,7 @@ class TestBadInput(FleetCase):
         )["uuid"]
         report = self.client.request("GET", f"/v1/nodes/{node}/validate")["power"]
         self.assertFalse(report["result"])
-        error = self.refusal(self.client.set_provision_state, node, "manage")
+        error = self.get_error(self.client.set_provision_state, node, "manage")
         self.assertEqual(400, error.status)
         for text in (report["reason"], str(error), self.client.get_node(node)["last_error"]):
             self.assertIn("redfish_address", text)
@@ -64,7 +64,7 @@ class TestBadInput(FleetCase):
     def test_a_forbidden_verb_names_the_allowed_ones(self) -> None:
         """The verb provide in the state enroll is rejected with 400, and the error names manage."""
         node = self.enroll(self.service)
-        error = self.refusal(self.client.set_provision_state, node, "provide")
+        error = self.get_error(self.client.set_provision_state, node, "provide")
         self.assertEqual(400, error.status)
         self.assertIn("allowed now: manage", str(error))
 
@@ -101,7 +101,7 @@ class TestBadInput(FleetCase):
         self.provision(self.service, node, "manage", "provide")
         self.client.set_field(node, "deploy_interface", "direct")
         self.assertIn("agent", self.client.request("GET", f"/v1/nodes/{node}/validate")["deploy"]["reason"])
-        self.assertEqual(400, self.refusal(self.client.set_provision_state, node, "active").status)
+        self.assertEqual(400, self.get_error(self.client.set_provision_state, node, "active").status)
         self.assertEqual("available", self.client.get_node(node)["provision_state"])
 
 
@@ -125,7 +125,7 @@ class TestSecrecy(FleetCase):
         self.assertEqual("available", self.provision(service, node, "deleted")["provision_state"])
         process = Path(f"/proc/{service.child.pid}")
         process_data = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
-        text = answers.encode() + service.log.encode() + self.database_text() + process_data
+        text = answers.encode() + service.log.encode() + self.read_database() + process_data
         self.assertNotIn(PASSWORD.encode(), text)
         self.assertNotIn(base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()), text)
         sessions = self.redfish.bmc().sessions.all()

@@ -52,7 +52,7 @@ def wait_for_readers(readers: list[EventReader], url: str) -> str:
     """Wait until all readers have the last event. Return its ID."""
     deadline = Deadline.after(TIMEOUT_S)
     while True:
-        last = last_event_id(url)
+        last = get_last_event_id(url)
         if all(reader.cursor == last for reader in readers):
             return last
         deadline.check(f"readers to reach {last}: {[reader.cursor for reader in readers]}")
@@ -66,7 +66,7 @@ def read_events_after(url: str, cursor: str) -> EventReader:
     return reader
 
 
-def last_event_id(url: str) -> str:
+def get_last_event_id(url: str) -> str:
     """Return the ID of the last event."""
     reader = EventReader(url, query="?wait=false")
     reader.join(TIMEOUT_S)
@@ -90,7 +90,7 @@ class TestOneProcess(TestCase):
     def test_readers_miss_and_repeat_no_event_across_crash_and_stop(self) -> None:
         """Readers that reconnect with their cursor after a kill and a stop receive each event exactly once."""
         first = self.serve()
-        start = last_event_id(first.url)
+        start = get_last_event_id(first.url)
         readers = [EventReader(first.url) for _ in range(READERS)]
         silent = [self.connect_silent_reader(first.url) for _ in range(READERS)]
         make_available(first.client, [f"n{number}" for number in range(NODES)])
@@ -195,7 +195,7 @@ class TestManyProcesses(TestCase):
         for host in ("127.0.0.1", "127.0.0.2"):
             self.start("conductor", host)
         (_, first), (killed, second) = self.start("api", "127.0.0.3"), self.start("api", "127.0.0.4")
-        start = last_event_id(first)
+        start = get_last_event_id(first)
         steady = [EventReader(first, start) for _ in range(5)]
         moving = [EventReader(second, start) for _ in range(5)]
         client = BareMetalClient(first)
@@ -212,8 +212,8 @@ class TestManyProcesses(TestCase):
             self.assertEqual(whole, reader.events)
         for before, after in zip(moving, moved, strict=True):
             self.assertEqual(whole, before.events + after.events)
-        self.assertEqual({"127.0.0.1", "127.0.0.2"}, self.lease_holders(whole))
+        self.assertEqual({"127.0.0.1", "127.0.0.2"}, self.get_lease_holders(whole))
 
-    def lease_holders(self, events: list[tuple[str, str, dict[str, Any]]]) -> set[str]:
+    def get_lease_holders(self, events: list[tuple[str, str, dict[str, Any]]]) -> set[str]:
         """Return the conductors that acquired leases."""
         return {content["reservation"] for _, kind, content in events if kind == "lease" and content["reservation"]}

@@ -168,7 +168,7 @@ class UpgradeTest(FleetCase):
         _, url = self.processes.start_api(2, self.next)
         client = BareMetalClient(url)
         node = self.enroll_with(client, 0)
-        error = self.refusal(client.set_provision_state, node, "manage")
+        error = self.get_error(client.set_provision_state, node, "manage")
         self.assertEqual(501, error.status)
         self.assertIn(f"{next_release.METHOD} is asked for in version {next_release.NEXT_VERSION}", str(error))
         self.assertEqual("enroll", client.get_node(node)["provision_state"])

@@ -30,29 +30,29 @@ class WrongCredentialsCase(TestCase):
         self.clock = ManualClock()
         self.store = MemoryStore(self.clock)
 
-    def conductor(self, host: str) -> Conductor:
+    def start_conductor(self, host: str) -> Conductor:
         config = ConductorConfig(host=host, conductor=quick_options(sync_power_state_interval=60.0), sensor_data=SENSORS)
         context = running_conductor(config, store=self.store, clock=self.clock)
         conductor = context.__enter__()
         self.addCleanup(context.__exit__, None, None, None)
         return conductor
 
-    def run_everything(self, conductor: Conductor, works: list[Callable[[], Any]]) -> None:
-        """Run *works* twice in many threads at once, with power sync and sensor collection."""
+    def run_everything(self, conductor: Conductor, calls: list[Callable[[], Any]]) -> None:
+        """Run *calls* twice in many threads at once, with power sync and sensor collection."""
 
-        def run_quietly(work: Callable[[], Any]) -> None:
+        def run_quietly(call: Callable[[], Any]) -> None:
             with contextlib.suppress(BareMetalError):
-                work()
+                call()
 
         for _ in range(2):
             self.clock.turn(130.0)
             conductor.assembly.power_sync.tick()
             conductor.assembly.sensors.tick()
             with ThreadPoolExecutor(8) as pool:
-                list(pool.map(run_quietly, works * 2))
+                list(pool.map(run_quietly, calls * 2))
             settle(conductor)
 
-    def works(self, conductor: Conductor, node: str) -> list[Callable[[], Any]]:
+    def build_calls(self, conductor: Conductor, node: str) -> list[Callable[[], Any]]:
         look, rpc = conductor.assembly.tasks.read_only, conductor.rpc.call
         return [
             lambda: look(node).call("power", "get_power_state"),
@@ -64,19 +64,19 @@ class WrongCredentialsCase(TestCase):
         ]
 
     def check(self, driver: str, info: dict[str, Any], change: Callable[[Conductor], Any], refused: Callable[[], int]) -> None:
-        first = self.conductor("first")
+        first = self.start_conductor("first")
         node: str = first.rpc.call("create_node", values={"driver": driver, "driver_info": info}).uuid
         self.store.update_node(node, {"provision_state": "manageable"}, fence=None)
-        self.run_everything(first, self.works(first, node))
+        self.run_everything(first, self.build_calls(first, node))
         before = refused()
         change(first)
-        self.run_everything(first, self.works(first, node))
+        self.run_everything(first, self.build_calls(first, node))
         self.assertLessEqual(refused() - before, 2)
         (breaker,) = first.rpc.call("explain_node", node=node)["breakers"]
         self.assertEqual(2, breaker["refused_logins"])
         first.stop(5.0)
-        second = self.conductor("second")
-        self.run_everything(second, self.works(second, node))
+        second = self.start_conductor("second")
+        self.run_everything(second, self.build_calls(second, node))
         self.assertLessEqual(refused() - before, 2)
         driver_info = {**self.store.node(node).driver_info, f"{driver}_password": CHANGED.password}
         second.rpc.call("update_node", node=node, changes={"driver_info": driver_info})
