@@ -1,4 +1,4 @@
-"""Load on BMCs that fail on a second session or on a second concurrent request: does the runtime ever cause such a failure?
+"""Load test with BMCs that fail on a second session or a second concurrent request, which the runtime must never cause.
 
 Run it as ``python -m benchmarks.mixed_requests [redfish] [basic] [ipmi] [--requests 20000] [--threads 16]``. Power actions, boot
 devices, reads of every kind, inspections, power sync and sensor collection address a few such BMCs. Each kind of BMC yields

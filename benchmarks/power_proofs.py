@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def prove_rate(options: argparse.Namespace) -> dict[str, Any]:
-    """At 100 ms per answer and full speed: reads per second, memory, API latency, and the rate of a bare loop."""
+    """Measure reads per second, memory and API latency at full speed with 100 ms per answer, and the rate of a bare loop."""
     with run_fleet(_fleet_options(options, latency=0.1)) as fleet:
         figures = _measure_full_speed(fleet, options)
         figures["bare"] = round(len(fleet.live) / power_sync.measure_bare_loop(fleet))
@@ -51,7 +51,7 @@ def prove_rate(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def prove_slow(options: argparse.Namespace) -> dict[str, Any]:
-    """At 1 s per answer: seconds until every node has been read once more."""
+    """Measure the seconds for one read of every node with 1 s per answer."""
     fleet_options = _fleet_options(options, latency=1.0)
     with run_fleet(fleet_options) as fleet, _run_power_sync(fleet, interval=1.0, workers=1000) as (conductor, _):
         sync = conductor.assembly.power_sync
@@ -63,7 +63,7 @@ def prove_slow(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def prove_https(options: argparse.Namespace) -> dict[str, Any]:
-    """Rate and memory over kept-alive TLS connections."""
+    """Measure rate and memory over kept-alive TLS connections."""
     with run_fleet(_fleet_options(options, latency=0.1, tls=True)) as fleet:
         figures = _measure_full_speed(fleet, options)
     met = figures["rate"] >= 500 and figures["peak_mib"] < 1024
@@ -71,7 +71,7 @@ def prove_https(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def prove_ipmi(options: argparse.Namespace) -> dict[str, Any]:
-    """Rate over kept-alive RMCP+ sessions."""
+    """Measure the rate over kept-alive RMCP+ sessions."""
     with run_fleet(_fleet_options(options, latency=0.1, ipmi=True)) as fleet:
         figures = _measure_full_speed(fleet, options)
         figures["bare"] = round(len(fleet.live) / power_sync.measure_bare_loop(fleet))
@@ -79,7 +79,7 @@ def prove_ipmi(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def prove_dead(options: argparse.Namespace) -> dict[str, Any]:
-    """With 5 % dead and 1 % hung BMCs: the rate compared with that without them, and the longest delay of a live node."""
+    """Measure the effect of 5 % dead and 1 % hung BMCs on the rate, and the longest delay of a live node."""
     with run_fleet(_fleet_options(options, latency=0.1)) as fleet:
         without = _measure_full_speed(fleet, options)["rate"]
     with run_fleet(_fleet_options(options, latency=0.1, dead=0.05, hung=0.01)) as fleet:
@@ -91,7 +91,7 @@ def prove_dead(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def prove_interval(options: argparse.Namespace) -> dict[str, Any]:
-    """With one read of every node per minute: API latency and deployment time compared with those without power sync."""
+    """Measure the effect of one read of every node per minute on API latency and deployment time."""
     with run_fleet(_fleet_options(options, latency=0.1)) as fleet, _enroll_fleet(fleet) as (base, nodes):
         machines = _create_deployable_nodes(base)
         alone = _measure_api_and_deployments(base, nodes, machines, interval=0.0, options=options)

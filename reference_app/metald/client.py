@@ -40,7 +40,7 @@ class BareMetalClient:
         """*url* is the endpoint, such as ``http://127.0.0.1:6385``. *timeout* in seconds bounds each request."""
         parts = urlsplit(url)
         if parts.scheme != "http" or parts.hostname is None:
-            raise ValueError(f"{url!r} is not an http URL")
+            raise ValueError(f"{url!r} is not an http URL; use http://HOST:PORT")
         self._host, self._port = parts.hostname, parts.port
         self._timeout = timeout
 

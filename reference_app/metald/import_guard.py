@@ -26,6 +26,9 @@ def refuse_imports() -> None:
     """Refuse the packages from now on. Raise ``RuntimeError`` if one of them is already imported."""
     present = sorted(name for name in REFUSED_PACKAGES if sys.modules.get(name) is not None)
     if present:
-        raise RuntimeError(f"{', '.join(present)} was imported before metald could refuse it; check sitecustomize for the import")
+        names = ", ".join(present)
+        raise RuntimeError(
+            f"cannot run on native threads: {names} is already imported; remove the import, such as one in sitecustomize"
+        )
     if not any(isinstance(finder, ImportRefuser) for finder in sys.meta_path):
         sys.meta_path.insert(0, ImportRefuser())

@@ -56,7 +56,7 @@ class GuardTest(TestCase):
         """An import before the start of metald cannot be undone, so metald does not start."""
         ended = self.run_program("import eventlet\nfrom metald.cli import main\nsys.exit(main(['serve']))")
         self.assertEqual(1, ended.returncode)
-        self.assertIn("eventlet was imported before", ended.stderr)
+        self.assertIn("eventlet is already imported", ended.stderr)
         self.assertNotIn("Traceback", ended.stderr)
 
     def test_a_running_service_imports_none_of_them(self) -> None:
