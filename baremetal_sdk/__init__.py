@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from baremetal_sdk.conductor.conductor import Conductor
     from baremetal_sdk.conductor.remote import RemoteBackend
     from baremetal_sdk.config.config import ConductorConfig
-    from baremetal_sdk.lifecycle import Phase, Runnable
+    from baremetal_sdk.lifecycle import Runnable, StartPhase
     from baremetal_sdk.rpc.registry import rpc_method
 else:
     __getattr__ = lazy_exports(
@@ -21,7 +21,7 @@ else:
             "api.server": ("APIServer", "APIServerMixin"),
             "conductor.conductor": ("Conductor",),
             "config.config": ("ConductorConfig",),
-            "lifecycle": ("Phase", "Runnable"),
+            "lifecycle": ("StartPhase", "Runnable"),
             "concurrency.periodic": ("periodic",),
             "conductor.remote": ("RemoteBackend",),
             "rpc.registry": ("rpc_method",),
@@ -33,9 +33,9 @@ __all__ = [
     "APIServerMixin",
     "Conductor",
     "ConductorConfig",
-    "Phase",
     "RemoteBackend",
     "Runnable",
+    "StartPhase",
     "bare_metal_api",
     "periodic",
     "rpc_method",

@@ -1,4 +1,4 @@
-"""On whose behalf something is done: it travels with every call and every task."""
+"""The request that code runs for, and its deadline. Both follow a call into the tasks that it starts."""
 
 from __future__ import annotations
 
@@ -14,51 +14,50 @@ from baremetal_interfaces import Deadline
 
 
 def new_request_id() -> str:
-    """A request id in the form that OpenStack services use."""
+    """Return a new request ID in the form of OpenStack services: ``req-<UUID>``."""
     return f"req-{uuid.uuid4()}"
 
 
 @dataclass(frozen=True)
 class RequestContext:
-    """One request: its id, and who sent it (None where nobody was asked for a name)."""
+    """One request: its ID and its caller. *user* is None if the request was not authenticated."""
 
     request_id: str = field(default_factory=new_request_id)
     user: str | None = None
     project: str | None = None
     roles: frozenset[str] = frozenset()
     is_system: bool = False
-    """Whether it was sent on behalf of the whole system, and not of a project. It matters where the request comes in."""
+    """True for a token with system scope, False for one with project scope."""
     project_name: str | None = None
     project_domain: str | None = None
-    """The id of the domain that the project is in."""
+    """The ID of the project's domain."""
 
 
 class RequestIdFilter(logging.Filter):
-    """Gives each log record the request that it belongs to, as ``request_id`` ("-" for none).
+    """Adds ``request_id`` to each log record: the ID of the request that the code runs for, or "-".
 
-    For handlers of the host application: ``handler.addFilter(RequestIdFilter())``, and ``%(request_id)s`` in its format. It
-    follows a request through the pool into every line of its task, those of libraries included.
+    Add it to a handler of the host application (``handler.addFilter(RequestIdFilter())``) and use ``%(request_id)s`` in the
+    handler's format. The ID follows a request through the pool, so records of libraries have it too.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Add the field; let the record pass."""
+        """Add the field and return True."""
         request = current_request.get()
         record.request_id = "-" if request is None else request.request_id
         return True
 
 
 current_request: ContextVar[RequestContext | None] = ContextVar("baremetal_sdk_request", default=None)
-"""The request that the running code serves. The pool hands it to the worker with the task."""
-
+"""The request that the running code serves. The pool passes it to the worker with each job."""
 
 _call_deadline: ContextVar[tuple[Deadline, int] | None] = ContextVar("baremetal_sdk_call_deadline", default=None)
 
 
 @contextmanager
 def calling_until(deadline: Deadline) -> Iterator[None]:
-    """Give the calls to a conductor that this thread makes in the block a *deadline*; one that is there already counts as well.
+    """Set a *deadline* for the RPC calls that this thread makes within the block. An earlier outer deadline stays in force.
 
-    It is the caller's patience, and so it ends with the call: work that a call hands over to a worker does not inherit it.
+    The deadline covers the time for which the caller waits. Background work that a call starts does not inherit it.
     """
     outer = call_deadline()
     if outer is not None and outer.remaining() < deadline.remaining():
@@ -71,6 +70,10 @@ def calling_until(deadline: Deadline) -> Iterator[None]:
 
 
 def call_deadline() -> Deadline | None:
-    """When the call that this very thread makes, or answers, has to be over; None where nobody said."""
-    found = _call_deadline.get()
-    return found[0] if found is not None and found[1] == threading.get_ident() else None
+    """Return the deadline of the call that this thread makes or answers, or None."""
+    deadline_and_thread = _call_deadline.get()
+    if deadline_and_thread is None:
+        return None
+    # The pool copies context variables into workers. The thread tells a call from background work that the call started.
+    deadline, thread = deadline_and_thread
+    return deadline if thread == threading.get_ident() else None

@@ -1,49 +1,58 @@
-"""What can be added to a conductor."""
+"""What a host application adds to a conductor, and when each part starts and stops."""
 
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from baremetal_interfaces import Deadline
 
-if TYPE_CHECKING:
-    from baremetal_sdk.conductor.conductor import Conductor
+HostT = TypeVar("HostT", contravariant=True)
 
 
-class Phase(IntEnum):
-    """When something starts, lowest first; it stops in the reverse order."""
+class StartPhase(IntEnum):
+    """The phase in which a part starts. Lower phases start first; parts stop in the reverse order."""
 
     RPC = 10
-    """What takes calls for the conductor: the conductor itself can work by then."""
+    """Servers that take RPC calls. The conductor itself can already work in this phase."""
     PERIODIC = 20
     """Background work."""
     API = 30
-    """What takes requests: last to start, because only then can they be answered; first to stop, so that no new work comes."""
+    """Servers that take client requests. They start last, because only then can the conductor answer, and stop first, so
+    that no new work arrives during the shutdown.
+    """
 
 
-class Runnable(Protocol):
-    """A part of a host application that lives as long as the conductor runs."""
+class Runnable(Protocol[HostT]):
+    """A part of a host application that runs while the conductor runs. *HostT* is the type of the conductor."""
 
-    phase: Phase
+    phase: StartPhase
 
-    def start(self, conductor: Conductor) -> None:
-        """Start and return; raise when it cannot be started, which stops the conductor's start with that reason."""
+    def start(self, host: HostT, /) -> None:
+        """Start and return. An exception stops the start of the conductor, which raises it."""
 
     def stop(self, deadline: Deadline) -> None:
-        """Refuse what is new, let end what runs, and return by the deadline."""
+        """Refuse new work, let running work end, and return before *deadline*."""
 
 
-class Standalone(Protocol):
-    """What can run without a conductor in its process."""
+class Service(Protocol):
+    """A part that runs without a conductor in its process."""
 
     def start(self) -> None:
         """Start and return."""
 
     def stop(self, deadline: Deadline) -> None:
-        """Refuse what is new, let end what runs, and return by the deadline."""
+        """Refuse new work, let running work end, and return before *deadline*."""
 
 
-def is_runnable(thing: Any) -> bool:
-    """Whether *thing* can be started in a phase, and stopped."""
-    return hasattr(thing, "phase") and hasattr(thing, "start") and hasattr(thing, "stop")
+@runtime_checkable
+class Reloadable(Protocol):
+    """A part that can apply a changed configuration while it runs."""
+
+    def reload(self, config: Any) -> None:
+        """Apply those options of *config* (a ``ConductorConfig``) that can change at run time."""
+
+
+def is_runnable(part: Any) -> bool:
+    """Return whether *part* has a start phase, ``start`` and ``stop``."""
+    return hasattr(part, "phase") and hasattr(part, "start") and hasattr(part, "stop")

@@ -1,4 +1,4 @@
-"""For the tests of host applications and plugins: a clock that is turned by hand, and a conductor in one line."""
+"""Test helpers for host applications and plugins: a manual clock, and a running conductor in one line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _OPTIONS = ConductorOptions(
 
 
 class ManualClock:
-    """A clock that stands still until it is turned. It is safe to use from many threads."""
+    """A clock that only :meth:`turn` advances. Thread-safe."""
 
     def __init__(self, start: datetime = datetime(2030, 1, 1, tzinfo=UTC)) -> None:
         self._lock = threading.Lock()
@@ -27,30 +27,30 @@ class ManualClock:
         self._elapsed = 0.0
 
     def monotonic(self) -> float:
-        """Seconds that it was turned by."""
+        """Return the seconds by which the clock was advanced."""
         with self._lock:
             return self._elapsed
 
     def now(self) -> datetime:
-        """The date and time that it shows."""
+        """Return the date and time: the start plus the advanced seconds."""
         with self._lock:
             return self._start + timedelta(seconds=self._elapsed)
 
     def turn(self, seconds: float) -> None:
-        """Turn it forward."""
+        """Advance the clock by *seconds*. Raise ``ValueError`` for a negative number."""
         if seconds < 0:
-            raise ValueError("a clock is not turned back")
+            raise ValueError(f"seconds: {seconds:g} is negative; the clock only advances")
         with self._lock:
             self._elapsed += seconds
 
 
 @contextmanager
-def running_conductor(config: ConductorConfig | None = None, **handed_in: Any) -> Iterator[Conductor]:
-    """A conductor that runs, by default in memory, without power sync and with short limits; it is stopped at the end.
+def running_conductor(config: ConductorConfig | None = None, **overrides: Any) -> Iterator[Conductor]:
+    """Yield a running conductor and stop it at the end. By default it has a store in memory, short timeouts and no power sync.
 
-    *handed_in* goes to :class:`~baremetal_sdk.conductor.conductor.Conductor`.
+    *overrides* are keyword arguments of :class:`~baremetal_sdk.conductor.conductor.Conductor`.
     """
-    conductor = Conductor(config or ConductorConfig(host="test", conductor=_OPTIONS), **handed_in)
+    conductor = Conductor(config or ConductorConfig(host="test", conductor=_OPTIONS), **overrides)
     conductor.start()
     try:
         yield conductor
@@ -59,36 +59,39 @@ def running_conductor(config: ConductorConfig | None = None, **handed_in: Any) -
 
 
 def quick_options(**changes: Any) -> ConductorOptions:
-    """The options of :func:`running_conductor`, with *changes*."""
+    """Return the options of :func:`running_conductor` with *changes*."""
     return dataclasses.replace(_OPTIONS, **changes)
 
 
 def settle(conductor: Conductor, timeout: float = 30.0) -> None:
-    """Wait until no worker is busy and no work is queued; ``TimeoutError`` when that takes more than *timeout* seconds."""
+    """Wait until no worker is busy and no work is queued. Raise ``TimeoutError`` after *timeout* seconds."""
     if not conductor.pool.drain(timeout):
-        raise TimeoutError(
-            f"the conductor still works after {timeout:g} s: {[task.record.uuid for task in conductor.assembly.tasks.live()]}"
-        )
+        nodes = [task.record.uuid for task in conductor.components.tasks.live()]
+        raise TimeoutError(f"the conductor is still busy after {timeout:g} s, with tasks on the nodes {nodes}")
 
 
 def wait_for(conductor: Conductor, node: str, provision_state: str, timeout: float = 30.0) -> NodeRecord:
-    """Wait until a task has brought the node to *provision_state* and ended."""
+    """Wait until the node is in *provision_state* and its task has ended, then return it. Raise ``TimeoutError`` otherwise."""
     reached = threading.Event()
-    end = conductor.follow(
-        lambda record: reached.set() if (record.uuid, record.provision_state) == (node, provision_state) else None
-    )
+
+    def compare(record: NodeRecord) -> None:
+        if record.uuid == node and record.provision_state == provision_state:
+            reached.set()
+
+    unsubscribe = conductor.subscribe(compare)
     try:
-        now = conductor.store.node(node)
-        if now.provision_state != provision_state and not reached.wait(timeout):
-            raise TimeoutError(f"node {node} is {conductor.store.node(node).provision_state!r} and not {provision_state!r}")
+        state = conductor.store.node(node).provision_state
+        if state != provision_state and not reached.wait(timeout):
+            state = conductor.store.node(node).provision_state
+            raise TimeoutError(f"node {node} did not reach {provision_state!r} within {timeout:g} s; it is {state!r}")
     finally:
-        end()
+        unsubscribe()
     settle(conductor, timeout)
     return conductor.store.node(node)
 
 
 def provision(conductor: Conductor, node: str, *verbs: str) -> NodeRecord:
-    """Take a node through *verbs*, one after the other, and give it back as it is then."""
+    """Apply provisioning *verbs* to a node, wait after each, and return the node."""
     for verb in verbs:
         conductor.rpc.call("change_provision_state", node=node, verb=verb)
         settle(conductor)

@@ -59,7 +59,7 @@ def run_mixed_requests(driver: str, requests: int, threads: int) -> dict[str, An
                 client_calls, client_errors = future.result()
                 calls.update(client_calls)
                 errors.update(client_errors)
-        request_count, synced = _count_requests(service), conductor.assembly.power_sync.answers
+        request_count, synced = _count_requests(service), conductor.components.power_sync.answers
         bmcs = [service.bmc(index) for index in range(MACHINES)]
     provoked = sum(bmc.overruns + bmc.counters.turned_away for bmc in bmcs)
     maximums = {
@@ -149,7 +149,7 @@ _Work = Callable[[Conductor, str, random.Random], Any]
 
 
 def _read(kind: Kind, method: str) -> _Work:
-    return lambda conductor, node, chance: conductor.assembly.tasks.read_only(node).call(kind, method)
+    return lambda conductor, node, chance: conductor.components.tasks.read_only(node).call(kind, method)
 
 
 def _power_action(conductor: Conductor, node: str, chance: random.Random) -> None:
@@ -162,7 +162,8 @@ def _set_boot_device(conductor: Conductor, node: str, chance: random.Random) -> 
 
 def _update_credentials(conductor: Conductor, node: str, chance: random.Random) -> None:
     """Write the same credentials again, which must not cause a second login."""
-    conductor.rpc.call("update_node", node=node, changes={"driver_info": dict(conductor.assembly.tasks.read_only(node).raw_info)})
+    driver_info = dict(conductor.components.tasks.read_only(node).raw_info)
+    conductor.rpc.call("update_node", node=node, changes={"driver_info": driver_info})
 
 
 WORK: dict[str, _Work] = {
@@ -172,8 +173,8 @@ WORK: dict[str, _Work] = {
     "boot device read": lambda conductor, node, chance: conductor.rpc.call("get_boot_device", node=node),
     "sensors": _read(Kind.MANAGEMENT, "get_sensors_data"),
     "inspection": _read(Kind.INSPECT, "inspect"),
-    "observation": lambda conductor, node, chance: conductor.assembly.power_sync.observe(node),
-    "idle sessions closed": lambda conductor, node, chance: conductor.assembly.bmc.close_idle(),
+    "observation": lambda conductor, node, chance: conductor.components.power_sync.observe(node),
+    "idle sessions closed": lambda conductor, node, chance: conductor.components.bmc.close_idle(),
     "credentials": _update_credentials,
 }
 

@@ -54,7 +54,7 @@ def prove_slow(options: argparse.Namespace) -> dict[str, Any]:
     """Measure the seconds for one read of every node with 1 s per answer."""
     fleet_options = _fleet_options(options, latency=1.0)
     with run_fleet(fleet_options) as fleet, _run_power_sync(fleet, interval=1.0, workers=1000) as (conductor, _):
-        sync = conductor.assembly.power_sync
+        sync = conductor.components.power_sync
         power_sync.wait_until(lambda: sync.answers >= len(fleet.live))
         before, begin = sync.answers, time.perf_counter()
         power_sync.wait_until(lambda: sync.answers >= before + len(fleet.live))
@@ -121,7 +121,7 @@ _DEFAULT_NODES = {"rate": 1000, "slow": 10_000, "https": 10_000, "ipmi": 1000, "
 
 def _measure_full_speed(fleet: Fleet, options: argparse.Namespace) -> dict[str, Any]:
     with _run_power_sync(fleet, interval=max(0.2, len(fleet.driver_infos) / 5000), workers=300) as (conductor, url):
-        sync = conductor.assembly.power_sync
+        sync = conductor.components.power_sync
         power_sync.wait_until(lambda: sync.answers >= len(fleet.live))
         with probe_latency(url) as latencies:
             before, begin, cpu = sync.answers, time.perf_counter(), time.process_time()
@@ -137,7 +137,7 @@ def _measure_full_speed(fleet: Fleet, options: argparse.Namespace) -> dict[str, 
 def _measure_longest_delay(fleet: Fleet, options: argparse.Namespace) -> float:
     """Return the longest time that a live node was overdue during two intervals, after the dead nodes are known."""
     with _run_power_sync(fleet, interval=options.interval, workers=300) as (conductor, _):
-        sync = conductor.assembly.power_sync
+        sync = conductor.components.power_sync
         time.sleep(options.interval * 2)
         latest, end = 0.0, time.perf_counter() + 2 * options.interval
         while time.perf_counter() < end:
@@ -152,7 +152,7 @@ def _measure_api_and_deployments(
     """Return the API's 99th percentile in milliseconds and the duration of the deployments in seconds."""
     sync_options = argparse.Namespace(interval=interval, workers=300)
     with power_sync.run_power_sync(base, sync_options) as (conductor, server):
-        sync = conductor.assembly.power_sync
+        sync = conductor.components.power_sync
         # The first sweep opens the sessions; only later sweeps are representative.
         power_sync.wait_until(lambda: not interval or sync.answers >= len(nodes))
         with probe_latency(f"{server.url}/v1/nodes/{nodes[0]}") as latencies:

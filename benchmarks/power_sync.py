@@ -82,7 +82,7 @@ def run_power_sync(base: ConductorConfig, sync_options: argparse.Namespace) -> I
 
 def measure(conductor: Conductor, server: APIServer, nodes: list[str], options: argparse.Namespace) -> None:
     """Print the read rate: first of the sweep that opens the sessions, then over open sessions."""
-    sync = conductor.assembly.power_sync
+    sync = conductor.components.power_sync
     live = len(nodes) - round(len(nodes) * (options.dead + options.hung))
     begin = time.perf_counter()
     wait_until(lambda: sync.answers >= live)

@@ -13,7 +13,7 @@ from baremetal_sdk.config import APIConfig, ConductorConfig
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.http.server import HTTPServer as HTTPServer
 from baremetal_sdk.http.sockets import Listeners
-from baremetal_sdk.lifecycle import Phase
+from baremetal_sdk.lifecycle import StartPhase
 from baremetal_sdk.observability.metrics.collector import Reading, pool_readings
 from baremetal_sdk.observability.metrics.declarations import HTTP_CONNECTIONS
 
@@ -38,7 +38,7 @@ class APIServer:
     a lane of a pool, requests run there, and not on threads of the server's own.
     """
 
-    phase = Phase.API
+    phase = StartPhase.API
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What a conductor is made of while it runs, put together in one place from what was handed in."""
+"""The components of a running conductor, created and connected in one place."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from baremetal_sdk.cluster.hash_ring import Ring
 from baremetal_sdk.cluster.membership import Membership
 from baremetal_sdk.cluster.tooz_coordinator import ToozCoordinator
 from baremetal_sdk.concurrency.pool import ElasticPool, LaneLimits, SharedPool
-from baremetal_sdk.conductor.key_rotation import Resealing
-from baremetal_sdk.conductor.pruning import Upkeep
+from baremetal_sdk.conductor.key_rotation import KeyRotation
+from baremetal_sdk.conductor.pruning import Pruner
 from baremetal_sdk.config import ConductorConfig, ConductorOptions
 from baremetal_sdk.drivers.catalog import Drivers
 from baremetal_sdk.drivers.credentials import CredentialFiles, Credentials, CredentialVariables
@@ -60,8 +60,8 @@ from baremetal_sdk.tasks.task_manager import TaskManager
 
 
 @dataclass(frozen=True)
-class Given:
-    """What the host application hands to a conductor; what is None the conductor makes itself."""
+class Overrides:
+    """Components that the host application passes in. The conductor creates those that are None."""
 
     store: Store | None = None
     plugins: Plugins | None = None
@@ -72,34 +72,38 @@ class Given:
     telemetry: Telemetry = field(default_factory=Telemetry)
 
 
-class Assembly:
-    """The parts of one conductor. Drivers come first: without any, nothing else needs to be opened."""
+class Components:
+    """The components of one conductor. Nothing runs until the conductor starts its jobs and servers."""
 
-    def __init__(self, config: ConductorConfig, clock: Clock, given: Given, changes: ChangeListeners) -> None:
+    def __init__(self, config: ConductorConfig, clock: Clock, overrides: Overrides, changes: ChangeListeners) -> None:
         options = self.options = config.conductor
+        # Raises ConfigurationError for malformed options. The rules themselves are parsed again for each driver.
         parse_slot_rules(options.bmc_max_in_flight, options.bmc_in_flight_per)
         self.clock = clock
         self.power_gate = PowerActionGate()
-        self.drivers = Drivers(given.plugins or discover(), config)
+        # Drivers come first: without any hardware type, the store and the pool need not be opened.
+        self.drivers = Drivers(overrides.plugins or discover(), config)
         if not self.drivers.names():
-            raise ConfigurationError("no hardware type can be used: " + _reasons(self.drivers))
-        secrets = given.secrets or _secret_box(config, given.store)
-        self.store: Store = given.store or _opened_store(config, clock)
-        self.owns_pool = given.pool is None
-        self.pool = given.pool or ElasticPool(options.workers_pool_size, lanes_for(options.workers_pool_size), name="conductor")
+            raise ConfigurationError("no hardware type is available: " + _describe_failures(self.drivers))
+        secrets = overrides.secrets or _create_secret_box(config, overrides.store)
+        self.store: Store = overrides.store or _open_store(config, clock)
+        self.owns_pool = overrides.pool is None
+        size = options.workers_pool_size
+        self.pool = overrides.pool or ElasticPool(size, lanes_for(size), name="conductor")
         self.lanes: ElasticPool | SharedPool = self.pool if self.owns_pool else _share_pool(self.pool)
-        """The lanes of the pool, and what of it is to end with the conductor."""
+        """The lanes for the work of this conductor. Closing them leaves a pool of the host application open."""
         holder = new_holder(config.hostname)
-        # A lease is taken over when nothing can be on its way any more that its holder has sent.
+        # Another conductor takes over an expired lease only after the longest driver call: by then, no command that the
+        # holder sent can still reach the BMC.
         self.leases = Leases(self.store, holder, options.lease_duration, clock, grace=lambda: self.options.bmc_call_timeout)
         self.membership = self._membership(config, holder, clock)
         self.history = History(self.store, config.hostname, clock, lambda: self.options)
         self.recent_calls = RecentCalls(clock)
-        given.telemetry.add(self.recent_calls)
-        self.bmc = BMCAccess(clock, refusals=StoredRefusals(self.store, secrets), telemetry=given.telemetry)
-        self.tasks = self._tasks(secrets, clock, changes, given)
-        self.resealing = Resealing(self.store, secrets)
-        self.upkeep = Upkeep(self.store, clock, config.events)
+        overrides.telemetry.add(self.recent_calls)
+        self.bmc = BMCAccess(clock, refusals=StoredRefusals(self.store, secrets), telemetry=overrides.telemetry)
+        self.tasks = self._tasks(secrets, clock, changes, overrides)
+        self.key_rotation = KeyRotation(self.store, secrets)
+        self.pruner = Pruner(self.store, clock, config.events)
         self.queues = NodeQueues(self.tasks, self.lanes["requests"], self.lanes["periodic"])
         rules = InspectionRules(self.store, self.drivers, secrets)
         handlers = StateHandlers(self.store, rules)
@@ -117,13 +121,13 @@ class Assembly:
             clock,
             is_mine=self.membership.owns,
         )
-        self.power_sync = self._power_sync(clock, given)
-        self.sensors = self._sensors(config, clock, given)
+        self.power_sync = self._power_sync(clock, overrides)
+        self.sensors = self._sensors(config, clock, overrides)
         self.allocations = Allocations(
             self.store, self.tasks, self.lanes["requests"], holder, living=self.membership.ring.living_holders
         )
         self.registry = Registry()
-        self.dispatcher = Dispatcher(self.registry, self.lanes["requests"], given.telemetry)
+        self.dispatcher = Dispatcher(self.registry, self.lanes["requests"], overrides.telemetry)
         self.rpc = InProcess(self.dispatcher)
         for service in (*self._services(secrets, handlers), *self._controls(handlers)):
             self.registry.add(service)
@@ -136,7 +140,7 @@ class Assembly:
         incarnation, group = holder.rpartition("/")[2], config.conductor_group
         return Membership(self.store, self.drivers, ring, config.hostname, incarnation, group, coordinator=coordinator)
 
-    def _tasks(self, secrets: SecretBox, clock: Clock, changes: ChangeListeners, given: Given) -> TaskManager:
+    def _tasks(self, secrets: SecretBox, clock: Clock, changes: ChangeListeners, overrides: Overrides) -> TaskManager:
         return TaskManager(
             TaskDependencies(
                 store=self.store,
@@ -149,13 +153,13 @@ class Assembly:
                 change_listeners=changes,
                 history=self.history,
                 power_gate=self.power_gate,
-                credentials=given.credentials or _credentials(self.options),
-                telemetry=given.telemetry,
+                credentials=overrides.credentials or _credentials(self.options),
+                telemetry=overrides.telemetry,
                 is_leaving=self.membership.is_leaving,
             )
         )
 
-    def _power_sync(self, clock: Clock, given: Given) -> PowerSync:
+    def _power_sync(self, clock: Clock, overrides: Overrides) -> PowerSync:
         options = self.options
         return PowerSync(
             self.store,
@@ -167,10 +171,10 @@ class Assembly:
             max_retries=options.power_state_sync_max_retries,
             unknown_after=options.power_unknown_after,
             is_mine=self.membership.owns,
-            telemetry=given.telemetry,
+            telemetry=overrides.telemetry,
         )
 
-    def _sensors(self, config: ConductorConfig, clock: Clock, given: Given) -> SensorCollection:
+    def _sensors(self, config: ConductorConfig, clock: Clock, overrides: Overrides) -> SensorCollection:
         return SensorCollection(
             self.store,
             self.tasks,
@@ -178,13 +182,13 @@ class Assembly:
             clock,
             config.sensor_data,
             host=config.hostname,
-            notifier=given.notifier,
+            notifier=overrides.notifier,
             is_mine=self.membership.owns,
-            telemetry=given.telemetry,
+            telemetry=overrides.telemetry,
         )
 
     def _services(self, secrets: SecretBox, handlers: StateHandlers) -> Sequence[object]:
-        """The services that keep nodes and take them through their states."""
+        """Create the services that store nodes and change their provision and power states."""
         return (
             Nodes(
                 self.store,
@@ -205,7 +209,7 @@ class Assembly:
         )
 
     def _controls(self, handlers: StateHandlers) -> Sequence[object]:
-        """The services that pass on to a driver what a client asks of one node."""
+        """Create the services that call a driver of one node for a client."""
         lane = self.lanes["requests"]
         return (
             Consoles(self.tasks, lane),
@@ -221,7 +225,11 @@ class Assembly:
 
 
 def lanes_for(size: int) -> Mapping[str, LaneLimits]:
-    """Lanes by what must not wait for what: heartbeats for nothing, a client's power action not for a hundred deployments."""
+    """Return the lanes of a pool with *size* threads.
+
+    Each lane is isolated from the others: heartbeats never wait for other work, and a client's power action does not wait
+    for a hundred deployments.
+    """
     few = max(1, size // 10)
     return {
         "heartbeat": LaneLimits(reserved=1, cap=2, queue=16),
@@ -233,12 +241,12 @@ def lanes_for(size: int) -> Mapping[str, LaneLimits]:
 
 
 def _share_pool(pool: ElasticPool) -> SharedPool:
-    """A host application's pool, with those of the conductor's lanes that it lacks."""
+    """Return a view of a host application's pool. Lanes of the conductor that the pool lacks are added to it."""
     pool.resize(lanes={name: limits for name, limits in lanes_for(pool.max_workers).items() if name not in pool.lanes})
     return SharedPool(pool)
 
 
-def _opened_store(config: ConductorConfig, clock: Clock) -> Store:
+def _open_store(config: ConductorConfig, clock: Clock) -> Store:
     threads = config.conductor.workers_pool_size + config.api.max_threads
     connections = config.database.max_pool_size or connection_pool_size(threads)
     return open_store(config.database.connection, clock=clock, connections=connections, events=config.events.enabled)
@@ -250,19 +258,20 @@ def _credentials(options: ConductorOptions) -> Credentials | None:
     return None if options.credentials_variables is None else CredentialVariables(options.credentials_variables)
 
 
-def _secret_box(config: ConductorConfig, store: Store | None) -> SecretBox:
+def _create_secret_box(config: ConductorConfig, store: Store | None) -> SecretBox:
     if config.database.secret_key_variable is not None:
         return EnvironmentBox(config.database.secret_key_variable)
     if config.database.secret_key_file is not None:
         return FernetBox(config.database.secret_key_file)
     if store is None and config.database.connection is not None:
         raise ConfigurationError(
-            "[database] secret_key_file: is needed with a database, to encrypt the credentials in it; a named file is made"
+            "[database] secret_key_file: required with a database, because the credentials in it are encrypted; "
+            "name a file, and it is created"
         )
     return PlainBox()
 
 
-def _reasons(drivers: Drivers) -> str:
+def _describe_failures(drivers: Drivers) -> str:
     return (
         "; ".join(f"{failure.name} ({failure.group}): {failure.reason}" for failure in drivers.failures)
         or "no plugin is installed"

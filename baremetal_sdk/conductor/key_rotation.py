@@ -1,4 +1,4 @@
-"""Rotation of the key that credentials are sealed with: what an older key has sealed is sealed anew with the first one."""
+"""Rotation of the key that seals credentials: values sealed with an older key are sealed again with the first one."""
 
 from __future__ import annotations
 
@@ -11,40 +11,45 @@ from baremetal_sdk.store.records.query import NodeQuery, Row
 from baremetal_sdk.store.secrets import FernetBox, SecretBox
 
 LOG = logging.getLogger(__name__)
-_BATCH = 200
+BATCH_SIZE = 200
+"""Nodes that one write updates."""
 
 
-class Resealing:
-    """Seals the credentials of all nodes with the first key. It does nothing where they are already."""
+class KeyRotation:
+    """Seals the credentials of all nodes with the first key of a key file. Other boxes have one key and need nothing."""
 
     def __init__(self, store: Store, box: SecretBox) -> None:
         self._store = store
         self._box = box
 
     def reload(self) -> None:
-        """Read the keys again, and seal anew what an older one has sealed."""
+        """Read the key file again, then seal again what an older key sealed."""
         if isinstance(self._box, FernetBox):
             self._box.reload()
             self.run()
 
     def run(self) -> int:
-        """Seal anew what an older key has sealed; give back how many nodes have to wait, for somebody works on them."""
+        """Seal again what an older key sealed. Return the number of nodes that were busy and have to wait for the next run."""
         if not isinstance(self._box, FernetBox):
             return 0
         rows = self._store.nodes(NodeQuery(fields=("uuid", "revision", "sealed_secrets")))
-        old = [row for row in rows if row.sealed_secrets is not None and not self._box.is_current(row.sealed_secrets)]
+        outdated = [row for row in rows if row.sealed_secrets is not None and not self._box.is_current(row.sealed_secrets)]
         sealed = 0
-        for start in range(0, len(old), _BATCH):
-            updates = [NodeUpdate(row.uuid, row.revision, self._anew(self._box, row)) for row in old[start : start + _BATCH]]
-            sealed += sum(node is not None for node in self._store.update_nodes([one for one in updates if one.changes]))
-        if old:
-            LOG.info("the credentials of %d of %d nodes were sealed anew with the first key", sealed, len(old))
-        return len(old) - sealed
+        for start in range(0, len(outdated), BATCH_SIZE):
+            batch = outdated[start : start + BATCH_SIZE]
+            updates = [NodeUpdate(row.uuid, row.revision, _seal_again(self._box, row)) for row in batch]
+            # Each update names the revision that was read: a node that changed meanwhile is skipped.
+            written = self._store.update_nodes([update for update in updates if update.changes])
+            sealed += sum(node is not None for node in written)
+        if outdated:
+            LOG.info("the credentials of %d of %d nodes were sealed again with the first key", sealed, len(outdated))
+        return len(outdated) - sealed
 
-    def _anew(self, box: FernetBox, row: Row) -> dict[str, bytes]:
-        uuid, sealed = row.uuid, row.sealed_secrets
-        try:
-            return {"sealed_secrets": box.seal(box.unseal(sealed, uuid), uuid)}
-        except BareMetalError as exc:
-            LOG.error("%s", exc)
-            return {}
+
+def _seal_again(box: FernetBox, row: Row) -> dict[str, bytes]:
+    """Return the changes that seal the row's credentials with the first key. No key that fits: log, and change nothing."""
+    try:
+        return {"sealed_secrets": box.seal(box.unseal(row.sealed_secrets, row.uuid), row.uuid)}
+    except BareMetalError as exc:
+        LOG.error("%s", exc)
+        return {}

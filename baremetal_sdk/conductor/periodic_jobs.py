@@ -1,60 +1,121 @@
-"""What a conductor does again and again by itself: on which lane, and how often."""
+"""The periodic jobs of a conductor: one row for each, with its lane and its interval."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from baremetal_sdk.conductor.components import Assembly
+from baremetal_sdk.conductor.components import Components
 from baremetal_sdk.conductor.readings import conductor_readings
 from baremetal_sdk.config import ConductorConfig
-from baremetal_sdk.config.sensor_data import SensorDataConfig
 
-_RENEWAL, _HEARTBEAT, _RECOVERY = "lease renewal", "heartbeat", "recovery of nodes"
-_ALLOCATIONS, _UPKEEP = "allocations of dead conductors", "deletion of what had its time"
-_HISTORY, _OLD_HISTORY = "history of nodes", "deletion of old history"
-_POWER_RECOVERY, _IDLE_SESSIONS, _POWER_SYNC = "recovery of power", "closing of idle sessions", "power sync"
-_SENSORS, _OWN_FIGURES = "reading of sensors", "sending of the conductor's own figures"
+MAX_RECOVERY_INTERVAL_S = 10.0
 
 
-def own_work(assembly: Assembly) -> Mapping[str, tuple[str, Callable[[], Any]]]:
-    """Name -> lane and function."""
-    return {
-        _RENEWAL: ("heartbeat", assembly.tasks.renew),
-        _HEARTBEAT: ("heartbeat", assembly.membership.heartbeat),
-        _RECOVERY: ("periodic", assembly.recovery.sweep),
-        _POWER_RECOVERY: ("periodic", assembly.recovery.sweep_power),
-        _ALLOCATIONS: ("periodic", assembly.allocations.sweep),
-        _IDLE_SESSIONS: ("periodic", assembly.bmc.close_idle),
-        _POWER_SYNC: ("periodic", assembly.power_sync.tick),
-        _SENSORS: ("periodic", assembly.sensors.tick),
-        _OWN_FIGURES: ("periodic", lambda: assembly.sensors.send_conductor_metrics(conductor_readings(assembly))),
-        _HISTORY: ("periodic", assembly.history.flush),
-        _OLD_HISTORY: ("periodic", assembly.history.prune),
-        _UPKEEP: ("periodic", assembly.upkeep.run),
-    }
+@dataclass(frozen=True, kw_only=True)
+class PeriodicJob:
+    """A function of a conductor that runs again and again on a lane of its pool."""
+
+    name: str
+    """Name in logs and metrics."""
+    lane: str
+    interval: Callable[[ConductorConfig], float]
+    """Seconds between two runs under a configuration. Zero or less: the job does not run."""
+    function: Callable[[Components], Any]
 
 
-def own_intervals(config: ConductorConfig) -> Mapping[str, float]:
-    """Name -> seconds between two runs; 0 or less: none."""
-    options, sensors = config.conductor, config.sensor_data
-    # So that what is left behind by a dead conductor has ended within the time of a lease.
-    recovery = min(options.lease_duration / 10, 10.0)
-    return {
-        _RENEWAL: options.lease_duration / 3,
-        _HEARTBEAT: options.heartbeat_interval,
-        _RECOVERY: recovery,
-        _POWER_RECOVERY: recovery,
-        _ALLOCATIONS: recovery,
-        _IDLE_SESSIONS: 60.0,
-        _HISTORY: 0.5,
-        _OLD_HISTORY: options.node_history_cleanup_interval,
-        _UPKEEP: 60.0,
-        _POWER_SYNC: min(options.sync_power_state_interval / 10, 1.0),
-        _SENSORS: min(sensors.interval / 10, 1.0) if sensors.send_sensor_data else 0.0,
-        _OWN_FIGURES: _own_figures(sensors),
-    }
+def _recovery_interval(config: ConductorConfig) -> float:
+    """Return an interval at which nodes of a dead conductor are recovered well within the duration of a lease."""
+    return min(config.conductor.lease_duration / 10, MAX_RECOVERY_INTERVAL_S)
 
 
-def _own_figures(sensors: SensorDataConfig) -> float:
+def _power_sync_interval(config: ConductorConfig) -> float:
+    return min(config.conductor.sync_power_state_interval / 10, 1.0)
+
+
+def _sensor_interval(config: ConductorConfig) -> float:
+    sensors = config.sensor_data
+    return min(sensors.interval / 10, 1.0) if sensors.send_sensor_data else 0.0
+
+
+def _conductor_metrics_interval(config: ConductorConfig) -> float:
+    sensors = config.sensor_data
     return sensors.interval if sensors.send_sensor_data and sensors.enable_for_conductor else 0.0
+
+
+PERIODIC_JOBS = (
+    # The heartbeat lane is never shared with other work: a busy conductor must not lose its leases or look dead.
+    PeriodicJob(
+        name="lease renewal",
+        lane="heartbeat",
+        interval=lambda config: config.conductor.lease_duration / 3,
+        function=lambda parts: parts.tasks.renew(),
+    ),
+    PeriodicJob(
+        name="heartbeat",
+        lane="heartbeat",
+        interval=lambda config: config.conductor.heartbeat_interval,
+        function=lambda parts: parts.membership.heartbeat(),
+    ),
+    PeriodicJob(
+        name="recovery of nodes",
+        lane="periodic",
+        interval=_recovery_interval,
+        function=lambda parts: parts.recovery.sweep(),
+    ),
+    PeriodicJob(
+        name="recovery of power",
+        lane="periodic",
+        interval=_recovery_interval,
+        function=lambda parts: parts.recovery.sweep_power(),
+    ),
+    PeriodicJob(
+        name="allocations of dead conductors",
+        lane="periodic",
+        interval=_recovery_interval,
+        function=lambda parts: parts.allocations.sweep(),
+    ),
+    PeriodicJob(
+        name="closing of idle sessions",
+        lane="periodic",
+        interval=lambda config: 60.0,
+        function=lambda parts: parts.bmc.close_idle(),
+    ),
+    PeriodicJob(
+        name="power sync",
+        lane="periodic",
+        interval=_power_sync_interval,
+        function=lambda parts: parts.power_sync.tick(),
+    ),
+    PeriodicJob(
+        name="sensor collection",
+        lane="periodic",
+        interval=_sensor_interval,
+        function=lambda parts: parts.sensors.tick(),
+    ),
+    PeriodicJob(
+        name="notification of conductor metrics",
+        lane="periodic",
+        interval=_conductor_metrics_interval,
+        function=lambda parts: parts.sensors.send_conductor_metrics(conductor_readings(parts)),
+    ),
+    PeriodicJob(
+        name="writing of node history",
+        lane="periodic",
+        interval=lambda config: 0.5,
+        function=lambda parts: parts.history.flush(),
+    ),
+    PeriodicJob(
+        name="pruning of node history",
+        lane="periodic",
+        interval=lambda config: config.conductor.node_history_cleanup_interval,
+        function=lambda parts: parts.history.prune(),
+    ),
+    PeriodicJob(
+        name="pruning of expired records",
+        lane="periodic",
+        interval=lambda config: 60.0,
+        function=lambda parts: parts.pruner.run(),
+    ),
+)

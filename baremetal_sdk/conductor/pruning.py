@@ -1,4 +1,4 @@
-"""What is kept for a time only, and then forgotten: events, and the answers of requests that are done once."""
+"""Deletion of expired records: events, and the responses kept for idempotency keys."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.access import KeyedRequestRecord
 from baremetal_sdk.store.records.query import Query
 
-ANSWERS_KEPT = timedelta(hours=24)
-MOST_ANSWERS = 10_000
+RESPONSE_RETENTION = timedelta(hours=24)
+MAX_RESPONSES = 10_000
 
 
-class Upkeep:
-    """Deletes what has had its time. Several conductors may do so at the same time."""
+class Pruner:
+    """Deletes expired records. Several conductors may run it at the same time."""
 
     def __init__(self, store: Store, clock: Clock, events: EventsConfig) -> None:
         self._store = store
@@ -23,12 +23,12 @@ class Upkeep:
         self._events = events
 
     def run(self) -> None:
-        """Delete what is too old, or too much."""
+        """Delete events after their retention, and responses that are older than a day or beyond the newest 10,000."""
         now = self._clock.now()
         self._store.outbox.prune(now - timedelta(seconds=self._events.retention))
-        newest_first = Query(fields=("created_at",), limit=MOST_ANSWERS, sort_key="created_at", sort_dir="desc")
-        kept = self._store.records(KeyedRequestRecord, newest_first)
-        until = now - ANSWERS_KEPT
-        if len(kept) == MOST_ANSWERS:
-            until = max(until, kept[-1].created_at)
-        self._store.purge_records(KeyedRequestRecord, {}, created_before=until)
+        newest_first = Query(fields=("created_at",), limit=MAX_RESPONSES, sort_key="created_at", sort_dir="desc")
+        newest = self._store.records(KeyedRequestRecord, newest_first)
+        oldest_to_keep = now - RESPONSE_RETENTION
+        if len(newest) == MAX_RESPONSES:
+            oldest_to_keep = max(oldest_to_keep, newest[-1].created_at)
+        self._store.purge_records(KeyedRequestRecord, {}, created_before=oldest_to_keep)

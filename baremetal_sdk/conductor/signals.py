@@ -1,4 +1,4 @@
-"""Signals of a process, as orders to a conductor that runs in it."""
+"""Signals of a process, as commands to the conductor that runs in it."""
 
 from __future__ import annotations
 
@@ -9,46 +9,54 @@ from contextlib import contextmanager
 from enum import Enum
 
 
-class Order(Enum):
-    """What a signal, or a call, asks of a conductor that runs."""
+class Command(Enum):
+    """A command to a running conductor."""
 
     STOP = "stop"
     RELOAD = "reload"
-    ENDED = "ended"
+    STOPPED = "stopped"
+    """The conductor has stopped. :meth:`Conductor.stop` sends it to end the main loop."""
 
 
-class Orders:
-    """The orders that were given. To give one is safe in a signal handler."""
+class CommandQueue:
+    """Commands in the order in which they were sent.
+
+    ``SimpleQueue`` is reentrant, so a signal handler may send a command while the main thread waits for one.
+    """
 
     def __init__(self) -> None:
-        self._given: queue.SimpleQueue[Order] = queue.SimpleQueue()
-        self._stops = 0
-        self.starting = False
-        """Whether nobody takes orders yet: a second order to stop interrupts the start then."""
+        self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
+        self._stop_signals = 0
+        self.is_starting = False
+        """True while the conductor starts and no thread receives commands. A second stop signal then interrupts the start."""
 
-    def give(self, order: Order) -> None:
-        """Give an order."""
-        self._given.put(order)
+    def send(self, command: Command) -> None:
+        """Append a command."""
+        self._commands.put(command)
 
-    def take(self) -> Order:
-        """Wait for the next order."""
-        return self._given.get()
+    def receive(self) -> Command:
+        """Wait for the next command and return it."""
+        return self._commands.get()
 
-    def hear(self, order: Order) -> None:
-        """Take a signal's order. Raises ``KeyboardInterrupt`` in a start that was told to stop before, and goes on."""
-        self.give(order)
-        self._stops += order is Order.STOP
-        if self.starting and self._stops > 1:
+    def handle_signal(self, command: Command) -> None:
+        """Send the command of a signal. Raise ``KeyboardInterrupt`` on a second stop signal during the start."""
+        self.send(command)
+        if command is Command.STOP:
+            self._stop_signals += 1
+        if self.is_starting and self._stop_signals > 1:
             raise KeyboardInterrupt("a second signal during the start")
 
 
 @contextmanager
-def heard(orders: Orders) -> Iterator[None]:
-    """SIGTERM, SIGINT and SIGHUP become orders, for as long as this lasts."""
-    meanings = {signal.SIGTERM: Order.STOP, signal.SIGINT: Order.STOP, signal.SIGHUP: Order.RELOAD}
-    before = {number: signal.signal(number, lambda *_, order=order: orders.hear(order)) for number, order in meanings.items()}
+def receive_signals(commands: CommandQueue) -> Iterator[None]:
+    """Turn SIGTERM, SIGINT and SIGHUP into commands within the block. Call it in the main thread."""
+    meanings = {signal.SIGTERM: Command.STOP, signal.SIGINT: Command.STOP, signal.SIGHUP: Command.RELOAD}
+    previous = {
+        number: signal.signal(number, lambda *_, command=command: commands.handle_signal(command))
+        for number, command in meanings.items()
+    }
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)

@@ -210,7 +210,7 @@ class TestTakingOver(AllocationTestCase):
         record = AllocationRecord(UNKNOWN, resource_class="small", conductor="dead/1")
         store.create_record(record)
         store.update_node(self.uuid, {"instance_uuid": UNKNOWN, "allocation_uuid": UNKNOWN}, fence=None)
-        self.runtime.assembly.allocations.sweep()
+        self.runtime.components.allocations.sweep()
         wait_until_found(self, UNKNOWN)
         self.assertEqual(self.uuid, self.get(f"/v1/allocations/{UNKNOWN}")["node_uuid"])
 
@@ -219,7 +219,7 @@ class TestTakingOver(AllocationTestCase):
         store = self.runtime.store
         mine = store.conductors()[0]
         store.create_record(AllocationRecord(UNKNOWN, resource_class="small", conductor=f"{mine.hostname}/{mine.incarnation}"))
-        self.runtime.assembly.allocations.sweep()
+        self.runtime.components.allocations.sweep()
         settle(self.runtime)
         self.assertEqual("allocating", self.get(f"/v1/allocations/{UNKNOWN}")["state"])
 

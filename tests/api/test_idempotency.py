@@ -6,7 +6,7 @@ from typing import Any
 
 from baremetal_interfaces import Busy
 from baremetal_sdk.api import bare_metal_api
-from baremetal_sdk.conductor.pruning import Upkeep
+from baremetal_sdk.conductor.pruning import Pruner
 from baremetal_sdk.errors import StoreUnavailable
 from baremetal_sdk.store.records.node import NodeRecord
 from tests.fixtures.api import Answer, APITestCase
@@ -92,10 +92,10 @@ class TestIdempotency(APITestCase):
     def test_answers_are_kept_for_a_day(self) -> None:
         """After that a key is new."""
         self.request("POST", "/v1/nodes", NODE, Idempotency_Key="a")
-        upkeep = Upkeep(self.conductor.store, self.conductor.clock, self.conductor.config.events)
+        pruner = Pruner(self.conductor.store, self.conductor.clock, self.conductor.config.events)
         for hours, count in ((23, 1), (2, 2)):
             self.conductor.clock.turn(hours * 3600)
-            upkeep.run()
+            pruner.run()
             self.request("POST", "/v1/nodes", NODE, Idempotency_Key="a")
             self.assertEqual(count, len(self.get("/v1/nodes")["nodes"]))
 

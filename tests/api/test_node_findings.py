@@ -121,10 +121,10 @@ class TestHealth(FindingsTestCase):
         record = self.record()
         self.runtime.store.update_node(record.uuid, {"health": "WARNING"}, fence=None)
         for _ in range(9):
-            self.runtime.assembly.power_sync.observe(self.uuid)
+            self.runtime.components.power_sync.observe(self.uuid)
         self.assertEqual("WARNING", self.record().health)
         for _ in range(10):
-            self.runtime.assembly.power_sync.observe(self.uuid)
+            self.runtime.components.power_sync.observe(self.uuid)
         self.assertEqual("OK", self.record().health)
 
 

@@ -13,7 +13,7 @@ from tests.api.machines import MachineAPITestCase
 class HistoryTestCase(MachineAPITestCase):
     def entries(self, query: str = "", version: str = "1.115") -> list[dict[str, Any]]:
         """The history, when all that was collected is stored."""
-        self.runtime.assembly.history.flush()
+        self.runtime.components.history.flush()
         return list(self.ask("GET", f"history{query}", version=version)["history"])
 
 
@@ -79,7 +79,7 @@ class TestHistory(HistoryTestCase):
     def test_a_store_that_is_away_costs_no_entry(self) -> None:
         """What could not be stored is stored later."""
         self.bring("manage")
-        history, append = self.runtime.assembly.history, self.runtime.store.append_records
+        history, append = self.runtime.components.history, self.runtime.store.append_records
 
         def fail(*_: object) -> int:
             raise StoreUnavailable("away")
@@ -99,10 +99,10 @@ class TestRetention(HistoryTestCase):
         """Beyond the maximum the oldest go."""
         self.bring("manage", "provide")
         before = [one["uuid"] for one in self.entries()]
-        gone = self.runtime.assembly.history.prune()
+        gone = self.runtime.components.history.prune()
         self.assertTrue(0 < gone <= len(before) - 3, gone)
         self.assertEqual(before[gone:], [one["uuid"] for one in self.entries()])
-        self.assertEqual(0, self.runtime.assembly.history.prune())
+        self.assertEqual(0, self.runtime.components.history.prune())
 
 
 class TestYoungHistory(HistoryTestCase):
@@ -114,7 +114,7 @@ class TestYoungHistory(HistoryTestCase):
         """Nothing that is younger than the minimum goes."""
         self.bring("manage", "provide")
         self.entries()
-        self.assertEqual(0, self.runtime.assembly.history.prune())
+        self.assertEqual(0, self.runtime.components.history.prune())
 
 
 class TestNoHistory(HistoryTestCase):

@@ -189,8 +189,8 @@ class TestThroughRedfish(TestCase):
         nodes = [self.enrol(conductor, index, **info) for index in range(4)]
         reads: list[Callable[[], Any]] = []
         for node in nodes:
-            reads += [lambda node=node: conductor.assembly.tasks.read_only(node).call(Kind.POWER, "get_power_state")] * 2
-            reads += [lambda node=node: conductor.assembly.power_sync.observe(node)] * 2
+            reads += [lambda node=node: conductor.components.tasks.read_only(node).call(Kind.POWER, "get_power_state")] * 2
+            reads += [lambda node=node: conductor.components.power_sync.observe(node)] * 2
         with ThreadPoolExecutor(len(reads)) as pool:
             for one in [pool.submit(read) for read in reads]:
                 one.result(BOUND)
@@ -224,4 +224,4 @@ class TestThroughRedfish(TestCase):
         self.assertIn("driver_info/bmc_max_in_flight: 0 is not valid; it has to be at least 1", result["power"]["reason"])
         self.assertIn("it has to be one of address, system", result["power"]["reason"])
         with ExpectedException(InvalidInput, ".*bmc_max_in_flight.*"):
-            conductor.assembly.tasks.read_only(node).call(Kind.POWER, "get_power_state")
+            conductor.components.tasks.read_only(node).call(Kind.POWER, "get_power_state")

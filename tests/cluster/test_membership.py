@@ -129,7 +129,7 @@ class TestPeers(MachinesCase):
     def pair(self, **options: Any) -> tuple[Conductor, Conductor]:
         first = self.conductor(host="first", **options)
         second = self.conductor(host="second", handed_in={"store": first.store}, **options)
-        first.assembly.membership.ring.all()
+        first.components.membership.ring.all()
         return first, second
 
     def test_each_observes_its_own_share(self) -> None:
@@ -138,15 +138,15 @@ class TestPeers(MachinesCase):
         for number in range(40):
             self.enrol(first, f"m{number}")
         for one in (first, second):
-            one.assembly.power_sync.tick()
-        self.assertEqual(40, first.assembly.power_sync.nodes + second.assembly.power_sync.nodes)
-        self.assertNotIn(0, (first.assembly.power_sync.nodes, second.assembly.power_sync.nodes))
+            one.components.power_sync.tick()
+        self.assertEqual(40, first.components.power_sync.nodes + second.components.power_sync.nodes)
+        self.assertNotIn(0, (first.components.power_sync.nodes, second.components.power_sync.nodes))
 
     def node_of(self, conductor: Conductor, prefix: str) -> NodeRecord:
         """A new node that is *conductor*'s share."""
         for number in range(64):
             node = self.enrol(conductor, f"{prefix}{number}")
-            if conductor.assembly.membership.owns(node):
+            if conductor.components.membership.owns(node):
                 return node
         raise AssertionError("none of 64 nodes is its share")
 
@@ -155,10 +155,10 @@ class TestPeers(MachinesCase):
         first, second = self.pair()
         node = self.node_of(second, "m")
         first.store.update_node(node.uuid, {"provision_state": "cleaning", "target_provision_state": "available"}, fence=None)
-        first.assembly.recovery.sweep()
+        first.components.recovery.sweep()
         settle(first)
         self.assertEqual("cleaning", first.store.node(node.uuid).provision_state)
-        second.assembly.recovery.sweep()
+        second.components.recovery.sweep()
         settle(second)
         self.assertEqual("clean failed", first.store.node(node.uuid).provision_state)
 
@@ -175,8 +175,8 @@ class TestPeers(MachinesCase):
         self.cleaning_by_hand(first, node.uuid, "burnin")
         wait_for(first, node.uuid, "clean wait")
         first.stop()
-        second.assembly.membership.ring.all()
-        second.assembly.recovery.sweep()
+        second.components.membership.ring.all()
+        second.components.recovery.sweep()
         record = wait_for(second, node.uuid, "manageable", PATIENCE)
         self.assertIsNone(record.last_error)
 
@@ -196,9 +196,9 @@ class TestPeers(MachinesCase):
                 entered.set()
                 go_on.wait(PATIENCE)
 
-        first.follow(hold)
+        first.subscribe(hold)
         went_on: list[tuple[str, int | None, int]] = []
-        second.follow(lambda record: went_on.append((record.provision_state, record.run_index, record.run_attempt)))
+        second.subscribe(lambda record: went_on.append((record.provision_state, record.run_index, record.run_attempt)))
         self.cleaning_by_hand(first, node.uuid, "erase_devices", "erase_devices_metadata")
         self.assertTrue(entered.wait(PATIENCE))
         stopping = threading.Thread(target=lambda: context.__exit__(None, None, None))
@@ -208,8 +208,8 @@ class TestPeers(MachinesCase):
         go_on.set()
         stopping.join(PATIENCE)
         self.assertFalse(stopping.is_alive())
-        second.assembly.membership.ring.all()
-        second.assembly.recovery.sweep()
+        second.components.membership.ring.all()
+        second.components.recovery.sweep()
         record = wait_for(second, node.uuid, "manageable", PATIENCE)
         self.assertIsNone(record.last_error)
         self.assertEqual([0], states)

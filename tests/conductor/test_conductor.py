@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from testtools import ExpectedException, TestCase
 
 from baremetal_interfaces import Deadline
-from baremetal_sdk import Conductor, ConductorConfig, Phase, periodic, rpc_method
+from baremetal_sdk import Conductor, ConductorConfig, StartPhase, periodic, rpc_method
 from baremetal_sdk.concurrency.pool import ElasticPool, LaneLimits
 from baremetal_sdk.errors import ConfigurationError, LeaseLost, UnknownRPCMethod
 from baremetal_sdk.testing import provision, quick_options, running_conductor, settle, wait_for
@@ -20,7 +20,7 @@ from tests.fixtures.machines import MachinesCase
 class Part:
     """A runnable that notes what happens to it."""
 
-    def __init__(self, name: str, phase: Phase, log: list[str], fails: bool = False) -> None:
+    def __init__(self, name: str, phase: StartPhase, log: list[str], fails: bool = False) -> None:
         self.phase, self._name, self._log, self._fails = phase, name, log, fails
 
     def start(self, conductor: Conductor) -> None:
@@ -41,8 +41,8 @@ class TestOrder(TestCase):
 
     def test_parts_start_by_phase_and_stop_the_other_way_round(self) -> None:
         """However they were added, what takes requests starts last and stops first."""
-        self.made.add(Part("api", Phase.API, self.log))
-        self.made.add(Part("rpc", Phase.RPC, self.log))
+        self.made.add(Part("api", StartPhase.API, self.log))
+        self.made.add(Part("rpc", StartPhase.RPC, self.log))
         self.made.start()
         self.assertTrue(self.made.ready)
         self.made.stop()
@@ -57,7 +57,7 @@ class TestOrder(TestCase):
             def stop(self, deadline: Deadline) -> None:
                 seen.append((made.ready, len(made.store.conductors())))
 
-        made.add(API("api", Phase.API, self.log))
+        made.add(API("api", StartPhase.API, self.log))
         made.start()
         made.stop()
         self.assertEqual([(True, 1)], seen)
@@ -65,8 +65,8 @@ class TestOrder(TestCase):
 
     def test_a_part_that_cannot_start_stops_the_others(self) -> None:
         """The reason comes out, and what had started is stopped."""
-        self.made.add(Part("rpc", Phase.RPC, self.log))
-        self.made.add(Part("api", Phase.API, self.log, fails=True))
+        self.made.add(Part("rpc", StartPhase.RPC, self.log))
+        self.made.add(Part("api", StartPhase.API, self.log, fails=True))
         with ExpectedException(OSError, "api cannot start"):
             self.made.start()
         self.assertEqual(["start rpc", "stop rpc"], self.log)
@@ -74,13 +74,13 @@ class TestOrder(TestCase):
 
     def test_what_has_nothing_to_add_is_refused(self) -> None:
         """An object without start and stop, periodics or RPC methods is a mistake, and is told so."""
-        with ExpectedException(TypeError, "object has no phase.*nothing to add"):
+        with ExpectedException(TypeError, "object cannot be added: .*neither a phase.*nor a periodic method.*nor an RPC method"):
             self.made.add(object())
 
     def test_nothing_is_added_after_the_start(self) -> None:
         """A running conductor takes no parts."""
         self.made.start()
-        self.assertRaises(RuntimeError, self.made.add, Part("late", Phase.API, self.log))
+        self.assertRaises(RuntimeError, self.made.add, Part("late", StartPhase.API, self.log))
 
     def test_it_can_be_started_again(self) -> None:
         """A conductor that was stopped starts anew."""
@@ -214,7 +214,7 @@ class TestStopping(MachinesCase):
                 gate.wait(60.0)
 
         conductor = Conductor(ConductorConfig(host="test", conductor=quick_options()))
-        conductor.add(Hanging("api", Phase.API, []))
+        conductor.add(Hanging("api", StartPhase.API, []))
         conductor.start()
         store = conductor.store
         stopped = threading.Event()
@@ -300,7 +300,7 @@ class TestRun(MachinesCase):
                 super().start(conductor)
 
         conductor = Conductor(ConductorConfig(host="test", conductor=quick_options()))
-        conductor.add(Early("api", Phase.API, log))
+        conductor.add(Early("api", StartPhase.API, log))
         conductor.run()
         self.assertEqual(["start api", "stop api"], log)
 
@@ -309,7 +309,7 @@ class TestRun(MachinesCase):
         conductor = self.conductor()
         node = self.enrol(conductor)
         states: list[str] = []
-        end = conductor.follow(lambda record: states.append(record.provision_state))
+        end = conductor.subscribe(lambda record: states.append(record.provision_state))
         conductor.rpc.call("change_provision_state", node=node.uuid, verb="manage")
         wait_for(conductor, node.uuid, "manageable")
         end()

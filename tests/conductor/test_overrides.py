@@ -56,7 +56,7 @@ class TestPool(MachinesCase):
         self.assertTrue(slow.begun.wait(10.0))
         log = self.useFixture(FakeLogger(level=logging.ERROR))
         conductor.stop(0.5)
-        self.assertIn("_run in lane 'requests' has run for", log.output)
+        self.assertIn("_run in lane 'requests' did not finish", log.output)
         slow.endless = False
         self.assertTrue(pool.drain(10.0))
 
@@ -150,7 +150,7 @@ class TestCredentials(MachinesCase):
         conductor = self.conductor(handed_in={"credentials": vault})
         without = self.enrol(conductor, "without", power_interface="fake-bmc")
         stored = self.enrol(conductor, "stored", power_interface="fake-bmc", driver_info={"fake_password": "stored"})
-        self.assertEqual("from the vault", conductor.assembly.tasks.read_only(without.uuid).raw_info["fake_password"])
-        self.assertEqual("stored", conductor.assembly.tasks.read_only(stored.uuid).raw_info["fake_password"])
+        self.assertEqual("from the vault", conductor.components.tasks.read_only(without.uuid).raw_info["fake_password"])
+        self.assertEqual("stored", conductor.components.tasks.read_only(stored.uuid).raw_info["fake_password"])
         self.assertEqual([(without.uuid, "fake_password")], vault.asked)
         self.assertNotIn("from the vault", repr(conductor.store.node(without.uuid)))

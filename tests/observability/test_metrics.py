@@ -81,7 +81,7 @@ class TestCounts(MeteredCase):
         """What goes wrong with a BMC is counted by what it was, and the task as failed."""
         conductor = self.metered()
         node = self.enrol(conductor, power_interface="fake-bmc", faults={"get_power": {"effect": "drop"}})
-        task = conductor.assembly.tasks.read_only(node.uuid)
+        task = conductor.components.tasks.read_only(node.uuid)
         self.assertRaises(BareMetalError, task.sample_power)
         self.assertLess(0, value(self.registry, "baremetal_bmc_calls_total", interface="power", outcome="unreachable"))
 

@@ -79,7 +79,7 @@ class TestSpans(MachinesCase):
         """The span says in one word what went wrong."""
         conductor = self.traced()
         node = self.enrol(conductor, power_interface="fake-bmc", faults={"get_power": {"effect": "drop"}})
-        self.assertRaises(BareMetalError, conductor.assembly.tasks.read_only(node.uuid).sample_power)
+        self.assertRaises(BareMetalError, conductor.components.tasks.read_only(node.uuid).sample_power)
         call = self.span("power.sample_power")
         self.assertEqual((False, "unreachable"), (call.status.is_ok, call.status.description))
         self.assertEqual((), call.events)

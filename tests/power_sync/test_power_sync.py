@@ -21,16 +21,16 @@ class TestEngine(MachinesCase):
 
     def turn(self, conductor: Conductor, seconds: float = 70.0) -> None:
         self.clock.turn(seconds)
-        conductor.assembly.power_sync.tick()
+        conductor.components.power_sync.tick()
         settle(conductor)
 
     def test_a_bmc_that_serves_somebody_else_is_not_waited_for(self) -> None:
         """It is passed over at once, and read a little later; that is no failure."""
         conductor = self.conductor(handed_in={"clock": self.clock}, power_state_sync_max_retries=0)
         node = self.managed(conductor, "m1")
-        conductor.assembly.power_sync.tick()
+        conductor.components.power_sync.tick()
         self.machine().command_power(PowerState.ON)
-        with conductor.assembly.tasks.read_only(node).session(FakeConnector):
+        with conductor.components.tasks.read_only(node).session(FakeConnector):
             self.turn(conductor)
             self.assertEqual("power off", conductor.store.node(node).power_state)
         self.turn(conductor, 3.0)
@@ -41,8 +41,8 @@ class TestEngine(MachinesCase):
         """A BMC that is away is in a line of its own, until it answers."""
         conductor = self.conductor(handed_in={"clock": self.clock})
         node = self.managed(conductor, "m1", faults={"get_power": {"effect": "drop", "nth": 3, "times": 1}})
-        conductor.assembly.power_sync.tick()
-        sync = conductor.assembly.power_sync
+        conductor.components.power_sync.tick()
+        sync = conductor.components.power_sync
         self.turn(conductor)
         self.assertEqual((1, 0), (sync.unreachable_nodes, sync.answers))
         self.turn(conductor)
@@ -56,7 +56,7 @@ class TestEngine(MachinesCase):
         conductor.rpc.call("change_power_state", node=node, target="power on", timeout=None)
         settle(conductor)
         self.assertEqual("command", conductor.store.node(node).power_source)
-        conductor.assembly.power_sync.tick()
+        conductor.components.power_sync.tick()
         self.machine().command_power(PowerState.OFF)
         with self.assertLogs("baremetal_sdk.power_sync", "WARNING") as bounced:
             self.turn(conductor)
@@ -70,7 +70,7 @@ class TestEngine(MachinesCase):
         """A node in maintenance is not looked at: what was seen of it counts for a time, and when it was seen stays known."""
         conductor = self.conductor(handed_in={"clock": self.clock}, power_unknown_after=300.0)
         node = self.managed(conductor, "m1")
-        conductor.assembly.power_sync.tick()
+        conductor.components.power_sync.tick()
         seen_at = conductor.store.node(node).power_observed_at
         conductor.rpc.call("update_node", node=node, changes={"maintenance": True})
         for _ in range(4):
@@ -96,7 +96,7 @@ class TestEngine(MachinesCase):
         """It is asked again when it said, a little later."""
         conductor = self.conductor(handed_in={"clock": self.clock}, power_state_sync_max_retries=0)
         node = self.managed(conductor, "m1", faults={"get_power": {"effect": "busy", "nth": 3, "times": 1}})
-        conductor.assembly.power_sync.tick()
+        conductor.components.power_sync.tick()
         self.machine().command_power(PowerState.ON)
         self.turn(conductor)
         self.assertEqual(("power off", None), (conductor.store.node(node).power_state, conductor.store.node(node).fault))
@@ -107,7 +107,7 @@ class TestEngine(MachinesCase):
         """Nothing of the old ones is kept beyond the change of the node."""
         conductor = self.conductor(handed_in={"clock": self.clock})
         node = self.managed(conductor, "m1")
-        sync = conductor.assembly.power_sync
+        sync = conductor.components.power_sync
         self.assertIsNone(sync.observe(node))
         logins = self.rack.counters("m1").logins
         info = {**conductor.store.node(node).driver_info, "fake_username": "admin", "fake_password": "new"}

@@ -85,11 +85,11 @@ class TestRescue(RescueCase):
         self.assertEqual(("rescue wait", MASK), (record.provision_state, record.instance_info["rescue_password"]))
         shown = {name: value for name, value in vars(record).items() if name != "sealed_secrets"}
         self.assertNotIn(PASSWORD, json.dumps(shown, default=str))
-        conductor.assembly.step_resumer.resume_now(record)
+        conductor.components.step_resumer.resume_now(record)
         settle(conductor)
         record = conductor.store.node(node.uuid)
         self.assertEqual(("rescue", None), (record.provision_state, record.instance_info.get("rescue_password")))
-        driver = conductor.assembly.tasks.read_only(node.uuid).driver.rescue
+        driver = conductor.components.tasks.read_only(node.uuid).driver.rescue
         assert isinstance(driver, WaitingRescue)
         self.assertEqual([PASSWORD, PASSWORD], driver.seen)
 
@@ -100,7 +100,7 @@ class TestRescue(RescueCase):
         record = self.rescue(conductor, node.uuid)
         info = {**record.driver_info, "fake_password": "tiger"}
         conductor.rpc.call("update_node", node=node.uuid, changes={"driver_info": info})
-        task = conductor.assembly.tasks.read_only(node.uuid)
+        task = conductor.components.tasks.read_only(node.uuid)
         self.assertEqual(PASSWORD, task.node.instance_info["rescue_password"])
         self.assertNotIn(PASSWORD, task.raw_info.values())
 
@@ -159,7 +159,7 @@ class TestRescue(RescueCase):
         settle(second)
         record = store.node(node.uuid)
         self.assertEqual(("rescue failed", {}), (record.provision_state, dict(record.instance_info)))
-        self.assertNotIn("rescue_password", second.assembly.tasks.read_only(node.uuid).node.instance_info)
+        self.assertNotIn("rescue_password", second.components.tasks.read_only(node.uuid).node.instance_info)
 
     def test_a_rescue_that_hears_nothing_ends(self) -> None:
         """After rescue_callback_timeout it has failed."""
@@ -168,7 +168,7 @@ class TestRescue(RescueCase):
         node = self.active(conductor)
         self.rescue(conductor, node.uuid)
         clock.turn(51.0)
-        conductor.assembly.recovery.sweep()
+        conductor.components.recovery.sweep()
         settle(conductor)
         self.assertEqual("rescue failed", conductor.store.node(node.uuid).provision_state)
 
@@ -187,7 +187,7 @@ class TestService(RescueCase):
         steps = [{"interface": "bios", "step": "factory_reset"}, {"interface": "deploy", "step": "wait_for_event"}]
         record = self.service(conductor, node.uuid, service_steps=steps, disable_ramdisk=True)
         self.assertEqual("service wait", record.provision_state)
-        conductor.assembly.step_resumer.resume_now(record)
+        conductor.components.step_resumer.resume_now(record)
         settle(conductor)
         self.assertEqual(("active", {}), (conductor.store.node(node.uuid).provision_state, dict(record.clean_step)))
 

@@ -81,7 +81,7 @@ class TestProgress(StepsCase):
         wait = {"interface": "deploy", "step": "wait_for_event"}
         self.clean(wait, wait)
         first = self.waiting()
-        resuming = self.made.assembly.step_resumer
+        resuming = self.made.components.step_resumer
         resuming.poll(self.node.uuid, steps.WaitingRun(first.run_id, first.index, first.attempt + 1, None))
         resuming.poll(self.node.uuid, steps.WaitingRun("another run", first.index, first.attempt, None))
         settle(self.made)
@@ -107,11 +107,11 @@ class TestTakingTooLong(StepsCase):
         """Poll the step that waits, as the timer does."""
         waiting = steps.current_wait(self.record())
         assert waiting is not None
-        self.made.assembly.step_resumer.poll(self.node.uuid, waiting)
+        self.made.components.step_resumer.poll(self.node.uuid, waiting)
         return self.record()
 
     def sweep(self) -> NodeRecord:
-        self.made.assembly.recovery.sweep()
+        self.made.components.recovery.sweep()
         settle(self.made)
         return self.record()
 
@@ -152,7 +152,7 @@ class TestTakingTooLong(StepsCase):
         self.clock.turn(90)
         waiting = steps.current_wait(self.record())
         assert waiting is not None
-        self.made.assembly.step_resumer.poll(self.node.uuid, waiting)
+        self.made.components.step_resumer.poll(self.node.uuid, waiting)
         self.clock.turn(90)
         self.assertEqual(("clean wait", "burnin"), (self.look().provision_state, self.record().clean_step["step"]))
 
@@ -169,13 +169,13 @@ class TestDying(StepsCase):
     def die_in(self, step: str, attempts: int = 1) -> None:
         """Leave the node as a conductor does that dies in the middle of a step."""
         entries = steps.resolve_requested_steps(
-            self.made.assembly.tasks.read_only(self.node.uuid).driver, Phase.CLEAN, [StepRequest("deploy", step, {})]
+            self.made.components.tasks.read_only(self.node.uuid).driver, Phase.CLEAN, [StepRequest("deploy", step, {})]
         )
         state = {"provision_state": states.CLEANING, "target_provision_state": states.MANAGEABLE, "run_attempt": attempts}
         self.made.store.update_node(self.node.uuid, {**steps.start_run_changes(Phase.CLEAN, entries), **state}, fence=None)
 
     def recover(self, conductor: Conductor) -> NodeRecord:
-        conductor.assembly.recovery.sweep()
+        conductor.components.recovery.sweep()
         settle(conductor)
         return self.record()
 

@@ -135,7 +135,7 @@ class Values(Mode):
         there = every_method.run_all(self.rpc.call, lambda: settle(self.conductor), "there", rack.name)
         self.assertEqual({name: every_method.shape(one) for name, one in here.items()}, _shapes(there))
         own = {name for name in vars(Probe) if not name.startswith("_")}
-        uncalled = set(self.conductor.assembly.registry.names()) - own - set(there)
+        uncalled = set(self.conductor.components.registry.names()) - own - set(there)
         self.assertEqual(set(), uncalled, "call these in tests/rpc/every_method.py")
         internal = [name for name, one in there.items() if isinstance(one, InternalError | InvalidArguments)]
         self.assertEqual([], internal)
@@ -221,7 +221,7 @@ class Methods(Mode):
             )
             self.assertEqual({"method": "newer", "wanted": wanted, "supported": "1.2"}, error.details)
         self.assertEqual(1, self.connected({"newer": "1.1"}).call("newer", value=1))
-        self.assertEqual("1.2", self.conductor.assembly.registry.version)
+        self.assertEqual("1.2", self.conductor.components.registry.version)
 
 
 class Errors(Mode):
@@ -334,11 +334,11 @@ class Time(Mode):
 
     def test_a_conductor_that_cannot_work_yet_is_busy(self) -> None:
         """Before it can work, and once it stops, calls are answered with when to come back, and not run."""
-        self.conductor.assembly.dispatcher.close()
+        self.conductor.components.dispatcher.close()
         for ask in (self.rpc.call, self.rpc.cast):
             error = self.assertRaises(Busy, ask, "echo", value=1)
             self.assertEqual(1.0, error.retry_after)
-        self.conductor.assembly.dispatcher.open()
+        self.conductor.components.dispatcher.open()
         self.assertEqual(1, self.rpc.call("echo", value=1))
 
 

@@ -187,7 +187,7 @@ class TestListening(TestCase):
 class TestCatalogue(JSONRPCMode):
     def test_a_process_without_a_conductor_knows_the_versions_of_all_methods(self) -> None:
         """What an API asks for is what a conductor of its release has."""
-        versions = self.conductor.assembly.registry.versions()
+        versions = self.conductor.components.registry.versions()
         own = {name: version for name, version in versions.items() if not hasattr(self.probe, name)}
         self.assertEqual(own, declared_versions(*SERVICES), "name each service in baremetal_sdk/services/catalogue.py")
 

@@ -15,4 +15,4 @@ class TestInProcess(behaviour.Behaviour):
 
     def connected(self, versions: dict[str, str]) -> RPCClient:
         """The conductor's own, or one that names versions."""
-        return InProcess(self.conductor.assembly.dispatcher, versions) if versions else self.conductor.rpc
+        return InProcess(self.conductor.components.dispatcher, versions) if versions else self.conductor.rpc

@@ -59,14 +59,14 @@ class SensorsCase(MachinesCase):
 
     def see_nodes(self, conductor: Conductor) -> None:
         """Have the nodes that there are now on the schedule, whenever they were listed last."""
-        conductor.assembly.sensors.reload(conductor.config.sensor_data)
-        conductor.assembly.sensors.tick()
+        conductor.components.sensors.reload(conductor.config.sensor_data)
+        conductor.components.sensors.tick()
 
     def turn(self, conductor: Conductor, seconds: float = 70.0) -> None:
         """Let so much time go by, and what is due be read."""
         self.see_nodes(conductor)
         self.clock.turn(seconds)
-        conductor.assembly.sensors.tick()
+        conductor.components.sensors.tick()
         settle(conductor)
 
     def series(self, name: str) -> dict[Any, float]:
@@ -149,7 +149,7 @@ class TestWhoIsRead(SensorsCase):
         conductor = self.collecting(send_sensor_data=False)
         self.managed(conductor, "m1")
         self.turn(conductor)
-        self.assertEqual(([], 0), (self.told.messages, conductor.assembly.sensors.nodes))
+        self.assertEqual(([], 0), (self.told.messages, conductor.components.sensors.nodes))
 
     def test_only_deployed_nodes_are_read_by_default(self) -> None:
         """Others are where that is wanted; nodes in maintenance and nodes that nobody has managed never are."""
@@ -197,7 +197,7 @@ class TestTrouble(SensorsCase):
             for _ in range(2):
                 self.turn(conductor)
         self.assertEqual(1, len([line for line in logged.output if "could not be read" in line]))
-        sensors = conductor.assembly.sensors
+        sensors = conductor.components.sensors
         self.assertEqual((1, 2, 0), (sensors.unreachable_nodes, len(self.told.of(live)), len(self.told.of(dead))))
         self.turn(conductor)
         self.assertEqual((0, 1), (sensors.unreachable_nodes, len(self.told.of(dead))))
@@ -220,9 +220,9 @@ class TestTrouble(SensorsCase):
         conductor = self.collecting()
         node = self.managed(conductor, "m1")
         self.see_nodes(conductor)
-        with conductor.assembly.tasks.read_only(node).session(FakeConnector):
+        with conductor.components.tasks.read_only(node).session(FakeConnector):
             self.clock.turn(70)
-            conductor.assembly.sensors.tick()
+            conductor.components.sensors.tick()
             self.assertEqual([], self.told.messages)
         settle(conductor)
         self.assertEqual(1, len(self.told.of(node)))

@@ -39,7 +39,7 @@ class TestExplanations(MachinesCase):
         """Calls that ended badly say how, and the breaker says that the BMC is not asked for a while."""
         conductor = self.conductor()
         node = self.enrol(conductor, power_interface="fake-bmc", faults={"get_power": {"effect": "drop"}}).uuid
-        task = conductor.assembly.tasks.read_only(node)
+        task = conductor.components.tasks.read_only(node)
         for _ in range(MAX_CONNECT_FAILURES):
             self.assertRaises(BareMetalError, task.sample_power)
         told = self.told(conductor, node)

@@ -29,7 +29,7 @@ class NodesCase(MachinesCase):
 
     def secrets(self, conductor: Conductor, node: NodeRecord) -> Any:
         """What a driver gets to see."""
-        return conductor.assembly.tasks.read_only(node.uuid).raw_info
+        return conductor.components.tasks.read_only(node.uuid).raw_info
 
 
 class TestCreating(NodesCase):
@@ -165,7 +165,7 @@ class TestDeleting(NodesCase):
         self.made.rpc.call("set_maintenance", node=node.uuid, maintenance=True, reason="gone")
         self.made.rpc.call("delete_node", node=node.uuid)
         self.assertRaises(NodeNotFound, self.made.store.node, node.uuid)
-        self.assertEqual([], self.made.assembly.leases.list_held())
+        self.assertEqual([], self.made.components.leases.list_held())
 
 
 class TestManagement(NodesCase):

@@ -12,7 +12,7 @@ from cryptography.fernet import Fernet
 from fixtures import EnvironmentVariable
 from testtools import TestCase
 
-from baremetal_sdk.conductor.key_rotation import Resealing
+from baremetal_sdk.conductor.key_rotation import KeyRotation
 from baremetal_sdk.drivers.credentials import CredentialFiles, CredentialVariables
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.store import FernetBox, MemoryStore, NodeQuery, NodeRecord, PlainBox
@@ -115,9 +115,9 @@ class SecretsTest(TestCase):
             store.create_node(NodeRecord(uuid=node, driver="fake", sealed_secrets=box.seal(SECRETS, node)), fence=None)
         store.take_lease(nodes[2], holder="somebody/1", purpose="work", duration=60.0)
         self.path.write_bytes(Fernet.generate_key() + b"\n" + self.path.read_bytes())
-        resealing = Resealing(store, box)
-        resealing.reload()
-        self.assertEqual(1, resealing.run())
+        key_rotation = KeyRotation(store, box)
+        key_rotation.reload()
+        self.assertEqual(1, key_rotation.run())
         self.path.write_bytes(self.path.read_bytes().split()[0])
         box.reload()
         self.assertEqual([SECRETS] * 2, [box.unseal(store.node(node).sealed_secrets or b"", node) for node in nodes[:2]])

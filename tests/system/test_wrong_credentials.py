@@ -46,18 +46,18 @@ class WrongCredentialsCase(TestCase):
 
         for _ in range(2):
             self.clock.turn(130.0)
-            conductor.assembly.power_sync.tick()
-            conductor.assembly.sensors.tick()
+            conductor.components.power_sync.tick()
+            conductor.components.sensors.tick()
             with ThreadPoolExecutor(8) as pool:
                 list(pool.map(run_quietly, calls * 2))
             settle(conductor)
 
     def build_calls(self, conductor: Conductor, node: str) -> list[Callable[[], Any]]:
-        look, rpc = conductor.assembly.tasks.read_only, conductor.rpc.call
+        look, rpc = conductor.components.tasks.read_only, conductor.rpc.call
         return [
             lambda: look(node).call("power", "get_power_state"),
             lambda: look(node).call("management", "get_sensors_data"),
-            lambda: conductor.assembly.power_sync.observe(node),
+            lambda: conductor.components.power_sync.observe(node),
             lambda: rpc("get_boot_device", node=node),
             lambda: rpc("change_power_state", node=node, target="power on", timeout=None),
             lambda: rpc("set_console", node=node, enabled=True),
@@ -80,7 +80,7 @@ class WrongCredentialsCase(TestCase):
         self.assertLessEqual(refused() - before, 2)
         driver_info = {**self.store.node(node).driver_info, f"{driver}_password": CHANGED.password}
         second.rpc.call("update_node", node=node, changes={"driver_info": driver_info})
-        self.assertIsNone(second.assembly.power_sync.observe(node))
+        self.assertIsNone(second.components.power_sync.observe(node))
         self.assertLessEqual(refused() - before, 2)
 
 
@@ -111,7 +111,7 @@ class TestIPMI(WrongCredentialsCase):
 
         def change(conductor: Conductor) -> None:
             service.bmc().logins.options = AccessOptions(account=CHANGED)
-            conductor.assembly.bmc.close(Deadline.after(5.0))
+            conductor.components.bmc.close(Deadline.after(5.0))
 
         def refused() -> int:
             return service.bmc().logins.attempts - service.bmc().counters.logins

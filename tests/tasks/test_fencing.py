@@ -40,7 +40,7 @@ class TestLeaseOfATask(MachinesCase):
         with conductor.acquire("m1", purpose="long") as task:
             for _ in range(3):
                 clock.turn(20)
-                conductor.assembly.tasks.renew()
+                conductor.components.tasks.renew()
             self.assertEqual(PowerState.OFF, task.call(Kind.POWER, "get_power_state"))
 
     def test_a_lease_is_taken_over_when_the_longest_call_has_ended_too(self) -> None:

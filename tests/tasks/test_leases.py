@@ -64,7 +64,7 @@ class TestRenewal(MachinesCase):
         with conductor.acquire("m1", purpose="long") as task:
             for _ in range(10):
                 clock.turn(12)
-                conductor.assembly.tasks.renew()
+                conductor.components.tasks.renew()
             task.write(description="still here")
         self.assertEqual("still here", conductor.store.node("m1").description)
 
@@ -76,7 +76,7 @@ class TestRenewal(MachinesCase):
         with conductor.acquire("m1", purpose="paused") as task:
             clock.turn(31)
             conductor.store.take_lease(node.uuid, holder="other/1", purpose="take-over", duration=60.0)
-            conductor.assembly.tasks.renew()
+            conductor.components.tasks.renew()
             self.assertTrue(task.cancelled)
             self.assertRaises(LeaseLost, task.write, description="too late")
 
@@ -86,9 +86,9 @@ class TestRenewal(MachinesCase):
         conductor = self.conductor(handed_in={"clock": clock}, lease_duration=30.0)
         self.enrol(conductor)
         with conductor.acquire("m1", purpose="short"):
-            [before] = conductor.assembly.leases.list_held()
-            conductor.assembly.tasks.renew()
-            self.assertEqual([before], conductor.assembly.leases.list_held())
+            [before] = conductor.components.leases.list_held()
+            conductor.components.tasks.renew()
+            self.assertEqual([before], conductor.components.leases.list_held())
 
 
 class TestQueueing(MachinesCase):
@@ -164,7 +164,7 @@ class TestQueueing(MachinesCase):
         held = conductor.pool["requests"].submit(gate.wait, BOUND)
         done: list[int] = []
         futures = [conductor.enqueue("m1", lambda task, n=n: done.append(n), purpose="waits") for n in range(3)]
-        self.assertEqual(3, conductor.assembly.queues.queue_length(conductor.store.node("m1").uuid))
+        self.assertEqual(3, conductor.components.queues.queue_length(conductor.store.node("m1").uuid))
         gate.set()
         held.result(BOUND)
         for future in futures:
@@ -207,7 +207,7 @@ class TestTasks(MachinesCase):
         conductor = self.conductor()
         self.enrol(conductor, power_interface="fake-bmc")
         uuid = conductor.store.node("m1").uuid
-        with conductor.assembly.tasks.acquire(uuid, purpose="short", deadline=Deadline.after(0.0)) as task:
+        with conductor.components.tasks.acquire(uuid, purpose="short", deadline=Deadline.after(0.0)) as task:
             self.assertEqual(0.0, task.deadline.remaining())
             self.assertRaises(DeadlineExceeded, task.deadline.check, "something")
 
@@ -294,7 +294,7 @@ class TestReloading(MachinesCase):
         node = self.enrol(conductor).uuid
         provision(conductor, node, "manage")
         self.machine().inject(FaultPlan.from_json({"get_power": {"effect": "refuse"}}))
-        sync = conductor.assembly.power_sync
+        sync = conductor.components.power_sync
         for _ in range(3):
             self.assertIsNotNone(sync.observe(node))
         self.assertFalse(conductor.store.node(node).maintenance)

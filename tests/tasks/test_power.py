@@ -125,9 +125,9 @@ class TestSync(MachinesCase):
 
     def turn(self, conductor: Conductor) -> None:
         """Let every node be observed once."""
-        conductor.assembly.power_sync.tick()
+        conductor.components.power_sync.tick()
         self.clock.turn(70)
-        conductor.assembly.power_sync.tick()
+        conductor.components.power_sync.tick()
         settle(conductor)
 
     def test_a_change_behind_our_back_is_seen(self) -> None:
@@ -157,11 +157,11 @@ class TestSync(MachinesCase):
         for number in range(40):
             provision(conductor, self.enrol(conductor, f"m{number}", power_interface="fake-bmc").uuid, "manage")
         before = sum(self.requests(f"m{number}") for number in range(40))
-        conductor.assembly.power_sync.tick()
+        conductor.components.power_sync.tick()
         counts = []
         for _ in range(2):
             self.clock.turn(30)
-            conductor.assembly.power_sync.tick()
+            conductor.components.power_sync.tick()
             settle(conductor)
             counts.append(sum(self.requests(f"m{number}") for number in range(40)) - before)
         self.assertTrue(0 < counts[0] < 40, counts)
@@ -206,16 +206,16 @@ class TestRecovery(MachinesCase):
             fence=lease.fence,
         )
         self.machine().command_power(PowerState.ON)
-        conductor.assembly.recovery.sweep()
+        conductor.components.recovery.sweep()
         settle(conductor)
         self.assertEqual("deploying", conductor.store.node(node.uuid).provision_state)
         # What the dead one sent last may still be on its way for as long as a call takes.
         clock.turn(39)
-        conductor.assembly.recovery.sweep()
+        conductor.components.recovery.sweep()
         settle(conductor)
         self.assertEqual("deploying", conductor.store.node(node.uuid).provision_state)
         clock.turn(2)
-        conductor.assembly.recovery.sweep()
+        conductor.components.recovery.sweep()
         settle(conductor)
         record = conductor.store.node(node.uuid)
         self.assertEqual(("deploy failed", "power on", None), (record.provision_state, record.power_state, record.lease_holder))
@@ -229,7 +229,7 @@ class TestRecovery(MachinesCase):
             conductor.store.update_node(
                 node.uuid, {"provision_state": "cleaning", "target_provision_state": "available"}, fence=None
             )
-        conductor.assembly.recovery.sweep()
+        conductor.components.recovery.sweep()
         settle(conductor)
         self.assertEqual({"clean failed"}, {row.provision_state for row in conductor.nodes(fields=("provision_state",))})
 
@@ -238,7 +238,7 @@ class TestRecovery(MachinesCase):
         conductor = self.conductor()
         node = self.enrol(conductor)
         conductor.store.update_node(node.uuid, {"target_power_state": "power on"}, fence=None)
-        conductor.assembly.recovery.sweep_power()
+        conductor.components.recovery.sweep_power()
         settle(conductor)
         record = conductor.store.node(node.uuid)
         self.assertEqual((None, "power off"), (record.target_power_state, record.power_state))
@@ -256,11 +256,11 @@ class TestRecovery(MachinesCase):
         entered = conductor.store.node(node.uuid).provision_updated_at
         assert entered is not None
         clock.turn(99)
-        conductor.assembly.recovery.sweep()
+        conductor.components.recovery.sweep()
         settle(conductor)
         self.assertEqual("clean wait", conductor.store.node(node.uuid).provision_state)
         clock.turn(2)
-        conductor.assembly.recovery.sweep()
+        conductor.components.recovery.sweep()
         settle(conductor)
         record = conductor.store.node(node.uuid)
         self.assertEqual("clean failed", record.provision_state)

@@ -8,14 +8,14 @@ from baremetal_interfaces import Deadline
 from baremetal_sdk.config import APIConfig, MetricsConfig
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.http.server import HTTPServer
-from baremetal_sdk.lifecycle import Phase
+from baremetal_sdk.lifecycle import StartPhase
 from baremetal_sdk.observability.metrics.endpoint import MetricsEndpoint
 
 
 class MetricsServer:
     """Serves *registry* for as long as a conductor runs, from before its API on: ``conductor.add(MetricsServer(...))``."""
 
-    phase = Phase.RPC
+    phase = StartPhase.RPC
 
     def __init__(self, registry: Any, config: MetricsConfig) -> None:
         served = APIConfig(host_ip=config.host_ip, port=config.port, min_threads=1, max_threads=2)

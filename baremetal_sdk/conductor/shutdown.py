@@ -1,0 +1,108 @@
+"""The stop of a conductor: in order, before one deadline, whatever its parts do."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from baremetal_interfaces import Deadline
+from baremetal_sdk.cluster.hash_ring import REMEMBERED
+from baremetal_sdk.concurrency.periodic import Periodic
+from baremetal_sdk.conductor.components import Components
+from baremetal_sdk.lifecycle import Runnable
+from baremetal_sdk.rpc.transports import RPCServer
+
+LOG = logging.getLogger(__name__)
+CANCEL_FRACTION = 0.2
+"""Share of the shutdown timeout that is left for tasks to react to cancellation."""
+LEAVE_GRACE_S = REMEMBERED + 0.5
+"""Seconds for which RPC clients may still send calls to a conductor that has left the cluster."""
+LOGOUT_TIMEOUT_S = 5.0
+"""Seconds for logging out of all BMCs."""
+MIN_STEP_TIMEOUT_S = 1.0
+"""Seconds that each step of a shutdown has at least, also after the deadline."""
+
+
+class Shutdown:
+    """Stops the parts of a conductor. A part that fails or does not return in time is logged and left behind."""
+
+    def __init__(self, components: Components, deadline: Deadline) -> None:
+        self._components = components
+        self._deadline = deadline
+
+    def leave_cluster(self, rpc_server: RPCServer | None) -> None:
+        """Leave the cluster if other conductors live, so that they take over waiting nodes and later steps of runs.
+
+        RPC clients cache the members of the cluster for a while. Their calls are answered during that time, but for no more
+        than a quarter of the shutdown timeout.
+        """
+        if not self._components.membership.has_peers():
+            return
+        self._components.membership.leave()
+        if rpc_server is not None:
+            LOG.info("left the cluster; RPC calls are answered for %g s more", LEAVE_GRACE_S)
+            threading.Event().wait(min(LEAVE_GRACE_S, self._deadline.remaining() / 4))
+
+    def stop_servers(self, runnables: Sequence[Runnable[Any]], rpc_server: RPCServer | None) -> None:
+        """Stop the parts that accept work, the last started first. Requests that they accepted are still answered."""
+        for runnable in reversed(runnables):
+            self.run_step(f"stopping {type(runnable).__name__}", runnable.stop, self._deadline)
+        if rpc_server is not None:
+            self.run_step("stopping RPC", rpc_server.stop, self._deadline)
+        self._components.dispatcher.close()
+
+    def stop_work(self, periodics: Sequence[Periodic]) -> None:
+        """Stop polling and periodic jobs, and wait for running tasks."""
+        run_safely("stopping sensor collection", self._components.sensors.stop)
+        run_safely("stopping power sync", self._components.power_sync.stop)
+        # The renewal of leases is a periodic job: it has to outlive the tasks, which write under their leases.
+        self._drain()
+        grace = self._deadline.within(MIN_STEP_TIMEOUT_S)
+        for periodic in periodics:
+            periodic.stop()
+        for periodic in periodics:
+            periodic.stop(grace.remaining())
+
+    def release(self) -> None:
+        """Release leases, BMC sessions and the membership of the cluster."""
+        components = self._components
+        # A straggler's lease is released now: other conductors, or the next start, need not wait until it expires.
+        for task in components.tasks.live():
+            self.run_step(f"releasing the lease of node {task.record.uuid}", task.abandon)
+        self.run_step("storing the history of nodes", components.history.flush)
+        self.run_step("closing sessions", components.bmc.close, self._deadline.within(LOGOUT_TIMEOUT_S))
+        self.run_step("leaving the cluster", components.membership.leave)
+
+    def run_step(self, description: str, function: Callable[..., Any], *args: Any) -> None:
+        """Run one step in a thread, and continue without it when it does not return by the deadline."""
+        thread = threading.Thread(
+            target=run_safely, args=(description, function, *args), name="conductor-shutdown", daemon=True
+        )
+        thread.start()
+        thread.join(max(self._deadline.remaining(), MIN_STEP_TIMEOUT_S))
+        if thread.is_alive():
+            LOG.error("%s did not finish in time; continuing shutdown", description)
+
+    def _drain(self) -> None:
+        """Wait for running tasks, cancel those left near the deadline, and log the stragglers."""
+        components = self._components
+        components.queues.close()
+        undisturbed = self._deadline.within(self._deadline.remaining() * (1 - CANCEL_FRACTION))
+        components.lanes.drain(undisturbed.remaining())
+        # Tasks may also run in threads of the host application, which the lanes do not know.
+        components.tasks.drain(undisturbed.remaining())
+        for task in components.tasks.live():
+            task.cancel()
+        components.tasks.drain(self._deadline.remaining())
+        for straggler in components.lanes.close(self._deadline.remaining()):
+            LOG.error("%s did not finish after %.0f s; continuing shutdown", straggler.task, straggler.age)
+
+
+def run_safely(description: str, function: Callable[..., Any], *args: Any) -> None:
+    """Call *function* and log what it raises."""
+    try:
+        function(*args)
+    except Exception:
+        LOG.exception("%s failed", description)
