@@ -26,7 +26,7 @@ def authenticated(app: WSGIApplication, config: ConductorConfig) -> WSGIApplicat
         return _by_certificate(app, config.api)
     if config.auth_strategy == "keystone":
         return KeystoneAuth(app, config.plugins.get("keystone_authtoken", {}))
-    return NoAuth(app, anywhere=config.api.noauth_beyond_loopback)
+    return NoAuth(app, anywhere=config.api.allow_noauth_on_public_interfaces)
 
 
 def _by_certificate(app: WSGIApplication, config: APIConfig) -> WSGIApplication:

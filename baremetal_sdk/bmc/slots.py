@@ -35,9 +35,9 @@ class SlotsInfo(DriverInfo):
         default=None,
         minimum=1,
     )
-    bmc_in_flight_per: str | None = option(
+    bmc_concurrency_scope: str | None = option(
         "What that counts for: address, where a BMC is behind it; or system, where many independent ones are: an emulator, a "
-        "chassis manager. By default what [conductor] bmc_in_flight_per says.",
+        "chassis manager. By default what [conductor] bmc_concurrency_scope says.",
         default=None,
         choices=(PER_ADDRESS, PER_SYSTEM),
     )
@@ -141,7 +141,7 @@ class SlotRules:
     def of(self, hardware_type: str, info: SlotsInfo | None, usual: int) -> tuple[int, str]:
         """How many for a node, and per what; *usual* is what its plugin says."""
         most = info.bmc_max_in_flight if info is not None else None
-        per = info.bmc_in_flight_per if info is not None else None
+        per = info.bmc_concurrency_scope if info is not None else None
         return (
             most or self.most.get(hardware_type) or self.most.get("") or usual,
             per or self.per.get(hardware_type) or self.per.get("") or PER_ADDRESS,
@@ -150,7 +150,7 @@ class SlotRules:
 
 @lru_cache(maxsize=8)
 def parse_slot_rules(most: tuple[str, ...], per: tuple[str, ...]) -> SlotRules:
-    """The rules in ``[conductor] bmc_max_in_flight`` and ``bmc_in_flight_per``: ``value`` or ``hardware-type:value`` each.
+    """The rules in ``[conductor] bmc_max_in_flight`` and ``bmc_concurrency_scope``: ``value`` or ``hardware-type:value`` each.
 
     Raises ``ConfigurationError``, which names the option and what is wrong.
     """
@@ -159,7 +159,7 @@ def parse_slot_rules(most: tuple[str, ...], per: tuple[str, ...]) -> SlotRules:
             raise _wrong("bmc_max_in_flight", name, value, "a number from 1 on")
     for name, value in _by_type(per):
         if value not in (PER_ADDRESS, PER_SYSTEM):
-            raise _wrong("bmc_in_flight_per", name, value, f"{PER_ADDRESS} or {PER_SYSTEM}")
+            raise _wrong("bmc_concurrency_scope", name, value, f"{PER_ADDRESS} or {PER_SYSTEM}")
     return SlotRules({name: int(value) for name, value in _by_type(most)}, dict(_by_type(per)))
 
 

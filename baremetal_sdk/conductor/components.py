@@ -78,7 +78,7 @@ class Components:
     def __init__(self, config: ConductorConfig, clock: Clock, overrides: Overrides, changes: ChangeListeners) -> None:
         options = self.options = config.conductor
         # Raises ConfigurationError for malformed options. The rules themselves are parsed again for each driver.
-        parse_slot_rules(options.bmc_max_in_flight, options.bmc_in_flight_per)
+        parse_slot_rules(options.bmc_max_in_flight, options.bmc_concurrency_scope)
         self.clock = clock
         self.power_gate = PowerActionGate()
         # Drivers come first: without any hardware type, the store and the pool need not be opened.
@@ -255,12 +255,12 @@ def _open_store(config: ConductorConfig, clock: Clock) -> Store:
 def _credentials(options: ConductorOptions) -> Credentials | None:
     if options.credentials_directory is not None:
         return CredentialFiles(options.credentials_directory)
-    return None if options.credentials_variables is None else CredentialVariables(options.credentials_variables)
+    return None if options.credentials_env_prefix is None else CredentialVariables(options.credentials_env_prefix)
 
 
 def _create_secret_box(config: ConductorConfig, store: Store | None) -> SecretBox:
-    if config.database.secret_key_variable is not None:
-        return EnvironmentBox(config.database.secret_key_variable)
+    if config.database.secret_key_env is not None:
+        return EnvironmentBox(config.database.secret_key_env)
     if config.database.secret_key_file is not None:
         return FernetBox(config.database.secret_key_file)
     if store is None and config.database.connection is not None:

@@ -41,7 +41,7 @@ class ConductorOptions:
     credentials_directory: str | None = setting(
         None, "Directory with secrets of driver_info that are not in the database: <UUID>/<option>, or <option> for all nodes."
     )
-    credentials_variables: str | None = setting(
+    credentials_env_prefix: str | None = setting(
         None, "Prefix of environment variables with such secrets, the same for all nodes: <prefix><OPTION>."
     )
     bmc_max_in_flight: tuple[str, ...] = setting(
@@ -49,10 +49,10 @@ class ConductorOptions:
         "Requests that one BMC is sent at a time: a number, or hardware-type:number for the nodes of that type, with commas "
         "between them; by default what the driver says, mostly 1. driver_info/bmc_max_in_flight of a node goes before it.",
     )
-    bmc_in_flight_per: tuple[str, ...] = setting(
+    bmc_concurrency_scope: tuple[str, ...] = setting(
         (),
         "What that counts for: address (the default), or system where one address stands for many independent BMCs (an emulator, "
-        "a chassis manager); hardware-type:system for the nodes of one type. driver_info/bmc_in_flight_per goes before it.",
+        "a chassis manager); hardware-type:system for the nodes of one type. driver_info/bmc_concurrency_scope goes before it.",
     )
     bmc_call_timeout: float = setting(60.0, "Seconds for one call of a driver.", minimum=0.1)
     node_history: bool = setting(True, "Whether a history of each node is kept.")
@@ -73,7 +73,7 @@ class DatabaseConfig:
         minimum=0,
     )
     secret_key_file: str | None = setting(None, "File with the key that encrypts credentials; it is made where it is missing.")
-    secret_key_variable: str | None = setting(None, "Environment variable with that key, in place of the file.")
+    secret_key_env: str | None = setting(None, "Environment variable with that key, in place of the file.")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,7 +20,7 @@ class APIConfig:
     systemd_socket: str | None = setting(
         None, "Name (FileDescriptorName=) of the sockets of systemd to listen on, in place of an address; all: all of them."
     )
-    noauth_beyond_loopback: bool = setting(False, "Whether to listen on any address although auth_strategy is noauth.")
+    allow_noauth_on_public_interfaces: bool = setting(False, "Whether to listen on any address although auth_strategy is noauth.")
     enable_ssl_api: bool = setting(False, "Whether to serve HTTPS, with cert_file and key_file.")
     cert_file: str | None = setting(None, "PEM file with the certificate chain of the server.")
     key_file: str | None = setting(None, "PEM file with the private key of the server.")
@@ -46,19 +46,17 @@ class APIConfig:
         4, "Threads that serve requests, at least; requests that soon end are served by no more of them at a time.", minimum=1
     )
     max_threads: int = setting(32, "Threads that serve requests, at most.", minimum=1)
-    max_waiting_requests: int = setting(
-        1024, "Requests that wait for a thread, at most; beyond them the answer is 503.", minimum=0
-    )
+    request_queue_size: int = setting(1024, "Requests that wait for a thread, at most; beyond them the answer is 503.", minimum=0)
     max_connections: int = setting(4096, "Connections, at most; beyond them a silent one makes room.", minimum=16)
     max_connections_per_peer: int = setting(0, "Connections from one address, at most; 0: as many as there are.", minimum=0)
     max_request_body_size: int = setting(4 * 1024 * 1024, "Bytes in the body of a request, at most.", minimum=1024)
     request_timeout: float = setting(60.0, "Seconds that a connection may be silent between requests.", minimum=0.1)
     handshake_timeout: float = setting(10.0, "Seconds for the whole of a TLS handshake.", minimum=0.1)
     header_timeout: float = setting(20.0, "Seconds for the whole of a request's headers.", minimum=0.1)
-    transfer_grace: float = setting(
-        20.0, "Seconds in which a body or an answer may be slower than least_transfer_rate.", minimum=0.1
+    slow_client_grace_period: float = setting(
+        20.0, "Seconds in which a body or an answer may be slower than min_transfer_rate.", minimum=0.1
     )
-    least_transfer_rate: float = setting(8192.0, "Bytes per second at which bodies and answers move, at least.", minimum=1)
+    min_transfer_rate: float = setting(8192.0, "Bytes per second at which bodies and answers move, at least.", minimum=1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,10 +67,10 @@ class MetricsConfig:
         "api",
         "Where /metrics is served: on the API's address, to readers of the whole system; on an address of its own, to everybody; "
         "or nowhere.",
-        choices=("api", "own", "none"),
+        choices=("api", "separate", "none"),
     )
-    host_ip: str = setting("127.0.0.1", "Address to listen on with endpoint own, or several with commas between them.")
-    port: int = setting(9635, "TCP port to listen on with endpoint own.", minimum=0, maximum=65535)
+    host_ip: str = setting("127.0.0.1", "Address to listen on with endpoint = separate, or several with commas between them.")
+    port: int = setting(9635, "TCP port to listen on with endpoint = separate.", minimum=0, maximum=65535)
 
 
 @dataclasses.dataclass(frozen=True)

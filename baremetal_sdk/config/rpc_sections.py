@@ -36,7 +36,9 @@ class JSONRPCConfig:
     auth_section: str = setting(
         "keystone_authtoken", "Section with the options of keystoneauth by which callers log in, for auth_strategy keystone."
     )
-    noauth_beyond_loopback: bool = setting(False, "Whether to listen on any address although nobody is asked for a name.")
+    allow_noauth_on_public_interfaces: bool = setting(
+        False, "Whether to listen on any address although nobody is asked for a name."
+    )
     max_threads: int = setting(64, "Calls that a conductor answers at a time.", minimum=1)
-    max_waiting_calls: int = setting(256, "Calls that wait for that, at most; beyond them the answer is busy.", minimum=0)
+    call_queue_size: int = setting(256, "Calls that wait for that, at most; beyond them the answer is busy.", minimum=0)
     idle_timeout: float = setting(120.0, "Seconds for which a connection is kept between two calls.", minimum=1)

@@ -81,13 +81,13 @@ def _schema(database: Database) -> Finding:
 
 
 def _key_is_there(config: DatabaseConfig) -> bool:
-    if config.secret_key_variable is not None:
-        return bool(os.environ.get(config.secret_key_variable))
+    if config.secret_key_env is not None:
+        return bool(os.environ.get(config.secret_key_env))
     return config.secret_key_file is not None and os.access(config.secret_key_file, os.R_OK)
 
 
 def _without_key(config: DatabaseConfig) -> Finding:
-    if config.secret_key_file is None and config.secret_key_variable is None:
+    if config.secret_key_file is None and config.secret_key_env is None:
         return fail(_NAME, "[database] secret_key_file is not set, and encrypts credentials", "name a file; it is made")
     return fail(
         _NAME,
@@ -97,4 +97,4 @@ def _without_key(config: DatabaseConfig) -> Finding:
 
 
 def _key(config: DatabaseConfig) -> str | None:
-    return config.secret_key_variable or config.secret_key_file
+    return config.secret_key_env or config.secret_key_file

@@ -170,7 +170,7 @@ class _Running:
         self.pool = ElasticPool(
             config.max_threads + _HANDSHAKES_AT_ONCE + 2,
             {
-                _REQUESTS: LaneLimits(cap=config.max_threads, queue=config.max_waiting_requests, cpu_limit=_at_once(config)),
+                _REQUESTS: LaneLimits(cap=config.max_threads, queue=config.request_queue_size, cpu_limit=_at_once(config)),
                 **{lane: LaneLimits(reserved=1, cap=1, queue=16) for lane in HEALTH.values()},
                 _HANDSHAKES: LaneLimits(reserved=1, cap=_HANDSHAKES_AT_ONCE, queue=_MOST_HANDSHAKES),
             },
@@ -254,5 +254,5 @@ def _require_loopback(listeners: Sequence[Listener]) -> None:
             raise ConfigurationError(
                 f"[api] host_ip: {listener.host} can be reached from elsewhere, and nobody has to say who they are "
                 "([DEFAULT] auth_strategy = noauth); choose another auth_strategy, listen on 127.0.0.1, or say "
-                "[api] noauth_beyond_loopback = true"
+                "[api] allow_noauth_on_public_interfaces = true"
             )

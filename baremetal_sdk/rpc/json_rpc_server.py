@@ -70,11 +70,11 @@ class JSONRPCServer:
         """Listen. Raises ``ConfigurationError``, which names option and reason."""
         config = self._config
         known = self._guarded or config.client_certificates == "required"
-        if not known and not config.noauth_beyond_loopback and not _is_loopback(config.host_ip):
+        if not known and not config.allow_noauth_on_public_interfaces and not _is_loopback(config.host_ip):
             raise ConfigurationError(
                 f"[json_rpc] host_ip: {config.host_ip} can be reached from elsewhere, and who reaches it commands all machines; "
                 "set [json_rpc] auth_strategy or client_certificates = required, listen on 127.0.0.1, or say "
-                "[json_rpc] noauth_beyond_loopback = true"
+                "[json_rpc] allow_noauth_on_public_interfaces = true"
             )
         try:
             self._http.start()
@@ -114,7 +114,7 @@ def _served(config: JSONRPCConfig, size: int) -> APIConfig:
         client_certificates=config.client_certificates,
         client_ca_file=config.client_ca_file,
         max_threads=config.max_threads,
-        max_waiting_requests=config.max_waiting_calls,
+        request_queue_size=config.call_queue_size,
         max_request_body_size=size,
         request_timeout=config.idle_timeout,
     )

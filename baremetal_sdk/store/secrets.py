@@ -108,7 +108,7 @@ class EnvironmentBox(FernetBox):
         return os.environ.get(self._where, "").encode()
 
     def _unusable(self, reason: str) -> ConfigurationError:
-        return ConfigurationError(f"[database] secret_key_variable: {self._where} cannot be used: {reason}")
+        return ConfigurationError(f"[database] secret_key_env: {self._where} cannot be used: {reason}")
 
 
 class PlainBox:

@@ -51,6 +51,6 @@ class TaskDependencies:
         """Whose sessions a node's driver borrows, and how many requests its BMC is sent at a time."""
         options = self.options()
         given = SlotsInfo.parse(raw) if SlotsInfo.is_given(raw) else None
-        rules = parse_slot_rules(options.bmc_max_in_flight, options.bmc_in_flight_per)
+        rules = parse_slot_rules(options.bmc_max_in_flight, options.bmc_concurrency_scope)
         most, per = rules.of(hardware_type, given, connector.max_in_flight)
         return self.bmc.account(connector, info, secrets, most=most, per=per)

@@ -60,7 +60,7 @@ def _find_process_problems(config: ConductorConfig) -> Iterator[str]:
         yield "[DEFAULT] rpc_transport: 'none' works only in one process (metald serve); set json-rpc or oslo in all processes"
     if config.database.connection is None:
         yield "[database] connection: not set, and separate processes share one database; set its URL"
-    if config.database.secret_key_file is None and config.database.secret_key_variable is None:
+    if config.database.secret_key_file is None and config.database.secret_key_env is None:
         yield (
             "[database] secret_key_file: not set, and separate processes need the same key for the credentials in the database; "
             "give all conductors a copy of one key file"

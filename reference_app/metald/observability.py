@@ -38,7 +38,7 @@ def api_registry(config: ConductorConfig, registry: CollectorRegistry | None) ->
 
 def create_metrics_servers(config: ConductorConfig, registry: CollectorRegistry | None) -> list[MetricsServer]:
     """Return the separate server for metrics, if the configuration asks for one."""
-    if registry is None or config.metrics.endpoint != "own":
+    if registry is None or config.metrics.endpoint != "separate":
         return []
     return [MetricsServer(registry, config.metrics)]
 

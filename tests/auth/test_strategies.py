@@ -72,8 +72,8 @@ class TestChoice(TestCase):
         """Unless that is said twice: by the strategy, and by an option of its own."""
         everywhere = APIConfig(port=0, host_ip="0.0.0.0")
         server = HTTPServer(authenticated(application, ConductorConfig(api=everywhere)), everywhere)
-        self.assertIn("noauth_beyond_loopback", str(self.assertRaises(ConfigurationError, server.start)))
-        meant = APIConfig(port=0, host_ip="0.0.0.0", noauth_beyond_loopback=True)
+        self.assertIn("allow_noauth_on_public_interfaces", str(self.assertRaises(ConfigurationError, server.start)))
+        meant = APIConfig(port=0, host_ip="0.0.0.0", allow_noauth_on_public_interfaces=True)
         server = HTTPServer(authenticated(application, ConductorConfig(api=meant)), meant)
         server.start()
         self.assertTrue(server.stop(Deadline.after(10)))

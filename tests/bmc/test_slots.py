@@ -167,7 +167,9 @@ class TestRules(TestCase):
         """The error names the option, the value and what is allowed."""
         with ExpectedException(ConfigurationError, r"\[conductor\] bmc_max_in_flight: '0' for 'redfish' is not .* from 1 on"):
             parse_slot_rules(("redfish:0",), ())
-        with ExpectedException(ConfigurationError, r".*bmc_in_flight_per: 'rack' is not allowed; it has to be address or system"):
+        with ExpectedException(
+            ConfigurationError, r".*bmc_concurrency_scope: 'rack' is not allowed; it has to be address or system"
+        ):
             parse_slot_rules((), ("rack",))
 
 
@@ -213,13 +215,13 @@ class TestThroughRedfish(TestCase):
 
     def test_a_hardware_type_can_be_told_apart_by_system(self) -> None:
         """The systems of an emulator do not wait for each other."""
-        most = self.most_in_flight(self.conductor(bmc_in_flight_per=("redfish:system",)))
+        most = self.most_in_flight(self.conductor(bmc_concurrency_scope=("redfish:system",)))
         self.assertTrue(1 < most <= 4, most)
 
     def test_what_a_node_says_is_checked(self) -> None:
         """A value that means nothing is named with what is allowed, and known options are no typing errors."""
         conductor = self.conductor()
-        node = self.enrol(conductor, 0, bmc_max_in_flight=0, bmc_in_flight_per="rack")
+        node = self.enrol(conductor, 0, bmc_max_in_flight=0, bmc_concurrency_scope="rack")
         result = conductor.rpc.call("validate_node", node=node)
         self.assertIn("driver_info/bmc_max_in_flight: 0 is not valid; it has to be at least 1", result["power"]["reason"])
         self.assertIn("it has to be one of address, system", result["power"]["reason"])

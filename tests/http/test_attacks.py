@@ -289,7 +289,7 @@ sys.stdin.readline()
 
 
 class TestOverload(ServerTestCase):
-    config = APIConfig(port=0, min_threads=1, max_threads=1, max_waiting_requests=0)
+    config = APIConfig(port=0, min_threads=1, max_threads=1, request_queue_size=0)
 
     def test_too_many_requests_are_answered_at_once(self) -> None:
         """503 with Retry-After, and the connection is closed; when there is room again, there is service again."""

@@ -75,7 +75,7 @@ class TestAddresses(ServerTestCase):
         """An application says so with an attribute; loopback and unix sockets are this machine."""
         self.app.loopback_only = True  # type: ignore[attr-defined]
         error = self.assertRaises(ConfigurationError, HTTPServer(self.app, APIConfig(port=0, host_ip="0.0.0.0")).start)
-        for word in ("0.0.0.0", "auth_strategy", "noauth_beyond_loopback"):
+        for word in ("0.0.0.0", "auth_strategy", "allow_noauth_on_public_interfaces"):
             self.assertIn(word, str(error))
         self.assertIn(b"200 OK", self._answer(("127.0.0.2", self.configured(host_ip="127.0.0.2").port)))
 

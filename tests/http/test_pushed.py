@@ -66,7 +66,7 @@ class PushingApplication(SmallApplication):
 
 
 class TestPushed(ServerTestCase):
-    config = APIConfig(port=0, min_threads=1, max_threads=1, transfer_grace=0.5, least_transfer_rate=1)
+    config = APIConfig(port=0, min_threads=1, max_threads=1, slow_client_grace_period=0.5, min_transfer_rate=1)
 
     def setUp(self) -> None:
         super().setUp()

@@ -80,7 +80,7 @@ class TestServing(ServerTestCase):
 
 class TestSlowClients(ServerTestCase):
     config = dataclasses.replace(
-        ServerTestCase.config, max_threads=2, request_timeout=0.4, header_timeout=0.4, transfer_grace=0.4
+        ServerTestCase.config, max_threads=2, request_timeout=0.4, header_timeout=0.4, slow_client_grace_period=0.4
     )
 
     def test_silent_clients_cost_no_thread(self) -> None:

@@ -22,7 +22,7 @@ from tests.fixtures.sockets import PATIENCE, ServerTestCase
 
 class TestSlowTransfers(ServerTestCase):
     config = dataclasses.replace(
-        ServerTestCase.config, max_request_body_size=10_000_000, transfer_grace=0.5, least_transfer_rate=1_000_000.0
+        ServerTestCase.config, max_request_body_size=10_000_000, slow_client_grace_period=0.5, min_transfer_rate=1_000_000.0
     )
 
     def test_a_body_may_take_as_long_as_its_size_allows(self) -> None:

@@ -35,11 +35,11 @@ class MonitoringTest(TestCase):
 
     def test_metrics_have_a_separate_address_on_request(self) -> None:
         """With a separate address the API serves no metrics. A start on a used address names the option."""
-        service = self.start_service("[metrics]", "endpoint = own", "port = 0")
+        service = self.start_service("[metrics]", "endpoint = separate", "port = 0")
         refusal = self.assertRaises(urllib.error.HTTPError, urllib.request.urlopen, f"{service.url}/metrics", timeout=10.0)
         self.assertEqual(404, refusal.code)
         config = Path(self.useFixture(TempDir()).path) / "used-port.conf"
-        config.write_text(f"[metrics]\nendpoint = own\nport = {service.url.rpartition(':')[2]}\n", encoding="utf-8")
+        config.write_text(f"[metrics]\nendpoint = separate\nport = {service.url.rpartition(':')[2]}\n", encoding="utf-8")
         ended = metald("serve", "--port", "0", "--state-dir", str(config.parent / "state"), "--config-file", str(config))
         self.assertIn("[metrics]", ended.stderr)
         self.assertNotEqual(0, ended.returncode)

@@ -144,7 +144,7 @@ class TestWire(JSONRPCMode):
 
 
 class TestFull(JSONRPCMode):
-    options = JSONRPCConfig(port=0, max_threads=1, max_waiting_calls=0)
+    options = JSONRPCConfig(port=0, max_threads=1, call_queue_size=0)
 
     def test_a_conductor_with_no_thread_left_is_busy(self) -> None:
         """A call that finds no room is refused at once and not run, with when to come back."""
