@@ -25,7 +25,7 @@ UNSET = Unset()
 
 
 @dataclass(frozen=True)
-class Operation:
+class PatchOperation:
     """One operation of a patch. *position* is its place in the list; *path* has been split and unescaped."""
 
     position: int
@@ -43,7 +43,7 @@ class Operation:
         return InvalidInput([Problem(f"patch[{self.position}] {self.op} /{'/'.join(self.path)}", wrong, allowed)])
 
 
-def drop_own_node(patch: list[Operation], node_uuid: str) -> list[Operation]:
+def drop_own_node(patch: list[PatchOperation], node_uuid: str) -> list[PatchOperation]:
     """*patch* without what says that a record belongs to the node that it is of. Raises ``InvalidInput`` for another node."""
     kept = []
     for operation in patch:
@@ -67,14 +67,14 @@ def patch_type(fields: Iterable[str]) -> ValueType:
     return ValueType(lambda body: body, {"type": "array", "items": {"anyOf": [setting, removal]}})
 
 
-def parse_patch(body: Any, minor: int) -> list[Operation]:
+def parse_patch(body: Any, minor: int) -> list[PatchOperation]:
     """Read the body of a PATCH request. Raises ``InvalidInput``, which names the operation that is wrong."""
     if not isinstance(body, list):
         raise InvalidInput([Problem("patch", "it is not a list", "give a JSON array of operations (RFC 6902)")])
     return [_operation(position, entry, minor) for position, entry in enumerate(body)]
 
 
-def _operation(position: int, entry: Any, minor: int) -> Operation:
+def _operation(position: int, entry: Any, minor: int) -> PatchOperation:
     def refuse(wrong: str, allowed: str) -> InvalidInput:
         return InvalidInput([Problem(f"patch[{position}]", wrong, allowed)])
 
@@ -89,7 +89,7 @@ def _operation(position: int, entry: Any, minor: int) -> Operation:
         raise refuse(f"its path is {path[:64]!r}", "~ is written ~0 in a path, and / in a name ~1")
     if op != "remove" and "value" not in entry:
         raise refuse("it has no value", f"{op} needs one")
-    return Operation(position, str(op), _split(path, minor), entry.get("value"))
+    return PatchOperation(position, str(op), _split(path, minor), entry.get("value"))
 
 
 def _split(path: str, minor: int) -> tuple[str, ...]:
@@ -99,7 +99,7 @@ def _split(path: str, minor: int) -> tuple[str, ...]:
     return tuple(parts)
 
 
-def apply_patch(document: Mapping[str, Any], patch: list[Operation]) -> dict[str, Any]:
+def apply_patch(document: Mapping[str, Any], patch: list[PatchOperation]) -> dict[str, Any]:
     """The fields that *patch* touches, as they are afterwards; *document* stays as it is.
 
     A field that was removed is ``UNSET``. Raises ``InvalidInput``, which names the operation that cannot be done.
@@ -116,13 +116,13 @@ def apply_patch(document: Mapping[str, Any], patch: list[Operation]) -> dict[str
     return changed
 
 
-def _apply_to_field(operation: Operation, value: Any) -> Any:
+def _apply_to_field(operation: PatchOperation, value: Any) -> Any:
     if operation.op == "test":
         return _tested(operation, value)
     return UNSET if operation.op == "remove" else operation.value
 
 
-def _apply_inside(operation: Operation, container: Any) -> None:
+def _apply_inside(operation: PatchOperation, container: Any) -> None:
     for part in operation.path[1:-1]:
         container = _member(operation, container, part)
     last = operation.path[-1]
@@ -134,7 +134,7 @@ def _apply_inside(operation: Operation, container: Any) -> None:
         raise operation.problem("nothing can be below this path", "the path has to lead into an object or a list")
 
 
-def _member(operation: Operation, container: Any, part: str) -> Any:
+def _member(operation: PatchOperation, container: Any, part: str) -> Any:
     if isinstance(container, dict) and part in container:
         return container[part]
     if isinstance(container, list):
@@ -142,7 +142,7 @@ def _member(operation: Operation, container: Any, part: str) -> Any:
     raise operation.problem(f"there is no {part!r} on the way", "add what is above it first")
 
 
-def _apply_to_object(operation: Operation, container: dict[str, Any], name: str) -> None:
+def _apply_to_object(operation: PatchOperation, container: dict[str, Any], name: str) -> None:
     if operation.op != "add" and name not in container:
         raise operation.problem(f"there is no {name!r}", "add takes names that are new")
     if operation.op == "test":
@@ -153,7 +153,7 @@ def _apply_to_object(operation: Operation, container: dict[str, Any], name: str)
         container[name] = operation.value
 
 
-def _apply_to_list(operation: Operation, container: list[Any], part: str) -> None:
+def _apply_to_list(operation: PatchOperation, container: list[Any], part: str) -> None:
     if operation.op == "add":
         container.insert(len(container) if part == "-" else _index(operation, container, part, len(container)), operation.value)
         return
@@ -166,14 +166,14 @@ def _apply_to_list(operation: Operation, container: list[Any], part: str) -> Non
         container[index] = operation.value
 
 
-def _index(operation: Operation, container: list[Any], part: str, highest: int | None = None) -> int:
+def _index(operation: PatchOperation, container: list[Any], part: str, highest: int | None = None) -> int:
     last = len(container) - 1 if highest is None else highest
     if not (part.isascii() and part.isdigit() and len(part) < 10 and int(part) <= last):
         raise operation.problem(f"{part!r} is no place in a list of {len(container)}", "give a number from 0, or - to append")
     return int(part)
 
 
-def _tested(operation: Operation, value: Any) -> Any:
+def _tested(operation: PatchOperation, value: Any) -> Any:
     if value != operation.value:
         raise operation.problem("the value is another one", "read the resource again")
     return value

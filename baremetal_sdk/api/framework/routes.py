@@ -162,8 +162,14 @@ def route(
     return declare
 
 
+def declare_routes(resource: type, routes: Iterable[tuple[str, Route]]) -> None:
+    """Declare *routes* of a resource class, each with the name of its handler. They precede those of decorators."""
+    setattr(resource, _ATTRIBUTE, tuple(routes))
+
+
 def declared_routes(resource: type) -> Iterator[tuple[str, Route]]:
     """Yield the name of each handler of a resource with each of its routes, in the order of declaration."""
+    yield from vars(resource).get(_ATTRIBUTE, ())
     for name, attribute in vars(resource).items():
         for declared in getattr(attribute, _ATTRIBUTE, ()):
             yield name, declared

@@ -159,7 +159,9 @@ class AllocationsResource:
         allocation = _own(request, crud.find(request, AllocationRecord, "allocation"))
         changed = _FIELDS.compute_changes(allocation, request.body, request.minor)
         crud.require_name(changed.get("name"))
-        return crud.update(request, AllocationRecord, ALLOCATION_VIEW, allocation, changed)
+        if changed:
+            allocation = crud.save_changes(request, allocation, changed)
+        return ALLOCATION_VIEW.whole(request.minor).record(request, allocation)
 
     @route(
         "DELETE",

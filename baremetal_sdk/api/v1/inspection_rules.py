@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from baremetal_interfaces import InvalidInput, Problem
-from baremetal_sdk.api.framework import crud
-from baremetal_sdk.api.framework.pagination import DETAIL, FIELDS, PAGING, render_record
+from baremetal_sdk.api.framework.crud import CRUDResource, Operation
 from baremetal_sdk.api.framework.parameters import Parameter, optional
 from baremetal_sdk.api.framework.request import APIRequest
 from baremetal_sdk.api.framework.resource_fields import WritableFields
 from baremetal_sdk.api.framework.routes import route
 from baremetal_sdk.api.framework.types import ARRAY, BOOLEAN, TEXT, UUID, integer
-from baremetal_sdk.api.framework.views import ResponseSpec, View, ViewField
+from baremetal_sdk.api.framework.views import View, ViewField
 from baremetal_sdk.inspection_rules.language import problems_of
 from baremetal_sdk.store.records.policy import InspectionRuleRecord
 
@@ -53,83 +52,21 @@ _FIELDS = WritableFields(
 )
 
 
-class InspectionRulesResource:
-    """Inspection rules, one by one and page by page."""
+class InspectionRulesResource(CRUDResource):
+    """The inspection rules."""
 
-    @route(
-        "GET",
-        "/v1/inspection_rules",
-        policy="baremetal:inspection_rule:get",
-        role="system-reader",
-        since=_SINCE,
-        query=(Parameter("phase", TEXT, "The phase of the inspection."), *PAGING, FIELDS, DETAIL),
-        response=ResponseSpec(RULE_VIEW, page=True),
+    view = RULE_VIEW
+    fields = _FIELDS
+    argument, singular, plural = "rule", "an inspection rule", "inspection rules"
+    since = _SINCE
+    filters = (Parameter("phase", TEXT, "The phase of the inspection."),)
+    operations = (
+        Operation(name="list", policy="baremetal:inspection_rule:get", role="system-reader"),
+        Operation(name="show", policy="baremetal:inspection_rule:get", role="system-reader"),
+        Operation(name="create", policy="baremetal:inspection_rule:create", role="system-admin", too_old_status=405),
+        Operation(name="update", policy="baremetal:inspection_rule:update", role="system-admin", too_old_status=405),
+        Operation(name="delete", policy="baremetal:inspection_rule:delete", role="system-admin", too_old_status=405),
     )
-    def list(self, request: APIRequest) -> dict[str, Any]:
-        """List inspection rules."""
-        return crud.list_records(request, InspectionRuleRecord, RULE_VIEW, {"phase": request.query.get("phase")})
-
-    @route(
-        "GET",
-        "/v1/inspection_rules/{rule}",
-        policy="baremetal:inspection_rule:get",
-        role="system-reader",
-        since=_SINCE,
-        query=(FIELDS,),
-        response=ResponseSpec(RULE_VIEW),
-    )
-    def show(self, request: APIRequest) -> dict[str, Any]:
-        """Show an inspection rule."""
-        return render_record(request, RULE_VIEW, crud.find(request, InspectionRuleRecord, "rule"))
-
-    @route(
-        "POST",
-        "/v1/inspection_rules",
-        policy="baremetal:inspection_rule:create",
-        role="system-admin",
-        since=_SINCE,
-        too_old_status=405,
-        status=201,
-        body=_FIELDS.creation_fields,
-        response=ResponseSpec(RULE_VIEW, whole=True),
-    )
-    def create(self, request: APIRequest) -> dict[str, Any]:
-        """Create an inspection rule."""
-        values = _FIELDS.new_values(request.body)
-        _check(values)
-        return crud.create(request, InspectionRuleRecord, RULE_VIEW, values)
-
-    @route(
-        "PATCH",
-        "/v1/inspection_rules/{rule}",
-        policy="baremetal:inspection_rule:update",
-        role="system-admin",
-        since=_SINCE,
-        too_old_status=405,
-        body=_FIELDS.patch_type,
-        response=ResponseSpec(RULE_VIEW, whole=True),
-    )
-    def update(self, request: APIRequest) -> dict[str, Any]:
-        """Change fields of an inspection rule."""
-        rule = crud.find(request, InspectionRuleRecord, "rule")
-        changed = _FIELDS.compute_changes(rule, request.body, request.minor)
-        if rule.sensitive and changed.get("sensitive") is False:
-            raise InvalidInput([Problem("sensitive", "it cannot be taken back", "delete the rule, and make another one")])
-        _check({**vars(rule), **changed})
-        return crud.update(request, InspectionRuleRecord, RULE_VIEW, rule, changed)
-
-    @route(
-        "DELETE",
-        "/v1/inspection_rules/{rule}",
-        policy="baremetal:inspection_rule:delete",
-        role="system-admin",
-        since=_SINCE,
-        too_old_status=405,
-        status=204,
-    )
-    def delete(self, request: APIRequest) -> None:
-        """Delete an inspection rule."""
-        crud.delete(request, InspectionRuleRecord, crud.find(request, InspectionRuleRecord, "rule").uuid)
 
     @route(
         "DELETE",
@@ -143,6 +80,20 @@ class InspectionRulesResource:
     def delete_all(self, request: APIRequest) -> None:
         """Delete all inspection rules."""
         request.rpc("delete_inspection_rules")
+
+    def where(self, request: APIRequest) -> Mapping[str, Any]:
+        """Select the rules of the phase in the query."""
+        return {"phase": request.query.get("phase")}
+
+    def prepare(self, request: APIRequest, values: dict[str, Any]) -> None:
+        """Check the new rule."""
+        _check(values)
+
+    def check_changes(self, request: APIRequest, rule: InspectionRuleRecord, changes: dict[str, Any]) -> None:
+        """Check the changed rule. A sensitive rule stays sensitive, because its content must not become visible."""
+        if rule.sensitive and changes.get("sensitive") is False:
+            raise InvalidInput([Problem("sensitive", "it cannot be taken back", "delete the rule, and make another one")])
+        _check({**vars(rule), **changes})
 
 
 def _check(rule: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ from baremetal_interfaces import InvalidInput, NotFound, Problem
 from baremetal_sdk.api.access.personas import Persona
 from baremetal_sdk.api.framework import crud
 from baremetal_sdk.api.framework.errors import to_invalid_input
-from baremetal_sdk.api.framework.json_patch import Operation, apply_patch, diff_fields, parse_patch, patch_type
+from baremetal_sdk.api.framework.json_patch import PatchOperation, apply_patch, diff_fields, parse_patch, patch_type
 from baremetal_sdk.api.framework.masking import restore_masked
 from baremetal_sdk.api.framework.pagination import FIELDS
 from baremetal_sdk.api.framework.parameters import Parameter, check_versions, not_acceptable_before
@@ -186,7 +186,7 @@ def _check_chassis(request: APIRequest, values: Mapping[str, Any]) -> None:
             raise to_invalid_input(exc, "chassis_uuid") from exc
 
 
-def _check_patch(patch: Sequence[Operation], minor: int) -> None:
+def _check_patch(patch: Sequence[PatchOperation], minor: int) -> None:
     for operation in patch:
         if operation.field not in PATCHED.by_name:
             names = ", ".join(sorted(field.name for field in PATCHED.declared if field.since <= minor))
@@ -194,7 +194,7 @@ def _check_patch(patch: Sequence[Operation], minor: int) -> None:
     check_versions((PATCHED.by_name[operation.field] for operation in patch), minor)
 
 
-def _patched(request: APIRequest, patch: list[Operation], reset: bool) -> NodeRecord:
+def _patched(request: APIRequest, patch: list[PatchOperation], reset: bool) -> NodeRecord:
     """Apply *patch* to the node as it is; when it changed in between, apply it to what it is then."""
     for _ in range(PATCH_ATTEMPTS - 1):
         try:
@@ -204,7 +204,7 @@ def _patched(request: APIRequest, patch: list[Operation], reset: bool) -> NodeRe
     return _patched_once(request, patch, reset)
 
 
-def _patched_once(request: APIRequest, patch: list[Operation], reset: bool) -> NodeRecord:
+def _patched_once(request: APIRequest, patch: list[PatchOperation], reset: bool) -> NodeRecord:
     node = request.node(rule=VIEW_NODE)
     for rule in {rule_of_change(operation.field, operation.value) for operation in patch} or {UPDATE}:
         request.enforce(node, rule)

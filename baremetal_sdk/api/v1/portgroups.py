@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from baremetal_interfaces import InvalidInput
 from baremetal_sdk.api.framework import crud
-from baremetal_sdk.api.framework.pagination import DETAIL, FIELDS, PAGING, render_record
+from baremetal_sdk.api.framework.crud import NodeResource, Operation
 from baremetal_sdk.api.framework.parameters import Parameter, optional
 from baremetal_sdk.api.framework.request import APIRequest
 from baremetal_sdk.api.framework.resource_fields import WritableFields
-from baremetal_sdk.api.framework.routes import route
 from baremetal_sdk.api.framework.types import BOOLEAN, MAC, OBJECT, STRINGS, UUID, UUID_OR_NAME, text
-from baremetal_sdk.api.framework.views import ResponseSpec, SubResource, View, ViewField
+from baremetal_sdk.api.framework.views import SubResource, View, ViewField
 from baremetal_sdk.api.v1.ports import NAME
 from baremetal_sdk.store.records.hardware import PortgroupRecord
 
@@ -63,123 +63,41 @@ _FILTERS = (
 )
 
 
-class PortgroupsResource:
-    """Port groups, one by one and page by page."""
+class PortgroupsResource(NodeResource):
+    """The port groups of nodes."""
 
-    @route(
-        "GET",
-        "/v1/portgroups",
-        policy="baremetal:portgroup:list",
-        role="lister",
-        since=_SINCE,
-        query=(*_FILTERS, *PAGING, FIELDS, DETAIL),
-        response=ResponseSpec(PORTGROUP_VIEW, page=True),
+    view = PORTGROUP_VIEW
+    fields = _FIELDS
+    argument, singular, plural = "portgroup", "a port group", "port groups"
+    since = _SINCE
+    filters = _FILTERS
+    operations = (
+        Operation(name="list", policy="baremetal:portgroup:list", role="lister"),
+        Operation(name="list_whole", policy="baremetal:portgroup:list", role="lister"),
+        Operation(name="list_of_node", policy="baremetal:portgroup:list", role="lister", since=OF_NODE_SINCE),
+        Operation(name="list_whole_of_node", policy="baremetal:portgroup:list", role="lister", since=OF_NODE_SINCE),
+        Operation(name="show", policy="baremetal:portgroup:get"),
+        Operation(name="create", policy="baremetal:portgroup:create", role="wirer", note="of a node"),
+        Operation(name="update", policy="baremetal:portgroup:update", role="owner-manager"),
+        Operation(name="delete", policy="baremetal:portgroup:delete", role="wirer", note="without ports"),
     )
-    def list(self, request: APIRequest) -> dict[str, Any]:
-        """List port groups."""
-        return _listed(request)
 
-    @route(
-        "GET",
-        "/v1/portgroups/detail",
-        policy="baremetal:portgroup:list",
-        role="lister",
-        since=_SINCE,
-        query=(*_FILTERS, *PAGING),
-        response=ResponseSpec(PORTGROUP_VIEW, page=True, whole=True),
-    )
-    def list_whole(self, request: APIRequest) -> dict[str, Any]:
-        """List port groups with all their fields."""
-        return _listed(request, whole=True)
+    def where(self, request: APIRequest) -> Mapping[str, Any]:
+        """Select by node or address. Raises ``InvalidInput`` for more than one filter."""
+        asked = [name for name in ("address", "conductor_groups", "node", "shard") if name in request.query]
+        if len(asked) > 1:
+            raise InvalidInput(f"{', '.join(asked)}: they cannot be given together; give one of them")
+        return {"node_uuid": crud.filter_node(request), "address": request.query.get("address")}
 
-    @route(
-        "GET",
-        "/v1/nodes/{node}/portgroups",
-        policy="baremetal:portgroup:list",
-        role="lister",
-        since=OF_NODE_SINCE,
-        query=(*PAGING, FIELDS, DETAIL),
-        response=ResponseSpec(PORTGROUP_VIEW, page=True),
-    )
-    def list_of_node(self, request: APIRequest) -> dict[str, Any]:
-        """List the port groups of a node."""
-        return crud.list_records(request, PortgroupRecord, PORTGROUP_VIEW, {"node_uuid": request.node().uuid})
+    def node_where(self, request: APIRequest) -> Mapping[str, Any]:
+        """Select by shard or conductor group of the node."""
+        return {"shard": request.query.get("shard"), "conductor_group": request.query.get("conductor_groups")}
 
-    @route(
-        "GET",
-        "/v1/nodes/{node}/portgroups/detail",
-        policy="baremetal:portgroup:list",
-        role="lister",
-        since=OF_NODE_SINCE,
-        query=PAGING,
-        response=ResponseSpec(PORTGROUP_VIEW, page=True, whole=True),
-    )
-    def list_whole_of_node(self, request: APIRequest) -> dict[str, Any]:
-        """List the port groups of a node with all their fields."""
-        return crud.list_records(request, PortgroupRecord, PORTGROUP_VIEW, {"node_uuid": request.node().uuid}, whole=True)
-
-    @route(
-        "GET",
-        "/v1/portgroups/{portgroup}",
-        policy="baremetal:portgroup:get",
-        since=_SINCE,
-        query=(FIELDS,),
-        response=ResponseSpec(PORTGROUP_VIEW),
-    )
-    def show(self, request: APIRequest) -> dict[str, Any]:
-        """Show a port group."""
-        return render_record(request, PORTGROUP_VIEW, crud.find(request, PortgroupRecord, "portgroup"))
-
-    @route(
-        "POST",
-        "/v1/portgroups",
-        policy="baremetal:portgroup:create",
-        role="wirer",
-        since=_SINCE,
-        status=201,
-        body=_FIELDS.creation_fields,
-        response=ResponseSpec(PORTGROUP_VIEW, whole=True),
-    )
-    def create(self, request: APIRequest) -> dict[str, Any]:
-        """Create a port group of a node."""
-        values = _FIELDS.new_values(request.body)
+    def prepare(self, request: APIRequest, values: dict[str, Any]) -> None:
+        """Check the name, then the node."""
         crud.require_name(values.get("name"))
-        values["node_uuid"] = crud.body_node(request, values["node_uuid"])
-        return crud.create(request, PortgroupRecord, PORTGROUP_VIEW, values)
+        super().prepare(request, values)
 
-    @route(
-        "PATCH",
-        "/v1/portgroups/{portgroup}",
-        policy="baremetal:portgroup:update",
-        role="owner-manager",
-        since=_SINCE,
-        body=_FIELDS.patch_type,
-        response=ResponseSpec(PORTGROUP_VIEW, whole=True),
-    )
-    def update(self, request: APIRequest) -> dict[str, Any]:
-        """Change fields of a port group."""
-        group = _own(request)
-        changed = _FIELDS.compute_changes(group, request.body, request.minor)
-        crud.require_name(changed.get("name"))
-        return crud.update(request, PortgroupRecord, PORTGROUP_VIEW, group, changed)
-
-    @route("DELETE", "/v1/portgroups/{portgroup}", policy="baremetal:portgroup:delete", role="wirer", since=_SINCE, status=204)
-    def delete(self, request: APIRequest) -> None:
-        """Delete a port group without ports."""
-        crud.delete(request, PortgroupRecord, _own(request).uuid)
-
-
-def _own(request: APIRequest) -> PortgroupRecord:
-    """The group that the path names, if the caller may do to its node what it is about to."""
-    group = crud.find(request, PortgroupRecord, "portgroup")
-    request.node(group.node_uuid)
-    return group
-
-
-def _listed(request: APIRequest, *, whole: bool = False) -> dict[str, Any]:
-    asked = [name for name in ("address", "conductor_groups", "node", "shard") if name in request.query]
-    if len(asked) > 1:
-        raise InvalidInput(f"{', '.join(asked)}: they cannot be given together; give one of them")
-    where = {"node_uuid": crud.filter_node(request), "address": request.query.get("address")}
-    of_node = {"shard": request.query.get("shard"), "conductor_group": request.query.get("conductor_groups")}
-    return crud.list_records(request, PortgroupRecord, PORTGROUP_VIEW, where, whole=whole, **of_node)
+    def check_changes(self, request: APIRequest, group: PortgroupRecord, changes: dict[str, Any]) -> None:
+        """Check the new name."""
+        crud.require_name(changes.get("name"))

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Mapping
 from typing import Any
 
 from baremetal_interfaces import InvalidInput, Problem
 from baremetal_sdk.api.framework import crud
+from baremetal_sdk.api.framework.crud import NodeResource, Operation
 from baremetal_sdk.api.framework.json_patch import (
     UNSET,
-    Operation,
     apply_patch,
     diff_fields,
     drop_own_node,
     parse_patch,
-    patch_type,
 )
-from baremetal_sdk.api.framework.pagination import DETAIL, FIELDS, PAGING, build_page, parse_page_request, render_record
-from baremetal_sdk.api.framework.parameters import Parameter, Parameters, check_versions, not_acceptable_before, optional
+from baremetal_sdk.api.framework.pagination import build_page, parse_page_request
+from baremetal_sdk.api.framework.parameters import Parameter, check_versions, not_acceptable_before, optional
 from baremetal_sdk.api.framework.request import APIRequest
-from baremetal_sdk.api.framework.routes import route
+from baremetal_sdk.api.framework.resource_fields import WritableFields
 from baremetal_sdk.api.framework.types import (
     BOOLEAN,
     MAC,
@@ -36,7 +34,7 @@ from baremetal_sdk.api.framework.types import (
     is_name,
     text,
 )
-from baremetal_sdk.api.framework.views import ResponseSpec, View, ViewField
+from baremetal_sdk.api.framework.views import View, ViewField
 from baremetal_sdk.store.records.hardware import PortgroupRecord
 from baremetal_sdk.store.records.node import PortRecord
 from baremetal_sdk.store.records.query import Query
@@ -130,13 +128,15 @@ _WRITABLE = (
     optional("pxe_enabled", BOOLEAN, "Whether the machine boots from it.", 19),
     optional("vendor", text(32), "Who made it.", 100),
 )
-_CREATION = (
+_FIELDS = WritableFields(
+    PortRecord,
     *_WRITABLE,
-    Parameter("node_uuid", UUID, "The UUID of the node that it belongs to."),
-    Parameter("node_ident", UUID_OR_NAME, "The UUID or name of the node that it belongs to.", NODE_NAME_SINCE),
-    optional("uuid", UUID, "A UUID to take; by default one is made."),
+    only_at_creation=(
+        Parameter("node_uuid", UUID, "The UUID of the node that it belongs to."),
+        Parameter("node_ident", UUID_OR_NAME, "The UUID or name of the node that it belongs to.", NODE_NAME_SINCE),
+    ),
 )
-_PATCHED = Parameters("field that can be changed", _WRITABLE)
+_PATCHED = _FIELDS.patch_fields
 _REQUIRED = ("address",)
 _DEFAULTS: Mapping[str, Any] = {
     **dict.fromkeys(("category", "description", "name", "physical_network", "portgroup_uuid", "vendor")),
@@ -157,182 +157,130 @@ _FILTERS = (
 )
 
 
-class PortsResource:
-    """Ports, one by one and page by page."""
+class PortsResource(NodeResource):
+    """The ports of nodes. Conductors have RPC methods of their own for them."""
 
-    @route(
-        "GET",
-        "/v1/ports",
-        policy="baremetal:port:list",
-        role="lister",
-        query=(
-            *_FILTERS,
-            *PAGING,
-            FIELDS,
-            DETAIL,
+    view = PORT_VIEW
+    fields = _FIELDS
+    argument, singular, plural = "port", "a port", "ports"
+    filters = _FILTERS
+    operations = (
+        Operation(name="list", policy="baremetal:port:list", role="lister"),
+        Operation(name="list_whole", policy="baremetal:port:list", role="lister"),
+        Operation(name="list_of_node", policy="baremetal:port:list", role="lister"),
+        Operation(name="list_whole_of_node", policy="baremetal:port:list", role="lister"),
+        Operation(
+            name="list_of_group",
+            like="list_of_node",
+            policy="baremetal:port:list",
+            role="lister",
+            since=PORTGROUPS_SINCE,
+            path="/v1/portgroups/{portgroup}/ports",
+            summary="List the ports of a port group.",
         ),
-        response=ResponseSpec(PORT_VIEW, page=True),
-    )
-    def list(self, request: APIRequest) -> dict[str, Any]:
-        """List ports."""
-        return _listed(request, _asked(request))
-
-    @route(
-        "GET",
-        "/v1/ports/detail",
-        policy="baremetal:port:list",
-        role="lister",
-        query=(
-            *_FILTERS,
-            *PAGING,
+        Operation(
+            name="list_whole_of_group",
+            like="list_whole_of_node",
+            policy="baremetal:port:list",
+            role="lister",
+            since=PORTGROUPS_SINCE,
+            path="/v1/portgroups/{portgroup}/ports/detail",
+            summary="List the ports of a port group with all their fields.",
         ),
-        response=ResponseSpec(PORT_VIEW, page=True, whole=True),
+        Operation(name="show", policy="baremetal:port:get"),
+        Operation(name="create", policy="baremetal:port:create", role="wirer", note="of a node"),
+        Operation(name="update", policy="baremetal:port:update", role="owner-manager"),
+        Operation(name="delete", policy="baremetal:port:delete", role="wirer"),
     )
-    def list_whole(self, request: APIRequest) -> dict[str, Any]:
-        """List ports with all their fields."""
-        return _listed(request, _asked(request), whole=True)
 
-    @route(
-        "GET",
-        "/v1/nodes/{node}/ports",
-        policy="baremetal:port:list",
-        role="lister",
-        query=(*PAGING, FIELDS, DETAIL),
-        response=ResponseSpec(PORT_VIEW, page=True),
-    )
-    def list_of_node(self, request: APIRequest) -> dict[str, Any]:
-        """List the ports of a node."""
-        return _listed(request, {"node_uuid": request.node().uuid})
-
-    @route(
-        "GET",
-        "/v1/nodes/{node}/ports/detail",
-        policy="baremetal:port:list",
-        role="lister",
-        query=PAGING,
-        response=ResponseSpec(PORT_VIEW, page=True, whole=True),
-    )
-    def list_whole_of_node(self, request: APIRequest) -> dict[str, Any]:
-        """List the ports of a node with all their fields."""
-        return _listed(request, {"node_uuid": request.node().uuid}, whole=True)
-
-    @route(
-        "GET",
-        "/v1/portgroups/{portgroup}/ports",
-        policy="baremetal:port:list",
-        role="lister",
-        since=PORTGROUPS_SINCE,
-        query=(*PAGING, FIELDS, DETAIL),
-        response=ResponseSpec(PORT_VIEW, page=True),
-    )
     def list_of_group(self, request: APIRequest) -> dict[str, Any]:
-        """List the ports of a port group."""
-        return _listed(request, {"portgroup_uuid": crud.find(request, PortgroupRecord, "portgroup").uuid})
+        """Handle the listing for one port group with selectable fields."""
+        return self.list_page(request, {"portgroup_uuid": crud.find(request, PortgroupRecord, "portgroup").uuid})
 
-    @route(
-        "GET",
-        "/v1/portgroups/{portgroup}/ports/detail",
-        policy="baremetal:port:list",
-        role="lister",
-        since=PORTGROUPS_SINCE,
-        query=PAGING,
-        response=ResponseSpec(PORT_VIEW, page=True, whole=True),
-    )
     def list_whole_of_group(self, request: APIRequest) -> dict[str, Any]:
-        """List the ports of a port group with all their fields."""
-        return _listed(request, {"portgroup_uuid": crud.find(request, PortgroupRecord, "portgroup").uuid}, whole=True)
+        """Handle the listing for one port group with all fields."""
+        return self.list_page(request, {"portgroup_uuid": crud.find(request, PortgroupRecord, "portgroup").uuid}, whole=True)
 
-    @route(
-        "GET",
-        "/v1/ports/{port}",
-        policy="baremetal:port:get",
-        query=(FIELDS,),
-        response=ResponseSpec(PORT_VIEW),
-    )
-    def show(self, request: APIRequest) -> dict[str, Any]:
-        """Show a port."""
-        return render_record(request, PORT_VIEW, request.port(request.arguments["port"]))
+    def delete(self, request: APIRequest) -> None:
+        """Handle the deletion of a port. Unlike the other operations it takes a UUID only, as in Ironic."""
+        try:
+            UUID.parse(request.arguments["port"])
+        except InvalidValue as exc:
+            raise InvalidInput([Problem("port", exc.wrong, exc.allowed)]) from None
+        super().delete(request)
 
-    @route(
-        "POST",
-        "/v1/ports",
-        policy="baremetal:port:create",
-        role="wirer",
-        status=201,
-        body=_CREATION,
-        response=ResponseSpec(PORT_VIEW, whole=True),
-    )
-    def create(self, request: APIRequest) -> dict[str, Any]:
-        """Create a port of a node."""
-        values = {name: value for name, value in request.body.items() if value is not None}
+    def find(self, request: APIRequest) -> PortRecord:
+        """Return the port that the path names."""
+        return request.port(request.arguments["port"])
+
+    def where(self, request: APIRequest) -> Mapping[str, Any]:
+        """Select by node, port group or address. Raises ``InvalidInput`` for filters that exclude each other."""
+        asked = request.query
+        given = [name for name in ("node", "node_uuid", "portgroup", "shard", "conductor_groups") if name in asked]
+        if len(given) > 1 and given != ["node", "node_uuid"]:
+            raise InvalidInput(f"{', '.join(given)}: they cannot be given together; give one of them")
+        group = None
+        if "portgroup" in asked:
+            group = request.backend.store.record(PortgroupRecord, asked["portgroup"], scope=request.scope).uuid
+        node = asked.get("node_uuid") or crud.filter_node(request)
+        return {"node_uuid": node, "portgroup_uuid": group, "address": asked.get("address")}
+
+    def list_page(self, request: APIRequest, where: Mapping[str, Any], *, whole: bool = False) -> dict[str, Any]:
+        """Return the response of a listing. The store has a method of its own for ports."""
+        asked = parse_page_request(request, PORT_VIEW, whole=whole)
+        node_where = {"shard": request.query.get("shard"), "conductor_group": request.query.get("conductor_groups")}
+        query = Query(
+            where={name: value for name, value in where.items() if value is not None},
+            fields=asked.selection.columns,
+            limit=asked.limit + 1,
+            marker=asked.marker,
+            sort_key=asked.sort_key,
+            sort_dir=asked.sort_dir,
+            node_where={name: value for name, value in node_where.items() if value is not None},
+            description_contains=request.query.get("description_contains"),
+        )
+        return build_page(request, asked, request.backend.store.ports(query, scope=request.scope))
+
+    def prepare(self, request: APIRequest, values: dict[str, Any]) -> None:
+        """Resolve the node, which may be given by UUID or by name, and check the new port."""
         values["node_uuid"] = _node_of_new_port(request, values)
         if "address" not in values:
             raise InvalidInput([Problem("address", "it is missing", "it must be given")])
         _check_values(request, values, values)
-        values.setdefault("uuid", str(uuid.uuid4()))
-        port: PortRecord = request.rpc("create_port", values=values)
-        request.location = f"ports/{port.uuid}"
-        return PORT_VIEW.whole(request.minor).record(request, port)
 
-    @route(
-        "PATCH",
-        "/v1/ports/{port}",
-        policy="baremetal:port:update",
-        role="owner-manager",
-        body=patch_type(_PATCHED.by_name),
-        response=ResponseSpec(PORT_VIEW, whole=True),
-    )
-    def update(self, request: APIRequest) -> dict[str, Any]:
-        """Change fields of a port."""
-        port = request.port(request.arguments["port"])
-        request.node(port.node_uuid)
+    def compute_changes(self, request: APIRequest, port: PortRecord) -> dict[str, Any]:
+        """Return the changes that the patch makes: field -> whole new value."""
         patch = drop_own_node(parse_patch(request.body, request.minor), port.node_uuid)
         for operation in patch:
             if operation.field not in _PATCHED.by_name:
                 allowed = "these can: " + ", ".join(sorted(_PATCHED.by_name))
                 raise operation.problem(f"{operation.field[:64]!r} cannot be changed", allowed)
         check_versions((_PATCHED.by_name[operation.field] for operation in patch), request.minor)
-        return PORT_VIEW.whole(request.minor).record(request, _patched(request, port, patch))
+        document = {name: getattr(port, name) for name in _PATCHED.by_name}
+        touched = apply_patch(document, patch)
+        for name in _REQUIRED:
+            if name in touched and touched[name] in (UNSET, None):
+                raise InvalidInput([Problem(name, "it cannot be removed", "a port needs one; replace it")])
+        return diff_fields(document, touched, _read, _DEFAULTS)
 
-    @route("DELETE", "/v1/ports/{port}", policy="baremetal:port:delete", role="wirer", status=204)
-    def delete(self, request: APIRequest) -> None:
-        """Delete a port."""
-        try:
-            ident = UUID.parse(request.arguments["port"])
-        except InvalidValue as exc:
-            raise InvalidInput([Problem("port", exc.wrong, exc.allowed)]) from None
-        port = request.port(ident)
-        request.node(port.node_uuid)
+    def check_changes(self, request: APIRequest, port: PortRecord, changes: dict[str, Any]) -> None:
+        """Check the changed port."""
+        document = {name: getattr(port, name) for name in _PATCHED.by_name}
+        _check_values(request, changes, {**document, **changes})
+
+    def save_new(self, request: APIRequest, values: Mapping[str, Any]) -> PortRecord:
+        """Create a port through a conductor."""
+        port: PortRecord = request.rpc("create_port", values=values)
+        return port
+
+    def save_changes(self, request: APIRequest, port: PortRecord, changes: Mapping[str, Any]) -> PortRecord:
+        """Change a port through a conductor, which checks whether the state of the node allows the change."""
+        changed: PortRecord = request.rpc("update_port", port=port.uuid, changes=changes)
+        return changed
+
+    def remove(self, request: APIRequest, port: PortRecord) -> None:
+        """Delete a port through a conductor."""
         request.rpc("delete_port", port=port.uuid)
-
-
-def _asked(request: APIRequest) -> dict[str, Any]:
-    """The filters of a listing that compare a column of ports."""
-    asked = request.query
-    given = [name for name in ("node", "node_uuid", "portgroup", "shard", "conductor_groups") if name in asked]
-    if len(given) > 1 and given != ["node", "node_uuid"]:
-        raise InvalidInput(f"{', '.join(given)}: they cannot be given together; give one of them")
-    group = None
-    if "portgroup" in asked:
-        group = request.backend.store.record(PortgroupRecord, asked["portgroup"], scope=request.scope).uuid
-    node = asked.get("node_uuid") or crud.filter_node(request)
-    return {"node_uuid": node, "portgroup_uuid": group, "address": asked.get("address")}
-
-
-def _listed(request: APIRequest, where: Mapping[str, Any], *, whole: bool = False) -> dict[str, Any]:
-    asked = parse_page_request(request, PORT_VIEW, whole=whole)
-    of_node = {"shard": request.query.get("shard"), "conductor_group": request.query.get("conductor_groups")}
-    query = Query(
-        where={name: value for name, value in where.items() if value is not None},
-        fields=asked.selection.columns,
-        limit=asked.limit + 1,
-        marker=asked.marker,
-        sort_key=asked.sort_key,
-        sort_dir=asked.sort_dir,
-        node_where={name: value for name, value in of_node.items() if value is not None},
-        description_contains=request.query.get("description_contains"),
-    )
-    return build_page(request, asked, request.backend.store.ports(query, scope=request.scope))
 
 
 def _node_of_new_port(request: APIRequest, values: dict[str, Any]) -> str:
@@ -351,20 +299,6 @@ def _check_values(request: APIRequest, changed: Mapping[str, Any], port: Mapping
     if whole and port.get("is_smartnic") and not {"port_id", "hostname"} <= set(whole):
         wrong = Problem("local_link_connection", "a smart NIC needs port_id and hostname", "give both")
         raise InvalidInput([wrong])
-
-
-def _patched(request: APIRequest, port: PortRecord, patch: list[Operation]) -> PortRecord:
-    document = {name: getattr(port, name) for name in _PATCHED.by_name}
-    touched = apply_patch(document, patch)
-    for name in _REQUIRED:
-        if name in touched and touched[name] in (UNSET, None):
-            raise InvalidInput([Problem(name, "it cannot be removed", "a port needs one; replace it")])
-    changed = diff_fields(document, touched, _read, _DEFAULTS)
-    _check_values(request, changed, {**document, **changed})
-    if not changed:
-        return port
-    updated: PortRecord = request.rpc("update_port", port=port.uuid, changes=changed)
-    return updated
 
 
 def _read(name: str, value: Any) -> Any:

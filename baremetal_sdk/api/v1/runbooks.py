@@ -9,14 +9,14 @@ from baremetal_interfaces import InvalidInput, Problem
 from baremetal_sdk.api.access.personas import Persona
 from baremetal_sdk.api.access.policy import step_rules
 from baremetal_sdk.api.framework import crud
+from baremetal_sdk.api.framework.crud import CRUDResource, Operation
 from baremetal_sdk.api.framework.json_patch import parse_patch
-from baremetal_sdk.api.framework.pagination import DETAIL, FIELDS, PAGING, render_record
 from baremetal_sdk.api.framework.parameters import Parameter, optional
 from baremetal_sdk.api.framework.request import APIRequest
 from baremetal_sdk.api.framework.resource_fields import WritableFields
 from baremetal_sdk.api.framework.routes import route
 from baremetal_sdk.api.framework.types import BOOLEAN, OBJECT, TEXT, UUID, InvalidValue
-from baremetal_sdk.api.framework.views import ResponseSpec, View, ViewField
+from baremetal_sdk.api.framework.views import View, ViewField
 from baremetal_sdk.api.v1.deploy_templates import shown_steps
 from baremetal_sdk.api.v1.node_traits import Traits
 from baremetal_sdk.api.v1.ports import NAME
@@ -64,98 +64,61 @@ _FIELDS = WritableFields(
 )
 
 
-class RunbooksResource:
-    """Runbooks, one by one and page by page."""
+class RunbooksResource(CRUDResource):
+    """The runbooks."""
 
     rules: ClassVar[Mapping[str, Persona]] = {
         _RULE_OF_FIELD["owner"]: "system-keeper",
         _RULE_OF_FIELD["public"]: "system-keeper",
         USE: "runbook-user",
     }
-
-    @route(
-        "GET",
-        "/v1/runbooks",
-        policy="baremetal:runbook:list",
-        role="lister",
-        since=SINCE,
-        query=(Parameter("project", TEXT, "The project that owns it."), *PAGING, FIELDS, DETAIL),
-        response=ResponseSpec(RUNBOOK_VIEW, page=True),
+    view = RUNBOOK_VIEW
+    fields = _FIELDS
+    argument, singular, plural = "runbook", "a runbook", "runbooks"
+    since = SINCE
+    filters = (Parameter("project", TEXT, "The project that owns it."),)
+    operations = (
+        Operation(name="list", policy="baremetal:runbook:list", role="lister"),
+        Operation(name="show", policy="baremetal:runbook:get", role="owner-reader"),
+        Operation(name="create", policy="baremetal:runbook:create", role="author", too_old_status=405),
+        Operation(
+            name="update",
+            policy="baremetal:runbook:update",
+            role="runbook-manager",
+            alternative_rules=tuple(_RULE_OF_FIELD.values()),
+            too_old_status=405,
+        ),
+        Operation(name="delete", policy="baremetal:runbook:delete", role="runbook-manager", too_old_status=405),
     )
-    def list(self, request: APIRequest) -> dict[str, Any]:
-        """List runbooks."""
-        return crud.list_records(request, RunbookRecord, RUNBOOK_VIEW, {"owner": request.query.get("project")})
 
-    @route(
-        "GET",
-        "/v1/runbooks/{runbook}",
-        policy="baremetal:runbook:get",
-        role="owner-reader",
-        since=SINCE,
-        query=(FIELDS,),
-        response=ResponseSpec(RUNBOOK_VIEW),
-    )
-    def show(self, request: APIRequest) -> dict[str, Any]:
-        """Show a runbook."""
-        return render_record(request, RUNBOOK_VIEW, crud.find(request, RunbookRecord, "runbook"))
+    def where(self, request: APIRequest) -> Mapping[str, Any]:
+        """Select the runbooks of the project in the query."""
+        return {"owner": request.query.get("project")}
 
-    @route(
-        "POST",
-        "/v1/runbooks",
-        policy="baremetal:runbook:create",
-        role="author",
-        since=SINCE,
-        too_old_status=405,
-        status=201,
-        body=_FIELDS.creation_fields,
-        response=ResponseSpec(RUNBOOK_VIEW, whole=True),
-    )
-    def create(self, request: APIRequest) -> dict[str, Any]:
-        """Create a runbook."""
-        values = _FIELDS.new_values(request.body)
+    def prepare(self, request: APIRequest, values: dict[str, Any]) -> None:
+        """Set the owner, check the new runbook, and give it the trait of its name in early microversions."""
         if values.get("public") and request.context.project is not None:
             raise InvalidInput([Problem("public", "a project offers nothing to others", "who acts for the whole system does")])
         request.set_owner(values)
         _check(request, values)
         if request.minor < TRAITS_SINCE:
             values["traits"] = [values["name"]]
-        return crud.create(request, RunbookRecord, RUNBOOK_VIEW, values)
 
-    @route(
-        "PATCH",
-        "/v1/runbooks/{runbook}",
-        policy="baremetal:runbook:update",
-        role="runbook-manager",
-        alternative_rules=tuple(_RULE_OF_FIELD.values()),
-        since=SINCE,
-        too_old_status=405,
-        body=_FIELDS.patch_type,
-        response=ResponseSpec(RUNBOOK_VIEW, whole=True),
-    )
-    def update(self, request: APIRequest) -> dict[str, Any]:
-        """Change fields of a runbook."""
-        runbook = crud.find(request, RunbookRecord, "runbook")
+    def authorize(self, request: APIRequest, runbook: RunbookRecord) -> None:
+        """Raise ``Forbidden`` if the rule of the route does not allow the request for the runbook's owner."""
+        crud.enforce_owner(request, request.route.policy, "runbook", runbook)
+
+    def authorize_update(self, request: APIRequest, runbook: RunbookRecord) -> None:
+        """Raise ``Forbidden`` if the rule of any changed field does not allow the change."""
         named = {operation.field for operation in parse_patch(request.body, request.minor)}
         for rule in {_RULE_OF_FIELD.get(name, request.route.policy) for name in named} or {request.route.policy}:
             crud.enforce_owner(request, rule, "runbook", runbook)
-        changed = _FIELDS.compute_changes(runbook, request.body, request.minor)
-        if changed.get("public") and "owner" not in changed:
-            changed["owner"] = None
-        _check(request, {**vars(runbook), **changed})
-        return crud.update(request, RunbookRecord, RUNBOOK_VIEW, runbook, changed)
 
-    @route(
-        "DELETE",
-        "/v1/runbooks/{runbook}",
-        policy="baremetal:runbook:delete",
-        role="runbook-manager",
-        since=SINCE,
-        too_old_status=405,
-        status=204,
-    )
-    def delete(self, request: APIRequest) -> None:
-        """Delete a runbook."""
-        crud.delete(request, RunbookRecord, _own(request).uuid)
+    def check_changes(self, request: APIRequest, runbook: RunbookRecord, changes: dict[str, Any]) -> None:
+        """Check the changed runbook. A runbook that becomes public loses its owner."""
+        if changes.get("public") and "owner" not in changes:
+            changes["owner"] = None
+        _check(request, {**vars(runbook), **changes})
 
 
 class RunbookTraitsResource:
@@ -242,4 +205,4 @@ def _check(request: APIRequest, values: dict[str, Any]) -> None:
 
 def _set_traits(request: APIRequest, runbook: RunbookRecord, traits: set[str]) -> None:
     if traits != {*runbook.traits}:
-        crud.update(request, RunbookRecord, RUNBOOK_VIEW, runbook, {"traits": sorted(traits)})
+        crud.save_changes(request, runbook, {"traits": sorted(traits)})

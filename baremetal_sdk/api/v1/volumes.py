@@ -7,16 +7,15 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, TypedDict
 
 from baremetal_sdk.api.access.personas import Persona
-from baremetal_sdk.api.framework import crud
+from baremetal_sdk.api.framework.crud import NodeResource, Operation
 from baremetal_sdk.api.framework.masking import mask_secrets
 from baremetal_sdk.api.framework.pagination import DETAIL as LATER_DETAIL
-from baremetal_sdk.api.framework.pagination import FIELDS, PAGING, render_record
 from baremetal_sdk.api.framework.parameters import Parameter, optional
 from baremetal_sdk.api.framework.request import APIRequest
 from baremetal_sdk.api.framework.resource_fields import WritableFields
 from baremetal_sdk.api.framework.routes import route
 from baremetal_sdk.api.framework.types import OBJECT, UUID, UUID_OR_NAME, integer, text
-from baremetal_sdk.api.framework.views import Link, ResponseSpec, View, ViewField, links
+from baremetal_sdk.api.framework.views import Link, View, ViewField, links
 from baremetal_sdk.store.records.hardware import VolumeConnectorRecord, VolumeTargetRecord
 
 SINCE = 32
@@ -25,7 +24,6 @@ DETAIL = dataclasses.replace(LATER_DETAIL, since=SINCE)
 """Volumes had it before all other resources did."""
 _NODE = Parameter("node_uuid", UUID, "The UUID of the node.")
 _OF_NODE = Parameter("node", UUID_OR_NAME, "The UUID or name of the node.")
-_QUERY = (_OF_NODE, *PAGING, FIELDS, DETAIL)
 
 _SEES_PROPERTIES = "baremetal:volume:view_target_properties"
 
@@ -121,171 +119,35 @@ def _index(request: APIRequest, path: str) -> Index:
     }
 
 
-class VolumeConnectorsResource:
-    """Volume connectors, one by one and page by page."""
-
-    @route(
-        "GET",
-        "/v1/volume/connectors",
-        policy=_LIST,
-        role="lister",
-        since=SINCE,
-        query=_QUERY,
-        response=ResponseSpec(CONNECTOR_VIEW, page=True),
-    )
-    def list(self, request: APIRequest) -> dict[str, Any]:
-        """List volume connectors."""
-        where = {"node_uuid": crud.filter_node(request)}
-        return crud.list_records(request, VolumeConnectorRecord, CONNECTOR_VIEW, where)
-
-    @route(
-        "GET",
-        "/v1/nodes/{node}/volume/connectors",
-        policy=_LIST,
-        role="lister",
-        since=SINCE,
-        query=(*PAGING, FIELDS, DETAIL),
-        response=ResponseSpec(CONNECTOR_VIEW, page=True),
-    )
-    def list_of_node(self, request: APIRequest) -> dict[str, Any]:
-        """List the volume connectors of a node."""
-        return crud.list_records(request, VolumeConnectorRecord, CONNECTOR_VIEW, {"node_uuid": request.node().uuid})
-
-    @route(
-        "GET",
-        "/v1/volume/connectors/{connector}",
-        policy=_READ,
-        since=SINCE,
-        query=(FIELDS,),
-        response=ResponseSpec(CONNECTOR_VIEW),
-    )
-    def show(self, request: APIRequest) -> dict[str, Any]:
-        """Show a volume connector."""
-        return render_record(request, CONNECTOR_VIEW, crud.find(request, VolumeConnectorRecord, "connector"))
-
-    @route(
-        "POST",
-        "/v1/volume/connectors",
-        policy="baremetal:volume:create",
-        role="leased-manager",
-        since=SINCE,
-        status=201,
-        body=_CONNECTOR.creation_fields,
-        response=ResponseSpec(CONNECTOR_VIEW, whole=True),
-    )
-    def create(self, request: APIRequest) -> dict[str, Any]:
-        """Create a volume connector of a node."""
-        values = _CONNECTOR.new_values(request.body)
-        values["node_uuid"] = crud.body_node(request, values["node_uuid"])
-        return crud.create(request, VolumeConnectorRecord, CONNECTOR_VIEW, values)
-
-    @route(
-        "PATCH",
-        "/v1/volume/connectors/{connector}",
-        policy="baremetal:volume:update",
-        since=SINCE,
-        body=_CONNECTOR.patch_type,
-        response=ResponseSpec(CONNECTOR_VIEW, whole=True),
-    )
-    def update(self, request: APIRequest) -> dict[str, Any]:
-        """Change fields of a volume connector while its node is off."""
-        connector = crud.find(request, VolumeConnectorRecord, "connector")
-        request.node(connector.node_uuid)
-        changed = _CONNECTOR.compute_changes(connector, request.body, request.minor)
-        return crud.update(request, VolumeConnectorRecord, CONNECTOR_VIEW, connector, changed)
-
-    @route(
-        "DELETE",
-        "/v1/volume/connectors/{connector}",
-        policy="baremetal:volume:delete",
-        role="leased-manager",
-        since=SINCE,
-        status=204,
-    )
-    def delete(self, request: APIRequest) -> None:
-        """Delete a volume connector while its node is off."""
-        connector = crud.find(request, VolumeConnectorRecord, "connector")
-        request.node(connector.node_uuid)
-        crud.delete(request, VolumeConnectorRecord, connector.uuid)
+_OPERATIONS = (
+    Operation(name="list", policy=_LIST, role="lister"),
+    Operation(name="list_of_node", policy=_LIST, role="lister"),
+    Operation(name="show", policy=_READ),
+    Operation(name="create", policy="baremetal:volume:create", role="leased-manager", note="of a node"),
+    Operation(name="update", policy="baremetal:volume:update", note="while its node is off"),
+    Operation(name="delete", policy="baremetal:volume:delete", role="leased-manager", note="while its node is off"),
+)
 
 
-class VolumeTargetsResource:
-    """Volume targets, one by one and page by page."""
+class VolumeConnectorsResource(NodeResource):
+    """The volume connectors of nodes. A conductor refuses changes while the node is on."""
 
-    @route(
-        "GET",
-        "/v1/volume/targets",
-        policy=_LIST,
-        role="lister",
-        since=SINCE,
-        query=_QUERY,
-        response=ResponseSpec(TARGET_VIEW, page=True),
-    )
-    def list(self, request: APIRequest) -> dict[str, Any]:
-        """List volume targets."""
-        return crud.list_records(request, VolumeTargetRecord, TARGET_VIEW, {"node_uuid": crud.filter_node(request)})
+    view = CONNECTOR_VIEW
+    fields = _CONNECTOR
+    argument, singular, plural = "connector", "a volume connector", "volume connectors"
+    since = SINCE
+    filters = (_OF_NODE,)
+    detail = DETAIL
+    operations = _OPERATIONS
 
-    @route(
-        "GET",
-        "/v1/nodes/{node}/volume/targets",
-        policy=_LIST,
-        role="lister",
-        since=SINCE,
-        query=(*PAGING, FIELDS, DETAIL),
-        response=ResponseSpec(TARGET_VIEW, page=True),
-    )
-    def list_of_node(self, request: APIRequest) -> dict[str, Any]:
-        """List the volume targets of a node."""
-        return crud.list_records(request, VolumeTargetRecord, TARGET_VIEW, {"node_uuid": request.node().uuid})
 
-    @route(
-        "GET",
-        "/v1/volume/targets/{target}",
-        policy=_READ,
-        since=SINCE,
-        query=(FIELDS,),
-        response=ResponseSpec(TARGET_VIEW),
-    )
-    def show(self, request: APIRequest) -> dict[str, Any]:
-        """Show a volume target."""
-        return render_record(request, TARGET_VIEW, crud.find(request, VolumeTargetRecord, "target"))
+class VolumeTargetsResource(NodeResource):
+    """The volume targets of nodes. A conductor refuses changes while the node is on."""
 
-    @route(
-        "POST",
-        "/v1/volume/targets",
-        policy="baremetal:volume:create",
-        role="leased-manager",
-        since=SINCE,
-        status=201,
-        body=_TARGET.creation_fields,
-        response=ResponseSpec(TARGET_VIEW, whole=True),
-    )
-    def create(self, request: APIRequest) -> dict[str, Any]:
-        """Create a volume target of a node."""
-        values = _TARGET.new_values(request.body)
-        values["node_uuid"] = crud.body_node(request, values["node_uuid"])
-        return crud.create(request, VolumeTargetRecord, TARGET_VIEW, values)
-
-    @route(
-        "PATCH",
-        "/v1/volume/targets/{target}",
-        policy="baremetal:volume:update",
-        since=SINCE,
-        body=_TARGET.patch_type,
-        response=ResponseSpec(TARGET_VIEW, whole=True),
-    )
-    def update(self, request: APIRequest) -> dict[str, Any]:
-        """Change fields of a volume target while its node is off."""
-        target = crud.find(request, VolumeTargetRecord, "target")
-        request.node(target.node_uuid)
-        changed = _TARGET.compute_changes(target, request.body, request.minor)
-        return crud.update(request, VolumeTargetRecord, TARGET_VIEW, target, changed)
-
-    @route(
-        "DELETE", "/v1/volume/targets/{target}", policy="baremetal:volume:delete", role="leased-manager", since=SINCE, status=204
-    )
-    def delete(self, request: APIRequest) -> None:
-        """Delete a volume target while its node is off."""
-        target = crud.find(request, VolumeTargetRecord, "target")
-        request.node(target.node_uuid)
-        crud.delete(request, VolumeTargetRecord, target.uuid)
+    view = TARGET_VIEW
+    fields = _TARGET
+    argument, singular, plural = "target", "a volume target", "volume targets"
+    since = SINCE
+    filters = (_OF_NODE,)
+    detail = DETAIL
+    operations = _OPERATIONS
