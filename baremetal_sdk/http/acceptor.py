@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from baremetal_sdk.http.sockets import Listener
+from baremetal_sdk.http.sockets import ListeningSocket
 
 LOG = logging.getLogger(__name__)
 _AT_ONCE = 64
@@ -24,14 +24,14 @@ _SO_ATTACH_FILTER = 26
 _RETURN = 0x06
 _OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
-_TAKE_IN = Callable[[socket.socket, Any, Listener], None]
+_TAKE_IN = Callable[[socket.socket, Any, ListeningSocket], None]
 
 
 class Acceptor:
     """Accepts from *listeners* and gives what it gets to *take_in*; *relieve* is called when descriptors have run out."""
 
     def __init__(
-        self, listeners: Sequence[Listener], epoll: select.epoll, take_in: _TAKE_IN, relieve: Callable[[], None]
+        self, listeners: Sequence[ListeningSocket], epoll: select.epoll, take_in: _TAKE_IN, relieve: Callable[[], None]
     ) -> None:
         self._listeners = {listener.sock.fileno(): listener for listener in listeners}
         self._epoll = epoll
@@ -54,7 +54,7 @@ class Acceptor:
         """Take in what the kernel accepted for us, unless somebody else goes on listening, and listen no more."""
         self._watch(False)
         for listener in self._listeners.values():
-            if not listener.handed_on:
+            if not listener.is_shared:
                 _deafen(listener.sock)
                 self._accept(listener, most)
         self.close()
@@ -75,7 +75,7 @@ class Acceptor:
             else:
                 self._epoll.unregister(fd)
 
-    def _accept(self, listener: Listener, most: int) -> None:
+    def _accept(self, listener: ListeningSocket, most: int) -> None:
         for _ in range(most):
             try:
                 sock, address = listener.sock.accept()

@@ -11,9 +11,9 @@ import tempfile
 from collections.abc import Callable
 from typing import IO
 
-from baremetal_sdk.http.body_budget import Room
-from baremetal_sdk.http.limits import Limits
-from baremetal_sdk.http.request_head import Head, Refused, check_trailer, too_large
+from baremetal_sdk.http.body_budget import BodyBudget
+from baremetal_sdk.http.limits import HTTPLimits
+from baremetal_sdk.http.request_head import HTTPError, RequestHead, check_trailer, too_large
 
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})([ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?")
 _PLAIN_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})\r\n")
@@ -32,10 +32,10 @@ _IN_MEMORY = 65536
 """Bytes of a body that are kept in memory; a longer one goes to a temporary file."""
 
 
-class Body:
+class RequestBody:
     """Takes the body of one request out of the buffer of a connection, piece by piece, and never a byte more."""
 
-    def __init__(self, head: Head, limits: Limits, room: Room) -> None:
+    def __init__(self, head: RequestHead, limits: HTTPLimits, room: BodyBudget) -> None:
         self._limits = limits
         self._room = room
         self._spooled = 0
@@ -64,7 +64,7 @@ class Body:
     def feed(self, buffer: bytearray) -> bool:
         """Take what is the body's off the front of *buffer*, not all of it at once; tell whether it is complete.
 
-        Raises :class:`Refused`.
+        Raises :class:`HTTPError`.
         """
         before = len(buffer)
         self.paused = self._next == self._chunk_size and self._take_chunks(buffer) == _RUN
@@ -108,7 +108,7 @@ class Body:
     def _count_chunks(self, count: int, size: int) -> None:
         self._chunks += count
         if self._chunks > _MOST_CHUNKS:
-            raise Refused(400, f"the body of the request is in too many chunks; {_MOST_CHUNKS} are taken at most")
+            raise HTTPError(400, f"the body of the request is in too many chunks; {_MOST_CHUNKS} are taken at most")
         self._allowed -= size
         if self._allowed < 0:
             raise too_large(self._limits)
@@ -135,7 +135,7 @@ class Body:
                 self._room.take(self.size - self._spooled)
                 self._spooled = self.size
         except OSError as exc:
-            raise Refused(503, f"there is no room for the body of the request: {exc.strerror}") from exc
+            raise HTTPError(503, f"there is no room for the body of the request: {exc.strerror}") from exc
 
     def _chunk_size(self, buffer: bytearray) -> bool:
         line = _take_line(buffer)
@@ -143,10 +143,10 @@ class Body:
             return False
         found = _CHUNK_SIZE.fullmatch(line)
         if found is None:
-            raise Refused(400, "the size of a chunk is not in hexadecimal")
+            raise HTTPError(400, "the size of a chunk is not in hexadecimal")
         self._extensions += max(len(found[2]), _LEAST_EXTENSION) if found[2] else 0
         if self._extensions > _MOST_EXTENSIONS:
-            raise Refused(400, "the extensions of chunks are too large")
+            raise HTTPError(400, "the extensions of chunks are too large")
         self._left = int(found[1], 16)
         self._count_chunks(1, self._left)
         self._next = self._content if self._left else self._trailer
@@ -156,7 +156,7 @@ class Body:
         if len(buffer) < 2 and b"\r\n".startswith(buffer):
             return False
         if not buffer.startswith(b"\r\n"):
-            raise Refused(400, "a chunk is longer than its size")
+            raise HTTPError(400, "a chunk is longer than its size")
         del buffer[:2]
         self._next = self._chunk_size
         return True
@@ -167,7 +167,7 @@ class Body:
             return False
         self._trailers += 1
         if self._trailers > _MOST_TRAILERS:
-            raise Refused(400, "the trailer of the request is too large")
+            raise HTTPError(400, "the trailer of the request is too large")
         if line:
             check_trailer(line)
         else:
@@ -179,10 +179,10 @@ def _take_line(buffer: bytearray) -> bytes | None:
     end = buffer.find(b"\n", 0, _LONGEST_LINE)
     if end < 0:
         if len(buffer) >= _LONGEST_LINE:
-            raise Refused(400, "a line in the body of the request is too long")
+            raise HTTPError(400, "a line in the body of the request is too long")
         return None
     if end == 0 or buffer[end - 1] != 0x0D:
-        raise Refused(400, "lines in the body of a request have to end in CR LF")
+        raise HTTPError(400, "lines in the body of a request have to end in CR LF")
     line = bytes(buffer[: end - 1])
     del buffer[: end + 1]
     return line

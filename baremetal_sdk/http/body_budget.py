@@ -1,11 +1,11 @@
-"""Room for what clients upload, which they share."""
+"""BodyBudget for what clients upload, which they share."""
 
 from __future__ import annotations
 
 import threading
 
 
-class Room:
+class BodyBudget:
     """Counts bytes that are kept. Workers give back what the loop took."""
 
     def __init__(self, size: int) -> None:

@@ -19,12 +19,12 @@ from cheroot.wsgi import Gateway_10
 from baremetal_sdk.http.access_log import RequestLog
 from baremetal_sdk.http.connection import Connection
 from baremetal_sdk.http.error_responses import refusal
-from baremetal_sdk.http.limits import Limits
+from baremetal_sdk.http.limits import HTTPLimits
 from baremetal_sdk.http.output import ClientGone
 from baremetal_sdk.http.request_id import REQUEST_ID_KEY, request_id
-from baremetal_sdk.http.slow_readers import SlowReaders
-from baremetal_sdk.http.streaming import PushedAnswer
-from baremetal_sdk.http.streams import Stream
+from baremetal_sdk.http.slow_readers import SlowReaderLimit
+from baremetal_sdk.http.streaming import StreamingResponse
+from baremetal_sdk.http.streams import ResponseStream
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -36,12 +36,12 @@ PEER_CREDENTIALS = "baremetal_sdk.peer_credentials"
 """Where the process at the other end of a unix socket is named in the WSGI environment: its id, user and group, as numbers."""
 
 
-class Answerer(CherootServer):
+class RequestHandler(CherootServer):
     """Answers requests with a WSGI application, in whatever thread it is asked to."""
 
     can_add_keepalive_connection = True
 
-    def __init__(self, app: WSGIApplication, limits: Limits, readers: SlowReaders, log: RequestLog | None = None) -> None:
+    def __init__(self, app: WSGIApplication, limits: HTTPLimits, readers: SlowReaderLimit, log: RequestLog | None = None) -> None:
         super().__init__(("localhost", 0), _Gateway, server_name="baremetal-sdk")
         logging.statistics.pop(f"Cheroot HTTPServer {id(self)}", None)  # type: ignore[attr-defined]
         self.wsgi_app = app
@@ -88,7 +88,7 @@ class _Request(HTTPRequest):
     outheaders: list[tuple[bytes, bytes]]
     status: Any
 
-    def __init__(self, server: Answerer, conn: Connection) -> None:
+    def __init__(self, server: RequestHandler, conn: Connection) -> None:
         super().__init__(server, conn)
         head, body = conn.head, conn.body
         assert head is not None and body is not None
@@ -139,13 +139,13 @@ class _Request(HTTPRequest):
             self.conn.output.write(b"0\r\n\r\n")
         self.conn.output.flush()
 
-    def push(self, answer: PushedAnswer) -> None:
+    def push(self, answer: StreamingResponse) -> None:
         """Send the head of an answer that is pushed; the connection ends with it. HEAD asks for nothing more."""
         self.close_connection = True
         self.ensure_headers_sent()
         if self.bodiless:
             return answer.close()
-        self.conn.stream = Stream(self.conn, answer, self.chunked_write)
+        self.conn.stream = ResponseStream(self.conn, answer, self.chunked_write)
         return None
 
     def flush(self) -> None:
@@ -193,7 +193,7 @@ class _Gateway(Gateway_10):
 
     def _respond(self) -> None:
         response: Iterable[bytes] = self.req.server.wsgi_app(self.env, self.start_response)
-        if isinstance(response, PushedAnswer) and self.started_response:
+        if isinstance(response, StreamingResponse) and self.started_response:
             return self.req.push(response)
         try:
             at_once = type(response) in (list, tuple)

@@ -9,13 +9,13 @@ from enum import Enum
 from typing import Any, Protocol
 
 from baremetal_sdk.http.address import network, plain
-from baremetal_sdk.http.body import Body
-from baremetal_sdk.http.body_budget import Room
-from baremetal_sdk.http.limits import Limits
-from baremetal_sdk.http.output import Output
-from baremetal_sdk.http.request_head import Head, take_head
-from baremetal_sdk.http.sockets import Listener
-from baremetal_sdk.http.streaming import LEFT
+from baremetal_sdk.http.body import RequestBody
+from baremetal_sdk.http.body_budget import BodyBudget
+from baremetal_sdk.http.limits import HTTPLimits
+from baremetal_sdk.http.output import OutputBuffer
+from baremetal_sdk.http.request_head import RequestHead, take_head
+from baremetal_sdk.http.sockets import ListeningSocket
+from baremetal_sdk.http.streaming import CLIENT_LEFT
 
 _BLOCK = 65536
 _AT_ONCE = 4 * _BLOCK
@@ -44,10 +44,10 @@ class Stage(Enum):
     CLOSED = "is closed"
 
 
-class Ended(Protocol):
+class EndObserver(Protocol):
     """Whoever is told of the end of a connection."""
 
-    def over(self, why: str) -> None:
+    def notify_end(self, why: str) -> None:
         """Take note of it; a second time means nothing."""
 
 
@@ -60,7 +60,7 @@ class Connection:
         "watches_output",
     )  # fmt: skip
 
-    def __init__(self, sock: socket.socket, address: Any, listener: Listener, now: float) -> None:
+    def __init__(self, sock: socket.socket, address: Any, listener: ListeningSocket, now: float) -> None:
         self.sock = sock
         self.fd = sock.fileno()
         self.listener = listener
@@ -72,9 +72,9 @@ class Connection:
         self.buffer = bytearray()
         self.seen = 0
         """How much of the buffer was searched for the end of the headers."""
-        self.head: Head | None = None
-        self.body: Body | None = None
-        self.output = Output(sock)
+        self.head: RequestHead | None = None
+        self.body: RequestBody | None = None
+        self.output = OutputBuffer(sock)
         self.ssl_env: dict[str, Any] = {}
         self.secured = False
         """Whether the TLS handshake has begun."""
@@ -88,7 +88,7 @@ class Connection:
         """Whether the client will send nothing more."""
         self.prompt = False
         """Whether its last request came right after an answer."""
-        self.stream: Ended | None = None
+        self.stream: EndObserver | None = None
         """What its answer is pushed by; None for other answers."""
         self.watches_output = False
         self.since = self.began = now
@@ -131,12 +131,12 @@ class Connection:
         self.ended = not data
         return len(data)
 
-    def take_head(self, limits: Limits, room: Room) -> bool:
-        """Take the head of a request off what has arrived; tell whether it is there as a whole. Raises ``Refused``."""
+    def take_head(self, limits: HTTPLimits, room: BodyBudget) -> bool:
+        """Take the head of a request off what has arrived; tell whether it is there as a whole. Raises ``HTTPError``."""
         head = take_head(self.buffer, self.seen, limits)
         self.seen = len(self.buffer) if head is None else 0
         if head is not None:
-            self.head, self.body = head, Body(head, limits, room)
+            self.head, self.body = head, RequestBody(head, limits, room)
         return head is not None
 
     def peek(self) -> bytes:
@@ -190,7 +190,7 @@ class Connection:
         """Give the socket back; never raises."""
         self.stage = Stage.CLOSED
         if self.stream is not None:
-            self.stream.over(LEFT)
+            self.stream.notify_end(CLIENT_LEFT)
         self.drop()
         self.output.forget()
         self.sock.close()

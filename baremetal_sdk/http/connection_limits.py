@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from baremetal_sdk.http.connection import Connection, Stage
-from baremetal_sdk.http.limits import Limits
+from baremetal_sdk.http.limits import HTTPLimits
 
 _AT_ONCE = 16
 """Connections that make room at a time, so that a flood does not cost a look at all of them for each of its own."""
@@ -15,14 +15,14 @@ _SHARE = 8
 """Whoever has more than this part of all connections makes room before others do."""
 
 
-class Peers:
+class ConnectionLimits:
     """Keeps connections within the limits.
 
     The oldest ones make room for new ones, whether they are silent, send slowly or read slowly, so that nobody is locked out by
     those. One that is with a worker stays.
     """
 
-    def __init__(self, limits: Limits, connections: Mapping[int, Connection]) -> None:
+    def __init__(self, limits: HTTPLimits, connections: Mapping[int, Connection]) -> None:
         self._limits = limits
         self._connections = connections
         self._of_peer: Counter[str] = Counter()

@@ -18,7 +18,7 @@ LOG = logging.getLogger(__name__)
 _RESUME = Callable[[Connection, Stage, float | None], None]
 
 
-class Handshakes:
+class HandshakeQueue:
     """Shakes hands on *executor*, and gives each connection to *resume*; one that is secured has *seconds* for its first request.
 
     Where many clients come at once, those whose handshakes have begun are first: little is left to do for them. Of the others,

@@ -14,11 +14,11 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from baremetal_sdk.http.body import Body
-from baremetal_sdk.http.body_budget import Room
+from baremetal_sdk.http.body import RequestBody
+from baremetal_sdk.http.body_budget import BodyBudget
 from baremetal_sdk.http.connection import Connection
-from baremetal_sdk.http.limits import Limits
-from baremetal_sdk.http.request_head import Refused, take_head
+from baremetal_sdk.http.limits import HTTPLimits
+from baremetal_sdk.http.request_head import HTTPError, take_head
 
 PROMPT = 0.002
 """Seconds after an answer in which the next request has to come for its client to count as prompt; a worker waits no longer."""
@@ -26,14 +26,14 @@ LONGEST = 0.1
 """Seconds that a worker stays, in all."""
 
 
-class Watcher(Protocol):
+class InputWatcher(Protocol):
     """Whoever looks at what arrives while no worker does."""
 
     def watch(self, conn: Connection, wanted: bool) -> None:
         """Look at what arrives on *conn*, or leave that to a worker; what has arrived by then counts."""
 
 
-class Sequences:
+class KeepAliveWorker:
     """Answers requests with *answer*, which tells whether the connection can stay open, and waits for the next where that pays.
 
     One worker at a time stays, and only with a client that was prompt before; it leaves when anybody else has asked. Whatever is
@@ -41,7 +41,13 @@ class Sequences:
     """
 
     def __init__(
-        self, answer: Callable[[Connection], bool], limits: Limits, room: Room, *, may_stay: bool, longest: float = LONGEST
+        self,
+        answer: Callable[[Connection], bool],
+        limits: HTTPLimits,
+        room: BodyBudget,
+        *,
+        may_stay: bool,
+        longest: float = LONGEST,
     ) -> None:
         self._answer = answer
         self._limits, self._room = limits, room
@@ -54,7 +60,7 @@ class Sequences:
         self._turn += 1
         return self._turn
 
-    def serve(self, conn: Connection, turn: int, watcher: Watcher) -> bool:
+    def serve(self, conn: Connection, turn: int, watcher: InputWatcher) -> bool:
         """Answer the request of *conn*, and those that follow upon it; tell whether the connection can stay open."""
         context = contextvars.copy_context()
         keep = context.copy().run(self._answer, conn)
@@ -95,11 +101,11 @@ class Sequences:
             head = take_head(buffer, 0, self._limits)
             if head is None:
                 return False
-            body = Body(head, self._limits, self._room)
+            body = RequestBody(head, self._limits, self._room)
             if not (body.complete or body.feed(buffer)):
                 body.close()
                 return False
-        except Refused:
+        except HTTPError:
             return False
         conn.drop_request()
         conn.requests += 1

@@ -12,7 +12,7 @@ _OTHER_FILES = 200
 
 
 @dataclass(frozen=True)
-class Limits:
+class HTTPLimits:
     """Seconds, bytes and numbers. A time limit is for the whole of its stage: a byte now and then does not put it off."""
 
     idle: float = 60.0
@@ -47,7 +47,7 @@ class Limits:
     """Connections at a time from one address; 0: as many as there are."""
 
     @classmethod
-    def of(cls, config: APIConfig) -> Limits:
+    def of(cls, config: APIConfig) -> HTTPLimits:
         """The limits that an operator configured, within what the process may open."""
         files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         room = config.max_connections if files == resource.RLIM_INFINITY else max(16, files - _OTHER_FILES)

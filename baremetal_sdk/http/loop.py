@@ -17,16 +17,16 @@ from typing import Any
 
 from baremetal_sdk.errors import NoFreeWorker
 from baremetal_sdk.http.acceptor import Acceptor
-from baremetal_sdk.http.body_budget import Room
+from baremetal_sdk.http.body_budget import BodyBudget
 from baremetal_sdk.http.connection import Connection, Stage
-from baremetal_sdk.http.connection_limits import Peers
+from baremetal_sdk.http.connection_limits import ConnectionLimits
 from baremetal_sdk.http.error_responses import refusal
 from baremetal_sdk.http.keep_alive_worker import PROMPT
-from baremetal_sdk.http.limits import Limits
+from baremetal_sdk.http.limits import HTTPLimits
 from baremetal_sdk.http.output import ClientGone
-from baremetal_sdk.http.request_head import Refused
-from baremetal_sdk.http.sockets import Listener
-from baremetal_sdk.http.streams import Streams
+from baremetal_sdk.http.request_head import HTTPError
+from baremetal_sdk.http.sockets import ListeningSocket
+from baremetal_sdk.http.streams import StreamSender
 from baremetal_sdk.http.wakeup import Wakeup
 
 LOG = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ _OVER = select.EPOLLHUP | select.EPOLLERR
 _WORK = Callable[[Connection], None]
 
 
-class Loop:
+class EventLoop:
     """Serves the connections of *listeners*.
 
     *serve* has a worker answer the request of a connection, *shake* has one go on with a TLS handshake (None: plain HTTP).
@@ -52,19 +52,19 @@ class Loop:
 
     def __init__(
         self,
-        listeners: Sequence[Listener],
-        limits: Limits,
+        listeners: Sequence[ListeningSocket],
+        limits: HTTPLimits,
         serve: _WORK,
         shake: _WORK | None,
-        streams: Streams,
-        room: Room,
+        streams: StreamSender,
+        room: BodyBudget,
         refused: Callable[[str, int], None] | None = None,
     ) -> None:
         self.limits = limits
         self._refused, self._streams = refused, streams
         self._serve, self._shake = serve, shake
         self._connections: dict[int, Connection] = {}
-        self._peers = Peers(limits, self._connections)
+        self._peers = ConnectionLimits(limits, self._connections)
         self._room = room
         self._posted: deque[Connection] = deque()
         self._later: deque[Connection] = deque()
@@ -169,7 +169,7 @@ class Loop:
             LOG.exception("a connection from %s was closed because it could not be handled", conn.remote_addr)
             self._close(conn)
 
-    def _take_in(self, sock: socket.socket, address: Any, listener: Listener) -> None:
+    def _take_in(self, sock: socket.socket, address: Any, listener: ListeningSocket) -> None:
         now = time.monotonic()
         conn = Connection(sock, address, listener, now)
         conn.deadline = now + self.limits.idle
@@ -265,7 +265,7 @@ class Loop:
             return self._close(conn)
         if first != b"\x16":  # a TLS record of a handshake (RFC 8446, section 5.1)
             reason = "this port speaks HTTPS, and the request came without TLS; use https:// in the URL"
-            return self._refuse(conn, Refused(400, reason)) if first.isalpha() else self._close(conn)
+            return self._refuse(conn, HTTPError(400, reason)) if first.isalpha() else self._close(conn)
         conn.deadline, conn.stage = time.monotonic() + self.limits.handshake, Stage.SHAKING
         return self._work(conn, self._shake)
 
@@ -287,7 +287,7 @@ class Loop:
             conn.deadline = conn.began + self.limits.grace + body.received / self.limits.rate
             if self._room.is_full:
                 self._make_room()
-        except Refused as exc:
+        except HTTPError as exc:
             self._refuse(conn, exc)
 
     def _begin_body(self, conn: Connection) -> None:
@@ -298,7 +298,7 @@ class Loop:
 
     def _make_room(self) -> None:
         """Refuse what has been coming for longest, until there is room for other bodies."""
-        reason = Refused(503, "more is being uploaded than there is room for; try again")
+        reason = HTTPError(503, "more is being uploaded than there is room for; try again")
         for conn in self._peers.receiving():
             if self._room.is_full:
                 self._guarded(self._refuse, conn, reason)
@@ -312,9 +312,9 @@ class Loop:
             conn.stage = before
             if before is Stage.SHAKING:
                 return self._close(conn)
-            self._refuse(conn, Refused(503, "too many requests wait already; try again"), exc.retry_after)
+            self._refuse(conn, HTTPError(503, "too many requests wait already; try again"), exc.retry_after)
 
-    def _refuse(self, conn: Connection, why: Refused, retry_after: float | None = None) -> None:
+    def _refuse(self, conn: Connection, why: HTTPError, retry_after: float | None = None) -> None:
         conn.drop()
         if self._refused is not None:
             self._refused(conn.remote_addr, why.status)
@@ -368,7 +368,7 @@ class Loop:
 
     def _too_late(self, conn: Connection) -> None:
         if conn.stage in (Stage.HEAD, Stage.BODY):
-            self._refuse(conn, Refused(408, "the request took too long"))
+            self._refuse(conn, HTTPError(408, "the request took too long"))
         else:
             self._close(conn, cut=conn.stage is Stage.SENDING)
 

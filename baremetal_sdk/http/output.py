@@ -14,7 +14,7 @@ class ClientGone(OSError):
     """The client closed or broke the connection, or read too slowly: there is nobody left to tell."""
 
 
-class Output:
+class OutputBuffer:
     """What is to be sent on one connection. It never waits."""
 
     __slots__ = ("_kept", "_parts", "sent", "sock")

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
 
-from baremetal_sdk.http.limits import Limits
+from baremetal_sdk.http.limits import HTTPLimits
 
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _METHOD = re.compile(rb"[A-Z]{1,32}")
@@ -20,7 +20,7 @@ _LENGTH = re.compile(rb"[0-9]{1,18}")
 _ONLY_ONCE = frozenset({b"Host", b"Content-Length", b"Transfer-Encoding", b"Content-Type"})
 
 
-class Refused(Exception):
+class HTTPError(Exception):
     """A request that is not read any further: the status to answer with, and why."""
 
     def __init__(self, status: int, reason: str) -> None:
@@ -30,7 +30,7 @@ class Refused(Exception):
 
 
 @dataclass
-class Head:
+class RequestHead:
     """The request line and the headers of one request."""
 
     method: bytes
@@ -63,103 +63,103 @@ class Head:
         return self.version >= (1, 1) and self.headers.get(b"Expect", b"").lower() == b"100-continue"
 
 
-def take_head(buffer: bytearray, seen: int, limits: Limits) -> Head | None:
+def take_head(buffer: bytearray, seen: int, limits: HTTPLimits) -> RequestHead | None:
     """Take the request line and the headers off the front of *buffer*; None while they are not there as a whole.
 
-    Of *buffer*, *seen* bytes were looked at before. Raises :class:`Refused`.
+    Of *buffer*, *seen* bytes were looked at before. Raises :class:`HTTPError`.
     """
     end = buffer.find(b"\r\n\r\n", max(0, seen - 3))
     if end > limits.head_size or (end < 0 and len(buffer) > limits.head_size):
-        raise Refused(431, f"the headers are too large; {limits.head_size} bytes are taken at most")
+        raise HTTPError(431, f"the headers are too large; {limits.head_size} bytes are taken at most")
     if end < 0:
         start = seen - 1 if seen and buffer[seen - 1] == 0x0D else seen
         if buffer.count(b"\n", start) != buffer.count(b"\r\n", start):
-            raise Refused(400, "lines have to end in CR LF")
+            raise HTTPError(400, "lines have to end in CR LF")
         return None
     block = bytes(buffer[:end])
     del buffer[: end + 4]
     return parse_head(block.removeprefix(b"\r\n"), limits)
 
 
-def parse_head(block: bytes, limits: Limits) -> Head:
-    """Read what stands before the empty line. Raises :class:`Refused`."""
+def parse_head(block: bytes, limits: HTTPLimits) -> RequestHead:
+    """Read what stands before the empty line. Raises :class:`HTTPError`."""
     lines = block.split(b"\r\n")
     head = _request_line(lines[0])
     if len(head.target) > limits.target_size:
-        raise Refused(414, f"the path is too long; {limits.target_size} bytes are taken at most")
+        raise HTTPError(414, f"the path is too long; {limits.target_size} bytes are taken at most")
     if len(lines) - 1 > limits.headers:
-        raise Refused(431, f"there are too many headers; {limits.headers} are taken at most")
+        raise HTTPError(431, f"there are too many headers; {limits.headers} are taken at most")
     for line in lines[1:]:
         _add_header(head, line)
     host = head.headers.get(b"Host")
     if host is None and head.version >= (1, 1):
-        raise Refused(400, "the Host header is missing")
+        raise HTTPError(400, "the Host header is missing")
     if host is not None and not _HOST.fullmatch(host):
-        raise Refused(400, "the Host header is no host name with a port")
+        raise HTTPError(400, "the Host header is no host name with a port")
     _frame(head)
     if head.content_length > limits.body_size:
         raise too_large(limits)
     if head.headers.get(b"Expect", b"100-continue").lower() != b"100-continue":
-        raise Refused(417, "the only thing that can be expected is 100-continue")
+        raise HTTPError(417, "the only thing that can be expected is 100-continue")
     return head
 
 
-def _request_line(line: bytes) -> Head:
+def _request_line(line: bytes) -> RequestHead:
     parts = line.split(b" ")
     if len(parts) != 3:
-        raise Refused(400, "the request line is not a method, a path and a version")
+        raise HTTPError(400, "the request line is not a method, a path and a version")
     method, target, protocol = parts
     if not _METHOD.fullmatch(method):
-        raise Refused(400, "the method is not in capital letters")
+        raise HTTPError(400, "the method is not in capital letters")
     if protocol not in (b"HTTP/1.1", b"HTTP/1.0"):
-        raise Refused(505 if protocol.startswith(b"HTTP/") else 400, "the protocol is neither HTTP/1.1 nor HTTP/1.0")
+        raise HTTPError(505 if protocol.startswith(b"HTTP/") else 400, "the protocol is neither HTTP/1.1 nor HTTP/1.0")
     if not (_TARGET.fullmatch(target) or (target == b"*" and method == b"OPTIONS")) or b"#" in target:
-        raise Refused(400, "the path does not start with a slash, or has characters that have to be escaped")
-    return Head(method, b"/" if target == b"*" else target, (1, 1) if protocol == b"HTTP/1.1" else (1, 0))
+        raise HTTPError(400, "the path does not start with a slash, or has characters that have to be escaped")
+    return RequestHead(method, b"/" if target == b"*" else target, (1, 1) if protocol == b"HTTP/1.1" else (1, 0))
 
 
 def check_trailer(line: bytes) -> None:
-    """Look at a header line behind a body, which nobody here reads. Raises :class:`Refused`."""
+    """Look at a header line behind a body, which nobody here reads. Raises :class:`HTTPError`."""
     _field(line)
 
 
 def _field(line: bytes) -> tuple[bytes, bytes]:
     name, colon, value = line.partition(b":")
     if not colon or not _TOKEN.fullmatch(name):
-        raise Refused(400, "a header line is no name, colon and value")
+        raise HTTPError(400, "a header line is no name, colon and value")
     if _CONTROL.search(value):
-        raise Refused(400, "a header has a control character in its value")
+        raise HTTPError(400, "a header has a control character in its value")
     if b"_" in name:
-        raise Refused(400, "a header has an underscore in its name; it could stand in for another one")
+        raise HTTPError(400, "a header has an underscore in its name; it could stand in for another one")
     return name.title(), value.strip(b" \t")
 
 
-def _add_header(head: Head, line: bytes) -> None:
+def _add_header(head: RequestHead, line: bytes) -> None:
     key, value = _field(line)
     if key in head.headers:
         if key in _ONLY_ONCE:
-            raise Refused(400, f"the header {key.decode()} is there more than once")
+            raise HTTPError(400, f"the header {key.decode()} is there more than once")
         value = head.headers[key] + (b"; " if key == b"Cookie" else b", ") + value
     head.headers[key] = value
 
 
-def _frame(head: Head) -> None:
+def _frame(head: RequestHead) -> None:
     length, encoding = head.headers.get(b"Content-Length"), head.headers.get(b"Transfer-Encoding")
     if encoding is not None:
         if length is not None:
-            raise Refused(400, "Content-Length and Transfer-Encoding exclude each other")
+            raise HTTPError(400, "Content-Length and Transfer-Encoding exclude each other")
         codings = [coding.strip() for coding in encoding.lower().split(b",")]
         if codings.count(b"chunked") != 1 or codings[-1] != b"chunked" or head.version < (1, 1):
-            raise Refused(400, "Transfer-Encoding does not end in the one chunked that tells where the body ends")
+            raise HTTPError(400, "Transfer-Encoding does not end in the one chunked that tells where the body ends")
         if len(codings) > 1:
-            raise Refused(501, "the only Transfer-Encoding is chunked")
+            raise HTTPError(501, "the only Transfer-Encoding is chunked")
         head.chunked = True
     elif length is not None:
         if not _LENGTH.fullmatch(length):
-            raise Refused(400, "Content-Length is no number")
+            raise HTTPError(400, "Content-Length is no number")
         head.content_length = int(length)
 
 
-def too_large(limits: Limits) -> Refused:
+def too_large(limits: HTTPLimits) -> HTTPError:
     """The refusal of a body that is larger than what is taken."""
-    return Refused(413, f"the body of the request is too large; {limits.body_size} bytes are taken at most")
+    return HTTPError(413, f"the body of the request is too large; {limits.body_size} bytes are taken at most")

@@ -16,17 +16,17 @@ from baremetal_sdk.concurrency.pool import ElasticPool, LaneLimits
 from baremetal_sdk.config import APIConfig
 from baremetal_sdk.errors import ConfigurationError, NoFreeWorker
 from baremetal_sdk.http.access_log import RequestLog
-from baremetal_sdk.http.body_budget import Room
-from baremetal_sdk.http.cheroot_gateway import Answerer
+from baremetal_sdk.http.body_budget import BodyBudget
+from baremetal_sdk.http.cheroot_gateway import RequestHandler
 from baremetal_sdk.http.connection import Connection, Stage
-from baremetal_sdk.http.handshakes import Handshakes
-from baremetal_sdk.http.keep_alive_worker import Sequences
-from baremetal_sdk.http.limits import Limits
-from baremetal_sdk.http.loop import Loop
+from baremetal_sdk.http.handshakes import HandshakeQueue
+from baremetal_sdk.http.keep_alive_worker import KeepAliveWorker
+from baremetal_sdk.http.limits import HTTPLimits
+from baremetal_sdk.http.loop import EventLoop
 from baremetal_sdk.http.proxy_headers import ProxyHeaders
-from baremetal_sdk.http.slow_readers import SlowReaders
-from baremetal_sdk.http.sockets import Listener, Listeners, listen
-from baremetal_sdk.http.streams import Streams
+from baremetal_sdk.http.slow_readers import SlowReaderLimit
+from baremetal_sdk.http.sockets import Listeners, ListeningSocket, listen
+from baremetal_sdk.http.streams import StreamSender
 from baremetal_sdk.http.tls import TLS
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class HTTPServer:
         own = listen(self._config) if self._given is None else None
         try:
             sockets = own or _as_listeners(self._given)
-            listeners = sockets.copies(handed_on=own is None or sockets.lent)
+            listeners = sockets.duplicate(is_shared=own is None or sockets.is_shared)
             if getattr(self._app, "loopback_only", False):
                 _require_loopback(listeners)
             self._running = _Running(self._app, self._config, own, listeners, self._tls, self._executor)
@@ -153,20 +153,20 @@ class _Running:
         app: WSGIApplication,
         config: APIConfig,
         own: Listeners | None,
-        listeners: Sequence[Listener],
+        listeners: Sequence[ListeningSocket],
         tls: TLS | None,
         executor: Executor | None,
     ) -> None:
-        limits = Limits.of(config)
+        limits = HTTPLimits.of(config)
         self.listeners = listeners
         self._own = own
         self._tls = tls
         self._limits = limits
         log = RequestLog(config.request_log) if config.request_log else None
         served = ProxyHeaders(app, config.trusted_proxies) if config.enable_proxy_headers_parsing else app
-        room = Room(limits.bodies)
-        self._answerer = Answerer(served, limits, SlowReaders(max(1, config.max_threads // 2), limits), log)
-        self._sequences = Sequences(self._answerer.answer, limits, room, may_stay=_at_once(config) > 1)
+        room = BodyBudget(limits.bodies)
+        self._answerer = RequestHandler(served, limits, SlowReaderLimit(max(1, config.max_threads // 2), limits), log)
+        self._sequences = KeepAliveWorker(self._answerer.answer, limits, room, may_stay=_at_once(config) > 1)
         self.pool = ElasticPool(
             config.max_threads + _HANDSHAKES_AT_ONCE + 2,
             {
@@ -178,9 +178,9 @@ class _Running:
             min_workers=config.min_threads,
         )
         self._executor = executor or self.pool[_REQUESTS]
-        self.streams = Streams(limits)
-        shake = None if tls is None else Handshakes(self.pool[_HANDSHAKES], tls, self._resume, limits.head).go_on
-        self.loop = Loop(listeners, limits, self._serve, shake, self.streams, room, log.refused if log else None)
+        self.streams = StreamSender(limits)
+        shake = None if tls is None else HandshakeQueue(self.pool[_HANDSHAKES], tls, self._resume, limits.head).go_on
+        self.loop = EventLoop(listeners, limits, self._serve, shake, self.streams, room, log.refused if log else None)
         self._thread = threading.Thread(target=self.loop.run, name="http-loop", daemon=True)
 
     def start(self) -> None:
@@ -246,7 +246,7 @@ def _as_listeners(given: Listeners | socket.socket | Sequence[socket.socket] | N
     return Listeners([given] if isinstance(given, socket.socket) else list(given or ()))
 
 
-def _require_loopback(listeners: Sequence[Listener]) -> None:
+def _require_loopback(listeners: Sequence[ListeningSocket]) -> None:
     for listener in listeners:
         if not listener.is_local:
             for each in listeners:

@@ -7,17 +7,17 @@ import threading
 import time
 
 from baremetal_sdk.http.connection import Connection
-from baremetal_sdk.http.limits import Limits
+from baremetal_sdk.http.limits import HTTPLimits
 from baremetal_sdk.http.output import ClientGone
 
 
-class SlowReaders:
+class SlowReaderLimit:
     """Lets at most *most* workers wait until a client has read what was made for it; a client beyond that is cut.
 
     It is for answers in pieces that are larger together than what is kept for one client; other answers never wait.
     """
 
-    def __init__(self, most: int, limits: Limits) -> None:
+    def __init__(self, most: int, limits: HTTPLimits) -> None:
         self._slots = threading.BoundedSemaphore(most)
         self._limits = limits
 

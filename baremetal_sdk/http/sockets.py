@@ -29,7 +29,7 @@ _FIRST_PASSED = 3
 
 
 @dataclass(frozen=True)
-class Listener:
+class ListeningSocket:
     """A socket that listens, and what it is called."""
 
     sock: socket.socket
@@ -37,7 +37,7 @@ class Listener:
     """The address without its port, or the path of a unix socket."""
     port: int
     """0 for a unix socket."""
-    handed_on: bool = False
+    is_shared: bool = False
     """Whether somebody else keeps it open, so that what waits there is not lost when we close ours."""
 
     @property
@@ -55,18 +55,18 @@ class Listeners:
     """The sockets of one server. Whoever made them closes them, which also removes the files of unix sockets."""
 
     def __init__(
-        self, sockets: Sequence[socket.socket], paths: Mapping[str, tuple[int, int]] | None = None, *, lent: bool = False
+        self, sockets: Sequence[socket.socket], paths: Mapping[str, tuple[int, int]] | None = None, *, is_shared: bool = False
     ) -> None:
         self.sockets = list(sockets)
-        self.lent = lent
+        self.is_shared = is_shared
         """Whether somebody else, such as systemd, keeps them open for whoever serves on them next."""
         self._paths = dict(paths or {})
         self._owner = os.getpid()
 
-    def copies(self, handed_on: bool) -> list[Listener]:
+    def duplicate(self, is_shared: bool) -> list[ListeningSocket]:
         """Copies for a server, which closes them on its own."""
         path = next(iter(self._paths), None)
-        return [described(sock.dup(), handed_on, path) for sock in self.sockets]
+        return [make_listening_socket(sock.dup(), is_shared, path) for sock in self.sockets]
 
     def getsockname(self) -> Any:
         """The address of the first one."""
@@ -93,7 +93,7 @@ class Listeners:
 def listen(config: APIConfig, environ: Mapping[str, str] | None = None) -> Listeners:
     """Sockets that listen where *config* says. Raises ``ConfigurationError``, which names address and reason."""
     if config.systemd_socket:
-        return Listeners(passed_sockets(config.systemd_socket, os.environ if environ is None else environ), lent=True)
+        return Listeners(passed_sockets(config.systemd_socket, os.environ if environ is None else environ), is_shared=True)
     if config.unix_socket:
         sock, identity = _listen_on_path(config)
         return Listeners([sock], {config.unix_socket: identity})
@@ -103,15 +103,15 @@ def listen(config: APIConfig, environ: Mapping[str, str] | None = None) -> Liste
     return Listeners(_listen_on_all(hosts, config))
 
 
-def described(sock: socket.socket, handed_on: bool, path: str | None = None) -> Listener:
+def make_listening_socket(sock: socket.socket, is_shared: bool, path: str | None = None) -> ListeningSocket:
     """A socket with its address; it no longer blocks."""
     sock.setblocking(False)
     if sock.family == socket.AF_UNIX:
-        return Listener(sock, path or os.fsdecode(sock.getsockname() or ""), 0, handed_on)
+        return ListeningSocket(sock, path or os.fsdecode(sock.getsockname() or ""), 0, is_shared)
     host, port = sock.getsockname()[:2]
     with contextlib.suppress(OSError):  # inherited by what is accepted
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return Listener(sock, host, port, handed_on)
+    return ListeningSocket(sock, host, port, is_shared)
 
 
 def passed_sockets(name: str, environ: Mapping[str, str]) -> list[socket.socket]:

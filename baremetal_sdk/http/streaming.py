@@ -9,19 +9,19 @@ from queue import Empty, SimpleQueue
 from typing import Final, Protocol
 
 ENDED: Final = "ended"
-LEFT: Final = "left"
-AGED: Final = "aged"
+CLIENT_LEFT: Final = "left"
+TOO_OLD: Final = "aged"
 SLOW: Final = "slow"
 STOPPED: Final = "stopped"
 """Why such an answer is over: its application ended it, its client left, it was open for its time, its client read too slowly,
 or the server stopped."""
 
 
-class Pipe(Protocol):
+class StreamWriter(Protocol):
     """Where an application puts the pieces of an answer, from any thread. It never waits."""
 
     @property
-    def waiting(self) -> int:
+    def pending_bytes(self) -> int:
         """Bytes that the client has not taken yet."""
 
     def push(self, data: bytes) -> None:
@@ -31,54 +31,54 @@ class Pipe(Protocol):
         """End the answer behind what was pushed."""
 
 
-class PushedAnswer(ABC):
+class StreamingResponse(ABC):
     """What a WSGI application gives back in place of a body, to push the pieces of the body when it has them.
 
     The server of this package sends them from one thread for all such answers: none of them holds a worker. Another WSGI
     server iterates over it as over any body, and a thread of that waits.
     """
 
-    greatest_age: float
+    max_age_s: float
     """Seconds after which the server ends it."""
     _is_over = False
 
     @abstractmethod
-    def begin(self, pipe: Pipe) -> None:
+    def on_start(self, writer: StreamWriter) -> None:
         """Take note that the client is there, and where to push; it has to be quick."""
 
     @abstractmethod
-    def ended(self, why: str) -> None:
+    def on_end(self, reason: str) -> None:
         """Take note that it is over, once, whether it had begun or not; it has to be quick."""
 
-    def over(self, why: str) -> None:
+    def notify_end(self, why: str) -> None:
         """End it, for whoever sends it."""
         if not self._is_over:
             self._is_over = True
-            self.ended(why)
+            self.on_end(why)
 
     def close(self) -> None:
         """What a WSGI server calls that iterates over it, at the end."""
-        self.over(LEFT)
+        self.notify_end(CLIENT_LEFT)
 
     def __iter__(self) -> Iterator[bytes]:
         """The pieces, for other WSGI servers."""
-        pipe = _Queue()
-        self.begin(pipe)
-        until = time.monotonic() + self.greatest_age
-        while (piece := pipe.take(until - time.monotonic())) is not None:
+        writer = _Queue()
+        self.on_start(writer)
+        until = time.monotonic() + self.max_age_s
+        while (piece := writer.take(until - time.monotonic())) is not None:
             yield piece
-        self.over(AGED)
+        self.notify_end(TOO_OLD)
 
 
 class _Queue:
-    """A pipe whose pieces a thread waits for."""
+    """A writer whose pieces a thread waits for."""
 
     def __init__(self) -> None:
         self._pieces: SimpleQueue[bytes | None] = SimpleQueue()
         self._put = self._taken = 0
 
     @property
-    def waiting(self) -> int:
+    def pending_bytes(self) -> int:
         return self._put - self._taken
 
     def push(self, data: bytes) -> None:

@@ -14,8 +14,8 @@ from collections import deque
 
 from baremetal_interfaces import Deadline
 from baremetal_sdk.http.connection import Connection, Stage
-from baremetal_sdk.http.limits import Limits
-from baremetal_sdk.http.streaming import AGED, ENDED, LEFT, SLOW, STOPPED, PushedAnswer
+from baremetal_sdk.http.limits import HTTPLimits
+from baremetal_sdk.http.streaming import CLIENT_LEFT, ENDED, SLOW, STOPPED, TOO_OLD, StreamingResponse
 from baremetal_sdk.http.wakeup import Wakeup
 
 LOG = logging.getLogger(__name__)
@@ -27,24 +27,24 @@ _INPUT = select.EPOLLIN | select.EPOLLRDHUP
 _OUTPUT = _INPUT | select.EPOLLOUT
 
 
-class Stream:
-    """One answer that is pushed, and the pipe of its application. What is not public belongs to the thread that sends."""
+class ResponseStream:
+    """One answer that is pushed, and the writer of its application. What is not public belongs to the thread that sends."""
 
-    def __init__(self, conn: Connection, answer: PushedAnswer, chunked: bool) -> None:
+    def __init__(self, conn: Connection, answer: StreamingResponse, chunked: bool) -> None:
         self.conn, self.answer, self.chunked = conn, answer, chunked
-        self.until = time.monotonic() + answer.greatest_age
+        self.until = time.monotonic() + answer.max_age_s
         self.moved = time.monotonic()
         """When something was sent last, or there was nothing to send."""
         self.ending: str | None = None
         """Why it ends behind what waits."""
-        self._streams: Streams | None = None
+        self._streams: StreamSender | None = None
         self._lock = threading.Lock()
         self._pieces: list[bytes] = []
         self._waiting = 0
         self._asked_to_end = False
 
     @property
-    def waiting(self) -> int:
+    def pending_bytes(self) -> int:
         """Bytes that the client has not taken yet."""
         return self._waiting
 
@@ -64,14 +64,14 @@ class Stream:
         self._asked_to_end = True
         self._post()
 
-    def over(self, why: str) -> None:
+    def notify_end(self, why: str) -> None:
         """Tell the application that it is over."""
-        self.answer.over(why)
+        self.answer.notify_end(why)
 
-    def begin(self, streams: Streams) -> None:
+    def begin(self, streams: StreamSender) -> None:
         """Let the application push."""
         self._streams = streams
-        self.answer.begin(self)
+        self.answer.on_start(self)
 
     def send(self) -> bool:
         """Send what the client takes; tell whether that was all."""
@@ -94,26 +94,26 @@ class Stream:
         self.ending = why
         if self.chunked:
             self.conn.output.write(b"0\r\n\r\n")
-        self.over(why)
+        self.notify_end(why)
 
     def _post(self) -> None:
         if self._streams is not None:
             self._streams.post(self)
 
 
-class Streams:
+class StreamSender:
     """Sends the answers that are pushed."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: HTTPLimits) -> None:
         self._limits = limits
         self._epoll = select.epoll()
         self._wakeup = Wakeup(self._epoll)
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._new: deque[Stream] = deque()
-        self._posted: deque[Stream] = deque()
-        self._open: dict[int, Stream] = {}
-        self._lingering: dict[int, tuple[Stream, float]] = {}
+        self._new: deque[ResponseStream] = deque()
+        self._posted: deque[ResponseStream] = deque()
+        self._open: dict[int, ResponseStream] = {}
+        self._lingering: dict[int, tuple[ResponseStream, float]] = {}
         self._stopping = self._cutting = False
 
     def __len__(self) -> int:
@@ -123,7 +123,7 @@ class Streams:
     def take(self, conn: Connection) -> None:
         """Send the answer of a connection that nobody else has any more."""
         stream = conn.stream
-        assert isinstance(stream, Stream)
+        assert isinstance(stream, ResponseStream)
         with self._lock:
             self._new.append(stream)
             if self._thread is None:
@@ -131,7 +131,7 @@ class Streams:
                 self._thread.start()
         self._wakeup.ring()
 
-    def post(self, stream: Stream) -> None:
+    def post(self, stream: ResponseStream) -> None:
         """Look at what an application has pushed."""
         self._posted.append(stream)
         self._wakeup.ring(surely=False)
@@ -188,7 +188,7 @@ class Streams:
             if self._open.get(stream.conn.fd) is stream:
                 self._guarded(stream, self._send)
 
-    def _welcome(self, stream: Stream) -> None:
+    def _welcome(self, stream: ResponseStream) -> None:
         self._open[stream.conn.fd] = stream
         self._epoll.register(stream.conn.fd, _INPUT)
         if not self._stopping:
@@ -204,33 +204,33 @@ class Streams:
         if stream is None:
             return None
         if event & (select.EPOLLHUP | select.EPOLLERR):
-            return self._close(stream, LEFT)
+            return self._close(stream, CLIENT_LEFT)
         if event & _INPUT:
             self._guarded(stream, self._listen)
         if event & select.EPOLLOUT and fd in self._open:
             self._guarded(stream, self._send)
         return None
 
-    def _guarded(self, stream: Stream, function: object) -> None:
+    def _guarded(self, stream: ResponseStream, function: object) -> None:
         try:
             function(stream)  # type: ignore[operator]
         except OSError as exc:
             LOG.debug("stream of %s: %s", stream.conn.remote_addr, exc)
-            self._close(stream, LEFT)
+            self._close(stream, CLIENT_LEFT)
         except Exception:
             LOG.exception("a stream of %s was closed because it could not be handled", stream.conn.remote_addr)
             self._close(stream, ENDED)
 
-    def _listen(self, stream: Stream) -> None:
+    def _listen(self, stream: ResponseStream) -> None:
         """Notice that the client leaves. Whatever else it says here is not heard: it gets no other answer on this connection."""
         conn = stream.conn
         conn.missed = False
         conn.fill(True)
         conn.buffer.clear()
         if conn.ended or conn.missed:
-            self._close(stream, LEFT)
+            self._close(stream, CLIENT_LEFT)
 
-    def _send(self, stream: Stream) -> None:
+    def _send(self, stream: ResponseStream) -> None:
         conn = stream.conn
         complete = stream.send()
         if conn.watches_output == complete:
@@ -238,10 +238,10 @@ class Streams:
             self._epoll.modify(conn.fd, _INPUT if complete else _OUTPUT)
         if complete and stream.ending is not None:
             self._linger(stream)
-        elif stream.waiting > self._limits.unsent_of_one:
+        elif stream.pending_bytes > self._limits.unsent_of_one:
             self._close(stream, SLOW)
 
-    def _linger(self, stream: Stream) -> None:
+    def _linger(self, stream: ResponseStream) -> None:
         """Send nothing more, and let the client read: closing with unread input would take the end of the answer from it."""
         conn = stream.conn
         del self._open[conn.fd]
@@ -249,7 +249,7 @@ class Streams:
         conn.hang_up()
         self._drain(stream)
 
-    def _drain(self, stream: Stream) -> None:
+    def _drain(self, stream: ResponseStream) -> None:
         conn = stream.conn
         conn.fill(True)
         conn.buffer.clear()
@@ -258,22 +258,22 @@ class Streams:
 
     def _keep_time(self, now: float) -> None:
         for stream in list(self._open.values()):
-            if self._cutting or (stream.waiting and now - stream.moved > self._limits.grace):
+            if self._cutting or (stream.pending_bytes and now - stream.moved > self._limits.grace):
                 self._close(stream, STOPPED if self._cutting else SLOW)
             elif stream.ending is None and (self._stopping or now > stream.until):
-                stream.finish(STOPPED if self._stopping else AGED)
+                stream.finish(STOPPED if self._stopping else TOO_OLD)
                 self._guarded(stream, self._send)
         for stream, until in list(self._lingering.values()):
             if self._cutting or now > until:
                 self._close(stream, ENDED)
 
-    def _close(self, stream: Stream, why: str) -> None:
+    def _close(self, stream: ResponseStream, why: str) -> None:
         fd = stream.conn.fd
         self._open.pop(fd, None)
         self._lingering.pop(fd, None)
-        stream.over(why)
+        stream.notify_end(why)
         if why == SLOW:
-            LOG.info("a stream of %s was cut: %d bytes waited for it to read", stream.conn.remote_addr, stream.waiting)
+            LOG.info("a stream of %s was cut: %d bytes waited for it to read", stream.conn.remote_addr, stream.pending_bytes)
             stream.conn.cut()
         if stream.conn.stage is not Stage.CLOSED:
             stream.conn.close()

@@ -13,7 +13,7 @@ from fixtures import MonkeyPatch
 from baremetal_interfaces import Busy
 from baremetal_sdk.api.events.feed import EventFeed, EventFilter, Reader
 from baremetal_sdk.config import EventsConfig
-from baremetal_sdk.http.streaming import LEFT
+from baremetal_sdk.http.streaming import CLIENT_LEFT
 from baremetal_sdk.store.outbox import EVENT_KINDS
 from tests.fixtures.api import Answer, APITestCase
 from tests.fixtures.api_access import RBACTestCase, member
@@ -111,7 +111,7 @@ class TestFeed(APITestCase):
 
     def pieces(self, reader: Reader) -> Iterator[bytes]:
         """What a reader gets, as another server would send it."""
-        self.addCleanup(reader.over, LEFT)
+        self.addCleanup(reader.notify_end, CLIENT_LEFT)
         return iter(reader)
 
     def test_what_many_read_is_read_once(self) -> None:
@@ -141,8 +141,8 @@ class TestFeed(APITestCase):
         seen = b""
         while b"power %d" % (count - 1) not in seen:
             seen += next(quick_stream)
-        assert slow.pipe is not None
-        self.assertLess(slow.pipe.waiting, 200_000)
+        assert slow.writer is not None
+        self.assertLess(slow.writer.pending_bytes, 200_000)
         late = b""
         while b"power %d" % (count - 1) not in late:
             late += next(slow_stream)
@@ -155,7 +155,7 @@ class TestFeed(APITestCase):
         next(self.pieces(reader))
         thread = self.feed._thread
         assert thread is not None
-        reader.over(LEFT)
+        reader.notify_end(CLIENT_LEFT)
         thread.join(10)
         self.assertFalse(thread.is_alive())
 
@@ -168,7 +168,7 @@ class TestFeed(APITestCase):
             self.assertIn(self.node().encode(), next(stream))
             thread = self.feed._thread
             assert thread is not None
-            reader.over(LEFT)
+            reader.notify_end(CLIENT_LEFT)
             thread.join(10)
 
     def test_a_stream_without_news_is_sent_its_cursor(self) -> None:

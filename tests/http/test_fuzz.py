@@ -13,13 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from testtools import TestCase
 
-from baremetal_sdk.http.body import Body
-from baremetal_sdk.http.body_budget import Room
-from baremetal_sdk.http.limits import Limits
-from baremetal_sdk.http.request_head import Head, Refused, take_head
+from baremetal_sdk.http.body import RequestBody
+from baremetal_sdk.http.body_budget import BodyBudget
+from baremetal_sdk.http.limits import HTTPLimits
+from baremetal_sdk.http.request_head import HTTPError, RequestHead, take_head
 from tests.fixtures.sockets import Client, ServerTestCase
 
-LIMITS = Limits(head_size=2048, headers=20, target_size=512, body_size=4096)
+LIMITS = HTTPLimits(head_size=2048, headers=20, target_size=512, body_size=4096)
 BOUNDED = settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 
 PIECES = st.sampled_from(
@@ -38,8 +38,8 @@ def requests_in(pieces: list[bytes]) -> list[object]:
     """What a connection makes of what comes in these pieces: requests with their bodies, and how it ended."""
     found: list[object] = []
     buffer, seen = bytearray(), 0
-    head: Head | None = None
-    body: Body | None = None
+    head: RequestHead | None = None
+    body: RequestBody | None = None
     try:
         for piece in pieces:
             buffer += piece
@@ -49,12 +49,12 @@ def requests_in(pieces: list[bytes]) -> list[object]:
                     if head is None:
                         seen = len(buffer)
                         break
-                    seen, body = 0, Body(head, LIMITS, Room(LIMITS.bodies))
+                    seen, body = 0, RequestBody(head, LIMITS, BodyBudget(LIMITS.bodies))
                 if not body.feed(buffer):
                     break
                 found.append((head.method, head.target, tuple(head.headers.items()), body.content.read()))
                 head = body = None
-    except Refused as exc:
+    except HTTPError as exc:
         found.append(exc.status)
     return found
 

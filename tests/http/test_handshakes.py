@@ -14,8 +14,8 @@ from fixtures import TempDir
 from baremetal_sdk.config import APIConfig
 from baremetal_sdk.errors import NoFreeWorker
 from baremetal_sdk.http.connection import Connection, Stage
-from baremetal_sdk.http.handshakes import Handshakes
-from baremetal_sdk.http.sockets import Listener
+from baremetal_sdk.http.handshakes import HandshakeQueue
+from baremetal_sdk.http.sockets import ListeningSocket
 from baremetal_sdk.http.tls import TLS
 from tests.fixtures.authority import write_certificate
 
@@ -46,7 +46,7 @@ class TestOrder(testtools.TestCase):
         self.later = Later()
         self.seen: list[Connection] = []
         tls = TLS(APIConfig(enable_ssl_api=True, cert_file=cert, key_file=key))
-        self.handshakes = Handshakes(self.later, tls, self._resume, 1.0)
+        self.handshakes = HandshakeQueue(self.later, tls, self._resume, 1.0)
 
     def _resume(self, conn: Connection, stage: Stage, seconds: float | None) -> None:
         self.assertIs(Stage.SHAKING, stage)
@@ -57,7 +57,7 @@ class TestOrder(testtools.TestCase):
         for _ in range(count):
             ours, theirs = socket.socketpair()
             ours.setblocking(False)
-            made.append(Connection(ours, "", Listener(ours, "", 0), 0.0))
+            made.append(Connection(ours, "", ListeningSocket(ours, "", 0), 0.0))
             self.addCleanup(theirs.close)
             self.addCleanup(made[-1].close)
         return made

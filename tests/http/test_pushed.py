@@ -14,13 +14,13 @@ from fixtures import TempDir
 from baremetal_interfaces import Deadline
 from baremetal_sdk.config import APIConfig
 from baremetal_sdk.http import HTTPServer
-from baremetal_sdk.http.body_budget import Room
+from baremetal_sdk.http.body_budget import BodyBudget
 from baremetal_sdk.http.connection import Connection, Stage
-from baremetal_sdk.http.limits import Limits
-from baremetal_sdk.http.loop import Loop
-from baremetal_sdk.http.sockets import Listener
-from baremetal_sdk.http.streaming import AGED, LEFT, SLOW, STOPPED, Pipe, PushedAnswer
-from baremetal_sdk.http.streams import Stream, Streams
+from baremetal_sdk.http.limits import HTTPLimits
+from baremetal_sdk.http.loop import EventLoop
+from baremetal_sdk.http.sockets import ListeningSocket
+from baremetal_sdk.http.streaming import CLIENT_LEFT, SLOW, STOPPED, TOO_OLD, StreamingResponse, StreamWriter
+from baremetal_sdk.http.streams import ResponseStream, StreamSender
 from tests.fixtures.authority import write_certificate
 from tests.fixtures.http_clients import connect_securely
 from tests.fixtures.sockets import PATIENCE, Client, ServerTestCase, SmallApplication
@@ -29,22 +29,22 @@ REQUEST = b"GET /push HTTP/1.1\r\nHost: x\r\n\r\n"
 END = b"0\r\n\r\n"
 
 
-class Answer(PushedAnswer):
+class Answer(StreamingResponse):
     """Lets a test push, and remembers how it ended."""
 
-    def __init__(self, greatest_age: float) -> None:
-        self.greatest_age = greatest_age
-        self.pipe: Pipe | None = None
+    def __init__(self, max_age_s: float) -> None:
+        self.max_age_s = max_age_s
+        self.writer: StreamWriter | None = None
         self.begun = threading.Event()
         self.gone = threading.Event()
         self.why: list[str] = []
 
-    def begin(self, pipe: Pipe) -> None:
-        self.pipe = pipe
+    def on_start(self, writer: StreamWriter) -> None:
+        self.writer = writer
         self.begun.set()
 
-    def ended(self, why: str) -> None:
-        self.why.append(why)
+    def on_end(self, reason: str) -> None:
+        self.why.append(reason)
         self.gone.set()
 
 
@@ -54,14 +54,14 @@ class PushingApplication(SmallApplication):
     def __init__(self) -> None:
         super().__init__()
         self.answers: list[Answer] = []
-        self.greatest_age = 60.0
+        self.max_age_s = 60.0
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Serve one request."""
         if environ["PATH_INFO"] != "/push":
             return super().__call__(environ, start_response)
         start_response("200 OK", [("Content-Type", "text/plain")])
-        self.answers.append(Answer(self.greatest_age))
+        self.answers.append(Answer(self.max_age_s))
         return self.answers[-1]
 
 
@@ -110,14 +110,14 @@ class TestPushed(ServerTestCase):
         answers = [self.answer(client) for client in clients]
         self.assert_serves()
         for number, answer in enumerate(answers):
-            assert answer.pipe is not None
-            answer.pipe.push(b"piece %d." % number)
-            answer.pipe.push(b"")
+            assert answer.writer is not None
+            answer.writer.push(b"piece %d." % number)
+            answer.writer.push(b"")
         for number, client in enumerate(clients):
             self.assertEqual(b"%x\r\npiece %d.\r\n" % (len(b"piece %d." % number), number), self.received(client, b".\r\n"))
-        assert answers[0].pipe is not None
-        answers[0].pipe.push(b"last")
-        answers[0].pipe.end()
+        assert answers[0].writer is not None
+        answers[0].writer.push(b"last")
+        answers[0].writer.end()
         self.assertEqual(b"4\r\nlast\r\n" + END, clients[0].rest())
 
     def test_they_end_when_the_server_stops(self) -> None:
@@ -125,8 +125,8 @@ class TestPushed(ServerTestCase):
         clients = [self.client() for _ in range(5)]
         answers = [self.answer(client) for client in clients]
         for answer in answers:
-            assert answer.pipe is not None
-            answer.pipe.push(b"more")
+            assert answer.writer is not None
+            answer.writer.push(b"more")
         self.assertTrue(self.server.stop(Deadline.after(PATIENCE)))
         for client, answer in zip(clients, answers, strict=True):
             self.assertEqual(b"4\r\nmore\r\n" + END, client.rest())
@@ -134,29 +134,29 @@ class TestPushed(ServerTestCase):
 
     def test_they_end_in_time(self) -> None:
         """One that is open for its time is ended, and its client sees that it is whole."""
-        self.pushing.greatest_age = 1.0
+        self.pushing.max_age_s = 1.0
         client = self.client()
         answer = self.answer(client)
         self.assertEqual(END, client.rest())
-        self.assert_ended(answer, AGED)
+        self.assert_ended(answer, TOO_OLD)
 
     def test_who_leaves_is_noticed(self) -> None:
         """A client that closes its connection is known to be gone, without a piece for it."""
         client = self.client()
         answer = self.answer(client)
         client.close()
-        self.assert_ended(answer, LEFT)
+        self.assert_ended(answer, CLIENT_LEFT)
 
     def test_who_does_not_read_is_cut(self) -> None:
         """Pieces that nobody reads wait for a while and within bounds; who reads gets all of his meanwhile."""
         slow, quick = self.client(), self.client()
         unread, read = self.answer(slow), self.answer(quick)
-        assert unread.pipe is not None and read.pipe is not None
+        assert unread.writer is not None and read.writer is not None
         piece = bytes(1 << 20)
         for _ in range(16):
-            unread.pipe.push(piece)
+            unread.writer.push(piece)
         self.assert_ended(unread, SLOW)
-        read.pipe.push(b"here")
+        read.writer.push(b"here")
         self.assertEqual(b"4\r\nhere\r\n", self.received(quick, b"here\r\n"))
 
     def test_what_is_pushed_afterwards_is_dropped(self) -> None:
@@ -164,10 +164,10 @@ class TestPushed(ServerTestCase):
         client = self.client()
         answer = self.answer(client)
         client.close()
-        self.assert_ended(answer, LEFT)
-        assert answer.pipe is not None
-        answer.pipe.push(b"late")
-        answer.pipe.end()
+        self.assert_ended(answer, CLIENT_LEFT)
+        assert answer.writer is not None
+        answer.writer.push(b"late")
+        answer.writer.end()
         self.assert_serves()
 
     def test_who_is_given_back_twice_is_served_once(self) -> None:
@@ -175,14 +175,16 @@ class TestPushed(ServerTestCase):
         answer = Answer(60.0)
 
         def serve(conn: Connection) -> None:
-            conn.stream = Stream(conn, answer, chunked=False)
+            conn.stream = ResponseStream(conn, answer, chunked=False)
             for _ in range(2):
                 loop.resume(conn, Stage.LEAVING, PATIENCE)
 
-        limits, sock = Limits(), socket.create_server(("127.0.0.1", 0))
+        limits, sock = HTTPLimits(), socket.create_server(("127.0.0.1", 0))
         sock.setblocking(False)
-        streams = Streams(limits)
-        loop = Loop([Listener(sock, "127.0.0.1", sock.getsockname()[1])], limits, serve, None, streams, Room(1024))
+        streams = StreamSender(limits)
+        loop = EventLoop(
+            [ListeningSocket(sock, "127.0.0.1", sock.getsockname()[1])], limits, serve, None, streams, BodyBudget(1024)
+        )
         thread = threading.Thread(target=loop.run)
         thread.start()
         for cleanup in (thread.join, loop.cut, streams.stop):
@@ -190,17 +192,17 @@ class TestPushed(ServerTestCase):
         with socket.create_connection(sock.getsockname()) as client:
             client.sendall(REQUEST)
             self.assertTrue(answer.begun.wait(PATIENCE))
-            assert answer.pipe is not None
-            answer.pipe.push(b"piece")
+            assert answer.writer is not None
+            answer.writer.push(b"piece")
             self.assertEqual(b"piece", client.recv(100))
 
     def test_http_1_0_has_no_chunks(self) -> None:
         """An older client reads until the connection ends."""
         client = self.client()
         answer = self.answer(client, b"GET /push HTTP/1.0\r\n\r\n")
-        assert answer.pipe is not None
-        answer.pipe.push(b"piece")
-        answer.pipe.end()
+        assert answer.writer is not None
+        answer.writer.push(b"piece")
+        answer.writer.end()
         self.assertEqual(b"piece", client.rest())
 
     def test_a_head_request_has_no_stream(self) -> None:
@@ -208,18 +210,18 @@ class TestPushed(ServerTestCase):
         client = self.client()
         answered = client.send(REQUEST.replace(b"GET", b"HEAD")).answer()
         self.assertIn(b"200 OK", answered)
-        self.assert_ended(self.pushing.answers[0], LEFT)
+        self.assert_ended(self.pushing.answers[0], CLIENT_LEFT)
 
     def test_another_server_iterates(self) -> None:
         """What a WSGI server of somebody else's gets is an iterable that waits for pieces."""
         answer = Answer(60.0)
         pieces = iter(answer)
-        threading.Thread(target=lambda: (answer.begun.wait(PATIENCE), answer.pipe.push(b"a"), answer.pipe.end())).start()  # type: ignore[union-attr]
+        threading.Thread(target=lambda: (answer.begun.wait(PATIENCE), answer.writer.push(b"a"), answer.writer.end())).start()  # type: ignore[union-attr]
         self.assertEqual([b"a"], list(pieces))
-        self.assertEqual([AGED], answer.why)
+        self.assertEqual([TOO_OLD], answer.why)
         early = Answer(0.05)
         self.assertEqual([], list(early))
-        self.assertEqual([AGED], early.why)
+        self.assertEqual([TOO_OLD], early.why)
 
 
 class TestPushedOverTLS(TestPushed):

@@ -14,11 +14,11 @@ import testtools
 
 from baremetal_interfaces import Deadline
 from baremetal_sdk.http import HTTPServer
-from baremetal_sdk.http.body_budget import Room
+from baremetal_sdk.http.body_budget import BodyBudget
 from baremetal_sdk.http.connection import Connection
-from baremetal_sdk.http.keep_alive_worker import Sequences
-from baremetal_sdk.http.limits import Limits
-from baremetal_sdk.http.sockets import Listener
+from baremetal_sdk.http.keep_alive_worker import KeepAliveWorker
+from baremetal_sdk.http.limits import HTTPLimits
+from baremetal_sdk.http.sockets import ListeningSocket
 from tests.fixtures.sockets import PATIENCE, Client, ServerTestCase, SmallApplication
 from tests.http.test_framing import POST, REFUSED, SMUGGLED
 
@@ -140,7 +140,7 @@ class TestTurns(testtools.TestCase):
         for sock in (ours, self.client):
             self.addCleanup(sock.close)
         ours.setblocking(False)
-        self.conn = Connection(ours, "", Listener(ours, "", 0), 0.0)
+        self.conn = Connection(ours, "", ListeningSocket(ours, "", 0), 0.0)
         self.conn.prompt = True
         self.answered = 0
         self.watched: list[bool] = []
@@ -156,7 +156,7 @@ class TestTurns(testtools.TestCase):
                 sequences.next_turn()
             return True
 
-        sequences = Sequences(answer, Limits(), Room(1024), may_stay=True, longest=PATIENCE)
+        sequences = KeepAliveWorker(answer, HTTPLimits(), BodyBudget(1024), may_stay=True, longest=PATIENCE)
         self.assertTrue(sequences.serve(self.conn, sequences.next_turn(), self))
         return self.answered
 

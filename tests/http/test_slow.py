@@ -12,9 +12,9 @@ from testtools import TestCase
 
 from baremetal_interfaces import Deadline
 from baremetal_sdk.http.connection import Connection, Stage
-from baremetal_sdk.http.connection_limits import Peers
-from baremetal_sdk.http.limits import Limits
-from baremetal_sdk.http.output import Output
+from baremetal_sdk.http.connection_limits import ConnectionLimits
+from baremetal_sdk.http.limits import HTTPLimits
+from baremetal_sdk.http.output import OutputBuffer
 from baremetal_sdk.http.sockets import listen
 from tests.fixtures.http_clients import connect
 from tests.fixtures.sockets import PATIENCE, ServerTestCase
@@ -72,7 +72,7 @@ class TestRoomForBodies(ServerTestCase):
 
     def test_when_too_much_is_uploaded_the_oldest_upload_is_refused(self) -> None:
         """So that nobody fills the disk; what is finished or refused gives its room to others."""
-        self.useFixture(MonkeyPatch("baremetal_sdk.http.limits.Limits.bodies", 1))
+        self.useFixture(MonkeyPatch("baremetal_sdk.http.limits.HTTPLimits.bodies", 1))
         server = self.configured(max_request_body_size=1_000_000)
         head = b"POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\n"
         uploads = [self.client(server).send(head) for _ in range(5)]
@@ -91,7 +91,7 @@ class TestRoomForAnswers(ServerTestCase):
         self.addCleanup(ours.close)
         self.addCleanup(theirs.close)
         with listen(self.config) as listeners:
-            (listener,) = listeners.copies(handed_on=False)
+            (listener,) = listeners.duplicate(is_shared=False)
             listener.sock.close()
         conn = Connection(ours, ("192.0.2.1", 1), listener, began)
         conn.stage, conn.began = Stage.SENDING, began
@@ -101,7 +101,7 @@ class TestRoomForAnswers(ServerTestCase):
     def test_when_too_much_waits_for_slow_readers_the_slowest_go(self) -> None:
         """As many as it takes, and not the one that has just begun to be slow."""
         connections: dict[int, Connection] = {}
-        peers = Peers(Limits(unsent=1000), connections)
+        peers = ConnectionLimits(HTTPLimits(unsent=1000), connections)
         cut: list[Connection] = []
         for began in (1.0, 2.0, 3.0):
             conn = self._sending(400, began)
@@ -117,7 +117,7 @@ class TestOutput(TestCase):
         self.addCleanup(theirs.close)
         self.addCleanup(ours.close)
         ours.setblocking(False)
-        large, output = bytes(20_000_000), Output(ours)
+        large, output = bytes(20_000_000), OutputBuffer(ours)
         tracemalloc.start()
         self.addCleanup(tracemalloc.stop)
         for piece in (b"a head", b" and more", large, b"an end"):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from baremetal_interfaces import BareMetalError, Busy
 from baremetal_sdk.config import EventsConfig
 from baremetal_sdk.errors import EventsGone
-from baremetal_sdk.http.streaming import Pipe, PushedAnswer
+from baremetal_sdk.http.streaming import StreamingResponse, StreamWriter
 from baremetal_sdk.observability.metrics.collector import Reading
 from baremetal_sdk.observability.metrics.declarations import (
     EVENT_STREAMS,
@@ -60,45 +60,45 @@ class EventFilter:
         )
 
 
-class Reader(PushedAnswer):
+class Reader(StreamingResponse):
     """One stream, and how far it is."""
 
     def __init__(
-        self, feed: EventFeed, wanted: EventFilter, cursor: EventPosition, greatest_age: float, last: EventPosition | None = None
+        self, feed: EventFeed, wanted: EventFilter, cursor: EventPosition, max_age_s: float, last: EventPosition | None = None
     ) -> None:
-        self.wanted, self.cursor, self.greatest_age = wanted, cursor, greatest_age
+        self.wanted, self.cursor, self.max_age_s = wanted, cursor, max_age_s
         self.last = last
         """The event behind which it ends; None: it waits for more."""
-        self.pipe: Pipe | None = None
+        self.writer: StreamWriter | None = None
         self.spoken_at = self.read_at = time.monotonic()
         """When it was sent something last, and when something was read for it last."""
         self._feed = feed
 
-    def begin(self, pipe: Pipe) -> None:
+    def on_start(self, writer: StreamWriter) -> None:
         """Follow from now on."""
-        self.pipe = pipe
+        self.writer = writer
         self.send(b"retry: %d\nid: %s\n\n" % (_RETRY, str(self.cursor).encode()), time.monotonic())
         self._feed.join(self)
 
-    def ended(self, why: str) -> None:
+    def on_end(self, reason: str) -> None:
         """Follow no more."""
-        self._feed.leave(self, why)
+        self._feed.leave(self, reason)
 
     @property
     def has_room(self) -> bool:
         """Whether it has read most of what it was sent."""
-        return self.pipe is not None and self.pipe.waiting < _ROOM
+        return self.writer is not None and self.writer.pending_bytes < _ROOM
 
     def send(self, data: bytes, now: float) -> None:
         """Send it something."""
-        assert self.pipe is not None
+        assert self.writer is not None
         self.spoken_at = now
-        self.pipe.push(data)
+        self.writer.push(data)
 
     def end(self) -> None:
         """Let it end behind what it was sent."""
-        assert self.pipe is not None
-        self.pipe.end()
+        assert self.writer is not None
+        self.writer.end()
 
 
 class EventFeed:
