@@ -11,7 +11,7 @@ from baremetal_sdk.api.framework.request_observer import RequestObserver
 from baremetal_sdk.api.v1.catalog import build_route_table, role_policy
 from baremetal_sdk.api.v1.metrics_path import MetricsPath
 from baremetal_sdk.api.wsgi import Application
-from baremetal_sdk.auth import Granted, RolesFile, TokenAuth, authenticated
+from baremetal_sdk.auth import RolesFile, RolesMiddleware, TokenAuth, add_authentication
 from baremetal_sdk.config import ConductorConfig
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.observability.telemetry import Telemetry
@@ -37,11 +37,11 @@ def bare_metal_api(backend: Backend, *, policy: Policy | None = None, metrics: A
     if metrics is not None:
         app = MetricsPath(app, metrics, policy)
     if config.auth_strategy not in ("http_basic", "client_certificate"):
-        protected = authenticated(app, config)
+        protected = add_authentication(app, config)
     else:
         # Only users get roles from the file. The identity of a token already has the roles of the token.
-        users = app if config.api.roles_file is None else Granted(app, RolesFile(config.api.roles_file))
-        protected = TokenAuth(app, authenticated(users, config), backend)
+        users = app if config.api.roles_file is None else RolesMiddleware(app, RolesFile(config.api.roles_file))
+        protected = TokenAuth(app, add_authentication(users, config), backend)
     # Without authentication there are no protected routes to tell from public ones.
     served = protected if config.auth_strategy == "noauth" else PublicRoutes(app, protected, build_route_table())
     # The observer is outermost, so that it also sees requests that authentication refuses.

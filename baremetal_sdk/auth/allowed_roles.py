@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from baremetal_interfaces import BareMetalError
-from baremetal_sdk.auth.identity import IDENTITY_KEY, Identity, NotAuthenticated, refuse
+from baremetal_sdk.auth.identity import IDENTITY_KEY, AuthenticationError, Identity, refuse
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -33,7 +33,7 @@ class AllowedRoles:
             if not isinstance(who, Identity) or not self._may(who):
                 return refuse(environ, start_response, self._refusal(who))
         except BareMetalError as exc:
-            why = NotAuthenticated(exc.message, status=503, retry_after=exc.retry_after)
+            why = AuthenticationError(exc.message, status=503, retry_after=exc.retry_after)
             return refuse(environ, start_response, why)
         return self._app(environ, start_response)
 
@@ -42,7 +42,7 @@ class AllowedRoles:
             return False
         return who.is_system or (who.project is not None and who.project == self._own_project())
 
-    def _refusal(self, who: object) -> NotAuthenticated:
+    def _refusal(self, who: object) -> AuthenticationError:
         needed = f"one of the roles {', '.join(sorted(self._roles))}, in the whole system or in the service's own project"
         LOG.warning("a caller was refused, who does not have %s: %s", needed, who)
-        return NotAuthenticated(f"{needed}, is needed", status=403)
+        return AuthenticationError(f"{needed}, is needed", status=403)

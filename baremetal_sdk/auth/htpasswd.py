@@ -32,7 +32,7 @@ class UserFile:
         self._users, self.cost = self._read()
         self._looked = self._clock.monotonic()
 
-    def hash_of(self, user: str) -> bytes | None:
+    def get_hash(self, user: str) -> bytes | None:
         """The bcrypt hash of this user's password; None for a user who is not there."""
         if self._clock.monotonic() - self._looked >= _LOOK_EVERY:
             self._looked = self._clock.monotonic()

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 IDENTITY_KEY = "baremetal_sdk.identity"
 """Where the :class:`Identity` of the caller is in the WSGI environment. No client can set it: headers begin with ``HTTP_``."""
-ADMINISTRATOR = frozenset({"admin", "member", "reader"})
+ADMIN_ROLES = frozenset({"admin", "member", "reader"})
 """The roles of those whose way of authentication knows no roles: they administer."""
-PUBLIC = frozenset({"", "/", "/v1", "/v1/", "/healthz", "/readyz"})
+PUBLIC_PATHS = frozenset({"", "/", "/v1", "/v1/", "/healthz", "/readyz"})
 """Paths for which nobody has to say who they are: the version documents, and health."""
 
 
@@ -26,7 +26,7 @@ class Identity:
 
     user: str
     project: str | None = None
-    roles: frozenset[str] = ADMINISTRATOR
+    roles: frozenset[str] = ADMIN_ROLES
     is_system: bool = False
     """Whether the caller acts for the whole system, and not for a project."""
     project_name: str | None = None
@@ -37,7 +37,7 @@ class Identity:
 class Authenticator:
     """The middleware: it lets in those whom :meth:`identify` knows, with their :class:`Identity` in the environment."""
 
-    def __init__(self, app: WSGIApplication, public: Iterable[str] = PUBLIC) -> None:
+    def __init__(self, app: WSGIApplication, public: Iterable[str] = PUBLIC_PATHS) -> None:
         self._app = app
         self._public = frozenset(public)
 
@@ -47,18 +47,18 @@ class Authenticator:
         if environ.get("PATH_INFO", "") not in self._public:
             try:
                 identity = self.identify(environ)
-            except NotAuthenticated as exc:
+            except AuthenticationError as exc:
                 return refuse(environ, start_response, exc)
             environ[IDENTITY_KEY] = identity
             environ["REMOTE_USER"] = identity.user
         return self._app(environ, start_response)
 
     def identify(self, environ: dict[str, Any]) -> Identity:
-        """Who asks. Raises :class:`NotAuthenticated`."""
+        """Who asks. Raises :class:`AuthenticationError`."""
         raise NotImplementedError
 
 
-class NotAuthenticated(Exception):
+class AuthenticationError(Exception):
     """Nobody whom we know, or not now: the answer for it."""
 
     def __init__(self, reason: str, *, status: int = 401, challenge: str | None = None, retry_after: float | None = None) -> None:
@@ -66,7 +66,7 @@ class NotAuthenticated(Exception):
         self.status, self.challenge, self.retry_after = status, challenge, retry_after
 
 
-def refuse(environ: WSGIEnvironment, start_response: StartResponse, why: NotAuthenticated) -> Iterable[bytes]:
+def refuse(environ: WSGIEnvironment, start_response: StartResponse, why: AuthenticationError) -> Iterable[bytes]:
     """Answer a request that is not let in, in the clients' format."""
     body = error_body(why.status, str(why))
     name = request_id(environ)

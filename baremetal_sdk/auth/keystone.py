@@ -6,9 +6,9 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from baremetal_sdk.auth.identity import IDENTITY_KEY, PUBLIC, Identity, NotAuthenticated, refuse
-from baremetal_sdk.auth.keystone_login import TIMEOUT, check_options, private_options
-from baremetal_sdk.auth.keystone_tokens import RecentTokens
+from baremetal_sdk.auth.identity import IDENTITY_KEY, PUBLIC_PATHS, AuthenticationError, Identity, refuse
+from baremetal_sdk.auth.keystone_login import TIMEOUT_S, check_options, private_options
+from baremetal_sdk.auth.keystone_tokens import TokenCache
 from baremetal_sdk.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ _RETRY_AFTER = 5.0
 _CACHE = "baremetal_sdk.keystone_tokens"
 _KNOWN = "baremetal_sdk.keystone_knows"
 """Set once the application is called: what is said or raised from then on is its own."""
-_DEFAULTS = {"http_connect_timeout": f"{TIMEOUT:g}", "http_request_max_retries": "1", "include_service_catalog": "false"}
+_DEFAULTS = {"http_connect_timeout": f"{TIMEOUT_S:g}", "http_request_max_retries": "1", "include_service_catalog": "false"}
 """What keystonemiddleware would otherwise do: wait for a Keystone that hangs for as long as it does, in all threads."""
 
 
@@ -29,7 +29,7 @@ class KeystoneAuth:
     Raises ``ConfigurationError`` where keystonemiddleware is not installed or cannot be used with these options.
     """
 
-    def __init__(self, app: WSGIApplication, options: Mapping[str, str], public: Iterable[str] = PUBLIC) -> None:
+    def __init__(self, app: WSGIApplication, options: Mapping[str, str], public: Iterable[str] = PUBLIC_PATHS) -> None:
         try:
             from keystonemiddleware import auth_token
         except ImportError as exc:
@@ -40,11 +40,11 @@ class KeystoneAuth:
         self._public = frozenset(public)
         self._app = app
         self._uri = options.get("www_authenticate_uri") or options.get("auth_url") or ""
-        inner = _Identified(app)
+        inner = _IdentityReader(app)
         wanted = {**_DEFAULTS, **options}
         if not wanted.get("memcached_servers"):
             wanted["cache"] = _CACHE
-        self._recent = RecentTokens()
+        self._recent = TokenCache()
         try:
             private = private_options(wanted)
             self._tokens = auth_token.AuthProtocol(inner, {"delay_auth_decision": "false", "oslo_config_config": private})
@@ -76,14 +76,14 @@ class KeystoneAuth:
             said.append("503")
         return refuse(environ, start_response, self._refusal(said[0])) if said else answer
 
-    def _refusal(self, status: str) -> NotAuthenticated:
+    def _refusal(self, status: str) -> AuthenticationError:
         """What keystonemiddleware says in the application's place, in the clients' format."""
         if status.startswith("401"):
-            return NotAuthenticated("give a valid token in X-Auth-Token", challenge=f'Keystone uri="{self._uri}"')
-        return NotAuthenticated("Keystone cannot be asked who you are; try again", status=503, retry_after=_RETRY_AFTER)
+            return AuthenticationError("give a valid token in X-Auth-Token", challenge=f'Keystone uri="{self._uri}"')
+        return AuthenticationError("Keystone cannot be asked who you are; try again", status=503, retry_after=_RETRY_AFTER)
 
 
-class _Identified:
+class _IdentityReader:
     """Reads what keystonemiddleware left in the environment; it takes away what clients put there under these names."""
 
     def __init__(self, app: WSGIApplication) -> None:

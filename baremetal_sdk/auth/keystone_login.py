@@ -16,7 +16,7 @@ from baremetal_sdk.errors import ConfigurationError
 
 LOG = logging.getLogger(__name__)
 SECTION = "keystone_authtoken"
-TIMEOUT = 10.0
+TIMEOUT_S = 10.0
 """Seconds for one answer of Keystone, where the section has no ``timeout``."""
 _RETRY_AFTER = 5.0
 _PAUSE = 1.0
@@ -45,7 +45,7 @@ class KeystoneLogin:
             self._session: Any = loading.load_session_from_conf_options(private, section)
         except Exception as exc:
             raise ConfigurationError(f"[{section}]: it cannot be used: {exc}") from exc
-        self._session.timeout = self._session.timeout or TIMEOUT
+        self._session.timeout = self._session.timeout or TIMEOUT_S
         self._lock = threading.Lock()
         self._token = ""
         self._failure: tuple[float, BareMetalError] | None = None

@@ -12,7 +12,7 @@ _MOST = 4096
 """Tokens that are remembered; the one that was asked for longest ago is forgotten first."""
 
 
-class RecentTokens:
+class TokenCache:
     """A cache as keystonemiddleware takes it from the WSGI environment (its option ``cache``). Its keys are digests of tokens."""
 
     def __init__(self, most: int = _MOST, clock: Clock | None = None) -> None:

@@ -21,7 +21,7 @@ _MOST = 4096
 _AT_ONCE = 2
 """Hashes that are computed at the same time."""
 _QUEUE = 8
-"""Passwords that wait for that, at most."""
+"""Maximum number of passwords that wait for a check."""
 _PATIENCE = 5.0
 
 
@@ -29,7 +29,7 @@ class TooBusy(Exception):
     """So many passwords are being checked that this one cannot be, now."""
 
 
-class Passwords:
+class PasswordChecker:
     """Tells whether a password is a user's.
 
     What was right is remembered for a minute, as a keyed digest of user, password and stored hash: the key is made with the
@@ -59,17 +59,17 @@ class Passwords:
         """Callers whose password is being checked, or who wait for that."""
         self._nobody: tuple[int, bytes] | None = None
 
-    def is_remembered(self, user: str, password: str) -> bool:
+    def is_cached(self, user: str, password: str) -> bool:
         """Whether this was right a moment ago; it costs nothing."""
         return self._known_until(user, password) > self._clock.monotonic()
 
-    def was_right(self, user: str, password: str) -> bool:
+    def was_valid(self, user: str, password: str) -> bool:
         """Whether this was right at some time, with the user's present hash; it costs nothing."""
         return self._known_until(user, password) > 0.0
 
-    def is_right(self, user: str, password: str) -> bool:
+    def is_valid(self, user: str, password: str) -> bool:
         """Whether *password* is the one of *user*. Raises :class:`TooBusy`."""
-        stored = self._users.hash_of(user)
+        stored = self._users.get_hash(user)
         digest = self._digest(user, password, stored or b"")
         with self._lock:
             running = self._checks.get(digest)
@@ -88,7 +88,7 @@ class Passwords:
                 self.waiting -= 1
 
     def _known_until(self, user: str, password: str) -> float:
-        stored = self._users.hash_of(user)
+        stored = self._users.get_hash(user)
         if stored is None:
             return 0.0
         digest = self._digest(user, password, stored)

@@ -21,14 +21,14 @@ LOG = logging.getLogger(__name__)
 OPTION = "[api] roles_file"
 ROLES = ("admin", "operator", "reader")
 """The roles that there are without Keystone, the highest first."""
-EVERYBODY_ELSE = "*"
+OTHER_USERS = "*"
 _LINE = re.compile(rf"(\S.{{0,254}}?)\s*:\s*({'|'.join(ROLES)})(?:\s+(\S{{1,255}}))?\s*")
 _LOOK_EVERY = 1.0
 """Seconds between two looks at whether the file has changed."""
 
 
 @dataclass(frozen=True)
-class Grant:
+class RoleGrant:
     """What a line gives: a role, in a project or, with None, in the whole system."""
 
     role: str
@@ -49,12 +49,12 @@ class RolesFile:
         self._grants = self._read()
         self._looked = self._clock.monotonic()
 
-    def grant(self, user: str) -> Grant | None:
+    def get_grant(self, user: str) -> RoleGrant | None:
         """What *user* is given; None for nothing."""
         if self._clock.monotonic() - self._looked >= _LOOK_EVERY:
             self._looked = self._clock.monotonic()
             self._follow()
-        return self._grants.get(user) or self._grants.get(EVERYBODY_ELSE)
+        return self._grants.get(user) or self._grants.get(OTHER_USERS)
 
     def _follow(self) -> None:
         state = self._look()
@@ -75,13 +75,13 @@ class RolesFile:
             return None
         return found.st_mtime_ns, found.st_size, found.st_ino
 
-    def _read(self) -> dict[str, Grant]:
+    def _read(self) -> dict[str, RoleGrant]:
         try:
             text = self._path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as exc:
             reason = getattr(exc, "strerror", None) or "it is not UTF-8"
             raise ConfigurationError(f"{OPTION}: {self._path} cannot be read: {reason}") from None
-        grants: dict[str, Grant] = {}
+        grants: dict[str, RoleGrant] = {}
         for number, line in enumerate(text.splitlines(), 1):
             if not line.strip() or line.lstrip().startswith("#"):
                 continue
@@ -93,11 +93,11 @@ class RolesFile:
                 raise ConfigurationError(
                     f"{OPTION}: {self._path} line {number}: {found[1]} has a line already; give each one line"
                 )
-            grants[found[1]] = Grant(found[2], found[3])
+            grants[found[1]] = RoleGrant(found[2], found[3])
         return grants
 
 
-class Granted:
+class RolesMiddleware:
     """Middleware behind authentication: in place of the roles that the caller came with, those that the file gives."""
 
     def __init__(self, app: WSGIApplication, roles: RolesFile) -> None:
@@ -108,11 +108,11 @@ class Granted:
         """Serve a request."""
         who: Identity | None = environ.get(IDENTITY_KEY)
         if who is not None:
-            environ[IDENTITY_KEY] = granted(who, self._roles.grant(who.user))
+            environ[IDENTITY_KEY] = apply_grant(who, self._roles.get_grant(who.user))
         return self._app(environ, start_response)
 
 
-def granted(who: Identity, grant: Grant | None) -> Identity:
+def apply_grant(who: Identity, grant: RoleGrant | None) -> Identity:
     """*who* with what a grant says, or with nothing."""
     if grant is None:
         return replace(who, project=None, roles=frozenset(), is_system=False)

@@ -9,7 +9,7 @@ from baremetal_sdk.auth.certificates import CertificateAuth
 from baremetal_sdk.auth.htpasswd import UserFile
 from baremetal_sdk.auth.keystone import KeystoneAuth
 from baremetal_sdk.auth.none import NoAuth
-from baremetal_sdk.auth.passwords import Passwords
+from baremetal_sdk.auth.passwords import PasswordChecker
 from baremetal_sdk.config import APIConfig, ConductorConfig
 from baremetal_sdk.errors import ConfigurationError
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 
-def authenticated(app: WSGIApplication, config: ConductorConfig) -> WSGIApplication:
+def add_authentication(app: WSGIApplication, config: ConductorConfig) -> WSGIApplication:
     """*app* behind the authentication that *config* names. Raises ``ConfigurationError``, which names the option."""
     if config.auth_strategy == "http_basic":
         users = UserFile(config.http_basic_auth_user_file)
-        return BasicAuth(app, users, passwords=Passwords(users, most=config.api.max_threads // 2))
+        return BasicAuth(app, users, passwords=PasswordChecker(users, most=config.api.max_threads // 2))
     if config.auth_strategy == "client_certificate":
         return _by_certificate(app, config.api)
     if config.auth_strategy == "keystone":

@@ -21,7 +21,7 @@ _FREE_OF_PEER = 20
 _Key = tuple[str, str | None]
 
 
-class Throttle:
+class LoginThrottle:
     """Counts failures by address and user, and by address alone. A user is not locked out by what others do elsewhere."""
 
     def __init__(self, clock: Clock | None = None) -> None:
@@ -29,13 +29,13 @@ class Throttle:
         self._lock = threading.Lock()
         self._failures: OrderedDict[_Key, tuple[int, float]] = OrderedDict()
 
-    def wait(self, peer: str, user: str) -> float:
+    def get_wait_s(self, peer: str, user: str) -> float:
         """Seconds until this user may try again from there; 0: now."""
         with self._lock:
             now = self._clock.monotonic()
             return max(self._left(key, free, now) for key, free in _keys(peer, user))
 
-    def failed(self, peer: str, user: str) -> None:
+    def record_failure(self, peer: str, user: str) -> None:
         """Note that a password was wrong."""
         with self._lock:
             now = self._clock.monotonic()
@@ -45,7 +45,7 @@ class Throttle:
             while len(self._failures) > _MOST:
                 self._failures.popitem(last=False)
 
-    def succeeded(self, peer: str, user: str) -> None:
+    def record_success(self, peer: str, user: str) -> None:
         """Note that a password was right."""
         with self._lock:
             self._failures.pop((network(peer), user), None)

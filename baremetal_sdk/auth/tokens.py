@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from baremetal_interfaces import BareMetalError, InvalidInput, NotFound, Problem
-from baremetal_sdk.auth.identity import IDENTITY_KEY, PUBLIC, Authenticator, Identity, NotAuthenticated
+from baremetal_sdk.auth.identity import IDENTITY_KEY, PUBLIC_PATHS, AuthenticationError, Authenticator, Identity
 from baremetal_sdk.auth.roles_file import ROLES
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.store.protocol import Store
@@ -28,7 +28,7 @@ AUDIT = logging.getLogger("baremetal_sdk.audit")
 PREFIX = "bmt_"
 """What each token begins with, so that it is known for one where it should not be."""
 CHALLENGE = 'Bearer realm="Baremetal API"'
-MOST_DAYS = 3650
+MAX_DAYS = 3650
 _TOKEN = re.compile(rf"{PREFIX}([0-9a-f]{{32}})_([A-Za-z0-9_-]{{43}})")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 
@@ -55,7 +55,7 @@ class Tokens:
         _audit("create", record, by)
         return record, f"{PREFIX}{ident.hex}_{secret}"
 
-    def listed(self) -> list[TokenRecord]:
+    def list_all(self) -> list[TokenRecord]:
         """All tokens, also those whose end has come, in the order in which they were made."""
         return [TokenRecord(**row) for row in self._store.records(TokenRecord, Query())]
 
@@ -80,7 +80,7 @@ class Tokens:
         return Identity(f"token:{record.name}", record.project, frozenset({record.role}), record.project is None)
 
 
-class Service(Protocol):
+class TokenBackend(Protocol):
     """Where the tokens are. A conductor is one."""
 
     @property
@@ -100,7 +100,7 @@ class TokenAuth(Authenticator):
     """Lets the bearers of tokens in to *app*; whoever shows none goes to *others*, to say in another way who asks."""
 
     def __init__(
-        self, app: WSGIApplication, others: WSGIApplication, service: Service, *, public: Iterable[str] = PUBLIC
+        self, app: WSGIApplication, others: WSGIApplication, service: TokenBackend, *, public: Iterable[str] = PUBLIC_PATHS
     ) -> None:
         super().__init__(app, public)
         self._others = others
@@ -114,16 +114,16 @@ class TokenAuth(Authenticator):
         return super().__call__(environ, start_response)
 
     def identify(self, environ: dict[str, Any]) -> Identity:
-        """Who asks. Raises :class:`NotAuthenticated`."""
+        """Who asks. Raises :class:`AuthenticationError`."""
         if not self._service.ready:
-            raise NotAuthenticated("the service is starting or stopping; try again", status=503, retry_after=1.0)
+            raise AuthenticationError("the service is starting or stopping; try again", status=503, retry_after=1.0)
         try:
             who = Tokens(self._service.store, self._service.clock).bearer(_shown(environ) or "")
         except BareMetalError as exc:
-            raise NotAuthenticated(exc.message, status=exc.code, retry_after=exc.retry_after) from exc
+            raise AuthenticationError(exc.message, status=exc.code, retry_after=exc.retry_after) from exc
         if who is None:
             reason = "the token is worth nothing: it was never given, it was revoked, or its end has come"
-            raise NotAuthenticated(reason, challenge=CHALLENGE)
+            raise AuthenticationError(reason, challenge=CHALLENGE)
         return who
 
 
@@ -152,8 +152,8 @@ def _check(name: str, role: str, days: int, project: str | None) -> None:
         wrong.append(Problem("name", f"it is {name[:64]!r}", "letters, digits and ._- are allowed, 255 at most"))
     if role not in ROLES:
         wrong.append(Problem("role", f"it is {role[:64]!r}", f"there are {', '.join(ROLES)}"))
-    if not 1 <= days <= MOST_DAYS:
-        wrong.append(Problem("days", f"it is {days}", f"1 to {MOST_DAYS} are allowed"))
+    if not 1 <= days <= MAX_DAYS:
+        wrong.append(Problem("days", f"it is {days}", f"1 to {MAX_DAYS} are allowed"))
     if project is not None and not 1 <= len(project.strip()) <= 255:
         wrong.append(Problem("project", "it is empty or too long", "give 1 to 255 characters, or none for the whole system"))
     if wrong:

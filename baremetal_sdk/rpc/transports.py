@@ -12,7 +12,7 @@ from baremetal_sdk.auth.htpasswd import UserFile
 from baremetal_sdk.auth.keystone import KeystoneAuth
 from baremetal_sdk.auth.keystone_login import SECTION as KEYSTONE
 from baremetal_sdk.auth.keystone_login import KeystoneLogin
-from baremetal_sdk.auth.passwords import Passwords
+from baremetal_sdk.auth.passwords import PasswordChecker
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.cluster.hash_ring import Witness
 from baremetal_sdk.cluster.tooz_coordinator import ToozCoordinator
@@ -98,7 +98,7 @@ def _guard(config: ConductorConfig) -> Guard | None:
     if json_rpc.auth_strategy == "noauth":
         return None
     users = UserFile(json_rpc.http_basic_auth_user_file)
-    passwords = Passwords(users, most=json_rpc.max_threads // 2)
+    passwords = PasswordChecker(users, most=json_rpc.max_threads // 2)
     return lambda application: BasicAuth(application, users, public=(), passwords=passwords)
 
 

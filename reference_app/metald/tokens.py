@@ -90,7 +90,7 @@ def _create_token(tokens: Tokens, options: TokenOptions) -> None:
 
 
 def _list_tokens(tokens: Tokens, options: TokenOptions) -> None:
-    found = tokens.listed()
+    found = tokens.list_all()
     if options.as_json:
         print(json.dumps([_to_dict(record) for record in found], indent=2))
         return

@@ -12,7 +12,7 @@ from fixtures import TempDir
 from testtools import TestCase
 
 from baremetal_interfaces import Deadline
-from baremetal_sdk.auth import authenticated
+from baremetal_sdk.auth import add_authentication
 from baremetal_sdk.config import APIConfig, ConductorConfig
 from baremetal_sdk.http import HTTPServer
 from tests.fixtures.callers import application, basic
@@ -33,7 +33,7 @@ class TestFlood(TestCase):
         users.chmod(0o600)
         api = APIConfig(port=0, min_threads=1, max_threads=4)
         config = ConductorConfig(auth_strategy="http_basic", http_basic_auth_user_file=str(users), api=api)
-        self.server = HTTPServer(authenticated(application, config), api)
+        self.server = HTTPServer(add_authentication(application, config), api)
         self.server.start()
         self.addCleanup(self.server.stop, Deadline.after(PATIENCE))
         self.over = threading.Event()

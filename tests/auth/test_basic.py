@@ -16,8 +16,8 @@ from testtools import TestCase
 from baremetal_interfaces import Deadline
 from baremetal_sdk.auth import BasicAuth
 from baremetal_sdk.auth.htpasswd import UserFile
-from baremetal_sdk.auth.passwords import Passwords
-from baremetal_sdk.auth.throttle import Throttle
+from baremetal_sdk.auth.passwords import PasswordChecker
+from baremetal_sdk.auth.throttle import LoginThrottle
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.testing import ManualClock
 from tests.fixtures.callers import application, basic, call, hashed, write_users
@@ -48,8 +48,8 @@ class BasicTestCase(TestCase):
         self.clock, self.checks = ManualClock(), Checks()
         self.path = write_users(Path(self.useFixture(TempDir()).path) / "htpasswd", alice="wonderland", bob="builder")
         self.users = UserFile(self.path, clock=self.clock)
-        self.passwords = Passwords(self.users, clock=self.clock, check=self.checks)
-        self.app = BasicAuth(application, self.users, passwords=self.passwords, throttle=Throttle(self.clock))
+        self.passwords = PasswordChecker(self.users, clock=self.clock, check=self.checks)
+        self.app = BasicAuth(application, self.users, passwords=self.passwords, throttle=LoginThrottle(self.clock))
 
     def ask(self, user: str = "alice", password: str = "wonderland", **more: Any) -> Any:
         """The answer to a request with this user and password."""
@@ -157,8 +157,8 @@ class TestCost(BasicTestCase):
         """Whoever waits for somebody else's check waits in a thread, too: some may, and the rest is told to come back."""
         self.checks.go_on.clear()
         statuses: list[int] = []
-        passwords = Passwords(self.users, most=3, clock=self.clock, check=self.checks)
-        self.app = BasicAuth(application, self.users, passwords=passwords, throttle=Throttle(self.clock))
+        passwords = PasswordChecker(self.users, most=3, clock=self.clock, check=self.checks)
+        self.app = BasicAuth(application, self.users, passwords=passwords, throttle=LoginThrottle(self.clock))
         threads = [threading.Thread(target=lambda: statuses.append(self.ask().status_int)) for _ in range(3)]
         for thread in threads:
             thread.start()
@@ -173,8 +173,8 @@ class TestCost(BasicTestCase):
 
     def test_who_was_right_before_does_not_suffer_for_guesses_of_others(self) -> None:
         """Not for those from the same address, nor while so many are checked that no more can be; a wrong one is wrong."""
-        passwords = Passwords(self.users, most=1, clock=self.clock, check=self.checks)
-        self.app = BasicAuth(application, self.users, passwords=passwords, throttle=Throttle(self.clock))
+        passwords = PasswordChecker(self.users, most=1, clock=self.clock, check=self.checks)
+        self.app = BasicAuth(application, self.users, passwords=passwords, throttle=LoginThrottle(self.clock))
         self.assertEqual(200, self.ask().status_int)
         for _ in range(6):
             self.ask("alice", "guess")

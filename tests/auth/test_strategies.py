@@ -15,11 +15,11 @@ from fixtures import FakeLogger, TempDir
 from testtools import TestCase
 
 from baremetal_interfaces import Busy, Deadline
-from baremetal_sdk.auth import IDENTITY_KEY, BasicAuth, CertificateAuth, Identity, NoAuth, authenticated
+from baremetal_sdk.auth import IDENTITY_KEY, BasicAuth, CertificateAuth, Identity, NoAuth, add_authentication
 from baremetal_sdk.auth.allowed_roles import AllowedRoles
 from baremetal_sdk.auth.keystone import KeystoneAuth
 from baremetal_sdk.auth.keystone_login import KeystoneLogin
-from baremetal_sdk.auth.keystone_tokens import RecentTokens
+from baremetal_sdk.auth.keystone_tokens import TokenCache
 from baremetal_sdk.config import APIConfig, ConductorConfig
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.http import HTTPServer
@@ -54,27 +54,27 @@ class TestChoice(TestCase):
     def test_the_strategy_is_the_configured_one(self) -> None:
         """What it needs is checked at the start, and named."""
         path = write_users(Path(self.useFixture(TempDir()).path) / "htpasswd", alice="x")
-        self.assertIsInstance(authenticated(application, ConductorConfig()), NoAuth)
+        self.assertIsInstance(add_authentication(application, ConductorConfig()), NoAuth)
         basic = ConductorConfig(auth_strategy="http_basic", http_basic_auth_user_file=str(path))
-        self.assertIsInstance(authenticated(application, basic), BasicAuth)
+        self.assertIsInstance(add_authentication(application, basic), BasicAuth)
         shown = ConductorConfig(
             auth_strategy="client_certificate", api=APIConfig(enable_ssl_api=True, client_certificates="required")
         )
-        self.assertIsInstance(authenticated(application, shown), CertificateAuth)
+        self.assertIsInstance(add_authentication(application, shown), CertificateAuth)
         for config, word in (
             (ConductorConfig(auth_strategy="http_basic", http_basic_auth_user_file="/nowhere"), "http_basic_auth_user_file"),
             (ConductorConfig(auth_strategy="keystone"), "[keystone_authtoken]"),
             (ConductorConfig(auth_strategy="client_certificate"), "[api] client_certificates"),
         ):
-            self.assertIn(word, str(self.assertRaises(ConfigurationError, authenticated, application, config)))
+            self.assertIn(word, str(self.assertRaises(ConfigurationError, add_authentication, application, config)))
 
     def test_without_authentication_only_this_machine_is_served(self) -> None:
         """Unless that is said twice: by the strategy, and by an option of its own."""
         everywhere = APIConfig(port=0, host_ip="0.0.0.0")
-        server = HTTPServer(authenticated(application, ConductorConfig(api=everywhere)), everywhere)
+        server = HTTPServer(add_authentication(application, ConductorConfig(api=everywhere)), everywhere)
         self.assertIn("allow_noauth_on_public_interfaces", str(self.assertRaises(ConfigurationError, server.start)))
         meant = APIConfig(port=0, host_ip="0.0.0.0", allow_noauth_on_public_interfaces=True)
-        server = HTTPServer(authenticated(application, ConductorConfig(api=meant)), meant)
+        server = HTTPServer(add_authentication(application, ConductorConfig(api=meant)), meant)
         server.start()
         self.assertTrue(server.stop(Deadline.after(10)))
 
@@ -142,7 +142,7 @@ class TestRecentTokens(TestCase):
     def test_what_was_said_of_a_token_has_an_end_and_a_bound(self) -> None:
         """In time and in number, so that nobody fills the memory with tokens."""
         clock = ManualClock()
-        recent = RecentTokens(most=2, clock=clock)
+        recent = TokenCache(most=2, clock=clock)
         for key in ("one", "two"):
             recent.set(key, key.upper(), time=10)
         self.assertEqual("ONE", recent.get("one"))

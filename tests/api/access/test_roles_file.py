@@ -8,8 +8,8 @@ from pathlib import Path
 from fixtures import FakeLogger, TempDir
 from testtools import TestCase
 
-from baremetal_sdk.auth import IDENTITY_KEY, Granted, Identity, RolesFile
-from baremetal_sdk.auth.roles_file import Grant
+from baremetal_sdk.auth import IDENTITY_KEY, Identity, RolesFile, RolesMiddleware
+from baremetal_sdk.auth.roles_file import RoleGrant
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.testing import ManualClock
 from tests.fixtures.callers import application, call
@@ -28,11 +28,11 @@ class TestRolesFile(TestCase):
     def test_a_line_gives_a_role(self) -> None:
         """In the whole system, or in a project; names may have spaces; who has no line gets nothing, or what * gets."""
         roles = self.roles("# who may\n\nalice: admin\nbob :operator red\nnode agent 7: reader\n")
-        self.assertEqual(Grant("admin"), roles.grant("alice"))
-        self.assertEqual(Grant("operator", "red"), roles.grant("bob"))
-        self.assertEqual(Grant("reader"), roles.grant("node agent 7"))
-        self.assertIsNone(roles.grant("eve"))
-        self.assertEqual(Grant("reader"), self.roles("*: reader\n").grant("eve"))
+        self.assertEqual(RoleGrant("admin"), roles.get_grant("alice"))
+        self.assertEqual(RoleGrant("operator", "red"), roles.get_grant("bob"))
+        self.assertEqual(RoleGrant("reader"), roles.get_grant("node agent 7"))
+        self.assertIsNone(roles.get_grant("eve"))
+        self.assertEqual(RoleGrant("reader"), self.roles("*: reader\n").get_grant("eve"))
 
     def test_a_line_that_cannot_be_read_is_named(self) -> None:
         """So is a user with two lines, and a file that is not there."""
@@ -45,16 +45,19 @@ class TestRolesFile(TestCase):
     def test_changes_are_followed_and_mistakes_are_not(self) -> None:
         """A moment later the file says what it says then; one that is wrong changes nothing and is logged."""
         log, roles = self.useFixture(FakeLogger()), self.roles("alice: admin\n")
-        for text, expected in (("alice: reader blue\n", Grant("reader", "blue")), ("nonsense\n", Grant("reader", "blue"))):
+        for text, expected in (
+            ("alice: reader blue\n", RoleGrant("reader", "blue")),
+            ("nonsense\n", RoleGrant("reader", "blue")),
+        ):
             self.path.write_text(text)
             os.utime(self.path, ns=(0, len(text)))
             self.clock.turn(2)
-            self.assertEqual(expected, roles.grant("alice"))
+            self.assertEqual(expected, roles.get_grant("alice"))
         self.assertIn("line 1", log.output)
 
     def test_what_authentication_said_of_roles_does_not_count(self) -> None:
         """The file alone says what somebody may."""
-        app = Granted(application, self.roles("alice: operator red\n"))
+        app = RolesMiddleware(application, self.roles("alice: operator red\n"))
         for user, expected in (("alice", "alice red ['operator']"), ("eve", "eve None []")):
             environ = {IDENTITY_KEY: Identity(user, is_system=True)}
             self.assertEqual(expected, call(app, **environ).text)

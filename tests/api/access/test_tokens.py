@@ -58,7 +58,7 @@ class TestTokens(TestCase):
         self.assertEqual(200, self.bearer(token).status_int)
         self.clock.turn(1)
         self.assertEqual(401, self.bearer(token).status_int)
-        self.assertEqual(["t"], [record.name for record in self.tokens.listed()])
+        self.assertEqual(["t"], [record.name for record in self.tokens.list_all()])
 
     def test_what_is_not_a_token_is_refused(self) -> None:
         """Another secret with the right UUID, a UUID that there is not, and anything else; the answer asks for a token."""
