@@ -1,8 +1,8 @@
-"""``/v1/lookup``, ``/v1/heartbeat`` and ``/v1/continue_inspection``: what agents on machines ask. They have no credentials."""
+"""``/v1/lookup``, ``/v1/heartbeat`` and ``/v1/continue_inspection``: the routes for agents, which have no credentials."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TypedDict
 from urllib.parse import urlsplit
 
@@ -18,15 +18,18 @@ from baremetal_sdk.api.framework.views import Link, links
 from baremetal_sdk.store.records.node import NodeRecord
 
 SINCE = 22
+"""The minor number of the first microversion with lookup and heartbeat."""
 TOKEN_SINCE = 62
+"""The minor number of the first microversion with agent tokens."""
 CONTINUE_SINCE = 84
-HEARTBEAT_TIMEOUT = 300
-"""Seconds in which an agent says again that it lives; agents are told."""
+"""The minor number of the first microversion that returns the node and the configuration after an inspection."""
+HEARTBEAT_TIMEOUT_S = 300
+"""Maximum seconds between two heartbeats of an agent. The lookup response contains it."""
 _STATUSES = ("start", "end", "error")
 
 
 class LookupNode(TypedDict):
-    """A node, as far as its agent is told."""
+    """The part of a node that its agent gets."""
 
     uuid: UUIDText
     properties: Mapping[str, Any]
@@ -36,7 +39,7 @@ class LookupNode(TypedDict):
 
 
 class AgentConfig(TypedDict):
-    """How an agent is to behave."""
+    """The configuration of an agent."""
 
     heartbeat_timeout: int
     metrics: dict[str, Any]
@@ -46,20 +49,20 @@ class AgentConfig(TypedDict):
 
 
 class OldLookupResult(TypedDict):
-    """What an agent was told of its node before there was more to tell."""
+    """The response to an inspection report before microversion 1.84: only the UUID of the node."""
 
     uuid: UUIDText
 
 
 class LookupResult(TypedDict):
-    """What an agent is told of its node."""
+    """The node of an agent, and the configuration of the agent."""
 
     node: LookupNode
     config: AgentConfig
 
 
 class LookupResource:
-    """Agents look for the node whose machine they run on."""
+    """Lookup: an agent finds the node of the machine on which it runs."""
 
     @route(
         "GET",
@@ -68,21 +71,23 @@ class LookupResource:
         since=SINCE,
         visibility=PUBLIC,
         query=(
-            Parameter("addresses", STRINGS, "MAC addresses of the machine, with commas between them."),
-            Parameter("node_uuid", UUID, "The UUID of the node, where the agent knows it."),
+            Parameter("addresses", STRINGS, "MAC addresses of the machine, separated by commas."),
+            Parameter("node_uuid", UUID, "The UUID of the node, if the agent knows it."),
         ),
     )
     def find(self, request: APIRequest) -> LookupResult:
         """Find the node of an agent."""
         _require_ready(request)
-        addresses, node = _macs(request.query.get("addresses", ())), request.query.get("node_uuid")
+        addresses = _select_macs(request.query.get("addresses", ()))
+        node = request.query.get("node_uuid")
         if not addresses and node is None:
-            raise InvalidInput([Problem("addresses", "none is a MAC address, and node_uuid is missing", "give one of them")])
-        return _met(request, request.rpc("lookup_node", addresses=addresses, node=node))
+            wrong = "contains no MAC address, and node_uuid is missing"
+            raise InvalidInput([Problem("addresses", wrong, "give a MAC address or node_uuid")])
+        return _build_lookup_result(request, request.rpc("lookup_node", addresses=addresses, node=node))
 
 
 class HeartbeatsResource:
-    """Agents say that they live."""
+    """Heartbeats of agents."""
 
     @route(
         "POST",
@@ -92,37 +97,42 @@ class HeartbeatsResource:
         since=SINCE,
         visibility=PUBLIC,
         body=(
-            Parameter("callback_url", text(4096), "Where the agent listens.", required=True),
-            optional("agent_version", TEXT, "The agent's version.", 36),
-            optional("agent_token", TEXT, "The token that the lookup gave.", TOKEN_SINCE),
-            optional("agent_verify_ca", text(65536), "The certificate that the agent shows.", 68),
-            optional("agent_status", choice(*_STATUSES), "How far the agent is.", 72),
-            optional("agent_status_message", text(4096), "What it says about that.", 72),
+            Parameter(
+                "callback_url",
+                text(4096),
+                "The URL at which the agent accepts requests. Empty if the agent accepts none.",
+                required=True,
+            ),
+            optional("agent_version", TEXT, "The version of the agent.", 36),
+            optional("agent_token", TEXT, "The token from the lookup response.", TOKEN_SINCE),
+            optional("agent_verify_ca", text(65536), "The TLS certificate of the agent, in PEM format.", 68),
+            optional("agent_status", choice(*_STATUSES), "The progress that the agent reports: start, end or error.", 72),
+            optional("agent_status_message", text(4096), "Details about agent_status.", 72),
         ),
     )
     def take(self, request: APIRequest) -> None:
-        """Take note that an agent lives."""
+        """Record the heartbeat of an agent."""
         _require_ready(request)
-        beat = dict(request.body)
-        _check_url(beat["callback_url"])
-        if not beat.get("agent_token"):
-            raise InvalidInput([Problem("agent_token", "it is missing", "give the token that the lookup gave")])
-        if beat.get("agent_version") is None and beat.get("agent_status") is None:
-            raise InvalidInput([Problem("agent_version", "it is missing", "an agent names its version")])
+        heartbeat = dict(request.body)
+        _check_callback_url(heartbeat["callback_url"])
+        if not heartbeat.get("agent_token"):
+            raise InvalidInput([Problem("agent_token", "is missing", "send the token from the lookup response")])
+        if heartbeat.get("agent_version") is None and heartbeat.get("agent_status") is None:
+            raise InvalidInput([Problem("agent_version", "is missing", "send the version of the agent, or agent_status")])
         ident = request.arguments["node"]
         node = request.backend.store.node(canonical_uuid(ident) or ident)
-        request.rpc("heartbeat", node=node.uuid, beat=beat)
+        request.rpc("heartbeat", node=node.uuid, beat=heartbeat)
 
     @route(
         "POST", "/v1/heartbeat", policy="baremetal:node:ipa_heartbeat", status=202, since=SINCE, visibility=PUBLIC, body=OBJECT
     )
     def take_of_nobody(self, request: APIRequest) -> None:
-        """Refuse a heartbeat that names no node."""
-        raise InvalidInput([Problem("node", "it is missing", "send it to /v1/heartbeat/NODE")])
+        """Refuse a heartbeat without a node in its path."""
+        raise InvalidInput([Problem("node", "is missing", "send the heartbeat to /v1/heartbeat/NODE")])
 
 
 class ContinueInspectionResource:
-    """Agents report what their machine is made of."""
+    """Inspection reports of agents."""
 
     @route(
         "POST",
@@ -132,67 +142,75 @@ class ContinueInspectionResource:
         since=CONTINUE_SINCE,
         also_versions=(MINIMUM,),
         visibility=PUBLIC,
-        query=(Parameter("node_uuid", UUID, "The UUID of the node, where the agent knows it.", since=CONTINUE_SINCE),),
+        query=(Parameter("node_uuid", UUID, "The UUID of the node, if the agent knows it.", since=CONTINUE_SINCE),),
         body=OBJECT,
     )
     def take(self, request: APIRequest) -> LookupResult | OldLookupResult:
-        """Take what an agent found."""
+        """Accept the inspection report of an agent."""
         _require_ready(request)
-        inventory, plugin_data = _parted(request.body)
-        node = request.query.get("node_uuid")
-        met = request.rpc(
-            "continue_inspection", addresses=_interface_macs(inventory), inventory=inventory, plugin_data=plugin_data, node=node
+        inventory, plugin_data = _split_report(request.body)
+        found = request.rpc(
+            "continue_inspection",
+            addresses=_interface_macs(inventory),
+            inventory=inventory,
+            plugin_data=plugin_data,
+            node=request.query.get("node_uuid"),
         )
-        return _met(request, met) if request.minor >= CONTINUE_SINCE else {"uuid": met["node"].uuid}
+        if request.minor >= CONTINUE_SINCE:
+            return _build_lookup_result(request, found)
+        return {"uuid": found["node"].uuid}
 
 
 def _require_ready(request: APIRequest) -> None:
     if not request.backend.ready:
-        raise Busy("the service is starting or stopping; try again", retry_after=1.0)
+        raise Busy("the service is starting or stopping; try again later", retry_after=1.0)
 
 
-def _macs(given: Any) -> list[str]:
-    """Those of the given addresses that are MAC addresses; machines have others, too."""
-    found: list[str] = []
-    for address in given:
+def _select_macs(addresses: Iterable[Any]) -> list[str]:
+    """Return the MAC addresses among *addresses*. A machine may also have addresses of other kinds, which are ignored."""
+    macs: list[str] = []
+    for address in addresses:
         try:
-            found.append(str(MAC.parse(address)))
+            macs.append(str(MAC.parse(address)))
         except InvalidValue:
             continue
-    return found
+    return macs
 
 
-def _parted(body: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The inventory, and all else that the agent sent."""
+def _split_report(body: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the inventory of an inspection report, and its other fields. Raise ``InvalidInput`` if the inventory is wrong."""
     inventory = body.get("inventory")
     interfaces = inventory.get("interfaces") if isinstance(inventory, dict) else None
     if not isinstance(inventory, dict) or not isinstance(interfaces, list) or not interfaces:
-        raise InvalidInput([Problem("inventory", "it has no interfaces", 'give {"inventory": {"interfaces": [...], ...}}')])
-    wrong = [number for number, one in enumerate(interfaces) if not isinstance(one, dict) or "mac_address" not in one]
-    if wrong:
-        allowed = "an interface is an object with mac_address"
-        raise InvalidInput([Problem(f"inventory/interfaces/{number}", "it has no MAC address", allowed) for number in wrong])
+        raise InvalidInput([Problem("inventory", "has no interfaces", 'give {"inventory": {"interfaces": [...], ...}}')])
+    problems = [
+        Problem(f"inventory/interfaces/{position}", "has no MAC address", "use an object with mac_address")
+        for position, interface in enumerate(interfaces)
+        if not isinstance(interface, dict) or "mac_address" not in interface
+    ]
+    if problems:
+        raise InvalidInput(problems)
     return inventory, {name: value for name, value in body.items() if name != "inventory"}
 
 
 def _interface_macs(inventory: Mapping[str, Any]) -> list[str]:
-    return _macs(interface["mac_address"] for interface in inventory["interfaces"])
+    return _select_macs(interface["mac_address"] for interface in inventory["interfaces"])
 
 
-def _check_url(url: str) -> None:
-    """An agent that only reports has no address; any other has one of HTTP."""
+def _check_callback_url(url: str) -> None:
+    """Raise ``InvalidInput`` unless *url* is an HTTP URL or empty. An agent that only sends reports has no URL."""
     try:
         is_http = urlsplit(url).scheme in ("http", "https")
     except ValueError:
         is_http = False
     if url and not is_http:
-        raise InvalidInput([Problem("callback_url", "it is no URL of HTTP", "give http://... or https://...")])
+        raise InvalidInput([Problem("callback_url", "is not an HTTP URL", "use http://... or https://...")])
 
 
-def _met(request: APIRequest, met: Mapping[str, Any]) -> LookupResult:
-    node: NodeRecord = met["node"]
+def _build_lookup_result(request: APIRequest, found: Mapping[str, Any]) -> LookupResult:
+    node: NodeRecord = found["node"]
     config: AgentConfig = {
-        "heartbeat_timeout": HEARTBEAT_TIMEOUT,
+        "heartbeat_timeout": HEARTBEAT_TIMEOUT_S,
         "metrics": {
             "backend": "noop",
             "prepend_host": False,
@@ -201,14 +219,14 @@ def _met(request: APIRequest, met: Mapping[str, Any]) -> LookupResult:
             "global_prefix": None,
         },
         "metrics_statsd": {"statsd_host": "localhost", "statsd_port": 8125},
-        "agent_token": met["token"] if request.minor >= TOKEN_SINCE else None,
+        "agent_token": found["token"] if request.minor >= TOKEN_SINCE else None,
         "agent_token_required": True,
     }
-    shown: LookupNode = {
+    lookup_node: LookupNode = {
         "uuid": node.uuid,
         "properties": node.properties,
         "instance_info": mask_secrets(node.instance_info),
         "driver_internal_info": mask_secrets(node.driver_internal_info),
         "links": links(request.base, f"nodes/{node.uuid}"),
     }
-    return {"node": shown, "config": config}
+    return {"node": lookup_node, "config": config}

@@ -1,4 +1,4 @@
-"""``/v1/allocations``: asking for a node by what it has to be."""
+"""``/v1/allocations``: allocations, which reserve a node that meets given conditions."""
 
 from __future__ import annotations
 
@@ -24,10 +24,13 @@ from baremetal_sdk.store.records.policy import AllocationRecord
 from baremetal_sdk.store.records.query import Query
 
 SINCE = 52
-_UPDATED_SINCE = 57
+"""The minor number of the first microversion with allocations."""
+_UPDATE_SINCE = 57
+_BACKFILL_SINCE = 58
+"""The minor number of the first microversion that creates an allocation for a node that is in use already."""
+_OWNER_SINCE = 60
 _CREATE_FOR_OTHERS = "baremetal:allocation:create_restricted"
-_BACKFILLED_SINCE = 58
-_OWNED_SINCE = 60
+"""The policy rule for creating an allocation that belongs to another project than the caller's."""
 _VIEWED = (
     ViewField("uuid", type=UUID),
     ViewField("created_at"),
@@ -37,7 +40,7 @@ _VIEWED = (
     ViewField("last_error"),
     ViewField("name"),
     ViewField("node_uuid", type=UUID),
-    ViewField("owner", _OWNED_SINCE, too_old_status=400),
+    ViewField("owner", _OWNER_SINCE, too_old_status=400),
     ViewField("resource_class"),
     ViewField("state", type=choice("allocating", "active", "error")),
     ViewField("traits", sortable=False, type=TRAITS),
@@ -45,37 +48,40 @@ _VIEWED = (
 ALLOCATION_VIEW = View("allocations", AllocationRecord, _VIEWED, default=(field.name for field in _VIEWED))
 
 
-def _idents(value: Any) -> list[str]:
-    return list(dict.fromkeys(UUID_OR_NAME.parse(one) for one in ARRAY.parse(value)))
+def _parse_idents(value: Any) -> list[str]:
+    """Return a list of UUIDs and names without duplicates, in the given order."""
+    return list(dict.fromkeys(UUID_OR_NAME.parse(ident) for ident in ARRAY.parse(value)))
 
 
-_NODES = ValueType(_idents, {"type": "array", "items": UUID_OR_NAME.schema})
+_NODES = ValueType(_parse_idents, {"type": "array", "items": UUID_OR_NAME.schema})
 _FIELDS = WritableFields(
     AllocationRecord,
-    optional("name", NAME, "A name that no other allocation has."),
-    optional("extra", OBJECT, "Anything."),
+    optional("name", NAME, "The unique name of the allocation."),
+    optional("extra", OBJECT, "Arbitrary data of the client."),
     only_at_creation=(
         optional(
             "candidate_nodes",
             _NODES,
-            "UUIDs or names of nodes, of which one is taken.",
+            "The UUIDs or names of the nodes that may be allocated. By default any node may.",
         ),
         optional(
             "node",
             UUID_OR_NAME,
-            "The node that is in use already, to be noted as allocated.",
-            _BACKFILLED_SINCE,
+            "The UUID or name of a node that is in use already and gets this allocation.",
+            _BACKFILL_SINCE,
             too_old_status=400,
         ),
-        optional("owner", TEXT, "The project that it is for: one that owns or leases the node.", _OWNED_SINCE),
-        optional("resource_class", text(80, 1), "The resource class of the node."),
-        optional("traits", TRAITS, "Traits that the node has to have."),
+        optional(
+            "owner", TEXT, "The project that the allocation belongs to. The project must own or lease the node.", _OWNER_SINCE
+        ),
+        optional("resource_class", text(80, 1), "The resource class that the node must have."),
+        optional("traits", TRAITS, "The traits that the node must have."),
     ),
 )
 
 
 class AllocationsResource:
-    """Allocations, one by one and page by page."""
+    """Allocations."""
 
     rules: ClassVar[Mapping[str, Persona]] = {_CREATE_FOR_OTHERS: "system-member"}
 
@@ -86,10 +92,10 @@ class AllocationsResource:
         role="lister",
         since=SINCE,
         query=(
-            Parameter("node", UUID_OR_NAME, "The UUID or name of the node that was found."),
-            Parameter("owner", TEXT, "The project that it is for.", _OWNED_SINCE),
-            Parameter("resource_class", TEXT, "The resource class that is asked for."),
-            Parameter("state", TEXT, "Its state: allocating, active or error."),
+            Parameter("node", UUID_OR_NAME, "The UUID or name of the allocated node."),
+            Parameter("owner", TEXT, "The project that the allocation belongs to.", _OWNER_SINCE),
+            Parameter("resource_class", TEXT, "The requested resource class."),
+            Parameter("state", TEXT, "The state of the allocation: allocating, active or error."),
             *PAGING,
             FIELDS,
         ),
@@ -98,7 +104,7 @@ class AllocationsResource:
     def list(self, request: APIRequest) -> dict[str, Any]:
         """List allocations."""
         where = {name: request.query.get(name) for name in ("owner", "resource_class", "state")}
-        node = _named_node(request, request.query.get("node"), "node")
+        node = _find_optional_node(request, request.query.get("node"))
         where["node_uuid"] = None if node is None else node.uuid
         return crud.list_records(request, AllocationRecord, ALLOCATION_VIEW, where)
 
@@ -128,19 +134,21 @@ class AllocationsResource:
         response=ResponseSpec(ALLOCATION_VIEW, whole=True),
     )
     def create(self, request: APIRequest) -> dict[str, Any]:
-        """Ask for a node; one is looked for in the background."""
+        """Create an allocation. The service selects a node in the background."""
         values = dict(request.body)
         crud.require_name(values.get("name"))
-        node = _named_node(request, values.pop("node", None), "node")
+        node = _find_optional_node(request, values.pop("node", None))
         if node is None and not values.get("resource_class"):
-            raise InvalidInput([Problem("resource_class", "it is missing", "give it, or the node that is in use already")])
+            raise InvalidInput(
+                [Problem("resource_class", "is missing", "give the resource class, or a node that is in use already")]
+            )
         if node is not None:
             values["resource_class"] = values.get("resource_class") or node.resource_class
             values["uuid"] = values.get("uuid") or node.instance_uuid
-        values["candidate_nodes"] = [_uuid_of(request, ident) for ident in values.get("candidate_nodes") or ()]
-        values = _for_whom(request, _FIELDS.new_values(values))
-        arguments = {"values": values, "node": None if node is None else node.uuid}
-        allocation: AllocationRecord = request.rpc("create_allocation", **arguments)
+        values["candidate_nodes"] = [_candidate_uuid(request, ident) for ident in values.get("candidate_nodes") or ()]
+        values = _set_owner(request, _FIELDS.new_values(values))
+        node_uuid = None if node is None else node.uuid
+        allocation: AllocationRecord = request.rpc("create_allocation", values=values, node=node_uuid)
         request.location = f"allocations/{allocation.uuid}"
         return ALLOCATION_VIEW.whole(request.minor).record(request, allocation)
 
@@ -149,14 +157,14 @@ class AllocationsResource:
         "/v1/allocations/{allocation}",
         policy="baremetal:allocation:update",
         role="allocation-member",
-        since=_UPDATED_SINCE,
+        since=_UPDATE_SINCE,
         too_old_status=405,
         body=_FIELDS.patch_type,
         response=ResponseSpec(ALLOCATION_VIEW, whole=True),
     )
     def update(self, request: APIRequest) -> dict[str, Any]:
-        """Change the name or the extra information of an allocation."""
-        allocation = _own(request, crud.find(request, AllocationRecord, "allocation"))
+        """Change the name or the extra data of an allocation."""
+        allocation = _find_permitted(request)
         changed = _FIELDS.compute_changes(allocation, request.body, request.minor)
         crud.require_name(changed.get("name"))
         if changed:
@@ -173,9 +181,8 @@ class AllocationsResource:
         status=204,
     )
     def delete(self, request: APIRequest) -> None:
-        """Delete an allocation; its node is free then."""
-        allocation = _own(request, crud.find(request, AllocationRecord, "allocation"))
-        request.rpc("delete_allocation", allocation=allocation.uuid)
+        """Delete an allocation and release its node."""
+        request.rpc("delete_allocation", allocation=_find_permitted(request).uuid)
 
 
 class NodeAllocationResource:
@@ -192,7 +199,7 @@ class NodeAllocationResource:
     )
     def show(self, request: APIRequest) -> dict[str, Any]:
         """Show the allocation of a node."""
-        return render_record(request, ALLOCATION_VIEW, _of_node(request))
+        return render_record(request, ALLOCATION_VIEW, _find_by_node(request))
 
     @route(
         "DELETE",
@@ -203,12 +210,18 @@ class NodeAllocationResource:
         status=204,
     )
     def delete(self, request: APIRequest) -> None:
-        """Delete the allocation of a node, which is free then."""
-        request.rpc("delete_allocation", allocation=_own(request, _of_node(request)).uuid)
+        """Delete the allocation of a node and release the node."""
+        allocation = _find_by_node(request)
+        _enforce(request, allocation)
+        request.rpc("delete_allocation", allocation=allocation.uuid)
 
 
-def _for_whom(request: APIRequest, values: dict[str, Any]) -> dict[str, Any]:
-    """What is asked for, with whom it is for: the caller's project, where nobody else may be named. Raises ``Forbidden``."""
+def _set_owner(request: APIRequest, values: dict[str, Any]) -> dict[str, Any]:
+    """Return *values* with the owner of the new allocation.
+
+    The default owner is the caller's project. Raises ``Forbidden`` if the values name another project and the policy
+    does not allow that.
+    """
     project = None if request.context.is_system else request.context.project
     if project is None:
         return values
@@ -217,12 +230,18 @@ def _for_whom(request: APIRequest, values: dict[str, Any]) -> dict[str, Any]:
     return {**values, "owner": values.get("owner") or project}
 
 
-def _own(request: APIRequest, allocation: AllocationRecord) -> AllocationRecord:
-    crud.enforce_owner(request, request.route.policy, "allocation", allocation)
+def _find_permitted(request: APIRequest) -> AllocationRecord:
+    """Return the allocation that the path names. Raises ``Forbidden`` if the caller may not use the route on it."""
+    allocation = crud.find(request, AllocationRecord, "allocation")
+    _enforce(request, allocation)
     return allocation
 
 
-def _of_node(request: APIRequest) -> AllocationRecord:
+def _enforce(request: APIRequest, allocation: AllocationRecord) -> None:
+    crud.enforce_owner(request, request.route.policy, "allocation", allocation)
+
+
+def _find_by_node(request: APIRequest) -> AllocationRecord:
     node = request.node(rule=VIEW_NODE)
     found = request.backend.store.records(AllocationRecord, Query(where={"node_uuid": node.uuid}, limit=1), scope=request.scope)
     if not found:
@@ -230,16 +249,19 @@ def _of_node(request: APIRequest) -> AllocationRecord:
     return AllocationRecord(**found[0])
 
 
-def _uuid_of(request: APIRequest, ident: str) -> str:
-    node = _named_node(request, ident, "candidate_nodes")
-    assert node is not None
-    return node.uuid
+def _candidate_uuid(request: APIRequest, ident: str) -> str:
+    return _find_node(request, ident, "candidate_nodes").uuid
 
 
-def _named_node(request: APIRequest, ident: str | None, field: str) -> NodeRecord | None:
-    """A node that the body names. Raises ``InvalidInput``: the path is another one."""
-    if ident is None:
-        return None
+def _find_optional_node(request: APIRequest, ident: str | None) -> NodeRecord | None:
+    return None if ident is None else _find_node(request, ident, "node")
+
+
+def _find_node(request: APIRequest, ident: str, field: str) -> NodeRecord:
+    """Return the node that *field* of the request names.
+
+    Raises ``InvalidInput`` if no such node exists: status 404 would mean that the path is wrong.
+    """
     try:
         return request.backend.store.node(ident, scope=request.scope)
     except NotFound as exc:

@@ -1,10 +1,10 @@
-"""``/v1/bulk``: many nodes in one request, and one result for each, in the order in which they were given."""
+"""``/v1/bulk``: requests for many nodes at once, with one result for each node in the order of the request."""
 
 from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, NotRequired, TypedDict
 
 from baremetal_interfaces import BareMetalError
@@ -22,13 +22,16 @@ from baremetal_sdk.api.v1.nodes import NodesResource
 from baremetal_sdk.api.v1.provision_verbs import PROVISION_BODY
 
 LOG = logging.getLogger(__name__)
-MOST = 1000
-"""Nodes in one request."""
+MAX_NODES = 1000
+"""Maximum number of nodes in one request."""
 _NODE = Parameters("field", CREATION)
 
 
 class BulkResult(TypedDict):
-    """What a request about one node would be answered with; *node* is what was created, or how the request named it."""
+    """The response that a request for this node alone would get.
+
+    *node* is the created node or, for other requests, the UUID or name that the request gave.
+    """
 
     status: int
     node: NotRequired[Any]
@@ -36,35 +39,35 @@ class BulkResult(TypedDict):
 
 
 class BulkResults(TypedDict):
-    """One result for each node, in the order in which they were given."""
+    """One result for each node, in the order of the request."""
 
     results: list[BulkResult]
 
 
-def _some(value: Any) -> list[Any]:
-    found: list[Any] = ARRAY.parse(value)
-    if not 0 < len(found) <= MOST:
-        raise InvalidValue(f"it has {len(found)} entries", f"1 to {MOST} are taken")
-    return found
+def _parse_entries(value: Any) -> list[Any]:
+    entries: list[Any] = ARRAY.parse(value)
+    if not 0 < len(entries) <= MAX_NODES:
+        raise InvalidValue(f"has {len(entries)} entries", f"use 1 to {MAX_NODES} entries")
+    return entries
 
 
-def _names(value: Any) -> list[str]:
-    found = _some(value)
-    if not all(isinstance(one, str) for one in found):
-        raise InvalidValue("an entry is no text", "give UUIDs and names")
-    if len(set(found)) < len(found):
-        raise InvalidValue("an entry is there twice", "give each node once")
-    return found
+def _parse_idents(value: Any) -> list[str]:
+    idents = _parse_entries(value)
+    if not all(isinstance(ident, str) for ident in idents):
+        raise InvalidValue("has an entry that is not text", "use UUIDs and names")
+    if len(set(idents)) < len(idents):
+        raise InvalidValue("has an entry twice", "give each node once")
+    return idents
 
 
-_BOUNDS = {"type": "array", "minItems": 1, "maxItems": MOST}
-_NEW_NODES = ValueType(_some, {**_BOUNDS, "items": _NODE.schema})
-_NAMES = ValueType(_names, {**_BOUNDS, "uniqueItems": True, "items": {"type": "string"}})
-_WHICH = Parameter("nodes", _NAMES, "Their UUIDs or names.", required=True)
+_BOUNDS = {"type": "array", "minItems": 1, "maxItems": MAX_NODES}
+_NEW_NODES = ValueType(_parse_entries, {**_BOUNDS, "items": _NODE.schema})
+_IDENTS = ValueType(_parse_idents, {**_BOUNDS, "uniqueItems": True, "items": {"type": "string"}})
+_NODES_PARAMETER = Parameter("nodes", _IDENTS, "The UUIDs or names of the nodes.", required=True)
 
 
 class BulkResource:
-    """Requests about one node, done for many. One that is refused does not hold up the others."""
+    """Requests for many nodes. Each node has its own result, so a refusal for one node does not affect the others."""
 
     def __init__(self) -> None:
         self._nodes, self._states = NodesResource(), NodeStatesResource()
@@ -75,63 +78,81 @@ class BulkResource:
         policy=CREATE,
         role="system-enroller",
         alternative_rules=(CREATE_OWN,),
-        body=(Parameter("nodes", _NEW_NODES, "Nodes, each as in a request of its own.", required=True),),
+        body=(
+            Parameter(
+                "nodes", _NEW_NODES, "The new nodes. Each entry has the fields of a request that creates one node.", required=True
+            ),
+        ),
     )
     def create(self, request: APIRequest) -> BulkResults:
-        """Enrol many nodes."""
+        """Enroll many nodes."""
 
-        def one(entry: Any) -> BulkResult:
-            return _tried(request, {}, lambda: _NODE.bind(json_body.as_object(entry), request.minor), self._nodes.create, 201)
+        def create_one(entry: Any) -> BulkResult:
+            def parse_body() -> dict[str, Any]:
+                return _NODE.bind(json_body.as_object(entry), request.minor)
 
-        return {"results": [one(entry) for entry in request.body["nodes"]]}
+            return _run_one(request, {}, parse_body, self._nodes.create, status=201)
+
+        return {"results": [create_one(entry) for entry in request.body["nodes"]]}
 
     @route(
         "PUT",
         "/v1/bulk/nodes/states/provision",
         policy="baremetal:node:set_provision_state",
-        body=(_WHICH, *PROVISION_BODY),
+        body=(_NODES_PARAMETER, *PROVISION_BODY),
     )
     def provision(self, request: APIRequest) -> BulkResults:
         """Start the same change of the provision state of many nodes."""
-        return _of_each(request, self._states.provision)
+        return _run_each(request, self._states.provision)
 
     @route(
         "PUT",
         "/v1/bulk/nodes/states/power",
         policy="baremetal:node:set_power_state",
         role="leased-member",
-        body=(_WHICH, *POWER_BODY),
+        body=(_NODES_PARAMETER, *POWER_BODY),
     )
     def power(self, request: APIRequest) -> BulkResults:
         """Start the same change of the power state of many nodes."""
-        return _of_each(request, self._states.set_power)
+        return _run_each(request, self._states.set_power)
 
 
-def _of_each(request: APIRequest, handler: Callable[[APIRequest], Any]) -> BulkResults:
+def _run_each(request: APIRequest, handler: Callable[[APIRequest], Any]) -> BulkResults:
+    """Run *handler* once for each node that the request names, with the same body without the field ``nodes``."""
     body = {name: value for name, value in request.body.items() if name != "nodes"}
-    names: Iterable[str] = request.body["nodes"]
-    return {"results": [_named(name, _tried(request, {"node": name}, lambda: dict(body), handler, 202)) for name in names]}
+    results: list[BulkResult] = []
+    for ident in request.body["nodes"]:
+        result = _run_one(request, {"node": ident}, lambda: dict(body), handler, status=202)
+        results.append({"node": ident, **result})
+    return {"results": results}
 
 
-def _named(name: str, result: BulkResult) -> BulkResult:
-    return {"node": name, **result}
-
-
-def _tried(
-    request: APIRequest, arguments: dict[str, str], body: Callable[[], Any], handler: Callable[[APIRequest], Any], status: int
+def _run_one(
+    request: APIRequest,
+    arguments: dict[str, str],
+    parse_body: Callable[[], Any],
+    handler: Callable[[APIRequest], Any],
+    *,
+    status: int,
 ) -> BulkResult:
-    """What a request about one node would be answered with; the audit log has a line for each."""
-    asked, why = audit.AuditedRequest(), None
-    asked.route, asked.arguments = request.route, arguments
-    asked.request = one = dataclasses.replace(request, arguments=arguments, body=None, headers=[])
+    """Run *handler* for one node and return its result, or its error.
+
+    *arguments* are the path arguments of the request for this node, *status* is the status of its success. The audit log
+    gets one entry for each node. An error from *parse_body* is the result of this node only.
+    """
+    node_request = dataclasses.replace(request, arguments=arguments, body=None, headers=[])
+    audited = audit.AuditedRequest()
+    audited.route, audited.arguments, audited.request = request.route, arguments, node_request
+    error_name = None
     try:
-        one.body = body()
-        shown = handler(one)
-        result: BulkResult = {"status": status} if shown is None else {"status": status, "node": shown}
+        node_request.body = parse_body()
+        content = handler(node_request)
+        result: BulkResult = {"status": status} if content is None else {"status": status, "node": content}
     except Exception as exc:
         if not isinstance(exc, BareMetalError):
-            LOG.exception("%s of %s failed", request.path, arguments)
+            LOG.exception("%s for %s failed", request.path, arguments)
         error = errors.to_api_error(exc)
-        why, result = type(error).__name__, {"status": error.code, "error": errors.describe_error(error)}
-    audit.record(asked, request.context, request.peer, result["status"], one.location, why)
+        error_name = type(error).__name__
+        result = {"status": error.code, "error": errors.describe_error(error)}
+    audit.record(audited, request.context, request.peer, result["status"], node_request.location, error_name)
     return result

@@ -1,4 +1,4 @@
-"""``/v1/conductors``: the conductors that there are, and whether they live."""
+"""``/v1/conductors``: the registered conductors, and whether each is alive."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from baremetal_sdk.errors import ConductorNotFound
 from baremetal_sdk.store.records.node import ConductorRecord
 
 _SINCE = 49
-_MARKER = Parameter("marker", TEXT, "The host name of the last conductor of the page before.")
+_MARKER = Parameter("marker", TEXT, "The host name of the last conductor on the previous page.")
 _QUERY = (*(_MARKER if parameter.name == "marker" else parameter for parameter in PAGING), FIELDS, DETAIL)
 
 
-def _alive(request: APIRequest, heartbeat_at: datetime | None) -> bool:
+def _is_alive(request: APIRequest, heartbeat_at: datetime | None) -> bool:
     return request.conductors.was_recent(heartbeat_at)
 
 
-def _drivers(request: APIRequest, drivers: Mapping[str, Any]) -> list[str]:
+def _list_drivers(request: APIRequest, drivers: Mapping[str, Any]) -> list[str]:
     return sorted(drivers)
 
 
@@ -35,8 +35,8 @@ CONDUCTOR_VIEW = View(
     (
         ViewField("hostname"),
         ViewField("conductor_group"),
-        ViewField("alive", 1, ("heartbeat_at",), _alive, sortable=False),
-        ViewField("drivers", render=_drivers, sortable=False),
+        ViewField("alive", 1, ("heartbeat_at",), _is_alive, sortable=False),
+        ViewField("drivers", render=_list_drivers, sortable=False),
         ViewField("created_at"),
         ViewField("updated_at"),
     ),
@@ -46,7 +46,7 @@ CONDUCTOR_VIEW = View(
 
 
 class ConductorsResource:
-    """Conductors, as they registered."""
+    """Conductors, as they registered themselves."""
 
     @route(
         "GET",
@@ -59,18 +59,19 @@ class ConductorsResource:
     )
     def list(self, request: APIRequest) -> dict[str, Any]:
         """List the conductors."""
-        asked = parse_page_request(request, CONDUCTOR_VIEW)
-        found = list(request.conductors.all())
-        if asked.sort_key is not None:
-            key = asked.sort_key
-            found.sort(key=lambda conductor: str(getattr(conductor, key)))
-        if asked.sort_dir == "desc":
-            found.reverse()
-        if asked.marker is not None:
-            found = _after(found, asked.marker)
-        body: dict[str, Any] = {"conductors": [asked.selection.record(request, conductor) for conductor in found[: asked.limit]]}
-        if len(found) > asked.limit:
-            body["next"] = next_link(request, asked.limit, found[asked.limit - 1].hostname)
+        page = parse_page_request(request, CONDUCTOR_VIEW)
+        conductors = list(request.conductors.all())
+        if page.sort_key is not None:
+            key = page.sort_key
+            conductors.sort(key=lambda conductor: str(getattr(conductor, key)))
+        if page.sort_dir == "desc":
+            conductors.reverse()
+        if page.marker is not None:
+            conductors = _skip_to_marker(conductors, page.marker)
+        listed = conductors[: page.limit]
+        body: dict[str, Any] = {"conductors": [page.selection.record(request, conductor) for conductor in listed]}
+        if len(conductors) > page.limit:
+            body["next"] = next_link(request, page.limit, listed[-1].hostname)
         return body
 
     @route(
@@ -88,11 +89,11 @@ class ConductorsResource:
         for conductor in request.conductors.all():
             if conductor.hostname == hostname:
                 return render_record(request, CONDUCTOR_VIEW, conductor)
-        raise ConductorNotFound(f"conductor {hostname[:64]!r} was not found; /v1/conductors lists those that there are")
+        raise ConductorNotFound(f"conductor {hostname[:64]!r} was not found; /v1/conductors lists all conductors")
 
 
-def _after(conductors: list[ConductorRecord], marker: str) -> list[ConductorRecord]:
+def _skip_to_marker(conductors: list[ConductorRecord], marker: str) -> list[ConductorRecord]:
     names = [conductor.hostname for conductor in conductors]
     if marker not in names:
-        raise InvalidInput([Problem("marker", f"there is no conductor {marker[:64]!r}", "give the last host name of a page")])
+        raise InvalidInput([Problem("marker", f"no conductor is named {marker[:64]!r}", "use the last host name of a page")])
     return conductors[names.index(marker) + 1 :]

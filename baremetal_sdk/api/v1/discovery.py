@@ -1,4 +1,4 @@
-"""``/``, ``/v1`` and health: what clients look at first, and what watches the service."""
+"""``/``, ``/v1`` and health checks: the entry points of clients, and the paths for monitoring."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _POLICY = "public_api"
 
 
 class Version(TypedDict):
-    """A version of the API, with the microversions that are served."""
+    """A version of the API with its range of microversions."""
 
     id: str
     status: str
@@ -27,7 +27,7 @@ class Version(TypedDict):
 
 
 class Resources(TypedDict):
-    """What version 1 of the API has, besides links to its resources."""
+    """The document of version 1. It also has a list of links for each resource."""
 
     id: str
     links: list[Link]
@@ -36,7 +36,7 @@ class Resources(TypedDict):
 
 
 class Root(TypedDict):
-    """Which versions of the API there are."""
+    """The versions of the API."""
 
     name: str
     description: str
@@ -45,13 +45,13 @@ class Root(TypedDict):
 
 
 class Alive(TypedDict):
-    """The process answers."""
+    """The response of a process that is alive."""
 
     status: Literal["ok"]
 
 
 class Ready(TypedDict):
-    """The process can work."""
+    """The response of a process that can serve requests."""
 
     status: Literal["ready"]
 
@@ -60,57 +60,57 @@ _RESOURCES = {**schema_of(Resources), "additionalProperties": schema_of(list[Lin
 
 
 class DiscoveryResource:
-    """The version document, made from the registry: a resource is named as soon as it has a route."""
+    """The version documents. They are made from the table of routes, so they name every resource that has a route."""
 
-    def __init__(self, registry: RouteTable) -> None:
-        self._registry = registry
+    def __init__(self, table: RouteTable) -> None:
+        self._table = table
 
     @route("GET", "/", policy=_POLICY, visibility=PUBLIC)
     def root(self, request: APIRequest) -> Root:
-        """Tell which versions of the API there are."""
+        """List the versions of the API."""
         return {
             "name": "Bare Metal API",
             "description": "Provisioning and management of bare-metal machines.",
-            "default_version": _version(request),
-            "versions": [_version(request)],
+            "default_version": _describe_version(request),
+            "versions": [_describe_version(request)],
         }
 
     @route("GET", "/v1", policy=_POLICY, visibility=PUBLIC, response=_RESOURCES)
     def v1(self, request: APIRequest) -> dict[str, Any]:
-        """Tell which resources version 1 of the API has."""
+        """List the resources of version 1 of the API."""
         return {
             "id": "v1",
-            "links": _version(request)["links"],
+            "links": _describe_version(request)["links"],
             "media_types": {"base": "application/json", "type": "application/vnd.openstack.ironic.v1+json"},
-            "version": _version(request),
-            **{name: links(request.base, f"{name}/") for name in self._resources(request.minor)},
+            "version": _describe_version(request),
+            **{name: links(request.base, f"{name}/") for name in self._resource_names(request.minor)},
         }
 
-    def _resources(self, minor: int) -> list[str]:
-        paths = (split_path(route.path) for route in self._registry.routes() if route.since <= minor)
+    def _resource_names(self, minor: int) -> list[str]:
+        paths = (split_path(route.path) for route in self._table.routes() if route.since <= minor)
         return sorted({path[1] for path in paths if len(path) > 1 and path[0] == "v1"})
 
 
 class HealthResource:
-    """Whether the process answers, and whether it can work."""
+    """Health checks: whether the process is alive, and whether it can serve requests."""
 
     @route("GET", "/healthz", policy=_POLICY, visibility=PUBLIC)
     def alive(self, request: APIRequest) -> Alive:
-        """Answer: the process is alive."""
+        """Return success as long as the process is alive."""
         return {"status": "ok"}
 
     @route("GET", "/healthcheck", policy=_POLICY, visibility=PUBLIC, content_type="text/plain", response={"const": "OK"})
     def check(self, request: APIRequest) -> Response:
-        """Answer as Ironic's health check does, where it is enabled."""
+        """Answer the health check of Ironic, if it is enabled."""
         if not request.backend.config.healthcheck.enabled:
             raise path_not_found(["healthcheck"])
         return Response(body=b"OK", content_type="text/plain", charset="utf-8")
 
     @route("GET", "/readyz", policy=_POLICY, visibility=PUBLIC)
     def ready(self, request: APIRequest) -> Ready:
-        """Tell whether requests can be served; if not, which part cannot."""
+        """Return success if the service can serve requests. Otherwise, name the part that cannot."""
         if not request.backend.ready:
-            raise Busy("conductor: the service is starting or stopping; try again", retry_after=1.0)
+            raise Busy("conductor: the service is starting or stopping; try again later", retry_after=1.0)
         try:
             request.backend.store.conductors()
         except BareMetalError as exc:
@@ -118,7 +118,7 @@ class HealthResource:
         return {"status": "ready"}
 
 
-def _version(request: APIRequest) -> Version:
+def _describe_version(request: APIRequest) -> Version:
     return {
         "id": "v1",
         "status": "CURRENT",

@@ -1,4 +1,4 @@
-"""``/v1/drivers``: the hardware types that conductors offer, with their interfaces."""
+"""``/v1/drivers``: the hardware types that the conductors offer, with their interfaces."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ from baremetal_sdk.errors import DriverNotFound
 from baremetal_sdk.store.records.node import ConductorRecord
 
 DYNAMIC_SINCE = 30
+"""The minor number of the first microversion with hardware types and their interfaces, which Ironic calls dynamic drivers."""
 SELECTION_SINCE = 77
+"""The minor number of the first microversion that selects fields of a driver."""
 RAID_SINCE = 12
-_FIELDS = Parameter("fields", STRINGS, "The fields to show, with commas between them.", since=SELECTION_SINCE)
+_FIELDS = Parameter("fields", STRINGS, "The fields to return, separated by commas.", since=SELECTION_SINCE)
 
 
 @dataclass(frozen=True)
 class DriverRecord:
-    """One hardware type, as all conductors that offer it have it."""
+    """A hardware type, merged from the offers of all conductors."""
 
     name: str
     hosts: tuple[str, ...]
@@ -34,12 +36,13 @@ class DriverRecord:
 
 def _interface_fields() -> Iterable[ViewField]:
     for kind in Kind:
-        since = max(DYNAMIC_SINCE, INTERFACE_SINCE[kind] if INTERFACE_SINCE[kind] > 31 else DYNAMIC_SINCE)
-        yield ViewField(f"default_{kind}_interface", since, ("interfaces",), _default(kind))
-        yield ViewField(f"enabled_{kind}_interfaces", since, ("interfaces",), _enabled(kind))
+        # Nodes got most interface fields in 1.31, but drivers had them in 1.30. Later kinds came in one version for both.
+        since = INTERFACE_SINCE[kind] if INTERFACE_SINCE[kind] > 31 else DYNAMIC_SINCE
+        yield ViewField(f"default_{kind}_interface", since, ("interfaces",), _default_renderer(kind))
+        yield ViewField(f"enabled_{kind}_interfaces", since, ("interfaces",), _enabled_renderer(kind))
 
 
-def _default(kind: Kind) -> Render:
+def _default_renderer(kind: Kind) -> Render:
     def render(request: APIRequest, interfaces: Mapping[str, Any]) -> str | None:
         name: str | None = interfaces.get(kind, {}).get("default")
         return name
@@ -47,7 +50,7 @@ def _default(kind: Kind) -> Render:
     return render
 
 
-def _enabled(kind: Kind) -> Render:
+def _enabled_renderer(kind: Kind) -> Render:
     def render(request: APIRequest, interfaces: Mapping[str, Any]) -> list[str]:
         return list(interfaces.get(kind, {}).get("enabled", ()))
 
@@ -66,7 +69,7 @@ _DRIVER_VIEW = View(
 
 
 class DriversResource:
-    """Hardware types. They are called drivers in paths."""
+    """Hardware types. Paths call them drivers."""
 
     @route(
         "GET",
@@ -74,24 +77,29 @@ class DriversResource:
         policy="baremetal:driver:get",
         role="system-reader",
         query=(
-            Parameter("type", choice("classic", "dynamic"), "All hardware types are dynamic.", since=DYNAMIC_SINCE),
-            Parameter("detail", BOOLEAN, "Whether to show the interfaces.", since=DYNAMIC_SINCE),
+            Parameter(
+                "type",
+                choice("classic", "dynamic"),
+                "The type of driver. All drivers are dynamic, so classic returns an empty list.",
+                since=DYNAMIC_SINCE,
+            ),
+            Parameter("detail", BOOLEAN, "True to return all fields, including the interfaces.", since=DYNAMIC_SINCE),
             _FIELDS,
         ),
         response=ResponseSpec(_DRIVER_VIEW, page=True),
     )
     def list(self, request: APIRequest) -> dict[str, Any]:
-        """List the hardware types that conductors offer."""
+        """List the hardware types that the conductors offer."""
         fields, detail = request.query.get("fields"), request.query.get("detail")
         if detail and fields is not None:
-            raise InvalidInput("detail, fields: they cannot be given together; detail=True shows all fields")
+            raise InvalidInput("detail, fields: cannot be used together; detail=True returns all fields")
         if request.query.get("type") == "classic":
             return {"drivers": []}
         if fields is not None:
             selection = _DRIVER_VIEW.selected(request.minor, fields)
         else:
             selection = _DRIVER_VIEW.whole(request.minor) if detail else _DRIVER_VIEW.brief(request.minor)
-        return {"drivers": [selection.record(request, offer) for offer in _offers(request.conductors.alive())]}
+        return {"drivers": [selection.record(request, driver) for driver in _merge_offers(request.conductors.alive())]}
 
     @route(
         "GET",
@@ -105,13 +113,13 @@ class DriversResource:
         """Show a hardware type with its interfaces."""
         fields = request.query.get("fields")
         selection = _DRIVER_VIEW.whole(request.minor) if fields is None else _DRIVER_VIEW.selected(request.minor, fields)
-        return selection.record(request, _offer(request))
+        return selection.record(request, _find_driver(request))
 
     @route("GET", "/v1/drivers/{driver}/properties", policy="baremetal:driver:get_properties", role="system-reader")
     def properties(self, request: APIRequest) -> dict[str, str]:
-        """Tell what nodes of a hardware type have in their driver_info."""
-        found: dict[str, str] = request.rpc("driver_properties", driver=offered_driver(request))
-        return found
+        """Describe the driver_info fields of a hardware type."""
+        properties: dict[str, str] = request.rpc("driver_properties", driver=require_offered_driver(request))
+        return properties
 
     @route(
         "GET",
@@ -122,37 +130,43 @@ class DriversResource:
         too_old_status=406,
     )
     def logical_disk_properties(self, request: APIRequest) -> dict[str, str]:
-        """Tell what can be said of a logical disk of a hardware type."""
-        found: dict[str, str] = request.rpc("get_raid_logical_disk_properties", driver=offered_driver(request))
-        return found
+        """Describe the logical disk properties of a hardware type, for RAID configurations."""
+        driver = require_offered_driver(request)
+        properties: dict[str, str] = request.rpc("get_raid_logical_disk_properties", driver=driver)
+        return properties
 
 
-def offered_driver(request: APIRequest) -> str:
-    """The hardware type that the path names. Raises ``DriverNotFound`` where no conductor offers it."""
-    return _offer(request).name
+def require_offered_driver(request: APIRequest) -> str:
+    """Return the name of the hardware type in the path. Raises ``DriverNotFound`` if no live conductor offers it."""
+    return _find_driver(request).name
 
 
-def _offer(request: APIRequest) -> DriverRecord:
+def _find_driver(request: APIRequest) -> DriverRecord:
     name = request.arguments["driver"]
-    offers = {offer.name: offer for offer in _offers(request.conductors.alive())}
-    if name not in offers:
-        known = ", ".join(offers) or "none"
-        raise DriverNotFound(str(Problem("driver", f"no conductor offers {name[:64]!r}", f"offered are: {known}")))
-    return offers[name]
+    drivers = {driver.name: driver for driver in _merge_offers(request.conductors.alive())}
+    if name not in drivers:
+        offered = ", ".join(drivers) or "none"
+        raise DriverNotFound(str(Problem("driver", f"no conductor offers {name[:64]!r}", f"offered are: {offered}")))
+    return drivers[name]
 
 
-def _offers(conductors: Iterable[ConductorRecord]) -> list[DriverRecord]:
+def _merge_offers(conductors: Iterable[ConductorRecord]) -> list[DriverRecord]:
+    """Return all hardware types that the conductors offer, sorted by name."""
     hosts: dict[str, list[str]] = {}
     interfaces: dict[str, dict[str, dict[str, Any]]] = {}
     for conductor in conductors:
         for name, offered in conductor.drivers.items():
             hosts.setdefault(name, []).append(conductor.hostname)
-            _merge(interfaces.setdefault(name, {}), offered)
+            _add_offer(interfaces.setdefault(name, {}), offered)
     return [DriverRecord(name, tuple(hosts[name]), interfaces[name]) for name in sorted(hosts)]
 
 
-def _merge(known: dict[str, dict[str, Any]], offered: Mapping[str, Mapping[str, Any]]) -> None:
-    """Add what one conductor offers: every implementation that any has, and the default of the first that has one."""
+def _add_offer(known: dict[str, dict[str, Any]], offered: Mapping[str, Mapping[str, Any]]) -> None:
+    """Add the interfaces of one conductor to *known*.
+
+    The result contains every implementation that any conductor enables. The default is that of the first conductor
+    that has one.
+    """
     for kind, interface in offered.items():
         entry = known.setdefault(kind, {"default": None, "enabled": []})
         entry["default"] = entry["default"] or interface.get("default")

@@ -1,4 +1,4 @@
-"""``/v1/events``: what other services have to tell."""
+"""``/v1/events``: events that other services send, such as the network service."""
 
 from __future__ import annotations
 
@@ -16,32 +16,34 @@ LOG = logging.getLogger(__name__)
 _NETWORK_EVENT = Parameters(
     "field",
     (
-        Parameter("event", choice("network.bind_port", "network.unbind_port", "network.delete_port"), "What.", required=True),
-        Parameter("port_id", UUID, "The port of the network service.", required=True),
-        Parameter("mac_address", MAC, "Its MAC address.", required=True),
-        Parameter("status", TEXT, "Its state.", required=True),
-        optional("device_id", UUID, "The instance that it belongs to."),
-        optional("binding:host_id", UUID, "The node that it is bound to."),
-        optional("binding:vnic_type", TEXT, "What kind of port it is."),
+        Parameter(
+            "event", choice("network.bind_port", "network.unbind_port", "network.delete_port"), "The event.", required=True
+        ),
+        Parameter("port_id", UUID, "The UUID of the port in the network service.", required=True),
+        Parameter("mac_address", MAC, "The MAC address of the port.", required=True),
+        Parameter("status", TEXT, "The status of the port.", required=True),
+        optional("device_id", UUID, "The UUID of the instance that the port belongs to."),
+        optional("binding:host_id", UUID, "The UUID of the node that the port is bound to."),
+        optional("binding:vnic_type", TEXT, "The type of the port."),
     ),
 )
 
 
-def _events(value: Any) -> list[dict[str, Any]]:
+def _parse_events(value: Any) -> list[dict[str, Any]]:
     events: list[Any] = ARRAY.parse(value)
     if not events:
-        raise InvalidValue("it is empty", "give at least one event")
+        raise InvalidValue("is empty", "give one event or more")
     try:
         return [_NETWORK_EVENT.bind(OBJECT.parse(event), 1) for event in events]
     except InvalidInput as exc:
-        raise InvalidValue(exc.message, "every event is one of a network port") from None
+        raise InvalidValue(exc.message, "each entry must be an event of a network port") from None
 
 
-_EVENTS = ValueType(_events, {"type": "array", "minItems": 1, "items": _NETWORK_EVENT.schema})
+_EVENTS = ValueType(_parse_events, {"type": "array", "minItems": 1, "items": _NETWORK_EVENT.schema})
 
 
 class EventsResource:
-    """Events from outside."""
+    """Events from other services."""
 
     @route(
         "POST",
@@ -50,9 +52,9 @@ class EventsResource:
         role="system-admin",
         since=54,
         status=204,
-        body=(Parameter("events", _EVENTS, "What happened.", required=True),),
+        body=(Parameter("events", _EVENTS, "The events.", required=True),),
     )
     def create(self, request: APIRequest) -> None:
-        """Take events of a network service. They are logged; nothing waits for them."""
+        """Accept events of the network service. The service only logs them."""
         for event in request.body["events"]:
-            LOG.info("%s: port %s (%s) is %s", event["event"], event["port_id"], event["mac_address"], event["status"])
+            LOG.info("%s: port %s (%s) has status %s", event["event"], event["port_id"], event["mac_address"], event["status"])

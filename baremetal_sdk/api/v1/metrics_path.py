@@ -1,4 +1,4 @@
-"""``/metrics`` beside the API, for those who may see the whole system."""
+"""``/metrics`` on the API's port, for callers that may see the whole system."""
 
 from __future__ import annotations
 
@@ -19,16 +19,20 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 RULE = "baremetal:metrics:get"
+"""The policy rule for reading the metrics."""
 
 
 class MetricsResource:
-    """The rule for metrics. They have no version, and so they are no route of the API."""
+    """The policy rule for metrics. Metrics have no microversion, so they are not a route of the API."""
 
     rules: ClassVar[Mapping[str, Persona]] = {RULE: "system-reader"}
 
 
 class MetricsPath:
-    """Serves *registry* at ``/metrics`` to those whom *policy* lets, and *app* at all other paths."""
+    """WSGI application that serves the metrics of *registry* at ``/metrics``, and *app* at all other paths.
+
+    Callers without the permission of *policy* get status 403 for the metrics.
+    """
 
     def __init__(self, app: WSGIApplication, registry: Any, policy: Policy) -> None:
         self._app = app
@@ -36,7 +40,7 @@ class MetricsPath:
         self._policy = policy
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Serve a request."""
+        """Serve a WSGI request."""
         if environ.get("PATH_INFO", "").rstrip("/") != PATH:
             return self._app(environ, start_response)
         environ[ROUTE_KEY] = PATH

@@ -11,7 +11,7 @@ from baremetal_sdk.api.framework.parameters import Parameter
 from baremetal_sdk.api.framework.request import APIRequest
 from baremetal_sdk.api.framework.routes import route
 from baremetal_sdk.api.framework.types import OBJECT, text
-from baremetal_sdk.api.v1.drivers import offered_driver
+from baremetal_sdk.api.v1.drivers import require_offered_driver
 
 F = TypeVar("F", bound=Callable[..., Any])
 HTTP_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -60,13 +60,15 @@ class DriverVendorPassthruResource:
     @route("GET", "/v1/drivers/{driver}/vendor_passthru/methods", policy="baremetal:driver:vendor_passthru", role="system-admin")
     def methods(self, request: APIRequest) -> dict[str, VendorMethod]:
         """List the vendor's methods of a hardware type."""
-        found: dict[str, VendorMethod] = request.rpc("driver_vendor_methods", driver=offered_driver(request))
+        found: dict[str, VendorMethod] = request.rpc("driver_vendor_methods", driver=require_offered_driver(request))
         return found
 
     @_passthru("/v1/drivers/{driver}/vendor_passthru", "baremetal:driver:vendor_passthru", "system-admin")
     def call(self, request: APIRequest) -> Any:
         """Call a vendor's method of a hardware type."""
-        return _answered(request, request.rpc("driver_vendor_passthru", driver=offered_driver(request), **_asked(request)))
+        return _answered(
+            request, request.rpc("driver_vendor_passthru", driver=require_offered_driver(request), **_asked(request))
+        )
 
 
 def _asked(request: APIRequest) -> dict[str, Any]:
