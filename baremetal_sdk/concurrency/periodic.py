@@ -1,4 +1,4 @@
-"""Periodic work: on the pool, spread out, never overlapping itself, backing off when it fails."""
+"""Periodic work on a pool: runs are spread over the interval, never overlap, and back off after failures."""
 
 from __future__ import annotations
 
@@ -11,157 +11,177 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import Any, NamedTuple, TypeVar
 
-from baremetal_sdk.concurrency.timer import Timed, Timer
+from baremetal_sdk.concurrency.timer import ScheduledCall, Timer
 
 LOG = logging.getLogger(__name__)
 F = TypeVar("F", bound=Callable[..., Any])
 _ATTRIBUTE = "__baremetal_periodic__"
-_SLOWEST = 16.0
-_SOON = 1.0
+_MAX_BACKOFF_FACTOR = 16.0
+"""Multiple of the interval to which failures in a row can extend it."""
+_DEFAULT_SPREAD = 0.1
+"""Share of the interval within which the first run begins."""
+_SOON_LIMIT_S = 1.0
+"""Seconds within which the first run begins if it is requested soon."""
 
 
 Interval = float | Callable[[Any], float]
-"""Seconds, or a function that is given the conductor and says how many: it is asked at the start and at each reload."""
+"""Seconds, or a function that returns them for a conductor. The function is called at the start and at each reload."""
 
 
-class Declared(NamedTuple):
-    """What a method says of when it is to run."""
+class PeriodicDeclaration(NamedTuple):
+    """The schedule that a method declares with :func:`periodic`."""
 
     every: Interval
     run_immediately: bool = False
-    """Whether it runs soon after the start, and not somewhere in the first interval."""
+    """True if the first run begins soon after the start, instead of anywhere in the first interval."""
 
 
 def periodic(*, every: Interval, run_immediately: bool = False) -> Callable[[F], F]:
-    """Run a method ``(self, conductor)`` of something that is added to a conductor, *every* so many seconds.
+    """Run a method ``(self, conductor)`` of an object that is added to a conductor, once in *every* seconds.
 
-    An interval that comes from the configuration is given as a function of the conductor: nothing is read at import. The
-    first run is somewhere in the first interval, so that not all begin at once; with *run_immediately* in its first tenth,
-    and in the first second.
+    An interval that depends on the configuration is a function of the conductor, because the configuration is not known
+    at import. The first run begins at a random time in the first interval, so that not all runs begin at once. With
+    *run_immediately* it begins in the first tenth of the interval and within one second. Raises ``ValueError`` if
+    *every* is a number that is not positive.
     """
     if not callable(every) and every <= 0:
-        raise ValueError(f"periodic(every={every}): it has to be more than 0 seconds")
+        raise ValueError(f"periodic(every={every}): the interval has to be more than 0 seconds")
 
     def declare(method: F) -> F:
-        setattr(method, _ATTRIBUTE, Declared(every, run_immediately))
+        setattr(method, _ATTRIBUTE, PeriodicDeclaration(every, run_immediately))
         return method
 
     return declare
 
 
 def resolve_interval(interval: Interval, conductor: Any) -> float:
-    """The seconds of an interval, as the conductor's configuration has it now."""
+    """Return the seconds of an interval for the conductor's current configuration."""
     return interval(conductor) if callable(interval) else interval
 
 
-def find_periodic_methods(thing: object) -> list[tuple[Callable[..., Any], Declared]]:
-    """The methods of *thing* under :func:`periodic`, or under futurist's decorator, with what they say."""
-    found = ((name, _declared(getattr(type(thing), name, None))) for name in dir(type(thing)))
-    return [(getattr(thing, name), declared) for name, declared in found if declared is not None]
+def find_periodic_methods(thing: object) -> list[tuple[Callable[..., Any], PeriodicDeclaration]]:
+    """Return the methods of *thing* that :func:`periodic` or futurist's decorator declares, with their declarations."""
+    found = ((name, _declaration_of(getattr(type(thing), name, None))) for name in dir(type(thing)))
+    return [(getattr(thing, name), declaration) for name, declaration in found if declaration is not None]
 
 
 def bind_conductor(function: Callable[..., Any], conductor: Any) -> Callable[[], Any]:
-    """*function* with the conductor as its argument, where it takes one."""
+    """Return *function* with the conductor bound as its argument, if it takes an argument."""
     return functools.partial(function, conductor) if inspect.signature(function).parameters else function
 
 
-def _declared(method: Any) -> Declared | None:
-    """What a method declares. futurist's decorator leaves attributes; futurist itself is not imported."""
-    declared: Declared | None = getattr(method, _ATTRIBUTE, None)
-    if declared is None and getattr(method, "_is_periodic", False):
+def _declaration_of(method: Any) -> PeriodicDeclaration | None:
+    """Return the declaration of a method, or None.
+
+    futurist's decorator is recognized by the attributes that it sets, so that futurist need not be imported.
+    """
+    declaration: PeriodicDeclaration | None = getattr(method, _ATTRIBUTE, None)
+    if declaration is None and getattr(method, "_is_periodic", False):
         spacing: float = method._periodic_spacing
-        declared = Declared(spacing, bool(getattr(method, "_periodic_run_immediately", False)))
-    return declared
+        declaration = PeriodicDeclaration(spacing, bool(getattr(method, "_periodic_run_immediately", False)))
+    return declaration
 
 
-def _wants_no_more(error: BaseException) -> bool:
-    """Whether a run ended with futurist's ``NeverAgain``."""
-    return any((one.__module__, one.__name__) == ("futurist.periodics", "NeverAgain") for one in type(error).__mro__)
+def _is_never_again(error: BaseException) -> bool:
+    """Return whether a run ended with futurist's ``NeverAgain``, recognized by name without importing futurist."""
+    return any((cls.__module__, cls.__name__) == ("futurist.periodics", "NeverAgain") for cls in type(error).__mro__)
 
 
 class Periodic:
-    """One function that runs again and again. The next run is set once the one before has ended."""
+    """A function that runs repeatedly. The next run is scheduled after the previous run has ended, so runs never overlap.
+
+    Failures in a row double the time to the next run, up to 16 intervals. Thread-safe.
+    """
 
     def __init__(self, function: Callable[[], Any], every: float, *, timer: Timer, executor: Executor, name: str) -> None:
         self.name = name
         self.every = every
+        """Interval, in seconds, between the end of a run and the beginning of the next."""
         self.runs = 0
-        """Runs that have ended."""
+        """Number of runs that have ended."""
         self.failed = 0
-        """Runs that ended with an error."""
+        """Number of runs that ended with an error."""
         self.failures = 0
-        """Failed runs since the last one that went well."""
+        """Number of failed runs since the last successful run."""
         self.refused = 0
-        """Runs for which the executor had no room."""
+        """Number of runs that the executor refused."""
         self._function = function
         self._timer = timer
         self._executor = executor
         self._lock = threading.Lock()
-        self._next: Timed | None = None
-        self._stopped = self._pausing = False
-        self._rests = threading.Event()
-        self._rests.set()
+        self._next: ScheduledCall | None = None
+        self._stopped = self._is_paused = False
+        # Set while no run is submitted or running.
+        self._is_resting = threading.Event()
+        self._is_resting.set()
 
-    def start(self, spread: float = 0.1, *, soon: bool = False) -> None:
-        """Set the first run: somewhere in the first *spread* of the interval, so that not all begin at once.
+    def start(self, spread: float = _DEFAULT_SPREAD, *, soon: bool = False) -> None:
+        """Schedule the first run at a random time in the first *spread* of the interval, so that not all begin at once.
 
-        With *soon* it is in the first second, too.
+        With *soon* the run also begins within the first second.
         """
-        latest = self.every * (min(spread, 0.1) if soon else spread)
-        self._schedule(random.uniform(0.0, min(latest, _SOON) if soon else latest))
+        latest = self.every * (min(spread, _DEFAULT_SPREAD) if soon else spread)
+        self._schedule(random.uniform(0.0, min(latest, _SOON_LIMIT_S) if soon else latest))
 
     def change_interval(self, every: float) -> None:
-        """Change the interval; 0: no run until it is changed again. A run that is set comes no later than after the new one."""
+        """Change the interval; 0 pauses the runs until the next change.
+
+        A run that is scheduled later than the new interval from now moves forward to it.
+        """
         with self._lock:
-            self._pausing = every <= 0
+            self._is_paused = every <= 0
             self.every = every or self.every
-            due, now = self._next, self._timer.clock.monotonic()
-            keep = not self._rests.is_set() or (due is not None and every > 0 and due.at - now <= every)
+            scheduled, now = self._next, self._timer.clock.monotonic()
+            # A run in progress schedules its successor itself, with the new interval.
+            is_running = not self._is_resting.is_set()
+            is_soon_enough = scheduled is not None and every > 0 and scheduled.at - now <= every
+            keep = is_running or is_soon_enough
             if not keep:
-                self._forget_next()
+                self._cancel_next_locked()
         if not keep:
             self._schedule(every)
 
     def stop(self, timeout: float = 0.0) -> bool:
-        """Set no further run, and wait, at most *timeout* seconds, for one that has begun; whether none goes on."""
+        """Schedule no more runs, and wait up to *timeout* seconds for a run in progress; return whether none remains."""
         with self._lock:
             self._stopped = True
-            self._forget_next()
-        return self._rests.wait(timeout)
+            self._cancel_next_locked()
+        return self._is_resting.wait(timeout)
 
     def _schedule(self, seconds: float) -> None:
         with self._lock:
-            if not (self._stopped or self._pausing):
-                self._forget_next()
+            if not (self._stopped or self._is_paused):
+                self._cancel_next_locked()
                 self._next = self._timer.after(seconds, self._submit)
 
-    def _forget_next(self) -> None:
-        """There is never more than one run ahead: a second one would overlap with it."""
+    def _cancel_next_locked(self) -> None:
+        """Cancel the scheduled run. At most one run is ever scheduled: a second one would overlap with it."""
         if self._next is not None:
             self._next.cancel()
             self._next = None
 
     def _submit(self) -> None:
         with self._lock:
-            if self._stopped or not self._rests.is_set():
+            # The timer may have begun this call before stop() or change_interval() cancelled it.
+            if self._stopped or not self._is_resting.is_set():
                 return
-            self._forget_next()
-            self._rests.clear()
+            self._cancel_next_locked()
+            self._is_resting.clear()
         try:
-            self._executor.submit(self._run).add_done_callback(self._ended)
+            self._executor.submit(self._run).add_done_callback(self._finish_run)
         except Exception as exc:
-            # Whatever the executor has against it: neither is this tried without a pause, nor is the next run lost.
-            self._rests.set()
+            # Whatever error the executor raises, wait a full interval, and do not lose the next run.
+            self._is_resting.set()
             self.refused += 1
-            LOG.warning("periodic %s could not run now: %s", self.name, exc)
+            LOG.warning("periodic %s was not run, and will be tried again after its interval: %s", self.name, exc)
             self._schedule(self.every)
 
     def _run(self) -> None:
         try:
             self._function()
         except BaseException as exc:
-            if _wants_no_more(exc):
-                LOG.info("periodic %s runs never again: %s", self.name, exc)
+            if _is_never_again(exc):
+                LOG.info("periodic %s will not run again, as it requested: %s", self.name, exc)
                 self.stop()
                 return
             self.failed += 1
@@ -172,7 +192,7 @@ class Periodic:
         finally:
             self.runs += 1
 
-    def _ended(self, future: Future[None]) -> None:
-        """Set the next run; also where this one was cancelled before it began."""
-        self._rests.set()
-        self._schedule(self.every * min(_SLOWEST, 2.0**self.failures))
+    def _finish_run(self, future: Future[None]) -> None:
+        """Schedule the next run. This is also called if the run was cancelled before it began."""
+        self._is_resting.set()
+        self._schedule(self.every * min(_MAX_BACKOFF_FACTOR, 2.0**self.failures))

@@ -1,4 +1,4 @@
-"""One thread that does small things at given times: the pool, periodic work and polled steps share it."""
+"""A timer thread that calls short functions at given times, shared by the pool, periodic work and polled steps."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from baremetal_sdk.clock import Clock, SystemClock
 LOG = logging.getLogger(__name__)
 
 
-class Timed:
-    """One thing to be done later; it can be cancelled until it has begun."""
+class ScheduledCall:
+    """A call that a timer makes at a given time. It can be cancelled until it begins."""
 
     __slots__ = ("_function", "at", "cancelled")
 
@@ -26,81 +26,94 @@ class Timed:
         self.cancelled = False
 
     def cancel(self) -> None:
-        """Do not do it."""
+        """Cancel the call."""
         self.cancelled = True
+        # Released at once: the entry stays in the timer's heap until its time, and must not keep the function's data alive.
         self._function = None
 
     def fire(self) -> None:
-        """Do it now, unless it was cancelled. An error is logged: there is nobody to raise it to."""
+        """Call the function now, unless it was cancelled. An error is logged, because the timer has no caller to raise it to."""
         function, self._function = self._function, None
         if function is None:
             return
         try:
             function()
         except BaseException:
-            LOG.exception("timed work failed")
+            LOG.exception("a scheduled call failed")
 
 
 class Timer:
-    """Runs functions at times of its clock. They must be short: what takes longer belongs on a pool."""
+    """Calls functions at times of its clock, on one thread. Functions have to be short; longer work belongs on a pool.
+
+    Thread-safe.
+    """
 
     def __init__(self, name: str = "timer", clock: Clock | None = None) -> None:
         self.clock = clock or SystemClock()
         self._name = name
-        self._heap: list[tuple[float, int, Timed]] = []
+        # Time, number and call: the numbers keep calls of one time in order, and calls themselves from being compared.
+        self._heap: list[tuple[float, int, ScheduledCall]] = []
         self._order = itertools.count()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = False
         self._pid = os.getpid()
 
-    def after(self, seconds: float, function: Callable[[], Any]) -> Timed:
-        """Call *function* in so many *seconds*; the thread starts with the first call.
+    def after(self, seconds: float, function: Callable[[], Any]) -> ScheduledCall:
+        """Call *function* in so many *seconds*. The first use starts the thread. After ``close`` the call is cancelled.
 
-        Raises ``RuntimeError`` when the system has no thread for it, and in a child of ``fork``, where there is none.
+        Raises ``RuntimeError`` if the system cannot start the thread, and in a child process of ``fork``, which has no
+        copy of the thread.
         """
         if os.getpid() != self._pid:
-            raise RuntimeError(f"timer '{self._name}' was made before this process was forked, and has no thread here")
-        timed = Timed(self.clock.monotonic() + max(0.0, seconds), function)
+            raise RuntimeError(
+                f"timer '{self._name}' was made before this process was forked and has no thread here; make a timer in the child"
+            )
+        call = ScheduledCall(self.clock.monotonic() + max(0.0, seconds), function)
         with self._changed:
             if self._closed:
-                timed.cancel()
-                return timed
-            self._have_thread()
-            heapq.heappush(self._heap, (timed.at, next(self._order), timed))
+                call.cancel()
+                return call
+            self._ensure_thread_locked()
+            heapq.heappush(self._heap, (call.at, next(self._order), call))
             self._changed.notify()
-        return timed
+        return call
 
     def fire_due(self) -> int:
-        """Do what is due by the clock, in the caller's thread, and say how much that was. Tests turn the clock and call it."""
-        fired = 0
-        while (timed := self._pop_due()) is not None:
-            timed.fire()
-            fired += 1
-        return fired
+        """Make the calls that are due, in the caller's thread, and return their number.
+
+        Tests use it: they advance a manual clock and then call this method.
+        """
+        count = 0
+        while (call := self._pop_due()) is not None:
+            call.fire()
+            count += 1
+        return count
 
     def close(self) -> None:
-        """Forget what is still to be done and end the thread."""
+        """Drop all pending calls and end the thread."""
         with self._changed:
             self._closed = True
             self._heap.clear()
             self._changed.notify()
+        # A scheduled call may close its own timer, and a thread cannot join itself.
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(1.0)
 
-    def _have_thread(self) -> None:
-        """Start the thread, unless it runs. One that does not start leaves the timer as it was."""
+    def _ensure_thread_locked(self) -> None:
         if self._thread is None:
             thread = threading.Thread(target=self._run, name=self._name, daemon=True)
             thread.start()
+            # Assigned after the start: if the start fails, the next call tries again.
             self._thread = thread
 
-    def _pop_due(self) -> Timed | None:
+    def _pop_due(self) -> ScheduledCall | None:
+        """Remove and return the next call that is due, and drop cancelled calls before it."""
         with self._changed:
             while self._heap and (self._heap[0][2].cancelled or self._heap[0][0] <= self.clock.monotonic()):
-                timed = heapq.heappop(self._heap)[2]
-                if not timed.cancelled:
-                    return timed
+                call = heapq.heappop(self._heap)[2]
+                if not call.cancelled:
+                    return call
             return None
 
     def _run(self) -> None:
@@ -110,5 +123,6 @@ class Timer:
                 if self._closed:
                     return
                 wait = self._heap[0][0] - self.clock.monotonic() if self._heap else None
+                # A call may have become due, or been added, since fire_due() gave up the lock: then do not wait.
                 if wait is None or wait > 0:
                     self._changed.wait(wait)

@@ -1,4 +1,4 @@
-"""Who may run: how much of the pool a lane may have, what is ready or queued, and which waits can never end because of it."""
+"""Admission: which jobs may run, which are queued, and which waits can never end because of the limits."""
 
 from __future__ import annotations
 
@@ -6,110 +6,118 @@ import itertools
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from operator import attrgetter
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from baremetal_sdk.concurrency.pool.job import Job
-    from baremetal_sdk.concurrency.pool.lane import Lane, LaneLimits
+from baremetal_sdk.concurrency.pool.job import Job
+from baremetal_sdk.concurrency.pool.lane import Lane, LaneLimits
 
 
 class Admission:
-    """The work that a pool has taken and that has not ended. Whoever uses it holds the pool's lock.
+    """The jobs that a pool has accepted and that have not ended.
 
-    Work that may run is ready, and counts as busy; what may not run yet is queued in its lane.
+    A job that may run is *ready* and counts as busy, although no worker may have taken it yet. Other jobs are queued in
+    their lanes. Not thread-safe: every method requires that the caller holds the pool's lock.
     """
 
     def __init__(self) -> None:
         self.busy = 0
+        """Number of jobs that run or are ready."""
         self.queued = 0
-        self.ready: deque[Job] = deque()
+        """Number of jobs that are queued in all lanes."""
+        self.ready: deque[Job[Lane]] = deque()
+        """Jobs that may run and that no worker has taken yet, oldest first."""
         self._lanes: tuple[Lane, ...] = ()
-        self._most = 0
-        self._kept = 0
-        self._turn: Iterator[Lane] = iter(())
+        self._max_busy = 0
+        # Workers that lanes may still claim from their reserves. The count is kept up to date on each change, because
+        # admission is on the path of every submission.
+        self._unclaimed = 0
+        self._lane_cycle: Iterator[Lane] = iter(())
 
-    def limit(self, most: int, lanes: Iterable[Lane]) -> None:
-        """Set how many may be busy, in which lanes; what was queued and may run by that is ready."""
-        self._most, self._lanes = most, tuple(lanes)
-        self._kept = kept_for(self._lanes)
-        self._turn = itertools.cycle(self._lanes)
+    def set_limits(self, max_busy: int, lanes: Iterable[Lane]) -> None:
+        """Set the number of jobs that may be busy, and the lanes; make queued jobs ready if the new limits allow it."""
+        self._max_busy, self._lanes = max_busy, tuple(lanes)
+        self._unclaimed = count_unclaimed(self._lanes)
+        self._lane_cycle = itertools.cycle(self._lanes)
         self.promote()
 
-    def admit(self, job: Job) -> bool:
-        """Make *job* ready, or queue it; False when its lane is full."""
+    def admit(self, job: Job[Lane]) -> bool:
+        """Make *job* ready, or queue it. Return False if its lane is full."""
         lane = job.lane
-        full = len(lane.queue) >= lane.limits.queue
-        if self._has_room(lane) and (full or not (lane.limits.cpu_limit and lane.is_crowded)):
+        is_full = len(lane.queue) >= lane.limits.queue
+        # A full queue overrides the CPU limit, which only delays work: a job is refused only if the cap is reached too.
+        if self._may_run(lane) and (is_full or not (lane.limits.cpu_limit and lane.is_cpu_limited_locked())):
             self._make_ready(job)
-        elif not full:
-            job.queued = True
+        elif not is_full:
+            job.is_queued = True
             lane.queue.append(job)
             self.queued += 1
         else:
             return False
         return True
 
-    def release(self, job: Job) -> None:
-        """Count *job* as busy no more."""
+    def release(self, job: Job[Lane]) -> None:
+        """Count *job* as busy no longer."""
         lane = job.lane
         lane.running.discard(job)
         lane.busy -= 1
         if lane.busy < lane.limits.reserved:
-            self._kept += 1
+            self._unclaimed += 1
         self.busy -= 1
 
     def promote(self) -> None:
-        """Make ready what is queued and may run now."""
-        while self.queued and self.busy < self._most and (job := self._next_queued()) is not None:
+        """Make queued jobs ready for as long as the limits allow it."""
+        while self.queued and self.busy < self._max_busy and (job := self._pop_queued()) is not None:
             self._make_ready(job)
 
-    def take_back(self, job: Job) -> bool:
-        """Undo the admission of a job for which there is no thread; False when somebody has taken it meanwhile."""
+    def withdraw(self, job: Job[Lane]) -> bool:
+        """Undo the admission of a ready job. Return False if a worker has taken the job meanwhile."""
         if job not in self.ready:
             return False
         self.ready.remove(job)
         self.release(job)
         return True
 
-    def take_queued(self) -> list[Job]:
-        """Take out what is queued: it will not run."""
-        taken = [job for lane in self._lanes for job in lane.queue]
+    def remove_queued(self) -> list[Job[Lane]]:
+        """Remove and return all queued jobs. The caller cancels them."""
+        removed = [job for lane in self._lanes for job in lane.queue]
         for lane in self._lanes:
             lane.cancelled += len(lane.queue)
             lane.queue.clear()
         self.queued = 0
-        for job in taken:
-            job.queued = False
-        return taken
+        for job in removed:
+            job.is_queued = False
+        return removed
 
-    def take_ready(self) -> list[Job]:
-        """Take out what is to run and no worker has taken yet: it will not run."""
-        taken = list(self.ready)
+    def remove_ready(self) -> list[Job[Lane]]:
+        """Remove and return all ready jobs that no worker has taken. The caller cancels them."""
+        removed = list(self.ready)
         self.ready.clear()
-        for job in taken:
+        for job in removed:
             job.lane.cancelled += 1
             self.release(job)
-        return taken
+        return removed
 
-    def _has_room(self, lane: Lane) -> bool:
-        return admits(lane.limits, lane.busy, self.busy, self._most, self._kept)
+    def _may_run(self, lane: Lane) -> bool:
+        return may_admit(lane.limits, lane.busy, total=self.busy, max_busy=self._max_busy, unclaimed=self._unclaimed)
 
-    def _make_ready(self, job: Job) -> None:
-        job.queued = False
+    def _make_ready(self, job: Job[Lane]) -> None:
+        job.is_queued = False
         lane = job.lane
         if lane.limits.cpu_limit:
             lane.running.add(job)
         if lane.busy < lane.limits.reserved:
-            self._kept -= 1
+            self._unclaimed -= 1
         lane.busy += 1
         self.busy += 1
         self.ready.append(job)
 
-    def _next_queued(self) -> Job | None:
-        """The oldest job of the next lane, in turn, that has one and may run it."""
+    def _pop_queued(self) -> Job[Lane] | None:
+        """Remove and return the oldest queued job of the next lane that may run one, or return None.
+
+        The cycle over the lanes continues after the lane of the last call, so lanes with long queues do not starve others.
+        """
         for _ in self._lanes:
-            lane = next(self._turn)
-            while lane.queue and self._has_room(lane) and not (lane.limits.cpu_limit and lane.is_crowded):
+            lane = next(self._lane_cycle)
+            while lane.queue and self._may_run(lane) and not (lane.limits.cpu_limit and lane.is_cpu_limited_locked()):
                 job = lane.queue.popleft()
                 self.queued -= 1
                 if not job.cancelled:
@@ -119,38 +127,47 @@ class Admission:
         return None
 
 
-def admits(limits: LaneLimits, busy: int, total: int, most: int, kept: int) -> bool:
-    """Whether a lane with *busy* workers may have one more, of *most* of which *total* are busy and *kept* are reserved.
+def may_admit(limits: LaneLimits, busy: int, *, total: int, max_busy: int, unclaimed: int) -> bool:
+    """Return whether a lane with *busy* jobs may run one more, while *total* jobs are busy in all lanes.
 
-    It may have one within its own reserve, or of what nobody else has reserved.
+    The lane may use its own reserve, or workers that are not needed for the *unclaimed* reserves of the lanes.
     """
-    return busy < limits.cap and total < most and (busy < limits.reserved or total < most - kept)
+    return busy < limits.cap and total < max_busy and (busy < limits.reserved or total < max_busy - unclaimed)
 
 
-def kept_for(lanes: Iterable[Lane], busy: Callable[[Lane], int] = attrgetter("busy")) -> int:
-    """How many workers lanes may still have of their own reserves."""
+def count_unclaimed(lanes: Iterable[Lane], busy: Callable[[Lane], int] = attrgetter("busy")) -> int:
+    """Return the number of workers that the lanes may still claim from their reserves."""
     return sum(max(0, lane.limits.reserved - busy(lane)) for lane in lanes)
 
 
-def stuck(waiting: Iterable[Job], lanes: Iterable[Lane], most: int) -> set[Job]:
-    """Of running jobs that wait for other jobs, those that can never go on, whatever all the others do.
+def find_deadlocked(waiting: Iterable[Job[Lane]], lanes: Iterable[Lane], max_busy: int) -> set[Job[Lane]]:
+    """Return the waiting jobs that can never proceed, whatever all other jobs do.
 
-    A job goes on once what it waits for has run. What is queued can run when its lane has room, once everything has
-    ended that is not stuck; what runs can end unless it is stuck itself.
+    A job proceeds once the job that it waits for has run. The search assumes the best case: all jobs that are not
+    deadlocked end and free their workers. A queued job can then run if its lane has a free worker, and a running job can
+    end unless it is deadlocked itself. The search frees jobs until a round frees none; the remaining jobs are deadlocked.
     """
-    left = set(waiting)
+    remaining = set(waiting)
     while True:
-        held = Counter(job.lane for job in left)
-        freed = {job for job in left if _can_go_on(job, left, lanes, most, held)}
+        held_workers = Counter(job.lane for job in remaining)
+        freed = {job for job in remaining if _can_proceed(job, remaining, lanes, max_busy, held_workers)}
         if not freed:
-            return left
-        left -= freed
+            return remaining
+        remaining -= freed
 
 
-def _can_go_on(job: Job, left: set[Job], lanes: Iterable[Lane], most: int, held: Counter[Lane]) -> bool:
+def _can_proceed(
+    job: Job[Lane], remaining: set[Job[Lane]], lanes: Iterable[Lane], max_busy: int, held_workers: Counter[Lane]
+) -> bool:
     target = job.waits_for
     if target is None:
         return True
-    if not target.queued:
-        return target not in left
-    return admits(target.lane.limits, held[target.lane], held.total(), most, kept_for(lanes, held.__getitem__))
+    if not target.is_queued:
+        return target not in remaining
+    return may_admit(
+        target.lane.limits,
+        held_workers[target.lane],
+        total=held_workers.total(),
+        max_busy=max_busy,
+        unclaimed=count_unclaimed(lanes, held_workers.__getitem__),
+    )

@@ -1,32 +1,39 @@
-"""Something to be done a moment later."""
+"""Debouncing: many requests for a call within a short time lead to one call."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
 
-from baremetal_sdk.concurrency.timer import Timed, Timer
+from baremetal_sdk.concurrency.timer import ScheduledCall, Timer
 
 
 class Debounced:
-    """Does something after it was asked for, once for all who ask until then."""
+    """A function that a timer calls once after a delay, however often the call was requested in that time.
+
+    Not thread-safe: callers of :meth:`after` hold a common lock, in the pool that of the pool.
+    """
 
     def __init__(self, timer: Timer, function: Callable[[], None]) -> None:
         self._timer, self._function = timer, function
-        self._coming: Timed | None = None
+        self._pending: ScheduledCall | None = None
 
     def after(self, seconds: float) -> None:
-        """Ask for it. Where the timer has no thread now, the next one who asks sees to it."""
-        if self._coming is None:
+        """Request a call in so many *seconds*, unless a call is already pending.
+
+        If the timer cannot start its thread, the request is dropped; the next request tries again.
+        """
+        if self._pending is None:
             with contextlib.suppress(RuntimeError):
-                self._coming = self._timer.after(seconds, self._do)
+                self._pending = self._timer.after(seconds, self._call)
 
     def cancel(self) -> None:
-        """Do not do it."""
-        coming, self._coming = self._coming, None
-        if coming is not None:
-            coming.cancel()
+        """Cancel the pending call."""
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.cancel()
 
-    def _do(self) -> None:
-        self._coming = None
+    def _call(self) -> None:
+        # Cleared before the call, so that the function may request the next one.
+        self._pending = None
         self._function()

@@ -1,48 +1,57 @@
-"""Work that a lane is given later."""
+"""Work that is submitted to a lane after a delay."""
 
 from __future__ import annotations
 
 import contextvars
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from baremetal_sdk.concurrency.timer import Timed
+from baremetal_sdk.concurrency.pool.job import PoolFuture
+from baremetal_sdk.concurrency.timer import ScheduledCall, Timer
 from baremetal_sdk.errors import NoFreeWorker
-
-if TYPE_CHECKING:
-    from baremetal_sdk.concurrency.pool.job import PoolFuture
-    from baremetal_sdk.concurrency.pool.lane import Lane
 
 LOG = logging.getLogger(__name__)
 
 
 class Delayed:
-    """A function that is to run on a lane later, in the context of whoever asked for it; it can be cancelled until it runs."""
+    """A function that runs on a lane after a delay, in the context of its submitter. It can be cancelled until it runs."""
 
-    def __init__(self, lane: Lane, function: Callable[[], Any], seconds: float) -> None:
+    def __init__(
+        self,
+        function: Callable[[], Any],
+        seconds: float,
+        *,
+        timer: Timer,
+        submit: Callable[[Callable[[], Any]], PoolFuture[Any]],
+        is_alive: Callable[[], bool],
+    ) -> None:
+        """Call *submit* with *function* in so many *seconds*, if *is_alive* then says that the lane accepts work."""
         self.cancelled = False
-        self._lane = lane
         self._function = function
+        self._timer = timer
+        self._submit_to_lane = submit
+        self._is_alive = is_alive
         self._context = contextvars.copy_context()
         self._future: PoolFuture[Any] | None = None
-        self._timed: Timed = lane.pool.timer.after(seconds, self._submit)
+        self._scheduled: ScheduledCall = timer.after(seconds, self._submit)
 
     def cancel(self) -> None:
-        """Do not run it. What runs already is left to run."""
+        """Cancel the work. Work that already runs is not interrupted."""
         self.cancelled = True
-        self._timed.cancel()
+        self._scheduled.cancel()
         if self._future is not None:
             self._future.cancel()
 
     def _submit(self) -> None:
-        """Hand it over. A lane that is full then is tried again: what was accepted is not lost."""
-        if self.cancelled or not self._lane.alive:
+        """Submit the function to the lane. If the lane is full, try again later: accepted work is not lost."""
+        if self.cancelled or not self._is_alive():
             return
         try:
-            self._future = self._context.run(self._lane.submit, self._function)
+            self._future = self._context.run(self._submit_to_lane, self._function)
         except NoFreeWorker as exc:
-            LOG.warning("delayed work has to wait: %s", exc)
-            self._timed = self._lane.pool.timer.after(exc.retry_after or 1.0, self._submit)
+            LOG.warning("delayed work waits for its lane and will be submitted again: %s", exc)
+            self._scheduled = self._timer.after(exc.retry_after or 1.0, self._submit)
+        # cancel() may have run between the check above and the assignments, when it could not see what they set.
         if self.cancelled:
             self.cancel()

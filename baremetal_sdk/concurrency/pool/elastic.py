@@ -1,4 +1,4 @@
-"""The pool itself: who works, who rests, who is let go, and how it ends."""
+"""The elastic pool: its workers, their wake-ups, idle times and limits, and the end of the pool."""
 
 from __future__ import annotations
 
@@ -14,25 +14,30 @@ from concurrent.futures import Future
 from typing import Any, Self
 
 from baremetal_sdk.concurrency.locks import YieldingLock
-from baremetal_sdk.concurrency.pool.admission import Admission, stuck
+from baremetal_sdk.concurrency.pool.admission import Admission, find_deadlocked
 from baremetal_sdk.concurrency.pool.debounce import Debounced
 from baremetal_sdk.concurrency.pool.job import Job, PoolDeadlock, PoolFuture, abandon
 from baremetal_sdk.concurrency.pool.lane import Lane, LaneLimits
 from baremetal_sdk.concurrency.pool.statistics import LaneStatistics
-from baremetal_sdk.concurrency.pool.stragglers import Straggler, stragglers_of
+from baremetal_sdk.concurrency.pool.stragglers import Straggler, describe_stragglers
 from baremetal_sdk.concurrency.pool.worker import Worker
 from baremetal_sdk.concurrency.timer import Timer
 from baremetal_sdk.errors import NoFreeWorker
 
 
 class ElasticPool:
-    """At most *max_workers* threads, shared by *lanes*. Admission counts busy and queued work, never idle threads.
+    """A pool with up to *max_workers* threads, shared by *lanes*. Admission counts busy and queued work, not threads.
 
-    Idle workers are a stack: the one that was idle last works next, so that those below stay idle and can go. After each
-    *idle_window* (seconds) as many of them end as were never needed in it, down to *min_workers*.
+    Idle workers form a stack: the worker that became idle last gets the next job. Workers at the bottom stay idle, so the
+    pool can tell how many it did not need. After each *idle_window* (seconds) it ends the workers that were idle during
+    the whole window, down to *min_workers*.
 
-    Work that may run is ready; workers take it from there. Only one of them is being woken at a time, and wakes the next
-    one if there is more: a thousand threads that wake at once would do nothing but fight for the interpreter.
+    Jobs that may run are ready, and workers take them from one queue. Only one worker is being woken at a time. When it
+    has taken its job, it wakes the next worker if more jobs are ready. A burst of work would otherwise wake many threads
+    at once, and they would only compete for the interpreter.
+
+    Thread-safe. One lock protects the pool, its lanes, its admission and the workers. Methods whose names end with
+    ``_locked`` require that the caller holds this lock.
     """
 
     def __init__(
@@ -45,27 +50,34 @@ class ElasticPool:
         min_workers: int = 0,
         timer: Timer | None = None,
     ) -> None:
+        """Create a pool without threads; they start when there is work. *timer* is shared with the caller if given."""
         if idle_window <= 0 or min_workers < 0:
-            raise ValueError(f"pool '{name}': idle_window has to be more than 0 seconds, and min_workers at least 0")
+            raise ValueError(
+                f"pool '{name}': idle_window has to be more than 0 seconds and min_workers 0 or more; "
+                f"got idle_window={idle_window} and min_workers={min_workers}"
+            )
         self.name = name
         self.max_workers = max_workers
         self.closing = False
-        """Whether it takes no more work."""
+        """True if the pool accepts no more work."""
         self.timer = timer or Timer(f"{name}-timer")
         self.lanes: dict[str, Lane] = {}
         self._owns_timer = timer is None
         self._pid = os.getpid()
         self._lock = YieldingLock()
-        self._settled = self._lock.condition()
+        self._job_ended = self._lock.condition()
         self._admission = Admission()
+        # Idle workers, the one that became idle last on the right.
         self._idle: deque[Worker] = deque()
         self._all: set[Worker] = set()
         self._waking: Worker | None = None
-        self._watched = self._low_water = 0
+        # The lowest number of idle workers since the last shrink: so many were never needed.
+        self._low_water = 0
+        self._drain_waiters = 0
         self._idle_window, self._min_workers = idle_window, min_workers
-        self._shrinking = Debounced(self.timer, self._shrink_and_repeat)
-        self._looking = Debounced(self.timer, self._look)
-        self._numbers = itertools.count(1)
+        self._shrink_later = Debounced(self.timer, self._shrink_and_repeat)
+        self._check_slow_later = Debounced(self.timer, self._admit_beside_slow_jobs)
+        self._thread_numbers = itertools.count(1)
         self.resize(max_workers, lanes)
 
     def __getitem__(self, lane: str) -> Lane:
@@ -79,193 +91,221 @@ class ElasticPool:
 
     @property
     def forked(self) -> bool:
-        """Whether this is the copy of a pool in a child of ``fork``, where none of its threads are."""
+        """True in a child process of ``fork``, which has a copy of the pool but none of its threads."""
         return os.getpid() != self._pid
 
     @property
     def workers(self) -> int:
-        """Threads that live now, idle ones included."""
+        """Number of threads, including idle ones."""
         return 0 if self.forked else len(self._all)
 
     @property
     def idle(self) -> int:
-        """Threads that wait for work."""
+        """Number of threads that wait for work."""
         return 0 if self.forked else len(self._idle)
 
     def resize(self, max_workers: int | None = None, lanes: Mapping[str, LaneLimits] | None = None) -> None:
-        """Change the limits while it runs, and add lanes. What runs beyond a smaller limit runs to its end."""
-        wanted = {**{name: lane.limits for name, lane in self.lanes.items()}, **(lanes or {})}
-        most = self.max_workers if max_workers is None else max_workers
-        reserved = sum(limits.reserved for limits in wanted.values())
-        if most < 1 or reserved > most or not wanted:
+        """Change limits at run time, and add lanes. Running jobs beyond a smaller limit run to their end.
+
+        Raises ``ValueError`` if the lanes reserve more workers than the pool may have.
+        """
+        all_limits = {**{name: lane.limits for name, lane in self.lanes.items()}, **(lanes or {})}
+        new_max = self.max_workers if max_workers is None else max_workers
+        reserved = sum(limits.reserved for limits in all_limits.values())
+        if new_max < 1 or reserved > new_max or not all_limits:
             raise ValueError(
-                f"pool '{self.name}': {reserved} workers are reserved by {len(wanted)} lanes, and max_workers is {most}; it has "
-                "to be at least 1 and what is reserved, and there has to be a lane"
+                f"pool '{self.name}': {reserved} workers are reserved by {len(all_limits)} lanes and max_workers is {new_max}; "
+                "it has to be at least 1 and not less than the reserved workers, and the pool needs a lane"
             )
         with self._lock:
-            self.max_workers = most
-            for name, limits in wanted.items():
+            self.max_workers = new_max
+            for name, limits in all_limits.items():
                 if name in self.lanes:
                     self.lanes[name].limits = limits
                 else:
                     self.lanes[name] = Lane(self, name, limits)
-            self._admission.limit(most, self.lanes.values())
-            surplus = min(len(self._idle), max(0, len(self._all) - most))
-            self._dismiss([self._idle.popleft() for _ in range(surplus)])
+            self._admission.set_limits(new_max, self.lanes.values())
+            surplus = min(len(self._idle), max(0, len(self._all) - new_max))
+            self._dismiss_locked([self._idle.popleft() for _ in range(surplus)])
             self._low_water = min(self._low_water, len(self._idle))
-            worker = self._choose_worker()
+            worker = self._choose_worker_locked()
         with contextlib.suppress(RuntimeError):
-            self._rouse(worker)
+            self._wake(worker)
 
     def shrink(self) -> int:
-        """End the idle workers that were not needed since the last call; give back how many. The pool's timer calls it."""
+        """End the idle workers that were not needed since the last call, and return their number.
+
+        The pool's timer calls this method once in each idle window.
+        """
         with self._lock:
-            spare = max(0, len(self._all) - self._min_workers)
-            surplus = [self._idle.popleft() for _ in range(min(self._low_water, len(self._idle), spare))]
+            above_minimum = max(0, len(self._all) - self._min_workers)
+            count = min(self._low_water, len(self._idle), above_minimum)
+            # From the bottom of the stack: these have been idle longest.
+            surplus = [self._idle.popleft() for _ in range(count)]
             self._low_water = len(self._idle)
-            self._dismiss(surplus)
+            self._dismiss_locked(surplus)
         return len(surplus)
 
     def drain(self, timeout: float) -> bool:
-        """Wait, at most *timeout* seconds, until nothing runs and nothing is queued; whether that was reached."""
-        with self._settled:
-            return self._wait_until_done(time.monotonic() + timeout)
+        """Wait up to *timeout* seconds until no job runs or is queued; return whether that was reached."""
+        with self._lock:
+            return self._wait_until_done_locked(time.monotonic() + timeout)
 
     def close(self, timeout: float | None = None, *, cancel_queued: bool = False) -> list[Straggler]:
-        """Take no more work and wait, at most *timeout* seconds, for what runs and is queued; give back what did not end.
+        """Accept no more work, wait up to *timeout* seconds for running and queued jobs, and return the stragglers.
 
-        Queued work that never began is cancelled at the end of the time, or at once with *cancel_queued*. The futures of
-        what runs on raise ``TaskAbandoned``: nobody waits for them for ever.
+        Jobs that have not begun are cancelled after the wait, or before it with *cancel_queued*. The futures of the
+        stragglers raise ``TaskAbandoned``, so nothing waits for them without end.
         """
         if self.forked:
             return []
-        until = math.inf if timeout is None else time.monotonic() + timeout
-        with self._settled:
+        give_up_at = math.inf if timeout is None else time.monotonic() + timeout
+        with self._lock:
             self.closing = True
-            at_once = self._admission.take_queued() if cancel_queued else []
-        for job in at_once:
-            job.cancel()  # before the wait: what runs may wait for it
-        with self._settled:
-            self._wait_until_done(until)
-            never_begun = self._admission.take_queued() + self._admission.take_ready()
-            self._dismiss(self._idle)
-            self._idle.clear()
-            left = {worker.job.future for worker in self._all if worker.job is not None}
-        stragglers = self.stragglers(left)
-        for job in never_begun:
+            cancelled_first = self._admission.remove_queued() if cancel_queued else []
+        # Futures are cancelled without the lock, because their callbacks may use the pool. They are cancelled before the
+        # wait, because running jobs may wait for them.
+        for job in cancelled_first:
             job.cancel()
-        for future in left:
-            abandon(future, f"pool '{self.name}' was closed, and this task did not end")
-        self._shrinking.cancel()
+        with self._lock:
+            self._wait_until_done_locked(give_up_at)
+            not_begun = self._admission.remove_queued() + self._admission.remove_ready()
+            self._dismiss_locked(self._idle)
+            self._idle.clear()
+            running = {worker.job.future for worker in self._all if worker.job is not None}
+        stragglers = self.stragglers(running)
+        for job in not_begun:
+            job.cancel()
+        for future in running:
+            abandon(future, f"pool '{self.name}' was closed before this task ended")
+        self._shrink_later.cancel()
         if self._owns_timer:
             self.timer.close()
         return stragglers
 
     def stragglers(self, futures: Container[Future[Any]]) -> list[Straggler]:
-        """Of the tasks with these futures, those that run now."""
+        """Return the running tasks among those with the given futures."""
         with self._lock:
             running = [(worker.job, worker.thread) for worker in self._all if worker.job is not None]
-            return stragglers_of((job, thread) for job, thread in running if job.future in futures)
+            # Under the lock, because a job that ends loses its future.
+            return describe_stragglers((job, thread) for job, thread in running if job.future in futures)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Close as an executor does: with *wait* until all work has ended, without it at once."""
+        """Close the pool as an executor does: with *wait* after all work has ended, without it at once."""
         self.close(None if wait else 0.0, cancel_queued=cancel_futures)
 
-    def submit_job(self, job: Job) -> PoolFuture[Any]:
-        """Run or queue a job of one of the lanes, or refuse it."""
+    def submit_job(self, job: Job[Lane]) -> PoolFuture[Any]:
+        """Run or queue a job of one of the lanes, and return its future.
+
+        Raises ``NoFreeWorker`` if the lane is full, the pool is closed or no thread can be started, and ``RuntimeError``
+        in a child process of ``fork``.
+        """
         if self.forked:
             raise RuntimeError(
-                f"pool '{self.name}' was made before this process was forked, and has no threads here; make one in the child"
+                f"pool '{self.name}' was made before this process was forked and has no threads here; make a pool in the child"
             )
-        future, lane = job.future, job.lane  # kept here: a job that has ended parts from its future
+        # Read now: the job may end, and lose its future, before this method returns.
+        future, lane = job.future, job.lane
         with self._lock:
             if self.closing:
                 raise NoFreeWorker(f"pool '{self.name}' is closed", retry_after=1.0, lane=lane.name)
             if not self._admission.admit(job):
-                raise lane.refusal()
-            worker = self._choose_worker() if self._waking is None else None
-            self._look_later(lane)
-        # Out here: a worker that is woken while we hold the lock wakes to wait for it.
+                raise lane.refuse_locked()
+            worker = self._choose_worker_locked() if self._waking is None else None
+            self._schedule_slow_check_locked(lane)
+        # Without the lock: a worker that is woken while this thread holds the lock would wake only to wait for it.
         try:
-            self._rouse(worker)
+            self._wake(worker)
         except RuntimeError as exc:
-            if self._take_back(job):
+            # No thread could be started. If another worker has taken the job meanwhile, all is well.
+            if self._withdraw(job):
                 raise NoFreeWorker(f"pool '{self.name}': no thread can be started: {exc}", retry_after=1.0) from exc
         return future
 
-    def begin_wait(self, waiter: Job, target: Job, until: float) -> None:
-        """Note that one task waits for another, *until* a time; raise ``PoolDeadlock`` when that one cannot run before it."""
+    def begin_wait(self, waiter: Job[Lane], target: Job[Lane], until: float) -> None:
+        """Record that one task waits for another *until* a time on the monotonic clock.
+
+        Raises ``PoolDeadlock`` if *target* cannot run before that time.
+        """
         with self._lock:
             waiter.waits_for, waiter.waits_until = target, until
-            if not target.queued and target.waits_for is None:
+            # The common case: the target runs and does not wait itself.
+            if not target.is_queued and target.waits_for is None:
                 return
-            # Who gives up earlier than this one may still make room for it.
+            # A job that gives up before this one does may still free its worker for the target.
             waiting = (worker.job for worker in self._all if worker.job is not None and worker.job.waits_until >= until)
-            left = stuck(waiting, self.lanes.values(), self.max_workers)
-            if waiter in left:
+            deadlocked = find_deadlocked(waiting, self.lanes.values(), self.max_workers)
+            if waiter in deadlocked:
                 waiter.waits_for = None
-                state = "is queued" if target.queued else "waits itself"
+                state = "is queued" if target.is_queued else "is waiting itself"
                 raise PoolDeadlock(
-                    f"{waiter} waits for {target}, which {state}, and all {len(left)} workers that could help wait like that"
+                    f"{waiter} waits for {target}, which {state}, and all {len(deadlocked)} workers that could run it wait too; "
+                    "give the lane more workers, or submit the awaited task to another lane"
                 )
 
     def statistics_of(self, lane: Lane) -> LaneStatistics:
-        """The statistics of one lane."""
+        """Return the statistics of one lane."""
         with self._lock:
-            return lane.counted(idle=len(self._idle), low_water=self._low_water)
+            return lane.statistics_locked(idle=len(self._idle), low_water=self._low_water)
 
-    def _look_later(self, lane: Lane) -> None:
+    def _schedule_slow_check_locked(self, lane: Lane) -> None:
+        # Jobs of a lane with a CPU limit that become slow do not report it, so the timer looks for them.
         if lane.queue and lane.limits.cpu_limit and not self.closing:
-            self._looking.after(lane.limits.slow_after)
+            self._check_slow_later.after(lane.limits.slow_after)
 
-    def _look(self) -> None:
-        """Let others run in place of what is held up in brisk lanes."""
+    def _admit_beside_slow_jobs(self) -> None:
+        """Make queued jobs ready in place of jobs that have become slow and no longer count for the CPU limit."""
         with self._lock:
             self._admission.promote()
-            worker = self._choose_worker() if self._waking is None else None
+            worker = self._choose_worker_locked() if self._waking is None else None
             for lane in self.lanes.values():
-                self._look_later(lane)
+                self._schedule_slow_check_locked(lane)
         with contextlib.suppress(RuntimeError):
-            self._rouse(worker)
+            self._wake(worker)
 
-    def _wait_until_done(self, until: float) -> bool:
-        """Wait until nothing runs and nothing is queued. Workers tell of a job's end only while somebody waits."""
+    def _wait_until_done_locked(self, give_up_at: float) -> bool:
+        """Wait until no job runs or is queued; return False at the time *give_up_at*. The wait releases the lock."""
         while self._admission.busy or self._admission.queued:
-            left = until - time.monotonic()
-            if left <= 0:
+            remaining = give_up_at - time.monotonic()
+            if remaining <= 0:
                 return False
-            self._watched += 1
-            self._settled.wait(None if left == math.inf else left)
-            self._watched -= 1
+            # Workers notify only while this count is above 0, which keeps notifications off the hot path.
+            self._drain_waiters += 1
+            self._job_ended.wait(None if remaining == math.inf else remaining)
+            self._drain_waiters -= 1
         return True
 
-    def _take_back(self, job: Job) -> bool:
-        """Undo what was done for a job that no thread can be had for; False when somebody has taken it meanwhile."""
-        with self._settled:
-            taken = self._admission.take_back(job)
-            self._tell_watchers()
-        return taken
+    def _withdraw(self, job: Job[Lane]) -> bool:
+        """Undo the admission of a job for which no thread could be started. Return False if a worker has taken it."""
+        with self._lock:
+            is_withdrawn = self._admission.withdraw(job)
+            self._notify_drain_waiters_locked()
+        return is_withdrawn
 
-    def _choose_worker(self) -> Worker | None:
-        """The worker to wake for what is ready, unless one is being woken: the last idle one, or a new one."""
+    def _choose_worker_locked(self) -> Worker | None:
+        """Choose the worker to wake for the ready jobs: the worker that became idle last, or a new one.
+
+        Returns None if no job is ready, or if a worker is already being woken: that worker wakes the next one.
+        """
         if self._waking is not None or not self._admission.ready:
             return None
         if self._idle:
             self._waking = self._idle.pop()
             self._low_water = min(self._low_water, len(self._idle))
         else:
-            self._shrinking.after(self._idle_window)
+            # No check of max_workers here: admission has made sure that the ready jobs may have workers.
+            self._shrink_later.after(self._idle_window)
             self._waking = Worker()
             self._all.add(self._waking)
         return self._waking
 
-    def _rouse(self, worker: Worker | None) -> None:
-        """Wake the worker that was chosen; raise ``RuntimeError`` when it would need a thread and there is none to be had."""
+    def _wake(self, worker: Worker | None) -> None:
+        """Wake the chosen worker. Raises ``RuntimeError`` if the worker is new and the system cannot start its thread."""
         if worker is None:
             return
         if worker.thread is None:
-            name = f"{self.name}-{next(self._numbers)}"
-            worker.thread = threading.Thread(target=self._work, args=(worker,), name=name, daemon=True)
+            name = f"{self.name}-{next(self._thread_numbers)}"
+            worker.thread = threading.Thread(target=self._run_worker, args=(worker,), name=name, daemon=True)
             try:
                 worker.thread.start()
             except RuntimeError:
@@ -275,35 +315,41 @@ class ElasticPool:
                 raise
         worker.wake.release()
 
-    def _dismiss(self, workers: Iterable[Worker]) -> None:
-        """Let idle workers end."""
+    def _dismiss_locked(self, workers: Iterable[Worker]) -> None:
+        """End idle workers. The caller removes them from the idle stack."""
         for worker in workers:
-            worker.leaves = True
+            worker.must_exit = True
             self._all.discard(worker)
             worker.wake.release()
 
-    def _work(self, worker: Worker) -> None:
+    def _run_worker(self, worker: Worker) -> None:
+        """Run jobs until the worker is told to exit. This is the body of a worker's thread."""
         thread = threading.current_thread()
-        name = thread.name
-        while not worker.leaves:
+        idle_name = thread.name
+        while not worker.must_exit:
             worker.wake.acquire()
             lane = None
-            while not worker.leaves and (job := self._next(worker)) is not None:
+            while not worker.must_exit and (job := self._next_job(worker)) is not None:
+                # Renamed only when the lane changes: successive jobs of a worker are often of one lane.
                 if job.lane is not lane:
                     lane = job.lane
-                    thread.name = f"{name}-{lane.name}"
+                    thread.name = f"{idle_name}-{lane.name}"
                 job.run()
-            thread.name = name
+            thread.name = idle_name
 
-    def _next(self, worker: Worker) -> Job | None:
-        """The next job of a worker that has woken or has ended one; without one it rests, or ends when there are too many."""
-        ended, now = worker.job, time.monotonic()
+    def _next_job(self, worker: Worker) -> Job[Lane] | None:
+        """Account for the job that *worker* has ended, if any, and return its next job.
+
+        Without a next job the worker becomes idle, or exits if the pool has too many workers.
+        """
+        ended_job, now = worker.job, time.monotonic()
         admission, ready = self._admission, self._admission.ready
+        # One lock section for all steps: this is the hot path, and each section may cost a thread switch.
         with self._lock:
             if self._waking is worker:
                 self._waking = None
-            if ended is not None:
-                self._settle(ended, now)
+            if ended_job is not None:
+                self._account_for_locked(ended_job, now)
             if admission.queued:
                 admission.promote()
             if ready:
@@ -311,40 +357,41 @@ class ElasticPool:
                 job.started = now
             else:
                 worker.job = job = None
-                self._rest(worker)
-            roused = self._choose_worker() if ready and self._waking is None else None
-        if roused is not None:
+                self._become_idle_locked(worker)
+            next_worker = self._choose_worker_locked() if ready and self._waking is None else None
+        if next_worker is not None:
+            # If no thread can be started, the existing workers run the ready jobs later.
             with contextlib.suppress(RuntimeError):
-                # Where no thread can be had now, those that there are will come to it.
-                self._rouse(roused)
+                self._wake(next_worker)
         return job
 
-    def _rest(self, worker: Worker) -> None:
+    def _become_idle_locked(self, worker: Worker) -> None:
         if self.closing or len(self._all) > self.max_workers:
-            worker.leaves = True
+            worker.must_exit = True
             self._all.discard(worker)
         else:
             self._idle.append(worker)
 
-    def _settle(self, job: Job, now: float) -> None:
-        """Count a job that has ended, and let it go: a future does not keep what its task was made of."""
+    def _account_for_locked(self, job: Job[Lane], now: float) -> None:
+        """Count a job that has ended, and detach it from its future: the future must not keep the arguments alive."""
         lane = job.lane
-        if job.ran:
+        if job.has_run:
             lane.waits.add(job.started - job.submitted)
             lane.runs.add(now - job.started)
-            lane.failures += job.failed
+            lane.failures += job.has_failed
         else:
             lane.cancelled += 1
         self._admission.release(job)
         job.detach()
-        self._tell_watchers()
+        self._notify_drain_waiters_locked()
 
-    def _tell_watchers(self) -> None:
-        if self._watched:
-            self._settled.notify_all()
+    def _notify_drain_waiters_locked(self) -> None:
+        if self._drain_waiters:
+            self._job_ended.notify_all()
 
     def _shrink_and_repeat(self) -> None:
         self.shrink()
+        # Only while workers exist: an idle pool without threads needs no timer either.
         with self._lock:
             if self._all and not self.closing:
-                self._shrinking.after(self._idle_window)
+                self._shrink_later.after(self._idle_window)

@@ -1,4 +1,4 @@
-"""One task of a pool, and the future that its submitter holds."""
+"""A job, which is one task of a pool, and the future that its submitter holds."""
 
 from __future__ import annotations
 
@@ -10,64 +10,98 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
-from typing import TYPE_CHECKING, Any, TypeVar
-
-if TYPE_CHECKING:
-    from baremetal_sdk.concurrency.pool.lane import Lane
+from typing import Any, Generic, Protocol, TypeVar
 
 LOG = logging.getLogger(__name__)
 T = TypeVar("T")
 _local = threading.local()
+"""``job`` is the job that runs on the current thread."""
+
+
+class JobPool(Protocol):
+    """The members of a pool that its jobs use."""
+
+    @property
+    def closing(self) -> bool:
+        """True if the pool accepts no more work."""
+
+    def begin_wait(self, waiter: Job[Any], target: Job[Any], until: float) -> None:
+        """Record that one job waits for another; raise ``PoolDeadlock`` if the wait can never end."""
+
+
+class JobOwner(Protocol):
+    """The members of a lane that its jobs use."""
+
+    @property
+    def name(self) -> str:
+        """Name of the lane."""
+
+    @property
+    def pool(self) -> JobPool:
+        """Pool that the lane belongs to."""
+
+
+OwnerT = TypeVar("OwnerT", bound=JobOwner)
 
 
 class PoolDeadlock(RuntimeError):
-    """A task waits for one that can never run: every worker that could run it waits in the same way."""
+    """A task waits for one that can never run, because each worker that could run it waits in the same way."""
 
 
 class TaskAbandoned(RuntimeError):
-    """The pool was closed while the task ran and did not end: whether it ever ends is not known, nor how."""
+    """The pool was closed while the task was running. The pool does not know whether or how the task ended."""
 
 
 class PoolFuture(Future[T]):
-    """The future of a task. It can ask a running task to stop, and notices a wait that could never end."""
+    """The future of a task. It can ask a running task to stop and detects waits that could never end."""
 
-    _job: Job | None = None
+    _job: Job[Any] | None = None
 
     def result(self, timeout: float | None = None) -> T:
-        """The task's result. Raises ``PoolDeadlock`` where it cannot come within *timeout*, because no worker is left for it."""
-        with _Waiting(None if self.done() else self._job, timeout):
+        """Return the task's result, waiting up to *timeout* seconds.
+
+        Raises ``PoolDeadlock`` if the caller is a task of the same pool and no worker can run the awaited task within *timeout*.
+        """
+        with _RegisteredWait(None if self.done() else self._job, timeout):
             return super().result(timeout)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
-        """What the task raised. Raises ``PoolDeadlock`` as :meth:`result` does."""
-        with _Waiting(None if self.done() else self._job, timeout):
+        """Return the exception that the task raised, or None. Raises ``PoolDeadlock`` as :meth:`result` does."""
+        with _RegisteredWait(None if self.done() else self._job, timeout):
             return super().exception(timeout)
 
     def request_stop(self) -> bool:
-        """Cancel the task, or ask it to stop when it runs; whether it had not ended yet. See :func:`should_stop`."""
+        """Cancel the task if it has not begun, or ask it to stop (see :func:`should_stop`).
+
+        Returns whether the request reached the task before its end.
+        """
         job = self._job
         if job is not None:
-            job.stop = True
+            job.stop_requested = True
         return self.cancel() or not self.done()
 
 
-class Job:
-    """A function, the context it was submitted in, and how far it is."""
+class Job(Generic[OwnerT]):
+    """A function, its arguments, the context of its submission, and its progress.
+
+    ``is_queued``, ``waits_for`` and ``waits_until`` are protected by the pool's lock, except that a job clears its own
+    ``waits_for`` when its wait ends.
+    """
 
     __slots__ = (
-        "_future", "args", "context", "failed", "function", "kwargs", "lane", "queued", "ran", "started", "stop",
-        "submitted", "waits_for", "waits_until",
+        "_future", "args", "context", "function", "has_failed", "has_run", "is_queued", "kwargs", "lane", "started",
+        "stop_requested", "submitted", "waits_for", "waits_until",
     )  # fmt: skip
 
-    def __init__(self, lane: Lane, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def __init__(self, lane: OwnerT, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self.lane, self.function, self.args, self.kwargs = lane, function, args, kwargs
         self._future: PoolFuture[Any] | None = PoolFuture()
         self._future._job = self
         self.context = contextvars.copy_context()
         self.submitted = time.monotonic()
         self.started = 0.0
-        self.queued = self.ran = self.failed = self.stop = False
-        self.waits_for: Job | None = None
+        self.is_queued = self.has_run = self.has_failed = self.stop_requested = False
+        self.waits_for: Job[OwnerT] | None = None
         self.waits_until = 0.0
 
     def __str__(self) -> str:
@@ -76,26 +110,27 @@ class Job:
 
     @property
     def future(self) -> PoolFuture[Any]:
-        """The submitter's future, until the job is detached from it."""
+        """The submitter's future. Not available after :meth:`detach`."""
         assert self._future is not None
         return self._future
 
     @property
     def cancelled(self) -> bool:
-        """Whether the submitter cancelled it before it began."""
+        """True if the submitter cancelled the job before it began."""
         return self.future.cancelled()
 
     def run(self) -> None:
-        """Run in the submitter's context, unless it was cancelled; whatever is raised ends in the future."""
+        """Run the function in the submitter's context, unless it was cancelled. All exceptions go to the future."""
         future = self.future
         if not future.set_running_or_notify_cancel():
             return
-        self.ran = True
+        self.has_run = True
         _local.job = self
         try:
             result = self.context.run(self.function, *self.args, **self.kwargs)
         except BaseException as exc:
-            self.failed = True
+            # SystemExit and KeyboardInterrupt included: a task must never end the worker thread.
+            self.has_failed = True
             self._settle(future.set_exception, exc)
         else:
             self._settle(future.set_result, result)
@@ -103,45 +138,52 @@ class Job:
             _local.job = None
 
     def _settle(self, settle: Callable[[Any], None], value: Any) -> None:
-        """Settle the future. Its callbacks run in that, and one that raises SystemExit must not cost the worker."""
+        """Settle the future. Its callbacks run in this call, and a callback that raises must not end the worker thread."""
         try:
             settle(value)
         except InvalidStateError:
-            LOG.info("%s has ended after its pool had given it up", self)
+            LOG.info("%s ended after its pool had abandoned it", self)
         except BaseException:
-            LOG.exception("a callback of the future of %s ended with an error", self)
+            LOG.exception("a callback of the future of %s raised an error", self)
 
     def cancel(self) -> None:
-        """Settle a job that will not run."""
-        self.queued = False
+        """Cancel the future of a job that will not run, and detach the job from it."""
+        self.is_queued = False
         future = self.future
         future.cancel()
+        # Only this call wakes threads that use concurrent.futures.wait() or as_completed().
         future.set_running_or_notify_cancel()
         self.detach()
 
     def detach(self) -> None:
-        """Part the job from its future: the two hold each other, and would wait for the garbage collector."""
+        """Remove the references between job and future.
+
+        The two refer to each other. Without this call the arguments of each task would stay in memory until the garbage
+        collector runs.
+        """
         if self._future is not None:
             self._future._job = None
             self._future = None
 
 
-def abandon(future: PoolFuture[Any], why: str) -> None:
-    """Settle the future of a task that runs on, unless it has just ended; one that is just about to begin is cancelled."""
+def abandon(future: PoolFuture[Any], reason: str) -> None:
+    """Cancel a future whose task has not begun; settle others that are still pending with ``TaskAbandoned``."""
     if not future.cancel():
+        # The task may end at this moment and settle the future first.
         with contextlib.suppress(InvalidStateError):
-            future.set_exception(TaskAbandoned(why))
+            future.set_exception(TaskAbandoned(reason))
 
 
-class _Waiting:
-    """While a task waits for another one of its pool, the pool knows."""
+class _RegisteredWait:
+    """A wait of one task for another task of the same pool. The pool knows about it while the block runs."""
 
     __slots__ = ("_target", "_until", "_waiter")
 
-    def __init__(self, target: Job | None, timeout: float | None) -> None:
-        waiter: Job | None = getattr(_local, "job", None)
-        own = waiter is not None and target is not None and waiter.lane.pool is target.lane.pool
-        self._waiter = waiter if own else None
+    def __init__(self, target: Job[Any] | None, timeout: float | None) -> None:
+        waiter: Job[Any] | None = getattr(_local, "job", None)
+        # Only waits within one pool can block its workers; a thread outside of the pool blocks no worker.
+        same_pool = waiter is not None and target is not None and waiter.lane.pool is target.lane.pool
+        self._waiter = waiter if same_pool else None
         self._target = target
         self._until = math.inf if timeout is None else time.monotonic() + timeout
 
@@ -155,6 +197,9 @@ class _Waiting:
 
 
 def should_stop() -> bool:
-    """Whether the task that calls this should come to an end: it was asked to, or its pool closes. False outside of tasks."""
-    job: Job | None = getattr(_local, "job", None)
-    return job is not None and (job.stop or job.lane.pool.closing)
+    """Return whether the calling task should end: it was asked to stop, or its pool is closing.
+
+    Long-running tasks call this function regularly. Outside of tasks it returns False.
+    """
+    job: Job[Any] | None = getattr(_local, "job", None)
+    return job is not None and (job.stop_requested or job.lane.pool.closing)

@@ -1,4 +1,4 @@
-"""A lane: one bulkhead of a pool, and an executor that can be handed on."""
+"""A lane: one bulkhead of a pool, and an executor that can be passed to other code."""
 
 from __future__ import annotations
 
@@ -7,23 +7,50 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from baremetal_sdk.concurrency.pool.delayed import Delayed
 from baremetal_sdk.concurrency.pool.job import Job, PoolFuture
 from baremetal_sdk.concurrency.pool.statistics import Durations, LaneStatistics
+from baremetal_sdk.concurrency.timer import Timer
 from baremetal_sdk.errors import NoFreeWorker
-
-if TYPE_CHECKING:
-    from baremetal_sdk.concurrency.pool.elastic import ElasticPool
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
+class Submitter(Protocol):
+    """The members of a pool that its lanes and their users need."""
+
+    name: str
+    max_workers: int
+    timer: Timer
+
+    @property
+    def closing(self) -> bool:
+        """True if the pool accepts no more work."""
+
+    @property
+    def forked(self) -> bool:
+        """True in a child process of ``fork``, where the pool has no threads."""
+
+    @property
+    def idle(self) -> int:
+        """Number of threads that wait for work."""
+
+    def submit_job(self, job: Job[Lane]) -> PoolFuture[Any]:
+        """Run or queue a job; raise ``NoFreeWorker`` if its lane is full."""
+
+    def statistics_of(self, lane: Lane) -> LaneStatistics:
+        """Return the statistics of a lane."""
+
+    def begin_wait(self, waiter: Job[Any], target: Job[Any], until: float) -> None:
+        """Record that one job waits for another; raise ``PoolDeadlock`` if the wait can never end."""
+
+
 @dataclass(frozen=True)
 class LaneLimits:
-    """How much of the pool a lane may have: *reserved* workers are its own, *cap* is its most, *queue* waits beyond that.
+    """A lane's share of the pool: *reserved* workers, a *cap* on its workers, and the length of its *queue*.
 
     *cpu_limit* is for CPU-bound work: at most this many jobs run at once, because more of them would compete for the
     interpreter. A job that runs longer than *slow_after* seconds, such as one that waits for a device, stops counting
@@ -42,57 +69,64 @@ class LaneLimits:
 
 
 class Lane(Executor):
-    """Where work is submitted. Its ``shutdown`` only detaches: the pool lives on."""
+    """An executor on a share of a pool. Its ``shutdown`` does nothing, because the pool is shared.
 
-    def __init__(self, pool: ElasticPool, name: str, limits: LaneLimits) -> None:
+    The pool's lock protects all attributes that change (the queue, the running jobs and the counters). Methods whose
+    names end with ``_locked`` require that the caller holds it.
+    """
+
+    def __init__(self, pool: Submitter, name: str, limits: LaneLimits) -> None:
         self.pool = pool
         self.name = name
         self.limits = limits
-        self.queue: deque[Job] = deque()
-        self.running: set[Job] = set()
-        """What runs or is just about to, in a brisk lane."""
+        self.queue: deque[Job[Lane]] = deque()
+        self.running: set[Job[Lane]] = set()
+        """Jobs that run or are ready to run; filled only if the lane has a ``cpu_limit``."""
         self.busy = 0
+        """Number of jobs that run or are ready to run."""
         self.refused = 0
         self.failures = 0
         self.cancelled = 0
         self.waits = Durations()
+        """Seconds between submission and start of each job."""
         self.runs = Durations()
+        """Seconds that each job ran."""
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> PoolFuture[T]:
-        """Run *fn* on a worker, now or when one is free; raise ``NoFreeWorker`` when busy and queued work fill the lane."""
+        """Run *fn* on a worker, now or when one is free; raise ``NoFreeWorker`` if busy and queued work fills the lane."""
         return self.pool.submit_job(Job(self, fn, args, kwargs))
 
     def after(self, seconds: float, function: Callable[[], Any]) -> Delayed:
-        """Submit *function* in so many *seconds*, in the context of now; it can be cancelled until it runs.
+        """Submit *function* in so many *seconds*, in the caller's current context. It can be cancelled until it runs.
 
-        Where the lane is full at that time it is tried again when there may be room.
+        If the lane is full at that time, the function is submitted again later.
         """
-        return Delayed(self, function, seconds)
+        return Delayed(function, seconds, timer=self.pool.timer, submit=self.submit, is_alive=lambda: self.alive)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Do nothing: the lane belongs to the pool."""
 
     @property
     def alive(self) -> bool:
-        """Whether work can be submitted."""
+        """True if the lane accepts work."""
         return not (self.pool.closing or self.pool.forked)
 
     @property
     def statistics(self) -> LaneStatistics:
-        """What the lane does now, and has done."""
+        """Current load of the lane, and counters since its start."""
         return self.pool.statistics_of(self)
 
-    @property
-    def is_crowded(self) -> bool:
-        """Whether as much as a brisk lane may do at once runs, and will soon have ended."""
-        brisk = self.limits.cpu_limit
-        if brisk is None or self.busy < brisk:
+    def is_cpu_limited_locked(self) -> bool:
+        """Return whether the lane's ``cpu_limit`` is reached by jobs that have not become slow."""
+        limit = self.limits.cpu_limit
+        if limit is None or self.busy < limit:
             return False
-        before = time.monotonic() - self.limits.slow_after
-        return sum(1 for job in self.running if not 0.0 < job.started < before) >= brisk
+        slow_if_before = time.monotonic() - self.limits.slow_after
+        # A job that is ready but has not started has 0.0 in `started`: it counts, for it will need the CPU.
+        return sum(1 for job in self.running if not 0.0 < job.started < slow_if_before) >= limit
 
-    def counted(self, *, idle: int, low_water: int) -> LaneStatistics:
-        """What was counted, with two figures of the whole pool. Whoever calls it holds the pool's lock."""
+    def statistics_locked(self, *, idle: int, low_water: int) -> LaneStatistics:
+        """Return the statistics of this lane, completed by two figures of the whole pool."""
         return LaneStatistics(
             busy=self.busy,
             queued=len(self.queue),
@@ -107,13 +141,14 @@ class Lane(Executor):
             run=self.runs.quantiles(),
         )
 
-    def refusal(self) -> NoFreeWorker:
-        """Count a refusal, and make the error that says why and when to come back."""
+    def refuse_locked(self) -> NoFreeWorker:
+        """Count a refusal and return its error, with the load of the lane and the time after which to retry."""
         self.refused += 1
+        # Half of the jobs end within the median run time, so by then a retry has a chance.
         seconds = max(1.0, round(self.runs.quantiles().p50, 1))
         return NoFreeWorker(
             f"lane '{self.name}' of pool '{self.pool.name}' is full: {self.busy} busy, {len(self.queue)} queued, "
-            f"limits {min(self.limits.cap, self.pool.max_workers)} and {self.limits.queue}; come back in {seconds:g} s",
+            f"limits {min(self.limits.cap, self.pool.max_workers)} and {self.limits.queue}; retry in {seconds:g} s",
             retry_after=seconds,
             lane=self.name,
             busy=self.busy,

@@ -1,4 +1,4 @@
-"""One of those who share a pool: what it has submitted ends, or is given up, with it, and the pool lives on."""
+"""A pool that an application part shares with others: the part waits for, and stops, only its own work."""
 
 from __future__ import annotations
 
@@ -19,72 +19,80 @@ T = TypeVar("T")
 
 
 class SharedPool:
-    """Lanes of somebody else's pool, for one user who can wait for its own work, and take it back."""
+    """One user's view of a pool. It offers the lanes of the pool, and tracks the work that this user submitted."""
 
     def __init__(self, pool: ElasticPool) -> None:
         self.closing = False
-        """Whether it takes no more work."""
+        """True if no more work is accepted through this object."""
         self._pool = pool
-        self._none_left = YieldingLock().condition()
+        self._all_done = YieldingLock().condition()
         self._futures: set[PoolFuture[Any]] = set()
 
     def __getitem__(self, lane: str) -> Lane:
         return SharedPoolLane(self._pool[lane], self)
 
     def drain(self, timeout: float) -> bool:
-        """Wait, at most *timeout* seconds, until nothing of its own runs or is queued; whether that was reached."""
-        with self._none_left:
-            return self._none_left.wait_for(lambda: not self._futures, min(timeout, threading.TIMEOUT_MAX))
+        """Wait up to *timeout* seconds until none of this user's work runs or is queued; return whether it succeeded."""
+        with self._all_done:
+            return self._all_done.wait_for(lambda: not self._futures, min(timeout, threading.TIMEOUT_MAX))
 
     def close(self, timeout: float | None = None) -> list[Straggler]:
-        """Take no more work, tell what runs to stop, and wait for it, at most *timeout* seconds; give back what runs on.
+        """Accept no more work, ask running tasks to stop, and wait up to *timeout* seconds for this user's work.
 
-        What never began is cancelled at the end of the time.
+        Returns the tasks that still run. Tasks that have not begun by then are cancelled. The pool itself stays open.
         """
-        with self._none_left:
+        with self._all_done:
             self.closing = True
             running = [future for future in self._futures if future.running()]
         for future in running:
             future.request_stop()
         self.drain(threading.TIMEOUT_MAX if timeout is None else timeout)
-        with self._none_left:
-            left = set(self._futures)
-        for future in left:
+        with self._all_done:
+            remaining = set(self._futures)
+        for future in remaining:
             future.request_stop()
-        return self._pool.stragglers(left)
+        return self._pool.stragglers(remaining)
 
-    def add(self, submit: Callable[[], PoolFuture[T]]) -> PoolFuture[T]:
-        """Submit something, and remember it until it has ended."""
-        with self._none_left:
+    def submit_and_track(self, submit: Callable[[], PoolFuture[T]]) -> PoolFuture[T]:
+        """Call *submit* and track the future that it returns until the future is done.
+
+        Raises ``NoFreeWorker`` after :meth:`close`.
+        """
+        with self._all_done:
             if self.closing:
-                raise NoFreeWorker(f"its user has left pool '{self._pool.name}'", retry_after=1.0)
+                raise NoFreeWorker(
+                    f"work was not submitted to pool '{self._pool.name}': the part that shares it has stopped", retry_after=1.0
+                )
+            # Submitted under the lock: otherwise close() could miss a task that is accepted while it collects the futures.
             future = submit()
             self._futures.add(future)
-        future.add_done_callback(self._ended)
+        # Outside of the lock: a future that is already done calls back in this thread, and the lock is not reentrant.
+        future.add_done_callback(self._forget)
         return future
 
-    def _ended(self, future: Future[Any]) -> None:
-        with self._none_left:
+    def _forget(self, future: Future[Any]) -> None:
+        with self._all_done:
             self._futures -= {future}
             if not self._futures:
-                self._none_left.notify_all()
+                self._all_done.notify_all()
 
 
 class SharedPoolLane(Lane):
-    """A lane as its guest has it: all that it is and counts is the lane's own."""
+    """A lane of a shared pool. Limits, counters and all other attributes are those of the original lane."""
 
-    def __init__(self, lane: Lane, guest: SharedPool) -> None:
+    def __init__(self, lane: Lane, shared_pool: SharedPool) -> None:
+        # Lane.__init__ is not called: missing attributes are looked up in the original lane by __getattr__.
         self._lane = lane
-        self._guest = guest
+        self._shared_pool = shared_pool
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._lane, name)
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> PoolFuture[T]:
-        """Submit work of the guest's, as to the lane."""
-        return self._guest.add(lambda: self._lane.submit(fn, *args, **kwargs))
+        """Submit work to the lane, and track it as work of this user."""
+        return self._shared_pool.submit_and_track(lambda: self._lane.submit(fn, *args, **kwargs))
 
     @property
     def alive(self) -> bool:
-        """Whether the guest can submit work."""
-        return self._lane.alive and not self._guest.closing
+        """True if this user can submit work."""
+        return self._lane.alive and not self._shared_pool.closing

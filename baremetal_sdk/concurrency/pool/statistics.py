@@ -1,4 +1,4 @@
-"""What a lane counts, cheaply enough to be always on."""
+"""Statistics of a lane, cheap enough to be always on."""
 
 from __future__ import annotations
 
@@ -7,17 +7,22 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import NamedTuple
 
-_PARTS = 4
-_LOWEST, _HIGHEST = -24, 24
+_BUCKETS_PER_POWER = 4
+_MIN_EXPONENT, _MAX_EXPONENT = -24, 24
 """Powers of two, in seconds: from 60 ns to half a year."""
-_BOUNDS = tuple(
-    math.ldexp(1 + part / _PARTS, exponent - 1) for exponent in range(_LOWEST, _HIGHEST + 1) for part in range(_PARTS)
+_BOUNDS_S = tuple(
+    math.ldexp(1 + part / _BUCKETS_PER_POWER, exponent - 1)
+    for exponent in range(_MIN_EXPONENT, _MAX_EXPONENT + 1)
+    for part in range(_BUCKETS_PER_POWER)
 )
-"""The least seconds that each bucket but the first counts."""
+"""Lower bound, in seconds, of each bucket but the first."""
 
 
 class Quantiles(NamedTuple):
-    """Seconds that half, 90 % and 99 % of the tasks did not exceed; each at most a quarter too high. 0 without tasks."""
+    """Upper bounds, in seconds, of the durations of 50 %, 90 % and 99 % of the tasks.
+
+    Each is up to a quarter higher than the true quantile. All are 0 if no task has ended.
+    """
 
     p50: float
     p90: float
@@ -25,44 +30,44 @@ class Quantiles(NamedTuple):
 
 
 class Durations:
-    """A histogram of durations with four buckets to each power of two. Whoever uses it holds a lock."""
+    """A histogram of durations with four buckets for each power of two. Not thread-safe: the caller holds a lock."""
 
     __slots__ = ("_buckets", "total")
 
     def __init__(self) -> None:
-        self._buckets = [0] * (len(_BOUNDS) + 1)
+        self._buckets = [0] * (len(_BOUNDS_S) + 1)
         self.total = 0.0
 
     def add(self, seconds: float) -> None:
         """Count one duration."""
-        self._buckets[bisect_right(_BOUNDS, seconds)] += 1
+        self._buckets[bisect_right(_BOUNDS_S, seconds)] += 1
         self.total += seconds
 
     @property
     def count(self) -> int:
-        """How many were counted."""
+        """Number of durations."""
         return sum(self._buckets)
 
     def quantiles(self) -> Quantiles:
-        """The quantiles of all that was counted."""
+        """Return the quantiles of all durations."""
         count = self.count
         return Quantiles(self._quantile(0.5 * count), self._quantile(0.9 * count), self._quantile(0.99 * count))
 
-    def _quantile(self, wanted: float) -> float:
+    def _quantile(self, rank: float) -> float:
         seen = 0
         for index, count in enumerate(self._buckets):
             seen += count
-            if count and seen >= wanted:
-                return _BOUNDS[min(index, len(_BOUNDS) - 1)]
+            if count and seen >= rank:
+                return _BOUNDS_S[min(index, len(_BOUNDS_S) - 1)]
         return 0.0
 
 
 @dataclass(frozen=True)
 class LaneStatistics:
-    """A lane at one moment. *executed*, *failures*, *cancelled*, *refused* and *runtime* (seconds) count since the start.
+    """Snapshot of a lane. *executed*, *failures*, *cancelled*, *refused* and *runtime* (seconds) count since the start.
 
-    *idle* and *low_water* are of the whole pool, whose idle workers belong to no lane: how many there are, and the fewest
-    that there were since the pool last looked for workers to end.
+    *idle* and *low_water* describe the whole pool, because idle workers belong to no lane: the current number of idle
+    workers, and their lowest number since the pool last shrank.
     """
 
     busy: int
@@ -79,5 +84,5 @@ class LaneStatistics:
 
     @property
     def average_runtime(self) -> float:
-        """Seconds that a task ran, on average."""
+        """Average run time of a task, in seconds."""
         return self.runtime / self.executed if self.executed else 0.0

@@ -1,4 +1,4 @@
-"""Tasks that do not end when their pool does."""
+"""Stragglers: tasks that still run when their pool has closed."""
 
 from __future__ import annotations
 
@@ -9,42 +9,46 @@ import time
 import traceback
 from collections.abc import Iterable
 from types import FrameType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from baremetal_sdk.concurrency.pool.job import Job
 
 
 class Straggler(NamedTuple):
-    """A task that did not end when its pool closed: what it is, on which thread, for how many seconds, and where it is."""
+    """A task that did not end when its pool closed."""
 
     task: str
+    """Name of the function and of its lane."""
     thread: str
+    """Name of the thread."""
     age: float
+    """Seconds since the task began."""
     stack: str
+    """Stack of the thread, as a traceback shows it."""
 
 
-def stragglers_of(running: Iterable[tuple[Job | None, threading.Thread | None]]) -> list[Straggler]:
-    """Describe the jobs that run, each with its thread."""
-    still = [(job, thread) for job, thread in running if job is not None]
-    frames = _frames() if still else {}
-    found = []
-    for job, thread in still:
+def describe_stragglers(running: Iterable[tuple[Job[Any] | None, threading.Thread | None]]) -> list[Straggler]:
+    """Return a description of each running job and its thread. Pairs without a job are skipped."""
+    jobs = [(job, thread) for job, thread in running if job is not None]
+    frames = _current_frames() if jobs else {}
+    stragglers = []
+    for job, thread in jobs:
         frame = frames.get(thread.ident or 0) if thread is not None else None
         stack = "".join(traceback.format_stack(frame)) if frame is not None else ""
-        found.append(Straggler(str(job), thread.name if thread else "?", time.monotonic() - job.started, stack))
-    return found
+        stragglers.append(Straggler(str(job), thread.name if thread else "?", time.monotonic() - job.started, stack))
+    return stragglers
 
 
-def _frames() -> dict[int, FrameType]:
-    """Where each thread is.
+def _current_frames() -> dict[int, FrameType]:
+    """Return the current frame of each thread, by thread identifier.
 
-    Without the garbage collector: where it runs in the middle of this, a thread that ends at that moment and this one wait for
-    each other for ever (CPython, gh-106883; cured in later releases of 3.11 and 3.12).
+    The garbage collector is off in the meantime. If it ran within ``sys._current_frames()`` while another thread ends,
+    the two threads would deadlock (CPython gh-106883, fixed in later releases of 3.11 and 3.12).
     """
-    collecting = gc.isenabled()
+    gc_was_enabled = gc.isenabled()
     gc.disable()
     try:
         return sys._current_frames()
     finally:
-        if collecting:
+        if gc_was_enabled:
             gc.enable()

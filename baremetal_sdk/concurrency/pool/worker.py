@@ -1,20 +1,26 @@
-"""A worker, as its pool sees it."""
+"""A worker of a pool."""
 
 from __future__ import annotations
 
 import threading
 
 from baremetal_sdk.concurrency.pool.job import Job
+from baremetal_sdk.concurrency.pool.lane import Lane
 
 
 class Worker:
-    """A thread, the job that it runs, and how it is woken."""
+    """A worker thread, its current job, and the lock that wakes it.
 
-    __slots__ = ("job", "leaves", "thread", "wake")
+    ``wake`` is a lock that is held while the worker sleeps. The worker sleeps by acquiring it, and another thread wakes
+    the worker by releasing it. A plain lock wakes exactly one thread and is faster than a condition.
+    """
+
+    __slots__ = ("job", "must_exit", "thread", "wake")
 
     def __init__(self) -> None:
-        self.job: Job | None = None
-        self.leaves = False
+        self.job: Job[Lane] | None = None
+        self.must_exit = False
         self.wake = threading.Lock()
         self.wake.acquire()
         self.thread: threading.Thread | None = None
+        """None until the first wake-up, which starts the thread."""
