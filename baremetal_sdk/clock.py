@@ -1,4 +1,4 @@
-"""Time, handed in: a conductor asks its clock, and a test turns one by hand."""
+"""The clock of a conductor. It is passed in, so that tests can advance a manual clock."""
 
 from __future__ import annotations
 
@@ -9,32 +9,35 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What tells the time, in seconds since a start that does not matter and as a date."""
+    """A source of monotonic time and of dates."""
 
     def monotonic(self) -> float:
-        """Seconds on a clock that never goes back."""
+        """Return seconds since an arbitrary start, on a clock that never goes back."""
 
     def now(self) -> datetime:
-        """The date and time, in UTC."""
+        """Return the current date and time in UTC."""
 
 
 class SystemClock:
-    """The clock of the machine."""
+    """The clock of the operating system."""
 
     def monotonic(self) -> float:
-        """Seconds on a clock that never goes back."""
+        """Return seconds since an arbitrary start, on a clock that never goes back."""
         return time.monotonic()
 
     def now(self) -> datetime:
-        """The date and time, in UTC."""
+        """Return the current date and time in UTC."""
         return datetime.now(UTC)
 
     def boottime(self) -> float:
-        """Seconds on a clock that never goes back and counts the time in which the machine was suspended."""
+        """Return seconds on a clock that never goes back and that also counts while the machine is suspended."""
         return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def boottime_source(clock: Clock) -> Callable[[], float]:
-    """The clock that leases are measured by: it goes on while process or machine are stopped."""
+    """Return the function that measures leases: ``clock.boottime`` if the clock has it, else ``clock.monotonic``.
+
+    A lease expires in the database while the machine is suspended, so its holder has to count that time too.
+    """
     boottime: Callable[[], float] = getattr(clock, "boottime", clock.monotonic)
     return boottime

@@ -1,4 +1,4 @@
-"""Much to do that is not urgent for anybody who waits: it takes some workers of a lane, and never its queue."""
+"""A backlog of background work that uses some workers of a lane and leaves the lane's queue to other work."""
 
 from __future__ import annotations
 
@@ -14,58 +14,61 @@ LOG = logging.getLogger(__name__)
 
 
 class Backlog:
-    """Work by key, each key once at a time, on at most half of what *lane* may have.
+    """A queue of work by key. Each key is pending or running once at a time, on up to half of the workers of *lane*.
 
-    However much is added, clients find room in the lane's queue. What cannot begin now begins with a later ``add`` or
-    ``start_workers``.
+    The backlog has its own queue, so however much work is added, clients find space in the queue of the lane. If the lane
+    has no free worker, the work stays in the backlog until the next ``add`` or ``start_workers``. Thread-safe.
     """
 
     def __init__(self, lane: Lane) -> None:
         self._lane = lane
         self._lock = threading.Lock()
+        # Keys that are pending or running.
         self._keys: set[str] = set()
-        self._todo: deque[tuple[str, Callable[[str], object]]] = deque()
-        self._workers = 0
+        self._pending: deque[tuple[str, Callable[[str], object]]] = deque()
+        self._worker_count = 0
 
     def __len__(self) -> int:
         return len(self._keys)
 
     def add(self, key: str, work: Callable[[str], object]) -> None:
-        """Do *work* with *key*, unless something is to be done, or is being done, with that key already."""
+        """Add *work*, which is called with *key*. Do nothing if work with this key is pending or running."""
         with self._lock:
             if key in self._keys:
                 return
             self._keys.add(key)
-            self._todo.append((key, work))
+            self._pending.append((key, work))
         self.start_workers()
 
     def start_workers(self) -> None:
-        """Have as many workers as there is work for."""
-        most = max(1, min(self._lane.limits.cap, self._lane.pool.max_workers) // 2)
+        """Start as many workers as the pending work and the limit allow."""
+        max_workers = max(1, min(self._lane.limits.cap, self._lane.pool.max_workers) // 2)
         while True:
             with self._lock:
-                if self._workers >= min(most, len(self._keys)) or not self._todo:
+                if self._worker_count >= min(max_workers, len(self._keys)) or not self._pending:
                     return
-                self._workers += 1
+                # Counted before the submission, so that two callers cannot start one worker too many.
+                self._worker_count += 1
             try:
-                self._lane.submit(self._work)
+                self._lane.submit(self._run_worker)
             except NoFreeWorker as exc:
-                LOG.info("%d nodes have to wait for a worker: %s", len(self._todo), exc)
+                LOG.info("%d nodes in the backlog wait for a worker: %s", len(self._pending), exc)
                 with self._lock:
-                    self._workers -= 1
+                    self._worker_count -= 1
                 return
 
-    def _work(self) -> None:
+    def _run_worker(self) -> None:
         while True:
             with self._lock:
-                if not self._todo:
-                    self._workers -= 1
+                # Checked and counted in one section: work that is added later finds the lower count and starts a worker.
+                if not self._pending:
+                    self._worker_count -= 1
                     return
-                key, work = self._todo.popleft()
+                key, work = self._pending.popleft()
             try:
                 work(key)
             except BaseException:
-                LOG.exception("work on %s failed", key)
+                LOG.exception("background work on %s failed", key)
             finally:
                 with self._lock:
                     self._keys.discard(key)

@@ -1,7 +1,7 @@
-"""A lane as users of futurist expect an executor. The only module that imports futurist (extra ``futurist``).
+"""A lane with the executor protocol of futurist. No other module imports futurist (extra ``futurist``).
 
-Importing futurist imports Eventlet where that is installed, which patches nothing by itself. A process that does not want
-it there refuses the import first (``sys.modules["eventlet"] = None``).
+If Eventlet is installed, importing futurist imports Eventlet, which alone patches nothing. A process that must not load
+Eventlet blocks the import beforehand with ``sys.modules["eventlet"] = None``.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ T = TypeVar("T")
 
 
 class FuturistExecutor(Executor):
-    """Offers *lane* with futurist's executor protocol, for ``futurist.periodics.PeriodicWorker`` and the like.
+    """Adapter from a lane to futurist's executor protocol, for users such as ``futurist.periodics.PeriodicWorker``.
 
-    *check_and_reject* is called with this executor and its backlog before each submission, and may raise
+    *check_and_reject* is called with this executor and the length of its queue before each submission, and may raise
     ``futurist.RejectedSubmission`` (see ``futurist.rejection``).
 
-    A refused submission waits *pause_when_refused* seconds before it raises. ``PeriodicWorker`` tries what it was refused
-    at its start again at once and logs each time; with a pause, a full lane does not make a hot loop of that. With 0 it
-    raises at once: for callers that do something better than to try again.
+    A refused submission waits *pause_when_refused* seconds before it raises. ``PeriodicWorker`` retries a refused
+    submission at once and logs each attempt, so without a pause a full lane would lead to a busy loop. Callers that do
+    not retry at once set the pause to 0.
     """
 
     def __init__(
@@ -44,8 +44,13 @@ class FuturistExecutor(Executor):
         self._detached = threading.Event()
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> PoolFuture[T]:
-        """Run *fn* on the lane. Raises ``futurist.RejectedSubmission`` when it is full, ``RuntimeError`` after the end."""
+        """Run *fn* on the lane.
+
+        Raises ``futurist.RejectedSubmission`` if the lane is full, and ``RuntimeError`` after :meth:`shutdown` or the end of
+        the pool.
+        """
         if not self.alive:
+            # The words of futurist's own executors.
             raise RuntimeError(f"lane '{self._lane.name}': can not schedule new futures after being shutdown")
         try:
             if self._check_and_reject is not None:
@@ -59,32 +64,35 @@ class FuturistExecutor(Executor):
             raise
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Detach: nothing more is submitted through this object. What was goes on, and the lane is its pool's."""
+        """Accept no more submissions through this object. Submitted work continues, and the lane belongs to its pool."""
         self._detached.set()
 
     @property
     def alive(self) -> bool:
-        """Whether work can be submitted."""
+        """True if work can be submitted."""
         return self._lane.alive and not self._detached.is_set()
 
     @property
     def statistics(self) -> futurist.ExecutorStatistics:
-        """What the lane has done, for all who submit to it."""
-        now = self._lane.statistics
+        """Counters of the lane, over all its users."""
+        counters = self._lane.statistics
         return futurist.ExecutorStatistics(
-            failures=now.failures, executed=now.executed, runtime=now.runtime, cancelled=now.cancelled
+            failures=counters.failures,
+            executed=counters.executed,
+            runtime=counters.runtime,
+            cancelled=counters.cancelled,
         )
 
     @property
     def queue_size(self) -> int:
-        """Tasks of the lane that wait for a worker."""
+        """Number of the lane's tasks that wait for a worker."""
         return len(self._lane.queue)
 
     @property
     def num_workers(self) -> int:
-        """Tasks of the lane that run: threads belong to the pool."""
+        """Number of the lane's tasks that run. Threads belong to the pool, not to the lane."""
         return self._lane.busy
 
     def get_num_idle_workers(self) -> int:
-        """Threads of the pool that wait for work."""
+        """Return the number of the pool's threads that wait for work."""
         return self._lane.pool.idle

@@ -1,4 +1,4 @@
-"""A lock for short sections that many threads enter many thousand times a second."""
+"""A lock for short sections that many threads enter many thousand times per second."""
 
 from __future__ import annotations
 
@@ -7,47 +7,53 @@ import time
 from types import TracebackType
 from typing import cast
 
-PAUSE = 0.00005
-"""Seconds between two looks at a lock that is held for longer than it should be."""
+RETRY_INTERVAL_S = 0.00005
+"""Seconds between two attempts to acquire a lock that is held for longer than a short section."""
 
 
 class YieldingLock:
-    """A lock that only a thread which runs can take.
+    """A lock that is only ever acquired by a running thread. It avoids lock convoys.
 
-    One that waits for a ``threading.Lock`` gets it in its sleep, and then waits for the interpreter, up to the switch interval
-    of 5 ms, with the lock in its hand. Whoever has the interpreter runs into the lock and has to give way, and so does the next
-    one: from then on each section costs two changes of threads, ten times what it does (a lock convoy). Here a thread that finds
-    the lock taken gives up the interpreter, which is what the holder lacks, and tries again when it has it back.
+    A thread that waits for a ``threading.Lock`` receives the lock while it sleeps. It then waits for the interpreter, up
+    to the switch interval of 5 ms, while it holds the lock. The running thread soon needs the lock, blocks, and gives up
+    the interpreter, and so does each thread after it. From then on each section costs two thread switches, ten times the
+    cost of the section itself: a lock convoy. A thread that finds this lock taken yields the interpreter, which the
+    holder may need to go on, and tries again when it runs next.
+
+    Not reentrant and not fair.
     """
 
-    __slots__ = ("_lock", "_take", "release")
+    __slots__ = ("_acquire", "_lock", "release")
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._take = self._lock.acquire
+        # Bound once: the lookup of the attributes would be a measurable part of a short section.
+        self._acquire = self._lock.acquire
         self.release = self._lock.release
 
     def __enter__(self) -> None:
-        if not self._take(False):
-            self._wait()
+        if not self._acquire(False):
+            self._retry_until_acquired()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.release()
 
     def acquire(self, blocking: bool = True) -> bool:
-        """Take it; whether it was taken, which only without *blocking* may not be."""
-        if not self._take(False):
+        """Acquire the lock and return True. Without *blocking*, return False if the lock is taken."""
+        if not self._acquire(False):
             if not blocking:
                 return False
-            self._wait()
+            self._retry_until_acquired()
         return True
 
     def condition(self) -> threading.Condition:
-        """A condition that is entered with this lock."""
+        """Return a new condition that uses this lock."""
         return threading.Condition(cast(threading.Lock, self))
 
-    def _wait(self) -> None:
+    def _retry_until_acquired(self) -> None:
+        # sleep(0) only yields the interpreter. If that was not enough, the holder is in a long section, and
+        # the pause keeps this thread from using the CPU for nothing.
         pause = 0.0
-        while not self._take(False):
+        while not self._acquire(False):
             time.sleep(pause)
-            pause = PAUSE
+            pause = RETRY_INTERVAL_S
