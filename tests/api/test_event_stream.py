@@ -19,6 +19,8 @@ from tests.fixtures.api import Answer, APITestCase
 from tests.fixtures.api_access import RBACTestCase, member
 
 PATH = "/v1/events/stream"
+LONG_STREAMS = EventsConfig(max_stream_age=60)
+"""With ``wait=false`` a stream ends after the last event. It must not end before because of its age on a slow machine."""
 
 
 def events_of(raw: bytes) -> list[tuple[str, str, dict[str, Any]]]:
@@ -38,6 +40,8 @@ def cursor_of(answer: Answer) -> str:
 
 class TestEventStream(APITestCase):
     """``GET /v1/events/stream``."""
+
+    events = LONG_STREAMS
 
     def follow(self, query: str = "", **headers: str) -> Answer:
         """What there is now."""
@@ -190,6 +194,8 @@ class TestFeed(APITestCase):
 
 class TestWhoSeesWhat(RBACTestCase):
     """Events of a project's own nodes."""
+
+    events = LONG_STREAMS
 
     def test_a_project_hears_of_its_nodes(self) -> None:
         """Owner and lessee are sent what happens to a node, and a stranger is not."""
