@@ -1,4 +1,4 @@
-"""What is kept of an agent that runs on a machine: where it is, and what its token hashes to. It goes when the agent does."""
+"""Data about the agent that runs on a machine: its address and the hash of its token, in ``driver_internal_info``."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ VERIFY_CA = "agent_verify_ca"
 STATUS = "agent_status"
 STATUS_MESSAGE = "agent_status_message"
 TOKEN = "agent_secret_token"
-"""The SHA-256 of the token: the token itself is known to the agent alone."""
-_KEPT = frozenset({URL, VERSION, LAST_HEARTBEAT, VERIFY_CA, STATUS, STATUS_MESSAGE, TOKEN})
+"""The key of the token's SHA-256. Only the agent has the token itself."""
+_KEYS = frozenset({URL, VERSION, LAST_HEARTBEAT, VERIFY_CA, STATUS, STATUS_MESSAGE, TOKEN})
 
 AGENT_STATES = frozenset(
     {
@@ -35,33 +35,33 @@ AGENT_STATES = frozenset(
         states.SERVICEWAIT,
     }
 )
-"""Provision states in which an agent may run on the machine. In any other there is none to speak with."""
+"""Provision states in which an agent may run on the machine. In all other states, the data of the agent is removed."""
 
 
 def new_token() -> str:
-    """A token that nobody guesses."""
+    """Return a new random token for an agent."""
     return secrets.token_urlsafe(32)
 
 
 def hash_token(token: str) -> str:
-    """What is kept of a token."""
+    """Return the hash of a token, as it is stored."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def has_token(record: NodeRecord) -> bool:
-    """Whether an agent of the node was given a token."""
+    """Return whether an agent of the node has received a token."""
     return TOKEN in record.driver_internal_info
 
 
 def matches_token(record: NodeRecord, token: str) -> bool:
-    """Whether *token* is the one that the node's agent was given."""
-    kept = record.driver_internal_info.get(TOKEN)
-    return isinstance(kept, str) and hmac.compare_digest(kept, hash_token(token))
+    """Return whether *token* is that of the node's agent."""
+    stored = record.driver_internal_info.get(TOKEN)
+    return isinstance(stored, str) and hmac.compare_digest(stored, hash_token(token))
 
 
 def removal_changes(record: NodeRecord) -> dict[str, Any]:
-    """The changes that forget the agent; none where there is nothing to forget."""
+    """Return the changes that remove the agent's data from the node. Empty if the node has none."""
     info: Mapping[str, Any] = record.driver_internal_info
-    if _KEPT.isdisjoint(info):
+    if _KEYS.isdisjoint(info):
         return {}
-    return {"driver_internal_info": {name: value for name, value in info.items() if name not in _KEPT}}
+    return {"driver_internal_info": {name: value for name, value in info.items() if name not in _KEYS}}

@@ -1,4 +1,4 @@
-"""Following in process what tasks write: for host applications that want to know without asking."""
+"""Notification of host applications about changes of nodes, within the process."""
 
 from __future__ import annotations
 
@@ -13,27 +13,31 @@ Callback = Callable[[NodeRecord], object]
 
 
 class ChangeListeners:
-    """Tells everybody who asked of each node that a task has changed."""
+    """Calls its subscribers with each node that a task has changed. Safe to use from many threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        # Replaced and never modified, so that notify() can iterate without the lock.
         self._callbacks: tuple[Callback, ...] = ()
 
     def subscribe(self, callback: Callback) -> Callable[[], None]:
-        """Call *callback* with the node after each change, in the task's thread: it must be quick. The result ends it."""
+        """Call *callback* with the node after each change. Return a function that ends the subscription.
+
+        The callback runs in the thread of the task, so it has to be quick.
+        """
         with self._lock:
             self._callbacks = (*self._callbacks, callback)
 
-        def end() -> None:
+        def unsubscribe() -> None:
             with self._lock:
-                self._callbacks = tuple(one for one in self._callbacks if one is not callback)
+                self._callbacks = tuple(other for other in self._callbacks if other is not callback)
 
-        return end
+        return unsubscribe
 
     def notify(self, record: NodeRecord) -> None:
-        """Tell of a change. What a callback raises is logged: it is not the task's fault."""
+        """Call all subscribers. Their exceptions are logged, because the task is not at fault."""
         for callback in self._callbacks:
             try:
                 callback(record)
             except Exception:
-                LOG.exception("a callback that follows changes failed")
+                LOG.exception("a listener for changes of nodes failed")

@@ -1,4 +1,4 @@
-"""What every task of a conductor is made with."""
+"""The parts of a conductor that its tasks use."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from baremetal_sdk.tasks.power import PowerActionGate
 
 @dataclass(frozen=True)
 class TaskDependencies:
-    """The parts of the conductor that a task uses."""
+    """The parts of the conductor that each of its tasks uses."""
 
     store: Store
     drivers: Drivers
@@ -32,25 +32,31 @@ class TaskDependencies:
     leases: Leases
     secrets: SecretBox
     options: Callable[[], ConductorOptions]
+    """Returns the options as of the last reload."""
     clock: Clock
     change_listeners: ChangeListeners
     history: History
     power_gate: PowerActionGate
     credentials: Credentials | None = None
+    """The host application's source of BMC secrets, if it has one."""
     is_leaving: Callable[[NodeRecord], bool] = lambda record: False
+    """Returns whether this conductor stops and another one can take over the node."""
     telemetry: Telemetry = field(default_factory=Telemetry)
 
-    def account(
+    def credential(
         self,
         connector: type[Connector[Any]],
         info: DriverInfo,
         hardware_type: str,
-        raw: Mapping[str, Any],
+        raw_info: Mapping[str, Any],
         secrets: tuple[str, ...],
     ) -> BMCCredential:
-        """Whose sessions a node's driver borrows, and how many requests its BMC is sent at a time."""
+        """Return the credential with which a node's driver borrows sessions, with the request limit of its BMC.
+
+        The limit is that of the node's ``driver_info``, or of the options, or of the connector, in this order.
+        """
         options = self.options()
-        given = SlotsInfo.parse(raw) if SlotsInfo.is_given(raw) else None
+        slots_info = SlotsInfo.parse(raw_info) if SlotsInfo.is_given(raw_info) else None
         rules = parse_slot_rules(options.bmc_max_in_flight, options.bmc_concurrency_scope)
-        most, per = rules.of(hardware_type, given, connector.max_in_flight)
-        return self.bmc.account(connector, info, secrets, most=most, per=per)
+        limit, scope = rules.of(hardware_type, slots_info, connector.max_in_flight)
+        return self.bmc.account(connector, info, secrets, most=limit, per=scope)

@@ -1,7 +1,7 @@
-"""The history of nodes: what happened, in which state, for whom; successes included.
+"""The history of nodes: changes of state, power, steps and maintenance, and errors.
 
-Entries are collected where nodes are changed, which costs no write there, and stored many at a time. A conductor that dies
-takes along what it had not stored yet: at most what a fraction of a second brought.
+Entries are collected in memory where nodes are changed, and stored in batches by a periodic job. A conductor that dies loses
+the entries of the last fraction of a second.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from baremetal_sdk.store.records.query import NodeQuery, Query
 LOG = logging.getLogger(__name__)
 
 INFO, ERROR = "INFO", "ERROR"
-_MOST = 10_000
-"""Entries that are kept for the store while it cannot be written to."""
-_BATCH = 500
-_STEPS = ("clean_step", "deploy_step", "service_step")
+_MAX_PENDING = 10_000
+"""Entries that are kept in memory while the store is not available. Further entries are dropped."""
+_BATCH_SIZE = 500
+_STEP_FIELDS = ("clean_step", "deploy_step", "service_step")
 
 
 class History:
-    """Turns changes of nodes into entries. It is safe to use from many threads."""
+    """Turns changes of nodes into history entries. Safe to use from many threads."""
 
     def __init__(self, store: Store, conductor: str, clock: Clock, options: Callable[[], ConductorOptions]) -> None:
         self._store = store
@@ -40,59 +40,62 @@ class History:
         self._options = options
         self._lock = threading.Lock()
         self._flushing = threading.Lock()
-        self._waiting: list[NodeHistoryRecord] = []
+        self._pending: list[NodeHistoryRecord] = []
 
     def changed(self, before: NodeRecord, after: NodeRecord, purpose: str | None = None) -> None:
-        """Take note of what is different in *after*, for the request that is being served.
+        """Add entries for the differences of two versions of a node, with the user of the current request.
 
-        *purpose* is that of the lease under which it was changed.
+        *purpose* is that of the lease under which the node was changed.
         """
         if not self._options().node_history:
             return
         entries = list(self._entries(before, after, current_request.get(), purpose))
         if entries:
             with self._lock:
-                self._waiting.extend(entries[: max(0, _MOST - len(self._waiting))])
+                capacity = max(0, _MAX_PENDING - len(self._pending))
+                self._pending.extend(entries[:capacity])
 
     def flush(self) -> None:
-        """Store what was collected."""
+        """Store the pending entries. Keep them for the next time if the store is not available."""
         with self._flushing:
-            while batch := self._waiting[:_BATCH]:
+            while batch := self._pending[:_BATCH_SIZE]:
                 try:
                     self._store.append_records(NodeHistoryRecord, batch)
                 except BareMetalError as exc:
-                    LOG.error("%d entries of the history of nodes could not be stored yet: %s", len(batch), exc)
+                    LOG.error("%d entries of the node history could not be stored; retrying later: %s", len(batch), exc)
                     return
+                # Removed only after the write, and by position: new entries are only appended meanwhile.
                 with self._lock:
-                    del self._waiting[: len(batch)]
+                    del self._pending[: len(batch)]
 
     def prune(self) -> int:
-        """Delete the oldest entries of every node that has too many, but none that is too young; give back how many."""
+        """Delete the oldest entries of each node with too many, but none below the minimum age. Return their number."""
         options = self._options()
         if options.node_history_max_entries == 0:
             return 0
-        youngest = self._clock.now() - timedelta(days=options.node_history_minimum_days)
+        cutoff = self._clock.now() - timedelta(days=options.node_history_minimum_days)
         rows = self._store.nodes(NodeQuery(fields=("uuid",)))
-        return sum(self._prune_node(row.uuid, options.node_history_max_entries, youngest) for row in rows)
+        return sum(self._prune_node(row.uuid, options.node_history_max_entries, cutoff) for row in rows)
 
-    def _prune_node(self, node: str, most: int, youngest: datetime) -> int:
+    def _prune_node(self, node: str, max_entries: int, cutoff: datetime) -> int:
         newest_first = Query(
-            where={"node_uuid": node}, fields=("uuid", "created_at"), limit=most, sort_key="created_at", sort_dir="desc"
+            where={"node_uuid": node}, fields=("uuid", "created_at"), limit=max_entries, sort_key="created_at", sort_dir="desc"
         )
         kept = self._store.records(NodeHistoryRecord, newest_first)
-        if len(kept) < most:
+        if len(kept) < max_entries:
             return 0
-        oldest: datetime = kept[-1].created_at
-        return self._store.purge_records(NodeHistoryRecord, {"node_uuid": node}, created_before=min(oldest, youngest))
+        oldest_kept: datetime = kept[-1].created_at
+        created_before = min(oldest_kept, cutoff)
+        return self._store.purge_records(NodeHistoryRecord, {"node_uuid": node}, created_before=created_before)
 
     def _entries(
         self, before: NodeRecord, after: NodeRecord, request: RequestContext | None, purpose: str | None
     ) -> Iterator[NodeHistoryRecord]:
         for event_type, severity, event in _events(before, after):
             entered = before.provision_updated_at
-            took = None
+            duration = None
             if event_type == "provisioning" and entered is not None:
-                took = max(0, int((self._clock.now() - entered).total_seconds()))
+                duration = max(0, int((self._clock.now() - entered).total_seconds()))
             yield NodeHistoryRecord(
                 uuid=str(uuid.uuid4()),
                 node_uuid=after.uuid,
@@ -104,13 +107,13 @@ class History:
                 project=request.project if request else None,
                 state=after.provision_state,
                 target_provision_state=after.target_provision_state,
-                duration_seconds=took,
+                duration_seconds=duration,
                 created_at=self._clock.now(),
             )
 
 
 def _events(before: NodeRecord, after: NodeRecord) -> Iterator[tuple[str, str, str]]:
-    """Type, severity and text of each thing that is different."""
+    """Iterate over type, severity and text of the differences."""
     failed = after.last_error is not None and after.last_error != before.last_error
     if before.provision_state != after.provision_state:
         moved = f"provision state '{before.provision_state}' -> '{after.provision_state}'"
@@ -120,7 +123,7 @@ def _events(before: NodeRecord, after: NodeRecord) -> Iterator[tuple[str, str, s
     if before.power_state != after.power_state:
         source = f", seen by {after.power_source}" if after.power_source else ""
         yield "power", INFO, f"power '{before.power_state or 'unknown'}' -> '{after.power_state or 'unknown'}'{source}"
-    for field in _STEPS:
+    for field in _STEP_FIELDS:
         step, was = getattr(after, field), getattr(before, field)
         if step != was and step:
             yield "step", INFO, f"{field.replace('_', ' ')} {step['interface']}.{step['step']} began"

@@ -1,4 +1,4 @@
-"""Work that waits for its node: first in, first out, and no thread waits with it."""
+"""Queues of work that waits for a node. The work of a node runs in order, and waiting work occupies no thread."""
 
 from __future__ import annotations
 
@@ -17,139 +17,157 @@ from baremetal_sdk.tasks.node_task import NodeTask
 from baremetal_sdk.tasks.task_manager import TaskManager
 
 LOG = logging.getLogger(__name__)
-_ELSEWHERE = 1.0
-"""Seconds until a node that another conductor holds, or a full lane, is tried again."""
+_RETRY_INTERVAL_S = 1.0
+"""Seconds until work is retried whose node is held by another conductor, or whose lane is full."""
 
 Work = Callable[[NodeTask], Any]
 
 
-class _Queued(NamedTuple):
+class _QueuedWork(NamedTuple):
     purpose: str
     work: Work
     deadline: Deadline | None
     future: Future[Any]
     context: contextvars.Context
-    """Of whoever enqueued it: it runs on that one's behalf, and not on that of the task before it."""
+    """The context variables of the caller of ``enqueue``. Without them, the work would run in the context of the task whose
+    end starts it, and so on behalf of another request."""
 
 
 class NodeQueues:
-    """A queue for each node that somebody waits for. Work runs on *lane*; another one, *retries*, looks whether it can by now."""
+    """One first-in-first-out queue for each node with waiting work. Safe to use from many threads.
+
+    Work runs on *lane*. The lane *retries* runs the attempts to start work that could not start before.
+
+    Three events start the next work of a node: an enqueue, the end of a task of this conductor, and a retry timer. They may
+    happen at the same time in different threads. So a thread first *claims* the node, and only the claimant starts its work.
+    """
 
     def __init__(self, tasks: TaskManager, lane: Lane, retries: Lane) -> None:
         self._tasks = tasks
         self._lane = lane
         self._retries = retries
         self._lock = threading.Lock()
-        self._queues: dict[str, deque[_Queued]] = {}
-        self._starting: set[str] = set()
+        self._queues: dict[str, deque[_QueuedWork]] = {}
+        self._claimed: set[str] = set()
+        """Nodes whose next work a thread is just starting."""
         self._retrying: set[str] = set()
-        self._closed = False
+        """Nodes with a retry timer."""
+        self._is_closed = False
         tasks.on_end(self._start_next)
 
     def enqueue(self, node: str, purpose: str, work: Work, deadline: Deadline | None = None) -> Future[Any]:
-        """Run *work* with a task on the node with this UUID, after all that was enqueued for it before.
+        """Run *work* with a task on the node with this UUID, after all work that was enqueued for the node before.
 
-        The future has what *work* returns or raises; cancelled before it began, it is left out. No call of a driver goes on
-        after *deadline*.
+        The future gets the result or the exception of *work*. Work whose future is cancelled before it starts is skipped. No
+        driver call lasts longer than until *deadline*. Raises ``NoFreeWorker`` after :meth:`close`.
         """
-        queued = _Queued(purpose, work, deadline, Future(), contextvars.copy_context())
+        queued = _QueuedWork(purpose, work, deadline, Future(), contextvars.copy_context())
         with self._lock:
-            if self._closed:
-                raise NoFreeWorker(f"'{purpose}' cannot be enqueued: the conductor stops", retry_after=1.0)
+            if self._is_closed:
+                raise NoFreeWorker(f"'{purpose}' cannot be enqueued: the conductor is stopping", retry_after=1.0)
             self._queues.setdefault(node, deque()).append(queued)
         self._start_next(node)
         return queued.future
 
     def queue_length(self, node: str) -> int:
-        """How much is enqueued for a node and has not begun."""
+        """Return how much work of a node has not started."""
         with self._lock:
             return len(self._queues.get(node, ()))
 
     def close(self) -> None:
-        """Take nothing more, and cancel what has not begun: nobody waits for ever for a conductor that stops."""
+        """Accept no more work, and cancel all work that has not started, so that its callers do not wait for ever."""
         with self._lock:
-            self._closed = True
-            left = [queued for queue in self._queues.values() for queued in queue]
+            self._is_closed = True
+            remaining = [queued for queue in self._queues.values() for queued in queue]
             self._queues.clear()
-        for queued in left:
-            queued.future.cancel()
-            queued.future.set_running_or_notify_cancel()
+        for queued in remaining:
+            _cancel(queued.future)
 
     def _start_next(self, node: str) -> None:
-        """Begin with the oldest work of a node, if there is any and the node can be had."""
+        """Start the oldest work of a node, if there is any and no other thread starts it."""
         while (queued := self._claim(node)) is not None:
             try:
-                queued.context.run(self._begin, node, queued)
+                queued.context.run(self._start, node, queued)
                 return
             except (NodeLocked, Busy):
                 self._put_back(node, queued)
                 self._retry_later(node)
                 return
             except Exception as exc:
-                # The next one may fare better: its node may be another by now, and the store may be back.
-                _settle(queued.future, exc)
+                # The error concerns this work only. Later work may succeed: the store may be available again.
+                if queued.future.set_running_or_notify_cancel():
+                    queued.future.set_exception(exc)
                 self._unclaim(node)
 
-    def _begin(self, node: str, queued: _Queued) -> None:
-        """Hand the work over with a task. Raises ``NodeLocked`` and ``NoFreeWorker``; the node is still claimed then."""
+    def _start(self, node: str, queued: _QueuedWork) -> None:
+        """Acquire the node and run the work in the background.
+
+        Raises ``NodeLocked`` if another conductor holds the node, and ``NoFreeWorker`` if the lane is full. The node is then
+        still claimed.
+        """
         with self._tasks.acquire(node, purpose=queued.purpose, deadline=queued.deadline) as task:
-            # From here on it is the task that keeps others away: it may end, and have the next one begun, before this returns.
+            # From here on the lease protects the node. The claim must end before the work starts: the work may finish, and
+            # call _start_next for the work behind it, before run_in_background returns.
             self._unclaim(node)
             try:
                 task.run_in_background(self._lane, lambda task: _run(task, queued))
             except Busy:
+                # Claim the node again before the end of this block releases the lease. The end of the task calls
+                # _start_next, which would otherwise start the second work before the first is back in the queue.
                 with self._lock:
-                    self._starting.add(node)
+                    self._claimed.add(node)
                 raise
 
-    def _claim(self, node: str) -> _Queued | None:
-        """Take the oldest work out, so that nobody else starts it; what was cancelled is dropped."""
+    def _claim(self, node: str) -> _QueuedWork | None:
+        """Remove the oldest work from the node's queue and claim the node. Return None if there is nothing to start."""
         with self._lock:
             queue = self._queues.get(node)
-            # While a task of ours holds the node there is nothing to try: its end starts the next one.
-            if queue is None or node in self._starting or self._tasks.holds(node):
+            # While a task of this conductor holds the node, an attempt would fail. The end of that task starts the work.
+            if queue is None or node in self._claimed or self._tasks.holds(node):
                 return None
             while queue and queue[0].future.cancelled():
                 queue.popleft().future.set_running_or_notify_cancel()
             if not queue:
                 del self._queues[node]
                 return None
-            self._starting.add(node)
+            self._claimed.add(node)
             return queue.popleft()
 
     def _unclaim(self, node: str) -> None:
         with self._lock:
-            self._starting.discard(node)
+            self._claimed.discard(node)
 
-    def _put_back(self, node: str, queued: _Queued) -> None:
+    def _put_back(self, node: str, queued: _QueuedWork) -> None:
+        """Unclaim the node and put its work back in front, in one step, so that no later work overtakes it."""
         with self._lock:
-            self._starting.discard(node)
-            if not self._closed:
+            self._claimed.discard(node)
+            if not self._is_closed:
                 self._queues.setdefault(node, deque()).appendleft(queued)
                 return
-        queued.future.cancel()
-        queued.future.set_running_or_notify_cancel()
+        _cancel(queued.future)
 
     def _retry_later(self, node: str) -> None:
-        """Try again in a moment: one timer for each node, however much waits for it."""
+        """Set a timer for the node, unless it has one: one retry serves the whole queue."""
         with self._lock:
-            if self._closed or node in self._retrying:
+            if self._is_closed or node in self._retrying:
                 return
             self._retrying.add(node)
-        self._lane.pool.timer.after(_ELSEWHERE, lambda: self._retry(node))
+        self._lane.pool.timer.after(_RETRY_INTERVAL_S, lambda: self._retry(node))
 
     def _retry(self, node: str) -> None:
         with self._lock:
             self._retrying.discard(node)
-        # Neither here, as the timer is everybody's and the store may take its time, nor on the lane that had no room.
+        # Not in this thread, which is that of the timer: an access to the store would delay all other timers. And not on
+        # the lane of the work, which may be full.
         try:
             self._retries.submit(self._start_next, node)
         except NoFreeWorker as exc:
-            LOG.debug("work that waits for node %s waits on: %s", node, exc)
+            LOG.debug("node %s: queued work could not be retried, trying again later: %s", node, exc)
             self._retry_later(node)
 
 
-def _run(task: NodeTask, queued: _Queued) -> None:
+def _run(task: NodeTask, queued: _QueuedWork) -> None:
+    """Run the work and pass its result to the future."""
     if not queued.future.set_running_or_notify_cancel():
         return
     try:
@@ -160,6 +178,7 @@ def _run(task: NodeTask, queued: _Queued) -> None:
         queued.future.set_result(result)
 
 
-def _settle(future: Future[Any], error: BaseException) -> None:
-    if future.set_running_or_notify_cancel():
-        future.set_exception(error)
+def _cancel(future: Future[Any]) -> None:
+    future.cancel()
+    # Without this call, concurrent.futures.wait() does not notice the cancellation.
+    future.set_running_or_notify_cancel()

@@ -1,4 +1,4 @@
-"""The secrets of one node, as a task hands them to its driver: those of its BMC, and those of its instance."""
+"""The secrets of one node for its driver: those of its BMC and those of its instance."""
 
 from __future__ import annotations
 
@@ -12,46 +12,49 @@ from baremetal_sdk.store.records.node import NodeRecord
 from baremetal_sdk.store.secrets import SecretBox
 
 INSTANCE = "instance_info/"
-"""What the names of secrets begin with that belong to the instance, and not to ``driver_info``."""
+"""The prefix of names of secrets that belong to ``instance_info`` and not to ``driver_info``."""
 
 
 class NodeSecrets:
-    """Unsealed when they are first needed, and again when they have changed."""
+    """Unseals the secrets at the first use, and again after they have changed.
 
-    def __init__(self, box: SecretBox, elsewhere: Credentials | None) -> None:
+    *external* is the host application's source of secrets. It supplies those that the node itself does not have.
+    """
+
+    def __init__(self, box: SecretBox, external: Credentials | None) -> None:
         self._box = box
-        self._elsewhere = elsewhere
+        self._external = external
         self._sealed: bytes | None = None
         self._secrets: dict[str, str] | None = None
-        self._from_elsewhere: dict[str, str | None] = {}
+        self._external_values: dict[str, str | None] = {}
         self._driver_info: tuple[Mapping[str, Any], dict[str, Any]] | None = None
 
     @property
-    def known(self) -> tuple[str, ...]:
-        """The values that were unsealed so far: what may be in an error."""
+    def unsealed_values(self) -> tuple[str, ...]:
+        """The secrets that were unsealed so far. Errors of the driver may contain them."""
         return tuple((self._secrets or {}).values())
 
     def values(self, record: NodeRecord, driver: Driver) -> tuple[str, ...]:
-        """The values of all secrets."""
+        """Return the values of all secrets."""
         return tuple(self._unsealed(record, driver).values())
 
-    def currency(self, node: str) -> Callable[[], bool]:
-        """What tells whether the secrets that are kept elsewhere are what they were when they were last asked for."""
-        elsewhere, used = self._elsewhere, self._from_elsewhere
-        if elsewhere is None or not used:
-            return _always
-        return lambda: all(elsewhere.secret(node, option) == value for option, value in used.items())
+    def currency_check(self, node: str) -> Callable[[], bool]:
+        """Return a function that tells whether the external secrets still have the values that this object has read."""
+        external, values = self._external, self._external_values
+        if external is None or not values:
+            return lambda: True
+        return lambda: all(external.secret(node, option) == value for option, value in values.items())
 
     def driver_info(self, record: NodeRecord, driver: Driver) -> Mapping[str, Any]:
-        """``driver_info`` with its secrets in it."""
+        """Return ``driver_info`` including its secrets."""
         secrets = self._unsealed(record, driver)
         if self._driver_info is None or self._driver_info[0] is not record.driver_info:
-            own = {name: value for name, value in secrets.items() if not name.startswith(INSTANCE)}
-            self._driver_info = (record.driver_info, {**record.driver_info, **own})
+            bmc_secrets = {name: value for name, value in secrets.items() if not name.startswith(INSTANCE)}
+            self._driver_info = (record.driver_info, {**record.driver_info, **bmc_secrets})
         return self._driver_info[1]
 
     def instance_info(self, record: NodeRecord, driver: Driver) -> Mapping[str, Any]:
-        """``instance_info`` with its secrets in it."""
+        """Return ``instance_info`` including its secrets."""
         info = record.instance_info
         if record.sealed_secrets is None or MASK not in info.values():
             return info
@@ -59,7 +62,7 @@ class NodeSecrets:
         return {name: secrets.get(INSTANCE + name, value) for name, value in info.items()}
 
     def changed_instance_info(self, record: NodeRecord, name: str, value: str | None) -> dict[str, Any]:
-        """The changes that add a secret to ``instance_info``, with a mask in its place, or take it away (None)."""
+        """Return the changes that add a secret to ``instance_info``, with a mask in its place, or remove it (None)."""
         secrets = self._box.unseal(record.sealed_secrets, record.uuid) if record.sealed_secrets else {}
         info = {key: item for key, item in record.instance_info.items() if key != name}
         secrets.pop(INSTANCE + name, None)
@@ -72,18 +75,15 @@ class NodeSecrets:
         if self._secrets is None or self._sealed != record.sealed_secrets:
             sealed = self._sealed = record.sealed_secrets
             own = self._box.unseal(sealed, record.uuid) if sealed else {}
-            self._secrets = {**own, **self._kept_elsewhere(record, driver, own)}
+            self._secrets = {**own, **self._read_external(record, driver, own)}
             self._driver_info = None
         return self._secrets
 
-    def _kept_elsewhere(self, record: NodeRecord, driver: Driver, own: Mapping[str, str]) -> dict[str, str]:
-        """The declared secrets that the node does not have and the host application does."""
-        if self._elsewhere is None:
+    def _read_external(self, record: NodeRecord, driver: Driver, own: Mapping[str, str]) -> dict[str, str]:
+        """Return the secrets that the driver declares, the node lacks and the host application has."""
+        if self._external is None:
             return {}
         declared = declared_secrets(info_types_of(interface for _, interface in driver)) - own.keys()
-        found = self._from_elsewhere = {option: self._elsewhere.secret(record.uuid, option) for option in sorted(declared)}
-        return {option: value for option, value in found.items() if value is not None}
-
-
-def _always() -> bool:
-    return True
+        # Absent ones are remembered, too: the check notices that the host application adds one.
+        self._external_values = {option: self._external.secret(record.uuid, option) for option in sorted(declared)}
+        return {option: value for option, value in self._external_values.items() if value is not None}

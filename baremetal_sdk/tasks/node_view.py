@@ -1,4 +1,4 @@
-"""A node as drivers see it."""
+"""The view of a node that drivers get."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from baremetal_sdk.store.records.node import NodeRecord
 
 
 def build_node(record: NodeRecord, instance_info: Mapping[str, Any]) -> Node:
-    """The node of a record, with an *instance_info* that may hold secrets for the driver."""
+    """Build the contract's ``Node`` from a record. *instance_info* replaces that of the record and may contain secrets."""
     return Node(
         uuid=record.uuid,
         name=record.name,

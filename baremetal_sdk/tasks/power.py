@@ -1,16 +1,19 @@
-"""Power that tells the truth: success is said only after a read that confirms it."""
+"""Power control with confirmation: a change succeeds only after a read of the machine's power that shows it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from baremetal_interfaces import (
+    BareMetalError,
     BMCBusy,
     BMCUnreachable,
     BootDevice,
     BootDeviceSetting,
     Cancelled,
     Conflict,
+    Deadline,
+    Driver,
     Kind,
     NotSupported,
     PowerInterface,
@@ -19,37 +22,42 @@ from baremetal_interfaces import (
     Problem,
     UnexpectedAnswer,
 )
+from baremetal_sdk.clock import Clock
+from baremetal_sdk.config import ConductorOptions
+from baremetal_sdk.store.records.node import Lease, NodeRecord
 from baremetal_sdk.tasks import agent_info
 
-if TYPE_CHECKING:
-    from baremetal_sdk.tasks.node_task import NodeTask
-
-_FIRST_LOOK, _LONGEST_PAUSE = 0.05, 2.0
-"""Seconds between two looks at a machine that is changing: at first, and at most."""
-_PASSING = (BMCBusy, BMCUnreachable)
-"""Errors of a look that may be gone at the next one: some BMCs are away while their machine starts."""
+_FIRST_PAUSE_S = 0.05
+"""Seconds between the first two reads of a machine that changes its power. Each further pause is 1.5 times as long."""
+_MAX_PAUSE_S = 2.0
+"""The longest pause between two reads, in seconds."""
+_TRANSIENT_ERRORS = (BMCBusy, BMCUnreachable)
+"""Errors of a read that may be gone at the next one. Some BMCs do not answer while their machine starts."""
 COMMAND = "command"
 """The source of an observation that confirmed a command."""
 SETTABLE = (PowerState.ON, PowerState.OFF, PowerState.REBOOT, PowerState.SOFT_OFF, PowerState.SOFT_REBOOT)
+"""The power states that a client may request."""
+_OFF_BEFORE = {PowerState.REBOOT: PowerState.OFF, PowerState.SOFT_REBOOT: PowerState.SOFT_OFF}
+"""Reboot -> the way in which it powers the machine off."""
 
 
 class PowerActionGate:
-    """Whether the power actions of a conductor are carried out: for maintenance of a room, or of its power."""
+    """Blocks the power actions of a conductor, for maintenance of a room or of its power supply."""
 
     def __init__(self) -> None:
         self._reason: str | None = None
 
     @property
     def held(self) -> str | None:
-        """Why power actions are held back; None when they are not."""
+        """The reason why power actions are held back, or None if they are not."""
         return self._reason
 
     def hold(self, reason: str) -> None:
-        """Refuse every power action from now on, with *reason*. What has been sent is not taken back."""
+        """Refuse each power action from now on with *reason*. Commands that were already sent take effect."""
         self._reason = reason
 
     def release(self) -> None:
-        """Carry power actions out again."""
+        """Allow power actions again."""
         self._reason = None
 
     def check(self) -> None:
@@ -58,51 +66,96 @@ class PowerActionGate:
             raise Conflict(f"power actions of this conductor are held back: {self._reason}")
 
 
-_OFF_BEFORE = {PowerState.REBOOT: PowerState.OFF, PowerState.SOFT_REBOOT: PowerState.SOFT_OFF}
+class PowerTask(Protocol):
+    """The parts of a task that control power."""
+
+    @property
+    def record(self) -> NodeRecord:
+        """The node's record."""
+
+    @property
+    def lease(self) -> Lease | None:
+        """The node's lease, or None for a task that only reads."""
+
+    @property
+    def driver(self) -> Driver:
+        """The node's interfaces."""
+
+    @property
+    def clock(self) -> Clock:
+        """The conductor's clock."""
+
+    @property
+    def options(self) -> ConductorOptions:
+        """The conductor's options."""
+
+    @property
+    def power_gate(self) -> PowerActionGate:
+        """The conductor's gate for power actions."""
+
+    def call(self, kind: Kind | str, method: str, /, *args: Any) -> Any:
+        """Call a method of the node's driver."""
+
+    def write(self, **changes: Any) -> NodeRecord:
+        """Change the node under the task's lease."""
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for *seconds* or until the task is cancelled. Return whether it was cancelled."""
+
+    def limited(self, seconds: float) -> Deadline:
+        """Return the earlier one of the task's deadline and the deadline in *seconds*."""
 
 
 def supported_states(interface: PowerInterface) -> frozenset[PowerState]:
-    """What can be asked for: what the driver declares, and the reboots that its ways to switch off and on make."""
+    """Return the states that can be requested: those of the driver, and reboots composed of its power-off and power-on."""
     declared = interface.supported_states
     return declared | {reboot for reboot, off in _OFF_BEFORE.items() if off in declared and PowerState.ON in declared}
 
 
 def refuse_unsupported(interface: PowerInterface, state: PowerState) -> None:
-    """Raise ``NotSupported``, which names what is, unless *state* can be asked for."""
+    """Raise ``NotSupported``, with the supported states in its message, unless *state* can be requested."""
     supported = supported_states(interface)
     if state not in supported:
-        names = ", ".join(repr(str(one)) for one in SETTABLE if one in supported)
+        names = ", ".join(repr(str(settable)) for settable in SETTABLE if settable in supported)
         raise NotSupported(f"target: {str(state)!r} is not supported by the power interface of this node; it supports {names}")
 
 
 class TaskPower:
-    """The ``task.power`` of a task."""
+    """The ``power`` of a task: the ``PowerControl`` of the contract."""
 
-    def __init__(self, task: NodeTask) -> None:
+    def __init__(self, task: PowerTask) -> None:
         self._task = task
 
     def get(self) -> PowerState:
-        """Observe the power state and store what is seen."""
+        """Read the power state of the machine and store it if it is news."""
         state = self._read()
         self._store(state)
         return state
 
     def read_with_changes(self) -> tuple[PowerState, dict[str, Any]]:
-        """Observe the power state; the caller writes the changes of the node that come with it, together with others."""
+        """Read the power state, and return with it the changes of the node that record it.
+
+        For callers that write these changes together with others.
+        """
         state = self._read()
-        return state, self._news(state)
+        return state, self._observation_changes(state, "task")
 
     def set(self, state: PowerState, timeout: float | None = None) -> None:
-        """Bring the machine to *state*, which may be given as text, and confirm it."""
+        """Bring the machine to *state* and confirm it within *timeout* seconds (by default those of the options).
+
+        *state* may be text. Raises ``PowerStateFailure`` if the machine does not reach the state, ``NotSupported`` if the driver
+        does not support it, ``Conflict`` while power actions are held back, and ``Cancelled`` if the task is cancelled.
+        """
         state = PowerState(state)
         self._task.power_gate.check()
         interface = self._task.driver.power
         refuse_unsupported(interface, state)
-        if state in _OFF_BEFORE and self._can_be_confirmed(interface, _OFF_BEFORE[state]):
+        if state in _OFF_BEFORE and self._can_reboot_in_two_steps(interface, _OFF_BEFORE[state]):
             self.set(_OFF_BEFORE[state], timeout)
             self.set(PowerState.ON, timeout)
             return
         before = self._read()
+        # Only for on and off: a reboot has the outcome "on", too, but is not done because the machine is on.
         if state is state.outcome and before is state:
             self._store(state)
             return
@@ -111,62 +164,69 @@ class TaskPower:
         try:
             self._task.call(Kind.POWER, "set_power_state", state)
         except Conflict:
-            # "Already there", says the BMC: it is believed when it is seen.
+            # The BMC says that the machine is already in that state. A read decides whether that is true.
             if self._read() is not state.outcome:
                 raise
         self._confirm(state, before, timeout or self._default_timeout(state))
 
-    def _forget_agent(self) -> None:
-        """What runs on the machine ends now, an agent as well; the next one is a new one."""
-        forgotten = agent_info.removal_changes(self._task.record)
-        if forgotten and self._task.lease is not None:
-            self._task.write(**forgotten)
-
-    def _can_be_confirmed(self, interface: PowerInterface, off: PowerState) -> bool:
-        """Whether a reboot is made of two steps that can each be seen. A BMC's own reset cannot: before and after, and where
-        the command was lost, it says "on". It is left for machines that must not be switched off."""
-        return off in interface.supported_states and not self._task.record.disable_power_off
-
     def boot_once(self, device: BootDevice) -> None:
-        """Make the next boot start from *device* and confirm it."""
+        """Make the next boot start from *device*, and confirm the setting by reading it."""
         supported = self._task.call(Kind.MANAGEMENT, "get_supported_boot_devices")
         if device not in supported:
             names = ", ".join(sorted(map(str, supported))) or "none"
             raise NotSupported(f"the management interface of this node cannot boot from {str(device)!r}; it supports {names}")
         self._task.call(Kind.MANAGEMENT, "set_boot_device", device, False)
-        seen: BootDeviceSetting = self._task.call(Kind.MANAGEMENT, "get_boot_device")
-        if seen.device is not None and seen.device is not device:
-            raise UnexpectedAnswer(f"the BMC was told to boot from {device} and says that it will boot from {seen.device}")
+        setting: BootDeviceSetting = self._task.call(Kind.MANAGEMENT, "get_boot_device")
+        # Some BMCs do not report the setting. That is no contradiction.
+        if setting.device is not None and setting.device is not device:
+            raise UnexpectedAnswer(f"boot device was set to {device}, but the BMC reports {setting.device}")
+
+    def _forget_agent(self) -> None:
+        """Remove the agent from the record: its ramdisk ends with the power, and the next agent gets a token of its own."""
+        changes = agent_info.removal_changes(self._task.record)
+        if changes and self._task.lease is not None:
+            self._task.write(**changes)
+
+    def _can_reboot_in_two_steps(self, interface: PowerInterface, off: PowerState) -> bool:
+        """Return whether a reboot can be composed of power-off and power-on, each of which a read can confirm.
+
+        A reset by the BMC cannot be confirmed: the machine is on before, on after, and on if the command was lost. So it is
+        used only for machines that must not be powered off, and where the driver has no power-off.
+        """
+        return off in interface.supported_states and not self._task.record.disable_power_off
 
     def _default_timeout(self, state: PowerState) -> float:
         options = self._task.options
-        soft = state in (PowerState.SOFT_OFF, PowerState.SOFT_REBOOT)
-        return options.soft_power_off_timeout if soft else options.power_state_change_timeout
+        is_soft = state in (PowerState.SOFT_OFF, PowerState.SOFT_REBOOT)
+        return options.soft_power_off_timeout if is_soft else options.power_state_change_timeout
 
     def _confirm(self, state: PowerState, before: PowerState, timeout: float) -> None:
-        # The task's own deadline counts as well.
-        limit = self._task.limited(timeout)
-        pause = _FIRST_LOOK
-        seen: Any = None
-        moved = False
+        """Read the power until it is the outcome of *state*. *before* is the power state before the command."""
+        deadline = self._task.limited(timeout)
+        pause = _FIRST_PAUSE_S
+        seen: PowerState | BareMetalError | None = None
+        has_changed = False
         while True:
             try:
                 seen = self._read()
-            except _PASSING as exc:
-                # A look that the end of the time has cut off says nothing: what was seen before it counts.
-                seen = seen if limit.expired and isinstance(seen, PowerState) else exc
+            except _TRANSIENT_ERRORS as exc:
+                # A read that the deadline has cut off says nothing about the machine, so the last state seen counts.
+                if not (deadline.expired and isinstance(seen, PowerState)):
+                    seen = exc
             if seen is state.outcome:
                 self._store(seen, COMMAND)
                 return
-            moved = moved or seen is not before
-            if limit.expired:
+            has_changed = has_changed or seen is not before
+            # Checked after the read and not in the loop's condition: there is always a read after the last pause.
+            if deadline.expired:
                 break
-            if self._task.wait(min(pause, limit.remaining())):
-                raise Cancelled(f"waiting for {str(state)!r} was stopped")
-            pause = min(pause * 1.5, _LONGEST_PAUSE)
+            if self._task.wait(min(pause, deadline.remaining())):
+                raise Cancelled(f"the task was cancelled while it waited for {str(state)!r}")
+            pause = min(pause * 1.5, _MAX_PAUSE_S)
         self._store(seen if isinstance(seen, PowerState) else PowerState.UNKNOWN)
-        guess = _what_it_looks_like(before, seen, moved)
-        raise PowerStateFailure(f"{str(state)!r} was asked for {timeout:g} s ago, and the BMC still says: {seen} ({guess})")
+        guess = _guess_cause(before, seen, has_changed)
+        report = f"the BMC reports {str(seen)!r}" if isinstance(seen, PowerState) else f"the last read failed: {seen}"
+        raise PowerStateFailure(f"the node did not reach {str(state)!r} within {timeout:g} s; {report} ({guess})")
 
     def _read(self) -> PowerState:
         seen = self._task.call(Kind.POWER, "get_power_state")
@@ -175,23 +235,28 @@ class TaskPower:
         return seen
 
     def _store(self, state: PowerState, source: str = "task") -> None:
-        """Write what was seen, when it is news and the task may write."""
-        news = self._news(state, source)
-        if news and self._task.lease is not None:
-            self._task.write(**news)
+        """Write the observed state if it is news and the task may write."""
+        changes = self._observation_changes(state, source)
+        if changes and self._task.lease is not None:
+            self._task.write(**changes)
 
-    def _news(self, state: PowerState, source: str = "task") -> dict[str, Any]:
-        """What is to be written of what was seen. That a command was confirmed is always news."""
-        known = None if state is PowerState.UNKNOWN else str(state)
+    def _observation_changes(self, state: PowerState, source: str) -> dict[str, Any]:
+        """Return the changes of the node that record the observed *state*. Empty if it is no news, to save the write.
+
+        The confirmation of a command is always news: the node shows that this command took effect, and when.
+        """
+        power_state = None if state is PowerState.UNKNOWN else str(state)
         record = self._task.record
-        news = record.power_state != known or record.power_observed_at is None or source == COMMAND
-        return {"power_state": known, "power_observed_at": self._task.clock.now(), "power_source": source} if news else {}
+        is_news = record.power_state != power_state or record.power_observed_at is None or source == COMMAND
+        if not is_news:
+            return {}
+        return {"power_state": power_state, "power_observed_at": self._task.clock.now(), "power_source": source}
 
 
-def _what_it_looks_like(before: PowerState, seen: Any, moved: bool) -> str:
-    """A command that was lost, one that did not last, one that takes longer: each calls for something else."""
+def _guess_cause(before: PowerState, seen: object, has_changed: bool) -> str:
+    """Return the likely cause of a failed power change. Each calls for another remedy."""
     if not isinstance(seen, PowerState):
-        return "it could not be seen what became of the command"
-    if not moved:
-        return "the command was lost: nothing has changed since"
-    return "it did not last: the machine left that state and came back to it" if seen is before else "it is still changing"
+        return "the effect of the command could not be read"
+    if not has_changed:
+        return "the command was lost: the state never changed"
+    return "the machine changed its state and returned to the previous one" if seen is before else "it is still changing"

@@ -1,4 +1,4 @@
-"""The lean read of a node's power: what it needs is worked out once, and then it is one request over a kept session."""
+"""Frequent reads of a node's power. All preparation is done once; each read is then one request over an open session."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from baremetal_sdk.bmc import BMCAccess, BMCCredential, retry_on_expired_session
 
 
 class PowerReader:
-    """Reads the power of one node, again and again, for as long as nothing of the node changes."""
+    """Reads the power of one node. Valid until the node or its secrets change."""
 
     __slots__ = ("_access", "_account", "_power", "_target", "is_current")
 
@@ -23,22 +23,23 @@ class PowerReader:
         self._access = access
         self._account = account
         self.is_current = is_current
-        """Tells whether the secrets that the host application keeps are still those that are used."""
+        """Returns whether the host application's secrets are still those that this reader uses."""
 
     @property
     def endpoint(self) -> Endpoint:
-        """Where the BMC is."""
+        """The address of the BMC."""
         return self._account.bmc.endpoint
 
     @property
     def backed_off(self) -> float:
-        """Seconds until the BMC is tried again, where it is away; else 0."""
+        """Seconds until the connect breaker of an unreachable BMC allows the next try; 0 if it allows one now."""
         return self._account.bmc.connect_breaker.backed_off
 
     def read(self, deadline: Deadline, *, wait: bool = True) -> PowerState | None:
-        """What the machine says; None where the driver wants to be asked by ``get_power_state``.
+        """Read the power state. Return None if the driver wants ``get_power_state`` to be called instead.
 
-        Raises an error of the contract without a secret in it; ``SlotTaken`` without *wait* where others are served.
+        Raises only errors of the contract, without secrets. Without *wait*, raises ``SlotTaken`` if no request slot of the BMC
+        is free.
         """
         try:
             return retry_on_expired_session(lambda: self.read_once(deadline, wait=wait))
@@ -46,9 +47,10 @@ class PowerReader:
             raise
         except Exception as exc:
             failure = translate(exc, connector=None, endpoint=None, secrets=self._account.secrets)
+        # Raised outside of the except block, so that the original exception, which may contain a secret, is not its context.
         raise failure
 
     def read_once(self, deadline: Deadline, *, wait: bool = True) -> PowerState | None:
-        """The read itself, with whatever it raises."""
+        """Read the power state without a retry and without translation of exceptions."""
         with self._access.borrow_with(self._account, deadline, wait=wait) as session:
             return self._power.sample_power(session, self._target, deadline)

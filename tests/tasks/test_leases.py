@@ -244,7 +244,7 @@ class TestTasks(MachinesCase):
                 except Conflict:
                     ended.set()
                 except Exception as exc:
-                    self.assertIn("stopped", str(exc))
+                    self.assertIn("was cancelled", str(exc))
                     ended.set()
 
             thread = threading.Thread(target=change)

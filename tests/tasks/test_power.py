@@ -49,7 +49,7 @@ class TestChanging(MachinesCase):
         node = self.enrol(conductor, faults={"set_power": {"effect": "lose"}})
         record = self.change(conductor, node.uuid, "power on")
         self.assertEqual(("power off", None), (record.power_state, record.target_power_state))  # type: ignore[attr-defined]
-        self.assertRegex(record.last_error, "'power on' was asked for.*the command was lost")  # type: ignore[attr-defined]
+        self.assertRegex(record.last_error, "did not reach 'power on' within.*the command was lost")  # type: ignore[attr-defined]
 
     def test_an_unknown_target_is_refused_with_those_there_are(self) -> None:
         """The error names the targets."""

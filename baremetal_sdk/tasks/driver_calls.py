@@ -1,0 +1,135 @@
+"""Calls of driver methods. All code of plugins that works on a node runs in :meth:`DriverCalls.run`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+from baremetal_interfaces import BareMetalError, Deadline, send_guard
+from baremetal_interfaces.faults import translate
+from baremetal_sdk.bmc import retry_on_expired_session
+from baremetal_sdk.clock import Clock
+from baremetal_sdk.config import ConductorOptions
+from baremetal_sdk.context import call_deadline
+from baremetal_sdk.observability.node_log import traceback_only
+from baremetal_sdk.observability.telemetry import Observation, Work
+from baremetal_sdk.store.records.node import Lease
+
+T = TypeVar("T")
+
+
+class CallingTask(Protocol):
+    """The parts of a task that its driver calls need."""
+
+    @property
+    def lease(self) -> Lease | None:
+        """The lease of the node, or None for a task that only reads."""
+
+    @property
+    def clock(self) -> Clock:
+        """The conductor's clock."""
+
+    @property
+    def options(self) -> ConductorOptions:
+        """The conductor's options."""
+
+    @property
+    def log(self) -> logging.LoggerAdapter[logging.Logger]:
+        """A logger that names the node."""
+
+    @property
+    def unsealed_secrets(self) -> tuple[str, ...]:
+        """The secrets that errors of the driver may contain."""
+
+    def observing(self, work: Work, labels: dict[str, str], **details: Any) -> Observation:
+        """Begin a part of the task's work that observers are notified of."""
+
+    def check_not_abandoned(self) -> None:
+        """Raise ``LeaseLost`` once the task must make no further call."""
+
+    def check_lease(self, sent: bool) -> None:
+        """Raise ``LeaseLost`` once the lease has expired. *sent*: whether a message was just sent."""
+
+    def store_driver_states(self) -> None:
+        """Store the states of the interfaces that the call has changed."""
+
+
+class DriverCalls:
+    """The driver calls of one task. Calls nest, because a driver may call the node's other interfaces through its task.
+
+    *deadline* is that of the whole task. Used only by the thread that runs the task.
+    """
+
+    def __init__(self, task: CallingTask, deadline: Deadline | None) -> None:
+        self._task = task
+        self._deadlines: list[Deadline] = [] if deadline is None else [deadline]
+        self._observations: list[Observation] = []
+
+    @property
+    def deadline(self) -> Deadline:
+        """The deadline of the current call, or that of a new one."""
+        if self._deadlines:
+            return self._deadlines[-1]
+        return Deadline.after(self._task.options.bmc_call_timeout, self._task.clock.monotonic)
+
+    def limited(self, seconds: float) -> Deadline:
+        """Return the earlier one of the task's deadline and the deadline in *seconds*."""
+        if self._deadlines:
+            return self._deadlines[0].within(seconds)
+        return Deadline.after(seconds, self._task.clock.monotonic)
+
+    def record_bmc(self, endpoint: object) -> None:
+        """Record that the current call uses the BMC at *endpoint*. A call that uses none counts as no BMC call."""
+        if self._observations:
+            self._observations[-1].details["bmc"] = str(endpoint)
+
+    def run(
+        self,
+        function: Callable[[], T],
+        *,
+        interface: str,
+        method: str,
+        implementation: str,
+        timeout: float | None = None,
+        bmc: object | None = None,
+    ) -> T:
+        """Call *function*, which calls a driver, and return its result.
+
+        The call gets a deadline after *timeout* seconds (by default ``bmc_call_timeout``), or that of the enclosing call if it
+        is earlier. Observers are notified with *interface*, *method* and *implementation*. Each exception becomes an error
+        of the contract with all secrets masked. A call whose BMC session had expired is repeated once with a new login.
+        """
+        task = self._task
+        labels = {"interface": interface, "method": method}
+        observation = task.observing(Work.BMC_CALL, labels, implementation=implementation)
+        if bmc is not None:
+            observation.details["bmc"] = str(bmc)
+        seconds = timeout or task.options.bmc_call_timeout
+        self._observations.append(observation)
+        try:
+            with observation:
+                task.check_not_abandoned()
+                # A task without a deadline of its own inherits that of the RPC client that waits for its first call.
+                outer = self._deadlines[-1] if self._deadlines else call_deadline()
+                self._deadlines.append(outer.within(seconds) if outer else Deadline.after(seconds, task.clock.monotonic))
+                try:
+                    # The guard checks the lease at each message to the BMC and not once per call: a call may last for
+                    # minutes, and the process may be suspended at any point of it.
+                    with send_guard(task.check_lease if task.lease is not None else None):
+                        return retry_on_expired_session(function)
+                except Exception as exc:
+                    if not isinstance(exc, BareMetalError):
+                        # The text of a foreign exception may contain a secret, so only its traceback is logged.
+                        task.log.error("%s.%s of %s failed", interface, method, implementation, exc_info=traceback_only(exc))
+                    failure = translate(exc, connector=None, endpoint=None, secrets=task.unsealed_secrets)
+                finally:
+                    self._deadlines.pop()
+                    # Also after a failure, so that the driver can continue later from where it stopped.
+                    task.store_driver_states()
+                # Raised outside of the except block. Inside, the original exception, whose text may contain a secret, would
+                # become the context of the new one.
+                failure.__context__ = None
+                raise failure
+        finally:
+            self._observations.pop()

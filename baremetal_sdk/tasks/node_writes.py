@@ -1,0 +1,81 @@
+"""Writes of a task to its node. Each is conditional on the lease, so that a task that lost it changes nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from baremetal_sdk.errors import LeaseLost
+from baremetal_sdk.store.protocol import Store
+from baremetal_sdk.store.records.node import Fence, Lease, NodeRecord
+from baremetal_sdk.tasks.change_listeners import ChangeListeners
+from baremetal_sdk.tasks.history import History
+from baremetal_sdk.tasks.leases import Leases
+
+
+class NodeWrites:
+    """A node's record and lease as one task has them, and the task's writes.
+
+    Each write carries the fence of the lease: its holder and epoch. The store rejects the write if the node's lease is another
+    one by now. After each write, the history and the change listeners are notified.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        leases: Leases,
+        history: History,
+        listeners: ChangeListeners,
+        *,
+        record: NodeRecord,
+        lease: Lease | None,
+    ) -> None:
+        self._store = store
+        self._leases = leases
+        self._history = history
+        self._listeners = listeners
+        self.record = record
+        """The node as of the task's last write, or of its start."""
+        self.lease = lease
+        """None for a task that only reads, and after the lease was released."""
+
+    def fence(self) -> Fence:
+        """Return the fence for a write. Raises ``LeaseLost`` without a lease."""
+        if self.lease is None:
+            raise LeaseLost(f"node {self.record.uuid}: the task does not hold the node's lease; the write was rejected")
+        return self.lease.fence
+
+    def update(self, changes: dict[str, Any]) -> NodeRecord:
+        """Write *changes*. Raises ``LeaseLost`` if the task no longer holds the lease."""
+        purpose = None if self.lease is None else self.lease.purpose
+        record = self._store.update_node(self.record.uuid, changes, fence=self.fence())
+        return self._apply(record, purpose)
+
+    def finish(self, changes: dict[str, Any]) -> NodeRecord:
+        """Write *changes* and release the lease in the same write."""
+        fence = self.fence()
+        purpose = None if self.lease is None else self.lease.purpose
+        # Stop renewing before the write. A renewal just after it would find the lease gone and report it as lost.
+        self._leases.stop_renewing(fence)
+        record = self._store.update_node(self.record.uuid, changes, fence=fence, release=True)
+        self.lease = None
+        return self._apply(record, purpose)
+
+    def delete_node(self) -> None:
+        """Delete the node, and the lease with it."""
+        assert self.lease is not None
+        self._store.delete_node(self.record.uuid, fence=self.lease.fence)
+        self._leases.stop_renewing(self.lease.fence)
+        self.lease = None
+
+    def release(self) -> None:
+        """Release the lease if there is one."""
+        # Forget the lease first: even if the store fails, the task writes nothing from here on.
+        lease, self.lease = self.lease, None
+        if lease is not None:
+            self._leases.release(lease.fence)
+
+    def _apply(self, record: NodeRecord, purpose: str | None) -> NodeRecord:
+        before, self.record = self.record, record
+        self._history.changed(before, record, purpose)
+        self._listeners.notify(record)
+        return record
