@@ -1,24 +1,54 @@
-"""Where nodes, what belongs to them, leases and conductors are kept: a protocol, and implementations in memory and in SQL."""
+"""Storage of nodes, the records that belong to them, leases and conductors: a protocol, and stores in memory and in SQL."""
 
-from baremetal_sdk.store.factory import open_store
-from baremetal_sdk.store.memory.store import MemoryStore
-from baremetal_sdk.store.protocol import Store
-from baremetal_sdk.store.records.access import TokenRecord
-from baremetal_sdk.store.records.hardware import (
-    BIOSSettingRecord,
-    ChassisRecord,
-    FirmwareComponentRecord,
-    LoginRefusalRecord,
-    NodeHistoryRecord,
-    NodeInventoryRecord,
-    PortgroupRecord,
-    VolumeConnectorRecord,
-    VolumeTargetRecord,
-)
-from baremetal_sdk.store.records.node import ConductorRecord, Fence, Lease, NodeRecord, PortRecord
-from baremetal_sdk.store.records.policy import AllocationRecord, DeployTemplateRecord, InspectionRuleRecord, RunbookRecord
-from baremetal_sdk.store.records.query import NodeQuery, Query, Row, Scope
-from baremetal_sdk.store.secrets import FernetBox, PlainBox, SecretBox
+from typing import TYPE_CHECKING
+
+from baremetal_sdk.exports import lazy_exports
+
+if TYPE_CHECKING:
+    from baremetal_sdk.store.factory import open_store
+    from baremetal_sdk.store.memory.store import MemoryStore
+    from baremetal_sdk.store.protocol import Store
+    from baremetal_sdk.store.records.access import TokenRecord
+    from baremetal_sdk.store.records.hardware import (
+        BIOSSettingRecord,
+        ChassisRecord,
+        FirmwareComponentRecord,
+        LoginRefusalRecord,
+        NodeHistoryRecord,
+        NodeInventoryRecord,
+        PortgroupRecord,
+        VolumeConnectorRecord,
+        VolumeTargetRecord,
+    )
+    from baremetal_sdk.store.records.node import ConductorRecord, Fence, Lease, NodeRecord, PortRecord
+    from baremetal_sdk.store.records.policy import AllocationRecord, DeployTemplateRecord, InspectionRuleRecord, RunbookRecord
+    from baremetal_sdk.store.records.query import NodeQuery, Query, Row, Scope
+    from baremetal_sdk.store.secrets import FernetBox, PlainBox, SecretBox
+else:
+    __getattr__ = lazy_exports(
+        __name__,
+        {
+            "factory": ("open_store",),
+            "memory.store": ("MemoryStore",),
+            "protocol": ("Store",),
+            "records.access": ("TokenRecord",),
+            "records.hardware": (
+                "BIOSSettingRecord",
+                "ChassisRecord",
+                "FirmwareComponentRecord",
+                "LoginRefusalRecord",
+                "NodeHistoryRecord",
+                "NodeInventoryRecord",
+                "PortgroupRecord",
+                "VolumeConnectorRecord",
+                "VolumeTargetRecord",
+            ),
+            "records.node": ("ConductorRecord", "Fence", "Lease", "NodeRecord", "PortRecord"),
+            "records.policy": ("AllocationRecord", "DeployTemplateRecord", "InspectionRuleRecord", "RunbookRecord"),
+            "records.query": ("NodeQuery", "Query", "Row", "Scope"),
+            "secrets": ("FernetBox", "PlainBox", "SecretBox"),
+        },
+    )
 
 __all__ = [
     "AllocationRecord",

@@ -1,4 +1,4 @@
-"""Which records of a node are new, which have changed and which are gone, where all of them were read again."""
+"""Difference between the stored and the wanted records of a node."""
 
 from __future__ import annotations
 
@@ -11,40 +11,42 @@ from baremetal_sdk.store.records.fields import StoredRecord
 from baremetal_sdk.store.records.kinds import RecordKind
 from baremetal_sdk.store.refusals import UNIQUE_KEYS
 
-_COUNTED = ("uuid", "created_at", "updated_at", "revision")
+_MANAGED_FIELDS = ("uuid", "created_at", "updated_at", "revision")
+"""Fields that the store sets. A difference in them is not a change of the record."""
 
 
 class RecordDiff(NamedTuple):
-    """What makes the records of a node those that it is to have."""
+    """The writes that turn the stored records of a node into the wanted ones."""
 
-    new: list[dict[str, Any]]
-    changed: list[dict[str, Any]]
-    gone: list[str]
-    """Their UUIDs."""
+    created: list[dict[str, Any]]
+    updated: list[dict[str, Any]]
+    deleted: list[str]
+    """UUIDs of the records to delete."""
 
 
 def diff_records(
     kind: RecordKind[Any], node_uuid: str, present: Sequence[StoredRecord], wanted: Sequence[StoredRecord], now: datetime
 ) -> RecordDiff:
-    """Compare what is stored of a node with what is wanted, by what is unique within the node.
+    """Compare the stored records of a node with the wanted ones by the field that is unique within the node.
 
-    A record that stays keeps its UUID and the time of its creation; one that did not change is not written.
+    A record that stays keeps its UUID and creation time. An unchanged record is not in the result.
+    Raises ``InvalidInput`` for a record of another node and for a duplicate.
     """
     name = next(key[1] for key in UNIQUE_KEYS[kind.label] if key[0] == "node_uuid")
-    there = {stored[name]: stored for stored in present}
-    change = RecordDiff([], [], [])
-    named: set[Any] = set()
+    present_by_name = {stored[name]: stored for stored in present}
+    diff = RecordDiff([], [], [])
+    wanted_names: set[Any] = set()
     for stored in wanted:
         if stored["node_uuid"] != node_uuid:
-            raise InvalidInput([Problem("node_uuid", "it is that of another node", f"allowed is {node_uuid}")])
-        if stored[name] in named:
+            raise InvalidInput([Problem("node_uuid", "it belongs to another node", f"allowed is {node_uuid}")])
+        if stored[name] in wanted_names:
             raise InvalidInput([Problem(name, f"{stored[name]!r} is given twice", "give it once")])
-        named.add(stored[name])
-        before = there.get(stored[name])
+        wanted_names.add(stored[name])
+        before = present_by_name.get(stored[name])
         if before is None:
-            change.new.append({**stored, "created_at": now, "updated_at": None, "revision": 0})
-        elif any(before[field] != value for field, value in stored.items() if field not in _COUNTED):
+            diff.created.append({**stored, "created_at": now, "updated_at": None, "revision": 0})
+        elif any(before[field] != value for field, value in stored.items() if field not in _MANAGED_FIELDS):
             kept = {"uuid": before["uuid"], "created_at": before["created_at"]}
-            change.changed.append({**stored, **kept, "updated_at": now, "revision": before["revision"] + 1})
-    change.gone.extend(stored["uuid"] for key, stored in there.items() if key not in named)
-    return change
+            diff.updated.append({**stored, **kept, "updated_at": now, "revision": before["revision"] + 1})
+    diff.deleted.extend(stored["uuid"] for key, stored in present_by_name.items() if key not in wanted_names)
+    return diff

@@ -1,4 +1,4 @@
-"""Which store a configuration asks for."""
+"""Creation of the store that a configuration names."""
 
 from __future__ import annotations
 
@@ -6,27 +6,31 @@ from baremetal_sdk.clock import Clock, SystemClock
 from baremetal_sdk.store.memory.store import MemoryStore
 from baremetal_sdk.store.protocol import Store
 
-_FEWEST, _MOST, _THREADS_PER_CONNECTION = 10, 60, 6
+_MIN_CONNECTIONS, _MAX_CONNECTIONS, _THREADS_PER_CONNECTION = 10, 60, 6
 
 
 def connection_pool_size(threads: int) -> int:
-    """Connections to a database server for so many threads, which mostly wait for machines and not for the database."""
-    return min(max(_FEWEST, threads // _THREADS_PER_CONNECTION), _MOST)
+    """Return the number of connections to a database server for a number of threads.
+
+    Several threads share a connection, because threads mostly wait for machines and not for the database.
+    """
+    return min(max(_MIN_CONNECTIONS, threads // _THREADS_PER_CONNECTION), _MAX_CONNECTIONS)
 
 
 def open_store(url: str | None, *, clock: Clock | None = None, connections: int | None = None, events: bool = True) -> Store:
-    """Open the store at an SQLAlchemy URL, or one in memory where there is none, with so many *connections* at most.
+    """Open and return the store at an SQLAlchemy URL, or a store in memory if *url* is None.
 
-    With *events* what happens to nodes is kept for those who follow it.
+    *connections* limits the connections to a database server. *events* enables the outbox; the store in memory always
+    has one.
 
-    Raises ``ConfigurationError`` for a URL that cannot be used, and ``StoreUnavailable`` when the database cannot.
+    Raises ``ConfigurationError`` for an unusable URL and ``StoreUnavailable`` for an unusable database.
     """
     clock = clock or SystemClock()
     if url is None:
         return MemoryStore(clock)
-    # Whoever keeps nodes in memory does not wait for the import of a database toolkit.
+    # Imported here, because a process with a store in memory needs no SQLAlchemy, whose import takes long.
     from baremetal_sdk.store.sql.store import SQLStore
 
-    store = SQLStore(url, clock=clock, connections=connections or _FEWEST, events=events)
+    store = SQLStore(url, clock=clock, connections=connections or _MIN_CONNECTIONS, events=events)
     store.open()
     return store

@@ -1,4 +1,8 @@
-"""Who may write to a node: the rules of leases and fences, and the errors that say who holds one."""
+"""Rules of leases and fences, and their errors. All stores share them.
+
+A lease is the exclusive right of a holder to write to a node until an expiry time. A fence names one lease: its epoch
+increases with each lease of the node, so a holder that lost its lease cannot write under it again.
+"""
 
 from __future__ import annotations
 
@@ -11,33 +15,39 @@ from baremetal_sdk.errors import LeaseLost, RevisionConflict
 from baremetal_sdk.store.records.node import Fence, Lease
 
 _MAX_RETRY_AFTER_S = 5.0
-"""Seconds: a lease is renewed while its task runs and given back when it ends, so its expiry says little about that."""
+"""Maximum of ``retry_after`` in seconds.
+
+A task renews its lease while it runs and releases it at its end, so the expiry does not tell when the node becomes free.
+"""
 
 
 def compute_expiry(now: datetime, duration: float) -> datetime:
-    """When a lease that begins *now* ends. Raises ``InvalidInput`` for a duration that is none."""
+    """Return the expiry of a lease of *duration* seconds. Raises ``InvalidInput`` unless the duration is positive."""
     if not duration > 0:
         raise InvalidInput([Problem("duration", f"it is {duration}", "allowed are more than 0 seconds")])
     return now + timedelta(seconds=duration)
 
 
 def compute_expiry_cutoff(now: datetime, grace: float) -> datetime:
-    """A lease that expired before this is void: who held it can have nothing on its way any more."""
+    """Return the time before which a lease must have expired to be free for others.
+
+    After *grace* seconds no command that the last holder sent can still arrive at the BMC.
+    """
     return now - timedelta(seconds=grace)
 
 
 def is_held(node: Mapping[str, Any], now: datetime) -> bool:
-    """Whether somebody holds a lease on this stored node. One that has expired is held by nobody."""
+    """Return whether a stored node has a lease that has not expired."""
     return node["lease_holder"] is not None and node["lease_expires_at"] > now
 
 
 def is_held_under(node: Mapping[str, Any], fence: Fence, now: datetime) -> bool:
-    """Whether *fence* is the lease that is held."""
+    """Return whether the lease of *fence* is held."""
     return is_held(node, now) and node["lease_holder"] == fence.holder and node["epoch"] == fence.epoch
 
 
 def require_writable(node: Mapping[str, Any], fence: Fence | None, now: datetime) -> None:
-    """Raises ``LeaseLost`` or ``NodeLocked`` where this stored node must not be written under *fence*."""
+    """Raise ``LeaseLost`` or ``NodeLocked`` if a stored node must not be written under *fence*."""
     if fence is None:
         if is_held(node, now):
             raise node_locked_error(node, now)
@@ -46,28 +56,30 @@ def require_writable(node: Mapping[str, Any], fence: Fence | None, now: datetime
 
 
 def require_revision(what: str, uuid: str, stored: int, revision: int | None) -> None:
-    """Raises ``RevisionConflict`` where a record has another revision than the one that was read."""
+    """Raise ``RevisionConflict`` if a record no longer has the revision that the caller read; None checks nothing."""
     if revision is not None and stored != revision:
         text = f"{what} {uuid} was changed since it was read: it has revision {stored}, not {revision}; read it again"
         raise RevisionConflict(text, record=what, uuid=uuid, revision=stored, expected=revision)
 
 
 def require_fence_of(uuid: str, fence: Fence | None) -> None:
-    """Raises ``InvalidInput`` for a fence that belongs to another node: a mistake of the caller, not a lost lease."""
+    """Raise ``InvalidInput`` for the fence of another node, which is an error of the caller and not a lost lease."""
     if fence is not None and fence.node_uuid != uuid:
-        raise InvalidInput([Problem("fence", f"it is of node {fence.node_uuid}", f"allowed is one of node {uuid}, or none")])
+        raise InvalidInput(
+            [Problem("fence", f"it belongs to node {fence.node_uuid}", f"allowed is a fence of node {uuid}, or none")]
+        )
 
 
 def require_no_fence(fence: Fence | None) -> None:
-    """Raises ``InvalidInput`` for a fence where the node is new."""
+    """Raise ``InvalidInput`` if the caller passes a fence for a new node."""
     if fence is not None:
-        raise InvalidInput([Problem("fence", "a node that is new has no lease", "allowed is none")])
+        raise InvalidInput([Problem("fence", "a new node has no lease", "allowed is none")])
 
 
 def node_locked_error(node: Mapping[str, Any], now: datetime) -> NodeLocked:
-    """Somebody holds a lease on this stored node."""
+    """Return the error for a stored node that another task holds."""
     holder, purpose = node["lease_holder"], node["lease_purpose"]
-    since, until = _moment(node["lease_since"]), _moment(node["lease_expires_at"])
+    since, until = _format_time(node["lease_since"]), _format_time(node["lease_expires_at"])
     remaining = (node["lease_expires_at"] - now).total_seconds()
     return NodeLocked(
         f"node {node['uuid']} is locked by {holder.rpartition('/')[0] or holder} for {purpose!r} since {since} (until {until})",
@@ -80,17 +92,17 @@ def node_locked_error(node: Mapping[str, Any], now: datetime) -> NodeLocked:
 
 
 def lease_lost_error(fence: Fence) -> LeaseLost:
-    """*fence* is of a lease that is no longer held."""
+    """Return the error for a write under a lease that is no longer held."""
     text = f"{fence.holder} no longer holds its lease {fence.epoch} on node {fence.node_uuid}: nothing was written"
     return LeaseLost(text, node=fence.node_uuid, holder=fence.holder, epoch=fence.epoch)
 
 
 def build_lease(node: Mapping[str, Any]) -> Lease:
-    """The lease of a stored node that has one."""
+    """Return the lease of a stored node that has one."""
     return Lease(
         node["uuid"], node["lease_holder"], node["lease_purpose"], node["lease_since"], node["lease_expires_at"], node["epoch"]
     )
 
 
-def _moment(time: datetime) -> str:
+def _format_time(time: datetime) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ")

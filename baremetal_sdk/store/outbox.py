@@ -1,4 +1,7 @@
-"""The outbox: what happened to nodes, written with the change itself and read in one order that nobody's cursor can skip in."""
+"""Outbox: events about nodes, written in the transaction of the change and read in one order.
+
+A reader remembers the position of its last event. No event ever appears at an earlier position, so no reader misses one.
+"""
 
 from __future__ import annotations
 
@@ -15,21 +18,22 @@ from baremetal_sdk.store.records.node import NodeRecord
 
 STATE, POWER, STEP, LEASE = "state", "power", "step", "lease"
 EVENT_KINDS = (STATE, POWER, STEP, LEASE)
-"""What an event can be about."""
+"""The kinds of events."""
 EVENT_NODE_COLUMNS = ("uuid", "name", "owner", "lessee")
-"""What is asked of a node to tell of the end of its lease, or of its own."""
+"""Columns of a node that the event of its deletion or of the end of its lease needs."""
 MAX_EVENTS = 500_000
-"""Events that are kept, whatever their age; the oldest go first."""
+"""Maximum number of events that are kept, whatever their age. The oldest are deleted first."""
 
 _POSITION = re.compile(r"([0-9]{1,18})-([0-9]{1,18})", re.ASCII)
 _STATE_FIELDS = frozenset({"provision_state", "target_provision_state", "maintenance", "fault"})
 _POWER_FIELDS = frozenset({"power_state", "target_power_state"})
 _STEP_FIELDS = frozenset({"run_attempt", "run_index", "run_steps"})
-_TOLD = _STATE_FIELDS | _POWER_FIELDS | _STEP_FIELDS | {"last_error"}
+_EVENT_FIELDS = _STATE_FIELDS | _POWER_FIELDS | _STEP_FIELDS | {"last_error"}
+"""Fields of a node whose change can cause an event."""
 
 
 class EventPosition(NamedTuple):
-    """Where an event stands in the order of all; readers come back with the position of the last one that they saw."""
+    """Position of an event in the order of all events. Readers pass the position of the last event that they got."""
 
     batch: int
     number: int
@@ -39,19 +43,21 @@ class EventPosition(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> EventPosition:
-        """The position that was written as *text*. Raises ``InvalidInput``."""
-        found = _POSITION.fullmatch(text)
-        if found is None:
-            raise InvalidInput([Problem("cursor", "it is none of ours", "allowed is the id of an event, as it was sent")])
-        return cls(int(found[1]), int(found[2]))
+        """Return the position that was formatted as *text*. Raises ``InvalidInput``."""
+        match = _POSITION.fullmatch(text)
+        if match is None:
+            raise InvalidInput(
+                [Problem("cursor", "it is not the id of an event", "allowed is the id of an event, as it was sent")]
+            )
+        return cls(int(match[1]), int(match[2]))
 
 
 START = EventPosition(0, 0)
-"""Before the first event of all."""
+"""Position before the first event."""
 
 
 class Event(NamedTuple):
-    """One event, and whose node it was about when it happened."""
+    """One event, with the owner and the lessee of the node at that time."""
 
     position: EventPosition
     kind: str
@@ -59,11 +65,11 @@ class Event(NamedTuple):
     owner: str | None
     lessee: str | None
     content: str
-    """A JSON object, as readers get it."""
+    """JSON object that readers receive."""
 
 
 class EventDraft(NamedTuple):
-    """An event that is being written."""
+    """An event without a position, before it is written."""
 
     kind: str
     node_uuid: str
@@ -73,36 +79,40 @@ class EventDraft(NamedTuple):
 
 
 class Outbox(Protocol):
-    """Events of nodes in the order in which readers get them: for one node that in which it was changed."""
+    """Events about nodes in reading order. The events of one node are in the order of its changes. Thread-safe."""
 
     def head(self) -> EventPosition:
-        """The position of the last event that there is now."""
+        """Return the position of the last event."""
 
     def read(self, after: EventPosition, limit: int) -> Sequence[Event]:
-        """The events after a position, *limit* at most. Raises ``EventsGone`` where some of those are not kept any more.
+        """Return up to *limit* events after a position.
 
-        What was not given back will come later: no event gets a position before one that was read.
+        Events that are written later get later positions than all events that were read.
+        Raises ``EventsGone`` if some of the events after *after* have been deleted.
         """
 
     def check(self, cursor: EventPosition) -> None:
-        """Raise ``EventsGone`` for a position after which events are gone, or which this store never gave out."""
+        """Raise ``EventsGone`` for a position after which events have been deleted, or which this store never assigned."""
 
     def prune(self, before: datetime) -> int:
-        """Forget the events of an earlier time, and beyond :data:`MOST_EVENTS` the oldest; give back how many there were."""
+        """Delete events older than *before*, and the oldest beyond :data:`MAX_EVENTS`, and return the number of deletions."""
 
     def subscribe(self, callback: Callable[[], object]) -> Callable[[], None]:
-        """Call *callback*, which has to be quick, when this process may have written an event; the result ends that."""
+        """Call *callback*, which must be fast, when this process may have written an event.
+
+        Return a function that ends the subscription.
+        """
 
 
 def events_gone_error(cursor: EventPosition) -> EventsGone:
-    """The events after a cursor are not all there any more."""
+    """Return the error for a cursor after which events have been deleted."""
     return EventsGone(
         f"events after {cursor} are not kept any more: read the nodes again, and follow without a cursor", cursor=str(cursor)
     )
 
 
 def unknown_cursor_error(cursor: EventPosition) -> EventsGone:
-    """A cursor that lies in the future: the database is a copy of an earlier time, or another one."""
+    """Return the error for a cursor after the last event: the database was restored from a backup, or is another one."""
     return EventsGone(
         f"there is no event {cursor} yet: the cursor is of another database; read the nodes again, and follow without one",
         cursor=str(cursor),
@@ -110,46 +120,60 @@ def unknown_cursor_error(cursor: EventPosition) -> EventsGone:
 
 
 def draft_changes(changes: Collection[str], node: NodeRecord, at: datetime, released: bool = False) -> list[EventDraft]:
-    """What is told of a write of the fields *changes*, which left *node* behind and, with *released*, gave its lease back."""
+    """Return the events of a write to a node.
+
+    *changes* are the names of the written fields, *node* is the node after the write, and *released* tells that the write
+    also released the lease.
+    """
     drafts: list[EventDraft] = []
-    if not _TOLD.isdisjoint(changes):
-        drafts.extend(_drafted(node, kind, content, at) for kind, content in _contents(changes, node))
-    return [*drafts, draft_lease(node, at)] if released else drafts
+    if not _EVENT_FIELDS.isdisjoint(changes):
+        drafts.extend(_draft(node, kind, content, at) for kind, content in _contents(changes, node))
+    if released:
+        # Last: a reader that sees the lease released has seen the outcome of the task before.
+        drafts.append(draft_lease(node, at))
+    return drafts
 
 
 def draft_creation(node: NodeRecord, at: datetime) -> list[EventDraft]:
-    """What is told of a new node."""
-    return [_drafted(node, STATE, _state(node), at)]
+    """Return the events of a new node."""
+    return [_draft(node, STATE, _state(node), at)]
 
 
-def draft_deletion(told: Sequence[Any], at: datetime) -> EventDraft:
-    """What is told of a node that was deleted; *told* is what :data:`TELLING` names."""
-    node = NodeRecord(**dict(zip(EVENT_NODE_COLUMNS, told, strict=True)))
-    return _drafted(node, STATE, {**_state(node), "provision_state": None, "deleted": True}, at)
+def draft_deletion(row: Sequence[Any], at: datetime) -> EventDraft:
+    """Return the event of a deleted node; *row* has the columns :data:`EVENT_NODE_COLUMNS`."""
+    node = _partial_node(row)
+    return _draft(node, STATE, {**_state(node), "provision_state": None, "deleted": True}, at)
 
 
 def draft_lease(node: NodeRecord, at: datetime) -> EventDraft:
-    """What is told of a lease that was taken or, where *node* has none, given back."""
+    """Return the event of a lease that was taken; of a lease that has ended if *node* has no holder."""
+    # A holder is "conductor/incarnation"; clients know conductors by host name.
     holder = None if node.lease_holder is None else node.lease_holder.partition("/")[0]
-    return _drafted(node, LEASE, {"reservation": holder, "purpose": node.lease_purpose}, at)
+    return _draft(node, LEASE, {"reservation": holder, "purpose": node.lease_purpose}, at)
 
 
-def draft_release(told: Sequence[Any], at: datetime) -> EventDraft:
-    """What is told of a lease that was given back, or ended with its holder; *told* is what :data:`TELLING` names."""
-    return draft_lease(NodeRecord(**dict(zip(EVENT_NODE_COLUMNS, told, strict=True))), at)
+def draft_release(row: Sequence[Any], at: datetime) -> EventDraft:
+    """Return the event of a lease that has ended; *row* has the columns :data:`EVENT_NODE_COLUMNS`."""
+    return draft_lease(_partial_node(row), at)
+
+
+def _partial_node(row: Sequence[Any]) -> NodeRecord:
+    return NodeRecord(**dict(zip(EVENT_NODE_COLUMNS, row, strict=True)))
 
 
 def _contents(changes: Collection[str], node: NodeRecord) -> list[tuple[str, dict[str, Any]]]:
-    told: list[tuple[str, dict[str, Any]]] = []
+    """Return kind and content of each event that a write of *changes* causes."""
+    contents: list[tuple[str, dict[str, Any]]] = []
     step = _step(changes, node)
     if step is not None:
-        told.append((STEP, step))
+        contents.append((STEP, step))
     if not _POWER_FIELDS.isdisjoint(changes):
         power = {"power_state": node.power_state, "target_power_state": node.target_power_state}
-        told.append((POWER, {**power, "source": node.power_source, "last_error": node.last_error}))
-    if not _STATE_FIELDS.isdisjoint(changes) or ("last_error" in changes and not told):
-        told.append((STATE, _state(node)))
-    return told
+        contents.append((POWER, {**power, "source": node.power_source, "last_error": node.last_error}))
+    # A new error without another event is still news to clients.
+    if not _STATE_FIELDS.isdisjoint(changes) or ("last_error" in changes and not contents):
+        contents.append((STATE, _state(node)))
+    return contents
 
 
 def _state(node: NodeRecord) -> dict[str, Any]:
@@ -158,29 +182,38 @@ def _state(node: NodeRecord) -> dict[str, Any]:
 
 
 def _step(changes: Collection[str], node: NodeRecord) -> dict[str, Any] | None:
-    """How a run got on: a step began (its attempt was counted), waits, or was done (the index went on)."""
+    """Return the content of the event of a step that started, began to wait, or finished; None if none did.
+
+    A step starts when its attempt is counted, and finishes when the index moves to the next step.
+    """
     index, steps = node.run_index, node.run_steps
     if node.run_id is None or index is None:
         return None
     if "run_id" in changes or _STEP_FIELDS.isdisjoint(changes):
-        return None  # a run that is only made has begun nothing
+        return None  # A run that was just created has not started a step.
+    status = None
     if node.run_attempt > 0:
-        waits = "run_steps" in changes and _began_to_wait(steps[index : index + 1])
-        how = "started" if "run_attempt" in changes else "waiting" if waits else None
+        if "run_attempt" in changes:
+            status = "started"
+        elif "run_steps" in changes and _began_to_wait(steps[index : index + 1]):
+            status = "waiting"
     else:
-        index, how = index - 1, "finished" if "run_index" in changes else None
-    if how is None or not 0 <= index < len(steps):
+        # The finished step is the one before the index.
+        index -= 1
+        if "run_index" in changes:
+            status = "finished"
+    if status is None or not 0 <= index < len(steps):
         return None
     entry: Mapping[str, Any] = steps[index]
-    shown = {name: entry.get(name) for name in ("phase", "interface", "step")}
-    return {**shown, "status": how, "number": index + 1, "of": len(steps), "attempt": node.run_attempt or None}
+    names = {name: entry.get(name) for name in ("phase", "interface", "step")}
+    return {**names, "status": status, "number": index + 1, "of": len(steps), "attempt": node.run_attempt or None}
 
 
 def _began_to_wait(current: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether a step waits that did not wait before: that it does so still is no news, at whichever look."""
+    """Return whether the current step was polled once only, which means that it has just begun to wait."""
     return all(entry.get("looks", 1) == 1 for entry in current)
 
 
-def _drafted(node: NodeRecord, kind: str, content: Mapping[str, Any], at: datetime) -> EventDraft:
-    told = {"node": node.uuid, "name": node.name, "at": at.isoformat(timespec="milliseconds"), **content}
-    return EventDraft(kind, node.uuid, node.owner, node.lessee, orjson.dumps(told).decode())
+def _draft(node: NodeRecord, kind: str, content: Mapping[str, Any], at: datetime) -> EventDraft:
+    event = {"node": node.uuid, "name": node.name, "at": at.isoformat(timespec="milliseconds"), **content}
+    return EventDraft(kind, node.uuid, node.owner, node.lessee, orjson.dumps(event).decode())

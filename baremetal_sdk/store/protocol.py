@@ -1,4 +1,4 @@
-"""What the runtime asks of a store."""
+"""Protocol of a store."""
 
 from __future__ import annotations
 
@@ -14,93 +14,95 @@ R = TypeVar("R")
 
 
 class Store(Protocol):
-    """Keeps nodes, ports, leases and conductors.
+    """Stores nodes, the records that belong to them, leases and conductors. Thread-safe.
 
-    Every write says under which lease it is made. With a ``fence`` it is done only while that lease is held, else
-    ``LeaseLost`` is raised; with ``fence=None`` only while **nobody** holds a lease on the node, else ``NodeLocked``,
-    which says who, for what and since when, with ``retry_after``. The check and the write are one statement or one
-    transaction. A lease that has expired is held by nobody. Every write counts the record's revision up by one and sets
-    ``updated_at``. All methods may be called from any thread.
+    Each write to a node or to a record under a node's lease is conditional. With a ``fence`` it raises ``LeaseLost`` unless
+    that lease is held. With ``fence=None`` it raises ``NodeLocked`` if any lease on the node is held; the error has the
+    holder, the purpose, the begin and ``retry_after``. An expired lease is not held. The check and the write are one
+    statement or one transaction. Each write increments the record's revision and sets ``updated_at``.
+
+    A ``scope`` restricts reads to the records that the caller may see; other records do not exist for the caller.
     """
 
     @property
     def outbox(self) -> Outbox:
-        """What happened to nodes, for readers of events: written in the transaction of each change."""
+        """Events about nodes, written in the transaction of each change."""
 
     def open(self) -> None:
-        """Connect, and create or upgrade the schema. Several processes may do it at the same time."""
+        """Connect, and create or upgrade the schema. Several processes may call this at the same time."""
 
     def close(self) -> None:
-        """Give connections back. A closed store can be opened again."""
+        """Close the connections. A closed store can be opened again."""
 
     def create_node(self, node: NodeRecord, *, fence: Fence | None) -> NodeRecord:
-        """Store a new node; a node that is new has no lease, so *fence* is None.
+        """Store a new node. *fence* must be None, because a new node has no lease.
 
-        Raises ``DuplicateName`` (uuid or name) and ``InstanceAssociated``.
+        Raises ``DuplicateName`` (for the UUID or the name) and ``InstanceAssociated``.
         """
 
     def node(self, ident: str, *, scope: Scope = Scope.ALL) -> NodeRecord:
-        """The node with this UUID or, where it is no UUID, this name. Raises ``NodeNotFound``."""
+        """Return the node with the UUID *ident* or, if *ident* is not a UUID, with that name. Raises ``NodeNotFound``."""
 
     def node_version(self, ident: str, *, scope: Scope = Scope.ALL) -> NodeVersion:
-        """Whether a node is still as it was read before, at little cost. Raises ``NodeNotFound``."""
+        """Return the version of a node, to compare with an earlier one. Cheaper than :meth:`node`. Raises ``NodeNotFound``."""
 
     def nodes(self, query: NodeQuery, *, scope: Scope = Scope.ALL) -> Sequence[Row]:
-        """A page of nodes. Raises ``InvalidInput`` for a marker, a column or a sort key that there is not."""
+        """Return a page of nodes. Raises ``InvalidInput`` for an unknown marker, field or sort key."""
 
     def update_node(
         self, uuid: str, changes: Mapping[str, Any], *, fence: Fence | None, revision: int | None = None, release: bool = False
     ) -> NodeRecord:
-        """Write *changes* (field -> whole new value) and give back the node as it is then.
+        """Write *changes*, a mapping of field to whole new value, and return the written node.
 
-        With *revision* only if the node still has it, else ``RevisionConflict``. With *release* the lease of *fence* is given
-        back in the same statement: nobody sees the outcome of a task and finds its node still held. Raises ``NodeNotFound``,
-        ``DuplicateName`` and ``InstanceAssociated``.
+        With *revision*, raises ``RevisionConflict`` unless the node still has that revision. *release* releases the lease of
+        *fence* in the same statement, so that a client that sees the outcome of a task can use the node at once.
+        Raises ``NodeNotFound``, ``DuplicateName`` and ``InstanceAssociated``.
         """
 
     def update_nodes(self, updates: Sequence[NodeUpdate]) -> Sequence[NodeRecord | None]:
-        """Make many writes in one transaction: each only while nobody has taken the node and it has the revision that is named.
+        """Make conditional writes to several nodes in one transaction.
 
-        The answer has each node as it is then, in the same order; None in the place of one that was not written.
+        A node is written only if it is not held and has the expected revision. Return the written nodes in the order of
+        *updates*, with None for each node that was not written.
         """
 
     def delete_node(self, uuid: str, *, fence: Fence | None) -> None:
-        """Delete a node, with its ports and all other records that belong to it."""
+        """Delete a node with its ports and all other records that belong to it."""
 
     def take_lease(
         self, uuid: str, *, holder: str, purpose: str, duration: float, grace: float = 0.0
     ) -> tuple[Lease, NodeRecord]:
-        """Take a lease for *duration* seconds that is free, or expired for *grace* seconds; give it back with the node.
+        """Take a lease for *duration* seconds and return it with the node, both from one transaction.
 
-        Both are read in one transaction. Each lease has a higher epoch than any before it. Raises ``NodeLocked`` and
-        ``NodeNotFound``.
+        The node must be free, or its lease must have expired at least *grace* seconds ago. Each lease of a node has a higher
+        epoch than all leases before. Raises ``NodeLocked`` and ``NodeNotFound``.
         """
 
     def renew_leases(self, fences: Sequence[Fence], *, duration: float) -> Sequence[Lease]:
-        """Let leases expire *duration* seconds from now; give back those that were still held, and had not expired.
+        """Extend leases to *duration* seconds from now, and return the leases that were still held.
 
-        However many they are, they cost few statements.
+        Expired leases are not extended. The number of statements hardly grows with the number of leases.
         """
 
     def release_lease(self, fence: Fence) -> None:
-        """Give a lease back. When it is no longer held, nothing happens."""
+        """Release a lease. Do nothing if the lease is no longer held."""
 
     def expire_leases(self, holder: str) -> int:
-        """Let every lease of *holder*, who is known to be dead, expire now; give back how many there were."""
+        """End all leases of *holder*, which must be dead, and return their number."""
 
     def create_port(self, port: PortRecord, *, fence: Fence | None) -> PortRecord:
-        """Store a new port. Raises ``MACAlreadyExists`` and ``NodeNotFound``. The fence is that of the port's node."""
+        """Store a new port. *fence* belongs to the port's node. Raises ``MACAlreadyExists`` and ``NodeNotFound``."""
 
     def port(self, ident: str, *, scope: Scope = Scope.ALL) -> PortRecord:
-        """The port with this UUID, MAC address or name. Raises ``PortNotFound``."""
+        """Return the port with this UUID, MAC address or name. Raises ``PortNotFound``."""
 
     def ports(self, query: Query, *, scope: Scope = Scope.ALL) -> Sequence[Row]:
-        """A page of ports; ``where`` may name ``node_uuid`` and ``address``."""
+        """Return a page of ports."""
 
     def update_port(
         self, uuid: str, changes: Mapping[str, Any], *, fence: Fence | None, revision: int | None = None
     ) -> PortRecord:
-        """Write *changes* to a port."""
+        """Write *changes* to a port and return the written port."""
 
     def delete_port(self, uuid: str, *, fence: Fence | None) -> None:
         """Delete a port."""
@@ -108,52 +110,53 @@ class Store(Protocol):
     def create_record(self, record: R, *, fence: Fence | None = None) -> R:
         """Store a new record of one of the kinds in :mod:`baremetal_sdk.store.records.kinds`.
 
-        The lease of a node matters where the kind says so. Raises ``DuplicateName``, ``MACAlreadyExists``, ``NodeNotFound``.
+        The node's lease is checked if ``RecordKind.fenced`` is set. Raises ``DuplicateName``, ``MACAlreadyExists`` and
+        ``NodeNotFound``.
         """
 
     def record(self, kind: type[R], ident: str, *, scope: Scope = Scope.ALL) -> R:
-        """The record of the class *kind* with this UUID, or name or address where the kind has one. Raises ``NotFound``."""
+        """Return the record of the class *kind* with this UUID, or with this name or address. Raises ``NotFound``."""
 
     def records(self, kind: type[Any], query: Query, *, scope: Scope = Scope.ALL) -> Sequence[Row]:
-        """A page of records."""
+        """Return a page of records of the class *kind*."""
 
     def update_record(
         self, kind: type[R], uuid: str, changes: Mapping[str, Any], *, fence: Fence | None = None, revision: int | None = None
     ) -> R:
-        """Write *changes* and give back the record as it is then."""
+        """Write *changes* to a record and return the written record."""
 
     def delete_record(self, kind: type[Any], uuid: str, *, fence: Fence | None = None, revision: int | None = None) -> None:
-        """Delete a record. Raises ``InvalidInput`` while others name it: nodes their chassis, ports their group."""
+        """Delete a record. Raises ``InvalidInput`` while nodes refer to a chassis, or ports to a port group."""
 
     def replace_records(self, kind: type[R], node_uuid: str, records: Sequence[R], *, fence: Fence | None = None) -> None:
-        """Let a node have exactly these records of a kind: BIOS settings by name, firmware by component, inventories by source.
+        """Make *records* the node's only records of a kind: BIOS settings, firmware components or inventories.
 
-        What stays keeps its UUID; what has not changed is not written.
+        Records match by name, component or source. A record that stays keeps its UUID; an unchanged record is not written.
         """
 
     def append_records(self, kind: type[R], records: Sequence[R]) -> int:
-        """Store new records of a kind that needs no lease, in one transaction, with the times that they bear.
+        """Store new records of a kind without a lease in one transaction, with their own ``created_at``.
 
-        Those whose node is gone are left out; the result says how many were stored.
+        Records of deleted nodes are left out. Return the number of stored records.
         """
 
     def purge_records(self, kind: type[Any], where: Mapping[str, Any], *, created_before: datetime | None = None) -> int:
-        """Delete all records that match, of a kind that needs no lease; give back how many there were."""
+        """Delete all matching records of a kind without a lease and return their number."""
 
     def shards(self, *, scope: Scope = Scope.ALL) -> Sequence[tuple[str | None, int]]:
-        """Each shard and how many nodes it has, by name; None stands for those that have none."""
+        """Return each shard with its number of nodes, ordered by name. None stands for nodes without a shard."""
 
     def provision_states(self) -> Sequence[tuple[str, int]]:
-        """Each provision state that there is, and how many nodes are in it."""
+        """Return each provision state with its number of nodes, without states that no node has."""
 
     def register_conductor(self, conductor: ConductorRecord) -> ConductorRecord:
-        """Store what a conductor offers, in place of what its host name offered before, with a heartbeat of now."""
+        """Store a conductor with a heartbeat of now, in place of an earlier conductor with the same host name."""
 
     def heartbeat(self, hostname: str, incarnation: str) -> None:
-        """Say that a conductor lives. Raises ``ConductorNotFound`` when another incarnation took its host name."""
+        """Record that a conductor is alive. Raises ``ConductorNotFound`` if another incarnation has its host name."""
 
     def conductors(self) -> Sequence[ConductorRecord]:
-        """All conductors, by host name."""
+        """Return all conductors, ordered by host name."""
 
     def unregister_conductor(self, hostname: str, incarnation: str) -> None:
-        """Forget a conductor that stops."""
+        """Delete a conductor that stops, unless another incarnation has its host name."""

@@ -1,4 +1,4 @@
-"""The errors that say what is not there and what is there already, in the same words for every store."""
+"""Errors for missing and duplicate records, with the same texts in all stores."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from baremetal_sdk.errors import (
 )
 
 UniqueKey = tuple[str, ...]
-"""Fields whose values together belong to one record."""
+"""Fields whose values together are unique among the records of a kind."""
 
 UNIQUE_KEYS: dict[str, tuple[UniqueKey, ...]] = {
     "node": (("uuid",), ("name",), ("instance_uuid",)),
@@ -38,45 +38,47 @@ UNIQUE_KEYS: dict[str, tuple[UniqueKey, ...]] = {
     "API token": (("uuid",), ("name",)),
     "keyed request": (("uuid",),),
 }
-"""What no two records have in common; what is not set is nobody's."""
+"""Unique keys of each kind of record, by label. Records without a value in such a field do not conflict."""
 
-_TAKEN: dict[str, type[BareMetalError]] = {"instance_uuid": InstanceAssociated, "address": MACAlreadyExists}
+_DUPLICATE_ERRORS: dict[str, type[BareMetalError]] = {"instance_uuid": InstanceAssociated, "address": MACAlreadyExists}
 
 
-def duplicate_error(what: str, key: UniqueKey, values: Mapping[str, Any]) -> BareMetalError:
-    """Another record has these values already."""
+def duplicate_error(label: str, key: UniqueKey, values: Mapping[str, Any]) -> BareMetalError:
+    """Return the error for a record whose values of *key* belong to another record."""
     field = ", ".join(key)
     value = values[field] if len(key) == 1 else ", ".join(str(values[name]) for name in key)
-    return _TAKEN.get(field, DuplicateName)(f"{field}: another {what} has {value!r} already", field=field, value=value)
+    return _DUPLICATE_ERRORS.get(field, DuplicateName)(
+        f"{field}: another {label} has {value!r} already", field=field, value=value
+    )
 
 
-def in_use_error(what: str, uuid: str, by: str) -> InvalidInput:
-    """A record cannot be deleted while others name it."""
-    return InvalidInput(f"{what} {uuid} cannot be deleted while {by} belong to it: move or delete them first")
+def in_use_error(label: str, uuid: str, users: str) -> InvalidInput:
+    """Return the error for the deletion of a record to which other records, *users*, refer."""
+    return InvalidInput(f"{label} {uuid} cannot be deleted while {users} belong to it: move or delete them first")
 
 
 def node_not_found_error(ident: str) -> NodeNotFound:
-    """There is no such node, or none that the caller may see."""
+    """Return the error for a node that does not exist or that the caller may not see."""
     return NodeNotFound(f"node {ident} was not found", node=ident)
 
 
 def port_not_found_error(ident: str) -> PortNotFound:
-    """There is no such port, or none that the caller may see."""
+    """Return the error for a port that does not exist or that the caller may not see."""
     return PortNotFound(f"port {ident} was not found", port=ident)
 
 
 def conductor_not_found_error(hostname: str, incarnation: str) -> ConductorNotFound:
-    """The conductor is not registered, or another incarnation of it is."""
-    text = f"conductor {hostname} is not registered as {incarnation}: it was forgotten, or started again elsewhere"
+    """Return the error for a conductor that is not registered, or whose host name another incarnation has registered."""
+    text = f"conductor {hostname} is not registered as {incarnation}: it was removed, or started again elsewhere"
     return ConductorNotFound(text, conductor=hostname)
 
 
-def marker_not_found_error(what: str, marker: str) -> MarkerNotFound:
-    """A page cannot begin after a record that is not there."""
-    allowed = f"allowed is the UUID of the last {what} of a page"
-    return MarkerNotFound([Problem("marker", f"there is no {what} {marker}", allowed)])
+def marker_not_found_error(label: str, marker: str) -> MarkerNotFound:
+    """Return the error for a page that shall begin after a record that does not exist."""
+    allowed = f"allowed is the UUID of the last {label} of a page"
+    return MarkerNotFound([Problem("marker", f"there is no {label} {marker}", allowed)])
 
 
 def limit_error(limit: int) -> InvalidInput:
-    """A page has a size."""
+    """Return the error for a page size below 1."""
     return InvalidInput([Problem("limit", f"it is {limit}", "allowed is a number of at least 1, or none")])

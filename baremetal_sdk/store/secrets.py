@@ -1,4 +1,4 @@
-"""How credentials are kept: sealed, so that whoever reads the database or a backup of it does not have them."""
+"""Encryption of credentials, so that a copy of the database does not reveal them."""
 
 from __future__ import annotations
 
@@ -8,45 +8,45 @@ import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from baremetal_sdk.errors import ConfigurationError
 
-if TYPE_CHECKING:
-    pass
-
 
 class SecretBox(Protocol):
-    """Seals secrets (name -> value). *context*, a node's UUID, is bound in: a seal opens for that node alone."""
+    """Seals (encrypts) secrets, a mapping of name to value.
+
+    *context*, a node's UUID, is part of the sealed data: sealed secrets that are copied to another node cannot be unsealed.
+    """
 
     def seal(self, mapping: Mapping[str, str], context: str) -> bytes:
-        """What can be stored in place of these secrets."""
+        """Return the secrets in a form that can be stored."""
 
     def unseal(self, sealed: bytes, context: str) -> dict[str, str]:
-        """The secrets again. Raises ``ConfigurationError`` for another key or another context."""
+        """Return the secrets. Raises ``ConfigurationError`` if they were sealed with another key or for another context."""
 
 
 class FernetBox:
-    """Seals with the key in a file, which is made (mode 0600) where it is missing.
+    """Seals with Fernet keys from a file. The file is created with a new key and mode 0600 if it does not exist.
 
-    The file holds one Fernet key to a line. The first one seals; all of them open, so that a key is changed by putting
-    a new one before it. Raises ``ConfigurationError`` when the file cannot be read or holds something else.
+    The file has one key per line. The first key seals and all keys unseal, so a new first line changes the key.
+    Raises ``ConfigurationError`` if the file cannot be read or does not contain keys.
     """
 
     def __init__(self, key_file: str | Path) -> None:
         self._path = Path(key_file)
-        self._where = str(key_file)
-        self._open()
+        self._source = str(key_file)
+        self._load_keys()
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._where!r})"
+        return f"{type(self).__name__}({self._source!r})"
 
     def reload(self) -> None:
-        """Take over keys that were changed. Raises ``ConfigurationError``, and then goes on with those that it has."""
-        self._open()
+        """Read the keys again. Raises ``ConfigurationError`` and then keeps the present keys."""
+        self._load_keys()
 
     def is_current(self, sealed: bytes) -> bool:
-        """Whether the first key has sealed it: otherwise it wants to be sealed anew before the old key is taken away."""
+        """Return whether the first key sealed the data. Other data must be sealed again before its key is removed."""
         from cryptography.fernet import InvalidToken
 
         try:
@@ -56,34 +56,34 @@ class FernetBox:
         return True
 
     def seal(self, mapping: Mapping[str, str], context: str) -> bytes:
-        """What can be stored in place of these secrets."""
+        """Return the secrets in a form that can be stored."""
         return self._fernet.encrypt(_pack(mapping, context))
 
     def unseal(self, sealed: bytes, context: str) -> dict[str, str]:
-        """The secrets again."""
+        """Return the secrets."""
         from cryptography.fernet import InvalidToken
 
         try:
             packed = self._fernet.decrypt(sealed)
         except InvalidToken:
             raise ConfigurationError(
-                f"the credentials of node {context} were not sealed with a key in {self._where}, or are damaged: "
-                "give back the key that they were sealed with, or set the credentials of the node again"
+                f"the credentials of node {context} were not sealed with a key in {self._source}, or are damaged: "
+                "restore the key that sealed them, or set the credentials of the node again"
             ) from None
         return _unpack(packed, context)
 
-    def _open(self) -> None:
+    def _load_keys(self) -> None:
         from cryptography.fernet import Fernet, MultiFernet
 
         try:
-            keys = [Fernet(key) for key in self._keys().split()]
+            keys = [Fernet(key) for key in self._read_keys().split()]
             self._fernet = MultiFernet(keys)
         except ValueError:
-            # The reason that the library gives could quote the key.
-            raise self._unusable("it does not hold Fernet keys (32 bytes in URL-safe base64), one to a line") from None
+            # The library's own message could quote the key.
+            raise self._unusable_error("it does not contain Fernet keys (32 bytes in URL-safe base64), one per line") from None
         self._first = keys[0]
 
-    def _keys(self) -> bytes:
+    def _read_keys(self) -> bytes:
         from cryptography.fernet import Fernet
 
         try:
@@ -91,40 +91,43 @@ class FernetBox:
                 _create_exclusively(self._path, Fernet.generate_key() + b"\n")
             return self._path.read_bytes()
         except OSError as exc:
-            raise self._unusable(exc.strerror or type(exc).__name__) from exc
+            raise self._unusable_error(exc.strerror or type(exc).__name__) from exc
 
-    def _unusable(self, reason: str) -> ConfigurationError:
-        return ConfigurationError(f"[database] secret_key_file: {self._where} cannot be used: {reason}")
+    def _unusable_error(self, reason: str) -> ConfigurationError:
+        return ConfigurationError(f"[database] secret_key_file: {self._source} cannot be used: {reason}")
 
 
 class EnvironmentBox(FernetBox):
-    """Seals with the keys in an environment variable, white space between them; the first one seals, all of them open."""
+    """Seals with Fernet keys from an environment variable, separated by white space.
+
+    The first key seals and all keys unseal.
+    """
 
     def __init__(self, variable: str) -> None:
-        self._where = variable
-        self._open()
+        self._source = variable
+        self._load_keys()
 
-    def _keys(self) -> bytes:
-        return os.environ.get(self._where, "").encode()
+    def _read_keys(self) -> bytes:
+        return os.environ.get(self._source, "").encode()
 
-    def _unusable(self, reason: str) -> ConfigurationError:
-        return ConfigurationError(f"[database] secret_key_env: {self._where} cannot be used: {reason}")
+    def _unusable_error(self, reason: str) -> ConfigurationError:
+        return ConfigurationError(f"[database] secret_key_env: {self._source} cannot be used: {reason}")
 
 
 class PlainBox:
-    """Seals nothing: for secrets that never leave the memory of the process. They are kept out of what is printed."""
+    """Does not encrypt: for stores in memory, whose secrets never leave the process. Hides the secrets in ``repr()``."""
 
     def seal(self, mapping: Mapping[str, str], context: str) -> bytes:
-        """The secrets, as bytes."""
+        """Return the secrets as bytes."""
         return _HiddenBytes(_pack(mapping, context))
 
     def unseal(self, sealed: bytes, context: str) -> dict[str, str]:
-        """The secrets again."""
+        """Return the secrets."""
         return _unpack(sealed, context)
 
 
 class _HiddenBytes(bytes):
-    """Bytes that a representation does not show."""
+    """Bytes whose representation does not show their content."""
 
     def __repr__(self) -> str:
         return "<secrets>"
@@ -140,14 +143,15 @@ def _unpack(packed: bytes, context: str) -> dict[str, str]:
     content = json.loads(packed)
     if content["context"] != context:
         raise ConfigurationError(
-            f"the credentials that are stored with node {context} were sealed for another node: set those of the node again"
+            f"the credentials that are stored with node {context} were sealed for another node: "
+            "set the credentials of the node again"
         )
     found: dict[str, str] = content["secrets"]
     return found
 
 
 def _create_exclusively(path: Path, content: bytes) -> None:
-    """Make a file whole or not at all; where another process made it meanwhile, that one stays."""
+    """Create a complete file or none, and keep a file that another process created in the meantime."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -155,6 +159,7 @@ def _create_exclusively(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        # A hard link, unlike a rename, fails if the target exists. Two processes that start at once then use the same key.
         with suppress(FileExistsError):
             os.link(draft, path)
     finally:

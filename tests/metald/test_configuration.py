@@ -119,7 +119,7 @@ class TestDatabase(FilesCase):
         connection.close()
         code, output = self.db("backup", str(copy))
         self.assertEqual(2, code)
-        self.assertIn("is there already", output)
+        self.assertIn("already exists", output)
 
 
 @unittest.skipUnless(SERVER_URL, "BAREMETAL_TEST_DATABASE names no database")

@@ -113,7 +113,7 @@ class FailureTest(TestCase):
                 store.create_node(record, fence=None)
                 written.append(record.uuid)
 
-        self.assertIn("no room", self.unavailable(fill))
+        self.assertIn("file system is full", self.unavailable(fill))
         self.assertEqual(written, [row.uuid for row in store.nodes(NodeQuery(fields=("uuid",)))])
         self.unavailable(store.update_node, node.uuid, {"name": "second", "extra": {"text": "x" * 200000}}, fence=None)
         self.assertEqual(node, store.node("first"))
@@ -126,7 +126,7 @@ class FailureTest(TestCase):
     def test_upgrade_on_a_full_disk_is_done_again(self) -> None:
         """Tables are created all or none: what could not be created at one start is at the next."""
         make_room = self.connections_say("PRAGMA max_page_count = 12")
-        self.assertIn("no room", self.unavailable(self.opened))
+        self.assertIn("file system is full", self.unavailable(self.opened))
         make_room()
         self.opened().create_node(NodeRecord(uuid=new_uuid()), fence=None)
 

@@ -1,4 +1,4 @@
-"""The outbox in the memory of the process."""
+"""Outbox in the memory of the process."""
 
 from __future__ import annotations
 
@@ -20,62 +20,62 @@ from baremetal_sdk.store.outbox import (
 
 
 class MemoryOutbox:
-    """The ``Outbox`` protocol in memory, and its writing side: that is called under the lock of the store."""
+    """The ``Outbox`` protocol in memory, and the method that writes events, which needs the store's lock."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = Lock()
         self._events: list[Event] = []
         self._times: list[datetime] = []
-        self._last = self._gone = START
+        self._last = self._last_deleted = START
         self._subscribers: tuple[Callable[[], object], ...] = ()
 
     def write(self, drafts: Sequence[EventDraft]) -> None:
-        """Add events."""
+        """Add events. The caller must hold the lock of the store."""
         with self._lock:
             for draft in drafts:
                 self._last = EventPosition(START.batch, self._last.number + 1)
                 self._events.append(Event(self._last, *draft))
                 self._times.append(self._clock.now())
-            self._forget(len(self._events) - MAX_EVENTS)
+            self._delete_oldest(len(self._events) - MAX_EVENTS)
         for callback in self._subscribers:
             callback()
 
     def head(self) -> EventPosition:
-        """The position of the last event."""
+        """Return the position of the last event."""
         return self._last
 
     def read(self, after: EventPosition, limit: int) -> Sequence[Event]:
-        """The events after a position."""
+        """Return up to *limit* events after a position."""
         with self._lock:
-            if after < self._gone and self._events:
+            if after < self._last_deleted and self._events:
                 raise events_gone_error(after)
             first = bisect_right(self._events, after, key=lambda event: event.position)
             return self._events[first : first + limit]
 
     def check(self, cursor: EventPosition) -> None:
-        """Raise ``EventsGone`` for a cursor that nothing can be read after."""
-        if cursor < self._gone:
+        """Raise ``EventsGone`` for a position after which the store cannot read all events."""
+        if cursor < self._last_deleted:
             raise events_gone_error(cursor)
         if cursor > self._last:
             raise unknown_cursor_error(cursor)
 
     def prune(self, before: datetime) -> int:
-        """Forget what is older."""
+        """Delete events older than *before* and return their number."""
         with self._lock:
-            return self._forget(sum(time < before for time in self._times))
+            return self._delete_oldest(sum(time < before for time in self._times))
 
     def subscribe(self, callback: Callable[[], object]) -> Callable[[], None]:
-        """Call *callback* when something was written."""
+        """Call *callback* after events were written; the result ends the subscription."""
         self._subscribers = (*self._subscribers, callback)
 
         def end() -> None:
-            self._subscribers = tuple(one for one in self._subscribers if one is not callback)
+            self._subscribers = tuple(subscriber for subscriber in self._subscribers if subscriber is not callback)
 
         return end
 
-    def _forget(self, count: int) -> int:
+    def _delete_oldest(self, count: int) -> int:
         if count > 0:
-            self._gone = self._events[count - 1].position
+            self._last_deleted = self._events[count - 1].position
             del self._events[:count], self._times[:count]
         return max(0, count)

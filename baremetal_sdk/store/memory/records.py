@@ -1,4 +1,4 @@
-"""The records of all kinds in memory: one set of methods, one set of rules."""
+"""Records of all kinds in memory, with one set of methods."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ R = TypeVar("R")
 
 
 class MemoryRecords:
-    """The part of the ``Store`` protocol that is the same for records of every kind."""
+    """The part of the ``Store`` protocol that is the same for all kinds of records."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = Lock()
         self._nodes = MemoryTable(NODE_FIELDS)
         self._ports = MemoryTable(PORT_FIELDS)
-        self._of_kind: dict[type, MemoryTable[Any]] = {record: MemoryTable(kind.fields) for record, kind in RECORD_KINDS.items()}
+        self._tables: dict[type, MemoryTable[Any]] = {record: MemoryTable(kind.fields) for record, kind in RECORD_KINDS.items()}
 
     def create_record(self, record: R, *, fence: Fence | None = None) -> R:
         """Store a new record."""
@@ -37,82 +37,82 @@ class MemoryRecords:
         stored = {**kind.fields.encode_record(record), "created_at": self._clock.now(), "updated_at": None, "revision": 0}
         with self._lock:
             self._require_node(kind, stored, fence)
-            self._of_kind[type(record)].insert(stored)
+            self._tables[type(record)].insert(stored)
         created: R = kind.fields.decode_record(stored)
         return created
 
     def record(self, kind: type[R], ident: str, *, scope: Scope = Scope.ALL) -> R:
-        """The record of this kind that clients call *ident*."""
+        """Return the record of this kind with the UUID, name or address *ident*."""
         record_kind = RECORD_KINDS[kind]
         with self._lock:
-            stored = self._of_kind[kind].find(*record_kind.key(ident))
+            stored = self._tables[kind].find(*record_kind.key(ident))
             if stored is None or not self._is_record_visible(record_kind, stored, scope):
                 raise record_kind.not_found_error(ident)
         found: R = record_kind.fields.decode_record(stored)
         return found
 
     def records(self, kind: type[Any], query: Query, *, scope: Scope = Scope.ALL) -> Sequence[Row]:
-        """A page of records of this kind."""
+        """Return a page of records of this kind."""
         record_kind = RECORD_KINDS[kind]
         with self._lock:
-            return self._of_kind[kind].page(
-                query, lambda record: self._is_record_visible(record_kind, record, scope), self._of_wanted_node(query)
+            return self._tables[kind].page(
+                query, lambda record: self._is_record_visible(record_kind, record, scope), self._matches_node(query)
             )
 
     def update_record(
         self, kind: type[R], uuid: str, changes: Mapping[str, Any], *, fence: Fence | None = None, revision: int | None = None
     ) -> R:
-        """Write *changes* and give back the record as it is then."""
+        """Write *changes* and return the written record."""
         record_kind = RECORD_KINDS[kind]
         stored_changes = record_kind.fields.encode_changes(changes)
         with self._lock:
             before = self._writable_record(record_kind, uuid, fence)
             require_revision(record_kind.label, uuid, before["revision"], revision)
-            after = self._changed(before, stored_changes)
+            after = self._apply_changes(before, stored_changes)
             self._require_node(record_kind, after, fence)
-            self._of_kind[kind].replace(after)
+            self._tables[kind].replace(after)
         written: R = record_kind.fields.decode_record(after)
         return written
 
     def delete_record(self, kind: type[Any], uuid: str, *, fence: Fence | None = None, revision: int | None = None) -> None:
-        """Delete a record that nothing names any more."""
+        """Delete a record that no other record refers to."""
         record_kind = RECORD_KINDS[kind]
         with self._lock:
             before = self._writable_record(record_kind, uuid, fence)
             require_revision(record_kind.label, uuid, before["revision"], revision)
             if record_kind.used_by is not None and self._is_used(*record_kind.used_by, uuid):
                 raise in_use_error(record_kind.label, uuid, record_kind.used_by[0])
-            self._of_kind[kind].delete(uuid)
+            self._tables[kind].delete(uuid)
 
     def replace_records(self, kind: type[R], node_uuid: str, records: Sequence[R], *, fence: Fence | None = None) -> None:
-        """Let a node have exactly these records of this kind."""
-        record_kind, table = RECORD_KINDS[kind], self._of_kind[kind]
+        """Make *records* the node's only records of this kind."""
+        record_kind, table = RECORD_KINDS[kind], self._tables[kind]
         require_fence_of(node_uuid, fence)
         wanted = [record_kind.fields.encode_record(record) for record in records]
         with self._lock:
             self._require_node(record_kind, {"node_uuid": node_uuid}, fence)
-            change = diff_records(record_kind, node_uuid, table.where("node_uuid", node_uuid), wanted, self._clock.now())
-            for uuid in change.gone:
+            diff = diff_records(record_kind, node_uuid, table.where("node_uuid", node_uuid), wanted, self._clock.now())
+            for uuid in diff.deleted:
                 table.delete(uuid)
-            for stored in change.changed:
+            for stored in diff.updated:
                 table.replace(stored)
-            for stored in change.new:
+            for stored in diff.created:
                 table.insert(stored)
 
     def append_records(self, kind: type[R], records: Sequence[R]) -> int:
-        """Store new records of this kind at once, except those whose node is gone."""
-        record_kind, table = RECORD_KINDS[kind], self._of_kind[kind]
+        """Store new records of this kind, except records of deleted nodes, and return their number."""
+        record_kind, table = RECORD_KINDS[kind], self._tables[kind]
         record_kind.require_unfenced()
         new = [{**record_kind.fields.encode_record(record), "updated_at": None, "revision": 0} for record in records]
         with self._lock:
-            kept = [stored for stored in new if self._nodes.get(stored["node_uuid"]) is not None]
-            for stored in kept:
+            storable = [stored for stored in new if self._nodes.get(stored["node_uuid"]) is not None]
+            for stored in storable:
                 table.insert(stored)
-        return len(kept)
+        return len(storable)
 
     def purge_records(self, kind: type[Any], where: Mapping[str, Any], *, created_before: datetime | None = None) -> int:
-        """Delete all records that match; give back how many there were."""
-        record_kind, table = RECORD_KINDS[kind], self._of_kind[kind]
+        """Delete all records that match and return their number."""
+        record_kind, table = RECORD_KINDS[kind], self._tables[kind]
         record_kind.require_unfenced()
         with self._lock:
             found = table.page(
@@ -127,10 +127,10 @@ class MemoryRecords:
     def _delete_records_of(self, node_uuid: str) -> None:
         for record, kind in RECORD_KINDS.items():
             if kind.belongs_to_node:
-                for stored in self._of_kind[record].where("node_uuid", node_uuid):
-                    self._of_kind[record].delete(stored["uuid"])
+                for stored in self._tables[record].where("node_uuid", node_uuid):
+                    self._tables[record].delete(stored["uuid"])
 
-    def _changed(self, stored: StoredRecord, changes: Mapping[str, Any]) -> dict[str, Any]:
+    def _apply_changes(self, stored: StoredRecord, changes: Mapping[str, Any]) -> dict[str, Any]:
         return {**stored, **changes, "updated_at": self._clock.now(), "revision": stored["revision"] + 1}
 
     def _existing_node(self, uuid: str) -> StoredRecord:
@@ -140,7 +140,7 @@ class MemoryRecords:
         return node
 
     def _require_node(self, kind: RecordKind[Any], stored: Mapping[str, Any], fence: Fence | None) -> None:
-        """Raise unless the node of a record is there and, where that matters, may be written to."""
+        """Raise unless the node of a record exists and, for kinds under a lease, may be written under *fence*."""
         if not kind.belongs_to_node or stored["node_uuid"] is None:
             return
         node = self._existing_node(stored["node_uuid"])
@@ -149,7 +149,7 @@ class MemoryRecords:
             require_writable(node, fence, self._clock.now())
 
     def _writable_record(self, kind: RecordKind[Any], uuid: str, fence: Fence | None) -> StoredRecord:
-        stored = self._of_kind[kind.fields.record_type].get(uuid)
+        stored = self._tables[kind.fields.record_type].get(uuid)
         if stored is None:
             raise kind.not_found_error(uuid)
         if kind.fenced:
@@ -160,7 +160,7 @@ class MemoryRecords:
         tables: dict[str, MemoryTable[Any]] = {"nodes": self._nodes, "ports": self._ports}
         return bool(tables[by].where(column, uuid))
 
-    def _of_wanted_node(self, query: Query) -> Any:
+    def _matches_node(self, query: Query) -> Any:
         wanted = NODE_FIELDS.encode_filters(query.node_where)
 
         def matches(record: StoredRecord) -> bool:
@@ -181,5 +181,5 @@ class MemoryRecords:
 
 
 def is_visible(node: StoredRecord, scope: Scope) -> bool:
-    """Whether a caller may see a node."""
+    """Return whether a caller may see a node."""
     return scope.project is None or scope.project in (node["owner"], node["lessee"])

@@ -1,4 +1,4 @@
-"""A store in the memory of the process: for tests, and for hosts that bring their own record of what there is."""
+"""Store in the memory of the process, for tests and for host applications with their own inventory of nodes."""
 
 from __future__ import annotations
 
@@ -48,22 +48,22 @@ _NO_LEASE = dict.fromkeys(LEASE_FIELDS)
 
 
 class MemoryStore(MemoryRecords):
-    """The ``Store`` protocol in memory. One lock guards all of it; what is given out is the caller's own.
+    """The ``Store`` protocol in memory. Thread-safe: one lock guards all data.
 
-    Closing keeps what is stored: it is gone with the object.
+    Returned values are copies. ``close`` keeps the data, which lasts as long as the object.
     """
 
     def __init__(self, clock: Clock | None = None) -> None:
         super().__init__(clock or SystemClock())
         self._conductors: dict[str, StoredRecord] = {}
         self.outbox = MemoryOutbox(self._clock)
-        """What happened to nodes."""
+        """Events about nodes."""
 
     def open(self) -> None:
-        """Nothing is needed."""
+        """Do nothing: a store in memory is always open."""
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: the data stays."""
 
     # Nodes
 
@@ -81,7 +81,7 @@ class MemoryStore(MemoryRecords):
         return created
 
     def node(self, ident: str, *, scope: Scope = Scope.ALL) -> NodeRecord:
-        """The node with this UUID or name."""
+        """Return the node with this UUID or name."""
         with self._lock:
             stored = self._nodes.find(*node_key(ident))
         if stored is None or not is_visible(stored, scope):
@@ -89,23 +89,23 @@ class MemoryStore(MemoryRecords):
         return NODE_FIELDS.decode_record(stored)
 
     def node_version(self, ident: str, *, scope: Scope = Scope.ALL) -> NodeVersion:
-        """What of a node changes whenever anything does."""
+        """Return the version of the node with this UUID or name."""
         node = self.node(ident, scope=scope)
         return NodeVersion(*(getattr(node, name) for name in NodeVersion._fields))
 
     def nodes(self, query: NodeQuery, *, scope: Scope = Scope.ALL) -> Sequence[Row]:
-        """A page of nodes."""
+        """Return a page of nodes."""
         with self._lock:
             return self._nodes.page(query, lambda node: is_visible(node, scope), lambda node: _matches(node, query))
 
     def shards(self, *, scope: Scope = Scope.ALL) -> Sequence[tuple[str | None, int]]:
-        """Each shard and how many nodes it has."""
+        """Return each shard with its number of nodes."""
         with self._lock:
             rows = self._nodes.page(NodeQuery(fields=("shard",)), lambda node: is_visible(node, scope), lambda node: True)
         return sorted(Counter(row["shard"] for row in rows).items(), key=lambda pair: pair[0] or "")
 
     def provision_states(self) -> Sequence[tuple[str, int]]:
-        """Each provision state and how many nodes are in it."""
+        """Return each provision state with its number of nodes."""
         with self._lock:
             rows = self._nodes.page(NodeQuery(fields=("provision_state",)), lambda node: True, lambda node: True)
         return sorted(Counter(row["provision_state"] for row in rows).items())
@@ -113,40 +113,40 @@ class MemoryStore(MemoryRecords):
     def update_node(
         self, uuid: str, changes: Mapping[str, Any], *, fence: Fence | None, revision: int | None = None, release: bool = False
     ) -> NodeRecord:
-        """Write *changes* and give back the node as it is then."""
+        """Write *changes* and return the written node."""
         require_fence_of(uuid, fence)
         stored_changes = NODE_FIELDS.encode_changes(changes)
         with self._lock:
-            node = self._writable_node(uuid, fence)
+            node = self._require_writable_node(uuid, fence)
             require_revision("node", uuid, node["revision"], revision)
-            stored = self._changed(node, stored_changes) | (_NO_LEASE if release else {})
+            stored = self._apply_changes(node, stored_changes) | (_NO_LEASE if release else {})
             self._nodes.replace(stored)
             written = NODE_FIELDS.decode_record(stored)
             self.outbox.write(draft_changes(changes, written, stored["updated_at"], release))
         return written
 
     def update_nodes(self, updates: Sequence[NodeUpdate]) -> Sequence[NodeRecord | None]:
-        """Write to many nodes that are as they were."""
-        return [self._updated_if_same(update) for update in updates]
+        """Make conditional writes to several nodes."""
+        return [self._update_if_unchanged(update) for update in updates]
 
-    def _updated_if_same(self, update: NodeUpdate) -> NodeRecord | None:
+    def _update_if_unchanged(self, update: NodeUpdate) -> NodeRecord | None:
         try:
             return self.update_node(update.node_uuid, update.changes, fence=None, revision=update.revision)
         except (NodeNotFound, NodeLocked, RevisionConflict):
             return None
 
     def delete_node(self, uuid: str, *, fence: Fence | None) -> None:
-        """Delete a node, with its ports."""
+        """Delete a node and all records that belong to it."""
         require_fence_of(uuid, fence)
         with self._lock:
-            node = self._writable_node(uuid, fence)
+            node = self._require_writable_node(uuid, fence)
             self._nodes.delete(uuid)
             self.outbox.write([draft_deletion(_event_values(node), self._clock.now())])
             for port in self._ports.where("node_uuid", uuid):
                 self._ports.delete(port["uuid"])
             self._delete_records_of(uuid)
 
-    def _writable_node(self, uuid: str, fence: Fence | None) -> StoredRecord:
+    def _require_writable_node(self, uuid: str, fence: Fence | None) -> StoredRecord:
         node = self._existing_node(uuid)
         require_writable(node, fence, self._clock.now())
         return node
@@ -156,7 +156,7 @@ class MemoryStore(MemoryRecords):
     def take_lease(
         self, uuid: str, *, holder: str, purpose: str, duration: float, grace: float = 0.0
     ) -> tuple[Lease, NodeRecord]:
-        """Take a free or expired lease, and read the node under it."""
+        """Take a lease that is free or expired, and return it with the node."""
         held = {"lease_holder": NODE_FIELDS.by_name["lease_holder"].encode(holder)}
         held["lease_purpose"] = NODE_FIELDS.by_name["lease_purpose"].encode(purpose)
         with self._lock:
@@ -167,33 +167,33 @@ class MemoryStore(MemoryRecords):
             times = {"lease_since": now, "lease_expires_at": compute_expiry(now, duration)}
             stored = {**node, **held, **times, "epoch": node["epoch"] + 1}
             self._nodes.replace(stored)
-            taken = NODE_FIELDS.decode_record(stored)
-            self.outbox.write([draft_lease(taken, now)])
-        return build_lease(stored), taken
+            leased = NODE_FIELDS.decode_record(stored)
+            self.outbox.write([draft_lease(leased, now)])
+        return build_lease(stored), leased
 
     def renew_leases(self, fences: Sequence[Fence], *, duration: float) -> Sequence[Lease]:
-        """Let leases expire *duration* seconds from now; give back those that were still held."""
+        """Extend the leases that are still held to *duration* seconds from now and return them."""
         renewed: list[Lease] = []
         with self._lock:
             now = self._clock.now()
-            until = compute_expiry(now, duration)
+            expires_at = compute_expiry(now, duration)
             for fence in fences:
                 node = self._nodes.get(fence.node_uuid)
                 if node is not None and is_held_under(node, fence, now):
-                    stored = {**node, "lease_expires_at": until}
+                    stored = {**node, "lease_expires_at": expires_at}
                     self._nodes.replace(stored)
                     renewed.append(build_lease(stored))
         return renewed
 
     def release_lease(self, fence: Fence) -> None:
-        """Give a lease back."""
+        """Release a lease. Do nothing if the lease is no longer held."""
         with self._lock:
             node = self._nodes.get(fence.node_uuid)
             if node is not None and node["lease_holder"] == fence.holder and node["epoch"] == fence.epoch:
                 self._end_lease(node)
 
     def expire_leases(self, holder: str) -> int:
-        """Let every lease of a dead holder expire now."""
+        """End all leases of a dead holder and return their number."""
         with self._lock:
             held = self._nodes.where("lease_holder", holder)
             for node in held:
@@ -212,12 +212,12 @@ class MemoryStore(MemoryRecords):
         require_uuid("uuid", port.uuid)
         stored = {**PORT_FIELDS.encode_record(port), "created_at": self._clock.now(), "updated_at": None, "revision": 0}
         with self._lock:
-            self._writable_node(port.node_uuid, fence)
+            self._require_writable_node(port.node_uuid, fence)
             self._ports.insert(stored)
         return PORT_FIELDS.decode_record(stored)
 
     def port(self, ident: str, *, scope: Scope = Scope.ALL) -> PortRecord:
-        """The port with this UUID, MAC address or name."""
+        """Return the port with this UUID, MAC address or name."""
         with self._lock:
             stored = self._ports.find(*port_key(ident))
             if stored is None or not self._is_port_visible(stored, scope):
@@ -225,34 +225,34 @@ class MemoryStore(MemoryRecords):
         return PORT_FIELDS.decode_record(stored)
 
     def ports(self, query: Query, *, scope: Scope = Scope.ALL) -> Sequence[Row]:
-        """A page of ports."""
+        """Return a page of ports."""
         with self._lock:
-            return self._ports.page(query, lambda port: self._is_port_visible(port, scope), self._of_wanted_node(query))
+            return self._ports.page(query, lambda port: self._is_port_visible(port, scope), self._matches_node(query))
 
     def update_port(
         self, uuid: str, changes: Mapping[str, Any], *, fence: Fence | None, revision: int | None = None
     ) -> PortRecord:
-        """Write *changes* to a port and give it back as it is then."""
+        """Write *changes* to a port and return the written port."""
         stored_changes = PORT_FIELDS.encode_changes(changes)
         with self._lock:
-            port = self._writable_port(uuid, fence)
+            port = self._require_writable_port(uuid, fence)
             require_revision("port", uuid, port["revision"], revision)
-            stored = self._changed(port, stored_changes)
+            stored = self._apply_changes(port, stored_changes)
             self._ports.replace(stored)
         return PORT_FIELDS.decode_record(stored)
 
     def delete_port(self, uuid: str, *, fence: Fence | None) -> None:
         """Delete a port."""
         with self._lock:
-            self._writable_port(uuid, fence)
+            self._require_writable_port(uuid, fence)
             self._ports.delete(uuid)
 
-    def _writable_port(self, uuid: str, fence: Fence | None) -> StoredRecord:
+    def _require_writable_port(self, uuid: str, fence: Fence | None) -> StoredRecord:
         port = self._ports.get(uuid)
         if port is None:
             raise port_not_found_error(uuid)
         require_fence_of(port["node_uuid"], fence)
-        self._writable_node(port["node_uuid"], fence)
+        self._require_writable_node(port["node_uuid"], fence)
         return port
 
     def _is_port_visible(self, port: StoredRecord, scope: Scope) -> bool:
@@ -261,7 +261,7 @@ class MemoryStore(MemoryRecords):
     # Conductors
 
     def register_conductor(self, conductor: ConductorRecord) -> ConductorRecord:
-        """Store what a conductor offers, with a heartbeat of now."""
+        """Store a conductor and its drivers, with a heartbeat of now."""
         stored = CONDUCTOR_FIELDS.encode_record(conductor)
         with self._lock:
             now = self._clock.now()
@@ -272,7 +272,7 @@ class MemoryStore(MemoryRecords):
         return CONDUCTOR_FIELDS.decode_record(stored)
 
     def heartbeat(self, hostname: str, incarnation: str) -> None:
-        """Say that a conductor lives."""
+        """Record that a conductor is alive."""
         with self._lock:
             stored = self._conductors.get(hostname)
             if stored is None or stored["incarnation"] != incarnation:
@@ -280,13 +280,13 @@ class MemoryStore(MemoryRecords):
             self._conductors[hostname] = {**stored, "heartbeat_at": self._clock.now()}
 
     def conductors(self) -> Sequence[ConductorRecord]:
-        """All conductors, by host name."""
+        """Return all conductors, ordered by host name."""
         with self._lock:
             stored = [self._conductors[hostname] for hostname in sorted(self._conductors)]
-        return [CONDUCTOR_FIELDS.decode_record(each) for each in stored]
+        return [CONDUCTOR_FIELDS.decode_record(conductor) for conductor in stored]
 
     def unregister_conductor(self, hostname: str, incarnation: str) -> None:
-        """Forget a conductor that stops; another incarnation of it stays."""
+        """Delete a conductor that stops, unless another incarnation has registered."""
         with self._lock:
             stored = self._conductors.get(hostname)
             if stored is not None and stored["incarnation"] == incarnation:
@@ -298,7 +298,7 @@ def _event_values(node: StoredRecord) -> list[Any]:
 
 
 def _matches(node: StoredRecord, query: NodeQuery) -> bool:
-    """Whether a node is what the query says beyond equality."""
+    """Return whether a node meets the filters of a query that are not filters of fields."""
     return (
         (query.associated is None or query.associated == (node["instance_uuid"] is not None))
         and (query.sharded is None or query.sharded == (node["shard"] is not None))

@@ -1,4 +1,4 @@
-"""A table in memory: stored records by UUID in the order of their creation, unique values, and pages."""
+"""Table in memory: stored records by UUID in the order of creation, with unique keys and pages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Predicate = Callable[[StoredRecord], bool]
 
 
 class MemoryTable(Generic[R]):
-    """Records of one kind. Whoever uses it holds a lock."""
+    """Stored records of one kind. Not thread-safe: callers must hold a lock."""
 
     def __init__(self, fields: RecordFields[R]) -> None:
         self._fields = fields
@@ -25,30 +25,30 @@ class MemoryTable(Generic[R]):
         self._unique: dict[UniqueKey, dict[tuple[Any, ...], str]] = {key: {} for key in UNIQUE_KEYS[fields.label]}
 
     def get(self, uuid: str) -> StoredRecord | None:
-        """The stored record with this UUID."""
+        """Return the stored record with this UUID, or None."""
         return self._rows.get(uuid)
 
     def find(self, field: str, value: str) -> StoredRecord | None:
-        """The stored record with this value in a unique field."""
+        """Return the stored record with this value in a unique field, or None."""
         uuid = self._unique[(field,)].get((value,))
         return None if uuid is None else self._rows[uuid]
 
     def where(self, field: str, value: Any) -> list[StoredRecord]:
-        """All stored records with this value in a field."""
+        """Return all stored records with this value in a field."""
         return [row for row in self._rows.values() if row[field] == value]
 
     def insert(self, stored: StoredRecord) -> None:
-        """Add a record. Raises the error of a value that is taken."""
+        """Add a record. Raises the error of a duplicate value."""
         uuid = stored["uuid"]
-        self._refuse_taken(uuid, stored, new=True)
+        self._check_unique(uuid, stored, new=True)
         self._rows[uuid] = stored
         self._order[uuid] = next(self._ids)
         self._index(uuid, stored)
 
     def replace(self, stored: StoredRecord) -> None:
-        """Put a record in the place of the one with its UUID. Raises the error of a value that is taken."""
+        """Replace the record with the same UUID. Raises the error of a duplicate value."""
         uuid = stored["uuid"]
-        self._refuse_taken(uuid, stored, new=False)
+        self._check_unique(uuid, stored, new=False)
         self._unindex(uuid)
         self._rows[uuid] = stored
         self._index(uuid, stored)
@@ -58,7 +58,7 @@ class MemoryTable(Generic[R]):
         self._unindex(uuid)
         del self._rows[uuid], self._order[uuid]
 
-    def _refuse_taken(self, uuid: str, stored: StoredRecord, *, new: bool) -> None:
+    def _check_unique(self, uuid: str, stored: StoredRecord, *, new: bool) -> None:
         for key, uuids in self._unique.items():
             owner = uuids.get(_values(stored, key))
             if owner is not None and (new or owner != uuid):
@@ -74,7 +74,7 @@ class MemoryTable(Generic[R]):
             uuids.pop(_values(self._rows[uuid], key), None)
 
     def page(self, query: Query, visible: Predicate, matches: Predicate) -> Sequence[Row]:
-        """A page of the records that are *visible* and match the query and *matches*."""
+        """Return a page of the records that are *visible* and meet the query and *matches*."""
         names = self._fields.select_fields(query.fields)
         wanted = self._fields.encode_filters(query.where)
         if query.limit is not None and query.limit < 1:
@@ -83,8 +83,8 @@ class MemoryTable(Generic[R]):
         text = None if query.description_contains is None else query.description_contains.lower()
 
         def is_listed(row: StoredRecord) -> bool:
-            described = text is None or text in (row["description"] or "").lower()
-            return described and all(row[name] in values for name, values in wanted.items()) and matches(row)
+            has_text = text is None or text in (row["description"] or "").lower()
+            return has_text and all(row[name] in values for name, values in wanted.items()) and matches(row)
 
         return [self._fields.decode_row(row, names) for row in islice(self._sort(query, visible, is_listed), query.limit)]
 
@@ -92,7 +92,7 @@ class MemoryTable(Generic[R]):
         field = None if query.sort_key is None else self._fields.sort_field(query.sort_key).name
 
         def position(row: StoredRecord) -> tuple[Any, ...]:
-            """What is not set comes first; the order of creation decides between equals."""
+            # Unset values come first, and the order of creation decides between equal values.
             return (field is not None and row[field] is not None, row[field] if field else None, self._order[row["uuid"]])
 
         descending = query.sort_dir == "desc"

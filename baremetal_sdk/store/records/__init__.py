@@ -1,1 +1,1 @@
-"""The records of a store as frozen dataclasses, and the queries for them."""
+"""Records of a store as frozen dataclasses, and queries for them."""

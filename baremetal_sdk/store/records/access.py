@@ -1,4 +1,4 @@
-"""What is stored of those who may use the API, and of what they asked."""
+"""Records of API access: tokens and requests with an idempotency key."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 
 @dataclass(frozen=True)
 class TokenRecord:
-    """A token for a machine, without what it is: only a digest of that."""
+    """An API token. Only a digest of the token is stored."""
 
     uuid: str
     name: str
@@ -16,7 +16,7 @@ class TokenRecord:
     expires_at: datetime
     digest: bytes = field(repr=False)
     project: str | None = None
-    """The project that its bearer acts for; None for the whole system."""
+    """Project that the bearer acts for; None for the whole system."""
     created_at: datetime | None = None
     updated_at: datetime | None = None
     revision: int = 0
@@ -24,12 +24,15 @@ class TokenRecord:
 
 @dataclass(frozen=True)
 class KeyedRequestRecord:
-    """A request that came with a key and is done once, and its answer; ``status`` is None while it is being answered."""
+    """A request with an idempotency key, which is executed once, and its response.
+
+    ``status`` is the HTTP status, or None while the request runs.
+    """
 
     uuid: str
-    """Made of the caller, the path and the key."""
+    """UUID derived from the caller, the path and the key."""
     digest: bytes
-    """Of what was asked."""
+    """Digest of the request."""
     began_at: datetime
     status: int | None = None
     content: str | None = None

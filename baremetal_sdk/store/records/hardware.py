@@ -1,4 +1,4 @@
-"""What is stored of the parts of nodes: port groups, volumes, BIOS settings, firmware, history, and the chassis around them."""
+"""Records of hardware: chassis, port groups, volumes, BIOS settings, firmware, inventories, node history, login refusals."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class ChassisRecord:
-    """A chassis that nodes stand in."""
+    """A chassis that contains nodes."""
 
     uuid: str
     description: str | None = None
@@ -22,7 +22,7 @@ class ChassisRecord:
 
 @dataclass(frozen=True)
 class PortgroupRecord:
-    """A group of a node's ports that act as one."""
+    """A group of a node's ports that act as one bonded port."""
 
     uuid: str
     node_uuid: str
@@ -43,7 +43,7 @@ class PortgroupRecord:
 
 @dataclass(frozen=True)
 class VolumeConnectorRecord:
-    """What a node connects to volumes with: an initiator's name, a MAC address, a world wide name."""
+    """An identity with which a node connects to volumes: an initiator name, MAC address or world wide name."""
 
     uuid: str
     node_uuid: str
@@ -73,7 +73,7 @@ class VolumeTargetRecord:
 
 @dataclass(frozen=True)
 class BIOSSettingRecord:
-    """A setting of a node's BIOS, as it was read last."""
+    """A BIOS setting of a node at the last reading."""
 
     uuid: str
     node_uuid: str
@@ -95,7 +95,7 @@ class BIOSSettingRecord:
 
 @dataclass(frozen=True)
 class FirmwareComponentRecord:
-    """A part of a node that has firmware of its own."""
+    """A component of a node with firmware, such as a BMC, BIOS or network card."""
 
     uuid: str
     node_uuid: str
@@ -113,12 +113,12 @@ class FirmwareComponentRecord:
 
 @dataclass(frozen=True)
 class NodeInventoryRecord:
-    """What a node's machine is made of."""
+    """Inventory of a node's hardware from one source."""
 
     uuid: str
     node_uuid: str
     source: str = "inspection"
-    """Who found it out; a node has one inventory of each source."""
+    """Source of the inventory. A node has one inventory per source."""
     inventory: Mapping[str, Any] = field(default_factory=dict)
     plugin_data: Mapping[str, Any] = field(default_factory=dict)
     created_at: datetime | None = None
@@ -128,7 +128,7 @@ class NodeInventoryRecord:
 
 @dataclass(frozen=True)
 class NodeHistoryRecord:
-    """Something that happened to a node."""
+    """An entry in a node's history."""
 
     uuid: str
     node_uuid: str
@@ -139,7 +139,7 @@ class NodeHistoryRecord:
     user: str | None = None
     project: str | None = None
     state: str | None = None
-    """The provision state that it left the node in."""
+    """Provision state of the node after the event."""
     target_provision_state: str | None = None
     duration_seconds: int | None = None
     created_at: datetime | None = None
@@ -149,7 +149,7 @@ class NodeHistoryRecord:
 
 @dataclass(frozen=True)
 class LoginRefusalRecord:
-    """How often a BMC, whose name its UUID is made of, has refused a credential."""
+    """Number of times that a BMC rejected a credential. The UUID is derived from the BMC's name."""
 
     uuid: str
     refused: int

@@ -1,4 +1,4 @@
-"""By which unique field a node or a port is meant."""
+"""Detection of the unique field that an identifier from a client belongs to."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ _MAC = re.compile(r"[0-9a-f]{2}([:-][0-9a-f]{2}){5,}")
 
 
 def is_mac(ident: str) -> bool:
-    """Whether this is an address in lower case: of Ethernet, or a longer one."""
+    """Return whether *ident* is a MAC address in lower case; InfiniBand addresses are longer than six octets."""
     return _MAC.fullmatch(ident) is not None
 
 
 def node_key(ident: str) -> tuple[str, str]:
-    """The unique field and its value: a UUID, in either case, or a name."""
+    """Return the unique field of a node and its value: a UUID in either case, or a name."""
     folded = ident.lower()
     return ("uuid", folded) if is_uuid(folded) else ("name", ident)
 
 
 def port_key(ident: str) -> tuple[str, str]:
-    """The unique field and its value: a UUID or a MAC address, in either case, or a name."""
+    """Return the unique field of a port and its value: a UUID or MAC address in either case, or a name."""
     folded = ident.lower()
     if is_uuid(folded):
         return "uuid", folded

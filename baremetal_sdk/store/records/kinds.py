@@ -1,4 +1,4 @@
-"""The kinds of records that all are kept by the same methods: what is said here is all that a store knows of one."""
+"""Kinds of records that stores handle with the same methods. A store knows no more of a kind than its ``RecordKind``."""
 
 from __future__ import annotations
 
@@ -32,41 +32,41 @@ _UUIDS = {"uuid": 36, "node_uuid": 36}
 
 
 class Visibility(Enum):
-    """Which records a caller sees who sees one project only."""
+    """Records of a kind that a caller with the scope of one project sees."""
 
-    ALL = "all of them"
-    NODE = "those of nodes that it owns or leases"
-    OWNER = "those that it owns"
-    OWNER_OR_PUBLIC = "those that it owns and those that are public"
+    ALL = "all records"
+    NODE = "records of nodes that it owns or leases"
+    OWNER = "records that it owns"
+    OWNER_OR_PUBLIC = "records that it owns and public records"
 
 
 @dataclass(frozen=True)
 class RecordKind(Generic[R]):
-    """One kind of records. Each has ``uuid``, ``created_at``, ``updated_at`` and ``revision``."""
+    """A kind of records. All records have ``uuid``, ``created_at``, ``updated_at`` and ``revision``."""
 
     fields: RecordFields[R]
     table: str
-    """The name of the table, behind the prefix."""
+    """Name of the table, without the prefix."""
     not_found: type[NotFound]
     lookup_fields: tuple[str, ...] = ("uuid",)
-    """The unique fields that clients call it by."""
+    """Unique fields by which clients identify a record."""
     listed: tuple[str, ...] = ()
-    """Fields with an index: listings filter for them or sort by them."""
+    """Fields with an index, because listings filter or sort by them."""
     belongs_to_node: bool = False
-    """Whether it goes with the node of its ``node_uuid`` when that is deleted."""
+    """True if a record is deleted together with the node of its ``node_uuid``."""
     fenced: bool = False
-    """Whether it is written under the lease of that node."""
+    """True if a record is written under the lease of its node."""
     visibility: Visibility = Visibility.ALL
     used_by: tuple[str, str] | None = None
-    """Table and column that name it: while a row does, it cannot be deleted."""
+    """Table and column that refer to a record. A record cannot be deleted while a row refers to it."""
 
     @property
     def label(self) -> str:
-        """What one of them is called."""
+        """Name of one record of the kind, for messages."""
         return self.fields.label
 
     def key(self, ident: str) -> tuple[str, str]:
-        """The unique field that is meant by what a client calls it, and its value there."""
+        """Return the unique field that *ident* from a client belongs to, and the field's value. Raises ``NotFound``."""
         folded = ident.lower()
         if is_uuid(folded):
             return "uuid", folded
@@ -77,12 +77,12 @@ class RecordKind(Generic[R]):
         raise self.not_found_error(ident)
 
     def require_unfenced(self) -> None:
-        """Raise ``TypeError`` where records are written under a lease: many at once would need many leases."""
+        """Raise ``TypeError`` for a kind that is written under a lease: one write to several nodes would need several leases."""
         if self.fenced:
             raise TypeError(f"a {self.label} is written under the lease of its node")
 
     def not_found_error(self, ident: str) -> NotFound:
-        """There is no such record, or none that the caller may see."""
+        """Return the error for a record that does not exist or that the caller may not see."""
         return self.not_found(f"{self.label} {ident} was not found", record=self.label, ident=ident)
 
 
@@ -98,7 +98,7 @@ def _fields(
 
 
 _OF_NODE: dict[str, Any] = {"belongs_to_node": True, "fenced": True, "visibility": Visibility.NODE, "listed": ("node_uuid",)}
-_STAYS = frozenset({"node_uuid"})
+_NODE_UUID = frozenset({"node_uuid"})
 
 CHASSIS = RecordKind(
     _fields(ChassisRecord, "chassis", texts=frozenset({"description"})),
@@ -107,7 +107,7 @@ CHASSIS = RecordKind(
     used_by=("nodes", "chassis_uuid"),
 )
 PORTGROUPS = RecordKind(
-    _fields(PortgroupRecord, "portgroup", managed=_STAYS, lengths={"address": 80, "category": 80, "mode": 64}),
+    _fields(PortgroupRecord, "portgroup", managed=_NODE_UUID, lengths={"address": 80, "category": 80, "mode": 64}),
     "portgroups",
     errors.PortgroupNotFound,
     lookup_fields=("uuid", "address", "name"),
@@ -115,37 +115,37 @@ PORTGROUPS = RecordKind(
     **_OF_NODE,
 )
 VOLUME_CONNECTORS = RecordKind(
-    _fields(VolumeConnectorRecord, "volume connector", managed=_STAYS, lengths={"type": 64}),
+    _fields(VolumeConnectorRecord, "volume connector", managed=_NODE_UUID, lengths={"type": 64}),
     "volume_connectors",
     errors.VolumeConnectorNotFound,
     **_OF_NODE,
 )
 VOLUME_TARGETS = RecordKind(
-    _fields(VolumeTargetRecord, "volume target", managed=_STAYS, lengths={"volume_type": 64}),
+    _fields(VolumeTargetRecord, "volume target", managed=_NODE_UUID, lengths={"volume_type": 64}),
     "volume_targets",
     errors.VolumeTargetNotFound,
     **_OF_NODE,
 )
 BIOS_SETTINGS = RecordKind(
-    _fields(BIOSSettingRecord, "BIOS setting", managed=_STAYS, lengths={"attribute_type": 64}, texts=frozenset({"value"})),
+    _fields(BIOSSettingRecord, "BIOS setting", managed=_NODE_UUID, lengths={"attribute_type": 64}, texts=frozenset({"value"})),
     "bios_settings",
     errors.BIOSSettingNotFound,
     **_OF_NODE,
 )
 FIRMWARE_COMPONENTS = RecordKind(
-    _fields(FirmwareComponentRecord, "firmware component", managed=_STAYS),
+    _fields(FirmwareComponentRecord, "firmware component", managed=_NODE_UUID),
     "firmware_components",
     errors.FirmwareComponentNotFound,
     **_OF_NODE,
 )
 NODE_INVENTORIES = RecordKind(
-    _fields(NodeInventoryRecord, "inventory", managed=_STAYS), "node_inventories", errors.NodeInventoryNotFound, **_OF_NODE
+    _fields(NodeInventoryRecord, "inventory", managed=_NODE_UUID), "node_inventories", errors.NodeInventoryNotFound, **_OF_NODE
 )
 NODE_HISTORY = RecordKind(
     _fields(
         NodeHistoryRecord,
         "history entry",
-        managed=_STAYS,
+        managed=_NODE_UUID,
         lengths=dict.fromkeys(("event_type", "severity", "state", "target_provision_state"), 64),
         texts=frozenset({"event"}),
     ),
@@ -217,4 +217,4 @@ RECORD_KINDS: Mapping[type, RecordKind[Any]] = {
         KEYED_REQUESTS,
     )
 }
-"""The kinds, by the classes of their records."""
+"""The kinds, by class of record."""

@@ -1,4 +1,4 @@
-"""What is stored, as plain frozen records: no session, no lazy loading, nothing that writes."""
+"""Records of nodes, ports, leases and conductors. They are frozen, and independent of the store that returned them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from baremetal_interfaces.values import Kind
+
 
 class Fence(NamedTuple):
-    """Proof of a lease, for a write: the store takes it only while this epoch is the node's and *holder* holds it."""
+    """Proof of a lease for a write. The store accepts it only while *holder* holds the node under this epoch."""
 
     node_uuid: str
     holder: str
@@ -17,7 +19,7 @@ class Fence(NamedTuple):
 
 
 class NodeUpdate(NamedTuple):
-    """A write to a node that still has this revision and that nobody has taken."""
+    """A write to a node on condition that the node is free and has this revision."""
 
     node_uuid: str
     revision: int
@@ -26,7 +28,7 @@ class NodeUpdate(NamedTuple):
 
 @dataclass(frozen=True)
 class Lease:
-    """The exclusive right to change a node, for a time."""
+    """The exclusive right to change a node until an expiry time."""
 
     node_uuid: str
     holder: str
@@ -37,15 +39,22 @@ class Lease:
 
     @property
     def fence(self) -> Fence:
-        """What a write under this lease shows."""
+        """Fence for writes under this lease."""
         return Fence(self.node_uuid, self.holder, self.epoch)
+
+
+INTERFACE_FIELDS: Mapping[Kind, str] = {kind: f"{kind}_interface" for kind in Kind}
+"""Field of :class:`NodeRecord` with the name of the node's interface, by kind of interface.
+
+The record lists these fields one by one, so that they have types; a test compares the list with ``Kind``.
+"""
 
 
 @dataclass(frozen=True)
 class NodeRecord:
-    """A node. Field names are those of the Bare Metal API; what clients never see is at the end.
+    """A node. Fields have the names of the Bare Metal API; internal fields are at the end.
 
-    ``driver_info`` holds the mask in place of each secret; the secrets themselves are in ``sealed_secrets``.
+    ``driver_info`` has a mask in place of each secret; ``sealed_secrets`` has the encrypted secrets.
     """
 
     uuid: str
@@ -113,12 +122,12 @@ class NodeRecord:
 
     power_observed_at: datetime | None = None
     power_source: str | None = None
-    """Who observed ``power_state``: ``task``, ``sync``, ``verify``."""
+    """Observer of ``power_state``: ``task``, ``sync`` or ``verify``."""
     driver_state: Mapping[str, Any] = field(default_factory=dict)
-    """Kind of interface -> what the plugin keeps (``DriverState.dump``)."""
+    """State that plugins keep (``DriverState.dump``), by kind of interface."""
     sealed_secrets: bytes | None = field(default=None, repr=False)
     run_id: str | None = None
-    """The run of steps that is going on."""
+    """Id of the current run of steps."""
     run_steps: tuple[Mapping[str, Any], ...] = ()
     run_index: int | None = None
     run_attempt: int = 0
@@ -127,13 +136,13 @@ class NodeRecord:
     lease_since: datetime | None = None
     lease_expires_at: datetime | None = None
     epoch: int = 0
-    """Counts the leases that were ever taken."""
+    """Number of leases ever taken on this node."""
     revision: int = 0
-    """Counts the changes; a write may ask for the one that it has read."""
+    """Number of changes. A write can require the revision that it read."""
 
 
 class NodeVersion(NamedTuple):
-    """Of a node, what changes whenever anything of it does, and what tells who may see it."""
+    """Version of a node: fields that differ after any change, and those that decide who may see the node."""
 
     uuid: str
     revision: int
@@ -172,9 +181,9 @@ class PortRecord:
 
 @dataclass(frozen=True)
 class ConductorRecord:
-    """A conductor, and the hardware types that it drives.
+    """A conductor with its hardware types.
 
-    *drivers*: hardware type -> kind -> ``{"default": name or None, "enabled": [names]}``.
+    *drivers* maps hardware type and kind to ``{"default": name or None, "enabled": [names]}``.
     """
 
     hostname: str
@@ -185,4 +194,4 @@ class ConductorRecord:
     created_at: datetime | None = None
     updated_at: datetime | None = None
     process: str | None = None
-    """Its incarnation and process, as a successor of the same name on the same machine can check it."""
+    """Incarnation and process identity. A successor with the same host name uses them to check whether the process is alive."""

@@ -1,4 +1,4 @@
-"""What is stored of what operators say about many nodes: allocations, deploy templates, runbooks, inspection rules."""
+"""Records of operators' policies: allocations, deploy templates, runbooks and inspection rules."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class AllocationRecord:
-    """A wish for a node, and the node that it got."""
+    """A request for a node with given properties, and the allocated node."""
 
     uuid: str
     name: str | None = None
@@ -22,7 +22,7 @@ class AllocationRecord:
     candidate_nodes: tuple[str, ...] = ()
     owner: str | None = None
     conductor: str | None = None
-    """Who looks for a node, while nobody has found one."""
+    """Conductor that searches for a node while the allocation has none."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     created_at: datetime | None = None
     updated_at: datetime | None = None
@@ -31,7 +31,7 @@ class AllocationRecord:
 
 @dataclass(frozen=True)
 class DeployTemplateRecord:
-    """Deploy steps under the name of a trait."""
+    """Deploy steps that apply to instances with the trait of this name."""
 
     uuid: str
     name: str
@@ -44,7 +44,7 @@ class DeployTemplateRecord:
 
 @dataclass(frozen=True)
 class RunbookRecord:
-    """Steps of cleaning or servicing that an operator allows others to run."""
+    """Steps of cleaning or servicing that an operator provides for other users."""
 
     uuid: str
     name: str
@@ -62,7 +62,7 @@ class RunbookRecord:
 
 @dataclass(frozen=True)
 class InspectionRuleRecord:
-    """What is done with what an inspection finds."""
+    """Actions on the results of an inspection, with their conditions."""
 
     uuid: str
     description: str | None = None

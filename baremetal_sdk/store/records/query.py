@@ -1,4 +1,4 @@
-"""What a listing asks for, and the rows that it gets."""
+"""Queries of listings, and their rows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 
 @dataclass(frozen=True)
 class Scope:
-    """What the caller may see. ``Scope()`` sees all; with *project* only what it owns or leases."""
+    """Records that the caller may see: all, or only those that *project* owns or leases."""
 
     project: str | None = None
     ALL: ClassVar[Scope]
@@ -20,11 +20,11 @@ Scope.ALL = Scope()
 
 @dataclass(frozen=True)
 class Query:
-    """A page of a listing.
+    """Query for a page of a listing.
 
-    *where*: column -> value, or a tuple of values of which one has to match, or None for "is not set". *fields* are
-    the columns of the answer (None: all). *marker* is the UUID of the last record of the page before. The order is by
-    *sort_key*, then by the order of creation.
+    *where* maps a field to a value, to a tuple of alternative values, or to None for "not set". *fields* are the fields of
+    the rows; None selects all. *limit* is the maximum number of rows. *marker* is the UUID of the last record of the
+    previous page. The order is by *sort_key*, with unset values first, and then by creation.
     """
 
     where: Mapping[str, Any] = field(default_factory=dict)
@@ -34,27 +34,27 @@ class Query:
     sort_key: str | None = None
     sort_dir: Literal["asc", "desc"] = "asc"
     node_where: Mapping[str, Any] = field(default_factory=dict)
-    """What is asked of the node that a record belongs to: column -> value or values, as in *where*."""
+    """Filters of the node that a record belongs to, in the form of *where*."""
     description_contains: str | None = None
-    """A part of the description, of what has one; letters match in either case."""
+    """Substring of the description; the case of letters does not matter."""
 
 
 @dataclass(frozen=True)
 class NodeQuery(Query):
-    """A page of nodes; what equality cannot say has a field of its own."""
+    """Query for a page of nodes, with filters beyond equality."""
 
     associated: bool | None = None
-    """Whether an instance is set."""
+    """True selects nodes with an instance, False nodes without one, None all."""
     sharded: bool | None = None
-    """Whether a shard is set."""
+    """True selects nodes with a shard, False nodes without one, None all."""
     include_children: bool = True
-    """Whether nodes that have a parent node are listed."""
+    """True if nodes with a parent node are listed."""
     traits: tuple[str, ...] = ()
-    """Traits that each node has to have, all of them."""
+    """Traits that each listed node must have."""
 
 
 class Row(Mapping[str, Any]):
-    """One record of a listing: the columns that were asked for, as items and as attributes."""
+    """One row of a listing: the selected fields, as items and as attributes."""
 
     __slots__ = ("_values",)
 
@@ -74,7 +74,7 @@ class Row(Mapping[str, Any]):
         try:
             return self._values[name]
         except KeyError:
-            raise AttributeError(f"{name!r} was not among the fields that were asked for: {sorted(self._values)}") from None
+            raise AttributeError(f"{name!r} is not among the selected fields: {sorted(self._values)}") from None
 
     def __repr__(self) -> str:
         return f"Row({dict(self._values)!r})"

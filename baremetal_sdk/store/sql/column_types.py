@@ -1,4 +1,4 @@
-"""The types of columns, each the same in every database."""
+"""Column types that behave the same in all supported databases."""
 
 from __future__ import annotations
 
@@ -12,46 +12,46 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 _MYSQL = ("mysql", "mariadb")
 
 
-class _Text(sqlite.DATETIME):
-    """A time as SQLite keeps it, which is a text; :class:`Moment` makes and reads that itself."""
+class _SQLiteTime(sqlite.DATETIME):
+    """Type of a time in SQLite, which is text. It does not convert, because :class:`UTCDateTime` converts."""
 
     def bind_processor(self, dialect: Dialect) -> None:
-        """It is made already."""
+        """Return None: ``UTCDateTime.process_bind_param`` has made the text."""
 
     def result_processor(self, dialect: Dialect, coltype: object) -> None:
-        """It is read later."""
+        """Return None: ``UTCDateTime.process_result_value`` parses the text."""
 
 
 class UTCDateTime(TypeDecorator[datetime]):
-    """A point in time with microseconds: UTC without a zone in the database, with its zone in Python."""
+    """A time with microseconds: in the database UTC without a time zone, in Python with the time zone UTC."""
 
     impl = DateTime
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """MariaDB keeps whole seconds unless it is told otherwise."""
+        """Return the type for *dialect*. MariaDB stores whole seconds unless the type has a precision."""
         if dialect.name in _MYSQL:
             return dialect.type_descriptor(mysql.DATETIME(fsp=6))
         if dialect.name == "sqlite":
-            return dialect.type_descriptor(_Text())  # type: ignore[no-untyped-call]
+            return dialect.type_descriptor(_SQLiteTime())  # type: ignore[no-untyped-call]
         return dialect.type_descriptor(DateTime())
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
-        """To UTC without a zone."""
+        """Convert a time with a time zone to the stored form."""
         if value is None:
             return None
         plain = value.astimezone(UTC).replace(tzinfo=None)
         return plain.isoformat(" ", "microseconds") if dialect.name == "sqlite" else plain
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        """With its zone."""
+        """Convert the stored form to a time in UTC."""
         if value is None:
             return None
         return (datetime.fromisoformat(value) if dialect.name == "sqlite" else value).replace(tzinfo=UTC)
 
 
 def string(length: int) -> TypeEngine[str]:
-    """A string that is compared character by character: letters in another case are another string, everywhere."""
+    """Return a type for strings of up to *length* characters; comparison is case-sensitive in all databases."""
     return (
         String(length)
         .with_variant(mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin"), *_MYSQL)
@@ -60,15 +60,15 @@ def string(length: int) -> TypeEngine[str]:
 
 
 def text() -> TypeEngine[str]:
-    """A text of any length; MariaDB's TEXT ends at 64 KiB."""
+    """Return a type for long text. MariaDB's TEXT would end at 64 KiB."""
     return Text().with_variant(mysql.MEDIUMTEXT(charset="utf8mb4", collation="utf8mb4_bin"), *_MYSQL)
 
 
 def blob() -> TypeEngine[bytes]:
-    """Bytes."""
+    """Return a type for bytes."""
     return LargeBinary()
 
 
 def counter() -> TypeEngine[int]:
-    """A number that only grows; SQLite counts by itself in a column that is called INTEGER, and only there."""
+    """Return a type for large counters. SQLite assigns ids only to a column of the type INTEGER."""
     return BigInteger().with_variant(Integer(), "sqlite")

@@ -1,4 +1,4 @@
-"""Conductors in an SQL database: what they offer, and that they live."""
+"""Conductors in an SQL database: their drivers and heartbeats."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from baremetal_sdk.store.refusals import conductor_not_found_error
 from baremetal_sdk.store.sql.engine import Database
 from baremetal_sdk.store.sql.failures import retry_on_conflict
 from baremetal_sdk.store.sql.rows import RowReader
-from baremetal_sdk.store.sql.statements import Statements, new_values
+from baremetal_sdk.store.sql.statements import Statements, new_value_parameters
 
 _CONDUCTORS = RowReader(CONDUCTOR_FIELDS, CONDUCTOR_FIELDS.names)
 
@@ -25,37 +25,39 @@ class SQLConductors:
 
     @retry_on_conflict
     def register_conductor(self, conductor: ConductorRecord) -> ConductorRecord:
-        """Store what a conductor offers, with a heartbeat of now."""
+        """Store a conductor and its drivers, with a heartbeat of now."""
         stored = CONDUCTOR_FIELDS.encode_record(conductor)
         ident = {"ident": conductor.hostname}
         with self._database.writing() as connection:
             now = self._clock.now()
             stored.update(heartbeat_at=now, updated_at=now, created_at=now)
-            offered = {name: value for name, value in stored.items() if name not in ("hostname", "created_at")}
-            statement = self._statements.update_conductor(tuple(offered), same_incarnation=False)
-            if connection.execute(statement, ident | new_values(offered)).rowcount == 0:
+            columns = {name: value for name, value in stored.items() if name not in ("hostname", "created_at")}
+            statement = self._statements.update_conductor(tuple(columns), same_incarnation=False)
+            # Update first: a conductor that starts again under its host name is the common case.
+            if connection.execute(statement, ident | new_value_parameters(columns)).rowcount == 0:
                 connection.execute(self._statements.insert_conductor, stored)
             row = connection.execute(self._statements.conductor, ident).one()
         return _CONDUCTORS.read_record(row)
 
     @retry_on_conflict
     def heartbeat(self, hostname: str, incarnation: str) -> None:
-        """Say that a conductor lives."""
+        """Record that a conductor is alive."""
         statement = self._statements.update_conductor(("heartbeat_at",), same_incarnation=True)
         with self._database.writing() as connection:
-            parameters = {"ident": hostname, "running": incarnation} | new_values({"heartbeat_at": self._clock.now()})
+            parameters = {"ident": hostname, "running_incarnation": incarnation}
+            parameters |= new_value_parameters({"heartbeat_at": self._clock.now()})
             if connection.execute(statement, parameters).rowcount == 0:
                 raise conductor_not_found_error(hostname, incarnation)
 
     @retry_on_conflict
     def conductors(self) -> Sequence[ConductorRecord]:
-        """All conductors, by host name."""
+        """Return all conductors, ordered by host name."""
         with self._database.reading() as connection:
             rows = connection.execute(self._statements.conductors).all()
         return [_CONDUCTORS.read_record(row) for row in rows]
 
     @retry_on_conflict
     def unregister_conductor(self, hostname: str, incarnation: str) -> None:
-        """Forget a conductor that stops; another incarnation of it stays."""
+        """Delete a conductor that stops, unless another incarnation has registered."""
         with self._database.writing() as connection:
-            connection.execute(self._statements.delete_conductor, {"ident": hostname, "running": incarnation})
+            connection.execute(self._statements.delete_conductor, {"ident": hostname, "running_incarnation": incarnation})

@@ -1,4 +1,4 @@
-"""Connections and transactions."""
+"""Connections to a database, and transactions."""
 
 from __future__ import annotations
 
@@ -18,58 +18,58 @@ from baremetal_sdk.store.sql.sqlite_readers import SQLiteReaders
 from baremetal_sdk.store.sql.sqlite_statements import CompiledStatements
 from baremetal_sdk.store.sql.sqlite_writer import SQLiteWriter
 
-CONNECTIONS = 10
-"""Connections to a database server, at most, where nobody says how many threads there are."""
-_POOL_TIMEOUT = 60.0
+DEFAULT_CONNECTIONS = 10
+"""Maximum number of connections to a database server."""
+_POOL_TIMEOUT_S = 60.0
 _ISOLATION = "ISOLATION LEVEL READ COMMITTED"
-"""Every condition of a write is in the write itself; what is stricter only locks more rows."""
+"""Each write checks its conditions in its own WHERE clause, so a stricter level would only lock more rows."""
 
 
 class _Engines(NamedTuple):
-    """What makes connections, for two uses."""
+    """Sources of connections of an open database."""
 
     reader: Engine | SQLiteReaders
     writer: Engine
-    line: SQLiteWriter | None
-    """Where those who write to SQLite stand in line."""
+    sqlite_writer: SQLiteWriter | None
+    """Runs the writing transactions on SQLite; None on a database server."""
 
     def close(self) -> None:
-        """Close connections that nobody uses; those in use are closed when they come back."""
-        for kept in (self.line, self.reader):
-            if isinstance(kept, SQLiteWriter | SQLiteReaders):
-                kept.close()
+        """Close idle connections. Connections in use are closed when they are returned."""
+        for source in (self.sqlite_writer, self.reader):
+            if isinstance(source, SQLiteWriter | SQLiteReaders):
+                source.close()
         self.writer.dispose()
 
 
 class Database:
-    """A database that transactions are made in. What fails in it is told as ``StoreUnavailable``."""
+    """A database with its connections. Its errors are raised as ``StoreUnavailable``. Thread-safe."""
 
-    def __init__(self, url: str, *, connections: int = CONNECTIONS) -> None:
+    def __init__(self, url: str, *, connections: int = DEFAULT_CONNECTIONS) -> None:
         self.url = _parse_url(url)
         self._connections = connections
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._engines: _Engines | None = None
         self.telemetry = Telemetry()
-        """Those who hear of each use."""
+        """Observers of each transaction."""
         self._subscribers: tuple[Callable[[], object], ...] = ()
         self.compiled = CompiledStatements()
-        """Runs the statements that are made once."""
+        """Executes statements that are built once and reused."""
 
     def __repr__(self) -> str:
         return f"Database({mask_password(self.url)!r})"
 
     @property
     def is_open(self) -> bool:
-        """Whether it is connected."""
+        """True while the database is connected."""
         return self._engines is not None
 
     @property
     def engine(self) -> Engine:
-        """What makes connections that write. Raises ``StoreUnavailable`` while the database is closed."""
+        """Engine for writing connections. Raises ``StoreUnavailable`` while the database is closed."""
         return self._require_open().writer
 
     def open(self) -> None:
-        """Connect. Raises ``ConfigurationError`` where the driver of this database is not installed."""
+        """Connect. Raises ``ConfigurationError`` if the driver of this database is not installed."""
         with translate_errors(self.url):
             engine = sqlite_engine(self.url) if self.is_sqlite else _server_engine(self.url, self._connections)
             try:
@@ -88,29 +88,34 @@ class Database:
             self._engines = _Engines(engine, writer, None)
 
     def close(self) -> None:
-        """Close the connections; those in use are closed when they come back."""
+        """Close idle connections. Connections in use are closed when they are returned."""
         engines, self._engines = self._engines, None
         if engines is not None:
             engines.close()
 
     def subscribe(self, callback: Callable[[], object]) -> Callable[[], None]:
-        """Call *callback*, which has to be quick, after each transaction that wrote; the result ends that."""
+        """Call *callback* after each writing transaction, in the thread that wrote; *callback* must be fast.
+
+        Return a function that ends the subscription.
+        """
         self._subscribers = (*self._subscribers, callback)
 
         def end() -> None:
-            self._subscribers = tuple(one for one in self._subscribers if one is not callback)
+            self._subscribers = tuple(subscriber for subscriber in self._subscribers if subscriber is not callback)
 
         return end
 
     @property
     def connections(self) -> Mapping[str, int]:
-        """How many connections are ``used`` and ``idle``; empty where that cannot be told."""
+        """Number of ``used`` and ``idle`` connections; empty if unknown."""
         if self._engines is None:
             return {}
-        line, pool = self._engines.line, self._engines.writer.pool
-        if line is not None:
-            return {"used": int(line.is_used), "idle": int(not line.is_used)}
-        return {"used": pool.checkedout(), "idle": pool.checkedin()} if isinstance(pool, QueuePool) else {}
+        sqlite_writer, pool = self._engines.sqlite_writer, self._engines.writer.pool
+        if sqlite_writer is not None:
+            return {"used": int(sqlite_writer.is_used), "idle": int(not sqlite_writer.is_used)}
+        if isinstance(pool, QueuePool):
+            return {"used": pool.checkedout(), "idle": pool.checkedin()}
+        return {}
 
     def _require_open(self) -> _Engines:
         if self._engines is None:
@@ -119,25 +124,29 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection for statements that read."""
+        """Check out a connection for statements that read."""
         reader = self._require_open().reader
         with self.telemetry.begin(Work.TRANSACTION, {"kind": "read"}), translate_errors(self.url), reader.connect() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """A transaction, committed at the end and rolled back by an exception."""
+        """Run a transaction that is committed at the end of the block and rolled back by an exception."""
         engines = self._require_open()
-        made = _transaction(engines.writer, self.url) if engines.line is None else engines.line.transaction()
-        observed = self.telemetry.begin(Work.TRANSACTION, {"kind": "write"})
-        with observed, translate_errors(self.url), made as connection:
+        if engines.sqlite_writer is None:
+            transaction = _transaction(engines.writer, self.url)
+        else:
+            transaction = engines.sqlite_writer.transaction()
+        observation = self.telemetry.begin(Work.TRANSACTION, {"kind": "write"})
+        with observation, translate_errors(self.url), transaction as connection:
             yield connection
+        # Only after the commit: a subscriber that reads at once must find what was written.
         for callback in self._subscribers:
             callback()
 
     @contextmanager
     def altering(self) -> Iterator[Connection]:
-        """A transaction of the toolkit's own, for what alters tables."""
+        """Begin a transaction of SQLAlchemy, as Alembic needs it to alter tables."""
         with translate_errors(self.url), _transaction(self._require_open().writer, self.url) as connection:
             yield connection
 
@@ -146,21 +155,21 @@ class Database:
 def _transaction(writer: Engine, url: URL) -> Iterator[Connection]:
     with writer.connect() as connection, connection.begin() as transaction:
         yield connection
-        with translate_errors(url, may_be_kept=True):
+        with translate_errors(url, may_be_committed=True):
             transaction.commit()
 
 
-def _parse_url(url: str) -> URL:
+def _parse_url(text: str) -> URL:
     try:
-        parsed = make_url(url)
-        parsed.get_dialect()
+        url = make_url(text)
+        url.get_dialect()
     except (ArgumentError, NoSuchModuleError, ValueError) as exc:
-        # What was given is not repeated: it may hold a password.
+        # The message does not quote the URL, because it may contain a password.
         raise ConfigurationError(
-            f"[database] connection: it is no database URL ({type(exc).__name__}); "
+            f"[database] connection: not a database URL ({type(exc).__name__}); "
             "allowed is, for example, sqlite:////var/lib/metald/nodes.db"
         ) from None
-    return parsed
+    return url
 
 
 def _server_engine(url: URL, connections: int) -> Engine:
@@ -169,10 +178,12 @@ def _server_engine(url: URL, connections: int) -> Engine:
             url,
             pool_size=connections,
             max_overflow=0,
-            pool_timeout=_POOL_TIMEOUT,
+            pool_timeout=_POOL_TIMEOUT_S,
             pool_use_lifo=True,
-            # Not tried out before its use: what finds a connection lost is made again. And each transaction ends itself.
+            # No ping before use, which would cost a round trip: ``retry_on_conflict`` repeats a transaction that finds its
+            # connection lost.
             pool_pre_ping=False,
+            # No rollback on return: reads run in autocommit mode, and each writing transaction ends itself.
             pool_reset_on_return=None,
             hide_parameters=True,
         )
@@ -184,7 +195,7 @@ def _server_engine(url: URL, connections: int) -> Engine:
 
 
 def _prepare(engine: Engine, connection: Any) -> None:
-    """A read is one statement, and goes without a transaction around it, and what that says to the server."""
+    # A read is one statement. Autocommit saves the round trips of BEGIN and COMMIT around it.
     engine.dialect.set_isolation_level(connection, "AUTOCOMMIT")
     if engine.dialect.name != "postgresql":
         with closing(connection.cursor()) as cursor:

@@ -1,4 +1,7 @@
-"""What fails in a database, told to the operator: what has happened and what to do, and never a password."""
+"""Translation of database errors into messages for operators, and retries of transactions.
+
+Messages name the cause and the remedy and contain no password.
+"""
 
 from __future__ import annotations
 
@@ -19,53 +22,59 @@ from baremetal_sdk.store.sql.sqlite import explain_sqlite_error
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_RETRY_AFTER = 5.0
-_ATTEMPTS = 5
-_AWAY = 15.0
-"""Seconds for which a database server that went away is waited for: it is being restarted."""
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
-_LONGEST_STEP = 0.02
+_RETRY_AFTER_S = 5.0
+_MAX_CONFLICT_ATTEMPTS = 5
+_RECONNECT_TIMEOUT_S = 15.0
+"""Seconds to wait for a database server whose connection was lost; a restart takes less."""
+_FIRST_RECONNECT_PAUSE_S, _MAX_RECONNECT_PAUSE_S = 0.1, 1.0
+_CONFLICT_PAUSE_STEP_S = 0.02
+"""Seconds by which the upper bound of the random pause grows with each conflict."""
 _DEADLOCKS = frozenset({"40001", "40P01", 1213})
-"""PostgreSQL's states and MariaDB's number for a transaction that was ended because it and another waited for each other."""
+"""Codes of a transaction that the database aborted: serialization failure and deadlock in PostgreSQL, deadlock in MariaDB."""
 
 
 class TransactionConflict(StoreUnavailable):
-    """Another process was in the way of a transaction, and is no longer: the same again can succeed."""
+    """A transaction conflicted with another one and was rolled back. A retry can succeed."""
 
 
 class ConnectionLost(StoreUnavailable):
-    """The database server went away before anything was kept: the same again can succeed once it is back."""
+    """The connection was lost before the commit. A retry can succeed once the server is back."""
 
 
 def retry_on_conflict(function: Callable[P, R]) -> Callable[P, R]:
-    """Do something again, a few times when it collided, and for a while when the connection was lost: nothing was kept."""
+    """Retry *function* after a conflict, a few times, and after a lost connection, for some seconds.
+
+    The function must run one transaction, and must not have changed anything outside of it when it raises: nothing of a
+    failed attempt was committed, so a retry is safe.
+    """
 
     @wraps(function)
-    def repeated(*args: P.args, **kwargs: P.kwargs) -> R:
-        collisions, given_up_at, pause = 0, time.monotonic() + _AWAY, _FIRST_PAUSE
+    def retrying(*args: P.args, **kwargs: P.kwargs) -> R:
+        conflicts, deadline, pause = 0, time.monotonic() + _RECONNECT_TIMEOUT_S, _FIRST_RECONNECT_PAUSE_S
         while True:
             try:
                 return function(*args, **kwargs)
             except TransactionConflict:
-                collisions += 1
-                if collisions == _ATTEMPTS:
+                conflicts += 1
+                if conflicts == _MAX_CONFLICT_ATTEMPTS:
                     raise
-                # Two that collided do not go on in step.
-                time.sleep(random.uniform(0.0, _LONGEST_STEP * collisions))
+                # A random pause, so that the two transactions do not meet again.
+                time.sleep(random.uniform(0.0, _CONFLICT_PAUSE_STEP_S * conflicts))
             except ConnectionLost:
-                if time.monotonic() + pause > given_up_at:
+                if time.monotonic() + pause > deadline:
                     raise
                 time.sleep(pause)
-                pause = min(2 * pause, _LONGEST_PAUSE)
+                pause = min(2 * pause, _MAX_RECONNECT_PAUSE_S)
 
-    return repeated
+    return retrying
 
 
 @contextmanager
-def translate_errors(url: URL, *, may_be_kept: bool = False) -> Iterator[None]:
-    """Raise ``StoreUnavailable`` in place of what the database toolkit raises.
+def translate_errors(url: URL, *, may_be_committed: bool = False) -> Iterator[None]:
+    """Translate SQLAlchemy's errors inside of the block into ``StoreUnavailable`` or a subclass.
 
-    With *may_be_kept* nobody knows what became of a transaction whose connection is lost, and it is not made again.
+    *may_be_committed* is for the commit itself: after a lost connection the transaction may be committed or not, so the
+    error is a plain ``StoreUnavailable``, which is not retried.
     """
     try:
         yield
@@ -74,18 +83,19 @@ def translate_errors(url: URL, *, may_be_kept: bool = False) -> Iterator[None]:
         kind = StoreUnavailable
         if _is_conflict(exc):
             kind = TransactionConflict
-        elif _is_lost(exc, url) and not may_be_kept:
+        elif _is_lost(exc, url) and not may_be_committed:
             kind = ConnectionLost
-        raise kind(message, retry_after=_RETRY_AFTER) from exc
+        raise kind(message, retry_after=_RETRY_AFTER_S) from exc
 
 
 def mask_password(url: URL) -> str:
-    """A URL without its password."""
+    """Return the URL as a string without its password."""
     return url.render_as_string(hide_password=True)
 
 
 def _is_conflict(error: DBAPIError | PoolTimeout) -> bool:
-    # A value that was taken is told before; what is left is a row that another process has just made.
+    # ``raise_duplicates`` has translated duplicate values of records before. An integrity error that arrives here comes from
+    # a row that another process inserted at the same moment, for example the row of a conductor.
     if isinstance(error, PoolTimeout) or error.orig is None:
         return False
     code = getattr(error.orig, "sqlstate", None) or next(iter(error.orig.args), None)
@@ -93,7 +103,7 @@ def _is_conflict(error: DBAPIError | PoolTimeout) -> bool:
 
 
 def _is_lost(error: DBAPIError | PoolTimeout, url: URL) -> bool:
-    """Whether a server that was there has gone: what it said last, or that nobody takes connections."""
+    """True if the error means that the connection to a database server was lost or refused."""
     if isinstance(error, PoolTimeout) or url.get_backend_name() == "sqlite":
         return False
     return error.connection_invalidated or (error.statement is None and isinstance(error, OperationalError))
@@ -101,16 +111,16 @@ def _is_lost(error: DBAPIError | PoolTimeout, url: URL) -> bool:
 
 def _reason(error: DBAPIError | PoolTimeout, url: URL) -> str:
     if isinstance(error, PoolTimeout):
-        return "all its connections were in use for too long: it answers too slowly, or too much is asked of it at once"
+        return "all connections were in use for too long; the database answers too slowly, or receives too many requests at once"
     reason = explain_sqlite_error(error.orig, url)
     if reason is not None:
         return reason
     text = _without_password(" ".join(str(error.orig).split()), url)
     if error.statement is not None and not error.connection_invalidated:
         return text
-    return f"{text}: see that it runs, and that [database] connection has the right address, account and password"
+    return f"{text}; check that it runs, and that [database] connection has the right address, account and password"
 
 
 def _without_password(text: str, url: URL) -> str:
-    """A driver may quote what it was given."""
+    # Some drivers quote the connection parameters in their messages.
     return text.replace(str(url.password), "***") if url.password else text

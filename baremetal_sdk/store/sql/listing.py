@@ -1,4 +1,4 @@
-"""Pages: the statements that list records, whose cost grows with the page and not with the fleet."""
+"""Statements that read one page of a listing. Their cost grows with the page, not with the number of records."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ Condition = ColumnElement[bool]
 
 
 class PagePosition(NamedTuple):
-    """Where a record stands in the order of a listing."""
+    """Position of a record in the order of a listing."""
 
     value: Any
-    """What it has in the column that is sorted by."""
+    """Value of the sort column."""
     id: int
 
 
 class Listing(Generic[R]):
-    """Makes the statements of one listing. *conditions* say what is listed beside what the query has.
+    """Builds the statements of one listing.
 
-    Of *shares*, where there are any, each record meets the conditions of one, or it is not listed: where an "or" would lead to
-    no index.
+    *conditions* restrict the listing in addition to the query. *shares* are alternative sets of conditions that no record
+    meets twice; a record is listed if it meets one of them. They replace an OR, for which the databases use no index.
 
-    The order is that of the sort key, what is not set first, and within equals that of creation; "desc" is exactly the
-    reverse of it. A page is united from parts of this order (what is equal to the last record before and was created
-    later, what is greater, what is not set), because an index on (column, id) leads to where each of them begins, and to
-    where "greater, or equal and later" begins it does not.
+    The order is by sort key, with NULL first, and then by creation. "desc" is exactly the reverse. A page is a UNION of
+    parts of this order: records equal to the marker's value and created after the marker, records with a greater value,
+    and records with NULL. An index on (column, id) leads to the begin of each part. It does not lead to the begin of
+    "greater, or equal and created later".
     """
 
     def __init__(
@@ -63,31 +63,31 @@ class Listing(Generic[R]):
         self._shares = shares or ((),)
 
     def position(self, marker: str, visible: Sequence[Condition]) -> Select[Any]:
-        """Read the position of the last record of the page before."""
+        """Return the SELECT of the position of the record *marker*, the last one of the previous page."""
         value = literal(None) if self._sort_column is None else self._sort_column
         return select(value, self._table.c.id).where(self._table.c.uuid == marker, *visible)
 
     def page(self, after: PagePosition | None) -> Select[Any]:
-        """Read the page that begins after a position."""
+        """Return the SELECT of the page that begins after a position, or of the first page."""
         parts = self._parts(after)
         if len(parts) == len(self._shares) == 1:
             return self._part([self._table.c[name] for name in self.names], [*parts[0], *self._shares[0]])
         return self._union(parts)
 
     def _parts(self, after: PagePosition | None) -> list[Sequence[Condition]]:
-        """The conditions of the parts of the order, from where the page begins."""
+        """Return the conditions of each part of the order from the begin of the page."""
         if self._sort_column is None:
-            return [[] if after is None else [self._created_beyond(after)]]
+            return [[] if after is None else [self._created_after(after)]]
         if after is not None:
             equal = self._sort_column.is_(None) if after.value is None else self._sort_column == self._literal(after.value)
-            return [[equal, self._created_beyond(after)], *self._parts_beyond(after.value)]
+            return [[equal, self._created_after(after)], *self._parts_beyond(after.value)]
         if not self._optional:
             return [[]]
         parts: list[Sequence[Condition]] = [[self._sort_column.is_(None)], [self._sort_column.is_not(None)]]
         return parts[::-1] if self._descending else parts
 
     def _parts_beyond(self, value: Any) -> list[Sequence[Condition]]:
-        """The parts of the order behind all records with this value."""
+        """Return the conditions of each part of the order after all records with *value*."""
         column = self._sort_column
         assert column is not None
         if value is None:
@@ -101,7 +101,7 @@ class Listing(Generic[R]):
         assert self._sort_column is not None
         return literal(value, self._sort_column.type)
 
-    def _created_beyond(self, after: PagePosition) -> Condition:
+    def _created_after(self, after: PagePosition) -> Condition:
         column: ColumnElement[int] = self._table.c.id
         return column < after.id if self._descending else column > after.id
 
@@ -117,92 +117,95 @@ class Listing(Generic[R]):
         return column.desc() if self._descending else column.asc()
 
     def _union(self, parts: Sequence[Sequence[Condition]]) -> Select[Any]:
-        """One statement for all parts: in two, a record that changes between them would be listed twice or not at all."""
+        """Return one statement for all parts.
+
+        With a statement for each part, a record that changes between two of them would be listed twice or not at all.
+        """
         table = self._table
         columns: list[ColumnElement[Any]] = [table.c[name] for name in self.names]
         keys = [column.label(f"sorted_{number}") for number, column in enumerate(self._keys)]
-        united = union_all(
+        rows = union_all(
             *(
                 select(self._part([*columns, *keys, literal(number).label("part")], [*conditions, *share]).subquery())
                 for number, conditions in enumerate(parts)
                 for share in self._shares
             )
         ).subquery()
-        order = [united.c.part, *(self._in_direction(united.c[key.name]) for key in keys)]
-        ordered = select(*(united.c[name] for name in self.names)).order_by(*order)
+        order = [rows.c.part, *(self._in_direction(rows.c[key.name]) for key in keys)]
+        ordered = select(*(rows.c[name] for name in self.names)).order_by(*order)
         return ordered if self._limit is None else ordered.limit(self._limit)
 
 
-class _Common(FunctionElement[bool]):
-    """A condition that most records meet."""
+class _Unselective(FunctionElement[bool]):
+    """A condition that most records meet, so an index on its column must not be used."""
 
     type = Boolean()
     inherit_cache = True
 
 
-@compiles(_Common)
-def _as_it_is(element: _Common, compiler: Any, **options: Any) -> str:
+@compiles(_Unselective)
+def _compile_plain(element: _Unselective, compiler: Any, **options: Any) -> str:
     text: str = compiler.process(element.clauses, **options)
     return text
 
 
-@compiles(_Common, "sqlite")
-def _without_index(element: _Common, compiler: Any, **options: Any) -> str:
-    # SQLite, which does not count what is in a table, takes it for as rare as any value, and would look records up by it.
+@compiles(_Unselective, "sqlite")
+def _compile_for_sqlite(element: _Unselective, compiler: Any, **options: Any) -> str:
+    # SQLite has no statistics of the values and assumes that each value is rare. The unary plus keeps it from using the index.
     return f"+({compiler.process(element.clauses, **options)})"
 
 
 def equals_any(column: ColumnElement[Any], values: tuple[Any, ...]) -> Condition:
-    """The condition that a column has one of these values."""
+    """Return the condition that *column* has one of *values*; None stands for NULL."""
     if values == (True,):
         return is_set(column)
-    given = [value for value in values if value is not None]
-    alternatives = [] if not given else [column == given[0] if len(given) == 1 else column.in_(given)]
-    if len(given) < len(values):
+    present = [value for value in values if value is not None]
+    alternatives = [] if not present else [column == present[0] if len(present) == 1 else column.in_(present)]
+    if len(present) < len(values):
         alternatives.append(column.is_(None))
     return or_(false(), *alternatives)
 
 
 def node_query_conditions(nodes: Table, query: NodeQuery) -> list[Condition]:
-    """What a query of nodes says beyond equality."""
+    """Return the conditions of a node query that are not filters of columns."""
     conditions: list[Condition] = []
     for wanted, column in ((query.associated, nodes.c.instance_uuid), (query.sharded, nodes.c.shard)):
         if wanted is not None:
-            conditions.append(is_set(column) if wanted else _Common(column.is_(None)))
+            conditions.append(is_set(column) if wanted else _Unselective(column.is_(None)))
     if not query.include_children:
-        conditions.append(_Common(nodes.c.parent_node.is_(None)))
-    # As they are stored: a JSON text, in which each one stands in quotation marks.
+        conditions.append(_Unselective(nodes.c.parent_node.is_(None)))
+    # Traits are stored as a JSON array, so each one is in quotation marks.
     conditions += [nodes.c.traits.contains(f'"{trait}"', autoescape=True) for trait in query.traits]
     return conditions
 
 
 def visible_nodes(nodes: Table, scope: Scope) -> list[Condition]:
-    """What a caller may see of the nodes."""
+    """Return the conditions of the nodes that the caller may see."""
     return [] if scope.project is None else [or_(nodes.c.owner == scope.project, nodes.c.lessee == scope.project)]
 
 
 def visible_node_shares(nodes: Table, scope: Scope) -> list[list[Condition]]:
-    """What a caller may see of the nodes, in shares without a node in common, each of which has its index."""
+    """Return the nodes that the caller may see as disjoint shares, each of which can use an index."""
     if scope.project is None:
         return []
     return [[nodes.c.owner == scope.project], [nodes.c.lessee == scope.project, nodes.c.owner.is_distinct_from(scope.project)]]
 
 
 def visible_ports(ports: Table, nodes: Table, scope: Scope) -> list[Condition]:
-    """What a caller may see of the ports: those of the nodes that it may see."""
+    """Return the conditions of the ports whose node the caller may see."""
     if scope.project is None:
         return []
     return [ports.c.node_uuid.in_(select(nodes.c.uuid).where(and_(*visible_nodes(nodes, scope))))]
 
 
 def owning_node_conditions(table: Table, nodes: Table, query: Query) -> list[Condition]:
-    """What a query of records says about the nodes that they belong to."""
+    """Return the conditions of a query on the node that a record belongs to."""
     wanted = [equals_any(nodes.c[name], values) for name, values in NODE_FIELDS.encode_filters(query.node_where).items()]
     return [table.c.node_uuid.in_(select(nodes.c.uuid).where(and_(*wanted)))] if wanted else []
 
 
 def visible_records(kind: RecordKind[Any], table: Table, nodes: Table, scope: Scope) -> list[Condition]:
-    """What a caller may see of the records of a kind."""
+    """Return the conditions of the records of a kind that the caller may see."""
     if scope.project is None or kind.visibility is Visibility.ALL:
         return []
     if kind.visibility is Visibility.NODE:

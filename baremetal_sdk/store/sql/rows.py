@@ -1,4 +1,4 @@
-"""From the rows of the database to records, quickly: a listing makes thousands of them."""
+"""Fast conversion of database rows to records; a listing converts thousands of rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ R = TypeVar("R")
 
 
 class RowReader(Generic[R]):
-    """Reads rows that have the columns *names*, in this order."""
+    """Converts rows that have the columns *names*, in this order."""
 
     def __init__(self, fields: RecordFields[R], names: Sequence[str]) -> None:
         self._type = fields.record_type
@@ -26,12 +26,12 @@ class RowReader(Generic[R]):
         return dict(zip(self._names, values, strict=True))
 
     def read_record(self, row: Sequence[Any]) -> R:
-        """The record of a row with all fields."""
+        """Return the record of a row that has all fields."""
         record = object.__new__(self._type)
-        # What __init__ of a frozen dataclass does, at once: field by field it takes longer than the statement.
+        # A frozen dataclass sets each field with object.__setattr__, which takes longer than the query.
         record.__dict__.update(self._values(row))
         return record
 
     def read_row(self, row: Sequence[Any]) -> Row:
-        """The row of a listing."""
+        """Return the row of a listing."""
         return Row(self._values(row))

@@ -1,4 +1,4 @@
-"""The tables, derived from the fields of the records."""
+"""Table definitions, derived from the fields of the records."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ from baremetal_sdk.store.sql.column_types import UTCDateTime, blob, counter, str
 from baremetal_sdk.store.sql.unique_conflicts import constraint_name
 
 REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
-"""The migrations, oldest first. They are repeated here so that a database that is current opens without Alembic.
+"""Revisions of the migrations, oldest first. Repeated here, so that a current database opens without Alembic.
 
-The first digit is the generation. Within one, migrations only add, and what they add need not be known: a release works on
-tables that a later one has brought up. A new generation takes away what no release of the old one may use any more.
+The first digit is the generation. Migrations within a generation only add columns, tables and indexes, so a release also
+works on tables that a later release of the generation has upgraded. A new generation may remove what it no longer needs.
 """
 
 _PREFIX = re.compile(r"([A-Za-z][A-Za-z0-9_]{0,15})?")
 
-_LISTED_NODES = (
+_INDEXED_NODE_COLUMNS = (
     "provision_state",
     "driver",
     "owner",
@@ -52,12 +52,12 @@ _LISTED_NODES = (
     "lease_expires_at",
     "target_power_state",
 )
-"""What listings of nodes filter for or sort by; fields with a unique value have an index by that."""
-_RARE_IN_NODES = ("fault", "instance_name", "maintenance", "retired")
-"""What is set in few nodes, and is asked for: only those are in its index, where a database can do that."""
-_FOUND_IN_NODES = ("instance_uuid", "shard")
-"""What listings ask to be set, whatever it is: the nodes that have it, in the order of creation."""
-_COUNTERS = frozenset({"epoch", "revision"})
+"""Columns that listings filter or sort by. Unique columns have an index through their constraint."""
+_PARTIAL_INDEX_COLUMNS = ("fault", "instance_name", "maintenance", "retired")
+"""Columns that few nodes have set. Their index holds only these nodes where the database has partial indexes."""
+_PRESENCE_INDEX_COLUMNS = ("instance_uuid", "shard")
+"""Columns with an index, in the order of creation, of the nodes that have any value, for filters like ``associated``."""
+_COUNTER_COLUMNS = frozenset({"epoch", "revision"})
 
 
 EVENT_COLUMNS: tuple[tuple[str, TypeEngine[Any], bool], ...] = (
@@ -69,18 +69,18 @@ EVENT_COLUMNS: tuple[tuple[str, TypeEngine[Any], bool], ...] = (
     ("content", text(), False),
     ("created_at", UTCDateTime(), False),
 )
-"""The columns of events: name, type and whether it may be empty."""
+"""Columns of the events table: name, type, and whether NULL is allowed."""
 PROGRESS_COLUMNS = ("last_batch", "gone_batch", "gone_number")
 
 
 def is_usable(revision: str) -> bool:
-    """Whether this release can work on tables of *revision* as they are: they are its own, or a later one has added to them."""
+    """Return whether this release can use tables of *revision*: its own, or a later one of the same generation."""
     own = REVISIONS[-1]
     return revision == own or (revision.isdecimal() and len(revision) == len(own) and own < revision and revision[0] == own[0])
 
 
 class StoreSchema:
-    """The tables, under names that begin with a prefix: a host application may keep its own beside them."""
+    """All tables of a store. The names begin with *prefix*, so they can share a database with tables of a host application."""
 
     def __init__(self, prefix: str) -> None:
         if not _PREFIX.fullmatch(prefix):
@@ -89,14 +89,14 @@ class StoreSchema:
         self.prefix = prefix
         self.version_table = f"{prefix}alembic_version"
         self.metadata = MetaData()
-        self.nodes = self._table("nodes", NODE_FIELDS, _LISTED_NODES)
-        for name in _RARE_IN_NODES:
-            Index(f"{self.nodes.name}_{name}_idx", self.nodes.c[name], self.nodes.c.id, **_where(is_set(self.nodes.c[name])))
-        for name in _FOUND_IN_NODES:
-            index = Index(f"{self.nodes.name}_with_{name}_idx", self.nodes.c.id, **_where(is_set(self.nodes.c[name])))
-            index.ddl_if(callable_=_indexes_parts)
+        self.nodes = self._table("nodes", NODE_FIELDS, _INDEXED_NODE_COLUMNS)
+        for name in _PARTIAL_INDEX_COLUMNS:
+            Index(f"{self.nodes.name}_{name}_idx", self.nodes.c[name], self.nodes.c.id, **_partial(is_set(self.nodes.c[name])))
+        for name in _PRESENCE_INDEX_COLUMNS:
+            index = Index(f"{self.nodes.name}_with_{name}_idx", self.nodes.c.id, **_partial(is_set(self.nodes.c[name])))
+            index.ddl_if(callable_=_has_partial_indexes)
         self.ports = self._table("ports", PORT_FIELDS, ("node_uuid", "portgroup_uuid"))
-        self._belongs_to_node(self.ports)
+        self._add_node_foreign_key(self.ports)
         self.conductors = self._table("conductors", CONDUCTOR_FIELDS, ())
         self.conductors.append_constraint(UniqueConstraint("hostname", name=f"{prefix}conductors_hostname_key"))
 
@@ -106,16 +106,16 @@ class StoreSchema:
     def _table_of(self, kind: RecordKind[Any]) -> Table:
         table = self._table(kind.table, kind.fields, kind.listed)
         if kind.belongs_to_node:
-            self._belongs_to_node(table)
+            self._add_node_foreign_key(table)
         return table
 
     def _outbox(self) -> tuple[Table, Table]:
-        """Events, and how far they were put in order and forgotten: one row."""
+        """Return the tables of events and of the outbox's progress; the latter has one row."""
         name = f"{self.prefix}events"
         columns = [Column(column, kind, nullable=optional) for column, kind, optional in EVENT_COLUMNS]
         events = Table(
             name, self.metadata, Column("id", counter(), primary_key=True, autoincrement=True), *columns,
-            # Numbers of events that were deleted are not given out again.
+            # AUTOINCREMENT: the ids of deleted events are not assigned again.
             sqlite_autoincrement=True,
         )  # fmt: skip
         Index(f"{name}_batch_idx", events.c.batch, events.c.id)
@@ -125,38 +125,38 @@ class StoreSchema:
         )
         return events, progress
 
-    def _belongs_to_node(self, table: Table) -> None:
+    def _add_node_foreign_key(self, table: Table) -> None:
         name = f"{table.name}_node_uuid_fkey"
         table.append_constraint(ForeignKeyConstraint(["node_uuid"], [self.nodes.c.uuid], name=name, ondelete="CASCADE"))
 
     def _table(self, name: str, fields: RecordFields[Any], listed: Iterable[str]) -> Table:
         name = self.prefix + name
-        columns = [Column(field.name, _type(field), nullable=field.optional) for field in fields.by_name.values()]
+        columns = [Column(field.name, _column_type(field), nullable=field.optional) for field in fields.by_name.values()]
         table = Table(name, self.metadata, Column("id", counter(), primary_key=True, autoincrement=True), *columns)
         for key in UNIQUE_KEYS.get(fields.label, ()):
             table.append_constraint(UniqueConstraint(*key, name=constraint_name(name, key)))
         for column in listed:
-            # With the id: a page goes on within equal values.
+            # With the id, because a page can begin within a run of equal values.
             Index(f"{name}_{column}_idx", table.c[column], table.c.id)
         return table
 
 
 def is_set(column: ColumnElement[Any]) -> ColumnElement[bool]:
-    """The condition that a column has a value or, where it says yes or no, that it says yes."""
+    """Return the condition that *column* is not NULL; for a Boolean column, that it is true."""
     return column.is_(true()) if isinstance(column.type, Boolean) else column.is_not(None)
 
 
-def _where(condition: ColumnElement[bool]) -> dict[str, Any]:
+def _partial(condition: ColumnElement[bool]) -> dict[str, Any]:
     return {"sqlite_where": condition, "postgresql_where": condition}
 
 
-def _indexes_parts(*_: Any, dialect: Dialect, **__: Any) -> bool:
-    """Whether a database can have an index of some of a table's records."""
+def _has_partial_indexes(*_: Any, dialect: Dialect, **__: Any) -> bool:
+    """Return whether the database supports partial indexes."""
     return dialect.name in ("sqlite", "postgresql")
 
 
-def _type(field: Field) -> TypeEngine[Any]:
-    if field.name in _COUNTERS:
+def _column_type(field: Field) -> TypeEngine[Any]:
+    if field.name in _COUNTER_COLUMNS:
         return counter()
     if field.kind is FieldKind.STRING:
         assert field.length is not None

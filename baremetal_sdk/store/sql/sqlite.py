@@ -1,4 +1,4 @@
-"""All that is said to SQLite alone."""
+"""Engine, pragmas and error texts for SQLite."""
 
 from __future__ import annotations
 
@@ -14,33 +14,37 @@ from sqlalchemy.pool import QueuePool
 from baremetal_sdk.errors import ConfigurationError
 
 WRITES_OPTION = "baremetal_writes"
-"""The execution option of connections whose transactions write."""
+"""Name of the execution option that marks connections whose transactions write."""
 BUSY_TIMEOUT_S = 30.0
-"""Seconds to wait for another process that writes to the file; the URL may say another ``timeout``."""
+"""Seconds to wait for another process that writes to the file. ``timeout`` in the URL overrides it."""
+_CHECKPOINT_PAGES = 4000
+"""Pages of 4 KiB in the write-ahead log at which a commit copies them to the database and waits for the disk.
 
-_CHECKPOINT_AFTER = 4000
-"""Pages (of 4 KiB) in the log before a commit writes them to the database and waits for the disk: with SQLite's own 1000 that is
-every fiftieth node that is created."""
+With SQLite's default of 1000 pages, one in fifty creations of a node would wait."""
 READER_CONNECTIONS = 2
-"""Reads run under the interpreter's lock: more connections only contend for it. Other threads stand in line for these."""
-_CONNECTIONS = 4
-_POOL_TIMEOUT = 60.0
-_RETRY_PAUSE = 0.02
+"""Number of connections that read. Reads hold the GIL, so more connections would only contend for it."""
+_POOL_SIZE = 4
+_POOL_TIMEOUT_S = 60.0
+_RETRY_INTERVAL_S = 0.02
 
 
 def sqlite_engine(url: URL) -> Engine:
-    """An engine whose writing transactions are IMMEDIATE: one that read before it wrote would fail at once, not wait."""
+    """Return an engine whose writing transactions begin with BEGIN IMMEDIATE.
+
+    A deferred transaction that reads first and then writes fails at once, without a wait, if another process writes.
+    Raises ``ConfigurationError`` for a database in memory.
+    """
     if url.database in (None, "", ":memory:") or url.query.get("mode") == "memory":
         raise ConfigurationError(
-            "[database] connection: an SQLite database in memory is another one for each connection: "
-            "name a file, or leave the option out to keep nodes in memory"
+            "[database] connection: in-memory SQLite is not supported, because each connection would get its own database; "
+            "use a file path, or leave the option out to keep nodes in memory"
         )
     engine = create_engine(
         url,
         poolclass=QueuePool,
-        pool_size=_CONNECTIONS,
+        pool_size=_POOL_SIZE,
         max_overflow=0,
-        pool_timeout=_POOL_TIMEOUT,
+        pool_timeout=_POOL_TIMEOUT_S,
         pool_use_lifo=True,
         hide_parameters=True,
         connect_args={"timeout": _busy_timeout(url), "check_same_thread": False},
@@ -51,9 +55,10 @@ def sqlite_engine(url: URL) -> Engine:
 
 
 def _prepare(connection: sqlite3.Connection, _record: object) -> None:
-    # The driver would begin transactions by itself, and deferred ones.
+    # Otherwise the driver begins deferred transactions by itself.
     connection.isolation_level = None
-    for pragma in ("foreign_keys = ON", "synchronous = NORMAL", f"wal_autocheckpoint = {_CHECKPOINT_AFTER}"):
+    # NORMAL does not flush the log at each commit: a commit survives the end of the process, but maybe not a power failure.
+    for pragma in ("foreign_keys = ON", "synchronous = NORMAL", f"wal_autocheckpoint = {_CHECKPOINT_PAGES}"):
         connection.execute(f"PRAGMA {pragma}").close()
 
 
@@ -63,7 +68,10 @@ def _begin(connection: Connection) -> None:
 
 
 def use_write_ahead_log(engine: Engine) -> None:
-    """Let readers go on while one writes. The file remembers it; what cannot have it works without."""
+    """Switch the database file to write-ahead logging, so that readers do not wait for a writer.
+
+    The mode is stored in the file. SQLite keeps the former mode, without an error, where the file system does not support it.
+    """
     deadline = time.monotonic() + _busy_timeout(engine.url)
     while True:
         try:
@@ -72,21 +80,21 @@ def use_write_ahead_log(engine: Engine) -> None:
                     connection.exec_driver_sql("PRAGMA journal_mode = WAL")
             return
         except OperationalError as exc:
-            # Here SQLite does not wait when another process does the same.
+            # SQLite does not use the busy timeout for this pragma, so another process that does the same makes it fail at once.
             if _code(exc.orig) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                 raise
-        time.sleep(_RETRY_PAUSE)
+        time.sleep(_RETRY_INTERVAL_S)
 
 
 def explain_sqlite_error(error: BaseException | None, url: URL) -> str | None:
-    """What has happened and what the operator can do, for an error of SQLite that has a code."""
+    """Return the cause of an SQLite error and the remedy; None for an error without a known code."""
     code = _code(error)
     if code == sqlite3.SQLITE_CANTOPEN:
         directory = Path(url.database or "").parent
         if not directory.is_dir() and not url.query.get("uri"):
-            return f"the directory {directory} does not exist: create it, or change [database] connection"
+            return f"the directory {directory} does not exist; create it, or change [database] connection"
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return f"another process kept it locked for {_busy_timeout(url):g} seconds: find it (fuser names it) and end it"
+        return f"another process kept it locked for {_busy_timeout(url):g} seconds; find the process with fuser and end it"
     return _REASONS.get(code)
 
 
@@ -95,16 +103,17 @@ def _busy_timeout(url: URL) -> float:
 
 
 def _code(error: Any) -> int:
-    """The primary code of an error; 0 where there is none."""
+    """Return the primary result code of an error, or 0."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
+_NOT_OPENED = "the file cannot be opened; give the service's user read and write access to the file and to its directory"
 _REASONS: dict[int, str] = {
-    sqlite3.SQLITE_FULL: "there is no room left for it: make room on its file system",
-    sqlite3.SQLITE_READONLY: "it is read-only: let the service's user write to the file and to its directory",
-    sqlite3.SQLITE_CANTOPEN: "the file cannot be opened: let the service's user read and write it and its directory",
-    sqlite3.SQLITE_PERM: "the file cannot be opened: let the service's user read and write it and its directory",
-    sqlite3.SQLITE_NOTADB: "the file is not an SQLite database: name another one in [database] connection",
-    sqlite3.SQLITE_CORRUPT: "the file is damaged: put back a copy of it",
-    sqlite3.SQLITE_IOERR: "reading or writing the file failed: look at its disk and file system",
+    sqlite3.SQLITE_FULL: "its file system is full; free some space",
+    sqlite3.SQLITE_READONLY: "it is read-only; give the service's user write access to the file and to its directory",
+    sqlite3.SQLITE_CANTOPEN: _NOT_OPENED,
+    sqlite3.SQLITE_PERM: _NOT_OPENED,
+    sqlite3.SQLITE_NOTADB: "the file is not an SQLite database; set [database] connection to another file",
+    sqlite3.SQLITE_CORRUPT: "the file is damaged; restore it from a backup",
+    sqlite3.SQLITE_IOERR: "reading or writing the file failed; check its disk and file system",
 }

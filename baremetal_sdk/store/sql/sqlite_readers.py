@@ -1,4 +1,4 @@
-"""Connections to SQLite that only read: kept, because taking one from a pool costs more than the read itself."""
+"""Reading connections to SQLite. They stay open, because a checkout from SQLAlchemy's pool costs more than a read."""
 
 from __future__ import annotations
 
@@ -9,49 +9,55 @@ from queue import Empty, SimpleQueue
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-_PATIENCE = 60.0
-"""Seconds that a thread stands in line. A read takes less than a millisecond: hundreds can."""
+_CHECKOUT_TIMEOUT_S = 60.0
+"""Seconds that a thread waits for a connection. A read takes less than a millisecond, so hundreds of threads can wait."""
 
 
 class SQLiteReaders:
-    """At most *most* connections, each with one thread at a time. They begin no transaction: each statement sees what is."""
+    """Pool of *size* connections that only read.
 
-    def __init__(self, engine: Engine, most: int) -> None:
+    Each connection serves one thread at a time. The connections begin no transaction, so each statement sees all
+    commits before it.
+    """
+
+    def __init__(self, engine: Engine, size: int) -> None:
         self._engine = engine
-        self._most = most
+        self._size = size
         self._closed = False
-        self._kept: SimpleQueue[Connection | None] = SimpleQueue()
-        for _ in range(most):
-            self._kept.put(None)
+        # None stands for a connection that is not open yet.
+        self._idle: SimpleQueue[Connection | None] = SimpleQueue()
+        for _ in range(size):
+            self._idle.put(None)
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
-        """A connection for statements that read; what it is asked has to be read to its end."""
+        """Check out a connection for statements that read. The block must fetch all rows of its results."""
         try:
-            connection = self._kept.get(timeout=_PATIENCE)
+            connection = self._idle.get(timeout=_CHECKOUT_TIMEOUT_S)
         except Empty:
             raise PoolTimeout("all connections are in use") from None
-        keep = False
+        reusable = False
         try:
             if connection is None:
                 connection = self._engine.connect()
                 connection.detach()
             yield connection
-            keep = True
+            reusable = True
         finally:
-            if connection is not None and (self._closed or not keep):
+            # After an exception the connection may have an open cursor, which would keep an old view of the database.
+            if connection is not None and (self._closed or not reusable):
                 connection.close()
                 connection = None
-            self._kept.put(connection)
+            self._idle.put(connection)
 
     def close(self) -> None:
-        """Close the connections; those in use are closed when they come back."""
+        """Close the connections. A connection in use is closed when its thread returns it."""
         self._closed = True
-        for _ in range(self._most):
+        for _ in range(self._size):
             try:
-                connection = self._kept.get_nowait()
+                connection = self._idle.get_nowait()
             except Empty:
                 return
             if connection is not None:
                 connection.close()
-            self._kept.put(None)
+            self._idle.put(None)

@@ -1,7 +1,8 @@
-"""Statements that are made once and run often: on SQLite its driver gets them, as the toolkit takes longer than the database.
+"""Fast execution of prepared statements on SQLite.
 
-What the toolkit makes of a statement (its text, and how values go in and come out) is kept. Where somebody listens to
-the statements of an engine, or on a database server, the toolkit runs them as ever.
+For a statement on one row, SQLAlchemy takes longer than SQLite. So a statement that runs often is compiled once, and its
+text goes directly to the ``sqlite3`` driver with converted parameters. SQLAlchemy runs the statements on other databases,
+and on SQLite while a listener for ``before_cursor_execute`` is registered, because that listener must see each statement.
 """
 
 from __future__ import annotations
@@ -14,63 +15,71 @@ from sqlalchemy import Connection, Delete, Dialect, Insert, Select, Update
 from sqlalchemy.exc import DBAPIError
 
 Statement = Select[Any] | Insert | Update | Delete
-_MOST = 512
-"""Statements that are kept."""
+_MAX_CACHED_STATEMENTS = 512
+"""Number of compiled statements that are kept."""
 
 
 class CompiledStatements:
-    """Runs the statements of one database, which are kept by what they are: one that is made anew each time is not for it."""
+    """Cache of the compiled statements of one database, and their execution.
+
+    The key is the statement object itself. Pass only statements that are built once and reused: a statement that is built
+    anew for each call would be compiled each time and would fill the cache.
+    """
 
     def __init__(self) -> None:
-        self._kept: dict[Statement, _Compiled] = {}
+        self._compiled: dict[Statement, _CompiledStatement] = {}
 
     def first(self, connection: Connection, statement: Statement, parameters: Mapping[str, Any]) -> Sequence[Any] | None:
-        """The first row of what *statement* gives back."""
-        if _is_direct(connection):
-            return self._compiled(connection, statement).first(connection, parameters)
+        """Run *statement* and return the first row, or None."""
+        if _can_bypass_sqlalchemy(connection):
+            return self._compile(connection, statement).first(connection, parameters)
         return connection.execute(statement, parameters).first()
 
     def mapping(self, connection: Connection, statement: Statement, parameters: Mapping[str, Any]) -> dict[str, Any] | None:
-        """The first row of what *statement* gives back, by the names of its columns."""
-        if not _is_direct(connection):
+        """Run *statement* and return the first row as a dict of column name to value, or None."""
+        if not _can_bypass_sqlalchemy(connection):
             row = connection.execute(statement, parameters).first()
             return None if row is None else row._asdict()
-        compiled = self._compiled(connection, statement)
-        found = compiled.first(connection, parameters)
-        return None if found is None else dict(zip(compiled.names, found, strict=True))
+        compiled = self._compile(connection, statement)
+        values = compiled.first(connection, parameters)
+        return None if values is None else dict(zip(compiled.column_names, values, strict=True))
 
     def rows(self, connection: Connection, statement: Statement, parameters: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
-        """All rows of what *statement* gives back."""
-        if _is_direct(connection):
-            return self._compiled(connection, statement).rows(connection, parameters)
+        """Run *statement* and return all rows."""
+        if _can_bypass_sqlalchemy(connection):
+            return self._compile(connection, statement).rows(connection, parameters)
         return connection.execute(statement, parameters).all()
 
     def run(self, connection: Connection, statement: Statement, parameters: Mapping[str, Any]) -> int:
-        """Run a *statement* that gives nothing back; tell how many rows it was for."""
-        if _is_direct(connection):
-            return self._compiled(connection, statement).run(connection, parameters).rowcount
+        """Run a *statement* that returns no rows, and return the number of affected rows."""
+        if _can_bypass_sqlalchemy(connection):
+            return self._compile(connection, statement).run(connection, parameters).rowcount
         return connection.execute(statement, parameters).rowcount
 
     def run_each(self, connection: Connection, statement: Statement, parameters: Sequence[Mapping[str, Any]]) -> None:
-        """Run a *statement* that gives nothing back once for each of *parameters*."""
-        if _is_direct(connection):
-            compiled = self._compiled(connection, statement)
-            for each in parameters:
-                compiled.run(connection, each)
+        """Run a *statement* that returns no rows once for each element of *parameters*."""
+        if _can_bypass_sqlalchemy(connection):
+            compiled = self._compile(connection, statement)
+            for row_parameters in parameters:
+                compiled.run(connection, row_parameters)
         elif parameters:
             connection.execute(statement, list(parameters))
 
-    def _compiled(self, connection: Connection, statement: Statement) -> _Compiled:
-        found = self._kept.get(statement)
-        if found is None:
-            if len(self._kept) >= _MOST:
-                self._kept.clear()
-            found = self._kept[statement] = _Compiled(statement, connection.dialect)
-        return found
+    def _compile(self, connection: Connection, statement: Statement) -> _CompiledStatement:
+        # Threads share the cache without a lock: at worst two of them compile the same statement and one result is dropped.
+        compiled = self._compiled.get(statement)
+        if compiled is None:
+            if len(self._compiled) >= _MAX_CACHED_STATEMENTS:
+                self._compiled.clear()
+            compiled = self._compiled[statement] = _CompiledStatement(statement, connection.dialect)
+        return compiled
 
 
 def execute_sqlite(connection: Connection, sql: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
-    """Say something to SQLite; an error is raised as the toolkit raises it, without *values*: they may be secrets."""
+    """Execute *sql* with the ``sqlite3`` driver of *connection*.
+
+    An error is raised as SQLAlchemy would raise it, but without *values*, because these may be secrets.
+    """
     driver = cast("sqlite3.Connection", connection.connection.dbapi_connection)
     try:
         return driver.execute(sql, values)
@@ -78,46 +87,49 @@ def execute_sqlite(connection: Connection, sql: str, values: Sequence[Any] = ())
         raise DBAPIError.instance(sql, None, exc, sqlite3.Error, hide_parameters=True, dialect=connection.dialect) from exc
 
 
-def _is_direct(connection: Connection) -> bool:
+def _can_bypass_sqlalchemy(connection: Connection) -> bool:
     return connection.dialect.name == "sqlite" and not connection.dispatch.before_cursor_execute
 
 
-class _Compiled:
-    """What the toolkit makes of one statement."""
+class _CompiledStatement:
+    """SQL text of one statement, with the converters of its parameters and of its result columns."""
 
     def __init__(self, statement: Statement, dialect: Dialect) -> None:
-        made: Any = statement.compile(dialect=dialect)
-        self._sql = str(made)
-        binds = [made.binds[name] for name in made.positiontup or ()]
-        self._given = tuple(
+        # ``positiontup`` and ``binds`` are not public API of SQLAlchemy; setup.py therefore allows SQLAlchemy 2.0 only.
+        compiled: Any = statement.compile(dialect=dialect)
+        self._sql = str(compiled)
+        binds = [compiled.binds[name] for name in compiled.positiontup or ()]
+        self._parameters = tuple(
             (bind.key, None if bind.required else bind.effective_value, bind.type.dialect_impl(dialect).bind_processor(dialect))
             for bind in binds
         )
-        shown = [] if isinstance(statement, Insert) else list(statement.exported_columns)
-        found = (column.type.dialect_impl(dialect).result_processor(dialect, None) for column in shown)
-        self.names = [str(column.key) for column in shown]
-        self._conversions = tuple((index, convert) for index, convert in enumerate(found) if convert is not None)
+        """Of each parameter: name, value where the statement has a constant, converter or None."""
+        columns = [] if isinstance(statement, Insert) else list(statement.exported_columns)
+        converters = (column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns)
+        self.column_names = [str(column.key) for column in columns]
+        self._converters = tuple((index, convert) for index, convert in enumerate(converters) if convert is not None)
+        """Index and converter of each result column that needs a conversion."""
 
     def run(self, connection: Connection, parameters: Mapping[str, Any]) -> sqlite3.Cursor:
-        """Run it."""
+        """Execute the statement and return the driver's cursor."""
         values = []
-        for name, constant, convert in self._given:
+        for name, constant, convert in self._parameters:
             value = parameters.get(name, constant)
             values.append(value if convert is None else convert(value))
         return execute_sqlite(connection, self._sql, values)
 
     def first(self, connection: Connection, parameters: Mapping[str, Any]) -> Sequence[Any] | None:
-        """The first row."""
-        found = self.run(connection, parameters).fetchone()
-        return None if found is None else self._converted(found)
+        """Return the first row, or None."""
+        row = self.run(connection, parameters).fetchone()
+        return None if row is None else self._convert(row)
 
     def rows(self, connection: Connection, parameters: Mapping[str, Any]) -> list[Sequence[Any]]:
-        """All rows."""
-        return [self._converted(row) for row in self.run(connection, parameters).fetchall()]
+        """Return all rows."""
+        return [self._convert(row) for row in self.run(connection, parameters).fetchall()]
 
-    def _converted(self, row: Sequence[Any]) -> Sequence[Any]:
+    def _convert(self, row: Sequence[Any]) -> Sequence[Any]:
         values = list(row)
-        for index, convert in self._conversions:
+        for index, convert in self._converters:
             if values[index] is not None:
                 values[index] = convert(values[index])
         return values

@@ -1,4 +1,7 @@
-"""The connection of a process that writes to SQLite: one, because SQLite has one writer at a time, and kept."""
+"""The writing connection of a process to SQLite.
+
+SQLite allows one writer at a time per file. So one connection is enough, and it stays open between transactions.
+"""
 
 from __future__ import annotations
 
@@ -12,59 +15,65 @@ from baremetal_sdk.store.sql.sqlite_statements import execute_sqlite
 
 
 class SQLiteWriter:
-    """Makes transactions that write, one after the other: SQLite would let others sleep, here they stand in line."""
+    """Runs the writing transactions of a process, one after the other.
+
+    The lock makes threads wait in Python. Without it, each thread would wait in SQLite's busy handler, which sleeps and polls.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._turn = Lock()
-        self._kept: Connection | None = None
+        self._write_lock = Lock()
+        self._idle_connection: Connection | None = None
         self._closed = False
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """A transaction, committed at the end and rolled back by an exception."""
-        with self._turn:
-            connection, self._kept = self._kept or self._connect(), None
-            keep = False
+        """Run a transaction that is committed at the end of the block and rolled back by an exception."""
+        with self._write_lock:
+            connection = self._idle_connection or self._connect()
+            self._idle_connection = None
+            reusable = False
             try:
-                # IMMEDIATE: one that read before it wrote would fail at once where another process writes, and not wait.
+                # BEGIN IMMEDIATE takes SQLite's write lock at once and waits for other processes up to the busy timeout.
+                # A deferred transaction that reads first and then writes fails at once if another process writes.
                 execute_sqlite(connection, "BEGIN IMMEDIATE")
                 yield connection
                 execute_sqlite(connection, "COMMIT")
-                keep = not self._closed
+                reusable = not self._closed
             except BaseException:
-                keep = _roll_back(connection) and not self._closed
+                reusable = _roll_back(connection) and not self._closed
                 raise
             finally:
-                if keep:
-                    self._kept = connection
+                if reusable:
+                    self._idle_connection = connection
                 else:
                     connection.close()
 
     def close(self) -> None:
-        """Close the connection; one that is in use is closed when its transaction ends."""
+        """Close the connection. A connection in use is closed at the end of its transaction."""
         self._closed = True
-        if self._turn.acquire(blocking=False):
+        if self._write_lock.acquire(blocking=False):
             try:
-                connection, self._kept = self._kept, None
+                connection, self._idle_connection = self._idle_connection, None
                 if connection is not None:
                     connection.close()
             finally:
-                self._turn.release()
+                self._write_lock.release()
 
     @property
     def is_used(self) -> bool:
-        """Whether a transaction is being made."""
-        return self._turn.locked()
+        """True while a transaction runs."""
+        return self._write_lock.locked()
 
     def _connect(self) -> Connection:
         connection = self._engine.connect()
+        # The pool must not count or recycle a connection that is kept here.
         connection.detach()
         return connection
 
 
 def _roll_back(connection: Connection) -> bool:
-    """End a transaction as if it had not been; whether the connection can go on."""
+    """Roll back the transaction and return whether the connection can be used again."""
     driver = connection.connection.dbapi_connection
     try:
         driver.rollback()  # type: ignore[union-attr]

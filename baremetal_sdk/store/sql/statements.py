@@ -1,4 +1,7 @@
-"""The statements on single records. They are made once: what they compile to is found again by their identity."""
+"""SQL statements on nodes, leases, ports and conductors.
+
+Each statement is built once and kept, because :class:`CompiledStatements` finds its compiled form by object identity.
+"""
 
 from __future__ import annotations
 
@@ -25,45 +28,69 @@ from sqlalchemy import (
 
 from baremetal_sdk.store.outbox import EVENT_NODE_COLUMNS
 from baremetal_sdk.store.records.fields import CONDUCTOR_FIELDS, LEASE_FIELDS, NODE_FIELDS, PORT_FIELDS
-from baremetal_sdk.store.records.node import NodeVersion
+from baremetal_sdk.store.records.node import Fence, NodeVersion
 from baremetal_sdk.store.refusals import UNIQUE_KEYS
 from baremetal_sdk.store.sql.column_types import UTCDateTime
 from baremetal_sdk.store.sql.schema import StoreSchema
 
-_UPDATES_KEPT = 256
-"""Sets of changed fields whose statement is kept."""
+_MAX_CACHED_UPDATES = 256
+"""Number of sets of changed columns whose UPDATE statement is kept, per table."""
 
 
-def new(name: str) -> str:
-    """The parameter with the new value of a column."""
-    return f"new_{name}"
+def new_value_name(column: str) -> str:
+    """Return the name of the parameter that holds the new value of *column*.
+
+    The name must differ from the column's: SQLAlchemy adds each parameter that is named like a column to the SET clause.
+    """
+    return f"new_{column}"
 
 
-def new_values(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters of new values."""
-    return {new(name): value for name, value in values.items()}
+def new_value_parameters(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters for the new *values*, a mapping of column to value."""
+    return {new_value_name(column): value for column, value in values.items()}
+
+
+def condition_parameters(uuid: str, fence: Fence | None, now: Any) -> dict[str, Any]:
+    """Return the parameters of the conditions under which a node may be written.
+
+    *now* decides which leases have expired. Without *fence* the node must be free.
+    """
+    parameters: dict[str, Any] = {"ident": uuid, "now": now}
+    if fence is not None:
+        parameters |= {"holder": fence.holder, "fence_epoch": fence.epoch}
+    return parameters
 
 
 class ReturningWrite(NamedTuple):
-    """A write that gives back whom it wrote to, or what asks for them before it."""
+    """A write that deletes nodes or ends leases, and the way to get the affected rows for the outbox.
+
+    The outbox needs the columns ``EVENT_NODE_COLUMNS`` of each affected node.
+    """
 
     write: Update | Delete
-    answers: bool
-    """Whether the write itself tells whom it was for."""
-    asking: Select[Any] | None
+    returns_rows: bool
+    """True if *write* itself returns the affected rows (``RETURNING``)."""
+    select_first: Select[Any] | None
+    """Query to run before *write* where *write* returns no rows; None if no rows are needed."""
 
 
 class Statements:
     """The statements of one schema.
 
-    Parameters: *ident* says which record, *moment* what time it is, *holder* and *fenced* (the epoch) are those of a fence,
-    *expected* is a revision. With *returning*, updates give back the columns of the record, with *deleted* deletions those of
-    ``TELLING``. With *telling*, it is asked which nodes lose a lease or are deleted, to tell of them.
+    Parameters of the statements: *ident* is the value of a unique column, *now* the current time, *holder* and *fence_epoch*
+    belong to a fence, and *expected_revision* is the revision that the caller read.
+
+    *returning*: the database supports ``UPDATE ... RETURNING``, so updates return the record's columns.
+    *delete_returning*: the database supports ``DELETE ... RETURNING``.
+    *with_events*: the outbox is enabled, so deletions and the end of leases select ``EVENT_NODE_COLUMNS``.
     """
 
-    def __init__(self, schema: StoreSchema, *, returning: bool, deleted: bool = False, telling: bool = False) -> None:
+    def __init__(
+        self, schema: StoreSchema, *, returning: bool, delete_returning: bool = False, with_events: bool = False
+    ) -> None:
         self.returning = returning
-        self._deleted, self._event_values = deleted, telling
+        self._delete_returning = delete_returning
+        self._with_events = with_events
         self._nodes, self._ports = schema.nodes, schema.ports
         self._conductors = schema.conductors
         self._node_columns = [schema.nodes.c[name] for name in NODE_FIELDS.names]
@@ -71,53 +98,62 @@ class Statements:
         self.insert_node: Insert = insert(schema.nodes).inline()
         self.insert_port: Insert = insert(schema.ports).inline()
         self.insert_conductor: Insert = insert(schema.conductors).inline()
-        self.node_by = {name: _found_by(self._node_columns, schema.nodes, name) for (name,) in UNIQUE_KEYS["node"]}
+        self.node_by = {name: _select_by(self._node_columns, schema.nodes, name) for (name,) in UNIQUE_KEYS["node"]}
         version_columns = [schema.nodes.c[name] for name in NodeVersion._fields]
-        self.node_version_by = {name: _found_by(version_columns, schema.nodes, name) for (name,) in UNIQUE_KEYS["node"]}
-        self.port_by = {name: _found_by(self._port_columns, schema.ports, name) for (name,) in UNIQUE_KEYS["port"]}
-        self.node_lease = self._lease_of_node()
+        self.node_version_by = {name: _select_by(version_columns, schema.nodes, name) for (name,) in UNIQUE_KEYS["node"]}
+        self.port_by = {name: _select_by(self._port_columns, schema.ports, name) for (name,) in UNIQUE_KEYS["port"]}
+        self.node_lease = self._select_node_lease()
+        # A shared lock keeps the lease as it is until the transaction ends, and lets other ports of the node be created.
         self.node_lease_shared = self.node_lease.with_for_update(read=True)
-        self.port_lease = self._lease_of_port()
+        self.port_lease = self._select_port_lease()
         self.take_lease = self._take_lease()
         self.renew_leases = self._renew_leases()
-        self.renewed_leases = self._renewed_leases()
-        self.release_lease = self._without_lease(schema.nodes.c.uuid == bindparam("ident"), self._of_fence())
-        self.expire_leases = self._without_lease(schema.nodes.c.lease_holder == bindparam("holder"))
+        self.renewed_leases = self._select_renewed_leases()
+        self.release_lease = self._clear_leases(schema.nodes.c.uuid == bindparam("ident"), self._matches_fence())
+        self.expire_leases = self._clear_leases(schema.nodes.c.lease_holder == bindparam("holder"))
         self.delete_port: Delete = delete(schema.ports).where(schema.ports.c.uuid == bindparam("ident"))
         self.delete_node = {fenced: self._delete_node(fenced) for fenced in (False, True)}
-        """Delete a node that may be written, by a fence or without; its ports go with it by their foreign key."""
-        self.update_node = lru_cache(_UPDATES_KEPT)(self._update_node)
-        self.update_port = lru_cache(_UPDATES_KEPT)(self._update_port)
+        """DELETE of a node, by whether the caller has a fence. Foreign keys delete its ports and other records."""
+        # Callers update few different sets of columns, so the same statement objects come back.
+        self.update_node = lru_cache(_MAX_CACHED_UPDATES)(self._update_node)
+        self.update_port = lru_cache(_MAX_CACHED_UPDATES)(self._update_port)
 
     # Nodes
 
-    def _update_node(self, names: tuple[str, ...], fenced: bool, revised: bool, release: bool) -> Update:
+    def _update_node(self, names: tuple[str, ...], fenced: bool, with_revision: bool, release: bool) -> Update:
+        """Return an UPDATE of the columns *names* whose WHERE clause checks the lease and, if asked for, the revision.
+
+        The check and the write are one statement, so no other transaction can take the node in between.
+        With *release* the same statement clears the lease.
+        """
         table = self._nodes
-        statement = update(table).where(table.c.uuid == bindparam("ident"), self._writable(fenced))
-        if revised:
-            statement = statement.where(table.c.revision == bindparam("expected"))
-        values = _changes(table, names) | (dict.fromkeys(LEASE_FIELDS) if release else {})
-        return self._returning(statement.values(values), self._node_columns)
+        statement = update(table).where(table.c.uuid == bindparam("ident"), self._is_writable(fenced))
+        if with_revision:
+            statement = statement.where(table.c.revision == bindparam("expected_revision"))
+        values = _changed_values(table, names)
+        if release:
+            values |= dict.fromkeys(LEASE_FIELDS)
+        return self._add_returning(statement.values(values), self._node_columns)
 
     def _delete_node(self, fenced: bool) -> ReturningWrite:
-        conditions = (self._nodes.c.uuid == bindparam("ident"), self._writable(fenced))
-        return self._ending(delete(self._nodes).where(*conditions), self._deleted, conditions)
+        conditions = (self._nodes.c.uuid == bindparam("ident"), self._is_writable(fenced))
+        return self._returning_write(delete(self._nodes).where(*conditions), self._delete_returning, conditions)
 
-    def _writable(self, fenced: bool) -> ColumnElement[bool]:
-        return self._held_by_fence() if fenced else self._free()
+    def _is_writable(self, fenced: bool) -> ColumnElement[bool]:
+        return self._is_held_by_fence() if fenced else self._is_free()
 
-    def _free(self) -> ColumnElement[bool]:
+    def _is_free(self) -> ColumnElement[bool]:
         columns = self._nodes.c
-        return or_(columns.lease_holder.is_(None), columns.lease_expires_at <= _moment())
+        return or_(columns.lease_holder.is_(None), columns.lease_expires_at <= _now_parameter())
 
-    def _held_by_fence(self) -> ColumnElement[bool]:
-        return and_(self._of_fence(), self._nodes.c.lease_expires_at > _moment())
+    def _is_held_by_fence(self) -> ColumnElement[bool]:
+        return and_(self._matches_fence(), self._nodes.c.lease_expires_at > _now_parameter())
 
-    def _of_fence(self) -> ColumnElement[bool]:
+    def _matches_fence(self) -> ColumnElement[bool]:
         columns = self._nodes.c
-        return and_(columns.lease_holder == bindparam("holder"), columns.epoch == bindparam("fenced"))
+        return and_(columns.lease_holder == bindparam("holder"), columns.epoch == bindparam("fence_epoch"))
 
-    def _returning(self, statement: Update, columns: list[Any]) -> Update:
+    def _add_returning(self, statement: Update, columns: list[Any]) -> Update:
         return statement.returning(*columns) if self.returning else statement
 
     # Leases
@@ -125,100 +161,112 @@ class Statements:
     def _lease_columns(self) -> list[Any]:
         return [self._nodes.c[name] for name in ("uuid", "revision", "epoch", *LEASE_FIELDS)]
 
-    def _lease_of_node(self) -> Select[Any]:
+    def _select_node_lease(self) -> Select[Any]:
         return select(*self._lease_columns()).where(self._nodes.c.uuid == bindparam("ident"))
 
-    def _lease_of_port(self) -> Select[Any]:
-        """The lease of a port's node, and the port's revision. Both rows stay as they are until the transaction ends."""
+    def _select_port_lease(self) -> Select[Any]:
+        """Return a SELECT of the lease of a port's node and the port's revision; both rows are locked."""
         nodes, ports = self._nodes, self._ports
         columns = select(*self._lease_columns(), ports.c.revision.label("port_revision"))
         joined = columns.join_from(ports, nodes, ports.c.node_uuid == nodes.c.uuid)
         return joined.where(ports.c.uuid == bindparam("ident")).with_for_update()
 
     def _take_lease(self) -> Update:
+        """Return an UPDATE that takes a free lease. It raises the epoch, so fences of earlier leases match no more."""
         table = self._nodes
-        values: dict[str, Any] = {name: bindparam(new(name), type_=table.c[name].type) for name in LEASE_FIELDS}
+        values: dict[str, Any] = {name: bindparam(new_value_name(name), type_=table.c[name].type) for name in LEASE_FIELDS}
         values["epoch"] = table.c.epoch + 1
-        statement = update(table).where(table.c.uuid == bindparam("ident"), self._free())
-        return self._returning(statement.values(values), self._node_columns)
+        statement = update(table).where(table.c.uuid == bindparam("ident"), self._is_free())
+        return self._add_returning(statement.values(values), self._node_columns)
 
     def _renew_leases(self) -> Update:
-        """Of the nodes *idents*, those that *holder* still holds."""
+        """Return an UPDATE that extends the leases of *holder* on the nodes *idents*, except those that have expired."""
         columns = self._nodes.c
-        held = update(self._nodes).where(columns.uuid.in_(_idents()), columns.lease_holder == bindparam("holder"))
-        held = held.where(columns.lease_expires_at > _moment())
-        return self._returning(held.values(lease_expires_at=_new_expiry()), self._lease_columns())
+        held = update(self._nodes).where(columns.uuid.in_(_idents_parameter()), columns.lease_holder == bindparam("holder"))
+        held = held.where(columns.lease_expires_at > _now_parameter())
+        return self._add_returning(held.values(lease_expires_at=_new_expiry_parameter()), self._lease_columns())
 
-    def _renewed_leases(self) -> Select[Any]:
-        """What the update has written, for databases whose updates give nothing back."""
+    def _select_renewed_leases(self) -> Select[Any]:
+        """Return a SELECT of the leases that the update renewed, for databases without ``UPDATE ... RETURNING``."""
         columns = self._nodes.c
-        found = select(*self._lease_columns()).where(columns.uuid.in_(_idents()), columns.lease_holder == bindparam("holder"))
-        return found.where(columns.lease_expires_at == _new_expiry())
+        found = select(*self._lease_columns()).where(
+            columns.uuid.in_(_idents_parameter()), columns.lease_holder == bindparam("holder")
+        )
+        return found.where(columns.lease_expires_at == _new_expiry_parameter())
 
-    def _without_lease(self, *conditions: ColumnElement[bool]) -> ReturningWrite:
+    def _clear_leases(self, *conditions: ColumnElement[bool]) -> ReturningWrite:
         statement = update(self._nodes).where(*conditions).values(dict.fromkeys(LEASE_FIELDS))
-        return self._ending(statement, self.returning, conditions)
+        return self._returning_write(statement, self.returning, conditions)
 
-    def _ending(self, write: Update | Delete, answers: bool, conditions: tuple[ColumnElement[bool], ...]) -> ReturningWrite:
-        """A write after which a node, or its lease, is no longer there; whoever is to be told of it is asked for."""
-        told = [self._nodes.c[name] for name in EVENT_NODE_COLUMNS]
-        if not self._event_values:
-            return ReturningWrite(write, False, None)
-        if answers:
-            return ReturningWrite(write.returning(*told), True, None)
-        return ReturningWrite(write, False, select(*told).where(*conditions).with_for_update())
+    def _returning_write(
+        self, write: Update | Delete, can_return: bool, conditions: tuple[ColumnElement[bool], ...]
+    ) -> ReturningWrite:
+        """Return *write* with the way to get ``EVENT_NODE_COLUMNS`` of the rows that meet *conditions*."""
+        columns = [self._nodes.c[name] for name in EVENT_NODE_COLUMNS]
+        if not self._with_events:
+            return ReturningWrite(write, returns_rows=False, select_first=None)
+        if can_return:
+            return ReturningWrite(write.returning(*columns), returns_rows=True, select_first=None)
+        # The rows are gone or changed after the write. The lock makes the write affect exactly the selected rows.
+        select_first = select(*columns).where(*conditions).with_for_update()
+        return ReturningWrite(write, returns_rows=False, select_first=select_first)
 
     # Ports
 
     def _update_port(self, names: tuple[str, ...]) -> Update:
         table = self._ports
-        statement = update(table).where(table.c.uuid == bindparam("ident")).values(_changes(table, names))
-        return self._returning(statement, self._port_columns)
+        statement = update(table).where(table.c.uuid == bindparam("ident")).values(_changed_values(table, names))
+        return self._add_returning(statement, self._port_columns)
 
     # Conductors
 
     @property
     def conductors(self) -> Select[Any]:
-        """All conductors, by host name."""
+        """SELECT of all conductors, ordered by host name."""
         return select(*(self._conductors.c[name] for name in CONDUCTOR_FIELDS.names)).order_by(self._conductors.c.hostname)
 
     @property
     def conductor(self) -> Select[Any]:
-        """One conductor."""
+        """SELECT of the conductor with the host name *ident*."""
         return self.conductors.where(self._conductors.c.hostname == bindparam("ident"))
 
     def update_conductor(self, names: tuple[str, ...], *, same_incarnation: bool) -> Update:
-        """Write columns of a conductor; where it matters, only of the *incarnation* that is registered."""
+        """Return an UPDATE of the columns *names* of the conductor with the host name *ident*.
+
+        With *same_incarnation* the row must have the incarnation *running_incarnation*.
+        """
         table = self._conductors
         statement = update(table).where(table.c.hostname == bindparam("ident"))
         if same_incarnation:
-            statement = statement.where(table.c.incarnation == bindparam("running"))
-        return statement.values({name: bindparam(new(name), type_=table.c[name].type) for name in names})
+            statement = statement.where(table.c.incarnation == bindparam("running_incarnation"))
+        return statement.values({name: bindparam(new_value_name(name), type_=table.c[name].type) for name in names})
 
     @property
     def delete_conductor(self) -> Delete:
-        """Forget a conductor, if it is still this incarnation."""
+        """DELETE of the conductor with the host name *ident*, unless another incarnation has registered."""
         columns = self._conductors.c
-        return delete(self._conductors).where(columns.hostname == bindparam("ident"), columns.incarnation == bindparam("running"))
+        return delete(self._conductors).where(
+            columns.hostname == bindparam("ident"), columns.incarnation == bindparam("running_incarnation")
+        )
 
 
-def _found_by(columns: list[Any], table: Table, name: str) -> Select[Any]:
+def _select_by(columns: list[Any], table: Table, name: str) -> Select[Any]:
     return select(*columns).where(table.c[name] == bindparam("ident"))
 
 
-def _changes(table: Table, names: tuple[str, ...]) -> dict[str, Any]:
-    """The values of an update that counts the record's revision."""
-    changed: dict[str, Any] = {name: bindparam(new(name), type_=table.c[name].type) for name in (*names, "updated_at")}
-    return {**changed, "revision": table.c.revision + 1}
+def _changed_values(table: Table, names: tuple[str, ...]) -> dict[str, Any]:
+    """Return the SET clause of an update that also sets ``updated_at`` and increments the revision."""
+    values: dict[str, Any] = {name: bindparam(new_value_name(name), type_=table.c[name].type) for name in (*names, "updated_at")}
+    return {**values, "revision": table.c.revision + 1}
 
 
-def _moment() -> BindParameter[Any]:
-    return bindparam("moment", type_=UTCDateTime())
+def _now_parameter() -> BindParameter[Any]:
+    return bindparam("now", type_=UTCDateTime())
 
 
-def _idents() -> BindParameter[Any]:
+def _idents_parameter() -> BindParameter[Any]:
     return bindparam("idents", expanding=True)
 
 
-def _new_expiry() -> BindParameter[Any]:
-    return bindparam(new("lease_expires_at"), type_=UTCDateTime())
+def _new_expiry_parameter() -> BindParameter[Any]:
+    return bindparam(new_value_name("lease_expires_at"), type_=UTCDateTime())

@@ -1,4 +1,4 @@
-"""Which value is taken already, from what the database says about its unique constraints."""
+"""Translation of unique constraint violations into errors that name the field and the value."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from baremetal_sdk.store.refusals import UNIQUE_KEYS, UniqueKey, duplicate_error
 
-# The name stands at a fixed place; the value, which a message may quote as well, does not mislead.
+# Each pattern anchors the name of the constraint, because the message can also quote a value that looks like a name.
 _SQLITE = re.compile(r"UNIQUE constraint failed: (?P<columns>\w+\.\w+(, \w+\.\w+)*)$")
 _MARIADB = re.compile(r"for key '(?:[^']*\.)?(?P<constraint>\w+)'\W*$")
 _POSTGRESQL = re.compile(r'unique constraint "(?P<constraint>\w+)"')
@@ -20,32 +20,35 @@ _POSTGRESQL = re.compile(r'unique constraint "(?P<constraint>\w+)"')
 
 @contextmanager
 def raise_duplicates(what: str, table: Table, values: Mapping[str, Any]) -> Iterator[None]:
-    """Raise the error that names field and value, in place of that of a unique constraint of *table*."""
+    """Translate a violation of a unique constraint of *table* inside of the block.
+
+    *what* is the kind of the record, and *values* are the record's new values. The raised error names field and value.
+    """
     try:
         yield
     except IntegrityError as exc:
-        key = _key(exc, table.name, UNIQUE_KEYS[what])
+        key = _find_key(exc, table.name, UNIQUE_KEYS[what])
         if key is None:
             raise
         raise duplicate_error(what, key, values) from None
 
 
-def _key(error: IntegrityError, table: str, unique: tuple[UniqueKey, ...]) -> UniqueKey | None:
+def _find_key(error: IntegrityError, table: str, unique: tuple[UniqueKey, ...]) -> UniqueKey | None:
     text = str(error.orig)
     if found := _SQLITE.search(text):
         columns = tuple(column.partition(".")[2] for column in found["columns"].split(", "))
         return columns if columns in unique else None
     diagnosis = getattr(error.orig, "diag", None)
-    constraint = getattr(diagnosis, "constraint_name", None) or _constraint(text)
+    constraint = getattr(diagnosis, "constraint_name", None) or _parse_constraint(text)
     return next((key for key in unique if constraint == constraint_name(table, key)), None)
 
 
-def _constraint(text: str) -> str | None:
-    # PostgreSQL puts the value on a line of its own, below.
+def _parse_constraint(text: str) -> str | None:
+    # PostgreSQL quotes the value in the second line, so only the first line is searched.
     found = _POSTGRESQL.search(text.partition("\n")[0]) or _MARIADB.search(text)
     return found["constraint"] if found else None
 
 
 def constraint_name(table: str, key: UniqueKey) -> str:
-    """The name of the unique constraint on these columns."""
+    """Return the name of the unique constraint on the columns *key*."""
     return f"{table}_{'_'.join(key)}_key"

@@ -1,4 +1,4 @@
-"""Bringing the tables of a database to the present schema, while other processes may try the same."""
+"""Creation and upgrade of the tables, safe against other processes that do the same at the same time."""
 
 from __future__ import annotations
 
@@ -16,23 +16,26 @@ from baremetal_sdk.store.sql.schema import REVISIONS, StoreSchema, is_usable
 LOG = logging.getLogger(__name__)
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
-_LOCK_TIMEOUT = 300
-"""Seconds to wait for another process that upgrades."""
+_LOCK_TIMEOUT_S = 300
+"""Seconds to wait for another process that upgrades the tables."""
 
 
 def ensure_current(database: Database, schema: StoreSchema) -> None:
-    """Create the tables or upgrade them where that is needed. Raises ``StoreUnavailable`` for tables of a later version."""
+    """Create or upgrade the tables if they are not current.
+
+    Raises ``StoreUnavailable`` if the tables are of a later, incompatible release.
+    """
     with database.reading() as connection:
         if _is_current(connection, schema):
             return
     with _upgrade_lock(database, schema) as connection:
-        # Another process may have done it in the meantime.
+        # Checked again under the lock: another process may have upgraded the tables since the first check.
         if not _is_current(connection, schema):
             _migrate(connection, schema)
 
 
 def revision_of(connection: Connection, schema: StoreSchema) -> str | None:
-    """The last migration of a database, or None where there are no tables yet."""
+    """Return the revision of the last migration of a database, or None if the tables do not exist."""
     if not inspect(connection).has_table(schema.version_table):
         return None
     revision: str | None = connection.exec_driver_sql(f"SELECT version_num FROM {schema.version_table}").scalar()
@@ -46,15 +49,18 @@ def _is_current(connection: Connection, schema: StoreSchema) -> bool:
     if not is_usable(revision):
         raise StoreUnavailable(
             f"the database was made by a later version: its schema has revision {revision}, and this version knows "
-            f"{REVISIONS[-1]}: run the later version, or put back a copy of the database from before its upgrade"
+            f"{REVISIONS[-1]}; run the later version, or restore a backup of the database from before its upgrade"
         )
     if revision != REVISIONS[-1]:
-        LOG.info("the database was brought up to revision %s by a later version; this one goes on with what it knows", revision)
+        LOG.info(
+            "a later version upgraded the database to revision %s; this version uses the tables and columns that it knows",
+            revision,
+        )
     return True
 
 
 def _migrate(connection: Connection, schema: StoreSchema) -> None:
-    # Most starts need no migration and do without the import.
+    # Imported here because most starts need no migration, and the import of Alembic takes long.
     from alembic import command
     from alembic.config import Config
 
@@ -66,27 +72,33 @@ def _migrate(connection: Connection, schema: StoreSchema) -> None:
 
 @contextmanager
 def _upgrade_lock(database: Database, schema: StoreSchema) -> Iterator[Connection]:
-    """A transaction to upgrade in, while other processes wait for its end.
+    """Begin a transaction for the upgrade that makes other processes wait until its end.
 
-    On SQLite it is enough that it writes: it is IMMEDIATE, and tables are made within it.
+    SQLite needs no further lock: BEGIN IMMEDIATE takes the write lock, and CREATE TABLE is part of the transaction.
     """
     with _named_lock(database, schema), database.altering() as connection:
         if connection.dialect.name == "postgresql":
-            # It is given back by the end of the transaction.
+            # The end of the transaction releases this lock.
             connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(_lock_name(schema)))))
         yield connection
 
 
 @contextmanager
 def _named_lock(database: Database, schema: StoreSchema) -> Iterator[None]:
-    """MariaDB commits with every table that is made: what locks out others has to be outside of the transaction."""
+    """Hold a named lock on MariaDB, and do nothing on other databases.
+
+    MariaDB commits at each CREATE TABLE, so a lock of the transaction would end too early.
+    """
     if database.engine.dialect.name not in ("mysql", "mariadb"):
         yield
         return
     name = _lock_name(schema)
     with database.reading() as connection:
-        if connection.execute(select(func.get_lock(name, _LOCK_TIMEOUT))).scalar() != 1:
-            raise StoreUnavailable(f"another process has been upgrading the database for more than {_LOCK_TIMEOUT} seconds")
+        if connection.execute(select(func.get_lock(name, _LOCK_TIMEOUT_S))).scalar() != 1:
+            raise StoreUnavailable(
+                f"another process has been upgrading the database for more than {_LOCK_TIMEOUT_S} seconds; "
+                "wait for its end and try again"
+            )
         try:
             yield
         finally:

@@ -1,1 +1,1 @@
-"""The migrations of the SQL store, for Alembic."""
+"""Alembic migrations of the SQL store."""

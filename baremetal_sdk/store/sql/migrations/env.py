@@ -1,9 +1,9 @@
-"""Runs migrations on the connection, and in the transaction, of whoever upgrades."""
+"""Alembic environment that runs migrations on the connection and in the transaction of the caller."""
 
 from alembic import context
 
-_given = context.config.attributes
+_attributes = context.config.attributes
 
-context.configure(connection=_given["connection"], version_table=_given["version_table"])
+context.configure(connection=_attributes["connection"], version_table=_attributes["version_table"])
 with context.begin_transaction():
     context.run_migrations()

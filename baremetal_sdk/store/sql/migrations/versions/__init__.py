@@ -1,1 +1,1 @@
-"""One module per migration. The order is also in ``baremetal_sdk.store.sql.schema.REVISIONS``."""
+"""One module per migration. ``baremetal_sdk.store.sql.schema.REVISIONS`` repeats their order."""

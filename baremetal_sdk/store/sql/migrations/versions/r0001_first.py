@@ -1,4 +1,4 @@
-"""The first tables: nodes, ports and conductors."""
+"""Create the tables of nodes, ports and conductors."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _LISTED = (
 
 
 def upgrade() -> None:
-    """Create all tables."""
+    """Create the tables."""
     prefix: str = context.config.attributes["table_prefix"]
     _create_nodes(f"{prefix}nodes")
     _create_ports(f"{prefix}ports", f"{prefix}nodes")

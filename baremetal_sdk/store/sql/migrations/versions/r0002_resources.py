@@ -1,4 +1,4 @@
-"""Chassis, port groups, volumes, BIOS settings, firmware, history, allocations, templates, runbooks, rules."""
+"""Create the tables of chassis, port groups, volumes, observed hardware, node history and operators' policies."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Columns = list[sa.Column[Any]]
 
 
 def upgrade() -> None:
-    """Create the new tables and a column of ports; index what leads from a chassis to its nodes, from a group to its ports."""
+    """Create the tables, a column of ports, and indexes from a chassis to its nodes and from a port group to its ports."""
     prefix: str = context.config.attributes["table_prefix"]
     available: sa.Column[Any] = sa.Column(
         "available_for_dynamic_portgroup", sa.Boolean(), nullable=False, server_default=sa.true()
@@ -153,7 +153,7 @@ def _create_of_node(
     listed: Sequence[str] = (),
     needs_node: bool = True,
 ) -> None:
-    """Create a table of what goes with its node."""
+    """Create a table whose records are deleted with their node."""
     node = sa.Column("node_uuid", string(36), nullable=not needs_node)
     key = sa.ForeignKeyConstraint(
         ["node_uuid"], [f"{prefix}nodes.uuid"], name=f"{prefix}{name}_node_uuid_fkey", ondelete="CASCADE"

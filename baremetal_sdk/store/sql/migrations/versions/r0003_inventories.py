@@ -1,4 +1,4 @@
-"""Inventories: what inspections found, apart from the nodes themselves."""
+"""Create the table of node inventories."""
 
 from __future__ import annotations
 

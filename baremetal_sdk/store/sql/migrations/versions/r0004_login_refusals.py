@@ -1,4 +1,4 @@
-"""Refused logins: which credentials BMCs do not take, so that nobody tries them again after a restart or a take-over."""
+"""Create the table of rejected BMC credentials, which are not tried again after a restart or a takeover."""
 
 from __future__ import annotations
 

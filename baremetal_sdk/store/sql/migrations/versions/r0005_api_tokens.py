@@ -1,4 +1,4 @@
-"""Tokens of the API: who may use it without a password, until when."""
+"""Create the table of API tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Which process a conductor is, so that its successor on the same machine knows that it is dead; an index for power actions."""
+"""Add the process of a conductor, and an index of the target power state.
+
+A successor on the same machine checks the process to see whether the conductor is dead.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Indexes of the nodes in which something rare is set."""
+"""Create partial indexes of columns that few nodes have set."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _WHERE = {
 
 
 def upgrade() -> None:
-    """Create them. MariaDB has none of a part of a table."""
+    """Create the indexes. MariaDB has no partial indexes, so it gets full ones or none."""
     table = f"{context.config.attributes['table_prefix']}nodes"
     dialect = op.get_bind().dialect.name
     for name, where in _WHERE.items():
@@ -32,6 +32,6 @@ def upgrade() -> None:
 
 
 def _only(dialect: str, where: str) -> dict[str, Any]:
-    # SQLite compares the condition of a query with this one word by word, and SQLAlchemy writes 1 there.
+    # SQLite uses a partial index only if the query repeats its condition literally, and SQLAlchemy writes true as 1.
     text = sa.text(where.replace("true", "1") if dialect == "sqlite" else where)
     return {"sqlite_where": text, "postgresql_where": text}

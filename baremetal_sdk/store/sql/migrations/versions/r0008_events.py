@@ -1,4 +1,4 @@
-"""The outbox of events, and requests that are done once."""
+"""Create the tables of the outbox and of requests with an idempotency key."""
 
 from __future__ import annotations
 
