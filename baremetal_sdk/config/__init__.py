@@ -1,11 +1,11 @@
-"""Configuration: frozen dataclasses that are passed in, and their reading from files in oslo.config's format."""
+"""Configuration as frozen dataclasses, and the functions that load them from files in oslo.config's format."""
 
 from typing import TYPE_CHECKING
 
 from baremetal_sdk.exports import lazy_exports
 
 if TYPE_CHECKING:
-    from baremetal_sdk.config.checks import known_options, unknown_options
+    from baremetal_sdk.config.checks import find_unknown_options, list_known_options
     from baremetal_sdk.config.conductor_sections import ConductorOptions, CoordinationConfig, DatabaseConfig, EventsConfig
     from baremetal_sdk.config.config import SECTIONS, ConductorConfig
     from baremetal_sdk.config.http_sections import APIConfig, HealthcheckConfig, MetricsConfig
@@ -16,7 +16,7 @@ else:
     __getattr__ = lazy_exports(
         __name__,
         {
-            "checks": ("known_options", "unknown_options"),
+            "checks": ("list_known_options", "find_unknown_options"),
             "conductor_sections": ("ConductorOptions", "CoordinationConfig", "DatabaseConfig", "EventsConfig"),
             "config": ("SECTIONS", "ConductorConfig"),
             "http_sections": ("APIConfig", "HealthcheckConfig", "MetricsConfig"),
@@ -38,7 +38,7 @@ __all__ = [
     "JSONRPCConfig",
     "MetricsConfig",
     "SensorDataConfig",
-    "known_options",
+    "find_unknown_options",
+    "list_known_options",
     "read_sections",
-    "unknown_options",
 ]

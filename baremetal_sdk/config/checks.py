@@ -1,4 +1,4 @@
-"""Finds options in configuration files that have no meaning for the runtime."""
+"""Detection of options in configuration files that the runtime does not know."""
 
 from __future__ import annotations
 
@@ -6,20 +6,23 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from baremetal_sdk.config.config import SECTIONS, ConductorConfig
-from baremetal_sdk.config.options import options_of
-from baremetal_sdk.config.reader import interface_options, read_sections
+from baremetal_sdk.config.options import build_options
+from baremetal_sdk.config.reader import build_interface_options, read_sections
 
 
-def known_options() -> dict[str, set[str]]:
-    """Section -> the options that the runtime knows there."""
-    known = {name: {option.dest for option in options_of(section)} for name, section in SECTIONS.items()}
-    known["DEFAULT"] = {option.dest for option in options_of(ConductorConfig) + interface_options()}
+def list_known_options() -> dict[str, set[str]]:
+    """Return the names of all options of the runtime, by section."""
+    known = {name: {option.dest for option in build_options(section)} for name, section in SECTIONS.items()}
+    known["DEFAULT"] = {option.dest for option in build_options(ConductorConfig) + build_interface_options()}
     return known
 
 
-def unknown_options(files: Iterable[str | Path]) -> list[str]:
-    """Options of the runtime's own sections that have no meaning here, as ``[section] option``."""
-    known = known_options()
+def find_unknown_options(files: Iterable[str | Path]) -> list[str]:
+    """Return the unknown options in *files*, each as ``[section] option``.
+
+    Sections that the runtime does not declare are skipped, because they belong to plugins.
+    """
+    known = list_known_options()
     return [
         f"[{section}] {name}"
         for section, options in read_sections(files).items()

@@ -7,98 +7,230 @@ import dataclasses
 from baremetal_sdk.config.setting import setting
 
 
+def _wait_timeout(operation: str) -> float:
+    timeout: float = setting(
+        1800.0,
+        f"Timeout of a node that waits during {operation}, in seconds. It applies to each wait for an event, and to each step "
+        "that the conductor polls. When it expires, the operation fails. 0 disables the timeout.",
+        minimum=0,
+        change_when="this operation takes longer on your machines, or you want to detect lost machines sooner",
+    )
+    return timeout
+
+
 @dataclasses.dataclass(frozen=True)
 class ConductorOptions:
-    """``[conductor]``: background work and life cycle."""
+    """``[conductor]``: work on nodes, the power state, and the life cycle of the conductor."""
 
-    workers_pool_size: int = setting(300, "Threads for work on nodes, at most.", minimum=3)
-    heartbeat_interval: float = setting(10.0, "Seconds between two heartbeats of the conductor.", minimum=0.1)
-    lease_duration: float = setting(60.0, "Seconds until a lease that is not renewed expires.", minimum=1)
-    sync_power_state_interval: float = setting(60.0, "Seconds between two observations of a node's power; 0 or less: none.")
-    power_state_change_timeout: float = setting(60.0, "Seconds for a machine to reach a power state.", minimum=0.1)
-    soft_power_off_timeout: float = setting(600.0, "Seconds for a machine to shut down when it is asked softly.", minimum=0.1)
+    workers_pool_size: int = setting(
+        300,
+        "Maximum number of threads for work on nodes.",
+        minimum=3,
+        change_when="you deploy or clean more machines at the same time than the pool has threads",
+    )
+    heartbeat_interval: float = setting(
+        10.0,
+        "Time between two heartbeats of a conductor, in seconds. A conductor counts as dead after 6 missed heartbeats. Set the "
+        "same value in all processes.",
+        minimum=0.1,
+        change_when="the death of a conductor must be detected sooner",
+    )
+    lease_duration: float = setting(
+        60.0,
+        "Time after which a lease on a node expires if the conductor does not renew it, in seconds. A conductor renews each "
+        "lease three times within this time.",
+        minimum=1,
+        change_when="other conductors must take over the nodes of a dead conductor sooner. It must be at least three "
+        "times as long as a restart of your database",
+    )
+    sync_power_state_interval: float = setting(
+        60.0,
+        "Time between two reads of a node's power state, in seconds. 0 or a negative number disables these reads.",
+        change_when="changes of the power state must be visible sooner, or BMCs receive too many requests",
+    )
+    power_state_change_timeout: float = setting(
+        60.0,
+        "Time in which a machine must reach the requested power state, in seconds. After that, the power action fails.",
+        minimum=0.1,
+        change_when="your machines need longer to change their power state",
+    )
+    soft_power_off_timeout: float = setting(
+        600.0,
+        "Time in which the operating system must complete a soft power off or soft reboot, in seconds. After that, the power "
+        "action fails.",
+        minimum=0.1,
+        change_when="the operating systems on your machines need longer to shut down",
+    )
     power_unknown_after: float = setting(
         300.0,
-        "Seconds without an observation after which power is unknown, at least three intervals; 0: it stays as it was seen.",
+        "Time without a successful read after which the power state of a node becomes unknown, in seconds. This time is "
+        "at least three times sync_power_state_interval. 0 means that the last known state stays.",
         minimum=0,
+        change_when="the last known power state must stay visible for longer, for example for nodes in maintenance",
     )
-    power_state_sync_max_retries: int = setting(3, "Failed observations of power until a node is put in maintenance.", minimum=0)
-    deploy_callback_timeout: float = setting(
-        1800.0, "Seconds to wait for an event in a deployment, or for a step that is polled to end; 0: for ever.", minimum=0
+    power_state_sync_max_retries: int = setting(
+        3,
+        "Number of failed reads of the power state in a row that a node may have. When more reads in a row fail, the conductor "
+        "puts the node in maintenance.",
+        minimum=0,
+        change_when="your BMCs are unreachable for long periods without a fault",
     )
-    clean_callback_timeout: float = setting(
-        1800.0, "Seconds to wait for an event in cleaning, or for a step that is polled to end; 0: for ever.", minimum=0
+    deploy_callback_timeout: float = _wait_timeout("deployment")
+    clean_callback_timeout: float = _wait_timeout("cleaning")
+    rescue_callback_timeout: float = _wait_timeout("a rescue")
+    service_callback_timeout: float = _wait_timeout("servicing")
+    inspect_wait_timeout: float = _wait_timeout("inspection")
+    automated_clean: bool = setting(
+        True,
+        "Clean machines before they become available. The automated_clean field of a node overrides this option.",
+        change_when="machines may go from one user to the next without cleaning",
     )
-    rescue_callback_timeout: float = setting(
-        1800.0, "Seconds to wait for an event in a rescue, or for a step that is polled to end; 0: for ever.", minimum=0
+    allow_deleting_available_nodes: bool = setting(
+        True,
+        "Allow clients to delete nodes in the provision state available.",
+        change_when="clients must not delete deployable nodes by mistake",
     )
-    service_callback_timeout: float = setting(
-        1800.0, "Seconds to wait for an event in servicing, or for a step that is polled to end; 0: for ever.", minimum=0
-    )
-    inspect_wait_timeout: float = setting(1800.0, "Seconds to wait for an event in an inspection; 0: for ever.", minimum=0)
-    automated_clean: bool = setting(True, "Whether machines are cleaned before they become available.")
-    allow_deleting_available_nodes: bool = setting(True, "Whether a node can be deleted while it is available.")
     credentials_directory: str | None = setting(
-        None, "Directory with secrets of driver_info that are not in the database: <UUID>/<option>, or <option> for all nodes."
+        None,
+        "Directory with secrets of driver_info that are not in the database. The file <node UUID>/<option> is for one node, and "
+        "<option> is for all other nodes. Empty: no directory.",
+        change_when="another system manages the secrets of BMCs in files",
     )
     credentials_env_prefix: str | None = setting(
-        None, "Prefix of environment variables with such secrets, the same for all nodes: <prefix><OPTION>."
+        None,
+        "Prefix of the environment variables with secrets of driver_info that are not in the database. The variable "
+        "<prefix><OPTION> is for all nodes. Ignored if credentials_directory is set. Empty: no variables.",
+        change_when="the secrets of BMCs are in environment variables",
     )
     bmc_max_in_flight: tuple[str, ...] = setting(
         (),
-        "Requests that one BMC is sent at a time: a number, or hardware-type:number for the nodes of that type, with commas "
-        "between them; by default what the driver says, mostly 1. driver_info/bmc_max_in_flight of a node goes before it.",
+        "Maximum number of requests that a BMC receives at the same time. Each item is a number for all nodes, or "
+        "hardware-type:number for the nodes of one type, as in 2,ipmi:1. Empty: the limit of the driver, which is usually 1. "
+        "driver_info/bmc_max_in_flight of a node overrides this option.",
+        change_when="your BMCs can process several requests at the same time",
     )
     bmc_concurrency_scope: tuple[str, ...] = setting(
         (),
-        "What that counts for: address (the default), or system where one address stands for many independent BMCs (an emulator, "
-        "a chassis manager); hardware-type:system for the nodes of one type. driver_info/bmc_concurrency_scope goes before it.",
+        "Scope of bmc_max_in_flight. address (the default): all nodes with the same BMC address share the limit. system: each "
+        "system behind an address has its own limit. Each item is a scope for all nodes, or hardware-type:scope for the nodes of "
+        "one type. driver_info/bmc_concurrency_scope of a node overrides this option.",
+        change_when="many independent systems share one address, as behind an emulator or a chassis manager",
     )
-    bmc_call_timeout: float = setting(60.0, "Seconds for one call of a driver.", minimum=0.1)
-    node_history: bool = setting(True, "Whether a history of each node is kept.")
-    node_history_max_entries: int = setting(300, "Entries of the history that a node keeps, at most; 0: all.", minimum=0)
-    node_history_minimum_days: int = setting(0, "Days for which an entry is kept, however many there are.", minimum=0)
-    node_history_cleanup_interval: float = setting(86400.0, "Seconds between two deletions of old entries; 0 or less: none.")
-    graceful_shutdown_timeout: float = setting(60.0, "Seconds for running work to end when the conductor stops.", minimum=0)
+    bmc_call_timeout: float = setting(
+        60.0,
+        "Timeout of one driver call, in seconds. It includes retries. Another conductor takes over an expired lease only after "
+        "this additional time.",
+        minimum=0.1,
+        change_when="your BMCs need longer to respond",
+    )
+    node_history: bool = setting(
+        True,
+        "Store a history of each node.",
+        change_when="you do not use the history",
+    )
+    node_history_max_entries: int = setting(
+        300,
+        "Maximum number of history entries for each node. A periodic job deletes the oldest entries above it. 0 means no limit.",
+        minimum=0,
+        change_when="you need a longer history, or the database grows too large",
+    )
+    node_history_minimum_days: int = setting(
+        0,
+        "Minimum age at which a history entry may be deleted, in days. It has precedence over node_history_max_entries.",
+        minimum=0,
+        change_when="an audit requires you to keep entries",
+    )
+    node_history_cleanup_interval: float = setting(
+        86400.0,
+        "Time between two deletions of old history entries, in seconds. 0 or a negative number disables deletion.",
+        change_when="old entries must be deleted sooner",
+    )
+    graceful_shutdown_timeout: float = setting(
+        60.0,
+        "Time in which a conductor or API stops, in seconds. Running work may finish within it. Near its end, the conductor "
+        "cancels the remaining work.",
+        minimum=0,
+        change_when="running work needs longer to finish. TimeoutStopSec of systemd must be longer than this option",
+    )
 
 
 @dataclasses.dataclass(frozen=True)
 class DatabaseConfig:
-    """``[database]``: where nodes are kept."""
+    """``[database]``: where nodes and their credentials are stored."""
 
-    connection: str | None = setting(None, "SQLAlchemy URL of the database; without one, what the host application hands in.")
+    connection: str | None = setting(
+        None,
+        "SQLAlchemy URL of the database, such as sqlite:////var/lib/metald/metald.sqlite. Empty: the store of the host "
+        "application, or a store in memory, which is lost when the process ends.",
+        change_when="you want to select the database, for example to share the nodes among several processes",
+    )
     max_pool_size: int = setting(
         0,
-        "Connections to a database server, at most; 0: one for six threads, 10 to 60. Raise it with the server's limit.",
+        "Maximum number of connections of a process to a PostgreSQL or MariaDB server. 0 selects the number: in a conductor, one "
+        "connection for every six threads, within 10 to 60; in an API process, one for each of [api] max_threads.",
         minimum=0,
+        change_when="the server allows fewer connections, or transactions wait for a connection. The server's limit must cover "
+        "all processes",
     )
-    secret_key_file: str | None = setting(None, "File with the key that encrypts credentials; it is made where it is missing.")
-    secret_key_env: str | None = setting(None, "Environment variable with that key, in place of the file.")
+    secret_key_file: str | None = setting(
+        None,
+        "File with the key that encrypts credentials in the database. The conductor creates the file if it is missing. All "
+        "conductors need the same key. Required if connection is set, unless secret_key_env is set.",
+        change_when="several conductors share the database, or you want to select the location of the key",
+    )
+    secret_key_env: str | None = setting(
+        None,
+        "Name of the environment variable with the key that encrypts credentials. If set, secret_key_file is ignored.",
+        change_when="the key comes from a vault through the environment",
+    )
 
 
 @dataclasses.dataclass(frozen=True)
 class EventsConfig:
-    """``[events]``: what happens to nodes, kept for those who follow it."""
+    """``[events]``: the stored events of nodes and the streams of their readers."""
 
-    enabled: bool = setting(True, "Whether what happens to nodes is kept and can be followed; the same on all parts.")
-    retention: float = setting(3600.0, "Seconds for which an event is kept for readers that come back.", minimum=60)
+    enabled: bool = setting(
+        True,
+        "Store events of nodes and serve them to clients. Set the same value in all processes.",
+        change_when="no client reads events. Each write then takes one statement less",
+    )
+    retention: float = setting(
+        3600.0,
+        "Time for which events are stored, in seconds. A client that reconnects within it misses no event.",
+        minimum=60,
+        change_when="clients are disconnected for longer, or the table of events grows too large",
+    )
     max_streams: int = setting(
-        200, "Streams of events of one API process at a time, at most; beyond them the answer is 503.", minimum=1
+        200,
+        "Maximum number of open event streams of an API process. Further clients get status 503. A stream needs memory and a "
+        "file descriptor, but no thread.",
+        minimum=1,
+        change_when="clients get status 503 from the event stream",
     )
     max_stream_age: float = setting(
-        900.0, "Seconds for which a stream is open; its reader comes back with its cursor, and is asked who it is.", minimum=1
+        900.0,
+        "Time after which the server closes an event stream, in seconds. The client reconnects with its cursor and "
+        "authenticates again.",
+        minimum=1,
+        change_when="revoked permissions must end open streams sooner",
     )
     poll_interval: float = setting(
-        0.5, "Seconds between two looks for events of other processes, while there are streams.", minimum=0.05
+        0.5,
+        "Time between two checks of the database for events of other processes, in seconds. The API checks only while streams "
+        "are open.",
+        minimum=0.05,
+        change_when="conductors are separate processes and their events must arrive sooner",
     )
 
 
 @dataclasses.dataclass(frozen=True)
 class CoordinationConfig:
-    """``[coordination]``: who else notices that a conductor has died."""
+    """``[coordination]``: the service that detects dead conductors in addition to the database."""
 
     backend_url: str | None = setting(
         None,
-        "URL of a backend of tooz, such as etcd3+http://host:2379?membership_timeout=10; by default heartbeats in the database.",
+        "URL of a tooz backend that detects dead conductors, such as etcd3+http://host:2379?membership_timeout=10. Empty: the "
+        "conductors' heartbeats in the database. Needs baremetal-sdk[tooz].",
         secret=True,
+        change_when="you run etcd or another backend of tooz and want to detect dead conductors sooner",
     )

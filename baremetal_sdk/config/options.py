@@ -1,4 +1,4 @@
-"""Options as fields of dataclasses: how they are declared, and what oslo.config makes of them."""
+"""Conversion of option declarations (dataclass fields) to options of oslo.config."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from oslo_config import cfg, types
 from baremetal_sdk.config.setting import HELP
 
 
-def options_of(section: type) -> list[cfg.Opt]:
-    """The oslo.config options of one of the dataclasses above, for sample files and for hosts with a ConfigOpts."""
+def build_options(section: type) -> list[cfg.Opt]:
+    """Return the oslo.config options of a configuration dataclass.
+
+    Host applications with their own ``ConfigOpts`` can register them.
+    """
     hints = get_type_hints(section)
-    return [_option(field, hints[field.name]) for field in dataclasses.fields(section) if HELP in field.metadata]
+    return [_build_option(field, hints[field.name]) for field in dataclasses.fields(section) if HELP in field.metadata]
 
 
-def _option(field: dataclasses.Field[Any], hint: Any) -> cfg.Opt:
+def _build_option(field: dataclasses.Field[Any], hint: Any) -> cfg.Opt:
     default = field.default
     if field.default_factory is not dataclasses.MISSING:
         default = list(field.default_factory())
@@ -29,6 +32,7 @@ def _option(field: dataclasses.Field[Any], hint: Any) -> cfg.Opt:
 def _option_type(hint: Any, bounds: Mapping[str, Any]) -> types.ConfigType:
     if get_origin(hint) is tuple:
         return types.List()
+    # An optional type, such as "str | None", has the type of its value.
     plain = next((arg for arg in get_args(hint) if arg is not type(None)), hint)
     if plain is bool:
         return types.Boolean()

@@ -1,4 +1,4 @@
-"""Reads configuration files in oslo.config's format into plain values."""
+"""Reading of configuration files in oslo.config's format into plain values."""
 
 from __future__ import annotations
 
@@ -9,15 +9,19 @@ from typing import Any
 from oslo_config import cfg
 
 from baremetal_interfaces import Kind
-from baremetal_sdk.config.options import options_of
+from baremetal_sdk.config.options import build_options
 from baremetal_sdk.errors import ConfigurationError
 
 KINDS = tuple(str(kind) for kind in Kind)
-"""The kinds of interfaces, as they appear in the names of options."""
+"""Names of the interface kinds, as they appear in the names of options."""
 
 
 class ConfigReader:
-    """Reads files with oslo.config and gives back plain values."""
+    """Reader of configuration files.
+
+    *top* declares the options of ``[DEFAULT]``, *sections* those of the other sections. *overrides* (section, then option,
+    then value) take precedence over the files. The constructor raises ``ConfigurationError`` for files that it cannot read.
+    """
 
     def __init__(
         self,
@@ -30,33 +34,36 @@ class ConfigReader:
         self._top = top
         self._sections = sections
         self._conf = cfg.ConfigOpts()
-        self._conf.register_opts(options_of(top) + interface_options())
+        self._conf.register_opts(build_options(top) + build_interface_options())
         for name, section in self._sections.items():
-            self._conf.register_opts(options_of(section), group=name)
+            self._conf.register_opts(build_options(section), group=name)
         self._files = [str(file) for file in files]
         try:
             self._conf(args=[], project="", default_config_files=self._files, default_config_dirs=[])
         except (cfg.ConfigFilesNotFoundError, cfg.ConfigFilesPermissionDeniedError, cfg.ConfigFileParseError) as exc:
-            raise ConfigurationError(f"the configuration cannot be read: {exc}") from exc
+            raise ConfigurationError(f"the configuration cannot be read: {exc}; correct the file or its path") from exc
 
     def values(self) -> dict[str, Any]:
-        """Return the arguments of the top dataclass."""
-        values = self._section("DEFAULT", self._top)
-        values.update({name: section(**self._section(name, section)) for name, section in self._sections.items()})
+        """Return the arguments for the constructor of the top dataclass.
+
+        Raises ``ConfigurationError`` for a value of a wrong type or outside its bounds. It names file, section and option.
+        """
+        values = self._read_section("DEFAULT", self._top)
+        values.update({name: section(**self._read_section(name, section)) for name, section in self._sections.items()})
         values["enabled_interfaces"] = {
-            kind: tuple(names) for kind in KINDS if (names := self._get("DEFAULT", f"enabled_{kind}_interfaces"))
+            kind: tuple(names) for kind in KINDS if (names := self._read_option("DEFAULT", f"enabled_{kind}_interfaces"))
         }
         values["default_interfaces"] = {
-            kind: name for kind in KINDS if (name := self._get("DEFAULT", f"default_{kind}_interface"))
+            kind: name for kind in KINDS if (name := self._read_option("DEFAULT", f"default_{kind}_interface"))
         }
         known = {"DEFAULT", *self._sections}
         values["plugins"] = {name: section for name, section in read_sections(self._files).items() if name not in known}
         return values
 
-    def _section(self, name: str, section: type) -> dict[str, Any]:
-        return {option.dest: self._get(name, option.dest) for option in options_of(section)}
+    def _read_section(self, name: str, section: type) -> dict[str, Any]:
+        return {option.dest: self._read_option(name, option.dest) for option in build_options(section)}
 
-    def _get(self, section: str, option: str) -> Any:
+    def _read_option(self, section: str, option: str) -> Any:
         if option in self._overrides.get(section, {}):
             return self._overrides[section][option]
         try:
@@ -67,7 +74,7 @@ class ConfigReader:
 
 
 def read_sections(files: Iterable[str | Path]) -> dict[str, dict[str, str]]:
-    """Section -> option -> the last text given for it, of files in oslo.config's format."""
+    """Return the text of each option in *files*, by section and option. The last occurrence of an option wins."""
     found: dict[str, dict[str, str]] = {}
     for file in files:
         parsed: dict[str, dict[str, list[str]]] = {}
@@ -77,12 +84,12 @@ def read_sections(files: Iterable[str | Path]) -> dict[str, dict[str, str]]:
     return found
 
 
-def interface_options() -> list[cfg.Opt]:
+def build_interface_options() -> list[cfg.Opt]:
     """Return the options ``enabled_<kind>_interfaces`` and ``default_<kind>_interface`` of every kind."""
     options: list[cfg.Opt] = []
     for kind in KINDS:
-        options.append(
-            cfg.ListOpt(f"enabled_{kind}_interfaces", default=[], help=f"Implementations of {kind} to offer; all, if empty.")
-        )
-        options.append(cfg.StrOpt(f"default_{kind}_interface", help=f"Implementation of {kind} for nodes that name none."))
+        enabled = f"Implementations of {kind} to offer. Empty: all that are installed."
+        default = f"Implementation of {kind} for nodes that do not name one. Empty: the first in the driver's list."
+        options.append(cfg.ListOpt(f"enabled_{kind}_interfaces", default=[], help=enabled))
+        options.append(cfg.StrOpt(f"default_{kind}_interface", help=default))
     return options

@@ -1,4 +1,4 @@
-"""``[sensor_data]``: how often the sensors of machines are read, and for whom."""
+"""Section of sensor readings: ``[sensor_data]``."""
 
 from __future__ import annotations
 
@@ -7,31 +7,67 @@ import dataclasses
 from baremetal_sdk.config.setting import setting
 
 ALL = "ALL"
+"""Value of ``data_types`` that selects every type of sensor."""
 
 
 @dataclasses.dataclass(frozen=True)
 class SensorDataConfig:
-    """``[sensor_data]``: the sensors of machines, for whoever watches them."""
+    """``[sensor_data]``: which sensors are read, how often, and where the readings go."""
 
-    send_sensor_data: bool = setting(False, "Whether sensors are read and told: to /metrics, and as notifications.")
-    interval: float = setting(600.0, "Seconds between two readings of the sensors of a node.", minimum=1)
+    send_sensor_data: bool = setting(
+        False,
+        "Read the sensors of machines and publish the readings at /metrics and as notifications. If false, the other options of "
+        "this section have no effect.",
+        change_when="you monitor the sensors of machines",
+    )
+    interval: float = setting(
+        600.0,
+        "Time between two readings of a node's sensors, in seconds.",
+        minimum=1,
+        change_when="you need newer readings and your BMCs can process the requests. One reading takes many requests",
+    )
     workers: int = setting(
-        4, "Threads that read sensors at a time, at most; one of them, or one beside, is for BMCs that do not answer.", minimum=1
+        4,
+        "Maximum number of threads that read sensors at the same time. One eighth of them, and at least one, read unreachable "
+        "BMCs. With 1, a second thread reads unreachable BMCs.",
+        minimum=1,
+        change_when="the metric baremetal_sensor_lag_seconds grows",
     )
     wait_timeout: float = setting(
-        300.0, "Seconds that a reading of all sensors of a node may take, at most; no longer than the interval.", minimum=1
+        300.0,
+        "Timeout for reading all sensors of one node, in seconds. The effective timeout is never longer than interval.",
+        minimum=1,
+        change_when="slow BMCs need longer for all their sensors",
     )
     data_types: tuple[str, ...] = setting(
-        (ALL,), "Types of sensors to tell of, such as Temperature,Fan in any case of letters; ALL: whatever there is."
+        (ALL,),
+        "Types of sensors to publish, such as Temperature,Fan. Upper and lower case are equal. ALL selects all types.",
+        change_when="you need only some types of sensors",
     )
-    enable_for_undeployed_nodes: bool = setting(False, "Whether sensors are read of nodes that are not active, too.")
-    enable_for_nodes: bool = setting(True, "Whether sensors of nodes are read at all.")
-    enable_for_conductor: bool = setting(True, "Whether figures of the conductor itself are sent as a notification as well.")
+    enable_for_undeployed_nodes: bool = setting(
+        False,
+        "Also read the sensors of nodes in provision states other than active.",
+        change_when="you monitor machines before and after their use",
+    )
+    enable_for_nodes: bool = setting(
+        True,
+        "Read the sensors of nodes.",
+        change_when="you need only the conductor's own metrics",
+    )
+    enable_for_conductor: bool = setting(
+        True,
+        "Also send the conductor's own metrics as a notification.",
+        change_when="the receiver of notifications does not use these metrics",
+    )
     metrics_series: int = setting(
-        10_000, "Sensors that /metrics shows one by one, at most; those that come later are counted alone. 0: none.", minimum=0
+        10_000,
+        "Maximum number of sensors at /metrics. Further sensors are only counted, in baremetal_sensors_left_out. 0 publishes no "
+        "sensor at /metrics.",
+        minimum=0,
+        change_when="Prometheus can store more series, or must store fewer",
     )
 
-    def takes(self, sensor_type: str) -> bool:
-        """Whether sensors of this type are told of."""
-        wanted = {one.strip().lower() for one in self.data_types}
-        return ALL.lower() in wanted or sensor_type.lower() in wanted
+    def includes(self, sensor_type: str) -> bool:
+        """Return whether readings of this type of sensor are published."""
+        data_types = {data_type.strip().lower() for data_type in self.data_types}
+        return ALL.lower() in data_types or sensor_type.lower() in data_types

@@ -133,7 +133,7 @@ class SensorCollection(LiveAndAwayQueues):
             self._failed(row, exc)
             return exc
         self._failing.discard(row.uuid)
-        sensors: Sensors = {kind: named for kind, named in found.items() if self._config.takes(kind) and named}
+        sensors: Sensors = {kind: named for kind, named in found.items() if self._config.includes(kind) and named}
         self._latest.put(row, sensors)
         if sensors:
             self._tell(*of_node(row, sensors, self._clock.now()))

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from baremetal_sdk.config import ConductorConfig, known_options, unknown_options
+from baremetal_sdk.config import ConductorConfig, find_unknown_options, list_known_options
 from baremetal_sdk.errors import ConfigurationError
 
 _FILE_OPTIONS = ("cert_file", "key_file", "client_ca_file", "ca_file", "client_cert_file", "client_key_file", "roles_file")
@@ -114,8 +114,8 @@ def _find_keystone_problems(config: ConductorConfig) -> Iterator[str]:
 
 
 def _find_remarks(config: ConductorConfig, files: Sequence[Path]) -> Iterator[str]:
-    known = known_options()
-    for option in unknown_options(files):
+    known = list_known_options()
+    for option in find_unknown_options(files):
         section, name = option[1:].split("] ")
         close = difflib.get_close_matches(name, known[section], 1)
 
@@ -136,7 +136,7 @@ def _has_secrets(config: ConductorConfig) -> bool:
 
 def sample_config() -> int:
     """Print a configuration file with all options, commented out."""
-    from baremetal_sdk.config.sample import sample
+    from baremetal_sdk.config.sample import render_sample
 
-    sys.stdout.write(sample())
+    sys.stdout.write(render_sample())
     return 0

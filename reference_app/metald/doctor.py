@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import asdict
 
-from baremetal_sdk.config import unknown_options
+from baremetal_sdk.config import find_unknown_options
 from baremetal_sdk.doctor import Finding, Outcome, examine
 from baremetal_sdk.errors import ConfigurationError
 from metald.settings import ServeOptions, load_config
@@ -33,7 +33,7 @@ def _collect_findings(options: ServeOptions) -> list[Finding]:
         config = load_config(options, state)
     except ConfigurationError as exc:
         return [Finding("configuration", Outcome.FAIL, str(exc), "change the named option")]
-    ignored = unknown_options(options.config_files)
+    ignored = find_unknown_options(options.config_files)
     files = ", ".join(map(str, options.config_files)) or "the defaults"
     configuration = Finding("configuration", Outcome.OK, f"{files}, with state in {state}")
     if ignored:

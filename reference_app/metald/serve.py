@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from baremetal_interfaces import BareMetalError
-from baremetal_sdk.config import ConductorConfig, unknown_options
+from baremetal_sdk.config import ConductorConfig, find_unknown_options
 from baremetal_sdk.context import RequestIdFilter
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.observability.json_log import JSONFormatter
@@ -85,7 +85,7 @@ def read_config(config_files: Sequence[Path]) -> ConductorConfig:
 def _apply_log_options(config: ConductorConfig, files: Sequence[Path]) -> ConductorConfig:
     _set_level(config.debug)
     _set_format(config.use_json)
-    for option in unknown_options(files):
+    for option in find_unknown_options(files):
         LOG.warning("%s is not an option of metald and is ignored", option)
     return config
 

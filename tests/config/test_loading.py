@@ -1,14 +1,16 @@
-"""Files in oslo.config's format become dataclasses; wrong values are refused by name."""
+"""Loading of configuration files, errors in them, and the sample file."""
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from fixtures import TempDir
 from testtools import TestCase
 
-from baremetal_sdk.config import SECTIONS, ConductorConfig, known_options, read_sections, unknown_options
-from baremetal_sdk.config.sample import sample
+from baremetal_sdk.config import SECTIONS, ConductorConfig, find_unknown_options, list_known_options, read_sections
+from baremetal_sdk.config.sample import render_sample
+from baremetal_sdk.config.setting import CHANGE_WHEN, HELP
 from baremetal_sdk.errors import ConfigurationError
 
 
@@ -26,7 +28,7 @@ class TestLoading(FilesTestCase):
         self.assertEqual(ConductorConfig(), ConductorConfig.load())
 
     def test_values_are_converted_to_their_types(self) -> None:
-        """Numbers, booleans and lists of a file have the types of their fields."""
+        """Numbers, booleans and lists in a file get the types of their fields."""
         file = self.write("a.conf", "[DEFAULT]\ndebug = true\n[api]\nport = 8080\ntrusted_proxies = 10.0.0.1,10.0.0.2\n")
         config = ConductorConfig.load(file)
         self.assertIs(True, config.debug)
@@ -49,15 +51,15 @@ class TestLoading(FilesTestCase):
         self.assertEqual({"power": ("fake", "redfish")}, config.enabled_interfaces)
         self.assertEqual({"power": "fake"}, config.default_interfaces)
 
-    def test_sections_of_plugins_are_kept_as_text(self) -> None:
-        """A section that the runtime does not declare is passed on to plugins."""
+    def test_plugin_sections_are_kept_as_text(self) -> None:
+        """A section that the runtime does not declare is kept as text for plugins."""
         file = self.write("a.conf", "[acme]\nport = 17\n")
         self.assertEqual({"acme": {"port": "17"}}, ConductorConfig.load(file).plugins)
 
 
 class TestWrongFiles(FilesTestCase):
     def test_a_wrong_value_names_file_section_and_option(self) -> None:
-        """A value of a wrong type or beyond its bounds is refused by file, section and option."""
+        """The error of a value with a wrong type or outside its bounds names file, section and option."""
         wrong = {"[api]\nport = many\n": "[api] port", "[conductor]\nworkers_pool_size = 2\n": "[conductor] workers_pool_size"}
         for text, option in wrong.items():
             file = self.write("a.conf", text)
@@ -65,34 +67,49 @@ class TestWrongFiles(FilesTestCase):
             self.assertIn(str(file), str(error))
             self.assertIn(option, str(error))
 
-    def test_a_value_that_is_no_choice_is_refused(self) -> None:
-        """The error of an option with choices names them."""
+    def test_an_invalid_choice_is_rejected(self) -> None:
+        """The error of a value that is not a choice names the choices."""
         file = self.write("a.conf", "[DEFAULT]\nrpc_transport = carrier-pigeon\n")
         error = self.assertRaises(ConfigurationError, ConductorConfig.load, file)
         self.assertIn("json-rpc", str(error))
 
-    def test_a_file_that_is_missing_or_malformed_is_refused(self) -> None:
-        """A file that does not exist or cannot be parsed is named."""
+    def test_a_missing_or_malformed_file_is_rejected(self) -> None:
+        """The error of a file that does not exist or cannot be parsed names the file."""
         malformed = self.write("a.conf", "[api\nport = 1\n")
         for file in (malformed, malformed.parent / "absent.conf"):
             error = self.assertRaises(ConfigurationError, ConductorConfig.load, file)
             self.assertIn(file.name, str(error))
 
     def test_unknown_options_are_listed(self) -> None:
-        """An option that the runtime does not declare in a section of its own is listed; sections of plugins are not."""
+        """Unknown options in the runtime's sections are listed. Options in sections of plugins are not."""
         file = self.write("a.conf", "[api]\nprot = 1\nport = 2\n[acme]\nprot = 1\n")
-        self.assertEqual(["[api] prot"], unknown_options([file]))
+        self.assertEqual(["[api] prot"], find_unknown_options([file]))
 
 
 class TestSample(FilesTestCase):
     def test_the_sample_changes_nothing(self) -> None:
-        """A file with the sample's text loads as the defaults do."""
-        self.assertEqual(ConductorConfig(), ConductorConfig.load(self.write("sample.conf", sample())))
+        """The sample file loads as the default configuration."""
+        self.assertEqual(ConductorConfig(), ConductorConfig.load(self.write("sample.conf", render_sample())))
 
     def test_the_sample_has_every_option(self) -> None:
-        """Each declared option of each section is in the sample, commented out."""
-        options = (line.removeprefix("#") for line in sample().splitlines() if not line.startswith("# "))
+        """The sample contains each declared option of each section, commented out."""
+        options = (line.removeprefix("#") for line in render_sample().splitlines() if not line.startswith("# "))
         found = read_sections([self.write("sample.conf", "\n".join(options))])
         self.assertEqual({"DEFAULT", *SECTIONS}, set(found))
-        for section, names in known_options().items():
+        for section, names in list_known_options().items():
             self.assertEqual(names, set(found[section]), section)
+
+    def test_every_option_has_help_and_advice(self) -> None:
+        """Each option has a help of whole sentences, and advice that completes "Change it when"."""
+        for section, declaration in {"DEFAULT": ConductorConfig, **SECTIONS}.items():
+            for field in dataclasses.fields(declaration):
+                if HELP not in field.metadata:
+                    continue
+                option = f"[{section}] {field.name}"
+                self.assertRegex(field.metadata[HELP], r"^[A-Z/].+(\.|virtual-host)$", option)
+                self.assertRegex(field.metadata[CHANGE_WHEN], r"^(?!when )\w.+[^.]$", option)
+
+    def test_the_sample_shows_the_advice_of_each_option(self) -> None:
+        """The sample contains one sentence of advice for each option."""
+        advice = sum(len(options) for options in list_known_options().values())
+        self.assertEqual(advice, render_sample().count("Change it"))

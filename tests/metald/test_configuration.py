@@ -11,7 +11,7 @@ from pathlib import Path
 from fixtures import TempDir
 from testtools import TestCase
 
-from baremetal_sdk.config import ConductorConfig, known_options, read_sections, unknown_options
+from baremetal_sdk.config import ConductorConfig, find_unknown_options, list_known_options, read_sections
 from baremetal_sdk.store import NodeRecord
 from baremetal_sdk.store.sql.backup import back_up
 from baremetal_sdk.store.sql.store import SQLStore
@@ -89,9 +89,9 @@ class TestSample(FilesCase):
             "\n".join(line.removeprefix("#") for line in text.splitlines() if not line.startswith("# ")), encoding="utf-8"
         )
         found = read_sections([self.file])
-        for section, options in known_options().items():
+        for section, options in list_known_options().items():
             self.assertEqual(set(), options - set(found[section]), section)
-        self.assertEqual([], unknown_options([self.file]))
+        self.assertEqual([], find_unknown_options([self.file]))
         self.assertEqual(text.count("\n#"), text.count("\n# ") + sum(len(options) for options in found.values()))
         self.assertEqual(sum(len(options) for options in found.values()), text.replace("\n# ", " ").count("Change it "))
 

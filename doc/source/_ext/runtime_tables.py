@@ -51,7 +51,7 @@ class ConfigOptions(_Table):
         """Return one row for each option."""
         section = getattr(config, self.arguments[0])
         bounds = {field.name: field.metadata for field in dataclasses.fields(section)}
-        for option in options.options_of(section):
+        for option in options.build_options(section):
             yield f"``{option.dest}``", _type(option.type), _default(option.default), _meaning(option.help, bounds[option.dest])
 
 
