@@ -29,9 +29,7 @@ class TestTable(TestCase):
 
     def test_each_verb_is_allowed_somewhere(self) -> None:
         """There is no verb that can never be used."""
-        useless = [
-            verb for verb in states.VERBS if not any(verb in states.allowed_verbs(state) for state in states.STATES)
-        ]
+        useless = [verb for verb in states.VERBS if not any(verb in states.allowed_verbs(state) for state in states.STATES)]
         self.assertEqual([], useless)
 
     def test_the_diagram_shows_every_transition(self) -> None:

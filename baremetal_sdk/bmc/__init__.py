@@ -1,9 +1,26 @@
-"""The BMC access layer: sessions that drivers borrow, a cap on what a BMC is asked at a time, breakers, deadlines."""
+"""BMC access: pooled sessions, a limit on the requests in flight at each BMC, circuit breakers, and deadlines."""
 
-from baremetal_sdk.bmc.access import BMCAccess, max_pooled_sessions, retry_on_expired_session
-from baremetal_sdk.bmc.borrowing import BMCCredential, SessionExpired
-from baremetal_sdk.bmc.breakers import Refusal, Refusals, RefusalsInMemory
-from baremetal_sdk.bmc.slots import SlotsInfo, SlotTaken, parse_slot_rules
+from typing import TYPE_CHECKING
+
+from baremetal_sdk.exports import lazy_exports
+
+if TYPE_CHECKING:
+    from baremetal_sdk.bmc.access import BMCAccess, max_pooled_sessions, retry_on_expired_session
+    from baremetal_sdk.bmc.borrowing import BMCCredential, SessionExpired
+    from baremetal_sdk.bmc.breakers import Refusal, Refusals, RefusalsInMemory
+    from baremetal_sdk.bmc.slot_rules import SlotsInfo, parse_slot_rules
+    from baremetal_sdk.bmc.slots import SlotTaken
+else:
+    __getattr__ = lazy_exports(
+        __name__,
+        {
+            "access": ("BMCAccess", "max_pooled_sessions", "retry_on_expired_session"),
+            "borrowing": ("BMCCredential", "SessionExpired"),
+            "breakers": ("Refusal", "Refusals", "RefusalsInMemory"),
+            "slot_rules": ("SlotsInfo", "parse_slot_rules"),
+            "slots": ("SlotTaken",),
+        },
+    )
 
 __all__ = [
     "BMCAccess",

@@ -1,4 +1,4 @@
-"""Lending sessions: one login, the BMC's slots, its breakers, and errors without secrets."""
+"""BMC access: pooled logins, request slots, circuit breakers, and errors without secrets, shared by all callers."""
 
 from __future__ import annotations
 
@@ -10,11 +10,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from baremetal_interfaces import Connector, Deadline, DriverInfo, Endpoint, TLSOptions
 from baremetal_interfaces.faults import translate
-from baremetal_sdk.bmc.borrowing import BMCCredential, Lending, SessionExpired
+from baremetal_sdk.bmc.borrowing import BMCCredential, SessionExpired, borrow_session
 from baremetal_sdk.bmc.breakers import AuthBreaker, ConnectBreaker, Refusals, RefusalsInMemory
-from baremetal_sdk.bmc.credential_digest import digest_of, process_key
+from baremetal_sdk.bmc.credential_digest import digest_credential, generate_process_key
 from baremetal_sdk.bmc.sessions import BMC, PooledSession
-from baremetal_sdk.bmc.slots import PER_ADDRESS, PER_SYSTEM, RequestLimiter, RequestSemaphore, address_of, slot_taken
+from baremetal_sdk.bmc.slots import (
+    SCOPE_ADDRESS,
+    SCOPE_SYSTEM,
+    RequestLimiter,
+    RequestSemaphore,
+    bmc_address,
+    make_slot_taken,
+)
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.concurrency.locks import YieldingLock
 from baremetal_sdk.observability.telemetry import Telemetry, Work
@@ -24,23 +31,31 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 LOG = logging.getLogger(__name__)
-_CLOSING = 2.0
-"""Seconds that a log-out may take: nobody waits for its result."""
-_PLENTY = 100_000
+_LOGOUT_TIMEOUT_S = 2.0
+"""Seconds that a log-out may take. It is short because no caller needs the result."""
+_CLOSE_IDLE_TIMEOUT_S = 60.0
+_UNLIMITED_SESSIONS = 100_000
+"""Maximum number of pooled sessions if the number of open files is not limited."""
+_EVICTION_DIVISOR = 20
+"""One in so many sessions is evicted at a time, so that the search for idle sessions is rare."""
 
 
 def retry_on_expired_session(function: Callable[[], T]) -> T:
-    """Call *function*, and once more with a new login where it found its session expired."""
+    """Call *function*, and call it once more, which logs in anew, if its session had expired."""
     try:
         return function()
     except SessionExpired:
-        return function()
+        pass
+    # Outside of the handler, so that an error of the second call does not have the first error as its context.
+    return function()
 
 
 class BMCAccess:
-    """Lends sessions. One instance belongs to one conductor.
+    """Access to the BMCs of one conductor: it lends sessions and keeps them for the next borrower. Thread-safe.
 
-    At most *max_sessions* sessions stay open between two borrowers; by default three quarters of what RLIMIT_NOFILE allows.
+    Up to *max_sessions* sessions stay open between two borrowers, by default three quarters of the limit of open files
+    (RLIMIT_NOFILE). Sessions that are idle for *idle_seconds* are closed by :meth:`close_idle`. *refusals* stores which
+    credentials were refused.
     """
 
     def __init__(
@@ -55,187 +70,202 @@ class BMCAccess:
         self._clock = clock
         self._telemetry = telemetry or Telemetry()
         self._idle_seconds = idle_seconds
-        self._max_sessions = max_sessions or max_pooled_sessions(_descriptors())
-        self._logins = AuthBreaker(refusals or RefusalsInMemory())
+        self._max_sessions = max_sessions or max_pooled_sessions(_max_open_files())
+        self._auth_breaker = AuthBreaker(refusals or RefusalsInMemory())
+        # The lock protects the dictionaries and the count below. It is never held during a login or a request.
         self._lock = YieldingLock()
         self._bmcs: dict[Endpoint, BMC] = {}
-        self._reach: dict[Hashable, ConnectBreaker] = {}
-        self._gates: dict[Hashable, RequestSemaphore] = {}
+        self._connect_breakers: dict[Hashable, ConnectBreaker] = {}
+        self._semaphores: dict[Hashable, RequestSemaphore] = {}
         self._connectors: dict[type, Connector[Any]] = {}
         self._tls: dict[TLSOptions, ssl.SSLContext] = {}
-        self._key = process_key()
-        self._open = 0
+        self._process_key = generate_process_key()
+        self._open_sessions = 0
 
-    def account(
+    def prepare_credential(
         self,
         connector_type: type[Connector[Any]],
         info: DriverInfo,
         secrets: Iterable[str],
         *,
-        most: int | None = None,
-        per: str = PER_ADDRESS,
+        max_in_flight: int | None = None,
+        scope: str = SCOPE_ADDRESS,
     ) -> BMCCredential:
-        """What is needed to borrow sessions for *info*, worked out once for many borrows.
+        """Return everything that is needed to borrow sessions for *info*, computed once for many borrows.
 
-        *most* requests at a time are sent to the BMC (by default what the connector says), counted *per* address, or per
-        system where many independent ones are behind one address.
+        *secrets* are masked in errors and logs. Up to *max_in_flight* requests (by default the connector's number) are in
+        flight at the BMC. The *scope* of this limit is an address, or a system where an address has many independent ones.
         """
-        connector = self._connector(connector_type)
+        connector = self._get_connector(connector_type)
         endpoint = info.endpoint()
-        key = (connector_type, connector.session_key(info), digest_of(info, self._key))
-        gate = self._gate(endpoint, _system_of(info) if per == PER_SYSTEM else None)
-        turns = RequestLimiter(gate, most or connector.max_in_flight)
-        return BMCCredential(self._bmc(endpoint), key, connector, info, tuple(secrets), turns)
+        key = (connector_type, connector.session_key(info), digest_credential(info, self._process_key))
+        semaphore = self._get_semaphore(endpoint, _system_key(info) if scope == SCOPE_SYSTEM else None)
+        slots = RequestLimiter(semaphore, max_in_flight or connector.max_in_flight)
+        return BMCCredential(self._get_bmc(endpoint), key, connector, info, tuple(secrets), slots)
 
     def borrow(
         self, connector_type: type[Connector[Any]], info: DriverInfo, secrets: Iterable[str], deadline: Deadline
     ) -> AbstractContextManager[Any]:
-        """A session for *info*: :meth:`borrow_with`, once."""
-        return self.borrow_with(self.account(connector_type, info, secrets), deadline)
+        """Lend a session for *info* in a ``with`` block, as :meth:`borrow_with` does."""
+        return self.borrow_with(self.prepare_credential(connector_type, info, secrets), deadline)
 
     def borrow_with(
-        self, account: BMCCredential, deadline: Deadline, *, wait: bool = True, owner: object = None
+        self, credential: BMCCredential, deadline: Deadline, *, wait: bool = True, owner: object = None
     ) -> AbstractContextManager[Any]:
-        """A session, logged in if there is none to reuse. What the borrower raises comes out translated.
+        """Lend a session in a ``with`` block, logged in if none can be reused. Errors of the block are translated.
 
-        Where a connector's sessions take a turn at the BMC for each request, borrowers wait there; any other borrower has its
-        turn for as long as it has the session. Without *wait* the turn is taken for the whole of it, and ``SlotTaken`` is
-        raised at once where others are served. Who borrows again within such a turn, as the same *owner*, shares it.
+        If the connector's sessions take a request slot for each request, borrowers wait at each request. Other borrowers
+        hold one slot for the whole block. Without *wait* the block also holds one slot, and ``SlotTaken`` is raised at
+        once if none is free. A borrower that borrows again as the same *owner* within the block shares the slot.
         """
-        return Lending(self, account, deadline, wait, owner)
+        return borrow_session(self, credential, deadline, wait=wait, owner=owner)
 
     def reset_auth_breaker(self, endpoint: Endpoint) -> None:
-        """Allow logins at a BMC again that has refused too many: somebody has given the credentials anew."""
-        self._logins.reset(endpoint)
+        """Allow logins again at a BMC that refused too many, because an operator has set the credentials."""
+        self._auth_breaker.reset(endpoint)
 
-    def breaker(self, info: DriverInfo) -> dict[str, Any]:
-        """Whether a BMC is asked with *info* now: logins that it refused in a row, and seconds until it is tried again."""
+    def describe_breakers(self, info: DriverInfo) -> dict[str, Any]:
+        """Return the number of refused logins for the credentials of *info*, and the seconds until the next attempt."""
         endpoint = info.endpoint()
-        refused = self._logins.refused(endpoint, digest_of(info))
-        return {"refused_logins": refused, "backed_off_seconds": self.backed_off(endpoint)}
+        refused = self._auth_breaker.count_refused(endpoint, digest_credential(info))
+        return {"refused_logins": refused, "backed_off_seconds": self.get_retry_delay(endpoint)}
 
-    def backed_off(self, endpoint: Endpoint) -> float:
-        """Seconds until a BMC that is away is tried again; 0 when it is not backed off."""
+    def get_retry_delay(self, endpoint: Endpoint) -> float:
+        """Return the seconds until an unreachable BMC is tried again; 0 if the BMC may be asked now."""
         with self._lock:
             bmc = self._bmcs.get(endpoint)
-        return bmc.connect_breaker.backed_off if bmc is not None else 0.0
+        return bmc.connect_breaker.retry_delay if bmc is not None else 0.0
 
     @property
     def open_sessions(self) -> int:
-        """Sessions that are open."""
-        return self._open
+        """Number of open sessions."""
+        return self._open_sessions
 
     @property
     def unreachable_bmcs(self) -> int:
-        """BMCs that are backed off."""
-        return sum(1 for bmc in self._all() if bmc.connect_breaker.backed_off)
+        """Number of endpoints that are not asked now, because they did not answer."""
+        return sum(1 for bmc in self._list_bmcs() if bmc.connect_breaker.retry_delay)
 
     def close_idle(self) -> int:
-        """Log out of sessions that nobody has used for a while; give back how many. Called by a timer."""
-        limit = self._clock.monotonic() - self._idle_seconds
-        return self._close(self._take(lambda kept: kept.used_at < limit), Deadline.after(60.0))
+        """Log out of sessions that were idle for too long, and return their number. A periodic job calls this method."""
+        used_before = self._clock.monotonic() - self._idle_seconds
+        idle = self._remove_idle(lambda pooled: pooled.used_at < used_before)
+        return self._close(idle, Deadline.after(_CLOSE_IDLE_TIMEOUT_S))
 
     def close(self, deadline: Deadline) -> int:
-        """Log out everywhere."""
-        return self._close(self._take(lambda kept: True), deadline)
+        """Log out of all sessions without borrowers, and return their number."""
+        return self._close(self._remove_idle(lambda pooled: True), deadline)
 
-    def session(self, account: BMCCredential, deadline: Deadline, *, wait: bool = True) -> PooledSession:
-        """A session for one more borrower. Of those who find none, one logs in and the others *wait* for its session."""
-        bmc = account.bmc
-        kept = bmc.borrow(account.key)
-        if kept is not None:
-            return kept
-        if not bmc.logging_in.acquire(timeout=deadline.remaining() if wait else 0.0):
-            raise slot_taken(bmc.endpoint)
+    def acquire_session(self, credential: BMCCredential, deadline: Deadline, *, wait: bool) -> PooledSession:
+        """Return a session for one more borrower.
+
+        If no session is available, one borrower logs in, and others *wait* until *deadline* for the outcome. Raises
+        ``SlotTaken`` if the login of another borrower takes too long.
+        """
+        bmc = credential.bmc
+        pooled = bmc.acquire(credential.key)
+        if pooled is not None:
+            return pooled
+        # One login at a time: many BMCs allow few sessions, and a shareable session serves all who wait.
+        if not bmc.login_lock.acquire(timeout=deadline.remaining() if wait else 0.0):
+            raise make_slot_taken(bmc.endpoint)
         try:
-            return bmc.borrow(account.key) or self._opened(account, deadline)
+            return bmc.acquire(credential.key) or self._open_session(credential, deadline)
         finally:
-            bmc.logging_in.release()
+            bmc.login_lock.release()
 
-    def give_back(self, account: BMCCredential, kept: PooledSession, *, broken: bool) -> None:
-        """End a borrower's use of a session; it is closed where it is *broken* and nobody else has it."""
-        if account.bmc.give_back(account.key, kept, broken=broken):
-            self._discard(kept)
+    def release_session(self, credential: BMCCredential, pooled: PooledSession, *, is_broken: bool) -> None:
+        """End one borrower's use of a session. A broken session is closed when its last borrower releases it."""
+        if credential.bmc.release(credential.key, pooled, is_broken=is_broken):
+            self._log_out(pooled)
 
-    def accepted(self, account: BMCCredential, kept: PooledSession) -> None:
-        """The credential of a session, which was refused before, is right after all."""
-        kept.doubted = False
-        self._logins.accepted(account.bmc.endpoint, digest_of(account.info))
+    def record_accepted(self, credential: BMCCredential, pooled: PooledSession) -> None:
+        """Record that the BMC accepted a credential that it had refused before."""
+        pooled.is_doubted = False
+        self._auth_breaker.record_accepted(credential.bmc.endpoint, digest_credential(credential.info))
 
-    def refused(self, account: BMCCredential) -> None:
-        """A request over a session was refused for its credential."""
-        self._logins.refuse(account.bmc.endpoint, digest_of(account.info))
+    def record_refused(self, credential: BMCCredential) -> None:
+        """Record that the BMC refused the credential of a request over an open session."""
+        self._auth_breaker.record_refused(credential.bmc.endpoint, digest_credential(credential.info))
 
-    def _opened(self, account: BMCCredential, deadline: Deadline) -> PooledSession:
-        self._make_room()
-        bmc, key, connector, info, secrets, turns = account
+    def _open_session(self, credential: BMCCredential, deadline: Deadline) -> PooledSession:
+        """Log in and return the new session. The caller holds the BMC's login lock."""
+        self._evict_if_full()
+        bmc, connector, info = credential.bmc, credential.connector, credential.info
         endpoint = bmc.endpoint
-        with self._telemetry.begin(Work.LOGIN, bmc=str(endpoint)), self._logins.login(endpoint, digest_of(info)) as doubted:
-            self._close(bmc.take_superseded(key), deadline)
+        # The breaker's digest has no process key: it is compared with digests that other processes have stored.
+        login = self._auth_breaker.login(endpoint, digest_credential(info))
+        with self._telemetry.begin(Work.LOGIN, bmc=str(endpoint)), login as is_doubted:
+            # Within the breaker: for a credential that is not tried, no session has to be closed.
+            self._close(bmc.remove_superseded(credential.key), deadline)
             try:
-                session = connector.open(info, self._context(endpoint.tls) if endpoint.tls else None, deadline)
+                session = connector.open(info, self._get_tls_context(endpoint.tls) if endpoint.tls else None, deadline)
             except Exception as exc:
-                raise translate(exc, connector=connector, endpoint=endpoint, secrets=secrets) from None
-        kept = PooledSession(session, connector, turns, doubted)
-        bmc.add(key, kept)
+                # Translated here, so that the breaker sees an AuthenticationFailed.
+                raise translate(exc, connector=connector, endpoint=endpoint, secrets=credential.secrets) from None
+        pooled = PooledSession(session, connector, credential.slots, is_doubted)
+        bmc.add(credential.key, pooled)
         with self._lock:
-            self._open += 1
-        return kept
+            self._open_sessions += 1
+        return pooled
 
-    def _make_room(self) -> None:
-        """Close the session that was idle longest when there are as many as may be."""
-        if self._open < self._max_sessions:
+    def _evict_if_full(self) -> None:
+        """Close the sessions that were idle longest if the maximum number of sessions is open."""
+        if self._open_sessions < self._max_sessions:
             return
-        idle = sorted((kept for bmc in self._all() for kept in bmc.idle()), key=lambda kept: kept.used_at)
-        evicted = set(idle[: max(1, self._max_sessions // 20)])
-        self._close(self._take(evicted.__contains__), Deadline.after(_CLOSING))
+        idle = sorted((pooled for bmc in self._list_bmcs() for pooled in bmc.list_idle()), key=lambda pooled: pooled.used_at)
+        evicted = set(idle[: max(1, self._max_sessions // _EVICTION_DIVISOR)])
+        # Removed only if still idle: another thread may have borrowed a session since the list was made.
+        self._close(self._remove_idle(evicted.__contains__), Deadline.after(_LOGOUT_TIMEOUT_S))
 
-    def _close(self, kept: Iterable[PooledSession], deadline: Deadline) -> int:
+    def _close(self, sessions: Iterable[PooledSession], deadline: Deadline) -> int:
         count = 0
-        for one in kept:
-            self._discard(one, deadline)
+        for pooled in sessions:
+            self._log_out(pooled, deadline)
             count += 1
         return count
 
-    def _take(self, wanted: Callable[[PooledSession], bool]) -> list[PooledSession]:
-        return [kept for bmc in self._all() for kept in bmc.take(wanted)]
+    def _remove_idle(self, is_selected: Callable[[PooledSession], bool]) -> list[PooledSession]:
+        return [pooled for bmc in self._list_bmcs() for pooled in bmc.remove_idle(is_selected)]
 
-    def _all(self) -> list[BMC]:
+    def _list_bmcs(self) -> list[BMC]:
         with self._lock:
             return list(self._bmcs.values())
 
-    def _discard(self, kept: PooledSession, deadline: Deadline | None = None) -> None:
+    def _log_out(self, pooled: PooledSession, deadline: Deadline | None = None) -> None:
         with self._lock:
-            self._open -= 1
-        limit = deadline.within(_CLOSING) if deadline else Deadline.after(_CLOSING)
+            self._open_sessions -= 1
+        limit = deadline.within(_LOGOUT_TIMEOUT_S) if deadline else Deadline.after(_LOGOUT_TIMEOUT_S)
         try:
-            with kept.taking_turns():
-                kept.connector.close(kept.session, limit)
+            with pooled.use_own_slots():
+                pooled.connector.close(pooled.session, limit)
         except Exception as exc:
-            LOG.debug("a session could not be closed: %s", type(exc).__name__)
+            # Only the type: the message may contain the session's token.
+            LOG.debug("a session was not closed properly: %s", type(exc).__name__)
 
-    def _connector(self, connector_type: type[Connector[Any]]) -> Connector[Any]:
+    def _get_connector(self, connector_type: type[Connector[Any]]) -> Connector[Any]:
         with self._lock:
             if connector_type not in self._connectors:
                 self._connectors[connector_type] = connector_type()
             return self._connectors[connector_type]
 
-    def _bmc(self, endpoint: Endpoint) -> BMC:
+    def _get_bmc(self, endpoint: Endpoint) -> BMC:
         with self._lock:
             if endpoint not in self._bmcs:
-                reach = self._reach.setdefault(address_of(endpoint), ConnectBreaker(endpoint, self._clock))
-                self._bmcs[endpoint] = BMC(endpoint, reach, self._clock)
+                # One breaker for all accounts at an address: the BMC is reachable for all of them or for none.
+                breaker = self._connect_breakers.setdefault(bmc_address(endpoint), ConnectBreaker(endpoint, self._clock))
+                self._bmcs[endpoint] = BMC(endpoint, breaker, self._clock)
             return self._bmcs[endpoint]
 
-    def _gate(self, endpoint: Endpoint, system: Hashable) -> RequestSemaphore:
-        key = (address_of(endpoint), system)
+    def _get_semaphore(self, endpoint: Endpoint, system: Hashable) -> RequestSemaphore:
+        key = (bmc_address(endpoint), system)
         with self._lock:
-            if key not in self._gates:
-                self._gates[key] = RequestSemaphore(endpoint)
-            return self._gates[key]
+            if key not in self._semaphores:
+                self._semaphores[key] = RequestSemaphore(endpoint)
+            return self._semaphores[key]
 
-    def _context(self, options: TLSOptions) -> ssl.SSLContext:
-        """One TLS context for each set of options: to make one costs 30 ms."""
+    def _get_tls_context(self, options: TLSOptions) -> ssl.SSLContext:
+        """Return the TLS context for these options. It is cached, because making one takes 30 ms."""
         from baremetal_interfaces.http import tls_context
 
         with self._lock:
@@ -244,16 +274,19 @@ class BMCAccess:
             return self._tls[options]
 
 
-def _system_of(info: DriverInfo) -> Hashable:
-    """What tells one of the systems behind an address from the others: all that is said of it and is no secret."""
+def _system_key(info: DriverInfo) -> Hashable:
+    """Return a key that tells the systems behind one address apart: all values of *info* that are not secret."""
     return tuple(getattr(info, option.name) for option in info.options() if not option.secret)
 
 
-def max_pooled_sessions(descriptors: int | None) -> int:
-    """As many sessions as are kept at most where so many files can be open: each holds one, and others are needed, too."""
-    return _PLENTY if descriptors is None else max(1, descriptors * 3 // 4)
+def max_pooled_sessions(max_open_files: int | None) -> int:
+    """Return the maximum number of pooled sessions for a limit of open files (None: unlimited): three quarters of it.
+
+    Each session holds a file descriptor, and other parts of the process need some too.
+    """
+    return _UNLIMITED_SESSIONS if max_open_files is None else max(1, max_open_files * 3 // 4)
 
 
-def _descriptors() -> int | None:
+def _max_open_files() -> int | None:
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return None if limit == resource.RLIM_INFINITY else limit

@@ -1,11 +1,10 @@
-"""One borrower's use of a session: its turn at the BMC, the breaker, and errors without secrets."""
+"""Borrowing a session: wait for a request slot, get or open the session, report the outcome, and give the session back."""
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
-from contextvars import Token
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple, Protocol
 
 from baremetal_interfaces import (
     AuthenticationFailed,
@@ -20,139 +19,136 @@ from baremetal_interfaces import (
 )
 from baremetal_interfaces.faults import translate
 from baremetal_interfaces.sending import current_slots, use_slots
-from baremetal_sdk.bmc.sessions import BMC, Key, PooledSession
+from baremetal_sdk.bmc.sessions import BMC, PooledSession, SessionKey
 from baremetal_sdk.bmc.slots import HeldSlot, RequestLimiter, SlotTaken
-from baremetal_sdk.observability.redaction import begin_secret, end_secret
+from baremetal_sdk.observability.redaction import secret
 
-if TYPE_CHECKING:
-    from baremetal_sdk.bmc.access import BMCAccess
-
-_BREAKING = (BMCUnreachable, AuthenticationFailed)
-"""Errors after which a session is not given to anybody else."""
-_NOW = Deadline(0.0)
+_BREAKING_ERRORS = (BMCUnreachable, AuthenticationFailed)
+"""Errors after which a session is not lent again."""
+_EXPIRED_DEADLINE = Deadline(0.0)
 
 
 class SessionExpired(AuthenticationFailed):
-    """The BMC ended a session that had worked: a new login may cure it."""
+    """The BMC ended a session that had worked. A new login may help."""
 
 
 class BMCCredential(NamedTuple):
-    """One credential at one BMC: whose sessions are lent, what they are made of, and how many requests at a time."""
+    """One credential at one BMC, with everything that is needed to borrow sessions for it."""
 
     bmc: BMC
-    key: Key
+    key: SessionKey
     connector: Connector[Any]
     info: DriverInfo
     secrets: tuple[str, ...]
+    """Values to mask in errors and logs."""
     slots: RequestLimiter
 
 
-class Lending(AbstractContextManager[Any]):
-    """A session for as long as the block lasts. What the block raises comes out translated."""
+class SessionSource(Protocol):
+    """The members of BMC access that a borrow uses."""
 
-    __slots__ = (
-        "_access",
-        "_account",
-        "_asking",
-        "_deadline",
-        "_kept",
-        "_masked",
-        "_masked_too",
-        "_owner",
-        "_probe",
-        "_turn",
-        "_turns",
-        "_wait",
-    )
+    def acquire_session(self, credential: BMCCredential, deadline: Deadline, *, wait: bool) -> PooledSession:
+        """Return a session for one more borrower, logged in if necessary."""
 
-    def __init__(self, access: BMCAccess, account: BMCCredential, deadline: Deadline, wait: bool, owner: object) -> None:
-        self._access = access
-        self._account = account
-        self._deadline = deadline
-        self._wait = wait
-        self._owner = owner
-        self._asking = self._probe = False
-        self._turn: RequestLimiter | None = None
-        self._turns: use_slots | None = None
-        self._kept: PooledSession | None = None
-        self._masked: Token[tuple[str, ...]] | None = None
-        self._masked_too: Token[tuple[str, ...]] | None = None
+    def release_session(self, credential: BMCCredential, pooled: PooledSession, *, is_broken: bool) -> None:
+        """End one borrower's use of a session."""
 
-    def __enter__(self) -> Any:
-        account = self._account
-        account.bmc.connect_breaker.check()
-        self._masked = begin_secret(account.secrets)
+    def record_accepted(self, credential: BMCCredential, pooled: PooledSession) -> None:
+        """Record that the BMC accepted a credential that it had refused before."""
+
+    def record_refused(self, credential: BMCCredential) -> None:
+        """Record that the BMC refused the credential of a request."""
+
+
+@contextmanager
+def borrow_session(
+    source: SessionSource, credential: BMCCredential, deadline: Deadline, *, wait: bool, owner: object
+) -> Iterator[Any]:
+    """Lend a session for the duration of a ``with`` block.
+
+    Errors of the block leave it as errors of the contract, without secrets. Without *wait* the borrow raises ``SlotTaken``
+    instead of waiting for a slot or a login; with it, ``BMCBusy`` if the wait reaches *deadline*.
+    """
+    connector, breaker = credential.connector, credential.bmc.connect_breaker
+    # Before the wait for a slot: callers of an unreachable BMC fail at once and do not queue up.
+    breaker.check()
+    try:
+        # The slot comes before the breaker's attempt. A probe would otherwise block all other callers while it waits.
+        with secret(credential.secrets), _hold_slots(credential, deadline, wait=wait, owner=owner), breaker.attempt():
+            pooled = source.acquire_session(credential, deadline, wait=wait)
+            is_broken = False
+            # The mask also covers the release, because the log-out may write the session's token to a log.
+            with secret(connector.session_secrets(pooled.session)):
+                try:
+                    yield pooled.session
+                    if pooled.is_doubted:
+                        source.record_accepted(credential, pooled)
+                except Exception as exc:
+                    if _is_refused_request(exc, connector):
+                        source.record_refused(credential)
+                    error = _translate(exc, credential, pooled)
+                    is_broken = _breaks_session(error, connector)
+                    raise error from None
+                except BaseException:
+                    # The borrower was interrupted, perhaps in the middle of an answer.
+                    is_broken = True
+                    raise
+                finally:
+                    source.release_session(credential, pooled, is_broken=is_broken)
+    except SlotTaken as exc:
+        # Outside of the breaker, which has to see that the BMC was not asked.
+        if not wait:
+            raise
+        raise BMCBusy(exc.message, retry_after=exc.retry_after) from None
+
+
+@contextmanager
+def _hold_slots(credential: BMCCredential, deadline: Deadline, *, wait: bool, owner: object) -> Iterator[None]:
+    """Limit the requests of the block: each request takes a slot, or the block takes one slot for all of them."""
+    limiter, connector, current = credential.slots, credential.connector, current_slots()
+    if isinstance(current, HeldSlot) and current.semaphore is limiter.semaphore:
+        is_nested = owner is not None and current.owner is owner
+    else:
+        is_nested = False
+    if is_nested:
+        # The task holds a slot at this BMC already, and would wait for itself.
+        yield
+    elif wait and (connector.takes_turns or connector.shareable):
+        with use_slots(limiter):
+            yield
+    else:
+        limiter.take(deadline if wait else _EXPIRED_DEADLINE)
         try:
-            self._take_turn()
-            self._probe = account.bmc.connect_breaker.begin()
-            self._asking = True
-            kept = self._kept = self._access.session(account, self._deadline, wait=self._wait)
-            self._masked_too = begin_secret(account.connector.session_secrets(kept.session))
-        except BaseException as exc:
-            self._end(exc)
-            raise self._worded(exc) from None
-        return kept.session
+            with use_slots(HeldSlot(limiter.semaphore, owner)):
+                yield
+        finally:
+            limiter.give()
 
-    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None) -> None:
-        error = self._translated(exc) if isinstance(exc, Exception) else exc
-        if self._kept is not None:
-            if error is None and self._kept.doubted:
-                self._access.accepted(self._account, self._kept)
-            elif isinstance(exc, Exception) and self._is_refusal(exc):
-                self._access.refused(self._account)
-            self._access.give_back(self._account, self._kept, broken=error is not None and self._breaks(error))
-        self._end(error)
-        worded = None if error is None else self._worded(error)
-        if worded is not exc and worded is not None:
-            raise worded from None
 
-    def _is_refusal(self, exc: Exception) -> bool:
-        """Whether the BMC has refused the credential of a request; what is said by others has been counted by them."""
-        return not isinstance(exc, BareMetalError) and self._account.connector.classify(exc) is Fault.AUTH
+def _is_refused_request(exc: Exception, connector: Connector[Any]) -> bool:
+    """Return whether the BMC refused the credential of a request.
 
-    def _breaks(self, error: BaseException) -> bool:
-        """Whether the session is spoilt. Where others use it, too, that the time of one is over says nothing about it."""
-        if isinstance(error, DeadlineExceeded):
-            return not self._account.connector.shareable
-        return isinstance(error, _BREAKING) or not isinstance(error, Exception)
+    An error of the contract comes from an inner borrow, which has recorded the refusal.
+    """
+    return not isinstance(exc, BareMetalError) and connector.classify(exc) is Fault.AUTH
 
-    def _take_turn(self) -> None:
-        """Have turns given for each request, or take one for all of the block; who has one already needs no other."""
-        turns, current = self._account.slots, current_slots()
-        if isinstance(current, HeldSlot) and current.gate is turns.gate and current.owner is self._owner is not None:
-            return
-        connector = self._account.connector
-        if self._wait and (connector.takes_turns or connector.shareable):
-            self._turns = use_slots(turns)
-        else:
-            turns.take(self._deadline if self._wait else _NOW)
-            self._turn = turns
-            self._turns = use_slots(HeldSlot(turns.gate, self._owner))
-        self._turns.__enter__()
 
-    def _end(self, outcome: BaseException | None) -> None:
-        if self._asking:
-            self._account.bmc.connect_breaker.end(self._probe, outcome)
-        if self._turns is not None:
-            self._turns.__exit__(None, None, None)
-        if self._turn is not None:
-            self._turn.give()
-        for token in (self._masked_too, self._masked):
-            if token is not None:
-                end_secret(token)
+def _translate(exc: Exception, credential: BMCCredential, pooled: PooledSession) -> BareMetalError:
+    """Return the error of the contract for an error of the block, with the secrets masked."""
+    connector = credential.connector
+    secrets = (*credential.secrets, *connector.session_secrets(pooled.session))
+    error = translate(exc, connector=connector, endpoint=credential.bmc.endpoint, secrets=secrets)
+    if not isinstance(exc, BareMetalError) and connector.classify(exc) is Fault.EXPIRED:
+        return SessionExpired(error.message)
+    return error
 
-    def _translated(self, exc: Exception) -> BareMetalError:
-        connector = self._account.connector
-        kept = self._kept
-        tokens = () if kept is None else connector.session_secrets(kept.session)
-        secrets = (*self._account.secrets, *tokens)
-        error = translate(exc, connector=connector, endpoint=self._account.bmc.endpoint, secrets=secrets)
-        if not isinstance(exc, BareMetalError) and connector.classify(exc) is Fault.EXPIRED:
-            return SessionExpired(error.message)
-        return error
 
-    def _worded(self, error: BaseException) -> BaseException:
-        """What who waited is told: a turn that did not come is a BMC that is busy."""
-        if isinstance(error, SlotTaken) and self._wait:
-            return BMCBusy(error.message, retry_after=error.retry_after)
-        return error
+def _breaks_session(error: BareMetalError, connector: Connector[Any]) -> bool:
+    """Return whether the session must not be lent again after this error.
+
+    An exceeded deadline of one borrower says nothing about a shared session. A session of a single borrower may be in the
+    middle of an answer.
+    """
+    if isinstance(error, DeadlineExceeded):
+        return not connector.shareable
+    return isinstance(error, _BREAKING_ERRORS)

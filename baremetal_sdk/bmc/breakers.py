@@ -1,4 +1,4 @@
-"""Breakers: who refuses our credentials is not asked again until they change, and who is away is not asked by everybody."""
+"""Circuit breakers: one for rejected credentials, and one for unreachable BMCs."""
 
 from __future__ import annotations
 
@@ -13,194 +13,218 @@ from baremetal_sdk.bmc.slots import SlotTaken
 from baremetal_sdk.clock import Clock
 
 MAX_REFUSED_LOGINS = 2
-"""Refused logins with one credential, in all, until no more are tried: BMCs lock accounts."""
+"""Refused logins with one credential after which no more are tried. BMCs lock accounts after some refused logins."""
 
 MAX_CONNECT_FAILURES = 3
-"""Attempts in a row that nobody answered, until everybody has to wait."""
+"""Attempts without an answer, in a row, after which a BMC counts as unreachable."""
 
-_AWAY = (BMCUnreachable, DeadlineExceeded)
-_FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 60.0
-
-
-_MOST_CREDENTIALS = 8
-"""Refused credentials of one account that are remembered, the latest ones."""
+_NO_ANSWER_ERRORS = (BMCUnreachable, DeadlineExceeded)
+_MIN_PAUSE_S, _MAX_PAUSE_S = 5.0, 60.0
+_MIN_SHOWN_WAIT_S = 1.0
+_MAX_CREDENTIALS = 8
+"""Number of refused credentials that are remembered for each account. The oldest are dropped."""
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """How often a BMC has refused which credentials of an account. They are known by their digests; the latest is the last."""
+    """Number of refused logins for each credential of an account. The latest credential is the last.
+
+    Credentials are identified by their digests.
+    """
 
     counts: Mapping[bytes, int]
 
     def with_one_more(self, credential: bytes) -> Refusal:
-        """The same after one more refusal."""
+        """Return a copy with one refusal more."""
         others = [(other, count) for other, count in self.counts.items() if other != credential]
-        return Refusal({**dict(others[1 - _MOST_CREDENTIALS :]), credential: self.counts.get(credential, 0) + 1})
+        return Refusal({**dict(others[1 - _MAX_CREDENTIALS :]), credential: self.counts.get(credential, 0) + 1})
 
     def without(self, credential: bytes) -> Refusal:
-        """The same when this credential was accepted: that makes the others no better."""
+        """Return a copy without the refusals of one credential. Those of other credentials remain."""
         return Refusal({other: count for other, count in self.counts.items() if other != credential})
 
 
 class Refusals(Protocol):
-    """Where refusals are kept: they outlive a restart, and go over to who takes a node over."""
+    """Storage for refusals, by account and endpoint. Stored refusals survive a restart and the takeover of a node."""
 
     def get(self, endpoint: str) -> Refusal | None:
-        """What is known of a BMC."""
+        """Return the refusals of an endpoint, or None."""
 
     def put(self, endpoint: str, refusal: Refusal) -> None:
-        """Keep a refusal in place of what was known."""
+        """Store the refusals of an endpoint in place of earlier ones."""
 
     def drop(self, endpoint: str) -> None:
-        """Forget it: a login was accepted, or the credentials were given anew."""
+        """Delete the refusals of an endpoint, if any."""
 
 
 class RefusalsInMemory:
-    """Refusals that end with the process."""
+    """Refusals that are lost when the process ends."""
 
     def __init__(self) -> None:
-        self._known: dict[str, Refusal] = {}
+        self._refusals: dict[str, Refusal] = {}
 
     def get(self, endpoint: str) -> Refusal | None:
-        """What is known of a BMC."""
-        return self._known.get(endpoint)
+        """Return the refusals of an endpoint, or None."""
+        return self._refusals.get(endpoint)
 
     def put(self, endpoint: str, refusal: Refusal) -> None:
-        """Keep a refusal in place of what was known."""
-        self._known[endpoint] = refusal
+        """Store the refusals of an endpoint in place of earlier ones."""
+        self._refusals[endpoint] = refusal
 
     def drop(self, endpoint: str) -> None:
-        """Forget it."""
-        self._known.pop(endpoint, None)
+        """Delete the refusals of an endpoint, if any."""
+        self._refusals.pop(endpoint, None)
 
 
 class AuthBreaker:
-    """Guards the logins at all BMCs. It is asked at a login, and never for a session that is reused."""
+    """Circuit breaker for rejected credentials, over all BMCs. It stays open until the credentials change or are given again.
+
+    It is asked before each login, but not when a session is reused.
+    """
 
     def __init__(self, refusals: Refusals) -> None:
         self._refusals = refusals
 
     @contextmanager
     def login(self, endpoint: Endpoint, credential: bytes) -> Iterator[bool]:
-        """Within it one login is tried; raises ``AuthenticationFailed`` at once where too many were refused.
+        """Guard one login, which happens in the ``with`` block.
 
-        Gives whether some were: whoever then finds the credential accepted says so by :meth:`accepted`.
+        Raises ``AuthenticationFailed`` without a login if the BMC has refused the credential too often. The value of the
+        block is True if some logins were refused: the caller then calls :meth:`record_accepted` after the first success.
         """
-        where = _name(endpoint)
-        known = self._refusals.get(where) or Refusal({})
+        key = _refusal_key(endpoint)
+        known = self._refusals.get(key) or Refusal({})
         count = known.counts.get(credential, 0)
         if count >= MAX_REFUSED_LOGINS:
             raise AuthenticationFailed(
-                f"the BMC at {endpoint} has refused these credentials {count} times, and is not asked again, so that the "
-                "account is not locked; correct them in driver_info, or give them once more when they are right now"
+                f"the BMC at {endpoint} has refused these credentials {count} times, and no more logins are tried, so that the "
+                "account is not locked; correct the credentials in driver_info, or set them again if they are right now"
             )
         try:
             yield count > 0
         except AuthenticationFailed:
-            self._refusals.put(where, known.with_one_more(credential))
+            self._refusals.put(key, known.with_one_more(credential))
             raise
 
-    def refuse(self, endpoint: Endpoint, credential: bytes) -> None:
-        """A request was refused for its credential: where each request has it, that is what a refused login is elsewhere."""
-        known = self._refusals.get(_name(endpoint)) or Refusal({})
-        self._refusals.put(_name(endpoint), known.with_one_more(credential))
+    def record_refused(self, endpoint: Endpoint, credential: bytes) -> None:
+        """Count a request whose credential was refused. BMCs without logins check the credential of each request."""
+        key = _refusal_key(endpoint)
+        known = self._refusals.get(key) or Refusal({})
+        self._refusals.put(key, known.with_one_more(credential))
 
-    def accepted(self, endpoint: Endpoint, credential: bytes) -> None:
-        """A BMC has taken the credential, and done what it was asked."""
-        known = self._refusals.get(_name(endpoint))
+    def record_accepted(self, endpoint: Endpoint, credential: bytes) -> None:
+        """Delete the refusals of a credential that the BMC has accepted."""
+        key = _refusal_key(endpoint)
+        known = self._refusals.get(key)
         if known is None or credential not in known.counts:
             return
-        if (others := known.without(credential)).counts:
-            self._refusals.put(_name(endpoint), others)
+        # The refusals of other credentials stay: one accepted credential says nothing about them.
+        others = known.without(credential)
+        if others.counts:
+            self._refusals.put(key, others)
         else:
-            self._refusals.drop(_name(endpoint))
+            self._refusals.drop(key)
 
-    def refused(self, endpoint: Endpoint, credential: bytes) -> int:
-        """How many logins in a row were refused with this credential."""
-        known = self._refusals.get(_name(endpoint))
+    def count_refused(self, endpoint: Endpoint, credential: bytes) -> int:
+        """Return the number of refused logins with this credential."""
+        known = self._refusals.get(_refusal_key(endpoint))
         return 0 if known is None else known.counts.get(credential, 0)
 
     def reset(self, endpoint: Endpoint) -> None:
-        """Allow logins again: somebody has given the credentials anew."""
-        self._refusals.drop(_name(endpoint))
+        """Allow logins again, because an operator has set the credentials."""
+        self._refusals.drop(_refusal_key(endpoint))
 
 
 class ConnectBreaker:
-    """One BMC that may be away. After some failures in a row it is tried by one caller at a time, and less and less often.
+    """Circuit breaker for one BMC that may be unreachable. Thread-safe.
 
-    Who asks it says so by :meth:`begin` before and by :meth:`end` afterwards.
+    *Closed*: fewer than ``MAX_CONNECT_FAILURES`` attempts in a row got no answer, and all callers may try. *Open*: callers
+    are refused until the next attempt is due; the pause doubles after each failure, from 5 to 60 seconds. *Half-open*: the
+    pause is over, one caller probes the BMC, and all others are still refused. An answer, even an error, closes the breaker.
     """
 
-    __slots__ = ("_clock", "_closed_until", "_endpoint", "_failures", "_lock", "_probing")
+    __slots__ = ("_clock", "_endpoint", "_failures", "_is_probing", "_lock", "_retry_at")
 
     def __init__(self, endpoint: Endpoint, clock: Clock) -> None:
         self._endpoint = endpoint
         self._clock = clock
         self._lock = threading.Lock()
         self._failures = 0
-        self._closed_until = 0.0
-        self._probing = False
+        self._retry_at = 0.0
+        self._is_probing = False
 
     def check(self) -> None:
-        """Raise ``BMCUnreachable`` while the BMC is backed off, or probed by somebody else."""
+        """Raise ``BMCUnreachable`` while the breaker is open, or while another caller probes the BMC."""
+        # Read without the lock: the closed breaker is the common case, and attempt() decides again under the lock.
         if self._failures >= MAX_CONNECT_FAILURES:
             with self._lock:
-                self._refuse()
+                self._refuse_locked()
 
-    def begin(self) -> bool:
-        """The BMC is going to be asked; raises as :meth:`check` does. Whether this is the one probe of a BMC that is away."""
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Guard one attempt to reach the BMC, which happens in the ``with`` block, and record its outcome.
+
+        Raises ``BMCUnreachable`` as :meth:`check` does.
+        """
+        is_probe = self._begin()
+        try:
+            yield
+        except BaseException as exc:
+            self._record_error(exc, is_probe)
+            raise
+        self._record_answer(is_probe)
+
+    @property
+    def retry_delay(self) -> float:
+        """Seconds until the next attempt is allowed; 0 if the breaker is not open."""
+        return max(0.0, self._retry_at - self._clock.monotonic()) if self._failures >= MAX_CONNECT_FAILURES else 0.0
+
+    def _begin(self) -> bool:
+        """Return whether this attempt is the probe of an unreachable BMC; raise ``BMCUnreachable`` if it is not allowed."""
         if self._failures < MAX_CONNECT_FAILURES:
             return False
         with self._lock:
-            self._refuse()
-            self._probing = True
+            self._refuse_locked()
+            self._is_probing = True
             return True
 
-    def end(self, probe: bool, error: BaseException | None) -> None:
-        """It was asked, with this outcome."""
-        if error is None:
-            self._answered(probe)
-        elif isinstance(error, _AWAY):
-            self._failed(probe)
-        elif isinstance(error, DriverError) and not isinstance(error, SlotTaken):
-            # It answered, if only with an error.
-            self._answered(probe)
-        else:
-            self._ended(probe)
-
-    @property
-    def backed_off(self) -> float:
-        """Seconds until it is tried again; 0 when it is not backed off."""
-        return max(0.0, self._closed_until - self._clock.monotonic()) if self._failures >= MAX_CONNECT_FAILURES else 0.0
-
-    def _refuse(self) -> None:
-        wait = self._closed_until - self._clock.monotonic()
-        if wait > 0 or self._probing:
+    def _refuse_locked(self) -> None:
+        wait = self._retry_at - self._clock.monotonic()
+        if wait > 0 or self._is_probing:
+            shown_wait = max(wait, _MIN_SHOWN_WAIT_S)
             raise BMCUnreachable(
                 f"the BMC at {self._endpoint} did not answer {self._failures} times in a row; "
-                f"it is tried again in {max(wait, 1.0):.0f} s",
-                retry_after=max(wait, 1.0),
+                f"it is tried again in {shown_wait:.0f} s",
+                retry_after=shown_wait,
             )
 
-    def _failed(self, probe: bool) -> None:
+    def _record_error(self, error: BaseException, is_probe: bool) -> None:
+        if isinstance(error, _NO_ANSWER_ERRORS):
+            self._record_failure(is_probe)
+        elif isinstance(error, DriverError) and not isinstance(error, SlotTaken):
+            # The BMC answered, although with an error.
+            self._record_answer(is_probe)
+        elif is_probe:
+            # The attempt ended before the BMC was asked, for example in the wait for another login: allow the next probe.
+            with self._lock:
+                self._is_probing = False
+
+    def _record_failure(self, is_probe: bool) -> None:
         with self._lock:
             self._failures += 1
-            pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** (self._failures - MAX_CONNECT_FAILURES))
-            self._closed_until = self._clock.monotonic() + pause
-            self._probing = self._probing and not probe
+            pause = min(_MAX_PAUSE_S, _MIN_PAUSE_S * 2.0 ** (self._failures - MAX_CONNECT_FAILURES))
+            self._retry_at = self._clock.monotonic() + pause
+            # Attempts that began before the breaker opened end here too, and must not end the probe of another caller.
+            self._is_probing = self._is_probing and not is_probe
 
-    def _answered(self, probe: bool) -> None:
-        if self._failures or probe:
+    def _record_answer(self, is_probe: bool) -> None:
+        # Read without the lock, which most requests then need not acquire.
+        if self._failures or is_probe:
             with self._lock:
                 self._failures = 0
-                self._probing = self._probing and not probe
-
-    def _ended(self, probe: bool) -> None:
-        if probe:
-            with self._lock:
-                self._probing = False
+                self._is_probing = self._is_probing and not is_probe
 
 
-def _name(endpoint: Endpoint) -> str:
-    """What a BMC's account is called where refusals are kept."""
+def _refusal_key(endpoint: Endpoint) -> str:
+    """Return the key of a BMC's account in the storage of refusals."""
     return f"{endpoint.account or ''}@{endpoint}"

@@ -1,4 +1,4 @@
-"""Telling credentials apart without keeping them."""
+"""Digests of credentials, which identify a credential without keeping it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ import os
 from baremetal_interfaces import DriverInfo
 
 
-def digest_of(info: DriverInfo, key: bytes = b"") -> bytes:
-    """A digest of the secrets of *info*, quick to make. With a random *key* it means nothing outside of this process."""
+def digest_credential(info: DriverInfo, key: bytes = b"") -> bytes:
+    """Return a digest of the secrets of *info*.
+
+    The digest is quick to compute, so that it can be made for each task. With a random *key* it is useless outside of this
+    process; without one it has to be stored encrypted.
+    """
     digest = hashlib.blake2b(key=key, digest_size=16)
     for name in sorted(info.secrets()):
         digest.update(f"{name}={getattr(info, name)!r};".encode())
     return digest.digest()
 
 
-def process_key() -> bytes:
-    """A key for digests that only this process compares."""
+def generate_process_key() -> bytes:
+    """Return a random key for digests that only this process compares."""
     return os.urandom(16)

@@ -1,4 +1,4 @@
-"""The sessions at one BMC: lent, kept for the next borrower, and ended by nobody who still uses them."""
+"""The sessions of one BMC: lent to borrowers, kept for the next borrower, and closed when no borrower uses them."""
 
 from __future__ import annotations
 
@@ -12,103 +12,115 @@ from baremetal_sdk.bmc.breakers import ConnectBreaker
 from baremetal_sdk.bmc.slots import HeldSlot, RequestLimiter
 from baremetal_sdk.clock import Clock
 
-Key = tuple[type, Hashable, bytes]
-"""Connector, what else tells its sessions apart, and a digest of the credential."""
+SessionKey = tuple[type, Hashable, bytes]
+"""Connector type, the connector's own key for its sessions, and a digest of the credential."""
 
 
 class PooledSession:
-    """One session, and who has it."""
+    """A session and its borrowers. The lock of its :class:`BMC` protects ``borrowers``, ``is_broken`` and ``used_at``."""
 
-    __slots__ = ("borrowers", "broken", "connector", "doubted", "session", "turns", "used_at")
+    __slots__ = ("borrowers", "connector", "is_broken", "is_doubted", "session", "slots", "used_at")
 
-    def __init__(self, session: Any, connector: Connector[Any], turns: RequestLimiter, doubted: bool = False) -> None:
+    def __init__(self, session: Any, connector: Connector[Any], slots: RequestLimiter, is_doubted: bool = False) -> None:
         self.session = session
         self.connector = connector
         self.borrowers = 1
-        self.broken = False
+        """Number of borrowers. A new session belongs to the borrower that opened it."""
+        self.is_broken = False
+        """True if the session is not lent again and is closed by its last borrower."""
         self.used_at = 0.0
-        self.turns = turns
-        self.doubted = doubted
-        """Whether its credential was refused before, and nobody has seen it work since."""
+        """Monotonic time, in seconds, at which the last borrower released the session."""
+        self.slots = slots
+        self.is_doubted = is_doubted
+        """True from a login with a credential that was refused before until a request succeeds."""
 
-    def taking_turns(self) -> use_slots:
-        """Within it what is sent over the session, whoever ends it, has its turn as any other request."""
+    def use_own_slots(self) -> use_slots:
+        """Return a context manager in which each request over the session takes a request slot.
+
+        It is for the log-out, which any thread may do. A thread that holds a slot at this BMC keeps using that slot, because
+        it would otherwise wait for itself.
+        """
         current = current_slots()
-        mine = isinstance(current, HeldSlot) and current.gate is self.turns.gate
-        return use_slots(current if mine or not self.connector.takes_turns else self.turns)
+        holds_slot_here = isinstance(current, HeldSlot) and current.semaphore is self.slots.semaphore
+        return use_slots(current if holds_slot_here or not self.connector.takes_turns else self.slots)
 
 
 class BMC:
-    """One endpoint: its sessions, and the breaker of the address, which other accounts there share."""
+    """The sessions of one endpoint, and the connect breaker, which all accounts at the address share. Thread-safe."""
 
-    __slots__ = ("_clock", "_lock", "_sessions", "connect_breaker", "endpoint", "logging_in")
+    __slots__ = ("_clock", "_lock", "_sessions", "connect_breaker", "endpoint", "login_lock")
 
-    def __init__(self, endpoint: Endpoint, reach: ConnectBreaker, clock: Clock) -> None:
+    def __init__(self, endpoint: Endpoint, connect_breaker: ConnectBreaker, clock: Clock) -> None:
         self.endpoint = endpoint
-        self.connect_breaker = reach
-        self.logging_in = threading.Lock()
-        """Held by who logs in: others wait for the outcome."""
+        self.connect_breaker = connect_breaker
+        self.login_lock = threading.Lock()
+        """Held during a login. Other borrowers wait for it and then use the new session, if it can be shared."""
         self._clock = clock
         self._lock = threading.Lock()
-        self._sessions: dict[Key, list[PooledSession]] = {}
+        self._sessions: dict[SessionKey, list[PooledSession]] = {}
 
-    def borrow(self, key: Key) -> PooledSession | None:
-        """A session that can be had: one that nobody has, or one that its connector lets several have at a time."""
+    def acquire(self, key: SessionKey) -> PooledSession | None:
+        """Return a session that is free, or that its connector allows to share, and count one borrower more; or None."""
         with self._lock:
-            for kept in self._sessions.get(key, ()):
-                if not kept.broken and (kept.borrowers == 0 or kept.connector.shareable):
-                    kept.borrowers += 1
-                    return kept
+            for pooled in self._sessions.get(key, ()):
+                if not pooled.is_broken and (pooled.borrowers == 0 or pooled.connector.shareable):
+                    pooled.borrowers += 1
+                    return pooled
         return None
 
-    def add(self, key: Key, kept: PooledSession) -> None:
-        """Keep a new session; who opened it has it."""
+    def add(self, key: SessionKey, pooled: PooledSession) -> None:
+        """Add a new session, which belongs to the borrower that opened it."""
         with self._lock:
-            self._sessions.setdefault(key, []).append(kept)
+            self._sessions.setdefault(key, []).append(pooled)
 
-    def give_back(self, key: Key, kept: PooledSession, *, broken: bool) -> bool:
-        """End one borrower's use; whether the session has to be closed now. A broken one is lent to nobody any more."""
-        with self._lock:
-            kept.borrowers -= 1
-            kept.broken = kept.broken or broken
-            kept.used_at = self._clock.monotonic()
-            return kept.broken and kept.borrowers == 0 and self._remove(key, kept)
+    def release(self, key: SessionKey, pooled: PooledSession, *, is_broken: bool) -> bool:
+        """Count one borrower less, and return whether the caller has to close the session.
 
-    def take(self, wanted: Callable[[PooledSession], bool]) -> list[PooledSession]:
-        """Take out the sessions that nobody has and that are *wanted*."""
-        with self._lock:
-            found = [
-                (key, kept)
-                for key, sessions in self._sessions.items()
-                for kept in sessions
-                if kept.borrowers == 0 and wanted(kept)
-            ]
-            return [kept for key, kept in found if self._remove(key, kept)]
-
-    def take_superseded(self, key: Key) -> list[PooledSession]:
-        """Take out what a new session for *key* is opened in place of, for a BMC may bear no second one.
-
-        That is what is broken, whoever still has it, and what nobody has and was opened with credentials that have changed.
+        A session that is *broken* for one borrower is not lent again; its last borrower closes it.
         """
         with self._lock:
-            found = [
-                (other, kept)
-                for other, sessions in self._sessions.items()
-                for kept in sessions
-                if (kept.broken if other == key else other[:2] == key[:2] and kept.borrowers == 0)
-            ]
-            return [kept for other, kept in found if self._remove(other, kept)]
+            pooled.borrowers -= 1
+            pooled.is_broken = pooled.is_broken or is_broken
+            pooled.used_at = self._clock.monotonic()
+            return pooled.is_broken and pooled.borrowers == 0 and self._remove_locked(key, pooled)
 
-    def idle(self) -> list[PooledSession]:
-        """The sessions that nobody has."""
+    def remove_idle(self, is_selected: Callable[[PooledSession], bool]) -> list[PooledSession]:
+        """Remove and return the sessions without borrowers for which *is_selected* is true. The caller closes them."""
         with self._lock:
-            return [kept for sessions in self._sessions.values() for kept in sessions if kept.borrowers == 0]
+            selected = [
+                (key, pooled)
+                for key, sessions in self._sessions.items()
+                for pooled in sessions
+                if pooled.borrowers == 0 and is_selected(pooled)
+            ]
+            return [pooled for key, pooled in selected if self._remove_locked(key, pooled)]
 
-    def _remove(self, key: Key, kept: PooledSession) -> bool:
+    def remove_superseded(self, key: SessionKey) -> list[PooledSession]:
+        """Remove and return the sessions that a new session for *key* replaces. The caller closes them before it logs in.
+
+        A BMC may not allow a second session. Replaced are broken sessions of the same key, even if they have borrowers,
+        and free sessions of the same connector and account that were opened with other credentials.
+        """
+        with self._lock:
+            superseded = [
+                (other, pooled)
+                for other, sessions in self._sessions.items()
+                for pooled in sessions
+                if (pooled.is_broken if other == key else other[:2] == key[:2] and pooled.borrowers == 0)
+            ]
+            return [pooled for other, pooled in superseded if self._remove_locked(other, pooled)]
+
+    def list_idle(self) -> list[PooledSession]:
+        """Return the sessions without borrowers."""
+        with self._lock:
+            return [pooled for sessions in self._sessions.values() for pooled in sessions if pooled.borrowers == 0]
+
+    def _remove_locked(self, key: SessionKey, pooled: PooledSession) -> bool:
+        """Remove a session; return False if another caller has removed it, and closes it."""
         sessions = self._sessions.get(key, [])
-        if kept not in sessions:
+        if pooled not in sessions:
             return False
-        sessions.remove(kept)
+        sessions.remove(pooled)
         if not sessions:
             del self._sessions[key]
         return True

@@ -1,4 +1,4 @@
-"""Refusals in the store: a conductor that starts, or takes a node over, does not try again what was refused before."""
+"""Refusals in the store, so that a restarted conductor, or one that takes a node over, does not repeat refused logins."""
 
 from __future__ import annotations
 
@@ -16,29 +16,30 @@ _CREDENTIAL, _COUNTS = "credential", "counts"
 
 
 class StoredRefusals:
-    """Keeps the digests of credentials sealed: who reads the database cannot try passwords against them."""
+    """Refusals in the store. Digests of credentials are encrypted: a reader of the database cannot test passwords on them."""
 
     def __init__(self, store: Store, secrets: SecretBox) -> None:
         self._store = store
         self._secrets = secrets
 
     def get(self, endpoint: str) -> Refusal | None:
-        """What is known of a BMC."""
-        ident = _ident(endpoint)
+        """Return the refusals of an endpoint, or None."""
+        ident = _record_id(endpoint)
         try:
             record = self._store.record(LoginRefusalRecord, ident)
-            known = self._secrets.unseal(record.sealed_credential, ident)
+            unsealed = self._secrets.unseal(record.sealed_credential, ident)
         except (NotFound, ConfigurationError):
-            # Sealed with a key that is gone: what it was about is not known any more.
+            # A record that was sealed with a key that is gone cannot be read and counts as absent.
             return None
-        # Releases that knew one credential of each account wrote no counts.
-        counts = json.loads(known.get(_COUNTS) or "null") or {known[_CREDENTIAL]: record.refused}
+        # Earlier releases stored one credential for each account, with its count in the record.
+        counts = json.loads(unsealed.get(_COUNTS) or "null") or {unsealed[_CREDENTIAL]: record.refused}
         return Refusal({bytes.fromhex(credential): count for credential, count in counts.items()})
 
     def put(self, endpoint: str, refusal: Refusal) -> None:
-        """Keep a refusal in place of what was known."""
-        ident = _ident(endpoint)
+        """Store the refusals of an endpoint in place of earlier ones."""
+        ident = _record_id(endpoint)
         counts = {credential.hex(): count for credential, count in refusal.counts.items()}
+        # The latest credential is also stored alone, which earlier releases can read.
         latest, refused = list(counts.items())[-1]
         sealed = self._secrets.seal({_CREDENTIAL: latest, _COUNTS: json.dumps(counts)}, ident)
         try:
@@ -47,12 +48,12 @@ class StoredRefusals:
             self._store.update_record(LoginRefusalRecord, ident, {"refused": refused, "sealed_credential": sealed})
 
     def drop(self, endpoint: str) -> None:
-        """Forget it."""
+        """Delete the refusals of an endpoint, if any."""
         try:
-            self._store.delete_record(LoginRefusalRecord, _ident(endpoint))
+            self._store.delete_record(LoginRefusalRecord, _record_id(endpoint))
         except NotFound:
             return
 
 
-def _ident(endpoint: str) -> str:
+def _record_id(endpoint: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, endpoint))

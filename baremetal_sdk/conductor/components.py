@@ -217,7 +217,7 @@ class Components:
             Interrupts(self.tasks),
             VirtualMedia(self.tasks, lane),
             VIFs(self.tasks),
-            Explanations(self.tasks, self.recent_calls.of, self.bmc.breaker),
+            Explanations(self.tasks, self.recent_calls.of, self.bmc.describe_breakers),
             RAID(self.tasks, self.drivers),
             VendorPassthru(self.tasks, lane, self.drivers),
             Agents(self.store, self.tasks, self.lanes["provisioning"], handlers),

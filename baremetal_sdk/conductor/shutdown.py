@@ -77,9 +77,7 @@ class Shutdown:
 
     def run_step(self, description: str, function: Callable[..., Any], *args: Any) -> None:
         """Run one step in a thread, and continue without it when it does not return by the deadline."""
-        thread = threading.Thread(
-            target=run_safely, args=(description, function, *args), name="conductor-shutdown", daemon=True
-        )
+        thread = threading.Thread(target=run_safely, args=(description, function, *args), name="conductor-shutdown", daemon=True)
         thread.start()
         thread.join(max(self._deadline.remaining(), MIN_STEP_TIMEOUT_S))
         if thread.is_alive():

@@ -175,8 +175,8 @@ class PowerSync(LiveAndAwayQueues):
         """
         try:
             sampler = self._sampler(row)
-            if sampler is not None and sampler.backed_off and not wait:
-                return self._away, sampler.backed_off, None
+            if sampler is not None and sampler.retry_delay and not wait:
+                return self._away, sampler.retry_delay, None
             limit = Deadline.after(min(_LONGEST_LIMIT, max(_SHORTEST_LIMIT, self._interval)), self._clock.monotonic)
             seen = sampler.read(limit, wait=wait) if sampler is not None else None
             if seen is None:

@@ -58,5 +58,5 @@ class TaskDependencies:
         options = self.options()
         slots_info = SlotsInfo.parse(raw_info) if SlotsInfo.is_given(raw_info) else None
         rules = parse_slot_rules(options.bmc_max_in_flight, options.bmc_concurrency_scope)
-        limit, scope = rules.of(hardware_type, slots_info, connector.max_in_flight)
-        return self.bmc.account(connector, info, secrets, most=limit, per=scope)
+        limit, scope = rules.resolve(hardware_type, slots_info, connector.max_in_flight)
+        return self.bmc.prepare_credential(connector, info, secrets, max_in_flight=limit, scope=scope)

@@ -31,9 +31,9 @@ class PowerReader:
         return self._account.bmc.endpoint
 
     @property
-    def backed_off(self) -> float:
+    def retry_delay(self) -> float:
         """Seconds until the connect breaker of an unreachable BMC allows the next try; 0 if it allows one now."""
-        return self._account.bmc.connect_breaker.backed_off
+        return self._account.bmc.connect_breaker.retry_delay
 
     def read(self, deadline: Deadline, *, wait: bool = True) -> PowerState | None:
         """Read the power state. Return None if the driver wants ``get_power_state`` to be called instead.

@@ -313,7 +313,7 @@ class TestBreakers(AccessCase):
         self.assertEqual((opened, 5.0), (self.connector.opened, error.retry_after))
         self.clock.turn(6)
         self.fail_to_reach(1)
-        self.assertEqual(10.0, self.access.backed_off(Info(toy_address="bmc1", toy_password="x").endpoint()))
+        self.assertEqual(10.0, self.access.get_retry_delay(Info(toy_address="bmc1", toy_password="x").endpoint()))
 
     def test_it_is_probed_by_one_and_an_answer_ends_that(self) -> None:
         """When its time has come one caller tries; the others are refused until it has answered."""

@@ -25,7 +25,7 @@ from baremetal_interfaces import (
 )
 from baremetal_sdk import Conductor, ConductorConfig
 from baremetal_sdk.bmc import BMCAccess, SlotTaken, parse_slot_rules
-from baremetal_sdk.bmc.slots import PER_SYSTEM, RequestSemaphore
+from baremetal_sdk.bmc.slots import SCOPE_SYSTEM, RequestSemaphore
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.testing import ManualClock, quick_options, running_conductor
 
@@ -71,7 +71,7 @@ class TestGate(TestCase):
             self.gate.take(2, Deadline.after(0.0))
         self.gate.give()
         self.gate.take(2, Deadline.after(0.0))
-        self.assertEqual(2, self.gate.under_way)
+        self.assertEqual(2, self.gate.in_flight)
 
     def test_who_waited_longest_is_next(self) -> None:
         """Turns come in the order in which they were asked for, and nobody who comes later gets in between."""
@@ -84,7 +84,7 @@ class TestGate(TestCase):
         for thread in threads:
             thread.join(BOUND)
         self.assertEqual([0, 1, 2, 3], order)
-        self.assertEqual(0, self.gate.under_way)
+        self.assertEqual(0, self.gate.in_flight)
 
     def waiter(self, number: int, order: list[int]) -> threading.Thread:
         def run() -> None:
@@ -94,7 +94,7 @@ class TestGate(TestCase):
 
         thread = threading.Thread(target=run)
         thread.start()
-        while len(self.gate.waiting) <= number:
+        while len(self.gate.waiters) <= number:
             thread.join(0.001)
         return thread
 
@@ -105,8 +105,8 @@ class TestWhoseTurn(TestCase):
         self.access = BMCAccess(ManualClock())
 
     def lend(self, connector: type[Toy] = Toy, *, wait: bool = False, owner: object = None, **how: Any) -> Any:
-        options = {name: how.pop(name) for name in ("most", "per") if name in how}
-        account = self.access.account(connector, Info(**how), (), **options)
+        options = {name: how.pop(name) for name in ("max_in_flight", "scope") if name in how}
+        account = self.access.prepare_credential(connector, Info(**how), (), **options)
         return self.access.borrow_with(account, Deadline.after(0.01), wait=wait, owner=owner)
 
     def test_accounts_of_one_bmc_share_its_turns(self) -> None:
@@ -116,17 +116,17 @@ class TestWhoseTurn(TestCase):
 
     def test_systems_behind_one_address_can_be_told_apart(self) -> None:
         """Where they are independent, they do not wait for each other; one of them still waits for itself."""
-        one, other = ({"toy_system": name, "per": PER_SYSTEM} for name in ("1", "2"))
+        one, other = ({"toy_system": name, "scope": SCOPE_SYSTEM} for name in ("1", "2"))
         with self.lend(**one), self.lend(**other), ExpectedException(SlotTaken), self.lend(**one):
             pass
 
     def test_a_node_may_be_asked_more_at_a_time(self) -> None:
         """The cap is the borrower's: who may send two waits for two, and who may send one for everybody."""
         with (
-            self.lend(most=2, toy_username="a"),
-            self.lend(most=2, toy_username="b"),
+            self.lend(max_in_flight=2, toy_username="a"),
+            self.lend(max_in_flight=2, toy_username="b"),
             ExpectedException(SlotTaken),
-            self.lend(most=2, toy_username="c"),
+            self.lend(max_in_flight=2, toy_username="c"),
         ):
             pass
 
@@ -159,9 +159,9 @@ class TestRules(TestCase):
     def test_hardware_types_have_values_of_their_own(self) -> None:
         """The type's value goes before that for all, and that before what the driver says."""
         rules = parse_slot_rules(("2", "redfish:4"), ("redfish:system",))
-        self.assertEqual((4, "system"), rules.of("redfish", None, 1))
-        self.assertEqual((2, "address"), rules.of("ipmi", None, 1))
-        self.assertEqual((1, "address"), parse_slot_rules((), ()).of("ipmi", None, 1))
+        self.assertEqual((4, "system"), rules.resolve("redfish", None, 1))
+        self.assertEqual((2, "address"), rules.resolve("ipmi", None, 1))
+        self.assertEqual((1, "address"), parse_slot_rules((), ()).resolve("ipmi", None, 1))
 
     def test_values_that_mean_nothing_are_refused(self) -> None:
         """The error names the option, the value and what is allowed."""

@@ -32,9 +32,7 @@ PROVISION_BODY = (
         "Verb: one of " + ", ".join(VERBS) + ".",
         required=True,
     ),
-    optional(
-        "configdrive", ANY, "Config drive: a URL, a compressed ISO image in base 64, or (since 1.56) its content."
-    ),
+    optional("configdrive", ANY, "Config drive: a URL, a compressed ISO image in base 64, or (since 1.56) its content."),
     optional("clean_steps", ARRAY, "Clean steps, in order."),
     optional("deploy_steps", ARRAY, "Deploy steps; their priorities set the order.", 69),
     optional("disable_ramdisk", BOOLEAN, "Run the steps without a ramdisk on the machine.", 70),
