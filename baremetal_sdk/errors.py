@@ -1,4 +1,4 @@
-"""The errors of the runtime, on the tree of the contract. Names and codes are what clients of the Bare Metal API know."""
+"""Errors of the runtime. They extend the contract's errors; names and codes are those of the Bare Metal API."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class NodeNotFound(NotFound):
 
 
 class InstanceNotFound(NotFound):
-    """No node carries this instance."""
+    """No node is associated with this instance."""
 
 
 class PortNotFound(NotFound):
@@ -42,15 +42,15 @@ class FirmwareComponentNotFound(NotFound):
 
 
 class NodeInventoryNotFound(NotFound):
-    """Nothing is known of what the node's machine is made of."""
+    """The node has no inventory."""
 
 
 class NodeHistoryNotFound(NotFound):
-    """The history of the node has no such entry."""
+    """The node's history has no entry with this UUID."""
 
 
 class MarkerNotFound(InvalidInput):
-    """A page cannot begin after a record that is not there. Clients know it as something that was not found."""
+    """The marker of a page names no record. The code is 404, as in Ironic, although the error is one of input."""
 
     code = 404
 
@@ -88,11 +88,11 @@ class DuplicateName(Conflict):
 
 
 class InstanceAssociated(Conflict):
-    """Another node carries this instance."""
+    """Another node is associated with this instance."""
 
 
 class NodeAssociated(Conflict):
-    """The node carries an instance."""
+    """The node is associated with an instance."""
 
 
 class MACAlreadyExists(Conflict):
@@ -100,92 +100,92 @@ class MACAlreadyExists(Conflict):
 
 
 class RevisionConflict(Conflict):
-    """Somebody else changed the record since it was read."""
+    """The record changed between the read and the write. Read it again and retry."""
 
 
 class LeaseLost(Conflict):
-    """The lease under which this was to be written is no longer held: nothing was written."""
+    """The task no longer holds the node's lease. The write was rejected."""
 
 
 class InvalidState(Conflict):
-    """The node cannot be changed in its present state."""
+    """The node's current state does not allow the change."""
 
 
 class InvalidStateRequested(InvalidInput):
-    """The verb is not allowed in the present provision state."""
+    """The current provision state does not allow the verb."""
 
 
 class NodeInMaintenance(InvalidInput):
-    """The node is in maintenance, and this is not done to such nodes."""
+    """The operation is not allowed on a node in maintenance."""
 
 
 class NodeProtected(BareMetalError):
-    """The node is protected from this."""
+    """The operation is not allowed on a protected node."""
 
     code = 403
 
 
 class NoFreeWorker(Busy, RuntimeError):
-    """The pool has no room for more work now. A ``RuntimeError``, too, as that is what executors raise."""
+    """The queue of the lane is full. Also a ``RuntimeError``, which executors raise in this case."""
 
 
 class StoreUnavailable(BareMetalError):
-    """The database cannot be used now. The message says what the operator can do; nothing was written."""
+    """The database is unavailable. Nothing was written. The message tells the operator what to do."""
 
     code = 503
 
 
 class ConfigurationError(BareMetalError):
-    """The configuration cannot be used; the message names the option."""
+    """The configuration is invalid. The message names section and option."""
 
 
 class PluginError(BareMetalError):
-    """A plugin cannot be loaded; the message names it and the reason."""
+    """A plugin failed to load. The message names the plugin and the reason."""
 
 
 class EventsGone(BareMetalError):
-    """Events after a reader's cursor are not kept any more: what it knows has to be read again."""
+    """Events after the reader's cursor have expired. The reader has to read all nodes again."""
 
     code = 410
 
 
 class InternalError(BareMetalError):
-    """Something that is nobody's input went wrong; the log of the service has it under the request's id."""
+    """An internal error. The service's log has its cause under the ID of the request."""
 
 
 class MessageTooLarge(BareMetalError):
-    """A message between API and conductor has more bytes, or is nested deeper, than such messages may be."""
+    """A message between API and conductor exceeds the limit on its size or on its nesting depth."""
 
     code = 413
 
 
 class InvalidArguments(InvalidInput):
-    """A method was called with other arguments than it takes. It was not run."""
+    """An RPC method was called with wrong arguments. It did not run."""
 
 
 class UnknownRPCMethod(BareMetalError):
-    """The conductor has no such method; the message names those that it has."""
+    """The conductor has no such RPC method. The message names the available ones."""
 
     code = 501
 
 
 class UnsupportedRPCVersion(BareMetalError):
-    """The conductor speaks an older version of a method, or another major one; the message says which. It was not run."""
+    """The conductor has an older or incompatible version of the RPC method, named in the message. The method did not run."""
 
     code = 501
 
 
 class ConductorUnreachable(BareMetalError):
-    """No conductor can be reached now. What was asked of it was not run."""
+    """No conductor is reachable. The RPC method did not run."""
 
     code = 503
 
 
 class OutcomeUnknown(BareMetalError):
-    """The conductor was lost in the middle of a call: whether it was run, and how it ended, is not known."""
+    """The connection to the conductor broke during a call. The call may or may not have run."""
 
     code = 504
 
 
 class ConductorSilent(OutcomeUnknown):
-    """The conductor gives no sign of life while it should work on a call: it has died, stands still, or cannot be reached."""
+    """The conductor sends no heartbeat during a call: it died, is paused or is unreachable. The call may or may not have run."""

@@ -1,4 +1,4 @@
-"""The sources of the distributions, read as text and as syntax trees: nothing is imported or run."""
+"""The sources of all distributions, as text and as syntax trees. Nothing is imported or run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROOTS = {
     "baremetal-ironic-bridge": "plugins/ironic",
     "metald": "reference_app",
 }
-"""Distribution -> the directory that it is built from."""
+"""The directory that each distribution is built from."""
 
 
 @dataclass(frozen=True)
@@ -33,17 +33,17 @@ class Source:
 
     @property
     def text(self) -> str:
-        """What stands in it."""
+        """The text of the file."""
         return self.path.read_text(encoding="utf-8")
 
     @property
     def shown(self) -> str:
-        """Its path within the repository, for messages."""
+        """The path within the repository, for messages."""
         return str(self.path.relative_to(ROOT))
 
     @property
     def tree(self) -> ast.Module:
-        """What it says."""
+        """The syntax tree of the file."""
         return _tree(self.path)
 
 
@@ -54,7 +54,7 @@ def _tree(path: Path) -> ast.Module:
 
 @dataclass(frozen=True)
 class Packaging:
-    """What a distribution declares about itself."""
+    """The metadata that a distribution declares."""
 
     name: str
     version: str
@@ -67,7 +67,7 @@ class Packaging:
 
 
 def packaging(distribution: str) -> Packaging:
-    """Read a distribution's ``pyproject.toml``, or ``setup.py`` where that holds it."""
+    """Read the metadata of a distribution from its ``setup.py`` if it has one, otherwise from ``pyproject.toml``."""
     root = ROOT / ROOTS[distribution]
     if (root / "setup.py").exists():
         return _from_setup(root / "setup.py")
@@ -91,7 +91,8 @@ def _from_setup(path: Path) -> Packaging:
     def value(name: str, default: Any) -> Any:
         return ast.literal_eval(given[name]) if name in given else default
 
-    points = {group: dict(one.replace(" ", "").split("=") for one in found) for group, found in value("entry_points", {}).items()}
+    declared: dict[str, list[str]] = value("entry_points", {})
+    points = {group: dict(point.replace(" ", "").split("=") for point in listed) for group, listed in declared.items()}
     return Packaging(
         name=value("name", ""),
         version=value("version", ""),
@@ -105,19 +106,19 @@ def _from_setup(path: Path) -> Packaging:
 
 
 def _keywords_of_setup(tree: ast.Module) -> dict[str | None, ast.expr]:
-    """The arguments of the call of ``setup``; a name stands for what the module assigns to it."""
+    """Return the keyword arguments of the call of ``setup``, with names replaced by the values that the module assigns."""
     assigned = {ast.unparse(node.targets[0]): node.value for node in tree.body if isinstance(node, ast.Assign)}
     call = next(node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "setup")
     return {keyword.arg: assigned.get(ast.unparse(keyword.value), keyword.value) for keyword in call.keywords}
 
 
 def package_of(distribution: str) -> str:
-    """The import name of a distribution's top package."""
+    """Return the import name of a distribution's package."""
     return "metald" if distribution == "metald" else distribution.replace("-", "_")
 
 
 def sources(distribution: str) -> Iterator[Source]:
-    """The files of one distribution."""
+    """Yield the Python files of one distribution."""
     root = ROOT / ROOTS[distribution]
     for path in sorted((root / package_of(distribution)).rglob("*.py")):
         parts = path.relative_to(root).with_suffix("").parts
@@ -125,42 +126,35 @@ def sources(distribution: str) -> Iterator[Source]:
 
 
 def all_sources() -> Iterator[Source]:
-    """The files of all distributions."""
+    """Yield the Python files of all distributions."""
     for distribution in ROOTS:
         yield from sources(distribution)
 
 
 def test_sources() -> Iterator[Source]:
-    """The files of the tests, the examples and the tools."""
+    """Yield the Python files of the tests, the documentation and the benchmarks."""
     for directory in ("tests", "doc/source", "benchmarks"):
         for path in sorted((ROOT / directory).rglob("*.py")):
             yield Source(path, path.stem)
 
 
 def all_imports(source: Source) -> Iterator[tuple[int, str]]:
-    """Line and full name of each module that is imported, inside functions too."""
-    return _imports(source.tree, for_annotations=True)
+    """Yield line and full name of each import of a file, inside functions and under ``TYPE_CHECKING`` included."""
+    return _imports(source.tree)
 
 
-def imports_at_run_time(source: Source) -> Iterator[tuple[int, str]]:
-    """The same without what stands under ``if TYPE_CHECKING``, which is for annotations alone."""
-    return _imports(source.tree, for_annotations=False)
-
-
-def _imports(tree: ast.AST, for_annotations: bool) -> Iterator[tuple[int, str]]:
+def _imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
     for node in ast.iter_child_nodes(tree):
-        if not for_annotations and isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
-            continue
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             if node.level:
-                raise AssertionError(f"line {node.lineno}: relative imports hide where something comes from")
+                raise AssertionError(f"line {node.lineno}: relative import; write the full name of the module")
             yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
         else:
-            yield from _imports(node, for_annotations)
+            yield from _imports(node)
 
 
 def is_standard(module: str) -> bool:
-    """Whether a module belongs to Python itself, or to the type checker that stands beside it."""
+    """Return whether a module belongs to Python's standard library, or to the stubs of type checkers."""
     return module.partition(".")[0] in {*sys.stdlib_module_names, "_typeshed"}

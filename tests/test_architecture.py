@@ -1,4 +1,4 @@
-"""The rules of the house that a machine can check; ``architecture.toml`` lists what is allowed."""
+"""Rules of structure that a test can check. ``architecture.toml`` lists the allowed imports."""
 
 from __future__ import annotations
 
@@ -10,37 +10,42 @@ import tomllib
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
+from fixtures import TempDir
 from testtools import TestCase
 
 from tests import sources
+from tests.import_graph import build_import_graph, find_import_cycle
 from tests.sources import ROOT, ROOTS, Source
 
 ALLOWED: dict[str, Any] = tomllib.loads((ROOT / "tests" / "architecture.toml").read_text(encoding="utf-8"))
 
-REFUSED = {"eventlet", "gevent", "greenlet"}
-APART = {"baremetal-ironic-bridge"}
-"""What is installed, and run, in an environment of its own."""
-LONGEST_FILE = 400
-LONGEST_TEST_FILE = 700
-LONGEST_FUNCTION = 60
+FORBIDDEN_PACKAGES = {"eventlet", "gevent", "greenlet"}
+SEPARATE_ENVIRONMENT = {"baremetal-ironic-bridge"}
+"""Distributions that are not installed beside the others, so their modules are not imported here."""
+MAX_PARTS = 36
+MAX_ROOT_MODULES = 8
+MAX_FILE_LINES = 400
+MAX_TEST_FILE_LINES = 700
+MAX_FUNCTION_LINES = 60
 EMPTY_NAMES = re.compile(r"^(utils?|helpers?|common|misc)$")
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b|NOTE\(\w+\)")
 REQUIREMENT = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?(.*)$")
 
 
-def _normal(name: str) -> str:
-    """A distribution's name as the index compares it."""
+def _normalize(name: str) -> str:
+    """Return the name of a distribution as the package index compares it."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 class DistributionsTest(TestCase):
-    """What each distribution may import is what it declares, and both stand in one table."""
+    """Imports and declared requirements of each distribution agree with one table."""
 
     def test_each_distribution_imports_only_what_the_table_allows(self) -> None:
-        """An import from outside is in the table under the distribution that does it, or it is not done."""
-        strangers = []
+        """Each import from outside a distribution is in its table."""
+        unlisted = []
         for distribution in ROOTS:
             own = sources.package_of(distribution)
             allowed = {own, *ALLOWED["distributions"][distribution]}
@@ -48,33 +53,33 @@ class DistributionsTest(TestCase):
                 for line, module in sources.all_imports(source):
                     top = module.partition(".")[0]
                     if top not in allowed and not sources.is_standard(top) and not _is_excepted(source, top):
-                        strangers.append(f"{source.shown}:{line} imports {module}")
-        self.assertEqual([], strangers)
+                        unlisted.append(f"{source.shown}:{line} imports {module}")
+        self.assertEqual([], unlisted)
 
     def test_the_table_names_nothing_that_is_not_imported(self) -> None:
-        """A dependency that nobody uses is not declared."""
+        """Each dependency in the table is imported."""
         for distribution in ROOTS:
             imported = chain.from_iterable(sources.all_imports(source) for source in sources.sources(distribution))
             found = {module.partition(".")[0] for _, module in imported}
             self.assertEqual(set(), set(ALLOWED["distributions"][distribution]) - found, distribution)
 
     def test_packaging_declares_what_the_table_says(self) -> None:
-        """The requirements of a distribution are those of the table, no more and no fewer."""
+        """The declared requirements of a distribution equal those of the table."""
         for distribution in ROOTS:
-            expected = {_normal(name) for name in ALLOWED["distributions"][distribution].values()}
-            declared = {_normal(REQUIREMENT.match(one)[1]) for one in sources.packaging(distribution).requirements}  # type: ignore[index]
+            expected = {_normalize(name) for name in ALLOWED["distributions"][distribution].values()}
+            declared = {_normalize(REQUIREMENT.match(item)[1]) for item in sources.packaging(distribution).requirements}  # type: ignore[index]
             self.assertEqual(expected, declared, distribution)
 
-    def test_what_a_part_needs_beyond_that_is_an_extra(self) -> None:
-        """A module that only a part of a distribution imports is brought by one of its extras."""
+    def test_an_optional_import_has_an_extra(self) -> None:
+        """A package that only some modules of a distribution import is the requirement of an extra."""
         extras = chain.from_iterable(sources.packaging(distribution).extras.values() for distribution in ROOTS)
-        brought = {_normal(REQUIREMENT.match(one)[1]) for one in chain.from_iterable(extras)}  # type: ignore[index]
+        brought = {_normalize(REQUIREMENT.match(item)[1]) for item in chain.from_iterable(extras)}  # type: ignore[index]
         modules = chain.from_iterable(ALLOWED["extras"].values())
-        needed = {_normal(ALLOWED["namespaces"].get(module, module)) for module in modules}
+        needed = {_normalize(ALLOWED["namespaces"].get(module, module)) for module in modules}
         self.assertEqual(set(), needed - brought)
 
     def test_every_requirement_is_bounded_on_both_sides(self) -> None:
-        """A dependency has a lowest version that was tried and stops before a major release that was not."""
+        """Each requirement has a lower bound and an upper bound."""
         unbounded = []
         for distribution in ROOTS:
             declared = sources.packaging(distribution)
@@ -85,14 +90,14 @@ class DistributionsTest(TestCase):
         self.assertEqual([], unbounded)
 
     def test_every_distribution_supports_the_same_pythons_and_has_a_static_version(self) -> None:
-        """Version and Python are the same everywhere, and need no tool to be known."""
+        """All distributions have one static version and support the same versions of Python."""
         declared = [sources.packaging(distribution) for distribution in ROOTS]
-        self.assertEqual({">=3.11,<3.14"}, {one.python for one in declared})
-        self.assertEqual({"0.1.0"}, {one.version for one in declared})
-        self.assertEqual(list(ROOTS), [one.name for one in declared])
+        self.assertEqual({">=3.11,<3.14"}, {item.python for item in declared})
+        self.assertEqual({"0.1.0"}, {item.version for item in declared})
+        self.assertEqual(list(ROOTS), [item.name for item in declared])
 
-    def test_packages_are_named_one_by_one_and_none_is_forgotten(self) -> None:
-        """What lies in the tree is what is packaged."""
+    def test_the_packaging_lists_each_package(self) -> None:
+        """The list of packages in the packaging equals the packages in the tree."""
         for distribution in ROOTS:
             found = {source.module for source in sources.sources(distribution) if source.path.name == "__init__.py"}
             self.assertEqual(found, set(sources.packaging(distribution).packages), distribution)
@@ -100,14 +105,14 @@ class DistributionsTest(TestCase):
             self.assertEqual(set(), {path for path in files if path.parent / "__init__.py" not in files}, distribution)
 
     def test_every_package_is_marked_as_typed(self) -> None:
-        """A type checker that meets a package of ours reads its annotations."""
+        """Each distribution contains ``py.typed``, so that type checkers use its annotations."""
         for distribution in ROOTS:
             package = sources.package_of(distribution)
             self.assertIn("py.typed", sources.packaging(distribution).package_data[package])
             self.assertTrue((ROOT / ROOTS[distribution] / package / "py.typed").exists(), distribution)
 
     def test_package_data_that_is_declared_exists(self) -> None:
-        """A pattern that fits no file is a file that was forgotten."""
+        """Each pattern of package data matches at least one file."""
         for distribution in ROOTS:
             for package, patterns in sources.packaging(distribution).package_data.items():
                 for pattern in patterns:
@@ -115,21 +120,21 @@ class DistributionsTest(TestCase):
                     self.assertNotEqual([], found, f"{package}: {pattern}")
 
     def test_every_entry_point_names_a_class_that_is_there(self) -> None:
-        """An entry point leads to a class of the distribution that declares it."""
+        """Each entry point names an existing class, or function, of the distribution that declares it."""
         for distribution in ROOTS:
             for group, points in sources.packaging(distribution).entry_points.items():
                 for name, target in points.items():
                     module, _, attribute = target.partition(":")
                     self.assertTrue(module.startswith(sources.package_of(distribution)), target)
-                    if distribution in APART:
+                    if distribution in SEPARATE_ENVIRONMENT:
                         continue
                     found = getattr(importlib.import_module(module), attribute)
-                    # oslo.policy and the shell ask for a function; what is ours to define are classes.
+                    # Entry points of oslo.policy and of commands are functions by definition. All others are classes.
                     of_functions = group in ("console_scripts", "oslo.policy.policies")
                     self.assertTrue(callable(found) if of_functions else isinstance(found, type), f"{group}: {name}")
 
     def test_no_entry_point_is_claimed_twice(self) -> None:
-        """A name of a group belongs to one distribution."""
+        """Two distributions never register the same name in one group."""
         claims = defaultdict(list)
         for distribution in ROOTS:
             for group, points in sources.packaging(distribution).entry_points.items():
@@ -139,32 +144,53 @@ class DistributionsTest(TestCase):
 
 
 def _is_excepted(source: Source, top: str) -> bool:
-    """Whether a part of a distribution, such as the conformance kit, has this as an extra."""
+    """Return whether an extra of the distribution allows this import in the module."""
     return any(source.module.startswith(module) and top in allowed for module, allowed in ALLOWED["extras"].items())
 
 
 class ModulesTest(TestCase):
-    """The runtime's modules depend on each other along a list without a cycle."""
+    """Imports between the parts of the runtime follow a list, and no import cycle exists. Imports for type checkers count."""
 
     def test_modules_import_only_along_the_listed_arrows(self) -> None:
-        """An arrow between two parts of the runtime is in the list, or it is not there; and the list has no others."""
+        """The list has exactly the imports between parts of the runtime that the code has."""
         listed = {(part, other) for part, others in ALLOWED["modules"].items() for other in others}
-        found = _arrows()
+        found = _imports_between_parts()
         self.assertEqual([], [f"{part} -> {other}: {found[part, other]}" for part, other in sorted(found.keys() - listed)])
         self.assertEqual([], sorted(listed - found.keys()), "listed, and not in the code")
 
     def test_the_listed_arrows_have_no_cycle(self) -> None:
-        """The parts of the runtime can be put in an order in which each uses only those before it."""
+        """The parts of the runtime have an order in which each part imports only earlier ones."""
         order = list(graphlib.TopologicalSorter(ALLOWED["modules"]).static_order())
         self.assertNotEqual([], order)
 
     def test_every_part_of_the_runtime_is_in_the_list(self) -> None:
-        """A new module is a decision: it is listed, if only with nothing."""
+        """Each module or package at the root of the runtime is in the list, and it has at most 36 parts."""
         parts = {_part(source.module) for source in sources.sources("baremetal-sdk")} - {"baremetal_sdk"}
         self.assertEqual(set(), parts ^ ALLOWED["modules"].keys())
+        self.assertLessEqual(len(parts), MAX_PARTS)
 
-    def test_builtin_interfaces_know_nothing_but_the_contract(self) -> None:
-        """What comes with the runtime is written against the contract alone, as a plugin is."""
+    def test_few_modules_lie_at_the_root(self) -> None:
+        """At most eight modules lie beside the packages at the root of the runtime."""
+        modules = [path.name for path in (ROOT / "baremetal_sdk").glob("*.py") if path.name != "__init__.py"]
+        self.assertLessEqual(len(modules), MAX_ROOT_MODULES, modules)
+
+    def test_no_distribution_has_an_import_cycle(self) -> None:
+        """No module imports itself through others, be it at run time, inside a function or for type checkers only."""
+        for distribution in ROOTS:
+            graph = build_import_graph(sources.sources(distribution))
+            self.assertEqual([], find_import_cycle(graph), distribution)
+
+    def test_a_cycle_for_type_checkers_is_found(self) -> None:
+        """The search finds a cycle that one import under ``TYPE_CHECKING`` closes."""
+        directory = Path(self.useFixture(TempDir()).path)
+        texts = {"a": "import pkg.b", "b": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from pkg import a"}
+        for name, text in texts.items():
+            (directory / f"{name}.py").write_text(text, encoding="utf-8")
+        graph = build_import_graph(Source(directory / f"{name}.py", f"pkg.{name}") for name in texts)
+        self.assertEqual({"pkg.a", "pkg.b"}, set(find_import_cycle(graph)))
+
+    def test_builtin_interfaces_import_only_the_contract(self) -> None:
+        """The interfaces that the runtime ships use the contract alone, as a plugin does."""
         for source in sources.sources("baremetal-sdk"):
             if source.module.startswith("baremetal_sdk.drivers.builtin"):
                 ours = {module for _, module in sources.all_imports(source) if module.startswith("baremetal_sdk")}
@@ -173,39 +199,39 @@ class ModulesTest(TestCase):
 
 
 def _part(module: str) -> str:
-    """The part of the runtime that a module belongs to: the second word of its name."""
+    """Return the part of the runtime that a module belongs to: the second word of its name."""
     words = module.split(".")
     return words[1] if len(words) > 1 else words[0]
 
 
-def _arrows() -> dict[tuple[str, str], str]:
+def _imports_between_parts() -> dict[tuple[str, str], str]:
     parts = {_part(source.module) for source in sources.sources("baremetal-sdk")} - {"baremetal_sdk"}
     found: dict[tuple[str, str], str] = {}
     for source in sources.sources("baremetal-sdk"):
         here = _part(source.module)
         if here == "baremetal_sdk":
             continue
-        for line, module in sources.imports_at_run_time(source):
+        for line, module in sources.all_imports(source):
             if module.startswith("baremetal_sdk.") and _part(module) not in {here}:
                 other = _part(module)
                 found.setdefault((here, other if other in parts else "baremetal_sdk"), f"{source.shown}:{line}")
     return found
 
 
-class HouseRulesTest(TestCase):
+class ShapeTest(TestCase):
     """Size and shape of files and functions."""
 
-    def test_nobody_imports_what_patches_threads(self) -> None:
-        """Eventlet, gevent and greenlet are imported nowhere, tests included."""
+    def test_no_module_imports_a_library_that_patches_threads(self) -> None:
+        """No module imports Eventlet, gevent or greenlet, tests included."""
         found = [
             f"{source.shown}:{line} {module}"
             for source in chain(sources.all_sources(), sources.test_sources())
             for line, module in sources.all_imports(source)
-            if module.partition(".")[0] in REFUSED
+            if module.partition(".")[0] in FORBIDDEN_PACKAGES
         ]
         self.assertEqual([], found)
 
-    def test_an_init_file_holds_names_and_no_code(self) -> None:
+    def test_an_init_file_has_names_and_no_code(self) -> None:
         """``__init__.py`` has a docstring, imports, ``__all__`` and lazy exports."""
         found = [
             f"{source.shown}:{node.lineno}"
@@ -217,7 +243,7 @@ class HouseRulesTest(TestCase):
         self.assertEqual([], found)
 
     def test_every_name_of_an_init_file_is_there(self) -> None:
-        """What ``__all__`` promises can be imported."""
+        """Each name in ``__all__`` can be imported."""
         for source in sources.all_sources():
             if source.path.name == "__init__.py" and source.module != "baremetal_ironic_bridge":
                 module = importlib.import_module(source.module)
@@ -225,31 +251,31 @@ class HouseRulesTest(TestCase):
                 self.assertEqual([], missing, source.module)
 
     def test_files_are_short(self) -> None:
-        """A file of ours has one idea, and room for it; a test file has a little more."""
+        """A module has at most 400 lines, a test module at most 700."""
         longest = chain(
-            ((source, LONGEST_FILE) for source in sources.all_sources()),
-            ((source, LONGEST_TEST_FILE) for source in sources.test_sources()),
+            ((source, MAX_FILE_LINES) for source in sources.all_sources()),
+            ((source, MAX_TEST_FILE_LINES) for source in sources.test_sources()),
         )
         found = [f"{source.shown}: {lines} lines" for source, most in longest if (lines := source.text.count("\n")) > most]
         self.assertEqual([], found)
 
     def test_functions_are_short(self) -> None:
-        """A function fits on a page."""
+        """A function has at most 60 lines."""
         found = [
             f"{source.shown}:{node.lineno} {node.name}: {length} lines"
             for source in chain(sources.all_sources(), sources.test_sources())
             for node in _functions(source.tree)
-            if (length := (node.end_lineno or 0) - node.lineno + 1) > LONGEST_FUNCTION
+            if (length := (node.end_lineno or 0) - node.lineno + 1) > MAX_FUNCTION_LINES
         ]
         self.assertEqual([], found)
 
     def test_names_of_modules_say_something(self) -> None:
-        """There is no drawer for what has no place."""
+        """No module is called ``utils``, ``helpers``, ``common`` or ``misc``."""
         files = chain(sources.all_sources(), sources.test_sources())
         self.assertEqual([], [source.shown for source in files if EMPTY_NAMES.match(source.path.stem)])
 
     def test_nothing_is_left_for_later_in_a_comment(self) -> None:
-        """What is not done is not in the code."""
+        """No comment marks unfinished work."""
         here = ROOT / "tests" / "test_architecture.py"
         found = [
             f"{source.shown}:{number}: {line.strip()}"
@@ -261,7 +287,7 @@ class HouseRulesTest(TestCase):
         self.assertEqual([], found)
 
     def test_public_names_have_a_docstring(self) -> None:
-        """Every public module, class and function says what it is."""
+        """Every public module, class and function has a docstring."""
         found = [f"{source.shown}: {name}" for source in sources.all_sources() for name in _undocumented(source)]
         self.assertEqual([], found)
 
@@ -270,7 +296,7 @@ def _is_name_or_text(node: ast.stmt) -> bool:
     if isinstance(node, ast.Import | ast.ImportFrom):
         return True
     if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-        return all(_is_name_or_text(one) for one in (*node.body, *node.orelse))
+        return all(_is_name_or_text(item) for item in (*node.body, *node.orelse))
     if isinstance(node, ast.Expr):
         return isinstance(node.value, ast.Constant)
     return isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in {"__all__", "__getattr__"}
