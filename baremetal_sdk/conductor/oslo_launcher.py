@@ -1,13 +1,13 @@
-"""Launching a conductor with the threading backend of oslo.service, for hosts of OpenStack's kind (extra ``oslo-service``).
+"""Runs a conductor under the threading backend of oslo.service, for OpenStack services (extra ``oslo-service``).
 
-oslo.service forks a child that does the work, and a parent that takes signals and keeps the child alive. What is done
-here about the ways of oslo.service 4.8 and of cotyledon 2.2 beneath it:
+oslo.service forks a child for the work. The parent handles signals and restarts the child. This module accounts for the
+following behavior of oslo.service 4.8 and of cotyledon 2.2, on which it is built:
 
-* threads from before a fork are gone after it, so the conductor is made in the child;
-* the child ends with ``os._exit`` as soon as ``stop()`` returns, so that returns when everything has been drained;
-* ``[DEFAULT] graceful_shutdown_timeout`` ends the child whatever its own limit is, so it is raised above that;
-* SIGHUP replaces the child, so the parent keeps the socket, on which clients wait for the next child;
-* a child that cannot start would be started for ever, so it has the parent end, which tells the reason.
+* Threads do not survive a fork, so the conductor is created in the child.
+* The child ends with ``os._exit`` when ``stop()`` returns, so ``stop()`` returns only when all work has been drained.
+* ``[DEFAULT] graceful_shutdown_timeout`` kills the child regardless of its own timeout, so that option is raised above it.
+* SIGHUP replaces the child, so the parent keeps the listening socket, on which clients wait for the next child.
+* A child that cannot start would be restarted forever, so it stops the parent and passes on the reason.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ from baremetal_sdk.http.sockets import Listeners, listen
 
 LOG = logging.getLogger(__name__)
 
-MARGIN = 10
-"""Seconds between the time in which a conductor stops and the time at which oslo.service ends it by force."""
-_ATTEMPTS = 3
-"""Children in a row that may die before they are ready."""
-_FIRST = (
+KILL_MARGIN_S = 10
+"""Seconds between the conductor's own shutdown timeout and the time at which oslo.service kills the child."""
+_MAX_FAILED_CHILDREN = 3
+"""Consecutive children that may die before they are ready."""
+_REMEDY = (
     "call init_backend(BackendType.THREADING) of oslo_service.backend as the first thing of the program, "
     "before anything imports oslo_service.service"
 )
@@ -52,36 +52,38 @@ Ready = Callable[[Conductor], Any]
 
 
 class NotStarted(BareMetalError):
-    """The service cannot start; the message says why."""
+    """The service could not start. The message has the reason."""
 
 
 def launch(conf: Any, read: ReadConfig, make: MakeConductor, ready: Ready | None = None) -> None:
-    """Serve until SIGTERM, and return when all has been drained. Call it in the main thread, once in a process.
+    """Serve until SIGTERM, and return when all work has been drained. Call it once per process, in the main thread.
 
-    *conf* is the ``ConfigOpts`` of the host application. *read* gives the configuration; it is called here, and again in
-    each child. *make* makes the conductor in the child, from the configuration and the socket that is listened on (for
-    ``APIServer(..., listener=...)``); *ready* is told there when it serves.
+    :param conf: the ``ConfigOpts`` of the host application.
+    :param read: returns the configuration. It is called here and again in each child.
+    :param make: creates the conductor in the child, from the configuration and the listening socket, which it passes to
+        ``APIServer(..., listener=...)``.
+    :param ready: called in the child when the conductor serves.
 
-    On SIGHUP a new child takes over with what *read* gives then; where the conductor cannot work with that, the reason
-    is logged and it goes on with what it had. The address stays the one of the start.
+    On SIGHUP, a new child starts with the configuration that *read* then returns. If the conductor rejects it, the reason is
+    logged and the previous configuration stays in use. The listening address does not change.
 
-    Raises ``ConfigurationError`` for what is wrong before anything is started, ``NotStarted`` with the reason of a child
-    that could not start, and ``RuntimeError`` where the application has not prepared oslo.service.
+    Raise ``ConfigurationError`` for a wrong configuration before the start, ``NotStarted`` if the child could not start, and
+    ``RuntimeError`` if the application has not selected the threading backend of oslo.service.
     """
     _require_threading_backend()
     _require_main_thread()
     refuse_monkey_patching()
-    _say_what_a_fork_loses()
+    _warn_about_lost_threads()
     from oslo_service import opts
     from oslo_service import service as oslo
 
     config = read()
     opts.register_service_opts(conf)
-    longest = _give_time(conf, config.conductor.graceful_shutdown_timeout)
-    page = _Page()
+    max_stop_s = _extend_kill_timeout(conf, config.conductor.graceful_shutdown_timeout)
+    notes = _SharedNotes()
     with listen(config.api) as listener:
-        oslo.launch(conf, _Launched(read, make, ready, listener, page, longest)).wait()
-    reason = page.read().reason
+        oslo.launch(conf, _ConductorService(read, make, ready, listener, notes, max_stop_s)).wait()
+    reason = notes.read().reason
     if reason is not None:
         raise NotStarted(reason)
 
@@ -89,51 +91,53 @@ def launch(conf: Any, read: ReadConfig, make: MakeConductor, ready: Ready | None
 def _require_threading_backend() -> None:
     chosen = backend.get_backend_type()
     if chosen is None:
-        raise RuntimeError(f"oslo.service has no backend yet, and would take the one on Eventlet: {_FIRST}")
+        raise RuntimeError(f"oslo.service has no backend selected and would use Eventlet: {_REMEDY}")
     if chosen is not backend.BackendType.THREADING:
-        raise RuntimeError(f"oslo.service is on its backend '{chosen.value}', which was chosen by its first import: {_FIRST}")
+        raise RuntimeError(f"oslo.service uses the backend '{chosen.value}', which its first import selected: {_REMEDY}")
 
 
 def _require_main_thread() -> None:
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError(
-            "oslo.service takes the signals of the process, which only its main thread can: call launch() there, or start and "
-            "stop the conductor yourself, which any thread can"
+            "oslo.service handles signals, which only works in the main thread: call launch() there, or start and stop the "
+            "conductor yourself, which works in any thread"
         )
 
 
-def _say_what_a_fork_loses() -> None:
-    """Threads of the parent are not in the child. They may be meant for the parent, so this is no error."""
+def _warn_about_lost_threads() -> None:
+    """Warn about running threads, which will not exist in the child. They may belong to the parent, so this is no error."""
     others = sorted(thread.name for thread in threading.enumerate() if thread is not threading.current_thread())
     if others:
-        LOG.warning("these threads run before the service is forked, and will not be in it: %s", ", ".join(others))
+        LOG.warning("these threads run before the fork and will not exist in the service: %s", ", ".join(others))
 
 
-def _give_time(conf: Any, graceful: float) -> float:
-    """Have oslo.service wait as long as a stop may take; the seconds that a stop may take, also after a reload."""
-    given: int = conf.graceful_shutdown_timeout
-    needed = math.ceil(graceful) + MARGIN
-    if 0 < given < needed:
-        LOG.info("[DEFAULT] graceful_shutdown_timeout: %d s would cut the stop short; %d s are given", given, needed)
+def _extend_kill_timeout(conf: Any, graceful: float) -> float:
+    """Raise oslo.service's kill timeout above *graceful* seconds. Return the longest time for a stop, also after a reload."""
+    kill_timeout: int = conf.graceful_shutdown_timeout
+    if kill_timeout == 0:
+        return math.inf
+    needed = math.ceil(graceful) + KILL_MARGIN_S
+    if kill_timeout < needed:
+        LOG.info("[DEFAULT] graceful_shutdown_timeout: %d s would cut the shutdown short; using %d s", kill_timeout, needed)
         conf.set_override("graceful_shutdown_timeout", needed)
-        given = needed
-    return given - MARGIN if given else math.inf
+        kill_timeout = needed
+    return kill_timeout - KILL_MARGIN_S
 
 
 @dataclass(frozen=True)
 class _Notes:
-    """What children leave for the parent and for each other."""
+    """Data that children pass to the parent and to later children."""
 
-    begun: int = 0
-    """Children that have begun since one was ready."""
+    started_children: int = 0
+    """Children that started since the last one was ready."""
     reason: str | None = None
-    """Why the service cannot start."""
+    """The reason for a failed start, or None."""
     config: ConductorConfig | None = None
-    """The last configuration that a conductor started with."""
+    """The last configuration with which a conductor started."""
 
 
-class _Page:
-    """Memory that the parent shares with its children. There is one child at a time."""
+class _SharedNotes:
+    """Memory shared by the parent and its children. Only one child runs at a time."""
 
     _LENGTH = struct.Struct("<I")
     _SIZE = 1 << 20
@@ -142,14 +146,14 @@ class _Page:
         self._memory = mmap.mmap(-1, self._SIZE)
 
     def read(self) -> _Notes:
-        """What was written last."""
+        """Return the notes of the last write."""
         (length,) = self._LENGTH.unpack_from(self._memory)
         start = self._LENGTH.size
         notes: _Notes = pickle.loads(self._memory[start : start + length]) if length else _Notes()
         return notes
 
     def write(self, notes: _Notes) -> None:
-        """Replace what was written. The length comes last: a child that dies in between leaves an empty page."""
+        """Replace the notes. The length is written last, so that a child that dies midway leaves empty notes, not broken ones."""
         content = pickle.dumps(notes)
         if len(content) + self._LENGTH.size > self._SIZE:
             content = pickle.dumps(replace(notes, config=None))
@@ -158,22 +162,28 @@ class _Page:
         self._LENGTH.pack_into(self._memory, 0, len(content))
 
 
-class _Launched(ServiceBase):  # type: ignore[misc]
-    """What oslo.service starts and stops, in the child; neither in its main thread."""
+class _ConductorService(ServiceBase):  # type: ignore[misc]
+    """The service that oslo.service starts and stops in the child, in other threads than the main one."""
 
     def __init__(
-        self, read: ReadConfig, make: MakeConductor, ready: Ready | None, listener: Listeners, page: _Page, longest: float
+        self,
+        read: ReadConfig,
+        make: MakeConductor,
+        ready: Ready | None,
+        listener: Listeners,
+        notes: _SharedNotes,
+        max_stop_s: float,
     ) -> None:
         self._read, self._make, self._ready = read, make, ready
-        self._listener, self._page, self._longest = listener, page, longest
+        self._listener, self._notes, self._max_stop_s = listener, notes, max_stop_s
         self._parent = os.getpid()
-        self._turn = threading.Lock()
+        self._start_stop_lock = threading.Lock()
         self._stopped = threading.Event()
         self._conductor: Conductor | None = None
 
     def start(self) -> None:
-        """Start the conductor, or have the parent end with the reason: an exception would only get it to try again."""
-        with self._turn:
+        """Start the conductor. On failure, stop the parent with the reason, because it would restart a child that only raises."""
+        with self._start_stop_lock:
             try:
                 self._start()
             except BaseException as exc:
@@ -181,39 +191,41 @@ class _Launched(ServiceBase):  # type: ignore[misc]
                 self._give_up(str(exc) if isinstance(exc, BareMetalError) else f"{type(exc).__name__}: {exc}")
 
     def stop(self) -> None:
-        """Stop the conductor. The process ends when this returns, so it returns when all is drained, or the time is over."""
-        with self._turn:
+        """Stop the conductor. Return when all work has been drained or the timeout is over, because the process then ends."""
+        with self._start_stop_lock:
             conductor, self._conductor = self._conductor, None
             if conductor is not None:
-                conductor.stop(min(conductor.config.conductor.graceful_shutdown_timeout, self._longest))
+                conductor.stop(min(conductor.config.conductor.graceful_shutdown_timeout, self._max_stop_s))
         sys.stdout.flush()
         sys.stderr.flush()
         self._stopped.set()
 
     def wait(self) -> None:
-        """Wait for the end of :meth:`stop`."""
+        """Wait until :meth:`stop` has finished."""
         self._stopped.wait()
 
     def reset(self) -> None:
-        """Nothing: with threads, oslo.service replaces the child on SIGHUP and never calls this."""
+        """Do nothing. The threading backend replaces the child on SIGHUP and never calls this method."""
 
     def _start(self) -> None:
-        notes = self._page.read()
-        if notes.begun >= _ATTEMPTS:
-            raise NotStarted(f"the process died {notes.begun} times before it was ready; the system's log may say of what")
-        self._page.write(replace(notes, begun=notes.begun + 1))
+        notes = self._notes.read()
+        if notes.started_children >= _MAX_FAILED_CHILDREN:
+            raise NotStarted(
+                f"the process died {notes.started_children} times before it was ready; look for the cause in the system log"
+            )
+        self._notes.write(replace(notes, started_children=notes.started_children + 1))
         try:
-            self._conductor = self._started(self._read())
+            self._conductor = self._start_conductor(self._read())
         except ConfigurationError as exc:
             if notes.config is None:
                 raise
-            LOG.error("the configuration cannot be used, and the one before it stays: %s", exc)
-            self._conductor = self._started(notes.config)
-        self._page.write(_Notes(config=self._conductor.config))
+            LOG.error("the new configuration is invalid and the previous one stays in use: %s", exc)
+            self._conductor = self._start_conductor(notes.config)
+        self._notes.write(_Notes(config=self._conductor.config))
         if self._ready is not None:
             self._ready(self._conductor)
 
-    def _started(self, config: ConductorConfig) -> Conductor:
+    def _start_conductor(self, config: ConductorConfig) -> Conductor:
         conductor = self._make(config, self._listener)
         conductor.start()
         return conductor
@@ -222,6 +234,6 @@ class _Launched(ServiceBase):  # type: ignore[misc]
         conductor, self._conductor = self._conductor, None
         if conductor is not None:
             conductor.stop(0.0)
-        self._page.write(_Notes(reason=reason))
+        self._notes.write(_Notes(reason=reason))
         if os.getppid() == self._parent:
             os.kill(self._parent, signal.SIGTERM)

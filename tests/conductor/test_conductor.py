@@ -1,4 +1,4 @@
-"""The life of a conductor inside a host application."""
+"""A conductor inside a host application: its start, its parts and its stop."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.fixtures.machines import MachinesCase
 
 
 class Part:
-    """A runnable that notes what happens to it."""
+    """A runnable that logs its start and stop."""
 
     def __init__(self, name: str, phase: StartPhase, log: list[str], fails: bool = False) -> None:
         self.phase, self._name, self._log, self._fails = phase, name, log, fails
@@ -36,67 +36,67 @@ class TestOrder(TestCase):
     def setUp(self) -> None:
         super().setUp()
         self.log: list[str] = []
-        self.made = Conductor(ConductorConfig(host="test", conductor=quick_options()))
-        self.addCleanup(self.made.stop, 0.0)
+        self.unstarted = Conductor(ConductorConfig(host="test", conductor=quick_options()))
+        self.addCleanup(self.unstarted.stop, 0.0)
 
-    def test_parts_start_by_phase_and_stop_the_other_way_round(self) -> None:
-        """However they were added, what takes requests starts last and stops first."""
-        self.made.add(Part("api", StartPhase.API, self.log))
-        self.made.add(Part("rpc", StartPhase.RPC, self.log))
-        self.made.start()
-        self.assertTrue(self.made.ready)
-        self.made.stop()
-        self.assertFalse(self.made.ready)
+    def test_parts_start_by_phase_and_stop_in_reverse(self) -> None:
+        """A server for requests starts last and stops first, whatever the order in which parts were added."""
+        self.unstarted.add(Part("api", StartPhase.API, self.log))
+        self.unstarted.add(Part("rpc", StartPhase.RPC, self.log))
+        self.unstarted.start()
+        self.assertTrue(self.unstarted.ready)
+        self.unstarted.stop()
+        self.assertFalse(self.unstarted.ready)
         self.assertEqual(["start rpc", "start api", "stop api", "stop rpc"], self.log)
 
-    def test_it_is_ready_until_its_parts_have_stopped(self) -> None:
-        """Requests that were let in are answered as ever while the API stops: store and RPC are there, and it is ready."""
-        made, seen = self.made, []
+    def test_the_conductor_is_ready_until_its_parts_have_stopped(self) -> None:
+        """While the API stops, store and RPC still work and the conductor is ready, so accepted requests are answered."""
+        conductor, seen = self.unstarted, []
 
         class API(Part):
             def stop(self, deadline: Deadline) -> None:
-                seen.append((made.ready, len(made.store.conductors())))
+                seen.append((conductor.ready, len(conductor.store.conductors())))
 
-        made.add(API("api", StartPhase.API, self.log))
-        made.start()
-        made.stop()
+        conductor.add(API("api", StartPhase.API, self.log))
+        conductor.start()
+        conductor.stop()
         self.assertEqual([(True, 1)], seen)
-        self.assertFalse(made.ready)
+        self.assertFalse(conductor.ready)
 
-    def test_a_part_that_cannot_start_stops_the_others(self) -> None:
-        """The reason comes out, and what had started is stopped."""
-        self.made.add(Part("rpc", StartPhase.RPC, self.log))
-        self.made.add(Part("api", StartPhase.API, self.log, fails=True))
+    def test_a_failed_start_stops_the_started_parts(self) -> None:
+        """The error of the part that failed is raised, and the parts that started are stopped."""
+        self.unstarted.add(Part("rpc", StartPhase.RPC, self.log))
+        self.unstarted.add(Part("api", StartPhase.API, self.log, fails=True))
         with ExpectedException(OSError, "api cannot start"):
-            self.made.start()
+            self.unstarted.start()
         self.assertEqual(["start rpc", "stop rpc"], self.log)
-        self.assertFalse(self.made.ready)
+        self.assertFalse(self.unstarted.ready)
 
-    def test_what_has_nothing_to_add_is_refused(self) -> None:
-        """An object without start and stop, periodics or RPC methods is a mistake, and is told so."""
+    def test_an_object_without_parts_is_refused(self) -> None:
+        """Adding an object without start and stop, periodic methods or RPC methods is a ``TypeError``."""
         with ExpectedException(TypeError, "object cannot be added: .*neither a phase.*nor a periodic method.*nor an RPC method"):
-            self.made.add(object())
+            self.unstarted.add(object())
 
     def test_nothing_is_added_after_the_start(self) -> None:
-        """A running conductor takes no parts."""
-        self.made.start()
-        self.assertRaises(RuntimeError, self.made.add, Part("late", StartPhase.API, self.log))
+        """Adding a part to a running conductor is an error."""
+        self.unstarted.start()
+        self.assertRaises(RuntimeError, self.unstarted.add, Part("late", StartPhase.API, self.log))
 
-    def test_it_can_be_started_again(self) -> None:
-        """A conductor that was stopped starts anew."""
+    def test_a_stopped_conductor_can_start_again(self) -> None:
+        """A conductor can be started and stopped repeatedly."""
         for _ in range(2):
-            self.made.start()
-            self.assertTrue(self.made.ready)
-            self.made.stop()
-            self.assertFalse(self.made.ready)
+            self.unstarted.start()
+            self.assertTrue(self.unstarted.ready)
+            self.unstarted.stop()
+            self.assertFalse(self.unstarted.ready)
 
     def test_starting_twice_is_refused(self) -> None:
-        """A second start of a running conductor is a mistake."""
-        self.made.start()
-        self.assertRaises(RuntimeError, self.made.start)
+        """Starting a running conductor is an error."""
+        self.unstarted.start()
+        self.assertRaises(RuntimeError, self.unstarted.start)
 
-    def test_an_unknown_hardware_type_is_named_at_the_start(self) -> None:
-        """The error names the option, what is not installed and what is."""
+    def test_an_unknown_hardware_type_fails_the_start(self) -> None:
+        """The error names the option, the missing hardware type and the available ones."""
         wrong = Conductor(ConductorConfig(enabled_hardware_types=("nope",)))
         with ExpectedException(
             ConfigurationError, r"\[DEFAULT\] enabled_hardware_types: nope not installed; there are:.*fake-hardware.*"
@@ -105,8 +105,8 @@ class TestOrder(TestCase):
 
 
 class TestAdding(TestCase):
-    def test_periodics_and_rpc_methods_of_a_host_are_served(self) -> None:
-        """What a host declares on its own object is called with the conductor, and by name."""
+    def test_periodic_and_rpc_methods_of_a_host_run(self) -> None:
+        """A periodic method of a host's object gets the conductor, and its RPC methods can be called by name."""
         host = Host()
         conductor = Conductor(ConductorConfig(host="test", conductor=quick_options()))
         conductor.add(host)
@@ -116,9 +116,9 @@ class TestAdding(TestCase):
         self.assertIs(conductor, host.seen)
         self.assertEqual("hello you", conductor.rpc.call("greet", name="you"))
 
-    def test_an_interval_is_read_from_the_configuration_at_the_start(self) -> None:
-        """An interval can be a function of the conductor: it is asked when the conductor starts and when it reloads."""
-        host = FromConfiguration()
+    def test_an_interval_can_come_from_the_configuration(self) -> None:
+        """An interval that is a function of the conductor is evaluated at the start and at each reload."""
+        host = IntervalFromConfig()
         with running_conductor(ConductorConfig(host="test", conductor=quick_options(heartbeat_interval=0.01))) as conductor:
             self.assertEqual([], host.asked)
             conductor.stop()
@@ -128,24 +128,24 @@ class TestAdding(TestCase):
             conductor.reload(ConductorConfig(host="test", conductor=quick_options(heartbeat_interval=7.0)))
         self.assertEqual([0.01, 7.0], host.asked)
 
-    def test_it_starts_and_stops_off_the_main_thread(self) -> None:
-        """A host may start and stop a conductor from any thread."""
+    def test_any_thread_can_start_and_stop_a_conductor(self) -> None:
+        """Start and stop work outside of the main thread."""
         conductor = Conductor(ConductorConfig(host="test", conductor=quick_options()))
         outcomes: list[bool] = []
 
-        def live() -> None:
+        def start_and_stop() -> None:
             conductor.start()
             outcomes.append(conductor.ready)
             conductor.stop()
             outcomes.append(conductor.ready)
 
-        thread = threading.Thread(target=live)
+        thread = threading.Thread(target=start_and_stop)
         thread.start()
         thread.join(30.0)
         self.assertEqual([True, False], outcomes)
 
-    def test_what_is_not_registered_cannot_be_called(self) -> None:
-        """Only methods that say so can be called from outside."""
+    def test_only_rpc_methods_can_be_called(self) -> None:
+        """A method without the decorator is an unknown RPC method, even if the conductor has it."""
         with running_conductor() as conductor:
             for name in ("stop", "_drain", "nonsense"):
                 self.assertRaises(UnknownRPCMethod, conductor.rpc.call, name)
@@ -166,7 +166,7 @@ class Host:
         return f"hello {name}"
 
 
-class FromConfiguration:
+class IntervalFromConfig:
     asked: ClassVar[list[float]] = []
 
     def __init__(self) -> None:
@@ -175,8 +175,8 @@ class FromConfiguration:
 
     @staticmethod
     def interval(conductor: Conductor) -> float:
-        FromConfiguration.asked.append(conductor.config.conductor.heartbeat_interval)
-        return FromConfiguration.asked[-1]
+        IntervalFromConfig.asked.append(conductor.config.conductor.heartbeat_interval)
+        return IntervalFromConfig.asked[-1]
 
     @periodic(every=interval)
     def report(self) -> None:
@@ -185,7 +185,7 @@ class FromConfiguration:
 
 class TestStopping(MachinesCase):
     def test_running_work_ends_before_the_stop(self) -> None:
-        """A deployment that goes on when the stop begins is finished, and its lease is given back."""
+        """A deployment that runs when the stop begins is completed, and its lease is released."""
         conductor = self.conductor(graceful_shutdown_timeout=30.0)
         store = conductor.store
         node = self.enrol(conductor, faults={"write_image": {"effect": "slow", "seconds": 0.2}})
@@ -195,8 +195,8 @@ class TestStopping(MachinesCase):
         record = store.node(node.uuid)
         self.assertEqual(("active", None), (record.provision_state, record.lease_holder))
 
-    def test_a_task_that_hangs_does_not_hold_up_the_stop(self) -> None:
-        """The stop ends by its deadline, whatever drivers do."""
+    def test_a_hanging_task_does_not_delay_the_stop(self) -> None:
+        """The stop ends by its deadline even if a driver call never returns."""
         conductor = self.conductor(graceful_shutdown_timeout=0.2)
         node = self.enrol(conductor, faults={"get_power": {"effect": "hang"}})
         conductor.rpc.call("change_power_state", node=node.uuid, target="power on", timeout=None)
@@ -204,8 +204,8 @@ class TestStopping(MachinesCase):
         threading.Thread(target=lambda: (conductor.stop(), stopped.set()), daemon=True).start()
         self.assertTrue(stopped.wait(10.0))
 
-    def test_a_part_that_hangs_does_not_hold_up_the_stop(self) -> None:
-        """What a host's own part does in its stop is left at the deadline; everything after it is done."""
+    def test_a_hanging_part_does_not_delay_the_stop(self) -> None:
+        """A part whose stop never returns is left behind at the deadline, and the later steps of the shutdown run."""
         gate = threading.Event()
         self.addCleanup(gate.set)
 
@@ -222,8 +222,8 @@ class TestStopping(MachinesCase):
         self.assertTrue(stopped.wait(20.0))
         self.assertEqual([], list(store.conductors()))
 
-    def test_no_lease_is_left_also_of_work_that_goes_on(self) -> None:
-        """A task that does not end loses its lease to the stop: its node is free at once, and it can do nothing more to it."""
+    def test_a_stop_releases_the_leases_of_stragglers(self) -> None:
+        """A task that outlives the stop loses its lease: the node is free, and the task's writes and driver calls fail."""
         conductor = self.conductor(graceful_shutdown_timeout=0.2)
         node, store = self.enrol(conductor), conductor.store
         gate, begun = threading.Event(), threading.Event()
@@ -241,16 +241,16 @@ class TestStopping(MachinesCase):
                     outcomes.append(exc)
             ended.set()
 
-        conductor.enqueue("m1", work, purpose="goes on")
+        conductor.enqueue("m1", work, purpose="runs on")
         self.assertTrue(begun.wait(10.0))
         conductor.stop()
         self.assertIsNone(store.node(node.uuid).lease_holder)
         gate.set()
         self.assertTrue(ended.wait(10.0))
-        self.assertEqual([LeaseLost, LeaseLost], [type(one) for one in outcomes])
+        self.assertEqual([LeaseLost, LeaseLost], [type(outcome) for outcome in outcomes])
 
-    def test_on_a_pool_of_the_host_a_stop_waits_for_its_own_work_only(self) -> None:
-        """What the host, or another conductor, runs on the same pool holds nothing up."""
+    def test_on_a_shared_pool_a_stop_waits_only_for_its_own_work(self) -> None:
+        """Jobs of the host application on the same pool do not delay the stop."""
         pool = ElasticPool(20, {"ours": LaneLimits()})
         gate = threading.Event()
         self.addCleanup(pool.close, 5.0)
@@ -261,19 +261,19 @@ class TestStopping(MachinesCase):
         threading.Thread(target=lambda: (conductor.stop(), stopped.set()), daemon=True).start()
         self.assertTrue(stopped.wait(20.0))
 
-    def test_one_of_two_conductors_stops_and_the_other_goes_on(self) -> None:
-        """Conductors in one process share nothing: they drive their nodes, and end, apart."""
+    def test_two_conductors_in_a_process_are_independent(self) -> None:
+        """One of two conductors in a process stops, and the other one still provisions its node."""
         first = self.conductor(host="first")
         second = self.conductor(host="second", handed_in={"store": first.store})
-        one, other = self.enrol(first, "one"), self.enrol(second, "other")
-        provision(first, one.uuid, "manage")
+        node, other = self.enrol(first, "one"), self.enrol(second, "other")
+        provision(first, node.uuid, "manage")
         store = first.store
         first.stop()
         self.assertEqual("available", provision(second, other.uuid, "manage", "provide").provision_state)
         self.assertEqual(["second"], [record.hostname for record in store.conductors()])
 
-    def test_leases_of_the_dead_are_void_for_a_sole_owner(self) -> None:
-        """A conductor that owns its store alone takes over at once what its predecessor held."""
+    def test_a_sole_owner_ends_the_leases_of_its_predecessor(self) -> None:
+        """A conductor that is the only user of its store ends all leases at the start, before they expire."""
         before = self.conductor(host="first")
         node = self.enrol(before)
         before.store.take_lease(node.uuid, holder="first/dead", purpose="deploy", duration=600.0)
@@ -282,16 +282,16 @@ class TestStopping(MachinesCase):
 
 
 class TestRun(MachinesCase):
-    def test_sigterm_ends_run_and_handlers_are_put_back(self) -> None:
-        """run() returns after SIGTERM, and leaves the process's signal handlers as they were."""
+    def test_sigterm_ends_run_and_restores_handlers(self) -> None:
+        """``run()`` returns after SIGTERM and restores the signal handlers of the process."""
         before = signal.getsignal(signal.SIGTERM)
         conductor = Conductor(ConductorConfig(host="test", conductor=quick_options()))
         conductor.run(ready=lambda: os.kill(os.getpid(), signal.SIGTERM))
         self.assertFalse(conductor.ready)
         self.assertEqual(before, signal.getsignal(signal.SIGTERM))
 
-    def test_a_signal_during_the_start_is_heeded_after_it(self) -> None:
-        """SIGTERM that comes too early does not kill the process half-way: the conductor starts, and stops in order."""
+    def test_sigterm_during_the_start_takes_effect_after_it(self) -> None:
+        """SIGTERM during the start lets the conductor finish its start and then stop in order."""
         log: list[str] = []
 
         class Early(Part):
@@ -304,15 +304,15 @@ class TestRun(MachinesCase):
         conductor.run()
         self.assertEqual(["start api", "stop api"], log)
 
-    def test_changes_can_be_followed(self) -> None:
-        """A callback hears of each state that a node enters, until it is ended."""
+    def test_subscribers_get_each_change(self) -> None:
+        """A callback is called for each state that a node enters, until it unsubscribes."""
         conductor = self.conductor()
         node = self.enrol(conductor)
         states: list[str] = []
-        end = conductor.subscribe(lambda record: states.append(record.provision_state))
+        unsubscribe = conductor.subscribe(lambda record: states.append(record.provision_state))
         conductor.rpc.call("change_provision_state", node=node.uuid, verb="manage")
         wait_for(conductor, node.uuid, "manageable")
-        end()
+        unsubscribe()
         provision(conductor, node.uuid, "provide")
         settle(conductor)
         self.assertEqual(["verifying", "manageable"], list(dict.fromkeys(states)))

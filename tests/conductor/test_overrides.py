@@ -1,4 +1,4 @@
-"""What a host application hands in: a pool, a registry for metrics, secrets of its own."""
+"""Components that a host application passes in: a pool, a metrics registry, a source of credentials."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tests.fixtures.machines import MachinesCase
 
 
 class TestPool(MachinesCase):
-    def test_a_pool_that_was_handed_in_lives_on(self) -> None:
-        """The conductor adds its lanes to the host's pool, and leaves the pool open when it stops."""
+    def test_a_passed_pool_stays_open(self) -> None:
+        """The conductor adds its lanes to the host's pool, and its stop leaves the pool open."""
         pool = ElasticPool(20, {"ours": LaneLimits(reserved=1)})
         self.addCleanup(pool.close, 5.0)
         conductor = self.conductor(handed_in={"pool": pool})
@@ -26,8 +26,8 @@ class TestPool(MachinesCase):
         conductor.stop()
         self.assertEqual(1, pool["ours"].submit(lambda: 1).result(10))
 
-    def test_a_stop_waits_for_what_is_the_conductors_on_it(self) -> None:
-        """What was cast before the stop is done when it returns, and the host's own work is not waited for."""
+    def test_a_stop_waits_for_the_conductors_own_work(self) -> None:
+        """An RPC cast from before the stop has finished when the stop returns. The host's own job is not waited for."""
         pool, gate = self.shared_pool(), threading.Event()
         self.addCleanup(gate.set)
         own = pool["ours"].submit(gate.wait, 30.0)
@@ -38,17 +38,17 @@ class TestPool(MachinesCase):
         self.assertEqual(["done"], slow.outcome)
         self.assertFalse(own.done())
 
-    def test_what_does_not_end_by_itself_is_asked_to(self) -> None:
-        """Near the end of the time of a stop, work of the conductor's is told to stop."""
+    def test_work_that_does_not_end_is_cancelled(self) -> None:
+        """Near the shutdown deadline, running work of the conductor sees ``should_stop()``."""
         conductor, slow = self.with_slow_work(self.shared_pool())
         slow.endless = True
         conductor.rpc.call("begin_slow_work")
         self.assertTrue(slow.begun.wait(10.0))
         conductor.stop(1.0)
-        self.assertEqual(["asked to stop"], slow.outcome)
+        self.assertEqual(["cancelled"], slow.outcome)
 
-    def test_a_stop_ends_although_something_does_not(self) -> None:
-        """What runs on when the time is over is named in the log, and left."""
+    def test_a_straggler_is_logged_and_left_behind(self) -> None:
+        """Work that ignores cancellation is named in the log, and the stop returns."""
         pool = self.shared_pool()
         conductor, slow = self.with_slow_work(pool)
         slow.endless = slow.stubborn = True
@@ -60,8 +60,8 @@ class TestPool(MachinesCase):
         slow.endless = False
         self.assertTrue(pool.drain(10.0))
 
-    def test_nothing_of_a_conductor_that_has_stopped_begins_on_it(self) -> None:
-        """A step that is to be polled after the stop is left to whoever takes the node up."""
+    def test_a_stopped_conductor_starts_no_work_on_the_pool(self) -> None:
+        """A poll of a step that falls due after the stop does not run; the node keeps waiting."""
         pool = self.shared_pool()
         conductor = self.conductor(handed_in={"pool": pool})
         node = self.enrol(conductor)
@@ -74,7 +74,9 @@ class TestPool(MachinesCase):
         passed = threading.Event()
         pool.timer.after(0.5, passed.set)
         self.assertTrue(passed.wait(10.0) and pool.drain(10.0))
-        self.assertEqual(("clean wait", None), (store.node(node.uuid).provision_state, store.node(node.uuid).lease_holder))
+        record = store.node(node.uuid)
+        self.assertEqual("clean wait", record.provision_state)
+        self.assertIsNone(record.lease_holder)
 
     def shared_pool(self) -> ElasticPool:
         pool = ElasticPool(20, {"ours": LaneLimits(reserved=1)})
@@ -91,7 +93,7 @@ class TestPool(MachinesCase):
 
 
 class SlowWork:
-    """Work that ends some time after its conductor has begun to stop, or when it is asked to."""
+    """Work that ends after its conductor has begun to stop, or when it is cancelled."""
 
     def __init__(self, conductor: Conductor) -> None:
         self.begun = threading.Event()
@@ -101,16 +103,16 @@ class SlowWork:
 
     @rpc_method("1.0")
     def begin_slow_work(self) -> None:
-        """Cast it."""
+        """Cast ``slow_work``."""
         self._conductor.rpc.cast("slow_work")
 
     @rpc_method("1.0")
     def slow_work(self) -> None:
-        """Work until the conductor stops, and for a moment more."""
+        """Work until 0.1 s after the conductor began to stop."""
         self.begun.set()
         while self._conductor.ready or self.endless:
             if should_stop() and not self.stubborn:
-                self.outcome.append("asked to stop")
+                self.outcome.append("cancelled")
                 return
             threading.Event().wait(0.01)
         threading.Event().wait(0.1)
@@ -118,8 +120,8 @@ class SlowWork:
 
 
 class TestMetrics(MachinesCase):
-    def test_a_scrape_shows_lanes_and_leases(self) -> None:
-        """A registry that was handed in shows what the conductor does, and nothing of it once it has stopped."""
+    def test_a_passed_registry_has_the_conductors_metrics(self) -> None:
+        """A registry shows lanes and leases while the conductor runs, and no metric of it after the stop."""
         registry = CollectorRegistry()
         conductor = self.conductor(handed_in={"metrics": registry})
         node = self.enrol(conductor)
@@ -133,24 +135,24 @@ class TestMetrics(MachinesCase):
 
 
 class Vault:
-    """Knows one password, and who asked for what."""
+    """A source of one password that records its calls."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, str]] = []
+        self.calls: list[tuple[str, str]] = []
 
     def secret(self, node: str, option: str) -> str | None:
-        self.asked.append((node, option))
+        self.calls.append((node, option))
         return "from the vault" if option == "fake_password" else None
 
 
 class TestCredentials(MachinesCase):
-    def test_secrets_that_a_node_lacks_come_from_the_host(self) -> None:
-        """A declared secret that is not stored is asked of the host application; a stored one is not."""
+    def test_missing_secrets_come_from_the_host(self) -> None:
+        """A declared secret that is not stored is read from the host application. A stored one is not."""
         vault = Vault()
         conductor = self.conductor(handed_in={"credentials": vault})
         without = self.enrol(conductor, "without", power_interface="fake-bmc")
         stored = self.enrol(conductor, "stored", power_interface="fake-bmc", driver_info={"fake_password": "stored"})
         self.assertEqual("from the vault", conductor.components.tasks.read_only(without.uuid).raw_info["fake_password"])
         self.assertEqual("stored", conductor.components.tasks.read_only(stored.uuid).raw_info["fake_password"])
-        self.assertEqual([(without.uuid, "fake_password")], vault.asked)
+        self.assertEqual([(without.uuid, "fake_password")], vault.calls)
         self.assertNotIn("from the vault", repr(conductor.store.node(without.uuid)))
