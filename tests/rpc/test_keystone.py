@@ -36,9 +36,9 @@ class TestKeystone(test_json_rpc.JSONRPCMode):
         cls.server = keystone.Keystone()
         cls.server.setUp()
         cls.addClassCleanup(cls.server.cleanUp)
-        projects = {name: cls.server.project(name) for name in ("service", "tenants")}
+        projects = {name: cls.server.create_project(name) for name in ("service", "tenants")}
         for name, (role, project) in PEOPLE.items():
-            cls.server.assign(cls.server.user(name), role, projects[project] if project else None)
+            cls.server.assign_role(cls.server.create_user(name), role, projects[project] if project else None)
 
     def setUp(self) -> None:
         if keystone.missing():

@@ -1,4 +1,4 @@
-"""What every store tells of its nodes, in an order in which nobody's cursor skips."""
+"""Rules of the outbox for all stores."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from tests.fixtures.stores import HOLDER, StoreBehaviour, new_uuid
 
 
 class EventBehaviour(StoreBehaviour):
-    """Events are written with what they tell, read by cursor, and forgotten after a time."""
+    """Events are written with the change, read by cursor, and deleted after their retention time."""
 
-    def told(self: Any, after: EventPosition) -> list[tuple[str, dict[str, Any]]]:
-        """Kind and content of the events after a position."""
+    def events_after(self: Any, after: EventPosition) -> list[tuple[str, dict[str, Any]]]:
+        """Return kind and content of the events after a position."""
         return [(event.kind, json.loads(event.content)) for event in self.store.outbox.read(after, 1000)]
 
-    def test_each_change_of_a_node_is_told(self: Any) -> None:
-        """A birth, a lease, a state, power, the end of a lease with the last write, and a death: each in its order."""
+    def test_each_change_of_a_node_causes_an_event(self: Any) -> None:
+        """Creation, lease, state, power, release with the last write, and deletion cause events in that order."""
         began = self.store.outbox.head()
         node = self.node(name="a", owner="p", lessee="q")
         fence = self.lease(node).fence
@@ -34,7 +34,7 @@ class EventBehaviour(StoreBehaviour):
         self.store.update_node(node.uuid, {"extra": {}}, fence=fence)
         self.store.update_node(node.uuid, {"provision_state": "available"}, fence=fence, release=True)
         self.store.delete_node(node.uuid, fence=None)
-        told = self.told(began)
+        told = self.events_after(began)
         self.assertEqual(["state", "lease", "state", "power", "state", "lease", "state"], [kind for kind, _ in told])
         self.assertEqual({(node.uuid, "a")}, {(content["node"], content["name"]) for _, content in told})
         contents = [content for _, content in told]
@@ -47,8 +47,8 @@ class EventBehaviour(StoreBehaviour):
         self.assertTrue(contents[6]["deleted"])
         self.assertEqual({("p", "q")}, {(event.owner, event.lessee) for event in self.store.outbox.read(began, 10)})
 
-    def test_steps_of_a_run_are_told(self: Any) -> None:
-        """A step begins, waits and ends; its arguments, which may hold secrets, are nobody's business."""
+    def test_steps_of_a_run_cause_events(self: Any) -> None:
+        """A step's start, wait and end cause events, which do not contain the step's arguments."""
         node = self.node()
         step = {"interface": "deploy", "step": "write", "phase": "deploy", "args": {"password": "tiger"}}
         fence = self.lease(node).fence
@@ -61,9 +61,10 @@ class EventBehaviour(StoreBehaviour):
             {"run_id": None, "run_steps": (), "run_index": None, "run_attempt": 0},
         ):
             self.store.update_node(node.uuid, changes, fence=fence)
-        told = self.told(began)
+        told = self.events_after(began)
         self.assertEqual(
-            [("step", "started"), ("step", "waiting"), ("step", "finished")], [(kind, one["status"]) for kind, one in told]
+            [("step", "started"), ("step", "waiting"), ("step", "finished")],
+            [(kind, content["status"]) for kind, content in told],
         )
         first = told[0][1]
         self.assertEqual(
@@ -72,31 +73,32 @@ class EventBehaviour(StoreBehaviour):
         )
         self.assertNotIn("tiger", str(told))
 
-    def test_many_writes_and_dead_holders_are_told(self: Any) -> None:
-        """Of writes that are made together those that were done are told, and each lease that ends with its holder."""
+    def test_bulk_writes_and_expired_leases_cause_events(self: Any) -> None:
+        """A bulk update causes events for written nodes only, and the end of a dead holder's leases one event for each lease."""
         first, second = self.node(), self.node()
         began = self.store.outbox.head()
         updates = [NodeUpdate(node.uuid, revision, {"power_state": "power on"}) for node, revision in ((first, 0), (second, 7))]
         self.store.update_nodes(updates)
-        self.assertEqual([first.uuid], [content["node"] for _, content in self.told(began)])
+        self.assertEqual([first.uuid], [content["node"] for _, content in self.events_after(began)])
         for node in (first, second):
             self.lease(node)
         began = self.store.outbox.head()
         self.assertEqual(2, self.store.expire_leases(HOLDER))
-        self.assertEqual({("lease", first.uuid), ("lease", second.uuid)}, {(kind, one["node"]) for kind, one in self.told(began)})
+        released = {(kind, content["node"]) for kind, content in self.events_after(began)}
+        self.assertEqual({("lease", first.uuid), ("lease", second.uuid)}, released)
 
-    def test_what_was_refused_is_not_told(self: Any) -> None:
-        """A write that was not made, and a lease that was given back by one who had lost it, leave no event."""
+    def test_refused_writes_cause_no_event(self: Any) -> None:
+        """A rejected write and the release of a lost lease cause no event."""
         node = self.node()
         self.store.release_lease(self.lease(node).fence)
         began = self.store.outbox.head()
         lost = Fence(node.uuid, HOLDER, 1)
         self.assertRaises(LeaseLost, self.store.update_node, node.uuid, {"provision_state": "active"}, fence=lost)
         self.store.release_lease(lost)
-        self.assertEqual([], self.told(began))
+        self.assertEqual([], self.events_after(began))
 
-    def test_a_cursor_goes_on_where_it_was(self: Any) -> None:
-        """Pages join without a gap and without an event twice; a cursor survives being written down."""
+    def test_reading_continues_at_the_cursor(self: Any) -> None:
+        """Pages join without gaps and duplicates, and a cursor can be stored as text."""
         began = self.store.outbox.head()
         nodes = [self.node().uuid for _ in range(7)]
         seen, cursor = [], began
@@ -108,8 +110,8 @@ class EventBehaviour(StoreBehaviour):
         self.store.outbox.check(cursor)
         self.store.outbox.check(began)
 
-    def test_old_events_are_forgotten(self: Any) -> None:
-        """After their time events go, and a cursor before them is refused; positions are not given out a second time."""
+    def test_old_events_are_pruned(self: Any) -> None:
+        """Pruned events are gone, a cursor before them is rejected, and positions are not assigned again."""
         self.node()
         early = self.store.outbox.head()
         self.node()
@@ -120,21 +122,21 @@ class EventBehaviour(StoreBehaviour):
         self.assertRaises(EventsGone, self.store.outbox.check, early)
         self.store.outbox.check(last)
         self.assertEqual(last, self.store.outbox.head())
-        self.assertEqual([], self.told(last))
+        self.assertEqual([], self.events_after(last))
         self.node()
-        self.assertEqual(1, len(self.told(last)))
+        self.assertEqual(1, len(self.events_after(last)))
         self.assertRaises(EventsGone, self.store.outbox.read, early, 10)
 
     def test_a_cursor_of_another_store_is_refused(self: Any) -> None:
-        """A position that was never given out is of another database, or of a copy from before."""
+        """A position that this store never assigned is rejected."""
         self.node()
         head = self.store.outbox.head()
         self.assertRaises(EventsGone, self.store.outbox.check, EventPosition(head.batch + 1, head.number + 1))
         self.store.outbox.check(head)
         self.store.outbox.check(START)
 
-    def test_followers_are_told_after_the_write(self: Any) -> None:
-        """Whoever waits for events of this process is woken when one can be read."""
+    def test_subscribers_are_called_after_the_write(self: Any) -> None:
+        """A subscriber is called when an event of this process can be read, until the subscription ends."""
         seen: list[int] = []
         began = self.store.outbox.head()
         end = self.store.outbox.subscribe(lambda: seen.append(1))
@@ -142,14 +144,14 @@ class EventBehaviour(StoreBehaviour):
         end()
         self.node()
         self.assertEqual([1], seen)
-        self.assertEqual(2, len(self.told(began)))
+        self.assertEqual(2, len(self.events_after(began)))
 
 
 class ConcurrentEventBehaviour(EventBehaviour):
-    """On a server, where transactions overlap."""
+    """Rules of the outbox for database servers, where transactions overlap."""
 
-    def test_what_commits_late_is_read_all_the_same(self: Any) -> None:
-        """Of two transactions that end in the other order than their rows were numbered, a reader in between misses none."""
+    def test_late_commits_are_not_missed(self: Any) -> None:
+        """A reader between two commits misses no event when the row with the higher id is committed first."""
         first, second = (
             draft_creation(NodeRecord(new_uuid()), self.clock.now()),
             draft_creation(NodeRecord(new_uuid()), self.clock.now()),
@@ -164,8 +166,8 @@ class ConcurrentEventBehaviour(EventBehaviour):
         [after] = self.store.outbox.read(seen.position, 10)
         self.assertEqual(first[0].node_uuid, after.node_uuid)
 
-    def test_no_reader_skips_while_many_write(self: Any) -> None:
-        """Readers of several processes that follow while others write get each event once, in one order for all of them."""
+    def test_concurrent_readers_get_all_events_in_one_order(self: Any) -> None:
+        """Readers in several stores get each event of concurrent writers once and in the same order."""
         stores = [self.store, self.another_store(), self.another_store()]
         began, count, writers = self.store.outbox.head(), 40, 6
         seen: list[list[Any]] = [[] for _ in stores]

@@ -1,4 +1,4 @@
-"""How any store keeps the records of all kinds."""
+"""Rules of records of all kinds for all stores."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from tests.fixtures.stores import StoreBehaviour, new_mac, new_uuid
 
 
 def examples(node: NodeRecord) -> list[Any]:
-    """One record of each kind, with a value in each kind of field."""
+    """Return one record of each kind, with a value of each field type."""
     at = node.uuid
     return [
         ChassisRecord(new_uuid(), "row 3", {"a": [1]}),
@@ -56,15 +56,15 @@ def examples(node: NodeRecord) -> list[Any]:
 
 
 class RecordBehaviour(StoreBehaviour):
-    """Records of every kind are kept by the same rules."""
+    """Records of all kinds follow the same rules."""
 
     def record(self, record: Any) -> Any:
         return self.store.create_record(record)
 
     def test_record_of_every_kind_is_read_back(self: Any) -> None:
-        """What is created is found by its UUID and listed, with the time of its creation; there is an example of each kind."""
+        """A created record of each kind is found by its UUID and listed, with its creation time."""
         node = self.node()
-        self.assertEqual(set(RECORD_KINDS), {type(one) for one in examples(node)})
+        self.assertEqual(set(RECORD_KINDS), {type(record) for record in examples(node)})
         for example in examples(node):
             created = self.record(example)
             self.assertEqual(replace(example, created_at=self.clock.now()), created)
@@ -72,7 +72,7 @@ class RecordBehaviour(StoreBehaviour):
             self.assertEqual([vars(created)], [dict(row) for row in self.store.records(type(example), Query())])
 
     def test_missing_record_of_every_kind_is_named(self: Any) -> None:
-        """What is not there is not found, not changed and not deleted, and the error says what."""
+        """A missing record cannot be read, changed or deleted, and the error contains its UUID."""
         for kind in RECORD_KINDS:
             missing = new_uuid()
             for refused in (
@@ -83,8 +83,8 @@ class RecordBehaviour(StoreBehaviour):
                 self.assertIn(missing, str(self.assertRaises(NotFound, refused)))
             self.assertRaises(NotFound, self.store.record, kind, "no such name")
 
-    def test_update_of_every_kind_counts_and_is_conditional(self: Any) -> None:
-        """An update has a revision and a time; one that read another revision is refused; nobody writes what is counted."""
+    def test_update_of_every_kind_increments_and_checks_the_revision(self: Any) -> None:
+        """An update increments the revision and sets the time, and is rejected for an old revision or a managed field."""
         for example in examples(self.node()):
             kind, created = type(example), self.record(example)
             self.clock.advance(1)
@@ -99,11 +99,13 @@ class RecordBehaviour(StoreBehaviour):
             self.store.delete_record(kind, created.uuid, revision=1)
             self.assertRaises(NotFound, self.store.record, kind, created.uuid)
 
-    def test_what_belongs_to_a_node_needs_it_and_goes_with_it(self: Any) -> None:
-        """A record of a node that is not there is refused; deleting a node deletes all that belongs to it."""
+    def test_records_of_a_node_need_the_node_and_are_deleted_with_it(self: Any) -> None:
+        """A record of a missing node is rejected, and the deletion of a node deletes its records."""
         node, other = self.node(), self.node()
         belonging = [
-            one for one in examples(node) if RECORD_KINDS[type(one)].belongs_to_node and type(one) is not AllocationRecord
+            record
+            for record in examples(node)
+            if RECORD_KINDS[type(record)].belongs_to_node and type(record) is not AllocationRecord
         ]
         for example in belonging:
             self.assertRaises(NodeNotFound, self.record, replace(example, node_uuid=new_uuid()))
@@ -115,10 +117,10 @@ class RecordBehaviour(StoreBehaviour):
             self.assertRaises(NotFound, self.store.record, type(example), example.uuid)
         self.assertEqual(kept, self.store.record(VolumeConnectorRecord, kept.uuid))
 
-    def test_parts_of_a_node_are_written_under_its_lease(self: Any) -> None:
-        """Without the lease that is held, they are neither created nor changed nor deleted; what is not a part of it is."""
+    def test_fenced_records_are_written_under_the_lease(self: Any) -> None:
+        """Fenced kinds of records are created, changed and deleted only under the held lease; other kinds need no lease."""
         node = self.node()
-        before = [self.record(one) for one in examples(node)]
+        before = [self.record(record) for record in examples(node)]
         fence = self.lease(node).fence
         for record in before:
             kind = type(record)
@@ -135,12 +137,12 @@ class RecordBehaviour(StoreBehaviour):
             self.store.delete_record(kind, record.uuid, fence=fence)
             self.store.create_record(record, fence=fence)
 
-    def test_taken_values_are_named(self: Any) -> None:
-        """A name, an address, or two values together, that another record has are refused by name."""
+    def test_duplicate_values_are_named(self: Any) -> None:
+        """A duplicate name, address or pair of values is rejected, and the error names the field."""
         node = self.node()
         for example in examples(node):
             self.record(example)
-        again = {type(one): one for one in examples(node)}
+        again = {type(record): record for record in examples(node)}
         for kind, field in (
             (DeployTemplateRecord, "name"),
             (RunbookRecord, "name"),
@@ -158,8 +160,8 @@ class RecordBehaviour(StoreBehaviour):
         self.record(PortgroupRecord(new_uuid(), node.uuid))
         self.record(PortgroupRecord(new_uuid(), node.uuid))
 
-    def test_update_into_taken_values_is_refused(self: Any) -> None:
-        """Half of a pair of values that a change makes another record's is told whole."""
+    def test_update_to_duplicate_values_is_refused(self: Any) -> None:
+        """An update of one field that makes a pair of values a duplicate is rejected with the whole pair."""
         node = self.node()
         self.record(VolumeConnectorRecord(new_uuid(), node.uuid, "ip", "192.0.2.1"))
         other = self.record(VolumeConnectorRecord(new_uuid(), node.uuid, "ip", "192.0.2.2"))
@@ -167,17 +169,17 @@ class RecordBehaviour(StoreBehaviour):
         error = self.assertRaises(DuplicateName, self.store.update_record, VolumeConnectorRecord, other.uuid, change)
         self.assertEqual("ip, 192.0.2.1", error.details["value"])
 
-    def test_records_are_called_by_their_names(self: Any) -> None:
-        """A name means the record of the kinds that have one, an address the port group."""
-        found = {type(self.record(one)): one for one in examples(self.node())}
+    def test_records_are_found_by_name_and_address(self: Any) -> None:
+        """A name finds records of kinds with names, and an address finds a port group."""
+        found = {type(self.record(record)): record for record in examples(self.node())}
         for kind in (AllocationRecord, DeployTemplateRecord, RunbookRecord, PortgroupRecord):
             self.assertEqual(found[kind].uuid, self.store.record(kind, found[kind].name).uuid)
         address = found[PortgroupRecord].address
         self.assertEqual(found[PortgroupRecord].uuid, self.store.record(PortgroupRecord, address.upper()).uuid)
         self.assertRaises(NotFound, self.store.record, ChassisRecord, "row 3")
 
-    def test_what_is_named_by_others_stays(self: Any) -> None:
-        """A chassis with nodes and a group with ports are not deleted; without them they are."""
+    def test_referenced_records_cannot_be_deleted(self: Any) -> None:
+        """A chassis with nodes and a port group with ports cannot be deleted; without them the deletion succeeds."""
         chassis = self.record(ChassisRecord(new_uuid()))
         node = self.node(chassis_uuid=chassis.uuid)
         group = self.record(PortgroupRecord(new_uuid(), node.uuid))
@@ -190,7 +192,7 @@ class RecordBehaviour(StoreBehaviour):
         self.store.delete_record(ChassisRecord, chassis.uuid)
 
     def test_pages_filters_and_order(self: Any) -> None:
-        """Records are listed a page at a time, filtered by simple fields and sorted by one."""
+        """Records are listed in pages, filtered by simple fields and sorted by one field."""
         rules = [self.record(InspectionRuleRecord(new_uuid(), priority=number % 3)) for number in range(6)]
         uuids = [rule.uuid for rule in rules]
         listed = self.store.records(InspectionRuleRecord, Query(limit=2, marker=uuids[1], fields=("uuid",)))
@@ -201,8 +203,8 @@ class RecordBehaviour(StoreBehaviour):
         self.assertRaises(InvalidInput, self.store.records, InspectionRuleRecord, Query(marker=new_uuid()))
         self.assertRaises(InvalidInput, self.store.records, InspectionRuleRecord, Query(where={"actions": "x"}))
 
-    def test_records_of_nodes_that_are_asked_for(self: Any) -> None:
-        """What belongs to nodes can be filtered by what those nodes are; ports, too."""
+    def test_records_are_filtered_by_fields_of_their_node(self: Any) -> None:
+        """Records and ports can be filtered by fields of the node that they belong to."""
         one, two = self.node(shard="a"), self.node(shard="b", conductor_group="g")
         groups = [self.record(PortgroupRecord(new_uuid(), node.uuid)) for node in (one, two)]
         ports = [self.port(node) for node in (one, two)]
@@ -212,7 +214,7 @@ class RecordBehaviour(StoreBehaviour):
             self.assertEqual([ports[number].uuid], [row.uuid for row in self.store.ports(query)])
 
     def test_scope_of_every_kind(self: Any) -> None:
-        """A project sees the parts of its nodes, its own allocations, its own and public runbooks, and what is everybody's."""
+        """A project sees records of its nodes, its own allocations, its own and public runbooks, and kinds visible to all."""
         mine, other = self.node(lessee="p"), self.node(owner="q")
         scope = Scope("p")
         for node, owner, seen in ((mine, "p", True), (other, "q", False)):
@@ -237,8 +239,8 @@ class RecordBehaviour(StoreBehaviour):
         public = self.record(RunbookRecord(new_uuid(), "CUSTOM_PUBLIC", owner="q", public=True))
         self.assertEqual(public, self.store.record(RunbookRecord, "CUSTOM_PUBLIC", scope=scope))
 
-    def test_replacing_keeps_what_stays(self: Any) -> None:
-        """What is read again replaces what was there: new, changed and gone; the unchanged and other nodes are not touched."""
+    def test_replacing_keeps_unchanged_records(self: Any) -> None:
+        """Replacing creates, updates and deletes records of one node, and leaves unchanged records and other nodes alone."""
         node, other = self.node(), self.node()
 
         def setting(name: str, value: str, at: NodeRecord = node) -> BIOSSettingRecord:
@@ -259,7 +261,7 @@ class RecordBehaviour(StoreBehaviour):
         self.assertEqual(kept, self.store.record(BIOSSettingRecord, kept.uuid))
 
     def test_replacing_is_one_write_under_the_lease(self: Any) -> None:
-        """Without the lease nothing is replaced; a name that is given twice, or another node's record, is refused."""
+        """Replacing without the lease, with a duplicate name or with another node's record changes nothing."""
         node, other = self.node(), self.node()
         one = BIOSSettingRecord(new_uuid(), node.uuid, "a")
         wrong: Any = [one, BIOSSettingRecord(new_uuid(), node.uuid, "a")]
@@ -271,8 +273,8 @@ class RecordBehaviour(StoreBehaviour):
         self.store.replace_records(BIOSSettingRecord, node.uuid, [one], fence=fence)
         self.assertEqual([one.uuid], [row.uuid for row in self.store.records(BIOSSettingRecord, Query())])
 
-    def test_purging_deletes_what_matches(self: Any) -> None:
-        """Old entries of a history go, and rules all at once; what is written under leases cannot be purged."""
+    def test_purging_deletes_matching_records(self: Any) -> None:
+        """Purging deletes matching records of unfenced kinds and rejects fenced kinds."""
         node = self.node()
         old = self.record(NodeHistoryRecord(new_uuid(), node.uuid))
         self.clock.advance(10)
@@ -285,7 +287,7 @@ class RecordBehaviour(StoreBehaviour):
         self.assertRaises(TypeError, self.store.purge_records, PortgroupRecord, {})
 
     def test_nodes_with_traits(self: Any) -> None:
-        """Nodes are filtered by the traits that they have, all of them, by their whole names."""
+        """Nodes are filtered by whole traits, and must have all of them."""
         one = self.node(traits=("CUSTOM_A", "CUSTOM_B_X"), resource_class="r")
         self.node(traits=("CUSTOM_B", "CUSTOM_AXB"))
         for traits, expected in (
@@ -301,15 +303,15 @@ class RecordBehaviour(StoreBehaviour):
         self.assertEqual([one.uuid], [row.uuid for row in self.store.nodes(query)])
 
     def test_shards_are_counted(self: Any) -> None:
-        """Each shard is named with how many nodes it has; the ones without come first."""
+        """Each shard is listed with its number of nodes, and nodes without a shard come first."""
         for shard in ("b", "a", None, "b"):
             self.node(shard=shard, owner="p" if shard == "b" else None)
         self.assertEqual([(None, 1), ("a", 1), ("b", 2)], list(self.store.shards()))
         self.assertEqual([("b", 2)], list(self.store.shards(scope=Scope("p"))))
         self.assertEqual([("enroll", 4)], list(self.store.provision_states()))
 
-    def test_appended_records_keep_their_times_and_leave_out_nodes_that_are_gone(self: Any) -> None:
-        """Many are stored at once, with their times; those of a deleted node are left out; fenced kinds are refused."""
+    def test_appended_records_keep_their_times_and_skip_deleted_nodes(self: Any) -> None:
+        """Appending keeps the records' times, skips records of deleted nodes, and rejects fenced kinds."""
         node, at = self.node(), self.clock.now()
         entries = [NodeHistoryRecord(new_uuid(), node.uuid, event=name, created_at=at) for name in ("a", "b")]
         gone = NodeHistoryRecord(new_uuid(), new_uuid(), event="c", created_at=at)

@@ -1,4 +1,4 @@
-"""How any store keeps leases: who may write to a node."""
+"""Rules of leases for all stores."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from tests.fixtures.stores import HOLDER, OTHER, StoreBehaviour, new_mac, new_uu
 
 
 class LeaseBehaviour(StoreBehaviour):
-    """Leases are taken, renewed, given back, lost; and every write asks for one."""
+    """Leases are taken, renewed, released and lost, and each write checks the lease."""
 
     def test_taken_lease_comes_with_the_node(self: Any) -> None:
-        """A lease says who, for what, since when and until when; the node is as it is under it."""
+        """A lease has holder, purpose, begin and expiry, and comes with the node as it is under the lease."""
         node = self.node(name="a")
         lease, read = self.store.take_lease(node.uuid, holder=HOLDER, purpose="deploy", duration=60)
         now = self.clock.now()
@@ -25,7 +25,7 @@ class LeaseBehaviour(StoreBehaviour):
         self.assertEqual((HOLDER, "deploy", 1), (read.lease_holder, read.lease_purpose, read.epoch))
 
     def test_lease_does_not_count_as_a_change(self: Any) -> None:
-        """A revision that was read before a lease was taken is good under it, and clients see no change."""
+        """Taking a lease does not change the node's revision or update time."""
         node = self.node()
         fence = self.lease(node).fence
         self.renewed(fence, duration=60)
@@ -34,7 +34,7 @@ class LeaseBehaviour(StoreBehaviour):
         self.store.update_node(node.uuid, {"owner": "x"}, fence=fence, revision=node.revision)
 
     def test_held_lease_cannot_be_taken(self: Any) -> None:
-        """Whoever comes second is told who holds it, for what, since when, and when to come back."""
+        """The second caller gets the holder, the purpose, the begin and a time to retry."""
         node = self.node(name="a")
         self.lease(node, HOLDER, "deploy", 60)
         since = self.clock.now()
@@ -50,8 +50,8 @@ class LeaseBehaviour(StoreBehaviour):
             self.assertGreaterEqual(error.retry_after, 1.0)
         self.assertEqual(1, self.store.node(node.uuid).epoch)
 
-    def test_expired_lease_is_held_by_nobody(self: Any) -> None:
-        """From its last moment on a lease can be taken, and its holder has lost it."""
+    def test_expired_lease_is_not_held(self: Any) -> None:
+        """At its expiry a lease can be taken by another holder, and the former holder has lost it."""
         node = self.node()
         old = self.lease(node, HOLDER, duration=10).fence
         self.clock.advance(9.999999)
@@ -62,8 +62,8 @@ class LeaseBehaviour(StoreBehaviour):
         self.store.update_node(node.uuid, {"owner": "x"}, fence=None)
         self.assertEqual(2, self.lease(node, OTHER).epoch)
 
-    def test_epochs_only_grow(self: Any) -> None:
-        """Each lease has a higher epoch than any before, also after one was given back."""
+    def test_epochs_increase(self: Any) -> None:
+        """Each lease of a node has a higher epoch than all leases before, also after a release."""
         node = self.node()
         epochs = []
         for _ in range(3):
@@ -72,8 +72,8 @@ class LeaseBehaviour(StoreBehaviour):
             self.store.release_lease(lease.fence)
         self.assertEqual([1, 2, 3], epochs)
 
-    def test_renewed_lease_lives_on(self: Any) -> None:
-        """A lease ends that long after it was renewed, and is otherwise as it was."""
+    def test_renewed_lease_lasts_longer(self: Any) -> None:
+        """A renewed lease expires the duration after the renewal and is otherwise unchanged."""
         lease = self.lease(self.node(), duration=10)
         self.clock.advance(9)
         renewed = self.renewed(lease.fence, duration=10)
@@ -82,7 +82,7 @@ class LeaseBehaviour(StoreBehaviour):
         self.renewed(lease.fence, duration=10)
 
     def test_many_leases_are_renewed_at_once(self: Any) -> None:
-        """Those that are held live on; one that is lost, expired, of an older epoch or of somebody else is left out."""
+        """Held leases are renewed together; lost, expired and older leases and those of other holders are left out."""
         fences = [self.lease(self.node(), duration=10).fence for _ in range(7)]
         lost, foreign = self.node(), self.node()
         old = self.lease(lost, duration=10).fence
@@ -102,7 +102,7 @@ class LeaseBehaviour(StoreBehaviour):
             self.store.update_node(fence.node_uuid, {"owner": "x"}, fence=fence)
 
     def test_released_lease_is_free(self: Any) -> None:
-        """A lease that was given back cannot be renewed or written under, and can be taken."""
+        """A released lease cannot be renewed or written under, and can be taken."""
         node = self.node()
         fence = self.lease(node).fence
         self.store.release_lease(fence)
@@ -111,8 +111,8 @@ class LeaseBehaviour(StoreBehaviour):
         self.assertRaises(LeaseLost, self.store.delete_node, node.uuid, fence=fence)
         self.lease(node, OTHER)
 
-    def test_a_last_write_gives_the_lease_back(self: Any) -> None:
-        """With release, the change and the end of the lease are seen together; a fence that is lost does neither."""
+    def test_last_write_releases_the_lease(self: Any) -> None:
+        """A write with release changes the node and ends the lease together, and a lost fence does neither."""
         node = self.node()
         fence = self.lease(node).fence
         record = self.store.update_node(node.uuid, {"owner": "x"}, fence=fence, release=True)
@@ -123,7 +123,7 @@ class LeaseBehaviour(StoreBehaviour):
         self.store.release_lease(current)
 
     def test_release_of_a_lost_lease_changes_nothing(self: Any) -> None:
-        """Whoever comes late does not take the lease from the next holder."""
+        """A late release does not end the lease of the next holder."""
         node = self.node()
         old = self.lease(node, HOLDER, duration=1).fence
         self.clock.advance(2)
@@ -133,7 +133,7 @@ class LeaseBehaviour(StoreBehaviour):
         self.store.release_lease(old._replace(node_uuid=new_uuid()))
 
     def test_only_the_fence_of_the_lease_writes(self: Any) -> None:
-        """A write under another holder, another epoch or none is refused and changes nothing."""
+        """A write with another holder, another epoch or no fence is rejected and changes nothing."""
         node = self.node()
         fence = self.lease(node).fence
         for wrong in (fence._replace(holder=OTHER), fence._replace(epoch=0), fence._replace(epoch=2)):
@@ -146,8 +146,8 @@ class LeaseBehaviour(StoreBehaviour):
         self.assertEqual("x", self.store.update_node(node.uuid, {"owner": "x"}, fence=fence).owner)
         self.store.delete_node(node.uuid, fence=fence)
 
-    def test_fence_of_another_node_is_a_mistake(self: Any) -> None:
-        """It is told as one, and not as a lease that was lost."""
+    def test_fence_of_another_node_is_invalid_input(self: Any) -> None:
+        """The fence of another node is invalid input, not a lost lease."""
         node, other = self.node(), self.node()
         fence = self.lease(other).fence
         port = self.port(node)
@@ -161,8 +161,8 @@ class LeaseBehaviour(StoreBehaviour):
         for attempt in attempts:
             self.assertEqual("fence", self.assertRaises(InvalidInput, attempt).problems[0].field)
 
-    def test_lock_is_told_before_revision(self: Any) -> None:
-        """Who may not write at all is not told of revisions."""
+    def test_lease_is_checked_before_the_revision(self: Any) -> None:
+        """A caller without the lease gets the error of the lease, whatever revision it passes."""
         node = self.node()
         fence = self.lease(node).fence
         self.assertRaises(NodeLocked, self.store.update_node, node.uuid, {}, fence=None, revision=5)
@@ -170,7 +170,7 @@ class LeaseBehaviour(StoreBehaviour):
         self.assertRaises(RevisionConflict, self.store.update_node, node.uuid, {}, fence=fence, revision=5)
 
     def test_lease_of_a_missing_node(self: Any) -> None:
-        """There is none to take, and one that was held is lost."""
+        """A lease of a missing node cannot be taken, and the lease of a deleted node is lost."""
         node = self.node()
         fence = self.lease(node).fence
         self.store.delete_node(node.uuid, fence=fence)
@@ -180,7 +180,7 @@ class LeaseBehaviour(StoreBehaviour):
         self.store.release_lease(fence)
 
     def test_lease_without_duration_is_refused(self: Any) -> None:
-        """A lease lasts for a time; what is none is named."""
+        """A duration of zero, below zero or NaN is rejected by name."""
         node = self.node()
         for wrong in (0, -1, float("nan")):
             self.assertIn("duration", str(self.assertRaises(InvalidInput, self.lease, node, duration=wrong)))
@@ -188,11 +188,11 @@ class LeaseBehaviour(StoreBehaviour):
         self.assertRaises(InvalidInput, self.renewed, fence, duration=0)
 
     def test_holder_has_a_bounded_length(self: Any) -> None:
-        """What the database could not keep is refused by name."""
+        """A holder that is too long for its column is rejected by name."""
         self.assertIn("lease_holder", str(self.assertRaises(InvalidInput, self.lease, self.node(), "h" * 400)))
 
-    def test_leases_of_a_dead_holder_expire_at_once(self: Any) -> None:
-        """All leases of one holder are free then, and those of others are not."""
+    def test_leases_of_a_dead_holder_end_at_once(self: Any) -> None:
+        """All leases of one holder end together, and those of other holders stay."""
         first, second, third = self.node(), self.node(), self.node()
         fence = self.lease(first, HOLDER).fence
         self.lease(second, HOLDER)
@@ -203,8 +203,8 @@ class LeaseBehaviour(StoreBehaviour):
         self.assertRaises(NodeLocked, self.lease, third, HOLDER)
         self.assertEqual(0, self.store.expire_leases("nobody/0"))
 
-    def test_holders_are_compared_letter_by_letter(self: Any) -> None:
-        """A name with a character that stands for any other in a pattern, or in another case, is nobody else's."""
+    def test_holders_are_compared_exactly(self: Any) -> None:
+        """A holder is not matched by SQL wildcards, by another case or by a prefix."""
         node = self.node()
         fence = self.lease(node, "ironicXa/1").fence
         for other in ("ironic_a/1", "ironic%/1", "IRONICXA/1", "ironicXa", "ironicXa/2"):

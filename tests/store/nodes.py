@@ -1,4 +1,4 @@
-"""How any store keeps nodes."""
+"""Rules of nodes for all stores."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ class NodeBehaviour(StoreBehaviour):
     """Nodes are created, read, changed and deleted."""
 
     def test_created_node_is_read_back_as_it_was_returned(self: Any) -> None:
-        """What create gives back is what a read gives."""
+        """A read returns the same node as the creation."""
         properties = {"cpus": 8, "nested": {"list": [1, None, "x"]}}
         node = self.node(name="rack1-7", driver="redfish", properties=properties, traits=("A", "B"))
         self.assertEqual(node, self.store.node(node.uuid))
         self.assertEqual(("A", "B"), node.traits)
         self.assertEqual(properties, node.properties)
 
-    def test_many_nodes_are_written_if_they_are_as_they_were(self: Any) -> None:
-        """A node that somebody took, changed or deleted is left out, and the others are written all the same."""
+    def test_bulk_update_writes_unchanged_nodes_only(self: Any) -> None:
+        """A bulk update skips held, changed and deleted nodes and writes the others."""
         same, taken, changed = self.node(), self.node(), self.node()
         self.store.take_lease(taken.uuid, holder=HOLDER, purpose="test", duration=60.0)
         self.store.update_node(changed.uuid, {"description": "new"}, fence=None)
@@ -36,8 +36,8 @@ class NodeBehaviour(StoreBehaviour):
         self.assertEqual(("power on", same.revision + 1), (written[3].power_state, written[3].revision))
         self.assertEqual([None, "power on"], [self.store.node(node.uuid).power_state for node in (changed, same)])
 
-    def test_every_field_survives(self: Any) -> None:
-        """Each kind of value comes back as it was, times with their microseconds and in UTC."""
+    def test_values_of_each_type_are_read_back(self: Any) -> None:
+        """A value of each type is read back unchanged, and a time with microseconds and in UTC."""
         moment = datetime(2030, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
         node = self.node()
         values = {
@@ -60,30 +60,30 @@ class NodeBehaviour(StoreBehaviour):
         self.assertEqual({**values, "provision_updated_at": moment}, {name: getattr(read, name) for name in values})
         self.assertEqual(timedelta(0), read.provision_updated_at.utcoffset())
 
-    def test_new_node_begins_at_the_beginning(self: Any) -> None:
-        """Times, lease, epoch and revision of a new node are the store's, whatever the record says."""
+    def test_new_node_ignores_managed_fields(self: Any) -> None:
+        """Times, lease, epoch and revision of a new node come from the store, not from the passed record."""
         forged = NodeRecord(uuid=new_uuid(), epoch=7, revision=9, lease_holder="x/1", updated_at=self.clock.now())
         node = self.store.create_node(forged, fence=None)
         self.assertEqual((self.clock.now(), None, None), (node.created_at, node.updated_at, node.lease_holder))
         self.assertEqual((0, 0), (node.epoch, node.revision))
 
     def test_node_is_found_by_name_and_by_uuid_in_either_case(self: Any) -> None:
-        """A UUID is one in any case; a name is not."""
+        """A UUID matches in either case, and a name matches exactly."""
         node = self.node(name="Rack")
         self.assertEqual(node, self.store.node("Rack"))
         self.assertEqual(node, self.store.node(node.uuid.upper()))
         self.assertRaises(NodeNotFound, self.store.node, "rack")
 
     def test_missing_node_is_named(self: Any) -> None:
-        """The error of a node that is not there says which."""
+        """The error for a missing node contains the identifier."""
         self.assertIn("rack9", str(self.assertRaises(NodeNotFound, self.store.node, "rack9")))
         missing = new_uuid()
         self.assertRaises(NodeNotFound, self.store.node, missing)
         self.assertRaises(NodeNotFound, self.store.update_node, missing, {}, fence=None)
         self.assertRaises(NodeNotFound, self.store.delete_node, missing, fence=None)
 
-    def test_what_is_read_belongs_to_the_reader(self: Any) -> None:
-        """Changing a value that was given or read changes nothing that is stored."""
+    def test_returned_values_are_copies(self: Any) -> None:
+        """A change of a passed or returned value does not change the stored value."""
         given: dict[str, Any] = {"list": [1]}
         node = self.node(extra=given)
         given["list"].append(2)
@@ -93,27 +93,27 @@ class NodeBehaviour(StoreBehaviour):
         self.assertEqual({"list": [1]}, self.store.node(node.uuid).extra)
 
     def test_mappings_of_any_type_are_stored(self: Any) -> None:
-        """A read-only mapping is as good as a dictionary."""
+        """A read-only mapping can be stored like a dict."""
         node = self.node(extra=MappingProxyType({"a": MappingProxyType({"b": (1, 2)})}))
         self.assertEqual({"a": {"b": [1, 2]}}, node.extra)
 
-    def test_update_changes_only_what_it_names(self: Any) -> None:
-        """An update counts the revision, sets the time and leaves the rest."""
+    def test_update_changes_only_the_given_fields(self: Any) -> None:
+        """An update increments the revision, sets the update time and leaves the other fields."""
         node = self.node(name="a", extra={"k": 1})
         self.clock.advance(5)
         changed = self.store.update_node(node.uuid, {"name": "b"}, fence=None)
         self.assertEqual(replace(node, name="b", updated_at=self.clock.now(), revision=1), changed)
         self.assertEqual(2, self.store.update_node(node.uuid, {}, fence=None).revision)
 
-    def test_value_is_set_back_to_nothing(self: Any) -> None:
-        """None clears a field."""
+    def test_none_clears_a_field(self: Any) -> None:
+        """None clears a field, and another node can then use a unique value."""
         node = self.node(name="a", instance_uuid=new_uuid())
         changed = self.store.update_node(node.uuid, {"name": None, "instance_uuid": None}, fence=None)
         self.assertEqual((None, None), (changed.name, changed.instance_uuid))
         self.node(name="a", instance_uuid=node.instance_uuid)
 
     def test_revision_keeps_an_update_from_overwriting_another(self: Any) -> None:
-        """An update of a node that was changed since it was read is refused and changes nothing."""
+        """An update with an old revision is rejected and changes nothing."""
         node = self.node()
         self.store.update_node(node.uuid, {"owner": "first"}, fence=None, revision=node.revision)
         error = self.assertRaises(
@@ -123,15 +123,15 @@ class NodeBehaviour(StoreBehaviour):
         self.assertEqual("first", self.store.node(node.uuid).owner)
 
     def test_unknown_field_is_refused_by_name(self: Any) -> None:
-        """Every field that a node has not is named; nothing is written."""
+        """The error names all unknown fields, and nothing is written."""
         node = self.node()
         changes = {"nmae": 1, "owner": "x", "drver": 2}
         error = self.assertRaises(InvalidInput, self.store.update_node, node.uuid, changes, fence=None)
         self.assertEqual({"nmae", "drver"}, {problem.field for problem in error.problems})
         self.assertIsNone(self.store.node(node.uuid).owner)
 
-    def test_fields_of_the_store_cannot_be_written(self: Any) -> None:
-        """What the store counts and sets is refused in an update."""
+    def test_managed_fields_cannot_be_written(self: Any) -> None:
+        """An update of a field that the store manages is rejected."""
         node = self.node()
         fields = ("uuid", "epoch", "revision", "created_at", "updated_at")
         for field in (*fields, "lease_holder", "lease_purpose", "lease_since", "lease_expires_at"):
@@ -139,8 +139,8 @@ class NodeBehaviour(StoreBehaviour):
             self.assertEqual(field, error.problems[0].field)
         self.assertEqual(node, self.store.node(node.uuid))
 
-    def test_values_of_the_wrong_kind_are_refused_by_name(self: Any) -> None:
-        """The error names the field, what it got and what is allowed."""
+    def test_values_of_the_wrong_type_are_refused_by_name(self: Any) -> None:
+        """The error for an invalid value begins with the field's name."""
         node = self.node()
         wrong = {
             "name": 5,
@@ -163,25 +163,25 @@ class NodeBehaviour(StoreBehaviour):
             self.assertTrue(str(error).startswith(f"{field}: "), str(error))
         self.assertEqual(node, self.store.node(node.uuid))
 
-    def test_refused_value_is_not_repeated(self: Any) -> None:
-        """What is refused may be a secret: the error has its type, not its text."""
+    def test_refused_value_is_not_quoted(self: Any) -> None:
+        """The error for an invalid value does not quote it, because it may be a secret."""
         node = self.node()
         error = self.assertRaises(InvalidInput, self.store.update_node, node.uuid, {"driver_info": {"p": b"hunter2"}}, fence=None)
         self.assertNotIn("hunter2", str(error))
 
-    def test_uuid_has_to_be_one(self: Any) -> None:
-        """A node whose UUID could be taken for a name is refused."""
+    def test_uuid_must_be_canonical(self: Any) -> None:
+        """A UUID in a form that could be taken for a name is rejected."""
         for wrong in ("node-1", new_uuid().upper(), new_uuid().replace("-", "")):
             error = self.assertRaises(InvalidInput, self.store.create_node, NodeRecord(uuid=wrong), fence=None)
             self.assertEqual("uuid", error.problems[0].field)
 
     def test_new_node_has_no_fence(self: Any) -> None:
-        """A fence for a node that is not there yet is a mistake."""
+        """A fence for a new node is invalid input."""
         node = self.node()
         self.assertRaises(InvalidInput, self.store.create_node, NodeRecord(uuid=new_uuid()), fence=self.lease(node, HOLDER).fence)
 
-    def test_taken_name_is_told_from_taken_instance(self: Any) -> None:
-        """The error of a value that is taken names the field and the value, in create and in update."""
+    def test_duplicate_error_names_the_field(self: Any) -> None:
+        """The error of a duplicate value names field and value, in creations and in updates."""
         instance = new_uuid()
         first, second = self.node(name="a", instance_uuid=instance), self.node(name="nodes_instance_uuid_key")
         attempts = {
@@ -203,24 +203,24 @@ class NodeBehaviour(StoreBehaviour):
         self.assertEqual([first, second], [self.store.node(node.uuid) for node in (first, second)])
 
     def test_own_name_can_be_written_again(self: Any) -> None:
-        """A node does not stand in its own way."""
+        """A node's own unique values are no duplicates."""
         node = self.node(name="a", instance_uuid=new_uuid())
         self.store.update_node(node.uuid, {"name": "a", "instance_uuid": node.instance_uuid}, fence=None)
 
     def test_names_differ_by_case(self: Any) -> None:
-        """A name in other letters is another name."""
+        """Names that differ in case are different."""
         self.node(name="a")
         self.node(name="A")
 
     def test_deleted_node_is_gone_and_leaves_its_name(self: Any) -> None:
-        """What a deleted node had is free again."""
+        """The name of a deleted node can be used again."""
         node = self.node(name="a")
         self.store.delete_node(node.uuid, fence=None)
         self.assertRaises(NodeNotFound, self.store.node, "a")
         self.assertNotEqual(node.uuid, self.node(name="a").uuid)
 
     def test_scope_hides_nodes_of_others(self: Any) -> None:
-        """A project sees what it owns or leases, and all else is not there."""
+        """A project sees the nodes that it owns or leases, and other nodes do not exist for it."""
         owned, leased, other = self.node(owner="p"), self.node(owner="q", lessee="p"), self.node(name="n", owner="q")
         scope = Scope("p")
         self.assertEqual(owned, self.store.node(owned.uuid, scope=scope))

@@ -1,4 +1,4 @@
-"""How any store keeps ports and conductors."""
+"""Rules of ports and conductors for all stores."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from tests.fixtures.stores import HOLDER, StoreBehaviour, new_mac, new_uuid
 class PortBehaviour(StoreBehaviour):
     """Ports are created, read, changed and deleted under the lease of their node."""
 
-    def test_created_port_is_found_by_all_it_is_called(self: Any) -> None:
-        """UUID and address mean the port in either case; its name does as it is."""
+    def test_port_is_found_by_uuid_address_and_name(self: Any) -> None:
+        """UUID and address match in either case, and the name matches exactly."""
         port = self.port(self.node(), name="eth0", extra={"a": [1]}, pxe_enabled=False)
         for ident in (port.uuid, port.uuid.upper(), port.address, port.address.upper(), "eth0"):
             self.assertEqual(port, self.store.port(ident))
@@ -31,7 +31,7 @@ class PortBehaviour(StoreBehaviour):
             self.assertIn(ident, str(self.assertRaises(PortNotFound, self.store.port, ident)))
 
     def test_address_is_one_in_either_case(self: Any) -> None:
-        """An address that another port has is refused, however it is written, and named."""
+        """A duplicate address in any case is rejected and named."""
         node = self.node()
         port = self.port(node, address="AA:BB:CC:00:11:22")
         self.assertEqual("aa:bb:cc:00:11:22", port.address)
@@ -41,8 +41,8 @@ class PortBehaviour(StoreBehaviour):
         self.assertRaises(MACAlreadyExists, self.store.update_port, other.uuid, {"address": "AA:BB:CC:00:11:22"}, fence=None)
         self.assertEqual([port.uuid], [row.uuid for row in self.store.ports(Query(where={"address": "AA:bb:CC:00:11:22"}))])
 
-    def test_taken_name_and_uuid_are_told_apart(self: Any) -> None:
-        """A name or a UUID that another port has is no matter of addresses."""
+    def test_duplicate_name_and_uuid_are_distinguished(self: Any) -> None:
+        """A duplicate name or UUID is not reported as a duplicate address."""
         node = self.node()
         port = self.port(node, name="eth0")
         self.assertEqual("name", self.assertRaises(DuplicateName, self.port, node, name="eth0").details["field"])
@@ -50,11 +50,11 @@ class PortBehaviour(StoreBehaviour):
         self.assertEqual("uuid", self.assertRaises(DuplicateName, self.store.create_port, again, fence=None).details["field"])
 
     def test_port_needs_its_node(self: Any) -> None:
-        """A port of a node that is not there is refused."""
+        """A port of a missing node is rejected."""
         self.assertRaises(NodeNotFound, self.store.create_port, PortRecord(new_uuid(), new_uuid(), new_mac()), fence=None)
 
-    def test_ports_go_with_their_node(self: Any) -> None:
-        """A node that is deleted takes its ports with it, and no others."""
+    def test_ports_are_deleted_with_their_node(self: Any) -> None:
+        """The deletion of a node deletes its ports and no others."""
         node, other = self.node(), self.node()
         port, kept = self.port(node), self.port(other)
         self.store.delete_node(node.uuid, fence=None)
@@ -63,7 +63,7 @@ class PortBehaviour(StoreBehaviour):
         self.port(other, address=port.address)
 
     def test_port_is_written_under_the_lease_of_its_node(self: Any) -> None:
-        """Without the lease that is held, ports are neither created nor changed nor deleted."""
+        """Ports are created, changed and deleted only under the held lease."""
         node = self.node()
         port = self.port(node)
         fence = self.lease(node).fence
@@ -78,8 +78,8 @@ class PortBehaviour(StoreBehaviour):
         self.store.delete_port(port.uuid, fence=fence)
         self.assertEqual([new.uuid], [row.uuid for row in self.store.ports(Query())])
 
-    def test_port_update_counts_and_is_conditional(self: Any) -> None:
-        """An update of a port has a revision and a time, and leaves its node as it was."""
+    def test_port_update_increments_and_checks_the_revision(self: Any) -> None:
+        """An update of a port increments its revision, sets its time, and leaves the node unchanged."""
         node = self.node()
         port = self.port(node)
         self.clock.advance(1)
@@ -90,14 +90,14 @@ class PortBehaviour(StoreBehaviour):
         self.assertEqual(node, self.store.node(node.uuid))
 
     def test_port_fields_that_cannot_be_written(self: Any) -> None:
-        """Unknown fields and those of the store are refused by name; a port does not move to another node."""
+        """Unknown and managed fields are rejected by name, and a port cannot move to another node."""
         port = self.port(self.node())
         for field in ("uuid", "node_uuid", "created_at", "updated_at", "revision", "macaddress"):
             error = self.assertRaises(InvalidInput, self.store.update_port, port.uuid, {field: None}, fence=None)
             self.assertEqual(field, error.problems[0].field)
 
     def test_missing_port_is_named(self: Any) -> None:
-        """A write to a port that is not there says so."""
+        """The error of a write to a missing port contains the identifier."""
         missing = new_uuid()
         self.assertRaises(PortNotFound, self.store.update_port, missing, {}, fence=None)
         self.assertIn(missing, str(self.assertRaises(PortNotFound, self.store.delete_port, missing, fence=None)))
@@ -112,7 +112,7 @@ class PortBehaviour(StoreBehaviour):
         self.assertRaises(InvalidInput, self.store.ports, Query(marker=other.uuid), scope=scope)
 
     def test_ports_of_one_node(self: Any) -> None:
-        """Ports are listed by node, a page at a time, in the order of their creation."""
+        """The ports of a node are listed in pages and in the order of creation."""
         node = self.node()
         uuids = [self.port(node).uuid for _ in range(3)]
         self.port(self.node())
@@ -123,20 +123,20 @@ class PortBehaviour(StoreBehaviour):
 
 
 class ConductorBehaviour(StoreBehaviour):
-    """Conductors say what they offer, and that they live."""
+    """Conductors register their drivers and send heartbeats."""
 
     def conductor(self, hostname: str = "c1", incarnation: str = "1", **fields: Any) -> ConductorRecord:
         return self.store.register_conductor(ConductorRecord(hostname, incarnation, **fields))
 
     def test_registered_conductor_is_listed_by_host_name(self: Any) -> None:
-        """What a conductor offers is read back, with a heartbeat of now."""
+        """Conductors are listed by host name, with their drivers and a heartbeat of now."""
         drivers = {"ipmi": {"power": {"default": "ipmitool", "enabled": ["ipmitool", "x"]}}}
         second, first = self.conductor("c2"), self.conductor("c1", conductor_group="g", drivers=drivers)
         self.assertEqual([first, second], list(self.store.conductors()))
         self.assertEqual((drivers, "g", self.clock.now()), (first.drivers, first.conductor_group, first.heartbeat_at))
 
-    def test_new_incarnation_takes_the_place_of_the_old(self: Any) -> None:
-        """A host name is registered once: what it offered before is gone, and its old incarnation cannot say that it lives."""
+    def test_new_incarnation_replaces_the_old(self: Any) -> None:
+        """A new registration replaces the drivers of the same host name, and the old incarnation can send no heartbeat."""
         old = self.conductor(incarnation="1", drivers={"a": {}})
         self.clock.advance(10)
         new = self.conductor(incarnation="2", drivers={"b": {}})
@@ -145,15 +145,15 @@ class ConductorBehaviour(StoreBehaviour):
         self.assertIn("c1", str(self.assertRaises(ConductorNotFound, self.store.heartbeat, "c1", "1")))
         self.assertRaises(ConductorNotFound, self.store.heartbeat, "c9", "1")
 
-    def test_heartbeat_moves_only_the_heartbeat(self: Any) -> None:
-        """A heartbeat is the time of the clock."""
+    def test_heartbeat_changes_only_the_heartbeat(self: Any) -> None:
+        """A heartbeat sets its own time and nothing else."""
         conductor = self.conductor()
         self.clock.advance(10)
         self.store.heartbeat("c1", "1")
         self.assertEqual([replace(conductor, heartbeat_at=self.clock.now())], list(self.store.conductors()))
 
-    def test_only_the_running_incarnation_is_forgotten(self: Any) -> None:
-        """A conductor that stops late does not forget its successor."""
+    def test_only_the_running_incarnation_is_unregistered(self: Any) -> None:
+        """A conductor that stops late does not unregister its successor."""
         conductor = self.conductor(incarnation="2")
         self.store.unregister_conductor("c1", "1")
         self.assertEqual([conductor], list(self.store.conductors()))
@@ -161,6 +161,6 @@ class ConductorBehaviour(StoreBehaviour):
         self.assertEqual([], list(self.store.conductors()))
 
     def test_conductor_values_are_checked(self: Any) -> None:
-        """A value that cannot be kept is refused by name."""
+        """A value that is too long for its column is rejected by name."""
         self.assertIn("drivers", str(self.assertRaises(InvalidInput, self.conductor, drivers={"a": {HOLDER: object()}})))
         self.assertIn("hostname", str(self.assertRaises(InvalidInput, self.conductor, "h" * 300)))

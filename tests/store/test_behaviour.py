@@ -1,4 +1,4 @@
-"""One suite for every store: what a caller sees does not depend on where nodes are kept."""
+"""One suite for all stores: their callers see no difference between them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from testtools import TestCase
 
 from baremetal_sdk.store import MemoryStore
 from baremetal_sdk.store.sql.store import SQLStore
-from tests.fixtures.stores import SERVER_URL, TurnedClock, new_prefix
+from tests.fixtures.stores import SERVER_URL, SteppedClock, new_prefix
 from tests.store.events import ConcurrentEventBehaviour, EventBehaviour
 from tests.store.kinds import RecordBehaviour
 from tests.store.leases import LeaseBehaviour
@@ -26,7 +26,7 @@ class MemoryStoreTest(
 
     def setUp(self) -> None:
         super().setUp()
-        self.clock = TurnedClock()
+        self.clock = SteppedClock()
         self.store = MemoryStore(self.clock)
         self.store.open()
         self.addCleanup(self.store.close)
@@ -41,7 +41,7 @@ class SQLiteStoreTest(
         super().setUp()
         directory = tempfile.TemporaryDirectory()
         self.addCleanup(directory.cleanup)
-        self.clock = TurnedClock()
+        self.clock = SteppedClock()
         self.store = SQLStore(f"sqlite:///{Path(directory.name) / 'nodes.db'}", clock=self.clock)
         self.store.open()
         self.addCleanup(self.store.close)
@@ -62,12 +62,12 @@ class ServerStoreTest(
 
     def setUp(self) -> None:
         super().setUp()
-        self.clock = TurnedClock()
+        self.clock = SteppedClock()
         self.prefix = new_prefix()
         self.store = self.another_store()
 
     def another_store(self) -> SQLStore:
-        """As another process would have it."""
+        """Return a second store on the same tables, as another process would open it."""
         store = SQLStore(SERVER_URL, clock=self.clock, table_prefix=self.prefix)
         store.open()
         self.addCleanup(store.close)

@@ -1,4 +1,4 @@
-"""Migrations up from each earlier revision with data in place, and two releases on one database."""
+"""Migrations from each earlier revision with data in place, and two releases on one database."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from baremetal_sdk.store.sql.store import SQLStore
 from tests.fixtures.stores import SERVER_URL, new_mac, new_prefix, new_uuid
 
 Columns = dict[str, dict[str, Any]]
-"""Table -> column -> what the database says of it."""
+"""Description of each column as the database reports it, by table and column."""
 
 AT = datetime(2031, 5, 17, 12, 0, 3)
 
 
 class MigrationBehaviour:
-    """Each test has tables of its own, under a prefix."""
+    """Migrations in one kind of database. Each test has its own tables under a prefix."""
 
     url: str
     engine: Engine
@@ -39,7 +39,7 @@ class MigrationBehaviour:
         self.addCleanup(self.engine.dispose)
 
     def migrate(self, prefix: str, revision: str) -> None:
-        """Make the tables as they were at *revision*."""
+        """Create the tables of *revision*."""
         config = Config()
         config.set_main_option("script_location", str(Path(baremetal_sdk.store.sql.migrations.__file__).parent))
         with self.engine.begin() as connection:
@@ -67,8 +67,8 @@ class MigrationBehaviour:
                 if table.startswith(prefix) and not table.endswith("alembic_version")
             }
 
-    def test_each_earlier_revision_is_brought_up_with_what_it_has(self: Any) -> None:
-        """Whatever release made a database, the present one finds in it all that was stored."""
+    def test_upgrade_from_each_revision_keeps_the_data(self: Any) -> None:
+        """An upgrade from each earlier revision keeps all stored data."""
         for revision in REVISIONS[:-1]:
             prefix = new_prefix()
             self.migrate(prefix, revision)
@@ -93,19 +93,21 @@ class MigrationBehaviour:
             }
 
     def test_migrations_only_add(self: Any) -> None:
-        """Within a generation nothing that a release writes or reads goes away or becomes stricter, and what is new need not
-        be written. So a process of release N goes on working while and after N+1 has upgraded the schema.
+        """Within a generation, migrations neither remove nor tighten anything that a release uses, and new columns are
+        optional.
+
+        So processes of release N keep working during and after the upgrade of the schema to N+1.
         """
         prefix = new_prefix()
         self.migrate(prefix, REVISIONS[0])
-        before, conditions = self.columns(prefix), self.conditions(prefix)
+        before, conditions = self.columns(prefix), self.constraints(prefix)
         for earlier, revision in pairwise(REVISIONS):
             self.migrate(prefix, revision)
-            after, stricter = self.columns(prefix), self.conditions(prefix)
+            after, stricter = self.columns(prefix), self.constraints(prefix)
             if revision[0] == earlier[0]:
                 self.assert_only_added(revision, before, after)
                 for table, known in conditions.items():
-                    self.assertEqual(set(), stricter[table] - known, f"{revision} sets new conditions on {table}")
+                    self.assertEqual(set(), stricter[table] - known, f"{revision} adds constraints to {table}")
             before, conditions = after, stricter
 
     def assert_only_added(self: Any, revision: str, before: Columns, after: Columns) -> None:
@@ -118,21 +120,21 @@ class MigrationBehaviour:
                 new = after[table][name]
                 self.assertTrue(new["nullable"] or new["default"] is not None, (revision, table, name))
 
-    def conditions(self, prefix: str) -> dict[str, set[str]]:
-        """What each table asks of a row: unique values, and rows of other tables."""
+    def constraints(self, prefix: str) -> dict[str, set[str]]:
+        """Return the constraints of each table: unique keys and foreign keys."""
         with self.engine.connect() as connection:
             seen = inspect(connection)
             return {
                 table: {
-                    *(f"unique {one['column_names']}" for one in seen.get_unique_constraints(table)),
-                    *(f"unique {one['column_names']}" for one in seen.get_indexes(table) if one["unique"]),
-                    *(f"foreign {one['constrained_columns']}" for one in seen.get_foreign_keys(table)),
+                    *(f"unique {constraint['column_names']}" for constraint in seen.get_unique_constraints(table)),
+                    *(f"unique {index['column_names']}" for index in seen.get_indexes(table) if index["unique"]),
+                    *(f"foreign {key['constrained_columns']}" for key in seen.get_foreign_keys(table)),
                 }
                 for table in self.columns(prefix)
             }
 
-    def test_a_release_goes_on_while_the_next_one_upgrades(self: Any) -> None:
-        """A store that is open works on tables to which another release has added a column, a table and its version."""
+    def test_open_store_works_during_the_upgrade_of_the_next_release(self: Any) -> None:
+        """An open store works on tables to which a later release has added a column, a table and a revision."""
         prefix = new_prefix()
         store = self.opened(prefix)
         node = store.create_node(NodeRecord(uuid=new_uuid(), name="old"), fence=None)
@@ -153,7 +155,7 @@ class MigrationBehaviour:
 
 
 def fill(connection: Connection, tables: MetaData, prefix: str) -> None:
-    """Put one row into each table."""
+    """Insert one row into each table."""
     node = new_uuid()
     known: dict[str, dict[str, Any]] = {
         "nodes": NODE_FIELDS.encode_record(NodeRecord(uuid=node, name="a", extra={"k": [1]})),
@@ -171,7 +173,7 @@ def fill(connection: Connection, tables: MetaData, prefix: str) -> None:
 
 
 def sample(column: Column[Any]) -> Any:
-    """A value that the column takes."""
+    """Return a value that fits the column."""
     kind: type = column.type.python_type
     if kind is str:
         return new_uuid()
@@ -179,7 +181,7 @@ def sample(column: Column[Any]) -> Any:
 
 
 class SQLiteMigrationTest(MigrationBehaviour, TestCase):
-    """In a file."""
+    """Migrations in a file."""
 
     def setUp(self) -> None:
         directory = tempfile.TemporaryDirectory()
@@ -190,20 +192,20 @@ class SQLiteMigrationTest(MigrationBehaviour, TestCase):
 
 @unittest.skipUnless(SERVER_URL, "BAREMETAL_TEST_DATABASE names no database")
 class ServerMigrationTest(MigrationBehaviour, TestCase):
-    """On a database server."""
+    """Migrations on a database server."""
 
     url = SERVER_URL
 
-    def test_the_schema_is_that_of_the_code(self) -> None:
-        """Every index and constraint that statements count on is there."""
+    def test_migrated_schema_equals_the_schema_of_the_code(self) -> None:
+        """The migrations create each index and constraint that the code defines."""
         prefix = new_prefix()
         self.opened(prefix)
         schema = StoreSchema(prefix)
         with self.engine.connect() as connection:
-            found = {one["name"] for table in schema.metadata.tables for one in inspect(connection).get_indexes(table)}
+            found = {index["name"] for table in schema.metadata.tables for index in inspect(connection).get_indexes(table)}
         backend = make_url(self.url).get_backend_name()
         self.assertIn(backend, ("postgresql", "mariadb", "mysql"))
         wanted = {index.name for table in schema.metadata.tables.values() for index in table.indexes}
-        # Only PostgreSQL has indexes of some of a table's records.
+        # Only PostgreSQL has partial indexes.
         parts = set() if backend == "postgresql" else {name for name in wanted if name and "_with_" in name}
         self.assertEqual(parts, wanted - found)

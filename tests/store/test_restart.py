@@ -1,4 +1,4 @@
-"""A database server that is restarted, or ends one of two transactions, while many write to it."""
+"""Restarts and deadlocks of a database server during many writes."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from tests.fixtures.stores import new_uuid
 WRITERS = 4
 BOUND = 60.0
 MORE = 20
-"""Writes of each writer before and after a restart."""
+"""Number of writes of each writer before and after a restart."""
 
 
 class Writer(threading.Thread):
-    """Counts up a number of a node that others count up as well, each time from what it has read."""
+    """Thread that increments a number in a node, each time from the revision that it read. Other threads do the same."""
 
     def __init__(self, store: SQLStore, node: str) -> None:
         super().__init__(daemon=True)
@@ -35,12 +35,12 @@ class Writer(threading.Thread):
         self.stopping = threading.Event()
 
     def run(self) -> None:
-        """Count until it is stopped."""
+        """Count until the thread is stopped."""
         while not self.stopping.is_set():
             try:
                 self.count()
             except StoreUnavailable:
-                # It was being committed when the connection was lost: nobody knows.
+                # The connection was lost during the commit, so the outcome is unknown.
                 self.unknown += 1
             except Exception as exc:
                 self.errors.append(exc)
@@ -57,13 +57,13 @@ class Writer(threading.Thread):
 
 
 class RestartBehaviour:
-    """On each kind of server."""
+    """Rules for each kind of database server."""
 
     server: Any
 
     @property
     def engine(self: Any) -> Engine:
-        """Connections past the store."""
+        """Return an engine for connections that bypass the store."""
         if self._engine is None:
             self._engine = create_engine(self.server.url)
             self.addCleanup(self._engine.dispose)
@@ -87,7 +87,9 @@ class RestartBehaviour:
             threading.Event().wait(0.02)
 
     def test_no_update_is_lost_when_the_server_is_restarted(self: Any) -> None:
-        """Writers go on by themselves; what was said to be written is there, once, and nothing else is but what is unknown."""
+        """Writers survive a restart: each acknowledged write is stored once, and other stored writes are those of unknown
+        outcome.
+        """
         stores = [self.opened(), self.opened()]
         node = stores[0].create_node(NodeRecord(uuid=new_uuid()), fence=None).uuid
         writers = [Writer(stores[number % 2], node) for number in range(WRITERS)]
@@ -101,14 +103,14 @@ class RestartBehaviour:
             writer.stopping.set()
         for writer in writers:
             writer.join(BOUND)
-        kept, unknown = sum(one.kept for one in writers), sum(one.unknown for one in writers)
+        kept, unknown = sum(writer.kept for writer in writers), sum(writer.unknown for writer in writers)
         record = stores[0].node(node)
         self.assertEqual(record.run_attempt, record.revision)
         self.assertTrue(kept <= record.run_attempt <= kept + unknown, (kept, record.run_attempt, unknown))
         self.assertLessEqual(unknown, 2 * WRITERS)
 
-    def test_transactions_that_wait_for_each_other_are_made_again(self: Any) -> None:
-        """Another process writes the same nodes in the opposite order: the server ends one of the two, and nobody notices."""
+    def test_deadlocked_transactions_are_retried(self: Any) -> None:
+        """When the server aborts a transaction because of a deadlock, the store retries it and the caller gets no error."""
         store = self.opened()
         nodes = sorted(store.create_node(NodeRecord(uuid=new_uuid()), fence=None).uuid for _ in range(2))
         with self.engine.connect() as other:
@@ -126,11 +128,11 @@ class RestartBehaviour:
         self.assertEqual(["ours", "ours"], [store.node(uuid).owner for uuid in nodes])
 
     def write(self, store: SQLStore, nodes: list[str]) -> None:
-        """Write to all, in the order of their UUIDs; the revisions are those of new nodes, whoever wins."""
+        """Write to all nodes in the order of their UUIDs. The revisions are those of new nodes."""
         store.update_nodes([NodeUpdate(uuid, 0, {"owner": "ours"}) for uuid in nodes])
 
     def wait_for_lock(self: Any, node: str) -> None:
-        """Return once somebody has written to the node and not committed."""
+        """Wait until another transaction has written to the node and has not committed."""
         end = time.monotonic() + BOUND
         while time.monotonic() < end:
             with self.engine.connect() as asking:
@@ -141,8 +143,8 @@ class RestartBehaviour:
             threading.Event().wait(0.01)
         raise AssertionError("nobody has written to the node")
 
-    def test_writers_of_the_same_nodes_do_not_wait_for_each_other(self: Any) -> None:
-        """Whatever order they are handed in, nodes are locked in one: no transaction is ended by the server."""
+    def test_bulk_updates_of_the_same_nodes_do_not_deadlock(self: Any) -> None:
+        """Bulk updates lock nodes in one order, whatever order the caller passes, so the server aborts none."""
         store = self.opened()
         nodes = [store.create_node(NodeRecord(uuid=new_uuid()), fence=None).uuid for _ in range(20)]
         written = [0, 0]
@@ -168,7 +170,7 @@ class RestartBehaviour:
 
 @skipIf(postgresql.missing(), postgresql.missing() or "")
 class PostgreSQLRestartTest(RestartBehaviour, TestCase):
-    """PostgreSQL."""
+    """Restarts of PostgreSQL."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -177,7 +179,7 @@ class PostgreSQLRestartTest(RestartBehaviour, TestCase):
 
 @skipIf(mariadb.missing(), mariadb.missing() or "")
 class MariaDBRestartTest(RestartBehaviour, TestCase):
-    """MariaDB."""
+    """Restarts of MariaDB."""
 
     def setUp(self) -> None:
         super().setUp()

@@ -23,7 +23,7 @@ SECRETS = {"redfish_password": "hunter2 \N{SNOWMAN}", "empty": ""}
 
 
 class SecretsTest(TestCase):
-    """Boxes that seal secrets, and the file with their key."""
+    """Boxes that seal secrets, and their key file."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -31,23 +31,23 @@ class SecretsTest(TestCase):
         self.addCleanup(directory.cleanup)
         self.path = Path(directory.name) / "secret.key"
 
-    def test_sealed_secrets_open_again(self) -> None:
-        """What was sealed for a node opens for it, also after a restart."""
+    def test_sealed_secrets_are_unsealed(self) -> None:
+        """Secrets that were sealed for a node are unsealed for it, also after a restart."""
         sealed = FernetBox(self.path).seal(SECRETS, "node-1")
         self.assertEqual(SECRETS, FernetBox(self.path).unseal(sealed, "node-1"))
         self.assertNotIn(b"hunter2", sealed)
         self.assertEqual(SECRETS, PlainBox().unseal(PlainBox().seal(SECRETS, "node-1"), "node-1"))
 
     def test_secrets_of_another_node_are_refused(self) -> None:
-        """A seal that was copied from one node to another does not open there."""
+        """Sealed secrets that were copied from another node cannot be unsealed."""
         for box in (FernetBox(self.path), PlainBox()):
             sealed = box.seal(SECRETS, "node-1")
             error = self.assertRaises(ConfigurationError, box.unseal, sealed, "node-2")
             self.assertIn("node-2", str(error))
             self.assertNotIn("hunter2", str(error))
 
-    def test_another_key_is_told(self) -> None:
-        """Secrets that were sealed with another key, or damaged, name the node and the file."""
+    def test_error_for_another_key_names_node_and_file(self) -> None:
+        """The error for secrets that are damaged or sealed with another key names the node and the file."""
         sealed = FernetBox(self.path).seal(SECRETS, "node-1")
         other = FernetBox(self.path.with_name("other.key"))
         for wrong in (sealed, sealed[:-5], b"", b"\xff"):
@@ -55,14 +55,14 @@ class SecretsTest(TestCase):
             self.assertIn("node-1", str(error))
             self.assertIn("other.key", str(error))
 
-    def test_made_key_file_is_for_its_owner_alone(self) -> None:
-        """A key file that is missing is made with mode 0600, and nothing else is left beside it."""
+    def test_created_key_file_is_private(self) -> None:
+        """A missing key file is created with mode 0600, without other files beside it."""
         FernetBox(self.path)
         self.assertEqual(0o600, stat.S_IMODE(self.path.stat().st_mode))
         self.assertEqual([self.path], list(self.path.parent.iterdir()))
 
-    def test_racing_starts_get_one_key(self) -> None:
-        """Of several that find no key file all use the same key."""
+    def test_concurrent_starts_use_one_key(self) -> None:
+        """Several processes that start without a key file use the same key."""
         threads = 8
         for turn in range(5):
             path = self.path.with_name(f"{turn}.key")
@@ -75,10 +75,10 @@ class SecretsTest(TestCase):
             with ThreadPoolExecutor(threads) as pool:
                 boxes = list(pool.map(start, range(threads)))
             sealed = [box.seal(SECRETS, "node-1") for box in boxes]
-            self.assertEqual([SECRETS] * threads, [boxes[0].unseal(each, "node-1") for each in sealed])
+            self.assertEqual([SECRETS] * threads, [boxes[0].unseal(data, "node-1") for data in sealed])
 
-    def test_unusable_key_files_are_told(self) -> None:
-        """A key file that cannot be read or has no key is named, and its content is not repeated."""
+    def test_unusable_key_file_is_named(self) -> None:
+        """The error for an unusable key file names the file and does not quote its content."""
         self.path.write_text("hunter2")
         empty = self.path.with_name("empty.key")
         empty.touch()
@@ -88,7 +88,7 @@ class SecretsTest(TestCase):
             self.assertNotIn("hunter2", str(error))
 
     def test_key_can_be_changed(self) -> None:
-        """The first key of the file seals, and those below still open."""
+        """The first key of the file seals, and the other keys still unseal."""
         old = FernetBox(self.path)
         sealed = old.seal(SECRETS, "node-1")
         self.path.write_bytes(Fernet.generate_key() + b"\n" + self.path.read_bytes())
@@ -97,7 +97,7 @@ class SecretsTest(TestCase):
         self.assertRaises(ConfigurationError, old.unseal, new.seal(SECRETS, "node-1"), "node-1")
 
     def test_keys_can_come_from_the_environment(self) -> None:
-        """White space stands between them; without one it is told which variable is meant."""
+        """Keys from a variable are separated by white space, and the error for a missing key names the variable."""
         keys = [Fernet.generate_key().decode() for _ in range(2)]
         self.useFixture(EnvironmentVariable("TEST_KEYS", keys[1]))
         sealed = EnvironmentBox("TEST_KEYS").seal(SECRETS, "node-1")
@@ -107,8 +107,8 @@ class SecretsTest(TestCase):
         self.assertEqual((False, True), (box.is_current(sealed), box.is_current(box.seal(SECRETS, "node-1"))))
         self.assertRaisesRegex(ConfigurationError, "TEST_NO_KEYS", EnvironmentBox, "TEST_NO_KEYS")
 
-    def test_what_an_older_key_has_sealed_is_sealed_anew(self) -> None:
-        """Then the older key can be taken away; a node that somebody works on is told to be left."""
+    def test_key_rotation_seals_again_with_the_first_key(self) -> None:
+        """After key rotation the older key can be removed, and nodes that are held are reported as left."""
         store, box = MemoryStore(), FernetBox(self.path)
         nodes = [new_uuid() for _ in range(3)]
         for node in nodes:
@@ -123,7 +123,7 @@ class SecretsTest(TestCase):
         self.assertEqual([SECRETS] * 2, [box.unseal(store.node(node).sealed_secrets or b"", node) for node in nodes[:2]])
 
     def test_plain_secrets_are_not_printed(self) -> None:
-        """Secrets that are kept in memory show in no representation, of theirs or of what holds them."""
+        """No representation of secrets in memory, or of their container, shows them."""
         box, store = PlainBox(), MemoryStore()
         node = store.create_node(NodeRecord(uuid=new_uuid(), sealed_secrets=box.seal(SECRETS, "n")), fence=None)
         shown = f"{node} {node!r} {node.sealed_secrets} {store.nodes(NodeQuery())!r} {node.sealed_secrets!s}"
@@ -132,11 +132,11 @@ class SecretsTest(TestCase):
         self.assertEqual(SECRETS, box.unseal(node.sealed_secrets, "n"))
 
 
-class CredentialsElsewhereTest(TestCase):
-    """Secrets that are not in the database."""
+class ExternalCredentialsTest(TestCase):
+    """Credentials from files and from environment variables."""
 
-    def test_files_of_a_node_come_before_those_of_all(self) -> None:
-        """A file that is replaced counts at the next look; one that is not there is no secret."""
+    def test_files_of_a_node_override_common_files(self) -> None:
+        """A node's own file overrides the common file, a replaced file is read again, and a missing file is no secret."""
         with tempfile.TemporaryDirectory() as directory:
             files, own = CredentialFiles(directory), Path(directory, "n1")
             own.mkdir()
@@ -146,8 +146,8 @@ class CredentialsElsewhereTest(TestCase):
             (own / "redfish_password").write_text("newer")
             self.assertEqual(["newer", None], [files.secret("n1", name) for name in ("redfish_password", "ipmi_password")])
 
-    def test_a_file_that_cannot_be_read_is_told_without_its_content(self) -> None:
-        """It names the option and the path."""
+    def test_unreadable_file_is_named(self) -> None:
+        """The error for an unreadable file names the option and the path, and does not quote the content."""
         with tempfile.TemporaryDirectory() as directory:
             Path(directory, "ipmi_password").write_bytes(b"\xffsecret")
             error = self.assertRaises(ConfigurationError, CredentialFiles(directory).secret, "n1", "ipmi_password")
@@ -155,7 +155,7 @@ class CredentialsElsewhereTest(TestCase):
             self.assertNotIn("secret", str(error))
 
     def test_variables_are_named_after_the_option(self) -> None:
-        """A prefix, then the option in capitals."""
+        """The variable of a credential is the prefix followed by the option's name in capitals."""
         self.useFixture(EnvironmentVariable("BMC_REDFISH_PASSWORD", "from outside"))
         variables = CredentialVariables("BMC_")
         self.assertEqual(["from outside", None], [variables.secret("n1", name) for name in ("redfish_password", "other")])

@@ -1,4 +1,4 @@
-"""What threads and processes do to the SQL store at the same time."""
+"""Concurrent threads and processes on the SQL store."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.fixtures.stores import SERVER_URL, new_mac, new_prefix, new_uuid
 
 THREADS = 8
 BOUND = 60.0
-"""Seconds after which something that waits is taken to hang."""
+"""Seconds after which a waiting thread or process is considered to hang."""
 
 WRITER = """
 import sys, uuid
@@ -45,7 +45,7 @@ while True:
 
 
 class ConcurrencyBehaviour:
-    """Several writers of one database, at *url*."""
+    """Several writers of the database at *url*."""
 
     url: str
     prefix: str
@@ -57,8 +57,8 @@ class ConcurrencyBehaviour:
         self.addCleanup(store.close)
         return store
 
-    def together(self: Any, work: Callable[[int], Any], threads: int = THREADS) -> list[Any]:
-        """What *work* gives back in each of many threads that begin at the same moment."""
+    def run_together(self: Any, work: Callable[[int], Any], threads: int = THREADS) -> list[Any]:
+        """Run *work* in many threads that begin at the same time, and return the results."""
         barrier = threading.Barrier(threads)
 
         def run(number: int) -> Any:
@@ -72,7 +72,7 @@ class ConcurrencyBehaviour:
         return self.store.create_node(NodeRecord(uuid=new_uuid()), fence=None)
 
     def test_exactly_one_takes_a_lease(self: Any) -> None:
-        """Of many who want a lease one gets it each time, and each lease has the next epoch."""
+        """One of many concurrent callers gets the lease, and each lease has the next epoch."""
         node = self.node()
         stores = [self.store, self.another_store()]
 
@@ -84,13 +84,13 @@ class ConcurrencyBehaviour:
 
         epochs = []
         for _ in range(20):
-            (winner,) = [lease for lease in self.together(take) if lease is not None]
+            (winner,) = [lease for lease in self.run_together(take) if lease is not None]
             epochs.append(winner.epoch)
             self.store.release_lease(winner.fence)
         self.assertEqual(list(range(1, 21)), epochs)
 
     def test_no_update_is_lost(self: Any) -> None:
-        """Counting up under the revision that was read gives the number of counts."""
+        """Concurrent increments under the read revision lose no increment."""
         node = self.node()
         stores = [self.store, self.another_store()]
 
@@ -106,11 +106,11 @@ class ConcurrencyBehaviour:
                         conflicts += 1
             return conflicts
 
-        self.together(count)
+        self.run_together(count)
         self.assertEqual((80, 80), (self.store.node(node.uuid).run_attempt, self.store.node(node.uuid).revision))
 
-    def test_whoever_lost_a_lease_writes_nothing(self: Any) -> None:
-        """However lease and write interleave, a write under an old fence is refused from the next lease on."""
+    def test_lost_lease_cannot_write(self: Any) -> None:
+        """A write under an old fence is rejected once the next lease is taken, in any interleaving."""
         node = self.node()
         lease, _ = self.store.take_lease(node.uuid, holder="c/old", purpose="old", duration=60)
 
@@ -123,12 +123,12 @@ class ConcurrencyBehaviour:
             except LeaseLost:
                 return None
 
-        under_new_lease = self.together(work)[0]
+        under_new_lease = self.run_together(work)[0]
         now = self.store.node(node.uuid)
         self.assertEqual((under_new_lease.owner, under_new_lease.revision), (now.owner, now.revision))
 
-    def test_one_name_goes_to_one(self: Any) -> None:
-        """Of many who want a name one gets it; the others are told, and no node of theirs stays."""
+    def test_one_of_many_gets_a_name(self: Any) -> None:
+        """One of many concurrent creations with the same name succeeds, and the others leave no node."""
         stores = [self.store, self.another_store()]
 
         def create(number: int) -> str | None:
@@ -138,11 +138,11 @@ class ConcurrencyBehaviour:
                 self.assertEqual("DuplicateName", type(exc).__name__)
                 return None
 
-        (winner,) = [uuid for uuid in self.together(create) if uuid is not None]
+        (winner,) = [uuid for uuid in self.run_together(create) if uuid is not None]
         self.assertEqual([winner], [row.uuid for row in self.store.nodes(NodeQuery())])
 
     def test_many_threads_read_while_others_write(self: Any) -> None:
-        """A hundred threads neither exhaust the connections nor see half a write."""
+        """A hundred reading threads neither exhaust the connections nor see a partial write."""
         node = self.node()
 
         def work(number: int) -> None:
@@ -153,10 +153,10 @@ class ConcurrencyBehaviour:
                 self.assertEqual(read.owner, read.lessee)
                 self.assertEqual(1, len(self.store.nodes(NodeQuery())))
 
-        self.together(work, threads=100)
+        self.run_together(work, threads=100)
 
-    def test_node_and_port_never_part(self: Any) -> None:
-        """A port is created before its node is deleted, or not at all."""
+    def test_port_is_created_before_its_node_is_deleted_or_not(self: Any) -> None:
+        """A port whose creation races with the deletion of its node never stays without the node."""
         nodes = [self.node() for _ in range(10)]
         others = self.another_store()
 
@@ -170,22 +170,22 @@ class ConcurrencyBehaviour:
                 except Exception as exc:
                     self.assertEqual("NodeNotFound", type(exc).__name__)
 
-        self.together(work)
+        self.run_together(work)
         self.assertEqual([], list(self.store.ports(Query())))
 
     def test_killed_writer_leaves_a_consistent_database(self: Any) -> None:
-        """After kill -9 all that was said to be written is there, and nothing is half there."""
+        """After SIGKILL all acknowledged writes are stored completely, and no write is stored in part."""
         written: set[str] = set()
         for count in (1, 7, 25):
-            written |= self.killed_after(count)
+            written |= self.kill_writer(count)
             self.check_integrity()
             done = {row.uuid for row in self.store.nodes(NodeQuery(where={"owner": "done"}))}
             self.assertEqual(set(), written - done)
             with_port = {row.node_uuid for row in self.store.ports(Query())}
             self.assertEqual(set(), done - with_port)
 
-    def killed_after(self: Any, count: int) -> set[str]:
-        """What a process had written when it was killed in the middle of the next write."""
+    def kill_writer(self: Any, count: int) -> set[str]:
+        """Kill a process in the middle of a write and return the writes that it had acknowledged."""
         process = subprocess.Popen([sys.executable, "-c", WRITER, self.url, self.prefix], stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
         with process.stdout as output:
@@ -196,11 +196,11 @@ class ConcurrencyBehaviour:
         return written
 
     def check_integrity(self) -> None:
-        """Where a database can be asked for it."""
+        """Check the integrity of the database where it offers such a check."""
 
 
 class SQLiteConcurrencyTest(ConcurrencyBehaviour, TestCase):
-    """In a file."""
+    """Concurrency on a file."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -221,7 +221,7 @@ class SQLiteConcurrencyTest(ConcurrencyBehaviour, TestCase):
 
 @unittest.skipUnless(SERVER_URL, "BAREMETAL_TEST_DATABASE names no database")
 class ServerConcurrencyTest(ConcurrencyBehaviour, TestCase):
-    """On a database server."""
+    """Concurrency on a database server."""
 
     def setUp(self) -> None:
         super().setUp()

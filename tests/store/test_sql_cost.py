@@ -1,4 +1,4 @@
-"""What the operations of the SQL store cost, in statements and in work of the database."""
+"""Cost of the SQL store's operations, in statements and in work of the database."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from baremetal_sdk.store.outbox import START
 from baremetal_sdk.store.records.node import Fence
 from baremetal_sdk.store.records.policy import AllocationRecord
 from baremetal_sdk.store.sql.store import SQLStore
-from tests.fixtures.stores import StoreBehaviour, TurnedClock, new_mac, new_uuid
+from tests.fixtures.stores import SteppedClock, StoreBehaviour, new_mac, new_uuid
 
 CHASSIS = new_uuid()
 
 
 class CostTest(StoreBehaviour, TestCase):
-    """Counted, not timed."""
+    """Costs are counted, not timed."""
 
     def setUp(self) -> None:
         super().setUp()
         directory = tempfile.TemporaryDirectory()
         self.addCleanup(directory.cleanup)
-        self.clock = TurnedClock()
+        self.clock = SteppedClock()
         self.store = SQLStore(f"sqlite:///{Path(directory.name) / 'nodes.db'}", clock=self.clock)
         self.store.open()
         self.addCleanup(self.store.close)
@@ -46,8 +46,8 @@ class CostTest(StoreBehaviour, TestCase):
         self.addCleanup(event.remove, target, name, listener)
 
     def test_statements_of_each_operation(self) -> None:
-        """A read is one statement, a write of a node is one, with its event two; a write of what belongs to a node
-        also looks at the node's lease.
+        """A read is one statement, a node's write one, with its event two, and a write to a node's record also reads the
+        lease.
         """
         statements: list[str] = []
         self.listen(Engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
@@ -98,7 +98,7 @@ class CostTest(StoreBehaviour, TestCase):
             self.assertEqual(expected, len(counted), (number, counted))
 
     def test_listeners_change_nothing(self) -> None:
-        """What is read and written is the same whether or not somebody listens to the statements."""
+        """Reads and writes have the same results with and without a listener to the statements."""
         node = self.node(name="a", properties={"cpus": 4}, maintenance=True, traits=("CUSTOM_A",), owner="x")
         direct = (self.store.node(node.uuid), self.store.node_version(node.uuid))
         statements: list[str] = []
@@ -118,7 +118,7 @@ class CostTest(StoreBehaviour, TestCase):
         self.assertEqual((created, written), (self.store.node(created.uuid), self.store.node(node.uuid)))
 
     def test_without_events_writes_are_one_statement(self) -> None:
-        """Where nobody wants events, no write costs anything for them, and nothing is kept."""
+        """A store without events writes a node in one statement and stores no event."""
         store = SQLStore(str(self.store.database.url), clock=self.clock, events=False)
         store.open()
         self.addCleanup(store.close)
@@ -129,11 +129,11 @@ class CostTest(StoreBehaviour, TestCase):
         store.update_node(node.uuid, {"provision_state": "x"}, fence=lease.fence)
         store.release_lease(lease.fence)
         store.delete_node(node.uuid, fence=None)
-        self.assertEqual(4, len([one for one in statements if not one.startswith("BEGIN")]), statements)
+        self.assertEqual(4, len([statement for statement in statements if not statement.startswith("BEGIN")]), statements)
         self.assertEqual(START, self.store.outbox.head())
 
-    def test_page_costs_by_its_size(self) -> None:
-        """The last page of a large fleet is as cheap as that of a small one: by order of creation, key or filter."""
+    def test_cost_of_a_page_depends_on_its_size(self) -> None:
+        """The last page costs the same in small and large fleets, by order of creation, sort key and filter."""
         queries: list[dict[str, Any]] = [
             {},
             {"sort_key": "name"},
@@ -148,16 +148,16 @@ class CostTest(StoreBehaviour, TestCase):
             {"sort_key": "name", "include_children": False},
             {"scope": Scope("p")},
         ]
-        self.grow_rare(20)
+        self.add_rare_nodes(20)
         self.grow(60)
-        small = [self.work_of_last_page(query) for query in queries]
+        small = [self.cost_of_last_page(query) for query in queries]
         self.grow(1500)
-        large = [self.work_of_last_page(query) for query in queries]
+        large = [self.cost_of_last_page(query) for query in queries]
         for query, few, many in zip(queries, small, large, strict=True):
             self.assertLess(many, 2 * few + 500, query)
 
-    def test_what_is_looked_for_all_the_time_costs_by_what_is_found(self) -> None:
-        """A sweep that finds nothing is as cheap on a large fleet: of work, power actions, leases of a holder, allocations."""
+    def test_cost_of_a_sweep_depends_on_its_results(self) -> None:
+        """A sweep without results costs the same in small and large fleets, for states, power actions, leases and allocations."""
         sweeps: list[Callable[[], Any]] = [
             lambda: self.store.nodes(NodeQuery(where={"provision_state": ("cleaning", "deploying")}, fields=("uuid",))),
             lambda: self.store.nodes(NodeQuery(where={"target_power_state": "power on"}, fields=("uuid", "driver"))),
@@ -173,7 +173,7 @@ class CostTest(StoreBehaviour, TestCase):
             self.assertLess(many, 2 * few + 500, number)
 
     def work_of(self, operation: Callable[[], Any]) -> int:
-        with Instructions() as counted:
+        with InstructionCounter() as counted:
             operation()
         return counted.number
 
@@ -182,14 +182,14 @@ class CostTest(StoreBehaviour, TestCase):
             state = "active" if number % 3 else "error"
             self.node(name=new_uuid(), owner=None if number % 2 else "p", provision_state=state)
 
-    def grow_rare(self, count: int) -> None:
-        """Nodes like few others."""
+    def add_rare_nodes(self, count: int) -> None:
+        """Create nodes with rare values."""
         for _ in range(count):
             rare = {"maintenance": True, "fault": "power failure", "shard": "s", "instance_uuid": new_uuid(), "lessee": "p"}
             self.node(name=new_uuid(), provision_state="active", **rare)
 
-    def work_of_last_page(self, query: dict[str, Any]) -> int:
-        """Instructions of SQLite's virtual machine for the page before the last record, in both directions."""
+    def cost_of_last_page(self, query: dict[str, Any]) -> int:
+        """Return the number of instructions of SQLite's virtual machine for the last page in each direction."""
         scope = query.get("scope", Scope.ALL)
         query = {name: value for name, value in query.items() if name != "scope"}
         whole = self.store.nodes(NodeQuery(fields=("uuid",), **query), scope=scope)
@@ -197,15 +197,15 @@ class CostTest(StoreBehaviour, TestCase):
             NodeQuery(fields=("uuid",), limit=5, marker=marker, sort_dir=direction, **query)  # type: ignore[arg-type]
             for direction, marker in (("asc", whole[-6].uuid), ("desc", whole[5].uuid))
         ]
-        with Instructions() as counted:
+        with InstructionCounter() as counted:
             for page in pages:
                 self.assertEqual(5, len(self.store.nodes(page, scope=scope)))
         self.assertGreater(counted.number, 0)
         return counted.number
 
 
-class Instructions:
-    """Counts what SQLite's virtual machine does, on whatever connection."""
+class InstructionCounter:
+    """Counts the instructions of SQLite's virtual machine on all connections."""
 
     def __init__(self) -> None:
         self.number = 0

@@ -1,4 +1,4 @@
-"""What the SQL store says and leaves behind when the database cannot be used."""
+"""Errors of the SQL store when the database is unusable, and the state that they leave behind."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.fixtures.stores import new_mac, new_uuid
 
 
 class FailureTest(TestCase):
-    """Files that are not there, not writable, not a database, full, locked; servers that do not answer."""
+    """Database files that are missing, read-only, damaged, full or locked, and servers that do not answer."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -36,25 +36,25 @@ class FailureTest(TestCase):
         self.addCleanup(store.close)
         return store
 
-    def unavailable(self, function: Callable[..., Any], *arguments: Any, **named: Any) -> str:
-        """The message of the refusal."""
+    def message_of_failure(self, function: Callable[..., Any], *arguments: Any, **named: Any) -> str:
+        """Return the message of the ``StoreUnavailable`` that a call raises."""
         error = self.assertRaises(StoreUnavailable, function, *arguments, **named)
         self.assertEqual(503, error.code)
         return str(error)
 
-    def connections_say(self, statement: str) -> Callable[[], None]:
-        """Run a statement on every new connection until the function that is given back is called."""
+    def on_each_connection(self, statement: str) -> Callable[[], None]:
+        """Execute a statement on each new connection until the returned function is called."""
 
-        def say(connection: Any, _record: object) -> None:
+        def execute(connection: Any, _record: object) -> None:
             connection.execute(statement)
 
-        event.listen(Engine, "connect", say)
+        event.listen(Engine, "connect", execute)
         removed: list[bool] = []
 
         def stop() -> None:
             if not removed:
                 removed.append(True)
-                event.remove(Engine, "connect", say)
+                event.remove(Engine, "connect", execute)
 
         self.addCleanup(stop)
         return stop
@@ -67,43 +67,43 @@ class FailureTest(TestCase):
             connection.close()
 
     def test_missing_directory_is_named(self) -> None:
-        """An operator learns which directory to create."""
-        message = self.unavailable(self.opened, f"sqlite:///{self.directory}/missing/nodes.db")
+        """The error for a missing directory names it."""
+        message = self.message_of_failure(self.opened, f"sqlite:///{self.directory}/missing/nodes.db")
         self.assertIn(f"the directory {self.directory}/missing does not exist", message)
 
     def test_file_of_another_kind_is_left_alone(self) -> None:
-        """What is not a database is refused and not written to."""
+        """A file that is not a database is rejected and not written to."""
         content = b"precious " * 1000
         self.path.write_bytes(content)
-        self.assertIn("not an SQLite database", self.unavailable(self.opened))
+        self.assertIn("not an SQLite database", self.message_of_failure(self.opened))
         self.assertEqual(content, self.path.read_bytes())
 
-    def test_directory_is_no_database(self) -> None:
-        """A path that is a directory is told as a file that cannot be opened."""
+    def test_directory_cannot_be_opened(self) -> None:
+        """A directory at the path is reported as a file that cannot be opened."""
         self.path.mkdir()
-        self.assertIn("cannot be opened", self.unavailable(self.opened))
+        self.assertIn("cannot be opened", self.message_of_failure(self.opened))
 
     def test_read_only_database_can_be_read(self) -> None:
-        """Reads go on, writes say that the file is read-only and write nothing."""
+        """A read-only database can be read, and a write fails without an effect and names the reason."""
         store = self.opened()
         node = store.create_node(NodeRecord(uuid=new_uuid()), fence=None)
         store.close()
         store = self.opened(f"sqlite:///file:{self.path}?mode=ro&uri=true")
         self.assertEqual(node, store.node(node.uuid))
-        self.assertIn("read-only", self.unavailable(store.update_node, node.uuid, {"owner": "x"}, fence=None))
+        self.assertIn("read-only", self.message_of_failure(store.update_node, node.uuid, {"owner": "x"}, fence=None))
         self.assertEqual(node, store.node(node.uuid))
 
     def test_empty_read_only_database_does_not_open(self) -> None:
-        """Tables that cannot be created are a reason not to start."""
+        """The store does not open if it cannot create its tables."""
         self.path.touch()
-        self.assertIn("read-only", self.unavailable(self.opened, f"sqlite:///file:{self.path}?mode=ro&uri=true"))
+        self.assertIn("read-only", self.message_of_failure(self.opened, f"sqlite:///file:{self.path}?mode=ro&uri=true"))
 
-    def test_full_disk_leaves_nothing_half_written(self) -> None:
-        """When there is no room the write is refused whole, reads go on, and with room again so do writes."""
+    def test_full_disk_leaves_no_partial_write(self) -> None:
+        """On a full file system writes fail as a whole and reads work, and writes work again once there is space."""
         store = self.opened()
         node = store.create_node(NodeRecord(uuid=new_uuid(), name="first"), fence=None)
         store.close()
-        make_room = self.connections_say(f"PRAGMA max_page_count = {self.path.stat().st_size // 4096 + 30}")
+        make_room = self.on_each_connection(f"PRAGMA max_page_count = {self.path.stat().st_size // 4096 + 30}")
         store.open()
         written = [node.uuid]
 
@@ -113,9 +113,9 @@ class FailureTest(TestCase):
                 store.create_node(record, fence=None)
                 written.append(record.uuid)
 
-        self.assertIn("file system is full", self.unavailable(fill))
+        self.assertIn("file system is full", self.message_of_failure(fill))
         self.assertEqual(written, [row.uuid for row in store.nodes(NodeQuery(fields=("uuid",)))])
-        self.unavailable(store.update_node, node.uuid, {"name": "second", "extra": {"text": "x" * 200000}}, fence=None)
+        self.message_of_failure(store.update_node, node.uuid, {"name": "second", "extra": {"text": "x" * 200000}}, fence=None)
         self.assertEqual(node, store.node("first"))
         store.close()
         self.assertEqual("ok", self.integrity())
@@ -123,15 +123,15 @@ class FailureTest(TestCase):
         store.open()
         self.assertEqual("second", store.update_node(node.uuid, {"name": "second"}, fence=None).name)
 
-    def test_upgrade_on_a_full_disk_is_done_again(self) -> None:
-        """Tables are created all or none: what could not be created at one start is at the next."""
-        make_room = self.connections_say("PRAGMA max_page_count = 12")
-        self.assertIn("file system is full", self.unavailable(self.opened))
+    def test_upgrade_on_a_full_disk_is_repeated(self) -> None:
+        """An upgrade that fails creates no table, and the next start completes it."""
+        make_room = self.on_each_connection("PRAGMA max_page_count = 12")
+        self.assertIn("file system is full", self.message_of_failure(self.opened))
         make_room()
         self.opened().create_node(NodeRecord(uuid=new_uuid()), fence=None)
 
-    def test_refused_transaction_is_undone_whole(self) -> None:
-        """After an error in the middle of an operation the connection is as good as new."""
+    def test_failed_transaction_is_rolled_back(self) -> None:
+        """A connection can be used again after an error in the middle of a transaction."""
         store = self.opened()
         node = store.create_node(NodeRecord(uuid=new_uuid()), fence=None)
         address = new_mac()
@@ -141,28 +141,28 @@ class FailureTest(TestCase):
         self.assertEqual(1, len(store.ports(Query())))
         store.delete_node(node.uuid, fence=None)
 
-    def test_locked_database_is_told_after_the_timeout(self) -> None:
-        """A process that keeps the file locked delays writes for the time that the URL says; reads go on."""
+    def test_locked_database_fails_after_the_timeout(self) -> None:
+        """While another process locks the file, reads work and writes fail after the timeout in the URL."""
         node = self.opened().create_node(NodeRecord(uuid=new_uuid()), fence=None)
         store = self.opened(f"sqlite:///{self.path}?timeout=0.05")
         other = sqlite3.connect(self.path, isolation_level=None)
         self.addCleanup(other.close)
         other.execute("BEGIN IMMEDIATE")
-        self.assertIn("locked for 0.05 seconds", self.unavailable(store.update_node, node.uuid, {}, fence=None))
+        self.assertIn("locked for 0.05 seconds", self.message_of_failure(store.update_node, node.uuid, {}, fence=None))
         self.assertEqual(node, store.node(node.uuid))
         other.execute("ROLLBACK")
         store.update_node(node.uuid, {}, fence=None)
 
-    def test_lost_tables_are_told(self) -> None:
-        """A database that was emptied under the store is unavailable, not a node that is missing."""
+    def test_missing_tables_make_the_store_unavailable(self) -> None:
+        """A database whose tables were dropped is unavailable, not a missing node."""
         store = self.opened()
         connection = sqlite3.connect(self.path)
         connection.execute("DROP TABLE bm_nodes")
         connection.close()
-        self.assertIn("no such table", self.unavailable(store.node, "a"))
+        self.assertIn("no such table", self.message_of_failure(store.node, "a"))
 
-    def test_damaged_database_is_told(self) -> None:
-        """A file whose pages are overwritten is told as damaged."""
+    def test_damaged_database_is_reported(self) -> None:
+        """A file with overwritten pages is reported as damaged."""
         store = self.opened()
         for _ in range(20):
             store.create_node(NodeRecord(uuid=new_uuid(), extra={"text": "x" * 5000}), fence=None)
@@ -174,21 +174,21 @@ class FailureTest(TestCase):
         def use() -> None:
             self.opened().nodes(NodeQuery())
 
-        self.assertIn("damaged", self.unavailable(use))
+        self.assertIn("damaged", self.message_of_failure(use))
 
-    def test_closed_store_is_told(self) -> None:
-        """A store that is not open says so."""
+    def test_closed_store_is_unavailable(self) -> None:
+        """A store that is not open reports so."""
         store = SQLStore(f"sqlite:///{self.path}")
-        self.assertIn("not open", self.unavailable(store.node, "a"))
-        self.assertIn("not open", self.unavailable(store.create_node, NodeRecord(uuid=new_uuid()), fence=None))
+        self.assertIn("not open", self.message_of_failure(store.node, "a"))
+        self.assertIn("not open", self.message_of_failure(store.create_node, NodeRecord(uuid=new_uuid()), fence=None))
 
     def test_database_in_memory_is_refused(self) -> None:
-        """SQLite would give each connection a database of its own."""
+        """An SQLite database in memory is rejected, because each connection would have its own."""
         for url in ("sqlite://", "sqlite:///:memory:", "sqlite:///file:x?mode=memory&uri=true"):
             self.assertIn("memory", str(self.assertRaises(ConfigurationError, self.opened, url)))
 
-    def test_url_that_is_none_does_not_leak(self) -> None:
-        """A URL with a mistake is not repeated, because it has a password."""
+    def test_invalid_url_is_not_quoted(self) -> None:
+        """The error for an invalid URL does not quote it, because it may contain a password."""
         wrong = ("postgresql//u:hunter2@h/d", "nosuch://u:hunter2@h/d", "postgresql://u:hunter2@h:port/d", "sqlite:/x?hunter2")
         for url in ("", *wrong):
             error = self.assertRaises(ConfigurationError, SQLStore, url)
@@ -196,14 +196,14 @@ class FailureTest(TestCase):
             self.assertNotIn("hunter2", "".join(traceback.format_exception(error)))
 
     def test_missing_driver_is_named(self) -> None:
-        """Without the driver of a database the operator learns what to install."""
+        """The error for a missing database driver names the package to install."""
         missing = next(name for name in ("pg8000", "psycopg2", "oracledb") if importlib.util.find_spec(name) is None)
         scheme = "oracle+oracledb" if missing == "oracledb" else f"postgresql+{missing}"
         error = self.assertRaises(ConfigurationError, self.opened, f"{scheme}://u:hunter2@127.0.0.1/d")
         self.assertIn(missing, str(error))
 
     def test_password_is_in_no_error(self) -> None:
-        """A server that does not answer is named without the password, in the message, its causes and the store's name."""
+        """The error for an unreachable server names it without the password, in the message, the causes and the store's repr."""
         if importlib.util.find_spec("psycopg") is None:
             self.skipTest("psycopg is not installed")
         store = SQLStore("postgresql+psycopg://u:hunter2@127.0.0.1:1/d?connect_timeout=5")
@@ -212,7 +212,7 @@ class FailureTest(TestCase):
         self.assertNotIn("hunter2", "".join(traceback.format_exception(error)) + repr(store))
 
     def test_values_are_in_no_error(self) -> None:
-        """What was to be written stays out of the causes of an error too."""
+        """Neither an error nor its causes contain the values of a write."""
         store = self.opened()
         node = store.create_node(NodeRecord(uuid=new_uuid()), fence=None)
         connection = sqlite3.connect(self.path)
@@ -221,6 +221,6 @@ class FailureTest(TestCase):
         error = self.assertRaises(StoreUnavailable, store.update_node, node.uuid, {"owner": "hunter2"}, fence=None)
         self.assertNotIn("hunter2", "".join(traceback.format_exception(error)))
 
-    def test_missing_node_is_no_failure(self) -> None:
-        """Errors of callers pass as they are."""
+    def test_errors_of_callers_are_not_translated(self) -> None:
+        """Errors of callers, such as a missing node, are raised unchanged."""
         self.assertRaises(NodeNotFound, self.opened().node, "a")

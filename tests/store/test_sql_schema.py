@@ -1,4 +1,4 @@
-"""The tables of the SQL store: how they come to be, and that they are what the code takes them for."""
+"""Creation of the SQL store's tables, and their agreement with the code."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from baremetal_sdk.store.sql.store import SQLStore
 from tests.fixtures.stores import new_uuid
 
 BOUND = 60.0
-"""Seconds after which something that waits is taken to hang."""
+"""Seconds after which a waiting process is considered to hang."""
 
 OPENER = """
 import sys
@@ -56,8 +56,8 @@ class SchemaTest(TestCase):
         self.addCleanup(store.close)
         return store
 
-    def openers(self, count: int) -> list[str]:
-        """What each of several processes says that open the store at the same moment."""
+    def open_in_processes(self, count: int) -> list[str]:
+        """Open the store in several processes at the same time and return their outputs."""
         command = [sys.executable, "-c", OPENER, self.url]
         processes = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(count)]
         for process in processes:
@@ -72,7 +72,7 @@ class SchemaTest(TestCase):
         return outputs
 
     def test_migrations_make_the_tables_of_the_code(self) -> None:
-        """What the migrations create from nothing does not differ from what the statements expect."""
+        """The migrations create exactly the tables that the code defines."""
         self.opened()
         schema = StoreSchema("bm_")
         with self.engine.connect() as connection:
@@ -83,12 +83,12 @@ class SchemaTest(TestCase):
         self.assertEqual({index.name for table in schema.metadata.tables.values() for index in table.indexes}, found)
 
     def test_known_revisions_are_those_of_the_migrations(self) -> None:
-        """The list that spares the import of Alembic has all migrations, in order."""
+        """``REVISIONS`` has all migrations in order."""
         scripts = ScriptDirectory(str(Path(baremetal_sdk.store.sql.migrations.__file__).parent))
         self.assertEqual(REVISIONS, tuple(script.revision for script in reversed(list(scripts.walk_revisions()))))
 
-    def test_upgrade_keeps_what_is_stored(self) -> None:
-        """A database with the first tables is brought to the present ones: nodes and ports are as they were."""
+    def test_upgrade_keeps_stored_nodes_and_ports(self) -> None:
+        """An upgrade from the first tables keeps nodes and ports unchanged."""
         self.migrate("0001")
         node, port, at = new_uuid(), new_uuid(), "2031-05-17 12:00:03.250001"
         self.insert("bm_nodes", NODE_FIELDS, NodeRecord(uuid=node, name="a", extra={"k": [1]}), created_at=at)
@@ -103,7 +103,7 @@ class SchemaTest(TestCase):
         self.assertRaises(NotFound, store.port, port)
 
     def migrate(self, revision: str) -> None:
-        """Make the tables as they were at *revision*."""
+        """Create the tables of *revision*."""
         config = Config()
         config.set_main_option("script_location", str(Path(baremetal_sdk.store.sql.migrations.__file__).parent))
         with self.engine.begin() as connection:
@@ -116,22 +116,22 @@ class SchemaTest(TestCase):
         with self.engine.begin() as connection:
             connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({', '.join(':' + name for name in values)})"), values)
 
-    def test_processes_that_upgrade_at_once_agree(self) -> None:
-        """Several processes may open an empty database at the same time: one creates the tables, all can work."""
+    def test_concurrent_upgrades_succeed(self) -> None:
+        """Several processes may open an empty database at the same time: one creates the tables, and all can use them."""
         for _ in range(2):
-            self.openers(4)
+            self.open_in_processes(4)
         with self.engine.connect() as connection:
             versions = connection.execute(text("SELECT * FROM bm_alembic_version")).all()
         self.assertEqual([(REVISIONS[-1],)], [tuple(row) for row in versions])
         self.opened().create_node(NodeRecord(uuid=new_uuid()), fence=None)
 
     def test_current_database_opens_without_alembic(self) -> None:
-        """The import is paid for by the start that migrates, and by no other."""
-        self.assertEqual(["True"], self.openers(1))
-        self.assertEqual(["False"], self.openers(1))
+        """Only a start that migrates imports Alembic."""
+        self.assertEqual(["True"], self.open_in_processes(1))
+        self.assertEqual(["False"], self.open_in_processes(1))
 
     def test_database_of_a_later_version_is_refused(self) -> None:
-        """Older code does not touch newer tables, and says what to do."""
+        """Older code rejects tables of a later generation and names the remedy."""
         self.opened().close()
         with self.engine.begin() as connection:
             connection.execute(text("UPDATE bm_alembic_version SET version_num = '9999'"))
@@ -139,8 +139,8 @@ class SchemaTest(TestCase):
         self.assertIn("9999", str(error))
         self.assertIn("later version", str(error))
 
-    def test_database_of_the_next_version_can_be_used_in_one_generation(self) -> None:
-        """Within a generation migrations only add: a process of this version starts, works, and leaves the revision as it is."""
+    def test_later_revision_of_the_same_generation_can_be_used(self) -> None:
+        """A store opens and uses tables of a later revision of the same generation, and keeps the revision."""
         self.opened().close()
         later = f"{int(REVISIONS[-1]) + 3:04d}"
         with self.engine.begin() as connection:
@@ -153,8 +153,8 @@ class SchemaTest(TestCase):
             connection.execute(text(f"UPDATE bm_alembic_version SET version_num = '1{later[1:]}'"))
         self.assertRaises(StoreUnavailable, self.opened)
 
-    def test_tables_live_beside_those_of_the_host(self) -> None:
-        """Every table has the prefix; a host's own tables, its Alembic version too, are left alone."""
+    def test_tables_share_a_database_with_a_host_application(self) -> None:
+        """All tables have the prefix, and tables of a host application, its Alembic version included, stay unchanged."""
         with self.engine.begin() as connection:
             connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32))"))
             connection.execute(text("INSERT INTO alembic_version VALUES ('theirs')"))
@@ -167,13 +167,13 @@ class SchemaTest(TestCase):
         names = {name for name in inspect(self.engine).get_table_names() if not name.startswith(("one_", "two_"))}
         self.assertEqual({"alembic_version", "nodes"}, names)
 
-    def test_prefix_is_a_part_of_a_name(self) -> None:
-        """What would be no name of a table, or too long a one, is refused."""
+    def test_invalid_prefix_is_refused(self) -> None:
+        """A prefix that is too long or not part of a valid table name is rejected."""
         for wrong in ("1x_", "a b", "x;--", "x" * 17):
             self.assertIn(repr(wrong), str(self.assertRaises(ConfigurationError, SQLStore, self.url, table_prefix=wrong)))
 
     def test_closed_store_can_be_opened_again(self) -> None:
-        """Closing keeps what is stored; opening twice is opening once."""
+        """Closing keeps the data, and opening an open store does nothing."""
         store = self.opened()
         node = store.create_node(NodeRecord(uuid=new_uuid()), fence=None)
         store.open()

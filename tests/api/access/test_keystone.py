@@ -37,17 +37,17 @@ class KeystoneTestCase(RBACTestCase):
         cls.server = keystone.Keystone()
         cls.server.setUp()
         cls.addClassCleanup(cls.server.cleanUp)
-        cls.projects = {name: cls.server.project(name) for name in PROJECTS}
+        cls.projects = {name: cls.server.create_project(name) for name in PROJECTS}
         cls.tokens = {who.user: cls._log_in(who) for who in PEOPLE}
 
     @classmethod
     def _log_in(cls, who: Identity) -> str:
-        user = cls.server.user(who.user)
+        user = cls.server.create_user(who.user)
         if not who.roles:
             return cls.server.token(who.user)
         project = None if who.project is None else cls.projects[who.project]
         for role in who.roles:
-            cls.server.assign(user, role, project)
+            cls.server.assign_role(user, role, project)
         return cls.server.token(who.user, {"system": {"all": True}} if project is None else {"project": {"id": project}})
 
     def setUp(self) -> None:
@@ -90,8 +90,8 @@ class TestPersonas(KeystoneTestCase, test_table.TestTable, test_scopes.TestSecre
 
     def test_services_of_the_project_of_services_serve_the_whole_system_where_that_is_enabled(self) -> None:
         """By the name of their project, which Keystone says."""
-        project, user = self.server.project("services"), self.server.user("nova")
-        self.server.assign(user, "service", project)
+        project, user = self.server.create_project("services"), self.server.create_user("nova")
+        self.server.assign_role(user, "service", project)
         token = self.server.token("nova", {"project": {"id": project}})
         for enabled, seen in ((False, 0), (True, 1)):
             options = {"rbac_service_role_elevated_access": enabled, "rbac_service_project_name": "services"}

@@ -19,7 +19,7 @@ class SimulatorTestCase(TestCase):
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
-        if not ipmi_sim.installed():
+        if not ipmi_sim.is_installed():
             raise cls.skipException(f"{ipmi_sim.BINARY} is not installed (Debian's package openipmi has it)")
         cls.sim = ipmi_sim.IPMISimulator()
         cls.sim.__enter__()

@@ -24,7 +24,7 @@ class TestPower(SimulatorTestCase):
         for state in (PowerState.ON, PowerState.OFF):
             task.power.set(state)
             self.assertEqual(state, task.power.get())
-            self.assertEqual(state is PowerState.ON, self.sim.running)
+            self.assertEqual(state is PowerState.ON, self.sim.is_powered_on)
 
     def test_command_without_an_effect_is_not_sent(self) -> None:
         """Many BMCs refuse a power command that changes nothing, so none is sent."""
@@ -41,7 +41,7 @@ class TestPower(SimulatorTestCase):
         task.power.set(PowerState.ON)
         task.power.set(PowerState.REBOOT)
         self.assertEqual("reset 1", self.sim.commands[-1])
-        self.assertTrue(self.sim.running)
+        self.assertTrue(self.sim.is_powered_on)
 
     def test_reboot_powers_on_a_machine_that_is_off(self) -> None:
         """A machine that is off is powered on, because a reset would have no effect."""
@@ -56,7 +56,7 @@ class TestPower(SimulatorTestCase):
         task.power.set(PowerState.ON)
         task.power.set(PowerState.SOFT_OFF)
         self.assertEqual("shutdown 1", self.sim.commands[-1])
-        self.assertFalse(self.sim.running)
+        self.assertFalse(self.sim.is_powered_on)
 
     def test_undeclared_state_is_refused(self) -> None:
         """Soft reboot is refused, because IPMI has no command for it."""
