@@ -1,4 +1,4 @@
-"""``/v1/nodes/{node}/states/console``: the console of a machine."""
+"""``/v1/nodes/{node}/states/console``: the serial console of a node."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from baremetal_sdk.api.framework.types import BOOLEAN
 
 
 class ConsoleInfo(TypedDict):
-    """How to reach a console."""
+    """The type and the address of a console."""
 
     type: str
     url: str
 
 
 class Console(TypedDict):
-    """Whether a console is started, and how to reach it then."""
+    """The state of a console. *console_info* is null if the console is stopped."""
 
     console_enabled: bool
     console_info: ConsoleInfo | None
 
 
 class NodeConsoleResource:
-    """Consoles. The paths with the node at their end are those that older clients use."""
+    """Consoles of nodes. Older clients use the path that ends with the node."""
 
     @route("GET", "/v1/nodes/{node}/states/console", policy="baremetal:node:get_console", role="owner-member")
     @route("GET", "/v1/nodes/states/console/{node}", policy="baremetal:node:get_console", role="owner-member")
     def show(self, request: APIRequest) -> Console:
-        """Tell whether the console of a node is started, and how to reach it."""
-        found: Console = request.rpc("get_console", node=request.node().uuid)
-        return found
+        """Show whether the console of a node is started, and its address."""
+        console: Console = request.rpc("get_console", node=request.node().uuid)
+        return console
 
     @route(
         "PUT",
@@ -40,7 +40,7 @@ class NodeConsoleResource:
         policy="baremetal:node:set_console_state",
         role="owner-member",
         status=202,
-        body=(Parameter("enabled", BOOLEAN, "Whether the console is to be started or stopped.", required=True),),
+        body=(Parameter("enabled", BOOLEAN, "True to start the console, false to stop it.", required=True),),
     )
     def set(self, request: APIRequest) -> None:
         """Start or stop the console of a node."""

@@ -1,4 +1,4 @@
-"""``/v1/nodes/{node}/explain``: why a node is as it is, what happens next, and what an operator can do."""
+"""``/v1/nodes/{node}/explain``: the current work on a node, the reason of its state, and advice for the operator."""
 
 from __future__ import annotations
 
@@ -16,15 +16,20 @@ from baremetal_sdk.store.records.hardware import NodeHistoryRecord
 from baremetal_sdk.store.records.node import NodeRecord
 from baremetal_sdk.store.records.query import Query
 
-_LOOKED_AT = 1000
-"""Changes of states that are looked at, of all nodes that the caller may see, to tell what is usual."""
-_OUTCOMES = (("done", "when the work succeeds"), ("resume", "when what it waits for comes"), ("fail", "when it fails"))
-_LONG = 3.0
-"""How many times the usual time is long."""
+_MAX_HISTORY_ENTRIES = 1000
+"""Maximum number of history entries that are read to compute the usual time in a state. They are of all visible nodes."""
+_OUTCOMES = (
+    ("done", "when the work succeeds"),
+    ("resume", "when the awaited event arrives"),
+    ("fail", "when the work fails"),
+)
+"""Events of the state machine, each with the condition that the response names."""
+_LONG_STAY_FACTOR = 3.0
+"""A time in a state is reported as long if it exceeds the usual time by this factor."""
 
 
 class NodeReservation(TypedDict):
-    """Who works on a node, and for what."""
+    """The lease of a node: the conductor that holds it, its purpose and its times."""
 
     conductor: str
     purpose: str | None
@@ -33,7 +38,7 @@ class NodeReservation(TypedDict):
 
 
 class RunningStep(TypedDict):
-    """The step that a run is at."""
+    """The current step of a list of steps. *waits* is true while the step waits for an agent or a client."""
 
     interface: str | None
     step: str | None
@@ -46,7 +51,10 @@ class RunningStep(TypedDict):
 
 
 class Stay(TypedDict):
-    """The time in a provision state, against what is usual."""
+    """The time in the current provision state.
+
+    *usual_seconds* is the median of *observed* earlier stays of all visible nodes in that state.
+    """
 
     since: datetime | None
     seconds: float | None
@@ -55,7 +63,7 @@ class Stay(TypedDict):
 
 
 class DriverCall(TypedDict):
-    """A call of a driver, as it ended; *bmc* is the address that it spoke to, if it did."""
+    """A finished call of the driver. *bmc* is the address of the BMC, if the call used one."""
 
     interface: str
     method: str
@@ -66,7 +74,7 @@ class DriverCall(TypedDict):
 
 
 class Breaker(TypedDict):
-    """Whether a BMC is asked at the moment."""
+    """The circuit breakers of a BMC: rejected logins, and seconds until the next attempt to connect."""
 
     bmc: str
     refused_logins: int
@@ -74,7 +82,10 @@ class Breaker(TypedDict):
 
 
 class BMCs(TypedDict):
-    """What a node's conductor knows of its BMCs; *unknown* is why it cannot be asked, where it cannot."""
+    """The knowledge of a node's conductor about its BMCs.
+
+    *unknown* is the error if the conductor does not answer. Otherwise the field is missing.
+    """
 
     calls: list[DriverCall]
     breakers: list[Breaker]
@@ -82,7 +93,7 @@ class BMCs(TypedDict):
 
 
 class Explanation(TypedDict):
-    """A node, explained."""
+    """The state of a node, its current work, the next states, and advice for the operator."""
 
     uuid: UUIDText
     name: str | None
@@ -102,13 +113,15 @@ class Explanation(TypedDict):
 
 
 class NodeExplanationResource:
-    """A node, explained."""
+    """Explanations of the state of a node."""
 
     @route("GET", "/v1/nodes/{node}/explain", policy="baremetal:node:explain", role="owner-reader")
     def explain(self, request: APIRequest) -> Explanation:
-        """Tell who holds a node, its running step, its BMC, its time in this state, what comes next, and what to do."""
+        """Show the lease, the running step, the BMC and the time in state of a node, its next states, and advice."""
         node = request.node()
-        held, bmc, stay = _held(request, node), _bmc(request, node), _stay(request, node)
+        reservation = _describe_reservation(request, node)
+        bmcs = _describe_bmcs(request, node)
+        stay = _describe_stay(request, node)
         return {
             "uuid": node.uuid,
             "name": node.name,
@@ -118,17 +131,17 @@ class NodeExplanationResource:
             "power_observed_at": node.power_observed_at,
             "power_observed_by": node.power_source,
             "last_error": node.last_error,
-            "held_by": held,
-            "step": _step(node),
+            "held_by": reservation,
+            "step": _describe_step(node),
             "in_state": stay,
-            "bmc": bmc,
-            "next": list(_next(node, held)),
+            "bmc": bmcs,
+            "next": list(_next_states(node, reservation)),
             "verbs": states.allowed_verbs(node.provision_state),
-            "advice": list(_advice(node, held, bmc, stay)),
+            "advice": list(_advice(node, reservation=reservation, bmcs=bmcs, stay=stay)),
         }
 
 
-def _held(request: APIRequest, node: NodeRecord) -> NodeReservation | None:
+def _describe_reservation(request: APIRequest, node: NodeRecord) -> NodeReservation | None:
     if node.lease_holder is None or node.lease_expires_at is None or node.lease_expires_at <= request.backend.clock.now():
         return None
     return {
@@ -139,7 +152,7 @@ def _held(request: APIRequest, node: NodeRecord) -> NodeReservation | None:
     }
 
 
-def _step(node: NodeRecord) -> RunningStep | None:
+def _describe_step(node: NodeRecord) -> RunningStep | None:
     if node.run_id is None or node.run_index is None or node.run_index >= len(node.run_steps):
         return None
     step = node.run_steps[node.run_index]
@@ -155,7 +168,7 @@ def _step(node: NodeRecord) -> RunningStep | None:
     }
 
 
-def _bmc(request: APIRequest, node: NodeRecord) -> BMCs:
+def _describe_bmcs(request: APIRequest, node: NodeRecord) -> BMCs:
     try:
         known = request.rpc("explain_node", node=node.uuid) or {}
         return {"calls": known.get("calls", []), "breakers": known.get("breakers", [])}
@@ -163,65 +176,68 @@ def _bmc(request: APIRequest, node: NodeRecord) -> BMCs:
         return {"calls": [], "breakers": [], "unknown": exc.message}
 
 
-def _stay(request: APIRequest, node: NodeRecord) -> Stay:
+def _describe_stay(request: APIRequest, node: NodeRecord) -> Stay:
     since = node.provision_updated_at or node.created_at
     seconds = None if since is None else max(0.0, (request.backend.clock.now() - since).total_seconds())
-    usual = [] if node.provision_state in states.STABLE else _durations(request, node.provision_state)
+    durations = [] if node.provision_state in states.STABLE else _read_durations(request, node.provision_state)
     return {
         "since": since,
         "seconds": seconds,
-        "usual_seconds": statistics.median(usual) if usual else None,
-        "observed": len(usual),
+        "usual_seconds": statistics.median(durations) if durations else None,
+        "observed": len(durations),
     }
 
 
-def _durations(request: APIRequest, state: str) -> list[int]:
+def _read_durations(request: APIRequest, state: str) -> list[int]:
+    """Return the seconds of the latest stays in *state*, of all nodes that the caller may see."""
     newest = Query(
         where={"event_type": "provisioning"},
         fields=("event", "duration_seconds"),
-        limit=_LOOKED_AT,
+        limit=_MAX_HISTORY_ENTRIES,
         sort_key="created_at",
         sort_dir="desc",
     )
-    left = f"provision state '{state}' -> "
+    # Only the text of the event names the state that the node left.
+    prefix = f"provision state '{state}' -> "
     rows = request.backend.store.records(NodeHistoryRecord, newest, scope=request.scope)
-    return [row["duration_seconds"] for row in rows if row["duration_seconds"] is not None and row["event"].startswith(left)]
+    return [row["duration_seconds"] for row in rows if row["duration_seconds"] is not None and row["event"].startswith(prefix)]
 
 
-def _next(node: NodeRecord, held: NodeReservation | None) -> Iterator[str]:
-    """What happens when nobody does anything."""
+def _next_states(node: NodeRecord, reservation: NodeReservation | None) -> Iterator[str]:
+    """Yield the possible next states without any action of a client, each with its condition."""
     state = node.provision_state
     if state in states.STABLE:
-        yield f"it stays '{state}' until a client asks for something else"
+        yield f"the node stays '{state}' until a client requests a change"
         return
-    if state in states.WORKING and held is None:
-        yield "nobody works on it: a conductor that looks for such nodes takes it up, or ends it in the state of failure"
-    for event, when in _OUTCOMES:
-        after = states.next_state(state, event)
-        if after is not None:
-            yield f"{when}, it becomes '{after}'"
+    if state in states.WORKING and reservation is None:
+        yield "no conductor works on the node: a conductor will resume the work or end it in the failure state"
+    for event, condition in _OUTCOMES:
+        next_state = states.next_state(state, event)
+        if next_state is not None:
+            yield f"{condition}, the node becomes '{next_state}'"
 
 
-def _advice(node: NodeRecord, held: NodeReservation | None, bmc: BMCs, stay: Stay) -> Iterator[str]:
-    """What an operator can do, the most pressing first."""
-    for breaker in bmc["breakers"]:
+def _advice(node: NodeRecord, *, reservation: NodeReservation | None, bmcs: BMCs, stay: Stay) -> Iterator[str]:
+    """Yield advice for the operator, the most urgent first."""
+    for breaker in bmcs["breakers"]:
+        address = breaker["bmc"]
         if breaker["refused_logins"]:
-            yield f"{breaker['bmc']} refused the credentials: correct them in driver_info, or give them anew if they are right"
+            yield f"{address} refused the credentials: correct them in driver_info, or set them again if they are right"
         if breaker["backed_off_seconds"]:
             wait = breaker["backed_off_seconds"]
-            yield f"{breaker['bmc']} does not answer: see that it can be reached; it is tried again in {wait:.0f} s"
-    if "unknown" in bmc:
-        yield "its conductor cannot be asked: see that one runs which offers its driver, in its conductor group"
+            yield f"{address} does not answer: check that it can be reached; the next attempt is in {wait:.0f} s"
+    if "unknown" in bmcs:
+        yield "no conductor answers for the node: check that one runs which offers its driver in its conductor group"
     if node.maintenance:
         reason = f" ({node.maintenance_reason})" if node.maintenance_reason else ""
-        yield f"it is in maintenance{reason}: DELETE /v1/nodes/{node.uuid}/maintenance when that is over"
+        yield f"the node is in maintenance{reason}: DELETE /v1/nodes/{node.uuid}/maintenance to end it"
     if node.last_error:
-        yield "see last_error for what went wrong, and GET .../history for when"
-    if stay["usual_seconds"] and stay["seconds"] and stay["seconds"] > _LONG * max(1.0, stay["usual_seconds"]):
+        yield "the last operation failed: read last_error for the reason, and GET .../history for the time"
+    if stay["usual_seconds"] and stay["seconds"] and stay["seconds"] > _LONG_STAY_FACTOR * max(1.0, stay["usual_seconds"]):
         usual = f"usually that takes {stay['usual_seconds']:.0f} s"
-        yield f"it has been '{node.provision_state}' for {stay['seconds']:.0f} s, and {usual}"
+        yield f"the node has been '{node.provision_state}' for {stay['seconds']:.0f} s; {usual}"
     if "abort" in states.allowed_verbs(node.provision_state):
-        yield "the verb 'abort' ends what is going on"
-    if held is not None:
-        until = f"until '{held['purpose']}' on {held['conductor']} is over"
-        yield f"changes are refused with 409 {until}; its lease ends by itself if that conductor dies"
+        yield "the verb 'abort' ends the current work"
+    if reservation is not None:
+        work = f"'{reservation['purpose']}' on {reservation['conductor']}"
+        yield f"changes are refused with status 409 until {work} ends; if that conductor dies, its lease expires"

@@ -1,4 +1,4 @@
-"""The fields of a node that clients write: their types, and the microversions that brought them."""
+"""The fields of a node that clients write, with their types and their first microversions."""
 
 from __future__ import annotations
 
@@ -33,128 +33,139 @@ INTERFACE_SINCE: Mapping[Kind, int] = {
     Kind.BIOS: 40,
     Kind.FIRMWARE: 86,
 }
-"""The microversion in which the interface of each kind could be chosen."""
+"""Kind -> the minor number of the first microversion that selects the interface of this kind."""
 NAME_SINCE = 5
 UNRESTRICTED_NAME_SINCE = 10
-CHASSIS_REMOVED_SINCE = 25
-"""The chassis of a node could be taken away since this microversion."""
+"""The minor number of the first microversion that accepts names other than host names."""
+CHASSIS_REMOVAL_SINCE = 25
+"""The minor number of the first microversion that removes a node from its chassis."""
 ENROLL_SINCE = 11
-"""Nodes were made available at once before this microversion, and are enrolled since."""
+"""The minor number of the first microversion whose new nodes are in state enroll. Before it, they are available at once."""
 
-_NETWORK_DATA = ("links", "networks", "services")
+_NETWORK_DATA_LISTS = ("links", "networks", "services")
 
 
-def _network_data(value: Any) -> dict[str, Any]:
-    """Read network data as metadata services have it: three lists of objects, or nothing."""
+def _parse_network_data(value: Any) -> dict[str, Any]:
+    """Return network data in the format of OpenStack's metadata service: three lists of objects, or an empty object."""
     data: dict[str, Any] = OBJECT.parse(value)
-    for name in _NETWORK_DATA if data else ():
+    if not data:
+        return data
+    for name in _NETWORK_DATA_LISTS:
         if name not in data:
-            raise InvalidValue(f"it has no {name}", "it has " + ", ".join(_NETWORK_DATA) + ", or is empty")
-        if not isinstance(data[name], list) or not all(isinstance(one, dict) for one in data[name]):
-            raise InvalidValue(f"its {name} are no list of objects", "give a list, which may be empty")
+            raise InvalidValue(f"has no {name}", "use an object with " + ", ".join(_NETWORK_DATA_LISTS) + ", or an empty object")
+        if not isinstance(data[name], list) or not all(isinstance(entry, dict) for entry in data[name]):
+            raise InvalidValue(f"has {name} that are not a list of objects", "use a list, which may be empty")
     return data
 
 
-NETWORK_DATA = ValueType(_network_data, {"type": "object", "properties": {name: {"type": "array"} for name in _NETWORK_DATA}})
+NETWORK_DATA = ValueType(
+    _parse_network_data, {"type": "object", "properties": {name: {"type": "array"} for name in _NETWORK_DATA_LISTS}}
+)
 
 RESERVED_NAMES = frozenset({"detail", "maintenance", "management", "states", "validate", "vendor_passthru"})
+"""Names that no node can have, because they are segments of paths below ``/v1/nodes``."""
 
 _WRITABLE = (
-    optional("automated_clean", BOOLEAN, "Whether the machine is cleaned before it becomes available; null: as configured.", 47),
-    optional("chassis_uuid", UUID, "The UUID of the chassis that it stands in."),
-    optional("conductor_group", text(255), "The group of conductors that may drive the node.", 46),
-    optional("description", text(4096), "What people should know about it.", 51),
-    optional("disable_power_off", BOOLEAN, "Whether the machine must not be powered off.", 95),
+    optional(
+        "automated_clean", BOOLEAN, "True to clean the machine before it becomes available. Null uses the configured default.", 47
+    ),
+    optional("chassis_uuid", UUID, "The UUID of the chassis that contains the node."),
+    optional("conductor_group", text(255), "The conductor group whose conductors may manage the node.", 46),
+    optional("description", text(4096), "A description for people.", 51),
+    optional("disable_power_off", BOOLEAN, "True to forbid powering the machine off.", 95),
     Parameter("driver", text(255, 1), "The hardware type."),
-    optional("driver_info", OBJECT, "How to reach the BMC, and what else the driver has to know."),
-    optional("extra", OBJECT, "Anything."),
-    optional("instance_info", OBJECT, "What to deploy."),
-    optional("instance_name", text(255, 1), "The name of the instance that the node carries.", 104),
-    optional("instance_uuid", UUID, "The UUID of the instance that the node carries."),
+    optional("driver_info", OBJECT, "The settings of the driver, such as the address and the credentials of the BMC."),
+    optional("extra", OBJECT, "Arbitrary data of the client."),
+    optional("instance_info", OBJECT, "The settings of the instance, such as the image to deploy."),
+    optional("instance_name", text(255, 1), "The name of the instance on the node.", 104),
+    optional("instance_uuid", UUID, "The UUID of the instance on the node."),
     optional("lessee", TEXT, "The project that may use the node.", 65),
-    optional("maintenance", BOOLEAN, "Whether somebody works on the machine, and the service keeps off."),
-    optional("name", TEXT, "A name that no other node has.", NAME_SINCE),
-    optional("network_data", NETWORK_DATA, "Static network configuration for the ramdisk.", 66),
+    optional("maintenance", BOOLEAN, "True if the machine is in maintenance, so the service does not change it."),
+    optional("name", TEXT, "The unique name of the node.", NAME_SINCE),
+    optional("network_data", NETWORK_DATA, "The static network configuration of the ramdisk.", 66),
     optional("owner", TEXT, "The project that owns the node.", 50),
-    optional("parent_node", UUID_OR_NAME, "The node whose machine this one is a part of.", 83),
-    optional("properties", OBJECT, "What the machine has: cpus, memory_mb, local_gb, cpu_arch, capabilities."),
-    optional("resource_class", text(80), "The class that schedulers choose by.", 21),
-    optional("retired", BOOLEAN, "Whether the node is not to be used any more.", 61),
-    optional("retired_reason", TEXT, "Why it is retired.", 61),
-    optional("shard", TEXT, "The shard that the node belongs to.", 82),
+    optional("parent_node", UUID_OR_NAME, "The UUID or name of the parent node, whose machine contains this one.", 83),
+    optional("properties", OBJECT, "The properties of the machine: cpus, memory_mb, local_gb, cpu_arch, capabilities."),
+    optional("resource_class", text(80), "The resource class, by which schedulers select nodes.", 21),
+    optional("retired", BOOLEAN, "True if the node must not be used again.", 61),
+    optional("retired_reason", TEXT, "The reason for the retirement.", 61),
+    optional("shard", TEXT, "The name of the shard of the node.", 82),
     *(
-        optional(f"{kind}_interface", TEXT, f"The implementation of {kind}; null: the default of the hardware type.", since)
+        optional(f"{kind}_interface", TEXT, f"The {kind} interface. Null uses the default of the hardware type.", since)
         for kind, since in INTERFACE_SINCE.items()
     ),
 )
 _ONLY_AT_CREATION = (
-    optional("boot_mode", choice(*map(str, BootMode)), "The boot mode that the machine has.", 75),
-    optional("console_enabled", BOOLEAN, "Whether its console is started."),
-    optional("secure_boot", BOOLEAN, "Whether secure boot is on.", 75),
-    optional("uuid", UUID, "A UUID to take; by default one is made."),
+    optional("boot_mode", choice(*map(str, BootMode)), "The current boot mode of the machine.", 75),
+    optional("console_enabled", BOOLEAN, "True if the console is started."),
+    optional("secure_boot", BOOLEAN, "True if secure boot is on.", 75),
+    optional("uuid", UUID, "The UUID of the node. By default the service generates one."),
 )
-"""What is found out and changed otherwise once there is a node; a client that copies one says it."""
-_ONLY_AFTERWARDS = (
-    optional("protected", BOOLEAN, "Whether the node must not be undeployed, rebuilt or deleted.", 48),
-    optional("protected_reason", TEXT, "Why it is protected.", 48),
+"""Fields that clients set only while they create a node, for example to copy one. Later the service updates them."""
+_ONLY_IN_PATCHES = (
+    optional("protected", BOOLEAN, "True to forbid undeploying, rebuilding and deleting the node.", 48),
+    optional("protected_reason", TEXT, "The reason for the protection.", 48),
 )
 
 CREATION = (
     *(dataclasses.replace(field, required=True) if field.name == "driver" else field for field in _WRITABLE),
     *_ONLY_AT_CREATION,
 )
-PATCHED = Parameters("field that can be changed", (*_WRITABLE, *_ONLY_AFTERWARDS))
+"""The fields of the request that creates a node."""
+PATCH_FIELDS = Parameters("field that can be changed", (*_WRITABLE, *_ONLY_IN_PATCHES))
+"""The fields that a patch may change."""
 REQUIRED = frozenset({"driver"})
+"""The fields that a patch cannot remove."""
 
 
-def _defaults() -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _collect_defaults() -> dict[str, Any]:
+    defaults: dict[str, Any] = {}
     for field in dataclasses.fields(NodeRecord):
         if field.default is not dataclasses.MISSING:
-            found[field.name] = field.default
+            defaults[field.name] = field.default
         elif field.default_factory is not dataclasses.MISSING:
-            found[field.name] = field.default_factory()
-    return found
+            defaults[field.name] = field.default_factory()
+    return defaults
 
 
-DEFAULTS: Mapping[str, Any] = _defaults()
-"""What a field is where nobody gave a value; null from a client means the same where the record takes no null."""
+DEFAULTS: Mapping[str, Any] = _collect_defaults()
+"""Field -> its default. Null in a request means the default for fields whose record has no null."""
 
 
-def without_null(name: str, value: Any) -> Any:
-    """*value*, or what the field is by default where the client said null."""
+def replace_null(name: str, value: Any) -> Any:
+    """Return *value*, or the default of the field *name* if *value* is None."""
     return DEFAULTS[name] if value is None else value
 
 
-def read_patched(name: str, value: Any) -> Any:
-    """The value that a patch gives a field. Raises ``InvalidInput``."""
+def parse_patch_value(name: str, value: Any) -> Any:
+    """Return the value that a patch gives to the field *name*. Raises ``InvalidInput``."""
     try:
-        return without_null(name, PATCHED.by_name[name].type.parse(value))
+        return replace_null(name, PATCH_FIELDS.by_name[name].type.parse(value))
     except InvalidValue as exc:
         raise InvalidInput([Problem(name, exc.wrong, exc.allowed)]) from None
 
 
 def check_removal(name: str, value: Any) -> None:
-    """Refuse a patch that takes away what a node needs."""
+    """Raise ``InvalidInput`` if *value* removes a required field."""
     if name in REQUIRED and (value is UNSET or value is None):
-        raise InvalidInput([Problem(name, "it cannot be removed", "a node needs one; replace it")])
+        raise InvalidInput([Problem(name, "cannot be removed", "a node needs this field; replace its value")])
 
 
 def check_name(name: str, minor: int) -> None:
-    """Refuse what cannot be the name of a node. Raises ``InvalidInput``."""
-    problem = _wrong_name(name, minor)
+    """Raise ``InvalidInput`` if a node cannot have *name* in microversion *minor*."""
+    problem = _find_name_problem(name, minor)
     if problem is not None:
         raise InvalidInput([problem])
 
 
-def _wrong_name(name: str, minor: int) -> Problem | None:
+def _find_name_problem(name: str, minor: int) -> Problem | None:
     if name in RESERVED_NAMES:
-        return Problem("name", f"{name!r} is reserved", "reserved are " + ", ".join(sorted(RESERVED_NAMES)))
+        return Problem("name", f"{name!r} is reserved", "reserved names are " + ", ".join(sorted(RESERVED_NAMES)))
     if canonical_uuid(name) is not None:
-        return Problem("name", "it is a UUID", "a name has another form")
+        return Problem("name", "is a UUID", "use a name in another form")
     if minor < UNRESTRICTED_NAME_SINCE and not is_host_name(name):
-        allowed = f"other names are taken since version 1.{UNRESTRICTED_NAME_SINCE}"
+        allowed = f"other names need version 1.{UNRESTRICTED_NAME_SINCE} or later"
         return Problem("name", f"{name[:64]!r} is not a host name", allowed)
     if not is_name(name):
-        return Problem("name", f"{name[:64]!r} cannot be a name", "letters, digits and -._~ are allowed, 255 at most")
+        return Problem("name", f"{name[:64]!r} is not a valid name", "use up to 255 letters, digits and -._~")
     return None

@@ -1,4 +1,4 @@
-"""``/v1/nodes/{node}/bios``, ``/firmware`` and ``/inventory``: what was found out about a machine."""
+"""``/v1/nodes/{node}/bios``, ``/firmware`` and ``/inventory``: facts about the hardware of a machine."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ BIOS_SINCE, BIOS_DETAIL_SINCE = 40, 74
 FIRMWARE_SINCE, FIRMWARE_IDENTITY_SINCE = 86, 114
 INVENTORY_SINCE = 81
 
-_TIMES = ("created_at", "updated_at")
-_BIOS_BRIEF = ("name", "value")
-_BIOS_WHOLE = (
-    *_BIOS_BRIEF,
+_TIME_FIELDS = ("created_at", "updated_at")
+_BIOS_BRIEF_FIELDS = ("name", "value")
+_BIOS_FIELDS = (
+    *_BIOS_BRIEF_FIELDS,
     "attribute_type",
     "allowable_values",
     "lower_bound",
@@ -35,14 +35,15 @@ _BIOS_WHOLE = (
     "unique",
     "upper_bound",
 )
-_FIRMWARE = ("component", "initial_version", "current_version", "last_version_flashed")
-_IDENTITY = ("vendor", "model", "serial_number")
-_SETTING = record_schema(BIOSSettingRecord, (*_TIMES, *_BIOS_WHOLE), {"links": list[Link]})
-_FIELDS_HELP = "The fields to show, with commas between them."
+_FIRMWARE_FIELDS = ("component", "initial_version", "current_version", "last_version_flashed")
+_FIRMWARE_IDENTITY_FIELDS = ("vendor", "model", "serial_number")
+_SETTING_SCHEMA = record_schema(BIOSSettingRecord, (*_TIME_FIELDS, *_BIOS_FIELDS), {"links": list[Link]})
+_FIELDS_HELP = "The fields to return, separated by commas."
+_DETAIL_HELP = "True to return all fields."
 
 
 class NodeBIOSResource:
-    """BIOS settings of a machine, as they were read last."""
+    """BIOS settings of machines, from the last time that the service read them."""
 
     @route(
         "GET",
@@ -50,37 +51,37 @@ class NodeBIOSResource:
         policy="baremetal:node:bios:get",
         since=BIOS_SINCE,
         query=(
-            Parameter("detail", BOOLEAN, "Whether to show all fields.", since=BIOS_DETAIL_SINCE, too_old_status=400),
+            Parameter("detail", BOOLEAN, _DETAIL_HELP, since=BIOS_DETAIL_SINCE, too_old_status=400),
             Parameter("fields", STRINGS, _FIELDS_HELP, since=BIOS_DETAIL_SINCE, too_old_status=400),
         ),
-        response=collection_schema("bios", _SETTING),
+        response=collection_schema("bios", _SETTING_SCHEMA),
     )
     def list(self, request: APIRequest) -> dict[str, Any]:
         """List the BIOS settings of a node."""
         node = request.node()
-        names = _selected(request, _BIOS_WHOLE, _BIOS_BRIEF)
-        rows = _rows(request, BIOSSettingRecord, node)
-        return {"bios": [_setting(request, node, row, names) for row in rows]}
+        names = _select_fields(request, _BIOS_FIELDS, _BIOS_BRIEF_FIELDS)
+        rows = _read_rows(request, BIOSSettingRecord, node)
+        return {"bios": [_render_setting(request, node, row, names) for row in rows]}
 
     @route(
         "GET",
         "/v1/nodes/{node}/bios/{setting}",
         policy="baremetal:node:bios:get",
         since=BIOS_SINCE,
-        response={"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": _SETTING},
+        response={"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": _SETTING_SCHEMA},
     )
     def show(self, request: APIRequest) -> dict[str, Any]:
-        """Show one BIOS setting of a node."""
+        """Show a BIOS setting of a node."""
         node, name = request.node(), request.arguments["setting"]
-        rows = _rows(request, BIOSSettingRecord, node, name=name)
+        rows = _read_rows(request, BIOSSettingRecord, node, name=name)
         if not rows:
-            raise BIOSSettingNotFound(f"node {node.uuid} has no BIOS setting {name[:64]!r}; .../bios lists those that it has")
-        names = _BIOS_WHOLE if request.minor >= BIOS_DETAIL_SINCE else _BIOS_BRIEF
-        return {name: _setting(request, node, rows[0], names)}
+            raise BIOSSettingNotFound(f"node {node.uuid} has no BIOS setting {name[:64]!r}; .../bios lists its settings")
+        names = _BIOS_FIELDS if request.minor >= BIOS_DETAIL_SINCE else _BIOS_BRIEF_FIELDS
+        return {name: _render_setting(request, node, rows[0], names)}
 
 
 class NodeFirmwareResource:
-    """Firmware of a machine's components, as it was read last."""
+    """Firmware of machines' components, from the last time that the service read it."""
 
     @route(
         "GET",
@@ -88,59 +89,65 @@ class NodeFirmwareResource:
         policy="baremetal:node:firmware:get",
         since=FIRMWARE_SINCE,
         query=(
-            Parameter("detail", BOOLEAN, "Whether to show all fields."),
+            Parameter("detail", BOOLEAN, _DETAIL_HELP),
             Parameter("fields", STRINGS, _FIELDS_HELP),
         ),
-        response=collection_schema("firmware", record_schema(FirmwareComponentRecord, (*_TIMES, *_FIRMWARE, *_IDENTITY))),
+        response=collection_schema(
+            "firmware", record_schema(FirmwareComponentRecord, (*_TIME_FIELDS, *_FIRMWARE_FIELDS, *_FIRMWARE_IDENTITY_FIELDS))
+        ),
     )
     def list(self, request: APIRequest) -> dict[str, Any]:
         """List the firmware of a node's components."""
         node = request.node()
-        whole = (*_FIRMWARE, *_IDENTITY) if request.minor >= FIRMWARE_IDENTITY_SINCE else _FIRMWARE
-        names = _selected(request, whole, whole)
-        return {"firmware": [_shown(row, names) for row in _rows(request, FirmwareComponentRecord, node)]}
+        whole = (*_FIRMWARE_FIELDS, *_FIRMWARE_IDENTITY_FIELDS) if request.minor >= FIRMWARE_IDENTITY_SINCE else _FIRMWARE_FIELDS
+        names = _select_fields(request, whole, whole)
+        return {"firmware": [_render_row(row, names) for row in _read_rows(request, FirmwareComponentRecord, node)]}
 
 
 class Inventory(TypedDict):
-    """What a machine is made of, and what plugins of its agent found besides."""
+    """The inventory of a machine, and the data that plugins of its agent collected."""
 
     inventory: dict[str, Any]
     plugin_data: dict[str, Any]
 
 
 class NodeInventoryResource:
-    """What an inspection found."""
+    """Inventories from inspections."""
 
     @route("GET", "/v1/nodes/{node}/inventory", policy="baremetal:node:inventory:get", role="owner-reader", since=INVENTORY_SINCE)
     def show(self, request: APIRequest) -> Inventory:
-        """Show what a machine is made of."""
+        """Show the hardware inventory of a node, from its last inspection."""
         node = request.node()
-        rows = _rows(request, NodeInventoryRecord, node)
+        rows = _read_rows(request, NodeInventoryRecord, node)
         if not rows:
             raise NodeInventoryNotFound(f"node {node.uuid} has no inventory; inspect it first")
         return {"inventory": rows[0]["inventory"], "plugin_data": rows[0]["plugin_data"]}
 
 
-def _rows(request: APIRequest, kind: type[Any], node: NodeRecord, **where: Any) -> Sequence[Mapping[str, Any]]:
+def _read_rows(request: APIRequest, kind: type[Any], node: NodeRecord, **where: Any) -> Sequence[Mapping[str, Any]]:
     return request.backend.store.records(kind, Query(where={"node_uuid": node.uuid, **where}), scope=request.scope)
 
 
-def _selected(request: APIRequest, whole: Sequence[str], brief: Sequence[str]) -> Sequence[str]:
+def _select_fields(request: APIRequest, whole: Sequence[str], brief: Sequence[str]) -> Sequence[str]:
+    """Return the names of the fields to return, without the times, which every entry has.
+
+    *whole* are all fields, *brief* those of a listing without a selection. Raises ``InvalidInput``.
+    """
     fields, detail = request.query.get("fields"), request.query.get("detail")
     if detail and fields is not None:
-        raise InvalidInput("detail, fields: they cannot be given together; detail=True shows all fields")
+        raise InvalidInput("detail, fields: cannot be used together; detail=True returns all fields")
     if fields is None:
         return whole if detail else brief
-    unknown = [name for name in fields if name not in whole and name not in _TIMES]
+    unknown = [name for name in fields if name not in whole and name not in _TIME_FIELDS]
     if unknown:
-        known = "known are " + ", ".join((*whole, *_TIMES))
-        raise InvalidInput([Problem("fields", f"there is no field {name[:64]!r}", known) for name in unknown])
-    return [name for name in fields if name not in _TIMES]
+        known = "the fields are " + ", ".join((*whole, *_TIME_FIELDS))
+        raise InvalidInput([Problem("fields", f"{name[:64]!r} is not a field", known) for name in unknown])
+    return [name for name in fields if name not in _TIME_FIELDS]
 
 
-def _shown(row: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    return {name: row[name] for name in (*_TIMES, *names)}
+def _render_row(row: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {name: row[name] for name in (*_TIME_FIELDS, *names)}
 
 
-def _setting(request: APIRequest, node: NodeRecord, row: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    return {**_shown(row, names), "links": links(request.base, f"nodes/{node.uuid}/bios/{row['name']}")}
+def _render_setting(request: APIRequest, node: NodeRecord, row: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {**_render_row(row, names), "links": links(request.base, f"nodes/{node.uuid}/bios/{row['name']}")}

@@ -1,4 +1,4 @@
-"""``/v1/nodes/{node}/history`` and ``/children``: what happened to a node, and which nodes are parts of it."""
+"""``/v1/nodes/{node}/history`` and ``/children``: the past events of a node, and its child nodes."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from baremetal_sdk.store.records.query import NodeQuery, Query
 
 SINCE = 78
 CHILDREN_SINCE = 83
-_BRIEF: Mapping[str, int] = {"uuid": SINCE, "created_at": SINCE, "severity": SINCE, "event": SINCE}
-_WHOLE: Mapping[str, int] = {
-    **_BRIEF,
+_BRIEF_FIELDS: Mapping[str, int] = {"uuid": SINCE, "created_at": SINCE, "severity": SINCE, "event": SINCE}
+_FIELDS: Mapping[str, int] = {
+    **_BRIEF_FIELDS,
     "event_type": SINCE,
     "conductor": SINCE,
     "user": SINCE,
@@ -31,16 +31,15 @@ _WHOLE: Mapping[str, int] = {
     "target_provision_state": 115,
     "duration_seconds": 115,
 }
-"""The fields of an entry, each with the microversion that brought it."""
-_BRIEF_TEXT = 255
-"""Characters of an event in a listing without details."""
+"""The fields of an entry, each with the minor number of its first microversion."""
+_MAX_BRIEF_EVENT_CHARACTERS = 255
+"""Maximum length of the event text in a listing without details. Longer texts are cut."""
 
-
-_ENTRY = record_schema(NodeHistoryRecord, _WHOLE, {"links": list[Link]})
+_ENTRY_SCHEMA = record_schema(NodeHistoryRecord, _FIELDS, {"links": list[Link]})
 
 
 class NodeHistoryResource:
-    """What happened to a node, successes included."""
+    """The history of nodes: errors and successes."""
 
     @route(
         "GET",
@@ -48,24 +47,24 @@ class NodeHistoryResource:
         policy="baremetal:node:history:get",
         role="owner-reader",
         since=SINCE,
-        query=(Parameter("detail", BOOLEAN, "Whether to show all fields, and the whole text."), *PAGING),
-        response=collection_schema("history", _ENTRY),
+        query=(Parameter("detail", BOOLEAN, "True to return all fields and the complete text of each event."), *PAGING),
+        response=collection_schema("history", _ENTRY_SCHEMA),
     )
     def list(self, request: APIRequest) -> dict[str, Any]:
-        """List what happened to a node."""
-        node, asked = request.node(), request.query
-        detail = bool(asked.get("detail"))
-        maximum = request.backend.config.api.max_limit
-        limit = min(asked.get("limit", maximum), maximum)
+        """List the history entries of a node."""
+        node = request.node()
+        detail = bool(request.query.get("detail"))
+        max_limit = request.backend.config.api.max_limit
+        limit = min(request.query.get("limit", max_limit), max_limit)
         query = Query(
             where={"node_uuid": node.uuid},
-            limit=limit + 1,
-            marker=asked.get("marker"),
-            sort_key=_sort_key(request),
-            sort_dir=asked.get("sort_dir", "asc"),
+            limit=limit + 1,  # one more than a page, to find out whether another page follows
+            marker=request.query.get("marker"),
+            sort_key=_parse_sort_key(request),
+            sort_dir=request.query.get("sort_dir", "asc"),
         )
         rows = request.backend.store.records(NodeHistoryRecord, query, scope=request.scope)
-        body: dict[str, Any] = {"history": [_entry(request, node, row, detail) for row in rows[:limit]]}
+        body: dict[str, Any] = {"history": [_render_entry(request, node, row, detail=detail) for row in rows[:limit]]}
         if len(rows) > limit:
             body["next"] = next_link(request, limit, rows[limit - 1]["uuid"])
         return body
@@ -76,10 +75,10 @@ class NodeHistoryResource:
         policy="baremetal:node:history:get",
         role="owner-reader",
         since=SINCE,
-        response=_ENTRY,
+        response=_ENTRY_SCHEMA,
     )
     def show(self, request: APIRequest) -> dict[str, Any]:
-        """Show one thing that happened to a node."""
+        """Show a history entry of a node."""
         node = request.node()
         try:
             ident = UUID.parse(request.arguments["entry"])
@@ -88,42 +87,44 @@ class NodeHistoryResource:
         found = request.backend.store.record(NodeHistoryRecord, ident, scope=request.scope)
         if found.node_uuid != node.uuid:
             raise NodeHistoryNotFound(f"history entry {ident} of node {node.uuid} was not found")
-        return _entry(request, node, vars(found), True)
+        return _render_entry(request, node, vars(found), detail=True)
 
 
 class Children(TypedDict):
-    """The nodes that are parts of another one."""
+    """The UUIDs of the child nodes of a node."""
 
     children: list[UUIDText]
     links: Link
 
 
 class NodeChildrenResource:
-    """Nodes that are parts of another one."""
+    """Child nodes: nodes whose machine is part of another node's machine."""
 
     @route("GET", "/v1/nodes/{node}/children", policy="baremetal:node:get", since=CHILDREN_SINCE)
     def list(self, request: APIRequest) -> Children:
-        """List the nodes whose parent a node is."""
+        """List the child nodes of a node."""
         node = request.node()
         rows = request.backend.store.nodes(NodeQuery(where={"parent_node": node.uuid}, fields=("uuid",)), scope=request.scope)
         link: Link = {"href": f"{request.base}/v1/nodes?parent_node={node.uuid}", "rel": "children"}
         return {"children": [row.uuid for row in rows], "links": link}
 
 
-def _sort_key(request: APIRequest) -> str | None:
+def _parse_sort_key(request: APIRequest) -> str | None:
     key = request.query.get("sort_key", "id")
     if key == "id":
         return None
-    known = [name for name, since in _WHOLE.items() if since <= request.minor]
-    if key not in known:
-        raise InvalidInput([Problem("sort_key", f"{key[:64]!r} is an invalid field for sorting", "one of " + ", ".join(known))])
+    sortable = [name for name, since in _FIELDS.items() if since <= request.minor]
+    if key not in sortable:
+        allowed = "use one of " + ", ".join(sortable)
+        raise InvalidInput([Problem("sort_key", f"{key[:64]!r} is an invalid field for sorting", allowed)])
     return str(key)
 
 
-def _entry(request: APIRequest, node: NodeRecord, row: Mapping[str, Any], detail: bool) -> dict[str, Any]:
-    shown = {name: row[name] for name, since in (_WHOLE if detail else _BRIEF).items() if since <= request.minor}
-    event = shown["event"]
-    if not detail and event is not None and len(event) > _BRIEF_TEXT:
-        shown["event"] = event[: _BRIEF_TEXT - 3] + "..."
-    shown["links"] = [{"href": f"{request.base}/v1/nodes/{node.uuid}/history/{row['uuid']}", "rel": "self"}]
-    return shown
+def _render_entry(request: APIRequest, node: NodeRecord, row: Mapping[str, Any], *, detail: bool) -> dict[str, Any]:
+    fields = _FIELDS if detail else _BRIEF_FIELDS
+    entry = {name: row[name] for name, since in fields.items() if since <= request.minor}
+    event = entry["event"]
+    if not detail and event is not None and len(event) > _MAX_BRIEF_EVENT_CHARACTERS:
+        entry["event"] = event[: _MAX_BRIEF_EVENT_CHARACTERS - 3] + "..."
+    entry["links"] = [{"href": f"{request.base}/v1/nodes/{node.uuid}/history/{row['uuid']}", "rel": "self"}]
+    return entry

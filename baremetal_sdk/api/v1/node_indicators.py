@@ -1,4 +1,4 @@
-"""``/v1/nodes/{node}/management/indicators`` and ``/inject_nmi``: lights, and the interrupt that stops a machine."""
+"""``/v1/nodes/{node}/management/indicators`` and ``/inject_nmi``: indicators (LEDs) and non-maskable interrupts."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ NMI_SINCE = 29
 _STATES = choice(*(str(state) for state in IndicatorState if state is not IndicatorState.UNKNOWN))
 
 
-def _state(value: Any) -> str:
-    """Clients write states in capitals or not."""
+def _parse_state(value: Any) -> str:
+    """Return an indicator state in upper case. Clients send both cases."""
     return str(_STATES.parse(value.upper() if isinstance(value, str) else value))
 
 
-_STATE = ValueType(_state, _STATES.schema)
+_STATE = ValueType(_parse_state, _STATES.schema)
 
 
-class Light(TypedDict):
-    """A light, and the states that it can be set to."""
+class Indicator(TypedDict):
+    """An indicator, with the states that clients can set."""
 
     name: str
     component: str
@@ -33,38 +33,38 @@ class Light(TypedDict):
     links: list[Link]
 
 
-class Lights(TypedDict):
-    """The lights of a machine."""
+class IndicatorList(TypedDict):
+    """The indicators of a machine."""
 
-    indicators: list[Light]
+    indicators: list[Indicator]
 
 
-class LightState(TypedDict):
-    """The state of one light."""
+class IndicatorStateDocument(TypedDict):
+    """The state of an indicator."""
 
     state: IndicatorState
 
 
 class NodeIndicatorsResource:
-    """Lights, each named ``indicator@component``."""
+    """Indicators. The name of each is ``indicator@component``."""
 
     @route("GET", "/v1/nodes/{node}/management/indicators", policy="baremetal:node:get_indicator_state")
-    def list(self, request: APIRequest) -> Lights:
-        """List the lights of a machine."""
-        found = request.rpc("get_indicators", node=request.node().uuid)
-        return {
-            "indicators": [
-                _shown(request, component, f"{indicator}@{component}", offer)
-                for component, lights in found.items()
-                for indicator, offer in lights.items()
-            ]
-        }
+    def list(self, request: APIRequest) -> IndicatorList:
+        """List the indicators of a node."""
+        components = request.rpc("get_indicators", node=request.node().uuid)
+        listed = [
+            _render_indicator(request, component, indicator, properties)
+            for component, indicators in components.items()
+            for indicator, properties in indicators.items()
+        ]
+        return {"indicators": listed}
 
     @route("GET", "/v1/nodes/{node}/management/indicators/{indicator}", policy="baremetal:node:get_indicator_state")
-    def show(self, request: APIRequest) -> LightState:
-        """Tell the state of one light."""
-        indicator, component = _parts(request)
-        return {"state": request.rpc("get_indicator_state", node=request.node().uuid, component=component, indicator=indicator)}
+    def show(self, request: APIRequest) -> IndicatorStateDocument:
+        """Show the state of an indicator."""
+        indicator, component = _split_name(request)
+        state = request.rpc("get_indicator_state", node=request.node().uuid, component=component, indicator=indicator)
+        return {"state": state}
 
     @route(
         "PUT",
@@ -72,11 +72,11 @@ class NodeIndicatorsResource:
         policy="baremetal:node:set_indicator_state",
         role="owner-member",
         status=204,
-        body=(Parameter("state", _STATE, "The state to set.", required=True),),
+        body=(Parameter("state", _STATE, "The new state.", required=True),),
     )
     def set(self, request: APIRequest) -> None:
-        """Set one light."""
-        indicator, component = _parts(request)
+        """Set the state of an indicator."""
+        indicator, component = _split_name(request)
         state = request.body["state"]
         request.rpc("set_indicator_state", node=request.node().uuid, component=component, indicator=indicator, state=state)
 
@@ -94,24 +94,26 @@ class NodeInterruptResource:
         body=(),
     )
     def inject(self, request: APIRequest) -> None:
-        """Send a non-maskable interrupt to a machine."""
+        """Send a non-maskable interrupt (NMI) to the machine of a node."""
         request.rpc("inject_nmi", node=request.node().uuid)
 
 
-def _parts(request: APIRequest) -> tuple[str, str]:
-    named = request.arguments["indicator"]
-    indicator, at, component = named.partition("@")
-    if not (indicator and at and component):
-        wrong = f"{named[:64]!r} does not name an indicator of a component"
-        raise InvalidInput([Problem("indicator", wrong, "give indicator@component, as the list of indicators has it")])
+def _split_name(request: APIRequest) -> tuple[str, str]:
+    """Return the indicator and the component that the path names. Raises ``InvalidInput``."""
+    name = request.arguments["indicator"]
+    indicator, _, component = name.partition("@")
+    if not indicator or not component:
+        wrong = f"{name[:64]!r} does not name an indicator of a component"
+        raise InvalidInput([Problem("indicator", wrong, "use indicator@component from the list of indicators")])
     return indicator, component
 
 
-def _shown(request: APIRequest, component: str, name: str, offer: dict[str, Any]) -> Light:
+def _render_indicator(request: APIRequest, component: str, indicator: str, properties: dict[str, Any]) -> Indicator:
+    name = f"{indicator}@{component}"
     return {
         "name": name,
         "component": component,
-        "readonly": offer.get("readonly", True),
-        "states": [str(state) for state in offer.get("states", ())],
+        "readonly": properties.get("readonly", True),
+        "states": [str(state) for state in properties.get("states", ())],
         "links": links(request.base, f"nodes/{request.arguments['node']}/management/indicators/{name}"),
     }

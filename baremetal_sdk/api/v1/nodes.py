@@ -19,15 +19,15 @@ from baremetal_sdk.api.framework.routes import route
 from baremetal_sdk.api.framework.types import BOOLEAN, UUID, UUID_OR_NAME
 from baremetal_sdk.api.framework.views import ResponseSpec
 from baremetal_sdk.api.v1.node_fields import (
-    CHASSIS_REMOVED_SINCE,
+    CHASSIS_REMOVAL_SINCE,
     CREATION,
     DEFAULTS,
     ENROLL_SINCE,
-    PATCHED,
+    PATCH_FIELDS,
     check_name,
     check_removal,
-    read_patched,
-    without_null,
+    parse_patch_value,
+    replace_null,
 )
 from baremetal_sdk.api.v1.node_redaction import redacted, shown_node
 from baremetal_sdk.api.v1.node_rules import (
@@ -123,7 +123,7 @@ class NodesResource:
         role="leased-member",
         alternative_rules=FIELD_RULES,
         query=(Parameter("reset_interfaces", BOOLEAN, "Whether interfaces become the new driver's defaults.", since=45),),
-        body=patch_type(PATCHED.by_name),
+        body=patch_type(PATCH_FIELDS.by_name),
         response=ResponseSpec(NODE_VIEW, whole=True),
     )
     def update(self, request: APIRequest) -> dict[str, Any]:
@@ -188,10 +188,10 @@ def _check_chassis(request: APIRequest, values: Mapping[str, Any]) -> None:
 
 def _check_patch(patch: Sequence[PatchOperation], minor: int) -> None:
     for operation in patch:
-        if operation.field not in PATCHED.by_name:
-            names = ", ".join(sorted(field.name for field in PATCHED.declared if field.since <= minor))
+        if operation.field not in PATCH_FIELDS.by_name:
+            names = ", ".join(sorted(field.name for field in PATCH_FIELDS.declared if field.since <= minor))
             raise operation.problem(f"{operation.field[:64]!r} cannot be changed", f"these can: {names}")
-    check_versions((PATCHED.by_name[operation.field] for operation in patch), minor)
+    check_versions((PATCH_FIELDS.by_name[operation.field] for operation in patch), minor)
 
 
 def _patched(request: APIRequest, patch: list[PatchOperation], reset: bool) -> NodeRecord:
@@ -208,14 +208,14 @@ def _patched_once(request: APIRequest, patch: list[PatchOperation], reset: bool)
     node = request.node(rule=VIEW_NODE)
     for rule in {rule_of_change(operation.field, operation.value) for operation in patch} or {UPDATE}:
         request.enforce(node, rule)
-    document = {name: getattr(node, name) for name in PATCHED.by_name}
+    document = {name: getattr(node, name) for name in PATCH_FIELDS.by_name}
     touched = apply_patch(document, patch)
     for name, value in touched.items():
         check_removal(name, value)
     for name in _FREE_FORM:
         if name in touched:
             touched[name] = restore_masked(touched[name], document[name])
-    changed = diff_fields(document, touched, read_patched, DEFAULTS)
+    changed = diff_fields(document, touched, parse_patch_value, DEFAULTS)
     _check_changes(request, node, changed)
     if not changed:
         return node
@@ -227,8 +227,8 @@ def _patched_once(request: APIRequest, patch: list[PatchOperation], reset: bool)
 
 def _check_changes(request: APIRequest, node: NodeRecord, changed: dict[str, Any]) -> None:
     _check_chassis(request, changed)
-    if "chassis_uuid" in changed and changed["chassis_uuid"] is None and request.minor < CHASSIS_REMOVED_SINCE:
-        raise not_acceptable_before("the removal of chassis_uuid", CHASSIS_REMOVED_SINCE)
+    if "chassis_uuid" in changed and changed["chassis_uuid"] is None and request.minor < CHASSIS_REMOVAL_SINCE:
+        raise not_acceptable_before("the removal of chassis_uuid", CHASSIS_REMOVAL_SINCE)
     if changed.get("name") is not None:
         check_name(changed["name"], request.minor)
     if changed.get("parent_node") is not None:
@@ -236,7 +236,7 @@ def _check_changes(request: APIRequest, node: NodeRecord, changed: dict[str, Any
     if "owner" in changed:
         _check_new_owner(request, node)
     if "conductor_group" in changed:
-        changed["conductor_group"] = without_null("conductor_group", changed["conductor_group"]).lower()
+        changed["conductor_group"] = replace_null("conductor_group", changed["conductor_group"]).lower()
     if node.instance_uuid is not None and changed.get("instance_uuid") is not None:
         raise NodeAssociated(
             f"instance_uuid: node {node.uuid} is associated with instance {node.instance_uuid}; remove that one first",
