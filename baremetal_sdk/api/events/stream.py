@@ -15,7 +15,7 @@ from baremetal_sdk.api.framework.parameters import Parameter
 from baremetal_sdk.api.framework.request import VIEW_NODE, APIRequest, node_target
 from baremetal_sdk.api.framework.routes import route
 from baremetal_sdk.api.framework.types import BOOLEAN, TEXT, UUID_OR_NAME, InvalidValue, ValueType
-from baremetal_sdk.api.v1.node_redaction import IN_PLACE
+from baremetal_sdk.api.v1.node_redaction import REDACTED_VALUES
 from baremetal_sdk.api.v1.node_rules import SEES_ALL_FIELDS
 from baremetal_sdk.store.outbox import EVENT_KINDS, LEASE, Event, EventPosition
 
@@ -82,7 +82,7 @@ def _redacting(request: APIRequest) -> Callable[[Event], str] | None:
         if not names:
             return event.content
         told = orjson.loads(event.content)
-        told.update({name: IN_PLACE[name] for name in names if told.get(name) is not None})
+        told.update({name: REDACTED_VALUES[name] for name in names if told.get(name) is not None})
         if event.kind == LEASE and "reservation" in names:
             told["purpose"] = None
         return orjson.dumps(told).decode()

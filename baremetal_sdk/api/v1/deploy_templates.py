@@ -11,7 +11,7 @@ from baremetal_sdk.api.framework.request import APIRequest
 from baremetal_sdk.api.framework.resource_fields import WritableFields
 from baremetal_sdk.api.framework.types import OBJECT, UUID
 from baremetal_sdk.api.framework.views import View, ViewField
-from baremetal_sdk.api.v1.step_lists import step_list
+from baremetal_sdk.api.v1.step_lists import build_step_list_type
 from baremetal_sdk.api.v1.trait_values import TRAIT
 from baremetal_sdk.store.records.policy import DeployTemplateRecord
 
@@ -40,7 +40,7 @@ TEMPLATE_VIEW = View(
 _FIELDS = WritableFields(
     DeployTemplateRecord,
     Parameter("name", TRAIT, "The trait that selects the template."),
-    Parameter("steps", step_list(*_KEYS, known=_KEYS), "The steps, each with interface, step, args and priority."),
+    Parameter("steps", build_step_list_type(*_KEYS, known=_KEYS), "The steps, each with interface, step, args and priority."),
     optional("extra", OBJECT, "Anything."),
     required=("name", "steps"),
 )

@@ -1,6 +1,6 @@
-"""The rules about nodes that are more than one for each path: by field, by whose a node is, by what is shown of it.
+"""The policy rules of nodes that belong to no single route: rules for fields, for owners, and for what is visible.
 
-Their names are those that policy files for Ironic know.
+Their names are the same as in Ironic's policy files.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ CREATE, UPDATE, DELETE = "baremetal:node:create", "baremetal:node:update", "bare
 CREATE_OWN = f"{CREATE}:self_owned_node"
 DELETE_OWN = f"{DELETE}:self_owned_node"
 MAINTENANCE = "baremetal:node:set_maintenance"
-OWNER_OF_ACTIVE = f"{UPDATE}_owner_provisioned"
-"""AuditedRequest as well when the owner of a node changes that carries an instance."""
+CHANGE_OWNER_OF_ACTIVE = f"{UPDATE}_owner_provisioned"
+"""The additional rule for changing the owner of an active node."""
 _NO_CLEANING = "baremetal:node:disable_cleaning"
 SEES_ALL_FIELDS = f"{VIEW_NODE}:filter_threshold"
+"""The rule for callers that see all fields of all nodes."""
 RESTRICTED = ("driver_info", "driver_internal_info", "last_error", "reservation")
-"""Fields that tell of the infrastructure: each has a rule of its own, asked of those whom the rule above is not for."""
-_FIELDS: Mapping[str, tuple[Persona, tuple[str, ...]]] = {
+"""Fields about the infrastructure. Each has its own rule, which applies to callers without :data:`SEES_ALL_FIELDS`."""
+_FIELD_RULES: Mapping[str, tuple[Persona, tuple[str, ...]]] = {
     f"{UPDATE}_extra": ("leased-member", ("extra",)),
     f"{UPDATE}_instance_info": ("member", ("instance_info", "instance_name")),
     f"{UPDATE}:chassis_uuid": ("system-admin", ("chassis_uuid",)),
@@ -40,25 +41,25 @@ _FIELDS: Mapping[str, tuple[Persona, tuple[str, ...]]] = {
     f"{UPDATE}:retired": ("owner-member", ("retired", "retired_reason")),
     f"{UPDATE}:shard": ("system-admin", ("shard",)),
 }
-"""Rule -> for whom it is, and the fields whose change it is about. All other fields have the rule of the whole."""
-# Maintenance is one thing, whether it is a field or a path.
-_RULE_OF_FIELD = {"maintenance": MAINTENANCE, **{name: rule for rule, (_, names) in _FIELDS.items() for name in names}}
+"""Rule -> its persona, and the fields whose change it permits. The change of any other field needs the rule for updates."""
+# The field and the route for maintenance have the same rule.
+_RULE_BY_FIELD = {"maintenance": MAINTENANCE, **{name: rule for rule, (_, names) in _FIELD_RULES.items() for name in names}}
 
 RULES: Mapping[str, Persona] = {
     CREATE_OWN: "project-admin",
     DELETE_OWN: "owner-admin",
-    OWNER_OF_ACTIVE: "system-admin",
+    CHANGE_OWNER_OF_ACTIVE: "system-admin",
     _NO_CLEANING: "system-admin",
     SEES_ALL_FIELDS: "system-reader",
     **{f"{VIEW_NODE}:{name}": "owner-reader" for name in RESTRICTED},
-    **{rule: persona for rule, (persona, _) in _FIELDS.items()},
+    **{rule: persona for rule, (persona, _) in _FIELD_RULES.items()},
 }
-FIELD_RULES = (*_FIELDS, MAINTENANCE)
-"""The rules that a change of fields may ask for besides that of the whole."""
+FIELD_RULES = (*_FIELD_RULES, MAINTENANCE)
+"""The rules that a change of fields may need, in addition to the rule for updates."""
 
 
-def rule_of_change(name: str, value: Any) -> str:
-    """The rule that is asked when the field *name* gets *value*."""
+def find_change_rule(name: str, value: Any) -> str:
+    """Return the rule that a caller needs to set the field *name* to *value*."""
     if name == "automated_clean" and str(value).lower() in ("false", "0", "no", "off", "f", "n"):
         return _NO_CLEANING
-    return _RULE_OF_FIELD.get(name, UPDATE)
+    return _RULE_BY_FIELD.get(name, UPDATE)

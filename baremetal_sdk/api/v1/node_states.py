@@ -1,4 +1,4 @@
-"""``/v1/nodes/{node}/states``, ``/maintenance`` and ``/management``: what a node does, and what is done to it."""
+"""``/v1/nodes/{node}/states``, ``/maintenance`` and ``/management``: reading and changing the state of a node."""
 
 from __future__ import annotations
 
@@ -19,21 +19,22 @@ from baremetal_sdk.api.v1.runbooks import USE
 from baremetal_sdk.store.records.policy import RunbookRecord
 
 _POWER_TARGETS = tuple(str(state) for state in PowerState if state is not PowerState.UNKNOWN)
-_SOFT_SINCE = 27
-_SOFT = frozenset({str(PowerState.SOFT_OFF), str(PowerState.SOFT_REBOOT)})
+_SOFT_POWER_SINCE = 27
+"""The minor number of the first microversion with soft power states and a timeout."""
+_SOFT_POWER_TARGETS = frozenset({str(PowerState.SOFT_OFF), str(PowerState.SOFT_REBOOT)})
 _BOOT_MODE_SINCE = 76
 POWER_BODY = (
-    Parameter("target", choice(*_POWER_TARGETS), "The power state to reach.", required=True),
-    optional("timeout", integer(minimum=1), "Seconds to reach it in.", _SOFT_SINCE),
+    Parameter("target", choice(*_POWER_TARGETS), "The requested power state.", required=True),
+    optional("timeout", integer(minimum=1), "Maximum seconds until the node reaches the power state.", _SOFT_POWER_SINCE),
 )
 
 
 _STEP_RULES = {name: f"baremetal:node:set_provision_state:{name}" for name in ("clean_steps", "service_steps")}
-"""AuditedRequest as well where somebody sends steps of his own."""
+"""Field of the body -> the additional rule for requests that contain their own list of steps."""
 
 
 class NodeStatesResource:
-    """States of a node, and requests to change them."""
+    """States of nodes, and requests to change them."""
 
     rules: ClassVar[Mapping[str, Persona]] = dict.fromkeys(_STEP_RULES.values(), "member")
 
@@ -60,12 +61,12 @@ class NodeStatesResource:
     def set_power(self, request: APIRequest) -> None:
         """Change the power state of a node."""
         target = request.body["target"]
-        if target in _SOFT and request.minor < _SOFT_SINCE:
-            raise not_acceptable_before(f"target {target!r}", _SOFT_SINCE)
+        if target in _SOFT_POWER_TARGETS and request.minor < _SOFT_POWER_SINCE:
+            raise not_acceptable_before(f"target {target!r}", _SOFT_POWER_SINCE)
         node = request.node()
         seconds = request.body.get("timeout")
         request.rpc("change_power_state", node=node.uuid, target=target, timeout=None if seconds is None else float(seconds))
-        request.location = _states(request)
+        request.location = _states_path(request)
 
     @route(
         "PUT", "/v1/nodes/{node}/states/provision", policy="baremetal:node:set_provision_state", status=202, body=PROVISION_BODY
@@ -84,9 +85,9 @@ class NodeStatesResource:
         if request.minor < since:
             raise not_acceptable_before(f"target 'abort' in state {node.provision_state!r}", since)
         if "runbook" in arguments:
-            arguments["runbook"] = _usable_runbook(request, arguments["runbook"])
+            arguments["runbook"] = _find_usable_runbook(request, arguments["runbook"])
         request.rpc("change_provision_state", node=node.uuid, verb=verb, arguments=arguments)
-        request.location = _states(request)
+        request.location = _states_path(request)
 
     @route(
         "PUT",
@@ -99,12 +100,12 @@ class NodeStatesResource:
         body=OBJECT,
     )
     def set_raid(self, request: APIRequest) -> None:
-        """Set the RAID configuration that the next configuration of the machine brings about."""
+        """Set the target RAID configuration. The RAID steps of cleaning or deployment apply it."""
         node = request.node()
         try:
             request.rpc("set_target_raid_config", node=node.uuid, target_raid_config=request.body)
         except NotSupported as exc:
-            # Clients know it as something that is not there.
+            # Ironic answers 404 if the node has no RAID interface, and clients expect that.
             raise NotFound(exc.message) from exc
 
     @route(
@@ -114,12 +115,12 @@ class NodeStatesResource:
         role="leased-member",
         status=202,
         since=_BOOT_MODE_SINCE,
-        body=(Parameter("target", choice(*map(str, BootMode)), "The boot mode to set.", required=True),),
+        body=(Parameter("target", choice(*map(str, BootMode)), "The requested boot mode.", required=True),),
     )
     def set_boot_mode(self, request: APIRequest) -> None:
         """Change the boot mode of a node."""
         request.rpc("set_boot_mode", node=request.node().uuid, mode=request.body["target"])
-        request.location = _states(request)
+        request.location = _states_path(request)
 
     @route(
         "PUT",
@@ -128,16 +129,19 @@ class NodeStatesResource:
         role="leased-member",
         status=202,
         since=_BOOT_MODE_SINCE,
-        body=(Parameter("target", BOOLEAN, "Whether secure boot is to be on.", required=True),),
+        body=(Parameter("target", BOOLEAN, "True to turn secure boot on, false to turn it off.", required=True),),
     )
     def set_secure_boot(self, request: APIRequest) -> None:
         """Turn secure boot of a node on or off."""
         request.rpc("set_secure_boot", node=request.node().uuid, enabled=request.body["target"])
-        request.location = _states(request)
+        request.location = _states_path(request)
 
 
-def _usable_runbook(request: APIRequest, ident: str) -> str:
-    """The UUID of a runbook that the caller may use; a public one is used as one's own. Raises ``Forbidden``."""
+def _find_usable_runbook(request: APIRequest, ident: str) -> str:
+    """Return the UUID of a runbook. Raises ``Forbidden`` if the caller may not use it.
+
+    The policy treats a public runbook as if the caller's project owned it.
+    """
     runbook = request.backend.store.record(RunbookRecord, ident, scope=request.scope)
     owner = request.context.project if runbook.public else runbook.owner
     request.policy.enforce(USE, request.context, {"runbook.uuid": runbook.uuid, "runbook.owner": owner})
@@ -145,14 +149,14 @@ def _usable_runbook(request: APIRequest, ident: str) -> str:
 
 
 class NodeMaintenanceResource:
-    """Whether somebody works on the machine."""
+    """Maintenance mode of nodes."""
 
     @route(
         "PUT",
         "/v1/nodes/{node}/maintenance",
         policy="baremetal:node:set_maintenance",
         status=202,
-        body=(optional("reason", text(4096), "Why."),),
+        body=(optional("reason", text(4096), "The reason for the maintenance."),),
     )
     def enter(self, request: APIRequest) -> None:
         """Put a node in maintenance."""
@@ -164,27 +168,27 @@ class NodeMaintenanceResource:
         request.rpc("set_maintenance", node=request.node().uuid, maintenance=False, reason=None)
 
 
-class BootsFrom(TypedDict):
-    """What a machine boots from, as far as its BMC says."""
+class BootDeviceSetting(TypedDict):
+    """The boot device that the BMC reports. A field is null if the BMC does not report it."""
 
     boot_device: str | None
     persistent: bool | None
 
 
-class BootDevices(TypedDict):
-    """What a machine can boot from."""
+class SupportedBootDevices(TypedDict):
+    """The boot devices that a machine supports."""
 
     supported_boot_devices: list[str]
 
 
 class NodeManagementResource:
-    """What the management interface of a node does at once."""
+    """Boot devices of nodes."""
 
     @route("GET", "/v1/nodes/{node}/management/boot_device", policy="baremetal:node:get_boot_device", role="owner-manager")
-    def boot_device(self, request: APIRequest) -> BootsFrom:
-        """Tell what a machine boots from."""
-        found: BootsFrom = request.rpc("get_boot_device", node=request.node().uuid)
-        return found
+    def boot_device(self, request: APIRequest) -> BootDeviceSetting:
+        """Show the boot device of a node."""
+        boot_device: BootDeviceSetting = request.rpc("get_boot_device", node=request.node().uuid)
+        return boot_device
 
     @route(
         "PUT",
@@ -193,12 +197,12 @@ class NodeManagementResource:
         role="owner-manager",
         status=204,
         body=(
-            Parameter("boot_device", choice(*map(str, BootDevice)), "What to boot from.", required=True),
-            optional("persistent", BOOLEAN, "Whether every boot is meant, and not the next one only."),
+            Parameter("boot_device", choice(*map(str, BootDevice)), "The new boot device.", required=True),
+            optional("persistent", BOOLEAN, "True to use the device for all boots, false for the next boot only."),
         ),
     )
     def set_boot_device(self, request: APIRequest) -> None:
-        """Set what a machine boots from."""
+        """Set the boot device of a node."""
         persistent = bool(request.body.get("persistent"))
         request.rpc("set_boot_device", node=request.node().uuid, device=request.body["boot_device"], persistent=persistent)
 
@@ -208,10 +212,10 @@ class NodeManagementResource:
         policy="baremetal:node:get_boot_device",
         role="owner-manager",
     )
-    def supported_boot_devices(self, request: APIRequest) -> BootDevices:
-        """Tell what a machine can boot from."""
+    def supported_boot_devices(self, request: APIRequest) -> SupportedBootDevices:
+        """List the boot devices that a node supports."""
         return {"supported_boot_devices": request.rpc("get_supported_boot_devices", node=request.node().uuid)}
 
 
-def _states(request: APIRequest) -> str:
+def _states_path(request: APIRequest) -> str:
     return f"nodes/{request.arguments['node']}/states"

@@ -1,4 +1,4 @@
-"""``/v1/nodes/{node}/traits``: what is special about a machine."""
+"""``/v1/nodes/{node}/traits``: traits, which name special capabilities of a machine."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import Annotated, TypedDict
 from baremetal_sdk.api.framework.parameters import Parameter
 from baremetal_sdk.api.framework.request import APIRequest
 from baremetal_sdk.api.framework.routes import route
-from baremetal_sdk.api.v1.trait_values import TRAITS, trait_of_path
+from baremetal_sdk.api.v1.trait_values import TRAITS, parse_path_trait
 
 _SINCE = 37
 
 
 class Traits(TypedDict):
-    """Traits of something."""
+    """A list of traits."""
 
     traits: Annotated[list[str], TRAITS.schema]
 
 
 class NodeTraitsResource:
-    """The traits of nodes."""
+    """Traits of nodes."""
 
     @route("GET", "/v1/nodes/{node}/traits", policy="baremetal:node:traits:list", since=_SINCE, too_old_status=406)
     def list(self, request: APIRequest) -> Traits:
@@ -34,10 +34,10 @@ class NodeTraitsResource:
         since=_SINCE,
         too_old_status=405,
         status=204,
-        body=(Parameter("traits", TRAITS, "The traits that it is to have.", required=True),),
+        body=(Parameter("traits", TRAITS, "All traits of the node. They replace the current ones.", required=True),),
     )
     def replace(self, request: APIRequest) -> None:
-        """Give a node exactly these traits."""
+        """Replace all traits of a node."""
         request.rpc("set_node_traits", node=request.node().uuid, traits=request.body["traits"])
 
     @route(
@@ -49,7 +49,7 @@ class NodeTraitsResource:
         status=204,
     )
     def clear(self, request: APIRequest) -> None:
-        """Take all traits from a node."""
+        """Remove all traits from a node."""
         request.rpc("set_node_traits", node=request.node().uuid, traits=[])
 
     @route(
@@ -63,8 +63,8 @@ class NodeTraitsResource:
         body=(),
     )
     def add(self, request: APIRequest) -> None:
-        """Give a node a trait that it may have already."""
-        node, trait = request.node(), trait_of_path(request.arguments["trait"])
+        """Add a trait to a node. The request succeeds if the node has the trait already."""
+        node, trait = request.node(), parse_path_trait(request.arguments["trait"])
         request.rpc("add_node_trait", node=node.uuid, trait=trait)
         request.location = f"nodes/{request.arguments['node']}/traits/{trait}"
 
@@ -77,5 +77,5 @@ class NodeTraitsResource:
         status=204,
     )
     def remove(self, request: APIRequest) -> None:
-        """Take a trait from a node that has it."""
+        """Remove a trait from a node."""
         request.rpc("remove_node_trait", node=request.node().uuid, trait=request.arguments["trait"])

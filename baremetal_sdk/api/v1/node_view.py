@@ -1,4 +1,4 @@
-"""What clients see of a node, field by field, each with the microversion that brought it."""
+"""The views of a node: the fields that clients see, each with its first microversion."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ _STATE = choice(*sorted(STATES))
 _BOOT_MODE = choice(*map(str, BootMode))
 
 
-def _masked(request: APIRequest, values: Mapping[str, Any]) -> Mapping[str, Any]:
+def _mask_values(request: APIRequest, values: Mapping[str, Any]) -> Mapping[str, Any]:
     return mask_secrets(values)
 
 
-def _reservation(request: APIRequest, holder: str | None, expires_at: datetime | None) -> str | None:
-    """The conductor that works on the node; who holds the lease within that conductor is nobody's business."""
+def _render_reservation(request: APIRequest, holder: str | None, expires_at: datetime | None) -> str | None:
+    """Return the host name of the conductor that holds the lease, without the internal part of the holder."""
     if holder is None or (expires_at is not None and expires_at <= request.backend.clock.now()):
         return None
     return holder.partition("/")[0]
 
 
-def _conductor(request: APIRequest, uuid: str, driver: str, group: str) -> str | None:
+def _find_conductor(request: APIRequest, uuid: str, driver: str, group: str) -> str | None:
     return request.conductors.responsible_for(uuid, driver, group)
 
 
-def _json(name: str, since: int = 1) -> ViewField:
+def _json_field(name: str, since: int = 1) -> ViewField:
     return ViewField(name, since, sortable=False)
 
 
-def _secretive(name: str, since: int = 1) -> ViewField:
-    return ViewField(name, since, render=_masked, sortable=False)
+def _masked_field(name: str, since: int = 1) -> ViewField:
+    return ViewField(name, since, render=_mask_values, sortable=False)
 
 
 NODE_VIEW = View(
@@ -58,26 +58,26 @@ NODE_VIEW = View(
         ViewField("boot_interface", 31),
         ViewField("boot_mode", 75, type=_BOOT_MODE),
         ViewField("chassis_uuid", type=UUID),
-        _json("clean_step", 7),
-        ViewField("conductor", 49, ("uuid", "driver", "conductor_group"), _conductor, sortable=False, volatile=True),
+        _json_field("clean_step", 7),
+        ViewField("conductor", 49, ("uuid", "driver", "conductor_group"), _find_conductor, sortable=False, volatile=True),
         ViewField("conductor_group", 46),
         ViewField("console_enabled"),
         ViewField("console_interface", 31),
         ViewField("deploy_interface", 31),
-        _json("deploy_step", 44),
+        _json_field("deploy_step", 44),
         ViewField("description", 51),
         ViewField("disable_power_off", 95),
         ViewField("driver"),
-        _secretive("driver_info"),
-        _secretive("driver_internal_info", 3),
-        _json("extra"),
+        _masked_field("driver_info"),
+        _masked_field("driver_internal_info", 3),
+        _json_field("extra"),
         ViewField("fault", 42),
         ViewField("firmware_interface", 86),
         ViewField("health", 109, type=choice(*map(str, Health))),
         ViewField("inspect_interface", 31),
         ViewField("inspection_finished_at", 6),
         ViewField("inspection_started_at", 6),
-        _secretive("instance_info"),
+        _masked_field("instance_info"),
         ViewField("instance_name", 104),
         ViewField("instance_uuid", type=UUID),
         ViewField("last_error"),
@@ -86,31 +86,31 @@ NODE_VIEW = View(
         ViewField("maintenance_reason"),
         ViewField("management_interface", 31),
         ViewField("name", 5),
-        _json("network_data", 66),
+        _json_field("network_data", 66),
         ViewField("network_interface", 20),
         ViewField("owner", 50),
         ViewField("parent_node", 83, type=UUID),
         ViewField("power_interface", 31),
         ViewField("power_state"),
-        _json("properties"),
+        _json_field("properties"),
         ViewField("protected", 48),
         ViewField("protected_reason", 48),
         ViewField("provision_state", older=_OLDER_STATES, type=_STATE),
         ViewField("provision_updated_at"),
-        _json("raid_config", 12),
+        _json_field("raid_config", 12),
         ViewField("raid_interface", 31),
         ViewField("rescue_interface", 38),
-        ViewField("reservation", 1, ("lease_holder", "lease_expires_at"), _reservation, volatile=True),
+        ViewField("reservation", 1, ("lease_holder", "lease_expires_at"), _render_reservation, volatile=True),
         ViewField("resource_class", 21),
         ViewField("retired", 61),
         ViewField("retired_reason", 61),
         ViewField("secure_boot", 75),
-        _json("service_step", 87),
+        _json_field("service_step", 87),
         ViewField("shard", 82),
         ViewField("storage_interface", 33),
         ViewField("target_power_state"),
         ViewField("target_provision_state"),
-        _json("target_raid_config", 12),
+        _json_field("target_raid_config", 12),
         ViewField("traits", 37, sortable=False, type=TRAITS),
         ViewField("vendor_interface", 31),
     ),
@@ -129,8 +129,8 @@ STATES_VIEW = View(
         ViewField("provision_updated_at"),
         ViewField("target_power_state"),
         ViewField("target_provision_state"),
-        _json("raid_config", 12),
-        _json("target_raid_config", 12),
+        _json_field("raid_config", 12),
+        _json_field("target_raid_config", 12),
         ViewField("boot_mode", 75, type=_BOOT_MODE),
         ViewField("secure_boot", 75),
     ),

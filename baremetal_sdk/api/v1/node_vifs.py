@@ -1,4 +1,4 @@
-"""``/v1/nodes/{node}/vifs``: virtual interfaces of tenants on a node's ports."""
+"""``/v1/nodes/{node}/vifs``: attachment of virtual interfaces (VIFs) to the ports of a node."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from baremetal_sdk.api.framework.routes import route
 from baremetal_sdk.api.framework.types import OBJECT, UUID_OR_NAME, InvalidValue
 
 SINCE = 28
-PORT_CHOICE_SINCE = 67
+PORT_SELECTION_SINCE = 67
+"""The minor number of the first microversion that selects the port or port group of a VIF."""
 
 
 class AttachedVIFs(TypedDict):
-    """Virtual interfaces that are attached to a node, each with its ``id``."""
+    """The VIFs that are attached to a node, each with its ``id``."""
 
     vifs: list[dict[str, Any]]
 
@@ -30,20 +31,21 @@ class NodeVIFsResource:
     @route("POST", "/v1/nodes/{node}/vifs", policy="baremetal:node:vif:attach", status=204, since=SINCE, body=OBJECT)
     def attach(self, request: APIRequest) -> None:
         """Attach a VIF to a node."""
-        vif = {**request.body, "id": _ident(request.body.get("id"), "id")}
-        if request.minor >= PORT_CHOICE_SINCE and "port_uuid" in vif and "portgroup_uuid" in vif:
-            raise InvalidInput([Problem("port_uuid", "it is given together with portgroup_uuid", "give one of them")])
+        vif = {**request.body, "id": _parse_vif_ident(request.body.get("id"), "id")}
+        if request.minor >= PORT_SELECTION_SINCE and "port_uuid" in vif and "portgroup_uuid" in vif:
+            raise InvalidInput([Problem("port_uuid", "cannot be used together with portgroup_uuid", "use one of them")])
         request.rpc("vif_attach", node=request.node().uuid, vif=vif)
 
     @route("DELETE", "/v1/nodes/{node}/vifs/{vif}", policy="baremetal:node:vif:detach", status=204, since=SINCE)
     def detach(self, request: APIRequest) -> None:
         """Detach a VIF from a node."""
-        request.rpc("vif_detach", node=request.node().uuid, vif_id=_ident(request.arguments["vif"], "vif"))
+        request.rpc("vif_detach", node=request.node().uuid, vif_id=_parse_vif_ident(request.arguments["vif"], "vif"))
 
 
-def _ident(value: Any, field: str) -> str:
+def _parse_vif_ident(value: Any, field: str) -> str:
+    """Return the UUID or name of a VIF. Raises ``InvalidInput``, which names *field*."""
     if value is None:
-        raise InvalidInput([Problem(field, "it is missing", "give the UUID of a VIF")])
+        raise InvalidInput([Problem(field, "is missing", "give the UUID of a VIF")])
     try:
         return str(UUID_OR_NAME.parse(value))
     except InvalidValue as exc:

@@ -1,4 +1,4 @@
-"""``/v1/nodes/{node}/vmedia``: images that a BMC shows to its machine as devices."""
+"""``/v1/nodes/{node}/vmedia``: virtual media, which are images that a BMC presents to its machine as devices."""
 
 from __future__ import annotations
 
@@ -13,45 +13,47 @@ from baremetal_sdk.api.framework.types import STRINGS, InvalidValue, ValueType, 
 
 SINCE = 89
 READ_SINCE = 93
+"""The minor number of the first microversion that lists virtual media."""
 SCHEMES = ("http", "https", "nfs", "cifs")
+"""The URL schemes of images."""
 _DEVICES = tuple(map(str, VirtualMediaDevice))
 _SOURCES = ("http", "local", "swift")
 _URL_TEXT = text(4096, 1)
 
 
-def _url(value: Any) -> str:
-    """A URL that a BMC can read. It is not repeated in a refusal: it may hold a password."""
-    given: str = _URL_TEXT.parse(value)
+def _parse_url(value: Any) -> str:
+    """Return the URL of an image. Error messages do not repeat the URL because it may contain a password."""
+    url: str = _URL_TEXT.parse(value)
     try:
-        scheme, host = urlsplit(given).scheme, urlsplit(given).hostname
+        scheme, host = urlsplit(url).scheme, urlsplit(url).hostname
     except ValueError:
-        raise InvalidValue("it is not a valid URL", "give one with " + ", ".join(SCHEMES)) from None
+        raise InvalidValue("is not a valid URL", "use a URL with the scheme " + ", ".join(SCHEMES)) from None
     if scheme not in SCHEMES:
-        raise InvalidValue(f"its scheme is {scheme[:16]!r}", "one of " + ", ".join(SCHEMES))
+        raise InvalidValue(f"has the scheme {scheme[:16]!r}", "use one of " + ", ".join(SCHEMES))
     if not host:
-        raise InvalidValue("it has no host", "give one that the BMC can reach")
-    return given
+        raise InvalidValue("has no host", "use a host that the BMC can reach")
+    return url
 
 
-def _devices(value: Any) -> tuple[str, ...]:
+def _parse_devices(value: Any) -> tuple[str, ...]:
     names: tuple[str, ...] = STRINGS.parse(value)
     unknown = [name for name in names if name not in _DEVICES]
     if unknown:
-        raise InvalidValue(f"{unknown[0][:64]!r} is not known", "known are " + ", ".join(_DEVICES))
+        raise InvalidValue(f"{unknown[0][:64]!r} is not a device type", "use one of " + ", ".join(_DEVICES))
     return names
 
 
-_SEVERAL = ValueType(_devices, {"type": "array", "items": {"enum": list(_DEVICES)}})
+_DEVICE_LIST = ValueType(_parse_devices, {"type": "array", "items": {"enum": list(_DEVICES)}})
 
 
 class NodeVirtualMediaResource:
-    """Virtual media of a machine."""
+    """Virtual media of nodes."""
 
     @route("GET", "/v1/nodes/{node}/vmedia", policy="baremetal:node:vmedia:get", since=READ_SINCE)
     def show(self, request: APIRequest) -> list[dict[str, Any]]:
-        """List the virtual media devices of a machine, and what is in them."""
-        found: list[dict[str, Any]] = request.rpc("get_virtual_media", node=request.node().uuid)
-        return found
+        """List the virtual media devices of a node and their images."""
+        devices: list[dict[str, Any]] = request.rpc("get_virtual_media", node=request.node().uuid)
+        return devices
 
     @route(
         "POST",
@@ -61,19 +63,24 @@ class NodeVirtualMediaResource:
         status=204,
         since=SINCE,
         body=(
-            Parameter("device_type", choice(*_DEVICES), "The device that the image is shown as.", required=True),
+            Parameter("device_type", choice(*_DEVICES), "The type of device as which the machine sees the image.", required=True),
             Parameter(
-                "image_url", ValueType(_url, {"type": "string", "format": "uri"}), "Where the BMC finds the image.", required=True
+                "image_url",
+                ValueType(_parse_url, {"type": "string", "format": "uri"}),
+                "The URL from which the BMC reads the image.",
+                required=True,
             ),
-            optional("image_download_source", choice(*_SOURCES), "Taken for the sake of clients: the BMC reads the URL itself."),
+            optional(
+                "image_download_source",
+                choice(*_SOURCES),
+                "Accepted for compatibility and ignored: the BMC reads the URL itself.",
+            ),
         ),
     )
     def attach(self, request: APIRequest) -> None:
-        """Attach an image to a machine."""
-        asked = request.body
-        request.rpc(
-            "attach_virtual_media", node=request.node().uuid, device_type=asked["device_type"], image_url=asked["image_url"]
-        )
+        """Attach an image to a node as a virtual device."""
+        device_type, image_url = request.body["device_type"], request.body["image_url"]
+        request.rpc("attach_virtual_media", node=request.node().uuid, device_type=device_type, image_url=image_url)
 
     @route(
         "DELETE",
@@ -85,11 +92,11 @@ class NodeVirtualMediaResource:
         query=(
             Parameter(
                 "device_types",
-                _SEVERAL,
-                "The devices, with commas between them; or all.",
+                _DEVICE_LIST,
+                "The types of the devices, separated by commas. By default all images are detached.",
             ),
         ),
     )
     def detach(self, request: APIRequest) -> None:
-        """Detach images from a machine."""
+        """Detach images from a node."""
         request.rpc("detach_virtual_media", node=request.node().uuid, device_types=request.query.get("device_types"))

@@ -1,4 +1,4 @@
-"""``/v1/nodes``: listing, showing, creating, changing and deleting nodes."""
+"""``/v1/nodes``: creating, showing, changing, validating and deleting nodes."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ from baremetal_sdk.api.v1.node_fields import (
     parse_patch_value,
     replace_null,
 )
-from baremetal_sdk.api.v1.node_redaction import redacted, shown_node
+from baremetal_sdk.api.v1.node_redaction import find_redacted_fields, render_node
 from baremetal_sdk.api.v1.node_rules import (
+    CHANGE_OWNER_OF_ACTIVE,
     CREATE,
     CREATE_OWN,
     DELETE,
     DELETE_OWN,
     FIELD_RULES,
-    OWNER_OF_ACTIVE,
     RULES,
     UPDATE,
-    rule_of_change,
+    find_change_rule,
 )
 from baremetal_sdk.api.v1.node_view import NODE_VIEW
 from baremetal_sdk.errors import NodeAssociated, RevisionConflict
@@ -48,20 +48,20 @@ from baremetal_sdk.store.records.node import NodeRecord
 from baremetal_sdk.store.records.policy import AllocationRecord
 
 PATCH_ATTEMPTS = 5
-"""How often a patch is applied anew when the node changed under it."""
+"""Maximum number of attempts to apply a patch, if other writers change the node at the same time."""
 _FREE_FORM = ("driver_info", "instance_info")
-"""Fields in which clients are shown masks in place of secrets."""
+"""Fields whose secrets are masked in responses. A client may send the masks back in a patch."""
 
 
-class Validated(TypedDict):
-    """What an interface of a node lacks."""
+class InterfaceValidation(TypedDict):
+    """The result of the validation of an interface. *reason* is missing if nothing is wrong."""
 
     result: bool | None
     reason: NotRequired[str]
 
 
 class NodesResource:
-    """Nodes, one by one."""
+    """Nodes."""
 
     rules: ClassVar[Mapping[str, Persona]] = RULES
 
@@ -77,8 +77,8 @@ class NodesResource:
         fields = request.query.get("fields")
         selection = NODE_VIEW.whole(request.minor) if fields is None else NODE_VIEW.selected(request.minor, fields)
         seen = request.node_version()
-        if redacted(request, selection, seen.owner, seen.lessee):
-            return shown_node(request, selection, request.node())
+        if find_redacted_fields(request, selection, seen.owner, seen.lessee):
+            return render_node(request, selection, request.node())
         return request.render_cache.record(
             request, selection, seen, lambda: request.backend.store.node(seen.uuid, scope=request.scope)
         )
@@ -94,7 +94,7 @@ class NodesResource:
         response=ResponseSpec(NODE_VIEW, whole=True),
     )
     def create(self, request: APIRequest) -> dict[str, Any]:
-        """Enrol a node."""
+        """Create a node."""
         values = {name: value for name, value in request.body.items() if value is not None}
         is_own = request.is_allowed(CREATE_OWN)
         request.require(CREATE_OWN if is_own else CREATE)
@@ -122,7 +122,9 @@ class NodesResource:
         policy=UPDATE,
         role="leased-member",
         alternative_rules=FIELD_RULES,
-        query=(Parameter("reset_interfaces", BOOLEAN, "Whether interfaces become the new driver's defaults.", since=45),),
+        query=(
+            Parameter("reset_interfaces", BOOLEAN, "True to reset the interfaces to the defaults of the new driver.", since=45),
+        ),
         body=patch_type(PATCH_FIELDS.by_name),
         response=ResponseSpec(NODE_VIEW, whole=True),
     )
@@ -132,21 +134,21 @@ class NodesResource:
         _check_patch(patch, request.minor)
         reset = bool(request.query.get("reset_interfaces"))
         if reset and not any(operation.path == ("driver",) for operation in patch):
-            wrong = Problem("reset_interfaces", "the driver is not being changed", "it is taken together with a new driver")
+            wrong = Problem("reset_interfaces", "needs a change of the driver", "change the driver, or leave it out")
             raise InvalidInput([wrong])
-        return shown_node(request, NODE_VIEW.whole(request.minor), _patched(request, patch, reset))
+        return render_node(request, NODE_VIEW.whole(request.minor), _apply_patch(request, patch, reset_interfaces=reset))
 
     @route("DELETE", "/v1/nodes/{node}", policy=DELETE, role="system-admin", alternative_rules=(DELETE_OWN,), status=204)
     def delete(self, request: APIRequest) -> None:
-        """Delete a node, with its ports."""
+        """Delete a node and its ports."""
         node = request.node(rule=VIEW_NODE)
         request.enforce(node, DELETE if request.is_allowed(DELETE, node) else DELETE_OWN)
         request.rpc("delete_node", node=node.uuid)
 
     @route("GET", "/v1/nodes/{node}/validate", policy="baremetal:node:validate", role="member")
-    def validate(self, request: APIRequest) -> dict[str, Validated]:
-        """Tell of each interface of a node whether it has all that it needs."""
-        return _validated(request, request.node())
+    def validate(self, request: APIRequest) -> dict[str, InterfaceValidation]:
+        """Validate the interfaces of a node: report for each whether its settings are complete."""
+        return _validate(request, request.node())
 
     @route(
         "GET",
@@ -154,28 +156,28 @@ class NodesResource:
         policy="baremetal:node:validate",
         role="member",
         query=(
-            Parameter("node", UUID_OR_NAME, "The node's UUID or name."),
-            Parameter("node_uuid", UUID, "The node's UUID."),
+            Parameter("node", UUID_OR_NAME, "The UUID or name of the node."),
+            Parameter("node_uuid", UUID, "The UUID of the node."),
         ),
     )
-    def validate_named(self, request: APIRequest) -> dict[str, Validated]:
-        """Tell of each interface of a node, named in the query, whether it has all that it needs."""
+    def validate_named(self, request: APIRequest) -> dict[str, InterfaceValidation]:
+        """Validate the interfaces of the node that the query names."""
         ident = request.query.get("node_uuid") or request.query.get("node")
         if ident is None:
-            raise InvalidInput([Problem("node", "it is missing", "give the node's UUID or name")])
-        return _validated(request, request.node(ident))
+            raise InvalidInput([Problem("node", "is missing", "give the UUID or name of the node")])
+        return _validate(request, request.node(ident))
 
 
-def _validated(request: APIRequest, node: NodeRecord) -> dict[str, Validated]:
-    found: Mapping[str, Mapping[str, Any]] = request.rpc("validate_node", node=node.uuid)
-    return {kind: _without_reason(said) for kind, said in found.items()}
+def _validate(request: APIRequest, node: NodeRecord) -> dict[str, InterfaceValidation]:
+    results: Mapping[str, Mapping[str, Any]] = request.rpc("validate_node", node=node.uuid)
+    return {kind: _drop_empty_reason(result) for kind, result in results.items()}
 
 
-def _without_reason(said: Mapping[str, Any]) -> Validated:
-    """Clients know that there is no reason where nothing is wrong."""
-    if said["reason"]:
-        return {"result": said["result"], "reason": said["reason"]}
-    return {"result": said["result"]}
+def _drop_empty_reason(result: Mapping[str, Any]) -> InterfaceValidation:
+    """Return the result without its reason if nothing is wrong, as clients of Ironic expect."""
+    if result["reason"]:
+        return {"result": result["result"], "reason": result["reason"]}
+    return {"result": result["result"]}
 
 
 def _check_chassis(request: APIRequest, values: Mapping[str, Any]) -> None:
@@ -190,23 +192,24 @@ def _check_patch(patch: Sequence[PatchOperation], minor: int) -> None:
     for operation in patch:
         if operation.field not in PATCH_FIELDS.by_name:
             names = ", ".join(sorted(field.name for field in PATCH_FIELDS.declared if field.since <= minor))
-            raise operation.problem(f"{operation.field[:64]!r} cannot be changed", f"these can: {names}")
+            raise operation.problem(f"{operation.field[:64]!r} cannot be changed", f"allowed are {names}")
     check_versions((PATCH_FIELDS.by_name[operation.field] for operation in patch), minor)
 
 
-def _patched(request: APIRequest, patch: list[PatchOperation], reset: bool) -> NodeRecord:
-    """Apply *patch* to the node as it is; when it changed in between, apply it to what it is then."""
+def _apply_patch(request: APIRequest, patch: list[PatchOperation], *, reset_interfaces: bool) -> NodeRecord:
+    """Apply *patch* to the node. If another writer changes the node in the meantime, read the node again and repeat."""
     for _ in range(PATCH_ATTEMPTS - 1):
         try:
-            return _patched_once(request, patch, reset)
+            return _apply_patch_once(request, patch, reset_interfaces=reset_interfaces)
         except RevisionConflict:
             continue
-    return _patched_once(request, patch, reset)
+    return _apply_patch_once(request, patch, reset_interfaces=reset_interfaces)
 
 
-def _patched_once(request: APIRequest, patch: list[PatchOperation], reset: bool) -> NodeRecord:
+def _apply_patch_once(request: APIRequest, patch: list[PatchOperation], *, reset_interfaces: bool) -> NodeRecord:
+    """Apply *patch* to the node as it is now. Raises ``RevisionConflict`` if the node changes before the write."""
     node = request.node(rule=VIEW_NODE)
-    for rule in {rule_of_change(operation.field, operation.value) for operation in patch} or {UPDATE}:
+    for rule in {find_change_rule(operation.field, operation.value) for operation in patch} or {UPDATE}:
         request.enforce(node, rule)
     document = {name: getattr(node, name) for name in PATCH_FIELDS.by_name}
     touched = apply_patch(document, patch)
@@ -220,7 +223,7 @@ def _patched_once(request: APIRequest, patch: list[PatchOperation], reset: bool)
     if not changed:
         return node
     updated: NodeRecord = request.rpc(
-        "update_node", node=node.uuid, changes=changed, reset_interfaces=reset, revision=node.revision
+        "update_node", node=node.uuid, changes=changed, reset_interfaces=reset_interfaces, revision=node.revision
     )
     return updated
 
@@ -239,17 +242,19 @@ def _check_changes(request: APIRequest, node: NodeRecord, changed: dict[str, Any
         changed["conductor_group"] = replace_null("conductor_group", changed["conductor_group"]).lower()
     if node.instance_uuid is not None and changed.get("instance_uuid") is not None:
         raise NodeAssociated(
-            f"instance_uuid: node {node.uuid} is associated with instance {node.instance_uuid}; remove that one first",
+            f"instance_uuid: node {node.uuid} is associated with instance {node.instance_uuid}; remove that association first",
             instance_uuid=node.instance_uuid,
         )
 
 
 def _check_new_owner(request: APIRequest, node: NodeRecord) -> None:
-    """Refuse to give away what somebody works on or was allocated. Raises ``NodeAssociated``."""
-    if node.provision_state == "active" and not request.is_allowed(OWNER_OF_ACTIVE, node):
-        raise NodeAssociated(f"owner: node {node.uuid} is active; undeploy it first, or have {OWNER_OF_ACTIVE}")
+    """Raise ``NodeAssociated`` if the owner of the node cannot change, because the node is active or allocated."""
+    if node.provision_state == "active" and not request.is_allowed(CHANGE_OWNER_OF_ACTIVE, node):
+        raise NodeAssociated(
+            f"owner: node {node.uuid} is active; undeploy it first, or use the permission {CHANGE_OWNER_OF_ACTIVE}"
+        )
     if node.allocation_uuid is None:
         return
-    allocated_to = request.backend.store.record(AllocationRecord, node.allocation_uuid).owner
-    if allocated_to is not None:
-        raise NodeAssociated(f"owner: node {node.uuid} is allocated to project {allocated_to}; delete the allocation first")
+    project = request.backend.store.record(AllocationRecord, node.allocation_uuid).owner
+    if project is not None:
+        raise NodeAssociated(f"owner: node {node.uuid} is allocated to project {project}; delete the allocation first")

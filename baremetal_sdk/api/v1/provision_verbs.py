@@ -8,7 +8,7 @@ from typing import Any
 from baremetal_interfaces import InvalidInput, Problem
 from baremetal_sdk.api.framework.parameters import Parameter, not_acceptable_before, optional
 from baremetal_sdk.api.framework.types import ANY, ARRAY, BOOLEAN, TEXT, UUID_OR_NAME, ValueType, text
-from baremetal_sdk.api.v1.step_lists import step_problems
+from baremetal_sdk.api.v1.step_lists import find_step_problems
 from baremetal_sdk.states import DEPLOYWAIT, INSPECTWAIT, VERBS, Verb
 
 FAULTS = ("power failure", "clean failure", "rescue abort failure", "service failure")
@@ -85,7 +85,7 @@ def _check_steps(key: str, steps: list[Any], minor: int) -> None:
     required, known = _STEP_KEYS[key]
     problems: list[Problem] = []
     for position, step in enumerate(steps):
-        problems.extend(step_problems(f"{key}[{position}]", step, required, known))
+        problems.extend(find_step_problems(f"{key}[{position}]", step, required, known))
     if problems:
         raise InvalidInput(problems)
 

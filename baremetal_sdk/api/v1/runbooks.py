@@ -20,8 +20,8 @@ from baremetal_sdk.api.framework.views import View, ViewField
 from baremetal_sdk.api.v1.deploy_templates import shown_steps
 from baremetal_sdk.api.v1.node_traits import Traits
 from baremetal_sdk.api.v1.ports import NAME
-from baremetal_sdk.api.v1.step_lists import step_list
-from baremetal_sdk.api.v1.trait_values import TRAIT, TRAITS, trait_of_path
+from baremetal_sdk.api.v1.step_lists import build_step_list_type
+from baremetal_sdk.api.v1.trait_values import TRAIT, TRAITS, parse_path_trait
 from baremetal_sdk.store.records.policy import RunbookRecord
 
 SINCE = 92
@@ -50,7 +50,7 @@ RUNBOOK_VIEW = View(
 )
 
 
-_STEPS = step_list("interface", "step", "order", known=("interface", "step", "args", "order"))
+_STEPS = build_step_list_type("interface", "step", "order", known=("interface", "step", "args", "order"))
 _FIELDS = WritableFields(
     RunbookRecord,
     Parameter("name", NAME, "A name that no other runbook has; before 1.112 also its trait."),
@@ -165,7 +165,7 @@ class RunbookTraitsResource:
     )
     def add(self, request: APIRequest) -> None:
         """Give a runbook a trait that it may have already."""
-        runbook, trait = _own(request), trait_of_path(request.arguments["trait"])
+        runbook, trait = _own(request), parse_path_trait(request.arguments["trait"])
         _set_traits(request, runbook, {*runbook.traits, trait})
         request.location = f"runbooks/{request.arguments['runbook']}/traits/{trait}"
 

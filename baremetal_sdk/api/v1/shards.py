@@ -1,4 +1,4 @@
-"""``/v1/shards``: the parts that nodes are divided into."""
+"""``/v1/shards``: shards, the groups into which clients divide the nodes."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from baremetal_sdk.api.framework.routes import route
 
 
 class Shard(TypedDict):
-    """How many nodes a shard has."""
+    """A shard and its number of nodes."""
 
     name: str
     count: int
 
 
 class ListedShards(TypedDict):
-    """All shards."""
+    """The shards of all nodes."""
 
     shards: list[Shard]
 
 
 class ShardsResource:
-    """Shards. They are made by the nodes that name them."""
+    """Shards. A shard exists as long as a node names it."""
 
     @route("GET", "/v1/shards", policy="baremetal:shards:get", role="system-reader", since=82)
     def list(self, request: APIRequest) -> ListedShards:
-        """List the shards, with how many nodes each has; those that have none are counted under "None"."""
-        counted = request.backend.store.shards(scope=request.scope)
-        # As clients know it: a text, where there is no shard.
-        return {"shards": [{"name": str(shard), "count": count} for shard, count in counted]}
+        """List the shards with their number of nodes. Nodes without a shard are counted under "None"."""
+        counts = request.backend.store.shards(scope=request.scope)
+        # Clients of Ironic expect the text "None" for nodes without a shard.
+        return {"shards": [{"name": str(shard), "count": count} for shard, count in counts]}

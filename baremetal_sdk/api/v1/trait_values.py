@@ -1,4 +1,4 @@
-"""What the name of a trait may be."""
+"""Types of trait names in requests."""
 
 from __future__ import annotations
 
@@ -8,30 +8,34 @@ from typing import Any
 from baremetal_interfaces import InvalidInput, Problem
 from baremetal_sdk.api.framework.types import ARRAY, InvalidValue, ValueType, text
 
-_SPACES = ("COMPUTE", "CUSTOM", "HW", "MISC", "OWNER", "STORAGE")
-_TRAIT = re.compile(rf"({'|'.join(_SPACES)})_[A-Z0-9_]+", re.ASCII)
-_ALLOWED = "a trait is CUSTOM_, or one of " + ", ".join(f"{space}_" for space in _SPACES if space != "CUSTOM")
-_ALLOWED += " for standard ones, with capital letters, digits and underscores behind it, 255 characters at most"
+_NAMESPACES = ("COMPUTE", "CUSTOM", "HW", "MISC", "OWNER", "STORAGE")
+_PATTERN = re.compile(rf"({'|'.join(_NAMESPACES)})_[A-Z0-9_]+", re.ASCII)
+_ALLOWED = (
+    "a trait starts with CUSTOM_ or, if it is a standard trait, with one of "
+    + ", ".join(f"{namespace}_" for namespace in _NAMESPACES if namespace != "CUSTOM")
+    + "; capital letters, digits and underscores follow; the maximum length is 255 characters"
+)
 
 
-def _trait(value: Any) -> str:
+def _parse_trait(value: Any) -> str:
     name: str = text(255, 1).parse(value)
-    if not _TRAIT.fullmatch(name):
+    if not _PATTERN.fullmatch(name):
         raise InvalidValue(f"{name[:64]!r} is not a trait", _ALLOWED)
     return name
 
 
-def _traits(value: Any) -> list[str]:
-    return sorted({_trait(one) for one in ARRAY.parse(value)})
+def _parse_traits(value: Any) -> list[str]:
+    return sorted({_parse_trait(name) for name in ARRAY.parse(value)})
 
 
-TRAIT = ValueType(_trait, {"type": "string", "pattern": f"^{_TRAIT.pattern}$", "minLength": 1, "maxLength": 255})
-TRAITS = ValueType(_traits, {"type": "array", "items": TRAIT.schema})
+TRAIT = ValueType(_parse_trait, {"type": "string", "pattern": f"^{_PATTERN.pattern}$", "minLength": 1, "maxLength": 255})
+TRAITS = ValueType(_parse_traits, {"type": "array", "items": TRAIT.schema})
+"""A list of traits. Handlers get it sorted and without duplicates."""
 
 
-def trait_of_path(value: str) -> str:
-    """A trait that a path names. Raises ``InvalidInput``."""
+def parse_path_trait(value: str) -> str:
+    """Return the trait that a path names. Raises ``InvalidInput``."""
     try:
-        return _trait(value)
+        return _parse_trait(value)
     except InvalidValue as exc:
         raise InvalidInput([Problem("trait", exc.wrong, exc.allowed)]) from None

@@ -1,4 +1,4 @@
-"""``vendor_passthru``: what one vendor's machines can do and the API has no word for."""
+"""``vendor_passthru``: methods of drivers for functions of a vendor's machines that the API does not cover."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ from baremetal_sdk.api.v1.drivers import require_offered_driver
 
 F = TypeVar("F", bound=Callable[..., Any])
 HTTP_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-_METHOD = (Parameter("method", text(255, 1), "The name of the vendor's method."),)
+_METHOD = (Parameter("method", text(255, 1), "The name of the vendor method."),)
 
 
-def _passthru(path: str, policy: str, role: Persona) -> Callable[[F], F]:
-    """Declare a handler for all HTTP methods, with the name of the vendor's method in the query or at the path's end."""
+def _passthru_routes(path: str, policy: str, role: Persona) -> Callable[[F], F]:
+    """Declare the decorated handler for all HTTP methods.
+
+    The name of the vendor method is in the query or at the end of the path.
+    """
 
     def declare(handler: F) -> F:
         for method in reversed(HTTP_METHODS):
@@ -30,58 +33,59 @@ def _passthru(path: str, policy: str, role: Persona) -> Callable[[F], F]:
     return declare
 
 
-# "async" is a word of the language.
+# "async" is a keyword of Python, so the class syntax cannot declare this field.
 VendorMethod = TypedDict(
     "VendorMethod",
     {"async": bool, "attach": bool, "description": str, "http_methods": list[str], "require_exclusive_lock": bool},
 )
-"""What clients have to know of a vendor's method."""
+"""The properties of a vendor method."""
 
 
 class NodeVendorPassthruResource:
-    """Vendors' methods for one node."""
+    """Vendor methods of nodes."""
 
     @route("GET", "/v1/nodes/{node}/vendor_passthru/methods", policy="baremetal:node:vendor_passthru", role="system-admin")
     def methods(self, request: APIRequest) -> dict[str, VendorMethod]:
-        """List the vendor's methods of a node."""
-        found: dict[str, VendorMethod] = request.rpc("node_vendor_methods", node=request.node().uuid)
-        return found
+        """List the vendor methods of a node."""
+        methods: dict[str, VendorMethod] = request.rpc("node_vendor_methods", node=request.node().uuid)
+        return methods
 
-    @_passthru("/v1/nodes/{node}/vendor_passthru", "baremetal:node:vendor_passthru", "system-admin")
+    @_passthru_routes("/v1/nodes/{node}/vendor_passthru", "baremetal:node:vendor_passthru", "system-admin")
     def call(self, request: APIRequest) -> Any:
-        """Call a vendor's method of a node."""
+        """Call a vendor method of a node."""
         node = request.node()
-        return _answered(request, request.rpc("vendor_passthru", node=node.uuid, **_asked(request)))
+        return _set_status(request, request.rpc("vendor_passthru", node=node.uuid, **_method_call(request)))
 
 
 class DriverVendorPassthruResource:
-    """Vendors' methods that need no node."""
+    """Vendor methods of hardware types, which need no node."""
 
     @route("GET", "/v1/drivers/{driver}/vendor_passthru/methods", policy="baremetal:driver:vendor_passthru", role="system-admin")
     def methods(self, request: APIRequest) -> dict[str, VendorMethod]:
-        """List the vendor's methods of a hardware type."""
+        """List the vendor methods of a hardware type."""
         found: dict[str, VendorMethod] = request.rpc("driver_vendor_methods", driver=require_offered_driver(request))
         return found
 
-    @_passthru("/v1/drivers/{driver}/vendor_passthru", "baremetal:driver:vendor_passthru", "system-admin")
+    @_passthru_routes("/v1/drivers/{driver}/vendor_passthru", "baremetal:driver:vendor_passthru", "system-admin")
     def call(self, request: APIRequest) -> Any:
-        """Call a vendor's method of a hardware type."""
-        return _answered(
-            request, request.rpc("driver_vendor_passthru", driver=require_offered_driver(request), **_asked(request))
+        """Call a vendor method of a hardware type."""
+        return _set_status(
+            request, request.rpc("driver_vendor_passthru", driver=require_offered_driver(request), **_method_call(request))
         )
 
 
-def _asked(request: APIRequest) -> dict[str, Any]:
+def _method_call(request: APIRequest) -> dict[str, Any]:
     name = request.arguments.get("method") or request.query.get("method")
     if name is None:
-        raise InvalidInput(
-            [Problem("method", "it is missing", "give the name of a method; .../vendor_passthru/methods lists them")]
-        )
+        raise InvalidInput([Problem("method", "is missing", "give the name of a method; .../vendor_passthru/methods lists them")])
     return {"name": name, "http_method": request.route.method, "arguments": request.body}
 
 
-def _answered(request: APIRequest, outcome: dict[str, Any]) -> Any:
-    """202 for work in the background; else 200 with a result, or 204 where there is none."""
+def _set_status(request: APIRequest, outcome: dict[str, Any]) -> Any:
+    """Return the result of a vendor method, and set the status of the response.
+
+    The status is 202 for a method that runs in the background, 204 for a method without a result, otherwise 200.
+    """
     if outcome["background"]:
         request.status = 202
     elif outcome["result"] is None:
