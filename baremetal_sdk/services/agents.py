@@ -1,4 +1,4 @@
-"""Agents on machines: they look for their node, say that they live, and report what the machine is made of."""
+"""Agents on machines: lookup of their node, heartbeats, and the results of an inspection."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from baremetal_sdk.tasks.task_manager import TaskManager
 
 
 class AgentLookup(TypedDict):
-    """A node as its agent finds it, and the token for the agent: a mask where it was given one before."""
+    """The node of an agent, and the token for the agent: a mask if an agent of the node already has one."""
 
     node: NodeRecord
     token: str
 
 
 class Heartbeat(TypedDict, total=False):
-    """What an agent says of itself."""
+    """The contents of a heartbeat."""
 
     callback_url: str
     agent_version: str | None
@@ -38,7 +38,7 @@ class Heartbeat(TypedDict, total=False):
 
 
 class Agents:
-    """What agents ask. They are known by nothing but their token, so that refusals tell them little."""
+    """The requests of agents. Only a token authenticates an agent, so refusals contain as little as possible."""
 
     def __init__(self, store: Store, tasks: TaskManager, lane: Lane, handlers: StateHandlers) -> None:
         self._store = store
@@ -48,26 +48,29 @@ class Agents:
 
     @rpc_method("1.0")
     def lookup_node(self, addresses: Sequence[str], node: str | None = None) -> AgentLookup:
-        """Find the node of an agent, by UUID or by MAC addresses. The first one who asks gets its token."""
-        record = self._found(addresses, node)
+        """Return the node of an agent, found by UUID or by MAC addresses. Only the first lookup returns the token."""
+        record = self._find_node(addresses, node)
         if record.provision_state not in agent_info.AGENT_STATES:
             raise _not_found()
-        return self._met(record)
+        return self._look_up(record)
 
     @rpc_method("1.0")
     def heartbeat(self, node: str, beat: Heartbeat) -> None:
-        """Take note that an agent lives; go on with the run that waits for it."""
+        """Store what an agent reports about itself, and continue the run that waits for it."""
         record = self._store.node(node)
         _check_heartbeat(record, beat)
         try:
             task = self._tasks.acquire(node, purpose="heartbeat of the agent")
         except NodeLocked:
+            # A task works on the node. That is the usual case while a step runs, and the heartbeat brings no news. Only the
+            # first one must not be lost: without the agent's address, its step cannot start.
             if agent_info.URL in record.driver_internal_info:
                 return
             raise
         with task:
+            # The record was read without the lease. The agent may be another one by now.
             _check_heartbeat(task.record, beat)
-            info = {**task.record.driver_internal_info, **_noted(task, beat)}
+            info = {**task.record.driver_internal_info, **_heartbeat_info(task, beat)}
             if not _waits_for_agent(task.record):
                 task.finish(driver_internal_info=info)
                 return
@@ -78,45 +81,43 @@ class Agents:
     def continue_inspection(
         self, addresses: Sequence[str], inventory: Mapping[str, Any], plugin_data: Mapping[str, Any], node: str | None = None
     ) -> AgentLookup:
-        """End an inspection that waits for its agent with what the agent found; it is stored in the background."""
-        record = self._found(addresses, node)
+        """End an inspection that waits for its agent, with the agent's results. They are stored in the background."""
+        record = self._find_node(addresses, node)
         if record.provision_state != states.INSPECTWAIT:
             raise _not_found()
         problem = plugin_data.get("error")
         found = agent_inventory.parse_inventory(inventory)
-        with self._tasks.acquire(record.uuid, purpose="what the agent found") as task:
+        with self._tasks.acquire(record.uuid, purpose="results of the agent's inspection") as task:
             if task.record.provision_state != states.INSPECTWAIT:
-                raise Conflict(f"node {record.uuid} no longer waits for what an inspection finds")
-            met = self._given_token(task) if not agent_info.has_token(task.record) else AgentLookup(node=task.record, token=MASK)
-            self._handlers.resume_inspection(
-                task, self._lane, found, dict(plugin_data), None if problem is None else str(problem)
-            )
-        return met
+                raise Conflict(f"node {record.uuid} no longer waits for the results of an inspection")
+            lookup = self._get_or_issue_token(task)
+            reason = None if problem is None else str(problem)
+            self._handlers.resume_inspection(task, self._lane, found, dict(plugin_data), reason)
+        return lookup
 
-    def _met(self, record: NodeRecord) -> AgentLookup:
+    def _look_up(self, record: NodeRecord) -> AgentLookup:
         if agent_info.has_token(record):
             return AgentLookup(node=record, token=MASK)
-        with self._tasks.acquire(record.uuid, purpose="a token for the agent") as task:
-            if agent_info.has_token(task.record):
-                return AgentLookup(node=task.record, token=MASK)
-            return self._given_token(task)
+        with self._tasks.acquire(record.uuid, purpose="token for the agent") as task:
+            return self._get_or_issue_token(task)
 
-    def _given_token(self, task: NodeTask) -> AgentLookup:
+    def _get_or_issue_token(self, task: NodeTask) -> AgentLookup:
+        # Checked under the lease, because only one of two simultaneous lookups may get a token.
+        if agent_info.has_token(task.record):
+            return AgentLookup(node=task.record, token=MASK)
         token = agent_info.new_token()
-        record = task.write(
-            driver_internal_info={**task.record.driver_internal_info, agent_info.TOKEN: agent_info.hash_token(token)}
-        )
-        return AgentLookup(node=record, token=token)
+        info = {**task.record.driver_internal_info, agent_info.TOKEN: agent_info.hash_token(token)}
+        return AgentLookup(node=task.write(driver_internal_info=info), token=token)
 
-    def _found(self, addresses: Sequence[str], node: str | None) -> NodeRecord:
+    def _find_node(self, addresses: Sequence[str], node: str | None) -> NodeRecord:
         try:
             if node is not None:
                 return self._store.node(node)
-            return self._store.node(self._node_with(addresses))
+            return self._store.node(self._find_node_by_ports(addresses))
         except NotFound:
             raise _not_found() from None
 
-    def _node_with(self, addresses: Iterable[str]) -> str:
+    def _find_node_by_ports(self, addresses: Iterable[str]) -> str:
         query = Query(where={"address": tuple(addresses)}, fields=("node_uuid",))
         nodes = {row.node_uuid for row in self._store.ports(query)}
         if len(nodes) != 1:
@@ -125,20 +126,21 @@ class Agents:
 
 
 def _not_found() -> NotFound:
-    """One refusal for all reasons: who asks may be anybody."""
+    """Return the same refusal for all reasons, because the caller is not authenticated."""
     return NotFound("no node that expects an agent was found")
 
 
 def _check_heartbeat(record: NodeRecord, beat: Heartbeat) -> None:
     if not agent_info.matches_token(record, beat["agent_token"]):
-        raise InvalidInput([Problem("agent_token", "it is not that of this node", "give the one that the lookup gave")])
-    known = record.driver_internal_info.get(agent_info.URL)
-    if known is not None and known != beat["callback_url"]:
-        raise InvalidInput([Problem("callback_url", "it is not the one from before", "an agent keeps its address")])
+        raise InvalidInput([Problem("agent_token", "is not that of this node", "use the token that the lookup returned")])
+    url = record.driver_internal_info.get(agent_info.URL)
+    if url is not None and url != beat["callback_url"]:
+        raise InvalidInput([Problem("callback_url", "differs from the previous one", "an agent must keep its address")])
 
 
-def _noted(task: NodeTask, beat: Heartbeat) -> dict[str, Any]:
-    said = {
+def _heartbeat_info(task: NodeTask, beat: Heartbeat) -> dict[str, Any]:
+    """Return the entries of ``driver_internal_info`` for a heartbeat, without those that it leaves out."""
+    info = {
         agent_info.URL: beat["callback_url"],
         agent_info.VERSION: beat.get("agent_version"),
         agent_info.LAST_HEARTBEAT: task.clock.now().isoformat(),
@@ -146,11 +148,11 @@ def _noted(task: NodeTask, beat: Heartbeat) -> dict[str, Any]:
         agent_info.STATUS: beat.get("agent_status"),
         agent_info.STATUS_MESSAGE: beat.get("agent_status_message"),
     }
-    return {name: value for name, value in said.items() if value is not None}
+    return {name: value for name, value in info.items() if value is not None}
 
 
 def _waits_for_agent(record: NodeRecord) -> bool:
-    """Whether the node's run waits for an event: neither for its time to be polled, nor for a client."""
+    """Return whether the node's run waits for an event, and not for its next poll or for a client."""
     waiting = steps.current_wait(record)
     if waiting is None or record.provision_state not in states.WAITING:
         return False

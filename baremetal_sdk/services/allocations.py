@@ -1,4 +1,9 @@
-"""Allocations: finding a node that is what somebody asks for, and giving it to nobody else."""
+"""Allocations: each finds a free node with the requested properties and reserves it for one instance.
+
+An allocation and its node are two records, so two writes link them: first the node, under its lease, then the allocation. A
+conductor that dies between them leaves a node that names the allocation. The next search for that allocation finds the node
+and completes the link.
+"""
 
 from __future__ import annotations
 
@@ -18,16 +23,17 @@ from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.node import NodeRecord
 from baremetal_sdk.store.records.policy import AllocationRecord
 from baremetal_sdk.store.records.query import NodeQuery, Query, Row, Scope
+from baremetal_sdk.store.revisions import retry_on_revision_conflict
 from baremetal_sdk.tasks.node_task import NodeTask
 from baremetal_sdk.tasks.task_manager import TaskManager
 
 LOG = logging.getLogger(__name__)
 
 ALLOCATING, ACTIVE, ERROR = "allocating", "active", "error"
-_ROUNDS = 5
-"""How often nodes are looked for, while those that fit are held by somebody."""
-_PAUSE = 1.0
-_ATTEMPTS = 5
+_MAX_SEARCHES = 5
+"""How often an allocation searches for a node while all suitable nodes are locked."""
+_SEARCH_INTERVAL_S = 1.0
+"""Seconds between two searches of an allocation."""
 _REMOVABLE = (
     frozenset(states.STATES)
     - states.WORKING
@@ -39,11 +45,15 @@ _REMOVABLE = (
         states.SERVICEWAIT,
     }
 )
-"""Provision states in which the allocation of a node may end; in maintenance it may always."""
+"""Provision states in which the allocation of a node may be deleted. In maintenance it may be deleted in any state."""
 
 
 class Allocations:
-    """Finds nodes. That a node is given to one allocation only is in the write: under its lease, and unique."""
+    """Creates and deletes allocations, and searches nodes for them in the background.
+
+    A node belongs to one allocation, because it is reserved under its lease, and its ``instance_uuid`` is unique.
+    *living* returns the holders whose conductors are alive.
+    """
 
     def __init__(self, store: Store, tasks: TaskManager, lane: Lane, holder: str, living: Callable[[], Collection[str]]) -> None:
         self._store = store
@@ -51,17 +61,16 @@ class Allocations:
         self._lane = lane
         self._holder = holder
         self._living = living
-        """The holders that live."""
 
     @rpc_method("1.0")
     def create_allocation(self, values: Mapping[str, Any], node: str | None = None) -> AllocationRecord:
-        """Store a wish, and look for a node in the background; with *node*, note that this node is given away already."""
-        wish = AllocationRecord(**{"uuid": str(uuid.uuid4()), **values, "conductor": self._holder})
-        allocation = self._store.create_record(wish)
+        """Store an allocation and search a node for it in the background; or link *node*, which is in use already."""
+        record = AllocationRecord(**{"uuid": str(uuid.uuid4()), **values, "conductor": self._holder})
+        allocation = self._store.create_record(record)
         if node is not None:
             return self._backfill(allocation, node)
         try:
-            self._lane.submit(self._allocate, allocation.uuid, _ROUNDS)
+            self._lane.submit(self._allocate, allocation.uuid, _MAX_SEARCHES)
         except NoFreeWorker:
             self._store.delete_record(AllocationRecord, allocation.uuid)
             raise
@@ -69,20 +78,20 @@ class Allocations:
 
     @rpc_method("1.0")
     def delete_allocation(self, allocation: str) -> None:
-        """End an allocation; its node is free then. Raises ``InvalidState`` while the node is in use."""
+        """Delete an allocation and free its node. Raises ``InvalidState`` while the node is in use."""
         record = self._store.record(AllocationRecord, allocation)
         if record.node_uuid is None:
-            # With the revision: somebody may be finding a node for it at this moment.
+            # On the condition of the revision: a search may be linking a node to it at this moment.
             self._store.delete_record(AllocationRecord, record.uuid, revision=record.revision)
             return
         with self._tasks.acquire(record.node_uuid, purpose="deletion of an allocation") as task:
-            _refuse_use(task.record, record)
+            _refuse_if_in_use(task.record, record)
             if task.record.allocation_uuid == record.uuid:
                 task.write(**unlink_changes(task.record))
             self._store.delete_record(AllocationRecord, record.uuid)
 
     def sweep(self) -> None:
-        """Go on with the allocations of conductors that died while they looked for a node."""
+        """Continue the searches of conductors that died."""
         alive = {self._holder, *self._living()}
         query = Query(where={"state": ALLOCATING}, fields=("uuid", "conductor", "revision"))
         for row in self._store.records(AllocationRecord, query):
@@ -90,168 +99,174 @@ class Allocations:
                 self._take_over(row)
 
     def _take_over(self, row: Row) -> None:
+        """Become the conductor of an allocation, on the condition that no other one does at the same time."""
         try:
             self._store.update_record(AllocationRecord, row.uuid, {"conductor": self._holder}, revision=row.revision)
-            # Later, as that is tried again where there is no room now: it is ours from here on, and nobody else's.
-            self._lane.after(0.0, lambda: self._allocate(row.uuid, _ROUNDS))
+            # By the timer of the lane, which retries while the lane is full. The allocation is now this conductor's, so no
+            # other one would continue it.
+            self._lane.after(0.0, lambda: self._allocate(row.uuid, _MAX_SEARCHES))
         except (RevisionConflict, NotFound):
-            LOG.debug("allocation %s is taken care of by somebody else", row.uuid)
+            LOG.debug("allocation %s was deleted or taken over by another conductor", row.uuid)
 
-    def _allocate(self, allocation: str, rounds: int) -> None:
-        """Give the allocation a node; when all that fit are held by somebody, try again in a moment."""
+    def _allocate(self, allocation: str, searches: int) -> None:
+        """Find a node for the allocation. If all suitable nodes are locked, search again later, *searches* times in all."""
         try:
-            wish = self._store.record(AllocationRecord, allocation)
+            record = self._store.record(AllocationRecord, allocation)
         except NotFound:
             return
         try:
-            if not self._found(wish) and rounds > 1:
-                self._lane.after(_PAUSE, lambda: self._allocate(allocation, rounds - 1))
+            if not self._search(record) and searches > 1:
+                self._lane.after(_SEARCH_INTERVAL_S, lambda: self._allocate(allocation, searches - 1))
                 return
             if self._store.record(AllocationRecord, allocation).state == ALLOCATING:
-                raise Conflict("all nodes that would do are held by somebody, or were taken meanwhile")
+                raise Conflict("all suitable nodes are locked or were allocated meanwhile")
         except NotFound:
-            LOG.info("allocation %s was deleted before it had a node", allocation)
+            LOG.info("allocation %s was deleted before a node was found", allocation)
         except BareMetalError as exc:
-            self._failed(wish, exc.message)
+            self._fail(record, exc.message)
         except Exception:
             LOG.exception("allocation %s failed", allocation)
-            self._failed(wish, "an internal error happened; the service's log has it")
+            self._fail(record, "internal error; see the log of the conductor")
 
-    def _found(self, wish: AllocationRecord) -> bool:
-        """Whether the search has ended. Raises ``Conflict`` where no node would do."""
-        held = self._store.nodes(NodeQuery(where={"instance_uuid": wish.uuid}, fields=("uuid", "allocation_uuid")))
-        if held and held[0]["allocation_uuid"] == wish.uuid:
-            # Whoever looked before was stopped between the two writes.
-            self._settle(wish, held[0]["uuid"])
+    def _search(self, allocation: AllocationRecord) -> bool:
+        """Try to allocate a suitable node. Return False if all of them are locked. Raises ``Conflict`` if none is suitable."""
+        held = self._store.nodes(NodeQuery(where={"instance_uuid": allocation.uuid}, fields=("uuid", "allocation_uuid")))
+        if held and held[0]["allocation_uuid"] == allocation.uuid:
+            # An earlier search died between its two writes.
+            self._activate(allocation, held[0]["uuid"])
             return True
-        locked = False
-        for node in self._candidates(wish):
+        has_locked = False
+        for node in self._candidates(allocation):
             try:
-                if self._taken(wish, node):
+                if self._try_node(allocation, node):
                     return True
             except NodeLocked:
-                locked = True
-        if not locked:
-            raise Conflict("all nodes that would do were taken meanwhile")
+                has_locked = True
+        if not has_locked:
+            raise Conflict("all suitable nodes were allocated meanwhile")
         return False
 
-    def _candidates(self, wish: AllocationRecord) -> list[str]:
-        """The UUIDs of the nodes that would do, that of the same name first. Raises ``Conflict`` where there is none."""
+    def _candidates(self, allocation: AllocationRecord) -> list[str]:
+        """Return the UUIDs of suitable nodes, one with the allocation's name first. Raises ``Conflict`` if there is none."""
         where: dict[str, Any] = {
-            "resource_class": wish.resource_class,
+            "resource_class": allocation.resource_class,
             "provision_state": states.AVAILABLE,
             "maintenance": False,
             "retired": False,
         }
-        if wish.candidate_nodes:
-            where["uuid"] = wish.candidate_nodes
-        query = NodeQuery(where=where, fields=("uuid", "name", "power_state"), associated=False, traits=wish.traits)
-        rows = [row for row in self._store.nodes(query, scope=Scope(wish.owner)) if row["power_state"] is not None]
+        if allocation.candidate_nodes:
+            where["uuid"] = allocation.candidate_nodes
+        query = NodeQuery(where=where, fields=("uuid", "name", "power_state"), associated=False, traits=allocation.traits)
+        rows = [row for row in self._store.nodes(query, scope=Scope(allocation.owner)) if row["power_state"] is not None]
         if not rows:
-            raise Conflict(_nothing_found(wish))
-        # In another order each time, so that allocations do not all try the same node first.
+            raise Conflict(_describe_failure(allocation))
+        # In random order, so that simultaneous allocations do not all try the same node first.
         random.shuffle(rows)
-        rows.sort(key=lambda row: wish.name is None or row["name"] != wish.name)
+        rows.sort(key=lambda row: allocation.name is None or row["name"] != allocation.name)
         return [row["uuid"] for row in rows]
 
-    def _taken(self, wish: AllocationRecord, node: str) -> bool:
-        """Whether this node has become the allocation's."""
+    def _try_node(self, allocation: AllocationRecord, node: str) -> bool:
+        """Allocate this node if it is still suitable. Return whether it was."""
         try:
             task = self._tasks.acquire(node, purpose="allocation")
         except NotFound:
             return False
         with task:
-            if not _fits(task.record, wish):
+            if not _fits(task.record, allocation):
                 return False
-            self._give(task, wish)
+            self._link(task, allocation)
         return True
 
-    def _give(self, task: NodeTask, wish: AllocationRecord) -> None:
-        given = {"instance_uuid": wish.uuid, "allocation_uuid": wish.uuid}
-        task.write(**given, instance_info={**task.record.instance_info, "traits": list(wish.traits)})
+    def _link(self, task: NodeTask, allocation: AllocationRecord) -> None:
+        """Write both sides of the link: the node, and then the allocation."""
+        info = {**task.record.instance_info, "traits": list(allocation.traits)}
+        task.write(instance_uuid=allocation.uuid, allocation_uuid=allocation.uuid, instance_info=info)
         try:
-            self._settle(wish, task.record.uuid)
+            self._activate(allocation, task.record.uuid)
         except NotFound:
+            # A client deleted the allocation meanwhile.
             task.write(**unlink_changes(task.record))
             raise
 
-    def _settle(self, wish: AllocationRecord, node: str) -> None:
+    def _activate(self, allocation: AllocationRecord, node: str) -> None:
         changes = {"state": ACTIVE, "node_uuid": node, "last_error": None, "conductor": None}
-        self._store.update_record(AllocationRecord, wish.uuid, changes)
-        LOG.info("allocation %s has node %s", wish.uuid, node)
+        self._store.update_record(AllocationRecord, allocation.uuid, changes)
+        LOG.info("allocation %s: node %s was allocated", allocation.uuid, node)
 
-    def _failed(self, wish: AllocationRecord, reason: str) -> None:
-        LOG.warning("allocation %s: %s", wish.uuid, reason)
-        for _ in range(_ATTEMPTS):
-            try:
-                now = self._store.record(AllocationRecord, wish.uuid)
-                if now.state == ALLOCATING:
-                    changes = {"state": ERROR, "last_error": reason, "conductor": None}
-                    self._store.update_record(AllocationRecord, wish.uuid, changes, revision=now.revision)
-                return
-            except RevisionConflict:
-                continue
-            except NotFound:
-                return
+    def _fail(self, allocation: AllocationRecord, reason: str) -> None:
+        """Store the error, unless the allocation has ended in another way."""
+        LOG.warning("allocation %s failed: %s", allocation.uuid, reason)
 
-    def _backfill(self, wish: AllocationRecord, node: str) -> AllocationRecord:
-        """Note that a node which is in use belongs to this allocation."""
+        def store_error() -> None:
+            present = self._store.record(AllocationRecord, allocation.uuid)
+            if present.state == ALLOCATING:
+                changes = {"state": ERROR, "last_error": reason, "conductor": None}
+                self._store.update_record(AllocationRecord, allocation.uuid, changes, revision=present.revision)
+
+        try:
+            retry_on_revision_conflict(store_error)
+        except (RevisionConflict, NotFound):
+            LOG.debug("allocation %s: its error was not stored, because it changed or was deleted", allocation.uuid)
+
+    def _backfill(self, allocation: AllocationRecord, node: str) -> AllocationRecord:
+        """Link an allocation to a node that is in use already."""
         try:
             with self._tasks.acquire(node, purpose="allocation") as task:
-                _refuse_backfill(task.record, wish)
-                self._give(task, wish)
+                _refuse_backfill(task.record, allocation)
+                self._link(task, allocation)
         except BareMetalError as exc:
-            self._failed(wish, exc.message)
+            self._fail(allocation, exc.message)
             raise
-        return self._store.record(AllocationRecord, wish.uuid)
+        return self._store.record(AllocationRecord, allocation.uuid)
 
 
 def refuse_removal(node: NodeRecord) -> None:
-    """Raise ``InvalidState`` while the allocation of a node must not end."""
+    """Raise ``InvalidState`` while the allocation of a node must not be deleted."""
     if not node.maintenance and node.provision_state not in _REMOVABLE:
         raise InvalidState(
-            f"the allocation of node {node.uuid} cannot end while the node is {node.provision_state!r}; "
+            f"the allocation of node {node.uuid} cannot be deleted while the node is {node.provision_state!r}; "
             "undeploy it first, or put it in maintenance"
         )
 
 
-def _refuse_use(node: NodeRecord, allocation: AllocationRecord) -> None:
+def _refuse_if_in_use(node: NodeRecord, allocation: AllocationRecord) -> None:
     if node.allocation_uuid == allocation.uuid:
         refuse_removal(node)
 
 
-def _fits(node: NodeRecord, wish: AllocationRecord) -> bool:
+def _fits(node: NodeRecord, allocation: AllocationRecord) -> bool:
+    """Return whether the node is still suitable. The search read it without the lease."""
     return (
         node.instance_uuid is None
         and node.provision_state == states.AVAILABLE
         and not node.maintenance
         and not node.retired
-        and node.resource_class == wish.resource_class
-        and set(wish.traits) <= set(node.traits)
-        and (not wish.candidate_nodes or node.uuid in wish.candidate_nodes)
-        and (wish.owner is None or wish.owner in (node.owner, node.lessee))
+        and node.resource_class == allocation.resource_class
+        and set(allocation.traits) <= set(node.traits)
+        and (not allocation.candidate_nodes or node.uuid in allocation.candidate_nodes)
+        and (allocation.owner is None or allocation.owner in (node.owner, node.lessee))
     )
 
 
-def _refuse_backfill(node: NodeRecord, wish: AllocationRecord) -> None:
-    if node.instance_uuid not in (None, wish.uuid):
-        raise NodeAssociated(f"node {node.uuid} carries instance {node.instance_uuid}, and the allocation is {wish.uuid}")
-    if node.allocation_uuid not in (None, wish.uuid):
+def _refuse_backfill(node: NodeRecord, allocation: AllocationRecord) -> None:
+    if node.instance_uuid not in (None, allocation.uuid):
+        raise NodeAssociated(f"node {node.uuid} has instance {node.instance_uuid}, which is not allocation {allocation.uuid}")
+    if node.allocation_uuid not in (None, allocation.uuid):
         raise InstanceAssociated(f"node {node.uuid} belongs to allocation {node.allocation_uuid}")
     problems = []
     if node.provision_state != states.ACTIVE:
-        problems.append(f"the node is {node.provision_state!r}, and only one that is 'active' is in use")
-    if wish.resource_class and node.resource_class != wish.resource_class:
-        problems.append(f"its resource class is {node.resource_class!r} and not {wish.resource_class!r}")
-    if not set(wish.traits) <= set(node.traits):
-        problems.append(f"it lacks traits: {', '.join(sorted(set(wish.traits) - set(node.traits)))}")
-    if wish.candidate_nodes and node.uuid not in wish.candidate_nodes:
+        problems.append(f"its state is {node.provision_state!r} and not 'active'")
+    if allocation.resource_class and node.resource_class != allocation.resource_class:
+        problems.append(f"its resource class is {node.resource_class!r} and not {allocation.resource_class!r}")
+    if not set(allocation.traits) <= set(node.traits):
+        problems.append(f"it lacks traits: {', '.join(sorted(set(allocation.traits) - set(node.traits)))}")
+    if allocation.candidate_nodes and node.uuid not in allocation.candidate_nodes:
         problems.append("it is not among candidate_nodes")
     if problems:
-        raise InvalidInput(f"node {node.uuid} cannot be noted as allocated: " + "; ".join(problems))
+        raise InvalidInput(f"node {node.uuid} cannot be linked to the allocation: " + "; ".join(problems))
 
 
-def _nothing_found(wish: AllocationRecord) -> str:
-    among = f" among the {len(wish.candidate_nodes)} candidates" if wish.candidate_nodes else ""
-    traits = f" with traits {', '.join(wish.traits)}" if wish.traits else ""
-    return f"no available node of resource class {wish.resource_class}{traits} was found{among}"
+def _describe_failure(allocation: AllocationRecord) -> str:
+    among = f" among the {len(allocation.candidate_nodes)} candidates" if allocation.candidate_nodes else ""
+    traits = f" with traits {', '.join(allocation.traits)}" if allocation.traits else ""
+    return f"no available node of resource class {allocation.resource_class}{traits} was found{among}"

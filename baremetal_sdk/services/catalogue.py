@@ -1,4 +1,4 @@
-"""The classes whose methods a conductor registers: what a process without a conductor knows of its methods."""
+"""The service classes of a conductor. A process without a conductor takes the RPC methods and their parameters from here."""
 
 from __future__ import annotations
 

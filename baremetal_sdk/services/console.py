@@ -1,4 +1,4 @@
-"""Consoles: starting and stopping them, and telling how to reach one."""
+"""Consoles: start, stop and access."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from baremetal_sdk.tasks.task_manager import TaskManager
 
 
 class Consoles:
-    """The consoles of a conductor's nodes. Asking for one takes no lease."""
+    """The consoles of a conductor's nodes. Reading needs no lease."""
 
     def __init__(self, tasks: TaskManager, lane: Executor) -> None:
         self._tasks = tasks
@@ -20,7 +20,7 @@ class Consoles:
 
     @rpc_method("1.0")
     def get_console(self, node: str) -> dict[str, Any]:
-        """Whether the console is started, and how to reach it. Raises ``NotSupported`` where the node has none."""
+        """Return whether the console is started, and how to reach it. Raises ``NotSupported`` if the node has none."""
         task = self._tasks.read_only(node)
         task.validate(Kind.CONSOLE)
         if not task.record.console_enabled:
@@ -30,11 +30,13 @@ class Consoles:
 
     @rpc_method("1.0")
     def set_console(self, node: str, enabled: bool) -> None:
-        """Start or stop the console, in the background; what is so already needs no work."""
-        with self._tasks.acquire(node, purpose=f"{'starting' if enabled else 'stopping'} the console") as task:
+        """Start or stop the console in the background. Do nothing if it is already in that state."""
+        action = "starting the console" if enabled else "stopping the console"
+        with self._tasks.acquire(node, purpose=action) as task:
             task.validate(Kind.CONSOLE)
             if task.record.console_enabled == enabled:
                 return
             method = "start_console" if enabled else "stop_console"
-            what = f"{'starting' if enabled else 'stopping'} the console"
-            start_background_action(task, self._lane, what, lambda task: task.call(Kind.CONSOLE, method), console_enabled=enabled)
+            start_background_action(
+                task, self._lane, action, lambda task: task.call(Kind.CONSOLE, method), console_enabled=enabled
+            )

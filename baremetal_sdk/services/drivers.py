@@ -1,4 +1,4 @@
-"""What drivers say of themselves."""
+"""Descriptions of the drivers."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from baremetal_sdk.rpc.registry import rpc_method
 
 
 class DriverCatalogue:
-    """The hardware types of a conductor, described."""
+    """Describes the hardware types of a conductor."""
 
     def __init__(self, drivers: Drivers) -> None:
         self._drivers = drivers
 
     @rpc_method("1.0")
     def driver_properties(self, driver: str) -> dict[str, str]:
-        """Option of ``driver_info`` -> what it means, for every implementation that nodes of *driver* can have."""
+        """Return the options of ``driver_info`` (name -> help) of all implementations that nodes of *driver* can have."""
         options = (option for info_type in self._drivers.info_types(driver) for option in info_type.options())
         return {option.name: option.help + (" Required." if option.required else "") for option in options}

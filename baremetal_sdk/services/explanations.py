@@ -1,4 +1,4 @@
-"""What a conductor knows of a node beside what is stored: the last calls of its driver, and how its BMCs behave."""
+"""Facts about a node that only its conductor knows: the last driver calls and the breakers of its BMCs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from baremetal_sdk.tasks.task_manager import TaskManager
 
 
 class Explanations:
-    """Answers why a node is as it is. It asks no BMC and takes no lease."""
+    """Explains the state of a node. Sends nothing to a BMC and needs no lease."""
 
     def __init__(
         self, tasks: TaskManager, calls: Callable[[str], list[dict[str, Any]]], breaker: Callable[[DriverInfo], dict[str, Any]]
@@ -22,7 +22,7 @@ class Explanations:
 
     @rpc_method("1.0")
     def explain_node(self, node: str) -> dict[str, Any]:
-        """The last calls of its driver, the newest first, and the breaker of each of its BMCs."""
+        """Return the last calls of the node's driver, newest first, and the breaker of each of its BMCs."""
         return {"calls": self._calls(node), "breakers": self._breakers(node)}
 
     def _breakers(self, node: str) -> list[dict[str, Any]]:
@@ -39,6 +39,6 @@ class Explanations:
                 info = task.info(kind)
                 endpoint = str(info.endpoint())
             except BareMetalError:
-                continue  # what is wrong with driver_info is told by validation
+                continue  # validate_node reports what is wrong with driver_info
             found[endpoint] = {"bmc": endpoint, **self._breaker(info)}
         return list(found.values())

@@ -1,4 +1,4 @@
-"""Work that a driver does in the background for one request: begun while the client waits, and its error kept on the node."""
+"""Driver actions in the background of a request. The client waits only until the action starts."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ from baremetal_interfaces import BareMetalError
 from baremetal_sdk.tasks.node_task import NodeTask
 
 
-def start_background_action(task: NodeTask, lane: Executor, what: str, work: Callable[[NodeTask], Any], **outcome: Any) -> None:
-    """Hand *work* over to a worker; store *outcome* (field -> value) when it is done, or ``last_error`` with *what* failed.
+def start_background_action(
+    task: NodeTask, lane: Executor, description: str, work: Callable[[NodeTask], Any], **outcome: Any
+) -> None:
+    """Run *work* on a worker. Store *outcome* (field -> value) on the node when it is done, or its error as ``last_error``.
 
-    Raises ``NoFreeWorker``; nothing is begun then.
+    *description* names the action in that error. Raises ``NoFreeWorker``; the action does not start then.
     """
 
     def run(task: NodeTask) -> None:
         try:
             work(task)
         except BareMetalError as exc:
-            task.log.error("%s failed: %s", what, exc)
-            task.finish(last_error=f"{what} failed: {exc.message}")
+            task.log.error("%s failed: %s", description, exc)
+            task.finish(last_error=f"{description} failed: {exc.message}")
         else:
             task.finish(last_error=None, **outcome)
 

@@ -1,4 +1,4 @@
-"""The lights of machines, and the interrupt that stops one: what only some management interfaces offer."""
+"""Indicator lights and non-maskable interrupts, which only some management interfaces support."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from baremetal_sdk.tasks.task_manager import TaskManager
 
 
 class Indicators:
-    """Indicators, each named by its component and a name of its own. Reading takes no lease."""
+    """The indicators of machines. A component and a name identify one. Reading needs no lease."""
 
     def __init__(self, tasks: TaskManager) -> None:
         self._tasks = tasks
 
     @rpc_method("1.0")
     def get_indicators(self, node: str) -> dict[str, dict[str, dict[str, Any]]]:
-        """Component -> indicator -> ``{"readonly": bool, "states": [...]}``."""
+        """Return the indicators: component -> name -> ``{"readonly": bool, "states": [...]}``."""
         task = self._tasks.read_only(node)
         _require(task)
         found = task.call(Kind.MANAGEMENT, "get_supported_indicators")
@@ -27,20 +27,20 @@ class Indicators:
 
     @rpc_method("1.0")
     def get_indicator_state(self, node: str, component: str, indicator: str) -> str:
-        """The state of one light."""
+        """Return the state of an indicator."""
         task = self._tasks.read_only(node)
         _find(task, component, indicator)
         return str(task.call(Kind.MANAGEMENT, "get_indicator_state", component, indicator))
 
     @rpc_method("1.0")
     def set_indicator_state(self, node: str, component: str, indicator: str, state: str) -> None:
-        """Set one light to one of the states that it has."""
+        """Set an indicator to one of its states."""
         wanted = parse_enum(IndicatorState, state, "state")
         with self._tasks.acquire(node, purpose="setting an indicator") as task:
             offer = _find(task, component, indicator)
-            states = [str(one) for one in offer.get("states", ())]
+            states = [str(state) for state in offer.get("states", ())]
             if offer.get("readonly"):
-                raise InvalidInput(f"indicator: {indicator}@{component} can be read and not set")
+                raise InvalidInput(f"indicator: {indicator}@{component} is read-only")
             if states and str(wanted) not in states:
                 raise InvalidInput(f"state: {indicator}@{component} cannot be {state!r}; it can be {', '.join(states)}")
             task.call(Kind.MANAGEMENT, "set_indicator_state", component, indicator, wanted)
@@ -54,17 +54,17 @@ class Interrupts:
 
     @rpc_method("1.0")
     def inject_nmi(self, node: str) -> None:
-        """Send the interrupt, at once."""
+        """Send a non-maskable interrupt to the machine, and wait until the BMC has accepted it."""
         with self._tasks.acquire(node, purpose="sending an NMI") as task:
             if not isinstance(task.driver.management, NMIControl):
-                raise _lacking(task, "sends no NMI")
+                raise _not_supported(task, "NMIs")
             task.validate(Kind.MANAGEMENT)
             task.call(Kind.MANAGEMENT, "inject_nmi")
 
 
 def _require(task: NodeTask) -> None:
     if not isinstance(task.driver.management, IndicatorControl):
-        raise _lacking(task, "has no indicators")
+        raise _not_supported(task, "indicators")
     task.validate(Kind.MANAGEMENT)
 
 
@@ -74,13 +74,13 @@ def _find(task: NodeTask, component: str, indicator: str) -> dict[str, Any]:
     offer = lights.get(component, {}).get(indicator)
     if offer is None:
         names = ", ".join(f"{name}@{part}" for part, named in lights.items() for name in named) or "none"
-        raise NotFound(f"node {task.record.uuid} has no indicator {indicator}@{component}; there are: {names}")
+        raise NotFound(f"node {task.record.uuid} has no indicator {indicator}@{component}; it has {names}")
     return dict(offer)
 
 
-def _lacking(task: NodeTask, lack: str) -> NotSupported:
+def _not_supported(task: NodeTask, feature: str) -> NotSupported:
     record = task.record
     return NotSupported(
-        f"the management interface {record.management_interface!r} of node {record.uuid} {lack}; "
-        f"set management_interface to one of driver {record.driver!r} that does"
+        f"the management interface {record.management_interface!r} of node {record.uuid} does not support {feature}; "
+        f"set management_interface to one of driver {record.driver!r} that supports them"
     )

@@ -22,7 +22,7 @@ from baremetal_sdk.tasks.task_manager import TaskManager
 
 
 class Management:
-    """What a machine boots from and how. Reading takes no lease."""
+    """Boot device, boot mode and secure boot of machines. Reading needs no lease."""
 
     def __init__(self, tasks: TaskManager, lane: Executor) -> None:
         self._tasks = tasks
@@ -30,21 +30,21 @@ class Management:
 
     @rpc_method("1.0")
     def get_boot_device(self, node: str) -> dict[str, Any]:
-        """Ask what the machine boots from next."""
+        """Read the device of the next boot, and whether the setting is persistent."""
         task = self._tasks.read_only(node)
         task.validate(Kind.MANAGEMENT)
-        seen: BootDeviceSetting = task.call(Kind.MANAGEMENT, "get_boot_device")
-        return {"boot_device": str(seen.device) if seen.device else None, "persistent": seen.persistent}
+        setting: BootDeviceSetting = task.call(Kind.MANAGEMENT, "get_boot_device")
+        return {"boot_device": str(setting.device) if setting.device else None, "persistent": setting.persistent}
 
     @rpc_method("1.0")
     def get_supported_boot_devices(self, node: str) -> list[str]:
-        """The devices that the machine can boot from."""
+        """Return the devices that the machine can boot from."""
         task = self._tasks.read_only(node)
         return sorted(str(device) for device in task.call(Kind.MANAGEMENT, "get_supported_boot_devices"))
 
     @rpc_method("1.0")
     def set_boot_device(self, node: str, device: str, persistent: bool = False) -> None:
-        """Set what the machine boots from, once or always."""
+        """Set the device of the next boot, or with *persistent* of all boots."""
         wanted = parse_enum(BootDevice, device, "boot_device")
         with self._tasks.acquire(node, purpose="setting the boot device") as task:
             task.validate(Kind.MANAGEMENT)
@@ -56,7 +56,7 @@ class Management:
 
     @rpc_method("1.0")
     def set_boot_mode(self, node: str, mode: str) -> None:
-        """Set the boot mode, in the background."""
+        """Set the boot mode in the background."""
         wanted = parse_enum(BootMode, mode, "target")
         with self._tasks.acquire(node, purpose="setting the boot mode") as task:
             management = task.driver.management
@@ -75,10 +75,12 @@ class Management:
 
     @rpc_method("1.0")
     def set_secure_boot(self, node: str, enabled: bool) -> None:
-        """Enable or disable secure boot, in the background."""
+        """Enable or disable secure boot in the background."""
         with self._tasks.acquire(node, purpose="setting secure boot") as task:
             if not isinstance(task.driver.management, SecureBootControl):
-                raise NotSupported(f"target: the management interface {task.record.management_interface!r} has no secure boot")
+                raise NotSupported(
+                    f"target: the management interface {task.record.management_interface!r} does not support secure boot"
+                )
             task.validate(Kind.MANAGEMENT)
             start_background_action(
                 task,

@@ -1,4 +1,4 @@
-"""What a change of one field of a node means for others, and when it is refused."""
+"""Rules for changes of a node's fields: which are refused, and which other fields change with them."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from baremetal_sdk.store.records.node import NodeRecord
 
 
 def dependent_changes(before: NodeRecord, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The changes that go with *changes*. Raises ``InvalidState`` and ``InvalidInput``."""
+    """Return the further changes that *changes* imply. Raises ``InvalidState`` or ``InvalidInput`` if a rule forbids them."""
     return {
-        **_marked(before, changes, "protected", frozenset({states.ACTIVE, states.RESCUE})),
-        **_marked(before, changes, "retired", states.STATES - {states.AVAILABLE}),
-        **_of_instance(before, changes),
+        **_mark_changes(before, changes, "protected", frozenset({states.ACTIVE, states.RESCUE})),
+        **_mark_changes(before, changes, "retired", states.STATES - {states.AVAILABLE}),
+        **_instance_changes(before, changes),
     }
 
 
-def _marked(before: NodeRecord, changes: Mapping[str, Any], mark: str, allowed_states: frozenset[str]) -> dict[str, Any]:
-    """A mark is set in certain states only, and its reason goes with it."""
+def _mark_changes(before: NodeRecord, changes: Mapping[str, Any], mark: str, allowed_states: frozenset[str]) -> dict[str, Any]:
+    """Return the changes that go with a mark: ``protected`` or ``retired``. Setting one requires an allowed state."""
     reason = f"{mark}_reason"
     is_set = changes.get(mark, getattr(before, mark))
     if changes.get(reason) and not is_set:
-        raise InvalidInput([Problem(reason, f"the node is not {mark}", f"it is given together with {mark}")])
+        raise InvalidInput([Problem(reason, f"the node is not {mark}", f"set {mark} as well")])
     if mark not in changes:
         return {}
     if not is_set:
@@ -36,13 +36,13 @@ def _marked(before: NodeRecord, changes: Mapping[str, Any], mark: str, allowed_s
     return {}
 
 
-def _of_instance(before: NodeRecord, changes: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _instance_changes(before: NodeRecord, changes: Mapping[str, Any]) -> dict[str, Any]:
+    further: dict[str, Any] = {}
     if before.allocation_uuid is not None and changes.get("instance_uuid", before.instance_uuid) is None:
         allocations.refuse_removal(before)
-        found["allocation_uuid"] = None
+        further["allocation_uuid"] = None
     name = (changes.get("instance_info") or {}).get("display_name")
     if isinstance(name, str) and name and changes.get("instance_name", before.instance_name) is None:
-        # Clients of before there were names of instances put them there.
-        found["instance_name"] = name
-    return found
+        # Clients that predate the field "instance_name" store the name of the instance there.
+        further["instance_name"] = name
+    return further

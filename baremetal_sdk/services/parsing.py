@@ -1,4 +1,4 @@
-"""Reading what a request names into the values of the contract."""
+"""Conversion of text in requests to values of the contract."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ E = TypeVar("E", bound=Enum)
 
 
 def parse_enum(values: type[E], text: str, field: str) -> E:
-    """The member of *values* that *text* spells; ``InvalidInput`` with those that there are."""
+    """Return the member of *values* with the value *text*. Raises ``InvalidInput`` with *field* and the allowed values."""
     try:
         return values(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Ports: creating, changing and deleting them."""
+"""Ports: creation, changes and deletion."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from baremetal_sdk.store.records.hardware import PortgroupRecord
 from baremetal_sdk.store.records.node import PortRecord
 from baremetal_sdk.store.records.query import Query
 
-_CONNECTIVITY = frozenset({"portgroup_uuid", "pxe_enabled", "local_link_connection", "physical_network"})
-_REWIRED = frozenset({states.ENROLL, states.INSPECTING, states.INSPECTWAIT, states.MANAGEABLE})
-"""Provision states in which a port may be connected otherwise."""
+_CONNECTION_FIELDS = frozenset({"portgroup_uuid", "pxe_enabled", "local_link_connection", "physical_network"})
+_REWIRING_STATES = frozenset({states.ENROLL, states.INSPECTING, states.INSPECTWAIT, states.MANAGEABLE})
+"""Provision states in which the connection of a port may change."""
 
 
 class Ports:
-    """The ports of a conductor's nodes. A port is changed only while nobody holds its node."""
+    """The ports of a conductor's nodes. Changes raise ``NodeLocked`` while a task holds the node."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -39,17 +39,19 @@ class Ports:
         """Change fields of a port."""
         before = self._store.port(port)
         node = self._store.node(before.node_uuid)
-        if _CONNECTIVITY & changes.keys() and not node.maintenance and node.provision_state not in _REWIRED:
+        rewired = sorted(_CONNECTION_FIELDS & changes.keys())
+        if rewired and not node.maintenance and node.provision_state not in _REWIRING_STATES:
+            allowed = ", ".join(sorted(_REWIRING_STATES))
             raise InvalidState(
-                f"{', '.join(sorted(_CONNECTIVITY & changes.keys()))}: port {port} keeps its connection while its node is "
-                f"{node.provision_state!r}; it can while the node is {', '.join(sorted(_REWIRED))}, or in maintenance"
+                f"{', '.join(rewired)}: the connection of port {port} cannot change while its node is "
+                f"{node.provision_state!r}; it can while the node is {allowed}, or in maintenance"
             )
         self._check_group(replace(before, **changes))
         return self._store.update_port(port, changes, fence=None, revision=before.revision)
 
     @rpc_method("1.0")
     def delete_port(self, port: str) -> None:
-        """Delete a port, unless its node carries an instance that may use it."""
+        """Delete a port. Raises ``InvalidState`` if its node has an instance that may use the port."""
         record = self._store.port(port)
         node = self._store.node(record.node_uuid)
         if (
@@ -57,11 +59,11 @@ class Ports:
             and not node.maintenance
             and node.provision_state not in (states.ENROLL, states.MANAGEABLE)
         ):
-            raise InvalidState(f"port {record.uuid} belongs to node {node.uuid}, which carries an instance; undeploy it first")
+            raise InvalidState(f"port {record.uuid} belongs to node {node.uuid}, which has an instance; undeploy it first")
         self._store.delete_port(record.uuid, fence=None)
 
     def _check_group(self, port: PortRecord) -> None:
-        """Raise unless the port's group is one of its node, and on the same physical network."""
+        """Raise unless the port group belongs to the same node, and its ports are on the same physical network."""
         if port.portgroup_uuid is None:
             return
         try:
@@ -69,11 +71,11 @@ class Ports:
         except NotFound as exc:
             raise InvalidInput(f"portgroup_uuid: {exc.message}") from exc
         if group.node_uuid != port.node_uuid:
-            raise InvalidInput([Problem("portgroup_uuid", "it is of another node", "a port joins a group of its own node")])
+            raise InvalidInput([Problem("portgroup_uuid", "belongs to another node", "use a port group of the port's node")])
         query = Query(where={"portgroup_uuid": group.uuid}, fields=("uuid", "physical_network"))
         others = {row["physical_network"] for row in self._store.ports(query) if row["uuid"] != port.uuid}
         if others - {port.physical_network}:
             raise Conflict(
                 f"physical_network: port {port.address} is on {port.physical_network!r}, and others of group {group.uuid} "
-                f"on {', '.join(sorted(map(repr, others)))}; all ports of a group are on one network"
+                f"on {', '.join(sorted(map(repr, others)))}; all ports of a group have to be on one network"
             )

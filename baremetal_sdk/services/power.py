@@ -1,4 +1,4 @@
-"""Power: changing it when a client asks."""
+"""Power actions of clients."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from baremetal_sdk.tasks.task_manager import TaskManager
 
 
 class Power:
-    """Power actions of clients."""
+    """Changes the power of machines at the request of clients."""
 
     def __init__(self, tasks: TaskManager, lane: Executor) -> None:
         self._tasks = tasks
@@ -21,12 +21,12 @@ class Power:
 
     @rpc_method("1.0")
     def change_power_state(self, node: str, target: str, timeout: float | None = None) -> None:
-        """Begin to bring a machine to a power state; refuse at once what its driver does not offer."""
-        state = _parsed(target)
+        """Start to bring a machine to a power state. Raises at once if the node's driver does not support it."""
+        state = _parse_target(target)
         if timeout is not None and timeout <= 0:
-            raise InvalidInput(f"timeout: {timeout!r} is not valid; it has to be more than 0 seconds")
+            raise InvalidInput(f"timeout: {timeout!r} is not valid; it has to be greater than 0 seconds")
         with self._tasks.acquire(node, purpose=f"changing power to '{state}'") as task:
-            self._refuse(task, state)
+            self._check_allowed(task, state)
             task.validate(Kind.POWER)
             task.write(target_power_state=str(state.outcome), last_error=None)
             try:
@@ -35,20 +35,20 @@ class Power:
                 task.write(target_power_state=None)
                 raise
 
-    def _refuse(self, task: NodeTask, state: PowerState) -> None:
+    def _check_allowed(self, task: NodeTask, state: PowerState) -> None:
         refuse_unsupported(task.driver.power, state)
         if task.record.disable_power_off and state.outcome is PowerState.OFF:
-            raise InvalidState(f"target: node {task.record.uuid} has disable_power_off set, and is not switched off")
+            raise InvalidState(f"target: node {task.record.uuid} has disable_power_off set, so it cannot be powered off")
 
 
-def _parsed(target: str) -> PowerState:
+def _parse_target(target: str) -> PowerState:
     try:
         state = PowerState(target)
     except ValueError:
         state = PowerState.UNKNOWN
     if state not in SETTABLE:
         raise InvalidInput(
-            f"target: {target!r} is not a power state to ask for; it has to be one of " + ", ".join(map(str, SETTABLE))
+            f"target: {target!r} is not a power state that can be requested; it has to be one of " + ", ".join(map(str, SETTABLE))
         )
     return state
 

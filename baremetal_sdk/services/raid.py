@@ -1,4 +1,4 @@
-"""The RAID configuration that a node is to have."""
+"""The target RAID configuration of nodes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from baremetal_sdk.tasks.task_manager import TaskManager
 
 
 class RAID:
-    """Wanted configurations, checked by the node's driver before they are stored; a step brings them about."""
+    """Stores target configurations after the node's driver has validated them. A step applies them later."""
 
     def __init__(self, tasks: TaskManager, drivers: Drivers) -> None:
         self._tasks = tasks
@@ -20,7 +20,7 @@ class RAID:
 
     @rpc_method("1.0")
     def set_target_raid_config(self, node: str, target_raid_config: Mapping[str, Any]) -> None:
-        """Store what the next ``raid.create_configuration`` makes; an empty configuration takes it back."""
+        """Store the configuration that the next step ``raid.create_configuration`` creates. An empty one removes the target."""
         with self._tasks.acquire(node, purpose="setting the RAID configuration") as task:
             if target_raid_config:
                 task.call(Kind.RAID, "validate_raid_config", target_raid_config)
@@ -28,13 +28,13 @@ class RAID:
 
     @rpc_method("1.0")
     def get_raid_logical_disk_properties(self, driver: str) -> dict[str, str]:
-        """What can be said of a logical disk, for nodes of hardware type *driver* that name no RAID interface."""
+        """Return the properties of logical disks (name -> help) of the default RAID interface of hardware type *driver*."""
         name = self._drivers.default(driver, Kind.RAID)
         interface = None if name is None else cast(RAIDInterface, self._drivers.interface(Kind.RAID, name))
-        found = {} if interface is None else dict(interface.get_logical_disk_properties())
-        if not found:
+        properties = {} if interface is None else dict(interface.get_logical_disk_properties())
+        if not properties:
             offered = ", ".join(self._drivers.offered(driver, Kind.RAID)) or "none"
             raise NotFound(
-                f"hardware type {driver!r} has {name!r} for a RAID interface, which makes no logical disks; it offers {offered}"
+                f"the default RAID interface {name!r} of hardware type {driver!r} creates no logical disks; it offers {offered}"
             )
-        return found
+        return properties

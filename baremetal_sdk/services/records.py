@@ -1,4 +1,4 @@
-"""What operators describe: chassis, port groups, volumes, deploy templates, runbooks, inspection rules."""
+"""Records that operators maintain: chassis, port groups, volumes, deploy templates, runbooks and inspection rules."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from baremetal_sdk.store.records.node import NodeRecord
 from baremetal_sdk.store.records.policy import AllocationRecord, DeployTemplateRecord, InspectionRuleRecord, RunbookRecord
 from baremetal_sdk.tasks.task_manager import TaskManager
 
-_WRITTEN: Mapping[str, type[Any]] = {
+_RECORDS_BY_KIND: Mapping[str, type[Any]] = {
     RECORD_KINDS[record].table: record
     for record in (
         ChassisRecord,
@@ -30,15 +30,15 @@ _WRITTEN: Mapping[str, type[Any]] = {
         InspectionRuleRecord,
     )
 }
-"""What clients may have written as it is, by the name of its table."""
-_NOT_CREATED = frozenset({AllocationRecord})
-"""What a service of its own creates and deletes."""
-_WHILE_OFF = frozenset({VolumeConnectorRecord, VolumeTargetRecord})
-"""What a machine that is on may be using."""
+"""Name of a table -> its record, for the tables that clients may change through this service."""
+_UPDATE_ONLY = frozenset({AllocationRecord})
+"""Records that a service of their own creates and deletes."""
+_POWER_OFF_ONLY = frozenset({VolumeConnectorRecord, VolumeTargetRecord})
+"""Records that may change only while the machine is off, because a running machine may use the volume."""
 
 
 class Records:
-    """Creating, changing and deleting records of many kinds; a part of a node only under the lease of that node."""
+    """Creates, changes and deletes records of many kinds. Parts of a node change under a lease of the node."""
 
     def __init__(self, store: Store, tasks: TaskManager) -> None:
         self._store = store
@@ -46,59 +46,59 @@ class Records:
 
     @rpc_method("1.0")
     def create_record(self, kind: str, values: Mapping[str, Any]) -> Any:
-        """Store a new record; *kind* is named as its table is."""
-        record = _known(kind)
-        if record in _NOT_CREATED:
-            raise _unknown(kind)
+        """Store a new record. *kind* is the name of its table."""
+        record = _find_record(kind)
+        if record in _UPDATE_ONLY:
+            raise _unknown_kind(kind)
         return self._store.create_record(record(**{"uuid": str(uuids.uuid4()), **values}))
 
     @rpc_method("1.0")
     def update_record(self, kind: str, uuid: str, changes: Mapping[str, Any], revision: int | None = None) -> Any:
-        """Change fields of a record, if it still has *revision*."""
-        record = _known(kind)
+        """Change fields of a record. Raises ``RevisionConflict`` if *revision* is given and the record has another one."""
+        record = _find_record(kind)
         if not RECORD_KINDS[record].fenced:
             return self._store.update_record(record, uuid, changes, revision=revision)
         node = self._store.record(record, uuid).node_uuid
         with self._tasks.acquire(node, purpose=f"change of a {RECORD_KINDS[record].label}") as task:
             assert task.lease is not None
-            if record in _WHILE_OFF:
-                _require_off(RECORD_KINDS[record].label, task.record)
+            if record in _POWER_OFF_ONLY:
+                _require_power_off(RECORD_KINDS[record].label, task.record)
             return self._store.update_record(record, uuid, changes, fence=task.lease.fence, revision=revision)
 
     @rpc_method("1.0")
     def delete_record(self, kind: str, uuid: str) -> None:
         """Delete a record."""
-        record = _known(kind)
-        if record in _NOT_CREATED:
-            raise _unknown(kind)
+        record = _find_record(kind)
+        if record in _UPDATE_ONLY:
+            raise _unknown_kind(kind)
         if not RECORD_KINDS[record].fenced:
             self._store.delete_record(record, uuid)
             return
         node = self._store.record(record, uuid).node_uuid
         with self._tasks.acquire(node, purpose=f"deletion of a {RECORD_KINDS[record].label}") as task:
             assert task.lease is not None
-            if record in _WHILE_OFF and task.record.provision_state not in states.DELETE_ALLOWED:
-                _require_off(RECORD_KINDS[record].label, task.record)
+            if record in _POWER_OFF_ONLY and task.record.provision_state not in states.DELETE_ALLOWED:
+                _require_power_off(RECORD_KINDS[record].label, task.record)
             self._store.delete_record(record, uuid, fence=task.lease.fence)
 
     @rpc_method("1.0")
     def delete_inspection_rules(self) -> int:
-        """Delete all inspection rules; give back how many there were."""
+        """Delete all inspection rules, and return their number."""
         return self._store.purge_records(InspectionRuleRecord, {})
 
 
-def _known(kind: str) -> type[Any]:
-    if kind not in _WRITTEN:
-        raise _unknown(kind)
-    return _WRITTEN[kind]
+def _find_record(kind: str) -> type[Any]:
+    if kind not in _RECORDS_BY_KIND:
+        raise _unknown_kind(kind)
+    return _RECORDS_BY_KIND[kind]
 
 
-def _unknown(kind: str) -> InvalidInput:
-    return InvalidInput([Problem("kind", f"it is {kind!r}", "allowed are " + ", ".join(sorted(_WRITTEN)))])
+def _unknown_kind(kind: str) -> InvalidInput:
+    return InvalidInput([Problem("kind", f"{kind!r} is not known", "allowed are " + ", ".join(sorted(_RECORDS_BY_KIND)))])
 
 
-def _require_off(what: str, node: NodeRecord) -> None:
+def _require_power_off(what: str, node: NodeRecord) -> None:
     if node.power_state != "power off":
         raise InvalidStateRequested(
-            f"a {what} of node {node.uuid} cannot be changed while the node is {node.power_state!r}; switch it off first"
+            f"a {what} of node {node.uuid} cannot be changed while the node is {node.power_state!r}; power it off first"
         )

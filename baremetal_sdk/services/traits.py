@@ -5,52 +5,51 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from baremetal_interfaces import InvalidInput, NotFound, Problem
-from baremetal_sdk.errors import RevisionConflict
 from baremetal_sdk.rpc.registry import rpc_method
 from baremetal_sdk.store.protocol import Store
+from baremetal_sdk.store.revisions import retry_on_revision_conflict
 
-MOST = 50
-"""Traits of one node, at most: clients know this limit."""
-_ATTEMPTS = 5
+MAX_TRAITS = 50
+"""The number of traits that a node can have. Clients know this limit."""
 
 
 class NodeTraits:
-    """Changes the traits of a node that nobody holds."""
+    """Changes the traits of a node. Raises ``NodeLocked`` while a task holds the node."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     @rpc_method("1.0")
     def set_node_traits(self, node: str, traits: Iterable[str]) -> None:
-        """Give a node exactly these traits."""
+        """Replace the traits of a node."""
         wanted = set(traits)
         self._change(node, lambda present: wanted)
 
     @rpc_method("1.0")
     def add_node_trait(self, node: str, trait: str) -> None:
-        """Give a node a trait that it may have already."""
+        """Add a trait to a node. Do nothing if the node already has it."""
         self._change(node, lambda present: present | {trait})
 
     @rpc_method("1.0")
     def remove_node_trait(self, node: str, trait: str) -> None:
-        """Take a trait from a node. Raises ``NotFound`` where it does not have it."""
+        """Remove a trait from a node. Raises ``NotFound`` if the node does not have it."""
 
-        def without(present: set[str]) -> set[str]:
+        def remove(present: set[str]) -> set[str]:
             if trait not in present:
                 raise NotFound(f"node {node} has no trait {trait!r}", node=node, trait=trait)
             return present - {trait}
 
-        self._change(node, without)
+        self._change(node, remove)
 
-    def _change(self, node: str, change: Callable[[set[str]], set[str]]) -> None:
-        for attempt in range(_ATTEMPTS):
+    def _change(self, node: str, compute: Callable[[set[str]], set[str]]) -> None:
+        """Replace the traits of a node by those that *compute* returns for the present ones."""
+
+        def change() -> None:
             record = self._store.node(node)
-            wanted = tuple(sorted(change(set(record.traits))))
-            if len(wanted) > MOST:
-                raise InvalidInput([Problem("traits", f"there would be {len(wanted)}", f"allowed are {MOST} at most")])
-            try:
-                self._store.update_node(record.uuid, {"traits": wanted}, fence=None, revision=record.revision)
-                return
-            except RevisionConflict:
-                if attempt == _ATTEMPTS - 1:
-                    raise
+            traits = tuple(sorted(compute(set(record.traits))))
+            if len(traits) > MAX_TRAITS:
+                wrong = f"the node would have {len(traits)} traits"
+                raise InvalidInput([Problem("traits", wrong, f"{MAX_TRAITS} are allowed")])
+            self._store.update_node(record.uuid, {"traits": traits}, fence=None, revision=record.revision)
+
+        retry_on_revision_conflict(change)

@@ -1,4 +1,4 @@
-"""Methods of vendor interfaces, called by their names."""
+"""Vendor passthru: clients call methods of vendor interfaces by name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from baremetal_sdk.tasks.task_manager import TaskManager
 
 
 class VendorPassthru:
-    """What is offered is what a vendor interface declares, and nothing more. A ``GET`` reads, and takes no lease."""
+    """Calls the methods that a vendor interface declares. A ``GET`` only reads and needs no lease."""
 
     def __init__(self, tasks: TaskManager, lane: Executor, drivers: Drivers) -> None:
         self._tasks = tasks
@@ -27,83 +27,92 @@ class VendorPassthru:
 
     @rpc_method("1.0")
     def node_vendor_methods(self, node: str) -> dict[str, dict[str, Any]]:
-        """Name -> what clients have to know of a method."""
-        return _described(self._tasks.read_only(node).driver.vendor.passthrus)
+        """Return the methods of a node's vendor interface (name -> description)."""
+        return _describe(self._tasks.read_only(node).driver.vendor.passthrus)
 
     @rpc_method("1.0")
     def vendor_passthru(self, node: str, name: str, http_method: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Call a method: ``{"background": bool, "result": value}``; in the background there is no result."""
+        """Call a method. Return ``{"background": bool, "result": value}``; the result of a background method is None."""
         purpose = f"vendor passthru {name[:64]!r}"
-        reads = http_method.upper() == "GET"
-        with nullcontext(self._tasks.read_only(node)) if reads else self._tasks.acquire(node, purpose=purpose) as task:
-            called = _found(task, name, http_method)
+        is_read = http_method.upper() == "GET"
+        with nullcontext(self._tasks.read_only(node)) if is_read else self._tasks.acquire(node, purpose=purpose) as task:
+            passthru = _find_passthru(task, name, http_method)
             task.validate(Kind.VENDOR)
-            _check_arguments(getattr(task.driver.vendor, called.method), (task,), called, arguments)
-            if called.background and not reads:
-                work = lambda task: task.call_with(Kind.VENDOR, called.method, arguments=arguments)  # noqa: E731
-                start_background_action(task, self._lane, purpose, work)
+            _check_arguments(getattr(task.driver.vendor, passthru.method), (task,), passthru, arguments)
+            if passthru.background and not is_read:
+                start_background_action(
+                    task,
+                    self._lane,
+                    purpose,
+                    lambda task: task.call_with(Kind.VENDOR, passthru.method, arguments=arguments),
+                )
                 return {"background": True, "result": None}
-            return {"background": False, "result": task.call_with(Kind.VENDOR, called.method, arguments=arguments)}
+            return {"background": False, "result": task.call_with(Kind.VENDOR, passthru.method, arguments=arguments)}
 
     @rpc_method("1.0")
     def driver_vendor_methods(self, driver: str) -> dict[str, dict[str, Any]]:
-        """The methods of a hardware type that need no node: those of its default vendor interface."""
-        return _described(self._vendor_of(driver).driver_passthrus)
+        """Return the methods of a hardware type that need no node. Its default vendor interface declares them."""
+        return _describe(self._default_vendor(driver).driver_passthrus)
 
     @rpc_method("1.0")
     def driver_vendor_passthru(self, driver: str, name: str, http_method: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Call a method of a hardware type; the client waits for its result."""
-        vendor = self._vendor_of(driver)
-        called = _offered(vendor.driver_passthrus, name, http_method, f"hardware type {driver!r}")
-        function = getattr(vendor, called.method)
-        _check_arguments(function, (), called, arguments)
+        """Call a method of a hardware type, and return its result."""
+        vendor = self._default_vendor(driver)
+        passthru = _select(vendor.driver_passthrus, name, http_method, f"hardware type {driver!r}")
+        function = getattr(vendor, passthru.method)
+        _check_arguments(function, (), passthru, arguments)
         try:
             return {"background": False, "result": function(**arguments)}
         except Exception as exc:
             failure = translate(exc, connector=None, endpoint=None, secrets=())
+        # Raised outside of the except block, so that the original exception is not its context.
         raise failure
 
-    def _vendor_of(self, driver: str) -> VendorInterface:
+    def _default_vendor(self, driver: str) -> VendorInterface:
         return self._drivers.compose(driver, {}).vendor
 
 
-def _described(offered: Mapping[str, Passthru]) -> dict[str, dict[str, Any]]:
+def _describe(offered: Mapping[str, Passthru]) -> dict[str, dict[str, Any]]:
     return {
-        one.name: {
-            "async": one.background,
+        passthru.name: {
+            "async": passthru.background,
             "attach": False,
-            "description": one.description,
-            "http_methods": sorted(one.http_methods),
-            "require_exclusive_lock": not one.of_driver and one.http_methods != {"GET"},
+            "description": passthru.description,
+            "http_methods": sorted(passthru.http_methods),
+            "require_exclusive_lock": not passthru.of_driver and passthru.http_methods != {"GET"},
         }
-        for one in offered.values()
+        for passthru in offered.values()
     }
 
 
-def _found(task: NodeTask, name: str, http_method: str) -> Passthru:
+def _find_passthru(task: NodeTask, name: str, http_method: str) -> Passthru:
     offered = task.driver.vendor.passthrus
-    if name not in offered and not offered:
+    if not offered:
+        # An interface without methods usually is "no-vendor", whose validation says what to set instead.
         task.validate(Kind.VENDOR)
-    return _offered(offered, name, http_method, f"the vendor interface {task.record.vendor_interface!r}")
+    return _select(offered, name, http_method, f"the vendor interface {task.record.vendor_interface!r}")
 
 
-def _offered(offered: Mapping[str, Passthru], name: str, http_method: str, whose: str) -> Passthru:
+def _select(offered: Mapping[str, Passthru], name: str, http_method: str, owner: str) -> Passthru:
     found = offered.get(name)
     if found is None:
-        there = ", ".join(sorted(offered)) or "none"
-        raise InvalidInput([Problem("method", f"{whose} has no method {name[:64]!r}", f"there are: {there}")])
+        available = ", ".join(sorted(offered)) or "none"
+        raise InvalidInput([Problem("method", f"{owner} has no method {name[:64]!r}", f"available are {available}")])
     if http_method.upper() not in found.http_methods:
         allowed = ", ".join(sorted(found.http_methods))
-        raise InvalidInput([Problem("method", f"{name!r} is not called with {http_method}", f"it is called with {allowed}")])
+        raise InvalidInput([Problem("method", f"{name!r} does not accept {http_method}", f"use {allowed}")])
     return found
 
 
-def _check_arguments(function: Any, before: tuple[Any, ...], called: Passthru, arguments: Mapping[str, Any]) -> None:
-    """Refuse arguments that the method does not take, before anything is begun."""
+def _check_arguments(function: Any, leading: tuple[Any, ...], passthru: Passthru, arguments: Mapping[str, Any]) -> None:
+    """Raise ``InvalidInput`` for arguments that the method does not take, before the call starts.
+
+    *leading* are the positional arguments that the runtime adds.
+    """
     signature = inspect.signature(function)
     try:
-        signature.bind(*before, **arguments)
+        signature.bind(*leading, **arguments)
     except TypeError as exc:
-        names = list(signature.parameters)[len(before) :]
-        allowed = "it takes " + (", ".join(names) or "none")
-        raise InvalidInput([Problem("body", f"the arguments of {called.name!r} are not right: {exc}", allowed)]) from None
+        names = list(signature.parameters)[len(leading) :]
+        allowed = "the method takes " + (", ".join(names) or "no arguments")
+        raise InvalidInput([Problem("body", f"the arguments do not fit method {passthru.name!r}: {exc}", allowed)]) from None

@@ -1,4 +1,4 @@
-"""Virtual interfaces (VIFs) of tenants, attached to a node's ports by its network interface."""
+"""Virtual network interfaces (VIFs) of tenants. The node's network interface attaches them to ports."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from baremetal_sdk.tasks.task_manager import TaskManager
 
 
 class VIFs:
-    """The VIFs of a conductor's nodes. Listing them takes no lease."""
+    """The VIFs of a conductor's nodes. Listing them needs no lease."""
 
     def __init__(self, tasks: TaskManager) -> None:
         self._tasks = tasks
 
     @rpc_method("1.0")
     def vif_list(self, node: str) -> list[dict[str, Any]]:
-        """The attached VIFs, ``{"id": ...}`` each."""
+        """Return the attached VIFs, each as ``{"id": ...}``."""
         task = self._tasks.read_only(node)
         task.validate(Kind.NETWORK)
         return [dict(vif) for vif in task.call(Kind.NETWORK, "vif_list")]

@@ -1,4 +1,4 @@
-"""Virtual media: images that a BMC shows to its machine as devices."""
+"""Virtual media: images that a BMC presents to its machine as devices."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from baremetal_sdk.tasks.task_manager import TaskManager
 
 
 class VirtualMedia:
-    """The virtual media of a conductor's nodes. Looking at them takes no lease."""
+    """The virtual media of a conductor's nodes. Reading needs no lease."""
 
     def __init__(self, tasks: TaskManager, lane: Executor) -> None:
         self._tasks = tasks
@@ -23,14 +23,14 @@ class VirtualMedia:
 
     @rpc_method("1.0")
     def get_virtual_media(self, node: str) -> list[dict[str, Any]]:
-        """Each device, and what is in it."""
+        """Return the devices and the images in them."""
         task = self._tasks.read_only(node)
         _require(task)
         return [dict(device) for device in task.call(Kind.MANAGEMENT, "get_virtual_media")]
 
     @rpc_method("1.0")
     def attach_virtual_media(self, node: str, device_type: str, image_url: str) -> None:
-        """Attach an image, in the background; the BMC fetches it from *image_url* itself."""
+        """Attach an image in the background. The BMC itself fetches it from *image_url*."""
         device = parse_enum(VirtualMediaDevice, device_type, "device_type")
         with self._tasks.acquire(node, purpose="attaching virtual media") as task:
             _require(task)
@@ -43,7 +43,7 @@ class VirtualMedia:
 
     @rpc_method("1.0")
     def detach_virtual_media(self, node: str, device_types: Sequence[str] | None = None) -> None:
-        """Detach devices, or all of them, in the background."""
+        """Detach the images of *device_types*, or of all devices, in the background."""
         devices = [parse_enum(VirtualMediaDevice, name, "device_types") for name in device_types] if device_types else None
         with self._tasks.acquire(node, purpose="detaching virtual media") as task:
             _require(task)
@@ -59,7 +59,7 @@ def _require(task: NodeTask) -> None:
     if not isinstance(task.driver.management, VirtualMediaControl):
         record = task.record
         raise NotSupported(
-            f"the management interface {record.management_interface!r} of node {record.uuid} has no virtual media; "
-            f"set management_interface to one of driver {record.driver!r} that has"
+            f"the management interface {record.management_interface!r} of node {record.uuid} does not support virtual media; "
+            f"set management_interface to one of driver {record.driver!r} that supports it"
         )
     task.validate(Kind.MANAGEMENT)
