@@ -65,7 +65,7 @@ def run_remote(**changes: Any) -> Iterator[tuple[RPCClient, Echo]]:
         if config.rpc_transport == "json-rpc":
             server: Any = running.rpc_server
             config = dataclasses.replace(config, json_rpc=dataclasses.replace(config.json_rpc, port=server.port))
-        client = transports.client(config, running.store, running.clock, {})
+        client = transports.create_client(config, running.store, running.clock, {})
         try:
             yield client, echo
         finally:

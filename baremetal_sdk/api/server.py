@@ -14,7 +14,7 @@ from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.http.server import HTTPServer as HTTPServer
 from baremetal_sdk.http.sockets import Listeners
 from baremetal_sdk.lifecycle import StartPhase
-from baremetal_sdk.observability.metrics.collector import Reading, pool_readings
+from baremetal_sdk.observability.metrics.collector import Reading, read_pool
 from baremetal_sdk.observability.metrics.declarations import HTTP_CONNECTIONS
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class APIServer:
         pool = self._http.pool
         if pool is not None:
             yield HTTP_CONNECTIONS, (), self._http.connections
-            yield from pool_readings(pool)
+            yield from read_pool(pool)
             if isinstance(self._app, ReadingSource):
                 yield from self._app.readings()
 

@@ -26,7 +26,7 @@ from baremetal_sdk.api.framework.request_observer import ROUTE_KEY
 from baremetal_sdk.api.framework.routes import PUBLIC, Match, Route, RouteTable, allowed_methods, split_path
 from baremetal_sdk.api.framework.types import InvalidValue
 from baremetal_sdk.auth.identity import IDENTITY_KEY, Identity
-from baremetal_sdk.cluster.hash_ring import Ring
+from baremetal_sdk.cluster.hash_ring import HashRing
 from baremetal_sdk.context import RequestContext, current_request
 from baremetal_sdk.http.request_id import REQUEST_ID_KEY, request_id
 from baremetal_sdk.observability.metrics.collector import Reading
@@ -52,7 +52,7 @@ class Application:
         self._backend = backend
         self._registry = registry
         self._policy = policy
-        self._conductors = Ring(lambda: backend.store, backend.clock, lambda: backend.config.conductor.heartbeat_interval)
+        self._conductors = HashRing(lambda: backend.store, backend.clock, lambda: backend.config.conductor.heartbeat_interval)
         self._render_cache = RenderCache()
         self._feed = EventFeed(lambda: backend.store.outbox, backend.config.events)
         self._public_endpoint = (backend.config.api.public_endpoint or "").rstrip("/")

@@ -21,7 +21,7 @@ from baremetal_interfaces.faults import translate
 from baremetal_interfaces.sending import current_slots, use_slots
 from baremetal_sdk.bmc.sessions import BMC, PooledSession, SessionKey
 from baremetal_sdk.bmc.slots import HeldSlot, RequestLimiter, SlotTaken
-from baremetal_sdk.observability.redaction import secret
+from baremetal_sdk.observability.redaction import redact
 
 _BREAKING_ERRORS = (BMCUnreachable, AuthenticationFailed)
 """Errors after which a session is not lent again."""
@@ -74,11 +74,11 @@ def borrow_session(
     breaker.check()
     try:
         # The slot comes before the breaker's attempt. A probe would otherwise block all other callers while it waits.
-        with secret(credential.secrets), _hold_slots(credential, deadline, wait=wait, owner=owner), breaker.attempt():
+        with redact(credential.secrets), _hold_slots(credential, deadline, wait=wait, owner=owner), breaker.attempt():
             pooled = source.acquire_session(credential, deadline, wait=wait)
             is_broken = False
             # The mask also covers the release, because the log-out may write the session's token to a log.
-            with secret(connector.session_secrets(pooled.session)):
+            with redact(connector.session_secrets(pooled.session)):
                 try:
                     yield pooled.session
                     if pooled.is_doubted:

@@ -7,8 +7,8 @@ from typing import Protocol
 
 from baremetal_interfaces import BareMetalError
 from baremetal_sdk.cluster import process_identity
-from baremetal_sdk.cluster.hash_ring import Ring, holder_of, placed_on
-from baremetal_sdk.drivers.catalog import Drivers
+from baremetal_sdk.cluster.hash_ring import HashRing, choose_owner, format_holder
+from baremetal_sdk.drivers.catalog import DriverCatalog
 from baremetal_sdk.errors import ConductorNotFound
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.node import ConductorRecord
@@ -16,7 +16,7 @@ from baremetal_sdk.store.records.node import ConductorRecord
 LOG = logging.getLogger(__name__)
 
 
-class Placed(Protocol):
+class NodePlacement(Protocol):
     """What of a node says where it belongs: a record, or a row with these fields."""
 
     @property
@@ -32,7 +32,7 @@ class Placed(Protocol):
         """The group of conductors that drive it."""
 
 
-class Coordinator(Protocol):
+class MembershipCoordinator(Protocol):
     """Somebody beside the database who notices that a member has died."""
 
     def join(self, member: str) -> None:
@@ -54,13 +54,13 @@ class Membership:
     def __init__(
         self,
         store: Store,
-        drivers: Drivers,
-        ring: Ring,
+        drivers: DriverCatalog,
+        ring: HashRing,
         hostname: str,
         incarnation: str,
         group: str,
         *,
-        coordinator: Coordinator | None = None,
+        coordinator: MembershipCoordinator | None = None,
     ) -> None:
         self._store = store
         self.ring = ring
@@ -78,9 +78,9 @@ class Membership:
         if before is not None and _is_dead(before):
             self._void_leases(before)
         if self._coordinator is not None:
-            self._coordinator.join(holder_of(self._record))
+            self._coordinator.join(format_holder(self._record))
         self._joined = True
-        self.ring.all()
+        self.ring.refresh()
 
     def heartbeat(self) -> None:
         """Say that it lives. That another incarnation took the host name is said loudly: two processes share a name."""
@@ -109,24 +109,24 @@ class Membership:
         if self._coordinator is not None:
             self._coordinator.leave()
 
-    def owns(self, node: Placed) -> bool:
+    def owns(self, node: NodePlacement) -> bool:
         """Whether a node is this conductor's share."""
-        return self._joined and self._placed_on(node) == self._record.hostname
+        return self._joined and self._find_owner(node) == self._record.hostname
 
-    def is_elsewhere(self, node: Placed) -> bool:
+    def belongs_to_peer(self, node: NodePlacement) -> bool:
         """Whether a node is another conductor's share, who lives."""
-        return self._placed_on(node) not in (None, self._record.hostname)
+        return self._find_owner(node) not in (None, self._record.hostname)
 
-    def is_leaving(self, node: Placed) -> bool:
+    def is_leaving(self, node: NodePlacement) -> bool:
         """Whether this conductor has left, and another one is there for the node."""
-        return not self._joined and self.is_elsewhere(node)
+        return not self._joined and self.belongs_to_peer(node)
 
     def has_peers(self) -> bool:
         """Whether another conductor lives."""
         return bool(self._peers(fresh=True))
 
     def _void_leases(self, dead: ConductorRecord) -> None:
-        count = self._store.expire_leases(holder_of(dead))
+        count = self._store.expire_leases(format_holder(dead))
         if count:
             LOG.warning(
                 "the last process of this conductor is gone: its leases on %d nodes are void. What it sent last may still be "
@@ -135,17 +135,17 @@ class Membership:
             )
 
     def _peers(self, *, fresh: bool = False) -> list[ConductorRecord]:
-        return [one for one in self.ring.alive(fresh=fresh) if one.hostname != self._record.hostname]
+        return [one for one in self.ring.list_live(fresh=fresh) if one.hostname != self._record.hostname]
 
-    def _placed_on(self, node: Placed) -> str | None:
+    def _find_owner(self, node: NodePlacement) -> str | None:
         """Who is best placed for a node. This conductor knows of itself whether it is there; the store may be late."""
         there = [*self._peers(), self._record] if self._joined else self._peers()
-        return placed_on(there, node.uuid, node.driver, node.conductor_group)
+        return choose_owner(there, node.uuid, node.driver, node.conductor_group)
 
 
 def _described(incarnation: str) -> str | None:
     """The process of an incarnation. It is named with it: a release that does not know this leaves here what was there."""
-    process = process_identity.described()
+    process = process_identity.describe_current_process()
     return None if process is None else f"{incarnation} {process}"
 
 

@@ -15,14 +15,14 @@ _START = 19
 """Where the start of a process stands in its ``stat``, counted from after the name in parentheses; see proc(5)."""
 
 
-def described() -> str | None:
+def describe_current_process() -> str | None:
     """This process; None where the system does not tell."""
     place, started = _place(), _started(os.getpid())
     return None if place is None or started is None else f"{place} {os.getpid()} {started}"
 
 
 def is_dead(description: str) -> bool:
-    """Whether the process that was :func:`described` so is known to be gone. One that stands still is not, nor one elsewhere."""
+    """Return whether the described process is certainly dead. A stopped process, or one on another machine, is not."""
     place, _, rest = description.partition(" ")
     number, _, started = rest.partition(" ")
     if place != _place() or not number.isdecimal() or not started:

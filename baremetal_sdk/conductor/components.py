@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from baremetal_sdk.bmc import BMCAccess, parse_slot_rules
 from baremetal_sdk.bmc.stored_refusals import StoredRefusals
 from baremetal_sdk.clock import Clock
-from baremetal_sdk.cluster.hash_ring import Ring
+from baremetal_sdk.cluster.hash_ring import HashRing
 from baremetal_sdk.cluster.membership import Membership
 from baremetal_sdk.cluster.tooz_coordinator import ToozCoordinator
 from baremetal_sdk.concurrency.pool import ElasticPool, LaneLimits, SharedPool
 from baremetal_sdk.conductor.key_rotation import KeyRotation
 from baremetal_sdk.conductor.pruning import Pruner
 from baremetal_sdk.config import ConductorConfig, ConductorOptions
-from baremetal_sdk.drivers.catalog import Drivers
+from baremetal_sdk.drivers.catalog import DriverCatalog
 from baremetal_sdk.drivers.credentials import CredentialFiles, Credentials, CredentialVariables
 from baremetal_sdk.drivers.loader import Plugins, discover
 from baremetal_sdk.errors import ConfigurationError
@@ -27,8 +27,8 @@ from baremetal_sdk.provisioning.recovery import Recovery
 from baremetal_sdk.provisioning.resuming import StepResumer
 from baremetal_sdk.provisioning.state_handlers import StateHandlers
 from baremetal_sdk.rpc.dispatcher import Dispatcher
-from baremetal_sdk.rpc.in_process import InProcess
-from baremetal_sdk.rpc.registry import Registry
+from baremetal_sdk.rpc.in_process import InProcessClient
+from baremetal_sdk.rpc.registry import MethodRegistry
 from baremetal_sdk.sensors import Notifier, SensorCollection
 from baremetal_sdk.services.agents import Agents
 from baremetal_sdk.services.allocations import Allocations
@@ -82,8 +82,8 @@ class Components:
         self.clock = clock
         self.power_gate = PowerActionGate()
         # Drivers come first: without any hardware type, the store and the pool need not be opened.
-        self.drivers = Drivers(overrides.plugins or discover(), config)
-        if not self.drivers.names():
+        self.drivers = DriverCatalog(overrides.plugins or discover(), config)
+        if not self.drivers.list_hardware_types():
             raise ConfigurationError("no hardware type is available: " + _describe_failures(self.drivers))
         secrets = overrides.secrets or _create_secret_box(config, overrides.store)
         self.store: Store = overrides.store or _open_store(config, clock)
@@ -108,7 +108,7 @@ class Components:
         rules = InspectionRules(self.store, self.drivers, secrets)
         handlers = StateHandlers(self.store, rules)
         self.step_resumer = StepResumer(
-            self.tasks, self.lanes["provisioning"], handlers.resume, is_elsewhere=self.membership.is_elsewhere
+            self.tasks, self.lanes["provisioning"], handlers.resume, belongs_to_peer=self.membership.belongs_to_peer
         )
         handlers.on_wait(self.step_resumer.schedule)
         self.recovery = Recovery(
@@ -124,19 +124,19 @@ class Components:
         self.power_sync = self._power_sync(clock, overrides)
         self.sensors = self._sensors(config, clock, overrides)
         self.allocations = Allocations(
-            self.store, self.tasks, self.lanes["requests"], holder, living=self.membership.ring.living_holders
+            self.store, self.tasks, self.lanes["requests"], holder, living=self.membership.ring.list_live_holders
         )
-        self.registry = Registry()
+        self.registry = MethodRegistry()
         self.dispatcher = Dispatcher(self.registry, self.lanes["requests"], overrides.telemetry)
-        self.rpc = InProcess(self.dispatcher)
+        self.rpc = InProcessClient(self.dispatcher)
         for service in (*self._services(secrets, handlers), *self._controls(handlers)):
             self.registry.add(service)
 
     def _membership(self, config: ConductorConfig, holder: str, clock: Clock) -> Membership:
         url = config.coordination.backend_url
         coordinator = None if url is None else ToozCoordinator(url)
-        witness = None if coordinator is None else coordinator.members
-        ring = Ring(lambda: self.store, clock, lambda: self.options.heartbeat_interval, witness=witness)
+        liveness_source = None if coordinator is None else coordinator.members
+        ring = HashRing(lambda: self.store, clock, lambda: self.options.heartbeat_interval, liveness_source=liveness_source)
         incarnation, group = holder.rpartition("/")[2], config.conductor_group
         return Membership(self.store, self.drivers, ring, config.hostname, incarnation, group, coordinator=coordinator)
 
@@ -217,7 +217,7 @@ class Components:
             Interrupts(self.tasks),
             VirtualMedia(self.tasks, lane),
             VIFs(self.tasks),
-            Explanations(self.tasks, self.recent_calls.of, self.bmc.describe_breakers),
+            Explanations(self.tasks, self.recent_calls.list_for_node, self.bmc.describe_breakers),
             RAID(self.tasks, self.drivers),
             VendorPassthru(self.tasks, lane, self.drivers),
             Agents(self.store, self.tasks, self.lanes["provisioning"], handlers),
@@ -271,7 +271,7 @@ def _create_secret_box(config: ConductorConfig, store: Store | None) -> SecretBo
     return PlainBox()
 
 
-def _describe_failures(drivers: Drivers) -> str:
+def _describe_failures(drivers: DriverCatalog) -> str:
     return (
         "; ".join(f"{failure.name} ({failure.group}): {failure.reason}" for failure in drivers.failures)
         or "no plugin is installed"

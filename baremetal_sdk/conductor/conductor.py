@@ -20,7 +20,7 @@ from baremetal_sdk.conductor.readings import conductor_readings
 from baremetal_sdk.conductor.shutdown import Shutdown, run_safely
 from baremetal_sdk.conductor.signals import Command, CommandQueue, receive_signals
 from baremetal_sdk.config import ConductorConfig
-from baremetal_sdk.drivers.catalog import Drivers
+from baremetal_sdk.drivers.catalog import DriverCatalog
 from baremetal_sdk.drivers.credentials import Credentials
 from baremetal_sdk.drivers.loader import Plugins
 from baremetal_sdk.lifecycle import Reloadable, Runnable, StartPhase, is_runnable
@@ -30,7 +30,7 @@ from baremetal_sdk.observability.telemetry import Telemetry
 from baremetal_sdk.provisioning.recovery import expire_all_leases
 from baremetal_sdk.rpc import transports
 from baremetal_sdk.rpc.client import RPCClient
-from baremetal_sdk.rpc.registry import methods_of
+from baremetal_sdk.rpc.registry import collect_methods
 from baremetal_sdk.sensors import Notifier
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.query import NodeQuery, Row
@@ -96,7 +96,7 @@ class Conductor:
         """Add a runnable, or an object with ``periodic`` or ``rpc_method`` methods, before the start."""
         if self._components is not None:
             raise RuntimeError("the conductor has started; add parts before the start")
-        if not (is_runnable(part) or methods_of(part) or find_periodic_methods(part)):
+        if not (is_runnable(part) or collect_methods(part) or find_periodic_methods(part)):
             raise TypeError(
                 f"{type(part).__name__} cannot be added: it has neither a phase with start() and stop(), "
                 "nor a periodic method, nor an RPC method"
@@ -221,7 +221,7 @@ class Conductor:
         return self.components.rpc
 
     @property
-    def drivers(self) -> Drivers:
+    def drivers(self) -> DriverCatalog:
         """The available hardware types and interfaces, and those that failed to load."""
         return self.components.drivers
 
@@ -272,14 +272,14 @@ class Conductor:
         components.key_rotation.run()
         self._add_methods(components)
         components.dispatcher.open()
-        self.rpc_server = transports.server(self.config, components.dispatcher, self.clock)
+        self.rpc_server = transports.create_server(self.config, components.dispatcher, self.clock)
         if self.rpc_server is not None:
             self.rpc_server.start()
         self.ready = True
         # Added parts come last: an API that listens can then be answered.
         for runnable in sorted(filter(is_runnable, self._added), key=lambda part: StartPhase(part.phase)):
             runnable.start(self)
-            self.monitoring.show_part(runnable)
+            self.monitoring.show_component(runnable)
             self._runnables.append(runnable)
 
     def _add_methods(self, components: Components) -> None:

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 from baremetal_sdk.conductor.components import Components
 from baremetal_sdk.observability.metrics import declarations as are
-from baremetal_sdk.observability.metrics.collector import Reading, pool_readings
+from baremetal_sdk.observability.metrics.collector import Reading, read_pool
 
 
 def conductor_readings(components: Components) -> Iterable[Reading]:
     """Return the current values."""
-    yield from pool_readings(components.pool)
+    yield from read_pool(components.pool)
     leases = components.leases.list_held()
     oldest = min((lease.since for lease in leases), default=None)
     age = 0.0 if oldest is None else (components.clock.now() - oldest).total_seconds()

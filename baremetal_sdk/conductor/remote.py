@@ -19,7 +19,7 @@ from baremetal_sdk.observability.monitoring import Monitoring
 from baremetal_sdk.observability.telemetry import Telemetry
 from baremetal_sdk.rpc import transports
 from baremetal_sdk.rpc.client import RPCClient
-from baremetal_sdk.rpc.registry import declared_versions
+from baremetal_sdk.rpc.registry import collect_versions
 from baremetal_sdk.rpc.remote import RemoteClient
 from baremetal_sdk.services.catalogue import SERVICES
 from baremetal_sdk.store.factory import open_store
@@ -89,13 +89,15 @@ class RemoteBackend:
             )
         self._store = self._given_store or self._open_store()
         try:
-            versions = declared_versions(*SERVICES)
-            self._rpc = transports.client(self.config, self._store, self.clock, versions, telemetry=self.monitoring.telemetry)
+            versions = collect_versions(*SERVICES)
+            self._rpc = transports.create_client(
+                self.config, self._store, self.clock, versions, telemetry=self.monitoring.telemetry
+            )
             self.monitoring.start(self._store)
             self.ready = True
             for service in self._added:
                 service.start()
-                self.monitoring.show_part(service)
+                self.monitoring.show_component(service)
                 self._running.append(service)
         except BaseException:
             self.stop(0.0)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from baremetal_interfaces import Deadline
-from baremetal_sdk.cluster.hash_ring import REMEMBERED
+from baremetal_sdk.cluster.hash_ring import CACHE_LIFETIME_S
 from baremetal_sdk.concurrency.periodic import Periodic
 from baremetal_sdk.conductor.components import Components
 from baremetal_sdk.lifecycle import Runnable
@@ -17,7 +17,7 @@ from baremetal_sdk.rpc.transports import RPCServer
 LOG = logging.getLogger(__name__)
 CANCEL_FRACTION = 0.2
 """Share of the shutdown timeout that is left for tasks to react to cancellation."""
-LEAVE_GRACE_S = REMEMBERED + 0.5
+LEAVE_GRACE_S = CACHE_LIFETIME_S + 0.5
 """Seconds for which RPC clients may still send calls to a conductor that has left the cluster."""
 LOGOUT_TIMEOUT_S = 5.0
 """Seconds for logging out of all BMCs."""

@@ -40,7 +40,7 @@ def examine_database(config: DatabaseConfig) -> Finding:
 
 
 @contextmanager
-def opened(config: DatabaseConfig, clock: Clock) -> Iterator[Store]:
+def open_existing_store(config: DatabaseConfig, clock: Clock) -> Iterator[Store]:
     """The store of a database that was found to be as it should be."""
     store = open_store(config.connection, clock=clock)
     try:

@@ -10,7 +10,7 @@ from baremetal_interfaces import Kind
 from baremetal_sdk.conductor.conductor import Conductor
 from baremetal_sdk.config import ConductorConfig
 from baremetal_sdk.doctor.finding import Finding, fail, ok, warn
-from baremetal_sdk.drivers.catalog import Drivers
+from baremetal_sdk.drivers.catalog import DriverCatalog
 from baremetal_sdk.drivers.loader import LoadFailure, discover
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.store.protocol import Store
@@ -24,12 +24,12 @@ Offer = Mapping[str, Mapping[str, Collection[str]]]
 """Hardware type -> kind -> names of the implementations that are enabled."""
 
 
-def drivers_of(config: ConductorConfig, conductor: Conductor | None) -> Drivers:
+def load_drivers(config: ConductorConfig, conductor: Conductor | None) -> DriverCatalog:
     """What the conductor offers, or would offer. Raises ``ConfigurationError``."""
-    return conductor.drivers if conductor is not None else Drivers(discover(), config)
+    return conductor.drivers if conductor is not None else DriverCatalog(discover(), config)
 
 
-def examine_plugins(config: ConductorConfig, drivers: Drivers | ConfigurationError) -> Iterator[Finding]:
+def examine_plugins(config: ConductorConfig, drivers: DriverCatalog | ConfigurationError) -> Iterator[Finding]:
     """What could not be loaded, and why."""
     if isinstance(drivers, ConfigurationError):
         yield fail("plugins", str(drivers), "install what is missing, or change the option")
@@ -40,13 +40,13 @@ def examine_plugins(config: ConductorConfig, drivers: Drivers | ConfigurationErr
             yield fail("plugins", what, "repair or update the plugin's distribution, or take its name out of the configuration")
         else:
             yield warn("plugins", what, "repair, update or uninstall the plugin's distribution")
-    if not drivers.names():
+    if not drivers.list_hardware_types():
         yield fail("plugins", "no hardware type can be used", "install a plugin, such as baremetal-redfish")
     elif not drivers.failures:
-        yield ok("plugins", f"all load; hardware types: {', '.join(drivers.names())}")
+        yield ok("plugins", f"all load; hardware types: {', '.join(drivers.list_hardware_types())}")
 
 
-def examine_nodes(drivers: Drivers, store: Store, now: datetime) -> Iterator[Finding]:
+def examine_nodes(drivers: DriverCatalog, store: Store, now: datetime) -> Iterator[Finding]:
     """Whether each node's driver and interfaces are offered, here or by another conductor that lives."""
     offers = [_offer(drivers), *_offers_of_others(store, now)]
     missing: dict[str, list[str]] = defaultdict(list)
@@ -72,8 +72,8 @@ def _is_enabled(failure: LoadFailure, config: ConductorConfig) -> bool:
     return failure.name in config.enabled_hardware_types or failure.name in config.enabled_interfaces.get(kind, ())
 
 
-def _offer(drivers: Drivers) -> Offer:
-    return {name: {str(kind): drivers.offered(name, kind) for kind in Kind} for name in drivers.names()}
+def _offer(drivers: DriverCatalog) -> Offer:
+    return {name: {str(kind): drivers.list_interfaces(name, kind) for kind in Kind} for name in drivers.list_hardware_types()}
 
 
 def _offers_of_others(store: Store, now: datetime) -> Iterator[Offer]:

@@ -10,12 +10,12 @@ from baremetal_interfaces import BareMetalError
 from baremetal_sdk.clock import Clock, SystemClock
 from baremetal_sdk.conductor.conductor import Conductor
 from baremetal_sdk.config import ConductorConfig
-from baremetal_sdk.doctor.database import examine_database, opened
-from baremetal_sdk.doctor.drivers import drivers_of, examine_nodes, examine_plugins
+from baremetal_sdk.doctor.database import examine_database, open_existing_store
+from baremetal_sdk.doctor.drivers import examine_nodes, examine_plugins, load_drivers
 from baremetal_sdk.doctor.finding import Finding, Outcome, fail, ok, warn
 from baremetal_sdk.doctor.process import Process, examine_process
 from baremetal_sdk.doctor.sessions import examine_sessions
-from baremetal_sdk.drivers.catalog import Drivers
+from baremetal_sdk.drivers.catalog import DriverCatalog
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.store.protocol import Store
 
@@ -48,24 +48,24 @@ def examine(
     database = _guarded("database", lambda: [examine_database(config.database)] if conductor is None else [])
     found += database
     usable = all(finding.outcome is Outcome.OK for finding in database)
-    if usable and isinstance(drivers, Drivers):
+    if usable and isinstance(drivers, DriverCatalog):
         found += _guarded("interfaces", lambda: _store_findings(config, conductor, drivers, clock, here.most_files))
     found += _guarded("clock", lambda: [_clock(clock, *began)])
     return found
 
 
-def _drivers(config: ConductorConfig, conductor: Conductor | None) -> Drivers | ConfigurationError:
+def _drivers(config: ConductorConfig, conductor: Conductor | None) -> DriverCatalog | ConfigurationError:
     try:
-        return drivers_of(config, conductor)
+        return load_drivers(config, conductor)
     except ConfigurationError as exc:
         return exc
 
 
 def _store_findings(
-    config: ConductorConfig, conductor: Conductor | None, drivers: Drivers, clock: Clock, most_files: int | None
+    config: ConductorConfig, conductor: Conductor | None, drivers: DriverCatalog, clock: Clock, most_files: int | None
 ) -> Iterator[Finding]:
     """What the store says about nodes, and about the clocks of other conductors."""
-    with nullcontext(conductor.store) if conductor is not None else opened(config.database, clock) as store:
+    with nullcontext(conductor.store) if conductor is not None else open_existing_store(config.database, clock) as store:
         if conductor is not None:
             yield _answers(store)
         yield from examine_nodes(drivers, store, clock.now())

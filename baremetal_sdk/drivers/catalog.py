@@ -11,13 +11,13 @@ from typing import Any
 from baremetal_interfaces import Connector, Driver, DriverInfo, HardwareType, Interface, InvalidInput, Kind, Problem
 from baremetal_sdk.bmc import SlotsInfo
 from baremetal_sdk.config import ConductorConfig
-from baremetal_sdk.drivers.loader import LoadFailure, Plugins, failures_by_name
+from baremetal_sdk.drivers.loader import LoadFailure, Plugins, group_failures
 from baremetal_sdk.errors import ConfigurationError, DriverNotFound
 
 _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
 
-class Drivers:
+class DriverCatalog:
     """The hardware types and interfaces that one conductor offers. Instances of interfaces belong to it."""
 
     def __init__(self, plugins: Plugins, config: ConductorConfig) -> None:
@@ -29,25 +29,25 @@ class Drivers:
         self._drop_incomplete()
         self._composed: dict[tuple[str, ...], Driver] = {}
 
-    def names(self) -> list[str]:
+    def list_hardware_types(self) -> list[str]:
         """The hardware types that are offered."""
         return sorted(self._types)
 
-    def hardware_type(self, name: str) -> type[HardwareType]:
+    def get_hardware_type(self, name: str) -> type[HardwareType]:
         """The class of a hardware type; raises ``DriverNotFound``, which names those that there are."""
         try:
             return self._types[name]
         except KeyError:
             raise DriverNotFound(self._unknown(name), driver=name) from None
 
-    def offered(self, hardware_type: str, kind: Kind) -> tuple[str, ...]:
+    def list_interfaces(self, hardware_type: str, kind: Kind) -> tuple[str, ...]:
         """The implementations of *kind* that nodes of a hardware type can have, best first."""
-        self.hardware_type(hardware_type)
+        self.get_hardware_type(hardware_type)
         return self._offers[hardware_type][kind]
 
-    def default(self, hardware_type: str, kind: Kind) -> str | None:
+    def default_interface(self, hardware_type: str, kind: Kind) -> str | None:
         """What a node gets that does not say: the configured default where it fits, else the best one."""
-        offered = self.offered(hardware_type, kind)
+        offered = self.list_interfaces(hardware_type, kind)
         configured = self._config.default_interfaces.get(str(kind))
         if configured in offered:
             return configured
@@ -61,8 +61,8 @@ class Drivers:
         problems: list[Problem] = []
         chosen: dict[str, str] = {}
         for kind in Kind:
-            name = wanted.get(str(kind)) or self.default(hardware_type, kind)
-            if name is not None and name in self.offered(hardware_type, kind):
+            name = wanted.get(str(kind)) or self.default_interface(hardware_type, kind)
+            if name is not None and name in self.list_interfaces(hardware_type, kind):
                 chosen[str(kind)] = name
             else:
                 problems.append(self._not_offered(hardware_type, kind, name))
@@ -79,23 +79,28 @@ class Drivers:
             self._composed[key] = Driver(hardware_type=hardware_type, **parts)
         return self._composed[key]
 
-    def interface(self, kind: Kind, name: str) -> Interface:
+    def get_interface(self, kind: Kind, name: str) -> Interface:
         """The implementation of *kind* with this name, which some hardware type offers."""
         return self._interfaces[kind][name]
 
-    def info_types(self, hardware_type: str) -> list[type[DriverInfo]]:
+    def list_info_types(self, hardware_type: str) -> list[type[DriverInfo]]:
         """What the implementations that a hardware type can have read from ``driver_info``, and what counts for all BMCs."""
-        found = info_types_of(self._interfaces[kind][name] for kind in Kind for name in self.offered(hardware_type, kind))
+        found = collect_info_types(
+            self._interfaces[kind][name] for kind in Kind for name in self.list_interfaces(hardware_type, kind)
+        )
         return [*found, SlotsInfo]
 
     def describe(self) -> dict[str, dict[str, dict[str, Any]]]:
         """Hardware type -> kind -> its default and what is enabled: what other processes are told."""
         return {
-            name: {str(kind): {"default": self.default(name, kind), "enabled": list(self.offered(name, kind))} for kind in Kind}
+            name: {
+                str(kind): {"default": self.default_interface(name, kind), "enabled": list(self.list_interfaces(name, kind))}
+                for kind in Kind
+            }
             for name in self._types
         }
 
-    def connectors(self) -> set[type[Any]]:
+    def list_connectors(self) -> set[type[Any]]:
         """The connectors of all interfaces."""
         return {one.connector for named in self._interfaces.values() for one in named.values() if one.connector is not None}
 
@@ -111,7 +116,7 @@ class Drivers:
                 raise
             except Exception as exc:
                 self.failures.append(LoadFailure(f"baremetal.interfaces.{kind}", name, f"{type(exc).__name__}: {exc}"))
-        missing = sorted(set(enabled) - set(plugins.interfaces[kind]) - set(failures_by_name(self.failures)))
+        missing = sorted(set(enabled) - set(plugins.interfaces[kind]) - set(group_failures(self.failures)))
         if missing:
             installed = ", ".join(sorted(plugins.interfaces[kind]))
             raise ConfigurationError(
@@ -121,7 +126,7 @@ class Drivers:
 
     def _enabled_types(self, plugins: Plugins) -> dict[str, type[HardwareType]]:
         wanted = self._config.enabled_hardware_types or tuple(plugins.hardware_types)
-        broken = failures_by_name(self.failures)
+        broken = group_failures(self.failures)
         missing = [name for name in wanted if name not in plugins.hardware_types and name not in broken]
         if missing:
             installed = ", ".join(sorted(plugins.hardware_types)) or "none"
@@ -149,24 +154,24 @@ class Drivers:
                 del self._types[name], self._offers[name]
 
     def _unknown(self, name: str) -> str:
-        reason = failures_by_name(self.failures).get(name)
+        reason = group_failures(self.failures).get(name)
         if reason:
             return f"driver: hardware type {name!r} could not be loaded: {reason}"
         close = difflib.get_close_matches(name, self._types, 1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
-        return f"driver: there is no hardware type {name!r}; there are {', '.join(self.names())}{hint}"
+        return f"driver: there is no hardware type {name!r}; there are {', '.join(self.list_hardware_types())}{hint}"
 
     def _not_offered(self, hardware_type: str, kind: Kind, name: str | None) -> Problem:
-        offered = ", ".join(self.offered(hardware_type, kind)) or "nothing"
+        offered = ", ".join(self.list_interfaces(hardware_type, kind)) or "nothing"
         return Problem(f"{kind}_interface", f"{name!r} is not offered for hardware type {hardware_type!r}", f"there is {offered}")
 
 
-def info_types_of(interfaces: Iterable[Interface]) -> list[type[DriverInfo]]:
+def collect_info_types(interfaces: Iterable[Interface]) -> list[type[DriverInfo]]:
     """The distinct ``info_type`` of *interfaces*, in their order."""
     return list(dict.fromkeys(one.info_type for one in interfaces if one.info_type is not None))
 
 
-def kind_with(driver: Driver, connector: type[Connector[Any]]) -> Kind:
+def find_kind_with(driver: Driver, connector: type[Connector[Any]]) -> Kind:
     """The kind of the first interface that has *connector*, and options that say where the BMC is."""
     for kind, interface in driver:
         if interface.connector is connector and interface.info_type is not None:
@@ -174,7 +179,7 @@ def kind_with(driver: Driver, connector: type[Connector[Any]]) -> Kind:
     raise LookupError(f"no interface of this node has the connector {connector.__name__} and an info_type")
 
 
-def interface_names(record: Any) -> dict[str, str | None]:
+def get_interface_names(record: Any) -> dict[str, str | None]:
     """Kind -> name, of a node's record."""
     return {str(kind): getattr(record, f"{kind}_interface") for kind in Kind}
 

@@ -63,18 +63,20 @@ def is_secret(name: str, declared: Iterable[str] = ()) -> bool:
     return name in declared or _LOOKS_SECRET.search(name) is not None
 
 
-def declared_secrets(info_types: Iterable[type[DriverInfo]]) -> frozenset[str]:
+def collect_secret_names(info_types: Iterable[type[DriverInfo]]) -> frozenset[str]:
     """The options that *info_types* declare as secret."""
     return frozenset[str]().union(*(info_type.secrets() for info_type in info_types))
 
 
-def are_given(given: Mapping[str, Any], declared: Iterable[str]) -> bool:
+def has_new_secret(given: Mapping[str, Any], declared: Iterable[str]) -> bool:
     """Whether *given* holds a secret, and not only masks of those that are known."""
     names = frozenset(declared)
     return any(value not in (None, MASK) and is_secret(name, names) for name, value in given.items())
 
 
-def split(given: Mapping[str, Any], declared: Iterable[str], known: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+def split_secrets(
+    given: Mapping[str, Any], declared: Iterable[str], known: Mapping[str, str]
+) -> tuple[dict[str, Any], dict[str, str]]:
     """Part *given* into what may be shown, with masks, and the secrets.
 
     A mask that comes back stands for the secret that is *known*; where none is known it is refused.

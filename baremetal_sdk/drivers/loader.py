@@ -136,7 +136,7 @@ def _reason(exc: BaseException) -> str:
     return str(exc) if isinstance(exc, PluginError) else f"{type(exc).__name__}: {exc}"
 
 
-def failures_by_name(failures: Iterable[LoadFailure]) -> Mapping[str, str]:
+def group_failures(failures: Iterable[LoadFailure]) -> Mapping[str, str]:
     """Plugin name -> reasons, for messages about one name."""
     reasons: dict[str, list[str]] = defaultdict(list)
     for failure in failures:

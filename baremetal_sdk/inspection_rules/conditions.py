@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from baremetal_interfaces import InvalidInput
-from baremetal_sdk.inspection_rules.interpolation import interpolated
-from baremetal_sdk.inspection_rules.language import CONDITIONS, operator_of
+from baremetal_sdk.inspection_rules.interpolation import interpolate
+from baremetal_sdk.inspection_rules.language import CONDITIONS, parse_operator
 
 
 def hold(conditions: Iterable[Mapping[str, Any]], variables: Mapping[str, Any]) -> bool:
@@ -26,7 +26,7 @@ def items_of(loop: Any) -> list[Any]:
 
 def arguments_of(signature_args: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments with their replacement fields filled in; a regular expression has braces of its own."""
-    return {name: value if name == "regex" else interpolated(value, variables) for name, value in signature_args.items()}
+    return {name: value if name == "regex" else interpolate(value, variables) for name, value in signature_args.items()}
 
 
 def _holds(condition: Mapping[str, Any], variables: Mapping[str, Any]) -> bool:
@@ -47,9 +47,9 @@ def _holds(condition: Mapping[str, Any], variables: Mapping[str, Any]) -> bool:
 
 
 def _checked(condition: Mapping[str, Any], variables: Mapping[str, Any], *, force_strings: bool = False) -> bool:
-    name, inverted = operator_of(condition["op"])
+    name, inverted = parse_operator(condition["op"])
     signature = CONDITIONS[name]
-    arguments = arguments_of(signature.bound(condition["args"]), variables)
+    arguments = arguments_of(signature.bind(condition["args"]), variables)
     if force_strings and "force_strings" in signature.names:
         arguments["force_strings"] = True
     try:

@@ -70,7 +70,7 @@ def _told(rule: InspectionRuleRecord, error: InvalidInput) -> str:
 
 
 def _run(action: Mapping[str, Any], findings: Findings, variables: Mapping[str, Any]) -> None:
-    given = ACTIONS[action["op"]].bound(action["args"])
+    given = ACTIONS[action["op"]].bind(action["args"])
     for item in items_of(action["loop"]) if action.get("loop") else [None]:
         of_item = variables if item is None else {**variables, "item": item}
         _ACTIONS[action["op"]](findings, **arguments_of(given, of_item))

@@ -22,14 +22,14 @@ class _Missing(LookupError):
     """A replacement field leads nowhere."""
 
 
-def interpolated(value: Any, variables: Mapping[str, Any]) -> Any:
+def interpolate(value: Any, variables: Mapping[str, Any]) -> Any:
     """*value* with its replacement fields filled in, at any depth; a text of which a field leads nowhere stays as it is."""
     if isinstance(value, str):
         return _text(value, variables)
     if isinstance(value, Mapping):
-        return {name: interpolated(item, variables) for name, item in value.items()}
+        return {name: interpolate(item, variables) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [interpolated(item, variables) for item in value]
+        return [interpolate(item, variables) for item in value]
     return value
 
 

@@ -28,7 +28,7 @@ class Signature:
         """All of them."""
         return self.required + self.optional
 
-    def bound(self, given: Any) -> dict[str, Any]:
+    def bind(self, given: Any) -> dict[str, Any]:
         """Arguments by name; a list of them is what older rules have."""
         if isinstance(given, Mapping):
             return dict(given)
@@ -77,12 +77,12 @@ ACTIONS: Mapping[str, Signature] = {
 }
 
 
-def operator_of(op: str) -> tuple[str, bool]:
+def parse_operator(op: str) -> tuple[str, bool]:
     """The name of a condition's operator, and whether an exclamation mark inverts it."""
     return (op[1:].strip(), True) if op.startswith("!") else (op, False)
 
 
-def problems_of(rule: Mapping[str, Any]) -> list[Problem]:
+def find_problems(rule: Mapping[str, Any]) -> list[Problem]:
     """What is wrong with a rule, all of it."""
     found = _number_problems(rule)
     if rule.get("phase", PHASES[0]) not in PHASES:
@@ -117,7 +117,7 @@ def _operation_problems(where: str, operation: Any, known: Mapping[str, Signatur
     found = [
         Problem(f"{where}.{key[:64]}", "it is not known", "known are " + ", ".join(keys)) for key in operation if key not in keys
     ]
-    name = operator_of(operation["op"])[0] if known is CONDITIONS else operation["op"]
+    name = parse_operator(operation["op"])[0] if known is CONDITIONS else operation["op"]
     signature = known.get(name)
     if signature is None:
         return [*found, Problem(f"{where}.op", f"there is no {name[:64]!r}", "one of " + ", ".join(known))]
@@ -129,7 +129,7 @@ def _operation_problems(where: str, operation: Any, known: Mapping[str, Signatur
 
 
 def _argument_problems(where: str, signature: Signature, given: Any) -> list[Problem]:
-    arguments = signature.bound(given)
+    arguments = signature.bind(given)
     takes = "it takes " + ", ".join(signature.names)
     found = [Problem(f"{where}.{name}", "it is missing", takes) for name in signature.required if name not in arguments]
     found += [Problem(f"{where}.{name[:64]}", "it is not known", takes) for name in arguments if name not in signature.names]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from baremetal_sdk.observability.metrics import Collector, MetricsRegistry
-from baremetal_sdk.observability.metrics.collector import Source, database_readings
+from baremetal_sdk.observability.metrics.collector import Source, create_database_source
 from baremetal_sdk.observability.metrics.node_counts import NodeCounts
 from baremetal_sdk.observability.telemetry import Observer, Propagator, Telemetry
 
@@ -39,9 +39,9 @@ class Monitoring:
         if database is not None and self._observers:
             database.telemetry.add(*self._observers)
             self._ends.append(lambda: database.telemetry.remove(*self._observers))
-            self.show(database_readings(lambda: database.connections))
+            self.show(create_database_source(lambda: database.connections))
 
-    def show_part(self, part: Any) -> None:
+    def show_component(self, part: Any) -> None:
         """Show the ``readings()`` of a part that was added, where it has any."""
         if hasattr(part, "readings"):
             self.show(part.readings)

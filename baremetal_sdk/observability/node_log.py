@@ -20,6 +20,6 @@ class NodeLog(logging.LoggerAdapter[logging.Logger]):
         return f"node {self.extra['node']}: {msg}", kwargs
 
 
-def traceback_only(exc: BaseException) -> tuple[type[BaseException], BaseException, TracebackType | None]:
+def hide_error_text(exc: BaseException) -> tuple[type[BaseException], BaseException, TracebackType | None]:
     """The place of an error without its text, which may hold a secret."""
     return (type(exc), RuntimeError("(see the node's last_error)"), exc.__traceback__)

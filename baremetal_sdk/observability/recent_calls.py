@@ -25,23 +25,23 @@ class RecentCalls:
         self._lock = YieldingLock()
         self._calls: OrderedDict[str, deque[dict[str, Any]]] = OrderedDict()
 
-    def of(self, node: str) -> list[dict[str, Any]]:
+    def list_for_node(self, node: str) -> list[dict[str, Any]]:
         """The last calls for a node, the newest first: interface, method, BMC, outcome, seconds, and when it ended."""
         with self._lock:
             return list(reversed(self._calls.get(node, ())))
 
-    def listener(self, work: Work) -> RecentCalls | None:
+    def listener_for(self, work: Work) -> RecentCalls | None:
         """It hears of calls alone."""
         return self if work is Work.BMC_CALL else None
 
-    def began(self, one: Observation) -> None:
+    def on_begin(self, one: Observation) -> None:
         """Nothing is known yet."""
 
-    def entered(self, one: Observation, kept: Any) -> Callable[[], None] | None:
+    def on_enter(self, one: Observation, kept: Any) -> Callable[[], None] | None:
         """What belongs to it is not of interest."""
         return None
 
-    def ended(self, one: Observation, kept: Any) -> None:
+    def on_end(self, one: Observation, kept: Any) -> None:
         """Remember a call of a driver."""
         node = one.details.get("node")
         if node is None or (one.labels["method"] == _ASKS_NOBODY and one.outcome == SUCCEEDED):

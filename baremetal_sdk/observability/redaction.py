@@ -14,22 +14,22 @@ _FORMATTER = logging.Formatter()
 
 
 @contextmanager
-def secret(values: Iterable[str]) -> Iterator[None]:
+def redact(values: Iterable[str]) -> Iterator[None]:
     """Within it, in this thread, *values* are secret, beside those that are already."""
-    token = begin_secret(values)
+    token = start_redaction(values)
     try:
         yield
     finally:
-        end_secret(token)
+        stop_redaction(token)
 
 
-def begin_secret(values: Iterable[str]) -> Token[tuple[str, ...]]:
-    """From now on, in this thread, *values* are secret as well; :func:`end_secret` ends that."""
+def start_redaction(values: Iterable[str]) -> Token[tuple[str, ...]]:
+    """From now on, in this thread, *values* are secret as well; :func:`stop_redaction` ends that."""
     return _secrets.set((*_secrets.get(), *values))
 
 
-def end_secret(token: Token[tuple[str, ...]]) -> None:
-    """What the matching :func:`begin_secret` named is secret no more."""
+def stop_redaction(token: Token[tuple[str, ...]]) -> None:
+    """What the matching :func:`start_redaction` named is secret no more."""
     _secrets.reset(token)
 
 

@@ -66,20 +66,20 @@ class Work(StrEnum):
 class Observer(Protocol):
     """Wants to hear of work."""
 
-    def listener(self, work: Work) -> Listener | None:
+    def listener_for(self, work: Work) -> WorkListener | None:
         """Who is told of this kind of work; None where it is of no interest."""
 
 
-class Listener(Protocol):
+class WorkListener(Protocol):
     """Hears of work, in the thread that does it. What it raises is not caught."""
 
-    def began(self, one: Observation) -> Any:
+    def on_begin(self, one: Observation) -> Any:
         """Work begins; the result is handed back below. After None nothing is told before the end."""
 
-    def entered(self, one: Observation, kept: Any) -> Callable[[], None] | None:
+    def on_enter(self, one: Observation, kept: Any) -> Callable[[], None] | None:
         """What is begun in this context from now on is a part of this work, until the result is called."""
 
-    def ended(self, one: Observation, kept: Any) -> None:
+    def on_end(self, one: Observation, kept: Any) -> None:
         """Work has ended: ``outcome`` and ``seconds`` are known."""
 
 
@@ -91,7 +91,7 @@ class Observation:
 
     __slots__ = ("_left", "_listeners", "began_at", "details", "labels", "outcome", "seconds", "work")
 
-    def __init__(self, listeners: tuple[Listener, ...], work: Work, labels: dict[str, str], details: dict[str, Any]) -> None:
+    def __init__(self, listeners: tuple[WorkListener, ...], work: Work, labels: dict[str, str], details: dict[str, Any]) -> None:
         self.work = work
         self.labels = labels
         self.details = details
@@ -99,12 +99,12 @@ class Observation:
         self.seconds = 0.0
         self.began_at = time.perf_counter()
         self._left: list[Callable[[], None]] = []
-        self._listeners = [(listener, listener.began(self)) for listener in listeners] if listeners else []
+        self._listeners = [(listener, listener.on_begin(self)) for listener in listeners] if listeners else []
 
     def enter(self) -> None:
         """Let what is begun in this context from now on be a part of this work."""
         for listener, kept in self._listeners:
-            if kept is not None and (leave := listener.entered(self, kept)) is not None:
+            if kept is not None and (leave := listener.on_enter(self, kept)) is not None:
                 self._left.append(leave)
 
     def leave(self) -> None:
@@ -118,7 +118,7 @@ class Observation:
         self.seconds = time.perf_counter() - self.began_at
         listeners, self._listeners = self._listeners, []
         for listener, kept in listeners:
-            listener.ended(self, kept)
+            listener.on_end(self, kept)
 
     def __enter__(self) -> Self:
         if self._listeners:
@@ -129,16 +129,16 @@ class Observation:
         if not self._listeners:
             return
         self.leave()
-        self.end(outcome_of(exc) if exc is not None else None)
+        self.end(classify_outcome(exc) if exc is not None else None)
 
 
 class Propagator(Protocol):
     """Lets work in another process be a part of the work here that asked for it."""
 
-    def carried(self) -> Mapping[str, str]:
+    def current_trace(self) -> Mapping[str, str]:
         """What goes with a call, so that the other process knows what goes on here."""
 
-    def continuing(self, carried: Mapping[str, str]) -> AbstractContextManager[None]:
+    def continue_trace(self, carried: Mapping[str, str]) -> AbstractContextManager[None]:
         """What is begun in the block is a part of what went on where *carried* came from."""
 
 
@@ -148,7 +148,7 @@ class Telemetry:
     def __init__(self, *observers: Observer, propagator: Propagator | None = None) -> None:
         self._propagator = propagator
         self._observers: tuple[Observer, ...] = ()
-        self._told: dict[Work, tuple[Listener, ...]] = {}
+        self._told: dict[Work, tuple[WorkListener, ...]] = {}
         self.add(*observers)
 
     def observes(self, work: Work) -> bool:
@@ -167,21 +167,21 @@ class Telemetry:
         """Begin a piece of work."""
         return Observation(self._told[work], work, labels or {}, details)
 
-    def carried(self) -> Mapping[str, str]:
+    def current_trace(self) -> Mapping[str, str]:
         """What goes with a call to another process; empty where nobody wants that."""
-        return {} if self._propagator is None else self._propagator.carried()
+        return {} if self._propagator is None else self._propagator.current_trace()
 
-    def continuing(self, carried: Mapping[str, str]) -> AbstractContextManager[None]:
+    def continue_trace(self, carried: Mapping[str, str]) -> AbstractContextManager[None]:
         """What is begun in the block is a part of what went on in the process that sent *carried*."""
-        return nullcontext() if self._propagator is None else self._propagator.continuing(carried)
+        return nullcontext() if self._propagator is None else self._propagator.continue_trace(carried)
 
     def _tell(self, observers: tuple[Observer, ...]) -> None:
         self._observers = observers
-        heard = {work: [one.listener(work) for one in observers] for work in Work}
+        heard = {work: [one.listener_for(work) for one in observers] for work in Work}
         self._told = {work: tuple(one for one in found if one is not None) for work, found in heard.items()}
 
 
-def outcome_of(exc: BaseException) -> str:
+def classify_outcome(exc: BaseException) -> str:
     """How work ended that raised *exc*, in one of a few words."""
     for kind, outcome in _OUTCOMES:
         if isinstance(exc, kind):

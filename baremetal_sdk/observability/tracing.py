@@ -27,23 +27,23 @@ class Spans:
     def __init__(self, provider: TracerProvider) -> None:
         self._tracer = provider.get_tracer("baremetal_sdk")
 
-    def listener(self, work: Work) -> Spans | None:
+    def listener_for(self, work: Work) -> Spans | None:
         """It hears of what is shown as a span."""
         return self if work in _SHOWN else None
 
-    def began(self, one: Observation) -> Span:
+    def on_begin(self, one: Observation) -> Span:
         """Start a span, as a part of the work that goes on here or of what the client's ``traceparent`` names."""
         parent = None
         if one.work is Work.REQUEST:
             parent = propagate.extract(_headers(one.details["environ"]))
         return self._tracer.start_span(_name(one), parent, _KINDS.get(one.work, SpanKind.INTERNAL))
 
-    def entered(self, one: Observation, kept: Span) -> Callable[[], None]:
+    def on_enter(self, one: Observation, kept: Span) -> Callable[[], None]:
         """Let spans that start here be parts of this one."""
         token = context.attach(trace.set_span_in_context(kept))
         return lambda: context.detach(token)
 
-    def ended(self, one: Observation, kept: Span) -> None:
+    def on_end(self, one: Observation, kept: Span) -> None:
         """End the span, with what is known by now."""
         if kept.is_recording():
             kept.update_name(_name(one))
@@ -53,14 +53,14 @@ class Spans:
                 kept.set_status(Status(StatusCode.ERROR, one.outcome))
         kept.end()
 
-    def carried(self) -> Mapping[str, str]:
+    def current_trace(self) -> Mapping[str, str]:
         """The span that goes on here, in the headers that the process propagates: ``traceparent``, if nothing else is set up."""
         headers: dict[str, str] = {}
         propagate.inject(headers)
         return headers
 
     @contextmanager
-    def continuing(self, carried: Mapping[str, str]) -> Iterator[None]:
+    def continue_trace(self, carried: Mapping[str, str]) -> Iterator[None]:
         """Let spans that start in the block be parts of the one that *carried* names."""
         token = context.attach(propagate.extract(carried))
         try:

@@ -18,7 +18,7 @@ from baremetal_sdk.bmc import SlotTaken
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.concurrency.pool import Lane
 from baremetal_sdk.config import ConductorOptions
-from baremetal_sdk.observability.telemetry import Telemetry, Work, outcome_of
+from baremetal_sdk.observability.telemetry import Telemetry, Work, classify_outcome
 from baremetal_sdk.polling.live_and_away import AWAY, LiveAndAwayQueues
 from baremetal_sdk.polling.work_queue import WorkQueue
 from baremetal_sdk.polling.workers import WorkerPool
@@ -162,7 +162,7 @@ class PowerSync(LiveAndAwayQueues):
         try:
             with self._telemetry.begin(Work.POWER_OBSERVATION, node=row.uuid) as one:
                 line, again, error = self._observe(row)
-                one.outcome = one.outcome if error is None else outcome_of(error)
+                one.outcome = one.outcome if error is None else classify_outcome(error)
         except Exception:
             LOG.exception("node %s: its power could not be observed", row.uuid)
         finally:

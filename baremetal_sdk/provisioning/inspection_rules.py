@@ -6,8 +6,8 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from baremetal_sdk.drivers.catalog import Drivers
-from baremetal_sdk.drivers.credentials import declared_secrets, split
+from baremetal_sdk.drivers.catalog import DriverCatalog
+from baremetal_sdk.drivers.credentials import collect_secret_names, split_secrets
 from baremetal_sdk.inspection_rules import engine
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.node import NodeRecord
@@ -21,7 +21,7 @@ from baremetal_sdk.tasks.node_task import NodeTask
 class InspectionRules:
     """Runs the stored rules by priority, highest first. Rules with the same priority run in the order of their creation."""
 
-    def __init__(self, store: Store, drivers: Drivers, secrets: SecretBox) -> None:
+    def __init__(self, store: Store, drivers: DriverCatalog, secrets: SecretBox) -> None:
         self._store = store
         self._drivers = drivers
         self._secrets = secrets
@@ -63,7 +63,7 @@ class InspectionRules:
     def _seal_driver_info(self, record: NodeRecord, info: Mapping[str, Any]) -> dict[str, Any]:
         """Return the changes that store *info* with masks instead of secrets, and the secrets sealed."""
         known = self._secrets.unseal(record.sealed_secrets, record.uuid) if record.sealed_secrets else {}
-        shown, secrets = split(info, declared_secrets(self._drivers.info_types(record.driver)), known)
+        shown, secrets = split_secrets(info, collect_secret_names(self._drivers.list_info_types(record.driver)), known)
         # The sealed column also has the secrets of the instance, which are not in driver_info and must survive.
         secrets |= {name: value for name, value in known.items() if name.startswith(INSTANCE)}
         sealed = self._secrets.seal(secrets, record.uuid) if secrets else None

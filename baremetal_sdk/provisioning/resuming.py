@@ -20,7 +20,7 @@ _RETRY_INTERVAL_S = 1.0
 class StepResumer:
     """Resumes waiting runs on workers of a lane. Safe to use from many threads.
 
-    *resume* continues the run of a task's node. *is_elsewhere* says whether another conductor is now responsible for a node.
+    *resume* continues the run of a task's node. *belongs_to_peer* says whether another conductor is now responsible for a node.
     """
 
     def __init__(
@@ -29,12 +29,12 @@ class StepResumer:
         lane: Lane,
         resume: Callable[[NodeTask], None],
         *,
-        is_elsewhere: Callable[[NodeRecord], bool] = lambda record: False,
+        belongs_to_peer: Callable[[NodeRecord], bool] = lambda record: False,
     ) -> None:
         self._tasks = tasks
         self._lane = lane
         self._resume = resume
-        self._is_elsewhere = is_elsewhere
+        self._belongs_to_peer = belongs_to_peer
         self._lock = threading.Lock()
         self._scheduled: set[str] = set()
 
@@ -75,7 +75,7 @@ class StepResumer:
             return
         with task:
             # Both are checked under the lease. Before, the run could still change between the check and the resume.
-            if steps.is_current(task.record, waiting) and not self._is_elsewhere(task.record):
+            if steps.is_current(task.record, waiting) and not self._belongs_to_peer(task.record):
                 self._resume(task)
 
     def _poll_after(self, seconds: float, node: str, waiting: steps.WaitingRun) -> None:

@@ -28,16 +28,16 @@ class NotEncodable(TypeError):
     """The value holds something that cannot be sent; the message says what, and never the value."""
 
 
-class Malformed(ValueError):
+class MalformedMessage(ValueError):
     """What came is not what this codec writes."""
 
 
 @dataclass(frozen=True)
-class Limits:
+class MessageLimits:
     """How large a message may be, in bytes, and how deep."""
 
-    size: int = 16 * 1024 * 1024
-    depth: int = 64
+    max_bytes: int = 16 * 1024 * 1024
+    max_depth: int = 64
 
 
 class Codec:
@@ -47,8 +47,8 @@ class Codec:
     are text crosses as that text.
     """
 
-    def __init__(self, records: Iterable[type] = RECORDS, limits: Limits | None = None) -> None:
-        self.limits = limits or Limits()
+    def __init__(self, records: Iterable[type] = RECORDS, limits: MessageLimits | None = None) -> None:
+        self.limits = limits or MessageLimits()
         self._records = {record.__name__: record for record in records}
         self._fields = {record: tuple(field.name for field in dataclasses.fields(record)) for record in self._records.values()}
         self._loaders: dict[str, Callable[[Any, int], Any]] = {
@@ -64,14 +64,16 @@ class Codec:
 
     def dump(self, value: Any) -> Any:
         """*value* as a JSON value. Raises :class:`NotEncodable` and ``MessageTooLarge``."""
-        return self._dump(value, self.limits.depth)
+        return self._dump(value, self.limits.max_depth)
 
     def load(self, value: Any) -> Any:
-        """What :meth:`dump` was given. Raises :class:`Malformed` and ``MessageTooLarge``."""
+        """What :meth:`dump` was given. Raises :class:`MalformedMessage` and ``MessageTooLarge``."""
         try:
-            return self._load(value, self.limits.depth)
+            return self._load(value, self.limits.max_depth)
         except (TypeError, ValueError, AttributeError, binascii.Error, OverflowError) as exc:
-            raise exc if isinstance(exc, Malformed) else Malformed(f"a value cannot be read ({type(exc).__name__})") from None
+            raise (
+                exc if isinstance(exc, MalformedMessage) else MalformedMessage(f"a value cannot be read ({type(exc).__name__})")
+            ) from None
 
     def to_bytes(self, message: Any) -> bytes:
         """A message of JSON values as text. Raises :class:`NotEncodable` and ``MessageTooLarge``."""
@@ -83,20 +85,20 @@ class Codec:
         return data
 
     def from_bytes(self, data: bytes) -> Any:
-        """The JSON values of a message. Raises :class:`Malformed` and ``MessageTooLarge``."""
+        """The JSON values of a message. Raises :class:`MalformedMessage` and ``MessageTooLarge``."""
         self._check_size(len(data))
         try:
             return orjson.loads(data)
         except ValueError:
-            raise Malformed("the message is not JSON") from None
+            raise MalformedMessage("the message is not JSON") from None
 
     def _check_size(self, size: int) -> None:
-        if size > self.limits.size:
-            raise MessageTooLarge(f"the message has {size} bytes, and {self.limits.size} are allowed")
+        if size > self.limits.max_bytes:
+            raise MessageTooLarge(f"the message has {size} bytes, and {self.limits.max_bytes} are allowed")
 
     def _deeper(self, room: int) -> int:
         if room <= 0:
-            raise MessageTooLarge(f"the message is nested deeper than the {self.limits.depth} levels that are allowed")
+            raise MessageTooLarge(f"the message is nested deeper than the {self.limits.max_depth} levels that are allowed")
         return room - 1
 
     def _dump(self, value: Any, room: int) -> Any:
@@ -153,19 +155,19 @@ class Codec:
         if name == "record":
             return self._load_record(value, inner)
         if name not in self._loaders:
-            raise Malformed(f"a value has a mark {str(name)[:32]!r} that is not known here")
+            raise MalformedMessage(f"a value has a mark {str(name)[:32]!r} that is not known here")
         return self._loaders[name](value.get("v"), inner)
 
     def _load_record(self, value: Mapping[str, Any], room: int) -> Any:
         """A record, without fields that a newer release has and this one does not."""
         record = self._records.get(value.get("name", ""))
         if record is None:
-            raise Malformed(f"there is no record {str(value.get('name'))[:64]!r} here")
+            raise MalformedMessage(f"there is no record {str(value.get('name'))[:64]!r} here")
         known, given = self._fields[record], value["v"]
         return record(**{name: self._load(given[name], room) for name in known if name in given})
 
 
 def _integer(text: str) -> int:
     if len(text) > _MOST_DIGITS:
-        raise Malformed("a number has too many digits")
+        raise MalformedMessage("a number has too many digits")
     return int(text, 16)

@@ -13,7 +13,7 @@ from baremetal_interfaces import Deadline as _Deadline
 from baremetal_sdk.context import calling_until
 from baremetal_sdk.errors import InternalError
 from baremetal_sdk.observability.telemetry import Telemetry, Work
-from baremetal_sdk.rpc.registry import Method, Registry
+from baremetal_sdk.rpc.registry import MethodRegistry, RPCMethod
 
 LOG = logging.getLogger(__name__)
 _COME_BACK = 1.0
@@ -23,7 +23,7 @@ _COME_BACK = 1.0
 class Dispatcher:
     """Runs registered methods while the conductor can work. All that it raises is of the contract's tree."""
 
-    def __init__(self, registry: Registry, executor: Executor, telemetry: Telemetry | None = None) -> None:
+    def __init__(self, registry: MethodRegistry, executor: Executor, telemetry: Telemetry | None = None) -> None:
         self.registry = registry
         self.telemetry = telemetry or Telemetry()
         """Who observes the calls."""
@@ -62,11 +62,11 @@ class Dispatcher:
 
         self._executor.submit(self._run, method, arguments).add_done_callback(log)
 
-    def _run(self, method: Method, arguments: Mapping[str, Any]) -> Any:
+    def _run(self, method: RPCMethod, arguments: Mapping[str, Any]) -> Any:
         with self.telemetry.begin(Work.RPC_CALL, {"side": "server", "method": method.name}):
             return _run(method, arguments)
 
-    def _admitted(self, name: str, arguments: Mapping[str, Any], version: str | None) -> Method:
+    def _admitted(self, name: str, arguments: Mapping[str, Any], version: str | None) -> RPCMethod:
         if not self._open:
             raise Busy("the conductor is starting or stopping; try again", retry_after=_COME_BACK)
         method = self.registry[name]
@@ -76,7 +76,7 @@ class Dispatcher:
         return method
 
 
-def _run(method: Method, arguments: Mapping[str, Any]) -> Any:
+def _run(method: RPCMethod, arguments: Mapping[str, Any]) -> Any:
     try:
         return method.function(**arguments)
     except BareMetalError:

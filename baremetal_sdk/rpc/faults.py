@@ -15,7 +15,7 @@ from baremetal_sdk.rpc.codec import Codec, NotEncodable
 _MOST_CLASSES = 16
 
 
-def encoded(error: BareMetalError, codec: Codec) -> dict[str, Any]:
+def encode_error(error: BareMetalError, codec: Codec) -> dict[str, Any]:
     """*error* as JSON values."""
     classes = [_name_of(one) for one in type(error).__mro__ if issubclass(one, BareMetalError)]
     return {
@@ -28,7 +28,7 @@ def encoded(error: BareMetalError, codec: Codec) -> dict[str, Any]:
     }
 
 
-def decoded(data: Mapping[str, Any], codec: Codec) -> BareMetalError:
+def decode_error(data: Mapping[str, Any], codec: Codec) -> BareMetalError:
     """The error that was :func:`encoded`. Its attribute ``remote_class`` names a class that is not loaded here."""
     names = [str(name) for name in data.get("classes", ())][:_MOST_CLASSES]
     loaded = {_name_of(one): one for one in _family(BareMetalError)}

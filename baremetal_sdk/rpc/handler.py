@@ -11,13 +11,13 @@ from baremetal_interfaces import BareMetalError, Busy, Deadline
 from baremetal_sdk.context import current_request
 from baremetal_sdk.errors import InternalError, InvalidArguments, MessageTooLarge, UnknownRPCMethod
 from baremetal_sdk.rpc import faults
-from baremetal_sdk.rpc.codec import Codec, Malformed, NotEncodable
+from baremetal_sdk.rpc.codec import Codec, MalformedMessage, NotEncodable
 from baremetal_sdk.rpc.dispatcher import Dispatcher
-from baremetal_sdk.rpc.message import Request
+from baremetal_sdk.rpc.message import RPCRequest
 
 LOG = logging.getLogger(__name__)
 
-MOST_IN_A_BATCH = 100
+MAX_BATCH_SIZE = 100
 PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS, INTERNAL_ERROR = -32700, -32600, -32601, -32602, -32603
 _CODES: tuple[tuple[type[BareMetalError], int], ...] = (
     (UnknownRPCMethod, METHOD_NOT_FOUND),
@@ -26,7 +26,7 @@ _CODES: tuple[tuple[type[BareMetalError], int], ...] = (
 )
 
 
-class Endpoint:
+class MessageHandler:
     """Answers messages with what a dispatcher says. *clock* counts the seconds of deadlines."""
 
     def __init__(self, dispatcher: Dispatcher, codec: Codec, clock: Callable[[], float]) -> None:
@@ -40,13 +40,13 @@ class Endpoint:
             message = self._codec.from_bytes(data)
         except MessageTooLarge as exc:
             return self._to_bytes(self._failure(None, exc))
-        except Malformed as exc:
+        except MalformedMessage as exc:
             return self._to_bytes(_refusal(None, PARSE_ERROR, str(exc)))
         if not isinstance(message, list):
             one = self._answered(message)
             return None if one is None else self._to_bytes(one)
-        if not 0 < len(message) <= MOST_IN_A_BATCH:
-            wrong = f"a batch has 1 to {MOST_IN_A_BATCH} requests, and this one {len(message)}"
+        if not 0 < len(message) <= MAX_BATCH_SIZE:
+            wrong = f"a batch has 1 to {MAX_BATCH_SIZE} requests, and this one {len(message)}"
             return self._to_bytes(_refusal(None, INVALID_REQUEST, wrong))
         answers = [one for part in message if (one := self._answered(part)) is not None]
         return self._batch(answers) if answers else None
@@ -55,14 +55,14 @@ class Endpoint:
         """The answer to a message that there is no room for; it is not run."""
         try:
             ident = _ident_of(self._codec.from_bytes(data))
-        except (Malformed, MessageTooLarge):
+        except (MalformedMessage, MessageTooLarge):
             ident = None
         return self._to_bytes(self._failure(ident, Busy("the conductor has no room for a call now", retry_after=1.0)))
 
     def _answered(self, message: Any) -> dict[str, Any] | None:
         try:
-            request = Request.loaded(message, self._codec)
-        except Malformed as exc:
+            request = RPCRequest.load(message, self._codec)
+        except MalformedMessage as exc:
             return _refusal(_ident_of(message), INVALID_REQUEST, str(exc))
         except MessageTooLarge as exc:
             return self._failure(_ident_of(message), exc)
@@ -79,11 +79,11 @@ class Endpoint:
             return None if silent else self._failure(request.ident, unsent)
         return None if silent else {"jsonrpc": "2.0", "id": request.ident, "result": result}
 
-    def _run(self, request: Request) -> Any:
+    def _run(self, request: RPCRequest) -> Any:
         deadline = None if request.timeout is None else Deadline.after(request.timeout, self._clock)
         token = current_request.set(request.context)
         try:
-            with self._dispatcher.telemetry.continuing(request.trace):
+            with self._dispatcher.telemetry.continue_trace(request.trace):
                 if request.cast:
                     self._dispatcher.cast(request.method, request.arguments, version=request.version)
                     return None
@@ -93,7 +93,7 @@ class Endpoint:
 
     def _failure(self, ident: Any, error: BareMetalError) -> dict[str, Any]:
         code = next((code for kind, code in _CODES if isinstance(error, kind)), error.code)
-        data = faults.encoded(error, self._codec)
+        data = faults.encode_error(error, self._codec)
         return {"jsonrpc": "2.0", "id": ident, "error": {"code": code, "message": data["message"], "data": data}}
 
     def _batch(self, answers: list[dict[str, Any]]) -> bytes:

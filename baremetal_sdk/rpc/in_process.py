@@ -9,7 +9,7 @@ from baremetal_sdk.context import call_deadline
 from baremetal_sdk.rpc.dispatcher import Dispatcher
 
 
-class InProcess:
+class InProcessClient:
     """The client of a conductor in the same process. Arguments and results are handed over as they are.
 
     *versions* of methods are asked for where they are named; caller and conductor are of one release mostly.

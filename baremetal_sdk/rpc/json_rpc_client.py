@@ -15,7 +15,7 @@ from baremetal_interfaces.connector import TLSOptions
 from baremetal_interfaces.http import ConnectFailed, HTTPResponse, HTTPSession, HTTPSessionError, TLSFailed, tls_context
 from baremetal_sdk.config import JSONRPCConfig
 from baremetal_sdk.errors import ConductorUnreachable, ConfigurationError, MessageTooLarge, OutcomeUnknown
-from baremetal_sdk.rpc.remote import too_late
+from baremetal_sdk.rpc.remote import no_response_error
 from baremetal_sdk.store.records.node import ConductorRecord
 
 Address = tuple[str, int]
@@ -35,7 +35,7 @@ class Login(Protocol):
         """Have the next token be another one than *token*, which was refused."""
 
 
-class JSONRPCCarrier:
+class JSONRPCTransport:
     """Exchanges messages of at most *size* bytes. *address* says where a conductor listens: host and port.
 
     With *login*, callers show a token of it. A message is sent twice only when nothing of it was sent the first time.
@@ -77,7 +77,7 @@ class JSONRPCCarrier:
                 wrong = f"conductor {conductor.hostname} cannot be reached: {exc}{trust}"
                 raise ConductorUnreachable(wrong, retry_after=1.0) from None
             except HTTPSessionError as exc:
-                raise too_late(deadline, doing) from exc
+                raise no_response_error(deadline, doing) from exc
 
     def close(self) -> None:
         """Close all connections; who waits on one is answered at once."""

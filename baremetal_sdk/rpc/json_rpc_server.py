@@ -12,7 +12,7 @@ from baremetal_interfaces import Deadline
 from baremetal_sdk.config import APIConfig, ConductorConfig, JSONRPCConfig
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.http.server import HTTPServer
-from baremetal_sdk.rpc.handler import Endpoint
+from baremetal_sdk.rpc.handler import MessageHandler
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -26,8 +26,8 @@ _PHRASES = {status.value: f"{status.value} {status.phrase}" for status in HTTPSt
 class JSONRPCApplication:
     """Answers messages of at most *size* bytes, posted to ``/``."""
 
-    def __init__(self, endpoint: Endpoint, size: int) -> None:
-        self._endpoint = endpoint
+    def __init__(self, handler: MessageHandler, size: int) -> None:
+        self._handler = handler
         self._size = size
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -52,18 +52,18 @@ class JSONRPCApplication:
         data: bytes = environ["wsgi.input"].read(self._size + 1)
         if len(data) > self._size:
             return 413, b""
-        answer = self._endpoint.answer(data)
+        answer = self._handler.answer(data)
         return (204, b"") if answer is None else (200, answer)
 
 
 class JSONRPCServer:
     """Takes calls by HTTP, from its start to its stop. *guard* asks callers who they are; without one, nobody is asked."""
 
-    def __init__(self, endpoint: Endpoint, config: JSONRPCConfig, *, size: int, guard: Guard | None = None) -> None:
+    def __init__(self, handler: MessageHandler, config: JSONRPCConfig, *, size: int, guard: Guard | None = None) -> None:
         self._config = config
         self._size = size
         self._guarded = guard is not None
-        application: Any = JSONRPCApplication(endpoint, size)
+        application: Any = JSONRPCApplication(handler, size)
         self._http = HTTPServer(guard(application) if guard else application, _served(config, size))
 
     def start(self) -> None:

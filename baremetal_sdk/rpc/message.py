@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from baremetal_sdk.context import RequestContext
-from baremetal_sdk.rpc.codec import Codec, Malformed
-from baremetal_sdk.rpc.registry import parsed_version
+from baremetal_sdk.rpc.codec import Codec, MalformedMessage
+from baremetal_sdk.rpc.registry import parse_version
 
 EXTENSION = "baremetal"
 _LONGEST_NAME = 255
@@ -18,7 +18,7 @@ _LONGEST_TRACE = 16_384
 
 
 @dataclass(frozen=True)
-class Request:
+class RPCRequest:
     """A call or a cast. *timeout* is in seconds, counted from its arrival: clocks of machines differ."""
 
     method: str
@@ -32,7 +32,7 @@ class Request:
     trace: Mapping[str, str] = field(default_factory=dict, repr=False)
     """What lets the caller's trace go on, as headers such as ``traceparent``."""
 
-    def dumped(self, codec: Codec) -> dict[str, Any]:
+    def dump(self, codec: Codec) -> dict[str, Any]:
         """The message as JSON values."""
         extension: dict[str, Any] = {"cast": self.cast, "version": self.version, "timeout": self.timeout}
         if self.context is not None:
@@ -53,21 +53,21 @@ class Request:
         }
 
     @classmethod
-    def loaded(cls, message: Any, codec: Codec) -> Request:
-        """The request in a message. Raises ``Malformed``, which says what is wrong with it."""
+    def load(cls, message: Any, codec: Codec) -> RPCRequest:
+        """The request in a message. Raises ``MalformedMessage``, which says what is wrong with it."""
         if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
-            raise Malformed('a request is an object with "jsonrpc": "2.0"')
+            raise MalformedMessage('a request is an object with "jsonrpc": "2.0"')
         method, ident = message.get("method"), message.get("id")
         if not isinstance(method, str) or not 0 < len(method) <= _LONGEST_NAME:
-            raise Malformed("method has to be the name of a method")
+            raise MalformedMessage("method has to be the name of a method")
         if isinstance(ident, bool) or not isinstance(ident, str | int | None):
-            raise Malformed("id has to be a text or a whole number")
+            raise MalformedMessage("id has to be a text or a whole number")
         params = message.get("params", {})
         if not isinstance(params, dict):
-            raise Malformed("params has to be an object: arguments are given by name")
+            raise MalformedMessage("params has to be an object: arguments are given by name")
         extension = message.get(EXTENSION) or {}
         if not isinstance(extension, dict):
-            raise Malformed(f"{EXTENSION} has to be an object")
+            raise MalformedMessage(f"{EXTENSION} has to be an object")
         return cls(
             method=method,
             arguments={name: codec.load(value) for name, value in params.items()},
@@ -85,11 +85,11 @@ def _version(value: Any) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str):
-        raise Malformed("version has to be a text such as 1.0")
+        raise MalformedMessage("version has to be a text such as 1.0")
     try:
-        parsed_version(value)
+        parse_version(value)
     except ValueError as exc:
-        raise Malformed(str(exc)) from None
+        raise MalformedMessage(str(exc)) from None
     return value
 
 
@@ -97,7 +97,7 @@ def _timeout(value: Any) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise Malformed("timeout has to be a number of seconds")
+        raise MalformedMessage("timeout has to be a number of seconds")
     return float(value)
 
 
@@ -105,11 +105,11 @@ def _context(value: Any) -> RequestContext | None:
     if value is None:
         return None
     if not isinstance(value, dict) or not isinstance(value.get("request_id"), str):
-        raise Malformed("context has to be an object with a request_id")
+        raise MalformedMessage("context has to be an object with a request_id")
     roles = value.get("roles") or []
     texts = [value["request_id"], value.get("user"), value.get("project")]
     if not isinstance(roles, list) or not all(one is None or isinstance(one, str) for one in (*texts, *roles)):
-        raise Malformed("context has to hold texts")
+        raise MalformedMessage("context has to hold texts")
     return RequestContext(
         request_id=value["request_id"][:_LONGEST_NAME],
         user=value.get("user"),
@@ -122,7 +122,7 @@ def _trace(value: Any) -> Mapping[str, str]:
     if value is None:
         return {}
     if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
-        raise Malformed("trace has to be an object of texts")
+        raise MalformedMessage("trace has to be an object of texts")
     if sum(len(name) + len(one) for name, one in value.items()) > _LONGEST_TRACE:
-        raise Malformed(f"trace has more than {_LONGEST_TRACE} characters")
+        raise MalformedMessage(f"trace has more than {_LONGEST_TRACE} characters")
     return value

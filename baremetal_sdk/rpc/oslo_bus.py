@@ -48,7 +48,7 @@ def require_threads(option: str = "[DEFAULT] rpc_transport: oslo") -> None:
         raise ConfigurationError(f"{option} needs native threads, and oslo.service {found}: {_FIRST}")
 
 
-def transport(config: ConductorConfig) -> Any:
+def create_transport(config: ConductorConfig) -> Any:
     """A transport of its own. Raises ``ConfigurationError``."""
     require_threads()
     try:
@@ -59,16 +59,16 @@ def transport(config: ConductorConfig) -> Any:
         ) from None
     if config.transport_url is None:
         raise ConfigurationError("[DEFAULT] transport_url: is needed with rpc_transport oslo: rabbit://user:password@host:5672/")
-    url = with_options(config.transport_url, config.plugins.get(SECTION, {}))
+    url = add_url_options(config.transport_url, config.plugins.get(SECTION, {}))
     try:
         # No module of ours or of a plugin: errors cross in our own form, and nothing is imported for them.
-        return oslo_messaging.get_rpc_transport(own_options(), url=url, allowed_remote_exmods=[])
+        return oslo_messaging.get_rpc_transport(create_options(), url=url, allowed_remote_exmods=[])
     except Exception as exc:
         # Its text may quote the URL, and that has a password in it.
         raise ConfigurationError(f"[DEFAULT] transport_url: it cannot be used ({type(exc).__name__})") from None
 
 
-def own_options() -> cfg.ConfigOpts:
+def create_options() -> cfg.ConfigOpts:
     """Options of its own for a transport, without anything of the process's configuration."""
     conf = cfg.ConfigOpts()
     conf([], project="", default_config_files=[], default_config_dirs=[])
@@ -77,7 +77,7 @@ def own_options() -> cfg.ConfigOpts:
     return conf
 
 
-def with_options(url: str, configured: Mapping[str, str]) -> str:
+def add_url_options(url: str, configured: Mapping[str, str]) -> str:
     """*url* with the driver's options: those that it has come first, then those that are configured, then ours."""
     parts = urlsplit(url)
     options = (

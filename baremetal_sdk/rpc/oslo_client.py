@@ -8,14 +8,14 @@ from typing import Any
 from baremetal_interfaces import BareMetalError, Deadline, DeadlineExceeded
 from baremetal_sdk.config import ConductorConfig
 from baremetal_sdk.errors import ConductorSilent, ConductorUnreachable, OutcomeUnknown
-from baremetal_sdk.rpc.oslo_bus import METHOD, TOPIC, require_threads, transport
+from baremetal_sdk.rpc.oslo_bus import METHOD, TOPIC, create_transport, require_threads
 from baremetal_sdk.store.records.node import ConductorRecord
 
 _SIGNS_OF_LIFE = 10.0
 """Seconds without a sign of life from a conductor that works on a call, after which it counts as lost."""
 
 
-class OsloCarrier:
+class OsloTransport:
     """Exchanges messages with the queue of a conductor.
 
     The bus sends a message again whose arrival it does not know of; the conductor's side knows it by its id, and runs it once.
@@ -66,7 +66,7 @@ class OsloCarrier:
             if self._closed:
                 raise ConductorUnreachable("the client of the conductors was closed")
             if self._client is None:
-                self._transport = transport(self._config)
+                self._transport = create_transport(self._config)
                 self._client = oslo_messaging.get_rpc_client(self._transport, oslo_messaging.Target(topic=TOPIC))
             return self._client
 

@@ -17,14 +17,14 @@ _RETRIES = 2
 """A bus that is away holds up nobody for long."""
 
 
-def are_wanted(config: ConductorConfig) -> bool:
+def are_enabled(config: ConductorConfig) -> bool:
     """Whether there is anything to send, and somewhere to send it."""
     return config.sensor_data.send_sensor_data and _driver(_given(config)) != "noop"
 
 
-def notifier(config: ConductorConfig) -> Any:
+def create_notifier(config: ConductorConfig) -> Any:
     """What sends notifications for a conductor; None where none are wanted. Raises ``ConfigurationError``."""
-    if not are_wanted(config):
+    if not are_enabled(config):
         return None
     given = _given(config)
     driver, retries = _driver(given), _retries(given)
@@ -33,7 +33,7 @@ def notifier(config: ConductorConfig) -> Any:
 
     topics = [topic.strip() for topic in given.get("topics", _TOPIC).split(",") if topic.strip()]
     try:
-        transport = oslo_messaging.get_notification_transport(oslo_bus.own_options(), url=_url(config, given, driver))
+        transport = oslo_messaging.get_notification_transport(oslo_bus.create_options(), url=_url(config, given, driver))
         return oslo_messaging.Notifier(transport, publisher_id=config.hostname, driver=driver, topics=topics, retry=retries)
     except ConfigurationError:
         raise
@@ -66,4 +66,4 @@ def _url(config: ConductorConfig, given: Mapping[str, str], driver: str) -> str:
     url = given.get("transport_url") or config.transport_url
     if not url:
         raise ConfigurationError(f"[{SECTION}] transport_url: is needed with driver {driver}: rabbit://user:password@host:5672/")
-    return oslo_bus.with_options(url, config.plugins.get(oslo_bus.SECTION, {}))
+    return oslo_bus.add_url_options(url, config.plugins.get(oslo_bus.SECTION, {}))

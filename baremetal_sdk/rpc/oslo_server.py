@@ -8,8 +8,8 @@ from typing import Any
 
 from baremetal_interfaces import Deadline
 from baremetal_sdk.config import ConductorConfig
-from baremetal_sdk.rpc.handler import Endpoint
-from baremetal_sdk.rpc.oslo_bus import TOPIC, transport
+from baremetal_sdk.rpc.handler import MessageHandler
+from baremetal_sdk.rpc.oslo_bus import TOPIC, create_transport
 
 LOG = logging.getLogger(__name__)
 _SPARE = 4
@@ -19,15 +19,15 @@ _SPARE = 4
 class OsloServer:
     """Takes calls from the bus, from its start to its stop."""
 
-    def __init__(self, endpoint: Endpoint, config: ConductorConfig) -> None:
+    def __init__(self, handler: MessageHandler, config: ConductorConfig) -> None:
         self._config = config
-        self._answering = _Answering(endpoint, config.executor_thread_pool_size)
+        self._answering = _Answering(handler, config.executor_thread_pool_size)
         self._transport: Any = None
         self._server: Any = None
 
     def start(self) -> None:
         """Take calls. Raises ``ConfigurationError``; a bus that is away for now is waited for in the background."""
-        self._transport = transport(self._config)
+        self._transport = create_transport(self._config)
         import oslo_messaging
         from oslo_messaging.rpc.dispatcher import DefaultRPCAccessPolicy
 
@@ -63,17 +63,17 @@ class OsloServer:
 class _Answering:
     """Answers messages, at most *most* at a time."""
 
-    def __init__(self, endpoint: Endpoint, most: int) -> None:
-        self._endpoint = endpoint
+    def __init__(self, handler: MessageHandler, most: int) -> None:
+        self._handler = handler
         self._room = threading.Semaphore(most)
 
     def answer(self, context: Any, message: str) -> str | None:
         """The answer to a message. Who finds no room is told so at once."""
         data = message.encode()
         if not self._room.acquire(blocking=False):
-            return self._endpoint.busy(data).decode()
+            return self._handler.busy(data).decode()
         try:
-            answer = self._endpoint.answer(data)
+            answer = self._handler.answer(data)
         finally:
             self._room.release()
         return None if answer is None else answer.decode()

@@ -21,7 +21,7 @@ def rpc_method(version: str) -> Callable[[F], F]:
 
     A minor version adds what older callers need not know, such as an argument with a default; a major one breaks them.
     """
-    parsed_version(version)
+    parse_version(version)
 
     def declare(method: F) -> F:
         setattr(method, _ATTRIBUTE, version)
@@ -30,7 +30,7 @@ def rpc_method(version: str) -> Callable[[F], F]:
     return declare
 
 
-def parsed_version(version: str) -> tuple[int, int]:
+def parse_version(version: str) -> tuple[int, int]:
     """Major and minor number. Raises ``ValueError``."""
     found = _VERSION.fullmatch(version)
     if found is None:
@@ -39,7 +39,7 @@ def parsed_version(version: str) -> tuple[int, int]:
 
 
 @dataclass(frozen=True)
-class Method:
+class RPCMethod:
     """A registered method."""
 
     name: str
@@ -60,8 +60,8 @@ class Method:
 
     def check_version(self, wanted: str) -> None:
         """Raise ``UnsupportedRPCVersion`` when this method is older than the *wanted* version, or of another major one."""
-        major, minor = parsed_version(self.version)
-        wanted_major, wanted_minor = parsed_version(wanted)
+        major, minor = parse_version(self.version)
+        wanted_major, wanted_minor = parse_version(wanted)
         if wanted_major != major or wanted_minor > minor:
             raise UnsupportedRPCVersion(
                 f"RPC method {self.name} is asked for in version {wanted}, and this conductor has it in {self.version}",
@@ -71,7 +71,7 @@ class Method:
             )
 
 
-def declared_versions(*services: type) -> dict[str, str]:
+def collect_versions(*services: type) -> dict[str, str]:
     """Method -> version, for what these classes register."""
     return {
         name: version
@@ -81,29 +81,29 @@ def declared_versions(*services: type) -> dict[str, str]:
     }
 
 
-def methods_of(service: object) -> list[Method]:
+def collect_methods(service: object) -> list[RPCMethod]:
     """The methods that *service* registers."""
-    versions = declared_versions(type(service))
+    versions = collect_versions(type(service))
     bound = ((name, version, getattr(service, name)) for name, version in versions.items())
-    return [Method(name, version, function, inspect.signature(function)) for name, version, function in bound]
+    return [RPCMethod(name, version, function, inspect.signature(function)) for name, version, function in bound]
 
 
-class Registry:
+class MethodRegistry:
     """The methods of all services of one conductor."""
 
     def __init__(self, services: Iterable[object] = ()) -> None:
-        self._methods: dict[str, Method] = {}
+        self._methods: dict[str, RPCMethod] = {}
         for service in services:
             self.add(service)
 
     def add(self, service: object) -> None:
         """Register what *service* declares."""
-        for method in methods_of(service):
+        for method in collect_methods(service):
             if method.name in self._methods:
                 raise ValueError(f"RPC method {method.name!r} is registered twice")
             self._methods[method.name] = method
 
-    def __getitem__(self, name: str) -> Method:
+    def __getitem__(self, name: str) -> RPCMethod:
         try:
             return self._methods[name]
         except KeyError:
@@ -120,4 +120,4 @@ class Registry:
     @property
     def version(self) -> str:
         """The newest version of any method: what this conductor speaks, at most."""
-        return max((method.version for method in self._methods.values()), key=parsed_version, default="1.0")
+        return max((method.version for method in self._methods.values()), key=parse_version, default="1.0")

@@ -11,13 +11,13 @@ from baremetal_sdk.context import call_deadline, current_request
 from baremetal_sdk.errors import ConductorSilent, ConductorUnreachable, InvalidArguments, OutcomeUnknown
 from baremetal_sdk.observability.telemetry import Telemetry, Work
 from baremetal_sdk.rpc import faults
-from baremetal_sdk.rpc.codec import Codec, Malformed, NotEncodable
-from baremetal_sdk.rpc.message import Request
+from baremetal_sdk.rpc.codec import Codec, MalformedMessage, NotEncodable
+from baremetal_sdk.rpc.message import RPCRequest
 from baremetal_sdk.rpc.routing import Router
 from baremetal_sdk.store.records.node import ConductorRecord
 
 
-class Carrier(Protocol):
+class MessageTransport(Protocol):
     """Brings a message to a conductor and its answer back."""
 
     def exchange(self, conductor: ConductorRecord, data: bytes, deadline: Deadline) -> bytes:
@@ -39,7 +39,7 @@ class RemoteClient:
 
     def __init__(
         self,
-        carrier: Carrier,
+        transport: MessageTransport,
         router: Router,
         codec: Codec,
         *,
@@ -49,7 +49,7 @@ class RemoteClient:
         telemetry: Telemetry | None = None,
     ) -> None:
         self._telemetry = telemetry or Telemetry()
-        self._carrier = carrier
+        self._transport = transport
         self._router = router
         self._codec = codec
         self._versions = versions
@@ -69,13 +69,13 @@ class RemoteClient:
 
     def close(self) -> None:
         """Give connections back."""
-        self._carrier.close()
+        self._transport.close()
 
     def _asked(self, method: str, arguments: dict[str, Any], *, cast: bool) -> Any:
         given = call_deadline()
         deadline = Deadline.after(self._timeout if given is None else given.remaining(), self._clock)
         deadline.check(f"RPC method {method}")
-        request = Request(
+        request = RPCRequest(
             method=method,
             arguments=arguments,
             ident=next(self._idents),
@@ -83,10 +83,10 @@ class RemoteClient:
             version=self._versions.get(method),
             timeout=deadline.remaining(),
             context=current_request.get(),
-            trace=self._telemetry.carried(),
+            trace=self._telemetry.current_trace(),
         )
         try:
-            data = self._codec.to_bytes(request.dumped(self._codec))
+            data = self._codec.to_bytes(request.dump(self._codec))
         except NotEncodable as exc:
             raise InvalidArguments(f"the arguments of {method} cannot be sent: {exc}") from None
         conductor = self._router.choose(method, arguments)
@@ -101,30 +101,30 @@ class RemoteClient:
 
     def _exchanged(self, conductor: ConductorRecord, data: bytes, deadline: Deadline) -> bytes:
         try:
-            return self._carrier.exchange(conductor, data, deadline)
+            return self._transport.exchange(conductor, data, deadline)
         except (ConductorUnreachable, OutcomeUnknown) as exc:
-            self._router.lost(conductor, silent=isinstance(exc, ConductorSilent))
+            self._router.report_failure(conductor, silent=isinstance(exc, ConductorSilent))
             raise
 
-    def _result(self, request: Request, data: bytes) -> Any:
+    def _result(self, request: RPCRequest, data: bytes) -> Any:
         try:
             answer = self._codec.from_bytes(data)
             if not isinstance(answer, dict) or answer.get("id") not in (request.ident, None):
-                raise Malformed("it is not for this call")
+                raise MalformedMessage("it is not for this call")
             if "error" in answer:
                 raise self._error(answer["error"])
             return self._codec.load(answer["result"])
-        except (Malformed, KeyError, AttributeError) as exc:
+        except (MalformedMessage, KeyError, AttributeError) as exc:
             raise OutcomeUnknown(f"the conductor's answer to {request.method} cannot be read: {exc}") from None
 
     def _error(self, error: Mapping[str, Any]) -> BareMetalError:
         data = error.get("data")
         if not isinstance(data, dict):
             return BareMetalError(f"the conductor refused the message: {str(error.get('message'))[:256]}")
-        return faults.decoded(data, self._codec)
+        return faults.decode_error(data, self._codec)
 
 
-def too_late(deadline: Deadline, doing: str) -> BareMetalError:
+def no_response_error(deadline: Deadline, doing: str) -> BareMetalError:
     """The error for a message that was sent and has no answer: the time is over, or the conductor was lost before that."""
     if deadline.expired:
         return DeadlineExceeded(f"the time for {doing} is over; whether it was run is not known")

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from baremetal_sdk.clock import Clock
-from baremetal_sdk.cluster.hash_ring import Ring, Witness, best
+from baremetal_sdk.cluster.hash_ring import HashRing, LivenessSource, choose_conductor
 from baremetal_sdk.errors import ConductorUnreachable
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.node import ConductorRecord
@@ -24,7 +24,7 @@ class Router(Protocol):
     def choose(self, method: str, arguments: Mapping[str, Any], *, fresh: bool = False) -> ConductorRecord:
         """The conductor to ask; with *fresh* after a new look at who there is. Raises ``ConductorUnreachable``."""
 
-    def lost(self, conductor: ConductorRecord, *, silent: bool = False) -> None:
+    def report_failure(self, conductor: ConductorRecord, *, silent: bool = False) -> None:
         """Ask others before this one until it gives a sign of life; where it was *silent*, do not ask it at all."""
 
 
@@ -38,23 +38,23 @@ class _Place(NamedTuple):
 _ANYWHERE = _Place(None, None)
 
 
-class LivingConductors:
+class LiveConductorRouter:
     """Asks a conductor that lives, of the node's group and with its driver; one and the same for a node, as long as it lives.
 
     *heartbeat* is the interval of the conductors' signs of life, in seconds.
     """
 
-    def __init__(self, store: Store, clock: Clock, heartbeat: float, *, witness: Witness | None = None) -> None:
+    def __init__(self, store: Store, clock: Clock, heartbeat: float, *, liveness_source: LivenessSource | None = None) -> None:
         self._store = store
-        self._ring = Ring(lambda: store, clock, lambda: heartbeat, witness=witness)
+        self._ring = HashRing(lambda: store, clock, lambda: heartbeat, liveness_source=liveness_source)
         self._lost = _Lost()
         self._retry_after = heartbeat
         self._lock = threading.Lock()
         self._places: OrderedDict[str, _Place] = OrderedDict()
 
     def choose(self, method: str, arguments: Mapping[str, Any], *, fresh: bool = False) -> ConductorRecord:
-        """The one that the node is best placed on; for a call that is about no node, one that can do it."""
-        alive = self._ring.alive(fresh=fresh)
+        """The one that the node is choose_conductor placed on; for a call that is about no node, one that can do it."""
+        alive = self._ring.list_live(fresh=fresh)
         if not alive:
             raise ConductorUnreachable("no conductor is alive: start one with this database", retry_after=self._retry_after)
         node = arguments.get("node")
@@ -64,7 +64,7 @@ class LivingConductors:
             for one in alive
             if place.group in (None, one.conductor_group) and (place.driver is None or place.driver in one.drivers)
         ] or ([] if place.group else alive)
-        found = best(node or method, [one for one in able if not self._lost.is_doubtful(one)] or able)
+        found = choose_conductor(node or method, [one for one in able if not self._lost.is_doubtful(one)] or able)
         if found is None:
             raise ConductorUnreachable(
                 f"no conductor of group {place.group!r} with driver {place.driver!r} is alive", retry_after=self._retry_after
@@ -78,7 +78,7 @@ class LivingConductors:
             retry_after=self._retry_after,
         )
 
-    def lost(self, conductor: ConductorRecord, *, silent: bool = False) -> None:
+    def report_failure(self, conductor: ConductorRecord, *, silent: bool = False) -> None:
         """Ask others before this one until it gives a sign of life; where it was *silent*, do not ask it at all."""
         self._lost.note(conductor, silent)
 

@@ -14,20 +14,20 @@ from baremetal_sdk.auth.keystone_login import SECTION as KEYSTONE
 from baremetal_sdk.auth.keystone_login import KeystoneLogin
 from baremetal_sdk.auth.passwords import PasswordChecker
 from baremetal_sdk.clock import Clock
-from baremetal_sdk.cluster.hash_ring import Witness
+from baremetal_sdk.cluster.hash_ring import LivenessSource
 from baremetal_sdk.cluster.tooz_coordinator import ToozCoordinator
 from baremetal_sdk.config import ConductorConfig
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.observability.telemetry import Telemetry
-from baremetal_sdk.rpc.codec import Codec, Limits
+from baremetal_sdk.rpc.codec import Codec, MessageLimits
 from baremetal_sdk.rpc.dispatcher import Dispatcher
-from baremetal_sdk.rpc.handler import Endpoint
-from baremetal_sdk.rpc.json_rpc_client import Address, JSONRPCCarrier, Login
+from baremetal_sdk.rpc.handler import MessageHandler
+from baremetal_sdk.rpc.json_rpc_client import Address, JSONRPCTransport, Login
 from baremetal_sdk.rpc.json_rpc_server import Guard, JSONRPCServer
-from baremetal_sdk.rpc.oslo_client import OsloCarrier
+from baremetal_sdk.rpc.oslo_client import OsloTransport
 from baremetal_sdk.rpc.oslo_server import OsloServer
-from baremetal_sdk.rpc.remote import Carrier, RemoteClient
-from baremetal_sdk.rpc.routing import LivingConductors, Router
+from baremetal_sdk.rpc.remote import MessageTransport, RemoteClient
+from baremetal_sdk.rpc.routing import LiveConductorRouter, Router
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.node import ConductorRecord
 
@@ -45,22 +45,22 @@ class RPCServer(Protocol):
         """Take no new calls, let running ones end, and return by *deadline*."""
 
 
-def codec_of(config: ConductorConfig) -> Codec:
+def create_codec(config: ConductorConfig) -> Codec:
     """The codec for messages of the size that is configured."""
-    return Codec(limits=Limits(size=config.rpc_max_message_size))
+    return Codec(limits=MessageLimits(max_bytes=config.rpc_max_message_size))
 
 
-def server(config: ConductorConfig, dispatcher: Dispatcher, clock: Clock) -> RPCServer | None:
+def create_server(config: ConductorConfig, dispatcher: Dispatcher, clock: Clock) -> RPCServer | None:
     """What serves the calls of other processes; None where API and conductor share one. It is not started."""
     if config.rpc_transport == "none":
         return None
-    endpoint = Endpoint(dispatcher, codec_of(config), clock.monotonic)
+    handler = MessageHandler(dispatcher, create_codec(config), clock.monotonic)
     if config.rpc_transport == "json-rpc":
-        return JSONRPCServer(endpoint, config.json_rpc, size=config.rpc_max_message_size, guard=_guard(config))
-    return OsloServer(endpoint, config)
+        return JSONRPCServer(handler, config.json_rpc, size=config.rpc_max_message_size, guard=_guard(config))
+    return OsloServer(handler, config)
 
 
-def client(
+def create_client(
     config: ConductorConfig,
     store: Store,
     clock: Clock,
@@ -74,9 +74,10 @@ def client(
     Raises ``ConfigurationError``, also for the mode ``none``, which reaches no other process.
     """
     return RemoteClient(
-        _carrier(config),
-        router or LivingConductors(store, clock, config.conductor.heartbeat_interval, witness=_witness(config)),
-        codec_of(config),
+        _create_transport(config),
+        router
+        or LiveConductorRouter(store, clock, config.conductor.heartbeat_interval, liveness_source=_liveness_source(config)),
+        create_codec(config),
         versions=versions,
         timeout=config.rpc_response_timeout,
         clock=clock.monotonic,
@@ -84,7 +85,7 @@ def client(
     )
 
 
-def _witness(config: ConductorConfig) -> Witness | None:
+def _liveness_source(config: ConductorConfig) -> LivenessSource | None:
     """Who else knows which conductors live."""
     url = config.coordination.backend_url
     return None if url is None else ToozCoordinator(url).members
@@ -123,12 +124,12 @@ def _login(config: ConductorConfig) -> Login | None:
     return KeystoneLogin(config.plugins.get(section, {}), section)
 
 
-def _carrier(config: ConductorConfig) -> Carrier:
+def _create_transport(config: ConductorConfig) -> MessageTransport:
     if config.rpc_transport == "json-rpc":
         address, size = _address_with(config.json_rpc.port), config.rpc_max_message_size
-        return JSONRPCCarrier(config.json_rpc, address, size=size, login=_login(config))
+        return JSONRPCTransport(config.json_rpc, address, size=size, login=_login(config))
     if config.rpc_transport == "oslo":
-        return OsloCarrier(config)
+        return OsloTransport(config)
     raise ConfigurationError(
         "[DEFAULT] rpc_transport: none reaches no conductor in another process; set json-rpc or oslo on both sides"
     )

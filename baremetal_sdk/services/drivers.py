@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from baremetal_sdk.drivers.catalog import Drivers
+from baremetal_sdk.drivers.catalog import DriverCatalog
 from baremetal_sdk.rpc.registry import rpc_method
 
 
 class DriverCatalogue:
     """Describes the hardware types of a conductor."""
 
-    def __init__(self, drivers: Drivers) -> None:
+    def __init__(self, drivers: DriverCatalog) -> None:
         self._drivers = drivers
 
     @rpc_method("1.0")
     def driver_properties(self, driver: str) -> dict[str, str]:
         """Return the options of ``driver_info`` (name -> help) of all implementations that nodes of *driver* can have."""
-        options = (option for info_type in self._drivers.info_types(driver) for option in info_type.options())
+        options = (option for info_type in self._drivers.list_info_types(driver) for option in info_type.options())
         return {option.name: option.help + (" Required." if option.required else "") for option in options}

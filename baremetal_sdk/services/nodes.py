@@ -9,8 +9,8 @@ from typing import Any
 
 from baremetal_interfaces import InvalidInput, Kind, NotSupported, Problem
 from baremetal_sdk import states
-from baremetal_sdk.drivers.catalog import Drivers, info_types_of, interface_names
-from baremetal_sdk.drivers.credentials import are_given, declared_secrets, is_secret, split
+from baremetal_sdk.drivers.catalog import DriverCatalog, collect_info_types, get_interface_names
+from baremetal_sdk.drivers.credentials import collect_secret_names, has_new_secret, is_secret, split_secrets
 from baremetal_sdk.errors import DriverNotFound, InvalidState, NodeAssociated, NodeProtected
 from baremetal_sdk.provisioning.allocation_links import delete_allocation
 from baremetal_sdk.rpc.registry import rpc_method
@@ -37,7 +37,7 @@ class Nodes:
         self,
         store: Store,
         tasks: TaskManager,
-        drivers: Drivers,
+        drivers: DriverCatalog,
         secrets: SecretBox,
         history: History,
         *,
@@ -80,7 +80,7 @@ class Nodes:
         before, after = update() if revision is not None else retry_on_revision_conflict(update)
         if after.allocation_uuid is None:
             delete_allocation(self._store, before.allocation_uuid)
-        if are_given(changes.get("driver_info") or {}, declared_secrets(self._drivers.info_types(after.driver))):
+        if has_new_secret(changes.get("driver_info") or {}, collect_secret_names(self._drivers.list_info_types(after.driver))):
             self._tasks.reset_auth_breaker(node)
         return after
 
@@ -133,7 +133,9 @@ class Nodes:
 
     def _select_interfaces(self, before: NodeRecord, changes: Mapping[str, Any], *, reset: bool) -> dict[str, Any]:
         """Return the interfaces that the node names: those in *changes*, and unless *reset* its present ones."""
-        kept: Mapping[str, Any] = {} if reset else {f"{kind}_interface": name for kind, name in interface_names(before).items()}
+        kept: Mapping[str, Any] = (
+            {} if reset else {f"{kind}_interface": name for kind, name in get_interface_names(before).items()}
+        )
         return {name: changes.get(name, kept.get(name)) for name in _INTERFACES}
 
     def _resolve_interfaces(self, driver: str, values: Mapping[str, Any]) -> dict[str, str]:
@@ -144,7 +146,7 @@ class Nodes:
         return {f"{kind}_interface": name for kind, name in chosen.items()}
 
     def _seal_driver_info(self, driver: str, node: str, info: Mapping[str, Any], known: Mapping[str, str]) -> dict[str, Any]:
-        shown, secrets = split(info, declared_secrets(self._drivers.info_types(driver)), known)
+        shown, secrets = split_secrets(info, collect_secret_names(self._drivers.list_info_types(driver)), known)
         # The sealed column also has the secrets of the instance, which are not in driver_info and must survive.
         secrets |= {name: value for name, value in known.items() if name.startswith(INSTANCE)}
         return {"driver_info": shown, "sealed_secrets": self._secrets.seal(secrets, node) if secrets else None}
@@ -187,10 +189,12 @@ class Nodes:
 
     def _unknown_options(self, task: NodeTask) -> str:
         """Return a warning about options that no interface of the node reads, mostly because of a typing error."""
-        info_types = info_types_of(interface for _, interface in task.driver)
+        info_types = collect_info_types(interface for _, interface in task.driver)
         read = {option.name for info_type in info_types for option in info_type.options()}
         # Options of the driver's other implementations are no errors: the node may use another one at another time.
-        others = {option.name for info_type in self._drivers.info_types(task.record.driver) for option in info_type.options()}
+        others = {
+            option.name for info_type in self._drivers.list_info_types(task.record.driver) for option in info_type.options()
+        }
         unknown = sorted(name for name in task.record.driver_info if name not in read | others)
         wrong = "no interface of this node reads it"
         problems = [Problem(f"driver_info/{name}", wrong, _suggest(name, read)) for name in unknown]

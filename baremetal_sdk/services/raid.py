@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from baremetal_interfaces import Kind, NotFound, RAIDInterface
-from baremetal_sdk.drivers.catalog import Drivers
+from baremetal_sdk.drivers.catalog import DriverCatalog
 from baremetal_sdk.rpc.registry import rpc_method
 from baremetal_sdk.tasks.task_manager import TaskManager
 
@@ -14,7 +14,7 @@ from baremetal_sdk.tasks.task_manager import TaskManager
 class RAID:
     """Stores target configurations after the node's driver has validated them. A step applies them later."""
 
-    def __init__(self, tasks: TaskManager, drivers: Drivers) -> None:
+    def __init__(self, tasks: TaskManager, drivers: DriverCatalog) -> None:
         self._tasks = tasks
         self._drivers = drivers
 
@@ -29,11 +29,11 @@ class RAID:
     @rpc_method("1.0")
     def get_raid_logical_disk_properties(self, driver: str) -> dict[str, str]:
         """Return the properties of logical disks (name -> help) of the default RAID interface of hardware type *driver*."""
-        name = self._drivers.default(driver, Kind.RAID)
-        interface = None if name is None else cast(RAIDInterface, self._drivers.interface(Kind.RAID, name))
+        name = self._drivers.default_interface(driver, Kind.RAID)
+        interface = None if name is None else cast(RAIDInterface, self._drivers.get_interface(Kind.RAID, name))
         properties = {} if interface is None else dict(interface.get_logical_disk_properties())
         if not properties:
-            offered = ", ".join(self._drivers.offered(driver, Kind.RAID)) or "none"
+            offered = ", ".join(self._drivers.list_interfaces(driver, Kind.RAID)) or "none"
             raise NotFound(
                 f"the default RAID interface {name!r} of hardware type {driver!r} creates no logical disks; it offers {offered}"
             )

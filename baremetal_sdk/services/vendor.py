@@ -10,7 +10,7 @@ from typing import Any
 
 from baremetal_interfaces import InvalidInput, Kind, Passthru, Problem, VendorInterface
 from baremetal_interfaces.faults import translate
-from baremetal_sdk.drivers.catalog import Drivers
+from baremetal_sdk.drivers.catalog import DriverCatalog
 from baremetal_sdk.rpc.registry import rpc_method
 from baremetal_sdk.services.in_background import start_background_action
 from baremetal_sdk.tasks.node_task import NodeTask
@@ -20,7 +20,7 @@ from baremetal_sdk.tasks.task_manager import TaskManager
 class VendorPassthru:
     """Calls the methods that a vendor interface declares. A ``GET`` only reads and needs no lease."""
 
-    def __init__(self, tasks: TaskManager, lane: Executor, drivers: Drivers) -> None:
+    def __init__(self, tasks: TaskManager, lane: Executor, drivers: DriverCatalog) -> None:
         self._tasks = tasks
         self._lane = lane
         self._drivers = drivers

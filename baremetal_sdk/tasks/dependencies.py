@@ -10,7 +10,7 @@ from baremetal_interfaces import Connector, DriverInfo
 from baremetal_sdk.bmc import BMCAccess, BMCCredential, SlotsInfo, parse_slot_rules
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.config import ConductorOptions
-from baremetal_sdk.drivers.catalog import Drivers
+from baremetal_sdk.drivers.catalog import DriverCatalog
 from baremetal_sdk.drivers.credentials import Credentials
 from baremetal_sdk.observability.telemetry import Telemetry
 from baremetal_sdk.store.protocol import Store
@@ -27,7 +27,7 @@ class TaskDependencies:
     """The parts of the conductor that each of its tasks uses."""
 
     store: Store
-    drivers: Drivers
+    drivers: DriverCatalog
     bmc: BMCAccess
     leases: Leases
     secrets: SecretBox

@@ -12,7 +12,7 @@ from baremetal_sdk.bmc import retry_on_expired_session
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.config import ConductorOptions
 from baremetal_sdk.context import call_deadline
-from baremetal_sdk.observability.node_log import traceback_only
+from baremetal_sdk.observability.node_log import hide_error_text
 from baremetal_sdk.observability.telemetry import Observation, Work
 from baremetal_sdk.store.records.node import Lease
 
@@ -121,7 +121,7 @@ class DriverCalls:
                 except Exception as exc:
                     if not isinstance(exc, BareMetalError):
                         # The text of a foreign exception may contain a secret, so only its traceback is logged.
-                        task.log.error("%s.%s of %s failed", interface, method, implementation, exc_info=traceback_only(exc))
+                        task.log.error("%s.%s of %s failed", interface, method, implementation, exc_info=hide_error_text(exc))
                     failure = translate(exc, connector=None, endpoint=None, secrets=task.unsealed_secrets)
                 finally:
                     self._deadlines.pop()

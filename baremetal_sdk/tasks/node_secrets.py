@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from baremetal_interfaces import MASK, Driver
-from baremetal_sdk.drivers.catalog import info_types_of
-from baremetal_sdk.drivers.credentials import Credentials, declared_secrets
+from baremetal_sdk.drivers.catalog import collect_info_types
+from baremetal_sdk.drivers.credentials import Credentials, collect_secret_names
 from baremetal_sdk.store.records.node import NodeRecord
 from baremetal_sdk.store.secrets import SecretBox
 
@@ -83,7 +83,7 @@ class NodeSecrets:
         """Return the secrets that the driver declares, the node lacks and the host application has."""
         if self._external is None:
             return {}
-        declared = declared_secrets(info_types_of(interface for _, interface in driver)) - own.keys()
+        declared = collect_secret_names(collect_info_types(interface for _, interface in driver)) - own.keys()
         # Absent ones are remembered, too: the check notices that the host application adds one.
         self._external_values = {option: self._external.secret(record.uuid, option) for option in sorted(declared)}
         return {option: value for option, value in self._external_values.items() if value is not None}

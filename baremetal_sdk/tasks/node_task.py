@@ -28,10 +28,10 @@ from baremetal_interfaces.sending import current_slots, use_slots
 from baremetal_sdk.bmc import BMCCredential, SlotsInfo
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.config import ConductorOptions
-from baremetal_sdk.drivers.catalog import interface_names, kind_with
+from baremetal_sdk.drivers.catalog import find_kind_with, get_interface_names
 from baremetal_sdk.errors import LeaseLost
 from baremetal_sdk.observability.node_log import LOG, NodeLog
-from baremetal_sdk.observability.telemetry import FAILED, Observation, Work, outcome_of
+from baremetal_sdk.observability.telemetry import FAILED, Observation, Work, classify_outcome
 from baremetal_sdk.store.records.node import Lease, NodeRecord
 from baremetal_sdk.store.records.query import Query
 from baremetal_sdk.tasks.dependencies import TaskDependencies
@@ -105,7 +105,7 @@ class NodeTask:
         if self._observation is not None:
             # Most failures are not raised up to here: services store them in the node's last_error.
             failed = FAILED if self.record.last_error not in (None, self._initial_error) else None
-            self._observation.end(outcome_of(error) if error else failed)
+            self._observation.end(classify_outcome(error) if error else failed)
         if self._on_end is not None:
             self._on_end(self)
 
@@ -174,7 +174,7 @@ class NodeTask:
     def driver(self) -> Driver:
         """The node's interfaces."""
         if self._driver is None:
-            self._driver = self._dependencies.drivers.compose(self.record.driver, interface_names(self.record))
+            self._driver = self._dependencies.drivers.compose(self.record.driver, get_interface_names(self.record))
         return self._driver
 
     @property
@@ -262,7 +262,7 @@ class NodeTask:
             with use_slots(current_slots() or slots):
                 yield session
             return
-        info = self.info(kind_with(self.driver, connector))
+        info = self.info(find_kind_with(self.driver, connector))
         self._calls.record_bmc(info.endpoint())
         account = self._account(connector, info)
         with self._dependencies.bmc.borrow_with(account, self.deadline, owner=self) as session:

@@ -38,7 +38,7 @@ def _run_until_signal(config_files: Sequence[Path], run: Callable[[ConductorConf
     os.umask(0o077)
     try:
         config = _load_config(config_files)
-        if config.rpc_transport == "oslo" or oslo_notifications.are_wanted(config):
+        if config.rpc_transport == "oslo" or oslo_notifications.are_enabled(config):
             choose_native_threads()
         run(config)
     except ConfigurationError as exc:

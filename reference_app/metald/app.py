@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from baremetal_sdk import APIServer, Conductor, ConductorConfig, RemoteBackend, bare_metal_api
-from baremetal_sdk.rpc.oslo_notifications import notifier
+from baremetal_sdk.rpc.oslo_notifications import create_notifier
 from metald.observability import api_registry, create_metrics_servers, create_registry, open_tracer
 
 
@@ -19,7 +19,7 @@ def run_all_in_one(
     """
     metrics = create_registry(config)
     with open_tracer(config) as tracing:
-        conductor = Conductor(config, sole_owner=sole_owner, metrics=metrics, tracing=tracing, notifier=notifier(config))
+        conductor = Conductor(config, sole_owner=sole_owner, metrics=metrics, tracing=tracing, notifier=create_notifier(config))
         server = APIServer(bare_metal_api(conductor, metrics=api_registry(config, metrics)), config.api)
         for part in (server, *create_metrics_servers(config, metrics)):
             conductor.add(part)
@@ -33,7 +33,7 @@ def run_conductor(config: ConductorConfig, ready: Callable[[], None], reload: Ca
     """
     metrics = create_registry(config)
     with open_tracer(config) as tracing:
-        conductor = Conductor(config, metrics=metrics, tracing=tracing, notifier=notifier(config))
+        conductor = Conductor(config, metrics=metrics, tracing=tracing, notifier=create_notifier(config))
         for part in create_metrics_servers(config, metrics):
             conductor.add(part)
         conductor.run(ready=ready, reload=reload)

@@ -41,7 +41,7 @@ def serve(options: ServeOptions) -> int:
     try:
         with lock_directory(directory.absolute()) as state:
             config = _load_config(options, state)
-            if oslo_notifications.are_wanted(config):
+            if oslo_notifications.are_enabled(config):
                 choose_native_threads()
             run_all_in_one(config, announce_ready, lambda: _load_config(options, state), sole_owner=owns_database(config, state))
     except ConfigurationError as exc:

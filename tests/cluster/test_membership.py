@@ -9,9 +9,9 @@ from testtools import TestCase
 
 from baremetal_sdk import Conductor, ConductorConfig
 from baremetal_sdk.clock import SystemClock
-from baremetal_sdk.cluster.hash_ring import Ring, best, placed_on
+from baremetal_sdk.cluster.hash_ring import HashRing, choose_conductor, choose_owner
 from baremetal_sdk.errors import ConductorUnreachable
-from baremetal_sdk.rpc.routing import LivingConductors
+from baremetal_sdk.rpc.routing import LiveConductorRouter
 from baremetal_sdk.store import MemoryStore, NodeRecord
 from baremetal_sdk.store.records.node import ConductorRecord
 from baremetal_sdk.testing import ManualClock, quick_options, running_conductor, settle, wait_for
@@ -31,56 +31,56 @@ class TestRing(TestCase):
         """Of the nodes of those who stay none moves between them, and the shares are alike."""
         nodes = [new_uuid() for _ in range(3000)]
         three = [member(name) for name in ("a", "b", "c")]
-        before = {node: placed_on(three, node, "fake-hardware", "") for node in nodes}
-        after = {node: placed_on([*three, member("d")], node, "fake-hardware", "") for node in nodes}
+        before = {node: choose_owner(three, node, "fake-hardware", "") for node in nodes}
+        after = {node: choose_owner([*three, member("d")], node, "fake-hardware", "") for node in nodes}
         moved = [node for node in nodes if before[node] != after[node]]
         self.assertEqual({"d"}, {after[node] for node in moved})
         self.assertLess(abs(len(moved) - 750), 150)
-        gone = {node: placed_on(three[:2], node, "fake-hardware", "") for node in nodes}
+        gone = {node: choose_owner(three[:2], node, "fake-hardware", "") for node in nodes}
         self.assertEqual({"c"}, {before[node] for node in nodes if before[node] != gone[node]})
 
     def test_a_node_belongs_to_a_conductor_of_its_group_with_its_driver(self) -> None:
         """Others are never asked, however few there are."""
         members = [member("a", "rack-1"), member("b", "rack-2"), member("c", "rack-2", {"other": {}})]
         node = new_uuid()
-        self.assertEqual("a", placed_on(members, node, "fake-hardware", "rack-1"))
-        self.assertEqual("b", placed_on(members, node, "fake-hardware", "rack-2"))
-        self.assertIsNone(placed_on(members, node, "fake-hardware", "rack-3"))
-        self.assertIsNone(best(node, []))
+        self.assertEqual("a", choose_owner(members, node, "fake-hardware", "rack-1"))
+        self.assertEqual("b", choose_owner(members, node, "fake-hardware", "rack-2"))
+        self.assertIsNone(choose_owner(members, node, "fake-hardware", "rack-3"))
+        self.assertIsNone(choose_conductor(node, []))
 
     def test_who_is_silent_is_out(self) -> None:
-        """Six heartbeats may be missing; a witness that sees deaths earlier is believed, and done without when it is away."""
+        """A conductor may miss six heartbeats. A liveness source overrides the heartbeats while it can be asked."""
         clock = ManualClock()
         store = MemoryStore(clock)
         for name in ("a", "b"):
             store.register_conductor(member(name))
         living: list[frozenset[str] | None] = [None]
-        ring = Ring(lambda: store, clock, lambda: 10.0, witness=lambda: living[0])
+        ring = HashRing(lambda: store, clock, lambda: 10.0, liveness_source=lambda: living[0])
         clock.turn(59)
         store.heartbeat("b", "i-b")
-        self.assertEqual(["a", "b"], [one.hostname for one in ring.alive(fresh=True)])
+        self.assertEqual(["a", "b"], [one.hostname for one in ring.list_live(fresh=True)])
         clock.turn(2)
-        self.assertEqual(["b"], [one.hostname for one in ring.alive(fresh=True)])
+        self.assertEqual(["b"], [one.hostname for one in ring.list_live(fresh=True)])
         living[0] = frozenset({"a/i-a"})
-        self.assertEqual(["a"], [one.hostname for one in ring.alive(fresh=True)])
+        self.assertEqual(["a"], [one.hostname for one in ring.list_live(fresh=True)])
 
     def test_the_interval_can_change(self) -> None:
         """Who sends signs of life less often, as all do from a reload on, is not out for that."""
         clock, interval = ManualClock(), [10.0]
         store = MemoryStore(clock)
         store.register_conductor(member("a"))
-        ring = Ring(lambda: store, clock, lambda: interval[0])
+        ring = HashRing(lambda: store, clock, lambda: interval[0])
         clock.turn(61)
-        self.assertEqual([], ring.alive(fresh=True))
+        self.assertEqual([], ring.list_live(fresh=True))
         interval[0] = 20.0
-        self.assertEqual(["a"], [one.hostname for one in ring.alive(fresh=True)])
+        self.assertEqual(["a"], [one.hostname for one in ring.list_live(fresh=True)])
 
 
 class TestRouting(TestCase):
     def setUp(self) -> None:
         super().setUp()
         self.store = MemoryStore(SystemClock())
-        self.router = LivingConductors(self.store, SystemClock(), 10.0)
+        self.router = LiveConductorRouter(self.store, SystemClock(), 10.0)
 
     def test_calls_go_to_the_group_of_the_node(self) -> None:
         """Where conductors differ, what the node is decides; a group without a conductor is said."""
@@ -107,7 +107,7 @@ class TestRouting(TestCase):
         for name in ("a", "b"):
             self.store.register_conductor(member(name))
         node = next(uuid for uuid in map(str, range(64)) if self.router.choose("x", {"node": uuid}).hostname == "a")
-        self.router.lost(self.router.choose("x", {"node": node}))
+        self.router.report_failure(self.router.choose("x", {"node": node}))
         self.assertEqual("b", self.router.choose("x", {"node": node}).hostname)
         self.store.heartbeat("a", "i-a")
         self.assertEqual("a", self.router.choose("x", {"node": node}, fresh=True).hostname)
@@ -116,9 +116,9 @@ class TestRouting(TestCase):
         """Where there is nobody else the caller is told so at once, and when to come back; a new incarnation is another one."""
         self.store.register_conductor(member("a"))
         alone = self.router.choose("x", {})
-        self.router.lost(alone)
+        self.router.report_failure(alone)
         self.assertEqual("a", self.router.choose("x", {}).hostname)
-        self.router.lost(alone, silent=True)
+        self.router.report_failure(alone, silent=True)
         error = self.assertRaises(ConductorUnreachable, self.router.choose, "x", {})
         self.assertEqual((503, 10.0), (error.code, error.retry_after))
         self.store.register_conductor(ConductorRecord("a", "another", "", DRIVERS))
@@ -129,7 +129,7 @@ class TestPeers(MachinesCase):
     def pair(self, **options: Any) -> tuple[Conductor, Conductor]:
         first = self.conductor(host="first", **options)
         second = self.conductor(host="second", handed_in={"store": first.store}, **options)
-        first.components.membership.ring.all()
+        first.components.membership.ring.refresh()
         return first, second
 
     def test_each_observes_its_own_share(self) -> None:
@@ -175,7 +175,7 @@ class TestPeers(MachinesCase):
         self.cleaning_by_hand(first, node.uuid, "burnin")
         wait_for(first, node.uuid, "clean wait")
         first.stop()
-        second.components.membership.ring.all()
+        second.components.membership.ring.refresh()
         second.components.recovery.sweep()
         record = wait_for(second, node.uuid, "manageable", PATIENCE)
         self.assertIsNone(record.last_error)
@@ -208,7 +208,7 @@ class TestPeers(MachinesCase):
         go_on.set()
         stopping.join(PATIENCE)
         self.assertFalse(stopping.is_alive())
-        second.components.membership.ring.all()
+        second.components.membership.ring.refresh()
         second.components.recovery.sweep()
         record = wait_for(second, node.uuid, "manageable", PATIENCE)
         self.assertIsNone(record.last_error)

@@ -9,14 +9,16 @@ import sys
 from testtools import TestCase
 
 from baremetal_sdk.cluster import process_identity
-from baremetal_sdk.cluster.hash_ring import Ring
+from baremetal_sdk.cluster.hash_ring import HashRing
 from baremetal_sdk.cluster.membership import Membership
 from baremetal_sdk.store import MemoryStore, NodeRecord
 from baremetal_sdk.store.records.node import ConductorRecord
 from baremetal_sdk.testing import ManualClock, running_conductor
 from tests.fixtures.stores import new_uuid
 
-SAYS = "from baremetal_sdk.cluster import process_identity; print(process_identity.described(), flush=True); input()"
+SAYS = (
+    "from baremetal_sdk.cluster import process_identity; print(process_identity.describe_current_process(), flush=True); input()"
+)
 
 
 class TestOwnProcess(TestCase):
@@ -39,11 +41,11 @@ class TestOwnProcess(TestCase):
         self.assertFalse(process_identity.is_dead(description))
         self.kill(process)
         self.assertTrue(process_identity.is_dead(description))
-        self.assertFalse(process_identity.is_dead(str(process_identity.described())))
+        self.assertFalse(process_identity.is_dead(str(process_identity.describe_current_process())))
 
     def test_a_number_that_is_used_again_is_another_process(self) -> None:
         """The time of the start tells them apart."""
-        place, number, _ = str(process_identity.described()).rsplit(" ", 2)
+        place, number, _ = str(process_identity.describe_current_process()).rsplit(" ", 2)
         self.assertTrue(process_identity.is_dead(f"{place} {number} 1"))
 
     def test_nothing_is_known_of_other_machines(self) -> None:
@@ -65,7 +67,7 @@ class TestOwnProcess(TestCase):
 
             def join(incarnation: str, process: str | None) -> str | None:
                 store.register_conductor(ConductorRecord("a", incarnation, process=process))
-                ring = Ring(lambda: store, ManualClock(), lambda: 10.0)
+                ring = HashRing(lambda: store, ManualClock(), lambda: 10.0)
                 Membership(store, conductor.drivers, ring, "a", "3", "").join()
                 return store.node(node.uuid).lease_holder
 

@@ -9,7 +9,7 @@ from testtools import ExpectedException, TestCase
 
 from baremetal_interfaces import HardwareType, InvalidInput, Kind, PowerInterface, PowerState
 from baremetal_sdk.config import ConductorConfig
-from baremetal_sdk.drivers.catalog import Drivers
+from baremetal_sdk.drivers.catalog import DriverCatalog
 from baremetal_sdk.drivers.loader import Plugins, discover
 from baremetal_sdk.errors import ConfigurationError, DriverNotFound
 
@@ -49,31 +49,31 @@ class DriversCase(TestCase):
         found.interfaces[Kind.POWER]["attached"] = AttachedPower
         return found
 
-    def drivers(self, **config: Any) -> Drivers:
-        return Drivers(self.plugins(), ConductorConfig(**config))
+    def drivers(self, **config: Any) -> DriverCatalog:
+        return DriverCatalog(self.plugins(), ConductorConfig(**config))
 
 
 class TestOffers(DriversCase):
     def test_implementations_are_offered_best_first(self) -> None:
         """A hardware type offers what it lists and is installed, in its order, and then what attaches itself."""
-        self.assertEqual(("acme", "attached"), self.drivers().offered("acme", Kind.POWER))
+        self.assertEqual(("acme", "attached"), self.drivers().list_interfaces("acme", Kind.POWER))
 
     def test_defaults_are_the_best_one_or_the_configured_one(self) -> None:
         """A configured default wins where it fits the hardware type."""
-        self.assertEqual("ramdisk", self.drivers().default("acme", Kind.DEPLOY))
+        self.assertEqual("ramdisk", self.drivers().default_interface("acme", Kind.DEPLOY))
         configured = self.drivers(default_interfaces={"deploy": "direct", "power": "fake"})
-        self.assertEqual("direct", configured.default("acme", Kind.DEPLOY))
-        self.assertEqual("acme", configured.default("acme", Kind.POWER))
+        self.assertEqual("direct", configured.default_interface("acme", Kind.DEPLOY))
+        self.assertEqual("acme", configured.default_interface("acme", Kind.POWER))
 
     def test_only_what_is_enabled_is_offered(self) -> None:
         """An implementation that is installed and not enabled is not there."""
         drivers = self.drivers(enabled_interfaces={"power": ("attached", "fake")})
-        self.assertEqual(("attached",), drivers.offered("acme", Kind.POWER))
+        self.assertEqual(("attached",), drivers.list_interfaces("acme", Kind.POWER))
 
     def test_a_hardware_type_without_an_implementation_is_told(self) -> None:
         """A hardware type of which a kind has nothing enabled is not offered, and the reason names the kind."""
         drivers = self.drivers(enabled_interfaces={"power": ("fake",)})
-        self.assertNotIn("acme", drivers.names())
+        self.assertNotIn("acme", drivers.list_hardware_types())
         [failure] = [one for one in drivers.failures if one.name == "acme"]
         self.assertIn("power (acme, not-installed)", failure.reason)
 
@@ -125,8 +125,8 @@ class TestOptions(DriversCase):
         """An interface whose constructor fails is not offered; the others are."""
         plugins = self.plugins()
         plugins.interfaces[Kind.POWER]["acme"] = Unmakeable
-        drivers = Drivers(plugins, replace(ConductorConfig()))
-        self.assertEqual(("attached",), drivers.offered("acme", Kind.POWER))
+        drivers = DriverCatalog(plugins, replace(ConductorConfig()))
+        self.assertEqual(("attached",), drivers.list_interfaces("acme", Kind.POWER))
         self.assertIn("RuntimeError: no device", [one.reason for one in drivers.failures])
 
 

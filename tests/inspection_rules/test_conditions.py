@@ -8,7 +8,7 @@ from testtools import TestCase
 
 from baremetal_interfaces import InvalidInput
 from baremetal_sdk.inspection_rules.conditions import hold
-from baremetal_sdk.inspection_rules.interpolation import interpolated
+from baremetal_sdk.inspection_rules.interpolation import interpolate
 
 VARIABLES: dict[str, Any] = {
     "node": {"name": "n1", "driver": "redfish", "properties": {"cpus": 8}},
@@ -91,14 +91,14 @@ class TestInterpolation(TestCase):
             ("{node.properties[cpus]}", "8"),
             ("{inventory[cpu][flags][1]}", "aes"), ("{inventory[cpu][count]:04}", "0008"), ("{{x}}", "{x}"), ("x", "x"),
         ):  # fmt: skip
-            self.assertEqual(expected, interpolated(text, VARIABLES))
+            self.assertEqual(expected, interpolate(text, VARIABLES))
         nested = {"a": ["{node.name}", {"b": "{node.driver}"}], "n": 1}
-        self.assertEqual({"a": ["n1", {"b": "redfish"}], "n": 1}, interpolated(nested, VARIABLES))
+        self.assertEqual({"a": ["n1", {"b": "redfish"}], "n": 1}, interpolate(nested, VARIABLES))
 
     def test_what_leads_nowhere_stays_as_it_is(self) -> None:
         """A misspelt field is seen in the result, and breaks nothing."""
         for text in ("{node.nope}", "{inventory[nope]}", "{bogus}", "{", "{}", "{0}", "{inventory[cpu][flags][9]}", "{item}"):
-            self.assertEqual(text, interpolated(text, VARIABLES))
+            self.assertEqual(text, interpolate(text, VARIABLES))
 
     def test_nothing_else_can_be_reached(self) -> None:
         """No attribute of an object, no index of the node, no endless padding."""
@@ -106,4 +106,4 @@ class TestInterpolation(TestCase):
             "{node.__class__}", "{inventory.__class__}", "{node[name]}", "{inventory.cpu}", "{node.name.__class__}",
             "{inventory[cpu].__init__}", "{node.name:>999999999}", "{node.name!a}", "{node.name:{inventory[cpu][count]}}",
         ):  # fmt: skip
-            self.assertEqual(text, interpolated(text, VARIABLES))
+            self.assertEqual(text, interpolate(text, VARIABLES))

@@ -10,7 +10,7 @@ from testtools import TestCase
 
 from baremetal_interfaces import DriverError
 from baremetal_sdk.inspection_rules.engine import Findings, apply
-from baremetal_sdk.inspection_rules.language import problems_of
+from baremetal_sdk.inspection_rules.language import find_problems
 from baremetal_sdk.store import InspectionRuleRecord
 
 MAC = "52:54:00:aa:bb:cc"
@@ -187,6 +187,6 @@ class TestLanguage(TestCase):
             ({"conditions": [{"op": "eq", "args": {"values": 1}}]}, "conditions[0].args.values"),
             ({"conditions": [{"op": "is-true", "args": {"value": 1}, "multiple": "some"}]}, "conditions[0].multiple"),
         ):
-            self.assertEqual([place], [problem.field for problem in problems_of({"actions": [good], **wrong})], wrong)
-        self.assertEqual([], problems_of({"actions": [good], "conditions": [{"op": "! eq", "args": [1, 2, 3, 4]}]}))
-        self.assertEqual(2, len(problems_of({"actions": [], "phase": "late"})))
+            self.assertEqual([place], [problem.field for problem in find_problems({"actions": [good], **wrong})], wrong)
+        self.assertEqual([], find_problems({"actions": [good], "conditions": [{"op": "! eq", "args": [1, 2, 3, 4]}]}))
+        self.assertEqual(2, len(find_problems({"actions": [], "phase": "late"})))

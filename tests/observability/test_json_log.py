@@ -14,7 +14,7 @@ import baremetal_sdk.observability.tracing  # noqa: F401 - whoever makes spans h
 from baremetal_sdk.context import RequestContext, current_request
 from baremetal_sdk.observability.json_log import JSONFormatter
 from baremetal_sdk.observability.node_log import NodeLog
-from baremetal_sdk.observability.redaction import RedactingFilter, secret
+from baremetal_sdk.observability.redaction import RedactingFilter, redact
 
 
 class TestJSONFormatter(TestCase):
@@ -62,7 +62,7 @@ class TestJSONFormatter(TestCase):
 
     def test_an_error_comes_with_its_traceback_on_one_line(self) -> None:
         """A traceback is a member of the object, with secrets masked."""
-        with secret(["hunter2"]):
+        with redact(["hunter2"]):
             try:
                 raise ValueError("login with hunter2")
             except ValueError:

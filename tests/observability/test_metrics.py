@@ -23,9 +23,9 @@ from baremetal_sdk.auth.identity import IDENTITY_KEY, Identity
 from baremetal_sdk.config import APIConfig
 from baremetal_sdk.errors import StoreUnavailable
 from baremetal_sdk.observability.metrics import METRICS, Collector, MetricsEndpoint
-from baremetal_sdk.observability.metrics.counters import MOST_VALUES, OTHER
+from baremetal_sdk.observability.metrics.counters import MAX_LABEL_VALUES, OTHER
 from baremetal_sdk.observability.metrics.node_counts import NodeCounts
-from baremetal_sdk.observability.telemetry import Telemetry, Work, outcome_of
+from baremetal_sdk.observability.telemetry import Telemetry, Work, classify_outcome
 from baremetal_sdk.store.sql.store import SQLStore
 from baremetal_sdk.testing import provision
 from tests.fixtures.machines import MachinesCase
@@ -247,10 +247,10 @@ class TestDeclarations(MeteredCase):
         registry, collector = CollectorRegistry(), Collector("test")
         registry.register(collector)
         telemetry = Telemetry(collector.counts)
-        for number in range(MOST_VALUES + 5):
+        for number in range(MAX_LABEL_VALUES + 5):
             telemetry.begin(Work.TASK, {"purpose": f"purpose {number}"}).end()
         self.assertEqual(5, value(registry, "baremetal_tasks_total", purpose=OTHER))
-        self.assertEqual(MOST_VALUES + 5, value(registry, "baremetal_tasks_total"))
+        self.assertEqual(MAX_LABEL_VALUES + 5, value(registry, "baremetal_tasks_total"))
 
     def test_times_are_counted_in_their_buckets(self) -> None:
         """Work is in the bucket of its time and in all above, and the sum is of all times."""
@@ -296,4 +296,4 @@ class TestDeclarations(MeteredCase):
             "refused": InvalidInput("x"),
             "failed": ValueError("x"),
         }
-        self.assertEqual(list(outcomes), [outcome_of(exc) for exc in outcomes.values()])
+        self.assertEqual(list(outcomes), [classify_outcome(exc) for exc in outcomes.values()])

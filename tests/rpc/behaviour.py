@@ -69,9 +69,9 @@ class Mode(TestCase):
         raise NotImplementedError
 
     def base(self, **changes: Any) -> ConductorConfig:
-        """The configuration of any mode; with a witness of who lives where BAREMETAL_TEST_COORDINATION names one."""
-        witness = CoordinationConfig(backend_url=os.environ.get("BAREMETAL_TEST_COORDINATION"))
-        return ConductorConfig(host="127.0.0.1", conductor=quick_options(), coordination=witness, **changes)
+        """The configuration of any mode; with a liveness_source of who lives where BAREMETAL_TEST_COORDINATION names one."""
+        liveness_source = CoordinationConfig(backend_url=os.environ.get("BAREMETAL_TEST_COORDINATION"))
+        return ConductorConfig(host="127.0.0.1", conductor=quick_options(), coordination=liveness_source, **changes)
 
     def store(self) -> Store | None:
         """A store of the test's own on the server that BAREMETAL_TEST_DATABASE names; one in memory without."""

@@ -13,15 +13,15 @@ from baremetal_interfaces import BareMetalError, BMCUnreachable, Kind
 from baremetal_sdk.config import ConductorConfig, JSONRPCConfig
 from baremetal_sdk.errors import MessageTooLarge
 from baremetal_sdk.rpc import faults
-from baremetal_sdk.rpc.codec import Codec, Limits, Malformed, NotEncodable
-from baremetal_sdk.rpc.message import Request
+from baremetal_sdk.rpc.codec import Codec, MalformedMessage, MessageLimits, NotEncodable
+from baremetal_sdk.rpc.message import RPCRequest
 from tests.rpc.acme_errors import RackOnFire
 
 
 class TestCodec(TestCase):
     def setUp(self) -> None:
         super().setUp()
-        self.codec = Codec(limits=Limits(size=10_000, depth=8))
+        self.codec = Codec(limits=MessageLimits(max_bytes=10_000, max_depth=8))
 
     def test_what_is_too_deep_is_refused_on_both_sides(self) -> None:
         """A message that is nested without end exhausts no stack."""
@@ -30,7 +30,7 @@ class TestCodec(TestCase):
             value = [value]
         self.assertIn("8 levels", str(self.assertRaises(MessageTooLarge, self.codec.dump, value)))
         self.assertRaises(MessageTooLarge, self.codec.load, value)
-        self.assertRaises(Malformed, self.codec.from_bytes, b"[" * 5000 + b"]" * 5000)
+        self.assertRaises(MalformedMessage, self.codec.from_bytes, b"[" * 5000 + b"]" * 5000)
 
     def test_what_is_too_large_is_refused_on_both_sides(self) -> None:
         """Nobody's memory is filled by a message."""
@@ -39,7 +39,7 @@ class TestCodec(TestCase):
 
     def test_what_only_a_program_can_have_is_not_sent(self) -> None:
         """The refusal names the type, and never the value."""
-        for value in (threading.Lock(), object(), self.codec, {"a": [lambda: 1]}, Limits()):
+        for value in (threading.Lock(), object(), self.codec, {"a": [lambda: 1]}, MessageLimits()):
             error = self.assertRaises(NotEncodable, self.codec.dump, value)
             self.assertNotIn("0x", str(error))
         self.assertRaises(NotEncodable, self.codec.to_bytes, "\ud800")
@@ -66,8 +66,8 @@ class TestCodec(TestCase):
             {"$": "dict", "v": [[1, 2, 3]]},
             {"$": "tuple"},
         ):
-            self.assertRaises(Malformed, self.codec.load, value)
-        error = faults.decoded({"classes": ["antigravity.Error", "this.Error"], "message": "m", "code": 418}, self.codec)
+            self.assertRaises(MalformedMessage, self.codec.load, value)
+        error = faults.decode_error({"classes": ["antigravity.Error", "this.Error"], "message": "m", "code": 418}, self.codec)
         self.assertIs(BareMetalError, type(error))
         self.assertEqual(set(), {"antigravity", "this"} & (set(sys.modules) - before))
 
@@ -82,9 +82,9 @@ class TestFaults(TestCase):
     def test_an_error_whose_class_is_not_loaded_is_the_nearest_one_that_is(self) -> None:
         """A caller without the plugin still knows that the BMC was not reached, with code and details of the error."""
         codec = Codec()
-        sent = faults.encoded(RackOnFire("r7"), codec)
+        sent = faults.encode_error(RackOnFire("r7"), codec)
         sent["classes"][0] = "plugin_that_is_not_here.RackOnFire"
-        error = faults.decoded(sent, codec)
+        error = faults.decode_error(sent, codec)
         self.assertIs(BMCUnreachable, type(error))
         self.assertEqual(("rack r7 is on fire", 507, {"rack": "r7"}), (error.message, error.code, error.details))
         self.assertEqual("plugin_that_is_not_here.RackOnFire", error.remote_class)  # type: ignore[attr-defined]
@@ -93,18 +93,18 @@ class TestFaults(TestCase):
         """What a plugin keeps in an error for itself, a password perhaps, is not sent."""
         error = RackOnFire("r7")
         error.password = "hunter2"  # type: ignore[attr-defined]
-        self.assertNotIn("hunter2", json.dumps(faults.encoded(error, Codec())))
+        self.assertNotIn("hunter2", json.dumps(faults.encode_error(error, Codec())))
 
 
 class TestRequest(TestCase):
     def test_arguments_are_not_shown_where_a_request_is(self) -> None:
         """A request in a log shows no secret."""
-        self.assertNotIn("hunter2", repr(Request("create_node", {"password": "hunter2"})))
+        self.assertNotIn("hunter2", repr(RPCRequest("create_node", {"password": "hunter2"})))
 
     def test_what_is_no_request_is_refused_with_the_reason(self) -> None:
         """Each part of a message is checked before anything is done."""
-        good = Request("echo", {"value": 1}, ident=1, version="1.0", timeout=1.0).dumped(Codec())
-        self.assertEqual("echo", Request.loaded(good, Codec()).method)
+        good = RPCRequest("echo", {"value": 1}, ident=1, version="1.0", timeout=1.0).dump(Codec())
+        self.assertEqual("echo", RPCRequest.load(good, Codec()).method)
         for part, value in (
             ("jsonrpc", "1.0"), ("method", 7), ("method", ""), ("method", "x" * 300), ("params", [1]), ("id", True), ("id", {}),
             ("baremetal", 1), ("baremetal", {"version": 1}), ("baremetal", {"version": "one"}), ("baremetal", {"timeout": "x"}),
@@ -112,9 +112,9 @@ class TestRequest(TestCase):
             ("baremetal", {"context": {"request_id": "r", "roles": [1]}}), ("baremetal", {"trace": "00-1"}),
             ("baremetal", {"trace": {"traceparent": 1}}), ("baremetal", {"trace": {"baggage": "x" * 20_000}}),
         ):  # fmt: skip
-            error = self.assertRaises(Malformed, Request.loaded, {**good, part: value}, Codec())
+            error = self.assertRaises(MalformedMessage, RPCRequest.load, {**good, part: value}, Codec())
             self.assertTrue(str(error))
-        self.assertRaises(Malformed, Request.loaded, [], Codec())
+        self.assertRaises(MalformedMessage, RPCRequest.load, [], Codec())
 
 
 class TestConfiguration(TestCase):

@@ -23,7 +23,7 @@ from baremetal_sdk.errors import ConductorUnreachable, ConfigurationError, Inter
 from baremetal_sdk.rpc import transports
 from baremetal_sdk.rpc.client import RPCClient
 from baremetal_sdk.rpc.json_rpc_server import JSONRPCServer
-from baremetal_sdk.rpc.registry import declared_versions
+from baremetal_sdk.rpc.registry import collect_versions
 from baremetal_sdk.services.catalogue import SERVICES
 from baremetal_sdk.store.memory.store import MemoryStore
 from baremetal_sdk.store.records.node import ConductorRecord
@@ -54,7 +54,7 @@ class JSONRPCMode(behaviour.Mode):
         json_rpc = dataclasses.replace(self.options, port=self.port, **options)
         config = dataclasses.replace(self.conductor.config, json_rpc=json_rpc)
         conductor = self.conductor
-        client = transports.client(config, conductor.store, conductor.clock, versions, telemetry=conductor.telemetry)
+        client = transports.create_client(config, conductor.store, conductor.clock, versions, telemetry=conductor.telemetry)
         self.addCleanup(client.close)
         return client
 
@@ -180,7 +180,7 @@ class TestListening(TestCase):
     def test_the_mode_in_one_process_reaches_no_other(self) -> None:
         """What is missing in the configuration is named."""
         store, clock = MemoryStore(SystemClock()), SystemClock()
-        error = self.assertRaises(ConfigurationError, transports.client, ConductorConfig(), store, clock, {})
+        error = self.assertRaises(ConfigurationError, transports.create_client, ConductorConfig(), store, clock, {})
         self.assertIn("[DEFAULT] rpc_transport", error.message)
 
 
@@ -189,7 +189,7 @@ class TestCatalogue(JSONRPCMode):
         """What an API asks for is what a conductor of its release has."""
         versions = self.conductor.components.registry.versions()
         own = {name: version for name, version in versions.items() if not hasattr(self.probe, name)}
-        self.assertEqual(own, declared_versions(*SERVICES), "name each service in baremetal_sdk/services/catalogue.py")
+        self.assertEqual(own, collect_versions(*SERVICES), "name each service in baremetal_sdk/services/catalogue.py")
 
 
 class TestBasicAuth(JSONRPCMode):
@@ -274,7 +274,7 @@ class TestDeath(TestCase):
         store, clock = MemoryStore(SystemClock()), SystemClock()
         store.register_conductor(ConductorRecord("127.0.0.1", "1"))
         config = ConductorConfig(rpc_transport="json-rpc", json_rpc=JSONRPCConfig(port=port))
-        client = transports.client(config, store, clock, {})
+        client = transports.create_client(config, store, clock, {})
         self.addCleanup(client.close)
         outcome = behaviour.Outcome(client.call, ("wait",), {})
         child.wait_for_line("entered", behaviour.PATIENCE)

@@ -60,7 +60,7 @@ class TestKeystone(test_json_rpc.JSONRPCMode):
         """A client that logs in like this."""
         json_rpc = dataclasses.replace(self.options, port=self.port)
         config = dataclasses.replace(self.conductor.config, json_rpc=json_rpc, plugins={"rpc_callers": login})
-        client = transports.client(config, self.conductor.store, self.conductor.clock, {})
+        client = transports.create_client(config, self.conductor.store, self.conductor.clock, {})
         self.addCleanup(client.close)
         return client
 
@@ -82,7 +82,7 @@ class TestKeystone(test_json_rpc.JSONRPCMode):
         """A client of another strategy is told so; headers stand in for no token."""
         json_rpc = dataclasses.replace(self.options, port=self.port, auth_strategy="noauth")
         config = dataclasses.replace(self.conductor.config, json_rpc=json_rpc)
-        client = transports.client(config, self.conductor.store, self.conductor.clock, {})
+        client = transports.create_client(config, self.conductor.store, self.conductor.clock, {})
         self.addCleanup(client.close)
         self.assertIn("status 401", self.assertRaises(ConfigurationError, client.call, "echo", value=1).message)
         mistaken = self.caller(**self.login("api", password="wrong-one"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from baremetal_sdk.config import ConductorConfig
 from baremetal_sdk.rpc.client import RPCClient
-from baremetal_sdk.rpc.in_process import InProcess
+from baremetal_sdk.rpc.in_process import InProcessClient
 from tests.rpc import behaviour
 
 
@@ -15,4 +15,4 @@ class TestInProcess(behaviour.Behaviour):
 
     def connected(self, versions: dict[str, str]) -> RPCClient:
         """The conductor's own, or one that names versions."""
-        return InProcess(self.conductor.components.dispatcher, versions) if versions else self.conductor.rpc
+        return InProcessClient(self.conductor.components.dispatcher, versions) if versions else self.conductor.rpc

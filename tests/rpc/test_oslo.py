@@ -55,7 +55,9 @@ class OsloMode(behaviour.Mode):
     def connected(self, versions: dict[str, str]) -> RPCClient:
         """A client on the broker."""
         conductor = self.conductor
-        client = transports.client(conductor.config, conductor.store, conductor.clock, versions, telemetry=conductor.telemetry)
+        client = transports.create_client(
+            conductor.config, conductor.store, conductor.clock, versions, telemetry=conductor.telemetry
+        )
         self.addCleanup(client.close)
         return client
 
@@ -114,7 +116,7 @@ class TestDeath(TestCase):
         store, clock = MemoryStore(SystemClock()), SystemClock()
         store.register_conductor(ConductorRecord("mortal", "1"))
         config = ConductorConfig(rpc_transport="oslo", transport_url=url)
-        client = transports.client(config, store, clock, {})
+        client = transports.create_client(config, store, clock, {})
         self.addCleanup(client.close)
         outcome = behaviour.Outcome(client.call, ("wait",), {})
         child.wait_for_line("entered", behaviour.PATIENCE)
@@ -143,9 +145,9 @@ class TestNotifications(TestCase):
     def test_sensor_data_reaches_consumers_on_the_bus(self) -> None:
         """Whoever listens on the topic gets the notification as it was made, from this conductor."""
         url = broker.shared().url
-        sender = oslo_notifications.notifier(notifying(driver="messagingv2", transport_url=url, topics="sensors"))
+        sender = oslo_notifications.create_notifier(notifying(driver="messagingv2", transport_url=url, topics="sensors"))
         endpoint = Listener()
-        transport = oslo_messaging.get_notification_transport(oslo_bus.own_options(), url=oslo_bus.with_options(url, {}))
+        transport = oslo_messaging.get_notification_transport(oslo_bus.create_options(), url=oslo_bus.add_url_options(url, {}))
         targets = [oslo_messaging.Target(topic="sensors")]
         listener = oslo_messaging.get_notification_listener(transport, targets, [endpoint], executor="threading")
         listener.start()
@@ -174,20 +176,22 @@ class TestConfiguration(TestCase):
             "transport_url: it cannot be used": {"driver": "messaging", "transport_url": "nonsense://u:hunter2@127.0.0.1/"},
         }
         for message, section in cases.items():
-            error = self.assertRaises(ConfigurationError, oslo_notifications.notifier, notifying(**section))
+            error = self.assertRaises(ConfigurationError, oslo_notifications.create_notifier, notifying(**section))
             self.assertRegex(str(error), rf"\[oslo_messaging_notifications\] {message}")
             self.assertNotIn("hunter2", str(error))
 
     def test_notifications_are_off_unless_they_are_asked_for(self) -> None:
         """Without sensor data, or without a driver, nothing is made."""
-        self.assertIsNone(oslo_notifications.notifier(notifying()))
-        self.assertIsNone(oslo_notifications.notifier(notifying(driver="noop")))
-        self.assertIsNone(oslo_notifications.notifier(ConductorConfig(plugins={oslo_notifications.SECTION: {"driver": "log"}})))
+        self.assertIsNone(oslo_notifications.create_notifier(notifying()))
+        self.assertIsNone(oslo_notifications.create_notifier(notifying(driver="noop")))
+        self.assertIsNone(
+            oslo_notifications.create_notifier(ConductorConfig(plugins={oslo_notifications.SECTION: {"driver": "log"}}))
+        )
 
     def test_an_url_that_cannot_be_used_is_named_without_its_password(self) -> None:
         """The message names the option, and holds no secret."""
         for url in (None, "nonsense://u:hunter2@127.0.0.1/", "rabbit://u:hunter2@127.0.0.1:x/"):
             config = ConductorConfig(rpc_transport="oslo", transport_url=url)
-            error = self.assertRaises(ConfigurationError, oslo_bus.transport, config)
+            error = self.assertRaises(ConfigurationError, oslo_bus.create_transport, config)
             self.assertIn("[DEFAULT] transport_url", error.message)
             self.assertNotIn("hunter2", error.message)

@@ -13,7 +13,7 @@ from baremetal_sdk.api.framework.backend import Backend
 from baremetal_sdk.api.framework.render_cache import RenderCache
 from baremetal_sdk.api.framework.routes import Route
 from baremetal_sdk.api.framework.types import UUID_OR_NAME, InvalidValue, canonical_uuid
-from baremetal_sdk.cluster.hash_ring import Ring
+from baremetal_sdk.cluster.hash_ring import HashRing
 from baremetal_sdk.context import RequestContext
 from baremetal_sdk.errors import NodeNotFound
 from baremetal_sdk.store.records.node import NodeRecord, NodeVersion, PortRecord
@@ -44,7 +44,7 @@ class APIRequest:
     body: Any
     backend: Backend
     policy: Policy
-    conductors: Ring
+    conductors: HashRing
     feed: EventFeed
     """Who follows events."""
     render_cache: RenderCache = field(default_factory=RenderCache)

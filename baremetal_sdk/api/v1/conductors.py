@@ -22,7 +22,7 @@ _QUERY = (*(_MARKER if parameter.name == "marker" else parameter for parameter i
 
 
 def _is_alive(request: APIRequest, heartbeat_at: datetime | None) -> bool:
-    return request.conductors.was_recent(heartbeat_at)
+    return request.conductors.is_recent(heartbeat_at)
 
 
 def _list_drivers(request: APIRequest, drivers: Mapping[str, Any]) -> list[str]:
@@ -60,7 +60,7 @@ class ConductorsResource:
     def list(self, request: APIRequest) -> dict[str, Any]:
         """List the conductors."""
         page = parse_page_request(request, CONDUCTOR_VIEW)
-        conductors = list(request.conductors.all())
+        conductors = list(request.conductors.refresh())
         if page.sort_key is not None:
             key = page.sort_key
             conductors.sort(key=lambda conductor: str(getattr(conductor, key)))
@@ -86,7 +86,7 @@ class ConductorsResource:
     def show(self, request: APIRequest) -> dict[str, Any]:
         """Show a conductor."""
         hostname = request.arguments["conductor"]
-        for conductor in request.conductors.all():
+        for conductor in request.conductors.refresh():
             if conductor.hostname == hostname:
                 return render_record(request, CONDUCTOR_VIEW, conductor)
         raise ConductorNotFound(f"conductor {hostname[:64]!r} was not found; /v1/conductors lists all conductors")

@@ -99,7 +99,7 @@ class DriversResource:
             selection = _DRIVER_VIEW.selected(request.minor, fields)
         else:
             selection = _DRIVER_VIEW.whole(request.minor) if detail else _DRIVER_VIEW.brief(request.minor)
-        return {"drivers": [selection.record(request, driver) for driver in _merge_offers(request.conductors.alive())]}
+        return {"drivers": [selection.record(request, driver) for driver in _merge_offers(request.conductors.list_live())]}
 
     @route(
         "GET",
@@ -143,7 +143,7 @@ def require_offered_driver(request: APIRequest) -> str:
 
 def _find_driver(request: APIRequest) -> DriverRecord:
     name = request.arguments["driver"]
-    drivers = {driver.name: driver for driver in _merge_offers(request.conductors.alive())}
+    drivers = {driver.name: driver for driver in _merge_offers(request.conductors.list_live())}
     if name not in drivers:
         offered = ", ".join(drivers) or "none"
         raise DriverNotFound(str(Problem("driver", f"no conductor offers {name[:64]!r}", f"offered are: {offered}")))

@@ -13,7 +13,7 @@ from baremetal_sdk.api.framework.resource_fields import WritableFields
 from baremetal_sdk.api.framework.routes import route
 from baremetal_sdk.api.framework.types import ARRAY, BOOLEAN, TEXT, UUID, integer
 from baremetal_sdk.api.framework.views import View, ViewField
-from baremetal_sdk.inspection_rules.language import problems_of
+from baremetal_sdk.inspection_rules.language import find_problems
 from baremetal_sdk.store.records.policy import InspectionRuleRecord
 
 _SINCE = 96
@@ -97,6 +97,6 @@ class InspectionRulesResource(CRUDResource):
 
 
 def _check(rule: Mapping[str, Any]) -> None:
-    problems = problems_of(rule)
+    problems = find_problems(rule)
     if problems:
         raise InvalidInput(problems)

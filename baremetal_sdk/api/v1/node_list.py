@@ -192,7 +192,7 @@ def _select_by_conductor(request: APIRequest, query: NodeQuery, scope: Scope, *,
     while len(selected) < wanted:
         rows = request.backend.store.nodes(query, scope=scope)
         for row in rows:
-            if request.conductors.responsible_for(*(row[name] for name in ring_columns)) == request.query["conductor"]:
+            if request.conductors.find_owner(*(row[name] for name in ring_columns)) == request.query["conductor"]:
                 selected.append(row)
         if len(rows) < page_size:
             break

@@ -34,7 +34,7 @@ def _render_reservation(request: APIRequest, holder: str | None, expires_at: dat
 
 
 def _find_conductor(request: APIRequest, uuid: str, driver: str, group: str) -> str | None:
-    return request.conductors.responsible_for(uuid, driver, group)
+    return request.conductors.find_owner(uuid, driver, group)
 
 
 def _json_field(name: str, since: int = 1) -> ViewField:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from baremetal_sdk.concurrency.pool import ElasticPool
 from baremetal_sdk.observability.metrics import declarations as are
-from baremetal_sdk.observability.metrics.counters import Counts
+from baremetal_sdk.observability.metrics.counters import WorkCounters
 from baremetal_sdk.observability.metrics.declarations import OWNER, Metric
 
 Reading = tuple[Metric, tuple[str, ...], float]
@@ -31,7 +31,7 @@ class Collector:
 
     def __init__(self, owner: str) -> None:
         self._owner = owner
-        self.counts = Counts(owner)
+        self.counts = WorkCounters(owner)
         """What observes work, to be added to a ``Telemetry``."""
         self._lock = threading.Lock()
         self._sources: list[Source] = []
@@ -66,7 +66,7 @@ def _family(metric: Metric) -> Any:
     return kind(metric.name, metric.meaning, labels=[OWNER, *metric.labels])
 
 
-def pool_readings(pool: ElasticPool) -> Iterable[Reading]:
+def read_pool(pool: ElasticPool) -> Iterable[Reading]:
     """What a pool and its lanes do."""
     yield are.POOL_THREADS, (pool.name,), pool.workers
     yield are.POOL_IDLE_THREADS, (pool.name,), pool.idle
@@ -87,6 +87,6 @@ def pool_readings(pool: ElasticPool) -> Iterable[Reading]:
             yield are.LANE_TASKS, (*labels, outcome), count
 
 
-def database_readings(connections: Callable[[], Mapping[str, int]]) -> Source:
+def create_database_source(connections: Callable[[], Mapping[str, int]]) -> Source:
     """How many connections to a database there are, by what they do."""
     return lambda: ((are.DATABASE_CONNECTIONS, (state,), count) for state, count in connections().items())

@@ -9,26 +9,26 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from baremetal_sdk.concurrency.locks import YieldingLock
-from baremetal_sdk.observability.metrics.declarations import COUNTED, OWNER, Counted, Metric
-from baremetal_sdk.observability.telemetry import Listener, Observation, Work
+from baremetal_sdk.observability.metrics.declarations import OWNER, WORK_METRICS, Metric, WorkMetrics
+from baremetal_sdk.observability.telemetry import Observation, Work, WorkListener
 
-MOST_VALUES = 200
+MAX_LABEL_VALUES = 200
 """Values of a label that a metric knows apart; what comes later is counted as :data:`OTHER`."""
 OTHER = "other"
 _MOST_NOTES = 256
 """How much ended work is kept before it is counted: few enough that it takes a fraction of a millisecond."""
 
 
-class Counts:
+class WorkCounters:
     """An observer that counts. *owner* is the value of the label that all have."""
 
     def __init__(self, owner: str) -> None:
         self._owner = owner
         # A driver's call that spoke to no BMC is none of a BMC.
         needed = {Work.BMC_CALL: "bmc"}
-        self._kinds = {work: _Kind(counted, needed.get(work)) for work, counted in COUNTED.items()}
+        self._kinds = {work: _Kind(counted, needed.get(work)) for work, counted in WORK_METRICS.items()}
 
-    def listener(self, work: Work) -> Listener | None:
+    def listener_for(self, work: Work) -> WorkListener | None:
         """What counts this kind of work."""
         return self._kinds.get(work)
 
@@ -55,7 +55,7 @@ class _Kind:
     without which work is not counted.
     """
 
-    def __init__(self, counted: Counted, needed: str | None) -> None:
+    def __init__(self, counted: WorkMetrics, needed: str | None) -> None:
         self._counted = counted
         self._needed = needed
         self._labels = tuple(label for label in counted.total.labels if label != "outcome")
@@ -67,15 +67,15 @@ class _Kind:
         self._found: dict[tuple[str | None, ...], _Series] = {}
         """Series by what was observed. It spares each observation the look at whether its values are known."""
 
-    def began(self, one: Observation) -> None:
+    def on_begin(self, one: Observation) -> None:
         """Count what goes on."""
         next(self._begun)
 
-    def entered(self, one: Observation, kept: Any) -> Callable[[], None] | None:
+    def on_enter(self, one: Observation, kept: Any) -> Callable[[], None] | None:
         """Nothing depends on where work is done."""
         return None
 
-    def ended(self, one: Observation, kept: Any) -> None:
+    def on_end(self, one: Observation, kept: Any) -> None:
         """Note what has ended."""
         next(self._over)
         if self._needed is not None and self._needed not in one.details:
@@ -118,7 +118,7 @@ class _Kind:
         key = tuple(self._bounded(name, values[name] or "") for name in self._counted.total.labels)
         if key not in self._series:
             self._series[key] = _Series(len(self._counted.duration.buckets))
-        if len(self._found) < MOST_VALUES * 10:
+        if len(self._found) < MAX_LABEL_VALUES * 10:
             self._found[observed] = self._series[key]
         return self._series[key]
 
@@ -126,7 +126,7 @@ class _Kind:
         known = self._known[label]
         if value in known:
             return value
-        if len(known) >= MOST_VALUES:
+        if len(known) >= MAX_LABEL_VALUES:
             return OTHER
         known.add(value)
         return value
@@ -144,7 +144,7 @@ def _total(metric: Metric, owner: str, read: _Read) -> Any:
     return family
 
 
-def _durations(counted: Counted, owner: str, read: _Read) -> Any:
+def _durations(counted: WorkMetrics, owner: str, read: _Read) -> Any:
     """The histogram, which has fewer labels than the counter."""
     from prometheus_client.core import HistogramMetricFamily
 

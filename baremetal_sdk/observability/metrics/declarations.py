@@ -39,7 +39,7 @@ class Metric:
 
 
 @dataclass(frozen=True)
-class Counted:
+class WorkMetrics:
     """How one kind of work is counted: how often, by labels and outcome, how long it took, and how much goes on."""
 
     total: Metric
@@ -59,43 +59,43 @@ def _histogram(name: str, meaning: str, *labels: str, buckets: tuple[float, ...]
     return Metric(f"baremetal_{name}", "histogram", meaning, labels, buckets)
 
 
-COUNTED = {
-    Work.REQUEST: Counted(
+WORK_METRICS = {
+    Work.REQUEST: WorkMetrics(
         _counter("http_requests", "Requests that were answered, by the path of their route.", "method", "route", "code"),
         _histogram("http_request_duration_seconds", "Time from a request to its answer.", "method", "route", buckets=SHORT),
         _gauge("http_requests_in_progress", "Requests that are worked on."),
     ),
-    Work.TASK: Counted(
+    Work.TASK: WorkMetrics(
         _counter("tasks", "Tasks on nodes, by how they ended.", "purpose", "outcome"),
         _histogram("task_duration_seconds", "Time for which a task had its node.", "purpose", buckets=LONG),
         _gauge("tasks_in_progress", "Tasks that have a node."),
     ),
-    Work.STEP: Counted(
+    Work.STEP: WorkMetrics(
         _counter("steps", "Steps of runs, and looks at steps that wait.", "phase", "interface", "step", "outcome"),
         _histogram("step_duration_seconds", "Time of a step in a worker.", "phase", "interface", "step", buckets=LONG),
     ),
-    Work.BMC_CALL: Counted(
+    Work.BMC_CALL: WorkMetrics(
         _counter("bmc_calls", "Calls of drivers that spoke to a BMC.", "interface", "method", "outcome"),
         _histogram("bmc_call_duration_seconds", "Time of such a call.", "interface", "method", buckets=BMC),
         _gauge("bmc_calls_in_progress", "Calls of drivers that go on."),
     ),
-    Work.LOGIN: Counted(
+    Work.LOGIN: WorkMetrics(
         _counter("bmc_logins", "Logins at BMCs.", "outcome"),
         _histogram("bmc_login_duration_seconds", "Time of a login.", buckets=BMC),
     ),
-    Work.POWER_OBSERVATION: Counted(
+    Work.POWER_OBSERVATION: WorkMetrics(
         _counter("power_sync_observations", "Looks at a node's power that nobody asked for.", "outcome"),
         _histogram("power_sync_delay_seconds", "Time from when a look was due until it had ended.", buckets=LONG),
     ),
-    Work.SENSOR_READING: Counted(
+    Work.SENSOR_READING: WorkMetrics(
         _counter("sensor_collections", "Readings of all sensors of a node.", "outcome"),
         _histogram("sensor_collection_duration_seconds", "Time of such a reading.", buckets=LONG),
     ),
-    Work.RPC_CALL: Counted(
+    Work.RPC_CALL: WorkMetrics(
         _counter("rpc_calls", "Calls of conductors, by the side that counts.", "side", "method", "outcome"),
         _histogram("rpc_call_duration_seconds", "Time of a call.", "side", "method", buckets=SHORT),
     ),
-    Work.TRANSACTION: Counted(
+    Work.TRANSACTION: WorkMetrics(
         _counter("database_transactions", "Uses of the database.", "kind", "outcome"),
         _histogram(
             "database_transaction_duration_seconds", "Time of a use, with the wait for a connection.", "kind", buckets=DATABASE
@@ -134,7 +134,7 @@ EVENT_STREAMS_REFUSED = _counter("event_streams_refused", "Streams of events for
 EVENTS_SENT = _counter("events_sent", "Events that were sent, once for each stream.")
 
 METRICS: tuple[Metric, ...] = (
-    *(one for counted in COUNTED.values() for one in (counted.total, counted.duration, counted.in_progress) if one is not None),
+    *(metric for work in WORK_METRICS.values() for metric in (work.total, work.duration, work.in_progress) if metric is not None),
     POOL_THREADS, POOL_IDLE_THREADS, POOL_THREADS_MAX, LANE_BUSY, LANE_QUEUED, LANE_TASKS, LANE_RUN, LANE_WAIT,
     LEASES_HELD, LEASE_AGE, LEASE_CONFLICTS, LEASES_LOST, BMC_SESSIONS, BMCS_BACKED_OFF, POWER_SYNC_NODES, POWER_SYNC_LAG,
     SENSOR_NODES, SENSOR_LAG, SENSOR_READING, SENSORS_LEFT_OUT,

@@ -178,7 +178,7 @@ class TestSilence(SimulatorTestCase):
                 self.assertRaises(SessionLost, session.request, 0, 1, deadline=task.deadline)
 
     def test_malformed_messages_are_dropped(self) -> None:
-        """Malformed messages from the BMC's address neither end nor disturb the login."""
+        """MalformedMessage messages from the BMC's address neither end nor disturb the login."""
         head = b"\x06\x00\xff\x07"
         noise = (b"", b"x", head, head + b"\x06" * 12, head + b"\x00" + b"\xff" * 40, head + b"\x06\x11" + b"\xff" * 40)
         with Relay(self.sim.port, alter=lambda message: [*noise, message]) as relay:
