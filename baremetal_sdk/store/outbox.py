@@ -127,7 +127,7 @@ def draft_changes(changes: Collection[str], node: NodeRecord, at: datetime, rele
     """
     drafts: list[EventDraft] = []
     if not _EVENT_FIELDS.isdisjoint(changes):
-        drafts.extend(_draft(node, kind, content, at) for kind, content in _contents(changes, node))
+        drafts.extend(_draft(node, kind, content, at) for kind, content in _event_contents(changes, node))
     if released:
         # Last: a reader that sees the lease released has seen the outcome of the task before.
         drafts.append(draft_lease(node, at))
@@ -136,13 +136,13 @@ def draft_changes(changes: Collection[str], node: NodeRecord, at: datetime, rele
 
 def draft_creation(node: NodeRecord, at: datetime) -> list[EventDraft]:
     """Return the events of a new node."""
-    return [_draft(node, STATE, _state(node), at)]
+    return [_draft(node, STATE, _state_content(node), at)]
 
 
 def draft_deletion(row: Sequence[Any], at: datetime) -> EventDraft:
     """Return the event of a deleted node; *row* has the columns :data:`EVENT_NODE_COLUMNS`."""
     node = _partial_node(row)
-    return _draft(node, STATE, {**_state(node), "provision_state": None, "deleted": True}, at)
+    return _draft(node, STATE, {**_state_content(node), "provision_state": None, "deleted": True}, at)
 
 
 def draft_lease(node: NodeRecord, at: datetime) -> EventDraft:
@@ -161,10 +161,10 @@ def _partial_node(row: Sequence[Any]) -> NodeRecord:
     return NodeRecord(**dict(zip(EVENT_NODE_COLUMNS, row, strict=True)))
 
 
-def _contents(changes: Collection[str], node: NodeRecord) -> list[tuple[str, dict[str, Any]]]:
+def _event_contents(changes: Collection[str], node: NodeRecord) -> list[tuple[str, dict[str, Any]]]:
     """Return kind and content of each event that a write of *changes* causes."""
     contents: list[tuple[str, dict[str, Any]]] = []
-    step = _step(changes, node)
+    step = _step_content(changes, node)
     if step is not None:
         contents.append((STEP, step))
     if not _POWER_FIELDS.isdisjoint(changes):
@@ -172,16 +172,16 @@ def _contents(changes: Collection[str], node: NodeRecord) -> list[tuple[str, dic
         contents.append((POWER, {**power, "source": node.power_source, "last_error": node.last_error}))
     # A new error without another event is still news to clients.
     if not _STATE_FIELDS.isdisjoint(changes) or ("last_error" in changes and not contents):
-        contents.append((STATE, _state(node)))
+        contents.append((STATE, _state_content(node)))
     return contents
 
 
-def _state(node: NodeRecord) -> dict[str, Any]:
+def _state_content(node: NodeRecord) -> dict[str, Any]:
     fields = ("provision_state", "target_provision_state", "maintenance", "fault", "last_error")
     return {field: getattr(node, field) for field in fields}
 
 
-def _step(changes: Collection[str], node: NodeRecord) -> dict[str, Any] | None:
+def _step_content(changes: Collection[str], node: NodeRecord) -> dict[str, Any] | None:
     """Return the content of the event of a step that started, began to wait, or finished; None if none did.
 
     A step starts when its attempt is counted, and finishes when the index moves to the next step.
@@ -195,7 +195,7 @@ def _step(changes: Collection[str], node: NodeRecord) -> dict[str, Any] | None:
     if node.run_attempt > 0:
         if "run_attempt" in changes:
             status = "started"
-        elif "run_steps" in changes and _began_to_wait(steps[index : index + 1]):
+        elif "run_steps" in changes and _has_begun_to_wait(steps[index : index + 1]):
             status = "waiting"
     else:
         # The finished step is the one before the index.
@@ -209,7 +209,7 @@ def _step(changes: Collection[str], node: NodeRecord) -> dict[str, Any] | None:
     return {**names, "status": status, "number": index + 1, "of": len(steps), "attempt": node.run_attempt or None}
 
 
-def _began_to_wait(current: Sequence[Mapping[str, Any]]) -> bool:
+def _has_begun_to_wait(current: Sequence[Mapping[str, Any]]) -> bool:
     """Return whether the current step was polled once only, which means that it has just begun to wait."""
     return all(entry.get("looks", 1) == 1 for entry in current)
 

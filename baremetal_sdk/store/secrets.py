@@ -151,7 +151,7 @@ def _unpack(packed: bytes, context: str) -> dict[str, str]:
 
 
 def _create_exclusively(path: Path, content: bytes) -> None:
-    """Create a complete file or none, and keep a file that another process created in the meantime."""
+    """Create a complete file or none. Keep a file that another process has created since the check."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

@@ -45,7 +45,7 @@ class MemoryRecords:
         """Return the record of this kind with the UUID, name or address *ident*."""
         record_kind = RECORD_KINDS[kind]
         with self._lock:
-            stored = self._tables[kind].find(*record_kind.key(ident))
+            stored = self._tables[kind].find(*record_kind.parse_ident(ident))
             if stored is None or not self._is_record_visible(record_kind, stored, scope):
                 raise record_kind.not_found_error(ident)
         found: R = record_kind.fields.decode_record(stored)
@@ -55,7 +55,7 @@ class MemoryRecords:
         """Return a page of records of this kind."""
         record_kind = RECORD_KINDS[kind]
         with self._lock:
-            return self._tables[kind].page(
+            return self._tables[kind].list_page(
                 query, lambda record: self._is_record_visible(record_kind, record, scope), self._matches_node(query)
             )
 
@@ -91,7 +91,7 @@ class MemoryRecords:
         wanted = [record_kind.fields.encode_record(record) for record in records]
         with self._lock:
             self._require_node(record_kind, {"node_uuid": node_uuid}, fence)
-            diff = diff_records(record_kind, node_uuid, table.where("node_uuid", node_uuid), wanted, self._clock.now())
+            diff = diff_records(record_kind, node_uuid, table.find_all("node_uuid", node_uuid), wanted, self._clock.now())
             for uuid in diff.deleted:
                 table.delete(uuid)
             for stored in diff.updated:
@@ -115,7 +115,7 @@ class MemoryRecords:
         record_kind, table = RECORD_KINDS[kind], self._tables[kind]
         record_kind.require_unfenced()
         with self._lock:
-            found = table.page(
+            found = table.list_page(
                 Query(where=where, fields=("uuid",)),
                 lambda record: True,
                 lambda record: created_before is None or record["created_at"] < created_before,
@@ -127,7 +127,7 @@ class MemoryRecords:
     def _delete_records_of(self, node_uuid: str) -> None:
         for record, kind in RECORD_KINDS.items():
             if kind.belongs_to_node:
-                for stored in self._tables[record].where("node_uuid", node_uuid):
+                for stored in self._tables[record].find_all("node_uuid", node_uuid):
                     self._tables[record].delete(stored["uuid"])
 
     def _apply_changes(self, stored: StoredRecord, changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -158,7 +158,7 @@ class MemoryRecords:
 
     def _is_used(self, by: str, column: str, uuid: str) -> bool:
         tables: dict[str, MemoryTable[Any]] = {"nodes": self._nodes, "ports": self._ports}
-        return bool(tables[by].where(column, uuid))
+        return bool(tables[by].find_all(column, uuid))
 
     def _matches_node(self, query: Query) -> Any:
         wanted = NODE_FIELDS.encode_filters(query.node_where)

@@ -39,7 +39,7 @@ from baremetal_sdk.store.records.fields import (
     StoredRecord,
     require_uuid,
 )
-from baremetal_sdk.store.records.identifiers import node_key, port_key
+from baremetal_sdk.store.records.identifiers import parse_node_ident, parse_port_ident
 from baremetal_sdk.store.records.node import ConductorRecord, Fence, Lease, NodeRecord, NodeUpdate, NodeVersion, PortRecord
 from baremetal_sdk.store.records.query import NodeQuery, Query, Row, Scope
 from baremetal_sdk.store.refusals import conductor_not_found_error, node_not_found_error, port_not_found_error
@@ -83,7 +83,7 @@ class MemoryStore(MemoryRecords):
     def node(self, ident: str, *, scope: Scope = Scope.ALL) -> NodeRecord:
         """Return the node with this UUID or name."""
         with self._lock:
-            stored = self._nodes.find(*node_key(ident))
+            stored = self._nodes.find(*parse_node_ident(ident))
         if stored is None or not is_visible(stored, scope):
             raise node_not_found_error(ident)
         return NODE_FIELDS.decode_record(stored)
@@ -96,18 +96,18 @@ class MemoryStore(MemoryRecords):
     def nodes(self, query: NodeQuery, *, scope: Scope = Scope.ALL) -> Sequence[Row]:
         """Return a page of nodes."""
         with self._lock:
-            return self._nodes.page(query, lambda node: is_visible(node, scope), lambda node: _matches(node, query))
+            return self._nodes.list_page(query, lambda node: is_visible(node, scope), lambda node: _matches(node, query))
 
     def shards(self, *, scope: Scope = Scope.ALL) -> Sequence[tuple[str | None, int]]:
         """Return each shard with its number of nodes."""
         with self._lock:
-            rows = self._nodes.page(NodeQuery(fields=("shard",)), lambda node: is_visible(node, scope), lambda node: True)
+            rows = self._nodes.list_page(NodeQuery(fields=("shard",)), lambda node: is_visible(node, scope), lambda node: True)
         return sorted(Counter(row["shard"] for row in rows).items(), key=lambda pair: pair[0] or "")
 
     def provision_states(self) -> Sequence[tuple[str, int]]:
         """Return each provision state with its number of nodes."""
         with self._lock:
-            rows = self._nodes.page(NodeQuery(fields=("provision_state",)), lambda node: True, lambda node: True)
+            rows = self._nodes.list_page(NodeQuery(fields=("provision_state",)), lambda node: True, lambda node: True)
         return sorted(Counter(row["provision_state"] for row in rows).items())
 
     def update_node(
@@ -142,7 +142,7 @@ class MemoryStore(MemoryRecords):
             node = self._require_writable_node(uuid, fence)
             self._nodes.delete(uuid)
             self.outbox.write([draft_deletion(_event_values(node), self._clock.now())])
-            for port in self._ports.where("node_uuid", uuid):
+            for port in self._ports.find_all("node_uuid", uuid):
                 self._ports.delete(port["uuid"])
             self._delete_records_of(uuid)
 
@@ -195,7 +195,7 @@ class MemoryStore(MemoryRecords):
     def expire_leases(self, holder: str) -> int:
         """End all leases of a dead holder and return their number."""
         with self._lock:
-            held = self._nodes.where("lease_holder", holder)
+            held = self._nodes.find_all("lease_holder", holder)
             for node in held:
                 self._end_lease(node)
         return len(held)
@@ -219,7 +219,7 @@ class MemoryStore(MemoryRecords):
     def port(self, ident: str, *, scope: Scope = Scope.ALL) -> PortRecord:
         """Return the port with this UUID, MAC address or name."""
         with self._lock:
-            stored = self._ports.find(*port_key(ident))
+            stored = self._ports.find(*parse_port_ident(ident))
             if stored is None or not self._is_port_visible(stored, scope):
                 raise port_not_found_error(ident)
         return PORT_FIELDS.decode_record(stored)
@@ -227,7 +227,7 @@ class MemoryStore(MemoryRecords):
     def ports(self, query: Query, *, scope: Scope = Scope.ALL) -> Sequence[Row]:
         """Return a page of ports."""
         with self._lock:
-            return self._ports.page(query, lambda port: self._is_port_visible(port, scope), self._matches_node(query))
+            return self._ports.list_page(query, lambda port: self._is_port_visible(port, scope), self._matches_node(query))
 
     def update_port(
         self, uuid: str, changes: Mapping[str, Any], *, fence: Fence | None, revision: int | None = None

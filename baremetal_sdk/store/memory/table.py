@@ -33,7 +33,7 @@ class MemoryTable(Generic[R]):
         uuid = self._unique[(field,)].get((value,))
         return None if uuid is None else self._rows[uuid]
 
-    def where(self, field: str, value: Any) -> list[StoredRecord]:
+    def find_all(self, field: str, value: Any) -> list[StoredRecord]:
         """Return all stored records with this value in a field."""
         return [row for row in self._rows.values() if row[field] == value]
 
@@ -73,7 +73,7 @@ class MemoryTable(Generic[R]):
         for key, uuids in self._unique.items():
             uuids.pop(_values(self._rows[uuid], key), None)
 
-    def page(self, query: Query, visible: Predicate, matches: Predicate) -> Sequence[Row]:
+    def list_page(self, query: Query, visible: Predicate, matches: Predicate) -> Sequence[Row]:
         """Return a page of the records that are *visible* and meet the query and *matches*."""
         names = self._fields.select_fields(query.fields)
         wanted = self._fields.encode_filters(query.where)
@@ -89,7 +89,7 @@ class MemoryTable(Generic[R]):
         return [self._fields.decode_row(row, names) for row in islice(self._sort(query, visible, is_listed), query.limit)]
 
     def _sort(self, query: Query, visible: Predicate, matches: Predicate) -> list[StoredRecord]:
-        field = None if query.sort_key is None else self._fields.sort_field(query.sort_key).name
+        field = None if query.sort_key is None else self._fields.get_sort_field(query.sort_key).name
 
         def position(row: StoredRecord) -> tuple[Any, ...]:
             # Unset values come first, and the order of creation decides between equal values.

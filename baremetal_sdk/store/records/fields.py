@@ -204,7 +204,7 @@ class RecordFields(Generic[R]):
             raise InvalidInput([Problem("fields", f"a {self.label} has no field {name!r}") for name in unknown])
         return tuple(dict.fromkeys(names))
 
-    def sort_field(self, name: str) -> Field:
+    def get_sort_field(self, name: str) -> Field:
         """Return the field to sort by. Raises ``InvalidInput`` if the field is unknown or cannot be compared."""
         field = self.by_name.get(name)
         if field is None or not field.kind.is_sortable:

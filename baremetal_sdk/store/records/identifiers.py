@@ -14,13 +14,13 @@ def is_mac(ident: str) -> bool:
     return _MAC.fullmatch(ident) is not None
 
 
-def node_key(ident: str) -> tuple[str, str]:
+def parse_node_ident(ident: str) -> tuple[str, str]:
     """Return the unique field of a node and its value: a UUID in either case, or a name."""
     folded = ident.lower()
     return ("uuid", folded) if is_uuid(folded) else ("name", ident)
 
 
-def port_key(ident: str) -> tuple[str, str]:
+def parse_port_ident(ident: str) -> tuple[str, str]:
     """Return the unique field of a port and its value: a UUID or MAC address in either case, or a name."""
     folded = ident.lower()
     if is_uuid(folded):

@@ -65,7 +65,7 @@ class RecordKind(Generic[R]):
         """Name of one record of the kind, for messages."""
         return self.fields.label
 
-    def key(self, ident: str) -> tuple[str, str]:
+    def parse_ident(self, ident: str) -> tuple[str, str]:
         """Return the unique field that *ident* from a client belongs to, and the field's value. Raises ``NotFound``."""
         folded = ident.lower()
         if is_uuid(folded):

@@ -79,7 +79,7 @@ def translate_errors(url: URL, *, may_be_committed: bool = False) -> Iterator[No
     try:
         yield
     except (DBAPIError, PoolTimeout) as exc:
-        message = f"the database {mask_password(url)} cannot be used: {_reason(exc, url)}"
+        message = f"the database {mask_password(url)} cannot be used: {_explain(exc, url)}"
         kind = StoreUnavailable
         if _is_conflict(exc):
             kind = TransactionConflict
@@ -109,18 +109,18 @@ def _is_lost(error: DBAPIError | PoolTimeout, url: URL) -> bool:
     return error.connection_invalidated or (error.statement is None and isinstance(error, OperationalError))
 
 
-def _reason(error: DBAPIError | PoolTimeout, url: URL) -> str:
+def _explain(error: DBAPIError | PoolTimeout, url: URL) -> str:
     if isinstance(error, PoolTimeout):
         return "all connections were in use for too long; the database answers too slowly, or receives too many requests at once"
     reason = explain_sqlite_error(error.orig, url)
     if reason is not None:
         return reason
-    text = _without_password(" ".join(str(error.orig).split()), url)
+    text = _remove_password(" ".join(str(error.orig).split()), url)
     if error.statement is not None and not error.connection_invalidated:
         return text
     return f"{text}; check that it runs, and that [database] connection has the right address, account and password"
 
 
-def _without_password(text: str, url: URL) -> str:
+def _remove_password(text: str, url: URL) -> str:
     # Some drivers quote the connection parameters in their messages.
     return text.replace(str(url.password), "***") if url.password else text

@@ -35,7 +35,7 @@ class Listing(Generic[R]):
 
     The order is by sort key, with NULL first, and then by creation. "desc" is exactly the reverse. A page is a UNION of
     parts of this order: records equal to the marker's value and created after the marker, records with a greater value,
-    and records with NULL. An index on (column, id) leads to the begin of each part. It does not lead to the begin of
+    and records with NULL. An index on (column, id) leads to the start of each part. It does not lead to the start of
     "greater, or equal and created later".
     """
 
@@ -53,49 +53,52 @@ class Listing(Generic[R]):
         self._table = table
         self._limit = query.limit
         self._descending = query.sort_dir == "desc"
-        field = None if query.sort_key is None else fields.sort_field(query.sort_key)
+        field = None if query.sort_key is None else fields.get_sort_field(query.sort_key)
         self._sort_column = None if field is None else table.c[field.name]
-        self._optional = field is not None and field.optional
+        self._is_optional = field is not None and field.optional
         wanted = [equals_any(table.c[name], values) for name, values in fields.encode_filters(query.where).items()]
         if query.description_contains is not None:
             wanted.append(table.c.description.icontains(query.description_contains, autoescape=True))
         self._conditions = [*wanted, *conditions]
         self._shares = shares or ((),)
 
-    def position(self, marker: str, visible: Sequence[Condition]) -> Select[Any]:
+    def select_position(self, marker: str, visible: Sequence[Condition]) -> Select[Any]:
         """Return the SELECT of the position of the record *marker*, the last one of the previous page."""
         value = literal(None) if self._sort_column is None else self._sort_column
         return select(value, self._table.c.id).where(self._table.c.uuid == marker, *visible)
 
-    def page(self, after: PagePosition | None) -> Select[Any]:
+    def select_page(self, after: PagePosition | None) -> Select[Any]:
         """Return the SELECT of the page that begins after a position, or of the first page."""
-        parts = self._parts(after)
+        parts = self._part_conditions(after)
         if len(parts) == len(self._shares) == 1:
-            return self._part([self._table.c[name] for name in self.names], [*parts[0], *self._shares[0]])
+            return self._select_part([self._table.c[name] for name in self.names], [*parts[0], *self._shares[0]])
         return self._union(parts)
 
-    def _parts(self, after: PagePosition | None) -> list[Sequence[Condition]]:
-        """Return the conditions of each part of the order from the begin of the page."""
+    def _part_conditions(self, after: PagePosition | None) -> list[Sequence[Condition]]:
+        """Return the conditions of each part of the order from the start of the page."""
         if self._sort_column is None:
             return [[] if after is None else [self._created_after(after)]]
+        # Records equal to the marker come first, and then the parts with other values.
         if after is not None:
             equal = self._sort_column.is_(None) if after.value is None else self._sort_column == self._literal(after.value)
-            return [[equal, self._created_after(after)], *self._parts_beyond(after.value)]
-        if not self._optional:
+            return [[equal, self._created_after(after)], *self._conditions_after(after.value)]
+        # A first page without NULL values needs no UNION: the index on the sort column gives the whole order.
+        if not self._is_optional:
             return [[]]
         parts: list[Sequence[Condition]] = [[self._sort_column.is_(None)], [self._sort_column.is_not(None)]]
         return parts[::-1] if self._descending else parts
 
-    def _parts_beyond(self, value: Any) -> list[Sequence[Condition]]:
+    def _conditions_after(self, value: Any) -> list[Sequence[Condition]]:
         """Return the conditions of each part of the order after all records with *value*."""
         column = self._sort_column
         assert column is not None
+        # NULL comes first in ascending order, so it is last in descending order.
         if value is None:
             return [] if self._descending else [[column.is_not(None)]]
         if not self._descending:
             return [[column > self._literal(value)]]
         smaller: list[Sequence[Condition]] = [[column < self._literal(value)]]
-        return [*smaller, [column.is_(None)]] if self._optional else smaller
+        return [*smaller, [column.is_(None)]] if self._is_optional else smaller
 
     def _literal(self, value: Any) -> ColumnElement[Any]:
         assert self._sort_column is not None
@@ -105,12 +108,12 @@ class Listing(Generic[R]):
         column: ColumnElement[int] = self._table.c.id
         return column < after.id if self._descending else column > after.id
 
-    def _part(self, columns: Sequence[ColumnElement[Any]], conditions: Sequence[Condition]) -> Select[Any]:
-        ordered = select(*columns).where(*self._conditions, *conditions).order_by(*map(self._in_direction, self._keys))
+    def _select_part(self, columns: Sequence[ColumnElement[Any]], conditions: Sequence[Condition]) -> Select[Any]:
+        ordered = select(*columns).where(*self._conditions, *conditions).order_by(*map(self._in_direction, self._order_columns))
         return ordered if self._limit is None else ordered.limit(self._limit)
 
     @property
-    def _keys(self) -> list[ColumnElement[Any]]:
+    def _order_columns(self) -> list[ColumnElement[Any]]:
         return [self._table.c.id] if self._sort_column is None else [self._sort_column, self._table.c.id]
 
     def _in_direction(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -123,10 +126,11 @@ class Listing(Generic[R]):
         """
         table = self._table
         columns: list[ColumnElement[Any]] = [table.c[name] for name in self.names]
-        keys = [column.label(f"sorted_{number}") for number, column in enumerate(self._keys)]
+        keys = [column.label(f"sorted_{number}") for number, column in enumerate(self._order_columns)]
+        # Each part has the limit of the page, so no part reads more than one page. The outer query merges the parts.
         rows = union_all(
             *(
-                select(self._part([*columns, *keys, literal(number).label("part")], [*conditions, *share]).subquery())
+                select(self._select_part([*columns, *keys, literal(number).label("part")], [*conditions, *share]).subquery())
                 for number, conditions in enumerate(parts)
                 for share in self._shares
             )

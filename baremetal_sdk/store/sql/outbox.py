@@ -77,7 +77,7 @@ class SQLOutbox:
         self._assign_batch()
         with self._database.reading() as connection:
             rows = connection.execute(self._page, {"batch": after.batch, "number": after.number, "most": limit}).all()
-            # Read after the page, not before it: deletions that happened before the page was read are known by now.
+            # Read after the page, not before it: the mark then covers all deletions that could have left events out of the page.
             if rows and after < self._last_deleted(connection):
                 raise events_gone_error(after)
         return [Event(EventPosition(batch, number), *rest) for batch, number, *rest in rows]

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Select, Update
 
 from baremetal_sdk.store.leases import require_fence_of, require_revision, require_writable
 from baremetal_sdk.store.records.fields import PORT_FIELDS, require_uuid
-from baremetal_sdk.store.records.identifiers import port_key
+from baremetal_sdk.store.records.identifiers import parse_port_ident
 from baremetal_sdk.store.records.node import Fence, PortRecord
 from baremetal_sdk.store.records.query import Query, Row, Scope
 from baremetal_sdk.store.refusals import node_not_found_error, port_not_found_error
@@ -50,7 +50,7 @@ class SQLPorts(SQLRecords):
     @retry_on_conflict
     def port(self, ident: str, *, scope: Scope = Scope.ALL) -> PortRecord:
         """Return the port with this UUID, MAC address or name."""
-        field, value = port_key(ident)
+        field, value = parse_port_ident(ident)
         statement = self._statements.port_by[field]
         visible = visible_ports(self._schema.ports, self._schema.nodes, scope)
         if visible:

@@ -64,10 +64,11 @@ class SQLRecords:
     def record(self, kind: type[R], ident: str, *, scope: Scope = Scope.ALL) -> R:
         """Return the record of this kind with the UUID, name or address *ident*."""
         record_kind = RECORD_KINDS[kind]
-        field, value = record_kind.key(ident)
+        field, value = record_kind.parse_ident(ident)
         statement, visible = self._select_by(kind, field), self._visibility_conditions(record_kind, scope)
         with self._database.reading() as connection:
             if visible:
+                # The conditions of a scope make a new statement each time, which must not fill the statement cache.
                 row: Sequence[Any] | None = connection.execute(statement.where(*visible), {"ident": value}).first()
             else:
                 row = self._database.compiled.first(connection, statement, {"ident": value})
@@ -83,7 +84,7 @@ class SQLRecords:
         visible = self._visibility_conditions(record_kind, scope)
         field = _single_filter(query)
         if field is not None and not visible:
-            # All records of a node are read often, so this query has a compiled statement.
+            # Clients and conductors often read all records of a node, so this query has a cached statement.
             return self._records_with(kind, field, query.where[field])
         conditions = visible + owning_node_conditions(table, self._schema.nodes, query)
         return self._page(Listing(table, record_kind.fields, query, conditions), record_kind.fields, query, visible)
@@ -99,6 +100,7 @@ class SQLRecords:
             now = self._clock.now()
             before = self._lock_writable(connection, record_kind, uuid, fence, now)
             require_revision(record_kind.label, uuid, before["revision"], revision)
+            # Only allocations can move to a node; the new node must exist until the commit.
             if stored.get("node_uuid") is not None:
                 self._require_node(connection, record_kind, stored, fence, now)
             stored |= {"updated_at": now, "revision": before["revision"] + 1}
@@ -154,9 +156,8 @@ class SQLRecords:
         if statement is None:
             table = self._schema.of_kind[kind]
             columns = [table.c[name] for name in RECORD_KINDS[kind].fields.names]
-            statement = self._selects[kind, field] = (
-                select(*columns).where(table.c[field] == bindparam("ident")).order_by(table.c.id)
-            )
+            statement = select(*columns).where(table.c[field] == bindparam("ident")).order_by(table.c.id)
+            self._selects[kind, field] = statement
         return statement
 
     @retry_on_conflict
@@ -229,13 +230,14 @@ class SQLRecords:
         self, listing: Listing[Any], fields: RecordFields[Any], query: Query, visible: Sequence[Condition]
     ) -> Sequence[Row]:
         with self._database.reading() as connection:
+            # Two statements without a transaction: a marker that is deleted in between changes nothing, as its position is known.
             after = None
             if query.marker is not None:
-                found = connection.execute(listing.position(query.marker, visible)).first()
-                if found is None:
+                position = connection.execute(listing.select_position(query.marker, visible)).first()
+                if position is None:
                     raise marker_not_found_error(fields.label, query.marker)
-                after = PagePosition(*found)
-            rows = connection.execute(listing.page(after)).all()
+                after = PagePosition(*position)
+            rows = connection.execute(listing.select_page(after)).all()
         reader = RowReader(fields, listing.names)
         return [reader.read_row(row) for row in rows]
 

@@ -89,27 +89,27 @@ class StoreSchema:
         self.prefix = prefix
         self.version_table = f"{prefix}alembic_version"
         self.metadata = MetaData()
-        self.nodes = self._table("nodes", NODE_FIELDS, _INDEXED_NODE_COLUMNS)
+        self.nodes = self._create_table("nodes", NODE_FIELDS, _INDEXED_NODE_COLUMNS)
         for name in _PARTIAL_INDEX_COLUMNS:
             Index(f"{self.nodes.name}_{name}_idx", self.nodes.c[name], self.nodes.c.id, **_partial(is_set(self.nodes.c[name])))
         for name in _PRESENCE_INDEX_COLUMNS:
             index = Index(f"{self.nodes.name}_with_{name}_idx", self.nodes.c.id, **_partial(is_set(self.nodes.c[name])))
             index.ddl_if(callable_=_has_partial_indexes)
-        self.ports = self._table("ports", PORT_FIELDS, ("node_uuid", "portgroup_uuid"))
+        self.ports = self._create_table("ports", PORT_FIELDS, ("node_uuid", "portgroup_uuid"))
         self._add_node_foreign_key(self.ports)
-        self.conductors = self._table("conductors", CONDUCTOR_FIELDS, ())
+        self.conductors = self._create_table("conductors", CONDUCTOR_FIELDS, ())
         self.conductors.append_constraint(UniqueConstraint("hostname", name=f"{prefix}conductors_hostname_key"))
 
-        self.events, self.events_progress = self._outbox()
-        self.of_kind: Mapping[type, Table] = {record: self._table_of(kind) for record, kind in RECORD_KINDS.items()}
+        self.events, self.events_progress = self._create_outbox_tables()
+        self.of_kind: Mapping[type, Table] = {record: self._create_kind_table(kind) for record, kind in RECORD_KINDS.items()}
 
-    def _table_of(self, kind: RecordKind[Any]) -> Table:
-        table = self._table(kind.table, kind.fields, kind.listed)
+    def _create_kind_table(self, kind: RecordKind[Any]) -> Table:
+        table = self._create_table(kind.table, kind.fields, kind.listed)
         if kind.belongs_to_node:
             self._add_node_foreign_key(table)
         return table
 
-    def _outbox(self) -> tuple[Table, Table]:
+    def _create_outbox_tables(self) -> tuple[Table, Table]:
         """Return the tables of events and of the outbox's progress; the latter has one row."""
         name = f"{self.prefix}events"
         columns = [Column(column, kind, nullable=optional) for column, kind, optional in EVENT_COLUMNS]
@@ -129,7 +129,7 @@ class StoreSchema:
         name = f"{table.name}_node_uuid_fkey"
         table.append_constraint(ForeignKeyConstraint(["node_uuid"], [self.nodes.c.uuid], name=name, ondelete="CASCADE"))
 
-    def _table(self, name: str, fields: RecordFields[Any], listed: Iterable[str]) -> Table:
+    def _create_table(self, name: str, fields: RecordFields[Any], listed: Iterable[str]) -> Table:
         name = self.prefix + name
         columns = [Column(field.name, _column_type(field), nullable=field.optional) for field in fields.by_name.values()]
         table = Table(name, self.metadata, Column("id", counter(), primary_key=True, autoincrement=True), *columns)

@@ -23,7 +23,7 @@ class CompiledStatements:
     """Cache of the compiled statements of one database, and their execution.
 
     The key is the statement object itself. Pass only statements that are built once and reused: a statement that is built
-    anew for each call would be compiled each time and would fill the cache.
+    for each call would be compiled each time and would fill the cache.
     """
 
     def __init__(self) -> None:

@@ -31,7 +31,7 @@ from baremetal_sdk.store.outbox import (
     draft_release,
 )
 from baremetal_sdk.store.records.fields import LEASE_FIELDS, NODE_FIELDS, require_uuid
-from baremetal_sdk.store.records.identifiers import node_key
+from baremetal_sdk.store.records.identifiers import parse_node_ident
 from baremetal_sdk.store.records.node import Fence, Lease, NodeRecord, NodeUpdate, NodeVersion
 from baremetal_sdk.store.records.query import NodeQuery, Row, Scope
 from baremetal_sdk.store.refusals import node_not_found_error
@@ -135,7 +135,7 @@ class SQLStore(SQLConductors, SQLPorts):
 
     def _read_node(self, statements: Mapping[str, Select[Any]], ident: str, scope: Scope) -> Sequence[Any]:
         """Return the row of one node; *statements* maps a unique column to the query by that column."""
-        field, value = node_key(ident)
+        field, value = parse_node_ident(ident)
         statement = statements[field]
         visible = visible_nodes(self._schema.nodes, scope)
         with self._database.reading() as connection:
@@ -266,7 +266,7 @@ class SQLStore(SQLConductors, SQLPorts):
             return node_not_found_error(uuid)
         require_writable(node, fence, now)
         require_revision("node", uuid, node["revision"], revision)
-        # The node can be written by now: another transaction changed it between the write and this read.
+        # The conditions hold at this read, so another transaction changed the node between the write and the read.
         return RevisionConflict(f"node {uuid} was changed by another process at the same time; try again", uuid=uuid)
 
     # Leases

@@ -53,54 +53,54 @@ def _create_nodes(table: str) -> None:
 def _node_identity() -> list[sa.Column[Any]]:
     return [
         sa.Column("id", counter(), primary_key=True, autoincrement=True),
-        *_required(string(36), "uuid"),
-        *_optional(string(255), "name", "instance_name", "owner", "lessee", "shard"),
-        *_optional(string(36), "instance_uuid", "chassis_uuid", "parent_node", "allocation_uuid"),
-        *_optional(string(80), "resource_class"),
-        *_optional(text(), "description"),
-        *_required(string(255), "conductor_group"),
-        *_required(counter(), "revision"),
-        *_optional(UTCDateTime(), "created_at", "updated_at"),
+        *_not_null(string(36), "uuid"),
+        *_nullable(string(255), "name", "instance_name", "owner", "lessee", "shard"),
+        *_nullable(string(36), "instance_uuid", "chassis_uuid", "parent_node", "allocation_uuid"),
+        *_nullable(string(80), "resource_class"),
+        *_nullable(text(), "description"),
+        *_not_null(string(255), "conductor_group"),
+        *_not_null(counter(), "revision"),
+        *_nullable(UTCDateTime(), "created_at", "updated_at"),
     ]
 
 
 def _node_configuration() -> list[sa.Column[Any]]:
     return [
-        *_required(string(80), "driver"),
-        *_optional(string(64), "bios_interface", "boot_interface", "console_interface", "deploy_interface"),
-        *_optional(string(64), "firmware_interface", "inspect_interface", "management_interface", "network_interface"),
-        *_optional(string(64), "power_interface", "raid_interface", "rescue_interface", "storage_interface"),
-        *_optional(string(64), "vendor_interface"),
-        *_required(text(), "driver_info", "properties", "extra", "instance_info", "network_data"),
-        *_required(text(), "raid_config", "target_raid_config", "traits"),
-        *_optional(blob(), "sealed_secrets"),
-        *_optional(sa.Boolean(), "automated_clean"),
-        *_required(sa.Boolean(), "disable_power_off"),
+        *_not_null(string(80), "driver"),
+        *_nullable(string(64), "bios_interface", "boot_interface", "console_interface", "deploy_interface"),
+        *_nullable(string(64), "firmware_interface", "inspect_interface", "management_interface", "network_interface"),
+        *_nullable(string(64), "power_interface", "raid_interface", "rescue_interface", "storage_interface"),
+        *_nullable(string(64), "vendor_interface"),
+        *_not_null(text(), "driver_info", "properties", "extra", "instance_info", "network_data"),
+        *_not_null(text(), "raid_config", "target_raid_config", "traits"),
+        *_nullable(blob(), "sealed_secrets"),
+        *_nullable(sa.Boolean(), "automated_clean"),
+        *_not_null(sa.Boolean(), "disable_power_off"),
     ]
 
 
 def _node_state() -> list[sa.Column[Any]]:
     return [
-        *_optional(string(64), "power_state", "target_power_state", "power_source", "target_provision_state"),
-        *_required(string(64), "provision_state"),
-        *_optional(UTCDateTime(), "power_observed_at", "provision_updated_at", "inspection_started_at", "inspection_finished_at"),
-        *_optional(string(64), "fault", "boot_mode", "health"),
-        *_optional(sa.Boolean(), "secure_boot"),
-        *_required(sa.Boolean(), "maintenance", "protected", "retired", "console_enabled"),
-        *_optional(text(), "last_error", "maintenance_reason", "protected_reason", "retired_reason"),
+        *_nullable(string(64), "power_state", "target_power_state", "power_source", "target_provision_state"),
+        *_not_null(string(64), "provision_state"),
+        *_nullable(UTCDateTime(), "power_observed_at", "provision_updated_at", "inspection_started_at", "inspection_finished_at"),
+        *_nullable(string(64), "fault", "boot_mode", "health"),
+        *_nullable(sa.Boolean(), "secure_boot"),
+        *_not_null(sa.Boolean(), "maintenance", "protected", "retired", "console_enabled"),
+        *_nullable(text(), "last_error", "maintenance_reason", "protected_reason", "retired_reason"),
     ]
 
 
 def _node_work() -> list[sa.Column[Any]]:
     return [
-        *_required(text(), "clean_step", "deploy_step", "service_step", "run_steps", "driver_internal_info", "driver_state"),
-        *_optional(string(36), "run_id"),
-        *_optional(sa.Integer(), "run_index"),
-        *_required(sa.Integer(), "run_attempt"),
-        *_optional(string(320), "lease_holder"),
-        *_optional(string(255), "lease_purpose"),
-        *_optional(UTCDateTime(), "lease_since", "lease_expires_at"),
-        *_required(counter(), "epoch"),
+        *_not_null(text(), "clean_step", "deploy_step", "service_step", "run_steps", "driver_internal_info", "driver_state"),
+        *_nullable(string(36), "run_id"),
+        *_nullable(sa.Integer(), "run_index"),
+        *_not_null(sa.Integer(), "run_attempt"),
+        *_nullable(string(320), "lease_holder"),
+        *_nullable(string(255), "lease_purpose"),
+        *_nullable(UTCDateTime(), "lease_since", "lease_expires_at"),
+        *_not_null(counter(), "epoch"),
     ]
 
 
@@ -108,16 +108,16 @@ def _create_ports(table: str, nodes: str) -> None:
     op.create_table(
         table,
         sa.Column("id", counter(), primary_key=True, autoincrement=True),
-        *_required(string(36), "uuid", "node_uuid"),
-        *_required(string(80), "address"),
-        *_optional(string(80), "category", "vendor"),
-        *_optional(string(255), "name", "physical_network"),
-        *_optional(string(36), "portgroup_uuid"),
-        *_optional(text(), "description"),
-        *_required(sa.Boolean(), "pxe_enabled", "is_smartnic"),
-        *_required(text(), "local_link_connection", "internal_info", "extra"),
-        *_optional(UTCDateTime(), "created_at", "updated_at"),
-        *_required(counter(), "revision"),
+        *_not_null(string(36), "uuid", "node_uuid"),
+        *_not_null(string(80), "address"),
+        *_nullable(string(80), "category", "vendor"),
+        *_nullable(string(255), "name", "physical_network"),
+        *_nullable(string(36), "portgroup_uuid"),
+        *_nullable(text(), "description"),
+        *_not_null(sa.Boolean(), "pxe_enabled", "is_smartnic"),
+        *_not_null(text(), "local_link_connection", "internal_info", "extra"),
+        *_nullable(UTCDateTime(), "created_at", "updated_at"),
+        *_not_null(counter(), "revision"),
         *(sa.UniqueConstraint(name, name=f"{table}_{name}_key") for name in ("uuid", "name", "address")),
         sa.ForeignKeyConstraint(["node_uuid"], [f"{nodes}.uuid"], name=f"{table}_node_uuid_fkey", ondelete="CASCADE"),
     )
@@ -128,17 +128,17 @@ def _create_conductors(table: str) -> None:
     op.create_table(
         table,
         sa.Column("id", counter(), primary_key=True, autoincrement=True),
-        *_required(string(255), "hostname", "conductor_group"),
-        *_required(string(64), "incarnation"),
-        *_required(text(), "drivers"),
-        *_optional(UTCDateTime(), "heartbeat_at", "created_at", "updated_at"),
+        *_not_null(string(255), "hostname", "conductor_group"),
+        *_not_null(string(64), "incarnation"),
+        *_not_null(text(), "drivers"),
+        *_nullable(UTCDateTime(), "heartbeat_at", "created_at", "updated_at"),
         sa.UniqueConstraint("hostname", name=f"{table}_hostname_key"),
     )
 
 
-def _required(kind: TypeEngine[Any], *names: str) -> list[sa.Column[Any]]:
+def _not_null(kind: TypeEngine[Any], *names: str) -> list[sa.Column[Any]]:
     return [sa.Column(name, kind, nullable=False) for name in names]
 
 
-def _optional(kind: TypeEngine[Any], *names: str) -> list[sa.Column[Any]]:
+def _nullable(kind: TypeEngine[Any], *names: str) -> list[sa.Column[Any]]:
     return [sa.Column(name, kind, nullable=True) for name in names]

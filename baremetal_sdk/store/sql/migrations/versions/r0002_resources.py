@@ -34,33 +34,37 @@ def upgrade() -> None:
 
 
 def _create_hardware(prefix: str) -> None:
-    _create(f"{prefix}chassis", [*_optional(text(), "description"), *_required(text(), "extra")])
+    _create(f"{prefix}chassis", [*_nullable(text(), "description"), *_not_null(text(), "extra")])
     _create_of_node(
         prefix,
         "portgroups",
         [
-            *_optional(string(255), "name", "physical_network"),
-            *_optional(string(80), "address", "category"),
-            *_required(string(64), "mode"),
-            *_required(sa.Boolean(), "standalone_ports_supported", "dynamic_portgroup"),
-            *_required(text(), "properties", "internal_info", "extra"),
+            *_nullable(string(255), "name", "physical_network"),
+            *_nullable(string(80), "address", "category"),
+            *_not_null(string(64), "mode"),
+            *_not_null(sa.Boolean(), "standalone_ports_supported", "dynamic_portgroup"),
+            *_not_null(text(), "properties", "internal_info", "extra"),
         ],
         unique=[("name",), ("address",)],
     )
     _create_of_node(
         prefix,
         "volume_connectors",
-        [*_required(string(64), "type"), *_required(string(255), "connector_id"), *_required(text(), "extra")],
+        [
+            *_not_null(string(64), "type"),
+            *_not_null(string(255), "connector_id"),
+            *_not_null(text(), "extra"),
+        ],
         unique=[("type", "connector_id")],
     )
     _create_of_node(
         prefix,
         "volume_targets",
         [
-            *_required(string(64), "volume_type"),
-            *_required(string(255), "volume_id"),
-            *_required(sa.Integer(), "boot_index"),
-            *_required(text(), "properties", "extra"),
+            *_not_null(string(64), "volume_type"),
+            *_not_null(string(255), "volume_id"),
+            *_not_null(sa.Integer(), "boot_index"),
+            *_not_null(text(), "properties", "extra"),
         ],
         unique=[("node_uuid", "boot_index")],
     )
@@ -71,12 +75,12 @@ def _create_observations(prefix: str) -> None:
         prefix,
         "bios_settings",
         [
-            *_required(string(255), "name"),
-            *_optional(text(), "value"),
-            *_optional(string(64), "attribute_type"),
-            *_required(text(), "allowable_values"),
-            *_optional(sa.Integer(), "lower_bound", "upper_bound", "min_length", "max_length"),
-            *_optional(sa.Boolean(), "read_only", "reset_required", "unique"),
+            *_not_null(string(255), "name"),
+            *_nullable(text(), "value"),
+            *_nullable(string(64), "attribute_type"),
+            *_not_null(text(), "allowable_values"),
+            *_nullable(sa.Integer(), "lower_bound", "upper_bound", "min_length", "max_length"),
+            *_nullable(sa.Boolean(), "read_only", "reset_required", "unique"),
         ],
         unique=[("node_uuid", "name")],
     )
@@ -84,8 +88,8 @@ def _create_observations(prefix: str) -> None:
         prefix,
         "firmware_components",
         [
-            *_required(string(255), "component", "initial_version"),
-            *_optional(string(255), "current_version", "last_version_flashed", "vendor", "model", "serial_number"),
+            *_not_null(string(255), "component", "initial_version"),
+            *_nullable(string(255), "current_version", "last_version_flashed", "vendor", "model", "serial_number"),
         ],
         unique=[("node_uuid", "component")],
     )
@@ -93,10 +97,10 @@ def _create_observations(prefix: str) -> None:
         prefix,
         "node_history",
         [
-            *_optional(string(255), "conductor", "user", "project"),
-            *_optional(string(64), "event_type", "severity", "state", "target_provision_state"),
-            *_optional(text(), "event"),
-            *_optional(sa.Integer(), "duration_seconds"),
+            *_nullable(string(255), "conductor", "user", "project"),
+            *_nullable(string(64), "event_type", "severity", "state", "target_provision_state"),
+            *_nullable(text(), "event"),
+            *_nullable(sa.Integer(), "duration_seconds"),
         ],
         listed=["created_at"],
     )
@@ -107,25 +111,29 @@ def _create_policies(prefix: str) -> None:
         prefix,
         "allocations",
         [
-            *_optional(string(255), "name", "owner", "conductor"),
-            *_optional(string(64), "state"),
-            *_optional(string(80), "resource_class"),
-            *_optional(text(), "last_error"),
-            *_required(text(), "traits", "candidate_nodes", "extra"),
+            *_nullable(string(255), "name", "owner", "conductor"),
+            *_nullable(string(64), "state"),
+            *_nullable(string(80), "resource_class"),
+            *_nullable(text(), "last_error"),
+            *_not_null(text(), "traits", "candidate_nodes", "extra"),
         ],
         unique=[("name",)],
         listed=["resource_class", "state", "owner"],
         needs_node=False,
     )
-    _create(f"{prefix}deploy_templates", [*_required(string(255), "name"), *_required(text(), "steps", "extra")], [("name",)])
+    _create(
+        f"{prefix}deploy_templates",
+        [*_not_null(string(255), "name"), *_not_null(text(), "steps", "extra")],
+        [("name",)],
+    )
     _create(
         f"{prefix}runbooks",
         [
-            *_required(string(255), "name"),
-            *_required(text(), "steps", "traits", "extra"),
-            *_optional(text(), "description"),
-            *_required(sa.Boolean(), "disable_ramdisk", "public"),
-            *_optional(string(255), "owner"),
+            *_not_null(string(255), "name"),
+            *_not_null(text(), "steps", "traits", "extra"),
+            *_nullable(text(), "description"),
+            *_not_null(sa.Boolean(), "disable_ramdisk", "public"),
+            *_nullable(string(255), "owner"),
         ],
         [("name",)],
         ["owner"],
@@ -133,12 +141,12 @@ def _create_policies(prefix: str) -> None:
     _create(
         f"{prefix}inspection_rules",
         [
-            *_optional(text(), "description"),
-            *_required(sa.Integer(), "priority"),
-            *_required(string(64), "phase"),
-            *_optional(string(255), "scope"),
-            *_required(sa.Boolean(), "sensitive"),
-            *_required(text(), "conditions", "actions"),
+            *_nullable(text(), "description"),
+            *_not_null(sa.Integer(), "priority"),
+            *_not_null(string(64), "phase"),
+            *_nullable(string(255), "scope"),
+            *_not_null(sa.Boolean(), "sensitive"),
+            *_not_null(text(), "conditions", "actions"),
         ],
         listed=["priority"],
     )
@@ -171,10 +179,10 @@ def _create(
     op.create_table(
         table,
         sa.Column("id", counter(), primary_key=True, autoincrement=True),
-        *_required(string(36), "uuid"),
+        *_not_null(string(36), "uuid"),
         *columns,
-        *_optional(UTCDateTime(), "created_at", "updated_at"),
-        *_required(counter(), "revision"),
+        *_nullable(UTCDateTime(), "created_at", "updated_at"),
+        *_not_null(counter(), "revision"),
         *(sa.UniqueConstraint(*key, name=f"{table}_{'_'.join(key)}_key") for key in (("uuid",), *unique)),
         *constraints,
     )
@@ -182,9 +190,9 @@ def _create(
         op.create_index(f"{table}_{name}_idx", table, [name, "id"])
 
 
-def _required(kind: TypeEngine[Any], *names: str) -> Columns:
+def _not_null(kind: TypeEngine[Any], *names: str) -> Columns:
     return [sa.Column(name, kind, nullable=False) for name in names]
 
 
-def _optional(kind: TypeEngine[Any], *names: str) -> Columns:
+def _nullable(kind: TypeEngine[Any], *names: str) -> Columns:
     return [sa.Column(name, kind, nullable=True) for name in names]
