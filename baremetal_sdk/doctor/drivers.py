@@ -14,11 +14,12 @@ from baremetal_sdk.drivers.catalog import DriverCatalog
 from baremetal_sdk.drivers.loader import LoadFailure, discover
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.store.protocol import Store
+from baremetal_sdk.store.records.node import INTERFACE_FIELDS
 from baremetal_sdk.store.records.query import NodeQuery
 
 _ALIVE = timedelta(seconds=60)
 _NAMED = 5
-_FIELDS = ("uuid", "name", "driver", *(f"{kind}_interface" for kind in Kind))
+_FIELDS = ("uuid", "name", "driver", *INTERFACE_FIELDS.values())
 
 Offer = Mapping[str, Mapping[str, Collection[str]]]
 """Hardware type -> kind -> names of the implementations that are enabled."""
@@ -91,7 +92,7 @@ def _lacking(row: Mapping[str, str | None], offers: Collection[Offer]) -> Iterat
     if not having:
         yield f"hardware type '{driver}'"
         return
-    for kind in Kind:
-        name = row[f"{kind}_interface"]
+    for kind, field in INTERFACE_FIELDS.items():
+        name = row[field]
         if name is not None and not any(name in offer.get(str(kind), ()) for offer in having):
             yield f"{kind} interface '{name}' for hardware type '{driver}'"

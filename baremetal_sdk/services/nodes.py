@@ -16,7 +16,7 @@ from baremetal_sdk.provisioning.allocation_links import delete_allocation
 from baremetal_sdk.rpc.registry import rpc_method
 from baremetal_sdk.services.node_rules import dependent_changes
 from baremetal_sdk.store.protocol import Store
-from baremetal_sdk.store.records.node import NodeRecord
+from baremetal_sdk.store.records.node import INTERFACE_FIELDS, NodeRecord
 from baremetal_sdk.store.revisions import retry_on_revision_conflict
 from baremetal_sdk.store.secrets import SecretBox
 from baremetal_sdk.tasks.history import History
@@ -24,7 +24,7 @@ from baremetal_sdk.tasks.node_secrets import INSTANCE
 from baremetal_sdk.tasks.node_task import NodeTask
 from baremetal_sdk.tasks.task_manager import TaskManager
 
-_INTERFACES = {f"{kind}_interface": str(kind) for kind in Kind}
+_INTERFACES = {field: str(kind) for kind, field in INTERFACE_FIELDS.items()}
 
 
 class Nodes:
