@@ -47,4 +47,4 @@ class WriteBatch:
                 if after is not None:
                     before = {name: row[name] for name in changes if name in row}
                     self._written(row, after)
-                    self._history.changed(dataclasses.replace(after, **before), after)
+                    self._history.record_change(dataclasses.replace(after, **before), after)

@@ -26,7 +26,7 @@ class HardwareFacts:
         self._store = store
 
     def read_all(self, task: NodeTask) -> dict[str, Any]:
-        """Read all facts. Store those that have records of their own, and return the changes of the node's record."""
+        """Read all facts. Store those that are separate records, and return the changes of the node's record."""
         with _log_errors(task):
             self.read_bios(task)
         with _log_errors(task):

@@ -104,7 +104,7 @@ class Recovery:
                 LOG.error("recovery of node %s failed: %s", node, exc)
 
     def _end_dead_work(self, task: NodeTask) -> None:
-        # The sweep read the state without the lease. Under the lease it may be another one by now.
+        # The sweep read the state without the lease, so the state may have changed since.
         state = task.record.provision_state
         if state not in states.WORKING:
             return

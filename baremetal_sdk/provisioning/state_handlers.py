@@ -128,7 +128,7 @@ class StateHandlers:
         try:
             work(task)
         except LeaseLost:
-            # Another conductor may hold the node by now, so this task must not write to it, not even a failure.
+            # Another conductor may already hold the node, so this task must not write to it, not even a failure.
             raise
         except steps.HandedOver:
             task.log.info("another conductor continues the run: this one stops")

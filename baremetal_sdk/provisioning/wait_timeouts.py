@@ -35,9 +35,9 @@ def wait_timeout(state: str, options: ConductorOptions) -> float:
 
 
 def wait_timeout_reason(node: WaitingNode, options: ConductorOptions, now: datetime) -> str | None:
-    """Return why the wait of a node has to end, or None while it may go on.
+    """Return why the wait of a node has to end, or None while it is within its timeout.
 
-    A node that waits for an event enters the wait state anew after each event, so each event restarts its timeout. The
+    A node that waits for an event enters the wait state again after each event, so each event restarts its timeout. The
     timeout of a polled step covers all its polls together.
     """
     if steps.waiting_since(node) is not None:
@@ -49,7 +49,7 @@ def wait_timeout_reason(node: WaitingNode, options: ConductorOptions, now: datet
 
 
 def poll_timeout_reason(node: steps.RunProgress, state: str, options: ConductorOptions, now: datetime) -> str | None:
-    """Return why a step that is polled in *state* has to end, or None while it may go on.
+    """Return why a step that is polled in *state* has to end, or None while it is within its timeout.
 
     That the step still answers does not count: it answers only because the conductor polls it.
     """

@@ -1,1 +1,1 @@
-"""What a conductor does when it is asked: small objects whose methods are registered for RPC."""
+"""The RPC methods of a conductor, grouped in small classes by subject."""

@@ -68,7 +68,7 @@ class Agents:
                 return
             raise
         with task:
-            # The record was read without the lease. The agent may be another one by now.
+            # The record was read without the lease, and may have changed since, together with the agent.
             _check_heartbeat(task.record, beat)
             info = {**task.record.driver_internal_info, **_heartbeat_info(task, beat)}
             if not _waits_for_agent(task.record):

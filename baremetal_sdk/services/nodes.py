@@ -92,7 +92,7 @@ class Nodes:
             changes["fault"] = None
         before = self._store.node(node)
         after = self._store.update_node(node, changes, fence=None)
-        self._history.changed(before, after)
+        self._history.record_change(before, after)
 
     @rpc_method("1.0")
     def delete_node(self, node: str) -> None:

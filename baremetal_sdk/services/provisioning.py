@@ -35,7 +35,7 @@ class Provisioning:
         """Enter the state that *verb* leads to, and start its work in the background.
 
         Invalid input is reported at once, in the error and as the node's ``last_error``. Raises ``NoFreeWorker`` if the work
-        cannot start; the node is then as it was.
+        cannot start. The node then keeps its previous state.
         """
         requested = _find_verb(verb)
         with self._tasks.acquire(node, purpose=f"provisioning: {verb}") as task:

@@ -32,7 +32,7 @@ _RECORDS_BY_KIND: Mapping[str, type[Any]] = {
 }
 """Name of a table -> its record, for the tables that clients may change through this service."""
 _UPDATE_ONLY = frozenset({AllocationRecord})
-"""Records that a service of their own creates and deletes."""
+"""Records that another service creates and deletes."""
 _POWER_OFF_ONLY = frozenset({VolumeConnectorRecord, VolumeTargetRecord})
 """Records that may change only while the machine is off, because a running machine may use the volume."""
 

@@ -73,7 +73,7 @@ class DriverCalls:
             return self._deadlines[-1]
         return Deadline.after(self._task.options.bmc_call_timeout, self._task.clock.monotonic)
 
-    def limited(self, seconds: float) -> Deadline:
+    def deadline_within(self, seconds: float) -> Deadline:
         """Return the earlier one of the task's deadline and the deadline in *seconds*."""
         if self._deadlines:
             return self._deadlines[0].within(seconds)
@@ -110,7 +110,7 @@ class DriverCalls:
         try:
             with observation:
                 task.check_not_abandoned()
-                # A task without a deadline of its own inherits that of the RPC client that waits for its first call.
+                # Without a deadline of the task, that of the RPC client counts, if one waits for this call.
                 outer = self._deadlines[-1] if self._deadlines else call_deadline()
                 self._deadlines.append(outer.within(seconds) if outer else Deadline.after(seconds, task.clock.monotonic))
                 try:

@@ -42,7 +42,7 @@ class History:
         self._flushing = threading.Lock()
         self._pending: list[NodeHistoryRecord] = []
 
-    def changed(self, before: NodeRecord, after: NodeRecord, purpose: str | None = None) -> None:
+    def record_change(self, before: NodeRecord, after: NodeRecord, purpose: str | None = None) -> None:
         """Add entries for the differences of two versions of a node, with the user of the current request.
 
         *purpose* is that of the lease under which the node was changed.

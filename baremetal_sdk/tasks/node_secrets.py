@@ -36,7 +36,7 @@ class NodeSecrets:
 
     def values(self, record: NodeRecord, driver: Driver) -> tuple[str, ...]:
         """Return the values of all secrets."""
-        return tuple(self._unsealed(record, driver).values())
+        return tuple(self._unseal(record, driver).values())
 
     def currency_check(self, node: str) -> Callable[[], bool]:
         """Return a function that tells whether the external secrets still have the values that this object has read."""
@@ -47,7 +47,7 @@ class NodeSecrets:
 
     def driver_info(self, record: NodeRecord, driver: Driver) -> Mapping[str, Any]:
         """Return ``driver_info`` including its secrets."""
-        secrets = self._unsealed(record, driver)
+        secrets = self._unseal(record, driver)
         if self._driver_info is None or self._driver_info[0] is not record.driver_info:
             bmc_secrets = {name: value for name, value in secrets.items() if not name.startswith(INSTANCE)}
             self._driver_info = (record.driver_info, {**record.driver_info, **bmc_secrets})
@@ -58,7 +58,7 @@ class NodeSecrets:
         info = record.instance_info
         if record.sealed_secrets is None or MASK not in info.values():
             return info
-        secrets = self._unsealed(record, driver)
+        secrets = self._unseal(record, driver)
         return {name: secrets.get(INSTANCE + name, value) for name, value in info.items()}
 
     def changed_instance_info(self, record: NodeRecord, name: str, value: str | None) -> dict[str, Any]:
@@ -71,7 +71,7 @@ class NodeSecrets:
             info[name] = MASK
         return {"sealed_secrets": self._box.seal(secrets, record.uuid) if secrets else None, "instance_info": info}
 
-    def _unsealed(self, record: NodeRecord, driver: Driver) -> dict[str, str]:
+    def _unseal(self, record: NodeRecord, driver: Driver) -> dict[str, str]:
         if self._secrets is None or self._sealed != record.sealed_secrets:
             sealed = self._sealed = record.sealed_secrets
             own = self._box.unseal(sealed, record.uuid) if sealed else {}

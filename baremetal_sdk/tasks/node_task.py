@@ -197,9 +197,9 @@ class NodeTask:
         """The deadline of the current driver call."""
         return self._calls.deadline
 
-    def limited(self, seconds: float) -> Deadline:
+    def deadline_within(self, seconds: float) -> Deadline:
         """Return the earlier one of the task's deadline and the deadline in *seconds*."""
-        return self._calls.limited(seconds)
+        return self._calls.deadline_within(seconds)
 
     @property
     def log(self) -> logging.LoggerAdapter[logging.Logger]:
@@ -264,7 +264,7 @@ class NodeTask:
             return
         info = self.info(find_kind_with(self.driver, connector))
         self._calls.record_bmc(info.endpoint())
-        account = self._account(connector, info)
+        account = self._credential(connector, info)
         with self._dependencies.bmc.borrow_with(account, self.deadline, owner=self) as session:
             self._borrowed[connector] = (session, account.slots)
             try:
@@ -295,7 +295,7 @@ class NodeTask:
         if not isinstance(power, PowerSampling) or power.connector is None:
             return None
         info = self.info(Kind.POWER)
-        account = self._account(power.connector, info)
+        account = self._credential(power.connector, info)
         is_current = self._secrets.currency_check(self.record.uuid)
         return PowerReader(power, power.sample_target(info), self._dependencies.bmc, account, is_current)
 
@@ -373,6 +373,6 @@ class NodeTask:
         if stored != self.record.driver_state:
             self.write(driver_state=stored)
 
-    def _account(self, connector: type[Connector[Any]], info: Any) -> BMCCredential:
+    def _credential(self, connector: type[Connector[Any]], info: Any) -> BMCCredential:
         secrets = self._secrets.values(self.record, self.driver)
         return self._dependencies.credential(connector, info, self.record.driver, self.raw_info, secrets)

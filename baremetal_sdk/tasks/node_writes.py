@@ -15,8 +15,8 @@ from baremetal_sdk.tasks.leases import Leases
 class NodeWrites:
     """A node's record and lease as one task has them, and the task's writes.
 
-    Each write carries the fence of the lease: its holder and epoch. The store rejects the write if the node's lease is another
-    one by now. After each write, the history and the change listeners are notified.
+    Each write carries the fence of the lease: its holder and epoch. The store rejects the write if the node's lease
+    has changed since. After each write, the history and the change listeners are notified.
     """
 
     def __init__(
@@ -76,6 +76,6 @@ class NodeWrites:
 
     def _apply(self, record: NodeRecord, purpose: str | None) -> NodeRecord:
         before, self.record = self.record, record
-        self._history.changed(before, record, purpose)
+        self._history.record_change(before, record, purpose)
         self._listeners.notify(record)
         return record

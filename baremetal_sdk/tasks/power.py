@@ -102,7 +102,7 @@ class PowerTask(Protocol):
     def wait(self, seconds: float) -> bool:
         """Wait for *seconds* or until the task is cancelled. Return whether it was cancelled."""
 
-    def limited(self, seconds: float) -> Deadline:
+    def deadline_within(self, seconds: float) -> Deadline:
         """Return the earlier one of the task's deadline and the deadline in *seconds*."""
 
 
@@ -182,7 +182,7 @@ class TaskPower:
             raise UnexpectedAnswer(f"boot device was set to {device}, but the BMC reports {setting.device}")
 
     def _forget_agent(self) -> None:
-        """Remove the agent from the record: its ramdisk ends with the power, and the next agent gets a token of its own."""
+        """Remove the agent from the record: its ramdisk ends with the power, and the next agent gets a new token."""
         changes = agent_info.removal_changes(self._task.record)
         if changes and self._task.lease is not None:
             self._task.write(**changes)
@@ -202,7 +202,7 @@ class TaskPower:
 
     def _confirm(self, state: PowerState, before: PowerState, timeout: float) -> None:
         """Read the power until it is the outcome of *state*. *before* is the power state before the command."""
-        deadline = self._task.limited(timeout)
+        deadline = self._task.deadline_within(timeout)
         pause = _FIRST_PAUSE_S
         seen: PowerState | BareMetalError | None = None
         has_changed = False
