@@ -38,11 +38,13 @@ def compute_expiry_cutoff(now: datetime, grace: float) -> datetime:
 
 def is_held(node: Mapping[str, Any], now: datetime) -> bool:
     """Return whether a stored node has a lease that has not expired."""
+    # At the expiry itself the lease is over, as in the conditions of the SQL statements.
     return node["lease_holder"] is not None and node["lease_expires_at"] > now
 
 
 def is_held_under(node: Mapping[str, Any], fence: Fence, now: datetime) -> bool:
     """Return whether the lease of *fence* is held."""
+    # The epoch distinguishes two leases of one holder: a task must not write under the lease of a later task.
     return is_held(node, now) and node["lease_holder"] == fence.holder and node["epoch"] == fence.epoch
 
 
@@ -55,11 +57,11 @@ def require_writable(node: Mapping[str, Any], fence: Fence | None, now: datetime
         raise lease_lost_error(fence)
 
 
-def require_revision(what: str, uuid: str, stored: int, revision: int | None) -> None:
+def require_revision(label: str, uuid: str, stored: int, revision: int | None) -> None:
     """Raise ``RevisionConflict`` if a record no longer has the revision that the caller read; None checks nothing."""
     if revision is not None and stored != revision:
-        text = f"{what} {uuid} was changed since it was read: it has revision {stored}, not {revision}; read it again"
-        raise RevisionConflict(text, record=what, uuid=uuid, revision=stored, expected=revision)
+        text = f"{label} {uuid} was changed since it was read: it has revision {stored}, not {revision}; read it again"
+        raise RevisionConflict(text, record=label, uuid=uuid, revision=stored, expected=revision)
 
 
 def require_fence_of(uuid: str, fence: Fence | None) -> None:
@@ -80,6 +82,7 @@ def node_locked_error(node: Mapping[str, Any], now: datetime) -> NodeLocked:
     """Return the error for a stored node that another task holds."""
     holder, purpose = node["lease_holder"], node["lease_purpose"]
     since, until = _format_time(node["lease_since"]), _format_time(node["lease_expires_at"])
+    # A caller waits one second or more, so that it does not poll a lease that is about to expire.
     remaining = (node["lease_expires_at"] - now).total_seconds()
     return NodeLocked(
         f"node {node['uuid']} is locked by {holder.rpartition('/')[0] or holder} for {purpose!r} since {since} (until {until})",

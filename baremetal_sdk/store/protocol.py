@@ -18,7 +18,7 @@ class Store(Protocol):
 
     Each write to a node or to a record under a node's lease is conditional. With a ``fence`` it raises ``LeaseLost`` unless
     that lease is held. With ``fence=None`` it raises ``NodeLocked`` if any lease on the node is held; the error has the
-    holder, the purpose, the begin and ``retry_after``. An expired lease is not held. The check and the write are one
+    holder, the purpose, the start and ``retry_after``. An expired lease is not held. The check and the write are one
     statement or one transaction. Each write increments the record's revision and sets ``updated_at``.
 
     A ``scope`` restricts reads to the records that the caller may see; other records do not exist for the caller.
@@ -81,7 +81,7 @@ class Store(Protocol):
     def renew_leases(self, fences: Sequence[Fence], *, duration: float) -> Sequence[Lease]:
         """Extend leases to *duration* seconds from now, and return the leases that were still held.
 
-        Expired leases are not extended. The number of statements hardly grows with the number of leases.
+        Expired leases are not extended. Many leases cost few statements.
         """
 
     def release_lease(self, fence: Fence) -> None:

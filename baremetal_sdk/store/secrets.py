@@ -164,6 +164,7 @@ def _create_exclusively(path: Path, content: bytes) -> None:
             os.link(draft, path)
     finally:
         draft.unlink()
+    # Without a flush of the directory, a power failure could lose the key after secrets were sealed with it.
     _sync_directory(path.parent)
 
 

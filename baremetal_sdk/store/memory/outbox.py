@@ -38,6 +38,7 @@ class MemoryOutbox:
                 self._events.append(Event(self._last, *draft))
                 self._times.append(self._clock.now())
             self._delete_oldest(len(self._events) - MAX_EVENTS)
+        # Outside of the outbox's lock, because a subscriber may read at once.
         for callback in self._subscribers:
             callback()
 
@@ -48,6 +49,7 @@ class MemoryOutbox:
     def read(self, after: EventPosition, limit: int) -> Sequence[Event]:
         """Return up to *limit* events after a position."""
         with self._lock:
+            # As in SQL, a reader that has missed events gets an error only with its next event.
             if after < self._last_deleted and self._events:
                 raise events_gone_error(after)
             first = bisect_right(self._events, after, key=lambda event: event.position)

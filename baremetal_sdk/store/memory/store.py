@@ -141,6 +141,7 @@ class MemoryStore(MemoryRecords):
         with self._lock:
             node = self._require_writable_node(uuid, fence)
             self._nodes.delete(uuid)
+            # Written under the lock, so that the events of a node are in the order of its changes.
             self.outbox.write([draft_deletion(_event_values(node), self._clock.now())])
             for port in self._ports.find_all("node_uuid", uuid):
                 self._ports.delete(port["uuid"])
@@ -162,9 +163,12 @@ class MemoryStore(MemoryRecords):
         with self._lock:
             now = self._clock.now()
             node = self._existing_node(uuid)
-            if is_held(node, compute_expiry_cutoff(now, grace)):
-                raise node_locked_error(node, compute_expiry_cutoff(now, grace))
+            # A lease stays taken until its grace period has passed.
+            cutoff = compute_expiry_cutoff(now, grace)
+            if is_held(node, cutoff):
+                raise node_locked_error(node, cutoff)
             times = {"lease_since": now, "lease_expires_at": compute_expiry(now, duration)}
+            # The revision stays: a lease is no change that clients have to read again.
             stored = {**node, **held, **times, "epoch": node["epoch"] + 1}
             self._nodes.replace(stored)
             leased = NODE_FIELDS.decode_record(stored)
@@ -189,6 +193,7 @@ class MemoryStore(MemoryRecords):
         """Release a lease. Do nothing if the lease is no longer held."""
         with self._lock:
             node = self._nodes.get(fence.node_uuid)
+            # A late release must not end the lease of the next holder.
             if node is not None and node["lease_holder"] == fence.holder and node["epoch"] == fence.epoch:
                 self._end_lease(node)
 

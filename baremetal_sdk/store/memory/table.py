@@ -66,6 +66,7 @@ class MemoryTable(Generic[R]):
 
     def _index(self, uuid: str, stored: StoredRecord) -> None:
         for key, uuids in self._unique.items():
+            # Values that are not set do not conflict, as NULL in SQL.
             if all(value is not None for value in _values(stored, key)):
                 uuids[_values(stored, key)] = uuid
 

@@ -99,6 +99,7 @@ def _fields(
 
 _OF_NODE: dict[str, Any] = {"belongs_to_node": True, "fenced": True, "visibility": Visibility.NODE, "listed": ("node_uuid",)}
 _NODE_UUID = frozenset({"node_uuid"})
+"""Managed field of the parts of a node, which cannot move to another node."""
 
 CHASSIS = RecordKind(
     _fields(ChassisRecord, "chassis", texts=frozenset({"description"})),

@@ -155,6 +155,7 @@ class Database:
 def _transaction(writer: Engine, url: URL) -> Iterator[Connection]:
     with writer.connect() as connection, connection.begin() as transaction:
         yield connection
+        # If the connection is lost here, the outcome is unknown, and a retry could write twice.
         with translate_errors(url, may_be_committed=True):
             transaction.commit()
 

@@ -22,7 +22,7 @@ _CHECKPOINT_PAGES = 4000
 
 With SQLite's default of 1000 pages, one in fifty creations of a node would wait."""
 READER_CONNECTIONS = 2
-"""Number of connections that read. Reads hold the GIL, so more connections would only contend for it."""
+"""Number of connections that read. Reads mostly hold the GIL, so more connections would only contend for it."""
 _POOL_SIZE = 4
 _POOL_TIMEOUT_S = 60.0
 _RETRY_INTERVAL_S = 0.02

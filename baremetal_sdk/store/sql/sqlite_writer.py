@@ -41,6 +41,7 @@ class SQLiteWriter:
                 execute_sqlite(connection, "COMMIT")
                 reusable = not self._closed
             except BaseException:
+                # A connection that cannot roll back may be inside of a transaction, so it is closed.
                 reusable = _roll_back(connection) and not self._closed
                 raise
             finally:

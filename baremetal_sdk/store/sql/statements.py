@@ -172,7 +172,10 @@ class Statements:
         return joined.where(ports.c.uuid == bindparam("ident")).with_for_update()
 
     def _take_lease(self) -> Update:
-        """Return an UPDATE that takes a free lease. It raises the epoch, so fences of earlier leases match no more."""
+        """Return an UPDATE that takes a free lease.
+
+        The new epoch invalidates the fences of earlier leases. The revision stays, because a lease is no change for clients.
+        """
         table = self._nodes
         values: dict[str, Any] = {name: bindparam(new_value_name(name), type_=table.c[name].type) for name in LEASE_FIELDS}
         values["epoch"] = table.c.epoch + 1

@@ -116,7 +116,7 @@ class SQLStore(SQLConductors, SQLPorts):
         stored = NODE_FIELDS.encode_record(node)
         stored.update(_NEW_NODE)
         with self._database.writing() as connection, raise_duplicates("node", self._schema.nodes, stored):
-            # The clock is read inside of the transaction: on SQLite, times then increase in the order of the commits.
+            # The clock is read after the wait for the write lock, which can take long.
             stored["created_at"] = now = self._clock.now()
             self._database.compiled.run(connection, self._statements.insert_node, stored)
             created = _NODES.read_record(list(stored.values()))
@@ -297,7 +297,7 @@ class SQLStore(SQLConductors, SQLPorts):
     def renew_leases(self, fences: Sequence[Fence], *, duration: float) -> Sequence[Lease]:
         """Extend the leases that are still held to *duration* seconds from now and return them."""
         renewed: list[Lease] = []
-        # The order also makes two processes lock the nodes of one holder in the same sequence.
+        # By holder for groupby, and by node so that all processes renew, and lock, nodes in the same order.
         ordered = sorted(fences, key=lambda fence: (fence.holder, fence.node_uuid))
         with self._database.writing() as connection:
             now = self._clock.now()

@@ -19,18 +19,18 @@ _POSTGRESQL = re.compile(r'unique constraint "(?P<constraint>\w+)"')
 
 
 @contextmanager
-def raise_duplicates(what: str, table: Table, values: Mapping[str, Any]) -> Iterator[None]:
+def raise_duplicates(label: str, table: Table, values: Mapping[str, Any]) -> Iterator[None]:
     """Translate a violation of a unique constraint of *table* inside of the block.
 
-    *what* is the kind of the record, and *values* are the record's new values. The raised error names field and value.
+    *label* is the label of the kind of record, and *values* are the record's new values. The raised error names field and value.
     """
     try:
         yield
     except IntegrityError as exc:
-        key = _find_key(exc, table.name, UNIQUE_KEYS[what])
+        key = _find_key(exc, table.name, UNIQUE_KEYS[label])
         if key is None:
             raise
-        raise duplicate_error(what, key, values) from None
+        raise duplicate_error(label, key, values) from None
 
 
 def _find_key(error: IntegrityError, table: str, unique: tuple[UniqueKey, ...]) -> UniqueKey | None:
