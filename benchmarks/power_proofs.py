@@ -141,7 +141,7 @@ def _measure_longest_delay(fleet: Fleet, options: argparse.Namespace) -> float:
         time.sleep(options.interval * 2)
         latest, end = 0.0, time.perf_counter() + 2 * options.interval
         while time.perf_counter() < end:
-            latest = max(latest, sync.lag)
+            latest = max(latest, sync.poller.lag)
             time.sleep(0.05)
     return latest
 

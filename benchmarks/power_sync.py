@@ -93,7 +93,7 @@ def measure(conductor: Conductor, server: APIServer, nodes: list[str], options: 
             time.sleep(options.seconds)
             rate = round((sync.answers - before) / (time.perf_counter() - begin))
         known = sum(row.power_state is not None for row in conductor.nodes(fields=("power_state",)))
-        figures = {"nodes": len(nodes), "known": known, "rate": rate, "late": sync.due_nodes}
+        figures = {"nodes": len(nodes), "known": known, "rate": rate, "late": sync.poller.due_nodes}
         print_figures(f"round {number}", **figures, threads=threading.active_count())
         print_figures("API meanwhile", **latencies.compute_quantiles())
 

@@ -21,7 +21,7 @@ def conductor_readings(components: Components) -> Iterable[Reading]:
     yield are.LEASES_LOST, (), components.leases.lost_count
     yield are.BMC_SESSIONS, (), components.bmc.open_sessions
     yield are.BMCS_BACKED_OFF, (), components.bmc.unreachable_bmcs
-    yield are.POWER_SYNC_NODES, (), components.power_sync.nodes
-    yield are.POWER_SYNC_LAG, (), components.power_sync.lag
-    yield are.SENSOR_NODES, (), components.sensors.nodes
-    yield are.SENSOR_LAG, (), components.sensors.lag
+    yield are.POWER_SYNC_NODES, (), components.power_sync.poller.nodes
+    yield are.POWER_SYNC_LAG, (), components.power_sync.poller.lag
+    yield are.SENSOR_NODES, (), components.sensors.poller.nodes
+    yield are.SENSOR_LAG, (), components.sensors.poller.lag

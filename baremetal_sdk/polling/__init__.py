@@ -1,1 +1,1 @@
-"""Regular polling of many BMCs: schedule, queues and workers, shared by power sync and sensor collection."""
+"""Regular polling of many BMCs, shared by power sync and sensor collection: schedule, queues, and workers."""

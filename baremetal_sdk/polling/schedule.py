@@ -1,4 +1,4 @@
-"""When each of many things is due next: a schedule of its own for every one, and no list of all of them at each look."""
+"""A schedule of many keys, each due once per interval at a time of its own."""
 
 from __future__ import annotations
 
@@ -12,93 +12,96 @@ from baremetal_sdk.clock import Clock
 from baremetal_sdk.concurrency.locks import YieldingLock
 
 _JITTER = 0.1
+"""Share of the interval by which a key may be due earlier or later."""
 
 
 class Schedule:
-    """Keys that are due once in every *interval* (seconds), spread over it, each a little early or late every time.
+    """Keys that are due once per *interval* (seconds), spread over it and with jitter.
 
-    Who takes a key that is due says afterwards when it is due :meth:`again`; until then nobody else is given it. Looking
-    costs by what is due, not by how many keys there are. Thread-safe.
+    A caller that takes a due key calls :meth:`again` afterwards; until then no other caller gets the key. The cost of
+    taking keys depends on the number of due keys, not on the number of all keys. Thread-safe.
     """
 
     def __init__(self, interval: float, clock: Clock) -> None:
         self.interval = interval
         self._clock = clock
         self._lock = YieldingLock()
+        # The due time of each key is the truth; None: taken. Entries of the heap and of the deque with another time are
+        # outdated and are skipped, because removing an entry from the middle of a heap is expensive.
         self._due: dict[str, float | None] = {}
         self._heap: list[tuple[float, str]] = []
-        self._late: deque[tuple[float, str]] = deque()
+        self._overdue: deque[tuple[float, str]] = deque()
 
     def __len__(self) -> int:
         return len(self._due)
 
     def has(self, key: str) -> bool:
-        """Whether *key* is scheduled."""
+        """Return whether *key* is scheduled."""
         return key in self._due
 
     def keep(self, keys: Iterable[str]) -> None:
-        """Have exactly these *keys*: new ones are first due somewhere in the coming interval, others go on as they were."""
+        """Schedule exactly these *keys*. A new key is first due at a random time in the coming interval."""
         wanted = set(keys)
         with self._lock:
             for key in self._due.keys() - wanted:
                 del self._due[key]
             for key in wanted - self._due.keys():
-                self._set(key, self._clock.monotonic() + random.uniform(0.0, self.interval))
+                self._set_locked(key, self._clock.monotonic() + random.uniform(0.0, self.interval))
 
     def overdue(self) -> float:
-        """Seconds for which the key is due that has been due longest; 0 where none is."""
+        """Return the seconds for which the longest overdue key has been due; 0 if no key is due."""
         with self._lock:
-            self._collect()
-            due = self._late[0][0] if self._late else math.inf
+            self._collect_locked()
+            due = self._overdue[0][0] if self._overdue else math.inf
         return max(0.0, self._clock.monotonic() - due)
 
     def drop(self, key: str) -> None:
-        """Have *key* no more."""
+        """Remove *key* from the schedule."""
         with self._lock:
             self._due.pop(key, None)
 
     def hasten(self, key: str, seconds: float = 0.0) -> None:
-        """Let *key* be due in so many seconds, if that is earlier than it would be; a new key is added."""
+        """Make *key* due in so many seconds, if it is not due earlier. A new key is added."""
         at = self._clock.monotonic() + seconds
         with self._lock:
             due = self._due.get(key)
             if key not in self._due or (due is not None and at < due):
-                self._set(key, at)
+                self._set_locked(key, at)
 
     def again(self, key: str, seconds: float | None = None) -> None:
-        """Let a key that was taken be due once more: in so many seconds, or after its interval. One that was dropped stays so."""
+        """Make a taken key due again in so many seconds (by default one interval). A key that was dropped stays dropped."""
         if seconds is None:
             seconds = self.interval * random.uniform(1 - _JITTER, 1 + _JITTER)
         with self._lock:
             if key in self._due:
-                self._set(key, self._clock.monotonic() + seconds)
+                self._set_locked(key, self._clock.monotonic() + seconds)
 
     def backlog(self) -> int:
-        """How many keys are due now."""
+        """Return the number of keys that are due now."""
         with self._lock:
-            self._collect()
-            return len(self._late)
+            self._collect_locked()
+            return len(self._overdue)
 
     def take_due(self, limit: int | None = None) -> list[str]:
-        """The keys that are due, at most *limit*, those that waited longest first."""
+        """Take and return up to *limit* due keys, the longest overdue first."""
         taken: list[str] = []
         with self._lock:
-            self._collect()
-            while self._late and (limit is None or len(taken) < limit):
-                due, key = self._late.popleft()
+            self._collect_locked()
+            while self._overdue and (limit is None or len(taken) < limit):
+                due, key = self._overdue.popleft()
                 if self._due.get(key) == due:
                     taken.append(key)
                     self._due[key] = None
         return taken
 
-    def _collect(self) -> None:
-        """Find what has become due. What was set anew, or dropped, has left an old entry behind."""
+    def _collect_locked(self) -> None:
+        """Move the keys that have become due from the heap to the deque, and skip outdated entries."""
         now = self._clock.monotonic()
         while self._heap and self._heap[0][0] <= now:
             due, key = heapq.heappop(self._heap)
             if self._due.get(key) == due:
-                self._late.append((due, key))
+                self._overdue.append((due, key))
 
-    def _set(self, key: str, due: float) -> None:
+    def _set_locked(self, key: str, due: float) -> None:
         self._due[key] = due
         heapq.heappush(self._heap, (due, key))

@@ -1,4 +1,4 @@
-"""A line of nodes whose power is read in turn, and what is read of them from the store just before."""
+"""A queue of due nodes, with the rows that are read from the store just before each poll."""
 
 from __future__ import annotations
 
@@ -10,77 +10,87 @@ from baremetal_sdk.polling.schedule import Schedule
 from baremetal_sdk.polling.worker_limit import WorkerLimit
 from baremetal_sdk.store.records.query import Row
 
-_BATCH = 256
-"""As many nodes are read from the store at a time, at most."""
-_FEWEST = 16
-_LOW = 1 / 4
-"""With so much of a batch left the next one is read, by one worker: the others have what to do meanwhile."""
-_SLOWER = 0.1
-"""How soon it is believed that a machine has become slower."""
+_MAX_BATCH = 256
+"""Maximum number of nodes that one query reads from the store."""
+_MIN_BATCH = 16
+_REFILL_SHARE = 1 / 4
+"""Share of a batch at which one worker reads the next batch, while the others still have rows to work on."""
+_BASELINE_WEIGHT = 0.1
+"""EWMA weight with which higher latencies raise the baseline latency of a node."""
 
 
 class WorkQueue:
-    """Hands out nodes that are due, each as the store has it now: one query serves many of them."""
+    """Hands out due nodes with their current rows. One query serves many nodes. Thread-safe."""
 
-    def __init__(self, schedule: Schedule, share: float, look: Callable[[Sequence[str]], Sequence[Row]]) -> None:
+    def __init__(self, schedule: Schedule, read_rows: Callable[[Sequence[str]], Sequence[Row]]) -> None:
+        """*read_rows* returns current rows for the given nodes. Nodes that it leaves out are due again after an interval."""
         self.schedule = schedule
-        self.share = share
-        """How much of the lane its workers may take."""
-        self.crew = WorkerLimit()
-        self._look = look
+        self.worker_limit = WorkerLimit()
+        self._read_rows = read_rows
         self._ready: deque[Row] = deque()
-        self._refilling = threading.Lock()
-        self._undisturbed: dict[str, float] = {}
+        self._refill_lock = threading.Lock()
+        self._baselines: dict[str, float] = {}
 
     @property
     def backlog(self) -> int:
-        """Nodes that are due."""
+        """Number of nodes that are due."""
         return self.schedule.backlog() + len(self._ready)
 
-    def next(self) -> Row | None:
-        """A node that is due; None where there is none."""
+    def pop_due(self) -> Row | None:
+        """Return the row of a due node, or None if no node is due."""
         while True:
-            if len(self._ready) < _LOW * self._batch and self._refilling.acquire(blocking=False):
+            # One worker refills early; the others do not wait for it, because rows are left for them.
+            if len(self._ready) < _REFILL_SHARE * self._batch_size and self._refill_lock.acquire(blocking=False):
                 try:
-                    self._refill()
+                    self._refill_locked()
                 finally:
-                    self._refilling.release()
+                    self._refill_lock.release()
             try:
                 return self._ready.popleft()
             except IndexError:
                 pass
-            with self._refilling:
-                if not self._ready and not self._refill():
+            # No rows are left: wait for a refill by another worker, and refill if that brought none.
+            with self._refill_lock:
+                if not self._ready and not self._refill_locked():
                     return None
 
-    def undisturbed(self, node: str, seconds: float) -> float:
-        """How long a look at this node takes where nothing else keeps it waiting here, now that one took so many seconds."""
-        before = self._undisturbed.get(node, seconds)
-        found = self._undisturbed[node] = seconds if seconds < before else before + _SLOWER * (seconds - before)
-        return found
+    def update_baseline(self, node: str, seconds: float) -> float:
+        """Return the node's baseline latency, after a poll that took so many seconds.
+
+        The baseline estimates the latency of the BMC alone. Waits for the interpreter only make polls longer, so the
+        baseline falls at once and rises slowly.
+        """
+        previous = self._baselines.get(node, seconds)
+        baseline = seconds if seconds < previous else previous + _BASELINE_WEIGHT * (seconds - previous)
+        self._baselines[node] = baseline
+        return baseline
 
     def keep(self, nodes: Iterable[str]) -> None:
-        """Have exactly these *nodes*."""
+        """Schedule exactly these *nodes*."""
         self.schedule.keep(nodes)
-        for gone in [node for node in list(self._undisturbed) if not self.schedule.has(node)]:
-            del self._undisturbed[gone]
+        # A copy of the keys: workers add baselines meanwhile.
+        for node in list(self._baselines):
+            if not self.schedule.has(node):
+                del self._baselines[node]
 
     @property
-    def _batch(self) -> int:
-        """As many as few workers take soon: what is known of a node is not to be old when its turn comes."""
-        return max(_FEWEST, min(_BATCH, 2 * self.crew.size))
+    def _batch_size(self) -> int:
+        """Number of nodes to read: what the workers poll soon, because rows must not be old when they are polled."""
+        return max(_MIN_BATCH, min(_MAX_BATCH, 2 * self.worker_limit.size))
 
-    def _refill(self) -> bool:
-        keys = self.schedule.take_due(self._batch)
-        if not keys:
+    def _refill_locked(self) -> bool:
+        """Read the rows of a batch of due nodes; return False if no node is due. The caller holds the refill lock."""
+        nodes = self.schedule.take_due(self._batch_size)
+        if not nodes:
             return False
         try:
-            rows = self._look(keys)
+            rows = self._read_rows(nodes)
         except BaseException:
-            for key in keys:
-                self.schedule.again(key)
+            # Nodes that are taken and not rescheduled would never be due again.
+            for node in nodes:
+                self.schedule.again(node)
             raise
         self._ready.extend(rows)
-        for key in set(keys) - {row.uuid for row in rows}:
-            self.schedule.again(key)
+        for node in set(nodes) - {row.uuid for row in rows}:
+            self.schedule.again(node)
         return True

@@ -1,4 +1,4 @@
-"""How many workers: as many as Little's law asks for, and no more than the interpreter has use for."""
+"""The number of polling workers, from Little's law and from the CPU time of a poll."""
 
 from __future__ import annotations
 
@@ -6,65 +6,68 @@ import math
 
 from baremetal_sdk.concurrency.locks import YieldingLock
 
-_FIRST_GUESS = 0.1
-"""Seconds that a read takes, as long as none was seen."""
-_WEIGHT = 0.01
-_BUSY = 0.6
-"""As much of the interpreter is power sync's at most: whatever else runs has to come to its turn, too."""
-_FEWEST = 8
-"""As many workers are never too many for the interpreter."""
-_SLACK = 1.1
-"""As many times more workers than useful are borne: they do not come and go all the time."""
+_INITIAL_LATENCY_S = 0.1
+"""Assumed seconds of a poll before the first one is measured."""
+_EWMA_WEIGHT = 0.01
+_MAX_GIL_SHARE = 0.6
+"""Maximum share of the interpreter's time that polling may use. The rest is for all other work of the process."""
+_MIN_USEFUL_WORKERS = 8
+"""Number of workers that is allowed however much CPU time a poll takes."""
+_SURPLUS_FACTOR = 1.1
+"""Factor by which the workers may exceed the useful number, so that they do not start and end all the time."""
 
 
 class WorkerLimit:
-    """Counts the workers of one line, and says how many more would be useful.
+    """Counts the workers of one queue, and tells how many more would be useful. Thread-safe.
 
-    Work that is due within some seconds needs ``due * latency / seconds`` workers (Little's law). More than ``latency / CPU
-    time`` of them would only fight for the interpreter, and whatever else runs would wait behind them.
+    To poll *due* nodes within some seconds takes ``due * latency / seconds`` workers (Little's law). More than
+    ``latency / CPU time`` workers would only compete for the interpreter and delay all other work.
     """
 
     def __init__(self) -> None:
         self._lock = YieldingLock()
-        self._latency = _FIRST_GUESS
-        self._undisturbed = _FIRST_GUESS
+        self._latency = _INITIAL_LATENCY_S
+        self._baseline = _INITIAL_LATENCY_S
         self._cpu = 0.0
         self.size = 0
-        """Workers that work now."""
+        """Number of workers."""
 
-    def join(self, most: int) -> bool:
-        """Count one worker more, unless there are *most* already."""
+    def try_add(self, max_workers: int) -> bool:
+        """Count one worker more and return True, or return False if *max_workers* are counted already."""
         with self._lock:
-            if self.size >= most:
+            if self.size >= max_workers:
                 return False
             self.size += 1
             return True
 
-    def leave(self) -> None:
-        """Count one less."""
+    def remove(self) -> None:
+        """Count one worker less."""
         with self._lock:
             self.size -= 1
 
-    def took(self, seconds: float, undisturbed: float, cpu: float) -> bool:
-        """Learn from one read by one worker, and tell whether it is to go on; if not, it is counted no more.
+    def record_poll(self, seconds: float, baseline: float, cpu: float) -> bool:
+        """Record a poll, and return whether its worker should continue. If not, the worker is already counted out.
 
-        In seconds: how long the read took, how long it takes at the same machine when nothing else runs here, and how much of
-        it was this process's own work.
+        *seconds* is the latency of the poll, *baseline* the latency of the same BMC without waits for the interpreter,
+        and *cpu* the CPU time of the poll in this process; all are in seconds.
         """
         with self._lock:
-            self._latency += _WEIGHT * (seconds - self._latency)
-            self._undisturbed += _WEIGHT * (undisturbed - self._undisturbed)
-            self._cpu += _WEIGHT * (cpu - self._cpu) if self._cpu else cpu
-            if self.size <= _SLACK * self._useful:
+            self._latency += _EWMA_WEIGHT * (seconds - self._latency)
+            self._baseline += _EWMA_WEIGHT * (baseline - self._baseline)
+            # The first measurement is taken as it is, because no guess of the CPU time would be near it.
+            self._cpu += _EWMA_WEIGHT * (cpu - self._cpu) if self._cpu else cpu
+            if self.size <= _SURPLUS_FACTOR * self._max_useful:
                 return True
+            # Counted out here: if several workers end polls at once, only the surplus is told to end.
             self.size -= 1
             return False
 
-    def wanted(self, due: int, seconds: float, most: int) -> int:
-        """How many workers get *due* reads done in so many seconds; at most *most*."""
-        return math.ceil(min(due * self._latency / seconds, self._useful, most))
+    def count_needed(self, due: int, seconds: float, max_workers: int) -> int:
+        """Return how many workers, up to *max_workers*, can poll *due* nodes in so many seconds."""
+        return math.ceil(min(due * self._latency / seconds, self._max_useful, max_workers))
 
     @property
-    def _useful(self) -> float:
-        # Waiting for the interpreter makes reads longer; it is not what more workers would help against.
-        return max(_FEWEST, _BUSY * self._undisturbed / self._cpu) if self._cpu > 0 else math.inf
+    def _max_useful(self) -> float:
+        # With the baseline and not the latency: waits for the interpreter make polls longer, and more workers would make
+        # these waits longer still.
+        return max(_MIN_USEFUL_WORKERS, _MAX_GIL_SHARE * self._baseline / self._cpu) if self._cpu > 0 else math.inf

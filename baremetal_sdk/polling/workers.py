@@ -1,4 +1,4 @@
-"""The workers of an engine: as many on each line as what is due there asks for, for as long as something is."""
+"""The workers of a poller: as many for each queue as its due nodes need, for as long as nodes are due."""
 
 from __future__ import annotations
 
@@ -16,42 +16,48 @@ LOG = logging.getLogger(__name__)
 
 
 class WorkerPool:
-    """Has workers *take* one node of a line after the other. *done* is called when one of them ends; *name* is for the log."""
+    """Runs workers on a lane. Each worker calls *poll* for one due node after another, and *on_end* when it ends.
 
-    def __init__(self, name: str, lane: Lane, take: Callable[[Row], None], done: Callable[[], None] = lambda: None) -> None:
+    *name* is for log lines.
+    """
+
+    def __init__(self, name: str, lane: Lane, poll: Callable[[Row], None], on_end: Callable[[], None]) -> None:
         self._name = name
         self._lane = lane
-        self._take = take
-        self._done = done
+        self._poll = poll
+        self._on_end = on_end
         self._stopping = threading.Event()
 
-    def staff(self, line: WorkQueue, seconds: float, most: int) -> None:
-        """Have as many workers on *line* as get what is due there done in so many seconds, and at most so many."""
-        wanted = line.crew.wanted(line.backlog, seconds, most)
-        while line.crew.join(wanted):
+    def start(self, queue: WorkQueue, seconds: float, max_workers: int) -> None:
+        """Start workers until *queue* has as many as can poll its due nodes in so many seconds, up to *max_workers*."""
+        needed = queue.worker_limit.count_needed(queue.backlog, seconds, max_workers)
+        while queue.worker_limit.try_add(needed):
             try:
-                self._lane.submit(self._work, line)
+                self._lane.submit(self._run, queue)
             except Busy as exc:
-                line.crew.leave()
+                queue.worker_limit.remove()
                 LOG.info("%s gets no more workers now: %s", self._name, exc)
                 return
 
     def stop(self) -> None:
-        """Let workers end with what they do now."""
+        """Let each worker end after its current poll."""
         self._stopping.set()
 
-    def _work(self, line: WorkQueue) -> None:
-        """Take what is due, one node after the other, until nothing is or others get it done."""
-        stays = True
+    def _run(self, queue: WorkQueue) -> None:
+        """Poll due nodes until none is left, or until the other workers can do without this one."""
+        is_needed = True
         try:
             cpu = time.thread_time()
-            while stays and not self._stopping.is_set() and (row := line.next()) is not None:
+            while is_needed and not self._stopping.is_set() and (row := queue.pop_due()) is not None:
                 began = time.monotonic()
-                self._take(row)
-                before, cpu = cpu, time.thread_time()
+                self._poll(row)
+                cpu_before, cpu = cpu, time.thread_time()
                 seconds = time.monotonic() - began
-                stays = line.crew.took(seconds, line.undisturbed(row.uuid, seconds), cpu - before)
+                baseline = queue.update_baseline(row.uuid, seconds)
+                # The CPU time includes the reading of rows, which the latency does not.
+                is_needed = queue.worker_limit.record_poll(seconds, baseline, cpu - cpu_before)
         finally:
-            if stays:
-                line.crew.leave()
-            self._done()
+            # A worker that is not needed was counted out by record_poll().
+            if is_needed:
+                queue.worker_limit.remove()
+            self._on_end()

@@ -1,4 +1,4 @@
-"""Power sync: seeing now and then what the power of every node really is."""
+"""Power sync: regular observation of the power state of every node."""
 
 from baremetal_sdk.power_sync.power_sync import PowerSync
 

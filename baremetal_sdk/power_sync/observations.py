@@ -1,4 +1,4 @@
-"""What an observation means for a node: what is news, what has failed too often, and what was not asked for."""
+"""The meaning of observations: which changes to store, when repeated failures count, and what to log."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from baremetal_sdk.tasks.power_reader import PowerReader
 from baremetal_sdk.tasks.task_manager import TaskManager
 
 LOG = logging.getLogger(__name__)
-_NOT_SYNCED = frozenset({states.ENROLL, states.VERIFYING, states.ADOPTFAIL, states.CLEANWAIT, states.DEPLOYWAIT})
-_HEALTH_EVERY = 10
-"""Health is asked for at each so-many-th observation of a node's power, not of all nodes at the same one."""
-_BOUNCE = 120.0
-"""Seconds within which a machine that leaves a confirmed state has bounced, and was not switched by somebody else."""
+_UNSYNCED_STATES = frozenset({states.ENROLL, states.VERIFYING, states.ADOPTFAIL, states.CLEANWAIT, states.DEPLOYWAIT})
+_HEALTH_PERIOD = 10
+"""Observations between two reads of a node's health. Nodes are spread over the period, so that not all read it at once."""
+_BOUNCE_LIMIT_S = 120.0
+"""Seconds after a confirmed power command within which another state means that the command's state did not last."""
 
-LOOKED_AT = (
+OBSERVED_FIELDS = (
     "uuid",
     "revision",
     "provision_state",
@@ -40,99 +40,108 @@ LOOKED_AT = (
     "lease_holder",
     "lease_expires_at",
 )
-"""What is read of a node before its BMC is asked."""
+"""Fields of a node that are read before its BMC is asked."""
 
 
-def may_look(row: Row, clock: Clock) -> bool:
-    """Whether nobody works on the node, and its state and maintenance leave its power for us to look at."""
-    if row.target_power_state or row.provision_state in _NOT_SYNCED or (row.maintenance and row.fault != POWER_FAILURE):
+def may_observe(row: Row, clock: Clock) -> bool:
+    """Return whether power sync may observe the node: no task holds it, and its state and maintenance allow it."""
+    if row.target_power_state or row.provision_state in _UNSYNCED_STATES or (row.maintenance and row.fault != POWER_FAILURE):
         return False
     return not is_leased(row, clock)
 
 
 def is_leased(row: Row, clock: Clock) -> bool:
-    """Whether somebody works on the node."""
+    """Return whether a task holds the node's lease."""
     return row.lease_holder is not None and row.lease_expires_at is not None and row.lease_expires_at > clock.now()
 
 
 class NodeObservation:
-    """What is remembered of one node between two observations. It is lost with the process, and nothing is wrong then."""
+    """Data about one node that is kept between observations. It is lost with the process, which does no harm."""
 
-    __slots__ = ("failures", "revision", "sampler", "seen_at", "turn")
+    __slots__ = ("count", "failures", "observed_at", "reader", "revision")
 
     def __init__(self, node: str, now: float) -> None:
-        self.sampler: PowerReader | None = None
-        """The lean read of its power, as it was worked out when the node had this revision."""
+        self.reader: PowerReader | None = None
+        """Cached reader of the node's power, valid for this revision of the node."""
         self.revision = 0
         self.failures = 0
-        """Failed observations in a row."""
-        self.seen_at = now
-        """When its power was observed last, or nobody had begun to look."""
-        self.turn = -(hash(node) % _HEALTH_EVERY)
-        """Counts observations: health is asked for at some of them."""
+        """Number of failed observations in a row."""
+        self.observed_at = now
+        """Monotonic time of the last successful observation, or of the first listing of the node."""
+        self.count = -(hash(node) % _HEALTH_PERIOD)
+        """Number of observations; it starts at a different value for each node, to spread the reads of health."""
 
 
 class ObservationTracker:
-    """What is known of the nodes that are watched, and what an observation changes of it."""
+    """Tracks the observations of all nodes, and returns the changes that each observation makes to its node.
+
+    Thread-safe: one node is observed by one worker at a time, so its :class:`NodeObservation` needs no lock.
+    """
 
     def __init__(self, clock: Clock, max_retries: int) -> None:
         self._clock = clock
         self.max_retries = max_retries
-        """How many times in a row a node's power may not be observed until it is put in maintenance."""
+        """Number of failed observations in a row that a node may have before it is put in maintenance."""
         self._lock = YieldingLock()
         self._nodes: dict[str, NodeObservation] = {}
-        self.answered = 0
-        """How many observations were answered."""
+        self.answers = 0
+        """Number of observations that the BMC answered."""
 
-    def of(self, node: str) -> NodeObservation:
-        """What is remembered of a node."""
-        found = self._nodes.get(node)
-        return found if found is not None else self._nodes.setdefault(node, NodeObservation(node, self._clock.monotonic()))
+    def get(self, node: str) -> NodeObservation:
+        """Return the data about a node; create it if it is missing."""
+        observation = self._nodes.get(node)
+        if observation is None:
+            observation = self._nodes.setdefault(node, NodeObservation(node, self._clock.monotonic()))
+        return observation
 
     def keep(self, nodes: set[str]) -> None:
-        """Watch these nodes, and forget all others."""
+        """Track exactly these nodes."""
         now = self._clock.monotonic()
         with self._lock:
             self._nodes = {node: self._nodes.get(node) or NodeObservation(node, now) for node in nodes}
 
-    def written(self, row: Row, after: NodeRecord) -> None:
-        """What was seen of a node has been written: how its power is read has not changed with that."""
-        watched = self.of(row.uuid)
-        if watched.revision == row.revision:
-            watched.revision = after.revision
+    def record_written(self, row: Row, after: NodeRecord) -> None:
+        """Note the new revision of a node after a write of power sync itself, which leaves the cached reader valid."""
+        observation = self.get(row.uuid)
+        if observation.revision == row.revision:
+            observation.revision = after.revision
 
-    def unseen(self, seconds: float) -> list[str]:
-        """The nodes whose power was not observed for so long."""
-        limit = self._clock.monotonic() - seconds
-        return [node for node, watched in list(self._nodes.items()) if watched.seen_at < limit]
+    def list_stale(self, seconds: float) -> list[str]:
+        """Return the nodes whose last observation is longer ago than so many seconds."""
+        observed_before = self._clock.monotonic() - seconds
+        return [node for node, observation in list(self._nodes.items()) if observation.observed_at < observed_before]
 
-    def aged(self, row: Row) -> dict[str, Any]:
-        """What it changes that nobody has observed the power for too long. When it was observed last stays known."""
-        if row.power_state is None or row.target_power_state or row.provision_state in _NOT_SYNCED or is_leased(row, self._clock):
+    def expire(self, row: Row) -> dict[str, Any]:
+        """Return the changes that mark a stale power state as unknown. The time of the last observation is kept."""
+        if row.power_state is None or row.target_power_state or row.provision_state in _UNSYNCED_STATES:
             return {}
-        LOG.warning(
-            "node %s: power was %r and has not been observed for long; it is not known any more", row.uuid, row.power_state
-        )
+        if is_leased(row, self._clock):
+            return {}
+        LOG.warning("node %s: power was %r and has not been observed for too long; it is unknown now", row.uuid, row.power_state)
         return {"power_state": None}
 
-    def seen(self, row: Row, state: PowerState) -> dict[str, Any]:
-        """What an answer of the BMC changes."""
-        watched = self.of(row.uuid)
-        watched.failures, watched.seen_at = 0, self._clock.monotonic()
-        known = None if state is PowerState.UNKNOWN else str(state)
+    def record_success(self, row: Row, state: PowerState) -> dict[str, Any]:
+        """Record a successful observation, and return the changes to the node."""
+        observation = self.get(row.uuid)
+        observation.failures, observation.observed_at = 0, self._clock.monotonic()
+        power_state = None if state is PowerState.UNKNOWN else str(state)
         changes: dict[str, Any] = {}
-        if row.power_state != known:
-            changes |= {"power_state": known, "power_observed_at": self._clock.now(), "power_source": "sync"}
+        if row.power_state != power_state:
+            changes |= {"power_state": power_state, "power_observed_at": self._clock.now(), "power_source": "sync"}
             if row.power_state is not None:
-                LOG.warning("node %s: %s", row.uuid, self._story(row, known))
+                LOG.warning("node %s: %s", row.uuid, self._describe_change(row, power_state))
         if row.fault == POWER_FAILURE:
+            # Power sync has set the maintenance itself, so it may end it.
             changes |= {"maintenance": False, "maintenance_reason": None, "fault": None, "last_error": None}
         return changes
 
-    def failed(self, row: Row, error: BareMetalError) -> dict[str, Any]:
-        """What it changes that the BMC could not be asked: after too many times in a row, power is not known any more."""
-        watched = self.of(row.uuid)
-        count = watched.failures = watched.failures + 1
+    def record_failure(self, row: Row, error: BareMetalError) -> dict[str, Any]:
+        """Record a failed observation, and return the changes to the node.
+
+        After more than ``max_retries`` failures in a row the power state is unknown and the node goes into maintenance.
+        """
+        observation = self.get(row.uuid)
+        count = observation.failures = observation.failures + 1
         LOG.warning("node %s: power could not be observed, %d times in a row: %s", row.uuid, count, error)
         if count <= self.max_retries or row.fault == POWER_FAILURE:
             return {}
@@ -140,26 +149,29 @@ class ObservationTracker:
         fault = {"maintenance": True, "maintenance_reason": reason, "fault": POWER_FAILURE, "last_error": reason}
         return {"power_state": None, "power_observed_at": self._clock.now(), "power_source": "sync", **fault}
 
-    def health(self, row: Row, tasks: TaskManager) -> dict[str, Any]:
-        """What has changed of the machine's health, which is asked for now and then; what cannot be read stays as it was."""
+    def check_health(self, row: Row, tasks: TaskManager) -> dict[str, Any]:
+        """Count an answer, read the machine's health at some observations, and return the changes to the node.
+
+        If the health cannot be read, the stored value stays.
+        """
         with self._lock:
-            self.answered += 1
-        watched = self.of(row.uuid)
-        turn = watched.turn = watched.turn + 1
-        if turn <= 0 or turn % _HEALTH_EVERY:
+            self.answers += 1
+        observation = self.get(row.uuid)
+        count = observation.count = observation.count + 1
+        if count <= 0 or count % _HEALTH_PERIOD:
             return {}
         try:
             health = read_health(tasks.read_only(row.uuid))
         except BareMetalError as exc:
-            LOG.info("node %s: its health could not be read: %s", row.uuid, exc)
+            LOG.info("node %s: health could not be read: %s", row.uuid, exc)
             return {}
         return {"health": health} if health != row.health else {}
 
-    def _story(self, row: Row, known: str | None) -> str:
-        """What has happened to a machine that is not what it was."""
-        went = f"power was {row.power_state!r} and is {known!r} now"
+    def _describe_change(self, row: Row, power_state: str | None) -> str:
+        """Return a log text that tells a state that did not last from a change that was not requested here."""
+        change = f"power was {row.power_state!r} and is {power_state!r} now"
         since = row.power_observed_at
         age = None if since is None else (self._clock.now() - since).total_seconds()
-        if row.power_source == COMMAND and age is not None and age < _BOUNCE:
-            return f"{went}: it did not last, {age:.0f} s after it was asked for and confirmed"
-        return f"{went}, without being asked"
+        if row.power_source == COMMAND and age is not None and age < _BOUNCE_LIMIT_S:
+            return f"{change}: it did not last, {age:.0f} s after it was requested and confirmed"
+        return f"{change}, without being asked"

@@ -1,28 +1,19 @@
-"""The engine: what is due is read by workers that live as long as something is due."""
+"""Power sync: it observes the power state of each node once per interval, and stores changes."""
 
 from __future__ import annotations
 
-import logging
 import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from baremetal_interfaces import (
-    BareMetalError,
-    BMCBusy,
-    Deadline,
-    Kind,
-    NotFound,
-)
+from baremetal_interfaces import BareMetalError, BMCBusy, Deadline, Kind, NotFound, PowerState
 from baremetal_sdk.bmc import SlotTaken
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.concurrency.pool import Lane
 from baremetal_sdk.config import ConductorOptions
 from baremetal_sdk.observability.telemetry import Telemetry, Work, classify_outcome
-from baremetal_sdk.polling.live_and_away import AWAY, LiveAndAwayQueues
-from baremetal_sdk.polling.work_queue import WorkQueue
-from baremetal_sdk.polling.workers import WorkerPool
-from baremetal_sdk.power_sync.observations import LOOKED_AT, ObservationTracker, may_look
+from baremetal_sdk.polling.poller import UNREACHABLE_ERRORS, UNREACHABLE_SHARE, Poller, PollResult
+from baremetal_sdk.power_sync.observations import OBSERVED_FIELDS, ObservationTracker, may_observe
 from baremetal_sdk.power_sync.write_batch import WriteBatch
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.query import NodeQuery, Row
@@ -30,29 +21,29 @@ from baremetal_sdk.tasks.history import History
 from baremetal_sdk.tasks.power_reader import PowerReader
 from baremetal_sdk.tasks.task_manager import TaskManager
 
-LOG = logging.getLogger(__name__)
-_UNSCHEDULED = 60.0
-"""Seconds between two observations where power sync is off and somebody asks for it all the same."""
-_HORIZON, _HORIZON_SHARE = 1.0, 0.1
-"""What is due is to be read in so many seconds, or in that share of the interval; a tick comes at least as often."""
-_TAKEN_RETRY = 2.0
-"""Seconds until a BMC is tried again that served somebody else."""
-_SHORTEST_LIMIT, _LONGEST_LIMIT = 5.0, 15.0
-"""Seconds that one read may take: the interval, but neither less nor more than these."""
-_INTERVALS_UNSEEN = 3
-"""As many intervals may go by without an observation, however short the time is after which power is unknown."""
-_AT_ONCE = 256
-_LISTING_APART = 20
-"""The nodes that there are, are listed as rarely as makes up for what that takes, where the interval is shorter."""
-_AFTER_TASK = 10.0
-"""Seconds after the end of a task in which its node is looked at: what does not last is seen soon."""
+_DISABLED_INTERVAL_S = 60.0
+"""Interval that is assumed while power sync is disabled, for observations that are requested nevertheless."""
+_MAX_HORIZON_S, _HORIZON_SHARE = 1.0, 0.1
+"""Due nodes are observed within so many seconds, or within this share of the interval if that is shorter."""
+_BUSY_RETRY_S = 2.0
+"""Seconds until a BMC that served other requests is tried again."""
+_MIN_READ_TIMEOUT_S, _MAX_READ_TIMEOUT_S = 5.0, 15.0
+"""Bounds of the timeout of one read, which is otherwise the interval."""
+_MIN_STALE_INTERVALS = 3
+"""Intervals without an observation after which a power state can become unknown at the earliest."""
+_EXPIRY_BATCH = 256
+"""Maximum number of stale nodes that one query reads."""
+_LISTING_PAUSE_FACTOR = 20
+"""Nodes are listed no more often than every 20 times the duration of a listing, even if the interval is shorter."""
+_AFTER_TASK_S = 10.0
+"""Seconds after a task ends until its node is observed, so that a state that does not last is detected early."""
 
 
-class PowerSync(LiveAndAwayQueues):
-    """Samples each node's power on a schedule of its own, without a lease.
+class PowerSync:
+    """Observes each node's power on its own schedule, without a lease.
 
-    It writes only what changed, and only if nobody took or changed the node meanwhile. It never waits in line for a BMC
-    that serves somebody else, and a BMC that is away holds up no other one.
+    It writes only changes, and only to nodes that no task has taken or changed meanwhile. It never waits for a BMC that
+    serves other requests, and unreachable BMCs do not delay the others.
     """
 
     def __init__(
@@ -69,151 +60,158 @@ class PowerSync(LiveAndAwayQueues):
         is_mine: Callable[[Row], bool] = lambda node: True,
         telemetry: Telemetry | None = None,
     ) -> None:
+        """*interval* is in seconds, 0 if power sync is disabled. *is_mine* tells which nodes this conductor observes."""
         self._store = store
         self._tasks = tasks
         self._lane = lane
         self._clock = clock
         self._is_mine = is_mine
         self._telemetry = telemetry or Telemetry()
-        self._interval = interval if interval > 0 else _UNSCHEDULED
         self.unknown_after = unknown_after
-        """Seconds without an observation after which power is not known any more; 0: it stays as it was seen."""
-        super().__init__(self._interval, clock, self._look)
-        self._knowledge = ObservationTracker(clock, max_retries)
-        self._ledger = WriteBatch(store, history, self._knowledge.written)
-        self._listed_at: float | None = None
-        self._listing_took = 0.0
-        self._shift = WorkerPool("power sync", lane, self._take, self._ledger.write)
-
-    @property
-    def due_nodes(self) -> int:
-        """How many nodes are due now."""
-        return self._live.backlog + self._away.backlog
+        """Seconds without an observation after which a power state is unknown; 0: the last state is kept."""
+        self._tracker = ObservationTracker(clock, max_retries)
+        self._batch = WriteBatch(store, history, self._tracker.record_written)
+        self.poller = Poller(
+            "power sync",
+            lane,
+            clock,
+            interval=interval if interval > 0 else _DISABLED_INTERVAL_S,
+            read_rows=self._read_rows,
+            poll=self._poll,
+            on_worker_end=self._batch.write,
+        )
+        """Schedule, queues and workers of power sync."""
 
     @property
     def answers(self) -> int:
-        """How many observations were answered so far."""
-        return self._knowledge.answered
+        """Number of observations that BMCs have answered."""
+        return self._tracker.answers
 
     def tick(self) -> None:
-        """Have as many workers as what is due asks for; the nodes that there are, are listed once in an interval."""
-        now = self._clock.monotonic()
-        if self._listed_at is None or now - self._listed_at >= max(self._interval, _LISTING_APART * self._listing_took):
-            self._list()
-            self._listed_at, self._listing_took = now, self._clock.monotonic() - now
-        self._ledger.write()
-        for line in (self._live, self._away):
-            self._staff(line)
+        """List the nodes if that is due, write pending changes, and start workers for due nodes."""
+        min_pause = _LISTING_PAUSE_FACTOR * self.poller.listing_seconds
+        self.poller.relist(self._list_nodes, min_interval=max(self.poller.interval, min_pause))
+        self._batch.write()
+        max_workers = min(self._lane.limits.cap, self._lane.pool.max_workers)
+        self.poller.start_workers(
+            min(_MAX_HORIZON_S, self.poller.interval * _HORIZON_SHARE),
+            max_reachable=max(1, int((1.0 - UNREACHABLE_SHARE) * max_workers)),
+            max_unreachable=max(1, int(UNREACHABLE_SHARE * max_workers)),
+        )
 
     def reload(self, options: ConductorOptions) -> None:
-        """Take over what has changed: the interval from the next observation on, how many may fail, when power is unknown."""
-        self._knowledge.max_retries = options.power_state_sync_max_retries
+        """Apply changed options. A changed interval applies from the next observation of each node on."""
+        self._tracker.max_retries = options.power_state_sync_max_retries
         self.unknown_after = options.power_unknown_after
-        interval = options.sync_power_state_interval
-        if interval > 0:
-            self._interval = self._live.schedule.interval = self._away.schedule.interval = interval
+        if options.sync_power_state_interval > 0:
+            self.poller.interval = options.sync_power_state_interval
 
-    def hasten(self, node: str, seconds: float = _AFTER_TASK) -> None:
-        """Have a node that is on the schedule observed in so many seconds, or before."""
-        for line in (self._live, self._away):
-            if line.schedule.has(node):
-                line.schedule.hasten(node, seconds)
+    def hasten(self, node: str, seconds: float = _AFTER_TASK_S) -> None:
+        """Observe a scheduled node in so many seconds, if it is not due earlier."""
+        self.poller.hasten(node, seconds)
 
     def observe(self, node: str) -> BareMetalError | None:
-        """Observe one node now, unless somebody works on it or its state says that power is not ours to look at.
+        """Observe one node now, unless a task holds it or its state rules observations out.
 
-        Gives back why it could not be observed.
+        Returns the error if the observation failed.
         """
         error = None
-        for row in self._look([node]):
-            _, _, error = self._observe(row, wait=True)
-        self._ledger.write()
+        for row in self._read_rows([node]):
+            error = self._observe(row, wait=True).error
+        self._batch.write()
         return error
 
     def stop(self) -> None:
-        """Let workers end with what they do now; write what they saw."""
-        self._shift.stop()
-        self._ledger.write()
+        """Let each worker end after its current observation, and write pending changes."""
+        self.poller.stop()
+        self._batch.write()
 
-    def _list(self) -> None:
+    def _list_nodes(self) -> None:
         rows = self._store.nodes(NodeQuery(fields=("uuid", "driver", "conductor_group")))
-        ours = {row.uuid for row in rows if self._is_mine(row)}
-        self._knowledge.keep(ours)
-        self._keep(ours)
-        self._forget_what_is_old()
+        own_nodes = {row.uuid for row in rows if self._is_mine(row)}
+        self._tracker.keep(own_nodes)
+        self.poller.keep(own_nodes)
+        self._expire_stale_states()
 
-    def _forget_what_is_old(self) -> None:
-        """Say of power that nobody has observed for too long that it is not known."""
+    def _expire_stale_states(self) -> None:
+        """Mark power states as unknown that have not been observed for too long."""
         if self.unknown_after <= 0:
             return
-        unseen = self._knowledge.unseen(max(self.unknown_after, _INTERVALS_UNSEEN * self._interval))
-        for at in range(0, len(unseen), _AT_ONCE):
-            rows = self._store.nodes(NodeQuery(where={"uuid": tuple(unseen[at : at + _AT_ONCE])}, fields=LOOKED_AT))
-            for row in rows:
-                self._note(row, self._knowledge.aged(row))
+        # With a long interval a node may be unobserved for longer than unknown_after although nothing is wrong.
+        max_age = max(self.unknown_after, _MIN_STALE_INTERVALS * self.poller.interval)
+        stale = self._tracker.list_stale(max_age)
+        for start in range(0, len(stale), _EXPIRY_BATCH):
+            batch = tuple(stale[start : start + _EXPIRY_BATCH])
+            for row in self._store.nodes(NodeQuery(where={"uuid": batch}, fields=OBSERVED_FIELDS)):
+                self._add_changes(row, self._tracker.expire(row))
 
-    def _staff(self, line: WorkQueue) -> None:
-        most = max(1, int(line.share * min(self._lane.limits.cap, self._lane.pool.max_workers)))
-        self._shift.staff(line, min(_HORIZON, self._interval * _HORIZON_SHARE), most)
+    def _poll(self, row: Row) -> PollResult:
+        """Observe one due node, and report the observation to telemetry."""
+        with self._telemetry.begin(Work.POWER_OBSERVATION, node=row.uuid) as observation:
+            result = self._observe(row)
+            if result.error is not None:
+                observation.outcome = classify_outcome(result.error)
+        return result
 
-    def _take(self, row: Row) -> None:
-        """Observe one node of a line, and say in which line it is due again, and when."""
-        line, again = self._live, None
-        try:
-            with self._telemetry.begin(Work.POWER_OBSERVATION, node=row.uuid) as one:
-                line, again, error = self._observe(row)
-                one.outcome = one.outcome if error is None else classify_outcome(error)
-        except Exception:
-            LOG.exception("node %s: its power could not be observed", row.uuid)
-        finally:
-            self._due_again(row.uuid, line, self._interval if again is None else again, again)
+    def _observe(self, row: Row, *, wait: bool = False) -> PollResult:
+        """Read the power state of a node and record the outcome.
 
-    def _observe(self, row: Row, *, wait: bool = False) -> tuple[WorkQueue, float | None, BareMetalError | None]:
-        """See what the power of a node is.
-
-        Gives back the line that it belongs to, in how many seconds it is due where that is special, and what went wrong.
+        Without *wait*, a BMC that serves other requests or is backed off is not waited for.
         """
         try:
-            sampler = self._sampler(row)
-            if sampler is not None and sampler.retry_delay and not wait:
-                return self._away, sampler.retry_delay, None
-            limit = Deadline.after(min(_LONGEST_LIMIT, max(_SHORTEST_LIMIT, self._interval)), self._clock.monotonic)
-            seen = sampler.read(limit, wait=wait) if sampler is not None else None
-            if seen is None:
-                seen = self._tasks.read_only(row.uuid).call(Kind.POWER, "get_power_state")
+            reader = self._get_reader(row)
+            if reader is not None and not wait:
+                retry_delay = reader.retry_delay
+                if retry_delay:
+                    # No failure: the breaker has counted the attempts that failed, and this is none.
+                    return PollResult(is_unreachable=True, retry_in_s=retry_delay)
+            state = self._read_power(row, reader, wait=wait)
         except SlotTaken as exc:
-            return self._line_of(row), _TAKEN_RETRY, exc
+            return PollResult(is_unreachable=None, retry_in_s=_BUSY_RETRY_S, error=exc)
         except NotFound:
-            return self._live, None, None
+            # The node was deleted meanwhile.
+            return PollResult()
         except BMCBusy as exc:
-            # It answered, and says when to come back; that all come back at that moment would not help it.
-            pause = exc.retry_after if exc.retry_after is not None else _TAKEN_RETRY
-            return self._line_of(row), min(pause * random.uniform(1.0, 1.5), self._interval), exc
+            # The BMC answered and says when to retry. The random factor keeps all retries from arriving at one moment.
+            pause = exc.retry_after if exc.retry_after is not None else _BUSY_RETRY_S
+            retry_in_s = min(pause * random.uniform(1.0, 1.5), self.poller.interval)
+            return PollResult(is_unreachable=None, retry_in_s=retry_in_s, error=exc)
         except BareMetalError as exc:
-            self._note(row, self._knowledge.failed(row, exc))
-            return (self._away if isinstance(exc, AWAY) else self._live), None, exc
-        self._note(row, self._knowledge.seen(row, seen) | self._knowledge.health(row, self._tasks))
-        return self._live, None, None
+            self._add_changes(row, self._tracker.record_failure(row, exc))
+            return PollResult(is_unreachable=isinstance(exc, UNREACHABLE_ERRORS), error=exc)
+        self._add_changes(row, self._tracker.record_success(row, state) | self._tracker.check_health(row, self._tasks))
+        return PollResult()
 
-    def _line_of(self, row: Row) -> WorkQueue:
-        return self._away if self._away.schedule.has(row.uuid) else self._live
+    def _read_power(self, row: Row, reader: PowerReader | None, *, wait: bool) -> PowerState:
+        """Read the power state with the node's reader, or with ``get_power_state`` if the driver has none or declines."""
+        timeout = min(_MAX_READ_TIMEOUT_S, max(_MIN_READ_TIMEOUT_S, self.poller.interval))
+        deadline = Deadline.after(timeout, self._clock.monotonic)
+        state = reader.read(deadline, wait=wait) if reader is not None else None
+        if state is None:
+            state = self._tasks.read_only(row.uuid).call(Kind.POWER, "get_power_state")
+        return state
 
-    def _note(self, row: Row, changes: dict[str, Any]) -> None:
+    def _add_changes(self, row: Row, changes: dict[str, Any]) -> None:
         if changes:
-            self._ledger.add(row, changes)
+            self._batch.add(row, changes)
 
-    def _sampler(self, row: Row) -> PowerReader | None:
-        """The lean read of a node, as it was worked out when the node was last changed."""
-        known = self._knowledge.of(row.uuid)
-        if known.revision == row.revision and known.sampler is not None and known.sampler.is_current():
-            return known.sampler
+    def _get_reader(self, row: Row) -> PowerReader | None:
+        """Return the node's power reader, or None if its driver has none.
+
+        The reader is cached until the node's revision or its secrets change, because preparing it costs more than reading.
+        """
+        observation = self._tracker.get(row.uuid)
+        reader = observation.reader
+        if observation.revision == row.revision and reader is not None and reader.is_current():
+            return reader
         task = self._tasks.read_only(row.uuid)
-        sampler = task.power_reader()
-        if sampler is not None and task.record.revision == row.revision:
-            known.revision, known.sampler = row.revision, sampler
-        return sampler
+        reader = task.power_reader()
+        # Cached only if the task has read the same revision: the node may have changed since the row was read.
+        if reader is not None and task.record.revision == row.revision:
+            observation.revision, observation.reader = row.revision, reader
+        return reader
 
-    def _look(self, nodes: Sequence[str]) -> list[Row]:
-        """Those of *nodes* whose power may be looked at, as they are now."""
-        rows = self._store.nodes(NodeQuery(where={"uuid": tuple(nodes)}, fields=LOOKED_AT))
-        return [row for row in rows if may_look(row, self._clock)]
+    def _read_rows(self, nodes: Sequence[str]) -> list[Row]:
+        """Return the current rows of those *nodes* whose power may be observed."""
+        rows = self._store.nodes(NodeQuery(where={"uuid": tuple(nodes)}, fields=OBSERVED_FIELDS))
+        return [row for row in rows if may_observe(row, self._clock)]

@@ -1,4 +1,4 @@
-"""What was seen, written many nodes at a time: only what is news, and only to nodes that nobody took or changed meanwhile."""
+"""A batch of changes to nodes, written together, and only to nodes that have not changed since they were read."""
 
 from __future__ import annotations
 
@@ -15,36 +15,43 @@ from baremetal_sdk.store.records.query import Row
 from baremetal_sdk.tasks.history import History
 
 LOG = logging.getLogger(__name__)
-_AT_ONCE = 500
+_MAX_BATCH = 500
+"""Maximum number of nodes in one write."""
 
 
 class WriteBatch:
-    """Collects changes, and writes them when it is told to. *written* hears of each node, as it was and as it is then."""
+    """Collects changes and writes them on request. Thread-safe.
 
-    def __init__(self, store: Store, history: History, written: Callable[[Row, NodeRecord], None]) -> None:
+    *on_written* is called for each written node with its row before the write and its record after it.
+    """
+
+    def __init__(self, store: Store, history: History, on_written: Callable[[Row, NodeRecord], None]) -> None:
         self._store = store
         self._history = history
-        self._written = written
+        self._on_written = on_written
         self._lock = YieldingLock()
-        self._waiting: list[tuple[Row, Mapping[str, Any]]] = []
+        self._pending: list[tuple[Row, Mapping[str, Any]]] = []
 
     def add(self, row: Row, changes: Mapping[str, Any]) -> None:
-        """Take note of *changes* to a node that was as in *row*."""
+        """Add *changes* to a node that was read as *row*."""
         with self._lock:
-            self._waiting.append((row, changes))
+            self._pending.append((row, changes))
 
     def write(self) -> None:
-        """Write what was collected. What cannot be written is seen again at the next turn."""
-        while self._waiting:
+        """Write the pending changes. Changes that cannot be written are dropped: the next observation finds them again."""
+        while self._pending:
+            # Only the exchange is under the lock; a write to a slow database must not stop the workers that observe.
             with self._lock:
-                batch, self._waiting = self._waiting[:_AT_ONCE], self._waiting[_AT_ONCE:]
+                batch, self._pending = self._pending[:_MAX_BATCH], self._pending[_MAX_BATCH:]
+            # The revision makes each write conditional: a node that a task has changed meanwhile keeps the task's values.
+            updates = [NodeUpdate(row.uuid, row.revision, changes) for row, changes in batch]
             try:
-                written = self._store.update_nodes([NodeUpdate(row.uuid, row.revision, changes) for row, changes in batch])
+                records = self._store.update_nodes(updates)
             except BareMetalError as exc:
-                LOG.error("the power of %d nodes could not be stored and will be seen again: %s", len(batch), exc)
+                LOG.error("the power states of %d nodes were not stored and will be observed again: %s", len(batch), exc)
                 return
-            for (row, changes), after in zip(batch, written, strict=True):
+            for (row, changes), after in zip(batch, records, strict=True):
                 if after is not None:
                     before = {name: row[name] for name in changes if name in row}
-                    self._written(row, after)
+                    self._on_written(row, after)
                     self._history.record_change(dataclasses.replace(after, **before), after)

@@ -1,4 +1,4 @@
-"""Sensor data: what the sensors of machines say, read now and then and told to whoever watches."""
+"""Sensor data: the sensors of machines are read at an interval, published as notifications, and offered as metrics."""
 
 from baremetal_sdk.sensors.engine import SensorCollection
 from baremetal_sdk.sensors.message import Notifier

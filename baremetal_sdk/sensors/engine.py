@@ -1,4 +1,4 @@
-"""Reading sensors on the engine of power sync: each node on a schedule of its own, and what is away by itself."""
+"""Sensor collection: it reads the sensors of each node once per interval, and publishes the readings."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from baremetal_sdk.concurrency.pool import Lane
 from baremetal_sdk.config.sensor_data import SensorDataConfig
 from baremetal_sdk.observability.metrics.collector import Reading
 from baremetal_sdk.observability.telemetry import Telemetry, Work
-from baremetal_sdk.polling.live_and_away import AWAY, AWAY_SHARE, LiveAndAwayQueues
-from baremetal_sdk.polling.workers import WorkerPool
-from baremetal_sdk.sensors.latest import Latest
-from baremetal_sdk.sensors.message import Notifier, Sensors, of_conductor, of_node
+from baremetal_sdk.polling.poller import UNREACHABLE_ERRORS, UNREACHABLE_SHARE, Poller, PollResult
+from baremetal_sdk.sensors.latest import LatestReadings
+from baremetal_sdk.sensors.message import Notifier, Sensors, build_conductor_message, build_node_message
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.query import NodeQuery, Row
 from baremetal_sdk.tasks.node_task import NodeTask
@@ -23,19 +22,19 @@ from baremetal_sdk.tasks.task_manager import TaskManager
 
 LOG = logging.getLogger(__name__)
 _HORIZON_SHARE = 0.1
-"""What is due is to be read in that share of the interval."""
-_LIST_EVERY = 60.0
-"""Seconds after which nodes that came or went are seen at the latest."""
-_UNKNOWN = frozenset({states.ENROLL, states.VERIFYING, states.ADOPTFAIL})
-"""States of nodes whose BMC nobody has got to know."""
-_READ = ("uuid", "name", "instance_uuid", "driver", "maintenance", "provision_state")
+"""Share of the interval within which due nodes are read."""
+_MAX_LISTING_INTERVAL_S = 60.0
+"""Seconds after which new and deleted nodes are noticed at the latest."""
+_UNMANAGED_STATES = frozenset({states.ENROLL, states.VERIFYING, states.ADOPTFAIL})
+"""States of nodes whose BMC has not been verified yet."""
+_FIELDS = ("uuid", "name", "instance_uuid", "driver", "maintenance", "provision_state")
 
 
-class SensorCollection(LiveAndAwayQueues):
-    """Reads the sensors of each node once in an interval, without a lease, and tells what they say.
+class SensorCollection:
+    """Reads the sensors of each node once per interval, without a lease, and publishes them.
 
-    *notifier* gets a message for each node that was read; the numbers are there to be scraped, too. A BMC that is away
-    holds up no other one, and one whose driver reads no sensors costs nothing but a look.
+    *notifier* gets a notification for each node that was read, and :meth:`readings` offers the numbers as metrics.
+    Unreachable BMCs do not delay the others. A BMC whose driver reads no sensors is not asked.
     """
 
     def __init__(
@@ -51,6 +50,7 @@ class SensorCollection(LiveAndAwayQueues):
         is_mine: Callable[[Row], bool] = lambda node: True,
         telemetry: Telemetry | None = None,
     ) -> None:
+        """*host* is the name of the conductor in notifications. *is_mine* tells which nodes this conductor reads."""
         self._store = store
         self._tasks = tasks
         self._clock = clock
@@ -59,104 +59,103 @@ class SensorCollection(LiveAndAwayQueues):
         self._notifier = notifier
         self._is_mine = is_mine
         self._telemetry = telemetry or Telemetry()
-        self._latest = Latest(config.metrics_series)
-        super().__init__(config.interval, clock, self._look)
-        self._shift = WorkerPool("reading of sensors", lane, self._take)
+        self._latest = LatestReadings(config.metrics_series)
+        # Nodes whose last reading failed.
         self._failing: set[str] = set()
-        self._listed_at: float | None = None
+        self.poller = Poller(
+            "sensor collection", lane, clock, interval=config.interval, read_rows=self._read_rows, poll=self._poll
+        )
+        """Schedule, queues and workers of sensor collection."""
 
     def readings(self) -> Iterable[Reading]:
-        """The numbers of the last readings."""
+        """Return the numbers of the latest readings."""
         return self._latest.readings() if self._config.send_sensor_data else ()
 
     def tick(self) -> None:
-        """Have as many workers as what is due asks for; the nodes that there are, are listed now and then."""
+        """List the nodes if that is due, and start workers for due nodes. Do nothing if sensor data is disabled."""
         if not self._config.send_sensor_data:
             return
-        now = self._clock.monotonic()
-        if self._listed_at is None or now - self._listed_at >= min(self._config.interval, _LIST_EVERY):
-            self._listed_at = now
-            self._list()
-        away = max(1, int(self._config.workers * AWAY_SHARE))
-        for line, most in ((self._live, max(1, self._config.workers - away)), (self._away, away)):
-            self._shift.staff(line, self._config.interval * _HORIZON_SHARE, most)
+        interval, workers = self._config.interval, self._config.workers
+        self.poller.relist(self._list_nodes, min_interval=min(interval, _MAX_LISTING_INTERVAL_S))
+        max_unreachable = max(1, int(workers * UNREACHABLE_SHARE))
+        self.poller.start_workers(
+            interval * _HORIZON_SHARE,
+            max_reachable=max(1, workers - max_unreachable),
+            max_unreachable=max_unreachable,
+        )
 
     def send_conductor_metrics(self, readings: Iterable[Reading]) -> None:
-        """Send the figures of the conductor itself."""
-        self._tell(*of_conductor(self._host, readings, self._clock.now()))
+        """Send a notification with the metrics of the conductor itself."""
+        self._notify(*build_conductor_message(self._host, readings, self._clock.now()))
 
     def reload(self, config: SensorDataConfig) -> None:
-        """Take over what has changed: whose sensors are read from the next listing on, and how often from the next reading on."""
-        self._config, self._latest.most, self._listed_at = config, config.metrics_series, None
-        self._live.schedule.interval = self._away.schedule.interval = config.interval
+        """Apply a changed configuration.
+
+        The next tick lists the nodes anew. A changed interval applies from the next reading of each node on.
+        """
+        self._config, self._latest.max_series = config, config.metrics_series
+        self.poller.interval = config.interval
+        self.poller.expire_listing()
 
     def stop(self) -> None:
-        """Let workers end with what they do now."""
-        self._shift.stop()
+        """Let each worker end after its current reading."""
+        self.poller.stop()
 
-    def _list(self) -> None:
-        rows = self._store.nodes(NodeQuery(fields=(*_READ, "conductor_group"))) if self._config.enable_for_nodes else ()
-        ours = {row.uuid for row in rows if self._may_read(row) and self._is_mine(row)}
-        self._latest.keep(ours)
-        self._failing &= ours
-        self._keep(ours)
+    def _list_nodes(self) -> None:
+        rows = self._store.nodes(NodeQuery(fields=(*_FIELDS, "conductor_group"))) if self._config.enable_for_nodes else ()
+        own_nodes = {row.uuid for row in rows if self._may_read(row) and self._is_mine(row)}
+        self._latest.keep(own_nodes)
+        self._failing &= own_nodes
+        self.poller.keep(own_nodes)
 
-    def _look(self, nodes: Sequence[str]) -> list[Row]:
-        """Those of *nodes* whose sensors are to be read, as they are now."""
-        return [row for row in self._store.nodes(NodeQuery(where={"uuid": tuple(nodes)}, fields=_READ)) if self._may_read(row)]
+    def _read_rows(self, nodes: Sequence[str]) -> list[Row]:
+        """Return the current rows of those *nodes* whose sensors may be read."""
+        rows = self._store.nodes(NodeQuery(where={"uuid": tuple(nodes)}, fields=_FIELDS))
+        return [row for row in rows if self._may_read(row)]
 
     def _may_read(self, row: Row) -> bool:
-        if row.maintenance or row.provision_state in _UNKNOWN:
+        if row.maintenance or row.provision_state in _UNMANAGED_STATES:
             return False
         return self._config.enable_for_undeployed_nodes or row.provision_state == states.ACTIVE
 
-    def _take(self, row: Row) -> None:
-        """Read one node of a line, and say in which line it is due again."""
-        line = self._live
-        try:
-            line = self._away if isinstance(self._read(row), AWAY) else self._live
-        except Exception:
-            LOG.exception("node %s: its sensors could not be read", row.uuid)
-        finally:
-            self._due_again(row.uuid, line, self._config.interval)
-
-    def _read(self, row: Row) -> BareMetalError | None:
-        """Read one node and tell what it says; gives back why it could not be read."""
+    def _poll(self, row: Row) -> PollResult:
+        """Read the sensors of a due node and publish them."""
         try:
             task = self._tasks.read_only(row.uuid)
             if not isinstance(task.driver.management, SensorReport):
-                return None
-            found = self._call(task)
+                return PollResult()
+            readings = self._read_sensors(task)
         except NotFound:
-            return None
+            # The node was deleted meanwhile.
+            return PollResult()
         except BareMetalError as exc:
-            self._failed(row, exc)
-            return exc
+            self._record_failure(row, exc)
+            return PollResult(is_unreachable=isinstance(exc, UNREACHABLE_ERRORS), error=exc)
         self._failing.discard(row.uuid)
-        sensors: Sensors = {kind: named for kind, named in found.items() if self._config.includes(kind) and named}
+        sensors: Sensors = {kind: named for kind, named in readings.items() if self._config.includes(kind) and named}
         self._latest.put(row, sensors)
         if sensors:
-            self._tell(*of_node(row, sensors, self._clock.now()))
-        return None
+            self._notify(*build_node_message(row, sensors, self._clock.now()))
+        return PollResult()
 
-    def _call(self, task: NodeTask) -> Sensors:
-        limit = min(self._config.wait_timeout, self._config.interval)
+    def _read_sensors(self, task: NodeTask) -> Sensors:
+        timeout = min(self._config.wait_timeout, self._config.interval)
         with self._telemetry.begin(Work.SENSOR_READING, node=task.record.uuid):
-            found: Sensors = task.call(Kind.MANAGEMENT, "get_sensors_data", timeout=limit)
-            return found
+            readings: Sensors = task.call(Kind.MANAGEMENT, "get_sensors_data", timeout=timeout)
+            return readings
 
-    def _failed(self, row: Row, error: BareMetalError) -> None:
-        """Forget what the sensors said, and say why: once, and not at each reading."""
+    def _record_failure(self, row: Row, error: BareMetalError) -> None:
+        """Drop the node's readings, and log the error: as a warning once, and at DEBUG while the failure lasts."""
         self._latest.drop(row.uuid)
         level = logging.DEBUG if row.uuid in self._failing else logging.WARNING
         LOG.log(level, "node %s: its sensors could not be read: %s", row.uuid, error)
         self._failing.add(row.uuid)
 
-    def _tell(self, kind: str, message: dict[str, object]) -> None:
+    def _notify(self, kind: str, message: dict[str, object]) -> None:
         if self._notifier is None:
             return
         try:
             self._notifier.info({}, kind, message)
         except Exception as exc:
-            # It may quote the URL of a bus, and that has a password in it.
+            # Only the type of the error: its text may contain the URL of the message bus, with a password.
             LOG.warning("a notification of type %s could not be sent (%s)", kind, type(exc).__name__)

@@ -1,4 +1,4 @@
-"""What the sensors said last, as figures for Prometheus: a bounded number of series."""
+"""The latest sensor readings as Prometheus metrics, with a bounded number of series."""
 
 from __future__ import annotations
 
@@ -12,80 +12,82 @@ from baremetal_sdk.observability.metrics.declarations import SENSOR_READING, SEN
 from baremetal_sdk.sensors.message import Sensors
 from baremetal_sdk.store.records.query import Row
 
-_VALUES = (
+_FIELDS_WITH_UNIT = (
     ("reading_celsius", "Cel"),
     ("reading_volts", "V"),
     ("last_power_output_watts", "W"),
 )
-"""What a reading is called where its name says the unit."""
-_TEXT = "Sensor Reading"
-"""What it is called by IPMI: a number and a unit in one text."""
+"""Fields of a Redfish reading whose name implies the unit."""
+_IPMI_FIELD = "Sensor Reading"
+"""Field of an IPMI reading: a text with number and unit."""
 
 
-class Latest:
-    """Keeps the numbers of each node's last reading, of at most *most* sensors in all; safe to use from many threads."""
+class LatestReadings:
+    """The numbers of each node's latest reading, up to *max_series* sensors in all. Thread-safe."""
 
-    def __init__(self, most: int) -> None:
-        self.most = most
+    def __init__(self, max_series: int) -> None:
+        self.max_series = max_series
         self._lock = threading.Lock()
+        # Node -> its name and (sensor type, sensor, unit, number) of each series.
         self._nodes: dict[str, tuple[str, list[tuple[str, str, str, float]]]] = {}
-        self._left_out: dict[str, int] = {}
-        self._kept = 0
+        self._omitted: dict[str, int] = {}
+        self._series_count = 0
 
     def put(self, row: Row, sensors: Sensors) -> None:
-        """Take the place of what was known of a node."""
+        """Replace the readings of a node. Readings beyond the maximum are counted and left out."""
         found = [
             (kind, name, unit, number)
-            for kind, named in sensors.items()
-            for name, reading in named.items()
-            for number, unit in (number_of(reading),)
+            for kind, readings in sensors.items()
+            for name, reading in readings.items()
+            for number, unit in (parse_number(reading),)
             if number is not None
         ]
         with self._lock:
-            self._forget(row.uuid)
-            kept = found[: max(0, self.most - self._kept)]
-            self._kept += len(kept)
-            self._nodes[row.uuid] = (row.name or "", kept)
-            self._left_out[row.uuid] = len(found) - len(kept)
+            self._drop_locked(row.uuid)
+            series = found[: max(0, self.max_series - self._series_count)]
+            self._series_count += len(series)
+            self._nodes[row.uuid] = (row.name or "", series)
+            self._omitted[row.uuid] = len(found) - len(series)
 
     def drop(self, node: str) -> None:
-        """Forget a node: what was said long ago is no figure of now."""
+        """Drop the readings of a node, because old readings must not look like current ones."""
         with self._lock:
-            self._forget(node)
+            self._drop_locked(node)
 
     def keep(self, nodes: set[str]) -> None:
-        """Forget all other nodes."""
+        """Drop the readings of all other nodes."""
         with self._lock:
             for node in self._nodes.keys() - nodes:
-                self._forget(node)
+                self._drop_locked(node)
 
     def readings(self) -> Iterable[Reading]:
-        """What a scrape shows."""
+        """Yield the values for a scrape."""
         with self._lock:
-            nodes, left_out = list(self._nodes.items()), sum(self._left_out.values())
-        for node, (label, kept) in nodes:
-            for kind, name, unit, number in kept:
+            nodes, omitted = list(self._nodes.items()), sum(self._omitted.values())
+        for node, (label, series) in nodes:
+            for kind, name, unit, number in series:
                 yield SENSOR_READING, (node, label, kind, name, unit), number
-        yield SENSORS_LEFT_OUT, (), left_out
+        yield SENSORS_LEFT_OUT, (), omitted
 
-    def _forget(self, node: str) -> None:
-        _, kept = self._nodes.pop(node, ("", []))
-        self._left_out.pop(node, None)
-        self._kept -= len(kept)
+    def _drop_locked(self, node: str) -> None:
+        _, series = self._nodes.pop(node, ("", []))
+        self._omitted.pop(node, None)
+        self._series_count -= len(series)
 
 
-def number_of(reading: Mapping[str, Any]) -> tuple[float | None, str]:
-    """The number in a reading and its unit; None where there is none: a door is open, a slot is empty."""
-    for name, unit in _VALUES:
-        if (number := _number(reading.get(name))) is not None:
+def parse_number(reading: Mapping[str, Any]) -> tuple[float | None, str]:
+    """Return the number of a reading, or None, and its unit. Readings such as an open door have no number."""
+    for field, unit in _FIELDS_WITH_UNIT:
+        number = _parse_float(reading.get(field))
+        if number is not None:
             return number, unit
-    if _TEXT in reading:
-        text, _, unit = str(reading[_TEXT]).partition(" ")
-        return _number(text), unit
-    return _number(reading.get("reading")), str(reading.get("reading_units") or reading.get("units") or "")
+    if _IPMI_FIELD in reading:
+        text, _, unit = str(reading[_IPMI_FIELD]).partition(" ")
+        return _parse_float(text), unit
+    return _parse_float(reading.get("reading")), str(reading.get("reading_units") or reading.get("units") or "")
 
 
-def _number(value: Any) -> float | None:
+def _parse_float(value: Any) -> float | None:
     if value is None or isinstance(value, bool):
         return None
     try:

@@ -1,4 +1,4 @@
-"""Sensor data as notifications, in the shape that consumers of Ironic's know."""
+"""Sensor data as notifications, in the format of Ironic's."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from baremetal_sdk.store.records.query import Row
 
 Sensors = Mapping[str, Mapping[str, Mapping[str, Any]]]
 """Sensor type -> sensor name -> reading."""
-OF_CONDUCTOR = "ironic.metrics"
+CONDUCTOR_EVENT_TYPE = "ironic.metrics"
 
 
 class Notifier(Protocol):
-    """Whoever is to be told: a ``Notifier`` of oslo.messaging is one."""
+    """A receiver of notifications, such as a ``Notifier`` of oslo.messaging."""
 
     def info(self, ctxt: dict[str, Any], event_type: str, payload: dict[str, Any]) -> Any:
-        """Take a notification. It is called by many threads."""
+        """Send a notification. Many threads call this method."""
 
 
-def of_node(row: Row, sensors: Sensors, now: datetime) -> tuple[str, dict[str, Any]]:
-    """The type and the content of the notification with the sensors of one node."""
+def build_node_message(row: Row, sensors: Sensors, now: datetime) -> tuple[str, dict[str, Any]]:
+    """Return the event type and the content of the notification with the sensors of one node."""
     kind = f"hardware.{row.driver}.metrics"
-    payload = {kind: {name: dict(reading) for name, reading in named.items()} for kind, named in sensors.items()}
-    about = {"instance_uuid": row.instance_uuid, "node_uuid": row.uuid, "node_name": row.name}
-    return kind, {**_head(kind, now), **about, "payload": payload}
+    payload = {kind: {name: dict(reading) for name, reading in readings.items()} for kind, readings in sensors.items()}
+    node_fields = {"instance_uuid": row.instance_uuid, "node_uuid": row.uuid, "node_name": row.name}
+    return kind, {**_build_header(kind, now), **node_fields, "payload": payload}
 
 
-def of_conductor(host: str, readings: Iterable[Reading], now: datetime) -> tuple[str, dict[str, Any]]:
-    """The type and the content of the notification with a conductor's own figures."""
+def build_conductor_message(host: str, readings: Iterable[Reading], now: datetime) -> tuple[str, dict[str, Any]]:
+    """Return the event type and the content of the notification with the metrics of a conductor."""
     payload: dict[str, Any] = {}
     for metric, labels, value in readings:
         name = ".".join((metric.name, *labels))
         payload[name] = {"type": metric.type, "count" if metric.type == "counter" else "value": value}
-    return OF_CONDUCTOR, {**_head(OF_CONDUCTOR, now), "hostname": host, "payload": payload}
+    return CONDUCTOR_EVENT_TYPE, {**_build_header(CONDUCTOR_EVENT_TYPE, now), "hostname": host, "payload": payload}
 
 
-def _head(kind: str, now: datetime) -> dict[str, Any]:
-    at = now.astimezone(UTC).replace(tzinfo=None).isoformat()
-    return {"message_id": str(uuid.uuid4()), "timestamp": at, "event_type": f"{kind}.update"}
+def _build_header(kind: str, now: datetime) -> dict[str, Any]:
+    timestamp = now.astimezone(UTC).replace(tzinfo=None).isoformat()
+    return {"message_id": str(uuid.uuid4()), "timestamp": timestamp, "event_type": f"{kind}.update"}

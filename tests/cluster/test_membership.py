@@ -139,8 +139,8 @@ class TestPeers(MachinesCase):
             self.enrol(first, f"m{number}")
         for one in (first, second):
             one.components.power_sync.tick()
-        self.assertEqual(40, first.components.power_sync.nodes + second.components.power_sync.nodes)
-        self.assertNotIn(0, (first.components.power_sync.nodes, second.components.power_sync.nodes))
+        self.assertEqual(40, first.components.power_sync.poller.nodes + second.components.power_sync.poller.nodes)
+        self.assertNotIn(0, (first.components.power_sync.poller.nodes, second.components.power_sync.poller.nodes))
 
     def node_of(self, conductor: Conductor, prefix: str) -> NodeRecord:
         """A new node that is *conductor*'s share."""

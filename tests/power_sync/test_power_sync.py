@@ -44,9 +44,9 @@ class TestEngine(MachinesCase):
         conductor.components.power_sync.tick()
         sync = conductor.components.power_sync
         self.turn(conductor)
-        self.assertEqual((1, 0), (sync.unreachable_nodes, sync.answers))
+        self.assertEqual((1, 0), (sync.poller.unreachable_nodes, sync.answers))
         self.turn(conductor)
-        self.assertEqual((0, 1), (sync.unreachable_nodes, sync.answers))
+        self.assertEqual((0, 1), (sync.poller.unreachable_nodes, sync.answers))
         self.assertEqual("power off", conductor.store.node(node).power_state)
 
     def test_a_state_that_does_not_last_is_told_from_a_change_behind_our_back(self) -> None:

@@ -13,7 +13,7 @@ from testtools import TestCase
 from baremetal_fake.connector import FakeConnector
 from baremetal_sdk import Conductor, ConductorConfig
 from baremetal_sdk.config.sensor_data import SensorDataConfig
-from baremetal_sdk.sensors.latest import number_of
+from baremetal_sdk.sensors.latest import parse_number
 from baremetal_sdk.testing import ManualClock, provision, quick_options, running_conductor, settle
 from tests.fixtures.machines import MachinesCase
 
@@ -149,7 +149,7 @@ class TestWhoIsRead(SensorsCase):
         conductor = self.collecting(send_sensor_data=False)
         self.managed(conductor, "m1")
         self.turn(conductor)
-        self.assertEqual(([], 0), (self.told.messages, conductor.components.sensors.nodes))
+        self.assertEqual(([], 0), (self.told.messages, conductor.components.sensors.poller.nodes))
 
     def test_only_deployed_nodes_are_read_by_default(self) -> None:
         """Others are where that is wanted; nodes in maintenance and nodes that nobody has managed never are."""
@@ -198,9 +198,9 @@ class TestTrouble(SensorsCase):
                 self.turn(conductor)
         self.assertEqual(1, len([line for line in logged.output if "could not be read" in line]))
         sensors = conductor.components.sensors
-        self.assertEqual((1, 2, 0), (sensors.unreachable_nodes, len(self.told.of(live)), len(self.told.of(dead))))
+        self.assertEqual((1, 2, 0), (sensors.poller.unreachable_nodes, len(self.told.of(live)), len(self.told.of(dead))))
         self.turn(conductor)
-        self.assertEqual((0, 1), (sensors.unreachable_nodes, len(self.told.of(dead))))
+        self.assertEqual((0, 1), (sensors.poller.unreachable_nodes, len(self.told.of(dead))))
 
     def test_credentials_that_are_refused_are_not_tried_by_readings_of_sensors(self) -> None:
         """Two logins at most, however often the sensors are due; new credentials are used at once."""
@@ -229,7 +229,7 @@ class TestTrouble(SensorsCase):
 
 
 class TestNumbers(TestCase):
-    def test_the_number_of_a_reading_is_found_in_whatever_shape_a_driver_gives_it(self) -> None:
+    def test_the_parse_number_a_reading_is_found_in_whatever_shape_a_driver_gives_it(self) -> None:
         """Redfish names the unit in the field or beside it, IPMI in the text; what is no number is none."""
         cases: list[tuple[Mapping[str, Any], float | None, str]] = [
             ({"reading_celsius": 21}, 21.0, "Cel"),
@@ -242,4 +242,4 @@ class TestNumbers(TestCase):
             ({"health": "OK"}, None, ""),
         ]
         for reading, number, unit in cases:
-            self.assertEqual((number, unit), number_of(reading), reading)
+            self.assertEqual((number, unit), parse_number(reading), reading)
