@@ -55,11 +55,11 @@ class TracingTest(TestCase):
         service.wait_for_log("provision state: manageable")
         path = f"/v1/nodes/{node}/states/provision"
         self.request_cleaning(service.url + path)
-        receiver.named("clean step power.power_on")
+        receiver.find_span("clean step power.power_on")
         self.assertEqual(0, service.child.stop())
 
-        task = receiver.named("task: provisioning: clean")
-        step = receiver.named("clean step power.power_on")
+        task = receiver.find_span("task: provisioning: clean")
+        step = receiver.find_span("clean step power.power_on")
         ours = [span for span in receiver.spans if span.trace_id.hex() == TRACE]
         request = next(span for span in ours if span.name == "PUT /v1/nodes/{node}/states/provision")
         self.assertEqual((CALLER, Span.SPAN_KIND_SERVER), (request.parent_span_id.hex(), request.kind))
