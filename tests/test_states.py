@@ -1,6 +1,8 @@
-"""The table of provision states."""
+"""Provision states, transitions and verbs."""
 
 from __future__ import annotations
+
+import dataclasses
 
 from testtools import TestCase
 
@@ -8,30 +10,44 @@ from baremetal_sdk import states
 
 
 class TestTable(TestCase):
-    def test_every_state_that_is_entered_is_known(self) -> None:
-        """No transition leads to a state that the table does not have."""
-        self.assertEqual(set(), {one.to for one in states.TRANSITIONS} - states.STATES)
+    def test_transitions_lead_to_known_states(self) -> None:
+        """Each state that a transition leads to is a state of the table."""
+        self.assertEqual(set(), {transition.to for transition in states.TRANSITIONS} - states.STATES)
 
-    def test_it_is_as_long_as_clients_know_it(self) -> None:
-        """The Bare Metal API has 29 states with transitions between them; none is there twice."""
-        keys = [(one.state, one.event) for one in states.TRANSITIONS]
+    def test_table_has_the_states_of_the_api(self) -> None:
+        """The table has the 30 states of the Bare Metal API, and no state has two transitions for one event."""
+        keys = [(transition.state, transition.event) for transition in states.TRANSITIONS]
         self.assertEqual(len(keys), len(set(keys)))
         self.assertEqual(30, len(states.STATES))
 
-    def test_states_of_work_end_by_failing(self) -> None:
-        """Every state in which a task works has a way out for a task that died."""
+    def test_working_states_can_fail(self) -> None:
+        """Recovery can fail a node in each state in which a task works."""
         stuck = [state for state in states.WORKING if states.next_state(state, "fail") is None]
         self.assertEqual([], stuck)
 
-    def test_states_of_waiting_can_be_resumed_or_ended(self) -> None:
-        """Every state of waiting can fail, so that a wait can time out."""
+    def test_waiting_states_can_fail(self) -> None:
+        """A wait can time out in each waiting state."""
         self.assertEqual([], [state for state in states.WAITING if states.next_state(state, "fail") is None])
 
-    def test_each_verb_is_allowed_somewhere(self) -> None:
-        """There is no verb that can never be used."""
+    def test_each_verb_is_allowed_in_a_state(self) -> None:
+        """Each verb is allowed in at least one state."""
         useless = [verb for verb in states.VERBS if not any(verb in states.allowed_verbs(state) for state in states.STATES)]
         self.assertEqual([], useless)
 
-    def test_the_diagram_shows_every_transition(self) -> None:
-        """The diagram is made from the table."""
+    def test_diagram_shows_every_transition(self) -> None:
+        """The diagram has one edge for each transition."""
         self.assertEqual(len(states.TRANSITIONS), states.diagram().count("->"))
+
+
+class TestVerbs(TestCase):
+    def test_verbs_lead_to_stable_states(self) -> None:
+        """The goal of each verb that has one is a stable state."""
+        goals = {verb.goal for verb in states.VERBS.values() if verb.goal is not None}
+        self.assertEqual(set(), goals - states.STABLE)
+
+    def test_synonyms_have_the_same_rules(self) -> None:
+        """Two verbs with one event differ only in their names and first microversions."""
+        for verb in states.VERBS.values():
+            for other in states.VERBS.values():
+                if other.event == verb.event:
+                    self.assertEqual(dataclasses.replace(verb, name=other.name, since=other.since), other)

@@ -1,4 +1,4 @@
-"""Provisioning of simulated machines, through the conductor's calls."""
+"""Provisioning of simulated machines by RPC."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from tests.fixtures.machines import MachinesCase
 
 
 class WaitingDeploy(FakeDeploy):
-    """Waits for an event, and keeps a network image for the machine until it is cleaned up."""
+    """A deploy interface that waits for an event, and offers a network image until its clean-up."""
 
     @step(phase=Phase.DEPLOY, priority=100)
     def deploy(self, task: Task) -> Wait:  # type: ignore[override]
-        """Offer the image, and wait."""
+        """Offer the image and wait for an event."""
         with self.bmc(task) as bmc:
             bmc.machine.network_image = "fake://kept"
         return Wait()
 
     def clean_up(self, task: Task) -> None:
-        """Offer it no more."""
+        """Withdraw the image."""
         with self.bmc(task) as bmc:
             bmc.machine.network_image = None
 
 
-def waiting_deploys() -> Plugins:
-    """What is installed, with a deploy interface that waits in place of the fake one."""
+def plugins_with_waiting_deploy() -> Plugins:
+    """Return the installed plugins with a waiting deploy interface instead of the fake one."""
     found = discover()
     found.interfaces[Kind.DEPLOY]["fake"] = WaitingDeploy
     return found
 
 
-class TestTheWay(MachinesCase):
-    def test_a_machine_goes_from_unknown_to_deployed_and_back(self) -> None:
-        """Each verb ends in the state that clients know, and the machine itself is in the state that the node claims."""
+class TestLifecycle(MachinesCase):
+    def test_machine_is_deployed_and_torn_down(self) -> None:
+        """Each verb ends in its documented state, and the machine has the power state that the node shows."""
         conductor = self.conductor()
         node = self.enrol(conductor)
         for verb, state in (("manage", "manageable"), ("inspect", "manageable"), ("provide", "available"), ("active", "active")):
@@ -51,8 +51,8 @@ class TestTheWay(MachinesCase):
         self.assertEqual(("available", "power off"), (record.provision_state, record.power_state))
         self.assertEqual(Power.OFF, self.machine().power)
 
-    def test_what_was_seen_of_a_machine_is_kept_where_its_power_is_unknown(self) -> None:
-        """A node whose BMC says nothing of the power goes back, with the reason, and its power is unknown since that look."""
+    def test_unknown_power_fails_verifying(self) -> None:
+        """If the BMC does not report the power, the node returns to enroll with the reason, and its power is unknown."""
         conductor = self.conductor()
         node = self.enrol(conductor, faults={"get_power": {"effect": "wrong"}})
         record = provision(conductor, node.uuid, "manage")
@@ -60,8 +60,8 @@ class TestTheWay(MachinesCase):
         self.assertIn("verifying: ", record.last_error or "")
         self.assertIsNotNone(record.power_observed_at)
 
-    def test_an_inspection_fills_properties_and_ports(self) -> None:
-        """What an inspection finds is on the node, and each network interface is a port, once."""
+    def test_inspection_sets_properties_and_ports(self) -> None:
+        """Inspection results are on the node, and two inspections create one port for each network interface."""
         conductor = self.conductor()
         node = self.enrol(conductor)
         record = provision(conductor, node.uuid, "manage", "inspect", "inspect")
@@ -70,24 +70,24 @@ class TestTheWay(MachinesCase):
         ports = conductor.store.ports(Query(where={"node_uuid": node.uuid}))
         self.assertEqual(sorted(nic.mac for nic in inventory.nics), sorted(port.address for port in ports))
 
-    def test_a_rebuild_deploys_again(self) -> None:
-        """A rebuild of an active node runs the deploy steps once more and ends active."""
+    def test_rebuild_deploys_again(self) -> None:
+        """A rebuild of an active node runs the deploy steps again and ends in active."""
         conductor = self.conductor()
         node = self.enrol(conductor)
         record = provision(conductor, node.uuid, "manage", "provide", "active", "rebuild")
         self.assertEqual("active", record.provision_state)
         self.assertEqual(2, len(self.machine().commands("write_image")))
 
-    def test_adopt_takes_a_machine_as_it_is(self) -> None:
-        """An adopted machine is active and was not told anything."""
+    def test_adopt_does_not_change_the_machine(self) -> None:
+        """An adopted node is active, and its machine received no power command."""
         conductor = self.conductor()
         node = self.enrol(conductor)
         record = provision(conductor, node.uuid, "manage", "adopt")
         self.assertEqual("active", record.provision_state)
         self.assertEqual([], self.machine().commands("set_power"))
 
-    def test_nothing_is_left_of_the_instance(self) -> None:
-        """After undeploying, the node has no instance and nothing of its information."""
+    def test_tear_down_removes_the_instance(self) -> None:
+        """After undeploy, the node has neither an instance nor instance_info."""
         conductor = self.conductor()
         node = self.enrol(conductor)
         provision(conductor, node.uuid, "manage", "provide")
@@ -99,8 +99,8 @@ class TestTheWay(MachinesCase):
         record = provision(conductor, node.uuid, "active", "undeploy")
         self.assertEqual((None, {}), (record.instance_uuid, record.instance_info))
 
-    def test_automated_cleaning_can_be_left_out(self) -> None:
-        """With automated_clean off, no clean step runs on the way to available."""
+    def test_automated_cleaning_can_be_disabled(self) -> None:
+        """With automated_clean disabled, a node becomes available without clean steps."""
         conductor = self.conductor(automated_clean=False)
         node = self.enrol(conductor)
         record = provision(conductor, node.uuid, "manage", "provide")
@@ -108,9 +108,9 @@ class TestTheWay(MachinesCase):
         self.assertEqual([], self.machine().commands("erase_devices_metadata"))
 
 
-class TestRefusals(MachinesCase):
-    def test_a_verb_that_is_not_allowed_is_refused_with_those_that_are(self) -> None:
-        """The error names the state and the verbs that are allowed in it, and the node is as it was."""
+class TestRefusedVerbs(MachinesCase):
+    def test_forbidden_verb_is_refused_with_the_allowed_ones(self) -> None:
+        """The error has the state and the verbs that it allows, and the node does not change."""
         conductor = self.conductor()
         node = self.enrol(conductor)
         with ExpectedException(InvalidStateRequested, ".*'provide' cannot be done while.*'enroll'; allowed now: manage"):
@@ -118,15 +118,15 @@ class TestRefusals(MachinesCase):
         record = conductor.store.node(node.uuid)
         self.assertEqual(("enroll", None), (record.provision_state, record.lease_holder))
 
-    def test_an_unknown_verb_is_refused_with_those_there_are(self) -> None:
-        """The error lists the verbs."""
+    def test_unknown_verb_is_refused(self) -> None:
+        """The error for an unknown verb lists all verbs."""
         conductor = self.conductor()
         node = self.enrol(conductor)
         with ExpectedException(InvalidInput, ".*'fly' is not known; it has to be one of abort, active.*"):
             conductor.rpc.call("change_provision_state", node=node.uuid, verb="fly")
 
-    def test_manage_names_every_problem_of_driver_info_at_once(self) -> None:
-        """All that is missing or wrong is in one error and in last_error, and the node stays enrolled."""
+    def test_manage_reports_all_problems_of_driver_info(self) -> None:
+        """All problems are in one error and in last_error, and the node stays enrolled."""
         conductor = self.conductor()
         node = self.enrol(
             conductor,
@@ -140,8 +140,8 @@ class TestRefusals(MachinesCase):
         self.assertEqual("enroll", record.provision_state)
         self.assertIn("driver_info/fake_machine", record.last_error or "")
 
-    def test_a_node_in_maintenance_is_not_deployed(self) -> None:
-        """Maintenance keeps a node from being deployed; the error says what to do."""
+    def test_node_in_maintenance_cannot_be_deployed(self) -> None:
+        """A node in maintenance refuses a deployment, and the error has the remedy."""
         conductor = self.conductor()
         node = self.enrol(conductor)
         provision(conductor, node.uuid, "manage", "provide")
@@ -149,8 +149,8 @@ class TestRefusals(MachinesCase):
         with ExpectedException(NodeInMaintenance, ".*needs it out of maintenance"):
             conductor.rpc.call("change_provision_state", node=node.uuid, verb="active")
 
-    def test_a_protected_node_is_not_torn_down(self) -> None:
-        """A protected node refuses deleted and rebuild."""
+    def test_protected_node_cannot_be_torn_down(self) -> None:
+        """A protected node refuses the verbs deleted and rebuild."""
         conductor = self.conductor()
         node = self.enrol(conductor)
         provision(conductor, node.uuid, "manage", "provide", "active")
@@ -158,8 +158,8 @@ class TestRefusals(MachinesCase):
         for verb in ("deleted", "rebuild"):
             self.assertRaises(NodeProtected, conductor.rpc.call, "change_provision_state", node=node.uuid, verb=verb)
 
-    def test_an_agent_that_does_not_exist_is_not_waited_for(self) -> None:
-        """A deploy interface that needs an agent can be selected, and is refused when it is to deploy."""
+    def test_deploy_interface_that_needs_an_agent_is_refused(self) -> None:
+        """A deploy interface that needs an agent can be selected, but a deployment with it is refused."""
         conductor = self.conductor()
         node = self.enrol(conductor, deploy_interface="direct")
         provision(conductor, node.uuid, "manage", "provide")
@@ -169,16 +169,16 @@ class TestRefusals(MachinesCase):
 
 
 class TestFailures(MachinesCase):
-    def test_a_machine_that_does_not_answer_stays_enrolled(self) -> None:
-        """When the BMC cannot be reached, manage ends in enroll with the reason."""
+    def test_unreachable_machine_stays_enrolled(self) -> None:
+        """If the BMC is unreachable, manage ends in enroll with the reason."""
         conductor = self.conductor()
         node = self.enrol(conductor, faults={"get_power": {"effect": "drop"}})
         record = provision(conductor, node.uuid, "manage")
         self.assertEqual("enroll", record.provision_state)
         self.assertIn("verifying", record.last_error or "")
 
-    def test_a_failed_deployment_says_why_and_what_power_is(self) -> None:
-        """A deploy step that fails leaves 'deploy failed', the reason, the observed power, no run and no lease."""
+    def test_failed_deployment_has_its_reason_and_the_true_power(self) -> None:
+        """After a failed deploy step, the node is 'deploy failed' with the reason and its true power, and has no run or lease."""
         conductor = self.conductor()
         node = self.enrol(conductor, faults={"write_image": {"effect": "refuse", "message": "disk on fire"}})
         record = provision(conductor, node.uuid, "manage", "provide", "active")
@@ -187,25 +187,25 @@ class TestFailures(MachinesCase):
         self.assertEqual((None, {}, None), (record.run_id, record.deploy_step, record.lease_holder))
         self.assertEqual("power off", record.power_state)
 
-    def test_a_failed_deployment_can_be_tried_again(self) -> None:
-        """A fault that is over does not keep the next try from success."""
+    def test_failed_deployment_can_be_repeated(self) -> None:
+        """A deployment that failed can succeed the next time."""
         conductor = self.conductor()
         node = self.enrol(conductor, faults={"write_image": {"effect": "refuse", "times": 1}})
         provision(conductor, node.uuid, "manage", "provide", "active")
         record = provision(conductor, node.uuid, "active")
         self.assertEqual(("active", None), (record.provision_state, record.last_error))
 
-    def test_nothing_is_kept_for_a_deployment_that_waited_and_was_aborted(self) -> None:
-        """What its deploy interface took for it is freed, as after one that failed."""
-        conductor = self.conductor(handed_in={"plugins": waiting_deploys()})
+    def test_abort_of_a_waiting_deployment_cleans_up(self) -> None:
+        """The abort of a waiting deployment frees what its deploy interface keeps for it."""
+        conductor = self.conductor(handed_in={"plugins": plugins_with_waiting_deploy()})
         node = self.enrol(conductor)
         record = provision(conductor, node.uuid, "manage", "provide", "active")
         self.assertEqual(("wait call-back", "fake://kept"), (record.provision_state, self.machine().network_image))
         record = provision(conductor, node.uuid, "abort")
         self.assertEqual(("deploy failed", None), (record.provision_state, self.machine().network_image))
 
-    def test_a_failed_cleaning_puts_the_node_in_maintenance_until_it_is_managed(self) -> None:
-        """Clean failures are a fault with maintenance; manage from there takes both away."""
+    def test_failed_cleaning_sets_maintenance_until_manage(self) -> None:
+        """A failed cleaning sets maintenance and a fault, and manage clears both."""
         conductor = self.conductor()
         node = self.enrol(conductor, faults={"erase_devices_metadata": {"effect": "refuse", "times": 1}})
         record = provision(conductor, node.uuid, "manage", "provide")
@@ -213,8 +213,8 @@ class TestFailures(MachinesCase):
         record = provision(conductor, node.uuid, "manage")
         self.assertEqual(("manageable", False, None), (record.provision_state, record.maintenance, record.fault))
 
-    def test_a_lost_power_command_is_not_called_success(self) -> None:
-        """A deployment whose machine never starts fails within the time for power changes."""
+    def test_lost_power_command_fails_the_deployment(self) -> None:
+        """A deployment whose power command is lost fails at the timeout for power changes."""
         conductor = self.conductor(power_state_change_timeout=0.2)
         node = self.enrol(conductor, faults={"set_power": {"effect": "lose"}})
         record = provision(conductor, node.uuid, "manage", "provide", "active")
@@ -228,8 +228,8 @@ class TestSteps(MachinesCase):
         conductor.rpc.call("change_provision_state", node=node, verb="clean", arguments={"clean_steps": [entry]})
         settle(conductor)
 
-    def test_a_step_that_waits_frees_its_worker_and_is_polled(self) -> None:
-        """While a step waits nobody holds the node; when its time has come it is polled and the run goes on to its end."""
+    def test_waiting_step_is_polled(self) -> None:
+        """A waiting step releases the node, and the run continues after a poll says that the step is done."""
         conductor = self.conductor()
         node = self.enrol(conductor)
         provision(conductor, node.uuid, "manage")
@@ -238,8 +238,8 @@ class TestSteps(MachinesCase):
         self.assertEqual(("clean wait", None), (record.provision_state, record.lease_holder))
         self.assertEqual({}, wait_for(conductor, node.uuid, "manageable").clean_step)
 
-    def test_a_step_that_waits_for_an_event_can_be_aborted(self) -> None:
-        """Abort ends the wait in 'clean failed' and forgets the run."""
+    def test_step_that_waits_for_an_event_can_be_aborted(self) -> None:
+        """An abort of the wait ends in 'clean failed' and removes the run."""
         conductor = self.conductor()
         node = self.enrol(conductor)
         provision(conductor, node.uuid, "manage")
@@ -247,8 +247,8 @@ class TestSteps(MachinesCase):
         record = provision(conductor, node.uuid, "abort")
         self.assertEqual(("clean failed", None), (record.provision_state, record.run_id))
 
-    def test_steps_that_there_are_not_are_refused_with_those_there_are(self) -> None:
-        """An unknown step and an unknown argument are both named, in one error."""
+    def test_unknown_steps_and_arguments_are_reported_together(self) -> None:
+        """One error names an unknown step and an unknown argument."""
         conductor = self.conductor()
         node = self.enrol(conductor)
         provision(conductor, node.uuid, "manage")

@@ -1,4 +1,4 @@
-"""Rescue, and the password that goes with it."""
+"""Rescue and its password, service, and runs without a ramdisk."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ PASSWORD = "correct-horse"
 
 
 class WaitingRescue(FakeRescue):
-    """Waits for an event, and remembers the passwords that it saw."""
+    """A rescue interface that waits for an event and records the passwords that it gets."""
 
-    seen: list[Any]
+    passwords: list[Any]
 
     def __init__(self, options: Any = None) -> None:
         super().__init__(options)
-        self.seen = []
+        self.passwords = []
 
     def rescue(self, task: Task) -> Wait:  # type: ignore[override]
-        """Look at the password, and wait."""
-        self.seen.append(task.node.instance_info.get("rescue_password"))
+        """Record the password and wait for an event."""
+        self.passwords.append(task.node.instance_info.get("rescue_password"))
         return Wait()
 
     def poll(self, task: Task, step: Any, state: Any) -> None:
-        """Look again; it is done."""
-        self.seen.append(task.node.instance_info.get("rescue_password"))
+        """Record the password again. The rescue is done."""
+        self.passwords.append(task.node.instance_info.get("rescue_password"))
         assert step.phase is Phase.SERVICE and step.name == "rescue"
 
 
 def plugins() -> Plugins:
-    """What is installed, with a rescue interface that waits in place of the fake one."""
+    """Return the installed plugins with a waiting rescue interface instead of the fake one."""
     found = discover()
     for kind, named in found.interfaces.items():
         if str(kind) == "rescue":
@@ -52,11 +52,11 @@ def plugins() -> Plugins:
 
 class RescueCase(MachinesCase):
     def active(self, conductor: Conductor, **values: Any) -> NodeRecord:
-        """A deployed node."""
+        """Enroll and deploy a node."""
         return provision(conductor, self.enrol(conductor, **values).uuid, "manage", "provide", "active")
 
     def rescue(self, conductor: Conductor, node: str, password: Any = PASSWORD) -> NodeRecord:
-        """Ask for a rescue."""
+        """Request a rescue and wait for its work."""
         arguments = {"rescue_password": password}
         conductor.rpc.call("change_provision_state", node=node, verb="rescue", arguments=arguments)
         settle(conductor)
@@ -64,8 +64,8 @@ class RescueCase(MachinesCase):
 
 
 class TestRescue(RescueCase):
-    def test_a_machine_is_rescued_and_runs_its_instance_again(self) -> None:
-        """The ramdisk is booted, and then the instance; the states are those that clients know."""
+    def test_machine_is_rescued_and_unrescued(self) -> None:
+        """A rescue boots the ramdisk, and an unrescue boots the instance."""
         conductor = self.conductor()
         node = self.active(conductor)
         record = self.rescue(conductor, node.uuid)
@@ -77,8 +77,8 @@ class TestRescue(RescueCase):
         last = self.machine().last_boot
         self.assertNotEqual("fake://ramdisk", last.image if last else None)
 
-    def test_nothing_of_the_password_is_stored_in_the_clear_or_kept(self) -> None:
-        """While it waits the node has a mask; afterwards it has nothing; the password is nowhere in the record."""
+    def test_password_is_sealed_and_removed_after_the_rescue(self) -> None:
+        """While the rescue waits, the record has a mask instead of the password; afterwards it has neither."""
         conductor = self.conductor(handed_in={"plugins": plugins()})
         node = self.active(conductor)
         record = self.rescue(conductor, node.uuid)
@@ -91,10 +91,10 @@ class TestRescue(RescueCase):
         self.assertEqual(("rescue", None), (record.provision_state, record.instance_info.get("rescue_password")))
         driver = conductor.components.tasks.read_only(node.uuid).driver.rescue
         assert isinstance(driver, WaitingRescue)
-        self.assertEqual([PASSWORD, PASSWORD], driver.seen)
+        self.assertEqual([PASSWORD, PASSWORD], driver.passwords)
 
-    def test_a_change_of_driver_info_does_not_lose_the_password(self) -> None:
-        """The secrets of the instance are kept apart from those of the BMC."""
+    def test_password_survives_a_change_of_driver_info(self) -> None:
+        """A change of driver_info does not change the secrets of the instance, and drivers see them apart."""
         conductor = self.conductor(handed_in={"plugins": plugins()})
         node = self.active(conductor)
         record = self.rescue(conductor, node.uuid)
@@ -104,8 +104,8 @@ class TestRescue(RescueCase):
         self.assertEqual(PASSWORD, task.node.instance_info["rescue_password"])
         self.assertNotIn(PASSWORD, task.raw_info.values())
 
-    def test_a_rescue_without_a_password_is_refused(self) -> None:
-        """Nothing changes."""
+    def test_rescue_without_a_password_is_refused(self) -> None:
+        """A rescue without a password, or with a blank one, is refused and the node stays active."""
         conductor = self.conductor()
         node = self.active(conductor)
         for password in (None, "", "  ", 5):
@@ -113,31 +113,31 @@ class TestRescue(RescueCase):
                 self.rescue(conductor, node.uuid, password)
         self.assertEqual("active", conductor.store.node(node.uuid).provision_state)
 
-    def test_a_node_without_a_rescue_interface_says_what_to_set(self) -> None:
-        """The refusal names the interface and the remedy."""
+    def test_missing_rescue_interface_is_refused_with_the_remedy(self) -> None:
+        """The error names the interface of the node and the field to set."""
         conductor = self.conductor()
         node = self.active(conductor, rescue_interface="no-rescue")
         with ExpectedException(NotSupported, ".*no-rescue.*set rescue_interface.*"):
             self.rescue(conductor, node.uuid)
 
-    def test_a_node_in_maintenance_is_not_rescued(self) -> None:
-        """Somebody works on the machine."""
+    def test_node_in_maintenance_cannot_be_rescued(self) -> None:
+        """A node in maintenance refuses a rescue."""
         conductor = self.conductor()
         node = self.active(conductor)
         conductor.rpc.call("set_maintenance", node=node.uuid, maintenance=True, reason="fan")
         with ExpectedException(NodeInMaintenance, ".*maintenance.*"):
             self.rescue(conductor, node.uuid)
 
-    def test_a_rescue_that_fails_says_why_and_forgets_the_password(self) -> None:
-        """The node can be unrescued or torn down from there."""
+    def test_failed_rescue_removes_the_password(self) -> None:
+        """A failed rescue has its reason in last_error, and the password is removed."""
         conductor = self.conductor()
         node = self.active(conductor, faults={"set_network_image": {"effect": "refuse", "message": "no server"}})
         record = self.rescue(conductor, node.uuid)
         self.assertEqual(("rescue failed", {}), (record.provision_state, dict(record.instance_info)))
         self.assertIn("no server", record.last_error or "")
 
-    def test_a_rescue_that_waits_can_be_aborted_and_torn_down(self) -> None:
-        """Nothing of it is left on the machine or on the node."""
+    def test_waiting_rescue_can_be_aborted_and_torn_down(self) -> None:
+        """An aborted rescue, and the tear-down after it, leave nothing on the machine or the node."""
         conductor = self.conductor(handed_in={"plugins": plugins()})
         node = self.active(conductor)
         self.rescue(conductor, node.uuid)
@@ -147,8 +147,8 @@ class TestRescue(RescueCase):
         self.assertEqual(("available", None), (record.provision_state, record.last_error))
         self.assertIsNone(self.machine().network_image)
 
-    def test_a_rescue_whose_conductor_died_keeps_no_password(self) -> None:
-        """Who starts after it finds a rescue that failed, and nothing that opens the machine."""
+    def test_recovery_of_a_dead_rescue_removes_the_password(self) -> None:
+        """Recovery fails the rescue of a dead conductor and removes its password."""
         first = self.conductor(host="first", handed_in={"plugins": plugins()})
         node = self.active(first)
         self.rescue(first, node.uuid)
@@ -161,8 +161,8 @@ class TestRescue(RescueCase):
         self.assertEqual(("rescue failed", {}), (record.provision_state, dict(record.instance_info)))
         self.assertNotIn("rescue_password", second.components.tasks.read_only(node.uuid).node.instance_info)
 
-    def test_a_rescue_that_hears_nothing_ends(self) -> None:
-        """After rescue_callback_timeout it has failed."""
+    def test_waiting_rescue_times_out(self) -> None:
+        """A rescue that waits longer than rescue_callback_timeout fails."""
         clock = ManualClock()
         conductor = self.conductor(handed_in={"plugins": plugins(), "clock": clock}, rescue_callback_timeout=50.0)
         node = self.active(conductor)
@@ -175,13 +175,13 @@ class TestRescue(RescueCase):
 
 class TestService(RescueCase):
     def service(self, conductor: Conductor, node: str, **arguments: Any) -> NodeRecord:
-        """Ask for service."""
+        """Request a service and wait for its work."""
         conductor.rpc.call("change_provision_state", node=node, verb="service", arguments=arguments)
         settle(conductor)
         return conductor.store.node(node)
 
-    def test_an_active_machine_is_serviced_and_stays_active(self) -> None:
-        """Its steps run in the order that was asked for."""
+    def test_active_node_is_serviced(self) -> None:
+        """Service steps run in the requested order, and the node is active afterwards."""
         conductor = self.conductor()
         node = self.active(conductor)
         steps = [{"interface": "bios", "step": "factory_reset"}, {"interface": "deploy", "step": "wait_for_event"}]
@@ -191,8 +191,8 @@ class TestService(RescueCase):
         settle(conductor)
         self.assertEqual(("active", {}), (conductor.store.node(node.uuid).provision_state, dict(record.clean_step)))
 
-    def test_a_held_service_goes_on_when_it_is_let_go(self) -> None:
-        """unhold ends a hold, and the rest runs."""
+    def test_unhold_continues_a_held_service(self) -> None:
+        """The verb unhold continues a held service with its next step."""
         conductor = self.conductor()
         node = self.active(conductor)
         steps = [{"interface": "power", "step": "hold"}, {"interface": "bios", "step": "factory_reset"}]
@@ -202,8 +202,8 @@ class TestService(RescueCase):
 
 
 class TestWithoutRamdisk(MachinesCase):
-    def test_cleaning_without_a_ramdisk_prepares_none(self) -> None:
-        """With disable_ramdisk the deploy interface is neither asked to prepare the cleaning nor to end it."""
+    def test_cleaning_without_a_ramdisk_boots_none(self) -> None:
+        """With disable_ramdisk, the deploy interface neither prepares nor ends the cleaning."""
         conductor = self.conductor()
         node = self.enrol(conductor, driver_info={})
         provision(conductor, node.uuid, "manage")

@@ -1,4 +1,4 @@
-"""What a conductor tells of the BMC of a node."""
+"""Explanations of a node: its last driver calls and the breakers of its BMCs."""
 
 from __future__ import annotations
 
@@ -14,34 +14,35 @@ from tests.fixtures.machines import MachinesCase
 class TestExplanations(MachinesCase):
     """``explain_node``."""
 
-    def told(self, conductor: Conductor, node: str) -> dict[str, Any]:
-        """What is told of a node now."""
-        known: dict[str, Any] = conductor.rpc.call("explain_node", node=node)
-        return known
+    def explain(self, conductor: Conductor, node: str) -> dict[str, Any]:
+        """Return the explanation of a node."""
+        result: dict[str, Any] = conductor.rpc.call("explain_node", node=node)
+        return result
 
-    def test_the_last_calls_are_told_with_their_outcomes(self) -> None:
-        """The calls of its driver are known with their BMC, the newest first; checks of what is stored are not among them."""
+    def test_last_calls_have_their_outcomes(self) -> None:
+        """The explanation lists the driver calls that used a BMC, newest first, and no validations."""
         conductor = self.conductor()
         node = self.enrol(conductor, power_interface="fake-bmc").uuid
-        self.assertEqual([], self.told(conductor, node)["calls"])
+        self.assertEqual([], self.explain(conductor, node)["calls"])
         provision(conductor, node, "manage")
-        told = self.told(conductor, node)
+        explanation = self.explain(conductor, node)
         self.assertIn(
-            ("power", "get_power_state", "m1"), [(call["interface"], call["method"], call["bmc"]) for call in told["calls"]]
+            ("power", "get_power_state", "m1"),
+            [(call["interface"], call["method"], call["bmc"]) for call in explanation["calls"]],
         )
-        self.assertEqual({"succeeded"}, {call["outcome"] for call in told["calls"]})
-        self.assertNotIn("validate", [call["method"] for call in told["calls"]])
-        ended = [call["ended_at"] for call in told["calls"]]
+        self.assertEqual({"succeeded"}, {call["outcome"] for call in explanation["calls"]})
+        self.assertNotIn("validate", [call["method"] for call in explanation["calls"]])
+        ended = [call["ended_at"] for call in explanation["calls"]]
         self.assertEqual(sorted(ended, reverse=True), ended)
-        self.assertEqual([{"bmc": "m1", "refused_logins": 0, "backed_off_seconds": 0.0}], told["breakers"])
+        self.assertEqual([{"bmc": "m1", "refused_logins": 0, "backed_off_seconds": 0.0}], explanation["breakers"])
 
-    def test_a_bmc_that_is_away_is_told_of(self) -> None:
-        """Calls that ended badly say how, and the breaker says that the BMC is not asked for a while."""
+    def test_unreachable_bmc_is_reported(self) -> None:
+        """A failed call has its outcome, and the breaker shows for how long the BMC is not contacted."""
         conductor = self.conductor()
         node = self.enrol(conductor, power_interface="fake-bmc", faults={"get_power": {"effect": "drop"}}).uuid
         task = conductor.components.tasks.read_only(node)
         for _ in range(MAX_CONNECT_FAILURES):
             self.assertRaises(BareMetalError, task.sample_power)
-        told = self.told(conductor, node)
-        self.assertEqual(("unreachable", "m1"), (told["calls"][0]["outcome"], told["calls"][0]["bmc"]))
-        self.assertLess(0, told["breakers"][0]["backed_off_seconds"])
+        explanation = self.explain(conductor, node)
+        self.assertEqual(("unreachable", "m1"), (explanation["calls"][0]["outcome"], explanation["calls"][0]["bmc"]))
+        self.assertLess(0, explanation["breakers"][0]["backed_off_seconds"])

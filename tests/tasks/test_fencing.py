@@ -1,4 +1,4 @@
-"""Who has lost the lease of a node sends its BMC nothing, however late that is noticed."""
+"""A task that has lost the lease of a node sends nothing to its BMC, even before it notices the loss."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from tests.fixtures.machines import MachinesCase
 from tests.fixtures.raw_server import RawServer
 
 
-class TestLeaseOfATask(MachinesCase):
-    def test_after_expiry_nothing_is_sent(self) -> None:
-        """A task whose lease expired while its process stood still commands nothing, though nobody took the node yet."""
+class TestTaskLease(MachinesCase):
+    def test_expired_lease_stops_requests(self) -> None:
+        """After a pause longer than the lease, a task's driver calls fail, even if no other conductor has acquired the node."""
         clock = ManualClock()
         conductor = self.conductor(handed_in={"clock": clock}, lease_duration=30.0)
         self.enrol(conductor)
@@ -32,8 +32,8 @@ class TestLeaseOfATask(MachinesCase):
             self.assertRaises(LeaseLost, task.call, Kind.POWER, "get_power_state")
         self.assertEqual(before, len(self.machine().commands()))
 
-    def test_a_renewed_lease_goes_on_sending(self) -> None:
-        """What counts is the last renewal."""
+    def test_renewed_lease_allows_requests(self) -> None:
+        """The last renewal decides until when a task may send."""
         clock = ManualClock()
         conductor = self.conductor(handed_in={"clock": clock}, lease_duration=30.0)
         self.enrol(conductor)
@@ -43,8 +43,8 @@ class TestLeaseOfATask(MachinesCase):
                 conductor.components.tasks.renew()
             self.assertEqual(PowerState.OFF, task.call(Kind.POWER, "get_power_state"))
 
-    def test_a_lease_is_taken_over_when_the_longest_call_has_ended_too(self) -> None:
-        """Between its expiry and that moment a node is nobody's: what was on the wire has ended before anybody else sends."""
+    def test_expired_lease_can_be_acquired_after_the_grace(self) -> None:
+        """After the expiry of a lease, the node stays locked for the longest call, so that no old request is still on its way."""
         clock = ManualClock()
         first = self.conductor(handed_in={"clock": clock}, lease_duration=30.0, bmc_call_timeout=10.0)
         node = self.enrol(first)
@@ -59,8 +59,8 @@ class TestLeaseOfATask(MachinesCase):
                 self.assertIn("dead", str(exc))
             self.assertEqual(free, taken, seconds)
 
-    def test_leases_are_measured_by_a_clock_that_counts_suspension(self) -> None:
-        """On the machine's clock they go on while the machine sleeps; a clock that is handed in is believed."""
+    def test_lease_clock_counts_suspension(self) -> None:
+        """The system clock of leases counts the time that the machine is suspended. A clock from the host is used as it is."""
         elapsed = boottime_source(SystemClock())
         self.assertAlmostEqual(time.clock_gettime(time.CLOCK_BOOTTIME), elapsed(), delta=1.0)
         clock = ManualClock()
@@ -68,11 +68,14 @@ class TestLeaseOfATask(MachinesCase):
         self.assertEqual(5.0, boottime_source(clock)())
 
 
-class TestHTTP(TestCase):
-    def guarded(self, allowed: int) -> tuple[list[bytes], list[bool]]:
-        """Post something while a guard allows so many looks; what came at the server, and what the guard was told."""
+class TestHTTPGuard(TestCase):
+    def post_with_guard(self, allowed: int) -> tuple[list[bytes], list[bool]]:
+        """Post under a guard that fails after *allowed* calls. Return what the server received and the guard's arguments.
+
+        The last element of the arguments is whether the request succeeded.
+        """
         received: list[bytes] = []
-        told: list[bool] = []
+        guard_calls: list[bool] = []
         arrived = threading.Event()
 
         def script(client: socket.socket) -> None:
@@ -81,8 +84,8 @@ class TestHTTP(TestCase):
             client.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
 
         def guard(sent: bool) -> None:
-            told.append(sent)
-            if len(told) > allowed:
+            guard_calls.append(sent)
+            if len(guard_calls) > allowed:
                 raise LeaseLost("expired")
 
         with ExitStack() as stack:
@@ -92,24 +95,24 @@ class TestHTTP(TestCase):
             stack.enter_context(send_guard(guard))
             try:
                 session.request("POST", "/", body=b"x", deadline=Deadline.after(10.0))
-                told.append(True)
+                guard_calls.append(True)
             except LeaseLost:
-                told.append(False)
+                guard_calls.append(False)
             self.assertTrue(arrived.wait(5.0))
-        return [data for data in received if data], told
+        return [data for data in received if data], guard_calls
 
-    def test_the_guard_is_asked_before_the_first_byte(self) -> None:
-        """A request that is refused never leaves: the BMC hears nothing of it."""
-        self.assertEqual(([], [False, False]), self.guarded(0))
+    def test_guard_runs_before_the_first_byte(self) -> None:
+        """If the guard refuses a request, the BMC receives nothing of it."""
+        self.assertEqual(([], [False, False]), self.post_with_guard(0))
 
-    def test_what_left_at_the_last_moment_is_told(self) -> None:
-        """A request that was being sent when the lease expired has reached the BMC, and its caller is told so."""
-        received, told = self.guarded(1)
-        self.assertEqual([False, True, False], told)
+    def test_expiry_during_a_send_is_reported(self) -> None:
+        """If the lease expires while a request is sent, the BMC has received it, and the caller gets LeaseLost."""
+        received, guard_calls = self.post_with_guard(1)
+        self.assertEqual([False, True, False], guard_calls)
         self.assertEqual(1, len(received))
 
-    def test_without_a_guard_everything_is_sent(self) -> None:
-        """Reading without a lease is free, and other hosts of plugins have no leases at all."""
+    def test_sends_without_guard_are_allowed(self) -> None:
+        """Reads need no lease, and other hosts of plugins have no leases."""
         with send_guard(None):
             check_send()
             check_send(sent=True)

@@ -1,4 +1,4 @@
-"""Leases that are kept alive, lost, waited for and given back."""
+"""Leases, node queues and tasks."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ BOUND = 10.0
 
 
 class TestHolders(MachinesCase):
-    def test_each_incarnation_is_another_holder(self) -> None:
-        """A conductor that restarts under its host name is somebody else; clients see the host name."""
+    def test_each_incarnation_is_a_new_holder(self) -> None:
+        """A conductor that restarts under its host name is a new holder. Clients see only the host name."""
         first, second = new_holder("rack/1"), new_holder("rack/1")
         self.assertNotEqual(first, second)
         self.assertEqual(("rack/1", "rack/1", None), (host_of(first), host_of(second), host_of(None)))
 
-    def test_a_name_that_looks_like_a_pattern_voids_nobody_elses_leases(self) -> None:
-        """Leases of dead holders are voided by their exact name: 'ironic_a' is not a pattern for 'ironicXa'."""
+    def test_leases_expire_by_exact_holder_name(self) -> None:
+        """The holder's name is compared exactly: 'ironic_a' is no pattern that matches 'ironicXa'."""
         conductor = self.conductor()
         for name, holder in (("one", "ironic_a/1"), ("other", "ironicXa/1")):
             node = self.enrol(conductor, name)
@@ -46,8 +46,8 @@ class TestHolders(MachinesCase):
         self.assertEqual(1, conductor.store.expire_leases("ironic_a/1"))
         self.assertEqual((None, "ironicXa/1"), tuple(conductor.store.node(name).lease_holder for name in ("one", "other")))
 
-    def test_reading_takes_no_lease(self) -> None:
-        """The boot device and the validity of a node that is held can be asked for."""
+    def test_reading_needs_no_lease(self) -> None:
+        """The boot device can be read and the node validated while a task holds it."""
         conductor = self.conductor()
         node = self.enrol(conductor)
         with conductor.acquire("m1", purpose="held"):
@@ -56,8 +56,8 @@ class TestHolders(MachinesCase):
 
 
 class TestRenewal(MachinesCase):
-    def test_a_lease_lives_as_long_as_its_task(self) -> None:
-        """Renewed in time, a lease does not expire however long its task takes."""
+    def test_renewed_lease_does_not_expire(self) -> None:
+        """A lease that is renewed in time lasts as long as its task."""
         clock = ManualClock()
         conductor = self.conductor(handed_in={"clock": clock}, lease_duration=30.0)
         self.enrol(conductor)
@@ -68,8 +68,8 @@ class TestRenewal(MachinesCase):
             task.write(description="still here")
         self.assertEqual("still here", conductor.store.node("m1").description)
 
-    def test_a_task_whose_lease_is_lost_is_told_to_stop(self) -> None:
-        """When somebody else took the node after the lease expired, the task is cancelled and can write nothing."""
+    def test_lost_lease_cancels_the_task(self) -> None:
+        """If another holder acquires the node after the lease expired, the task is cancelled and its writes fail."""
         clock = ManualClock()
         conductor = self.conductor(handed_in={"clock": clock}, lease_duration=30.0)
         node = self.enrol(conductor)
@@ -80,8 +80,8 @@ class TestRenewal(MachinesCase):
             self.assertTrue(task.cancelled)
             self.assertRaises(LeaseLost, task.write, description="too late")
 
-    def test_a_young_lease_is_not_renewed(self) -> None:
-        """A lease that was just taken costs no write."""
+    def test_new_lease_is_not_renewed(self) -> None:
+        """A lease in the first third of its duration is not renewed, which saves a write."""
         clock = ManualClock()
         conductor = self.conductor(handed_in={"clock": clock}, lease_duration=30.0)
         self.enrol(conductor)
@@ -91,9 +91,9 @@ class TestRenewal(MachinesCase):
             self.assertEqual([before], conductor.components.leases.list_held())
 
 
-class TestQueueing(MachinesCase):
-    def test_work_is_done_in_its_order_once_the_node_is_free(self) -> None:
-        """What is enqueued for a node that is held begins when it is given back, first in, first out, and no thread waits."""
+class TestNodeQueues(MachinesCase):
+    def test_work_runs_in_order_when_the_node_is_free(self) -> None:
+        """Work for a held node starts when its lease is released, first in, first out, and occupies no thread before."""
         conductor = self.conductor()
         self.enrol(conductor)
         done: list[int] = []
@@ -107,8 +107,8 @@ class TestQueueing(MachinesCase):
         settle(conductor)
         self.assertIsNone(conductor.store.node("m1").lease_holder)
 
-    def test_nodes_do_not_wait_for_each_other(self) -> None:
-        """Work for a free node is done while another node is held."""
+    def test_nodes_have_separate_queues(self) -> None:
+        """Work for a free node runs while another node is held."""
         conductor = self.conductor()
         self.enrol(conductor, "one")
         self.enrol(conductor, "other")
@@ -116,8 +116,8 @@ class TestQueueing(MachinesCase):
             conductor.enqueue("one", lambda task: None, purpose="waits")
             self.assertEqual("other", conductor.enqueue("other", lambda task: task.node.name, purpose="goes on").result(BOUND))
 
-    def test_cancelled_work_is_left_out(self) -> None:
-        """What is cancelled while it waits is not done; what comes after it is."""
+    def test_cancelled_work_is_skipped(self) -> None:
+        """Work that is cancelled in the queue does not run, and the work behind it does."""
         conductor = self.conductor()
         self.enrol(conductor)
         with conductor.acquire("m1", purpose="held"):
@@ -127,8 +127,8 @@ class TestQueueing(MachinesCase):
         self.assertEqual(2, after.result(BOUND))
         self.assertRaises(CancelledError, cancelled.result, 0)
 
-    def test_an_error_ends_in_the_future_and_the_next_one_goes_on(self) -> None:
-        """Work that fails does not keep what waits behind it."""
+    def test_error_of_work_goes_to_its_future_only(self) -> None:
+        """Work that raises passes the error to its future, and the work behind it runs."""
         conductor = self.conductor()
         self.enrol(conductor)
 
@@ -141,8 +141,8 @@ class TestQueueing(MachinesCase):
         self.assertIsInstance(failed.exception(BOUND), ValueError)
         self.assertEqual("done", after.result(BOUND))
 
-    def test_work_runs_on_behalf_of_whoever_enqueued_it(self) -> None:
-        """Context variables are those of the call, and not of the task whose end let the work begin."""
+    def test_work_runs_in_the_context_of_its_caller(self) -> None:
+        """Work has the context variables of the call of enqueue, not those of the task whose end starts it."""
         conductor = self.conductor()
         self.enrol(conductor)
         requests = [RequestContext(), RequestContext()]
@@ -154,8 +154,8 @@ class TestQueueing(MachinesCase):
                 current_request.reset(token)
         self.assertEqual(requests, [future.result(BOUND) for future in futures])
 
-    def test_a_full_lane_is_tried_again_in_order(self) -> None:
-        """Where there is no worker for work that waits it waits on, in its order, and is done once there is room."""
+    def test_full_lane_is_retried_in_order(self) -> None:
+        """Work that finds the lane full stays in its queue, in order, and runs when the lane has room."""
         conductor = self.conductor()
         self.enrol(conductor)
         gate = threading.Event()
@@ -171,8 +171,8 @@ class TestQueueing(MachinesCase):
             future.result(BOUND)
         self.assertEqual([0, 1, 2], done)
 
-    def test_what_has_not_begun_ends_with_the_conductor(self) -> None:
-        """Nobody waits for ever for work that a conductor which stops will never begin."""
+    def test_stop_cancels_queued_work(self) -> None:
+        """A conductor that stops cancels all work that has not started, so that no caller waits for ever."""
         conductor = self.conductor(graceful_shutdown_timeout=0.5)
         self.enrol(conductor)
         with conductor.acquire("m1", purpose="held"):
@@ -180,8 +180,8 @@ class TestQueueing(MachinesCase):
             conductor.stop()
         self.assertTrue(waiting.cancelled())
 
-    def test_a_node_that_is_deleted_ends_what_waits_for_it(self) -> None:
-        """Work for a node that is gone fails with that."""
+    def test_deletion_of_the_node_fails_queued_work(self) -> None:
+        """Work for a node that was deleted fails with NodeNotFound."""
         conductor = self.conductor()
         self.enrol(conductor)
         with conductor.acquire("m1", purpose="deletes") as task:
@@ -192,7 +192,7 @@ class TestQueueing(MachinesCase):
 
 class TestTasks(MachinesCase):
     def test_acquire_never_waits(self) -> None:
-        """A node that is held is refused at once, with who, for what, since when, and when to come back."""
+        """acquire of a held node fails at once, with the holder, the purpose, the start and a time to retry."""
         conductor = self.conductor()
         self.enrol(conductor)
         with conductor.acquire("m1", purpose="an experiment"):
@@ -202,8 +202,8 @@ class TestTasks(MachinesCase):
         self.assertTrue(error.retry_after)
         self.assertEqual({"node", "holder", "purpose", "since"}, set(error.details) & {"node", "holder", "purpose", "since"})
 
-    def test_a_deadline_bounds_every_call(self) -> None:
-        """When the task's time is over, a driver that looks at its deadline ends."""
+    def test_deadline_of_a_task_limits_its_calls(self) -> None:
+        """A driver that checks its deadline stops when that of the task has expired."""
         conductor = self.conductor()
         self.enrol(conductor, power_interface="fake-bmc")
         uuid = conductor.store.node("m1").uuid
@@ -211,16 +211,16 @@ class TestTasks(MachinesCase):
             self.assertEqual(0.0, task.deadline.remaining())
             self.assertRaises(DeadlineExceeded, task.deadline.check, "something")
 
-    def test_a_deadline_bounds_the_wait_for_power(self) -> None:
-        """The time of the task counts, however long power may take by the configuration."""
+    def test_deadline_of_a_task_limits_the_wait_for_power(self) -> None:
+        """The task's deadline ends the wait for a power change, even if the configured timeout is longer."""
         conductor = self.conductor(power_state_change_timeout=600.0)
         self.enrol(conductor, faults={"set_power": {"effect": "lose"}})
         with conductor.acquire("m1", purpose="short", deadline=Deadline.after(0.3)) as task:
             error = self.assertRaises(BareMetalError, task.power.set, PowerState.ON)
         self.assertIsInstance(error, (PowerStateFailure, DeadlineExceeded))
 
-    def test_power_actions_can_be_held_back_by_one_switch(self) -> None:
-        """While the switch is held no power command is sent, and the error says why; released, it goes on."""
+    def test_power_gate_holds_back_power_actions(self) -> None:
+        """While power actions are held back, none is sent and the error gives the reason. After the release they work."""
         conductor = self.conductor()
         self.enrol(conductor)
         conductor.power_gate.hold("work on the mains")
@@ -231,8 +231,8 @@ class TestTasks(MachinesCase):
             conductor.power_gate.release()
             task.power.set(PowerState.ON)
 
-    def test_a_cancelled_task_stops_waiting(self) -> None:
-        """A task that waits for a machine stops when it is told to."""
+    def test_cancelled_task_stops_waiting_for_power(self) -> None:
+        """A task that waits for a power change stops waiting when it is cancelled."""
         conductor = self.conductor(power_state_change_timeout=BOUND)
         self.enrol(conductor, faults={"set_power": {"effect": "lose"}})
         with conductor.acquire("m1", purpose="test") as task:
@@ -253,8 +253,8 @@ class TestTasks(MachinesCase):
             self.assertTrue(ended.wait(BOUND))
             thread.join(BOUND)
 
-    def test_a_driver_is_called_in_one_place(self) -> None:
-        """What a driver raises comes out as an error of the contract, and nothing of the original is left on it."""
+    def test_driver_errors_lose_their_origin(self) -> None:
+        """An exception of a driver becomes an error of the contract without a reference to the original."""
         conductor = self.conductor()
         self.enrol(conductor, faults={"get_power": {"effect": "refuse"}})
         with conductor.acquire("m1", purpose="test") as task:
@@ -267,8 +267,8 @@ class TestTasks(MachinesCase):
 
 
 class TestReloading(MachinesCase):
-    def test_limits_change_while_it_runs(self) -> None:
-        """A reload changes pool size, intervals and time limits in place; what runs goes on."""
+    def test_reload_changes_limits(self) -> None:
+        """A reload changes the pool size and timeouts, and running tasks continue."""
         conductor = self.conductor()
         self.enrol(conductor)
         with conductor.acquire("m1", purpose="goes on") as task:
@@ -276,8 +276,8 @@ class TestReloading(MachinesCase):
             self.assertEqual((33, 7.0), (conductor.pool.max_workers, task.options.bmc_call_timeout))
             task.write(description="still here")
 
-    def test_what_may_be_deleted_changes_while_it_runs(self) -> None:
-        """A reload that forbids it keeps available nodes from being deleted, and one that allows it again does not."""
+    def test_reload_changes_the_deletion_of_available_nodes(self) -> None:
+        """A reload can forbid the deletion of available nodes and allow it again."""
         conductor = self.conductor()
         node = self.enrol(conductor).uuid
         provision(conductor, node, "manage", "provide")
@@ -288,8 +288,8 @@ class TestReloading(MachinesCase):
         conductor.rpc.call("delete_node", node=node)
         self.assertRaises(NodeNotFound, conductor.store.node, node)
 
-    def test_how_often_power_may_be_missing_changes_while_it_runs(self) -> None:
-        """A reload of power_state_sync_max_retries counts for what is observed from then on."""
+    def test_reload_changes_the_number_of_power_failures(self) -> None:
+        """A reload of power_state_sync_max_retries applies to the next observation."""
         conductor = self.conductor(power_state_sync_max_retries=100)
         node = self.enrol(conductor).uuid
         provision(conductor, node, "manage")

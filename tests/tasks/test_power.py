@@ -1,4 +1,4 @@
-"""Power: confirmed when it is changed, observed when nobody asks."""
+"""Power actions, power sync, and recovery of dead work."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from baremetal_sdk.testing import ManualClock, provision, settle
 from tests.fixtures.machines import MachinesCase
 
 
-class TestChanging(MachinesCase):
+class TestPowerActions(MachinesCase):
     def change(self, conductor: object, node: str, target: str) -> object:
         conductor.rpc.call("change_power_state", node=node, target=target, timeout=None)  # type: ignore[attr-defined]
         settle(conductor)  # type: ignore[arg-type]
         return conductor.store.node(node)  # type: ignore[attr-defined]
 
-    def test_each_target_ends_in_its_outcome(self) -> None:
-        """Each state that can be asked for is reached by the machine and shown by the node, and no target is left."""
+    def test_each_target_is_reached(self) -> None:
+        """The machine and the node reach the outcome of each target, and the node has no target afterwards."""
         conductor = self.conductor()
         node = self.enrol(conductor)
         outcomes = [
@@ -36,37 +36,37 @@ class TestChanging(MachinesCase):
             self.assertEqual((outcome, None, None), seen)
             self.assertEqual(Power.ON if outcome == "power on" else Power.OFF, self.machine().power)
 
-    def test_what_is_already_so_is_not_commanded(self) -> None:
-        """A machine that is off is not sent an off."""
+    def test_no_command_if_the_state_is_reached_already(self) -> None:
+        """A machine that is off gets no power-off command."""
         conductor = self.conductor()
         node = self.enrol(conductor)
         self.change(conductor, node.uuid, "power off")
         self.assertEqual([], self.machine().commands("set_power"))
 
-    def test_a_lost_command_is_an_error_that_says_so(self) -> None:
-        """When the machine does not get there the node says what it is and why that is wrong."""
+    def test_lost_command_is_reported(self) -> None:
+        """If the machine does not change, the node shows its true power, and last_error gives the likely cause."""
         conductor = self.conductor(power_state_change_timeout=0.2)
         node = self.enrol(conductor, faults={"set_power": {"effect": "lose"}})
         record = self.change(conductor, node.uuid, "power on")
         self.assertEqual(("power off", None), (record.power_state, record.target_power_state))  # type: ignore[attr-defined]
         self.assertRegex(record.last_error, "did not reach 'power on' within.*the command was lost")  # type: ignore[attr-defined]
 
-    def test_an_unknown_target_is_refused_with_those_there_are(self) -> None:
-        """The error names the targets."""
+    def test_unknown_target_is_refused(self) -> None:
+        """The error lists the allowed targets."""
         conductor = self.conductor()
         node = self.enrol(conductor)
         with ExpectedException(InvalidInput, "target: 'spin'.*power on, power off, rebooting.*"):
             conductor.rpc.call("change_power_state", node=node.uuid, target="spin", timeout=None)
 
-    def test_a_machine_that_must_stay_on_is_not_switched_off(self) -> None:
-        """disable_power_off refuses what would switch the machine off, at once."""
+    def test_disable_power_off_is_respected(self) -> None:
+        """A request that would power off a node with disable_power_off fails at once."""
         conductor = self.conductor()
         node = self.enrol(conductor, disable_power_off=True)
         with ExpectedException(InvalidState, ".*disable_power_off.*"):
             conductor.rpc.call("change_power_state", node=node.uuid, target="soft power off", timeout=None)
 
-    def test_a_locked_node_is_refused_with_who_holds_it(self) -> None:
-        """The error says for what the node is held, and when to come back."""
+    def test_locked_node_is_refused(self) -> None:
+        """The error has the purpose and the holder of the lease, and a time to retry."""
         conductor = self.conductor()
         node = self.enrol(conductor)
         with conductor.acquire("m1", purpose="an experiment"):
@@ -79,8 +79,8 @@ class TestChanging(MachinesCase):
 
 
 class TestTaskPower(MachinesCase):
-    def test_a_state_can_be_given_as_text(self) -> None:
-        """What clients call a state is understood; what is none is refused with its name."""
+    def test_state_can_be_text(self) -> None:
+        """task.power.set accepts the names that clients use, and refuses an unknown one."""
         conductor = self.conductor()
         self.enrol(conductor)
         with conductor.acquire("m1", purpose="test") as task:
@@ -89,15 +89,15 @@ class TestTaskPower(MachinesCase):
             with ExpectedException(ValueError, ".*'upside down'.*"):
                 task.power.set("upside down")  # type: ignore[arg-type]
 
-    def test_an_unconfirmed_change_raises(self) -> None:
-        """task.power.set raises when the machine does not get there."""
+    def test_unconfirmed_change_raises(self) -> None:
+        """task.power.set raises if the machine does not reach the state in time."""
         conductor = self.conductor()
         self.enrol(conductor, faults={"set_power": {"effect": "lose"}})
         with conductor.acquire("m1", purpose="test") as task:
             self.assertRaises(PowerStateFailure, task.power.set, PowerState.ON, 0.1)
 
-    def test_a_task_without_its_lease_writes_nothing(self) -> None:
-        """When the lease has expired and somebody else took the node, a write of the task is refused."""
+    def test_task_without_lease_cannot_write(self) -> None:
+        """After another conductor acquired the node, a write of the former task fails."""
         clock = ManualClock()
         first = self.conductor(handed_in={"clock": clock})
         self.enrol(first)
@@ -109,30 +109,30 @@ class TestTaskPower(MachinesCase):
         self.assertIsNone(first.store.node("m1").description)
 
 
-class TestSync(MachinesCase):
-    """Power sync by a clock that is turned: one interval is 60 s."""
+class TestPowerSync(MachinesCase):
+    """Power sync with a manual clock. The interval is 60 s."""
 
     def setUp(self) -> None:
         super().setUp()
         self.clock = ManualClock()
 
-    def synced(self, **options: int) -> Conductor:
+    def start_conductor(self, **options: int) -> Conductor:
         return self.conductor(handed_in={"clock": self.clock}, **options)
 
     def requests(self, name: str = "m1") -> int:
-        """What a BMC was asked so far."""
+        """Return the number of requests that a BMC has received."""
         return self.rack.counters(name).requests
 
     def turn(self, conductor: Conductor) -> None:
-        """Let every node be observed once."""
+        """Advance the clock so that each node is observed once."""
         conductor.components.power_sync.tick()
         self.clock.turn(70)
         conductor.components.power_sync.tick()
         settle(conductor)
 
-    def test_a_change_behind_our_back_is_seen(self) -> None:
-        """The next observation stores what the machine is, when that was, and who saw it."""
-        conductor = self.synced()
+    def test_external_change_is_observed(self) -> None:
+        """The next observation stores the new power state, its time and its source."""
+        conductor = self.start_conductor()
         node = self.enrol(conductor)
         provision(conductor, node.uuid, "manage")
         self.machine().command_power(PowerState.ON)
@@ -141,9 +141,9 @@ class TestSync(MachinesCase):
         seen = (record.power_state, record.power_source, record.power_observed_at)
         self.assertEqual(("power on", "sync", self.clock.now()), seen)
 
-    def test_nothing_is_written_when_nothing_changed(self) -> None:
-        """An observation that is no news leaves the node's revision as it is."""
-        conductor = self.synced()
+    def test_unchanged_power_is_not_written(self) -> None:
+        """An observation without a change does not change the node's revision."""
+        conductor = self.start_conductor()
         node = self.enrol(conductor, power_interface="fake-bmc")
         before = provision(conductor, node.uuid, "manage").revision
         requests = self.requests()
@@ -151,9 +151,9 @@ class TestSync(MachinesCase):
         self.assertEqual(requests + 1, self.requests())
         self.assertEqual(before, conductor.store.node(node.uuid).revision)
 
-    def test_nodes_are_spread_over_the_interval(self) -> None:
-        """Each node is observed once in an interval, and not all of them at its beginning."""
-        conductor = self.synced()
+    def test_observations_are_spread_over_the_interval(self) -> None:
+        """Each node is observed once per interval, and not all at its start."""
+        conductor = self.start_conductor()
         for number in range(40):
             provision(conductor, self.enrol(conductor, f"m{number}", power_interface="fake-bmc").uuid, "manage")
         before = sum(self.requests(f"m{number}") for number in range(40))
@@ -167,9 +167,9 @@ class TestSync(MachinesCase):
         self.assertTrue(0 < counts[0] < 40, counts)
         self.assertEqual(40, counts[1])
 
-    def test_a_leased_node_is_left_alone(self) -> None:
-        """Nobody asks the BMC of a node that a task works on."""
-        conductor = self.synced()
+    def test_leased_node_is_skipped(self) -> None:
+        """Power sync sends nothing to the BMC of a node that is leased."""
+        conductor = self.start_conductor()
         node = self.enrol(conductor, power_interface="fake-bmc")
         provision(conductor, node.uuid, "manage")
         before = self.requests()
@@ -178,9 +178,9 @@ class TestSync(MachinesCase):
         self.turn(conductor)
         self.assertEqual(before, self.requests())
 
-    def test_a_bmc_that_stays_away_is_a_fault_that_heals(self) -> None:
-        """After too many failures the node is in maintenance with fault 'power failure'; the first answer ends that."""
-        conductor = self.synced(power_state_sync_max_retries=1)
+    def test_power_failure_ends_with_the_first_answer(self) -> None:
+        """After too many failures, the node is in maintenance with fault 'power failure'. The first success ends both."""
+        conductor = self.start_conductor(power_state_sync_max_retries=1)
         node = self.enrol(conductor, faults={"get_power": {"effect": "drop", "nth": 3, "times": 2}})
         provision(conductor, node.uuid, "manage")
         for _ in range(2):
@@ -193,8 +193,8 @@ class TestSync(MachinesCase):
 
 
 class TestRecovery(MachinesCase):
-    def test_dead_work_fails_with_observed_power(self) -> None:
-        """A node that a dead conductor was deploying is 'deploy failed' with the reason, and its power is what it is."""
+    def test_dead_work_fails_after_the_grace(self) -> None:
+        """After the grace, a node whose conductor died in a deployment is 'deploy failed' with the reason and its true power."""
         clock = ManualClock()
         conductor = self.conductor(handed_in={"clock": clock}, bmc_call_timeout=10.0)
         node = self.enrol(conductor)
@@ -209,7 +209,7 @@ class TestRecovery(MachinesCase):
         conductor.components.recovery.sweep()
         settle(conductor)
         self.assertEqual("deploying", conductor.store.node(node.uuid).provision_state)
-        # What the dead one sent last may still be on its way for as long as a call takes.
+        # A request of the dead conductor may still be on its way for as long as a call takes.
         clock.turn(39)
         conductor.components.recovery.sweep()
         settle(conductor)
@@ -221,8 +221,8 @@ class TestRecovery(MachinesCase):
         self.assertEqual(("deploy failed", "power on", None), (record.provision_state, record.power_state, record.lease_holder))
         self.assertIn("the conductor stopped while it worked on the node", record.last_error or "")
 
-    def test_every_dead_node_is_recovered(self) -> None:
-        """One sweep deals with all of them, however many there are."""
+    def test_one_sweep_recovers_all_nodes(self) -> None:
+        """One sweep recovers all nodes with dead work."""
         conductor = self.conductor()
         for number in range(50):
             node = self.enrol(conductor, f"m{number}")
@@ -233,8 +233,8 @@ class TestRecovery(MachinesCase):
         settle(conductor)
         self.assertEqual({"clean failed"}, {row.provision_state for row in conductor.nodes(fields=("provision_state",))})
 
-    def test_a_dead_power_action_ends_in_what_is_observed(self) -> None:
-        """No target is left, and the error says what power is when it is not what was wanted."""
+    def test_dead_power_action_ends_with_the_observed_power(self) -> None:
+        """The target is removed, and last_error has the observed power if it differs from the target."""
         conductor = self.conductor()
         node = self.enrol(conductor)
         conductor.store.update_node(node.uuid, {"target_power_state": "power on"}, fence=None)
@@ -244,8 +244,8 @@ class TestRecovery(MachinesCase):
         self.assertEqual((None, "power off"), (record.target_power_state, record.power_state))
         self.assertIn("power is 'power off'", record.last_error or "")
 
-    def test_a_wait_that_is_too_long_fails(self) -> None:
-        """A wait for an event ends at the timeout of its state."""
+    def test_wait_for_an_event_times_out(self) -> None:
+        """A wait for an event fails at the timeout of its state."""
         clock = ManualClock()
         conductor = self.conductor(handed_in={"clock": clock}, clean_callback_timeout=100.0)
         node = self.enrol(conductor)
