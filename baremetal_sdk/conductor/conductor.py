@@ -259,8 +259,8 @@ class Conductor:
             # Before any component reads leases: a lease of a dead process would make its node look busy.
             expire_all_leases(components.store)
         self.monitoring.start(components.store)
-        self.monitoring.show(lambda: conductor_readings(components))
-        self.monitoring.show(components.sensors.readings)
+        self.monitoring.add_source(lambda: conductor_readings(components))
+        self.monitoring.add_source(components.sensors.readings)
         components.membership.join()
         # The jobs include the renewal of leases, which has to run before any work acquires one.
         for job in PERIODIC_JOBS:
@@ -279,7 +279,7 @@ class Conductor:
         # Added parts come last: an API that listens can then be answered.
         for runnable in sorted(filter(is_runnable, self._added), key=lambda part: StartPhase(part.phase)):
             runnable.start(self)
-            self.monitoring.show_component(runnable)
+            self.monitoring.add_component(runnable)
             self._runnables.append(runnable)
 
     def _add_methods(self, components: Components) -> None:

@@ -97,7 +97,7 @@ class RemoteBackend:
             self.ready = True
             for service in self._added:
                 service.start()
-                self.monitoring.show_component(service)
+                self.monitoring.add_component(service)
                 self._running.append(service)
         except BaseException:
             self.stop(0.0)

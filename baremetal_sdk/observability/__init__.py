@@ -1,1 +1,1 @@
-"""Telemetry, traces, metrics, logs and redaction."""
+"""Telemetry, traces, metrics, structured logs and redaction."""

@@ -1,23 +1,35 @@
-"""Who observes a conductor, or an API without one: a registry for metrics and a tracer, where they were handed in."""
+"""Metrics and traces of one conductor, or of one API without a conductor."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol, runtime_checkable
 
 from baremetal_sdk.observability.metrics import Collector, MetricsRegistry
-from baremetal_sdk.observability.metrics.collector import Source, create_database_source
+from baremetal_sdk.observability.metrics.collector import Reading, Source, create_database_source
 from baremetal_sdk.observability.metrics.node_counts import NodeCounts
 from baremetal_sdk.observability.telemetry import Observer, Propagator, Telemetry
 
 
+@runtime_checkable
+class MeasuredComponent(Protocol):
+    """A component with metrics of its own."""
+
+    def readings(self) -> Iterable[Reading]:
+        """Return the current values of the component's metrics."""
+
+
 class Monitoring:
-    """Makes the observers, and has what they show appear and disappear with what is observed. *owner* names that."""
+    """The metrics collector and the tracer of one process part, active from ``start`` to ``stop``.
+
+    *owner* is the value of the label ``conductor`` of each metric. *metrics* is the Prometheus registry and *tracing* the
+    OpenTelemetry tracer provider of the host application. Without them, nothing is collected.
+    """
 
     def __init__(self, owner: str, metrics: MetricsRegistry | None = None, tracing: Any = None) -> None:
         self._registry = metrics
         self._collector = Collector(owner) if metrics is not None else None
-        observers: list[Observer] = [] if self._collector is None else [self._collector.counts]
+        observers: list[Observer] = [] if self._collector is None else [self._collector.counters]
         propagator: Propagator | None = None
         if tracing is not None:
             from baremetal_sdk.observability.tracing import Spans
@@ -26,33 +38,34 @@ class Monitoring:
             observers.append(spans)
         self._observers = tuple(observers)
         self.telemetry = Telemetry(*observers, propagator=propagator)
-        self._ends: list[Callable[[], None]] = []
+        self._undo_functions: list[Callable[[], None]] = []
 
     def start(self, store: Any) -> None:
-        """Register, count the nodes of *store*, and observe its database as well, where it has one."""
+        """Register the collector, and observe the nodes of *store* and its database, if it has one."""
         registry, collector = self._registry, self._collector
         if registry is not None:
             registry.register(collector)
-            self._ends.append(lambda: registry.unregister(collector))
-            self.show(NodeCounts(store.provision_states).readings)
+            self._undo_functions.append(lambda: registry.unregister(collector))
+            self.add_source(NodeCounts(store.provision_states).readings)
         database = getattr(store, "database", None)
         if database is not None and self._observers:
+            # The host application may own the store and use it after the stop, so stop() removes the observers again.
             database.telemetry.add(*self._observers)
-            self._ends.append(lambda: database.telemetry.remove(*self._observers))
-            self.show(create_database_source(lambda: database.connections))
+            self._undo_functions.append(lambda: database.telemetry.remove(*self._observers))
+            self.add_source(create_database_source(lambda: database.connections))
 
-    def show_component(self, part: Any) -> None:
-        """Show the ``readings()`` of a part that was added, where it has any."""
-        if hasattr(part, "readings"):
-            self.show(part.readings)
+    def add_component(self, component: Any) -> None:
+        """Publish the metrics of *component* until the stop, if it has metrics."""
+        if isinstance(component, MeasuredComponent):
+            self.add_source(component.readings)
 
-    def show(self, source: Source) -> None:
-        """Show what *source* reads, until the stop."""
+    def add_source(self, source: Source) -> None:
+        """Publish the metrics that *source* returns, until the stop."""
         if self._collector is not None:
-            self._ends.append(self._collector.add(source))
+            self._undo_functions.append(self._collector.add(source))
 
     def stop(self) -> None:
-        """Show and observe nothing more. What was counted counts on after another start."""
-        ends, self._ends = self._ends, []
-        for end in ends:
-            end()
+        """Stop publishing and observing. The counters keep their values for another start."""
+        undo_functions, self._undo_functions = self._undo_functions, []
+        for undo in undo_functions:
+            undo()

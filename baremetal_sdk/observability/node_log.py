@@ -1,4 +1,4 @@
-"""Log lines about one node: its UUID stands in front of each, and as ``node`` on the record."""
+"""Logging about one node."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ LOG = logging.getLogger("baremetal_sdk.node")
 
 
 class NodeLog(logging.LoggerAdapter[logging.Logger]):
-    """A logger for one node, which ``extra`` names."""
+    """Logger for one node. ``extra["node"]`` is the UUID, which starts each message and is the record's attribute ``node``."""
 
     def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
-        """Name the node."""
+        """Add the node to the message and to the record."""
         assert self.extra is not None
         kwargs["extra"] = {**kwargs.get("extra", {}), "node": self.extra["node"]}
         return f"node {self.extra['node']}: {msg}", kwargs
 
 
 def hide_error_text(exc: BaseException) -> tuple[type[BaseException], BaseException, TracebackType | None]:
-    """The place of an error without its text, which may hold a secret."""
+    """Return ``exc_info`` with the traceback of *exc* but without its message, which may contain a secret."""
     return (type(exc), RuntimeError("(see the node's last_error)"), exc.__traceback__)

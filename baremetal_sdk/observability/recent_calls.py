@@ -1,4 +1,4 @@
-"""The last calls of drivers for each node, remembered in the conductor that made them: what was asked, and how it went."""
+"""The most recent driver calls for each node, in memory, with their outcomes."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from baremetal_sdk.clock import Clock
 from baremetal_sdk.concurrency.locks import YieldingLock
 from baremetal_sdk.observability.telemetry import SUCCEEDED, Observation, Work
 
-_OF_EACH = 10
-_ASKS_NOBODY = "validate"
-"""The method that looks at what is stored; where nothing was wrong, it takes no place of a call of a BMC."""
-_NODES = 10_000
-"""Nodes of which calls are remembered; who was called for longest ago makes room."""
+_MAX_CALLS_PER_NODE = 10
+_MAX_NODES = 10_000
+"""Number of nodes whose calls are kept. The node with the oldest last call is evicted first."""
+_VALIDATE = "validate"
+"""Method that checks stored values without a request to the BMC. Its successful calls are not kept."""
 
 
 class RecentCalls:
-    """Observes the calls of drivers."""
+    """Telemetry observer that keeps the last driver calls of each node. Thread-safe."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -26,35 +26,38 @@ class RecentCalls:
         self._calls: OrderedDict[str, deque[dict[str, Any]]] = OrderedDict()
 
     def list_for_node(self, node: str) -> list[dict[str, Any]]:
-        """The last calls for a node, the newest first: interface, method, BMC, outcome, seconds, and when it ended."""
+        """Return the last calls for the node with this UUID, newest first.
+
+        Each call has the keys interface, method, bmc, outcome, seconds and ended_at.
+        """
         with self._lock:
             return list(reversed(self._calls.get(node, ())))
 
     def listener_for(self, work: Work) -> RecentCalls | None:
-        """It hears of calls alone."""
+        """Return itself for driver calls, and None for all other work."""
         return self if work is Work.BMC_CALL else None
 
-    def on_begin(self, one: Observation) -> None:
-        """Nothing is known yet."""
+    def on_begin(self, observation: Observation) -> None:
+        """Do nothing: only finished calls are kept."""
 
-    def on_enter(self, one: Observation, kept: Any) -> Callable[[], None] | None:
-        """What belongs to it is not of interest."""
+    def on_enter(self, observation: Observation, state: Any) -> Callable[[], None] | None:
+        """Do nothing: the work inside a call is not kept."""
         return None
 
-    def on_end(self, one: Observation, kept: Any) -> None:
-        """Remember a call of a driver."""
-        node = one.details.get("node")
-        if node is None or (one.labels["method"] == _ASKS_NOBODY and one.outcome == SUCCEEDED):
+    def on_end(self, observation: Observation, state: Any) -> None:
+        """Keep a finished call."""
+        node = observation.details.get("node")
+        if node is None or (observation.labels["method"] == _VALIDATE and observation.outcome == SUCCEEDED):
             return
         call = {
-            **one.labels,
-            "bmc": one.details.get("bmc"),
-            "outcome": one.outcome,
-            "seconds": round(one.seconds, 3),
+            **observation.labels,
+            "bmc": observation.details.get("bmc"),
+            "outcome": observation.outcome,
+            "seconds": round(observation.seconds, 3),
             "ended_at": self._clock.now().isoformat(),
         }
         with self._lock:
-            self._calls.setdefault(node, deque(maxlen=_OF_EACH)).append(call)
+            self._calls.setdefault(node, deque(maxlen=_MAX_CALLS_PER_NODE)).append(call)
             self._calls.move_to_end(node)
-            if len(self._calls) > _NODES:
+            if len(self._calls) > _MAX_NODES:
                 self._calls.popitem(last=False)

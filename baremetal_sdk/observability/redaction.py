@@ -1,52 +1,46 @@
-"""Keeping secrets out of logs: what is secret while a BMC is spoken to is masked in every line that is written meanwhile."""
+"""Masking of secrets in log records that are written during a conversation with a BMC."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 
 from baremetal_interfaces.faults import scrub
 
+# A context variable, because records belong to the thread that talks to the BMC. Other threads that log at the same time use
+# other secrets, and must not pay for a search of their text.
 _secrets: ContextVar[tuple[str, ...]] = ContextVar("baremetal_sdk_secrets", default=())
 _FORMATTER = logging.Formatter()
 
 
 @contextmanager
 def redact(values: Iterable[str]) -> Iterator[None]:
-    """Within it, in this thread, *values* are secret, beside those that are already."""
-    token = start_redaction(values)
+    """Mask *values* in log records of this thread within the block, in addition to the values of enclosing blocks."""
+    token = _secrets.set((*_secrets.get(), *values))
     try:
         yield
     finally:
-        stop_redaction(token)
-
-
-def start_redaction(values: Iterable[str]) -> Token[tuple[str, ...]]:
-    """From now on, in this thread, *values* are secret as well; :func:`stop_redaction` ends that."""
-    return _secrets.set((*_secrets.get(), *values))
-
-
-def stop_redaction(token: Token[tuple[str, ...]]) -> None:
-    """What the matching :func:`start_redaction` named is secret no more."""
-    _secrets.reset(token)
+        _secrets.reset(token)
 
 
 class RedactingFilter(logging.Filter):
-    """Masks the secrets of the BMC that is being spoken to, in messages, tracebacks and stacks.
+    """Log filter that masks the values of ``redact`` blocks in messages, tracebacks and stacks.
 
-    For handlers of the host application: ``handler.addFilter(RedactingFilter())``. It covers the debug lines of device
-    libraries, too: they are written in the thread that a driver was called in. Lines that are written while no BMC is spoken
-    to cost a look at one variable.
+    Install it on a handler of the host application: ``handler.addFilter(RedactingFilter())``. On a handler, it also covers the
+    debug messages of device libraries, because they log in the thread of the driver call. Outside of ``redact`` blocks it
+    costs the read of one context variable.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Mask what is secret; let the record pass."""
+        """Mask secrets in *record* and return True."""
         secrets = _secrets.get()
         if secrets:
+            # The secret may be in the arguments, so the message is formatted here and the arguments are dropped.
             record.msg, record.args = scrub(record.getMessage(), secrets), None
             if record.exc_info and record.exc_info[0] is not None:
+                # Formatters use exc_text if it is set, and format exc_info themselves only if it is not.
                 record.exc_text = scrub(record.exc_text or _FORMATTER.formatException(record.exc_info), secrets)
             if record.stack_info:
                 record.stack_info = scrub(record.stack_info, secrets)

@@ -1,6 +1,6 @@
-"""What the runtime does, told to whoever observes it: the one place that metrics and traces are made from.
+"""Observation of the runtime's work. Metrics and traces are made from it.
 
-A piece of work is begun, and ended with an outcome. Without an observer that costs about a microsecond.
+Code begins an observation of a piece of work and ends it with an outcome. Without observers this costs about a microsecond.
 """
 
 from __future__ import annotations
@@ -41,20 +41,20 @@ _OUTCOMES: tuple[tuple[type[BaseException], str], ...] = (
 
 
 class Work(StrEnum):
-    """What is observed."""
+    """Kinds of work that can be observed."""
 
     REQUEST = "request"
     """A request of the API. Labels: method, route, code."""
     TASK = "task"
-    """Exclusive work on a node, from its lease to the end. Label: purpose."""
+    """Exclusive work on a node, from the acquisition of its lease to the end. Label: purpose."""
     STEP = "step"
-    """One step of a run, or one look at a step that waits. Labels: phase, interface, step."""
+    """One step of a run, or one poll of a waiting step. Labels: phase, interface, step."""
     BMC_CALL = "bmc call"
-    """A call of a driver's method. Labels: interface, method. It counts as one of a BMC where a session was borrowed in it."""
+    """A call of a driver's method. Labels: interface, method. Metrics count it only if the call used a session of a BMC."""
     LOGIN = "login"
     """A login at a BMC."""
     POWER_OBSERVATION = "power observation"
-    """A look at a node's power that nobody asked for, from when it was due."""
+    """A scheduled read of a node's power state, from the time at which it was due."""
     SENSOR_READING = "sensor reading"
     """A reading of all sensors of a node."""
     RPC_CALL = "rpc call"
@@ -64,32 +64,36 @@ class Work(StrEnum):
 
 
 class Observer(Protocol):
-    """Wants to hear of work."""
+    """Receiver of observations, for example of metrics or traces."""
 
     def listener_for(self, work: Work) -> WorkListener | None:
-        """Who is told of this kind of work; None where it is of no interest."""
+        """Return the listener for this kind of work, or None to ignore it."""
 
 
 class WorkListener(Protocol):
-    """Hears of work, in the thread that does it. What it raises is not caught."""
+    """Receiver of the observations of one kind of work.
 
-    def on_begin(self, one: Observation) -> Any:
-        """Work begins; the result is handed back below. After None nothing is told before the end."""
+    Its methods run in the thread that does the work. Their exceptions are not caught.
+    """
 
-    def on_enter(self, one: Observation, kept: Any) -> Callable[[], None] | None:
-        """What is begun in this context from now on is a part of this work, until the result is called."""
+    def on_begin(self, observation: Observation) -> Any:
+        """Note that work begins. The result is the *state* of the later calls. After None, ``on_enter`` is not called."""
 
-    def on_end(self, one: Observation, kept: Any) -> None:
-        """Work has ended: ``outcome`` and ``seconds`` are known."""
+    def on_enter(self, observation: Observation, state: Any) -> Callable[[], None] | None:
+        """Make this work the parent of all work that begins in this context. The result is called to undo that."""
+
+    def on_end(self, observation: Observation, state: Any) -> None:
+        """Note that work has ended. ``outcome`` and ``seconds`` are set."""
 
 
 class Observation:
-    """One piece of work. As a context manager it ends with the block, and an error in the block is its outcome.
+    """One piece of work. As a context manager, it ends with the block, and an exception in the block sets the outcome.
 
-    *labels* have few values each; *details* have any, such as the UUID of a node.
+    *labels* have few different values each, because every combination becomes a time series. *details* may have any values,
+    such as the UUID of a node.
     """
 
-    __slots__ = ("_left", "_listeners", "began_at", "details", "labels", "outcome", "seconds", "work")
+    __slots__ = ("_listeners", "_undo_functions", "began_at", "details", "labels", "outcome", "seconds", "work")
 
     def __init__(self, listeners: tuple[WorkListener, ...], work: Work, labels: dict[str, str], details: dict[str, Any]) -> None:
         self.work = work
@@ -98,27 +102,30 @@ class Observation:
         self.outcome = SUCCEEDED
         self.seconds = 0.0
         self.began_at = time.perf_counter()
-        self._left: list[Callable[[], None]] = []
+        self._undo_functions: list[Callable[[], None]] = []
         self._listeners = [(listener, listener.on_begin(self)) for listener in listeners] if listeners else []
 
     def enter(self) -> None:
-        """Let what is begun in this context from now on be a part of this work."""
-        for listener, kept in self._listeners:
-            if kept is not None and (leave := listener.on_enter(self, kept)) is not None:
-                self._left.append(leave)
+        """Make this work the parent of all work that begins in this context."""
+        for listener, state in self._listeners:
+            if state is None:
+                continue
+            undo = listener.on_enter(self, state)
+            if undo is not None:
+                self._undo_functions.append(undo)
 
     def leave(self) -> None:
-        """End what :meth:`enter` began, in the same context."""
-        while self._left:
-            self._left.pop()()
+        """Undo :meth:`enter`, in the same context."""
+        while self._undo_functions:
+            self._undo_functions.pop()()
 
     def end(self, outcome: str | None = None) -> None:
-        """The work has ended. A second time means nothing."""
+        """End the work, with *outcome* if given. Further calls have no effect on listeners."""
         self.outcome = outcome or self.outcome
         self.seconds = time.perf_counter() - self.began_at
         listeners, self._listeners = self._listeners, []
-        for listener, kept in listeners:
-            listener.on_end(self, kept)
+        for listener, state in listeners:
+            listener.on_end(self, state)
 
     def __enter__(self) -> Self:
         if self._listeners:
@@ -133,56 +140,63 @@ class Observation:
 
 
 class Propagator(Protocol):
-    """Lets work in another process be a part of the work here that asked for it."""
+    """Connection of work in this process with work in another process that it calls, or that called it."""
 
     def current_trace(self) -> Mapping[str, str]:
-        """What goes with a call, so that the other process knows what goes on here."""
+        """Return the headers that identify the current work for another process."""
 
-    def continue_trace(self, carried: Mapping[str, str]) -> AbstractContextManager[None]:
-        """What is begun in the block is a part of what went on where *carried* came from."""
+    def continue_trace(self, headers: Mapping[str, str]) -> AbstractContextManager[None]:
+        """Make work within the block a child of the work that *headers* identify."""
 
 
 class Telemetry:
-    """Those who observe the work of one conductor, one API or one store. *propagator* makes it hang together with others'."""
+    """The observers of one conductor, one API or one store.
+
+    *propagator* connects traces across processes. ``begin`` may be called from any thread.
+    """
 
     def __init__(self, *observers: Observer, propagator: Propagator | None = None) -> None:
         self._propagator = propagator
         self._observers: tuple[Observer, ...] = ()
-        self._told: dict[Work, tuple[WorkListener, ...]] = {}
+        self._listeners: dict[Work, tuple[WorkListener, ...]] = {}
         self.add(*observers)
 
     def observes(self, work: Work) -> bool:
-        """Whether anybody wants to hear of this kind of work."""
-        return bool(self._told[work])
+        """Return whether any observer listens to this kind of work."""
+        return bool(self._listeners[work])
 
     def add(self, *observers: Observer) -> None:
-        """Tell *observers* as well, of what begins from now on."""
-        self._tell((*self._observers, *observers))
+        """Add *observers* for work that begins from now on."""
+        self._set_observers((*self._observers, *observers))
 
     def remove(self, *observers: Observer) -> None:
-        """Tell *observers* of nothing that begins from now on."""
-        self._tell(tuple(one for one in self._observers if one not in observers))
+        """Remove *observers* for work that begins from now on. Work that has begun still reports its end to them."""
+        self._set_observers(tuple(observer for observer in self._observers if observer not in observers))
 
     def begin(self, work: Work, labels: dict[str, str] | None = None, **details: Any) -> Observation:
-        """Begin a piece of work."""
-        return Observation(self._told[work], work, labels or {}, details)
+        """Begin an observation of a piece of work."""
+        return Observation(self._listeners[work], work, labels or {}, details)
 
     def current_trace(self) -> Mapping[str, str]:
-        """What goes with a call to another process; empty where nobody wants that."""
+        """Return the trace headers for a call to another process. Without a propagator they are empty."""
         return {} if self._propagator is None else self._propagator.current_trace()
 
-    def continue_trace(self, carried: Mapping[str, str]) -> AbstractContextManager[None]:
-        """What is begun in the block is a part of what went on in the process that sent *carried*."""
-        return nullcontext() if self._propagator is None else self._propagator.continue_trace(carried)
+    def continue_trace(self, headers: Mapping[str, str]) -> AbstractContextManager[None]:
+        """Make work within the block a child of the caller's work in the process that sent *headers*."""
+        return nullcontext() if self._propagator is None else self._propagator.continue_trace(headers)
 
-    def _tell(self, observers: tuple[Observer, ...]) -> None:
+    def _set_observers(self, observers: tuple[Observer, ...]) -> None:
+        # Observers are asked here once for each kind of work, not at each begin(): work without a listener, which is most work
+        # of most processes, costs one dictionary lookup. begin() reads the finished dictionary without a lock.
         self._observers = observers
-        heard = {work: [one.listener_for(work) for one in observers] for work in Work}
-        self._told = {work: tuple(one for one in found if one is not None) for work, found in heard.items()}
+        asked = {work: [observer.listener_for(work) for observer in observers] for work in Work}
+        self._listeners = {
+            work: tuple(listener for listener in listeners if listener is not None) for work, listeners in asked.items()
+        }
 
 
 def classify_outcome(exc: BaseException) -> str:
-    """How work ended that raised *exc*, in one of a few words."""
+    """Return the outcome of work that raised *exc*, such as ``unreachable``, ``timeout`` or ``failed``."""
     for kind, outcome in _OUTCOMES:
         if isinstance(exc, kind):
             return outcome

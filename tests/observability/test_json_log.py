@@ -1,4 +1,4 @@
-"""The log as JSON."""
+"""JSON log format."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from opentelemetry.sdk.trace import TracerProvider
 from testtools import TestCase
 
-import baremetal_sdk.observability.tracing  # noqa: F401 - whoever makes spans has imported it
+import baremetal_sdk.observability.tracing  # noqa: F401 - a process that makes spans has imported it
 from baremetal_sdk.context import RequestContext, current_request
 from baremetal_sdk.observability.json_log import JSONFormatter
 from baremetal_sdk.observability.node_log import NodeLog
@@ -18,7 +18,7 @@ from baremetal_sdk.observability.redaction import RedactingFilter, redact
 
 
 class TestJSONFormatter(TestCase):
-    """A handler with the formatter, and the filter that metald uses."""
+    """Test a handler with the formatter, and with the filter that metald uses."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -30,11 +30,11 @@ class TestJSONFormatter(TestCase):
         self.log.addHandler(handler)
 
     def lines(self) -> list[dict[str, Any]]:
-        """The objects, one a line."""
+        """Return the logged objects, one for each line."""
         return [json.loads(line) for line in self.written.getvalue().splitlines()]
 
     def test_a_line_names_its_request_and_its_node(self) -> None:
-        """What a reader searches by is in members of their own."""
+        """Level, logger, node and request are separate members of the object."""
         token = current_request.set(RequestContext("req-1", "alice", "p"))
         self.addCleanup(current_request.reset, token)
         NodeLog(self.log, {"node": "n-1"}).warning("power is '%s'\nand stays", "off")
@@ -44,24 +44,25 @@ class TestJSONFormatter(TestCase):
         self.assertEqual("node n-1: power is 'off'\nand stays", line["message"])
         self.assertRegex(line["time"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00$")
 
-    def test_text_that_is_no_utf_8_is_a_line_all_the_same(self) -> None:
-        """What the name of a file holds that is not UTF-8 is escaped, and loses no line."""
+    def test_text_that_is_not_utf_8_is_logged(self) -> None:
+        """Bytes of a file name that are not UTF-8 are escaped, and the line is not lost."""
         self.log.warning("%s cannot be read", b"/etc/caf\xe9".decode(errors="surrogateescape"))
         (line,) = self.lines()
         self.assertEqual("/etc/caf\udce9 cannot be read", line["message"])
 
-    def test_a_line_names_the_span_that_goes_on(self) -> None:
-        """A collector of logs finds the trace that a line belongs to; where none is made, a line has none."""
+    def test_a_line_names_the_current_span(self) -> None:
+        """A line within a span has its trace_id and span_id. A line without a span has neither."""
         self.log.warning("before")
         with TracerProvider().get_tracer("test").start_as_current_span("x") as span:
             self.log.warning("within")
         before, within = self.lines()
         self.assertNotIn("trace_id", before)
-        found = span.get_span_context()
-        self.assertEqual((f"{found.trace_id:032x}", f"{found.span_id:016x}"), (within["trace_id"], within["span_id"]))
+        expected = span.get_span_context()
+        self.assertEqual(f"{expected.trace_id:032x}", within["trace_id"])
+        self.assertEqual(f"{expected.span_id:016x}", within["span_id"])
 
-    def test_an_error_comes_with_its_traceback_on_one_line(self) -> None:
-        """A traceback is a member of the object, with secrets masked."""
+    def test_an_error_has_its_traceback_on_the_same_line(self) -> None:
+        """The traceback is a member of the object, and secrets in it are masked."""
         with redact(["hunter2"]):
             try:
                 raise ValueError("login with hunter2")

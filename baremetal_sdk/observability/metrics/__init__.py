@@ -1,4 +1,4 @@
-"""What a conductor and an API do, for Prometheus, in a registry that the host application hands in."""
+"""Prometheus metrics of a conductor or an API, in a registry of the host application."""
 
 from baremetal_sdk.observability.metrics.collector import Collector, MetricsRegistry
 from baremetal_sdk.observability.metrics.declarations import METRICS, Metric

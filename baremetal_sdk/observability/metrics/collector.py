@@ -1,4 +1,4 @@
-"""A collector for Prometheus: what was counted, and what is looked up when somebody asks."""
+"""Prometheus collector of counted work and of values that are read at each scrape."""
 
 from __future__ import annotations
 
@@ -7,59 +7,64 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from baremetal_sdk.concurrency.pool import ElasticPool
-from baremetal_sdk.observability.metrics import declarations as are
+from baremetal_sdk.observability.metrics import declarations
 from baremetal_sdk.observability.metrics.counters import WorkCounters
 from baremetal_sdk.observability.metrics.declarations import OWNER, Metric
 
 Reading = tuple[Metric, tuple[str, ...], float]
-"""A metric, the values of its labels beside the owner, and its value."""
+"""A metric, the values of its labels without the owner, and its value."""
 Source = Callable[[], Iterable[Reading]]
+"""A function that returns the current readings. It is called at each scrape."""
 
 
 class MetricsRegistry(Protocol):
-    """A ``prometheus_client.CollectorRegistry``."""
+    """The methods of ``prometheus_client.CollectorRegistry`` that the runtime uses."""
 
     def register(self, collector: Any) -> None:
-        """Ask *collector* at every scrape."""
+        """Call *collector* at every scrape."""
 
     def unregister(self, collector: Any) -> None:
-        """Ask it no more."""
+        """Stop calling *collector*."""
 
 
 class Collector:
-    """The metrics of one conductor or one API process, which *owner* names. It needs ``prometheus-client``: extra ``metrics``."""
+    """The metrics of one conductor or one API process. Needs ``prometheus-client`` (the extra ``metrics``). Thread-safe.
+
+    *owner* is the value of the label ``conductor`` of each metric.
+    """
 
     def __init__(self, owner: str) -> None:
         self._owner = owner
-        self.counts = WorkCounters(owner)
-        """What observes work, to be added to a ``Telemetry``."""
+        self.counters = WorkCounters(owner)
+        """The observer that counts work. Add it to a ``Telemetry``."""
         self._lock = threading.Lock()
         self._sources: list[Source] = []
 
     def add(self, source: Source) -> Callable[[], None]:
-        """Ask *source* as well at each scrape; the result ends that."""
+        """Call *source* at each scrape, until the returned function is called."""
         with self._lock:
             self._sources.append(source)
         return lambda: self._remove(source)
 
     def _remove(self, source: Source) -> None:
         with self._lock:
-            self._sources = [one for one in self._sources if one is not source]
+            self._sources = [other for other in self._sources if other is not source]
 
     def collect(self) -> Iterable[Any]:
-        """The metric families, with the values of now."""
-        yield from self.counts.collect()
+        """Generate the metric families with their current values."""
+        yield from self.counters.collect()
         with self._lock:
             sources = list(self._sources)
         families: dict[str, Any] = {}
-        for metric, labels, value in (reading for source in sources for reading in source()):
-            if metric.name not in families:
-                families[metric.name] = _family(metric)
-            families[metric.name].add_metric([self._owner, *labels], value)
+        for source in sources:
+            for metric, labels, value in source():
+                if metric.name not in families:
+                    families[metric.name] = _create_family(metric)
+                families[metric.name].add_metric([self._owner, *labels], value)
         yield from families.values()
 
 
-def _family(metric: Metric) -> Any:
+def _create_family(metric: Metric) -> Any:
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
     kind = CounterMetricFamily if metric.type == "counter" else GaugeMetricFamily
@@ -67,26 +72,26 @@ def _family(metric: Metric) -> Any:
 
 
 def read_pool(pool: ElasticPool) -> Iterable[Reading]:
-    """What a pool and its lanes do."""
-    yield are.POOL_THREADS, (pool.name,), pool.workers
-    yield are.POOL_IDLE_THREADS, (pool.name,), pool.idle
-    yield are.POOL_THREADS_MAX, (pool.name,), pool.max_workers
+    """Generate the readings of a pool and its lanes."""
+    yield declarations.POOL_THREADS, (pool.name,), pool.workers
+    yield declarations.POOL_IDLE_THREADS, (pool.name,), pool.idle
+    yield declarations.POOL_THREADS_MAX, (pool.name,), pool.max_workers
     for name, lane in pool.lanes.items():
-        seen, labels = lane.statistics, (pool.name, name)
-        yield are.LANE_BUSY, labels, seen.busy
-        yield are.LANE_QUEUED, labels, seen.queued
-        yield are.LANE_RUN, labels, seen.runtime
-        yield are.LANE_WAIT, labels, lane.waits.total
-        ended = {
-            "succeeded": seen.executed - seen.failures,
-            "failed": seen.failures,
-            "cancelled": seen.cancelled,
-            "refused": seen.refused,
+        statistics, labels = lane.statistics, (pool.name, name)
+        yield declarations.LANE_BUSY, labels, statistics.busy
+        yield declarations.LANE_QUEUED, labels, statistics.queued
+        yield declarations.LANE_RUN, labels, statistics.runtime
+        yield declarations.LANE_WAIT, labels, lane.waits.total
+        counts = {
+            "succeeded": statistics.executed - statistics.failures,
+            "failed": statistics.failures,
+            "cancelled": statistics.cancelled,
+            "refused": statistics.refused,
         }
-        for outcome, count in ended.items():
-            yield are.LANE_TASKS, (*labels, outcome), count
+        for outcome, count in counts.items():
+            yield declarations.LANE_TASKS, (*labels, outcome), count
 
 
 def create_database_source(connections: Callable[[], Mapping[str, int]]) -> Source:
-    """How many connections to a database there are, by what they do."""
-    return lambda: ((are.DATABASE_CONNECTIONS, (state,), count) for state, count in connections().items())
+    """Return a source for the number of database connections by state."""
+    return lambda: ((declarations.DATABASE_CONNECTIONS, (state,), count) for state, count in connections().items())

@@ -1,4 +1,4 @@
-"""Counting work as it is done, for almost nothing: what Prometheus reads is made of it when it asks."""
+"""Counters of finished work that cost the working threads almost nothing. Prometheus families are made at each scrape."""
 
 from __future__ import annotations
 
@@ -13,117 +13,122 @@ from baremetal_sdk.observability.metrics.declarations import OWNER, WORK_METRICS
 from baremetal_sdk.observability.telemetry import Observation, Work, WorkListener
 
 MAX_LABEL_VALUES = 200
-"""Values of a label that a metric knows apart; what comes later is counted as :data:`OTHER`."""
+"""Number of different values of a label in one metric. Further values are counted as :data:`OTHER`."""
 OTHER = "other"
-_MOST_NOTES = 256
-"""How much ended work is kept before it is counted: few enough that it takes a fraction of a millisecond."""
+_MAX_PENDING = 256
+"""Number of finished pieces of work that wait to be counted. So few are counted in a fraction of a millisecond."""
 
 
 class WorkCounters:
-    """An observer that counts. *owner* is the value of the label that all have."""
+    """Telemetry observer that counts work. *owner* is the value of the label ``conductor``. Thread-safe."""
 
     def __init__(self, owner: str) -> None:
         self._owner = owner
-        # A driver's call that spoke to no BMC is none of a BMC.
-        needed = {Work.BMC_CALL: "bmc"}
-        self._kinds = {work: _Kind(counted, needed.get(work)) for work, counted in WORK_METRICS.items()}
+        # A driver call that used no session of a BMC is not counted as a BMC call.
+        required = {Work.BMC_CALL: "bmc"}
+        self._counters = {work: _WorkCounter(metrics, required.get(work)) for work, metrics in WORK_METRICS.items()}
 
     def listener_for(self, work: Work) -> WorkListener | None:
-        """What counts this kind of work."""
-        return self._kinds.get(work)
+        """Return the counter of this kind of work."""
+        return self._counters.get(work)
 
     def collect(self) -> Iterable[Any]:
-        """The metric families, with the values of now."""
-        for kind in self._kinds.values():
-            yield from kind.families(self._owner)
+        """Generate the metric families with their current values."""
+        for counter in self._counters.values():
+            yield from counter.families(self._owner)
 
 
 class _Series:
-    """Work that ended with the same labels: how long it took together, and how often it was within which bound."""
+    """Work that ended with the same labels: the total of its seconds, and the number of its pieces by histogram bucket."""
 
-    __slots__ = ("seconds", "within")
+    __slots__ = ("bucket_counts", "seconds")
 
     def __init__(self, bounds: int) -> None:
         self.seconds = 0.0
-        self.within = [0] * (bounds + 1)
+        self.bucket_counts = [0] * (bounds + 1)
 
 
-class _Kind:
-    """The counts of one kind of work, and the values of labels that they have seen.
+class _WorkCounter:
+    """Counter of one kind of work.
 
-    Who works leaves a note, without a lock; who asks, or finds that there are many, counts them. *needed* is the detail
-    without which work is not counted.
+    Working threads only append to a queue and advance two iterators. Both are atomic in CPython, so they need no lock. The
+    thread that scrapes, or that finds the queue full, counts the queue under the lock. Work without the detail *required*
+    is not counted.
     """
 
-    def __init__(self, counted: WorkMetrics, needed: str | None) -> None:
-        self._counted = counted
-        self._needed = needed
-        self._labels = tuple(label for label in counted.total.labels if label != "outcome")
-        self._begun, self._over = itertools.count(), itertools.count()
-        self._notes: deque[tuple[str, dict[str, str], float]] = deque()
+    def __init__(self, metrics: WorkMetrics, required: str | None) -> None:
+        self._metrics = metrics
+        self._required = required
+        self._labels = tuple(label for label in metrics.total.labels if label != "outcome")
+        # next() on these is an atomic increment; "+= 1" on an integer is not.
+        self._begun, self._ended = itertools.count(), itertools.count()
+        self._pending: deque[tuple[str, dict[str, str], float]] = deque()
         self._lock = YieldingLock()
-        self._known: dict[str, set[str]] = {label: set() for label in counted.total.labels}
+        self._label_values: dict[str, set[str]] = {label: set() for label in metrics.total.labels}
         self._series: dict[tuple[str, ...], _Series] = {}
-        self._found: dict[tuple[str | None, ...], _Series] = {}
-        """Series by what was observed. It spares each observation the look at whether its values are known."""
+        self._series_by_observation: dict[tuple[str | None, ...], _Series] = {}
+        """Cache from the outcome and label values of an observation to its series."""
 
-    def on_begin(self, one: Observation) -> None:
-        """Count what goes on."""
+    def on_begin(self, observation: Observation) -> None:
+        """Count work that is in progress."""
         next(self._begun)
 
-    def on_enter(self, one: Observation, kept: Any) -> Callable[[], None] | None:
-        """Nothing depends on where work is done."""
+    def on_enter(self, observation: Observation, state: Any) -> Callable[[], None] | None:
+        """Do nothing: counters do not depend on the parent of work."""
         return None
 
-    def on_end(self, one: Observation, kept: Any) -> None:
-        """Note what has ended."""
-        next(self._over)
-        if self._needed is not None and self._needed not in one.details:
+    def on_end(self, observation: Observation, state: Any) -> None:
+        """Queue finished work, and count the queue if it is full and no other thread is counting."""
+        next(self._ended)
+        if self._required is not None and self._required not in observation.details:
             return
-        self._notes.append((one.outcome, one.labels, one.seconds))
-        if len(self._notes) >= _MOST_NOTES and self._lock.acquire(blocking=False):
+        self._pending.append((observation.outcome, observation.labels, observation.seconds))
+        # A working thread never waits for the lock: its holder is counting the queue anyway.
+        if len(self._pending) >= _MAX_PENDING and self._lock.acquire(blocking=False):
             try:
-                self._count()
+                self._count_pending()
             finally:
                 self._lock.release()
 
     def families(self, owner: str) -> Iterable[Any]:
-        """What was counted, as families of Prometheus' client."""
+        """Generate the families of the Prometheus client."""
         with self._lock:
-            self._count()
-            read = {labels: (one.seconds, list(one.within)) for labels, one in self._series.items()}
-            # A look at such a counter counts as well, in both.
-            over, begun = next(self._over), next(self._begun)
-        yield _total(self._counted.total, owner, read)
-        yield _durations(self._counted, owner, read)
-        if self._counted.in_progress is not None:
+            self._count_pending()
+            values = {labels: (series.seconds, list(series.bucket_counts)) for labels, series in self._series.items()}
+            # Reading an itertools.count advances it. Both are read equally often, so their difference stays right.
+            ended, begun = next(self._ended), next(self._begun)
+        yield _total_family(self._metrics.total, owner, values)
+        yield _duration_family(self._metrics, owner, values)
+        if self._metrics.in_progress is not None:
             from prometheus_client.core import GaugeMetricFamily
 
-            shown = GaugeMetricFamily(self._counted.in_progress.name, self._counted.in_progress.meaning, labels=[OWNER])
-            shown.add_metric([owner], begun - over)
-            yield shown
+            gauge = GaugeMetricFamily(self._metrics.in_progress.name, self._metrics.in_progress.meaning, labels=[OWNER])
+            gauge.add_metric([owner], begun - ended)
+            yield gauge
 
-    def _count(self) -> None:
-        bounds = self._counted.duration.buckets
-        for _ in range(len(self._notes)):
-            outcome, labels, seconds = self._notes.popleft()
+    def _count_pending(self) -> None:
+        """Count the queued work. The caller holds the lock."""
+        bounds = self._metrics.duration.buckets
+        # Threads append meanwhile. Counting only the present length makes sure that this loop ends.
+        for _ in range(len(self._pending)):
+            outcome, labels, seconds = self._pending.popleft()
             observed = (outcome, *map(labels.get, self._labels))
-            series = self._found.get(observed) or self._find(observed)
-            series.within[bisect_left(bounds, seconds)] += 1
+            series = self._series_by_observation.get(observed) or self._find_series(observed)
+            series.bucket_counts[bisect_left(bounds, seconds)] += 1
             series.seconds += seconds
 
-    def _find(self, observed: tuple[str | None, ...]) -> _Series:
+    def _find_series(self, observed: tuple[str | None, ...]) -> _Series:
         outcome, *labels = observed
         values = {"outcome": outcome, **dict(zip(self._labels, labels, strict=True))}
-        key = tuple(self._bounded(name, values[name] or "") for name in self._counted.total.labels)
+        key = tuple(self._limit_value(name, values[name] or "") for name in self._metrics.total.labels)
         if key not in self._series:
-            self._series[key] = _Series(len(self._counted.duration.buckets))
-        if len(self._found) < MAX_LABEL_VALUES * 10:
-            self._found[observed] = self._series[key]
+            self._series[key] = _Series(len(self._metrics.duration.buckets))
+        if len(self._series_by_observation) < MAX_LABEL_VALUES * 10:
+            self._series_by_observation[observed] = self._series[key]
         return self._series[key]
 
-    def _bounded(self, label: str, value: str) -> str:
-        known = self._known[label]
+    def _limit_value(self, label: str, value: str) -> str:
+        known = self._label_values[label]
         if value in known:
             return value
         if len(known) >= MAX_LABEL_VALUES:
@@ -132,31 +137,37 @@ class _Kind:
         return value
 
 
-_Read = Mapping[tuple[str, ...], tuple[float, list[int]]]
+_Values = Mapping[tuple[str, ...], tuple[float, list[int]]]
+"""Total seconds and bucket counts by label values."""
 
 
-def _total(metric: Metric, owner: str, read: _Read) -> Any:
+def _total_family(metric: Metric, owner: str, values: _Values) -> Any:
     from prometheus_client.core import CounterMetricFamily
 
     family = CounterMetricFamily(metric.name, metric.meaning, labels=[OWNER, *metric.labels])
-    for labels, (_, within) in read.items():
-        family.add_metric([owner, *labels], sum(within))
+    for labels, (_, bucket_counts) in values.items():
+        family.add_metric([owner, *labels], sum(bucket_counts))
     return family
 
 
-def _durations(counted: WorkMetrics, owner: str, read: _Read) -> Any:
-    """The histogram, which has fewer labels than the counter."""
+def _duration_family(metrics: WorkMetrics, owner: str, values: _Values) -> Any:
+    """Return the histogram. It has fewer labels than the counter, so several series are added up."""
     from prometheus_client.core import HistogramMetricFamily
 
-    metric = counted.duration
-    places = [counted.total.labels.index(label) for label in metric.labels]
-    together: dict[tuple[str, ...], tuple[float, list[int]]] = {}
-    for labels, (seconds, within) in read.items():
-        key = tuple(labels[place] for place in places)
-        before, already = together.get(key, (0.0, [0] * len(within)))
-        together[key] = before + seconds, [one + other for one, other in zip(already, within, strict=True)]
+    metric = metrics.duration
+    positions = [metrics.total.labels.index(label) for label in metric.labels]
+    sums: dict[tuple[str, ...], tuple[float, list[int]]] = {}
+    for labels, (seconds, bucket_counts) in values.items():
+        key = tuple(labels[position] for position in positions)
+        seconds_before, counts_before = sums.get(key, (0.0, [0] * len(bucket_counts)))
+        sums[key] = (
+            seconds_before + seconds,
+            [before + count for before, count in zip(counts_before, bucket_counts, strict=True)],
+        )
     bounds = [*map(str, metric.buckets), "+Inf"]
     family = HistogramMetricFamily(metric.name, metric.meaning, labels=[OWNER, *metric.labels])
-    for labels, (seconds, within) in together.items():
-        family.add_metric([owner, *labels], list(zip(bounds, itertools.accumulate(within), strict=True)), seconds)
+    for labels, (seconds, bucket_counts) in sums.items():
+        # Buckets of Prometheus are cumulative: each includes all smaller ones.
+        cumulative = itertools.accumulate(bucket_counts)
+        family.add_metric([owner, *labels], list(zip(bounds, cumulative, strict=True)), seconds)
     return family

@@ -1,4 +1,4 @@
-"""``/metrics``: a registry in the text that Prometheus reads, as a WSGI application."""
+"""WSGI application that serves ``/metrics`` in the formats of Prometheus."""
 
 from __future__ import annotations
 
@@ -12,17 +12,22 @@ PATH = "/metrics"
 
 
 class MetricsEndpoint:
-    """Answers ``GET /metrics`` with what *registry* (a ``CollectorRegistry``) collects, in the format that is asked for."""
+    """WSGI application for ``GET /metrics``. *registry* is a ``CollectorRegistry``.
+
+    The client's header ``Accept`` selects the format.
+    """
 
     def __init__(self, registry: Any) -> None:
         self._registry = registry
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer one request."""
+        """Serve one request."""
         if environ.get("PATH_INFO", "").rstrip("/") != PATH:
-            return _refused(start_response, "404 Not Found", f"only {PATH} is served here")
+            return _reject(start_response, "404 Not Found", f"not found: this server has only {PATH}")
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
-            return _refused(start_response, "405 Method Not Allowed", "allowed are GET and HEAD", ("Allow", "GET, HEAD"))
+            return _reject(
+                start_response, "405 Method Not Allowed", "method not allowed: use GET or HEAD", ("Allow", "GET, HEAD")
+            )
         from prometheus_client.exposition import choose_encoder
 
         encode, content_type = choose_encoder(environ.get("HTTP_ACCEPT", ""))
@@ -31,7 +36,7 @@ class MetricsEndpoint:
         return [content if environ["REQUEST_METHOD"] == "GET" else b""]
 
 
-def _refused(start_response: StartResponse, status: str, reason: str, *headers: tuple[str, str]) -> Iterable[bytes]:
+def _reject(start_response: StartResponse, status: str, reason: str, *headers: tuple[str, str]) -> Iterable[bytes]:
     content = f"{reason}\n".encode()
     start_response(status, [("Content-Type", "text/plain"), ("Content-Length", str(len(content))), *headers])
     return [content]

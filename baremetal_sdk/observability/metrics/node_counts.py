@@ -1,4 +1,4 @@
-"""How many nodes there are in each state, looked up at a scrape and remembered for a moment."""
+"""Number of nodes in each provision state, read at a scrape and cached."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from baremetal_sdk.observability.metrics.declarations import NODES
 from baremetal_sdk.states import STATES
 
 LOG = logging.getLogger(__name__)
-_FRESH = 15.0
-"""Seconds for which a count is good: more scrapes cost the database no more."""
-_OTHER = "other"
+_CACHE_LIFETIME_S = 15.0
+"""Seconds for which a count is reused, so that frequent scrapes do not load the database."""
+_OTHER_STATE = "other"
 
 
 class NodeCounts:
-    """Counts nodes by *count*, which gives provision states with their numbers."""
+    """Cached node counts. *count* returns pairs of a provision state and the number of its nodes. Thread-safe."""
 
     def __init__(self, count: Callable[[], Iterable[tuple[str, int]]]) -> None:
         self._count = count
         self._lock = threading.Lock()
-        self._known: Counter[str] = Counter()
-        self._until = 0.0
+        self._counts: Counter[str] = Counter()
+        self._expires_at = 0.0
 
     def readings(self) -> Iterable[Reading]:
-        """What a scrape shows; nothing where the store cannot be asked."""
+        """Generate the readings, or none if the store is not available."""
         with self._lock:
-            if time.monotonic() >= self._until:
+            if time.monotonic() >= self._expires_at:
                 try:
-                    self._known = self._counted()
+                    self._counts = self._count_by_state()
                 except BareMetalError as exc:
-                    LOG.info("nodes cannot be counted now: %s", exc)
+                    LOG.info("cannot count the nodes for the metrics: %s", exc)
                     return
-                self._until = time.monotonic() + _FRESH
-            known = dict(self._known)
-        for state, count in known.items():
+                self._expires_at = time.monotonic() + _CACHE_LIFETIME_S
+            counts = dict(self._counts)
+        for state, count in counts.items():
             yield NODES, (state,), count
 
-    def _counted(self) -> Counter[str]:
-        counted: Counter[str] = Counter()
+    def _count_by_state(self) -> Counter[str]:
+        counts: Counter[str] = Counter()
         for state, count in self._count():
-            counted[state if state in STATES else _OTHER] += count
-        return counted
+            counts[state if state in STATES else _OTHER_STATE] += count
+        return counts

@@ -1,4 +1,4 @@
-"""Metrics at an address of their own, where nobody is asked who they are."""
+"""HTTP server for metrics at a separate address, without authentication."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from baremetal_sdk.observability.metrics.endpoint import MetricsEndpoint
 
 
 class MetricsServer:
-    """Serves *registry* for as long as a conductor runs, from before its API on: ``conductor.add(MetricsServer(...))``."""
+    """Server of *registry* that runs while a conductor runs: ``conductor.add(MetricsServer(...))``. It starts before the API."""
 
     phase = StartPhase.RPC
 
     def __init__(self, registry: Any, config: MetricsConfig) -> None:
-        served = APIConfig(host_ip=config.host_ip, port=config.port, min_threads=1, max_threads=2)
-        self._http = HTTPServer(MetricsEndpoint(registry), served)
+        http_config = APIConfig(host_ip=config.host_ip, port=config.port, min_threads=1, max_threads=2)
+        self._http = HTTPServer(MetricsEndpoint(registry), http_config)
 
     def start(self, conductor: Any = None) -> None:
-        """Listen. Raises ``ConfigurationError``, which names address and reason."""
+        """Listen. Raises ``ConfigurationError`` with the address and the reason."""
         try:
             self._http.start()
         except ConfigurationError as exc:
             raise ConfigurationError(exc.message.replace("[api]", "[metrics]")) from exc.__cause__
 
     def stop(self, deadline: Deadline) -> None:
-        """Serve what was asked, and return by *deadline*."""
+        """Finish accepted requests, and return before *deadline*."""
         self._http.stop(deadline)
 
     @property
     def url(self) -> str:
-        """What Prometheus is told to scrape, once it has started."""
+        """URL for Prometheus to scrape. Available after the start."""
         return f"{self._http.url}/metrics"
