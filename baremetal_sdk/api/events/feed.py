@@ -1,4 +1,4 @@
-"""Events on their way to readers: read once for all who are equally far, by a thread that is there while anybody reads."""
+"""Distribution of events to streams. One thread reads the outbox for all streams and runs only while a stream is open."""
 
 from __future__ import annotations
 
@@ -23,36 +23,37 @@ from baremetal_sdk.observability.metrics.declarations import (
 from baremetal_sdk.store.outbox import START, Event, EventPosition, Outbox
 
 LOG = logging.getLogger(__name__)
-_PAGE = 200
-"""Events that are read at a time."""
-_ROOM = 65536
-"""Bytes that may wait for a reader that gets more; who reads slowly goes on from where it is, when it has read."""
-_BEHIND = 8
-"""Places beside the newest one that are read from in one round: who catches up does not hold up those who have."""
-_SPACING = 0.03
-"""Seconds between two rounds when news come all the time."""
-_SILENCE = 15.0
-"""Seconds after which a reader without news is sent its cursor, which keeps proxies from closing the connection."""
-_PAUSE = 1.0
-"""Seconds until a store that failed is asked again."""
-_RETRY = 2000
-"""Milliseconds that readers are told to wait before they come back."""
+_PAGE_SIZE = 200
+"""Maximum number of events in one read of the outbox."""
+_MAX_PENDING_BYTES = 65536
+"""A stream with more unsent bytes than this gets no events until its client has read some. Its cursor stays in place."""
+_MAX_LAGGING_CURSORS = 8
+"""Maximum number of cursors behind the newest one that are read in one round. Streams that catch up must not delay the
+others."""
+_MIN_ROUND_INTERVAL_S = 0.03
+"""Pause in seconds after a round that reached the end of the outbox. It batches events that arrive in quick succession."""
+_KEEPALIVE_INTERVAL_S = 15.0
+"""Seconds without data after which a stream gets a comment and its cursor. This keeps proxies from closing it."""
+_STORE_RETRY_INTERVAL_S = 1.0
+"""Seconds between attempts to read the outbox after an error."""
+_CLIENT_RETRY_MS = 2000
+"""Milliseconds that clients wait before they reconnect, sent to them as the field ``retry``."""
 
 
 @dataclass(frozen=True)
 class EventFilter:
-    """What a reader gets to see."""
+    """The events that one stream gets. Streams with equal filters share the encoded events."""
 
     project: str | None
-    """The project whose nodes it sees; None for all."""
+    """The project whose nodes are visible to the client. None: all nodes are visible."""
     kinds: frozenset[str]
     node: str | None = None
-    """The UUID of the only node that it wants to hear of."""
-    redacted: Callable[[Event], str] | None = None
-    """What it may see of the content of an event, where that may be less than all of it."""
+    """The UUID of the only node to report. None: all visible nodes."""
+    redact: Callable[[Event], str] | None = None
+    """Returns the content of an event without the fields that the client may not see. None: it may see all fields."""
 
-    def takes(self, event: Event) -> bool:
-        """Whether *event* is for this reader."""
+    def matches(self, event: Event) -> bool:
+        """Return whether the stream gets *event*."""
         return (
             event.kind in self.kinds
             and (self.project is None or self.project in (event.owner, event.lessee))
@@ -60,69 +61,78 @@ class EventFilter:
         )
 
 
-class Reader(StreamingResponse):
-    """One stream, and how far it is."""
+class EventSubscription(StreamingResponse):
+    """One stream with its filter and its cursor, the position of the last event that was read for it."""
 
     def __init__(
-        self, feed: EventFeed, wanted: EventFilter, cursor: EventPosition, max_age_s: float, last: EventPosition | None = None
+        self,
+        feed: EventFeed,
+        filter: EventFilter,
+        cursor: EventPosition,
+        max_age_s: float,
+        *,
+        last: EventPosition | None = None,
     ) -> None:
-        self.wanted, self.cursor, self.max_age_s = wanted, cursor, max_age_s
+        self.filter, self.cursor, self.max_age_s = filter, cursor, max_age_s
         self.last = last
-        """The event behind which it ends; None: it waits for more."""
+        """The position at which the stream ends. None: it waits for new events."""
         self.writer: StreamWriter | None = None
-        self.spoken_at = self.read_at = time.monotonic()
-        """When it was sent something last, and when something was read for it last."""
+        self.sent_at = self.read_at = time.monotonic()
+        """The times of the last data sent and of the last events read for this stream."""
         self._feed = feed
 
     def on_start(self, writer: StreamWriter) -> None:
-        """Follow from now on."""
+        """Send the cursor and join the feed."""
         self.writer = writer
-        self.send(b"retry: %d\nid: %s\n\n" % (_RETRY, str(self.cursor).encode()), time.monotonic())
+        # The id comes first, so that a client that gets no event can still resume at this cursor.
+        self.send(b"retry: %d\nid: %s\n\n" % (_CLIENT_RETRY_MS, str(self.cursor).encode()), time.monotonic())
         self._feed.join(self)
 
     def on_end(self, reason: str) -> None:
-        """Follow no more."""
+        """Leave the feed."""
         self._feed.leave(self, reason)
 
     @property
     def has_room(self) -> bool:
-        """Whether it has read most of what it was sent."""
-        return self.writer is not None and self.writer.pending_bytes < _ROOM
+        """True if the client has read enough of the sent data to get more."""
+        return self.writer is not None and self.writer.pending_bytes < _MAX_PENDING_BYTES
 
     def send(self, data: bytes, now: float) -> None:
-        """Send it something."""
+        """Send *data* without waiting for the client."""
         assert self.writer is not None
-        self.spoken_at = now
+        self.sent_at = now
         self.writer.push(data)
 
     def end(self) -> None:
-        """Let it end behind what it was sent."""
+        """End the stream after the data that was sent."""
         assert self.writer is not None
         self.writer.end()
 
 
 class EventFeed:
-    """All streams of one API. Without any, no thread is there and nothing is read."""
+    """All event streams of one API. Without streams it has no thread and reads nothing. Its methods are thread-safe."""
 
     def __init__(self, outbox: Callable[[], Outbox], config: EventsConfig) -> None:
         self._outbox = outbox
         self._config = config
         self._lock = threading.Lock()
-        self._news = threading.Event()
+        self._wake = threading.Event()
         self._thread: threading.Thread | None = None
-        self._readers: list[Reader] = []
+        self._subscriptions: list[EventSubscription] = []
         self._open = self._refused = self._sent = 0
         self._ended: Counter[str] = Counter()
 
-    def open(self, wanted: EventFilter, cursor: EventPosition | None, *, wait: bool = True) -> Reader:
-        """A stream of what comes after *cursor*, or after now; where it shall not *wait*, up to now.
+    def open(self, filter: EventFilter, cursor: EventPosition | None, *, wait: bool = True) -> EventSubscription:
+        """Return a stream of the events after *cursor*, or of new events without a cursor.
 
-        Raises ``Busy`` and ``EventsGone``.
+        With *wait* false, the stream ends after the last event that exists now. Raises ``Busy`` at the limit of streams,
+        and ``EventsGone`` for a cursor that the outbox cannot resume.
         """
+        # The stream counts from here on, not from its start, so that requests in progress cannot exceed the limit.
         with self._lock:
             if self._open >= self._config.max_streams:
                 self._refused += 1
-                raise Busy(f"{self._open} streams of events are open, which is as many as there may be", retry_after=5.0)
+                raise Busy(f"event stream limit reached ({self._open}); try again later", retry_after=5.0)
             self._open += 1
         try:
             outbox = self._outbox()
@@ -133,118 +143,129 @@ class EventFeed:
             with self._lock:
                 self._open -= 1
             raise
-        return Reader(self, wanted, cursor or head or START, self._config.max_stream_age, None if wait else head)
+        return EventSubscription(self, filter, cursor or head or START, self._config.max_stream_age, last=None if wait else head)
 
-    def join(self, reader: Reader) -> None:
-        """Send events to *reader*, whose client is there."""
+    def join(self, subscription: EventSubscription) -> None:
+        """Start to send events to *subscription*."""
         with self._lock:
-            self._readers.append(reader)
+            self._subscriptions.append(subscription)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="event-feed", daemon=True)
                 self._thread.start()
-        self._news.set()
+        self._wake.set()
 
-    def leave(self, reader: Reader, why: str) -> None:
-        """Send nothing more to *reader*."""
+    def leave(self, subscription: EventSubscription, reason: str) -> None:
+        """Stop sending events to *subscription*. It may not have joined yet."""
         with self._lock:
             self._open -= 1
-            self._ended[why] += 1
-            if reader in self._readers:
-                self._readers.remove(reader)
-        self._news.set()
+            self._ended[reason] += 1
+            if subscription in self._subscriptions:
+                self._subscriptions.remove(subscription)
+        self._wake.set()
 
     def readings(self) -> Iterable[Reading]:
-        """What a scrape of the metrics shows of it."""
+        """Return the values for one scrape of the metrics."""
         with self._lock:
             ended = dict(self._ended)
         yield EVENT_STREAMS, (), self._open
         yield EVENT_STREAMS_REFUSED, (), self._refused
         yield EVENTS_SENT, (), self._sent
-        for why, count in ended.items():
-            yield EVENT_STREAMS_ENDED, (why,), count
+        for reason, count in ended.items():
+            yield EVENT_STREAMS_ENDED, (reason,), count
 
     def _run(self) -> None:
-        stop_following: Callable[[], None] | None = None
-        pause = 0.0
-        while readers := self._present():
+        unsubscribe: Callable[[], None] | None = None
+        timeout_s = 0.0
+        while subscriptions := self._current_subscriptions():
             try:
-                if stop_following is None:
-                    stop_following = self._outbox().subscribe(self._news.set)
-                self._news.wait(pause)
-                self._news.clear()
-                pause = 0.0 if self._round(readers) else self._config.poll_interval
-                time.sleep(_SPACING if pause else 0.0)
+                if unsubscribe is None:
+                    unsubscribe = self._outbox().subscribe(self._wake.set)
+                # The timeout finds events of other processes, for which the outbox does not call back.
+                self._wake.wait(timeout_s)
+                # Cleared before the read: an event that is written during the read sets it again.
+                self._wake.clear()
+                has_more = self._send_round(subscriptions)
+                timeout_s = 0.0 if has_more else self._config.poll_interval
+                if timeout_s:
+                    time.sleep(_MIN_ROUND_INTERVAL_S)
             except BareMetalError as exc:
-                LOG.warning("events cannot be read now: %s", exc)
-                time.sleep(_PAUSE)
+                LOG.warning("cannot read events, trying again in %.0f s: %s", _STORE_RETRY_INTERVAL_S, exc)
+                time.sleep(_STORE_RETRY_INTERVAL_S)
             except Exception:
-                LOG.exception("events could not be read: their streams end")
-                for reader in readers:
-                    reader.end()
-                time.sleep(_PAUSE)
-        if stop_following is not None:
-            stop_following()
+                # The cause is a defect. Clients reconnect with their cursors, so they lose no event.
+                LOG.exception("cannot read events; ending %d streams", len(subscriptions))
+                for subscription in subscriptions:
+                    subscription.end()
+                time.sleep(_STORE_RETRY_INTERVAL_S)
+        if unsubscribe is not None:
+            unsubscribe()
 
-    def _present(self) -> list[Reader]:
-        """Who follows now; when nobody does, the thread has to end."""
+    def _current_subscriptions(self) -> list[EventSubscription]:
+        """Return the streams. An empty list tells the thread to end."""
         with self._lock:
-            if not self._readers:
+            # Under the lock: a stream that joins after this sees no thread and starts a new one.
+            if not self._subscriptions:
                 self._thread = None
-            return list(self._readers)
+            return list(self._subscriptions)
 
-    def _round(self, readers: Sequence[Reader]) -> bool:
-        """Send what there is to those who can take it; tell whether there may be more."""
-        more, now = False, time.monotonic()
-        places: dict[EventPosition, list[Reader]] = {}
-        for reader in readers:
-            if reader.has_room:
-                places.setdefault(reader.cursor, []).append(reader)
-        behind = sorted(places, reverse=True)
-        newest, others = behind[:1], sorted(behind[1:], key=lambda place: min(one.read_at for one in places[place]))
-        for place in (*newest, *others[:_BEHIND]):
-            events = self._read(place, places[place])
-            more = more or len(events) == _PAGE or place not in newest
+    def _send_round(self, subscriptions: Sequence[EventSubscription]) -> bool:
+        """Read one page for each cursor and send it. Return whether more events may be waiting."""
+        has_more, now = False, time.monotonic()
+        by_cursor: dict[EventPosition, list[EventSubscription]] = {}
+        for subscription in subscriptions:
+            if subscription.has_room:
+                by_cursor.setdefault(subscription.cursor, []).append(subscription)
+        cursors = sorted(by_cursor, reverse=True)
+        # Most streams are at the newest cursor and share one read. Of the others, those that waited longest come first.
+        newest, lagging = cursors[:1], cursors[1:]
+        lagging.sort(key=lambda cursor: min(subscription.read_at for subscription in by_cursor[cursor]))
+        for cursor in (*newest, *lagging[:_MAX_LAGGING_CURSORS]):
+            events = self._read(cursor, by_cursor[cursor])
+            has_more = has_more or len(events) == _PAGE_SIZE or cursor not in newest
             if events:
-                self._send(events, places[place], now)
-            for reader in places[place]:
-                if reader.last is not None and (reader.cursor >= reader.last or not events):
-                    reader.end()
-        for reader in readers:
-            if now - reader.spoken_at > _SILENCE and reader.has_room:
-                reader.send(b": nothing new\nid: %s\n\n" % str(reader.cursor).encode(), now)
-        return more
+                self._send(events, by_cursor[cursor], now)
+            for subscription in by_cursor[cursor]:
+                if subscription.last is not None and (subscription.cursor >= subscription.last or not events):
+                    subscription.end()
+        for subscription in subscriptions:
+            if now - subscription.sent_at > _KEEPALIVE_INTERVAL_S and subscription.has_room:
+                # The cursor moves on past events that the filter dropped, so the client resumes behind them.
+                subscription.send(b": nothing new\nid: %s\n\n" % str(subscription.cursor).encode(), now)
+        return has_more
 
-    def _read(self, place: EventPosition, readers: Sequence[Reader]) -> Sequence[Event]:
+    def _read(self, cursor: EventPosition, subscriptions: Sequence[EventSubscription]) -> Sequence[Event]:
         try:
-            return self._outbox().read(place, _PAGE)
+            return self._outbox().read(cursor, _PAGE_SIZE)
         except EventsGone as exc:
-            LOG.warning("%d streams end: %s", len(readers), exc)
-            for reader in readers:
-                reader.end()
+            LOG.warning("ending %d streams: %s", len(subscriptions), exc)
+            for subscription in subscriptions:
+                subscription.end()
             return ()
 
-    def _send(self, events: Sequence[Event], readers: Sequence[Reader], now: float) -> None:
-        frames = [_frame(event, event.content) for event in events]
-        shown: dict[EventFilter, tuple[int, bytes]] = {}
-        for reader in readers:
-            if reader.wanted not in shown:
-                taken = _taken(events, frames, reader.wanted)
-                shown[reader.wanted] = (len(taken), b"".join(taken))
-            count, content = shown[reader.wanted]
-            reader.cursor, reader.read_at = events[-1].position, now
+    def _send(self, events: Sequence[Event], subscriptions: Sequence[EventSubscription], now: float) -> None:
+        frames = [_encode(event, event.content) for event in events]
+        # One bytes object for all streams with the same filter: thousands of streams must not cost as many copies.
+        encoded: dict[EventFilter, tuple[int, bytes]] = {}
+        for subscription in subscriptions:
+            if subscription.filter not in encoded:
+                matching = _select_frames(events, frames, subscription.filter)
+                encoded[subscription.filter] = (len(matching), b"".join(matching))
+            count, content = encoded[subscription.filter]
+            # The cursor also moves if the filter dropped all events of the page, so that they are not read again.
+            subscription.cursor, subscription.read_at = events[-1].position, now
             if content:
-                reader.send(content, now)
+                subscription.send(content, now)
                 self._sent += count
 
 
-def _taken(events: Sequence[Event], frames: Sequence[bytes], wanted: EventFilter) -> list[bytes]:
-    """What of the events a reader gets."""
-    own = wanted.redacted
-    if own is not None:
-        return [_frame(event, own(event)) for event in events if wanted.takes(event)]
-    return [frame for event, frame in zip(events, frames, strict=True) if wanted.takes(event)]
+def _select_frames(events: Sequence[Event], frames: Sequence[bytes], filter: EventFilter) -> list[bytes]:
+    """Return the encoded events that match *filter*, redacted if it says so."""
+    redact = filter.redact
+    if redact is not None:
+        return [_encode(event, redact(event)) for event in events if filter.matches(event)]
+    return [frame for event, frame in zip(events, frames, strict=True) if filter.matches(event)]
 
 
-def _frame(event: Event, content: str) -> bytes:
-    """An event as server-sent events are written: its content is JSON, and has no line break."""
+def _encode(event: Event, content: str) -> bytes:
+    """Return an event in the format of server-sent events. *content* is JSON without line breaks, so one line suffices."""
     return f"id: {event.position}\nevent: {event.kind}\ndata: {content}\n\n".encode()

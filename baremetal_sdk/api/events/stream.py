@@ -1,4 +1,4 @@
-"""``/v1/events/stream``: what happens to nodes, as server-sent events."""
+"""``/v1/events/stream``: changes of nodes as server-sent events."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ from baremetal_sdk.store.outbox import EVENT_KINDS, LEASE, Event, EventPosition
 
 CONTENT_TYPE = "text/event-stream"
 _RESTRICTED = ("last_error", "reservation")
-"""What events tell that not everybody may see of a node."""
+"""The fields of events that a policy rule protects, as it protects the same fields of a node."""
 
 
-def _kinds(value: Any) -> frozenset[str]:
+def _parse_kinds(value: Any) -> frozenset[str]:
     words = [word.strip() for word in str(value).split(",") if word.strip()]
     for word in words:
         if word not in EVENT_KINDS:
-            raise InvalidValue(f"there is no event {word[:32]!r}", f"there are {', '.join(EVENT_KINDS)}")
+            raise InvalidValue(f"{word[:32]!r} is not an event type", f"use one or more of {', '.join(EVENT_KINDS)}")
     if not words:
-        raise InvalidValue("it names none", f"there are {', '.join(EVENT_KINDS)}")
+        raise InvalidValue("it is empty", f"use one or more of {', '.join(EVENT_KINDS)}")
     return frozenset(words)
 
 
-_KINDS = ValueType(_kinds, {"type": "array", "minItems": 1, "items": {"enum": list(EVENT_KINDS)}})
+_KINDS = ValueType(_parse_kinds, {"type": "array", "minItems": 1, "items": {"enum": list(EVENT_KINDS)}})
 _QUERY = (
-    Parameter("types", _KINDS, f"Events to send, with commas between them: {', '.join(EVENT_KINDS)}; by default all."),
-    Parameter("node", UUID_OR_NAME, "The only node to tell of; by default all that the caller may see."),
-    Parameter("wait", BOOLEAN, "Whether to wait for more; if not, the stream ends behind the last event that there is now."),
-    Parameter("after", TEXT, "The id of the last event that is known; by default, what comes now. Last-Event-ID goes before it."),
+    Parameter("types", _KINDS, f"The event types, separated by commas: {', '.join(EVENT_KINDS)}. The default is all of them."),
+    Parameter("node", UUID_OR_NAME, "The UUID or name of the only node to report. The default is all visible nodes."),
+    Parameter("wait", BOOLEAN, "Whether to wait for new events. If false, the stream ends after the last event that exists now."),
+    Parameter("after", TEXT, "The id of the last known event. The default is new events only. Last-Event-ID takes precedence."),
 )
 
 
 class EventStreamResource:
-    """Following nodes."""
+    """The stream of events."""
 
     @route(
         "GET",
@@ -56,35 +56,44 @@ class EventStreamResource:
         content_type=CONTENT_TYPE,
     )
     def follow(self, request: APIRequest) -> Response:
-        """Follow what happens to nodes: states, power, steps and leases, as server-sent events."""
+        """Stream changes of nodes as server-sent events: states, power, steps and leases."""
         if not request.backend.config.events.enabled:
-            raise NotFound("no events are kept here: [events] enabled is false")
+            raise NotFound("this service has no events: [events] enabled is false")
         node = None if "node" not in request.query else request.node(request.query["node"]).uuid
-        wanted = EventFilter(request.scope.project, request.query.get("types", frozenset(EVENT_KINDS)), node, _redacting(request))
+        kinds = request.query.get("types", frozenset(EVENT_KINDS))
+        filter = EventFilter(request.scope.project, kinds, node, _redact_for(request))
         known = request.last_event or request.query.get("after")
-        reader = request.feed.open(wanted, EventPosition.parse(known) if known else None, wait=request.query.get("wait", True))
-        headers = [("Content-Type", f"{CONTENT_TYPE}; charset=utf-8"), ("Cache-Control", "no-store"), ("X-Accel-Buffering", "no")]
-        return Response(status="200 OK", headerlist=headers, app_iter=reader)
+        cursor = EventPosition.parse(known) if known else None
+        subscription = request.feed.open(filter, cursor, wait=request.query.get("wait", True))
+        headers = [
+            ("Content-Type", f"{CONTENT_TYPE}; charset=utf-8"),
+            ("Cache-Control", "no-store"),
+            # nginx buffers a response until it is complete; this header disables that.
+            ("X-Accel-Buffering", "no"),
+        ]
+        return Response(status="200 OK", headerlist=headers, app_iter=subscription)
 
 
-def _redacting(request: APIRequest) -> Callable[[Event], str] | None:
-    """What the caller may see of events, as it may of nodes; None where that is all of them."""
+def _redact_for(request: APIRequest) -> Callable[[Event], str] | None:
+    """Return the function that redacts events for the client. None: the client may see all fields."""
     if request.policy.allows(SEES_ALL_FIELDS, request.context, {}):
         return None
 
+    # The answer depends on owner and lessee only, and a stream sees few of them. The policy is asked once for each pair.
     @lru_cache(256)
-    def hidden(owner: str | None, lessee: str | None) -> tuple[str, ...]:
+    def hidden_fields(owner: str | None, lessee: str | None) -> tuple[str, ...]:
         target = node_target(owner, lessee)
         return tuple(name for name in _RESTRICTED if not request.policy.allows(f"{VIEW_NODE}:{name}", request.context, target))
 
-    def content(event: Event) -> str:
-        names = hidden(event.owner, event.lessee)
+    def redact(event: Event) -> str:
+        names = hidden_fields(event.owner, event.lessee)
         if not names:
             return event.content
-        told = orjson.loads(event.content)
-        told.update({name: REDACTED_VALUES[name] for name in names if told.get(name) is not None})
+        content = orjson.loads(event.content)
+        content.update({name: REDACTED_VALUES[name] for name in names if content.get(name) is not None})
+        # The purpose of a lease tells as much as its holder, and has no rule of its own.
         if event.kind == LEASE and "reservation" in names:
-            told["purpose"] = None
-        return orjson.dumps(told).decode()
+            content["purpose"] = None
+        return orjson.dumps(content).decode()
 
-    return content
+    return redact
