@@ -1,1 +1,1 @@
-"""Access to the API: policies, personas, roles and the audit log."""
+"""Access to the API: policies, personas, roles, public routes and the audit log."""

@@ -1,4 +1,4 @@
-"""The audit log: a line for every change that somebody asked for, done or not, and for every refusal."""
+"""The audit log: one line for each requested change, successful or not, and for each refusal."""
 
 from __future__ import annotations
 
@@ -12,28 +12,35 @@ from baremetal_sdk.api.framework.request import APIRequest
 from baremetal_sdk.api.framework.routes import Route
 from baremetal_sdk.context import RequestContext
 
+# A fixed name, not that of the module: operators configure it, and the documentation states it.
 AUDIT = logging.getLogger("baremetal_sdk.audit")
-"""Level INFO; a message is one JSON object on one line. It names the fields that requests write, never their values."""
-_READS = frozenset({"GET", "HEAD"})
-_READS_ONLY_BY_NAME = ":vendor_passthru"
-_WORDS = ("baremetal:node:set_power_state", "baremetal:node:set_provision_state")
-"""Rules of requests whose ``target`` says what is asked for: a word out of a list, and no secret."""
-_MOST_FIELDS = 32
-_LONGEST = 255
+"""Logger of level INFO. Each message is one JSON object on one line. It has the names of written fields, never values."""
+_READ_METHODS = frozenset({"GET", "HEAD"})
+_PASSTHROUGH_RULE_SUFFIX = ":vendor_passthru"
+"""The end of rules whose GET requests count as changes, because a vendor method may do anything."""
+_RULES_WITH_TARGET = ("baremetal:node:set_power_state", "baremetal:node:set_provision_state")
+"""The rules of requests whose field ``target`` is logged. It is one word of a fixed list and never a secret."""
+_MAX_FIELDS = 32
+_MAX_VALUE_CHARS = 255
 
 
 class AuditedRequest:
-    """What a request turned out to ask for, as far as it was understood."""
+    """The parts of a request that are known so far. A request that is refused early has no route or no body."""
 
     route: Route | None = None
     arguments: Mapping[str, str] = {}
     request: APIRequest | None = None
 
 
-def record(asked: AuditedRequest, context: RequestContext, peer: str, status: int, made: str | None, why: str | None) -> None:
-    """Write the line of a request that was answered. *made* is where what it made is found, *why* the class of the error."""
-    route = asked.route
-    if route is None or not _matters(route, status):
+def record(
+    audited: AuditedRequest, context: RequestContext, peer: str, status: int, location: str | None, error: str | None
+) -> None:
+    """Write the line of a request after its response.
+
+    *location* is the URL of the created resource, *error* the class name of the error. Both may be None.
+    """
+    route = audited.route
+    if route is None or not _is_audited(route, status):
         return
     write(
         route.policy,
@@ -42,13 +49,13 @@ def record(asked: AuditedRequest, context: RequestContext, peer: str, status: in
         roles=sorted(context.roles),
         peer=peer,
         request=f"{route.method} {route.path}",
-        target={name: value[:_LONGEST] for name, value in asked.arguments.items()},
-        made=made,
-        fields=_fields(asked.request),
-        asked_for=_asked_for(asked.request),
+        target={name: value[:_MAX_VALUE_CHARS] for name, value in audited.arguments.items()},
+        made=location,
+        fields=_field_names(audited.request),
+        asked_for=_requested_state(audited.request),
         status=status,
         outcome=_outcome(status),
-        why=why,
+        why=error,
         request_id=context.request_id,
     )
 
@@ -59,29 +66,29 @@ def _outcome(status: int) -> str:
     return "refused" if status < 500 else "failed"
 
 
-def write(what: str, **said: Any) -> None:
-    """Write one line; what is None or empty is left out. The time is that of the log."""
+def write(what: str, **values: Any) -> None:
+    """Write one line without the values that are None or empty. The log adds the time."""
     if AUDIT.isEnabledFor(logging.INFO):
-        line = {"what": what, **{name: value for name, value in said.items() if value not in (None, [], {})}}
+        line = {"what": what, **{name: value for name, value in values.items() if value not in (None, [], {})}}
         AUDIT.info("%s", orjson.dumps(line, default=str).decode())
 
 
-def _matters(route: Route, status: int) -> bool:
-    return route.method not in _READS or route.policy.endswith(_READS_ONLY_BY_NAME) or status == 403
+def _is_audited(route: Route, status: int) -> bool:
+    return route.method not in _READ_METHODS or route.policy.endswith(_PASSTHROUGH_RULE_SUFFIX) or status == 403
 
 
-def _fields(request: APIRequest | None) -> list[str]:
-    """The fields that a body writes, by name."""
+def _field_names(request: APIRequest | None) -> list[str]:
+    """Return the names of the fields that the body writes. The body of a patch has them as paths."""
     body = None if request is None else request.body
     if isinstance(body, Mapping):
-        return sorted(str(name)[:_LONGEST] for name in body)[:_MOST_FIELDS]
+        return sorted(str(name)[:_MAX_VALUE_CHARS] for name in body)[:_MAX_FIELDS]
     if isinstance(body, list):
-        paths = (one.get("path") for one in body if isinstance(one, Mapping))
-        return sorted({str(path).strip("/").partition("/")[0][:_LONGEST] for path in paths})[:_MOST_FIELDS]
+        paths = (operation.get("path") for operation in body if isinstance(operation, Mapping))
+        return sorted({str(path).strip("/").partition("/")[0][:_MAX_VALUE_CHARS] for path in paths})[:_MAX_FIELDS]
     return []
 
 
-def _asked_for(request: APIRequest | None) -> str | None:
-    if request is None or request.route.policy not in _WORDS or not isinstance(request.body, Mapping):
+def _requested_state(request: APIRequest | None) -> str | None:
+    if request is None or request.route.policy not in _RULES_WITH_TARGET or not isinstance(request.body, Mapping):
         return None
-    return str(request.body.get("target"))[:_LONGEST]
+    return str(request.body.get("target"))[:_MAX_VALUE_CHARS]

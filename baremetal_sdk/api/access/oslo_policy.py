@@ -1,4 +1,4 @@
-"""A policy file in oslo.policy's format (extra ``keystone``), over what the routes declare. Imported when asked for."""
+"""Policy files in the format of oslo.policy, which override the rules of the routes. Needs the extra ``keystone``."""
 
 from __future__ import annotations
 
@@ -22,149 +22,155 @@ LOG = logging.getLogger(__name__)
 OPTION = "[oslo_policy] policy_file"
 _SERVICE_PROJECT = "config.service_project_name"
 _ELEVATED = "rule:service_role"
-_NAMED: Mapping[str, tuple[str, str]] = {
-    "service_role": (f"role:{SERVICE} and project_name:%({_SERVICE_PROJECT})s", "A service of the project of services."),
-    "public_api": ("is_public_api:True", "What needs no credentials."),
-    "admin_api": ("role:admin or role:administrator", "An admin, of whatever."),
+_NAMED_CHECKS: Mapping[str, tuple[str, str]] = {
+    "service_role": (f"role:{SERVICE} and project_name:%({_SERVICE_PROJECT})s", "The service role in the service project."),
+    "public_api": ("is_public_api:True", "Requests without credentials."),
+    "admin_api": ("role:admin or role:administrator", "An admin in any project."),
     "is_member": (
         "(project_domain_id:default or project_domain_id:None) and (project_name:demo or project_name:baremetal)",
-        "Somebody of certain projects.",
+        "A client in certain projects.",
     ),
-    "is_observer": ("rule:is_member and (role:observer or role:baremetal_observer)", "Who sees, in certain projects."),
-    "is_admin": ("rule:admin_api or (rule:is_member and role:baremetal_admin)", "An admin, of whatever, or in certain projects."),
-    "is_node_owner": ("project_id:%(node.owner)s", "Somebody of the project that owns the node."),
-    "is_node_lessee": ("project_id:%(node.lessee)s", "Somebody of the project that leases the node."),
-    "is_allocation_owner": ("project_id:%(allocation.owner)s", "Somebody of the project of the allocation."),
+    "is_observer": ("rule:is_member and (role:observer or role:baremetal_observer)", "An observer in certain projects."),
+    "is_admin": (
+        "rule:admin_api or (rule:is_member and role:baremetal_admin)",
+        "An admin in any project, or a bare metal admin in certain projects.",
+    ),
+    "is_node_owner": ("project_id:%(node.owner)s", "A client in the project that owns the node."),
+    "is_node_lessee": ("project_id:%(node.lessee)s", "A client in the project that leases the node."),
+    "is_allocation_owner": ("project_id:%(allocation.owner)s", "A client in the project that owns the allocation."),
 }
-"""What files for Ironic call by name in rules of theirs; no route asks for it."""
-_NEVER_ASKED = ("show_password", "show_instance_secrets")
-"""What files for Ironic may hold and is not obeyed: secrets are shown to nobody."""
+"""Checks that the rules of policy files for Ironic refer to. No route uses them directly."""
+_UNUSED_RULES = ("show_password", "show_instance_secrets")
+"""Rules that policy files for Ironic may contain. They have no effect, because the API never shows secrets."""
 
 
 class FilePolicy(RuleBasedPolicy):
-    """Asks oslo.policy for what the file at *path* says; for all else *rules*, the personas of the rules, hold.
+    """Policy with the rules of the file at *path*, decided by oslo.policy. Other rules use the personas in *rules*.
 
-    The file is read again when it changes; when it cannot be used then, that is logged, and what it said before stays.
-    *service_project* is as in ``RolePolicy``. Raises ``ConfigurationError`` when the file cannot be used.
+    A changed file is read at the next request. If a changed file is invalid, an error is logged and the previous rules
+    stay in force. *service_project* has the same meaning as in ``RolePolicy``.
+
+    Raises ``ConfigurationError`` if the file is missing or invalid.
     """
 
     def __init__(self, rules: Mapping[str, str], path: str, service_project: str | None = None) -> None:
         super().__init__(rules)
         self._roles = RolePolicy(rules, service_project)
-        self._always = {} if service_project is None else {_SERVICE_PROJECT: service_project}
+        self._constant_target = {} if service_project is None else {_SERVICE_PROJECT: service_project}
         self._path = Path(path).absolute()
-        self._seen = self._look()
+        self._file_version = self._stat_file()
         try:
-            self._enforcer = self._read()
+            self._enforcer = self._build_enforcer()
         except Exception as exc:
-            raise ConfigurationError(f"{OPTION}: {path} cannot be used: {exc}") from exc
-        self._changed = self._changes()
+            raise ConfigurationError(f"{OPTION}: cannot use {path}: {exc}") from exc
+        self._file_rules = self._find_file_rules()
 
     def allows(self, rule: str, context: RequestContext, target: Mapping[str, Any]) -> bool:
-        """Whether the caller may."""
-        self._follow()
-        if rule not in self._changed or self.rules.get(rule) == ANYBODY:
+        """Return whether *rule* allows the client to act on *target*."""
+        self._reload_if_changed()
+        if rule not in self._file_rules or self.rules.get(rule) == ANYBODY:
             return self._roles.allows(rule, context, target)
-        # Without a project nothing is one's own: what has no owner would be.
+        # A client without a project owns nothing. A check must not match it to a target without an owner.
         if not context.is_system and context.project is None:
             return False
-        given = {name: value for name, value in target.items() if value is not None}
-        return bool(self._enforcer.enforce(rule, {**self._always, **given}, _credentials(context)))
+        known = {name: value for name, value in target.items() if value is not None}
+        return bool(self._enforcer.enforce(rule, {**self._constant_target, **known}, _credentials(context)))
 
     def required_roles(self, rule: str) -> str:
-        """The rule as it is written, or the roles that are enough."""
-        return str(self._enforcer.rules[rule]) if rule in self._changed else self._roles.required_roles(rule)
+        """Return the check in the file, or the roles that the persona requires."""
+        return str(self._enforcer.rules[rule]) if rule in self._file_rules else self._roles.required_roles(rule)
 
-    def _follow(self) -> None:
-        seen = self._look()
-        if seen == self._seen:
+    def _reload_if_changed(self) -> None:
+        version = self._stat_file()
+        if version == self._file_version:
             return
-        self._seen = seen
+        self._file_version = version
         try:
-            self._enforcer = self._read()
+            self._enforcer = self._build_enforcer()
         except Exception:
-            LOG.exception("%s: %s cannot be used; what it said before stays", OPTION, self._path)
-        self._changed = self._changes()
+            LOG.exception("%s: cannot use %s; keeping the previous rules", OPTION, self._path)
+        self._file_rules = self._find_file_rules()
 
-    def _look(self) -> tuple[int, ...] | None:
+    def _stat_file(self) -> tuple[int, ...] | None:
         try:
-            found = os.stat(self._path)
+            status = os.stat(self._path)
         except OSError:
             return None
-        return found.st_mtime_ns, found.st_size, found.st_ino
+        return status.st_mtime_ns, status.st_size, status.st_ino
 
-    def _read(self) -> policy.Enforcer:
+    def _build_enforcer(self) -> policy.Enforcer:
         if not self._path.is_file():
-            raise FileNotFoundError("it is not a file; an empty one changes nothing")
+            raise FileNotFoundError("it is not a file; create it (an empty file changes no rule)")
         conf = cfg.ConfigOpts()
         conf(args=[], project="baremetal-sdk", default_config_files=[], default_config_dirs=[])
         enforcer = policy.Enforcer(conf, policy_file=str(self._path))
         enforcer.suppress_deprecation_warnings = True
         enforcer.register_defaults(defaults(self.rules))
         enforcer.load_rules()
-        # It would look for files and directories of its own at each question.
+        # Otherwise each enforce() looks for policy files and directories again.
         enforcer.use_conf = False
         return enforcer
 
-    def _changes(self) -> Collection[str]:
-        """The rules that are not what they would be without the file."""
+    def _find_file_rules(self) -> Collection[str]:
+        """Return the rules that the file decides, and log a warning about rules that have no effect."""
         named = set(self._enforcer.file_rules)
         others = {name for name in named - set(self.rules) if not name.startswith(STEP)}
-        strange = sorted(name for name in others if name in _NEVER_ASKED or name.startswith("baremetal:"))
-        if strange:
-            LOG.warning("%s: %s has rules that nothing here asks for: %s", OPTION, self._path, ", ".join(strange))
+        unused = sorted(name for name in others if name in _UNUSED_RULES or name.startswith("baremetal:"))
+        if unused:
+            LOG.warning("%s: %s has rules without effect: %s", OPTION, self._path, ", ".join(unused))
+        # The persona checks refer to this check by name, so a new definition changes all rules.
         return set(self.rules) if _ELEVATED.removeprefix("rule:") in named else named
 
 
 def defaults(rules: Mapping[str, str]) -> list[policy.RuleDefault]:
-    """The rules as oslo.policy knows them, in the order of their names."""
-    named = [policy.RuleDefault(name, check, told) for name, (check, told) in _NAMED.items()]
+    """Return *rules* as defaults of oslo.policy, sorted by name, after the named checks."""
+    named = [policy.RuleDefault(name, check, description) for name, (check, description) in _NAMED_CHECKS.items()]
     return [
         *(rule for rule in named if rule.name not in rules),
         *(
-            policy.RuleDefault(rule, check(rule, persona), f"It is for {describe_persona(persona)}.")
+            policy.RuleDefault(rule, check(rule, persona), f"Requires {describe_persona(persona)}.")
             for rule, persona in sorted(rules.items())
         ),
     ]
 
 
 def list_rules() -> list[policy.RuleDefault]:
-    """All rules with their defaults and routes, for ``oslopolicy-sample-generator --namespace baremetal_sdk``."""
-    asking: dict[str, list[dict[str, Any]]] = {}
+    """Return all rules with their defaults and routes, for ``oslopolicy-sample-generator --namespace baremetal_sdk``."""
+    routes_by_rule: dict[str, list[dict[str, Any]]] = {}
     for route in routes():
-        asking.setdefault(route["policy"], []).append(route)
-    return [_documented(rule, asking.get(rule.name, ())) for rule in defaults(role_policy().rules)]
+        routes_by_rule.setdefault(route["policy"], []).append(route)
+    return [_document(rule, routes_by_rule.get(rule.name, ())) for rule in defaults(role_policy().rules)]
 
 
-def _documented(rule: policy.RuleDefault, asking: Sequence[Mapping[str, Any]]) -> policy.RuleDefault:
-    if not asking:
+def _document(rule: policy.RuleDefault, rule_routes: Sequence[Mapping[str, Any]]) -> policy.RuleDefault:
+    if not rule_routes:
         return rule
-    description = f"{asking[0]['summary']} {rule.description}"
-    operations: Any = [{"method": route["method"], "path": route["path"]} for route in asking]
+    description = f"{rule_routes[0]['summary']} {rule.description}"
+    operations: Any = [{"method": route["method"], "path": route["path"]} for route in rule_routes]
     return policy.DocumentedRuleDefault(rule.name, rule.check_str, description, operations)
 
 
 def check(rule: str, persona: str) -> str:
-    """For whom a rule is, as oslo.policy writes it."""
-    return "@" if persona == ANYBODY else " or ".join(_checks(REQUIREMENTS[persona], _owner(rule)))
+    """Return the requirement of a persona as a check string of oslo.policy."""
+    return "@" if persona == ANYBODY else " or ".join(_role_checks(REQUIREMENTS[persona], _owner_attribute(rule)))
 
 
-def _owner(rule: str) -> str:
-    """What of a rule's targets names the project that owns them."""
+def _owner_attribute(rule: str) -> str:
+    """Return the attribute of a rule's targets that names the owning project."""
     kind = rule.removeprefix("baremetal:").partition(":")[0]
     return f"{kind}.owner" if f"{kind}.owner" in OWNERS else OWNERS[0]
 
 
-def _checks(grant: RoleRequirement, owner: str) -> Iterator[str]:
-    held = {
+def _role_checks(requirement: RoleRequirement, owner: str) -> Iterator[str]:
+    place_checks = {
         "system": " and system_scope:all",
         "owner": f" and project_id:%({owner})s",
         "lessee": f" and project_id:%({LESSEE})s",
         "project": "",
     }
-    for place, roles in grant.by_place.items():
-        yield f"({' or '.join(f'role:{name}' for name in roles)}){held[place]}"
-    if grant.system in ("reader", "member"):
+    for place, roles in requirement.by_place.items():
+        yield f"({' or '.join(f'role:{name}' for name in roles)}){place_checks[place]}"
+    if requirement.system in ("reader", "member"):
         yield _ELEVATED
 
 

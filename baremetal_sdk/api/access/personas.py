@@ -1,7 +1,8 @@
-"""Personas: for whom a rule is, by the caller's role, and by what the caller is to what is asked for.
+"""Personas: named requirements on the role of a client and on its relation to the target of a request.
 
-Roles are Keystone's, each of which has what those before it have (reader, member, manager, admin), its ``service`` for programs,
-and ``operator`` of those who know no Keystone. Who may what is what Ironic's own policy gives these personas.
+The roles are those of Keystone: reader, member, manager and admin, where each includes the rights of the ones before it, and
+``service`` for programs. ``operator`` is a role of services without Keystone. The personas give the same rights as
+Ironic's default policy.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from typing import Any, Literal
 from baremetal_sdk.context import RequestContext
 
 ANYBODY = "anybody"
-"""In place of a persona, of what everybody may do."""
+"""Stands for a persona in rules that allow all requests."""
 LADDER: Mapping[str, int] = {"reader": 1, "member": 2, "manager": 3, "admin": 4}
-"""Role -> how high it is."""
+"""The rank of each role. A role includes the rights of the roles with lower ranks."""
 OPERATOR, SERVICE = "operator", "service"
 OWNERS = ("node.owner", "allocation.owner", "runbook.owner")
-"""What of a target names the project that owns it."""
+"""The attributes of targets that name the owning project."""
 LESSEE = "node.lessee"
 
 Persona = Literal[
@@ -32,49 +33,50 @@ Persona = Literal[
 
 @dataclass(frozen=True)
 class RoleRequirement:
-    """For whom a rule is: the least role, for each thing that callers can be to what is asked for. None: for nobody there."""
+    """The roles that a persona requires, by place: the relation of the client to the target. None: no role is sufficient."""
 
     system: str | None = None
-    """Who acts for the whole system."""
+    """The lowest role for clients with a token for the whole system."""
     owner: str | None = None
-    """Who acts for the project that owns it."""
+    """The lowest role for clients in the project that owns the target."""
     lessee: str | None = None
-    """Who acts for the project that leases its node."""
+    """The lowest role for clients in the project that leases the target's node."""
     project: str | None = None
-    """Who acts for any project, whatever is asked for."""
+    """The lowest role for clients in any project, for requests without a target."""
     service: frozenset[str] = frozenset()
-    """Which of these ``service`` is enough for."""
+    """The places in which ``service`` is sufficient."""
     operator: frozenset[str] = frozenset()
-    """Which of these ``operator`` is enough for."""
+    """The places in which ``operator`` is sufficient."""
 
     @cached_property
     def by_place(self) -> Mapping[str, tuple[str, ...]]:
-        """What callers can be to what is asked for -> the roles that are enough, the least first; without what is for nobody."""
+        """The sufficient roles by place, the lowest first. Places without a sufficient role are left out."""
         return {place: roles for place in PLACES if (roles := tuple(self._roles(place)))}
 
     def _roles(self, place: str) -> Iterator[str]:
-        least = getattr(self, place)
-        if least is not None:
-            yield from (role for role, height in LADDER.items() if height >= LADDER[least])
+        lowest = getattr(self, place)
+        if lowest is not None:
+            yield from (role for role, rank in LADDER.items() if rank >= LADDER[lowest])
         if place in self.operator:
             yield OPERATOR
         if place in self.service:
             yield SERVICE
 
-    def reaches(self, context: RequestContext, target: Mapping[str, Any], *, elevated: bool = False) -> bool:
-        """Whether it is for the caller. *elevated*: a service that may what readers and members of the whole system may."""
-        if elevated and self.system in _ELEVATED:
+    def is_met_by(self, context: RequestContext, target: Mapping[str, Any], *, elevated: bool = False) -> bool:
+        """Return whether the client has a sufficient role. *elevated* grants it the rights of system readers and members."""
+        if elevated and self.system in _ELEVATED_ROLES:
             return True
         by_place = self.by_place
         return any(role in by_place.get(place, ()) for place in places(context, target) for role in context.roles)
 
 
 PLACES = ("system", "owner", "lessee", "project")
-_ELEVATED = ("reader", "member")
+"""The relations of a client to a target."""
+_ELEVATED_ROLES = ("reader", "member")
 
 
 def places(context: RequestContext, target: Mapping[str, Any]) -> Iterator[str]:
-    """What the caller is to *target*."""
+    """Yield the relations of the client to *target*."""
     if context.is_system:
         yield "system"
     if context.project is not None:
@@ -86,45 +88,45 @@ def places(context: RequestContext, target: Mapping[str, Any]) -> Iterator[str]:
 
 
 def own_target(context: RequestContext) -> dict[str, Any]:
-    """A target that is all the caller's own."""
+    """Return a target that the client's project owns and leases."""
     return {} if context.project is None else dict.fromkeys((*OWNERS, LESSEE), context.project)
 
 
-def _grant(service: str = "", operator: str = "", **least: str) -> RoleRequirement:
-    return RoleRequirement(service=frozenset(service.split()), operator=frozenset(operator.split()), **least)
+def _require(service: str = "", operator: str = "", **lowest: str) -> RoleRequirement:
+    return RoleRequirement(service=frozenset(service.split()), operator=frozenset(operator.split()), **lowest)
 
 
-_ALL, _OWN = "system owner lessee", "system owner"
+_ALL_PLACES, _NOT_LESSEE = "system owner lessee", "system owner"
 REQUIREMENTS: Mapping[str, RoleRequirement] = {
-    # Nodes, and what belongs to them.
-    "reader": _grant(system="reader", owner="reader", lessee="reader", service=_OWN, operator=_ALL),
-    "owner-reader": _grant(system="reader", owner="reader", service=_OWN, operator=_OWN),
-    "member": _grant(system="member", owner="member", lessee="manager", service=_OWN, operator=_ALL),
-    "leased-member": _grant(system="member", owner="member", lessee="member", service="system", operator=_ALL),
-    "owner-member": _grant(system="member", owner="member", service=_OWN, operator=_OWN),
-    "owner-manager": _grant(system="member", owner="manager", service=_OWN, operator=_OWN),
-    "leased-manager": _grant(system="member", owner="manager", lessee="manager", service=_OWN, operator=_ALL),
-    "owner-admin": _grant(owner="admin"),
-    # Whose a node is, and how it is reached; what it is built of and wired with. Operators run machines as they are.
-    "keeper": _grant(system="member", owner="member", service=_OWN),
-    "refitter": _grant(system="member", owner="manager", service=_OWN),
-    "system-keeper": _grant(system="member"),
-    "wirer": _grant(system="admin", owner="manager", service=_OWN),
-    # What all projects share.
-    "system-reader": _grant(system="reader", service="system", operator="system"),
-    "system-member": _grant(system="member", operator="system"),
-    "system-admin": _grant(system="admin"),
-    "system-enroller": _grant(system="admin", service="system"),
-    # What needs no target: the listing of one's own, and what is made.
-    "lister": _grant(system="reader", project="reader", service="system project", operator="system project"),
-    "project-admin": _grant(system="admin", project="admin", service="system project"),
-    "secret-reader": _grant(system="reader", project="admin", service="system", operator="system"),
-    # Allocations and runbooks have owners of their own.
-    "allocation-reader": _grant(system="reader", owner="reader", service="system", operator=_OWN),
-    "allocation-member": _grant(system="member", owner="member", operator=_OWN),
-    "allocator": _grant(system="member", project="member", operator="system project"),
-    "author": _grant(system="member", project="manager", service="system project"),
-    "runbook-manager": _grant(system="member", owner="manager", service=_OWN),
-    "runbook-user": _grant(system="member", owner="manager", service=_OWN, operator=_OWN),
+    # Nodes and the records that belong to them.
+    "reader": _require(system="reader", owner="reader", lessee="reader", service=_NOT_LESSEE, operator=_ALL_PLACES),
+    "owner-reader": _require(system="reader", owner="reader", service=_NOT_LESSEE, operator=_NOT_LESSEE),
+    "member": _require(system="member", owner="member", lessee="manager", service=_NOT_LESSEE, operator=_ALL_PLACES),
+    "leased-member": _require(system="member", owner="member", lessee="member", service="system", operator=_ALL_PLACES),
+    "owner-member": _require(system="member", owner="member", service=_NOT_LESSEE, operator=_NOT_LESSEE),
+    "owner-manager": _require(system="member", owner="manager", service=_NOT_LESSEE, operator=_NOT_LESSEE),
+    "leased-manager": _require(system="member", owner="manager", lessee="manager", service=_NOT_LESSEE, operator=_ALL_PLACES),
+    "owner-admin": _require(owner="admin"),
+    # The owner of a node, the access to its BMC, its hardware and its wiring. Operators do not change these.
+    "keeper": _require(system="member", owner="member", service=_NOT_LESSEE),
+    "refitter": _require(system="member", owner="manager", service=_NOT_LESSEE),
+    "system-keeper": _require(system="member"),
+    "wirer": _require(system="admin", owner="manager", service=_NOT_LESSEE),
+    # Records that all projects share.
+    "system-reader": _require(system="reader", service="system", operator="system"),
+    "system-member": _require(system="member", operator="system"),
+    "system-admin": _require(system="admin"),
+    "system-enroller": _require(system="admin", service="system"),
+    # Requests without a target: listings of the project's records, and creations.
+    "lister": _require(system="reader", project="reader", service="system project", operator="system project"),
+    "project-admin": _require(system="admin", project="admin", service="system project"),
+    "secret-reader": _require(system="reader", project="admin", service="system", operator="system"),
+    # Allocations and runbooks, which have owners.
+    "allocation-reader": _require(system="reader", owner="reader", service="system", operator=_NOT_LESSEE),
+    "allocation-member": _require(system="member", owner="member", operator=_NOT_LESSEE),
+    "allocator": _require(system="member", project="member", operator="system project"),
+    "author": _require(system="member", project="manager", service="system project"),
+    "runbook-manager": _require(system="member", owner="manager", service=_NOT_LESSEE),
+    "runbook-user": _require(system="member", owner="manager", service=_NOT_LESSEE, operator=_NOT_LESSEE),
 }
-"""Persona -> for whom that is."""
+"""The roles that each persona requires."""

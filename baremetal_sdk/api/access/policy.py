@@ -1,4 +1,4 @@
-"""Who may do what: asked for each request, by rule, context and target."""
+"""Policies: they decide for each request, by rule, client and target, whether it is allowed."""
 
 from __future__ import annotations
 
@@ -13,102 +13,109 @@ from baremetal_sdk.context import RequestContext
 from baremetal_sdk.store.records.query import Scope
 
 LOG = logging.getLogger("baremetal_sdk.api.policy")
-"""Decision log, level DEBUG. The name is fixed because operators configure it; the documentation states it."""
+"""Decision log of level DEBUG. The name is fixed, because operators configure it and the documentation states it."""
 STEP = "baremetal:step:execute:"
-"""What the rule of a step begins with, before ``<interface>.<step>``; steps without one are for all who may send steps."""
-_OF_NODES = ("node", "port", "portgroup", "volume")
-_OWNED = ("allocation", "runbook")
+"""The start of the rule of a step, followed by ``<interface>.<step>``. A step without a rule has no restriction."""
+_NODE_KINDS = ("node", "port", "portgroup", "volume")
+"""The kinds of records whose visibility is that of a node."""
+_OWNED_KINDS = ("allocation", "runbook")
+"""The kinds of records with an owner of their own."""
 
 
 class Policy(Protocol):
-    """Answers what a caller may see, and whether it may do something to one target.
+    """Decides which records a client may see, and whether it may act on a target.
 
-    A target is ``node.owner`` and ``node.lessee`` of a node and of what belongs to one; ``allocation.owner``, ``runbook.owner``.
+    A target maps attribute names to values: ``node.owner`` and ``node.lessee`` for a node and the records that belong to it,
+    ``allocation.owner`` for an allocation, ``runbook.owner`` for a runbook. Implementations must be thread-safe.
     """
 
     def scope(self, rule: str, context: RequestContext) -> Scope:
-        """What the caller may see of what *rule* is about. Raises ``Forbidden`` when it may do nothing of the kind."""
+        """Return the records that the client may see under *rule*. Raises ``Forbidden`` if the rule allows none."""
 
     def enforce(self, rule: str, context: RequestContext, target: Mapping[str, Any]) -> None:
-        """Raise ``Forbidden`` unless the caller may do what *rule* is about to *target*."""
+        """Raise ``Forbidden`` unless *rule* allows the client to act on *target*."""
 
     def allows(self, rule: str, context: RequestContext, target: Mapping[str, Any]) -> bool:
-        """Whether the caller may; nothing is said of it in the log."""
+        """Return whether *rule* allows the client to act on *target*. This writes nothing to the decision log."""
 
 
 class AllowAll:
-    """Everybody may do everything: what ``auth_strategy = noauth`` means."""
+    """The policy of ``auth_strategy = noauth``: all requests are allowed."""
 
     def scope(self, rule: str, context: RequestContext) -> Scope:
-        """All."""
+        """Return the scope of all records."""
         return Scope.ALL
 
     def enforce(self, rule: str, context: RequestContext, target: Mapping[str, Any]) -> None:
-        """Allow it."""
+        """Allow the request."""
 
     def allows(self, rule: str, context: RequestContext, target: Mapping[str, Any]) -> bool:
-        """Allow it."""
+        """Return True."""
         return True
 
 
 class RuleBasedPolicy(ABC):
-    """A policy that tells the log each decision with its reason. *rules*: rule -> the persona that it is for."""
+    """Base class of policies with rules, which log each decision with its reason. *rules* maps each rule to its persona."""
 
     def __init__(self, rules: Mapping[str, str]) -> None:
         self.rules = rules
 
     @abstractmethod
     def allows(self, rule: str, context: RequestContext, target: Mapping[str, Any]) -> bool:
-        """Whether the caller may."""
+        """Return whether *rule* allows the client to act on *target*."""
 
     @abstractmethod
     def required_roles(self, rule: str) -> str:
-        """For whom a rule is, in words."""
+        """Return the roles that *rule* requires, in words for messages."""
 
     def scope(self, rule: str, context: RequestContext) -> Scope:
-        """What the caller may see: what is its project's own, where it may not see the same of others. Raises ``Forbidden``."""
+        """Return all records if the client may see those of all projects, else those of its project.
+
+        Raises ``Forbidden`` if *rule* does not even allow the project's own records.
+        """
         if self.rules.get(rule) == ANYBODY:
             return Scope.ALL
+        # An empty target belongs to no project, so only rights in the whole system reach it.
         sees_all = self.allows(visibility_rule(rule), context, {})
         if not self.allows(rule, context, own_target(context)) or not (sees_all or context.project):
-            raise self._refused(rule, context)
+            raise self._forbidden(rule, context)
         self._explain(rule, context)
         return Scope.ALL if sees_all else Scope(context.project)
 
     def enforce(self, rule: str, context: RequestContext, target: Mapping[str, Any]) -> None:
-        """Raise ``Forbidden`` unless the caller may."""
+        """Raise ``Forbidden`` unless *rule* allows the client to act on *target*."""
         if not self.allows(rule, context, target):
-            raise self._refused(rule, context)
+            raise self._forbidden(rule, context)
         self._explain(rule, context, target)
 
     def _explain(self, rule: str, context: RequestContext, target: Mapping[str, Any] | None = None) -> None:
         if LOG.isEnabledFor(logging.DEBUG):
-            what = "" if target is None else f" for {dict(target)}"
-            LOG.debug("%s is allowed to %s%s: it is for %s", rule, describe_caller(context), what, self.required_roles(rule))
+            subject = "" if target is None else f" for {dict(target)}"
+            LOG.debug("%s allowed for %s%s: it requires %s", rule, describe_caller(context), subject, self.required_roles(rule))
 
-    def _refused(self, rule: str, context: RequestContext) -> Forbidden:
-        why = f"it is for {self.required_roles(rule)}; you have {_roles(context)} in {_place(context)}"
-        LOG.debug("%s is refused to %s: %s", rule, describe_caller(context), why)
-        return Forbidden(f"{rule} is not allowed: {why}", rule=rule)
+    def _forbidden(self, rule: str, context: RequestContext) -> Forbidden:
+        reason = f"it requires {self.required_roles(rule)}; you have {_roles(context)} in {_place(context)}"
+        LOG.debug("%s refused for %s: %s", rule, describe_caller(context), reason)
+        return Forbidden(f"{rule} is not allowed: {reason}", rule=rule)
 
 
 def step_rules(steps: Iterable[Mapping[str, Any]]) -> list[str]:
-    """The rules of steps, which a policy file may have."""
+    """Return the rules of *steps*. A policy file may define them."""
     return [f"{STEP}{step['interface']}.{step['step']}" for step in steps]
 
 
 def visibility_rule(rule: str) -> str:
-    """The rule that says, asked for nobody's target, whether somebody sees everything of the kind that *rule* is about."""
-    kind, _, what = rule.removeprefix("baremetal:").partition(":")
-    if what == "list":
+    """Return the rule that decides, for an empty target, whether the client sees the records of all projects."""
+    kind, _, action = rule.removeprefix("baremetal:").partition(":")
+    if action == "list":
         return f"{rule}_all"
-    if kind in _OF_NODES:
+    if kind in _NODE_KINDS:
         return "baremetal:node:get"
-    return f"baremetal:{kind}:get" if kind in _OWNED else rule
+    return f"baremetal:{kind}:get" if kind in _OWNED_KINDS else rule
 
 
 def describe_caller(context: RequestContext) -> str:
-    """Who asks, for the log."""
+    """Return user, roles and project of the client, for the log."""
     return f"user {context.user!r} with {sorted(context.roles)} in {_place(context)}"
 
 

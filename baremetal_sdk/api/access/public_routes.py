@@ -1,4 +1,4 @@
-"""What is served to callers without credentials: version documents, health, and what agents on machines ask."""
+"""Routes without authentication: version documents, health checks, and the requests of agents on machines."""
 
 from __future__ import annotations
 
@@ -14,26 +14,28 @@ if TYPE_CHECKING:
 
 
 class PublicRoutes:
-    """Hands requests for public routes to *app*, nameless, and all others to *protected*, which finds out who asks."""
+    """WSGI middleware: requests for public routes go to *app*, all others to *protected*, which authenticates them."""
 
-    def __init__(self, app: WSGIApplication, protected: WSGIApplication, registry: RouteTable) -> None:
+    def __init__(self, app: WSGIApplication, protected: WSGIApplication, table: RouteTable) -> None:
         self._app = app
         self._protected = protected
-        self._registry = registry
+        self._table = table
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Serve a request."""
-        if not self._is_open(environ):
+        """Serve one request."""
+        if not self._is_public(environ):
             return self._protected(environ, start_response)
+        # No identity: one that a server in front of this left was not authenticated here.
         environ.pop(IDENTITY_KEY, None)
         return self._app(environ, start_response)
 
-    def _is_open(self, environ: WSGIEnvironment) -> bool:
-        # Read as the API reads it; what that makes of a path may be wrong in one way only: that somebody has to say who he is.
+    def _is_public(self, environ: WSGIEnvironment) -> bool:
+        # This must not find a public route where the application finds another one. So the path is read as the
+        # application reads it, and any doubt (here also a suffix ".json") means that authentication is required.
         parts = split_path(environ.get("PATH_INFO", ""))
-        if parts and parts[0] not in self._registry.roots:
+        if parts and parts[0] not in self._table.roots:
             parts.insert(0, "v1")
         try:
-            return self._registry.match(environ["REQUEST_METHOD"], parts).route.visibility == PUBLIC
+            return self._table.match(environ["REQUEST_METHOD"], parts).route.visibility == PUBLIC
         except BareMetalError:
             return False

@@ -1,4 +1,4 @@
-"""What roles may do, in the whole system or in one project, as it is declared beside the routes."""
+"""The policy by roles: clients need a role in the whole system or in a project, as the routes declare it."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ _PLACES = {
 
 
 class RolePolicy(RuleBasedPolicy):
-    """Allows what is for the caller. *rules*: rule -> persona, as the routes declare it.
+    """Policy by roles. *rules* maps each rule to its persona, as the routes declare it.
 
-    *service_project* is the name of the project whose services may what members of the whole system may; None: of none.
+    The ``service`` role in the project named *service_project* gets the rights of system readers and members. With None,
+    no project gets them.
     """
 
     def __init__(self, rules: Mapping[str, str], service_project: str | None = None) -> None:
@@ -29,43 +30,48 @@ class RolePolicy(RuleBasedPolicy):
         self.service_project = service_project
 
     def allows(self, rule: str, context: RequestContext, target: Mapping[str, Any]) -> bool:
-        """Whether it is for the caller."""
+        """Return whether the client has a role that the rule requires for *target*."""
         persona = self.rules.get(rule)
+        # Steps have rules only in policy files. Without a rule, all clients that may send steps may send the step.
         if persona is None or persona == ANYBODY:
             return persona is not None or rule.startswith(STEP)
-        return REQUIREMENTS[persona].reaches(context, target, elevated=self._is_elevated(context))
+        return REQUIREMENTS[persona].is_met_by(context, target, elevated=self._is_elevated(context))
 
     def required_roles(self, rule: str) -> str:
-        """The roles that are enough, by where they are held."""
+        """Return the sufficient roles for messages, by the place in which the client needs them."""
         if rule.startswith(STEP):
             return describe_persona(ANYBODY)
-        return describe_persona(self.rules[rule]) if rule in self.rules else "nobody: there is no such rule"
+        return describe_persona(self.rules[rule]) if rule in self.rules else "no client, because the rule does not exist"
 
     def _is_elevated(self, context: RequestContext) -> bool:
-        serving = self.service_project is not None and context.project_name == self.service_project
-        return serving and SERVICE in context.roles
+        if self.service_project is None or context.project_name != self.service_project:
+            return False
+        return SERVICE in context.roles
 
 
 def describe_persona(persona: str) -> str:
-    """A persona in words: the roles that are enough, by where they are held."""
+    """Return a persona in words: the sufficient roles, by the place in which the client needs them."""
     if persona == ANYBODY:
-        return "everybody"
+        return "all clients"
     by_place = REQUIREMENTS[persona].by_place
-    return "; ".join(f"the role {' or '.join(_least(names))} {_PLACES[place]}" for place, names in by_place.items())
+    return "; ".join(f"the role {' or '.join(_lowest(names))} {_PLACES[place]}" for place, names in by_place.items())
 
 
-def _least(roles: Iterable[str]) -> Iterator[str]:
-    """The least of the roles that have what the ones before them have, and those that stand beside them."""
-    high = [role for role in roles if role in LADDER]
-    yield from (f"{role} (or higher)" if role != "admin" else role for role in high[:1])
+def _lowest(roles: Iterable[str]) -> Iterator[str]:
+    """Yield the lowest role of the ladder, which implies the higher ones, and the roles outside the ladder."""
+    ladder = [role for role in roles if role in LADDER]
+    yield from (f"{role} (or higher)" if role != "admin" else role for role in ladder[:1])
     yield from (role for role in roles if role not in LADDER)
 
 
-def personas(registry: RouteTable) -> dict[str, str]:
-    """Rule -> the persona that it is for. Routes that share a rule say the same of it."""
+def personas(table: RouteTable) -> dict[str, str]:
+    """Return the persona of each rule. Raises ``ValueError`` if two routes declare different personas for one rule."""
     found: dict[str, str] = {}
-    for route in registry.routes():
+    for route in table.routes():
         if found.setdefault(route.policy, route.persona) != route.persona:
-            raise ValueError(f"{route.policy} is for {found[route.policy]} on one path and for {route.persona} on {route.path}")
-    whole = {whole: "system-reader" for rule in found if (whole := visibility_rule(rule)) == f"{rule}_all"}
-    return {**found, **whole, **registry.rules}
+            raise ValueError(
+                f"{route.policy} has the persona {found[route.policy]} on one path and {route.persona} on {route.path}"
+            )
+    # A listing shows all projects' records to clients that the rule with the suffix _all allows. No route names that rule.
+    list_all = {f"{rule}_all": "system-reader" for rule in found if visibility_rule(rule) == f"{rule}_all"}
+    return {**found, **list_all, **table.rules}

@@ -51,7 +51,7 @@ class TestFilePolicy(TestCase):
         deleter = RequestContext(user="u", roles=frozenset({"deleter"}), is_system=True)
         self.path.write_text("a: [")
         self.assertTrue(policy.allows(DELETE, deleter, {}))
-        self.assertIn("cannot be used", log.output)
+        self.assertIn("cannot use", log.output)
         self.path.unlink()
         self.assertTrue(policy.allows(DELETE, deleter, {}))
 

@@ -258,5 +258,5 @@ class TestAudit(RBACTestCase):
         """At level DEBUG each one is told, with the rule, the caller and the reason."""
         log = self.useFixture(FakeLogger("baremetal_sdk.api.policy", level=logging.DEBUG))
         self.ask(member("lessee", "admin"), "DELETE", NODE)
-        self.assertIn("baremetal:node:delete:self_owned_node is refused to user 'lessee-admin'", log.output)
-        self.assertIn("it is for the role admin in the project that owns it", log.output)
+        self.assertIn("baremetal:node:delete:self_owned_node refused for user 'lessee-admin'", log.output)
+        self.assertIn("it requires the role admin in the project that owns it", log.output)
