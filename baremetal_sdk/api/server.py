@@ -1,4 +1,4 @@
-"""The HTTP server as a part of a conductor, and as a part of a host application's own class."""
+"""The HTTP server as a component of a conductor, and as a mixin for a class of the host application."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class ReadingSource(Protocol):
 
 
 class APIServer:
-    """Serves a WSGI application for as long as a conductor runs: ``conductor.add(APIServer(app, config.api))``.
+    """Serves a WSGI application while a conductor runs: ``conductor.add(APIServer(app, config.api))``.
 
-    With *listener* it serves on sockets that listen already, and leaves them open for the next one. With *executor*, such as
-    a lane of a pool, requests run there, and not on threads of the server's own.
+    With *listener* the server uses sockets that already listen, and leaves them open when it stops, for its successor. With
+    *executor*, such as a lane of a pool, requests run there instead of in threads of the server.
     """
 
     phase = StartPhase.API
@@ -52,25 +52,25 @@ class APIServer:
         self._http = HTTPServer(app, config, listener, executor=executor)
 
     def start(self, conductor: Any = None) -> None:
-        """Listen. Raises ``ConfigurationError``, which names address and reason."""
+        """Start to listen. Raises ``ConfigurationError`` with the address and the reason."""
         self._http.start()
 
     def stop(self, deadline: Deadline) -> None:
-        """Refuse new requests, let running ones end, and return by *deadline*."""
+        """Refuse new requests, wait for running ones, and return by *deadline*."""
         self._http.stop(deadline)
 
     @property
     def url(self) -> str:
-        """The URL that is served, once it has started."""
+        """The URL of the server. It is known after the start."""
         return self._http.url
 
     @property
     def port(self) -> int:
-        """The port that is listened on, once it has started."""
+        """The TCP port of the server. It is known after the start."""
         return self._http.port
 
     def readings(self) -> Iterable[Reading]:
-        """What a scrape of the metrics shows of it."""
+        """Return the values for one scrape of the metrics. Before the start there are none."""
         pool = self._http.pool
         if pool is not None:
             yield HTTP_CONNECTIONS, (), self._http.connections
@@ -79,50 +79,51 @@ class APIServer:
                 yield from self._app.readings()
 
     def reload(self, config: ConductorConfig) -> None:
-        """Take over what can change while it serves: what belongs to TLS, with the certificate read again."""
+        """Apply the options of *config* that can change at run time: those of TLS. The certificate is read again."""
         try:
             self._http.reload(config.api)
         except ConfigurationError as exc:
-            LOG.error("the certificate and its options stay as they were: %s", exc)
+            LOG.error("cannot apply the new TLS options, keeping the old ones: %s", exc)
 
     def reload_certificate(self) -> None:
-        """Read the certificate and key again, for connections from now on."""
+        """Read the certificate and the key again. New connections use them."""
         self._http.reload_certificate()
 
 
 class APIServerMixin:
-    """Gives a class of a host application an HTTP server. It is a thin shell: the class says what to serve, and when.
+    """Mixin that gives a class of the host application an HTTP server.
 
-    The class has :meth:`api_application` and :meth:`api_config`, and calls :meth:`start_api` and :meth:`stop_api`.
+    The class overrides :meth:`api_application` and, if needed, :meth:`api_config`. It calls :meth:`start_api` and
+    :meth:`stop_api`.
     """
 
     _api_server: HTTPServer | None = None
 
     def api_application(self) -> WSGIApplication:
-        """The WSGI application to serve."""
-        raise NotImplementedError(f"{type(self).__name__} has to say which application is served: define api_application()")
+        """Return the WSGI application to serve."""
+        raise NotImplementedError(f"{type(self).__name__} has no application to serve; override api_application()")
 
     def api_config(self) -> APIConfig:
-        """Where and how to serve it."""
+        """Return the options of the server. The default is that of the configuration."""
         return APIConfig()
 
     @property
     def api_url(self) -> str:
-        """The URL that is served, once it has started."""
+        """The URL of the server. It is known after the start."""
         if self._api_server is None:
-            raise RuntimeError("the API has not been started; call start_api()")
+            raise RuntimeError("the API is not started; call start_api() first")
         return self._api_server.url
 
     def start_api(self) -> None:
-        """Listen. Raises ``ConfigurationError``, which names address and reason."""
+        """Start to listen. Raises ``ConfigurationError`` with the address and the reason."""
         if self._api_server is not None:
-            raise RuntimeError("the API has been started already")
+            raise RuntimeError("the API is already started; call stop_api() first")
         server = HTTPServer(self.api_application(), self.api_config())
         server.start()
         self._api_server = server
 
     def stop_api(self, timeout: float = 10.0) -> None:
-        """Stop serving within *timeout* seconds, whatever requests do."""
+        """Stop the server within *timeout* seconds. Requests that still run are abandoned."""
         server, self._api_server = self._api_server, None
         if server is not None:
             server.stop(Deadline.after(timeout))

@@ -1,4 +1,4 @@
-"""The WSGI application: from a request to its route, and from what the handler gives back to the response."""
+"""The WSGI application: it finds the route of a request, calls its handler, and turns the result into a response."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from baremetal_sdk.api.access.policy import Policy
 from baremetal_sdk.api.events.feed import EventFeed
 from baremetal_sdk.api.framework import errors, idempotency, json_body, microversions
 from baremetal_sdk.api.framework.backend import Backend
-from baremetal_sdk.api.framework.idempotency import Answer
+from baremetal_sdk.api.framework.idempotency import StoredResponse
 from baremetal_sdk.api.framework.parameters import Parameters
 from baremetal_sdk.api.framework.render_cache import RenderCache
 from baremetal_sdk.api.framework.request import VIEW_NODE, APIRequest, check_ident, check_visible
@@ -38,95 +38,101 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 JSON_SUFFIX_UNTIL = 91
-"""Before this microversion a path may end in ``.json``."""
+"""Minor number of the microversion from which on a path cannot end in ``.json``."""
 MAX_QUERY_PARAMETERS = 100
-_STATUS = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+"""Maximum number of parameters in a query string. It bounds the work for one request."""
+_STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
 Headers = list[tuple[str, str]]
 
 
 class Application:
-    """Answers requests from a registry of routes."""
+    """The API without authentication. It is thread-safe."""
 
-    def __init__(self, backend: Backend, registry: RouteTable, policy: Policy) -> None:
+    def __init__(self, backend: Backend, table: RouteTable, policy: Policy) -> None:
         self._backend = backend
-        self._registry = registry
+        self._table = table
         self._policy = policy
         self._conductors = HashRing(lambda: backend.store, backend.clock, lambda: backend.config.conductor.heartbeat_interval)
         self._render_cache = RenderCache()
         self._feed = EventFeed(lambda: backend.store.outbox, backend.config.events)
         self._public_endpoint = (backend.config.api.public_endpoint or "").rstrip("/")
-        self._largest_body = backend.config.api.max_request_body_size
+        self._max_body_bytes = backend.config.api.max_request_body_size
 
     def readings(self) -> Iterable[Reading]:
-        """What a scrape of the metrics shows of it."""
+        """Return the values for one scrape of the metrics."""
         return self._feed.readings()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer one request. Only what is no ``Exception``, such as SystemExit, gets out."""
+        """Serve one request. Errors become responses; only exceptions such as ``SystemExit`` are raised."""
         context = build_context(environ)
         environ[REQUEST_ID_KEY] = context.request_id
         token = current_request.set(context)
         try:
-            answer: Iterable[bytes] = self._answer(Request(environ), context)(environ, start_response)
-            return answer
+            body: Iterable[bytes] = self._respond(Request(environ), context)(environ, start_response)
+            return body
         finally:
             current_request.reset(token)
 
-    def _answer(self, http_request: Request, context: RequestContext) -> Response:
+    def _respond(self, http_request: Request, context: RequestContext) -> Response:
         headers: Headers = [*microversions.RANGE_HEADERS, ("x-openstack-request-id", context.request_id)]
         headers.append(("openstack-request-id", context.request_id))
-        asked, why = audit.AuditedRequest(), None
+        audited, error_class = audit.AuditedRequest(), None
         try:
             minor = microversions.requested_minor(http_request.environ)
-            headers.append((microversions.VERSION, microversions.format_version(minor)))
-            response = self._dispatch(http_request, context, minor, headers, asked)
+            headers.append((microversions.VERSION_HEADER, microversions.format_version(minor)))
+            response = self._dispatch(http_request, context, minor, headers, audited)
         except Exception as exc:
             if not isinstance(exc, BareMetalError):
                 LOG.exception("%s %s failed (%s)", http_request.method, http_request.environ.get("PATH_INFO"), context.request_id)
             error = errors.to_api_error(exc)
-            why = type(error).__name__
+            error_class = type(error).__name__
             response = _response(error.code, [*headers, *errors.headers(error)], errors.body(error))
-        audit.record(asked, context, http_request.environ.get("REMOTE_ADDR", ""), response.status_int, response.location, why)
+        audit.record(
+            audited, context, http_request.environ.get("REMOTE_ADDR", ""), response.status_int, response.location, error_class
+        )
         return response
 
     def _dispatch(
-        self, http_request: Request, context: RequestContext, minor: int, headers: Headers, asked: audit.AuditedRequest
+        self, http_request: Request, context: RequestContext, minor: int, headers: Headers, audited: audit.AuditedRequest
     ) -> Response:
         parts, suffixed = self._parts(http_request, minor)
         if http_request.method == "OPTIONS":
-            allowed = allowed_methods(self._registry.methods(parts))
+            allowed = allowed_methods(self._table.methods(parts))
             return _response(200, [*headers, ("Allow", ", ".join(allowed))], b"")
-        match = self._registry.match(http_request.method, parts, minor)
-        asked.route, asked.arguments = match.route, match.arguments
+        match = self._table.match(http_request.method, parts, minor)
+        audited.route, audited.arguments = match.route, match.arguments
         http_request.environ[ROUTE_KEY] = match.route.path
         match.route.check_version(minor)
+        # Public routes, such as health checks, are also served while the service starts or stops.
         if not self._backend.ready and match.route.visibility != PUBLIC:
-            raise Busy("the service is starting or stopping; try again", retry_after=1.0)
+            raise Busy("the service is starting or stopping; try again later", retry_after=1.0)
         request = self._build_request(http_request, context, minor, match, parts, suffixed)
-        asked.request = request
+        audited.request = request
         key = http_request.environ.get("HTTP_IDEMPOTENCY_KEY")
         if key is not None and match.route.method == "POST":
-            done = idempotency.once(key, request, lambda: _done(match, request))
+            done = idempotency.run_once(key, request, lambda: _call_handler(match, request))
         else:
-            answered = match.handler(request)
-            if isinstance(answered, Response):
-                answered.headerlist = [*headers, *answered.headerlist]
-                return answered
-            done = _as_answer(match, request, answered)
+            result = match.handler(request)
+            # Some handlers, such as that of the event stream, return a complete response.
+            if isinstance(result, Response):
+                result.headerlist = [*headers, *result.headerlist]
+                return result
+            done = _build_response(match, request, result)
         if done.location is not None:
             headers.append(("Location", done.location))
         if match.route.method == "GET" and done.status == HTTPStatus.OK:
-            return _response(*_as_known(http_request, headers, done.content))
+            return _response(*_revalidate(http_request, headers, done.content))
         return _response(done.status, headers, done.content)
 
     def _parts(self, http_request: Request, minor: int) -> tuple[list[str], bool]:
-        """The segments of the path, with the version that may be missing, and whether a ``.json`` was cut off."""
+        """Return the segments of the path, with the version, and whether the suffix ``.json`` was removed."""
         try:
             parts = split_path(http_request.path_info)
         except UnicodeDecodeError:
-            raise InvalidInput("the path is not UTF-8; escape it in the URL") from None
-        if parts and parts[0] not in self._registry.roots:
+            raise InvalidInput("the path is not valid UTF-8; percent-encode it in the URL") from None
+        # Paths without a version are those of version 1, as in Ironic.
+        if parts and parts[0] not in self._table.roots:
             parts.insert(0, "v1")
         if minor < JSON_SUFFIX_UNTIL and len(parts) > 1 and parts[-1].endswith(".json"):
             parts[-1] = parts[-1].removesuffix(".json")
@@ -140,8 +146,9 @@ class Application:
         try:
             scope = self._scope(route, context)
         except Forbidden:
+            # For a node that the client may not even see, the response is 404. 403 would tell that the node exists.
             if "node" in match.arguments:
-                self._check_seen(context, match.arguments["node"])
+                self._check_visible(context, match.arguments["node"])
             raise
         return APIRequest(
             route=route,
@@ -151,7 +158,7 @@ class Application:
             path="/" + "/".join(parts),
             arguments=match.arguments,
             query=_query(route.query, http_request.query_string, minor),
-            body=_body(route, http_request, minor, self._largest_body),
+            body=_body(route, http_request, minor, self._max_body_bytes),
             backend=self._backend,
             policy=self._policy,
             conductors=self._conductors,
@@ -164,25 +171,31 @@ class Application:
         )
 
     def _scope(self, route: Route, context: RequestContext) -> Scope:
-        """What the caller may see of what a route is about. Raises ``Forbidden`` for who may do nothing of the kind."""
+        """Return the records of the route's kind that the client may see. Raises ``Forbidden`` if no rule allows any."""
         rules = (route.policy, *route.alternative_rules) if route.alternative_rules else ()
-        enough = next((rule for rule in rules if self._policy.allows(rule, context, own_target(context))), route.policy)
-        return self._policy.scope(enough, context)
+        allowed = next((rule for rule in rules if self._policy.allows(rule, context, own_target(context))), route.policy)
+        return self._policy.scope(allowed, context)
 
-    def _check_seen(self, context: RequestContext, node: str) -> None:
-        """Raise ``NotFound`` where a node is not there for the caller, who is not to learn of it by a refusal."""
+    def _check_visible(self, context: RequestContext, node: str) -> None:
+        """Raise ``NotFound`` if the node does not exist or the client may not see it."""
         if self._policy.allows(VIEW_NODE, context, own_target(context)):
-            seen = self._backend.store.node_version(check_ident("node", node), scope=self._policy.scope(VIEW_NODE, context))
-            check_visible(self._policy, context, seen)
+            version = self._backend.store.node_version(check_ident("node", node), scope=self._policy.scope(VIEW_NODE, context))
+            check_visible(self._policy, context, version)
 
 
 def build_context(environ: WSGIEnvironment) -> RequestContext:
-    """Who asks, as authentication in front of this left it."""
-    who: Identity | None = environ.get(IDENTITY_KEY)
-    if who is None:
+    """Return the context of a request, with the identity that the authentication middleware stored in *environ*."""
+    identity: Identity | None = environ.get(IDENTITY_KEY)
+    if identity is None:
         return RequestContext(request_id=request_id(environ))
     return RequestContext(
-        request_id(environ), who.user, who.project, who.roles, who.is_system, who.project_name, who.project_domain
+        request_id(environ),
+        identity.user,
+        identity.project,
+        identity.roles,
+        identity.is_system,
+        identity.project_name,
+        identity.project_domain,
     )
 
 
@@ -193,7 +206,7 @@ def _query(declared: Parameters, query_string: str, minor: int) -> dict[str, Any
     try:
         pairs = parse_qsl(query_string, keep_blank_values=True, max_num_fields=MAX_QUERY_PARAMETERS)
     except ValueError:
-        raise InvalidInput(f"the query string has too many parameters; {MAX_QUERY_PARAMETERS} are taken at most") from None
+        raise InvalidInput(f"the query string has too many parameters; the limit is {MAX_QUERY_PARAMETERS}") from None
     for name, value in pairs:
         if name in given:
             raise InvalidInput([Problem(name[:64], "it is given more than once", "give it once")])
@@ -201,10 +214,10 @@ def _query(declared: Parameters, query_string: str, minor: int) -> dict[str, Any
     return declared.bind(given, minor)
 
 
-def _body(route: Route, http_request: Request, minor: int, largest: int) -> Any:
+def _body(route: Route, http_request: Request, minor: int, max_bytes: int) -> Any:
     if route.body is None:
         return None
-    value = json_body.read(http_request, largest)
+    value = json_body.read(http_request, max_bytes)
     if isinstance(route.body, Parameters):
         return route.body.bind(json_body.as_object(value), minor)
     try:
@@ -213,23 +226,23 @@ def _body(route: Route, http_request: Request, minor: int, largest: int) -> Any:
         raise InvalidInput([Problem("body", exc.wrong, exc.allowed)]) from None
 
 
-def _done(match: Match, request: APIRequest) -> Answer:
-    return _as_answer(match, request, match.handler(request))
+def _call_handler(match: Match, request: APIRequest) -> StoredResponse:
+    return _build_response(match, request, match.handler(request))
 
 
-def _as_answer(match: Match, request: APIRequest, answered: Any) -> Answer:
+def _build_response(match: Match, request: APIRequest, result: Any) -> StoredResponse:
     location = None if request.location is None else f"{request.base}/v1/{request.location}"
-    content = b"" if answered is None else json_body.dump(answered)
-    return Answer(request.status or match.route.status, content, location)
+    content = b"" if result is None else json_body.dump(result)
+    return StoredResponse(request.status or match.route.status, content, location)
 
 
-def _as_known(http_request: Request, headers: Headers, content: bytes) -> tuple[int, Headers, bytes]:
-    """The answer to a read, without its body where the client has it already (RFC 9110, section 13.1.2)."""
+def _revalidate(http_request: Request, headers: Headers, content: bytes) -> tuple[int, Headers, bytes]:
+    """Return status, headers and body of a read. Without the body if the client has it already (RFC 9110, section 13.1.2)."""
     tag = f'"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'
     headers.append(("ETag", tag))
-    known = http_request.environ.get("HTTP_IF_NONE_MATCH")
-    tags = () if known is None else {one.strip().removeprefix("W/") for one in known.split(",")}
-    if tag in tags or "*" in tags:
+    condition = http_request.environ.get("HTTP_IF_NONE_MATCH")
+    known_tags = () if condition is None else {entry.strip().removeprefix("W/") for entry in condition.split(",")}
+    if tag in known_tags or "*" in known_tags:
         return HTTPStatus.NOT_MODIFIED, headers, b""
     return HTTPStatus.OK, headers, content
 
@@ -239,4 +252,4 @@ def _response(code: int, headers: Headers, content: bytes) -> Response:
         headers.append(("Content-Type", "application/json"))
     if code not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
         headers.append(("Content-Length", str(len(content))))
-    return Response(status=_STATUS[code], headerlist=headers, app_iter=[content])
+    return Response(status=_STATUS_LINES[code], headerlist=headers, app_iter=[content])

@@ -69,7 +69,7 @@ class TestIdempotency(APITestCase):
 
         self.conductor._create_node = create  # type: ignore[method-assign]
         self.assertEqual(201, self.request("POST", "/v1/nodes", NODE, Idempotency_Key="a").status)
-        self.assert_refused(meanwhile[0], 409, "still being answered")
+        self.assert_refused(meanwhile[0], 409, "still in progress")
         self.assertEqual("1", meanwhile[0].headers["Retry-After"])
         self.assertEqual(1, len(self.get("/v1/nodes")["nodes"]))
 

@@ -39,7 +39,7 @@ class TestCreation(APITestCase):
     def test_an_unknown_field_is_named(self) -> None:
         """A typing error is not ignored."""
         answer = self.request("POST", "/v1/nodes", {"driver": "fake-hardware", "resource_clas": "x"})
-        self.assert_refused(answer, 400, "resource_clas: there is no such field", "resource_class")
+        self.assert_refused(answer, 400, "resource_clas: it is not a known field", "resource_class")
 
     def test_fields_that_the_service_writes_are_refused(self) -> None:
         """Nobody enrols a node as active."""

@@ -34,7 +34,7 @@ class TestOlderVersions(APITestCase):
             ("POST", "runbooks", {"name": "CUSTOM_R", "steps": steps, "description": "x"}, 111, "1.112"),
             ("GET", "runbooks?fields=traits", None, 111, "1.112"),
         ):
-            self.assert_refused(self.request(method, f"/v1/{path}", body, version=f"1.{minor}"), 400, "it came later", word)
+            self.assert_refused(self.request(method, f"/v1/{path}", body, version=f"1.{minor}"), 400, "does not have it", word)
         self.assert_refused(self.request("GET", "/v1/nodes?fields=owner", version="1.49"), 406, "1.50")
 
     def test_a_node_may_be_made_as_another_one_is(self) -> None:

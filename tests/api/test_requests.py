@@ -144,7 +144,7 @@ class TestErrors(APITestCase):
         self.conductor.failing["validate_node"] = KeyError("the password is tiger")
         uuid = self.node()
         answer = self.request("GET", f"/v1/nodes/{uuid}/validate")
-        self.assert_refused(answer, 500, "request's id")
+        self.assert_refused(answer, 500, "ID of this request")
         self.assertNotIn(b"tiger", answer.raw)
         self.assertIn(answer.headers["x-openstack-request-id"], log.output)
 

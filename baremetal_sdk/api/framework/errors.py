@@ -1,4 +1,4 @@
-"""Refusals that only an HTTP API has, and the one shape in which every error goes to clients."""
+"""Errors of the HTTP API beyond those of the contract, and the response body of all errors."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from baremetal_interfaces import BareMetalError, InvalidInput, NotFound
 
 
 class PathNotFound(NotFound):
-    """Nothing is served at this path, or not in the requested version of the API."""
+    """The path has no route in the requested version of the API."""
 
 
 class MethodNotAllowed(BareMetalError):
-    """The path is served, but not with this method. *allowed* are the methods it is served with."""
+    """The path has no route for the method. *allowed* has the methods of the path."""
 
     code = 405
 
@@ -26,19 +26,19 @@ class MethodNotAllowed(BareMetalError):
 
 
 class NotAcceptable(BareMetalError):
-    """This needs a later version of the API than the request named."""
+    """The request needs a later version of the API than it names."""
 
     code = 406
 
 
 class UnsupportedVersion(BareMetalError):
-    """The requested version of the API is not served at all; its body has a shape of its own."""
+    """The service does not have the requested version of the API. Its body differs from that of other errors, as in Ironic."""
 
     code = 406
 
 
 class RequestTooLarge(BareMetalError):
-    """The body of the request is larger than what is taken."""
+    """The body of the request is larger than the limit."""
 
     code = 413
 
@@ -50,13 +50,13 @@ class UnsupportedContent(BareMetalError):
 
 
 class VersionTooOldForMethod(BareMetalError):
-    """The method came with a later version of the API; clients know this answer for some resources."""
+    """The path has the method only in a later version of the API. Ironic uses this status for some resources."""
 
     code = 405
 
 
 class ErrorBody(TypedDict):
-    """Why a request was refused or failed, with each problem that there is: field, what is wrong, what is allowed."""
+    """The JSON text in an error response. Each problem has the field, the error and the allowed values."""
 
     faultcode: Literal["Client", "Server"]
     faultstring: str
@@ -65,19 +65,22 @@ class ErrorBody(TypedDict):
 
 
 def to_api_error(error: Exception) -> BareMetalError:
-    """*error* itself where it is of the contract's tree, else an internal error that tells nothing about the inside."""
+    """Return *error* if it is an error of the contract, else an internal error without details, which may be secret."""
     if isinstance(error, BareMetalError):
         return error
-    return BareMetalError("an internal error happened; the service's log has it under this request's id")
+    return BareMetalError("internal error; the log of the service has the cause under the ID of this request")
 
 
 def to_invalid_input(error: NotFound, field: str) -> InvalidInput:
-    """The refusal of a request whose *field* names a thing that there is not: 404 would speak of the path."""
+    """Return the error for a *field* that names an unknown object. Status 404 would mean the path of the request."""
     return InvalidInput(f"{field}: {error.message}")
 
 
 def body(error: BareMetalError, code: int | None = None) -> bytes:
-    """The body that clients parse: a JSON text inside a JSON object. *code* is the HTTP status where it is not the error's."""
+    """Return the body of an error response: a JSON text inside a JSON object, as in Ironic.
+
+    *code* is the HTTP status if it differs from that of *error*.
+    """
     status = error.code if code is None else code
     if isinstance(error, UnsupportedVersion):
         inner: Any = {"code": status, "title": HTTPStatus(status).phrase, "description": error.message}
@@ -87,23 +90,23 @@ def body(error: BareMetalError, code: int | None = None) -> bytes:
 
 
 def describe_error(error: BareMetalError, code: int | None = None) -> ErrorBody:
-    """What clients are told of *error*, with all that is wrong."""
+    """Return *error* as it is shown to clients, with all its problems. *code* is the HTTP status if it differs."""
     status = error.code if code is None else code
     inner: ErrorBody = {
         "faultcode": "Client" if status < 500 else "Server",
         "faultstring": error.message,
         "debuginfo": None,
     }
-    problems = getattr(error, "problems", ())
-    if problems:
-        inner["problems"] = [problem._asdict() for problem in problems]
+    if isinstance(error, InvalidInput) and error.problems:
+        inner["problems"] = [problem._asdict() for problem in error.problems]
     return inner
 
 
 def headers(error: BareMetalError) -> list[tuple[str, str]]:
-    """The response headers that belong to *error*."""
+    """Return the response headers for *error*."""
     found: list[tuple[str, str]] = []
     if error.retry_after is not None:
+        # HTTP has whole seconds only. Zero would make clients retry without a pause.
         found.append(("Retry-After", str(max(1, math.ceil(error.retry_after)))))
     if isinstance(error, MethodNotAllowed):
         found.append(("Allow", ", ".join(error.allowed)))

@@ -1,6 +1,6 @@
-"""``Idempotency-Key``: a request that was answered is not done again when its client, which heard no answer, repeats it.
+"""``Idempotency-Key``: a client that got no response may repeat its request, which then runs only once.
 
-Keys and answers are in the store: they are known to each API process, and after a restart.
+Keys and responses are in the store, so that all API processes know them, also after a restart.
 """
 
 from __future__ import annotations
@@ -22,103 +22,111 @@ from baremetal_sdk.store.records.access import KeyedRequestRecord
 
 LOG = logging.getLogger(__name__)
 _KEY = re.compile(r"[!-~]{1,255}", re.ASCII)
-_LARGEST = 4 * 1024 * 1024
-"""Characters of an answer that is kept; the request with a larger one is known to be done, and its answer is gone."""
-_LOST = timedelta(minutes=5)
-"""After so long a request that is still being answered is one whose process has died, and its key is free again."""
-_RETRY_AFTER = 1.0
+_MAX_STORED_CHARS = 4 * 1024 * 1024
+"""Maximum number of characters of a stored response body. Of a longer one only the status is stored."""
+_ABANDONED_AFTER = timedelta(minutes=5)
+"""Age after which a request without a response counts as abandoned by a process that died. A repetition may then run."""
+_RETRY_AFTER_S = 1.0
 
 
 class KeyUsed(BareMetalError):
-    """The key was given to another request before."""
+    """The key belongs to an earlier request with different content."""
 
     code = 422
 
 
-class Answer(NamedTuple):
-    """What a request was answered with."""
+class StoredResponse(NamedTuple):
+    """The response of a request, as the store keeps it."""
 
     status: int
     content: bytes
     location: str | None
 
 
-def once(key: str, request: APIRequest, do: Callable[[], Answer]) -> Answer:
-    """Do what *request* asks for unless it was done under this *key* of this caller; give back the answer from then.
+def run_once(key: str, request: APIRequest, run: Callable[[], StoredResponse]) -> StoredResponse:
+    """Call *run* and store its response under *key*, or return the stored response if the client used the key before.
 
-    A request that was refused or failed can be tried again. Raises ``InvalidInput``, ``Conflict`` while the first one
-    is still being answered, and ``KeyUsed`` where that was another request.
+    A request that failed or was refused leaves no key behind, so the client may repeat it. Raises ``InvalidInput`` for an
+    invalid key, ``Conflict`` while the first request is in progress, and ``KeyUsed`` if the first request was different.
     """
     if not _KEY.fullmatch(key):
-        raise InvalidInput([Problem("Idempotency-Key", "it is no key", "1 to 255 printable characters of ASCII are taken")])
+        raise InvalidInput(
+            [Problem("Idempotency-Key", "it is not a valid key", "use 1 to 255 printable ASCII characters without spaces")]
+        )
     store, now = request.backend.store, request.backend.clock.now()
+    # The digest tells a repetition from another request. The path is part of the record's name.
     digest = hashlib.blake2b(json_body.dump([request.minor, request.query, request.body]), digest_size=16).digest()
-    begun = KeyedRequestRecord(_name(key, request), digest, now)
+    begun = KeyedRequestRecord(_record_name(key, request), digest, now)
+    # The creation is the lock: of several simultaneous requests with one key, in any process, one creates the record.
     try:
         revision = store.create_record(begun).revision
     except DuplicateName:
-        before = _before(store, begun.uuid)
-        if before.status is not None or before.digest != digest or now - before.began_at < _LOST:
-            return _repeated(before, digest)
-        revision = _taken_over(store, before, begun)
-    return _done(store, begun.uuid, revision, do)
+        first = _find_first(store, begun.uuid)
+        if first.status is not None or first.digest != digest or now - first.began_at < _ABANDONED_AFTER:
+            return _repeat_response(first, digest)
+        revision = _take_over(store, first, begun)
+    return _run(store, begun.uuid, revision, run)
 
 
-def _name(key: str, request: APIRequest) -> str:
-    """The request that this key of this caller is for, as a UUID."""
-    who = request.context
-    named = json_body.dump([who.user, who.project, who.is_system, request.path, key])
-    return str(uuid.UUID(bytes=hashlib.blake2b(named, digest_size=16).digest()))
+def _record_name(key: str, request: APIRequest) -> str:
+    """Return the name of the record: a UUID made from client, path and key. Clients cannot see each other's keys."""
+    client = request.context
+    identity = json_body.dump([client.user, client.project, client.is_system, request.path, key])
+    return str(uuid.UUID(bytes=hashlib.blake2b(identity, digest_size=16).digest()))
 
 
-def _before(store: Store, name: str) -> KeyedRequestRecord:
+def _find_first(store: Store, name: str) -> KeyedRequestRecord:
     try:
         return store.record(KeyedRequestRecord, name)
     except NotFound:
-        # It was refused just now, and could be tried again.
-        raise _being_answered() from None
+        # The first request failed between the two calls of the store and deleted its record. The client may retry.
+        raise _in_progress_error() from None
 
 
-def _repeated(before: KeyedRequestRecord, digest: bytes) -> Answer:
-    if before.digest != digest:
-        raise KeyUsed("Idempotency-Key: another request came with this key before; take a new one for each request")
-    if before.status is None:
-        raise _being_answered()
-    return Answer(before.status, (before.content or "").encode(), before.location)
+def _repeat_response(first: KeyedRequestRecord, digest: bytes) -> StoredResponse:
+    if first.digest != digest:
+        raise KeyUsed("Idempotency-Key: an earlier request used this key; use a new key for each request")
+    if first.status is None:
+        raise _in_progress_error()
+    return StoredResponse(first.status, (first.content or "").encode(), first.location)
 
 
-def _being_answered() -> Conflict:
-    return Conflict("Idempotency-Key: the request that came with this key is still being answered", retry_after=_RETRY_AFTER)
+def _in_progress_error() -> Conflict:
+    return Conflict(
+        "Idempotency-Key: the first request with this key is still in progress; try again later", retry_after=_RETRY_AFTER_S
+    )
 
 
-def _taken_over(store: Store, before: KeyedRequestRecord, begun: KeyedRequestRecord) -> int:
-    """Answer in the place of a process that died; one of several that try it does."""
+def _take_over(store: Store, first: KeyedRequestRecord, begun: KeyedRequestRecord) -> int:
+    """Claim the record of a process that died. The revision lets only one of several repetitions succeed."""
     try:
-        return store.update_record(
-            KeyedRequestRecord, before.uuid, {"began_at": begun.began_at}, revision=before.revision
-        ).revision
+        return store.update_record(KeyedRequestRecord, first.uuid, {"began_at": begun.began_at}, revision=first.revision).revision
     except (NotFound, RevisionConflict):
-        raise _being_answered() from None
+        raise _in_progress_error() from None
 
 
-def _done(store: Store, name: str, revision: int, do: Callable[[], Answer]) -> Answer:
+def _run(store: Store, name: str, revision: int, run: Callable[[], StoredResponse]) -> StoredResponse:
     try:
-        answer = do()
+        response = run()
     except BaseException:
-        _forget(store, name, revision)
+        _delete(store, name, revision)
         raise
-    content = answer.content.decode()
-    changes = {"status": answer.status, "content": content if len(content) <= _LARGEST else None, "location": answer.location}
+    content = response.content.decode()
+    changes = {
+        "status": response.status,
+        "content": content if len(content) <= _MAX_STORED_CHARS else None,
+        "location": response.location,
+    }
     try:
         store.update_record(KeyedRequestRecord, name, changes, revision=revision)
     except BareMetalError as exc:
-        # It was done: that it cannot be remembered is no reason to say otherwise.
-        LOG.error("the answer of a request with an Idempotency-Key could not be kept: %s", exc)
-    return answer
+        # The request succeeded, so its response is sent. A repetition gets Conflict until the key counts as abandoned.
+        LOG.error("cannot store the response of a request with an Idempotency-Key: %s", exc)
+    return response
 
 
-def _forget(store: Store, name: str, revision: int) -> None:
+def _delete(store: Store, name: str, revision: int) -> None:
     try:
         store.delete_record(KeyedRequestRecord, name, revision=revision)
     except BareMetalError as exc:
-        LOG.warning("an Idempotency-Key stays taken for a while: %s", exc)
+        LOG.warning("cannot release an Idempotency-Key, repetitions are refused for %s: %s", _ABANDONED_AFTER, exc)

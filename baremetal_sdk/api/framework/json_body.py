@@ -1,4 +1,4 @@
-"""JSON in requests and answers."""
+"""JSON bodies of requests and responses."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from webob import Request
 from baremetal_interfaces import InvalidInput
 from baremetal_sdk.api.framework.errors import RequestTooLarge, UnsupportedContent
 
-DEEPEST = 64
-"""Objects and lists inside each other in the body of a request, at most."""
+MAX_DEPTH = 64
+"""Maximum nesting of objects and lists in the body of a request."""
 
 
-def read(request: Request, largest: int) -> Any:
-    """The JSON value in the body of *request*, which has *largest* bytes at most; None where there is no body.
+def read(request: Request, max_bytes: int) -> Any:
+    """Return the JSON value in the body of *request*, or None without a body. *max_bytes* limits the body.
 
     Raises ``UnsupportedContent``, ``RequestTooLarge`` and ``InvalidInput``.
     """
-    raw = _raw(request, largest)
+    raw = _read_bytes(request, max_bytes)
     if not raw.strip():
         return None
     _check_content_type(request)
@@ -28,22 +28,24 @@ def read(request: Request, largest: int) -> Any:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as exc:
         raise InvalidInput(f"the body of the request is not valid JSON: {exc}") from None
-    if raw.count(b"[") + raw.count(b"{") > DEEPEST:
+    # A body with few brackets cannot be nested deeply. This saves most requests the walk over the value.
+    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH:
         _check_depth(value)
     return value
 
 
-def _raw(request: Request, largest: int) -> bytes:
+def _read_bytes(request: Request, max_bytes: int) -> bytes:
     if not request.is_body_readable:
         return b""
-    too_large = RequestTooLarge(f"the body of the request is too large; {largest} bytes are taken at most")
-    if (request.content_length or 0) > largest:
+    too_large = RequestTooLarge(f"the body of the request is too large; the limit is {max_bytes} bytes")
+    if (request.content_length or 0) > max_bytes:
         raise too_large
     try:
-        raw: bytes = request.body_file.read(largest + 1)
+        # One byte more than allowed, because a chunked body has no length.
+        raw: bytes = request.body_file.read(max_bytes + 1)
     except OSError as exc:
-        raise InvalidInput(f"the body of the request could not be read: {exc}") from exc
-    if len(raw) > largest:
+        raise InvalidInput(f"cannot read the body of the request: {exc}") from exc
+    if len(raw) > max_bytes:
         raise too_large
     return raw
 
@@ -51,39 +53,40 @@ def _raw(request: Request, largest: int) -> bytes:
 def _check_content_type(request: Request) -> None:
     content_type = (request.content_type or "application/json").lower()
     if content_type != "application/json" and not content_type.endswith("+json"):
-        raise UnsupportedContent(f"Content-Type: {content_type[:64]!r} is not taken; send application/json")
+        raise UnsupportedContent(f"Content-Type: {content_type[:64]!r} is not supported; send application/json")
 
 
 def _check_depth(value: Any) -> None:
+    # Level by level, because recursion on hostile input could exhaust the stack.
     level = [value]
-    for _ in range(DEEPEST):
-        level = [inner for outer in level if isinstance(outer, dict | list) for inner in _inside(outer)]
+    for _ in range(MAX_DEPTH):
+        level = [inner for outer in level if isinstance(outer, dict | list) for inner in _children(outer)]
         if not level:
             return
-    raise InvalidInput(f"the body of the request is nested too deeply; {DEEPEST} levels are taken at most")
+    raise InvalidInput(f"the body of the request is nested too deeply; the limit is {MAX_DEPTH} levels")
 
 
-def _inside(value: dict[str, Any] | list[Any]) -> list[Any]:
+def _children(value: dict[str, Any] | list[Any]) -> list[Any]:
     return list(value.values()) if isinstance(value, dict) else value
 
 
 def as_object(body: Any) -> dict[str, Any]:
-    """The body where it is an object, an empty one where there is none. Raises ``InvalidInput``."""
+    """Return *body* if it is an object, or an empty object for None. Raises ``InvalidInput``."""
     if body is None:
         return {}
     if not isinstance(body, dict):
-        raise InvalidInput("the body of the request is not a JSON object; give its fields by name")
+        raise InvalidInput("the body of the request is not a JSON object; send an object with fields")
     return body
 
 
 def dump(value: Any) -> bytes:
-    """*value* as JSON. Dates are written as RFC 3339 says."""
-    return orjson.dumps(value, default=_plain)
+    """Return *value* as JSON. Dates are in the format of RFC 3339."""
+    return orjson.dumps(value, default=_to_plain)
 
 
-def _plain(value: Any) -> Any:
+def _to_plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return dict(value)
     if isinstance(value, set | frozenset):
         return sorted(value)
-    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+    raise TypeError(f"{type(value).__name__} has no JSON form")

@@ -1,7 +1,7 @@
-"""Secrets in what clients are shown: masked on the way out, and put back where a client sends the mask in.
+"""Secrets in responses: they are masked, and restored if a client sends the mask back.
 
-What plugins declare as secret is stored masked already. Clients put other secrets into free-form fields; those are
-known by their names, and credentials in URLs by their form.
+Fields that plugins declare as secret are masked in the store already. This module finds the secrets that clients put into
+free-form fields, by their names, and the credentials in URLs, by their form.
 """
 
 from __future__ import annotations
@@ -17,8 +17,11 @@ _SECRET_NAME = re.compile(
     r"passw(or)?d|passphrase|secret|token|configdrive|credential|private_key|priv_key|auth_key|api_?key|access_key|snmp_community",
     re.IGNORECASE,
 )
+# Such names refer to a secret or describe it, as in token_id or password_file.
 _NOT_SECRET = re.compile(r"(_|-)(path|file|name|id|ref|uuid|version|pregenerated|time|timeout)$", re.IGNORECASE)
+# user:password before the host of a URL.
 _USER_INFO = re.compile(r"(?<=://)[^/?#@\s]*:[^/?#@\s]*(?=@)")
+# Query parameters of signed URLs: Swift temporary URLs, AWS, Azure and bearer tokens.
 _SIGNATURE = re.compile(
     r"(?<=[?&])((?:temp_url_sig|x-amz-signature|x-amz-credential|x-amz-security-token|signature|sig|token|access_token)=)[^&#\s]+",
     re.IGNORECASE,
@@ -27,44 +30,46 @@ _SIGNATURE = re.compile(
 
 @lru_cache(maxsize=4096)
 def is_secret_name(name: str) -> bool:
-    """Whether something of this name is taken for a secret."""
+    """Return whether a field named *name* counts as a secret."""
     return _SECRET_NAME.search(name) is not None and _NOT_SECRET.search(name) is None
 
 
 def mask_secrets(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A copy of *values* in which secrets are masked, at any depth; *values* itself where there is nothing to do."""
-    return {name: _masked_value(name, value) for name, value in values.items()} if values else values
+    """Return a copy of *values* with masked secrets at any depth."""
+    return {name: _mask_value(name, value) for name, value in values.items()} if values else values
 
 
-def _masked_value(name: str, value: Any) -> Any:
+def _mask_value(name: str, value: Any) -> Any:
     if value is None or isinstance(value, bool):
         return value
+    # An empty value is shown, so that clients can tell it from a set one.
     if is_secret_name(name) and value not in ("", {}, []):
         return MASK
-    return _masked_content(value)
+    return _mask_content(value)
 
 
-def _masked_content(value: Any) -> Any:
+def _mask_content(value: Any) -> Any:
     if isinstance(value, str):
         return mask_urls(value) if "://" in value else value
     if isinstance(value, Mapping):
         return mask_secrets(value)
     if isinstance(value, list | tuple):
-        return [_masked_content(item) for item in value]
+        return [_mask_content(item) for item in value]
     return value
 
 
 def mask_urls(text: str) -> str:
-    """*text* without the credentials and signatures of the URLs in it."""
+    """Return *text* with masked credentials and signatures in its URLs."""
     return _SIGNATURE.sub(rf"\g<1>{MASK}", _USER_INFO.sub(MASK, text))
 
 
 def restore_masked(new: Any, stored: Any) -> Any:
-    """*new* with what is stored in place of every mask that a client was shown and sent back."""
+    """Return *new* with the *stored* value in place of each mask that a client got and sent back."""
     if new == stored:
         return stored
     if isinstance(new, Mapping) and isinstance(stored, Mapping):
-        return {name: _restored_value(name, value, stored) for name, value in new.items()}
+        return {name: _restore_value(name, value, stored) for name, value in new.items()}
+    # Items are matched by position. In a list of another length a mask cannot be assigned to an item.
     if isinstance(new, list) and isinstance(stored, list | tuple) and len(new) == len(stored):
         return [restore_masked(item, before) for item, before in zip(new, stored, strict=True)]
     if isinstance(new, str) and isinstance(stored, str) and new == mask_urls(stored):
@@ -72,7 +77,7 @@ def restore_masked(new: Any, stored: Any) -> Any:
     return new
 
 
-def _restored_value(name: str, value: Any, stored: Mapping[str, Any]) -> Any:
+def _restore_value(name: str, value: Any, stored: Mapping[str, Any]) -> Any:
     if name not in stored:
         return value
     if value == MASK and is_secret_name(name):

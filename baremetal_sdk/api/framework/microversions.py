@@ -1,6 +1,6 @@
-"""Microversions: which ones are served, and how a request names one.
+"""Microversions: the range that the service has, and the headers that name one.
 
-A microversion is kept as its minor number, because the major number has always been 1.
+The code uses the minor number only, because the major number is always 1.
 """
 
 from __future__ import annotations
@@ -11,52 +11,54 @@ from functools import lru_cache
 from baremetal_sdk.api.framework.errors import UnsupportedVersion
 
 MINIMUM = 1
+"""The lowest minor number of the service."""
 MAXIMUM = 115
+"""The highest minor number of the service."""
 SERVICE_TYPE = "baremetal"
 
-VERSION = "X-OpenStack-Ironic-API-Version"
-MINIMUM_VERSION = "X-OpenStack-Ironic-API-Minimum-Version"
-MAXIMUM_VERSION = "X-OpenStack-Ironic-API-Maximum-Version"
-STANDARD_VERSION = "OpenStack-API-Version"
+VERSION_HEADER = "X-OpenStack-Ironic-API-Version"
+MINIMUM_VERSION_HEADER = "X-OpenStack-Ironic-API-Minimum-Version"
+MAXIMUM_VERSION_HEADER = "X-OpenStack-Ironic-API-Maximum-Version"
+STANDARD_VERSION_HEADER = "OpenStack-API-Version"
 
-RANGE_HEADERS = ((MINIMUM_VERSION, f"1.{MINIMUM}"), (MAXIMUM_VERSION, f"1.{MAXIMUM}"))
+RANGE_HEADERS = ((MINIMUM_VERSION_HEADER, f"1.{MINIMUM}"), (MAXIMUM_VERSION_HEADER, f"1.{MAXIMUM}"))
 
 
 def format_version(minor: int) -> str:
-    """A microversion as clients write it."""
+    """Return a microversion in the form of the headers, such as ``1.72``."""
     return f"1.{minor}"
 
 
 def requested_minor(environ: Mapping[str, str]) -> int:
-    """The microversion that a WSGI request asks for.
+    """Return the microversion that a WSGI request names.
 
-    The standard header names a service, ``baremetal 1.72``, and comes before the older one, ``1.72``. Either may say
-    ``latest``; without both it is the lowest one. Raises ``UnsupportedVersion``.
+    The standard header names a service, as in ``baremetal 1.72``. It takes precedence over Ironic's header, as in
+    ``1.72``. Either may be ``latest``. Without both the lowest microversion applies. Raises ``UnsupportedVersion``.
     """
-    standard = environ.get("HTTP_OPENSTACK_API_VERSION")
-    named = _of_this_service(standard) if standard else None
+    standard_header = environ.get("HTTP_OPENSTACK_API_VERSION")
+    named = _find_own_entry(standard_header) if standard_header else None
     if named is None:
         named = environ.get("HTTP_X_OPENSTACK_IRONIC_API_VERSION")
     return MINIMUM if named is None else parse_version(named)
 
 
-def _of_this_service(header: str) -> str | None:
-    found = None
+def _find_own_entry(header: str) -> str | None:
+    version_text = None
     for entry in header.split(","):
         service, _, version = entry.strip().partition(" ")
         if service.lower() == SERVICE_TYPE:
-            found = version.strip()
-    return found
+            version_text = version.strip()
+    return version_text
 
 
 @lru_cache(maxsize=256)
 def parse_version(named: str) -> int:
-    """The minor number of ``1.72`` or ``latest``. Raises ``UnsupportedVersion``."""
+    """Return the minor number of a version such as ``1.72``, or of ``latest``. Raises ``UnsupportedVersion``."""
     if named.strip().lower() == "latest":
         return MAXIMUM
     major, dot, minor = named.strip().partition(".")
     if not (dot and _is_number(major) and _is_number(minor)):
-        raise UnsupportedVersion(f"{VERSION}: {named[:32]!r} is no version; it has the form 1.{MAXIMUM} or is 'latest'")
+        raise UnsupportedVersion(f"{VERSION_HEADER}: {named[:32]!r} is not a version; use the form 1.{MAXIMUM} or 'latest'")
     if int(major) != 1 or not MINIMUM <= int(minor) <= MAXIMUM:
         raise UnsupportedVersion(
             f"Version {major}.{minor} was requested, which is not supported by this service. "

@@ -1,4 +1,4 @@
-"""``/openapi.json``: the whole API as an OpenAPI 3.1 document, made from what stands beside the handlers."""
+"""``/openapi.json``: the API as an OpenAPI 3.1 document, built from the declarations of the routes."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
-from baremetal_sdk.api.framework.microversions import MAXIMUM, VERSION, format_version
-from baremetal_sdk.api.framework.openapi_responses import HEADERS, REFUSALS, Answers
+from baremetal_sdk.api.framework.microversions import MAXIMUM, VERSION_HEADER, format_version
+from baremetal_sdk.api.framework.openapi_responses import ERROR_RESPONSES, HEADERS, ResponseSchemas
 from baremetal_sdk.api.framework.parameters import Parameter, Parameters
 from baremetal_sdk.api.framework.request import APIRequest
 from baremetal_sdk.api.framework.routes import PUBLIC, Route, RouteTable, route
@@ -17,32 +17,32 @@ from baremetal_sdk.api.framework.views import ResponseSpec
 _SEGMENT = re.compile(r"{([^}]+)}")
 _JSON = "application/json"
 _PARAMETERS: Mapping[str, Any] = {
-    VERSION: {
-        "name": VERSION,
+    VERSION_HEADER: {
+        "name": VERSION_HEADER,
         "in": "header",
         "required": False,
-        "description": "The microversion that the request speaks; without it, 1.1.",
+        "description": "The microversion of the request. The default is 1.1.",
         "schema": {"type": "string", "pattern": r"^(latest|1\.[0-9]{1,3})$", "default": "1.1"},
     },
     "Idempotency-Key": {
         "name": "Idempotency-Key",
         "in": "header",
         "required": False,
-        "description": "A name for this request: another one with it is answered as this one was, and does nothing.",
+        "description": "A key for this request. A repetition with the same key returns the same response and does nothing else.",
         "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
     },
     "If-None-Match": {
         "name": "If-None-Match",
         "in": "header",
         "required": False,
-        "description": "The ETag of an answer that is known: where it still holds the answer is 304, without a body.",
+        "description": "The ETag of an earlier response. If the response is still the same, the status is 304 without a body.",
         "schema": {"type": "string", "pattern": '^"[0-9a-f]{1,64}"$'},
     },
     "Last-Event-ID": {
         "name": "Last-Event-ID",
         "in": "header",
         "required": False,
-        "description": "The id of the last event that is known; it goes before the parameter after.",
+        "description": "The id of the last known event. It takes precedence over the parameter after.",
         "schema": {"type": "string"},
     },
 }
@@ -51,27 +51,27 @@ _SECURITY: Mapping[str, Any] = {
     "token": {
         "type": "http",
         "scheme": "bearer",
-        "description": "A token that the service gave out itself.",
+        "description": "A token that the service issued.",
     },
     "keystone": {"type": "apiKey", "in": "header", "name": "X-Auth-Token", "description": "[DEFAULT] auth_strategy = keystone"},
     "certificate": {"type": "mutualTLS", "description": "[DEFAULT] auth_strategy = client_certificate"},
 }
-"""Ways to say who asks; how the service is configured decides which are taken. With noauth none is needed."""
-_OF_PATHS: Mapping[str, str] = {
+"""The authentication methods. The configuration selects one of them. With noauth none is needed."""
+_PATH_ARGUMENT_HELP: Mapping[str, str] = {
     **dict.fromkeys(("connector", "target", "rule", "entry"), "The UUID of the {}."),
     **dict.fromkeys(("driver", "setting", "method", "trait", "conductor"), "The name of the {}."),
     "port": "The UUID, the name or the MAC address of the port.",
     "indicator": "The light, as indicator@component.",
     "vif": "The UUID of the virtual interface.",
 }
-_OF_OTHER_PATHS = "The UUID or the name of the {}."
+_DEFAULT_ARGUMENT_HELP = "The UUID or the name of the {}."
 
 
 class OpenAPI:
-    """The document. It describes the newest microversion, and tells of each thing when it came."""
+    """The document. It describes the newest microversion and has the first microversion of each operation and field."""
 
-    def __init__(self, registry: RouteTable) -> None:
-        self._registry = registry
+    def __init__(self, table: RouteTable) -> None:
+        self._table = table
 
     @route("GET", "/openapi.json", policy="public_api", visibility=PUBLIC, response={"type": "object", "required": ["openapi"]})
     def show(self, request: APIRequest) -> dict[str, Any]:
@@ -80,15 +80,15 @@ class OpenAPI:
 
     @cached_property
     def _document(self) -> Mapping[str, Any]:
-        return document(self._registry)
+        return build_document(self._table)
 
 
-def document(registry: RouteTable) -> dict[str, Any]:
-    """The OpenAPI document of all routes of *registry*."""
+def build_document(table: RouteTable) -> dict[str, Any]:
+    """Return the OpenAPI document of all routes of *table*."""
     paths: dict[str, dict[str, Any]] = {}
-    answers = Answers()
-    for declared, handler in registry.handlers():
-        operation = {**_operation(declared, handler), "responses": answers.of(declared, handler)}
+    schemas = ResponseSchemas()
+    for declared, handler in table.handlers():
+        operation = {**_operation(declared, handler), "responses": schemas.describe(declared, handler)}
         paths.setdefault(declared.path, {})[declared.method.lower()] = operation
     return {
         "openapi": "3.1.0",
@@ -96,25 +96,27 @@ def document(registry: RouteTable) -> dict[str, Any]:
             "title": "Bare Metal API",
             "version": format_version(MAXIMUM),
             "description": "Provisioning and management of bare-metal machines. Each request names a microversion. "
-            "This describes the newest one; x-baremetal-since is the first one that has an operation, a parameter or a field.",
+            "This document describes the newest one. x-baremetal-since is the first microversion with an operation, a "
+            "parameter or a field.",
             "license": {"name": "Apache 2.0", "identifier": "Apache-2.0"},
         },
-        "tags": [{"name": name} for name in sorted({_tag(declared) for declared in registry.routes()})],
+        "tags": [{"name": name} for name in sorted({_tag(declared) for declared in table.routes()})],
         "paths": paths,
         "components": {
-            "schemas": answers.schemas,
+            "schemas": schemas.schemas,
             "parameters": _PARAMETERS,
             "headers": HEADERS,
-            "responses": REFUSALS,
+            "responses": ERROR_RESPONSES,
             "securitySchemes": _SECURITY,
         },
     }
 
 
 def _operation(declared: Route, handler: Callable[..., Any]) -> dict[str, Any]:
+    # Operation ids have the name of the resource without the suffix of its class. Client generators use them.
     owner = type(getattr(handler, "__self__", None)).__name__.removesuffix("Resource")
     name = handler.__name__
-    also_versions = "".join(f" Taken in {format_version(minor)}, too." for minor in sorted(declared.also_versions))
+    also_versions = "".join(f" Also accepted in {format_version(minor)}." for minor in sorted(declared.also_versions))
     operation: dict[str, Any] = {
         "operationId": f"{owner}.{name}.{declared.method.lower()}." + re.sub(r"\W+", "_", declared.path).strip("_"),
         "summary": declared.summary,
@@ -131,7 +133,7 @@ def _operation(declared: Route, handler: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _tag(declared: Route) -> str:
-    """The resource at the beginning of a path."""
+    """Return the resource at the start of the path, by which operations are grouped."""
     segments = [part for part in declared.path.split("/") if part and part != "v1"]
     return segments[0].partition(".")[0] if segments else "versions"
 
@@ -142,47 +144,47 @@ def _parameters(declared: Route) -> list[dict[str, Any]]:
             "name": name,
             "in": "path",
             "required": True,
-            "description": _OF_PATHS.get(name, _OF_OTHER_PATHS).format(name),
+            "description": _PATH_ARGUMENT_HELP.get(name, _DEFAULT_ARGUMENT_HELP).format(name),
             "schema": {"type": "string", "minLength": 1},
         }
         for name in _SEGMENT.findall(declared.path)
     ]
-    headers = [VERSION, *(["Idempotency-Key"] if declared.method == "POST" else [])]
+    headers = [VERSION_HEADER, *(["Idempotency-Key"] if declared.method == "POST" else [])]
     if declared.content_type == "text/event-stream":
         headers.append("Last-Event-ID")
     elif declared.method == "GET":
         headers.append("If-None-Match")
-    query = [_query_parameter(declared, one) for one in declared.query.declared]
+    query = [_query_parameter(declared, parameter) for parameter in declared.query.declared]
     return [*path, *query, *({"$ref": f"#/components/parameters/{name}"} for name in headers)]
 
 
-def _query_parameter(declared: Route, one: Parameter) -> dict[str, Any]:
-    schema = _narrowed(declared, one)
-    described = {
-        "name": one.name,
+def _query_parameter(declared: Route, parameter: Parameter) -> dict[str, Any]:
+    schema = _parameter_schema(declared, parameter)
+    description = {
+        "name": parameter.name,
         "in": "query",
-        "required": one.required,
-        "description": one.said,
+        "required": parameter.required,
+        "description": parameter.description,
         "schema": schema,
-        "x-baremetal-since": format_version(one.since),
+        "x-baremetal-since": format_version(parameter.since),
     }
-    # Words have commas between them, and are not given one by one.
-    return {**described, "style": "form", "explode": False} if schema.get("type") == "array" else described
+    # A list is one value with commas, not one parameter for each item.
+    return {**description, "style": "form", "explode": False} if schema.get("type") == "array" else description
 
 
-def _narrowed(declared: Route, one: Parameter) -> dict[str, Any]:
-    """The schema of a parameter; where it names fields of what is shown, those that there are."""
-    schema = dict(one.type.schema)
+def _parameter_schema(declared: Route, parameter: Parameter) -> dict[str, Any]:
+    """Return the schema of a parameter. Parameters that name fields allow only the fields of the view."""
+    schema = dict(parameter.type.schema)
     if not isinstance(declared.response, ResponseSpec):
         return schema
     fields = declared.response.view.fields.values()
-    if one.name == "fields":
+    if parameter.name == "fields":
         return {**schema, "items": {"enum": [*(field.name for field in fields), "links"]}}
-    if one.name == "sort_key":
+    if parameter.name == "sort_key":
         return {"type": "string", "enum": ["id", *(field.name for field in fields if field.sortable)]}
     return schema
 
 
 def _body(body: Any) -> dict[str, Any]:
-    required = isinstance(body, Parameters) and any(one.required for one in body.declared)
+    required = isinstance(body, Parameters) and any(parameter.required for parameter in body.declared)
     return {"required": required, "content": {_JSON: {"schema": dict(body.schema)}}}

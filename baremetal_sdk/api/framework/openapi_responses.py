@@ -1,4 +1,4 @@
-"""Answers in the OpenAPI document: what views show, what handlers are annotated with, and how refusals look."""
+"""Responses in the OpenAPI document, from views, from return annotations of handlers, and for errors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from baremetal_sdk.api.framework.errors import ErrorBody
 from baremetal_sdk.api.framework.routes import Route
 from baremetal_sdk.api.framework.schemas import (
     allows_null,
-    closed,
+    closed_object,
     collection_schema,
     field_types,
     nullable_schema,
@@ -20,13 +20,13 @@ from baremetal_sdk.api.framework.schemas import (
 from baremetal_sdk.api.framework.views import LINKS, Link, ResponseSpec, View, ViewField
 
 _JSON = "application/json"
-_UNSUPPORTED = closed({"code": {"const": 406}, "title": {"type": "string"}, "description": {"type": "string"}}, ["code"])
-ERROR = closed(
+_UNSUPPORTED = closed_object({"code": {"const": 406}, "title": {"type": "string"}, "description": {"type": "string"}}, ["code"])
+ERROR = closed_object(
     {
         "error_message": {
             "type": "string",
-            "description": "A JSON text: what is wrong and, in problems, with which fields. It has another shape for a version "
-            "that is not served at all.",
+            "description": "A JSON text with the error and, in problems, its fields. For an unsupported version "
+            "the text has a different shape.",
             "contentMediaType": _JSON,
             "contentSchema": {"anyOf": [{"$ref": "#/components/schemas/Fault"}, _UNSUPPORTED]},
         }
@@ -36,101 +36,110 @@ ERROR = closed(
 _VERSION_TEXT = {"type": "string", "pattern": r"^1\.[0-9]{1,3}$"}
 HEADERS: Mapping[str, Any] = {
     "openstack-request-id": {
-        "description": "The id of this request, which logs have, too.",
+        "description": "The ID of this request, as in the logs.",
         "required": True,
         "schema": {"type": "string"},
     },
-    microversions.VERSION: {"description": "The microversion that was spoken.", "schema": _VERSION_TEXT},
-    microversions.MINIMUM_VERSION: {"description": "The first microversion that is served.", "schema": _VERSION_TEXT},
-    microversions.MAXIMUM_VERSION: {"description": "The last microversion that is served.", "schema": _VERSION_TEXT},
+    microversions.VERSION_HEADER: {"description": "The microversion of this response.", "schema": _VERSION_TEXT},
+    microversions.MINIMUM_VERSION_HEADER: {"description": "The lowest microversion of the service.", "schema": _VERSION_TEXT},
+    microversions.MAXIMUM_VERSION_HEADER: {"description": "The highest microversion of the service.", "schema": _VERSION_TEXT},
     "ETag": {
-        "description": "What this answer is known by: see If-None-Match.",
+        "description": "The tag of this response, for If-None-Match.",
         "schema": {"type": "string", "pattern": '^"[0-9a-f]{24}"$'},
     },
     "Location": {
-        "description": "Where that is served which was made or is being changed.",
+        "description": "The URL of the resource that was created or is being changed.",
         "schema": {"type": "string", "format": "uri"},
     },
-    "Retry-After": {"description": "Seconds to wait before the next try.", "schema": {"type": "integer", "minimum": 1}},
+    "Retry-After": {"description": "Seconds to wait before a retry.", "schema": {"type": "integer", "minimum": 1}},
 }
-_ALWAYS = ("openstack-request-id", microversions.VERSION, microversions.MINIMUM_VERSION, microversions.MAXIMUM_VERSION)
+_COMMON_HEADERS = (
+    "openstack-request-id",
+    microversions.VERSION_HEADER,
+    microversions.MINIMUM_VERSION_HEADER,
+    microversions.MAXIMUM_VERSION_HEADER,
+)
 
 
-class Answers:
-    """Describes the answers of routes, and keeps the schemas that they have in common."""
+class ResponseSchemas:
+    """Describes the responses of routes and collects the schemas that they share."""
 
     def __init__(self) -> None:
         self.schemas: dict[str, Any] = {"Fault": schema_of(ErrorBody), "Error": ERROR, "Links": schema_of(list[Link])}
 
-    def of(self, declared: Route, handler: Callable[..., Any]) -> dict[str, Any]:
-        """The responses of one route, by status."""
-        done: dict[str, Any] = {"description": "Done." if declared.status != 202 else "Accepted: it goes on in the background."}
+    def describe(self, declared: Route, handler: Callable[..., Any]) -> dict[str, Any]:
+        """Return the responses of one route by status."""
+        success: dict[str, Any] = {
+            "description": "Success." if declared.status != 202 else "Accepted. The work continues in the background."
+        }
         content = self._content(declared, handler)
         is_read = declared.method == "GET" and declared.content_type == _JSON
-        done["headers"] = _headers(*_ALWAYS, *(["ETag"] if is_read else []), *([] if declared.method == "GET" else ["Location"]))
+        success["headers"] = _header_refs(
+            *_COMMON_HEADERS, *(["ETag"] if is_read else []), *([] if declared.method == "GET" else ["Location"])
+        )
         if content is not None:
-            done["content"] = {declared.content_type: {"schema": content}}
-        responses = {str(declared.status): done, "4XX": _ref("responses", "Refused"), "5XX": _ref("responses", "Failed")}
+            success["content"] = {declared.content_type: {"schema": content}}
+        responses = {str(declared.status): success, "4XX": _ref("responses", "Refused"), "5XX": _ref("responses", "Failed")}
         if declared.method == "GET":
-            responses["304"] = {"description": "As it was: see If-None-Match.", "headers": _headers("ETag")}
+            responses["304"] = {"description": "Not changed, see If-None-Match.", "headers": _header_refs("ETag")}
         if declared.passthrough:
-            responses["2XX"] = {"description": "What the driver answers.", "content": {_JSON: {"schema": {}}}}
+            responses["2XX"] = {"description": "The response of the driver.", "content": {_JSON: {"schema": {}}}}
         return responses
 
     def _content(self, declared: Route, handler: Callable[..., Any]) -> Mapping[str, Any] | None:
         if isinstance(declared.response, ResponseSpec):
-            return self._shown(declared.response)
+            return self._view_schema(declared.response)
         if declared.response is not None:
             return declared.response
-        said = return_type(handler)
-        return None if said is type(None) else schema_of(said)
+        annotation = return_type(handler)
+        return None if annotation is type(None) else schema_of(annotation)
 
-    def _shown(self, shown: ResponseSpec) -> dict[str, Any]:
-        one = self._record(shown)
-        return collection_schema(shown.view.collection, one) if shown.page else one
+    def _view_schema(self, spec: ResponseSpec) -> dict[str, Any]:
+        record = self._record_schema(spec)
+        return collection_schema(spec.view.collection, record) if spec.page else record
 
-    def _record(self, shown: ResponseSpec) -> dict[str, Any]:
-        if not shown.linked:
-            properties = _properties(shown.view)
-            return closed(properties, properties)
-        name = shown.view.record.__name__.removesuffix("Record")
+    def _record_schema(self, spec: ResponseSpec) -> dict[str, Any]:
+        if not spec.linked:
+            properties = _property_schemas(spec.view)
+            return closed_object(properties, properties)
+        name = spec.view.record.__name__.removesuffix("Record")
         links = _ref("schemas", "Links")
-        properties = {**_properties(shown.view), LINKS: links}
+        properties = {**_property_schemas(spec.view), LINKS: links}
         below = {
-            one.name: {**links, "x-baremetal-since": microversions.format_version(one.since)} for one in shown.view.subresources
+            sub.name: {**links, "x-baremetal-since": microversions.format_version(sub.since)} for sub in spec.view.subresources
         }
-        self.schemas.setdefault(name, closed({**properties, **below}, [LINKS]))
-        if not shown.whole:
+        self.schemas.setdefault(name, closed_object({**properties, **below}, [LINKS]))
+        if not spec.whole:
             return _ref("schemas", name)
         self.schemas.setdefault(f"Whole{name}", {"allOf": [_ref("schemas", name)], "required": list(properties)})
         return _ref("schemas", f"Whole{name}")
 
 
-_ON_REFUSAL: Mapping[str, Any] = {
-    # What the HTTP server refuses before it is a request has none.
+_ERROR_HEADERS: Mapping[str, Any] = {
+    # The HTTP server refuses some requests before they have an ID.
     "openstack-request-id": {**HEADERS["openstack-request-id"], "required": False},
     "Retry-After": {"$ref": "#/components/headers/Retry-After"},
 }
-REFUSALS: Mapping[str, Any] = {
+ERROR_RESPONSES: Mapping[str, Any] = {
     "Refused": {
-        "description": "The request was refused, and nothing was done.",
-        "headers": _ON_REFUSAL,
+        "description": "The request was refused and changed nothing.",
+        "headers": _ERROR_HEADERS,
         "content": {_JSON: {"schema": {"$ref": "#/components/schemas/Error"}}},
     },
     "Failed": {
-        "description": "This cannot be answered now; Retry-After tells when to ask again, where that helps.",
-        "headers": _ON_REFUSAL,
+        "description": "The request failed. If a retry may help, Retry-After says when.",
+        "headers": _ERROR_HEADERS,
         "content": {_JSON: {"schema": {"$ref": "#/components/schemas/Error"}}},
     },
 }
 
 
-def _properties(view: View) -> dict[str, Any]:
-    return {name: _field(view, field) for name, field in view.fields.items()}
+def _property_schemas(view: View) -> dict[str, Any]:
+    return {name: _field_schema(view, field) for name, field in view.fields.items()}
 
 
-def _field(view: View, field: ViewField) -> dict[str, Any]:
-    """The values of a field: what its column, or what renders it, is annotated with, or what is declared of it."""
+def _field_schema(view: View, field: ViewField) -> dict[str, Any]:
+    """Return the schema of a field: from its declared type, its render function, or its column."""
     hint = field_types(view.record)[field.sources[0]] if field.render is None else return_type(field.render)
     if field.type is None:
         schema = schema_of(hint)
@@ -139,7 +148,7 @@ def _field(view: View, field: ViewField) -> dict[str, Any]:
     return {**schema, "x-baremetal-since": microversions.format_version(field.since)}
 
 
-def _headers(*names: str) -> dict[str, Any]:
+def _header_refs(*names: str) -> dict[str, Any]:
     return {name: _ref("headers", name) for name in names}
 
 

@@ -1,4 +1,4 @@
-"""Pages: the query parameters that all listings have, and the answer with its link to the next page."""
+"""Pagination: the query parameters of listings, and the response with the link to the next page."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from baremetal_sdk.store.records.query import Row
 SELECTION_SINCE = 8
 DETAIL_SINCE = 43
 
-FIELDS = Parameter("fields", STRINGS, "The fields to show, with commas between them.", since=SELECTION_SINCE)
+FIELDS = Parameter("fields", STRINGS, "The fields to show, separated by commas.", since=SELECTION_SINCE)
 DETAIL = Parameter("detail", BOOLEAN, "Whether to show all fields.", since=DETAIL_SINCE, too_old_status=400)
 PAGING = (
-    Parameter("limit", integer(minimum=1), "Records in the answer, at most."),
-    Parameter("marker", UUID, "The UUID of the last record of the page before."),
-    Parameter("sort_key", TEXT, "The field to sort by; by default the order of creation."),
-    Parameter("sort_dir", choice("asc", "desc"), "Whether to sort from the lowest or from the highest."),
+    Parameter("limit", integer(minimum=1), "The maximum number of records in the response."),
+    Parameter("marker", UUID, "The UUID of the last record of the previous page."),
+    Parameter("sort_key", TEXT, "The field to sort by. The default is the order of creation."),
+    Parameter("sort_dir", choice("asc", "desc"), "The sort direction, ascending or descending."),
 )
 
 
 class PageRequest(NamedTuple):
-    """What a listing was asked for."""
+    """The parsed query of a listing."""
 
     limit: int
     marker: str | None
@@ -37,51 +37,60 @@ class PageRequest(NamedTuple):
 
 
 def parse_page_request(request: APIRequest, view: View, *, whole: bool = False) -> PageRequest:
-    """Read the parameters of a listing. *whole* is whether its path alone asks for all fields."""
-    asked = request.query
+    """Parse the query parameters of a listing. *whole* is true for paths such as ``/detail``, which select all fields.
+
+    Raises ``InvalidInput`` and ``NotAcceptable``.
+    """
+    query = request.query
     maximum = request.backend.config.api.max_limit
-    key = asked.get("sort_key", "id")
+    key = query.get("sort_key", "id")
     return PageRequest(
-        limit=min(asked.get("limit", maximum), maximum),
-        marker=asked.get("marker"),
+        limit=min(query.get("limit", maximum), maximum),
+        marker=query.get("marker"),
         sort_key=None if key == "id" else view.check_sort_key(request.minor, key),
-        sort_dir=asked.get("sort_dir", "asc"),
-        selection=_shape(request, view, whole),
+        sort_dir=query.get("sort_dir", "asc"),
+        selection=_select_fields(request, view, whole),
     )
 
 
-def _shape(request: APIRequest, view: View, whole: bool) -> FieldSelection:
+def _select_fields(request: APIRequest, view: View, whole: bool) -> FieldSelection:
     fields, detail = request.query.get("fields"), request.query.get("detail")
     if detail and fields is not None:
-        raise InvalidInput("detail, fields: they cannot be given together; detail=True shows all fields")
+        raise InvalidInput("detail, fields: they exclude each other; detail=True selects all fields")
     if whole or detail:
         return view.whole(request.minor)
-    return view.brief(request.minor) if fields is None else view.selected(request.minor, fields)
+    return view.brief(request.minor) if fields is None else view.select(request.minor, fields)
 
 
 def render_record(request: APIRequest, view: View, record: Any) -> dict[str, Any]:
-    """One record, whole or with the fields that were asked for."""
+    """Return one record with all fields, or with those in the query parameter ``fields``."""
     fields = request.query.get("fields")
-    selection = view.whole(request.minor) if fields is None else view.selected(request.minor, fields)
+    selection = view.whole(request.minor) if fields is None else view.select(request.minor, fields)
     return selection.record(request, record)
 
 
 def build_page(
-    request: APIRequest, asked: PageRequest, rows: Sequence[Row], shown: Callable[[Sequence[Row]], Sequence[Any]] | None = None
+    request: APIRequest,
+    page: PageRequest,
+    rows: Sequence[Row],
+    render: Callable[[Sequence[Row]], Sequence[Any]] | None = None,
 ) -> dict[str, Any]:
-    """A page of rows, of which one more than the limit says that there is another page. *shown* makes JSON of them."""
-    of_page = rows[: asked.limit]
-    records = [asked.selection.row(request, row) for row in of_page] if shown is None else shown(of_page)
-    body: dict[str, Any] = {asked.selection.collection: records}
-    if len(rows) > asked.limit:
-        body["next"] = next_link(request, asked.limit, of_page[-1]["uuid"])
+    """Return the response for a page. *render* turns rows into JSON values; the default is the page's field selection.
+
+    The caller reads one row more than the limit. That row is not in the response, it only shows that a next page exists.
+    """
+    page_rows = rows[: page.limit]
+    records = [page.selection.row(request, row) for row in page_rows] if render is None else render(page_rows)
+    body: dict[str, Any] = {page.selection.collection: records}
+    if len(rows) > page.limit:
+        body["next"] = next_link(request, page.limit, page_rows[-1]["uuid"])
     return body
 
 
 def next_link(request: APIRequest, limit: int, marker: str) -> str:
-    """The URL of the page after the record *marker*, with all that was asked for."""
-    kept = {name: _as_text(value) for name, value in request.query.items() if name not in ("limit", "marker")}
-    return f"{request.base}{request.path}?{urlencode({**kept, 'limit': limit, 'marker': marker}, safe=',')}"
+    """Return the URL of the page after the record *marker*, with the other query parameters of the request."""
+    unchanged = {name: _as_text(value) for name, value in request.query.items() if name not in ("limit", "marker")}
+    return f"{request.base}{request.path}?{urlencode({**unchanged, 'limit': limit, 'marker': marker}, safe=',')}"
 
 
 def _as_text(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Query parameters and body fields as declared, and the binding of what a request gave to them."""
+"""Declarations of query parameters and body fields, and the binding of a request's values to them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from baremetal_sdk.api.framework.types import InvalidValue, ValueType, nullable
 
 @dataclass(frozen=True)
 class Parameter:
-    """A query parameter, or a field of a request's body. *since* is the minor number of its first microversion."""
+    """A query parameter, or a field of a request body. *since* is the minor number of its first microversion."""
 
     name: str
     type: ValueType
@@ -23,15 +23,15 @@ class Parameter:
     since: int = 1
     required: bool = False
     too_old_status: Literal[400, 406] = 406
-    """How a request of an earlier microversion that gives it is answered, as clients know it."""
+    """The HTTP status for requests of earlier microversions that use it, as in Ironic."""
 
     @property
-    def said(self) -> str:
-        """What it means, and since when it is taken."""
+    def description(self) -> str:
+        """The help text with the first microversion."""
         return f"{self.help} Since {format_version(self.since)}."
 
     def describe(self) -> dict[str, Any]:
-        """This declaration as plain data."""
+        """Return this declaration as plain data."""
         return {
             "name": self.name,
             "schema": dict(self.type.schema),
@@ -43,15 +43,15 @@ class Parameter:
 
 
 def optional(name: str, type: ValueType, help: str, since: int = 1, *, too_old_status: Literal[400, 406] = 406) -> Parameter:
-    """A field that may be left out or null."""
+    """Return the declaration of a parameter that may be left out or null."""
     return Parameter(name, nullable(type), help, since, too_old_status=too_old_status)
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """What one route takes in its query string, or in its body; *what* is how messages call such a thing."""
+    """The query parameters or the body fields of one route. Error messages call one of them a *label*."""
 
-    what: str
+    label: str
     declared: tuple[Parameter, ...] = ()
 
     @cached_property
@@ -61,9 +61,11 @@ class Parameters:
 
     @property
     def schema(self) -> dict[str, Any]:
-        """The JSON schema of an object with these fields, each with what is said of it."""
-        required = [one.name for one in self.declared if one.required]
-        properties = {one.name: {**one.type.schema, "description": one.said} for one in self.declared}
+        """The JSON schema of an object with these fields."""
+        required = [parameter.name for parameter in self.declared if parameter.required]
+        properties = {
+            parameter.name: {**parameter.type.schema, "description": parameter.description} for parameter in self.declared
+        }
         return {
             "type": "object",
             "properties": properties,
@@ -72,20 +74,21 @@ class Parameters:
         }
 
     def bind(self, given: Mapping[str, Any], minor: int) -> dict[str, Any]:
-        """The values that handlers see, of what a request of microversion *minor* gave.
+        """Return the parsed values of a request of microversion *minor*.
 
-        Raises ``InvalidInput`` with every problem at once, and ``NotAcceptable`` for what came with a later version.
+        Raises ``InvalidInput`` with all problems at once, and ``NotAcceptable`` for parameters of later microversions.
         """
         unknown = [name for name in given if name not in self.by_name]
-        problems = [Problem(name[:64], f"there is no such {self.what}", self._known(minor)) for name in unknown]
+        problems = [Problem(name[:64], f"it is not a known {self.label}", self._known(minor)) for name in unknown]
+        # The version is checked only if all names are known, because a misspelled name is the better error.
         if not problems:
             check_versions((self.by_name[name] for name, value in given.items() if value is not None), minor)
         bound: dict[str, Any] = {}
         for name, value in given.items():
             if name in self.by_name:
-                self._read(self.by_name[name], value, bound, problems)
+                self._parse(self.by_name[name], value, bound, problems)
         problems.extend(
-            Problem(parameter.name, "it is missing", "it must be given")
+            Problem(parameter.name, "it is missing", "it is required")
             for parameter in self.declared
             if parameter.required and parameter.name not in given
         )
@@ -94,7 +97,7 @@ class Parameters:
         return bound
 
     @staticmethod
-    def _read(parameter: Parameter, value: Any, bound: dict[str, Any], problems: list[Problem]) -> None:
+    def _parse(parameter: Parameter, value: Any, bound: dict[str, Any], problems: list[Problem]) -> None:
         try:
             bound[parameter.name] = parameter.type.parse(value)
         except InvalidValue as exc:
@@ -102,11 +105,11 @@ class Parameters:
 
     def _known(self, minor: int) -> str:
         names = sorted(parameter.name for parameter in self.declared if parameter.since <= minor)
-        return "known are " + ", ".join(names) if names else "none is taken here"
+        return "known are " + ", ".join(names) if names else "leave it out"
 
 
 def check_versions(used: Iterable[Parameter], minor: int) -> None:
-    """Refuse what came with a later microversion than *minor*. Raises ``NotAcceptable`` and ``InvalidInput``."""
+    """Raise ``NotAcceptable`` or ``InvalidInput`` if a used parameter needs a later microversion than *minor*."""
     later = [parameter for parameter in used if parameter.since > minor]
     if later:
         needed = max(later, key=lambda parameter: parameter.since)
@@ -116,10 +119,12 @@ def check_versions(used: Iterable[Parameter], minor: int) -> None:
 
 
 def unknown_before(what: str, since: int) -> InvalidInput:
-    """The refusal of *what*, which came with microversion *since*, where clients know it as a wrong request."""
-    return InvalidInput([Problem(what, "it came later", f"it is taken since version {format_version(since)}")])
+    """Return the error of status 400 for the use of *what* before microversion *since*."""
+    return InvalidInput(
+        [Problem(what, "the requested version does not have it", f"use version {format_version(since)} or later")]
+    )
 
 
 def not_acceptable_before(what: str, since: int) -> NotAcceptable:
-    """The refusal of *what*, which came with microversion *since*."""
+    """Return the error of status 406 for the use of *what* before microversion *since*. Clients match its text."""
     return NotAcceptable(f"{what}: Request not acceptable. The minimal required API version should be {format_version(since)}")

@@ -1,7 +1,8 @@
-"""Records as rendered JSON, kept for as long as they do not change: what most readers ask for was asked for before.
+"""Cache of rendered records. Each read validates its entries against the store, so a client always reads its own writes.
 
-What is kept of a record is found by its selection (the fields, at one microversion) and the links' base, and shown only while the
-store, which is asked each time, still has the revision that it was made of. Visibility is the store's answer, too.
+The key of an entry is the field selection at one microversion, the base of its links and the UUID. The caller reads the
+current state of a record from the store, which also checks visibility; an entry is used only if its state is the same.
+Design record 0012 has the reasons.
 """
 
 from __future__ import annotations
@@ -15,84 +16,98 @@ import orjson
 from baremetal_sdk.api.framework import json_body
 from baremetal_sdk.api.framework.views import FieldSelection, RenderContext
 
-_MOST_BYTES = 32 * 1024 * 1024
-"""Bytes of JSON that are kept."""
-_OVERHEAD = 400
-"""Bytes that keeping a fragment takes beside its own."""
+_MAX_BYTES = 32 * 1024 * 1024
+"""Maximum size of the cache in bytes. Clients choose the selections, so a number of entries would not bound the memory."""
+_ENTRY_OVERHEAD_BYTES = 400
+"""Estimated bytes of an entry beyond its JSON text."""
 _Key = tuple[FieldSelection, str, str]
 
 
-class _Kept(NamedTuple):
+class _Entry(NamedTuple):
     state: tuple[Any, ...]
-    """What it was made of: the revision, and what changes without one."""
+    """The state of the record from which the fragment was rendered, see :meth:`FieldSelection.state_of_record`."""
     fragment: orjson.Fragment
     size: int
 
 
 class RenderCache:
-    """RenderedField records, the oldest of which make room. It is safe to use from many threads."""
+    """Rendered records. The oldest ones are evicted first. All methods are thread-safe."""
 
-    def __init__(self, most_bytes: int = _MOST_BYTES) -> None:
-        self._most = most_bytes
+    def __init__(self, max_bytes: int = _MAX_BYTES) -> None:
+        self._max_bytes = max_bytes
         self._lock = threading.Lock()
-        self._kept: dict[_Key, _Kept] = {}
-        self._bytes = 0
+        self._entries: dict[_Key, _Entry] = {}
+        self._size = 0
 
     @property
     def size(self) -> int:
-        """Bytes that are kept."""
-        return self._bytes
+        """The size of all entries in bytes."""
+        return self._size
 
-    def record(self, context: RenderContext, selection: FieldSelection, seen: Any, read: Callable[[], Any]) -> orjson.Fragment:
+    def record(self, context: RenderContext, selection: FieldSelection, current: Any, read: Callable[[], Any]) -> orjson.Fragment:
         """Return a record as JSON.
 
-        *seen* has its ``uuid``, ``revision`` and :attr:`FieldSelection.volatile` columns; *read* returns the whole record.
+        *current* has the columns :attr:`FieldSelection.version_columns` of the record, just read from the store. *read*
+        returns the whole record and is called only if no entry has the current state.
         """
-        kept = self._kept.get((selection, context.base, seen.uuid))
-        if kept is not None and kept.state == selection.state_of_record(context, seen):
-            return kept.fragment
+        # Reads take no lock. A single get() of a dict is atomic, and an entry is immutable.
+        entry = self._entries.get((selection, context.base, current.uuid))
+        if entry is not None and entry.state == selection.state_of_record(context, current):
+            return entry.fragment
+        # The entry gets the state of the second read, not of the first: a write may have come between the two.
         record = read()
-        return self._keep(
-            context, selection, record.uuid, selection.state_of_record(context, record), selection.record(context, record)
-        )
+        state = selection.state_of_record(context, record)
+        return self._add(context, selection, record.uuid, state=state, rendered=selection.record(context, record))
 
     def page(
         self,
         context: RenderContext,
         selection: FieldSelection,
-        seen: Sequence[Mapping[str, Any]],
+        current: Sequence[Mapping[str, Any]],
         read: Callable[[tuple[str, ...]], Iterable[Mapping[str, Any]]],
     ) -> list[orjson.Fragment]:
-        """The records of a page as JSON, in the order of *seen*, without what is gone. *read* gives those with certain UUIDs."""
-        found: dict[str, orjson.Fragment] = {}
+        """Return the records of a page as JSON, in the order of *current*.
+
+        *current* has the version columns of the page's rows. *read* returns the whole rows with the given UUIDs; it is
+        called once, for all rows without a valid entry. Rows that were deleted in between are left out.
+        """
+        fragments: dict[str, orjson.Fragment] = {}
         missing: list[str] = []
-        for row in seen:
+        for row in current:
             uuid = row["uuid"]
-            kept = self._kept.get((selection, context.base, uuid))
-            if kept is not None and kept.state == selection.state_of_row(context, row):
-                found[uuid] = kept.fragment
+            entry = self._entries.get((selection, context.base, uuid))
+            if entry is not None and entry.state == selection.state_of_row(context, row):
+                fragments[uuid] = entry.fragment
             else:
                 missing.append(uuid)
-        for row in read(tuple(missing)) if missing else ():
-            found[row["uuid"]] = self._keep(
-                context, selection, row["uuid"], selection.state_of_row(context, row), selection.row(context, row)
-            )
-        return [found[row["uuid"]] for row in seen if row["uuid"] in found]
+        if missing:
+            for row in read(tuple(missing)):
+                state = selection.state_of_row(context, row)
+                rendered = selection.row(context, row)
+                fragments[row["uuid"]] = self._add(context, selection, row["uuid"], state=state, rendered=rendered)
+        return [fragments[row["uuid"]] for row in current if row["uuid"] in fragments]
 
-    def _keep(
-        self, context: RenderContext, selection: FieldSelection, uuid: str, state: tuple[Any, ...], shown: Mapping[str, Any]
+    def _add(
+        self,
+        context: RenderContext,
+        selection: FieldSelection,
+        uuid: str,
+        *,
+        state: tuple[Any, ...],
+        rendered: Mapping[str, Any],
     ) -> orjson.Fragment:
-        content = json_body.dump(shown)
-        kept = _Kept(state, orjson.Fragment(content), len(content) + _OVERHEAD)
+        content = json_body.dump(rendered)
+        entry = _Entry(state, orjson.Fragment(content), len(content) + _ENTRY_OVERHEAD_BYTES)
         with self._lock:
-            self._forget((selection, context.base, uuid))
-            self._kept[selection, context.base, uuid] = kept
-            self._bytes += kept.size
-            while self._bytes > self._most:
-                self._forget(next(iter(self._kept)))
-        return kept.fragment
+            # Removed and added again, so that the order of the dict is the order of rendering.
+            self._remove((selection, context.base, uuid))
+            self._entries[selection, context.base, uuid] = entry
+            self._size += entry.size
+            while self._size > self._max_bytes:
+                self._remove(next(iter(self._entries)))
+        return entry.fragment
 
-    def _forget(self, key: _Key) -> None:
-        before = self._kept.pop(key, None)
-        if before is not None:
-            self._bytes -= before.size
+    def _remove(self, key: _Key) -> None:
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            self._size -= entry.size

@@ -1,4 +1,4 @@
-"""One request as its handler sees it."""
+"""The request that handlers get."""
 
 from __future__ import annotations
 
@@ -22,116 +22,128 @@ from baremetal_sdk.store.records.query import Scope
 N = TypeVar("N", NodeRecord, NodeVersion)
 
 VIEW_NODE = "baremetal:node:get"
-"""The rule of those who see a node."""
+"""The rule that allows a client to see a node."""
 NAMES_SINCE = 5
-"""The minor number of the microversion in which nodes got names."""
+"""The minor number of the first microversion with names of nodes."""
 
 
 @dataclass
 class APIRequest:
-    """A request that passed all checks that its route declares."""
+    """A request that passed the checks that its route declares: version, parameters, body, and the policy without a target."""
 
     route: Route
     context: RequestContext
     minor: int
     """The minor number of the requested microversion."""
     base: str
-    """What links start with: scheme, host and prefix, without a slash at the end."""
+    """The start of all links: scheme, host and prefix, without a trailing slash."""
     path: str
-    """The path that was requested, with its version and without a slash at the end."""
+    """The requested path with its version and without a trailing slash."""
     arguments: dict[str, str]
+    """The values in the path, by the names in the route's template."""
     query: dict[str, Any]
+    """The parsed query parameters that the client gave."""
     body: Any
+    """The parsed body, or None if the route has none."""
     backend: Backend
     policy: Policy
     conductors: HashRing
     feed: EventFeed
-    """Who follows events."""
+    """The event streams of the application."""
     render_cache: RenderCache = field(default_factory=RenderCache)
-    """Answers rendered before."""
+    """The rendered records of the application."""
     scope: Scope = Scope.ALL
+    """The records that the client may see."""
     json_suffix: bool = False
-    """Whether ``.json`` was cut off the path, as versions before 1.91 allow."""
+    """True if the suffix ``.json`` was removed from the path, as microversions before 1.91 allow."""
     last_event: str | None = None
-    """What ``Last-Event-ID`` said."""
+    """The header ``Last-Event-ID``."""
     peer: str = ""
-    """The address that it came from."""
+    """The IP address of the client."""
     location: str | None = None
-    """Path of what was made or is being changed; it goes into the ``Location`` header."""
+    """The path below ``/v1/`` of the created or changed resource, for the ``Location`` header. Handlers set it."""
     status: int | None = None
-    """The status of the answer where it is not the route's."""
+    """The HTTP status if it differs from that of the route. Handlers set it."""
     headers: list[tuple[str, str]] = field(default_factory=list)
 
     def node(self, ident: str | None = None, *, rule: str | None = None) -> NodeRecord:
-        """The node that the path names, or the one with *ident*, if the caller may do what *rule*, or this route, is about."""
-        node = self._found_node(self.arguments["node"] if ident is None else ident, self.backend.store.node)
+        """Return the node in the path, or the node *ident*, after a check of *rule*, by default the rule of the route.
+
+        Raises ``NodeNotFound`` also for nodes that the client may not see, ``InvalidInput`` and ``Forbidden``.
+        """
+        node = self._read_node(self.arguments["node"] if ident is None else ident, self.backend.store.node)
         self.enforce(node, rule)
         return node
 
     def node_version(self) -> NodeVersion:
-        """What changes whenever the node that the path names does, if the caller may do to it what it is about to."""
-        node = self._found_node(self.arguments["node"], self.backend.store.node_version)
+        """Return the version of the node in the path, after a check of the rule of the route. It is cheaper than the node."""
+        node = self._read_node(self.arguments["node"], self.backend.store.node_version)
         self.enforce(node)
         return node
 
     def enforce(self, node: NodeRecord | NodeVersion, rule: str | None = None) -> None:
-        """Ask the policy whether the caller may do what *rule*, or this route, is about to *node*."""
+        """Raise ``Forbidden`` unless *rule*, by default the rule of the route, allows the request for *node*."""
         self.policy.enforce(rule or self.route.policy, self.context, node_target(node.owner, node.lessee, node.uuid))
 
     def is_allowed(self, rule: str, node: NodeRecord | None = None) -> bool:
-        """Whether the caller may do what *rule* is about to *node* or, without one, at all."""
+        """Return whether *rule* allows the client to act on *node* or, with None, without a target."""
         target = {} if node is None else node_target(node.owner, node.lessee, node.uuid)
         return self.policy.allows(rule, self.context, target)
 
     def require(self, rule: str) -> None:
-        """Ask the policy whether the caller may do what *rule* is about, which has no target. Raises ``Forbidden``."""
+        """Raise ``Forbidden`` unless *rule* allows the request without a target."""
         self.policy.enforce(rule, self.context, {})
 
     def set_owner(self, values: dict[str, Any]) -> None:
-        """Let what a project creates belong to it. Raises ``InvalidInput`` where it shall be another's."""
+        """Set ``owner`` in *values* to the client's project. Raises ``InvalidInput`` for another owner."""
         project = self.context.project
         if project is None or self.context.is_system:
             return
         if (values.get("owner") or project) != project:
-            raise InvalidInput([Problem("owner", "it is another project than yours", "leave it out")])
+            raise InvalidInput([Problem("owner", "it is not your project", "leave it out")])
         values["owner"] = project
 
     def port(self, ident: str) -> PortRecord:
-        """The port with this UUID or name."""
+        """Return the port with the UUID, name or address *ident*. Raises ``NotFound`` and ``InvalidInput``."""
         return self.backend.store.port(check_ident("port", ident), scope=self.scope)
 
     def rpc(self, method: str, /, **arguments: Any) -> Any:
-        """Have a conductor do something."""
+        """Call *method* of a conductor and return its result. Raises the error of the call."""
         return self.backend.rpc.call(method, **arguments)
 
-    def _found_node(self, ident: str, read: Callable[..., N]) -> N:
-        named = check_ident("node", ident)
-        if self.minor < NAMES_SINCE and canonical_uuid(named) is None:
-            raise NodeNotFound(f"Node {named} could not be found. Before version 1.{NAMES_SINCE} nodes have no names.")
+    def _read_node(self, ident: str, read: Callable[..., N]) -> N:
+        ident = check_ident("node", ident)
+        if self.minor < NAMES_SINCE and canonical_uuid(ident) is None:
+            raise NodeNotFound(f"Node {ident} could not be found. Before version 1.{NAMES_SINCE} nodes have no names.")
         try:
-            node = read(named, scope=self.scope)
+            node = read(ident, scope=self.scope)
         except NotFound:
             if not self.json_suffix:
                 raise
-            node = read(named + ".json", scope=self.scope)
+            # The suffix may belong to the name of the node.
+            node = read(ident + ".json", scope=self.scope)
         if self.scope.project is not None:
             check_visible(self.policy, self.context, node)
         return node
 
 
 def node_target(owner: str | None, lessee: str | None, uuid: str | None = None) -> dict[str, Any]:
-    """A node of these projects as the target of a rule."""
+    """Return the target of a rule for a node with this owner and lessee."""
     return {"node.uuid": uuid, "node.owner": owner, "node.lessee": lessee}
 
 
 def check_visible(policy: Policy, context: RequestContext, node: NodeRecord | NodeVersion) -> None:
-    """Raise ``NodeNotFound`` where the caller does not see a node of its project: of one that leases it, not everybody does."""
+    """Raise ``NodeNotFound`` if the client may not see *node*.
+
+    The scope of the store contains all nodes that the client's project owns or leases. The policy may require a higher role
+    for leased ones.
+    """
     if not policy.allows(VIEW_NODE, context, node_target(node.owner, node.lessee)):
         raise NodeNotFound(f"Node {node.uuid} could not be found.")
 
 
 def check_ident(what: str, ident: str) -> str:
-    """*ident* where it can be the UUID or the name of a *what*. Raises ``InvalidInput``."""
+    """Return *ident* if it has the form of a UUID or a name. Raises ``InvalidInput`` for the field *what*."""
     try:
         return str(UUID_OR_NAME.parse(ident))
     except InvalidValue as exc:

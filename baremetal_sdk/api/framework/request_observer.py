@@ -1,4 +1,4 @@
-"""Observing requests: each is begun before anybody asks who sent it, and ends with the status of its answer."""
+"""Telemetry of requests: each observation begins before authentication and ends with the status of the response."""
 
 from __future__ import annotations
 
@@ -12,39 +12,42 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 ROUTE_KEY = "baremetal_sdk.route"
-"""Where the path of a request's route is kept in the WSGI environment, once it is known."""
+"""Key of the WSGI environment. The application stores the path template of the route there."""
 _NO_ROUTE = "none"
+"""Label of requests that were refused before their route was known."""
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 class RequestObserver:
-    """Serves *app* and tells the observers of each request. The answer of a stream is observed until it begins."""
+    """WSGI middleware that reports each request to the observers. A streaming response is reported when it begins."""
 
     def __init__(self, app: WSGIApplication, telemetry: Telemetry, readings: Callable[[], Iterable[Reading]] = tuple) -> None:
         self._app = app
         self._telemetry = telemetry
         self.readings = readings
-        """What a scrape of the metrics shows of it."""
+        """Returns the values of the application for one scrape of the metrics."""
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Serve a request."""
+        """Serve one request."""
+        # Without observers a request costs nothing here.
         if not self._telemetry.observes(Work.REQUEST):
             return self._app(environ, start_response)
         method = environ["REQUEST_METHOD"]
+        # Other methods share a label, so that clients cannot create any number of time series.
         labels = {"method": method if method in _METHODS else "other", "code": "500"}
-        one = self._telemetry.begin(Work.REQUEST, labels, environ=environ)
+        observation = self._telemetry.begin(Work.REQUEST, labels, environ=environ)
 
-        def started(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+        def observe_start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
             labels["code"] = status[:3]
             return start_response(status, headers, *rest)
 
-        one.enter()
+        observation.enter()
         try:
-            return self._app(environ, started)
+            return self._app(environ, observe_start)
         finally:
-            one.leave()
+            observation.leave()
             labels["route"] = environ.get(ROUTE_KEY, _NO_ROUTE)
-            one.end(_outcome(labels["code"]))
+            observation.end(_outcome(labels["code"]))
 
 
 def _outcome(code: str) -> str:

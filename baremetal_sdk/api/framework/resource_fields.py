@@ -1,4 +1,4 @@
-"""The fields of a resource that clients write: declared once, for its creation and for its patches."""
+"""The fields of a resource that clients write, declared once for creations and patches."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from baremetal_sdk.api.framework.masking import restore_masked
 from baremetal_sdk.api.framework.parameters import Parameter, Parameters, check_versions, optional
 from baremetal_sdk.api.framework.types import UUID, InvalidValue
 
-UUID_FIELD = optional("uuid", UUID, "A UUID to take; by default one is made.")
+UUID_FIELD = optional("uuid", UUID, "The UUID of the new record. The default is a random one.")
 
 
 class WritableFields:
-    """What clients write of the records of one class.
+    """The writable fields of a record class.
 
-    *required* fields have to be given, and cannot be removed; *kept* ones cannot be removed, either; *only_at_creation* stay
-    as they are.
+    *required* fields must be set at creation and cannot be removed. *kept* fields cannot be removed. *only_at_creation*
+    fields cannot be changed.
     """
 
     def __init__(
@@ -37,54 +37,54 @@ class WritableFields:
         self.creation_fields = tuple(
             dataclasses.replace(field, required=True) if field.name in self._required else field for field in declared
         )
-        """The body of a creation."""
-        self.patch_fields = Parameters("field that can be changed", fields)
+        """The fields of the body of a creation."""
+        self.patch_fields = Parameters("changeable field", fields)
         self.patch_type = patch_type(self.patch_fields.by_name)
-        """The body of a change."""
+        """The type of the body of a patch."""
         self._defaults = _defaults(record)
 
     def new_values(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """The values of a new record, with a UUID; what is null has its default."""
+        """Return the values of a new record with a UUID. A field that is null is left out and gets its default."""
         values = {name: value for name, value in body.items() if value is not None}
         values.setdefault("uuid", str(uuid.uuid4()))
         return values
 
     def compute_changes(self, record: Any, body: Any, minor: int) -> dict[str, Any]:
-        """What a patch changes of *record*: field -> whole new value. Raises ``InvalidInput`` and ``NotAcceptable``."""
+        """Return the changes of a patch of *record*: field -> whole new value. Raises ``InvalidInput`` and ``NotAcceptable``."""
         patch = parse_patch(body, minor)
         if any(field.name == "node_uuid" for field in self.creation_fields):
             patch = drop_own_node(patch, record.node_uuid)
         for operation in patch:
             if operation.field not in self.patch_fields.by_name:
                 names = sorted(field.name for field in self.patch_fields.declared if field.since <= minor)
-                raise operation.problem(f"{operation.field[:64]!r} cannot be changed", "these can: " + ", ".join(names))
+                raise operation.error(f"{operation.field[:64]!r} cannot be changed", "these can: " + ", ".join(names))
         check_versions((self.patch_fields.by_name[operation.field] for operation in patch), minor)
-        document = {name: _listed(getattr(record, name)) for name in self.patch_fields.by_name}
+        document = {name: _to_list(getattr(record, name)) for name in self.patch_fields.by_name}
         touched = apply_patch(document, patch)
         for name in self._kept & touched.keys():
             if touched[name] is UNSET or touched[name] is None:
-                raise InvalidInput([Problem(name, "it cannot be removed", "it is needed; replace it")])
-        # A client that was shown a mask sends it back where it changes something else.
+                raise InvalidInput([Problem(name, "it cannot be removed", "it is required; replace it")])
+        # A client that changes one key of a field sends the mask back for the secrets in the other keys.
         touched = {name: restore_masked(value, document[name]) for name, value in touched.items()}
-        return diff_fields(document, touched, self._read, self._defaults)
+        return diff_fields(document, touched, self._parse, self._defaults)
 
-    def _read(self, name: str, value: Any) -> Any:
+    def _parse(self, name: str, value: Any) -> Any:
         try:
-            read = self.patch_fields.by_name[name].type.parse(value)
+            parsed = self.patch_fields.by_name[name].type.parse(value)
         except InvalidValue as exc:
             raise InvalidInput([Problem(name, exc.wrong, exc.allowed)]) from None
-        return self._defaults[name] if read is None else read
+        return self._defaults[name] if parsed is None else parsed
 
 
 def _defaults(record: type) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    defaults: dict[str, Any] = {}
     for field in dataclasses.fields(record):
         if field.default is not dataclasses.MISSING:
-            found[field.name] = _listed(field.default)
+            defaults[field.name] = _to_list(field.default)
         elif field.default_factory is not dataclasses.MISSING:
-            found[field.name] = field.default_factory()
-    return found
+            defaults[field.name] = field.default_factory()
+    return defaults
 
 
-def _listed(value: Any) -> Any:
+def _to_list(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value

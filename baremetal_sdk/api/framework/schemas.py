@@ -1,6 +1,6 @@
-"""JSON schemas made from annotations: of records, of what renders them, and of what handlers give back.
+"""JSON schemas from annotations of records, render functions and handlers.
 
-So the description of an answer is the type that the code which makes it was checked for.
+So the type checker checks the code against the same types that the OpenAPI document describes.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from baremetal_sdk.api.framework.types import MAC, UUID
 
 Schema = Mapping[str, Any]
 UUIDText = Annotated[str, UUID.schema]
-"""A UUID in an answer."""
+"""A UUID in a response."""
 MACText = Annotated[str, MAC.schema]
-"""A MAC address in an answer."""
+"""A MAC address in a response."""
 
-_PLAIN: Mapping[Any, Schema] = {
+_PLAIN_SCHEMAS: Mapping[Any, Schema] = {
     Any: {},
     object: {},
     type(None): {"type": "null"},
@@ -40,16 +40,16 @@ _PLAIN: Mapping[Any, Schema] = {
     float: {"type": "number"},
     datetime: {"type": "string", "format": "date-time"},
 }
-_ARRAYS = (list, tuple, Sequence)
-_OBJECTS = (dict, Mapping)
+_ARRAY_TYPES = (list, tuple, Sequence)
+_OBJECT_TYPES = (dict, Mapping)
 
 
 def schema_of(hint: Any) -> dict[str, Any]:
-    """The schema of the values of a type. Raises ``TypeError`` for one that is never in JSON."""
+    """Return the schema of a type. Raises ``TypeError`` for a type without a JSON form."""
     if is_typeddict(hint):
         fields = get_type_hints(hint, include_extras=True)
         required = [name for name, inner in fields.items() if get_origin(inner) is not NotRequired]
-        return closed({name: schema_of(inner) for name, inner in fields.items()}, required)
+        return closed_object({name: schema_of(inner) for name, inner in fields.items()}, required)
     if isinstance(hint, type) and issubclass(hint, Enum):
         return {"type": "string", "enum": [str(member.value) for member in hint]}
     origin, inside = get_origin(hint), get_args(hint)
@@ -59,62 +59,62 @@ def schema_of(hint: Any) -> dict[str, Any]:
         return schema_of(inside[0])
     if origin is Literal:
         return {"enum": list(inside)}
-    if origin is None and hint in _PLAIN:
-        return dict(_PLAIN[hint])
-    return _of_several(hint, hint if origin is None else origin, inside)
+    if origin is None and hint in _PLAIN_SCHEMAS:
+        return dict(_PLAIN_SCHEMAS[hint])
+    return _generic_schema(hint, hint if origin is None else origin, inside)
 
 
-def _of_several(hint: Any, kind: Any, inside: tuple[Any, ...]) -> dict[str, Any]:
+def _generic_schema(hint: Any, kind: Any, inside: tuple[Any, ...]) -> dict[str, Any]:
     if kind in (Union, types.UnionType):
-        return {"anyOf": [schema_of(one) for one in inside]}
-    if kind in _ARRAYS:
+        return {"anyOf": [schema_of(member) for member in inside]}
+    if kind in _ARRAY_TYPES:
         return {"type": "array", **({"items": schema_of(inside[0])} if inside else {})}
-    if kind in _OBJECTS:
+    if kind in _OBJECT_TYPES:
         return {"type": "object", **({"additionalProperties": schema_of(inside[1])} if inside and inside[1] is not Any else {})}
-    raise TypeError(f"{hint!r} is no type of values in JSON")
+    raise TypeError(f"{hint!r} has no JSON form")
 
 
-def closed(properties: Mapping[str, Any], required: Iterable[str]) -> dict[str, Any]:
-    """The schema of an object that has these properties and no other ones."""
+def closed_object(properties: Mapping[str, Any], required: Iterable[str]) -> dict[str, Any]:
+    """Return the schema of an object with these properties and no others."""
     return {"type": "object", "required": list(required), "properties": dict(properties), "additionalProperties": False}
 
 
-def record_schema(record: type, names: Iterable[str], besides: Mapping[str, Any] = {}) -> dict[str, Any]:
-    """The schema of some fields of a record, of which any may be missing, and of what is shown *besides*: name -> type."""
+def record_schema(record: type, names: Iterable[str], extra: Mapping[str, Any] = {}) -> dict[str, Any]:
+    """Return the schema of the fields *names* of a record, all optional, and of required *extra* fields: name -> type."""
     hints = field_types(record)
-    shown = {**{name: hints[name] for name in names}, **besides}
-    return closed({name: schema_of(hint) for name, hint in shown.items()}, besides)
+    fields = {**{name: hints[name] for name in names}, **extra}
+    return closed_object({name: schema_of(hint) for name, hint in fields.items()}, extra)
 
 
 def collection_schema(name: str, item: Schema) -> dict[str, Any]:
-    """The schema of a listing whose records are below *name*, with a link to the next page where there is one."""
-    return closed({name: {"type": "array", "items": item}, "next": {"type": "string", "format": "uri"}}, [name])
+    """Return the schema of a listing: the records under *name*, and an optional link to the next page."""
+    return closed_object({name: {"type": "array", "items": item}, "next": {"type": "string", "format": "uri"}}, [name])
 
 
 def nullable_schema(schema: Schema) -> dict[str, Any]:
-    """*schema*, or null."""
+    """Return a schema that also allows null."""
     return {"anyOf": [dict(schema), {"type": "null"}]}
 
 
 def allows_null(hint: Any) -> bool:
-    """Whether None is a value of a type."""
+    """Return whether a type includes None."""
     return type(None) in get_args(hint)
 
 
 @cache
 def field_types(record: type) -> Mapping[str, Any]:
-    """The fields of a record, with their types."""
+    """Return the fields of a record class with their types."""
     return get_type_hints(record, include_extras=True)
 
 
 @cache
 def return_type(function: Callable[..., Any]) -> Any:
-    """The type of what a function gives back; None where it gives nothing back, and Any where that is not said.
+    """Return the return type of a function: ``NoneType`` for None, and Any without an annotation.
 
-    Only this annotation is looked at: others may name what is imported for type checkers alone.
+    Only this annotation is evaluated, because others may use names that are imported for type checkers only.
     """
-    said = getattr(function, "__annotations__", {}).get("return", Any)
-    if not isinstance(said, str):
-        return said
-    told = types.SimpleNamespace(__annotations__={"said": said})
-    return get_type_hints(told, getattr(function, "__globals__", {}), include_extras=True)["said"]
+    annotation = getattr(function, "__annotations__", {}).get("return", Any)
+    if not isinstance(annotation, str):
+        return annotation
+    holder = types.SimpleNamespace(__annotations__={"return": annotation})
+    return get_type_hints(holder, getattr(function, "__globals__", {}), include_extras=True)["return"]

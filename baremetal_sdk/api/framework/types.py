@@ -1,6 +1,6 @@
-"""Types of query parameters and of fields in request bodies: how a value is read, and its JSON schema.
+"""Types of query parameters and body fields: the parsing of a value and its JSON schema.
 
-A type takes what JSON or a query string gave and gives back the value that handlers see, or raises :class:`InvalidValue`.
+A type gets a value from JSON or a query string. It returns the value for the handler or raises :class:`InvalidValue`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _TRUE = frozenset({"true", "yes", "on", "1", "t", "y"})
 _FALSE = frozenset({"false", "no", "off", "0", "f", "n"})
 _NAME = re.compile(r"[A-Za-z0-9\-._~]{1,255}", re.ASCII)
 NAME_PATTERN = f"^{_NAME.pattern}$"
-"""What names look like."""
+"""The form of names, as a JSON schema pattern."""
 _HOST_NAME = re.compile(r"(?=.{1,255}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*", re.ASCII)
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", re.ASCII)
 _CANONICAL_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
@@ -23,7 +23,7 @@ _UUID_CHARACTERS = re.compile(r"[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]
 
 
 class InvalidValue(ValueError):
-    """A value cannot be taken: what is wrong with it, and what is allowed."""
+    """A value is invalid. *wrong* says why, *allowed* what is allowed."""
 
     def __init__(self, wrong: str, allowed: str) -> None:
         super().__init__(f"{wrong}; {allowed}")
@@ -33,28 +33,28 @@ class InvalidValue(ValueError):
 
 @dataclass(frozen=True)
 class ValueType:
-    """One type: *parse* reads a value, *schema* is its JSON schema."""
+    """One type. *parse* checks and converts a value, *schema* is the JSON schema."""
 
     parse: Callable[[Any], Any]
     schema: Mapping[str, Any]
 
 
-def _shown(value: Any) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= 64 else shown[:61] + "..."
+def _quote(value: Any) -> str:
+    quoted = repr(value)
+    return quoted if len(quoted) <= 64 else quoted[:61] + "..."
 
 
 def nullable(inner: ValueType) -> ValueType:
-    """*inner*, or null."""
+    """Return *inner* with null as a further value."""
     return ValueType(lambda value: None if value is None else inner.parse(value), {"anyOf": [inner.schema, {"type": "null"}]})
 
 
 def text(maximum: int = 255, minimum: int = 0) -> ValueType:
-    """Text of *minimum* to *maximum* characters."""
+    """Return the type of text with *minimum* to *maximum* characters."""
 
     def parse(value: Any) -> str:
         if not isinstance(value, str):
-            raise InvalidValue(f"{_shown(value)} is not text", "give a string")
+            raise InvalidValue(f"{_quote(value)} is not text", "use a string")
         if not minimum <= len(value) <= maximum:
             raise InvalidValue(f"it has {len(value)} characters", f"{minimum} to {maximum} are allowed")
         return value
@@ -63,29 +63,29 @@ def text(maximum: int = 255, minimum: int = 0) -> ValueType:
 
 
 def choice(*values: str) -> ValueType:
-    """One of *values*."""
+    """Return the type of text that is one of *values*."""
 
     def parse(value: Any) -> str:
         if value not in values:
-            raise InvalidValue(f"{_shown(value)} is not known", "one of " + ", ".join(values))
+            raise InvalidValue(f"{_quote(value)} is not known", "one of " + ", ".join(values))
         return str(value)
 
     return ValueType(parse, {"type": "string", "enum": list(values)})
 
 
 def integer(minimum: int | None = None, maximum: int | None = None) -> ValueType:
-    """A whole number, as a number or in digits."""
+    """Return the type of whole numbers, given as a number or as text with digits."""
 
     def parse(value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int | str):
-            raise InvalidValue(f"{_shown(value)} is not a whole number", "give an integer")
+            raise InvalidValue(f"{_quote(value)} is not a whole number", "use an integer")
         try:
             number = int(value)
         except ValueError:
-            raise InvalidValue(f"{_shown(value)} is not a whole number", "give an integer") from None
+            raise InvalidValue(f"{_quote(value)} is not a whole number", "use an integer") from None
         if (minimum is not None and number < minimum) or (maximum is not None and number > maximum):
-            least = f"at least {minimum}" if maximum is None else f"{minimum} to {maximum}"
-            raise InvalidValue(f"it is {number}", f"{least} is allowed")
+            allowed = f"use {minimum} or more" if maximum is None else f"use {minimum} to {maximum}"
+            raise InvalidValue(f"it is {number}", allowed)
         return number
 
     bounds = {name: bound for name, bound in (("minimum", minimum), ("maximum", maximum)) if bound is not None}
@@ -100,13 +100,14 @@ def _boolean(value: Any) -> bool:
         return True
     if spelled in _FALSE:
         return False
-    raise InvalidValue(f"{_shown(value)} is neither true nor false", "give true or false")
+    raise InvalidValue(f"{_quote(value)} is neither true nor false", "use true or false")
 
 
 def canonical_uuid(value: Any) -> str | None:
-    """*value* as a UUID in lower case with hyphens, or None where it is none."""
+    """Return *value* as a UUID in lower case with hyphens, or None if it is not a UUID."""
     if not isinstance(value, str):
         return None
+    # Most UUIDs are in this form already, and uuid.UUID is slow.
     if _CANONICAL_UUID.fullmatch(value):
         return value
     return str(uuid.UUID(value)) if _UUID_CHARACTERS.fullmatch(value) else None
@@ -115,17 +116,17 @@ def canonical_uuid(value: Any) -> str | None:
 def _uuid(value: Any) -> str:
     canonical = canonical_uuid(value)
     if canonical is None:
-        raise InvalidValue(f"{_shown(value)} is not a UUID", "give a UUID such as 1be26c0b-03f2-4d2e-ae87-c02d7f33c123")
+        raise InvalidValue(f"{_quote(value)} is not a UUID", "use a UUID such as 1be26c0b-03f2-4d2e-ae87-c02d7f33c123")
     return canonical
 
 
 def is_name(value: Any) -> bool:
-    """Whether *value* can be the name of something: letters, digits and ``-._~``."""
+    """Return whether *value* has the form of a name: letters, digits and ``-._~``."""
     return isinstance(value, str) and _NAME.fullmatch(value) is not None
 
 
 def is_host_name(value: str) -> bool:
-    """Whether *value* is a host name, which names of nodes had to be before microversion 1.10."""
+    """Return whether *value* is a host name. Before microversion 1.10 all names of nodes are."""
     return _HOST_NAME.fullmatch(value) is not None
 
 
@@ -134,14 +135,14 @@ def _uuid_or_name(value: Any) -> str:
     if canonical is not None:
         return canonical
     if not is_name(value):
-        raise InvalidValue(f"{_shown(value)} is neither a UUID nor a name", "a name has letters, digits and -._~, 255 at most")
+        raise InvalidValue(f"{_quote(value)} is neither a UUID nor a name", "a name has up to 255 letters, digits and -._~")
     return str(value)
 
 
 def _mac(value: Any) -> str:
     address = value.lower() if isinstance(value, str) else ""
     if not _MAC.fullmatch(address):
-        raise InvalidValue(f"{_shown(value)} is not a MAC address", "give six bytes in hexadecimal, with colons")
+        raise InvalidValue(f"{_quote(value)} is not a MAC address", "use six hexadecimal bytes separated by colons")
     return address
 
 
@@ -149,20 +150,20 @@ def _strings(value: Any) -> tuple[str, ...]:
     if isinstance(value, list):
         value = ",".join(str(item) for item in value)
     if not isinstance(value, str):
-        raise InvalidValue(f"{_shown(value)} is not a list of words", "give words with commas between them")
+        raise InvalidValue(f"{_quote(value)} is not a list of words", "use words separated by commas")
     words = (word.strip() for word in value.split(","))
     return tuple(dict.fromkeys(word for word in words if word))
 
 
 def _object(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise InvalidValue(f"{_shown(value)} is not an object", "give a JSON object")
+        raise InvalidValue(f"{_quote(value)} is not an object", "use a JSON object")
     return value
 
 
 def _array(value: Any) -> list[Any]:
     if not isinstance(value, list):
-        raise InvalidValue(f"{_shown(value)} is not a list", "give a JSON array")
+        raise InvalidValue(f"{_quote(value)} is not a list", "use a JSON array")
     return value
 
 
@@ -174,7 +175,7 @@ UUID_OR_NAME = ValueType(_uuid_or_name, {"type": "string", "pattern": NAME_PATTE
 MAC = ValueType(_mac, {"type": "string", "pattern": "^" + _MAC.pattern + "$"})
 _WORD: Mapping[str, Any] = {"type": "string", "pattern": "^[^,]+$"}
 STRINGS = ValueType(_strings, {"type": "array", "items": _WORD})
-"""Words, which a query string has commas between."""
+"""Words. In a query string they are separated by commas."""
 OBJECT = ValueType(_object, {"type": "object"})
 ARRAY = ValueType(_array, {"type": "array"})
 ANY = ValueType(lambda value: value, {})

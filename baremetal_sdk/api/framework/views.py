@@ -1,4 +1,4 @@
-"""How records become JSON: each field with the microversion that brought it, compiled once per version and selection."""
+"""Views: the JSON form of records. A view is compiled once for each microversion and selection of fields."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from baremetal_sdk.api.framework.parameters import not_acceptable_before, unknow
 from baremetal_sdk.api.framework.types import ValueType
 
 Render = Callable[..., Any]
-"""From the request and the values of a field's columns to what is shown."""
+"""Takes the request and the values of a field's columns, and returns the value for clients."""
 Source = Callable[[Any], tuple[Any, ...]]
+"""Reads the values of columns from a record or from a row."""
 LINKS = "links"
-"""A field that every record has, whether it was selected or not."""
+"""The field with links to the record. It is in all responses, whether the client selects it or not."""
 
 
 class RenderContext(Protocol):
@@ -28,7 +29,7 @@ class RenderContext(Protocol):
 
 
 class Link(TypedDict):
-    """Where something is served."""
+    """A link to a resource."""
 
     href: Annotated[str, {"format": "uri"}]
     rel: str
@@ -36,11 +37,11 @@ class Link(TypedDict):
 
 @dataclass(frozen=True)
 class LegacyValue:
-    """A value that was called otherwise before microversion *until*."""
+    """The other form that a stored value has in microversions before *until*."""
 
     until: int
     value: str
-    shown: str | None
+    legacy: str | None
 
 
 @dataclass(frozen=True)
@@ -50,33 +51,33 @@ class ViewField:
     name: str
     since: int = 1
     columns: tuple[str, ...] = ()
-    """The columns of the store that it is made of; by default that of its name."""
+    """The columns of the field. Empty: the column with the name of the field."""
     render: Render | None = None
     sortable: bool = True
-    older: tuple[LegacyValue, ...] = ()
+    legacy_values: tuple[LegacyValue, ...] = ()
     volatile: bool = False
-    """Whether it can change while the record keeps its revision."""
+    """True if the value can change without a new revision of the record, for example with the time."""
     too_old_status: Literal[400, 406] = 406
-    """How a request of an earlier microversion that selects it is answered, as clients know it."""
+    """The HTTP status for requests of earlier microversions that select the field, as in Ironic."""
     type: ValueType | None = None
-    """What its values are, where more is known than the type of its column, or of what renders it, says."""
+    """The type of the values, if it says more than the annotation of the column or of the render function."""
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The columns that are read for it."""
+        """The columns that are read for the field."""
         return self.columns or (self.name,)
 
-    def rendered(self, minor: int) -> Render | None:
-        """What makes the shown value in microversion *minor*; None where the stored value is shown."""
-        older = {name.value: name.shown for name in self.older if minor < name.until}
-        if older:
-            return lambda context, value: older.get(value, value)
+    def renderer(self, minor: int) -> Render | None:
+        """Return the render function for microversion *minor*. None: the stored value is the value for clients."""
+        legacy = {entry.value: entry.legacy for entry in self.legacy_values if minor < entry.until}
+        if legacy:
+            return lambda context, value: legacy.get(value, value)
         return self.render
 
 
 @dataclass(frozen=True)
 class RenderedField:
-    """A field whose value is made, not only read."""
+    """A field with a render function, ready for records of the store and for rows of a listing."""
 
     name: str
     render: Render
@@ -86,7 +87,7 @@ class RenderedField:
 
 @dataclass(frozen=True)
 class SubResource:
-    """What lies below a record and is linked from it, when the record is shown whole."""
+    """A resource below a record. The record links to it in responses with all fields."""
 
     name: str
     since: int = 1
@@ -94,7 +95,7 @@ class SubResource:
 
 @dataclass(frozen=True, eq=False)
 class FieldSelection:
-    """The fields of one answer, ready to be filled in. There is one for each version and selection."""
+    """The compiled form of a view for one microversion and selection of fields. It is immutable and shared by threads."""
 
     columns: tuple[str, ...]
     names: tuple[str, ...]
@@ -106,51 +107,56 @@ class FieldSelection:
     path: str
     volatile: tuple[RenderedField, ...]
     version_columns: tuple[str, ...]
-    """The columns that tell whether a record is shown as it was before."""
+    """The columns that decide whether a rendered record is still valid: see :meth:`state_of_record`."""
 
     @cached_property
-    def shown(self) -> frozenset[str]:
-        """The fields that are shown."""
+    def field_names(self) -> frozenset[str]:
+        """The names of the selected fields."""
         return frozenset((*self.names, *(field.name for field in self.rendered)))
 
     def state_of_record(self, context: RenderContext, record: Any) -> tuple[Any, ...]:
-        """What is shown of a record changes exactly when this does. Revisions begin anew with a record that has the same UUID."""
+        """Return the state of a record on which its rendered form depends, for use as a cache key.
+
+        ``created_at`` is part of the state, because a record that is deleted and created again with the same UUID starts
+        at the same revision. Volatile fields change without a new revision, so their rendered values are part of it.
+        """
         return (record.created_at, record.revision, *(field.render(context, *field.of_record(record)) for field in self.volatile))
 
     def state_of_row(self, context: RenderContext, row: Mapping[str, Any]) -> tuple[Any, ...]:
-        """The same of a row of a listing."""
+        """Return the same state for a row of a listing."""
         return (row["created_at"], row["revision"], *(field.render(context, *field.of_row(row)) for field in self.volatile))
 
     def record(self, context: RenderContext, record: Any) -> dict[str, Any]:
-        """A record of the store as JSON."""
+        """Return a record of the store as a JSON object."""
         values = self.of_record(record)
-        shown = dict(zip(self.names, values, strict=False))
+        # The last value is the key for the links. It has no name, so zip leaves it out.
+        rendered = dict(zip(self.names, values, strict=False))
         for field in self.rendered:
-            shown[field.name] = field.render(context, *field.of_record(record))
-        return self._linked(context, shown, values[-1])
+            rendered[field.name] = field.render(context, *field.of_record(record))
+        return self._add_links(context, rendered, values[-1])
 
     def row(self, context: RenderContext, row: Mapping[str, Any]) -> dict[str, Any]:
-        """A row of a listing as JSON."""
+        """Return a row of a listing as a JSON object."""
         values = self.of_row(row)
-        shown = dict(zip(self.names, values, strict=False))
+        rendered = dict(zip(self.names, values, strict=False))
         for field in self.rendered:
-            shown[field.name] = field.render(context, *field.of_row(row))
-        return self._linked(context, shown, values[-1])
+            rendered[field.name] = field.render(context, *field.of_row(row))
+        return self._add_links(context, rendered, values[-1])
 
-    def _linked(self, context: RenderContext, shown: dict[str, Any], key: str) -> dict[str, Any]:
+    def _add_links(self, context: RenderContext, rendered: dict[str, Any], key: str) -> dict[str, Any]:
         path = f"{self.path}/{key}"
-        shown[LINKS] = links(context.base, path)
+        rendered[LINKS] = links(context.base, path)
         for name in self.subresources:
-            shown[name] = links(context.base, f"{path}/{name}")
-        return shown
+            rendered[name] = links(context.base, f"{path}/{name}")
+        return rendered
 
 
 class View:
-    """The representation of one kind of record.
+    """The JSON form of one class of records.
 
-    *collection* is what a listing is called in its body, *record* the class of what is shown, *path* (by default that of the
-    collection) where it is served below ``/v1/``; *key* is the column that the record's links end with; *links_when_brief*
-    is whether what lies below a record is linked in listings, too.
+    *collection* is the name of the list in a listing's body, *record* the record class, and *path* the path below ``/v1/``,
+    by default *collection*. *default* names the fields of a listing without a selection. *key* is the column at the end of
+    a record's links. With *links_when_brief*, records in listings also link to their subresources.
     """
 
     def __init__(
@@ -176,36 +182,40 @@ class View:
         self._compiled = lru_cache(maxsize=1024)(self._compile)
 
     def whole(self, minor: int) -> FieldSelection:
-        """All fields that there are in microversion *minor*."""
+        """Return the selection of all fields of microversion *minor*."""
         return self._compiled(minor, None, True)
 
     def brief(self, minor: int) -> FieldSelection:
-        """The fields that a listing shows by default."""
+        """Return the default selection of a listing."""
         return self._compiled(minor, self._brief_names(minor), self._links_when_brief)
 
-    def selected(self, minor: int, names: Sequence[str]) -> FieldSelection:
-        """The fields that a client selected. Raises ``InvalidInput`` and ``NotAcceptable``."""
-        wanted = tuple(name for name in names if name != LINKS)
-        self.check(minor, wanted)
-        return self._compiled(minor, wanted, False)
+    def select(self, minor: int, names: Sequence[str]) -> FieldSelection:
+        """Return the selection of the fields *names*. Raises ``InvalidInput`` and ``NotAcceptable``."""
+        selected_names = tuple(name for name in names if name != LINKS)
+        self.check(minor, selected_names)
+        return self._compiled(minor, selected_names, False)
 
     def check(self, minor: int, names: Iterable[str], what: str = "fields") -> None:
-        """Refuse names that are no fields, or none yet in microversion *minor*."""
+        """Raise ``InvalidInput`` or ``NotAcceptable`` for names that are not fields in microversion *minor*.
+
+        *what* is the query parameter with the names.
+        """
         unknown = [name for name in names if name not in self.fields]
         if unknown:
-            raise InvalidInput([Problem(what, f"there is no field {name[:64]!r}", self._known(minor)) for name in unknown])
+            raise InvalidInput([Problem(what, f"{name[:64]!r} is not a field", self._known(minor)) for name in unknown])
         for name in names:
             field = self.fields[name]
             if field.since > minor:
-                raise (
-                    unknown_before(name, field.since) if field.too_old_status == 400 else not_acceptable_before(name, field.since)
-                )
+                if field.too_old_status == 400:
+                    raise unknown_before(name, field.since)
+                raise not_acceptable_before(name, field.since)
 
     def check_sort_key(self, minor: int, name: str) -> str:
-        """The column to sort by. Raises ``InvalidInput`` and ``NotAcceptable``."""
+        """Return the column of the sort key *name*. Raises ``InvalidInput`` and ``NotAcceptable``."""
         self.check(minor, (name,), what="sort_key")
         if not self.fields[name].sortable:
             sortable = ", ".join(sorted(field.name for field in self.fields.values() if field.sortable and field.since <= minor))
+            # Ironic's words, which clients match.
             raise InvalidInput([Problem("sort_key", f"{name} is an invalid field for sorting", f"one of {sortable}")])
         return self.fields[name].sources[0]
 
@@ -217,17 +227,17 @@ class View:
 
     def _compile(self, minor: int, names: tuple[str, ...] | None, linked: bool) -> FieldSelection:
         fields = [field for field in self.fields.values() if field.since <= minor and (names is None or field.name in names)]
-        read = [field for field in fields if field.rendered(minor) is None]
-        made = [(field, render) for field in fields if (render := field.rendered(minor)) is not None]
-        columns = (*(field.sources[0] for field in read), self._key)
+        plain = [field for field in fields if field.renderer(minor) is None]
+        with_renderer = [(field, render) for field in fields if (render := field.renderer(minor)) is not None]
+        columns = (*(field.sources[0] for field in plain), self._key)
         rendered = {
             field.name: RenderedField(field.name, render, _getter(attrgetter, field.sources), _getter(itemgetter, field.sources))
-            for field, render in made
+            for field, render in with_renderer
         }
-        volatile = [field for field, _ in made if field.volatile]
+        volatile = [field for field, _ in with_renderer if field.volatile]
         return FieldSelection(
-            columns=tuple(dict.fromkeys((*columns, *(column for field, _ in made for column in field.sources)))),
-            names=tuple(field.name for field in read),
+            columns=tuple(dict.fromkeys((*columns, *(column for field, _ in with_renderer for column in field.sources)))),
+            names=tuple(field.name for field in plain),
             of_record=_getter(attrgetter, columns),
             of_row=_getter(itemgetter, columns),
             rendered=tuple(rendered.values()),
@@ -243,16 +253,20 @@ class View:
 
 @dataclass(frozen=True)
 class ResponseSpec:
-    """What an answer shows of a view: one record or, in a *page*, several, with all their fields where it is *whole*."""
+    """The response of a route: one record of a view or, with *page*, a page of them.
+
+    *whole*: the records have all fields, not only selected ones.
+    """
 
     view: View
     page: bool = False
     whole: bool = False
     linked: bool = True
-    """Whether its links are shown."""
+    """True if the records have links."""
 
 
 def _getter(kind: Callable[..., Callable[[Any], Any]], columns: tuple[str, ...]) -> Source:
+    # attrgetter and itemgetter return a plain value for one name, and a tuple for several.
     if len(columns) == 1:
         single = kind(*columns)
         return lambda source: (single(source),)
@@ -260,5 +274,5 @@ def _getter(kind: Callable[..., Callable[[Any], Any]], columns: tuple[str, ...])
 
 
 def links(base: str, path: str) -> list[Link]:
-    """The links of what is served below ``/v1/`` at *path*."""
+    """Return the links of the resource at *path* below ``/v1/``."""
     return [{"href": f"{base}/v1/{path}", "rel": "self"}, {"href": f"{base}/{path}", "rel": "bookmark"}]

@@ -96,7 +96,7 @@ class DriversResource:
         if request.query.get("type") == "classic":
             return {"drivers": []}
         if fields is not None:
-            selection = _DRIVER_VIEW.selected(request.minor, fields)
+            selection = _DRIVER_VIEW.select(request.minor, fields)
         else:
             selection = _DRIVER_VIEW.whole(request.minor) if detail else _DRIVER_VIEW.brief(request.minor)
         return {"drivers": [selection.record(request, driver) for driver in _merge_offers(request.conductors.list_live())]}
@@ -112,7 +112,7 @@ class DriversResource:
     def show(self, request: APIRequest) -> dict[str, Any]:
         """Show a hardware type with its interfaces."""
         fields = request.query.get("fields")
-        selection = _DRIVER_VIEW.whole(request.minor) if fields is None else _DRIVER_VIEW.selected(request.minor, fields)
+        selection = _DRIVER_VIEW.whole(request.minor) if fields is None else _DRIVER_VIEW.select(request.minor, fields)
         return selection.record(request, _find_driver(request))
 
     @route("GET", "/v1/drivers/{driver}/properties", policy="baremetal:driver:get_properties", role="system-reader")

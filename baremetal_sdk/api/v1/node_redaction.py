@@ -20,7 +20,7 @@ REDACTED_VALUES: Mapping[str, Any] = {
 
 def find_restricted_fields(request: APIRequest, selection: FieldSelection) -> tuple[str, ...]:
     """Return the fields of *selection* that the caller may see of some nodes only. The result is empty if there are none."""
-    restricted = tuple(name for name in RESTRICTED if name in selection.shown)
+    restricted = tuple(name for name in RESTRICTED if name in selection.field_names)
     if not restricted or request.policy.allows(SEES_ALL_FIELDS, request.context, {}):
         return ()
     return restricted

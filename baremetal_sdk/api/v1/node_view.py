@@ -15,8 +15,8 @@ from baremetal_sdk.api.v1.trait_values import TRAITS
 from baremetal_sdk.states import STATES
 from baremetal_sdk.store.records.node import NodeRecord
 
-_AVAILABLE_WAS_NONE = LegacyValue(until=2, value="available", shown=None)
-_WAITING_WAS_INSPECTING = LegacyValue(until=39, value="inspect wait", shown="inspecting")
+_AVAILABLE_WAS_NONE = LegacyValue(until=2, value="available", legacy=None)
+_WAITING_WAS_INSPECTING = LegacyValue(until=39, value="inspect wait", legacy="inspecting")
 _OLDER_STATES = (_AVAILABLE_WAS_NONE, _WAITING_WAS_INSPECTING)
 _STATE = choice(*sorted(STATES))
 _BOOT_MODE = choice(*map(str, BootMode))
@@ -95,7 +95,7 @@ NODE_VIEW = View(
         _json_field("properties"),
         ViewField("protected", 48),
         ViewField("protected_reason", 48),
-        ViewField("provision_state", older=_OLDER_STATES, type=_STATE),
+        ViewField("provision_state", legacy_values=_OLDER_STATES, type=_STATE),
         ViewField("provision_updated_at"),
         _json_field("raid_config", 12),
         ViewField("raid_interface", 31),
@@ -125,7 +125,7 @@ STATES_VIEW = View(
         ViewField("console_enabled"),
         ViewField("last_error"),
         ViewField("power_state"),
-        ViewField("provision_state", older=_OLDER_STATES, type=_STATE),
+        ViewField("provision_state", legacy_values=_OLDER_STATES, type=_STATE),
         ViewField("provision_updated_at"),
         ViewField("target_power_state"),
         ViewField("target_provision_state"),

@@ -75,7 +75,7 @@ class NodesResource:
     def show(self, request: APIRequest) -> Any:
         """Show a node."""
         fields = request.query.get("fields")
-        selection = NODE_VIEW.whole(request.minor) if fields is None else NODE_VIEW.selected(request.minor, fields)
+        selection = NODE_VIEW.whole(request.minor) if fields is None else NODE_VIEW.select(request.minor, fields)
         seen = request.node_version()
         if find_redacted_fields(request, selection, seen.owner, seen.lessee):
             return render_node(request, selection, request.node())
@@ -192,7 +192,7 @@ def _check_patch(patch: Sequence[PatchOperation], minor: int) -> None:
     for operation in patch:
         if operation.field not in PATCH_FIELDS.by_name:
             names = ", ".join(sorted(field.name for field in PATCH_FIELDS.declared if field.since <= minor))
-            raise operation.problem(f"{operation.field[:64]!r} cannot be changed", f"allowed are {names}")
+            raise operation.error(f"{operation.field[:64]!r} cannot be changed", f"allowed are {names}")
     check_versions((PATCH_FIELDS.by_name[operation.field] for operation in patch), minor)
 
 

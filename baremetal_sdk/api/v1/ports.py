@@ -254,7 +254,7 @@ class PortsResource(NodeResource):
         for operation in patch:
             if operation.field not in _PATCHED.by_name:
                 allowed = "these can: " + ", ".join(sorted(_PATCHED.by_name))
-                raise operation.problem(f"{operation.field[:64]!r} cannot be changed", allowed)
+                raise operation.error(f"{operation.field[:64]!r} cannot be changed", allowed)
         check_versions((_PATCHED.by_name[operation.field] for operation in patch), request.minor)
         document = {name: getattr(port, name) for name in _PATCHED.by_name}
         touched = apply_patch(document, patch)
