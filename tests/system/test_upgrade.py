@@ -146,7 +146,7 @@ class UpgradeTest(FleetCase):
         old[1].stop()
         restarted = self.processes.start_conductor(2)
         self.wait_for_deployments(clients)
-        self.assertIn("was brought up to revision", self.processes.log)
+        self.assertIn("upgraded the database to revision", self.processes.log)
 
         restarted.stop()
         self.processes.start_conductor(2, self.next)
