@@ -1,4 +1,4 @@
-"""What agents on machines ask: their node, that they are heard, and that what they found is taken."""
+"""The routes for agents: lookup, heartbeat and inspection reports."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ WAIT = {"target": "clean", "clean_steps": [{"interface": "deploy", "step": "wait
 
 
 class AgentTestCase(MachineAPITestCase):
-    """The node has a port, and waits in cleaning for an event."""
+    """The node has a port. :meth:`enter_clean_wait` lets the node wait for an event during cleaning."""
 
     def setUp(self) -> None:
         super().setUp()
         self.request("POST", "/v1/ports", {"node_uuid": self.uuid, "address": MAC})
 
-    def wait(self) -> None:
-        """Bring the node to where it waits."""
+    def enter_clean_wait(self) -> None:
+        """Clean the node until it waits for an event."""
         self.bring("manage")
         self.ask("PUT", "states/provision", WAIT, status=202)
         self.assertEqual("clean wait", self.record().provision_state)
 
     def lookup(self, query: str = f"addresses={MAC}", version: str = "1.115") -> Answer:
-        """Look for the node."""
+        """Request the node of an agent."""
         return self.request("GET", f"/v1/lookup?{query}", version=version)
 
-    def beat(self, token: str | None, *, version: str = "1.115", **body: Any) -> Answer:
+    def send_heartbeat(self, token: str | None, *, version: str = "1.115", **body: Any) -> Answer:
         """Send a heartbeat."""
         given = {"callback_url": URL, "agent_version": "11.0", "agent_token": token, **body}
         given = {name: value for name, value in given.items() if value is not None}
@@ -42,9 +42,9 @@ class AgentTestCase(MachineAPITestCase):
 
 
 class TestLookup(AgentTestCase):
-    def test_an_agent_finds_its_node_and_gets_a_token_once(self) -> None:
-        """By MAC address or UUID; who asks again gets a mask; the token is nowhere in the node."""
-        self.wait()
+    def test_lookup_finds_the_node_and_returns_the_token_once(self) -> None:
+        """The first lookup returns the token, later ones a mask; the node never contains the token."""
+        self.enter_clean_wait()
         found = self.lookup(f"addresses=00:00:00:00:00:09,{MAC.upper()},nonsense")
         self.assertEqual(200, found.status, found.raw)
         self.assertEqual(self.uuid, found.json["node"]["uuid"])
@@ -55,40 +55,40 @@ class TestLookup(AgentTestCase):
         self.assertEqual(MASK, self.lookup(f"node_uuid={self.uuid}").json["config"]["agent_token"])
         self.assertEqual(MASK, self.get(N1)["driver_internal_info"]["agent_secret_token"])
 
-    def test_a_node_that_expects_no_agent_is_not_found(self) -> None:
-        """The refusal is the same as for a node that there is not."""
+    def test_node_that_expects_no_agent_is_not_found(self) -> None:
+        """The error is the same as for a node that does not exist."""
         refusals = {self.lookup().raw, self.lookup("addresses=00:00:00:00:00:09").raw, self.lookup(f"node_uuid={'1' * 32}").raw}
         self.assertEqual(1, len(refusals), refusals)
         self.assert_refused(self.lookup(), 404)
 
-    def test_it_came_with_1_22_and_needs_something_to_go_by(self) -> None:
-        """404 before; 400 without an address or a UUID."""
+    def test_lookup_needs_version_1_22_and_an_address_or_uuid(self) -> None:
+        """Earlier versions get 404, and a lookup without a MAC address and UUID gets 400."""
         self.assert_refused(self.lookup(version="1.21"), 404, "1.22")
         for query in ("", "addresses=nonsense"):
             self.assert_refused(self.lookup(query), 400, "addresses")
-        self.wait()
+        self.enter_clean_wait()
         self.assertIsNone(self.lookup(version="1.61").json["config"]["agent_token"])
 
     def test_addresses_of_two_nodes_find_none(self) -> None:
-        """An agent is on one machine."""
+        """Addresses of two nodes match neither node, because an agent runs on one machine."""
         other = self.enrol("m2")
         self.request("POST", "/v1/ports", {"node_uuid": other, "address": "52:54:00:00:00:02"})
-        self.wait()
+        self.enter_clean_wait()
         self.assert_refused(self.lookup(f"addresses={MAC},52:54:00:00:00:02"), 404)
 
 
 class TestHeartbeat(AgentTestCase):
-    def test_a_heartbeat_resumes_a_run_that_waits_for_an_event(self) -> None:
-        """The run goes on to its end, and then nothing of the agent is kept."""
-        self.wait()
+    def test_heartbeat_resumes_steps_that_wait_for_an_event(self) -> None:
+        """The remaining steps run, and then the node keeps no data about the agent."""
+        self.enter_clean_wait()
         token = self.lookup().json["config"]["agent_token"]
-        answer = self.beat(token)
+        answer = self.send_heartbeat(token)
         self.assertEqual((202, b""), (answer.status, answer.raw))
         record = self.record()
         self.assertEqual(("manageable", {}), (record.provision_state, dict(record.driver_internal_info)))
 
-    def test_a_run_that_is_held_or_polled_is_not_resumed(self) -> None:
-        """The heartbeat is noted, and the run stays where it is."""
+    def test_heartbeat_does_not_resume_held_or_polled_steps(self) -> None:
+        """The heartbeat is recorded, and the steps continue to wait."""
         self.bring("manage")
         steps = [{"interface": "power", "step": "hold"}]
         self.ask("PUT", "states/provision", {"target": "clean", "clean_steps": steps}, status=202)
@@ -100,37 +100,37 @@ class TestHeartbeat(AgentTestCase):
         self.ask("PUT", "states/provision", {"target": "clean", "clean_steps": steps}, status=202)
         self.record()
         token = self.lookup().json["config"]["agent_token"]
-        self.assertEqual(202, self.beat(token, agent_status="start").status)
+        self.assertEqual(202, self.send_heartbeat(token, agent_status="start").status)
         record = self.record()
         self.assertEqual(("clean wait", URL), (record.provision_state, record.driver_internal_info["agent_url"]))
-        self.assert_refused(self.beat(token, callback_url="https://192.0.2.8:9999"), 400, "callback_url")
+        self.assert_refused(self.send_heartbeat(token, callback_url="https://192.0.2.8:9999"), 400, "callback_url")
 
-    def test_only_the_agent_with_the_token_is_heard(self) -> None:
-        """Without it, with a wrong one, and before there is one: 400, and nothing changes."""
-        self.wait()
-        self.assert_refused(self.beat("guess"), 400, "agent_token")
+    def test_heartbeat_needs_the_token(self) -> None:
+        """A heartbeat with no token, a wrong token or before the lookup gets 400 and changes nothing."""
+        self.enter_clean_wait()
+        self.assert_refused(self.send_heartbeat("guess"), 400, "agent_token")
         self.lookup()
         for token in (None, "guess", MASK):
-            self.assert_refused(self.beat(token), 400, "agent_token")
+            self.assert_refused(self.send_heartbeat(token), 400, "agent_token")
         self.assertEqual("clean wait", self.record().provision_state)
 
-    def test_a_heartbeat_of_a_held_node_is_sent_again(self) -> None:
-        """The first one is a conflict that the agent comes back from; a later one is taken without being noted."""
-        self.wait()
+    def test_heartbeat_during_a_lease(self) -> None:
+        """The first heartbeat of an agent gets 409 with Retry-After; a later one is accepted without a write."""
+        self.enter_clean_wait()
         token = self.lookup().json["config"]["agent_token"]
         with self.runtime.acquire(self.uuid, purpose="test"):
-            answer = self.beat(token)
+            answer = self.send_heartbeat(token)
             self.assert_refused(answer, 409, "test")
             self.assertIn("Retry-After", answer.headers)
         internal = {**self.record().driver_internal_info, "agent_url": URL}
         self.runtime.store.update_node(self.uuid, {"driver_internal_info": internal}, fence=None)
         with self.runtime.acquire(self.uuid, purpose="test"):
-            self.assertEqual(202, self.beat(token).status)
+            self.assertEqual(202, self.send_heartbeat(token).status)
 
-    def test_fields_came_with_versions(self) -> None:
-        """The version with 1.36, the token with 1.62, the certificate with 1.68, the status with 1.72."""
-        self.wait()
-        self.assert_refused(self.beat("x", version="1.21"), 404, "1.22")
+    def test_first_versions_of_heartbeat_fields(self) -> None:
+        """agent_version needs 1.36, agent_token 1.62, agent_verify_ca 1.68 and agent_status 1.72."""
+        self.enter_clean_wait()
+        self.assert_refused(self.send_heartbeat("x", version="1.21"), 404, "1.22")
         for field, value, minor in (("agent_version", "1", 36), ("agent_verify_ca", "x", 68), ("agent_status", "start", 72)):
             body = {"callback_url": URL, field: value}
             answer = self.request("POST", f"/v1/heartbeat/{self.uuid}", body, version=f"1.{minor - 1}")
@@ -138,18 +138,18 @@ class TestHeartbeat(AgentTestCase):
         self.assert_refused(self.request("POST", "/v1/heartbeat", {}, version="1.22"), 400, "node")
         self.assert_refused(self.request("POST", "/v1/heartbeat", {}, version="1.21"), 404)
 
-    def test_what_is_no_heartbeat_is_refused(self) -> None:
-        """The field is named."""
-        self.wait()
-        self.assert_refused(self.beat("x", callback_url="ftp://x"), 400, "callback_url")
-        self.assert_refused(self.beat("x", agent_status="well"), 400, "agent_status", "error")
+    def test_invalid_heartbeat_is_refused(self) -> None:
+        """The error names the wrong field."""
+        self.enter_clean_wait()
+        self.assert_refused(self.send_heartbeat("x", callback_url="ftp://x"), 400, "callback_url")
+        self.assert_refused(self.send_heartbeat("x", agent_status="well"), 400, "agent_status", "error")
         self.assert_refused(self.request("POST", f"/v1/heartbeat/{self.uuid}", {}), 400, "callback_url")
         body = {"callback_url": URL, "agent_token": "x"}
         self.assert_refused(self.request("POST", f"/v1/heartbeat/{self.uuid}", body), 400, "agent_version")
 
-    def test_a_reboot_ends_an_agent(self) -> None:
-        """The next one gets a token of its own."""
-        self.wait()
+    def test_reboot_invalidates_the_token(self) -> None:
+        """After a reboot the next agent gets a new token."""
+        self.enter_clean_wait()
         first = self.lookup().json["config"]["agent_token"]
         self.ask("PUT", "states/power", {"target": "power on"}, status=202)
         self.record()
@@ -160,10 +160,10 @@ class TestHeartbeat(AgentTestCase):
 
 
 class WaitingInspect(FakeInspect):
-    """Waits for an agent."""
+    """An inspect interface that waits for an agent."""
 
     def inspect(self, task: Task) -> Any:
-        """Wait."""
+        """Return the instruction to wait."""
         return Wait()
 
 
@@ -194,14 +194,14 @@ class TestInspection(AgentTestCase):
         self.uuid = self.enrol("m1")
         self.request("POST", "/v1/ports", {"node_uuid": self.uuid, "address": "52:54:00:00:00:0a"})
 
-    def report(self, body: Any, query: str = "", version: str = "1.115") -> Answer:
-        """Send what was found."""
+    def send_report(self, body: Any, query: str = "", version: str = "1.115") -> Answer:
+        """Send an inspection report."""
         return self.request("POST", f"/v1/continue_inspection{query}", body, version=version)
 
-    def test_what_an_agent_found_ends_the_inspection(self) -> None:
-        """Properties, ports and the inventory are stored, and the node is manageable."""
+    def test_report_ends_the_inspection(self) -> None:
+        """Properties, ports and the inventory are stored, and the node becomes manageable."""
         self.assertEqual("inspect wait", self.bring("manage", "inspect").provision_state)
-        answer = self.report({"inventory": INVENTORY, "root_disk": {"name": "/dev/sda"}}, version="1.84")
+        answer = self.send_report({"inventory": INVENTORY, "root_disk": {"name": "/dev/sda"}}, version="1.84")
         self.assertEqual(202, answer.status, answer.raw)
         self.assertEqual(self.uuid, answer.json["node"]["uuid"])
         record = self.record()
@@ -212,34 +212,34 @@ class TestInspection(AgentTestCase):
         shown = self.ask("GET", "inventory")
         self.assertEqual((INVENTORY, {"root_disk": {"name": "/dev/sda"}}), (shown["inventory"], shown["plugin_data"]))
 
-    def test_a_node_is_found_by_its_uuid(self) -> None:
-        """Also where none of its ports is known."""
+    def test_report_finds_the_node_by_uuid(self) -> None:
+        """The UUID suffices if the service knows none of the MAC addresses."""
         self.bring("manage", "inspect")
         other = {**INVENTORY, "interfaces": [{"mac_address": "52:54:00:00:00:0c"}]}
-        self.assert_refused(self.report({"inventory": other}), 404)
-        self.assertEqual(202, self.report({"inventory": other}, f"?node_uuid={self.uuid}").status)
+        self.assert_refused(self.send_report({"inventory": other}), 404)
+        self.assertEqual(202, self.send_report({"inventory": other}, f"?node_uuid={self.uuid}").status)
         self.assertEqual("manageable", self.record().provision_state)
 
-    def test_an_error_of_the_agent_fails_the_inspection(self) -> None:
-        """The reason is on the node."""
+    def test_error_of_the_agent_fails_the_inspection(self) -> None:
+        """The error of the agent is in last_error of the node."""
         self.bring("manage", "inspect")
-        self.report({"inventory": INVENTORY, "error": "no disks"})
+        self.send_report({"inventory": INVENTORY, "error": "no disks"})
         record = self.record()
         self.assertEqual("inspect failed", record.provision_state)
         self.assertIn("no disks", record.last_error or "")
 
-    def test_a_node_that_waits_for_nothing_is_not_found(self) -> None:
+    def test_report_for_a_node_without_inspection_is_not_found(self) -> None:
         """Nothing is stored."""
         self.bring("manage")
-        self.assert_refused(self.report({"inventory": INVENTORY}), 404)
+        self.assert_refused(self.send_report({"inventory": INVENTORY}), 404)
         self.assert_refused(self.refused("GET", "inventory"), 404)
 
-    def test_versions_and_bad_reports(self) -> None:
-        """Served since 1.84, and for the oldest agents at 1.1; an inventory names interfaces."""
+    def test_report_versions_and_invalid_reports(self) -> None:
+        """The route accepts 1.84 or later and, for old agents, 1.1; a report without interfaces gets 400."""
         self.bring("manage", "inspect")
-        self.assert_refused(self.report({"inventory": INVENTORY}, version="1.83"), 404, "1.84")
+        self.assert_refused(self.send_report({"inventory": INVENTORY}, version="1.83"), 404, "1.84")
         for body in ({}, {"inventory": {}}, {"inventory": {"interfaces": []}}, {"inventory": {"interfaces": [{"name": "x"}]}}):
-            self.assert_refused(self.report(body), 400, "inventory")
-        answer = self.report({"inventory": INVENTORY}, version="1.1")
+            self.assert_refused(self.send_report(body), 400, "inventory")
+        answer = self.send_report({"inventory": INVENTORY}, version="1.1")
         self.assertEqual((202, {"uuid": self.uuid}), (answer.status, answer.json))
         settle(self.runtime)

@@ -1,4 +1,4 @@
-"""Allocations: a node for whoever says what it has to be, and for nobody else."""
+"""Allocations: how the service selects nodes, and how long an allocation lasts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.api.test_chassis_and_groups import UNKNOWN, ResourceTestCase
 
 
 class AllocationTestCase(ResourceTestCase):
-    """The node ``m1`` is available, of the class ``small``."""
+    """The node ``m1`` is available and has the resource class ``small``."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -24,21 +24,21 @@ class AllocationTestCase(ResourceTestCase):
         self.bring("manage", "provide")
 
     def allocate(self, version: str = "1.60", **values: Any) -> Any:
-        """Ask for a node, and give back the allocation when the search has ended."""
+        """Create an allocation and return it after the search for a node has ended."""
         made = self.made("allocations", version, **{"resource_class": "small", **values})
         settle(self.runtime)
         return self.get(f"/v1/allocations/{made['uuid']}", version)
 
-    def available(self, name: str, **values: Any) -> str:
-        """Another node, which is available."""
+    def enroll_available(self, name: str, **values: Any) -> str:
+        """Enroll another node and make it available."""
         node = self.enrol(name, **{"resource_class": "small", **values})
         self.bring("manage", "provide", node=node)
         return node
 
 
 class TestMatching(AllocationTestCase):
-    def test_a_node_of_the_class_is_given_away(self) -> None:
-        """The allocation names its node, and the node its allocation, as its instance, too."""
+    def test_node_of_the_class_is_allocated(self) -> None:
+        """The allocation names its node, and the node names its allocation, also as its instance."""
         allocation = self.allocate(name="a1", extra={"a": 1})
         self.assertEqual(("active", self.uuid, None), (allocation["state"], allocation["node_uuid"], allocation["last_error"]))
         node = self.ask("GET", "", version="1.52")
@@ -46,8 +46,8 @@ class TestMatching(AllocationTestCase):
         self.assertEqual(allocation, self.get("/v1/allocations/a1", "1.60"))
         self.assertEqual(allocation, self.ask("GET", "allocation", version="1.60"))
 
-    def test_without_a_node_it_ends_in_an_error_that_says_why(self) -> None:
-        """The class, the traits and the number of candidates are named."""
+    def test_allocation_without_a_matching_node_fails(self) -> None:
+        """The error names the resource class, the traits and the number of candidates."""
         for values, words in (
             ({"resource_class": "large"}, ("large",)),
             ({"traits": ["CUSTOM_X"]}, ("small", "CUSTOM_X")),
@@ -60,17 +60,17 @@ class TestMatching(AllocationTestCase):
                 self.assertIn(word, allocation["last_error"])
             self.assertEqual(204, self.delete(f"allocations/{allocation['uuid']}"))
 
-    def test_only_nodes_that_can_be_used_are_given_away(self) -> None:
-        """None in maintenance, none that carries an instance, none whose power is not known."""
+    def test_unusable_nodes_are_not_allocated(self) -> None:
+        """A node in maintenance, with an instance or with unknown power state is not allocated."""
         self.change(maintenance=True)
         self.assertEqual("error", self.allocate()["state"])
         self.change(maintenance=False)
         self.assertEqual("active", self.allocate()["state"])
         self.assertEqual("error", self.allocate()["state"])
 
-    def test_traits_candidates_and_owners_choose(self) -> None:
-        """A node has all traits that are asked for, is among the candidates, and is the owner's."""
-        node = self.available("m2", owner="p")
+    def test_traits_candidates_and_owner_select_a_node(self) -> None:
+        """The node has all requested traits, is a candidate, and belongs to the owner."""
+        node = self.enroll_available("m2", owner="p")
         self.request("PUT", "/v1/nodes/m2/traits", {"traits": ["CUSTOM_A", "CUSTOM_B"]})
         for values in ({"traits": ["CUSTOM_A"]}, {"candidate_nodes": ["m2"]}, {"owner": "p"}):
             allocation = self.allocate(**values)
@@ -78,21 +78,21 @@ class TestMatching(AllocationTestCase):
             self.assertEqual(204, self.delete(f"allocations/{allocation['uuid']}"))
         self.assertEqual([node], self.allocate(candidate_nodes=["m2"])["candidate_nodes"])
 
-    def test_a_node_of_the_same_name_comes_first(self) -> None:
-        """Whoever names an allocation as a node gets that node."""
-        nodes = {name: self.available(name) for name in ("m2", "m3", "m4")}
+    def test_node_with_the_name_of_the_allocation_is_preferred(self) -> None:
+        """An allocation named like a node gets that node."""
+        nodes = {name: self.enroll_available(name) for name in ("m2", "m3", "m4")}
         self.assertEqual(nodes["m3"], self.allocate(name="m3")["node_uuid"])
 
-    def test_many_allocations_never_share_a_node(self) -> None:
-        """However many ask at the same time, each node is given away once, and the rest is told that there is none."""
-        nodes = {self.uuid, *(self.available(f"m{number}") for number in range(2, 6))}
+    def test_concurrent_allocations_never_share_a_node(self) -> None:
+        """Each node is allocated once; the other allocations end with an error."""
+        nodes = {self.uuid, *(self.enroll_available(f"m{number}") for number in range(2, 6))}
         start = threading.Barrier(8)
 
-        def ask() -> None:
+        def create_allocation() -> None:
             start.wait(10)
             self.runtime.rpc.call("create_allocation", values={"resource_class": "small"})
 
-        threads = [threading.Thread(target=ask) for _ in range(8)]
+        threads = [threading.Thread(target=create_allocation) for _ in range(8)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -103,18 +103,18 @@ class TestMatching(AllocationTestCase):
         self.assertEqual((nodes, 5), (set(given), len(given)))
         self.assertEqual(3, sum(one["state"] == "error" for one in found), found)
 
-    def test_a_node_that_is_held_is_waited_for(self) -> None:
-        """Somebody who works on the only node that would do ends; then it is given away."""
+    def test_allocation_waits_for_a_leased_node(self) -> None:
+        """If the only matching node is leased, the allocation waits until the lease ends."""
         lease, _ = self.runtime.store.take_lease(self.uuid, holder="other/1", purpose="a test", duration=60)
         made = self.made("allocations", resource_class="small")
         settle(self.runtime)
         self.assertEqual("allocating", self.get(f"/v1/allocations/{made['uuid']}")["state"])
         self.runtime.store.release_lease(lease.fence)
-        wait_until_found(self, made["uuid"])
+        wait_until_active(self, made["uuid"])
 
 
-def wait_until_found(case: AllocationTestCase, allocation: str) -> None:
-    """Wait for the next look at the nodes, which has to find one."""
+def wait_until_active(case: AllocationTestCase, allocation: str) -> None:
+    """Wait until the allocation has a node."""
     deadline = Deadline.after(20.0)
     pause = threading.Event()
     while case.get(f"/v1/allocations/{allocation}")["state"] == "allocating":
@@ -123,15 +123,15 @@ def wait_until_found(case: AllocationTestCase, allocation: str) -> None:
     case.assertEqual("active", case.get(f"/v1/allocations/{allocation}")["state"])
 
 
-class OvertakenStore(MemoryStore):
-    """A store in which somebody else changes the nodes right after they were listed."""
+class ConcurrentWriteStore(MemoryStore):
+    """A store in which another writer changes the nodes right after they were listed."""
 
     def __init__(self) -> None:
         super().__init__()
         self.overtaking: dict[str, Any] = {}
 
     def nodes(self, query: NodeQuery, *, scope: Scope = Scope.ALL) -> Sequence[Row]:
-        """List nodes, and let the others write."""
+        """List nodes, then apply the concurrent write."""
         rows = super().nodes(query, scope=scope)
         if self.overtaking and query.associated is False:
             for row in rows:
@@ -139,9 +139,9 @@ class OvertakenStore(MemoryStore):
         return rows
 
 
-class TestOvertaken(TestCase):
-    def test_a_node_that_changed_since_it_was_found_is_not_given_away(self) -> None:
-        """It is looked at again under its lease, and stays as it is where it is not what was asked for any more."""
+class TestConcurrentWrites(TestCase):
+    def test_node_that_changed_after_the_search_is_not_allocated(self) -> None:
+        """The service checks the node again under its lease and does not change a node that no longer matches."""
         for change in (
             {"instance_uuid": UNKNOWN},
             {"maintenance": True},
@@ -151,7 +151,7 @@ class TestOvertaken(TestCase):
             {"owner": "somebody"},
             {"retired": True},
         ):
-            store = OvertakenStore()
+            store = ConcurrentWriteStore()
             node = store.create_node(
                 NodeRecord(
                     "1be26c0b-03f2-4d2e-ae87-c02d7f33c123",
@@ -177,10 +177,12 @@ class TestOvertaken(TestCase):
             found = store.node(node.uuid)
             self.assertEqual((None, change.get("instance_uuid")), (found.allocation_uuid, found.instance_uuid), change)
 
-    def test_an_allocation_that_was_deleted_meanwhile_takes_no_node(self) -> None:
-        """The node that was found for it is free again."""
+    def test_deleted_allocation_reserves_no_node(self) -> None:
+        """If the allocation is deleted during the search, its node stays free."""
 
-        class Deleting(OvertakenStore):
+        class DeletingStore(ConcurrentWriteStore):
+            """A store that deletes all allocations right after the nodes were listed."""
+
             def nodes(self, query: NodeQuery, *, scope: Scope = Scope.ALL) -> Sequence[Row]:
                 rows = super().nodes(query, scope=scope)
                 if rows and query.associated is False:
@@ -188,7 +190,7 @@ class TestOvertaken(TestCase):
                         self.delete_record(AllocationRecord, row["uuid"])
                 return rows
 
-        store = Deleting()
+        store = DeletingStore()
         node = NodeRecord(
             UNKNOWN, driver="fake-hardware", provision_state="available", power_state="power off", resource_class="small"
         )
@@ -203,19 +205,19 @@ class TestOvertaken(TestCase):
         self.assertEqual([], list(store.records(AllocationRecord, Query())))
 
 
-class TestTakingOver(AllocationTestCase):
-    def test_an_allocation_whose_conductor_died_goes_on(self) -> None:
-        """Before it had written anything, and between its two writes."""
+class TestTakeover(AllocationTestCase):
+    def test_allocation_of_a_dead_conductor_is_resumed(self) -> None:
+        """Another conductor completes it, also if the dead one had written to the node only."""
         store = self.runtime.store
         record = AllocationRecord(UNKNOWN, resource_class="small", conductor="dead/1")
         store.create_record(record)
         store.update_node(self.uuid, {"instance_uuid": UNKNOWN, "allocation_uuid": UNKNOWN}, fence=None)
         self.runtime.components.allocations.sweep()
-        wait_until_found(self, UNKNOWN)
+        wait_until_active(self, UNKNOWN)
         self.assertEqual(self.uuid, self.get(f"/v1/allocations/{UNKNOWN}")["node_uuid"])
 
-    def test_an_allocation_of_a_conductor_that_lives_is_its_own(self) -> None:
-        """Nobody else looks for a node for it."""
+    def test_allocation_of_a_live_conductor_is_not_taken_over(self) -> None:
+        """No other conductor searches a node for it."""
         store = self.runtime.store
         mine = store.conductors()[0]
         store.create_record(AllocationRecord(UNKNOWN, resource_class="small", conductor=f"{mine.hostname}/{mine.incarnation}"))
@@ -224,9 +226,9 @@ class TestTakingOver(AllocationTestCase):
         self.assertEqual("allocating", self.get(f"/v1/allocations/{UNKNOWN}")["state"])
 
 
-class TestLife(AllocationTestCase):
-    def test_what_is_asked_for_is_checked(self) -> None:
-        """A class is needed, names and candidates have to be what they are called, and a name is taken once."""
+class TestLifecycle(AllocationTestCase):
+    def test_invalid_allocations_are_refused(self) -> None:
+        """A resource class is required, names and candidates must be valid, and names are unique."""
         self.assert_refused(self.post("allocations"), 400, "resource_class")
         self.assert_refused(self.post("allocations", resource_class="small", traits=["x"]), 400, "traits")
         self.assert_refused(
@@ -241,7 +243,7 @@ class TestLife(AllocationTestCase):
         self.assert_refused(self.post("allocations", resource_class="small", name="a1"), 409, "a1")
 
     def test_allocations_are_filtered(self) -> None:
-        """By node, class, state and owner."""
+        """Allocations can be filtered by node, resource class, state and owner."""
         one, two = self.allocate(name="a1")["uuid"], self.allocate(resource_class="large", owner="p")["uuid"]
         for query, expected in (
             ("", [one, two]), ("node=m1", [one]), ("resource_class=large", [two]), ("state=active", [one]), ("owner=p", [two]),
@@ -252,8 +254,8 @@ class TestLife(AllocationTestCase):
         self.assert_refused(self.request("GET", "/v1/allocations?owner=p", version="1.59"), 406, "1.60")
         self.assert_refused(self.request("GET", "/v1/allocations?node=nope"), 400, "nope")
 
-    def test_the_name_and_the_extra_information_can_be_changed(self) -> None:
-        """And nothing else."""
+    def test_only_name_and_extra_can_be_changed(self) -> None:
+        """A patch of any other field is refused."""
         path = f"/v1/allocations/{self.allocate(name='a1')['uuid']}"
         changed = self.patch(path, ("replace", "/name", "a2"), ("add", "/extra/b", 1)).json
         self.assertEqual(("a2", {"b": 1}), (changed["name"], changed["extra"]))
@@ -262,8 +264,8 @@ class TestLife(AllocationTestCase):
             self.assert_refused(self.patch(path, ("replace", f"/{field}", "x")), 400, field)
         self.assertEqual(405, self.patch(path, ("remove", "/name"), version="1.56").status)
 
-    def test_a_node_is_free_when_its_allocation_is_deleted(self) -> None:
-        """By either path; then somebody else may have it."""
+    def test_deletion_of_the_allocation_releases_the_node(self) -> None:
+        """Both paths delete the allocation, and the node can be allocated again."""
         for path in ("allocations/a1", "nodes/m1/allocation"):
             self.assertEqual("active", self.allocate(name="a1", traits=[])["state"])
             self.assertEqual(204, self.delete(path))
@@ -273,8 +275,8 @@ class TestLife(AllocationTestCase):
         self.assert_refused(self.refused("GET", "allocation"), 404, self.uuid)
         self.assert_refused(self.refused("DELETE", "allocation"), 404, self.uuid)
 
-    def test_the_allocation_of_a_node_in_use_stays(self) -> None:
-        """It ends with the instance: undeployed, or in maintenance by force."""
+    def test_allocation_of_an_active_node_cannot_be_deleted(self) -> None:
+        """It ends when the node is undeployed."""
         allocation = self.allocate(name="a1")
         self.ask("PUT", "states/provision", {"target": "active"}, status=202)
         self.assertEqual(("active", allocation["uuid"]), (self.record().provision_state, self.record().allocation_uuid))
@@ -285,14 +287,14 @@ class TestLife(AllocationTestCase):
         self.assertEqual(("available", None, None), (node.provision_state, node.instance_uuid, node.allocation_uuid))
         self.assertEqual(404, self.request("GET", "/v1/allocations/a1").status)
 
-    def test_the_allocation_goes_with_the_instance_uuid(self) -> None:
-        """A client that takes the instance from an available node ends its allocation."""
+    def test_removal_of_the_instance_uuid_ends_the_allocation(self) -> None:
+        """A client that removes instance_uuid from an available node deletes its allocation."""
         self.allocate(name="a1")
         self.assertIsNone(self.patch("/v1/nodes/m1", ("remove", "/instance_uuid")).json["allocation_uuid"])
         self.assertEqual(404, self.request("GET", "/v1/allocations/a1").status)
 
-    def test_a_node_in_use_is_noted_as_allocated(self) -> None:
-        """With its instance as the allocation; a node that is not in use, or is somebody's already, is not."""
+    def test_allocation_for_an_active_node(self) -> None:
+        """The instance UUID becomes the UUID of the allocation; nodes that are not active or do not match are refused."""
         self.assert_refused(self.post("allocations", "1.58", node="m1"), 400, "active")
         instance = "5344a3e2-978a-444e-990a-cbf47c62ef88"
         self.change(instance_uuid=instance)
@@ -305,8 +307,8 @@ class TestLife(AllocationTestCase):
         self.assertEqual((instance, "active", self.uuid), tuple(allocation[name] for name in ("uuid", "state", "node_uuid")))
         self.assertEqual(instance, self.record().allocation_uuid)
 
-    def test_an_allocation_goes_with_its_node(self) -> None:
-        """A node that is deleted by force takes its allocation along."""
+    def test_deletion_of_the_node_deletes_its_allocation(self) -> None:
+        """This holds for a node in maintenance, which can be deleted despite its instance."""
         self.allocate(name="a1")
         self.change(maintenance=True)
         self.assertEqual(204, self.delete("nodes/m1"))

@@ -1,4 +1,4 @@
-"""Many nodes in one request."""
+"""Requests for many nodes at once."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from tests.fixtures.api import APITestCase
 
 
 class TestBulk(APITestCase):
-    """``/v1/bulk``: one result for each."""
+    """``/v1/bulk``: one result for each node."""
 
     def test_each_new_node_has_a_result(self) -> None:
-        """What is wrong with one node is said of that one, and the others are created."""
+        """An error of one node is in its result only, and the other nodes are created."""
         wanted = [{"driver": "fake-hardware", "name": "a"}, {"name": "b"}, "c", {"driver": "fake-hardware", "name": "a"}]
         results = self.request("POST", "/v1/bulk/nodes", {"nodes": wanted}).json["results"]
         self.assertEqual([201, 400, 400, 409], [one["status"] for one in results])
@@ -21,8 +21,8 @@ class TestBulk(APITestCase):
         self.assertEqual("driver", results[1]["error"]["problems"][0]["field"])
         self.assertEqual(1, len(self.get("/v1/nodes")["nodes"]))
 
-    def test_states_of_many_are_changed(self) -> None:
-        """A change is begun for each node that can have it; the others say why not."""
+    def test_states_of_many_nodes_are_changed(self) -> None:
+        """The change starts for each node that exists; the result of the missing node is 404."""
         nodes = [self.node(name="a"), self.node()]
         changes = (("provision", "manage", "change_provision_state"), ("power", "power on", "change_power_state"))
         for path, target, method in changes:
@@ -32,22 +32,22 @@ class TestBulk(APITestCase):
             accepted = [arguments["node"] for name, arguments in self.conductor.accepted if name == method]
             self.assertEqual(nodes, accepted)
 
-    def test_a_request_that_is_wrong_does_nothing(self) -> None:
-        """Without nodes, with the same node twice or with an unknown field nothing is begun."""
+    def test_invalid_request_changes_no_node(self) -> None:
+        """No nodes, duplicate nodes, entries of a wrong type and too many nodes are refused."""
         self.node(name="a")
         for nodes in ([], ["a", "a"], [1], "a", ["x"] * 1001):
             answer = self.request("PUT", "/v1/bulk/nodes/states/power", {"nodes": nodes, "target": "power on"})
             self.assert_refused(answer, 400, "nodes")
         self.assertEqual([], self.conductor.accepted)
 
-    def test_there_are_bounds(self) -> None:
-        """A thousand nodes are taken, and one more is too many."""
+    def test_number_of_nodes_is_limited(self) -> None:
+        """A request may contain 1,000 nodes, but not 1,001."""
         for count, code in ((1000, 200), (1001, 400)):
             body = {"nodes": [f"n{number}" for number in range(count)], "target": "power on"}
             self.assertEqual(code, self.request("PUT", "/v1/bulk/nodes/states/power", body).status)
 
     def test_each_node_has_a_line_in_the_audit_log(self) -> None:
-        """Who looks up what happened to a node finds it, and how it ended, whatever the request did to others."""
+        """The audit log has one entry for each node with its own status."""
         node = self.node()
         log = self.useFixture(FakeLogger("baremetal_sdk.audit"))
         self.request("PUT", "/v1/bulk/nodes/states/power", {"nodes": [node, "missing"], "target": "power on"})
@@ -55,7 +55,7 @@ class TestBulk(APITestCase):
         ended = {line["target"]["node"]: (line["status"], line.get("why")) for line in lines if "node" in line.get("target", {})}
         self.assertEqual({node: (202, None), "missing": (404, "NodeNotFound")}, ended)
 
-    def test_a_node_may_be_called_bulk(self) -> None:
-        """Requests for many take no name away from nodes."""
+    def test_node_may_be_named_bulk(self) -> None:
+        """The path of bulk requests does not reserve a node name."""
         self.node(name="bulk")
         self.assertEqual("bulk", self.get("/v1/nodes/bulk")["name"])

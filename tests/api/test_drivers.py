@@ -7,8 +7,8 @@ from tests.fixtures.api import PROPERTIES, APITestCase
 
 
 class TestDrivers(APITestCase):
-    def test_drivers_are_those_of_living_conductors(self) -> None:
-        """Each is named once, with the hosts that offer it; those of silent conductors are not offered."""
+    def test_drivers_of_live_conductors_are_listed(self) -> None:
+        """Each driver is listed once with its hosts; drivers of dead conductors are not listed."""
         self.conductor.clock.turn(30)
         self.conductor.join("host-2")
         self.conductor.clock.turn(3)
@@ -20,8 +20,8 @@ class TestDrivers(APITestCase):
         self.conductor.clock.turn(3600)
         self.assertEqual([], self.get("/v1/drivers")["drivers"])
 
-    def test_interfaces_are_shown_in_detail_since_their_versions(self) -> None:
-        """Dynamic drivers came with 1.30, some interfaces later."""
+    def test_interface_fields_have_first_versions(self) -> None:
+        """Dynamic drivers need 1.30, and later interface kinds need later versions."""
         driver = self.get("/v1/drivers/fake-hardware")
         self.assertEqual(
             ("dynamic", "no-bios", ["no-bios", "fake"]),
@@ -33,8 +33,8 @@ class TestDrivers(APITestCase):
             self.assertNotIn(f"default_{kind}_interface", self.get("/v1/drivers/fake-hardware", version=f"1.{minor - 1}"))
             self.assertIn(f"enabled_{kind}_interfaces", self.get("/v1/drivers/fake-hardware", version=f"1.{minor}"))
 
-    def test_lists_show_interfaces_when_they_are_asked_to(self) -> None:
-        """detail= and fields= exclude each other."""
+    def test_lists_show_interfaces_on_request(self) -> None:
+        """The parameters detail and fields exclude each other."""
         self.assertNotIn("default_power_interface", self.get("/v1/drivers")["drivers"][0])
         self.assertIn("default_power_interface", self.get("/v1/drivers?detail=True")["drivers"][0])
         self.assertEqual({"name", "links"}, set(self.get("/v1/drivers?fields=name")["drivers"][0]))
@@ -44,13 +44,13 @@ class TestDrivers(APITestCase):
         self.assert_refused(self.request("GET", "/v1/drivers/redfish?fields=bogus"), 400, "bogus")
 
     def test_all_drivers_are_dynamic(self) -> None:
-        """There are no classic ones."""
+        """The list of classic drivers is empty."""
         self.assertEqual(2, len(self.get("/v1/drivers?type=dynamic")["drivers"]))
         self.assertEqual([], self.get("/v1/drivers?type=classic")["drivers"])
         self.assert_refused(self.request("GET", "/v1/drivers?type=other"), 400, "type")
 
-    def test_properties_are_what_the_conductor_says(self) -> None:
-        """They are linked since 1.14."""
+    def test_properties_come_from_the_conductor(self) -> None:
+        """Drivers link to their properties since 1.14."""
         self.assertEqual(PROPERTIES, self.get("/v1/drivers/fake-hardware/properties"))
         self.assertEqual(
             "http://localhost/v1/drivers/redfish/properties",
@@ -58,8 +58,8 @@ class TestDrivers(APITestCase):
         )
         self.assertNotIn("properties", self.get("/v1/drivers/redfish", version="1.13"))
 
-    def test_a_driver_that_nobody_offers_is_not_found(self) -> None:
-        """The answer names those that are offered."""
+    def test_driver_that_no_conductor_offers_is_not_found(self) -> None:
+        """The error names the offered drivers."""
         for path in ("/v1/drivers/nope", "/v1/drivers/nope/properties"):
             self.assert_refused(self.request("GET", path), 404, "nope", "redfish")
         self.conductor.failing["driver_properties"] = DriverNotFound("it has just gone")
@@ -68,12 +68,12 @@ class TestDrivers(APITestCase):
 
 class TestConductors(APITestCase):
     def test_conductors_are_served_since_1_49(self) -> None:
-        """Before that there is no such path."""
+        """Earlier versions get 404."""
         self.assert_refused(self.request("GET", "/v1/conductors", version="1.48"), 404, "1.49")
         self.assert_refused(self.request("GET", "/v1/conductors/host-1", version="1.48"), 404, "1.49")
 
-    def test_conductors_say_whether_they_live(self) -> None:
-        """A silent conductor is listed, but not alive."""
+    def test_conductors_show_whether_they_are_alive(self) -> None:
+        """A conductor without recent heartbeat is listed, but it is not alive."""
         self.assertEqual({"hostname", "conductor_group", "alive", "links"}, set(self.get("/v1/conductors")["conductors"][0]))
         self.assertTrue(self.get("/v1/conductors/host-1")["alive"])
         self.conductor.clock.turn(3600)
@@ -81,8 +81,8 @@ class TestConductors(APITestCase):
         alive = {one["hostname"]: one["alive"] for one in self.get("/v1/conductors")["conductors"]}
         self.assertEqual({"host-1": False, "host-2": True}, alive)
 
-    def test_a_conductor_is_shown_with_its_drivers(self) -> None:
-        """By host name."""
+    def test_conductor_is_shown_with_its_drivers(self) -> None:
+        """A conductor is found by its host name."""
         conductor = self.get("/v1/conductors/host-1")
         self.assertEqual(["fake-hardware", "redfish"], conductor["drivers"])
         self.assertEqual([conductor], self.get("/v1/conductors?detail=True")["conductors"])
@@ -90,7 +90,7 @@ class TestConductors(APITestCase):
         self.assert_refused(self.request("GET", "/v1/conductors/nope"), 404, "nope")
         self.assert_refused(self.request("GET", "/v1/conductors?fields=bogus"), 400, "bogus")
 
-    def test_conductors_come_in_pages(self) -> None:
+    def test_conductors_are_paged(self) -> None:
         """The marker is a host name."""
         for name in ("host-3", "host-2"):
             self.conductor.join(name)

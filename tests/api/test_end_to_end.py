@@ -1,4 +1,4 @@
-"""A conductor, its API and a client over a socket."""
+"""A conductor with its API and a client over a socket."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ class TestEndToEnd(testtools.TestCase):
             deadline.check(f"{field} to become {value!r}; it is {node[field]!r}, {node['last_error']!r}")
             time.sleep(0.01)
 
-    def test_a_node_goes_from_enrolment_to_an_instance_and_back(self) -> None:
-        """What clients do in a machine's life works over the wire, and every step is seen through the API."""
+    def test_lifecycle_of_a_node(self) -> None:
+        """A client enrolls, deploys, undeploys and deletes a node over HTTP, and the API shows each state."""
         body = {"driver": "fake-hardware", "name": "n1", "driver_info": {"fake_password": "tiger"}}
         status, node = self._request("POST", "/v1/nodes", body)
         self.assertEqual((201, "enroll", "here"), (status, node["provision_state"], node["conductor"]))
@@ -64,15 +64,15 @@ class TestEndToEnd(testtools.TestCase):
         self.assertEqual(204, self._request("DELETE", path)[0])
         self.assertEqual(404, self._request("GET", path)[0])
 
-    def test_what_is_wrong_with_a_node_is_told_by_field(self) -> None:
-        """An unknown driver or interface is the request's fault."""
+    def test_unknown_driver_or_interface_is_refused(self) -> None:
+        """The error has status 400 and names the value."""
         for body in ({"driver": "nope"}, {"driver": "fake-hardware", "power_interface": "nope"}):
             status, answer = self._request("POST", "/v1/nodes", body)
             self.assertEqual(400, status, answer)
             self.assertIn("nope", answer["error_message"])
 
-    def test_a_patch_keeps_the_secrets_that_it_was_shown_masked(self) -> None:
-        """A client that writes back what it read changes nothing."""
+    def test_patch_with_masked_secrets_keeps_the_secrets(self) -> None:
+        """A client that writes back the values that it read changes nothing."""
         self._request("POST", "/v1/nodes", {"driver": "fake-hardware", "name": "n1", "driver_info": {"fake_password": "tiger"}})
         _, shown = self._request("GET", "/v1/nodes/n1")
         status, answer = self._request(
@@ -86,7 +86,7 @@ class TestEndToEnd(testtools.TestCase):
         )
 
     def test_the_api_stops_with_the_conductor(self) -> None:
-        """After a stop nobody listens."""
+        """After the conductor stops, connections to the port are refused."""
         port = self.api.port
         self.conductor.stop()
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
@@ -94,8 +94,8 @@ class TestEndToEnd(testtools.TestCase):
 
 
 class TestStart(testtools.TestCase):
-    def test_a_port_that_is_taken_stops_the_start_with_a_reason(self) -> None:
-        """A conductor whose API cannot listen does not run half."""
+    def test_start_fails_if_the_port_is_in_use(self) -> None:
+        """A conductor whose API cannot listen does not start, and the error names the port."""
         first = Conductor(ConductorConfig(host="first"))
         taken = APIServer(bare_metal_api(first), APIConfig(port=0))
         first.add(taken)
