@@ -1,4 +1,4 @@
-"""The whole way, from a request down to a simulated machine: the API on a conductor that runs, without a socket."""
+"""Fixture with a running conductor and simulated machines. Requests go to its API without a socket."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ N1 = "/v1/nodes/m1"
 
 
 class MachineAPITestCase(APITestCase):
-    """Each test has a rack, a conductor of its own, and the node ``m1``, which is enrolled."""
+    """Each test has its own rack, a conductor and the enrolled node ``m1``."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -30,37 +30,37 @@ class MachineAPITestCase(APITestCase):
         self.uuid = self.enrol("m1")
 
     def options(self) -> dict[str, Any]:
-        """Options of the conductor."""
+        """Return the conductor options of the test."""
         return {}
 
     def enrol(self, name: str, **values: Any) -> str:
-        """Create a node whose machine has the node's name; give back its UUID."""
+        """Create a node whose machine has the same name, and return the UUID of the node."""
         info = {"fake_machine": name, "fake_rack": self.rack.name, **values.pop("driver_info", {})}
         return self.node(name=name, driver_info=info, **values)
 
     def machine(self, name: str = "m1") -> Machine:
-        """The machine itself, past everything that drives it."""
+        """Return the simulated machine itself, to check the effects of requests."""
         return self.rack.machine(name)
 
     def bring(self, *verbs: str, node: str | None = None) -> NodeRecord:
-        """Take the node through *verbs*."""
+        """Run the provisioning verbs *verbs* one after another, and return the record of the node."""
         return provision(self.runtime, node or self.uuid, *verbs)
 
     def record(self, node: str | None = None) -> NodeRecord:
-        """The node as it is stored, when all work has ended."""
+        """Wait until all work has ended, and return the stored node."""
         settle(self.runtime)
         return self.runtime.store.node(node or self.uuid)
 
     def ask(self, method: str, path: str, body: Any = None, *, status: int = 200, version: str = "1.115") -> Any:
-        """Send a request about the node, which has to be answered with *status*; give back the body of the answer."""
+        """Send a request below the path of the node, assert its status, and return the body of the response."""
         answer = self.refused(method, path, body, version=version)
         self.assertEqual(status, answer.status, answer.raw)
         return answer.json if answer.raw else None
 
     def refused(self, method: str, path: str, body: Any = None, *, version: str = "1.115") -> Answer:
-        """Send a request about the node."""
+        """Send a request below the path of the node, and return the response."""
         return self.request(method, f"/v1/nodes/{self.uuid}/{path}".rstrip("/"), body, version=version)
 
     def change(self, **changes: Any) -> None:
-        """Change fields of the node."""
+        """Change fields of the node through the conductor."""
         self.runtime.rpc.call("update_node", node=self.uuid, changes=changes)

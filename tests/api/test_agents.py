@@ -207,7 +207,7 @@ class TestInspection(AgentTestCase):
         record = self.record()
         self.assertEqual(("manageable", None), (record.provision_state, record.last_error))
         self.assertEqual({"cpus": 8, "cpu_arch": "aarch64", "memory_mb": 2048, "local_gb": 19}, dict(record.properties))
-        ports = {one["address"]: one["pxe_enabled"] for one in self.ask("GET", "ports/detail")["ports"]}
+        ports = {entry["address"]: entry["pxe_enabled"] for entry in self.ask("GET", "ports/detail")["ports"]}
         self.assertEqual({"52:54:00:00:00:0a": True, "52:54:00:00:00:0b": False}, ports)
         shown = self.ask("GET", "inventory")
         self.assertEqual((INVENTORY, {"root_disk": {"name": "/dev/sda"}}), (shown["inventory"], shown["plugin_data"]))

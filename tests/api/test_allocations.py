@@ -25,7 +25,7 @@ class AllocationTestCase(ResourceTestCase):
 
     def allocate(self, version: str = "1.60", **values: Any) -> Any:
         """Create an allocation and return it after the search for a node has ended."""
-        made = self.made("allocations", version, **{"resource_class": "small", **values})
+        made = self.create("allocations", version, **{"resource_class": "small", **values})
         settle(self.runtime)
         return self.get(f"/v1/allocations/{made['uuid']}", version)
 
@@ -99,14 +99,14 @@ class TestMatching(AllocationTestCase):
             thread.join(30)
         settle(self.runtime)
         found = [dict(row) for row in self.runtime.store.records(AllocationRecord, Query())]
-        given = [one["node_uuid"] for one in found if one["state"] == "active"]
+        given = [entry["node_uuid"] for entry in found if entry["state"] == "active"]
         self.assertEqual((nodes, 5), (set(given), len(given)))
-        self.assertEqual(3, sum(one["state"] == "error" for one in found), found)
+        self.assertEqual(3, sum(entry["state"] == "error" for entry in found), found)
 
     def test_allocation_waits_for_a_leased_node(self) -> None:
         """If the only matching node is leased, the allocation waits until the lease ends."""
         lease, _ = self.runtime.store.take_lease(self.uuid, holder="other/1", purpose="a test", duration=60)
-        made = self.made("allocations", resource_class="small")
+        made = self.create("allocations", resource_class="small")
         settle(self.runtime)
         self.assertEqual("allocating", self.get(f"/v1/allocations/{made['uuid']}")["state"])
         self.runtime.store.release_lease(lease.fence)
@@ -244,9 +244,9 @@ class TestLifecycle(AllocationTestCase):
 
     def test_allocations_are_filtered(self) -> None:
         """Allocations can be filtered by node, resource class, state and owner."""
-        one, two = self.allocate(name="a1")["uuid"], self.allocate(resource_class="large", owner="p")["uuid"]
+        first, second = self.allocate(name="a1")["uuid"], self.allocate(resource_class="large", owner="p")["uuid"]
         for query, expected in (
-            ("", [one, two]), ("node=m1", [one]), ("resource_class=large", [two]), ("state=active", [one]), ("owner=p", [two]),
+            ("", [first, second]), ("node=m1", [first]), ("resource_class=large", [second]), ("state=active", [first]), ("owner=p", [second]),
         ):  # fmt: skip
             self.assertEqual(expected, [found["uuid"] for found in self.get(f"/v1/allocations?{query}")["allocations"]], query)
         self.assertEqual({"name", "links"}, set(self.get("/v1/allocations?fields=name")["allocations"][0]))

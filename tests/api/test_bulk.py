@@ -16,7 +16,7 @@ class TestBulk(APITestCase):
         """An error of one node is in its result only, and the other nodes are created."""
         wanted = [{"driver": "fake-hardware", "name": "a"}, {"name": "b"}, "c", {"driver": "fake-hardware", "name": "a"}]
         results = self.request("POST", "/v1/bulk/nodes", {"nodes": wanted}).json["results"]
-        self.assertEqual([201, 400, 400, 409], [one["status"] for one in results])
+        self.assertEqual([201, 400, 400, 409], [result["status"] for result in results])
         self.assertEqual("a", self.get(f"/v1/nodes/{results[0]['node']['uuid']}")["name"])
         self.assertEqual("driver", results[1]["error"]["problems"][0]["field"])
         self.assertEqual(1, len(self.get("/v1/nodes")["nodes"]))
@@ -28,7 +28,9 @@ class TestBulk(APITestCase):
         for path, target, method in changes:
             body = {"nodes": ["a", nodes[1], "missing"], "target": target}
             results = self.request("PUT", f"/v1/bulk/nodes/states/{path}", body).json["results"]
-            self.assertEqual([("a", 202), (nodes[1], 202), ("missing", 404)], [(one["node"], one["status"]) for one in results])
+            self.assertEqual(
+                [("a", 202), (nodes[1], 202), ("missing", 404)], [(result["node"], result["status"]) for result in results]
+            )
             accepted = [arguments["node"] for name, arguments in self.conductor.accepted if name == method]
             self.assertEqual(nodes, accepted)
 
@@ -47,7 +49,7 @@ class TestBulk(APITestCase):
             self.assertEqual(code, self.request("PUT", "/v1/bulk/nodes/states/power", body).status)
 
     def test_each_node_has_a_line_in_the_audit_log(self) -> None:
-        """The audit log has one entry for each node with its own status."""
+        """The audit log has one result for each node with its own status."""
         node = self.node()
         log = self.useFixture(FakeLogger("baremetal_sdk.audit"))
         self.request("PUT", "/v1/bulk/nodes/states/power", {"nodes": [node, "missing"], "target": "power on"})

@@ -78,7 +78,7 @@ class TestConductors(APITestCase):
         self.assertTrue(self.get("/v1/conductors/host-1")["alive"])
         self.conductor.clock.turn(3600)
         self.conductor.join("host-2", "rack2")
-        alive = {one["hostname"]: one["alive"] for one in self.get("/v1/conductors")["conductors"]}
+        alive = {entry["hostname"]: entry["alive"] for entry in self.get("/v1/conductors")["conductors"]}
         self.assertEqual({"host-1": False, "host-2": True}, alive)
 
     def test_conductor_is_shown_with_its_drivers(self) -> None:
@@ -96,7 +96,7 @@ class TestConductors(APITestCase):
             self.conductor.join(name)
         page = self.get("/v1/conductors?limit=2&sort_key=hostname&sort_dir=desc")
         rest = self.get(page["next"].removeprefix("http://localhost"))
-        self.assertEqual(["host-3", "host-2", "host-1"], [one["hostname"] for one in page["conductors"] + rest["conductors"]])
+        self.assertEqual(["host-3", "host-2", "host-1"], [entry["hostname"] for entry in page["conductors"] + rest["conductors"]])
         self.assertNotIn("next", rest)
         self.assert_refused(self.request("GET", "/v1/conductors?marker=nope"), 400, "marker")
         self.assert_refused(self.request("GET", "/v1/conductors?sort_key=alive"), 400, "sort_key")

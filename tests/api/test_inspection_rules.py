@@ -20,7 +20,7 @@ def set_attribute(path: str, value: Any) -> dict[str, Any]:
 class RulesTestCase(ResourceTestCase):
     def create_rule(self, *actions: dict[str, Any], **values: Any) -> Any:
         """Create a rule with *actions*, by default one that fails."""
-        return self.made("inspection_rules", "1.96", actions=list(actions) or [FAIL], **values)
+        return self.create("inspection_rules", "1.96", actions=list(actions) or [FAIL], **values)
 
 
 class TestRules(RulesTestCase):
@@ -45,7 +45,7 @@ class TestRules(RulesTestCase):
         self.assertEqual(made, self.get("/v1/inspection_rules?detail=True")["inspection_rules"])
         self.assertEqual({"actions", "links"}, set(self.get("/v1/inspection_rules?fields=actions")["inspection_rules"][0]))
         found = self.get("/v1/inspection_rules?sort_key=priority&sort_dir=desc&phase=main")["inspection_rules"]
-        self.assertEqual([2, 1, 0], [one["priority"] for one in found])
+        self.assertEqual([2, 1, 0], [entry["priority"] for entry in found])
         self.assertEqual(204, self.delete("inspection_rules"))
         self.assertEqual([], self.get("/v1/inspection_rules")["inspection_rules"])
 

@@ -1,4 +1,4 @@
-"""Marks of nodes, the names of their instances, and filters that ask for a node's surroundings."""
+"""Retirement, protection and instance names of nodes, and filters of ports by their nodes."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from tests.api.test_chassis_and_groups import MAC, ResourceTestCase
 PATH = "/v1/nodes/m1"
 
 
-class TestMarks(ResourceTestCase):
-    def test_a_reason_goes_with_its_mark(self) -> None:
-        """It is given together with the mark or later, and is gone with it."""
+class TestRetirementAndProtection(ResourceTestCase):
+    def test_retired_reason_needs_retired(self) -> None:
+        """The reason is set together with retired or later, and it is cleared with retired."""
         self.assert_refused(self.patch(PATH, ("add", "/retired_reason", "old")), 400, "retired_reason")
         self.assertTrue(self.patch(PATH, ("add", "/retired", True)).json["retired"])
         self.assertEqual("old", self.patch(PATH, ("add", "/retired_reason", "old")).json["retired_reason"])
@@ -17,14 +17,14 @@ class TestMarks(ResourceTestCase):
         both = (("add", "/retired", True), ("add", "/retired_reason", "old"))
         self.assertEqual("old", self.patch(PATH, *both).json["retired_reason"])
 
-    def test_an_available_node_is_not_retired(self) -> None:
-        """A scheduler may be about to use it; one that was retired before stays so."""
+    def test_available_node_cannot_be_retired(self) -> None:
+        """A scheduler may be about to use the node."""
         self.bring("manage", "provide")
         self.assert_refused(self.patch(PATH, ("add", "/retired", True)), 409, "available")
         self.assertEqual(200, self.patch(PATH, ("add", "/retired", False)).status)
 
-    def test_a_node_that_was_retired_in_use_does_not_become_available(self) -> None:
-        """Undeployed and cleaned, or not cleaned, it is manageable."""
+    def test_node_retired_in_use_does_not_become_available(self) -> None:
+        """After undeployment the node is manageable, with or without cleaning."""
         for clean in (True, False):
             self.change(automated_clean=clean)
             self.bring("manage", "provide", "active") if clean else self.bring("provide", "active")
@@ -32,8 +32,8 @@ class TestMarks(ResourceTestCase):
             self.assertEqual("manageable", self.bring("deleted").provision_state)
             self.assertEqual(200, self.patch(PATH, ("add", "/retired", False)).status)
 
-    def test_only_a_node_in_use_is_protected(self) -> None:
-        """There is nothing else to protect."""
+    def test_only_an_active_node_can_be_protected(self) -> None:
+        """A node in another state is refused."""
         self.assert_refused(self.patch(PATH, ("add", "/protected", True)), 409, "enroll")
         self.assert_refused(self.patch(PATH, ("add", "/protected_reason", "x")), 400, "protected_reason")
         self.bring("manage", "provide", "active")
@@ -41,8 +41,8 @@ class TestMarks(ResourceTestCase):
         self.assertEqual((True, "mine"), (changed["protected"], changed["protected_reason"]))
         self.assertIsNone(self.patch(PATH, ("replace", "/protected", False)).json["protected_reason"])
 
-    def test_an_instance_is_called_as_older_clients_say(self) -> None:
-        """They put its name into ``instance_info``; a name that is set apart wins."""
+    def test_instance_name_from_instance_info(self) -> None:
+        """Older clients set display_name in ``instance_info``; the field instance_name takes precedence."""
         info = ("add", "/instance_info/display_name", "i1")
         self.assertEqual("i1", self.patch(PATH, info).json["instance_name"])
         self.assertEqual("i2", self.patch(PATH, ("replace", "/instance_name", "i2")).json["instance_name"])
@@ -50,22 +50,22 @@ class TestMarks(ResourceTestCase):
 
 
 class TestPortFilters(ResourceTestCase):
-    def test_ports_are_filtered_by_what_their_nodes_are(self) -> None:
-        """By shard and group of conductors; by their own description, in either case of letters."""
+    def test_ports_are_filtered_by_their_nodes(self) -> None:
+        """Filters are the shard and the conductor group of the node, and the description of the port in any case."""
         node = self.enrol("m2", shard="s2")
-        one = self.made("ports", node_uuid=self.uuid, address=MAC, description="Uplink of rack 3")["uuid"]
-        two = self.made("ports", node_uuid=node, address="52:54:00:aa:bb:cd")["uuid"]
+        first = self.create("ports", node_uuid=self.uuid, address=MAC, description="Uplink of rack 3")["uuid"]
+        second = self.create("ports", node_uuid=node, address="52:54:00:aa:bb:cd")["uuid"]
         for query, expected, since in (
-            ("shard=s1,s2", [two], 82), ("conductor_groups=g", [], 99), ("description_contains=RACK", [one], 97),
+            ("shard=s1,s2", [second], 82), ("conductor_groups=g", [], 99), ("description_contains=RACK", [first], 97),
         ):  # fmt: skip
             self.assertEqual(expected, [port["uuid"] for port in self.get(f"/v1/ports?{query}", f"1.{since}")["ports"]], query)
             answer = self.request("GET", f"/v1/ports?{query}", version=f"1.{since - 1}")
             self.assert_refused(answer, 406, f"1.{since}")
         self.assert_refused(self.request("GET", "/v1/ports?node=m1&shard=a"), 400, "together")
 
-    def test_a_port_may_be_kept_out_of_groups_that_are_made_as_needed(self) -> None:
-        """Since 1.111; before, it may join them."""
-        port = self.made("ports", node_uuid=self.uuid, address=MAC)
+    def test_port_can_be_excluded_from_dynamic_portgroups(self) -> None:
+        """The field needs 1.111, and its default is true."""
+        port = self.create("ports", node_uuid=self.uuid, address=MAC)
         self.assertIs(True, port["available_for_dynamic_portgroup"])
         path = f"/v1/ports/{port['uuid']}"
         self.assertIs(

@@ -1,4 +1,4 @@
-"""PATCH of nodes: what changes, what is refused, and what happens to secrets and under competition."""
+"""PATCH of nodes: changes, errors, secrets and concurrent writes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class TestPatch(APITestCase):
         return self.conductor.store.node(self.uuid)
 
     def test_fields_are_added_replaced_and_removed(self) -> None:
-        """The answer is the node as it is then."""
+        """The response is the changed node."""
         answer = self.patch(
             N1,
             ("replace", "/name", "n2"),
@@ -36,15 +36,15 @@ class TestPatch(APITestCase):
         self.assertEqual({"list": [0, 2, 3], "b": {"c": 2}}, answer.json["extra"])
         self.assertEqual(("n2", "big", True), tuple(answer.json[key] for key in ("name", "resource_class", "maintenance")))
 
-    def test_a_removed_field_has_its_default(self) -> None:
-        """Removing is going back to what a new node has, and so is null where there is no null."""
+    def test_removed_field_gets_its_default(self) -> None:
+        """Null also means the default for a field without null."""
         self.patch(N1, ("add", "/description", "d"), ("add", "/retired", True))
         answer = self.patch(N1, ("remove", "/description"), ("replace", "/retired", None), ("remove", "/extra"))
         self.assertEqual((None, False, {}), tuple(answer.json[key] for key in ("description", "retired", "extra")))
         self.assertIsNone(self.patch(N1, ("remove", "/name")).json["name"])
 
-    def test_a_patch_that_changes_nothing_works(self) -> None:
-        """Writing what is there already, or nothing at all, is a success and no write."""
+    def test_patch_without_change_succeeds(self) -> None:
+        """A patch with the current values, or without operations, succeeds and writes nothing."""
         before = self._record().revision
         for operations in (
             [],
@@ -55,14 +55,14 @@ class TestPatch(APITestCase):
             self.assertEqual(200, self.patch(N1, *operations).status)
         self.assertEqual(before, self._record().revision)
 
-    def test_a_test_that_fails_stops_the_patch(self) -> None:
-        """Nothing is written when what was expected is not so."""
+    def test_failed_test_operation_stops_the_patch(self) -> None:
+        """Nothing is written if the value is not the expected one."""
         self.assertEqual(200, self.patch(N1, ("test", "/extra/a", 1), ("replace", "/extra/a", 2)).status)
         self.assert_refused(self.patch(N1, ("test", "/extra/a", 1), ("replace", "/extra/a", 3)), 400, "/extra/a")
         self.assertEqual(2, self._record().extra["a"])
 
-    def test_a_body_that_is_no_patch_is_refused(self) -> None:
-        """The answer says which operation is wrong and what is allowed."""
+    def test_invalid_patch_is_refused(self) -> None:
+        """The error names the wrong operation and the allowed form."""
         for body, word in (
             ({"op": "add"}, "not a list"), ([5], "patch[0]"), ([{"op": "frob", "path": "/name"}], "frob"),
             ([{"path": "/name"}], "op"),
@@ -72,8 +72,8 @@ class TestPatch(APITestCase):
         ):  # fmt: skip
             self.assert_refused(self.request("PATCH", N1, body), 400, word)
 
-    def test_fields_that_cannot_be_changed_are_named(self) -> None:
-        """What the service writes, what is unknown and what has an API of its own is refused, with what can be changed."""
+    def test_read_only_fields_are_refused(self) -> None:
+        """Fields that only the service writes, unknown fields and fields with their own routes are refused."""
         for path in (
             "/uuid",
             "/bogus",
@@ -87,8 +87,8 @@ class TestPatch(APITestCase):
         ):
             self.assert_refused(self.patch(N1, ("replace", path, "x")), 400, path, "resource_class")
 
-    def test_places_that_there_are_not_are_named(self) -> None:
-        """An operation on something that is missing says what is missing."""
+    def test_missing_path_is_refused(self) -> None:
+        """The error names the missing path, and nothing is written."""
         for operation in (
             ("remove", "/extra/x"), ("replace", "/extra/x", 1), ("add", "/extra/x/y", 1), ("add", "/extra/a/b", 1),
             ("add", "/name/x", 1),
@@ -98,30 +98,30 @@ class TestPatch(APITestCase):
             self.assert_refused(self.patch(N1, operation), 400, operation[1])
         self.assertEqual({"a": 1, "list": [1, 2]}, self._record().extra)
 
-    def test_what_a_node_needs_cannot_be_removed(self) -> None:
-        """A node has a driver."""
+    def test_required_field_cannot_be_removed(self) -> None:
+        """A node needs a driver."""
         self.assert_refused(self.patch(N1, ("remove", "/driver")), 400, "driver")
         self.assert_refused(self.patch(N1, ("replace", "/driver", None)), 400, "driver")
 
     def test_values_are_checked(self) -> None:
-        """A patch cannot bring in what a new node could not have."""
+        """A patch accepts the same values as the creation of a node."""
         for path, value in (("/name", "bad name"), ("/name", 5), ("/instance_uuid", "zzz"), ("/extra", []),
                             ("/maintenance", "perhaps"),
                             ("/name", "detail"), ("/resource_class", "r" * 81), ("/parent_node", "nope")):  # fmt: skip
             self.assert_refused(self.patch(N1, ("add", path, value)), 400, path[1:])
 
-    def test_a_field_of_a_later_version_is_not_acceptable(self) -> None:
-        """Neither its change nor its removal."""
+    def test_field_of_a_later_version_is_not_acceptable(self) -> None:
+        """Its change and its removal get 406."""
         for operation in (("replace", "/owner", "me"), ("remove", "/owner")):
             self.assert_refused(self.patch(N1, operation, version="1.49"), 406, "1.50")
 
-    def test_escapes_in_paths_mean_something_since_1_98(self) -> None:
-        """Before that a tilde is a tilde."""
+    def test_escapes_in_paths_need_1_98(self) -> None:
+        """In earlier versions, a tilde is an ordinary character."""
         self.assertEqual(1, self.patch(N1, ("add", "/extra/a~1b~0c", 1)).json["extra"]["a/b~c"])
         self.assertEqual(2, self.patch(N1, ("add", "/extra/x~1y", 2), version="1.97").json["extra"]["x~1y"])
 
-    def test_an_instance_is_not_replaced_by_another(self) -> None:
-        """Two schedulers cannot both win: the node has to be freed first."""
+    def test_instance_cannot_be_replaced(self) -> None:
+        """The node must be released first, so that only one of two schedulers succeeds."""
         self.assertEqual(200, self.patch(N1, ("add", "/instance_uuid", INSTANCE)).status)
         self.assertEqual(200, self.patch(N1, ("add", "/instance_uuid", INSTANCE)).status)
         self.assert_refused(self.patch(N1, ("replace", "/instance_uuid", OTHER)), 409, INSTANCE)
@@ -129,20 +129,20 @@ class TestPatch(APITestCase):
         self.assertEqual(200, self.patch(N1, ("add", "/instance_uuid", OTHER)).status)
 
     def test_an_instance_is_on_one_node_only(self) -> None:
-        """The second node is refused."""
+        """A second node with the same instance gets 409."""
         self.node(name="n2", instance_uuid=INSTANCE)
         self.assert_refused(self.patch(N1, ("add", "/instance_uuid", INSTANCE)), 409, "instance_uuid")
 
-    def test_interfaces_are_reset_together_with_the_driver(self) -> None:
-        """reset_interfaces is for a new driver, since 1.45."""
+    def test_reset_interfaces_needs_a_new_driver(self) -> None:
+        """The parameter needs 1.45."""
         body = [{"op": "replace", "path": "/driver", "value": "redfish"}]
         self.assertEqual(200, self.request("PATCH", f"{N1}?reset_interfaces=true", body).status)
         body[0]["path"] = "/name"
         self.assert_refused(self.request("PATCH", f"{N1}?reset_interfaces=true", body), 400, "reset_interfaces")
         self.assert_refused(self.request("PATCH", f"{N1}?reset_interfaces=true", body, version="1.44"), 406, "1.45")
 
-    def test_a_mask_that_comes_back_changes_nothing(self) -> None:
-        """A client that writes what it was shown does not overwrite secrets with the mask."""
+    def test_mask_in_a_patch_keeps_the_secret(self) -> None:
+        """A client that writes back the masked values that it read does not overwrite the secrets."""
         secrets = {"configdrive": "H4sI", "image_url": "http://u:tiger@images/x", "deep": [{"token": "t"}]}
         self.patch(N1, ("replace", "/instance_info", secrets), ("add", "/driver_info/vendor_password", "tiger"))
         shown = self.get(N1)
@@ -156,20 +156,20 @@ class TestPatch(APITestCase):
         self.assertEqual({**secrets, "more": 1}, self._record().instance_info)
         self.assertEqual("tiger", self._record().driver_info["vendor_password"])
 
-    def test_the_mask_of_a_sealed_secret_goes_to_the_conductor(self) -> None:
-        """The conductor knows that a mask in driver_info means unchanged; the API hands it on."""
+    def test_mask_of_a_sealed_secret_is_passed_on(self) -> None:
+        """The conductor keeps the secret if driver_info contains a mask, so the API passes the mask on."""
         self.conductor.store.update_node(self.uuid, {"driver_info": {"address": "x", "bmc_pass": MASK}}, fence=None)
         self.patch(N1, ("replace", "/driver_info/address", "y"))
         self.assertEqual({"address": "y", "bmc_pass": MASK}, self._record().driver_info)
 
-    def test_a_patch_is_applied_anew_when_the_node_changed_under_it(self) -> None:
-        """A change in between is neither lost nor a conflict."""
+    def test_patch_is_repeated_after_a_concurrent_write(self) -> None:
+        """Both changes are kept, and the client gets no conflict."""
         self.conductor.store.others.extend([{"extra": {"from": "others", "list": [1]}}, {"power_state": "power on"}])
         self.assertEqual(200, self.patch(N1, ("add", "/extra/mine", 1)).status)
         self.assertEqual({"from": "others", "list": [1], "mine": 1}, self._record().extra)
         self.assertEqual("power on", self._record().power_state)
 
-    def test_endless_competition_is_a_conflict(self) -> None:
-        """A client is told to try again when others were always faster."""
+    def test_repeated_concurrent_writes_are_a_conflict(self) -> None:
+        """The client gets 409 after the last attempt."""
         self.conductor.failing["update_node"] = RevisionConflict("somebody was faster")
         self.assert_refused(self.patch(N1, ("add", "/extra/mine", 1)), 409, "faster")

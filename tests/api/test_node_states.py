@@ -15,18 +15,18 @@ class StatesTestCase(APITestCase):
         self.uuid = self.node(name="n1")
 
     def put(self, path: str, body: Any = None, version: str = "1.115") -> Answer:
-        """Ask for a change of the node."""
+        """Send a PUT request below the node."""
         return self.request("PUT", f"{N1}/{path}", body, version=version)
 
     def assert_accepted(self, answer: Answer, method: str, **arguments: Any) -> None:
-        """202 without a body, and a conductor has the work."""
+        """Assert status 202 without a body, and that the conductor got the work."""
         self.assertEqual((202, b""), (answer.status, answer.raw))
         self.assertEqual((method, {"node": self.uuid, **arguments}), self.conductor.accepted[-1])
 
 
 class TestStates(StatesTestCase):
-    def test_states_are_shown_by_version(self) -> None:
-        """RAID came with 1.12 and boot mode with 1.75."""
+    def test_first_versions_of_states(self) -> None:
+        """RAID needs 1.12, and the boot mode needs 1.75."""
         first = {
             "console_enabled", "last_error", "power_state", "provision_state", "provision_updated_at", "target_power_state",
             "target_provision_state",
@@ -39,8 +39,8 @@ class TestStates(StatesTestCase):
 
 
 class TestPower(StatesTestCase):
-    def test_a_power_state_is_asked_for(self) -> None:
-        """The answer says where to look."""
+    def test_power_state_is_requested(self) -> None:
+        """The response locates the states of the node."""
         answer = self.put("states/power", {"target": "power on"})
         self.assert_accepted(answer, "change_power_state", target="power on", timeout=None)
         self.assertEqual("http://localhost/v1/nodes/n1/states", answer.headers["Location"])
@@ -49,13 +49,13 @@ class TestPower(StatesTestCase):
             "change_power_state", target="soft rebooting", timeout=30.0,
         )  # fmt: skip
 
-    def test_soft_power_and_timeouts_came_with_1_27(self) -> None:
-        """Older clients do not ask for them."""
+    def test_soft_power_and_timeouts_need_1_27(self) -> None:
+        """Earlier versions get 406."""
         self.assert_refused(self.put("states/power", {"target": "soft power off"}, "1.26"), 406, "1.27")
         self.assert_refused(self.put("states/power", {"target": "power on", "timeout": 5}, "1.26"), 406, "timeout", "1.27")
 
-    def test_what_cannot_be_asked_for_is_refused(self) -> None:
-        """The answer names the field and what is allowed."""
+    def test_invalid_power_request_is_refused(self) -> None:
+        """The error names the field and the allowed values."""
         for body, word in (
             ({}, "target: it is missing"), ({"target": "on"}, "power on"), ({"target": "unknown"}, "target"),
             ({"target": None}, "target"),
@@ -65,14 +65,14 @@ class TestPower(StatesTestCase):
             self.assert_refused(self.put("states/power", body), 400, word)
         self.assertEqual([], self.conductor.accepted)
 
-    def test_a_node_that_there_is_not_has_no_power(self) -> None:
-        """404, when the rest is right."""
+    def test_power_request_for_a_missing_node(self) -> None:
+        """A valid request for a node that does not exist gets 404."""
         self.assert_refused(self.request("PUT", "/v1/nodes/nope/states/power", {"target": "power on"}), 404)
 
 
 class TestProvision(StatesTestCase):
-    def test_each_verb_came_with_a_version(self) -> None:
-        """A verb is taken from its version on, and not acceptable before."""
+    def test_first_version_of_each_verb(self) -> None:
+        """A verb gets 406 in the version before its first one."""
         step = {"interface": "bios", "step": "factory_reset"}
         bodies: dict[str, Any] = {
             "clean": {"clean_steps": [step]},
@@ -92,8 +92,8 @@ class TestProvision(StatesTestCase):
         for verb in ("active", "deleted", "rebuild"):
             self.assertEqual(202, self.request("PUT", path, {"target": verb}, version="1.1").status, verb)
 
-    def test_arguments_go_to_the_conductor(self) -> None:
-        """What was given goes on, what was null or empty does not."""
+    def test_arguments_are_passed_to_the_conductor(self) -> None:
+        """Arguments that are null or empty are left out."""
         steps = [{"interface": "deploy", "step": "erase_devices", "args": {"x": 1}}]
         answer = self.put(
             "states/provision", {"target": "clean", "clean_steps": steps, "disable_ramdisk": "true", "configdrive": None}
@@ -105,13 +105,13 @@ class TestProvision(StatesTestCase):
             self.put("states/provision", {"target": "manage"}), "change_provision_state", verb="manage", arguments={}
         )
 
-    def test_an_unknown_verb_names_the_known_ones(self) -> None:
-        """A typing error is a 400."""
+    def test_unknown_verb_is_refused(self) -> None:
+        """The error lists the known verbs."""
         self.assert_refused(self.put("states/provision", {"target": "mange"}), 400, "mange", "manage")
         self.assert_refused(self.put("states/provision", {}), 400, "target")
 
-    def test_arguments_go_with_their_verbs(self) -> None:
-        """What a verb does not take is refused with the verbs that do."""
+    def test_argument_of_another_verb_is_refused(self) -> None:
+        """The error lists the verbs that take the argument."""
         step = [{"interface": "bios", "step": "x"}]
         for body, word in (
             ({"target": "provide", "clean_steps": step}, "clean"), ({"target": "clean", "service_steps": step}, "service"),
@@ -120,14 +120,14 @@ class TestProvision(StatesTestCase):
         ):  # fmt: skip
             self.assert_refused(self.put("states/provision", body), 400, "does not take it", word)
 
-    def test_some_verbs_need_an_argument(self) -> None:
-        """Cleaning by hand needs steps, rescue a password."""
+    def test_required_arguments_of_verbs(self) -> None:
+        """Manual cleaning and service need steps, and rescue needs a password."""
         for verb, argument in (("clean", "clean_steps"), ("service", "service_steps"), ("rescue", "rescue_password")):
             self.assert_refused(self.put("states/provision", {"target": verb}), 400, argument)
         self.assert_refused(self.put("states/provision", {"target": "clean", "clean_steps": []}), 400, "clean_steps")
 
-    def test_steps_are_checked_all_at_once(self) -> None:
-        """Each wrong step is named by its place."""
+    def test_all_problems_of_steps_are_reported(self) -> None:
+        """The error names the position of each wrong step."""
         steps = [
             {"interface": "boots", "step": "x"},
             {"interface": "bios"},
@@ -147,8 +147,8 @@ class TestProvision(StatesTestCase):
         deploy = {"target": "active", "deploy_steps": [{"interface": "bios", "step": "x", "args": {}}]}
         self.assert_refused(self.put("states/provision", deploy), 400, "deploy_steps[0].priority")
 
-    def test_config_drives_grew_with_versions(self) -> None:
-        """For rebuild since 1.35, as an object since 1.56, with vendor data since 1.59."""
+    def test_first_versions_of_config_drives(self) -> None:
+        """Rebuild accepts a config drive since 1.35; objects need 1.56, and vendor data needs 1.59."""
         path = f"/v1/nodes/{self.uuid}/states/provision"
         for verb, drive, minor, status in (
             ("rebuild", "H4sI", 34, 406), ("rebuild", "H4sI", 35, 202), ("active", "http://x/y", 1, 202),
@@ -161,16 +161,16 @@ class TestProvision(StatesTestCase):
             answer = self.request("PUT", path, {"target": verb, "configdrive": drive}, version=f"1.{minor}")
             self.assertEqual(status, answer.status, (verb, drive, minor, answer.raw))
 
-    def test_fields_came_with_versions(self) -> None:
-        """Deploy steps since 1.69, a ramdisk that is left out since 1.70 and for service since 1.108."""
+    def test_first_versions_of_arguments(self) -> None:
+        """Disabling the ramdisk needs 1.70 for cleaning and 1.108 for service."""
         clean = {"target": "clean", "clean_steps": [{"interface": "bios", "step": "x"}], "disable_ramdisk": True}
         service = {"target": "service", "service_steps": clean["clean_steps"], "disable_ramdisk": True}
         self.assert_refused(self.put("states/provision", clean, "1.69"), 406, "1.70")
         self.assert_refused(self.put("states/provision", service, "1.107"), 406, "1.108")
         self.assertEqual(202, self.put("states/provision", service, "1.108").status)
 
-    def test_some_waits_can_be_aborted_only_since_later_versions(self) -> None:
-        """Inspection since 1.41, deployment since 1.110."""
+    def test_first_versions_of_abort(self) -> None:
+        """Inspection can be aborted since 1.41, and deployment since 1.110."""
         for state, minor in (("inspect wait", 41), ("wait call-back", 110)):
             self.conductor.store.update_node(self.uuid, {"provision_state": state}, fence=None)
             self.assert_refused(self.put("states/provision", {"target": "abort"}, f"1.{minor - 1}"), 406, f"1.{minor}")
@@ -178,16 +178,16 @@ class TestProvision(StatesTestCase):
 
 
 class TestBootAndRAID(StatesTestCase):
-    def test_boot_mode_and_secure_boot_are_set_since_1_76(self) -> None:
-        """Before that there is no such path."""
+    def test_boot_mode_and_secure_boot_need_1_76(self) -> None:
+        """Earlier versions get 404."""
         self.assert_accepted(self.put("states/boot_mode", {"target": "uefi"}), "set_boot_mode", mode="uefi")
         self.assert_accepted(self.put("states/secure_boot", {"target": "True"}), "set_secure_boot", enabled=True)
         for name, target in (("boot_mode", "uefi"), ("secure_boot", True)):
             self.assert_refused(self.put(f"states/{name}", {"target": target}, "1.75"), 404, "1.76")
             self.assert_refused(self.put(f"states/{name}", {"target": "x"}), 400, "target")
 
-    def test_the_wanted_raid_configuration_is_stored_since_1_12(self) -> None:
-        """Before that it is not acceptable."""
+    def test_target_raid_configuration_needs_1_12(self) -> None:
+        """Earlier versions get 406."""
         config = {"logical_disks": [{"size_gb": 100, "raid_level": "1"}]}
         answer = self.put("states/raid", config)
         self.assertEqual((204, b""), (answer.status, answer.raw))
@@ -195,23 +195,23 @@ class TestBootAndRAID(StatesTestCase):
         self.assert_refused(self.put("states/raid", config, "1.11"), 406, "1.12")
         self.assert_refused(self.put("states/raid", [1]), 400, "body")
 
-    def test_the_boot_device_is_read_and_set(self) -> None:
-        """What is set is what is read."""
+    def test_boot_device_is_read_and_set(self) -> None:
+        """The response shows the boot device that was set."""
         self.assertEqual({"boot_device": "disk", "persistent": True}, self.get(f"{N1}/management/boot_device"))
         answer = self.put("management/boot_device", {"boot_device": "pxe"})
         self.assertEqual((204, b""), (answer.status, answer.raw))
         self.assertEqual({"boot_device": "pxe", "persistent": False}, self.get(f"{N1}/management/boot_device"))
         self.assertEqual({"supported_boot_devices": ["pxe", "disk"]}, self.get(f"{N1}/management/boot_device/supported"))
 
-    def test_a_wrong_boot_device_is_refused(self) -> None:
-        """The known ones are named."""
+    def test_invalid_boot_device_is_refused(self) -> None:
+        """The error lists the valid boot devices."""
         self.assert_refused(self.put("management/boot_device", {"boot_device": "usb"}), 400, "boot_device", "cdrom")
         self.assert_refused(self.put("management/boot_device", {"persistent": True}), 400, "boot_device")
 
 
 class TestMaintenance(StatesTestCase):
-    def test_maintenance_is_entered_with_a_reason_and_left(self) -> None:
-        """Both are accepted without a body."""
+    def test_maintenance_is_set_with_a_reason_and_cleared(self) -> None:
+        """Both requests are accepted and have no response body."""
         answer = self.put("maintenance", {"reason": "broken fan"})
         self.assertEqual((202, b""), (answer.status, answer.raw))
         node = self.get(N1)
@@ -219,7 +219,7 @@ class TestMaintenance(StatesTestCase):
         self.assertEqual(202, self.request("DELETE", f"{N1}/maintenance").status)
         self.assertFalse(self.get(N1)["maintenance"])
 
-    def test_a_reason_is_not_needed(self) -> None:
-        """A request without a body is enough."""
+    def test_maintenance_needs_no_reason(self) -> None:
+        """The request may have no body."""
         self.assertEqual(202, self.put("maintenance").status)
         self.assert_refused(self.put("maintenance", {"bogus": 1}), 400, "bogus")

@@ -1,4 +1,4 @@
-"""Nodes: creating, showing, deleting; the fields of each microversion; secrets."""
+"""Nodes: creation, representation in each microversion, secrets, deletion, pages and filters."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ INSTANCE = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"
 
 
 class TestCreation(APITestCase):
-    def test_a_new_node_is_enrolled_and_located(self) -> None:
-        """201 comes with the node and its URL."""
+    def test_new_node_is_enrolled_and_located(self) -> None:
+        """The response has status 201, the node and its URL."""
         answer = self.request("POST", "/v1/nodes", {"driver": "fake-hardware", "name": "n1", "extra": {"rack": 7}})
         node = answer.json
         self.assertEqual(
@@ -22,32 +22,32 @@ class TestCreation(APITestCase):
         self.assertEqual(f"http://localhost/v1/nodes/{node['uuid']}", answer.headers["Location"])
         self.assertEqual(node, self.get(f"/v1/nodes/{node['uuid']}"))
 
-    def test_before_1_11_a_new_node_is_available_which_before_1_2_is_shown_as_none(self) -> None:
-        """Nodes were available at once, and that state had no name at first."""
+    def test_state_of_a_new_node_in_old_versions(self) -> None:
+        """Before 1.11 a new node is available, and before 1.2 that state is shown as null."""
         answer = self.request("POST", "/v1/nodes", {"driver": "fake-hardware"}, version="1.1")
         self.assertIsNone(answer.json["provision_state"])
         path = f"/v1/nodes/{answer.json['uuid']}"
         self.assertEqual("available", self.get(path, version="1.2")["provision_state"])
         self.assertEqual("enroll", self.get(f"/v1/nodes/{self.node()}")["provision_state"])
 
-    def test_a_driver_is_needed(self) -> None:
-        """The one field that a node cannot do without is named."""
+    def test_driver_is_required(self) -> None:
+        """The error names the field."""
         self.assert_refused(self.request("POST", "/v1/nodes", {"name": "n1"}), 400, "driver: it is missing")
         for driver in (None, 1, "", []):
             self.assert_refused(self.request("POST", "/v1/nodes", {"driver": driver}), 400, "driver")
 
-    def test_an_unknown_field_is_named(self) -> None:
-        """A typing error is not ignored."""
+    def test_unknown_field_is_refused(self) -> None:
+        """The error lists the known fields."""
         answer = self.request("POST", "/v1/nodes", {"driver": "fake-hardware", "resource_clas": "x"})
         self.assert_refused(answer, 400, "resource_clas: it is not a known field", "resource_class")
 
     def test_fields_that_the_service_writes_are_refused(self) -> None:
-        """Nobody enrols a node as active."""
+        """A client cannot create a node in another state than enroll."""
         for name in ("provision_state", "power_state", "reservation", "last_error", "traits", "sealed_secrets", "epoch"):
             self.assert_refused(self.request("POST", "/v1/nodes", {"driver": "fake-hardware", name: "x"}), 400, name)
 
-    def test_a_field_of_a_later_version_is_not_acceptable(self) -> None:
-        """The answer names the field and the version that it needs."""
+    def test_field_of_a_later_version_is_not_acceptable(self) -> None:
+        """The error names the field and the version that it needs."""
         answer = self.request("POST", "/v1/nodes", {"driver": "fake-hardware", "owner": "me"}, version="1.49")
         self.assert_refused(answer, 406, "owner", "1.50")
         self.assertEqual(
@@ -55,7 +55,7 @@ class TestCreation(APITestCase):
         )
 
     def test_types_are_checked(self) -> None:
-        """What has the wrong type is refused with what is allowed."""
+        """A value of a wrong type is refused, and the error names the field."""
         wrong: dict[str, Any] = {
             "uuid": "zzz", "extra": "x", "driver_info": [], "maintenance": "perhaps",
             "resource_class": "r" * 81, "description": "d" * 4097,
@@ -64,60 +64,60 @@ class TestCreation(APITestCase):
         for name, value in wrong.items():
             self.assert_refused(self.request("POST", "/v1/nodes", {"driver": "fake-hardware", name: value}), 400, name)
 
-    def test_uuids_are_kept_in_one_form(self) -> None:
-        """A UUID without hyphens or in capitals is the same UUID."""
+    def test_uuids_are_normalized(self) -> None:
+        """A UUID without hyphens or in upper case is the same UUID."""
         self.assertEqual(INSTANCE, self.node(uuid=INSTANCE.upper().replace("-", "")))
         self.assertEqual(INSTANCE, self.get(f"/v1/nodes/{INSTANCE.upper()}")["uuid"])
 
     def test_names_are_checked(self) -> None:
-        """A name is no UUID, no reserved word, and has the characters of a URL."""
+        """A name is not a UUID or a reserved word, and it has only characters that URLs allow."""
         for name in ("bad name", "a/b", INSTANCE, "detail", "states", "x" * 256, "", "ü"):
             self.assert_refused(self.request("POST", "/v1/nodes", {"driver": "fake-hardware", "name": name}), 400, "name")
         self.node(name="a_b~c.d-e")
 
-    def test_before_1_10_names_are_host_names_and_before_1_5_there_are_none(self) -> None:
-        """Names became freer with time."""
+    def test_names_in_old_versions(self) -> None:
+        """Before 1.10 a name must be a host name, and before 1.5 nodes have no names."""
         body = {"driver": "fake-hardware", "name": "a_b"}
         self.assert_refused(self.request("POST", "/v1/nodes", body, version="1.9"), 400, "host name")
         self.assert_refused(self.request("POST", "/v1/nodes", body, version="1.4"), 406, "1.5")
 
-    def test_a_taken_name_is_a_conflict(self) -> None:
-        """409 names the field."""
+    def test_duplicate_name_is_a_conflict(self) -> None:
+        """The error has status 409 and names the field."""
         self.node(name="n1")
         self.assert_refused(self.request("POST", "/v1/nodes", {"driver": "fake-hardware", "name": "n1"}), 409, "name")
 
-    def test_the_parent_is_found_by_name_and_has_to_be_there(self) -> None:
-        """A parent that there is not is the request's fault, not the path's."""
+    def test_parent_is_found_by_name(self) -> None:
+        """A parent that does not exist gets 400, because the path is right."""
         parent = self.node(name="blade-chassis")
         child = self.get(f"/v1/nodes/{self.node(parent_node='blade-chassis')}")
         self.assertEqual(parent, child["parent_node"])
         answer = self.request("POST", "/v1/nodes", {"driver": "fake-hardware", "parent_node": "nope"})
         self.assert_refused(answer, 400, "parent_node")
 
-    def test_conductor_groups_are_kept_in_small_letters(self) -> None:
-        """Case means nothing in the name of a conductor group."""
+    def test_conductor_groups_are_stored_in_lower_case(self) -> None:
+        """The names of conductor groups ignore case."""
         self.assertEqual("rack1", self.get(f"/v1/nodes/{self.node(conductor_group='Rack1')}")["conductor_group"])
 
 
 class TestShowing(APITestCase):
-    def test_a_node_is_found_by_uuid_and_by_name(self) -> None:
-        """Both name the same node."""
+    def test_node_is_found_by_uuid_and_by_name(self) -> None:
+        """Both paths return the same node."""
         uuid = self.node(name="n1")
         self.assertEqual(self.get(f"/v1/nodes/{uuid}"), self.get("/v1/nodes/n1"))
 
     def test_before_1_5_nodes_have_no_names(self) -> None:
-        """A name is not found then."""
+        """A path with a name gets 404."""
         self.node(name="n1")
         self.assert_refused(self.request("GET", "/v1/nodes/n1", version="1.4"), 404)
         self.assertEqual(200, self.request("GET", "/v1/nodes/n1", version="1.5").status)
 
-    def test_what_is_neither_uuid_nor_name_is_refused(self) -> None:
-        """An impossible name is a 400, a possible one that there is not a 404."""
+    def test_invalid_identifier_is_refused(self) -> None:
+        """An invalid name gets 400, and a valid name without a node gets 404."""
         self.assert_refused(self.request("GET", "/v1/nodes/%20bad"), 400, "node")
         self.assert_refused(self.request("GET", "/v1/nodes/nope"), 404, "nope")
 
     def test_each_field_appears_with_its_version(self) -> None:
-        """Fields that came later are not shown to older clients."""
+        """Later fields are not shown to clients of earlier versions."""
         uuid = self.node(name="n1")
         since = {
             "name": 5, "clean_step": 7, "raid_config": 12, "network_interface": 20, "resource_class": 21, "power_interface": 31,
@@ -131,8 +131,8 @@ class TestShowing(APITestCase):
             self.assertNotIn(name, self.get(f"/v1/nodes/{uuid}", version=f"1.{minor - 1}"), name)
             self.assertIn(name, self.get(f"/v1/nodes/{uuid}", version=f"1.{minor}"), name)
 
-    def test_the_first_version_has_the_fields_that_it_always_had(self) -> None:
-        """Old clients find what they know, no more."""
+    def test_fields_of_the_first_version(self) -> None:
+        """Version 1.1 has exactly these fields."""
         expected = {
             "uuid", "created_at", "updated_at", "console_enabled", "driver", "driver_info", "extra", "instance_info",
             "instance_uuid",
@@ -142,36 +142,36 @@ class TestShowing(APITestCase):
         }  # fmt: skip
         self.assertEqual(expected, set(self.get(f"/v1/nodes/{self.node()}", version="1.1")))
 
-    def test_what_clients_never_see_is_not_shown(self) -> None:
-        """Leases, runs and sealed secrets are inside."""
+    def test_internal_fields_are_not_shown(self) -> None:
+        """Leases, step runs and sealed secrets are internal."""
         node = self.get(f"/v1/nodes/{self.node()}")
         hidden = {"sealed_secrets", "driver_state", "lease_holder", "lease_purpose", "epoch", "revision", "run_id", "run_steps"}
         self.assertEqual(set(), hidden & set(node))
 
-    def test_selected_fields_come_with_links_and_nothing_else(self) -> None:
-        """fields= is what it says, without a duplicate and in any order."""
+    def test_selected_fields(self) -> None:
+        """The response contains the selected fields and the links; order and duplicates do not matter."""
         self.node(name="n1")
         self.assertEqual({"name", "uuid", "links"}, set(self.get("/v1/nodes/n1?fields=uuid,name,uuid")))
         self.assertEqual({"provision_state", "links"}, set(self.get("/v1/nodes/n1?fields=provision_state")))
 
-    def test_fields_that_there_are_not_are_refused(self) -> None:
-        """An unknown field is a 400, one of a later version a 406, and so is fields= before 1.8."""
+    def test_invalid_field_selection_is_refused(self) -> None:
+        """An unknown field gets 400; a field of a later version, and a selection before 1.8, get 406."""
         self.node(name="n1")
         self.assert_refused(self.request("GET", "/v1/nodes/n1?fields=bogus,uuid"), 400, "bogus")
         self.assert_refused(self.request("GET", "/v1/nodes/n1?fields=sealed_secrets"), 400, "sealed_secrets")
         self.assert_refused(self.request("GET", "/v1/nodes/n1?fields=owner", version="1.49"), 406, "owner", "1.50")
         self.assert_refused(self.request("GET", "/v1/nodes/n1?fields=uuid", version="1.7"), 406, "1.8")
 
-    def test_a_wait_for_inspection_was_called_inspecting_before_1_39(self) -> None:
-        """Older clients do not know that state."""
+    def test_inspect_wait_is_inspecting_before_1_39(self) -> None:
+        """Older clients do not know the state inspect wait."""
         uuid = self.node()
         self.conductor.store.update_node(uuid, {"provision_state": "inspect wait"}, fence=None)
         self.assertEqual("inspecting", self.get(f"/v1/nodes/{uuid}", version="1.38")["provision_state"])
         self.assertEqual("inspect wait", self.get(f"/v1/nodes/{uuid}", version="1.39")["provision_state"])
         self.assertEqual("inspecting", self.get(f"/v1/nodes/{uuid}/states", version="1.38")["provision_state"])
 
-    def test_the_reservation_is_the_host_that_works_on_the_node(self) -> None:
-        """Who holds the lease within a conductor is not shown, and an expired lease is held by nobody."""
+    def test_reservation_is_the_host_name_of_the_lease_holder(self) -> None:
+        """The internal part of the holder is not shown, and an expired lease is no reservation."""
         uuid = self.node()
         self.conductor.store.take_lease(uuid, holder="host-1/abc/17", purpose="cleaning", duration=60)
         self.assertEqual("host-1", self.get(f"/v1/nodes/{uuid}")["reservation"])
@@ -179,13 +179,13 @@ class TestShowing(APITestCase):
         self.assertIsNone(self.get(f"/v1/nodes/{uuid}")["reservation"])
 
     def test_dates_have_a_time_zone(self) -> None:
-        """Clients parse RFC 3339."""
+        """Dates have the format of RFC 3339."""
         self.assertEqual("2030-01-01T00:00:00+00:00", self.get(f"/v1/nodes/{self.node()}")["created_at"])
 
 
 class TestConductorField(APITestCase):
-    def test_a_node_is_placed_on_a_conductor_of_its_group_that_offers_its_driver(self) -> None:
-        """Nobody is responsible for a node of a group without a conductor, or when the conductor is silent."""
+    def test_conductor_of_the_group_is_responsible(self) -> None:
+        """No conductor is responsible if the group has none, or if its conductors are dead."""
         self.conductor.join("host-2", "rack2")
         self.assertEqual("host-1", self.get(f"/v1/nodes/{self.node()}")["conductor"])
         self.assertEqual("host-2", self.get(f"/v1/nodes/{self.node(conductor_group='rack2')}")["conductor"])
@@ -193,8 +193,8 @@ class TestConductorField(APITestCase):
         self.conductor.clock.turn(3600)
         self.assertIsNone(self.get(f"/v1/nodes/{self.node()}")["conductor"])
 
-    def test_nodes_are_spread_over_conductors_and_stay_where_they_are(self) -> None:
-        """When a conductor joins, nodes move to it and not between the others."""
+    def test_nodes_are_spread_over_conductors(self) -> None:
+        """If a conductor joins, nodes move to it only, and not between the others."""
         self.conductor.join("host-2")
         uuids = [self.node() for _ in range(40)]
         before = {uuid: self.get(f"/v1/nodes/{uuid}")["conductor"] for uuid in uuids}
@@ -206,8 +206,8 @@ class TestConductorField(APITestCase):
 
 
 class TestSecrets(APITestCase):
-    def test_what_looks_secret_is_masked_at_any_depth(self) -> None:
-        """Passwords, tokens and config drives are not shown, whoever put them where."""
+    def test_secrets_are_masked_at_any_depth(self) -> None:
+        """Passwords, tokens and config drives are masked in all fields with free form."""
         node = self.get(
             "/v1/nodes/"
             + self.node(
@@ -231,21 +231,21 @@ class TestSecrets(APITestCase):
         self.assertEqual(f"http://{MASK}@images/x.iso?temp_url_sig={MASK}&a=b", node["instance_info"]["image_url"])
         self.assertEqual("", node["instance_info"]["rescue_password"])
 
-    def test_names_that_only_mention_a_secret_are_shown(self) -> None:
-        """The path of a key, or whether a token was made beforehand, is no secret."""
+    def test_values_about_secrets_are_shown(self) -> None:
+        """The path of a key, or whether a token was generated in advance, is not a secret."""
         info = {"ssh_private_key_path": "/k", "agent_secret_token_pregenerated": True, "ca_file": "/c", "token_file": "/t"}
         self.assertEqual(info, self.get(f"/v1/nodes/{self.node(driver_info=info)}")["driver_info"])
 
-    def test_lists_mask_as_well(self) -> None:
-        """A listing shows no more than a single node."""
+    def test_lists_mask_secrets(self) -> None:
+        """A list masks the same values as the response for one node."""
         self.node(driver_info={"password": "tiger"})
         for path in ("/v1/nodes/detail", "/v1/nodes?fields=driver_info", "/v1/nodes?detail=true"):
             self.assertNotIn(b"tiger", self.request("GET", path).raw)
 
 
 class TestDeletion(APITestCase):
-    def test_a_deleted_node_is_gone(self) -> None:
-        """204 has no body; the second time it is a 404."""
+    def test_deleted_node_is_not_found(self) -> None:
+        """The first deletion gets 204 without a body, and the second gets 404."""
         self.node(name="n1")
         answer = self.request("DELETE", "/v1/nodes/n1")
         self.assertEqual((204, b""), (answer.status, answer.raw))
@@ -254,8 +254,8 @@ class TestDeletion(APITestCase):
 
 
 class TestValidation(APITestCase):
-    def test_each_interface_says_whether_it_has_what_it_needs(self) -> None:
-        """A reason is given only where there is one."""
+    def test_validation_of_interfaces(self) -> None:
+        """The result has a reason only if the validation failed."""
         uuid = self.node(name="n1")
         expected = {"power": {"result": True}, "bios": {"result": None, "reason": "not offered"}}
         for path in ("/v1/nodes/n1/validate", "/v1/nodes/validate?node=n1", f"/v1/nodes/validate?node_uuid={uuid}"):
@@ -279,8 +279,8 @@ class TestPages(APITestCase):
             path = page.get("next", "").removeprefix("http://localhost")
         return names
 
-    def test_following_next_gives_every_node_once(self) -> None:
-        """Pages end where there is nothing more, and links keep what was asked for."""
+    def test_next_links_lead_to_every_node_once(self) -> None:
+        """Links keep the parameters of the request, and the last page has no link."""
         names = [f"n{number}" for number in range(7)]
         self.assertEqual(names, self._walk("/v1/nodes"))
         self.assertEqual(names, self._walk("/v1/nodes?fields=name&limit=2"))
@@ -288,17 +288,17 @@ class TestPages(APITestCase):
         self.assertEqual(names[::-1], self._walk("/v1/nodes?sort_key=name&sort_dir=desc&fields=name"))
         self.assertEqual(names, self._walk("/v1/nodes?conductor=host-1&limit=2"))
 
-    def test_a_full_last_page_has_no_next(self) -> None:
-        """There is a link only to a page that has something."""
+    def test_full_last_page_has_no_next_link(self) -> None:
+        """A link always leads to a page with nodes."""
         self.assertNotIn("next", self.get(f"/v1/nodes?limit=3&marker={self.uuids[3]}"))
         self.assertIn("next", self.get(f"/v1/nodes?limit=3&marker={self.uuids[2]}"))
 
-    def test_the_page_is_never_larger_than_configured(self) -> None:
-        """A client that asks for more gets the most that there is."""
+    def test_page_is_limited_by_the_configuration(self) -> None:
+        """A larger limit in the request has no effect."""
         self.assertEqual(3, len(self.get("/v1/nodes?limit=1000")["nodes"]))
 
-    def test_wrong_paging_is_refused(self) -> None:
-        """Each wrong parameter is named."""
+    def test_invalid_paging_is_refused(self) -> None:
+        """The error names the wrong parameter."""
         for query in (
             "limit=0",
             "limit=-1",
@@ -311,14 +311,14 @@ class TestPages(APITestCase):
             self.assert_refused(self.request("GET", f"/v1/nodes?{query}"), 400, query.partition("=")[0])
         self.assert_refused(self.request("GET", "/v1/nodes?sort_key=owner", version="1.49"), 406, "owner")
 
-    def test_the_default_fields_are_few(self) -> None:
-        """A listing shows what tells nodes apart."""
+    def test_default_fields_of_a_list(self) -> None:
+        """A list shows only these fields by default."""
         expected = {"uuid", "name", "instance_uuid", "maintenance", "power_state", "provision_state", "links"}
         self.assertEqual(expected, set(self.get("/v1/nodes")["nodes"][0]))
         self.assertEqual(expected - {"name"}, set(self.get("/v1/nodes", version="1.4")["nodes"][0]))
 
     def test_detail_shows_all_fields(self) -> None:
-        """By path since ever, by parameter since 1.43, and never together with fields=."""
+        """The path has no minimum version; the parameter needs 1.43 and excludes fields."""
         whole = set(self.get(f"/v1/nodes/{self.uuids[0]}"))
         self.assertEqual(whole, set(self.get("/v1/nodes/detail")["nodes"][0]))
         self.assertEqual(whole, set(self.get("/v1/nodes?detail=True")["nodes"][0]))
@@ -332,7 +332,7 @@ class TestFilters(APITestCase):
         return [node["name"] for node in self.get(f"/v1/nodes?{query}")["nodes"]]
 
     def test_filters_select_nodes(self) -> None:
-        """Each filter lists the nodes that are so, and no others."""
+        """Each filter selects exactly the matching nodes."""
         self.node(
             name="a", instance_uuid=INSTANCE, instance_name="vm", maintenance=True, owner="me", lessee="you",
             resource_class="big",
@@ -353,16 +353,16 @@ class TestFilters(APITestCase):
         for query in ("sharded=false", "provision_state=active", "fault=power+failure", "conductor=host-9", "owner=nobody"):
             self.assertEqual([], self._names(query), query)
 
-    def test_children_are_listed_when_they_are_asked_for(self) -> None:
-        """Nodes with a parent are left out, unless all are wanted or those of one parent."""
+    def test_children_are_listed_on_request(self) -> None:
+        """Nodes with a parent are listed with include_children or parent_node only."""
         parent = self.node(name="parent")
         self.node(name="child", parent_node=parent)
         self.assertEqual(["parent"], self._names("fields=name"))
         self.assertEqual(["parent", "child"], self._names("include_children=true"))
         self.assertEqual(["child"], self._names(f"parent_node={parent}"))
 
-    def test_a_filter_of_a_later_version_is_not_acceptable(self) -> None:
-        """Older clients do not filter by what they do not know."""
+    def test_filter_of_a_later_version_is_not_acceptable(self) -> None:
+        """Each filter gets 406 in the version before its first one."""
         for query, minor in (("provision_state=active", 9), ("driver=x", 16), ("resource_class=x", 21),
                              ("fault=clean+failure", 42),
                              ("conductor_group=x", 46), ("conductor=x", 49), ("owner=x", 50), ("description_contains=x", 51),
@@ -371,7 +371,7 @@ class TestFilters(APITestCase):
             self.assert_refused(self.request("GET", f"/v1/nodes?{query}", version=f"1.{minor - 1}"), 406, f"1.{minor}")
             self.assertEqual(200, self.request("GET", f"/v1/nodes?{query}", version=f"1.{minor}").status, query)
 
-    def test_a_wrong_filter_is_refused(self) -> None:
-        """What no node can be is no filter."""
+    def test_invalid_filter_is_refused(self) -> None:
+        """The error names the filter."""
         for query in ("provision_state=happy", "fault=bad+mood", "associated=perhaps", "instance_uuid=x", "chassis_uuid=x"):
             self.assert_refused(self.request("GET", f"/v1/nodes?{query}"), 400, query.partition("=")[0])

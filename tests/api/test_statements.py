@@ -1,4 +1,4 @@
-"""What a request costs in statements on the database: few, and as many on a large fleet as on a small one."""
+"""The number of SQL statements of a request, which is small and does not depend on the number of nodes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PORT = {"address": "52:54:00:00:00:01"}
 PAGE = 20
 
 READS = (
-    ("/v1/nodes/m1", 2),  # whether it is as it was rendered, and the node
+    ("/v1/nodes/m1", 2),  # the version for the render cache, and the node
     ("/v1/nodes/m1", 1),
     ("/v1/nodes/m1/states", 1),
     (f"/v1/nodes?limit={PAGE}", 2),
@@ -33,17 +33,18 @@ READS = (
     ("/v1/drivers", 0),
 )
 CHANGES: tuple[tuple[str, str, Any, int, int], ...] = (
-    # the change of a node: its UUID, the node, the write
+    # Changing a node: read its UUID, read the node, write.
     ("PATCH", "/v1/nodes/m1", EXTRA, 3, 0),
     ("POST", "/v1/nodes", {"driver": "fake-hardware", "name": "new"}, 1, 0),
     ("POST", "/v1/ports", PORT, 3, 0),
-    # its UUID, the lease, the deletion
+    # Deleting a node: read its UUID, take the lease, delete.
     ("DELETE", "/v1/nodes/new", None, 3, 0),
-    # its UUID, the lease, the target; then the power that was observed, and the end with the lease given back
+    # Changing power: read its UUID, take the lease, write the target. In the background: the observed power, and the end
+    # with the release of the lease.
     ("PUT", "/v1/nodes/m1/states/power", {"target": "power on"}, 3, 2),
     ("PUT", "/v1/nodes/m1/states/provision", {"target": "manage"}, 3, 1),
     ("PUT", "/v1/nodes/m1/states/provision", {"target": "provide"}, 3, 1),
-    # the step that begins, power twice, the step that ends, the end
+    # In the background: start of the step, power twice, end of the step, end of the deployment.
     ("PUT", "/v1/nodes/m1/states/provision", {"target": "active"}, 3, 5),
     ("PUT", "/v1/nodes/m1/states/provision", {"target": "deleted"}, 3, 3),
 )
@@ -60,59 +61,61 @@ class StatementsTest(MachineAPITestCase):
         self.runtime = context.__enter__()
         self.addCleanup(context.__exit__, None, None, None)
         self.app = bare_metal_api(self.runtime)
-        self.asked: list[str] = []
-        self.written: list[str] = []
-        self.told: list[str] = []
-        event.listen(Engine, "before_cursor_execute", self.note)
-        self.addCleanup(event.remove, Engine, "before_cursor_execute", self.note)
+        self.statements: list[str] = []
+        self.background_writes: list[str] = []
+        self.event_statements: list[str] = []
+        event.listen(Engine, "before_cursor_execute", self.record_statement)
+        self.addCleanup(event.remove, Engine, "before_cursor_execute", self.record_statement)
 
-    def note(self, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        """Tell the statements of the request, in its thread, from what work writes to nodes in the background."""
-        # Who lives is looked up every other second, whatever is asked.
+    def record_statement(self, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        """Record a statement of the request's thread, and writes to nodes by work in the background."""
+        # The live conductors are read every other second, independent of requests.
         if statement.startswith("BEGIN") or "FROM bm_conductors" in statement:
             return
-        # What is told of a write goes with it, whoever makes it.
+        # Events are written together with the write that they describe, by requests and by background work.
         if statement.startswith("INSERT INTO bm_events"):
-            self.told.append(statement)
+            self.event_statements.append(statement)
         elif threading.current_thread() is threading.main_thread():
-            self.asked.append(statement)
+            self.statements.append(statement)
         elif statement.startswith("UPDATE bm_nodes"):
-            self.written.append(statement)
+            self.background_writes.append(statement)
 
-    def cost(self, method: str, path: str, body: Any = None) -> tuple[int, int]:
-        """Statements until the answer, and writes to nodes until all work has ended."""
-        self.asked.clear()
-        self.written.clear()
-        self.told.clear()
+    def count_statements(self, method: str, path: str, body: Any = None) -> tuple[int, int]:
+        """Return the number of statements until the response, and of writes to nodes until all work has ended."""
+        self.statements.clear()
+        self.background_writes.clear()
+        self.event_statements.clear()
         answer = self.request(method, path, body)
         self.assertLess(answer.status, 300, answer.raw)
         settle(self.runtime)
-        writes = [one for one in (*self.asked, *self.written) if one.startswith(("INSERT", "UPDATE", "DELETE"))]
-        self.assertLessEqual(len(self.told), len(writes), "a write tells of itself in one statement, or in none")
-        return len(self.asked), len(self.written)
+        writes = [
+            entry for entry in (*self.statements, *self.background_writes) if entry.startswith(("INSERT", "UPDATE", "DELETE"))
+        ]
+        self.assertLessEqual(len(self.event_statements), len(writes), "a write adds at most one statement for its events")
+        return len(self.statements), len(self.background_writes)
 
-    def test_statements_of_a_request_are_few_and_do_not_grow(self) -> None:
-        """Reads are one statement and a look at what is new; a change is what it has to be, whatever the size of the fleet."""
+    def test_statements_do_not_grow_with_the_number_of_nodes(self) -> None:
+        """Each request needs the same number of statements with 20 and with 80 nodes."""
         self.enrol("m1")
         for size in (PAGE, 3 * PAGE):
             for number in range(size):
                 self.enrol(f"n{size}-{number}")
             for path, expected in READS:
-                self.assertEqual((expected, 0), self.cost("GET", path), (size, path, self.asked))
+                self.assertEqual((expected, 0), self.count_statements("GET", path), (size, path, self.statements))
             for method, path, body, expected, background in CHANGES:
                 if body is PORT:
                     body = {**PORT, "node_uuid": self.get("/v1/nodes/m1")["uuid"]}
-                found = self.cost(method, path, body)
-                self.assertEqual((expected, background), found, (size, path, body, self.asked, self.written))
-            self.cost("DELETE", f"/v1/ports/{self.get('/v1/ports')['ports'][0]['uuid']}")
-            self.cost("PUT", "/v1/nodes/m1/states/power", {"target": "power off"})
-            self.cost("PUT", "/v1/nodes/m1/states/provision", {"target": "manage"})
-            self.cost("DELETE", "/v1/nodes/m1")
+                found = self.count_statements(method, path, body)
+                self.assertEqual((expected, background), found, (size, path, body, self.statements, self.background_writes))
+            self.count_statements("DELETE", f"/v1/ports/{self.get('/v1/ports')['ports'][0]['uuid']}")
+            self.count_statements("PUT", "/v1/nodes/m1/states/power", {"target": "power off"})
+            self.count_statements("PUT", "/v1/nodes/m1/states/provision", {"target": "manage"})
+            self.count_statements("DELETE", "/v1/nodes/m1")
             self.enrol("m1")
 
-    def test_many_nodes_in_one_request_cost_what_they_would_alone(self) -> None:
-        """Each node of a bulk request is one write; nothing is asked again for each."""
+    def test_bulk_request_costs_the_sum_of_its_nodes(self) -> None:
+        """A bulk request needs no additional statements for its nodes."""
         values = [{"driver": "fake-hardware", "name": f"b{number}"} for number in range(10)]
-        self.assertEqual((10, 0), self.cost("POST", "/v1/bulk/nodes", {"nodes": values}))
-        power = {"nodes": [one["name"] for one in values], "target": "power on"}
-        self.assertEqual((30, 20), self.cost("PUT", "/v1/bulk/nodes/states/power", power))
+        self.assertEqual((10, 0), self.count_statements("POST", "/v1/bulk/nodes", {"nodes": values}))
+        power = {"nodes": [entry["name"] for entry in values], "target": "power on"}
+        self.assertEqual((30, 20), self.count_statements("PUT", "/v1/bulk/nodes/states/power", power))

@@ -1,4 +1,4 @@
-"""Traits of nodes; what nodes connect to volumes with, and the volumes."""
+"""Traits of nodes, volume connectors and volume targets."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from tests.api.test_chassis_and_groups import UNKNOWN, ResourceTestCase
 
 
 class TestNodeTraits(ResourceTestCase):
-    def traits(self) -> list[str]:
+    def read_traits(self) -> list[str]:
         found: list[str] = self.ask("GET", "traits", version="1.37")["traits"]
         return found
 
     def test_traits_are_replaced_added_and_removed(self) -> None:
-        """All of them or one; they are listed in order, and shown with the node."""
+        """Traits are set together or one by one; they are sorted and appear on the node."""
         self.ask("PUT", "traits", {"traits": ["HW_CPU_X86_VMX", "CUSTOM_A", "CUSTOM_A"]}, status=204, version="1.37")
-        self.assertEqual(["CUSTOM_A", "HW_CPU_X86_VMX"], self.traits())
+        self.assertEqual(["CUSTOM_A", "HW_CPU_X86_VMX"], self.read_traits())
         answer = self.refused("PUT", "traits/CUSTOM_B")
         self.assertEqual(
             (204, f"http://localhost/v1/nodes/{self.uuid}/traits/CUSTOM_B"), (answer.status, answer.headers["Location"])
@@ -26,10 +26,10 @@ class TestNodeTraits(ResourceTestCase):
         self.ask("DELETE", "traits/CUSTOM_A", status=204)
         self.assert_refused(self.refused("DELETE", "traits/CUSTOM_A"), 404, "CUSTOM_A")
         self.ask("DELETE", "traits", status=204)
-        self.assertEqual([], self.traits())
+        self.assertEqual([], self.read_traits())
 
-    def test_what_is_no_trait_is_refused(self) -> None:
-        """A trait has a known beginning and capital letters; a node has fifty at most."""
+    def test_invalid_trait_is_refused(self) -> None:
+        """A trait has a known prefix and upper-case letters, and a node has at most 50 traits."""
         for wrong in ("custom_a", "CUSTOM_a", "CUSTOM_", "ACME_A", "CUSTOM_" + "A" * 250, "", 5):
             self.assert_refused(self.refused("PUT", "traits", {"traits": [wrong]}), 400, "traits")
         self.assert_refused(self.refused("PUT", "traits/bogus"), 400, "trait")
@@ -38,42 +38,42 @@ class TestNodeTraits(ResourceTestCase):
         self.ask("PUT", "traits", {"traits": [f"CUSTOM_{number}" for number in range(50)]}, status=204)
         self.assert_refused(self.refused("PUT", "traits/CUSTOM_50"), 400, "50")
 
-    def test_traits_of_a_node_that_is_held_stay(self) -> None:
-        """As with every change, who holds the node is told."""
+    def test_traits_of_a_leased_node_cannot_change(self) -> None:
+        """The error contains the purpose of the lease."""
         self.runtime.store.take_lease(self.uuid, holder="other/1", purpose="a test", duration=60)
         self.assert_refused(self.refused("PUT", "traits/CUSTOM_A"), 409, "a test")
 
 
 class TestVolumes(ResourceTestCase):
-    def connector(self, connector_id: str = "iqn.2031-05.org.example:1", **values: Any) -> Any:
-        return self.made("volume/connectors", "1.32", node_uuid=self.uuid, type="iqn", connector_id=connector_id, **values)
+    def create_connector(self, connector_id: str = "iqn.2031-05.org.example:1", **values: Any) -> Any:
+        return self.create("volume/connectors", "1.32", node_uuid=self.uuid, type="iqn", connector_id=connector_id, **values)
 
-    def target(self, boot_index: int = 0, **values: Any) -> Any:
+    def create_target(self, boot_index: int = 0, **values: Any) -> Any:
         required = {"node_uuid": self.uuid, "volume_type": "iscsi", "volume_id": "v1", "boot_index": boot_index}
-        return self.made("volume/targets", "1.32", **{**required, **values})
+        return self.create("volume/targets", "1.32", **{**required, **values})
 
-    def test_connectors_are_made_shown_and_listed(self) -> None:
-        """With their links; briefly or whole; of all nodes, of one, and below the node."""
-        connector = self.connector(extra={"a": 1})
+    def test_connectors_are_created_shown_and_listed(self) -> None:
+        """Lists exist for all nodes and for one node, with few fields or all fields."""
+        connector = self.create_connector(extra={"a": 1})
         self.assertEqual(f"http://localhost/v1/volume/connectors/{connector['uuid']}", connector["links"][0]["href"])
         self.assertEqual(connector, self.get(f"/v1/volume/connectors/{connector['uuid']}", "1.32"))
         for path in ("volume/connectors", "volume/connectors?node=m1", "nodes/m1/volume/connectors"):
             brief = self.get(f"/v1/{path}", "1.32")["connectors"]
-            self.assertEqual([{"uuid", "node_uuid", "type", "connector_id", "links"}], [set(one) for one in brief])
+            self.assertEqual([{"uuid", "node_uuid", "type", "connector_id", "links"}], [set(entry) for entry in brief])
         self.assertEqual([connector], self.get("/v1/volume/connectors?detail=True", "1.32")["connectors"])
         self.assertEqual({"type", "links"}, set(self.get("/v1/volume/connectors?fields=type")["connectors"][0]))
 
-    def test_targets_are_made_shown_and_listed(self) -> None:
-        """Secrets among their properties are masked."""
-        target = self.target(properties={"target_lun": 1, "auth_password": "tiger"})
+    def test_targets_are_created_shown_and_listed(self) -> None:
+        """Secrets in their properties are masked."""
+        target = self.create_target(properties={"target_lun": 1, "auth_password": "tiger"})
         self.assertEqual({"target_lun": 1, "auth_password": "******"}, target["properties"])
         self.assertEqual([target], self.get("/v1/volume/targets?detail=True", "1.32")["targets"])
         brief = self.get("/v1/nodes/m1/volume/targets", "1.32")["targets"][0]
         self.assertEqual({"uuid", "node_uuid", "volume_type", "boot_index", "volume_id", "links"}, set(brief))
         self.assertEqual(target, self.get(f"/v1/volume/targets/{target['uuid']}"))
 
-    def test_what_there_is_of_volumes_is_linked(self) -> None:
-        """Connectors and targets, of all nodes and of one; a node links to its own."""
+    def test_volume_index_links_connectors_and_targets(self) -> None:
+        """The index exists for all nodes and for each node, and a node links to its own."""
         for path in ("volume", f"nodes/{self.uuid}/volume"):
             index = self.get(f"/v1/{path}", "1.32")
             self.assertEqual(f"http://localhost/v1/{path}/targets", index["targets"][0]["href"])
@@ -81,15 +81,15 @@ class TestVolumes(ResourceTestCase):
         self.assertIn(f"/v1/nodes/{self.uuid}/volume", self.ask("GET", "", version="1.32")["volume"][0]["href"])
         self.assertNotIn("volume", self.ask("GET", "", version="1.31"))
 
-    def test_what_is_taken_or_missing_is_named(self) -> None:
-        """A connector is one of a kind; a boot index is taken once on each node; a node is named by its UUID."""
-        self.connector()
-        self.target()
+    def test_duplicate_or_incomplete_volumes_are_refused(self) -> None:
+        """Connectors are unique, a boot index is unique within its node, and the node is named by its UUID."""
+        self.create_connector()
+        self.create_target()
         required = {"node_uuid": self.uuid, "type": "iqn", "connector_id": "iqn.2031-05.org.example:1"}
         self.assert_refused(self.post("volume/connectors", **required), 409, "connector_id")
         target = {"node_uuid": self.uuid, "volume_type": "iscsi", "volume_id": "v2", "boot_index": 0}
         self.assert_refused(self.post("volume/targets", **target), 409, "boot_index")
-        self.target(node_uuid=self.enrol("m2"))
+        self.create_target(node_uuid=self.enrol("m2"))
         for name in required:
             self.assert_refused(self.post("volume/connectors", **{**required, name: None}), 400, name)
         self.assert_refused(self.post("volume/targets", **{**target, "boot_index": "x"}), 400, "boot_index")
@@ -98,11 +98,10 @@ class TestVolumes(ResourceTestCase):
         self.assert_refused(self.request("GET", "/v1/volume/connectors/v1"), 400, "v1")
         self.assert_refused(self.request("GET", f"/v1/volume/targets/{UNKNOWN}"), 404, UNKNOWN)
 
-    def test_volumes_are_changed_only_while_the_node_is_off(self) -> None:
-        """A machine that runs may use them; nodes that are not yet managed may lose them."""
-        connector, target = (
-            f"/v1/volume/{one}" for one in (f"connectors/{self.connector()['uuid']}", f"targets/{self.target()['uuid']}")
-        )
+    def test_volumes_change_only_while_the_node_is_off(self) -> None:
+        """A running machine may use its volumes."""
+        connector = f"/v1/volume/connectors/{self.create_connector()['uuid']}"
+        target = f"/v1/volume/targets/{self.create_target()['uuid']}"
         self.bring("manage", "provide")
         self.ask("PUT", "states/power", {"target": "power on"}, status=202)
         self.assertEqual("power on", self.record().power_state)
@@ -117,9 +116,9 @@ class TestVolumes(ResourceTestCase):
         for path in (connector, target):
             self.assertEqual(204, self.request("DELETE", path).status)
 
-    def test_a_patch_keeps_the_secrets_that_it_was_shown_masked(self) -> None:
-        """A client that writes back what it read changes nothing."""
-        target = self.target(properties={"auth_password": "tiger"})
+    def test_patch_with_masked_secrets_keeps_the_secrets(self) -> None:
+        """A client that writes back the values that it read changes no secret."""
+        target = self.create_target(properties={"auth_password": "tiger"})
         self.bring("manage")
         changed = self.patch(
             f"/v1/volume/targets/{target['uuid']}", ("replace", "/properties", {**target["properties"], "lun": 1})
