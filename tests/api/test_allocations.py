@@ -246,7 +246,8 @@ class TestLifecycle(AllocationTestCase):
         """Allocations can be filtered by node, resource class, state and owner."""
         first, second = self.allocate(name="a1")["uuid"], self.allocate(resource_class="large", owner="p")["uuid"]
         for query, expected in (
-            ("", [first, second]), ("node=m1", [first]), ("resource_class=large", [second]), ("state=active", [first]), ("owner=p", [second]),
+            ("", [first, second]), ("node=m1", [first]), ("resource_class=large", [second]), ("state=active", [first]),
+            ("owner=p", [second]),
         ):  # fmt: skip
             self.assertEqual(expected, [found["uuid"] for found in self.get(f"/v1/allocations?{query}")["allocations"]], query)
         self.assertEqual({"name", "links"}, set(self.get("/v1/allocations?fields=name")["allocations"][0]))

@@ -145,7 +145,8 @@ class TestPortgroups(ResourceTestCase):
         other = self.enrol("m2", shard="s2")
         first, second = self.create_group(address=MAC)["uuid"], self.create_group(node_uuid=other)["uuid"]
         for query, expected in (
-            ("", [first, second]), ("node=m1", [first]), (f"address={MAC}", [first]), ("shard=s1,s2", [second]), ("conductor_groups=g", []),
+            ("", [first, second]), ("node=m1", [first]), (f"address={MAC}", [first]), ("shard=s1,s2", [second]),
+            ("conductor_groups=g", []),
         ):  # fmt: skip
             self.assertEqual(expected, [group["uuid"] for group in self.get(f"/v1/portgroups?{query}")["portgroups"]], query)
         self.assert_refused(self.request("GET", f"/v1/portgroups?node=m1&address={MAC}"), 400, "together")
