@@ -45,10 +45,14 @@ class TestLifecycle(MachinesCase):
         node = self.enrol(conductor)
         for verb, state in (("manage", "manageable"), ("inspect", "manageable"), ("provide", "available"), ("active", "active")):
             record = provision(conductor, node.uuid, verb)
-            self.assertEqual((state, None, None), (record.provision_state, record.target_provision_state, record.last_error))
-        self.assertEqual((Power.ON, "power on"), (self.machine().power, record.power_state))
+            self.assertEqual(state, record.provision_state)
+            self.assertIsNone(record.target_provision_state)
+            self.assertIsNone(record.last_error)
+        self.assertEqual(Power.ON, self.machine().power)
+        self.assertEqual("power on", record.power_state)
         record = provision(conductor, node.uuid, "deleted")
-        self.assertEqual(("available", "power off"), (record.provision_state, record.power_state))
+        self.assertEqual("available", record.provision_state)
+        self.assertEqual("power off", record.power_state)
         self.assertEqual(Power.OFF, self.machine().power)
 
     def test_unknown_power_fails_verifying(self) -> None:
@@ -56,7 +60,8 @@ class TestLifecycle(MachinesCase):
         conductor = self.conductor()
         node = self.enrol(conductor, faults={"get_power": {"effect": "wrong"}})
         record = provision(conductor, node.uuid, "manage")
-        self.assertEqual(("enroll", None), (record.provision_state, record.power_state))
+        self.assertEqual("enroll", record.provision_state)
+        self.assertIsNone(record.power_state)
         self.assertIn("verifying: ", record.last_error or "")
         self.assertIsNotNone(record.power_observed_at)
 
@@ -97,7 +102,8 @@ class TestLifecycle(MachinesCase):
             changes={"instance_info": {"image_source": "x"}, "instance_uuid": "11111111-1111-4111-8111-111111111111"},
         )
         record = provision(conductor, node.uuid, "active", "undeploy")
-        self.assertEqual((None, {}), (record.instance_uuid, record.instance_info))
+        self.assertIsNone(record.instance_uuid)
+        self.assertEqual({}, record.instance_info)
 
     def test_automated_cleaning_can_be_disabled(self) -> None:
         """With automated_clean disabled, a node becomes available without clean steps."""
@@ -116,7 +122,8 @@ class TestRefusedVerbs(MachinesCase):
         with ExpectedException(InvalidStateRequested, ".*'provide' cannot be done while.*'enroll'; allowed now: manage"):
             conductor.rpc.call("change_provision_state", node=node.uuid, verb="provide")
         record = conductor.store.node(node.uuid)
-        self.assertEqual(("enroll", None), (record.provision_state, record.lease_holder))
+        self.assertEqual("enroll", record.provision_state)
+        self.assertIsNone(record.lease_holder)
 
     def test_unknown_verb_is_refused(self) -> None:
         """The error for an unknown verb lists all verbs."""
@@ -182,9 +189,12 @@ class TestFailures(MachinesCase):
         conductor = self.conductor()
         node = self.enrol(conductor, faults={"write_image": {"effect": "refuse", "message": "disk on fire"}})
         record = provision(conductor, node.uuid, "manage", "provide", "active")
-        self.assertEqual(("deploy failed", "active"), (record.provision_state, record.target_provision_state))
+        self.assertEqual("deploy failed", record.provision_state)
+        self.assertEqual("active", record.target_provision_state)
         self.assertIn("disk on fire", record.last_error or "")
-        self.assertEqual((None, {}, None), (record.run_id, record.deploy_step, record.lease_holder))
+        self.assertIsNone(record.run_id)
+        self.assertEqual({}, record.deploy_step)
+        self.assertIsNone(record.lease_holder)
         self.assertEqual("power off", record.power_state)
 
     def test_failed_deployment_can_be_repeated(self) -> None:
@@ -193,25 +203,32 @@ class TestFailures(MachinesCase):
         node = self.enrol(conductor, faults={"write_image": {"effect": "refuse", "times": 1}})
         provision(conductor, node.uuid, "manage", "provide", "active")
         record = provision(conductor, node.uuid, "active")
-        self.assertEqual(("active", None), (record.provision_state, record.last_error))
+        self.assertEqual("active", record.provision_state)
+        self.assertIsNone(record.last_error)
 
     def test_abort_of_a_waiting_deployment_cleans_up(self) -> None:
         """The abort of a waiting deployment frees what its deploy interface keeps for it."""
         conductor = self.conductor(handed_in={"plugins": plugins_with_waiting_deploy()})
         node = self.enrol(conductor)
         record = provision(conductor, node.uuid, "manage", "provide", "active")
-        self.assertEqual(("wait call-back", "fake://kept"), (record.provision_state, self.machine().network_image))
+        self.assertEqual("wait call-back", record.provision_state)
+        self.assertEqual("fake://kept", self.machine().network_image)
         record = provision(conductor, node.uuid, "abort")
-        self.assertEqual(("deploy failed", None), (record.provision_state, self.machine().network_image))
+        self.assertEqual("deploy failed", record.provision_state)
+        self.assertIsNone(self.machine().network_image)
 
     def test_failed_cleaning_sets_maintenance_until_manage(self) -> None:
         """A failed cleaning sets maintenance and a fault, and manage clears both."""
         conductor = self.conductor()
         node = self.enrol(conductor, faults={"erase_devices_metadata": {"effect": "refuse", "times": 1}})
         record = provision(conductor, node.uuid, "manage", "provide")
-        self.assertEqual(("clean failed", True, "clean failure"), (record.provision_state, record.maintenance, record.fault))
+        self.assertEqual("clean failed", record.provision_state)
+        self.assertIs(True, record.maintenance)
+        self.assertEqual("clean failure", record.fault)
         record = provision(conductor, node.uuid, "manage")
-        self.assertEqual(("manageable", False, None), (record.provision_state, record.maintenance, record.fault))
+        self.assertEqual("manageable", record.provision_state)
+        self.assertIs(False, record.maintenance)
+        self.assertIsNone(record.fault)
 
     def test_lost_power_command_fails_the_deployment(self) -> None:
         """A deployment whose power command is lost fails at the timeout for power changes."""
@@ -235,7 +252,8 @@ class TestSteps(MachinesCase):
         provision(conductor, node.uuid, "manage")
         self.clean(node.uuid, conductor, step="burnin", args={"seconds": 0.2})
         record = conductor.store.node(node.uuid)
-        self.assertEqual(("clean wait", None), (record.provision_state, record.lease_holder))
+        self.assertEqual("clean wait", record.provision_state)
+        self.assertIsNone(record.lease_holder)
         self.assertEqual({}, wait_for(conductor, node.uuid, "manageable").clean_step)
 
     def test_step_that_waits_for_an_event_can_be_aborted(self) -> None:
@@ -245,7 +263,8 @@ class TestSteps(MachinesCase):
         provision(conductor, node.uuid, "manage")
         self.clean(node.uuid, conductor, step="wait_for_event")
         record = provision(conductor, node.uuid, "abort")
-        self.assertEqual(("clean failed", None), (record.provision_state, record.run_id))
+        self.assertEqual("clean failed", record.provision_state)
+        self.assertIsNone(record.run_id)
 
     def test_unknown_steps_and_arguments_are_reported_together(self) -> None:
         """One error names an unknown step and an unknown argument."""

@@ -69,11 +69,14 @@ class TestRescue(RescueCase):
         conductor = self.conductor()
         node = self.active(conductor)
         record = self.rescue(conductor, node.uuid)
-        self.assertEqual(("rescue", None, None), (record.provision_state, record.target_provision_state, record.last_error))
+        self.assertEqual("rescue", record.provision_state)
+        self.assertIsNone(record.target_provision_state)
+        self.assertIsNone(record.last_error)
         last = self.machine().last_boot
         self.assertEqual("fake://ramdisk", last.image if last else None)
         record = provision(conductor, node.uuid, "unrescue")
-        self.assertEqual(("active", None), (record.provision_state, record.last_error))
+        self.assertEqual("active", record.provision_state)
+        self.assertIsNone(record.last_error)
         last = self.machine().last_boot
         self.assertNotEqual("fake://ramdisk", last.image if last else None)
 
@@ -82,13 +85,15 @@ class TestRescue(RescueCase):
         conductor = self.conductor(handed_in={"plugins": plugins()})
         node = self.active(conductor)
         record = self.rescue(conductor, node.uuid)
-        self.assertEqual(("rescue wait", MASK), (record.provision_state, record.instance_info["rescue_password"]))
+        self.assertEqual("rescue wait", record.provision_state)
+        self.assertEqual(MASK, record.instance_info["rescue_password"])
         shown = {name: value for name, value in vars(record).items() if name != "sealed_secrets"}
         self.assertNotIn(PASSWORD, json.dumps(shown, default=str))
         conductor.components.step_resumer.resume_now(record)
         settle(conductor)
         record = conductor.store.node(node.uuid)
-        self.assertEqual(("rescue", None), (record.provision_state, record.instance_info.get("rescue_password")))
+        self.assertEqual("rescue", record.provision_state)
+        self.assertIsNone(record.instance_info.get("rescue_password"))
         driver = conductor.components.tasks.read_only(node.uuid).driver.rescue
         assert isinstance(driver, WaitingRescue)
         self.assertEqual([PASSWORD, PASSWORD], driver.passwords)
@@ -133,7 +138,8 @@ class TestRescue(RescueCase):
         conductor = self.conductor()
         node = self.active(conductor, faults={"set_network_image": {"effect": "refuse", "message": "no server"}})
         record = self.rescue(conductor, node.uuid)
-        self.assertEqual(("rescue failed", {}), (record.provision_state, dict(record.instance_info)))
+        self.assertEqual("rescue failed", record.provision_state)
+        self.assertEqual({}, dict(record.instance_info))
         self.assertIn("no server", record.last_error or "")
 
     def test_waiting_rescue_can_be_aborted_and_torn_down(self) -> None:
@@ -142,9 +148,12 @@ class TestRescue(RescueCase):
         node = self.active(conductor)
         self.rescue(conductor, node.uuid)
         record = provision(conductor, node.uuid, "abort")
-        self.assertEqual(("rescue failed", {}, None), (record.provision_state, dict(record.instance_info), record.run_id))
+        self.assertEqual("rescue failed", record.provision_state)
+        self.assertEqual({}, dict(record.instance_info))
+        self.assertIsNone(record.run_id)
         record = provision(conductor, node.uuid, "deleted")
-        self.assertEqual(("available", None), (record.provision_state, record.last_error))
+        self.assertEqual("available", record.provision_state)
+        self.assertIsNone(record.last_error)
         self.assertIsNone(self.machine().network_image)
 
     def test_recovery_of_a_dead_rescue_removes_the_password(self) -> None:
@@ -158,7 +167,8 @@ class TestRescue(RescueCase):
         second = self.conductor(host="second", handed_in={"store": store})
         settle(second)
         record = store.node(node.uuid)
-        self.assertEqual(("rescue failed", {}), (record.provision_state, dict(record.instance_info)))
+        self.assertEqual("rescue failed", record.provision_state)
+        self.assertEqual({}, dict(record.instance_info))
         self.assertNotIn("rescue_password", second.components.tasks.read_only(node.uuid).node.instance_info)
 
     def test_waiting_rescue_times_out(self) -> None:
@@ -189,7 +199,8 @@ class TestService(RescueCase):
         self.assertEqual("service wait", record.provision_state)
         conductor.components.step_resumer.resume_now(record)
         settle(conductor)
-        self.assertEqual(("active", {}), (conductor.store.node(node.uuid).provision_state, dict(record.clean_step)))
+        self.assertEqual("active", conductor.store.node(node.uuid).provision_state)
+        self.assertEqual({}, dict(record.clean_step))
 
     def test_unhold_continues_a_held_service(self) -> None:
         """The verb unhold continues a held service with its next step."""

@@ -48,12 +48,16 @@ class TestBuiltinSteps(StepsCase):
     def test_power_steps_change_the_power(self) -> None:
         """Each node has the step power_on, and its result is confirmed."""
         record = self.clean({"interface": "power", "step": "power_on"})
-        self.assertEqual(("manageable", "power on", Power.ON), (record.provision_state, record.power_state, self.machine().power))
+        self.assertEqual("manageable", record.provision_state)
+        self.assertEqual("power on", record.power_state)
+        self.assertEqual(Power.ON, self.machine().power)
 
     def test_unhold_continues_a_held_run(self) -> None:
         """The step hold stops the run and releases the node, and unhold continues with the next step."""
         record = self.clean({"interface": "power", "step": "hold"}, {"interface": "power", "step": "power_on"})
-        self.assertEqual(("clean hold", None, "power off"), (record.provision_state, record.lease_holder, record.power_state))
+        self.assertEqual("clean hold", record.provision_state)
+        self.assertIsNone(record.lease_holder)
+        self.assertEqual("power off", record.power_state)
         self.runtime.rpc.call("change_provision_state", node=self.node.uuid, verb="unhold")
         record = wait_for(self.runtime, self.node.uuid, "manageable")
         self.assertEqual("power on", record.power_state)
@@ -89,7 +93,8 @@ class TestProgress(StepsCase):
     def test_node_shows_the_waiting_step(self) -> None:
         """While a step waits, the node shows it in clean_step."""
         record = self.clean({"interface": "deploy", "step": "wait_for_event"})
-        self.assertEqual(("clean wait", "wait_for_event"), (record.provision_state, record.clean_step["step"]))
+        self.assertEqual("clean wait", record.provision_state)
+        self.assertEqual("wait_for_event", record.clean_step["step"])
 
 
 class TestWaitTimeouts(StepsCase):
@@ -123,7 +128,9 @@ class TestWaitTimeouts(StepsCase):
             self.assertEqual("clean wait", self.poll().provision_state)
         self.clock.turn(1)
         record = self.poll()
-        self.assertEqual(("clean failed", "power on", None), (record.provision_state, record.power_state, record.lease_holder))
+        self.assertEqual("clean failed", record.provision_state)
+        self.assertEqual("power on", record.power_state)
+        self.assertIsNone(record.lease_holder)
         self.assertIn("step deploy.burnin did not finish within 100 s", record.last_error or "")
 
     def test_event_for_a_waiting_step_is_published_once(self) -> None:
@@ -153,7 +160,8 @@ class TestWaitTimeouts(StepsCase):
         assert waiting is not None
         self.runtime.components.step_resumer.poll(self.node.uuid, waiting)
         self.clock.turn(90)
-        self.assertEqual(("clean wait", "burnin"), (self.poll().provision_state, self.record().clean_step["step"]))
+        self.assertEqual("clean wait", self.poll().provision_state)
+        self.assertEqual("burnin", self.record().clean_step["step"])
 
     def test_wait_step_times_out_after_its_seconds(self) -> None:
         """The timeout of the step wait starts after its seconds."""
@@ -182,7 +190,8 @@ class TestDeadRuns(StepsCase):
         """A resumable step of a dead conductor runs again, and the run continues to its end."""
         self.die_in("erase_devices")
         record = self.recover(self.runtime)
-        self.assertEqual(("manageable", None), (record.provision_state, record.last_error))
+        self.assertEqual("manageable", record.provision_state)
+        self.assertIsNone(record.last_error)
         self.assertEqual(1, len(self.machine().commands("erase_devices")))
 
     def test_other_steps_fail(self) -> None:
@@ -206,7 +215,9 @@ class TestOtherPhases(StepsCase):
         """Service steps run on an active node, and it is active afterwards."""
         provision(self.runtime, self.node.uuid, "provide", "active")
         record = self.request("service", service_steps=[{"interface": "power", "step": "reboot"}])
-        self.assertEqual(("active", None, {}), (record.provision_state, record.last_error, record.service_step))
+        self.assertEqual("active", record.provision_state)
+        self.assertIsNone(record.last_error)
+        self.assertEqual({}, record.service_step)
 
     def test_requested_deploy_steps_are_merged(self) -> None:
         """A requested deploy step runs at its priority among the automatic ones, and priority 0 removes a step."""

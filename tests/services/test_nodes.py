@@ -36,7 +36,8 @@ class TestCreating(NodesCase):
     def test_unnamed_interfaces_get_defaults(self) -> None:
         """A node that names only a driver gets an implementation of each interface kind."""
         node = self.create()
-        self.assertEqual(("fake", "noop"), (node.power_interface, node.network_interface))
+        self.assertEqual("fake", node.power_interface)
+        self.assertEqual("noop", node.network_interface)
 
     def test_all_wrong_interfaces_are_reported_together(self) -> None:
         """One error names each interface that the driver does not offer, and the node is not created."""
@@ -105,7 +106,8 @@ class TestChanging(NodesCase):
         record = self.runtime.rpc.call(
             "update_node", node=node.uuid, changes={"deploy_interface": "ramdisk"}, reset_interfaces=True
         )
-        self.assertEqual(("ramdisk", "fake"), (record.deploy_interface, record.boot_interface))
+        self.assertEqual("ramdisk", record.deploy_interface)
+        self.assertEqual("fake", record.boot_interface)
 
     def test_second_instance_is_refused(self) -> None:
         """A node that has an instance refuses another one."""
@@ -119,7 +121,9 @@ class TestChanging(NodesCase):
         self.update(node, maintenance=True, maintenance_reason="fan")
         self.runtime.rpc.call("set_maintenance", node=node.uuid, maintenance=False)
         record = self.runtime.store.node(node.uuid)
-        self.assertEqual((False, None, None), (record.maintenance, record.maintenance_reason, record.fault))
+        self.assertIs(False, record.maintenance)
+        self.assertIsNone(record.maintenance_reason)
+        self.assertIsNone(record.fault)
 
 
 class TestValidating(NodesCase):
@@ -191,4 +195,5 @@ class TestManagement(NodesCase):
         self.runtime.rpc.call("set_secure_boot", node=node.uuid, enabled=True)
         self.assertTrue(self.runtime.pool.drain(10.0))
         record = self.runtime.store.node(node.uuid)
-        self.assertEqual(("uefi", True), (record.boot_mode, record.secure_boot))
+        self.assertEqual("uefi", record.boot_mode)
+        self.assertIs(True, record.secure_boot)

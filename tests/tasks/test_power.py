@@ -10,15 +10,17 @@ from baremetal_fake.machine import Power
 from baremetal_interfaces import InvalidInput, NodeLocked, PowerState, PowerStateFailure
 from baremetal_sdk import Conductor
 from baremetal_sdk.errors import InvalidState, LeaseLost
+from baremetal_sdk.store.records.node import NodeRecord
 from baremetal_sdk.testing import ManualClock, provision, settle
 from tests.fixtures.machines import MachinesCase
 
 
 class TestPowerActions(MachinesCase):
-    def change(self, conductor: object, node: str, target: str) -> object:
-        conductor.rpc.call("change_power_state", node=node, target=target, timeout=None)  # type: ignore[attr-defined]
-        settle(conductor)  # type: ignore[arg-type]
-        return conductor.store.node(node)  # type: ignore[attr-defined]
+    def change(self, conductor: Conductor, node: str, target: str) -> NodeRecord:
+        """Request a power state, wait for the work, and return the node."""
+        conductor.rpc.call("change_power_state", node=node, target=target, timeout=None)
+        settle(conductor)
+        return conductor.store.node(node)
 
     def test_each_target_is_reached(self) -> None:
         """The machine and the node reach the outcome of each target, and the node has no target afterwards."""
@@ -32,8 +34,9 @@ class TestPowerActions(MachinesCase):
         ]
         for target, outcome in outcomes:
             record = self.change(conductor, node.uuid, target)
-            seen = (record.power_state, record.target_power_state, record.last_error)  # type: ignore[attr-defined]
-            self.assertEqual((outcome, None, None), seen)
+            self.assertEqual(outcome, record.power_state)
+            self.assertIsNone(record.target_power_state)
+            self.assertIsNone(record.last_error)
             self.assertEqual(Power.ON if outcome == "power on" else Power.OFF, self.machine().power)
 
     def test_no_command_if_the_state_is_reached_already(self) -> None:
@@ -48,8 +51,9 @@ class TestPowerActions(MachinesCase):
         conductor = self.conductor(power_state_change_timeout=0.2)
         node = self.enrol(conductor, faults={"set_power": {"effect": "lose"}})
         record = self.change(conductor, node.uuid, "power on")
-        self.assertEqual(("power off", None), (record.power_state, record.target_power_state))  # type: ignore[attr-defined]
-        self.assertRegex(record.last_error, "did not reach 'power on' within.*the command was lost")  # type: ignore[attr-defined]
+        self.assertEqual("power off", record.power_state)
+        self.assertIsNone(record.target_power_state)
+        self.assertRegex(record.last_error or "", "did not reach 'power on' within.*the command was lost")
 
     def test_unknown_target_is_refused(self) -> None:
         """The error lists the allowed targets."""
@@ -138,8 +142,9 @@ class TestPowerSync(MachinesCase):
         self.machine().command_power(PowerState.ON)
         self.turn(conductor)
         record = conductor.store.node(node.uuid)
-        seen = (record.power_state, record.power_source, record.power_observed_at)
-        self.assertEqual(("power on", "sync", self.clock.now()), seen)
+        self.assertEqual("power on", record.power_state)
+        self.assertEqual("sync", record.power_source)
+        self.assertEqual(self.clock.now(), record.power_observed_at)
 
     def test_unchanged_power_is_not_written(self) -> None:
         """An observation without a change does not change the node's revision."""
@@ -186,10 +191,14 @@ class TestPowerSync(MachinesCase):
         for _ in range(2):
             self.turn(conductor)
         record = conductor.store.node(node.uuid)
-        self.assertEqual((True, "power failure", None), (record.maintenance, record.fault, record.power_state))
+        self.assertIs(True, record.maintenance)
+        self.assertEqual("power failure", record.fault)
+        self.assertIsNone(record.power_state)
         self.turn(conductor)
         record = conductor.store.node(node.uuid)
-        self.assertEqual((False, None, "power off"), (record.maintenance, record.fault, record.power_state))
+        self.assertIs(False, record.maintenance)
+        self.assertIsNone(record.fault)
+        self.assertEqual("power off", record.power_state)
 
 
 class TestRecovery(MachinesCase):
@@ -218,7 +227,9 @@ class TestRecovery(MachinesCase):
         conductor.components.recovery.sweep()
         settle(conductor)
         record = conductor.store.node(node.uuid)
-        self.assertEqual(("deploy failed", "power on", None), (record.provision_state, record.power_state, record.lease_holder))
+        self.assertEqual("deploy failed", record.provision_state)
+        self.assertEqual("power on", record.power_state)
+        self.assertIsNone(record.lease_holder)
         self.assertIn("the conductor stopped while it worked on the node", record.last_error or "")
 
     def test_one_sweep_recovers_all_nodes(self) -> None:
@@ -241,7 +252,8 @@ class TestRecovery(MachinesCase):
         conductor.components.recovery.sweep_power()
         settle(conductor)
         record = conductor.store.node(node.uuid)
-        self.assertEqual((None, "power off"), (record.target_power_state, record.power_state))
+        self.assertIsNone(record.target_power_state)
+        self.assertEqual("power off", record.power_state)
         self.assertIn("power is 'power off'", record.last_error or "")
 
     def test_wait_for_an_event_times_out(self) -> None:
