@@ -93,6 +93,7 @@ class Recovery:
         return [row for row in unleased if self._is_mine(row)]
 
     def _recover(self, end: Callable[[NodeTask], object], node: str) -> None:
+        """Call *end* with a task on the node. Do nothing if another task holds the node by then."""
         try:
             task = self._tasks.acquire(node, purpose="recovery")
         except NodeLocked:
@@ -104,6 +105,7 @@ class Recovery:
                 LOG.error("recovery of node %s failed: %s", node, exc)
 
     def _end_dead_work(self, task: NodeTask) -> None:
+        """Continue the run of a dead conductor if that is safe, else fail the node with its true power."""
         # The sweep read the state without the lease, so the state may have changed since.
         state = task.record.provision_state
         if state not in states.WORKING:
@@ -117,6 +119,7 @@ class Recovery:
         transitions.fail(task, reason, target_power_state=None, **rescue.password_removal_changes(task))
 
     def _end_wait(self, task: NodeTask) -> None:
+        """Fail a node whose wait has timed out."""
         # Checked again under the lease: the event may have arrived while this was queued.
         reason = wait_timeout_reason(task.record, task.options, self._clock.now())
         if reason is not None:
@@ -125,6 +128,7 @@ class Recovery:
             transitions.fail(task, reason, **rescue.password_removal_changes(task))
 
     def _end_power_action(self, task: NodeTask) -> None:
+        """Observe the power after a dead power action, and store an error if the target was not reached."""
         target = task.record.target_power_state
         if target is None:
             return

@@ -148,6 +148,7 @@ class StateHandlers:
         transitions.fail(task, error, **rescue.password_removal_changes(task))
 
     def _verify(self, task: NodeTask) -> None:
+        """Check that the BMC reports the power, run the verify steps, and read all hardware facts."""
         power_state, changes = task.power.read_with_changes()
         if power_state is PowerState.UNKNOWN:
             task.write(**changes)
@@ -163,6 +164,7 @@ class StateHandlers:
         transitions.follow_event(task, "done", last=True, **changes, **facts)
 
     def _clean(self, task: NodeTask) -> None:
+        """Run the clean steps: those of a manual cleaning, which are already in the record, or the automatic ones."""
         is_manual = task.record.target_provision_state == states.MANAGEABLE
         if not is_manual and task.record.run_id is None:
             if not _wants_automated_cleaning(task):
@@ -176,11 +178,13 @@ class StateHandlers:
         self._run_steps(task)
 
     def _deploy(self, task: NodeTask) -> None:
+        """Prepare the deployment before its first step, and run the deploy steps."""
         if task.record.run_index == 0:
             task.call(Kind.DEPLOY, "prepare")
         self._run_steps(task)
 
     def _tear_down(self, task: NodeTask) -> None:
+        """Remove the instance from the machine and the node, and continue with the cleaning under the same lease."""
         if task.call(Kind.DEPLOY, "tear_down", timeout=steps.STEP_TIMEOUT_S) is not None:
             raise NotSupported("the deploy interface returned Wait from tear_down; this release does not support that")
         task.call(Kind.DEPLOY, "clean_up")
@@ -202,10 +206,12 @@ class StateHandlers:
         self._clean(task)
 
     def _tear_down_rescued(self, task: NodeTask) -> None:
+        """Remove the rescue system before the tear-down."""
         rescue.clean_up(task)
         self._tear_down(task)
 
     def _adopt(self, task: NodeTask) -> None:
+        """Take over a machine that already runs its instance, without changing it."""
         if task.power.get() is PowerState.UNKNOWN:
             raise UnexpectedAnswer("the BMC does not say whether the machine is on or off")
         task.call(Kind.DEPLOY, "take_over")
@@ -219,6 +225,7 @@ class StateHandlers:
         self._wait_or_finish(task, steps.poll(task))
 
     def _wait_or_finish(self, task: NodeTask, waiting: steps.WaitingRun | None) -> None:
+        """Let the run wait, or end the work of the state because all steps are done."""
         if waiting is not None:
             self._wait(task, waiting)
         elif task.record.provision_state == states.CLEANING:
@@ -229,6 +236,7 @@ class StateHandlers:
             transitions.follow_event(task, "done", last=True, **changes)
 
     def _wait(self, task: NodeTask, waiting: steps.WaitingRun) -> None:
+        """Enter the wait or hold state, release the lease, and notify the listeners."""
         event = "hold" if waiting.held else "wait"
         wait_state = states.next_state(task.record.provision_state, event) or ""
         # The sweep of recovery seldom sees a node in its wait state if its step is polled often. So each poll checks, too.
@@ -249,13 +257,13 @@ class StateHandlers:
 
 @contextmanager
 def _log_errors(task: NodeTask) -> Iterator[None]:
-    """Log the errors of an action that helps after a failure, so that they do not hide the failure."""
+    """Log the errors of an action of the clean-up, so that they do not hide the error that made it necessary."""
     try:
         yield
     except LeaseLost:
         raise
     except BareMetalError as exc:
-        task.log.warning("could not clean up completely after a failure: %s", exc)
+        task.log.warning("ignored an error of the clean-up: %s", exc)
 
 
 def _wants_automated_cleaning(task: NodeTask) -> bool:

@@ -322,6 +322,7 @@ def _unknown_step(driver: Driver, phase: Phase, number: int, request: StepReques
 
 
 def _argument_problems(step: Step, arguments: Mapping[str, Any], number: int) -> list[Problem]:
+    """Return the unknown and the missing arguments of the requested step at index *number*."""
     field = f"{step.phase}_steps/{number}/args"
     allowed = "the step takes " + (", ".join(step.arguments) or "no arguments")
     unknown = [

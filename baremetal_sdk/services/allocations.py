@@ -230,6 +230,7 @@ def refuse_removal(node: NodeRecord) -> None:
 
 
 def _refuse_if_in_use(node: NodeRecord, allocation: AllocationRecord) -> None:
+    # A node that names another allocation does not keep this one from being deleted.
     if node.allocation_uuid == allocation.uuid:
         refuse_removal(node)
 
@@ -249,6 +250,7 @@ def _fits(node: NodeRecord, allocation: AllocationRecord) -> bool:
 
 
 def _refuse_backfill(node: NodeRecord, allocation: AllocationRecord) -> None:
+    """Raise unless the node is in use and fits the allocation that a client creates for it."""
     if node.instance_uuid not in (None, allocation.uuid):
         raise NodeAssociated(f"node {node.uuid} has instance {node.instance_uuid}, which is not allocation {allocation.uuid}")
     if node.allocation_uuid not in (None, allocation.uuid):

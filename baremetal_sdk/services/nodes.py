@@ -116,6 +116,7 @@ class Nodes:
         return results
 
     def _complete_changes(self, before: NodeRecord, changes: dict[str, Any], reset_interfaces: bool) -> dict[str, Any]:
+        """Return the client's changes with all changes that they imply, after a check that they are allowed."""
         driver = changes.get("driver") or before.driver
         self._refuse_association(before, changes)
         changes |= dependent_changes(before, changes)
@@ -139,6 +140,7 @@ class Nodes:
         return {name: changes.get(name, kept.get(name)) for name in _INTERFACES}
 
     def _resolve_interfaces(self, driver: str, values: Mapping[str, Any]) -> dict[str, str]:
+        """Return an interface for each kind: that in *values*, or the default of the driver."""
         try:
             chosen = self._drivers.resolve(driver, {kind: values.get(name) for name, kind in _INTERFACES.items()})
         except DriverNotFound as exc:
@@ -146,6 +148,7 @@ class Nodes:
         return {f"{kind}_interface": name for kind, name in chosen.items()}
 
     def _seal_driver_info(self, driver: str, node: str, info: Mapping[str, Any], known: Mapping[str, str]) -> dict[str, Any]:
+        """Return the changes that store *info* with masks, and its secrets sealed. *known* are the present secrets."""
         shown, secrets = split_secrets(info, collect_secret_names(self._drivers.list_info_types(driver)), known)
         # The sealed column also has the secrets of the instance, which are not in driver_info and must survive.
         secrets |= {name: value for name, value in known.items() if name.startswith(INSTANCE)}

@@ -78,6 +78,7 @@ class History:
         return sum(self._prune_node(row.uuid, options.node_history_max_entries, cutoff) for row in rows)
 
     def _prune_node(self, node: str, max_entries: int, cutoff: datetime) -> int:
+        # The oldest one of the newest max_entries is the limit: one small read in place of a count of all entries.
         newest_first = Query(
             where={"node_uuid": node}, fields=("uuid", "created_at"), limit=max_entries, sort_key="created_at", sort_dir="desc"
         )
