@@ -41,7 +41,7 @@ _EVICTION_DIVISOR = 20
 
 
 def retry_on_expired_session(function: Callable[[], T]) -> T:
-    """Call *function*, and call it once more, which logs in anew, if its session had expired."""
+    """Call *function*. If its session had expired, call it once more, which makes a new login."""
     try:
         return function()
     except SessionExpired:

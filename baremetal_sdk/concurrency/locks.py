@@ -18,7 +18,7 @@ class YieldingLock:
     to the switch interval of 5 ms, while it holds the lock. The running thread soon needs the lock, blocks, and gives up
     the interpreter, and so does each thread after it. From then on each section costs two thread switches, ten times the
     cost of the section itself: a lock convoy. A thread that finds this lock taken yields the interpreter, which the
-    holder may need to go on, and tries again when it runs next.
+    holder may need to continue, and tries again when it runs next.
 
     Not reentrant and not fair.
     """

@@ -1,4 +1,4 @@
-"""A schedule of many keys, each due once per interval at a time of its own."""
+"""A schedule of many keys, each due once per interval at its own time."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ class WorkQueue:
 
     @property
     def _batch_size(self) -> int:
-        """Number of nodes to read: what the workers poll soon, because rows must not be old when they are polled."""
+        """Number of nodes to read at once. It is small with few workers, so that rows are not old when a worker polls them."""
         return max(_MIN_BATCH, min(_MAX_BATCH, 2 * self.worker_limit.size))
 
     def _refill_locked(self) -> bool:

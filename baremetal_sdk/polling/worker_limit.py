@@ -54,11 +54,11 @@ class WorkerLimit:
         with self._lock:
             self._latency += _EWMA_WEIGHT * (seconds - self._latency)
             self._baseline += _EWMA_WEIGHT * (baseline - self._baseline)
-            # The first measurement is taken as it is, because no guess of the CPU time would be near it.
+            # The first measurement replaces the initial 0, because no guess of the CPU time would be near the truth.
             self._cpu += _EWMA_WEIGHT * (cpu - self._cpu) if self._cpu else cpu
             if self.size <= _SURPLUS_FACTOR * self._max_useful:
                 return True
-            # Counted out here: if several workers end polls at once, only the surplus is told to end.
+            # Counted out here: if several workers end polls at once, only the surplus ends.
             self.size -= 1
             return False
 

@@ -91,7 +91,7 @@ class SensorCollection:
     def reload(self, config: SensorDataConfig) -> None:
         """Apply a changed configuration.
 
-        The next tick lists the nodes anew. A changed interval applies from the next reading of each node on.
+        The next tick lists the nodes again. A changed interval applies from the next reading of each node on.
         """
         self._config, self._latest.max_series = config, config.metrics_series
         self.poller.interval = config.interval

@@ -1,4 +1,4 @@
-"""The BMC access layer: what BMCs see of the runtime."""
+"""BMC access: sessions, slots, breakers, and the masking of secrets."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ from tests.fixtures.machines import MachinesCase
 
 @dataclass(frozen=True)
 class Info(DriverInfo):
-    toy_address: str = option("Where it is.")
-    toy_password: str = option("Its password.", secret=True)
+    toy_address: str = option("Address.")
+    toy_password: str = option("Password.", secret=True)
 
 
 class Refused(Exception):
@@ -53,7 +53,7 @@ class Expired(Exception):
 
 
 class ToyConnector(Connector[str]):
-    """Counts logins and log-outs of a BMC that takes two passwords."""
+    """A connector that counts logins and log-outs, and accepts two passwords."""
 
     opened = 0
     closed = 0
@@ -77,7 +77,7 @@ class AccessCase(TestCase):
         super().setUp()
         self.clock = ManualClock()
         self.access = BMCAccess(self.clock, idle_seconds=100.0)
-        # Counts are on the class: a class for each test.
+        # The counts are class attributes, so each test has its own class.
         self.connector: Any = type("Toy", (ToyConnector,), {})
 
     @contextmanager
@@ -89,30 +89,30 @@ class AccessCase(TestCase):
 
 class TestSessions(AccessCase):
     def test_a_session_is_reused(self) -> None:
-        """One login serves any number of borrowers of one BMC and credential."""
+        """One login serves any number of borrowers with the same BMC and credential."""
         for _ in range(5):
             with self.borrow() as session:
                 self.assertEqual("session 1", session)
         self.assertEqual((1, 0), (self.connector.opened, self.connector.closed))
 
     def test_other_credentials_get_another_session(self) -> None:
-        """A session is not shared between credentials, and so a changed one is used at once."""
+        """Sessions are not shared between credentials, so changed credentials apply at once."""
         with self.borrow():
             pass
         with ExpectedException(AuthenticationFailed), self.borrow("wrong"):
             pass
         self.assertEqual(2, self.connector.opened)
 
-    def test_a_session_that_broke_is_closed_and_not_reused(self) -> None:
-        """After an error of the connection the next borrower gets a new login."""
+    def test_a_broken_session_is_closed_and_not_reused(self) -> None:
+        """After a connection error the next borrower gets a new login."""
         with ExpectedException(BMCUnreachable), self.borrow():
             raise OSError("reset")
         with self.borrow() as session:
             self.assertEqual("session 2", session)
         self.assertEqual(1, self.connector.closed)
 
-    def test_what_a_login_takes_the_place_of_is_closed_before_it(self) -> None:
-        """A BMC may bear no second session: one with old credentials goes first, but not for credentials that were refused."""
+    def test_a_login_closes_the_session_that_it_replaces(self) -> None:
+        """A session with old credentials is closed before a new login, but not for credentials that were refused."""
         with self.borrow():
             pass
         with self.borrow("new"):
@@ -128,40 +128,40 @@ class TestSessions(AccessCase):
             pass
         self.assertEqual(closed, self.connector.closed)
 
-    def test_a_broken_session_is_closed_before_the_next_login_whoever_still_has_it(self) -> None:
-        """Others who use it find out, and borrow the new one; there are never two."""
+    def test_a_broken_session_is_closed_before_the_next_login(self) -> None:
+        """A broken session is closed even if it has borrowers: the BMC never has two sessions."""
         self.connector.shareable = True
-        with self.borrow() as one:
+        with self.borrow() as first:
             with ExpectedException(BMCUnreachable), self.borrow():
                 raise OSError("reset")
             self.assertEqual(0, self.connector.closed)
             with self.borrow() as other:
-                self.assertEqual(("session 1", "session 2", 1), (one, other, self.connector.closed))
+                self.assertEqual(("session 1", "session 2", 1), (first, other, self.connector.closed))
         self.assertEqual(1, self.connector.closed)
 
-    def test_time_that_is_over_spoils_no_session_that_others_use(self) -> None:
-        """It says nothing about a session for many; one for a single borrower may be in the middle of an answer."""
+    def test_an_exceeded_deadline_breaks_no_shared_session(self) -> None:
+        """A deadline of one borrower breaks a session of a single borrower, but not a shared one."""
         for shareable, closed in ((True, 0), (False, 1)):
             self.connector = type("Toy", (ToyConnector,), {"shareable": shareable})
             with ExpectedException(DeadlineExceeded), self.borrow():
                 raise DeadlineExceeded("over")
             self.assertEqual(closed, self.connector.closed)
 
-    def test_an_expired_session_is_told_apart(self) -> None:
+    def test_an_expired_session_has_its_own_error(self) -> None:
         """An expired session is closed, and its error says that a new login may help."""
         with ExpectedException(SessionExpired), self.borrow():
             raise Expired
         self.assertEqual(1, self.connector.closed)
 
     def test_a_refusal_by_the_driver_keeps_the_session(self) -> None:
-        """An error of the contract that says nothing about the session does not cost it."""
+        """An error of the contract that says nothing about the session does not close it."""
         with ExpectedException(NotSupported), self.borrow():
             raise NotSupported("not offered")
         with self.borrow() as session:
             self.assertEqual("session 1", session)
 
     def test_idle_sessions_are_closed(self) -> None:
-        """A session that nobody used for a while is logged out."""
+        """A session that was idle for too long is logged out."""
         with self.borrow():
             pass
         self.clock.turn(99)
@@ -170,7 +170,7 @@ class TestSessions(AccessCase):
         self.assertEqual((1, 1), (self.access.close_idle(), self.connector.closed))
 
     def test_all_sessions_are_closed_at_the_end(self) -> None:
-        """Nothing stays logged in."""
+        """``close`` logs out of all sessions."""
         for address in ("bmc1", "bmc2"):
             with self.borrow(address=address):
                 pass
@@ -178,19 +178,19 @@ class TestSessions(AccessCase):
         self.assertEqual(2, self.connector.closed)
 
 
-class TestGentleness(AccessCase):
-    def test_one_bmc_serves_one_at_a_time(self) -> None:
-        """A second borrower waits for the first, no longer than its deadline, and says what it waited for."""
+class TestSlots(AccessCase):
+    def test_one_borrower_at_a_time_by_default(self) -> None:
+        """A second borrower waits for the first until its deadline, and its error names the BMC."""
         with self.borrow(), ExpectedException(BMCBusy, ".*bmc1 serves other requests.*"), self.borrow(seconds=0.01):
             pass
 
     def test_bmcs_do_not_wait_for_each_other(self) -> None:
-        """A BMC that is in use does not keep anybody from another one."""
+        """A BMC that is in use does not delay borrowers of another BMC."""
         with self.borrow(), self.borrow(address="bmc2") as session:
             self.assertEqual("session 2", session)
 
-    def test_a_waiter_goes_on_when_the_slot_is_free(self) -> None:
-        """Who waits for a slot gets it, with the same session."""
+    def test_a_waiter_gets_the_slot_when_it_is_free(self) -> None:
+        """A borrower that waits for a slot gets it, with the same session."""
         got: list[str] = []
         inside, go = threading.Event(), threading.Event()
 
@@ -214,7 +214,7 @@ class TestGentleness(AccessCase):
         self.assertEqual(["session 1"], got)
 
     def test_a_failed_login_frees_the_slot(self) -> None:
-        """Errors at login do not use up the BMC's slot."""
+        """A failed login releases the BMC's slot."""
         with ExpectedException(AuthenticationFailed), self.borrow("wrong"):
             pass
         with self.borrow() as session:
@@ -223,13 +223,13 @@ class TestGentleness(AccessCase):
 
 class TestSharing(AccessCase):
     def test_a_shareable_session_is_lent_to_several_at_once(self) -> None:
-        """Where requests take turns by themselves, borrowers share one login and do not wait for each other."""
+        """Borrowers share one login and do not wait for each other, if the session is shareable."""
         self.connector.shareable = True
         with self.borrow() as first, self.borrow(seconds=0.01) as second:
             self.assertEqual((first, 1), (second, self.connector.opened))
 
-    def test_a_shared_session_that_breaks_is_closed_when_the_last_one_is_done(self) -> None:
-        """Who still uses it can; nobody new gets it."""
+    def test_a_broken_shared_session_is_closed_by_its_last_borrower(self) -> None:
+        """Current borrowers may finish, and new borrowers get a new session."""
         self.connector.shareable = True
         with self.borrow():
             with ExpectedException(BMCUnreachable), self.borrow():
@@ -239,8 +239,8 @@ class TestSharing(AccessCase):
                 self.assertEqual("session 2", other)
         self.assertEqual(1, self.connector.closed)
 
-    def test_the_session_that_was_idle_longest_makes_room(self) -> None:
-        """No more sessions are kept than descriptors allow; the oldest idle one is closed for a new one."""
+    def test_the_session_that_was_idle_longest_is_evicted(self) -> None:
+        """At the maximum of open sessions, the session that was idle longest is closed for a new one."""
         self.access = BMCAccess(self.clock, max_sessions=2)
         for address in ("bmc1", "bmc2", "bmc3"):
             self.clock.turn(1)
@@ -258,8 +258,8 @@ class TestBreakers(AccessCase):
             with ExpectedException(BMCUnreachable), self.borrow():
                 raise OSError("no route")
 
-    def test_wrong_passwords_of_one_account_are_told_apart(self) -> None:
-        """Two nodes have a wrong one each, a third the right one: two logins with each wrong one, whoever gets in meanwhile."""
+    def test_wrong_passwords_are_counted_separately(self) -> None:
+        """Each of two wrong passwords is tried twice, even if the right one is accepted meanwhile."""
         self.access = BMCAccess(self.clock, refusals=StoredRefusals(MemoryStore(self.clock), PlainBox()))
         for _ in range(5):
             for password in ("wrong", "wrong too"):
@@ -267,11 +267,12 @@ class TestBreakers(AccessCase):
                     pass
             with self.borrow():
                 pass
-        wrong, right = 2 + 2, 2  # the session that was there made room for the second try of a wrong one
+        # The right password logs in twice, because the second try of a wrong one closed its session.
+        wrong, right = 2 + 2, 2
         self.assertEqual(wrong + right, self.connector.opened)
 
     def test_wrong_credentials_are_tried_twice_and_no_more(self) -> None:
-        """After two refused logins nobody logs in with them again; other credentials, and the same given anew, are tried."""
+        """After two refused logins the credentials are not tried again; other credentials are."""
         for _ in range(5):
             with ExpectedException(AuthenticationFailed), self.borrow("wrong"):
                 pass
@@ -282,8 +283,8 @@ class TestBreakers(AccessCase):
             pass
         self.assertEqual(3, self.connector.opened)
 
-    def test_credentials_that_are_given_anew_are_tried_again(self) -> None:
-        """Somebody who says that they are right now is believed once more."""
+    def test_reset_allows_another_login(self) -> None:
+        """After a reset of the breaker, refused credentials are tried once more."""
         for _ in range(3):
             with ExpectedException(AuthenticationFailed), self.borrow("wrong"):
                 pass
@@ -293,7 +294,7 @@ class TestBreakers(AccessCase):
         self.assertEqual(3, self.connector.opened)
 
     def test_refusals_outlive_the_process(self) -> None:
-        """Who takes over with the same record of refusals does not try again."""
+        """A new process with the same stored refusals does not repeat refused logins."""
         refusals = RefusalsInMemory()
         for _ in range(2):
             self.access = BMCAccess(self.clock, refusals=refusals)
@@ -304,8 +305,8 @@ class TestBreakers(AccessCase):
             pass
         self.assertEqual(2, self.connector.opened)
 
-    def test_a_bmc_that_is_away_is_backed_off(self) -> None:
-        """After three failures in a row everybody is refused at once, with the time of the next try, which doubles."""
+    def test_an_unreachable_bmc_is_backed_off(self) -> None:
+        """After three failures in a row all callers are refused at once, with the time of the next attempt, which doubles."""
         self.fail_to_reach(3)
         opened = self.connector.opened
         error = self.assertRaises(BMCUnreachable, self.borrow().__enter__)
@@ -315,8 +316,8 @@ class TestBreakers(AccessCase):
         self.fail_to_reach(1)
         self.assertEqual(10.0, self.access.get_retry_delay(Info(toy_address="bmc1", toy_password="x").endpoint()))
 
-    def test_it_is_probed_by_one_and_an_answer_ends_that(self) -> None:
-        """When its time has come one caller tries; the others are refused until it has answered."""
+    def test_one_caller_probes_an_unreachable_bmc(self) -> None:
+        """After the pause one caller tries, and others are refused until the BMC has answered."""
         self.fail_to_reach(3)
         self.clock.turn(6)
         with self.borrow(), ExpectedException(BMCUnreachable, ".*tried again in 1 s"), self.borrow(seconds=0.01):
@@ -325,8 +326,8 @@ class TestBreakers(AccessCase):
             with self.borrow():
                 pass
 
-    def test_an_error_that_is_an_answer_is_no_absence(self) -> None:
-        """A BMC that answers with errors is there."""
+    def test_an_error_response_keeps_the_breaker_closed(self) -> None:
+        """A BMC that answers with errors counts as reachable."""
         for _ in range(5):
             with ExpectedException(UnexpectedAnswer), self.borrow():
                 raise KeyError("odd")
@@ -335,8 +336,8 @@ class TestBreakers(AccessCase):
 
 
 class TestSecrets(AccessCase):
-    def test_a_password_is_scrubbed_from_errors(self) -> None:
-        """Whatever a library says about a login, the password is not in it, nor in the error's chain."""
+    def test_a_password_is_masked_in_errors(self) -> None:
+        """The error of a login contains the password neither in its message nor in its cause."""
         try:
             with self.borrow("hunter2"):
                 pass
@@ -347,8 +348,8 @@ class TestSecrets(AccessCase):
         else:
             self.fail("a wrong password was taken")
 
-    def test_errors_that_nobody_expected_are_of_the_contract(self) -> None:
-        """What a library raises comes out as an error of the contract's tree."""
+    def test_unexpected_errors_are_translated(self) -> None:
+        """Any exception of a library becomes an error of the contract."""
         with ExpectedException(UnexpectedAnswer, ".*KeyError.*PowerState.*"), self.borrow():
             raise KeyError("PowerState")
 
@@ -364,8 +365,8 @@ class TestLogs(AccessCase):
         self.log.addHandler(self.handler)
         self.connector.session_secrets = lambda connector, session: ("t0ken-of-the-session",)
 
-    def test_no_line_of_a_library_shows_password_or_token(self) -> None:
-        """While a session is used, passwords and tokens are masked in messages, arguments, tracebacks, and other spellings."""
+    def test_log_lines_show_neither_password_nor_token(self) -> None:
+        """During a session, passwords and tokens are masked in messages, arguments, tracebacks and URLs."""
         with self.borrow("right"):
             self.log.warning("logged in with %s and %s", {"password": "right"}, "t0ken-of-the-session")
             try:
@@ -377,22 +378,22 @@ class TestLogs(AccessCase):
         self.assertIn("Traceback", written)
         self.assertNotIn("user:right@", written)
 
-    def test_other_lines_pass_as_they_are(self) -> None:
-        """Once the session is given back nothing is masked any more, and lines cost nothing."""
+    def test_other_log_lines_are_unchanged(self) -> None:
+        """After the session is returned, log lines are not changed."""
         with self.borrow("right"):
             pass
         self.log.warning("all right")
         self.assertEqual("all right\n", self.stream.getvalue())
 
     def test_an_error_does_not_show_a_token(self) -> None:
-        """What a library says of a session is scrubbed of its token."""
+        """The session's token is masked in errors."""
         with ExpectedException(UnexpectedAnswer, r".*\*\*\*\*\*\*.*"), self.borrow():
             raise KeyError("t0ken-of-the-session")
 
 
 class TestThroughTheRuntime(MachinesCase):
     def test_many_operations_take_one_login(self) -> None:
-        """A node is driven through power and boot device with one login, one request at a time, and logged out at the stop."""
+        """Many operations on a node use one login and one request at a time, and the stop logs out."""
         conductor = self.conductor()
         node = self.enrol(conductor, power_interface="fake-bmc", management_interface="fake-bmc")
         for target in ("power on", "rebooting", "power off"):
@@ -404,8 +405,8 @@ class TestThroughTheRuntime(MachinesCase):
         conductor.stop()
         self.assertEqual(0, counters.open_sessions)
 
-    def test_an_expired_session_is_renewed_once_and_unseen(self) -> None:
-        """When a BMC forgets a session, the call is done again with a new login; the client does not notice."""
+    def test_an_expired_session_is_replaced_transparently(self) -> None:
+        """If a BMC drops a session, the call is repeated with a new login, and the client does not notice."""
         conductor = self.conductor()
         node = self.enrol(conductor, power_interface="fake-bmc", faults={"set_power": {"effect": "expire", "times": 1}})
         conductor.rpc.call("change_power_state", node=node.uuid, target="power on", timeout=None)
@@ -414,8 +415,8 @@ class TestThroughTheRuntime(MachinesCase):
         self.assertEqual(("power on", None), (record.power_state, record.last_error))
         self.assertEqual(2, self.rack.counters("m1").logins)
 
-    def test_a_wrong_password_is_tried_once_a_call_and_never_shown(self) -> None:
-        """A refused login is not repeated, and the password is in no field of the node."""
+    def test_a_wrong_password_is_tried_once_per_call_and_never_shown(self) -> None:
+        """A refused login is not repeated within a call, and the password is in no field of the node."""
         conductor = self.conductor()
         secret = "correct horse battery"
         node = self.enrol(conductor, power_interface="fake-bmc", driver_info={"fake_username": "admin", "fake_password": secret})
@@ -433,7 +434,7 @@ class TestThroughTheRuntime(MachinesCase):
         self.assertEqual(2, self.rack.counters("m1").refused_logins)
 
     def test_refused_credentials_are_not_tried_again_after_a_restart(self) -> None:
-        """The next conductor on the same store knows what was refused; it is nowhere in the clear."""
+        """The next conductor on the same store does not repeat refused logins, and the store has no plain password."""
         first = self.conductor()
         node = self.enrol(
             first, power_interface="fake-bmc", driver_info={"fake_username": "admin", "fake_password": "wrong-canary"}
@@ -452,7 +453,7 @@ class TestThroughTheRuntime(MachinesCase):
             conductor.rpc.call("change_power_state", node=node, target="power on", timeout=None)
             settle(conductor)
 
-    def test_credentials_can_be_corrected_while_everything_runs(self) -> None:
+    def test_corrected_credentials_apply_at_once(self) -> None:
         """After too many refused logins, new credentials are used at the next call."""
         conductor = self.conductor()
         node = self.enrol(conductor, power_interface="fake-bmc", driver_info={"fake_username": "admin", "fake_password": "wrong"})

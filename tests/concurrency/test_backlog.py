@@ -1,4 +1,4 @@
-"""Much that has to be done on few workers, and the recovery of a fleet by it."""
+"""The backlog of background work, and the recovery of a large fleet that uses it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from baremetal_sdk.store.records.query import NodeQuery
 from baremetal_sdk.testing import settle
 from tests.fixtures.machines import MachinesCase
 
-BOUND = 10.0
+TIMEOUT_S = 10.0
 
 
 class TestBacklog(TestCase):
@@ -23,37 +23,37 @@ class TestBacklog(TestCase):
         super().setUp()
         self.pool = ElasticPool(4, {"work": LaneLimits(queue=1)})
         self.gate = threading.Event()
-        self.addCleanup(self.pool.close, BOUND)
+        self.addCleanup(self.pool.close, TIMEOUT_S)
         self.addCleanup(self.gate.set)
         self.backlog = Backlog(self.pool["work"])
         self.done: list[str] = []
 
     def hold(self, key: str) -> None:
-        self.gate.wait(BOUND)
+        self.gate.wait(TIMEOUT_S)
         self.done.append(key)
 
-    def test_it_takes_half_of_the_workers_and_nothing_of_the_queue(self) -> None:
-        """However much is added, others find workers and room."""
+    def test_it_uses_half_of_the_workers_and_none_of_the_queue(self) -> None:
+        """However much work is added, half of the workers and the whole queue of the lane stay free."""
         for number in range(1000):
             self.backlog.add(str(number), self.hold)
         seen = self.pool["work"].statistics
         self.assertEqual((2, 0), (seen.busy, seen.queued))
         self.gate.set()
-        self.assertTrue(self.pool.drain(BOUND))
+        self.assertTrue(self.pool.drain(TIMEOUT_S))
         self.assertEqual((1000, 0), (len(set(self.done)), len(self.backlog)))
 
-    def test_a_key_is_worked_on_once_at_a_time(self) -> None:
-        """What is to be done, or being done, is not added again; afterwards it is."""
+    def test_a_key_runs_once_at_a_time(self) -> None:
+        """A key that is pending or running is not added again; a key that has ended is."""
         for _ in range(5):
             self.backlog.add("one", self.hold)
         self.gate.set()
-        self.assertTrue(self.pool.drain(BOUND))
+        self.assertTrue(self.pool.drain(TIMEOUT_S))
         self.backlog.add("one", self.hold)
-        self.assertTrue(self.pool.drain(BOUND))
+        self.assertTrue(self.pool.drain(TIMEOUT_S))
         self.assertEqual(["one", "one"], self.done)
 
-    def test_an_error_costs_neither_worker_nor_key(self) -> None:
-        """Whatever is raised, SystemExit included, the rest is done."""
+    def test_an_error_loses_neither_worker_nor_key(self) -> None:
+        """After any error, SystemExit included, the other work runs and the key can be added again."""
         self.useFixture(FakeLogger("baremetal_sdk"))
 
         def leave(_: str) -> None:
@@ -61,27 +61,27 @@ class TestBacklog(TestCase):
 
         self.backlog.add("first", leave)
         self.backlog.add("second", self.done.append)
-        self.assertTrue(self.pool.drain(BOUND))
+        self.assertTrue(self.pool.drain(TIMEOUT_S))
         self.backlog.add("first", self.done.append)
-        self.assertTrue(self.pool.drain(BOUND))
+        self.assertTrue(self.pool.drain(TIMEOUT_S))
         self.assertEqual({"first", "second"}, set(self.done))
 
-    def test_without_room_it_begins_later(self) -> None:
-        """A full lane is no error: the work begins when it is asked for again."""
-        held = [self.pool["work"].submit(self.gate.wait, BOUND) for _ in range(5)]
+    def test_work_waits_while_the_lane_is_full(self) -> None:
+        """A full lane raises no error: the work begins at the next ``start_workers``."""
+        held = [self.pool["work"].submit(self.gate.wait, TIMEOUT_S) for _ in range(5)]
         self.backlog.add("late", self.done.append)
         self.gate.set()
         for future in held:
-            future.result(BOUND)
+            future.result(TIMEOUT_S)
         self.assertEqual([], self.done)
         self.backlog.start_workers()
-        self.assertTrue(self.pool.drain(BOUND))
+        self.assertTrue(self.pool.drain(TIMEOUT_S))
         self.assertEqual(["late"], self.done)
 
 
 class TestFleet(MachinesCase):
-    def test_more_dead_work_than_a_queue_holds_ends_truthful(self) -> None:
-        """A conductor starts over what a predecessor left that died in thousands of deployments, and ends them all."""
+    def test_recovery_handles_more_nodes_than_the_queue_holds(self) -> None:
+        """A conductor ends all deployments of a dead predecessor, with correct states, even if they exceed the lane's queue."""
         self.useFixture(FakeLogger("baremetal_sdk"))
         first = self.conductor(host="first")
         store = first.store

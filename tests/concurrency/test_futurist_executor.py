@@ -1,4 +1,4 @@
-"""A lane as futurist's users receive it, with futurist's own PeriodicWorker."""
+"""The futurist adapter of a lane, tested with futurist's own PeriodicWorker."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import fixtures
 from testtools import ExpectedException, TestCase
 
-sys.modules.setdefault("eventlet", None)  # type: ignore[arg-type]  # futurist would import it into the process of all tests
+sys.modules.setdefault("eventlet", None)  # type: ignore[arg-type]  # keeps futurist from importing it
 
 import futurist
 from futurist import periodics, rejection, waiters
@@ -21,7 +21,7 @@ from baremetal_sdk.concurrency.futurist_executor import FuturistExecutor
 from baremetal_sdk.concurrency.pool import ElasticPool, LaneLimits
 from baremetal_sdk.testing import quick_options
 
-SOON = 10.0
+TIMEOUT_S = 10.0
 
 
 class FuturistCase(TestCase):
@@ -29,50 +29,50 @@ class FuturistCase(TestCase):
         super().setUp()
         self.pool = ElasticPool(2, {"small": LaneLimits(cap=1, queue=1), "other": LaneLimits(cap=1, queue=0)})
         self.gate = threading.Event()
-        self.addCleanup(self.pool.close, SOON)
+        self.addCleanup(self.pool.close, TIMEOUT_S)
         self.addCleanup(self.gate.set)
         self.lane = self.pool["small"]
 
     def block(self) -> None:
-        """Have the lane's only worker busy until the gate opens."""
+        """Keep the lane's only worker busy until the gate opens."""
         begun = threading.Event()
 
         def hold() -> None:
             begun.set()
-            self.gate.wait(SOON)
+            self.gate.wait(TIMEOUT_S)
 
         self.lane.submit(hold)
-        self.assertTrue(begun.wait(SOON))
+        self.assertTrue(begun.wait(TIMEOUT_S))
 
 
 class TestExecutor(FuturistCase):
-    def test_work_is_done_and_counted_as_futurist_counts(self) -> None:
-        """The statistics are futurist's class, and count runs, failures and time."""
+    def test_statistics_are_those_of_futurist(self) -> None:
+        """The statistics are of futurist's class, and count runs, failures and time."""
         executor = FuturistExecutor(self.lane)
-        self.assertEqual(3, executor.submit(sum, (1, 2)).result(SOON))
-        self.assertIsInstance(executor.submit(int, "x").exception(SOON), ValueError)
-        self.assertTrue(self.pool.drain(SOON))
+        self.assertEqual(3, executor.submit(sum, (1, 2)).result(TIMEOUT_S))
+        self.assertIsInstance(executor.submit(int, "x").exception(TIMEOUT_S), ValueError)
+        self.assertTrue(self.pool.drain(TIMEOUT_S))
         statistics = executor.statistics
         self.assertIsInstance(statistics, futurist.ExecutorStatistics)
         self.assertEqual((2, 1, 0), (statistics.executed, statistics.failures, statistics.cancelled))
         self.assertGreater(statistics.average_runtime, 0.0)
 
-    def test_its_futures_are_waited_for_with_futurist(self) -> None:
-        """futurist's waiters take the futures of a lane."""
+    def test_futurist_can_wait_for_the_futures(self) -> None:
+        """futurist's waiters accept the futures of a lane."""
         executor = FuturistExecutor(self.lane)
-        done = waiters.wait_for_all([executor.submit(abs, -1), executor.submit(abs, -2)], timeout=SOON).done
+        done = waiters.wait_for_all([executor.submit(abs, -1), executor.submit(abs, -2)], timeout=TIMEOUT_S).done
         self.assertEqual({1, 2}, {future.result() for future in done})
 
-    def test_a_full_lane_rejects_in_futurists_words(self) -> None:
-        """What futurist's users catch is what is raised; the message still names the lane and its limits."""
+    def test_a_full_lane_raises_futurists_error(self) -> None:
+        """A full lane raises futurist's ``RejectedSubmission``, whose message names the lane and its load."""
         executor = FuturistExecutor(self.lane)
         self.block()
         executor.submit(abs, 1)
         with ExpectedException(futurist.RejectedSubmission, "lane 'small' .* 1 busy, 1 queued"):
             executor.submit(abs, 1)
 
-    def test_check_and_reject_decides_before_the_lane_does(self) -> None:
-        """futurist.rejection's functions work as with futurist's executors: they see the backlog."""
+    def test_check_and_reject_runs_before_the_submission(self) -> None:
+        """Functions of ``futurist.rejection`` work as with futurist's own executors: they see the queue length."""
         self.block()
         executor = FuturistExecutor(self.lane, rejection.reject_when_reached(1))
         waits = executor.submit(abs, -5)
@@ -80,24 +80,24 @@ class TestExecutor(FuturistCase):
         with ExpectedException(futurist.RejectedSubmission, "Current backlog 1 .*beyond 1"):
             executor.submit(abs, 1)
         self.gate.set()
-        self.assertEqual(5, waits.result(SOON))
+        self.assertEqual(5, waits.result(TIMEOUT_S))
 
-    def test_shutdown_detaches_and_leaves_the_lane(self) -> None:
-        """The executor is over for its holder; what it submitted ends, and others go on with the lane."""
+    def test_shutdown_leaves_the_lane_open(self) -> None:
+        """After a shutdown the executor accepts no work, its submitted work ends, and the lane works for other users."""
         with FuturistExecutor(self.lane) as executor:
             self.block()
             waits = executor.submit(abs, -5)
         self.assertFalse(executor.alive)
         self.assertRaises(RuntimeError, executor.submit, abs, 1)
         self.gate.set()
-        self.assertEqual(5, waits.result(SOON))
-        self.assertEqual(1, self.lane.submit(abs, -1).result(SOON))
+        self.assertEqual(5, waits.result(TIMEOUT_S))
+        self.assertEqual(1, self.lane.submit(abs, -1).result(TIMEOUT_S))
 
-    def test_it_ends_with_its_pool(self) -> None:
-        """Once the pool is closed, it is not alive."""
+    def test_it_is_not_alive_after_its_pool(self) -> None:
+        """An executor of a closed pool is not alive."""
         executor = FuturistExecutor(self.lane)
         self.assertTrue(executor.alive)
-        self.pool.close(SOON)
+        self.pool.close(TIMEOUT_S)
         self.assertFalse(executor.alive)
 
 
@@ -108,16 +108,16 @@ class TestPeriodicWorker(FuturistCase):
         self.useFixture(fixtures.FakeLogger("baremetal_sdk"))
 
     def start(self, callback: Callable[[], Any], executor: FuturistExecutor) -> periodics.PeriodicWorker:
-        """futurist's worker, in a thread of its own that ends with the test."""
+        """Start futurist's worker in its own thread, which ends with the test."""
         worker = periodics.PeriodicWorker([(callback, (), {})], executor_factory=lambda: executor)
         thread = threading.Thread(target=worker.start, daemon=True)
         thread.start()
-        self.addCleanup(thread.join, SOON)
+        self.addCleanup(thread.join, TIMEOUT_S)
         self.addCleanup(worker.stop)
         return worker
 
     def test_it_runs_callbacks_on_the_lane(self) -> None:
-        """Callbacks run again and again, on the threads of the pool, and the worker stops without ending the pool."""
+        """Callbacks run repeatedly on threads of the pool, and the worker stops without ending the pool."""
         times = threading.Semaphore(0)
         threads: set[str] = set()
 
@@ -129,14 +129,14 @@ class TestPeriodicWorker(FuturistCase):
         executor = FuturistExecutor(self.lane)
         worker = self.start(tick, executor)
         for _ in range(3):
-            self.assertTrue(times.acquire(timeout=SOON))
+            self.assertTrue(times.acquire(timeout=TIMEOUT_S))
         worker.stop()
-        self.assertTrue(worker.wait(SOON))
+        self.assertTrue(worker.wait(TIMEOUT_S))
         self.assertEqual({"small"}, {name.rpartition("-")[2] for name in threads})
-        self.assertEqual(1, self.lane.submit(abs, -1).result(SOON))
+        self.assertEqual(1, self.lane.submit(abs, -1).result(TIMEOUT_S))
 
-    def test_a_failing_callback_goes_on(self) -> None:
-        """An exception of a callback is futurist's to log, and costs neither the callback nor a thread."""
+    def test_a_failing_callback_runs_again(self) -> None:
+        """An exception of a callback is logged by futurist, and ends neither the callback nor a thread."""
         times = threading.Semaphore(0)
 
         @periodics.periodic(spacing=0.01, run_immediately=True)
@@ -146,10 +146,10 @@ class TestPeriodicWorker(FuturistCase):
 
         self.start(fails, FuturistExecutor(self.lane))
         for _ in range(2):
-            self.assertTrue(times.acquire(timeout=SOON))
+            self.assertTrue(times.acquire(timeout=TIMEOUT_S))
 
-    def test_what_a_full_lane_refuses_is_no_hot_loop(self) -> None:
-        """A callback that is to run at once and is refused is tried a few times a second, and runs when there is room."""
+    def test_a_refused_callback_is_not_retried_in_a_busy_loop(self) -> None:
+        """A callback that is refused at its start is retried a few times per second, and runs when a worker is free."""
         ran, refused = threading.Event(), threading.Semaphore(0)
 
         def reject(executor: FuturistExecutor, backlog: int) -> None:
@@ -163,14 +163,14 @@ class TestPeriodicWorker(FuturistCase):
 
         self.start(tick, FuturistExecutor(self.lane, reject, pause_when_refused=0.2))
         for _ in range(3):
-            self.assertTrue(refused.acquire(timeout=SOON))
-        # Without a pause there are thousands by now.
+            self.assertTrue(refused.acquire(timeout=TIMEOUT_S))
+        # Without a pause there would be thousands by now.
         self.assertLessEqual(self.log.output.count("Failed to submit"), 3)
         self.gate.set()
-        self.assertTrue(ran.wait(SOON))
+        self.assertTrue(ran.wait(TIMEOUT_S))
 
-    def test_an_exit_in_a_callback_costs_the_pool_no_worker(self) -> None:
-        """futurist loses a callback that raises SystemExit; the lane has all its workers after that."""
+    def test_an_exit_in_a_callback_ends_no_worker(self) -> None:
+        """futurist drops a callback that raises SystemExit, and the lane keeps all its workers."""
         begun = threading.Event()
 
         @periodics.periodic(spacing=60, run_immediately=True)
@@ -180,9 +180,9 @@ class TestPeriodicWorker(FuturistCase):
 
         worker = periodics.PeriodicWorker([(leave, (), {})], executor_factory=lambda: FuturistExecutor(self.lane))
         threading.Thread(target=worker.start, daemon=True).start()
-        self.assertTrue(begun.wait(SOON))
-        self.assertTrue(self.pool.drain(SOON))
-        self.assertEqual(1, self.lane.submit(abs, -1).result(SOON))
+        self.assertTrue(begun.wait(TIMEOUT_S))
+        self.assertTrue(self.pool.drain(TIMEOUT_S))
+        self.assertEqual(1, self.lane.submit(abs, -1).result(TIMEOUT_S))
         worker.stop()
 
 
@@ -196,8 +196,8 @@ class FuturistHost:
 
 
 class TestDecorator(TestCase):
-    def test_methods_under_futurists_decorator_are_run(self) -> None:
-        """A host that comes from futurist adds what it has: its periodics are run as our own are."""
+    def test_methods_with_futurists_decorator_run(self) -> None:
+        """A conductor runs the methods that an added object declares with futurist's decorator."""
         host = FuturistHost()
         conductor = Conductor(ConductorConfig(host="test", conductor=quick_options()))
         conductor.add(host)

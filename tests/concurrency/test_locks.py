@@ -1,4 +1,4 @@
-"""The lock of what many threads enter all the time."""
+"""The lock for short sections that many threads enter."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from testtools import TestCase
 
 from baremetal_sdk.concurrency.locks import YieldingLock
 
-_BOUND = 10.0
+_TIMEOUT_S = 10.0
 
 
-class TestConvoyFreeLock(TestCase):
+class TestYieldingLock(TestCase):
     def setUp(self) -> None:
         super().setUp()
         self.addCleanup(sys.setswitchinterval, sys.getswitchinterval())
         sys.setswitchinterval(1e-6)
 
-    def test_one_thread_at_a_time_has_it(self) -> None:
-        """What is read and written within it by several threads is never lost."""
+    def test_one_thread_at_a_time_holds_it(self) -> None:
+        """Updates of shared data by several threads under the lock are not lost."""
         lock, total = YieldingLock(), [0]
 
         def add() -> None:
@@ -30,11 +30,11 @@ class TestConvoyFreeLock(TestCase):
                     str(seen)
                     total[0] = seen + 1
 
-        self.together([add] * 4)
+        self.run_together([add] * 4)
         self.assertEqual(20000, total[0])
 
-    def test_it_is_free_after_an_error(self) -> None:
-        """An error within it leaves it, and goes on."""
+    def test_it_is_released_after_an_error(self) -> None:
+        """An error in the block releases the lock and is raised."""
         lock = YieldingLock()
 
         def fail() -> None:
@@ -44,36 +44,36 @@ class TestConvoyFreeLock(TestCase):
         self.assertRaises(ValueError, fail)
         self.assertTrue(lock.acquire(blocking=False))
 
-    def test_it_need_not_be_waited_for(self) -> None:
-        """Where somebody has it, who does not want to wait is told so at once."""
+    def test_acquire_without_blocking(self) -> None:
+        """Without blocking, ``acquire`` returns False at once if the lock is taken."""
         lock = YieldingLock()
         self.assertTrue(lock.acquire())
         self.assertFalse(lock.acquire(blocking=False))
         lock.release()
         self.assertTrue(lock.acquire(blocking=False))
 
-    def test_its_condition_is_waited_for(self) -> None:
-        """Who waits for its condition lets others have the lock, and has it again when told."""
+    def test_a_condition_releases_the_lock_while_it_waits(self) -> None:
+        """A wait for the condition releases the lock, and holds it again after the notification."""
         lock = YieldingLock()
-        condition, come = lock.condition(), []
+        condition, notified = lock.condition(), []
 
-        def tell() -> None:
+        def notify() -> None:
             with lock:
-                come.append(True)
+                notified.append(True)
                 condition.notify()
 
         with condition:
-            teller = threading.Thread(target=tell, daemon=True)
-            teller.start()
-            self.assertTrue(condition.wait_for(lambda: bool(come), _BOUND))
+            notifier = threading.Thread(target=notify, daemon=True)
+            notifier.start()
+            self.assertTrue(condition.wait_for(lambda: bool(notified), _TIMEOUT_S))
             self.assertFalse(lock.acquire(blocking=False))
-        teller.join(_BOUND)
+        notifier.join(_TIMEOUT_S)
 
-    def together(self, functions: list[Callable[[], None]]) -> None:
-        """Run all of them at once, to their end."""
+    def run_together(self, functions: list[Callable[[], None]]) -> None:
+        """Run all functions at the same time, to their end."""
         threads = [threading.Thread(target=function, daemon=True) for function in functions]
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(_BOUND)
+            thread.join(_TIMEOUT_S)
             self.assertFalse(thread.is_alive())

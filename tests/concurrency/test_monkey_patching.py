@@ -1,4 +1,4 @@
-"""A conductor refuses to start where threads are not threads."""
+"""The guard against processes that Eventlet or gevent has monkey-patched."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from baremetal_sdk.concurrency.monkey_patching import MonkeyPatched, find_monkey
 
 
 class Patcher(ModuleType):
-    """What Eventlet's or gevent's module says about the standard library."""
+    """A stand-in for the module of Eventlet or gevent that reports the patched modules."""
 
     def __init__(self, name: str, *patched: str) -> None:
         super().__init__(name)
@@ -26,17 +26,17 @@ class Patcher(ModuleType):
 
 
 class TestGuard(TestCase):
-    def test_a_process_without_either_is_let_through(self) -> None:
-        """Where neither library is imported there is nothing to refuse."""
+    def test_a_process_without_these_libraries_is_accepted(self) -> None:
+        """A process that imported neither library is accepted."""
         self.assertIsNone(find_monkey_patching({}))
         refuse_monkey_patching({})
 
-    def test_an_import_alone_is_let_through(self) -> None:
-        """Libraries import Eventlet where it is installed; only what it patches matters."""
+    def test_an_import_alone_is_accepted(self) -> None:
+        """A process that imported Eventlet without patching anything is accepted."""
         refuse_monkey_patching({"eventlet": ModuleType("eventlet"), "eventlet.patcher": Patcher("eventlet.patcher")})
 
     def test_eventlets_patching_is_refused_with_the_remedy(self) -> None:
-        """The error names the library, the patched modules, and what to remove."""
+        """The error names the library, the patched modules, and the call to remove."""
         loaded = {"eventlet.patcher": Patcher("eventlet.patcher", "thread", "socket")}
         with ExpectedException(
             MonkeyPatched, r".*patched by eventlet \(thread, socket\).*remove the call of eventlet's monkey_patch.*"
@@ -44,17 +44,17 @@ class TestGuard(TestCase):
             refuse_monkey_patching(loaded)
 
     def test_gevents_patching_is_refused_with_the_remedy(self) -> None:
-        """gevent is refused as Eventlet is."""
+        """gevent is refused like Eventlet."""
         loaded = {"gevent.monkey": Patcher("gevent.monkey", "threading", "time")}
         with ExpectedException(MonkeyPatched, r".*patched by gevent \(threading, time\).*remove the call of gevent's.*"):
             refuse_monkey_patching(loaded)
 
-    def test_a_module_that_cannot_say_is_let_through(self) -> None:
-        """Another module under that name, or one that is half imported, is no reason to refuse."""
+    def test_a_module_without_the_question_is_accepted(self) -> None:
+        """A module of the same name that lacks the function, such as a half-imported one, is accepted."""
         refuse_monkey_patching({"eventlet.patcher": ModuleType("eventlet.patcher")})
 
     def test_a_process_that_eventlet_really_patched_is_refused(self) -> None:
-        """With Eventlet itself: a conductor does not start, and the program goes on with the reason."""
+        """After a real ``eventlet.monkey_patch()`` a conductor refuses to start, and the program can report the reason."""
         if PathFinder.find_spec("eventlet") is None:
             self.skipTest("Eventlet is not installed")
         program = (

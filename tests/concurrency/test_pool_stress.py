@@ -1,4 +1,4 @@
-"""The elastic pool under everything at once, from many threads.
+"""The elastic pool under random operations from many threads.
 
 ``POOL_STRESS_SECONDS`` sets how long (default 2), ``POOL_STRESS_SEED`` repeats a run: the seed is printed.
 """
@@ -30,7 +30,7 @@ LANES = {
 
 
 class Client(threading.Thread):
-    """Submits, cancels, resizes and shrinks by a random plan of its own."""
+    """A thread that submits, cancels, resizes and shrinks at random."""
 
     def __init__(self, pool: ElasticPool, seed: int, until: float) -> None:
         super().__init__(daemon=True)
@@ -64,7 +64,7 @@ class Client(threading.Thread):
         raise SystemExit
 
     def _work(self) -> None:
-        # Long enough to be overtaken, and nobody waits for it.
+        # Long enough that other tasks overtake this one.
         threading.Event().wait(0.001)
 
     def _nest(self) -> None:
@@ -79,7 +79,7 @@ class TestStress(TestCase):
         self.addDetail("seed", text_content(str(SEED)))
 
     def test_pools_that_are_closed_under_load_settle_everything(self) -> None:
-        """Pool after pool is closed, in every way, while clients go on: all that was accepted is settled, no thread is left."""
+        """Pools that are closed under load, in all ways, settle all accepted work and leave no thread."""
         plan = random.Random(SEED)
         until = time.monotonic() + SECONDS
         rounds = 0
@@ -104,12 +104,12 @@ class TestStress(TestCase):
                     self.outcome(future)
             self.assertTrue(pool.drain(30))
             seen = [lane.statistics for lane in pool.lanes.values()]
-            self.assertEqual((0, 0), (sum(one.busy for one in seen), sum(one.queued for one in seen)))
-            self.no_worker_is_left(pool)
+            self.assertEqual((0, 0), (sum(lane.busy for lane in seen), sum(lane.queued for lane in seen)))
+            self.assert_no_worker_left(pool)
         self.addDetail("rounds", text_content(str(rounds)))
 
     def test_every_future_settles_and_counts_add_up(self) -> None:
-        """Whatever clients do at once, every accepted task ends, no worker is lost, and the statistics are right."""
+        """Under random load every accepted task ends, no worker is lost, and the statistics add up."""
         pool = ElasticPool(20, LANES, idle_window=0.05)
         clients = [Client(pool, SEED + number, time.monotonic() + SECONDS) for number in range(CLIENTS)]
         for client in clients:
@@ -121,16 +121,16 @@ class TestStress(TestCase):
         outcomes = [self.outcome(future) for client in clients for future in client.futures]
         self.assertGreater(outcomes.count("result"), 0)
         seen = [lane.statistics for lane in pool.lanes.values()]
-        self.assertEqual((0, 0), (sum(one.busy for one in seen), sum(one.queued for one in seen)))
+        self.assertEqual((0, 0), (sum(lane.busy for lane in seen), sum(lane.queued for lane in seen)))
         self.assertEqual(0, pool["a"].submit(int).result(10))
         self.assertLessEqual(pool.workers, pool.max_workers)
         accepted = sum(len(client.futures) for client in clients)
-        self.assertGreaterEqual(sum(one.executed + one.cancelled for one in seen), accepted)
+        self.assertGreaterEqual(sum(lane.executed + lane.cancelled for lane in seen), accepted)
         self.assertEqual([], pool.close(10))
         self.assertEqual(0, pool.workers)
 
-    def no_worker_is_left(self, pool: ElasticPool) -> None:
-        """One that was just being woken needs a moment to see that there is nothing to do."""
+    def assert_no_worker_left(self, pool: ElasticPool) -> None:
+        """Check that all workers end. A worker that was being woken needs a moment to find no work."""
         bound = time.monotonic() + 10
         while pool.workers and time.monotonic() < bound:
             threading.Event().wait(0.001)

@@ -15,8 +15,8 @@ class TestSchedule(TestCase):
         self.schedule = Schedule(60.0, self.clock)
         self.schedule.keep(["a", "b"])
 
-    def test_what_is_taken_is_given_to_nobody_else_until_it_is_due_again(self) -> None:
-        """Not even after its interval: whoever has it says when."""
+    def test_a_taken_key_is_not_due_until_it_is_rescheduled(self) -> None:
+        """A taken key is not due again, not even after its interval, until the caller reschedules it."""
         self.clock.turn(60)
         self.assertEqual(["a", "b"], sorted(self.schedule.take_due()))
         self.clock.turn(100)
@@ -25,15 +25,15 @@ class TestSchedule(TestCase):
         self.clock.turn(67)
         self.assertEqual(["a"], self.schedule.take_due())
 
-    def test_the_backlog_counts_what_is_due(self) -> None:
-        """And what is overdue longest says for how long."""
+    def test_the_backlog_counts_due_keys(self) -> None:
+        """``backlog`` counts the due keys, and ``overdue`` returns the age of the oldest."""
         self.assertEqual((0, 0.0), (self.schedule.backlog(), self.schedule.overdue()))
         self.clock.turn(70)
         self.assertEqual(2, self.schedule.backlog())
         self.assertTrue(10 <= self.schedule.overdue() <= 70)
 
-    def test_what_was_dropped_while_it_was_taken_stays_so(self) -> None:
-        """A node that is deleted during its observation does not come back."""
+    def test_a_key_that_is_dropped_while_taken_stays_dropped(self) -> None:
+        """A node that is deleted during its poll does not return to the schedule."""
         self.clock.turn(60)
         self.schedule.take_due()
         self.schedule.keep(["b"])

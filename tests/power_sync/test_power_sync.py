@@ -1,4 +1,4 @@
-"""The engine of power sync: who is read when, by how many, and what is written of it."""
+"""Power sync: which nodes it reads when, and what it stores."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from baremetal_sdk.testing import ManualClock, provision, settle
 from tests.fixtures.machines import MachinesCase
 
 
-class TestEngine(MachinesCase):
+class TestPowerSync(MachinesCase):
     def setUp(self) -> None:
         super().setUp()
         self.clock = ManualClock()
@@ -24,8 +24,8 @@ class TestEngine(MachinesCase):
         conductor.components.power_sync.tick()
         settle(conductor)
 
-    def test_a_bmc_that_serves_somebody_else_is_not_waited_for(self) -> None:
-        """It is passed over at once, and read a little later; that is no failure."""
+    def test_a_bmc_that_serves_other_requests_is_not_waited_for(self) -> None:
+        """Power sync skips a busy BMC at once and reads it a little later, without counting a failure."""
         conductor = self.conductor(handed_in={"clock": self.clock}, power_state_sync_max_retries=0)
         node = self.managed(conductor, "m1")
         conductor.components.power_sync.tick()
@@ -35,22 +35,25 @@ class TestEngine(MachinesCase):
             self.assertEqual("power off", conductor.store.node(node).power_state)
         self.turn(conductor, 3.0)
         record = conductor.store.node(node)
-        self.assertEqual(("power on", None), (record.power_state, record.fault))
+        self.assertEqual("power on", record.power_state)
+        self.assertIsNone(record.fault)
 
-    def test_what_is_dead_is_read_by_itself(self) -> None:
-        """A BMC that is away is in a line of its own, until it answers."""
+    def test_an_unreachable_bmc_has_its_own_queue(self) -> None:
+        """An unreachable BMC stays in the queue for unreachable BMCs until it answers."""
         conductor = self.conductor(handed_in={"clock": self.clock})
         node = self.managed(conductor, "m1", faults={"get_power": {"effect": "drop", "nth": 3, "times": 1}})
         conductor.components.power_sync.tick()
         sync = conductor.components.power_sync
         self.turn(conductor)
-        self.assertEqual((1, 0), (sync.poller.unreachable_nodes, sync.answers))
+        self.assertEqual(1, sync.poller.unreachable_nodes)
+        self.assertEqual(0, sync.answers)
         self.turn(conductor)
-        self.assertEqual((0, 1), (sync.poller.unreachable_nodes, sync.answers))
+        self.assertEqual(0, sync.poller.unreachable_nodes)
+        self.assertEqual(1, sync.answers)
         self.assertEqual("power off", conductor.store.node(node).power_state)
 
-    def test_a_state_that_does_not_last_is_told_from_a_change_behind_our_back(self) -> None:
-        """The history has both, by what was seen last and who saw it."""
+    def test_a_state_that_does_not_last_differs_from_an_external_change(self) -> None:
+        """The log tells a commanded state that did not last from a change that was not requested here."""
         conductor = self.conductor(handed_in={"clock": self.clock})
         node = self.managed(conductor, "m1")
         conductor.rpc.call("change_power_state", node=node, target="power on", timeout=None)
@@ -66,8 +69,8 @@ class TestEngine(MachinesCase):
             self.turn(conductor)
         self.assertIn("without being asked", changed.output[0])
 
-    def test_power_that_nobody_has_observed_for_long_is_unknown(self) -> None:
-        """A node in maintenance is not looked at: what was seen of it counts for a time, and when it was seen stays known."""
+    def test_a_stale_power_state_becomes_unknown(self) -> None:
+        """A node in maintenance is not observed. Its power becomes unknown, and the time of the last observation stays."""
         conductor = self.conductor(handed_in={"clock": self.clock}, power_unknown_after=300.0)
         node = self.managed(conductor, "m1")
         conductor.components.power_sync.tick()
@@ -78,13 +81,15 @@ class TestEngine(MachinesCase):
         self.assertEqual("power off", conductor.store.node(node).power_state)
         self.turn(conductor)
         record = conductor.store.node(node)
-        self.assertEqual((None, seen_at, None), (record.power_state, record.power_observed_at, record.fault))
+        self.assertIsNone(record.power_state)
+        self.assertEqual(seen_at, record.power_observed_at)
+        self.assertIsNone(record.fault)
         conductor.rpc.call("update_node", node=node, changes={"maintenance": False})
         self.turn(conductor)
         self.assertEqual("power off", conductor.store.node(node).power_state)
 
-    def test_power_stays_as_it_was_seen_where_that_is_wanted(self) -> None:
-        """Without a limit nothing ages."""
+    def test_without_a_limit_no_state_becomes_unknown(self) -> None:
+        """With ``power_unknown_after`` 0 the last observed state is kept."""
         conductor = self.conductor(handed_in={"clock": self.clock}, power_unknown_after=0.0)
         node = self.managed(conductor, "m1")
         conductor.rpc.call("update_node", node=node, changes={"maintenance": True})
@@ -92,19 +97,21 @@ class TestEngine(MachinesCase):
             self.turn(conductor, 1000.0)
         self.assertEqual("power off", conductor.store.node(node).power_state)
 
-    def test_a_bmc_that_is_busy_is_no_failure(self) -> None:
-        """It is asked again when it said, a little later."""
+    def test_a_busy_bmc_is_not_a_failure(self) -> None:
+        """A BMC that answers that it is busy is read again after the time that it names."""
         conductor = self.conductor(handed_in={"clock": self.clock}, power_state_sync_max_retries=0)
         node = self.managed(conductor, "m1", faults={"get_power": {"effect": "busy", "nth": 3, "times": 1}})
         conductor.components.power_sync.tick()
         self.machine().command_power(PowerState.ON)
         self.turn(conductor)
-        self.assertEqual(("power off", None), (conductor.store.node(node).power_state, conductor.store.node(node).fault))
+        record = conductor.store.node(node)
+        self.assertEqual("power off", record.power_state)
+        self.assertIsNone(record.fault)
         self.turn(conductor, 4.0)
         self.assertEqual("power on", conductor.store.node(node).power_state)
 
-    def test_credentials_that_change_are_used_by_the_next_look(self) -> None:
-        """Nothing of the old ones is kept beyond the change of the node."""
+    def test_changed_credentials_apply_at_the_next_observation(self) -> None:
+        """A changed node gets a new power reader with the new credentials."""
         conductor = self.conductor(handed_in={"clock": self.clock})
         node = self.managed(conductor, "m1")
         sync = conductor.components.power_sync

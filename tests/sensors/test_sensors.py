@@ -1,4 +1,4 @@
-"""Sensor data: whose sensors are read when, what is told of them, and what a dead BMC costs the others."""
+"""Sensor collection: which nodes are read when, what is published, and how failures are handled."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from baremetal_sdk.testing import ManualClock, provision, quick_options, running
 from tests.fixtures.machines import MachinesCase
 
 
-class Told:
-    """A notifier that keeps what it is told; it can be out of order."""
+class RecordingNotifier:
+    """A notifier that records its notifications, and fails on request."""
 
     def __init__(self) -> None:
         self.messages: list[tuple[str, dict[str, Any]]] = []
-        self.broken = False
+        self.is_broken = False
 
     def info(self, ctxt: dict[str, Any], event_type: str, payload: dict[str, Any]) -> None:
-        """Take a notification."""
-        if self.broken:
+        """Record a notification."""
+        if self.is_broken:
             raise ConnectionError("rabbit://user:canary@host is away")
         self.messages.append((event_type, payload))
 
-    def of(self, node: str) -> list[dict[str, Any]]:
-        """What was told of one node."""
+    def messages_of(self, node: str) -> list[dict[str, Any]]:
+        """Return the notifications about one node."""
         return [payload for _, payload in self.messages if payload.get("node_uuid") == node]
 
 
@@ -40,14 +40,14 @@ class SensorsCase(MachinesCase):
     def setUp(self) -> None:
         super().setUp()
         self.clock = ManualClock()
-        self.told = Told()
+        self.notifier = RecordingNotifier()
         self.registry = CollectorRegistry()
 
-    def collecting(self, **options: Any) -> Conductor:
-        """Start a conductor that reads sensors each minute of its clock, when it is told to look what is due."""
+    def start_conductor(self, **options: Any) -> Conductor:
+        """Start a conductor that reads sensors once a minute of its manual clock, when a test ticks."""
         given = {"send_sensor_data": True, "interval": 60.0, "enable_for_undeployed_nodes": True, **options}
         config = ConductorConfig(host="test", conductor=quick_options(), sensor_data=SensorDataConfig(**given))
-        context = running_conductor(config, clock=self.clock, notifier=self.told, metrics=self.registry)
+        context = running_conductor(config, clock=self.clock, notifier=self.notifier, metrics=self.registry)
         conductor = context.__enter__()
         self.addCleanup(context.__exit__, None, None, None)
         return conductor
@@ -57,31 +57,31 @@ class SensorsCase(MachinesCase):
         provision(conductor, node.uuid, "manage")
         return node.uuid
 
-    def see_nodes(self, conductor: Conductor) -> None:
-        """Have the nodes that there are now on the schedule, whenever they were listed last."""
+    def list_nodes(self, conductor: Conductor) -> None:
+        """Let sensor collection list the nodes now."""
         conductor.components.sensors.reload(conductor.config.sensor_data)
         conductor.components.sensors.tick()
 
-    def turn(self, conductor: Conductor, seconds: float = 70.0) -> None:
-        """Let so much time go by, and what is due be read."""
-        self.see_nodes(conductor)
+    def advance(self, conductor: Conductor, seconds: float = 70.0) -> None:
+        """Advance the clock and read the sensors that are due."""
+        self.list_nodes(conductor)
         self.clock.turn(seconds)
         conductor.components.sensors.tick()
         settle(conductor)
 
     def series(self, name: str) -> dict[Any, float]:
-        """Sensor or outcome -> value."""
+        """Return the samples of a metric by sensor or outcome."""
         samples = [sample for family in self.registry.collect() for sample in family.samples if sample.name == name]
         return {s.labels.get("sensor") or s.labels.get("outcome"): s.value for s in samples}
 
 
-class TestTelling(SensorsCase):
-    def test_each_reading_is_a_notification_in_the_shape_of_ironics(self) -> None:
-        """Its type names the hardware type; node, instance, time and the sensors by type stand in it."""
-        conductor = self.collecting()
+class TestPublishing(SensorsCase):
+    def test_each_reading_is_a_notification_like_ironics(self) -> None:
+        """The event type names the hardware type; the message has node, instance, time, and the sensors by type."""
+        conductor = self.start_conductor()
         node = self.managed(conductor, "m1")
-        self.turn(conductor)
-        ((kind, message),) = self.told.messages
+        self.advance(conductor)
+        ((kind, message),) = self.notifier.messages
         self.assertEqual("hardware.fake-hardware.metrics", kind)
         self.assertEqual(
             ("hardware.fake-hardware.metrics.update", node, "m1", None),
@@ -91,146 +91,149 @@ class TestTelling(SensorsCase):
         self.assertEqual({"Temperature", "Fan"}, set(message["payload"]))
         self.assertEqual(22.0, message["payload"]["Temperature"]["CPU 1"]["reading"])
 
-    def test_numbers_are_shown_to_prometheus(self) -> None:
-        """By node, type, sensor and unit; how the readings went is counted."""
-        conductor = self.collecting()
+    def test_numbers_are_metrics(self) -> None:
+        """Each number is a sample by node, type, sensor and unit, and the outcomes of readings are counted."""
+        conductor = self.start_conductor()
         self.managed(conductor, "m1")
-        self.turn(conductor)
+        self.advance(conductor)
         self.assertEqual({"CPU 1": 22.0, "Fan 1": 0.0}, self.series("baremetal_sensor_reading"))
         self.assertEqual({"succeeded": 1.0}, self.series("baremetal_sensor_collections_total"))
         self.assertEqual([1.0], list(self.series("baremetal_sensor_nodes").values()))
 
-    def test_no_more_series_than_may(self) -> None:
-        """What is beyond them is counted, and is in the notification all the same."""
-        conductor = self.collecting(metrics_series=1)
+    def test_the_number_of_series_is_limited(self) -> None:
+        """Sensors beyond the limit are counted, and are still part of the notification."""
+        conductor = self.start_conductor(metrics_series=1)
         node = self.managed(conductor, "m1")
-        self.turn(conductor)
+        self.advance(conductor)
         self.assertEqual(1, len(self.series("baremetal_sensor_reading")))
         self.assertEqual([1.0], list(self.series("baremetal_sensors_left_out").values()))
-        self.assertEqual(2, len(self.told.of(node)[0]["payload"]))
+        self.assertEqual(2, len(self.notifier.messages_of(node)[0]["payload"]))
 
-    def test_only_types_that_are_wanted_are_told(self) -> None:
-        """In any case of letters."""
-        conductor = self.collecting(data_types=("fan",))
+    def test_only_selected_sensor_types_are_published(self) -> None:
+        """The selection of sensor types ignores case."""
+        conductor = self.start_conductor(data_types=("fan",))
         node = self.managed(conductor, "m1")
-        self.turn(conductor)
-        self.assertEqual({"Fan"}, set(self.told.of(node)[0]["payload"]))
+        self.advance(conductor)
+        self.assertEqual({"Fan"}, set(self.notifier.messages_of(node)[0]["payload"]))
         self.assertEqual({"Fan 1"}, set(self.series("baremetal_sensor_reading")))
 
-    def test_a_bus_that_is_away_costs_no_reading(self) -> None:
-        """It is logged without what the library says of it: that may hold a password."""
-        conductor = self.collecting()
+    def test_a_failing_notifier_loses_no_reading(self) -> None:
+        """The failure is logged without the text of the error, which may contain a password."""
+        conductor = self.start_conductor()
         node = self.managed(conductor, "m1")
-        self.told.broken = True
+        self.notifier.is_broken = True
         with self.assertLogs("baremetal_sdk.sensors", "WARNING") as logged:
-            self.turn(conductor)
+            self.advance(conductor)
         self.assertNotIn("canary", "".join(logged.output))
         self.assertEqual(22.0, self.series("baremetal_sensor_reading")["CPU 1"])
-        self.told.broken = False
-        self.turn(conductor)
-        self.assertEqual(1, len(self.told.of(node)))
+        self.notifier.is_broken = False
+        self.advance(conductor)
+        self.assertEqual(1, len(self.notifier.messages_of(node)))
 
-    def test_the_conductors_own_figures_are_a_notification(self) -> None:
-        """Where that is wanted: gauges have a value, counters a count."""
+    def test_the_conductors_metrics_are_a_notification(self) -> None:
+        """If enabled, the conductor publishes its own metrics: gauges have a value, counters a count."""
         config = SensorDataConfig(send_sensor_data=True, interval=1.0, enable_for_nodes=False)
-        heard = threading.Event()
-        self.told.info = lambda ctxt, kind, payload: (self.told.messages.append((kind, payload)), heard.set())  # type: ignore[method-assign]
-        made = ConductorConfig(host="test", conductor=quick_options(), sensor_data=config)
-        with running_conductor(made, notifier=self.told):
-            self.assertTrue(heard.wait(10.0))
-        kind, message = self.told.messages[0]
+        received = threading.Event()
+        self.notifier.info = lambda ctxt, kind, payload: (self.notifier.messages.append((kind, payload)), received.set())  # type: ignore[method-assign]
+        conductor_config = ConductorConfig(host="test", conductor=quick_options(), sensor_data=config)
+        with running_conductor(conductor_config, notifier=self.notifier):
+            self.assertTrue(received.wait(10.0))
+        kind, message = self.notifier.messages[0]
         self.assertEqual(("ironic.metrics", "test"), (kind, message["hostname"]))
         self.assertEqual({"type": "gauge", "value": 0}, message["payload"]["baremetal_leases_held"])
 
 
-class TestWhoIsRead(SensorsCase):
-    def test_nothing_is_read_unless_it_is_asked_for(self) -> None:
-        """By default no BMC is asked."""
-        conductor = self.collecting(send_sensor_data=False)
+class TestSelection(SensorsCase):
+    def test_nothing_is_read_by_default(self) -> None:
+        """Without the option no BMC is asked."""
+        conductor = self.start_conductor(send_sensor_data=False)
         self.managed(conductor, "m1")
-        self.turn(conductor)
-        self.assertEqual(([], 0), (self.told.messages, conductor.components.sensors.poller.nodes))
+        self.advance(conductor)
+        self.assertEqual(([], 0), (self.notifier.messages, conductor.components.sensors.poller.nodes))
 
     def test_only_deployed_nodes_are_read_by_default(self) -> None:
-        """Others are where that is wanted; nodes in maintenance and nodes that nobody has managed never are."""
-        conductor = self.collecting(enable_for_undeployed_nodes=False)
+        """Other managed nodes are read on request; nodes in maintenance and unmanaged nodes are never read."""
+        conductor = self.start_conductor(enable_for_undeployed_nodes=False)
         managed, active, kept_out = (self.managed(conductor, name) for name in ("m1", "m2", "m3"))
         for node in (active, kept_out):
             provision(conductor, node, "provide", "active")
         conductor.rpc.call("update_node", node=kept_out, changes={"maintenance": True})
         unknown = self.enrol(conductor, "m4", management_interface="fake-bmc").uuid
-        self.turn(conductor)
-        self.assertEqual({active}, {payload["node_uuid"] for _, payload in self.told.messages})
+        self.advance(conductor)
+        self.assertEqual({active}, {payload["node_uuid"] for _, payload in self.notifier.messages})
         config = conductor.config.sensor_data
         everybody = dataclasses.replace(config, enable_for_undeployed_nodes=True)
         conductor.reload(dataclasses.replace(conductor.config, sensor_data=everybody))
-        self.turn(conductor, 140.0)
-        self.assertEqual({active, managed}, {payload["node_uuid"] for _, payload in self.told.messages})
-        self.assertEqual([], self.told.of(unknown))
+        self.advance(conductor, 140.0)
+        self.assertEqual({active, managed}, {payload["node_uuid"] for _, payload in self.notifier.messages})
+        self.assertEqual([], self.notifier.messages_of(unknown))
 
-    def test_a_node_that_goes_is_shown_no_more(self) -> None:
-        """Figures of machines that are gone would look like those of machines that live."""
-        conductor = self.collecting()
+    def test_a_node_that_is_no_longer_read_has_no_metrics(self) -> None:
+        """The metrics of a node that is not read any more are dropped, because they would look current."""
+        conductor = self.start_conductor()
         node = self.managed(conductor, "m1")
-        self.turn(conductor)
+        self.advance(conductor)
         conductor.rpc.call("update_node", node=node, changes={"maintenance": True})
-        self.turn(conductor)
+        self.advance(conductor)
         self.assertEqual({}, self.series("baremetal_sensor_reading"))
 
-    def test_a_driver_without_sensors_is_passed_over(self) -> None:
-        """That is no failure, and nothing is asked of its BMC."""
-        conductor = self.collecting()
+    def test_a_driver_without_sensors_is_skipped(self) -> None:
+        """A driver without sensors causes neither a failure nor a request."""
+        conductor = self.start_conductor()
         node = self.enrol(conductor, "m1", management_interface="noop")
         provision(conductor, node.uuid, "manage")
-        self.turn(conductor)
-        self.assertEqual([], self.told.messages)
+        self.advance(conductor)
+        self.assertEqual([], self.notifier.messages)
         self.assertEqual({}, self.series("baremetal_sensor_collections_total"))
 
 
-class TestTrouble(SensorsCase):
-    def test_a_dead_bmc_is_in_a_line_of_its_own_and_said_once(self) -> None:
-        """Live ones are read in their interval; the dead one's old figures are gone, until it answers."""
-        conductor = self.collecting(workers=2)
+class TestFailures(SensorsCase):
+    def test_an_unreachable_bmc_delays_no_other_and_is_logged_once(self) -> None:
+        """Reachable BMCs are read in their interval; an unreachable one has no metrics until it answers."""
+        conductor = self.start_conductor(workers=2)
         dead = self.managed(conductor, "m1", faults={"get_sensors": {"effect": "drop", "times": 2}})
         live = self.managed(conductor, "m2")
         with self.assertLogs("baremetal_sdk.sensors", "WARNING") as logged:
             for _ in range(2):
-                self.turn(conductor)
+                self.advance(conductor)
         self.assertEqual(1, len([line for line in logged.output if "could not be read" in line]))
         sensors = conductor.components.sensors
-        self.assertEqual((1, 2, 0), (sensors.poller.unreachable_nodes, len(self.told.of(live)), len(self.told.of(dead))))
-        self.turn(conductor)
-        self.assertEqual((0, 1), (sensors.poller.unreachable_nodes, len(self.told.of(dead))))
+        self.assertEqual(1, sensors.poller.unreachable_nodes)
+        self.assertEqual(2, len(self.notifier.messages_of(live)))
+        self.assertEqual(0, len(self.notifier.messages_of(dead)))
+        self.advance(conductor)
+        self.assertEqual(0, sensors.poller.unreachable_nodes)
+        self.assertEqual(1, len(self.notifier.messages_of(dead)))
 
-    def test_credentials_that_are_refused_are_not_tried_by_readings_of_sensors(self) -> None:
-        """Two logins at most, however often the sensors are due; new credentials are used at once."""
-        conductor = self.collecting()
+    def test_refused_credentials_are_not_tried_again(self) -> None:
+        """Refused credentials lead to two logins, however often sensors are due; new credentials apply at once."""
+        conductor = self.start_conductor()
         node = self.managed(conductor, "m1", faults={"login": {"effect": "auth", "nth": 2, "times": 2}})
         info = {**conductor.store.node(node).driver_info, "fake_username": "admin", "fake_password": "wrong"}
         conductor.rpc.call("update_node", node=node, changes={"driver_info": info})
         for _ in range(5):
-            self.turn(conductor)
-        self.assertEqual((2, []), (self.rack.counters("m1").refused_logins, self.told.of(node)))
+            self.advance(conductor)
+        self.assertEqual((2, []), (self.rack.counters("m1").refused_logins, self.notifier.messages_of(node)))
         conductor.rpc.call("update_node", node=node, changes={"driver_info": {**info, "fake_password": "right"}})
-        self.turn(conductor)
-        self.assertEqual((2, 1), (self.rack.counters("m1").refused_logins, len(self.told.of(node))))
+        self.advance(conductor)
+        self.assertEqual((2, 1), (self.rack.counters("m1").refused_logins, len(self.notifier.messages_of(node))))
 
-    def test_a_bmc_that_serves_somebody_else_is_read_afterwards(self) -> None:
-        """The reading waits for its turn, as everybody does."""
-        conductor = self.collecting()
+    def test_a_reading_waits_for_a_busy_bmc(self) -> None:
+        """A reading waits for its request slot."""
+        conductor = self.start_conductor()
         node = self.managed(conductor, "m1")
-        self.see_nodes(conductor)
+        self.list_nodes(conductor)
         with conductor.components.tasks.read_only(node).session(FakeConnector):
             self.clock.turn(70)
             conductor.components.sensors.tick()
-            self.assertEqual([], self.told.messages)
+            self.assertEqual([], self.notifier.messages)
         settle(conductor)
-        self.assertEqual(1, len(self.told.of(node)))
+        self.assertEqual(1, len(self.notifier.messages_of(node)))
 
 
 class TestNumbers(TestCase):
     def test_the_parse_number_a_reading_is_found_in_whatever_shape_a_driver_gives_it(self) -> None:
-        """Redfish names the unit in the field or beside it, IPMI in the text; what is no number is none."""
+        """Redfish names the unit in or beside the field, IPMI in the text. A reading without a number has None."""
         cases: list[tuple[Mapping[str, Any], float | None, str]] = [
             ({"reading_celsius": 21}, 21.0, "Cel"),
             ({"reading": 8400, "reading_units": "RPM"}, 8400.0, "RPM"),

@@ -323,7 +323,7 @@ class ElasticPool:
             worker.wake.release()
 
     def _run_worker(self, worker: Worker) -> None:
-        """Run jobs until the worker is told to exit. This is the body of a worker's thread."""
+        """Run jobs until ``must_exit`` is set. This is the body of a worker's thread."""
         thread = threading.current_thread()
         idle_name = thread.name
         while not worker.must_exit:

@@ -42,7 +42,7 @@ def describe_stragglers(running: Iterable[tuple[Job[Any] | None, threading.Threa
 def _current_frames() -> dict[int, FrameType]:
     """Return the current frame of each thread, by thread identifier.
 
-    The garbage collector is off in the meantime. If it ran within ``sys._current_frames()`` while another thread ends,
+    The garbage collector is off during the call. If it ran within ``sys._current_frames()`` while another thread ends,
     the two threads would deadlock (CPython gh-106883, fixed in later releases of 3.11 and 3.12).
     """
     gc_was_enabled = gc.isenabled()
