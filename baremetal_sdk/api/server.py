@@ -25,7 +25,7 @@ LOG = logging.getLogger(__name__)
 
 @runtime_checkable
 class ReadingSource(Protocol):
-    """A WSGI application with metrics of its own. The Bare Metal API has some, other applications may have none."""
+    """A WSGI application with metrics. The Bare Metal API is one; other applications may have none."""
 
     def readings(self) -> Iterable[Reading]:
         """Return the values for one scrape of the metrics."""

@@ -1,4 +1,4 @@
-"""Requests that their clients repeat."""
+"""Repeated requests with the header Idempotency-Key."""
 
 from __future__ import annotations
 
@@ -18,46 +18,52 @@ NODE = {"driver": "fake-hardware"}
 class TestIdempotency(APITestCase):
     """``Idempotency-Key`` on POST."""
 
-    def test_a_repeated_request_is_done_once(self) -> None:
-        """The second one is answered as the first one was, and makes nothing."""
+    def assert_same_creation(self, first: Answer, again: Answer) -> None:
+        """Both responses are of one creation."""
+        self.assertEqual(201, again.status)
+        self.assertEqual(first.json, again.json)
+        self.assertEqual(first.headers["Location"], again.headers["Location"])
+
+    def test_repetition_gets_the_first_response(self) -> None:
+        """A repetition gets the response of the first request and creates nothing."""
         first, again = (self.request("POST", "/v1/nodes", NODE, Idempotency_Key="a") for _ in range(2))
-        self.assertEqual((201, first.json, first.headers["Location"]), (again.status, again.json, again.headers["Location"]))
+        self.assert_same_creation(first, again)
         self.assertEqual(1, len(self.get("/v1/nodes")["nodes"]))
         self.request("POST", "/v1/nodes", NODE, Idempotency_Key="b")
         self.request("POST", "/v1/nodes", NODE)
         self.assertEqual(3, len(self.get("/v1/nodes")["nodes"]))
 
-    def test_a_key_belongs_to_one_request(self) -> None:
-        """Another request with the same key is refused and does nothing; what is no key is refused as well."""
+    def test_key_of_another_request_is_refused(self) -> None:
+        """The status is 422 for a different request with a used key, and 400 for an invalid key. Neither creates a node."""
         self.request("POST", "/v1/nodes", NODE, Idempotency_Key="a")
         self.assert_refused(self.request("POST", "/v1/nodes", {**NODE, "name": "x"}, Idempotency_Key="a"), 422, "Idempotency-Key")
         self.assert_refused(self.request("POST", "/v1/nodes", NODE, Idempotency_Key="x" * 256), 400, "Idempotency-Key")
         self.assertEqual(1, len(self.get("/v1/nodes")["nodes"]))
 
-    def test_a_key_is_that_of_its_path(self) -> None:
-        """The same key of the same caller elsewhere is another key."""
+    def test_keys_of_different_paths_are_independent(self) -> None:
+        """The same key of the same client on another path is another key."""
         many = {"nodes": [NODE, NODE]}
         for path, body, status in (("/v1/nodes", NODE, 201), ("/v1/bulk/nodes", many, 200), ("/v1/bulk/nodes", many, 200)):
             self.assertEqual(status, self.request("POST", path, body, Idempotency_Key="a").status)
         self.assertEqual(3, len(self.get("/v1/nodes")["nodes"]))
 
-    def test_what_failed_can_be_tried_again(self) -> None:
-        """A request that was refused is done when it is repeated."""
+    def test_failed_request_can_be_repeated(self) -> None:
+        """A repetition of a refused request runs again."""
         self.conductor.failing["create_node"] = Busy("not now", retry_after=1.0)
         self.assert_refused(self.request("POST", "/v1/nodes", NODE, Idempotency_Key="a"), 503)
         del self.conductor.failing["create_node"]
         self.assertEqual(201, self.request("POST", "/v1/nodes", NODE, Idempotency_Key="a").status)
 
-    def test_any_process_knows_an_answer(self) -> None:
-        """Another API on the same store, or the same after a restart, gives the answer that was given, and does nothing."""
+    def test_all_processes_know_a_response(self) -> None:
+        """Another API process with the same store, or the same one after a restart, returns the first response."""
         first = self.request("POST", "/v1/nodes", NODE, Idempotency_Key="a")
         self.app = bare_metal_api(self.conductor)
         again = self.request("POST", "/v1/nodes", NODE, Idempotency_Key="a")
-        self.assertEqual((201, first.json, first.headers["Location"]), (again.status, again.json, again.headers["Location"]))
+        self.assert_same_creation(first, again)
         self.assertEqual(1, len(self.get("/v1/nodes")["nodes"]))
 
-    def test_one_of_two_at_the_same_time_waits(self) -> None:
-        """While the first one is still being answered, the same request is told when to come back, at any process."""
+    def test_simultaneous_repetition_is_refused(self) -> None:
+        """While the first request is in progress, a repetition gets 409 with Retry-After, in any process."""
         other = bare_metal_api(self.conductor)
         meanwhile: list[Answer] = []
 
@@ -73,8 +79,8 @@ class TestIdempotency(APITestCase):
         self.assertEqual("1", meanwhile[0].headers["Retry-After"])
         self.assertEqual(1, len(self.get("/v1/nodes")["nodes"]))
 
-    def test_a_process_that_died_does_not_keep_a_key(self) -> None:
-        """What is still being answered after minutes was lost with its process, and is done by the next who asks."""
+    def test_key_of_a_dead_process_is_released(self) -> None:
+        """Five minutes after a process died with a request in progress, a repetition of the request runs."""
         self.conductor.failing["create_node"] = SystemExit("killed")  # type: ignore[assignment]
         self.conductor.store.delete_record = self.unreachable  # type: ignore[method-assign]
         self.assertRaises(SystemExit, self.request, "POST", "/v1/nodes", NODE, Idempotency_Key="a")
@@ -87,10 +93,10 @@ class TestIdempotency(APITestCase):
         self.assertEqual(1, len(self.get("/v1/nodes")["nodes"]))
 
     def unreachable(self, *_: Any, **__: Any) -> None:
-        raise StoreUnavailable("away")
+        raise StoreUnavailable("no connection")
 
-    def test_answers_are_kept_for_a_day(self) -> None:
-        """After that a key is new."""
+    def test_keys_expire_after_a_day(self) -> None:
+        """A request with an expired key runs again."""
         self.request("POST", "/v1/nodes", NODE, Idempotency_Key="a")
         pruner = Pruner(self.conductor.store, self.conductor.clock, self.conductor.config.events)
         for hours, count in ((23, 1), (2, 2)):
@@ -100,14 +106,14 @@ class TestIdempotency(APITestCase):
             self.assertEqual(count, len(self.get("/v1/nodes")["nodes"]))
 
 
-class TestWhoseKey(RBACTestCase):
-    """Keys of different callers."""
+class TestClients(RBACTestCase):
+    """Keys of different clients."""
 
-    def test_a_key_is_that_of_its_caller(self) -> None:
+    def test_keys_of_different_clients_are_independent(self) -> None:
         """The same key of another user, or in another project, is another key."""
         answers = [
-            self.ask(who, "POST", "/v1/nodes", NODE, Idempotency_Key="a")
-            for who in (member("owner", "admin"), member("lessee", "admin"), system("admin"), member("owner", "admin"))
+            self.ask(identity, "POST", "/v1/nodes", NODE, Idempotency_Key="a")
+            for identity in (member("owner", "admin"), member("lessee", "admin"), system("admin"), member("owner", "admin"))
         ]
         self.assertEqual({201}, {answer.status for answer in answers}, [answer.raw for answer in answers])
         self.assertEqual(3, len({answer.json["uuid"] for answer in answers}))

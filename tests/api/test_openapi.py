@@ -1,4 +1,4 @@
-"""The description of the API that the service gives of itself, and answers that a client knows already."""
+"""The OpenAPI document of the service, and conditional requests with ETags."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tests.fixtures.api import APITestCase
 class TestOpenAPI(APITestCase):
     """``/openapi.json``."""
 
-    def test_every_route_is_described(self) -> None:
-        """The document has each route with its parameters, its body and its statuses, and nothing else."""
+    def test_document_has_all_routes(self) -> None:
+        """The document has exactly the routes of the API, each with its parameters, body and statuses."""
         document = self.get("/openapi.json")
         self.assertEqual("3.1.0", document["openapi"])
         described = {(path, method.upper()) for path, methods in document["paths"].items() for method in methods}
@@ -22,11 +22,11 @@ class TestOpenAPI(APITestCase):
         body = operation["requestBody"]["content"]["application/json"]["schema"]
         self.assertEqual(["driver"], body["required"])
         self.assertIn("4XX", operation["responses"])
-        names = [one["operationId"] for methods in document["paths"].values() for one in methods.values()]
+        names = [operation["operationId"] for methods in document["paths"].values() for operation in methods.values()]
         self.assertEqual(len(names), len(set(names)))
 
-    def test_every_answer_is_described_field_by_field(self) -> None:
-        """What each JSON answer has is said, but for what a vendor's method gives back; references lead somewhere."""
+    def test_responses_have_complete_schemas(self) -> None:
+        """Each JSON response has a schema with fields, except those of vendor methods. All references are valid."""
         document = self.get("/openapi.json")
         vague = []
         for path, methods in document["paths"].items():
@@ -42,8 +42,8 @@ class TestOpenAPI(APITestCase):
             for part in reference.removeprefix("#/").split("/"):
                 found = found[part]
 
-    def test_fields_have_their_types(self) -> None:
-        """A field's schema is that of its column, or of what renders it: type, form, values, null, and since when it is shown."""
+    def test_fields_have_the_types_of_their_values(self) -> None:
+        """The schema of a field has type, format, values, null and first microversion."""
         schemas = self.get("/openapi.json")["components"]["schemas"]
         node = schemas["Node"]["properties"]
         self.assertEqual({"type": "string", "format": "uuid", "x-baremetal-since": "1.1"}, node["uuid"])
@@ -55,29 +55,30 @@ class TestOpenAPI(APITestCase):
         self.assertEqual("boolean", schemas["Conductor"]["properties"]["alive"]["type"])
         self.assertEqual("integer", schemas["VolumeTarget"]["properties"]["boot_index"]["type"])
 
-    def test_parameters_name_what_they_take(self) -> None:
-        """Fields to show and to sort by are those of what is listed; bounds and first microversions of parameters are said."""
+    def test_parameters_have_their_allowed_values(self) -> None:
+        """The parameters fields and sort_key list the fields of the view. Bounds and first microversions are documented."""
         document = self.get("/openapi.json")
-        listed = document["paths"]["/v1/ports"]["get"]["parameters"]
-        parameters = {one["name"]: one for one in listed if "name" in one}
+        declared = document["paths"]["/v1/ports"]["get"]["parameters"]
+        parameters = {parameter["name"]: parameter for parameter in declared if "name" in parameter}
         fields = parameters["fields"]["schema"]["items"]["enum"]
         self.assertIn("pxe_enabled", fields)
         self.assertNotIn("driver", fields)
-        self.assertEqual(("form", False), (parameters["fields"]["style"], parameters["fields"]["explode"]))
+        self.assertEqual("form", parameters["fields"]["style"])
+        self.assertFalse(parameters["fields"]["explode"])
         self.assertNotIn("extra", parameters["sort_key"]["schema"]["enum"])
         self.assertEqual(1, parameters["limit"]["schema"]["minimum"])
         self.assertEqual("1.43", parameters["detail"]["x-baremetal-since"])
 
-    def test_a_patch_names_what_can_be_changed(self) -> None:
-        """Paths of a patch begin with a field that clients write; all but a removal have a value."""
+    def test_patch_has_the_changeable_fields(self) -> None:
+        """The paths of a patch start with a changeable field. All operations except remove require a value."""
         body = self.get("/openapi.json")["paths"]["/v1/chassis/{chassis}"]["patch"]["requestBody"]
         setting, removal = body["content"]["application/json"]["schema"]["items"]["anyOf"]
         self.assertEqual("^/(description|extra)(/.*)?$", setting["properties"]["path"]["pattern"])
         self.assertIn("value", setting["required"])
         self.assertNotIn("value", removal["required"])
 
-    def test_it_is_served_in_any_version(self) -> None:
-        """The document needs no microversion: one that lets paths end in .json does not cut that off."""
+    def test_document_needs_no_microversion(self) -> None:
+        """Microversions that ignore the suffix .json still serve /openapi.json."""
         self.assertEqual(200, self.request("GET", "/openapi.json", version=None).status)
 
 
@@ -95,13 +96,14 @@ def _references(part: Any) -> Iterator[str]:
 class TestETag(APITestCase):
     """``ETag`` and ``If-None-Match``."""
 
-    def test_what_is_known_is_not_sent_again(self) -> None:
-        """A read with the ETag of the answer before gets 304 without a body until something changes."""
+    def test_read_with_the_current_etag_has_no_body(self) -> None:
+        """A read with the ETag of an earlier response gets 304 without a body until the response changes."""
         node = self.node()
         for path in (f"/v1/nodes/{node}", "/v1/nodes", "/v1/nodes/detail", "/v1/ports", "/v1/drivers"):
             first = self.request("GET", path)
             again = self.request("GET", path, If_None_Match=f'"other", W/{first.headers["ETag"]}')
-            self.assertEqual((304, b""), (again.status, again.raw), path)
+            self.assertEqual(304, again.status, path)
+            self.assertEqual(b"", again.raw, path)
             self.assertEqual(first.headers["ETag"], again.headers["ETag"])
         tag = self.request("GET", f"/v1/nodes/{node}").headers["ETag"]
         self.conductor.store.update_node(node, {"extra": {"a": 1}}, fence=None)
@@ -109,8 +111,9 @@ class TestETag(APITestCase):
         self.assertEqual(200, changed.status)
         self.assertNotEqual(tag, changed.headers["ETag"])
 
-    def test_changes_and_refusals_have_none(self) -> None:
-        """Only reads that succeed can be asked for again."""
+    def test_changes_and_errors_have_no_etag(self) -> None:
+        """Only successful reads have an ETag."""
         created = self.request("POST", "/v1/nodes", {"driver": "fake-hardware"}, If_None_Match="*")
-        self.assertEqual((201, None), (created.status, created.headers.get("ETag")))
+        self.assertEqual(201, created.status)
+        self.assertIsNone(created.headers.get("ETag"))
         self.assertIsNone(self.request("GET", "/v1/nodes/missing").headers.get("ETag"))

@@ -1,4 +1,4 @@
-"""What was rendered before: shown again only while nothing of it has changed."""
+"""The cache of rendered records: a read never returns an outdated record."""
 
 from __future__ import annotations
 
@@ -8,67 +8,68 @@ from baremetal_sdk.store.records.query import Scope
 from tests.fixtures.api import APITestCase
 
 
-class TestFragments(APITestCase):
-    """Reads after writes, whoever wrote."""
+class TestRenderCache(APITestCase):
+    """Reads after writes of any process."""
 
-    def shown(self, node: str, version: str = "1.115") -> tuple[object, ...]:
-        """The node as it is shown by itself, in a page, and in a page of all fields."""
+    def read_all(self, node: str, version: str = "1.115") -> tuple[object, ...]:
+        """Return the node from a read of the node, from a listing with all fields, and from one with some fields."""
         whole = self.get("/v1/nodes/detail", version)["nodes"][0]
         brief = self.get("/v1/nodes?fields=uuid,power_state,extra,reservation", version)["nodes"][0]
         return self.get(f"/v1/nodes/{node}", version), whole, brief
 
-    def test_a_write_is_seen_by_the_next_read(self) -> None:
-        """Whoever writes to the store, the next read of any kind shows it."""
+    def test_next_read_has_the_write(self) -> None:
+        """After any write to the store, each kind of read returns the new values."""
         node = self.node(extra={"a": 1})
-        before = self.shown(node)
+        before = self.read_all(node)
         self.conductor.store.update_node(node, {"extra": {"a": 2}, "power_state": "power on"}, fence=None)
-        for was, now in zip(before, self.shown(node), strict=True):
-            self.assertEqual(({"a": 1}, {"a": 2}), (was["extra"], now["extra"]))
+        for was, now in zip(before, self.read_all(node), strict=True):
+            self.assertEqual({"a": 1}, was["extra"])
+            self.assertEqual({"a": 2}, now["extra"])
             self.assertEqual("power on", now["power_state"])
 
-    def test_a_lease_is_seen_though_it_changes_no_revision(self) -> None:
-        """Who holds a node is shown as it is now, and no longer once the lease has expired."""
+    def test_lease_is_current_without_a_new_revision(self) -> None:
+        """The reservation changes with the lease and with its expiry, which do not change the revision."""
         node = self.node()
-        self.assertEqual([None] * 3, [one["reservation"] for one in self.shown(node)])
+        self.assertEqual([None] * 3, [node_body["reservation"] for node_body in self.read_all(node)])
         self.conductor.store.take_lease(node, holder="host-1/1", purpose="test", duration=60)
-        self.assertEqual(["host-1"] * 3, [one["reservation"] for one in self.shown(node)])
+        self.assertEqual(["host-1"] * 3, [node_body["reservation"] for node_body in self.read_all(node)])
         self.conductor.clock.turn(61)
-        self.assertEqual([None] * 3, [one["reservation"] for one in self.shown(node)])
+        self.assertEqual([None] * 3, [node_body["reservation"] for node_body in self.read_all(node)])
 
-    def test_another_node_of_the_same_uuid_is_another(self) -> None:
-        """A node that was deleted and created anew, with the UUID that it had, is shown as it is now."""
+    def test_new_node_with_an_old_uuid_is_read(self) -> None:
+        """A node that is deleted and created again with its UUID has the new values, although its revision starts again."""
         node = self.node(extra={"a": 1})
-        self.assertEqual([{"a": 1}] * 3, [one["extra"] for one in self.shown(node)])
+        self.assertEqual([{"a": 1}] * 3, [node_body["extra"] for node_body in self.read_all(node)])
         self.assertEqual(204, self.request("DELETE", f"/v1/nodes/{node}").status)
         self.conductor.clock.turn(1)
         self.node(uuid=node, extra={"a": 2})
-        self.assertEqual({"a": 2}, self.get(f"/v1/nodes/{node}")["extra"], "what a page has made anew is not asked for first")
-        self.assertEqual([{"a": 2}] * 3, [one["extra"] for one in self.shown(node)])
+        self.assertEqual({"a": 2}, self.get(f"/v1/nodes/{node}")["extra"], "read before a listing renders the new node")
+        self.assertEqual([{"a": 2}] * 3, [node_body["extra"] for node_body in self.read_all(node)])
 
-    def test_each_version_and_selection_has_its_own(self) -> None:
-        """What one client was shown is not shown to one of another microversion, or with other fields."""
+    def test_microversions_and_selections_are_separate(self) -> None:
+        """A request of another microversion or with other fields gets its own rendering."""
         node = self.node(name="a")
-        self.assertIn("traits", self.shown(node)[0])
+        self.assertIn("traits", self.read_all(node)[0])
         self.assertNotIn("traits", self.get(f"/v1/nodes/{node}", "1.30"))
         self.assertEqual({"name", "links"}, set(self.get(f"/v1/nodes/{node}?fields=name")))
 
     def test_pages_keep_their_order(self) -> None:
-        """A page shows known and unknown nodes in the order that was asked for."""
+        """A page with cached and other nodes has the requested order."""
         nodes = [self.node(name=name) for name in "cab"]
         self.get(f"/v1/nodes/detail?limit=1&marker={nodes[0]}")
-        found = self.get("/v1/nodes/detail?sort_key=name")["nodes"]
-        self.assertEqual(["a", "b", "c"], [one["name"] for one in found])
+        nodes_by_name = self.get("/v1/nodes/detail?sort_key=name")["nodes"]
+        self.assertEqual(["a", "b", "c"], [node["name"] for node in nodes_by_name])
 
-    def test_what_is_kept_is_bounded(self) -> None:
-        """Beyond their bound, fragments make room for each other, and answers are the same."""
+    def test_size_is_limited(self) -> None:
+        """At the limit the oldest entries are evicted, and responses stay the same."""
         nodes = [self.node(extra={"text": "x" * 1000}) for _ in range(8)]
-        self.app._app._render_cache = fragments = RenderCache(10_000)  # type: ignore[attr-defined]
+        self.app._app._render_cache = cache = RenderCache(10_000)  # type: ignore[attr-defined]
         for _ in range(2):
-            self.assertEqual(nodes, [one["uuid"] for one in self.get("/v1/nodes/detail")["nodes"]])
-        self.assertLess(fragments.size, 10_000)
+            self.assertEqual(nodes, [node["uuid"] for node in self.get("/v1/nodes/detail")["nodes"]])
+        self.assertLess(cache.size, 10_000)
 
-    def test_what_may_not_be_seen_is_not_shown(self) -> None:
-        """A node that others were shown is not found by a caller who may not see it."""
+    def test_cached_node_stays_hidden(self) -> None:
+        """A node that is cached for one client is not found by a client that may not see it."""
         node = self.node(owner="p1")
         self.get(f"/v1/nodes/{node}")
         store = self.conductor.store

@@ -1,4 +1,4 @@
-"""Every route at the microversion that introduced it, and at the one before."""
+"""Each route at its first microversion and at the one before."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from baremetal_sdk.api.v1.catalog import routes
 from tests.api.machines import MachineAPITestCase
 from tests.fixtures.api import Answer
 
-NEWER = [one for one in routes() if one["since"] != "1.1"]
-REFUSED = ("is served since", "takes", "minimal required API version")
-"""What the refusal of an earlier microversion says."""
+NEWER = [route for route in routes() if route["since"] != "1.1"]
+VERSION_ERRORS = ("is served since", "takes", "minimal required API version")
+"""Parts of the errors for requests of earlier microversions."""
 VALUES = {"ident": "led@system", "trait": "CUSTOM_X", "setting": "BootMode", "driver": "fake-hardware", "conductor": "host-1"}
 
 
 class TestRouteVersions(MachineAPITestCase):
     def path(self, template: str) -> str:
-        """A path with something in place of each of its names."""
+        """Return a path with a value for each name in the template."""
         parts = (part.strip("{}") if part.startswith("{") else None for part in template.split("/"))
         known = {"node": self.uuid, **VALUES}
         filled = [
@@ -26,7 +26,7 @@ class TestRouteVersions(MachineAPITestCase):
         return "/".join(filled)
 
     def ask_route(self, route: dict[str, Any], minor: int) -> Answer:
-        """Send a request to a route, with a body that says nothing."""
+        """Send a request to a route, with an empty body."""
         body = None if route["body"] is None or route["method"] in ("GET", "DELETE") else {}
         return self.request(route["method"], self.path(route["path"]), body, version=f"1.{minor}")
 
@@ -34,30 +34,30 @@ class TestRouteVersions(MachineAPITestCase):
         return int(route["since"].partition(".")[2])
 
     def is_refused(self, route: dict[str, Any], answer: Answer) -> bool:
-        """Whether the answer is the refusal of an earlier microversion."""
+        """Return whether the answer is the error for an earlier microversion."""
         if answer.status < 400 or not answer.raw:
             return False
         named = f"version {route['since']}" in answer.message or f"should be {route['since']}" in answer.message
-        return named and any(words in answer.message for words in REFUSED)
+        return named and any(words in answer.message for words in VERSION_ERRORS)
 
-    def test_a_route_is_not_there_before_the_microversion_that_introduced_it(self) -> None:
-        """The version before is answered as clients know it of this route, and the answer names the version that is needed."""
+    def test_route_is_refused_before_its_microversion(self) -> None:
+        """One microversion earlier, the status is that of Ironic, and the error names the required version."""
         self.assertGreater(len(NEWER), 60)
         for route in NEWER:
             answer = self.ask_route(route, self.since(route) - 1)
             self.assertEqual(route["too_old"], answer.status, (route["method"], route["path"], answer.raw))
             self.assertTrue(self.is_refused(route, answer), (route["method"], route["path"], answer.raw))
 
-    def test_a_route_is_there_at_the_microversion_that_introduced_it(self) -> None:
-        """Whatever is wrong with the request otherwise, its version is not."""
+    def test_route_is_served_at_its_microversion(self) -> None:
+        """At its first microversion a route never has an error about the version."""
         for route in NEWER:
             answer = self.ask_route(route, self.since(route))
             self.assertFalse(self.is_refused(route, answer), (route["method"], route["path"], answer.raw))
             self.assertNotEqual(500, answer.status, (route["method"], route["path"], answer.raw))
             self.assertNotIn(answer.status, (405, 406), (route["method"], route["path"], answer.raw))
 
-    def test_what_clients_send_to_newer_resources_is_answered_with_405(self) -> None:
-        """Writing to allocations, deploy templates, runbooks and rules, and putting traits, is a method of later."""
+    def test_writes_to_newer_resources_get_405(self) -> None:
+        """The status is 405 for early writes to allocations, deploy templates, runbooks and rules, and for PUT of traits."""
         written = ("/v1/allocations", "/v1/deploy_templates", "/v1/runbooks", "/v1/inspection_rules")
         for route in NEWER:
             top = "/".join(route["path"].split("/")[:3])

@@ -7,49 +7,49 @@ import dataclasses
 from baremetal_sdk.config import APIConfig, HealthcheckConfig
 from tests.fixtures.api import LATEST, APITestCase
 
-VERSION = "X-OpenStack-Ironic-API-Version"
+VERSION_HEADER = "X-OpenStack-Ironic-API-Version"
 
 
 class TestNegotiation(APITestCase):
-    def test_without_a_header_the_lowest_version_is_spoken(self) -> None:
-        """A request that names no version gets 1.1."""
-        self.assertEqual("1.1", self.request("GET", "/v1/nodes", version=None).headers[VERSION])
+    def test_default_is_the_lowest_version(self) -> None:
+        """A request without a version gets 1.1."""
+        self.assertEqual("1.1", self.request("GET", "/v1/nodes", version=None).headers[VERSION_HEADER])
 
-    def test_every_answer_names_the_range_of_versions(self) -> None:
-        """Successes and errors alike carry the lowest and the highest version."""
+    def test_every_response_has_the_range_of_versions(self) -> None:
+        """Successful responses and errors have headers with the lowest and the highest version."""
         for path in ("/v1/nodes", "/v1/nodes/nope", "/nope", "/"):
             headers = self.request("GET", path).headers
             self.assertEqual("1.1", headers["X-OpenStack-Ironic-API-Minimum-Version"])
             self.assertEqual(LATEST, headers["X-OpenStack-Ironic-API-Maximum-Version"])
-            self.assertEqual(LATEST, headers[VERSION])
+            self.assertEqual(LATEST, headers[VERSION_HEADER])
 
     def test_latest_is_the_highest_version(self) -> None:
-        """The word latest stands for the highest version."""
-        self.assertEqual(LATEST, self.request("GET", "/v1/nodes", version="latest").headers[VERSION])
+        """The version latest is the highest version."""
+        self.assertEqual(LATEST, self.request("GET", "/v1/nodes", version="latest").headers[VERSION_HEADER])
 
-    def test_the_standard_header_comes_before_the_older_one(self) -> None:
-        """OpenStack-API-Version is heeded where it names this service, among others."""
+    def test_standard_header_takes_precedence(self) -> None:
+        """OpenStack-API-Version takes precedence over Ironic's header if it names this service, alone or among others."""
         answer = self.request("GET", "/v1/nodes", version="1.10", OpenStack_API_Version="compute 2.1, baremetal 1.50")
-        self.assertEqual("1.50", answer.headers[VERSION])
+        self.assertEqual("1.50", answer.headers[VERSION_HEADER])
 
-    def test_the_standard_header_of_another_service_says_nothing(self) -> None:
-        """A version of another service is not ours."""
+    def test_standard_header_of_another_service_is_ignored(self) -> None:
+        """OpenStack-API-Version without this service does not change the version."""
         answer = self.request("GET", "/v1/nodes", version="1.10", OpenStack_API_Version="compute 2.1")
-        self.assertEqual("1.10", answer.headers[VERSION])
+        self.assertEqual("1.10", answer.headers[VERSION_HEADER])
 
-    def test_a_version_out_of_range_is_not_acceptable(self) -> None:
-        """Clients learn the range from the headers of a 406, whose body has a shape of its own."""
+    def test_invalid_version_is_not_acceptable(self) -> None:
+        """The status is 406, with the range in the headers and Ironic's special body."""
         for version in ("1.116", "1.0", "2.1", "0.9", "one", "1.x", "1.-1", "1.+5", "1.1_0", "1", ""):
             answer = self.request("GET", "/v1/nodes", version=version)
             self.assertEqual(406, answer.status, version)
             self.assertEqual(LATEST, answer.headers["X-OpenStack-Ironic-API-Maximum-Version"])
             self.assertEqual({"code", "title", "description"}, set(answer.fault))
-            self.assertNotIn(VERSION, answer.headers)
+            self.assertNotIn(VERSION_HEADER, answer.headers)
 
 
 class TestDiscovery(APITestCase):
-    def test_the_root_names_exactly_one_version_with_its_range(self) -> None:
-        """Clients want one version document with microversions."""
+    def test_root_lists_one_version_with_its_range(self) -> None:
+        """The root document has exactly one version, with its range of microversions."""
         document = self.get("/", version=None)
         self.assertEqual([document["default_version"]], document["versions"])
         version = document["default_version"]
@@ -58,26 +58,26 @@ class TestDiscovery(APITestCase):
         )
 
     def test_v1_lists_the_resources_of_the_requested_version(self) -> None:
-        """A resource is listed from the version on that brought it."""
+        """A resource is listed from its first microversion on."""
         self.assertNotIn("conductors", self.get("/v1", version="1.48"))
         document = self.get("/v1/", version="1.49")
         self.assertEqual("http://localhost/v1/conductors/", document["conductors"][0]["href"])
         self.assertEqual("1.1", document["version"]["min_version"])
 
     def test_paths_without_a_version_are_those_of_version_1(self) -> None:
-        """/nodes is /v1/nodes, and a slash at the end means nothing."""
+        """/nodes is /v1/nodes, and further slashes are ignored."""
         uuid = self.node(name="n1")
         for path in ("/nodes/n1", "/v1/nodes/n1/", f"/nodes/{uuid}", "//v1//nodes//n1"):
             self.assertEqual(uuid, self.get(path)["uuid"])
 
     def test_links_follow_the_host_header(self) -> None:
-        """A client behind another name gets links with that name."""
+        """Links start with the host of the request."""
         self.node()
         answer = self.request("GET", "/v1/nodes", Host="bare.example:8443")
         self.assertTrue(answer.json["nodes"][0]["links"][0]["href"].startswith("http://bare.example:8443/v1/nodes/"))
 
-    def test_a_service_that_is_not_ready_says_so(self) -> None:
-        """While it starts or stops, only discovery and health are answered."""
+    def test_service_that_is_not_ready_refuses_requests(self) -> None:
+        """While the service starts or stops, only version documents and health checks are served."""
         self.conductor.ready = False
         answer = self.request("GET", "/v1/nodes")
         self.assert_refused(answer, 503, "starting or stopping")
@@ -86,16 +86,17 @@ class TestDiscovery(APITestCase):
         self.assertEqual(200, self.request("GET", "/healthz").status)
         self.assertEqual(200, self.request("GET", "/v1").status)
 
-    def test_a_ready_service_says_so(self) -> None:
-        """readyz is 200 when requests can be served."""
+    def test_ready_service_reports_ready(self) -> None:
+        """The status of /readyz is 200 if the service serves requests."""
         self.assertEqual({"status": "ready"}, self.get("/readyz"))
 
-    def test_the_health_check_of_ironic_is_served_where_it_is_enabled(self) -> None:
-        """As its load balancers ask for it; otherwise there is nothing."""
+    def test_healthcheck_path_must_be_enabled(self) -> None:
+        """/healthcheck, which load balancers of Ironic use, exists only with [healthcheck] enabled."""
         self.assertEqual(404, self.request("GET", "/healthcheck").status)
         self.conductor.config = dataclasses.replace(self.conductor.config, healthcheck=HealthcheckConfig(enabled=True))
         answer = self.request("GET", "/healthcheck")
-        self.assertEqual((200, b"OK"), (answer.status, answer.raw))
+        self.assertEqual(200, answer.status)
+        self.assertEqual(b"OK", answer.raw)
         self.assertIn("text/plain", answer.headers["Content-Type"])
 
 
@@ -103,7 +104,7 @@ class TestPublicEndpoint(APITestCase):
     api = APIConfig(public_endpoint="https://cloud.example/baremetal/")
 
     def test_links_start_with_the_public_endpoint(self) -> None:
-        """Where it is configured, the public endpoint comes before the Host header."""
+        """[api] public_endpoint takes precedence over the header Host."""
         answer = self.request("POST", "/v1/nodes", {"driver": "fake-hardware"}, Host="10.0.0.1")
         self.assertEqual(f"https://cloud.example/baremetal/v1/nodes/{answer.json['uuid']}", answer.headers["Location"])
         self.assertEqual("https://cloud.example/baremetal/v1/", self.get("/")["default_version"]["links"][0]["href"])

@@ -19,7 +19,7 @@ STEP = "baremetal:step:execute:"
 _NODE_KINDS = ("node", "port", "portgroup", "volume")
 """The kinds of records whose visibility is that of a node."""
 _OWNED_KINDS = ("allocation", "runbook")
-"""The kinds of records with an owner of their own."""
+"""The kinds of records that have an owner themselves, independent of a node."""
 
 
 class Policy(Protocol):
@@ -78,14 +78,14 @@ class RuleBasedPolicy(ABC):
         # An empty target belongs to no project, so only rights in the whole system reach it.
         sees_all = self.allows(visibility_rule(rule), context, {})
         if not self.allows(rule, context, own_target(context)) or not (sees_all or context.project):
-            raise self._forbidden(rule, context)
+            raise self._forbidden_error(rule, context)
         self._explain(rule, context)
         return Scope.ALL if sees_all else Scope(context.project)
 
     def enforce(self, rule: str, context: RequestContext, target: Mapping[str, Any]) -> None:
         """Raise ``Forbidden`` unless *rule* allows the client to act on *target*."""
         if not self.allows(rule, context, target):
-            raise self._forbidden(rule, context)
+            raise self._forbidden_error(rule, context)
         self._explain(rule, context, target)
 
     def _explain(self, rule: str, context: RequestContext, target: Mapping[str, Any] | None = None) -> None:
@@ -93,7 +93,7 @@ class RuleBasedPolicy(ABC):
             subject = "" if target is None else f" for {dict(target)}"
             LOG.debug("%s allowed for %s%s: it requires %s", rule, describe_caller(context), subject, self.required_roles(rule))
 
-    def _forbidden(self, rule: str, context: RequestContext) -> Forbidden:
+    def _forbidden_error(self, rule: str, context: RequestContext) -> Forbidden:
         reason = f"it requires {self.required_roles(rule)}; you have {_roles(context)} in {_place(context)}"
         LOG.debug("%s refused for %s: %s", rule, describe_caller(context), reason)
         return Forbidden(f"{rule} is not allowed: {reason}", rule=rule)

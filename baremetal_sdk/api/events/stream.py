@@ -91,7 +91,7 @@ def _redact_for(request: APIRequest) -> Callable[[Event], str] | None:
             return event.content
         content = orjson.loads(event.content)
         content.update({name: REDACTED_VALUES[name] for name in names if content.get(name) is not None})
-        # The purpose of a lease tells as much as its holder, and has no rule of its own.
+        # No rule protects the purpose of a lease, but it tells as much as the holder. The rule of the holder protects both.
         if event.kind == LEASE and "reservation" in names:
             content["purpose"] = None
         return orjson.dumps(content).decode()

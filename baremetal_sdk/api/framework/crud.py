@@ -266,13 +266,13 @@ def list_records(
     """Return a page of records as the response of a listing. None in *where* and *node_where* means no condition."""
     asked = parse_page_request(request, view, whole=whole)
     query = Query(
-        where=_given(where),
+        where=_drop_none(where),
         fields=asked.selection.columns,
         limit=asked.limit + 1,
         marker=asked.marker,
         sort_key=asked.sort_key,
         sort_dir=asked.sort_dir,
-        node_where=_given(node_where),
+        node_where=_drop_none(node_where),
     )
     return build_page(request, asked, request.backend.store.records(kind, query, scope=request.scope))
 
@@ -328,5 +328,5 @@ def require_name(name: str | None) -> None:
         raise InvalidInput([Problem("name", "it is a UUID", "a name has another form")])
 
 
-def _given(conditions: Mapping[str, Any]) -> dict[str, Any]:
+def _drop_none(conditions: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in conditions.items() if value is not None}

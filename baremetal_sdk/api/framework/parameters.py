@@ -79,7 +79,7 @@ class Parameters:
         Raises ``InvalidInput`` with all problems at once, and ``NotAcceptable`` for parameters of later microversions.
         """
         unknown = [name for name in given if name not in self.by_name]
-        problems = [Problem(name[:64], f"it is not a known {self.label}", self._known(minor)) for name in unknown]
+        problems = [Problem(name[:64], f"it is not a known {self.label}", self._list_known_names(minor)) for name in unknown]
         # The version is checked only if all names are known, because a misspelled name is the better error.
         if not problems:
             check_versions((self.by_name[name] for name, value in given.items() if value is not None), minor)
@@ -103,7 +103,7 @@ class Parameters:
         except InvalidValue as exc:
             problems.append(Problem(parameter.name, exc.wrong, exc.allowed))
 
-    def _known(self, minor: int) -> str:
+    def _list_known_names(self, minor: int) -> str:
         names = sorted(parameter.name for parameter in self.declared if parameter.since <= minor)
         return "known are " + ", ".join(names) if names else "leave it out"
 

@@ -202,7 +202,9 @@ class View:
         """
         unknown = [name for name in names if name not in self.fields]
         if unknown:
-            raise InvalidInput([Problem(what, f"{name[:64]!r} is not a field", self._known(minor)) for name in unknown])
+            raise InvalidInput(
+                [Problem(what, f"{name[:64]!r} is not a field", self._list_known_names(minor)) for name in unknown]
+            )
         for name in names:
             field = self.fields[name]
             if field.since > minor:
@@ -222,7 +224,7 @@ class View:
     def _brief_names(self, minor: int) -> tuple[str, ...]:
         return tuple(name for name in self.default if self.fields[name].since <= minor)
 
-    def _known(self, minor: int) -> str:
+    def _list_known_names(self, minor: int) -> str:
         return "known are " + ", ".join(sorted(name for name, field in self.fields.items() if field.since <= minor))
 
     def _compile(self, minor: int, names: tuple[str, ...] | None, linked: bool) -> FieldSelection:
