@@ -1,4 +1,4 @@
-"""A policy file, over what the routes declare."""
+"""Policy files, which override the rules of the routes."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class TestFilePolicy(TestCase):
         self.path.write_text(text)
         return FilePolicy(role_policy().rules, str(self.path))
 
-    def test_a_file_changes_the_rules_that_it_names(self) -> None:
-        """The others stay; a change of the file is followed; a refusal says what is needed."""
+    def test_file_changes_the_rules_that_it_names(self) -> None:
+        """Other rules stay, a changed file is read again, and an error names the required check."""
         policy = self.policy(f'"{DELETE}": "role:deleter"\n')
         admin, deleter = (RequestContext(user="u", roles=frozenset({role}), is_system=True) for role in ("admin", "deleter"))
         policy.enforce(DELETE, deleter, {})
@@ -39,13 +39,13 @@ class TestFilePolicy(TestCase):
         os.utime(self.path, (2_000_000_000, 2_000_000_000))
         policy.enforce(DELETE, admin, {})
 
-    def test_a_file_that_cannot_be_used_is_named(self) -> None:
-        """At the start, with the option."""
+    def test_invalid_file_fails_at_the_start(self) -> None:
+        """The error for a missing or invalid file names the option."""
         self.assertIn("policy_file", str(self.assertRaises(ConfigurationError, FilePolicy, {}, "/nowhere/policy.yaml")))
         self.assertIn("policy_file", str(self.assertRaises(ConfigurationError, self.policy, "a: [")))
 
-    def test_a_change_that_cannot_be_used_is_logged(self) -> None:
-        """What the file said before stays."""
+    def test_invalid_change_is_logged(self) -> None:
+        """If a changed file is invalid or missing, the previous rules stay in force."""
         log = self.useFixture(FakeLogger("baremetal_sdk.api.access.oslo_policy"))
         policy = self.policy(f'"{DELETE}": "role:deleter"\n')
         deleter = RequestContext(user="u", roles=frozenset({"deleter"}), is_system=True)
@@ -55,13 +55,13 @@ class TestFilePolicy(TestCase):
         self.path.unlink()
         self.assertTrue(policy.allows(DELETE, deleter, {}))
 
-    def test_who_has_no_project_owns_nothing(self) -> None:
-        """What has no owner does not belong to those who have no project."""
+    def test_client_without_a_project_owns_nothing(self) -> None:
+        """A target without an owner does not match a client without a project."""
         context = RequestContext(user="u", roles=frozenset({"admin"}))
         self.assertRaises(Forbidden, self.policy("{}").enforce, "baremetal:node:get", context, {"node.owner": None})
 
-    def test_a_sample_has_every_rule(self) -> None:
-        """Of the routes and of the fields, and what files for Ironic call by name in rules of theirs."""
+    def test_sample_has_all_rules(self) -> None:
+        """The sample has the rules of routes and fields, and the checks that policy files for Ironic refer to."""
         self.assertEqual(set(role_policy().rules), {rule.name for rule in list_rules() if rule.name in role_policy().rules})
         [listing] = [rule for rule in list_rules() if rule.name == "baremetal:node:list"]
         self.assertIn({"method": "GET", "path": "/v1/nodes/detail"}, listing.operations)
@@ -70,7 +70,7 @@ class TestFilePolicy(TestCase):
 
 
 class TestFileForIronic(RBACTestCase):
-    """A file that was written for Ironic."""
+    """A policy file for Ironic."""
 
     text = """
 "is_admin": "role:admin"
@@ -89,8 +89,8 @@ class TestFileForIronic(RBACTestCase):
         path.write_text(self.text)
         return FilePolicy(role_policy().rules, str(path))
 
-    def test_its_rules_mean_the_same(self) -> None:
-        """An admin of a project may see all; a field has its rule, whatever that of the whole is."""
+    def test_rules_have_the_meaning_of_ironic(self) -> None:
+        """A rule can give a project's admin all nodes. The rule of a field applies without that of the whole node."""
         admin, tagger = member("stranger", "admin"), member("owner", "tagger")
         self.assertEqual(1, len(self.ask(admin, "GET", "/v1/nodes").json["nodes"]))
         self.assertEqual(200, self.ask(admin, "GET", "/v1/nodes/m1").status)
@@ -99,8 +99,8 @@ class TestFileForIronic(RBACTestCase):
         refused = self.ask(tagger, "PATCH", "/v1/nodes/m1", [{"op": "add", "path": "/description", "value": "x"}])
         self.assert_refused(refused, 403, "baremetal:node:update")
 
-    def test_a_step_may_have_a_rule_of_its_own(self) -> None:
-        """It is asked of who sends such a step, or writes it into a runbook; other steps are for all who may send steps."""
+    def test_step_may_have_a_rule(self) -> None:
+        """The rule of a step decides who may send it or write it into a runbook. Steps without a rule are not restricted."""
         sender = member("owner", "member")
         for step, status in (("raid.delete_configuration", 403), ("bios.apply_configuration", 202)):
             interface, name = step.split(".")
@@ -112,15 +112,15 @@ class TestFileForIronic(RBACTestCase):
             made = self.ask(member("owner", "manager"), "POST", "/v1/runbooks", runbook)
             self.assertEqual(status == 403, made.status == 403, made.raw)
 
-    def test_rules_that_nothing_asks_for_are_told(self) -> None:
-        """Secrets are shown to nobody, whatever a file says."""
+    def test_unused_rules_are_logged(self) -> None:
+        """A warning names rules without effect, such as those of Ironic that show secrets."""
         self.assertIn("baremetal:node:frobnicate, show_password", self.log.output)
 
 
 class TestTableWithAFile(test_table.TestTable):
-    """A file that says what holds anyway changes nothing: the whole table holds, asked rule by rule."""
+    """All routes with a file that repeats a default. Each rule is then decided by oslo.policy, with the same results."""
 
-    people = (
+    identities = (
         *(system(role) for role in ("reader", "operator")),
         *(member(project, "operator") for project in ("owner", "lessee")),
         member("stranger", "admin"),

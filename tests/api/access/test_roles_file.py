@@ -1,4 +1,4 @@
-"""The file of roles."""
+"""The roles file."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class TestRolesFile(TestCase):
         self.path.write_text(text)
         return RolesFile(self.path, clock=self.clock)
 
-    def test_a_line_gives_a_role(self) -> None:
-        """In the whole system, or in a project; names may have spaces; who has no line gets nothing, or what * gets."""
+    def test_line_grants_a_role(self) -> None:
+        """A line grants a role in the whole system or in a project. The line of * is for users without a line."""
         roles = self.roles("# who may\n\nalice: admin\nbob :operator red\nnode agent 7: reader\n")
         self.assertEqual(RoleGrant("admin"), roles.get_grant("alice"))
         self.assertEqual(RoleGrant("operator", "red"), roles.get_grant("bob"))
@@ -34,16 +34,16 @@ class TestRolesFile(TestCase):
         self.assertIsNone(roles.get_grant("eve"))
         self.assertEqual(RoleGrant("reader"), self.roles("*: reader\n").get_grant("eve"))
 
-    def test_a_line_that_cannot_be_read_is_named(self) -> None:
-        """So is a user with two lines, and a file that is not there."""
+    def test_invalid_line_is_reported(self) -> None:
+        """The error names the line. A user with two lines and a missing file are errors, too."""
         for text in ("alice: root", "alice admin", ": admin", "alice: admin a b", "\nalice: admin\nalice: reader"):
             error = str(self.assertRaises(ConfigurationError, self.roles, text))
             self.assertIn("[api] roles_file", error)
             self.assertIn(" line ", error)
         self.assertIn("cannot be read", str(self.assertRaises(ConfigurationError, RolesFile, "/nowhere/roles")))
 
-    def test_changes_are_followed_and_mistakes_are_not(self) -> None:
-        """A moment later the file says what it says then; one that is wrong changes nothing and is logged."""
+    def test_changed_file_is_read_again(self) -> None:
+        """A valid change takes effect within seconds. An invalid one is logged and has no effect."""
         log, roles = self.useFixture(FakeLogger()), self.roles("alice: admin\n")
         for text, expected in (
             ("alice: reader blue\n", RoleGrant("reader", "blue")),
@@ -55,8 +55,8 @@ class TestRolesFile(TestCase):
             self.assertEqual(expected, roles.get_grant("alice"))
         self.assertIn("line 1", log.output)
 
-    def test_what_authentication_said_of_roles_does_not_count(self) -> None:
-        """The file alone says what somebody may."""
+    def test_file_replaces_the_roles_of_the_identity(self) -> None:
+        """Only the file grants roles. The scope that authentication set has no effect."""
         app = RolesMiddleware(application, self.roles("alice: operator red\n"))
         for user, expected in (("alice", "alice red ['operator']"), ("eve", "eve None []")):
             environ = {IDENTITY_KEY: Identity(user, is_system=True)}

@@ -1,4 +1,4 @@
-"""What projects see and may change, and what nobody is shown."""
+"""The rights of projects on nodes and other records, and the secrets that no response has."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ NODE = "/v1/nodes/m1"
 SECRET = "tiger-in-the-tank"
 
 
-def replacing(field: str, value: Any) -> list[dict[str, Any]]:
-    """A patch of one field."""
+def replace_patch(field: str, value: Any) -> list[dict[str, Any]]:
+    """Return a patch that replaces one field."""
     return [{"op": "replace", "path": f"/{field}", "value": value}]
 
 
 class TestScopes(RBACTestCase):
-    def test_listings_hold_what_a_project_owns_or_leases(self) -> None:
-        """Pages are full: what others own is not fetched and dropped."""
+    def test_listings_have_the_nodes_of_the_project(self) -> None:
+        """A project sees the nodes that it owns or leases. Pages are full, because the store filters them."""
         for number in range(6):
             owner = "owner" if number % 2 else "other"
             self.ask(system("admin"), "POST", "/v1/nodes", {"driver": "fake-hardware", "name": f"n{number}", "owner": owner})
@@ -36,27 +36,29 @@ class TestScopes(RBACTestCase):
             nodes = self.ask(member(project, "reader"), "GET", "/v1/nodes").json["nodes"]
             self.assertEqual(expected, [node["name"] for node in nodes])
         page = self.ask(member("other", "reader"), "GET", "/v1/nodes?limit=2").json
-        self.assertEqual((["n0", "n2"], True), ([node["name"] for node in page["nodes"]], "next" in page))
+        self.assertEqual(["n0", "n2"], [node["name"] for node in page["nodes"]])
+        self.assertIn("next", page)
 
-    def test_who_leases_a_node_cannot_make_it_its_own(self) -> None:
-        """Fields that say whose a node is, and how it is reached, are for an admin of its owner, or for the whole system."""
+    def test_lessee_cannot_take_over_a_node(self) -> None:
+        """Owner, lessee and BMC access of a node can be changed only by the owner's admins and in the whole system."""
         fields = {"lessee": "x", "driver_info": {"redfish_address": "https://mine.example"}}
         for field, value in fields.items():
             for who in (member("lessee", "admin"), member("owner", "operator"), system("operator")):
-                answer = self.ask(who, "PATCH", NODE, replacing(field, value))
+                answer = self.ask(who, "PATCH", NODE, replace_patch(field, value))
                 self.assert_refused(answer, 403, f"baremetal:node:update:{field}", "the project that owns it")
         for who in (member("lessee", "admin"), member("owner", "admin"), system("reader")):
-            self.assert_refused(self.ask(who, "PATCH", NODE, replacing("owner", "lessee")), 403, "role member")
+            self.assert_refused(self.ask(who, "PATCH", NODE, replace_patch("owner", "lessee")), 403, "role member")
         self.assertEqual("owner", self.conductor.store.node("m1").owner)
         for who in (member("lessee", "operator"), member("owner", "operator")):
-            self.assertEqual(200, self.ask(who, "PATCH", NODE, replacing("extra", {"by": who.user})).status)
-        self.assertEqual(200, self.ask(member("owner", "admin"), "PATCH", NODE, replacing("lessee", "y")).status)
+            self.assertEqual(200, self.ask(who, "PATCH", NODE, replace_patch("extra", {"by": who.user})).status)
+        self.assertEqual(200, self.ask(member("owner", "admin"), "PATCH", NODE, replace_patch("lessee", "y")).status)
 
-    def test_what_a_project_creates_is_its_own(self) -> None:
-        """The owner is the project, whether it was said or not; another one is refused."""
+    def test_project_owns_the_records_that_it_creates(self) -> None:
+        """The owner of a new record is the client's project. Another owner is refused."""
         admin = member("owner", "admin")
         made = self.ask(admin, "POST", "/v1/nodes", {"driver": "fake-hardware"})
-        self.assertEqual((201, "owner"), (made.status, made.json["owner"]))
+        self.assertEqual(201, made.status)
+        self.assertEqual("owner", made.json["owner"])
         for path, body in (
             ("nodes", {"driver": "fake-hardware"}),
             ("runbooks", {"name": "CUSTOM_R", "steps": [{"interface": "bios", "step": "x", "args": {}, "order": 1}]}),
@@ -68,16 +70,16 @@ class TestScopes(RBACTestCase):
         refused = self.ask(admin, "POST", "/v1/allocations", {"resource_class": "x", "owner": "other"})
         self.assert_refused(refused, 403, "baremetal:allocation:create_restricted")
 
-    def test_a_lessee_works_with_its_node(self) -> None:
-        """Power, maintenance and provisioning are an operator's, for the lessee as well; its members turn it on and off."""
-        mere = member("lessee", "member")
-        self.assertEqual(202, self.ask(mere, "PUT", f"{NODE}/states/power", {"target": "power on"}).status)
-        self.assertEqual(200, self.ask(mere, "PATCH", NODE, replacing("extra", {})).status)
-        self.assertEqual(200, self.ask(mere, "PATCH", NODE, replacing("description", "x")).status)
-        self.assert_refused(self.ask(mere, "PATCH", NODE, replacing("instance_info", {})), 403, "leases")
-        self.assert_refused(self.ask(mere, "PATCH", NODE, replacing("maintenance", True)), 403, "leases")
-        self.assert_refused(self.ask(mere, "PUT", f"{NODE}/maintenance", {"reason": "x"}), 403, "leases")
-        self.assert_refused(self.ask(mere, "GET", f"{NODE}/management/boot_device"), 403, "that owns it")
+    def test_lessee_operates_its_node(self) -> None:
+        """Operators of the lessee may change power and maintenance. Its members may change power and some fields."""
+        lessee_member = member("lessee", "member")
+        self.assertEqual(202, self.ask(lessee_member, "PUT", f"{NODE}/states/power", {"target": "power on"}).status)
+        self.assertEqual(200, self.ask(lessee_member, "PATCH", NODE, replace_patch("extra", {})).status)
+        self.assertEqual(200, self.ask(lessee_member, "PATCH", NODE, replace_patch("description", "x")).status)
+        self.assert_refused(self.ask(lessee_member, "PATCH", NODE, replace_patch("instance_info", {})), 403, "leases")
+        self.assert_refused(self.ask(lessee_member, "PATCH", NODE, replace_patch("maintenance", True)), 403, "leases")
+        self.assert_refused(self.ask(lessee_member, "PUT", f"{NODE}/maintenance", {"reason": "x"}), 403, "leases")
+        self.assert_refused(self.ask(lessee_member, "GET", f"{NODE}/management/boot_device"), 403, "that owns it")
         operator = member("lessee", "operator")
         self.assertEqual(202, self.ask(operator, "PUT", f"{NODE}/maintenance", {"reason": "x"}).status)
         self.assertEqual(202, self.ask(operator, "PUT", f"{NODE}/states/power", {"target": "power on"}).status)
@@ -85,8 +87,8 @@ class TestScopes(RBACTestCase):
         self.assert_refused(self.ask(member("lessee", "admin"), "DELETE", NODE), 403, "that owns it")
         self.assertEqual(204, self.ask(member("owner", "admin"), "DELETE", NODE).status)
 
-    def test_who_only_uses_a_node_does_not_learn_what_is_behind_it(self) -> None:
-        """How it is reached, what it does there, who works on it and what failed is shown to its owner, not to its lessee."""
+    def test_lessee_does_not_see_the_infrastructure(self) -> None:
+        """BMC access, errors, history, inventory and explanation of a node are visible to its owner and not to its lessee."""
         store = self.conductor.store
         store.update_node(
             store.node("m1").uuid, {"last_error": "meow", "driver_info": {"redfish_address": "https://bmc"}}, fence=None
@@ -97,13 +99,13 @@ class TestScopes(RBACTestCase):
                 node = body if records is None else body[records][0]
                 self.assertEqual(shown, node["last_error"] == "meow", (who, path))
                 self.assertEqual(shown, "redfish_address" in node["driver_info"], (who, path))
-        patched = self.ask(member("lessee", "admin"), "PATCH", NODE, replacing("extra", {}))
+        patched = self.ask(member("lessee", "admin"), "PATCH", NODE, replace_patch("extra", {}))
         self.assertIn("node:get:driver_info", patched.json["driver_info"]["content"])
         for below in ("history", "inventory", "explain"):
             self.assert_refused(self.ask(member("lessee", "admin"), "GET", f"{NODE}/{below}"), 403, "that owns it")
 
-    def test_how_a_volume_is_reached_is_for_admins_and_the_whole_system(self) -> None:
-        """Others are told which rule it takes."""
+    def test_volume_properties_need_a_rule(self) -> None:
+        """The properties of a volume target are visible to admins and in the whole system. Others see the rule's name."""
         store = self.conductor.store
         made = store.create_record(
             VolumeTargetRecord(str(uuid4()), store.node("m1").uuid, "iscsi", "v", 0, {"portal": "10.0.0.1"})
@@ -112,30 +114,30 @@ class TestScopes(RBACTestCase):
             target = self.ask(who, "GET", f"/v1/volume/targets/{made.uuid}").json
             self.assertEqual(shown, target["properties"] == {"portal": "10.0.0.1"}, target)
 
-    def test_an_owner_is_not_changed_under_who_uses_the_node(self) -> None:
-        """Not of an active node, unless by an admin of the whole system; and not of one that is allocated to a project."""
+    def test_owner_of_a_used_node_is_protected(self) -> None:
+        """The owner of an active node can be changed only by system admins, that of an allocated node by no client."""
         store = self.conductor.store
         uuid = store.node("m1").uuid
         store.update_node(uuid, {"provision_state": "active"}, fence=None)
-        self.assert_refused(self.ask(system("member"), "PATCH", NODE, replacing("owner", "x")), 409, "owner")
-        self.assertEqual(200, self.ask(system("admin"), "PATCH", NODE, replacing("owner", "x")).status)
+        self.assert_refused(self.ask(system("member"), "PATCH", NODE, replace_patch("owner", "x")), 409, "owner")
+        self.assertEqual(200, self.ask(system("admin"), "PATCH", NODE, replace_patch("owner", "x")).status)
         allocated = AllocationRecord(uuid=str(uuid4()), node_uuid=uuid, owner="p", resource_class="x", state="active")
         store.update_node(uuid, {"allocation_uuid": store.create_record(allocated).uuid}, fence=None)
-        self.assert_refused(self.ask(system("admin"), "PATCH", NODE, replacing("owner", "y")), 409, "allocated")
+        self.assert_refused(self.ask(system("admin"), "PATCH", NODE, replace_patch("owner", "y")), 409, "allocated")
 
-    def test_a_parent_is_of_the_same_owner(self) -> None:
-        """Another one cannot be taken, and is not told from one that is missing."""
+    def test_parent_has_the_same_owner(self) -> None:
+        """A parent of another owner is refused, with the same message as an unknown node."""
         other = self.ask(system("admin"), "POST", "/v1/nodes", {"driver": "fake-hardware", "owner": "other"}).json["uuid"]
         mine = self.ask(system("admin"), "POST", "/v1/nodes", {"driver": "fake-hardware", "owner": "owner"}).json["uuid"]
-        told = {
-            self.ask(system("admin"), "PATCH", NODE, replacing("parent_node", one)).message.replace(one, "")
-            for one in (other, str(uuid4()))
+        messages = {
+            self.ask(system("admin"), "PATCH", NODE, replace_patch("parent_node", parent)).message.replace(parent, "")
+            for parent in (other, str(uuid4()))
         }
-        self.assertEqual(1, len(told), told)
-        self.assertEqual(200, self.ask(system("admin"), "PATCH", NODE, replacing("parent_node", mine)).status)
+        self.assertEqual(1, len(messages), messages)
+        self.assertEqual(200, self.ask(system("admin"), "PATCH", NODE, replace_patch("parent_node", mine)).status)
 
-    def test_a_runbook_is_used_by_managers_of_who_owns_it_and_a_public_one_by_all(self) -> None:
-        """A member may provision the node, and still not use it."""
+    def test_runbook_needs_a_manager_of_its_owner(self) -> None:
+        """Managers of the owning project may use a runbook, members may not. All projects may use a public runbook."""
         store = self.conductor.store
         made = store.create_record(RunbookRecord(str(uuid4()), "CUSTOM_R", (), owner="owner"))
         body = {"target": "clean", "runbook": made.uuid}
@@ -146,8 +148,8 @@ class TestScopes(RBACTestCase):
         store.update_record(RunbookRecord, made.uuid, {"public": True, "owner": None}, revision=made.revision)
         self.assertNotIn(self.ask(member("lessee", "manager"), "PUT", f"{NODE}/states/provision", body).status, (403, 404))
 
-    def test_what_is_sent_is_looked_at_after_who_sends_it(self) -> None:
-        """Who may not is not told what else was wrong."""
+    def test_policy_is_checked_before_the_body(self) -> None:
+        """A client without the right gets 403 and no errors about the body."""
         body = {"target": "clean", "clean_steps": [{"nonsense": True}]}
         self.assert_refused(self.ask(member("lessee", "member"), "PUT", f"{NODE}/states/provision", body), 403, "leases")
         self.assert_refused(self.ask(member("owner", "member"), "PUT", f"{NODE}/states/provision", body), 400, "clean_steps")
@@ -157,18 +159,18 @@ class TestServices(RBACTestCase):
     service = member("p", "service", project_name="services")
 
     def who_may(self) -> Policy:
-        """Services of the project ``services`` serve the whole system."""
+        """Give services in the project ``services`` rights in the whole system."""
         return role_policy("services")
 
-    def test_a_service_of_the_project_of_services_serves_the_whole_system(self) -> None:
-        """It sees and operates all nodes; what takes an admin is not for it; what it makes is its project's."""
+    def test_service_in_the_service_project_has_system_rights(self) -> None:
+        """It sees and operates all nodes, has no rights of admins, and its project owns the nodes that it creates."""
         self.assertEqual(["m1"], [node["name"] for node in self.ask(self.service, "GET", "/v1/nodes").json["nodes"]])
         self.assertEqual(202, self.ask(self.service, "PUT", f"{NODE}/states/power", {"target": "power on"}).status)
         self.assert_refused(self.ask(self.service, "DELETE", NODE), 403, "admin")
         self.assertEqual("p", self.ask(self.service, "POST", "/v1/nodes", {"driver": "fake-hardware"}).json["owner"])
 
-    def test_others_with_the_role_serve_their_project(self) -> None:
-        """What others own is not there for them."""
+    def test_service_in_another_project_has_project_rights(self) -> None:
+        """A service in another project sees no nodes of other projects."""
         other = member("p", "service", project_name="other")
         self.assertEqual([], self.ask(other, "GET", "/v1/nodes").json["nodes"])
         self.assertEqual(404, self.ask(other, "GET", NODE).status)
@@ -199,8 +201,8 @@ class TestSecrets(RBACTestCase):
             "node": "m1",
         }
 
-    def test_a_reader_sees_no_secret(self) -> None:
-        """What lies in free-form fields under a secret's name, or in a URL, is in no answer to anybody."""
+    def test_reader_sees_no_secret(self) -> None:
+        """No response has the secrets in free-form fields or in URLs."""
         for route in routes():
             if route["method"] == "GET" and route["visibility"] != "public":
                 path = route["path"]
@@ -218,14 +220,14 @@ class TestAudit(RBACTestCase):
         self.log = self.useFixture(FakeLogger("baremetal_sdk.audit"))
 
     def lines(self) -> list[dict[str, Any]]:
-        """What was written."""
+        """Return the lines of the audit log."""
         return [json.loads(line) for line in self.log.output.splitlines()]
 
-    def test_changes_leave_a_line(self) -> None:
-        """It says who, what, to what, from where, with which outcome, in which request; reads leave none."""
-        who = member("lessee", "operator")
-        answer = self.ask(who, "PUT", f"{NODE}/states/power", {"target": "power on"})
-        self.ask(who, "GET", NODE)
+    def test_change_is_logged(self) -> None:
+        """The line of a change has client, rule, target, address, outcome and request ID. Reads have no line."""
+        operator = member("lessee", "operator")
+        answer = self.ask(operator, "PUT", f"{NODE}/states/power", {"target": "power on"})
+        self.ask(operator, "GET", NODE)
         [line] = self.lines()
         expected = {
             "what": "baremetal:node:set_power_state",
@@ -242,20 +244,22 @@ class TestAudit(RBACTestCase):
         }
         self.assertEqual(expected, {name: value for name, value in line.items() if name not in ("peer", "made")})
 
-    def test_refusals_leave_a_line_and_no_line_has_a_secret(self) -> None:
-        """Also one that only read; values that were sent are not repeated."""
-        self.ask(system("admin"), "PATCH", NODE, replacing("driver_info/password", SECRET))
+    def test_refusal_is_logged_without_secrets(self) -> None:
+        """Refused reads have a line, too. No line has the values of written fields."""
+        self.ask(system("admin"), "PATCH", NODE, replace_patch("driver_info/password", SECRET))
         self.ask(system("admin"), "POST", "/v1/nodes", {"driver": "fake-hardware", "driver_info": {"password": SECRET}})
         self.ask(system(), "GET", NODE)
         self.assertNotIn(SECRET, self.log.output)
         patched, created, refused = self.lines()
         self.assertEqual(["driver_info"], patched["fields"])
-        self.assertEqual(("done", ["driver", "driver_info"]), (created["outcome"], created["fields"]))
+        self.assertEqual("done", created["outcome"])
+        self.assertEqual(["driver", "driver_info"], created["fields"])
         self.assertIn("/v1/nodes/", created["made"])
-        self.assertEqual(("refused", 403), (refused["outcome"], refused["status"]))
+        self.assertEqual("refused", refused["outcome"])
+        self.assertEqual(403, refused["status"])
 
-    def test_decisions_can_be_explained(self) -> None:
-        """At level DEBUG each one is told, with the rule, the caller and the reason."""
+    def test_decisions_are_logged_at_debug(self) -> None:
+        """The decision log has rule, client and reason of each decision."""
         log = self.useFixture(FakeLogger("baremetal_sdk.api.policy", level=logging.DEBUG))
         self.ask(member("lessee", "admin"), "DELETE", NODE)
         self.assertIn("baremetal:node:delete:self_owned_node refused for user 'lessee-admin'", log.output)

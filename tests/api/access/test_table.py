@@ -1,4 +1,4 @@
-"""Every route against every role, in the whole system and in projects."""
+"""All routes with all roles, in the whole system and in projects."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from baremetal_sdk.api import routes
 from baremetal_sdk.auth import Identity
 from tests.fixtures.api_access import ROLES, RBACTestCase, member, system
 
-FOR: dict[str, str] = {
+RULES_BY_PERSONA: dict[str, str] = {
     "anybody": "public_api|node:ipa_heartbeat|driver:ipa_(lookup|continue_inspection)",
     "system-reader": "(chassis|deploy_template|inspection_rule|conductor|shards):get|driver:get(_properties|_raid.*)?",
     "system-member": "chassis:update",
@@ -36,9 +36,9 @@ FOR: dict[str, str] = {
     "author": "runbook:create",
     "runbook-manager": "runbook:(update|delete)",
 }
-"""Who may do what, said a second time: a change of a declaration is a decision, and is made here as well."""
+"""The rules of each persona, as regular expressions. They repeat the declarations, so that a change needs two edits."""
 READ, CHANGE, MANAGE, OWN = (f"{roles} admin" for roles in ("reader member manager", "member manager", "manager", ""))
-BY_PLACE: dict[str, dict[str, str]] = {
+ROLES_BY_PLACE: dict[str, dict[str, str]] = {
     "system-reader": {"system": f"{READ} operator service"},
     "system-member": {"system": f"{CHANGE} operator"},
     "system-admin": {"system": OWN},
@@ -62,16 +62,16 @@ BY_PLACE: dict[str, dict[str, str]] = {
     "author": {"system": f"{CHANGE} service", "project": f"{MANAGE} service"},
     "runbook-manager": {"system": f"{CHANGE} service", "owner": f"{MANAGE} service"},
 }
-"""The roles that are enough, by what the caller is to what is asked for; the same a second time."""
-ALSO: dict[str, dict[str, str]] = {
+"""The sufficient roles of each persona by place. They repeat the definition in the same way."""
+ALTERNATIVE_ROLES: dict[str, dict[str, str]] = {
     "baremetal:node:create": {"project": f"{OWN} service"},
     "baremetal:node:delete": {"owner": OWN},
     "baremetal:node:update": {"owner": "service"},
     "baremetal:allocation:create": {},
 }
-"""Of routes that a second rule lets in as well: whom."""
+"""The further sufficient roles of routes with an alternative rule."""
 VALUES = {"node": "m1", "driver": "fake-hardware", "conductor": "host-1", "trait": "CUSTOM_X", "indicator": "led@system"}
-PEOPLE: tuple[Identity, ...] = (
+IDENTITIES: tuple[Identity, ...] = (
     system(),
     *(system(role) for role in ROLES),
     *(member(project, role) for role in ROLES for project in ("owner", "lessee", "stranger")),
@@ -80,85 +80,87 @@ PEOPLE: tuple[Identity, ...] = (
 
 
 def persona(route: dict[str, Any]) -> str:
-    """For whom a route is, by the table above."""
-    [found] = [name for name, rules in FOR.items() if re.fullmatch(rules, route["policy"].removeprefix("baremetal:"))]
-    return found
+    """Return the persona of a route from the table above."""
+    [name] = [name for name, rules in RULES_BY_PERSONA.items() if re.fullmatch(rules, route["policy"].removeprefix("baremetal:"))]
+    return name
 
 
-def may(who: Identity, route: dict[str, Any], places: Iterable[str]) -> bool:
-    """Whether somebody who is all of these may."""
-    by_place, also = BY_PLACE[persona(route)], ALSO.get(route["policy"], {})
-    enough = {role for place in places for role in f"{by_place.get(place, '')} {also.get(place, '')}".split()}
-    return bool(who.roles & enough)
+def has_role(identity: Identity, route: dict[str, Any], places: Iterable[str]) -> bool:
+    """Return whether an identity with these relations to the target has a sufficient role."""
+    by_place, alternative = ROLES_BY_PLACE[persona(route)], ALTERNATIVE_ROLES.get(route["policy"], {})
+    sufficient = {role for place in places for role in f"{by_place.get(place, '')} {alternative.get(place, '')}".split()}
+    return bool(identity.roles & sufficient)
 
 
-def places(who: Identity, to: str | None) -> tuple[str, ...]:
-    """What somebody is to the node of the project *owner*, leased by *lessee*; None: to something that is all his own."""
-    if who.is_system or who.project is None:
-        return ("system",) if who.is_system else ()
-    return ("project", "owner", "lessee") if to is None else ("project", who.project)
+def places(identity: Identity, target: str | None) -> tuple[str, ...]:
+    """Return the relations of an identity to the node ``m1`` or, for None, to a target that its project owns and leases."""
+    if identity.is_system or identity.project is None:
+        return ("system",) if identity.is_system else ()
+    return ("project", "owner", "lessee") if target is None else ("project", identity.project)
 
 
-def sees_node(who: Identity) -> bool:
-    """Whether the node is there for somebody."""
-    return bool(who.is_system or (who.project in ("owner", "lessee") and (who.roles != {"service"} or who.project == "owner")))
+def sees_node(identity: Identity) -> bool:
+    """Return whether the identity may see the node. A lessee's services may not."""
+    if identity.is_system:
+        return True
+    return identity.project == "owner" or (identity.project == "lessee" and identity.roles != {"service"})
 
 
 class TestTable(RBACTestCase):
-    people = PEOPLE
+    identities = IDENTITIES
     readers: tuple[Identity, ...] = (system("reader"), member("owner", "reader"))
 
     def setUp(self) -> None:
         super().setUp()
         self.log = self.useFixture(FakeLogger(level=logging.CRITICAL))
 
-    def send(self, who: Identity, route: dict[str, Any]) -> Any:
-        """A request to a route, with a body that says nothing."""
-        names = re.sub(r"\{(\w+)\}", lambda found: VALUES.get(found[1], str(uuid4())), route["path"])
-        return self.ask(who, route["method"], names, None if route["method"] == "GET" else {})
+    def send(self, identity: Identity, route: dict[str, Any]) -> Any:
+        """Send a request with an empty body to a route."""
+        path = re.sub(r"\{(\w+)\}", lambda match: VALUES.get(match[1], str(uuid4())), route["path"])
+        return self.ask(identity, route["method"], path, None if route["method"] == "GET" else {})
 
-    def test_declarations_are_those_of_the_table(self) -> None:
-        """What is declared beside a route is what was decided for its rule."""
+    def test_declared_personas_are_those_of_the_table(self) -> None:
+        """Each route declares the persona that the table above has for its rule."""
         for route in routes():
             self.assertEqual(persona(route), route["role"], (route["method"], route["path"]))
 
-    def test_every_route_against_everybody(self) -> None:
-        """Who lacks the role is refused, by rule and role; who has it is not; nodes of other projects are not there."""
+    def test_every_route_with_every_identity(self) -> None:
+        """An identity without the role gets 403 with rule and role. Nodes of other projects are not found."""
         for route in routes():
-            for who in self.people:
+            for identity in self.identities:
                 self.enrol()
-                self.check(who, route, self.send(who, route))
+                self.check(identity, route, self.send(identity, route))
 
-    def check(self, who: Identity, route: dict[str, Any], answer: Any) -> None:
-        """What the table says of somebody and a route holds for an answer."""
-        told = (who.user, route["method"], route["path"], answer.status, answer.raw)
+    def check(self, identity: Identity, route: dict[str, Any], answer: Any) -> None:
+        """Assert that the answer is what the table has for the identity and the route."""
+        context = (identity.user, route["method"], route["path"], answer.status, answer.raw)
         of_node = "{node}" in route["path"]
-        if persona(route) == "anybody" or (not of_node and may(who, route, places(who, None))):
-            self.assertNotIn(answer.status, (401, 403), told)
-        elif of_node and who.project is not None and not sees_node(who):
-            self.assertIn(answer.status, (400, 404), told)
-        elif not may(who, route, places(who, None)):
+        if persona(route) == "anybody" or (not of_node and has_role(identity, route, places(identity, None))):
+            self.assertNotIn(answer.status, (401, 403), context)
+        elif of_node and identity.project is not None and not sees_node(identity):
+            self.assertIn(answer.status, (400, 404), context)
+        elif not has_role(identity, route, places(identity, None)):
             self.assert_refused(answer, 403, route["policy"], "role")
-        elif may(who, route, places(who, "m1")):
-            self.assertNotIn(answer.status, (401, 403), told)
+        elif has_role(identity, route, places(identity, "m1")):
+            self.assertNotIn(answer.status, (401, 403), context)
         else:
-            self.assertIn(answer.status, (400, 403, 404) if "allocation" in route["path"] else (400, 403), told)
+            self.assertIn(answer.status, (400, 403, 404) if "allocation" in route["path"] else (400, 403), context)
 
-    def test_a_reader_changes_nothing(self) -> None:
-        """Whatever a reader sends, no conductor is asked to change anything."""
+    def test_reader_changes_nothing(self) -> None:
+        """No request of a reader calls a conductor's method that changes something."""
         before = self.conductor.store.node("m1")
         for route in routes():
             if route["visibility"] != "public":
-                for who in self.readers:
+                for identity in self.readers:
                     self.conductor.asked.clear()
-                    answer = self.send(who, route)
+                    answer = self.send(identity, route)
                     if route["method"] != "GET":
-                        self.assertIn(answer.status, (403, 404) if who.project == "stranger" else (403,), route)
+                        self.assertIn(answer.status, (403, 404) if identity.project == "stranger" else (403,), route)
                         self.assertEqual([], self.conductor.asked, route)
                     self.assertFalse(
-                        [name for name in self.conductor.asked if name.split("_")[0] in _CHANGING], self.conductor.asked
+                        [name for name in self.conductor.asked if name.split("_")[0] in _CHANGE_VERBS], self.conductor.asked
                     )
         self.assertEqual(before, self.conductor.store.node("m1"))
 
 
-_CHANGING = {"create", "update", "delete", "set", "change", "inject", "attach", "detach", "replace", "purge", "vendor"}
+_CHANGE_VERBS = {"create", "update", "delete", "set", "change", "inject", "attach", "detach", "replace", "purge", "vendor"}

@@ -30,11 +30,11 @@ class TestTokens(TestCase):
         self.app = TokenAuth(application, lambda environ, start: Response("others")(environ, start), self)
 
     def bearer(self, token: str, path: str = "/v1/nodes") -> Response:
-        """What the bearer of a token is answered."""
+        """Return the response to a request with a token."""
         return call(self.app, path, f"Bearer {token}")
 
-    def test_a_token_stands_for_its_role_and_project(self) -> None:
-        """In either header; who shows none is asked in another way, and so is who shows somebody else's kind."""
+    def test_token_gives_its_role_and_project(self) -> None:
+        """A token works in either header. Requests without a token of ours go to the other authentication."""
         _, system = self.tokens.create("ci", "reader", days=1)
         _, token = self.tokens.create("red-ci", "operator", days=1, project="red")
         self.assertEqual("token:ci None ['reader']", self.bearer(system).text)
@@ -44,8 +44,8 @@ class TestTokens(TestCase):
         self.assertEqual("others", call(self.app, HTTP_X_AUTH_TOKEN="gAAAA").text)
         self.assertEqual("others", call(self.app, "/v1/nodes", basic("a", "b")).text)
 
-    def test_a_token_ends(self) -> None:
-        """At its end and when it is revoked, by name or UUID; from then on it is worth nothing."""
+    def test_token_ends(self) -> None:
+        """A token is refused from its expiry on, and after its revocation by name or UUID."""
         for number, ident in enumerate(("name", "uuid")):
             record, token = self.tokens.create(f"t{number}", "admin", days=2)
             self.assertEqual(self.clock.now() + timedelta(days=2), record.expires_at)
@@ -60,19 +60,19 @@ class TestTokens(TestCase):
         self.assertEqual(401, self.bearer(token).status_int)
         self.assertEqual(["t"], [record.name for record in self.tokens.list_all()])
 
-    def test_what_is_not_a_token_is_refused(self) -> None:
-        """Another secret with the right UUID, a UUID that there is not, and anything else; the answer asks for a token."""
+    def test_invalid_token_is_refused(self) -> None:
+        """A wrong secret, an unknown UUID and other text get 401 with WWW-Authenticate."""
         record, token = self.tokens.create("ci", "admin", days=1)
         other = self.tokens.create("other", "admin", days=1)[1]
         mixed = token[:37] + other[37:]
-        for wrong in (mixed, token[:-1], token + "x", token.upper(), "bmt_", "", "x" * 5000, f"bmt_{'0' * 32}_{'a' * 43}"):
-            answer = self.bearer(wrong)
-            self.assertEqual(401, answer.status_int, wrong)
+        for invalid in (mixed, token[:-1], token + "x", token.upper(), "bmt_", "", "x" * 5000, f"bmt_{'0' * 32}_{'a' * 43}"):
+            answer = self.bearer(invalid)
+            self.assertEqual(401, answer.status_int, invalid)
             self.assertIn("Bearer", answer.headers["WWW-Authenticate"])
             self.assertNotIn(record.name, answer.text)
 
-    def test_a_token_is_kept_nowhere(self) -> None:
-        """The store has a digest, which is in no repr either."""
+    def test_token_is_not_stored(self) -> None:
+        """The store has only a digest of the token, and no repr shows it."""
         record, token = self.tokens.create("ci", "admin", days=1)
         [row] = self.store.records(TokenRecord, Query())
         for text in (repr(dict(row)), repr(record)):
@@ -80,30 +80,31 @@ class TestTokens(TestCase):
         self.assertNotIn("digest", repr(record))
         self.assertEqual(32, len(record.digest))
 
-    def test_what_a_token_cannot_be_is_said(self) -> None:
-        """All of what is wrong, by field; a name is one token's."""
+    def test_invalid_new_token_is_refused(self) -> None:
+        """The error names all invalid fields. Names are unique."""
         error = self.assertRaises(InvalidInput, self.tokens.create, "a b", "root", days=0, project=" ")
         self.assertEqual(["name", "role", "days", "project"], [problem.field for problem in error.problems])
         self.tokens.create("ci", "admin", days=1)
         self.assertRaises(DuplicateName, self.tokens.create, "ci", "reader", days=1)
 
-    def test_before_the_store_is_there_nobody_is_refused_for_good(self) -> None:
-        """The client is told to come back."""
+    def test_token_before_the_start_gets_503(self) -> None:
+        """Before the store is ready, a token gets 503 with Retry-After and not 401."""
         _, token = self.tokens.create("ci", "admin", days=1)
         self.ready = False
         answer = self.bearer(token)
-        self.assertEqual((503, "1"), (answer.status_int, answer.headers["Retry-After"]))
+        self.assertEqual(503, answer.status_int)
+        self.assertEqual("1", answer.headers["Retry-After"])
 
 
-class TestOpenRoutes(TestCase):
-    def test_agents_need_no_credentials(self) -> None:
-        """Version documents, health and what agents ask are for everybody, with and without the version in the path."""
+class TestPublicRoutes(TestCase):
+    def test_public_routes_need_no_credentials(self) -> None:
+        """Version documents, health checks and requests of agents are public, with and without the version in the path."""
         directory = Path(self.useFixture(TempDir()).path)
         conductor = FakeConductor()
         users = str(write_users(directory / "htpasswd", alice="a"))
         conductor.config = ConductorConfig(auth_strategy="http_basic", http_basic_auth_user_file=users)
         app = bare_metal_api(conductor)
-        for method, path, is_open in (
+        for method, path, is_public in (
             ("GET", "/", True),
             ("GET", "/v1/", True),
             ("GET", "/readyz", True),
@@ -119,12 +120,12 @@ class TestOpenRoutes(TestCase):
         ):
             request = Request.blank(path, method=method, headers={"X-OpenStack-Ironic-API-Version": "1.90"})
             status = request.get_response(app).status_int
-            self.assertEqual(is_open, status != 401, (method, path, status))
+            self.assertEqual(is_public, status != 401, (method, path, status))
 
 
-class TestTheWholeAPI(TestCase):
-    def test_users_and_tokens_get_what_is_theirs(self) -> None:
-        """A user has the role of the file and a token its own, on the same API."""
+class TestUsersAndTokens(TestCase):
+    def test_users_and_tokens_have_their_roles(self) -> None:
+        """On one API, a user has the role from the file and a token the role of the token."""
         directory = Path(self.useFixture(TempDir()).path)
         users = write_users(directory / "htpasswd", alice="a", bob="b", eve="e")
         (directory / "roles").write_text("alice: admin\nbob: reader\n")
@@ -136,15 +137,15 @@ class TestTheWholeAPI(TestCase):
         )
         app = bare_metal_api(conductor)
         token = "Bearer " + Tokens(conductor.store, conductor.clock).create("ci", "operator", days=1)[1]
-        for caller, may_read, may_create in (
+        for credentials, read_status, create_status in (
             (basic("alice", "a"), 200, 201),
             (basic("bob", "b"), 200, 403),
             (basic("eve", "e"), 403, 403),
             (token, 200, 403),
             ("Bearer bmt_x", 401, 401),
         ):
-            headers = {"Authorization": caller, "Content-Type": "application/json"}
+            headers = {"Authorization": credentials, "Content-Type": "application/json"}
             made = Request.blank("/v1/nodes", method="POST", headers=headers, body=b'{"driver": "fake-hardware"}')
             made.headers["X-OpenStack-Ironic-API-Version"] = "1.80"
-            self.assertEqual(may_create, made.get_response(app).status_int, caller)
-            self.assertEqual(may_read, call(app, "/v1/nodes", caller).status_int, caller)
+            self.assertEqual(create_status, made.get_response(app).status_int, credentials)
+            self.assertEqual(read_status, call(app, "/v1/nodes", credentials).status_int, credentials)
