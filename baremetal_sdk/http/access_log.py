@@ -1,4 +1,4 @@
-"""A line in the log for each request. What stands behind the question mark of a URL, and what is secret, is in none."""
+"""The request log: one line for each request. No line contains a query string or a secret."""
 
 from __future__ import annotations
 
@@ -12,21 +12,25 @@ import orjson
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.http.request_id import REQUEST_ID_KEY
 
-LOG = logging.getLogger(__name__)
+# Operators use this name in their logging configuration. It does not follow the name of this module.
+LOG = logging.getLogger("baremetal_sdk.http.request_log")
 
 FIELDS = (
     "peer", "user", "date", "method", "path", "protocol", "status", "bytes", "seconds", "referer", "agent", "request_id",
     "scheme",
 )  # fmt: skip
-"""What a format of one's own can name, as ``%(peer)s``."""
+"""Fields that a custom format may use, such as ``%(peer)s``."""
 _COMMON = '%(peer)s - %(user)s [%(date)s] "%(method)s %(path)s %(protocol)s" %(status)s %(bytes)s'
 FORMATS = {"common": _COMMON, "combined": _COMMON + ' "%(referer)s" "%(agent)s" %(seconds)s %(request_id)s', "json": None}
+"""Named formats. None stands for one JSON object per line."""
+_MAX_FIELD_CHARACTERS = 1024
 
 
 class RequestLog:
-    """Writes lines at level INFO, in *format*: one of :data:`FORMATS`, or one with fields of :data:`FIELDS`.
+    """Writes one line for each request, at level INFO.
 
-    Raises ``ConfigurationError`` for a format that cannot be filled in.
+    *format* is a key of :data:`FORMATS` or a custom format with fields of :data:`FIELDS`. Raises ``ConfigurationError`` for
+    an invalid format.
     """
 
     def __init__(self, format: str, log: logging.Logger = LOG) -> None:
@@ -37,31 +41,31 @@ class RequestLog:
                 self._format % dict.fromkeys(FIELDS, "")
             except (KeyError, ValueError, TypeError):
                 raise ConfigurationError(
-                    f"[api] request_log: '{format}' cannot be filled in; give {', '.join(FORMATS)}, or a format of %(name)s with "
-                    f"names among {', '.join(FIELDS)}"
+                    f"[api] request_log: '{format}' is not a valid format; use {', '.join(FORMATS)}, or a format of %(name)s "
+                    f"with the names {', '.join(FIELDS)}"
                 ) from None
 
-    def answered(self, environ: Mapping[str, Any], status: str, size: int, seconds: float) -> None:
-        """Note a request that the application answered."""
+    def log_request(self, environ: Mapping[str, Any], status: str, size: int, seconds: float) -> None:
+        """Log a request that the application answered. *size* is the length of the response body in bytes."""
         self._write(
             {
                 "peer": environ.get("REMOTE_ADDR") or "-",
-                "user": _quoted(environ.get("REMOTE_USER")),
+                "user": _escape(environ.get("REMOTE_USER")),
                 "method": environ.get("REQUEST_METHOD", "-"),
-                "path": _quoted(environ.get("REQUEST_URI", "-").partition("?")[0]),
+                "path": _escape(environ.get("REQUEST_URI", "-").partition("?")[0]),
                 "protocol": environ.get("SERVER_PROTOCOL", "-"),
                 "status": status,
                 "bytes": size,
                 "seconds": f"{seconds:.6f}",
-                "referer": _quoted(environ.get("HTTP_REFERER", "").partition("?")[0]),
-                "agent": _quoted(environ.get("HTTP_USER_AGENT")),
+                "referer": _escape(environ.get("HTTP_REFERER", "").partition("?")[0]),
+                "agent": _escape(environ.get("HTTP_USER_AGENT")),
                 "request_id": environ.get(REQUEST_ID_KEY, "-"),
                 "scheme": environ.get("wsgi.url_scheme", "-"),
             }
         )
 
-    def refused(self, peer: str, status: int) -> None:
-        """Note a request that was refused before an application saw it."""
+    def log_rejection(self, peer: str, status: int) -> None:
+        """Log a request that the server rejected before the application saw it."""
         self._write({**dict.fromkeys(FIELDS, "-"), "peer": peer or "-", "status": str(status), "bytes": 0})
 
     def _write(self, fields: dict[str, Any]) -> None:
@@ -69,8 +73,12 @@ class RequestLog:
         self._log.info("%s", orjson.dumps(fields).decode() if self._format is None else self._format % fields)
 
 
-def _quoted(value: str | None) -> str:
-    """*value* in a way in which it cannot end its own quotes, or its line."""
+def _escape(value: str | None) -> str:
+    """Return *value*, shortened, with quotes, backslashes and control characters escaped.
+
+    Otherwise a client could end the quotes or the line and forge log lines.
+    """
     if not value:
         return "-"
-    return "".join(sign if sign.isprintable() and sign not in '"\\' else f"\\x{ord(sign):02x}" for sign in value[:1024])
+    shortened = value[:_MAX_FIELD_CHARACTERS]
+    return "".join(char if char.isprintable() and char not in '"\\' else f"\\x{ord(char):02x}" for char in shortened)

@@ -17,7 +17,7 @@ from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.http import HTTPServer
 from tests.fixtures.sockets import PATIENCE, ServerTestCase
 
-LOGGER = "baremetal_sdk.http.access_log"
+LOGGER = "baremetal_sdk.http.request_log"
 
 
 class TestRequestLog(ServerTestCase):
