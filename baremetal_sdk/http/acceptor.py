@@ -1,4 +1,4 @@
-"""Takes in connections, as long as there are descriptors for them."""
+"""Accepts connections while file descriptors are available."""
 
 from __future__ import annotations
 
@@ -16,93 +16,106 @@ from typing import Any
 from baremetal_sdk.http.sockets import ListeningSocket
 
 LOG = logging.getLogger(__name__)
-_AT_ONCE = 64
-"""Connections accepted before those that there are have their turn."""
-_PAUSE = 0.25
-"""Seconds without accepting, when descriptors have run out."""
+_ACCEPT_BATCH_SIZE = 64
+"""Connections accepted from one socket before open connections are served."""
+_PAUSE_S = 0.25
+"""Seconds without accepting after the file descriptors or the memory ran out."""
 _SO_ATTACH_FILTER = 26
-_RETURN = 0x06
-_OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_BPF_RETURN = 0x06
+_RESOURCE_ERRORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
-_TAKE_IN = Callable[[socket.socket, Any, ListeningSocket], None]
+_OnAccept = Callable[[socket.socket, Any, ListeningSocket], None]
 
 
 class Acceptor:
-    """Accepts from *listeners* and gives what it gets to *take_in*; *relieve* is called when descriptors have run out."""
+    """Accepts connections of *listeners* and passes each one to *on_accept*. Only the event loop uses it.
+
+    *on_exhausted* is called when file descriptors or memory run out. It should close some connections.
+    """
 
     def __init__(
-        self, listeners: Sequence[ListeningSocket], epoll: select.epoll, take_in: _TAKE_IN, relieve: Callable[[], None]
+        self,
+        listeners: Sequence[ListeningSocket],
+        epoll: select.epoll,
+        *,
+        on_accept: _OnAccept,
+        on_exhausted: Callable[[], None],
     ) -> None:
         self._listeners = {listener.sock.fileno(): listener for listener in listeners}
         self._epoll = epoll
-        self._take_in, self._relieve = take_in, relieve
-        self._watching = False
-        self._again_at = 0.0
+        self._on_accept, self._on_exhausted = on_accept, on_exhausted
+        self._is_watching = False
+        self._resume_at = 0.0
         self._watch(True)
 
     def accept(self, fd: int) -> None:
-        """Accept what waits on *fd*, not all of it at once, if that is one of the listeners."""
+        """Accept a batch of connections if *fd* is one of the listening sockets. Ignore other descriptors."""
         if fd in self._listeners:
-            self._accept(self._listeners[fd], _AT_ONCE)
+            self._accept(self._listeners[fd], _ACCEPT_BATCH_SIZE)
 
     def resume(self, now: float) -> None:
-        """Accept again, where that was put off, and the time has come."""
-        if not self._watching and now >= self._again_at:
+        """Accept again if a pause has ended by *now*."""
+        if not self._is_watching and now >= self._resume_at:
             self._watch(True)
 
-    def end(self, most: int) -> None:
-        """Take in what the kernel accepted for us, unless somebody else goes on listening, and listen no more."""
+    def finish(self, max_connections: int) -> None:
+        """Accept up to *max_connections* per socket that the kernel has queued, then close the sockets.
+
+        A shared socket keeps its queue for its next server, so nothing is accepted from it.
+        """
         self._watch(False)
         for listener in self._listeners.values():
             if not listener.is_shared:
-                _deafen(listener.sock)
-                self._accept(listener, most)
+                _drop_new_connections(listener.sock)
+                self._accept(listener, max_connections)
         self.close()
 
     def close(self) -> None:
-        """Listen no more."""
+        """Close the listening sockets."""
         for listener in self._listeners.values():
             listener.sock.close()
         self._listeners.clear()
 
-    def _watch(self, wanted: bool) -> None:
-        if wanted == self._watching:
+    def _watch(self, enable: bool) -> None:
+        if enable == self._is_watching:
             return
-        self._watching = wanted
+        self._is_watching = enable
         for fd in self._listeners:
-            if wanted:
+            if enable:
                 self._epoll.register(fd, select.EPOLLIN)
             else:
                 self._epoll.unregister(fd)
 
-    def _accept(self, listener: ListeningSocket, most: int) -> None:
-        for _ in range(most):
+    def _accept(self, listener: ListeningSocket, max_connections: int) -> None:
+        for _ in range(max_connections):
             try:
                 sock, address = listener.sock.accept()
             except (BlockingIOError, ConnectionError):
                 return
             except OSError as exc:
-                if exc.errno in _OUT_OF_RESOURCES:
+                if exc.errno in _RESOURCE_ERRORS:
                     return self._pause(exc)
-                continue  # this one connection failed before it was ours (accept(2))
+                continue  # accept(2) also reports network errors of the one new connection
             sock.setblocking(False)
-            self._take_in(sock, address, listener)
+            self._on_accept(sock, address, listener)
 
     def _pause(self, exc: OSError) -> None:
+        # Without descriptors accept() fails again at once and epoll reports the socket again at once: a busy loop.
         self._watch(False)
-        self._again_at = time.monotonic() + _PAUSE
-        LOG.error("connections cannot be accepted for now: %s; raise the limit of open files or lower the load", exc.strerror)
-        self._relieve()
+        self._resume_at = time.monotonic() + _PAUSE_S
+        LOG.error("connections cannot be accepted for now: %s; raise the limit of open files or reduce the load", exc.strerror)
+        self._on_exhausted()
 
 
-def _deafen(sock: socket.socket) -> None:
-    """Have the kernel drop whatever would still connect: let in after the last accept, it would be reset by the close.
+def _drop_new_connections(sock: socket.socket) -> None:
+    """Make the kernel drop the packets of new connections.
 
-    The filter is one instruction of classic BPF, "return 0" (linux/filter.h). Whoever is dropped asks again a second later,
-    and is refused.
+    A connection that the kernel completes after the last ``accept`` would be reset by the close. A client whose packets are
+    dropped tries again after a second and is refused. The filter is one instruction of classic BPF, "return 0"
+    (linux/filter.h).
     """
     if sock.family == socket.AF_UNIX:
         return
-    program = ctypes.create_string_buffer(struct.pack("HBBI", _RETURN, 0, 0, 0))
+    program = ctypes.create_string_buffer(struct.pack("HBBI", _BPF_RETURN, 0, 0, 0))
     with contextlib.suppress(OSError):
         sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HL", 1, ctypes.addressof(program)))

@@ -1,24 +1,27 @@
-"""Addresses of clients: how they are written, and which of them belong to one client."""
+"""Client addresses: a normal form, and the network that stands for one client."""
 
 from __future__ import annotations
 
 import ipaddress
 
 
-def plain(address: str) -> str:
-    """*address*, where it is one of IPv4 inside IPv6 (``::ffff:192.0.2.1``) as IPv4 writes it."""
+def normalize_address(address: str) -> str:
+    """Return *address*, with an IPv4-mapped IPv6 address (``::ffff:192.0.2.1``) in IPv4 notation."""
     if not address.startswith("::ffff:") or "." not in address:
         return address
     try:
-        inner = ipaddress.IPv6Address(address).ipv4_mapped
+        mapped = ipaddress.IPv6Address(address).ipv4_mapped
     except ValueError:
         return address
-    return address if inner is None else str(inner)
+    return address if mapped is None else str(mapped)
 
 
-def network(address: str) -> str:
-    """What belongs to one client: an address of IPv4, or the 64 bits of one of IPv6 that a network has."""
-    address = plain(address)
+def client_network(address: str) -> str:
+    """Return the key under which limits count the client at *address*.
+
+    The key is the IPv4 address itself, or the /64 network of an IPv6 address: a client usually controls a whole /64.
+    """
+    address = normalize_address(address)
     if ":" not in address:
         return address
     try:

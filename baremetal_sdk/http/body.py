@@ -1,6 +1,7 @@
-"""The body of a request: taken off the connection as it comes, and handed to the application as a whole.
+"""Reader for the body of a request.
 
-Whatever the application makes of it, the connection is then where the next request begins.
+The event loop takes a body off the connection as it arrives. The application gets the complete body. Afterwards the buffer of
+the connection starts with the next request, whether the application has read the body or not.
 """
 
 from __future__ import annotations
@@ -13,173 +14,182 @@ from typing import IO
 
 from baremetal_sdk.http.body_budget import BodyBudget
 from baremetal_sdk.http.limits import HTTPLimits
-from baremetal_sdk.http.request_head import HTTPError, RequestHead, check_trailer, too_large
+from baremetal_sdk.http.request_head import HTTPError, RequestHead, body_too_large, check_trailer
 
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})([ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?")
-_PLAIN_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})\r\n")
-_LONGEST_LINE = 4096
-_MOST_TRAILERS = 32
-_MOST_EXTENSIONS = 65536
-"""Bytes in all extensions of chunks, which nobody here reads."""
-_LEAST_EXTENSION = 16
-"""Bytes that an extension counts for at least."""
-_MOST_CHUNKS = 65536
-_RUN = 256
-"""Chunks that are taken at a time: whoever sends chunks of a byte each keeps others waiting no longer than that."""
-_STEPS = 64
-"""Parts of chunks, such as a size, that are taken at a time, where chunks are not taken as a whole."""
-_IN_MEMORY = 65536
-"""Bytes of a body that are kept in memory; a longer one goes to a temporary file."""
+_PLAIN_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})\r\n")
+_MAX_LINE_BYTES = 4096
+_MAX_TRAILERS = 32
+_MAX_EXTENSION_BYTES = 65536
+"""Maximum bytes of all chunk extensions of a body. The server ignores their content (RFC 9112, section 7.1.1)."""
+_MIN_EXTENSION_BYTES = 16
+"""Bytes counted for an extension that is shorter."""
+_MAX_CHUNKS = 65536
+_CHUNK_BATCH_SIZE = 256
+"""Complete chunks taken in one call. A client that sends one-byte chunks delays other clients by one batch only."""
+_MAX_STEPS = 64
+"""Parts of chunks, such as a size or a trailer line, taken in one call if chunks are not complete."""
+_MAX_MEMORY_BYTES = 65536
+"""Bytes of a body that stay in memory. A longer body goes to a temporary file."""
 
 
 class RequestBody:
-    """Takes the body of one request out of the buffer of a connection, piece by piece, and never a byte more."""
+    """Takes one request body off the buffer of a connection, in pieces, and never a byte more."""
 
-    def __init__(self, head: RequestHead, limits: HTTPLimits, room: BodyBudget) -> None:
+    def __init__(self, head: RequestHead, limits: HTTPLimits, budget: BodyBudget) -> None:
         self._limits = limits
-        self._room = room
-        self._spooled = 0
+        self._budget = budget
+        self._spooled_bytes = 0
         self._left = head.content_length
-        self._allowed = limits.body_size
-        self._trailers = self._extensions = self._chunks = 0
-        self._next: Callable[[bytearray], bool] | None = None
+        """Bytes that are missing of the current chunk, or of the body if it has a Content-Length."""
+        self._allowed = limits.max_body_bytes
+        """Bytes that further chunks may contain."""
+        self._trailers = self._extension_bytes = self._chunks = 0
+        # The parser is a state machine. A step takes one element and returns False if it is incomplete.
+        self._next_step: Callable[[bytearray], bool] | None = None
         if head.chunked:
-            self._next = self._chunk_size
+            self._next_step = self._read_chunk_size
         elif head.content_length:
-            self._next = self._content
+            self._next_step = self._read_content
         self._chunked = head.chunked
         self.content: IO[bytes] = io.BytesIO()
         self.size = 0
         """Bytes of content so far."""
         self.received = 0
-        """Bytes taken off the connection, what frames the content included."""
-        self.paused = False
-        """Whether more could be taken of what has arrived."""
+        """Bytes taken off the connection so far, including sizes of chunks and trailers."""
+        self.is_paused = False
+        """True if the buffer may hold more of the body, which the next call takes."""
 
     @property
-    def complete(self) -> bool:
-        """Whether all of it is there."""
-        return self._next is None
+    def is_complete(self) -> bool:
+        """True if the whole body has arrived."""
+        return self._next_step is None
 
     def feed(self, buffer: bytearray) -> bool:
-        """Take what is the body's off the front of *buffer*, not all of it at once; tell whether it is complete.
+        """Take a limited part of the body off the front of *buffer*. Return whether the body is complete.
 
         Raises :class:`HTTPError`.
         """
         before = len(buffer)
-        self.paused = self._next == self._chunk_size and self._take_chunks(buffer) == _RUN
-        if not self.paused:
-            self._take_steps(buffer)
+        is_full_batch = self._next_step == self._read_chunk_size and self._read_chunks(buffer) == _CHUNK_BATCH_SIZE
+        self.is_paused = is_full_batch
+        if not is_full_batch:
+            self._run_steps(buffer)
         self.received += before - len(buffer)
-        if self._next is None:
+        if self._next_step is None:
             self.content.seek(0)
-        return self._next is None
+        return self._next_step is None
 
     def close(self) -> None:
-        """Give up what is kept."""
+        """Discard the content and refund its budget."""
         self.content.close()
-        self._room.take(-self._spooled)
-        self._spooled = 0
+        self._budget.charge(-self._spooled_bytes)
+        self._spooled_bytes = 0
 
-    def _take_steps(self, buffer: bytearray) -> None:
-        for _ in range(_STEPS):
-            if self._next is None or not self._next(buffer):
+    def _run_steps(self, buffer: bytearray) -> None:
+        for _ in range(_MAX_STEPS):
+            if self._next_step is None or not self._next_step(buffer):
                 return
-        self.paused = self._next is not None
+        self.is_paused = self._next_step is not None
 
-    def _take_chunks(self, buffer: bytearray) -> int:
-        """Take chunks that are there as a whole, and tell how many; whatever is not plain is left to the steps."""
+    def _read_chunks(self, buffer: bytearray) -> int:
+        """Take complete chunks without extensions and return their number. The steps take all other input.
+
+        A batch costs less work per chunk than three steps do.
+        """
         pieces: list[bytearray] = []
-        at = 0
-        while len(pieces) < _RUN and (found := _PLAIN_SIZE.match(buffer, at)):
-            start = found.end()
-            end = start + int(found[1], 16)
+        position = 0
+        while len(pieces) < _CHUNK_BATCH_SIZE and (match := _PLAIN_CHUNK_SIZE.match(buffer, position)):
+            start = match.end()
+            end = start + int(match[1], 16)
             if end == start or not buffer.startswith(b"\r\n", end):
                 break
             pieces.append(buffer[start:end])
-            at = end + 2
+            position = end + 2
         if pieces:
             content = b"".join(pieces)
             self._count_chunks(len(pieces), len(content))
-            del buffer[:at]
-            self._keep(content)
+            del buffer[:position]
+            self._store(content)
         return len(pieces)
 
     def _count_chunks(self, count: int, size: int) -> None:
         self._chunks += count
-        if self._chunks > _MOST_CHUNKS:
-            raise HTTPError(400, f"the body of the request is in too many chunks; {_MOST_CHUNKS} are taken at most")
+        # Tiny chunks cost much more work than their bytes, so their number is limited, too.
+        if self._chunks > _MAX_CHUNKS:
+            raise HTTPError(400, f"the body of the request has too many chunks; the limit is {_MAX_CHUNKS}")
         self._allowed -= size
         if self._allowed < 0:
-            raise too_large(self._limits)
+            raise body_too_large(self._limits)
 
-    def _content(self, buffer: bytearray) -> bool:
+    def _read_content(self, buffer: bytearray) -> bool:
         piece = buffer[: self._left]
         del buffer[: len(piece)]
-        self._keep(piece)
+        self._store(piece)
         self._left -= len(piece)
         if self._left:
             return False
-        self._next = self._chunk_end if self._chunked else None
+        self._next_step = self._read_chunk_end if self._chunked else None
         return True
 
-    def _keep(self, piece: bytes | bytearray) -> None:
+    def _store(self, piece: bytes | bytearray) -> None:
         self.size += len(piece)
         try:
-            if self.size > _IN_MEMORY and isinstance(self.content, io.BytesIO):
-                spooled = tempfile.TemporaryFile()  # noqa: SIM115  (it is closed with the request)
+            if self.size > _MAX_MEMORY_BYTES and isinstance(self.content, io.BytesIO):
+                spooled = tempfile.TemporaryFile()  # noqa: SIM115  (close() closes it)
                 spooled.write(self.content.getvalue())
                 self.content = spooled
             self.content.write(piece)
-            if self.size > _IN_MEMORY:
-                self._room.take(self.size - self._spooled)
-                self._spooled = self.size
+            if self.size > _MAX_MEMORY_BYTES:
+                self._budget.charge(self.size - self._spooled_bytes)
+                self._spooled_bytes = self.size
         except OSError as exc:
-            raise HTTPError(503, f"there is no room for the body of the request: {exc.strerror}") from exc
+            raise HTTPError(503, f"the body of the request could not be stored: {exc.strerror}") from exc
 
-    def _chunk_size(self, buffer: bytearray) -> bool:
+    def _read_chunk_size(self, buffer: bytearray) -> bool:
         line = _take_line(buffer)
         if line is None:
             return False
-        found = _CHUNK_SIZE.fullmatch(line)
-        if found is None:
-            raise HTTPError(400, "the size of a chunk is not in hexadecimal")
-        self._extensions += max(len(found[2]), _LEAST_EXTENSION) if found[2] else 0
-        if self._extensions > _MOST_EXTENSIONS:
-            raise HTTPError(400, "the extensions of chunks are too large")
-        self._left = int(found[1], 16)
+        match = _CHUNK_SIZE.fullmatch(line)
+        if match is None:
+            raise HTTPError(400, "the size of a chunk is not a hexadecimal number")
+        self._extension_bytes += max(len(match[2]), _MIN_EXTENSION_BYTES) if match[2] else 0
+        if self._extension_bytes > _MAX_EXTENSION_BYTES:
+            raise HTTPError(400, f"the extensions of chunks are too large; the limit is {_MAX_EXTENSION_BYTES} bytes")
+        self._left = int(match[1], 16)
         self._count_chunks(1, self._left)
-        self._next = self._content if self._left else self._trailer
+        self._next_step = self._read_content if self._left else self._read_trailer
         return True
 
-    def _chunk_end(self, buffer: bytearray) -> bool:
+    def _read_chunk_end(self, buffer: bytearray) -> bool:
         if len(buffer) < 2 and b"\r\n".startswith(buffer):
             return False
         if not buffer.startswith(b"\r\n"):
             raise HTTPError(400, "a chunk is longer than its size")
         del buffer[:2]
-        self._next = self._chunk_size
+        self._next_step = self._read_chunk_size
         return True
 
-    def _trailer(self, buffer: bytearray) -> bool:
+    def _read_trailer(self, buffer: bytearray) -> bool:
         line = _take_line(buffer)
         if line is None:
             return False
         self._trailers += 1
-        if self._trailers > _MOST_TRAILERS:
-            raise HTTPError(400, "the trailer of the request is too large")
+        if self._trailers > _MAX_TRAILERS:
+            raise HTTPError(400, f"the trailer of the request has too many lines; the limit is {_MAX_TRAILERS}")
         if line:
             check_trailer(line)
         else:
-            self._next = None
+            self._next_step = None
         return True
 
 
 def _take_line(buffer: bytearray) -> bytes | None:
-    end = buffer.find(b"\n", 0, _LONGEST_LINE)
+    """Take a line off the front of *buffer* and return it without CR LF, or return None if it is incomplete."""
+    end = buffer.find(b"\n", 0, _MAX_LINE_BYTES)
     if end < 0:
-        if len(buffer) >= _LONGEST_LINE:
-            raise HTTPError(400, "a line in the body of the request is too long")
+        if len(buffer) >= _MAX_LINE_BYTES:
+            raise HTTPError(400, f"a line in the body of the request is too long; the limit is {_MAX_LINE_BYTES} bytes")
         return None
     if end == 0 or buffer[end - 1] != 0x0D:
         raise HTTPError(400, "lines in the body of a request have to end in CR LF")

@@ -1,4 +1,4 @@
-"""BodyBudget for what clients upload, which they share."""
+"""Shared byte budget for request bodies in temporary files."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import threading
 
 
 class BodyBudget:
-    """Counts bytes that are kept. Workers give back what the loop took."""
+    """Counts the bytes of spooled request bodies. Thread-safe: the event loop charges, workers refund."""
 
-    def __init__(self, size: int) -> None:
-        self._size = size
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
         self._lock = threading.Lock()
         self.used = 0
-        """Bytes that are kept."""
+        """Bytes in use."""
 
     @property
     def is_full(self) -> bool:
-        """Whether more is kept than there is room for."""
-        return self.used > self._size
+        """True if the bodies use more bytes than the budget allows."""
+        return self.used > self._max_bytes
 
-    def take(self, count: int) -> None:
-        """Note that *count* more bytes are kept; fewer where it is negative."""
+    def charge(self, count: int) -> None:
+        """Add *count* bytes to the bytes in use. A negative *count* is a refund."""
         with self._lock:
             self.used += count

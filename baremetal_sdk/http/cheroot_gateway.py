@@ -1,7 +1,7 @@
-"""What is Cheroot's: a request becomes a call of a WSGI application, and what that gives back becomes an answer.
+"""Cheroot's WSGI gateway: calls the application with a complete request and turns its result into a response.
 
-All that touches Cheroot's internals is in this file. Connections are not left to Cheroot: it reads and shakes hands where others
-have to wait for that.
+All code that uses Cheroot's internals is in this module. Cheroot does not manage connections here, because it reads requests and
+does TLS handshakes in places where other clients have to wait.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from cheroot.wsgi import Gateway_10
 
 from baremetal_sdk.http.access_log import RequestLog
 from baremetal_sdk.http.connection import Connection
-from baremetal_sdk.http.error_responses import refusal
+from baremetal_sdk.http.error_responses import build_error_response
 from baremetal_sdk.http.limits import HTTPLimits
 from baremetal_sdk.http.output import ClientGone
 from baremetal_sdk.http.request_id import REQUEST_ID_KEY, request_id
@@ -30,31 +30,34 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 LOG = logging.getLogger(__name__)
-_OF_THE_CONNECTION = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"})
-"""Headers that are the server's alone to give: two of a kind could be read in two ways."""
+_HOP_BY_HOP_HEADERS = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"})
+"""Headers that only the server sets (PEP 3333). Two headers of a kind could be interpreted in two ways."""
 PEER_CREDENTIALS = "baremetal_sdk.peer_credentials"
-"""Where the process at the other end of a unix socket is named in the WSGI environment: its id, user and group, as numbers."""
+"""Key in the WSGI environment of the process ID, user ID and group ID of the peer of a unix socket."""
 
 
 class RequestHandler(CherootServer):
-    """Answers requests with a WSGI application, in whatever thread it is asked to."""
+    """Answers requests with a WSGI application, in the thread that calls :meth:`handle`. Thread-safe."""
 
     can_add_keepalive_connection = True
 
-    def __init__(self, app: WSGIApplication, limits: HTTPLimits, readers: SlowReaderLimit, log: RequestLog | None = None) -> None:
+    def __init__(
+        self, app: WSGIApplication, limits: HTTPLimits, slow_readers: SlowReaderLimit, log: RequestLog | None = None
+    ) -> None:
         super().__init__(("localhost", 0), _Gateway, server_name="baremetal-sdk")
+        # Cheroot registers each server in a global table of statistics, which would keep it alive.
         logging.statistics.pop(f"Cheroot HTTPServer {id(self)}", None)  # type: ignore[attr-defined]
         self.wsgi_app = app
         self.limits = limits
-        self.readers = readers
+        self.slow_readers = slow_readers
         self.log = log
         self.ready = True
         self.software = self.server_name
         self._date = (0, b"")
 
-    def answer(self, conn: Connection) -> bool:
-        """Answer the request that *conn* has; tell whether the connection can stay open."""
-        began = time.monotonic()
+    def handle(self, conn: Connection) -> bool:
+        """Answer the current request of *conn*. Return whether the connection can stay open."""
+        started = time.monotonic()
         request = _Request(self, conn)
         gateway = _Gateway(request)
         try:
@@ -62,27 +65,27 @@ class RequestHandler(CherootServer):
             request.finish()
         except ClientGone as exc:
             LOG.debug("connection from %s: %s", conn.remote_addr, exc)
-            conn.output.forget()
+            conn.output.clear()
             request.close_connection = True
         if self.log is not None:
             status = request.status[:3].decode() if request.status else "-"
-            self.log.answered(gateway.env, status, gateway.sent, time.monotonic() - began)
+            self.log.log_request(gateway.env, status, gateway.sent, time.monotonic() - started)
         return not request.close_connection
 
     def date(self) -> bytes:
-        """The value of the Date header now."""
-        second = int(time.time())
+        """Return the current value of the Date header."""
+        second = int(time.time())  # the header has a resolution of one second
         if self._date[0] != second:
             self._date = (second, formatdate(second, usegmt=True).encode())
         return self._date[1]
 
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
-        """Cheroot's own messages go where all others go."""
+        """Log a message of Cheroot."""
         LOG.log(level, "%s", msg, exc_info=traceback)
 
 
 class _Request(HTTPRequest):
-    """One request, which was read, and its answer."""
+    """One complete request and its response."""
 
     conn: Connection
     outheaders: list[tuple[bytes, bytes]]
@@ -101,17 +104,17 @@ class _Request(HTTPRequest):
         self.scheme = b"https" if conn.ssl_env else b"http"
         self.rfile = body.content
         self.bodiless = head.method == b"HEAD"
-        self.broken = False
+        self.is_broken = False
         conn.output.sent = 0
 
     def send_headers(self) -> None:
-        """Put the status line and the headers into what is sent."""
+        """Write the status line and the headers to the output buffer."""
         status, names = int(self.status[:3]), {name.lower() for name, _ in self.outheaders}
         without_body = status < 200 or status in (204, 304)
         if without_body or self.method == b"HEAD":
             self.bodiless = True
         elif b"content-length" not in names:
-            self._delimit()
+            self._set_framing()
         self.close_connection = self.close_connection or not self.server.ready
         extra = self.outheaders
         if self.close_connection:
@@ -126,7 +129,7 @@ class _Request(HTTPRequest):
         self.conn.output.write(b"\r\n".join(lines))
 
     def write(self, chunk: bytes) -> None:
-        """Put a piece of the body into what is sent."""
+        """Write a piece of the body to the output buffer."""
         if self.bodiless or not chunk:
             return
         if self.chunked_write:
@@ -134,40 +137,41 @@ class _Request(HTTPRequest):
         self.conn.output.write(chunk)
 
     def finish(self) -> None:
-        """End the answer, and send what goes."""
-        if self.chunked_write and not self.broken and self.conn.stream is None:
+        """End the response and send what the socket takes now. The event loop sends the rest."""
+        if self.chunked_write and not self.is_broken and self.conn.stream is None:
             self.conn.output.write(b"0\r\n\r\n")
         self.conn.output.flush()
 
-    def push(self, answer: StreamingResponse) -> None:
-        """Send the head of an answer that is pushed; the connection ends with it. HEAD asks for nothing more."""
+    def start_stream(self, response: StreamingResponse) -> None:
+        """Send the head of a streaming response. The connection closes after the response."""
         self.close_connection = True
         self.ensure_headers_sent()
         if self.bodiless:
-            return answer.close()
-        self.conn.stream = ResponseStream(self.conn, answer, self.chunked_write)
+            return response.close()
+        self.conn.stream = ResponseStream(self.conn, response, self.chunked_write)
         return None
 
     def flush(self) -> None:
-        """Send what goes, before the application makes the next piece; wait when the client has a lot to read by now."""
-        if not self.conn.output.flush() and self.conn.output.pending > self.server.limits.unsent_of_one:
-            self.server.readers.wait(self.conn)
+        """Send what the socket takes before the application produces the next piece. Wait if too much is unsent."""
+        if not self.conn.output.flush() and self.conn.output.pending > self.server.limits.max_unsent_bytes_per_client:
+            self.server.slow_readers.wait(self.conn)
 
-    def refuse(self, status: int, reason: str, name: str) -> None:
-        """Answer in the application's place, if nothing has been sent, and end the connection."""
-        self.close_connection = self.broken = True
+    def send_error(self, status: int, reason: str, request_id: str) -> None:
+        """Send an error in place of the application's response, unless its headers are sent, and close the connection."""
+        # A response that has begun stays incomplete: without its last chunk the client notices that it is broken.
+        self.close_connection = self.is_broken = True
         self.chunked_write = False
         if not self.sent_headers:
             self.sent_headers = True
             self.status = str(status).encode()
-            self.conn.output.write(refusal(status, reason, name))
+            self.conn.output.write(build_error_response(status, reason, request_id))
 
     def simple_response(self, status: str, msg: str = "") -> None:
-        """What Cheroot would say itself is an error of the application, too."""
+        """Raise ``ValueError`` where Cheroot would send an error itself. It becomes a response like any error."""
         raise ValueError(msg or status)
 
-    def _delimit(self) -> None:
-        """Have the client know where a body of unknown length ends."""
+    def _set_framing(self) -> None:
+        """Mark the end of a body of unknown length: with chunks, or by closing the connection for HTTP/1.0."""
         if self.head.version >= (1, 1):
             self.chunked_write = True
             self.outheaders.append((b"Transfer-Encoding", b"chunked"))
@@ -176,84 +180,89 @@ class _Request(HTTPRequest):
 
 
 class _Gateway(Gateway_10):
-    """Calls the application, and survives whatever it raises."""
+    """Calls the application. Each exception of the application becomes a response with status 500."""
 
     req: _Request
     env: dict[str, Any]
     sent = 0
 
     def respond(self) -> None:
-        """Call the application and send what it gives."""
+        """Call the application and send its response."""
         try:
             self._respond()
         except ClientGone:
             raise
-        except BaseException:
-            self._fail()
+        except BaseException:  # also SystemExit, which must not end a worker
+            self._send_internal_error()
 
     def _respond(self) -> None:
         response: Iterable[bytes] = self.req.server.wsgi_app(self.env, self.start_response)
         if isinstance(response, StreamingResponse) and self.started_response:
-            return self.req.push(response)
+            return self.req.start_stream(response)
         try:
-            at_once = type(response) in (list, tuple)
+            # A list is complete: the worker need not send its pieces one by one, and the event loop sends the rest.
+            is_complete = type(response) in (list, tuple)
             for chunk in response:
                 if chunk:
                     self.write(chunk)
-                    if not at_once:
+                    if not is_complete:
                         self.req.flush()
             if not self.started_response:
-                raise RuntimeError("the application gave no status")
+                raise RuntimeError("the application did not call start_response")
             self.req.ensure_headers_sent()
         finally:
             close = getattr(response, "close", None)
             if close is not None:
                 close()
         if self.remaining_bytes_out is not None and self.sent < self.remaining_bytes_out and not self.req.bodiless:
-            raise ValueError(f"the application said {self.remaining_bytes_out} bytes and gave {self.sent}")
+            raise ValueError(f"the application announced {self.remaining_bytes_out} bytes and sent {self.sent}")
         return None
 
     def start_response(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-        """What an application calls first (PEP 3333)."""
+        """Set status and headers (PEP 3333). Return the ``write`` callable."""
         if exc_info is not None:
             self.req.outheaders = []
             self.remaining_bytes_out = None
         super().start_response(status, headers, exc_info)
-        self.req.outheaders = [header for header in self.req.outheaders if not self._is_of_the_connection(*header)]
+        self.req.outheaders = [header for header in self.req.outheaders if not self._is_hop_by_hop(*header)]
         if not status[:3].isdecimal() or status[3:4] != " " or not status.isprintable():
-            raise ValueError(f"the application gave a status that is none: {status!r}")
+            raise ValueError(f"the application set an invalid status: {status!r}")
         return self.write_now
 
-    def _is_of_the_connection(self, name: bytes, value: bytes) -> bool:
-        """Whether a header is not the application's to give (PEP 3333). It may say that the connection is to end."""
+    def _is_hop_by_hop(self, name: bytes, value: bytes) -> bool:
+        """Return whether only the server may set this header (PEP 3333). Raises ``ValueError`` for an invalid header.
+
+        "Connection: close" of the application closes the connection after the response.
+        """
+        # A line break would let a value of a client add headers or a second response (response splitting).
         if b"\n" in value or b"\r" in value or b"\0" in value or b"\n" in name or b"\r" in name:
-            raise ValueError(f"the application gave a header {name!r} with a line break in it")
+            raise ValueError(f"the application set a header {name!r} with a line break")
         key = name.lower()
         if key == b"content-length" and not value.isdigit():
-            raise ValueError(f"the application gave a Content-Length that is no number: {value!r}")
+            raise ValueError(f"the application set a Content-Length that is not a number: {value!r}")
         if key == b"connection" and b"close" in value.lower():
             self.req.close_connection = True
-        return key in _OF_THE_CONNECTION
+        return key in _HOP_BY_HOP_HEADERS
 
     def write_now(self, chunk: bytes) -> None:
-        """What :meth:`start_response` gives back."""
+        """Write and send a piece of the body. This is the ``write`` callable of PEP 3333."""
         self.write(chunk)
         self.req.flush()
 
     def write(self, chunk: bytes) -> None:
-        """Take a piece of the body."""
+        """Write a piece of the body. Raises ``ValueError`` for a piece that is invalid or exceeds the announced length."""
         if not isinstance(chunk, bytes):
-            raise ValueError("the application gave something that is no bytes")
+            raise ValueError(f"the application sent {type(chunk).__name__} instead of bytes")
         if not self.started_response:
-            raise RuntimeError("the application gave a body before its status")
+            raise RuntimeError("the application sent a body before it called start_response")
         self.sent += len(chunk)
         if self.remaining_bytes_out is not None and self.sent > self.remaining_bytes_out and not self.req.bodiless:
-            raise ValueError(f"the application said {self.remaining_bytes_out} bytes and gave more")
+            raise ValueError(f"the application announced {self.remaining_bytes_out} bytes and sent more")
         self.req.ensure_headers_sent()
         self.req.write(chunk)
 
     def get_environ(self) -> dict[str, Any]:  # type: ignore[override]
-        """The WSGI environment. A body that came in chunks is there as a whole, so it has a length like any other."""
+        """Return the WSGI environment. A chunked body is complete by now, so it gets a ``CONTENT_LENGTH``."""
         request, conn = self.req, self.req.conn
         environ: dict[str, Any] = super().get_environ()  # type: ignore[no-untyped-call]
         listener = conn.listener
@@ -265,11 +274,11 @@ class _Gateway(Gateway_10):
         environ["wsgi.input_terminated"] = True
         environ[REQUEST_ID_KEY] = request_id(environ)
         if listener.is_unix:
-            environ[PEER_CREDENTIALS] = conn.credentials()
+            environ[PEER_CREDENTIALS] = conn.peer_credentials()
         return environ
 
-    def _fail(self) -> None:
-        name = self.env[REQUEST_ID_KEY]
-        LOG.exception("%s %s failed (%s)", self.env.get("REQUEST_METHOD"), self.env.get("PATH_INFO"), name)
+    def _send_internal_error(self) -> None:
+        request_id = self.env[REQUEST_ID_KEY]
+        LOG.exception("%s %s failed (%s)", self.env.get("REQUEST_METHOD"), self.env.get("PATH_INFO"), request_id)
         self.req.outheaders = []
-        self.req.refuse(500, "an internal error happened; the service's log has it under this request's id", name)
+        self.req.send_error(500, "internal error; search the log of the service for the ID of this request", request_id)

@@ -1,4 +1,4 @@
-"""One connection: what of it has arrived, what is to be sent, and how far it is."""
+"""One connection: its state, its unread input and its unsent output."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import struct
 from enum import Enum
 from typing import Any, Protocol
 
-from baremetal_sdk.http.address import network, plain
+from baremetal_sdk.http.address import client_network, normalize_address
 from baremetal_sdk.http.body import RequestBody
 from baremetal_sdk.http.body_budget import BodyBudget
 from baremetal_sdk.http.limits import HTTPLimits
@@ -17,180 +17,212 @@ from baremetal_sdk.http.request_head import RequestHead, take_head
 from baremetal_sdk.http.sockets import ListeningSocket
 from baremetal_sdk.http.streaming import CLIENT_LEFT
 
-_BLOCK = 65536
-_AT_ONCE = 4 * _BLOCK
-"""Bytes taken from one connection before others have their turn."""
-_CALLS = 32
-"""Calls that this may take: a record of TLS can hold a single byte."""
+_RECEIVE_BYTES = 65536
+"""Maximum bytes in one call of ``recv``."""
+_MAX_FILL_BYTES = 4 * _RECEIVE_BYTES
+"""Bytes that :meth:`Connection.fill` reads before other connections are served."""
+_MAX_FILL_CALLS = 32
+"""Calls of ``recv`` in one :meth:`Connection.fill`. A TLS record can hold a single byte, so bytes alone do not limit the work."""
 _CREDENTIALS = struct.Struct("3i")
-_RESET = struct.pack("ii", 1, 0)
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+"""``struct linger`` with a timeout of 0: closing the socket sends RST and drops unsent data (socket(7))."""
 
 
-class Stage(Enum):
-    """How far a connection is. Only a worker touches one that is WORKING, and only the loop one that is not.
+class ConnectionState(Enum):
+    """State of a connection. The state also says which thread owns the connection.
 
-    One that is STREAMING has left the loop for the thread that sends such answers.
+    In ``IN_WORKER`` only a worker touches the connection, in ``STREAMING`` only the thread of the stream sender, and in all
+    other states only the event loop. An owner that passes the connection on writes the state after all other attributes.
     """
 
-    WAITING = "waits for a request to begin"
-    SHAKING = "waits for the client's part of the TLS handshake"
-    HEAD = "reads a request line and headers"
-    BODY = "reads the body of a request"
-    WORKING = "is with a worker"
-    SENDING = "sends as fast as the client reads"
-    LEAVING = "goes to the thread that sends pieces"
-    STREAMING = "sends pieces when there are any"
-    LINGERING = "waits for the client to have read the last answer"
+    IDLE = "waits for a request to begin"
+    HANDSHAKE = "waits for TLS handshake data of the client"
+    READING_HEAD = "reads a request line and headers"
+    READING_BODY = "reads the body of a request"
+    IN_WORKER = "belongs to a worker"
+    SENDING = "sends at the speed of the client"
+    DETACHING = "moves to the stream sender"
+    STREAMING = "belongs to the stream sender"
+    LINGERING = "waits for the client to read the last response"
     CLOSED = "is closed"
 
 
-class EndObserver(Protocol):
-    """Whoever is told of the end of a connection."""
+_READING_STATES = (ConnectionState.IDLE, ConnectionState.READING_HEAD, ConnectionState.READING_BODY)
 
-    def notify_end(self, why: str) -> None:
-        """Take note of it; a second time means nothing."""
+
+class EndObserver(Protocol):
+    """Receives the end of a connection."""
+
+    def notify_end(self, reason: str) -> None:
+        """Handle the end. Later calls have no effect."""
 
 
 class Connection:
-    """The state of one connection. It decides nothing: the loop does."""
+    """Data of one connection. The event loop decides what happens to it."""
 
     __slots__ = (
-        "began", "body", "buffer", "deadline", "ended", "fd", "head", "keep", "listener", "missed", "output", "peer", "prompt",
-        "remote_addr", "remote_port", "requests", "secured", "seen", "since", "sock", "ssl_env", "stage", "stream",
-        "watches_output",
+        "active_since", "body", "buffer", "client", "deadline", "eof_received", "fd", "has_unread_input", "head", "head_scanned",
+        "is_prompt", "is_tls", "keep_alive", "listener", "output", "remote_addr", "remote_port", "requests_served", "sock",
+        "ssl_env", "stage_started_at", "state", "stream", "watches_output",
     )  # fmt: skip
 
     def __init__(self, sock: socket.socket, address: Any, listener: ListeningSocket, now: float) -> None:
         self.sock = sock
         self.fd = sock.fileno()
         self.listener = listener
-        self.remote_addr = plain(str(address[0])) if isinstance(address, tuple) else ""
+        self.remote_addr = normalize_address(str(address[0])) if isinstance(address, tuple) else ""
         self.remote_port = int(address[1]) if isinstance(address, tuple) else 0
-        self.peer = network(self.remote_addr) or None
-        """By what connections of one client are counted; None where that cannot be told."""
-        self.stage = Stage.WAITING
+        self.client = client_network(self.remote_addr) or None
+        """Key under which limits count the client. None for a unix socket."""
+        self.state = ConnectionState.IDLE
         self.buffer = bytearray()
-        self.seen = 0
-        """How much of the buffer was searched for the end of the headers."""
+        self.head_scanned = 0
+        """Bytes of the buffer that were searched for the end of the headers."""
         self.head: RequestHead | None = None
         self.body: RequestBody | None = None
         self.output = OutputBuffer(sock)
         self.ssl_env: dict[str, Any] = {}
-        self.secured = False
-        """Whether the TLS handshake has begun."""
-        self.requests = 0
-        """Requests that were answered."""
-        self.keep = False
-        """Whether it stays open once the answer is sent."""
-        self.missed = False
-        """Whether something arrived while a worker had it."""
-        self.ended = False
-        """Whether the client will send nothing more."""
-        self.prompt = False
-        """Whether its last request came right after an answer."""
+        self.is_tls = False
+        """True from the beginning of the TLS handshake."""
+        self.requests_served = 0
+        self.keep_alive = False
+        """True if the connection stays open after the current response."""
+        self.has_unread_input = False
+        """True if the socket may hold input that ``epoll`` has reported already and will not report again."""
+        self.eof_received = False
+        """True if the client sends nothing more."""
+        self.is_prompt = False
+        """True if the last request followed the response before it immediately."""
         self.stream: EndObserver | None = None
-        """What its answer is pushed by; None for other answers."""
+        """Stream of a streaming response. None for other responses."""
         self.watches_output = False
-        self.since = self.began = now
-        """When it became idle or its request began, and when its present stage did."""
+        """True if ``epoll`` reports that the socket can send."""
+        self.active_since = self.stage_started_at = now
+        """Time at which the current request began or the connection became idle, and start of the current stage (monotonic)."""
         self.deadline = now
+        """Time at which the current stage has to be complete (monotonic)."""
 
     @property
-    def reads(self) -> bool:
-        """Whether what arrives is to be looked at."""
-        return self.stage in (Stage.WAITING, Stage.HEAD, Stage.BODY)
+    def is_reading(self) -> bool:
+        """True if the event loop reads a request from the connection."""
+        return self.state in _READING_STATES
 
     @property
-    def paused(self) -> bool:
-        """Whether more of a body is there, and others have their turn first."""
-        return self.stage is Stage.BODY and self.body is not None and self.body.paused
+    def is_body_paused(self) -> bool:
+        """True if the buffer holds more of a body and other connections are served first."""
+        return self.state is ConnectionState.READING_BODY and self.body is not None and self.body.is_paused
+
+    def become_idle(self, now: float, limits: HTTPLimits) -> None:
+        """Wait for the next request."""
+        self.deadline = now + limits.idle_timeout_s
+        self.active_since = now
+        self.state = ConnectionState.IDLE
+
+    def start_sending(self, now: float, limits: HTTPLimits) -> None:
+        """Send the rest of the output at the speed of the client."""
+        self.stage_started_at = now
+        self.deadline = now + limits.grace_period_s
+        self.state = ConnectionState.SENDING
+
+    def start_lingering(self, now: float, limits: HTTPLimits) -> None:
+        """Send nothing more and give the client time to read.
+
+        Closing a socket with unread input would send RST, and the client could lose the response (RFC 9112, section 9.6).
+        """
+        self.shut_down_output()
+        self.deadline = now + limits.linger_s
+        self.state = ConnectionState.LINGERING
 
     def fill(self, thorough: bool) -> None:
-        """Take what has arrived. Raises ``OSError`` for a connection that broke.
+        """Read available input into the buffer. Raises ``OSError`` for a broken connection.
 
-        A short read means that nothing more is there, unless it is TLS, or *thorough* says that the end is near.
+        After a short read the socket is usually empty, which saves one system call. Over TLS, or if *thorough* because the
+        client may have ended the connection, read until the socket is empty.
         """
-        room = _AT_ONCE
-        thorough = thorough or self.secured
-        for _ in range(_CALLS):
+        left = _MAX_FILL_BYTES
+        thorough = thorough or self.is_tls
+        for _ in range(_MAX_FILL_CALLS):
             try:
                 size = self.receive()
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 return
-            room -= size
-            if size == 0 or (size < _BLOCK and not thorough):
+            left -= size
+            if size == 0 or (size < _RECEIVE_BYTES and not thorough):
                 return
-            if room <= 0:
+            if left <= 0:
                 break
-        self.missed = True
+        # epoll is edge-triggered and does not report this input again.
+        self.has_unread_input = True
 
     def receive(self) -> int:
-        """Take what a single call gives, and tell how much. Raises ``OSError``, also where nothing has arrived."""
-        data = self.sock.recv(_BLOCK)
+        """Read once and return the number of bytes. Raises ``OSError``, also if no input is available."""
+        data = self.sock.recv(_RECEIVE_BYTES)
         self.buffer += data
-        self.ended = not data
+        self.eof_received = not data
         return len(data)
 
-    def take_head(self, limits: HTTPLimits, room: BodyBudget) -> bool:
-        """Take the head of a request off what has arrived; tell whether it is there as a whole. Raises ``HTTPError``."""
-        head = take_head(self.buffer, self.seen, limits)
-        self.seen = len(self.buffer) if head is None else 0
-        if head is not None:
-            self.head, self.body = head, RequestBody(head, limits, room)
-        return head is not None
+    def take_head(self, limits: HTTPLimits, budget: BodyBudget) -> bool:
+        """Take the head of a request off the buffer and return whether it was complete. Raises ``HTTPError``."""
+        head = take_head(self.buffer, self.head_scanned, limits)
+        if head is None:
+            self.head_scanned = len(self.buffer)
+            return False
+        self.head_scanned = 0
+        self.head, self.body = head, RequestBody(head, limits, budget)
+        return True
 
     def peek(self) -> bytes:
-        """The first byte that has arrived, which stays there; nothing when the client has ended."""
+        """Return the first byte of the input without removing it. Return nothing if the client has closed the connection."""
         return self.sock.recv(1, socket.MSG_PEEK)
 
-    def credentials(self) -> tuple[int, int, int]:
-        """Process, user and group at the other end of a unix socket, by number."""
+    def peer_credentials(self) -> tuple[int, int, int]:
+        """Return the process ID, user ID and group ID of the peer of a unix socket."""
         raw = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
         process, user, group = _CREDENTIALS.unpack(raw)
         return process, user, group
 
-    def drop(self) -> None:
-        """Forget what has arrived."""
+    def discard_input(self) -> None:
+        """Discard the buffered input and the current request."""
         self.buffer.clear()
-        self.seen = 0
-        self.drop_request()
+        self.head_scanned = 0
+        self.discard_request()
 
-    def drop_request(self) -> None:
-        """Forget the request that was read last."""
+    def discard_request(self) -> None:
+        """Discard the current request and the storage of its body."""
         if self.body is not None:
             self.body.close()
         self.head = self.body = None
 
-    def secure(self, context: ssl.SSLContext) -> None:
-        """Speak TLS from now on; the handshake is still to be done."""
-        self.secured = True
+    def start_tls(self, context: ssl.SSLContext) -> None:
+        """Wrap the socket in TLS. The handshake follows."""
+        self.is_tls = True
         self.sock = self.output.sock = context.wrap_socket(self.sock, server_side=True, do_handshake_on_connect=False)
 
-    def hang_up(self) -> None:
-        """Tell the client that nothing more comes."""
+    def shut_down_output(self) -> None:
+        """Tell the client that no more output follows."""
         try:
             if isinstance(self.sock, ssl.SSLSocket):
                 self.sock.unwrap()
         except (OSError, ValueError):
-            pass  # it is told once more below, and the client's word is not waited for
+            pass  # unwrap() sends close_notify and then wants the client's, which is not worth a wait
         try:
             socket.socket.shutdown(self.sock, socket.SHUT_WR)
         except OSError:
-            self.ended = True
+            self.eof_received = True
 
-    def cut(self) -> None:
-        """End both directions at once; a worker that has it notices, and the descriptor stays until it has."""
+    def abort(self) -> None:
+        """Shut down both directions. A worker that owns the connection gets an error and closes the descriptor later."""
         try:
-            socket.socket.setsockopt(self.sock, socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            socket.socket.setsockopt(self.sock, socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
         except OSError:
             return
 
     def close(self) -> None:
-        """Give the socket back; never raises."""
-        self.stage = Stage.CLOSED
+        """Release the socket and all buffers. Never raises."""
+        self.state = ConnectionState.CLOSED
         if self.stream is not None:
             self.stream.notify_end(CLIENT_LEFT)
-        self.drop()
-        self.output.forget()
+        self.discard_input()
+        self.output.clear()
         self.sock.close()

@@ -1,4 +1,4 @@
-"""How many connections there are, by client, and who makes room when there are too many."""
+"""Limits on open connections, and the choice of connections to close when a limit is reached."""
 
 from __future__ import annotations
 
@@ -6,80 +6,90 @@ import heapq
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from baremetal_sdk.http.connection import Connection, Stage
+from baremetal_sdk.http.connection import Connection, ConnectionState
 from baremetal_sdk.http.limits import HTTPLimits
 
-_AT_ONCE = 16
-"""Connections that make room at a time, so that a flood does not cost a look at all of them for each of its own."""
-_SHARE = 8
-"""Whoever has more than this part of all connections makes room before others do."""
+_EVICTION_BATCH_SIZE = 16
+"""Connections closed together. Each eviction scans all connections, so in a flood only every 16th new one causes a scan."""
+_LARGE_SHARE_DIVISOR = 8
+"""A client with more than 1/8 of all connections loses its own connections before other clients do."""
 
 
 class ConnectionLimits:
-    """Keeps connections within the limits.
+    """Counts connections by client and selects connections to close. Only the event loop uses it.
 
-    The oldest ones make room for new ones, whether they are silent, send slowly or read slowly, so that nobody is locked out by
-    those. One that is with a worker stays.
+    New connections replace the oldest inactive ones: connections that are silent, send slowly or read slowly. Otherwise slow
+    clients could fill the server and lock out all others. A connection that belongs to a worker stays.
     """
 
     def __init__(self, limits: HTTPLimits, connections: Mapping[int, Connection]) -> None:
         self._limits = limits
         self._connections = connections
-        self._of_peer: Counter[str] = Counter()
-        self._sending: dict[int, Connection] = {}
+        self._count_by_client: Counter[str] = Counter()
+        self._slow_readers: dict[int, Connection] = {}
 
     def add(self, conn: Connection) -> bool:
-        """Count *conn*; tell whether there was room."""
-        if self._is_full(conn.peer):
+        """Count *conn* and return True, or return False if a limit is reached."""
+        if self._is_full(conn.client):
             return False
-        if conn.peer is not None:
-            self._of_peer[conn.peer] += 1
+        if conn.client is not None:
+            self._count_by_client[conn.client] += 1
         return True
 
     def remove(self, conn: Connection) -> None:
-        """Count *conn* no longer."""
-        self._sending.pop(conn.fd, None)
-        if conn.peer is not None:
-            self._of_peer[conn.peer] -= 1
-            if self._of_peer[conn.peer] <= 0:
-                del self._of_peer[conn.peer]
+        """Stop counting *conn*."""
+        self._slow_readers.pop(conn.fd, None)
+        if conn.client is not None:
+            self._count_by_client[conn.client] -= 1
+            if self._count_by_client[conn.client] <= 0:
+                del self._count_by_client[conn.client]
 
-    def in_the_way(self, conn: Connection) -> list[Connection]:
-        """The connections that have to go for *conn* to come."""
-        if len(self._connections) >= self._limits.connections:
-            return self.oldest(_AT_ONCE)
-        return self._oldest_of(1, conn.peer) if self._is_full(conn.peer) else []
+    def find_evictions(self, conn: Connection) -> list[Connection]:
+        """Return the connections to close so that *conn* fits within the limits."""
+        if len(self._connections) >= self._limits.max_connections:
+            return self.find_oldest(_EVICTION_BATCH_SIZE)
+        return self._find_oldest_of(conn.client, 1) if self._is_full(conn.client) else []
 
-    def oldest(self, most: int) -> list[Connection]:
-        """Up to *most* connections on which nothing was begun for longest, of the client who has a large part of all first."""
-        largest = max(self._of_peer, key=self._of_peer.__getitem__, default=None)
-        if largest is not None and self._of_peer[largest] * _SHARE > len(self._connections):
-            return self._oldest_of(most, largest) or self._oldest_of(most, None)
-        return self._oldest_of(most, None)
+    def find_oldest(self, count: int) -> list[Connection]:
+        """Return up to *count* connections that have been inactive for longest.
 
-    def receiving(self) -> list[Connection]:
-        """The connections on which a body is coming, the one that began first at the front."""
-        return sorted((conn for conn in self._connections.values() if conn.stage is Stage.BODY), key=lambda conn: conn.since)
+        If one client has a large share of all connections, return connections of this client.
+        """
+        largest = max(self._count_by_client, key=self._count_by_client.__getitem__, default=None)
+        if largest is not None and self._count_by_client[largest] * _LARGE_SHARE_DIVISOR > len(self._connections):
+            return self._find_oldest_of(largest, count) or self._find_oldest_of(None, count)
+        return self._find_oldest_of(None, count)
 
-    def _oldest_of(self, most: int, peer: str | None) -> list[Connection]:
-        free = (
-            conn for conn in self._connections.values() if conn.stage is not Stage.WORKING and (peer is None or conn.peer == peer)
-        )
-        return heapq.nsmallest(most, free, key=lambda conn: conn.since)
+    def find_uploads(self) -> list[Connection]:
+        """Return the connections that receive a body, oldest request first."""
+        uploads = (conn for conn in self._connections.values() if conn.state is ConnectionState.READING_BODY)
+        return sorted(uploads, key=lambda conn: conn.active_since)
 
-    def too_much_unsent(self, conn: Connection) -> Iterator[Connection]:
-        """Note that *conn* reads slowly; who has to go because too much waits for slow readers, the slowest first."""
-        self._sending[conn.fd] = conn
-        waiting = [one for one in self._sending.values() if one.stage is Stage.SENDING]
-        if len(waiting) < len(self._sending):
-            self._sending = {one.fd: one for one in waiting}
-        unsent = sum(one.output.pending for one in waiting)
-        for one in sorted(waiting, key=lambda one: one.began):
-            if unsent <= self._limits.unsent:
+    def find_excess_readers(self, conn: Connection) -> Iterator[Connection]:
+        """Register *conn* as a slow reader. Yield the slowest readers until the unsent output is within its limit."""
+        self._slow_readers[conn.fd] = conn
+        # Connections that finished sending are not removed at once, so the list is cleaned here.
+        sending = [reader for reader in self._slow_readers.values() if reader.state is ConnectionState.SENDING]
+        if len(sending) < len(self._slow_readers):
+            self._slow_readers = {reader.fd: reader for reader in sending}
+        unsent = sum(reader.output.pending for reader in sending)
+        for reader in sorted(sending, key=lambda reader: reader.stage_started_at):
+            if unsent <= self._limits.max_unsent_bytes:
                 return
-            unsent -= one.output.pending
-            yield one
+            unsent -= reader.output.pending
+            yield reader
 
-    def _is_full(self, peer: str | None) -> bool:
-        most = self._limits.per_peer
-        return len(self._connections) >= self._limits.connections or bool(most and peer and self._of_peer[peer] >= most)
+    def _find_oldest_of(self, client: str | None, count: int) -> list[Connection]:
+        """Return up to *count* of the oldest connections of *client*, or of all clients if it is None."""
+        candidates = (
+            conn
+            for conn in self._connections.values()
+            if conn.state is not ConnectionState.IN_WORKER and (client is None or conn.client == client)
+        )
+        return heapq.nsmallest(count, candidates, key=lambda conn: conn.active_since)
+
+    def _is_full(self, client: str | None) -> bool:
+        if len(self._connections) >= self._limits.max_connections:
+            return True
+        limit = self._limits.max_connections_per_client
+        return bool(limit and client and self._count_by_client[client] >= limit)

@@ -1,4 +1,4 @@
-"""Answers that are given in the application's place, in the format of the Bare Metal API's clients."""
+"""Error responses of the server itself, in the format that clients of the Bare Metal API parse."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import orjson
 
 
 def error_body(status: int, reason: str) -> bytes:
-    """The body that clients parse: a JSON text inside a JSON object."""
+    """Return the body of an error response: a JSON text inside a JSON object, as Ironic's clients expect it."""
     inner = {"faultcode": "Client" if status < 500 else "Server", "faultstring": reason, "debuginfo": None}
     return orjson.dumps({"error_message": orjson.dumps(inner).decode()})
 
 
 def status_line(status: int) -> str:
-    """A status as WSGI wants it."""
+    """Return *status* with its phrase, as WSGI expects it (PEP 3333)."""
     return f"{status} {HTTPStatus(status).phrase}"
 
 
-def refusal(status: int, reason: str, request_id: str | None = None, retry_after: float | None = None) -> bytes:
-    """A whole answer, after which the connection ends."""
+def build_error_response(status: int, reason: str, request_id: str | None = None, retry_after: float | None = None) -> bytes:
+    """Return a complete error response that closes the connection. *retry_after* is in seconds and applies to status 503."""
     body = error_body(status, reason)
     head = [f"HTTP/1.1 {status_line(status)}", "Content-Type: application/json", f"Content-Length: {len(body)}"]
     head.append("Connection: close")

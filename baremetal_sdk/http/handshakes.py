@@ -1,4 +1,4 @@
-"""The server's part of TLS handshakes, on workers of a lane of their own."""
+"""TLS handshakes on the workers of a separate lane."""
 
 from __future__ import annotations
 
@@ -10,64 +10,69 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 
 from baremetal_sdk.errors import NoFreeWorker
-from baremetal_sdk.http.connection import Connection, Stage
+from baremetal_sdk.http.connection import Connection, ConnectionState
 from baremetal_sdk.http.tls import TLS, describe_client
 
 LOG = logging.getLogger(__name__)
 
-_RESUME = Callable[[Connection, Stage, float | None], None]
+_Resume = Callable[[Connection, ConnectionState, float | None], None]
 
 
 class HandshakeQueue:
-    """Shakes hands on *executor*, and gives each connection to *resume*; one that is secured has *seconds* for its first request.
+    """Runs TLS handshakes on *executor* and returns each connection through *resume*. Thread-safe.
 
-    Where many clients come at once, those whose handshakes have begun are first: little is left to do for them. Of the others,
-    the one that came last and the one that came first take turns: whoever comes to a crowd does not wait behind all of it, and
-    nobody of the crowd is forgotten.
+    After its handshake a connection has *first_request_s* seconds to begin a request.
+
+    Handshakes that have begun come first, because little work is left for them. New connections are taken alternately from
+    the end and from the start of the queue. The newest then does not wait behind a whole crowd, and the oldest is never
+    forgotten.
     """
 
-    def __init__(self, executor: Executor, tls: TLS, resume: _RESUME, seconds: float) -> None:
+    def __init__(self, executor: Executor, tls: TLS, resume: _Resume, first_request_s: float) -> None:
         self._executor, self._tls = executor, tls
-        self._resume, self._seconds = resume, seconds
+        self._resume, self._first_request_s = resume, first_request_s
         self._lock = threading.Lock()
         self._begun: deque[Connection] = deque()
         self._new: deque[Connection] = deque()
-        self._last_first = False
+        self._take_newest = False
 
-    def go_on(self, conn: Connection) -> None:
-        """Have a worker go on with *conn*, as far as its client has done its own part. Raises ``NoFreeWorker``."""
-        waiting = self._begun if conn.secured else self._new
+    def submit(self, conn: Connection) -> None:
+        """Queue the next step of the handshake of *conn*. Raises ``NoFreeWorker``."""
+        queue = self._begun if conn.is_tls else self._new
         with self._lock:
-            waiting.append(conn)
+            queue.append(conn)
+        # A job is not bound to a connection. The worker selects one when it starts, by then the most urgent one.
         try:
-            self._executor.submit(self._take_turn)
+            self._executor.submit(self._run_next)
         except NoFreeWorker:
             with self._lock:
-                if conn in waiting:  # otherwise it took the turn of another one, which gets the next
-                    waiting.remove(conn)
+                # If a job has taken this connection already, another connection stays queued in its place for the next job.
+                if conn in queue:
+                    queue.remove(conn)
                     raise
 
-    def _take_turn(self) -> None:
+    def _run_next(self) -> None:
         with self._lock:
-            conn = self._begun.popleft() if self._begun else self._next_new()
-        self._shake(conn)
+            conn = self._begun.popleft() if self._begun else self._pop_new()
+        self._run_step(conn)
 
-    def _next_new(self) -> Connection:
-        self._last_first = not self._last_first
-        return self._new.pop() if self._last_first else self._new.popleft()
+    def _pop_new(self) -> Connection:
+        self._take_newest = not self._take_newest
+        return self._new.pop() if self._take_newest else self._new.popleft()
 
-    def _shake(self, conn: Connection) -> None:
-        stage, seconds = Stage.SHAKING, None
+    def _run_step(self, conn: Connection) -> None:
+        state, timeout_s = ConnectionState.HANDSHAKE, None
         try:
-            if not conn.secured:
-                conn.secure(self._tls.context)
+            if not conn.is_tls:
+                conn.start_tls(self._tls.context)
             assert isinstance(conn.sock, ssl.SSLSocket)
             conn.sock.do_handshake()
             conn.ssl_env = describe_client(conn.sock)
-            stage, seconds = Stage.WAITING, self._seconds
+            state, timeout_s = ConnectionState.IDLE, self._first_request_s
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            pass
+            pass  # the socket does not block: the event loop waits for the client's next message
         except Exception as exc:
             LOG.debug("connection from %s: the TLS handshake failed: %s", conn.remote_addr, exc)
-            stage, seconds = Stage.LINGERING, 0.0
-        self._resume(conn, stage, seconds)
+            # OpenSSL has sent its alert. The event loop closes the connection at its next check of deadlines.
+            state, timeout_s = ConnectionState.LINGERING, 0.0
+        self._resume(conn, state, timeout_s)

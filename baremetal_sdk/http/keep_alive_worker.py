@@ -1,7 +1,7 @@
-"""Requests that follow one upon the other: a worker stays with a client that asks them, for as long as nobody else asks.
+"""Lets a worker stay with a client that sends one request after the other, while no other client sends any.
 
-To hand a request over to a worker and its connection back takes two switches of threads, which a client that waits for one answer
-before it asks again would feel each time.
+Passing a request to a worker and its connection back costs two thread switches. A client that waits for each response before
+it sends the next request would notice them every time.
 """
 
 from __future__ import annotations
@@ -20,94 +20,100 @@ from baremetal_sdk.http.connection import Connection
 from baremetal_sdk.http.limits import HTTPLimits
 from baremetal_sdk.http.request_head import HTTPError, take_head
 
-PROMPT = 0.002
-"""Seconds after an answer in which the next request has to come for its client to count as prompt; a worker waits no longer."""
-LONGEST = 0.1
-"""Seconds that a worker stays, in all."""
+PROMPT_REQUEST_S = 0.002
+"""A client is prompt if its next request arrives within this time after a response. A worker waits no longer than this."""
+MAX_STAY_S = 0.1
+"""Maximum seconds that a worker stays with one client."""
 
 
 class InputWatcher(Protocol):
-    """Whoever looks at what arrives while no worker does."""
+    """Watches the input of connections that no worker reads."""
 
-    def watch(self, conn: Connection, wanted: bool) -> None:
-        """Look at what arrives on *conn*, or leave that to a worker; what has arrived by then counts."""
+    def watch_input(self, conn: Connection, enable: bool) -> None:
+        """Start or stop watching *conn*. Starting also reports input that arrived before."""
 
 
 class KeepAliveWorker:
-    """Answers requests with *answer*, which tells whether the connection can stay open, and waits for the next where that pays.
+    """Answers requests with *handle* and waits for the client's next request if that is worth it.
 
-    One worker at a time stays, and only with a client that was prompt before; it leaves when anybody else has asked. Whatever is
-    not a request as a whole is left on the connection as it came, for whoever reads otherwise.
+    *handle* returns whether the connection can stay open. One worker at a time stays, only with a prompt client, and it leaves
+    when another client has sent a request. It takes complete requests only: anything else stays in the buffer for the event
+    loop, which has deadlines and sends errors. *may_stay* is False if the pool has no other thread to serve requests.
     """
 
     def __init__(
         self,
-        answer: Callable[[Connection], bool],
+        handle: Callable[[Connection], bool],
         limits: HTTPLimits,
-        room: BodyBudget,
+        budget: BodyBudget,
         *,
         may_stay: bool,
-        longest: float = LONGEST,
+        max_stay_s: float = MAX_STAY_S,
     ) -> None:
-        self._answer = answer
-        self._limits, self._room = limits, room
-        self._may_stay, self._longest = may_stay, longest
-        self._turn = 0
-        self._staying = threading.Lock()
+        self._handle = handle
+        self._limits, self._budget = limits, budget
+        self._may_stay, self._max_stay_s = may_stay, max_stay_s
+        self._last_ticket = 0
+        self._stay_lock = threading.Lock()
 
-    def next_turn(self) -> int:
-        """Note that somebody asks; the number of this turn. One thread alone calls it."""
-        self._turn += 1
-        return self._turn
+    def issue_ticket(self) -> int:
+        """Count a new request and return its ticket number. Only the event loop calls this, so it needs no lock.
 
-    def serve(self, conn: Connection, turn: int, watcher: InputWatcher) -> bool:
-        """Answer the request of *conn*, and those that follow upon it; tell whether the connection can stay open."""
+        A worker whose ticket is no longer the last one knows that another client has sent a request.
+        """
+        self._last_ticket += 1
+        return self._last_ticket
+
+    def serve(self, conn: Connection, ticket: int, watcher: InputWatcher) -> bool:
+        """Answer the request of *conn* and requests that follow it. Return whether the connection can stay open."""
+        # Each request runs in a copy of the same context, so that no request finds variables of the one before.
         context = contextvars.copy_context()
-        keep = context.copy().run(self._answer, conn)
-        if not (keep and self._stays(conn, turn)) or not self._staying.acquire(blocking=False):
-            return keep
-        watcher.watch(conn, False)
+        keep_alive = context.copy().run(self._handle, conn)
+        if not (keep_alive and self._can_stay(conn, ticket)) or not self._stay_lock.acquire(blocking=False):
+            return keep_alive
+        # Otherwise the next request would wake the event loop, too.
+        watcher.watch_input(conn, False)
         try:
-            until = time.monotonic() + self._longest
-            while keep and self._stays(conn, turn) and time.monotonic() < until and self._follows(conn):
-                keep = context.copy().run(self._answer, conn)
+            until = time.monotonic() + self._max_stay_s
+            while keep_alive and self._can_stay(conn, ticket) and time.monotonic() < until and self._receive_request(conn):
+                keep_alive = context.copy().run(self._handle, conn)
         finally:
-            self._staying.release()
-            watcher.watch(conn, True)
-        return keep
+            self._stay_lock.release()
+            watcher.watch_input(conn, True)
+        return keep_alive
 
-    def _stays(self, conn: Connection, turn: int) -> bool:
-        return self._may_stay and conn.prompt and turn == self._turn and not conn.buffer and not conn.output.pending
+    def _can_stay(self, conn: Connection, ticket: int) -> bool:
+        return self._may_stay and conn.is_prompt and ticket == self._last_ticket and not conn.buffer and not conn.output.pending
 
-    def _follows(self, conn: Connection) -> bool:
-        """Wait for the next request; tell whether it is there as a whole."""
-        arrivals = select.poll()
-        arrivals.register(conn.fd, select.POLLIN | select.POLLRDHUP)
-        if not arrivals.poll(1000 * PROMPT):
+    def _receive_request(self, conn: Connection) -> bool:
+        """Wait for the next request. Return whether a complete one arrived."""
+        poller = select.poll()
+        poller.register(conn.fd, select.POLLIN | select.POLLRDHUP)
+        if not poller.poll(1000 * PROMPT_REQUEST_S):
             return False
         try:
             conn.receive()
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return False
         except OSError:
-            conn.missed = True  # whoever looks at it next finds the same
+            conn.has_unread_input = True  # the event loop reads the same error and closes the connection
             return False
-        return self._take(conn)
+        return self._take_request(conn)
 
-    def _take(self, conn: Connection) -> bool:
-        """Take a request off the buffer if it is there as a whole; otherwise leave everything as it is."""
+    def _take_request(self, conn: Connection) -> bool:
+        """Take a complete request off the buffer. If it is incomplete or invalid, change nothing and return False."""
         buffer = conn.buffer.copy()
         try:
             head = take_head(buffer, 0, self._limits)
             if head is None:
                 return False
-            body = RequestBody(head, self._limits, self._room)
-            if not (body.complete or body.feed(buffer)):
+            body = RequestBody(head, self._limits, self._budget)
+            if not (body.is_complete or body.feed(buffer)):
                 body.close()
                 return False
         except HTTPError:
-            return False
-        conn.drop_request()
-        conn.requests += 1
+            return False  # the event loop parses the buffer again and sends the error
+        conn.discard_request()
+        conn.requests_served += 1
         conn.buffer, conn.head, conn.body = buffer, head, body
         return True

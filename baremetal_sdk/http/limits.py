@@ -1,4 +1,4 @@
-"""What one client, and all of them together, can take of the HTTP server."""
+"""Limits of the HTTP server for one client and for all clients together."""
 
 from __future__ import annotations
 
@@ -7,58 +7,64 @@ from dataclasses import dataclass
 
 from baremetal_sdk.config import APIConfig
 
-_OTHER_FILES = 200
-"""File descriptors that are left for everything else in the process."""
+_RESERVED_FILES = 200
+"""File descriptors that connections leave to the rest of the process."""
 
 
 @dataclass(frozen=True)
 class HTTPLimits:
-    """Seconds, bytes and numbers. A time limit is for the whole of its stage: a byte now and then does not put it off."""
+    """Limits in seconds, bytes and counts.
 
-    idle: float = 60.0
-    """Seconds until a connection on which no request begins is closed."""
-    handshake: float = 10.0
+    A time limit applies to a whole stage of a connection. A client that sends a byte now and then does not extend the limit.
+    """
+
+    idle_timeout_s: float = 60.0
+    """Seconds until the server closes a connection on which no request begins."""
+    handshake_timeout_s: float = 10.0
     """Seconds for a TLS handshake."""
-    head: float = 20.0
+    head_timeout_s: float = 20.0
     """Seconds from the first byte of a request to the end of its headers."""
-    grace: float = 20.0
-    """Seconds in which a body, or an answer, may be slower than *rate*."""
-    rate: float = 8192.0
-    """Bytes per second at which bodies and answers have to move, on average after *grace*."""
-    linger: float = 1.0
-    """Seconds in which a client can read an answer that refused its request, before the connection is closed."""
-    head_size: int = 65536
-    """Bytes in the request line and the headers."""
-    headers: int = 100
-    """Header lines in a request."""
-    target_size: int = 16384
-    """Bytes in the path and the query string."""
-    body_size: int = 4 * 1024 * 1024
-    """Bytes in the body of a request, however its length is told."""
-    bodies: int = 256 * 1024 * 1024
-    """Bytes of bodies that lie in files, in all; beyond that, whatever has been coming for longest is refused."""
-    unsent: int = 256 * 1024 * 1024
-    """Bytes of answers that wait for slow readers, in all; beyond that, whoever reads for longest is cut."""
-    unsent_of_one: int = 4 * 1024 * 1024
-    """Bytes of an answer in pieces that wait for one slow reader; beyond that its next piece waits."""
-    connections: int = 4096
-    """Connections at a time; a new one takes the place of the one that has said nothing for longest."""
-    per_peer: int = 0
-    """Connections at a time from one address; 0: as many as there are."""
+    grace_period_s: float = 20.0
+    """Seconds during which a body or a response may be slower than ``min_bytes_per_s``."""
+    min_bytes_per_s: float = 8192.0
+    """Minimum average rate of bodies and responses after the grace period."""
+    linger_s: float = 1.0
+    """Seconds for the client to read the last response before the server closes the connection."""
+    max_head_bytes: int = 65536
+    """Maximum bytes in the request line and the headers."""
+    max_headers: int = 100
+    """Maximum number of header lines in a request."""
+    max_target_bytes: int = 16384
+    """Maximum bytes in the path and the query string."""
+    max_body_bytes: int = 4 * 1024 * 1024
+    """Maximum bytes in the body of a request, with a Content-Length or in chunks."""
+    max_spooled_bytes: int = 256 * 1024 * 1024
+    """Maximum bytes of all bodies in temporary files. Above this limit the server rejects the oldest uploads."""
+    max_unsent_bytes: int = 256 * 1024 * 1024
+    """Maximum unsent bytes of all responses. Above this limit the server disconnects the slowest readers."""
+    max_unsent_bytes_per_client: int = 4 * 1024 * 1024
+    """Unsent bytes of one response in pieces at which the application has to wait for its client."""
+    max_connections: int = 4096
+    """Maximum number of open connections. A new connection replaces the one that has been inactive for longest."""
+    max_connections_per_client: int = 0
+    """Maximum number of open connections of one client. 0 means no limit per client."""
 
     @classmethod
-    def of(cls, config: APIConfig) -> HTTPLimits:
-        """The limits that an operator configured, within what the process may open."""
-        files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        room = config.max_connections if files == resource.RLIM_INFINITY else max(16, files - _OTHER_FILES)
+    def from_config(cls, config: APIConfig) -> HTTPLimits:
+        """Return the limits of *config*, reduced to the file descriptors that the process may open."""
+        max_files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        max_connections = config.max_connections
+        if max_files != resource.RLIM_INFINITY:
+            max_connections = min(max_connections, max(16, max_files - _RESERVED_FILES))
         return cls(
-            idle=config.request_timeout,
-            handshake=config.handshake_timeout,
-            head=config.header_timeout,
-            grace=config.slow_client_grace_period,
-            rate=config.min_transfer_rate,
-            body_size=config.max_request_body_size,
-            bodies=max(cls.bodies, 4 * config.max_request_body_size),
-            connections=min(config.max_connections, room),
-            per_peer=config.max_connections_per_peer,
+            idle_timeout_s=config.request_timeout,
+            handshake_timeout_s=config.handshake_timeout,
+            head_timeout_s=config.header_timeout,
+            grace_period_s=config.slow_client_grace_period,
+            min_bytes_per_s=config.min_transfer_rate,
+            max_body_bytes=config.max_request_body_size,
+            # Even with a large body limit, several clients can upload at the same time.
+            max_spooled_bytes=max(cls.max_spooled_bytes, 4 * config.max_request_body_size),
+            max_connections=max_connections,
+            max_connections_per_client=config.max_connections_per_peer,
         )

@@ -1,12 +1,20 @@
-"""The thread that owns the connections: it accepts, reads requests, sends what clients read slowly, and keeps the time.
+"""The event loop: one thread that owns the connections.
 
-Nothing in it waits for a client. A worker sees a request when it is there as a whole, so a client that is slow in its handshake,
-in headers, in a body or in reading its answer costs a little memory until its time is over, and nobody else anything.
+The thread accepts connections, reads requests, sends responses to slow clients and enforces deadlines. It never waits for a
+client, and a worker gets only complete requests. A slow client costs memory until its deadline and delays no other client.
+
+Three rules keep this correct without a lock per connection:
+
+* Each connection has one owner at a time, which its state names (see :class:`~baremetal_sdk.http.connection.ConnectionState`).
+* ``epoll`` is edge-triggered: it reports new input once. Reported input that is not read at once sets ``has_unread_input``, and
+  then the connection is read again without a new report.
+* A worker returns a connection by writing its state and then reading ``has_unread_input``. The loop records input for a worker
+  in the opposite order: it sets ``has_unread_input`` and then reads the state again. One of both always sees the other's write.
 """
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import logging
 import select
 import socket
@@ -18,381 +26,375 @@ from typing import Any
 from baremetal_sdk.errors import NoFreeWorker
 from baremetal_sdk.http.acceptor import Acceptor
 from baremetal_sdk.http.body_budget import BodyBudget
-from baremetal_sdk.http.connection import Connection, Stage
-from baremetal_sdk.http.connection_limits import ConnectionLimits
-from baremetal_sdk.http.error_responses import refusal
-from baremetal_sdk.http.keep_alive_worker import PROMPT
+from baremetal_sdk.http.connection import Connection, ConnectionState
+from baremetal_sdk.http.error_responses import build_error_response
 from baremetal_sdk.http.limits import HTTPLimits
+from baremetal_sdk.http.open_connections import OpenConnections
 from baremetal_sdk.http.output import ClientGone
 from baremetal_sdk.http.request_head import HTTPError
+from baremetal_sdk.http.request_reader import read_request
 from baremetal_sdk.http.sockets import ListeningSocket
 from baremetal_sdk.http.streams import StreamSender
 from baremetal_sdk.http.wakeup import Wakeup
 
 LOG = logging.getLogger(__name__)
-_LAST_CHANCE = 1.0
-"""Seconds that a client that was just let in has to begin its request when the server stops."""
-_LATER = 4
-"""Bodies in many small pieces that are gone on with before whatever else has happened has its turn."""
-_REST = 0.001
-"""Seconds in which the workers have the interpreter to themselves before such bodies are gone on with."""
-_INPUT = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
-_OUTPUT = _INPUT | select.EPOLLOUT
-_OVER = select.EPOLLHUP | select.EPOLLERR
-_WORK = Callable[[Connection], None]
+_FIRST_REQUEST_ON_STOP_S = 1.0
+"""Seconds that a new client has to begin its first request when the server stops."""
+_PAUSED_BODIES_PER_ROUND = 4
+"""Paused bodies that are read on before new events are handled."""
+_PAUSED_BODY_DELAY_S = 0.001
+"""Seconds before paused bodies are read on. Meanwhile the workers have the interpreter to themselves."""
+_RELIEF_BATCH_SIZE = 8
+"""Connections that are closed when file descriptors run out."""
+_HANG_UP = select.EPOLLHUP | select.EPOLLERR
+_TLS_HANDSHAKE_RECORD = b"\x16"  # content type of the record (RFC 8446, section 5.1)
+_Submit = Callable[[Connection], None]
 
 
 class EventLoop:
-    """Serves the connections of *listeners*.
+    """Serves the connections of *listeners* in the thread that calls :meth:`run`.
 
-    *serve* has a worker answer the request of a connection, *shake* has one go on with a TLS handshake (None: plain HTTP).
-    Both give the connection back with :meth:`done` or :meth:`resume`, and may raise ``NoFreeWorker``. *refused* is told the
-    address and the status of a request that is refused here. A connection whose answer is pushed goes to *streams*.
+    *serve* passes a connection with a complete request to a worker. *shake* passes one to a worker for a step of its TLS
+    handshake; None means plain HTTP. Both may raise ``NoFreeWorker``. The worker returns the connection with
+    :meth:`finish_request` or :meth:`resume`. Connections with a streaming response go to *streams*. *log_rejection* receives
+    the client's address and the status of a request that the loop rejects.
     """
 
     def __init__(
         self,
         listeners: Sequence[ListeningSocket],
         limits: HTTPLimits,
-        serve: _WORK,
-        shake: _WORK | None,
+        *,
+        serve: _Submit,
+        shake: _Submit | None,
         streams: StreamSender,
-        room: BodyBudget,
-        refused: Callable[[str, int], None] | None = None,
+        budget: BodyBudget,
+        log_rejection: Callable[[str, int], None] | None = None,
     ) -> None:
         self.limits = limits
-        self._refused, self._streams = refused, streams
+        self._log_rejection, self._streams = log_rejection, streams
         self._serve, self._shake = serve, shake
-        self._connections: dict[int, Connection] = {}
-        self._peers = ConnectionLimits(limits, self._connections)
-        self._room = room
-        self._posted: deque[Connection] = deque()
-        self._later: deque[Connection] = deque()
+        self._budget = budget
+        self._ready: deque[Connection] = deque()  # connections to continue at once; workers append to it, too
+        self._paused_bodies: deque[Connection] = deque()
         self._epoll = select.epoll()
+        self._open = OpenConnections(limits, self._epoll)
         self._wakeup = Wakeup(self._epoll)
-        self.stopping = self._stopped = self._cutting = False
-        self._interval = max(0.02, min(0.5, *(0.25 * one for one in (limits.idle, limits.handshake, limits.head, limits.grace))))
-        self._acceptor = Acceptor(listeners, self._epoll, self._take_in, self._relieve)
+        self.is_stopping = self._is_cutting = self._has_stopped_accepting = False
+        timeouts = (limits.idle_timeout_s, limits.handshake_timeout_s, limits.head_timeout_s, limits.grace_period_s)
+        self._check_interval_s = max(0.02, min(0.5, 0.25 * min(timeouts)))
+        close_oldest = functools.partial(self._open.close_oldest, _RELIEF_BATCH_SIZE)
+        self._acceptor = Acceptor(listeners, self._epoll, on_accept=self._on_accept, on_exhausted=close_oldest)
 
-    def run(self) -> None:
-        """Serve until :meth:`stop` and the last answer, or :meth:`cut`."""
-        look = time.monotonic() + self._interval
-        while not self._finished():
-            try:
-                wait = 0.0 if self._posted else _REST if self._later else max(0.0, look - time.monotonic())
-                for fd, event in self._epoll.poll(wait):
-                    self._handle(fd, event)
-                self._wakeup.rest()
-                for _ in range(len(self._posted)):
-                    self._guarded(self._resumed, self._posted.popleft())
-                for _ in range(min(_LATER, len(self._later))):
-                    self._guarded(self._resumed, self._later.popleft())
-                if time.monotonic() >= look:
-                    self._keep_time()
-                    look = time.monotonic() + self._interval
-            except Exception:
-                LOG.exception("the HTTP server failed in its loop; it goes on")
-        self._end()
+    # Called by other threads
 
     def stop(self) -> None:
-        """Accept nothing more, answer what was accepted, and end; it returns at once, and may be called by a signal handler."""
-        self.stopping = True
-        self._wakeup.ring()
+        """Accept nothing more, answer accepted requests, and end :meth:`run`. Returns at once; a signal handler may call it."""
+        self.is_stopping = True
+        self._wakeup.wake()
 
     def cut(self) -> None:
-        """End all connections now."""
-        self._cutting = True
-        self._wakeup.ring()
+        """Close all connections now and end :meth:`run`. Returns at once."""
+        self._is_cutting = True
+        self._wakeup.wake()
 
     @property
     def connections(self) -> int:
-        """Connections that are open."""
-        return len(self._connections)
+        """Number of open connections."""
+        return len(self._open.by_fd)
 
-    def done(self, conn: Connection, keep: bool) -> None:
-        """Take *conn* back from a worker that answered its request; called by the worker."""
-        conn.drop_request()
-        if self._connections.get(conn.fd) is not conn:  # it was cut in the meantime
-            return conn.close()
-        conn.requests += 1
-        conn.began = now = time.monotonic()
-        conn.keep = keep  # as the answer said: who was promised more may be asking already, also while we stop
+    def finish_request(self, conn: Connection, keep_alive: bool) -> None:
+        """Return *conn* from a worker that has answered its request. The worker calls this."""
+        conn.discard_request()
+        # A connection that the loop has cut is no longer open, and its worker closes the descriptor.
+        if self._open.by_fd.get(conn.fd) is not conn:
+            conn.close()
+            return
+        conn.requests_served += 1
+        # The response has announced this to the client, which may have sent its next request already. A stop changes nothing.
+        conn.keep_alive = keep_alive
+        now = time.monotonic()
         if conn.output.pending:
-            conn.deadline, conn.stage = now + self.limits.grace, Stage.SENDING
-            return self._post(conn)
-        if not conn.keep:
-            return self._hang_up(conn, now)
-        conn.deadline, conn.since, conn.stage = now + self.limits.idle, now, Stage.WAITING
-        if conn.missed or conn.buffer or conn.ended or self.stopping:
-            self._post(conn)
-        return None
+            conn.start_sending(now, self.limits)
+            self._schedule(conn)
+        elif not conn.keep_alive:
+            self._start_lingering(conn, now)
+        else:
+            conn.become_idle(now, self.limits)
+            # Only these cases need the loop now. Otherwise the next epoll report continues, without a wake-up here.
+            if conn.has_unread_input or conn.buffer or conn.eof_received or self.is_stopping:
+                self._schedule(conn)
 
-    def resume(self, conn: Connection, stage: Stage, seconds: float | None = None) -> None:
-        """Take *conn* back from a worker at another *stage*, of *seconds* where it has a time of its own."""
-        if seconds is not None:
-            conn.deadline = time.monotonic() + seconds
-        conn.stage = stage
-        if conn.missed or stage is not Stage.SHAKING or self._cutting:
-            self._post(conn)
+    def resume(self, conn: Connection, state: ConnectionState, timeout_s: float | None = None) -> None:
+        """Return *conn* from a worker in *state*. *timeout_s* sets a new deadline. The worker calls this."""
+        if timeout_s is not None:
+            conn.deadline = time.monotonic() + timeout_s
+        conn.state = state
+        # A handshake that waits for the client continues with the next epoll report.
+        if conn.has_unread_input or state is not ConnectionState.HANDSHAKE or self._is_cutting:
+            self._schedule(conn)
 
-    def watch(self, conn: Connection, wanted: bool) -> None:
-        """Look at what arrives on *conn*, or leave that to the worker that has it; what has arrived by then counts."""
-        with contextlib.suppress(OSError, ValueError):  # it was cut in the meantime, and all of us, too
-            self._epoll.modify(conn.fd, _INPUT if wanted else 0)
+    def watch_input(self, conn: Connection, enable: bool) -> None:
+        """Report input of *conn* again, or leave it to the worker that owns *conn*. The worker calls this."""
+        self._open.watch_input(conn, enable)
 
-    def _post(self, conn: Connection) -> None:
-        self._posted.append(conn)
-        self._wakeup.ring(surely=False)
+    def _schedule(self, conn: Connection) -> None:
+        self._ready.append(conn)
+        self._wakeup.wake(force=False)
 
-    def _handle(self, fd: int, event: int) -> None:
-        conn = self._connections.get(fd)
-        if conn is None:
-            return self._wakeup.heard() if fd == self._wakeup.fd else self._acceptor.accept(fd)
-        if conn.reads and conn.missed and not event & _OVER:
-            return  # it is posted, and reads all of it in its turn
-        if not self._is_working(conn):
-            self._guarded(self._arrived, conn, event)
+    def run(self) -> None:
+        """Serve until :meth:`stop` and the last response, or until :meth:`cut`."""
+        check_at = time.monotonic() + self._check_interval_s
+        while True:
+            if self.is_stopping and not self._has_stopped_accepting:
+                self._stop_accepting()
+            if self._is_cutting or (self._has_stopped_accepting and not self._open.by_fd):
+                break
+            try:
+                for fd, event in self._epoll.poll(self._get_poll_timeout(check_at)):
+                    self._on_event(fd, event)
+                # Before the queue is read: a worker that appends to it from now on ends the next poll.
+                self._wakeup.rearm()
+                # Up to the present lengths: a connection that is queued again meanwhile waits until new events are handled.
+                for _ in range(len(self._ready)):
+                    self._guard(self._continue, self._ready.popleft())
+                for _ in range(min(_PAUSED_BODIES_PER_ROUND, len(self._paused_bodies))):
+                    self._guard(self._continue, self._paused_bodies.popleft())
+                if time.monotonic() >= check_at:
+                    self._check_deadlines()
+                    check_at = time.monotonic() + self._check_interval_s
+            except Exception:
+                LOG.exception("the HTTP server failed in its event loop; it continues")
+        for conn in list(self._open.by_fd.values()):
+            self._open.close(conn, abort=True)
+        self._acceptor.close()
+        self._epoll.close()
 
-    def _is_working(self, conn: Connection) -> bool:
-        """Whether a worker has *conn*; that one will see that something was missed."""
-        if conn.stage is Stage.WORKING:
-            conn.missed = True
-        return conn.stage is Stage.WORKING  # it may have been given back in between, perhaps before it saw that
+    def _get_poll_timeout(self, check_at: float) -> float:
+        """Return the seconds to wait for events."""
+        if self._ready:
+            return 0.0
+        if self._paused_bodies:
+            # Parsing tiny chunks needs the interpreter. Waiting a moment lets workers answer other requests.
+            return _PAUSED_BODY_DELAY_S
+        return max(0.0, check_at - time.monotonic())
 
-    def _guarded(self, function: Callable[..., None], conn: Connection, *args: Any) -> None:
+    def _guard(self, function: Callable[..., None], conn: Connection, *args: Any) -> None:
+        """Call *function* and close *conn* if it raises. A fault of one connection must not end the loop."""
         try:
             function(conn, *args)
         except (ClientGone, OSError) as exc:
             LOG.debug("connection from %s: %s", conn.remote_addr, exc)
-            self._close(conn)
+            self._open.close(conn)
         except Exception:
-            LOG.exception("a connection from %s was closed because it could not be handled", conn.remote_addr)
-            self._close(conn)
+            LOG.exception("a connection from %s was closed because of an internal error", conn.remote_addr)
+            self._open.close(conn)
 
-    def _take_in(self, sock: socket.socket, address: Any, listener: ListeningSocket) -> None:
+    def _on_event(self, fd: int, event: int) -> None:
+        conn = self._open.by_fd.get(fd)
+        if conn is None:
+            if fd == self._wakeup.fd:
+                self._wakeup.clear()
+            else:
+                self._acceptor.accept(fd)
+        elif conn.is_reading and conn.has_unread_input and not event & _HANG_UP:
+            return  # the connection is queued and reads all of its input in its turn
+        elif not self._leave_to_worker(conn):
+            self._guard(self._on_socket_event, conn, event)
+
+    def _leave_to_worker(self, conn: Connection) -> bool:
+        """Return whether a worker owns *conn*. If so, the worker learns that input has arrived."""
+        if conn.state is ConnectionState.IN_WORKER:
+            conn.has_unread_input = True
+        # Read the state again: the worker may have returned the connection before it could see the flag.
+        return conn.state is ConnectionState.IN_WORKER
+
+    def _on_socket_event(self, conn: Connection, event: int) -> None:
+        if event & _HANG_UP:
+            self._open.close(conn)
+        elif conn.state is ConnectionState.SENDING:
+            self._send(conn)
+        elif conn.state is not ConnectionState.DETACHING:
+            self._read(conn, thorough=bool(event & select.EPOLLRDHUP))
+
+    def _on_accept(self, sock: socket.socket, address: Any, listener: ListeningSocket) -> None:
         now = time.monotonic()
         conn = Connection(sock, address, listener, now)
-        conn.deadline = now + self.limits.idle
-        for other in self._peers.in_the_way(conn):
-            self._close(other, cut=True)
-        if not self._peers.add(conn):
-            conn.cut()
-            conn.close()
+        conn.become_idle(now, self.limits)
+        self._open.add(conn)
+
+    def _continue(self, conn: Connection) -> None:
+        """Continue with a queued connection."""
+        # Two workers, such as that of the handshake and that of the first request, can queue a connection one after the other.
+        # The first turn may have passed it on already.
+        if conn.state in (ConnectionState.CLOSED, ConnectionState.STREAMING):
             return
-        self._connections[conn.fd] = conn
-        self._epoll.register(conn.fd, _INPUT)
-
-    def _relieve(self) -> None:
-        """Give descriptors back: those of the oldest connections."""
-        for conn in self._peers.oldest(8):
-            self._close(conn, cut=True)
-
-    # What happens on a connection
-
-    def _arrived(self, conn: Connection, event: int) -> None:
-        if event & _OVER:
-            self._close(conn)
-        elif conn.stage is Stage.SENDING:
+        if self._is_cutting:
+            self._open.close(conn, abort=True)
+        elif conn.state is ConnectionState.SENDING:
             self._send(conn)
-        elif conn.stage is not Stage.LEAVING:
-            self._go_on(conn, bool(event & select.EPOLLRDHUP))
-
-    def _resumed(self, conn: Connection) -> None:
-        """Go on with a connection that a worker gave back."""
-        if conn.stage in (Stage.CLOSED, Stage.STREAMING):
-            return  # two workers, such as that of a handshake, gave it back one right after the other
-        if self._cutting:
-            self._close(conn, cut=True)
-        elif conn.stage is Stage.SENDING:
-            self._send(conn)
-        elif conn.stage is Stage.LEAVING:
-            self._part_with(conn)
+        elif conn.state is ConnectionState.DETACHING:
+            self._detach(conn)
         else:
-            if conn.reads and conn.buffer:
-                self._advance(conn)
-            if conn.paused:
-                conn.missed = True
-                self._later.append(conn)
-            elif not self._is_working(conn):
-                self._go_on(conn, True)
-            if self.stopping and conn.stage is Stage.WAITING:
-                self._last_chance(conn)
+            self._continue_reading(conn)
 
-    def _part_with(self, conn: Connection) -> None:
-        """Leave *conn*, whose answer is pushed, to the streams, unless it was cut in the meantime."""
-        conn.drop_request()
-        if self._connections.pop(conn.fd, None) is None:
-            return conn.close()
-        self._peers.remove(conn)
-        self._epoll.unregister(conn.fd)
-        conn.stage = Stage.STREAMING
-        return self._streams.take(conn)
-
-    def _go_on(self, conn: Connection, thorough: bool) -> None:
-        """Read what there is to read, whatever the stage."""
-        if conn.stage is Stage.SHAKING:
-            conn.missed = False
-            return self._work(conn, self._shake)
-        if self._shake is not None and not conn.secured and conn.stage is Stage.WAITING:
-            return self._begin_tls(conn)
-        conn.missed = False
-        conn.fill(thorough)
-        if conn.stage is Stage.LINGERING:
-            conn.drop()
-            if conn.ended:
-                self._close(conn)
-            elif conn.missed:
-                self._post(conn)
-            return None
-        if conn.buffer:
+    def _continue_reading(self, conn: Connection) -> None:
+        # Buffered input comes first: a pipelined request has no input left in the socket and causes no event.
+        if conn.is_reading and conn.buffer:
             self._advance(conn)
-        if conn.paused:
-            conn.missed = True
-            self._later.append(conn)
-        elif conn.reads and conn.missed:
-            self._post(conn)
-        elif conn.reads and conn.ended:
-            conn.hang_up()
-            self._close(conn)
+        if conn.is_body_paused:
+            self._queue_paused_body(conn)
+        elif not self._leave_to_worker(conn):
+            self._read(conn, thorough=True)
+        if self.is_stopping and conn.state is ConnectionState.IDLE:
+            self._end_idle(conn)
+
+    def _queue_paused_body(self, conn: Connection) -> None:
+        conn.has_unread_input = True  # new events do not read the connection before its turn
+        self._paused_bodies.append(conn)
+
+    def _detach(self, conn: Connection) -> None:
+        """Pass *conn* to the stream sender, or close it if it was cut meanwhile."""
+        conn.discard_request()
+        if self._open.detach(conn):
+            conn.state = ConnectionState.STREAMING
+            self._streams.add(conn)
+        else:
+            conn.close()
+
+    # Reading requests
+
+    def _read(self, conn: Connection, thorough: bool) -> None:
+        """Read available input. *thorough* is described at :meth:`Connection.fill`."""
+        if conn.state is ConnectionState.HANDSHAKE:
+            conn.has_unread_input = False
+            return self._submit(conn, self._shake)
+        if self._shake is not None and not conn.is_tls and conn.state is ConnectionState.IDLE:
+            return self._begin_tls(conn)
+        # Before the read: input that arrives during the read sets the flag or causes a new event.
+        conn.has_unread_input = False
+        conn.fill(thorough)
+        if conn.state is ConnectionState.LINGERING:
+            return self._discard_input(conn)
+        if conn.buffer and conn.is_reading:
+            self._advance(conn)
+        if conn.is_body_paused:
+            self._queue_paused_body(conn)
+        elif conn.is_reading and conn.has_unread_input:
+            self._schedule(conn)
+        elif conn.is_reading and conn.eof_received:
+            conn.shut_down_output()
+            self._open.close(conn)
         return None
 
+    def _discard_input(self, conn: Connection) -> None:
+        """Discard input until the client closes the connection."""
+        conn.discard_input()
+        if conn.eof_received:
+            self._open.close(conn)
+        elif conn.has_unread_input:
+            self._schedule(conn)
+
     def _begin_tls(self, conn: Connection) -> None:
+        """Start the TLS handshake, or explain the error to a client that sends plain HTTP."""
         try:
             first = conn.peek()
         except BlockingIOError:
-            return None
-        if not first:
-            return self._close(conn)
-        if first != b"\x16":  # a TLS record of a handshake (RFC 8446, section 5.1)
-            reason = "this port speaks HTTPS, and the request came without TLS; use https:// in the URL"
-            return self._refuse(conn, HTTPError(400, reason)) if first.isalpha() else self._close(conn)
-        conn.deadline, conn.stage = time.monotonic() + self.limits.handshake, Stage.SHAKING
-        return self._work(conn, self._shake)
+            return
+        if first == _TLS_HANDSHAKE_RECORD:
+            conn.deadline = time.monotonic() + self.limits.handshake_timeout_s
+            conn.state = ConnectionState.HANDSHAKE
+            self._submit(conn, self._shake)
+        elif first.isalpha():
+            self._reject(
+                conn, HTTPError(400, "this port requires HTTPS and the request came without TLS; use https:// in the URL")
+            )
+        else:
+            self._open.close(conn)
 
     def _advance(self, conn: Connection) -> None:
-        """Make of what has arrived as much of a request as it is."""
+        """Parse the buffered input. Pass a complete request to a worker."""
         try:
-            if conn.stage is Stage.WAITING:
-                conn.stage, now = Stage.HEAD, time.monotonic()
-                conn.prompt = conn.requests > 0 and now - conn.since < PROMPT
-                conn.since, conn.deadline = now, now + self.limits.head
-            if conn.stage is Stage.HEAD and not conn.take_head(self.limits, self._room):
-                return
-            body = conn.body
-            assert body is not None
-            if conn.stage is Stage.HEAD and not body.complete:
-                self._begin_body(conn)
-            if body.complete or body.feed(conn.buffer):
-                return self._work(conn, self._serve)
-            conn.deadline = conn.began + self.limits.grace + body.received / self.limits.rate
-            if self._room.is_full:
-                self._make_room()
+            if read_request(conn, self.limits, self._budget):
+                self._submit(conn, self._serve)
+            elif conn.state is ConnectionState.READING_BODY and self._budget.is_full:
+                self._reject_oldest_uploads()
         except HTTPError as exc:
-            self._refuse(conn, exc)
+            self._reject(conn, exc)
 
-    def _begin_body(self, conn: Connection) -> None:
-        conn.stage, conn.began = Stage.BODY, time.monotonic()
-        if conn.head is not None and conn.head.expects_continue and not conn.buffer:
-            conn.output.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            conn.output.flush()
+    def _reject_oldest_uploads(self) -> None:
+        """Reject uploads until the budget for bodies is met."""
+        error = HTTPError(503, "too much data is being uploaded; try again later")
+        for conn in self._open.find_uploads():
+            if self._budget.is_full:
+                self._guard(self._reject, conn, error)
 
-    def _make_room(self) -> None:
-        """Refuse what has been coming for longest, until there is room for other bodies."""
-        reason = HTTPError(503, "more is being uploaded than there is room for; try again")
-        for conn in self._peers.receiving():
-            if self._room.is_full:
-                self._guarded(self._refuse, conn, reason)
-
-    def _work(self, conn: Connection, work: _WORK | None) -> None:
-        assert work is not None
-        before, conn.stage = conn.stage, Stage.WORKING
+    def _submit(self, conn: Connection, submit: _Submit | None) -> None:
+        """Pass *conn* to a worker."""
+        assert submit is not None
+        # The state is written first: the worker may return the connection before *submit* returns.
+        previous, conn.state = conn.state, ConnectionState.IN_WORKER
         try:
-            work(conn)
+            submit(conn)
         except NoFreeWorker as exc:
-            conn.stage = before
-            if before is Stage.SHAKING:
-                return self._close(conn)
-            self._refuse(conn, HTTPError(503, "too many requests wait already; try again"), exc.retry_after)
+            conn.state = previous
+            if previous is ConnectionState.HANDSHAKE:  # without TLS the client could not read an error
+                return self._open.close(conn)
+            self._reject(conn, HTTPError(503, "too many requests are waiting; try again later"), exc.retry_after)
 
-    def _refuse(self, conn: Connection, why: HTTPError, retry_after: float | None = None) -> None:
-        conn.drop()
-        if self._refused is not None:
-            self._refused(conn.remote_addr, why.status)
-        conn.output.write(refusal(why.status, why.reason, retry_after=retry_after))
-        conn.keep, conn.stage, conn.began = False, Stage.SENDING, time.monotonic()
-        conn.deadline = conn.began + self.limits.grace
+    def _reject(self, conn: Connection, error: HTTPError, retry_after: float | None = None) -> None:
+        """Send *error* and close the connection, because the start of the next request is unknown."""
+        conn.discard_input()
+        if self._log_rejection is not None:
+            self._log_rejection(conn.remote_addr, error.status)
+        conn.output.write(build_error_response(error.status, error.reason, retry_after=retry_after))
+        conn.keep_alive = False
+        conn.start_sending(time.monotonic(), self.limits)
         self._send(conn)
 
-    # Answers, and the end of a connection
+    # Sending responses, and the end of a connection
 
     def _send(self, conn: Connection) -> None:
-        """Send what the client takes; once that is all, wait for its next request, or hang up."""
-        complete = conn.output.flush()
-        if complete == (was_slow := conn.watches_output):
-            conn.watches_output = not complete
-            self._epoll.modify(conn.fd, _INPUT if complete else _OUTPUT)
+        """Send what the client takes. After the response wait for the next request or end the connection."""
+        if not self._open.send(conn):
+            return  # the next report of epoll continues
         now = time.monotonic()
-        if not complete:
-            conn.deadline = conn.began + self.limits.grace + conn.output.sent / self.limits.rate
-            for other in () if was_slow else self._peers.too_much_unsent(conn):
-                self._close(other, cut=True)
-        elif conn.keep:
-            conn.deadline, conn.since, conn.stage = now + self.limits.idle, now, Stage.WAITING
-            self._posted.append(conn)
+        if conn.keep_alive:
+            conn.become_idle(now, self.limits)
+            # Input may have arrived that was not read. This is the loop's own thread, which needs no wake-up.
+            self._ready.append(conn)
         else:
-            self._hang_up(conn, now)
+            self._start_lingering(conn, now)
 
-    def _hang_up(self, conn: Connection, now: float) -> None:
-        """Send nothing more, and let the client read: closing with unread input would take the answer from it."""
-        conn.hang_up()
-        conn.deadline, conn.stage = now + self.limits.linger, Stage.LINGERING
-        if conn.missed or conn.ended:
-            self._post(conn)
+    def _start_lingering(self, conn: Connection, now: float) -> None:
+        conn.start_lingering(now, self.limits)
+        if conn.has_unread_input or conn.eof_received:
+            self._schedule(conn)
 
-    def _close(self, conn: Connection, cut: bool = False) -> None:
-        if self._connections.pop(conn.fd, None) is None:
-            return
-        self._peers.remove(conn)
-        if cut:
-            conn.cut()
-        if conn.stage is not Stage.WORKING:
-            conn.close()
-
-    def _keep_time(self) -> None:
+    def _check_deadlines(self) -> None:
         now = time.monotonic()
-        late = [conn for conn in self._connections.values() if conn.deadline < now and conn.stage is not Stage.WORKING]
-        for conn in late:
-            self._guarded(self._too_late, conn)
-        if not self._stopped:
+        for conn in self._open.find_late(now):
+            self._guard(self._on_timeout, conn)
+        if not self._has_stopped_accepting:
             self._acceptor.resume(now)
 
-    def _too_late(self, conn: Connection) -> None:
-        if conn.stage in (Stage.HEAD, Stage.BODY):
-            self._refuse(conn, HTTPError(408, "the request took too long"))
+    def _on_timeout(self, conn: Connection) -> None:
+        if conn.state in (ConnectionState.READING_HEAD, ConnectionState.READING_BODY):
+            self._reject(conn, HTTPError(408, "the request took too long"))
         else:
-            self._close(conn, cut=conn.stage is Stage.SENDING)
-
-    def _finished(self) -> bool:
-        if self.stopping and not self._stopped:
-            self._stop_accepting()
-        return self._cutting or (self._stopped and not self._connections)
+            self._open.close(conn, abort=conn.state is ConnectionState.SENDING)
 
     def _stop_accepting(self) -> None:
-        """Take what the kernel accepted for us, unless somebody else goes on listening; then ask everybody to come to an end."""
-        self._stopped = True
-        self._acceptor.end(self.limits.connections)
-        for conn in [conn for conn in self._connections.values() if conn.stage is Stage.WAITING]:
-            self._guarded(self._resumed, conn)
+        """Accept queued connections, close the listening sockets and end idle connections."""
+        self._has_stopped_accepting = True
+        self._acceptor.finish(self.limits.max_connections)
+        for conn in self._open.find_idle():
+            self._guard(self._continue, conn)
 
-    def _last_chance(self, conn: Connection) -> None:
-        if conn.requests:  # all that it asked for is on its way
-            conn.hang_up()
-            self._close(conn)
+    def _end_idle(self, conn: Connection) -> None:
+        """Close an idle connection while the server stops. A client that has just connected may still send one request."""
+        if conn.requests_served:
+            conn.shut_down_output()
+            self._open.close(conn)
         else:
-            conn.deadline = min(conn.deadline, time.monotonic() + _LAST_CHANCE)
-
-    def _end(self) -> None:
-        for conn in list(self._connections.values()):
-            self._close(conn, cut=True)
-        self._acceptor.close()
-        self._epoll.close()
+            conn.deadline = min(conn.deadline, time.monotonic() + _FIRST_REQUEST_ON_STOP_S)

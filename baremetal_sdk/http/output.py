@@ -1,64 +1,68 @@
-"""An answer on its way: sent as far as the client reads, kept beyond that."""
+"""Output buffer of a connection: sends at the speed of the client and keeps the rest."""
 
 from __future__ import annotations
 
 import socket
 import ssl
 
-_BLOCK = 262144
-_ALONE = 65536
-"""Bytes of a piece that is sent from where it is: joined with others it would be copied while all other threads wait."""
+_MAX_SEND_BYTES = 262144
+"""Maximum bytes in one call of ``send``."""
+_SEPARATE_PIECE_BYTES = 65536
+"""A piece of this size is sent by itself. Joining it with others would copy it while it holds the interpreter lock."""
 
 
 class ClientGone(OSError):
-    """The client closed or broke the connection, or read too slowly: there is nobody left to tell."""
+    """The client closed or broke the connection, or read too slowly. No response can reach it."""
 
 
 class OutputBuffer:
-    """What is to be sent on one connection. It never waits."""
+    """Unsent output of one connection. No method blocks."""
 
-    __slots__ = ("_kept", "_parts", "sent", "sock")
+    __slots__ = ("_current", "_pieces", "sent", "sock")
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
-        self._parts: list[bytes] = []
-        self._kept = memoryview(b"")
+        self._pieces: list[bytes] = []
+        self._current = memoryview(b"")
         self.sent = 0
-        """Bytes sent of the present answer."""
+        """Bytes of the current response that were sent."""
 
     @property
     def pending(self) -> int:
-        """Bytes that are kept."""
-        return len(self._kept) + sum(map(len, self._parts))
+        """Number of unsent bytes."""
+        return len(self._current) + sum(map(len, self._pieces))
 
     def write(self, data: bytes) -> None:
-        """Keep *data*, to be sent with the next :meth:`flush`."""
-        self._parts.append(data)
+        """Append *data*. The next :meth:`flush` sends it."""
+        self._pieces.append(data)
 
     def flush(self) -> bool:
-        """Send as much as goes now; tell whether that was all. Raises :class:`ClientGone`."""
+        """Send as much as the socket takes now. Return whether the buffer is empty. Raises :class:`ClientGone`."""
         try:
-            while self._kept or self._parts:
-                if not self._kept:
-                    self._kept = memoryview(self._next())
-                gone = self.sock.send(self._kept[:_BLOCK])
-                self.sent += gone
-                self._kept = self._kept[gone:]
+            while self._current or self._pieces:
+                if not self._current:
+                    self._current = memoryview(self._take_next_block())
+                count = self.sock.send(self._current[:_MAX_SEND_BYTES])
+                self.sent += count
+                self._current = self._current[count:]
         except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
             return False
         except (OSError, ValueError) as exc:
-            self.forget()
-            raise ClientGone(f"the answer could not be sent: {exc}") from exc
+            self.clear()
+            raise ClientGone(f"the response could not be sent: {exc}") from exc
         return True
 
-    def _next(self) -> bytes:
-        """What is sent next: all small pieces up to the first large one, or that one."""
-        count = next((index for index, part in enumerate(self._parts) if len(part) >= _ALONE), len(self._parts)) or 1
-        front = self._parts[:count]
-        del self._parts[:count]
-        return front[0] if count == 1 else b"".join(front)
+    def _take_next_block(self) -> bytes:
+        """Remove and return the small pieces before the first large one, joined; or the large one if it is first."""
+        count = next(
+            (index for index, piece in enumerate(self._pieces) if len(piece) >= _SEPARATE_PIECE_BYTES), len(self._pieces)
+        )
+        count = max(count, 1)
+        block = self._pieces[:count]
+        del self._pieces[:count]
+        return block[0] if count == 1 else b"".join(block)
 
-    def forget(self) -> None:
-        """Send nothing of what is kept."""
-        self._parts.clear()
-        self._kept = memoryview(b"")
+    def clear(self) -> None:
+        """Discard the unsent bytes."""
+        self._pieces.clear()
+        self._current = memoryview(b"")

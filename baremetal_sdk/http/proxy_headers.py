@@ -1,4 +1,4 @@
-"""What a proxy says of the client behind it, believed where the proxy is one of ours."""
+"""Headers of a trusted reverse proxy about the client behind it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 UNIX = "unix"
-"""Stands among trusted proxies for whoever connects through a unix socket."""
+"""Entry of the trusted proxies that stands for all peers on a unix socket."""
 _HOST = re.compile(r"[0-9A-Za-z.\-_~]{1,255}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,64}\](:[0-9]{1,5})?")
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~\-]{1,64}){1,8}")
 _HEADERS = (
@@ -22,45 +22,47 @@ _HEADERS = (
     "HTTP_X_FORWARDED_HOST",
     "HTTP_X_FORWARDED_PREFIX",
 )
-_NOT_READ = "HTTP_FORWARDED"
+_IGNORED_HEADER = "HTTP_FORWARDED"
 
 
 class ProxyHeaders:
-    """Puts X-Forwarded-For, -Proto, -Host and -Prefix of a trusted proxy where WSGI has what they tell.
+    """WSGI middleware that applies X-Forwarded-For, -Proto, -Host and -Prefix of trusted proxies to the environment.
 
-    From anybody else they are dropped, so that nothing behind this believes them. Of several values the last counts: it is
-    the one that our own proxy wrote.
+    It removes the headers from every request, so that no application trusts the headers of other clients. Of several values
+    the last one counts, because the nearest proxy wrote it. Raises ``ConfigurationError`` for an invalid entry of *trusted*.
     """
 
     def __init__(self, app: WSGIApplication, trusted: Iterable[str]) -> None:
         self._app = app
-        self._unix = False
+        self._trusts_unix = False
         self._networks: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
         for name in trusted:
-            self._trust(name)
+            self._add_trusted(name)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Serve a request."""
-        environ.pop(_NOT_READ, None)
-        told = {name: environ.pop(name) for name in _HEADERS if name in environ}
-        if told and self._is_trusted(environ.get("REMOTE_ADDR", "")):
-            self._believe(environ, {name: _last(value) for name, value in told.items()}, told.get(_HEADERS[0], ""))
+        environ.pop(_IGNORED_HEADER, None)
+        headers = {name: environ.pop(name) for name in _HEADERS if name in environ}
+        if headers and self._is_trusted(environ.get("REMOTE_ADDR", "")):
+            last_values = {name: value.rpartition(",")[2].strip() for name, value in headers.items()}
+            self._apply(environ, last_values, headers.get(_HEADERS[0], ""))
         return self._app(environ, start_response)
 
-    def _trust(self, name: str) -> None:
+    def _add_trusted(self, name: str) -> None:
         if name == UNIX:
-            self._unix = True
+            self._trusts_unix = True
             return
         try:
             self._networks.append(ipaddress.ip_network(name, strict=False))
         except ValueError:
             raise ConfigurationError(
-                f"[api] trusted_proxies: '{name}' is no address and no network; give 192.0.2.7, 192.0.2.0/24 or unix"
+                f"[api] trusted_proxies: '{name}' is not an address or a network; use values such as 192.0.2.7, 192.0.2.0/24 "
+                "or unix"
             ) from None
 
     def _is_trusted(self, peer: str) -> bool:
         if not peer:
-            return self._unix
+            return self._trusts_unix
         try:
             address = ipaddress.ip_address(peer.partition("%")[0])
         except ValueError:
@@ -69,22 +71,23 @@ class ProxyHeaders:
             address = address.ipv4_mapped
         return any(address in network for network in self._networks)
 
-    def _believe(self, environ: dict[str, Any], told: dict[str, str], chain: str) -> None:
-        client = self._client([part.strip() for part in chain.split(",") if part.strip()])
+    def _apply(self, environ: dict[str, Any], headers: dict[str, str], chain: str) -> None:
+        """Put the *headers* into *environ*. *chain* is the complete value of X-Forwarded-For. Invalid values are ignored."""
+        client = self._find_client([part.strip() for part in chain.split(",") if part.strip()])
         if client is not None:
             environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = client, ""
-        scheme = told.get("HTTP_X_FORWARDED_PROTO", "").lower()
+        scheme = headers.get("HTTP_X_FORWARDED_PROTO", "").lower()
         if scheme in ("http", "https"):
             environ["wsgi.url_scheme"] = scheme
-        host = told.get("HTTP_X_FORWARDED_HOST", "")
+        host = headers.get("HTTP_X_FORWARDED_HOST", "")
         if _HOST.fullmatch(host):
             environ["HTTP_HOST"] = host
-        prefix = told.get("HTTP_X_FORWARDED_PREFIX", "")
+        prefix = headers.get("HTTP_X_FORWARDED_PREFIX", "")
         if _PREFIX.fullmatch(prefix):
             environ["SCRIPT_NAME"] = prefix
 
-    def _client(self, chain: Sequence[str]) -> str | None:
-        """The first address, seen from us, that is none of our proxies; what stands before it anybody can have written."""
+    def _find_client(self, chain: Sequence[str]) -> str | None:
+        """Return the last address in *chain* that is not a trusted proxy. A client can forge all addresses before it."""
         client = None
         for part in reversed(chain):
             try:
@@ -95,7 +98,3 @@ class ProxyHeaders:
             if not self._is_trusted(part):
                 break
         return client
-
-
-def _last(value: str) -> str:
-    return value.rpartition(",")[2].strip()

@@ -1,6 +1,7 @@
-"""HTTP/1.1 framing read strictly: what two parsers could understand differently is refused.
+"""Strict parser for the head of an HTTP/1.1 request. Ambiguous input is rejected.
 
-A request that one server on the way ends here and another one there is how requests are smuggled (RFC 9112, section 11.2).
+Request smuggling works if two servers in a chain find the end of a request in different places (RFC 9112, section 11.2). The
+parser therefore rejects everything that another parser could understand differently.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ _TARGET = re.compile(rb"/[!-~]*")
 _HOST = re.compile(rb"[0-9A-Za-z.\-_~]{1,255}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,64}\](:[0-9]{1,5})?")
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
-_ONLY_ONCE = frozenset({b"Host", b"Content-Length", b"Transfer-Encoding", b"Content-Type"})
+_UNREPEATABLE_HEADERS = frozenset({b"Host", b"Content-Length", b"Transfer-Encoding", b"Content-Type"})
+"""Headers that may occur once. Two servers could each use another one of several values."""
 
 
 class HTTPError(Exception):
-    """A request that is not read any further: the status to answer with, and why."""
+    """A request that the server does not read further. *status* is the status of the response."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -31,7 +33,7 @@ class HTTPError(Exception):
 
 @dataclass
 class RequestHead:
-    """The request line and the headers of one request."""
+    """Request line and headers of one request."""
 
     method: bytes
     target: bytes
@@ -42,124 +44,131 @@ class RequestHead:
 
     @property
     def path(self) -> bytes:
-        """The path, unescaped; an escaped slash stays escaped, because it is no separator."""
+        """Unescaped path. An escaped slash stays escaped, because it does not separate path segments."""
         path, _, _ = self.target.partition(b"?")
         return b"%2F".join(unquote_to_bytes(part) for part in re.split(rb"(?i)%2f", path)) if b"%" in path else path
 
     @property
     def query(self) -> bytes:
-        """What stands behind the question mark, as it is."""
+        """Query string, still escaped."""
         return self.target.partition(b"?")[2]
 
     @property
     def keeps_alive(self) -> bool:
-        """Whether the client wants to go on with this connection."""
-        wanted = {option.strip().lower() for option in self.headers.get(b"Connection", b"").split(b",")}
-        return b"close" not in wanted if self.version >= (1, 1) else b"keep-alive" in wanted
+        """True if the client wants to use the connection for more requests (RFC 9112, section 9.3)."""
+        options = {option.strip().lower() for option in self.headers.get(b"Connection", b"").split(b",")}
+        return b"close" not in options if self.version >= (1, 1) else b"keep-alive" in options
 
     @property
     def expects_continue(self) -> bool:
-        """Whether the client waits to be told to send its body."""
+        """True if the client waits for "100 Continue" before it sends its body (RFC 9110, section 10.1.1)."""
         return self.version >= (1, 1) and self.headers.get(b"Expect", b"").lower() == b"100-continue"
 
 
-def take_head(buffer: bytearray, seen: int, limits: HTTPLimits) -> RequestHead | None:
-    """Take the request line and the headers off the front of *buffer*; None while they are not there as a whole.
+def take_head(buffer: bytearray, scanned: int, limits: HTTPLimits) -> RequestHead | None:
+    """Take request line and headers off the front of *buffer*, or return None if they are incomplete.
 
-    Of *buffer*, *seen* bytes were looked at before. Raises :class:`HTTPError`.
+    *scanned* is the number of bytes that earlier calls have searched. Raises :class:`HTTPError`.
     """
-    end = buffer.find(b"\r\n\r\n", max(0, seen - 3))
-    if end > limits.head_size or (end < 0 and len(buffer) > limits.head_size):
-        raise HTTPError(431, f"the headers are too large; {limits.head_size} bytes are taken at most")
+    # The search resumes where the last one ended. A client that sends byte by byte would otherwise cost quadratic time.
+    end = buffer.find(b"\r\n\r\n", max(0, scanned - 3))
+    if end > limits.max_head_bytes or (end < 0 and len(buffer) > limits.max_head_bytes):
+        raise HTTPError(431, f"the headers are too large; the limit is {limits.max_head_bytes} bytes")
     if end < 0:
-        start = seen - 1 if seen and buffer[seen - 1] == 0x0D else seen
+        # A bare LF could end a line for another parser, so it is rejected before the head is complete.
+        start = scanned - 1 if scanned and buffer[scanned - 1] == 0x0D else scanned
         if buffer.count(b"\n", start) != buffer.count(b"\r\n", start):
             raise HTTPError(400, "lines have to end in CR LF")
         return None
     block = bytes(buffer[:end])
     del buffer[: end + 4]
+    # An empty line before the request line is ignored (RFC 9112, section 2.2).
     return parse_head(block.removeprefix(b"\r\n"), limits)
 
 
 def parse_head(block: bytes, limits: HTTPLimits) -> RequestHead:
-    """Read what stands before the empty line. Raises :class:`HTTPError`."""
+    """Parse request line and headers, without the empty line behind them. Raises :class:`HTTPError`."""
     lines = block.split(b"\r\n")
-    head = _request_line(lines[0])
-    if len(head.target) > limits.target_size:
-        raise HTTPError(414, f"the path is too long; {limits.target_size} bytes are taken at most")
-    if len(lines) - 1 > limits.headers:
-        raise HTTPError(431, f"there are too many headers; {limits.headers} are taken at most")
+    head = _parse_request_line(lines[0])
+    if len(head.target) > limits.max_target_bytes:
+        raise HTTPError(414, f"the path is too long; the limit is {limits.max_target_bytes} bytes")
+    if len(lines) - 1 > limits.max_headers:
+        raise HTTPError(431, f"the request has too many headers; the limit is {limits.max_headers}")
     for line in lines[1:]:
         _add_header(head, line)
     host = head.headers.get(b"Host")
     if host is None and head.version >= (1, 1):
         raise HTTPError(400, "the Host header is missing")
     if host is not None and not _HOST.fullmatch(host):
-        raise HTTPError(400, "the Host header is no host name with a port")
-    _frame(head)
-    if head.content_length > limits.body_size:
-        raise too_large(limits)
+        raise HTTPError(400, "the Host header is not a host name with an optional port")
+    _set_framing(head)
+    if head.content_length > limits.max_body_bytes:
+        raise body_too_large(limits)
     if head.headers.get(b"Expect", b"100-continue").lower() != b"100-continue":
-        raise HTTPError(417, "the only thing that can be expected is 100-continue")
+        raise HTTPError(417, "the Expect header is not supported; the only supported value is 100-continue")
     return head
 
 
-def _request_line(line: bytes) -> RequestHead:
+def _parse_request_line(line: bytes) -> RequestHead:
     parts = line.split(b" ")
     if len(parts) != 3:
-        raise HTTPError(400, "the request line is not a method, a path and a version")
+        raise HTTPError(400, "the request line does not consist of a method, a path and a version")
     method, target, protocol = parts
     if not _METHOD.fullmatch(method):
         raise HTTPError(400, "the method is not in capital letters")
     if protocol not in (b"HTTP/1.1", b"HTTP/1.0"):
         raise HTTPError(505 if protocol.startswith(b"HTTP/") else 400, "the protocol is neither HTTP/1.1 nor HTTP/1.0")
     if not (_TARGET.fullmatch(target) or (target == b"*" and method == b"OPTIONS")) or b"#" in target:
-        raise HTTPError(400, "the path does not start with a slash, or has characters that have to be escaped")
+        raise HTTPError(400, "the path does not start with a slash, or has characters that need to be escaped")
     return RequestHead(method, b"/" if target == b"*" else target, (1, 1) if protocol == b"HTTP/1.1" else (1, 0))
 
 
 def check_trailer(line: bytes) -> None:
-    """Look at a header line behind a body, which nobody here reads. Raises :class:`HTTPError`."""
-    _field(line)
+    """Raise :class:`HTTPError` if *line*, a trailer field behind a chunked body, is invalid. Its value is not used."""
+    _parse_field(line)
 
 
-def _field(line: bytes) -> tuple[bytes, bytes]:
+def _parse_field(line: bytes) -> tuple[bytes, bytes]:
+    """Return name and value of a header line."""
     name, colon, value = line.partition(b":")
+    # This rejects whitespace before the colon and at the start of a line (RFC 9112, sections 5.1 and 5.2).
     if not colon or not _TOKEN.fullmatch(name):
-        raise HTTPError(400, "a header line is no name, colon and value")
+        raise HTTPError(400, "a header line does not consist of a name, a colon and a value")
     if _CONTROL.search(value):
-        raise HTTPError(400, "a header has a control character in its value")
+        raise HTTPError(400, "the value of a header contains a control character")
+    # WSGI maps both "-" and "_" to "_", so X_Forwarded_For would pass for X-Forwarded-For.
     if b"_" in name:
-        raise HTTPError(400, "a header has an underscore in its name; it could stand in for another one")
+        raise HTTPError(400, "a header has an underscore in its name, so it could be taken for another header; use hyphens")
     return name.title(), value.strip(b" \t")
 
 
 def _add_header(head: RequestHead, line: bytes) -> None:
-    key, value = _field(line)
+    key, value = _parse_field(line)
     if key in head.headers:
-        if key in _ONLY_ONCE:
-            raise HTTPError(400, f"the header {key.decode()} is there more than once")
+        if key in _UNREPEATABLE_HEADERS:
+            raise HTTPError(400, f"the header {key.decode()} occurs more than once")
         value = head.headers[key] + (b"; " if key == b"Cookie" else b", ") + value
     head.headers[key] = value
 
 
-def _frame(head: RequestHead) -> None:
+def _set_framing(head: RequestHead) -> None:
+    """Find out how the body ends (RFC 9112, section 6). Ambiguous framing is the base of request smuggling."""
     length, encoding = head.headers.get(b"Content-Length"), head.headers.get(b"Transfer-Encoding")
     if encoding is not None:
         if length is not None:
-            raise HTTPError(400, "Content-Length and Transfer-Encoding exclude each other")
+            raise HTTPError(400, "the request has both Content-Length and Transfer-Encoding; send one of them")
         codings = [coding.strip() for coding in encoding.lower().split(b",")]
         if codings.count(b"chunked") != 1 or codings[-1] != b"chunked" or head.version < (1, 1):
-            raise HTTPError(400, "Transfer-Encoding does not end in the one chunked that tells where the body ends")
+            raise HTTPError(400, "Transfer-Encoding does not end in a single chunked, so the end of the body is unknown")
         if len(codings) > 1:
-            raise HTTPError(501, "the only Transfer-Encoding is chunked")
+            raise HTTPError(501, "the Transfer-Encoding is not supported; the only supported value is chunked")
         head.chunked = True
     elif length is not None:
         if not _LENGTH.fullmatch(length):
-            raise HTTPError(400, "Content-Length is no number")
+            raise HTTPError(400, "Content-Length is not a number")
         head.content_length = int(length)
 
 
-def too_large(limits: HTTPLimits) -> HTTPError:
-    """The refusal of a body that is larger than what is taken."""
-    return HTTPError(413, f"the body of the request is too large; {limits.body_size} bytes are taken at most")
+def body_too_large(limits: HTTPLimits) -> HTTPError:
+    """Return the error for a body above the size limit."""
+    return HTTPError(413, f"the body of the request is too large; the limit is {limits.max_body_bytes} bytes")

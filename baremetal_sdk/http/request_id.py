@@ -1,4 +1,4 @@
-"""The id of a request: one for its log lines, its errors and its answer."""
+"""The request ID: one value for the log lines, the errors and the response of a request."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from typing import Any
 from baremetal_sdk.context import new_request_id
 
 REQUEST_ID_KEY = "baremetal_sdk.request_id"
-"""Where the request id is kept in the WSGI environment."""
+"""Key of the request ID in the WSGI environment."""
 _REQUEST_ID = re.compile(r"req-[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 
 
 def request_id(environ: Mapping[str, Any]) -> str:
-    """The id of a request: the one that it has, or that its sender gave where that has the form of one, else a new one."""
+    """Return the ID of a request: the one in *environ*, or else the client's if it is well-formed, or else a new one.
+
+    Other values of clients are ignored, so that no client can write arbitrary text into the log.
+    """
     known = environ.get(REQUEST_ID_KEY)
     if isinstance(known, str):
         return known

@@ -1,4 +1,4 @@
-"""An HTTP server around any WSGI application."""
+"""HTTP server for any WSGI application."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from baremetal_sdk.errors import ConfigurationError, NoFreeWorker
 from baremetal_sdk.http.access_log import RequestLog
 from baremetal_sdk.http.body_budget import BodyBudget
 from baremetal_sdk.http.cheroot_gateway import RequestHandler
-from baremetal_sdk.http.connection import Connection, Stage
+from baremetal_sdk.http.connection import Connection, ConnectionState
 from baremetal_sdk.http.handshakes import HandshakeQueue
 from baremetal_sdk.http.keep_alive_worker import KeepAliveWorker
 from baremetal_sdk.http.limits import HTTPLimits
@@ -34,27 +34,34 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-HEALTH = {b"/healthz": "healthz", b"/readyz": "readyz"}
-"""Paths that are answered also when no worker is free for anything else, and their lanes.
+HEALTH_LANES = {b"/healthz": "healthz", b"/readyz": "readyz"}
+"""Lanes of the health paths. The server answers these paths even if no worker is free for other requests.
 
-Each has its own: telling whether all is ready may hang with what it asks, and the process is alive all the same.
+Each path has its own lane: a readiness check may block on a component, and the process is alive nevertheless.
 """
-FOLLOW_FILES = 2.0
-"""Seconds between two looks at the files of the certificate."""
-_REQUESTS, _HANDSHAKES = "requests", "handshakes"
-_HANDSHAKES_AT_ONCE = max(2, os.cpu_count() or 1)
-_MOST_HANDSHAKES = 4096
+CERTIFICATE_CHECK_INTERVAL_S = 2.0
+"""Seconds between two checks whether the certificate files have changed."""
+_REQUEST_LANE, _HANDSHAKE_LANE = "requests", "handshakes"
+_HANDSHAKE_WORKERS = max(2, os.cpu_count() or 1)
+_HANDSHAKE_QUEUE_SIZE = 4096
+_HEALTH_QUEUE_SIZE = 16
+_CUT_TIMEOUT_S = 1.0
+"""Seconds to wait for the event loop after its connections were cut."""
+_MIN_POOL_CLOSE_S = 0.1
+"""Seconds to wait for workers if the deadline has been used up."""
 
 
 class HTTPServer:
-    """Serves a WSGI application over HTTP or HTTPS, from threads of its own, in any thread's process.
+    """Serves a WSGI application over HTTP or HTTPS from its own threads. One process can run several servers.
 
-    With *listener*, a socket that listens already or several of them (see :func:`~baremetal_sdk.http.sockets.listen`), it
-    serves on copies: the sockets stay open when the server stops, and what connects in between waits there for the next server.
+    *listener* is one or more listening sockets (see :func:`~baremetal_sdk.http.sockets.listen`). The server uses copies: the
+    sockets stay open when it stops, and clients that connect meanwhile wait for the next server. Without *listener* the server
+    listens where *config* says.
 
-    Requests run on *executor*, such as a lane of a pool of the host application's; without one, on threads of the server's own.
+    *executor* runs the requests, such as a lane of the host application's pool. Without it, the server's own threads do.
 
-    An application with a true attribute ``loopback_only`` is served to this machine alone.
+    If the application has a true attribute ``loopback_only``, the server refuses to listen on an address that other machines
+    can reach.
     """
 
     def __init__(
@@ -67,20 +74,20 @@ class HTTPServer:
     ) -> None:
         self._app = app
         self._config = config
-        self._given = listener
+        self._listener = listener
         self._executor = executor
-        self._running: _Running | None = None
+        self._running: _RunningServer | None = None
         self._tls: TLS | None = None
 
     @property
     def port(self) -> int:
-        """The port that is listened on, also where the configuration says 0; 0 for a unix socket."""
-        return self._now.listeners[0].port
+        """Port of the first listening socket. 0 for a unix socket. If the configured port is 0, this is the actual port."""
+        return self._started.listeners[0].port
 
     @property
     def url(self) -> str:
-        """The URL of the server, without a slash at the end; for a unix socket its path in the form ``http+unix://``."""
-        listener = self._now.listeners[0]
+        """URL of the server without a trailing slash. For a unix socket the URL has the form ``http+unix://%2Fpath``."""
+        listener = self._started.listeners[0]
         scheme = "https" if self._tls else "http"
         if listener.is_unix:
             return f"{scheme}+unix://{listener.host.replace('/', '%2F')}"
@@ -88,26 +95,36 @@ class HTTPServer:
 
     @property
     def pool(self) -> ElasticPool | None:
-        """The threads that serve, while it does."""
+        """Pool of the server's threads. None if the server is not running."""
         return self._running.pool if self._running is not None else None
 
     @property
     def connections(self) -> int:
-        """Connections that are open."""
-        return self._now.loop.connections + len(self._now.streams)
+        """Number of open connections."""
+        return self._started.loop.connections + len(self._started.streams)
 
     def start(self) -> None:
-        """Listen; when this returns, clients can connect. Raises ``ConfigurationError``, which names address and reason."""
+        """Start the server. Clients can connect when this returns.
+
+        Raises ``ConfigurationError`` with the address and the reason if the server cannot listen.
+        """
         if self._running is not None:
-            raise RuntimeError("the HTTP server has started already")
+            raise RuntimeError("the HTTP server is running already; stop it first")
         self._tls = TLS(self._config) if self._config.enable_ssl_api else None
-        own = listen(self._config) if self._given is None else None
+        own = listen(self._config) if self._listener is None else None
         try:
-            sockets = own or _as_listeners(self._given)
+            sockets = own or _as_listeners(self._listener)
             listeners = sockets.duplicate(is_shared=own is None or sockets.is_shared)
             if getattr(self._app, "loopback_only", False):
                 _require_loopback(listeners)
-            self._running = _Running(self._app, self._config, own, listeners, self._tls, self._executor)
+            self._running = _RunningServer(
+                self._app,
+                self._config,
+                listeners,
+                own_sockets=own,
+                tls=self._tls,
+                executor=self._executor,
+            )
         except BaseException:
             if own is not None:
                 own.close()
@@ -115,128 +132,149 @@ class HTTPServer:
         self._running.start()
 
     def stop(self, deadline: Deadline) -> bool:
-        """Refuse new requests, let running ones end, and return by *deadline* whatever they do; tell whether all had ended.
+        """Refuse new requests, wait for running ones, and return by *deadline*. Return whether all requests have ended.
 
-        A signal handler may call it, in any thread.
+        Any thread and any signal handler may call this.
         """
         running, self._running = self._running, None
         return running is None or running.stop(deadline)
 
     def reload_certificate(self) -> None:
-        """Read the certificate and key again, for connections from now on. Where that fails the old ones stay.
+        """Read certificate and key again for new connections.
 
-        Raises ``ConfigurationError``.
+        Raises ``ConfigurationError`` and keeps the old ones if a file is invalid.
         """
         if self._tls is not None:
             self._tls.reload()
 
     def reload(self, config: APIConfig) -> None:
-        """Take over what can change while it serves: certificates and all that belongs to TLS. The address stays.
+        """Apply the TLS options of *config* and read the certificate files again. Other options need a restart.
 
-        Raises ``ConfigurationError``, and then has changed nothing.
+        Raises ``ConfigurationError`` and changes nothing if an option or a file is invalid.
         """
         if self._tls is not None and config.enable_ssl_api:
             self._tls.reload(config)
 
     @property
-    def _now(self) -> _Running:
+    def _started(self) -> _RunningServer:
         if self._running is None:
-            raise RuntimeError("the HTTP server has not started")
+            raise RuntimeError("the HTTP server is not running; start it first")
         return self._running
 
 
-class _Running:
-    """A server from its start to its stop."""
+class _RunningServer:
+    """Threads and sockets of a server between start and stop."""
 
     def __init__(
         self,
         app: WSGIApplication,
         config: APIConfig,
-        own: Listeners | None,
         listeners: Sequence[ListeningSocket],
+        *,
+        own_sockets: Listeners | None,
         tls: TLS | None,
         executor: Executor | None,
     ) -> None:
-        limits = HTTPLimits.of(config)
+        limits = HTTPLimits.from_config(config)
         self.listeners = listeners
-        self._own = own
+        self._own_sockets = own_sockets
         self._tls = tls
         self._limits = limits
         log = RequestLog(config.request_log) if config.request_log else None
-        served = ProxyHeaders(app, config.trusted_proxies) if config.enable_proxy_headers_parsing else app
-        room = BodyBudget(limits.bodies)
-        self._answerer = RequestHandler(served, limits, SlowReaderLimit(max(1, config.max_threads // 2), limits), log)
-        self._sequences = KeepAliveWorker(self._answerer.answer, limits, room, may_stay=_at_once(config) > 1)
+        if config.enable_proxy_headers_parsing:
+            app = ProxyHeaders(app, config.trusted_proxies)
+        budget = BodyBudget(limits.max_spooled_bytes)
+        # Half of the workers may wait for slow readers. The other half serves all other clients.
+        slow_readers = SlowReaderLimit(max(1, config.max_threads // 2), limits)
+        self._handler = RequestHandler(app, limits, slow_readers, log)
+        cpu_limit = _get_cpu_limit(config)
+        self._keep_alive_worker = KeepAliveWorker(self._handler.handle, limits, budget, may_stay=cpu_limit > 1)
         self.pool = ElasticPool(
-            config.max_threads + _HANDSHAKES_AT_ONCE + 2,
+            config.max_threads + _HANDSHAKE_WORKERS + len(HEALTH_LANES),
             {
-                _REQUESTS: LaneLimits(cap=config.max_threads, queue=config.request_queue_size, cpu_limit=_at_once(config)),
-                **{lane: LaneLimits(reserved=1, cap=1, queue=16) for lane in HEALTH.values()},
-                _HANDSHAKES: LaneLimits(reserved=1, cap=_HANDSHAKES_AT_ONCE, queue=_MOST_HANDSHAKES),
+                _REQUEST_LANE: LaneLimits(cap=config.max_threads, queue=config.request_queue_size, cpu_limit=cpu_limit),
+                **{lane: LaneLimits(reserved=1, cap=1, queue=_HEALTH_QUEUE_SIZE) for lane in HEALTH_LANES.values()},
+                _HANDSHAKE_LANE: LaneLimits(reserved=1, cap=_HANDSHAKE_WORKERS, queue=_HANDSHAKE_QUEUE_SIZE),
             },
             name="http",
             min_workers=config.min_threads,
         )
-        self._executor = executor or self.pool[_REQUESTS]
+        self._executor = executor or self.pool[_REQUEST_LANE]
         self.streams = StreamSender(limits)
-        shake = None if tls is None else HandshakeQueue(self.pool[_HANDSHAKES], tls, self._resume, limits.head).go_on
-        self.loop = EventLoop(listeners, limits, self._serve, shake, self.streams, room, log.refused if log else None)
+        shake = None
+        if tls is not None:
+            shake = HandshakeQueue(self.pool[_HANDSHAKE_LANE], tls, self._resume, limits.head_timeout_s).submit
+        self.loop = EventLoop(
+            listeners,
+            limits,
+            serve=self._submit_request,
+            shake=shake,
+            streams=self.streams,
+            budget=budget,
+            log_rejection=log.log_rejection if log else None,
+        )
         self._thread = threading.Thread(target=self.loop.run, name="http-loop", daemon=True)
 
     def start(self) -> None:
-        """Start to serve."""
+        """Start the event loop."""
         self._thread.start()
         if self._tls is not None:
-            self.pool.timer.after(FOLLOW_FILES, self._look_at_files)
+            self.pool.timer.after(CERTIFICATE_CHECK_INTERVAL_S, self._check_certificate)
 
     def stop(self, deadline: Deadline) -> bool:
-        """Serve to the end, at most until *deadline*; tell whether all had ended."""
-        self._answerer.ready = False
+        """Wait for running requests until *deadline*. Return whether all of them have ended."""
+        # Responses say "Connection: close" from now on, so that clients send no further request on their connections.
+        self._handler.ready = False
         self.streams.stop()
         self.loop.stop()
-        if self._own is not None:
-            self._own.close()
+        if self._own_sockets is not None:
+            self._own_sockets.close()
         self._thread.join(deadline.remaining())
         left = self.loop.connections if self._thread.is_alive() else 0
         if left:
             self.loop.cut()
-            self._thread.join(1.0)
+            self._thread.join(_CUT_TIMEOUT_S)
         left += self.streams.join(deadline)
         if left:
-            LOG.warning("the HTTP server stopped while %d connections were not at their end", left)
-        stragglers = self.pool.close(0.1 if left else deadline.remaining(), cancel_queued=True)
+            LOG.warning("the HTTP server stopped and cut %d connections that had not ended in time", left)
+        stragglers = self.pool.close(_MIN_POOL_CLOSE_S if left else deadline.remaining(), cancel_queued=True)
         for straggler in stragglers:
-            LOG.warning("a request has been worked on for %.1f s and does not end; the stop goes on without it", straggler.age)
+            LOG.warning("a request that runs for %.1f s did not finish in time; continuing shutdown", straggler.age)
         return not (left or stragglers)
 
-    def _serve(self, conn: Connection) -> None:
+    def _submit_request(self, conn: Connection) -> None:
+        """Pass the request of *conn* to a worker. Raises ``NoFreeWorker``."""
         assert conn.head is not None
-        lane = HEALTH.get(conn.head.target.partition(b"?")[0])
-        (self._executor if lane is None else self.pool[lane]).submit(self._answer, conn, self._sequences.next_turn())
+        lane = HEALTH_LANES.get(conn.head.target.partition(b"?")[0])
+        executor = self._executor if lane is None else self.pool[lane]
+        executor.submit(self._answer, conn, self._keep_alive_worker.issue_ticket())
 
-    def _answer(self, conn: Connection, turn: int) -> None:
-        keep = False
+    def _answer(self, conn: Connection, ticket: int) -> None:
+        keep_alive = False
         try:
-            keep = self._sequences.serve(conn, turn, self.loop)
+            keep_alive = self._keep_alive_worker.serve(conn, ticket, self.loop)
         finally:
             if conn.stream is None:
-                self.loop.done(conn, keep)
+                self.loop.finish_request(conn, keep_alive)
             else:
-                self.loop.resume(conn, Stage.LEAVING, self._limits.idle)
+                self.loop.resume(conn, ConnectionState.DETACHING, self._limits.idle_timeout_s)
 
-    def _resume(self, conn: Connection, stage: Stage, seconds: float | None) -> None:
-        self.loop.resume(conn, stage, seconds)
+    def _resume(self, conn: Connection, state: ConnectionState, timeout_s: float | None) -> None:
+        self.loop.resume(conn, state, timeout_s)
 
-    def _look_at_files(self) -> None:
-        """Have a worker look: files may lie where reading them takes its time."""
+    def _check_certificate(self) -> None:
+        """Let a worker check the certificate files. On some file systems, reading them blocks."""
         if self._tls is not None and not self.pool.closing:
             with contextlib.suppress(NoFreeWorker):
-                self.pool[_HANDSHAKES].submit(self._tls.follow_files)
-            self.pool.timer.after(FOLLOW_FILES, self._look_at_files)
+                self.pool[_HANDSHAKE_LANE].submit(self._tls.reload_if_changed)
+            self.pool.timer.after(CERTIFICATE_CHECK_INTERVAL_S, self._check_certificate)
 
 
-def _at_once(config: APIConfig) -> int:
-    """Requests that compute at the same time: the interpreter runs one thread, and each more of them lets all others wait."""
+def _get_cpu_limit(config: APIConfig) -> int:
+    """Return how many requests may compute at the same time.
+
+    The interpreter runs one thread at a time, so each further thread that computes delays all others.
+    """
     return min(config.min_threads, config.max_threads)
 
 
@@ -249,10 +287,10 @@ def _as_listeners(given: Listeners | socket.socket | Sequence[socket.socket] | N
 def _require_loopback(listeners: Sequence[ListeningSocket]) -> None:
     for listener in listeners:
         if not listener.is_local:
-            for each in listeners:
-                each.sock.close()
+            for opened in listeners:
+                opened.sock.close()
             raise ConfigurationError(
-                f"[api] host_ip: {listener.host} can be reached from elsewhere, and nobody has to say who they are "
-                "([DEFAULT] auth_strategy = noauth); choose another auth_strategy, listen on 127.0.0.1, or say "
+                f"[api] host_ip: other machines can reach {listener.host}, and no authentication is required "
+                "([DEFAULT] auth_strategy = noauth); choose another auth_strategy, listen on 127.0.0.1, or set "
                 "[api] allow_noauth_on_public_interfaces = true"
             )

@@ -1,4 +1,4 @@
-"""Workers that wait for clients to read: some may, never all of them."""
+"""Limits how many workers may block on clients that read slowly."""
 
 from __future__ import annotations
 
@@ -10,30 +10,34 @@ from baremetal_sdk.http.connection import Connection
 from baremetal_sdk.http.limits import HTTPLimits
 from baremetal_sdk.http.output import ClientGone
 
+_MAX_POLL_S = 1.0
+
 
 class SlowReaderLimit:
-    """Lets at most *most* workers wait until a client has read what was made for it; a client beyond that is cut.
+    """Lets *max_workers* workers at a time wait for slow clients. Further slow clients are disconnected. Thread-safe.
 
-    It is for answers in pieces that are larger together than what is kept for one client; other answers never wait.
+    Only responses in pieces need this: responses that the application generates and that exceed the buffer of one client. The
+    event loop sends all other responses without a worker.
     """
 
-    def __init__(self, most: int, limits: HTTPLimits) -> None:
-        self._slots = threading.BoundedSemaphore(most)
+    def __init__(self, max_workers: int, limits: HTTPLimits) -> None:
+        self._slots = threading.BoundedSemaphore(max_workers)
         self._limits = limits
 
     def wait(self, conn: Connection) -> None:
-        """Send until half of what may be kept is left. Raises :class:`ClientGone` for a client that is too slow."""
+        """Send until the buffer of *conn* is half empty. Raises :class:`ClientGone` if the client is too slow."""
         if not self._slots.acquire(blocking=False):
-            raise ClientGone("it reads slowly, and so many do that no worker is left to wait for it")
+            raise ClientGone("the client reads slowly, and the limit of workers that wait for slow clients is reached")
         try:
-            began, before = time.monotonic(), conn.output.sent
+            started, sent_before = time.monotonic(), conn.output.sent
             poller = select.poll()
             poller.register(conn.fd, select.POLLOUT)
-            while conn.output.pending > self._limits.unsent_of_one // 2:
-                seconds = self._limits.grace + (conn.output.sent - before) / self._limits.rate - (time.monotonic() - began)
-                if seconds <= 0:
-                    raise ClientGone("it read its answer too slowly")
-                poller.poll(max(1, int(min(seconds, 1.0) * 1000)))
+            while conn.output.pending > self._limits.max_unsent_bytes_per_client // 2:
+                allowed_s = self._limits.grace_period_s + (conn.output.sent - sent_before) / self._limits.min_bytes_per_s
+                left_s = allowed_s - (time.monotonic() - started)
+                if left_s <= 0:
+                    raise ClientGone("the client read its response too slowly")
+                poller.poll(max(1, int(min(left_s, _MAX_POLL_S) * 1000)))
                 conn.output.flush()
         finally:
             self._slots.release()

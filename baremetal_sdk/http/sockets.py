@@ -1,4 +1,4 @@
-"""Sockets that listen: on addresses, on a path, or handed in by whoever started us."""
+"""Listening sockets: on addresses, on a path, or passed by systemd."""
 
 from __future__ import annotations
 
@@ -21,62 +21,66 @@ from baremetal_sdk.config import APIConfig
 from baremetal_sdk.errors import ConfigurationError
 
 BACKLOG = 1024
-"""Connections that the kernel keeps for us before we accept them."""
-_ATTEMPTS = 20
-"""Free ports that are tried until one is free on all addresses."""
-_FIRST_PASSED = 3
-"""The first descriptor that systemd passes (sd_listen_fds(3))."""
+"""Connections that the kernel queues until the server accepts them."""
+_MAX_PORT_ATTEMPTS = 20
+"""Ports that are tried until one is free on all addresses."""
+_FIRST_SYSTEMD_FD = 3
+"""First file descriptor that systemd passes (sd_listen_fds(3))."""
 
 
 @dataclass(frozen=True)
 class ListeningSocket:
-    """A socket that listens, and what it is called."""
+    """A listening socket with its address."""
 
     sock: socket.socket
     host: str
-    """The address without its port, or the path of a unix socket."""
+    """Address without port, or path of a unix socket."""
     port: int
-    """0 for a unix socket."""
+    """Port. 0 for a unix socket."""
     is_shared: bool = False
-    """Whether somebody else keeps it open, so that what waits there is not lost when we close ours."""
+    """True if another holder keeps the socket open. Clients in its queue are then not lost when this copy is closed."""
 
     @property
     def is_unix(self) -> bool:
-        """Whether it is a unix socket."""
+        """True for a unix socket."""
         return self.sock.family == socket.AF_UNIX
 
     @property
     def is_local(self) -> bool:
-        """Whether only this machine can connect to it."""
+        """True if only this machine can connect."""
         return self.is_unix or ipaddress.ip_address(self.host.partition("%")[0]).is_loopback
 
 
 class Listeners:
-    """The sockets of one server. Whoever made them closes them, which also removes the files of unix sockets."""
+    """Listening sockets of one server. Their creator closes them, which also removes the files of unix sockets.
+
+    Servers use copies. The sockets stay open when a server stops, and clients that connect meanwhile wait for the next server.
+    """
 
     def __init__(
         self, sockets: Sequence[socket.socket], paths: Mapping[str, tuple[int, int]] | None = None, *, is_shared: bool = False
     ) -> None:
         self.sockets = list(sockets)
         self.is_shared = is_shared
-        """Whether somebody else, such as systemd, keeps them open for whoever serves on them next."""
+        """True if another process, such as systemd, keeps the sockets open for the next server."""
         self._paths = dict(paths or {})
         self._owner = os.getpid()
 
     def duplicate(self, is_shared: bool) -> list[ListeningSocket]:
-        """Copies for a server, which closes them on its own."""
+        """Return copies for a server, which closes them itself. *is_shared* is True if the originals stay open."""
         path = next(iter(self._paths), None)
         return [make_listening_socket(sock.dup(), is_shared, path) for sock in self.sockets]
 
     def getsockname(self) -> Any:
-        """The address of the first one."""
+        """Return the address of the first socket."""
         return self.sockets[0].getsockname()
 
     def close(self) -> None:
-        """Listen no more."""
+        """Close the sockets and remove their files."""
         for path, identity in self._paths.items():
-            # A child of ours has copies, and somebody else may have made another socket there in the meantime.
-            if os.getpid() == self._owner and _identity(path) == identity:
+            # A forked child has copies of the sockets but must not remove the files of its parent. Another server may have
+            # replaced a file meanwhile.
+            if os.getpid() == self._owner and _stat_identity(path) == identity:
                 with contextlib.suppress(OSError):
                     os.unlink(path)
         self._paths.clear()
@@ -91,7 +95,10 @@ class Listeners:
 
 
 def listen(config: APIConfig, environ: Mapping[str, str] | None = None) -> Listeners:
-    """Sockets that listen where *config* says. Raises ``ConfigurationError``, which names address and reason."""
+    """Open the sockets that *config* names. Raises ``ConfigurationError`` with the address and the reason.
+
+    *environ* replaces the environment of the process, in which systemd passes its sockets.
+    """
     if config.systemd_socket:
         return Listeners(passed_sockets(config.systemd_socket, os.environ if environ is None else environ), is_shared=True)
     if config.unix_socket:
@@ -99,25 +106,25 @@ def listen(config: APIConfig, environ: Mapping[str, str] | None = None) -> Liste
         return Listeners([sock], {config.unix_socket: identity})
     hosts = [host.strip() for host in config.host_ip.split(",") if host.strip()]
     if not hosts:
-        raise ConfigurationError("[api] host_ip: it is empty; give addresses, with commas between them")
+        raise ConfigurationError("[api] host_ip: it is empty; set it to one or more addresses, separated by commas")
     return Listeners(_listen_on_all(hosts, config))
 
 
 def make_listening_socket(sock: socket.socket, is_shared: bool, path: str | None = None) -> ListeningSocket:
-    """A socket with its address; it no longer blocks."""
+    """Return *sock*, set to non-blocking, with its address. *path* is the path of a unix socket if it was renamed."""
     sock.setblocking(False)
     if sock.family == socket.AF_UNIX:
         return ListeningSocket(sock, path or os.fsdecode(sock.getsockname() or ""), 0, is_shared)
     host, port = sock.getsockname()[:2]
-    with contextlib.suppress(OSError):  # inherited by what is accepted
+    with contextlib.suppress(OSError):  # accepted sockets inherit this option
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return ListeningSocket(sock, host, port, is_shared)
 
 
 def passed_sockets(name: str, environ: Mapping[str, str]) -> list[socket.socket]:
-    """The listening sockets that systemd passed to this process under *name*; ``all`` means all of them.
+    """Return the sockets that systemd passed to this process under *name*. ``all`` selects all of them.
 
-    Raises ``ConfigurationError``.
+    Raises ``ConfigurationError`` if no socket has this name, or if one does not listen for streams.
     """
     passed = environ.get("LISTEN_FDS", "")
     count = int(passed) if environ.get("LISTEN_PID") == str(os.getpid()) and passed.isdecimal() else 0
@@ -128,8 +135,8 @@ def passed_sockets(name: str, environ: Mapping[str, str]) -> list[socket.socket]
             f"[api] systemd_socket: systemd passed no socket named '{name}'"
             + (f"; it passed {', '.join(filter(None, names[:count]))}" if count else " to this process; start its .socket unit")
         )
-    # Copies: another server of this process may be told the same name.
-    sockets = [socket.socket(fileno=os.dup(_FIRST_PASSED + number)) for number in wanted]
+    # Copies, because another server of this process may use the same name.
+    sockets = [socket.socket(fileno=os.dup(_FIRST_SYSTEMD_FD + number)) for number in wanted]
     for sock in sockets:
         os.set_inheritable(sock.fileno(), False)
         if sock.type != socket.SOCK_STREAM or not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
@@ -138,8 +145,11 @@ def passed_sockets(name: str, environ: Mapping[str, str]) -> list[socket.socket]
 
 
 def _listen_on_all(hosts: Sequence[str], config: APIConfig) -> list[socket.socket]:
-    """One socket for each address, all on one port, also where any free one is wanted."""
-    for attempt in range(_ATTEMPTS):
+    """Return one socket for each address, all on the same port, even if the configured port is 0.
+
+    The kernel selects a free port for the first address. If it is in use on another address, another port is tried.
+    """
+    for attempt in range(_MAX_PORT_ATTEMPTS):
         sockets: list[socket.socket] = []
         try:
             port = config.port
@@ -150,7 +160,7 @@ def _listen_on_all(hosts: Sequence[str], config: APIConfig) -> list[socket.socke
         except ConfigurationError:
             for sock in sockets:
                 sock.close()
-            if config.port or not sockets or attempt == _ATTEMPTS - 1:
+            if config.port or not sockets or attempt == _MAX_PORT_ATTEMPTS - 1:
                 raise
     raise AssertionError("unreachable")
 
@@ -166,25 +176,27 @@ def _listen_on(host: str, port: int, reuse_port: bool, dual: bool) -> socket.soc
 
 
 def _listen_on_path(config: APIConfig) -> tuple[socket.socket, tuple[int, int]]:
-    """A unix socket and what its file is; a file that a dead server left behind is replaced, a live server's never."""
+    """Return a unix socket and the device and inode of its file. Replace the file of a dead server, never of a live one."""
     path = str(config.unix_socket)
-    mode, user, group = _mode(config.unix_socket_mode), *_owner(config.unix_socket_owner)
+    mode = _parse_mode(config.unix_socket_mode)
+    user, group = _parse_owner(config.unix_socket_owner)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        with _locked(Path(path).parent):
+        with _lock(Path(path).parent):
             _remove_dead(path)
-            # Bound under a name that nobody looks for: with its real one it has its mode and owner, and listens.
-            hidden = f"{path}.{os.getpid()}"
-            sock.bind(hidden)
+            # The socket is bound under a temporary name and renamed when its mode and owner are set and it listens. No client
+            # can connect before the permissions apply.
+            temporary = f"{path}.{os.getpid()}"
+            sock.bind(temporary)
             try:
-                os.chmod(hidden, mode)
-                os.chown(hidden, user, group)
+                os.chmod(temporary, mode)
+                os.chown(temporary, user, group)
                 sock.listen(BACKLOG)
-                os.rename(hidden, path)
+                os.rename(temporary, path)
             except OSError:
-                os.unlink(hidden)
+                os.unlink(temporary)
                 raise
-        identity = _identity(path)
+        identity = _stat_identity(path)
         assert identity is not None
         return sock, identity
     except OSError as exc:
@@ -196,8 +208,8 @@ def _listen_on_path(config: APIConfig) -> tuple[socket.socket, tuple[int, int]]:
 
 
 @contextmanager
-def _locked(directory: Path) -> Iterator[None]:
-    """Two servers that start at the same time look at the file one after the other."""
+def _lock(directory: Path) -> Iterator[None]:
+    """Hold a lock on *directory*, so that two servers that start together examine the file one after the other."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -207,9 +219,10 @@ def _locked(directory: Path) -> Iterator[None]:
 
 
 def _remove_dead(path: str) -> None:
+    """Remove the socket file of a server that no longer runs. Raises ``OSError`` for a live server or another kind of file."""
     try:
         if not stat.S_ISSOCK(os.stat(path).st_mode):
-            raise OSError(errno.EEXIST, "there is a file that is no socket")
+            raise OSError(errno.EEXIST, "a file that is not a socket has this name")
     except FileNotFoundError:
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
@@ -220,11 +233,11 @@ def _remove_dead(path: str) -> None:
             os.unlink(path)
             return
         except BlockingIOError:
-            pass  # it lives, and is busy
-    raise OSError(errno.EADDRINUSE, "a server listens there already")
+            pass  # the queue of a live server is full
+    raise OSError(errno.EADDRINUSE, "another server listens there already")
 
 
-def _identity(path: str) -> tuple[int, int] | None:
+def _stat_identity(path: str) -> tuple[int, int] | None:
     try:
         state = os.stat(path)
     except OSError:
@@ -232,20 +245,22 @@ def _identity(path: str) -> tuple[int, int] | None:
     return state.st_dev, state.st_ino
 
 
-def _mode(text: str) -> int:
+def _parse_mode(text: str) -> int:
     try:
         mode = int(text, 8)
     except ValueError:
         mode = -1
     if not 0 <= mode <= 0o777:
-        raise ConfigurationError(f"[api] unix_socket_mode: '{text}' is no file mode; give octal digits such as 0660")
+        raise ConfigurationError(f"[api] unix_socket_mode: '{text}' is not a file mode; use octal digits such as 0660")
     return mode
 
 
-def _owner(text: str | None) -> tuple[int, int]:
-    """User and group by number; -1 leaves what there is."""
+def _parse_owner(text: str | None) -> tuple[int, int]:
+    """Return the numbers of user and group. -1 keeps the present one."""
     user, _, group = (text or "").partition(":")
     try:
         return (pwd.getpwnam(user).pw_uid if user else -1), (grp.getgrnam(group).gr_gid if group else -1)
     except KeyError:
-        raise ConfigurationError(f"[api] unix_socket_owner: '{text}' names no user and group of this machine") from None
+        raise ConfigurationError(
+            f"[api] unix_socket_owner: '{text}' does not name a user and a group of this machine; use user:group"
+        ) from None

@@ -1,4 +1,4 @@
-"""Answers that are pushed: nobody knows their end, and their pieces come when there is news."""
+"""Streaming responses: the application pushes chunks when it has some, and the end is open."""
 
 from __future__ import annotations
 
@@ -9,90 +9,93 @@ from queue import Empty, SimpleQueue
 from typing import Final, Protocol
 
 ENDED: Final = "ended"
+"""End reason: the application ended the response."""
 CLIENT_LEFT: Final = "left"
+"""End reason: the client closed or broke the connection."""
 TOO_OLD: Final = "aged"
+"""End reason: the response reached its maximum age."""
 SLOW: Final = "slow"
+"""End reason: the client read too slowly."""
 STOPPED: Final = "stopped"
-"""Why such an answer is over: its application ended it, its client left, it was open for its time, its client read too slowly,
-or the server stopped."""
+"""End reason: the server stopped."""
 
 
 class StreamWriter(Protocol):
-    """Where an application puts the pieces of an answer, from any thread. It never waits."""
+    """Receives the chunks of a response from any thread. No method blocks."""
 
     @property
     def pending_bytes(self) -> int:
-        """Bytes that the client has not taken yet."""
+        """Number of bytes that the client has not taken yet."""
 
     def push(self, data: bytes) -> None:
-        """Send a piece, as soon as the client takes it."""
+        """Send *data* as soon as the client takes it."""
 
     def end(self) -> None:
-        """End the answer behind what was pushed."""
+        """End the response after the chunks that were pushed before."""
 
 
 class StreamingResponse(ABC):
-    """What a WSGI application gives back in place of a body, to push the pieces of the body when it has them.
+    """Response that a WSGI application returns in place of a body, and fills later.
 
-    The server of this package sends them from one thread for all such answers: none of them holds a worker. Another WSGI
-    server iterates over it as over any body, and a thread of that waits.
+    This package's server sends all streaming responses from one thread, so they hold no worker. Any other WSGI server iterates
+    over the response like over any body and blocks one of its threads.
     """
 
     max_age_s: float
-    """Seconds after which the server ends it."""
-    _is_over = False
+    """Seconds after which the server ends the response."""
+    _has_ended = False
 
     @abstractmethod
     def on_start(self, writer: StreamWriter) -> None:
-        """Take note that the client is there, and where to push; it has to be quick."""
+        """Handle the start: chunks go to *writer* from now on. Has to return quickly, because all streams wait for it."""
 
     @abstractmethod
     def on_end(self, reason: str) -> None:
-        """Take note that it is over, once, whether it had begun or not; it has to be quick."""
+        """Handle the end. Called once, even without a start. Has to return quickly, because all streams wait for it."""
 
-    def notify_end(self, why: str) -> None:
-        """End it, for whoever sends it."""
-        if not self._is_over:
-            self._is_over = True
-            self.on_end(why)
+    def notify_end(self, reason: str) -> None:
+        """Call :meth:`on_end` unless it was called before. Only the server calls this."""
+        if not self._has_ended:
+            self._has_ended = True
+            self.on_end(reason)
 
     def close(self) -> None:
-        """What a WSGI server calls that iterates over it, at the end."""
+        """Handle the end of an iteration (PEP 3333)."""
         self.notify_end(CLIENT_LEFT)
 
     def __iter__(self) -> Iterator[bytes]:
-        """The pieces, for other WSGI servers."""
-        writer = _Queue()
+        """Yield the chunks, for other WSGI servers."""
+        writer = _ChunkQueue()
         self.on_start(writer)
         until = time.monotonic() + self.max_age_s
-        while (piece := writer.take(until - time.monotonic())) is not None:
-            yield piece
+        while (chunk := writer.get(until - time.monotonic())) is not None:
+            yield chunk
         self.notify_end(TOO_OLD)
 
 
-class _Queue:
-    """A writer whose pieces a thread waits for."""
+class _ChunkQueue:
+    """Writer whose chunks another thread waits for."""
 
     def __init__(self) -> None:
-        self._pieces: SimpleQueue[bytes | None] = SimpleQueue()
-        self._put = self._taken = 0
+        self._chunks: SimpleQueue[bytes | None] = SimpleQueue()
+        self._pushed_bytes = self._read_bytes = 0
 
     @property
     def pending_bytes(self) -> int:
-        return self._put - self._taken
+        return self._pushed_bytes - self._read_bytes
 
     def push(self, data: bytes) -> None:
-        self._put += len(data)
-        self._pieces.put(data)
+        self._pushed_bytes += len(data)
+        self._chunks.put(data)
 
     def end(self) -> None:
-        self._pieces.put(None)
+        self._chunks.put(None)
 
-    def take(self, seconds: float) -> bytes | None:
-        """The next piece; None at the end and when the time is over."""
+    def get(self, timeout_s: float) -> bytes | None:
+        """Return the next chunk, or None at the end or after *timeout_s*."""
         try:
-            piece = self._pieces.get(timeout=max(0.0, seconds))
+            chunk = self._chunks.get(timeout=max(0.0, timeout_s))
         except Empty:
             return None
-        self._taken += len(piece or b"")
-        return piece
+        self._read_bytes += len(chunk or b"")
+        return chunk

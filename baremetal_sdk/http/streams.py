@@ -1,7 +1,7 @@
-"""The lane of answers that are pushed: one thread for all of them, beside the one that owns other connections.
+"""Sends streaming responses: one thread for all of them, next to the thread of the event loop.
 
-A connection comes here when the head of its answer was made, and is closed here. Whoever reads slowly or not at all costs the
-bytes that wait for it, within bounds, and nobody else anything.
+A connection comes here when the head of its response is complete, and is closed here. A client that reads slowly costs the
+bytes that wait for it, up to a limit, and delays no other client.
 """
 
 from __future__ import annotations
@@ -11,98 +11,105 @@ import select
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 
 from baremetal_interfaces import Deadline
-from baremetal_sdk.http.connection import Connection, Stage
+from baremetal_sdk.http.connection import Connection, ConnectionState
 from baremetal_sdk.http.limits import HTTPLimits
 from baremetal_sdk.http.streaming import CLIENT_LEFT, ENDED, SLOW, STOPPED, TOO_OLD, StreamingResponse
 from baremetal_sdk.http.wakeup import Wakeup
 
 LOG = logging.getLogger(__name__)
-_LOOK = 0.25
-"""Seconds between two looks at who is late."""
-_IDLE = 5.0
-"""Seconds without a stream until the thread ends."""
+_CHECK_INTERVAL_S = 0.25
+"""Seconds between two checks of ages and slow clients."""
+_IDLE_THREAD_S = 5.0
+"""Seconds without a stream after which the thread ends."""
+_CUT_TIMEOUT_S = 1.0
+"""Seconds to wait for the thread after all streams were cut."""
 _INPUT = select.EPOLLIN | select.EPOLLRDHUP
-_OUTPUT = _INPUT | select.EPOLLOUT
+_INPUT_AND_OUTPUT = _INPUT | select.EPOLLOUT
 
 
 class ResponseStream:
-    """One answer that is pushed, and the writer of its application. What is not public belongs to the thread that sends."""
+    """A streaming response on its connection, and the application's writer for it.
 
-    def __init__(self, conn: Connection, answer: StreamingResponse, chunked: bool) -> None:
-        self.conn, self.answer, self.chunked = conn, answer, chunked
-        self.until = time.monotonic() + answer.max_age_s
-        self.moved = time.monotonic()
-        """When something was sent last, or there was nothing to send."""
-        self.ending: str | None = None
-        """Why it ends behind what waits."""
-        self._streams: StreamSender | None = None
+    The application may call :meth:`push` and :meth:`end` from any thread. All other methods belong to the sender's thread.
+    """
+
+    def __init__(self, conn: Connection, response: StreamingResponse, chunked: bool) -> None:
+        self.conn, self.response, self.chunked = conn, response, chunked
+        self.ends_at = time.monotonic() + response.max_age_s
+        self.last_progress_at = time.monotonic()
+        """Time at which the client last took bytes, or no bytes were waiting (monotonic)."""
+        self.end_reason: str | None = None
+        """Reason of the end. Once it is set, the rest of the output is sent and nothing is added."""
+        self._sender: StreamSender | None = None
         self._lock = threading.Lock()
-        self._pieces: list[bytes] = []
-        self._waiting = 0
-        self._asked_to_end = False
+        self._chunks: list[bytes] = []
+        self._pending_bytes = 0
+        self._end_requested = False
 
     @property
     def pending_bytes(self) -> int:
-        """Bytes that the client has not taken yet."""
-        return self._waiting
+        """Number of bytes that the client has not taken yet."""
+        return self._pending_bytes
 
     def push(self, data: bytes) -> None:
-        """Send a piece, as soon as the client takes it."""
-        if not data:
+        """Send *data* as soon as the client takes it."""
+        if not data:  # an empty chunk would end a chunked body (RFC 9112, section 7.1)
             return
         with self._lock:
-            if self._asked_to_end or self.ending is not None:
+            if self._end_requested or self.end_reason is not None:
                 return
-            self._pieces.append(b"%x\r\n%b\r\n" % (len(data), data) if self.chunked else data)
-            self._waiting += len(data)
-        self._post()
+            self._chunks.append(b"%x\r\n%b\r\n" % (len(data), data) if self.chunked else data)
+            self._pending_bytes += len(data)
+        self._notify_sender()
 
     def end(self) -> None:
-        """End the answer behind what was pushed."""
-        self._asked_to_end = True
-        self._post()
+        """End the response after the chunks that were pushed before."""
+        self._end_requested = True
+        self._notify_sender()
 
-    def notify_end(self, why: str) -> None:
-        """Tell the application that it is over."""
-        self.answer.notify_end(why)
+    def notify_end(self, reason: str) -> None:
+        """Tell the application that the response has ended."""
+        self.response.notify_end(reason)
 
-    def begin(self, streams: StreamSender) -> None:
-        """Let the application push."""
-        self._streams = streams
-        self.answer.on_start(self)
+    def start(self, sender: StreamSender) -> None:
+        """Let the application push chunks."""
+        self._sender = sender
+        self.response.on_start(self)
 
     def send(self) -> bool:
-        """Send what the client takes; tell whether that was all."""
+        """Send what the client takes. Return whether all chunks are sent."""
         with self._lock:
-            pieces, self._pieces = self._pieces, []
-        for piece in pieces:
-            self.conn.output.write(piece)
-        if self._asked_to_end and self.ending is None:
+            chunks, self._chunks = self._chunks, []
+        for chunk in chunks:
+            self.conn.output.write(chunk)
+        if self._end_requested and self.end_reason is None:
             self.finish(ENDED)
         before = self.conn.output.sent
-        complete = self.conn.output.flush()
-        if complete or self.conn.output.sent > before:
-            self.moved = time.monotonic()
+        is_complete = self.conn.output.flush()
+        if is_complete or self.conn.output.sent > before:
+            self.last_progress_at = time.monotonic()
         with self._lock:
-            self._waiting = self.conn.output.pending + sum(map(len, self._pieces))
-        return complete
+            # The application may have pushed more chunks during the flush.
+            self._pending_bytes = self.conn.output.pending + sum(map(len, self._chunks))
+        return is_complete
 
-    def finish(self, why: str) -> None:
-        """Let it end behind what waits."""
-        self.ending = why
+    def finish(self, reason: str) -> None:
+        """End the response after the output that waits already."""
+        self.end_reason = reason
         if self.chunked:
             self.conn.output.write(b"0\r\n\r\n")
-        self.notify_end(why)
+        self.notify_end(reason)
 
-    def _post(self) -> None:
-        if self._streams is not None:
-            self._streams.post(self)
+    def _notify_sender(self) -> None:
+        if self._sender is not None:
+            self._sender.notify(self)
 
 
 class StreamSender:
-    """Sends the answers that are pushed."""
+    """Sends streaming responses in a thread that runs while streams are open."""
 
     def __init__(self, limits: HTTPLimits) -> None:
         self._limits = limits
@@ -111,169 +118,178 @@ class StreamSender:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._new: deque[ResponseStream] = deque()
-        self._posted: deque[ResponseStream] = deque()
+        self._notified: deque[ResponseStream] = deque()
         self._open: dict[int, ResponseStream] = {}
         self._lingering: dict[int, tuple[ResponseStream, float]] = {}
-        self._stopping = self._cutting = False
+        self._is_stopping = self._is_cutting = False
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Return the number of open streams."""
         return len(self._open)
 
-    def take(self, conn: Connection) -> None:
-        """Send the answer of a connection that nobody else has any more."""
+    def add(self, conn: Connection) -> None:
+        """Take over *conn*, which no other thread uses any more, and send its streaming response."""
         stream = conn.stream
         assert isinstance(stream, ResponseStream)
+        # The lock excludes that the thread decides to end at this moment.
         with self._lock:
             self._new.append(stream)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="http-streams", daemon=True)
                 self._thread.start()
-        self._wakeup.ring()
+        self._wakeup.wake()
 
-    def post(self, stream: ResponseStream) -> None:
-        """Look at what an application has pushed."""
-        self._posted.append(stream)
-        self._wakeup.ring(surely=False)
+    def notify(self, stream: ResponseStream) -> None:
+        """Send chunks that an application has pushed. Any thread may call it."""
+        self._notified.append(stream)
+        self._wakeup.wake(force=False)
 
     def stop(self) -> None:
-        """End all of them, behind what waits, and each that still comes; it returns at once."""
-        self._stopping = True
-        self._wakeup.ring()
+        """End all present and future streams after the output that waits already. Returns at once."""
+        self._is_stopping = True
+        self._wakeup.wake()
 
     def join(self, deadline: Deadline) -> int:
-        """Wait until all have ended; cut those that have not by *deadline*, and tell how many they were."""
+        """Wait for the end of all streams until *deadline*. Cut the others and return their number."""
         thread = self._thread
         if thread is not None:
             thread.join(deadline.remaining())
         left = len(self._open) if thread is not None and thread.is_alive() else 0
-        self._cutting = True
-        self._wakeup.ring()
+        self._is_cutting = True
+        self._wakeup.wake()
         if thread is not None:
-            thread.join(1.0)
+            thread.join(_CUT_TIMEOUT_S)
         return left
 
     def _run(self) -> None:
-        look = idle_since = time.monotonic()
+        check_at = idle_since = time.monotonic()
         while True:
             try:
-                for fd, event in self._epoll.poll(_LOOK):
-                    self._handle(fd, event)
-                self._wakeup.rest()
-                self._work()
+                for fd, event in self._epoll.poll(_CHECK_INTERVAL_S):
+                    self._on_event(fd, event)
+                # Before the queues are read: a thread that appends to them from now on ends the next poll.
+                self._wakeup.rearm()
+                self._handle_queues()
                 now = time.monotonic()
-                if now >= look or self._stopping:
-                    look = now + _LOOK
-                    self._keep_time(now)
+                if now >= check_at or self._is_stopping:
+                    check_at = now + _CHECK_INTERVAL_S
+                    self._check_deadlines(now)
                 idle_since = now if self._open or self._lingering else idle_since
-                if self._is_over(now - idle_since):
+                if self._end_thread(now - idle_since):
                     return
             except Exception:
-                LOG.exception("sending what is pushed failed; it goes on")
+                LOG.exception("sending streaming responses failed; the sender continues")
 
-    def _is_over(self, idle: float) -> bool:
-        """Whether the thread ends: nothing is there, and has not been for a while, or nothing more shall be."""
+    def _end_thread(self, idle_s: float) -> bool:
+        """Return whether the thread has to end, and if so, let the next stream start a new one."""
         with self._lock:
-            busy = self._new or self._open or self._lingering
-            if busy or not (self._stopping or idle > _IDLE):
+            is_busy = self._new or self._open or self._lingering
+            if is_busy or not (self._is_stopping or idle_s > _IDLE_THREAD_S):
                 return False
             self._thread = None
             return True
 
-    def _work(self) -> None:
+    def _handle_queues(self) -> None:
         while self._new:
-            self._guarded(self._new.popleft(), self._welcome)
-        for _ in range(len(self._posted)):
-            stream = self._posted.popleft()
+            self._guard(self._start, self._new.popleft())
+        for _ in range(len(self._notified)):
+            stream = self._notified.popleft()
+            # The stream may have been closed meanwhile, and its descriptor may belong to another stream.
             if self._open.get(stream.conn.fd) is stream:
-                self._guarded(stream, self._send)
+                self._guard(self._send, stream)
 
-    def _welcome(self, stream: ResponseStream) -> None:
+    def _start(self, stream: ResponseStream) -> None:
         self._open[stream.conn.fd] = stream
         self._epoll.register(stream.conn.fd, _INPUT)
-        if not self._stopping:
-            stream.begin(self)
+        if not self._is_stopping:
+            stream.start(self)
         self._send(stream)
 
-    def _handle(self, fd: int, event: int) -> None:
+    def _on_event(self, fd: int, event: int) -> None:
         if fd == self._wakeup.fd:
-            return self._wakeup.heard()
+            return self._wakeup.clear()
         if fd in self._lingering:
-            return self._guarded(self._lingering[fd][0], self._drain)
+            return self._guard(self._discard_input, self._lingering[fd][0])
         stream = self._open.get(fd)
         if stream is None:
             return None
         if event & (select.EPOLLHUP | select.EPOLLERR):
             return self._close(stream, CLIENT_LEFT)
         if event & _INPUT:
-            self._guarded(stream, self._listen)
+            self._guard(self._read, stream)
         if event & select.EPOLLOUT and fd in self._open:
-            self._guarded(stream, self._send)
+            self._guard(self._send, stream)
         return None
 
-    def _guarded(self, stream: ResponseStream, function: object) -> None:
+    def _guard(self, function: Callable[[ResponseStream], None], stream: ResponseStream) -> None:
+        """Call *function* and close *stream* if it raises. A fault of one stream must not end the others."""
         try:
-            function(stream)  # type: ignore[operator]
+            function(stream)
         except OSError as exc:
             LOG.debug("stream of %s: %s", stream.conn.remote_addr, exc)
             self._close(stream, CLIENT_LEFT)
         except Exception:
-            LOG.exception("a stream of %s was closed because it could not be handled", stream.conn.remote_addr)
+            LOG.exception("a stream of %s was closed because of an internal error", stream.conn.remote_addr)
             self._close(stream, ENDED)
 
-    def _listen(self, stream: ResponseStream) -> None:
-        """Notice that the client leaves. Whatever else it says here is not heard: it gets no other answer on this connection."""
+    def _read(self, stream: ResponseStream) -> None:
+        """Notice that the client leaves. All other input is discarded: the connection ends with this response."""
         conn = stream.conn
-        conn.missed = False
+        conn.has_unread_input = False
         conn.fill(True)
         conn.buffer.clear()
-        if conn.ended or conn.missed:
+        # A client that sends more than one call reads is closed, too. A stream expects no input at all.
+        if conn.eof_received or conn.has_unread_input:
             self._close(stream, CLIENT_LEFT)
 
     def _send(self, stream: ResponseStream) -> None:
         conn = stream.conn
-        complete = stream.send()
-        if conn.watches_output == complete:
-            conn.watches_output = not complete
-            self._epoll.modify(conn.fd, _INPUT if complete else _OUTPUT)
-        if complete and stream.ending is not None:
-            self._linger(stream)
-        elif stream.pending_bytes > self._limits.unsent_of_one:
+        is_complete = stream.send()
+        if conn.watches_output == is_complete:
+            conn.watches_output = not is_complete
+            self._epoll.modify(conn.fd, _INPUT if is_complete else _INPUT_AND_OUTPUT)
+        if is_complete and stream.end_reason is not None:
+            self._start_lingering(stream)
+        elif stream.pending_bytes > self._limits.max_unsent_bytes_per_client:
             self._close(stream, SLOW)
 
-    def _linger(self, stream: ResponseStream) -> None:
-        """Send nothing more, and let the client read: closing with unread input would take the end of the answer from it."""
+    def _start_lingering(self, stream: ResponseStream) -> None:
+        """Send nothing more and let the client read. A close with unread input would send RST (RFC 9112, section 9.6)."""
         conn = stream.conn
         del self._open[conn.fd]
-        self._lingering[conn.fd] = (stream, time.monotonic() + self._limits.linger)
-        conn.hang_up()
-        self._drain(stream)
+        self._lingering[conn.fd] = (stream, time.monotonic() + self._limits.linger_s)
+        conn.shut_down_output()
+        self._discard_input(stream)
 
-    def _drain(self, stream: ResponseStream) -> None:
+    def _discard_input(self, stream: ResponseStream) -> None:
         conn = stream.conn
         conn.fill(True)
         conn.buffer.clear()
-        if conn.ended:
+        if conn.eof_received:
             self._close(stream, ENDED)
 
-    def _keep_time(self, now: float) -> None:
+    def _check_deadlines(self, now: float) -> None:
         for stream in list(self._open.values()):
-            if self._cutting or (stream.pending_bytes and now - stream.moved > self._limits.grace):
-                self._close(stream, STOPPED if self._cutting else SLOW)
-            elif stream.ending is None and (self._stopping or now > stream.until):
-                stream.finish(STOPPED if self._stopping else TOO_OLD)
-                self._guarded(stream, self._send)
+            is_stuck = stream.pending_bytes and now - stream.last_progress_at > self._limits.grace_period_s
+            if self._is_cutting or is_stuck:
+                self._close(stream, STOPPED if self._is_cutting else SLOW)
+            elif stream.end_reason is None and (self._is_stopping or now > stream.ends_at):
+                stream.finish(STOPPED if self._is_stopping else TOO_OLD)
+                self._guard(self._send, stream)
         for stream, until in list(self._lingering.values()):
-            if self._cutting or now > until:
+            if self._is_cutting or now > until:
                 self._close(stream, ENDED)
 
-    def _close(self, stream: ResponseStream, why: str) -> None:
+    def _close(self, stream: ResponseStream, reason: str) -> None:
         fd = stream.conn.fd
         self._open.pop(fd, None)
         self._lingering.pop(fd, None)
-        stream.notify_end(why)
-        if why == SLOW:
-            LOG.info("a stream of %s was cut: %d bytes waited for it to read", stream.conn.remote_addr, stream.pending_bytes)
-            stream.conn.cut()
-        if stream.conn.stage is not Stage.CLOSED:
+        stream.notify_end(reason)
+        if reason == SLOW:
+            pending = stream.pending_bytes
+            LOG.info(
+                "a stream to %s was cut because its client reads too slowly: %d bytes waited", stream.conn.remote_addr, pending
+            )
+            stream.conn.abort()
+        if stream.conn.state is not ConnectionState.CLOSED:
             stream.conn.close()

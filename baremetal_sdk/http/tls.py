@@ -1,4 +1,4 @@
-"""TLS of an HTTPS server: its certificate, which can be replaced while it serves, and what it knows of a client."""
+"""TLS of the HTTPS server: the certificate, its reload at run time, and the WSGI variables of client certificates."""
 
 from __future__ import annotations
 
@@ -18,70 +18,82 @@ _ATTRIBUTES = {
     "stateOrProvinceName": "ST", "emailAddress": "emailAddress", "domainComponent": "DC", "userId": "UID",
 }  # fmt: skip
 
-Signature = tuple[tuple[int, int, int] | None, ...]
+FileSignature = tuple[tuple[int, int, int] | None, ...]
+"""Modification time, size and inode of each file. None stands for a missing file."""
 
 
 class TLS:
-    """The context of a server's connections. A new one takes its place as a whole, or not at all."""
+    """Holds the TLS context for new connections. A reload replaces the whole context, or nothing if a file is invalid.
+
+    Thread-safe: connections read the attribute ``context`` once, at the start of their handshake.
+    """
 
     def __init__(self, config: APIConfig) -> None:
         self._config = config
-        self.context = server_context(config)
-        self._loaded = self._seen = signature(config)
+        self.context = build_server_context(config)
+        self._loaded_signature = self._seen_signature = compute_signature(config)
 
     def reload(self, config: APIConfig | None = None) -> None:
-        """Read the files again, for connections from now on. Where that fails the old ones stay.
+        """Read the files again for new connections, with the options of *config* if it is given.
 
-        Raises ``ConfigurationError``.
+        Raises ``ConfigurationError`` and keeps the old context if a file is invalid.
         """
-        wanted = config or self._config
-        seen = signature(wanted)
-        self.context = server_context(wanted)
-        self._config, self._loaded = wanted, seen
+        new_config = config or self._config
+        # Before the files are read: a change during the read is then noticed as a change.
+        new_signature = compute_signature(new_config)
+        self.context = build_server_context(new_config)
+        self._config, self._loaded_signature = new_config, new_signature
 
-    def follow_files(self) -> bool:
-        """Reload when the files have changed and are no longer changing; tell whether that was done. Never raises."""
-        seen, before = signature(self._config), self._seen
-        self._seen = seen
-        if seen in (self._loaded,) or seen != before:
+    def reload_if_changed(self) -> bool:
+        """Reload if the files have changed since they were loaded. Return whether the reload succeeded. Never raises.
+
+        Two calls in a row have to see the same files, because certificate and key are usually replaced one after the other.
+        """
+        signature, previous = compute_signature(self._config), self._seen_signature
+        self._seen_signature = signature
+        if signature == self._loaded_signature or signature != previous:
             return False
-        self._loaded = seen
+        self._loaded_signature = signature
         try:
-            self.context = server_context(self._config)
+            self.context = build_server_context(self._config)
         except ConfigurationError as exc:
-            LOG.error("the certificate was changed and cannot be used; the one before it stays: %s", exc)
+            LOG.error("the changed certificate cannot be used and the server keeps the old one: %s", exc)
             return False
-        LOG.info("the certificate in %s was read again", self._config.cert_file)
+        LOG.info("reloaded the certificate in %s", self._config.cert_file)
         return True
 
 
-def server_context(config: APIConfig) -> ssl.SSLContext:
-    """A context for a server with what *config* names. Raises ``ConfigurationError``, which names the option."""
+def build_server_context(config: APIConfig) -> ssl.SSLContext:
+    """Return a server context for the files and options of *config*. Raises ``ConfigurationError``, which names the option."""
     cert, key = config.cert_file, config.key_file
     if not cert:
-        raise ConfigurationError("[api] cert_file: it is not set; enable_ssl_api needs a PEM file with the server's certificate")
+        raise ConfigurationError(
+            "[api] cert_file: it is not set; set it to a PEM file with the server's certificate, or disable enable_ssl_api"
+        )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = _VERSIONS[config.tls_min_version]
+    # Without renegotiation a client cannot make the server repeat the costly part of a handshake. Compression can reveal
+    # secrets through the length of messages (RFC 9325, section 3.3).
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE | ssl.OP_NO_COMPRESSION
     context.set_alpn_protocols(["http/1.1"])
     try:
-        context.load_cert_chain(cert, key, password=_no_password)
+        context.load_cert_chain(cert, key, password=_refuse_password)
     except ssl.SSLError as exc:
-        raise ConfigurationError(f"[api] cert_file, key_file: {cert} and {key} do not go together: {exc.reason}") from exc
+        raise ConfigurationError(f"[api] cert_file, key_file: {cert} and {key} do not belong together: {exc.reason}") from exc
     except (OSError, ValueError) as exc:
         raise ConfigurationError(f"[api] cert_file, key_file: {cert} or {key} cannot be read: {exc}") from exc
     _set_ciphers(context, config)
-    _ask_for_certificates(context, config)
+    _request_certificates(context, config)
     return context
 
 
-def signature(config: APIConfig) -> Signature:
-    """What changes whenever one of the files of *config* does."""
-    return tuple(_state_of(path) for path in (config.cert_file, config.key_file, config.client_ca_file))
+def compute_signature(config: APIConfig) -> FileSignature:
+    """Return a value that changes when one of the files of *config* changes."""
+    return tuple(_stat_file(path) for path in (config.cert_file, config.key_file, config.client_ca_file))
 
 
 def describe_client(sock: ssl.SSLSocket) -> dict[str, Any]:
-    """What the WSGI environment tells of a TLS connection: its version and cipher, and whom its certificate names."""
+    """Return the WSGI variables of a TLS connection: protocol, cipher, and the names in the client's certificate."""
     cipher = sock.cipher()
     environ: dict[str, Any] = {
         "wsgi.url_scheme": "https",
@@ -95,15 +107,16 @@ def describe_client(sock: ssl.SSLSocket) -> dict[str, Any]:
         return environ
     parts = [pair for relative in certificate.get("subject", ()) for pair in relative]
     environ["SSL_CLIENT_VERIFY"] = "SUCCESS"
-    environ["SSL_CLIENT_S_DN"] = ",".join(f"{_ATTRIBUTES.get(name, name)}={_escaped(value)}" for name, value in reversed(parts))
+    environ["SSL_CLIENT_S_DN"] = ",".join(f"{_ATTRIBUTES.get(name, name)}={_escape(value)}" for name, value in reversed(parts))
     environ["SSL_CLIENT_S_DN_CN"] = next((value for name, value in parts if name == "commonName"), "")
     environ["SSL_CLIENT_SAN"] = ",".join(f"{kind}:{value}" for kind, value in certificate.get("subjectAltName", ()))
     environ["SSL_CLIENT_M_SERIAL"] = certificate.get("serialNumber", "")
     return environ
 
 
-def _no_password() -> str:
-    raise ValueError("the key is encrypted; give a key without a password, readable by this service alone")
+def _refuse_password() -> str:
+    """Fail instead of OpenSSL's prompt on the terminal."""
+    raise ValueError("the key is encrypted; use a key without a password that only this service can read")
 
 
 def _set_ciphers(context: ssl.SSLContext, config: APIConfig) -> None:
@@ -111,15 +124,15 @@ def _set_ciphers(context: ssl.SSLContext, config: APIConfig) -> None:
         try:
             context.set_ciphers(config.tls_ciphers)
         except ssl.SSLError as exc:
-            raise ConfigurationError(f"[api] tls_ciphers: OpenSSL knows none of '{config.tls_ciphers}'") from exc
+            raise ConfigurationError(f"[api] tls_ciphers: OpenSSL supports none of '{config.tls_ciphers}'") from exc
 
 
-def _ask_for_certificates(context: ssl.SSLContext, config: APIConfig) -> None:
+def _request_certificates(context: ssl.SSLContext, config: APIConfig) -> None:
     if config.client_certificates == "none":
         return
     if not config.client_ca_file:
         raise ConfigurationError(
-            "[api] client_ca_file: it is not set; client_certificates needs a PEM file with their authorities"
+            "[api] client_ca_file: it is not set; client_certificates needs a PEM file with the authorities of the clients"
         )
     try:
         context.load_verify_locations(config.client_ca_file)
@@ -128,7 +141,7 @@ def _ask_for_certificates(context: ssl.SSLContext, config: APIConfig) -> None:
     context.verify_mode = _CLIENT_CERTIFICATES[config.client_certificates]
 
 
-def _state_of(path: str | None) -> tuple[int, int, int] | None:
+def _stat_file(path: str | None) -> tuple[int, int, int] | None:
     try:
         state = os.stat(path) if path else None
     except OSError:
@@ -136,7 +149,7 @@ def _state_of(path: str | None) -> tuple[int, int, int] | None:
     return None if state is None else (state.st_mtime_ns, state.st_size, state.st_ino)
 
 
-def _escaped(value: str) -> str:
-    """*value* as RFC 4514 wants it inside a name: nothing in it can pass for another attribute."""
-    escaped = "".join(f"\\{sign}" if sign in ',+"\\<>;=' else sign for sign in value if sign.isprintable())
+def _escape(value: str) -> str:
+    """Return *value* escaped for a distinguished name (RFC 4514, section 2.4), so that it cannot forge another attribute."""
+    escaped = "".join(f"\\{char}" if char in ',+"\\<>;=' else char for char in value if char.isprintable())
     return f"\\{escaped}" if escaped.startswith((" ", "#")) else escaped

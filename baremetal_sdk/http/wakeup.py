@@ -1,4 +1,4 @@
-"""Waking a thread that waits for what happens on descriptors."""
+"""Wakes a thread that waits in ``epoll``."""
 
 from __future__ import annotations
 
@@ -9,27 +9,28 @@ import weakref
 
 
 class Wakeup:
-    """Ends a wait of *epoll*, from any thread and from signal handlers."""
+    """Ends a wait of *epoll*. Any thread and any signal handler may use it."""
 
     def __init__(self, epoll: select.epoll) -> None:
         self.fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        # Not closed before that: a thread that outlives us may still write to it.
+        # The descriptor lives as long as this object. A worker that outlives the server may still write to it, and the
+        # number must not belong to another file by then.
         weakref.finalize(self, os.close, self.fd)
-        self._awake = False
+        self._is_pending = False
         epoll.register(self.fd, select.EPOLLIN)
 
-    def heard(self) -> None:
-        """Take note that the wait has ended."""
+    def clear(self) -> None:
+        """Reset the descriptor after ``epoll`` reported it."""
         with contextlib.suppress(BlockingIOError):
             os.eventfd_read(self.fd)
 
-    def rest(self) -> None:
-        """Wake again from now on, before whatever was asked for is looked at."""
-        self._awake = False
+    def rearm(self) -> None:
+        """Let the next :meth:`wake` write again. Call it before the queues are read, or a wake-up can be lost."""
+        self._is_pending = False
 
-    def ring(self, *, surely: bool = True) -> None:
-        """End the wait; where it is not *surely*, only if nobody has done it yet."""
-        if surely or not self._awake:
-            self._awake = True
+    def wake(self, *, force: bool = True) -> None:
+        """End the wait. Without *force*, skip the system call if a wake-up is pending already."""
+        if force or not self._is_pending:
+            self._is_pending = True
             with contextlib.suppress(OSError):
                 os.eventfd_write(self.fd, 1)

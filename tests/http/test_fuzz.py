@@ -19,7 +19,7 @@ from baremetal_sdk.http.limits import HTTPLimits
 from baremetal_sdk.http.request_head import HTTPError, RequestHead, take_head
 from tests.fixtures.sockets import Client, ServerTestCase
 
-LIMITS = HTTPLimits(head_size=2048, headers=20, target_size=512, body_size=4096)
+LIMITS = HTTPLimits(max_head_bytes=2048, max_headers=20, max_target_bytes=512, max_body_bytes=4096)
 BOUNDED = settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 
 PIECES = st.sampled_from(
@@ -49,7 +49,7 @@ def requests_in(pieces: list[bytes]) -> list[object]:
                     if head is None:
                         seen = len(buffer)
                         break
-                    seen, body = 0, RequestBody(head, LIMITS, BodyBudget(LIMITS.bodies))
+                    seen, body = 0, RequestBody(head, LIMITS, BodyBudget(LIMITS.max_spooled_bytes))
                 if not body.feed(buffer):
                     break
                 found.append((head.method, head.target, tuple(head.headers.items()), body.content.read()))
@@ -74,7 +74,7 @@ def statuses_in(answers: bytes) -> list[int]:
 
 
 class TestServer(ServerTestCase):
-    config = dataclasses.replace(ServerTestCase.config, max_request_body_size=LIMITS.body_size)
+    config = dataclasses.replace(ServerTestCase.config, max_request_body_size=LIMITS.max_body_bytes)
 
     def test_any_bytes_are_answered_once_each(self) -> None:
         """By a server, over its socket: an answer for each request that is there, one for what is refused, and then the end."""

@@ -13,7 +13,7 @@ from fixtures import TempDir
 
 from baremetal_sdk.config import APIConfig
 from baremetal_sdk.errors import NoFreeWorker
-from baremetal_sdk.http.connection import Connection, Stage
+from baremetal_sdk.http.connection import Connection, ConnectionState
 from baremetal_sdk.http.handshakes import HandshakeQueue
 from baremetal_sdk.http.sockets import ListeningSocket
 from baremetal_sdk.http.tls import TLS
@@ -48,8 +48,8 @@ class TestOrder(testtools.TestCase):
         tls = TLS(APIConfig(enable_ssl_api=True, cert_file=cert, key_file=key))
         self.handshakes = HandshakeQueue(self.later, tls, self._resume, 1.0)
 
-    def _resume(self, conn: Connection, stage: Stage, seconds: float | None) -> None:
-        self.assertIs(Stage.SHAKING, stage)
+    def _resume(self, conn: Connection, stage: ConnectionState, seconds: float | None) -> None:
+        self.assertIs(ConnectionState.HANDSHAKE, stage)
         self.seen.append(conn)
 
     def _connections(self, count: int) -> list[Connection]:
@@ -66,17 +66,17 @@ class TestOrder(testtools.TestCase):
         """Whoever comes to a crowd does not wait behind all of it, and nobody of the crowd is forgotten."""
         crowd = self._connections(5)
         for conn in crowd:
-            self.handshakes.go_on(conn)
+            self.handshakes.submit(conn)
         self.later.run()
         self.assertEqual([4, 0, 3, 1, 2], [crowd.index(conn) for conn in self.seen])
 
     def test_what_has_begun_is_ended_first(self) -> None:
         """Little is left to do for it."""
         crowd = self._connections(4)
-        self.handshakes.go_on(crowd[0])
+        self.handshakes.submit(crowd[0])
         self.later.run()
         for conn in (*crowd[1:], crowd[0]):
-            self.handshakes.go_on(conn)
+            self.handshakes.submit(conn)
         self.later.run()
         self.assertEqual(0, crowd.index(self.seen[1]))
         self.assertEqual({1, 2, 3}, {crowd.index(conn) for conn in self.seen[2:]})
@@ -84,8 +84,8 @@ class TestOrder(testtools.TestCase):
     def test_who_is_refused_does_not_wait(self) -> None:
         """Nobody goes on with a connection that will be closed."""
         accepted, refused = self._connections(2)
-        self.handshakes.go_on(accepted)
+        self.handshakes.submit(accepted)
         self.later.full = True
-        self.assertRaises(NoFreeWorker, self.handshakes.go_on, refused)
+        self.assertRaises(NoFreeWorker, self.handshakes.submit, refused)
         self.later.run()
         self.assertEqual([accepted], self.seen)

@@ -118,7 +118,7 @@ class TestUnixSockets(ServerTestCase):
         server.stop(Deadline.after(PATIENCE))
         Path(self.path).write_text("mine")
         wrong = HTTPServer(self.app, dataclasses.replace(self.config, unix_socket=self.path))
-        self.assertIn("no socket", str(self.assertRaises(ConfigurationError, wrong.start)))
+        self.assertIn("not a socket", str(self.assertRaises(ConfigurationError, wrong.start)))
         self.assertEqual("mine", Path(self.path).read_text())
 
     def test_a_socket_that_somebody_else_made_in_the_meantime_is_left(self) -> None:

@@ -15,7 +15,7 @@ from baremetal_interfaces import Deadline
 from baremetal_sdk.config import APIConfig
 from baremetal_sdk.http import HTTPServer
 from baremetal_sdk.http.body_budget import BodyBudget
-from baremetal_sdk.http.connection import Connection, Stage
+from baremetal_sdk.http.connection import Connection, ConnectionState
 from baremetal_sdk.http.limits import HTTPLimits
 from baremetal_sdk.http.loop import EventLoop
 from baremetal_sdk.http.sockets import ListeningSocket
@@ -177,13 +177,18 @@ class TestPushed(ServerTestCase):
         def serve(conn: Connection) -> None:
             conn.stream = ResponseStream(conn, answer, chunked=False)
             for _ in range(2):
-                loop.resume(conn, Stage.LEAVING, PATIENCE)
+                loop.resume(conn, ConnectionState.DETACHING, PATIENCE)
 
         limits, sock = HTTPLimits(), socket.create_server(("127.0.0.1", 0))
         sock.setblocking(False)
         streams = StreamSender(limits)
         loop = EventLoop(
-            [ListeningSocket(sock, "127.0.0.1", sock.getsockname()[1])], limits, serve, None, streams, BodyBudget(1024)
+            [ListeningSocket(sock, "127.0.0.1", sock.getsockname()[1])],
+            limits,
+            serve=serve,
+            shake=None,
+            streams=streams,
+            budget=BodyBudget(1024),
         )
         thread = threading.Thread(target=loop.run)
         thread.start()

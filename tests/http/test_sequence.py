@@ -141,7 +141,7 @@ class TestTurns(testtools.TestCase):
             self.addCleanup(sock.close)
         ours.setblocking(False)
         self.conn = Connection(ours, "", ListeningSocket(ours, "", 0), 0.0)
-        self.conn.prompt = True
+        self.conn.is_prompt = True
         self.answered = 0
         self.watched: list[bool] = []
 
@@ -153,16 +153,16 @@ class TestTurns(testtools.TestCase):
             if self.answered < requests:
                 self.client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
             if self.answered == turn_of_others:
-                sequences.next_turn()
+                sequences.issue_ticket()
             return True
 
-        sequences = KeepAliveWorker(answer, HTTPLimits(), BodyBudget(1024), may_stay=True, longest=PATIENCE)
-        self.assertTrue(sequences.serve(self.conn, sequences.next_turn(), self))
+        sequences = KeepAliveWorker(answer, HTTPLimits(), BodyBudget(1024), may_stay=True, max_stay_s=PATIENCE)
+        self.assertTrue(sequences.serve(self.conn, sequences.issue_ticket(), self))
         return self.answered
 
-    def watch(self, conn: Connection, wanted: bool) -> None:
+    def watch_input(self, conn: Connection, enable: bool) -> None:
         """Note whether somebody else is to look at what arrives."""
-        self.watched.append(wanted)
+        self.watched.append(enable)
 
     def test_it_stays_until_no_more_comes(self) -> None:
         """While it does, nobody else looks at the connection."""
@@ -176,6 +176,6 @@ class TestTurns(testtools.TestCase):
 
     def test_it_stays_with_the_prompt_alone(self) -> None:
         """A client that took its time before is not waited for."""
-        self.conn.prompt = False
+        self.conn.is_prompt = False
         self.assertEqual(1, self._answering(10))
         self.assertEqual([], self.watched)

@@ -11,7 +11,7 @@ from fixtures import MonkeyPatch
 from testtools import TestCase
 
 from baremetal_interfaces import Deadline
-from baremetal_sdk.http.connection import Connection, Stage
+from baremetal_sdk.http.connection import Connection, ConnectionState
 from baremetal_sdk.http.connection_limits import ConnectionLimits
 from baremetal_sdk.http.limits import HTTPLimits
 from baremetal_sdk.http.output import OutputBuffer
@@ -72,7 +72,7 @@ class TestRoomForBodies(ServerTestCase):
 
     def test_when_too_much_is_uploaded_the_oldest_upload_is_refused(self) -> None:
         """So that nobody fills the disk; what is finished or refused gives its room to others."""
-        self.useFixture(MonkeyPatch("baremetal_sdk.http.limits.HTTPLimits.bodies", 1))
+        self.useFixture(MonkeyPatch("baremetal_sdk.http.limits.HTTPLimits.max_spooled_bytes", 1))
         server = self.configured(max_request_body_size=1_000_000)
         head = b"POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\n"
         uploads = [self.client(server).send(head) for _ in range(5)]
@@ -94,20 +94,20 @@ class TestRoomForAnswers(ServerTestCase):
             (listener,) = listeners.duplicate(is_shared=False)
             listener.sock.close()
         conn = Connection(ours, ("192.0.2.1", 1), listener, began)
-        conn.stage, conn.began = Stage.SENDING, began
+        conn.state, conn.stage_started_at = ConnectionState.SENDING, began
         conn.output.write(bytes(pending))
         return conn
 
     def test_when_too_much_waits_for_slow_readers_the_slowest_go(self) -> None:
         """As many as it takes, and not the one that has just begun to be slow."""
         connections: dict[int, Connection] = {}
-        peers = ConnectionLimits(HTTPLimits(unsent=1000), connections)
+        peers = ConnectionLimits(HTTPLimits(max_unsent_bytes=1000), connections)
         cut: list[Connection] = []
         for began in (1.0, 2.0, 3.0):
             conn = self._sending(400, began)
             connections[conn.fd] = conn
-            cut += peers.too_much_unsent(conn)
-        self.assertEqual([1.0], [conn.began for conn in cut])
+            cut += peers.find_excess_readers(conn)
+        self.assertEqual([1.0], [conn.stage_started_at for conn in cut])
 
 
 class TestOutput(TestCase):

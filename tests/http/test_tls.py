@@ -116,15 +116,15 @@ class TestHTTPS(ServerTestCase):
         """Once both are there and no longer change; a pair that cannot be used is said, and leaves the old one."""
         tls = TLS(self.config)
         first = tls.context
-        self.assertFalse(tls.follow_files())
+        self.assertFalse(tls.reload_if_changed())
         certificate, key = write_certificate(self.directory, "second")
         Path(certificate).rename(self.certificate)
         log = self.useFixture(FakeLogger())
-        self.assertEqual([False, False, False], [tls.follow_files() for _ in range(3)])
-        self.assertEqual(1, log.output.count("the one before it stays"))
+        self.assertEqual([False, False, False], [tls.reload_if_changed() for _ in range(3)])
+        self.assertEqual(1, log.output.count("the server keeps the old one"))
         self.assertIs(first, tls.context)
         Path(key).rename(self.key)
-        self.assertEqual([False, True, False], [tls.follow_files() for _ in range(3)])
+        self.assertEqual([False, True, False], [tls.reload_if_changed() for _ in range(3)])
         self.assertIsNot(first, tls.context)
 
     def test_a_reload_takes_over_what_belongs_to_tls(self) -> None:
