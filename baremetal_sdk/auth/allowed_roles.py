@@ -1,4 +1,7 @@
-"""Lets services in, behind Keystone: a valid token says who somebody is, and not that they may command all machines."""
+"""Requires a role of callers that Keystone has authenticated.
+
+A valid token identifies the caller and does not entitle the caller to manage all machines.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,10 @@ LOG = logging.getLogger(__name__)
 
 
 class AllowedRoles:
-    """Lets in whoever has one of *roles* in the whole system, or in the project that *own_project* tells: the service's own.
+    """WSGI middleware that accepts callers with one of *roles*, in system scope or in the service's own project.
 
-    An administrator of some other project is none of the machines in all of them.
+    *own_project* returns the ID of this project. The same role in another project is not enough: an administrator of one project
+    must not manage the machines of all projects.
     """
 
     def __init__(self, app: WSGIApplication, roles: Iterable[str], own_project: Callable[[], str | None]) -> None:
@@ -27,22 +31,22 @@ class AllowedRoles:
         self._own_project = own_project
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Serve a request of somebody who may."""
-        who = environ.get(IDENTITY_KEY)
+        """Serve a request, or respond with 403 if the caller lacks the role."""
+        caller = environ.get(IDENTITY_KEY)
         try:
-            if not isinstance(who, Identity) or not self._may(who):
-                return refuse(environ, start_response, self._refusal(who))
+            if not isinstance(caller, Identity) or not self._is_allowed(caller):
+                return refuse(environ, start_response, self._deny(caller))
         except BareMetalError as exc:
-            why = AuthenticationError(exc.message, status=503, retry_after=exc.retry_after)
-            return refuse(environ, start_response, why)
+            # The own project is unknown while Keystone does not respond.
+            return refuse(environ, start_response, AuthenticationError(exc.message, status=503, retry_after=exc.retry_after))
         return self._app(environ, start_response)
 
-    def _may(self, who: Identity) -> bool:
-        if not self._roles & who.roles:
+    def _is_allowed(self, caller: Identity) -> bool:
+        if not self._roles & caller.roles:
             return False
-        return who.is_system or (who.project is not None and who.project == self._own_project())
+        return caller.is_system or (caller.project is not None and caller.project == self._own_project())
 
-    def _refusal(self, who: object) -> AuthenticationError:
-        needed = f"one of the roles {', '.join(sorted(self._roles))}, in the whole system or in the service's own project"
-        LOG.warning("a caller was refused, who does not have %s: %s", needed, who)
-        return AuthenticationError(f"{needed}, is needed", status=403)
+    def _deny(self, caller: object) -> AuthenticationError:
+        needed = f"one of the roles {', '.join(sorted(self._roles))}, in system scope or in the service's own project"
+        LOG.warning("denied a request of a caller without %s: %s", needed, caller)
+        return AuthenticationError(f"access denied: the caller needs {needed}", status=403)

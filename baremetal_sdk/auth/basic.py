@@ -1,4 +1,4 @@
-"""HTTP basic authentication (RFC 7617) against a file of users. Without TLS, passwords can be read on the way."""
+"""HTTP basic authentication (RFC 7617) with a file of users. Without TLS the network can read the passwords."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 CHALLENGE = 'Basic realm="Baremetal API"'
-_LONGEST = 512
+_MAX_CREDENTIAL_CHARACTERS = 512
+"""Maximum length of a user name and of a password."""
 
 
 class BasicAuth(Authenticator):
-    """Knows the users of a file; all of them have *roles*: the file says who, and nothing of what they may."""
+    """Authenticates the users of a file. The file has no roles, so all users get *roles*."""
 
     def __init__(
         self,
@@ -38,42 +39,41 @@ class BasicAuth(Authenticator):
         self._throttle = throttle or LoginThrottle()
 
     def identify(self, environ: dict[str, Any]) -> Identity:
-        """Who asks. Raises :class:`AuthenticationError`."""
-        user, password = _credentials(environ.get("HTTP_AUTHORIZATION", ""))
-        # What was right a moment ago is let in whatever others do from the same address.
+        """Return the caller's identity. Raises :class:`AuthenticationError`."""
+        user, password = _parse_credentials(environ.get("HTTP_AUTHORIZATION", ""))
+        # A recently checked password passes even if the throttle limits the address: other users may guess from there.
         if not self._passwords.is_cached(user, password):
             self._check(environ.get("REMOTE_ADDR", ""), user, password)
         return Identity(user, roles=self._roles, is_system=True)
 
     def _check(self, peer: str, user: str, password: str) -> None:
-        # Others may guess from the same address, or so many at a time that no more can be checked: whoever was right before,
-        # with the hash that the file still has, is not to suffer for that.
-        known = self._passwords.was_valid(user, password)
-        seconds = 0.0 if known else self._throttle.get_wait_s(peer, user)
-        if seconds > 0:
-            raise AuthenticationError("too many wrong passwords; wait before you try again", status=429, retry_after=seconds)
+        # Guesses from the same address or many checks at a time must not lock out a user whose password was right before. It
+        # counts as right while the file has the same hash.
+        was_valid = self._passwords.was_valid(user, password)
+        wait_s = 0.0 if was_valid else self._throttle.get_wait_s(peer, user)
+        if wait_s > 0:
+            raise AuthenticationError("too many failed logins; wait before you try again", status=429, retry_after=wait_s)
         try:
-            right = self._passwords.is_valid(user, password)
+            is_valid = self._passwords.is_valid(user, password)
         except TooBusy:
-            if known:
+            if was_valid:
                 return
-            reason = "too many passwords are being checked; try again"
-            raise AuthenticationError(reason, status=503, retry_after=1.0) from None
-        if not right:
+            raise AuthenticationError("too many logins at a time; try again later", status=503, retry_after=1.0) from None
+        if not is_valid:
             self._throttle.record_failure(peer, user)
-            raise AuthenticationError("user or password is wrong", challenge=CHALLENGE)
+            raise AuthenticationError("the user name or the password is wrong", challenge=CHALLENGE)
         self._throttle.record_success(peer, user)
 
 
-def _credentials(header: str) -> tuple[str, str]:
-    """User and password. Raises :class:`AuthenticationError`."""
+def _parse_credentials(header: str) -> tuple[str, str]:
+    """Return user and password from an Authorization header. Raises :class:`AuthenticationError`."""
     scheme, _, encoded = header.partition(" ")
     if scheme.lower() != "basic":
-        raise AuthenticationError("say who you are, with HTTP basic authentication", challenge=CHALLENGE)
+        raise AuthenticationError("authentication is required; use HTTP basic authentication", challenge=CHALLENGE)
     try:
         user, colon, password = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
     except (binascii.Error, ValueError):
         colon = user = password = ""
-    if not colon or len(user) > _LONGEST or len(password) > _LONGEST:
-        raise AuthenticationError("the Authorization header is not user:password in base64", challenge=CHALLENGE)
+    if not colon or max(len(user), len(password)) > _MAX_CREDENTIAL_CHARACTERS:
+        raise AuthenticationError("the Authorization header does not contain user:password in base64", challenge=CHALLENGE)
     return user, password

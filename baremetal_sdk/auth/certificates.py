@@ -1,4 +1,4 @@
-"""Authentication by the certificate that a client showed in its TLS handshake."""
+"""Authentication by TLS client certificate."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 class CertificateAuth(Authenticator):
-    """Knows a caller by the common name in its certificate, which the server has checked (``[api] client_certificates``).
+    """Identifies the caller by the common name of its certificate. The server has verified the certificate.
 
-    With *names*, only those are let in, each with its roles.
+    *names* maps the accepted common names to their roles. Without it, every verified certificate is accepted and gets all roles.
     """
 
     def __init__(
@@ -28,12 +28,14 @@ class CertificateAuth(Authenticator):
         self._names = None if names is None else {name: frozenset(roles) for name, roles in names.items()}
 
     def identify(self, environ: dict[str, Any]) -> Identity:
-        """Who asks. Raises :class:`AuthenticationError`."""
+        """Return the caller's identity. Raises :class:`AuthenticationError`."""
         name = environ.get("SSL_CLIENT_S_DN_CN", "")
         if environ.get("SSL_CLIENT_VERIFY") != "SUCCESS" or not name:
-            raise AuthenticationError("show a certificate that names you when you connect")
+            raise AuthenticationError("a client certificate with a common name is required; configure one in the client")
         if self._names is None:
             return Identity(name, roles=ADMIN_ROLES, is_system=True)
         if name not in self._names:
-            raise AuthenticationError("your certificate is valid, and whom it names is not known here", status=403)
+            raise AuthenticationError(
+                "access denied: the client certificate is valid, but its common name is not configured", status=403
+            )
         return Identity(name, roles=self._names[name], is_system=True)

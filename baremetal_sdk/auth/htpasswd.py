@@ -1,4 +1,4 @@
-"""A file of users and the bcrypt hashes of their passwords, in Apache's format; it is read again when it changes."""
+"""File of users with bcrypt hashes of their passwords, in Apache's format. It is read again when it changes."""
 
 from __future__ import annotations
 
@@ -13,14 +13,21 @@ from baremetal_sdk.errors import ConfigurationError
 
 LOG = logging.getLogger(__name__)
 _LINE = re.compile(r"([^:\s][^:]{0,254}):(\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53})(:.*)?")
-_COSTS = range(4, 17)
-_LOOK_EVERY = 1.0
-"""Seconds between two looks at whether the file has changed."""
-_State = tuple[int, int, int]
+_ALLOWED_COSTS = range(4, 17)
+"""Cost factors that are accepted. Each increment doubles the time of a check."""
+_CHECK_INTERVAL_S = 1.0
+"""Seconds between two checks whether the file has changed."""
+_DEFAULT_COST = 12
+"""Cost that unknown users have if the file is empty."""
+_FileState = tuple[int, int, int]
 
 
 class UserFile:
-    """The users in the file at *path*. Raises ``ConfigurationError``, which names the line, when it cannot be used."""
+    """Users of the file at *path*. Thread-safe.
+
+    Raises ``ConfigurationError``, which names the line, for an invalid file. If a later change is invalid, the old users stay
+    and the error is logged. *option* is the option that names the file, for error messages.
+    """
 
     def __init__(
         self, path: str | Path, *, option: str = "[DEFAULT] http_basic_auth_user_file", clock: Clock | None = None
@@ -28,59 +35,59 @@ class UserFile:
         self._path = str(path)
         self._option = option
         self._clock = clock or SystemClock()
-        self._state = _state_of(self._path)
+        self._state = _stat_file(self._path)
         self._users, self.cost = self._read()
-        self._looked = self._clock.monotonic()
+        self._checked_at = self._clock.monotonic()
 
     def get_hash(self, user: str) -> bytes | None:
-        """The bcrypt hash of this user's password; None for a user who is not there."""
-        if self._clock.monotonic() - self._looked >= _LOOK_EVERY:
-            self._looked = self._clock.monotonic()
-            self._follow()
+        """Return the bcrypt hash of the user's password, or None for an unknown user."""
+        if self._clock.monotonic() - self._checked_at >= _CHECK_INTERVAL_S:
+            self._checked_at = self._clock.monotonic()
+            self._reload_if_changed()
         return self._users.get(user)
 
-    def _follow(self) -> None:
-        state = _state_of(self._path)
+    def _reload_if_changed(self) -> None:
+        state = _stat_file(self._path)
         if state == self._state:
             return
         self._state = state
         try:
             self._users, self.cost = self._read()
         except ConfigurationError as exc:
-            LOG.error("the file of users was changed and cannot be used; what it said before stays: %s", exc)
+            LOG.error("the changed file of users cannot be used and its previous content stays valid: %s", exc)
         else:
-            LOG.info("the users in %s were read again: there are %d", self._path, len(self._users))
+            LOG.info("reloaded %d users from %s", len(self._users), self._path)
 
     def _read(self) -> tuple[dict[str, bytes], int]:
-        """The users with their hashes, and the highest cost of one."""
+        """Return the hashes by user, and the highest cost factor."""
         try:
             text = Path(self._path).read_text(encoding="utf-8")
             if stat.S_IMODE(os.stat(self._path).st_mode) & 0o007:
-                LOG.warning("%s can be read by everybody on this machine; take that from them (chmod o-rwx)", self._path)
+                LOG.warning("all users of this machine can read %s; remove the permission with chmod o-rwx", self._path)
         except (OSError, UnicodeDecodeError) as exc:
-            reason = getattr(exc, "strerror", None) or "it is not UTF-8"
+            reason = getattr(exc, "strerror", None) or "the file is not UTF-8"
             raise ConfigurationError(f"{self._option}: {self._path} cannot be read: {reason}") from None
         users: dict[str, bytes] = {}
-        highest = 0
+        highest_cost = 0
         for number, line in enumerate(text.splitlines(), 1):
             if not line.strip() or line.startswith("#"):
                 continue
-            found = _LINE.fullmatch(line.rstrip())
-            if found is None or int(found[3]) not in _COSTS:
+            match = _LINE.fullmatch(line.rstrip())
+            if match is None or int(match[3]) not in _ALLOWED_COSTS:
                 raise ConfigurationError(
-                    f"{self._option}: {self._path} line {number}: it is not user:hash with a bcrypt hash ($2y$, $2b$, "
-                    f"$2a$) of a cost from {_COSTS[0]} to {_COSTS[-1]}; write it with htpasswd -B"
+                    f"{self._option}: {self._path} line {number}: the line is not user:hash with a bcrypt hash ($2y$, $2b$, "
+                    f"$2a$) and a cost from {_ALLOWED_COSTS[0]} to {_ALLOWED_COSTS[-1]}; create it with htpasswd -B"
                 )
-            if found[1] in users:
+            if match[1] in users:
                 raise ConfigurationError(
-                    f"{self._option}: {self._path} line {number}: the user is there already; give each one line"
+                    f"{self._option}: {self._path} line {number}: the user has a line already; write one line per user"
                 )
-            users[found[1]] = found[2].encode()
-            highest = max(highest, int(found[3]))
-        return users, highest or 12
+            users[match[1]] = match[2].encode()
+            highest_cost = max(highest_cost, int(match[3]))
+        return users, highest_cost or _DEFAULT_COST
 
 
-def _state_of(path: str) -> _State | None:
+def _stat_file(path: str) -> _FileState | None:
     try:
         state = os.stat(path)
     except OSError:

@@ -1,4 +1,4 @@
-"""Who asks: what authentication puts into the WSGI environment, and what is public."""
+"""The caller's identity, and the base class of the authentication middleware."""
 
 from __future__ import annotations
 
@@ -13,36 +13,40 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 IDENTITY_KEY = "baremetal_sdk.identity"
-"""Where the :class:`Identity` of the caller is in the WSGI environment. No client can set it: headers begin with ``HTTP_``."""
+"""Key of the caller's :class:`Identity` in the WSGI environment. Clients cannot set it: keys of headers begin with ``HTTP_``."""
 ADMIN_ROLES = frozenset({"admin", "member", "reader"})
-"""The roles of those whose way of authentication knows no roles: they administer."""
+"""Roles of callers whose kind of authentication has no roles: administrators."""
 PUBLIC_PATHS = frozenset({"", "/", "/v1", "/v1/", "/healthz", "/readyz"})
-"""Paths for which nobody has to say who they are: the version documents, and health."""
+"""Paths without authentication: version documents and health checks."""
 
 
 @dataclass(frozen=True)
 class Identity:
-    """Who asks. *project* is None for those who belong to none, such as administrators of the whole system."""
+    """An authenticated caller. *project* is None for a caller without a project, such as a system administrator."""
 
     user: str
     project: str | None = None
     roles: frozenset[str] = ADMIN_ROLES
     is_system: bool = False
-    """Whether the caller acts for the whole system, and not for a project."""
+    """True if the caller has system scope instead of a project."""
     project_name: str | None = None
     project_domain: str | None = None
-    """The id of the domain that the project is in."""
+    """ID of the project's domain."""
 
 
 class Authenticator:
-    """The middleware: it lets in those whom :meth:`identify` knows, with their :class:`Identity` in the environment."""
+    """WSGI middleware that requires authentication, except for the paths in *public*.
+
+    It puts the :class:`Identity` that :meth:`identify` returns into the environment.
+    """
 
     def __init__(self, app: WSGIApplication, public: Iterable[str] = PUBLIC_PATHS) -> None:
         self._app = app
         self._public = frozenset(public)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Serve a request of somebody known, or one for which that does not matter."""
+        """Serve a request of an authenticated caller or to a public path, or respond with an error."""
+        # An outer middleware may have left an identity that this one did not check.
         environ.pop(IDENTITY_KEY, None)
         if environ.get("PATH_INFO", "") not in self._public:
             try:
@@ -54,27 +58,30 @@ class Authenticator:
         return self._app(environ, start_response)
 
     def identify(self, environ: dict[str, Any]) -> Identity:
-        """Who asks. Raises :class:`AuthenticationError`."""
+        """Return the caller's identity. Raises :class:`AuthenticationError`."""
         raise NotImplementedError
 
 
 class AuthenticationError(Exception):
-    """Nobody whom we know, or not now: the answer for it."""
+    """A request without valid authentication, with the status and headers of its response.
+
+    *challenge* is the value of WWW-Authenticate. *retry_after* is in seconds.
+    """
 
     def __init__(self, reason: str, *, status: int = 401, challenge: str | None = None, retry_after: float | None = None) -> None:
         super().__init__(reason)
         self.status, self.challenge, self.retry_after = status, challenge, retry_after
 
 
-def refuse(environ: WSGIEnvironment, start_response: StartResponse, why: AuthenticationError) -> Iterable[bytes]:
-    """Answer a request that is not let in, in the clients' format."""
-    body = error_body(why.status, str(why))
-    name = request_id(environ)
+def refuse(environ: WSGIEnvironment, start_response: StartResponse, error: AuthenticationError) -> Iterable[bytes]:
+    """Respond with *error*, in the format that clients of the Bare Metal API parse."""
+    body = error_body(error.status, str(error))
+    ident = request_id(environ)
     headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
-    headers += [("x-openstack-request-id", name), ("openstack-request-id", name)]
-    if why.challenge is not None:
-        headers.append(("WWW-Authenticate", why.challenge))
-    if why.retry_after is not None:
-        headers.append(("Retry-After", str(max(1, round(why.retry_after)))))
-    start_response(status_line(why.status), headers)
+    headers += [("x-openstack-request-id", ident), ("openstack-request-id", ident)]
+    if error.challenge is not None:
+        headers.append(("WWW-Authenticate", error.challenge))
+    if error.retry_after is not None:
+        headers.append(("Retry-After", str(max(1, round(error.retry_after)))))
+    start_response(status_line(error.status), headers)
     return [body]

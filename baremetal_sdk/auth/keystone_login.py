@@ -1,4 +1,4 @@
-"""How this service itself logs in at Keystone: a token of its own, kept until shortly before its end (extra ``keystone``)."""
+"""Login of this service at Keystone: a token that is cached until shortly before it expires (extra ``keystone``)."""
 
 from __future__ import annotations
 
@@ -6,27 +6,30 @@ import logging
 import os
 import threading
 from collections.abc import Mapping
-from typing import Any
-
-from oslo_config import cfg
+from typing import TYPE_CHECKING, Any
 
 from baremetal_interfaces import BareMetalError, Busy, Deadline
 from baremetal_sdk.clock import Clock, SystemClock
 from baremetal_sdk.errors import ConfigurationError
 
+if TYPE_CHECKING:
+    from oslo_config import cfg
+
 LOG = logging.getLogger(__name__)
 SECTION = "keystone_authtoken"
+_MAX_MESSAGE_CHARACTERS = 512
 TIMEOUT_S = 10.0
-"""Seconds for one answer of Keystone, where the section has no ``timeout``."""
-_RETRY_AFTER = 5.0
-_PAUSE = 1.0
-"""Seconds for which nobody asks again, after Keystone could not be asked."""
+"""Seconds for one response of Keystone, unless the section sets ``timeout``."""
+_RETRY_AFTER_S = 5.0
+"""Seconds after which callers of this service should try again."""
+_FAILURE_PAUSE_S = 1.0
+"""Seconds without requests to Keystone after one failed."""
 
 
 class KeystoneLogin:
-    """Logs in with the options of keystoneauth in *section*: ``auth_type``, ``auth_url``, credentials and scope.
+    """Logs in with keystoneauth. *options* are those of *section*: ``auth_type``, ``auth_url``, credentials and scope.
 
-    Raises ``ConfigurationError`` where keystoneauth1 is not installed or cannot be used with these options.
+    Thread-safe. Raises ``ConfigurationError`` if keystoneauth1 is not installed or rejects the options.
     """
 
     def __init__(self, options: Mapping[str, str], section: str = SECTION, clock: Clock | None = None) -> None:
@@ -34,77 +37,86 @@ class KeystoneLogin:
         try:
             from keystoneauth1 import loading
         except ImportError as exc:
-            raise ConfigurationError(f"[{section}]: needs keystoneauth1 ({exc}); pip install 'baremetal-sdk[keystone]'") from exc
+            raise ConfigurationError(
+                f"[{section}]: keystoneauth1 is not installed ({exc}); run pip install 'baremetal-sdk[keystone]'"
+            ) from exc
         check_options(options, section)
         self._section = section
         try:
-            private = private_options(options, section)
+            private = build_private_options(options, section)
             loading.register_auth_conf_options(private, section)
             loading.register_session_conf_options(private, section)
             self._plugin: Any = loading.load_auth_from_conf_options(private, section)
             self._session: Any = loading.load_session_from_conf_options(private, section)
         except Exception as exc:
-            raise ConfigurationError(f"[{section}]: it cannot be used: {exc}") from exc
+            raise ConfigurationError(f"[{section}]: the options cannot be used: {exc}") from exc
         self._session.timeout = self._session.timeout or TIMEOUT_S
         self._lock = threading.Lock()
         self._token = ""
         self._failure: tuple[float, BareMetalError] | None = None
 
     def token(self, deadline: Deadline) -> str:
-        """A token that is good for two minutes at least. Raises ``Busy`` while Keystone cannot be asked."""
-        self._token = token = str(self._asked(self._plugin.get_token, deadline))
+        """Return a token that is valid for at least two minutes. Raises ``Busy`` if Keystone does not respond."""
+        self._token = token = str(self._query(self._plugin.get_token, deadline))
         return token
 
     def project_id(self, deadline: Deadline) -> str | None:
-        """The project that the login is for; None where it is for none. Raises ``Busy`` while Keystone cannot be asked."""
-        found = self._asked(self._plugin.get_project_id, deadline)
+        """Return the ID of the login's project, or None for another scope. Raises ``Busy`` if Keystone does not respond."""
+        found = self._query(self._plugin.get_project_id, deadline)
         return None if found is None else str(found)
 
     def forget(self, token: str) -> None:
-        """Log in anew for the next token, unless that was done after *token*, which was refused."""
+        """Discard *token*, which a server has rejected, so that the next one is new. Does nothing if it has been replaced."""
         if token == self._token:
             self._plugin.invalidate()
 
-    def _asked(self, question: Any, deadline: Deadline) -> Any:
-        """One thread asks, and the others have its answer."""
+    def _query(self, method: Any, deadline: Deadline) -> Any:
+        """Call *method* of the plugin. One thread at a time does so, and the others then get the cached result."""
         if not self._lock.acquire(timeout=max(0.0, min(deadline.remaining(), threading.TIMEOUT_MAX))):
-            raise self._away("it takes too long")
+            raise self._build_unavailable("no response before the deadline")
         try:
+            # After a failure, waiting threads fail at once. Otherwise each of them would wait for the timeout in turn.
             if self._failure is not None and self._clock.monotonic() < self._failure[0]:
                 raise self._failure[1]
             self._failure = None
-            return question(self._session)
+            return method(self._session)
         except BareMetalError:
             raise
         except Exception as exc:
-            error = self._error(exc)
-            self._failure = (self._clock.monotonic() + _PAUSE, error)
+            error = self._translate(exc)
+            self._failure = (self._clock.monotonic() + _FAILURE_PAUSE_S, error)
             LOG.error("%s", error)
             raise error from None
         finally:
             self._lock.release()
 
-    def _error(self, exc: Exception) -> BareMetalError:
+    def _translate(self, exc: Exception) -> BareMetalError:
         from keystoneauth1 import exceptions
 
         if isinstance(exc, exceptions.HttpError) and exc.http_status in (400, 401, 403):
-            return ConfigurationError(f"[{self._section}]: Keystone refuses this login (status {exc.http_status}): correct it")
-        return self._away(f"{type(exc).__name__}: {exc}")
+            return ConfigurationError(
+                f"[{self._section}]: Keystone rejects this login (status {exc.http_status}); correct the credentials"
+            )
+        return self._build_unavailable(f"{type(exc).__name__}: {exc}")
 
-    def _away(self, why: str) -> BareMetalError:
-        return Busy(f"Keystone cannot be asked for a token: {why}"[:512], retry_after=_RETRY_AFTER)
+    def _build_unavailable(self, reason: str) -> BareMetalError:
+        return Busy(f"Keystone does not issue a token: {reason}"[:_MAX_MESSAGE_CHARACTERS], retry_after=_RETRY_AFTER_S)
 
 
 def check_options(options: Mapping[str, str], section: str = SECTION) -> None:
-    """Raise ``ConfigurationError`` where it is clear at once that nobody can log in with these."""
+    """Raise ``ConfigurationError`` if *options* cannot be sufficient for a login."""
     if not options:
-        raise ConfigurationError(f"[{section}]: it is empty; auth_strategy keystone needs auth_url and credentials there")
+        raise ConfigurationError(
+            f"[{section}]: the section is empty; auth_strategy keystone needs auth_url and credentials in it"
+        )
     if not options.get("auth_type"):
-        raise ConfigurationError(f"[{section}] auth_type: it is not set; give the way to log in at Keystone, such as password")
+        raise ConfigurationError(f"[{section}] auth_type: it is not set; set it to a type of login at Keystone, such as password")
 
 
-def private_options(options: Mapping[str, str], section: str = SECTION) -> cfg.ConfigOpts:
-    """A configuration of its own, with nothing but these options; what they hold is written to memory only."""
+def build_private_options(options: Mapping[str, str], section: str = SECTION) -> cfg.ConfigOpts:
+    """Return a separate configuration with these *options* only. A file in memory keeps their secrets off the disk."""
+    from oslo_config import cfg  # imported here, so that other kinds of authentication do not load oslo.config
+
     lines = [f"[{section}]", *(f"{name} = {value}" for name, value in options.items()), ""]
     with os.fdopen(os.memfd_create("keystone"), "w", encoding="utf-8") as file:
         file.write("\n".join(lines))

@@ -1,4 +1,4 @@
-"""What Keystone said of tokens a moment ago, for keystonemiddleware: as much as is bounded, and in memory only."""
+"""Cache of Keystone's token data for keystonemiddleware: in memory, with a limit."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ from typing import Any
 
 from baremetal_sdk.clock import Clock, SystemClock
 
-_MOST = 4096
-"""Tokens that are remembered; the one that was asked for longest ago is forgotten first."""
+_MAX_TOKENS = 4096
+"""Maximum number of cached tokens. The least recently used one is evicted first."""
 
 
 class TokenCache:
-    """A cache as keystonemiddleware takes it from the WSGI environment (its option ``cache``). Its keys are digests of tokens."""
+    """Cache that keystonemiddleware takes from the WSGI environment (its option ``cache``). The keys are digests of tokens."""
 
-    def __init__(self, most: int = _MOST, clock: Clock | None = None) -> None:
-        self._most = most
+    def __init__(self, max_tokens: int = _MAX_TOKENS, clock: Clock | None = None) -> None:
+        self._max_tokens = max_tokens
         self._clock = clock or SystemClock()
         self._lock = threading.Lock()
-        self._kept: OrderedDict[Any, tuple[float, Any]] = OrderedDict()
+        self._entries: OrderedDict[Any, tuple[float, Any]] = OrderedDict()
 
     def get(self, key: Any) -> Any:
-        """What was kept under *key*; None for what was not, or no longer."""
+        """Return the value of *key*, or None if it is missing or expired."""
         with self._lock:
-            until, value = self._kept.get(key, (0.0, None))
+            until, value = self._entries.get(key, (0.0, None))
             if until <= self._clock.monotonic():
-                self._kept.pop(key, None)
+                self._entries.pop(key, None)
                 return None
-            self._kept.move_to_end(key)
+            self._entries.move_to_end(key)
             return value
 
     def set(self, key: Any, value: Any, time: float = 0.0) -> None:
-        """Keep *value* for *time* seconds."""
+        """Store *value* for *time* seconds."""
         with self._lock:
-            self._kept[key] = (self._clock.monotonic() + time, value)
-            self._kept.move_to_end(key)
-            while len(self._kept) > self._most:
-                self._kept.popitem(last=False)
+            self._entries[key] = (self._clock.monotonic() + time, value)
+            self._entries.move_to_end(key)
+            while len(self._entries) > self._max_tokens:
+                self._entries.popitem(last=False)

@@ -1,4 +1,4 @@
-"""No authentication: whoever can connect may do everything."""
+"""No authentication: every client may do everything."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ if TYPE_CHECKING:
 
 
 class NoAuth:
-    """Lets in everybody, nameless. The HTTP server serves it to this machine alone, unless *anywhere* says that this is meant."""
+    """Accepts all requests, without an identity.
 
-    def __init__(self, app: WSGIApplication, *, anywhere: bool = False) -> None:
+    The HTTP server listens only on loopback and unix sockets for it, unless *allow_public* is set.
+    """
+
+    def __init__(self, app: WSGIApplication, *, allow_public: bool = False) -> None:
         self._app = app
-        self.loopback_only = not anywhere
+        self.loopback_only = not allow_public
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Serve a request."""

@@ -1,4 +1,4 @@
-"""Checks passwords with bcrypt, which is slow on purpose, without everybody else paying for it."""
+"""Password checks with bcrypt, with limits on their cost. bcrypt is slow by design."""
 
 from __future__ import annotations
 
@@ -15,126 +15,132 @@ import bcrypt
 from baremetal_sdk.auth.htpasswd import UserFile
 from baremetal_sdk.clock import Clock, SystemClock
 
-_REMEMBERED = 60.0
-"""Seconds for which a right password need not be checked again."""
-_MOST = 4096
-_AT_ONCE = 2
-"""Hashes that are computed at the same time."""
-_QUEUE = 8
-"""Maximum number of passwords that wait for a check."""
-_PATIENCE = 5.0
+_CACHE_S = 60.0
+"""Seconds during which a valid password is not checked again."""
+_MAX_CACHED = 4096
+_MAX_PARALLEL_CHECKS = 2
+_MAX_CHECKS = 8
+"""Maximum number of checks that run or wait to run."""
+_MAX_WAIT_S = 5.0
+"""Seconds that a caller waits for the start or the result of a check."""
 
 
 class TooBusy(Exception):
-    """So many passwords are being checked that this one cannot be, now."""
+    """The limit of password checks is reached."""
 
 
 class PasswordChecker:
-    """Tells whether a password is a user's.
+    """Checks passwords of the users in a file. Thread-safe.
 
-    What was right is remembered for a minute, as a keyed digest of user, password and stored hash: the key is made with the
-    process and never leaves it, no password is kept, and a changed file is a changed digest. Several requests with the same
-    password are one check. An unknown user costs as much as a known one. At most *most* callers wait: each waits in a thread of
-    the HTTP server, which has others to serve.
+    A valid password is cached for a minute as a keyed digest of user, password and stored hash. The key is random and never
+    leaves the process, no password is stored, and a change of the file changes the digest. Parallel requests with the same
+    password share one check. At most *max_waiting* callers wait, because each of them holds a thread of the HTTP server.
     """
 
     def __init__(
         self,
         users: UserFile,
         *,
-        most: int = 16,
+        max_waiting: int = 16,
         clock: Clock | None = None,
         check: Callable[[bytes, bytes], bool] = bcrypt.checkpw,
     ) -> None:
-        self._most = max(1, most)
+        self._max_waiting = max(1, max_waiting)
         self._users = users
         self._clock = clock or SystemClock()
         self._check = check
         self._key = secrets.token_bytes(32)
         self._lock = threading.Lock()
-        self._known: OrderedDict[bytes, float] = OrderedDict()
+        self._valid_until: OrderedDict[bytes, float] = OrderedDict()
         self._checks: dict[bytes, Future[bool]] = {}
-        self._slots = threading.BoundedSemaphore(_AT_ONCE)
+        self._slots = threading.BoundedSemaphore(_MAX_PARALLEL_CHECKS)
         self.waiting = 0
-        """Callers whose password is being checked, or who wait for that."""
-        self._nobody: tuple[int, bytes] | None = None
+        """Number of callers that wait for a check or run one."""
+        self._dummy_hash: tuple[int, bytes] | None = None
+        """Cost and hash for checks of unknown users."""
 
     def is_cached(self, user: str, password: str) -> bool:
-        """Whether this was right a moment ago; it costs nothing."""
-        return self._known_until(user, password) > self._clock.monotonic()
+        """Return whether the password was valid a short time ago. No hash is computed."""
+        return self._get_valid_until(user, password) > self._clock.monotonic()
 
     def was_valid(self, user: str, password: str) -> bool:
-        """Whether this was right at some time, with the user's present hash; it costs nothing."""
-        return self._known_until(user, password) > 0.0
+        """Return whether the password was valid at some time with the user's present hash. No hash is computed."""
+        return self._get_valid_until(user, password) > 0.0
 
     def is_valid(self, user: str, password: str) -> bool:
-        """Whether *password* is the one of *user*. Raises :class:`TooBusy`."""
+        """Return whether *password* is the password of *user*. Blocks for a check. Raises :class:`TooBusy`."""
         stored = self._users.get_hash(user)
-        digest = self._digest(user, password, stored or b"")
+        digest = self._compute_digest(user, password, stored or b"")
         with self._lock:
             running = self._checks.get(digest)
-            if self.waiting >= self._most or (running is None and len(self._checks) >= _QUEUE):
+            if self.waiting >= self._max_waiting or (running is None and len(self._checks) >= _MAX_CHECKS):
                 raise TooBusy
             self.waiting += 1
             if running is None:
-                mine: Future[bool] = Future()
-                self._checks[digest] = mine
+                own_check: Future[bool] = Future()
+                self._checks[digest] = own_check
         try:
-            return self._checked(mine, digest, password, stored) if running is None else running.result(_PATIENCE)
+            if running is None:
+                return self._run_check(own_check, digest, password, stored)
+            return running.result(_MAX_WAIT_S)
         except TimeoutError:
             raise TooBusy from None
         finally:
             with self._lock:
                 self.waiting -= 1
 
-    def _known_until(self, user: str, password: str) -> float:
+    def _get_valid_until(self, user: str, password: str) -> float:
+        """Return the end of the cached validity (monotonic), also if it has passed, or 0."""
         stored = self._users.get_hash(user)
         if stored is None:
             return 0.0
-        digest = self._digest(user, password, stored)
+        digest = self._compute_digest(user, password, stored)
         with self._lock:
-            return self._known.get(digest, 0.0)
+            return self._valid_until.get(digest, 0.0)
 
-    def _checked(self, mine: Future[bool], digest: bytes, password: str, stored: bytes | None) -> bool:
-        right: bool | None = None
+    def _run_check(self, own_check: Future[bool], digest: bytes, password: str, stored: bytes | None) -> bool:
+        is_valid: bool | None = None
         try:
-            if not self._slots.acquire(timeout=_PATIENCE):
+            if not self._slots.acquire(timeout=_MAX_WAIT_S):
                 raise TooBusy
             try:
-                right = self._compare(password, stored or self._hash_of_nobody()) and stored is not None
+                # An unknown user costs the same check, so that the time of a response does not reveal which users exist.
+                is_valid = self._compare(password, stored or self._get_dummy_hash()) and stored is not None
             finally:
                 self._slots.release()
-            return right
+            return is_valid
         finally:
             with self._lock:
                 del self._checks[digest]
-                if right:
-                    self._remember(digest)
-            if right is None:
-                mine.set_exception(TooBusy())
+                if is_valid:
+                    self._cache(digest)
+            # Callers that share this check always get a result, even if this thread failed.
+            if is_valid is None:
+                own_check.set_exception(TooBusy())
             else:
-                mine.set_result(right)
+                own_check.set_result(is_valid)
 
     def _compare(self, password: str, stored: bytes) -> bool:
         try:
             return self._check(password.encode(), stored)
-        except ValueError:  # longer than bcrypt takes (72 bytes), or with a NUL
+        except ValueError:  # longer than bcrypt accepts (72 bytes), or with a NUL
             return False
 
-    def _remember(self, digest: bytes) -> None:
-        self._known[digest] = self._clock.monotonic() + _REMEMBERED
-        self._known.move_to_end(digest)
-        while len(self._known) > _MOST:
-            self._known.popitem(last=False)
+    def _cache(self, digest: bytes) -> None:
+        self._valid_until[digest] = self._clock.monotonic() + _CACHE_S
+        self._valid_until.move_to_end(digest)
+        while len(self._valid_until) > _MAX_CACHED:
+            self._valid_until.popitem(last=False)
 
-    def _digest(self, user: str, password: str, stored: bytes) -> bytes:
+    def _compute_digest(self, user: str, password: str, stored: bytes) -> bytes:
         parts = (user.encode(), password.encode(), stored)
+        # With a length before each part, no two different triples have the same encoding.
         framed = b"".join(len(part).to_bytes(8, "big") + part for part in parts)
         return hmac.new(self._key, framed, hashlib.sha256).digest()
 
-    def _hash_of_nobody(self) -> bytes:
-        """A hash of a password that nobody knows, as costly to check as that of a user."""
+    def _get_dummy_hash(self) -> bytes:
+        """Return the hash of a random password with the highest cost of the file."""
         cost = self._users.cost
-        if self._nobody is None or self._nobody[0] != cost:
-            self._nobody = (cost, bcrypt.hashpw(secrets.token_bytes(16).hex().encode(), bcrypt.gensalt(cost)))
-        return self._nobody[1]
+        if self._dummy_hash is None or self._dummy_hash[0] != cost:
+            self._dummy_hash = (cost, bcrypt.hashpw(secrets.token_bytes(16).hex().encode(), bcrypt.gensalt(cost)))
+        return self._dummy_hash[1]

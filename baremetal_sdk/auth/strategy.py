@@ -1,4 +1,4 @@
-"""From ``[DEFAULT] auth_strategy`` to the middleware."""
+"""Selects the authentication middleware for ``[DEFAULT] auth_strategy``."""
 
 from __future__ import annotations
 
@@ -18,21 +18,22 @@ if TYPE_CHECKING:
 
 
 def add_authentication(app: WSGIApplication, config: ConductorConfig) -> WSGIApplication:
-    """*app* behind the authentication that *config* names. Raises ``ConfigurationError``, which names the option."""
+    """Wrap *app* in the authentication that *config* names. Raises ``ConfigurationError``, which names the option."""
     if config.auth_strategy == "http_basic":
         users = UserFile(config.http_basic_auth_user_file)
-        return BasicAuth(app, users, passwords=PasswordChecker(users, most=config.api.max_threads // 2))
+        # Half of the threads may wait for password checks. The other half serves all other requests.
+        return BasicAuth(app, users, passwords=PasswordChecker(users, max_waiting=config.api.max_threads // 2))
     if config.auth_strategy == "client_certificate":
-        return _by_certificate(app, config.api)
+        return _add_certificate_auth(app, config.api)
     if config.auth_strategy == "keystone":
         return KeystoneAuth(app, config.plugins.get("keystone_authtoken", {}))
-    return NoAuth(app, anywhere=config.api.allow_noauth_on_public_interfaces)
+    return NoAuth(app, allow_public=config.api.allow_noauth_on_public_interfaces)
 
 
-def _by_certificate(app: WSGIApplication, config: APIConfig) -> WSGIApplication:
+def _add_certificate_auth(app: WSGIApplication, config: APIConfig) -> WSGIApplication:
     if not config.enable_ssl_api or config.client_certificates == "none":
         raise ConfigurationError(
-            "[DEFAULT] auth_strategy: client_certificate needs [api] enable_ssl_api = true, and [api] client_certificates to be "
-            "optional or required"
+            "[DEFAULT] auth_strategy: client_certificate requires TLS with client certificates; set [api] enable_ssl_api = true "
+            "and [api] client_certificates to optional or required"
         )
     return CertificateAuth(app)

@@ -1,4 +1,8 @@
-"""Tokens for machines: 256 random bits, kept as a digest, with a role, a project and an end; shown once, revoked at any time."""
+"""API tokens for machines.
+
+A token is 256 random bits with a role, a project and an expiry time. The store keeps only its digest. A token is displayed once
+and can be revoked at any time.
+"""
 
 from __future__ import annotations
 
@@ -26,15 +30,16 @@ if TYPE_CHECKING:
 
 AUDIT = logging.getLogger("baremetal_sdk.audit")
 PREFIX = "bmt_"
-"""What each token begins with, so that it is known for one where it should not be."""
+"""Prefix of all tokens. Scanners for leaked secrets recognize tokens by it."""
 CHALLENGE = 'Bearer realm="Baremetal API"'
 MAX_DAYS = 3650
+"""Maximum lifetime of a token in days."""
 _TOKEN = re.compile(rf"{PREFIX}([0-9a-f]{{32}})_([A-Za-z0-9_-]{{43}})")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 
 
 class Tokens:
-    """The tokens in a store."""
+    """Tokens in a store."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
@@ -43,97 +48,102 @@ class Tokens:
     def create(
         self, name: str, role: str, *, days: int, project: str | None = None, by: str | None = None
     ) -> tuple[TokenRecord, str]:
-        """Make a token; give back its record and the token itself, which is kept nowhere. *by* is for the audit log.
+        """Create a token that expires in *days*. Return its record and the token itself, which is not stored.
 
-        Raises ``InvalidInput`` and, for a name that another one has, ``DuplicateName``.
+        *project* is None for system scope. *by* names the caller in the audit log. Raises ``InvalidInput``, or ``DuplicateName``
+        if another token has the same name.
         """
-        _check(name, role, days, project)
+        _validate(name, role, days=days, project=project)
         ident = uuid.uuid4()
         secret = secrets.token_urlsafe(32)
         expires = self._clock.now() + timedelta(days=days)
-        record = self._store.create_record(TokenRecord(str(ident), name, role, expires, _digest(secret), project))
+        record = self._store.create_record(TokenRecord(str(ident), name, role, expires, _compute_digest(secret), project))
         _audit("create", record, by)
         return record, f"{PREFIX}{ident.hex}_{secret}"
 
     def list_all(self) -> list[TokenRecord]:
-        """All tokens, also those whose end has come, in the order in which they were made."""
+        """Return all tokens in order of creation, including expired ones."""
         return [TokenRecord(**row) for row in self._store.records(TokenRecord, Query())]
 
     def revoke(self, ident: str, *, by: str | None = None) -> TokenRecord:
-        """Forget the token with this name or UUID, which is worth nothing at once. Raises ``NotFound``."""
+        """Delete the token with this name or UUID. It is invalid at once. Raises ``NotFound``."""
         record = self._store.record(TokenRecord, ident)
         self._store.delete_record(TokenRecord, record.uuid)
         _audit("revoke", record, by)
         return record
 
-    def bearer(self, token: str) -> Identity | None:
-        """Whom a token stands for; None for one that is worth nothing."""
-        found = _TOKEN.fullmatch(token)
-        if found is None:
+    def authenticate(self, token: str) -> Identity | None:
+        """Return the identity of the bearer of *token*, or None for an invalid, revoked or expired token."""
+        match = _TOKEN.fullmatch(token)
+        if match is None:
             return None
         try:
-            record = self._store.record(TokenRecord, str(uuid.UUID(found[1])))
+            record = self._store.record(TokenRecord, str(uuid.UUID(match[1])))
         except NotFound:
             return None
-        if not hmac.compare_digest(record.digest, _digest(found[2])) or record.expires_at <= self._clock.now():
+        # The comparison takes the same time for all digests, so its duration reveals nothing about the stored one.
+        if not hmac.compare_digest(record.digest, _compute_digest(match[2])) or record.expires_at <= self._clock.now():
             return None
         return Identity(f"token:{record.name}", record.project, frozenset({record.role}), record.project is None)
 
 
 class TokenBackend(Protocol):
-    """Where the tokens are. A conductor is one."""
+    """Source of tokens, such as a conductor."""
 
     @property
     def store(self) -> Store:
-        """The store."""
+        """Store with the tokens."""
 
     @property
     def clock(self) -> Clock:
-        """What tells the time."""
+        """Clock for expiry times."""
 
     @property
     def ready(self) -> bool:
-        """Whether the store can be asked."""
+        """True if the store can be used."""
 
 
 class TokenAuth(Authenticator):
-    """Lets the bearers of tokens in to *app*; whoever shows none goes to *others*, to say in another way who asks."""
+    """WSGI middleware that authenticates requests with a token of ours and passes them to *app*.
+
+    Requests without a token go to *fallback*, which authenticates them in another way.
+    """
 
     def __init__(
-        self, app: WSGIApplication, others: WSGIApplication, service: TokenBackend, *, public: Iterable[str] = PUBLIC_PATHS
+        self, app: WSGIApplication, fallback: WSGIApplication, backend: TokenBackend, *, public: Iterable[str] = PUBLIC_PATHS
     ) -> None:
         super().__init__(app, public)
-        self._others = others
-        self._service = service
+        self._fallback = fallback
+        self._backend = backend
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Serve a request."""
-        if _shown(environ) is None:
+        if _get_token(environ) is None:
             environ.pop(IDENTITY_KEY, None)
-            return self._others(environ, start_response)
+            return self._fallback(environ, start_response)
         return super().__call__(environ, start_response)
 
     def identify(self, environ: dict[str, Any]) -> Identity:
-        """Who asks. Raises :class:`AuthenticationError`."""
-        if not self._service.ready:
-            raise AuthenticationError("the service is starting or stopping; try again", status=503, retry_after=1.0)
+        """Return the caller's identity. Raises :class:`AuthenticationError`."""
+        if not self._backend.ready:
+            raise AuthenticationError("the service is starting or stopping; try again later", status=503, retry_after=1.0)
         try:
-            who = Tokens(self._service.store, self._service.clock).bearer(_shown(environ) or "")
+            identity = Tokens(self._backend.store, self._backend.clock).authenticate(_get_token(environ) or "")
         except BareMetalError as exc:
             raise AuthenticationError(exc.message, status=exc.code, retry_after=exc.retry_after) from exc
-        if who is None:
-            reason = "the token is worth nothing: it was never given, it was revoked, or its end has come"
+        if identity is None:
+            reason = "the token is not valid: it is unknown, revoked or expired; create a new token"
             raise AuthenticationError(reason, challenge=CHALLENGE)
-        return who
+        return identity
 
 
-def _audit(what: str, record: TokenRecord, by: str | None) -> None:
+def _audit(action: str, record: TokenRecord, by: str | None) -> None:
     target = {"token": record.uuid, "name": record.name, "role": record.role, "project": record.project}
-    AUDIT.info("%s", json.dumps({"what": f"baremetal:token:{what}", "who": by, "target": target, "outcome": "done"}))
+    AUDIT.info("%s", json.dumps({"what": f"baremetal:token:{action}", "who": by, "target": target, "outcome": "done"}))
 
 
-def _shown(environ: dict[str, Any]) -> str | None:
-    """The token in the headers; a token of somebody else's kind in ``X-Auth-Token`` is none of ours."""
+def _get_token(environ: dict[str, Any]) -> str | None:
+    """Return the token in the headers, or None. A Keystone token in ``X-Auth-Token`` lacks the prefix and does not count."""
     scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     if scheme.lower() == "bearer":
         return str(token.strip())
@@ -141,20 +151,21 @@ def _shown(environ: dict[str, Any]) -> str | None:
     return token if token.startswith(PREFIX) else None
 
 
-def _digest(secret: str) -> bytes:
-    # The secret is as long as the digest and random: there is nothing to try, so nothing has to be slow.
+def _compute_digest(secret: str) -> bytes:
+    # A slow hash protects guessable passwords. This secret has 256 random bits, so a fast hash is sufficient.
     return hashlib.sha256(secret.encode()).digest()
 
 
-def _check(name: str, role: str, days: int, project: str | None) -> None:
-    wrong: list[Problem] = []
+def _validate(name: str, role: str, *, days: int, project: str | None) -> None:
+    """Raise ``InvalidInput`` with all problems of a new token."""
+    problems: list[Problem] = []
     if not _NAME.fullmatch(name):
-        wrong.append(Problem("name", f"it is {name[:64]!r}", "letters, digits and ._- are allowed, 255 at most"))
+        problems.append(Problem("name", f"it is {name[:64]!r}", "use up to 255 letters, digits and ._-"))
     if role not in ROLES:
-        wrong.append(Problem("role", f"it is {role[:64]!r}", f"there are {', '.join(ROLES)}"))
+        problems.append(Problem("role", f"it is {role[:64]!r}", f"use one of {', '.join(ROLES)}"))
     if not 1 <= days <= MAX_DAYS:
-        wrong.append(Problem("days", f"it is {days}", f"1 to {MAX_DAYS} are allowed"))
+        problems.append(Problem("days", f"it is {days}", f"use a number from 1 to {MAX_DAYS}"))
     if project is not None and not 1 <= len(project.strip()) <= 255:
-        wrong.append(Problem("project", "it is empty or too long", "give 1 to 255 characters, or none for the whole system"))
-    if wrong:
-        raise InvalidInput(wrong)
+        problems.append(Problem("project", "it is empty or too long", "use 1 to 255 characters, or omit it for system scope"))
+    if problems:
+        raise InvalidInput(problems)

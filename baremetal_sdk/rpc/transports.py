@@ -99,7 +99,7 @@ def _guard(config: ConductorConfig) -> Guard | None:
     if json_rpc.auth_strategy == "noauth":
         return None
     users = UserFile(json_rpc.http_basic_auth_user_file)
-    passwords = PasswordChecker(users, most=json_rpc.max_threads // 2)
+    passwords = PasswordChecker(users, max_waiting=json_rpc.max_threads // 2)
     return lambda application: BasicAuth(application, users, public=(), passwords=passwords)
 
 

@@ -157,7 +157,7 @@ class TestCost(BasicTestCase):
         """Whoever waits for somebody else's check waits in a thread, too: some may, and the rest is told to come back."""
         self.checks.go_on.clear()
         statuses: list[int] = []
-        passwords = PasswordChecker(self.users, most=3, clock=self.clock, check=self.checks)
+        passwords = PasswordChecker(self.users, max_waiting=3, clock=self.clock, check=self.checks)
         self.app = BasicAuth(application, self.users, passwords=passwords, throttle=LoginThrottle(self.clock))
         threads = [threading.Thread(target=lambda: statuses.append(self.ask().status_int)) for _ in range(3)]
         for thread in threads:
@@ -173,7 +173,7 @@ class TestCost(BasicTestCase):
 
     def test_who_was_right_before_does_not_suffer_for_guesses_of_others(self) -> None:
         """Not for those from the same address, nor while so many are checked that no more can be; a wrong one is wrong."""
-        passwords = PasswordChecker(self.users, most=1, clock=self.clock, check=self.checks)
+        passwords = PasswordChecker(self.users, max_waiting=1, clock=self.clock, check=self.checks)
         self.app = BasicAuth(application, self.users, passwords=passwords, throttle=LoginThrottle(self.clock))
         self.assertEqual(200, self.ask().status_int)
         for _ in range(6):
@@ -257,7 +257,7 @@ class TestFile(BasicTestCase):
         for _ in range(3):
             self.clock.turn(1.5)
             self.assertEqual(200, self.ask().status_int)
-        self.assertEqual(1, self.log.output.count("what it said before stays"))
+        self.assertEqual(1, self.log.output.count("its previous content stays valid"))
         self.assertNotIn("plain-text", self.log.output)
 
     def test_what_cannot_be_used_stops_the_start(self) -> None:
@@ -265,7 +265,7 @@ class TestFile(BasicTestCase):
         md5, costly = "alice:$apr1$abc$def", hashed("x").replace("$04$", "$31$")
         for text, word in (
             ("nonsense", "line 1"), (f"# x\n{md5}", "line 2"), (f"a:{costly}", "from 4 to 16"), 
-            (f"a:{hashed('x')}\n" * 2, "there already"),
+            (f"a:{hashed('x')}\n" * 2, "has a line already"),
         ):  # fmt: skip
             self.path.write_text(text)
             error = str(self.assertRaises(ConfigurationError, UserFile, self.path))
@@ -277,4 +277,4 @@ class TestFile(BasicTestCase):
         """Hashes can be guessed at in peace by whoever has them."""
         self.path.chmod(0o644)
         UserFile(self.path)
-        self.assertIn("can be read by everybody", self.log.output)
+        self.assertIn("all users of this machine can read", self.log.output)

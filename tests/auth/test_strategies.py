@@ -107,7 +107,7 @@ class TestKeystone(TestCase):
         with keystone(_WithoutCatalogue) as url:
             answer = call(KeystoneAuth(application, _options(url)), HTTP_X_AUTH_TOKEN="good")
             self.assertEqual((503, "5"), (answer.status_int, answer.headers["Retry-After"]))
-            self.assertIn("could not be asked", self.log.output)
+            self.assertIn("could not check the token", self.log.output)
 
     def test_a_keystone_that_was_never_there_says_nothing_of_tokens(self) -> None:
         """A client with a good token is not told to get another one, but to come back; then it is let in."""
@@ -142,7 +142,7 @@ class TestRecentTokens(TestCase):
     def test_what_was_said_of_a_token_has_an_end_and_a_bound(self) -> None:
         """In time and in number, so that nobody fills the memory with tokens."""
         clock = ManualClock()
-        recent = TokenCache(most=2, clock=clock)
+        recent = TokenCache(max_tokens=2, clock=clock)
         for key in ("one", "two"):
             recent.set(key, key.upper(), time=10)
         self.assertEqual("ONE", recent.get("one"))
@@ -197,7 +197,7 @@ class TestLogin(TestCase):
         for _ in range(2):
             error = self.assertRaises(Busy, login.token, Deadline.after(10))
             self.assertIsNotNone(error.retry_after)
-        self.assertEqual(1, log.output.count("cannot be asked for a token"))
+        self.assertEqual(1, log.output.count("does not issue a token"))
         with keystone(port=int(url.rpartition(":")[2])):
             clock.turn(2)
             self.assertEqual("ours", login.token(Deadline.after(10)))
