@@ -39,3 +39,15 @@ class TestImportCost(TestCase):
         loaded = find_loaded_modules("import baremetal_sdk.bmc\nfrom baremetal_sdk.bmc import *")
         self.assertIn("baremetal_sdk.bmc.access", loaded)
         self.assertEqual(set(), select_heavy(loaded))
+
+    def test_the_http_server_loads_no_large_dependency(self) -> None:
+        """The package and all names that it offers load neither the web framework nor the database toolkit."""
+        loaded = find_loaded_modules("import baremetal_sdk.http\nfrom baremetal_sdk.http import *")
+        self.assertIn("baremetal_sdk.http.server", loaded)
+        self.assertEqual(set(), select_heavy(loaded))
+
+    def test_authentication_loads_no_large_dependency(self) -> None:
+        """The package and all names that it offers load no large dependency. Only Keystone's login needs oslo.config."""
+        loaded = find_loaded_modules("import baremetal_sdk.auth\nfrom baremetal_sdk.auth import *")
+        self.assertIn("baremetal_sdk.auth.strategy", loaded)
+        self.assertEqual(set(), select_heavy(loaded))
