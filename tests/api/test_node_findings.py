@@ -45,7 +45,7 @@ class TestBIOS(FindingsTestCase):
         for query in ("detail=True", "fields=name"):
             self.assert_refused(self.refused("GET", f"bios?{query}", version="1.73"), 400, "1.74")
         self.assert_refused(self.refused("GET", "bios?fields=bogus"), 400, "bogus", "allowable_values")
-        self.assert_refused(self.refused("GET", "bios?fields=name&detail=True"), 400, "together")
+        self.assert_refused(self.refused("GET", "bios?fields=name&detail=True"), 400, "exclude each other")
 
     def test_list_shows_the_result_of_bios_steps(self) -> None:
         """The service reads the settings again after apply_configuration and factory_reset."""

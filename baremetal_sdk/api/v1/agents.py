@@ -126,7 +126,7 @@ class HeartbeatsResource:
     @route(
         "POST", "/v1/heartbeat", policy="baremetal:node:ipa_heartbeat", status=202, since=SINCE, visibility=PUBLIC, body=OBJECT
     )
-    def take_of_nobody(self, request: APIRequest) -> None:
+    def refuse_without_node(self, request: APIRequest) -> None:
         """Refuse a heartbeat without a node in its path."""
         raise InvalidInput([Problem("node", "is missing", "send the heartbeat to /v1/heartbeat/NODE")])
 

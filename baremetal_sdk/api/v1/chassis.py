@@ -1,4 +1,4 @@
-"""``/v1/chassis``: what nodes stand in."""
+"""``/v1/chassis``: chassis, which contain nodes."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ CHASSIS_VIEW = View(
 )
 _FIELDS = WritableFields(
     ChassisRecord,
-    optional("description", TEXT, "What people should know about it."),
-    optional("extra", OBJECT, "Anything."),
+    optional("description", TEXT, "A description for people."),
+    optional("extra", OBJECT, "Arbitrary data of the client."),
 )
 
 

@@ -1,4 +1,4 @@
-"""``/v1/deploy_templates``: deploy steps under the name of a trait."""
+"""``/v1/deploy_templates``: deploy templates, which add steps to the deployment of instances with a trait."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from baremetal_sdk.api.v1.trait_values import TRAIT
 from baremetal_sdk.store.records.policy import DeployTemplateRecord
 
 _SINCE = 55
-_KEYS = ("interface", "step", "args", "priority")
+_STEP_KEYS = ("interface", "step", "args", "priority")
 
 
-def shown_steps(request: APIRequest, steps: Any) -> list[dict[str, Any]]:
-    """Steps, with secrets in their arguments masked."""
+def render_steps(request: APIRequest, steps: Any) -> list[dict[str, Any]]:
+    """Return *steps* with masks in place of the secrets in their arguments."""
     return [{**step, "args": mask_secrets(step.get("args") or {})} for step in steps]
 
 
@@ -33,21 +33,23 @@ TEMPLATE_VIEW = View(
         ViewField("updated_at"),
         ViewField("extra", sortable=False),
         ViewField("name"),
-        ViewField("steps", render=shown_steps, sortable=False),
+        ViewField("steps", render=render_steps, sortable=False),
     ),
     default=("uuid", "name"),
 )
 _FIELDS = WritableFields(
     DeployTemplateRecord,
-    Parameter("name", TRAIT, "The trait that selects the template."),
-    Parameter("steps", build_step_list_type(*_KEYS, known=_KEYS), "The steps, each with interface, step, args and priority."),
-    optional("extra", OBJECT, "Anything."),
+    Parameter("name", TRAIT, "The name of the template, which is the trait that selects it."),
+    Parameter(
+        "steps", build_step_list_type(*_STEP_KEYS, known=_STEP_KEYS), "The steps, each with interface, step, args and priority."
+    ),
+    optional("extra", OBJECT, "Arbitrary data of the client."),
     required=("name", "steps"),
 )
 
 
 class DeployTemplatesResource(CRUDResource):
-    """The deploy templates."""
+    """Deploy templates."""
 
     view = TEMPLATE_VIEW
     fields = _FIELDS

@@ -21,7 +21,7 @@ DYNAMIC_SINCE = 30
 SELECTION_SINCE = 77
 """The minor number of the first microversion that selects fields of a driver."""
 RAID_SINCE = 12
-_FIELDS = Parameter("fields", STRINGS, "The fields to return, separated by commas.", since=SELECTION_SINCE)
+_FIELDS = Parameter("fields", STRINGS, "The fields to show, separated by commas.", since=SELECTION_SINCE)
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class DriversResource:
                 "The type of driver. All drivers are dynamic, so classic returns an empty list.",
                 since=DYNAMIC_SINCE,
             ),
-            Parameter("detail", BOOLEAN, "True to return all fields, including the interfaces.", since=DYNAMIC_SINCE),
+            Parameter("detail", BOOLEAN, "Whether to show all fields, including the interfaces.", since=DYNAMIC_SINCE),
             _FIELDS,
         ),
         response=ResponseSpec(_DRIVER_VIEW, page=True),
@@ -92,7 +92,7 @@ class DriversResource:
         """List the hardware types that the conductors offer."""
         fields, detail = request.query.get("fields"), request.query.get("detail")
         if detail and fields is not None:
-            raise InvalidInput("detail, fields: cannot be used together; detail=True returns all fields")
+            raise InvalidInput("detail, fields: they exclude each other; detail=True selects all fields")
         if request.query.get("type") == "classic":
             return {"drivers": []}
         if fields is not None:

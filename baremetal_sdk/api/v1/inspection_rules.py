@@ -1,4 +1,4 @@
-"""``/v1/inspection_rules``: what is done with what an inspection finds."""
+"""``/v1/inspection_rules``: rules that process the results of inspections."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from baremetal_sdk.store.records.policy import InspectionRuleRecord
 _SINCE = 96
 
 
-def _unless_sensitive(request: APIRequest, operations: Any, sensitive: bool) -> list[dict[str, Any]] | None:
-    """Conditions and actions; those of a sensitive rule are shown to nobody."""
+def _render_operations(request: APIRequest, operations: Any, sensitive: bool) -> list[dict[str, Any]] | None:
+    """Return the conditions or actions of a rule, or None if the rule is sensitive."""
     return None if sensitive else list(operations)
 
 
@@ -31,8 +31,8 @@ RULE_VIEW = View(
         ViewField("uuid", type=UUID),
         ViewField("created_at"),
         ViewField("updated_at"),
-        ViewField("actions", 1, ("actions", "sensitive"), _unless_sensitive, sortable=False),
-        ViewField("conditions", 1, ("conditions", "sensitive"), _unless_sensitive, sortable=False),
+        ViewField("actions", 1, ("actions", "sensitive"), _render_operations, sortable=False),
+        ViewField("conditions", 1, ("conditions", "sensitive"), _render_operations, sortable=False),
         ViewField("description"),
         ViewField("phase"),
         ViewField("priority"),
@@ -42,18 +42,20 @@ RULE_VIEW = View(
 )
 _FIELDS = WritableFields(
     InspectionRuleRecord,
-    Parameter("actions", ARRAY, "What is done, in order."),
-    optional("conditions", ARRAY, "What has to hold for it; without any it is always done."),
-    optional("description", TEXT, "What people should know about it."),
-    optional("phase", TEXT, "The phase of the inspection: main."),
-    optional("priority", integer(), "Rules of a higher one run first; 0 to 9999."),
-    optional("sensitive", BOOLEAN, "Whether its content is shown to nobody; it cannot be taken back."),
+    Parameter("actions", ARRAY, "The actions of the rule, in order."),
+    optional(
+        "conditions", ARRAY, "The conditions of the rule. All of them must hold; without conditions the actions always run."
+    ),
+    optional("description", TEXT, "A description for people."),
+    optional("phase", TEXT, "The phase of the inspection. The only phase is main."),
+    optional("priority", integer(), "The priority, from 0 to 9999. Rules with a higher priority run first."),
+    optional("sensitive", BOOLEAN, "True to hide actions and conditions in all responses. A sensitive rule stays sensitive."),
     required=("actions",),
 )
 
 
 class InspectionRulesResource(CRUDResource):
-    """The inspection rules."""
+    """Inspection rules."""
 
     view = RULE_VIEW
     fields = _FIELDS
@@ -87,16 +89,16 @@ class InspectionRulesResource(CRUDResource):
 
     def prepare(self, request: APIRequest, values: dict[str, Any]) -> None:
         """Check the new rule."""
-        _check(values)
+        _check_rule(values)
 
     def check_changes(self, request: APIRequest, rule: InspectionRuleRecord, changes: dict[str, Any]) -> None:
         """Check the changed rule. A sensitive rule stays sensitive, because its content must not become visible."""
         if rule.sensitive and changes.get("sensitive") is False:
-            raise InvalidInput([Problem("sensitive", "it cannot be taken back", "delete the rule, and make another one")])
-        _check({**vars(rule), **changes})
+            raise InvalidInput([Problem("sensitive", "cannot be turned off", "delete the rule and create another one")])
+        _check_rule({**vars(rule), **changes})
 
 
-def _check(rule: Mapping[str, Any]) -> None:
+def _check_rule(rule: Mapping[str, Any]) -> None:
     problems = find_problems(rule)
     if problems:
         raise InvalidInput(problems)

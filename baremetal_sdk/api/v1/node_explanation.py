@@ -135,9 +135,9 @@ class NodeExplanationResource:
             "step": _describe_step(node),
             "in_state": stay,
             "bmc": bmcs,
-            "next": list(_next_states(node, reservation)),
+            "next": list(_describe_next_states(node, reservation)),
             "verbs": states.allowed_verbs(node.provision_state),
-            "advice": list(_advice(node, reservation=reservation, bmcs=bmcs, stay=stay)),
+            "advice": list(_give_advice(node, reservation=reservation, bmcs=bmcs, stay=stay)),
         }
 
 
@@ -203,7 +203,7 @@ def _read_durations(request: APIRequest, state: str) -> list[int]:
     return [row["duration_seconds"] for row in rows if row["duration_seconds"] is not None and row["event"].startswith(prefix)]
 
 
-def _next_states(node: NodeRecord, reservation: NodeReservation | None) -> Iterator[str]:
+def _describe_next_states(node: NodeRecord, reservation: NodeReservation | None) -> Iterator[str]:
     """Yield the possible next states without any action of a client, each with its condition."""
     state = node.provision_state
     if state in states.STABLE:
@@ -217,7 +217,7 @@ def _next_states(node: NodeRecord, reservation: NodeReservation | None) -> Itera
             yield f"{condition}, the node becomes '{next_state}'"
 
 
-def _advice(node: NodeRecord, *, reservation: NodeReservation | None, bmcs: BMCs, stay: Stay) -> Iterator[str]:
+def _give_advice(node: NodeRecord, *, reservation: NodeReservation | None, bmcs: BMCs, stay: Stay) -> Iterator[str]:
     """Yield advice for the operator, the most urgent first."""
     for breaker in bmcs["breakers"]:
         address = breaker["bmc"]

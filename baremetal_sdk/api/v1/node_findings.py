@@ -38,8 +38,8 @@ _BIOS_FIELDS = (
 _FIRMWARE_FIELDS = ("component", "initial_version", "current_version", "last_version_flashed")
 _FIRMWARE_IDENTITY_FIELDS = ("vendor", "model", "serial_number")
 _SETTING_SCHEMA = record_schema(BIOSSettingRecord, (*_TIME_FIELDS, *_BIOS_FIELDS), {"links": list[Link]})
-_FIELDS_HELP = "The fields to return, separated by commas."
-_DETAIL_HELP = "True to return all fields."
+_FIELDS_HELP = "The fields to show, separated by commas."
+_DETAIL_HELP = "Whether to show all fields."
 
 
 class NodeBIOSResource:
@@ -135,7 +135,7 @@ def _select_fields(request: APIRequest, whole: Sequence[str], brief: Sequence[st
     """
     fields, detail = request.query.get("fields"), request.query.get("detail")
     if detail and fields is not None:
-        raise InvalidInput("detail, fields: cannot be used together; detail=True returns all fields")
+        raise InvalidInput("detail, fields: they exclude each other; detail=True selects all fields")
     if fields is None:
         return whole if detail else brief
     unknown = [name for name in fields if name not in whole and name not in _TIME_FIELDS]

@@ -47,7 +47,7 @@ class NodeHistoryResource:
         policy="baremetal:node:history:get",
         role="owner-reader",
         since=SINCE,
-        query=(Parameter("detail", BOOLEAN, "True to return all fields and the complete text of each event."), *PAGING),
+        query=(Parameter("detail", BOOLEAN, "Whether to show all fields and the complete text of each event."), *PAGING),
         response=collection_schema("history", _ENTRY_SCHEMA),
     )
     def list(self, request: APIRequest) -> dict[str, Any]:

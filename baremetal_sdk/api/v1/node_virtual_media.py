@@ -27,7 +27,7 @@ def _parse_url(value: Any) -> str:
     try:
         scheme, host = urlsplit(url).scheme, urlsplit(url).hostname
     except ValueError:
-        raise InvalidValue("is not a valid URL", "use a URL with the scheme " + ", ".join(SCHEMES)) from None
+        raise InvalidValue("is not a valid URL", "use a URL with one of the schemes " + ", ".join(SCHEMES)) from None
     if scheme not in SCHEMES:
         raise InvalidValue(f"has the scheme {scheme[:16]!r}", "use one of " + ", ".join(SCHEMES))
     if not host:
@@ -63,7 +63,7 @@ class NodeVirtualMediaResource:
         status=204,
         since=SINCE,
         body=(
-            Parameter("device_type", choice(*_DEVICES), "The type of device as which the machine sees the image.", required=True),
+            Parameter("device_type", choice(*_DEVICES), "The type of the virtual device.", required=True),
             Parameter(
                 "image_url",
                 ValueType(_parse_url, {"type": "string", "format": "uri"}),

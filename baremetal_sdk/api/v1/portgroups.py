@@ -1,4 +1,4 @@
-"""``/v1/portgroups`` and ``/v1/nodes/{node}/portgroups``: ports of a machine that act as one."""
+"""``/v1/portgroups`` and ``/v1/nodes/{node}/portgroups``: port groups, which bond ports of a node."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from baremetal_sdk.store.records.hardware import PortgroupRecord
 
 _SINCE = 23
 OF_NODE_SINCE = 24
+"""The minor number of the first microversion that lists the port groups of a node."""
 
 PORTGROUP_VIEW = View(
     "portgroups",
@@ -43,28 +44,28 @@ PORTGROUP_VIEW = View(
 )
 _FIELDS = WritableFields(
     PortgroupRecord,
-    optional("address", MAC, "The MAC address that the group has as one."),
-    optional("category", text(80), "What kind of group it is.", 103),
-    optional("extra", OBJECT, "Anything."),
-    optional("mode", text(64, 1), "How the ports work together, as Linux' bonding driver calls it.", 26),
-    optional("name", NAME, "A name that no other group has."),
-    optional("physical_network", text(64, 1), "The physical network that it is on.", 102),
-    optional("properties", OBJECT, "Properties of the mode, as Linux' bonding driver calls them.", 26),
-    optional("standalone_ports_supported", BOOLEAN, "Whether its ports can be used one by one, too."),
-    only_at_creation=(Parameter("node_uuid", UUID, "The UUID of the node that it belongs to."),),
+    optional("address", MAC, "The MAC address of the port group."),
+    optional("category", text(80), "The category of the port group.", 103),
+    optional("extra", OBJECT, "Arbitrary data of the client."),
+    optional("mode", text(64, 1), "The bonding mode, with a name of the Linux bonding driver.", 26),
+    optional("name", NAME, "The unique name of the port group."),
+    optional("physical_network", text(64, 1), "The physical network of the port group.", 102),
+    optional("properties", OBJECT, "The bonding options, with names of the Linux bonding driver.", 26),
+    optional("standalone_ports_supported", BOOLEAN, "True if its ports can also be used as separate ports."),
+    only_at_creation=(Parameter("node_uuid", UUID, "The UUID of the node."),),
     required=("node_uuid",),
     kept=("mode",),
 )
 _FILTERS = (
     Parameter("address", MAC, "The MAC address."),
-    Parameter("conductor_groups", STRINGS, "The groups of conductors that may drive its node.", 99),
-    Parameter("node", UUID_OR_NAME, "The UUID or name of the node that it belongs to."),
-    Parameter("shard", STRINGS, "The shards that its node may belong to, with commas between them.", 106),
+    Parameter("conductor_groups", STRINGS, "The conductor groups of the nodes, separated by commas.", 99),
+    Parameter("node", UUID_OR_NAME, "The UUID or name of the node."),
+    Parameter("shard", STRINGS, "The shards of the nodes, separated by commas.", 106),
 )
 
 
 class PortgroupsResource(NodeResource):
-    """The port groups of nodes."""
+    """Port groups of nodes."""
 
     view = PORTGROUP_VIEW
     fields = _FIELDS
@@ -84,9 +85,9 @@ class PortgroupsResource(NodeResource):
 
     def where(self, request: APIRequest) -> Mapping[str, Any]:
         """Select by node or address. Raises ``InvalidInput`` for more than one filter."""
-        asked = [name for name in ("address", "conductor_groups", "node", "shard") if name in request.query]
-        if len(asked) > 1:
-            raise InvalidInput(f"{', '.join(asked)}: they cannot be given together; give one of them")
+        given = [name for name in ("address", "conductor_groups", "node", "shard") if name in request.query]
+        if len(given) > 1:
+            raise InvalidInput(f"{', '.join(given)}: cannot be used together; use one of them")
         return {"node_uuid": crud.filter_node(request), "address": request.query.get("address")}
 
     def node_where(self, request: APIRequest) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""``/v1/ports`` and ``/v1/nodes/{node}/ports``: the network ports of machines."""
+"""``/v1/ports`` and ``/v1/nodes/{node}/ports``: the network ports of nodes."""
 
 from __future__ import annotations
 
@@ -40,8 +40,9 @@ from baremetal_sdk.store.records.node import PortRecord
 from baremetal_sdk.store.records.query import Query
 
 NODE_NAME_SINCE = 94
-"""Ports could be made for a node by its name since this microversion."""
+"""The minor number of the first microversion that accepts the name of the node of a new port."""
 NETWORK_TYPE_SINCE = 64
+"""The minor number of the first microversion with the key ``network_type`` in ``local_link_connection``."""
 PORTGROUPS_SINCE = 24
 _LINK_KEYS = ("port_id", "switch_id", "hostname", "switch_info", "network_type")
 _NETWORK_TYPES = ("managed", "unmanaged")
@@ -73,20 +74,23 @@ PORT_VIEW = View(
 )
 
 
-def _link(value: Any) -> dict[str, Any]:
-    """Read where a port is plugged in: a switch and its port, a smart NIC and its host, or nothing known."""
+def _parse_link(value: Any) -> dict[str, Any]:
+    """Return the value of ``local_link_connection`` with a normalized ``switch_id``.
+
+    The link names a switch and its port, or a smart NIC port and its host. It may be empty or unmanaged.
+    """
     link: dict[str, Any] = OBJECT.parse(value)
     unknown = [key for key in link if key not in _LINK_KEYS]
     if unknown:
-        raise InvalidValue(f"there is no key {str(unknown[0])[:64]!r}", "known are " + ", ".join(_LINK_KEYS))
+        raise InvalidValue(f"{str(unknown[0])[:64]!r} is not a known key", "allowed are " + ", ".join(_LINK_KEYS))
     if any(not isinstance(item, str) for item in link.values()):
-        raise InvalidValue("not all its values are text", "give strings")
+        raise InvalidValue("has a value that is not text", "use strings")
     if link.get("network_type", "managed") not in _NETWORK_TYPES:
-        raise InvalidValue("its network_type is not known", "one of " + ", ".join(_NETWORK_TYPES))
+        raise InvalidValue("has an unknown network_type", "use one of " + ", ".join(_NETWORK_TYPES))
     if link and link.get("network_type") != "unmanaged" and not _is_complete(link):
-        raise InvalidValue("it is not complete", "port_id and switch_id belong together, or port_id and hostname for a smart NIC")
+        raise InvalidValue("is not complete", "use port_id and switch_id or, for a smart NIC, port_id and hostname")
     if "switch_id" in link:
-        link = {**link, "switch_id": _switch_id(link["switch_id"])}
+        link = {**link, "switch_id": _parse_switch_id(link["switch_id"])}
     return link
 
 
@@ -94,50 +98,51 @@ def _is_complete(link: Mapping[str, Any]) -> bool:
     return "port_id" in link and ("switch_id" in link or "hostname" in link)
 
 
-def _switch_id(value: str) -> str:
+def _parse_switch_id(value: str) -> str:
+    """Return a MAC address, or an OpenFlow datapath of 16 hexadecimal digits, in lower case."""
     lowered = value.lower()
     if _DATAPATH.fullmatch(lowered):
         return lowered
     try:
         return str(MAC.parse(lowered))
     except InvalidValue as exc:
-        allowed = "give a MAC address or the 16 hexadecimal digits of an OpenFlow datapath"
-        raise InvalidValue(f"its switch_id is {value[:64]!r}", allowed) from exc
+        allowed = "use a MAC address or the 16 hexadecimal digits of an OpenFlow datapath"
+        raise InvalidValue(f"has the switch_id {value[:64]!r}", allowed) from exc
 
 
-def _name(value: Any) -> str:
+def _parse_name(value: Any) -> str:
     if not is_name(value):
-        raise InvalidValue("it cannot be a name", "letters, digits and -._~ are allowed, 255 at most")
+        raise InvalidValue("is not a valid name", "use up to 255 letters, digits and -._~")
     return str(value)
 
 
-_LINK = ValueType(_link, {"type": "object", "properties": {key: {"type": "string"} for key in _LINK_KEYS}})
-NAME = ValueType(_name, {"type": "string", "pattern": NAME_PATTERN})
+_LINK = ValueType(_parse_link, {"type": "object", "properties": {key: {"type": "string"} for key in _LINK_KEYS}})
+NAME = ValueType(_parse_name, {"type": "string", "pattern": NAME_PATTERN})
 
 _WRITABLE = (
     Parameter("address", MAC, "The MAC address."),
-    optional("available_for_dynamic_portgroup", BOOLEAN, "Whether it may join a group that is made as needed.", 111),
-    optional("category", text(80), "What kind of port it is.", 101),
-    optional("description", TEXT, "What people should know about it.", 97),
-    optional("extra", OBJECT, "Anything."),
-    optional("is_smartnic", BOOLEAN, "Whether the port is on a smart NIC.", 53),
-    optional("local_link_connection", _LINK, "Where the port is plugged in.", 19),
-    optional("name", NAME, "A name that no other port has.", 88),
-    optional("physical_network", text(64, 1), "The physical network that it is on.", 34),
-    optional("portgroup_uuid", UUID, "The UUID of the port group that it is in.", PORTGROUPS_SINCE),
-    optional("pxe_enabled", BOOLEAN, "Whether the machine boots from it.", 19),
-    optional("vendor", text(32), "Who made it.", 100),
+    optional("available_for_dynamic_portgroup", BOOLEAN, "True if the port may join a dynamic port group.", 111),
+    optional("category", text(80), "The category of the port.", 101),
+    optional("description", TEXT, "A description for people.", 97),
+    optional("extra", OBJECT, "Arbitrary data of the client."),
+    optional("is_smartnic", BOOLEAN, "True if the port is on a smart NIC.", 53),
+    optional("local_link_connection", _LINK, "The switch port or smart NIC to which the port is connected.", 19),
+    optional("name", NAME, "The unique name of the port.", 88),
+    optional("physical_network", text(64, 1), "The physical network of the port.", 34),
+    optional("portgroup_uuid", UUID, "The UUID of the port group that contains the port.", PORTGROUPS_SINCE),
+    optional("pxe_enabled", BOOLEAN, "True if the machine boots from the port.", 19),
+    optional("vendor", text(32), "The vendor of the network adapter.", 100),
 )
 _FIELDS = WritableFields(
     PortRecord,
     *_WRITABLE,
     only_at_creation=(
-        Parameter("node_uuid", UUID, "The UUID of the node that it belongs to."),
-        Parameter("node_ident", UUID_OR_NAME, "The UUID or name of the node that it belongs to.", NODE_NAME_SINCE),
+        Parameter("node_uuid", UUID, "The UUID of the node."),
+        Parameter("node_ident", UUID_OR_NAME, "The UUID or name of the node.", NODE_NAME_SINCE),
     ),
 )
-_PATCHED = _FIELDS.patch_fields
-_REQUIRED = ("address",)
+_PATCH_FIELDS = _FIELDS.patch_fields
+_REQUIRED_FIELDS = ("address",)
 _DEFAULTS: Mapping[str, Any] = {
     **dict.fromkeys(("category", "description", "name", "physical_network", "portgroup_uuid", "vendor")),
     "available_for_dynamic_portgroup": True,
@@ -148,17 +153,17 @@ _DEFAULTS: Mapping[str, Any] = {
 }
 _FILTERS = (
     Parameter("address", MAC, "The MAC address."),
-    Parameter("conductor_groups", STRINGS, "The groups of conductors that may drive its node.", 99),
-    Parameter("description_contains", TEXT, "A part of its description.", 97),
-    Parameter("node", UUID_OR_NAME, "The UUID or name of the node that it belongs to."),
-    Parameter("node_uuid", UUID, "The UUID of the node that it belongs to."),
-    Parameter("portgroup", UUID_OR_NAME, "The UUID or name of the port group that it is in.", PORTGROUPS_SINCE),
-    Parameter("shard", STRINGS, "The shards that its node may belong to, with commas between them.", 82),
+    Parameter("conductor_groups", STRINGS, "The conductor groups of the nodes, separated by commas.", 99),
+    Parameter("description_contains", TEXT, "A text that is part of the description of the port.", 97),
+    Parameter("node", UUID_OR_NAME, "The UUID or name of the node."),
+    Parameter("node_uuid", UUID, "The UUID of the node."),
+    Parameter("portgroup", UUID_OR_NAME, "The UUID or name of the port group.", PORTGROUPS_SINCE),
+    Parameter("shard", STRINGS, "The shards of the nodes, separated by commas.", 82),
 )
 
 
 class PortsResource(NodeResource):
-    """The ports of nodes. Conductors have RPC methods of their own for them."""
+    """Ports of nodes. Writes use the RPC methods for ports and not those for records."""
 
     view = PORT_VIEW
     fields = _FIELDS
@@ -215,57 +220,57 @@ class PortsResource(NodeResource):
 
     def where(self, request: APIRequest) -> Mapping[str, Any]:
         """Select by node, port group or address. Raises ``InvalidInput`` for filters that exclude each other."""
-        asked = request.query
-        given = [name for name in ("node", "node_uuid", "portgroup", "shard", "conductor_groups") if name in asked]
-        if len(given) > 1 and given != ["node", "node_uuid"]:
-            raise InvalidInput(f"{', '.join(given)}: they cannot be given together; give one of them")
+        filters = request.query
+        exclusive = [name for name in ("node", "node_uuid", "portgroup", "shard", "conductor_groups") if name in filters]
+        if len(exclusive) > 1 and exclusive != ["node", "node_uuid"]:
+            raise InvalidInput(f"{', '.join(exclusive)}: cannot be used together; use one of them")
         group = None
-        if "portgroup" in asked:
-            group = request.backend.store.record(PortgroupRecord, asked["portgroup"], scope=request.scope).uuid
-        node = asked.get("node_uuid") or crud.filter_node(request)
-        return {"node_uuid": node, "portgroup_uuid": group, "address": asked.get("address")}
+        if "portgroup" in filters:
+            group = request.backend.store.record(PortgroupRecord, filters["portgroup"], scope=request.scope).uuid
+        node = filters.get("node_uuid") or crud.filter_node(request)
+        return {"node_uuid": node, "portgroup_uuid": group, "address": filters.get("address")}
 
     def list_page(self, request: APIRequest, where: Mapping[str, Any], *, whole: bool = False) -> dict[str, Any]:
-        """Return the response of a listing. The store has a method of its own for ports."""
-        asked = parse_page_request(request, PORT_VIEW, whole=whole)
+        """Return the response of a listing. The store has a separate method for listing ports."""
+        page = parse_page_request(request, PORT_VIEW, whole=whole)
         node_where = {"shard": request.query.get("shard"), "conductor_group": request.query.get("conductor_groups")}
         query = Query(
             where={name: value for name, value in where.items() if value is not None},
-            fields=asked.selection.columns,
-            limit=asked.limit + 1,
-            marker=asked.marker,
-            sort_key=asked.sort_key,
-            sort_dir=asked.sort_dir,
+            fields=page.selection.columns,
+            limit=page.limit + 1,
+            marker=page.marker,
+            sort_key=page.sort_key,
+            sort_dir=page.sort_dir,
             node_where={name: value for name, value in node_where.items() if value is not None},
             description_contains=request.query.get("description_contains"),
         )
-        return build_page(request, asked, request.backend.store.ports(query, scope=request.scope))
+        return build_page(request, page, request.backend.store.ports(query, scope=request.scope))
 
     def prepare(self, request: APIRequest, values: dict[str, Any]) -> None:
         """Resolve the node, which may be given by UUID or by name, and check the new port."""
-        values["node_uuid"] = _node_of_new_port(request, values)
+        values["node_uuid"] = _find_node_of_new_port(request, values)
         if "address" not in values:
-            raise InvalidInput([Problem("address", "it is missing", "it must be given")])
+            raise InvalidInput([Problem("address", "is missing", "a port needs a MAC address")])
         _check_values(request, values, values)
 
     def compute_changes(self, request: APIRequest, port: PortRecord) -> dict[str, Any]:
         """Return the changes that the patch makes: field -> whole new value."""
         patch = drop_own_node(parse_patch(request.body, request.minor), port.node_uuid)
         for operation in patch:
-            if operation.field not in _PATCHED.by_name:
-                allowed = "these can: " + ", ".join(sorted(_PATCHED.by_name))
+            if operation.field not in _PATCH_FIELDS.by_name:
+                allowed = "allowed are " + ", ".join(sorted(_PATCH_FIELDS.by_name))
                 raise operation.error(f"{operation.field[:64]!r} cannot be changed", allowed)
-        check_versions((_PATCHED.by_name[operation.field] for operation in patch), request.minor)
-        document = {name: getattr(port, name) for name in _PATCHED.by_name}
+        check_versions((_PATCH_FIELDS.by_name[operation.field] for operation in patch), request.minor)
+        document = {name: getattr(port, name) for name in _PATCH_FIELDS.by_name}
         touched = apply_patch(document, patch)
-        for name in _REQUIRED:
+        for name in _REQUIRED_FIELDS:
             if name in touched and touched[name] in (UNSET, None):
-                raise InvalidInput([Problem(name, "it cannot be removed", "a port needs one; replace it")])
-        return diff_fields(document, touched, _read, _DEFAULTS)
+                raise InvalidInput([Problem(name, "cannot be removed", "a port needs this field; replace its value")])
+        return diff_fields(document, touched, _parse_patch_value, _DEFAULTS)
 
     def check_changes(self, request: APIRequest, port: PortRecord, changes: dict[str, Any]) -> None:
         """Check the changed port."""
-        document = {name: getattr(port, name) for name in _PATCHED.by_name}
+        document = {name: getattr(port, name) for name in _PATCH_FIELDS.by_name}
         _check_values(request, changes, {**document, **changes})
 
     def save_new(self, request: APIRequest, values: Mapping[str, Any]) -> PortRecord:
@@ -283,27 +288,29 @@ class PortsResource(NodeResource):
         request.rpc("delete_port", port=port.uuid)
 
 
-def _node_of_new_port(request: APIRequest, values: dict[str, Any]) -> str:
+def _find_node_of_new_port(request: APIRequest, values: dict[str, Any]) -> str:
+    """Return the UUID of the node, and remove ``node_ident`` from *values*. Raises ``InvalidInput``."""
     by_ident, by_uuid = values.pop("node_ident", None), values.get("node_uuid")
     if (by_ident is None) == (by_uuid is None):
-        raise InvalidInput([Problem("node_uuid", "the node has to be given once", "give node_uuid or node_ident, not both")])
+        raise InvalidInput([Problem("node_uuid", "the node must be given once", "use node_uuid or node_ident, not both")])
     return crud.body_node(request, by_ident or values["node_uuid"], "node_ident" if by_ident else "node_uuid")
 
 
 def _check_values(request: APIRequest, changed: Mapping[str, Any], port: Mapping[str, Any]) -> None:
-    """Refuse values that do not go together, or came with a later microversion."""
+    """Raise ``InvalidInput`` for values that exclude each other, and ``NotAcceptable`` for those of a later microversion."""
     link = changed.get("local_link_connection") or {}
     if "network_type" in link and request.minor < NETWORK_TYPE_SINCE:
         raise not_acceptable_before("local_link_connection.network_type", NETWORK_TYPE_SINCE)
-    whole = port.get("local_link_connection") or {}
-    if whole and port.get("is_smartnic") and not {"port_id", "hostname"} <= set(whole):
-        wrong = Problem("local_link_connection", "a smart NIC needs port_id and hostname", "give both")
-        raise InvalidInput([wrong])
+    final_link = port.get("local_link_connection") or {}
+    if final_link and port.get("is_smartnic") and not {"port_id", "hostname"} <= set(final_link):
+        problem = Problem("local_link_connection", "lacks port_id or hostname", "a smart NIC needs both")
+        raise InvalidInput([problem])
 
 
-def _read(name: str, value: Any) -> Any:
+def _parse_patch_value(name: str, value: Any) -> Any:
+    """Return the value that a patch gives to the field *name*. Null means the default. Raises ``InvalidInput``."""
     try:
-        read = _PATCHED.by_name[name].type.parse(value)
+        parsed = _PATCH_FIELDS.by_name[name].type.parse(value)
     except InvalidValue as exc:
         raise InvalidInput([Problem(name, exc.wrong, exc.allowed)]) from None
-    return _DEFAULTS[name] if read is None else read
+    return _DEFAULTS[name] if parsed is None else parsed

@@ -1,4 +1,4 @@
-"""``/v1/runbooks``: steps that operators allow others to run on nodes."""
+"""``/v1/runbooks``: runbooks, which are lists of steps that an operator allows others to run on nodes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from baremetal_sdk.api.framework.resource_fields import WritableFields
 from baremetal_sdk.api.framework.routes import route
 from baremetal_sdk.api.framework.types import BOOLEAN, OBJECT, TEXT, UUID, InvalidValue
 from baremetal_sdk.api.framework.views import View, ViewField
-from baremetal_sdk.api.v1.deploy_templates import shown_steps
+from baremetal_sdk.api.v1.deploy_templates import render_steps
 from baremetal_sdk.api.v1.node_traits import Traits
 from baremetal_sdk.api.v1.ports import NAME
 from baremetal_sdk.api.v1.step_lists import build_step_list_type
@@ -26,9 +26,10 @@ from baremetal_sdk.store.records.policy import RunbookRecord
 
 SINCE = 92
 USE = "baremetal:runbook:use"
-_RULE_OF_FIELD = {name: f"baremetal:runbook:update:{name}" for name in ("owner", "public")}
+"""The policy rule for running a runbook on a node."""
+_RULE_BY_FIELD = {name: f"baremetal:runbook:update:{name}" for name in ("owner", "public")}
 TRAITS_SINCE = 112
-"""Runbooks have traits since this microversion; before, their names were traits."""
+"""The minor number of the first microversion with traits of runbooks. In earlier ones, the name is the only trait."""
 
 RUNBOOK_VIEW = View(
     "runbooks",
@@ -43,7 +44,7 @@ RUNBOOK_VIEW = View(
         ViewField("name"),
         ViewField("owner"),
         ViewField("public"),
-        ViewField("steps", render=shown_steps, sortable=False),
+        ViewField("steps", render=render_steps, sortable=False),
         ViewField("traits", TRAITS_SINCE, sortable=False, too_old_status=400, type=TRAITS),
     ),
     default=("uuid", "name"),
@@ -53,30 +54,30 @@ RUNBOOK_VIEW = View(
 _STEPS = build_step_list_type("interface", "step", "order", known=("interface", "step", "args", "order"))
 _FIELDS = WritableFields(
     RunbookRecord,
-    Parameter("name", NAME, "A name that no other runbook has; before 1.112 also its trait."),
+    Parameter("name", NAME, "The unique name of the runbook. Before 1.112 it must be a trait."),
     Parameter("steps", _STEPS, "The steps, each with interface, step and order."),
-    optional("description", TEXT, "What people should know about it.", TRAITS_SINCE, too_old_status=400),
-    optional("disable_ramdisk", BOOLEAN, "Whether the steps run without a ramdisk."),
-    optional("extra", OBJECT, "Anything."),
-    optional("owner", TEXT, "The project that owns it."),
-    optional("public", BOOLEAN, "Whether every project may use it."),
+    optional("description", TEXT, "A description for people.", TRAITS_SINCE, too_old_status=400),
+    optional("disable_ramdisk", BOOLEAN, "True to run the steps without a ramdisk."),
+    optional("extra", OBJECT, "Arbitrary data of the client."),
+    optional("owner", TEXT, "The project that owns the runbook."),
+    optional("public", BOOLEAN, "True to let every project use the runbook."),
     required=("name", "steps"),
 )
 
 
 class RunbooksResource(CRUDResource):
-    """The runbooks."""
+    """Runbooks."""
 
     rules: ClassVar[Mapping[str, Persona]] = {
-        _RULE_OF_FIELD["owner"]: "system-keeper",
-        _RULE_OF_FIELD["public"]: "system-keeper",
+        _RULE_BY_FIELD["owner"]: "system-keeper",
+        _RULE_BY_FIELD["public"]: "system-keeper",
         USE: "runbook-user",
     }
     view = RUNBOOK_VIEW
     fields = _FIELDS
     argument, singular, plural = "runbook", "a runbook", "runbooks"
     since = SINCE
-    filters = (Parameter("project", TEXT, "The project that owns it."),)
+    filters = (Parameter("project", TEXT, "The project that owns the runbook."),)
     operations = (
         Operation(name="list", policy="baremetal:runbook:list", role="lister"),
         Operation(name="show", policy="baremetal:runbook:get", role="owner-reader"),
@@ -85,7 +86,7 @@ class RunbooksResource(CRUDResource):
             name="update",
             policy="baremetal:runbook:update",
             role="runbook-manager",
-            alternative_rules=tuple(_RULE_OF_FIELD.values()),
+            alternative_rules=tuple(_RULE_BY_FIELD.values()),
             too_old_status=405,
         ),
         Operation(name="delete", policy="baremetal:runbook:delete", role="runbook-manager", too_old_status=405),
@@ -98,9 +99,9 @@ class RunbooksResource(CRUDResource):
     def prepare(self, request: APIRequest, values: dict[str, Any]) -> None:
         """Set the owner, check the new runbook, and give it the trait of its name in early microversions."""
         if values.get("public") and request.context.project is not None:
-            raise InvalidInput([Problem("public", "a project offers nothing to others", "who acts for the whole system does")])
+            raise InvalidInput([Problem("public", "cannot be set by a client in a project", "use credentials with system scope")])
         request.set_owner(values)
-        _check(request, values)
+        _check_values(request, values)
         if request.minor < TRAITS_SINCE:
             values["traits"] = [values["name"]]
 
@@ -110,19 +111,19 @@ class RunbooksResource(CRUDResource):
 
     def authorize_update(self, request: APIRequest, runbook: RunbookRecord) -> None:
         """Raise ``Forbidden`` if the rule of any changed field does not allow the change."""
-        named = {operation.field for operation in parse_patch(request.body, request.minor)}
-        for rule in {_RULE_OF_FIELD.get(name, request.route.policy) for name in named} or {request.route.policy}:
+        fields = {operation.field for operation in parse_patch(request.body, request.minor)}
+        for rule in {_RULE_BY_FIELD.get(name, request.route.policy) for name in fields} or {request.route.policy}:
             crud.enforce_owner(request, rule, "runbook", runbook)
 
     def check_changes(self, request: APIRequest, runbook: RunbookRecord, changes: dict[str, Any]) -> None:
         """Check the changed runbook. A runbook that becomes public loses its owner."""
         if changes.get("public") and "owner" not in changes:
             changes["owner"] = None
-        _check(request, {**vars(runbook), **changes})
+        _check_values(request, {**vars(runbook), **changes})
 
 
 class RunbookTraitsResource:
-    """The traits that say on which nodes a runbook may run."""
+    """Traits of runbooks. A runbook may run on nodes that have one of its traits."""
 
     @route("GET", "/v1/runbooks/{runbook}/traits", policy="baremetal:runbook:get", role="owner-reader", since=TRAITS_SINCE)
     def list(self, request: APIRequest) -> Traits:
@@ -136,11 +137,11 @@ class RunbookTraitsResource:
         role="runbook-manager",
         since=TRAITS_SINCE,
         status=204,
-        body=(Parameter("traits", TRAITS, "The traits that it is to have.", required=True),),
+        body=(Parameter("traits", TRAITS, "All traits of the runbook. They replace the current ones.", required=True),),
     )
     def replace(self, request: APIRequest) -> None:
-        """Give a runbook exactly these traits."""
-        _set_traits(request, _own(request), set(request.body["traits"]))
+        """Replace all traits of a runbook."""
+        _set_traits(request, _find_permitted(request), set(request.body["traits"]))
 
     @route(
         "DELETE",
@@ -151,8 +152,8 @@ class RunbookTraitsResource:
         status=204,
     )
     def clear(self, request: APIRequest) -> None:
-        """Take all traits from a runbook."""
-        _set_traits(request, _own(request), set())
+        """Remove all traits from a runbook."""
+        _set_traits(request, _find_permitted(request), set())
 
     @route(
         "PUT",
@@ -164,8 +165,8 @@ class RunbookTraitsResource:
         body=(),
     )
     def add(self, request: APIRequest) -> None:
-        """Give a runbook a trait that it may have already."""
-        runbook, trait = _own(request), parse_path_trait(request.arguments["trait"])
+        """Add a trait to a runbook. The request succeeds if the runbook has the trait already."""
+        runbook, trait = _find_permitted(request), parse_path_trait(request.arguments["trait"])
         _set_traits(request, runbook, {*runbook.traits, trait})
         request.location = f"runbooks/{request.arguments['runbook']}/traits/{trait}"
 
@@ -178,19 +179,20 @@ class RunbookTraitsResource:
         status=204,
     )
     def remove(self, request: APIRequest) -> None:
-        """Take a trait from a runbook, if it has it."""
-        runbook = _own(request)
+        """Remove a trait from a runbook. The request succeeds if the runbook does not have the trait."""
+        runbook = _find_permitted(request)
         _set_traits(request, runbook, {*runbook.traits} - {request.arguments["trait"]})
 
 
-def _own(request: APIRequest) -> RunbookRecord:
-    """The runbook that the path names, if the caller may do to it what it is about to."""
+def _find_permitted(request: APIRequest) -> RunbookRecord:
+    """Return the runbook that the path names. Raises ``Forbidden`` if the caller may not use the route on it."""
     runbook = crud.find(request, RunbookRecord, "runbook")
     crud.enforce_owner(request, request.route.policy, "runbook", runbook)
     return runbook
 
 
-def _check(request: APIRequest, values: dict[str, Any]) -> None:
+def _check_values(request: APIRequest, values: dict[str, Any]) -> None:
+    """Raise ``InvalidInput`` if the values of a runbook are invalid, and ``Forbidden`` for steps that need a permission."""
     crud.require_name(values["name"])
     for rule in step_rules(values["steps"]):
         request.require(rule)
@@ -200,7 +202,9 @@ def _check(request: APIRequest, values: dict[str, Any]) -> None:
         except InvalidValue as exc:
             raise InvalidInput([Problem("name", exc.wrong, exc.allowed)]) from None
     if values.get("public") and values.get("owner") is not None:
-        raise InvalidInput([Problem("public", "it is set together with an owner", "a public runbook has no owner")])
+        raise InvalidInput(
+            [Problem("public", "cannot be used together with an owner", "leave out the owner of a public runbook")]
+        )
 
 
 def _set_traits(request: APIRequest, runbook: RunbookRecord, traits: set[str]) -> None:

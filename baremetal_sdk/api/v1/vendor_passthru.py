@@ -54,7 +54,7 @@ class NodeVendorPassthruResource:
     def call(self, request: APIRequest) -> Any:
         """Call a vendor method of a node."""
         node = request.node()
-        return _set_status(request, request.rpc("vendor_passthru", node=node.uuid, **_method_call(request)))
+        return _build_response(request, request.rpc("vendor_passthru", node=node.uuid, **_describe_call(request)))
 
 
 class DriverVendorPassthruResource:
@@ -69,19 +69,19 @@ class DriverVendorPassthruResource:
     @_passthru_routes("/v1/drivers/{driver}/vendor_passthru", "baremetal:driver:vendor_passthru", "system-admin")
     def call(self, request: APIRequest) -> Any:
         """Call a vendor method of a hardware type."""
-        return _set_status(
-            request, request.rpc("driver_vendor_passthru", driver=require_offered_driver(request), **_method_call(request))
+        return _build_response(
+            request, request.rpc("driver_vendor_passthru", driver=require_offered_driver(request), **_describe_call(request))
         )
 
 
-def _method_call(request: APIRequest) -> dict[str, Any]:
+def _describe_call(request: APIRequest) -> dict[str, Any]:
     name = request.arguments.get("method") or request.query.get("method")
     if name is None:
         raise InvalidInput([Problem("method", "is missing", "give the name of a method; .../vendor_passthru/methods lists them")])
     return {"name": name, "http_method": request.route.method, "arguments": request.body}
 
 
-def _set_status(request: APIRequest, outcome: dict[str, Any]) -> Any:
+def _build_response(request: APIRequest, outcome: dict[str, Any]) -> Any:
     """Return the result of a vendor method, and set the status of the response.
 
     The status is 202 for a method that runs in the background, 204 for a method without a result, otherwise 200.

@@ -1,4 +1,4 @@
-"""``/v1/volume``: what machines connect to volumes with, and the volumes that they connect to."""
+"""``/v1/volume``: volume connectors, which identify a node to storage, and volume targets, which are its volumes."""
 
 from __future__ import annotations
 
@@ -21,18 +21,22 @@ from baremetal_sdk.store.records.hardware import VolumeConnectorRecord, VolumeTa
 SINCE = 32
 _READ, _LIST = "baremetal:volume:get", "baremetal:volume:list"
 DETAIL = dataclasses.replace(LATER_DETAIL, since=SINCE)
-"""Volumes had it before all other resources did."""
+"""The query parameter ``detail``. Volumes have it in earlier microversions than other resources."""
 _NODE = Parameter("node_uuid", UUID, "The UUID of the node.")
-_OF_NODE = Parameter("node", UUID_OR_NAME, "The UUID or name of the node.")
+_NODE_FILTER = Parameter("node", UUID_OR_NAME, "The UUID or name of the node.")
 
-_SEES_PROPERTIES = "baremetal:volume:view_target_properties"
+_VIEW_PROPERTIES = "baremetal:volume:view_target_properties"
+"""The policy rule for callers that see the properties of volume targets."""
 
 
-def _properties(request: APIRequest, properties: Mapping[str, Any]) -> Mapping[str, Any]:
-    """How a volume is reached, for those who may know; secrets in it are masked for them, too."""
-    if request.is_allowed(_SEES_PROPERTIES):
+def _render_properties(request: APIRequest, properties: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the properties of a volume target with masked secrets, or a placeholder without permission.
+
+    The text of the placeholder is Ironic's, because clients match it.
+    """
+    if request.is_allowed(_VIEW_PROPERTIES):
         return mask_secrets(properties)
-    return {"redacted_contents": f"** Value redacted: Requires permission {_SEES_PROPERTIES} access. Permission denied. **"}
+    return {"redacted_contents": f"** Value redacted: Requires permission {_VIEW_PROPERTIES} access. Permission denied. **"}
 
 
 CONNECTOR_VIEW = View(
@@ -60,7 +64,7 @@ TARGET_VIEW = View(
         ViewField("boot_index"),
         ViewField("extra", sortable=False),
         ViewField("node_uuid", type=UUID),
-        ViewField("properties", render=_properties, sortable=False),
+        ViewField("properties", render=_render_properties, sortable=False),
         ViewField("volume_id"),
         ViewField("volume_type"),
     ),
@@ -69,26 +73,26 @@ TARGET_VIEW = View(
 )
 _CONNECTOR = WritableFields(
     VolumeConnectorRecord,
-    Parameter("type", text(64, 1), "What kind of identity it is: iqn, ip, mac, wwnn, wwpn, port, portgroup."),
-    Parameter("connector_id", text(255, 1), "The identity itself."),
-    optional("extra", OBJECT, "Anything."),
+    Parameter("type", text(64, 1), "The type of the connector: iqn, ip, mac, wwnn, wwpn, port or portgroup."),
+    Parameter("connector_id", text(255, 1), "The identity of the node for the storage, such as an iSCSI qualified name."),
+    optional("extra", OBJECT, "Arbitrary data of the client."),
     only_at_creation=(_NODE,),
     required=("type", "connector_id", "node_uuid"),
 )
 _TARGET = WritableFields(
     VolumeTargetRecord,
-    Parameter("volume_type", text(64, 1), "How it is reached: iscsi, fibre_channel."),
-    Parameter("volume_id", text(255, 1), "What the storage calls the volume."),
-    Parameter("boot_index", integer(), "Its place among the volumes of the node; 0 is booted from."),
-    optional("properties", OBJECT, "What is needed to reach it."),
-    optional("extra", OBJECT, "Anything."),
+    Parameter("volume_type", text(64, 1), "The type of the volume: iscsi or fibre_channel."),
+    Parameter("volume_id", text(255, 1), "The identifier of the volume in the storage system."),
+    Parameter("boot_index", integer(), "The position among the volumes of the node. The node boots from volume 0."),
+    optional("properties", OBJECT, "The properties of the connection to the volume, such as the portal and the credentials."),
+    optional("extra", OBJECT, "Arbitrary data of the client."),
     only_at_creation=(_NODE,),
     required=("volume_type", "volume_id", "boot_index", "node_uuid"),
 )
 
 
-class Index(TypedDict):
-    """What there is of volumes."""
+class VolumeIndex(TypedDict):
+    """Links to the connectors and the targets."""
 
     links: list[Link]
     connectors: list[Link]
@@ -96,22 +100,22 @@ class Index(TypedDict):
 
 
 class VolumesResource:
-    """What there is below ``/v1/volume``."""
+    """The index of volume connectors and volume targets."""
 
-    rules: ClassVar[Mapping[str, Persona]] = {_SEES_PROPERTIES: "secret-reader"}
+    rules: ClassVar[Mapping[str, Persona]] = {_VIEW_PROPERTIES: "secret-reader"}
 
     @route("GET", "/v1/volume", policy=_LIST, role="lister", since=SINCE)
-    def show(self, request: APIRequest) -> Index:
-        """Show what there is of volumes."""
-        return _index(request, "volume")
+    def show(self, request: APIRequest) -> VolumeIndex:
+        """Show the links to volume connectors and volume targets."""
+        return _build_index(request, "volume")
 
     @route("GET", "/v1/nodes/{node}/volume", policy=_LIST, role="lister", since=SINCE)
-    def show_of_node(self, request: APIRequest) -> Index:
-        """Show what there is of a node's volumes."""
-        return _index(request, f"nodes/{request.node().uuid}/volume")
+    def show_of_node(self, request: APIRequest) -> VolumeIndex:
+        """Show the links to the volume connectors and volume targets of a node."""
+        return _build_index(request, f"nodes/{request.node().uuid}/volume")
 
 
-def _index(request: APIRequest, path: str) -> Index:
+def _build_index(request: APIRequest, path: str) -> VolumeIndex:
     return {
         "links": links(request.base, path),
         "connectors": links(request.base, f"{path}/connectors"),
@@ -130,24 +134,24 @@ _OPERATIONS = (
 
 
 class VolumeConnectorsResource(NodeResource):
-    """The volume connectors of nodes. A conductor refuses changes while the node is on."""
+    """Volume connectors of nodes. A conductor refuses changes while the node is on."""
 
     view = CONNECTOR_VIEW
     fields = _CONNECTOR
     argument, singular, plural = "connector", "a volume connector", "volume connectors"
     since = SINCE
-    filters = (_OF_NODE,)
+    filters = (_NODE_FILTER,)
     detail = DETAIL
     operations = _OPERATIONS
 
 
 class VolumeTargetsResource(NodeResource):
-    """The volume targets of nodes. A conductor refuses changes while the node is on."""
+    """Volume targets of nodes. A conductor refuses changes while the node is on."""
 
     view = TARGET_VIEW
     fields = _TARGET
     argument, singular, plural = "target", "a volume target", "volume targets"
     since = SINCE
-    filters = (_OF_NODE,)
+    filters = (_NODE_FILTER,)
     detail = DETAIL
     operations = _OPERATIONS
