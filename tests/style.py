@@ -43,6 +43,8 @@ PARTICIPLE = re.compile(
     r"|chosen|broken|drawn|found|bound|built|brought|caught|put|set_of|[a-z]+(?:[b-df-hj-np-tv-z])ed)$"
 )
 """Functions named by a bare participle."""
+PUBLISHED = frozenset({"bounded", "deprecated", "supported"})
+"""Names of the contract that plugins use, and the name that Python gives to its decorator of the same purpose."""
 NOT_PARTICIPLES = frozenset({"embed", "feed", "need", "speed", "seed", "exceed", "proceed", "succeed", "put", "shed"})
 
 
@@ -118,7 +120,7 @@ def find_participles() -> Iterator[Finding]:
     """Yield each function, except properties, that is named by a bare participle."""
     for source in sources.all_sources():
         for node in ast.walk(source.tree):
-            if not isinstance(node, ast.FunctionDef) or node.name.lstrip("_") in NOT_PARTICIPLES:
+            if not isinstance(node, ast.FunctionDef) or node.name.lstrip("_") in NOT_PARTICIPLES | PUBLISHED:
                 continue
             decorators = {ast.unparse(decorator) for decorator in node.decorator_list}
             if PARTICIPLE.match(node.name) and not decorators & {"property", "cached_property", "functools.cached_property"}:

@@ -29,7 +29,7 @@ class Misbehaviour(StrEnum):
     """It accepts connections and messages, and never responds."""
     WRONG = "wrong"
     """Its responses are meaningless bytes."""
-    AWAY = "away"
+    UNREACHABLE = "away"
     """It breaks all connections, as during a restart, and later recovers."""
     LIES = "lies"
     """It accepts power commands, reports success, and does nothing."""
@@ -109,7 +109,7 @@ class Relay:
 
     def _serve(self, client: socket.socket) -> None:
         """Forward one connection until either side or the relay ends it."""
-        if self.mode is Misbehaviour.AWAY:
+        if self.mode is Misbehaviour.UNREACHABLE:
             _reset(client)
             return
         try:
@@ -128,7 +128,7 @@ class Relay:
             try:
                 data = source.recv(_RECEIVE_BYTES)
             except TimeoutError:
-                if self.mode is not Misbehaviour.AWAY:
+                if self.mode is not Misbehaviour.UNREACHABLE:
                     continue
                 data = b""
             except OSError:
@@ -144,7 +144,7 @@ class Relay:
     def _forward(self, data: bytes, source: socket.socket, sink: socket.socket, answers: bool) -> bool:
         """Forward *data* according to the mode. Return whether the connection stays open."""
         mode = self.mode
-        if mode is Misbehaviour.AWAY:
+        if mode is Misbehaviour.UNREACHABLE:
             return False
         if mode is Misbehaviour.SILENT:
             return True
@@ -176,7 +176,7 @@ class Relay:
             if data == self._marker:
                 self._settled.set()
                 continue
-            if self.mode in (Misbehaviour.SILENT, Misbehaviour.AWAY):
+            if self.mode in (Misbehaviour.SILENT, Misbehaviour.UNREACHABLE):
                 continue
             if self.mode is Misbehaviour.WRONG:
                 self._udp.sendto(_GARBAGE, peer)

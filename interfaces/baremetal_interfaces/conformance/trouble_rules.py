@@ -80,7 +80,7 @@ def nonsense_is_an_unexpected_answer(subject: Subject) -> None:
 def restarting_bmc_is_unreachable_and_comes_back(subject: Subject) -> None:
     """A BMC that restarts is reported as unreachable, and the same driver can read it afterwards."""
     expected = subject.task().power.get()
-    with misbehaving(subject, Misbehaviour.AWAY) as bmc:
+    with misbehaving(subject, Misbehaviour.UNREACHABLE) as bmc:
         error = failure(subject.task(bmc.driver_info, timeout=subject.silence), Kind.POWER, "get_power_state")
         demand(error is not None, "the power state was read from a BMC that breaks all connections")
         fits = isinstance(error, BMCUnreachable | DeadlineExceeded)

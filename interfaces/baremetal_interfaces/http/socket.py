@@ -145,7 +145,7 @@ class DeadlineSocket:
     def _receive(self, doing: str) -> bytes:
         """Return the next bytes; recv() itself waits for them."""
         while True:
-            left = self._left(doing)
+            left = self._compute_timeout(doing)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEVAL.pack(int(left), int(left % 1 * 1e6)))
             try:
                 return self._socket.recv(min(_RECEIVE_BYTES, self._bytes_left))
@@ -175,7 +175,7 @@ class DeadlineSocket:
 
     def _wait(self, event: int, doing: str) -> None:
         """Wait for *event* of poll() within the limits of the request. *doing* describes the problem in the error."""
-        left = self._left(doing)
+        left = self._compute_timeout(doing)
         if event != select.POLLIN:
             self._poll.modify(self._socket, event)
         try:
@@ -186,7 +186,7 @@ class DeadlineSocket:
         if not events:
             raise self._timed_out(doing)
 
-    def _left(self, doing: str) -> float:
+    def _compute_timeout(self, doing: str) -> float:
         """Return how many seconds a call may wait: until the deadline, and no longer than the allowed silence."""
         if self._deadline is None:
             raise Broken("no request is in progress")
