@@ -87,7 +87,7 @@ class Application:
                 LOG.exception("%s %s failed (%s)", http_request.method, http_request.environ.get("PATH_INFO"), context.request_id)
             error = errors.to_api_error(exc)
             error_class = type(error).__name__
-            response = _response(error.code, [*headers, *errors.headers(error)], errors.body(error))
+            response = _response(error.code, [*headers, *errors.build_headers(error)], errors.build_body(error))
         audit.record(
             audited, context, http_request.environ.get("REMOTE_ADDR", ""), response.status_int, response.location, error_class
         )

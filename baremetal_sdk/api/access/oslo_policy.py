@@ -105,7 +105,7 @@ class FilePolicy(RuleBasedPolicy):
         conf(args=[], project="baremetal-sdk", default_config_files=[], default_config_dirs=[])
         enforcer = policy.Enforcer(conf, policy_file=str(self._path))
         enforcer.suppress_deprecation_warnings = True
-        enforcer.register_defaults(defaults(self.rules))
+        enforcer.register_defaults(build_defaults(self.rules))
         enforcer.load_rules()
         # Otherwise each enforce() looks for policy files and directories again.
         enforcer.use_conf = False
@@ -122,13 +122,13 @@ class FilePolicy(RuleBasedPolicy):
         return set(self.rules) if _ELEVATED.removeprefix("rule:") in named else named
 
 
-def defaults(rules: Mapping[str, str]) -> list[policy.RuleDefault]:
+def build_defaults(rules: Mapping[str, str]) -> list[policy.RuleDefault]:
     """Return *rules* as defaults of oslo.policy, sorted by name, after the named checks."""
     named = [policy.RuleDefault(name, check, description) for name, (check, description) in _NAMED_CHECKS.items()]
     return [
         *(rule for rule in named if rule.name not in rules),
         *(
-            policy.RuleDefault(rule, check(rule, persona), f"Requires {describe_persona(persona)}.")
+            policy.RuleDefault(rule, build_check(rule, persona), f"Requires {describe_persona(persona)}.")
             for rule, persona in sorted(rules.items())
         ),
     ]
@@ -139,7 +139,7 @@ def list_rules() -> list[policy.RuleDefault]:
     routes_by_rule: dict[str, list[dict[str, Any]]] = {}
     for route in routes():
         routes_by_rule.setdefault(route["policy"], []).append(route)
-    return [_document(rule, routes_by_rule.get(rule.name, ())) for rule in defaults(role_policy().rules)]
+    return [_document(rule, routes_by_rule.get(rule.name, ())) for rule in build_defaults(role_policy().rules)]
 
 
 def _document(rule: policy.RuleDefault, rule_routes: Sequence[Mapping[str, Any]]) -> policy.RuleDefault:
@@ -150,7 +150,7 @@ def _document(rule: policy.RuleDefault, rule_routes: Sequence[Mapping[str, Any]]
     return policy.DocumentedRuleDefault(rule.name, rule.check_str, description, operations)
 
 
-def check(rule: str, persona: str) -> str:
+def build_check(rule: str, persona: str) -> str:
     """Return the requirement of a persona as a check string of oslo.policy."""
     return "@" if persona == ANYBODY else " or ".join(_role_checks(REQUIREMENTS[persona], _owner_attribute(rule)))
 

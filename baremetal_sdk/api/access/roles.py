@@ -64,7 +64,7 @@ def _lowest(roles: Iterable[str]) -> Iterator[str]:
     yield from (role for role in roles if role not in LADDER)
 
 
-def personas(table: RouteTable) -> dict[str, str]:
+def collect_personas(table: RouteTable) -> dict[str, str]:
     """Return the persona of each rule. Raises ``ValueError`` if two routes declare different personas for one rule."""
     found: dict[str, str] = {}
     for route in table.routes():

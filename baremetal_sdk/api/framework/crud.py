@@ -236,11 +236,11 @@ class NodeResource(CRUDResource):
 
     def where(self, request: APIRequest) -> Mapping[str, Any]:
         """Select the records of the node in the query parameter ``node``."""
-        return {"node_uuid": filter_node(request)}
+        return {"node_uuid": resolve_filter_node(request)}
 
     def prepare(self, request: APIRequest, values: dict[str, Any]) -> None:
         """Replace the node in the body by its UUID, after a check of the client's rights on the node."""
-        values["node_uuid"] = body_node(request, values["node_uuid"])
+        values["node_uuid"] = resolve_body_node(request, values["node_uuid"])
 
     def authorize(self, request: APIRequest, record: Any) -> None:
         """Raise ``Forbidden`` if the rule of the route does not allow the request for the record's node."""
@@ -277,12 +277,12 @@ def list_records(
     return build_page(request, asked, request.backend.store.records(kind, query, scope=request.scope))
 
 
-def filter_node(request: APIRequest, name: str = "node") -> str | None:
+def resolve_filter_node(request: APIRequest, name: str = "node") -> str | None:
     """Return the UUID of the node that the query parameter *name* names, or None without it."""
     return request.node(request.query[name]).uuid if name in request.query else None
 
 
-def body_node(request: APIRequest, ident: str, field: str = "node_uuid") -> str:
+def resolve_body_node(request: APIRequest, ident: str, field: str = "node_uuid") -> str:
     """Return the UUID of the node that *field* of the body names.
 
     Raises ``InvalidInput`` for an unknown node, because 404 would mean the path of the request. A client in a project
@@ -322,7 +322,7 @@ def save_changes(request: APIRequest, record: Any, changes: Mapping[str, Any]) -
     return request.rpc("update_record", kind=kind, uuid=record.uuid, changes=changes, revision=record.revision)
 
 
-def require_name(name: str | None) -> None:
+def check_name(name: str | None) -> None:
     """Raise ``InvalidInput`` for a name with the form of a UUID, because paths take either."""
     if name is not None and canonical_uuid(name) is not None:
         raise InvalidInput([Problem("name", "it is a UUID", "a name has another form")])

@@ -76,7 +76,7 @@ def to_invalid_input(error: NotFound, field: str) -> InvalidInput:
     return InvalidInput(f"{field}: {error.message}")
 
 
-def body(error: BareMetalError, code: int | None = None) -> bytes:
+def build_body(error: BareMetalError, code: int | None = None) -> bytes:
     """Return the body of an error response: a JSON text inside a JSON object, as in Ironic.
 
     *code* is the HTTP status if it differs from that of *error*.
@@ -102,7 +102,7 @@ def describe_error(error: BareMetalError, code: int | None = None) -> ErrorBody:
     return inner
 
 
-def headers(error: BareMetalError) -> list[tuple[str, str]]:
+def build_headers(error: BareMetalError) -> list[tuple[str, str]]:
     """Return the response headers for *error*."""
     found: list[tuple[str, str]] = []
     if error.retry_after is not None:

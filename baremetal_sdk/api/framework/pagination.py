@@ -83,11 +83,11 @@ def build_page(
     records = [page.selection.row(request, row) for row in page_rows] if render is None else render(page_rows)
     body: dict[str, Any] = {page.selection.collection: records}
     if len(rows) > page.limit:
-        body["next"] = next_link(request, page.limit, page_rows[-1]["uuid"])
+        body["next"] = build_next_link(request, page.limit, page_rows[-1]["uuid"])
     return body
 
 
-def next_link(request: APIRequest, limit: int, marker: str) -> str:
+def build_next_link(request: APIRequest, limit: int, marker: str) -> str:
     """Return the URL of the page after the record *marker*, with the other query parameters of the request."""
     unchanged = {name: _as_text(value) for name, value in request.query.items() if name not in ("limit", "marker")}
     return f"{request.base}{request.path}?{urlencode({**unchanged, 'limit': limit, 'marker': marker}, safe=',')}"

@@ -275,16 +275,16 @@ class RouteTable:
             following = segment.literal.get(part)
             if following is None:
                 if segment.any is None:
-                    raise path_not_found(parts)
+                    raise path_not_found_error(parts)
                 name, following = segment.any
                 arguments[name] = part
             segment = following
         if not segment.routes:
-            raise path_not_found(parts)
+            raise path_not_found_error(parts)
         return segment, arguments
 
 
-def path_not_found(parts: list[str]) -> PathNotFound:
+def path_not_found_error(parts: list[str]) -> PathNotFound:
     """Return the error for a path without a route."""
     path = "/" + "/".join(parts)
     return PathNotFound(f"nothing is served at {path[:128]!r}; /v1/ lists the resources")

@@ -145,9 +145,9 @@ class FieldSelection:
 
     def _add_links(self, context: RenderContext, rendered: dict[str, Any], key: str) -> dict[str, Any]:
         path = f"{self.path}/{key}"
-        rendered[LINKS] = links(context.base, path)
+        rendered[LINKS] = build_links(context.base, path)
         for name in self.subresources:
-            rendered[name] = links(context.base, f"{path}/{name}")
+            rendered[name] = build_links(context.base, f"{path}/{name}")
         return rendered
 
 
@@ -275,6 +275,6 @@ def _getter(kind: Callable[..., Callable[[Any], Any]], columns: tuple[str, ...])
     return kind(*columns)
 
 
-def links(base: str, path: str) -> list[Link]:
+def build_links(base: str, path: str) -> list[Link]:
     """Return the links of the resource at *path* below ``/v1/``."""
     return [{"href": f"{base}/v1/{path}", "rel": "self"}, {"href": f"{base}/{path}", "rel": "bookmark"}]

@@ -14,7 +14,7 @@ from baremetal_sdk.api.framework.request import APIRequest
 from baremetal_sdk.api.framework.routes import PUBLIC, route
 from baremetal_sdk.api.framework.schemas import UUIDText
 from baremetal_sdk.api.framework.types import MAC, OBJECT, STRINGS, TEXT, UUID, InvalidValue, canonical_uuid, choice, text
-from baremetal_sdk.api.framework.views import Link, links
+from baremetal_sdk.api.framework.views import Link, build_links
 from baremetal_sdk.store.records.node import NodeRecord
 
 SINCE = 22
@@ -227,6 +227,6 @@ def _build_lookup_result(request: APIRequest, found: Mapping[str, Any]) -> Looku
         "properties": node.properties,
         "instance_info": mask_secrets(node.instance_info),
         "driver_internal_info": mask_secrets(node.driver_internal_info),
-        "links": links(request.base, f"nodes/{node.uuid}"),
+        "links": build_links(request.base, f"nodes/{node.uuid}"),
     }
     return {"node": lookup_node, "config": config}

@@ -136,7 +136,7 @@ class AllocationsResource:
     def create(self, request: APIRequest) -> dict[str, Any]:
         """Create an allocation. The service selects a node in the background."""
         values = dict(request.body)
-        crud.require_name(values.get("name"))
+        crud.check_name(values.get("name"))
         node = _find_optional_node(request, values.pop("node", None))
         if node is None and not values.get("resource_class"):
             raise InvalidInput(
@@ -166,7 +166,7 @@ class AllocationsResource:
         """Change the name or the extra data of an allocation."""
         allocation = _find_permitted(request)
         changed = _FIELDS.compute_changes(allocation, request.body, request.minor)
-        crud.require_name(changed.get("name"))
+        crud.check_name(changed.get("name"))
         if changed:
             allocation = crud.save_changes(request, allocation, changed)
         return ALLOCATION_VIEW.whole(request.minor).record(request, allocation)

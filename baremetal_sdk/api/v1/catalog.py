@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from baremetal_sdk.api.access.roles import RolePolicy, personas
+from baremetal_sdk.api.access.roles import RolePolicy, collect_personas
 from baremetal_sdk.api.events.stream import EventStreamResource
 from baremetal_sdk.api.framework.openapi import OpenAPI
 from baremetal_sdk.api.framework.routes import RouteTable
@@ -101,7 +101,7 @@ def role_policy(service_project: str | None = None) -> RolePolicy:
     The ``service`` role in the project named *service_project* gets the rights of system readers and members.
     With None, no project gets them.
     """
-    return RolePolicy(personas(build_route_table()), service_project)
+    return RolePolicy(collect_personas(build_route_table()), service_project)
 
 
 def routes() -> list[dict[str, Any]]:

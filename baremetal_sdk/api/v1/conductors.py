@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from baremetal_interfaces import InvalidInput, Problem
-from baremetal_sdk.api.framework.pagination import DETAIL, FIELDS, PAGING, next_link, parse_page_request, render_record
+from baremetal_sdk.api.framework.pagination import DETAIL, FIELDS, PAGING, build_next_link, parse_page_request, render_record
 from baremetal_sdk.api.framework.parameters import Parameter
 from baremetal_sdk.api.framework.request import APIRequest
 from baremetal_sdk.api.framework.routes import route
@@ -71,7 +71,7 @@ class ConductorsResource:
         listed = conductors[: page.limit]
         body: dict[str, Any] = {"conductors": [page.selection.record(request, conductor) for conductor in listed]}
         if len(conductors) > page.limit:
-            body["next"] = next_link(request, page.limit, listed[-1].hostname)
+            body["next"] = build_next_link(request, page.limit, listed[-1].hostname)
         return body
 
     @route(

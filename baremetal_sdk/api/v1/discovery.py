@@ -9,9 +9,9 @@ from webob import Response
 from baremetal_interfaces import BareMetalError, Busy
 from baremetal_sdk.api.framework.microversions import MAXIMUM, MINIMUM, format_version
 from baremetal_sdk.api.framework.request import APIRequest
-from baremetal_sdk.api.framework.routes import PUBLIC, RouteTable, path_not_found, route, split_path
+from baremetal_sdk.api.framework.routes import PUBLIC, RouteTable, path_not_found_error, route, split_path
 from baremetal_sdk.api.framework.schemas import schema_of
-from baremetal_sdk.api.framework.views import Link, links
+from baremetal_sdk.api.framework.views import Link, build_links
 
 _POLICY = "public_api"
 
@@ -83,7 +83,7 @@ class DiscoveryResource:
             "links": _describe_version(request)["links"],
             "media_types": {"base": "application/json", "type": "application/vnd.openstack.ironic.v1+json"},
             "version": _describe_version(request),
-            **{name: links(request.base, f"{name}/") for name in self._resource_names(request.minor)},
+            **{name: build_links(request.base, f"{name}/") for name in self._resource_names(request.minor)},
         }
 
     def _resource_names(self, minor: int) -> list[str]:
@@ -103,7 +103,7 @@ class HealthResource:
     def check(self, request: APIRequest) -> Response:
         """Answer the health check of Ironic, if it is enabled."""
         if not request.backend.config.healthcheck.enabled:
-            raise path_not_found(["healthcheck"])
+            raise path_not_found_error(["healthcheck"])
         return Response(body=b"OK", content_type="text/plain", charset="utf-8")
 
     @route("GET", "/readyz", policy=_POLICY, visibility=PUBLIC)

@@ -47,7 +47,7 @@ class MetricsPath:
         try:
             self._policy.scope(RULE, build_context(environ))
         except Forbidden as exc:
-            content = errors.body(exc)
+            content = errors.build_body(exc)
             headers = [("Content-Type", "application/json"), ("Content-Length", str(len(content)))]
             start_response(f"{exc.code} {HTTPStatus(exc.code).phrase}", headers)
             return [content]

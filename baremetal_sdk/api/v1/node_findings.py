@@ -11,7 +11,7 @@ from baremetal_sdk.api.framework.request import APIRequest
 from baremetal_sdk.api.framework.routes import route
 from baremetal_sdk.api.framework.schemas import collection_schema, record_schema
 from baremetal_sdk.api.framework.types import BOOLEAN, STRINGS
-from baremetal_sdk.api.framework.views import Link, links
+from baremetal_sdk.api.framework.views import Link, build_links
 from baremetal_sdk.errors import BIOSSettingNotFound, NodeInventoryNotFound
 from baremetal_sdk.store.records.hardware import BIOSSettingRecord, FirmwareComponentRecord, NodeInventoryRecord
 from baremetal_sdk.store.records.node import NodeRecord
@@ -150,4 +150,4 @@ def _render_row(row: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
 
 
 def _render_setting(request: APIRequest, node: NodeRecord, row: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    return {**_render_row(row, names), "links": links(request.base, f"nodes/{node.uuid}/bios/{row['name']}")}
+    return {**_render_row(row, names), "links": build_links(request.base, f"nodes/{node.uuid}/bios/{row['name']}")}

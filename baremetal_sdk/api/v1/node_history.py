@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, TypedDict
 
 from baremetal_interfaces import InvalidInput, Problem
-from baremetal_sdk.api.framework.pagination import PAGING, next_link
+from baremetal_sdk.api.framework.pagination import PAGING, build_next_link
 from baremetal_sdk.api.framework.parameters import Parameter
 from baremetal_sdk.api.framework.request import APIRequest
 from baremetal_sdk.api.framework.routes import route
@@ -66,7 +66,7 @@ class NodeHistoryResource:
         rows = request.backend.store.records(NodeHistoryRecord, query, scope=request.scope)
         body: dict[str, Any] = {"history": [_render_entry(request, node, row, detail=detail) for row in rows[:limit]]}
         if len(rows) > limit:
-            body["next"] = next_link(request, limit, rows[limit - 1]["uuid"])
+            body["next"] = build_next_link(request, limit, rows[limit - 1]["uuid"])
         return body
 
     @route(

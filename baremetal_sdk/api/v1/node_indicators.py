@@ -9,7 +9,7 @@ from baremetal_sdk.api.framework.parameters import Parameter
 from baremetal_sdk.api.framework.request import APIRequest
 from baremetal_sdk.api.framework.routes import route
 from baremetal_sdk.api.framework.types import ValueType, choice
-from baremetal_sdk.api.framework.views import Link, links
+from baremetal_sdk.api.framework.views import Link, build_links
 
 NMI_SINCE = 29
 _STATES = choice(*(str(state) for state in IndicatorState if state is not IndicatorState.UNKNOWN))
@@ -115,5 +115,5 @@ def _render_indicator(request: APIRequest, component: str, indicator: str, prope
         "component": component,
         "readonly": properties.get("readonly", True),
         "states": [str(state) for state in properties.get("states", ())],
-        "links": links(request.base, f"nodes/{request.arguments['node']}/management/indicators/{name}"),
+        "links": build_links(request.base, f"nodes/{request.arguments['node']}/management/indicators/{name}"),
     }

@@ -88,7 +88,7 @@ class PortgroupsResource(NodeResource):
         given = [name for name in ("address", "conductor_groups", "node", "shard") if name in request.query]
         if len(given) > 1:
             raise InvalidInput(f"{', '.join(given)}: cannot be used together; use one of them")
-        return {"node_uuid": crud.filter_node(request), "address": request.query.get("address")}
+        return {"node_uuid": crud.resolve_filter_node(request), "address": request.query.get("address")}
 
     def node_where(self, request: APIRequest) -> Mapping[str, Any]:
         """Select by shard or conductor group of the node."""
@@ -96,9 +96,9 @@ class PortgroupsResource(NodeResource):
 
     def prepare(self, request: APIRequest, values: dict[str, Any]) -> None:
         """Check the name, then the node."""
-        crud.require_name(values.get("name"))
+        crud.check_name(values.get("name"))
         super().prepare(request, values)
 
     def check_changes(self, request: APIRequest, group: PortgroupRecord, changes: dict[str, Any]) -> None:
         """Check the new name."""
-        crud.require_name(changes.get("name"))
+        crud.check_name(changes.get("name"))

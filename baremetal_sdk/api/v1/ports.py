@@ -227,7 +227,7 @@ class PortsResource(NodeResource):
         group = None
         if "portgroup" in filters:
             group = request.backend.store.record(PortgroupRecord, filters["portgroup"], scope=request.scope).uuid
-        node = filters.get("node_uuid") or crud.filter_node(request)
+        node = filters.get("node_uuid") or crud.resolve_filter_node(request)
         return {"node_uuid": node, "portgroup_uuid": group, "address": filters.get("address")}
 
     def list_page(self, request: APIRequest, where: Mapping[str, Any], *, whole: bool = False) -> dict[str, Any]:
@@ -293,7 +293,7 @@ def _find_node_of_new_port(request: APIRequest, values: dict[str, Any]) -> str:
     by_ident, by_uuid = values.pop("node_ident", None), values.get("node_uuid")
     if (by_ident is None) == (by_uuid is None):
         raise InvalidInput([Problem("node_uuid", "the node must be given once", "use node_uuid or node_ident, not both")])
-    return crud.body_node(request, by_ident or values["node_uuid"], "node_ident" if by_ident else "node_uuid")
+    return crud.resolve_body_node(request, by_ident or values["node_uuid"], "node_ident" if by_ident else "node_uuid")
 
 
 def _check_values(request: APIRequest, changed: Mapping[str, Any], port: Mapping[str, Any]) -> None:

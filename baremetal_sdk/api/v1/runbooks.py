@@ -193,7 +193,7 @@ def _find_permitted(request: APIRequest) -> RunbookRecord:
 
 def _check_values(request: APIRequest, values: dict[str, Any]) -> None:
     """Raise ``InvalidInput`` if the values of a runbook are invalid, and ``Forbidden`` for steps that need a permission."""
-    crud.require_name(values["name"])
+    crud.check_name(values["name"])
     for rule in step_rules(values["steps"]):
         request.require(rule)
     if request.minor < TRAITS_SINCE:

@@ -15,7 +15,7 @@ from baremetal_sdk.api.framework.request import APIRequest
 from baremetal_sdk.api.framework.resource_fields import WritableFields
 from baremetal_sdk.api.framework.routes import route
 from baremetal_sdk.api.framework.types import OBJECT, UUID, UUID_OR_NAME, integer, text
-from baremetal_sdk.api.framework.views import Link, View, ViewField, links
+from baremetal_sdk.api.framework.views import Link, View, ViewField, build_links
 from baremetal_sdk.store.records.hardware import VolumeConnectorRecord, VolumeTargetRecord
 
 SINCE = 32
@@ -117,9 +117,9 @@ class VolumesResource:
 
 def _build_index(request: APIRequest, path: str) -> VolumeIndex:
     return {
-        "links": links(request.base, path),
-        "connectors": links(request.base, f"{path}/connectors"),
-        "targets": links(request.base, f"{path}/targets"),
+        "links": build_links(request.base, path),
+        "connectors": build_links(request.base, f"{path}/connectors"),
+        "targets": build_links(request.base, f"{path}/targets"),
     }
 
 
