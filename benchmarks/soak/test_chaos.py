@@ -117,7 +117,7 @@ class ChaosTest(TestCase):
         records = {node: self.wait_until_idle(clients, node, begin + REST_TIMEOUT_S) for node in nodes}
         seconds = time.monotonic() - begin
         lines = (line for log in self.directory.glob("*.log") for line in log.read_text().splitlines())
-        reports = [line for line in lines if "was on its way" in line]
+        reports = [line for line in lines if "expired while a request was sent" in line]
         print(json.dumps({
             "nodes": MACHINES, "accepted": sum(accepted), "seconds": round(seconds, 1), "told": len(reports),
             "states": Counter(record["provision_state"] for record in records.values()),
