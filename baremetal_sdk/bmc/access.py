@@ -170,6 +170,7 @@ class BMCAccess:
         if not bmc.login_lock.acquire(timeout=deadline.remaining() if wait else 0.0):
             raise make_slot_taken(bmc.endpoint)
         try:
+            # The login that this borrower waited for may have left a session that it can use.
             return bmc.acquire(credential.key) or self._open_session(credential, deadline)
         finally:
             bmc.login_lock.release()
@@ -237,6 +238,7 @@ class BMCAccess:
             self._open_sessions -= 1
         limit = deadline.within(_LOGOUT_TIMEOUT_S) if deadline else Deadline.after(_LOGOUT_TIMEOUT_S)
         try:
+            # The log-out is a request too, and counts for the limit of the BMC.
             with pooled.use_own_slots():
                 pooled.connector.close(pooled.session, limit)
         except Exception as exc:

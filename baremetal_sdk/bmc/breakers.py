@@ -100,6 +100,7 @@ class AuthBreaker:
                 f"the BMC at {endpoint} has refused these credentials {count} times, and no more logins are tried, so that the "
                 "account is not locked; correct the credentials in driver_info, or set them again if they are right now"
             )
+        # Logins at one endpoint run one at a time, so no other login changes the counts until the login ends.
         try:
             yield count > 0
         except AuthenticationFailed:
@@ -183,6 +184,7 @@ class ConnectBreaker:
         """Return whether this attempt is the probe of an unreachable BMC; raise ``BMCUnreachable`` if it is not allowed."""
         if self._failures < MAX_CONNECT_FAILURES:
             return False
+        # Checked and set in one section, so that only one caller becomes the probe.
         with self._lock:
             self._refuse_locked()
             self._is_probing = True
@@ -190,6 +192,7 @@ class ConnectBreaker:
 
     def _refuse_locked(self) -> None:
         wait = self._retry_at - self._clock.monotonic()
+        # One probe is enough to learn whether the BMC answers again.
         if wait > 0 or self._is_probing:
             shown_wait = max(wait, _MIN_SHOWN_WAIT_S)
             raise BMCUnreachable(

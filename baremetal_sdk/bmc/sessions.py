@@ -62,6 +62,7 @@ class BMC:
     def acquire(self, key: SessionKey) -> PooledSession | None:
         """Return a session that is free, or that its connector allows to share, and count one borrower more; or None."""
         with self._lock:
+            # The key contains the credential, so sessions of other credentials are never found here.
             for pooled in self._sessions.get(key, ()):
                 if not pooled.is_broken and (pooled.borrowers == 0 or pooled.connector.shareable):
                     pooled.borrowers += 1
@@ -80,6 +81,7 @@ class BMC:
         """
         with self._lock:
             pooled.borrowers -= 1
+            # A session that is broken for one borrower stays broken, whatever later borrowers report.
             pooled.is_broken = pooled.is_broken or is_broken
             pooled.used_at = self._clock.monotonic()
             return pooled.is_broken and pooled.borrowers == 0 and self._remove_locked(key, pooled)
@@ -106,6 +108,7 @@ class BMC:
                 (other, pooled)
                 for other, sessions in self._sessions.items()
                 for pooled in sessions
+                # key[:2] is connector and account: the same with another digest means that the credentials have changed.
                 if (pooled.is_broken if other == key else other[:2] == key[:2] and pooled.borrowers == 0)
             ]
             return [pooled for other, pooled in superseded if self._remove_locked(other, pooled)]

@@ -51,6 +51,7 @@ class RequestSemaphore:
             if self._in_flight < limit and not self.waiters:
                 self._in_flight += 1
                 return
+            # A lock for each waiter instead of one condition: give() wakes exactly the caller that it admits.
             admitted = threading.Lock()
             admitted.acquire()
             waiter = (admitted, limit)

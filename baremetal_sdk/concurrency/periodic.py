@@ -111,7 +111,7 @@ class Periodic:
         self._lock = threading.Lock()
         self._next: ScheduledCall | None = None
         self._stopped = self._is_paused = False
-        # Set while no run is submitted or running.
+        # Set while no run is submitted or running. stop() waits for it.
         self._is_resting = threading.Event()
         self._is_resting.set()
 
@@ -194,5 +194,6 @@ class Periodic:
 
     def _finish_run(self, future: Future[None]) -> None:
         """Schedule the next run. This is also called if the run was cancelled before it began."""
+        # Scheduled after the run and not at its beginning, so that a run that takes longer than the interval overlaps nothing.
         self._is_resting.set()
         self._schedule(self.every * min(_MAX_BACKOFF_FACTOR, 2.0**self.failures))

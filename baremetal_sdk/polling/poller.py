@@ -116,6 +116,7 @@ class Poller:
 
     def keep(self, nodes: set[str]) -> None:
         """Schedule exactly these nodes. Known nodes stay in their queue, and new nodes count as reachable."""
+        # New nodes start in the queue of reachable BMCs; a first failed poll moves them.
         unreachable = {node for node in nodes if self._unreachable.schedule.has(node)}
         self._unreachable.keep(unreachable)
         self._reachable.keep(nodes - unreachable)
@@ -154,5 +155,6 @@ class Poller:
         # A node that is in neither schedule was dropped during its poll, and stays dropped.
         if other.schedule.has(node):
             other.schedule.drop(node)
+            # hasten() adds the node to its new schedule; again() alone would ignore an unknown node.
             queue.schedule.hasten(node, self.interval if result.retry_in_s is None else result.retry_in_s)
         queue.schedule.again(node, result.retry_in_s)

@@ -64,6 +64,7 @@ class Schedule:
         """Make *key* due in so many seconds, if it is not due earlier. A new key is added."""
         at = self._clock.monotonic() + seconds
         with self._lock:
+            # A taken key (None) stays taken: its holder is polling it now, and reschedules it afterwards.
             due = self._due.get(key)
             if key not in self._due or (due is not None and at < due):
                 self._set_locked(key, at)
@@ -91,6 +92,7 @@ class Schedule:
                 due, key = self._overdue.popleft()
                 if self._due.get(key) == due:
                     taken.append(key)
+                    # Taken: no other caller gets the key, and drop() still removes it.
                     self._due[key] = None
         return taken
 

@@ -75,7 +75,8 @@ class NodeObservation:
 class ObservationTracker:
     """Tracks the observations of all nodes, and returns the changes that each observation makes to its node.
 
-    Thread-safe: one node is observed by one worker at a time, so its :class:`NodeObservation` needs no lock.
+    Thread-safe. A requested observation may run beside a scheduled one of the same node. A lost update of its
+    :class:`NodeObservation` then changes a count by one, which does no harm.
     """
 
     def __init__(self, clock: Clock, max_retries: int) -> None:
@@ -91,6 +92,7 @@ class ObservationTracker:
         """Return the data about a node; create it if it is missing."""
         observation = self._nodes.get(node)
         if observation is None:
+            # setdefault, because two threads may create the entry at the same time.
             observation = self._nodes.setdefault(node, NodeObservation(node, self._clock.monotonic()))
         return observation
 
@@ -115,6 +117,7 @@ class ObservationTracker:
         """Return the changes that mark a stale power state as unknown. The time of the last observation is kept."""
         if row.power_state is None or row.target_power_state or row.provision_state in _UNSYNCED_STATES:
             return {}
+        # The task that holds the node reads and writes its power state itself.
         if is_leased(row, self._clock):
             return {}
         LOG.warning("node %s: power was %r and has not been observed for too long; it is unknown now", row.uuid, row.power_state)
@@ -128,6 +131,7 @@ class ObservationTracker:
         changes: dict[str, Any] = {}
         if row.power_state != power_state:
             changes |= {"power_state": power_state, "power_observed_at": self._clock.now(), "power_source": "sync"}
+            # The first observation of a node, or the first after an unknown state, is no surprise.
             if row.power_state is not None:
                 LOG.warning("node %s: %s", row.uuid, self._describe_change(row, power_state))
         if row.fault == POWER_FAILURE:
@@ -143,6 +147,7 @@ class ObservationTracker:
         observation = self.get(row.uuid)
         count = observation.failures = observation.failures + 1
         LOG.warning("node %s: power could not be observed, %d times in a row: %s", row.uuid, count, error)
+        # A node that has this fault is in maintenance already, and its reason names the first error.
         if count <= self.max_retries or row.fault == POWER_FAILURE:
             return {}
         reason = f"power could not be observed {count} times in a row: {error}"
@@ -154,6 +159,7 @@ class ObservationTracker:
 
         If the health cannot be read, the stored value stays.
         """
+        # The lock is needed: += on an attribute is not atomic, and many workers count.
         with self._lock:
             self.answers += 1
         observation = self.get(row.uuid)
@@ -170,6 +176,7 @@ class ObservationTracker:
     def _describe_change(self, row: Row, power_state: str | None) -> str:
         """Return a log text that tells a state that did not last from a change that was not requested here."""
         change = f"power was {row.power_state!r} and is {power_state!r} now"
+        # power_observed_at is the time of the confirming read, because sync writes it only when the state changes.
         since = row.power_observed_at
         age = None if since is None else (self._clock.now() - since).total_seconds()
         if row.power_source == COMMAND and age is not None and age < _BOUNCE_LIMIT_S:

@@ -91,6 +91,7 @@ class PowerSync:
         """List the nodes if that is due, write pending changes, and start workers for due nodes."""
         min_pause = _LISTING_PAUSE_FACTOR * self.poller.listing_seconds
         self.poller.relist(self._list_nodes, min_interval=max(self.poller.interval, min_pause))
+        # Workers write when they end; this writes what they have collected so far.
         self._batch.write()
         max_workers = min(self._lane.limits.cap, self._lane.pool.max_workers)
         self.poller.start_workers(
@@ -167,6 +168,7 @@ class PowerSync:
                     return PollResult(is_unreachable=True, retry_in_s=retry_delay)
             state = self._read_power(row, reader, wait=wait)
         except SlotTaken as exc:
+            # Not asked: this says nothing about the BMC, and is not counted as a failure.
             return PollResult(is_unreachable=None, retry_in_s=_BUSY_RETRY_S, error=exc)
         except NotFound:
             # The node was deleted meanwhile.

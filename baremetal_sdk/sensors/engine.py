@@ -139,6 +139,7 @@ class SensorCollection:
         return PollResult()
 
     def _read_sensors(self, task: NodeTask) -> Sensors:
+        # A reading that takes longer than the interval would delay the next one.
         timeout = min(self._config.wait_timeout, self._config.interval)
         with self._telemetry.begin(Work.SENSOR_READING, node=task.record.uuid):
             readings: Sensors = task.call(Kind.MANAGEMENT, "get_sensors_data", timeout=timeout)
@@ -146,6 +147,7 @@ class SensorCollection:
 
     def _record_failure(self, row: Row, error: BareMetalError) -> None:
         """Drop the node's readings, and log the error: as a warning once, and at DEBUG while the failure lasts."""
+        # Old readings would look like current ones in the metrics.
         self._latest.drop(row.uuid)
         level = logging.DEBUG if row.uuid in self._failing else logging.WARNING
         LOG.log(level, "node %s: its sensors could not be read: %s", row.uuid, error)

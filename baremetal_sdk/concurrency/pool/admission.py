@@ -59,6 +59,7 @@ class Admission:
         lane = job.lane
         lane.running.discard(job)
         lane.busy -= 1
+        # Below its reserve the lane may claim this worker again.
         if lane.busy < lane.limits.reserved:
             self._unclaimed += 1
         self.busy -= 1
@@ -104,6 +105,7 @@ class Admission:
         lane = job.lane
         if lane.limits.cpu_limit:
             lane.running.add(job)
+        # Compared before the count goes up: the job uses the reserve only if the lane is still below it.
         if lane.busy < lane.limits.reserved:
             self._unclaimed -= 1
         lane.busy += 1
@@ -122,6 +124,7 @@ class Admission:
                 self.queued -= 1
                 if not job.cancelled:
                     return job
+                # Cancelled while it was queued: cancel() only marks the future, so the job is dropped here.
                 job.cancel()
                 lane.cancelled += 1
         return None
@@ -132,6 +135,7 @@ def may_admit(limits: LaneLimits, busy: int, *, total: int, max_busy: int, uncla
 
     The lane may use its own reserve, or workers that are not needed for the *unclaimed* reserves of the lanes.
     """
+    # Within its reserve a lane needs only a free worker. Beyond it, a worker has to remain for each unclaimed reserve.
     return busy < limits.cap and total < max_busy and (busy < limits.reserved or total < max_busy - unclaimed)
 
 
@@ -153,6 +157,7 @@ def find_deadlocked(waiting: Iterable[Job[Lane]], lanes: Iterable[Lane], max_bus
         freed = {job for job in remaining if _can_proceed(job, remaining, lanes, max_busy, held_workers)}
         if not freed:
             return remaining
+        # The freed jobs end and give up their workers, which may let more jobs proceed in the next round.
         remaining -= freed
 
 
@@ -164,6 +169,7 @@ def _can_proceed(
         return True
     if not target.is_queued:
         return target not in remaining
+    # In the best case only deadlocked jobs hold workers, so all others are free for the target's lane.
     return may_admit(
         target.lane.limits,
         held_workers[target.lane],

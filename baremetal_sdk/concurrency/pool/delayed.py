@@ -45,6 +45,7 @@ class Delayed:
 
     def _submit(self) -> None:
         """Submit the function to the lane. If the lane is full, try again later: accepted work is not lost."""
+        # A closed pool drops its delayed work without an error.
         if self.cancelled or not self._is_alive():
             return
         try:

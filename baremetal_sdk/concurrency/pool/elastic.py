@@ -52,10 +52,7 @@ class ElasticPool:
     ) -> None:
         """Create a pool without threads; they start when there is work. *timer* is shared with the caller if given."""
         if idle_window <= 0 or min_workers < 0:
-            raise ValueError(
-                f"pool '{name}': idle_window has to be more than 0 seconds and min_workers 0 or more; "
-                f"got idle_window={idle_window} and min_workers={min_workers}"
-            )
+            raise ValueError(f"pool '{name}': idle_window has to be more than 0 seconds, and min_workers 0 or more")
         self.name = name
         self.max_workers = max_workers
         self.closing = False
@@ -139,9 +136,8 @@ class ElasticPool:
         """
         with self._lock:
             above_minimum = max(0, len(self._all) - self._min_workers)
-            count = min(self._low_water, len(self._idle), above_minimum)
             # From the bottom of the stack: these have been idle longest.
-            surplus = [self._idle.popleft() for _ in range(count)]
+            surplus = [self._idle.popleft() for _ in range(min(self._low_water, len(self._idle), above_minimum))]
             self._low_water = len(self._idle)
             self._dismiss_locked(surplus)
         return len(surplus)
@@ -163,8 +159,7 @@ class ElasticPool:
         with self._lock:
             self.closing = True
             cancelled_first = self._admission.remove_queued() if cancel_queued else []
-        # Futures are cancelled without the lock, because their callbacks may use the pool. They are cancelled before the
-        # wait, because running jobs may wait for them.
+        # Without the lock, because callbacks of futures may use the pool. Before the wait, because running jobs may await them.
         for job in cancelled_first:
             job.cancel()
         with self._lock:
@@ -290,6 +285,7 @@ class ElasticPool:
         if self._waking is not None or not self._admission.ready:
             return None
         if self._idle:
+            # From the top of the stack, so that the workers below stay idle and can be ended.
             self._waking = self._idle.pop()
             self._low_water = min(self._low_water, len(self._idle))
         else:
@@ -309,10 +305,12 @@ class ElasticPool:
             try:
                 worker.thread.start()
             except RuntimeError:
+                # Without this the pool would wait for a wake-up that never comes.
                 with self._lock:
                     self._all.discard(worker)
                     self._waking = None
                 raise
+        # A new thread has not slept yet: the release is kept in the lock, and its first acquire returns at once.
         worker.wake.release()
 
     def _dismiss_locked(self, workers: Iterable[Worker]) -> None:
@@ -327,6 +325,7 @@ class ElasticPool:
         thread = threading.current_thread()
         idle_name = thread.name
         while not worker.must_exit:
+            # Sleeps here until _wake() or _dismiss_locked() releases the lock.
             worker.wake.acquire()
             lane = None
             while not worker.must_exit and (job := self._next_job(worker)) is not None:
@@ -346,6 +345,7 @@ class ElasticPool:
         admission, ready = self._admission, self._admission.ready
         # One lock section for all steps: this is the hot path, and each section may cost a thread switch.
         with self._lock:
+            # This worker is awake, so the next one may be woken.
             if self._waking is worker:
                 self._waking = None
             if ended_job is not None:

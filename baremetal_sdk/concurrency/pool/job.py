@@ -62,6 +62,7 @@ class PoolFuture(Future[T]):
 
         Raises ``PoolDeadlock`` if the caller is a task of the same pool and no worker can run the awaited task within *timeout*.
         """
+        # A future that is done needs no wait. Its callbacks may read it on the worker whose job it was.
         with _RegisteredWait(None if self.done() else self._job, timeout):
             return super().result(timeout)
 
@@ -97,6 +98,7 @@ class Job(Generic[OwnerT]):
         self.lane, self.function, self.args, self.kwargs = lane, function, args, kwargs
         self._future: PoolFuture[Any] | None = PoolFuture()
         self._future._job = self
+        # Copied at the submission: later changes of the submitter's context do not reach the job.
         self.context = contextvars.copy_context()
         self.submitted = time.monotonic()
         self.started = 0.0
@@ -122,6 +124,7 @@ class Job(Generic[OwnerT]):
     def run(self) -> None:
         """Run the function in the submitter's context, unless it was cancelled. All exceptions go to the future."""
         future = self.future
+        # From here on the future cannot be cancelled. A job that was cancelled before is not run.
         if not future.set_running_or_notify_cancel():
             return
         self.has_run = True
@@ -192,6 +195,7 @@ class _RegisteredWait:
             self._target.lane.pool.begin_wait(self._waiter, self._target, self._until)
 
     def __exit__(self, *_: object) -> None:
+        # Without the pool's lock: a stale entry does no harm, because an awaited job that has ended blocks no wait.
         if self._waiter is not None:
             self._waiter.waits_for = None
 

@@ -104,7 +104,7 @@ class Lane(Executor):
         return Delayed(function, seconds, timer=self.pool.timer, submit=self.submit, is_alive=lambda: self.alive)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Do nothing: the lane belongs to the pool."""
+        """Do nothing: the lane belongs to the pool, and other users may hold it too."""
 
     @property
     def alive(self) -> bool:
