@@ -51,3 +51,9 @@ class TestImportCost(TestCase):
         loaded = find_loaded_modules("import baremetal_sdk.auth\nfrom baremetal_sdk.auth import *")
         self.assertIn("baremetal_sdk.auth.strategy", loaded)
         self.assertEqual(set(), select_heavy(loaded))
+
+    def test_the_rpc_client_loads_no_large_dependency(self) -> None:
+        """The JSON-RPC transport and the client load neither the web framework, the database toolkit nor oslo.config."""
+        loaded = find_loaded_modules("import baremetal_sdk.rpc.json_rpc_client, baremetal_sdk.rpc.remote")
+        self.assertIn("baremetal_sdk.rpc.json_rpc_client", loaded)
+        self.assertEqual(set(), select_heavy(loaded))

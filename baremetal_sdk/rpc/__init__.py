@@ -1,1 +1,1 @@
-"""Remote procedure calls: one behaviour, whether API and conductor share a process or not."""
+"""Remote procedure calls with the same behavior in one process and between processes."""

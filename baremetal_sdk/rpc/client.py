@@ -1,4 +1,4 @@
-"""How the API reaches a conductor, whatever lies between the two."""
+"""Interface of RPC clients, for every transport."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ from typing import Any, Protocol
 
 
 class RPCClient(Protocol):
-    """Calls methods that a conductor has registered. Request context and deadline of the caller travel with it by themselves.
+    """Caller of the registered methods of conductors.
 
-    The deadline is that of :func:`~baremetal_sdk.context.calling_until`. What goes wrong between the two is one of
-    ``Busy`` (503; come back later), ``ConductorUnreachable`` (503; it was not run), ``OutcomeUnknown`` (504; nobody knows
-    whether it was run), ``DeadlineExceeded`` (504), ``UnknownRPCMethod`` and ``UnsupportedRPCVersion`` (501; not run).
+    The request context and the deadline of the caller (:func:`~baremetal_sdk.context.calling_until`) travel with each call.
+    Errors of the call itself:
+
+    * ``Busy`` (503), ``ConductorUnreachable`` (503), ``UnknownRPCMethod`` and ``UnsupportedRPCVersion`` (501): the method was
+      not executed.
+    * ``OutcomeUnknown`` (504) and ``DeadlineExceeded`` (504): the method may have been executed.
     """
 
     def call(self, method: str, /, **arguments: Any) -> Any:
-        """Call *method* and give back its result, or raise its error (of the contract's tree)."""
+        """Call *method* and return its result, or raise its error (a ``BareMetalError``)."""
 
     def cast(self, method: str, /, **arguments: Any) -> None:
-        """Hand *method* over to be run; return once it has been accepted. Raises ``Busy`` when there is no room."""
+        """Submit *method* for execution and return once it is accepted. Raise ``Busy`` if the queue is full."""

@@ -1,4 +1,8 @@
-"""Values between processes: JSON, with a mark on what JSON does not have. Nothing is imported because a message names it."""
+"""Encoding of values as JSON for messages between processes.
+
+Types that JSON does not have are marked objects. Decoding creates only registered types and never imports a module that a
+message names.
+"""
 
 from __future__ import annotations
 
@@ -18,33 +22,36 @@ from baremetal_sdk.store.records.kinds import RECORD_KINDS
 from baremetal_sdk.store.records.node import ConductorRecord, Lease, NodeRecord, PortRecord
 
 RECORDS: tuple[type, ...] = (NodeRecord, PortRecord, ConductorRecord, Lease, *RECORD_KINDS)
-"""The records that cross, each under the name of its class."""
+"""Record classes that messages may contain, identified by the name of the class."""
 _MARK = "$"
-_LARGEST_INTEGER = 2**63 - 1
-_MOST_DIGITS = 1024
+"""Member that marks an object as an encoded value: its type, with the value in the member ``v``."""
+_MAX_JSON_INTEGER = 2**63 - 1
+"""Largest integer that orjson can write. Larger ones are encoded as text."""
+_MAX_INTEGER_DIGITS = 1024
+"""Limit for received integers, because parsing a longer text would cost much time."""
 
 
 class NotEncodable(TypeError):
-    """The value holds something that cannot be sent; the message says what, and never the value."""
+    """The value has a type that cannot be sent. The message names the type, never the value."""
 
 
 class MalformedMessage(ValueError):
-    """What came is not what this codec writes."""
+    """The received message does not have the format of this codec."""
 
 
 @dataclass(frozen=True)
 class MessageLimits:
-    """How large a message may be, in bytes, and how deep."""
+    """Limits of a message: its size in bytes, and the depth of its nesting."""
 
     max_bytes: int = 16 * 1024 * 1024
     max_depth: int = 64
 
 
 class Codec:
-    """Turns values into JSON and back.
+    """Encoder and decoder of values. Thread-safe.
 
-    Mappings, lists, tuples, sets, text, bytes, numbers, dates and *records* cross as they are; an enumeration whose members
-    are text crosses as that text.
+    Mappings, lists, tuples, sets, text, bytes, numbers, dates and *records* keep their types. A member of a text enumeration
+    becomes its text.
     """
 
     def __init__(self, records: Iterable[type] = RECORDS, limits: MessageLimits | None = None) -> None:
@@ -54,38 +61,39 @@ class Codec:
         self._loaders: dict[str, Callable[[Any, int], Any]] = {
             "bytes": lambda value, _: base64.b64decode(value, validate=True),
             "datetime": lambda value, _: datetime.fromisoformat(value),
-            "dict": lambda value, room: {self._load(key, room): self._load(one, room) for key, one in value},
+            "dict": lambda value, depth: {self._load(key, depth): self._load(item, depth) for key, item in value},
             "float": lambda value, _: float(value),
-            "frozenset": lambda value, room: frozenset(self._load(one, room) for one in value),
-            "int": lambda value, _: _integer(value),
-            "set": lambda value, room: {self._load(one, room) for one in value},
-            "tuple": lambda value, room: tuple(self._load(one, room) for one in value),
+            "frozenset": lambda value, depth: frozenset(self._load(item, depth) for item in value),
+            "int": lambda value, _: _parse_integer(value),
+            "set": lambda value, depth: {self._load(item, depth) for item in value},
+            "tuple": lambda value, depth: tuple(self._load(item, depth) for item in value),
         }
 
     def dump(self, value: Any) -> Any:
-        """*value* as a JSON value. Raises :class:`NotEncodable` and ``MessageTooLarge``."""
+        """Return *value* as a JSON value. Raises :class:`NotEncodable` and ``MessageTooLarge``."""
         return self._dump(value, self.limits.max_depth)
 
     def load(self, value: Any) -> Any:
-        """What :meth:`dump` was given. Raises :class:`MalformedMessage` and ``MessageTooLarge``."""
+        """Return the value that :meth:`dump` encoded. Raises :class:`MalformedMessage` and ``MessageTooLarge``."""
         try:
             return self._load(value, self.limits.max_depth)
         except (TypeError, ValueError, AttributeError, binascii.Error, OverflowError) as exc:
-            raise (
-                exc if isinstance(exc, MalformedMessage) else MalformedMessage(f"a value cannot be read ({type(exc).__name__})")
-            ) from None
+            if isinstance(exc, MalformedMessage):
+                raise
+            # The text of the exception may quote the value, which may be a secret.
+            raise MalformedMessage(f"cannot decode a value ({type(exc).__name__})") from None
 
     def to_bytes(self, message: Any) -> bytes:
-        """A message of JSON values as text. Raises :class:`NotEncodable` and ``MessageTooLarge``."""
+        """Return a message of JSON values as bytes. Raises :class:`NotEncodable` and ``MessageTooLarge``."""
         try:
             data = orjson.dumps(message)
         except TypeError as exc:
-            raise NotEncodable(f"it is not JSON: {exc}") from None
+            raise NotEncodable(f"cannot encode the message as JSON: {exc}") from None
         self._check_size(len(data))
         return data
 
     def from_bytes(self, data: bytes) -> Any:
-        """The JSON values of a message. Raises :class:`MalformedMessage` and ``MessageTooLarge``."""
+        """Return the JSON values of a message. Raises :class:`MalformedMessage` and ``MessageTooLarge``."""
         self._check_size(len(data))
         try:
             return orjson.loads(data)
@@ -94,39 +102,42 @@ class Codec:
 
     def _check_size(self, size: int) -> None:
         if size > self.limits.max_bytes:
-            raise MessageTooLarge(f"the message has {size} bytes, and {self.limits.max_bytes} are allowed")
+            raise MessageTooLarge(
+                f"message too large: {size} bytes, and the limit is {self.limits.max_bytes}; raise [DEFAULT] rpc_max_message_size"
+            )
 
-    def _deeper(self, room: int) -> int:
-        if room <= 0:
-            raise MessageTooLarge(f"the message is nested deeper than the {self.limits.max_depth} levels that are allowed")
-        return room - 1
+    def _descend(self, depth: int) -> int:
+        # Counting levels ends the recursion long before Python's stack overflows.
+        if depth <= 0:
+            raise MessageTooLarge(f"message nested too deeply: more than {self.limits.max_depth} levels")
+        return depth - 1
 
-    def _dump(self, value: Any, room: int) -> Any:
+    def _dump(self, value: Any, depth: int) -> Any:
         kind = type(value)
         if value is None or kind is str or kind is bool:
             return value
         if kind is dict:
-            return self._dump_mapping(value, self._deeper(room))
+            return self._dump_mapping(value, self._descend(depth))
         if kind is list:
-            inner = self._deeper(room)
-            return [self._dump(one, inner) for one in value]
+            inner = self._descend(depth)
+            return [self._dump(item, inner) for item in value]
         if kind in self._fields:
-            inner = self._deeper(room)
+            inner = self._descend(depth)
             fields = {name: self._dump(getattr(value, name), inner) for name in self._fields[kind]}
             return {_MARK: "record", "name": kind.__name__, "v": fields}
-        return self._dump_rare(value, room)
+        return self._dump_rare(value, depth)
 
-    def _dump_mapping(self, value: Mapping[Any, Any], room: int) -> Any:
+    def _dump_mapping(self, value: Mapping[Any, Any], depth: int) -> Any:
         if _MARK in value or not all(type(key) is str for key in value):
-            return {_MARK: "dict", "v": [[self._dump(key, room), self._dump(one, room)] for key, one in value.items()]}
-        return {key: self._dump(one, room) for key, one in value.items()}
+            return {_MARK: "dict", "v": [[self._dump(key, depth), self._dump(item, depth)] for key, item in value.items()]}
+        return {key: self._dump(item, depth) for key, item in value.items()}
 
-    def _dump_rare(self, value: Any, room: int) -> Any:
+    def _dump_rare(self, value: Any, depth: int) -> Any:
         if isinstance(value, str):
             return str(getattr(value, "value", value))
         if isinstance(value, int):
             plain = int(value)
-            return plain if abs(plain) <= _LARGEST_INTEGER else {_MARK: "int", "v": hex(plain)}
+            return plain if abs(plain) <= _MAX_JSON_INTEGER else {_MARK: "int", "v": hex(plain)}
         if isinstance(value, float):
             return value if math.isfinite(value) else {_MARK: "float", "v": repr(value)}
         if isinstance(value, datetime):
@@ -135,39 +146,39 @@ class Codec:
             return {_MARK: "bytes", "v": base64.b64encode(value).decode()}
         for name, sort in (("tuple", tuple), ("frozenset", frozenset), ("set", set)):
             if isinstance(value, sort):
-                inner = self._deeper(room)
-                return {_MARK: name, "v": [self._dump(one, inner) for one in value]}
+                inner = self._descend(depth)
+                return {_MARK: name, "v": [self._dump(item, inner) for item in value]}
         if isinstance(value, Mapping):
-            return self._dump_mapping(value, self._deeper(room))
-        raise NotEncodable(f"a value of type {type(value).__name__} cannot be sent")
+            return self._dump_mapping(value, self._descend(depth))
+        raise NotEncodable(f"cannot send a value of type {type(value).__name__}")
 
-    def _load(self, value: Any, room: int) -> Any:
+    def _load(self, value: Any, depth: int) -> Any:
         kind = type(value)
         if kind is list:
-            inner = self._deeper(room)
-            return [self._load(one, inner) for one in value]
+            inner = self._descend(depth)
+            return [self._load(item, inner) for item in value]
         if kind is not dict:
             return value
-        inner = self._deeper(room)
+        inner = self._descend(depth)
         if _MARK not in value:
-            return {key: self._load(one, inner) for key, one in value.items()}
+            return {key: self._load(item, inner) for key, item in value.items()}
         name = value[_MARK]
         if name == "record":
             return self._load_record(value, inner)
         if name not in self._loaders:
-            raise MalformedMessage(f"a value has a mark {str(name)[:32]!r} that is not known here")
+            raise MalformedMessage(f"unknown type mark {str(name)[:32]!r} in a value")
         return self._loaders[name](value.get("v"), inner)
 
-    def _load_record(self, value: Mapping[str, Any], room: int) -> Any:
-        """A record, without fields that a newer release has and this one does not."""
+    def _load_record(self, value: Mapping[str, Any], depth: int) -> Any:
+        """Return a record. Fields that this release does not have are dropped, so that releases can be upgraded one by one."""
         record = self._records.get(value.get("name", ""))
         if record is None:
-            raise MalformedMessage(f"there is no record {str(value.get('name'))[:64]!r} here")
+            raise MalformedMessage(f"unknown record class {str(value.get('name'))[:64]!r}")
         known, given = self._fields[record], value["v"]
-        return record(**{name: self._load(given[name], room) for name in known if name in given})
+        return record(**{name: self._load(given[name], depth) for name in known if name in given})
 
 
-def _integer(text: str) -> int:
-    if len(text) > _MOST_DIGITS:
-        raise MalformedMessage("a number has too many digits")
+def _parse_integer(text: str) -> int:
+    if len(text) > _MAX_INTEGER_DIGITS:
+        raise MalformedMessage(f"an integer has more than {_MAX_INTEGER_DIGITS} digits")
     return int(text, 16)

@@ -1,4 +1,4 @@
-"""Where every call arrives, whatever it came by: it is checked, run, and answered in one way."""
+"""Execution of RPC calls, the same for every transport."""
 
 from __future__ import annotations
 
@@ -16,59 +16,69 @@ from baremetal_sdk.observability.telemetry import Telemetry, Work
 from baremetal_sdk.rpc.registry import MethodRegistry, RPCMethod
 
 LOG = logging.getLogger(__name__)
-_COME_BACK = 1.0
-"""Seconds after which a caller may try a conductor again that starts or stops."""
+_RETRY_AFTER_S = 1.0
+"""Seconds after which a caller may retry while the conductor starts or stops."""
 
 
 class Dispatcher:
-    """Runs registered methods while the conductor can work. All that it raises is of the contract's tree."""
+    """Checks and runs calls of registered methods while the conductor is open. Thread-safe.
+
+    *executor* runs casts. All errors that leave the dispatcher are ``BareMetalError``.
+    """
 
     def __init__(self, registry: MethodRegistry, executor: Executor, telemetry: Telemetry | None = None) -> None:
         self.registry = registry
         self.telemetry = telemetry or Telemetry()
-        """Who observes the calls."""
+        """Observers of the calls."""
         self._executor = executor
         self._open = False
 
     def open(self) -> None:
-        """Answer calls from now on: the conductor can work."""
+        """Accept calls from now on."""
         self._open = True
 
     def close(self) -> None:
-        """Answer no more calls; those that run are not touched."""
+        """Reject new calls. Running calls continue."""
         self._open = False
 
     def call(
         self, name: str, arguments: Mapping[str, Any], *, version: str | None = None, deadline: _Deadline | None = None
     ) -> Any:
-        """Run a method in this thread. A result that comes after *deadline* is no longer waited for, and not given."""
-        method = self._admitted(name, arguments, version)
+        """Run a method in this thread and return its result.
+
+        *version* is the version that the caller needs. Raises ``DeadlineExceeded`` if the method has not started, or has not
+        finished, by *deadline*.
+        """
+        method = self._admit(name, arguments, version)
         if deadline is None:
             return self._run(method, arguments)
+        # The deadline may have passed in a queue. Then the caller no longer waits, so the method must not start.
         deadline.check(f"RPC method {name}")
         with calling_until(deadline):
             result = self._run(method, arguments)
         if deadline.expired:
-            raise DeadlineExceeded(f"the time for RPC method {name} is over; it was run to its end")
+            # The caller may have given up and retried. A result that arrives now would contradict what it was told.
+            raise DeadlineExceeded(f"RPC method {name} finished after its deadline; the result was discarded")
         return result
 
     def cast(self, name: str, arguments: Mapping[str, Any], *, version: str | None = None) -> None:
-        """Hand a method over to a worker. Raises ``Busy`` when there is no room; what it raises itself is logged."""
-        method = self._admitted(name, arguments, version)
+        """Submit a method to the executor. Raises ``Busy`` if its queue is full. Errors of the method are logged."""
+        method = self._admit(name, arguments, version)
 
-        def log(future: Future[Any]) -> None:
+        def log_error(future: Future[Any]) -> None:
             if not future.cancelled() and (error := future.exception()) is not None:
                 LOG.error("cast of %s failed: %s", name, error)
 
-        self._executor.submit(self._run, method, arguments).add_done_callback(log)
+        self._executor.submit(self._run, method, arguments).add_done_callback(log_error)
 
     def _run(self, method: RPCMethod, arguments: Mapping[str, Any]) -> Any:
         with self.telemetry.begin(Work.RPC_CALL, {"side": "server", "method": method.name}):
-            return _run(method, arguments)
+            return _run_method(method, arguments)
 
-    def _admitted(self, name: str, arguments: Mapping[str, Any], version: str | None) -> RPCMethod:
+    def _admit(self, name: str, arguments: Mapping[str, Any], version: str | None) -> RPCMethod:
+        """Return the method, or raise an error that means that nothing was executed."""
         if not self._open:
-            raise Busy("the conductor is starting or stopping; try again", retry_after=_COME_BACK)
+            raise Busy("the conductor is starting or stopping; try again", retry_after=_RETRY_AFTER_S)
         method = self.registry[name]
         if version is not None:
             method.check_version(version)
@@ -76,16 +86,16 @@ class Dispatcher:
         return method
 
 
-def _run(method: RPCMethod, arguments: Mapping[str, Any]) -> Any:
+def _run_method(method: RPCMethod, arguments: Mapping[str, Any]) -> Any:
     try:
         return method.function(**arguments)
     except BareMetalError:
         raise
     except Exception as exc:
-        LOG.error("RPC method %s failed with %s", method.name, type(exc).__name__, exc_info=_place_of(exc))
-        raise InternalError("an internal error happened; the conductor's log has it under this request's id") from exc
+        LOG.error("RPC method %s failed with %s", method.name, type(exc).__name__, exc_info=_hide_error_text(exc))
+        raise InternalError("internal error in the conductor; its log has the traceback with the ID of this request") from exc
 
 
-def _place_of(exc: BaseException) -> tuple[type[BaseException], BaseException, TracebackType | None]:
-    """The place of an error without its text, which may quote an argument."""
+def _hide_error_text(exc: BaseException) -> tuple[type[BaseException], BaseException, TracebackType | None]:
+    """Return ``exc_info`` with the traceback of *exc* but without its message, which may quote an argument."""
     return (RuntimeError, RuntimeError(type(exc).__name__), exc.__traceback__)

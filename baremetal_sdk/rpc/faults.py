@@ -1,7 +1,7 @@
-"""Errors between processes: class, message, code, details and time to come back arrive as they were raised.
+"""Encoding of errors for messages between processes.
 
-An error comes back as its own class where that is loaded here, with whatever plugin it comes from; else as the nearest class
-above it that is. Nothing is imported, and no code of the class is run.
+Class, message, code, details and retry time survive. The receiver creates the same class if it is loaded there, otherwise the
+nearest loaded base class. It imports nothing and runs no code of the class.
 """
 
 from __future__ import annotations
@@ -12,29 +12,33 @@ from typing import Any
 from baremetal_interfaces import BareMetalError, Problem
 from baremetal_sdk.rpc.codec import Codec, NotEncodable
 
-_MOST_CLASSES = 16
+_MAX_CLASSES = 16
+"""Number of classes, from the error's own to ``BareMetalError``, that a message names."""
 
 
 def encode_error(error: BareMetalError, codec: Codec) -> dict[str, Any]:
-    """*error* as JSON values."""
-    classes = [_name_of(one) for one in type(error).__mro__ if issubclass(one, BareMetalError)]
+    """Return *error* as JSON values."""
+    classes = [_qualified_name(base) for base in type(error).__mro__ if issubclass(base, BareMetalError)]
     return {
-        "classes": classes[:_MOST_CLASSES],
+        "classes": classes[:_MAX_CLASSES],
         "message": str(error.message),
         "code": error.code,
         "retry_after": error.retry_after,
-        "details": {str(name): _sendable(value, codec) for name, value in error.details.items()},
+        "details": {str(name): _dump_detail(value, codec) for name, value in error.details.items()},
         "problems": [list(map(str, problem)) for problem in getattr(error, "problems", ())],
     }
 
 
 def decode_error(data: Mapping[str, Any], codec: Codec) -> BareMetalError:
-    """The error that was :func:`encoded`. Its attribute ``remote_class`` names a class that is not loaded here."""
-    names = [str(name) for name in data.get("classes", ())][:_MOST_CLASSES]
-    loaded = {_name_of(one): one for one in _family(BareMetalError)}
-    found = next((loaded[name] for name in names if name in loaded), BareMetalError)
-    # Its own __init__ is not run: it may want what did not travel, and it need not be harmless.
-    error = found.__new__(found)
+    """Return the error that :func:`encode_error` encoded.
+
+    If its class is not loaded here, the attribute ``remote_class`` has the name of that class.
+    """
+    names = [str(name) for name in data.get("classes", ())][:_MAX_CLASSES]
+    loaded = {_qualified_name(kind): kind for kind in _collect_subclasses(BareMetalError)}
+    kind = next((loaded[name] for name in names if name in loaded), BareMetalError)
+    # __init__ is skipped: a plugin's error may require arguments that are not in the message, or have side effects.
+    error = kind.__new__(kind)
     message = str(data.get("message", ""))
     details = codec.load(data.get("details") or {})
     retry_after = data.get("retry_after")
@@ -46,27 +50,27 @@ def decode_error(data: Mapping[str, Any], codec: Codec) -> BareMetalError:
         problems=tuple(Problem(*map(str, problem)) for problem in data.get("problems", ()) if len(problem) == 3),
     )
     code = data.get("code")
-    if isinstance(code, int) and 400 <= code <= 599 and code != found.code:
+    if isinstance(code, int) and 400 <= code <= 599 and code != kind.code:
         error.__dict__["code"] = code
-    if names and _name_of(found) != names[0]:
+    if names and _qualified_name(kind) != names[0]:
         error.__dict__["remote_class"] = names[0]
     return error
 
 
-def _sendable(value: Any, codec: Codec) -> Any:
+def _dump_detail(value: Any, codec: Codec) -> Any:
     try:
         return codec.dump(value)
     except NotEncodable:
         return str(value)
 
 
-def _name_of(kind: type) -> str:
+def _qualified_name(kind: type) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-def _family(kind: type[BareMetalError]) -> set[type[BareMetalError]]:
-    """*kind* and all that is derived from it, as far as it is loaded: a plugin registers its errors by deriving them."""
+def _collect_subclasses(kind: type[BareMetalError]) -> set[type[BareMetalError]]:
+    """Return *kind* and its loaded subclasses. A plugin registers its errors simply by deriving them."""
     found = {kind}
-    for one in kind.__subclasses__():
-        found |= _family(one)
+    for subclass in kind.__subclasses__():
+        found |= _collect_subclasses(subclass)
     return found

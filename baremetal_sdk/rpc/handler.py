@@ -1,4 +1,4 @@
-"""The conductor's side of a message, whatever brought it: bytes in, bytes out. It is JSON-RPC 2.0, batches included."""
+"""Processing of received JSON-RPC 2.0 messages, including batches: bytes in, bytes out, for every transport."""
 
 from __future__ import annotations
 
@@ -18,16 +18,19 @@ from baremetal_sdk.rpc.message import RPCRequest
 LOG = logging.getLogger(__name__)
 
 MAX_BATCH_SIZE = 100
+"""Number of requests in a batch."""
 PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS, INTERNAL_ERROR = -32700, -32600, -32601, -32602, -32603
+"""Error codes of JSON-RPC 2.0, section 5.1."""
 _CODES: tuple[tuple[type[BareMetalError], int], ...] = (
     (UnknownRPCMethod, METHOD_NOT_FOUND),
     (InvalidArguments, INVALID_PARAMS),
     (InternalError, INTERNAL_ERROR),
 )
+"""Errors with a code of the standard. All others have their HTTP status as code."""
 
 
 class MessageHandler:
-    """Answers messages with what a dispatcher says. *clock* counts the seconds of deadlines."""
+    """Answers messages by calling a dispatcher. *clock* returns seconds and counts the deadlines. Thread-safe."""
 
     def __init__(self, dispatcher: Dispatcher, codec: Codec, clock: Callable[[], float]) -> None:
         self._dispatcher = dispatcher
@@ -35,49 +38,50 @@ class MessageHandler:
         self._clock = clock
 
     def answer(self, data: bytes) -> bytes | None:
-        """The answer to a message; None where nobody waits for one. It raises nothing."""
+        """Process a message and return the response, or None if the message needs none. Never raises."""
         try:
             message = self._codec.from_bytes(data)
         except MessageTooLarge as exc:
-            return self._to_bytes(self._failure(None, exc))
+            return self._to_bytes(self._error_response(None, exc))
         except MalformedMessage as exc:
-            return self._to_bytes(_refusal(None, PARSE_ERROR, str(exc)))
+            return self._to_bytes(_protocol_error(None, PARSE_ERROR, str(exc)))
         if not isinstance(message, list):
-            one = self._answered(message)
-            return None if one is None else self._to_bytes(one)
+            response = self._process(message)
+            return None if response is None else self._to_bytes(response)
         if not 0 < len(message) <= MAX_BATCH_SIZE:
-            wrong = f"a batch has 1 to {MAX_BATCH_SIZE} requests, and this one {len(message)}"
-            return self._to_bytes(_refusal(None, INVALID_REQUEST, wrong))
-        answers = [one for part in message if (one := self._answered(part)) is not None]
-        return self._batch(answers) if answers else None
+            wrong = f"a batch of {len(message)} requests is not allowed; send 1 to {MAX_BATCH_SIZE}"
+            return self._to_bytes(_protocol_error(None, INVALID_REQUEST, wrong))
+        responses = [response for part in message if (response := self._process(part)) is not None]
+        return self._batch_to_bytes(responses) if responses else None
 
     def busy(self, data: bytes) -> bytes:
-        """The answer to a message that there is no room for; it is not run."""
+        """Return the response to a message that is rejected without execution because all threads are occupied."""
         try:
-            ident = _ident_of(self._codec.from_bytes(data))
+            ident = _find_ident(self._codec.from_bytes(data))
         except (MalformedMessage, MessageTooLarge):
             ident = None
-        return self._to_bytes(self._failure(ident, Busy("the conductor has no room for a call now", retry_after=1.0)))
+        return self._to_bytes(self._error_response(ident, Busy("the conductor is at its limit of calls", retry_after=1.0)))
 
-    def _answered(self, message: Any) -> dict[str, Any] | None:
+    def _process(self, message: Any) -> dict[str, Any] | None:
         try:
             request = RPCRequest.load(message, self._codec)
         except MalformedMessage as exc:
-            return _refusal(_ident_of(message), INVALID_REQUEST, str(exc))
+            return _protocol_error(_find_ident(message), INVALID_REQUEST, str(exc))
         except MessageTooLarge as exc:
-            return self._failure(_ident_of(message), exc)
-        silent = "id" not in message
+            return self._error_response(_find_ident(message), exc)
+        is_notification = "id" not in message
         try:
             result = self._codec.dump(self._run(request))
         except BareMetalError as exc:
-            if silent:
-                LOG.warning("a notification of %s failed: %s", request.method, exc)
-            return None if silent else self._failure(request.ident, exc)
+            if is_notification:
+                LOG.warning("notification %s failed: %s", request.method, exc)
+            return None if is_notification else self._error_response(request.ident, exc)
         except NotEncodable as exc:
-            LOG.error("the result of RPC method %s cannot be sent: %s", request.method, exc)
-            unsent = InternalError(f"the result of {request.method} cannot be sent; it was run")
-            return None if silent else self._failure(request.ident, unsent)
-        return None if silent else {"jsonrpc": "2.0", "id": request.ident, "result": result}
+            # The caller must learn that the method was executed: a retry would execute it again.
+            LOG.error("cannot send the result of RPC method %s: %s", request.method, exc)
+            unsent = InternalError(f"{request.method} was executed, but its result cannot be sent; see the conductor's log")
+            return None if is_notification else self._error_response(request.ident, unsent)
+        return None if is_notification else {"jsonrpc": "2.0", "id": request.ident, "result": result}
 
     def _run(self, request: RPCRequest) -> Any:
         deadline = None if request.timeout is None else Deadline.after(request.timeout, self._clock)
@@ -91,30 +95,32 @@ class MessageHandler:
         finally:
             current_request.reset(token)
 
-    def _failure(self, ident: Any, error: BareMetalError) -> dict[str, Any]:
+    def _error_response(self, ident: Any, error: BareMetalError) -> dict[str, Any]:
         code = next((code for kind, code in _CODES if isinstance(error, kind)), error.code)
         data = faults.encode_error(error, self._codec)
         return {"jsonrpc": "2.0", "id": ident, "error": {"code": code, "message": data["message"], "data": data}}
 
-    def _batch(self, answers: list[dict[str, Any]]) -> bytes:
+    def _batch_to_bytes(self, responses: list[dict[str, Any]]) -> bytes:
         with contextlib.suppress(MessageTooLarge):
-            return self._codec.to_bytes(answers)
-        too_large = MessageTooLarge("the answers to the batch are too large together; ask for less at a time")
-        return self._to_bytes([self._failure(one["id"], too_large) for one in answers])
+            return self._codec.to_bytes(responses)
+        too_large = MessageTooLarge("the responses to the batch are too large together; send smaller batches")
+        return self._to_bytes([self._error_response(response["id"], too_large) for response in responses])
 
-    def _to_bytes(self, answer: Any) -> bytes:
+    def _to_bytes(self, response: Any) -> bytes:
         try:
-            return self._codec.to_bytes(answer)
+            return self._codec.to_bytes(response)
         except MessageTooLarge as exc:
-            return self._codec.to_bytes(self._failure(answer["id"], MessageTooLarge(f"the answer: {exc.message}; it was run")))
+            error: BareMetalError = MessageTooLarge(f"the call was executed, but its response is too large: {exc.message}")
         except NotEncodable:
-            return self._codec.to_bytes(self._failure(answer["id"], InternalError("the answer cannot be sent; it was run")))
+            error = InternalError("the call was executed, but its response cannot be sent")
+        return self._codec.to_bytes(self._error_response(response["id"], error))
 
 
-def _ident_of(message: Any) -> str | int | None:
+def _find_ident(message: Any) -> str | int | None:
+    """Return the id of a message that may be malformed, so that the caller can match the error."""
     ident = message.get("id") if isinstance(message, dict) else None
     return ident if isinstance(ident, str | int) and not isinstance(ident, bool) else None
 
 
-def _refusal(ident: Any, code: int, wrong: str) -> dict[str, Any]:
+def _protocol_error(ident: Any, code: int, wrong: str) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": ident, "error": {"code": code, "message": wrong}}

@@ -1,4 +1,4 @@
-"""RPC without any transport: a call is a call, in the caller's thread; a cast goes to the pool."""
+"""RPC client for a conductor in the same process."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from baremetal_sdk.rpc.dispatcher import Dispatcher
 
 
 class InProcessClient:
-    """The client of a conductor in the same process. Arguments and results are handed over as they are.
+    """RPC client that calls the dispatcher directly, without encoding arguments and results.
 
-    *versions* of methods are asked for where they are named; caller and conductor are of one release mostly.
+    *versions* has the required version of each method. It is usually empty, because both sides are of the same release.
     """
 
     def __init__(self, dispatcher: Dispatcher, versions: Mapping[str, str] | None = None) -> None:

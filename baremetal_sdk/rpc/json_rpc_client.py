@@ -1,4 +1,7 @@
-"""Carries messages to a conductor by HTTP, over connections that are kept."""
+"""JSON-RPC transport: sends messages to conductors over kept-alive HTTP connections.
+
+This module imports neither the web framework, the database toolkit nor oslo.config.
+"""
 
 from __future__ import annotations
 
@@ -19,154 +22,172 @@ from baremetal_sdk.rpc.remote import no_response_error
 from baremetal_sdk.store.records.node import ConductorRecord
 
 Address = tuple[str, int]
-_CONNECT = 10.0
-"""Seconds for the way to a usable connection."""
-_MOST_IDLE = 64
-"""Connections to one conductor that are kept while nobody uses them."""
+"""Host and port of a conductor."""
+_CONNECT_TIMEOUT_S = 10.0
+"""Seconds for establishing a connection, including the TLS handshake."""
+_MAX_IDLE_CONNECTIONS = 64
+"""Number of idle connections to one conductor that are kept open."""
 
 
-class Login(Protocol):
-    """Where callers get tokens."""
+class TokenProvider(Protocol):
+    """Source of the tokens with which callers authenticate."""
 
     def token(self, deadline: Deadline) -> str:
-        """A token that is good for a while. Raises an error of the contract where there is none."""
+        """Return a token that stays valid for a while. Raises a ``BareMetalError`` if none is available."""
 
     def forget(self, token: str) -> None:
-        """Have the next token be another one than *token*, which was refused."""
+        """Discard *token*, which was rejected, so that the next token is a new one."""
 
 
 class JSONRPCTransport:
-    """Exchanges messages of at most *size* bytes. *address* says where a conductor listens: host and port.
+    """Sender of messages up to *size* bytes. Thread-safe.
 
-    With *login*, callers show a token of it. A message is sent twice only when nothing of it was sent the first time.
+    *address* returns the host and the port of a conductor. With *login*, messages carry one of its tokens. A message is sent
+    again only if the first attempt certainly did not reach the conductor's methods.
     """
 
     def __init__(
-        self, config: JSONRPCConfig, address: Callable[[ConductorRecord], Address], *, size: int, login: Login | None = None
+        self,
+        config: JSONRPCConfig,
+        address: Callable[[ConductorRecord], Address],
+        *,
+        size: int,
+        login: TokenProvider | None = None,
     ) -> None:
         self._config = config
         self._login = login
         self._address = address
         self._size = size
-        self._tls = _client_context(config) if config.use_ssl else None
-        self._headers = {"Content-Type": "application/json", **_credentials(config)}
+        self._tls = _create_tls_context(config) if config.use_ssl else None
+        self._headers = {"Content-Type": "application/json", **_basic_auth_header(config)}
         self._lock = threading.Lock()
         self._idle: dict[Address, list[HTTPSession]] = {}
         self._used: set[HTTPSession] = set()
         self._closed = False
 
     def exchange(self, conductor: ConductorRecord, data: bytes, deadline: Deadline) -> bytes:
-        """Post *data* and give back the answer."""
+        """Send *data* to the conductor and return its response."""
         if self._login is None:
-            return self._body(self._posted(conductor, data, deadline, {}), conductor)
+            return self._extract_body(self._post(conductor, data, deadline, {}), conductor)
         token = self._login.token(deadline)
-        answer = self._posted(conductor, data, deadline, {"X-Auth-Token": token})
-        if answer.status == 401:  # it was not run, and the token may have been taken back
+        response = self._post(conductor, data, deadline, {"X-Auth-Token": token})
+        if response.status == 401:
+            # The token may have been revoked. The conductor checks it before the call, so a second attempt is safe.
             self._login.forget(token)
-            answer = self._posted(conductor, data, deadline, {"X-Auth-Token": self._login.token(deadline)})
-        return self._body(answer, conductor)
+            response = self._post(conductor, data, deadline, {"X-Auth-Token": self._login.token(deadline)})
+        return self._extract_body(response, conductor)
 
-    def _posted(self, conductor: ConductorRecord, data: bytes, deadline: Deadline, shown: Mapping[str, str]) -> HTTPResponse:
-        doing = f"a call of conductor {conductor.hostname}"
+    def _post(self, conductor: ConductorRecord, data: bytes, deadline: Deadline, headers: Mapping[str, str]) -> HTTPResponse:
+        operation = f"a call of conductor {conductor.hostname}"
         with self._session(self._address(conductor)) as session:
             try:
                 left = max(deadline.remaining(), 0.001)
-                return session.request("POST", "/", body=data, headers=shown, deadline=deadline, read_timeout=left)
+                return session.request("POST", "/", body=data, headers=headers, deadline=deadline, read_timeout=left)
             except (ConnectFailed, TLSFailed) as exc:
-                trust = "; is it the authority in [json_rpc] ca_file that signed it?" if isinstance(exc, TLSFailed) else ""
-                wrong = f"conductor {conductor.hostname} cannot be reached: {exc}{trust}"
+                # Nothing was sent yet, so the call was certainly not executed.
+                remedy = (
+                    "; check that [json_rpc] ca_file contains the authority of its certificate"
+                    if isinstance(exc, TLSFailed)
+                    else ""
+                )
+                wrong = f"cannot reach conductor {conductor.hostname}: {exc}{remedy}"
                 raise ConductorUnreachable(wrong, retry_after=1.0) from None
             except HTTPSessionError as exc:
-                raise no_response_error(deadline, doing) from exc
+                raise no_response_error(deadline, operation) from exc
 
     def close(self) -> None:
-        """Close all connections; who waits on one is answered at once."""
+        """Close all connections. Calls that wait for a response fail at once."""
         with self._lock:
             self._closed = True
-            sessions = [*self._used, *(one for idle in self._idle.values() for one in idle)]
+            sessions = [*self._used, *(session for idle in self._idle.values() for session in idle)]
             self._idle.clear()
         for session in sessions:
             session.close()
 
     @contextmanager
     def _session(self, address: Address) -> Iterator[HTTPSession]:
-        session = self._borrowed(address)
+        session = self._borrow_session(address)
         try:
             yield session
         finally:
             with self._lock:
                 self._used.discard(session)
                 idle = self._idle.setdefault(address, [])
-                keep = not self._closed and len(idle) < _MOST_IDLE
+                keep = not self._closed and len(idle) < _MAX_IDLE_CONNECTIONS
                 if keep:
-                    # The one that was used last is used next: it is the one least likely to be closed at the other end.
+                    # A stack: the connection that was used last is used next, because the conductor is least likely to have
+                    # closed it as idle.
                     idle.append(session)
             if not keep:
                 session.close()
 
-    def _borrowed(self, address: Address) -> HTTPSession:
+    def _borrow_session(self, address: Address) -> HTTPSession:
         with self._lock:
             if self._closed:
-                raise ConductorUnreachable("the client of the conductors was closed")
+                raise ConductorUnreachable("this RPC client was closed")
             idle = self._idle.get(address)
-            session = idle.pop() if idle else self._new(address)
+            session = idle.pop() if idle else self._create_session(address)
             self._used.add(session)
             return session
 
-    def _new(self, address: Address) -> HTTPSession:
+    def _create_session(self, address: Address) -> HTTPSession:
         return HTTPSession(
             "http" if self._tls is None else "https",
             *address,
             tls=self._tls,
             headers=self._headers,
-            connect_timeout=_CONNECT,
+            connect_timeout=_CONNECT_TIMEOUT_S,
             max_response=self._size,
+            # Half of the server's timeout: a connection that the server closes at this moment would lose a call.
             max_idle=self._config.idle_timeout / 2,
         )
 
-    def _body(self, answer: HTTPResponse, conductor: ConductorRecord) -> bytes:
-        """The body of an answer that is one. What the server says in the conductor's place was not run."""
-        if answer.status == 200:
-            return answer.body
-        who = f"conductor {conductor.hostname}"
-        if answer.status == 503:
-            wait = _seconds(answer.headers.get("Retry-After"))
-            raise Busy(f"{who} has no room for a call now{_reason(answer)}", retry_after=wait)
-        if answer.status in (401, 403, 429):
-            refused = f"{who} refuses the caller with status {answer.status}{_reason(answer)}"
-            raise ConfigurationError(f"{refused}; correct {self._shown}")
-        if answer.status == 413:
-            raise MessageTooLarge(f"{who} takes no message of this size")
-        raise OutcomeUnknown(f"{who} answered with status {answer.status}: is another service at its port?")
+    def _extract_body(self, response: HTTPResponse, conductor: ConductorRecord) -> bytes:
+        """Return the body of a successful response.
+
+        The statuses 401, 403, 413, 429 and 503 come from the HTTP server in front of the methods, so nothing was executed.
+        """
+        if response.status == 200:
+            return response.body
+        name = f"conductor {conductor.hostname}"
+        if response.status == 503:
+            retry_after = _parse_retry_after(response.headers.get("Retry-After"))
+            raise Busy(f"{name} is at its limit of calls{_find_reason(response)}", retry_after=retry_after)
+        if response.status in (401, 403, 429):
+            rejected = f"{name} rejects the caller with status {response.status}{_find_reason(response)}"
+            raise ConfigurationError(f"{rejected}; correct {self._credential_options}")
+        if response.status == 413:
+            raise MessageTooLarge(f"{name} rejects messages of this size; raise [DEFAULT] rpc_max_message_size")
+        raise OutcomeUnknown(f"{name} responded with status {response.status}; check that no other service uses its port")
 
     @property
-    def _shown(self) -> str:
-        """Where it is configured what callers show."""
+    def _credential_options(self) -> str:
+        """Names of the options with the caller's credentials."""
         if self._login is None:
             return "[json_rpc] username, password or client_cert_file"
         return f"the login in [{self._config.auth_section}], or [json_rpc] allowed_roles"
 
 
-def _reason(answer: HTTPResponse) -> str:
-    """What the server says of why, in front of which goes a colon."""
+def _find_reason(response: HTTPResponse) -> str:
+    """Return the server's error message with a colon in front, or an empty text."""
     try:
-        return f": {str(json.loads(answer.json()['error_message'])['faultstring'])[:256]}"
+        return f": {str(json.loads(response.json()['error_message'])['faultstring'])[:256]}"
     except (HTTPSessionError, ValueError, KeyError, TypeError):
         return ""
 
 
-def _seconds(text: str | None) -> float:
+def _parse_retry_after(text: str | None) -> float:
     return float(text) if text is not None and text.isdecimal() and len(text) < 6 else 1.0
 
 
-def _credentials(config: JSONRPCConfig) -> dict[str, str]:
+def _basic_auth_header(config: JSONRPCConfig) -> dict[str, str]:
     if config.username is None or config.auth_strategy == "keystone":
         return {}
     pair = f"{config.username}:{config.password or ''}".encode()
     return {"Authorization": "Basic " + base64.b64encode(pair).decode()}
 
 
-def _client_context(config: JSONRPCConfig) -> ssl.SSLContext:
+def _create_tls_context(config: JSONRPCConfig) -> ssl.SSLContext:
     options = TLSOptions(ca_file=config.ca_file, client_cert=config.client_cert_file, client_key=config.client_key_file)
     try:
         return tls_context(options)

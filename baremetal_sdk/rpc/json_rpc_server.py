@@ -1,4 +1,4 @@
-"""JSON-RPC 2.0 over HTTP, on the server that serves the API: how calls arrive in the mode ``json-rpc``."""
+"""JSON-RPC transport: receives calls by HTTP, with the same HTTP server as the API."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 Guard = Callable[["WSGIApplication"], "WSGIApplication"]
-"""Wraps an application in one that asks who is there first."""
+"""Function that adds authentication to a WSGI application."""
 _PHRASES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
 
 class JSONRPCApplication:
-    """Answers messages of at most *size* bytes, posted to ``/``."""
+    """WSGI application for messages up to *size* bytes, posted to ``/``."""
 
     def __init__(self, handler: MessageHandler, size: int) -> None:
         self._handler = handler
         self._size = size
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer one message, or a batch of them."""
-        status, content = self._answered(environ)
+        """Process one message or batch."""
+        status, content = self._process(environ)
         headers = [("Content-Length", str(len(content)))]
         if status == 405:
             headers.append(("Allow", "POST"))
@@ -41,12 +41,12 @@ class JSONRPCApplication:
         start_response(_PHRASES[status], headers)
         return [content]
 
-    def _answered(self, environ: WSGIEnvironment) -> tuple[int, bytes]:
+    def _process(self, environ: WSGIEnvironment) -> tuple[int, bytes]:
         if environ.get("PATH_INFO", "") not in ("", "/"):
             return 404, b""
         if environ["REQUEST_METHOD"] != "POST":
             return 405, b""
-        # A browser sends other types to anybody without asking; this one it does not.
+        # Protection against web pages: without a preflight request, a browser cannot send this type to another origin.
         if environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower() != "application/json":
             return 415, b""
         data: bytes = environ["wsgi.input"].read(self._size + 1)
@@ -57,54 +57,55 @@ class JSONRPCApplication:
 
 
 class JSONRPCServer:
-    """Takes calls by HTTP, from its start to its stop. *guard* asks callers who they are; without one, nobody is asked."""
+    """Server for calls by HTTP. *guard* authenticates callers; without it, every caller is accepted."""
 
     def __init__(self, handler: MessageHandler, config: JSONRPCConfig, *, size: int, guard: Guard | None = None) -> None:
         self._config = config
         self._size = size
-        self._guarded = guard is not None
+        self._has_guard = guard is not None
         application: Any = JSONRPCApplication(handler, size)
-        self._http = HTTPServer(guard(application) if guard else application, _served(config, size))
+        self._http = HTTPServer(guard(application) if guard else application, _http_config(config, size))
 
     def start(self) -> None:
-        """Listen. Raises ``ConfigurationError``, which names option and reason."""
+        """Listen. Raises ``ConfigurationError`` with the option and the reason."""
         config = self._config
-        known = self._guarded or config.client_certificates == "required"
-        if not known and not config.allow_noauth_on_public_interfaces and not _is_loopback(config.host_ip):
+        authenticates = self._has_guard or config.client_certificates == "required"
+        if not authenticates and not config.allow_noauth_on_public_interfaces and not _is_loopback(config.host_ip):
             raise ConfigurationError(
-                f"[json_rpc] host_ip: {config.host_ip} can be reached from elsewhere, and who reaches it commands all machines; "
-                "set [json_rpc] auth_strategy or client_certificates = required, listen on 127.0.0.1, or say "
+                f"[json_rpc] host_ip: {config.host_ip} is reachable from other machines, "
+                "and every caller would control all machines; "
+                "set [json_rpc] auth_strategy or client_certificates = required, listen on 127.0.0.1, or set "
                 "[json_rpc] allow_noauth_on_public_interfaces = true"
             )
         try:
             self._http.start()
         except ConfigurationError as exc:
-            raise ConfigurationError(_renamed(exc)) from exc.__cause__
-        LOG.info("RPC is served at %s", self._http.url)
+            raise ConfigurationError(_rename_options(exc)) from exc.__cause__
+        LOG.info("listening for RPC calls at %s", self._http.url)
 
     def stop(self, deadline: Deadline) -> None:
-        """Refuse new calls, let running ones end, and return by *deadline*."""
+        """Reject new calls, let running calls finish, and return before *deadline*."""
         self._http.stop(deadline)
 
     def reload(self, config: ConductorConfig) -> None:
-        """Take over what can change while it serves: what belongs to TLS, with the certificate read again."""
+        """Apply changed TLS options and read the certificate again. Other options need a restart."""
         try:
-            self._http.reload(_served(config.json_rpc, self._size))
+            self._http.reload(_http_config(config.json_rpc, self._size))
         except ConfigurationError as exc:
-            LOG.error("the certificate and its options stay as they were: %s", _renamed(exc))
+            LOG.error("cannot apply the changed TLS options; the previous ones stay in use: %s", _rename_options(exc))
 
     @property
     def port(self) -> int:
-        """The port that is listened on."""
+        """TCP port of the server. Available after the start."""
         return self._http.port
 
 
-def _renamed(error: ConfigurationError) -> str:
-    """What is wrong; the server is configured as an API is, and here its options stand in another section."""
+def _rename_options(error: ConfigurationError) -> str:
+    """Return the message with the option names of ``[json_rpc]``, because the HTTP server names those of ``[api]``."""
     return error.message.replace("[api] enable_ssl_api", "[json_rpc] use_ssl").replace("[api]", "[json_rpc]")
 
 
-def _served(config: JSONRPCConfig, size: int) -> APIConfig:
+def _http_config(config: JSONRPCConfig, size: int) -> APIConfig:
     return APIConfig(
         host_ip=config.host_ip,
         port=config.port,

@@ -1,4 +1,4 @@
-"""One call as a message: a JSON-RPC 2.0 request, and in its member ``baremetal`` what the standard has no place for."""
+"""RPC calls as JSON-RPC 2.0 requests. The member ``baremetal`` has the data that the standard does not define."""
 
 from __future__ import annotations
 
@@ -12,28 +12,33 @@ from baremetal_sdk.rpc.codec import Codec, MalformedMessage
 from baremetal_sdk.rpc.registry import parse_version
 
 EXTENSION = "baremetal"
-_LONGEST_NAME = 255
-_LONGEST_TRACE = 16_384
-"""Characters of all names and values together. W3C's baggage may have half of that."""
+"""Name of the request member with version, timeout, context and trace."""
+_MAX_NAME_LENGTH = 255
+"""Maximum length of method names and request ids, in characters."""
+_MAX_TRACE_LENGTH = 16_384
+"""Maximum total length of all trace headers, in characters. W3C Baggage allows half of it."""
 
 
 @dataclass(frozen=True)
 class RPCRequest:
-    """A call or a cast. *timeout* is in seconds, counted from its arrival: clocks of machines differ."""
+    """A call or a cast.
+
+    *timeout* is in seconds from the arrival of the message. It is not a date, because the clocks of machines differ.
+    """
 
     method: str
     arguments: Mapping[str, Any] = field(default_factory=dict, repr=False)
     ident: str | int | None = None
-    """What the answer is for; None where nobody waits for one."""
+    """Identifier that the response repeats. None for a notification, which has no response."""
     cast: bool = False
     version: str | None = None
     timeout: float | None = None
     context: RequestContext | None = None
     trace: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """What lets the caller's trace go on, as headers such as ``traceparent``."""
+    """Headers that continue the caller's trace, such as ``traceparent``."""
 
     def dump(self, codec: Codec) -> dict[str, Any]:
-        """The message as JSON values."""
+        """Return the message as JSON values."""
         extension: dict[str, Any] = {"cast": self.cast, "version": self.version, "timeout": self.timeout}
         if self.context is not None:
             extension["context"] = {
@@ -54,38 +59,38 @@ class RPCRequest:
 
     @classmethod
     def load(cls, message: Any, codec: Codec) -> RPCRequest:
-        """The request in a message. Raises ``MalformedMessage``, which says what is wrong with it."""
+        """Return the request in *message*. Raises ``MalformedMessage`` with the wrong member."""
         if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
-            raise MalformedMessage('a request is an object with "jsonrpc": "2.0"')
+            raise MalformedMessage('a request must be an object with "jsonrpc": "2.0"')
         method, ident = message.get("method"), message.get("id")
-        if not isinstance(method, str) or not 0 < len(method) <= _LONGEST_NAME:
-            raise MalformedMessage("method has to be the name of a method")
+        if not isinstance(method, str) or not 0 < len(method) <= _MAX_NAME_LENGTH:
+            raise MalformedMessage(f"method must be a text of 1 to {_MAX_NAME_LENGTH} characters")
         if isinstance(ident, bool) or not isinstance(ident, str | int | None):
-            raise MalformedMessage("id has to be a text or a whole number")
+            raise MalformedMessage("id must be a text or an integer")
         params = message.get("params", {})
         if not isinstance(params, dict):
-            raise MalformedMessage("params has to be an object: arguments are given by name")
+            raise MalformedMessage("params must be an object, because arguments are passed by name")
         extension = message.get(EXTENSION) or {}
         if not isinstance(extension, dict):
-            raise MalformedMessage(f"{EXTENSION} has to be an object")
+            raise MalformedMessage(f"{EXTENSION} must be an object")
         return cls(
             method=method,
             arguments={name: codec.load(value) for name, value in params.items()},
             ident=ident,
-            # Without an id nobody waits for an answer, and the standard calls that a notification.
+            # A message without an id is a notification (JSON-RPC 2.0, section 4.1). Its sender expects no response.
             cast=extension.get("cast") is True or "id" not in message,
-            version=_version(extension.get("version")),
-            timeout=_timeout(extension.get("timeout")),
-            context=_context(extension.get("context")),
-            trace=_trace(extension.get("trace")),
+            version=_parse_version(extension.get("version")),
+            timeout=_parse_timeout(extension.get("timeout")),
+            context=_parse_context(extension.get("context")),
+            trace=_parse_trace(extension.get("trace")),
         )
 
 
-def _version(value: Any) -> str | None:
+def _parse_version(value: Any) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str):
-        raise MalformedMessage("version has to be a text such as 1.0")
+        raise MalformedMessage("version must be a text such as 1.0")
     try:
         parse_version(value)
     except ValueError as exc:
@@ -93,36 +98,36 @@ def _version(value: Any) -> str | None:
     return value
 
 
-def _timeout(value: Any) -> float | None:
+def _parse_timeout(value: Any) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise MalformedMessage("timeout has to be a number of seconds")
+        raise MalformedMessage("timeout must be a finite number of seconds")
     return float(value)
 
 
-def _context(value: Any) -> RequestContext | None:
+def _parse_context(value: Any) -> RequestContext | None:
     if value is None:
         return None
     if not isinstance(value, dict) or not isinstance(value.get("request_id"), str):
-        raise MalformedMessage("context has to be an object with a request_id")
+        raise MalformedMessage("context must be an object with a request_id")
     roles = value.get("roles") or []
     texts = [value["request_id"], value.get("user"), value.get("project")]
-    if not isinstance(roles, list) or not all(one is None or isinstance(one, str) for one in (*texts, *roles)):
-        raise MalformedMessage("context has to hold texts")
+    if not isinstance(roles, list) or not all(text is None or isinstance(text, str) for text in (*texts, *roles)):
+        raise MalformedMessage("context must contain texts only")
     return RequestContext(
-        request_id=value["request_id"][:_LONGEST_NAME],
+        request_id=value["request_id"][:_MAX_NAME_LENGTH],
         user=value.get("user"),
         project=value.get("project"),
         roles=frozenset(roles),
     )
 
 
-def _trace(value: Any) -> Mapping[str, str]:
+def _parse_trace(value: Any) -> Mapping[str, str]:
     if value is None:
         return {}
-    if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
-        raise MalformedMessage("trace has to be an object of texts")
-    if sum(len(name) + len(one) for name, one in value.items()) > _LONGEST_TRACE:
-        raise MalformedMessage(f"trace has more than {_LONGEST_TRACE} characters")
+    if not isinstance(value, dict) or not all(isinstance(header, str) for header in value.values()):
+        raise MalformedMessage("trace must be an object of texts")
+    if sum(len(name) + len(header) for name, header in value.items()) > _MAX_TRACE_LENGTH:
+        raise MalformedMessage(f"trace has more than {_MAX_TRACE_LENGTH} characters")
     return value

@@ -1,4 +1,4 @@
-"""Carries messages to a conductor by the message bus of oslo.messaging."""
+"""oslo.messaging transport: sends messages to conductors through the message bus."""
 
 from __future__ import annotations
 
@@ -11,68 +11,77 @@ from baremetal_sdk.errors import ConductorSilent, ConductorUnreachable, OutcomeU
 from baremetal_sdk.rpc.oslo_bus import METHOD, TOPIC, create_transport, require_threads
 from baremetal_sdk.store.records.node import ConductorRecord
 
-_SIGNS_OF_LIFE = 10.0
-"""Seconds without a sign of life from a conductor that works on a call, after which it counts as lost."""
+_MONITOR_TIMEOUT_S = 10.0
+"""Seconds without a heartbeat for a running call after which its conductor counts as lost."""
 
 
 class OsloTransport:
-    """Exchanges messages with the queue of a conductor.
+    """Sender of messages to the queues of conductors. Thread-safe.
 
-    The bus sends a message again whose arrival it does not know of; the conductor's side knows it by its id, and runs it once.
+    The bus repeats a message if it does not know whether the message arrived. The receiver recognizes duplicates by their id and
+    processes each message once. *monitor_timeout* is in seconds.
     """
 
-    def __init__(self, config: ConductorConfig, *, signs_of_life: float = _SIGNS_OF_LIFE) -> None:
+    def __init__(self, config: ConductorConfig, *, monitor_timeout: float = _MONITOR_TIMEOUT_S) -> None:
         require_threads()
         self._config = config
-        self._signs_of_life = signs_of_life
+        self._monitor_timeout = monitor_timeout
         self._lock = threading.Lock()
         self._closed = False
         self._transport: Any = None
         self._client: Any = None
 
     def exchange(self, conductor: ConductorRecord, data: bytes, deadline: Deadline) -> bytes:
-        """Put *data* in the conductor's queue and wait for the answer."""
+        """Put *data* into the conductor's queue and wait for the response."""
         import oslo_messaging
 
-        doing = f"a call of conductor {conductor.hostname}"
-        prepared = self._connected().prepare(
+        operation = f"a call of conductor {conductor.hostname}"
+        prepared = self._connect().prepare(
             server=conductor.hostname,
             timeout=max(deadline.remaining(), 0.001),
-            call_monitor_timeout=self._signs_of_life,
+            # The conductor sends heartbeats while a call runs, so its death is noticed long before the deadline.
+            call_monitor_timeout=self._monitor_timeout,
+            # One attempt per second (see oslo_bus), so attempts to send end with the deadline.
             retry=int(deadline.remaining()),
         )
         try:
             answer = prepared.call({}, METHOD, message=data.decode())
         except oslo_messaging.MessagingTimeout as exc:
-            raise _too_late(deadline, doing) from exc
+            raise _no_response_error(deadline, operation) from exc
         except oslo_messaging.MessagingException as exc:
-            raise OutcomeUnknown(f"the message bus failed during {doing} ({type(exc).__name__}); was it restarted?") from None
+            raise OutcomeUnknown(
+                f"the message bus failed during {operation} ({type(exc).__name__}); "
+                "the call may have been executed, so check its effect before a retry"
+            ) from None
         if not isinstance(answer, str):
-            raise OutcomeUnknown(f"{doing} was answered with what is no message")
+            raise OutcomeUnknown(f"the response to {operation} is not a message")
         return answer.encode()
 
     def close(self) -> None:
-        """End the connection to the bus."""
+        """Close the connection to the bus."""
         with self._lock:
             self._closed = True
             transport, self._transport, self._client = self._transport, None, None
         if transport is not None:
             transport.cleanup()
 
-    def _connected(self) -> Any:
+    def _connect(self) -> Any:
         import oslo_messaging
 
         with self._lock:
             if self._closed:
-                raise ConductorUnreachable("the client of the conductors was closed")
+                raise ConductorUnreachable("this RPC client was closed")
             if self._client is None:
                 self._transport = create_transport(self._config)
                 self._client = oslo_messaging.get_rpc_client(self._transport, oslo_messaging.Target(topic=TOPIC))
             return self._client
 
 
-def _too_late(deadline: Deadline, doing: str) -> BareMetalError:
-    """The error for a message without an answer: the time is over, or signs of life are missing before that."""
+def _no_response_error(deadline: Deadline, operation: str) -> BareMetalError:
+    """Return the error for a message without a response: the time is over, or the conductor's heartbeats stopped earlier."""
     if deadline.expired:
-        return DeadlineExceeded(f"the time for {doing} is over; whether it was run is not known")
-    return ConductorSilent(f"no sign of life during {doing}; whether it was run is not known")
+        return DeadlineExceeded(f"{operation} timed out; the call may have been executed, so check its effect before a retry")
+    return ConductorSilent(
+        f"the conductor stopped responding during {operation}; "
+        "the call may have been executed, so check its effect before a retry"
+    )

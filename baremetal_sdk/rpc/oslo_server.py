@@ -1,4 +1,4 @@
-"""How calls arrive in the mode ``oslo``: from a queue of the message bus that bears the conductor's name."""
+"""oslo.messaging transport: receives calls from the message bus, through a queue with the conductor's name."""
 
 from __future__ import annotations
 
@@ -12,68 +12,68 @@ from baremetal_sdk.rpc.handler import MessageHandler
 from baremetal_sdk.rpc.oslo_bus import TOPIC, create_transport
 
 LOG = logging.getLogger(__name__)
-_SPARE = 4
-"""Threads that say "busy" while all others work."""
+_BUSY_THREADS = 4
+"""Number of additional threads, which reject calls as busy while all other threads work."""
 
 
 class OsloServer:
-    """Takes calls from the bus, from its start to its stop."""
+    """Server for calls from the message bus."""
 
     def __init__(self, handler: MessageHandler, config: ConductorConfig) -> None:
         self._config = config
-        self._answering = _Answering(handler, config.executor_thread_pool_size)
+        self._bus_endpoint = _BusEndpoint(handler, config.executor_thread_pool_size)
         self._transport: Any = None
         self._server: Any = None
 
     def start(self) -> None:
-        """Take calls. Raises ``ConfigurationError``; a bus that is away for now is waited for in the background."""
+        """Accept calls. Raises ``ConfigurationError``. If the bus is down, the connection is made later in the background."""
         self._transport = create_transport(self._config)
         import oslo_messaging
         from oslo_messaging.rpc.dispatcher import DefaultRPCAccessPolicy
 
         target = oslo_messaging.Target(topic=TOPIC, server=self._config.hostname)
-        # The bus sees one object with one public method, and by this policy no other.
+        # The policy exposes public methods only, and the endpoint has one.
         policy = DefaultRPCAccessPolicy
-        self._server = oslo_messaging.get_rpc_server(self._transport, target, [self._answering], access_policy=policy)
-        # The option is there once there is a server, and is read when that starts.
-        self._server.conf.set_override("executor_thread_pool_size", self._config.executor_thread_pool_size + _SPARE)
+        self._server = oslo_messaging.get_rpc_server(self._transport, target, [self._bus_endpoint], access_policy=policy)
+        # oslo.messaging registers the option when it creates the server, and reads it when the server starts.
+        self._server.conf.set_override("executor_thread_pool_size", self._config.executor_thread_pool_size + _BUSY_THREADS)
         self._server.start()
-        LOG.info("RPC is served from the queue %s.%s", TOPIC, self._config.hostname)
+        LOG.info("listening for RPC calls in the queue %s.%s", TOPIC, self._config.hostname)
 
     def stop(self, deadline: Deadline) -> None:
-        """Take no new calls, let running ones end, and return by *deadline*."""
+        """Reject new calls, let running calls finish, and return before *deadline*."""
         server, self._server = self._server, None
         if server is not None:
-            # Its own stop has no bound: it can wait for a broker that is away.
-            stopping = threading.Thread(target=self._end, args=(server,), name="rpc-stop", daemon=True)
+            # server.stop() has no timeout and can wait for a broker that is down, so a thread runs it.
+            stopping = threading.Thread(target=self._stop_server, args=(server,), name="rpc-stop", daemon=True)
             stopping.start()
             stopping.join(deadline.remaining())
             if stopping.is_alive():
-                LOG.warning("calls that run, or the message bus, keep RPC from stopping; the stop goes on without it")
+                LOG.warning("RPC server did not stop in time (running calls, or the message bus is down); continuing shutdown")
 
-    def _end(self, server: Any) -> None:
+    def _stop_server(self, server: Any) -> None:
         try:
             server.stop()
             server.wait()
             self._transport.cleanup()
         except Exception as exc:
-            LOG.warning("the connection to the message bus could not be ended: %s", type(exc).__name__)
+            LOG.warning("cannot close the connection to the message bus: %s", type(exc).__name__)
 
 
-class _Answering:
-    """Answers messages, at most *most* at a time."""
+class _BusEndpoint:
+    """Endpoint on the bus that processes up to *max_calls* messages at the same time."""
 
-    def __init__(self, handler: MessageHandler, most: int) -> None:
+    def __init__(self, handler: MessageHandler, max_calls: int) -> None:
         self._handler = handler
-        self._room = threading.Semaphore(most)
+        self._capacity = threading.Semaphore(max_calls)
 
     def answer(self, context: Any, message: str) -> str | None:
-        """The answer to a message. Who finds no room is told so at once."""
+        """Return the response to a message. Without free capacity it is a rejection as busy, at once."""
         data = message.encode()
-        if not self._room.acquire(blocking=False):
+        if not self._capacity.acquire(blocking=False):
             return self._handler.busy(data).decode()
         try:
             answer = self._handler.answer(data)
         finally:
-            self._room.release()
+            self._capacity.release()
         return None if answer is None else answer.decode()

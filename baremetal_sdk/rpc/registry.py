@@ -1,4 +1,4 @@
-"""Which methods can be called from outside: those that say so, and no others."""
+"""Registration of RPC methods. Only methods with the decorator ``rpc_method`` can be called."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ _VERSION = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})", re.ASCII)
 
 
 def rpc_method(version: str) -> Callable[[F], F]:
-    """Register a method of a service under its name; *version* is the one of the interface that it was last changed in.
+    """Register a method of a service under its own name.
 
-    A minor version adds what older callers need not know, such as an argument with a default; a major one breaks them.
+    *version* is the version of its interface, such as ``1.0``. Raise the minor number for a compatible change, such as a new
+    argument with a default, and the major number for any other change.
     """
     parse_version(version)
 
@@ -31,16 +32,16 @@ def rpc_method(version: str) -> Callable[[F], F]:
 
 
 def parse_version(version: str) -> tuple[int, int]:
-    """Major and minor number. Raises ``ValueError``."""
-    found = _VERSION.fullmatch(version)
-    if found is None:
-        raise ValueError(f"{version[:32]!r} is not a version; one is written as 1.0")
-    return int(found[1]), int(found[2])
+    """Return the major and the minor number. Raises ``ValueError``."""
+    match = _VERSION.fullmatch(version)
+    if match is None:
+        raise ValueError(f"{version[:32]!r} is not a version; write it as 1.0")
+    return int(match[1]), int(match[2])
 
 
 @dataclass(frozen=True)
 class RPCMethod:
-    """A registered method."""
+    """A registered method with its version and its signature."""
 
     name: str
     version: str
@@ -48,23 +49,24 @@ class RPCMethod:
     signature: inspect.Signature = field(repr=False)
 
     def check(self, arguments: Mapping[str, Any]) -> None:
-        """Raise ``InvalidArguments`` when the method cannot be called with these; nothing has run then."""
+        """Raise ``InvalidArguments`` if the method does not accept *arguments*. The method is not executed."""
         try:
             self.signature.bind(**arguments)
         except TypeError as exc:
             parameters = self.signature.parameters.values()
-            needed = ", ".join(one.name for one in parameters if one.default is one.empty) or "none"
-            optional = ", ".join(one.name for one in parameters if one.default is not one.empty) or "none"
-            allowed = f"it needs {needed}; it can have {optional}"
+            required = ", ".join(parameter.name for parameter in parameters if parameter.default is parameter.empty) or "none"
+            optional = ", ".join(parameter.name for parameter in parameters if parameter.default is not parameter.empty) or "none"
+            allowed = f"required: {required}; optional: {optional}"
             raise InvalidArguments([Problem(self.name, f"wrong arguments: {exc}", allowed)]) from None
 
     def check_version(self, wanted: str) -> None:
-        """Raise ``UnsupportedRPCVersion`` when this method is older than the *wanted* version, or of another major one."""
+        """Raise ``UnsupportedRPCVersion`` if this method is older than *wanted*, or has another major version."""
         major, minor = parse_version(self.version)
         wanted_major, wanted_minor = parse_version(wanted)
         if wanted_major != major or wanted_minor > minor:
             raise UnsupportedRPCVersion(
-                f"RPC method {self.name} is asked for in version {wanted}, and this conductor has it in {self.version}",
+                f"RPC method {self.name}: version {wanted} was requested, and this conductor has {self.version}; "
+                "upgrade the older side",
                 method=self.name,
                 wanted=wanted,
                 supported=self.version,
@@ -72,7 +74,7 @@ class RPCMethod:
 
 
 def collect_versions(*services: type) -> dict[str, str]:
-    """Method -> version, for what these classes register."""
+    """Return the version of each method that these classes register."""
     return {
         name: version
         for service in services
@@ -82,14 +84,14 @@ def collect_versions(*services: type) -> dict[str, str]:
 
 
 def collect_methods(service: object) -> list[RPCMethod]:
-    """The methods that *service* registers."""
+    """Return the methods that *service* registers."""
     versions = collect_versions(type(service))
     bound = ((name, version, getattr(service, name)) for name, version in versions.items())
     return [RPCMethod(name, version, function, inspect.signature(function)) for name, version, function in bound]
 
 
 class MethodRegistry:
-    """The methods of all services of one conductor."""
+    """The RPC methods of all services of one conductor, by name."""
 
     def __init__(self, services: Iterable[object] = ()) -> None:
         self._methods: dict[str, RPCMethod] = {}
@@ -97,27 +99,27 @@ class MethodRegistry:
             self.add(service)
 
     def add(self, service: object) -> None:
-        """Register what *service* declares."""
+        """Add the registered methods of *service*. Raises ``ValueError`` for a name that is already registered."""
         for method in collect_methods(service):
             if method.name in self._methods:
-                raise ValueError(f"RPC method {method.name!r} is registered twice")
+                raise ValueError(f"RPC method {method.name!r} is registered twice; rename one of the methods")
             self._methods[method.name] = method
 
     def __getitem__(self, name: str) -> RPCMethod:
         try:
             return self._methods[name]
         except KeyError:
-            raise UnknownRPCMethod(f"there is no RPC method {name[:64]!r}; there are {', '.join(self.names())}") from None
+            raise UnknownRPCMethod(f"unknown RPC method {name[:64]!r}; known methods: {', '.join(self.names())}") from None
 
     def names(self) -> list[str]:
-        """The names of all methods."""
+        """Return the names of all methods, sorted."""
         return sorted(self._methods)
 
     def versions(self) -> dict[str, str]:
-        """Method -> version."""
+        """Return the version of each method."""
         return {name: method.version for name, method in self._methods.items()}
 
     @property
     def version(self) -> str:
-        """The newest version of any method: what this conductor speaks, at most."""
+        """Newest version of all methods. Callers with a newer version cannot use this conductor fully."""
         return max((method.version for method in self._methods.values()), key=parse_version, default="1.0")

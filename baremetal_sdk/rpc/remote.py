@@ -1,4 +1,4 @@
-"""The client of a conductor in another process, whatever carries its messages."""
+"""RPC client for conductors in other processes, for every transport."""
 
 from __future__ import annotations
 
@@ -18,23 +18,24 @@ from baremetal_sdk.store.records.node import ConductorRecord
 
 
 class MessageTransport(Protocol):
-    """Brings a message to a conductor and its answer back."""
+    """Sender of messages to conductors."""
 
     def exchange(self, conductor: ConductorRecord, data: bytes, deadline: Deadline) -> bytes:
-        """The answer to *data*, by the deadline.
+        """Send *data* to the conductor and return its response.
 
-        Raises ``ConductorUnreachable`` only when the message cannot have been acted on, else ``OutcomeUnknown``; ``Busy``
-        when the conductor has no room; ``DeadlineExceeded``.
+        Raises ``ConductorUnreachable`` only if the message was certainly not processed, and ``OutcomeUnknown`` otherwise.
+        Raises ``Busy`` if the conductor rejects the message for lack of capacity, and ``DeadlineExceeded``.
         """
 
     def close(self) -> None:
-        """Give connections back; whoever waits is answered at once."""
+        """Close all connections. Calls that wait for a response fail at once."""
 
 
 class RemoteClient:
-    """Calls conductors that *router* chooses. *versions* are the versions of the methods that this process knows.
+    """RPC client that sends each call to the conductor that *router* chooses. Thread-safe.
 
-    *timeout* is in seconds, for calls whose caller gives no deadline.
+    *versions* has the version of each method that this process needs. *timeout* is in seconds and applies to calls without a
+    deadline of the caller. *clock* returns seconds and counts the deadlines.
     """
 
     def __init__(
@@ -58,20 +59,20 @@ class RemoteClient:
         self._idents = itertools.count(1)
 
     def call(self, method: str, /, **arguments: Any) -> Any:
-        """Call *method* of a conductor."""
+        """Call *method* of a conductor and return its result."""
         with self._telemetry.begin(Work.RPC_CALL, {"side": "client", "method": method}):
-            return self._asked(method, arguments, cast=False)
+            return self._send(method, arguments, cast=False)
 
     def cast(self, method: str, /, **arguments: Any) -> None:
-        """Have a conductor accept *method*."""
+        """Submit *method* to a conductor, and return once the conductor has accepted it."""
         with self._telemetry.begin(Work.RPC_CALL, {"side": "client", "method": method}):
-            self._asked(method, arguments, cast=True)
+            self._send(method, arguments, cast=True)
 
     def close(self) -> None:
-        """Give connections back."""
+        """Close all connections."""
         self._transport.close()
 
-    def _asked(self, method: str, arguments: dict[str, Any], *, cast: bool) -> Any:
+    def _send(self, method: str, arguments: dict[str, Any], *, cast: bool) -> Any:
         given = call_deadline()
         deadline = Deadline.after(self._timeout if given is None else given.remaining(), self._clock)
         deadline.check(f"RPC method {method}")
@@ -88,44 +89,51 @@ class RemoteClient:
         try:
             data = self._codec.to_bytes(request.dump(self._codec))
         except NotEncodable as exc:
-            raise InvalidArguments(f"the arguments of {method} cannot be sent: {exc}") from None
+            raise InvalidArguments(f"cannot send the arguments of {method}: {exc}") from None
         conductor = self._router.choose(method, arguments)
         try:
-            return self._result(request, self._exchanged(conductor, data, deadline))
+            return self._parse_response(request, self._exchange(conductor, data, deadline))
         except (ConductorUnreachable, Busy):
-            # It was not run. Somebody else may do it by now, or the same one from another address.
+            # Only these errors guarantee that the method was not executed, so only they are retried, once. By now another
+            # conductor may be responsible, or the same host may run a new incarnation at another address.
             other = self._router.choose(method, arguments, fresh=True)
             if (other.hostname, other.incarnation) == (conductor.hostname, conductor.incarnation):
                 raise
-        return self._result(request, self._exchanged(other, data, deadline))
+        return self._parse_response(request, self._exchange(other, data, deadline))
 
-    def _exchanged(self, conductor: ConductorRecord, data: bytes, deadline: Deadline) -> bytes:
+    def _exchange(self, conductor: ConductorRecord, data: bytes, deadline: Deadline) -> bytes:
         try:
             return self._transport.exchange(conductor, data, deadline)
         except (ConductorUnreachable, OutcomeUnknown) as exc:
             self._router.report_failure(conductor, silent=isinstance(exc, ConductorSilent))
             raise
 
-    def _result(self, request: RPCRequest, data: bytes) -> Any:
+    def _parse_response(self, request: RPCRequest, data: bytes) -> Any:
         try:
-            answer = self._codec.from_bytes(data)
-            if not isinstance(answer, dict) or answer.get("id") not in (request.ident, None):
-                raise MalformedMessage("it is not for this call")
-            if "error" in answer:
-                raise self._error(answer["error"])
-            return self._codec.load(answer["result"])
+            response = self._codec.from_bytes(data)
+            if not isinstance(response, dict) or response.get("id") not in (request.ident, None):
+                raise MalformedMessage("it belongs to another call")
+            if "error" in response:
+                raise self._decode_error(response["error"])
+            return self._codec.load(response["result"])
         except (MalformedMessage, KeyError, AttributeError) as exc:
-            raise OutcomeUnknown(f"the conductor's answer to {request.method} cannot be read: {exc}") from None
+            # The conductor answered, so the method may have been executed, whatever the answer says.
+            raise OutcomeUnknown(f"cannot read the conductor's response to {request.method}: {exc}") from None
 
-    def _error(self, error: Mapping[str, Any]) -> BareMetalError:
+    def _decode_error(self, error: Mapping[str, Any]) -> BareMetalError:
         data = error.get("data")
         if not isinstance(data, dict):
-            return BareMetalError(f"the conductor refused the message: {str(error.get('message'))[:256]}")
+            return BareMetalError(f"the conductor rejected the message: {str(error.get('message'))[:256]}")
         return faults.decode_error(data, self._codec)
 
 
-def no_response_error(deadline: Deadline, doing: str) -> BareMetalError:
-    """The error for a message that was sent and has no answer: the time is over, or the conductor was lost before that."""
+def no_response_error(deadline: Deadline, operation: str) -> BareMetalError:
+    """Return the error for a sent message without a response.
+
+    It is ``DeadlineExceeded`` if the time is over, and ``OutcomeUnknown`` if the connection was lost earlier.
+    """
     if deadline.expired:
-        return DeadlineExceeded(f"the time for {doing} is over; whether it was run is not known")
-    return OutcomeUnknown(f"the conductor was lost during {doing}; whether it was run is not known")
+        return DeadlineExceeded(f"{operation} timed out; the call may have been executed, so check its effect before a retry")
+    return OutcomeUnknown(
+        f"the connection was lost during {operation}; the call may have been executed, so check its effect before a retry"
+    )

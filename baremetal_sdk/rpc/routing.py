@@ -1,4 +1,4 @@
-"""Which conductor is asked. That is a hint, and never authority: the node's lease is that."""
+"""Choice of the conductor for a call. A wrong choice is harmless, because only the lease of the node gives authority."""
 
 from __future__ import annotations
 
@@ -14,123 +14,135 @@ from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.node import ConductorRecord
 from baremetal_sdk.store.records.query import NodeQuery
 
-_PLACES = 4096
-"""Nodes whose driver and group are remembered, where conductors differ in those."""
+_MAX_CACHED_NODES = 4096
+"""Number of nodes whose driver and group are cached. The cache is used only if conductors differ in them."""
 
 
 class Router(Protocol):
-    """Chooses the conductor for a call."""
+    """Chooser of the conductor for a call."""
 
     def choose(self, method: str, arguments: Mapping[str, Any], *, fresh: bool = False) -> ConductorRecord:
-        """The conductor to ask; with *fresh* after a new look at who there is. Raises ``ConductorUnreachable``."""
+        """Return the conductor for the call. With *fresh*, read the conductors anew. Raises ``ConductorUnreachable``."""
 
     def report_failure(self, conductor: ConductorRecord, *, silent: bool = False) -> None:
-        """Ask others before this one until it gives a sign of life; where it was *silent*, do not ask it at all."""
+        """Prefer other conductors until this one sends a heartbeat. If it was *silent*, do not use it at all until then."""
 
 
-class _Place(NamedTuple):
-    """What a conductor has to offer; None where it does not matter."""
+class _Requirements(NamedTuple):
+    """Properties that a conductor must have. None means that the property does not matter."""
 
     driver: str | None
     group: str | None
 
 
-_ANYWHERE = _Place(None, None)
+_NO_REQUIREMENTS = _Requirements(None, None)
 
 
 class LiveConductorRouter:
-    """Asks a conductor that lives, of the node's group and with its driver; one and the same for a node, as long as it lives.
+    """Router to a live conductor that has the group and the driver of the node.
 
-    *heartbeat* is the interval of the conductors' signs of life, in seconds.
+    A node keeps its conductor as long as that conductor lives. *heartbeat* is the interval of heartbeats in seconds. Thread-safe.
     """
 
     def __init__(self, store: Store, clock: Clock, heartbeat: float, *, liveness_source: LivenessSource | None = None) -> None:
         self._store = store
         self._ring = HashRing(lambda: store, clock, lambda: heartbeat, liveness_source=liveness_source)
-        self._lost = _Lost()
+        self._failures = _FailureLog()
         self._retry_after = heartbeat
         self._lock = threading.Lock()
-        self._places: OrderedDict[str, _Place] = OrderedDict()
+        self._requirements: OrderedDict[str, _Requirements] = OrderedDict()
 
     def choose(self, method: str, arguments: Mapping[str, Any], *, fresh: bool = False) -> ConductorRecord:
-        """The one that the node is choose_conductor placed on; for a call that is about no node, one that can do it."""
-        alive = self._ring.list_live(fresh=fresh)
-        if not alive:
+        """Return the owner of the node, or for a call without a node any conductor that can execute it."""
+        live = self._ring.list_live(fresh=fresh)
+        if not live:
             raise ConductorUnreachable("no conductor is alive: start one with this database", retry_after=self._retry_after)
         node = arguments.get("node")
-        place = self._place(node, arguments, alive, fresh) if _differ(alive) else _ANYWHERE
-        able = [
-            one
-            for one in alive
-            if place.group in (None, one.conductor_group) and (place.driver is None or place.driver in one.drivers)
-        ] or ([] if place.group else alive)
-        found = choose_conductor(node or method, [one for one in able if not self._lost.is_doubtful(one)] or able)
-        if found is None:
+        # If all conductors are alike, any of them fits, and the read of the node is saved.
+        needed = self._find_requirements(node, arguments, fresh=fresh) if _differ(live) else _NO_REQUIREMENTS
+        capable = [
+            conductor
+            for conductor in live
+            if needed.group in (None, conductor.conductor_group) and (needed.driver is None or needed.driver in conductor.drivers)
+        ]
+        if not capable and not needed.group:
+            # Without the driver, any conductor can at least say so in an error for the client.
+            capable = list(live)
+        # A call was recently lost with a doubtful conductor. It is used only if there is no other, because its heartbeat may
+        # merely be late.
+        reliable = [conductor for conductor in capable if not self._failures.is_doubtful(conductor)]
+        chosen = choose_conductor(node or method, reliable or capable)
+        if chosen is None:
             raise ConductorUnreachable(
-                f"no conductor of group {place.group!r} with driver {place.driver!r} is alive", retry_after=self._retry_after
+                f"no live conductor of group {needed.group!r} has the driver {needed.driver!r}; start one",
+                retry_after=self._retry_after,
             )
-        if not self._lost.is_silent(found):
-            return found
+        if not self._failures.is_silent(chosen):
+            return chosen
+        # The cached record may be older than a heartbeat that clears the failure.
         if not fresh:
             return self.choose(method, arguments, fresh=True)
         raise ConductorUnreachable(
-            f"conductor {found.hostname} was lost in the middle of a call and has given no sign of life since: it was not asked",
+            f"conductor {chosen.hostname} stopped responding during an earlier call and has sent no heartbeat since; "
+            "this call was not sent",
             retry_after=self._retry_after,
         )
 
     def report_failure(self, conductor: ConductorRecord, *, silent: bool = False) -> None:
-        """Ask others before this one until it gives a sign of life; where it was *silent*, do not ask it at all."""
-        self._lost.note(conductor, silent)
+        """Prefer other conductors until this one sends a heartbeat. If it was *silent*, do not use it at all until then."""
+        self._failures.add(conductor, silent=silent)
 
-    def _place(self, node: Any, arguments: Mapping[str, Any], alive: Sequence[ConductorRecord], fresh: bool) -> _Place:
+    def _find_requirements(self, node: Any, arguments: Mapping[str, Any], *, fresh: bool) -> _Requirements:
         if isinstance(node, str):
-            return self._place_of(node, fresh)
+            return self._node_requirements(node, fresh=fresh)
+        # A new node is created by a conductor that has its driver, because the conductor validates driver_info.
         values = arguments.get("values")
         given = values if isinstance(values, Mapping) else arguments
         driver, group = given.get("driver"), given.get("conductor_group")
-        return _Place(driver if isinstance(driver, str) else None, group if isinstance(group, str) and group else None)
+        return _Requirements(driver if isinstance(driver, str) else None, group if isinstance(group, str) and group else None)
 
-    def _place_of(self, node: str, fresh: bool) -> _Place:
+    def _node_requirements(self, node: str, *, fresh: bool) -> _Requirements:
         with self._lock:
-            known = self._places.get(node)
-        if known is not None and not fresh:
-            return known
+            cached = self._requirements.get(node)
+        if cached is not None and not fresh:
+            return cached
         rows = self._store.nodes(NodeQuery(where={"uuid": node}, fields=("driver", "conductor_group")))
-        place = _Place(rows[0].driver, rows[0].conductor_group) if rows else _ANYWHERE
+        needed = _Requirements(rows[0].driver, rows[0].conductor_group) if rows else _NO_REQUIREMENTS
         with self._lock:
-            self._places[node] = place
-            while len(self._places) > _PLACES:
-                self._places.popitem(last=False)
-        return place
+            self._requirements[node] = needed
+            while len(self._requirements) > _MAX_CACHED_NODES:
+                self._requirements.popitem(last=False)
+        return needed
 
 
-class _Lost:
-    """Conductors that a call was lost with, each by its last sign of life: the next one clears it."""
+class _FailureLog:
+    """Conductors with which a call was lost. The next heartbeat, or another incarnation, clears the entry."""
 
     def __init__(self) -> None:
-        self._noted: dict[str, tuple[ConductorRecord, bool]] = {}
+        self._failed: dict[str, tuple[ConductorRecord, bool]] = {}
 
-    def note(self, conductor: ConductorRecord, silent: bool) -> None:
-        """Remember one, in the place of what its name was remembered for before."""
-        self._noted[conductor.hostname] = (conductor, silent)
+    def add(self, conductor: ConductorRecord, *, silent: bool) -> None:
+        """Remember a failure of this conductor, in place of an earlier one."""
+        self._failed[conductor.hostname] = (conductor, silent)
 
     def is_doubtful(self, conductor: ConductorRecord) -> bool:
-        """Whether there was no sign of life since."""
-        before, _ = self._noted.get(conductor.hostname, (None, False))
-        return before is not None and _sign(before) == _sign(conductor)
+        """Return whether the conductor has sent no heartbeat since its failure."""
+        failed, _ = self._failed.get(conductor.hostname, (None, False))
+        return failed is not None and _last_heartbeat(failed) == _last_heartbeat(conductor)
 
     def is_silent(self, conductor: ConductorRecord) -> bool:
-        """Whether it is not worth a message."""
-        return self.is_doubtful(conductor) and self._noted[conductor.hostname][1]
+        """Return whether the conductor was silent, so that a further message would only wait for its timeout."""
+        return self.is_doubtful(conductor) and self._failed[conductor.hostname][1]
 
 
-def _sign(conductor: ConductorRecord) -> tuple[str, object]:
+def _last_heartbeat(conductor: ConductorRecord) -> tuple[str, object]:
     return conductor.incarnation, conductor.heartbeat_at
 
 
 def _differ(conductors: Sequence[ConductorRecord]) -> bool:
-    """Whether it matters what a node is, to choose among these."""
+    """Return whether these conductors differ in group or drivers, or serve one group only."""
     first = conductors[0]
-    return any(
-        one.conductor_group != first.conductor_group or set(one.drivers) != set(first.drivers) for one in conductors
-    ) or bool(first.conductor_group)
+    return bool(first.conductor_group) or any(
+        conductor.conductor_group != first.conductor_group or set(conductor.drivers) != set(first.drivers)
+        for conductor in conductors
+    )

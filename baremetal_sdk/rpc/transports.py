@@ -1,4 +1,4 @@
-"""The mode that is configured: what serves calls on the conductor's side, and what makes them on the API's side."""
+"""Creation of the RPC server and the RPC client for the configured transport."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from baremetal_sdk.observability.telemetry import Telemetry
 from baremetal_sdk.rpc.codec import Codec, MessageLimits
 from baremetal_sdk.rpc.dispatcher import Dispatcher
 from baremetal_sdk.rpc.handler import MessageHandler
-from baremetal_sdk.rpc.json_rpc_client import Address, JSONRPCTransport, Login
+from baremetal_sdk.rpc.json_rpc_client import Address, JSONRPCTransport, TokenProvider
 from baremetal_sdk.rpc.json_rpc_server import Guard, JSONRPCServer
 from baremetal_sdk.rpc.oslo_client import OsloTransport
 from baremetal_sdk.rpc.oslo_server import OsloServer
@@ -36,27 +36,27 @@ if TYPE_CHECKING:
 
 
 class RPCServer(Protocol):
-    """Takes calls for a conductor."""
+    """Receiver of calls for a conductor."""
 
     def start(self) -> None:
-        """Take calls. Raises ``ConfigurationError``, which names option and reason."""
+        """Accept calls. Raises ``ConfigurationError`` with the option and the reason."""
 
     def stop(self, deadline: Deadline) -> None:
-        """Take no new calls, let running ones end, and return by *deadline*."""
+        """Reject new calls, let running calls finish, and return before *deadline*."""
 
 
 def create_codec(config: ConductorConfig) -> Codec:
-    """The codec for messages of the size that is configured."""
+    """Return a codec with the configured limit of the message size."""
     return Codec(limits=MessageLimits(max_bytes=config.rpc_max_message_size))
 
 
 def create_server(config: ConductorConfig, dispatcher: Dispatcher, clock: Clock) -> RPCServer | None:
-    """What serves the calls of other processes; None where API and conductor share one. It is not started."""
+    """Return the server for calls of other processes, not yet started. None if API and conductor share a process."""
     if config.rpc_transport == "none":
         return None
     handler = MessageHandler(dispatcher, create_codec(config), clock.monotonic)
     if config.rpc_transport == "json-rpc":
-        return JSONRPCServer(handler, config.json_rpc, size=config.rpc_max_message_size, guard=_guard(config))
+        return JSONRPCServer(handler, config.json_rpc, size=config.rpc_max_message_size, guard=_create_guard(config))
     return OsloServer(handler, config)
 
 
@@ -69,14 +69,14 @@ def create_client(
     router: Router | None = None,
     telemetry: Telemetry | None = None,
 ) -> RemoteClient:
-    """What calls conductors in other processes; *router* chooses among those in *store*.
+    """Return a client for the conductors in other processes. By default it chooses among the conductors in *store*.
 
-    Raises ``ConfigurationError``, also for the mode ``none``, which reaches no other process.
+    Raises ``ConfigurationError``, also for the transport ``none``, which cannot reach other processes.
     """
+    liveness_source = _create_liveness_source(config)
     return RemoteClient(
         _create_transport(config),
-        router
-        or LiveConductorRouter(store, clock, config.conductor.heartbeat_interval, liveness_source=_liveness_source(config)),
+        router or LiveConductorRouter(store, clock, config.conductor.heartbeat_interval, liveness_source=liveness_source),
         create_codec(config),
         versions=versions,
         timeout=config.rpc_response_timeout,
@@ -85,39 +85,38 @@ def create_client(
     )
 
 
-def _liveness_source(config: ConductorConfig) -> LivenessSource | None:
-    """Who else knows which conductors live."""
+def _create_liveness_source(config: ConductorConfig) -> LivenessSource | None:
     url = config.coordination.backend_url
     return None if url is None else ToozCoordinator(url).members
 
 
-def _guard(config: ConductorConfig) -> Guard | None:
-    """What asks callers who they are. Nothing is public here, as it is in the API."""
+def _create_guard(config: ConductorConfig) -> Guard | None:
+    """Return the authentication of callers. In contrast to the API, no path is public."""
     json_rpc = config.json_rpc
     if json_rpc.auth_strategy == "keystone":
-        return _keystone_guard(config)
+        return _create_keystone_guard(config)
     if json_rpc.auth_strategy == "noauth":
         return None
     users = UserFile(json_rpc.http_basic_auth_user_file)
+    # Password checks take long. Half of the threads stay free for calls with known passwords.
     passwords = PasswordChecker(users, max_waiting=json_rpc.max_threads // 2)
     return lambda application: BasicAuth(application, users, public=(), passwords=passwords)
 
 
-def _keystone_guard(config: ConductorConfig) -> Guard:
+def _create_keystone_guard(config: ConductorConfig) -> Guard:
     options = config.plugins.get(KEYSTONE, {})
     login = KeystoneLogin(options)
 
-    def own_project() -> str | None:
+    def find_own_project() -> str | None:
         return login.project_id(Deadline.after(config.rpc_response_timeout))
 
-    def guarded(application: WSGIApplication) -> WSGIApplication:
-        return KeystoneAuth(AllowedRoles(application, config.json_rpc.allowed_roles, own_project), options, public=())
+    def guard(application: WSGIApplication) -> WSGIApplication:
+        return KeystoneAuth(AllowedRoles(application, config.json_rpc.allowed_roles, find_own_project), options, public=())
 
-    return guarded
+    return guard
 
 
-def _login(config: ConductorConfig) -> Login | None:
-    """How callers log in, where they show tokens."""
+def _create_token_provider(config: ConductorConfig) -> TokenProvider | None:
     if config.json_rpc.auth_strategy != "keystone":
         return None
     section = config.json_rpc.auth_section
@@ -127,14 +126,14 @@ def _login(config: ConductorConfig) -> Login | None:
 def _create_transport(config: ConductorConfig) -> MessageTransport:
     if config.rpc_transport == "json-rpc":
         address, size = _address_with(config.json_rpc.port), config.rpc_max_message_size
-        return JSONRPCTransport(config.json_rpc, address, size=size, login=_login(config))
+        return JSONRPCTransport(config.json_rpc, address, size=size, login=_create_token_provider(config))
     if config.rpc_transport == "oslo":
         return OsloTransport(config)
     raise ConfigurationError(
-        "[DEFAULT] rpc_transport: none reaches no conductor in another process; set json-rpc or oslo on both sides"
+        "[DEFAULT] rpc_transport: none cannot reach a conductor in another process; set json-rpc or oslo on both sides"
     )
 
 
 def _address_with(port: int) -> Callable[[ConductorRecord], Address]:
-    """Where a conductor listens: at its host name, and the port that all conductors have."""
+    """Return a function from a conductor to its address: its host name, and the port that all conductors share."""
     return lambda conductor: (conductor.hostname, port)

@@ -1,4 +1,4 @@
-"""Errors of a plugin that one side has and the other may not."""
+"""Errors of a plugin that may be loaded on one side only."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from baremetal_interfaces import BMCUnreachable
 
 
 class RackOnFire(BMCUnreachable):
-    """A plugin's own error, which wants more to be made than a message."""
+    """An error with its own constructor parameters."""
 
     code = 507
 

@@ -1,4 +1,4 @@
-"""One broker for all tests of a process, started when it is needed first; and native threads for oslo.service."""
+"""One RabbitMQ broker for all tests of a process, started at the first use."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.fixtures.rabbitmq import RabbitMQ
 
 @functools.cache
 def shared() -> RabbitMQ:
-    """The broker of this process, which ends with it."""
+    """Return the broker of this process. It stops at the exit of the process."""
     broker = RabbitMQ()
     broker.setUp()
     atexit.register(broker.cleanUp)

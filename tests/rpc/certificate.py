@@ -1,4 +1,4 @@
-"""A certificate that callers who check the address accept."""
+"""A certificate for the address 127.0.0.1."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 
 def write_loopback_certificate(directory: Path) -> tuple[str, str]:
-    """Write a self-signed certificate for 127.0.0.1 and its key; give back both paths."""
+    """Write a self-signed certificate for 127.0.0.1 and its key, and return both paths."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.datetime.now(datetime.UTC)

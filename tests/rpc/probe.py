@@ -1,4 +1,4 @@
-"""A service of a host application that does whatever a test asks for."""
+"""A service of a host application with methods for the RPC tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from baremetal_sdk.observability.tracing import current_span
 
 
 class Probe:
-    """Its public methods that are not registered cannot be called."""
+    """Registered methods, and one public method that is not registered."""
 
     def __init__(self) -> None:
         self.entered = threading.Event()
@@ -25,69 +25,69 @@ class Probe:
 
     @rpc_method("1.0")
     def echo(self, value: Any) -> Any:
-        """Give it back."""
+        """Return *value*."""
         self.runs += 1
         return value
 
     @rpc_method("1.2")
     def newer(self, value: int = 0) -> int:
-        """Changed since the first version."""
+        """Return *value*. The method has a later version than the others."""
         return value
 
     @rpc_method("1.0")
     def fail(self) -> None:
-        """Raise what the test has put there."""
+        """Raise the exception that the test has set."""
         assert self.raising is not None
         raise self.raising
 
     @rpc_method("1.0")
     def mistake(self) -> Any:
-        """Make a mistake of a programmer."""
+        """Raise a TypeError, with a secret in a local variable."""
         secret: Any = "hunter2"
         return len(5) + secret  # type: ignore[arg-type]
 
     @rpc_method("1.0")
     def who(self) -> tuple[RequestContext | None, float | None]:
-        """Who calls, and how much time there is."""
+        """Return the request context and the remaining seconds."""
         deadline = call_deadline()
         return _as_tuple(current_request.get()), None if deadline is None else deadline.remaining()
 
     @rpc_method("1.0")
     def trace(self) -> dict[str, str]:
-        """The span that goes on, also remembered for casts."""
-        found = dict(current_span())
-        self.casts.append(found)
+        """Return and remember the current span."""
+        span = dict(current_span())
+        self.casts.append(span)
         self.seen.set()
-        return found
+        return span
 
     @rpc_method("1.0")
     def wait(self, seconds: float = 30.0) -> str:
-        """Wait for the test to go on."""
+        """Wait up to *seconds* until the test releases the call."""
         self.entered.set()
         self.release.wait(seconds)
         return "released"
 
     @rpc_method("1.0")
     def work_until_cancelled(self) -> None:
-        """Do what a task does that is told to stop."""
+        """Raise Cancelled once the test releases the call, like cancelled work."""
         self.entered.set()
         if self.release.wait(30.0):
-            raise Cancelled("told to stop, and did", step="half")
+            raise Cancelled("the work was cancelled", step="half")
 
     @rpc_method("1.0")
     def remember(self, value: Any) -> None:
-        """Remember what was cast."""
+        """Remember *value*."""
         self.casts.append(value)
         self.seen.set()
 
     @rpc_method("1.0")
     def full(self) -> None:
-        """Have no room."""
+        """Raise NoFreeWorker."""
         raise NoFreeWorker("the lane is full", retry_after=7.5)
 
     @rpc_method("1.0")
     def within(self) -> None:
-        """Notice that the time is over."""
+        """Work until the deadline, and raise DeadlineExceeded."""
         deadline = call_deadline() or Deadline.after(30.0)
         while not deadline.expired:
             self.release.wait(min(0.05, deadline.remaining()))
@@ -95,16 +95,16 @@ class Probe:
 
     @rpc_method("1.0")
     def not_for_the_wire(self) -> Any:
-        """Give back what only a program can have."""
+        """Return a value that cannot be sent."""
         return threading.Lock()
 
     @rpc_method("1.0")
     def grow(self, size: int) -> str:
-        """A text of that size."""
+        """Return a text of *size* characters."""
         return "x" * size
 
     def never(self) -> None:
-        """Not registered."""
+        """Do nothing useful: this method is not registered."""
         self.runs += 1000
 
 
@@ -113,6 +113,6 @@ def _as_tuple(context: RequestContext | None) -> Any:
 
 
 class Unheard(BareMetalError):
-    """A host application's own error."""
+    """An error class of the host application."""
 
     code = 418

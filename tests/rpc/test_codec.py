@@ -1,4 +1,4 @@
-"""What crosses between processes, and what is refused."""
+"""Encoding of values, errors and requests, and rejected messages."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class TestCodec(TestCase):
         super().setUp()
         self.codec = Codec(limits=MessageLimits(max_bytes=10_000, max_depth=8))
 
-    def test_what_is_too_deep_is_refused_on_both_sides(self) -> None:
-        """A message that is nested without end exhausts no stack."""
+    def test_nesting_is_limited_on_both_sides(self) -> None:
+        """Deep nesting is rejected before it exhausts the stack."""
         value: Any = 1
         for _ in range(5000):
             value = [value]
@@ -32,24 +32,24 @@ class TestCodec(TestCase):
         self.assertRaises(MessageTooLarge, self.codec.load, value)
         self.assertRaises(MalformedMessage, self.codec.from_bytes, b"[" * 5000 + b"]" * 5000)
 
-    def test_what_is_too_large_is_refused_on_both_sides(self) -> None:
-        """Nobody's memory is filled by a message."""
+    def test_size_is_limited_on_both_sides(self) -> None:
+        """Messages above the size limit are neither written nor read."""
         self.assertRaises(MessageTooLarge, self.codec.to_bytes, "x" * 10_000)
         self.assertRaises(MessageTooLarge, self.codec.from_bytes, b'"' + b"x" * 10_000 + b'"')
 
-    def test_what_only_a_program_can_have_is_not_sent(self) -> None:
-        """The refusal names the type, and never the value."""
+    def test_values_without_an_encoding_are_rejected(self) -> None:
+        """The error names the type, never the value."""
         for value in (threading.Lock(), object(), self.codec, {"a": [lambda: 1]}, MessageLimits()):
             error = self.assertRaises(NotEncodable, self.codec.dump, value)
             self.assertNotIn("0x", str(error))
         self.assertRaises(NotEncodable, self.codec.to_bytes, "\ud800")
 
     def test_an_enumeration_is_sent_as_its_text(self) -> None:
-        """Both sides know the words, and need not share the class."""
+        """A member of a text enumeration is decoded as plain text."""
         self.assertEqual("power", self.codec.load(json.loads(self.codec.to_bytes(self.codec.dump(Kind.POWER)))))
 
-    def test_nothing_is_made_or_imported_because_a_message_names_it(self) -> None:
-        """Only records that are registered are made, and only marks that are known are read."""
+    def test_messages_cannot_create_or_import_other_classes(self) -> None:
+        """Only registered records and known type marks are decoded, and nothing is imported."""
         before = set(sys.modules)
         for value in (
             {"$": "record", "name": "Codec", "v": {}},
@@ -71,38 +71,41 @@ class TestCodec(TestCase):
         self.assertIs(BareMetalError, type(error))
         self.assertEqual(set(), {"antigravity", "this"} & (set(sys.modules) - before))
 
-    def test_a_newer_record_is_read_without_what_is_not_known(self) -> None:
-        """Releases that differ can talk to each other while they are exchanged one by one."""
+    def test_unknown_fields_of_a_record_are_dropped(self) -> None:
+        """Fields of a newer release are ignored, so that releases can be upgraded one by one."""
         value = {"$": "record", "name": "NodeRecord", "v": {"uuid": "u", "name": "n", "invented_later": 1}}
         record = self.codec.load(value)
-        self.assertEqual(("u", "n"), (record.uuid, record.name))
+        self.assertEqual("u", record.uuid)
+        self.assertEqual("n", record.name)
 
 
 class TestFaults(TestCase):
-    def test_an_error_whose_class_is_not_loaded_is_the_nearest_one_that_is(self) -> None:
-        """A caller without the plugin still knows that the BMC was not reached, with code and details of the error."""
+    def test_an_unknown_error_class_becomes_its_loaded_base_class(self) -> None:
+        """Without the plugin, its error becomes the nearest loaded base class and keeps message, code and details."""
         codec = Codec()
         sent = faults.encode_error(RackOnFire("r7"), codec)
         sent["classes"][0] = "plugin_that_is_not_here.RackOnFire"
         error = faults.decode_error(sent, codec)
         self.assertIs(BMCUnreachable, type(error))
-        self.assertEqual(("rack r7 is on fire", 507, {"rack": "r7"}), (error.message, error.code, error.details))
+        self.assertEqual("rack r7 is on fire", error.message)
+        self.assertEqual(507, error.code)
+        self.assertEqual({"rack": "r7"}, error.details)
         self.assertEqual("plugin_that_is_not_here.RackOnFire", error.remote_class)  # type: ignore[attr-defined]
 
-    def test_attributes_of_an_error_that_are_no_details_stay_behind(self) -> None:
-        """What a plugin keeps in an error for itself, a password perhaps, is not sent."""
+    def test_other_attributes_of_an_error_are_not_sent(self) -> None:
+        """Attributes of an error besides its details, such as a password, are not sent."""
         error = RackOnFire("r7")
         error.password = "hunter2"  # type: ignore[attr-defined]
         self.assertNotIn("hunter2", json.dumps(faults.encode_error(error, Codec())))
 
 
 class TestRequest(TestCase):
-    def test_arguments_are_not_shown_where_a_request_is(self) -> None:
-        """A request in a log shows no secret."""
+    def test_the_repr_of_a_request_hides_its_arguments(self) -> None:
+        """The repr of a request contains no secret."""
         self.assertNotIn("hunter2", repr(RPCRequest("create_node", {"password": "hunter2"})))
 
-    def test_what_is_no_request_is_refused_with_the_reason(self) -> None:
-        """Each part of a message is checked before anything is done."""
+    def test_malformed_requests_are_rejected_with_a_reason(self) -> None:
+        """Each member of a request is validated."""
         good = RPCRequest("echo", {"value": 1}, ident=1, version="1.0", timeout=1.0).dump(Codec())
         self.assertEqual("echo", RPCRequest.load(good, Codec()).method)
         for part, value in (
@@ -118,7 +121,7 @@ class TestRequest(TestCase):
 
 
 class TestConfiguration(TestCase):
-    def test_a_configuration_that_is_shown_holds_no_secret(self) -> None:
-        """Neither the password of a caller nor that of the message bus is in its text."""
+    def test_the_repr_of_the_configuration_hides_secrets(self) -> None:
+        """The repr contains neither the password of a caller nor that of the message bus."""
         config = ConductorConfig(transport_url="rabbit://u:hunter2@h/", json_rpc=JSONRPCConfig(username="u", password="hunter2"))
         self.assertNotIn("hunter2", repr(config))

@@ -1,4 +1,4 @@
-"""The behaviour of RPC by JSON-RPC over HTTP, and what only that mode has."""
+"""Behavior of RPC over JSON-RPC, and the properties of that transport."""
 
 from __future__ import annotations
 
@@ -29,28 +29,28 @@ from baremetal_sdk.store.memory.store import MemoryStore
 from baremetal_sdk.store.records.node import ConductorRecord
 from metald.processes import Child
 from tests.fixtures.authority import Authority
-from tests.rpc import behaviour
+from tests.rpc import behavior
 from tests.rpc.certificate import write_loopback_certificate
 
 
-class JSONRPCMode(behaviour.Mode):
-    """A conductor that listens on a free port."""
+class JSONRPCCase(behavior.TransportCase):
+    """Base of tests with a conductor on a free port."""
 
     options = JSONRPCConfig(port=0)
 
     def config(self) -> ConductorConfig:
         """Listen on a free port."""
-        return self.base(rpc_transport="json-rpc", json_rpc=self.options)
+        return self.create_base_config(rpc_transport="json-rpc", json_rpc=self.options)
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """Port of the conductor."""
         server: Any = self.conductor.rpc_server
         assert isinstance(server, JSONRPCServer)
         return server.port
 
-    def connected(self, versions: dict[str, str], **options: Any) -> RPCClient:
-        """A client that knows the port."""
+    def create_client(self, versions: dict[str, str], **options: Any) -> RPCClient:
+        """Return a client for the port of the conductor."""
         json_rpc = dataclasses.replace(self.options, port=self.port, **options)
         config = dataclasses.replace(self.conductor.config, json_rpc=json_rpc)
         conductor = self.conductor
@@ -59,16 +59,16 @@ class JSONRPCMode(behaviour.Mode):
         return client
 
 
-class TestJSONRPC(JSONRPCMode, behaviour.Behaviour):
+class TestJSONRPC(JSONRPCCase, behavior.Behavior):
     pass
 
 
-class TestWire(JSONRPCMode):
-    """What any client of JSON-RPC 2.0 sees."""
+class TestWire(JSONRPCCase):
+    """Test the messages, as any client of JSON-RPC 2.0 sees them."""
 
     def post(self, body: Any, **headers: str) -> tuple[int, Any]:
-        """Send a body as it is, or a value as JSON."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=behaviour.PATIENCE)
+        """Post bytes unchanged, or another value as JSON."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=behavior.TIMEOUT_S)
         self.addCleanup(connection.close)
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         connection.request("POST", "/", data, {"Content-Type": "application/json", **headers})
@@ -77,23 +77,23 @@ class TestWire(JSONRPCMode):
         return answer.status, json.loads(content) if content else None
 
     def test_a_plain_client_can_call(self) -> None:
-        """What the standard says is enough; the rest has defaults."""
+        """A request with only the members of the standard is answered."""
         status, answer = self.post({"jsonrpc": "2.0", "method": "echo", "params": {"value": [1]}, "id": "a"})
         self.assertEqual((200, {"jsonrpc": "2.0", "id": "a", "result": [1]}), (status, answer))
 
-    def test_a_batch_is_answered_call_by_call(self) -> None:
-        """Errors of one leave the others alone; notifications have no answer."""
+    def test_the_calls_of_a_batch_are_independent(self) -> None:
+        """A failed call of a batch does not affect the others, and notifications get no response."""
         call = {"jsonrpc": "2.0", "method": "echo", "params": {"value": 1}}
         _, answers = self.post([{**call, "id": 1}, call, {"jsonrpc": "2.0", "method": "nope", "id": 2}, 7, {**call, "id": 3}])
-        self.assertEqual([1, 2, None, 3], [one["id"] for one in answers])
-        self.assertEqual([None, -32601, -32600, None], [one.get("error", {}).get("code") for one in answers])
+        self.assertEqual([1, 2, None, 3], [answer["id"] for answer in answers])
+        self.assertEqual([None, -32601, -32600, None], [answer.get("error", {}).get("code") for answer in answers])
         self.assertEqual((204, None), self.post([call, call]))
         self.assertEqual((204, None), self.post(call))
         for batch in ([], [{**call, "id": 1}] * 101):
             self.assertEqual(-32600, self.post(batch)[1]["error"]["code"])
 
-    def test_codes_are_those_of_the_standard_where_it_has_one(self) -> None:
-        """Other errors have the status that the API gives them."""
+    def test_error_codes_are_those_of_the_standard(self) -> None:
+        """Errors without a code in the standard have their HTTP status as code."""
         for message, code in (
             (b"{", -32700),
             (b"", -32700),
@@ -105,11 +105,11 @@ class TestWire(JSONRPCMode):
         ):
             self.assertEqual(code, self.post(message)[1]["error"]["code"], message)
 
-    def test_what_is_not_posted_as_json_is_refused(self) -> None:
-        """A page in a browser on this machine cannot command machines."""
+    def test_requests_other_than_json_posts_are_rejected(self) -> None:
+        """A web page in a browser on this machine cannot call methods."""
         call = {"jsonrpc": "2.0", "method": "echo", "params": {"value": 1}, "id": 1}
         self.assertEqual(415, self.post(call, **{"Content-Type": "text/plain"})[0])
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=behaviour.PATIENCE)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=behavior.TIMEOUT_S)
         self.addCleanup(connection.close)
         for method, path, status in (("GET", "/", 405), ("POST", "/x", 404)):
             connection.request(method, path, b"{}", {"Content-Type": "application/json"})
@@ -118,49 +118,50 @@ class TestWire(JSONRPCMode):
             self.assertEqual(status, answer.status)
         self.assertEqual(0, self.probe.runs)
 
-    def test_a_result_that_cannot_be_sent_is_said_to_be_one(self) -> None:
-        """The caller learns that the method was run."""
-        self.assertIn("it was run", self.assertRaises(InternalError, self.rpc.call, "not_for_the_wire").message)
+    def test_a_result_without_an_encoding_is_reported(self) -> None:
+        """The error says that the method was executed, and only its result cannot be sent."""
+        self.assertIn("was executed", self.assertRaises(InternalError, self.rpc.call, "not_for_the_wire").message)
 
-    def test_messages_over_the_limit_are_refused_on_the_way_out_and_on_the_way_back(self) -> None:
-        """Each side says what is too large, and goes on."""
+    def test_large_requests_and_responses_are_rejected(self) -> None:
+        """A request above the limit is not sent, and a response above the limit becomes an error."""
         self.assertRaises(MessageTooLarge, self.rpc.call, "echo", value="x" * 17_000_000)
         self.assertEqual(0, self.probe.runs)
         self.assertRaises(MessageTooLarge, self.rpc.call, "grow", size=17_000_000)
         self.assertEqual(1, self.rpc.call("echo", value=1))
 
-    def test_a_conductor_that_is_not_there_was_not_asked(self) -> None:
-        """Nobody listens: the caller knows that nothing was run, and when to come back."""
+    def test_a_stopped_conductor_is_unreachable(self) -> None:
+        """If no process listens, the caller learns that nothing was executed, and when to retry."""
         self.conductor.rpc_server.stop(Deadline.after(5.0))  # type: ignore[union-attr]
         error = self.assertRaises(ConductorUnreachable, self.rpc.call, "echo", value=1)
-        self.assertEqual((503, 1.0), (error.code, error.retry_after))
+        self.assertEqual(503, error.code)
+        self.assertEqual(1.0, error.retry_after)
         self.assertEqual(0, self.probe.runs)
 
-    def test_no_living_conductor_is_said(self) -> None:
-        """An API without conductors answers with what to do."""
-        for one in self.conductor.store.conductors():
-            self.conductor.store.unregister_conductor(one.hostname, one.incarnation)
+    def test_no_live_conductor_is_reported(self) -> None:
+        """Without a live conductor, the error says what to do."""
+        for record in self.conductor.store.conductors():
+            self.conductor.store.unregister_conductor(record.hostname, record.incarnation)
         self.assertIn("no conductor is alive", str(self.assertRaises(ConductorUnreachable, self.rpc.call, "echo", value=1)))
 
 
-class TestFull(JSONRPCMode):
+class TestFull(JSONRPCCase):
     options = JSONRPCConfig(port=0, max_threads=1, call_queue_size=0)
 
     def test_a_conductor_with_no_thread_left_is_busy(self) -> None:
-        """A call that finds no room is refused at once and not run, with when to come back."""
-        outcome = self.in_thread(self.rpc.call, "wait")
-        self.assertTrue(self.probe.entered.wait(behaviour.PATIENCE))
+        """A call beyond the limit fails at once as busy, with a retry time, and is not run."""
+        call = self.call_in_thread(self.rpc.call, "wait")
+        self.assertTrue(self.probe.entered.wait(behavior.TIMEOUT_S))
         error = self.assertRaises(Busy, self.rpc.call, "echo", value=1)
         self.assertEqual(503, error.code)
         self.assertIsNotNone(error.retry_after)
         self.assertEqual(0, self.probe.runs)
         self.probe.release.set()
-        self.assertEqual("released", outcome.wait().result)
+        self.assertEqual("released", call.wait().result)
 
 
 class TestListening(TestCase):
-    def test_beyond_loopback_callers_have_to_be_known(self) -> None:
-        """Who can call a conductor commands all machines: nobody does so unasked."""
+    def test_public_addresses_require_authentication(self) -> None:
+        """A conductor without authentication does not listen on addresses other than loopback."""
         for address in ("0.0.0.0", "::", "127.0.0.1,192.0.2.1", "example.net"):
             config = ConductorConfig(rpc_transport="json-rpc", json_rpc=JSONRPCConfig(host_ip=address, port=0))
             conductor = Conductor(config)
@@ -168,31 +169,31 @@ class TestListening(TestCase):
             self.assertIn("[json_rpc] host_ip", error.message)
             self.assertFalse(conductor.ready)
 
-    def test_a_port_that_is_taken_is_said_to_be_the_one_of_rpc(self) -> None:
-        """The message names the section in which it is wrong."""
-        with socket.create_server(("127.0.0.1", 0)) as taken:
-            port = taken.getsockname()[1]
+    def test_a_used_port_is_reported_with_its_section(self) -> None:
+        """The error names the section [json_rpc] and the port."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
             conductor = Conductor(ConductorConfig(rpc_transport="json-rpc", json_rpc=JSONRPCConfig(port=port)))
             error = self.assertRaises(ConfigurationError, conductor.start)
         self.assertIn("[json_rpc] host_ip, port", error.message)
         self.assertIn(str(port), error.message)
 
-    def test_the_mode_in_one_process_reaches_no_other(self) -> None:
-        """What is missing in the configuration is named."""
+    def test_the_transport_none_has_no_remote_client(self) -> None:
+        """The error names the option to set."""
         store, clock = MemoryStore(SystemClock()), SystemClock()
         error = self.assertRaises(ConfigurationError, transports.create_client, ConductorConfig(), store, clock, {})
         self.assertIn("[DEFAULT] rpc_transport", error.message)
 
 
-class TestCatalogue(JSONRPCMode):
+class TestCatalogue(JSONRPCCase):
     def test_a_process_without_a_conductor_knows_the_versions_of_all_methods(self) -> None:
-        """What an API asks for is what a conductor of its release has."""
+        """The versions that an API needs are those of a conductor of the same release."""
         versions = self.conductor.components.registry.versions()
         own = {name: version for name, version in versions.items() if not hasattr(self.probe, name)}
         self.assertEqual(own, collect_versions(*SERVICES), "name each service in baremetal_sdk/services/catalogue.py")
 
 
-class TestBasicAuth(JSONRPCMode):
+class TestBasicAuth(JSONRPCCase):
     def setUp(self) -> None:
         self.directory = Path(self.useFixture(TempDir()).path)
         users = self.directory / "htpasswd"
@@ -201,18 +202,18 @@ class TestBasicAuth(JSONRPCMode):
         self.options = JSONRPCConfig(port=0, auth_strategy="http_basic", http_basic_auth_user_file=str(users))
         super().setUp()
 
-    def test_callers_are_known_by_name_and_password(self) -> None:
-        """Who gives none, or a wrong one, runs nothing, and learns which options are wrong."""
-        known = self.connected({}, username="api", password="hunter2")
+    def test_callers_authenticate_with_name_and_password(self) -> None:
+        """A caller without or with wrong credentials runs nothing, and the error names the options to correct."""
+        known = self.create_client({}, username="api", password="hunter2")
         self.assertEqual(1, known.call("echo", value=1))
         for options in ({}, {"username": "api", "password": "hunter3"}, {"username": "root", "password": "hunter2"}):
-            error = self.assertRaises(ConfigurationError, self.connected({}, **options).call, "echo", value=1)
+            error = self.assertRaises(ConfigurationError, self.create_client({}, **options).call, "echo", value=1)
             self.assertIn("[json_rpc] username, password", error.message)
             self.assertNotIn("hunter", error.message)
         self.assertEqual(1, self.probe.runs)
 
 
-class TestTLS(JSONRPCMode):
+class TestTLS(JSONRPCCase):
     def setUp(self) -> None:
         directory = Path(self.useFixture(TempDir()).path)
         (directory / "server").mkdir()
@@ -230,45 +231,45 @@ class TestTLS(JSONRPCMode):
         )
         super().setUp()
 
-    def connected(self, versions: dict[str, str], **options: Any) -> RPCClient:
-        """Callers trust the certificate of the conductor."""
-        return super().connected(versions, **{"ca_file": self.server_cert, **options})
+    def create_client(self, versions: dict[str, str], **options: Any) -> RPCClient:
+        """Return a client that trusts the certificate of the conductor."""
+        return super().create_client(versions, **{"ca_file": self.server_cert, **options})
 
-    def test_both_sides_show_certificates(self) -> None:
-        """Who has no certificate, or trusts another one, cannot call."""
+    def test_both_sides_verify_certificates(self) -> None:
+        """A caller without a certificate, or without trust in the conductor's, cannot call."""
         ours = {"client_cert_file": self.client_cert, "client_key_file": self.client_key}
-        self.assertEqual(1, self.connected({}, **ours).call("echo", value=1))
+        self.assertEqual(1, self.create_client({}, **ours).call("echo", value=1))
         for options in ({}, {**ours, "ca_file": None}):
-            self.assertRaises(BareMetalError, self.connected({}, **options).call, "echo", value=2)
+            self.assertRaises(BareMetalError, self.create_client({}, **options).call, "echo", value=2)
         self.assertEqual(1, self.probe.runs)
 
     def test_a_reload_reads_the_certificate_again(self) -> None:
-        """Callers that trust the new one alone are served; one that cannot be used is said, and changes nothing."""
+        """A reload uses the new certificate. An invalid one is logged, and the previous one stays in use."""
         ours = {"client_cert_file": self.client_cert, "client_key_file": self.client_key}
-        self.assertEqual(1, self.connected({}, **ours).call("echo", value=1))
+        self.assertEqual(1, self.create_client({}, **ours).call("echo", value=1))
         pair = [Path(self.options.cert_file or ""), Path(self.options.key_file or "")]
         other = Path(self.useFixture(TempDir()).path)
         for old, new in zip(pair, write_loopback_certificate(other), strict=True):
             old.write_bytes(Path(new).read_bytes())
         self.conductor.reload(self.conductor.config)
-        self.assertEqual(2, self.connected({}, **ours).call("echo", value=2))
+        self.assertEqual(2, self.create_client({}, **ours).call("echo", value=2))
         log = self.useFixture(FakeLogger())
         pair[1].write_text("no key")
         self.conductor.reload(self.conductor.config)
         self.assertIn("[json_rpc] cert_file", log.output)
-        self.assertEqual(3, self.connected({}, **ours).call("echo", value=3))
+        self.assertEqual(3, self.create_client({}, **ours).call("echo", value=3))
 
-    def test_a_file_that_is_not_there_is_named(self) -> None:
-        """The message names the options of the section."""
-        error = self.assertRaises(ConfigurationError, self.connected, {}, ca_file="/nonexistent/ca.pem")
+    def test_a_missing_file_is_reported(self) -> None:
+        """The error names the option with the missing file."""
+        error = self.assertRaises(ConfigurationError, self.create_client, {}, ca_file="/nonexistent/ca.pem")
         self.assertIn("[json_rpc] ca_file", error.message)
 
 
 class TestDeath(TestCase):
-    def test_a_conductor_that_dies_in_the_middle_of_a_call_is_said_to_be_lost(self) -> None:
-        """The caller is told at once that nobody knows whether the call was run; the next call knows that it was not."""
+    def test_the_death_of_a_conductor_during_a_call_is_reported(self) -> None:
+        """The call fails at once with an unknown outcome. The next call fails as not executed."""
         directory = Path(self.useFixture(TempDir()).path)
-        child = Child("conductor", [sys.executable, "-m", "tests.rpc.mortal"], directory)
+        child = Child("conductor", [sys.executable, "-m", "tests.rpc.killable_conductor"], directory)
         self.addCleanup(child.stop)
         port = int(child.wait_for_line("ready: ", 60.0))
         store, clock = MemoryStore(SystemClock()), SystemClock()
@@ -276,9 +277,9 @@ class TestDeath(TestCase):
         config = ConductorConfig(rpc_transport="json-rpc", json_rpc=JSONRPCConfig(port=port))
         client = transports.create_client(config, store, clock, {})
         self.addCleanup(client.close)
-        outcome = behaviour.Outcome(client.call, ("wait",), {})
-        child.wait_for_line("entered", behaviour.PATIENCE)
+        call = behavior.BackgroundCall(client.call, ("wait",), {})
+        child.wait_for_line("entered", behavior.TIMEOUT_S)
         child.send(signal.SIGKILL)
-        self.assertIsInstance(outcome.wait().error, OutcomeUnknown)
-        child.wait(behaviour.PATIENCE)  # until then its port may take a connection, and end it
+        self.assertIsInstance(call.wait().error, OutcomeUnknown)
+        child.wait(behavior.TIMEOUT_S)  # until then, its port may accept a connection and reset it
         self.assertRaises(ConductorUnreachable, client.call, "wait")

@@ -1,4 +1,4 @@
-"""A conductor in a process of its own, for a test to kill."""
+"""A conductor in a separate process, which a test kills."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from baremetal_sdk.config import JSONRPCConfig
 
 
 class Waiting:
-    """Never answers."""
+    """Service with a method that never returns."""
 
     @rpc_method("1.0")
     def wait(self) -> None:
-        """Say that it was called, and wait."""
+        """Print that the call has arrived, and wait."""
         print("entered", flush=True)
         threading.Event().wait(600.0)
 
 
 def main() -> None:
-    """Say the port, or the URL of the bus that it was given, and wait for the end."""
+    """Start a conductor for JSON-RPC, or for the bus whose URL is the argument. Print its port or name, and wait."""
     if len(sys.argv) > 1:
         init_backend(BackendType.THREADING)
         config = ConductorConfig(host="mortal", rpc_transport="oslo", transport_url=sys.argv[1])
