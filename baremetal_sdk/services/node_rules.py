@@ -37,6 +37,7 @@ def _mark_changes(before: NodeRecord, changes: Mapping[str, Any], mark: str, all
 
 
 def _instance_changes(before: NodeRecord, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the changes that go with the instance: the end of its allocation, and its name."""
     further: dict[str, Any] = {}
     if before.allocation_uuid is not None and changes.get("instance_uuid", before.instance_uuid) is None:
         allocations.refuse_removal(before)

@@ -27,6 +27,7 @@ INFO, ERROR = "INFO", "ERROR"
 _MAX_PENDING = 10_000
 """Entries that are kept in memory while the store is not available. Further entries are dropped."""
 _BATCH_SIZE = 500
+"""Entries that one write stores."""
 _STEP_FIELDS = ("clean_step", "deploy_step", "service_step")
 
 
@@ -39,6 +40,7 @@ class History:
         self._clock = clock
         self._options = options
         self._lock = threading.Lock()
+        # Held during a flush, so that two of them do not store the same entries twice.
         self._flushing = threading.Lock()
         self._pending: list[NodeHistoryRecord] = []
 
@@ -115,19 +117,24 @@ class History:
 
 def _events(before: NodeRecord, after: NodeRecord) -> Iterator[tuple[str, str, str]]:
     """Iterate over type, severity and text of the differences."""
-    failed = after.last_error is not None and after.last_error != before.last_error
+    has_new_error = after.last_error is not None and after.last_error != before.last_error
     if before.provision_state != after.provision_state:
-        moved = f"provision state '{before.provision_state}' -> '{after.provision_state}'"
-        yield "provisioning", ERROR if failed else INFO, f"{moved}: {after.last_error}" if failed else moved
-    elif failed:
+        text = f"provision state '{before.provision_state}' -> '{after.provision_state}'"
+        if has_new_error:
+            yield "provisioning", ERROR, f"{text}: {after.last_error}"
+        else:
+            yield "provisioning", INFO, text
+    elif has_new_error:
         yield "error", ERROR, str(after.last_error)
     if before.power_state != after.power_state:
         source = f", seen by {after.power_source}" if after.power_source else ""
         yield "power", INFO, f"power '{before.power_state or 'unknown'}' -> '{after.power_state or 'unknown'}'{source}"
     for field in _STEP_FIELDS:
-        step, was = getattr(after, field), getattr(before, field)
-        if step != was and step:
+        step = getattr(after, field)
+        if step and step != getattr(before, field):
             yield "step", INFO, f"{field.replace('_', ' ')} {step['interface']}.{step['step']} began"
     if before.maintenance != after.maintenance:
-        reason = f": {after.maintenance_reason}" if after.maintenance and after.maintenance_reason else ""
-        yield "maintenance", INFO, ("maintenance began" if after.maintenance else "maintenance ended") + reason
+        text = "maintenance began" if after.maintenance else "maintenance ended"
+        if after.maintenance and after.maintenance_reason:
+            text += f": {after.maintenance_reason}"
+        yield "maintenance", INFO, text

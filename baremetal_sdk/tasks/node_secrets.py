@@ -38,7 +38,7 @@ class NodeSecrets:
         """Return the values of all secrets."""
         return tuple(self._unseal(record, driver).values())
 
-    def currency_check(self, node: str) -> Callable[[], bool]:
+    def freshness_check(self, node: str) -> Callable[[], bool]:
         """Return a function that tells whether the external secrets still have the values that this object has read."""
         external, values = self._external, self._external_values
         if external is None or not values:

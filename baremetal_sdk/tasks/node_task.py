@@ -296,7 +296,7 @@ class NodeTask:
             return None
         info = self.info(Kind.POWER)
         account = self._credential(power.connector, info)
-        is_current = self._secrets.currency_check(self.record.uuid)
+        is_current = self._secrets.freshness_check(self.record.uuid)
         return PowerReader(power, power.sample_target(info), self._dependencies.bmc, account, is_current)
 
     def sample_power(self) -> Any:

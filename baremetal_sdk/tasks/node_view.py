@@ -1,4 +1,4 @@
-"""The view of a node that drivers get."""
+"""Conversion of a node's record to the ``Node`` that drivers see."""
 
 from __future__ import annotations
 
