@@ -74,7 +74,7 @@ def conductor_not_found_error(hostname: str, incarnation: str) -> ConductorNotFo
 
 
 def marker_not_found_error(label: str, marker: str) -> MarkerNotFound:
-    """Return the error for a page that shall begin after a record that does not exist."""
+    """Return the error for a page after a record that does not exist."""
     allowed = f"allowed is the UUID of the last {label} of a page"
     return MarkerNotFound([Problem("marker", f"there is no {label} {marker}", allowed)])
 

@@ -17,14 +17,14 @@ from baremetal_sdk.store.records.query import Row
 
 R = TypeVar("R")
 StoredRecord = Mapping[str, Any]
-"""Field -> value of one record, encoded as the database keeps it."""
+"""Values of one record by field, encoded as the database stores them."""
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MAX_INTEGER = 2**31 - 1
 
 
 class FieldKind(Enum):
-    """Types of field values. The values are their names in messages."""
+    """Types of field values. Messages show the value of the member."""
 
     STRING = "a string"
     TEXT = "a text"

@@ -42,7 +42,7 @@ class _Engines(NamedTuple):
 
 
 class Database:
-    """A database with its connections. Its errors are raised as ``StoreUnavailable``. Thread-safe."""
+    """A database with its connections. Thread-safe. Errors of the database are raised as ``StoreUnavailable``."""
 
     def __init__(self, url: str, *, connections: int = DEFAULT_CONNECTIONS) -> None:
         self.url = _parse_url(url)
