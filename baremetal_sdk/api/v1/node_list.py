@@ -133,7 +133,7 @@ def _list_nodes(request: APIRequest, *, whole: bool = False) -> dict[str, Any]:
 def _render_redacted(request: APIRequest, page: PageRequest, scope: Scope, seen: Sequence[Row]) -> Sequence[Any]:
     """Return the nodes of a page without the values that the caller may not see.
 
-    The nodes have the order of *seen*. Nodes that were deleted in the meantime are missing. The render cache is not
+    The nodes have the order of *seen*. Nodes that were deleted after the first query are missing. The render cache is not
     used because the result depends on the caller.
     """
     read = _build_reader(request, page, scope, extra_columns=("owner", "lessee"))
@@ -174,7 +174,7 @@ def _build_scope(request: APIRequest) -> Scope:
     """Return the scope of a listing.
 
     The filter ``project`` narrows the scope of callers that see all projects. It has no effect for other callers, which
-    see the nodes of their own project only.
+    see only the nodes of one project.
     """
     return request.scope if request.scope.project is not None else Scope(request.query.get("project"))
 

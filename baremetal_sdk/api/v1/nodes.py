@@ -197,7 +197,7 @@ def _check_patch(patch: Sequence[PatchOperation], minor: int) -> None:
 
 
 def _apply_patch(request: APIRequest, patch: list[PatchOperation], *, reset_interfaces: bool) -> NodeRecord:
-    """Apply *patch* to the node. If another writer changes the node in the meantime, read the node again and repeat."""
+    """Apply *patch* to the node. If another writer changes the node before the write, read the node again and repeat."""
     for _ in range(PATCH_ATTEMPTS - 1):
         try:
             return _apply_patch_once(request, patch, reset_interfaces=reset_interfaces)

@@ -123,7 +123,7 @@ class RunbooksResource(CRUDResource):
 
 
 class RunbookTraitsResource:
-    """Traits of runbooks. A runbook may run on nodes that have one of its traits."""
+    """Traits of runbooks. A runbook may run on nodes that have one of its traits, or its name as a trait."""
 
     @route("GET", "/v1/runbooks/{runbook}/traits", policy="baremetal:runbook:get", role="owner-reader", since=TRAITS_SINCE)
     def list(self, request: APIRequest) -> Traits:
