@@ -11,7 +11,7 @@ from baremetal_sdk import Conductor, ConductorConfig
 from baremetal_sdk.api import bare_metal_api
 from baremetal_sdk.store.records.node import NodeRecord
 from baremetal_sdk.testing import provision, quick_options, running_conductor, settle
-from tests.fixtures.api import Answer, APITestCase
+from tests.fixtures.api import APIResponse, APITestCase
 
 N1 = "/v1/nodes/m1"
 
@@ -27,22 +27,22 @@ class MachineAPITestCase(APITestCase):
         self.runtime: Conductor = context.__enter__()
         self.addCleanup(context.__exit__, None, None, None)
         self.app = bare_metal_api(self.runtime)
-        self.uuid = self.enrol("m1")
+        self.uuid = self.enroll("m1")
 
     def options(self) -> dict[str, Any]:
         """Return the conductor options of the test."""
         return {}
 
-    def enrol(self, name: str, **values: Any) -> str:
+    def enroll(self, name: str, **values: Any) -> str:
         """Create a node whose machine has the same name, and return the UUID of the node."""
         info = {"fake_machine": name, "fake_rack": self.rack.name, **values.pop("driver_info", {})}
-        return self.node(name=name, driver_info=info, **values)
+        return self.create_node(name=name, driver_info=info, **values)
 
     def machine(self, name: str = "m1") -> Machine:
         """Return the simulated machine itself, to check the effects of requests."""
         return self.rack.machine(name)
 
-    def bring(self, *verbs: str, node: str | None = None) -> NodeRecord:
+    def run_verbs(self, *verbs: str, node: str | None = None) -> NodeRecord:
         """Run the provisioning verbs *verbs* one after another, and return the record of the node."""
         return provision(self.runtime, node or self.uuid, *verbs)
 
@@ -51,13 +51,13 @@ class MachineAPITestCase(APITestCase):
         settle(self.runtime)
         return self.runtime.store.node(node or self.uuid)
 
-    def ask(self, method: str, path: str, body: Any = None, *, status: int = 200, version: str = "1.115") -> Any:
+    def call_node(self, method: str, path: str, body: Any = None, *, status: int = 200, version: str = "1.115") -> Any:
         """Send a request below the path of the node, assert its status, and return the body of the response."""
-        answer = self.refused(method, path, body, version=version)
-        self.assertEqual(status, answer.status, answer.raw)
-        return answer.json if answer.raw else None
+        response = self.request_node(method, path, body, version=version)
+        self.assertEqual(status, response.status, response.raw)
+        return response.json if response.raw else None
 
-    def refused(self, method: str, path: str, body: Any = None, *, version: str = "1.115") -> Answer:
+    def request_node(self, method: str, path: str, body: Any = None, *, version: str = "1.115") -> APIResponse:
         """Send a request below the path of the node, and return the response."""
         return self.request(method, f"/v1/nodes/{self.uuid}/{path}".rstrip("/"), body, version=version)
 

@@ -10,7 +10,7 @@ from baremetal_sdk import ConductorConfig, bare_metal_api
 from baremetal_sdk.drivers.loader import discover
 from baremetal_sdk.testing import quick_options, running_conductor, settle
 from tests.api.machines import N1, MachineAPITestCase
-from tests.fixtures.api import Answer
+from tests.fixtures.api import APIResponse
 
 MAC = "52:54:00:00:00:01"
 URL = "https://192.0.2.7:9999"
@@ -26,15 +26,15 @@ class AgentTestCase(MachineAPITestCase):
 
     def enter_clean_wait(self) -> None:
         """Clean the node until it waits for an event."""
-        self.bring("manage")
-        self.ask("PUT", "states/provision", WAIT, status=202)
+        self.run_verbs("manage")
+        self.call_node("PUT", "states/provision", WAIT, status=202)
         self.assertEqual("clean wait", self.record().provision_state)
 
-    def lookup(self, query: str = f"addresses={MAC}", version: str = "1.115") -> Answer:
+    def lookup(self, query: str = f"addresses={MAC}", version: str = "1.115") -> APIResponse:
         """Request the node of an agent."""
         return self.request("GET", f"/v1/lookup?{query}", version=version)
 
-    def send_heartbeat(self, token: str | None, *, version: str = "1.115", **body: Any) -> Answer:
+    def send_heartbeat(self, token: str | None, *, version: str = "1.115", **body: Any) -> APIResponse:
         """Send a heartbeat."""
         given = {"callback_url": URL, "agent_version": "11.0", "agent_token": token, **body}
         given = {name: value for name, value in given.items() if value is not None}
@@ -71,7 +71,7 @@ class TestLookup(AgentTestCase):
 
     def test_addresses_of_two_nodes_find_none(self) -> None:
         """Addresses of two nodes match neither node, because an agent runs on one machine."""
-        other = self.enrol("m2")
+        other = self.enroll("m2")
         self.request("POST", "/v1/ports", {"node_uuid": other, "address": "52:54:00:00:00:02"})
         self.enter_clean_wait()
         self.assert_refused(self.lookup(f"addresses={MAC},52:54:00:00:00:02"), 404)
@@ -82,22 +82,22 @@ class TestHeartbeat(AgentTestCase):
         """The remaining steps run, and then the node keeps no data about the agent."""
         self.enter_clean_wait()
         token = self.lookup().json["config"]["agent_token"]
-        answer = self.send_heartbeat(token)
-        self.assertEqual((202, b""), (answer.status, answer.raw))
+        response = self.send_heartbeat(token)
+        self.assertEqual((202, b""), (response.status, response.raw))
         record = self.record()
         self.assertEqual(("manageable", {}), (record.provision_state, dict(record.driver_internal_info)))
 
     def test_heartbeat_does_not_resume_held_or_polled_steps(self) -> None:
         """The heartbeat is recorded, and the steps continue to wait."""
-        self.bring("manage")
+        self.run_verbs("manage")
         steps = [{"interface": "power", "step": "hold"}]
-        self.ask("PUT", "states/provision", {"target": "clean", "clean_steps": steps}, status=202)
+        self.call_node("PUT", "states/provision", {"target": "clean", "clean_steps": steps}, status=202)
         self.assertEqual("clean hold", self.record().provision_state)
         self.assert_refused(self.lookup(), 404)
-        self.ask("PUT", "states/provision", {"target": "abort"}, status=202)
-        self.bring("manage")
+        self.call_node("PUT", "states/provision", {"target": "abort"}, status=202)
+        self.run_verbs("manage")
         steps = [{"interface": "deploy", "step": "burnin", "args": {"seconds": 1000.0}}]
-        self.ask("PUT", "states/provision", {"target": "clean", "clean_steps": steps}, status=202)
+        self.call_node("PUT", "states/provision", {"target": "clean", "clean_steps": steps}, status=202)
         self.record()
         token = self.lookup().json["config"]["agent_token"]
         self.assertEqual(202, self.send_heartbeat(token, agent_status="start").status)
@@ -119,9 +119,9 @@ class TestHeartbeat(AgentTestCase):
         self.enter_clean_wait()
         token = self.lookup().json["config"]["agent_token"]
         with self.runtime.acquire(self.uuid, purpose="test"):
-            answer = self.send_heartbeat(token)
-            self.assert_refused(answer, 409, "test")
-            self.assertIn("Retry-After", answer.headers)
+            response = self.send_heartbeat(token)
+            self.assert_refused(response, 409, "test")
+            self.assertIn("Retry-After", response.headers)
         internal = {**self.record().driver_internal_info, "agent_url": URL}
         self.runtime.store.update_node(self.uuid, {"driver_internal_info": internal}, fence=None)
         with self.runtime.acquire(self.uuid, purpose="test"):
@@ -133,8 +133,8 @@ class TestHeartbeat(AgentTestCase):
         self.assert_refused(self.send_heartbeat("x", version="1.21"), 404, "1.22")
         for field, value, minor in (("agent_version", "1", 36), ("agent_verify_ca", "x", 68), ("agent_status", "start", 72)):
             body = {"callback_url": URL, field: value}
-            answer = self.request("POST", f"/v1/heartbeat/{self.uuid}", body, version=f"1.{minor - 1}")
-            self.assert_refused(answer, 406, f"1.{minor}")
+            response = self.request("POST", f"/v1/heartbeat/{self.uuid}", body, version=f"1.{minor - 1}")
+            self.assert_refused(response, 406, f"1.{minor}")
         self.assert_refused(self.request("POST", "/v1/heartbeat", {}, version="1.22"), 400, "node")
         self.assert_refused(self.request("POST", "/v1/heartbeat", {}, version="1.21"), 404)
 
@@ -151,9 +151,9 @@ class TestHeartbeat(AgentTestCase):
         """After a reboot the next agent gets a new token."""
         self.enter_clean_wait()
         first = self.lookup().json["config"]["agent_token"]
-        self.ask("PUT", "states/power", {"target": "power on"}, status=202)
+        self.call_node("PUT", "states/power", {"target": "power on"}, status=202)
         self.record()
-        self.ask("PUT", "states/power", {"target": "rebooting"}, status=202)
+        self.call_node("PUT", "states/power", {"target": "rebooting"}, status=202)
         self.record()
         second = self.lookup().json["config"]["agent_token"]
         self.assertNotIn(second, (MASK, first))
@@ -191,30 +191,30 @@ class TestInspection(AgentTestCase):
         self.runtime = context.__enter__()
         self.addCleanup(context.__exit__, None, None, None)
         self.app = bare_metal_api(self.runtime)
-        self.uuid = self.enrol("m1")
+        self.uuid = self.enroll("m1")
         self.request("POST", "/v1/ports", {"node_uuid": self.uuid, "address": "52:54:00:00:00:0a"})
 
-    def send_report(self, body: Any, query: str = "", version: str = "1.115") -> Answer:
+    def send_report(self, body: Any, query: str = "", version: str = "1.115") -> APIResponse:
         """Send an inspection report."""
         return self.request("POST", f"/v1/continue_inspection{query}", body, version=version)
 
     def test_report_ends_the_inspection(self) -> None:
         """Properties, ports and the inventory are stored, and the node becomes manageable."""
-        self.assertEqual("inspect wait", self.bring("manage", "inspect").provision_state)
-        answer = self.send_report({"inventory": INVENTORY, "root_disk": {"name": "/dev/sda"}}, version="1.84")
-        self.assertEqual(202, answer.status, answer.raw)
-        self.assertEqual(self.uuid, answer.json["node"]["uuid"])
+        self.assertEqual("inspect wait", self.run_verbs("manage", "inspect").provision_state)
+        response = self.send_report({"inventory": INVENTORY, "root_disk": {"name": "/dev/sda"}}, version="1.84")
+        self.assertEqual(202, response.status, response.raw)
+        self.assertEqual(self.uuid, response.json["node"]["uuid"])
         record = self.record()
         self.assertEqual(("manageable", None), (record.provision_state, record.last_error))
         self.assertEqual({"cpus": 8, "cpu_arch": "aarch64", "memory_mb": 2048, "local_gb": 19}, dict(record.properties))
-        ports = {entry["address"]: entry["pxe_enabled"] for entry in self.ask("GET", "ports/detail")["ports"]}
+        ports = {entry["address"]: entry["pxe_enabled"] for entry in self.call_node("GET", "ports/detail")["ports"]}
         self.assertEqual({"52:54:00:00:00:0a": True, "52:54:00:00:00:0b": False}, ports)
-        shown = self.ask("GET", "inventory")
+        shown = self.call_node("GET", "inventory")
         self.assertEqual((INVENTORY, {"root_disk": {"name": "/dev/sda"}}), (shown["inventory"], shown["plugin_data"]))
 
     def test_report_finds_the_node_by_uuid(self) -> None:
         """The UUID suffices if the service knows none of the MAC addresses."""
-        self.bring("manage", "inspect")
+        self.run_verbs("manage", "inspect")
         other = {**INVENTORY, "interfaces": [{"mac_address": "52:54:00:00:00:0c"}]}
         self.assert_refused(self.send_report({"inventory": other}), 404)
         self.assertEqual(202, self.send_report({"inventory": other}, f"?node_uuid={self.uuid}").status)
@@ -222,7 +222,7 @@ class TestInspection(AgentTestCase):
 
     def test_error_of_the_agent_fails_the_inspection(self) -> None:
         """The error of the agent is in last_error of the node."""
-        self.bring("manage", "inspect")
+        self.run_verbs("manage", "inspect")
         self.send_report({"inventory": INVENTORY, "error": "no disks"})
         record = self.record()
         self.assertEqual("inspect failed", record.provision_state)
@@ -230,16 +230,16 @@ class TestInspection(AgentTestCase):
 
     def test_report_for_a_node_without_inspection_is_not_found(self) -> None:
         """Nothing is stored."""
-        self.bring("manage")
+        self.run_verbs("manage")
         self.assert_refused(self.send_report({"inventory": INVENTORY}), 404)
-        self.assert_refused(self.refused("GET", "inventory"), 404)
+        self.assert_refused(self.request_node("GET", "inventory"), 404)
 
     def test_report_versions_and_invalid_reports(self) -> None:
         """The route accepts 1.84 or later and, for old agents, 1.1; a report without interfaces gets 400."""
-        self.bring("manage", "inspect")
+        self.run_verbs("manage", "inspect")
         self.assert_refused(self.send_report({"inventory": INVENTORY}, version="1.83"), 404, "1.84")
         for body in ({}, {"inventory": {}}, {"inventory": {"interfaces": []}}, {"inventory": {"interfaces": [{"name": "x"}]}}):
             self.assert_refused(self.send_report(body), 400, "inventory")
-        answer = self.send_report({"inventory": INVENTORY}, version="1.1")
-        self.assertEqual((202, {"uuid": self.uuid}), (answer.status, answer.json))
+        response = self.send_report({"inventory": INVENTORY}, version="1.1")
+        self.assertEqual((202, {"uuid": self.uuid}), (response.status, response.json))
         settle(self.runtime)

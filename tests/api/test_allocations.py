@@ -21,7 +21,7 @@ class AllocationTestCase(ResourceTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.change(resource_class="small")
-        self.bring("manage", "provide")
+        self.run_verbs("manage", "provide")
 
     def allocate(self, version: str = "1.60", **values: Any) -> Any:
         """Create an allocation and return it after the search for a node has ended."""
@@ -31,8 +31,8 @@ class AllocationTestCase(ResourceTestCase):
 
     def enroll_available(self, name: str, **values: Any) -> str:
         """Enroll another node and make it available."""
-        node = self.enrol(name, **{"resource_class": "small", **values})
-        self.bring("manage", "provide", node=node)
+        node = self.enroll(name, **{"resource_class": "small", **values})
+        self.run_verbs("manage", "provide", node=node)
         return node
 
 
@@ -41,17 +41,17 @@ class TestMatching(AllocationTestCase):
         """The allocation names its node, and the node names its allocation, also as its instance."""
         allocation = self.allocate(name="a1", extra={"a": 1})
         self.assertEqual(("active", self.uuid, None), (allocation["state"], allocation["node_uuid"], allocation["last_error"]))
-        node = self.ask("GET", "", version="1.52")
+        node = self.call_node("GET", "", version="1.52")
         self.assertEqual([allocation["uuid"]] * 2, [node["instance_uuid"], node["allocation_uuid"]])
         self.assertEqual(allocation, self.get("/v1/allocations/a1", "1.60"))
-        self.assertEqual(allocation, self.ask("GET", "allocation", version="1.60"))
+        self.assertEqual(allocation, self.call_node("GET", "allocation", version="1.60"))
 
     def test_allocation_without_a_matching_node_fails(self) -> None:
         """The error names the resource class, the traits and the number of candidates."""
         for values, words in (
             ({"resource_class": "large"}, ("large",)),
             ({"traits": ["CUSTOM_X"]}, ("small", "CUSTOM_X")),
-            ({"candidate_nodes": [self.enrol("m2", resource_class="small")]}, ("1 candidates",)),
+            ({"candidate_nodes": [self.enroll("m2", resource_class="small")]}, ("1 candidates",)),
             ({"owner": "somebody"}, ("small",)),
         ):
             allocation = self.allocate(**values)
@@ -273,17 +273,17 @@ class TestLifecycle(AllocationTestCase):
             node = self.record()
             self.assertEqual((None, None, {}), (node.instance_uuid, node.allocation_uuid, dict(node.instance_info)))
             self.assert_refused(self.request("GET", "/v1/allocations/a1"), 404, "a1")
-        self.assert_refused(self.refused("GET", "allocation"), 404, self.uuid)
-        self.assert_refused(self.refused("DELETE", "allocation"), 404, self.uuid)
+        self.assert_refused(self.request_node("GET", "allocation"), 404, self.uuid)
+        self.assert_refused(self.request_node("DELETE", "allocation"), 404, self.uuid)
 
     def test_allocation_of_an_active_node_cannot_be_deleted(self) -> None:
         """It ends when the node is undeployed."""
         allocation = self.allocate(name="a1")
-        self.ask("PUT", "states/provision", {"target": "active"}, status=202)
+        self.call_node("PUT", "states/provision", {"target": "active"}, status=202)
         self.assertEqual(("active", allocation["uuid"]), (self.record().provision_state, self.record().allocation_uuid))
         self.assert_refused(self.request("DELETE", "/v1/allocations/a1"), 409, "active", "undeploy")
         self.assert_refused(self.patch("/v1/nodes/m1", ("remove", "/instance_uuid")), 409, "active")
-        self.ask("PUT", "states/provision", {"target": "deleted"}, status=202)
+        self.call_node("PUT", "states/provision", {"target": "deleted"}, status=202)
         node = self.record()
         self.assertEqual(("available", None, None), (node.provision_state, node.instance_uuid, node.allocation_uuid))
         self.assertEqual(404, self.request("GET", "/v1/allocations/a1").status)
@@ -299,7 +299,7 @@ class TestLifecycle(AllocationTestCase):
         self.assert_refused(self.post("allocations", "1.58", node="m1"), 400, "active")
         instance = "5344a3e2-978a-444e-990a-cbf47c62ef88"
         self.change(instance_uuid=instance)
-        self.ask("PUT", "states/provision", {"target": "active"}, status=202)
+        self.call_node("PUT", "states/provision", {"target": "active"}, status=202)
         self.record()
         self.assert_refused(self.post("allocations", node="m1", resource_class="large"), 400, "resource class")
         self.assert_refused(self.post("allocations", node="nope"), 400, "nope")

@@ -23,7 +23,7 @@ class TestBulk(APITestCase):
 
     def test_states_of_many_nodes_are_changed(self) -> None:
         """The change starts for each node that exists; the result of the missing node is 404."""
-        nodes = [self.node(name="a"), self.node()]
+        nodes = [self.create_node(name="a"), self.create_node()]
         changes = (("provision", "manage", "change_provision_state"), ("power", "power on", "change_power_state"))
         for path, target, method in changes:
             body = {"nodes": ["a", nodes[1], "missing"], "target": target}
@@ -36,10 +36,10 @@ class TestBulk(APITestCase):
 
     def test_invalid_request_changes_no_node(self) -> None:
         """No nodes, duplicate nodes, entries of a wrong type and too many nodes are refused."""
-        self.node(name="a")
+        self.create_node(name="a")
         for nodes in ([], ["a", "a"], [1], "a", ["x"] * 1001):
-            answer = self.request("PUT", "/v1/bulk/nodes/states/power", {"nodes": nodes, "target": "power on"})
-            self.assert_refused(answer, 400, "nodes")
+            response = self.request("PUT", "/v1/bulk/nodes/states/power", {"nodes": nodes, "target": "power on"})
+            self.assert_refused(response, 400, "nodes")
         self.assertEqual([], self.conductor.accepted)
 
     def test_number_of_nodes_is_limited(self) -> None:
@@ -50,7 +50,7 @@ class TestBulk(APITestCase):
 
     def test_each_node_has_a_line_in_the_audit_log(self) -> None:
         """The audit log has one result for each node with its own status."""
-        node = self.node()
+        node = self.create_node()
         log = self.useFixture(FakeLogger("baremetal_sdk.audit"))
         self.request("PUT", "/v1/bulk/nodes/states/power", {"nodes": [node, "missing"], "target": "power on"})
         lines = [json.loads(line) for line in log.output.splitlines()]
@@ -59,5 +59,5 @@ class TestBulk(APITestCase):
 
     def test_node_may_be_named_bulk(self) -> None:
         """The path of bulk requests does not reserve a node name."""
-        self.node(name="bulk")
+        self.create_node(name="bulk")
         self.assertEqual("bulk", self.get("/v1/nodes/bulk")["name"])

@@ -6,7 +6,7 @@ import uuid
 from typing import Any
 
 from tests.api.machines import MachineAPITestCase
-from tests.fixtures.api import Answer
+from tests.fixtures.api import APIResponse
 
 UNKNOWN = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"
 MAC = "52:54:00:aa:bb:cc"
@@ -15,12 +15,12 @@ MAC = "52:54:00:aa:bb:cc"
 class ResourceTestCase(MachineAPITestCase):
     def create(self, path: str, version: str = "1.115", **values: Any) -> Any:
         """Create a resource and return it. The request must succeed."""
-        answer = self.request("POST", f"/v1/{path}", values, version=version)
-        self.assertEqual(201, answer.status, answer.raw)
-        self.assertEqual(f"http://localhost/v1/{path}/{answer.json['uuid']}", answer.headers["Location"])
-        return answer.json
+        response = self.request("POST", f"/v1/{path}", values, version=version)
+        self.assertEqual(201, response.status, response.raw)
+        self.assertEqual(f"http://localhost/v1/{path}/{response.json['uuid']}", response.headers["Location"])
+        return response.json
 
-    def post(self, path: str, version: str = "1.115", **values: Any) -> Answer:
+    def post(self, path: str, version: str = "1.115", **values: Any) -> APIResponse:
         return self.request("POST", f"/v1/{path}", values, version=version)
 
     def delete(self, path: str, version: str = "1.115") -> int:
@@ -72,7 +72,7 @@ class TestChassis(ResourceTestCase):
     def test_chassis_contains_nodes(self) -> None:
         """A chassis lists its nodes, is a filter of nodes, and cannot be deleted while it has nodes."""
         chassis = self.create("chassis")["uuid"]
-        inside = self.enrol("m2", chassis_uuid=chassis)
+        inside = self.enroll("m2", chassis_uuid=chassis)
         self.assertEqual([inside], [entry["uuid"] for entry in self.get(f"/v1/chassis/{chassis}/nodes", "1.1")["nodes"]])
         self.assertEqual([inside], [entry["uuid"] for entry in self.get(f"/v1/nodes?chassis_uuid={chassis}", "1.1")["nodes"]])
         self.assertIn("driver_info", self.get(f"/v1/chassis/{chassis}/nodes/detail", "1.1")["nodes"][0])
@@ -142,7 +142,7 @@ class TestPortgroups(ResourceTestCase):
 
     def test_groups_are_filtered(self) -> None:
         """Groups are filtered by node, address, shard or conductor group, one at a time."""
-        other = self.enrol("m2", shard="s2")
+        other = self.enroll("m2", shard="s2")
         first, second = self.create_group(address=MAC)["uuid"], self.create_group(node_uuid=other)["uuid"]
         for query, expected in (
             ("", [first, second]), ("node=m1", [first]), (f"address={MAC}", [first]), ("shard=s1,s2", [second]),
@@ -163,7 +163,7 @@ class TestPortgroups(ResourceTestCase):
         path = f"/v1/ports/{port['uuid']}"
         self.assertIsNone(self.patch(path, ("remove", "/portgroup_uuid")).json["portgroup_uuid"])
         self.assertEqual(204, self.delete("portgroups/bond0"))
-        foreign = self.create_group(node_uuid=self.enrol("m2"))["uuid"]
+        foreign = self.create_group(node_uuid=self.enroll("m2"))["uuid"]
         self.assert_refused(self.patch(path, ("add", "/portgroup_uuid", foreign)), 400, "portgroup_uuid", "node")
         self.assert_refused(self.patch(path, ("add", "/portgroup_uuid", UNKNOWN)), 400, "portgroup_uuid", UNKNOWN)
         self.assert_refused(self.patch(path, ("add", "/portgroup_uuid", foreign), version="1.23"), 406, "1.24")
@@ -180,7 +180,7 @@ class TestPortgroups(ResourceTestCase):
     def test_connection_of_a_port_changes_only_in_some_states(self) -> None:
         """An instance may use the port, unless the node is in maintenance."""
         group, port = self.create_group()["uuid"], self.create_port()["uuid"]
-        self.bring("manage", "provide")
+        self.run_verbs("manage", "provide")
         join = ("add", "/portgroup_uuid", group)
         self.assert_refused(self.patch(f"/v1/ports/{port}", join), 409, "available", "manageable")
         self.assertEqual(200, self.patch(f"/v1/ports/{port}", ("add", "/extra/a", 1)).status)
@@ -192,13 +192,13 @@ class TestPortgroups(ResourceTestCase):
         group = self.create_group(name="bond0")
         store = self.runtime.store
         store.take_lease(self.uuid, holder="other/1", purpose="a test", duration=60)
-        for answer in (
+        for response in (
             self.post("portgroups", node_uuid=self.uuid),
             self.patch("/v1/portgroups/bond0", ("add", "/extra/a", 1)),
             self.request("DELETE", "/v1/portgroups/bond0"),
         ):
-            self.assert_refused(answer, 409, "other", "a test")
-            self.assertIn("Retry-After", answer.headers)
+            self.assert_refused(response, 409, "other", "a test")
+            self.assertIn("Retry-After", response.headers)
         self.assertEqual(group, self.get("/v1/portgroups/bond0"))
 
 
@@ -206,7 +206,7 @@ class TestShardsAndEvents(ResourceTestCase):
     def test_shards_are_counted(self) -> None:
         """Nodes without a shard are counted under "None"; nodes can be filtered by shards, or by having one."""
         for number, shard in enumerate(("a", "b", "b")):
-            self.enrol(f"s{number}", shard=shard)
+            self.enroll(f"s{number}", shard=shard)
         expected = [{"name": "None", "count": 1}, {"name": "a", "count": 1}, {"name": "b", "count": 2}]
         self.assertEqual(expected, self.get("/v1/shards", "1.82")["shards"])
         for query, count in (("shard=a,c", 1), ("shard=a,b", 3), ("sharded=true", 3), ("sharded=false", 1)):

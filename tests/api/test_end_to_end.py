@@ -32,10 +32,10 @@ class TestEndToEnd(testtools.TestCase):
         connection = http.client.HTTPConnection("127.0.0.1", self.api.port, timeout=PATIENCE)
         headers = {"X-OpenStack-Ironic-API-Version": "1.110", "Content-Type": "application/json"}
         connection.request(method, path, None if body is None else json.dumps(body), headers)
-        answer = connection.getresponse()
-        content = answer.read()
+        response = connection.getresponse()
+        content = response.read()
         connection.close()
-        return answer.status, json.loads(content) if content else None
+        return response.status, json.loads(content) if content else None
 
     def _wait(self, path: str, field: str, value: Any) -> dict[str, Any]:
         deadline = Deadline.after(PATIENCE)
@@ -54,8 +54,8 @@ class TestEndToEnd(testtools.TestCase):
         self.assertNotIn("tiger", json.dumps(node))
         path = "/v1/nodes/n1"
         for verb, state in (("manage", "manageable"), ("provide", "available"), ("active", "active"), ("deleted", "available")):
-            status, answer = self._request("PUT", f"{path}/states/provision", {"target": verb})
-            self.assertEqual(202, status, answer)
+            status, response = self._request("PUT", f"{path}/states/provision", {"target": verb})
+            self.assertEqual(202, status, response)
             self._wait(path, "provision_state", state)
         for target in ("power on", "power off"):
             self.assertEqual(202, self._request("PUT", f"{path}/states/power", {"target": target})[0])
@@ -67,18 +67,18 @@ class TestEndToEnd(testtools.TestCase):
     def test_unknown_driver_or_interface_is_refused(self) -> None:
         """The error has status 400 and names the value."""
         for body in ({"driver": "nope"}, {"driver": "fake-hardware", "power_interface": "nope"}):
-            status, answer = self._request("POST", "/v1/nodes", body)
-            self.assertEqual(400, status, answer)
-            self.assertIn("nope", answer["error_message"])
+            status, response = self._request("POST", "/v1/nodes", body)
+            self.assertEqual(400, status, response)
+            self.assertIn("nope", response["error_message"])
 
     def test_patch_with_masked_secrets_keeps_the_secrets(self) -> None:
         """A client that writes back the values that it read changes nothing."""
         self._request("POST", "/v1/nodes", {"driver": "fake-hardware", "name": "n1", "driver_info": {"fake_password": "tiger"}})
         _, shown = self._request("GET", "/v1/nodes/n1")
-        status, answer = self._request(
+        status, response = self._request(
             "PATCH", "/v1/nodes/n1", [{"op": "replace", "path": "/driver_info", "value": shown["driver_info"]}]
         )
-        self.assertEqual(200, status, answer)
+        self.assertEqual(200, status, response)
         patch = [{"op": "add", "path": "/driver_info/fake_address", "value": "x"}]
         self.assertEqual(200, self._request("PATCH", "/v1/nodes/n1", patch)[0])
         self.assertEqual(

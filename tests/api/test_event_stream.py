@@ -15,8 +15,8 @@ from baremetal_sdk.api.events.feed import EventFeed, EventFilter, EventSubscript
 from baremetal_sdk.config import EventsConfig
 from baremetal_sdk.http.streaming import CLIENT_LEFT
 from baremetal_sdk.store.outbox import EVENT_KINDS, Event, EventPosition
-from tests.fixtures.api import Answer, APITestCase
-from tests.fixtures.api_access import RBACTestCase, member
+from tests.fixtures.api import APIResponse, APITestCase
+from tests.fixtures.api_access import RBACTestCase, project_identity
 
 PATH = "/v1/events/stream"
 LONG_STREAMS = EventsConfig(max_stream_age=60)
@@ -33,9 +33,9 @@ def events_of(raw: bytes) -> list[tuple[str, str, dict[str, Any]]]:
     return events
 
 
-def cursor_of(answer: Answer) -> str:
+def cursor_of(response: APIResponse) -> str:
     """Return the last id of a stream."""
-    return [line.split(": ")[1] for line in answer.raw.decode().splitlines() if line.startswith("id: ")][-1]
+    return [line.split(": ")[1] for line in response.raw.decode().splitlines() if line.startswith("id: ")][-1]
 
 
 class TestEventStream(APITestCase):
@@ -43,18 +43,18 @@ class TestEventStream(APITestCase):
 
     events = LONG_STREAMS
 
-    def follow(self, query: str = "", **headers: str) -> Answer:
+    def follow(self, query: str = "", **headers: str) -> APIResponse:
         """Request the events that exist now."""
         return self.request("GET", f"{PATH}?wait=false{query.replace('?', '&')}", **headers)
 
     def test_stream_starts_now_or_at_its_cursor(self) -> None:
         """A stream without a cursor has no past events. With a cursor, as header or parameter, it has all later events."""
-        self.node()
+        self.create_node()
         first = self.follow()
         self.assertEqual(200, first.status)
         self.assertEqual("text/event-stream", first.headers["Content-Type"].partition(";")[0])
         self.assertEqual([], events_of(first.raw))
-        node = self.node(name="later")
+        node = self.create_node(name="later")
         for again in (self.follow(Last_Event_ID=cursor_of(first)), self.follow(f"?after={cursor_of(first)}")):
             [(cursor, kind, content)] = events_of(again.raw)
             self.assertEqual("state", kind)
@@ -64,7 +64,7 @@ class TestEventStream(APITestCase):
     def test_stream_has_only_the_requested_events(self) -> None:
         """A client can select types and one node. Unknown types and nodes are refused."""
         before = cursor_of(self.follow())
-        a, b = self.node(name="a"), self.node(name="b")
+        a, b = self.create_node(name="a"), self.create_node(name="b")
         self.conductor.store.update_node(a, {"power_state": "power on"}, fence=None)
 
         def followed(query: str) -> list[tuple[str, str]]:
@@ -79,7 +79,7 @@ class TestEventStream(APITestCase):
     def test_unusable_cursor_is_refused(self) -> None:
         """The status is 410 if events after the cursor are gone or it is of another database, and 400 for other text."""
         before = cursor_of(self.follow())
-        self.node()
+        self.create_node()
         self.conductor.store.outbox.prune(self.conductor.clock.now() + timedelta(seconds=1))
         self.assert_refused(self.follow(Last_Event_ID=before), 410, "not kept any more", "read the nodes again")
         self.assert_refused(self.follow("?after=9-9"), 410, "another database")
@@ -134,7 +134,7 @@ class TestFeed(APITestCase):
             return read(after, limit)
 
         outbox.read = counting_read  # type: ignore[method-assign]
-        node = self.node()
+        node = self.create_node()
         pieces = [next(stream) for stream in streams]
         self.assertIn(node.encode(), pieces[0])
         self.assertEqual(1, len(set(map(id, pieces))))
@@ -145,7 +145,7 @@ class TestFeed(APITestCase):
         slow, quick = self.feed.open(self.filter, None), self.feed.open(self.filter, None)
         slow_stream, quick_stream = self.pieces(slow), self.pieces(quick)
         next(slow_stream)
-        node, count = self.node(), 3000
+        node, count = self.create_node(), 3000
         for number in range(count):
             self.conductor.store.update_node(node, {"power_state": f"power {number}"}, fence=None)
         seen = b""
@@ -175,7 +175,7 @@ class TestFeed(APITestCase):
             subscription = self.feed.open(self.filter, None)
             stream = self.pieces(subscription)
             next(stream)
-            self.assertIn(self.node().encode(), next(stream))
+            self.assertIn(self.create_node().encode(), next(stream))
             thread = self.feed._thread
             assert thread is not None
             subscription.notify_end(CLIENT_LEFT)
@@ -188,7 +188,7 @@ class TestFeed(APITestCase):
         subscription = self.feed.open(dataclasses.replace(self.filter, kinds=frozenset({"power"})), None)
         stream = self.pieces(subscription)
         next(stream)
-        self.node()
+        self.create_node()
         head = f"id: {self.conductor.store.outbox.head()}\n\n".encode()
         for _ in range(100):
             piece = next(stream)
@@ -205,23 +205,23 @@ class TestVisibility(RBACTestCase):
 
     def test_project_gets_events_of_its_nodes(self) -> None:
         """The projects that own or lease a node get its events. Other projects do not."""
-        before = cursor_of(self.ask(member("owner", "reader"), "GET", f"{PATH}?wait=false"))
+        before = cursor_of(self.request_as(project_identity("owner", "reader"), "GET", f"{PATH}?wait=false"))
         self.conductor.store.update_node(self.conductor.store.node("m1").uuid, {"power_state": "power on"}, fence=None)
         for project, count in (("owner", 1), ("lessee", 1), ("stranger", 0)):
-            answer = self.ask(member(project, "reader"), "GET", f"{PATH}?wait=false&after={before}")
-            self.assertEqual(200, answer.status, project)
-            self.assertEqual(count, len(events_of(answer.raw)), project)
-        self.assert_refused(self.ask(member("stranger", "reader"), "GET", f"{PATH}?node=m1"), 404, "m1")
-        self.assert_refused(self.ask(member("owner"), "GET", PATH), 403, "baremetal:node:list")
+            response = self.request_as(project_identity(project, "reader"), "GET", f"{PATH}?wait=false&after={before}")
+            self.assertEqual(200, response.status, project)
+            self.assertEqual(count, len(events_of(response.raw)), project)
+        self.assert_refused(self.request_as(project_identity("stranger", "reader"), "GET", f"{PATH}?node=m1"), 404, "m1")
+        self.assert_refused(self.request_as(project_identity("owner"), "GET", PATH), 403, "baremetal:node:list")
 
     def test_events_hide_the_fields_that_the_node_hides(self) -> None:
         """The cause of an error and the holder of a lease are only for clients that may see them of the node."""
-        before = cursor_of(self.ask(member("owner", "reader"), "GET", f"{PATH}?wait=false"))
+        before = cursor_of(self.request_as(project_identity("owner", "reader"), "GET", f"{PATH}?wait=false"))
         node = self.conductor.store.node("m1").uuid
         self.conductor.store.update_node(node, {"provision_state": "error", "last_error": "the BMC at 10.0.0.1"}, fence=None)
         self.conductor.store.take_lease(node, holder="host-1/a", purpose="deploy", duration=60)
         for project, visible in (("owner", True), ("lessee", False)):
-            raw = self.ask(member(project, "reader"), "GET", f"{PATH}?wait=false&after={before}").raw
+            raw = self.request_as(project_identity(project, "reader"), "GET", f"{PATH}?wait=false&after={before}").raw
             for secret in (b"10.0.0.1", b"host-1", b'"deploy"'):
                 self.assertEqual(visible, secret in raw, (project, secret, raw))
             self.assertEqual(2, len(events_of(raw)))

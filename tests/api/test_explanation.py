@@ -15,7 +15,7 @@ class TestExplanation(APITestCase):
 
     def test_node_with_current_work(self) -> None:
         """The explanation shows the lease, its purpose, the step, the time against the usual time, and the next state."""
-        node = self.node(name="a")
+        node = self.create_node(name="a")
         store, clock = self.conductor.store, self.conductor.clock
         changes = {"provision_state": "deploying", "provision_updated_at": clock.now(), "run_id": new_uuid(), "run_steps": RUN}
         store.update_node(node, {**changes, "run_index": 1, "run_attempt": 2}, fence=None)
@@ -39,7 +39,7 @@ class TestExplanation(APITestCase):
 
     def test_bmc_behind_an_open_breaker(self) -> None:
         """Advice about a BMC that refuses the credentials or does not answer comes first."""
-        node = self.node()
+        node = self.create_node()
         self.conductor.store.update_node(node, {"last_error": "it failed"}, fence=None)
         refusing = {"bmc": "http://one", "refused_logins": 2, "backed_off_seconds": 0.0}
         away = {"bmc": "http://two", "refused_logins": 0, "backed_off_seconds": 12.4}
@@ -53,7 +53,7 @@ class TestExplanation(APITestCase):
 
     def test_node_whose_work_has_no_conductor(self) -> None:
         """A node in a working state without a lease waits for a conductor; the advice mentions the maintenance."""
-        node = self.node()
+        node = self.create_node()
         changes = {"provision_state": "cleaning", "maintenance": True, "maintenance_reason": "new fans"}
         self.conductor.store.update_node(node, changes, fence=None)
         explanation = self.get(f"/v1/nodes/{node}/explain")
@@ -62,7 +62,7 @@ class TestExplanation(APITestCase):
 
     def test_conductor_that_does_not_answer(self) -> None:
         """Without an answer of the conductor, the explanation shows the stored facts and the error."""
-        node = self.node()
+        node = self.create_node()
         self.conductor.failing["explain_node"] = BMCUnreachable("no route to host")
         explanation = self.get(f"/v1/nodes/{node}/explain")
         self.assertIsNone(explanation["held_by"])

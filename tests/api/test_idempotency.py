@@ -9,8 +9,8 @@ from baremetal_sdk.api import bare_metal_api
 from baremetal_sdk.conductor.pruning import Pruner
 from baremetal_sdk.errors import StoreUnavailable
 from baremetal_sdk.store.records.node import NodeRecord
-from tests.fixtures.api import Answer, APITestCase
-from tests.fixtures.api_access import RBACTestCase, member, system
+from tests.fixtures.api import APIResponse, APITestCase
+from tests.fixtures.api_access import RBACTestCase, project_identity, system_identity
 
 NODE = {"driver": "fake-hardware"}
 
@@ -18,7 +18,7 @@ NODE = {"driver": "fake-hardware"}
 class TestIdempotency(APITestCase):
     """``Idempotency-Key`` on POST."""
 
-    def assert_same_creation(self, first: Answer, again: Answer) -> None:
+    def assert_same_creation(self, first: APIResponse, again: APIResponse) -> None:
         """Both responses are of one creation."""
         self.assertEqual(201, again.status)
         self.assertEqual(first.json, again.json)
@@ -65,7 +65,7 @@ class TestIdempotency(APITestCase):
     def test_simultaneous_repetition_is_refused(self) -> None:
         """While the first request is in progress, a repetition gets 409 with Retry-After, in any process."""
         other = bare_metal_api(self.conductor)
-        meanwhile: list[Answer] = []
+        meanwhile: list[APIResponse] = []
 
         def create(**values: Any) -> Any:
             self.app, app = other, self.app
@@ -111,9 +111,14 @@ class TestClients(RBACTestCase):
 
     def test_keys_of_different_clients_are_independent(self) -> None:
         """The same key of another user, or in another project, is another key."""
-        answers = [
-            self.ask(identity, "POST", "/v1/nodes", NODE, Idempotency_Key="a")
-            for identity in (member("owner", "admin"), member("lessee", "admin"), system("admin"), member("owner", "admin"))
+        responses = [
+            self.request_as(identity, "POST", "/v1/nodes", NODE, Idempotency_Key="a")
+            for identity in (
+                project_identity("owner", "admin"),
+                project_identity("lessee", "admin"),
+                system_identity("admin"),
+                project_identity("owner", "admin"),
+            )
         ]
-        self.assertEqual({201}, {answer.status for answer in answers}, [answer.raw for answer in answers])
-        self.assertEqual(3, len({answer.json["uuid"] for answer in answers}))
+        self.assertEqual({201}, {response.status for response in responses}, [response.raw for response in responses])
+        self.assertEqual(3, len({response.json["uuid"] for response in responses}))

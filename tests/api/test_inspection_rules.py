@@ -81,7 +81,7 @@ class TestInspection(RulesTestCase):
 
     def inspect(self) -> Any:
         """Inspect the node and return its record."""
-        return self.bring("manage", "inspect")
+        return self.run_verbs("manage", "inspect")
 
     def test_rules_change_the_node_and_its_inventory(self) -> None:
         """Rules change fields, traits and plugin data; those with a higher priority run first."""
@@ -100,7 +100,7 @@ class TestInspection(RulesTestCase):
         node = self.inspect()
         self.assertEqual(("manageable", None), (node.provision_state, node.last_error))
         self.assertEqual(({"order": "second"}, "cpus-8", ("CUSTOM_SEEN",)), (node.extra, node.resource_class, node.traits))
-        self.assertEqual({"a": 1}, self.ask("GET", "inventory")["plugin_data"])
+        self.assertEqual({"a": 1}, self.call_node("GET", "inventory")["plugin_data"])
 
     def test_rules_change_ports_of_the_inspection(self) -> None:
         """The inspection creates the ports before the rules run."""
@@ -121,5 +121,5 @@ class TestInspection(RulesTestCase):
         self.create_rule(set_attribute("/driver_info/fake_password", "tiger"))
         node = self.inspect()
         self.assertEqual("******", node.driver_info["fake_password"])
-        self.assertNotIn("tiger", str(self.ask("GET", "")))
+        self.assertNotIn("tiger", str(self.call_node("GET", "")))
         self.assertIsNotNone(node.sealed_secrets)

@@ -13,7 +13,7 @@ from baremetal_sdk import Conductor, ConductorConfig, bare_metal_api
 from baremetal_sdk.drivers.loader import Plugins, discover
 from baremetal_sdk.testing import quick_options, running_conductor, settle
 from tests.api.machines import MachineAPITestCase
-from tests.fixtures.api import Answer
+from tests.fixtures.api import APIResponse
 
 INSTANCE = "11111111-1111-4111-8111-111111111111"
 MAC = "52:54:00:ab:cd:ef"
@@ -82,11 +82,11 @@ class OperatorAt189(MachineAPITestCase):
         }
         return {**values, "disable_power_off": False} if self.minor >= 95 else values
 
-    def expect(self, status: int, method: str, path: str, body: Any = None) -> Answer:
+    def expect(self, status: int, method: str, path: str, body: Any = None) -> APIResponse:
         """Send a request and assert the status of its response."""
-        answer = self.request(method, path, body, version=self.VERSION)
-        self.assertEqual(status, answer.status, (self.VERSION, method, path, answer.raw))
-        return answer
+        response = self.request(method, path, body, version=self.VERSION)
+        self.assertEqual(status, response.status, (self.VERSION, method, path, response.raw))
+        return response
 
     def change_to(self, target: str, **arguments: Any) -> dict[str, Any]:
         """Request a change of the provision state, wait for its end, and return the node."""

@@ -19,7 +19,7 @@ class TestRetirementAndProtection(ResourceTestCase):
 
     def test_available_node_cannot_be_retired(self) -> None:
         """A scheduler may be about to use the node."""
-        self.bring("manage", "provide")
+        self.run_verbs("manage", "provide")
         self.assert_refused(self.patch(PATH, ("add", "/retired", True)), 409, "available")
         self.assertEqual(200, self.patch(PATH, ("add", "/retired", False)).status)
 
@@ -27,16 +27,16 @@ class TestRetirementAndProtection(ResourceTestCase):
         """After undeployment the node is manageable, with or without cleaning."""
         for clean in (True, False):
             self.change(automated_clean=clean)
-            self.bring("manage", "provide", "active") if clean else self.bring("provide", "active")
+            self.run_verbs("manage", "provide", "active") if clean else self.run_verbs("provide", "active")
             self.assertEqual(200, self.patch(PATH, ("add", "/retired", True)).status)
-            self.assertEqual("manageable", self.bring("deleted").provision_state)
+            self.assertEqual("manageable", self.run_verbs("deleted").provision_state)
             self.assertEqual(200, self.patch(PATH, ("add", "/retired", False)).status)
 
     def test_only_an_active_node_can_be_protected(self) -> None:
         """A node in another state is refused."""
         self.assert_refused(self.patch(PATH, ("add", "/protected", True)), 409, "enroll")
         self.assert_refused(self.patch(PATH, ("add", "/protected_reason", "x")), 400, "protected_reason")
-        self.bring("manage", "provide", "active")
+        self.run_verbs("manage", "provide", "active")
         changed = self.patch(PATH, ("add", "/protected", True), ("add", "/protected_reason", "mine")).json
         self.assertEqual((True, "mine"), (changed["protected"], changed["protected_reason"]))
         self.assertIsNone(self.patch(PATH, ("replace", "/protected", False)).json["protected_reason"])
@@ -52,15 +52,15 @@ class TestRetirementAndProtection(ResourceTestCase):
 class TestPortFilters(ResourceTestCase):
     def test_ports_are_filtered_by_their_nodes(self) -> None:
         """Filters are the shard and the conductor group of the node, and the description of the port in any case."""
-        node = self.enrol("m2", shard="s2")
+        node = self.enroll("m2", shard="s2")
         first = self.create("ports", node_uuid=self.uuid, address=MAC, description="Uplink of rack 3")["uuid"]
         second = self.create("ports", node_uuid=node, address="52:54:00:aa:bb:cd")["uuid"]
         for query, expected, since in (
             ("shard=s1,s2", [second], 82), ("conductor_groups=g", [], 99), ("description_contains=RACK", [first], 97),
         ):  # fmt: skip
             self.assertEqual(expected, [port["uuid"] for port in self.get(f"/v1/ports?{query}", f"1.{since}")["ports"]], query)
-            answer = self.request("GET", f"/v1/ports?{query}", version=f"1.{since - 1}")
-            self.assert_refused(answer, 406, f"1.{since}")
+            response = self.request("GET", f"/v1/ports?{query}", version=f"1.{since - 1}")
+            self.assert_refused(response, 406, f"1.{since}")
         self.assert_refused(self.request("GET", "/v1/ports?node=m1&shard=a"), 400, "together")
 
     def test_port_can_be_excluded_from_dynamic_portgroups(self) -> None:

@@ -15,14 +15,14 @@ N1 = "/v1/nodes/n1"
 class TestPatch(APITestCase):
     def setUp(self) -> None:
         super().setUp()
-        self.uuid = self.node(name="n1", extra={"a": 1, "list": [1, 2]}, driver_info={"address": "x"})
+        self.uuid = self.create_node(name="n1", extra={"a": 1, "list": [1, 2]}, driver_info={"address": "x"})
 
     def _record(self) -> NodeRecord:
         return self.conductor.store.node(self.uuid)
 
     def test_fields_are_added_replaced_and_removed(self) -> None:
         """The response is the changed node."""
-        answer = self.patch(
+        response = self.patch(
             N1,
             ("replace", "/name", "n2"),
             ("add", "/extra/b", {"c": 2}),
@@ -32,15 +32,15 @@ class TestPatch(APITestCase):
             ("add", "/resource_class", "big"),
             ("add", "/maintenance", "yes"),
         )
-        self.assertEqual(200, answer.status, answer.raw)
-        self.assertEqual({"list": [0, 2, 3], "b": {"c": 2}}, answer.json["extra"])
-        self.assertEqual(("n2", "big", True), tuple(answer.json[key] for key in ("name", "resource_class", "maintenance")))
+        self.assertEqual(200, response.status, response.raw)
+        self.assertEqual({"list": [0, 2, 3], "b": {"c": 2}}, response.json["extra"])
+        self.assertEqual(("n2", "big", True), tuple(response.json[key] for key in ("name", "resource_class", "maintenance")))
 
     def test_removed_field_gets_its_default(self) -> None:
         """Null also means the default for a field without null."""
         self.patch(N1, ("add", "/description", "d"), ("add", "/retired", True))
-        answer = self.patch(N1, ("remove", "/description"), ("replace", "/retired", None), ("remove", "/extra"))
-        self.assertEqual((None, False, {}), tuple(answer.json[key] for key in ("description", "retired", "extra")))
+        response = self.patch(N1, ("remove", "/description"), ("replace", "/retired", None), ("remove", "/extra"))
+        self.assertEqual((None, False, {}), tuple(response.json[key] for key in ("description", "retired", "extra")))
         self.assertIsNone(self.patch(N1, ("remove", "/name")).json["name"])
 
     def test_patch_without_change_succeeds(self) -> None:
@@ -130,7 +130,7 @@ class TestPatch(APITestCase):
 
     def test_an_instance_is_on_one_node_only(self) -> None:
         """A second node with the same instance gets 409."""
-        self.node(name="n2", instance_uuid=INSTANCE)
+        self.create_node(name="n2", instance_uuid=INSTANCE)
         self.assert_refused(self.patch(N1, ("add", "/instance_uuid", INSTANCE)), 409, "instance_uuid")
 
     def test_reset_interfaces_needs_a_new_driver(self) -> None:
@@ -148,10 +148,10 @@ class TestPatch(APITestCase):
         shown = self.get(N1)
         self.assertEqual(MASK, shown["driver_info"]["vendor_password"])
         revision = self._record().revision
-        answer = self.patch(
+        response = self.patch(
             N1, ("replace", "/instance_info", shown["instance_info"]), ("replace", "/driver_info", shown["driver_info"])
         )
-        self.assertEqual((200, revision), (answer.status, self._record().revision))
+        self.assertEqual((200, revision), (response.status, self._record().revision))
         self.patch(N1, ("replace", "/instance_info", {**shown["instance_info"], "more": 1}), ("add", "/driver_info/port", 1))
         self.assertEqual({**secrets, "more": 1}, self._record().instance_info)
         self.assertEqual("tiger", self._record().driver_info["vendor_password"])

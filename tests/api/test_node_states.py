@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.fixtures.api import Answer, APITestCase
+from tests.fixtures.api import APIResponse, APITestCase
 
 N1 = "/v1/nodes/n1"
 
@@ -12,15 +12,15 @@ N1 = "/v1/nodes/n1"
 class StatesTestCase(APITestCase):
     def setUp(self) -> None:
         super().setUp()
-        self.uuid = self.node(name="n1")
+        self.uuid = self.create_node(name="n1")
 
-    def put(self, path: str, body: Any = None, version: str = "1.115") -> Answer:
+    def put(self, path: str, body: Any = None, version: str = "1.115") -> APIResponse:
         """Send a PUT request below the node."""
         return self.request("PUT", f"{N1}/{path}", body, version=version)
 
-    def assert_accepted(self, answer: Answer, method: str, **arguments: Any) -> None:
+    def assert_accepted(self, response: APIResponse, method: str, **arguments: Any) -> None:
         """Assert status 202 without a body, and that the conductor got the work."""
-        self.assertEqual((202, b""), (answer.status, answer.raw))
+        self.assertEqual((202, b""), (response.status, response.raw))
         self.assertEqual((method, {"node": self.uuid, **arguments}), self.conductor.accepted[-1])
 
 
@@ -41,9 +41,9 @@ class TestStates(StatesTestCase):
 class TestPower(StatesTestCase):
     def test_power_state_is_requested(self) -> None:
         """The response locates the states of the node."""
-        answer = self.put("states/power", {"target": "power on"})
-        self.assert_accepted(answer, "change_power_state", target="power on", timeout=None)
-        self.assertEqual("http://localhost/v1/nodes/n1/states", answer.headers["Location"])
+        response = self.put("states/power", {"target": "power on"})
+        self.assert_accepted(response, "change_power_state", target="power on", timeout=None)
+        self.assertEqual("http://localhost/v1/nodes/n1/states", response.headers["Location"])
         self.assert_accepted(
             self.put("states/power", {"target": "soft rebooting", "timeout": 30}),
             "change_power_state", target="soft rebooting", timeout=30.0,
@@ -95,12 +95,12 @@ class TestProvision(StatesTestCase):
     def test_arguments_are_passed_to_the_conductor(self) -> None:
         """Arguments that are null or empty are left out."""
         steps = [{"interface": "deploy", "step": "erase_devices", "args": {"x": 1}}]
-        answer = self.put(
+        response = self.put(
             "states/provision", {"target": "clean", "clean_steps": steps, "disable_ramdisk": "true", "configdrive": None}
         )
         arguments = {"clean_steps": steps, "disable_ramdisk": True}
-        self.assert_accepted(answer, "change_provision_state", verb="clean", arguments=arguments)
-        self.assertEqual("http://localhost/v1/nodes/n1/states", answer.headers["Location"])
+        self.assert_accepted(response, "change_provision_state", verb="clean", arguments=arguments)
+        self.assertEqual("http://localhost/v1/nodes/n1/states", response.headers["Location"])
         self.assert_accepted(
             self.put("states/provision", {"target": "manage"}), "change_provision_state", verb="manage", arguments={}
         )
@@ -134,9 +134,9 @@ class TestProvision(StatesTestCase):
             5,
             {"interface": "bios", "step": "x", "argz": {}, "args": []},
         ]
-        answer = self.put("states/provision", {"target": "clean", "clean_steps": steps})
+        response = self.put("states/provision", {"target": "clean", "clean_steps": steps})
         self.assert_refused(
-            answer,
+            response,
             400,
             "clean_steps[0].interface",
             "clean_steps[1].step",
@@ -158,8 +158,8 @@ class TestProvision(StatesTestCase):
             ("active", {"bogus": 1}, 115, 400), ("active", "{not base 64}", 115, 400), ("active", 5, 115, 400),
             ("active", {"meta_data": 1}, 115, 400),
         ):  # fmt: skip
-            answer = self.request("PUT", path, {"target": verb, "configdrive": drive}, version=f"1.{minor}")
-            self.assertEqual(status, answer.status, (verb, drive, minor, answer.raw))
+            response = self.request("PUT", path, {"target": verb, "configdrive": drive}, version=f"1.{minor}")
+            self.assertEqual(status, response.status, (verb, drive, minor, response.raw))
 
     def test_first_versions_of_arguments(self) -> None:
         """Disabling the ramdisk needs 1.70 for cleaning and 1.108 for service."""
@@ -189,8 +189,8 @@ class TestBootAndRAID(StatesTestCase):
     def test_target_raid_configuration_needs_1_12(self) -> None:
         """Earlier versions get 406."""
         config = {"logical_disks": [{"size_gb": 100, "raid_level": "1"}]}
-        answer = self.put("states/raid", config)
-        self.assertEqual((204, b""), (answer.status, answer.raw))
+        response = self.put("states/raid", config)
+        self.assertEqual((204, b""), (response.status, response.raw))
         self.assertEqual(config, self.get(f"{N1}/states")["target_raid_config"])
         self.assert_refused(self.put("states/raid", config, "1.11"), 406, "1.12")
         self.assert_refused(self.put("states/raid", [1]), 400, "body")
@@ -198,8 +198,8 @@ class TestBootAndRAID(StatesTestCase):
     def test_boot_device_is_read_and_set(self) -> None:
         """The response shows the boot device that was set."""
         self.assertEqual({"boot_device": "disk", "persistent": True}, self.get(f"{N1}/management/boot_device"))
-        answer = self.put("management/boot_device", {"boot_device": "pxe"})
-        self.assertEqual((204, b""), (answer.status, answer.raw))
+        response = self.put("management/boot_device", {"boot_device": "pxe"})
+        self.assertEqual((204, b""), (response.status, response.raw))
         self.assertEqual({"boot_device": "pxe", "persistent": False}, self.get(f"{N1}/management/boot_device"))
         self.assertEqual({"supported_boot_devices": ["pxe", "disk"]}, self.get(f"{N1}/management/boot_device/supported"))
 
@@ -212,8 +212,8 @@ class TestBootAndRAID(StatesTestCase):
 class TestMaintenance(StatesTestCase):
     def test_maintenance_is_set_with_a_reason_and_cleared(self) -> None:
         """Both requests are accepted and have no response body."""
-        answer = self.put("maintenance", {"reason": "broken fan"})
-        self.assertEqual((202, b""), (answer.status, answer.raw))
+        response = self.put("maintenance", {"reason": "broken fan"})
+        self.assertEqual((202, b""), (response.status, response.raw))
         node = self.get(N1)
         self.assertEqual((True, "broken fan"), (node["maintenance"], node["maintenance_reason"]))
         self.assertEqual(202, self.request("DELETE", f"{N1}/maintenance").status)

@@ -14,21 +14,21 @@ INSTANCE = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"
 class TestCreation(APITestCase):
     def test_new_node_is_enrolled_and_located(self) -> None:
         """The response has status 201, the node and its URL."""
-        answer = self.request("POST", "/v1/nodes", {"driver": "fake-hardware", "name": "n1", "extra": {"rack": 7}})
-        node = answer.json
+        response = self.request("POST", "/v1/nodes", {"driver": "fake-hardware", "name": "n1", "extra": {"rack": 7}})
+        node = response.json
         self.assertEqual(
-            (201, "enroll", "n1", {"rack": 7}), (answer.status, node["provision_state"], node["name"], node["extra"])
+            (201, "enroll", "n1", {"rack": 7}), (response.status, node["provision_state"], node["name"], node["extra"])
         )
-        self.assertEqual(f"http://localhost/v1/nodes/{node['uuid']}", answer.headers["Location"])
+        self.assertEqual(f"http://localhost/v1/nodes/{node['uuid']}", response.headers["Location"])
         self.assertEqual(node, self.get(f"/v1/nodes/{node['uuid']}"))
 
     def test_state_of_a_new_node_in_old_versions(self) -> None:
         """Before 1.11 a new node is available, and before 1.2 that state is shown as null."""
-        answer = self.request("POST", "/v1/nodes", {"driver": "fake-hardware"}, version="1.1")
-        self.assertIsNone(answer.json["provision_state"])
-        path = f"/v1/nodes/{answer.json['uuid']}"
+        response = self.request("POST", "/v1/nodes", {"driver": "fake-hardware"}, version="1.1")
+        self.assertIsNone(response.json["provision_state"])
+        path = f"/v1/nodes/{response.json['uuid']}"
         self.assertEqual("available", self.get(path, version="1.2")["provision_state"])
-        self.assertEqual("enroll", self.get(f"/v1/nodes/{self.node()}")["provision_state"])
+        self.assertEqual("enroll", self.get(f"/v1/nodes/{self.create_node()}")["provision_state"])
 
     def test_driver_is_required(self) -> None:
         """The error names the field."""
@@ -38,8 +38,8 @@ class TestCreation(APITestCase):
 
     def test_unknown_field_is_refused(self) -> None:
         """The error lists the known fields."""
-        answer = self.request("POST", "/v1/nodes", {"driver": "fake-hardware", "resource_clas": "x"})
-        self.assert_refused(answer, 400, "resource_clas: it is not a known field", "resource_class")
+        response = self.request("POST", "/v1/nodes", {"driver": "fake-hardware", "resource_clas": "x"})
+        self.assert_refused(response, 400, "resource_clas: it is not a known field", "resource_class")
 
     def test_fields_that_the_service_writes_are_refused(self) -> None:
         """A client cannot create a node in another state than enroll."""
@@ -48,8 +48,8 @@ class TestCreation(APITestCase):
 
     def test_field_of_a_later_version_is_not_acceptable(self) -> None:
         """The error names the field and the version that it needs."""
-        answer = self.request("POST", "/v1/nodes", {"driver": "fake-hardware", "owner": "me"}, version="1.49")
-        self.assert_refused(answer, 406, "owner", "1.50")
+        response = self.request("POST", "/v1/nodes", {"driver": "fake-hardware", "owner": "me"}, version="1.49")
+        self.assert_refused(response, 406, "owner", "1.50")
         self.assertEqual(
             201, self.request("POST", "/v1/nodes", {"driver": "fake-hardware", "owner": None}, version="1.49").status
         )
@@ -66,14 +66,14 @@ class TestCreation(APITestCase):
 
     def test_uuids_are_normalized(self) -> None:
         """A UUID without hyphens or in upper case is the same UUID."""
-        self.assertEqual(INSTANCE, self.node(uuid=INSTANCE.upper().replace("-", "")))
+        self.assertEqual(INSTANCE, self.create_node(uuid=INSTANCE.upper().replace("-", "")))
         self.assertEqual(INSTANCE, self.get(f"/v1/nodes/{INSTANCE.upper()}")["uuid"])
 
     def test_names_are_checked(self) -> None:
         """A name is not a UUID or a reserved word, and it has only characters that URLs allow."""
         for name in ("bad name", "a/b", INSTANCE, "detail", "states", "x" * 256, "", "ü"):
             self.assert_refused(self.request("POST", "/v1/nodes", {"driver": "fake-hardware", "name": name}), 400, "name")
-        self.node(name="a_b~c.d-e")
+        self.create_node(name="a_b~c.d-e")
 
     def test_names_in_old_versions(self) -> None:
         """Before 1.10 a name must be a host name, and before 1.5 nodes have no names."""
@@ -83,31 +83,31 @@ class TestCreation(APITestCase):
 
     def test_duplicate_name_is_a_conflict(self) -> None:
         """The error has status 409 and names the field."""
-        self.node(name="n1")
+        self.create_node(name="n1")
         self.assert_refused(self.request("POST", "/v1/nodes", {"driver": "fake-hardware", "name": "n1"}), 409, "name")
 
     def test_parent_is_found_by_name(self) -> None:
         """A parent that does not exist gets 400, because the path is right."""
-        parent = self.node(name="blade-chassis")
-        child = self.get(f"/v1/nodes/{self.node(parent_node='blade-chassis')}")
+        parent = self.create_node(name="blade-chassis")
+        child = self.get(f"/v1/nodes/{self.create_node(parent_node='blade-chassis')}")
         self.assertEqual(parent, child["parent_node"])
-        answer = self.request("POST", "/v1/nodes", {"driver": "fake-hardware", "parent_node": "nope"})
-        self.assert_refused(answer, 400, "parent_node")
+        response = self.request("POST", "/v1/nodes", {"driver": "fake-hardware", "parent_node": "nope"})
+        self.assert_refused(response, 400, "parent_node")
 
     def test_conductor_groups_are_stored_in_lower_case(self) -> None:
         """The names of conductor groups ignore case."""
-        self.assertEqual("rack1", self.get(f"/v1/nodes/{self.node(conductor_group='Rack1')}")["conductor_group"])
+        self.assertEqual("rack1", self.get(f"/v1/nodes/{self.create_node(conductor_group='Rack1')}")["conductor_group"])
 
 
 class TestShowing(APITestCase):
     def test_node_is_found_by_uuid_and_by_name(self) -> None:
         """Both paths return the same node."""
-        uuid = self.node(name="n1")
+        uuid = self.create_node(name="n1")
         self.assertEqual(self.get(f"/v1/nodes/{uuid}"), self.get("/v1/nodes/n1"))
 
     def test_before_1_5_nodes_have_no_names(self) -> None:
         """A path with a name gets 404."""
-        self.node(name="n1")
+        self.create_node(name="n1")
         self.assert_refused(self.request("GET", "/v1/nodes/n1", version="1.4"), 404)
         self.assertEqual(200, self.request("GET", "/v1/nodes/n1", version="1.5").status)
 
@@ -118,7 +118,7 @@ class TestShowing(APITestCase):
 
     def test_each_field_appears_with_its_version(self) -> None:
         """Later fields are not shown to clients of earlier versions."""
-        uuid = self.node(name="n1")
+        uuid = self.create_node(name="n1")
         since = {
             "name": 5, "clean_step": 7, "raid_config": 12, "network_interface": 20, "resource_class": 21, "power_interface": 31,
             "storage_interface": 33, "traits": 37, "rescue_interface": 38, "bios_interface": 40, "fault": 42, "deploy_step": 44,
@@ -140,23 +140,23 @@ class TestShowing(APITestCase):
             "provision_updated_at",
             "reservation", "target_power_state", "target_provision_state", "chassis_uuid", "links", "ports",
         }  # fmt: skip
-        self.assertEqual(expected, set(self.get(f"/v1/nodes/{self.node()}", version="1.1")))
+        self.assertEqual(expected, set(self.get(f"/v1/nodes/{self.create_node()}", version="1.1")))
 
     def test_internal_fields_are_not_shown(self) -> None:
         """Leases, step runs and sealed secrets are internal."""
-        node = self.get(f"/v1/nodes/{self.node()}")
+        node = self.get(f"/v1/nodes/{self.create_node()}")
         hidden = {"sealed_secrets", "driver_state", "lease_holder", "lease_purpose", "epoch", "revision", "run_id", "run_steps"}
         self.assertEqual(set(), hidden & set(node))
 
     def test_selected_fields(self) -> None:
         """The response contains the selected fields and the links; order and duplicates do not matter."""
-        self.node(name="n1")
+        self.create_node(name="n1")
         self.assertEqual({"name", "uuid", "links"}, set(self.get("/v1/nodes/n1?fields=uuid,name,uuid")))
         self.assertEqual({"provision_state", "links"}, set(self.get("/v1/nodes/n1?fields=provision_state")))
 
     def test_invalid_field_selection_is_refused(self) -> None:
         """An unknown field gets 400; a field of a later version, and a selection before 1.8, get 406."""
-        self.node(name="n1")
+        self.create_node(name="n1")
         self.assert_refused(self.request("GET", "/v1/nodes/n1?fields=bogus,uuid"), 400, "bogus")
         self.assert_refused(self.request("GET", "/v1/nodes/n1?fields=sealed_secrets"), 400, "sealed_secrets")
         self.assert_refused(self.request("GET", "/v1/nodes/n1?fields=owner", version="1.49"), 406, "owner", "1.50")
@@ -164,7 +164,7 @@ class TestShowing(APITestCase):
 
     def test_inspect_wait_is_inspecting_before_1_39(self) -> None:
         """Older clients do not know the state inspect wait."""
-        uuid = self.node()
+        uuid = self.create_node()
         self.conductor.store.update_node(uuid, {"provision_state": "inspect wait"}, fence=None)
         self.assertEqual("inspecting", self.get(f"/v1/nodes/{uuid}", version="1.38")["provision_state"])
         self.assertEqual("inspect wait", self.get(f"/v1/nodes/{uuid}", version="1.39")["provision_state"])
@@ -172,7 +172,7 @@ class TestShowing(APITestCase):
 
     def test_reservation_is_the_host_name_of_the_lease_holder(self) -> None:
         """The internal part of the holder is not shown, and an expired lease is no reservation."""
-        uuid = self.node()
+        uuid = self.create_node()
         self.conductor.store.take_lease(uuid, holder="host-1/abc/17", purpose="cleaning", duration=60)
         self.assertEqual("host-1", self.get(f"/v1/nodes/{uuid}")["reservation"])
         self.conductor.clock.turn(61)
@@ -180,23 +180,23 @@ class TestShowing(APITestCase):
 
     def test_dates_have_a_time_zone(self) -> None:
         """Dates have the format of RFC 3339."""
-        self.assertEqual("2030-01-01T00:00:00+00:00", self.get(f"/v1/nodes/{self.node()}")["created_at"])
+        self.assertEqual("2030-01-01T00:00:00+00:00", self.get(f"/v1/nodes/{self.create_node()}")["created_at"])
 
 
 class TestConductorField(APITestCase):
     def test_conductor_of_the_group_is_responsible(self) -> None:
         """No conductor is responsible if the group has none, or if its conductors are dead."""
         self.conductor.join("host-2", "rack2")
-        self.assertEqual("host-1", self.get(f"/v1/nodes/{self.node()}")["conductor"])
-        self.assertEqual("host-2", self.get(f"/v1/nodes/{self.node(conductor_group='rack2')}")["conductor"])
-        self.assertIsNone(self.get(f"/v1/nodes/{self.node(conductor_group='rack3')}")["conductor"])
+        self.assertEqual("host-1", self.get(f"/v1/nodes/{self.create_node()}")["conductor"])
+        self.assertEqual("host-2", self.get(f"/v1/nodes/{self.create_node(conductor_group='rack2')}")["conductor"])
+        self.assertIsNone(self.get(f"/v1/nodes/{self.create_node(conductor_group='rack3')}")["conductor"])
         self.conductor.clock.turn(3600)
-        self.assertIsNone(self.get(f"/v1/nodes/{self.node()}")["conductor"])
+        self.assertIsNone(self.get(f"/v1/nodes/{self.create_node()}")["conductor"])
 
     def test_nodes_are_spread_over_conductors(self) -> None:
         """If a conductor joins, nodes move to it only, and not between the others."""
         self.conductor.join("host-2")
-        uuids = [self.node() for _ in range(40)]
+        uuids = [self.create_node() for _ in range(40)]
         before = {uuid: self.get(f"/v1/nodes/{uuid}")["conductor"] for uuid in uuids}
         self.assertEqual({"host-1", "host-2"}, set(before.values()))
         self.conductor.join("host-3")
@@ -210,7 +210,7 @@ class TestSecrets(APITestCase):
         """Passwords, tokens and config drives are masked in all fields with free form."""
         node = self.get(
             "/v1/nodes/"
-            + self.node(
+            + self.create_node(
                 driver_info={
                     "vendor_password": "tiger",
                     "address": "10.0.0.1",
@@ -234,11 +234,11 @@ class TestSecrets(APITestCase):
     def test_values_about_secrets_are_shown(self) -> None:
         """The path of a key, or whether a token was generated in advance, is not a secret."""
         info = {"ssh_private_key_path": "/k", "agent_secret_token_pregenerated": True, "ca_file": "/c", "token_file": "/t"}
-        self.assertEqual(info, self.get(f"/v1/nodes/{self.node(driver_info=info)}")["driver_info"])
+        self.assertEqual(info, self.get(f"/v1/nodes/{self.create_node(driver_info=info)}")["driver_info"])
 
     def test_lists_mask_secrets(self) -> None:
         """A list masks the same values as the response for one node."""
-        self.node(driver_info={"password": "tiger"})
+        self.create_node(driver_info={"password": "tiger"})
         for path in ("/v1/nodes/detail", "/v1/nodes?fields=driver_info", "/v1/nodes?detail=true"):
             self.assertNotIn(b"tiger", self.request("GET", path).raw)
 
@@ -246,17 +246,17 @@ class TestSecrets(APITestCase):
 class TestDeletion(APITestCase):
     def test_deleted_node_is_not_found(self) -> None:
         """The first deletion gets 204 without a body, and the second gets 404."""
-        self.node(name="n1")
-        answer = self.request("DELETE", "/v1/nodes/n1")
-        self.assertEqual((204, b""), (answer.status, answer.raw))
-        self.assertNotIn("Content-Type", answer.headers)
+        self.create_node(name="n1")
+        response = self.request("DELETE", "/v1/nodes/n1")
+        self.assertEqual((204, b""), (response.status, response.raw))
+        self.assertNotIn("Content-Type", response.headers)
         self.assert_refused(self.request("DELETE", "/v1/nodes/n1"), 404)
 
 
 class TestValidation(APITestCase):
     def test_validation_of_interfaces(self) -> None:
         """The result has a reason only if the validation failed."""
-        uuid = self.node(name="n1")
+        uuid = self.create_node(name="n1")
         expected = {"power": {"result": True}, "bios": {"result": None, "reason": "not offered"}}
         for path in ("/v1/nodes/n1/validate", "/v1/nodes/validate?node=n1", f"/v1/nodes/validate?node_uuid={uuid}"):
             self.assertEqual(expected, self.get(path))
@@ -268,7 +268,7 @@ class TestPages(APITestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.uuids = [self.node(name=f"n{number}") for number in range(7)]
+        self.uuids = [self.create_node(name=f"n{number}") for number in range(7)]
 
     def _walk(self, path: str) -> list[str]:
         names: list[str] = []
@@ -333,12 +333,12 @@ class TestFilters(APITestCase):
 
     def test_filters_select_nodes(self) -> None:
         """Each filter selects exactly the matching nodes."""
-        self.node(
+        self.create_node(
             name="a", instance_uuid=INSTANCE, instance_name="vm", maintenance=True, owner="me", lessee="you",
             resource_class="big",
             description="In the Cellar", shard="s1", retired=True, conductor_group="g",
         )  # fmt: skip
-        self.node(name="b", driver="redfish", owner="you", shard="s2")
+        self.create_node(name="b", driver="redfish", owner="you", shard="s2")
         for query in (
             f"instance_uuid={INSTANCE}", "instance_name=vm", "associated=true", "maintenance=True", "owner=me", "lessee=you",
             "resource_class=big", "description_contains=cellar", "shard=s1", "retired=1", "conductor_group=g",
@@ -355,8 +355,8 @@ class TestFilters(APITestCase):
 
     def test_children_are_listed_on_request(self) -> None:
         """Nodes with a parent are listed with include_children or parent_node only."""
-        parent = self.node(name="parent")
-        self.node(name="child", parent_node=parent)
+        parent = self.create_node(name="parent")
+        self.create_node(name="child", parent_node=parent)
         self.assertEqual(["parent"], self._names("fields=name"))
         self.assertEqual(["parent", "child"], self._names("include_children=true"))
         self.assertEqual(["child"], self._names(f"parent_node={parent}"))

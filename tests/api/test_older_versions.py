@@ -53,8 +53,8 @@ class TestOlderVersions(APITestCase):
         for minor, named in ((1, False), (83, False), (84, True)):
             self.assertEqual(named, "continue_inspection" in self.get("/v1", version=f"1.{minor}"), minor)
         for minor, status in ((1, 400), (2, 404), (83, 404), (84, 400)):
-            answer = self.request("POST", "/v1/continue_inspection", {}, version=f"1.{minor}")
-            self.assertEqual(status, answer.status, minor)
+            response = self.request("POST", "/v1/continue_inspection", {}, version=f"1.{minor}")
+            self.assertEqual(status, response.status, minor)
 
     def test_names_of_nodes_are_host_names_before_1_10(self) -> None:
         """Before 1.10 a name must be a host name in lower case."""
@@ -64,13 +64,13 @@ class TestOlderVersions(APITestCase):
 
     def test_paths_have_json_pointer_escapes_since_1_98(self) -> None:
         """Since 1.98 ``~1`` means a slash, ``~0`` a tilde, and other tildes are refused. Before, a tilde is a tilde."""
-        uuid = self.node()
+        uuid = self.create_node()
         for path in ("/extra/a~2", "/extra/a~"):
             self.assert_refused(self.patch(f"/v1/nodes/{uuid}", ("add", path, 1)), 400, "~0")
         for minor, names in (("1.97", {"a~1b~0": 1}), ("1.98", {"a/b~": 1})):
             self.assertEqual(200, self.patch(f"/v1/nodes/{uuid}", ("replace", "/extra", {})).status)
-            answer = self.patch(f"/v1/nodes/{uuid}", ("add", "/extra/a~1b~0", 1), version=minor)
-            self.assertEqual(names, answer.json["extra"])
+            response = self.patch(f"/v1/nodes/{uuid}", ("add", "/extra/a~1b~0", 1), version=minor)
+            self.assertEqual(names, response.json["extra"])
 
 
 class TestRefusals(MachineAPITestCase):
@@ -82,7 +82,7 @@ class TestRefusals(MachineAPITestCase):
 
     def test_record_stays_with_its_node(self) -> None:
         """A patch may set node_uuid to its present value. Another node is refused."""
-        mine, other = self.node(), self.node()
+        mine, other = self.create_node(), self.create_node()
         bodies = {
             "ports": {"address": "52:54:00:00:00:09"},
             "portgroups": {},
@@ -100,24 +100,24 @@ class TestRefusals(MachineAPITestCase):
         self.assert_refused(self.request("GET", f"/v1/nodes?chassis_uuid={uuid4()}"), 404, "chassis")
         chassis = self.request("POST", "/v1/chassis", {}).json["uuid"]
         for driver in ("fake-hardware", "redfish"):
-            self.node(driver=driver, chassis_uuid=chassis)
+            self.create_node(driver=driver, chassis_uuid=chassis)
         for path in ("nodes", "nodes/detail"):
             for query, expected in (("", 2), ("?driver=redfish", 1), ("?associated=true", 0)):
                 self.assertEqual(expected, len(self.get(f"/v1/chassis/{chassis}/{path}{query}")["nodes"]), query)
 
     def test_smart_nic_may_get_its_link_later(self) -> None:
         """The link of a smart NIC is checked when it is set."""
-        body = {"address": "52:54:00:00:00:01", "node_uuid": self.node(), "is_smartnic": True}
+        body = {"address": "52:54:00:00:00:01", "node_uuid": self.create_node(), "is_smartnic": True}
         made = self.request("POST", "/v1/ports", body)
         self.assertEqual(201, made.status, made.raw)
-        answer = self.patch(f"/v1/ports/{made.json['uuid']}", ("add", "/local_link_connection", LINK))
-        self.assert_refused(answer, 400, "hostname")
+        response = self.patch(f"/v1/ports/{made.json['uuid']}", ("add", "/local_link_connection", LINK))
+        self.assert_refused(response, 400, "hostname")
 
     def test_network_data_needs_three_lists(self) -> None:
         """Network data needs links, networks and services, as in a metadata service. It may be empty."""
         whole = {"links": [{"id": "a"}], "networks": [], "services": []}
-        uuid = self.node(network_data=whole)
+        uuid = self.create_node(network_data=whole)
         for wrong, word in ((["links"], "object"), ({"links": []}, "networks"), ({**whole, "links": [1]}, "links")):
-            answer = self.patch(f"/v1/nodes/{uuid}", ("replace", "/network_data", wrong))
-            self.assert_refused(answer, 400, "network_data", word)
+            response = self.patch(f"/v1/nodes/{uuid}", ("replace", "/network_data", wrong))
+            self.assert_refused(response, 400, "network_data", word)
         self.assertEqual({}, self.patch(f"/v1/nodes/{uuid}", ("replace", "/network_data", {})).json["network_data"])

@@ -31,8 +31,8 @@ class TestOpenAPI(APITestCase):
         vague = []
         for path, methods in document["paths"].items():
             for method, operation in methods.items():
-                for status, answer in operation["responses"].items():
-                    schema = answer.get("content", {}).get("application/json", {}).get("schema")
+                for status, response in operation["responses"].items():
+                    schema = response.get("content", {}).get("application/json", {}).get("schema")
                     if schema is not None and "{method}" not in path and schema in ({}, {"type": "object"}):
                         vague.append((method, path, status))
         vendors = {(method, path) for method, path, _ in vague if path.endswith("/vendor_passthru")}
@@ -98,7 +98,7 @@ class TestETag(APITestCase):
 
     def test_read_with_the_current_etag_has_no_body(self) -> None:
         """A read with the ETag of an earlier response gets 304 without a body until the response changes."""
-        node = self.node()
+        node = self.create_node()
         for path in (f"/v1/nodes/{node}", "/v1/nodes", "/v1/nodes/detail", "/v1/ports", "/v1/drivers"):
             first = self.request("GET", path)
             again = self.request("GET", path, If_None_Match=f'"other", W/{first.headers["ETag"]}')

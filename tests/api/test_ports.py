@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.fixtures.api import Answer, APITestCase
+from tests.fixtures.api import APIResponse, APITestCase
 
 MAC = "52:54:00:aa:bb:cc"
 UNKNOWN = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"
@@ -13,27 +13,27 @@ UNKNOWN = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"
 class PortsTestCase(APITestCase):
     def setUp(self) -> None:
         super().setUp()
-        self.owner = self.node(name="n1")
+        self.owner = self.create_node(name="n1")
 
-    def create(self, version: str = "1.115", **values: Any) -> Answer:
+    def create(self, version: str = "1.115", **values: Any) -> APIResponse:
         """Send a request that creates a port of the node."""
         body = {"node_uuid": self.owner, "address": MAC, **values}
         return self.request("POST", "/v1/ports", {name: value for name, value in body.items() if value != "-"}, version=version)
 
     def create_port(self, **values: Any) -> str:
         """Create a port and return its UUID."""
-        answer = self.create(**values)
-        self.assertEqual(201, answer.status, answer.raw)
-        return str(answer.json["uuid"])
+        response = self.create(**values)
+        self.assertEqual(201, response.status, response.raw)
+        return str(response.json["uuid"])
 
 
 class TestCreation(PortsTestCase):
     def test_new_port_is_located(self) -> None:
         """The address is stored in lower case, and fields that the request omits get their defaults."""
-        answer = self.create(address=MAC.upper(), extra={"a": 1})
-        port = answer.json
-        self.assertEqual((201, MAC, {"a": 1}, True), (answer.status, port["address"], port["extra"], port["pxe_enabled"]))
-        self.assertEqual(f"http://localhost/v1/ports/{port['uuid']}", answer.headers["Location"])
+        response = self.create(address=MAC.upper(), extra={"a": 1})
+        port = response.json
+        self.assertEqual((201, MAC, {"a": 1}, True), (response.status, port["address"], port["extra"], port["pxe_enabled"]))
+        self.assertEqual(f"http://localhost/v1/ports/{port['uuid']}", response.headers["Location"])
         self.assertEqual(port, self.get(f"/v1/ports/{port['uuid']}"))
 
     def test_node_of_a_port_is_named_once(self) -> None:
@@ -110,7 +110,7 @@ class TestReading(PortsTestCase):
 
     def test_ports_are_filtered(self) -> None:
         """Ports are filtered by address, and by the UUID or name of the node."""
-        other = self.node(name="n2")
+        other = self.create_node(name="n2")
         first, second = self.create_port(), self.create_port(address="52:54:00:aa:bb:dd", node_uuid=other)
         for query, expected in (
             (f"address={MAC.upper()}", [first]), ("node=n2", [second]), (f"node={other}", [second]),
@@ -157,19 +157,19 @@ class TestChanging(PortsTestCase):
     def test_fields_are_changed(self) -> None:
         """The response is the changed port."""
         uuid = self.create_port()
-        answer = self.patch(
+        response = self.patch(
             f"/v1/ports/{uuid}",
             ("replace", "/address", "52:54:00:AA:BB:FF"),
             ("add", "/extra/a", 1),
             ("replace", "/pxe_enabled", "no"),
         )
-        self.assertEqual((200, "52:54:00:aa:bb:ff"), (answer.status, answer.json["address"]))
-        self.assertEqual(({"a": 1}, False), (answer.json["extra"], answer.json["pxe_enabled"]))
+        self.assertEqual((200, "52:54:00:aa:bb:ff"), (response.status, response.json["address"]))
+        self.assertEqual(({"a": 1}, False), (response.json["extra"], response.json["pxe_enabled"]))
         self.assertTrue(self.patch(f"/v1/ports/{uuid}", ("remove", "/pxe_enabled")).json["pxe_enabled"])
 
     def test_port_cannot_move_to_another_node(self) -> None:
         """A port is changed under the lease of its node, so it cannot move to another node."""
-        uuid, other = self.create_port(), self.node(name="n2")
+        uuid, other = self.create_port(), self.create_node(name="n2")
         self.assert_refused(self.patch(f"/v1/ports/{uuid}", ("replace", "/node_uuid", other)), 400, "node_uuid")
 
     def test_invalid_changes_are_refused(self) -> None:

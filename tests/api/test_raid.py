@@ -10,19 +10,19 @@ WANTED = {"logical_disks": [{"size_gb": 100, "raid_level": "1", "is_root_volume"
 class TestRAID(MachineAPITestCase):
     def test_target_configuration_is_validated_and_stored(self) -> None:
         """The driver validates the target; an invalid one is refused with all problems, an empty one clears it."""
-        self.ask("PUT", "states/raid", WANTED, status=204, version="1.12")
-        self.assertEqual(WANTED, self.ask("GET", "states")["target_raid_config"])
+        self.call_node("PUT", "states/raid", WANTED, status=204, version="1.12")
+        self.assertEqual(WANTED, self.call_node("GET", "states")["target_raid_config"])
         for wrong in ({"logical_disks": []}, {"logical_disks": [{"size_gb": -1, "raid_level": "9"}]}, {"disks": []}):
-            self.assert_refused(self.refused("PUT", "states/raid", wrong), 400, "logical_disks")
-        self.assertEqual(WANTED, self.ask("GET", "states")["target_raid_config"])
-        self.ask("PUT", "states/raid", {}, status=204)
-        self.assertEqual({}, self.ask("GET", "states")["target_raid_config"])
+            self.assert_refused(self.request_node("PUT", "states/raid", wrong), 400, "logical_disks")
+        self.assertEqual(WANTED, self.call_node("GET", "states")["target_raid_config"])
+        self.call_node("PUT", "states/raid", {}, status=204)
+        self.assertEqual({}, self.call_node("GET", "states")["target_raid_config"])
 
     def test_target_of_a_node_without_raid_interface_is_404(self) -> None:
         """The error names the interface and the remedy; clearing the target needs no interface."""
         self.change(raid_interface="no-raid")
-        self.assert_refused(self.refused("PUT", "states/raid", WANTED), 404, "no-raid", "set raid_interface")
-        self.ask("PUT", "states/raid", {}, status=204)
+        self.assert_refused(self.request_node("PUT", "states/raid", WANTED), 404, "no-raid", "set raid_interface")
+        self.call_node("PUT", "states/raid", {}, status=204)
 
     def test_logical_disk_properties_of_the_default_interface(self) -> None:
         """The route needs 1.12; a hardware type without RAID gets 404."""

@@ -34,7 +34,7 @@ class TestRequestIds(APITestCase):
 
     def test_context_is_set_during_a_request(self) -> None:
         """The context of a request is current while the request is served, and not after it."""
-        uuid = self.node()
+        uuid = self.create_node()
         self.conductor.contexts.clear()
         self.request("GET", f"/v1/nodes/{uuid}/validate", X_OpenStack_Request_Id=REQUEST_ID)
         self.assertEqual([REQUEST_ID], [context.request_id for context in self.conductor.contexts if context])
@@ -72,20 +72,22 @@ class TestBodies(APITestCase):
 
     def test_other_content_types_are_refused(self) -> None:
         """The status for a form is 415."""
-        answer = self.request("POST", "/v1/nodes", b"driver=x", Content_Type="application/x-www-form-urlencoded")
-        self.assert_refused(answer, 415, "Content-Type", "application/json")
+        response = self.request("POST", "/v1/nodes", b"driver=x", Content_Type="application/x-www-form-urlencoded")
+        self.assert_refused(response, 415, "Content-Type", "application/json")
 
     def test_json_content_types_are_accepted(self) -> None:
         """JSON with a charset and JSON Patch are accepted."""
         for content_type in ("application/json; charset=utf-8", "application/json-patch+json"):
-            answer = self.request("POST", "/v1/nodes", {"driver": "fake-hardware"}, Content_Type=content_type)
-            self.assertEqual(201, answer.status)
+            response = self.request("POST", "/v1/nodes", {"driver": "fake-hardware"}, Content_Type=content_type)
+            self.assertEqual(201, response.status)
 
     def test_all_problems_are_reported_at_once(self) -> None:
         """An error names all invalid fields, in its text and as data."""
-        answer = self.request("POST", "/v1/nodes", {"bogus": 1, "maintenance": "perhaps", "extra": []})
-        self.assert_refused(answer, 400, "bogus", "maintenance", "extra", "driver")
-        self.assertEqual({"bogus", "maintenance", "extra", "driver"}, {problem["field"] for problem in answer.fault["problems"]})
+        response = self.request("POST", "/v1/nodes", {"bogus": 1, "maintenance": "perhaps", "extra": []})
+        self.assert_refused(response, 400, "bogus", "maintenance", "extra", "driver")
+        self.assertEqual(
+            {"bogus", "maintenance", "extra", "driver"}, {problem["field"] for problem in response.fault["problems"]}
+        )
 
 
 class TestPathsAndMethods(APITestCase):
@@ -100,9 +102,9 @@ class TestPathsAndMethods(APITestCase):
 
     def test_unknown_method_gets_the_allowed_ones(self) -> None:
         """The status for an unknown method is 405, with the header Allow."""
-        answer = self.request("PUT", "/v1/nodes", {})
-        self.assert_refused(answer, 405, "PUT")
-        self.assertEqual("GET, HEAD, OPTIONS, POST", answer.headers["Allow"])
+        response = self.request("PUT", "/v1/nodes", {})
+        self.assert_refused(response, 405, "PUT")
+        self.assertEqual("GET, HEAD, OPTIONS, POST", response.headers["Allow"])
 
     def test_options_lists_the_methods(self) -> None:
         """OPTIONS returns the methods of any path with a route, and 404 for others."""
@@ -111,7 +113,7 @@ class TestPathsAndMethods(APITestCase):
 
     def test_head_is_get_without_a_body(self) -> None:
         """HEAD returns the headers of GET."""
-        self.node()
+        self.create_node()
         head, get = self.request("HEAD", "/v1/nodes"), self.request("GET", "/v1/nodes")
         self.assertEqual(200, head.status)
         self.assertEqual(b"", head.raw)
@@ -132,10 +134,10 @@ class TestPathsAndMethods(APITestCase):
 
     def test_path_may_end_in_json_before_1_91(self) -> None:
         """The suffix .json is ignored, unless it belongs to the name of a node."""
-        uuid = self.node(name="n1")
+        uuid = self.create_node(name="n1")
         self.assertEqual(uuid, self.get("/v1/nodes/n1.json", version="1.90")["uuid"])
         self.assert_refused(self.request("GET", "/v1/nodes/n1.json"), 404)
-        other = self.node(name="n2.json")
+        other = self.create_node(name="n2.json")
         self.assertEqual(other, self.get("/v1/nodes/n2.json", version="1.90")["uuid"])
         self.assertEqual(other, self.get("/v1/nodes/n2.json")["uuid"])
 
@@ -145,19 +147,19 @@ class TestErrors(APITestCase):
         """An unexpected exception is status 500 with the request ID and without the text of the exception."""
         log = self.useFixture(FakeLogger())
         self.conductor.failing["validate_node"] = KeyError("the password is tiger")
-        uuid = self.node()
-        answer = self.request("GET", f"/v1/nodes/{uuid}/validate")
-        self.assert_refused(answer, 500, "ID of this request")
-        self.assertNotIn(b"tiger", answer.raw)
-        self.assertIn(answer.headers["x-openstack-request-id"], log.output)
+        uuid = self.create_node()
+        response = self.request("GET", f"/v1/nodes/{uuid}/validate")
+        self.assert_refused(response, 500, "ID of this request")
+        self.assertNotIn(b"tiger", response.raw)
+        self.assertIn(response.headers["x-openstack-request-id"], log.output)
 
     def test_retry_after_has_whole_seconds(self) -> None:
         """The header Retry-After has the delay of the error, rounded up."""
-        uuid = self.node()
+        uuid = self.create_node()
         self.conductor.store.take_lease(uuid, holder="host-1/abc/1", purpose="cleaning", duration=60)
-        answer = self.request("PUT", f"/v1/nodes/{uuid}/states/power", {"target": "power on"})
-        self.assert_refused(answer, 409, "held by")
-        self.assertEqual("3", answer.headers["Retry-After"])
+        response = self.request("PUT", f"/v1/nodes/{uuid}/states/power", {"target": "power on"})
+        self.assert_refused(response, 409, "held by")
+        self.assertEqual("3", response.headers["Retry-After"])
 
 
 class OnlyProject(AllowAll):
@@ -176,7 +178,7 @@ class TestPolicy(APITestCase):
 
     def test_reads_have_the_scope_of_the_client(self) -> None:
         """A node of another project is not found by name, in lists, or with a filter."""
-        red = self.node(name="red", owner="red")
+        red = self.create_node(name="red", owner="red")
         self.conductor.call("create_node", values={"uuid": str(uuid4()), "name": "blue", "owner": "blue"})
         self.assertEqual([red], [node["uuid"] for node in self.get("/v1/nodes")["nodes"]])
         self.assertEqual([red], [node["uuid"] for node in self.get("/v1/nodes?project=blue")["nodes"]])
@@ -185,7 +187,7 @@ class TestPolicy(APITestCase):
 
     def test_refused_request_is_forbidden(self) -> None:
         """The policy checks the rule of the route with the node as target."""
-        self.node(name="red", owner="red")
+        self.create_node(name="red", owner="red")
         self.assert_refused(self.request("DELETE", "/v1/nodes/red"), 403, "baremetal:node:delete")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from baremetal_sdk.api.v1.catalog import routes
 from tests.api.machines import MachineAPITestCase
-from tests.fixtures.api import Answer
+from tests.fixtures.api import APIResponse
 
 NEWER = [route for route in routes() if route["since"] != "1.1"]
 VERSION_ERRORS = ("is served since", "takes", "minimal required API version")
@@ -25,7 +25,7 @@ class TestRouteVersions(MachineAPITestCase):
         ]
         return "/".join(filled)
 
-    def ask_route(self, route: dict[str, Any], minor: int) -> Answer:
+    def ask_route(self, route: dict[str, Any], minor: int) -> APIResponse:
         """Send a request to a route, with an empty body."""
         body = None if route["body"] is None or route["method"] in ("GET", "DELETE") else {}
         return self.request(route["method"], self.path(route["path"]), body, version=f"1.{minor}")
@@ -33,28 +33,28 @@ class TestRouteVersions(MachineAPITestCase):
     def since(self, route: dict[str, Any]) -> int:
         return int(route["since"].partition(".")[2])
 
-    def is_refused(self, route: dict[str, Any], answer: Answer) -> bool:
+    def is_refused(self, route: dict[str, Any], response: APIResponse) -> bool:
         """Return whether the answer is the error for an earlier microversion."""
-        if answer.status < 400 or not answer.raw:
+        if response.status < 400 or not response.raw:
             return False
-        named = f"version {route['since']}" in answer.message or f"should be {route['since']}" in answer.message
-        return named and any(words in answer.message for words in VERSION_ERRORS)
+        named = f"version {route['since']}" in response.message or f"should be {route['since']}" in response.message
+        return named and any(words in response.message for words in VERSION_ERRORS)
 
     def test_route_is_refused_before_its_microversion(self) -> None:
         """One microversion earlier, the status is that of Ironic, and the error names the required version."""
         self.assertGreater(len(NEWER), 60)
         for route in NEWER:
-            answer = self.ask_route(route, self.since(route) - 1)
-            self.assertEqual(route["too_old"], answer.status, (route["method"], route["path"], answer.raw))
-            self.assertTrue(self.is_refused(route, answer), (route["method"], route["path"], answer.raw))
+            response = self.ask_route(route, self.since(route) - 1)
+            self.assertEqual(route["too_old"], response.status, (route["method"], route["path"], response.raw))
+            self.assertTrue(self.is_refused(route, response), (route["method"], route["path"], response.raw))
 
     def test_route_is_served_at_its_microversion(self) -> None:
         """At its first microversion a route never has an error about the version."""
         for route in NEWER:
-            answer = self.ask_route(route, self.since(route))
-            self.assertFalse(self.is_refused(route, answer), (route["method"], route["path"], answer.raw))
-            self.assertNotEqual(500, answer.status, (route["method"], route["path"], answer.raw))
-            self.assertNotIn(answer.status, (405, 406), (route["method"], route["path"], answer.raw))
+            response = self.ask_route(route, self.since(route))
+            self.assertFalse(self.is_refused(route, response), (route["method"], route["path"], response.raw))
+            self.assertNotEqual(500, response.status, (route["method"], route["path"], response.raw))
+            self.assertNotIn(response.status, (405, 406), (route["method"], route["path"], response.raw))
 
     def test_writes_to_newer_resources_get_405(self) -> None:
         """The status is 405 for early writes to allocations, deploy templates, runbooks and rules, and for PUT of traits."""

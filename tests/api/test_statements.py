@@ -85,8 +85,8 @@ class StatementsTest(MachineAPITestCase):
         self.statements.clear()
         self.background_writes.clear()
         self.event_statements.clear()
-        answer = self.request(method, path, body)
-        self.assertLess(answer.status, 300, answer.raw)
+        response = self.request(method, path, body)
+        self.assertLess(response.status, 300, response.raw)
         settle(self.runtime)
         writes = [
             entry for entry in (*self.statements, *self.background_writes) if entry.startswith(("INSERT", "UPDATE", "DELETE"))
@@ -96,10 +96,10 @@ class StatementsTest(MachineAPITestCase):
 
     def test_statements_do_not_grow_with_the_number_of_nodes(self) -> None:
         """Each request needs the same number of statements with 20 and with 80 nodes."""
-        self.enrol("m1")
+        self.enroll("m1")
         for size in (PAGE, 3 * PAGE):
             for number in range(size):
-                self.enrol(f"n{size}-{number}")
+                self.enroll(f"n{size}-{number}")
             for path, expected in READS:
                 self.assertEqual((expected, 0), self.count_statements("GET", path), (size, path, self.statements))
             for method, path, body, expected, background in CHANGES:
@@ -111,7 +111,7 @@ class StatementsTest(MachineAPITestCase):
             self.count_statements("PUT", "/v1/nodes/m1/states/power", {"target": "power off"})
             self.count_statements("PUT", "/v1/nodes/m1/states/provision", {"target": "manage"})
             self.count_statements("DELETE", "/v1/nodes/m1")
-            self.enrol("m1")
+            self.enroll("m1")
 
     def test_bulk_request_costs_the_sum_of_its_nodes(self) -> None:
         """A bulk request needs no additional statements for its nodes."""

@@ -70,26 +70,26 @@ class TestDeployTemplates(ResourceTestCase):
     def test_traits_of_an_instance_select_templates(self) -> None:
         """The steps of templates run during the deployment in the order of priority; steps of the request override them."""
         self.create_template("CUSTOM_A", {**set_virtualization("Disabled"), "priority": 120})
-        self.ask("PUT", "traits", {"traits": ["CUSTOM_A", "CUSTOM_B"]}, status=204)
-        self.bring("manage", "provide")
+        self.call_node("PUT", "traits", {"traits": ["CUSTOM_A", "CUSTOM_B"]}, status=204)
+        self.run_verbs("manage", "provide")
         self.change(instance_info={"traits": ["CUSTOM_A"]})
-        self.ask("PUT", "states/provision", {"target": "active"}, status=202)
+        self.call_node("PUT", "states/provision", {"target": "active"}, status=202)
         self.assertEqual("active", self.record().provision_state)
         self.assertEqual("Disabled", self.machine().firmware.current()["ProcVirtualization"])
         self.change(instance_info={"traits": ["CUSTOM_A"]})
         steps = [{**set_virtualization("Enabled"), "priority": 120}]
-        self.ask("PUT", "states/provision", {"target": "rebuild", "deploy_steps": steps}, status=202)
+        self.call_node("PUT", "states/provision", {"target": "rebuild", "deploy_steps": steps}, status=202)
         self.assertEqual("active", self.record().provision_state)
         self.assertEqual("Enabled", self.machine().firmware.current()["ProcVirtualization"])
 
     def test_template_with_unknown_steps_is_refused(self) -> None:
         """The request gets 400 if the node lacks a step or the trait, and the deployment does not start."""
         self.create_template("CUSTOM_A", {"interface": "raid", "step": "bogus", "args": {}, "priority": 1})
-        self.bring("manage", "provide")
+        self.run_verbs("manage", "provide")
         self.change(instance_info={"traits": ["CUSTOM_A"]})
-        self.assert_refused(self.refused("PUT", "states/provision", {"target": "active"}), 400, "CUSTOM_A")
-        self.ask("PUT", "traits/CUSTOM_A", status=204)
-        self.assert_refused(self.refused("PUT", "states/provision", {"target": "active"}), 400, "raid.bogus")
+        self.assert_refused(self.request_node("PUT", "states/provision", {"target": "active"}), 400, "CUSTOM_A")
+        self.call_node("PUT", "traits/CUSTOM_A", status=204)
+        self.assert_refused(self.request_node("PUT", "states/provision", {"target": "active"}), 400, "raid.bogus")
         self.assertEqual("available", self.record().provision_state)
 
 
@@ -133,8 +133,8 @@ class TestRunbooks(ResourceTestCase):
         self.create_runbook("r")
         path = "/v1/runbooks/r/traits"
         self.assertEqual(204, self.request("PUT", path, {"traits": ["CUSTOM_B", "CUSTOM_A"]}).status)
-        answer = self.request("PUT", f"{path}/CUSTOM_C")
-        self.assertEqual((204, f"http://localhost{path}/CUSTOM_C"), (answer.status, answer.headers["Location"]))
+        response = self.request("PUT", f"{path}/CUSTOM_C")
+        self.assertEqual((204, f"http://localhost{path}/CUSTOM_C"), (response.status, response.headers["Location"]))
         self.assertEqual(["CUSTOM_A", "CUSTOM_B", "CUSTOM_C"], self.get(path)["traits"])
         for _ in range(2):
             self.assertEqual(204, self.request("DELETE", f"{path}/CUSTOM_A").status)
@@ -147,24 +147,24 @@ class TestRunbooks(ResourceTestCase):
     def test_runbook_runs_on_approved_nodes_only(self) -> None:
         """Its traits approve it for nodes, and its steps run in their own order."""
         self.create_runbook("r", steps=[{**set_virtualization("Disabled"), "order": 2}, {**RESET, "order": 1}])
-        self.bring("manage")
+        self.run_verbs("manage")
         clean = {"target": "clean", "runbook": "r"}
-        self.assert_refused(self.refused("PUT", "states/provision", clean), 400, "approved")
+        self.assert_refused(self.request_node("PUT", "states/provision", clean), 400, "approved")
         self.assertEqual(204, self.request("PUT", "/v1/runbooks/r/traits/CUSTOM_R").status)
-        self.assert_refused(self.refused("PUT", "states/provision", clean), 400, "CUSTOM_R")
-        self.ask("PUT", "traits/CUSTOM_R", status=204)
-        self.ask("PUT", "states/provision", clean, status=202)
+        self.assert_refused(self.request_node("PUT", "states/provision", clean), 400, "CUSTOM_R")
+        self.call_node("PUT", "traits/CUSTOM_R", status=204)
+        self.call_node("PUT", "states/provision", clean, status=202)
         self.assertEqual(("manageable", None), (self.record().provision_state, self.record().last_error))
         self.assertEqual("Disabled", self.machine().firmware.current()["ProcVirtualization"])
 
     def test_runbook_replaces_steps(self) -> None:
         """Steps together with a runbook, neither of them, and other verbs are refused."""
         self.create_runbook("r")
-        self.bring("manage")
+        self.run_verbs("manage")
         both = {"target": "clean", "runbook": "r", "clean_steps": [RESET]}
-        self.assert_refused(self.refused("PUT", "states/provision", both), 400, "together")
-        self.assert_refused(self.refused("PUT", "states/provision", {"target": "clean"}), 400, "clean_steps", "runbook")
-        self.assert_refused(self.refused("PUT", "states/provision", {"target": "provide", "runbook": "r"}), 400, "runbook")
+        self.assert_refused(self.request_node("PUT", "states/provision", both), 400, "together")
+        self.assert_refused(self.request_node("PUT", "states/provision", {"target": "clean"}), 400, "clean_steps", "runbook")
+        self.assert_refused(self.request_node("PUT", "states/provision", {"target": "provide", "runbook": "r"}), 400, "runbook")
         clean = {"target": "clean", "runbook": "r"}
-        self.assert_refused(self.refused("PUT", "states/provision", clean, version="1.91"), 406, "1.92")
-        self.assert_refused(self.refused("PUT", "states/provision", {**clean, "runbook": "x"}), 404, "x")
+        self.assert_refused(self.request_node("PUT", "states/provision", clean, version="1.91"), 406, "1.92")
+        self.assert_refused(self.request_node("PUT", "states/provision", {**clean, "runbook": "x"}), 404, "x")

@@ -10,38 +10,38 @@ from tests.api.test_chassis_and_groups import UNKNOWN, ResourceTestCase
 
 class TestNodeTraits(ResourceTestCase):
     def read_traits(self) -> list[str]:
-        found: list[str] = self.ask("GET", "traits", version="1.37")["traits"]
+        found: list[str] = self.call_node("GET", "traits", version="1.37")["traits"]
         return found
 
     def test_traits_are_replaced_added_and_removed(self) -> None:
         """Traits are set together or one by one; they are sorted and appear on the node."""
-        self.ask("PUT", "traits", {"traits": ["HW_CPU_X86_VMX", "CUSTOM_A", "CUSTOM_A"]}, status=204, version="1.37")
+        self.call_node("PUT", "traits", {"traits": ["HW_CPU_X86_VMX", "CUSTOM_A", "CUSTOM_A"]}, status=204, version="1.37")
         self.assertEqual(["CUSTOM_A", "HW_CPU_X86_VMX"], self.read_traits())
-        answer = self.refused("PUT", "traits/CUSTOM_B")
+        response = self.request_node("PUT", "traits/CUSTOM_B")
         self.assertEqual(
-            (204, f"http://localhost/v1/nodes/{self.uuid}/traits/CUSTOM_B"), (answer.status, answer.headers["Location"])
+            (204, f"http://localhost/v1/nodes/{self.uuid}/traits/CUSTOM_B"), (response.status, response.headers["Location"])
         )
-        self.ask("PUT", "traits/CUSTOM_B", status=204)
-        self.assertEqual(["CUSTOM_A", "CUSTOM_B", "HW_CPU_X86_VMX"], self.ask("GET", "?fields=traits")["traits"])
-        self.ask("DELETE", "traits/CUSTOM_A", status=204)
-        self.assert_refused(self.refused("DELETE", "traits/CUSTOM_A"), 404, "CUSTOM_A")
-        self.ask("DELETE", "traits", status=204)
+        self.call_node("PUT", "traits/CUSTOM_B", status=204)
+        self.assertEqual(["CUSTOM_A", "CUSTOM_B", "HW_CPU_X86_VMX"], self.call_node("GET", "?fields=traits")["traits"])
+        self.call_node("DELETE", "traits/CUSTOM_A", status=204)
+        self.assert_refused(self.request_node("DELETE", "traits/CUSTOM_A"), 404, "CUSTOM_A")
+        self.call_node("DELETE", "traits", status=204)
         self.assertEqual([], self.read_traits())
 
     def test_invalid_trait_is_refused(self) -> None:
         """A trait has a known prefix and upper-case letters, and a node has at most 50 traits."""
         for wrong in ("custom_a", "CUSTOM_a", "CUSTOM_", "ACME_A", "CUSTOM_" + "A" * 250, "", 5):
-            self.assert_refused(self.refused("PUT", "traits", {"traits": [wrong]}), 400, "traits")
-        self.assert_refused(self.refused("PUT", "traits/bogus"), 400, "trait")
-        self.assert_refused(self.refused("PUT", "traits"), 400, "traits")
-        self.assert_refused(self.refused("PUT", "traits/CUSTOM_A", {"traits": ["CUSTOM_A"]}), 400, "traits")
-        self.ask("PUT", "traits", {"traits": [f"CUSTOM_{number}" for number in range(50)]}, status=204)
-        self.assert_refused(self.refused("PUT", "traits/CUSTOM_50"), 400, "50")
+            self.assert_refused(self.request_node("PUT", "traits", {"traits": [wrong]}), 400, "traits")
+        self.assert_refused(self.request_node("PUT", "traits/bogus"), 400, "trait")
+        self.assert_refused(self.request_node("PUT", "traits"), 400, "traits")
+        self.assert_refused(self.request_node("PUT", "traits/CUSTOM_A", {"traits": ["CUSTOM_A"]}), 400, "traits")
+        self.call_node("PUT", "traits", {"traits": [f"CUSTOM_{number}" for number in range(50)]}, status=204)
+        self.assert_refused(self.request_node("PUT", "traits/CUSTOM_50"), 400, "50")
 
     def test_traits_of_a_leased_node_cannot_change(self) -> None:
         """The error contains the purpose of the lease."""
         self.runtime.store.take_lease(self.uuid, holder="other/1", purpose="a test", duration=60)
-        self.assert_refused(self.refused("PUT", "traits/CUSTOM_A"), 409, "a test")
+        self.assert_refused(self.request_node("PUT", "traits/CUSTOM_A"), 409, "a test")
 
 
 class TestVolumes(ResourceTestCase):
@@ -78,8 +78,8 @@ class TestVolumes(ResourceTestCase):
             index = self.get(f"/v1/{path}", "1.32")
             self.assertEqual(f"http://localhost/v1/{path}/targets", index["targets"][0]["href"])
             self.assertEqual(f"http://localhost/v1/{path}", index["links"][0]["href"])
-        self.assertIn(f"/v1/nodes/{self.uuid}/volume", self.ask("GET", "", version="1.32")["volume"][0]["href"])
-        self.assertNotIn("volume", self.ask("GET", "", version="1.31"))
+        self.assertIn(f"/v1/nodes/{self.uuid}/volume", self.call_node("GET", "", version="1.32")["volume"][0]["href"])
+        self.assertNotIn("volume", self.call_node("GET", "", version="1.31"))
 
     def test_duplicate_or_incomplete_volumes_are_refused(self) -> None:
         """Connectors are unique, a boot index is unique within its node, and the node is named by its UUID."""
@@ -89,7 +89,7 @@ class TestVolumes(ResourceTestCase):
         self.assert_refused(self.post("volume/connectors", **required), 409, "connector_id")
         target = {"node_uuid": self.uuid, "volume_type": "iscsi", "volume_id": "v2", "boot_index": 0}
         self.assert_refused(self.post("volume/targets", **target), 409, "boot_index")
-        self.create_target(node_uuid=self.enrol("m2"))
+        self.create_target(node_uuid=self.enroll("m2"))
         for name in required:
             self.assert_refused(self.post("volume/connectors", **{**required, name: None}), 400, name)
         self.assert_refused(self.post("volume/targets", **{**target, "boot_index": "x"}), 400, "boot_index")
@@ -102,13 +102,13 @@ class TestVolumes(ResourceTestCase):
         """A running machine may use its volumes."""
         connector = f"/v1/volume/connectors/{self.create_connector()['uuid']}"
         target = f"/v1/volume/targets/{self.create_target()['uuid']}"
-        self.bring("manage", "provide")
-        self.ask("PUT", "states/power", {"target": "power on"}, status=202)
+        self.run_verbs("manage", "provide")
+        self.call_node("PUT", "states/power", {"target": "power on"}, status=202)
         self.assertEqual("power on", self.record().power_state)
         for path in (connector, target):
             self.assert_refused(self.patch(path, ("add", "/extra", {"a": 1})), 400, "power on")
             self.assert_refused(self.request("DELETE", path), 400, "power on")
-        self.ask("PUT", "states/power", {"target": "power off"}, status=202)
+        self.call_node("PUT", "states/power", {"target": "power off"}, status=202)
         self.assertEqual("power off", self.record().power_state)
         self.assertEqual("ip", self.patch(connector, ("replace", "/type", "ip")).json["type"])
         self.assertEqual(3, self.patch(target, ("replace", "/boot_index", 3)).json["boot_index"])
@@ -119,7 +119,7 @@ class TestVolumes(ResourceTestCase):
     def test_patch_with_masked_secrets_keeps_the_secrets(self) -> None:
         """A client that writes back the values that it read changes no secret."""
         target = self.create_target(properties={"auth_password": "tiger"})
-        self.bring("manage")
+        self.run_verbs("manage")
         changed = self.patch(
             f"/v1/volume/targets/{target['uuid']}", ("replace", "/properties", {**target["properties"], "lun": 1})
         )

@@ -29,22 +29,22 @@ class TestNegotiation(APITestCase):
 
     def test_standard_header_takes_precedence(self) -> None:
         """OpenStack-API-Version takes precedence over Ironic's header if it names this service, alone or among others."""
-        answer = self.request("GET", "/v1/nodes", version="1.10", OpenStack_API_Version="compute 2.1, baremetal 1.50")
-        self.assertEqual("1.50", answer.headers[VERSION_HEADER])
+        response = self.request("GET", "/v1/nodes", version="1.10", OpenStack_API_Version="compute 2.1, baremetal 1.50")
+        self.assertEqual("1.50", response.headers[VERSION_HEADER])
 
     def test_standard_header_of_another_service_is_ignored(self) -> None:
         """OpenStack-API-Version without this service does not change the version."""
-        answer = self.request("GET", "/v1/nodes", version="1.10", OpenStack_API_Version="compute 2.1")
-        self.assertEqual("1.10", answer.headers[VERSION_HEADER])
+        response = self.request("GET", "/v1/nodes", version="1.10", OpenStack_API_Version="compute 2.1")
+        self.assertEqual("1.10", response.headers[VERSION_HEADER])
 
     def test_invalid_version_is_not_acceptable(self) -> None:
         """The status is 406, with the range in the headers and Ironic's special body."""
         for version in ("1.116", "1.0", "2.1", "0.9", "one", "1.x", "1.-1", "1.+5", "1.1_0", "1", ""):
-            answer = self.request("GET", "/v1/nodes", version=version)
-            self.assertEqual(406, answer.status, version)
-            self.assertEqual(LATEST, answer.headers["X-OpenStack-Ironic-API-Maximum-Version"])
-            self.assertEqual({"code", "title", "description"}, set(answer.fault))
-            self.assertNotIn(VERSION_HEADER, answer.headers)
+            response = self.request("GET", "/v1/nodes", version=version)
+            self.assertEqual(406, response.status, version)
+            self.assertEqual(LATEST, response.headers["X-OpenStack-Ironic-API-Maximum-Version"])
+            self.assertEqual({"code", "title", "description"}, set(response.fault))
+            self.assertNotIn(VERSION_HEADER, response.headers)
 
 
 class TestDiscovery(APITestCase):
@@ -66,22 +66,22 @@ class TestDiscovery(APITestCase):
 
     def test_paths_without_a_version_are_those_of_version_1(self) -> None:
         """/nodes is /v1/nodes, and further slashes are ignored."""
-        uuid = self.node(name="n1")
+        uuid = self.create_node(name="n1")
         for path in ("/nodes/n1", "/v1/nodes/n1/", f"/nodes/{uuid}", "//v1//nodes//n1"):
             self.assertEqual(uuid, self.get(path)["uuid"])
 
     def test_links_follow_the_host_header(self) -> None:
         """Links start with the host of the request."""
-        self.node()
-        answer = self.request("GET", "/v1/nodes", Host="bare.example:8443")
-        self.assertTrue(answer.json["nodes"][0]["links"][0]["href"].startswith("http://bare.example:8443/v1/nodes/"))
+        self.create_node()
+        response = self.request("GET", "/v1/nodes", Host="bare.example:8443")
+        self.assertTrue(response.json["nodes"][0]["links"][0]["href"].startswith("http://bare.example:8443/v1/nodes/"))
 
     def test_service_that_is_not_ready_refuses_requests(self) -> None:
         """While the service starts or stops, only version documents and health checks are served."""
         self.conductor.ready = False
-        answer = self.request("GET", "/v1/nodes")
-        self.assert_refused(answer, 503, "starting or stopping")
-        self.assertEqual("1", answer.headers["Retry-After"])
+        response = self.request("GET", "/v1/nodes")
+        self.assert_refused(response, 503, "starting or stopping")
+        self.assertEqual("1", response.headers["Retry-After"])
         self.assertEqual(503, self.request("GET", "/readyz").status)
         self.assertEqual(200, self.request("GET", "/healthz").status)
         self.assertEqual(200, self.request("GET", "/v1").status)
@@ -94,10 +94,10 @@ class TestDiscovery(APITestCase):
         """/healthcheck, which load balancers of Ironic use, exists only with [healthcheck] enabled."""
         self.assertEqual(404, self.request("GET", "/healthcheck").status)
         self.conductor.config = dataclasses.replace(self.conductor.config, healthcheck=HealthcheckConfig(enabled=True))
-        answer = self.request("GET", "/healthcheck")
-        self.assertEqual(200, answer.status)
-        self.assertEqual(b"OK", answer.raw)
-        self.assertIn("text/plain", answer.headers["Content-Type"])
+        response = self.request("GET", "/healthcheck")
+        self.assertEqual(200, response.status)
+        self.assertEqual(b"OK", response.raw)
+        self.assertIn("text/plain", response.headers["Content-Type"])
 
 
 class TestPublicEndpoint(APITestCase):
@@ -105,6 +105,6 @@ class TestPublicEndpoint(APITestCase):
 
     def test_links_start_with_the_public_endpoint(self) -> None:
         """[api] public_endpoint takes precedence over the header Host."""
-        answer = self.request("POST", "/v1/nodes", {"driver": "fake-hardware"}, Host="10.0.0.1")
-        self.assertEqual(f"https://cloud.example/baremetal/v1/nodes/{answer.json['uuid']}", answer.headers["Location"])
+        response = self.request("POST", "/v1/nodes", {"driver": "fake-hardware"}, Host="10.0.0.1")
+        self.assertEqual(f"https://cloud.example/baremetal/v1/nodes/{response.json['uuid']}", response.headers["Location"])
         self.assertEqual("https://cloud.example/baremetal/v1/", self.get("/")["default_version"]["links"][0]["href"])

@@ -10,14 +10,14 @@ from baremetal_sdk.auth import Identity
 from baremetal_sdk.store.records.node import NodeRecord
 from tests.api.access import test_scopes, test_table
 from tests.fixtures import keystone
-from tests.fixtures.api import LATEST, Answer
-from tests.fixtures.api_access import RBACTestCase, member, system
+from tests.fixtures.api import LATEST, APIResponse
+from tests.fixtures.api_access import RBACTestCase, project_identity, system_identity
 
 ROLES = ("reader", "member", "manager", "service", "admin")
 PROJECTS = ("owner", "lessee", "stranger")
 IDENTITIES: tuple[Identity, ...] = (
-    *(system(role) for role in ROLES),
-    *(member(project, role) for role in ROLES for project in PROJECTS),
+    *(system_identity(role) for role in ROLES),
+    *(project_identity(project, role) for role in ROLES for project in PROJECTS),
     Identity("unscoped", roles=frozenset()),
 )
 
@@ -58,34 +58,34 @@ class KeystoneTestCase(RBACTestCase):
         self.conductor.config = dataclasses.replace(self.conductor.config, auth_strategy="keystone", plugins=options)
         self.app = bare_metal_api(self.conductor)
 
-    def enrol(self, **values: Any) -> NodeRecord:
+    def enroll(self, **values: Any) -> NodeRecord:
         """Store the node with the UUIDs of the projects in Keystone."""
         return super().enrol(owner=self.projects["owner"], lessee=self.projects["lessee"], **values)
 
-    def ask(self, who: Identity, method: str, path: str, body: Any = None) -> Answer:
+    def request_as(self, identity: Identity, method: str, path: str, body: Any = None) -> APIResponse:
         """Send a request with the token of an identity."""
-        return self.request(method, path, body, version=LATEST, X_Auth_Token=self.tokens[who.user])
+        return self.request(method, path, body, version=LATEST, X_Auth_Token=self.tokens[identity.user])
 
 
 class TestPersonas(KeystoneTestCase, test_table.TestTable, test_scopes.TestSecrets):
     identities = IDENTITIES
-    readers = (system("reader"), *(member(project, "reader") for project in PROJECTS))
+    readers = (system_identity("reader"), *(project_identity(project, "reader") for project in PROJECTS))
 
     def test_unauthenticated_request_gets_the_keystone_url(self) -> None:
         """The status is 401 without a token, with an invalid one and with a revoked one. Public routes need no token."""
-        revoked = self.server.token(system("admin").user, {"system": {"all": True}})
+        revoked = self.server.token(system_identity("admin").user, {"system": {"all": True}})
         self.server.revoke(revoked)
         for headers in ({}, {"X_Auth_Token": "nonsense"}, {"X_Auth_Token": revoked}):
-            answer = self.request("GET", "/v1/nodes", **headers)
-            self.assertEqual(401, answer.status)
-            self.assertIn(self.server.url, answer.headers["WWW-Authenticate"])
+            response = self.request("GET", "/v1/nodes", **headers)
+            self.assertEqual(401, response.status)
+            self.assertIn(self.server.url, response.headers["WWW-Authenticate"])
         self.assertEqual(200, self.request("GET", "/v1").status)
 
     def test_identity_headers_of_clients_are_ignored(self) -> None:
         """Headers that keystonemiddleware sets have no effect if a client sends them."""
         claimed = {"X_Roles": "admin", "X_Identity_Status": "Confirmed", "OpenStack_System_Scope": "all", "X_User_Id": "me"}
         self.assertEqual(401, self.request("DELETE", "/v1/nodes/m1", **claimed).status)
-        token = self.tokens[member("owner", "reader").user]
+        token = self.tokens[project_identity("owner", "reader").user]
         self.assertEqual(403, self.request("DELETE", "/v1/nodes/m1", X_Auth_Token=token, **claimed).status)
 
     def test_elevated_service_role_reads_the_whole_system(self) -> None:
@@ -103,5 +103,5 @@ class TestPersonas(KeystoneTestCase, test_table.TestTable, test_scopes.TestSecre
         """Owner, lessee and clients of the whole system see the node. Other projects see none."""
         for identity in IDENTITIES:
             if identity.roles:
-                nodes = self.ask(identity, "GET", "/v1/nodes").json["nodes"]
+                nodes = self.request_as(identity, "GET", "/v1/nodes").json["nodes"]
                 self.assertEqual(0 if identity.project == "stranger" else 1, len(nodes), identity)

@@ -14,7 +14,7 @@ from baremetal_sdk.api.v1.catalog import role_policy
 from baremetal_sdk.context import RequestContext
 from baremetal_sdk.errors import ConfigurationError
 from tests.api.access import test_table
-from tests.fixtures.api_access import RBACTestCase, member, system
+from tests.fixtures.api_access import RBACTestCase, project_identity, system_identity
 
 DELETE = "baremetal:node:delete"
 
@@ -83,7 +83,7 @@ class TestFileForIronic(RBACTestCase):
 "baremetal:node:frobnicate": "@"
 """
 
-    def who_may(self) -> FilePolicy:
+    def build_policy(self) -> FilePolicy:
         self.log = self.useFixture(FakeLogger("baremetal_sdk.api.access.oslo_policy"))
         path = Path(self.useFixture(TempDir()).path) / "policy.yaml"
         path.write_text(self.text)
@@ -91,25 +91,27 @@ class TestFileForIronic(RBACTestCase):
 
     def test_rules_have_the_meaning_of_ironic(self) -> None:
         """A rule can give a project's admin all nodes. The rule of a field applies without that of the whole node."""
-        admin, tagger = member("stranger", "admin"), member("owner", "tagger")
-        self.assertEqual(1, len(self.ask(admin, "GET", "/v1/nodes").json["nodes"]))
-        self.assertEqual(200, self.ask(admin, "GET", "/v1/nodes/m1").status)
-        self.assertEqual(404, self.ask(member("lessee", "reader"), "GET", "/v1/nodes/m1").status)
-        self.assertEqual(200, self.ask(tagger, "PATCH", "/v1/nodes/m1", [{"op": "add", "path": "/extra/a", "value": 1}]).status)
-        refused = self.ask(tagger, "PATCH", "/v1/nodes/m1", [{"op": "add", "path": "/description", "value": "x"}])
+        admin, tagger = project_identity("stranger", "admin"), project_identity("owner", "tagger")
+        self.assertEqual(1, len(self.request_as(admin, "GET", "/v1/nodes").json["nodes"]))
+        self.assertEqual(200, self.request_as(admin, "GET", "/v1/nodes/m1").status)
+        self.assertEqual(404, self.request_as(project_identity("lessee", "reader"), "GET", "/v1/nodes/m1").status)
+        self.assertEqual(
+            200, self.request_as(tagger, "PATCH", "/v1/nodes/m1", [{"op": "add", "path": "/extra/a", "value": 1}]).status
+        )
+        refused = self.request_as(tagger, "PATCH", "/v1/nodes/m1", [{"op": "add", "path": "/description", "value": "x"}])
         self.assert_refused(refused, 403, "baremetal:node:update")
 
     def test_step_may_have_a_rule(self) -> None:
         """The rule of a step decides who may send it or write it into a runbook. Steps without a rule are not restricted."""
-        sender = member("owner", "member")
+        sender = project_identity("owner", "member")
         for step, status in (("raid.delete_configuration", 403), ("bios.apply_configuration", 202)):
             interface, name = step.split(".")
             steps = [{"interface": interface, "step": name, "args": {}}]
             body = {"target": "clean", "clean_steps": steps}
-            answer = self.ask(sender, "PUT", "/v1/nodes/m1/states/provision", body)
-            self.assertEqual(status, answer.status, answer.raw)
+            response = self.request_as(sender, "PUT", "/v1/nodes/m1/states/provision", body)
+            self.assertEqual(status, response.status, response.raw)
             runbook = {"name": "CUSTOM_R", "steps": [{**steps[0], "order": 1}]}
-            made = self.ask(member("owner", "manager"), "POST", "/v1/runbooks", runbook)
+            made = self.request_as(project_identity("owner", "manager"), "POST", "/v1/runbooks", runbook)
             self.assertEqual(status == 403, made.status == 403, made.raw)
 
     def test_unused_rules_are_logged(self) -> None:
@@ -121,12 +123,12 @@ class TestTableWithAFile(test_table.TestTable):
     """All routes with a file that repeats a default. Each rule is then decided by oslo.policy, with the same results."""
 
     identities = (
-        *(system(role) for role in ("reader", "operator")),
-        *(member(project, "operator") for project in ("owner", "lessee")),
-        member("stranger", "admin"),
+        *(system_identity(role) for role in ("reader", "operator")),
+        *(project_identity(project, "operator") for project in ("owner", "lessee")),
+        project_identity("stranger", "admin"),
     )
 
-    def who_may(self) -> FilePolicy:
+    def build_policy(self) -> FilePolicy:
         path = Path(self.useFixture(TempDir()).path) / "policy.yaml"
         path.write_text('"service_role": "role:service and project_name:%(config.service_project_name)s"\n')
         return FilePolicy(role_policy().rules, str(path))

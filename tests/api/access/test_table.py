@@ -12,7 +12,7 @@ from fixtures import FakeLogger
 
 from baremetal_sdk.api import routes
 from baremetal_sdk.auth import Identity
-from tests.fixtures.api_access import ROLES, RBACTestCase, member, system
+from tests.fixtures.api_access import ROLES, RBACTestCase, project_identity, system_identity
 
 RULES_BY_PERSONA: dict[str, str] = {
     "anybody": "public_api|node:ipa_heartbeat|driver:ipa_(lookup|continue_inspection)",
@@ -72,9 +72,9 @@ ALTERNATIVE_ROLES: dict[str, dict[str, str]] = {
 """The further sufficient roles of routes with an alternative rule."""
 VALUES = {"node": "m1", "driver": "fake-hardware", "conductor": "host-1", "trait": "CUSTOM_X", "indicator": "led@system"}
 IDENTITIES: tuple[Identity, ...] = (
-    system(),
-    *(system(role) for role in ROLES),
-    *(member(project, role) for role in ROLES for project in ("owner", "lessee", "stranger")),
+    system_identity(),
+    *(system_identity(role) for role in ROLES),
+    *(project_identity(project, role) for role in ROLES for project in ("owner", "lessee", "stranger")),
     Identity("unscoped", roles=frozenset({"admin"})),
 )
 
@@ -108,7 +108,7 @@ def sees_node(identity: Identity) -> bool:
 
 class TestTable(RBACTestCase):
     identities = IDENTITIES
-    readers: tuple[Identity, ...] = (system("reader"), member("owner", "reader"))
+    readers: tuple[Identity, ...] = (system_identity("reader"), project_identity("owner", "reader"))
 
     def setUp(self) -> None:
         super().setUp()
@@ -117,7 +117,7 @@ class TestTable(RBACTestCase):
     def send(self, identity: Identity, route: dict[str, Any]) -> Any:
         """Send a request with an empty body to a route."""
         path = re.sub(r"\{(\w+)\}", lambda match: VALUES.get(match[1], str(uuid4())), route["path"])
-        return self.ask(identity, route["method"], path, None if route["method"] == "GET" else {})
+        return self.request_as(identity, route["method"], path, None if route["method"] == "GET" else {})
 
     def test_declared_personas_are_those_of_the_table(self) -> None:
         """Each route declares the persona that the table above has for its rule."""
@@ -128,23 +128,23 @@ class TestTable(RBACTestCase):
         """An identity without the role gets 403 with rule and role. Nodes of other projects are not found."""
         for route in routes():
             for identity in self.identities:
-                self.enrol()
+                self.enroll()
                 self.check(identity, route, self.send(identity, route))
 
-    def check(self, identity: Identity, route: dict[str, Any], answer: Any) -> None:
+    def check(self, identity: Identity, route: dict[str, Any], response: Any) -> None:
         """Assert that the answer is what the table has for the identity and the route."""
-        context = (identity.user, route["method"], route["path"], answer.status, answer.raw)
+        context = (identity.user, route["method"], route["path"], response.status, response.raw)
         of_node = "{node}" in route["path"]
         if persona(route) == "anybody" or (not of_node and has_role(identity, route, places(identity, None))):
-            self.assertNotIn(answer.status, (401, 403), context)
+            self.assertNotIn(response.status, (401, 403), context)
         elif of_node and identity.project is not None and not sees_node(identity):
-            self.assertIn(answer.status, (400, 404), context)
+            self.assertIn(response.status, (400, 404), context)
         elif not has_role(identity, route, places(identity, None)):
-            self.assert_refused(answer, 403, route["policy"], "role")
+            self.assert_refused(response, 403, route["policy"], "role")
         elif has_role(identity, route, places(identity, "m1")):
-            self.assertNotIn(answer.status, (401, 403), context)
+            self.assertNotIn(response.status, (401, 403), context)
         else:
-            self.assertIn(answer.status, (400, 403, 404) if "allocation" in route["path"] else (400, 403), context)
+            self.assertIn(response.status, (400, 403, 404) if "allocation" in route["path"] else (400, 403), context)
 
     def test_reader_changes_nothing(self) -> None:
         """No request of a reader calls a conductor's method that changes something."""
@@ -152,13 +152,14 @@ class TestTable(RBACTestCase):
         for route in routes():
             if route["visibility"] != "public":
                 for identity in self.readers:
-                    self.conductor.asked.clear()
-                    answer = self.send(identity, route)
+                    self.conductor.called_methods.clear()
+                    response = self.send(identity, route)
                     if route["method"] != "GET":
-                        self.assertIn(answer.status, (403, 404) if identity.project == "stranger" else (403,), route)
-                        self.assertEqual([], self.conductor.asked, route)
+                        self.assertIn(response.status, (403, 404) if identity.project == "stranger" else (403,), route)
+                        self.assertEqual([], self.conductor.called_methods, route)
                     self.assertFalse(
-                        [name for name in self.conductor.asked if name.split("_")[0] in _CHANGE_VERBS], self.conductor.asked
+                        [name for name in self.conductor.called_methods if name.split("_")[0] in _CHANGE_VERBS],
+                        self.conductor.called_methods,
                     )
         self.assertEqual(before, self.conductor.store.node("m1"))
 

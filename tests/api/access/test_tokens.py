@@ -66,10 +66,10 @@ class TestTokens(TestCase):
         other = self.tokens.create("other", "admin", days=1)[1]
         mixed = token[:37] + other[37:]
         for invalid in (mixed, token[:-1], token + "x", token.upper(), "bmt_", "", "x" * 5000, f"bmt_{'0' * 32}_{'a' * 43}"):
-            answer = self.bearer(invalid)
-            self.assertEqual(401, answer.status_int, invalid)
-            self.assertIn("Bearer", answer.headers["WWW-Authenticate"])
-            self.assertNotIn(record.name, answer.text)
+            response = self.bearer(invalid)
+            self.assertEqual(401, response.status_int, invalid)
+            self.assertIn("Bearer", response.headers["WWW-Authenticate"])
+            self.assertNotIn(record.name, response.text)
 
     def test_token_is_not_stored(self) -> None:
         """The store has only a digest of the token, and no repr shows it."""
@@ -91,9 +91,9 @@ class TestTokens(TestCase):
         """Before the store is ready, a token gets 503 with Retry-After and not 401."""
         _, token = self.tokens.create("ci", "admin", days=1)
         self.ready = False
-        answer = self.bearer(token)
-        self.assertEqual(503, answer.status_int)
-        self.assertEqual("1", answer.headers["Retry-After"])
+        response = self.bearer(token)
+        self.assertEqual(503, response.status_int)
+        self.assertEqual("1", response.headers["Retry-After"])
 
 
 class TestPublicRoutes(TestCase):
