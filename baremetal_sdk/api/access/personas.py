@@ -16,7 +16,7 @@ from baremetal_sdk.context import RequestContext
 
 ANYBODY = "anybody"
 """Stands for a persona in rules that allow all requests."""
-LADDER: Mapping[str, int] = {"reader": 1, "member": 2, "manager": 3, "admin": 4}
+ROLE_RANKS: Mapping[str, int] = {"reader": 1, "member": 2, "manager": 3, "admin": 4}
 """The rank of each role. A role includes the rights of the roles with lower ranks."""
 OPERATOR, SERVICE = "operator", "service"
 OWNERS = ("node.owner", "allocation.owner", "runbook.owner")
@@ -56,7 +56,7 @@ class RoleRequirement:
     def _roles(self, place: str) -> Iterator[str]:
         lowest = getattr(self, place)
         if lowest is not None:
-            yield from (role for role, rank in LADDER.items() if rank >= LADDER[lowest])
+            yield from (role for role, rank in ROLE_RANKS.items() if rank >= ROLE_RANKS[lowest])
         if place in self.operator:
             yield OPERATOR
         if place in self.service:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from baremetal_sdk.api.access.personas import ANYBODY, LADDER, REQUIREMENTS, SERVICE
+from baremetal_sdk.api.access.personas import ANYBODY, REQUIREMENTS, ROLE_RANKS, SERVICE
 from baremetal_sdk.api.access.policy import STEP, RuleBasedPolicy, visibility_rule
 from baremetal_sdk.api.framework.routes import RouteTable
 from baremetal_sdk.context import RequestContext
@@ -58,10 +58,10 @@ def describe_persona(persona: str) -> str:
 
 
 def _lowest(roles: Iterable[str]) -> Iterator[str]:
-    """Yield the lowest role of the ladder, which implies the higher ones, and the roles outside the ladder."""
-    ladder = [role for role in roles if role in LADDER]
-    yield from (f"{role} (or higher)" if role != "admin" else role for role in ladder[:1])
-    yield from (role for role in roles if role not in LADDER)
+    """Yield the lowest of the ranked roles, which stands for the higher ones, and the roles without a rank."""
+    ranked = [role for role in roles if role in ROLE_RANKS]
+    yield from (f"{role} (or higher)" if role != "admin" else role for role in ranked[:1])
+    yield from (role for role in roles if role not in ROLE_RANKS)
 
 
 def collect_personas(table: RouteTable) -> dict[str, str]:

@@ -99,6 +99,7 @@ class CRUDResource:
     detail: ClassVar[Parameter] = DETAIL
     """The query parameter that selects all fields."""
     operations: ClassVar[tuple[Operation, ...]] = ()
+    """The operations that are served, in the order of the documentation."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -108,6 +109,7 @@ class CRUDResource:
 
     @classmethod
     def _route(cls, operation: Operation) -> Route:
+        """Return the route of *operation*, completed with the defaults of the standard operation."""
         kind = operation.like or operation.name
         standard = _STANDARD[kind]
         texts = {"argument": cls.argument, "collection": cls.view.path, "plural": cls.plural, "singular": cls.singular}
@@ -123,6 +125,10 @@ class CRUDResource:
             "create": Parameters("field", cls.fields.creation_fields),
             "update": cls.fields.patch_type,
         }
+        response = None
+        if kind != "delete":
+            is_whole = kind in ("list_whole", "list_whole_of_node", "create", "update")
+            response = ResponseSpec(cls.view, page=kind.startswith("list"), whole=is_whole)
         return Route(
             method=standard.method,
             path=operation.path or standard.path.format(**texts),
@@ -135,9 +141,7 @@ class CRUDResource:
             query=Parameters("query parameter", queries.get(kind, ())),
             body=bodies.get(kind),
             summary=operation.summary or standard.summary.format(**texts) + note + ".",
-            response=None
-            if kind == "delete"
-            else ResponseSpec(cls.view, page=kind.startswith("list"), whole="whole" in kind or kind in ("create", "update")),
+            response=response,
         )
 
     def list(self, request: APIRequest) -> dict[str, Any]:

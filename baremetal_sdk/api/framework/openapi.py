@@ -60,7 +60,6 @@ _SECURITY: Mapping[str, Any] = {
 _PATH_ARGUMENT_HELP: Mapping[str, str] = {
     **dict.fromkeys(("connector", "target", "rule", "entry"), "The UUID of the {}."),
     **dict.fromkeys(("driver", "setting", "method", "trait", "conductor"), "The name of the {}."),
-    "port": "The UUID, the name or the MAC address of the port.",
     "indicator": "The light, as indicator@component.",
     "vif": "The UUID of the virtual interface.",
 }

@@ -29,7 +29,7 @@ NAMES_SINCE = 5
 
 @dataclass
 class APIRequest:
-    """A request that passed the checks that its route declares: version, parameters, body, and the policy without a target."""
+    """A request after the checks that its route declares: version, parameters, body, and whether its rule allows anything."""
 
     route: Route
     context: RequestContext
@@ -64,7 +64,6 @@ class APIRequest:
     """The path below ``/v1/`` of the created or changed resource, for the ``Location`` header. Handlers set it."""
     status: int | None = None
     """The HTTP status if it differs from that of the route. Handlers set it."""
-    headers: list[tuple[str, str]] = field(default_factory=list)
 
     def node(self, ident: str | None = None, *, rule: str | None = None) -> NodeRecord:
         """Return the node in the path, or the node *ident*, after a check of *rule*, by default the rule of the route.
@@ -104,7 +103,7 @@ class APIRequest:
         values["owner"] = project
 
     def port(self, ident: str) -> PortRecord:
-        """Return the port with the UUID, name or address *ident*. Raises ``NotFound`` and ``InvalidInput``."""
+        """Return the port with the UUID or name *ident*. Raises ``PortNotFound`` and ``InvalidInput``."""
         return self.backend.store.port(check_ident("port", ident), scope=self.scope)
 
     def rpc(self, method: str, /, **arguments: Any) -> Any:

@@ -140,7 +140,7 @@ def _run_one(
     *arguments* are the path arguments of the request for this node, *status* is the status of its success. The audit log
     gets one entry for each node. An error from *parse_body* is the result of this node only.
     """
-    node_request = dataclasses.replace(request, arguments=arguments, body=None, headers=[])
+    node_request = dataclasses.replace(request, arguments=arguments, body=None)
     audited = audit.AuditedRequest()
     audited.route, audited.arguments, audited.request = request.route, arguments, node_request
     error_name = None
