@@ -22,7 +22,9 @@ class LeaseBehaviour(StoreBehaviour):
         now = self.clock.now()
         self.assertEqual((node.uuid, HOLDER, "deploy", now, now + timedelta(seconds=60), 1), tuple(vars(lease).values()))
         self.assertEqual(read, self.store.node(node.uuid))
-        self.assertEqual((HOLDER, "deploy", 1), (read.lease_holder, read.lease_purpose, read.epoch))
+        self.assertEqual(HOLDER, read.lease_holder)
+        self.assertEqual("deploy", read.lease_purpose)
+        self.assertEqual(1, read.epoch)
 
     def test_lease_does_not_count_as_a_change(self: Any) -> None:
         """Taking a lease does not change the node's revision or update time."""
@@ -30,7 +32,8 @@ class LeaseBehaviour(StoreBehaviour):
         fence = self.lease(node).fence
         self.renewed(fence, duration=60)
         held = self.store.node(node.uuid)
-        self.assertEqual((0, None), (held.revision, held.updated_at))
+        self.assertEqual(0, held.revision)
+        self.assertIsNone(held.updated_at)
         self.store.update_node(node.uuid, {"owner": "x"}, fence=fence, revision=node.revision)
 
     def test_held_lease_cannot_be_taken(self: Any) -> None:
@@ -106,7 +109,8 @@ class LeaseBehaviour(StoreBehaviour):
         node = self.node()
         fence = self.lease(node).fence
         self.store.release_lease(fence)
-        self.assertEqual((None, None), (self.store.node(node.uuid).lease_holder, self.store.node(node.uuid).lease_expires_at))
+        self.assertIsNone(self.store.node(node.uuid).lease_holder)
+        self.assertIsNone(self.store.node(node.uuid).lease_expires_at)
         self.assertRaises(LeaseLost, self.renewed, fence, duration=1)
         self.assertRaises(LeaseLost, self.store.delete_node, node.uuid, fence=fence)
         self.lease(node, OTHER)
@@ -116,10 +120,14 @@ class LeaseBehaviour(StoreBehaviour):
         node = self.node()
         fence = self.lease(node).fence
         record = self.store.update_node(node.uuid, {"owner": "x"}, fence=fence, release=True)
-        self.assertEqual(("x", None, None, 1), (record.owner, record.lease_holder, record.lease_expires_at, record.revision))
+        self.assertEqual("x", record.owner)
+        self.assertIsNone(record.lease_holder)
+        self.assertIsNone(record.lease_expires_at)
+        self.assertEqual(1, record.revision)
         current = self.lease(node, OTHER).fence
         self.assertRaises(LeaseLost, self.store.update_node, node.uuid, {"owner": "y"}, fence=fence, release=True)
-        self.assertEqual(("x", OTHER), (self.store.node(node.uuid).owner, self.store.node(node.uuid).lease_holder))
+        self.assertEqual("x", self.store.node(node.uuid).owner)
+        self.assertEqual(OTHER, self.store.node(node.uuid).lease_holder)
         self.store.release_lease(current)
 
     def test_release_of_a_lost_lease_changes_nothing(self: Any) -> None:

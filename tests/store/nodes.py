@@ -33,7 +33,8 @@ class NodeBehaviour(StoreBehaviour):
         nodes = [*((node.uuid, node.revision) for node in (taken, changed)), (new_uuid(), 0), (same.uuid, same.revision)]
         written = self.store.update_nodes([NodeUpdate(uuid, revision, {"power_state": "power on"}) for uuid, revision in nodes])
         self.assertEqual([None, None, None], list(written[:3]))
-        self.assertEqual(("power on", same.revision + 1), (written[3].power_state, written[3].revision))
+        self.assertEqual("power on", written[3].power_state)
+        self.assertEqual(same.revision + 1, written[3].revision)
         self.assertEqual([None, "power on"], [self.store.node(node.uuid).power_state for node in (changed, same)])
 
     def test_values_of_each_type_are_read_back(self: Any) -> None:
@@ -64,8 +65,11 @@ class NodeBehaviour(StoreBehaviour):
         """Times, lease, epoch and revision of a new node come from the store, not from the passed record."""
         forged = NodeRecord(uuid=new_uuid(), epoch=7, revision=9, lease_holder="x/1", updated_at=self.clock.now())
         node = self.store.create_node(forged, fence=None)
-        self.assertEqual((self.clock.now(), None, None), (node.created_at, node.updated_at, node.lease_holder))
-        self.assertEqual((0, 0), (node.epoch, node.revision))
+        self.assertEqual(self.clock.now(), node.created_at)
+        self.assertIsNone(node.updated_at)
+        self.assertIsNone(node.lease_holder)
+        self.assertEqual(0, node.epoch)
+        self.assertEqual(0, node.revision)
 
     def test_node_is_found_by_name_and_by_uuid_in_either_case(self: Any) -> None:
         """A UUID matches in either case, and a name matches exactly."""
@@ -109,7 +113,8 @@ class NodeBehaviour(StoreBehaviour):
         """None clears a field, and another node can then use a unique value."""
         node = self.node(name="a", instance_uuid=new_uuid())
         changed = self.store.update_node(node.uuid, {"name": None, "instance_uuid": None}, fence=None)
-        self.assertEqual((None, None), (changed.name, changed.instance_uuid))
+        self.assertIsNone(changed.name)
+        self.assertIsNone(changed.instance_uuid)
         self.node(name="a", instance_uuid=node.instance_uuid)
 
     def test_revision_keeps_an_update_from_overwriting_another(self: Any) -> None:
@@ -194,7 +199,8 @@ class NodeBehaviour(StoreBehaviour):
                 lambda field=field, value=value: self.store.update_node(second.uuid, {field: value, "owner": "x"}, fence=None),
             ):
                 error = self.assertRaises(expected, attempt)
-                self.assertEqual((field, value), (error.details["field"], error.details["value"]))
+                self.assertEqual(field, error.details["field"])
+                self.assertEqual(value, error.details["value"])
                 self.assertIn(f"{field}: another node has '{value}' already", str(error))
         duplicate = self.assertRaises(DuplicateName, self.node, name="nodes_instance_uuid_key")
         self.assertEqual("name", duplicate.details["field"])

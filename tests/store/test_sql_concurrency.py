@@ -107,7 +107,8 @@ class ConcurrencyBehaviour:
             return conflicts
 
         self.run_together(count)
-        self.assertEqual((80, 80), (self.store.node(node.uuid).run_attempt, self.store.node(node.uuid).revision))
+        self.assertEqual(80, self.store.node(node.uuid).run_attempt)
+        self.assertEqual(80, self.store.node(node.uuid).revision)
 
     def test_lost_lease_cannot_write(self: Any) -> None:
         """A write under an old fence is rejected once the next lease is taken, in any interleaving."""
@@ -125,7 +126,8 @@ class ConcurrencyBehaviour:
 
         under_new_lease = self.run_together(work)[0]
         now = self.store.node(node.uuid)
-        self.assertEqual((under_new_lease.owner, under_new_lease.revision), (now.owner, now.revision))
+        self.assertEqual(under_new_lease.owner, now.owner)
+        self.assertEqual(under_new_lease.revision, now.revision)
 
     def test_one_of_many_gets_a_name(self: Any) -> None:
         """One of many concurrent creations with the same name succeeds, and the others leave no node."""

@@ -115,7 +115,8 @@ class CostTest(StoreBehaviour, TestCase):
             event.remove(Engine, "before_cursor_execute", hear)
         self.assertEqual(6, len(statements), statements)
         self.assertEqual(direct, heard)
-        self.assertEqual((created, written), (self.store.node(created.uuid), self.store.node(node.uuid)))
+        self.assertEqual(created, self.store.node(created.uuid))
+        self.assertEqual(written, self.store.node(node.uuid))
 
     def test_without_events_writes_are_one_statement(self) -> None:
         """A store without events writes a node in one statement and stores no event."""
