@@ -42,13 +42,12 @@ from baremetal_sdk.api.v1.node_rules import (
     find_change_rule,
 )
 from baremetal_sdk.api.v1.node_view import NODE_VIEW
-from baremetal_sdk.errors import NodeAssociated, RevisionConflict
+from baremetal_sdk.errors import NodeAssociated
 from baremetal_sdk.store.records.hardware import ChassisRecord
 from baremetal_sdk.store.records.node import NodeRecord
 from baremetal_sdk.store.records.policy import AllocationRecord
+from baremetal_sdk.store.revisions import retry_on_revision_conflict
 
-PATCH_ATTEMPTS = 5
-"""Maximum number of attempts to apply a patch, if other writers change the node at the same time."""
 _FREE_FORM = ("driver_info", "instance_info")
 """Fields whose secrets are masked in responses. A client may send the masks back in a patch."""
 
@@ -198,12 +197,7 @@ def _check_patch(patch: Sequence[PatchOperation], minor: int) -> None:
 
 def _apply_patch(request: APIRequest, patch: list[PatchOperation], *, reset_interfaces: bool) -> NodeRecord:
     """Apply *patch* to the node. If another writer changes the node before the write, read the node again and repeat."""
-    for _ in range(PATCH_ATTEMPTS - 1):
-        try:
-            return _apply_patch_once(request, patch, reset_interfaces=reset_interfaces)
-        except RevisionConflict:
-            continue
-    return _apply_patch_once(request, patch, reset_interfaces=reset_interfaces)
+    return retry_on_revision_conflict(lambda: _apply_patch_once(request, patch, reset_interfaces=reset_interfaces))
 
 
 def _apply_patch_once(request: APIRequest, patch: list[PatchOperation], *, reset_interfaces: bool) -> NodeRecord:
