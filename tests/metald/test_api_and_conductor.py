@@ -70,7 +70,7 @@ class TestSeparateProcesses(TestCase):
         conductor.send(signal.SIGKILL)
         conductor.wait(TIMEOUT_S)
         unreachable = self.assertRaises(APIError, client.set_power_state, "n1", "power off")
-        self.assertIn("cannot be reached", str(unreachable))
+        self.assertIn("cannot reach conductor", str(unreachable))
         self.assertEqual("active", client.get_node("n1")["provision_state"])
         self.start("conductor").wait_for_line("metald ready: ", READY_SECONDS)
         client.set_power_state("n1", "power off")
