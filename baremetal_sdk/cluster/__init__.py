@@ -1,1 +1,1 @@
-"""The conductors of a cluster: membership, liveness and the placement of nodes."""
+"""The conductors of a cluster: membership, liveness, and the assignment of nodes."""

@@ -1,4 +1,7 @@
-"""The conductors that live, and which of them a node is best placed on. That is a hint: the node's lease decides."""
+"""Assignment of nodes to live conductors by rendezvous hashing.
+
+The assignment is only a hint, so that conductors share the nodes evenly. Authority over a node comes from its lease.
+"""
 
 from __future__ import annotations
 
@@ -12,37 +15,49 @@ from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.node import ConductorRecord
 
 MAX_MISSED_HEARTBEATS = 6
-"""How many heartbeats a conductor may miss and still count as alive."""
+"""Number of heartbeats that a conductor may miss before it counts as dead."""
 CACHE_LIFETIME_S = 2.0
-"""Seconds for which a look at the store is good."""
+"""Seconds for which the list of conductors is cached."""
 
 LivenessSource = Callable[[], frozenset[str] | None]
-"""The holders (host name/incarnation) that somebody else knows to live; None while that somebody cannot be asked."""
+"""Function that returns the lease holder names (host name/incarnation) of all live conductors, or None if it cannot know."""
 
 
 def choose_conductor(key: str, conductors: Iterable[ConductorRecord]) -> ConductorRecord | None:
-    """The one with the highest digest of *key* and host name: when one comes or goes, only its own share moves."""
-    found = list(conductors)
-    if len(found) < 2:
-        return found[0] if found else None
-    return max(found, key=lambda one: hashlib.blake2b(f"{key}/{one.hostname}".encode(), digest_size=8).digest())
+    """Return the conductor with the highest hash of *key* and its host name, or None if there is no conductor.
+
+    This is rendezvous hashing: when a conductor joins or leaves, only its own keys move, and no ring has to be stored.
+    """
+    candidates = list(conductors)
+    if len(candidates) < 2:
+        return candidates[0] if candidates else None
+
+    def rank(conductor: ConductorRecord) -> bytes:
+        return hashlib.blake2b(f"{key}/{conductor.hostname}".encode(), digest_size=8).digest()
+
+    return max(candidates, key=rank)
 
 
 def choose_owner(conductors: Iterable[ConductorRecord], uuid: str, driver: str, group: str) -> str | None:
-    """The host name of the one among *conductors* that a node is best placed on, or None where none drives such nodes."""
-    found = choose_conductor(uuid, (one for one in conductors if one.conductor_group == group and driver in one.drivers))
-    return None if found is None else found.hostname
+    """Return the host name of the conductor that a node is assigned to, or None if no conductor has its group and driver."""
+    capable = (conductor for conductor in conductors if conductor.conductor_group == group and driver in conductor.drivers)
+    owner = choose_conductor(uuid, capable)
+    return None if owner is None else owner.hostname
 
 
 def format_holder(conductor: ConductorRecord) -> str:
-    """The name by which a conductor holds leases: one incarnation of it, never a host name alone."""
+    """Return the name with which a conductor holds leases.
+
+    It contains the incarnation, so that a restarted conductor does not hold the leases of the process before it.
+    """
     return f"{conductor.hostname}/{conductor.incarnation}"
 
 
 class HashRing:
-    """Tells who lives and who is best placed. What it saw is remembered for a moment, so that it costs few reads.
+    """The live conductors and the assignment of nodes to them, with a short cache. Thread-safe.
 
-    *heartbeat* says the interval of the conductors' signs of life, in seconds. A *liveness_source* is believed in their place.
+    *heartbeat* returns the interval of heartbeats in seconds. A *liveness_source* decides in place of heartbeats, except while
+    it returns None.
     """
 
     def __init__(
@@ -59,44 +74,46 @@ class HashRing:
         self._liveness_source = liveness_source
         self._lock = threading.Lock()
         self._all: Sequence[ConductorRecord] = ()
-        self._alive: Sequence[ConductorRecord] = ()
-        self._seen_at: float | None = None
+        self._live: Sequence[ConductorRecord] = ()
+        self._read_at: float | None = None
 
     def refresh(self) -> Sequence[ConductorRecord]:
-        """All conductors, as the store has them now."""
-        found = self._store().conductors()
-        living = self._liveness_source() if self._liveness_source is not None else None
-        alive = [one for one in found if self._lives(one, living)]
+        """Read the conductors from the store, and return all of them, live or not."""
+        conductors = self._store().conductors()
+        live_holders = self._liveness_source() if self._liveness_source is not None else None
+        live = [conductor for conductor in conductors if self._is_live(conductor, live_holders)]
         with self._lock:
-            self._all, self._alive, self._seen_at = found, alive, self._clock.monotonic()
-        return found
+            self._all, self._live, self._read_at = conductors, live, self._clock.monotonic()
+        return conductors
 
     def list_live(self, *, fresh: bool = False) -> Sequence[ConductorRecord]:
-        """The conductors that live; with *fresh* after a new look at the store."""
+        """Return the live conductors. With *fresh*, bypass the cache."""
         with self._lock:
-            recent = self._seen_at is not None and self._clock.monotonic() - self._seen_at < CACHE_LIFETIME_S
-            if recent and self._all and not fresh:
-                return self._alive
+            is_cached = self._read_at is not None and self._clock.monotonic() - self._read_at < CACHE_LIFETIME_S
+            # An empty list is not cached: the first conductor of a cluster must be usable at once.
+            if is_cached and self._all and not fresh:
+                return self._live
+        # The store is read without the lock, so that a slow database does not block readers of the cache.
         self.refresh()
-        return self._alive
+        return self._live
 
     def list_live_holders(self) -> frozenset[str]:
-        """The conductors that live, each as it holds leases: host name/incarnation."""
-        return frozenset(format_holder(one) for one in self.list_live())
+        """Return the lease holder names of the live conductors."""
+        return frozenset(format_holder(conductor) for conductor in self.list_live())
 
     def is_recent(self, heartbeat_at: datetime | None) -> bool:
-        """Whether a conductor whose last sign of life was then counts as alive."""
-        silence = timedelta(seconds=self._heartbeat() * MAX_MISSED_HEARTBEATS)
-        return heartbeat_at is not None and self._clock.now() - heartbeat_at <= silence
+        """Return whether a conductor with its last heartbeat at that time counts as live."""
+        max_age = timedelta(seconds=self._heartbeat() * MAX_MISSED_HEARTBEATS)
+        return heartbeat_at is not None and self._clock.now() - heartbeat_at <= max_age
 
     def find_owner(self, uuid: str, driver: str, group: str) -> str | None:
-        """The host name of the conductor that a node is best placed on, or None where nobody drives such nodes.
+        """Return the host name of the live conductor that a node is assigned to.
 
-        It is one of the node's group that offers its driver.
+        It has the node's group and driver. None means that no live conductor has them.
         """
         return choose_owner(self.list_live(), uuid, driver, group)
 
-    def _lives(self, conductor: ConductorRecord, living: frozenset[str] | None) -> bool:
-        if living is None:
+    def _is_live(self, conductor: ConductorRecord, live_holders: frozenset[str] | None) -> bool:
+        if live_holders is None:
             return self.is_recent(conductor.heartbeat_at)
-        return format_holder(conductor) in living
+        return format_holder(conductor) in live_holders

@@ -1,4 +1,4 @@
-"""This conductor among its peers: what it offers, that it lives, and which nodes are its share."""
+"""Membership of a conductor in its cluster: registration, heartbeats, and its share of the nodes."""
 
 from __future__ import annotations
 
@@ -17,39 +17,39 @@ LOG = logging.getLogger(__name__)
 
 
 class NodePlacement(Protocol):
-    """What of a node says where it belongs: a record, or a row with these fields."""
+    """The properties of a node that decide its conductor: a record, or a row with these columns."""
 
     @property
     def uuid(self) -> str:
-        """Its UUID."""
+        """UUID of the node."""
 
     @property
     def driver(self) -> str:
-        """Its hardware type."""
+        """Hardware type of the node."""
 
     @property
     def conductor_group(self) -> str:
-        """The group of conductors that drive it."""
+        """Conductor group of the node."""
 
 
 class MembershipCoordinator(Protocol):
-    """Somebody beside the database who notices that a member has died."""
+    """External service that detects dead members, in addition to the heartbeats in the database."""
 
     def join(self, member: str) -> None:
-        """Be a member."""
+        """Register *member*."""
 
     def heartbeat(self) -> None:
-        """Say that the member lives."""
+        """Renew the registration of the member."""
 
     def leave(self) -> None:
-        """Be one no more."""
+        """Remove the registration of the member."""
 
     def members(self) -> frozenset[str] | None:
-        """Who lives; None while that cannot be known."""
+        """Return the live members, or None while the service cannot tell."""
 
 
 class Membership:
-    """One incarnation of a conductor in the store, and with the *coordinator* where there is one."""
+    """One incarnation of a conductor in the store, and in the *coordinator* if given."""
 
     def __init__(
         self,
@@ -64,26 +64,28 @@ class Membership:
     ) -> None:
         self._store = store
         self.ring = ring
-        self._record = ConductorRecord(hostname, incarnation, group, drivers.describe(), process=_described(incarnation))
+        self._record = ConductorRecord(
+            hostname, incarnation, group, drivers.describe(), process=_describe_incarnation(incarnation)
+        )
         self._coordinator = coordinator
         self._joined = False
 
     def join(self) -> None:
-        """Say what this conductor offers. An earlier incarnation of the same host name is no longer one.
+        """Register this conductor with its drivers. It replaces an earlier incarnation with the same host name.
 
-        What that held is free at once where its process is known to be gone; else its leases have to expire.
+        If the process of that incarnation is certainly dead, its leases end at once. Otherwise they have to expire.
         """
-        before = next((one for one in self._store.conductors() if one.hostname == self._record.hostname), None)
+        previous = next((record for record in self._store.conductors() if record.hostname == self._record.hostname), None)
         self._store.register_conductor(self._record)
-        if before is not None and _is_dead(before):
-            self._void_leases(before)
+        if previous is not None and _is_dead(previous):
+            self._expire_leases(previous)
         if self._coordinator is not None:
             self._coordinator.join(format_holder(self._record))
         self._joined = True
         self.ring.refresh()
 
     def heartbeat(self) -> None:
-        """Say that it lives. That another incarnation took the host name is said loudly: two processes share a name."""
+        """Renew the registration. Log an error if another process has registered with the same host name."""
         if not self._joined:
             return
         if self._coordinator is not None:
@@ -91,6 +93,7 @@ class Membership:
         try:
             self._store.heartbeat(self._record.hostname, self._record.incarnation)
         except ConductorNotFound:
+            # leave() may have run in another thread meanwhile. Then the missing record is expected.
             if self._joined:
                 LOG.error(
                     "another conductor registered as '%s' after this one; give each its own [DEFAULT] host, or stop one of them",
@@ -98,58 +101,64 @@ class Membership:
                 )
 
     def leave(self) -> None:
-        """Be forgotten: from now on its nodes are placed on others."""
+        """Remove the registration. From now on, the nodes are assigned to other conductors."""
         if not self._joined:
             return
         self._joined = False
         try:
             self._store.unregister_conductor(self._record.hostname, self._record.incarnation)
         except BareMetalError as exc:
-            LOG.warning("the conductor could not be unregistered: %s", exc)
+            LOG.warning(
+                "cannot unregister conductor '%s': %s; it counts as live until its heartbeats are too old",
+                self._record.hostname,
+                exc,
+            )
         if self._coordinator is not None:
             self._coordinator.leave()
 
     def owns(self, node: NodePlacement) -> bool:
-        """Whether a node is this conductor's share."""
+        """Return whether the node is assigned to this conductor."""
         return self._joined and self._find_owner(node) == self._record.hostname
 
     def belongs_to_peer(self, node: NodePlacement) -> bool:
-        """Whether a node is another conductor's share, who lives."""
+        """Return whether the node is assigned to another live conductor."""
         return self._find_owner(node) not in (None, self._record.hostname)
 
     def is_leaving(self, node: NodePlacement) -> bool:
-        """Whether this conductor has left, and another one is there for the node."""
+        """Return whether this conductor has left the cluster and another conductor can continue the work on the node."""
         return not self._joined and self.belongs_to_peer(node)
 
     def has_peers(self) -> bool:
-        """Whether another conductor lives."""
-        return bool(self._peers(fresh=True))
+        """Return whether another conductor is live."""
+        return bool(self._list_peers(fresh=True))
 
-    def _void_leases(self, dead: ConductorRecord) -> None:
+    def _expire_leases(self, dead: ConductorRecord) -> None:
         count = self._store.expire_leases(format_holder(dead))
         if count:
             LOG.warning(
-                "the last process of this conductor is gone: its leases on %d nodes are void. What it sent last may still be "
-                "on its way to their BMCs",
+                "the previous process of this conductor is dead: ended its leases on %d nodes. Its last requests may still reach "
+                "their BMCs",
                 count,
             )
 
-    def _peers(self, *, fresh: bool = False) -> list[ConductorRecord]:
-        return [one for one in self.ring.list_live(fresh=fresh) if one.hostname != self._record.hostname]
+    def _list_peers(self, *, fresh: bool = False) -> list[ConductorRecord]:
+        return [record for record in self.ring.list_live(fresh=fresh) if record.hostname != self._record.hostname]
 
     def _find_owner(self, node: NodePlacement) -> str | None:
-        """Who is best placed for a node. This conductor knows of itself whether it is there; the store may be late."""
-        there = [*self._peers(), self._record] if self._joined else self._peers()
-        return choose_owner(there, node.uuid, node.driver, node.conductor_group)
+        # This conductor knows its own membership better than the store: the ring is cached, and after leave() or a late
+        # heartbeat the store's view of this conductor is out of date.
+        members = [*self._list_peers(), self._record] if self._joined else self._list_peers()
+        return choose_owner(members, node.uuid, node.driver, node.conductor_group)
 
 
-def _described(incarnation: str) -> str | None:
-    """The process of an incarnation. It is named with it: a release that does not know this leaves here what was there."""
+def _describe_incarnation(incarnation: str) -> str | None:
+    """Return the incarnation and the identity of this process, or None if the system does not provide the identity."""
+    # A release without this column keeps the old value when it registers. The incarnation in the value shows that.
     process = process_identity.describe_current_process()
     return None if process is None else f"{incarnation} {process}"
 
 
 def _is_dead(conductor: ConductorRecord) -> bool:
-    """Whether the process of this incarnation is known to be gone."""
+    """Return whether the process of this incarnation is certainly dead."""
     incarnation, _, process = (conductor.process or "").partition(" ")
     return incarnation == conductor.incarnation and process_identity.is_dead(process)

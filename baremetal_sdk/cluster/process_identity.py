@@ -1,6 +1,7 @@
-"""Which process this is, in words that a later process on the same machine can check: whether it is dead for certain.
+"""Identity of a process, with which a later process on the same machine can check that it is dead.
 
-A process is named by the boot of the machine, the namespaces that its number counts in, its number and the time of its start.
+The identity consists of the boot of the machine, the namespaces of the process, its PID and its start time. A PID alone is not
+enough, because the system reuses it, and because containers have PIDs of their own.
 """
 
 from __future__ import annotations
@@ -9,44 +10,51 @@ import contextlib
 import os
 from pathlib import Path
 
-_BOOT = Path("/proc/sys/kernel/random/boot_id")
+_BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
 _NAMESPACES = ("pid", "time")
-_START = 19
-"""Where the start of a process stands in its ``stat``, counted from after the name in parentheses; see proc(5)."""
+"""Namespaces in which PIDs and start times are valid."""
+_START_TIME_INDEX = 19
+"""Index of the start time in ``/proc/PID/stat``, counted after the process name in parentheses; see proc(5)."""
 
 
 def describe_current_process() -> str | None:
-    """This process; None where the system does not tell."""
-    place, started = _place(), _started(os.getpid())
-    return None if place is None or started is None else f"{place} {os.getpid()} {started}"
+    """Return the identity of this process, or None if the system does not provide it."""
+    scope, start_time = _read_scope(), _read_start_time(os.getpid())
+    return None if scope is None or start_time is None else f"{scope} {os.getpid()} {start_time}"
 
 
 def is_dead(description: str) -> bool:
-    """Return whether the described process is certainly dead. A stopped process, or one on another machine, is not."""
-    place, _, rest = description.partition(" ")
-    number, _, started = rest.partition(" ")
-    if place != _place() or not number.isdecimal() or not started:
+    """Return whether the process with this identity is certainly dead.
+
+    A stopped process is not dead. For a process of another boot, container or machine the answer is False, because nothing is
+    known about it.
+    """
+    scope, _, rest = description.partition(" ")
+    pid, _, start_time = rest.partition(" ")
+    if scope != _read_scope() or not pid.isdecimal() or not start_time:
         return False
     try:
-        os.kill(int(number), 0)
+        os.kill(int(pid), 0)
     except ProcessLookupError:
         return True
     except PermissionError:
         return False
-    # Its number may be another process's by now. What may not be seen is not known to be dead.
-    return _started(int(number)) not in (None, started)
+    # The PID exists, but it may belong to a newer process. Without a readable start time nothing is certain.
+    return _read_start_time(int(pid)) not in (None, start_time)
 
 
-def _place() -> str | None:
-    """Where numbers of processes, and the times of their starts, mean the same as here."""
+def _read_scope() -> str | None:
+    """Return the boot and the namespaces within which PIDs and start times are comparable."""
     try:
-        return ".".join([_BOOT.read_text().strip(), *(os.readlink(f"/proc/self/ns/{name}") for name in _NAMESPACES)])
+        return ".".join([_BOOT_ID_FILE.read_text().strip(), *(os.readlink(f"/proc/self/ns/{name}") for name in _NAMESPACES)])
     except OSError:
         return None
 
 
-def _started(number: int) -> str | None:
-    """When the process with this number was started; None where there is none."""
+def _read_start_time(pid: int) -> str | None:
+    """Return the start time of the process in clock ticks since boot, or None if it cannot be read."""
     with contextlib.suppress(OSError):
-        return Path(f"/proc/{number}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[_START]
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        # The name may contain spaces and parentheses, so fields are counted after the last parenthesis.
+        return stat.rpartition(")")[2].split()[_START_TIME_INDEX]
     return None

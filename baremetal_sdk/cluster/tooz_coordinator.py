@@ -1,6 +1,6 @@
-"""Members that tooz knows: etcd, Redis and others notice a death sooner than missing heartbeats in the database do.
+"""Cluster membership through tooz. etcd, Redis and other backends detect a dead conductor sooner than heartbeats do.
 
-Needs the extra ``tooz``. Whoever cannot reach it goes by the heartbeats in the database meanwhile.
+Needs the extra ``tooz``. While the backend is unreachable, the heartbeats in the database decide.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from baremetal_sdk.errors import ConfigurationError
 
 LOG = logging.getLogger(__name__)
 GROUP = b"baremetal_sdk.conductors"
+"""Group that the conductors join in the backend."""
 T = TypeVar("T")
 
 
 class ToozCoordinator:
-    """One client of a tooz backend; a conductor joins with it, an API only looks. Its methods may be called from any thread.
+    """Client of a tooz backend. A conductor joins the group, and an API only reads the members. Thread-safe.
 
-    Raises ``ConfigurationError`` for a URL that cannot be used.
+    The constructor raises ``ConfigurationError`` for an unusable URL. It does not connect.
     """
 
     def __init__(self, backend_url: str) -> None:
@@ -30,43 +31,44 @@ class ToozCoordinator:
         self._lock = threading.Lock()
         self._client: Any = None
         self._member: str | None = None
-        self._away = False
+        self._is_unreachable = False
         try:
-            _tooz().get_coordinator(backend_url, b"nobody")
+            _import_tooz().get_coordinator(backend_url, b"nobody")
         except ConfigurationError:
             raise
         except Exception as exc:
-            wrong = f"[coordination] backend_url: tooz has no such backend, or not all that it needs ({type(exc).__name__})"
-            raise ConfigurationError(f"{wrong}; etcd is etcd3+http://host:2379") from None
+            # The text of the exception may quote the URL with its password.
+            wrong = f"[coordination] backend_url: unknown tooz backend, or its driver is not installed ({type(exc).__name__})"
+            raise ConfigurationError(f"{wrong}; for etcd set etcd3+http://host:2379") from None
 
     def join(self, member: str) -> None:
-        """Be a member. Where the backend is away it is done with a later heartbeat."""
+        """Join the group as *member*. If the backend is unreachable, a later heartbeat joins."""
         self._member = member
         self.heartbeat()
 
     def heartbeat(self) -> None:
-        """Say that the member lives, and join again where that was forgotten."""
-        self._tried("told that this conductor lives", self._heartbeat)
+        """Renew the membership, and join again if the backend has lost it."""
+        self._attempt("renew the membership", self._heartbeat)
 
     def leave(self) -> None:
-        """Be a member no more, and end the connection."""
-        self._tried("told that this conductor leaves", self._leave)
+        """Leave the group and close the connection."""
+        self._attempt("leave the group", self._leave)
         self._member = None
 
     def members(self) -> frozenset[str] | None:
-        """Who lives; None while the backend is away."""
-        found = self._tried("asked who lives", self._members)
-        # Before anybody has joined it knows nothing that the database would not.
-        return found or None
+        """Return the live members, or None while the backend is unreachable."""
+        members = self._attempt("read the members", self._members)
+        # An empty group says nothing: conductors may be running that could not join yet.
+        return members or None
 
     def _heartbeat(self) -> None:
-        client = self._connected()
+        client = self._connect()
         client.heartbeat()
         if self._member is not None and self._member not in self._members():
             client.join_group(GROUP).get()
 
     def _members(self) -> frozenset[str]:
-        return frozenset(unquote(member.decode()) for member in self._connected().get_members(GROUP).get())
+        return frozenset(unquote(member.decode()) for member in self._connect().get_members(GROUP).get())
 
     def _leave(self) -> None:
         if self._client is None:
@@ -76,42 +78,46 @@ class ToozCoordinator:
         self._client.stop()
         self._client = None
 
-    def _connected(self) -> Any:
+    def _connect(self) -> Any:
         if self._client is None:
-            coordination = _tooz()
+            coordination = _import_tooz()
             name = self._member or f"looks/{uuid.uuid4().hex}"
             client = coordination.get_coordinator(self._url, quote(name, safe="").encode())
             client.start()
             try:
                 client.create_group(GROUP).get()
             except coordination.GroupAlreadyExist:
-                LOG.debug("the group of conductors is there already")
+                LOG.debug("the group of conductors already exists")
             self._client = client
         return self._client
 
-    def _tried(self, doing: str, function: Callable[[], T]) -> T | None:
-        """What *function* gives, or None where the backend fails; that is logged once until it is back."""
+    def _attempt(self, operation: str, function: Callable[[], T]) -> T | None:
+        """Return the result of *function*, or None if the backend fails. An outage is logged once, at its start."""
         with self._lock:
             try:
                 result = function()
             except ConfigurationError:
                 raise
             except Exception as exc:
-                # Its text may quote the URL, and that may have a password in it.
-                if not self._away:
-                    LOG.warning("[coordination] backend_url: it cannot be %s now (%s)", doing, type(exc).__name__)
-                self._away, self._client = True, None
+                if not self._is_unreachable:
+                    LOG.warning(
+                        "[coordination] backend_url: cannot %s (%s); heartbeats in the database decide until the backend is back",
+                        operation,
+                        type(exc).__name__,
+                    )
+                # The client may be in an undefined state, so the next attempt connects anew.
+                self._is_unreachable, self._client = True, None
                 return None
-            if self._away:
-                LOG.info("[coordination] backend_url: it is back")
-            self._away = False
+            if self._is_unreachable:
+                LOG.info("[coordination] backend_url: the backend is reachable again")
+            self._is_unreachable = False
             return result
 
 
-def _tooz() -> Any:
+def _import_tooz() -> Any:
     try:
         from tooz import coordination
     except ImportError as exc:
-        wanted = "pip install 'baremetal-sdk[tooz]'"
-        raise ConfigurationError(f"[coordination] backend_url: needs more than is installed ({exc}): {wanted}") from None
+        remedy = "pip install 'baremetal-sdk[tooz]'"
+        raise ConfigurationError(f"[coordination] backend_url: a package is missing ({exc}); {remedy}") from None
     return coordination

@@ -1,4 +1,4 @@
-"""What can be known of a process that was here before: that it is dead, or nothing."""
+"""Detection that an earlier process is dead."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from baremetal_sdk.store.records.node import ConductorRecord
 from baremetal_sdk.testing import ManualClock, running_conductor
 from tests.fixtures.stores import new_uuid
 
-SAYS = (
+PROGRAM = (
     "from baremetal_sdk.cluster import process_identity; print(process_identity.describe_current_process(), flush=True); input()"
 )
 
 
-class TestOwnProcess(TestCase):
-    def other(self) -> tuple[subprocess.Popen[str], str]:
-        """Another process, and how it describes itself."""
-        process = subprocess.Popen([sys.executable, "-c", SAYS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+class TestProcessIdentity(TestCase):
+    def start_process(self) -> tuple[subprocess.Popen[str], str]:
+        """Start another process, and return it with its identity."""
+        process = subprocess.Popen([sys.executable, "-c", PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.addCleanup(process.communicate)
         assert process.stdout is not None
         return process, process.stdout.readline().strip()
@@ -33,9 +33,9 @@ class TestOwnProcess(TestCase):
         process.kill()
         process.wait()
 
-    def test_a_process_is_dead_once_it_is_gone(self) -> None:
-        """One that runs or stands still is not; neither is this one."""
-        process, description = self.other()
+    def test_a_process_is_dead_after_its_end(self) -> None:
+        """A running, a stopped and the current process are not dead. A killed process is."""
+        process, description = self.start_process()
         self.assertFalse(process_identity.is_dead(description))
         process.send_signal(signal.SIGSTOP)
         self.assertFalse(process_identity.is_dead(description))
@@ -43,22 +43,22 @@ class TestOwnProcess(TestCase):
         self.assertTrue(process_identity.is_dead(description))
         self.assertFalse(process_identity.is_dead(str(process_identity.describe_current_process())))
 
-    def test_a_number_that_is_used_again_is_another_process(self) -> None:
-        """The time of the start tells them apart."""
-        place, number, _ = str(process_identity.describe_current_process()).rsplit(" ", 2)
-        self.assertTrue(process_identity.is_dead(f"{place} {number} 1"))
+    def test_a_reused_pid_is_another_process(self) -> None:
+        """A process with the same PID but another start time is dead."""
+        scope, pid, _ = str(process_identity.describe_current_process()).rsplit(" ", 2)
+        self.assertTrue(process_identity.is_dead(f"{scope} {pid} 1"))
 
-    def test_nothing_is_known_of_other_machines(self) -> None:
-        """Another boot, another container, or what nobody has written: not known to be dead."""
-        process, description = self.other()
+    def test_nothing_is_known_about_other_machines(self) -> None:
+        """A process of another boot or container, or with a malformed identity, does not count as dead."""
+        process, description = self.start_process()
         self.kill(process)
         _, _, rest = description.partition(" ")
         for other in (f"elsewhere {rest}", "", "nonsense", description.split(" ")[0], f"{description.split(' ')[0]} x y"):
             self.assertFalse(process_identity.is_dead(other), other)
 
-    def test_what_a_dead_process_held_is_free_for_its_successor(self) -> None:
-        """Of the same name, and of that incarnation alone; while it may live, its leases have to expire."""
-        process, description = self.other()
+    def test_the_leases_of_a_dead_process_end_when_its_successor_joins(self) -> None:
+        """Only the leases of the dead incarnation with the same host name end. Others have to expire."""
+        process, description = self.start_process()
         store = MemoryStore(ManualClock())
         node, other = (store.create_node(NodeRecord(uuid=new_uuid()), fence=None) for _ in range(2))
         store.take_lease(node.uuid, holder="a/1", purpose="deploy", duration=600.0)

@@ -1,4 +1,4 @@
-"""Who lives, told by etcd: a real one."""
+"""Cluster membership through a real etcd."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ class TestEtcd(TestCase):
         super().setUp()
         self.etcd = self.useFixture(etcd.Etcd())
 
-    def client(self) -> ToozCoordinator:
-        made = ToozCoordinator(self.etcd.url)
-        self.addCleanup(made.leave)
-        return made
+    def create_client(self) -> ToozCoordinator:
+        """Return a client that leaves the group after the test."""
+        client = ToozCoordinator(self.etcd.url)
+        self.addCleanup(client.leave)
+        return client
 
-    def until(self, reached: Callable[[], bool], keep: Callable[[], object] = lambda: None, seconds: float = 20.0) -> None:
+    def wait_until(self, reached: Callable[[], bool], keep: Callable[[], object] = lambda: None, seconds: float = 20.0) -> None:
+        """Wait until *reached* returns true, and call *keep* meanwhile."""
         end = time.monotonic() + seconds
         while not reached():
             self.assertLess(time.monotonic(), end)
@@ -33,29 +35,29 @@ class TestEtcd(TestCase):
             threading.Event().wait(0.2)
 
     def test_members_join_leave_and_die(self) -> None:
-        """Who leaves is gone at once; who is silent for the membership timeout is gone without a word."""
-        first, second, looking = self.client(), self.client(), self.client()
+        """A member that leaves is removed at once, and a silent member after the membership timeout."""
+        first, second, reader = self.create_client(), self.create_client(), self.create_client()
         first.join("a.example/1")
         second.join("b.example/2")
-        self.assertEqual({"a.example/1", "b.example/2"}, looking.members())
-        self.until(lambda: looking.members() == {"a.example/1"}, first.heartbeat)
+        self.assertEqual({"a.example/1", "b.example/2"}, reader.members())
+        self.wait_until(lambda: reader.members() == {"a.example/1"}, first.heartbeat)
         second.heartbeat()
-        self.assertEqual({"a.example/1", "b.example/2"}, looking.members())
+        self.assertEqual({"a.example/1", "b.example/2"}, reader.members())
         second.leave()
-        self.assertEqual({"a.example/1"}, looking.members())
+        self.assertEqual({"a.example/1"}, reader.members())
 
-    def test_a_url_of_no_backend_is_refused(self) -> None:
-        """It is said at the start, with the option's name, and without the URL: it may hold a password."""
+    def test_a_url_without_a_backend_is_rejected(self) -> None:
+        """The error names the option and does not contain the URL, which may have a password."""
         error = self.assertRaises(ConfigurationError, ToozCoordinator, "nothing://user:tiger@host")
         self.assertIn("[coordination] backend_url", str(error))
         self.assertNotIn("tiger", str(error))
 
-    def test_while_it_is_away_nothing_is_known(self) -> None:
-        """Callers then go by the heartbeats in the database; when it is back, members are members again."""
-        first, looking = self.client(), self.client()
+    def test_an_unreachable_backend_returns_no_members(self) -> None:
+        """While etcd is down, the members are unknown. When it is back, the members join again."""
+        first, reader = self.create_client(), self.create_client()
         first.join("a.example/1")
         self.etcd.stop()
-        self.assertIsNone(looking.members())
+        self.assertIsNone(reader.members())
         first.heartbeat()
         self.etcd.start()
-        self.until(lambda: looking.members() == {"a.example/1"}, first.heartbeat)
+        self.wait_until(lambda: reader.members() == {"a.example/1"}, first.heartbeat)
