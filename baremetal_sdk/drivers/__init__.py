@@ -1,1 +1,1 @@
-"""From entry points to the driver of one node."""
+"""Plugins, the catalog of drivers, and the secrets in ``driver_info``."""

@@ -1,4 +1,4 @@
-"""From hardware types and interfaces to the driver of one node."""
+"""Catalog of the drivers that a conductor offers, made from hardware types and interfaces."""
 
 from __future__ import annotations
 
@@ -18,35 +18,42 @@ _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "
 
 
 class DriverCatalog:
-    """The hardware types and interfaces that one conductor offers. Instances of interfaces belong to it."""
+    """The hardware types and interfaces that one conductor offers. It creates one instance of each interface.
+
+    The constructor raises ``ConfigurationError`` for enabled plugins that are not installed and for wrong plugin options. Other
+    faults of plugins are in ``failures``.
+    """
 
     def __init__(self, plugins: Plugins, config: ConductorConfig) -> None:
         self.failures: list[LoadFailure] = list(plugins.failures)
         self._config = config
-        self._interfaces = {kind: self._make_all(kind, plugins) for kind in Kind}
-        self._types = self._enabled_types(plugins)
-        self._offers = {name: self._offer(name, cls) for name, cls in self._types.items()}
+        self._interfaces = {kind: self._create_interfaces(kind, plugins) for kind in Kind}
+        self._types = self._select_types(plugins)
+        self._offers = {name: self._list_offer(name, cls) for name, cls in self._types.items()}
         self._drop_incomplete()
         self._composed: dict[tuple[str, ...], Driver] = {}
 
     def list_hardware_types(self) -> list[str]:
-        """The hardware types that are offered."""
+        """Return the names of the offered hardware types, sorted."""
         return sorted(self._types)
 
     def get_hardware_type(self, name: str) -> type[HardwareType]:
-        """The class of a hardware type; raises ``DriverNotFound``, which names those that there are."""
+        """Return the class of a hardware type. Raises ``DriverNotFound`` with the available names."""
         try:
             return self._types[name]
         except KeyError:
-            raise DriverNotFound(self._unknown(name), driver=name) from None
+            raise DriverNotFound(self._describe_missing(name), driver=name) from None
 
     def list_interfaces(self, hardware_type: str, kind: Kind) -> tuple[str, ...]:
-        """The implementations of *kind* that nodes of a hardware type can have, best first."""
+        """Return the implementations of *kind* for nodes of a hardware type, most preferred first."""
         self.get_hardware_type(hardware_type)
         return self._offers[hardware_type][kind]
 
     def default_interface(self, hardware_type: str, kind: Kind) -> str | None:
-        """What a node gets that does not say: the configured default where it fits, else the best one."""
+        """Return the implementation for nodes that do not name one: the configured default if offered, else the first.
+
+        None means that nothing is offered.
+        """
         offered = self.list_interfaces(hardware_type, kind)
         configured = self._config.default_interfaces.get(str(kind))
         if configured in offered:
@@ -54,9 +61,9 @@ class DriverCatalog:
         return offered[0] if offered else None
 
     def resolve(self, hardware_type: str, wanted: Mapping[str, str | None]) -> dict[str, str]:
-        """The name of the implementation of each kind: as *wanted* (kind -> name), else the default.
+        """Return the implementation of each kind: the one in *wanted* (name by kind), or the default.
 
-        Raises ``InvalidInput`` with everything that is not offered.
+        Raises ``InvalidInput`` with all implementations that are not offered.
         """
         problems: list[Problem] = []
         chosen: dict[str, str] = {}
@@ -71,27 +78,27 @@ class DriverCatalog:
         return chosen
 
     def compose(self, hardware_type: str, names: Mapping[str, str | None]) -> Driver:
-        """The driver of a node with these interfaces; the same names give the same driver."""
+        """Return the driver of a node with these interfaces. Equal names return the same object."""
         chosen = self.resolve(hardware_type, names)
         key = (hardware_type, *chosen.values())
         if key not in self._composed:
-            parts: dict[str, Any] = {str(kind): self._interfaces[kind][chosen[str(kind)]] for kind in Kind}
-            self._composed[key] = Driver(hardware_type=hardware_type, **parts)
+            interfaces: dict[str, Any] = {str(kind): self._interfaces[kind][chosen[str(kind)]] for kind in Kind}
+            self._composed[key] = Driver(hardware_type=hardware_type, **interfaces)
         return self._composed[key]
 
     def get_interface(self, kind: Kind, name: str) -> Interface:
-        """The implementation of *kind* with this name, which some hardware type offers."""
+        """Return the implementation of *kind* with this name. Raises ``KeyError`` if no hardware type offers it."""
         return self._interfaces[kind][name]
 
     def list_info_types(self, hardware_type: str) -> list[type[DriverInfo]]:
-        """What the implementations that a hardware type can have read from ``driver_info``, and what counts for all BMCs."""
+        """Return the ``driver_info`` types of a hardware type's implementations, and the type with the options of all BMCs."""
         found = collect_info_types(
             self._interfaces[kind][name] for kind in Kind for name in self.list_interfaces(hardware_type, kind)
         )
         return [*found, SlotsInfo]
 
     def describe(self) -> dict[str, dict[str, dict[str, Any]]]:
-        """Hardware type -> kind -> its default and what is enabled: what other processes are told."""
+        """Return the offer for other processes: the default and the enabled implementations by hardware type and kind."""
         return {
             name: {
                 str(kind): {"default": self.default_interface(name, kind), "enabled": list(self.list_interfaces(name, kind))}
@@ -101,17 +108,18 @@ class DriverCatalog:
         }
 
     def list_connectors(self) -> set[type[Any]]:
-        """The connectors of all interfaces."""
-        return {one.connector for named in self._interfaces.values() for one in named.values() if one.connector is not None}
+        """Return the connector classes of all interfaces."""
+        interfaces = (interface for by_name in self._interfaces.values() for interface in by_name.values())
+        return {interface.connector for interface in interfaces if interface.connector is not None}
 
-    def _make_all(self, kind: Kind, plugins: Plugins) -> dict[str, Interface]:
+    def _create_interfaces(self, kind: Kind, plugins: Plugins) -> dict[str, Interface]:
         enabled = self._config.enabled_interfaces.get(str(kind), ())
-        made: dict[str, Interface] = {}
+        created: dict[str, Interface] = {}
         for name, cls in plugins.interfaces[kind].items():
             if enabled and name not in enabled:
                 continue
             try:
-                made[name] = cls(_plugin_options(cls, name, self._config.plugins))
+                created[name] = cls(_plugin_options(cls, name, self._config.plugins))
             except ConfigurationError:
                 raise
             except Exception as exc:
@@ -120,90 +128,94 @@ class DriverCatalog:
         if missing:
             installed = ", ".join(sorted(plugins.interfaces[kind]))
             raise ConfigurationError(
-                f"[DEFAULT] enabled_{kind}_interfaces: {', '.join(missing)} not installed; there are {installed}"
+                f"[DEFAULT] enabled_{kind}_interfaces: {', '.join(missing)} not installed; installed: {installed}"
             )
-        return made
+        return created
 
-    def _enabled_types(self, plugins: Plugins) -> dict[str, type[HardwareType]]:
+    def _select_types(self, plugins: Plugins) -> dict[str, type[HardwareType]]:
         wanted = self._config.enabled_hardware_types or tuple(plugins.hardware_types)
         broken = group_failures(self.failures)
         missing = [name for name in wanted if name not in plugins.hardware_types and name not in broken]
         if missing:
             installed = ", ".join(sorted(plugins.hardware_types)) or "none"
             raise ConfigurationError(
-                f"[DEFAULT] enabled_hardware_types: {', '.join(missing)} not installed; there are: {installed}"
+                f"[DEFAULT] enabled_hardware_types: {', '.join(missing)} not installed; installed: {installed}"
             )
         return {name: plugins.hardware_types[name] for name in wanted if name in plugins.hardware_types}
 
-    def _offer(self, name: str, cls: type[HardwareType]) -> dict[Kind, tuple[str, ...]]:
+    def _list_offer(self, name: str, cls: type[HardwareType]) -> dict[Kind, tuple[str, ...]]:
         offer: dict[Kind, tuple[str, ...]] = {}
         for kind in Kind:
-            made = self._interfaces[kind]
-            listed = [one for one in cls.supported(kind) if one in made]
-            attached = [one for one, interface in made.items() if name in interface.attaches_to and one not in listed]
-            offer[kind] = tuple(listed + sorted(attached))
+            available = self._interfaces[kind]
+            # The hardware type's own list comes first, in its order of preference. Interfaces of other plugins that attach
+            # themselves follow in a fixed order.
+            listed = [option for option in cls.supported(kind) if option in available]
+            attached = [option for option, interface in available.items() if name in interface.attaches_to]
+            offer[kind] = tuple(listed + sorted(set(attached) - set(listed)))
         return offer
 
     def _drop_incomplete(self) -> None:
-        """A hardware type without any implementation of some kind cannot drive a node: say so, and do not offer it."""
+        """Remove hardware types that have no implementation of some kind, because they cannot manage a node."""
         for name, offer in list(self._offers.items()):
             empty = [str(kind) for kind, names in offer.items() if not names]
             if empty:
                 wanted = ", ".join(f"{kind} ({', '.join(self._types[name].supported(kind)) or 'none listed'})" for kind in empty)
-                self.failures.append(LoadFailure("baremetal.hardware_types", name, f"nothing installed and enabled for {wanted}"))
+                self.failures.append(
+                    LoadFailure("baremetal.hardware_types", name, f"no implementation is installed and enabled for {wanted}")
+                )
                 del self._types[name], self._offers[name]
 
-    def _unknown(self, name: str) -> str:
+    def _describe_missing(self, name: str) -> str:
         reason = group_failures(self.failures).get(name)
         if reason:
             return f"driver: hardware type {name!r} could not be loaded: {reason}"
         close = difflib.get_close_matches(name, self._types, 1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
-        return f"driver: there is no hardware type {name!r}; there are {', '.join(self.list_hardware_types())}{hint}"
+        return f"driver: unknown hardware type {name!r}; available: {', '.join(self.list_hardware_types())}{hint}"
 
     def _not_offered(self, hardware_type: str, kind: Kind, name: str | None) -> Problem:
         offered = ", ".join(self.list_interfaces(hardware_type, kind)) or "nothing"
-        return Problem(f"{kind}_interface", f"{name!r} is not offered for hardware type {hardware_type!r}", f"there is {offered}")
+        return Problem(f"{kind}_interface", f"{name!r} is not offered for hardware type {hardware_type!r}", f"offered: {offered}")
 
 
 def collect_info_types(interfaces: Iterable[Interface]) -> list[type[DriverInfo]]:
-    """The distinct ``info_type`` of *interfaces*, in their order."""
-    return list(dict.fromkeys(one.info_type for one in interfaces if one.info_type is not None))
+    """Return the distinct ``info_type`` classes of *interfaces*, in their order."""
+    return list(dict.fromkeys(interface.info_type for interface in interfaces if interface.info_type is not None))
 
 
 def find_kind_with(driver: Driver, connector: type[Connector[Any]]) -> Kind:
-    """The kind of the first interface that has *connector*, and options that say where the BMC is."""
+    """Return the kind of the first interface that uses *connector* and declares ``driver_info``, and so the BMC's address."""
     for kind, interface in driver:
         if interface.connector is connector and interface.info_type is not None:
             return kind
-    raise LookupError(f"no interface of this node has the connector {connector.__name__} and an info_type")
+    raise LookupError(f"no interface of this node uses the connector {connector.__name__} and declares an info_type")
 
 
 def get_interface_names(record: Any) -> dict[str, str | None]:
-    """Kind -> name, of a node's record."""
+    """Return the interface names of a node's record by kind."""
     return {str(kind): getattr(record, f"{kind}_interface") for kind in Kind}
 
 
 def _plugin_options(cls: type[Interface], name: str, sections: Mapping[str, Mapping[str, str]]) -> Any:
-    """The plugin's own options, from the section of its name."""
+    """Return the plugin's options from its configuration section. By default the section has the name of the plugin."""
     if cls.options_type is None:
         return None
     section = getattr(cls.options_type, "section", name)
     given = sections.get(section, {})
     hints = typing.get_type_hints(cls.options_type)
     values = {
-        field.name: _converted(given[field.name], hints[field.name], f"[{section}] {field.name}")
+        field.name: _convert(given[field.name], hints[field.name], f"[{section}] {field.name}")
         for field in dataclasses.fields(cls.options_type)
         if field.name in given
     }
     return cls.options_type(**values)
 
 
-def _converted(text: str, hint: Any, option: str) -> Any:
+def _convert(text: str, hint: Any, option: str) -> Any:
     plain = next((arg for arg in typing.get_args(hint) if arg is not type(None)), hint)
     try:
         if plain is bool:
             return _BOOLEANS[text.strip().lower()]
         return plain(text)
     except (KeyError, ValueError):
-        raise ConfigurationError(f"{option}: {text!r} is not a {plain.__name__}") from None
+        raise ConfigurationError(f"{option}: {text!r} is not a valid {plain.__name__}") from None

@@ -1,4 +1,4 @@
-"""Keeping secrets apart from the rest of ``driver_info``: what is stored and shown holds a mask in their place."""
+"""Secrets in ``driver_info``: separation from the other options, and sources outside the database."""
 
 from __future__ import annotations
 
@@ -11,65 +11,71 @@ from typing import Any, Protocol
 from baremetal_interfaces import MASK, DriverInfo, InvalidInput, Problem
 from baremetal_sdk.errors import ConfigurationError
 
-_LOOKS_SECRET = re.compile(r"(passw(or)?d|passwd|passphrase|secret|token|credential|private_key|kg_key)", re.IGNORECASE)
+# Options of drivers that are not installed here have no declaration, so their names decide.
+_SECRET_NAME = re.compile(r"(passw(or)?d|passwd|passphrase|secret|token|credential|private_key|kg_key)", re.IGNORECASE)
 
 
 class Credentials(Protocol):
-    """Where a host application keeps secrets that are not to be in the database of nodes."""
+    """Source of secrets that a host application does not store in the database."""
 
     def secret(self, node: str, option: str) -> str | None:
-        """The value of a secret *option* of ``driver_info`` for the node with this UUID; None where there is none.
+        """Return the value of the secret *option* of ``driver_info`` for the node with this UUID, or None if there is none.
 
-        It is asked when a driver needs it, for each secret option that the node itself does not have, and so answers from
-        memory or quickly. What it raises ends the driver's call.
+        It is called before each driver call, for each secret option that the node itself does not have, so it must be fast. An
+        exception ends the driver call.
         """
 
 
 class CredentialFiles:
-    """Secrets in files: ``DIRECTORY/<UUID of the node>/<option>``, or ``DIRECTORY/<option>`` for all nodes that have none.
+    """Secrets in files: ``DIRECTORY/<node UUID>/<option>``, or ``DIRECTORY/<option>`` for all nodes without a file of their own.
 
-    They are read each time, so that a file that was replaced counts at the next call of a driver. White space at the end of
-    a file does not count. What cannot be read is raised as ``ConfigurationError``.
+    Each call reads the file again, so a replaced file takes effect at the next driver call. Trailing white space is ignored. An
+    unreadable file raises ``ConfigurationError``.
     """
 
     def __init__(self, directory: str | Path) -> None:
         self._directory = Path(directory)
 
     def secret(self, node: str, option: str) -> str | None:
-        """What the file of this option holds."""
+        """Return the content of the option's file, or None if there is none."""
         for path in (self._directory / node / option, self._directory / option):
             try:
                 return path.read_text().rstrip()
             except (FileNotFoundError, NotADirectoryError):
                 continue
             except (OSError, UnicodeError) as exc:
-                raise ConfigurationError(f"{option}: {path} cannot be read: {type(exc).__name__}") from None
+                raise ConfigurationError(
+                    f"{option}: cannot read {path} ({type(exc).__name__}); correct its permissions or content"
+                ) from None
         return None
 
 
 class CredentialVariables:
-    """Secrets in environment variables: the prefix, then the option in capitals, for all nodes: ``BMC_REDFISH_PASSWORD``."""
+    """Secrets in environment variables, for all nodes. A name consists of the prefix and the option in capitals.
+
+    With the prefix ``BMC_``, the variable of ``redfish_password`` is ``BMC_REDFISH_PASSWORD``.
+    """
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
 
     def secret(self, node: str, option: str) -> str | None:
-        """What the variable of this option holds."""
+        """Return the value of the option's variable, or None if it is not set."""
         return os.environ.get(self._prefix + option.upper())
 
 
 def is_secret(name: str, declared: Iterable[str] = ()) -> bool:
-    """Whether an option is secret: declared so by a driver, or named so (for options that no driver here knows)."""
-    return name in declared or _LOOKS_SECRET.search(name) is not None
+    """Return whether an option is secret: *declared* by a driver, or by its name, such as a name with "password"."""
+    return name in declared or _SECRET_NAME.search(name) is not None
 
 
 def collect_secret_names(info_types: Iterable[type[DriverInfo]]) -> frozenset[str]:
-    """The options that *info_types* declare as secret."""
+    """Return the names of the options that *info_types* declare as secret."""
     return frozenset[str]().union(*(info_type.secrets() for info_type in info_types))
 
 
 def has_new_secret(given: Mapping[str, Any], declared: Iterable[str]) -> bool:
-    """Whether *given* holds a secret, and not only masks of those that are known."""
+    """Return whether *given* contains a secret value. A mask stands for a stored secret and does not count."""
     names = frozenset(declared)
     return any(value not in (None, MASK) and is_secret(name, names) for name, value in given.items())
 
@@ -77,27 +83,30 @@ def has_new_secret(given: Mapping[str, Any], declared: Iterable[str]) -> bool:
 def split_secrets(
     given: Mapping[str, Any], declared: Iterable[str], known: Mapping[str, str]
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """Part *given* into what may be shown, with masks, and the secrets.
+    """Split *given* into public options, with masks in place of secrets, and the secrets.
 
-    A mask that comes back stands for the secret that is *known*; where none is known it is refused.
+    A mask in *given* stands for the *known* secret, because clients send back the options that they have read. Raises
+    ``InvalidInput`` for a mask without a known secret.
     """
-    shown: dict[str, Any] = {}
+    public: dict[str, Any] = {}
     secrets: dict[str, str] = {}
     problems: list[Problem] = []
     names = frozenset(declared)
     for name, value in given.items():
         if value is None or not is_secret(name, names):
-            shown[name] = value
+            public[name] = value
             continue
-        shown[name] = MASK
+        public[name] = MASK
         if value != MASK:
             secrets[name] = str(value)
         elif name in known:
             secrets[name] = known[name]
         else:
             problems.append(
-                Problem(f"driver_info/{name}", f"{MASK!r} is the mask of a secret, and there is none to keep", "give the secret")
+                Problem(
+                    f"driver_info/{name}", f"{MASK!r} stands for a stored secret, and none is stored", "send the secret itself"
+                )
             )
     if problems:
         raise InvalidInput(problems)
-    return shown, secrets
+    return public, secrets

@@ -1,4 +1,7 @@
-"""Finding and loading plugins: one that is broken does not take the others down, and two of one name are both refused."""
+"""Discovery of installed plugins.
+
+A broken plugin does not affect the others. If two distributions claim one name, neither of them is loaded.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +20,13 @@ from baremetal_sdk.errors import PluginError
 LOG = logging.getLogger(__name__)
 
 HARDWARE_TYPES = "baremetal.hardware_types"
+"""Entry point group of hardware types."""
 INTERFACES = "baremetal.interfaces."
+"""Prefix of the entry point groups of interfaces. The kind follows."""
 
 
 class LoadFailure(NamedTuple):
-    """A plugin that is not there: its entry point group and name, and why."""
+    """A plugin that could not be loaded: its entry point group, its name, and the reason."""
 
     group: str
     name: str
@@ -30,7 +35,7 @@ class LoadFailure(NamedTuple):
 
 @dataclass
 class Plugins:
-    """What is installed: classes by name, and what could not be loaded."""
+    """Loaded plugin classes by name, and the plugins that could not be loaded."""
 
     hardware_types: dict[str, type[HardwareType]] = field(default_factory=dict)
     interfaces: dict[Kind, dict[str, type[Interface]]] = field(default_factory=lambda: {kind: {} for kind in Kind})
@@ -38,57 +43,64 @@ class Plugins:
 
 
 def discover() -> Plugins:
-    """Load every installed plugin. Nothing is cached on disk: what is installed now is what counts."""
-    found = Plugins()
-    # All groups at once: each look reads what every installed distribution says of itself.
+    """Load all installed plugins and log those that fail. No cache on disk is used."""
+    plugins = Plugins()
+    # Read once for all groups: each call of entry_points() reads the metadata of every installed distribution.
     installed = importlib.metadata.entry_points().select
-    for name, cls in _load(installed, HARDWARE_TYPES, HardwareType, found.failures).items():
-        found.hardware_types[name] = cls
+    for name, cls in _load(installed, HARDWARE_TYPES, HardwareType, plugins.failures).items():
+        plugins.hardware_types[name] = cls
     for kind in Kind:
-        for name, cls in _load(installed, f"{INTERFACES}{kind}", Interface, found.failures).items():
+        for name, cls in _load(installed, f"{INTERFACES}{kind}", Interface, plugins.failures).items():
             if getattr(cls, "kind", None) is kind:
-                found.interfaces[kind][name] = cls
+                plugins.interfaces[kind][name] = cls
             else:
-                found.failures.append(LoadFailure(f"{INTERFACES}{kind}", name, f"{cls.__name__} is not of this kind"))
-    for failure in found.failures:
-        LOG.error("plugin %s of %s is not loaded: %s", failure.name, failure.group, failure.reason)
-    return found
+                plugins.failures.append(
+                    LoadFailure(f"{INTERFACES}{kind}", name, f"{cls.__name__} is not an interface of this kind")
+                )
+    for failure in plugins.failures:
+        LOG.error("cannot load plugin %s of %s: %s", failure.name, failure.group, failure.reason)
+    return plugins
 
 
 def _load(
     installed: Callable[..., importlib.metadata.EntryPoints], group: str, base: type, failures: list[LoadFailure]
 ) -> dict[str, Any]:
-    entry_points, refused = _without_doubles(group, installed(group=group))
-    failures.extend(refused)
-    manager: Any = _Manager(
+    entry_points, duplicates = _separate_duplicates(group, installed(group=group))
+    failures.extend(duplicates)
+    manager: Any = _PluginManager(
         group,
         entry_points,
-        on_load_failure_callback=lambda _, entry_point, exc: failures.append(LoadFailure(group, entry_point.name, _reason(exc))),
+        on_load_failure_callback=lambda _, entry_point, exc: failures.append(
+            LoadFailure(group, entry_point.name, _describe_error(exc))
+        ),
     )
-    return {extension.name: extension.plugin for extension in manager if _is_sound(extension, base, group, failures)}
+    return {extension.name: extension.plugin for extension in manager if _is_valid(extension, base, group, failures)}
 
 
-def _without_doubles(
+def _separate_duplicates(
     group: str, entry_points: Iterable[importlib.metadata.EntryPoint]
 ) -> tuple[list[importlib.metadata.EntryPoint], list[LoadFailure]]:
-    """Set aside the names that more than one distribution claims, from the metadata alone."""
+    """Separate the names that several distributions claim. Only metadata is read, and no module is imported."""
     claims: dict[str, dict[tuple[str, str], importlib.metadata.EntryPoint]] = defaultdict(dict)
     for entry_point in entry_points:
         distribution = entry_point.dist.name if entry_point.dist is not None else "?"
         claims[entry_point.name][(distribution, entry_point.value)] = entry_point
-    single = [next(iter(claimed.values())) for claimed in claims.values() if len(claimed) == 1]
-    refused = [
+    unique = [next(iter(claimed.values())) for claimed in claims.values() if len(claimed) == 1]
+    duplicates = [
         LoadFailure(
-            group, name, "claimed by more than one distribution: " + ", ".join(f"{dist} ({value})" for dist, value in claimed)
+            group,
+            name,
+            "several distributions have this name, uninstall all but one: "
+            + ", ".join(f"{dist} ({value})" for dist, value in claimed),
         )
         for name, claimed in claims.items()
         if len(claimed) > 1
     ]
-    return single, refused
+    return unique, duplicates
 
 
-class _Guarded:
-    """An entry point whose loading raises nothing but ``PluginError``: a module may even exit when it is imported."""
+class _GuardedEntryPoint:
+    """Entry point whose loading raises only ``PluginError``, whatever the plugin raises at import, even SystemExit."""
 
     def __init__(self, entry_point: importlib.metadata.EntryPoint) -> None:
         self.name = entry_point.name
@@ -103,42 +115,42 @@ class _Guarded:
             raise PluginError(f"{type(exc).__name__}: {exc}") from exc
 
 
-class _Manager(ExtensionManager):  # type: ignore[type-arg]
-    """stevedore's manager on entry points that were looked at beforehand, past its cache on disk."""
+class _PluginManager(ExtensionManager):  # type: ignore[type-arg]
+    """stevedore's manager for given entry points, so that its cache on disk is not used."""
 
     def __init__(self, namespace: str, entry_points: Iterable[importlib.metadata.EntryPoint], **options: Any) -> None:
-        self._guarded = [_Guarded(entry_point) for entry_point in entry_points]
+        self._guarded = [_GuardedEntryPoint(entry_point) for entry_point in entry_points]
         super().__init__(namespace, **options)
 
     def list_entry_points(self) -> list[Any]:
         return self._guarded
 
 
-def _is_sound(extension: Any, base: type, group: str, failures: list[LoadFailure]) -> bool:
+def _is_valid(extension: Any, base: type, group: str, failures: list[LoadFailure]) -> bool:
     plugin = extension.plugin
     if not (isinstance(plugin, type) and issubclass(plugin, base)):
         failures.append(LoadFailure(group, extension.name, f"{plugin!r} is not a subclass of {base.__name__}"))
         return False
     written_for = getattr(plugin, "contract_version", None)
     if written_for is not None and not is_compatible(written_for):
-        failures.append(LoadFailure(group, extension.name, _mismatch(written_for)))
+        failures.append(LoadFailure(group, extension.name, _describe_mismatch(written_for)))
         return False
     return True
 
 
-def _mismatch(written_for: tuple[int, int]) -> str:
+def _describe_mismatch(written_for: tuple[int, int]) -> str:
     theirs, ours = (".".join(map(str, version)) for version in (written_for, CONTRACT_VERSION))
     remedy = "update the plugin" if written_for[0] < CONTRACT_VERSION[0] else "update baremetal-interfaces and the runtime"
-    return f"it is written for contract {theirs}, and contract {ours} is installed: {remedy}"
+    return f"it is written for contract {theirs}, and contract {ours} is installed; {remedy}"
 
 
-def _reason(exc: BaseException) -> str:
+def _describe_error(exc: BaseException) -> str:
     return str(exc) if isinstance(exc, PluginError) else f"{type(exc).__name__}: {exc}"
 
 
 def group_failures(failures: Iterable[LoadFailure]) -> Mapping[str, str]:
-    """Plugin name -> reasons, for messages about one name."""
+    """Return the reasons of failed plugins by plugin name."""
     reasons: dict[str, list[str]] = defaultdict(list)
     for failure in failures:
         reasons[failure.name].append(failure.reason)
-    return {name: "; ".join(found) for name, found in reasons.items()}
+    return {name: "; ".join(texts) for name, texts in reasons.items()}

@@ -99,7 +99,7 @@ class TestOrder(TestCase):
         """The error names the option, the missing hardware type and the available ones."""
         wrong = Conductor(ConductorConfig(enabled_hardware_types=("nope",)))
         with ExpectedException(
-            ConfigurationError, r"\[DEFAULT\] enabled_hardware_types: nope not installed; there are:.*fake-hardware.*"
+            ConfigurationError, r"\[DEFAULT\] enabled_hardware_types: nope not installed; installed:.*fake-hardware.*"
         ):
             wrong.start()
 

@@ -41,8 +41,9 @@ class Acme(HardwareType):
     deploy = ("ramdisk", "direct")
 
 
-class DriversCase(TestCase):
+class CatalogCase(TestCase):
     def plugins(self) -> Plugins:
+        """Return the installed plugins and those of this test."""
         found = discover()
         found.hardware_types["acme"] = Acme
         found.interfaces[Kind.POWER]["acme"] = AcmePower
@@ -50,86 +51,91 @@ class DriversCase(TestCase):
         return found
 
     def drivers(self, **config: Any) -> DriverCatalog:
+        """Return a catalog with this configuration."""
         return DriverCatalog(self.plugins(), ConductorConfig(**config))
 
 
-class TestOffers(DriversCase):
-    def test_implementations_are_offered_best_first(self) -> None:
-        """A hardware type offers what it lists and is installed, in its order, and then what attaches itself."""
+class TestOffers(CatalogCase):
+    def test_implementations_are_offered_in_order_of_preference(self) -> None:
+        """A hardware type offers its installed implementations in its order, and then those that attach themselves."""
         self.assertEqual(("acme", "attached"), self.drivers().list_interfaces("acme", Kind.POWER))
 
-    def test_defaults_are_the_best_one_or_the_configured_one(self) -> None:
-        """A configured default wins where it fits the hardware type."""
+    def test_the_default_is_the_configured_or_the_first_implementation(self) -> None:
+        """A configured default applies to hardware types that offer it. Others use their first implementation."""
         self.assertEqual("ramdisk", self.drivers().default_interface("acme", Kind.DEPLOY))
         configured = self.drivers(default_interfaces={"deploy": "direct", "power": "fake"})
         self.assertEqual("direct", configured.default_interface("acme", Kind.DEPLOY))
         self.assertEqual("acme", configured.default_interface("acme", Kind.POWER))
 
-    def test_only_what_is_enabled_is_offered(self) -> None:
-        """An implementation that is installed and not enabled is not there."""
+    def test_only_enabled_implementations_are_offered(self) -> None:
+        """An installed implementation that is not enabled is not offered."""
         drivers = self.drivers(enabled_interfaces={"power": ("attached", "fake")})
         self.assertEqual(("attached",), drivers.list_interfaces("acme", Kind.POWER))
 
-    def test_a_hardware_type_without_an_implementation_is_told(self) -> None:
-        """A hardware type of which a kind has nothing enabled is not offered, and the reason names the kind."""
+    def test_an_incomplete_hardware_type_is_reported(self) -> None:
+        """A hardware type without an enabled implementation of a kind is not offered, and the reason names the kind."""
         drivers = self.drivers(enabled_interfaces={"power": ("fake",)})
         self.assertNotIn("acme", drivers.list_hardware_types())
-        [failure] = [one for one in drivers.failures if one.name == "acme"]
+        [failure] = [failure for failure in drivers.failures if failure.name == "acme"]
         self.assertIn("power (acme, not-installed)", failure.reason)
 
-    def test_a_typing_error_in_the_configuration_is_named(self) -> None:
-        """An enabled interface that is not installed stops the start, with what is."""
-        with ExpectedException(ConfigurationError, r"\[DEFAULT\] enabled_power_interfaces: acne not installed; there are acme.*"):
+    def test_an_enabled_interface_that_is_not_installed_is_rejected(self) -> None:
+        """The error names the option, the missing interface, and the installed ones."""
+        with ExpectedException(
+            ConfigurationError, r"\[DEFAULT\] enabled_power_interfaces: acne not installed; installed: acme.*"
+        ):
             self.drivers(enabled_interfaces={"power": ("acne",)})
 
-    def test_what_is_offered_can_be_described(self) -> None:
-        """Other processes are told the default and the enabled names of each kind."""
+    def test_the_offer_can_be_described(self) -> None:
+        """The description has the default and the enabled implementations of each kind."""
         described = self.drivers().describe()["acme"]
         self.assertEqual({"default": "acme", "enabled": ["acme", "attached"]}, described["power"])
         self.assertEqual(13, len(described))
 
 
-class TestComposition(DriversCase):
+class TestComposition(CatalogCase):
     def test_the_same_names_give_the_same_driver(self) -> None:
-        """Interfaces are made once for a conductor."""
+        """Equal names share a driver within a catalog. Each catalog has its own interfaces."""
         drivers = self.drivers()
         first, second = drivers.compose("acme", {}), drivers.compose("acme", {"power": "acme"})
         self.assertIs(first, second)
         self.assertIsNot(first.power, self.drivers().compose("acme", {}).power)
 
-    def test_everything_that_is_not_offered_is_named_at_once(self) -> None:
-        """The error names each kind, what was wrong and what there is."""
+    def test_all_wrong_interfaces_are_reported_together(self) -> None:
+        """The error names each wrong interface and the offered ones."""
         error = self.assertRaises(InvalidInput, self.drivers().resolve, "acme", {"power": "nope", "deploy": "fake"})
         self.assertEqual(["power_interface", "deploy_interface"], [problem.field for problem in error.problems])
-        self.assertIn("there is acme, attached", str(error))
+        self.assertIn("offered: acme, attached", str(error))
 
-    def test_an_unknown_hardware_type_is_refused_with_a_suggestion(self) -> None:
-        """The error names those there are, and the one that was meant."""
-        with ExpectedException(DriverNotFound, ".*no hardware type 'fake-hardwear'; there are.*did you mean 'fake-hardware'.*"):
+    def test_an_unknown_hardware_type_is_rejected_with_a_suggestion(self) -> None:
+        """The error names the available hardware types and the most similar one."""
+        with ExpectedException(
+            DriverNotFound, ".*unknown hardware type 'fake-hardwear'; available.*did you mean 'fake-hardware'.*"
+        ):
             self.drivers().compose("fake-hardwear", {})
 
 
-class TestOptions(DriversCase):
-    def test_a_plugins_options_come_from_its_section(self) -> None:
-        """Text of the configuration is read as the types of the plugin's dataclass; the rest has its defaults."""
+class TestOptions(CatalogCase):
+    def test_the_options_of_a_plugin_come_from_its_section(self) -> None:
+        """Values are converted to the types of the plugin's dataclass. Missing options have their defaults."""
         drivers = self.drivers(plugins={"acme": {"retries": "5", "loud": "yes"}})
         self.assertEqual(AcmeOptions(retries=5, loud=True), drivers.compose("acme", {}).power.options)
         self.assertEqual(AcmeOptions(), self.drivers().compose("acme", {}).power.options)
 
-    def test_a_wrong_option_of_a_plugin_is_named(self) -> None:
+    def test_a_wrong_option_of_a_plugin_is_rejected(self) -> None:
         """The error names section, option and type."""
-        with ExpectedException(ConfigurationError, r"\[acme\] retries: 'many' is not a int"):
+        with ExpectedException(ConfigurationError, r"\[acme\] retries: 'many' is not a valid int"):
             self.drivers(plugins={"acme": {"retries": "many"}})
 
-    def test_an_interface_that_cannot_be_made_is_reported(self) -> None:
-        """An interface whose constructor fails is not offered; the others are."""
+    def test_an_interface_with_a_failing_constructor_is_reported(self) -> None:
+        """An interface whose constructor fails is not offered. The others are."""
         plugins = self.plugins()
-        plugins.interfaces[Kind.POWER]["acme"] = Unmakeable
+        plugins.interfaces[Kind.POWER]["acme"] = FailingPower
         drivers = DriverCatalog(plugins, replace(ConductorConfig()))
         self.assertEqual(("attached",), drivers.list_interfaces("acme", Kind.POWER))
-        self.assertIn("RuntimeError: no device", [one.reason for one in drivers.failures])
+        self.assertIn("RuntimeError: no device", [failure.reason for failure in drivers.failures])
 
 
-class Unmakeable(AcmePower):
+class FailingPower(AcmePower):
     def __init__(self, options: Any = None) -> None:
         raise RuntimeError("no device")

@@ -1,4 +1,4 @@
-"""Finding and loading plugins that are installed, broken, doubled or too new."""
+"""Discovery of installed plugins: broken, duplicate and incompatible ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from baremetal_sdk.drivers.loader import LoadFailure, Plugins, discover
 
 
 class InstalledCase(TestCase):
-    """Each test installs distributions of its own: a directory on the path, with metadata, as pip would leave it."""
+    """Base of tests that install distributions in a directory on the path, with metadata as from pip."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -25,7 +25,7 @@ class InstalledCase(TestCase):
         self.addCleanup(sys.path.remove, str(self.site))
 
     def install(self, distribution: str, entry_points: str, code: str = "") -> str:
-        """Install a distribution with one module, whose name it gives back."""
+        """Install a distribution with one module, and return the name of the module."""
         module = f"{distribution.replace('-', '_')}_{abs(hash(self.id())) % 10**8}"
         (self.site / f"{module}.py").write_text(textwrap.dedent(code))
         metadata = self.site / f"{distribution.replace('-', '_')}-1.0.dist-info"
@@ -36,6 +36,7 @@ class InstalledCase(TestCase):
         return module
 
     def reasons(self, found: Plugins, name: str) -> list[str]:
+        """Return the reasons why the plugin was not loaded."""
         return [failure.reason for failure in found.failures if failure.name == name]
 
 
@@ -44,8 +45,8 @@ GOOD = "from baremetal_interfaces import HardwareType\nclass Hardware(HardwareTy
 
 
 class TestDiscovery(InstalledCase):
-    def test_a_broken_plugin_does_not_take_the_others_down(self) -> None:
-        """A plugin that fails to import is told by name and reason; those beside it load."""
+    def test_a_broken_plugin_does_not_affect_the_others(self) -> None:
+        """A plugin that fails to import is reported with its name and the reason. The others load."""
         self.install("good", HARDWARE.format("good-one"), GOOD)
         self.install("broken", HARDWARE.format("broken-one"), "import there_is_no_such_module\n")
         found = discover()
@@ -53,15 +54,15 @@ class TestDiscovery(InstalledCase):
         self.assertEqual(["ModuleNotFoundError: No module named 'there_is_no_such_module'"], self.reasons(found, "broken-one"))
 
     def test_a_plugin_that_exits_is_a_failure_like_any_other(self) -> None:
-        """SystemExit and AssertionError at import do not get through."""
+        """SystemExit and AssertionError at import become failures of the plugin."""
         self.install("exits", HARDWARE.format("exits"), "raise SystemExit('no licence')\n")
         self.install("asserts", HARDWARE.format("asserts"), "assert False, 'never'\n")
         found = discover()
         self.assertEqual(["SystemExit: no licence"], self.reasons(found, "exits"))
         self.assertEqual(["AssertionError: never"], self.reasons(found, "asserts"))
 
-    def test_two_of_one_name_are_refused_by_both_names_before_either_is_loaded(self) -> None:
-        """The metadata alone tells that a name is claimed twice; no module of either is imported."""
+    def test_duplicate_names_are_rejected_before_any_import(self) -> None:
+        """If two distributions have one name, the reason names both, and no module is imported."""
         code = "from pathlib import Path\nPath(__file__).with_suffix('.imported').touch()\n" + GOOD
         modules = [self.install(name, HARDWARE.format("acme"), code) for name in ("acme-one", "acme-two")]
         found = discover()
@@ -71,8 +72,8 @@ class TestDiscovery(InstalledCase):
         self.assertIn("acme-two", reason)
         self.assertEqual([], [name for name in modules if (self.site / f"{name}.imported").exists()])
 
-    def test_a_contract_that_does_not_fit_is_told(self) -> None:
-        """A plugin for a newer contract, and one for another major, are refused with both versions and the remedy."""
+    def test_an_incompatible_contract_version_is_rejected(self) -> None:
+        """A plugin for a newer minor or another major version is rejected, with both versions and the remedy."""
         major, minor = CONTRACT_VERSION
         self.install("newer", HARDWARE.format("newer"), GOOD + f"    contract_version = ({major}, {minor + 1})\n")
         self.install("other", HARDWARE.format("other"), GOOD + f"    contract_version = ({major + 1}, 0)\n")
@@ -85,8 +86,8 @@ class TestDiscovery(InstalledCase):
         )
         self.assertIn("update baremetal-interfaces", self.reasons(found, "other")[0])
 
-    def test_what_is_no_plugin_is_told(self) -> None:
-        """An entry point that names something else, or an interface of another kind, is refused."""
+    def test_an_invalid_entry_point_is_rejected(self) -> None:
+        """An entry point to another object, or to an interface of another kind, is rejected."""
         self.install("function", HARDWARE.format("function"), "def Hardware(): pass\n")
         self.install(
             "misplaced",
@@ -96,19 +97,19 @@ class TestDiscovery(InstalledCase):
         )
         found = discover()
         self.assertIn("is not a subclass of HardwareType", self.reasons(found, "function")[0])
-        self.assertIn("is not of this kind", self.reasons(found, "misplaced")[0])
+        self.assertIn("is not an interface of this kind", self.reasons(found, "misplaced")[0])
 
     def test_failures_name_their_group(self) -> None:
-        """A failure can be found in the packaging metadata by its group and name."""
+        """A failure has the entry point group and the name of the plugin."""
         self.install("broken", HARDWARE.format("broken-one"), "1/0\n")
         self.assertIn(
             LoadFailure("baremetal.hardware_types", "broken-one", "ZeroDivisionError: division by zero"), discover().failures
         )
 
 
-class TestWithoutACache(InstalledCase):
-    def test_a_read_only_home_does_no_harm_and_nothing_is_cached(self) -> None:
-        """Discovery writes nothing below the home directory, and does not read what a cache there says."""
+class TestWithoutCache(InstalledCase):
+    def test_no_cache_is_written_and_a_read_only_home_works(self) -> None:
+        """Discovery works with a read-only home directory and writes nothing below it."""
         home = Path(self.useFixture(TempDir()).path)
         self.install("good", HARDWARE.format("good-one"), GOOD)
         code = "from baremetal_sdk.drivers.loader import discover; print('good-one' in discover().hardware_types)"

@@ -62,5 +62,5 @@ class DoctorTest(TestCase):
         lines = done.stdout.splitlines()
         self.assertIn("warn  configuration: unknown options: [DEFAULT] sync", lines)
         failing = next(number for number, line in enumerate(lines) if line.startswith("fail  plugins: "))
-        self.assertThat(lines[failing], MatchesRegex(".*nonsense not installed; there are: .*"))
+        self.assertThat(lines[failing], MatchesRegex(".*nonsense not installed; installed: .*"))
         self.assertThat(lines[failing + 1], MatchesRegex("      -> install what is missing.*"))

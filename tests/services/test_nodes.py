@@ -47,7 +47,7 @@ class TestCreating(NodesCase):
 
     def test_unknown_driver_is_invalid_input(self) -> None:
         """The error is InvalidInput and lists the available drivers."""
-        with ExpectedException(InvalidInput, "driver: there is no hardware type 'nope'; there are .*fake-hardware.*"):
+        with ExpectedException(InvalidInput, "driver: unknown hardware type 'nope'; available: .*fake-hardware.*"):
             self.create(driver="nope")
 
     def test_driver_info_is_not_validated(self) -> None:
