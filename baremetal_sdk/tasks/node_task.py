@@ -264,9 +264,9 @@ class NodeTask:
             return
         info = self.info(find_kind_with(self.driver, connector))
         self._calls.record_bmc(info.endpoint())
-        account = self._credential(connector, info)
-        with self._dependencies.bmc.borrow_with(account, self.deadline, owner=self) as session:
-            self._borrowed[connector] = (session, account.slots)
+        credential = self._credential(connector, info)
+        with self._dependencies.bmc.borrow_with(credential, self.deadline, owner=self) as session:
+            self._borrowed[connector] = (session, credential.slots)
             try:
                 yield session
             finally:
@@ -295,9 +295,9 @@ class NodeTask:
         if not isinstance(power, PowerSampling) or power.connector is None:
             return None
         info = self.info(Kind.POWER)
-        account = self._credential(power.connector, info)
+        credential = self._credential(power.connector, info)
         is_current = self._secrets.freshness_check(self.record.uuid)
-        return PowerReader(power, power.sample_target(info), self._dependencies.bmc, account, is_current)
+        return PowerReader(power, power.sample_target(info), self._dependencies.bmc, credential, is_current)
 
     def sample_power(self) -> Any:
         """Read the power state with the least requests that the driver supports: one, over an open session, at best."""

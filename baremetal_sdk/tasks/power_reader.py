@@ -13,27 +13,27 @@ from baremetal_sdk.bmc import BMCAccess, BMCCredential, retry_on_expired_session
 class PowerReader:
     """Reads the power of one node. Valid until the node or its secrets change."""
 
-    __slots__ = ("_access", "_account", "_power", "_target", "is_current")
+    __slots__ = ("_access", "_credential", "_power", "_target", "is_current")
 
     def __init__(
-        self, power: PowerSampling[Any], target: Any, access: BMCAccess, account: BMCCredential, is_current: Callable[[], bool]
+        self, power: PowerSampling[Any], target: Any, access: BMCAccess, credential: BMCCredential, is_current: Callable[[], bool]
     ) -> None:
         self._power = power
         self._target = target
         self._access = access
-        self._account = account
+        self._credential = credential
         self.is_current = is_current
         """Returns whether the host application's secrets are still those that this reader uses."""
 
     @property
     def endpoint(self) -> Endpoint:
         """The address of the BMC."""
-        return self._account.bmc.endpoint
+        return self._credential.bmc.endpoint
 
     @property
     def retry_delay(self) -> float:
         """Seconds until the connect breaker of an unreachable BMC allows the next try; 0 if it allows one now."""
-        return self._account.bmc.connect_breaker.retry_delay
+        return self._credential.bmc.connect_breaker.retry_delay
 
     def read(self, deadline: Deadline, *, wait: bool = True) -> PowerState | None:
         """Read the power state. Return None if the driver wants ``get_power_state`` to be called instead.
@@ -46,11 +46,11 @@ class PowerReader:
         except BareMetalError:
             raise
         except Exception as exc:
-            failure = translate(exc, connector=None, endpoint=None, secrets=self._account.secrets)
+            failure = translate(exc, connector=None, endpoint=None, secrets=self._credential.secrets)
         # Raised outside of the except block, so that the original exception, which may contain a secret, is not its context.
         raise failure
 
     def read_once(self, deadline: Deadline, *, wait: bool = True) -> PowerState | None:
         """Read the power state without a retry and without translation of exceptions."""
-        with self._access.borrow_with(self._account, deadline, wait=wait) as session:
+        with self._access.borrow_with(self._credential, deadline, wait=wait) as session:
             return self._power.sample_power(session, self._target, deadline)
