@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, NamedTuple, Protocol
 
 from baremetal_interfaces import (
@@ -74,7 +74,7 @@ def borrow_session(
     breaker.check()
     try:
         # The slot comes before the breaker's attempt. A probe would otherwise block all other callers while it waits.
-        with redact(credential.secrets), _hold_slots(credential, deadline, wait=wait, owner=owner), breaker.attempt():
+        with redact(credential.secrets), _limit_requests(credential, deadline, wait=wait, owner=owner), breaker.attempt():
             pooled = source.acquire_session(credential, deadline, wait=wait)
             is_broken = False
             # The mask also covers the release, because the log-out may write the session's token to a log.
@@ -102,27 +102,27 @@ def borrow_session(
         raise BMCBusy(exc.message, retry_after=exc.retry_after) from None
 
 
-@contextmanager
-def _hold_slots(credential: BMCCredential, deadline: Deadline, *, wait: bool, owner: object) -> Iterator[None]:
-    """Limit the requests of the block: each request takes a slot, or the block takes one slot for all of them."""
+def _limit_requests(credential: BMCCredential, deadline: Deadline, *, wait: bool, owner: object) -> AbstractContextManager[None]:
+    """Return a context manager in which each request takes a slot, or which holds one slot for all requests."""
     limiter, connector, current = credential.slots, credential.connector, current_slots()
-    if isinstance(current, HeldSlot) and current.semaphore is limiter.semaphore:
-        is_nested = owner is not None and current.owner is owner
-    else:
-        is_nested = False
-    if is_nested:
-        # The task holds a slot at this BMC already, and would wait for itself.
-        yield
-    elif wait and (connector.takes_turns or connector.shareable):
-        with use_slots(limiter):
+    holds_slot_here = isinstance(current, HeldSlot) and current.semaphore is limiter.semaphore and current.owner is owner
+    if holds_slot_here and owner is not None:
+        # The same task would otherwise wait for itself.
+        return nullcontext()
+    if wait and (connector.takes_turns or connector.shareable):
+        return use_slots(limiter)
+    return _hold_one_slot(limiter, deadline if wait else _EXPIRED_DEADLINE, owner)
+
+
+@contextmanager
+def _hold_one_slot(limiter: RequestLimiter, deadline: Deadline, owner: object) -> Iterator[None]:
+    """Take one slot for all requests of the block."""
+    limiter.take(deadline)
+    try:
+        with use_slots(HeldSlot(limiter.semaphore, owner)):
             yield
-    else:
-        limiter.take(deadline if wait else _EXPIRED_DEADLINE)
-        try:
-            with use_slots(HeldSlot(limiter.semaphore, owner)):
-                yield
-        finally:
-            limiter.give()
+    finally:
+        limiter.give()
 
 
 def _is_refused_request(exc: Exception, connector: Connector[Any]) -> bool:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Protocol
 
 from baremetal_interfaces import AuthenticationFailed, BMCUnreachable, DeadlineExceeded, DriverError, Endpoint
@@ -161,26 +162,19 @@ class ConnectBreaker:
             with self._lock:
                 self._refuse_locked()
 
-    @contextmanager
-    def attempt(self) -> Iterator[None]:
-        """Guard one attempt to reach the BMC, which happens in the ``with`` block, and record its outcome.
+    def attempt(self) -> ConnectAttempt:
+        """Return a context manager for one attempt to reach the BMC. It records the outcome of the ``with`` block.
 
-        Raises ``BMCUnreachable`` as :meth:`check` does.
+        Its begin raises ``BMCUnreachable`` as :meth:`check` does.
         """
-        is_probe = self._begin()
-        try:
-            yield
-        except BaseException as exc:
-            self._record_error(exc, is_probe)
-            raise
-        self._record_answer(is_probe)
+        return ConnectAttempt(self)
 
     @property
     def retry_delay(self) -> float:
         """Seconds until the next attempt is allowed; 0 if the breaker is not open."""
         return max(0.0, self._retry_at - self._clock.monotonic()) if self._failures >= MAX_CONNECT_FAILURES else 0.0
 
-    def _begin(self) -> bool:
+    def begin(self) -> bool:
         """Return whether this attempt is the probe of an unreachable BMC; raise ``BMCUnreachable`` if it is not allowed."""
         if self._failures < MAX_CONNECT_FAILURES:
             return False
@@ -201,8 +195,11 @@ class ConnectBreaker:
                 retry_after=shown_wait,
             )
 
-    def _record_error(self, error: BaseException, is_probe: bool) -> None:
-        if isinstance(error, _NO_ANSWER_ERRORS):
+    def end(self, error: BaseException | None, *, is_probe: bool) -> None:
+        """Record the outcome of an attempt: an answer (None), or the error with which it ended."""
+        if error is None:
+            self._record_answer(is_probe)
+        elif isinstance(error, _NO_ANSWER_ERRORS):
             self._record_failure(is_probe)
         elif isinstance(error, DriverError) and not isinstance(error, SlotTaken):
             # The BMC answered, although with an error.
@@ -226,6 +223,25 @@ class ConnectBreaker:
             with self._lock:
                 self._failures = 0
                 self._is_probing = self._is_probing and not is_probe
+
+
+class ConnectAttempt:
+    """One attempt to reach a BMC, as a context manager.
+
+    A class, because each request of power sync begins an attempt and a generator would take several times as long.
+    """
+
+    __slots__ = ("_breaker", "_is_probe")
+
+    def __init__(self, breaker: ConnectBreaker) -> None:
+        self._breaker = breaker
+        self._is_probe = False
+
+    def __enter__(self) -> None:
+        self._is_probe = self._breaker.begin()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._breaker.end(error, is_probe=self._is_probe)
 
 
 def _refusal_key(endpoint: Endpoint) -> str:
