@@ -83,9 +83,11 @@ class TestHeartbeat(AgentTestCase):
         self.enter_clean_wait()
         token = self.lookup().json["config"]["agent_token"]
         response = self.send_heartbeat(token)
-        self.assertEqual((202, b""), (response.status, response.raw))
+        self.assertEqual(202, response.status)
+        self.assertEqual(b"", response.raw)
         record = self.record()
-        self.assertEqual(("manageable", {}), (record.provision_state, dict(record.driver_internal_info)))
+        self.assertEqual("manageable", record.provision_state)
+        self.assertEqual({}, dict(record.driver_internal_info))
 
     def test_heartbeat_does_not_resume_held_or_polled_steps(self) -> None:
         """The heartbeat is recorded, and the steps continue to wait."""
@@ -102,7 +104,8 @@ class TestHeartbeat(AgentTestCase):
         token = self.lookup().json["config"]["agent_token"]
         self.assertEqual(202, self.send_heartbeat(token, agent_status="start").status)
         record = self.record()
-        self.assertEqual(("clean wait", URL), (record.provision_state, record.driver_internal_info["agent_url"]))
+        self.assertEqual("clean wait", record.provision_state)
+        self.assertEqual(URL, record.driver_internal_info["agent_url"])
         self.assert_refused(self.send_heartbeat(token, callback_url="https://192.0.2.8:9999"), 400, "callback_url")
 
     def test_heartbeat_needs_the_token(self) -> None:
@@ -205,12 +208,14 @@ class TestInspection(AgentTestCase):
         self.assertEqual(202, response.status, response.raw)
         self.assertEqual(self.uuid, response.json["node"]["uuid"])
         record = self.record()
-        self.assertEqual(("manageable", None), (record.provision_state, record.last_error))
+        self.assertEqual("manageable", record.provision_state)
+        self.assertIsNone(record.last_error)
         self.assertEqual({"cpus": 8, "cpu_arch": "aarch64", "memory_mb": 2048, "local_gb": 19}, dict(record.properties))
         ports = {entry["address"]: entry["pxe_enabled"] for entry in self.call_node("GET", "ports/detail")["ports"]}
         self.assertEqual({"52:54:00:00:00:0a": True, "52:54:00:00:00:0b": False}, ports)
         shown = self.call_node("GET", "inventory")
-        self.assertEqual((INVENTORY, {"root_disk": {"name": "/dev/sda"}}), (shown["inventory"], shown["plugin_data"]))
+        self.assertEqual(INVENTORY, shown["inventory"])
+        self.assertEqual({"root_disk": {"name": "/dev/sda"}}, shown["plugin_data"])
 
     def test_report_finds_the_node_by_uuid(self) -> None:
         """The UUID suffices if the service knows none of the MAC addresses."""
@@ -241,5 +246,6 @@ class TestInspection(AgentTestCase):
         for body in ({}, {"inventory": {}}, {"inventory": {"interfaces": []}}, {"inventory": {"interfaces": [{"name": "x"}]}}):
             self.assert_refused(self.send_report(body), 400, "inventory")
         response = self.send_report({"inventory": INVENTORY}, version="1.1")
-        self.assertEqual((202, {"uuid": self.uuid}), (response.status, response.json))
+        self.assertEqual(202, response.status)
+        self.assertEqual({"uuid": self.uuid}, response.json)
         settle(self.runtime)

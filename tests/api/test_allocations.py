@@ -40,7 +40,9 @@ class TestMatching(AllocationTestCase):
     def test_node_of_the_class_is_allocated(self) -> None:
         """The allocation names its node, and the node names its allocation, also as its instance."""
         allocation = self.allocate(name="a1", extra={"a": 1})
-        self.assertEqual(("active", self.uuid, None), (allocation["state"], allocation["node_uuid"], allocation["last_error"]))
+        self.assertEqual("active", allocation["state"])
+        self.assertEqual(self.uuid, allocation["node_uuid"])
+        self.assertIsNone(allocation["last_error"])
         node = self.call_node("GET", "", version="1.52")
         self.assertEqual([allocation["uuid"]] * 2, [node["instance_uuid"], node["allocation_uuid"]])
         self.assertEqual(allocation, self.get("/v1/allocations/a1", "1.60"))
@@ -55,7 +57,8 @@ class TestMatching(AllocationTestCase):
             ({"owner": "somebody"}, ("small",)),
         ):
             allocation = self.allocate(**values)
-            self.assertEqual(("error", None), (allocation["state"], allocation["node_uuid"]))
+            self.assertEqual("error", allocation["state"])
+            self.assertIsNone(allocation["node_uuid"])
             for word in words:
                 self.assertIn(word, allocation["last_error"])
             self.assertEqual(204, self.delete(f"allocations/{allocation['uuid']}"))
@@ -74,7 +77,8 @@ class TestMatching(AllocationTestCase):
         self.request("PUT", "/v1/nodes/m2/traits", {"traits": ["CUSTOM_A", "CUSTOM_B"]})
         for values in ({"traits": ["CUSTOM_A"]}, {"candidate_nodes": ["m2"]}, {"owner": "p"}):
             allocation = self.allocate(**values)
-            self.assertEqual(("active", node), (allocation["state"], allocation["node_uuid"]), allocation)
+            self.assertEqual("active", allocation["state"], allocation)
+            self.assertEqual(node, allocation["node_uuid"], allocation)
             self.assertEqual(204, self.delete(f"allocations/{allocation['uuid']}"))
         self.assertEqual([node], self.allocate(candidate_nodes=["m2"])["candidate_nodes"])
 
@@ -100,7 +104,8 @@ class TestMatching(AllocationTestCase):
         settle(self.runtime)
         found = [dict(row) for row in self.runtime.store.records(AllocationRecord, Query())]
         given = [entry["node_uuid"] for entry in found if entry["state"] == "active"]
-        self.assertEqual((nodes, 5), (set(given), len(given)))
+        self.assertEqual(nodes, set(given))
+        self.assertEqual(5, len(given))
         self.assertEqual(3, sum(entry["state"] == "error" for entry in found), found)
 
     def test_allocation_waits_for_a_leased_node(self) -> None:
@@ -172,10 +177,12 @@ class TestConcurrentWrites(TestCase):
                 made = conductor.rpc.call("create_allocation", values=values)
                 settle(conductor)
             allocation = store.record(AllocationRecord, made.uuid)
-            self.assertEqual(("error", None), (allocation.state, allocation.node_uuid), change)
+            self.assertEqual("error", allocation.state, change)
+            self.assertIsNone(allocation.node_uuid, change)
             self.assertIn("meanwhile", allocation.last_error or "")
             found = store.node(node.uuid)
-            self.assertEqual((None, change.get("instance_uuid")), (found.allocation_uuid, found.instance_uuid), change)
+            self.assertIsNone(found.allocation_uuid, change)
+            self.assertEqual(change.get("instance_uuid"), found.instance_uuid, change)
 
     def test_deleted_allocation_reserves_no_node(self) -> None:
         """If the allocation is deleted during the search, its node stays free."""
@@ -201,7 +208,9 @@ class TestConcurrentWrites(TestCase):
             conductor.rpc.call("create_allocation", values={"resource_class": "small"})
             settle(conductor)
         found = store.node(UNKNOWN)
-        self.assertEqual((None, None, {}), (found.instance_uuid, found.allocation_uuid, found.instance_info))
+        self.assertIsNone(found.instance_uuid)
+        self.assertIsNone(found.allocation_uuid)
+        self.assertEqual({}, found.instance_info)
         self.assertEqual([], list(store.records(AllocationRecord, Query())))
 
 
@@ -259,7 +268,8 @@ class TestLifecycle(AllocationTestCase):
         """A patch of any other field is refused."""
         path = f"/v1/allocations/{self.allocate(name='a1')['uuid']}"
         changed = self.patch(path, ("replace", "/name", "a2"), ("add", "/extra/b", 1)).json
-        self.assertEqual(("a2", {"b": 1}), (changed["name"], changed["extra"]))
+        self.assertEqual("a2", changed["name"])
+        self.assertEqual({"b": 1}, changed["extra"])
         self.assertIsNone(self.patch(path, ("remove", "/name")).json["name"])
         for field in ("state", "resource_class", "node_uuid", "owner", "traits"):
             self.assert_refused(self.patch(path, ("replace", f"/{field}", "x")), 400, field)
@@ -271,7 +281,9 @@ class TestLifecycle(AllocationTestCase):
             self.assertEqual("active", self.allocate(name="a1", traits=[])["state"])
             self.assertEqual(204, self.delete(path))
             node = self.record()
-            self.assertEqual((None, None, {}), (node.instance_uuid, node.allocation_uuid, dict(node.instance_info)))
+            self.assertIsNone(node.instance_uuid)
+            self.assertIsNone(node.allocation_uuid)
+            self.assertEqual({}, dict(node.instance_info))
             self.assert_refused(self.request("GET", "/v1/allocations/a1"), 404, "a1")
         self.assert_refused(self.request_node("GET", "allocation"), 404, self.uuid)
         self.assert_refused(self.request_node("DELETE", "allocation"), 404, self.uuid)
@@ -280,12 +292,15 @@ class TestLifecycle(AllocationTestCase):
         """It ends when the node is undeployed."""
         allocation = self.allocate(name="a1")
         self.call_node("PUT", "states/provision", {"target": "active"}, status=202)
-        self.assertEqual(("active", allocation["uuid"]), (self.record().provision_state, self.record().allocation_uuid))
+        self.assertEqual("active", self.record().provision_state)
+        self.assertEqual(allocation["uuid"], self.record().allocation_uuid)
         self.assert_refused(self.request("DELETE", "/v1/allocations/a1"), 409, "active", "undeploy")
         self.assert_refused(self.patch("/v1/nodes/m1", ("remove", "/instance_uuid")), 409, "active")
         self.call_node("PUT", "states/provision", {"target": "deleted"}, status=202)
         node = self.record()
-        self.assertEqual(("available", None, None), (node.provision_state, node.instance_uuid, node.allocation_uuid))
+        self.assertEqual("available", node.provision_state)
+        self.assertIsNone(node.instance_uuid)
+        self.assertIsNone(node.allocation_uuid)
         self.assertEqual(404, self.request("GET", "/v1/allocations/a1").status)
 
     def test_removal_of_the_instance_uuid_ends_the_allocation(self) -> None:
@@ -305,7 +320,9 @@ class TestLifecycle(AllocationTestCase):
         self.assert_refused(self.post("allocations", node="nope"), 400, "nope")
         self.request("DELETE", f"/v1/allocations/{instance}")
         allocation = self.allocate("1.58", node="m1", name="a1")
-        self.assertEqual((instance, "active", self.uuid), tuple(allocation[name] for name in ("uuid", "state", "node_uuid")))
+        self.assertEqual(instance, allocation["uuid"])
+        self.assertEqual("active", allocation["state"])
+        self.assertEqual(self.uuid, allocation["node_uuid"])
         self.assertEqual(instance, self.record().allocation_uuid)
 
     def test_deletion_of_the_node_deletes_its_allocation(self) -> None:

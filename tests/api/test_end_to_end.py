@@ -50,7 +50,9 @@ class TestEndToEnd(testtools.TestCase):
         """A client enrolls, deploys, undeploys and deletes a node over HTTP, and the API shows each state."""
         body = {"driver": "fake-hardware", "name": "n1", "driver_info": {"fake_password": "tiger"}}
         status, node = self._request("POST", "/v1/nodes", body)
-        self.assertEqual((201, "enroll", "here"), (status, node["provision_state"], node["conductor"]))
+        self.assertEqual(201, status)
+        self.assertEqual("enroll", node["provision_state"])
+        self.assertEqual("here", node["conductor"])
         self.assertNotIn("tiger", json.dumps(node))
         path = "/v1/nodes/n1"
         for verb, state in (("manage", "manageable"), ("provide", "available"), ("active", "active"), ("deleted", "available")):

@@ -27,11 +27,15 @@ class TestRules(RulesTestCase):
     def test_rule_is_created_shown_changed_and_deleted(self) -> None:
         """Fields that the request omits get their defaults."""
         rule = self.create_rule(description="d", priority=5)
-        self.assertEqual(("main", 5, False, []), tuple(rule[name] for name in ("phase", "priority", "sensitive", "conditions")))
+        self.assertEqual("main", rule["phase"])
+        self.assertEqual(5, rule["priority"])
+        self.assertIs(False, rule["sensitive"])
+        self.assertEqual([], rule["conditions"])
         path = f"/v1/inspection_rules/{rule['uuid']}"
         self.assertEqual(rule, self.get(path, "1.96"))
         changed = self.patch(path, ("replace", "/priority", 6), ("replace", "/actions/0/args/msg", "yes")).json
-        self.assertEqual((6, "yes"), (changed["priority"], changed["actions"][0]["args"]["msg"]))
+        self.assertEqual(6, changed["priority"])
+        self.assertEqual("yes", changed["actions"][0]["args"]["msg"])
         self.assert_refused(self.patch(path, ("remove", "/actions")), 400, "actions")
         self.assert_refused(self.patch(path, ("replace", "/actions/0/op", "bogus")), 400, "actions[0].op")
         self.assertEqual(204, self.delete(f"inspection_rules/{rule['uuid']}"))
@@ -63,7 +67,8 @@ class TestRules(RulesTestCase):
         rule = self.create_rule(set_attribute("/extra/password", "tiger"), sensitive=True)
         path = f"/v1/inspection_rules/{rule['uuid']}"
         for shown in (rule, self.get(path), self.get("/v1/inspection_rules?detail=True")["inspection_rules"][0]):
-            self.assertEqual((None, None), (shown["actions"], shown["conditions"]))
+            self.assertIsNone(shown["actions"])
+            self.assertIsNone(shown["conditions"])
         self.assert_refused(self.patch(path, ("replace", "/sensitive", False)), 400, "sensitive")
         self.assertEqual(3, self.patch(path, ("replace", "/priority", 3)).json["priority"])
 
@@ -98,8 +103,11 @@ class TestInspection(RulesTestCase):
         self.create_rule(FAIL, conditions=[{**vendor[0], "op": "!eq"}])
         self.create_rule({"op": "set-plugin-data", "args": {"path": "a", "value": 1}})
         node = self.inspect()
-        self.assertEqual(("manageable", None), (node.provision_state, node.last_error))
-        self.assertEqual(({"order": "second"}, "cpus-8", ("CUSTOM_SEEN",)), (node.extra, node.resource_class, node.traits))
+        self.assertEqual("manageable", node.provision_state)
+        self.assertIsNone(node.last_error)
+        self.assertEqual({"order": "second"}, node.extra)
+        self.assertEqual("cpus-8", node.resource_class)
+        self.assertEqual(("CUSTOM_SEEN",), node.traits)
         self.assertEqual({"a": 1}, self.call_node("GET", "inventory")["plugin_data"])
 
     def test_rules_change_ports_of_the_inspection(self) -> None:

@@ -97,7 +97,8 @@ class OperatorAt189(MachineAPITestCase):
     def test_discovery(self) -> None:
         """The version document has a range of microversions, and the list of drivers is not empty."""
         root = self.expect(200, "GET", "/v1/").json
-        self.assertEqual(("1.1", True), (root["version"]["min_version"], root["version"]["version"] >= "1.110"))
+        self.assertEqual("1.1", root["version"]["min_version"])
+        self.assertGreaterEqual(root["version"]["version"], "1.110")
         self.assertTrue(self.expect(200, "GET", "/v1/drivers").json["drivers"])
 
     def test_nodes_are_found_changed_and_deleted(self) -> None:
@@ -119,7 +120,8 @@ class OperatorAt189(MachineAPITestCase):
             {"op": "add", "path": "/properties/cpu_arch", "value": "x86_64"},
         ]
         changed = self.expect(200, "PATCH", self.path, patch).json
-        self.assertEqual((INSTANCE, "ramdisk"), (changed["instance_uuid"], changed["deploy_interface"]))
+        self.assertEqual(INSTANCE, changed["instance_uuid"])
+        self.assertEqual("ramdisk", changed["deploy_interface"])
         with self.runtime.acquire(self.uuid, purpose="test"):
             self.expect(409, "PATCH", self.path, [{"op": "add", "path": "/extra/a", "value": 1}])
         self.expect(202, "PUT", f"{self.path}/maintenance", {"reason": "deletion"})
@@ -142,7 +144,8 @@ class OperatorAt189(MachineAPITestCase):
         ]
         self.expect(204, "PUT", f"{self.path}/states/raid", {"logical_disks": [{"size_gb": 10, "raid_level": "1"}]})
         node = self.change_to("clean", clean_steps=steps)
-        self.assertEqual(("manageable", None), (node["provision_state"], node["last_error"]))
+        self.assertEqual("manageable", node["provision_state"])
+        self.assertIsNone(node["last_error"])
         self.assertTrue(node["raid_config"]["logical_disks"])
         self.assertEqual("available", self.change_to("provide")["provision_state"])
         self.assertEqual("active", self.change_to("active", configdrive=CONFIG_DRIVE)["provision_state"])
@@ -158,7 +161,8 @@ class OperatorAt189(MachineAPITestCase):
         self.change_to("provide")
         for drive in (CONFIG_DRIVE, "http://images.example/drive", {"meta_data": {"a": "tiger"}, "user_data": "tiger"}):
             node = self.change_to("active", configdrive=drive)
-            self.assertEqual(("active", "******"), (node["provision_state"], node["instance_info"]["configdrive"]))
+            self.assertEqual("active", node["provision_state"])
+            self.assertEqual("******", node["instance_info"]["configdrive"])
             stored = self.runtime.store.node(self.uuid).instance_info["configdrive"]
             self.assertEqual(drive, stored)
             self.change_to("deleted")
@@ -226,7 +230,8 @@ class OperatorAt189(MachineAPITestCase):
         self.expect(201, "POST", "/v1/ports", body)
         for query in (f"node_uuid={self.uuid}", f"address={MAC}"):
             (port,) = self.expect(200, "GET", f"/v1/ports?{query}&fields=node_uuid,address,pxe_enabled").json["ports"]
-            self.assertEqual((self.uuid, MAC), (port["node_uuid"], port["address"]))
+            self.assertEqual(self.uuid, port["node_uuid"])
+            self.assertEqual(MAC, port["address"])
 
     def find_bios_setting(self) -> dict[str, str]:
         """Return a BIOS setting that the machine accepts."""

@@ -13,13 +13,15 @@ class TestConsole(MachineAPITestCase):
         """The requests are accepted, run in the background, and their results appear on the node."""
         self.assertEqual({"console_enabled": False, "console_info": None}, self.call_node("GET", "states/console"))
         response = self.request("PUT", f"{N1}/states/console", {"enabled": True})
-        self.assertEqual((202, "http://localhost/v1/nodes/m1/states/console"), (response.status, response.headers["Location"]))
+        self.assertEqual(202, response.status)
+        self.assertEqual("http://localhost/v1/nodes/m1/states/console", response.headers["Location"])
         self.assertTrue(self.record().console_enabled)
         shown = {"console_enabled": True, "console_info": {"type": "fake", "url": "fake://m1/console"}}
         self.assertEqual(shown, self.call_node("GET", "states/console"))
         self.assertEqual(shown, self.get(f"/v1/nodes/states/console/{self.uuid}", version="1.1"))
         self.call_node("PUT", "states/console", {"enabled": False}, status=202)
-        self.assertEqual((False, False), (self.record().console_enabled, self.machine().console_enabled))
+        self.assertIs(False, self.record().console_enabled)
+        self.assertIs(False, self.machine().console_enabled)
 
     def test_start_of_a_started_console_does_nothing(self) -> None:
         """Two requests to start a console send one command."""
@@ -48,7 +50,9 @@ class TestIndicators(MachineAPITestCase):
     def test_indicators_are_listed_read_and_set(self) -> None:
         """The name of an indicator contains its component, and it has the state that was set."""
         (light,) = self.call_node("GET", "management/indicators", version="1.63")["indicators"]
-        self.assertEqual(("led@system", "system", False), (light["name"], light["component"], light["readonly"]))
+        self.assertEqual("led@system", light["name"])
+        self.assertEqual("system", light["component"])
+        self.assertIs(False, light["readonly"])
         self.assertIn("BLINKING", light["states"])
         self.assertEqual("self", light["links"][0]["rel"])
         self.call_node("PUT", LIGHT, {"state": "BLINKING"}, status=204)
@@ -167,8 +171,11 @@ class TestVendorPassthru(MachineAPITestCase):
         """The list shows the HTTP methods of each vendor method and whether it runs in the background."""
         methods = self.call_node("GET", "vendor_passthru/methods", version="1.1")
         self.assertEqual({"machine", "faults", "touch"}, set(methods))
-        self.assertEqual((["POST"], True, False), tuple(methods["touch"][key] for key in ("http_methods", "async", "attach")))
-        self.assertEqual((["GET"], False), tuple(methods["machine"][key] for key in ("http_methods", "async")))
+        self.assertEqual(["POST"], methods["touch"]["http_methods"])
+        self.assertIs(True, methods["touch"]["async"])
+        self.assertIs(False, methods["touch"]["attach"])
+        self.assertEqual(["GET"], methods["machine"]["http_methods"])
+        self.assertIs(False, methods["machine"]["async"])
         self.assertEqual((False, True), tuple(methods[name]["require_exclusive_lock"] for name in ("machine", "touch")))
 
     def test_vendor_method_is_named_in_the_query_or_the_path(self) -> None:

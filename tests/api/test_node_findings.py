@@ -13,7 +13,8 @@ class FindingsTestCase(MachineAPITestCase):
         """Run these steps by manual cleaning."""
         self.call_node("PUT", "states/provision", {"target": "clean", "clean_steps": list(steps)}, status=202)
         settle(self.runtime)
-        self.assertEqual(("manageable", None), (self.record().provision_state, self.record().last_error))
+        self.assertEqual("manageable", self.record().provision_state)
+        self.assertIsNone(self.record().last_error)
 
     def read_bios(self, path: str = "bios", version: str = "1.115") -> dict[str, Any]:
         """Return the BIOS settings by name."""
@@ -81,7 +82,8 @@ class TestFirmware(FindingsTestCase):
         settings = [{"component": "bios", "url": "http://images.example/bios-9.9.9.bin"}]
         self.run_clean_steps({"interface": "firmware", "step": "update", "args": {"settings": settings}})
         after = {entry["component"]: entry for entry in self.call_node("GET", "firmware")["firmware"]}["bios"]
-        self.assertEqual((before["bios"]["initial_version"], "9.9.9"), (after["initial_version"], after["current_version"]))
+        self.assertEqual(before["bios"]["initial_version"], after["initial_version"])
+        self.assertEqual("9.9.9", after["current_version"])
         self.assertEqual("9.9.9", after["last_version_flashed"])
 
     def test_first_versions_of_firmware_fields(self) -> None:

@@ -34,7 +34,9 @@ class TestHistory(HistoryTestCase):
         record = self.run_verbs("manage")
         (failure,) = [entry for entry in self.read_entries("?detail=True") if entry["severity"] == "ERROR"]
         self.assertIn(str(record.last_error), failure["event"])
-        self.assertEqual(("provisioning", "enroll", "test"), (failure["event_type"], failure["state"], failure["conductor"]))
+        self.assertEqual("provisioning", failure["event_type"])
+        self.assertEqual("enroll", failure["state"])
+        self.assertEqual("test", failure["conductor"])
 
     def test_history_contains_maintenance(self) -> None:
         """One entry has the start with its reason, and another has the end."""

@@ -38,7 +38,8 @@ class TestRetirementAndProtection(ResourceTestCase):
         self.assert_refused(self.patch(PATH, ("add", "/protected_reason", "x")), 400, "protected_reason")
         self.run_verbs("manage", "provide", "active")
         changed = self.patch(PATH, ("add", "/protected", True), ("add", "/protected_reason", "mine")).json
-        self.assertEqual((True, "mine"), (changed["protected"], changed["protected_reason"]))
+        self.assertIs(True, changed["protected"])
+        self.assertEqual("mine", changed["protected_reason"])
         self.assertIsNone(self.patch(PATH, ("replace", "/protected", False)).json["protected_reason"])
 
     def test_instance_name_from_instance_info(self) -> None:

@@ -20,7 +20,8 @@ class StatesTestCase(APITestCase):
 
     def assert_accepted(self, response: APIResponse, method: str, **arguments: Any) -> None:
         """Assert status 202 without a body, and that the conductor got the work."""
-        self.assertEqual((202, b""), (response.status, response.raw))
+        self.assertEqual(202, response.status)
+        self.assertEqual(b"", response.raw)
         self.assertEqual((method, {"node": self.uuid, **arguments}), self.conductor.accepted[-1])
 
 
@@ -190,7 +191,8 @@ class TestBootAndRAID(StatesTestCase):
         """Earlier versions get 406."""
         config = {"logical_disks": [{"size_gb": 100, "raid_level": "1"}]}
         response = self.put("states/raid", config)
-        self.assertEqual((204, b""), (response.status, response.raw))
+        self.assertEqual(204, response.status)
+        self.assertEqual(b"", response.raw)
         self.assertEqual(config, self.get(f"{N1}/states")["target_raid_config"])
         self.assert_refused(self.put("states/raid", config, "1.11"), 406, "1.12")
         self.assert_refused(self.put("states/raid", [1]), 400, "body")
@@ -199,7 +201,8 @@ class TestBootAndRAID(StatesTestCase):
         """The response shows the boot device that was set."""
         self.assertEqual({"boot_device": "disk", "persistent": True}, self.get(f"{N1}/management/boot_device"))
         response = self.put("management/boot_device", {"boot_device": "pxe"})
-        self.assertEqual((204, b""), (response.status, response.raw))
+        self.assertEqual(204, response.status)
+        self.assertEqual(b"", response.raw)
         self.assertEqual({"boot_device": "pxe", "persistent": False}, self.get(f"{N1}/management/boot_device"))
         self.assertEqual({"supported_boot_devices": ["pxe", "disk"]}, self.get(f"{N1}/management/boot_device/supported"))
 
@@ -213,9 +216,11 @@ class TestMaintenance(StatesTestCase):
     def test_maintenance_is_set_with_a_reason_and_cleared(self) -> None:
         """Both requests are accepted and have no response body."""
         response = self.put("maintenance", {"reason": "broken fan"})
-        self.assertEqual((202, b""), (response.status, response.raw))
+        self.assertEqual(202, response.status)
+        self.assertEqual(b"", response.raw)
         node = self.get(N1)
-        self.assertEqual((True, "broken fan"), (node["maintenance"], node["maintenance_reason"]))
+        self.assertIs(True, node["maintenance"])
+        self.assertEqual("broken fan", node["maintenance_reason"])
         self.assertEqual(202, self.request("DELETE", f"{N1}/maintenance").status)
         self.assertFalse(self.get(N1)["maintenance"])
 

@@ -16,9 +16,10 @@ class TestCreation(APITestCase):
         """The response has status 201, the node and its URL."""
         response = self.request("POST", "/v1/nodes", {"driver": "fake-hardware", "name": "n1", "extra": {"rack": 7}})
         node = response.json
-        self.assertEqual(
-            (201, "enroll", "n1", {"rack": 7}), (response.status, node["provision_state"], node["name"], node["extra"])
-        )
+        self.assertEqual(201, response.status)
+        self.assertEqual("enroll", node["provision_state"])
+        self.assertEqual("n1", node["name"])
+        self.assertEqual({"rack": 7}, node["extra"])
         self.assertEqual(f"http://localhost/v1/nodes/{node['uuid']}", response.headers["Location"])
         self.assertEqual(node, self.get(f"/v1/nodes/{node['uuid']}"))
 
@@ -248,7 +249,8 @@ class TestDeletion(APITestCase):
         """The first deletion gets 204 without a body, and the second gets 404."""
         self.create_node(name="n1")
         response = self.request("DELETE", "/v1/nodes/n1")
-        self.assertEqual((204, b""), (response.status, response.raw))
+        self.assertEqual(204, response.status)
+        self.assertEqual(b"", response.raw)
         self.assertNotIn("Content-Type", response.headers)
         self.assert_refused(self.request("DELETE", "/v1/nodes/n1"), 404)
 

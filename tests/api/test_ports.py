@@ -32,7 +32,10 @@ class TestCreation(PortsTestCase):
         """The address is stored in lower case, and fields that the request omits get their defaults."""
         response = self.create(address=MAC.upper(), extra={"a": 1})
         port = response.json
-        self.assertEqual((201, MAC, {"a": 1}, True), (response.status, port["address"], port["extra"], port["pxe_enabled"]))
+        self.assertEqual(201, response.status)
+        self.assertEqual(MAC, port["address"])
+        self.assertEqual({"a": 1}, port["extra"])
+        self.assertIs(True, port["pxe_enabled"])
         self.assertEqual(f"http://localhost/v1/ports/{port['uuid']}", response.headers["Location"])
         self.assertEqual(port, self.get(f"/v1/ports/{port['uuid']}"))
 
@@ -163,8 +166,10 @@ class TestChanging(PortsTestCase):
             ("add", "/extra/a", 1),
             ("replace", "/pxe_enabled", "no"),
         )
-        self.assertEqual((200, "52:54:00:aa:bb:ff"), (response.status, response.json["address"]))
-        self.assertEqual(({"a": 1}, False), (response.json["extra"], response.json["pxe_enabled"]))
+        self.assertEqual(200, response.status)
+        self.assertEqual("52:54:00:aa:bb:ff", response.json["address"])
+        self.assertEqual({"a": 1}, response.json["extra"])
+        self.assertIs(False, response.json["pxe_enabled"])
         self.assertTrue(self.patch(f"/v1/ports/{uuid}", ("remove", "/pxe_enabled")).json["pxe_enabled"])
 
     def test_port_cannot_move_to_another_node(self) -> None:

@@ -101,14 +101,16 @@ class TestRunbooks(ResourceTestCase):
     def test_runbook_is_created_shown_changed_and_deleted(self) -> None:
         """Each microversion shows and accepts its own fields."""
         runbook = self.create_runbook(description="d", extra={"a": 1}, disable_ramdisk=True)
-        self.assertEqual(
-            ("d", True, False, None, []),
-            tuple(runbook[name] for name in ("description", "disable_ramdisk", "public", "owner", "traits")),
-        )
+        self.assertEqual("d", runbook["description"])
+        self.assertIs(True, runbook["disable_ramdisk"])
+        self.assertIs(False, runbook["public"])
+        self.assertIsNone(runbook["owner"])
+        self.assertEqual([], runbook["traits"])
         older = self.get("/v1/runbooks/CUSTOM_R", "1.111")
         self.assertEqual({"description", "traits"}, set(runbook) - set(older))
         changed = self.patch("/v1/runbooks/CUSTOM_R", ("replace", "/public", True), ("replace", "/steps/0/order", 9)).json
-        self.assertEqual((True, 9), (changed["public"], changed["steps"][0]["order"]))
+        self.assertIs(True, changed["public"])
+        self.assertEqual(9, changed["steps"][0]["order"])
         self.assert_refused(self.patch("/v1/runbooks/CUSTOM_R", ("add", "/description", "x"), version="1.111"), 400, "1.112")
         self.assertEqual({"uuid", "name", "links"}, set(self.get("/v1/runbooks")["runbooks"][0]))
         self.assertEqual([changed], self.get("/v1/runbooks?detail=True")["runbooks"])
@@ -134,7 +136,8 @@ class TestRunbooks(ResourceTestCase):
         path = "/v1/runbooks/r/traits"
         self.assertEqual(204, self.request("PUT", path, {"traits": ["CUSTOM_B", "CUSTOM_A"]}).status)
         response = self.request("PUT", f"{path}/CUSTOM_C")
-        self.assertEqual((204, f"http://localhost{path}/CUSTOM_C"), (response.status, response.headers["Location"]))
+        self.assertEqual(204, response.status)
+        self.assertEqual(f"http://localhost{path}/CUSTOM_C", response.headers["Location"])
         self.assertEqual(["CUSTOM_A", "CUSTOM_B", "CUSTOM_C"], self.get(path)["traits"])
         for _ in range(2):
             self.assertEqual(204, self.request("DELETE", f"{path}/CUSTOM_A").status)
@@ -154,7 +157,8 @@ class TestRunbooks(ResourceTestCase):
         self.assert_refused(self.request_node("PUT", "states/provision", clean), 400, "CUSTOM_R")
         self.call_node("PUT", "traits/CUSTOM_R", status=204)
         self.call_node("PUT", "states/provision", clean, status=202)
-        self.assertEqual(("manageable", None), (self.record().provision_state, self.record().last_error))
+        self.assertEqual("manageable", self.record().provision_state)
+        self.assertIsNone(self.record().last_error)
         self.assertEqual("Disabled", self.machine().firmware.current()["ProcVirtualization"])
 
     def test_runbook_replaces_steps(self) -> None:
