@@ -79,7 +79,7 @@ class Application:
         headers.append(("openstack-request-id", context.request_id))
         audited, error_class = audit.AuditedRequest(), None
         try:
-            minor = microversions.requested_minor(http_request.environ)
+            minor = microversions.parse_request_version(http_request.environ)
             headers.append((microversions.VERSION_HEADER, microversions.format_version(minor)))
             response = self._dispatch(http_request, context, minor, headers, audited)
         except Exception as exc:
@@ -202,16 +202,16 @@ def build_context(environ: WSGIEnvironment) -> RequestContext:
 def _query(declared: Parameters, query_string: str, minor: int) -> dict[str, Any]:
     if not query_string:
         return {}
-    given: dict[str, str] = {}
+    values: dict[str, str] = {}
     try:
         pairs = parse_qsl(query_string, keep_blank_values=True, max_num_fields=MAX_QUERY_PARAMETERS)
     except ValueError:
         raise InvalidInput(f"the query string has too many parameters; the limit is {MAX_QUERY_PARAMETERS}") from None
     for name, value in pairs:
-        if name in given:
+        if name in values:
             raise InvalidInput([Problem(name[:64], "it is given more than once", "give it once")])
-        given[name] = value
-    return declared.bind(given, minor)
+        values[name] = value
+    return declared.bind(values, minor)
 
 
 def _body(route: Route, http_request: Request, minor: int, max_bytes: int) -> Any:

@@ -25,7 +25,7 @@ class PublicRoutes:
         """Serve one request."""
         if not self._is_public(environ):
             return self._protected(environ, start_response)
-        # No identity: one that a server in front of this left was not authenticated here.
+        # An identity in the environment would come from outside, because no authentication ran for this request.
         environ.pop(IDENTITY_KEY, None)
         return self._app(environ, start_response)
 

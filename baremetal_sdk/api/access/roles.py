@@ -66,12 +66,12 @@ def _lowest(roles: Iterable[str]) -> Iterator[str]:
 
 def collect_personas(table: RouteTable) -> dict[str, str]:
     """Return the persona of each rule. Raises ``ValueError`` if two routes declare different personas for one rule."""
-    found: dict[str, str] = {}
+    personas: dict[str, str] = {}
     for route in table.routes():
-        if found.setdefault(route.policy, route.persona) != route.persona:
+        if personas.setdefault(route.policy, route.persona) != route.persona:
             raise ValueError(
-                f"{route.policy} has the persona {found[route.policy]} on one path and {route.persona} on {route.path}"
+                f"{route.policy} has the persona {personas[route.policy]} on one path and {route.persona} on {route.path}"
             )
     # A listing shows all projects' records to clients that the rule with the suffix _all allows. No route names that rule.
-    list_all = {f"{rule}_all": "system-reader" for rule in found if visibility_rule(rule) == f"{rule}_all"}
-    return {**found, **list_all, **table.rules}
+    list_all = {f"{rule}_all": "system-reader" for rule in personas if visibility_rule(rule) == f"{rule}_all"}
+    return {**personas, **list_all, **table.rules}

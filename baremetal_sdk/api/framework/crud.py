@@ -268,17 +268,17 @@ def list_records(
     request: APIRequest, kind: type[Any], view: View, where: Mapping[str, Any], *, whole: bool = False, **node_where: Any
 ) -> dict[str, Any]:
     """Return a page of records as the response of a listing. None in *where* and *node_where* means no condition."""
-    asked = parse_page_request(request, view, whole=whole)
+    page = parse_page_request(request, view, whole=whole)
     query = Query(
         where=_drop_none(where),
-        fields=asked.selection.columns,
-        limit=asked.limit + 1,
-        marker=asked.marker,
-        sort_key=asked.sort_key,
-        sort_dir=asked.sort_dir,
+        fields=page.selection.columns,
+        limit=page.limit + 1,
+        marker=page.marker,
+        sort_key=page.sort_key,
+        sort_dir=page.sort_dir,
         node_where=_drop_none(node_where),
     )
-    return build_page(request, asked, request.backend.store.records(kind, query, scope=request.scope))
+    return build_page(request, page, request.backend.store.records(kind, query, scope=request.scope))
 
 
 def resolve_filter_node(request: APIRequest, name: str = "node") -> str | None:

@@ -104,10 +104,10 @@ def describe_error(error: BareMetalError, code: int | None = None) -> ErrorBody:
 
 def build_headers(error: BareMetalError) -> list[tuple[str, str]]:
     """Return the response headers for *error*."""
-    found: list[tuple[str, str]] = []
+    response_headers: list[tuple[str, str]] = []
     if error.retry_after is not None:
         # HTTP has whole seconds only. Zero would make clients retry without a pause.
-        found.append(("Retry-After", str(max(1, math.ceil(error.retry_after)))))
+        response_headers.append(("Retry-After", str(max(1, math.ceil(error.retry_after)))))
     if isinstance(error, MethodNotAllowed):
-        found.append(("Allow", ", ".join(error.allowed)))
-    return found
+        response_headers.append(("Allow", ", ".join(error.allowed)))
+    return response_headers

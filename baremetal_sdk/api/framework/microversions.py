@@ -29,7 +29,7 @@ def format_version(minor: int) -> str:
     return f"1.{minor}"
 
 
-def requested_minor(environ: Mapping[str, str]) -> int:
+def parse_request_version(environ: Mapping[str, str]) -> int:
     """Return the microversion that a WSGI request names.
 
     The standard header names a service, as in ``baremetal 1.72``. It takes precedence over Ironic's header, as in

@@ -27,7 +27,10 @@ PAGING = (
 
 
 class PageRequest(NamedTuple):
-    """The parsed query of a listing."""
+    """The parsed query of a listing.
+
+    *marker* is the UUID of the last record of the previous page. *sort_key* None means the order of creation.
+    """
 
     limit: int
     marker: str | None

@@ -73,24 +73,24 @@ class Parameters:
             **({"required": required} if required else {}),
         }
 
-    def bind(self, given: Mapping[str, Any], minor: int) -> dict[str, Any]:
+    def bind(self, values: Mapping[str, Any], minor: int) -> dict[str, Any]:
         """Return the parsed values of a request of microversion *minor*.
 
         Raises ``InvalidInput`` with all problems at once, and ``NotAcceptable`` for parameters of later microversions.
         """
-        unknown = [name for name in given if name not in self.by_name]
+        unknown = [name for name in values if name not in self.by_name]
         problems = [Problem(name[:64], f"it is not a known {self.label}", self._list_known_names(minor)) for name in unknown]
         # The version is checked only if all names are known, because a misspelled name is the better error.
         if not problems:
-            check_versions((self.by_name[name] for name, value in given.items() if value is not None), minor)
+            check_versions((self.by_name[name] for name, value in values.items() if value is not None), minor)
         bound: dict[str, Any] = {}
-        for name, value in given.items():
+        for name, value in values.items():
             if name in self.by_name:
                 self._parse(self.by_name[name], value, bound, problems)
         problems.extend(
             Problem(parameter.name, "it is missing", "it is required")
             for parameter in self.declared
-            if parameter.required and parameter.name not in given
+            if parameter.required and parameter.name not in values
         )
         if problems:
             raise InvalidInput(problems)

@@ -19,8 +19,8 @@ UUID_FIELD = optional("uuid", UUID, "The UUID of the new record. The default is 
 class WritableFields:
     """The writable fields of a record class.
 
-    *required* fields must be set at creation and cannot be removed. *kept* fields cannot be removed. *only_at_creation*
-    fields cannot be changed.
+    *required* fields must be set at creation and cannot be removed. *not_removable* fields may be left out at creation,
+    but cannot be removed. *only_at_creation* fields cannot be changed.
     """
 
     def __init__(
@@ -28,11 +28,11 @@ class WritableFields:
         record: type,
         *fields: Parameter,
         required: Collection[str] = (),
-        kept: Collection[str] = (),
+        not_removable: Collection[str] = (),
         only_at_creation: tuple[Parameter, ...] = (),
     ) -> None:
         self._required = frozenset(required)
-        self._kept = self._required | frozenset(kept)
+        self._not_removable = self._required | frozenset(not_removable)
         declared = (*fields, *only_at_creation, UUID_FIELD)
         self.creation_fields = tuple(
             dataclasses.replace(field, required=True) if field.name in self._required else field for field in declared
@@ -61,7 +61,7 @@ class WritableFields:
         check_versions((self.patch_fields.by_name[operation.field] for operation in patch), minor)
         document = {name: _to_list(getattr(record, name)) for name in self.patch_fields.by_name}
         touched = apply_patch(document, patch)
-        for name in self._kept & touched.keys():
+        for name in self._not_removable & touched.keys():
             if touched[name] is UNSET or touched[name] is None:
                 raise InvalidInput([Problem(name, "it cannot be removed", "it is required; replace it")])
         # A client that changes one key of a field sends the mask back for the secrets in the other keys.

@@ -250,14 +250,15 @@ class RouteTable:
         for a client of that microversion the path does not exist.
         """
         segment, arguments = self._find(parts)
-        found = segment.routes.get("GET" if method == "HEAD" else method)
-        if found is None:
+        served = segment.routes.get("GET" if method == "HEAD" else method)
+        if served is None:
             first = min((route for route, _ in segment.routes.values()), key=lambda route: route.since)
             if not first.is_served(minor):
                 raise _version_error(first, 404)
             allowed = allowed_methods(segment.routes)
             raise MethodNotAllowed(f"{method[:16]} is not allowed here; allowed are {', '.join(allowed)}", allowed)
-        return Match(*found, arguments)
+        declared, handler = served
+        return Match(declared, handler, arguments)
 
     def methods(self, parts: list[str]) -> Iterable[str]:
         """Return the methods of a path. Raises ``PathNotFound``."""

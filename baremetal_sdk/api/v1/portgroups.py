@@ -54,7 +54,7 @@ _FIELDS = WritableFields(
     optional("standalone_ports_supported", BOOLEAN, "True if its ports can also be used as separate ports."),
     only_at_creation=(Parameter("node_uuid", UUID, "The UUID of the node."),),
     required=("node_uuid",),
-    kept=("mode",),
+    not_removable=("mode",),
 )
 _FILTERS = (
     Parameter("address", MAC, "The MAC address."),
