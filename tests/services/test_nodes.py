@@ -81,7 +81,7 @@ class TestSecrets(NodesCase):
 
     def test_mask_without_a_secret_is_refused(self) -> None:
         """A mask for which no secret is stored is refused with the name of its option."""
-        with ExpectedException(InvalidInput, "driver_info/fake_password:.*the mask of a secret, and there is none.*"):
+        with ExpectedException(InvalidInput, "driver_info/fake_password:.*stands for a stored secret, and none is stored.*"):
             self.create(driver_info={"fake_password": "******"})
 
 
