@@ -35,7 +35,7 @@ from baremetal_sdk.sensors import Notifier
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.query import NodeQuery, Row
 from baremetal_sdk.store.secrets import SecretBox
-from baremetal_sdk.tasks.change_listeners import Callback, ChangeListeners
+from baremetal_sdk.tasks.change_listeners import ChangeCallback, ChangeListeners
 from baremetal_sdk.tasks.node_task import NodeTask
 from baremetal_sdk.tasks.power import PowerActionGate
 
@@ -206,7 +206,7 @@ class Conductor:
         """Return the nodes whose fields have the values in *where*, with these *fields* or all."""
         return self.store.nodes(NodeQuery(where=where, fields=None if fields is None else tuple(fields)))
 
-    def subscribe(self, callback: Callback) -> Callable[[], None]:
+    def subscribe(self, callback: ChangeCallback) -> Callable[[], None]:
         """Call *callback* with the node after each change by a task, in the task's thread. Return a function that ends it."""
         return self._changes.subscribe(callback)
 

@@ -29,7 +29,7 @@ from baremetal_sdk.provisioning.wait_timeouts import poll_timeout_reason
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.tasks.node_task import NodeTask
 
-Work = Callable[[NodeTask], None]
+StateWork = Callable[[NodeTask], None]
 WaitListener = Callable[[str, steps.WaitingRun], None]
 
 _CLEANUP_METHODS: Mapping[str, tuple[Kind, str]] = {
@@ -50,7 +50,7 @@ class StateHandlers:
         self._facts = HardwareFacts(store)
         self._inspector = Inspector(store, self._facts, rules)
         self._wait_listeners: list[WaitListener] = []
-        self._handlers: dict[str, Work] = {
+        self._handlers: dict[str, StateWork] = {
             states.VERIFYING: self._verify,
             states.INSPECTING: self._inspector.inspect,
             states.CLEANING: self._clean,
@@ -66,7 +66,7 @@ class StateHandlers:
         """Call *listener* with the node's UUID and the waiting run after each write that puts a run in a wait state."""
         self._wait_listeners.append(listener)
 
-    def work_for(self, state: str, previous_state: str) -> Work | None:
+    def work_for(self, state: str, previous_state: str) -> StateWork | None:
         """Return the work of *state*, entered from *previous_state*, including the handling of its failures.
 
         Return None if the state has no work, as a stable state.
@@ -123,7 +123,7 @@ class StateHandlers:
 
         task.run_in_background(lane, functools.partial(self._guard, finish))
 
-    def _guard(self, work: Work, task: NodeTask) -> None:
+    def _guard(self, work: StateWork, task: NodeTask) -> None:
         """Run *work*, and turn each of its errors into the failed state of the node."""
         try:
             work(task)

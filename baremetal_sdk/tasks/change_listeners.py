@@ -9,7 +9,7 @@ from collections.abc import Callable
 from baremetal_sdk.store.records.node import NodeRecord
 
 LOG = logging.getLogger(__name__)
-Callback = Callable[[NodeRecord], object]
+ChangeCallback = Callable[[NodeRecord], object]
 
 
 class ChangeListeners:
@@ -18,9 +18,9 @@ class ChangeListeners:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         # Replaced and never modified, so that notify() can iterate without the lock.
-        self._callbacks: tuple[Callback, ...] = ()
+        self._callbacks: tuple[ChangeCallback, ...] = ()
 
-    def subscribe(self, callback: Callback) -> Callable[[], None]:
+    def subscribe(self, callback: ChangeCallback) -> Callable[[], None]:
         """Call *callback* with the node after each change. Return a function that ends the subscription.
 
         The callback runs in the thread of the task, so it has to be quick.

@@ -20,12 +20,12 @@ LOG = logging.getLogger(__name__)
 _RETRY_INTERVAL_S = 1.0
 """Seconds until work is retried whose node is held by another conductor, or whose lane is full."""
 
-Work = Callable[[NodeTask], Any]
+QueuedFunction = Callable[[NodeTask], Any]
 
 
 class _QueuedWork(NamedTuple):
     purpose: str
-    work: Work
+    work: QueuedFunction
     deadline: Deadline | None
     future: Future[Any]
     context: contextvars.Context
@@ -55,7 +55,7 @@ class NodeQueues:
         self._is_closed = False
         tasks.on_end(self._start_next)
 
-    def enqueue(self, node: str, purpose: str, work: Work, deadline: Deadline | None = None) -> Future[Any]:
+    def enqueue(self, node: str, purpose: str, work: QueuedFunction, deadline: Deadline | None = None) -> Future[Any]:
         """Run *work* with a task on the node with this UUID, after all work that was enqueued for the node before.
 
         The future gets the result or the exception of *work*. Work whose future is cancelled before it starts is skipped. No
