@@ -24,9 +24,9 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from tests.fixtures.authority import write_certificate
-from tests.fixtures.http_clients import HELLO, Dripping, trusting_context
-from tests.fixtures.restarting_service import Restarted
+from tests.fixtures.certificates import write_certificate
+from tests.fixtures.http_clients import HELLO, ByteDripper, trusting_context
+from tests.fixtures.restarting_service import RestartableService
 from tests.http.test_stopping import Load
 
 GET = b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -179,7 +179,7 @@ def build_attacks(server: ServerUnderAttack) -> dict[str, Attack]:
     def drip(request: bytes, content: bytes, shake: bool = True) -> Attack:
         def begin(sockets: list[socket.socket]) -> AbstractContextManager[Any]:
             sockets += server.send_requests(50, request) if shake else [server.connect(shake=False) for _ in range(50)]
-            return Dripping(sockets, content, every=1.0)
+            return ByteDripper(sockets, content, interval_s=1.0)
 
         return begin
 
@@ -259,7 +259,7 @@ def measure_changes(server: ServerUnderAttack, requests: int, clients: int) -> b
     rounds = 10
     with Load(server.port, secured=bool(server.pair), clients=clients) as load:
         for number in range(1, rounds + 1):
-            load.reach(requests * number // rounds)
+            load.wait_for(requests * number // rounds)
             if server.pair:
                 with tempfile.TemporaryDirectory() as directory:
                     for new, old in zip(write_certificate(Path(directory), "new"), server.pair, strict=True):
@@ -272,13 +272,13 @@ def measure_changes(server: ServerUnderAttack, requests: int, clients: int) -> b
 def measure_restarts(requests: int, clients: int) -> bool:
     """Reload and restart ``metald serve`` on an inherited socket under load. Return whether no request failed."""
     rounds = 3
-    with tempfile.TemporaryDirectory() as directory, Restarted(Path(directory)) as service:
+    with tempfile.TemporaryDirectory() as directory, RestartableService(Path(directory)) as service:
         with Load(service.port, secured=True, clients=clients, path="/v1/nodes?limit=5", patience=60.0) as load:
             changes = service.changes() * rounds
             for number, change in enumerate(changes, 1):
-                load.reach(requests * number // (len(changes) + 1))
+                load.wait_for(requests * number // (len(changes) + 1))
                 change()
-            load.reach(requests)
+            load.wait_for(requests)
         stop_seconds = service.stop()
     figures = {"requests": load.outcomes["answered"], "clients": clients, "failed": load.failures, "restarts": rounds}
     print(json.dumps({"what": "restarts", "tls": True, **figures, "stop_seconds": round(stop_seconds, 2)}), flush=True)
@@ -288,7 +288,7 @@ def measure_restarts(requests: int, clients: int) -> bool:
 def measure_stop(server: ServerUnderAttack, clients: int) -> bool:
     """Send SIGTERM under load. Return whether all accepted requests were answered and the exit code is 0."""
     with Load(server.port, secured=bool(server.pair), clients=clients) as load:
-        load.reach(1000)
+        load.wait_for(1000)
         server.process.terminate()
         begin = time.perf_counter()
         code = server.process.wait(60)

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.http_servers import APPLICATIONS, SERVERS
-from tests.fixtures.authority import write_certificate
+from tests.fixtures.certificates import write_certificate
 
 CONNECTIONS = (1, 16, 64)
 REQUEST = (

@@ -1,4 +1,4 @@
-"""The other ways of finding out who asks, and the choice between them."""
+"""Authentication by certificate and by Keystone, and the selection of the strategy."""
 
 from __future__ import annotations
 
@@ -26,41 +26,41 @@ from baremetal_sdk.http import HTTPServer
 from baremetal_sdk.testing import ManualClock
 from tests.fixtures.callers import application, call, write_users
 
-SHOWN = {"SSL_CLIENT_VERIFY": "SUCCESS", "SSL_CLIENT_S_DN_CN": "alice"}
+CERTIFICATE = {"SSL_CLIENT_VERIFY": "SUCCESS", "SSL_CLIENT_S_DN_CN": "alice"}
 
 
 class TestCertificates(TestCase):
-    def test_a_certificate_names_the_caller(self) -> None:
-        """As the server checked it; without one, nobody is let in but to what is public."""
+    def test_a_verified_certificate_identifies_the_caller(self) -> None:
+        """Without a verified certificate only public paths are served."""
         app = CertificateAuth(application)
-        self.assertEqual("alice", call(app, **SHOWN).text.split()[0])
-        for wrong in ({}, {**SHOWN, "SSL_CLIENT_VERIFY": "NONE"}, {**SHOWN, "SSL_CLIENT_S_DN_CN": ""}):
+        self.assertEqual("alice", call(app, **CERTIFICATE).text.split()[0])
+        for wrong in ({}, {**CERTIFICATE, "SSL_CLIENT_VERIFY": "NONE"}, {**CERTIFICATE, "SSL_CLIENT_S_DN_CN": ""}):
             self.assertEqual(401, call(app, **wrong).status_int)
         self.assertEqual("nobody", call(app, "/v1").text)
 
-    def test_names_can_be_listed_with_their_roles(self) -> None:
-        """A valid certificate of somebody else is known, and not let in."""
+    def test_accepted_names_can_be_limited(self) -> None:
+        """A valid certificate with another name gets status 403."""
         app = CertificateAuth(application, {"alice": ["reader"]})
-        self.assertEqual("alice None ['reader']", call(app, **SHOWN).text)
-        self.assertEqual(403, call(app, **{**SHOWN, "SSL_CLIENT_S_DN_CN": "bob"}).status_int)
+        self.assertEqual("alice None ['reader']", call(app, **CERTIFICATE).text)
+        self.assertEqual(403, call(app, **{**CERTIFICATE, "SSL_CLIENT_S_DN_CN": "bob"}).status_int)
 
-    def test_headers_do_not_show_a_certificate(self) -> None:
-        """A client cannot write what the server writes."""
-        spoofed = {f"HTTP_{name}": value for name, value in SHOWN.items()}
+    def test_headers_cannot_forge_a_certificate(self) -> None:
+        """The variables of the server differ from those of headers."""
+        spoofed = {f"HTTP_{name}": value for name, value in CERTIFICATE.items()}
         self.assertEqual(401, call(CertificateAuth(application), **spoofed).status_int)
 
 
-class TestChoice(TestCase):
+class TestStrategySelection(TestCase):
     def test_the_strategy_is_the_configured_one(self) -> None:
-        """What it needs is checked at the start, and named."""
+        """Missing requirements of a strategy are errors at the start that name the option."""
         path = write_users(Path(self.useFixture(TempDir()).path) / "htpasswd", alice="x")
         self.assertIsInstance(add_authentication(application, ConductorConfig()), NoAuth)
         basic = ConductorConfig(auth_strategy="http_basic", http_basic_auth_user_file=str(path))
         self.assertIsInstance(add_authentication(application, basic), BasicAuth)
-        shown = ConductorConfig(
+        certificate = ConductorConfig(
             auth_strategy="client_certificate", api=APIConfig(enable_ssl_api=True, client_certificates="required")
         )
-        self.assertIsInstance(add_authentication(application, shown), CertificateAuth)
+        self.assertIsInstance(add_authentication(application, certificate), CertificateAuth)
         for config, word in (
             (ConductorConfig(auth_strategy="http_basic", http_basic_auth_user_file="/nowhere"), "http_basic_auth_user_file"),
             (ConductorConfig(auth_strategy="keystone"), "[keystone_authtoken]"),
@@ -68,13 +68,13 @@ class TestChoice(TestCase):
         ):
             self.assertIn(word, str(self.assertRaises(ConfigurationError, add_authentication, application, config)))
 
-    def test_without_authentication_only_this_machine_is_served(self) -> None:
-        """Unless that is said twice: by the strategy, and by an option of its own."""
-        everywhere = APIConfig(port=0, host_ip="0.0.0.0")
-        server = HTTPServer(add_authentication(application, ConductorConfig(api=everywhere)), everywhere)
+    def test_without_authentication_only_loopback_is_served(self) -> None:
+        """A second option is necessary to listen on public interfaces."""
+        public_api = APIConfig(port=0, host_ip="0.0.0.0")
+        server = HTTPServer(add_authentication(application, ConductorConfig(api=public_api)), public_api)
         self.assertIn("allow_noauth_on_public_interfaces", str(self.assertRaises(ConfigurationError, server.start)))
-        meant = APIConfig(port=0, host_ip="0.0.0.0", allow_noauth_on_public_interfaces=True)
-        server = HTTPServer(add_authentication(application, ConductorConfig(api=meant)), meant)
+        allowed_api = APIConfig(port=0, host_ip="0.0.0.0", allow_noauth_on_public_interfaces=True)
+        server = HTTPServer(add_authentication(application, ConductorConfig(api=allowed_api)), allowed_api)
         server.start()
         self.assertTrue(server.stop(Deadline.after(10)))
 
@@ -84,10 +84,10 @@ class TestKeystone(TestCase):
         super().setUp()
         self.log = self.useFixture(FakeLogger())
 
-    def test_a_token_that_keystone_knows_names_the_caller(self) -> None:
-        """With project and roles; any other token, and none, is refused, and the client learns where to get one."""
+    def test_a_valid_token_identifies_the_caller(self) -> None:
+        """The identity has project and roles. Without a valid token, the response has status 401 and the URL of Keystone."""
         with keystone() as url:
-            app = KeystoneAuth(application, _options(url))
+            app = KeystoneAuth(application, _build_options(url))
             answer = call(app, HTTP_X_AUTH_TOKEN="good")
             self.assertEqual("user-1 project-1 ['member', 'reader']", answer.text)
             for token in ({"HTTP_X_AUTH_TOKEN": "bad"}, {}):
@@ -96,65 +96,67 @@ class TestKeystone(TestCase):
                 self.assertIn("Keystone uri=", answer.headers["WWW-Authenticate"])
         self.assertNotIn("not known", self.log.output)
 
-    def test_headers_do_not_stand_in_for_a_token(self) -> None:
-        """What keystonemiddleware writes, clients cannot."""
+    def test_headers_cannot_replace_a_token(self) -> None:
+        """Headers that keystonemiddleware sets are removed from requests of clients."""
         spoofed = {"HTTP_X_IDENTITY_STATUS": "Confirmed", "HTTP_X_USER_ID": "admin", "HTTP_X_ROLES": "admin"}
         with keystone() as url:
-            self.assertEqual(401, call(KeystoneAuth(application, _options(url)), **spoofed).status_int)
+            self.assertEqual(401, call(KeystoneAuth(application, _build_options(url)), **spoofed).status_int)
 
-    def test_a_keystone_that_cannot_be_asked_is_away(self) -> None:
-        """No catalogue says where it is: the client is told to come back, and the log why."""
-        with keystone(_WithoutCatalogue) as url:
-            answer = call(KeystoneAuth(application, _options(url)), HTTP_X_AUTH_TOKEN="good")
-            self.assertEqual((503, "5"), (answer.status_int, answer.headers["Retry-After"]))
+    def test_an_error_of_keystone_gets_status_503(self) -> None:
+        """Without a catalog, keystonemiddleware raises an error. It is logged, and the client may try again."""
+        with keystone(_KeystoneWithoutCatalog) as url:
+            answer = call(KeystoneAuth(application, _build_options(url)), HTTP_X_AUTH_TOKEN="good")
+            self.assertEqual(503, answer.status_int)
+            self.assertEqual("5", answer.headers["Retry-After"])
             self.assertIn("could not check the token", self.log.output)
 
-    def test_a_keystone_that_was_never_there_says_nothing_of_tokens(self) -> None:
-        """A client with a good token is not told to get another one, but to come back; then it is let in."""
+    def test_an_unreachable_keystone_does_not_invalidate_tokens(self) -> None:
+        """A client with a valid token gets status 503 instead of 401, and is served when Keystone is reachable."""
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             port = taken.getsockname()[1]
-        app = KeystoneAuth(application, _options(f"http://127.0.0.1:{port}"))
+        app = KeystoneAuth(application, _build_options(f"http://127.0.0.1:{port}"))
         answer = call(app, HTTP_X_AUTH_TOKEN="good")
-        self.assertEqual((503, "5"), (answer.status_int, answer.headers["Retry-After"]))
+        self.assertEqual(503, answer.status_int)
+        self.assertEqual("5", answer.headers["Retry-After"])
         self.assertEqual(401, call(app).status_int)
         with keystone(port=port):
             self.assertEqual(200, call(app, HTTP_X_AUTH_TOKEN="good").status_int)
-        self.assertEqual(200, call(app, HTTP_X_AUTH_TOKEN="good").status_int)  # it was remembered
+        self.assertEqual(200, call(app, HTTP_X_AUTH_TOKEN="good").status_int)  # from the cache
 
-    def test_what_the_application_raises_is_not_taken_for_keystone_s(self) -> None:
-        """The server makes one error of it, as of any other."""
+    def test_exceptions_of_the_application_are_passed_on(self) -> None:
+        """They are not taken for errors of Keystone."""
 
         def broken(environ: object, start_response: object) -> list[bytes]:
             raise LookupError("a mistake")
 
         with keystone() as url:
-            app = KeystoneAuth(broken, _options(url))
+            app = KeystoneAuth(broken, _build_options(url))
             self.assertRaises(LookupError, call, app, HTTP_X_AUTH_TOKEN="good")
 
-    def test_what_is_public_does_not_ask_keystone(self) -> None:
-        """Health is told also while Keystone is away."""
-        app = KeystoneAuth(application, _options("http://127.0.0.1:9"))
+    def test_public_paths_do_not_need_keystone(self) -> None:
+        """Health checks work while Keystone is not reachable."""
+        app = KeystoneAuth(application, _build_options("http://127.0.0.1:9"))
         self.assertEqual("nobody", call(app, "/healthz", HTTP_X_AUTH_TOKEN="any").text)
 
 
-class TestRecentTokens(TestCase):
-    def test_what_was_said_of_a_token_has_an_end_and_a_bound(self) -> None:
-        """In time and in number, so that nobody fills the memory with tokens."""
+class TestTokenCache(TestCase):
+    def test_cached_tokens_expire_and_are_limited(self) -> None:
+        """Clients cannot fill the memory with tokens."""
         clock = ManualClock()
-        recent = TokenCache(max_tokens=2, clock=clock)
+        cache = TokenCache(max_tokens=2, clock=clock)
         for key in ("one", "two"):
-            recent.set(key, key.upper(), time=10)
-        self.assertEqual("ONE", recent.get("one"))
-        recent.set("three", "THREE", time=20)
-        self.assertEqual(["ONE", None, "THREE"], [recent.get(key) for key in ("one", "two", "three")])
+            cache.set(key, key.upper(), time=10)
+        self.assertEqual("ONE", cache.get("one"))
+        cache.set("three", "THREE", time=20)
+        self.assertEqual(["ONE", None, "THREE"], [cache.get(key) for key in ("one", "two", "three")])
         clock.turn(10)
-        self.assertEqual([None, "THREE"], [recent.get(key) for key in ("one", "three")])
+        self.assertEqual([None, "THREE"], [cache.get(key) for key in ("one", "three")])
 
 
 class TestAllowedRoles(TestCase):
-    def test_a_valid_token_is_not_enough(self) -> None:
-        """A role counts in the whole system and in the service's own project, and nowhere else."""
+    def test_a_role_in_the_right_scope_is_required(self) -> None:
+        """A role counts in system scope and in the service's own project only."""
         guarded = AllowedRoles(application, ["Admin", "service"], lambda: "own")
         for allowed, identity in (
             (True, Identity("a", "own", frozenset({"service"}))),
@@ -168,17 +170,17 @@ class TestAllowedRoles(TestCase):
             self.assertEqual(200 if allowed else 403, answer.status_int, identity)
         self.assertIn("admin, service", answer.text)
 
-    def test_without_a_project_of_its_own_only_the_whole_system_counts(self) -> None:
-        """Somebody without a project is not in the same one."""
+    def test_without_an_own_project_only_system_scope_counts(self) -> None:
+        """A caller without a project is not in the service's project."""
         guarded = AllowedRoles(application, ["admin"], lambda: None)
         self.assertEqual(403, call(guarded, **{IDENTITY_KEY: Identity("a", None)}).status_int)
 
 
 class TestLogin(TestCase):
-    def test_who_logs_in_keeps_the_token(self) -> None:
-        """Also while Keystone is away; one that was refused is given up."""
+    def test_the_token_is_cached(self) -> None:
+        """The cache works while Keystone is not reachable. A rejected token is discarded."""
         with keystone() as url:
-            login = KeystoneLogin(_options(url))
+            login = KeystoneLogin(_build_options(url))
             self.assertEqual("ours", login.token(Deadline.after(10)))
             self.assertEqual("service", login.project_id(Deadline.after(10)))
         self.assertEqual("ours", login.token(Deadline.after(10)))
@@ -187,13 +189,13 @@ class TestLogin(TestCase):
         login.forget("ours")
         self.assertRaises(Busy, login.token, Deadline.after(10))
 
-    def test_a_keystone_that_is_away_is_asked_again_a_little_later(self) -> None:
-        """In between nobody waits for it."""
+    def test_requests_to_an_unreachable_keystone_pause(self) -> None:
+        """Calls during the pause fail at once."""
         log = self.useFixture(FakeLogger())
         clock = ManualClock()
         with keystone() as url:
             pass
-        login = KeystoneLogin(_options(url), clock=clock)
+        login = KeystoneLogin(_build_options(url), clock=clock)
         for _ in range(2):
             error = self.assertRaises(Busy, login.token, Deadline.after(10))
             self.assertIsNotNone(error.retry_after)
@@ -202,14 +204,14 @@ class TestLogin(TestCase):
             clock.turn(2)
             self.assertEqual("ours", login.token(Deadline.after(10)))
 
-    def test_a_section_that_is_no_login_is_named(self) -> None:
-        """At the start, with what is missing."""
+    def test_an_incomplete_section_is_named(self) -> None:
+        """The error occurs at the start and names the missing option."""
         for options in ({}, {"auth_url": "http://127.0.0.1:9"}, {"auth_type": "nonsense", "auth_url": "http://127.0.0.1:9"}):
             error = self.assertRaises(ConfigurationError, KeystoneLogin, options, "rpc_callers")
             self.assertIn("[rpc_callers]", str(error))
 
 
-def _options(url: str) -> dict[str, str]:
+def _build_options(url: str) -> dict[str, str]:
     return {
         "auth_url": url, "www_authenticate_uri": url, "auth_type": "password", "username": "us", "password": "ours",
         "project_name": "service", "user_domain_id": "default", "project_domain_id": "default", "http_request_max_retries": "0",
@@ -218,12 +220,12 @@ def _options(url: str) -> dict[str, str]:
 
 
 class _Keystone(BaseHTTPRequestHandler):
-    """As much of Keystone's API v3 as checking a token needs."""
+    """The part of Keystone's API v3 that a token check needs."""
 
     interfaces: tuple[str, ...] = ("public", "internal", "admin")
 
     def do_GET(self) -> None:
-        """Discovery, and what a token is."""
+        """Answer discovery requests and token checks."""
         token = self.headers.get("X-Subject-Token")
         host = f"http://{self.headers['Host']}"
         if self.path.startswith("/v3/auth/tokens"):
@@ -235,7 +237,7 @@ class _Keystone(BaseHTTPRequestHandler):
         return self._answer(200, {"version": version})
 
     def do_POST(self) -> None:
-        """A token for the service itself."""
+        """Issue a token for the service itself."""
         self.rfile.read(int(self.headers["Content-Length"]))
         host = f"http://{self.headers['Host']}/v3"
         endpoints = [{"id": name, "interface": name, "region": "r", "region_id": "r", "url": host} for name in self.interfaces]
@@ -243,7 +245,7 @@ class _Keystone(BaseHTTPRequestHandler):
         self._answer(201, {"token": {**_token("service", "service"), "catalog": catalog}}, ("X-Subject-Token", "ours"))
 
     def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
     def _answer(self, status: int, value: Any, *headers: tuple[str, str]) -> None:
         content = json.dumps(value).encode()
@@ -254,8 +256,8 @@ class _Keystone(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
 
-class _WithoutCatalogue(_Keystone):
-    """Does not say where it is."""
+class _KeystoneWithoutCatalog(_Keystone):
+    """Keystone without endpoints in its catalog."""
 
     interfaces = ()
 
@@ -271,7 +273,7 @@ def _token(user: str, project: str) -> dict[str, Any]:
 
 @contextmanager
 def keystone(kind: type[_Keystone] = _Keystone, port: int = 0) -> Iterator[str]:
-    """A Keystone that knows the token ``good``; its URL."""
+    """Run a Keystone that accepts the token ``good``, and yield its URL."""
     server = ThreadingHTTPServer(("127.0.0.1", port), kind)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()

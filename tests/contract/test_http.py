@@ -24,7 +24,7 @@ from baremetal_interfaces.http import (
     tls_context,
 )
 from baremetal_interfaces.sending import use_slots
-from tests.fixtures.certificates import self_signed
+from tests.fixtures.certificates import write_certificate
 from tests.fixtures.raw_server import RawServer, Script, answer, answering, once, read_request
 
 
@@ -484,28 +484,28 @@ class TestTLS(HTTPTestCase):
 
     def test_trusted_certificate(self) -> None:
         """A certificate is trusted by the named authority, a file or a directory, for the addresses in it."""
-        certificate = self_signed(self.directory(), "127.0.0.1", "localhost")
+        certificate = write_certificate(self.directory(), "server", ["127.0.0.1", "localhost"])
         server = self.serve(answering(answer(b"1")), certificate=certificate)
         self.assertEqual(1, self.ask(server, TLSOptions(ca_file=certificate[0])))
         self.assertEqual(1, self.ask(server, TLSOptions(ca_file=certificate[0]), host="localhost"))
 
     def test_untrusted_certificate(self) -> None:
         """The error for an untrusted certificate names the option to change."""
-        server = self.serve(answering(answer(b"1")), certificate=self_signed(self.directory(), "127.0.0.1"))
+        server = self.serve(answering(answer(b"1")), certificate=write_certificate(self.directory(), "server", ["127.0.0.1"]))
         failure = self.assertRaises(TLSFailed, self.ask, server, TLSOptions())
         self.assertIn("is not trusted", str(failure))
         self.assertIn("set acme_verify_ca", str(failure))
 
     def test_certificate_for_another_host(self) -> None:
         """The error for a certificate of another host names the option to change."""
-        certificate = self_signed(self.directory(), "192.0.2.1")
+        certificate = write_certificate(self.directory(), "server", ["192.0.2.1"])
         server = self.serve(answering(answer(b"1")), certificate=certificate)
         failure = self.assertRaises(TLSFailed, self.ask, server, TLSOptions(ca_file=certificate[0]))
         self.assertIn("acme_verify_ca", str(failure))
 
     def test_certificate_without_verification(self) -> None:
         """Without verification every certificate is accepted."""
-        server = self.serve(answering(answer(b"1")), certificate=self_signed(self.directory(), "192.0.2.1"))
+        server = self.serve(answering(answer(b"1")), certificate=write_certificate(self.directory(), "server", ["192.0.2.1"]))
         self.assertEqual(1, self.ask(server, TLSOptions(verify=False)))
 
     def test_peer_without_tls(self) -> None:
@@ -530,7 +530,7 @@ class TestTLS(HTTPTestCase):
             while not server.released.wait(0.02):
                 client.sendall(b"x")
 
-        certificate = self_signed(self.directory(), "127.0.0.1")
+        certificate = write_certificate(self.directory(), "server", ["127.0.0.1"])
         server = self.serve(script, certificate=certificate)
         session = HTTPSession("https", "127.0.0.1", server.port, tls=tls_context(TLSOptions(ca_file=certificate[0])))
         self.addCleanup(session.close)

@@ -1,4 +1,4 @@
-"""The page of the documentation that serves an application of one's own."""
+"""The documentation's example of a server for a WSGI application."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ PAGE = ROOT / "doc" / "source" / "examples" / "wsgi.py"
 
 
 class TestExample(TestCase):
-    def test_the_page_serves_those_it_knows_until_it_is_told_to_stop(self) -> None:
-        """As it stands in the documentation."""
+    def test_the_example_serves_known_users_until_sigterm(self) -> None:
+        """The example runs as it is printed in the documentation."""
         users = write_users(Path(self.useFixture(TempDir()).path) / "users", alice="wonderland")
         with subprocess.Popen([sys.executable, str(PAGE), str(users)], stdout=subprocess.PIPE, text=True) as process:
             self.addCleanup(process.kill)

@@ -1,4 +1,4 @@
-"""Requests that two servers could understand differently: each is answered once, and what follows it is never a request."""
+"""Ambiguous requests, which two servers could understand differently, and ambiguous responses of applications."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.fixtures.sockets import ServerTestCase
 POST = b"POST /p HTTP/1.1\r\nHost: x\r\n"
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
 
-REFUSED = {
+AMBIGUOUS = {
     "both lengths": POST + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "both lengths, the other way round": POST + b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
     "lengths that differ": POST + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
@@ -76,28 +76,28 @@ REFUSED = {
 
 
 class TestFraming(ServerTestCase):
-    def _answered(self, data: bytes) -> bytes:
+    def _exchange(self, data: bytes) -> bytes:
         client = self.client().send(data)
         answers = client.rest()
         client.close()
         return answers
 
-    def test_what_can_be_read_in_two_ways_is_refused_once_and_ends_its_connection(self) -> None:
-        """Whole or byte by byte, and whatever comes behind it."""
-        for name, data in REFUSED.items():
-            answers = self._answered(data + SMUGGLED)
+    def test_ambiguous_requests_are_rejected_once_and_close_the_connection(self) -> None:
+        """The input behind them is never a request."""
+        for name, data in AMBIGUOUS.items():
+            answers = self._exchange(data + SMUGGLED)
             self.assertTrue(re.match(rb"HTTP/1\.1 (400|501|505|413) ", answers), (name, answers[:200]))
             self.assertEqual(1, len(re.findall(rb"HTTP/1\.1 \d\d\d ", answers)), name)
             self.assertIn(b"Connection: close", answers, name)
         self.assertEqual([], self.app.served)
 
-    def test_nearly_all_of_it_is_a_bad_request(self) -> None:
-        """Clients look at the status; only what is no mistake of the framing has another one."""
-        others = {name for name, data in REFUSED.items() if not self._answered(data + SMUGGLED).startswith(b"HTTP/1.1 400 ")}
+    def test_nearly_all_ambiguous_requests_get_status_400(self) -> None:
+        """Only requests without a framing error get another status."""
+        others = {name for name, data in AMBIGUOUS.items() if not self._exchange(data + SMUGGLED).startswith(b"HTTP/1.1 400 ")}
         self.assertEqual({"another version", "a huge chunk size"}, others | {"a huge chunk size"})
 
-    def test_it_does_not_matter_how_a_request_is_cut(self) -> None:
-        """A request that comes in pieces is the same request; so is one that comes with others."""
+    def test_splitting_a_request_does_not_change_it(self) -> None:
+        """A request in pieces is the same request, and so is a request followed by others."""
         chunked = POST + b"Transfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n2\r\nde\r\n0\r\nT: t\r\n\r\n"
         plain = POST + b"Content-Length: 5\r\n\r\nhello"
         for data, body in ((chunked, b"abcde"), (plain, b"hello")):
@@ -107,8 +107,8 @@ class TestFraming(ServerTestCase):
                 self.assertEqual(2, client.rest().count(b"/p http " + body), (data, cut))
                 client.close()
 
-    def test_a_body_that_nobody_read_is_no_request(self) -> None:
-        """The next request begins behind it, and the application never sees what lies in it."""
+    def test_an_unread_body_is_not_a_request(self) -> None:
+        """The next request starts behind the body, and the application never sees its content as a request."""
         inner = SMUGGLED
         for request in (
             b"POST /unread HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (len(inner), inner),
@@ -118,8 +118,8 @@ class TestFraming(ServerTestCase):
             self.assertEqual(2, client.rest().count(b"HTTP/1.1 200 OK"))
         self.assertNotIn("GET /smuggled", self.app.served)
 
-    def test_everything_has_a_limit(self) -> None:
-        """Headers in bytes and in number, the path, and the body however its length is told."""
+    def test_all_parts_of_a_request_have_limits(self) -> None:
+        """The limits apply to bytes and number of headers, to the path, and to bodies with a length or in chunks."""
         for status, data in (
             (431, b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 70_000 + b"\r\n\r\n"),
             (431, b"GET / HTTP/1.1\r\nHost: x\r\n" + b"".join(b"X%d: y\r\n" % number for number in range(120)) + b"\r\n"),
@@ -131,29 +131,29 @@ class TestFraming(ServerTestCase):
             (417, POST + b"Expect: the-unexpected\r\nContent-Length: 1\r\n\r\nx"),
             (501, POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
         ):
-            answers = self._answered(data)
+            answers = self._exchange(data)
             self.assertTrue(answers.startswith(b"HTTP/1.1 %d " % status), (data[:90], answers[:90]))
         self.assertEqual([], self.app.served)
 
-    def test_chunks_have_a_limit_in_number(self) -> None:
-        """Each costs work, however small it is."""
+    def test_the_number_of_chunks_is_limited(self) -> None:
+        """Each chunk costs work, however small it is."""
         self.server = self.configured(max_request_body_size=100_000)
         chunked = POST + b"Transfer-Encoding: chunked\r\n\r\n"
-        for chunk, count in ((b"1\r\nx\r\n", 66_000), (b"1;\r\nx\r\n", 5_000)):  # what nobody needs has less room
-            self.assertTrue(self._answered(chunked + chunk * count).startswith(b"HTTP/1.1 400 "))
+        for chunk, count in ((b"1\r\nx\r\n", 66_000), (b"1;\r\nx\r\n", 5_000)):  # extensions have a lower limit
+            self.assertTrue(self._exchange(chunked + chunk * count).startswith(b"HTTP/1.1 400 "))
         last = b"0\r\n\r\nGET /next HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-        served = self._answered(chunked + b"1\r\nx\r\n" * 60_000 + last)
+        served = self._exchange(chunked + b"1\r\nx\r\n" * 60_000 + last)
         self.assertEqual(2, served.count(b"HTTP/1.1 200 "))
 
-    def test_a_body_in_chunks_has_a_length_like_any_other(self) -> None:
-        """The application need not know how it came."""
-        self._answered(POST + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
+    def test_a_chunked_body_gets_a_content_length(self) -> None:
+        """The application does not need to know the encoding."""
+        self._exchange(POST + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
         self.assertEqual("3", self.app.environ["CONTENT_LENGTH"])
         self.assertNotIn("HTTP_TRANSFER_ENCODING", self.app.environ)
 
 
-class TestAnswers(ServerTestCase):
-    """What an application gives back becomes an answer that can be read in one way only."""
+class TestResponses(ServerTestCase):
+    """The response of an application is sent so that it can be read in one way only."""
 
     def _app(self, status: str, headers: list[tuple[str, str]], pieces: list[bytes]) -> None:
         def app(environ: object, start_response: object) -> list[bytes]:
@@ -169,49 +169,51 @@ class TestAnswers(ServerTestCase):
         self.useFixture(FakeLogger())
         self.release = self.app.release
 
-    def test_an_answer_without_a_body_has_none(self) -> None:
-        """Neither to HEAD nor with a status that has none, whatever the application gave."""
+    def test_responses_without_a_body_have_none(self) -> None:
+        """A response to HEAD or with status 204 has no body, whatever the application returns."""
         self._app("200 OK", [("Content-Length", "5")], [b"hello"])
         client = self.client().send(b"HEAD / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         self.assertTrue(client.rest().endswith(b"\r\n\r\n"))
         self._app("204 No Content", [], [b"hello"])
         answers = self.client().get("/").get("/", "Connection: close").rest()
-        self.assertEqual((2, True), (answers.count(b"HTTP/1.1 204 "), answers.endswith(b"\r\n\r\n")))
+        self.assertEqual(2, answers.count(b"HTTP/1.1 204 "))
+        self.assertTrue(answers.endswith(b"\r\n\r\n"))
 
-    def test_a_header_with_a_line_break_is_an_error_of_the_application(self) -> None:
-        """It could split the answer in two."""
+    def test_a_header_with_a_line_break_causes_status_500(self) -> None:
+        """The line break could split the response in two."""
         for value in ("a\r\nSet-Cookie: b", "a\nb", "a\rb", "a\0b"):
             self._app("200 OK", [("X", value)], [b"hello"])
             answer = self.client().get("/").rest()
             self.assertTrue(answer.startswith(b"HTTP/1.1 500 "), answer)
             self.assertNotIn(b"Set-Cookie", answer)
 
-    def test_an_answer_that_is_shorter_or_longer_than_it_says_ends_its_connection(self) -> None:
-        """The client does not take the next answer for the rest of this one."""
+    def test_a_response_with_a_wrong_length_closes_the_connection(self) -> None:
+        """The client does not take the next response for the rest of this one."""
         self._app("200 OK", [("Content-Length", "9")], [b"hello"])
         self.assertTrue(self.client().get("/").get("/").rest().endswith(b"\r\n\r\nhello"))
         self._app("200 OK", [("Content-Length", "3")], [b"hello"])
         self.assertTrue(self.client().get("/").rest().startswith(b"HTTP/1.1 500 "))
 
-    def test_headers_of_the_connection_are_the_servers_alone(self) -> None:
-        """An application can have the connection ended, and says nothing of how its answer is framed."""
-        said = [("Transfer-Encoding", "chunked"), ("Connection", "keep-alive"), ("Upgrade", "h2c"), ("Content-Length", "5")]
-        self._app("200 OK", said, [b"hello"])
+    def test_applications_cannot_set_hop_by_hop_headers(self) -> None:
+        """An application can close the connection, but cannot change the framing of its response."""
+        headers = [("Transfer-Encoding", "chunked"), ("Connection", "keep-alive"), ("Upgrade", "h2c"), ("Content-Length", "5")]
+        self._app("200 OK", headers, [b"hello"])
         answers = self.client().get("/").get("/", "Connection: close").rest()
-        self.assertEqual((2, 1), (answers.count(b"\r\n\r\nhello"), answers.count(b"\r\nConnection: ")))
+        self.assertEqual(2, answers.count(b"\r\n\r\nhello"))
+        self.assertEqual(1, answers.count(b"\r\nConnection: "))
         for name in (b"Transfer-Encoding", b"Upgrade", b"keep-alive"):
             self.assertNotIn(name, answers)
         self._app("200 OK", [("Connection", "close")], [b"hello"])
         self.assertEqual(1, self.client().get("/").get("/").rest().count(b"HTTP/1.1 200 "))
 
-    def test_a_length_that_is_none_is_an_error_of_the_application(self) -> None:
-        """Python takes more for a number than HTTP does."""
+    def test_an_invalid_length_causes_status_500(self) -> None:
+        """Python accepts more spellings of numbers than HTTP does."""
         for length in ("+5", "1_0", "-1", "five", " 5"):
             self._app("200 OK", [("Content-Length", length)], [])
             self.assertTrue(self.client().get("/").rest().startswith(b"HTTP/1.1 500 "), length)
 
-    def test_an_application_that_answers_nothing_is_a_500(self) -> None:
-        """Without a status, or with one that is none."""
+    def test_an_invalid_status_causes_status_500(self) -> None:
+        """A status consists of three digits and a reason."""
         for status in ("fine", "200", "20 OK"):
             self._app(status, [], [])
             self.assertTrue(self.client().get("/").rest().startswith(b"HTTP/1.1 500 "), status)

@@ -1,4 +1,4 @@
-"""The parser, fed with what nobody would send: no traceback, no hang, and never a second answer for one request."""
+"""Property-based tests of the parser: random input causes no traceback, no hang and no second response to a request."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ STREAMS = st.lists(st.one_of(PIECES, st.binary(max_size=8)), max_size=30).map(b"
 CUTS = st.lists(st.integers(1, 40), min_size=1, max_size=8)
 
 
-def requests_in(pieces: list[bytes]) -> list[object]:
-    """What a connection makes of what comes in these pieces: requests with their bodies, and how it ended."""
+def parse_requests(pieces: list[bytes]) -> list[object]:
+    """Return the requests, with their bodies, in input that arrives in *pieces*. The status of an error is the last item."""
     found: list[object] = []
-    buffer, seen = bytearray(), 0
+    buffer, scanned = bytearray(), 0
     head: RequestHead | None = None
     body: RequestBody | None = None
     try:
@@ -45,11 +45,11 @@ def requests_in(pieces: list[bytes]) -> list[object]:
             buffer += piece
             while True:
                 if head is None or body is None:
-                    head = take_head(buffer, seen, LIMITS)
+                    head = take_head(buffer, scanned, LIMITS)
                     if head is None:
-                        seen = len(buffer)
+                        scanned = len(buffer)
                         break
-                    seen, body = 0, RequestBody(head, LIMITS, BodyBudget(LIMITS.max_spooled_bytes))
+                    scanned, body = 0, RequestBody(head, LIMITS, BodyBudget(LIMITS.max_spooled_bytes))
                 if not body.feed(buffer):
                     break
                 found.append((head.method, head.target, tuple(head.headers.items()), body.content.read()))
@@ -59,25 +59,25 @@ def requests_in(pieces: list[bytes]) -> list[object]:
     return found
 
 
-def statuses_in(answers: bytes) -> list[int]:
-    """The statuses of what a server answered, which has to be answers with a length each, and nothing else."""
+def parse_statuses(responses: bytes) -> list[int]:
+    """Return the final statuses in *responses*. Raises ``AssertionError`` if a response has no length or is incomplete."""
     found: list[int] = []
-    while answers:
-        head, end, rest = answers.partition(b"\r\n\r\n")
+    while responses:
+        head, end, rest = responses.partition(b"\r\n\r\n")
         length = re.search(rb"\r\nContent-Length: (\d+)", head)
         found.append(int(head.removeprefix(b"HTTP/1.1 ")[:3]))
         size = int(length[1]) if length else 0
         if not end or len(rest) < size:
-            raise AssertionError(f"half an answer: {answers!r}")
-        answers = rest[size:]
+            raise AssertionError(f"incomplete response: {responses!r}")
+        responses = rest[size:]
     return [status for status in found if status >= 200]
 
 
 class TestServer(ServerTestCase):
     config = dataclasses.replace(ServerTestCase.config, max_request_body_size=LIMITS.max_body_bytes)
 
-    def test_any_bytes_are_answered_once_each(self) -> None:
-        """By a server, over its socket: an answer for each request that is there, one for what is refused, and then the end."""
+    def test_the_server_answers_any_bytes(self) -> None:
+        """Over a socket, the server sends one response for each request, one for an error, and then closes the connection."""
         log = self.useFixture(FakeLogger())
 
         @settings(BOUNDED, max_examples=200)
@@ -86,9 +86,9 @@ class TestServer(ServerTestCase):
             client = Client(self.server.port).send(stream)
             with suppress(OSError):
                 client.socket.shutdown(socket.SHUT_WR)
-            statuses = statuses_in(client.rest())
+            statuses = parse_statuses(client.rest())
             client.close()
-            found = requests_in([stream])
+            found = parse_requests([stream])
             assert bool(found) == bool(statuses) and len(statuses) <= len(found), (stream, statuses)
 
         check()
@@ -97,49 +97,49 @@ class TestServer(ServerTestCase):
 
 
 class TestParser(TestCase):
-    def test_any_bytes_are_requests_or_refused(self) -> None:
-        """Nothing else is raised, and what is refused is an answer of its own."""
+    def test_any_bytes_are_requests_or_errors(self) -> None:
+        """The parser raises nothing else than HTTPError with a status for the response."""
 
         @BOUNDED
         @given(STREAMS)
         def check(stream: bytes) -> None:
-            for outcome in requests_in([stream]):
+            for outcome in parse_requests([stream]):
                 if isinstance(outcome, int):
                     assert 400 <= outcome < 600
 
         check()
 
-    def test_how_bytes_are_cut_makes_no_other_requests(self) -> None:
-        """What arrives at once and what arrives bit by bit is understood alike, up to where it is refused."""
+    def test_splitting_the_input_does_not_change_the_requests(self) -> None:
+        """Input in one piece and in many pieces yields the same requests up to an error."""
 
         @BOUNDED
         @given(STREAMS, CUTS)
         def check(stream: bytes, cuts: list[int]) -> None:
-            pieces, at, number = [], 0, 0
-            while at < len(stream):
-                pieces.append(stream[at : at + cuts[number % len(cuts)]])
-                at, number = at + len(pieces[-1]), number + 1
-            whole = [one for one in requests_in([stream]) if not isinstance(one, int)]
-            cut = [one for one in requests_in(pieces) if not isinstance(one, int)]
+            pieces, position = [], 0
+            while position < len(stream):
+                pieces.append(stream[position : position + cuts[len(pieces) % len(cuts)]])
+                position += len(pieces[-1])
+            whole = [request for request in parse_requests([stream]) if not isinstance(request, int)]
+            cut = [request for request in parse_requests(pieces) if not isinstance(request, int)]
             assert whole == cut, (whole, cut)
 
         check()
 
-    def test_a_request_in_front_of_anything_is_one_request(self) -> None:
-        """Its body is its own, and what follows is judged by itself."""
+    def test_input_behind_a_request_does_not_change_it(self) -> None:
+        """The body is that of the request, and the input behind it is parsed independently."""
 
         @BOUNDED
         @given(st.binary(max_size=200), STREAMS)
         def check(content: bytes, rest: bytes) -> None:
             request = b"POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (len(content), content)
-            first, *others = requests_in([request + rest])
+            first, *others = parse_requests([request + rest])
             assert isinstance(first, tuple) and first[3] == content
-            assert others == requests_in([rest])
+            assert others == parse_requests([rest])
 
         check()
 
-    def test_chunks_of_any_size_are_put_together(self) -> None:
-        """However they are cut, and the next request begins behind them."""
+    def test_chunks_of_any_size_are_joined(self) -> None:
+        """The split of the input does not matter, and the next request starts behind the last chunk."""
 
         @BOUNDED
         @given(st.lists(st.binary(min_size=1, max_size=100), max_size=8), st.sampled_from([b"%X", b"%x;a", b"000%x"]), CUTS)
@@ -153,7 +153,7 @@ class TestParser(TestCase):
             pieces = []
             while piece := stream.read(cuts[len(pieces) % len(cuts)]):
                 pieces.append(piece)
-            first, second = requests_in(pieces)
+            first, second = parse_requests(pieces)
             assert isinstance(first, tuple) and first[3] == b"".join(chunks)
             assert isinstance(second, tuple) and second[1] == b"/next"
 

@@ -1,4 +1,4 @@
-"""Who is next, where many clients shake hands at once."""
+"""Order of TLS handshakes when many clients connect at the same time."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from baremetal_sdk.http.connection import Connection, ConnectionState
 from baremetal_sdk.http.handshakes import HandshakeQueue
 from baremetal_sdk.http.sockets import ListeningSocket
 from baremetal_sdk.http.tls import TLS
-from tests.fixtures.authority import write_certificate
+from tests.fixtures.certificates import write_certificate
 
 
-class Later(Executor):
-    """Runs what it was given when a test says so."""
+class ManualExecutor(Executor):
+    """Runs its jobs when a test calls :meth:`run`."""
 
     def __init__(self) -> None:
         self.jobs: list[Callable[[], Any]] = []
@@ -34,7 +34,7 @@ class Later(Executor):
         return Future()
 
     def run(self) -> None:
-        """Run all of it."""
+        """Run all jobs."""
         while self.jobs:
             self.jobs.pop(0)()
 
@@ -43,13 +43,13 @@ class TestOrder(testtools.TestCase):
     def setUp(self) -> None:
         super().setUp()
         cert, key = write_certificate(Path(self.useFixture(TempDir()).path), "order")
-        self.later = Later()
+        self.executor = ManualExecutor()
         self.seen: list[Connection] = []
         tls = TLS(APIConfig(enable_ssl_api=True, cert_file=cert, key_file=key))
-        self.handshakes = HandshakeQueue(self.later, tls, self._resume, 1.0)
+        self.handshakes = HandshakeQueue(self.executor, tls, self._resume, 1.0)
 
-    def _resume(self, conn: Connection, stage: ConnectionState, seconds: float | None) -> None:
-        self.assertIs(ConnectionState.HANDSHAKE, stage)
+    def _resume(self, conn: Connection, state: ConnectionState, timeout_s: float | None) -> None:
+        self.assertIs(ConnectionState.HANDSHAKE, state)
         self.seen.append(conn)
 
     def _connections(self, count: int) -> list[Connection]:
@@ -62,30 +62,30 @@ class TestOrder(testtools.TestCase):
             self.addCleanup(made[-1].close)
         return made
 
-    def test_the_last_and_the_first_take_turns(self) -> None:
-        """Whoever comes to a crowd does not wait behind all of it, and nobody of the crowd is forgotten."""
+    def test_new_handshakes_are_taken_newest_and_oldest_in_turn(self) -> None:
+        """The newest does not wait behind a whole crowd, and the oldest is never forgotten."""
         crowd = self._connections(5)
         for conn in crowd:
             self.handshakes.submit(conn)
-        self.later.run()
+        self.executor.run()
         self.assertEqual([4, 0, 3, 1, 2], [crowd.index(conn) for conn in self.seen])
 
-    def test_what_has_begun_is_ended_first(self) -> None:
-        """Little is left to do for it."""
+    def test_handshakes_that_have_begun_come_first(self) -> None:
+        """Little work is left for them."""
         crowd = self._connections(4)
         self.handshakes.submit(crowd[0])
-        self.later.run()
+        self.executor.run()
         for conn in (*crowd[1:], crowd[0]):
             self.handshakes.submit(conn)
-        self.later.run()
+        self.executor.run()
         self.assertEqual(0, crowd.index(self.seen[1]))
         self.assertEqual({1, 2, 3}, {crowd.index(conn) for conn in self.seen[2:]})
 
-    def test_who_is_refused_does_not_wait(self) -> None:
-        """Nobody goes on with a connection that will be closed."""
+    def test_a_rejected_connection_leaves_the_queue(self) -> None:
+        """No worker continues with a connection that will be closed."""
         accepted, refused = self._connections(2)
         self.handshakes.submit(accepted)
-        self.later.full = True
+        self.executor.full = True
         self.assertRaises(NoFreeWorker, self.handshakes.submit, refused)
-        self.later.run()
+        self.executor.run()
         self.assertEqual([accepted], self.seen)

@@ -1,4 +1,4 @@
-"""The HTTP server: what it serves, what it survives, and how it stops."""
+"""The HTTP server: requests, slow clients, invalid input, failures and stops."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from tests.fixtures.sockets import PATIENCE, Client, ServerTestCase, SmallApplic
 
 class TestServing(ServerTestCase):
     def test_a_client_can_connect_as_soon_as_the_server_has_started(self) -> None:
-        """Port 0 takes a free port, which the URL names."""
+        """With port 0 the kernel selects a free port, and the URL contains it."""
         self.assertEqual(f"http://127.0.0.1:{self.server.port}", self.server.url)
         self.assert_serves()
 
-    def test_an_address_that_is_taken_is_named_with_the_reason(self) -> None:
+    def test_an_address_in_use_is_named(self) -> None:
         """A server that cannot listen does not start."""
         other = HTTPServer(self.app, APIConfig(port=self.server.port))
         error = self.assertRaises(ConfigurationError, other.start)
@@ -31,7 +31,7 @@ class TestServing(ServerTestCase):
         self.assertRaises(ConfigurationError, HTTPServer(self.app, APIConfig(host_ip="192.0.2.1", port=0)).start)
 
     def test_a_connection_serves_many_requests(self) -> None:
-        """Connections are kept, also when requests do not wait for answers."""
+        """Connections are kept open, also for clients that do not wait for responses."""
         client = self.client()
         for number in range(5):
             self.assertTrue(client.get(f"/{number}").answer().endswith(b"/%d http " % number))
@@ -40,8 +40,8 @@ class TestServing(ServerTestCase):
         self.assertEqual([b"/a", b"/b"], re.findall(rb"(/[ab]) http", answers))
         self.assertIn(b"Connection: close", answers)
 
-    def test_bodies_are_read_whole(self) -> None:
-        """With a length or in chunks, the application reads what was sent."""
+    def test_the_application_gets_complete_bodies(self) -> None:
+        """The body may have a length or be chunked."""
         client = self.client()
         client.send(b"POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello")
         self.assertTrue(client.answer().endswith(b"hello"))
@@ -51,26 +51,26 @@ class TestServing(ServerTestCase):
         self.assertTrue(client.answer().endswith(b"abcde"))
         self.assertTrue(client.get("/next").answer().endswith(b"/next http "))
 
-    def test_a_client_that_asks_is_told_to_go_on(self) -> None:
-        """Expect: 100-continue is answered before the body is read."""
+    def test_expect_100_continue_is_answered(self) -> None:
+        """The interim response comes before the body is read."""
         client = self.client()
         client.send(b"POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
         self.assertIn(b"100 Continue", client.answer())
         self.assertTrue(client.send(b"ok").answer().endswith(b"ok"))
 
-    def test_an_answer_without_a_length_is_sent_in_chunks(self) -> None:
-        """The client knows where it ends."""
+    def test_a_response_without_a_length_is_chunked(self) -> None:
+        """The client recognizes the end."""
         answer = self.client().get("/stream", "Connection: close").rest()
         self.assertIn(b"Transfer-Encoding: chunked", answer)
         self.assertTrue(answer.endswith(b"/stream http \r\n0\r\n\r\n"))
 
-    def test_http_1_0_is_spoken(self) -> None:
-        """Its connections end with the answer."""
+    def test_http_1_0_is_supported(self) -> None:
+        """The connection closes after the response."""
         answer = self.client().send(b"GET /old HTTP/1.0\r\n\r\n").rest()
         self.assertTrue(answer.endswith(b"/old http "))
 
     def test_a_lost_client_is_no_error(self) -> None:
-        """Clients that go away in the middle leave no trace in the log but at level DEBUG."""
+        """Clients that disconnect in the middle of a request are logged at level DEBUG only."""
         log = self.useFixture(FakeLogger(level=20))
         for data in (b"GET / HT", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf", b""):
             self.client().send(data).close()
@@ -83,23 +83,23 @@ class TestSlowClients(ServerTestCase):
         ServerTestCase.config, max_threads=2, request_timeout=0.4, header_timeout=0.4, slow_client_grace_period=0.4
     )
 
-    def test_silent_clients_cost_no_thread(self) -> None:
-        """With two threads, fifty clients that say nothing keep nobody waiting until their time is over."""
+    def test_silent_clients_hold_no_thread(self) -> None:
+        """With two threads, fifty silent clients delay no other client."""
         server = self.configured(request_timeout=PATIENCE * 6)
         silent = [self.client(server) for _ in range(50)]
         self.assert_serves(server)
         self.assertEqual(50, len(silent))
 
-    def test_the_time_of_silent_clients_ends(self) -> None:
-        """A connection on which nothing comes is closed."""
+    def test_silent_connections_time_out(self) -> None:
+        """A connection without input is closed."""
         silent = [self.client() for _ in range(5)]
         self.assertEqual({b""}, {client.rest() for client in silent})
 
-    def test_a_request_that_drips_is_ended(self) -> None:
-        """The deadline is for the whole of the headers: a byte now and then does not put it off."""
+    def test_dripping_headers_time_out(self) -> None:
+        """The deadline applies to the headers as a whole. Single bytes do not extend it."""
         client = self.client()
         client.socket.settimeout(0.05)
-        ended = Deadline.after(PATIENCE)
+        deadline = Deadline.after(PATIENCE)
         dripped = 0
         for byte in b"GET /" + b"x" * 1000:
             client.send(bytes([byte]))
@@ -108,20 +108,20 @@ class TestSlowClients(ServerTestCase):
                 answer = client.socket.recv(65536)
                 break
             except TimeoutError:
-                ended.check("a slow client to be ended")
+                deadline.check("a slow client to be ended")
         self.assertIn(b"408", answer)
         self.assertLess(dripped, 100)
         self.assert_serves()
 
-    def test_a_body_that_does_not_come_is_ended(self) -> None:
-        """The application is not asked to wait for ever, and the client learns why."""
+    def test_an_incomplete_body_times_out(self) -> None:
+        """The client gets status 408, and the application never sees the request."""
         client = self.client().send(b"POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf")
         self.assertIn(b"408 Request Timeout", client.rest())
         self.assert_serves()
 
 
 class TestStrictness(ServerTestCase):
-    def _refused(self, request: bytes, status: int) -> None:
+    def _assert_rejected(self, request: bytes, status: int) -> None:
         before = len(self.app.served)
         client = self.client().send(request)
         answer = client.rest()
@@ -130,10 +130,10 @@ class TestStrictness(ServerTestCase):
         head, _, body = answer.partition(b"\r\n\r\n")
         self.assertIn(b"Connection: close", head)
         self.assertIn("faultstring", json.loads(json.loads(body)["error_message"]))
-        self.assertEqual(before, len(self.app.served), "the application must not see it")
+        self.assertEqual(before, len(self.app.served), "the application must not see the request")
 
-    def test_what_is_no_request_is_refused(self) -> None:
-        """Each is answered once, in the clients' format, and ends its connection."""
+    def test_invalid_requests_are_rejected(self) -> None:
+        """Each gets one response in the format of the API and closes its connection."""
         for request in (
             b"garbage\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n",
             b"get / HTTP/1.1\r\nHost: x\r\n\r\n",
@@ -145,12 +145,12 @@ class TestStrictness(ServerTestCase):
             b"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
             b"GET / HTTP/1.1\r\nHost: x\r\nNo colon\r\n\r\n", b"GET / HTTP/1.1\r\nHost: x\r\nA: b\x00c\r\n\r\n",
         ):  # fmt: skip
-            self._refused(request, 400)
-        self._refused(b"GET / HTTP/2.0\r\nHost: x\r\n\r\n", 505)
+            self._assert_rejected(request, 400)
+        self._assert_rejected(b"GET / HTTP/2.0\r\nHost: x\r\n\r\n", 505)
         self.assert_serves()
 
-    def test_framing_that_can_be_read_in_two_ways_is_refused(self) -> None:
-        """Nothing is smuggled: not with two lengths, not with a length and chunks, not with odd spellings."""
+    def test_ambiguous_framing_is_rejected(self) -> None:
+        """Two lengths, a length with chunks, and unusual spellings could smuggle a request."""
         for headers, status in (
             (b"Content-Length: 5\r\nTransfer-Encoding: chunked", 400), (b"Content-Length: 5\r\nContent-Length: 6", 400),
             (b"Content-Length: 5\r\nContent-Length: 5", 400), (b"Content-Length: +5", 400),
@@ -162,10 +162,10 @@ class TestStrictness(ServerTestCase):
             (b"Transfer-Encoding: xchunked", 400), (b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", 400),
             (b" Content-Length: 5", 400), (b"X: y\r\n Content-Length: 5", 400), (b"Content\x00-Length: 5", 400),
         ):  # fmt: skip
-            self._refused(b"POST / HTTP/1.1\r\nHost: x\r\n" + headers + b"\r\n\r\nhello", status)
+            self._assert_rejected(b"POST / HTTP/1.1\r\nHost: x\r\n" + headers + b"\r\n\r\nhello", status)
 
     def test_chunks_are_read_strictly(self) -> None:
-        """A size that is not in hexadecimal digits ends the connection, whatever the application answered."""
+        """An invalid chunk closes the connection."""
         for chunks in (
             b"0x5\r\nhello",
             b"+5\r\nhello",
@@ -180,16 +180,16 @@ class TestStrictness(ServerTestCase):
             )
             self.assertTrue(answer.startswith(b"HTTP/1.1 400 "), (chunks, answer))
 
-    def test_headers_with_underscores_do_not_stand_in_for_others(self) -> None:
-        """WSGI could not tell X_Real_Ip from X-Real-Ip: whoever sends the first is refused."""
+    def test_headers_with_underscores_are_rejected(self) -> None:
+        """WSGI cannot tell X_Real_Ip from X-Real-Ip."""
         for name in (b"X_Real_Ip", b"Content_Length", b"_", b"Host_"):
-            self._refused(b"GET / HTTP/1.1\r\nHost: x\r\n" + name + b": 5\r\n\r\n", 400)
+            self._assert_rejected(b"GET / HTTP/1.1\r\nHost: x\r\n" + name + b": 5\r\n\r\n", 400)
 
-    def test_too_much_is_refused(self) -> None:
-        """Headers and bodies have limits, however the length is told."""
-        self._refused(b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"x" * 70000 + b"\r\n\r\n", 431)
-        self._refused(b"GET /" + b"x" * 70000 + b" HTTP/1.1\r\n", 431)
-        self._refused(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1025\r\n\r\n", 413)
+    def test_headers_and_bodies_are_limited(self) -> None:
+        """The limit of a body applies with a length and in chunks."""
+        self._assert_rejected(b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"x" * 70000 + b"\r\n\r\n", 431)
+        self._assert_rejected(b"GET /" + b"x" * 70000 + b" HTTP/1.1\r\n", 431)
+        self._assert_rejected(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1025\r\n\r\n", 413)
         chunked = b"POST /p HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
         for chunks in (
             b"401\r\n" + b"x" * 1025 + b"\r\n0\r\n\r\n",
@@ -199,8 +199,8 @@ class TestStrictness(ServerTestCase):
             self.assertTrue(self.client().send(chunked + chunks).rest().startswith(b"HTTP/1.1 413 "))
         self.assert_serves()
 
-    def test_what_nobody_read_does_not_become_a_request(self) -> None:
-        """A body that the application left is taken off the connection, or the connection ends."""
+    def test_an_unread_body_is_not_a_request(self) -> None:
+        """The server takes a body that the application has not read off the connection."""
         hidden = b"GET /hidden HTTP/1.1\r\nHost: x\r\n\r\n"
         client = self.client()
         client.send(b"POST /unread HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(hidden) + hidden)
@@ -216,8 +216,8 @@ class TestStrictness(ServerTestCase):
 
 
 class TestFailures(ServerTestCase):
-    def test_whatever_the_application_raises_is_one_500(self) -> None:
-        """SystemExit included: the answer is in the clients' format, has the request's id, and the server goes on."""
+    def test_exceptions_of_the_application_cause_status_500(self) -> None:
+        """This includes SystemExit. The response has the format of the API and the request ID, and the server continues."""
         log = self.useFixture(FakeLogger())
         for path in ("/fail", "/exit", "/interrupt"):
             answer = self.client().get(path).rest()
@@ -230,8 +230,8 @@ class TestFailures(ServerTestCase):
             self.assertIn(name[1].decode(), log.output)
         self.assert_serves()
 
-    def test_a_failure_in_the_middle_of_an_answer_ends_the_connection(self) -> None:
-        """The client sees that the answer is not whole, and the server goes on."""
+    def test_an_exception_during_the_response_closes_the_connection(self) -> None:
+        """The client sees that the response is incomplete, and the server continues."""
         self.useFixture(FakeLogger())
         answer = self.client().get("/break").rest()
         self.assertTrue(answer.endswith(b"half"), answer)
@@ -241,8 +241,8 @@ class TestFailures(ServerTestCase):
 
 
 class TestStopping(ServerTestCase):
-    def test_a_running_request_ends_and_is_answered(self) -> None:
-        """Stopping waits for it, and for nothing else."""
+    def test_a_stop_waits_for_running_requests(self) -> None:
+        """Idle connections are closed."""
         busy, idle = self.client().get("/hang"), self.client()
         self.assertTrue(idle.get("/idle").answer())
         self.assertTrue(self.app.entered.acquire(timeout=PATIENCE))
@@ -253,15 +253,15 @@ class TestStopping(ServerTestCase):
         self.assertEqual(b"", idle.rest())
 
     def test_a_stopped_server_refuses_connections(self) -> None:
-        """The port is free again."""
+        """Another server can use the port."""
         port = self.server.port
         self.server.stop(Deadline.after(PATIENCE))
         self.assertRaises(ConnectionRefusedError, Client, port)
         again = self.configured(port=port)
         self.assert_serves(again)
 
-    def test_stopping_ends_in_time_whatever_requests_do(self) -> None:
-        """A request that never ends does not keep the process."""
+    def test_a_stop_returns_by_its_deadline(self) -> None:
+        """A request that never ends does not keep the process alive."""
         self.useFixture(FakeLogger())
         stuck = [self.client().get("/hang") for _ in range(6)]
         for _ in range(4):
@@ -272,20 +272,20 @@ class TestStopping(ServerTestCase):
         self.assertEqual({b""}, {client.rest() for client in stuck})
 
     def test_stopping_twice_and_starting_again_works(self) -> None:
-        """A server that has stopped can be started again, on a new port."""
+        """A stopped server can start again, on a new port."""
         self.assertTrue(self.server.stop(Deadline.after(PATIENCE)))
         self.assertTrue(self.server.stop(Deadline.after(PATIENCE)))
         self.server.start()
         self.assert_serves()
         self.assertRaises(RuntimeError, self.server.start)
 
-    def test_what_has_not_started_has_no_port(self) -> None:
-        """It says so."""
+    def test_the_port_is_unknown_before_the_start(self) -> None:
+        """The property raises an error."""
         self.assertRaises(RuntimeError, lambda: HTTPServer(self.app, self.config).port)
 
 
 class OurService(APIServerMixin):
-    """A host application's own class."""
+    """A class of a host application."""
 
     def api_application(self) -> SmallApplication:
         return SmallApplication()
@@ -295,8 +295,8 @@ class OurService(APIServerMixin):
 
 
 class TestMixin(ServerTestCase):
-    def test_a_class_of_a_host_application_serves_what_it_says(self) -> None:
-        """The mixin starts and stops a server around the application that the class names."""
+    def test_the_mixin_serves_the_application_of_the_class(self) -> None:
+        """It starts and stops a server for the application that the class returns."""
         service = OurService()
         self.assertRaises(RuntimeError, lambda: service.api_url)
         service.start_api()
@@ -306,6 +306,6 @@ class TestMixin(ServerTestCase):
         service.stop_api()
         service.stop_api()
 
-    def test_a_class_that_does_not_say_what_to_serve_is_told(self) -> None:
+    def test_a_class_without_an_application_gets_an_error(self) -> None:
         """The message names the method to define."""
         self.assertIn("api_application", str(self.assertRaises(NotImplementedError, APIServerMixin().start_api)))

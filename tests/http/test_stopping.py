@@ -1,4 +1,4 @@
-"""Stopping, reloading and being replaced while clients come: who was let in is answered."""
+"""Stops, reloads and replacements under load: accepted clients get their responses."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from testtools import TestCase
 from baremetal_interfaces import Deadline
 from baremetal_sdk.config import APIConfig
 from baremetal_sdk.http import HTTPServer, listen
-from tests.fixtures.authority import write_certificate
+from tests.fixtures.certificates import write_certificate
 from tests.fixtures.http_clients import receive, trusting_context
-from tests.fixtures.restarting_service import GRACE, Restarted
+from tests.fixtures.restarting_service import STOP_TIMEOUT_S, RestartableService
 from tests.fixtures.sockets import PATIENCE, ServerTestCase
 
 CLIENTS = 16
@@ -26,9 +26,9 @@ REQUEST = b"GET /load HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 class Load:
-    """Clients that ask without a pause, and count how they were answered.
+    """Clients that send requests without a pause and count the outcomes.
 
-    A kept connection may be closed between two requests: then the client asks again over a new one, as clients do.
+    The server may close a kept-alive connection between two requests. The client then repeats the request on a new connection.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Load:
         self._patience = patience
         self._request = f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
         self._context = trusting_context() if secured else None
-        self._left = threading.Event()
+        self._stop = threading.Event()
         self.outcomes: Counter[str] = Counter()
         self._threads = [threading.Thread(target=self._ask, args=(number,)) for number in range(clients)]
 
@@ -48,20 +48,20 @@ class Load:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._left.set()
+        self._stop.set()
         for thread in self._threads:
             thread.join(3 * self._patience)
 
-    def reach(self, answers: int) -> None:
-        """Wait until so many requests were answered."""
+    def wait_for(self, responses: int) -> None:
+        """Wait until *responses* requests were answered."""
         deadline = Deadline.after(3 * self._patience)
-        while self.outcomes["answered"] < answers:
+        while self.outcomes["answered"] < responses:
             deadline.check("clients to be answered")
             time.sleep(0.005)
 
     def _ask(self, number: int) -> None:
         sock: socket.socket | None = None
-        while not self._left.is_set():
+        while not self._stop.is_set():
             kept = sock is not None
             try:
                 sock = sock or self._connect()
@@ -71,9 +71,9 @@ class Load:
                 answer = b""
                 self.outcomes["kept connection closed" if kept else f"failed: {type(exc).__name__}"] += 1
             else:
-                whole = answer.startswith(b"HTTP/1.1 200") and _is_whole(answer)
-                self.outcomes["answered" if whole else "kept connection closed" if kept and not answer else "failed"] += 1
-            # Every other client has a new connection for each request.
+                is_complete = answer.startswith(b"HTTP/1.1 200") and _is_complete(answer)
+                self.outcomes["answered" if is_complete else "kept connection closed" if kept and not answer else "failed"] += 1
+            # Every second client uses a new connection for each request.
             if sock is not None and (not answer or b"Connection: close" in answer or number % 2):
                 sock.close()
                 sock = None
@@ -86,11 +86,11 @@ class Load:
 
     @property
     def failures(self) -> dict[str, int]:
-        """Requests that failed, by how."""
+        """Number of failed requests by kind of failure."""
         return {outcome: count for outcome, count in self.outcomes.items() if outcome.startswith("failed")}
 
 
-def _is_whole(answer: bytes) -> bool:
+def _is_complete(answer: bytes) -> bool:
     head, _, body = answer.lower().partition(b"\r\n\r\n")
     return b"\r\ncontent-length: %d\r\n" % len(body) in head + b"\r\n"
 
@@ -98,14 +98,14 @@ def _is_whole(answer: bytes) -> bool:
 class TestUnderLoad(ServerTestCase):
     config = APIConfig(port=0, min_threads=1, max_threads=8)
 
-    def test_replacing_the_server_on_its_socket_fails_nobody(self) -> None:
-        """The next one serves what comes while the first one ends, and what waits in between."""
+    def test_replacing_the_server_on_its_socket_fails_no_request(self) -> None:
+        """The next server handles connections that arrive while the first one stops and between the two."""
         with listen(self.config) as listeners:
             server = HTTPServer(self.app, self.config, listeners)
             server.start()
             with Load(server.port) as load:
                 for generation in range(1, 6):
-                    load.reach(200 * generation)
+                    load.wait_for(200 * generation)
                     following = HTTPServer(self.app, self.config, listeners)
                     if generation % 2:
                         following.start()
@@ -114,19 +114,19 @@ class TestUnderLoad(ServerTestCase):
                         self.assertTrue(server.stop(Deadline.after(PATIENCE)))
                         following.start()
                     server = following
-                load.reach(1200)
+                load.wait_for(1200)
             self.assertTrue(server.stop(Deadline.after(PATIENCE)))
         self.assertEqual({}, load.failures)
 
-    def test_new_certificates_fail_nobody(self) -> None:
-        """Connections that there are go on; new ones have the new certificate."""
+    def test_new_certificates_fail_no_request(self) -> None:
+        """Open connections continue, and new ones get the new certificate."""
         directory = Path(self.useFixture(TempDir()).path)
         certificate, key = write_certificate(directory, "server")
         config = dataclasses.replace(self.config, enable_ssl_api=True, cert_file=certificate, key_file=key)
         server = self.serve(config)
         with Load(server.port, secured=True, clients=8) as load:
             for turn in range(1, 5):
-                load.reach(60 * turn)
+                load.wait_for(60 * turn)
                 new_certificate, new_key = write_certificate(directory, f"server{turn}")
                 Path(new_certificate).rename(certificate)
                 Path(new_key).rename(key)
@@ -134,17 +134,17 @@ class TestUnderLoad(ServerTestCase):
         self.assertEqual({}, load.failures)
         self.assertEqual(0, load.outcomes["kept connection closed"])
 
-    def test_stopping_answers_who_was_let_in(self) -> None:
-        """Then the port is closed: whoever comes later is refused, and nobody is left in between."""
+    def test_a_stop_answers_accepted_clients(self) -> None:
+        """Later clients are refused, and none is left without an answer."""
         server = self.configured()
         with Load(server.port) as load:
-            load.reach(500)
+            load.wait_for(500)
             self.assertTrue(server.stop(Deadline.after(PATIENCE)))
         refused = {"failed: ConnectionRefusedError"}
         self.assertEqual(set(), load.failures.keys() - refused)
 
-    def test_kept_connections_are_told_that_they_end(self) -> None:
-        """An answer that is given while the server stops says so."""
+    def test_responses_during_a_stop_announce_the_close(self) -> None:
+        """A response that is sent while the server stops has Connection: close."""
         self.server = self.configured()
         client = self.client().get("/hang")
         self.assertTrue(self.app.entered.acquire(timeout=PATIENCE))
@@ -158,8 +158,8 @@ class TestUnderLoad(ServerTestCase):
         stopping.join(PATIENCE)
         self.assertFalse(stopping.is_alive())
 
-    def test_a_request_that_is_still_coming_is_awaited(self) -> None:
-        """Its first byte was read: it is answered, if it comes in time."""
+    def test_a_stop_waits_for_incomplete_requests(self) -> None:
+        """A request whose first byte was read is answered if it arrives in time."""
         self.server = self.configured()
         client = self.client().send(REQUEST[:20])
         port = self.server.port
@@ -173,23 +173,23 @@ class TestUnderLoad(ServerTestCase):
 
 
 class TestRestart(TestCase):
-    """A service of its own process, over HTTPS, on a socket that is handed on."""
+    """A service in another process, over HTTPS, on a shared socket."""
 
-    def test_reloads_new_certificates_and_restarts_fail_nobody(self) -> None:
-        """Whoever connects while the service is away waits on the socket, and SIGTERM answers whoever was let in."""
-        with Restarted(Path(self.useFixture(TempDir()).path)) as service:
-            with Load(service.port, secured=True, clients=24, path="/v1/nodes?limit=5", patience=GRACE) as load:
+    def test_reloads_and_restarts_fail_no_request(self) -> None:
+        """Clients that connect during a restart wait on the socket. SIGTERM answers accepted clients."""
+        with RestartableService(Path(self.useFixture(TempDir()).path)) as service:
+            with Load(service.port, secured=True, clients=24, path="/v1/nodes?limit=5", patience=STOP_TIMEOUT_S) as load:
                 for turn, change in enumerate(service.changes() * 2, 1):
-                    load.reach(200 * turn)
+                    load.wait_for(200 * turn)
                     change()
-                load.reach(1400)
+                load.wait_for(1400)
             self.assertEqual({}, load.failures, service.log.read_text()[-3000:])
-            self.assertLess(service.stop(), GRACE)
+            self.assertLess(service.stop(), STOP_TIMEOUT_S)
 
 
 class TestSignals(ServerTestCase):
     def test_a_signal_handler_may_stop_the_server(self) -> None:
-        """Also while the main thread itself stops it, or waits for an answer of it."""
+        """This works while the main thread itself stops the server."""
         if threading.current_thread() is not threading.main_thread():
             self.skipTest("signals come in the main thread")
         self.useFixture(FakeLogger())
@@ -201,14 +201,14 @@ class TestSignals(ServerTestCase):
         stuck = self.client().get("/hang")
         self.assertTrue(self.app.entered.acquire(timeout=PATIENCE))
         threading.Timer(0.05, signal.raise_signal, [signal.SIGUSR1]).start()
-        began = time.monotonic()
+        started = time.monotonic()
         self.assertFalse(self.server.stop(Deadline.after(1.0)))
-        self.assertLess(time.monotonic() - began, PATIENCE / 2)
+        self.assertLess(time.monotonic() - started, PATIENCE / 2)
         self.assertEqual(b"", stuck.rest())
         self.assertEqual([True], ended)
 
     def test_an_application_may_stop_its_own_server(self) -> None:
-        """It waits for itself until the deadline, and no longer."""
+        """The stop waits for the request itself until the deadline, and no longer."""
         self.useFixture(FakeLogger())
         stopped: list[bool] = []
         returned = threading.Event()

@@ -20,7 +20,7 @@ from metald.bench.recording import Recording, quantile
 from metald.bench.resource_usage import find_listeners
 from metald.bench.result import BenchResult, ServerMeasurement
 from metald.processes import Child
-from tests.fixtures.authority import Authority, write_certificate
+from tests.fixtures.certificates import Authority, write_certificate
 from tests.fixtures.metald_service import Service, metald
 
 

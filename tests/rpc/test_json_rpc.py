@@ -28,7 +28,7 @@ from baremetal_sdk.services.catalogue import SERVICES
 from baremetal_sdk.store.memory.store import MemoryStore
 from baremetal_sdk.store.records.node import ConductorRecord
 from metald.processes import Child
-from tests.fixtures.authority import Authority
+from tests.fixtures.certificates import Authority
 from tests.rpc import behavior
 from tests.rpc.certificate import write_loopback_certificate
 

@@ -20,7 +20,7 @@ from baremetal_interfaces import Deadline
 from metald.client import BareMetalClient
 from metald.processes import Child
 from tests.fixtures import postgresql
-from tests.fixtures.authority import write_certificate
+from tests.fixtures.certificates import write_certificate
 from tests.fixtures.http_clients import trusting_context
 from tests.fixtures.metald_service import Service
 from tests.system.event_readers import EventReader

@@ -1,4 +1,4 @@
-"""Requests that follow one upon the other: a worker that stays with their client serves them as any other would."""
+"""Requests of one client in sequence: a worker that stays with the client serves them like any other worker."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from baremetal_sdk.http.keep_alive_worker import KeepAliveWorker
 from baremetal_sdk.http.limits import HTTPLimits
 from baremetal_sdk.http.sockets import ListeningSocket
 from tests.fixtures.sockets import PATIENCE, Client, ServerTestCase, SmallApplication
-from tests.http.test_framing import POST, REFUSED, SMUGGLED
+from tests.http.test_framing import AMBIGUOUS, POST, SMUGGLED
 
 _SEEN: contextvars.ContextVar[str] = contextvars.ContextVar("seen", default="nothing")
-_ENOUGH = 3
-"""Requests within one job of the pool, after which a worker is known to stay."""
+_REQUESTS_IN_ONE_JOB = 3
+"""Requests in one job of the pool that prove that a worker stays."""
 
 
-class Forgetful(SmallApplication):
-    """Tells in each answer what it finds in the context, and leaves the path there."""
+class ContextApplication(SmallApplication):
+    """Fails if it finds a context variable of an earlier request, and sets one itself."""
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Serve one request."""
@@ -38,8 +38,8 @@ class Forgetful(SmallApplication):
         assert before == "nothing"
 
 
-def executed(server: HTTPServer) -> int:
-    """Jobs that have ended on the threads for requests."""
+def count_jobs(server: HTTPServer) -> int:
+    """Return the number of finished jobs on the lane for requests."""
     assert server.pool is not None
     return server.pool["requests"].statistics.executed
 
@@ -47,25 +47,25 @@ def executed(server: HTTPServer) -> int:
 class TestSequence(ServerTestCase):
     config = dataclasses.replace(ServerTestCase.config, min_threads=2)
 
-    def _accompanied(self, server: HTTPServer | None = None) -> Client:
-        """A client that asks until a worker stays with it."""
-        client, ended, alone = self.client(server), Deadline.after(PATIENCE), 0
-        while alone < _ENOUGH:
-            ended.check("a worker to stay with a client")
-            before = executed(server or self.server)
+    def _connect_with_worker(self, server: HTTPServer | None = None) -> Client:
+        """Return a client with which a worker stays."""
+        client, deadline, alone = self.client(server), Deadline.after(PATIENCE), 0
+        while alone < _REQUESTS_IN_ONE_JOB:
+            deadline.check("a worker to stay with a client")
+            before = count_jobs(server or self.server)
             self.assertTrue(client.get("/ask").answer().endswith(b"/ask http "))
-            alone = alone + 1 if executed(server or self.server) == before else 0
+            alone = alone + 1 if count_jobs(server or self.server) == before else 0
         return client
 
-    def test_a_worker_stays_for_a_moment(self) -> None:
-        """Whoever asks in sequence finds the same worker, which leaves when no more comes; then another one serves."""
-        client = self._accompanied()
+    def test_a_worker_stays_with_a_prompt_client(self) -> None:
+        """The worker leaves when no further request arrives, and another worker serves later ones."""
+        client = self._connect_with_worker()
         assert self.server.pool is not None
         self.assertTrue(self.server.pool.drain(PATIENCE))
         self.assertTrue(client.get("/later").answer().endswith(b"/later http "))
 
-    def test_where_one_thread_is_all_it_stays_with_nobody(self) -> None:
-        """Nobody waits for a thread that waits."""
+    def test_the_only_worker_does_not_stay(self) -> None:
+        """With one thread, no client waits for a thread that waits."""
         server = self.configured(min_threads=1)
         client = self.client(server)
         for _ in range(20):
@@ -73,51 +73,51 @@ class TestSequence(ServerTestCase):
         client.close()
         assert server.pool is not None
         self.assertTrue(server.pool.drain(PATIENCE))
-        self.assertEqual(20, executed(server))
+        self.assertEqual(20, count_jobs(server))
 
-    def test_what_can_be_read_in_two_ways_is_refused_there_too(self) -> None:
-        """Once, with the end of the connection, and whatever comes behind it."""
-        for name, data in REFUSED.items():
-            client = self._accompanied()
+    def test_a_staying_worker_leaves_ambiguous_requests_to_the_loop(self) -> None:
+        """Such a request is rejected once and closes the connection, whatever follows it."""
+        for name, data in AMBIGUOUS.items():
+            client = self._connect_with_worker()
             answers = client.send(data + SMUGGLED).rest()
             self.assertTrue(re.match(rb"HTTP/1\.1 (400|501|505|413) ", answers), (name, answers[:200]))
             self.assertEqual(1, len(re.findall(rb"HTTP/1\.1 \d\d\d ", answers)), name)
         self.assertEqual({"GET /ask"}, set(self.app.served))
 
-    def test_requests_in_pieces_are_awaited_elsewhere(self) -> None:
-        """However a request is cut, and whatever comes behind it, it is the same request."""
+    def test_a_staying_worker_leaves_incomplete_requests_to_the_loop(self) -> None:
+        """Splitting a request does not change it, whatever follows it."""
         plain = POST + b"Content-Length: 5\r\n\r\nhello"
         chunked = POST + b"Transfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"
         for data in (plain, chunked):
             for cut in (1, len(POST) - 1, len(data) - 7, len(data)):
-                client = self._accompanied()
+                client = self._connect_with_worker()
                 client.send(data[:cut])
                 client.send(data[cut:] + data).get("/last", "Connection: close")
                 answers = client.rest()
                 self.assertEqual(2, answers.count(b"/p http hello"), (data, cut))
                 self.assertTrue(answers.endswith(b"/last http "))
 
-    def test_a_client_that_asks_is_told_to_go_on(self) -> None:
-        """Its body comes once it was told."""
-        client = self._accompanied().send(POST + b"Content-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+    def test_expect_100_continue_is_answered(self) -> None:
+        """The client sends its body after the interim response."""
+        client = self._connect_with_worker().send(POST + b"Content-Length: 2\r\nExpect: 100-continue\r\n\r\n")
         self.assertIn(b"100 Continue", client.answer())
         self.assertTrue(client.send(b"ok").answer().endswith(b"/p http ok"))
 
-    def test_who_leaves_is_let_go(self) -> None:
-        """Its connection is closed."""
-        self._accompanied().close()
+    def test_a_client_that_leaves_is_noticed(self) -> None:
+        """The server closes its end of the connection."""
+        self._connect_with_worker().close()
         ended = Deadline.after(PATIENCE)
         while self.server.connections:
             ended.check("a connection to be closed")
 
     def test_requests_do_not_share_a_context(self) -> None:
-        """What one leaves in its context the next does not find."""
-        self.app = Forgetful()
-        self._accompanied(self.serve(self.config))
+        """Context variables of one request are not visible to the next."""
+        self.app = ContextApplication()
+        self._connect_with_worker(self.serve(self.config))
 
-    def test_a_stop_ends_it(self) -> None:
-        """The server does not wait for a client that goes on asking."""
-        client, answers = self._accompanied(), []
+    def test_a_stop_ends_the_sequence(self) -> None:
+        """The server does not wait for a client that sends one request after the other."""
+        client, answers = self._connect_with_worker(), []
 
         def ask() -> None:
             while answer := client.get("/again").answer():
@@ -131,8 +131,8 @@ class TestSequence(ServerTestCase):
         self.assertEqual([], [answer for answer in answers if not answer.endswith(b"/again http ")])
 
 
-class TestTurns(testtools.TestCase):
-    """A worker whose client has sent its next request by the time that the last one is answered."""
+class TestStaying(testtools.TestCase):
+    """A worker whose client sends its next request before the response to the last one."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -145,37 +145,37 @@ class TestTurns(testtools.TestCase):
         self.answered = 0
         self.watched: list[bool] = []
 
-    def _answering(self, requests: int, turn_of_others: int | None = None) -> int:
-        """Requests that a worker answers of so many, where somebody else asks during one of them."""
+    def _serve(self, requests: int, other_client_at: int | None = None) -> int:
+        """Return how many of *requests* a worker answers. Another client sends a request during number *other_client_at*."""
 
-        def answer(conn: Connection) -> bool:
+        def handle(conn: Connection) -> bool:
             self.answered += 1
             if self.answered < requests:
                 self.client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-            if self.answered == turn_of_others:
-                sequences.issue_ticket()
+            if self.answered == other_client_at:
+                worker.issue_ticket()
             return True
 
-        sequences = KeepAliveWorker(answer, HTTPLimits(), BodyBudget(1024), may_stay=True, max_stay_s=PATIENCE)
-        self.assertTrue(sequences.serve(self.conn, sequences.issue_ticket(), self))
+        worker = KeepAliveWorker(handle, HTTPLimits(), BodyBudget(1024), may_stay=True, max_stay_s=PATIENCE)
+        self.assertTrue(worker.serve(self.conn, worker.issue_ticket(), self))
         return self.answered
 
     def watch_input(self, conn: Connection, enable: bool) -> None:
-        """Note whether somebody else is to look at what arrives."""
+        """Record whether the event loop watches the connection."""
         self.watched.append(enable)
 
-    def test_it_stays_until_no_more_comes(self) -> None:
-        """While it does, nobody else looks at the connection."""
-        self.assertEqual(10, self._answering(10))
+    def test_it_stays_until_no_request_follows(self) -> None:
+        """Meanwhile the event loop does not watch the connection."""
+        self.assertEqual(10, self._serve(10))
         self.assertEqual([False, True], self.watched)
 
-    def test_it_leaves_when_somebody_else_has_asked(self) -> None:
-        """A client that asks and asks takes turns with all others."""
-        self.assertEqual(4, self._answering(10, turn_of_others=4))
+    def test_it_leaves_when_another_client_sends_a_request(self) -> None:
+        """A client that sends requests without a pause takes turns with all others."""
+        self.assertEqual(4, self._serve(10, other_client_at=4))
         self.assertEqual([False, True], self.watched)
 
-    def test_it_stays_with_the_prompt_alone(self) -> None:
-        """A client that took its time before is not waited for."""
+    def test_it_stays_only_with_prompt_clients(self) -> None:
+        """The worker does not wait for a client whose last request came late."""
         self.conn.is_prompt = False
-        self.assertEqual(1, self._answering(10))
+        self.assertEqual(1, self._serve(10))
         self.assertEqual([], self.watched)

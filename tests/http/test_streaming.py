@@ -1,4 +1,4 @@
-"""Answers that are pushed: many at a time, by one thread, whatever their clients do."""
+"""Streaming responses: one thread sends many of them, whatever their clients do."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from baremetal_sdk.http.loop import EventLoop
 from baremetal_sdk.http.sockets import ListeningSocket
 from baremetal_sdk.http.streaming import CLIENT_LEFT, SLOW, STOPPED, TOO_OLD, StreamingResponse, StreamWriter
 from baremetal_sdk.http.streams import ResponseStream, StreamSender
-from tests.fixtures.authority import write_certificate
+from tests.fixtures.certificates import write_certificate
 from tests.fixtures.http_clients import connect_securely
 from tests.fixtures.sockets import PATIENCE, Client, ServerTestCase, SmallApplication
 
@@ -29,31 +29,31 @@ REQUEST = b"GET /push HTTP/1.1\r\nHost: x\r\n\r\n"
 END = b"0\r\n\r\n"
 
 
-class Answer(StreamingResponse):
-    """Lets a test push, and remembers how it ended."""
+class RecordingResponse(StreamingResponse):
+    """Lets a test push chunks and records the end."""
 
     def __init__(self, max_age_s: float) -> None:
         self.max_age_s = max_age_s
         self.writer: StreamWriter | None = None
-        self.begun = threading.Event()
-        self.gone = threading.Event()
-        self.why: list[str] = []
+        self.has_started = threading.Event()
+        self.has_ended = threading.Event()
+        self.reasons: list[str] = []
 
     def on_start(self, writer: StreamWriter) -> None:
         self.writer = writer
-        self.begun.set()
+        self.has_started.set()
 
     def on_end(self, reason: str) -> None:
-        self.why.append(reason)
-        self.gone.set()
+        self.reasons.append(reason)
+        self.has_ended.set()
 
 
 class PushingApplication(SmallApplication):
-    """Answers ``/push`` with pieces that a test pushes."""
+    """Answers ``/push`` with a response that a test fills."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.answers: list[Answer] = []
+        self.answers: list[RecordingResponse] = []
         self.max_age_s = 60.0
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -61,11 +61,11 @@ class PushingApplication(SmallApplication):
         if environ["PATH_INFO"] != "/push":
             return super().__call__(environ, start_response)
         start_response("200 OK", [("Content-Type", "text/plain")])
-        self.answers.append(Answer(self.max_age_s))
+        self.answers.append(RecordingResponse(self.max_age_s))
         return self.answers[-1]
 
 
-class TestPushed(ServerTestCase):
+class TestStreaming(ServerTestCase):
     config = APIConfig(port=0, min_threads=1, max_threads=1, slow_client_grace_period=0.5, min_transfer_rate=1)
 
     def setUp(self) -> None:
@@ -74,23 +74,23 @@ class TestPushed(ServerTestCase):
         self.server = self.serve(self.config)
 
     def client(self, server: HTTPServer | None = None) -> Client:
-        """A new connection, with TLS where the server speaks it."""
+        """Return a new connection, with TLS if the server uses it."""
         client = super().client(server)
         client.socket = connect_securely(server or self.server)
         self.addCleanup(client.close)
         return client
 
-    def answer(self, client: Client, request: bytes = REQUEST) -> Answer:
-        """The answer to a request, which has begun; its head was read."""
+    def answer(self, client: Client, request: bytes = REQUEST) -> RecordingResponse:
+        """Send a request, read the head of the response, and return the response when it has started."""
         count = len(self.pushing.answers)
         client.send(request)
-        self.received(client, b"\r\n\r\n")
+        self.receive_until(client, b"\r\n\r\n")
         answer = self.pushing.answers[count]
-        self.assertTrue(answer.begun.wait(PATIENCE))
+        self.assertTrue(answer.has_started.wait(PATIENCE))
         return answer
 
-    def received(self, client: Client, end: bytes) -> bytes:
-        """What comes up to *end*."""
+    def receive_until(self, client: Client, end: bytes) -> bytes:
+        """Return the input up to *end*."""
         read = b""
         while not read.endswith(end):
             more = client.socket.recv(65536)
@@ -99,13 +99,13 @@ class TestPushed(ServerTestCase):
             read += more
         return read
 
-    def assert_ended(self, answer: Answer, why: str) -> None:
-        """The application was told, once."""
-        self.assertTrue(answer.gone.wait(PATIENCE))
-        self.assertEqual([why], answer.why)
+    def assert_ended(self, answer: RecordingResponse, reason: str) -> None:
+        """Check that the application was notified of the end once, with *reason*."""
+        self.assertTrue(answer.has_ended.wait(PATIENCE))
+        self.assertEqual([reason], answer.reasons)
 
-    def test_many_answers_need_no_worker(self) -> None:
-        """A hundred are open where one worker serves; each gets its pieces, and other requests are answered."""
+    def test_streams_hold_no_worker(self) -> None:
+        """With one worker, a hundred streams get their chunks and other requests are served."""
         clients = [self.client() for _ in range(100)]
         answers = [self.answer(client) for client in clients]
         self.assert_serves()
@@ -114,14 +114,14 @@ class TestPushed(ServerTestCase):
             answer.writer.push(b"piece %d." % number)
             answer.writer.push(b"")
         for number, client in enumerate(clients):
-            self.assertEqual(b"%x\r\npiece %d.\r\n" % (len(b"piece %d." % number), number), self.received(client, b".\r\n"))
+            self.assertEqual(b"%x\r\npiece %d.\r\n" % (len(b"piece %d." % number), number), self.receive_until(client, b".\r\n"))
         assert answers[0].writer is not None
         answers[0].writer.push(b"last")
         answers[0].writer.end()
         self.assertEqual(b"4\r\nlast\r\n" + END, clients[0].rest())
 
-    def test_they_end_when_the_server_stops(self) -> None:
-        """A stop ends each in good order at once, behind what was pushed."""
+    def test_streams_end_when_the_server_stops(self) -> None:
+        """Each stream ends with a proper last chunk, after the chunks that were pushed before."""
         clients = [self.client() for _ in range(5)]
         answers = [self.answer(client) for client in clients]
         for answer in answers:
@@ -132,23 +132,23 @@ class TestPushed(ServerTestCase):
             self.assertEqual(b"4\r\nmore\r\n" + END, client.rest())
             self.assert_ended(answer, STOPPED)
 
-    def test_they_end_in_time(self) -> None:
-        """One that is open for its time is ended, and its client sees that it is whole."""
+    def test_streams_end_at_their_maximum_age(self) -> None:
+        """The response ends with a proper last chunk, so the client sees that it is complete."""
         self.pushing.max_age_s = 1.0
         client = self.client()
         answer = self.answer(client)
         self.assertEqual(END, client.rest())
         self.assert_ended(answer, TOO_OLD)
 
-    def test_who_leaves_is_noticed(self) -> None:
-        """A client that closes its connection is known to be gone, without a piece for it."""
+    def test_a_client_that_leaves_is_noticed(self) -> None:
+        """The server notices this without sending a chunk."""
         client = self.client()
         answer = self.answer(client)
         client.close()
         self.assert_ended(answer, CLIENT_LEFT)
 
-    def test_who_does_not_read_is_cut(self) -> None:
-        """Pieces that nobody reads wait for a while and within bounds; who reads gets all of his meanwhile."""
+    def test_a_client_that_does_not_read_is_disconnected(self) -> None:
+        """The number of waiting bytes is limited. Other streams get their chunks meanwhile."""
         slow, quick = self.client(), self.client()
         unread, read = self.answer(slow), self.answer(quick)
         assert unread.writer is not None and read.writer is not None
@@ -157,10 +157,10 @@ class TestPushed(ServerTestCase):
             unread.writer.push(piece)
         self.assert_ended(unread, SLOW)
         read.writer.push(b"here")
-        self.assertEqual(b"4\r\nhere\r\n", self.received(quick, b"here\r\n"))
+        self.assertEqual(b"4\r\nhere\r\n", self.receive_until(quick, b"here\r\n"))
 
-    def test_what_is_pushed_afterwards_is_dropped(self) -> None:
-        """Whoever pushes need not know that the client has just left."""
+    def test_chunks_after_the_end_are_dropped(self) -> None:
+        """The application does not need to know that the client has just left."""
         client = self.client()
         answer = self.answer(client)
         client.close()
@@ -170,9 +170,9 @@ class TestPushed(ServerTestCase):
         answer.writer.end()
         self.assert_serves()
 
-    def test_who_is_given_back_twice_is_served_once(self) -> None:
-        """The worker of a handshake may say that it has ended when that of the first request has, too."""
-        answer = Answer(60.0)
+    def test_a_connection_that_is_returned_twice_is_served_once(self) -> None:
+        """The workers of the handshake and of the first request may return a connection in short succession."""
+        answer = RecordingResponse(60.0)
 
         def serve(conn: Connection) -> None:
             conn.stream = ResponseStream(conn, answer, chunked=False)
@@ -196,13 +196,13 @@ class TestPushed(ServerTestCase):
             self.addCleanup(cleanup)
         with socket.create_connection(sock.getsockname()) as client:
             client.sendall(REQUEST)
-            self.assertTrue(answer.begun.wait(PATIENCE))
+            self.assertTrue(answer.has_started.wait(PATIENCE))
             assert answer.writer is not None
             answer.writer.push(b"piece")
             self.assertEqual(b"piece", client.recv(100))
 
     def test_http_1_0_has_no_chunks(self) -> None:
-        """An older client reads until the connection ends."""
+        """A client with HTTP/1.0 reads until the connection ends."""
         client = self.client()
         answer = self.answer(client, b"GET /push HTTP/1.0\r\n\r\n")
         assert answer.writer is not None
@@ -211,26 +211,28 @@ class TestPushed(ServerTestCase):
         self.assertEqual(b"piece", client.rest())
 
     def test_a_head_request_has_no_stream(self) -> None:
-        """HEAD is answered with the head alone, and the application is told that nobody listens."""
+        """The response to HEAD has no body, and the application learns that no client listens."""
         client = self.client()
         answered = client.send(REQUEST.replace(b"GET", b"HEAD")).answer()
         self.assertIn(b"200 OK", answered)
         self.assert_ended(self.pushing.answers[0], CLIENT_LEFT)
 
-    def test_another_server_iterates(self) -> None:
-        """What a WSGI server of somebody else's gets is an iterable that waits for pieces."""
-        answer = Answer(60.0)
+    def test_other_wsgi_servers_can_iterate_over_a_response(self) -> None:
+        """The response is an iterable that waits for chunks."""
+        answer = RecordingResponse(60.0)
         pieces = iter(answer)
-        threading.Thread(target=lambda: (answer.begun.wait(PATIENCE), answer.writer.push(b"a"), answer.writer.end())).start()  # type: ignore[union-attr]
+        threading.Thread(
+            target=lambda: (answer.has_started.wait(PATIENCE), answer.writer.push(b"a"), answer.writer.end())
+        ).start()  # type: ignore[union-attr]
         self.assertEqual([b"a"], list(pieces))
-        self.assertEqual([TOO_OLD], answer.why)
-        early = Answer(0.05)
+        self.assertEqual([TOO_OLD], answer.reasons)
+        early = RecordingResponse(0.05)
         self.assertEqual([], list(early))
-        self.assertEqual([TOO_OLD], early.why)
+        self.assertEqual([TOO_OLD], early.reasons)
 
 
-class TestPushedOverTLS(TestPushed):
-    """All of it over TLS."""
+class TestStreamingOverTLS(TestStreaming):
+    """The same tests over TLS."""
 
     def setUp(self) -> None:
         certificate, key = write_certificate(Path(self.useFixture(TempDir()).path), "first")

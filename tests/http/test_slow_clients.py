@@ -1,4 +1,4 @@
-"""Time limits and room for clients that are slow: what they are told, and when they are cut."""
+"""Slow clients: deadlines, the budget for bodies, and the limit of unsent output."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ class TestSlowTransfers(ServerTestCase):
         ServerTestCase.config, max_request_body_size=10_000_000, slow_client_grace_period=0.5, min_transfer_rate=1_000_000.0
     )
 
-    def test_a_body_may_take_as_long_as_its_size_allows(self) -> None:
-        """Of two that pause for as long, the one of which enough has come by then is served, and the other is not."""
+    def test_the_deadline_of_a_body_grows_with_its_received_bytes(self) -> None:
+        """Of two uploads with the same pause, the one with enough bytes is served, and the other times out."""
         head = b"POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
         large = self.client().send(head % 9_000_000 + bytes(8_999_999))
         little = self.client().send(head % 1000 + bytes(999))
         self.assertIn(b"408 Request Timeout", little.answer())
         self.assertIn(b"200 OK", large.send(b"x").answer())
 
-    def test_who_does_not_read_an_answer_is_cut(self) -> None:
-        """In the time that the least rate allows, and not later."""
+    def test_a_client_that_does_not_read_is_disconnected(self) -> None:
+        """The connection is reset after the time that the minimum rate allows, and not before."""
         self.app.large = 20_000_000
         with connect(self.server) as sock:
             began = time.monotonic()
@@ -52,26 +52,26 @@ class TestSlowTransfers(ServerTestCase):
         while sock.recv(1 << 20):
             pass
 
-    def test_a_connection_that_waits_is_closed_after_its_time(self) -> None:
-        """Between two requests as before the first one."""
+    def test_an_idle_connection_times_out(self) -> None:
+        """The timeout applies before the first request and between two requests."""
         server = self.configured(request_timeout=1.0)
         client = self.client(server).get("/one")
         self.assertIn(b"200 OK", client.answer())
         self.assertEqual(b"", client.rest())
 
-    def test_a_refused_upload_can_read_why(self) -> None:
-        """The rest of what it sends is read and dropped for a moment, lest the answer be lost."""
+    def test_the_client_of_a_rejected_upload_can_read_the_error(self) -> None:
+        """The server reads and discards the rest of the upload for a short time. Otherwise the response would be lost."""
         client = self.client().send(b"POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 99000000\r\n\r\n")
         for _ in range(20):
             client.send(bytes(100_000))
         self.assertIn(b"413 ", client.answer())
 
 
-class TestRoomForBodies(ServerTestCase):
+class TestBodyBudget(ServerTestCase):
     config = dataclasses.replace(ServerTestCase.config, max_request_body_size=1_000_000)
 
-    def test_when_too_much_is_uploaded_the_oldest_upload_is_refused(self) -> None:
-        """So that nobody fills the disk; what is finished or refused gives its room to others."""
+    def test_the_oldest_upload_is_rejected_above_the_budget(self) -> None:
+        """Uploads cannot fill the disk. Completed and rejected uploads free their share of the budget."""
         self.useFixture(MonkeyPatch("baremetal_sdk.http.limits.HTTPLimits.max_spooled_bytes", 1))
         server = self.configured(max_request_body_size=1_000_000)
         head = b"POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\n"
@@ -85,7 +85,7 @@ class TestRoomForBodies(ServerTestCase):
         self.assertIn(b"200 OK", self.client(server).send(head + bytes(900_000)).answer())
 
 
-class TestRoomForAnswers(ServerTestCase):
+class TestUnsentOutput(ServerTestCase):
     def _sending(self, pending: int, began: float) -> Connection:
         ours, theirs = socket.socketpair()
         self.addCleanup(ours.close)
@@ -98,21 +98,21 @@ class TestRoomForAnswers(ServerTestCase):
         conn.output.write(bytes(pending))
         return conn
 
-    def test_when_too_much_waits_for_slow_readers_the_slowest_go(self) -> None:
-        """As many as it takes, and not the one that has just begun to be slow."""
+    def test_the_slowest_readers_are_disconnected_above_the_limit(self) -> None:
+        """Only as many are selected as necessary, and never the one that has just become slow."""
         connections: dict[int, Connection] = {}
-        peers = ConnectionLimits(HTTPLimits(max_unsent_bytes=1000), connections)
+        connection_limits = ConnectionLimits(HTTPLimits(max_unsent_bytes=1000), connections)
         cut: list[Connection] = []
         for began in (1.0, 2.0, 3.0):
             conn = self._sending(400, began)
             connections[conn.fd] = conn
-            cut += peers.find_excess_readers(conn)
+            cut += connection_limits.find_excess_readers(conn)
         self.assertEqual([1.0], [conn.stage_started_at for conn in cut])
 
 
-class TestOutput(TestCase):
-    def test_a_large_answer_is_kept_where_it_is(self) -> None:
-        """A copy for each who reads slowly would be memory, and time in which nobody else is served."""
+class TestOutputBuffer(TestCase):
+    def test_a_large_response_is_not_copied(self) -> None:
+        """A copy for each slow reader would cost memory, and time in which no other client is served."""
         ours, theirs = socket.socketpair()
         self.addCleanup(theirs.close)
         self.addCleanup(ours.close)
