@@ -47,6 +47,6 @@ class AllowedRoles:
         return caller.is_system or (caller.project is not None and caller.project == self._own_project())
 
     def _deny(self, caller: object) -> AuthenticationError:
-        needed = f"one of the roles {', '.join(sorted(self._roles))}, in system scope or in the service's own project"
+        needed = f"one of the roles {', '.join(sorted(self._roles))} in system scope or in the service's own project"
         LOG.warning("denied a request of a caller without %s: %s", needed, caller)
-        return AuthenticationError(f"access denied: the caller needs {needed}", status=403)
+        return AuthenticationError(f"{needed} is required", status=403)

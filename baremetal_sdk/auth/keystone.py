@@ -20,7 +20,7 @@ _CACHE = "baremetal_sdk.keystone_tokens"
 _IS_AUTHENTICATED = "baremetal_sdk.keystone_knows"
 """Set before the application is called. Responses and exceptions come from the application from then on."""
 _DEFAULTS = {"http_connect_timeout": f"{TIMEOUT_S:g}", "http_request_max_retries": "1", "include_service_catalog": "false"}
-"""Defaults of our own. With those of keystonemiddleware, a Keystone that hangs would block all threads."""
+"""Defaults that differ from those of keystonemiddleware. With its own defaults, a Keystone that hangs would block all threads."""
 
 
 class KeystoneAuth:

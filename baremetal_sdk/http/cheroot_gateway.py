@@ -262,7 +262,7 @@ class _Gateway(Gateway_10):
         self.req.write(chunk)
 
     def get_environ(self) -> dict[str, Any]:  # type: ignore[override]
-        """Return the WSGI environment. A chunked body is complete by now, so it gets a ``CONTENT_LENGTH``."""
+        """Return the WSGI environment. A chunked body is complete here, so it gets a ``CONTENT_LENGTH``."""
         request, conn = self.req, self.req.conn
         environ: dict[str, Any] = super().get_environ()  # type: ignore[no-untyped-call]
         listener = conn.listener
