@@ -28,7 +28,7 @@ from baremetal_sdk.api.framework.types import InvalidValue
 from baremetal_sdk.auth.identity import IDENTITY_KEY, Identity
 from baremetal_sdk.cluster.hash_ring import HashRing
 from baremetal_sdk.context import RequestContext, current_request
-from baremetal_sdk.http.request_id import REQUEST_ID_KEY, request_id
+from baremetal_sdk.http.request_id import REQUEST_ID_KEY, get_request_id
 from baremetal_sdk.observability.metrics.collector import Reading
 from baremetal_sdk.store.records.query import Scope
 
@@ -187,9 +187,9 @@ def build_context(environ: WSGIEnvironment) -> RequestContext:
     """Return the context of a request, with the identity that the authentication middleware stored in *environ*."""
     identity: Identity | None = environ.get(IDENTITY_KEY)
     if identity is None:
-        return RequestContext(request_id=request_id(environ))
+        return RequestContext(request_id=get_request_id(environ))
     return RequestContext(
-        request_id(environ),
+        get_request_id(environ),
         identity.user,
         identity.project,
         identity.roles,

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from baremetal_sdk.http.error_responses import error_body, status_line
-from baremetal_sdk.http.request_id import request_id
+from baremetal_sdk.http.error_responses import build_error_body, format_status
+from baremetal_sdk.http.request_id import get_request_id
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -75,13 +75,13 @@ class AuthenticationError(Exception):
 
 def refuse(environ: WSGIEnvironment, start_response: StartResponse, error: AuthenticationError) -> Iterable[bytes]:
     """Respond with *error*, in the format that clients of the Bare Metal API parse."""
-    body = error_body(error.status, str(error))
-    ident = request_id(environ)
+    body = build_error_body(error.status, str(error))
+    ident = get_request_id(environ)
     headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
     headers += [("x-openstack-request-id", ident), ("openstack-request-id", ident)]
     if error.challenge is not None:
         headers.append(("WWW-Authenticate", error.challenge))
     if error.retry_after is not None:
         headers.append(("Retry-After", str(max(1, round(error.retry_after)))))
-    start_response(status_line(error.status), headers)
+    start_response(format_status(error.status), headers)
     return [body]

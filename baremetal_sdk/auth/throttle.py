@@ -6,7 +6,7 @@ import threading
 from collections import OrderedDict
 
 from baremetal_sdk.clock import Clock, SystemClock
-from baremetal_sdk.http.address import client_network
+from baremetal_sdk.http.address import get_client_network
 
 _FREE_FAILURES = 5
 """Failures of a user at one address without a wait, because people mistype."""
@@ -36,13 +36,13 @@ class LoginThrottle:
         """Return the seconds until *user* may try again from *peer*. 0 means now."""
         with self._lock:
             now = self._clock.monotonic()
-            return max(self._get_left_s(key, free, now) for key, free in _keys(peer, user))
+            return max(self._get_left_s(key, free, now) for key, free in _build_keys(peer, user))
 
     def record_failure(self, peer: str, user: str) -> None:
         """Count a wrong password."""
         with self._lock:
             now = self._clock.monotonic()
-            for key, _ in _keys(peer, user):
+            for key, _ in _build_keys(peer, user):
                 count, last = self._failures.pop(key, (0, now))
                 self._failures[key] = (count + 1 if now - last < _RESET_AFTER_S else 1, now)
             while len(self._failures) > _MAX_ENTRIES:
@@ -51,7 +51,7 @@ class LoginThrottle:
     def record_success(self, peer: str, user: str) -> None:
         """Reset the count of *user* at *peer*. The count of the address stays, with its guesses for other users."""
         with self._lock:
-            self._failures.pop((client_network(peer), user), None)
+            self._failures.pop((get_client_network(peer), user), None)
 
     def _get_left_s(self, key: _Key, free: int, now: float) -> float:
         count, last = self._failures.get(key, (0, now))
@@ -60,7 +60,7 @@ class LoginThrottle:
         return max(0.0, last + min(_MAX_WAIT_S, 2.0 ** min(count - free, 10)) - now)
 
 
-def _keys(peer: str, user: str) -> tuple[tuple[_Key, int], tuple[_Key, int]]:
+def _build_keys(peer: str, user: str) -> tuple[tuple[_Key, int], tuple[_Key, int]]:
     """Return the keys of a login, each with its number of free failures."""
-    client = client_network(peer)
+    client = get_client_network(peer)
     return ((client, user), _FREE_FAILURES), ((client, None), _FREE_ADDRESS_FAILURES)

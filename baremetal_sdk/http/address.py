@@ -16,7 +16,7 @@ def normalize_address(address: str) -> str:
     return address if mapped is None else str(mapped)
 
 
-def client_network(address: str) -> str:
+def get_client_network(address: str) -> str:
     """Return the key under which limits count the client at *address*.
 
     The key is the IPv4 address itself, or the /64 network of an IPv6 address: a client usually controls a whole /64.

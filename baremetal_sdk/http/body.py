@@ -14,7 +14,7 @@ from typing import IO
 
 from baremetal_sdk.http.body_budget import BodyBudget
 from baremetal_sdk.http.limits import HTTPLimits
-from baremetal_sdk.http.request_head import HTTPError, RequestHead, body_too_large, check_trailer
+from baremetal_sdk.http.request_head import HTTPError, RequestHead, build_too_large_error, check_trailer
 
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})([ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?")
 _PLAIN_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})\r\n")
@@ -120,7 +120,7 @@ class RequestBody:
             raise HTTPError(400, f"the body of the request has too many chunks; the limit is {_MAX_CHUNKS}")
         self._allowed -= size
         if self._allowed < 0:
-            raise body_too_large(self._limits)
+            raise build_too_large_error(self._limits)
 
     def _read_content(self, buffer: bytearray) -> bool:
         piece = buffer[: self._left]

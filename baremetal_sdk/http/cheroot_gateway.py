@@ -21,7 +21,7 @@ from baremetal_sdk.http.connection import Connection
 from baremetal_sdk.http.error_responses import build_error_response
 from baremetal_sdk.http.limits import HTTPLimits
 from baremetal_sdk.http.output import ClientGone
-from baremetal_sdk.http.request_id import REQUEST_ID_KEY, request_id
+from baremetal_sdk.http.request_id import REQUEST_ID_KEY, get_request_id
 from baremetal_sdk.http.slow_readers import SlowReaderLimit
 from baremetal_sdk.http.streaming import StreamingResponse
 from baremetal_sdk.http.streams import ResponseStream
@@ -72,7 +72,7 @@ class RequestHandler(CherootServer):
             self.log.log_request(gateway.env, status, gateway.sent, time.monotonic() - started)
         return not request.close_connection
 
-    def date(self) -> bytes:
+    def get_date(self) -> bytes:
         """Return the current value of the Date header."""
         second = int(time.time())  # the header has a resolution of one second
         if self._date[0] != second:
@@ -122,7 +122,7 @@ class _Request(HTTPRequest):
         elif self.head.version < (1, 1):
             extra.append((b"Connection", b"keep-alive"))
         if b"date" not in names:
-            extra.append((b"Date", self.server.date()))
+            extra.append((b"Date", self.server.get_date()))
         if b"server" not in names:
             extra.append((b"Server", b"baremetal-sdk"))
         lines = [b"HTTP/1.1 %b" % self.status, *(name + b": " + value for name, value in extra), b"\r\n"]
@@ -272,9 +272,9 @@ class _Gateway(Gateway_10):
             environ.pop("HTTP_TRANSFER_ENCODING", None)
             environ["CONTENT_LENGTH"] = str(request.body.size)
         environ["wsgi.input_terminated"] = True
-        environ[REQUEST_ID_KEY] = request_id(environ)
+        environ[REQUEST_ID_KEY] = get_request_id(environ)
         if listener.is_unix:
-            environ[PEER_CREDENTIALS] = conn.peer_credentials()
+            environ[PEER_CREDENTIALS] = conn.get_peer_credentials()
         return environ
 
     def _send_internal_error(self) -> None:

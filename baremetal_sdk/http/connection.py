@@ -8,7 +8,7 @@ import struct
 from enum import Enum
 from typing import Any, Protocol
 
-from baremetal_sdk.http.address import client_network, normalize_address
+from baremetal_sdk.http.address import get_client_network, normalize_address
 from baremetal_sdk.http.body import RequestBody
 from baremetal_sdk.http.body_budget import BodyBudget
 from baremetal_sdk.http.limits import HTTPLimits
@@ -72,7 +72,7 @@ class Connection:
         self.listener = listener
         self.remote_addr = normalize_address(str(address[0])) if isinstance(address, tuple) else ""
         self.remote_port = int(address[1]) if isinstance(address, tuple) else 0
-        self.client = client_network(self.remote_addr) or None
+        self.client = get_client_network(self.remote_addr) or None
         """Key under which limits count the client. None for a unix socket."""
         self.state = ConnectionState.IDLE
         self.buffer = bytearray()
@@ -175,7 +175,7 @@ class Connection:
         """Return the first byte of the input without removing it. Return nothing if the client has closed the connection."""
         return self.sock.recv(1, socket.MSG_PEEK)
 
-    def peer_credentials(self) -> tuple[int, int, int]:
+    def get_peer_credentials(self) -> tuple[int, int, int]:
         """Return the process ID, user ID and group ID of the peer of a unix socket."""
         raw = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
         process, user, group = _CREDENTIALS.unpack(raw)

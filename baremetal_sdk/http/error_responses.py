@@ -7,21 +7,21 @@ from http import HTTPStatus
 import orjson
 
 
-def error_body(status: int, reason: str) -> bytes:
+def build_error_body(status: int, reason: str) -> bytes:
     """Return the body of an error response: a JSON text inside a JSON object, as Ironic's clients expect it."""
     inner = {"faultcode": "Client" if status < 500 else "Server", "faultstring": reason, "debuginfo": None}
     return orjson.dumps({"error_message": orjson.dumps(inner).decode()})
 
 
-def status_line(status: int) -> str:
+def format_status(status: int) -> str:
     """Return *status* with its phrase, as WSGI expects it (PEP 3333)."""
     return f"{status} {HTTPStatus(status).phrase}"
 
 
 def build_error_response(status: int, reason: str, request_id: str | None = None, retry_after: float | None = None) -> bytes:
     """Return a complete error response that closes the connection. *retry_after* is in seconds and applies to status 503."""
-    body = error_body(status, reason)
-    head = [f"HTTP/1.1 {status_line(status)}", "Content-Type: application/json", f"Content-Length: {len(body)}"]
+    body = build_error_body(status, reason)
+    head = [f"HTTP/1.1 {format_status(status)}", "Content-Type: application/json", f"Content-Length: {len(body)}"]
     head.append("Connection: close")
     if request_id is not None:
         head += [f"x-openstack-request-id: {request_id}", f"openstack-request-id: {request_id}"]

@@ -103,7 +103,7 @@ def parse_head(block: bytes, limits: HTTPLimits) -> RequestHead:
         raise HTTPError(400, "the Host header is not a host name with an optional port")
     _set_framing(head)
     if head.content_length > limits.max_body_bytes:
-        raise body_too_large(limits)
+        raise build_too_large_error(limits)
     if head.headers.get(b"Expect", b"100-continue").lower() != b"100-continue":
         raise HTTPError(417, "the Expect header is not supported; the only supported value is 100-continue")
     return head
@@ -169,6 +169,6 @@ def _set_framing(head: RequestHead) -> None:
         head.content_length = int(length)
 
 
-def body_too_large(limits: HTTPLimits) -> HTTPError:
+def build_too_large_error(limits: HTTPLimits) -> HTTPError:
     """Return the error for a body above the size limit."""
     return HTTPError(413, f"the body of the request is too large; the limit is {limits.max_body_bytes} bytes")

@@ -13,7 +13,7 @@ REQUEST_ID_KEY = "baremetal_sdk.request_id"
 _REQUEST_ID = re.compile(r"req-[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 
 
-def request_id(environ: Mapping[str, Any]) -> str:
+def get_request_id(environ: Mapping[str, Any]) -> str:
     """Return the ID of a request: the one in *environ*, or else the client's if it is well-formed, or else a new one.
 
     Other values of clients are ignored, so that no client can write arbitrary text into the log.

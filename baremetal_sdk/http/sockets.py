@@ -100,7 +100,7 @@ def listen(config: APIConfig, environ: Mapping[str, str] | None = None) -> Liste
     *environ* replaces the environment of the process, in which systemd passes its sockets.
     """
     if config.systemd_socket:
-        return Listeners(passed_sockets(config.systemd_socket, os.environ if environ is None else environ), is_shared=True)
+        return Listeners(find_systemd_sockets(config.systemd_socket, os.environ if environ is None else environ), is_shared=True)
     if config.unix_socket:
         sock, identity = _listen_on_path(config)
         return Listeners([sock], {config.unix_socket: identity})
@@ -121,7 +121,7 @@ def make_listening_socket(sock: socket.socket, is_shared: bool, path: str | None
     return ListeningSocket(sock, host, port, is_shared)
 
 
-def passed_sockets(name: str, environ: Mapping[str, str]) -> list[socket.socket]:
+def find_systemd_sockets(name: str, environ: Mapping[str, str]) -> list[socket.socket]:
     """Return the sockets that systemd passed to this process under *name*. ``all`` selects all of them.
 
     Raises ``ConfigurationError`` if no socket has this name, or if one does not listen for streams.
