@@ -81,7 +81,7 @@ _FIELDS = WritableFields(
 
 
 class AllocationsResource:
-    """Allocations."""
+    """Allocations: creating, listing, showing, changing and deleting them."""
 
     rules: ClassVar[Mapping[str, Persona]] = {_CREATE_FOR_OTHERS: "system-member"}
 

@@ -24,13 +24,13 @@ CHASSIS_VIEW = View(
 )
 _FIELDS = WritableFields(
     ChassisRecord,
-    optional("description", TEXT, "A description for people."),
+    optional("description", TEXT, "A description in free text."),
     optional("extra", OBJECT, "Arbitrary data of the client."),
 )
 
 
 class ChassisResource(CRUDResource):
-    """The chassis of nodes."""
+    """Chassis, which group nodes of one enclosure."""
 
     view = CHASSIS_VIEW
     fields = _FIELDS

@@ -49,7 +49,7 @@ _FIELDS = WritableFields(
 
 
 class DeployTemplatesResource(CRUDResource):
-    """Deploy templates."""
+    """Deploy templates. A deployment uses those whose names are traits of the instance."""
 
     view = TEMPLATE_VIEW
     fields = _FIELDS

@@ -101,7 +101,7 @@ class HealthResource:
 
     @route("GET", "/healthcheck", policy=_POLICY, visibility=PUBLIC, content_type="text/plain", response={"const": "OK"})
     def check(self, request: APIRequest) -> Response:
-        """Answer the health check of Ironic, if it is enabled."""
+        """Answer Ironic's health check with the text OK, if it is enabled. Otherwise, the path does not exist."""
         if not request.backend.config.healthcheck.enabled:
             raise path_not_found_error(["healthcheck"])
         return Response(body=b"OK", content_type="text/plain", charset="utf-8")

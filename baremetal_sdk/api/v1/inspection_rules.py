@@ -46,7 +46,7 @@ _FIELDS = WritableFields(
     optional(
         "conditions", ARRAY, "The conditions of the rule. All of them must hold; without conditions the actions always run."
     ),
-    optional("description", TEXT, "A description for people."),
+    optional("description", TEXT, "A description in free text."),
     optional("phase", TEXT, "The phase of the inspection. The only phase is main."),
     optional("priority", integer(), "The priority, from 0 to 9999. Rules with a higher priority run first."),
     optional("sensitive", BOOLEAN, "True to hide actions and conditions in all responses. A sensitive rule stays sensitive."),
@@ -55,7 +55,7 @@ _FIELDS = WritableFields(
 
 
 class InspectionRulesResource(CRUDResource):
-    """Inspection rules."""
+    """Inspection rules, which run after each inspection in the order of their priority."""
 
     view = RULE_VIEW
     fields = _FIELDS
@@ -88,11 +88,14 @@ class InspectionRulesResource(CRUDResource):
         return {"phase": request.query.get("phase")}
 
     def prepare(self, request: APIRequest, values: dict[str, Any]) -> None:
-        """Check the new rule."""
+        """Raise ``InvalidInput`` if the new rule is invalid."""
         _check_rule(values)
 
     def check_changes(self, request: APIRequest, rule: InspectionRuleRecord, changes: dict[str, Any]) -> None:
-        """Check the changed rule. A sensitive rule stays sensitive, because its content must not become visible."""
+        """Raise ``InvalidInput`` if the changed rule is invalid.
+
+        A sensitive rule stays sensitive, because its content must not become visible.
+        """
         if rule.sensitive and changes.get("sensitive") is False:
             raise InvalidInput([Problem("sensitive", "cannot be turned off", "delete the rule and create another one")])
         _check_rule({**vars(rule), **changes})

@@ -71,7 +71,7 @@ _WRITABLE = (
     ),
     optional("chassis_uuid", UUID, "The UUID of the chassis that contains the node."),
     optional("conductor_group", text(255), "The conductor group whose conductors may manage the node.", 46),
-    optional("description", text(4096), "A description for people.", 51),
+    optional("description", text(4096), "A description in free text.", 51),
     optional("disable_power_off", BOOLEAN, "True to forbid powering the machine off.", 95),
     Parameter("driver", text(255, 1), "The hardware type."),
     optional("driver_info", OBJECT, "The settings of the driver, such as the address and the credentials of the BMC."),
@@ -79,7 +79,7 @@ _WRITABLE = (
     optional("instance_info", OBJECT, "The settings of the instance, such as the image to deploy."),
     optional("instance_name", text(255, 1), "The name of the instance on the node.", 104),
     optional("instance_uuid", UUID, "The UUID of the instance on the node."),
-    optional("lessee", TEXT, "The project that may use the node.", 65),
+    optional("lessee", TEXT, "The project that leases the node.", 65),
     optional("maintenance", BOOLEAN, "True if the machine is in maintenance, so the service does not change it."),
     optional("name", TEXT, "The unique name of the node.", NAME_SINCE),
     optional("network_data", NETWORK_DATA, "The static network configuration of the ramdisk.", 66),
@@ -91,7 +91,12 @@ _WRITABLE = (
     optional("retired_reason", TEXT, "The reason for the retirement.", 61),
     optional("shard", TEXT, "The name of the shard of the node.", 82),
     *(
-        optional(f"{kind}_interface", TEXT, f"The {kind} interface. Null uses the default of the hardware type.", since)
+        optional(
+            f"{kind}_interface",
+            TEXT,
+            f"The implementation of the {kind} interface. Null selects the default of the hardware type.",
+            since,
+        )
         for kind, since in INTERFACE_SINCE.items()
     ),
 )

@@ -81,7 +81,7 @@ class NodeBIOSResource:
 
 
 class NodeFirmwareResource:
-    """Firmware of machines' components, from the last time that the service read it."""
+    """Firmware of the components of machines, from the last time that the service read it."""
 
     @route(
         "GET",
@@ -97,7 +97,7 @@ class NodeFirmwareResource:
         ),
     )
     def list(self, request: APIRequest) -> dict[str, Any]:
-        """List the firmware of a node's components."""
+        """List the firmware of the components of a node."""
         node = request.node()
         whole = (*_FIRMWARE_FIELDS, *_FIRMWARE_IDENTITY_FIELDS) if request.minor >= FIRMWARE_IDENTITY_SINCE else _FIRMWARE_FIELDS
         names = _select_fields(request, whole, whole)

@@ -14,7 +14,7 @@ from baremetal_sdk.api.framework.routes import route
 from baremetal_sdk.api.framework.types import BOOLEAN, OBJECT, choice, integer, text
 from baremetal_sdk.api.framework.views import ResponseSpec
 from baremetal_sdk.api.v1.node_view import STATES_VIEW
-from baremetal_sdk.api.v1.provision_verbs import ABORTABLE_SINCE, PROVISION_BODY, verb_and_arguments
+from baremetal_sdk.api.v1.provision_verbs import ABORTABLE_SINCE, PROVISION_BODY, parse_provision_body
 from baremetal_sdk.api.v1.runbooks import USE
 from baremetal_sdk.store.records.policy import RunbookRecord
 
@@ -77,7 +77,7 @@ class NodeStatesResource:
         for name, rule in _STEP_RULES.items():
             if request.body.get(name) and not request.body.get("runbook"):
                 request.enforce(node, rule)
-        verb, arguments = verb_and_arguments(request.body, request.minor)
+        verb, arguments = parse_provision_body(request.body, request.minor)
         for name in ("deploy_steps", "clean_steps", "service_steps"):
             for rule in step_rules(arguments.get(name, ())):
                 request.enforce(node, rule)
@@ -159,7 +159,7 @@ class NodeMaintenanceResource:
         body=(optional("reason", text(4096), "The reason for the maintenance."),),
     )
     def enter(self, request: APIRequest) -> None:
-        """Put a node in maintenance."""
+        """Put a node into maintenance."""
         request.rpc("set_maintenance", node=request.node().uuid, maintenance=True, reason=request.body.get("reason"))
 
     @route("DELETE", "/v1/nodes/{node}/maintenance", policy="baremetal:node:clear_maintenance", status=202)

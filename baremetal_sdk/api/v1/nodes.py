@@ -60,7 +60,7 @@ class InterfaceValidation(TypedDict):
 
 
 class NodesResource:
-    """Nodes."""
+    """Single nodes: creating, showing, changing, validating and deleting them."""
 
     rules: ClassVar[Mapping[str, Persona]] = RULES
 

@@ -95,10 +95,10 @@ class PortgroupsResource(NodeResource):
         return {"shard": request.query.get("shard"), "conductor_group": request.query.get("conductor_groups")}
 
     def prepare(self, request: APIRequest, values: dict[str, Any]) -> None:
-        """Check the name, then the node."""
+        """Raise ``InvalidInput`` for an invalid name, then resolve the node."""
         crud.check_name(values.get("name"))
         super().prepare(request, values)
 
     def check_changes(self, request: APIRequest, group: PortgroupRecord, changes: dict[str, Any]) -> None:
-        """Check the new name."""
+        """Raise ``InvalidInput`` if the new name is invalid."""
         crud.check_name(changes.get("name"))

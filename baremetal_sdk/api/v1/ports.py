@@ -123,7 +123,7 @@ _WRITABLE = (
     Parameter("address", MAC, "The MAC address."),
     optional("available_for_dynamic_portgroup", BOOLEAN, "True if the port may join a dynamic port group.", 111),
     optional("category", text(80), "The category of the port.", 101),
-    optional("description", TEXT, "A description for people.", 97),
+    optional("description", TEXT, "A description in free text.", 97),
     optional("extra", OBJECT, "Arbitrary data of the client."),
     optional("is_smartnic", BOOLEAN, "True if the port is on a smart NIC.", 53),
     optional("local_link_connection", _LINK, "The switch port or smart NIC to which the port is connected.", 19),
@@ -247,7 +247,7 @@ class PortsResource(NodeResource):
         return build_page(request, page, request.backend.store.ports(query, scope=request.scope))
 
     def prepare(self, request: APIRequest, values: dict[str, Any]) -> None:
-        """Resolve the node, which may be given by UUID or by name, and check the new port."""
+        """Resolve the node, which may be given by UUID or by name, and check the values of the new port."""
         values["node_uuid"] = _find_node_of_new_port(request, values)
         if "address" not in values:
             raise InvalidInput([Problem("address", "is missing", "a port needs a MAC address")])
@@ -269,7 +269,7 @@ class PortsResource(NodeResource):
         return diff_fields(document, touched, _parse_patch_value, _DEFAULTS)
 
     def check_changes(self, request: APIRequest, port: PortRecord, changes: dict[str, Any]) -> None:
-        """Check the changed port."""
+        """Raise ``InvalidInput`` or ``NotAcceptable`` if the changed port is invalid."""
         document = {name: getattr(port, name) for name in _PATCH_FIELDS.by_name}
         _check_values(request, changes, {**document, **changes})
 

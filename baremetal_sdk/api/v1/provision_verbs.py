@@ -42,7 +42,7 @@ PROVISION_BODY = (
 )
 
 
-def verb_and_arguments(body: Mapping[str, Any], minor: int) -> tuple[str, dict[str, Any]]:
+def parse_provision_body(body: Mapping[str, Any], minor: int) -> tuple[str, dict[str, Any]]:
     """Return the verb of a request and its arguments.
 
     Raises ``NotAcceptable`` if the verb or an argument needs a later microversion, and ``InvalidInput`` for every other fault

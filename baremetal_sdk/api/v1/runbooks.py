@@ -56,7 +56,7 @@ _FIELDS = WritableFields(
     RunbookRecord,
     Parameter("name", NAME, "The unique name of the runbook. Before 1.112 it must be a trait."),
     Parameter("steps", _STEPS, "The steps, each with interface, step and order."),
-    optional("description", TEXT, "A description for people.", TRAITS_SINCE, too_old_status=400),
+    optional("description", TEXT, "A description in free text.", TRAITS_SINCE, too_old_status=400),
     optional("disable_ramdisk", BOOLEAN, "True to run the steps without a ramdisk."),
     optional("extra", OBJECT, "Arbitrary data of the client."),
     optional("owner", TEXT, "The project that owns the runbook."),
@@ -66,7 +66,7 @@ _FIELDS = WritableFields(
 
 
 class RunbooksResource(CRUDResource):
-    """Runbooks."""
+    """Runbooks. A project may use its own runbooks and public ones."""
 
     rules: ClassVar[Mapping[str, Persona]] = {
         _RULE_BY_FIELD["owner"]: "system-keeper",
@@ -110,7 +110,7 @@ class RunbooksResource(CRUDResource):
         crud.enforce_owner(request, request.route.policy, "runbook", runbook)
 
     def authorize_update(self, request: APIRequest, runbook: RunbookRecord) -> None:
-        """Raise ``Forbidden`` if the rule of any changed field does not allow the change."""
+        """Raise ``Forbidden`` if the rule of a changed field does not allow the change."""
         fields = {operation.field for operation in parse_patch(request.body, request.minor)}
         for rule in {_RULE_BY_FIELD.get(name, request.route.policy) for name in fields} or {request.route.policy}:
             crud.enforce_owner(request, rule, "runbook", runbook)

@@ -75,6 +75,7 @@ class DriverVendorPassthruResource:
 
 
 def _describe_call(request: APIRequest) -> dict[str, Any]:
+    """Return the arguments of the RPC methods for vendor calls. Raises ``InvalidInput`` without a method name."""
     name = request.arguments.get("method") or request.query.get("method")
     if name is None:
         raise InvalidInput([Problem("method", "is missing", "give the name of a method; .../vendor_passthru/methods lists them")])
