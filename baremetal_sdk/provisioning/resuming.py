@@ -50,6 +50,7 @@ class StepResumer:
         """
         with self._lock:
             is_scheduled = node in self._scheduled
+        # Two threads may both schedule the run. That is harmless: each poll checks under the lease where the run is.
         if not is_scheduled:
             self.schedule(node, waiting)
 

@@ -275,6 +275,7 @@ def _store_outcome(task: NodeTask, entry: StepEntry, outcome: Any) -> WaitingRun
         return current_wait(task.record)
     if outcome is not None:
         raise UnexpectedAnswer(f"step {entry.label} returned {outcome!r}; it has to return None or Wait")
+    # One write for both. Between two writes, a dying conductor would leave the next step with the attempts of this one.
     task.write(run_index=index + 1, run_attempt=0)
     return None
 

@@ -60,7 +60,7 @@ def fail(task: NodeTask, error: BaseException | str, **changes: Any) -> None:
     state = task.record.provision_state
     reason = f"{state}: {error}" if str(error) else f"{state}: {type(error).__name__}"
     if state in (states.CLEANING, states.CLEANWAIT):
-        # A machine that is only partly clean must not be used until an operator has looked at it.
+        # Maintenance keeps a machine that is only partly clean from being used until an operator has looked at it.
         maintenance = {"maintenance": True, "maintenance_reason": reason[:_MAX_ERROR_LENGTH], "fault": CLEAN_FAILURE}
         changes = {**changes, **maintenance}
     follow_event(task, "fail", last=True, last_error=reason[:_MAX_ERROR_LENGTH], **{**NO_RUN, **changes})

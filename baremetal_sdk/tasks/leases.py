@@ -86,6 +86,7 @@ class Leases:
 
         Runs before and after each message to a BMC, so it only compares local values and does not access the store.
         """
+        # The epoch is compared, too: the node may be leased again by another task of this conductor.
         with self._lock:
             held = self._held.get(fence.node_uuid)
         if held is not None and held.lease.epoch == fence.epoch and self._elapsed() < held.valid_until:
@@ -99,6 +100,7 @@ class Leases:
 
     def release(self, fence: Fence) -> None:
         """Release a lease. Do nothing in the store if it is no longer this holder's."""
+        # In this order: a renewal in another thread must not find the released lease missing and report it as lost.
         self.stop_renewing(fence)
         self._store.release_lease(fence)
 
@@ -118,6 +120,7 @@ class Leases:
         valid_until = self._compute_valid_until()
         leases = self._store.renew_leases([lease.fence for lease in due], duration=self.duration)
         renewed = {lease.fence: lease for lease in leases}
+        # A task may have released its lease while the store renewed it. Such a lease must not become held again.
         with self._lock:
             for fence, lease in renewed.items():
                 if self._is_held(fence):

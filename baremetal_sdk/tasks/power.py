@@ -151,6 +151,7 @@ class TaskPower:
         interface = self._task.driver.power
         refuse_unsupported(interface, state)
         if state in _OFF_BEFORE and self._can_reboot_in_two_steps(interface, _OFF_BEFORE[state]):
+            # Each of the two is confirmed by itself, and a failure of the first leaves the second undone.
             self.set(_OFF_BEFORE[state], timeout)
             self.set(PowerState.ON, timeout)
             return
