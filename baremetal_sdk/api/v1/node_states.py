@@ -168,7 +168,7 @@ class NodeMaintenanceResource:
         request.rpc("set_maintenance", node=request.node().uuid, maintenance=False, reason=None)
 
 
-class BootDeviceSetting(TypedDict):
+class BootDeviceBody(TypedDict):
     """The boot device that the BMC reports. A field is null if the BMC does not report it."""
 
     boot_device: str | None
@@ -185,9 +185,9 @@ class NodeManagementResource:
     """Boot devices of nodes."""
 
     @route("GET", "/v1/nodes/{node}/management/boot_device", policy="baremetal:node:get_boot_device", role="owner-manager")
-    def boot_device(self, request: APIRequest) -> BootDeviceSetting:
+    def boot_device(self, request: APIRequest) -> BootDeviceBody:
         """Show the boot device of a node."""
-        boot_device: BootDeviceSetting = request.rpc("get_boot_device", node=request.node().uuid)
+        boot_device: BootDeviceBody = request.rpc("get_boot_device", node=request.node().uuid)
         return boot_device
 
     @route(
