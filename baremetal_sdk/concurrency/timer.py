@@ -43,7 +43,7 @@ class ScheduledCall:
 
 
 class Timer:
-    """Calls functions at times of its clock, on one thread. Functions have to be short; longer work belongs on a pool.
+    """A thread that calls functions at times of a clock. Functions have to be short; longer work belongs on a pool.
 
     Thread-safe.
     """

@@ -34,7 +34,7 @@ class PollResult:
 
 
 class Poller:
-    """Polls nodes at an interval, with two queues: one for nodes whose BMC answers, and one for unreachable BMCs.
+    """A poller of nodes with two queues: one for nodes whose BMC answers, and one for unreachable BMCs.
 
     *name* is for log lines. *read_rows* returns current rows for due nodes, and leaves out nodes that must not be polled.
     *poll* polls one node; *on_worker_end* is called when a worker ends. *interval* is in seconds. Thread-safe, except that

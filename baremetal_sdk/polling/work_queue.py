@@ -20,10 +20,10 @@ _BASELINE_WEIGHT = 0.1
 
 
 class WorkQueue:
-    """Hands out due nodes with their current rows. One query serves many nodes. Thread-safe."""
+    """A queue of due nodes with their current rows. One query reads the rows of many nodes. Thread-safe."""
 
     def __init__(self, schedule: Schedule, read_rows: Callable[[Sequence[str]], Sequence[Row]]) -> None:
-        """*read_rows* returns current rows for the given nodes. Nodes that it leaves out are due again after an interval."""
+        """Create a queue. *read_rows* returns the current rows of nodes; nodes that it leaves out are due after an interval."""
         self.schedule = schedule
         self.worker_limit = WorkerLimit()
         self._read_rows = read_rows

@@ -18,7 +18,7 @@ _SURPLUS_FACTOR = 1.1
 
 
 class WorkerLimit:
-    """Counts the workers of one queue, and tells how many more would be useful. Thread-safe.
+    """The number of workers of one queue, and the number that would be useful. Thread-safe.
 
     To poll *due* nodes within some seconds takes ``due * latency / seconds`` workers (Little's law). More than
     ``latency / CPU time`` workers would only compete for the interpreter and delay all other work.

@@ -16,7 +16,7 @@ LOG = logging.getLogger(__name__)
 
 
 class WorkerPool:
-    """Runs workers on a lane. Each worker calls *poll* for one due node after another, and *on_end* when it ends.
+    """Workers on a lane. Each worker calls *poll* for one due node after another, and *on_end* when it ends.
 
     *name* is for log lines.
     """

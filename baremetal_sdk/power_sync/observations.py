@@ -73,7 +73,7 @@ class NodeObservation:
 
 
 class ObservationTracker:
-    """Tracks the observations of all nodes, and returns the changes that each observation makes to its node.
+    """The observations of all nodes, and the changes that each observation makes to its node.
 
     Thread-safe. A requested observation may run beside a scheduled one of the same node. A lost update of its
     :class:`NodeObservation` then changes a count by one, which does no harm.

@@ -40,10 +40,10 @@ _AFTER_TASK_S = 10.0
 
 
 class PowerSync:
-    """Observes each node's power on its own schedule, without a lease.
+    """Regular observation of each node's power, on its own schedule and without a lease.
 
-    It writes only changes, and only to nodes that no task has taken or changed meanwhile. It never waits for a BMC that
-    serves other requests, and unreachable BMCs do not delay the others.
+    Power sync writes only changes, and only to nodes that no task has taken or changed meanwhile. It never waits for a BMC
+    that serves other requests, and unreachable BMCs do not delay the others.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class PowerSync:
         is_mine: Callable[[Row], bool] = lambda node: True,
         telemetry: Telemetry | None = None,
     ) -> None:
-        """*interval* is in seconds, 0 if power sync is disabled. *is_mine* tells which nodes this conductor observes."""
+        """Create power sync, with an *interval* in seconds (0: disabled). *is_mine* selects the nodes of this conductor."""
         self._store = store
         self._tasks = tasks
         self._lane = lane

@@ -20,7 +20,7 @@ _MAX_BATCH = 500
 
 
 class WriteBatch:
-    """Collects changes and writes them on request. Thread-safe.
+    """Pending changes to nodes, which are written together on request. Thread-safe.
 
     *on_written* is called for each written node with its row before the write and its record after it.
     """

@@ -31,7 +31,7 @@ _FIELDS = ("uuid", "name", "instance_uuid", "driver", "maintenance", "provision_
 
 
 class SensorCollection:
-    """Reads the sensors of each node once per interval, without a lease, and publishes them.
+    """Regular reading of each node's sensors, without a lease, and publication of the readings.
 
     *notifier* gets a notification for each node that was read, and :meth:`readings` offers the numbers as metrics.
     Unreachable BMCs do not delay the others. A BMC whose driver reads no sensors is not asked.
@@ -50,7 +50,7 @@ class SensorCollection:
         is_mine: Callable[[Row], bool] = lambda node: True,
         telemetry: Telemetry | None = None,
     ) -> None:
-        """*host* is the name of the conductor in notifications. *is_mine* tells which nodes this conductor reads."""
+        """Create the collection. *host* names the conductor in notifications. *is_mine* selects the nodes of this conductor."""
         self._store = store
         self._tasks = tasks
         self._clock = clock

@@ -26,7 +26,7 @@ class Delayed:
         submit: Callable[[Callable[[], Any]], PoolFuture[Any]],
         is_alive: Callable[[], bool],
     ) -> None:
-        """Call *submit* with *function* in so many *seconds*, if *is_alive* then says that the lane accepts work."""
+        """Schedule the call of *submit* with *function* in so many *seconds*. No call is made if *is_alive* is false by then."""
         self.cancelled = False
         self._function = function
         self._timer = timer

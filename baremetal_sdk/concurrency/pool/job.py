@@ -45,7 +45,7 @@ OwnerT = TypeVar("OwnerT", bound=JobOwner)
 
 
 class PoolDeadlock(RuntimeError):
-    """A task waits for one that can never run, because each worker that could run it waits in the same way."""
+    """A task waits for another task that can never run, because each worker that could run that task waits too."""
 
 
 class TaskAbandoned(RuntimeError):
