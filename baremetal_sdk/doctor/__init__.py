@@ -1,4 +1,4 @@
-"""What is wrong with a process, its configuration and its surroundings, before an operator meets it."""
+"""Examination of a process, its configuration and its environment for problems."""
 
 from baremetal_sdk.doctor.examination import examine
 from baremetal_sdk.doctor.finding import Finding, Outcome

@@ -1,4 +1,4 @@
-"""The database: whether it can be reached, and what its tables are like. Nothing is made and nothing is upgraded."""
+"""Check of the database and its schema. It creates and upgrades nothing."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ _NAME = "database"
 
 
 def examine_database(config: DatabaseConfig) -> Finding:
-    """What can be said without changing anything."""
+    """Return a finding about the connection, the schema and the key of the database."""
     if config.connection is None:
-        return ok(_NAME, "none is configured: nodes are kept in memory, or the host application hands in a store")
-    # Whoever keeps nodes in memory does not wait for the import of a database toolkit.
+        return ok(_NAME, "none is configured: nodes are in memory or in the store of the host application")
+    # Imported here, because a process without a database should not pay for the import of the database toolkit.
     from baremetal_sdk.store.sql.engine import Database
 
     try:
         database = Database(config.connection)
-        if database.is_sqlite and not _file(database.url.database).exists():
-            return _to_be_made(_file(database.url.database))
+        if database.is_sqlite and not _database_file(database.url.database).exists():
+            return _examine_missing_file(_database_file(database.url.database))
         database.open()
         with closing(database):
-            return _schema(database) if _key_is_there(config) else _without_key(config)
+            return _examine_schema(database) if _has_key(config) else _describe_missing_key(config)
     except BareMetalError as exc:
-        return fail(_NAME, str(exc), "see [database] connection, and whether the database runs")
+        return fail(_NAME, str(exc), "correct [database] connection, and make sure that the database is running")
 
 
 @contextmanager
 def open_existing_store(config: DatabaseConfig, clock: Clock) -> Iterator[Store]:
-    """The store of a database that was found to be as it should be."""
+    """Open the store of a database that passed the check, and close it after the block."""
     store = open_store(config.connection, clock=clock)
     try:
         yield store
@@ -49,52 +49,68 @@ def open_existing_store(config: DatabaseConfig, clock: Clock) -> Iterator[Store]
         store.close()
 
 
-def _file(name: str | None) -> Path:
+def _database_file(name: str | None) -> Path:
     return Path((name or "").removeprefix("file:"))
 
 
-def _to_be_made(file: Path) -> Finding:
-    parent = next((one for one in file.absolute().parents if one.exists()), Path("/"))
+def _examine_missing_file(file: Path) -> Finding:
+    parent = next((directory for directory in file.absolute().parents if directory.exists()), Path("/"))
     if os.access(parent, os.W_OK | os.X_OK):
-        return warn(_NAME, f"there is no {file} yet", "the first start makes it; else name another in [database] connection")
-    return fail(_NAME, f"there is no {file}, and {parent} cannot be written to", "let the service's user write to the directory")
+        return warn(
+            _NAME, f"{file} does not exist yet", "the first start creates it; if it should exist, correct [database] connection"
+        )
+    return fail(
+        _NAME,
+        f"{file} does not exist, and {parent} is not writable",
+        "give the user of the service write permission for the directory",
+    )
 
 
-def _schema(database: Database) -> Finding:
+def _examine_schema(database: Database) -> Finding:
     from baremetal_sdk.store.sql.schema import REVISIONS, StoreSchema, is_usable
     from baremetal_sdk.store.sql.upgrade import revision_of
 
     with database.reading() as connection:
         revision = revision_of(connection, StoreSchema("bm_"))
     if revision == REVISIONS[-1]:
-        return ok(_NAME, f"it can be reached, and its schema is the present one ({revision})")
+        return ok(_NAME, f"reachable, with the current schema ({revision})")
     if revision is None or revision in REVISIONS:
-        found = "it has no tables yet" if revision is None else f"its schema has revision {revision}, before {REVISIONS[-1]}"
-        return warn(_NAME, found, "the next start brings it to the present schema: have a copy of the database")
+        found = (
+            "it has no tables yet"
+            if revision is None
+            else f"its schema has the older revision {revision}; current is {REVISIONS[-1]}"
+        )
+        return warn(_NAME, found, "the next start upgrades the schema; back up the database first")
     if is_usable(revision):
-        return ok(_NAME, f"it can be reached; a later version has brought its schema to {revision}, by adding to {REVISIONS[-1]}")
+        return ok(
+            _NAME, f"reachable; a later version has upgraded its schema to {revision}, which is compatible with {REVISIONS[-1]}"
+        )
     return fail(
         _NAME,
-        f"its schema has revision {revision}, of a later version; this one knows {REVISIONS[-1]}",
-        "run the later version, or put back a copy of the database from before its upgrade",
+        f"its schema has revision {revision} of a later version; this version supports {REVISIONS[-1]}",
+        "run the later version, or restore a backup of the database from before its upgrade",
     )
 
 
-def _key_is_there(config: DatabaseConfig) -> bool:
+def _has_key(config: DatabaseConfig) -> bool:
     if config.secret_key_env is not None:
         return bool(os.environ.get(config.secret_key_env))
     return config.secret_key_file is not None and os.access(config.secret_key_file, os.R_OK)
 
 
-def _without_key(config: DatabaseConfig) -> Finding:
+def _describe_missing_key(config: DatabaseConfig) -> Finding:
     if config.secret_key_file is None and config.secret_key_env is None:
-        return fail(_NAME, "[database] secret_key_file is not set, and encrypts credentials", "name a file; it is made")
+        return fail(
+            _NAME,
+            "[database] secret_key_file is not set, but credentials in a database must be encrypted",
+            "name a file; it is created",
+        )
     return fail(
         _NAME,
-        f"the database is there, and the key of its credentials is not: {_key(config)} cannot be read",
-        "put the key back from a copy, or let the service's user read it: without it no BMC can be logged in to",
+        f"the database exists, but the key of its credentials is missing: {_key_source(config)} is not readable",
+        "restore the key from a backup, or give the user of the service read permission. Without the key, logins at BMCs fail",
     )
 
 
-def _key(config: DatabaseConfig) -> str | None:
+def _key_source(config: DatabaseConfig) -> str | None:
     return config.secret_key_env or config.secret_key_file

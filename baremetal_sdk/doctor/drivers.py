@@ -1,4 +1,4 @@
-"""Plugins, and whether nodes use what is enabled."""
+"""Checks of plugins, and of the drivers and interfaces that nodes use."""
 
 from __future__ import annotations
 
@@ -17,50 +17,54 @@ from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.node import INTERFACE_FIELDS
 from baremetal_sdk.store.records.query import NodeQuery
 
-_ALIVE = timedelta(seconds=60)
-_NAMED = 5
+_MAX_HEARTBEAT_AGE = timedelta(seconds=60)
+"""Age of a heartbeat up to which the offer of another conductor counts."""
+_MAX_NAMED_NODES = 5
+"""Number of nodes that a finding names."""
 _FIELDS = ("uuid", "name", "driver", *INTERFACE_FIELDS.values())
 
 Offer = Mapping[str, Mapping[str, Collection[str]]]
-"""Hardware type -> kind -> names of the implementations that are enabled."""
+"""Names of the enabled implementations by hardware type and kind."""
 
 
 def load_drivers(config: ConductorConfig, conductor: Conductor | None) -> DriverCatalog:
-    """What the conductor offers, or would offer. Raises ``ConfigurationError``."""
+    """Return the drivers of the conductor, or those of a new conductor with *config*. Raises ``ConfigurationError``."""
     return conductor.drivers if conductor is not None else DriverCatalog(discover(), config)
 
 
 def examine_plugins(config: ConductorConfig, drivers: DriverCatalog | ConfigurationError) -> Iterator[Finding]:
-    """What could not be loaded, and why."""
+    """Generate findings about plugins that could not be loaded."""
     if isinstance(drivers, ConfigurationError):
         yield fail("plugins", str(drivers), "install what is missing, or change the option")
         return
     for failure in drivers.failures:
-        what = f"{failure.name} ({failure.group}) does not load: {failure.reason}"
+        what = f"cannot load {failure.name} ({failure.group}): {failure.reason}"
         if _is_enabled(failure, config):
-            yield fail("plugins", what, "repair or update the plugin's distribution, or take its name out of the configuration")
+            yield fail(
+                "plugins", what, "repair or update the distribution of the plugin, or remove its name from the configuration"
+            )
         else:
-            yield warn("plugins", what, "repair, update or uninstall the plugin's distribution")
+            yield warn("plugins", what, "repair, update or uninstall the distribution of the plugin")
     if not drivers.list_hardware_types():
-        yield fail("plugins", "no hardware type can be used", "install a plugin, such as baremetal-redfish")
+        yield fail("plugins", "no hardware type is available", "install a plugin, such as baremetal-redfish")
     elif not drivers.failures:
-        yield ok("plugins", f"all load; hardware types: {', '.join(drivers.list_hardware_types())}")
+        yield ok("plugins", f"all loaded; hardware types: {', '.join(drivers.list_hardware_types())}")
 
 
 def examine_nodes(drivers: DriverCatalog, store: Store, now: datetime) -> Iterator[Finding]:
-    """Whether each node's driver and interfaces are offered, here or by another conductor that lives."""
-    offers = [_offer(drivers), *_offers_of_others(store, now)]
+    """Generate findings about drivers and interfaces of nodes that no live conductor offers."""
+    offers = [_list_own_offer(drivers), *_list_peer_offers(store, now)]
     missing: dict[str, list[str]] = defaultdict(list)
     count = 0
     for row in store.nodes(NodeQuery(fields=_FIELDS)):
         count += 1
-        for lacking in _lacking(row, offers):
-            missing[lacking].append(row.name or row.uuid)
-    for lacking, names in sorted(missing.items()):
-        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        for item in _find_missing(row, offers):
+            missing[item].append(row.name or row.uuid)
+    for item, names in sorted(missing.items()):
+        more = f" and {len(names) - _MAX_NAMED_NODES} more" if len(names) > _MAX_NAMED_NODES else ""
         yield fail(
             "interfaces",
-            f"{lacking} is not offered by any conductor, and {len(names)} nodes use it: {', '.join(names[:_NAMED])}{more}",
+            f"{item} is not offered by any conductor, but {len(names)} nodes use it: {', '.join(names[:_MAX_NAMED_NODES])}{more}",
             "install and enable it (enabled_hardware_types, enabled_<kind>_interfaces), or change these nodes",
         )
     if not missing:
@@ -68,31 +72,31 @@ def examine_nodes(drivers: DriverCatalog, store: Store, now: datetime) -> Iterat
 
 
 def _is_enabled(failure: LoadFailure, config: ConductorConfig) -> bool:
-    """Whether the configuration asks for it by name."""
+    """Return whether the configuration enables the plugin by name."""
     kind = failure.group.rpartition(".")[2]
     return failure.name in config.enabled_hardware_types or failure.name in config.enabled_interfaces.get(kind, ())
 
 
-def _offer(drivers: DriverCatalog) -> Offer:
+def _list_own_offer(drivers: DriverCatalog) -> Offer:
     return {name: {str(kind): drivers.list_interfaces(name, kind) for kind in Kind} for name in drivers.list_hardware_types()}
 
 
-def _offers_of_others(store: Store, now: datetime) -> Iterator[Offer]:
+def _list_peer_offers(store: Store, now: datetime) -> Iterator[Offer]:
     for record in store.conductors():
-        if record.heartbeat_at is not None and now - record.heartbeat_at < _ALIVE:
+        if record.heartbeat_at is not None and now - record.heartbeat_at < _MAX_HEARTBEAT_AGE:
             yield {
-                driver: {kind: what.get("enabled", ()) for kind, what in kinds.items()}
+                driver: {kind: offer.get("enabled", ()) for kind, offer in kinds.items()}
                 for driver, kinds in record.drivers.items()
             }
 
 
-def _lacking(row: Mapping[str, str | None], offers: Collection[Offer]) -> Iterator[str]:
+def _find_missing(row: Mapping[str, str | None], offers: Collection[Offer]) -> Iterator[str]:
     driver = row["driver"] or ""
-    having = [offer[driver] for offer in offers if driver in offer]
-    if not having:
+    kinds_of_driver = [offer[driver] for offer in offers if driver in offer]
+    if not kinds_of_driver:
         yield f"hardware type '{driver}'"
         return
     for kind, field in INTERFACE_FIELDS.items():
         name = row[field]
-        if name is not None and not any(name in offer.get(str(kind), ()) for offer in having):
+        if name is not None and not any(name in kinds.get(str(kind), ()) for kinds in kinds_of_driver):
             yield f"{kind} interface '{name}' for hardware type '{driver}'"

@@ -1,4 +1,4 @@
-"""The examination: everything that is looked at, in one list."""
+"""The examination: runs all checks and collects their findings."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.store.protocol import Store
 
 _EARLIEST = datetime(2025, 1, 1, tzinfo=UTC)
-"""A clock that shows less was never set."""
-_APART = 1.0
-"""Seconds that wall clock and monotonic clock may differ by, over an examination."""
-_AHEAD = timedelta(seconds=5)
+"""A wall clock before this date was never set."""
+_MAX_CLOCK_DRIFT_S = 1.0
+"""Seconds by which the wall clock and the monotonic clock may diverge during an examination."""
+_MAX_AHEAD = timedelta(seconds=5)
+"""Time by which the heartbeat of another conductor may lie in the future."""
 
 
 def examine(
@@ -33,79 +34,84 @@ def examine(
     process: Process | None = None,
     clock: Clock | None = None,
 ) -> list[Finding]:
-    """Look at the process, the plugins, the nodes, the database and the clock; nothing is changed.
+    """Examine the process, the plugins, the nodes, the database and the clock, and return the findings. Change nothing.
 
-    With a *conductor* that has started, it is looked at what that one has; without one, at what one would find.
-    *process* and *clock* default to the real ones. It raises nothing: what cannot be examined is a finding, too.
+    With a started *conductor*, its components are examined. Without it, the examination covers what a new conductor would use.
+    *process* and *clock* default to the real ones. Never raises: a check that fails is a finding.
     """
     clock = clock or SystemClock()
-    here = process or Process.here()
-    began = clock.now(), clock.monotonic()
-    found: list[Finding] = []
-    found += _guarded("process", lambda: examine_process(config, conductor, here))
-    drivers = _drivers(config, conductor)
-    found += _guarded("plugins", lambda: examine_plugins(config, drivers))
-    database = _guarded("database", lambda: [examine_database(config.database)] if conductor is None else [])
-    found += database
+    here = process or Process.current()
+    wall_start, monotonic_start = clock.now(), clock.monotonic()
+    findings: list[Finding] = []
+    findings += _run_check("process", lambda: examine_process(config, conductor, here))
+    drivers = _load_drivers(config, conductor)
+    findings += _run_check("plugins", lambda: examine_plugins(config, drivers))
+    database = _run_check("database", lambda: [examine_database(config.database)] if conductor is None else [])
+    findings += database
+    # Without a usable database and drivers, checks of the nodes would only repeat these findings.
     usable = all(finding.outcome is Outcome.OK for finding in database)
     if usable and isinstance(drivers, DriverCatalog):
-        found += _guarded("interfaces", lambda: _store_findings(config, conductor, drivers, clock, here.most_files))
-    found += _guarded("clock", lambda: [_clock(clock, *began)])
-    return found
+        findings += _run_check("interfaces", lambda: _examine_store(config, conductor, drivers, clock, here.max_files))
+    findings += _run_check("clock", lambda: [_examine_clock(clock, wall_start, monotonic_start)])
+    return findings
 
 
-def _drivers(config: ConductorConfig, conductor: Conductor | None) -> DriverCatalog | ConfigurationError:
+def _load_drivers(config: ConductorConfig, conductor: Conductor | None) -> DriverCatalog | ConfigurationError:
     try:
         return load_drivers(config, conductor)
     except ConfigurationError as exc:
         return exc
 
 
-def _store_findings(
-    config: ConductorConfig, conductor: Conductor | None, drivers: DriverCatalog, clock: Clock, most_files: int | None
+def _examine_store(
+    config: ConductorConfig, conductor: Conductor | None, drivers: DriverCatalog, clock: Clock, max_files: int | None
 ) -> Iterator[Finding]:
-    """What the store says about nodes, and about the clocks of other conductors."""
+    """Generate findings about nodes, sessions, and the clocks of other conductors."""
     with nullcontext(conductor.store) if conductor is not None else open_existing_store(config.database, clock) as store:
         if conductor is not None:
-            yield _answers(store)
+            yield _examine_connection(store)
         yield from examine_nodes(drivers, store, clock.now())
-        yield examine_sessions(store, most_files)
-        yield from _clocks_of_others(store, clock.now())
+        yield examine_sessions(store, max_files)
+        yield from _examine_peer_clocks(store, clock.now())
 
 
-def _answers(store: Store) -> Finding:
-    return ok("database", f"the conductor's store answers; {len(store.conductors())} conductors are registered")
+def _examine_connection(store: Store) -> Finding:
+    return ok("database", f"the store of the conductor is reachable; {len(store.conductors())} conductors are registered")
 
 
-def _clock(clock: Clock, wall: datetime, monotonic: float) -> Finding:
-    now, passed = clock.now(), clock.monotonic() - monotonic
-    remedy = "let the machine's clock be kept by NTP (chrony, systemd-timesyncd)"
+def _examine_clock(clock: Clock, wall: datetime, monotonic: float) -> Finding:
+    now, elapsed = clock.now(), clock.monotonic() - monotonic
+    remedy = "synchronize the clock of the machine by NTP (chrony, systemd-timesyncd)"
     if now < _EARLIEST:
-        return fail("clock", f"it shows {now:%Y-%m-%d}, which is past: leases would be void or last for years", remedy)
-    if passed < 0:
-        return fail("clock", f"the monotonic clock went back by {-passed:.3f} s", "see whether the virtual machine was moved")
-    apart = (now - wall).total_seconds() - passed
-    if abs(apart) > _APART:
-        return warn("clock", f"the wall clock was moved by {apart:+.1f} s during the examination", remedy)
-    return ok("clock", f"it shows {now:%Y-%m-%d %H:%M:%S} UTC, and goes as the monotonic one does")
+        return fail(
+            "clock", f"it shows {now:%Y-%m-%d}, which is in the past: leases would expire at once or last for years", remedy
+        )
+    if elapsed < 0:
+        return fail(
+            "clock", f"the monotonic clock went back by {-elapsed:.3f} s", "check whether the virtual machine was migrated"
+        )
+    drift = (now - wall).total_seconds() - elapsed
+    if abs(drift) > _MAX_CLOCK_DRIFT_S:
+        return warn("clock", f"the wall clock jumped by {drift:+.1f} s during the examination", remedy)
+    return ok("clock", f"it shows {now:%Y-%m-%d %H:%M:%S} UTC and runs at the rate of the monotonic clock")
 
 
-def _clocks_of_others(store: Store, now: datetime) -> Iterator[Finding]:
+def _examine_peer_clocks(store: Store, now: datetime) -> Iterator[Finding]:
     for record in store.conductors():
-        if record.heartbeat_at is not None and record.heartbeat_at - now > _AHEAD:
+        if record.heartbeat_at is not None and record.heartbeat_at - now > _MAX_AHEAD:
             ahead = (record.heartbeat_at - now).total_seconds()
             yield warn(
                 "clock",
-                f"conductor '{record.hostname}' gave a sign of life {ahead:.0f} s in the future of this machine",
-                "keep the clocks of all machines with a conductor by NTP: leases expire by them",
+                f"the heartbeat of conductor '{record.hostname}' is {ahead:.0f} s in the future of this machine",
+                "synchronize the clocks of all machines with conductors by NTP, because leases expire by these clocks",
             )
 
 
-def _guarded(name: str, examine: Callable[[], Iterable[Finding]]) -> list[Finding]:
-    """What it finds; what it raises is a finding."""
+def _run_check(name: str, examine: Callable[[], Iterable[Finding]]) -> list[Finding]:
+    """Return the findings of a check. An exception of the check becomes a finding."""
     try:
         return list(examine())
     except BareMetalError as exc:
-        return [fail(name, str(exc), "see the message")]
+        return [fail(name, str(exc), "correct the reported problem")]
     except Exception as exc:
-        return [fail(name, f"it could not be examined: {type(exc).__name__}: {exc}", "please report this")]
+        return [fail(name, f"the check failed: {type(exc).__name__}: {exc}", "report this as a bug")]

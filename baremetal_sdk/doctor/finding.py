@@ -1,4 +1,4 @@
-"""What an examination finds."""
+"""Results of an examination."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from enum import StrEnum
 
 
 class Outcome(StrEnum):
-    """How bad it is."""
+    """Severity of a finding."""
 
     OK = "ok"
     WARN = "warn"
-    """It works, and something may go wrong under load or after a change."""
+    """It works, but it may fail under load or after a change."""
     FAIL = "fail"
     """Something does not work."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at: its name, how bad it is, what was found, and what to do about it."""
+    """Result of one check: its name, severity, description, and remedy (empty if nothing is wrong)."""
 
     name: str
     outcome: Outcome
@@ -27,15 +27,15 @@ class Finding:
 
 
 def ok(name: str, what: str) -> Finding:
-    """Nothing is wrong."""
+    """Return a finding without a problem."""
     return Finding(name, Outcome.OK, what)
 
 
 def warn(name: str, what: str, remedy: str) -> Finding:
-    """Something may go wrong."""
+    """Return a finding about a possible problem."""
     return Finding(name, Outcome.WARN, what, remedy)
 
 
 def fail(name: str, what: str, remedy: str) -> Finding:
-    """Something does not work."""
+    """Return a finding about something that does not work."""
     return Finding(name, Outcome.FAIL, what, remedy)

@@ -1,4 +1,4 @@
-"""The process: what has patched it, what its threads are like, and how many files and threads it may have."""
+"""Checks of the process: monkey-patching, threads, stack size, and limits of files and threads."""
 
 from __future__ import annotations
 
@@ -18,158 +18,165 @@ from baremetal_sdk.doctor.finding import Finding, fail, ok, warn
 from baremetal_sdk.errors import NoFreeWorker
 
 _KIB, _MIB = 1024, 1024 * 1024
-_SMALL_STACK = _MIB
-_TINY_STACK = 256 * _KIB
-"""Deeply nested answers of a BMC overflow such a stack, which ends the whole process."""
-_DEFAULT_STACK = 2 * _MIB
-"""Of glibc's threads where the process's own stack has no limit (x86-64)."""
-_OWN_THREADS = 16
-"""Timers, the accepting thread, and what libraries have."""
-_OWN_FILES = 256
-"""The database, logs, sessions that are kept, plugins."""
+_SMALL_STACK_BYTES = _MIB
+"""Stack size below which the examination warns."""
+_TINY_STACK_BYTES = 256 * _KIB
+"""Stack size that deeply nested BMC responses can overflow, which crashes the whole process."""
+_DEFAULT_STACK_BYTES = 2 * _MIB
+"""Stack size of glibc threads on x86-64 if the stack of the process has no limit."""
+_OTHER_THREADS = 16
+"""Number of threads besides workers: timers, the HTTP loop, and threads of libraries."""
+_OTHER_FILES = 256
+"""Number of file descriptors besides connections: database, logs, open sessions, plugins."""
 
 
 @dataclass(frozen=True)
 class Process:
-    """What is looked at, of a process. None stands for no limit."""
+    """The examined properties of a process. None means no limit."""
 
     modules: Mapping[str, ModuleType | None]
-    """What is imported."""
+    """Imported modules by name."""
     threads: tuple[str, ...]
-    """Names of the threads beside the one that asks."""
+    """Names of all threads except the current one."""
     stack_size: int
-    """Bytes of stack that a new thread has."""
-    most_files: int | None
-    most_threads: int | None
+    """Stack size of a new thread, in bytes."""
+    max_files: int | None
+    """Limit of open files."""
+    max_threads: int | None
+    """Limit of threads."""
 
     @classmethod
-    def here(cls) -> Self:
-        """This process, now."""
+    def current(cls) -> Self:
+        """Return the properties of this process."""
         others = (thread.name for thread in threading.enumerate() if thread is not threading.current_thread())
-        return cls(dict(sys.modules), tuple(sorted(others)), _stack_size(), _limit(resource.RLIMIT_NOFILE), _most_threads())
+        return cls(dict(sys.modules), tuple(sorted(others)), _stack_size(), _soft_limit(resource.RLIMIT_NOFILE), _max_threads())
 
 
 def examine_process(config: ConductorConfig, conductor: Conductor | None, process: Process) -> Iterator[Finding]:
-    """All that can be said without plugins and a database."""
-    yield _patching(process)
-    yield _eventlet(process)
-    yield _fork(conductor, process)
-    yield _stack(process)
-    yield _files(config, process)
-    yield _threads(config, process)
+    """Generate all findings that need neither plugins nor a database."""
+    yield _examine_patching(process)
+    yield _examine_eventlet(process)
+    yield _examine_fork(conductor, process)
+    yield _examine_stack(process)
+    yield _examine_files(config, process)
+    yield _examine_threads(config, process)
 
 
-def _patching(process: Process) -> Finding:
+def _examine_patching(process: Process) -> Finding:
     name = "monkey-patching"
     patched = find_monkey_patching({name: module for name, module in process.modules.items() if module is not None})
     if patched is None:
-        return ok(name, "threads, sockets and time are the standard library's")
+        return ok(name, "threads, sockets and time are those of the standard library")
     return fail(
         name,
         f"the process is patched by {patched}",
         f"remove the call of {patched.split()[0]}'s monkey_patch()/patch_all() from the start of the program, or run the "
-        "conductor in a process of its own",
+        "conductor in a separate process",
     )
 
 
-def _eventlet(process: Process) -> Finding:
+def _examine_eventlet(process: Process) -> Finding:
     found = [library for library in ("eventlet", "gevent") if process.modules.get(library) is not None]
     if not found:
         return ok("eventlet", "neither eventlet nor gevent is imported")
     return warn(
         "eventlet",
-        f"{' and '.join(found)} is imported: it patches nothing by that, and libraries may behave otherwise because of it",
+        f"{' and '.join(found)} is imported. The import alone patches nothing, but some libraries behave differently after it",
         "".join(f"put sys.modules['{library}'] = None at the start of the program; " for library in found)
-        + "futurist, oslo.messaging and tooz import it where it is installed",
+        + "futurist, oslo.messaging and tooz import it if it is installed",
     )
 
 
-def _fork(conductor: Conductor | None, process: Process) -> Finding:
+def _examine_fork(conductor: Conductor | None, process: Process) -> Finding:
     if conductor is not None:
-        return _pool_answers(conductor)
+        return _examine_pool(conductor)
     if process.threads:
         return warn(
             "fork",
-            f"{len(process.threads)} other threads run: a child that is forked from now on has none of them "
+            f"{len(process.threads)} other threads are running. A child process forked now would have none of them "
             f"({', '.join(process.threads[:5])})",
-            "fork before threads are started, and make the conductor in the child",
+            "fork before starting threads, and create the conductor in the child",
         )
-    return ok("fork", "no other threads run: a fork loses none")
+    return ok("fork", "no other threads are running, so a fork loses none")
 
 
-def _pool_answers(conductor: Conductor) -> Finding:
-    """A pool from before a fork has its statistics in the child and none of its threads."""
+def _examine_pool(conductor: Conductor) -> Finding:
+    """Check that the pool works. In a forked child, a pool of the parent has no threads."""
     try:
         conductor.pool["requests"].submit(int)
     except NoFreeWorker as exc:
-        return warn("fork", f"the pool takes no work now: {exc}", "look again later, or raise [conductor] workers_pool_size")
+        return warn(
+            "fork", f"the pool currently rejects work: {exc}", "examine again later, or raise [conductor] workers_pool_size"
+        )
     except RuntimeError as exc:
-        return fail("fork", str(exc), "make and start the conductor in the child, after the fork")
-    return ok("fork", "the conductor's pool was made in this process")
+        return fail("fork", str(exc), "create and start the conductor in the child, after the fork")
+    return ok("fork", "the pool of the conductor belongs to this process")
 
 
-def _stack(process: Process) -> Finding:
+def _examine_stack(process: Process) -> Finding:
     name, size = "thread stack", process.stack_size
-    shown = f"a new thread has {size // _KIB} KiB of stack"
-    if size >= _SMALL_STACK:
-        return ok(name, shown)
+    description = f"a new thread has {size // _KIB} KiB of stack"
+    if size >= _SMALL_STACK_BYTES:
+        return ok(name, description)
     remedy = (
-        "leave threading.stack_size() and the limit of the stack (ulimit -s) alone: "
-        "memory that a stack does not use costs nothing"
+        "do not change threading.stack_size() and the limit of the stack (ulimit -s), "
+        "because unused memory of a stack costs nothing"
     )
-    if size < _TINY_STACK:
-        return fail(name, f"{shown}: nested JSON of a BMC can overflow it, which ends the process", remedy)
-    return warn(name, f"{shown}, less than {_SMALL_STACK // _KIB} KiB", remedy)
+    if size < _TINY_STACK_BYTES:
+        return fail(name, f"{description}: nested JSON of a BMC can overflow it and crash the process", remedy)
+    return warn(name, f"{description}, less than {_SMALL_STACK_BYTES // _KIB} KiB", remedy)
 
 
-def _files(config: ConductorConfig, process: Process) -> Finding:
-    """A worker may hold a BMC's connection and one of the database; clients of the API have theirs."""
+def _examine_files(config: ConductorConfig, process: Process) -> Finding:
+    """Compare the limit of open files with the number that the configured sizes may need."""
+    # A worker may use a connection to a BMC and one to the database. Clients of the API have their own.
     workers = config.conductor.workers_pool_size
-    return _enough(
+    return _compare_limit(
         "file descriptors",
-        process.most_files,
-        (workers + config.api.max_threads, workers * 2 + config.api.max_connections + _OWN_FILES),
-        "files and sockets can be open",
+        process.max_files,
+        (workers + config.api.max_threads, workers * 2 + config.api.max_connections + _OTHER_FILES),
+        "open files and sockets are allowed",
         "raise the limit of open files (LimitNOFILE= of a systemd unit, ulimit -n), or lower [api] max_connections or "
         "[conductor] workers_pool_size",
     )
 
 
-def _threads(config: ConductorConfig, process: Process) -> Finding:
+def _examine_threads(config: ConductorConfig, process: Process) -> Finding:
     busy = config.conductor.workers_pool_size + config.api.max_threads
-    return _enough(
+    return _compare_limit(
         "threads",
-        process.most_threads,
-        (busy // 2, busy + _OWN_THREADS),
-        "threads can run",
+        process.max_threads,
+        (busy // 2, busy + _OTHER_THREADS),
+        "threads are allowed",
         "raise the limit of tasks (TasksMax= of a systemd unit, the container's pids limit, ulimit -u), or lower [conductor] "
         "workers_pool_size",
     )
 
 
-def _enough(name: str, limit: int | None, needed: tuple[int, int], what: str, remedy: str) -> Finding:
-    least, most = needed
+def _compare_limit(name: str, limit: int | None, needed: tuple[int, int], subject: str, remedy: str) -> Finding:
+    """Compare a limit with the numbers that are needed at least, and under full load."""
+    minimum, maximum = needed
     if limit is None:
-        return ok(name, f"{what} without a limit")
-    found = f"{limit} {what}, and {most} may be needed at the configured sizes"
-    if limit >= most:
+        return ok(name, f"{subject} without a limit")
+    found = f"{limit} {subject}, and up to {maximum} may be needed with the configured sizes"
+    if limit >= maximum:
         return ok(name, found)
-    return warn(name, found, remedy) if limit >= least else fail(name, found, remedy)
+    return warn(name, found, remedy) if limit >= minimum else fail(name, found, remedy)
 
 
-def _limit(which: int) -> int | None:
+def _soft_limit(which: int) -> int | None:
     soft, _ = resource.getrlimit(which)
     return None if soft == resource.RLIM_INFINITY else soft
 
 
 def _stack_size() -> int:
-    return threading.stack_size() or _limit(resource.RLIMIT_STACK) or _DEFAULT_STACK
+    return threading.stack_size() or _soft_limit(resource.RLIMIT_STACK) or _DEFAULT_STACK_BYTES
 
 
-def _most_threads() -> int | None:
-    """The least of the limits of the user, the system and the control group. They count the threads of others, too."""
-    limits = [_limit(resource.RLIMIT_NPROC), _number(Path("/proc/sys/kernel/threads-max"))]
-    limits += [_number(directory / "pids.max") for directory in _control_groups()]
+def _max_threads() -> int | None:
+    """Return the lowest limit of the user, the system and the control groups. Threads of other processes also count."""
+    limits = [_soft_limit(resource.RLIMIT_NPROC), _read_number(Path("/proc/sys/kernel/threads-max"))]
+    limits += [_read_number(directory / "pids.max") for directory in _control_groups()]
     return min((limit for limit in limits if limit is not None), default=None)
 
 
@@ -186,8 +193,8 @@ def _control_groups() -> Iterator[Path]:
             yield from (here, *(parent for parent in here.parents if parent.is_relative_to(root)))
 
 
-def _number(file: Path) -> int | None:
+def _read_number(file: Path) -> int | None:
     try:
         return int(file.read_text(encoding="ascii"))
-    except (OSError, ValueError):  # there is no such limit here, or it is the word "max"
+    except (OSError, ValueError):  # the limit does not exist here, or it is the word "max"
         return None

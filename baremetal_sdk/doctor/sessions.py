@@ -1,4 +1,4 @@
-"""Whether a session can be kept with every BMC of the fleet."""
+"""Check that a session with every BMC of the fleet can be kept."""
 
 from __future__ import annotations
 
@@ -8,19 +8,22 @@ from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.query import NodeQuery
 
 _TLS_KIB = 30
-"""What a kept TLS connection takes of memory."""
+"""Memory of an open TLS connection, in KiB."""
 
 
-def examine_sessions(store: Store, most_files: int | None) -> Finding:
-    """Sessions that are closed to make room cost a login at the next look at their BMC."""
+def examine_sessions(store: Store, max_files: int | None) -> Finding:
+    """Compare the number of nodes with the number of sessions that *max_files* open files allow.
+
+    A session beyond that number is closed, so the next request to its BMC needs a login.
+    """
     nodes = len(store.nodes(NodeQuery(fields=("uuid",))))
-    most = max_pooled_sessions(most_files)
-    if nodes <= most:
-        return ok("sessions", f"a session can be kept with the BMC of each of {nodes} nodes; there is room for {most}")
+    capacity = max_pooled_sessions(max_files)
+    if nodes <= capacity:
+        return ok("sessions", f"sessions with the BMCs of all {nodes} nodes can stay open; the limit is {capacity}")
     return warn(
         "sessions",
-        f"there are {nodes} nodes, and only {most} sessions with BMCs are kept, for each holds a file descriptor: beyond that "
-        "power sync logs in anew at each look",
-        f"raise the limit of open files to {nodes * 4 // 3 + 1} or more (LimitNOFILE= of a systemd unit, ulimit -n); TLS takes "
-        f"{nodes * _TLS_KIB // 1024} MiB for them all",
+        f"{nodes} nodes, but only {capacity} sessions with BMCs can stay open, because each uses a file descriptor. Power sync "
+        "logs in again for each read of the other nodes",
+        f"raise the limit of open files to {nodes * 4 // 3 + 1} or more (LimitNOFILE= of a systemd unit, ulimit -n). "
+        f"With TLS, the sessions need {nodes * _TLS_KIB // 1024} MiB of memory",
     )
