@@ -59,3 +59,9 @@ class TestLazyExports(TestCase):
         code = "import sys, baremetal_sdk; print(*sorted({m.partition('.')[0] for m in sys.modules}))"
         loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
         self.assertEqual(set(), {"oslo_config", "webob", "sqlalchemy", "stevedore", "cheroot"} & set(loaded))
+
+    def test_importing_the_server_does_not_import_the_api(self) -> None:
+        """``import baremetal_sdk.api.server`` loads no resource of the API, so that hosts can serve another application."""
+        code = "import sys, baremetal_sdk.api.server; print(*sorted(m for m in sys.modules if m.startswith('baremetal_sdk.api.')))"
+        loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+        self.assertEqual(["baremetal_sdk.api.server"], loaded)
