@@ -87,7 +87,7 @@ class Application:
                 LOG.exception("%s %s failed (%s)", http_request.method, http_request.environ.get("PATH_INFO"), context.request_id)
             error = errors.to_api_error(exc)
             error_class = type(error).__name__
-            response = _response(error.code, [*headers, *errors.build_headers(error)], errors.build_body(error))
+            response = _make_response(error.code, [*headers, *errors.build_headers(error)], errors.build_body(error))
         audit.record(
             audited, context, http_request.environ.get("REMOTE_ADDR", ""), response.status_int, response.location, error_class
         )
@@ -96,10 +96,10 @@ class Application:
     def _dispatch(
         self, http_request: Request, context: RequestContext, minor: int, headers: Headers, audited: audit.AuditedRequest
     ) -> Response:
-        parts, suffixed = self._parts(http_request, minor)
+        parts, suffixed = self._split_path(http_request, minor)
         if http_request.method == "OPTIONS":
             allowed = allowed_methods(self._table.methods(parts))
-            return _response(200, [*headers, ("Allow", ", ".join(allowed))], b"")
+            return _make_response(200, [*headers, ("Allow", ", ".join(allowed))], b"")
         match = self._table.match(http_request.method, parts, minor)
         audited.route, audited.arguments = match.route, match.arguments
         http_request.environ[ROUTE_KEY] = match.route.path
@@ -107,25 +107,25 @@ class Application:
         # Public routes, such as health checks, are also served while the service starts or stops.
         if not self._backend.ready and match.route.visibility != PUBLIC:
             raise Busy("the service is starting or stopping; try again later", retry_after=1.0)
-        request = self._build_request(http_request, context, minor, match, parts, suffixed)
+        request = self._build_request(http_request, context, minor, match=match, path="/" + "/".join(parts), json_suffix=suffixed)
         audited.request = request
         key = http_request.environ.get("HTTP_IDEMPOTENCY_KEY")
         if key is not None and match.route.method == "POST":
-            done = idempotency.run_once(key, request, lambda: _call_handler(match, request))
+            outcome = idempotency.run_once(key, request, lambda: _call_handler(match, request))
         else:
             result = match.handler(request)
             # Some handlers, such as that of the event stream, return a complete response.
             if isinstance(result, Response):
                 result.headerlist = [*headers, *result.headerlist]
                 return result
-            done = _build_response(match, request, result)
-        if done.location is not None:
-            headers.append(("Location", done.location))
-        if match.route.method == "GET" and done.status == HTTPStatus.OK:
-            return _response(*_revalidate(http_request, headers, done.content))
-        return _response(done.status, headers, done.content)
+            outcome = _encode_result(match, request, result)
+        if outcome.location is not None:
+            headers.append(("Location", outcome.location))
+        if match.route.method == "GET" and outcome.status == HTTPStatus.OK:
+            return _make_response(*_revalidate(http_request, headers, outcome.content))
+        return _make_response(outcome.status, headers, outcome.content)
 
-    def _parts(self, http_request: Request, minor: int) -> tuple[list[str], bool]:
+    def _split_path(self, http_request: Request, minor: int) -> tuple[list[str], bool]:
         """Return the segments of the path, with the version, and whether the suffix ``.json`` was removed."""
         try:
             parts = split_path(http_request.path_info)
@@ -140,11 +140,11 @@ class Application:
         return parts, False
 
     def _build_request(
-        self, http_request: Request, context: RequestContext, minor: int, match: Match, parts: list[str], suffixed: bool
+        self, http_request: Request, context: RequestContext, minor: int, *, match: Match, path: str, json_suffix: bool
     ) -> APIRequest:
         route = match.route
         try:
-            scope = self._scope(route, context)
+            scope = self._find_scope(route, context)
         except Forbidden:
             # For a node that the client may not even see, the response is 404. 403 would tell that the node exists.
             if "node" in match.arguments:
@@ -155,24 +155,25 @@ class Application:
             context=context,
             minor=minor,
             base=self._public_endpoint or http_request.application_url.rstrip("/"),
-            path="/" + "/".join(parts),
+            path=path,
             arguments=match.arguments,
-            query=_query(route.query, http_request.query_string, minor),
-            body=_body(route, http_request, minor, self._max_body_bytes),
+            query=_parse_query(route.query, http_request.query_string, minor),
+            body=_parse_body(route, http_request, minor, self._max_body_bytes),
             backend=self._backend,
             policy=self._policy,
             conductors=self._conductors,
             feed=self._feed,
             render_cache=self._render_cache,
             scope=scope,
-            json_suffix=suffixed,
+            json_suffix=json_suffix,
             last_event=http_request.environ.get("HTTP_LAST_EVENT_ID"),
             peer=http_request.environ.get("REMOTE_ADDR", ""),
         )
 
-    def _scope(self, route: Route, context: RequestContext) -> Scope:
+    def _find_scope(self, route: Route, context: RequestContext) -> Scope:
         """Return the records of the route's kind that the client may see. Raises ``Forbidden`` if no rule allows any."""
         rules = (route.policy, *route.alternative_rules) if route.alternative_rules else ()
+        # The first rule that allows the client's own records decides. Without one, the rule of the route names the error.
         allowed = next((rule for rule in rules if self._policy.allows(rule, context, own_target(context))), route.policy)
         return self._policy.scope(allowed, context)
 
@@ -199,7 +200,7 @@ def build_context(environ: WSGIEnvironment) -> RequestContext:
     )
 
 
-def _query(declared: Parameters, query_string: str, minor: int) -> dict[str, Any]:
+def _parse_query(declared: Parameters, query_string: str, minor: int) -> dict[str, Any]:
     if not query_string:
         return {}
     values: dict[str, str] = {}
@@ -214,7 +215,7 @@ def _query(declared: Parameters, query_string: str, minor: int) -> dict[str, Any
     return declared.bind(values, minor)
 
 
-def _body(route: Route, http_request: Request, minor: int, max_bytes: int) -> Any:
+def _parse_body(route: Route, http_request: Request, minor: int, max_bytes: int) -> Any:
     if route.body is None:
         return None
     value = json_body.read(http_request, max_bytes)
@@ -227,10 +228,10 @@ def _body(route: Route, http_request: Request, minor: int, max_bytes: int) -> An
 
 
 def _call_handler(match: Match, request: APIRequest) -> StoredResponse:
-    return _build_response(match, request, match.handler(request))
+    return _encode_result(match, request, match.handler(request))
 
 
-def _build_response(match: Match, request: APIRequest, result: Any) -> StoredResponse:
+def _encode_result(match: Match, request: APIRequest, result: Any) -> StoredResponse:
     location = None if request.location is None else f"{request.base}/v1/{request.location}"
     content = b"" if result is None else json_body.dump(result)
     return StoredResponse(request.status or match.route.status, content, location)
@@ -247,7 +248,7 @@ def _revalidate(http_request: Request, headers: Headers, content: bytes) -> tupl
     return HTTPStatus.OK, headers, content
 
 
-def _response(code: int, headers: Headers, content: bytes) -> Response:
+def _make_response(code: int, headers: Headers, content: bytes) -> Response:
     if content:
         headers.append(("Content-Type", "application/json"))
     if code not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
