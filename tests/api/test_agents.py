@@ -13,8 +13,8 @@ from tests.api.machines import N1, MachineAPITestCase
 from tests.fixtures.api import APIResponse
 
 MAC = "52:54:00:00:00:01"
-URL = "https://192.0.2.7:9999"
-WAIT = {"target": "clean", "clean_steps": [{"interface": "deploy", "step": "wait_for_event"}]}
+CALLBACK_URL = "https://192.0.2.7:9999"
+WAITING_CLEAN = {"target": "clean", "clean_steps": [{"interface": "deploy", "step": "wait_for_event"}]}
 
 
 class AgentTestCase(MachineAPITestCase):
@@ -27,7 +27,7 @@ class AgentTestCase(MachineAPITestCase):
     def enter_clean_wait(self) -> None:
         """Clean the node until it waits for an event."""
         self.run_verbs("manage")
-        self.call_node("PUT", "states/provision", WAIT, status=202)
+        self.call_node("PUT", "states/provision", WAITING_CLEAN, status=202)
         self.assertEqual("clean wait", self.record().provision_state)
 
     def lookup(self, query: str = f"addresses={MAC}", version: str = "1.115") -> APIResponse:
@@ -36,21 +36,21 @@ class AgentTestCase(MachineAPITestCase):
 
     def send_heartbeat(self, token: str | None, *, version: str = "1.115", **body: Any) -> APIResponse:
         """Send a heartbeat."""
-        given = {"callback_url": URL, "agent_version": "11.0", "agent_token": token, **body}
-        given = {name: value for name, value in given.items() if value is not None}
-        return self.request("POST", f"/v1/heartbeat/{self.uuid}", given, version=version)
+        body_fields = {"callback_url": CALLBACK_URL, "agent_version": "11.0", "agent_token": token, **body}
+        body_fields = {name: value for name, value in body_fields.items() if value is not None}
+        return self.request("POST", f"/v1/heartbeat/{self.uuid}", body_fields, version=version)
 
 
 class TestLookup(AgentTestCase):
     def test_lookup_finds_the_node_and_returns_the_token_once(self) -> None:
         """The first lookup returns the token, later ones a mask; the node never contains the token."""
         self.enter_clean_wait()
-        found = self.lookup(f"addresses=00:00:00:00:00:09,{MAC.upper()},nonsense")
-        self.assertEqual(200, found.status, found.raw)
-        self.assertEqual(self.uuid, found.json["node"]["uuid"])
-        self.assertEqual({"uuid", "properties", "instance_info", "driver_internal_info", "links"}, set(found.json["node"]))
-        token = found.json["config"]["agent_token"]
-        self.assertTrue(len(token) > 30 and found.json["config"]["heartbeat_timeout"] > 0)
+        response = self.lookup(f"addresses=00:00:00:00:00:09,{MAC.upper()},nonsense")
+        self.assertEqual(200, response.status, response.raw)
+        self.assertEqual(self.uuid, response.json["node"]["uuid"])
+        self.assertEqual({"uuid", "properties", "instance_info", "driver_internal_info", "links"}, set(response.json["node"]))
+        token = response.json["config"]["agent_token"]
+        self.assertTrue(len(token) > 30 and response.json["config"]["heartbeat_timeout"] > 0)
         self.assertNotIn(token, str(vars(self.record())))
         self.assertEqual(MASK, self.lookup(f"node_uuid={self.uuid}").json["config"]["agent_token"])
         self.assertEqual(MASK, self.get(N1)["driver_internal_info"]["agent_secret_token"])
@@ -105,7 +105,7 @@ class TestHeartbeat(AgentTestCase):
         self.assertEqual(202, self.send_heartbeat(token, agent_status="start").status)
         record = self.record()
         self.assertEqual("clean wait", record.provision_state)
-        self.assertEqual(URL, record.driver_internal_info["agent_url"])
+        self.assertEqual(CALLBACK_URL, record.driver_internal_info["agent_url"])
         self.assert_refused(self.send_heartbeat(token, callback_url="https://192.0.2.8:9999"), 400, "callback_url")
 
     def test_heartbeat_needs_the_token(self) -> None:
@@ -125,7 +125,7 @@ class TestHeartbeat(AgentTestCase):
             response = self.send_heartbeat(token)
             self.assert_refused(response, 409, "test")
             self.assertIn("Retry-After", response.headers)
-        internal = {**self.record().driver_internal_info, "agent_url": URL}
+        internal = {**self.record().driver_internal_info, "agent_url": CALLBACK_URL}
         self.runtime.store.update_node(self.uuid, {"driver_internal_info": internal}, fence=None)
         with self.runtime.acquire(self.uuid, purpose="test"):
             self.assertEqual(202, self.send_heartbeat(token).status)
@@ -135,7 +135,7 @@ class TestHeartbeat(AgentTestCase):
         self.enter_clean_wait()
         self.assert_refused(self.send_heartbeat("x", version="1.21"), 404, "1.22")
         for field, value, minor in (("agent_version", "1", 36), ("agent_verify_ca", "x", 68), ("agent_status", "start", 72)):
-            body = {"callback_url": URL, field: value}
+            body = {"callback_url": CALLBACK_URL, field: value}
             response = self.request("POST", f"/v1/heartbeat/{self.uuid}", body, version=f"1.{minor - 1}")
             self.assert_refused(response, 406, f"1.{minor}")
         self.assert_refused(self.request("POST", "/v1/heartbeat", {}, version="1.22"), 400, "node")
@@ -147,7 +147,7 @@ class TestHeartbeat(AgentTestCase):
         self.assert_refused(self.send_heartbeat("x", callback_url="ftp://x"), 400, "callback_url")
         self.assert_refused(self.send_heartbeat("x", agent_status="well"), 400, "agent_status", "error")
         self.assert_refused(self.request("POST", f"/v1/heartbeat/{self.uuid}", {}), 400, "callback_url")
-        body = {"callback_url": URL, "agent_token": "x"}
+        body = {"callback_url": CALLBACK_URL, "agent_token": "x"}
         self.assert_refused(self.request("POST", f"/v1/heartbeat/{self.uuid}", body), 400, "agent_version")
 
     def test_reboot_invalidates_the_token(self) -> None:
@@ -213,9 +213,9 @@ class TestInspection(AgentTestCase):
         self.assertEqual({"cpus": 8, "cpu_arch": "aarch64", "memory_mb": 2048, "local_gb": 19}, dict(record.properties))
         ports = {entry["address"]: entry["pxe_enabled"] for entry in self.call_node("GET", "ports/detail")["ports"]}
         self.assertEqual({"52:54:00:00:00:0a": True, "52:54:00:00:00:0b": False}, ports)
-        shown = self.call_node("GET", "inventory")
-        self.assertEqual(INVENTORY, shown["inventory"])
-        self.assertEqual({"root_disk": {"name": "/dev/sda"}}, shown["plugin_data"])
+        inventory = self.call_node("GET", "inventory")
+        self.assertEqual(INVENTORY, inventory["inventory"])
+        self.assertEqual({"root_disk": {"name": "/dev/sda"}}, inventory["plugin_data"])
 
     def test_report_finds_the_node_by_uuid(self) -> None:
         """The UUID suffices if the service knows none of the MAC addresses."""

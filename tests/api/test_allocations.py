@@ -12,7 +12,7 @@ from baremetal_interfaces import Deadline
 from baremetal_sdk.config import ConductorConfig
 from baremetal_sdk.store import AllocationRecord, MemoryStore, NodeQuery, NodeRecord, PlainBox, Query, Row, Scope
 from baremetal_sdk.testing import quick_options, running_conductor, settle
-from tests.api.test_chassis_and_groups import UNKNOWN, ResourceTestCase
+from tests.api.test_chassis_and_groups import UNKNOWN_UUID, ResourceTestCase
 
 
 class AllocationTestCase(ResourceTestCase):
@@ -25,9 +25,9 @@ class AllocationTestCase(ResourceTestCase):
 
     def allocate(self, version: str = "1.60", **values: Any) -> Any:
         """Create an allocation and return it after the search for a node has ended."""
-        made = self.create("allocations", version, **{"resource_class": "small", **values})
+        created = self.create("allocations", version, **{"resource_class": "small", **values})
         settle(self.runtime)
-        return self.get(f"/v1/allocations/{made['uuid']}", version)
+        return self.get(f"/v1/allocations/{created['uuid']}", version)
 
     def enroll_available(self, name: str, **values: Any) -> str:
         """Enroll another node and make it available."""
@@ -103,19 +103,19 @@ class TestMatching(AllocationTestCase):
             thread.join(30)
         settle(self.runtime)
         found = [dict(row) for row in self.runtime.store.records(AllocationRecord, Query())]
-        given = [entry["node_uuid"] for entry in found if entry["state"] == "active"]
-        self.assertEqual(nodes, set(given))
-        self.assertEqual(5, len(given))
+        allocated_nodes = [entry["node_uuid"] for entry in found if entry["state"] == "active"]
+        self.assertEqual(nodes, set(allocated_nodes))
+        self.assertEqual(5, len(allocated_nodes))
         self.assertEqual(3, sum(entry["state"] == "error" for entry in found), found)
 
     def test_allocation_waits_for_a_leased_node(self) -> None:
         """If the only matching node is leased, the allocation waits until the lease ends."""
         lease, _ = self.runtime.store.take_lease(self.uuid, holder="other/1", purpose="a test", duration=60)
-        made = self.create("allocations", resource_class="small")
+        created = self.create("allocations", resource_class="small")
         settle(self.runtime)
-        self.assertEqual("allocating", self.get(f"/v1/allocations/{made['uuid']}")["state"])
+        self.assertEqual("allocating", self.get(f"/v1/allocations/{created['uuid']}")["state"])
         self.runtime.store.release_lease(lease.fence)
-        wait_until_active(self, made["uuid"])
+        wait_until_active(self, created["uuid"])
 
 
 def wait_until_active(case: AllocationTestCase, allocation: str) -> None:
@@ -148,7 +148,7 @@ class TestConcurrentWrites(TestCase):
     def test_node_that_changed_after_the_search_is_not_allocated(self) -> None:
         """The service checks the node again under its lease and does not change a node that no longer matches."""
         for change in (
-            {"instance_uuid": UNKNOWN},
+            {"instance_uuid": UNKNOWN_UUID},
             {"maintenance": True},
             {"provision_state": "manageable"},
             {"resource_class": "large"},
@@ -174,9 +174,9 @@ class TestConcurrentWrites(TestCase):
                 ConductorConfig(host="test", conductor=quick_options()), store=store, secrets=PlainBox()
             ) as conductor:
                 values = {"resource_class": "small", "traits": ["CUSTOM_A"], "owner": "p"}
-                made = conductor.rpc.call("create_allocation", values=values)
+                created = conductor.rpc.call("create_allocation", values=values)
                 settle(conductor)
-            allocation = store.record(AllocationRecord, made.uuid)
+            allocation = store.record(AllocationRecord, created.uuid)
             self.assertEqual("error", allocation.state, change)
             self.assertIsNone(allocation.node_uuid, change)
             self.assertIn("meanwhile", allocation.last_error or "")
@@ -199,7 +199,7 @@ class TestConcurrentWrites(TestCase):
 
         store = DeletingStore()
         node = NodeRecord(
-            UNKNOWN, driver="fake-hardware", provision_state="available", power_state="power off", resource_class="small"
+            UNKNOWN_UUID, driver="fake-hardware", provision_state="available", power_state="power off", resource_class="small"
         )
         store.create_node(node, fence=None)
         with running_conductor(
@@ -207,7 +207,7 @@ class TestConcurrentWrites(TestCase):
         ) as conductor:
             conductor.rpc.call("create_allocation", values={"resource_class": "small"})
             settle(conductor)
-        found = store.node(UNKNOWN)
+        found = store.node(UNKNOWN_UUID)
         self.assertIsNone(found.instance_uuid)
         self.assertIsNone(found.allocation_uuid)
         self.assertEqual({}, found.instance_info)
@@ -218,21 +218,23 @@ class TestTakeover(AllocationTestCase):
     def test_allocation_of_a_dead_conductor_is_resumed(self) -> None:
         """Another conductor completes it, also if the dead one had written to the node only."""
         store = self.runtime.store
-        record = AllocationRecord(UNKNOWN, resource_class="small", conductor="dead/1")
+        record = AllocationRecord(UNKNOWN_UUID, resource_class="small", conductor="dead/1")
         store.create_record(record)
-        store.update_node(self.uuid, {"instance_uuid": UNKNOWN, "allocation_uuid": UNKNOWN}, fence=None)
+        store.update_node(self.uuid, {"instance_uuid": UNKNOWN_UUID, "allocation_uuid": UNKNOWN_UUID}, fence=None)
         self.runtime.components.allocations.sweep()
-        wait_until_active(self, UNKNOWN)
-        self.assertEqual(self.uuid, self.get(f"/v1/allocations/{UNKNOWN}")["node_uuid"])
+        wait_until_active(self, UNKNOWN_UUID)
+        self.assertEqual(self.uuid, self.get(f"/v1/allocations/{UNKNOWN_UUID}")["node_uuid"])
 
     def test_allocation_of_a_live_conductor_is_not_taken_over(self) -> None:
         """No other conductor searches a node for it."""
         store = self.runtime.store
         mine = store.conductors()[0]
-        store.create_record(AllocationRecord(UNKNOWN, resource_class="small", conductor=f"{mine.hostname}/{mine.incarnation}"))
+        store.create_record(
+            AllocationRecord(UNKNOWN_UUID, resource_class="small", conductor=f"{mine.hostname}/{mine.incarnation}")
+        )
         self.runtime.components.allocations.sweep()
         settle(self.runtime)
-        self.assertEqual("allocating", self.get(f"/v1/allocations/{UNKNOWN}")["state"])
+        self.assertEqual("allocating", self.get(f"/v1/allocations/{UNKNOWN_UUID}")["state"])
 
 
 class TestLifecycle(AllocationTestCase):
@@ -243,7 +245,7 @@ class TestLifecycle(AllocationTestCase):
         self.assert_refused(
             self.post("allocations", resource_class="small", candidate_nodes=["nope"]), 400, "candidate_nodes", "nope"
         )
-        self.assert_refused(self.post("allocations", resource_class="small", name=UNKNOWN), 400, "name")
+        self.assert_refused(self.post("allocations", resource_class="small", name=UNKNOWN_UUID), 400, "name")
         self.assert_refused(self.post("allocations", resource_class="small", name="a b"), 400, "name")
         self.assert_refused(self.post("allocations", resource_class="small", state="active"), 400, "state")
         self.assert_refused(self.post("allocations", "1.59", resource_class="small", owner="p"), 406, "1.60")

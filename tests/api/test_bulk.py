@@ -14,8 +14,8 @@ class TestBulk(APITestCase):
 
     def test_each_new_node_has_a_result(self) -> None:
         """An error of one node is in its result only, and the other nodes are created."""
-        wanted = [{"driver": "fake-hardware", "name": "a"}, {"name": "b"}, "c", {"driver": "fake-hardware", "name": "a"}]
-        results = self.request("POST", "/v1/bulk/nodes", {"nodes": wanted}).json["results"]
+        new_nodes = [{"driver": "fake-hardware", "name": "a"}, {"name": "b"}, "c", {"driver": "fake-hardware", "name": "a"}]
+        results = self.request("POST", "/v1/bulk/nodes", {"nodes": new_nodes}).json["results"]
         self.assertEqual([201, 400, 400, 409], [result["status"] for result in results])
         self.assertEqual("a", self.get(f"/v1/nodes/{results[0]['node']['uuid']}")["name"])
         self.assertEqual("driver", results[1]["error"]["problems"][0]["field"])

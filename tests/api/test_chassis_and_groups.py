@@ -8,7 +8,7 @@ from typing import Any
 from tests.api.machines import MachineAPITestCase
 from tests.fixtures.api import APIResponse
 
-UNKNOWN = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"
+UNKNOWN_UUID = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"
 MAC = "52:54:00:aa:bb:cc"
 
 
@@ -47,12 +47,12 @@ class TestChassis(ResourceTestCase):
 
     def test_chassis_are_listed(self) -> None:
         """The list shows few fields, all fields or selected fields, and it has pages."""
-        made = [self.create("chassis", description=str(number)) for number in range(3)]
+        created = [self.create("chassis", description=str(number)) for number in range(3)]
         brief = self.get("/v1/chassis", "1.1")["chassis"]
-        self.assertEqual([entry["uuid"] for entry in made], [entry["uuid"] for entry in brief])
+        self.assertEqual([entry["uuid"] for entry in created], [entry["uuid"] for entry in brief])
         self.assertEqual({"uuid", "description", "links"}, set(brief[0]))
-        self.assertEqual(made, self.get("/v1/chassis/detail", "1.1")["chassis"])
-        self.assertEqual(made, self.get("/v1/chassis?detail=True", "1.43")["chassis"])
+        self.assertEqual(created, self.get("/v1/chassis/detail", "1.1")["chassis"])
+        self.assertEqual(created, self.get("/v1/chassis?detail=True", "1.43")["chassis"])
         for fields in ("extra", "extra,links"):
             self.assertEqual({"extra", "links"}, set(self.get(f"/v1/chassis?fields={fields}", "1.8")["chassis"][0]))
         page = self.get("/v1/chassis?limit=2&sort_key=description&sort_dir=desc")
@@ -70,7 +70,7 @@ class TestChassis(ResourceTestCase):
         self.assert_refused(self.post("chassis", description="x" * 256), 400, "description")
         self.assert_refused(self.post("chassis", uuid=chassis["uuid"]), 409, chassis["uuid"])
         self.assert_refused(self.request("GET", "/v1/chassis/row3"), 400, "row3", "UUID")
-        self.assert_refused(self.patch(f"/v1/chassis/{chassis['uuid']}", ("add", "/uuid", UNKNOWN)), 400, "uuid")
+        self.assert_refused(self.patch(f"/v1/chassis/{chassis['uuid']}", ("add", "/uuid", UNKNOWN_UUID)), 400, "uuid")
 
     def test_chassis_contains_nodes(self) -> None:
         """A chassis lists its nodes, is a filter of nodes, and cannot be deleted while it has nodes."""
@@ -84,9 +84,9 @@ class TestChassis(ResourceTestCase):
         self.assert_refused(self.patch(path, ("remove", "/chassis_uuid"), version="1.24"), 406, "1.25")
         self.assertIsNone(self.patch(path, ("remove", "/chassis_uuid"), version="1.25").json["chassis_uuid"])
         self.assertEqual(204, self.delete(f"chassis/{chassis}"))
-        self.assert_refused(self.patch(path, ("add", "/chassis_uuid", UNKNOWN)), 400, "chassis_uuid", UNKNOWN)
-        self.assert_refused(self.post("nodes", driver="fake-hardware", chassis_uuid=UNKNOWN), 400, "chassis_uuid")
-        self.assert_refused(self.request("GET", f"/v1/chassis/{UNKNOWN}/nodes"), 404, UNKNOWN)
+        self.assert_refused(self.patch(path, ("add", "/chassis_uuid", UNKNOWN_UUID)), 400, "chassis_uuid", UNKNOWN_UUID)
+        self.assert_refused(self.post("nodes", driver="fake-hardware", chassis_uuid=UNKNOWN_UUID), 400, "chassis_uuid")
+        self.assert_refused(self.request("GET", f"/v1/chassis/{UNKNOWN_UUID}/nodes"), 404, UNKNOWN_UUID)
 
 
 class TestPortgroups(ResourceTestCase):
@@ -115,9 +115,9 @@ class TestPortgroups(ResourceTestCase):
         """The node is named by its UUID; the group cannot move to another node, and it is deleted with its node."""
         self.assert_refused(self.post("portgroups"), 400, "node_uuid")
         self.assert_refused(self.post("portgroups", node_uuid="m1"), 400, "node_uuid", "UUID")
-        self.assert_refused(self.post("portgroups", node_uuid=UNKNOWN), 400, "node_uuid", UNKNOWN)
+        self.assert_refused(self.post("portgroups", node_uuid=UNKNOWN_UUID), 400, "node_uuid", UNKNOWN_UUID)
         group = self.create_group()["uuid"]
-        self.assert_refused(self.patch(f"/v1/portgroups/{group}", ("replace", "/node_uuid", UNKNOWN)), 400, "node_uuid")
+        self.assert_refused(self.patch(f"/v1/portgroups/{group}", ("replace", "/node_uuid", UNKNOWN_UUID)), 400, "node_uuid")
         self.assertEqual(
             [group], [entry["uuid"] for entry in self.get(f"/v1/nodes/{self.uuid}/portgroups", "1.24")["portgroups"]]
         )
@@ -130,7 +130,7 @@ class TestPortgroups(ResourceTestCase):
         self.create_group(name="bond0", address=MAC)
         self.assert_refused(self.post("portgroups", node_uuid=self.uuid, name="bond0"), 409, "name")
         self.assert_refused(self.post("portgroups", node_uuid=self.uuid, address=MAC), 409, "address")
-        for name in ("a b", "", UNKNOWN):
+        for name in ("a b", "", UNKNOWN_UUID):
             self.assert_refused(self.post("portgroups", node_uuid=self.uuid, name=name), 400, "name")
 
     def test_first_versions_of_group_fields(self) -> None:
@@ -171,7 +171,7 @@ class TestPortgroups(ResourceTestCase):
         self.assertEqual(204, self.delete("portgroups/bond0"))
         foreign = self.create_group(node_uuid=self.enroll("m2"))["uuid"]
         self.assert_refused(self.patch(path, ("add", "/portgroup_uuid", foreign)), 400, "portgroup_uuid", "node")
-        self.assert_refused(self.patch(path, ("add", "/portgroup_uuid", UNKNOWN)), 400, "portgroup_uuid", UNKNOWN)
+        self.assert_refused(self.patch(path, ("add", "/portgroup_uuid", UNKNOWN_UUID)), 400, "portgroup_uuid", UNKNOWN_UUID)
         self.assert_refused(self.patch(path, ("add", "/portgroup_uuid", foreign), version="1.23"), 406, "1.24")
 
     def test_ports_of_a_group_have_one_physical_network(self) -> None:

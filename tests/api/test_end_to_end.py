@@ -14,7 +14,7 @@ from baremetal_sdk import APIServer, Conductor, bare_metal_api
 from baremetal_sdk.config import APIConfig, ConductorConfig, ConductorOptions
 from baremetal_sdk.errors import ConfigurationError
 
-PATIENCE = 20.0
+TIMEOUT_S = 20.0
 
 
 class TestEndToEnd(testtools.TestCase):
@@ -29,7 +29,7 @@ class TestEndToEnd(testtools.TestCase):
         self.addCleanup(self.conductor.stop)
 
     def _request(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.api.port, timeout=PATIENCE)
+        connection = http.client.HTTPConnection("127.0.0.1", self.api.port, timeout=TIMEOUT_S)
         headers = {"X-OpenStack-Ironic-API-Version": "1.110", "Content-Type": "application/json"}
         connection.request(method, path, None if body is None else json.dumps(body), headers)
         response = connection.getresponse()
@@ -38,7 +38,7 @@ class TestEndToEnd(testtools.TestCase):
         return response.status, json.loads(content) if content else None
 
     def _wait(self, path: str, field: str, value: Any) -> dict[str, Any]:
-        deadline = Deadline.after(PATIENCE)
+        deadline = Deadline.after(TIMEOUT_S)
         while True:
             _, node = self._request("GET", path)
             if node[field] == value and node["reservation"] is None:
@@ -91,7 +91,7 @@ class TestEndToEnd(testtools.TestCase):
         """After the conductor stops, connections to the port are refused."""
         port = self.api.port
         self.conductor.stop()
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
         self.assertRaises(ConnectionRefusedError, connection.request, "GET", "/")
 
 

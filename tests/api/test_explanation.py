@@ -7,7 +7,10 @@ from baremetal_sdk.store.records.hardware import NodeHistoryRecord
 from tests.fixtures.api import APITestCase
 from tests.fixtures.stores import new_uuid
 
-RUN = ({"interface": "deploy", "step": "write_image", "priority": 80}, {"interface": "deploy", "step": "boot", "priority": 10})
+RUN_STEPS = (
+    {"interface": "deploy", "step": "write_image", "priority": 80},
+    {"interface": "deploy", "step": "boot", "priority": 10},
+)
 
 
 class TestExplanation(APITestCase):
@@ -17,7 +20,12 @@ class TestExplanation(APITestCase):
         """The explanation shows the lease, its purpose, the step, the time against the usual time, and the next state."""
         node = self.create_node(name="a")
         store, clock = self.conductor.store, self.conductor.clock
-        changes = {"provision_state": "deploying", "provision_updated_at": clock.now(), "run_id": new_uuid(), "run_steps": RUN}
+        changes = {
+            "provision_state": "deploying",
+            "provision_updated_at": clock.now(),
+            "run_id": new_uuid(),
+            "run_steps": RUN_STEPS,
+        }
         store.update_node(node, {**changes, "run_index": 1, "run_attempt": 2}, fence=None)
         event = "provision state 'deploying' -> 'active'"
         entries = [

@@ -7,9 +7,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from tests.api.test_chassis_and_groups import UNKNOWN, ResourceTestCase
+from tests.api.test_chassis_and_groups import UNKNOWN_UUID, ResourceTestCase
 
-FAIL = {"op": "fail", "args": {"msg": "no"}}
+FAIL_ACTION = {"op": "fail", "args": {"msg": "no"}}
 
 
 def set_attribute(path: str, value: Any) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def set_attribute(path: str, value: Any) -> dict[str, Any]:
 class RulesTestCase(ResourceTestCase):
     def create_rule(self, *actions: dict[str, Any], **values: Any) -> Any:
         """Create a rule with *actions*, by default one that fails."""
-        return self.create("inspection_rules", "1.96", actions=list(actions) or [FAIL], **values)
+        return self.create("inspection_rules", "1.96", actions=list(actions) or [FAIL_ACTION], **values)
 
 
 class TestRules(RulesTestCase):
@@ -43,13 +43,13 @@ class TestRules(RulesTestCase):
 
     def test_rules_are_listed_and_deleted_together(self) -> None:
         """The list shows few fields, all fields or selected fields, and one request deletes all rules."""
-        made = [self.create_rule(priority=number) for number in range(3)]
+        created = [self.create_rule(priority=number) for number in range(3)]
         brief = self.get("/v1/inspection_rules", "1.96")["inspection_rules"]
         self.assertEqual({"uuid", "priority", "phase", "description", "links"}, set(brief[0]))
-        self.assertEqual(made, self.get("/v1/inspection_rules?detail=True")["inspection_rules"])
+        self.assertEqual(created, self.get("/v1/inspection_rules?detail=True")["inspection_rules"])
         self.assertEqual({"actions", "links"}, set(self.get("/v1/inspection_rules?fields=actions")["inspection_rules"][0]))
-        found = self.get("/v1/inspection_rules?sort_key=priority&sort_dir=desc&phase=main")["inspection_rules"]
-        self.assertEqual([2, 1, 0], [entry["priority"] for entry in found])
+        rules = self.get("/v1/inspection_rules?sort_key=priority&sort_dir=desc&phase=main")["inspection_rules"]
+        self.assertEqual([2, 1, 0], [entry["priority"] for entry in rules])
         self.assertEqual(204, self.delete("inspection_rules"))
         self.assertEqual([], self.get("/v1/inspection_rules")["inspection_rules"])
 
@@ -58,9 +58,9 @@ class TestRules(RulesTestCase):
         self.assert_refused(self.post("inspection_rules"), 400, "actions")
         wrong = {"actions": [{"op": "bogus", "args": {}}], "conditions": [{"op": "eq", "args": {}}], "phase": "x"}
         self.assert_refused(self.post("inspection_rules", **wrong), 400, "actions[0].op", "conditions[0].args.values", "phase")
-        self.assert_refused(self.post("inspection_rules", actions=[FAIL], priority=10000), 400, "priority")
-        rule = self.create_rule(uuid=UNKNOWN)
-        self.assert_refused(self.post("inspection_rules", actions=[FAIL], uuid=rule["uuid"]), 409, UNKNOWN)
+        self.assert_refused(self.post("inspection_rules", actions=[FAIL_ACTION], priority=10000), 400, "priority")
+        rule = self.create_rule(uuid=UNKNOWN_UUID)
+        self.assert_refused(self.post("inspection_rules", actions=[FAIL_ACTION], uuid=rule["uuid"]), 409, UNKNOWN_UUID)
 
     def test_sensitive_rule_never_shows_its_content(self) -> None:
         """No response contains its actions and conditions, and the rule stays sensitive."""
@@ -100,7 +100,7 @@ class TestInspection(RulesTestCase):
         self.create_rule(
             set_attribute("/extra/order", "first"), set_attribute("/resource_class", "cpus-{node.properties[cpus]}"), priority=9
         )
-        self.create_rule(FAIL, conditions=[{**vendor[0], "op": "!eq"}])
+        self.create_rule(FAIL_ACTION, conditions=[{**vendor[0], "op": "!eq"}])
         self.create_rule({"op": "set-plugin-data", "args": {"path": "a", "value": 1}})
         node = self.inspect()
         self.assertEqual("manageable", node.provision_state)

@@ -15,10 +15,10 @@ from baremetal_sdk.testing import quick_options, running_conductor, settle
 from tests.api.machines import MachineAPITestCase
 from tests.fixtures.api import APIResponse
 
-INSTANCE = "11111111-1111-4111-8111-111111111111"
+INSTANCE_UUID = "11111111-1111-4111-8111-111111111111"
 MAC = "52:54:00:ab:cd:ef"
 CONFIG_DRIVE = base64.b64encode(gzip.compress(b"an image")).decode()
-STEP = {"interface": "deploy", "step": "erase_devices_metadata"}
+ERASE_STEP = {"interface": "deploy", "step": "erase_devices_metadata"}
 
 
 class SubscriptionVendor(FakeVendor):
@@ -108,7 +108,7 @@ class OperatorAt189(MachineAPITestCase):
         self.assertIn(self.uuid, [entry["uuid"] for entry in listed])
         self.assertEqual(self.uuid, self.expect(200, "GET", "/v1/nodes/metal3~host-0").json["uuid"])
         patch = [
-            {"op": "add", "path": "/instance_uuid", "value": INSTANCE},
+            {"op": "add", "path": "/instance_uuid", "value": INSTANCE_UUID},
             {"op": "add", "path": "/instance_info/image_source", "value": "http://images.example/a.qcow2"},
             {"op": "add", "path": "/instance_info/boot_iso", "value": "http://images.example/a.iso"},
             {"op": "add", "path": "/instance_info/root_device", "value": {"name": "s== /dev/sda"}},
@@ -120,7 +120,7 @@ class OperatorAt189(MachineAPITestCase):
             {"op": "add", "path": "/properties/cpu_arch", "value": "x86_64"},
         ]
         changed = self.expect(200, "PATCH", self.path, patch).json
-        self.assertEqual(INSTANCE, changed["instance_uuid"])
+        self.assertEqual(INSTANCE_UUID, changed["instance_uuid"])
         self.assertEqual("ramdisk", changed["deploy_interface"])
         with self.runtime.acquire(self.uuid, purpose="test"):
             self.expect(409, "PATCH", self.path, [{"op": "add", "path": "/extra/a", "value": 1}])
@@ -140,7 +140,7 @@ class OperatorAt189(MachineAPITestCase):
             {"interface": "raid", "step": "create_configuration"},
             {"interface": "bios", "step": "apply_configuration", "args": {"settings": [self.find_bios_setting()]}},
             {"interface": "firmware", "step": "update", "args": {"settings": [self.build_firmware_update()]}},
-            STEP,
+            ERASE_STEP,
         ]
         self.expect(204, "PUT", f"{self.path}/states/raid", {"logical_disks": [{"size_gb": 10, "raid_level": "1"}]})
         node = self.change_to("clean", clean_steps=steps)
@@ -219,8 +219,8 @@ class OperatorAt189(MachineAPITestCase):
     def test_subscriptions(self) -> None:
         """Subscriptions are vendor methods; a vendor interface without them refuses the requests."""
         create = {"Destination": "https://events.example", "Context": "c", "Protocol": "Redfish"}
-        made = self.expect(200, "POST", f"{self.path}/vendor_passthru?method=create_subscription", create).json
-        self.expect(204, "DELETE", f"{self.path}/vendor_passthru?method=delete_subscription", {"id": made["Id"]})
+        subscription = self.expect(200, "POST", f"{self.path}/vendor_passthru?method=create_subscription", create).json
+        self.expect(204, "DELETE", f"{self.path}/vendor_passthru?method=delete_subscription", {"id": subscription["Id"]})
         self.expect(200, "PATCH", self.path, [{"op": "replace", "path": "/vendor_interface", "value": "no-vendor"}])
         self.expect(400, "POST", f"{self.path}/vendor_passthru?method=create_subscription", create)
 

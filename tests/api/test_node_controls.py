@@ -5,7 +5,7 @@ from __future__ import annotations
 from baremetal_interfaces import IndicatorState, VirtualMediaDevice
 from tests.api.machines import N1, MachineAPITestCase
 
-LIGHT = "management/indicators/led@system"
+INDICATOR_PATH = "management/indicators/led@system"
 
 
 class TestConsole(MachineAPITestCase):
@@ -55,20 +55,20 @@ class TestIndicators(MachineAPITestCase):
         self.assertIs(False, light["readonly"])
         self.assertIn("BLINKING", light["states"])
         self.assertEqual("self", light["links"][0]["rel"])
-        self.call_node("PUT", LIGHT, {"state": "BLINKING"}, status=204)
-        self.assertEqual({"state": "BLINKING"}, self.call_node("GET", LIGHT))
+        self.call_node("PUT", INDICATOR_PATH, {"state": "BLINKING"}, status=204)
+        self.assertEqual({"state": "BLINKING"}, self.call_node("GET", INDICATOR_PATH))
         self.assertEqual(IndicatorState.BLINKING, self.machine().indicator)
 
     def test_unknown_indicators_and_states_are_refused(self) -> None:
         """An unknown indicator gets 404, and an invalid name or state gets 400; the errors list the valid ones."""
         self.assert_refused(self.request_node("GET", "management/indicators/x@system"), 404, "led@system")
         self.assert_refused(self.request_node("GET", "management/indicators/led"), 400, "indicator@component")
-        self.assert_refused(self.request_node("PUT", LIGHT, {"state": "RED"}), 400, "BLINKING")
+        self.assert_refused(self.request_node("PUT", INDICATOR_PATH, {"state": "RED"}), 400, "BLINKING")
 
     def test_indicators_need_no_later_version(self) -> None:
         """Version 1.1 has indicators, and states are accepted in upper and lower case."""
-        self.call_node("PUT", LIGHT, {"state": "on"}, status=204, version="1.1")
-        self.assertEqual({"state": "ON"}, self.call_node("GET", LIGHT, version="1.1"))
+        self.call_node("PUT", INDICATOR_PATH, {"state": "on"}, status=204, version="1.1")
+        self.assertEqual({"state": "ON"}, self.call_node("GET", INDICATOR_PATH, version="1.1"))
 
     def test_management_interface_without_indicators(self) -> None:
         """The error names the interface and the remedy."""

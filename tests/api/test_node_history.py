@@ -21,11 +21,11 @@ class TestHistory(HistoryTestCase):
     def test_history_contains_successes(self) -> None:
         """Each change of state, power and step is an entry with its purpose."""
         self.run_verbs("manage", "provide")
-        told = [(entry["event_type"], entry["event"], entry["state"]) for entry in self.read_entries("?detail=True")]
-        self.assertIn(("provisioning", "provision state 'enroll' -> 'verifying' (provisioning: manage)", "verifying"), told)
-        self.assertIn(("power", "power 'unknown' -> 'power off', seen by task (provisioning: manage)", "manageable"), told)
-        self.assertIn(("step", "clean step deploy.erase_devices_metadata began (provisioning: provide)", "cleaning"), told)
-        self.assertEqual("available", told[-1][2])
+        events = [(entry["event_type"], entry["event"], entry["state"]) for entry in self.read_entries("?detail=True")]
+        self.assertIn(("provisioning", "provision state 'enroll' -> 'verifying' (provisioning: manage)", "verifying"), events)
+        self.assertIn(("power", "power 'unknown' -> 'power off', seen by task (provisioning: manage)", "manageable"), events)
+        self.assertIn(("step", "clean step deploy.erase_devices_metadata began (provisioning: provide)", "cleaning"), events)
+        self.assertEqual("available", events[-1][2])
         self.assertEqual({"INFO"}, {entry["severity"] for entry in self.read_entries()})
 
     def test_history_contains_failures_with_their_reason(self) -> None:
@@ -101,9 +101,9 @@ class TestRetention(HistoryTestCase):
         """Pruning deletes the oldest entries beyond the maximum."""
         self.run_verbs("manage", "provide")
         before = [entry["uuid"] for entry in self.read_entries()]
-        gone = self.runtime.components.history.prune()
-        self.assertTrue(0 < gone <= len(before) - 3, gone)
-        self.assertEqual(before[gone:], [entry["uuid"] for entry in self.read_entries()])
+        deleted_count = self.runtime.components.history.prune()
+        self.assertTrue(0 < deleted_count <= len(before) - 3, deleted_count)
+        self.assertEqual(before[deleted_count:], [entry["uuid"] for entry in self.read_entries()])
         self.assertEqual(0, self.runtime.components.history.prune())
 
 

@@ -4,50 +4,50 @@ from __future__ import annotations
 
 from tests.api.test_chassis_and_groups import MAC, ResourceTestCase
 
-PATH = "/v1/nodes/m1"
+NODE_PATH = "/v1/nodes/m1"
 
 
 class TestRetirementAndProtection(ResourceTestCase):
     def test_retired_reason_needs_retired(self) -> None:
         """The reason is set together with retired or later, and it is cleared with retired."""
-        self.assert_refused(self.patch(PATH, ("add", "/retired_reason", "old")), 400, "retired_reason")
-        self.assertTrue(self.patch(PATH, ("add", "/retired", True)).json["retired"])
-        self.assertEqual("old", self.patch(PATH, ("add", "/retired_reason", "old")).json["retired_reason"])
-        self.assertIsNone(self.patch(PATH, ("replace", "/retired", False)).json["retired_reason"])
+        self.assert_refused(self.patch(NODE_PATH, ("add", "/retired_reason", "old")), 400, "retired_reason")
+        self.assertTrue(self.patch(NODE_PATH, ("add", "/retired", True)).json["retired"])
+        self.assertEqual("old", self.patch(NODE_PATH, ("add", "/retired_reason", "old")).json["retired_reason"])
+        self.assertIsNone(self.patch(NODE_PATH, ("replace", "/retired", False)).json["retired_reason"])
         both = (("add", "/retired", True), ("add", "/retired_reason", "old"))
-        self.assertEqual("old", self.patch(PATH, *both).json["retired_reason"])
+        self.assertEqual("old", self.patch(NODE_PATH, *both).json["retired_reason"])
 
     def test_available_node_cannot_be_retired(self) -> None:
         """A scheduler may be about to use the node."""
         self.run_verbs("manage", "provide")
-        self.assert_refused(self.patch(PATH, ("add", "/retired", True)), 409, "available")
-        self.assertEqual(200, self.patch(PATH, ("add", "/retired", False)).status)
+        self.assert_refused(self.patch(NODE_PATH, ("add", "/retired", True)), 409, "available")
+        self.assertEqual(200, self.patch(NODE_PATH, ("add", "/retired", False)).status)
 
     def test_node_retired_in_use_does_not_become_available(self) -> None:
         """After undeployment the node is manageable, with or without cleaning."""
         for clean in (True, False):
             self.change(automated_clean=clean)
             self.run_verbs("manage", "provide", "active") if clean else self.run_verbs("provide", "active")
-            self.assertEqual(200, self.patch(PATH, ("add", "/retired", True)).status)
+            self.assertEqual(200, self.patch(NODE_PATH, ("add", "/retired", True)).status)
             self.assertEqual("manageable", self.run_verbs("deleted").provision_state)
-            self.assertEqual(200, self.patch(PATH, ("add", "/retired", False)).status)
+            self.assertEqual(200, self.patch(NODE_PATH, ("add", "/retired", False)).status)
 
     def test_only_an_active_node_can_be_protected(self) -> None:
         """A node in another state is refused."""
-        self.assert_refused(self.patch(PATH, ("add", "/protected", True)), 409, "enroll")
-        self.assert_refused(self.patch(PATH, ("add", "/protected_reason", "x")), 400, "protected_reason")
+        self.assert_refused(self.patch(NODE_PATH, ("add", "/protected", True)), 409, "enroll")
+        self.assert_refused(self.patch(NODE_PATH, ("add", "/protected_reason", "x")), 400, "protected_reason")
         self.run_verbs("manage", "provide", "active")
-        changed = self.patch(PATH, ("add", "/protected", True), ("add", "/protected_reason", "mine")).json
+        changed = self.patch(NODE_PATH, ("add", "/protected", True), ("add", "/protected_reason", "mine")).json
         self.assertIs(True, changed["protected"])
         self.assertEqual("mine", changed["protected_reason"])
-        self.assertIsNone(self.patch(PATH, ("replace", "/protected", False)).json["protected_reason"])
+        self.assertIsNone(self.patch(NODE_PATH, ("replace", "/protected", False)).json["protected_reason"])
 
     def test_instance_name_from_instance_info(self) -> None:
         """Older clients set display_name in ``instance_info``; the field instance_name takes precedence."""
         info = ("add", "/instance_info/display_name", "i1")
-        self.assertEqual("i1", self.patch(PATH, info).json["instance_name"])
-        self.assertEqual("i2", self.patch(PATH, ("replace", "/instance_name", "i2")).json["instance_name"])
-        self.assertEqual("i2", self.patch(PATH, ("add", "/instance_info/display_name", "i3")).json["instance_name"])
+        self.assertEqual("i1", self.patch(NODE_PATH, info).json["instance_name"])
+        self.assertEqual("i2", self.patch(NODE_PATH, ("replace", "/instance_name", "i2")).json["instance_name"])
+        self.assertEqual("i2", self.patch(NODE_PATH, ("add", "/instance_info/display_name", "i3")).json["instance_name"])
 
 
 class TestPortFilters(ResourceTestCase):

@@ -7,8 +7,8 @@ from baremetal_sdk.errors import RevisionConflict
 from baremetal_sdk.store.records.node import NodeRecord
 from tests.fixtures.api import APITestCase
 
-INSTANCE = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"
-OTHER = "bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb"
+INSTANCE_UUID = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"
+OTHER_UUID = "bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb"
 N1 = "/v1/nodes/n1"
 
 
@@ -126,16 +126,16 @@ class TestPatch(APITestCase):
 
     def test_instance_cannot_be_replaced(self) -> None:
         """The node must be released first, so that only one of two schedulers succeeds."""
-        self.assertEqual(200, self.patch(N1, ("add", "/instance_uuid", INSTANCE)).status)
-        self.assertEqual(200, self.patch(N1, ("add", "/instance_uuid", INSTANCE)).status)
-        self.assert_refused(self.patch(N1, ("replace", "/instance_uuid", OTHER)), 409, INSTANCE)
+        self.assertEqual(200, self.patch(N1, ("add", "/instance_uuid", INSTANCE_UUID)).status)
+        self.assertEqual(200, self.patch(N1, ("add", "/instance_uuid", INSTANCE_UUID)).status)
+        self.assert_refused(self.patch(N1, ("replace", "/instance_uuid", OTHER_UUID)), 409, INSTANCE_UUID)
         self.assertEqual(200, self.patch(N1, ("remove", "/instance_uuid")).status)
-        self.assertEqual(200, self.patch(N1, ("add", "/instance_uuid", OTHER)).status)
+        self.assertEqual(200, self.patch(N1, ("add", "/instance_uuid", OTHER_UUID)).status)
 
     def test_an_instance_is_on_one_node_only(self) -> None:
         """A second node with the same instance gets 409."""
-        self.create_node(name="n2", instance_uuid=INSTANCE)
-        self.assert_refused(self.patch(N1, ("add", "/instance_uuid", INSTANCE)), 409, "instance_uuid")
+        self.create_node(name="n2", instance_uuid=INSTANCE_UUID)
+        self.assert_refused(self.patch(N1, ("add", "/instance_uuid", INSTANCE_UUID)), 409, "instance_uuid")
 
     def test_reset_interfaces_needs_a_new_driver(self) -> None:
         """The parameter needs 1.45."""

@@ -8,7 +8,7 @@ from baremetal_interfaces import MASK
 from baremetal_sdk.config import APIConfig
 from tests.fixtures.api import APITestCase
 
-INSTANCE = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"
+INSTANCE_UUID = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"
 
 
 class TestCreation(APITestCase):
@@ -67,12 +67,12 @@ class TestCreation(APITestCase):
 
     def test_uuids_are_normalized(self) -> None:
         """A UUID without hyphens or in upper case is the same UUID."""
-        self.assertEqual(INSTANCE, self.create_node(uuid=INSTANCE.upper().replace("-", "")))
-        self.assertEqual(INSTANCE, self.get(f"/v1/nodes/{INSTANCE.upper()}")["uuid"])
+        self.assertEqual(INSTANCE_UUID, self.create_node(uuid=INSTANCE_UUID.upper().replace("-", "")))
+        self.assertEqual(INSTANCE_UUID, self.get(f"/v1/nodes/{INSTANCE_UUID.upper()}")["uuid"])
 
     def test_names_are_checked(self) -> None:
         """A name is not a UUID or a reserved word, and it has only characters that URLs allow."""
-        for name in ("bad name", "a/b", INSTANCE, "detail", "states", "x" * 256, "", "ü"):
+        for name in ("bad name", "a/b", INSTANCE_UUID, "detail", "states", "x" * 256, "", "ü"):
             self.assert_refused(self.request("POST", "/v1/nodes", {"driver": "fake-hardware", "name": name}), 400, "name")
         self.create_node(name="a_b~c.d-e")
 
@@ -336,13 +336,13 @@ class TestFilters(APITestCase):
     def test_filters_select_nodes(self) -> None:
         """Each filter selects exactly the matching nodes."""
         self.create_node(
-            name="a", instance_uuid=INSTANCE, instance_name="vm", maintenance=True, owner="me", lessee="you",
+            name="a", instance_uuid=INSTANCE_UUID, instance_name="vm", maintenance=True, owner="me", lessee="you",
             resource_class="big",
             description="In the Cellar", shard="s1", retired=True, conductor_group="g",
         )  # fmt: skip
         self.create_node(name="b", driver="redfish", owner="you", shard="s2")
         for query in (
-            f"instance_uuid={INSTANCE}", "instance_name=vm", "associated=true", "maintenance=True", "owner=me", "lessee=you",
+            f"instance_uuid={INSTANCE_UUID}", "instance_name=vm", "associated=true", "maintenance=True", "owner=me", "lessee=you",
             "resource_class=big", "description_contains=cellar", "shard=s1", "retired=1", "conductor_group=g",
             "driver=fake-hardware",
             "project=me", "owner=me&driver=fake-hardware",

@@ -7,7 +7,7 @@ from typing import Any
 from tests.fixtures.api import APIResponse, APITestCase
 
 MAC = "52:54:00:aa:bb:cc"
-UNKNOWN = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"
+UNKNOWN_UUID = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"
 
 
 class PortsTestCase(APITestCase):
@@ -46,7 +46,7 @@ class TestCreation(PortsTestCase):
         self.assert_refused(self.create(node_ident="n1"), 400, "node_uuid", "not both")
         self.assert_refused(self.create(node_uuid="-"), 400, "node_uuid")
         self.assert_refused(self.create(node_uuid="n1"), 400, "node_uuid", "UUID")
-        self.assert_refused(self.create(node_uuid=UNKNOWN), 400, "node_uuid", UNKNOWN)
+        self.assert_refused(self.create(node_uuid=UNKNOWN_UUID), 400, "node_uuid", UNKNOWN_UUID)
 
     def test_address_is_a_unique_mac_address(self) -> None:
         """A missing or invalid address gets 400, and a duplicate is a conflict."""
@@ -181,7 +181,7 @@ class TestChanging(PortsTestCase):
         """Required fields cannot be removed, and read-only fields and invalid values are refused."""
         path = f"/v1/ports/{self.create_port()}"
         for operation in (
-            ("remove", "/address"), ("remove", "/node_uuid"), ("replace", "/address", "x"), ("replace", "/uuid", UNKNOWN),
+            ("remove", "/address"), ("remove", "/node_uuid"), ("replace", "/address", "x"), ("replace", "/uuid", UNKNOWN_UUID),
             ("add", "/bogus", 1),
             ("replace", "/physical_network", ""), ("remove", "/extra/x"),
             ("replace", "/internal_info", {}),

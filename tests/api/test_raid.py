@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from tests.api.machines import MachineAPITestCase
 
-WANTED = {"logical_disks": [{"size_gb": 100, "raid_level": "1", "is_root_volume": True}, {"size_gb": "MAX", "raid_level": "5"}]}
+TARGET_CONFIG = {
+    "logical_disks": [{"size_gb": 100, "raid_level": "1", "is_root_volume": True}, {"size_gb": "MAX", "raid_level": "5"}]
+}
 
 
 class TestRAID(MachineAPITestCase):
     def test_target_configuration_is_validated_and_stored(self) -> None:
         """The driver validates the target; an invalid one is refused with all problems, an empty one clears it."""
-        self.call_node("PUT", "states/raid", WANTED, status=204, version="1.12")
-        self.assertEqual(WANTED, self.call_node("GET", "states")["target_raid_config"])
+        self.call_node("PUT", "states/raid", TARGET_CONFIG, status=204, version="1.12")
+        self.assertEqual(TARGET_CONFIG, self.call_node("GET", "states")["target_raid_config"])
         for wrong in ({"logical_disks": []}, {"logical_disks": [{"size_gb": -1, "raid_level": "9"}]}, {"disks": []}):
             self.assert_refused(self.request_node("PUT", "states/raid", wrong), 400, "logical_disks")
-        self.assertEqual(WANTED, self.call_node("GET", "states")["target_raid_config"])
+        self.assertEqual(TARGET_CONFIG, self.call_node("GET", "states")["target_raid_config"])
         self.call_node("PUT", "states/raid", {}, status=204)
         self.assertEqual({}, self.call_node("GET", "states")["target_raid_config"])
 
     def test_target_of_a_node_without_raid_interface_is_404(self) -> None:
         """The error names the interface and the remedy; clearing the target needs no interface."""
         self.change(raid_interface="no-raid")
-        self.assert_refused(self.request_node("PUT", "states/raid", WANTED), 404, "no-raid", "set raid_interface")
+        self.assert_refused(self.request_node("PUT", "states/raid", TARGET_CONFIG), 404, "no-raid", "set raid_interface")
         self.call_node("PUT", "states/raid", {}, status=204)
 
     def test_logical_disk_properties_of_the_default_interface(self) -> None:

@@ -14,18 +14,18 @@ from baremetal_sdk.testing import quick_options, running_conductor, settle
 from tests.api.machines import MachineAPITestCase
 from tests.fixtures.databases import EmptyDatabase
 
-EXTRA = [{"op": "add", "path": "/extra/a", "value": 1}]
-PORT = {"address": "52:54:00:00:00:01"}
-PAGE = 20
+EXTRA_PATCH = [{"op": "add", "path": "/extra/a", "value": 1}]
+NEW_PORT = {"address": "52:54:00:00:00:01"}
+PAGE_SIZE = 20
 
 READS = (
     ("/v1/nodes/m1", 2),  # the version for the render cache, and the node
     ("/v1/nodes/m1", 1),
     ("/v1/nodes/m1/states", 1),
-    (f"/v1/nodes?limit={PAGE}", 2),
-    (f"/v1/nodes/detail?limit={PAGE}", 2),
-    (f"/v1/nodes/detail?limit={PAGE}", 1),
-    (f"/v1/ports/detail?limit={PAGE}", 1),
+    (f"/v1/nodes?limit={PAGE_SIZE}", 2),
+    (f"/v1/nodes/detail?limit={PAGE_SIZE}", 2),
+    (f"/v1/nodes/detail?limit={PAGE_SIZE}", 1),
+    (f"/v1/ports/detail?limit={PAGE_SIZE}", 1),
     ("/v1/nodes/m1/ports", 2),
     ("/v1/nodes/m1/bios", 2),
     ("/v1/nodes/m1/traits", 1),
@@ -34,9 +34,9 @@ READS = (
 )
 CHANGES: tuple[tuple[str, str, Any, int, int], ...] = (
     # Changing a node: read its UUID, read the node, write.
-    ("PATCH", "/v1/nodes/m1", EXTRA, 3, 0),
+    ("PATCH", "/v1/nodes/m1", EXTRA_PATCH, 3, 0),
     ("POST", "/v1/nodes", {"driver": "fake-hardware", "name": "new"}, 1, 0),
-    ("POST", "/v1/ports", PORT, 3, 0),
+    ("POST", "/v1/ports", NEW_PORT, 3, 0),
     # Deleting a node: read its UUID, take the lease, delete.
     ("DELETE", "/v1/nodes/new", None, 3, 0),
     # Changing power: read its UUID, take the lease, write the target. In the background: the observed power, and the end
@@ -97,16 +97,16 @@ class StatementsTest(MachineAPITestCase):
     def test_statements_do_not_grow_with_the_number_of_nodes(self) -> None:
         """Each request needs the same number of statements with 20 and with 80 nodes."""
         self.enroll("m1")
-        for size in (PAGE, 3 * PAGE):
+        for size in (PAGE_SIZE, 3 * PAGE_SIZE):
             for number in range(size):
                 self.enroll(f"n{size}-{number}")
             for path, expected in READS:
                 self.assertEqual((expected, 0), self.count_statements("GET", path), (size, path, self.statements))
             for method, path, body, expected, background in CHANGES:
-                if body is PORT:
-                    body = {**PORT, "node_uuid": self.get("/v1/nodes/m1")["uuid"]}
-                found = self.count_statements(method, path, body)
-                self.assertEqual((expected, background), found, (size, path, body, self.statements, self.background_writes))
+                if body is NEW_PORT:
+                    body = {**NEW_PORT, "node_uuid": self.get("/v1/nodes/m1")["uuid"]}
+                counts = self.count_statements(method, path, body)
+                self.assertEqual((expected, background), counts, (size, path, body, self.statements, self.background_writes))
             self.count_statements("DELETE", f"/v1/ports/{self.get('/v1/ports')['ports'][0]['uuid']}")
             self.count_statements("PUT", "/v1/nodes/m1/states/power", {"target": "power off"})
             self.count_statements("PUT", "/v1/nodes/m1/states/provision", {"target": "manage"})

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from baremetal_sdk.store import Query, VolumeTargetRecord
-from tests.api.test_chassis_and_groups import UNKNOWN, ResourceTestCase
+from tests.api.test_chassis_and_groups import UNKNOWN_UUID, ResourceTestCase
 
 
 class TestNodeTraits(ResourceTestCase):
     def read_traits(self) -> list[str]:
-        found: list[str] = self.call_node("GET", "traits", version="1.37")["traits"]
-        return found
+        traits: list[str] = self.call_node("GET", "traits", version="1.37")["traits"]
+        return traits
 
     def test_traits_are_replaced_added_and_removed(self) -> None:
         """Traits are set together or one by one; they are sorted and appear on the node."""
@@ -93,9 +93,9 @@ class TestVolumes(ResourceTestCase):
             self.assert_refused(self.post("volume/connectors", **{**required, name: None}), 400, name)
         self.assert_refused(self.post("volume/targets", **{**target, "boot_index": "x"}), 400, "boot_index")
         self.assert_refused(self.post("volume/targets", **{**target, "node_uuid": "m1"}), 400, "node_uuid")
-        self.assert_refused(self.post("volume/targets", **{**target, "node_uuid": UNKNOWN}), 400, UNKNOWN)
+        self.assert_refused(self.post("volume/targets", **{**target, "node_uuid": UNKNOWN_UUID}), 400, UNKNOWN_UUID)
         self.assert_refused(self.request("GET", "/v1/volume/connectors/v1"), 400, "v1")
-        self.assert_refused(self.request("GET", f"/v1/volume/targets/{UNKNOWN}"), 404, UNKNOWN)
+        self.assert_refused(self.request("GET", f"/v1/volume/targets/{UNKNOWN_UUID}"), 404, UNKNOWN_UUID)
 
     def test_volumes_change_only_while_the_node_is_off(self) -> None:
         """A running machine may use its volumes."""
