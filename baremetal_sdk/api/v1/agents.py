@@ -208,6 +208,7 @@ def _check_callback_url(url: str) -> None:
 
 
 def _build_lookup_result(request: APIRequest, found: Mapping[str, Any]) -> LookupResult:
+    """Return the response to a lookup or an inspection report from the result of the RPC method."""
     node: NodeRecord = found["node"]
     config: AgentConfig = {
         "heartbeat_timeout": HEARTBEAT_TIMEOUT_S,

@@ -242,6 +242,7 @@ def _enforce(request: APIRequest, allocation: AllocationRecord) -> None:
 
 
 def _find_by_node(request: APIRequest) -> AllocationRecord:
+    """Return the allocation of the node that the path names. Raises ``AllocationNotFound``."""
     node = request.node(rule=VIEW_NODE)
     found = request.backend.store.records(AllocationRecord, Query(where={"node_uuid": node.uuid}, limit=1), scope=request.scope)
     if not found:

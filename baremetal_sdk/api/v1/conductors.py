@@ -93,6 +93,7 @@ class ConductorsResource:
 
 
 def _skip_to_marker(conductors: list[ConductorRecord], marker: str) -> list[ConductorRecord]:
+    """Return the conductors after the one with the host name *marker*. Raises ``InvalidInput`` for an unknown marker."""
     names = [conductor.hostname for conductor in conductors]
     if marker not in names:
         raise InvalidInput([Problem("marker", f"no conductor is named {marker[:64]!r}", "use the last host name of a page")])

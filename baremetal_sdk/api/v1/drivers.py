@@ -142,6 +142,7 @@ def require_offered_driver(request: APIRequest) -> str:
 
 
 def _find_driver(request: APIRequest) -> DriverRecord:
+    """Return the hardware type that the path names. Raises ``DriverNotFound``."""
     name = request.arguments["driver"]
     drivers = {driver.name: driver for driver in _merge_offers(request.conductors.list_live())}
     if name not in drivers:

@@ -142,6 +142,7 @@ class NodeExplanationResource:
 
 
 def _describe_reservation(request: APIRequest, node: NodeRecord) -> NodeReservation | None:
+    """Return the lease of the node, or None if the node has no lease or the lease has expired."""
     if node.lease_holder is None or node.lease_expires_at is None or node.lease_expires_at <= request.backend.clock.now():
         return None
     return {
@@ -153,6 +154,7 @@ def _describe_reservation(request: APIRequest, node: NodeRecord) -> NodeReservat
 
 
 def _describe_step(node: NodeRecord) -> RunningStep | None:
+    """Return the current step, or None if the node runs no steps."""
     if node.run_id is None or node.run_index is None or node.run_index >= len(node.run_steps):
         return None
     step = node.run_steps[node.run_index]
@@ -169,6 +171,7 @@ def _describe_step(node: NodeRecord) -> RunningStep | None:
 
 
 def _describe_bmcs(request: APIRequest, node: NodeRecord) -> BMCs:
+    """Return the calls and breakers from the node's conductor. An error of the call is part of the result."""
     try:
         known = request.rpc("explain_node", node=node.uuid) or {}
         return {"calls": known.get("calls", []), "breakers": known.get("breakers", [])}
@@ -177,6 +180,7 @@ def _describe_bmcs(request: APIRequest, node: NodeRecord) -> BMCs:
 
 
 def _describe_stay(request: APIRequest, node: NodeRecord) -> Stay:
+    """Return the time in the current state. Stable states have no usual time, because clients end them."""
     since = node.provision_updated_at or node.created_at
     seconds = None if since is None else max(0.0, (request.backend.clock.now() - since).total_seconds())
     durations = [] if node.provision_state in states.STABLE else _read_durations(request, node.provision_state)

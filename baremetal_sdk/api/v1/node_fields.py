@@ -164,6 +164,7 @@ def check_name(name: str, minor: int) -> None:
 
 
 def _find_name_problem(name: str, minor: int) -> Problem | None:
+    """Return the reason why a node cannot have *name* in microversion *minor*, or None."""
     if name in RESERVED_NAMES:
         return Problem("name", f"{name!r} is reserved", "reserved names are " + ", ".join(sorted(RESERVED_NAMES)))
     if canonical_uuid(name) is not None:

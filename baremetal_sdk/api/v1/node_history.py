@@ -110,6 +110,7 @@ class NodeChildrenResource:
 
 
 def _parse_sort_key(request: APIRequest) -> str | None:
+    """Return the column to sort by, or None for the order of creation. Raises ``InvalidInput``."""
     key = request.query.get("sort_key", "id")
     if key == "id":
         return None
@@ -121,6 +122,7 @@ def _parse_sort_key(request: APIRequest) -> str | None:
 
 
 def _render_entry(request: APIRequest, node: NodeRecord, row: Mapping[str, Any], *, detail: bool) -> dict[str, Any]:
+    """Return a history entry as JSON. Without *detail* it has few fields, and a long event text is cut."""
     fields = _FIELDS if detail else _BRIEF_FIELDS
     entry = {name: row[name] for name, since in fields.items() if since <= request.minor}
     event = entry["event"]

@@ -180,6 +180,7 @@ def _drop_empty_reason(result: Mapping[str, Any]) -> InterfaceValidation:
 
 
 def _check_chassis(request: APIRequest, values: Mapping[str, Any]) -> None:
+    """Raise ``InvalidInput`` if the chassis in *values* does not exist."""
     if values.get("chassis_uuid") is not None:
         try:
             request.backend.store.record(ChassisRecord, values["chassis_uuid"])
@@ -188,6 +189,7 @@ def _check_chassis(request: APIRequest, values: Mapping[str, Any]) -> None:
 
 
 def _check_patch(patch: Sequence[PatchOperation], minor: int) -> None:
+    """Raise ``InvalidInput`` or ``NotAcceptable`` if *patch* changes a field that clients may not change in this microversion."""
     for operation in patch:
         if operation.field not in PATCH_FIELDS.by_name:
             names = ", ".join(sorted(field.name for field in PATCH_FIELDS.declared if field.since <= minor))
@@ -223,6 +225,7 @@ def _apply_patch_once(request: APIRequest, patch: list[PatchOperation], *, reset
 
 
 def _check_changes(request: APIRequest, node: NodeRecord, changed: dict[str, Any]) -> None:
+    """Check and complete *changed* in place. Raises ``InvalidInput``, ``NotAcceptable`` and ``NodeAssociated``."""
     _check_chassis(request, changed)
     if "chassis_uuid" in changed and changed["chassis_uuid"] is None and request.minor < CHASSIS_REMOVAL_SINCE:
         raise not_acceptable_before("the removal of chassis_uuid", CHASSIS_REMOVAL_SINCE)

@@ -208,5 +208,6 @@ def _check_values(request: APIRequest, values: dict[str, Any]) -> None:
 
 
 def _set_traits(request: APIRequest, runbook: RunbookRecord, traits: set[str]) -> None:
+    """Write the traits through a conductor, unless they are unchanged."""
     if traits != {*runbook.traits}:
         crud.save_changes(request, runbook, {"traits": sorted(traits)})
