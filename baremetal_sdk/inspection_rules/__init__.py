@@ -1,1 +1,1 @@
-"""Inspection rules: what operators want done with what an inspection finds."""
+"""Inspection rules: conditions and actions of operators that run after the inspection of a node."""

@@ -1,4 +1,4 @@
-"""The action ``api-call``: one GET request, of which only the success matters."""
+"""The action ``api-call``: a GET request whose response body is ignored."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Mapping
 
 from baremetal_interfaces import InvalidInput, Problem
 
-_LONGEST = 60.0
-"""Seconds for one request, and for the pause between two: an inspection waits for it."""
-_MOST_RETRIES = 10
+_MAX_DURATION_S = 60.0
+"""Maximum timeout of a request, and maximum pause between two requests, because the inspection waits for both."""
+_MAX_RETRIES = 10
 
 
 def call_api(
@@ -22,18 +22,24 @@ def call_api(
     retries: int = 3,
     backoff_factor: float = 0.3,
 ) -> None:
-    """Send the request, again when it fails. Raises ``InvalidInput``, without the URL's query, which may hold a secret."""
+    """Send the request, and repeat it up to *retries* times if it fails.
+
+    *timeout* is in seconds for one request. The pause before a repetition is *backoff_factor* seconds, and doubles each time.
+    Raises ``InvalidInput`` if all requests fail. The message omits the query of the URL, which may contain a secret.
+    """
     if not str(url).startswith(("http://", "https://")):
-        raise InvalidInput([Problem("url", f"it is {str(url)[:64]!r}", "give one that begins with http:// or https://")])
+        raise InvalidInput(
+            [Problem("url", f"{str(url)[:64]!r} is not allowed", "use a URL that begins with http:// or https://")]
+        )
     opener = urllib.request.build_opener(urllib.request.ProxyHandler(dict(proxies) if proxies else None))
     request = urllib.request.Request(url, headers=dict(headers or {}))
-    attempts = 1 + min(max(int(retries), 0), _MOST_RETRIES)
+    attempts = 1 + min(max(int(retries), 0), _MAX_RETRIES)
     for attempt in range(attempts):
         try:
-            with opener.open(request, timeout=min(float(timeout), _LONGEST)):
+            with opener.open(request, timeout=min(float(timeout), _MAX_DURATION_S)):
                 return
         except (urllib.error.URLError, OSError) as exc:
             reason = getattr(exc, "reason", None) or exc
         if attempt + 1 < attempts:
-            time.sleep(min(float(backoff_factor) * 2**attempt, _LONGEST))
-    raise InvalidInput(f"api-call: {url.partition('?')[0]} could not be asked: {reason}")
+            time.sleep(min(float(backoff_factor) * 2**attempt, _MAX_DURATION_S))
+    raise InvalidInput(f"api-call: request to {url.partition('?')[0]} failed: {reason}")

@@ -1,4 +1,4 @@
-"""Whether the conditions of a rule hold."""
+"""Evaluation of the conditions of inspection rules."""
 
 from __future__ import annotations
 
@@ -14,29 +14,32 @@ from baremetal_sdk.inspection_rules.interpolation import interpolate
 from baremetal_sdk.inspection_rules.language import CONDITIONS, parse_operator
 
 
-def hold(conditions: Iterable[Mapping[str, Any]], variables: Mapping[str, Any]) -> bool:
-    """Whether all *conditions* hold. Raises ``InvalidInput`` for a value that an operator cannot take."""
+def conditions_hold(conditions: Iterable[Mapping[str, Any]], variables: Mapping[str, Any]) -> bool:
+    """Return whether all *conditions* hold. Raises ``InvalidInput`` for a value that an operator does not accept."""
     return all(_holds(condition, variables) for condition in conditions)
 
 
-def items_of(loop: Any) -> list[Any]:
-    """What a loop runs over; an object is one item."""
+def list_items(loop: Any) -> list[Any]:
+    """Return the items of a loop. An object is a single item."""
     return [loop] if isinstance(loop, Mapping) else list(loop)
 
 
-def arguments_of(signature_args: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments with their replacement fields filled in; a regular expression has braces of its own."""
-    return {name: value if name == "regex" else interpolate(value, variables) for name, value in signature_args.items()}
+def interpolate_arguments(arguments: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments with their replacement fields filled in.
+
+    Regular expressions are excluded, because they contain braces with another meaning.
+    """
+    return {name: value if name == "regex" else interpolate(value, variables) for name, value in arguments.items()}
 
 
 def _holds(condition: Mapping[str, Any], variables: Mapping[str, Any]) -> bool:
     if not condition.get("loop"):
-        return _checked(condition, variables)
+        return _evaluate(condition, variables)
     combination = condition.get("multiple", "any")
     results: list[bool] = []
-    for item in items_of(condition["loop"]):
-        # What was filled in is text: numbers are compared with it as text, too.
-        results.append(_checked(condition, {**variables, "item": item}, force_strings=True))
+    for item in list_items(condition["loop"]):
+        # An interpolated item is text, so all values are compared as text.
+        results.append(_evaluate(condition, {**variables, "item": item}, force_strings=True))
         if combination == "first" and results[-1]:
             return True
     if combination == "last":
@@ -46,23 +49,23 @@ def _holds(condition: Mapping[str, Any], variables: Mapping[str, Any]) -> bool:
     return all(results) if combination == "all" else any(results)
 
 
-def _checked(condition: Mapping[str, Any], variables: Mapping[str, Any], *, force_strings: bool = False) -> bool:
+def _evaluate(condition: Mapping[str, Any], variables: Mapping[str, Any], *, force_strings: bool = False) -> bool:
     name, inverted = parse_operator(condition["op"])
     signature = CONDITIONS[name]
-    arguments = arguments_of(signature.bind(condition["args"]), variables)
+    arguments = interpolate_arguments(signature.bind(condition["args"]), variables)
     if force_strings and "force_strings" in signature.names:
         arguments["force_strings"] = True
     try:
         result = bool(_OPERATORS[name](**arguments))
     except (TypeError, ValueError) as exc:
-        raise InvalidInput(f"condition {condition['op']!r} cannot be checked: {exc}") from exc
+        raise InvalidInput(f"cannot evaluate condition {condition['op']!r}: {exc}") from exc
     return result is not inverted
 
 
-def _compared(compare: Callable[[Any, Any], bool]) -> Callable[..., bool]:
+def _comparison(compare: Callable[[Any, Any], bool]) -> Callable[..., bool]:
     def check(values: Sequence[Any], force_strings: bool = False) -> bool:
-        compared = [str(value) for value in values] if force_strings else list(values)
-        return all(compare(one, other) for one, other in itertools.pairwise(compared))
+        operands = [str(value) for value in values] if force_strings else list(values)
+        return all(compare(left, right) for left, right in itertools.pairwise(operands))
 
     return check
 
@@ -88,9 +91,9 @@ def _in_net(address: str, subnet: str) -> bool:
 
 
 _OPERATORS: Mapping[str, Callable[..., bool]] = {
-    "eq": _compared(operator.eq),
-    "lt": _compared(operator.lt),
-    "gt": _compared(operator.gt),
+    "eq": _comparison(operator.eq),
+    "lt": _comparison(operator.lt),
+    "gt": _comparison(operator.gt),
     "is-empty": _is_empty,
     "is-none": lambda value: value is None or value == "None",
     "is-true": _is_true,

@@ -1,4 +1,4 @@
-"""Runs rules over what an inspection found, and says what is to be written thereof."""
+"""Application of inspection rules to the data of an inspection."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from baremetal_interfaces import DriverError, InvalidInput, Problem
 from baremetal_sdk.inspection_rules.api_call import call_api
-from baremetal_sdk.inspection_rules.conditions import arguments_of, hold, items_of
+from baremetal_sdk.inspection_rules.conditions import conditions_hold, interpolate_arguments, list_items
 from baremetal_sdk.inspection_rules.language import ACTIONS
 from baremetal_sdk.store.records.policy import InspectionRuleRecord
 
@@ -21,167 +21,174 @@ NODE_FIELDS = (
     "lessee", "name", "network_data", "owner", "parent_node", "properties", "resource_class", "retired", "retired_reason",
     "shard",
 )  # fmt: skip
-"""The fields of a node that rules write."""
+"""Fields of a node that rules may write."""
 READABLE = (
     *NODE_FIELDS, "allocation_uuid", "driver", "instance_uuid", "maintenance", "power_state", "provision_state", "traits", "uuid",
 )  # fmt: skip
-"""The fields of a node that rules read. What is secret in them is masked."""
+"""Fields of a node that rules may read. Secrets in them are masked."""
 PORT_FIELDS = (
     "category", "description", "extra", "is_smartnic", "local_link_connection", "name", "physical_network", "pxe_enabled",
     "vendor",
 )  # fmt: skip
-"""The fields of a port that rules write."""
+"""Fields of a port that rules may write."""
 
 
 @dataclass
-class Findings:
-    """What an inspection found, as rules see it and change it. Everything in it is the engine's own."""
+class InspectionData:
+    """Data of an inspection that rules read, and change in place. The caller stores the changes."""
 
     node: dict[str, Any]
     inventory: Mapping[str, Any]
     plugin_data: dict[str, Any]
     ports: Mapping[str, dict[str, Any]]
-    """Each port under its UUID and under its MAC address."""
+    """Ports by UUID and also by MAC address."""
     changed: set[str] = field(default_factory=set)
-    """The fields of the node that were written."""
+    """Names of the node's fields that rules have written."""
     changed_ports: dict[str, set[str]] = field(default_factory=dict)
-    """UUID of a port -> its fields that were written."""
+    """Names of the fields that rules have written, by UUID of the port."""
 
     def changes(self) -> dict[str, Any]:
-        """The changes of the node."""
+        """Return the changed fields of the node."""
         return {name: tuple(self.node[name]) if name == "traits" else self.node[name] for name in sorted(self.changed)}
 
 
-def apply(rules: Iterable[InspectionRuleRecord], findings: Findings) -> None:
-    """Run *rules*, in their order. Raises ``DriverError`` where one says so or fails; the rule is named."""
+def apply_rules(rules: Iterable[InspectionRuleRecord], data: InspectionData) -> None:
+    """Run *rules* in order. Raises ``DriverError`` with the name of the rule if an action fails, or is the action ``fail``."""
     for rule in rules:
-        variables = {"node": findings.node, "inventory": findings.inventory, "plugin_data": findings.plugin_data}
+        variables = {"node": data.node, "inventory": data.inventory, "plugin_data": data.plugin_data}
         try:
-            if hold(rule.conditions, variables):
+            if conditions_hold(rule.conditions, variables):
                 for action in rule.actions:
-                    _run(action, findings, variables)
+                    _run(action, data, variables)
         except InvalidInput as exc:
-            raise DriverError(f"inspection rule {rule.description or rule.uuid!r}: {_told(rule, exc)}") from None
+            raise DriverError(f"inspection rule {rule.description or rule.uuid!r}: {_describe_failure(rule, exc)}") from None
 
 
-def _told(rule: InspectionRuleRecord, error: InvalidInput) -> str:
-    """Why the rule ends the inspection; of one that is sensitive no content is told."""
-    return "it ended the inspection; its content is sensitive, and is not shown" if rule.sensitive else error.message
+def _describe_failure(rule: InspectionRuleRecord, error: InvalidInput) -> str:
+    """Return why the rule failed the inspection, without any content of a sensitive rule."""
+    return "the rule failed the inspection; its content is sensitive and not shown" if rule.sensitive else error.message
 
 
-def _run(action: Mapping[str, Any], findings: Findings, variables: Mapping[str, Any]) -> None:
+def _run(action: Mapping[str, Any], data: InspectionData, variables: Mapping[str, Any]) -> None:
     given = ACTIONS[action["op"]].bind(action["args"])
-    for item in items_of(action["loop"]) if action.get("loop") else [None]:
-        of_item = variables if item is None else {**variables, "item": item}
-        _ACTIONS[action["op"]](findings, **arguments_of(given, of_item))
+    for item in list_items(action["loop"]) if action.get("loop") else [None]:
+        item_variables = variables if item is None else {**variables, "item": item}
+        _ACTIONS[action["op"]](data, **interpolate_arguments(given, item_variables))
 
 
-def _fail(findings: Findings, msg: str) -> None:
+def _fail(data: InspectionData, msg: str) -> None:
     raise InvalidInput(str(msg))
 
 
-def _log(findings: Findings, msg: str, level: str = "info") -> None:
-    LOG.log(logging.getLevelNamesMapping()[level.upper()], "node %s: %s", findings.node["uuid"], msg)
+def _log(data: InspectionData, msg: str, level: str = "info") -> None:
+    LOG.log(logging.getLevelNamesMapping()[level.upper()], "node %s: %s", data.node["uuid"], msg)
 
 
-def _set_capability(findings: Findings, name: str, value: Any) -> None:
-    _change_capabilities(findings, {name: str(value)})
+def _set_capability(data: InspectionData, name: str, value: Any) -> None:
+    _change_capabilities(data, {name: str(value)})
 
 
-def _unset_capability(findings: Findings, name: str) -> None:
-    _change_capabilities(findings, {name: None})
+def _unset_capability(data: InspectionData, name: str) -> None:
+    _change_capabilities(data, {name: None})
 
 
-def _change_capabilities(findings: Findings, changes: Mapping[str, str | None]) -> None:
-    text = findings.node["properties"].get("capabilities") or ""
+def _change_capabilities(data: InspectionData, changes: Mapping[str, str | None]) -> None:
+    text = data.node["properties"].get("capabilities") or ""
     present = dict(pair.partition(":")[::2] for pair in text.split(",") if pair) if isinstance(text, str) else dict(text)
-    wanted = {name: value for name, value in {**present, **changes}.items() if value is not None}
-    joined = ",".join(f"{name}:{value}" for name, value in wanted.items())
-    findings.node["properties"] = {**findings.node["properties"], "capabilities": joined}
-    findings.changed.add("properties")
+    capabilities = {name: value for name, value in {**present, **changes}.items() if value is not None}
+    joined = ",".join(f"{name}:{value}" for name, value in capabilities.items())
+    data.node["properties"] = {**data.node["properties"], "capabilities": joined}
+    data.changed.add("properties")
 
 
-def _add_trait(findings: Findings, name: str) -> None:
-    findings.node["traits"] = sorted({*findings.node["traits"], name})
-    findings.changed.add("traits")
+def _add_trait(data: InspectionData, name: str) -> None:
+    data.node["traits"] = sorted({*data.node["traits"], name})
+    data.changed.add("traits")
 
 
-def _remove_trait(findings: Findings, name: str) -> None:
-    findings.node["traits"] = [trait for trait in findings.node["traits"] if trait != name]
-    findings.changed.add("traits")
+def _remove_trait(data: InspectionData, name: str) -> None:
+    data.node["traits"] = [trait for trait in data.node["traits"] if trait != name]
+    data.changed.add("traits")
 
 
 def _on_node(change: Callable[..., None]) -> Callable[..., None]:
-    def run(findings: Findings, path: str, **arguments: Any) -> None:
-        change(findings.node, _path(path, NODE_FIELDS), **arguments)
-        findings.changed.add(_path(path)[0])
+    def run(data: InspectionData, path: str, **arguments: Any) -> None:
+        change(data.node, _split_path(path, NODE_FIELDS), **arguments)
+        data.changed.add(_split_path(path)[0])
 
     return run
 
 
 def _on_plugin_data(change: Callable[..., None]) -> Callable[..., None]:
-    def run(findings: Findings, path: str, **arguments: Any) -> None:
-        change(findings.plugin_data, _path(path), **arguments)
+    def run(data: InspectionData, path: str, **arguments: Any) -> None:
+        change(data.plugin_data, _split_path(path), **arguments)
 
     return run
 
 
 def _on_port(change: Callable[..., None]) -> Callable[..., None]:
-    def run(findings: Findings, port_id: str, path: str, **arguments: Any) -> None:
-        port = findings.ports.get(str(port_id).lower())
+    def run(data: InspectionData, port_id: str, path: str, **arguments: Any) -> None:
+        port = data.ports.get(str(port_id).lower())
         if port is None:
-            raise InvalidInput([Problem("port_id", f"the node has no port {str(port_id)[:64]!r}", "a MAC address or a UUID")])
-        change(port, _path(path, PORT_FIELDS), **arguments)
-        findings.changed_ports.setdefault(port["uuid"], set()).add(_path(path)[0])
+            raise InvalidInput(
+                [Problem("port_id", f"the node has no port {str(port_id)[:64]!r}", "use the MAC address or the UUID of a port")]
+            )
+        change(port, _split_path(path, PORT_FIELDS), **arguments)
+        data.changed_ports.setdefault(port["uuid"], set()).add(_split_path(path)[0])
 
     return run
 
 
-def _path(path: str, known: tuple[str, ...] | None = None) -> list[str]:
-    """The parts of a path, with slashes or dots between them."""
+def _split_path(path: str, known: tuple[str, ...] | None = None) -> list[str]:
+    """Return the parts of a path that are separated by slashes or dots.
+
+    *known* has the allowed first parts, or None if any is allowed. Raises ``InvalidInput``.
+    """
     text = str(path)
     parts = [part for part in (text.split("/") if "/" in text else text.split(".")) if part]
     if not parts or (known is not None and parts[0] not in known):
-        allowed = "it begins with one of " + ", ".join(known) if known else "give the name of a value"
-        raise InvalidInput([Problem("path", f"{text[:64]!r} cannot be written", allowed)])
+        allowed = "begin it with one of " + ", ".join(known) if known else "use the name of a value"
+        raise InvalidInput([Problem("path", f"rules cannot write {text[:64]!r}", allowed)])
     return parts
 
 
 def _set(document: dict[str, Any], path: list[str], value: Any) -> None:
-    _above(document, path)[path[-1]] = value
+    _open_parent(document, path)[path[-1]] = value
 
 
 def _extend(document: dict[str, Any], path: list[str], value: Any, unique: bool = False) -> None:
-    above = _above(document, path)
-    present = above.get(path[-1])
+    parent = _open_parent(document, path)
+    present = parent.get(path[-1])
     if not isinstance(present, list | None):
-        raise InvalidInput([Problem("path", f"what is at {'/'.join(path)} is not a list", "only lists are extended")])
+        raise InvalidInput([Problem("path", f"the value at {'/'.join(path)} is not a list", "extend lists only")])
     if not (unique and value in (present or [])):
-        above[path[-1]] = [*(present or []), value]
+        parent[path[-1]] = [*(present or []), value]
 
 
 def _delete(document: dict[str, Any], path: list[str]) -> None:
-    _above(document, path).pop(path[-1], None)
+    _open_parent(document, path).pop(path[-1], None)
 
 
 def _unset(record: dict[str, Any], path: list[str]) -> None:
-    """Delete what is at a path; a field of a record stays, and is empty."""
+    """Delete the value at a path. A field of the record itself becomes empty, because it cannot be removed."""
     if len(path) > 1:
         _delete(record, path)
     elif record.get(path[0]) is not None:
         record[path[0]] = {} if isinstance(record[path[0]], Mapping) else None
 
 
-def _above(document: dict[str, Any], path: list[str]) -> dict[str, Any]:
-    """The object that the last part of a path is in; what is missing on the way is made."""
+def _open_parent(document: dict[str, Any], path: list[str]) -> dict[str, Any]:
+    """Return the object that contains the last part of the path. Missing objects on the way are created."""
     if len(path) > 1:
         document[path[0]] = copy.deepcopy(document.get(path[0]) or {})
-    above: Any = document
+    parent: Any = document
     for part in path[:-1]:
-        above = above.setdefault(part, {})
-        if not isinstance(above, dict):
-            raise InvalidInput([Problem("path", f"{part!r} in {'/'.join(path)} is not an object", "nothing can be below it")])
-    found: dict[str, Any] = above
+        parent = parent.setdefault(part, {})
+        if not isinstance(parent, dict):
+            raise InvalidInput(
+                [Problem("path", f"{part!r} in {'/'.join(path)} is not an object", "use a path through objects only")]
+            )
+    found: dict[str, Any] = parent
     return found
 
 
@@ -201,5 +208,5 @@ _ACTIONS: Mapping[str, Callable[..., None]] = {
     "set-port-attribute": _on_port(_set),
     "extend-port-attribute": _on_port(_extend),
     "del-port-attribute": _on_port(_unset),
-    "api-call": lambda findings, **arguments: call_api(**arguments),
+    "api-call": lambda data, **arguments: call_api(**arguments),
 }

@@ -1,7 +1,7 @@
 """Replacement fields in the arguments of rules: ``{node.name}``, ``{inventory[cpu][count]}``, ``{item}``.
 
-The notation is that of Python's format strings, without its reach: of the node there are the fields that a rule may read,
-and of everything else what an index leads to. No attribute of an object can be read.
+The syntax is a safe subset of Python's format strings. It can read fields of the node by name, and members of all other
+variables by index. It cannot read attributes of Python objects.
 """
 
 from __future__ import annotations
@@ -14,18 +14,19 @@ from typing import Any
 _FORMATTER = string.Formatter()
 _FIELD = re.compile(r"(?P<root>[a-z_]+)(?P<attribute>\.[a-z_]+)?(?P<indexes>(\[[^\[\]]+\])*)", re.ASCII)
 _INDEX = re.compile(r"\[([^\[\]]+)\]")
+# Widths have up to three digits, so that a rule cannot create a text of gigabytes.
 _SPECIFICATION = re.compile(r"[^0-9]{0,3}[0-9]{0,3}(\.[0-9]{1,3})?[a-zA-Z%]?", re.ASCII)
 _CONVERSIONS: Mapping[str | None, Callable[[Any], Any]] = {None: lambda value: value, "s": str, "r": repr}
 
 
 class _Missing(LookupError):
-    """A replacement field leads nowhere."""
+    """A replacement field names no value."""
 
 
 def interpolate(value: Any, variables: Mapping[str, Any]) -> Any:
-    """*value* with its replacement fields filled in, at any depth; a text of which a field leads nowhere stays as it is."""
+    """Return *value* with its replacement fields filled in, at any depth. A text with an unknown field stays unchanged."""
     if isinstance(value, str):
-        return _text(value, variables)
+        return _interpolate_text(value, variables)
     if isinstance(value, Mapping):
         return {name: interpolate(item, variables) for name, item in value.items()}
     if isinstance(value, list | tuple):
@@ -33,30 +34,30 @@ def interpolate(value: Any, variables: Mapping[str, Any]) -> Any:
     return value
 
 
-def _text(text: str, variables: Mapping[str, Any]) -> str:
+def _interpolate_text(text: str, variables: Mapping[str, Any]) -> str:
     if "{" not in text and "}" not in text:
         return text
     try:
-        return "".join(_part(part, variables) for part in _FORMATTER.parse(text))
+        return "".join(_format_part(part, variables) for part in _FORMATTER.parse(text))
     except (_Missing, ValueError, TypeError):
         return text
 
 
-def _part(part: tuple[str, str | None, str | None, str | None], variables: Mapping[str, Any]) -> str:
+def _format_part(part: tuple[str, str | None, str | None, str | None], variables: Mapping[str, Any]) -> str:
     literal, field, specification, conversion = part
     if field is None:
         return literal
     if conversion not in _CONVERSIONS or not _SPECIFICATION.fullmatch(specification or ""):
         raise _Missing(field)
-    return literal + format(_CONVERSIONS[conversion](_looked_up(field, variables)), specification or "")
+    return literal + format(_CONVERSIONS[conversion](_look_up(field, variables)), specification or "")
 
 
-def _looked_up(field: str, variables: Mapping[str, Any]) -> Any:
+def _look_up(field: str, variables: Mapping[str, Any]) -> Any:
     found = _FIELD.fullmatch(field)
     if found is None or found["root"] not in variables:
         raise _Missing(field)
     value = variables[found["root"]]
-    # Of the variables only the node is read by attributes; it is a mapping all the same.
+    # Only the node is read by names after a dot, and only once. It is a mapping, not an object with attributes.
     if (found["attribute"] is not None) != (found["root"] == "node"):
         raise _Missing(field)
     if found["attribute"] is not None:

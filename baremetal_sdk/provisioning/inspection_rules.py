@@ -39,8 +39,8 @@ class InspectionRules:
             return {"properties": properties}
         node = {name: copy.deepcopy(getattr(task.record, name)) for name in engine.READABLE}
         node |= {"properties": dict(properties), "traits": list(task.record.traits)}
-        findings = engine.Findings(node, inventory, plugin_data, self._ports(task))
-        engine.apply(rules, findings)
+        findings = engine.InspectionData(node, inventory, plugin_data, self._ports(task))
+        engine.apply_rules(rules, findings)
         self._store_ports(task, findings)
         changes = {"properties": node["properties"], **findings.changes()}
         if "driver_info" in changes:
@@ -54,7 +54,7 @@ class InspectionRules:
             found[row["uuid"]] = found[row["address"]] = dict(row)
         return found
 
-    def _store_ports(self, task: NodeTask, findings: engine.Findings) -> None:
+    def _store_ports(self, task: NodeTask, findings: engine.InspectionData) -> None:
         assert task.lease is not None
         for uuid, names in findings.changed_ports.items():
             changes = {name: findings.ports[uuid][name] for name in names}

@@ -7,7 +7,7 @@ from typing import Any
 from testtools import TestCase
 
 from baremetal_interfaces import InvalidInput
-from baremetal_sdk.inspection_rules.conditions import hold
+from baremetal_sdk.inspection_rules.conditions import conditions_hold
 from baremetal_sdk.inspection_rules.interpolation import interpolate
 
 VARIABLES: dict[str, Any] = {
@@ -22,15 +22,15 @@ VARIABLES: dict[str, Any] = {
 
 
 def holds(op: str, **more: Any) -> bool:
-    """Whether one condition holds; *args* are its arguments unless they are given as a list."""
+    """Return whether one condition holds. *args* replaces the keyword arguments, for example with a list."""
     loop = {name: more.pop(name) for name in ("loop", "multiple") if name in more}
     args = more.pop("args", None)
-    return hold([{"op": op, "args": more if args is None else args, **loop}], VARIABLES)
+    return conditions_hold([{"op": op, "args": more if args is None else args, **loop}], VARIABLES)
 
 
 class TestOperators(TestCase):
-    def test_operators_say_what_they_are_called(self) -> None:
-        """Each one, where it holds and where it does not; an exclamation mark turns it round."""
+    def test_operators(self) -> None:
+        """Each operator has the expected result. An exclamation mark inverts it."""
         table: list[tuple[str, dict[str, Any], bool]] = [
             ("eq", {"values": [1, 1, 1]}, True), ("eq", {"values": [1, 2]}, False), ("eq", {"values": ["1", 1]}, False),
             ("eq", {"values": ["1", 1], "force_strings": True}, True), ("eq", {"values": [5]}, True),
@@ -56,24 +56,24 @@ class TestOperators(TestCase):
             self.assertIs(not expected, holds(f"! {op}", **arguments), (op, arguments))
 
     def test_arguments_can_be_a_list(self) -> None:
-        """As older rules have them: in order, or all of them values."""
+        """Arguments may be a list, as in rules of older Ironic releases."""
         self.assertTrue(holds("eq", args=["{node.driver}", "redfish"]))
         self.assertTrue(holds("eq", args=[["{node.driver}", "redfish"]]))
         self.assertTrue(holds("in-net", args=["{inventory[bmc_address]}", "192.0.2.0/24"]))
 
-    def test_a_value_that_an_operator_cannot_take_is_told(self) -> None:
-        """No condition is false because nobody could check it."""
+    def test_a_wrong_value_is_an_error(self) -> None:
+        """A condition that cannot be evaluated is an error, not false."""
         for op, arguments in (("lt", {"values": [1, "x"]}), ("in-net", {"address": "x", "subnet": "192.0.2.0/24"})):
             self.assertIn(op, str(self.assertRaises(InvalidInput, holds, op, **arguments)))
 
     def test_all_conditions_have_to_hold(self) -> None:
-        """None is as good as all."""
+        """All conditions must hold. A rule without conditions always runs."""
         yes, no = {"op": "is-true", "args": {"value": True}}, {"op": "is-true", "args": {"value": False}}
         for conditions, expected in (([], True), ([yes, yes], True), ([yes, no], False)):
-            self.assertIs(expected, hold(conditions, VARIABLES))
+            self.assertIs(expected, conditions_hold(conditions, VARIABLES))
 
     def test_loops_are_combined(self) -> None:
-        """Any of the items, all of them, the first that holds, or the last."""
+        """The results for the items are combined with any, all, first or last."""
         values = ["{inventory[cpu][count]}", "{item}"]
         for multiple, loop, expected in (
             ("any", [4, 8], True), ("any", [4, 5], False), ("all", [8, 8], True), ("all", [8, 4], False),
@@ -85,7 +85,7 @@ class TestOperators(TestCase):
 
 class TestInterpolation(TestCase):
     def test_fields_are_filled_in_at_any_depth(self) -> None:
-        """Of the node by name, of everything else by index; numbers become text."""
+        """Fields of the node are read by name, and other variables by index. Numbers become text."""
         for text, expected in (
             ("https://{inventory[bmc_address]}/x", "https://192.0.2.7/x"), ("{node.name}", "n1"),
             ("{node.properties[cpus]}", "8"),
@@ -95,13 +95,13 @@ class TestInterpolation(TestCase):
         nested = {"a": ["{node.name}", {"b": "{node.driver}"}], "n": 1}
         self.assertEqual({"a": ["n1", {"b": "redfish"}], "n": 1}, interpolate(nested, VARIABLES))
 
-    def test_what_leads_nowhere_stays_as_it_is(self) -> None:
-        """A misspelt field is seen in the result, and breaks nothing."""
+    def test_unknown_fields_stay_unchanged(self) -> None:
+        """A text with an unknown field stays unchanged, so that the mistake is visible."""
         for text in ("{node.nope}", "{inventory[nope]}", "{bogus}", "{", "{}", "{0}", "{inventory[cpu][flags][9]}", "{item}"):
             self.assertEqual(text, interpolate(text, VARIABLES))
 
-    def test_nothing_else_can_be_reached(self) -> None:
-        """No attribute of an object, no index of the node, no endless padding."""
+    def test_fields_cannot_reach_python_objects(self) -> None:
+        """Attributes of objects, indexes of the node, and huge widths are rejected."""
         for text in (
             "{node.__class__}", "{inventory.__class__}", "{node[name]}", "{inventory.cpu}", "{node.name.__class__}",
             "{inventory[cpu].__init__}", "{node.name:>999999999}", "{node.name!a}", "{node.name:{inventory[cpu][count]}}",

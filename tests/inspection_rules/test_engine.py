@@ -1,4 +1,4 @@
-"""Rules, run over what an inspection found."""
+"""Application of inspection rules, and their validation."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from typing import Any
 from testtools import TestCase
 
 from baremetal_interfaces import DriverError
-from baremetal_sdk.inspection_rules.engine import Findings, apply
+from baremetal_sdk.inspection_rules.engine import InspectionData, apply_rules
 from baremetal_sdk.inspection_rules.language import find_problems
 from baremetal_sdk.store import InspectionRuleRecord
 
 MAC = "52:54:00:aa:bb:cc"
 
 
-def findings() -> Findings:
+def create_data() -> InspectionData:
+    """Return the data of an inspected node with one port."""
     port = {"uuid": "p-1", "address": MAC, "extra": {}, "pxe_enabled": True}
     node = {
         "uuid": "n-1",
@@ -27,28 +28,30 @@ def findings() -> Findings:
         "traits": ["CUSTOM_A"],
         "description": "d",
     }
-    return Findings(node, {"cpu": {"count": 8}, "bmc_address": "192.0.2.7"}, {"list": ["x"]}, {"p-1": port, MAC: port})
+    return InspectionData(node, {"cpu": {"count": 8}, "bmc_address": "192.0.2.7"}, {"list": ["x"]}, {"p-1": port, MAC: port})
 
 
 def rule(*actions: dict[str, Any], conditions: Any = (), **fields: Any) -> InspectionRuleRecord:
+    """Return a rule with these actions."""
     return InspectionRuleRecord("r-1", actions=actions, conditions=tuple(conditions), **fields)
 
 
 def action(op: str, **more: Any) -> dict[str, Any]:
+    """Return an action with these arguments and an optional loop."""
     loop = {"loop": more.pop("loop")} if "loop" in more else {}
     return {"op": op, "args": more, **loop}
 
 
-def changed(*actions: dict[str, Any]) -> Findings:
-    """What was found, after these actions."""
-    found = findings()
-    apply([rule(*actions)], found)
-    return found
+def run_actions(*actions: dict[str, Any]) -> InspectionData:
+    """Run these actions and return the data."""
+    data = create_data()
+    apply_rules([rule(*actions)], data)
+    return data
 
 
 class TestActions(TestCase):
     def test_fields_of_the_node_are_written(self) -> None:
-        """Set, extended and deleted, at any depth; what is missing on the way is made; slashes and dots are the same."""
+        """Fields are set, extended and deleted at any depth. Missing objects are created. Slashes and dots are equivalent."""
         for given, expected in (
             (
                 action("set-attribute", path="/driver_info/address", value="https://{inventory[bmc_address]}"),
@@ -65,42 +68,44 @@ class TestActions(TestCase):
             (action("add-trait", name="CUSTOM_B"), {"traits": ("CUSTOM_A", "CUSTOM_B")}),
             (action("remove-trait", name="CUSTOM_A"), {"traits": ()}),
         ):
-            self.assertEqual(expected, changed(given).changes(), given)
+            self.assertEqual(expected, run_actions(given).changes(), given)
 
-    def test_lists_are_extended_once_where_that_is_wanted(self) -> None:
-        """Without that, as often as it is said."""
+    def test_unique_extends_a_list_once(self) -> None:
+        """With unique, a present value is not added again. Without it, each action adds the value."""
         for unique, expected in ((True, ["x", "y"]), (False, ["x", "y", "x"])):
             actions = [action("extend-attribute", path="/extra/l", value=value, unique=unique) for value in ("x", "y", "x")]
-            self.assertEqual(expected, changed(*actions).node["extra"]["l"])
+            self.assertEqual(expected, run_actions(*actions).node["extra"]["l"])
 
-    def test_data_of_plugins_is_written(self) -> None:
-        """Beside the inventory, with which it is kept."""
-        found = changed(
+    def test_plugin_data_is_written(self) -> None:
+        """Plugin data is set, extended and deleted, and the fields of the node do not change."""
+        data = run_actions(
             action("set-plugin-data", path="a/b", value=1),
             action("extend-plugin-data", path="list", value="y"),
-            action("set-plugin-data", path="gone", value=1),
-            action("unset-plugin-data", path="gone"),
+            action("set-plugin-data", path="removed", value=1),
+            action("unset-plugin-data", path="removed"),
         )
-        self.assertEqual(({"a": {"b": 1}, "list": ["x", "y"]}, {}), (found.plugin_data, found.changes()))
+        self.assertEqual({"a": {"b": 1}, "list": ["x", "y"]}, data.plugin_data)
+        self.assertEqual({}, data.changes())
 
     def test_ports_are_written(self) -> None:
-        """By address, in either case, or UUID."""
-        found = changed(
+        """A port is identified by its MAC address, in upper or lower case, or by its UUID."""
+        data = run_actions(
             action("set-port-attribute", port_id=MAC.upper(), path="/pxe_enabled", value=False),
             action("extend-port-attribute", port_id="p-1", path="/extra/l", value=1),
             action("del-port-attribute", port_id="p-1", path="/extra/nope"),
         )
-        self.assertEqual({"p-1": {"pxe_enabled", "extra"}}, found.changed_ports)
-        self.assertEqual((False, {"l": [1]}), (found.ports[MAC]["pxe_enabled"], found.ports[MAC]["extra"]))
+        self.assertEqual({"p-1": {"pxe_enabled", "extra"}}, data.changed_ports)
+        self.assertIs(False, data.ports[MAC]["pxe_enabled"])
+        self.assertEqual({"l": [1]}, data.ports[MAC]["extra"])
 
     def test_loops_repeat_an_action(self) -> None:
-        """Each time with its item."""
+        """An action with a loop runs once for each item."""
         items = [{"path": "/extra/a", "value": 1}, {"path": "/extra/b", "value": "x"}]
-        found = changed(action("set-attribute", path="{item[path]}", value="{item[value]}", loop=items))
-        self.assertEqual({"a": "1", "b": "x"}, found.node["extra"])
+        data = run_actions(action("set-attribute", path="{item[path]}", value="{item[value]}", loop=items))
+        self.assertEqual({"a": "1", "b": "x"}, data.node["extra"])
 
-    def test_a_failure_ends_the_inspection_and_names_the_rule(self) -> None:
-        """Because the rule says so, or because it cannot be run; what is sensitive is not told."""
+    def test_a_failure_names_the_rule(self) -> None:
+        """A failing action raises DriverError with the name of the rule. The content of a sensitive rule is not shown."""
         for wrong, word in (
             (action("set-attribute", path="/provision_state", value="active"), "provision_state"),
             (action("set-attribute", path="/uuid", value="x"), "uuid"),
@@ -111,45 +116,48 @@ class TestActions(TestCase):
             (action("fail", msg="{node.name} is too old"), "n1 is too old"),
         ):
             for sensitive in (False, True):
-                error = self.assertRaises(DriverError, apply, [rule(wrong, description="mine", sensitive=sensitive)], findings())
+                error = self.assertRaises(
+                    DriverError, apply_rules, [rule(wrong, description="mine", sensitive=sensitive)], create_data()
+                )
                 self.assertIn("mine", str(error))
                 self.assertEqual(sensitive, word not in str(error), str(error))
 
-    def test_conditions_decide_and_rules_see_what_was_done_before(self) -> None:
-        """A rule whose conditions do not hold does nothing."""
-        found = findings()
+    def test_conditions_see_the_changes_of_earlier_rules(self) -> None:
+        """A rule runs only if its conditions hold. It sees the changes of the rules before it."""
+        data = create_data()
         is_set = {"op": "eq", "args": {"values": ["{node.extra[a]}", "1"]}}
         skipped = rule(
             action("set-attribute", path="/extra/b", value=1), conditions=[{"op": "is-true", "args": {"value": False}}]
         )
-        apply(
+        apply_rules(
             [
                 rule(action("set-attribute", path="/extra/a", value=1)),
                 skipped,
                 rule(action("add-trait", name="CUSTOM_X"), conditions=[is_set]),
             ],
-            found,
+            data,
         )
-        self.assertEqual(({"a": 1}, ["CUSTOM_A", "CUSTOM_X"]), (found.node["extra"], found.node["traits"]))
+        self.assertEqual({"a": 1}, data.node["extra"])
+        self.assertEqual(["CUSTOM_A", "CUSTOM_X"], data.node["traits"])
 
-    def test_a_line_is_logged(self) -> None:
-        """At the level that is wanted, with the node."""
+    def test_log_writes_a_line(self) -> None:
+        """The action log writes its message at its level, with the node."""
         with self.assertLogs("baremetal_sdk.inspection_rules.engine", "WARNING") as logs:
-            changed(action("log", msg="found {node.name}", level="warning"), action("log", msg="quiet"))
+            run_actions(action("log", msg="found {node.name}", level="warning"), action("log", msg="quiet"))
         self.assertEqual(["WARNING:baremetal_sdk.inspection_rules.engine:node n-1: found n1"], logs.output)
 
-    def test_an_api_is_called(self) -> None:
-        """With the headers; one that refuses fails the rule, after as many attempts as are wanted."""
-        seen: list[tuple[str, str | None]] = []
+    def test_api_call_sends_a_request(self) -> None:
+        """The request has the headers of the action. After the last failed retry the rule fails, without the URL's query."""
+        requests: list[tuple[str, str | None]] = []
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                seen.append((self.path, self.headers["X-Node"]))
+                requests.append((self.path, self.headers["X-Node"]))
                 self.send_response(200 if self.path == "/good" else 500)
                 self.end_headers()
 
             def log_message(self, *_: Any) -> None:
-                """Nothing is printed."""
+                """Print nothing."""
 
         server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
         thread = threading.Thread(target=server.serve_forever)
@@ -158,15 +166,15 @@ class TestActions(TestCase):
         self.addCleanup(server.server_close)
         self.addCleanup(server.shutdown)
         base = f"http://127.0.0.1:{server.server_port}"
-        changed(action("api-call", url=f"{base}/good", headers={"X-Node": "{node.name}"}))
+        run_actions(action("api-call", url=f"{base}/good", headers={"X-Node": "{node.name}"}))
         bad = action("api-call", url=f"{base}/bad?token=tiger", retries=1, backoff_factor=0)
-        self.assertNotIn("tiger", str(self.assertRaises(DriverError, changed, bad)))
-        self.assertEqual([("/good", "n1"), ("/bad?token=tiger", None), ("/bad?token=tiger", None)], seen)
+        self.assertNotIn("tiger", str(self.assertRaises(DriverError, run_actions, bad)))
+        self.assertEqual([("/good", "n1"), ("/bad?token=tiger", None), ("/bad?token=tiger", None)], requests)
 
 
 class TestLanguage(TestCase):
-    def test_what_is_wrong_with_a_rule_is_told_all_at_once(self) -> None:
-        """Each problem names its place, and what is allowed there."""
+    def test_all_problems_of_a_rule_are_reported_together(self) -> None:
+        """Each problem names its place in the rule."""
         good = action("fail", msg="x")
         for wrong, place in (
             ({"actions": []}, "actions"),
