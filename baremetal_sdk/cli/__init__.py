@@ -1,1 +1,1 @@
-"""Tools for authors of plugins: the command ``baremetal-sdk``."""
+"""The command ``baremetal-sdk`` for authors of driver plugins."""

@@ -1,4 +1,4 @@
-"""Writes the beginning of a plugin: a distribution that installs, keeps the contract and drives a machine, as it is."""
+"""Creation of a new plugin from a template. The result installs and passes the conformance tests without changes."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ _SUFFIX = ".template"
 
 
 def write_plugin(name: str, directory: Path | None = None) -> Path:
-    """Write the distribution ``baremetal-NAME`` and give back its directory, ``baremetal-NAME`` unless it is given.
+    """Create the distribution ``baremetal-NAME``, and return its directory (by default ``baremetal-NAME``).
 
-    Raises ``InvalidInput`` for a name that cannot be one of a plugin, and for a directory that holds something.
+    Raises ``InvalidInput`` for an invalid name, and for a directory that is not empty.
     """
     if not _NAME.match(name):
-        raise InvalidInput([Problem("name", f"{name!r} is not valid", "lower-case letters and digits, a letter first")])
+        raise InvalidInput([Problem("name", f"{name!r} is not valid", "use lower-case letters and digits, with a letter first")])
     target = directory or Path(f"baremetal-{name}")
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise InvalidInput([Problem("directory", f"{target} is there already", "it has to be new, or empty")])
-    for template in sorted(_templates(), key=str):
-        relative = str(template.relative_to(_root())).removesuffix(_SUFFIX)
-        path = target / _filled(relative, name)
+        raise InvalidInput([Problem("directory", f"{target} exists and is not empty", "use a new or empty directory")])
+    for template in sorted(_list_templates(), key=str):
+        relative = str(template.relative_to(_template_root())).removesuffix(_SUFFIX)
+        path = target / _fill(relative, name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(_filled(template.read_text(encoding="utf-8"), name), encoding="utf-8")
+        path.write_text(_fill(template.read_text(encoding="utf-8"), name), encoding="utf-8")
     return target
 
 
-def _root() -> Path:
+def _template_root() -> Path:
     return Path(str(files("baremetal_sdk.cli") / "template"))
 
 
-def _templates() -> list[Path]:
-    return [path for path in _root().rglob(f"*{_SUFFIX}") if path.is_file()]
+def _list_templates() -> list[Path]:
+    return [path for path in _template_root().rglob(f"*{_SUFFIX}") if path.is_file()]
 
 
-def _filled(text: str, name: str) -> str:
+def _fill(text: str, name: str) -> str:
     major, minor = CONTRACT_VERSION
     values = {"NAME": name, "CLASS": name[0].upper() + name[1:], "CONTRACT": f"({major}, {minor})"}
     for word, value in values.items():

@@ -1,4 +1,4 @@
-"""Asks a BMC everything that the contract knows, by its driver, and keeps what it said."""
+"""Recording of a BMC's responses to all reading methods of the contract, through its driver."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from baremetal_interfaces.interface import Interface
 from baremetal_interfaces.options import DriverInfo
 from baremetal_sdk.drivers.loader import Plugins, discover
 
-QUESTIONS: tuple[tuple[Kind, str], ...] = (
+READ_METHODS: tuple[tuple[Kind, str], ...] = (
     (Kind.POWER, "get_power_state"),
     (Kind.MANAGEMENT, "get_supported_boot_devices"),
     (Kind.MANAGEMENT, "get_boot_device"),
@@ -38,56 +38,65 @@ QUESTIONS: tuple[tuple[Kind, str], ...] = (
     (Kind.BIOS, "get_settings"),
     (Kind.FIRMWARE, "get_components"),
 )
-"""What is asked: nothing that changes the machine."""
+"""Methods that are recorded. None of them changes the machine."""
 
-_STAND_IN = "bmc.example"
+_PLACEHOLDER_HOST = "bmc.example"
+"""Host name that replaces the address of the BMC in a cassette."""
 
 
 def record(hardware_type: str, driver_info: Path, output: Path, boot: bool = False) -> int:
-    """Write the cassette *output* of the machine that *driver_info*, a file of JSON or TOML, reaches; the number of answers.
+    """Record a machine in the cassette file *output*, and return the number of recorded responses.
 
-    With *boot* the boot device is set, too, as :func:`set_boot` does.
+    *driver_info* is a JSON or TOML file. With *boot*, the boot device is also set, as in :func:`set_boot`.
 
-    Raises ``NotFound`` for a hardware type that is not installed, ``InvalidInput`` for a driver_info that is wrong or leads to
-    no HTTP service, ``FileExistsError`` for an *output* that is there, and what the driver raises of a BMC that cannot be asked.
+    Raises ``NotFound`` for a hardware type that is not installed, ``InvalidInput`` for a wrong driver_info or a BMC without
+    HTTP, ``FileExistsError`` if *output* exists, and the error of the driver if the BMC cannot be read.
     """
     if output.exists():
-        raise FileExistsError(f"{output} is there already")
-    raw = _read(driver_info)
-    interfaces = best_interfaces(discover(), hardware_type)
-    info_type = _info_type(interfaces)
+        raise FileExistsError(f"{output} exists; choose a new file name")
+    raw = _read_driver_info(driver_info)
+    interfaces = choose_interfaces(discover(), hardware_type)
+    info_type = _find_info_type(interfaces)
     info = info_type.parse(raw)
     endpoint = info.endpoint()
     if endpoint.scheme not in ("http", "https"):
-        raise InvalidInput([Problem(f"driver_info/{_address(info_type)}", "leads to no HTTP service", "a URL of http or https")])
+        raise InvalidInput(
+            [
+                Problem(
+                    f"driver_info/{_address_option(info_type)}", "the BMC does not use HTTP", "use an address with http or https"
+                )
+            ]
+        )
     secrets = LocalTask(interfaces, raw).secrets()
     account = {str(endpoint.account): "operator"} if endpoint.account else {}
-    redaction = Redaction(secrets, {endpoint.host: _STAND_IN, **account})
+    redaction = Redaction(secrets, {endpoint.host: _PLACEHOLDER_HOST, **account})
     with Recorder(str(endpoint), redaction, endpoint.tls) as recorder:
-        reached = {**raw, _address(info_type): recorder.url}
-        answers = ask(interfaces, reached)
+        recorded_info = {**raw, _address_option(info_type): recorder.url}
+        answers = query_machine(interfaces, recorded_info)
         if boot:
-            answers |= set_boot(interfaces, reached)
-    # Paths of files, certificates for one, mean nothing elsewhere.
-    kept = {name: value for name, value in raw.items() if not (isinstance(value, str) and Path(value).is_file())}
-    given = {name: "redacted" if name in info_type.secrets() else redaction.value(value, name) for name, value in kept.items()}
-    given[_address(info_type)] = f"http://{_STAND_IN}"
-    said = {name: redaction.text(text) for name, text in answers.items()}
-    Cassette(hardware_type, given, tuple(recorder.exchanges), said).save(output)
+            answers |= set_boot(interfaces, recorded_info)
+    # Options with local files, such as certificates, are meaningless on other machines.
+    portable = {name: value for name, value in raw.items() if not (isinstance(value, str) and Path(value).is_file())}
+    public_info = {
+        name: "redacted" if name in info_type.secrets() else redaction.value(value, name) for name, value in portable.items()
+    }
+    public_info[_address_option(info_type)] = f"http://{_PLACEHOLDER_HOST}"
+    public_answers = {name: redaction.text(text) for name, text in answers.items()}
+    Cassette(hardware_type, public_info, tuple(recorder.exchanges), public_answers).save(output)
     return len(recorder.exchanges)
 
 
-def ask(interfaces: Mapping[Kind, Interface], driver_info: Mapping[str, Any]) -> dict[str, str]:
-    """Put every question: ``kind.method`` -> the answer, or the class of the error, as text.
+def query_machine(interfaces: Mapping[Kind, Interface], driver_info: Mapping[str, Any]) -> dict[str, str]:
+    """Call all read methods, and return the result or the error class of each as text, by ``kind.method``.
 
-    What is raised for the power state, which every machine has, is raised.
+    An error of the power interface is raised, because every machine has a power state.
     """
     answers: dict[str, str] = {}
-    for kind, method in QUESTIONS:
+    for kind, method in READ_METHODS:
         if kind not in interfaces:
             continue
         try:
-            answers[f"{kind}.{method}"] = _text(LocalTask(interfaces, driver_info).call(kind, method))
+            answers[f"{kind}.{method}"] = _format_answer(LocalTask(interfaces, driver_info).call(kind, method))
         except BareMetalError as exc:
             if kind is Kind.POWER:
                 raise
@@ -96,57 +105,58 @@ def ask(interfaces: Mapping[Kind, Interface], driver_info: Mapping[str, Any]) ->
 
 
 def set_boot(interfaces: Mapping[Kind, Interface], driver_info: Mapping[str, Any]) -> dict[str, str]:
-    """Boot from the network the next time, and ask what became of boot device and mode; a device that was set is put back.
+    """Set the next boot to the network, and return the resulting boot device and mode as text.
 
-    Where services differ in what else they change, quirks begin here.
+    A previously set boot device is restored. Services differ in the other settings that they change with the boot device, so
+    the recording helps to find their quirks.
     """
 
-    def call(method: str, *given: Any, **named: Any) -> Any:
+    def call(method: str, *arguments: Any, **options: Any) -> Any:
         try:
-            return LocalTask(interfaces, driver_info).call(Kind.MANAGEMENT, method, *given, **named)
+            return LocalTask(interfaces, driver_info).call(Kind.MANAGEMENT, method, *arguments, **options)
         except BareMetalError as exc:
             return type(exc)
 
     before = call("get_boot_device")
-    found = {"boot.set": _text(call("set_boot_device", BootDevice.PXE))}
-    found |= {"boot.device": _text(call("get_boot_device")), "boot.mode": _text(call("get_boot_mode"))}
+    answers = {"boot.set": _format_answer(call("set_boot_device", BootDevice.PXE))}
+    answers |= {"boot.device": _format_answer(call("get_boot_device")), "boot.mode": _format_answer(call("get_boot_mode"))}
     if isinstance(before, BootDeviceSetting) and before.device is not None:
         call("set_boot_device", before.device, persistent=bool(before.persistent))
-    return found
+    return answers
 
 
-def _text(answer: Any) -> str:
-    """The answer in words that are the same for the same answer."""
+def _format_answer(answer: Any) -> str:
+    """Return a text that is equal for equal results. Sets are sorted for that."""
     if isinstance(answer, type):
         return answer.__name__
     return repr(sorted(answer) if isinstance(answer, frozenset) else answer)
 
 
-def best_interfaces(plugins: Plugins, hardware_type: str) -> dict[Kind, Interface]:
-    """For each kind the first implementation of *hardware_type* that is installed."""
+def choose_interfaces(plugins: Plugins, hardware_type: str) -> dict[Kind, Interface]:
+    """Return the first installed implementation of each kind of *hardware_type*. Raises ``NotFound``."""
     found: type[HardwareType] | None = plugins.hardware_types.get(hardware_type)
     if found is None:
         listed = ", ".join(sorted(plugins.hardware_types)) or "none"
-        raise NotFound(f"no installed distribution has the hardware type {hardware_type!r}; installed: {listed}")
+        raise NotFound(f"hardware type {hardware_type!r} is not installed; installed: {listed}")
     best = {kind: next((name for name in found.supported(kind) if name in plugins.interfaces[kind]), None) for kind in Kind}
     return {kind: plugins.interfaces[kind][name]() for kind, name in best.items() if name is not None}
 
 
-def _info_type(interfaces: Mapping[Kind, Interface]) -> type[DriverInfo]:
+def _find_info_type(interfaces: Mapping[Kind, Interface]) -> type[DriverInfo]:
     info_type = interfaces[Kind.POWER].info_type if Kind.POWER in interfaces else None
     if info_type is None:
-        raise InvalidInput([Problem("hardware_type", "reads nothing from driver_info", "one that speaks HTTP")])
+        raise InvalidInput([Problem("hardware_type", "it has no driver_info", "use a hardware type for BMCs with HTTP")])
     return info_type
 
 
-def _address(info_type: type[DriverInfo]) -> str:
+def _address_option(info_type: type[DriverInfo]) -> str:
     names = [option.name for option in info_type.options()]
     return info_type.address_option or next((name for name in names if name.endswith("_address")), names[0])
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read_driver_info(path: Path) -> dict[str, Any]:
     text = path.read_text(encoding="utf-8")
     found = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
     if not isinstance(found, dict):
-        raise InvalidInput([Problem(str(path), "holds no object", "a JSON or TOML file with the options of driver_info")])
+        raise InvalidInput([Problem(str(path), "not an object", "use a JSON or TOML file with the options of driver_info")])
     return found

@@ -1,4 +1,4 @@
-"""``baremetal-sdk new-plugin``: what it writes installs and keeps the contract, as it is."""
+"""``baremetal-sdk new-plugin``: the created plugin installs and passes its tests without changes."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from baremetal_sdk.cli.new_plugin import write_plugin
 
 
 class NewPluginTest(TestCase):
-    """A directory, and a plugin in it."""
+    """Test plugins in a temporary directory."""
 
     def setUp(self) -> None:
         super().setUp()
         self.directory = Path(self.useFixture(TempDir()).path)
 
-    def test_what_is_written_installs_and_passes(self) -> None:
-        """Its own tests are the whole kit; ruff has nothing to say."""
+    def test_a_new_plugin_installs_and_passes_its_tests(self) -> None:
+        """The created tests are all conformance tests, and ruff finds no problem."""
         source = write_plugin("zinc", self.directory / "baremetal-zinc")
         install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--no-build-isolation"]
         subprocess.run([*install, "--target", self.directory / "site", source], check=True, capture_output=True)
@@ -44,7 +44,7 @@ class NewPluginTest(TestCase):
         self.assertEqual(0, checked.returncode, checked.stdout)
 
     def test_no_placeholder_is_left(self) -> None:
-        """Neither in a file nor in a name."""
+        """Neither file contents nor file names contain a placeholder."""
         source = write_plugin("zinc", self.directory / "new")
         files = [path for path in source.rglob("*") if path.is_file()]
         self.assertIn(source / "baremetal_zinc" / "driver.py", files)
@@ -52,13 +52,13 @@ class NewPluginTest(TestCase):
         self.assertEqual([], [path for path in files if "@CLASS@" in path.read_text() or "@CONTRACT@" in path.read_text()])
 
     def test_nothing_is_overwritten(self) -> None:
-        """A directory that holds something is refused, and a name that cannot be one."""
+        """A directory that is not empty is rejected, and so is an invalid name."""
         write_plugin("zinc", self.directory / "new")
         self.assertIn("directory", str(self.assertRaises(InvalidInput, write_plugin, "zinc", self.directory / "new")))
         self.assertIn("lower-case", str(self.assertRaises(InvalidInput, write_plugin, "Zinc-2", self.directory / "other")))
         self.assertFalse((self.directory / "other").exists())
 
-    def test_command_says_what_comes_next(self) -> None:
-        """The exit code is 0 once it is written, and 1 when it cannot be."""
+    def test_exit_code_of_the_command(self) -> None:
+        """The exit code is 0 after the creation, and 1 if the directory is not empty."""
         arguments = ["new-plugin", "zinc", "--directory", str(self.directory / "new")]
         self.assertEqual([0, 1], [main(arguments), main(arguments)])

@@ -1,4 +1,4 @@
-"""Recording a BMC, and replaying it: what identifies is gone, and the driver makes the same of it."""
+"""Recording and replay of a BMC: redacted data, and equal results of the driver."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from baremetal_fake.redfish import BMCOptions, RedfishService
 from baremetal_interfaces import AuthenticationFailed, BareMetalError, BootDevice, InvalidInput, LocalTask
 from baremetal_interfaces.cassettes import Cassette, Redaction, Replay
 from baremetal_sdk.cli.command import main
-from baremetal_sdk.cli.record import ask, best_interfaces, record, set_boot
+from baremetal_sdk.cli.record import choose_interfaces, query_machine, record, set_boot
 from baremetal_sdk.drivers.loader import discover
 
 USERNAME, PASSWORD = "admiral", "s3same/open"
 
 
 class RecordTest(TestCase):
-    """A BMC with TLS, and a cassette of it."""
+    """Test the recording of a BMC with TLS."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -31,6 +31,7 @@ class RecordTest(TestCase):
         self.addCleanup(self.service.stop)
 
     def driver_info(self, **changes: Any) -> Path:
+        """Write the driver_info of the machine with these changes, and return the file."""
         info = {
             "redfish_address": self.service.url,
             "redfish_system_id": self.service.system_path(0),
@@ -43,48 +44,48 @@ class RecordTest(TestCase):
         path.write_text(json.dumps(info))
         return path
 
-    def test_replayed_cassette_gives_the_answers_of_the_machine(self) -> None:
-        """The driver reads from the cassette what it read from the BMC, after it has been redacted."""
+    def test_a_replay_gives_the_recorded_results(self) -> None:
+        """With a replayed cassette, the driver returns the same results as with the BMC, apart from redacted values."""
         output = self.directory / "cassette.json"
         self.assertGreater(record("redfish", self.driver_info(), output), 20)
         cassette = Cassette.load(output)
-        interfaces = best_interfaces(discover(), cassette.hardware_type)
+        interfaces = choose_interfaces(discover(), cassette.hardware_type)
         with Replay(cassette) as replay:
-            answers = ask(interfaces, {**cassette.driver_info, "redfish_address": replay.url})
+            answers = query_machine(interfaces, {**cassette.driver_info, "redfish_address": replay.url})
         self.assertEqual([], replay.missing)
         self.assertEqual("<PowerState.OFF: 'power off'>", answers["power.get_power_state"])
         self.assertEqual(dict(cassette.answers), answers)
 
-    def test_change_that_is_recorded_is_replayed_with_what_came_of_it(self) -> None:
-        """A read after the change has the answer that came after it; what was sent otherwise was not recorded."""
+    def test_a_recorded_change_is_replayed_with_its_effect(self) -> None:
+        """A read after the change returns the value from after the change. Other requests are reported as missing."""
         output = self.directory / "cassette.json"
         record("redfish", self.driver_info(), output, boot=True)
         cassette = Cassette.load(output)
         self.assertIn("BootDevice.PXE", cassette.answers["boot.device"])
-        interfaces = best_interfaces(discover(), cassette.hardware_type)
+        interfaces = choose_interfaces(discover(), cassette.hardware_type)
         with Replay(cassette) as replay:
-            reached = {**cassette.driver_info, "redfish_address": replay.url}
-            before = ask(interfaces, reached)["management.get_boot_device"]
+            driver_info = {**cassette.driver_info, "redfish_address": replay.url}
+            before = query_machine(interfaces, driver_info)["management.get_boot_device"]
             self.assertEqual("BootDeviceSetting(device=None, persistent=None)", before)
-            answers = set_boot(interfaces, reached)
+            answers = set_boot(interfaces, driver_info)
             self.assertEqual([], replay.missing)
-            task = LocalTask(interfaces, reached)
+            task = LocalTask(interfaces, driver_info)
             self.assertRaises(BareMetalError, task.call, "management", "set_boot_device", BootDevice.DISK)
             self.assertIn('"Hdd"', replay.missing[0])
         self.assertEqual({name: text for name, text in cassette.answers.items() if name.startswith("boot.")}, answers)
 
-    def test_nothing_that_identifies_is_on_the_cassette(self) -> None:
-        """No address, MAC address, serial number, account, password, or token."""
+    def test_a_cassette_contains_no_identifying_data(self) -> None:
+        """A cassette contains no address, MAC address, serial number, account, password, or token."""
         output = self.directory / "cassette.json"
         record("redfish", self.driver_info(), output)
         text = output.read_text()
         inventory = self.service.machine(0).inventory
         identifying = [inventory.serial, *(nic.mac for nic in inventory.nics), *(disk.serial for disk in inventory.disks)]
-        for one in ("127.0.0.1", USERNAME, PASSWORD, *identifying):
-            self.assertNotIn(one.lower(), text.lower())
+        for value in ("127.0.0.1", USERNAME, PASSWORD, *identifying):
+            self.assertNotIn(value.lower(), text.lower())
 
-    def test_what_cannot_be_recorded_leaves_no_cassette(self) -> None:
-        """A refused account, a driver that speaks no HTTP, and a file that is there already."""
+    def test_a_failed_recording_creates_no_cassette(self) -> None:
+        """Rejected credentials, a driver without HTTP, and an existing file are errors."""
         output = self.directory / "cassette.json"
         wrong = self.driver_info(redfish_password="wrong")
         self.assertRaises(AuthenticationFailed, record, "redfish", wrong, output)
@@ -100,10 +101,10 @@ class RecordTest(TestCase):
 
 
 class RedactionTest(TestCase):
-    """What is replaced, and by what."""
+    """Test the replacement of identifying values."""
 
-    def test_same_thing_has_the_same_stand_in_everywhere(self) -> None:
-        """Under whatever name, in whatever case, and within a path."""
+    def test_equal_values_have_equal_placeholders(self) -> None:
+        """A value has one placeholder under every name, in upper and lower case, and within a path."""
         redaction = Redaction()
         mac, uuid = "AA:BB:CC:00:11:22", "5c8e1a52-9d33-4a47-8d5c-6a3f2a4f9a01"
         found = redaction.value({"MACAddress": mac, "Id": mac.lower(), "UUID": uuid, "@odata.id": f"/redfish/v1/Systems/{uuid}"})
@@ -111,14 +112,14 @@ class RedactionTest(TestCase):
         self.assertNotEqual(mac.lower(), found["Id"])
         self.assertEqual(f"/redfish/v1/Systems/{found['UUID']}", found["@odata.id"])
 
-    def test_stand_ins_are_of_the_same_form(self) -> None:
-        """An address is one that is kept for examples; two addresses have two."""
+    def test_placeholders_have_the_form_of_the_value(self) -> None:
+        """Placeholders of addresses are from the ranges for documentation, and distinct for distinct addresses."""
         redaction = Redaction()
         found = redaction.value(["10.1.2.3", "10.1.2.4", "10.1.2.3", "fe80::1234:5678:9abc:def0"])
         self.assertEqual(["192.0.2.2", "192.0.2.3", "192.0.2.2"], found[:3])
         self.assertTrue(found[3].startswith("2001:db8::"))
 
-    def test_versions_and_links_are_left(self) -> None:
-        """A version is no address, and a link has to lead somewhere."""
+    def test_versions_and_links_stay_unchanged(self) -> None:
+        """Versions, links and dates are not replaced."""
         value = {"FirmwareVersion": "2.10.4.1", "Password": {"@odata.id": "/redfish/v1/x"}, "Time": "2026-11-27T06:13:12Z"}
         self.assertEqual(value, Redaction().value(value))
