@@ -1,4 +1,4 @@
-"""What a host application adds to a conductor, and when each part starts and stops."""
+"""Interfaces of the parts that a host application adds to a conductor, and the phases in which they start."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class Conductor:
     :param store: where nodes are stored. Default: the database of ``[database] connection``, or memory without one.
     :param plugins: the plugins to offer. Default: the installed ones.
     :param secrets: seals credentials in the store. Default: the key of ``[database]``.
-    :param pool: a pool of the host application. Default: a pool of its own.
+    :param pool: a pool of the host application. Default: a new pool.
     :param clock: the source of time, for tests.
     :param metrics: a registry of prometheus-client to register with.
     :param tracing: a tracer provider of OpenTelemetry.

@@ -5,7 +5,7 @@ following behavior of oslo.service 4.8 and of cotyledon 2.2, on which it is buil
 
 * Threads do not survive a fork, so the conductor is created in the child.
 * The child ends with ``os._exit`` when ``stop()`` returns, so ``stop()`` returns only when all work has been drained.
-* ``[DEFAULT] graceful_shutdown_timeout`` kills the child regardless of its own timeout, so that option is raised above it.
+* ``[DEFAULT] graceful_shutdown_timeout`` kills the child even if the conductor still stops in time, so that option is raised.
 * SIGHUP replaces the child, so the parent keeps the listening socket, on which clients wait for the next child.
 * A child that cannot start would be restarted forever, so it stops the parent and passes on the reason.
 """

@@ -22,7 +22,7 @@ LEAVE_GRACE_S = CACHE_LIFETIME_S + 0.5
 LOGOUT_TIMEOUT_S = 5.0
 """Seconds for logging out of all BMCs."""
 MIN_STEP_TIMEOUT_S = 1.0
-"""Seconds that each step of a shutdown has at least, also after the deadline."""
+"""Minimum seconds for each step of a shutdown, also after the deadline."""
 
 
 class Shutdown:
