@@ -133,7 +133,7 @@ class TestAgent(TestCase):
         wait_until(lambda: len(manager.callback_urls) > before)
 
     def test_it_runs_without_a_conductor_and_without_a_store(self) -> None:
-        """The agent imports no database toolkit and no device library, and ends on SIGTERM during a command."""
+        """The agent imports no database toolkit, plugin loader or device library, and ends on SIGTERM during a command."""
         manager = self.useFixture(Manager())
         program = (
             "import sys, agent\n"
@@ -149,7 +149,7 @@ class TestAgent(TestCase):
         self.assertEqual(202, self.post(child.wait_for_line("ready: ", TIMEOUT_S))[0])
         child.send(signal.SIGTERM)
         self.assertEqual(0, child.wait(TIMEOUT_S))
-        self.assertEqual("['stevedore']", heavy)
+        self.assertEqual("[]", heavy)
 
 
 class TestSharedServer(TestCase):
