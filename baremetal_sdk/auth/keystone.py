@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 _RETRY_AFTER_S = 5.0
-_CACHE = "baremetal_sdk.keystone_tokens"
-_IS_AUTHENTICATED = "baremetal_sdk.keystone_knows"
-"""Set before the application is called. Responses and exceptions come from the application from then on."""
+_CACHE_KEY = "baremetal_sdk.keystone_tokens"
+_AUTHENTICATED_KEY = "baremetal_sdk.keystone_knows"
+"""Key in the WSGI environment. It is set before the application is called, which sends all later responses and exceptions."""
 _DEFAULTS = {"http_connect_timeout": f"{TIMEOUT_S:g}", "http_request_max_retries": "1", "include_service_catalog": "false"}
 """Defaults that differ from those of keystonemiddleware. With its own defaults, a Keystone that hangs would block all threads."""
 
@@ -43,7 +43,7 @@ class KeystoneAuth:
         inner = _IdentityReader(app)
         settings = {**_DEFAULTS, **options}
         if not settings.get("memcached_servers"):
-            settings["cache"] = _CACHE
+            settings["cache"] = _CACHE_KEY
         self._token_cache = TokenCache()
         try:
             private = build_private_options(settings)
@@ -56,12 +56,12 @@ class KeystoneAuth:
         if environ.get("PATH_INFO", "") in self._public:
             environ.pop(IDENTITY_KEY, None)
             return self._app(environ, start_response)
-        environ.pop(_IS_AUTHENTICATED, None)
-        environ[_CACHE] = self._token_cache
+        environ.pop(_AUTHENTICATED_KEY, None)
+        environ[_CACHE_KEY] = self._token_cache
         rejections: list[str] = []
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-            if environ.get(_IS_AUTHENTICATED):
+            if environ.get(_AUTHENTICATED_KEY):
                 return start_response(status, headers, exc_info)
             # keystonemiddleware rejects the request. Its status is translated below.
             rejections.append(status)
@@ -70,7 +70,7 @@ class KeystoneAuth:
         try:
             response: Iterable[bytes] = self._tokens(environ, start)
         except Exception:
-            if environ.get(_IS_AUTHENTICATED):
+            if environ.get(_AUTHENTICATED_KEY):
                 raise
             # keystonemiddleware does not catch some errors, such as one about Keystone's catalog.
             LOG.exception("Keystone could not check the token of a request")
@@ -89,14 +89,14 @@ class KeystoneAuth:
 
 
 class _IdentityReader:
-    """Builds the identity from the headers that keystonemiddleware sets. It removes such headers of clients beforehand."""
+    """Builds the identity from the headers that keystonemiddleware sets in place of those of clients."""
 
     def __init__(self, app: WSGIApplication) -> None:
         self._app = app
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Serve a request of an authenticated caller."""
-        environ[_IS_AUTHENTICATED] = True
+        environ[_AUTHENTICATED_KEY] = True
         roles = environ.get("HTTP_X_ROLES", "").split(",")
         environ[IDENTITY_KEY] = identity = Identity(
             environ.get("HTTP_X_USER_ID", ""),

@@ -224,25 +224,15 @@ class _Gateway(Gateway_10):
             self.req.outheaders = []
             self.remaining_bytes_out = None
         super().start_response(status, headers, exc_info)
-        self.req.outheaders = [header for header in self.req.outheaders if not self._is_hop_by_hop(*header)]
+        for name, value in self.req.outheaders:
+            _check_header(name, value)
+            # An application cannot keep the connection open, but may close it after the response.
+            if name.lower() == b"connection" and b"close" in value.lower():
+                self.req.close_connection = True
+        self.req.outheaders = [header for header in self.req.outheaders if header[0].lower() not in _HOP_BY_HOP_HEADERS]
         if not status[:3].isdecimal() or status[3:4] != " " or not status.isprintable():
             raise ValueError(f"the application set an invalid status: {status!r}")
         return self.write_now
-
-    def _is_hop_by_hop(self, name: bytes, value: bytes) -> bool:
-        """Return whether only the server may set this header (PEP 3333). Raises ``ValueError`` for an invalid header.
-
-        "Connection: close" of the application closes the connection after the response.
-        """
-        # A line break would let a value of a client add headers or a second response (response splitting).
-        if b"\n" in value or b"\r" in value or b"\0" in value or b"\n" in name or b"\r" in name:
-            raise ValueError(f"the application set a header {name!r} with a line break")
-        key = name.lower()
-        if key == b"content-length" and not value.isdigit():
-            raise ValueError(f"the application set a Content-Length that is not a number: {value!r}")
-        if key == b"connection" and b"close" in value.lower():
-            self.req.close_connection = True
-        return key in _HOP_BY_HOP_HEADERS
 
     def write_now(self, chunk: bytes) -> None:
         """Write and send a piece of the body. This is the ``write`` callable of PEP 3333."""
@@ -282,3 +272,13 @@ class _Gateway(Gateway_10):
         LOG.exception("%s %s failed (%s)", self.env.get("REQUEST_METHOD"), self.env.get("PATH_INFO"), request_id)
         self.req.outheaders = []
         self.req.send_error(500, "internal error; search the log of the service for the ID of this request", request_id)
+
+
+def _check_header(name: bytes, value: bytes) -> None:
+    """Raise ``ValueError`` for a header of the application that clients could misread."""
+    # A line break would let a value of a client add headers or a second response (response splitting).
+    if b"\n" in value or b"\r" in value or b"\0" in value or b"\n" in name or b"\r" in name:
+        raise ValueError(f"the application set a header {name!r} with a line break")
+    # int() accepts more than HTTP does, such as "+5" and "1_0".
+    if name.lower() == b"content-length" and not value.isdigit():
+        raise ValueError(f"the application set a Content-Length that is not a number: {value!r}")

@@ -140,6 +140,7 @@ class Connection:
         client may have ended the connection, read until the socket is empty.
         """
         left = _MAX_FILL_BYTES
+        # OpenSSL may hold decrypted input that epoll does not see.
         thorough = thorough or self.is_tls
         for _ in range(_MAX_FILL_CALLS):
             try:
@@ -212,6 +213,7 @@ class Connection:
 
     def abort(self) -> None:
         """Shut down both directions. A worker that owns the connection gets an error and closes the descriptor later."""
+        # SSLSocket.shutdown() would also discard the TLS object, which a worker may be using.
         try:
             socket.socket.setsockopt(self.sock, socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             socket.socket.shutdown(self.sock, socket.SHUT_RDWR)

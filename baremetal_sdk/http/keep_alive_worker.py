@@ -83,6 +83,7 @@ class KeepAliveWorker:
         return keep_alive
 
     def _can_stay(self, conn: Connection, ticket: int) -> bool:
+        # The event loop reads input that is buffered already and sends the rest of a response, so both end the stay.
         return self._may_stay and conn.is_prompt and ticket == self._last_ticket and not conn.buffer and not conn.output.pending
 
     def _receive_request(self, conn: Connection) -> bool:
@@ -91,6 +92,7 @@ class KeepAliveWorker:
         poller.register(conn.fd, select.POLLIN | select.POLLRDHUP)
         if not poller.poll(1000 * PROMPT_REQUEST_S):
             return False
+        # One read: a request that needs more of them is incomplete here and goes to the event loop.
         try:
             conn.receive()
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):

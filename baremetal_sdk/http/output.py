@@ -42,6 +42,7 @@ class OutputBuffer:
             while self._current or self._pieces:
                 if not self._current:
                     self._current = memoryview(self._take_next_block())
+                # Slices of a memoryview copy nothing.
                 count = self.sock.send(self._current[:_MAX_SEND_BYTES])
                 self.sent += count
                 self._current = self._current[count:]

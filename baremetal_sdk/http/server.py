@@ -251,6 +251,7 @@ class _RunningServer:
 
     def _answer(self, conn: Connection, ticket: int) -> None:
         keep_alive = False
+        # The connection returns to the loop in any case. Otherwise it would stay open without an owner.
         try:
             keep_alive = self._keep_alive_worker.serve(conn, ticket, self.loop)
         finally:

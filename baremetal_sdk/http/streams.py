@@ -26,6 +26,7 @@ _IDLE_THREAD_S = 5.0
 """Seconds without a stream after which the thread ends."""
 _CUT_TIMEOUT_S = 1.0
 """Seconds to wait for the thread after all streams were cut."""
+# Level-triggered, unlike in the event loop: epoll reports unread input again.
 _INPUT = select.EPOLLIN | select.EPOLLRDHUP
 _INPUT_AND_OUTPUT = _INPUT | select.EPOLLOUT
 
@@ -171,7 +172,7 @@ class StreamSender:
                 self._wakeup.rearm()
                 self._handle_queues()
                 now = time.monotonic()
-                if now >= check_at or self._is_stopping:
+                if now >= check_at or self._is_stopping:  # a stop ends the streams without a delay
                     check_at = now + _CHECK_INTERVAL_S
                     self._check_deadlines(now)
                 idle_since = now if self._open or self._lingering else idle_since
@@ -201,6 +202,7 @@ class StreamSender:
     def _start(self, stream: ResponseStream) -> None:
         self._open[stream.conn.fd] = stream
         self._epoll.register(stream.conn.fd, _INPUT)
+        # During a stop the application never starts. The next check ends the stream.
         if not self._is_stopping:
             stream.start(self)
         self._send(stream)
@@ -217,6 +219,7 @@ class StreamSender:
             return self._close(stream, CLIENT_LEFT)
         if event & _INPUT:
             self._guard(self._read, stream)
+        # Handling the input may have closed the stream.
         if event & select.EPOLLOUT and fd in self._open:
             self._guard(self._send, stream)
         return None
@@ -269,6 +272,7 @@ class StreamSender:
             self._close(stream, ENDED)
 
     def _check_deadlines(self, now: float) -> None:
+        # Copies, because closing a stream changes the dictionaries.
         for stream in list(self._open.values()):
             is_stuck = stream.pending_bytes and now - stream.last_progress_at > self._limits.grace_period_s
             if self._is_cutting or is_stuck:
