@@ -55,17 +55,17 @@ class KeystoneLogin:
         self._token = ""
         self._failure: tuple[float, BareMetalError] | None = None
 
-    def token(self, deadline: Deadline) -> str:
+    def get_token(self, deadline: Deadline) -> str:
         """Return a token that is valid for at least two minutes. Raises ``Busy`` if Keystone does not respond."""
         self._token = token = str(self._query(self._plugin.get_token, deadline))
         return token
 
-    def project_id(self, deadline: Deadline) -> str | None:
+    def get_project_id(self, deadline: Deadline) -> str | None:
         """Return the ID of the login's project, or None for another scope. Raises ``Busy`` if Keystone does not respond."""
         found = self._query(self._plugin.get_project_id, deadline)
         return None if found is None else str(found)
 
-    def forget(self, token: str) -> None:
+    def discard_token(self, token: str) -> None:
         """Discard *token*, which a server has rejected, so that the next one is new. Does nothing if it has been replaced."""
         if token == self._token:
             self._plugin.invalidate()

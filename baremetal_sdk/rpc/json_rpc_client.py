@@ -32,10 +32,10 @@ _MAX_IDLE_CONNECTIONS = 64
 class TokenProvider(Protocol):
     """Source of the tokens with which callers authenticate."""
 
-    def token(self, deadline: Deadline) -> str:
+    def get_token(self, deadline: Deadline) -> str:
         """Return a token that stays valid for a while. Raises a ``BareMetalError`` if none is available."""
 
-    def forget(self, token: str) -> None:
+    def discard_token(self, token: str) -> None:
         """Discard *token*, which was rejected, so that the next token is a new one."""
 
 
@@ -69,12 +69,12 @@ class JSONRPCTransport:
         """Send *data* to the conductor and return its response."""
         if self._login is None:
             return self._extract_body(self._post(conductor, data, deadline, {}), conductor)
-        token = self._login.token(deadline)
+        token = self._login.get_token(deadline)
         response = self._post(conductor, data, deadline, {"X-Auth-Token": token})
         if response.status == 401:
             # The token may have been revoked. The conductor checks it before the call, so a second attempt is safe.
-            self._login.forget(token)
-            response = self._post(conductor, data, deadline, {"X-Auth-Token": self._login.token(deadline)})
+            self._login.discard_token(token)
+            response = self._post(conductor, data, deadline, {"X-Auth-Token": self._login.get_token(deadline)})
         return self._extract_body(response, conductor)
 
     def _post(self, conductor: ConductorRecord, data: bytes, deadline: Deadline, headers: Mapping[str, str]) -> HTTPResponse:

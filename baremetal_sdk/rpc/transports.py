@@ -108,7 +108,7 @@ def _create_keystone_guard(config: ConductorConfig) -> Guard:
     login = KeystoneLogin(options)
 
     def find_own_project() -> str | None:
-        return login.project_id(Deadline.after(config.rpc_response_timeout))
+        return login.get_project_id(Deadline.after(config.rpc_response_timeout))
 
     def guard(application: WSGIApplication) -> WSGIApplication:
         return KeystoneAuth(AllowedRoles(application, config.json_rpc.allowed_roles, find_own_project), options, public=())

@@ -181,13 +181,13 @@ class TestLogin(TestCase):
         """The cache works while Keystone is not reachable. A rejected token is discarded."""
         with keystone() as url:
             login = KeystoneLogin(_build_options(url))
-            self.assertEqual("ours", login.token(Deadline.after(10)))
-            self.assertEqual("service", login.project_id(Deadline.after(10)))
-        self.assertEqual("ours", login.token(Deadline.after(10)))
-        login.forget("an older one")
-        self.assertEqual("ours", login.token(Deadline.after(10)))
-        login.forget("ours")
-        self.assertRaises(Busy, login.token, Deadline.after(10))
+            self.assertEqual("ours", login.get_token(Deadline.after(10)))
+            self.assertEqual("service", login.get_project_id(Deadline.after(10)))
+        self.assertEqual("ours", login.get_token(Deadline.after(10)))
+        login.discard_token("an older one")
+        self.assertEqual("ours", login.get_token(Deadline.after(10)))
+        login.discard_token("ours")
+        self.assertRaises(Busy, login.get_token, Deadline.after(10))
 
     def test_requests_to_an_unreachable_keystone_pause(self) -> None:
         """Calls during the pause fail at once."""
@@ -197,12 +197,12 @@ class TestLogin(TestCase):
             pass
         login = KeystoneLogin(_build_options(url), clock=clock)
         for _ in range(2):
-            error = self.assertRaises(Busy, login.token, Deadline.after(10))
+            error = self.assertRaises(Busy, login.get_token, Deadline.after(10))
             self.assertIsNotNone(error.retry_after)
         self.assertEqual(1, log.output.count("does not issue a token"))
         with keystone(port=int(url.rpartition(":")[2])):
             clock.turn(2)
-            self.assertEqual("ours", login.token(Deadline.after(10)))
+            self.assertEqual("ours", login.get_token(Deadline.after(10)))
 
     def test_an_incomplete_section_is_named(self) -> None:
         """The error occurs at the start and names the missing option."""

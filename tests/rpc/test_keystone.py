@@ -94,13 +94,13 @@ class TestKeystone(test_json_rpc.JSONRPCCase):
     def test_a_revoked_token_is_replaced(self) -> None:
         """A call that was rejected for a revoked token is sent again with a new token."""
         tokens: list[str] = []
-        token = KeystoneLogin.token
+        token = KeystoneLogin.get_token
 
         def record_token(login: Any, *arguments: Any) -> str:
             tokens.append(token(login, *arguments))
             return tokens[-1]
 
-        self.patch(KeystoneLogin, "token", record_token)
+        self.patch(KeystoneLogin, "get_token", record_token)
         client = self.create_caller(**self.login("api"))
         self.assertEqual(1, client.call("echo", value=1))
         self.server.revoke(tokens[0])
