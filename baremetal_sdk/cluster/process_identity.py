@@ -1,7 +1,7 @@
 """Identity of a process, with which a later process on the same machine can check that it is dead.
 
 The identity consists of the boot of the machine, the namespaces of the process, its PID and its start time. A PID alone is not
-enough, because the system reuses it, and because containers have PIDs of their own.
+enough, because the system reuses it, and because each container numbers its processes separately.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ class ToozCoordinator:
         self._member: str | None = None
         self._is_unreachable = False
         try:
-            _import_tooz().get_coordinator(backend_url, b"nobody")
+            _import_tooz().get_coordinator(backend_url, b"check")
         except ConfigurationError:
             raise
         except Exception as exc:
@@ -105,7 +105,7 @@ class ToozCoordinator:
                         operation,
                         type(exc).__name__,
                     )
-                # The client may be in an undefined state, so the next attempt connects anew.
+                # The client may be in an undefined state, so the next attempt creates a new one.
                 self._is_unreachable, self._client = True, None
                 return None
             if self._is_unreachable:

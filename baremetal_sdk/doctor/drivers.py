@@ -35,16 +35,18 @@ def load_drivers(config: ConductorConfig, conductor: Conductor | None) -> Driver
 def examine_plugins(config: ConductorConfig, drivers: DriverCatalog | ConfigurationError) -> Iterator[Finding]:
     """Generate findings about plugins that could not be loaded."""
     if isinstance(drivers, ConfigurationError):
-        yield fail("plugins", str(drivers), "install what is missing, or change the option")
+        yield fail("plugins", str(drivers), "install the missing plugin, or change the option")
         return
     for failure in drivers.failures:
-        what = f"cannot load {failure.name} ({failure.group}): {failure.reason}"
+        description = f"cannot load {failure.name} ({failure.group}): {failure.reason}"
         if _is_enabled(failure, config):
             yield fail(
-                "plugins", what, "repair or update the distribution of the plugin, or remove its name from the configuration"
+                "plugins",
+                description,
+                "repair or update the distribution of the plugin, or remove its name from the configuration",
             )
         else:
-            yield warn("plugins", what, "repair, update or uninstall the distribution of the plugin")
+            yield warn("plugins", description, "repair, update or uninstall the distribution of the plugin")
     if not drivers.list_hardware_types():
         yield fail("plugins", "no hardware type is available", "install a plugin, such as baremetal-redfish")
     elif not drivers.failures:

@@ -154,7 +154,7 @@ def _examine_threads(config: ConductorConfig, process: Process) -> Finding:
 
 
 def _compare_limit(name: str, limit: int | None, needed: tuple[int, int], subject: str, remedy: str) -> Finding:
-    """Compare a limit with the numbers that are needed at least, and under full load."""
+    """Compare a limit with the minimum that is needed, and with the need under full load."""
     minimum, maximum = needed
     if limit is None:
         return ok(name, f"{subject} without a limit")

@@ -72,7 +72,7 @@ class DriverCatalog:
             if name is not None and name in self.list_interfaces(hardware_type, kind):
                 chosen[str(kind)] = name
             else:
-                problems.append(self._not_offered(hardware_type, kind, name))
+                problems.append(self._describe_not_offered(hardware_type, kind, name))
         if problems:
             raise InvalidInput(problems)
         return chosen
@@ -173,7 +173,7 @@ class DriverCatalog:
         hint = f"; did you mean {close[0]!r}?" if close else ""
         return f"driver: unknown hardware type {name!r}; available: {', '.join(self.list_hardware_types())}{hint}"
 
-    def _not_offered(self, hardware_type: str, kind: Kind, name: str | None) -> Problem:
+    def _describe_not_offered(self, hardware_type: str, kind: Kind, name: str | None) -> Problem:
         offered = ", ".join(self.list_interfaces(hardware_type, kind)) or "nothing"
         return Problem(f"{kind}_interface", f"{name!r} is not offered for hardware type {hardware_type!r}", f"offered: {offered}")
 

@@ -27,7 +27,7 @@ class Credentials(Protocol):
 
 
 class CredentialFiles:
-    """Secrets in files: ``DIRECTORY/<node UUID>/<option>``, or ``DIRECTORY/<option>`` for all nodes without a file of their own.
+    """Secrets in files: ``DIRECTORY/<node UUID>/<option>``, or ``DIRECTORY/<option>`` for all other nodes.
 
     Each call reads the file again, so a replaced file takes effect at the next driver call. Trailing white space is ignored. An
     unreadable file raises ``ConfigurationError``.

@@ -13,14 +13,14 @@ from baremetal_sdk.observability.telemetry import Observer, Propagator, Telemetr
 
 @runtime_checkable
 class MeasuredComponent(Protocol):
-    """A component with metrics of its own."""
+    """A component that has metrics."""
 
     def readings(self) -> Iterable[Reading]:
         """Return the current values of the component's metrics."""
 
 
 class Monitoring:
-    """The metrics collector and the tracer of one process part, active from ``start`` to ``stop``.
+    """The metrics collector and the tracer of a conductor or an API, active from ``start`` to ``stop``.
 
     *owner* is the value of the label ``conductor`` of each metric. *metrics* is the Prometheus registry and *tracing* the
     OpenTelemetry tracer provider of the host application. Without them, nothing is collected.

@@ -57,7 +57,7 @@ class Dispatcher:
         with calling_until(deadline):
             result = self._run(method, arguments)
         if deadline.expired:
-            # The caller may have given up and retried. A result that arrives now would contradict what it was told.
+            # The caller may already have reported a timeout or retried, so a late result must not count as a success.
             raise DeadlineExceeded(f"RPC method {name} finished after its deadline; the result was discarded")
         return result
 

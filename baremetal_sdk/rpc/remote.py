@@ -94,8 +94,8 @@ class RemoteClient:
         try:
             return self._parse_response(request, self._exchange(conductor, data, deadline))
         except (ConductorUnreachable, Busy):
-            # Only these errors guarantee that the method was not executed, so only they are retried, once. By now another
-            # conductor may be responsible, or the same host may run a new incarnation at another address.
+            # Only these errors guarantee that the method was not executed, so only they are retried, once. Meanwhile, another
+            # conductor may have become responsible, or the same host may run a new incarnation at another address.
             other = self._router.choose(method, arguments, fresh=True)
             if (other.hostname, other.incarnation) == (conductor.hostname, conductor.incarnation):
                 raise

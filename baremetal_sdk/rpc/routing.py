@@ -22,7 +22,7 @@ class Router(Protocol):
     """Chooser of the conductor for a call."""
 
     def choose(self, method: str, arguments: Mapping[str, Any], *, fresh: bool = False) -> ConductorRecord:
-        """Return the conductor for the call. With *fresh*, read the conductors anew. Raises ``ConductorUnreachable``."""
+        """Return the conductor for the call. With *fresh*, bypass the cache. Raises ``ConductorUnreachable``."""
 
     def report_failure(self, conductor: ConductorRecord, *, silent: bool = False) -> None:
         """Prefer other conductors until this one sends a heartbeat. If it was *silent*, do not use it at all until then."""

@@ -63,4 +63,4 @@ class DoctorTest(TestCase):
         self.assertIn("warn  configuration: unknown options: [DEFAULT] sync", lines)
         failing = next(number for number, line in enumerate(lines) if line.startswith("fail  plugins: "))
         self.assertThat(lines[failing], MatchesRegex(".*nonsense not installed; installed: .*"))
-        self.assertThat(lines[failing + 1], MatchesRegex("      -> install what is missing.*"))
+        self.assertThat(lines[failing + 1], MatchesRegex("      -> install the missing plugin.*"))
