@@ -79,7 +79,13 @@ class ConductorOptions:
     clean_callback_timeout: float = _wait_timeout("cleaning")
     rescue_callback_timeout: float = _wait_timeout("a rescue")
     service_callback_timeout: float = _wait_timeout("servicing")
-    inspect_wait_timeout: float = _wait_timeout("inspection")
+    inspect_wait_timeout: float = setting(
+        1800.0,
+        "Timeout of a node that waits for an event during inspection, in seconds. When it expires, the inspection fails. 0 "
+        "disables the timeout.",
+        minimum=0,
+        change_when="inspection takes longer on your machines, or you want to detect lost machines sooner",
+    )
     automated_clean: bool = setting(
         True,
         "Clean machines before they become available. The automated_clean field of a node overrides this option.",
@@ -136,7 +142,7 @@ class ConductorOptions:
     )
     node_history_minimum_days: int = setting(
         0,
-        "Minimum age at which a history entry may be deleted, in days. It has precedence over node_history_max_entries.",
+        "Minimum age of history entries that may be deleted, in days. Younger entries stay, even above node_history_max_entries.",
         minimum=0,
         change_when="an audit requires you to keep entries",
     )
@@ -147,8 +153,8 @@ class ConductorOptions:
     )
     graceful_shutdown_timeout: float = setting(
         60.0,
-        "Time in which a conductor or API stops, in seconds. Running work may finish within it. Near its end, the conductor "
-        "cancels the remaining work.",
+        "Time in which a conductor or API stops, in seconds. Running work may finish within this time. Near the end of it, "
+        "the conductor cancels the remaining work.",
         minimum=0,
         change_when="running work needs longer to finish. TimeoutStopSec of systemd must be longer than this option",
     )
@@ -160,9 +166,9 @@ class DatabaseConfig:
 
     connection: str | None = setting(
         None,
-        "SQLAlchemy URL of the database, such as sqlite:////var/lib/metald/metald.sqlite. Empty: the store of the host "
-        "application, or a store in memory, which is lost when the process ends.",
-        change_when="you want to select the database, for example to share the nodes among several processes",
+        "SQLAlchemy URL of the database, such as sqlite:////var/lib/metald/metald.sqlite. Empty: metald serve "
+        "uses an SQLite file in its state directory. A host application uses its own store, or keeps nodes in memory only.",
+        change_when="several processes share the nodes, or the database must be in another place",
     )
     max_pool_size: int = setting(
         0,
@@ -175,8 +181,9 @@ class DatabaseConfig:
     secret_key_file: str | None = setting(
         None,
         "File with the key that encrypts credentials in the database. The conductor creates the file if it is missing. All "
-        "conductors need the same key. Required if connection is set, unless secret_key_env is set.",
-        change_when="several conductors share the database, or you want to select the location of the key",
+        "conductors need the same key. Empty: metald serve uses a file in its state directory. Every other service with a "
+        "database needs this option or secret_key_env.",
+        change_when="several conductors share the database, or the key must be in another place",
     )
     secret_key_env: str | None = setting(
         None,

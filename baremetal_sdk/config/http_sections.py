@@ -148,7 +148,8 @@ class APIConfig:
     )
     max_connections: int = setting(
         4096,
-        "Maximum number of open connections. Beyond it, the server closes the connection that was idle for the longest time. "
+        "Maximum number of open connections. Beyond it, the server closes the connection that has waited for its client for the "
+        "longest time. "
         "The limit of open files (RLIMIT_NOFILE) also applies.",
         minimum=16,
         change_when="you have more clients. Raise RLIMIT_NOFILE accordingly",
