@@ -51,7 +51,7 @@ def _new_plugin(options: argparse.Namespace) -> int:
 def _record(options: argparse.Namespace) -> int:
     from baremetal_sdk.cli.record import record
 
-    count = record(options.hardware_type, options.driver_info, options.output, options.boot)
+    count = record(options.hardware_type, options.driver_info, options.output, boot=options.boot)
     print(f"recorded {count} responses in {options.output}, without addresses, names, serial numbers and secrets.")
     print("Check the file before you publish it.")
     return 0

@@ -82,7 +82,8 @@ def record(hardware_type: str, driver_info: Path, output: Path, boot: bool = Fal
     }
     public_info[_address_option(info_type)] = f"http://{_PLACEHOLDER_HOST}"
     public_answers = {name: redaction.text(text) for name, text in answers.items()}
-    Cassette(hardware_type, public_info, tuple(recorder.exchanges), public_answers).save(output)
+    cassette = Cassette(hardware_type, public_info, exchanges=tuple(recorder.exchanges), answers=public_answers)
+    cassette.save(output)
     return len(recorder.exchanges)
 
 

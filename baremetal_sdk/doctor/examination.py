@@ -51,7 +51,9 @@ def examine(
     # Without a usable database and drivers, checks of the nodes would only repeat these findings.
     usable = all(finding.outcome is Outcome.OK for finding in database)
     if usable and isinstance(drivers, DriverCatalog):
-        findings += _run_check("interfaces", lambda: _examine_store(config, conductor, drivers, clock, here.max_files))
+        findings += _run_check(
+            "interfaces", lambda: _examine_store(config, conductor, drivers, clock=clock, max_files=here.max_files)
+        )
     findings += _run_check("clock", lambda: [_examine_clock(clock, wall_start, monotonic_start)])
     return findings
 
@@ -64,7 +66,7 @@ def _load_drivers(config: ConductorConfig, conductor: Conductor | None) -> Drive
 
 
 def _examine_store(
-    config: ConductorConfig, conductor: Conductor | None, drivers: DriverCatalog, clock: Clock, max_files: int | None
+    config: ConductorConfig, conductor: Conductor | None, drivers: DriverCatalog, *, clock: Clock, max_files: int | None
 ) -> Iterator[Finding]:
     """Generate findings about nodes, sessions, and the clocks of other conductors."""
     with nullcontext(conductor.store) if conductor is not None else open_existing_store(config.database, clock) as store:

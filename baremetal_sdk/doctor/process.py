@@ -49,7 +49,13 @@ class Process:
     def current(cls) -> Self:
         """Return the properties of this process."""
         others = (thread.name for thread in threading.enumerate() if thread is not threading.current_thread())
-        return cls(dict(sys.modules), tuple(sorted(others)), _stack_size(), _soft_limit(resource.RLIMIT_NOFILE), _max_threads())
+        return cls(
+            modules=dict(sys.modules),
+            threads=tuple(sorted(others)),
+            stack_size=_stack_size(),
+            max_files=_soft_limit(resource.RLIMIT_NOFILE),
+            max_threads=_max_threads(),
+        )
 
 
 def examine_process(config: ConductorConfig, conductor: Conductor | None, process: Process) -> Iterator[Finding]:
@@ -134,9 +140,10 @@ def _examine_files(config: ConductorConfig, process: Process) -> Finding:
     return _compare_limit(
         "file descriptors",
         process.max_files,
-        (workers + config.api.max_threads, workers * 2 + config.api.max_connections + _OTHER_FILES),
-        "open files and sockets are allowed",
-        "raise the limit of open files (LimitNOFILE= of a systemd unit, ulimit -n), or lower [api] max_connections or "
+        minimum=workers + config.api.max_threads,
+        maximum=workers * 2 + config.api.max_connections + _OTHER_FILES,
+        subject="open files and sockets are allowed",
+        remedy="raise the limit of open files (LimitNOFILE= of a systemd unit, ulimit -n), or lower [api] max_connections or "
         "[conductor] workers_pool_size",
     )
 
@@ -146,16 +153,16 @@ def _examine_threads(config: ConductorConfig, process: Process) -> Finding:
     return _compare_limit(
         "threads",
         process.max_threads,
-        (busy // 2, busy + _OTHER_THREADS),
-        "threads are allowed",
-        "raise the limit of tasks (TasksMax= of a systemd unit, the container's pids limit, ulimit -u), or lower [conductor] "
-        "workers_pool_size",
+        minimum=busy // 2,
+        maximum=busy + _OTHER_THREADS,
+        subject="threads are allowed",
+        remedy="raise the limit of tasks (TasksMax= of a systemd unit, the container's pids limit, ulimit -u), or lower "
+        "[conductor] workers_pool_size",
     )
 
 
-def _compare_limit(name: str, limit: int | None, needed: tuple[int, int], subject: str, remedy: str) -> Finding:
-    """Compare a limit with the minimum that is needed, and with the need under full load."""
-    minimum, maximum = needed
+def _compare_limit(name: str, limit: int | None, *, minimum: int, maximum: int, subject: str, remedy: str) -> Finding:
+    """Compare a limit with the *minimum* that is needed, and with the *maximum* that full load needs."""
     if limit is None:
         return ok(name, f"{subject} without a limit")
     found = f"{limit} {subject}, and up to {maximum} may be needed with the configured sizes"

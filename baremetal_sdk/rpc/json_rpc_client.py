@@ -78,7 +78,7 @@ class JSONRPCTransport:
         return self._extract_body(response, conductor)
 
     def _post(self, conductor: ConductorRecord, data: bytes, deadline: Deadline, headers: Mapping[str, str]) -> HTTPResponse:
-        operation = f"a call of conductor {conductor.hostname}"
+        operation = f"a call to conductor {conductor.hostname}"
         with self._session(self._address(conductor)) as session:
             try:
                 left = max(deadline.remaining(), 0.001)

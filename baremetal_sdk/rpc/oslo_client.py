@@ -35,7 +35,7 @@ class OsloTransport:
         """Put *data* into the conductor's queue and wait for the response."""
         import oslo_messaging
 
-        operation = f"a call of conductor {conductor.hostname}"
+        operation = f"a call to conductor {conductor.hostname}"
         prepared = self._connect().prepare(
             server=conductor.hostname,
             timeout=max(deadline.remaining(), 0.001),

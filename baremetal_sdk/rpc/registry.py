@@ -87,7 +87,10 @@ def collect_methods(service: object) -> list[RPCMethod]:
     """Return the methods that *service* registers."""
     versions = collect_versions(type(service))
     bound = ((name, version, getattr(service, name)) for name, version in versions.items())
-    return [RPCMethod(name, version, function, inspect.signature(function)) for name, version, function in bound]
+    return [
+        RPCMethod(name=name, version=version, function=function, signature=inspect.signature(function))
+        for name, version, function in bound
+    ]
 
 
 class MethodRegistry:
