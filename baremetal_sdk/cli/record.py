@@ -135,12 +135,14 @@ def _format_answer(answer: Any) -> str:
 
 def choose_interfaces(plugins: Plugins, hardware_type: str) -> dict[Kind, Interface]:
     """Return the first installed implementation of each kind of *hardware_type*. Raises ``NotFound``."""
-    found: type[HardwareType] | None = plugins.hardware_types.get(hardware_type)
-    if found is None:
+    hardware_class: type[HardwareType] | None = plugins.hardware_types.get(hardware_type)
+    if hardware_class is None:
         listed = ", ".join(sorted(plugins.hardware_types)) or "none"
         raise NotFound(f"hardware type {hardware_type!r} is not installed; installed: {listed}")
-    best = {kind: next((name for name in found.supported(kind) if name in plugins.interfaces[kind]), None) for kind in Kind}
-    return {kind: plugins.interfaces[kind][name]() for kind, name in best.items() if name is not None}
+    names = {
+        kind: next((name for name in hardware_class.supported(kind) if name in plugins.interfaces[kind]), None) for kind in Kind
+    }
+    return {kind: plugins.interfaces[kind][name]() for kind, name in names.items() if name is not None}
 
 
 def _find_info_type(interfaces: Mapping[Kind, Interface]) -> type[DriverInfo]:
@@ -157,7 +159,7 @@ def _address_option(info_type: type[DriverInfo]) -> str:
 
 def _read_driver_info(path: Path) -> dict[str, Any]:
     text = path.read_text(encoding="utf-8")
-    found = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
-    if not isinstance(found, dict):
+    driver_info = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+    if not isinstance(driver_info, dict):
         raise InvalidInput([Problem(str(path), "not an object", "use a JSON or TOML file with the options of driver_info")])
-    return found
+    return driver_info

@@ -56,8 +56,8 @@ class ConfigReader:
         values["default_interfaces"] = {
             kind: name for kind in KINDS if (name := self._read_option("DEFAULT", f"default_{kind}_interface"))
         }
-        known = {"DEFAULT", *self._sections}
-        values["plugins"] = {name: section for name, section in read_sections(self._files).items() if name not in known}
+        own_sections = {"DEFAULT", *self._sections}
+        values["plugins"] = {name: section for name, section in read_sections(self._files).items() if name not in own_sections}
         return values
 
     def _read_section(self, name: str, section: type) -> dict[str, Any]:
@@ -75,13 +75,13 @@ class ConfigReader:
 
 def read_sections(files: Iterable[str | Path]) -> dict[str, dict[str, str]]:
     """Return the text of each option in *files*, by section and option. The last occurrence of an option wins."""
-    found: dict[str, dict[str, str]] = {}
+    sections: dict[str, dict[str, str]] = {}
     for file in files:
         parsed: dict[str, dict[str, list[str]]] = {}
         cfg.ConfigParser(str(file), parsed).parse()
         for section, options in parsed.items():
-            found.setdefault(section, {}).update({name: values[-1] for name, values in options.items()})
-    return found
+            sections.setdefault(section, {}).update({name: values[-1] for name, values in options.items()})
+    return sections
 
 
 def build_interface_options() -> list[cfg.Opt]:

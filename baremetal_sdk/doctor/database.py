@@ -75,12 +75,12 @@ def _examine_schema(database: Database) -> Finding:
     if revision == REVISIONS[-1]:
         return ok(_NAME, f"reachable, with the current schema ({revision})")
     if revision is None or revision in REVISIONS:
-        found = (
+        description = (
             "it has no tables yet"
             if revision is None
             else f"its schema has the older revision {revision}; current is {REVISIONS[-1]}"
         )
-        return warn(_NAME, found, "the next start upgrades the schema; back up the database first")
+        return warn(_NAME, description, "the next start upgrades the schema; back up the database first")
     if is_usable(revision):
         return ok(
             _NAME, f"reachable; a later version has upgraded its schema to {revision}, which is compatible with {REVISIONS[-1]}"

@@ -82,13 +82,13 @@ def _examine_patching(process: Process) -> Finding:
 
 
 def _examine_eventlet(process: Process) -> Finding:
-    found = [library for library in ("eventlet", "gevent") if process.modules.get(library) is not None]
-    if not found:
+    imported = [library for library in ("eventlet", "gevent") if process.modules.get(library) is not None]
+    if not imported:
         return ok("eventlet", "neither eventlet nor gevent is imported")
     return warn(
         "eventlet",
-        f"{' and '.join(found)} is imported. The import alone patches nothing, but some libraries behave differently after it",
-        "".join(f"put sys.modules['{library}'] = None at the start of the program; " for library in found)
+        f"{' and '.join(imported)} is imported. The import alone patches nothing, but some libraries behave differently after it",
+        "".join(f"put sys.modules['{library}'] = None at the start of the program; " for library in imported)
         + "futurist, oslo.messaging and tooz import it if it is installed",
     )
 
@@ -165,10 +165,10 @@ def _compare_limit(name: str, limit: int | None, *, minimum: int, maximum: int, 
     """Compare a limit with the *minimum* that is needed, and with the *maximum* that full load needs."""
     if limit is None:
         return ok(name, f"{subject} without a limit")
-    found = f"{limit} {subject}, and up to {maximum} may be needed with the configured sizes"
+    description = f"{limit} {subject}, and up to {maximum} may be needed with the configured sizes"
     if limit >= maximum:
-        return ok(name, found)
-    return warn(name, found, remedy) if limit >= minimum else fail(name, found, remedy)
+        return ok(name, description)
+    return warn(name, description, remedy) if limit >= minimum else fail(name, description, remedy)
 
 
 def _soft_limit(which: int) -> int | None:

@@ -60,15 +60,15 @@ class DriverCatalog:
             return configured
         return offered[0] if offered else None
 
-    def resolve(self, hardware_type: str, wanted: Mapping[str, str | None]) -> dict[str, str]:
-        """Return the implementation of each kind: the one in *wanted* (name by kind), or the default.
+    def resolve(self, hardware_type: str, requested: Mapping[str, str | None]) -> dict[str, str]:
+        """Return the implementation of each kind: the one in *requested* (name by kind), or the default.
 
         Raises ``InvalidInput`` with all implementations that are not offered.
         """
         problems: list[Problem] = []
         chosen: dict[str, str] = {}
         for kind in Kind:
-            name = wanted.get(str(kind)) or self.default_interface(hardware_type, kind)
+            name = requested.get(str(kind)) or self.default_interface(hardware_type, kind)
             if name is not None and name in self.list_interfaces(hardware_type, kind):
                 chosen[str(kind)] = name
             else:
@@ -92,10 +92,10 @@ class DriverCatalog:
 
     def list_info_types(self, hardware_type: str) -> list[type[DriverInfo]]:
         """Return the ``driver_info`` types of a hardware type's implementations, and the type with the options of all BMCs."""
-        found = collect_info_types(
+        info_types = collect_info_types(
             self._interfaces[kind][name] for kind in Kind for name in self.list_interfaces(hardware_type, kind)
         )
-        return [*found, SlotsInfo]
+        return [*info_types, SlotsInfo]
 
     def describe(self) -> dict[str, dict[str, dict[str, Any]]]:
         """Return the offer for other processes: the default and the enabled implementations by hardware type and kind."""
@@ -133,15 +133,15 @@ class DriverCatalog:
         return created
 
     def _select_types(self, plugins: Plugins) -> dict[str, type[HardwareType]]:
-        wanted = self._config.enabled_hardware_types or tuple(plugins.hardware_types)
+        enabled = self._config.enabled_hardware_types or tuple(plugins.hardware_types)
         broken = group_failures(self.failures)
-        missing = [name for name in wanted if name not in plugins.hardware_types and name not in broken]
+        missing = [name for name in enabled if name not in plugins.hardware_types and name not in broken]
         if missing:
             installed = ", ".join(sorted(plugins.hardware_types)) or "none"
             raise ConfigurationError(
                 f"[DEFAULT] enabled_hardware_types: {', '.join(missing)} not installed; installed: {installed}"
             )
-        return {name: plugins.hardware_types[name] for name in wanted if name in plugins.hardware_types}
+        return {name: plugins.hardware_types[name] for name in enabled if name in plugins.hardware_types}
 
     def _list_offer(self, name: str, cls: type[HardwareType]) -> dict[Kind, tuple[str, ...]]:
         offer: dict[Kind, tuple[str, ...]] = {}
@@ -159,9 +159,9 @@ class DriverCatalog:
         for name, offer in list(self._offers.items()):
             empty = [str(kind) for kind, names in offer.items() if not names]
             if empty:
-                wanted = ", ".join(f"{kind} ({', '.join(self._types[name].supported(kind)) or 'none listed'})" for kind in empty)
+                missing = ", ".join(f"{kind} ({', '.join(self._types[name].supported(kind)) or 'none listed'})" for kind in empty)
                 self.failures.append(
-                    LoadFailure("baremetal.hardware_types", name, f"no implementation is installed and enabled for {wanted}")
+                    LoadFailure("baremetal.hardware_types", name, f"no implementation is installed and enabled for {missing}")
                 )
                 del self._types[name], self._offers[name]
 
@@ -201,12 +201,12 @@ def _plugin_options(cls: type[Interface], name: str, sections: Mapping[str, Mapp
     if cls.options_type is None:
         return None
     section = getattr(cls.options_type, "section", name)
-    given = sections.get(section, {})
+    texts = sections.get(section, {})
     hints = typing.get_type_hints(cls.options_type)
     values = {
-        field.name: _convert(given[field.name], hints[field.name], f"[{section}] {field.name}")
+        field.name: _convert(texts[field.name], hints[field.name], f"[{section}] {field.name}")
         for field in dataclasses.fields(cls.options_type)
-        if field.name in given
+        if field.name in texts
     }
     return cls.options_type(**values)
 

@@ -74,33 +74,33 @@ def collect_secret_names(info_types: Iterable[type[DriverInfo]]) -> frozenset[st
     return frozenset[str]().union(*(info_type.secrets() for info_type in info_types))
 
 
-def has_new_secret(given: Mapping[str, Any], declared: Iterable[str]) -> bool:
-    """Return whether *given* contains a secret value. A mask stands for a stored secret and does not count."""
+def has_new_secret(driver_info: Mapping[str, Any], declared: Iterable[str]) -> bool:
+    """Return whether *driver_info* contains a secret value. A mask stands for a stored secret and does not count."""
     names = frozenset(declared)
-    return any(value not in (None, MASK) and is_secret(name, names) for name, value in given.items())
+    return any(value not in (None, MASK) and is_secret(name, names) for name, value in driver_info.items())
 
 
 def split_secrets(
-    given: Mapping[str, Any], declared: Iterable[str], known: Mapping[str, str]
+    driver_info: Mapping[str, Any], declared: Iterable[str], stored: Mapping[str, str]
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """Split *given* into public options, with masks in place of secrets, and the secrets.
+    """Split *driver_info* into public options, with masks in place of secrets, and the secrets.
 
-    A mask in *given* stands for the *known* secret, because clients send back the options that they have read. Raises
-    ``InvalidInput`` for a mask without a known secret.
+    A mask in *driver_info* stands for the *stored* secret, because clients send back the options that they have read. Raises
+    ``InvalidInput`` for a mask without a stored secret.
     """
     public: dict[str, Any] = {}
     secrets: dict[str, str] = {}
     problems: list[Problem] = []
     names = frozenset(declared)
-    for name, value in given.items():
+    for name, value in driver_info.items():
         if value is None or not is_secret(name, names):
             public[name] = value
             continue
         public[name] = MASK
         if value != MASK:
             secrets[name] = str(value)
-        elif name in known:
-            secrets[name] = known[name]
+        elif name in stored:
+            secrets[name] = stored[name]
         else:
             problems.append(
                 Problem(

@@ -70,10 +70,10 @@ def _describe_failure(rule: InspectionRuleRecord, error: InvalidInput) -> str:
 
 
 def _run(action: Mapping[str, Any], data: InspectionData, variables: Mapping[str, Any]) -> None:
-    given = ACTIONS[action["op"]].bind(action["args"])
+    arguments = ACTIONS[action["op"]].bind(action["args"])
     for item in list_items(action["loop"]) if action.get("loop") else [None]:
         item_variables = variables if item is None else {**variables, "item": item}
-        _ACTIONS[action["op"]](data, **interpolate_arguments(given, item_variables))
+        _ACTIONS[action["op"]](data, **interpolate_arguments(arguments, item_variables))
 
 
 def _fail(data: InspectionData, msg: str) -> None:
@@ -139,15 +139,15 @@ def _on_port(change: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def _split_path(path: str, known: tuple[str, ...] | None = None) -> list[str]:
+def _split_path(path: str, roots: tuple[str, ...] | None = None) -> list[str]:
     """Return the parts of a path that are separated by slashes or dots.
 
-    *known* has the allowed first parts, or None if any is allowed. Raises ``InvalidInput``.
+    *roots* has the allowed first parts, or None if any is allowed. Raises ``InvalidInput``.
     """
     text = str(path)
     parts = [part for part in (text.split("/") if "/" in text else text.split(".")) if part]
-    if not parts or (known is not None and parts[0] not in known):
-        allowed = "begin it with one of " + ", ".join(known) if known else "use the name of a value"
+    if not parts or (roots is not None and parts[0] not in roots):
+        allowed = "begin it with one of " + ", ".join(roots) if roots else "use the name of a value"
         raise InvalidInput([Problem("path", f"rules cannot write {text[:64]!r}", allowed)])
     return parts
 
@@ -188,8 +188,8 @@ def _open_parent(document: dict[str, Any], path: list[str]) -> dict[str, Any]:
             raise InvalidInput(
                 [Problem("path", f"{part!r} in {'/'.join(path)} is not an object", "use a path through objects only")]
             )
-    found: dict[str, Any] = parent
-    return found
+    result: dict[str, Any] = parent
+    return result
 
 
 _ACTIONS: Mapping[str, Callable[..., None]] = {

@@ -53,16 +53,16 @@ def _format_part(part: tuple[str, str | None, str | None, str | None], variables
 
 
 def _look_up(field: str, variables: Mapping[str, Any]) -> Any:
-    found = _FIELD.fullmatch(field)
-    if found is None or found["root"] not in variables:
+    match = _FIELD.fullmatch(field)
+    if match is None or match["root"] not in variables:
         raise _Missing(field)
-    value = variables[found["root"]]
+    value = variables[match["root"]]
     # Only the node is read by names after a dot, and only once. It is a mapping, not an object with attributes.
-    if (found["attribute"] is not None) != (found["root"] == "node"):
+    if (match["attribute"] is not None) != (match["root"] == "node"):
         raise _Missing(field)
-    if found["attribute"] is not None:
-        value = _member(value, found["attribute"][1:])
-    for index in _INDEX.findall(found["indexes"]):
+    if match["attribute"] is not None:
+        value = _member(value, match["attribute"][1:])
+    for index in _INDEX.findall(match["indexes"]):
         value = _member(value, index)
     return value
 

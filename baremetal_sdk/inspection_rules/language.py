@@ -28,13 +28,15 @@ class Signature:
         """Names of all arguments."""
         return self.required + self.optional
 
-    def bind(self, given: Any) -> dict[str, Any]:
+    def bind(self, arguments: Any) -> dict[str, Any]:
         """Return the arguments by name. Rules of older Ironic releases pass them as a list."""
-        if isinstance(given, Mapping):
-            return dict(given)
+        if isinstance(arguments, Mapping):
+            return dict(arguments)
         if self.required == ("values",):
-            return {"values": list(given[0]) if len(given) == 1 and isinstance(given[0], list) else list(given)}
-        return dict(zip(self.names, given, strict=False))
+            # The list has either the values themselves or one list of values.
+            is_nested = len(arguments) == 1 and isinstance(arguments[0], list)
+            return {"values": list(arguments[0] if is_nested else arguments)}
+        return dict(zip(self.names, arguments, strict=False))
 
 
 _COMPARISON = Signature(("values",), ("force_strings",))
@@ -84,17 +86,17 @@ def parse_operator(op: str) -> tuple[str, bool]:
 
 def find_problems(rule: Mapping[str, Any]) -> list[Problem]:
     """Return all problems of a rule."""
-    found = _number_problems(rule)
+    problems = _number_problems(rule)
     if rule.get("phase", PHASES[0]) not in PHASES:
-        found.append(Problem("phase", f"unknown phase {str(rule['phase'])[:64]!r}", "use one of " + ", ".join(PHASES)))
+        problems.append(Problem("phase", f"unknown phase {str(rule['phase'])[:64]!r}", "use one of " + ", ".join(PHASES)))
     for number, condition in enumerate(rule.get("conditions") or ()):
-        found += _condition_problems(f"conditions[{number}]", condition)
+        problems += _condition_problems(f"conditions[{number}]", condition)
     actions = rule.get("actions") or ()
     if not actions:
-        found.append(Problem("actions", "missing", "add one or more actions"))
+        problems.append(Problem("actions", "missing", "add one or more actions"))
     for number, action in enumerate(actions):
-        found += _operation_problems(f"actions[{number}]", action, ACTIONS, ("op", "args", "loop"))
-    return found
+        problems += _operation_problems(f"actions[{number}]", action, ACTIONS, ("op", "args", "loop"))
+    return problems
 
 
 def _number_problems(rule: Mapping[str, Any]) -> list[Problem]:
@@ -105,40 +107,42 @@ def _number_problems(rule: Mapping[str, Any]) -> list[Problem]:
 
 
 def _condition_problems(where: str, condition: Any) -> list[Problem]:
-    found = _operation_problems(where, condition, CONDITIONS, ("op", "args", "loop", "multiple"))
-    if not found and condition.get("multiple", "any") not in COMBINATIONS:
-        found.append(Problem(f"{where}.multiple", "unknown value", "use one of " + ", ".join(COMBINATIONS)))
-    return found
+    problems = _operation_problems(where, condition, CONDITIONS, ("op", "args", "loop", "multiple"))
+    if not problems and condition.get("multiple", "any") not in COMBINATIONS:
+        problems.append(Problem(f"{where}.multiple", "unknown value", "use one of " + ", ".join(COMBINATIONS)))
+    return problems
 
 
-def _operation_problems(where: str, operation: Any, known: Mapping[str, Signature], keys: Sequence[str]) -> list[Problem]:
+def _operation_problems(where: str, operation: Any, signatures: Mapping[str, Signature], keys: Sequence[str]) -> list[Problem]:
     if not isinstance(operation, Mapping) or not isinstance(operation.get("op"), str) or "args" not in operation:
         return [Problem(where, "not an operation", 'use {"op": ..., "args": {...}}')]
-    found = [
+    problems = [
         Problem(f"{where}.{key[:64]}", "unknown member", "use only " + ", ".join(keys)) for key in operation if key not in keys
     ]
-    name = parse_operator(operation["op"])[0] if known is CONDITIONS else operation["op"]
-    signature = known.get(name)
+    name = parse_operator(operation["op"])[0] if signatures is CONDITIONS else operation["op"]
+    signature = signatures.get(name)
     if signature is None:
-        return [*found, Problem(f"{where}.op", f"unknown operation {name[:64]!r}", "use one of " + ", ".join(known))]
+        return [*problems, Problem(f"{where}.op", f"unknown operation {name[:64]!r}", "use one of " + ", ".join(signatures))]
     if not isinstance(operation["args"], Mapping | list):
-        return [*found, Problem(f"{where}.args", "not an object", "pass the arguments by name")]
+        return [*problems, Problem(f"{where}.args", "not an object", "pass the arguments by name")]
     if not isinstance(operation.get("loop", []), Mapping | list):
-        found.append(Problem(f"{where}.loop", "not a list", "use a list of items"))
-    return found + _argument_problems(f"{where}.args", signature, operation["args"])
+        problems.append(Problem(f"{where}.loop", "not a list", "use a list of items"))
+    return problems + _argument_problems(f"{where}.args", signature, operation["args"])
 
 
-def _argument_problems(where: str, signature: Signature, given: Any) -> list[Problem]:
-    arguments = signature.bind(given)
+def _argument_problems(where: str, signature: Signature, raw_arguments: Any) -> list[Problem]:
+    arguments = signature.bind(raw_arguments)
     allowed = "allowed arguments: " + ", ".join(signature.names)
-    found = [Problem(f"{where}.{name}", "missing", allowed) for name in signature.required if name not in arguments]
-    found += [Problem(f"{where}.{name[:64]}", "unknown argument", allowed) for name in arguments if name not in signature.names]
-    if isinstance(given, list) and signature.required != ("values",) and len(given) > len(signature.names):
-        found.append(Problem(where, f"{len(given)} arguments are too many", allowed))
+    problems = [Problem(f"{where}.{name}", "missing", allowed) for name in signature.required if name not in arguments]
+    problems += [
+        Problem(f"{where}.{name[:64]}", "unknown argument", allowed) for name in arguments if name not in signature.names
+    ]
+    if isinstance(raw_arguments, list) and signature.required != ("values",) and len(raw_arguments) > len(signature.names):
+        problems.append(Problem(where, f"{len(raw_arguments)} arguments are too many", allowed))
     for name, check in _CHECKS.items():
         if name in signature.names and name in arguments and (wrong := check(arguments[name])):
-            found.append(Problem(f"{where}.{name}", *wrong))
-    return found
+            problems.append(Problem(f"{where}.{name}", *wrong))
+    return problems
 
 
 def _find_regex_problem(value: Any) -> tuple[str, str] | None:
