@@ -10,8 +10,8 @@ from typing import Any
 
 from metald.client import APIError, BareMetalClient
 
-STEPS = ("enrol", "manage", "inspect", "provide", "active", "reboot", "deleted")
-"""Transitions in order. All except ``enrol`` and ``reboot`` are provision verbs of the API."""
+STEPS = ("enroll", "manage", "inspect", "provide", "active", "reboot", "deleted")
+"""Transitions in order. All except ``enroll`` and ``reboot`` are provision verbs of the API."""
 
 _FINAL_STATES = {
     "manage": "manageable",
@@ -106,7 +106,7 @@ class MachineLifecycle:
         return FinishedTransition(self._machine.name, step, state, time.monotonic() - begin, error)
 
     def _perform(self, step: str) -> None:
-        if step == "enrol":
+        if step == "enroll":
             self._node = self._client.create_node(self._machine.fields | {"name": self._machine.name})
             return
         if step == "active":

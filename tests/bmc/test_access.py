@@ -395,7 +395,7 @@ class TestThroughTheRuntime(MachinesCase):
     def test_many_operations_take_one_login(self) -> None:
         """Many operations on a node use one login and one request at a time, and the stop logs out."""
         conductor = self.conductor()
-        node = self.enrol(conductor, power_interface="fake-bmc", management_interface="fake-bmc")
+        node = self.enroll(conductor, power_interface="fake-bmc", management_interface="fake-bmc")
         for target in ("power on", "rebooting", "power off"):
             conductor.rpc.call("change_power_state", node=node.uuid, target=target, timeout=None)
             settle(conductor)
@@ -408,7 +408,7 @@ class TestThroughTheRuntime(MachinesCase):
     def test_an_expired_session_is_replaced_transparently(self) -> None:
         """If a BMC drops a session, the call is repeated with a new login, and the client does not notice."""
         conductor = self.conductor()
-        node = self.enrol(conductor, power_interface="fake-bmc", faults={"set_power": {"effect": "expire", "times": 1}})
+        node = self.enroll(conductor, power_interface="fake-bmc", faults={"set_power": {"effect": "expire", "times": 1}})
         conductor.rpc.call("change_power_state", node=node.uuid, target="power on", timeout=None)
         settle(conductor)
         record = conductor.store.node(node.uuid)
@@ -419,7 +419,7 @@ class TestThroughTheRuntime(MachinesCase):
         """A refused login is not repeated within a call, and the password is in no field of the node."""
         conductor = self.conductor()
         secret = "correct horse battery"
-        node = self.enrol(conductor, power_interface="fake-bmc", driver_info={"fake_username": "admin", "fake_password": secret})
+        node = self.enroll(conductor, power_interface="fake-bmc", driver_info={"fake_username": "admin", "fake_password": secret})
         self.assertEqual("******", node.driver_info["fake_password"])
         self.rack.set_account("m1", Account("admin", "another"))
         conductor.rpc.call("change_power_state", node=node.uuid, target="power on", timeout=None)
@@ -436,7 +436,7 @@ class TestThroughTheRuntime(MachinesCase):
     def test_refused_credentials_are_not_tried_again_after_a_restart(self) -> None:
         """The next conductor on the same store does not repeat refused logins, and the store has no plain password."""
         first = self.conductor()
-        node = self.enrol(
+        node = self.enroll(
             first, power_interface="fake-bmc", driver_info={"fake_username": "admin", "fake_password": "wrong-canary"}
         )
         self.rack.set_account("m1", Account("admin", "right"))
@@ -456,7 +456,8 @@ class TestThroughTheRuntime(MachinesCase):
     def test_corrected_credentials_apply_at_once(self) -> None:
         """After too many refused logins, new credentials are used at the next call."""
         conductor = self.conductor()
-        node = self.enrol(conductor, power_interface="fake-bmc", driver_info={"fake_username": "admin", "fake_password": "wrong"})
+        driver_info = {"fake_username": "admin", "fake_password": "wrong"}
+        node = self.enroll(conductor, power_interface="fake-bmc", driver_info=driver_info)
         self.rack.set_account("m1", Account("admin", "right"))
         for password in ("wrong", "wrong", "right"):
             info = {**conductor.store.node(node.uuid).driver_info, "fake_password": password}

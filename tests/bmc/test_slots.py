@@ -188,7 +188,7 @@ class TestThroughRedfish(TestCase):
 
     def count_max_in_flight(self, conductor: Conductor, **info: Any) -> int:
         """Return the maximum number of requests in flight at the service while all nodes are read by all callers."""
-        nodes = [self.enrol(conductor, index, **info) for index in range(4)]
+        nodes = [self.enroll(conductor, index, **info) for index in range(4)]
         reads: list[Callable[[], Any]] = []
         for node in nodes:
             reads += [lambda node=node: conductor.components.tasks.read_only(node).call(Kind.POWER, "get_power_state")] * 2
@@ -198,7 +198,7 @@ class TestThroughRedfish(TestCase):
                 future.result(TIMEOUT_S)
         return self.service.bmc().counters.in_flight_max
 
-    def enrol(self, conductor: Conductor, index: int, **info: Any) -> str:
+    def enroll(self, conductor: Conductor, index: int, **info: Any) -> str:
         address = {"redfish_address": self.service.url, "redfish_system_id": self.service.system_path(index)}
         values = {"driver": "redfish", "driver_info": {**address, **info}}
         node: str = conductor.rpc.call("create_node", values=values).uuid
@@ -221,7 +221,7 @@ class TestThroughRedfish(TestCase):
     def test_options_in_driver_info_are_validated(self) -> None:
         """Invalid values are named with the allowed ones, and the options are known."""
         conductor = self.conductor()
-        node = self.enrol(conductor, 0, bmc_max_in_flight=0, bmc_concurrency_scope="rack")
+        node = self.enroll(conductor, 0, bmc_max_in_flight=0, bmc_concurrency_scope="rack")
         result = conductor.rpc.call("validate_node", node=node)
         self.assertIn("driver_info/bmc_max_in_flight: 0 is not valid; it has to be at least 1", result["power"]["reason"])
         self.assertIn("it has to be one of address, system", result["power"]["reason"])

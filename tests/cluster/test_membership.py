@@ -139,7 +139,7 @@ class TestPeers(MachinesCase):
         """Power sync of each node runs in one conductor, and no node is left out."""
         first, second = self.start_pair()
         for number in range(40):
-            self.enrol(first, f"m{number}")
+            self.enroll(first, f"m{number}")
         for conductor in (first, second):
             conductor.components.power_sync.tick()
         self.assertEqual(40, first.components.power_sync.poller.nodes + second.components.power_sync.poller.nodes)
@@ -148,7 +148,7 @@ class TestPeers(MachinesCase):
     def enrol_owned_node(self, conductor: Conductor, prefix: str) -> NodeRecord:
         """Enrol a node that is assigned to *conductor*."""
         for number in range(64):
-            node = self.enrol(conductor, f"{prefix}{number}")
+            node = self.enroll(conductor, f"{prefix}{number}")
             if conductor.components.membership.owns(node):
                 return node
         raise AssertionError("none of 64 nodes was assigned to the conductor")

@@ -87,7 +87,7 @@ class TestFleet(MachinesCase):
         store = first.store
         count = first.pool["provisioning"].limits.queue + 50
         for number in range(count):
-            node = self.enrol(first, f"n{number}")
+            node = self.enroll(first, f"n{number}")
             state = {"provision_state": states.DEPLOYING, "target_provision_state": states.ACTIVE}
             store.update_node(node.uuid, {**state, **steps.NO_RUN}, fence=None)
         first.stop()

@@ -188,7 +188,7 @@ class TestStopping(MachinesCase):
         """A deployment that runs when the stop begins is completed, and its lease is released."""
         conductor = self.conductor(graceful_shutdown_timeout=30.0)
         store = conductor.store
-        node = self.enrol(conductor, faults={"write_image": {"effect": "slow", "seconds": 0.2}})
+        node = self.enroll(conductor, faults={"write_image": {"effect": "slow", "seconds": 0.2}})
         provision(conductor, node.uuid, "manage", "provide")
         conductor.rpc.call("change_provision_state", node=node.uuid, verb="active")
         conductor.stop()
@@ -198,7 +198,7 @@ class TestStopping(MachinesCase):
     def test_a_hanging_task_does_not_delay_the_stop(self) -> None:
         """The stop ends by its deadline even if a driver call never returns."""
         conductor = self.conductor(graceful_shutdown_timeout=0.2)
-        node = self.enrol(conductor, faults={"get_power": {"effect": "hang"}})
+        node = self.enroll(conductor, faults={"get_power": {"effect": "hang"}})
         conductor.rpc.call("change_power_state", node=node.uuid, target="power on", timeout=None)
         stopped = threading.Event()
         threading.Thread(target=lambda: (conductor.stop(), stopped.set()), daemon=True).start()
@@ -225,7 +225,7 @@ class TestStopping(MachinesCase):
     def test_a_stop_releases_the_leases_of_stragglers(self) -> None:
         """A task that outlives the stop loses its lease: the node is free, and the task's writes and driver calls fail."""
         conductor = self.conductor(graceful_shutdown_timeout=0.2)
-        node, store = self.enrol(conductor), conductor.store
+        node, store = self.enroll(conductor), conductor.store
         gate, begun = threading.Event(), threading.Event()
         self.addCleanup(gate.set)
         outcomes: list[BaseException] = []
@@ -265,7 +265,7 @@ class TestStopping(MachinesCase):
         """One of two conductors in a process stops, and the other one still provisions its node."""
         first = self.conductor(host="first")
         second = self.conductor(host="second", handed_in={"store": first.store})
-        node, other = self.enrol(first, "one"), self.enrol(second, "other")
+        node, other = self.enroll(first, "one"), self.enroll(second, "other")
         provision(first, node.uuid, "manage")
         store = first.store
         first.stop()
@@ -275,7 +275,7 @@ class TestStopping(MachinesCase):
     def test_a_sole_owner_ends_the_leases_of_its_predecessor(self) -> None:
         """A conductor that is the only user of its store ends all leases at the start, before they expire."""
         before = self.conductor(host="first")
-        node = self.enrol(before)
+        node = self.enroll(before)
         before.store.take_lease(node.uuid, holder="first/dead", purpose="deploy", duration=600.0)
         after = self.conductor(host="first", handed_in={"store": before.store, "sole_owner": True})
         self.assertEqual("manageable", provision(after, node.uuid, "manage").provision_state)
@@ -307,7 +307,7 @@ class TestRun(MachinesCase):
     def test_subscribers_get_each_change(self) -> None:
         """A callback is called for each state that a node enters, until it unsubscribes."""
         conductor = self.conductor()
-        node = self.enrol(conductor)
+        node = self.enroll(conductor)
         states: list[str] = []
         unsubscribe = conductor.subscribe(lambda record: states.append(record.provision_state))
         conductor.rpc.call("change_provision_state", node=node.uuid, verb="manage")

@@ -21,7 +21,7 @@ class TestPool(MachinesCase):
         pool = ElasticPool(20, {"ours": LaneLimits(reserved=1)})
         self.addCleanup(pool.close, 5.0)
         conductor = self.conductor(handed_in={"pool": pool})
-        provision(conductor, self.enrol(conductor).uuid, "manage")
+        provision(conductor, self.enroll(conductor).uuid, "manage")
         self.assertIs(pool, conductor.pool)
         conductor.stop()
         self.assertEqual(1, pool["ours"].submit(lambda: 1).result(10))
@@ -64,7 +64,7 @@ class TestPool(MachinesCase):
         """A poll of a step that falls due after the stop does not run; the node keeps waiting."""
         pool = self.shared_pool()
         conductor = self.conductor(handed_in={"pool": pool})
-        node = self.enrol(conductor)
+        node = self.enroll(conductor)
         provision(conductor, node.uuid, "manage")
         wanted = [{"interface": "deploy", "step": "burnin", "args": {"seconds": 0.2}}]
         conductor.rpc.call("change_provision_state", node=node.uuid, verb="clean", arguments={"clean_steps": wanted})
@@ -124,7 +124,7 @@ class TestMetrics(MachinesCase):
         """A registry shows lanes and leases while the conductor runs, and no metric of it after the stop."""
         registry = CollectorRegistry()
         conductor = self.conductor(handed_in={"metrics": registry})
-        node = self.enrol(conductor)
+        node = self.enroll(conductor)
         provision(conductor, node.uuid, "manage")
         with conductor.acquire("m1", purpose="test"):
             self.assertEqual(1.0, registry.get_sample_value("baremetal_leases_held", {"conductor": "test"}))
@@ -150,8 +150,8 @@ class TestCredentials(MachinesCase):
         """A declared secret that is not stored is read from the host application. A stored one is not."""
         vault = Vault()
         conductor = self.conductor(handed_in={"credentials": vault})
-        without = self.enrol(conductor, "without", power_interface="fake-bmc")
-        stored = self.enrol(conductor, "stored", power_interface="fake-bmc", driver_info={"fake_password": "stored"})
+        without = self.enroll(conductor, "without", power_interface="fake-bmc")
+        stored = self.enroll(conductor, "stored", power_interface="fake-bmc", driver_info={"fake_password": "stored"})
         self.assertEqual("from the vault", conductor.components.tasks.read_only(without.uuid).raw_info["fake_password"])
         self.assertEqual("stored", conductor.components.tasks.read_only(stored.uuid).raw_info["fake_password"])
         self.assertEqual([(without.uuid, "fake_password")], vault.calls)

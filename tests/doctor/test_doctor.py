@@ -136,14 +136,14 @@ class TestNodes(DoctorCase):
     def test_nodes_with_offered_interfaces_are_ok(self) -> None:
         """The finding has the number of nodes."""
         conductor = self.conductor()
-        self.enrol(conductor)
+        self.enroll(conductor)
         self.assert_finds(Outcome.OK, "all 1 nodes", self.find("interfaces", conductor=conductor))
 
     def test_more_nodes_than_possible_sessions_are_a_warning(self) -> None:
         """The finding has the numbers of nodes and of sessions."""
         conductor = self.conductor()
-        self.enrol(conductor)
-        self.enrol(conductor, "m2")
+        self.enroll(conductor)
+        self.enroll(conductor, "m2")
         self.assert_finds(Outcome.OK, "all 2 nodes", self.find("sessions", conductor=conductor))
         found = self.find("sessions", conductor=conductor, max_files=2)
         self.assert_finds(Outcome.WARN, "2 nodes, but only 1 sessions", found)
@@ -152,7 +152,7 @@ class TestNodes(DoctorCase):
         """The finding names the kind, the interface, and the first of its nodes."""
         first = self.conductor()
         for number in range(7):
-            self.enrol(first, f"m{number}", console_interface="no-console", management_interface="fake-bmc")
+            self.enroll(first, f"m{number}", console_interface="no-console", management_interface="fake-bmc")
         narrow = ConductorConfig(host="narrow", enabled_interfaces={"management": ("fake",)})
         conductor = Conductor(narrow, store=first.store)
         # Only the first conductor offers the interface, so without it no conductor does.
@@ -166,7 +166,7 @@ class TestNodes(DoctorCase):
     def test_an_offer_of_another_live_conductor_is_ok(self) -> None:
         """The offers of other live conductors count. Those of dead conductors do not."""
         conductor = self.conductor()
-        record = self.enrol(conductor)
+        record = self.enroll(conductor)
         narrow = ConductorConfig(host="narrow", enabled_hardware_types=("redfish",))
         other = Conductor(narrow, store=conductor.store)
         self.addCleanup(other.stop, 0.0)

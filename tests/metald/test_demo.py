@@ -117,7 +117,7 @@ class MachineLifecycleTest(TestCase):
         """The error contains the node's ``last_error``, and no further transition starts."""
         ok, transitions = self.run_lifecycle(simulation.build_redfish_machine("dead", CLOSED, "1"), threading.Event())
         self.assertFalse(ok)
-        self.assertEqual(["enrol", "manage"], [transition.step for transition in transitions])
+        self.assertEqual(["enroll", "manage"], [transition.step for transition in transitions])
         self.assertIn("last_error", str(transitions[-1].error))
         self.assertIn("127.0.0.1:1", str(transitions[-1].error))
 
@@ -126,7 +126,7 @@ class MachineLifecycleTest(TestCase):
         fields: dict[str, Any] = {"driver": "nonesuch"}
         ok, transitions = self.run_lifecycle(DemoMachine("odd", fields), threading.Event())
         self.assertFalse(ok)
-        self.assertEqual(["enrol"], [transition.step for transition in transitions])
+        self.assertEqual(["enroll"], [transition.step for transition in transitions])
         self.assertIn("nonesuch", str(transitions[0].error))
 
     def test_an_interruption_ends_the_lifecycle_at_the_next_poll(self) -> None:

@@ -67,7 +67,7 @@ class TestWorkCounters(MetricsTestCase):
     def test_a_cleaning_is_counted_as_tasks_steps_and_calls(self) -> None:
         """Managing and providing a node counts tasks by purpose, steps by phase, and BMC calls by outcome."""
         conductor = self.start_conductor()
-        node = self.enrol(conductor, power_interface="fake-bmc", management_interface="fake-bmc")
+        node = self.enroll(conductor, power_interface="fake-bmc", management_interface="fake-bmc")
         provision(conductor, node.uuid, "manage", "provide")
         self.wait_for("baremetal_tasks_total", 1, purpose="provisioning: provide", outcome="succeeded")
         self.wait_for("baremetal_tasks_total", 1, purpose="provisioning: manage", outcome="succeeded")
@@ -82,7 +82,7 @@ class TestWorkCounters(MetricsTestCase):
     def test_an_unreachable_bmc_is_an_outcome(self) -> None:
         """A call of a BMC that does not respond is counted as unreachable."""
         conductor = self.start_conductor()
-        node = self.enrol(conductor, power_interface="fake-bmc", faults={"get_power": {"effect": "drop"}})
+        node = self.enroll(conductor, power_interface="fake-bmc", faults={"get_power": {"effect": "drop"}})
         task = conductor.components.tasks.read_only(node.uuid)
         self.assertRaises(BareMetalError, task.sample_power)
         self.assertLess(0, value(self.registry, "baremetal_bmc_calls_total", interface="power", outcome="unreachable"))
@@ -90,7 +90,7 @@ class TestWorkCounters(MetricsTestCase):
     def test_a_held_lease_causes_conflicts(self) -> None:
         """Held leases and running tasks are gauges. A rejected attempt to acquire a lease is counted as a conflict."""
         conductor = self.start_conductor()
-        self.enrol(conductor)
+        self.enroll(conductor)
         with conductor.acquire("m1", purpose="test"):
             self.assertRaises(NodeLocked, conductor.acquire, "m1", purpose="test")
             self.assertEqual(1, value(self.registry, "baremetal_leases_held"))
@@ -125,7 +125,7 @@ class TestWorkCounters(MetricsTestCase):
     def test_power_reads_and_their_lag_are_published(self) -> None:
         """Power sync publishes its reads by outcome, its number of nodes, and its lag."""
         conductor = self.conductor(handed_in={"metrics": self.registry}, sync_power_state_interval=0.2)
-        provision(conductor, self.enrol(conductor).uuid, "manage")
+        provision(conductor, self.enroll(conductor).uuid, "manage")
         self.wait_for("baremetal_power_sync_observations_total", 1, outcome="succeeded")
         self.assertEqual(1, value(self.registry, "baremetal_power_sync_nodes"))
         self.assertLess(value(self.registry, "baremetal_power_sync_lag_seconds"), 60)
@@ -205,7 +205,7 @@ class TestDeclarations(MetricsTestCase):
     def test_every_published_metric_is_declared(self) -> None:
         """Each metric of a scrape is declared, and so documented, with the same labels."""
         conductor = self.start_conductor()
-        provision(conductor, self.enrol(conductor).uuid, "manage")
+        provision(conductor, self.enroll(conductor).uuid, "manage")
         declared = {metric.name: {"conductor", *metric.labels} for metric in METRICS}
         families = list(text_string_to_metric_families(generate_latest(self.registry).decode()))
         self.assertLess(20, len(families))
@@ -239,7 +239,7 @@ class TestDeclarations(MetricsTestCase):
         self.assertEqual(2, value(registry, "baremetal_nodes", provision_state="other"))
         self.assertEqual(1, len(asked))
         conductor = self.start_conductor()
-        self.enrol(conductor)
+        self.enroll(conductor)
         self.assertEqual(1, value(self.registry, "baremetal_nodes", provision_state="enroll"))
         self.assertEqual([], list(NodeCounts(self.raise_unavailable).readings()))
 

@@ -46,7 +46,7 @@ class TestSpans(MachinesCase):
     def test_a_trace_goes_from_the_client_to_the_bmc(self) -> None:
         """Request, task and BMC call form one trace across threads, below the span of the client."""
         conductor = self.start_conductor()
-        node = self.enrol(conductor, power_interface="fake-bmc", driver_info={"fake_password": "hunter2"})
+        node = self.enroll(conductor, power_interface="fake-bmc", driver_info={"fake_password": "hunter2"})
         body = json.dumps({"target": "manage"}).encode()
         request = Request.blank(f"/v1/nodes/{node.uuid}/states/provision", method="PUT", body=body)
         parent = f"00-{TRACE}-b7ad6b7169203331-01"
@@ -69,7 +69,7 @@ class TestSpans(MachinesCase):
     def test_a_step_is_the_parent_of_its_calls(self) -> None:
         """The driver calls of a step are children of its span, which is a child of the task's span."""
         conductor = self.start_conductor()
-        provision(conductor, self.enrol(conductor).uuid, "manage", "provide")
+        provision(conductor, self.enroll(conductor).uuid, "manage", "provide")
         steps = [span for span in self.exporter.get_finished_spans() if span.name.startswith("clean step ")]
         self.assertNotEqual([], steps)
         self.assertEqual({self.span("task: provisioning: provide").context.span_id}, {span.parent.span_id for span in steps})
@@ -79,7 +79,7 @@ class TestSpans(MachinesCase):
     def test_a_failed_call_has_its_outcome_without_the_error_message(self) -> None:
         """The status of the span is the outcome. The error message, which may contain secrets, is not in it."""
         conductor = self.start_conductor()
-        node = self.enrol(conductor, power_interface="fake-bmc", faults={"get_power": {"effect": "drop"}})
+        node = self.enroll(conductor, power_interface="fake-bmc", faults={"get_power": {"effect": "drop"}})
         self.assertRaises(BareMetalError, conductor.components.tasks.read_only(node.uuid).sample_power)
         call = self.span("power.sample_power")
         self.assertFalse(call.status.is_ok)

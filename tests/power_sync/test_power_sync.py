@@ -15,7 +15,7 @@ class TestPowerSync(MachinesCase):
         self.clock = ManualClock()
 
     def managed(self, conductor: Conductor, name: str, **values: object) -> str:
-        node = self.enrol(conductor, name, power_interface="fake-bmc", **values)
+        node = self.enroll(conductor, name, power_interface="fake-bmc", **values)
         provision(conductor, node.uuid, "manage")
         return node.uuid
 

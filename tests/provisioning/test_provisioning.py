@@ -42,7 +42,7 @@ class TestLifecycle(MachinesCase):
     def test_machine_is_deployed_and_torn_down(self) -> None:
         """Each verb ends in its documented state, and the machine has the power state that the node shows."""
         conductor = self.conductor()
-        node = self.enrol(conductor)
+        node = self.enroll(conductor)
         for verb, state in (("manage", "manageable"), ("inspect", "manageable"), ("provide", "available"), ("active", "active")):
             record = provision(conductor, node.uuid, verb)
             self.assertEqual(state, record.provision_state)
@@ -58,7 +58,7 @@ class TestLifecycle(MachinesCase):
     def test_unknown_power_fails_verifying(self) -> None:
         """If the BMC does not report the power, the node returns to enroll with the reason, and its power is unknown."""
         conductor = self.conductor()
-        node = self.enrol(conductor, faults={"get_power": {"effect": "wrong"}})
+        node = self.enroll(conductor, faults={"get_power": {"effect": "wrong"}})
         record = provision(conductor, node.uuid, "manage")
         self.assertEqual("enroll", record.provision_state)
         self.assertIsNone(record.power_state)
@@ -68,7 +68,7 @@ class TestLifecycle(MachinesCase):
     def test_inspection_sets_properties_and_ports(self) -> None:
         """Inspection results are on the node, and two inspections create one port for each network interface."""
         conductor = self.conductor()
-        node = self.enrol(conductor)
+        node = self.enroll(conductor)
         record = provision(conductor, node.uuid, "manage", "inspect", "inspect")
         inventory = self.machine().inventory
         self.assertEqual(inventory.memory_mb, record.properties["memory_mb"])
@@ -78,7 +78,7 @@ class TestLifecycle(MachinesCase):
     def test_rebuild_deploys_again(self) -> None:
         """A rebuild of an active node runs the deploy steps again and ends in active."""
         conductor = self.conductor()
-        node = self.enrol(conductor)
+        node = self.enroll(conductor)
         record = provision(conductor, node.uuid, "manage", "provide", "active", "rebuild")
         self.assertEqual("active", record.provision_state)
         self.assertEqual(2, len(self.machine().commands("write_image")))
@@ -86,7 +86,7 @@ class TestLifecycle(MachinesCase):
     def test_adopt_does_not_change_the_machine(self) -> None:
         """An adopted node is active, and its machine received no power command."""
         conductor = self.conductor()
-        node = self.enrol(conductor)
+        node = self.enroll(conductor)
         record = provision(conductor, node.uuid, "manage", "adopt")
         self.assertEqual("active", record.provision_state)
         self.assertEqual([], self.machine().commands("set_power"))
@@ -94,7 +94,7 @@ class TestLifecycle(MachinesCase):
     def test_tear_down_removes_the_instance(self) -> None:
         """After undeploy, the node has neither an instance nor instance_info."""
         conductor = self.conductor()
-        node = self.enrol(conductor)
+        node = self.enroll(conductor)
         provision(conductor, node.uuid, "manage", "provide")
         conductor.rpc.call(
             "update_node",
@@ -108,7 +108,7 @@ class TestLifecycle(MachinesCase):
     def test_automated_cleaning_can_be_disabled(self) -> None:
         """With automated_clean disabled, a node becomes available without clean steps."""
         conductor = self.conductor(automated_clean=False)
-        node = self.enrol(conductor)
+        node = self.enroll(conductor)
         record = provision(conductor, node.uuid, "manage", "provide")
         self.assertEqual("available", record.provision_state)
         self.assertEqual([], self.machine().commands("erase_devices_metadata"))
@@ -118,7 +118,7 @@ class TestRefusedVerbs(MachinesCase):
     def test_forbidden_verb_is_refused_with_the_allowed_ones(self) -> None:
         """The error has the state and the verbs that it allows, and the node does not change."""
         conductor = self.conductor()
-        node = self.enrol(conductor)
+        node = self.enroll(conductor)
         with ExpectedException(InvalidStateRequested, ".*'provide' cannot be done while.*'enroll'; allowed now: manage"):
             conductor.rpc.call("change_provision_state", node=node.uuid, verb="provide")
         record = conductor.store.node(node.uuid)
@@ -128,14 +128,14 @@ class TestRefusedVerbs(MachinesCase):
     def test_unknown_verb_is_refused(self) -> None:
         """The error for an unknown verb lists all verbs."""
         conductor = self.conductor()
-        node = self.enrol(conductor)
+        node = self.enroll(conductor)
         with ExpectedException(InvalidInput, ".*'fly' is not known; it has to be one of abort, active.*"):
             conductor.rpc.call("change_provision_state", node=node.uuid, verb="fly")
 
     def test_manage_reports_all_problems_of_driver_info(self) -> None:
         """All problems are in one error and in last_error, and the node stays enrolled."""
         conductor = self.conductor()
-        node = self.enrol(
+        node = self.enroll(
             conductor,
             faults={"set_power": {"effect": "nonsense"}},
             power_interface="fake-bmc",
@@ -150,7 +150,7 @@ class TestRefusedVerbs(MachinesCase):
     def test_node_in_maintenance_cannot_be_deployed(self) -> None:
         """A node in maintenance refuses a deployment, and the error has the remedy."""
         conductor = self.conductor()
-        node = self.enrol(conductor)
+        node = self.enroll(conductor)
         provision(conductor, node.uuid, "manage", "provide")
         conductor.rpc.call("set_maintenance", node=node.uuid, maintenance=True, reason="fan")
         with ExpectedException(NodeInMaintenance, ".*needs it out of maintenance"):
@@ -159,7 +159,7 @@ class TestRefusedVerbs(MachinesCase):
     def test_protected_node_cannot_be_torn_down(self) -> None:
         """A protected node refuses the verbs deleted and rebuild."""
         conductor = self.conductor()
-        node = self.enrol(conductor)
+        node = self.enroll(conductor)
         provision(conductor, node.uuid, "manage", "provide", "active")
         conductor.rpc.call("update_node", node=node.uuid, changes={"protected": True})
         for verb in ("deleted", "rebuild"):
@@ -168,7 +168,7 @@ class TestRefusedVerbs(MachinesCase):
     def test_deploy_interface_that_needs_an_agent_is_refused(self) -> None:
         """A deploy interface that needs an agent can be selected, but a deployment with it is refused."""
         conductor = self.conductor()
-        node = self.enrol(conductor, deploy_interface="direct")
+        node = self.enroll(conductor, deploy_interface="direct")
         provision(conductor, node.uuid, "manage", "provide")
         with ExpectedException(InvalidInput, ".*needs an agent.*"):
             conductor.rpc.call("change_provision_state", node=node.uuid, verb="active")
@@ -179,7 +179,7 @@ class TestFailures(MachinesCase):
     def test_unreachable_machine_stays_enrolled(self) -> None:
         """If the BMC is unreachable, manage ends in enroll with the reason."""
         conductor = self.conductor()
-        node = self.enrol(conductor, faults={"get_power": {"effect": "drop"}})
+        node = self.enroll(conductor, faults={"get_power": {"effect": "drop"}})
         record = provision(conductor, node.uuid, "manage")
         self.assertEqual("enroll", record.provision_state)
         self.assertIn("verifying", record.last_error or "")
@@ -187,7 +187,7 @@ class TestFailures(MachinesCase):
     def test_failed_deployment_has_its_reason_and_the_true_power(self) -> None:
         """After a failed deploy step, the node is 'deploy failed' with the reason and its true power, and has no run or lease."""
         conductor = self.conductor()
-        node = self.enrol(conductor, faults={"write_image": {"effect": "refuse", "message": "disk on fire"}})
+        node = self.enroll(conductor, faults={"write_image": {"effect": "refuse", "message": "disk on fire"}})
         record = provision(conductor, node.uuid, "manage", "provide", "active")
         self.assertEqual("deploy failed", record.provision_state)
         self.assertEqual("active", record.target_provision_state)
@@ -200,7 +200,7 @@ class TestFailures(MachinesCase):
     def test_failed_deployment_can_be_repeated(self) -> None:
         """A deployment that failed can succeed the next time."""
         conductor = self.conductor()
-        node = self.enrol(conductor, faults={"write_image": {"effect": "refuse", "times": 1}})
+        node = self.enroll(conductor, faults={"write_image": {"effect": "refuse", "times": 1}})
         provision(conductor, node.uuid, "manage", "provide", "active")
         record = provision(conductor, node.uuid, "active")
         self.assertEqual("active", record.provision_state)
@@ -209,7 +209,7 @@ class TestFailures(MachinesCase):
     def test_abort_of_a_waiting_deployment_cleans_up(self) -> None:
         """The abort of a waiting deployment frees what its deploy interface keeps for it."""
         conductor = self.conductor(handed_in={"plugins": plugins_with_waiting_deploy()})
-        node = self.enrol(conductor)
+        node = self.enroll(conductor)
         record = provision(conductor, node.uuid, "manage", "provide", "active")
         self.assertEqual("wait call-back", record.provision_state)
         self.assertEqual("fake://kept", self.machine().network_image)
@@ -220,7 +220,7 @@ class TestFailures(MachinesCase):
     def test_failed_cleaning_sets_maintenance_until_manage(self) -> None:
         """A failed cleaning sets maintenance and a fault, and manage clears both."""
         conductor = self.conductor()
-        node = self.enrol(conductor, faults={"erase_devices_metadata": {"effect": "refuse", "times": 1}})
+        node = self.enroll(conductor, faults={"erase_devices_metadata": {"effect": "refuse", "times": 1}})
         record = provision(conductor, node.uuid, "manage", "provide")
         self.assertEqual("clean failed", record.provision_state)
         self.assertIs(True, record.maintenance)
@@ -233,7 +233,7 @@ class TestFailures(MachinesCase):
     def test_lost_power_command_fails_the_deployment(self) -> None:
         """A deployment whose power command is lost fails at the timeout for power changes."""
         conductor = self.conductor(power_state_change_timeout=0.2)
-        node = self.enrol(conductor, faults={"set_power": {"effect": "lose"}})
+        node = self.enroll(conductor, faults={"set_power": {"effect": "lose"}})
         record = provision(conductor, node.uuid, "manage", "provide", "active")
         self.assertEqual("deploy failed", record.provision_state)
         self.assertEqual("power off", record.power_state)
@@ -248,7 +248,7 @@ class TestSteps(MachinesCase):
     def test_waiting_step_is_polled(self) -> None:
         """A waiting step releases the node, and the run continues after a poll says that the step is done."""
         conductor = self.conductor()
-        node = self.enrol(conductor)
+        node = self.enroll(conductor)
         provision(conductor, node.uuid, "manage")
         self.clean(node.uuid, conductor, step="burnin", args={"seconds": 0.2})
         record = conductor.store.node(node.uuid)
@@ -259,7 +259,7 @@ class TestSteps(MachinesCase):
     def test_step_that_waits_for_an_event_can_be_aborted(self) -> None:
         """An abort of the wait ends in 'clean failed' and removes the run."""
         conductor = self.conductor()
-        node = self.enrol(conductor)
+        node = self.enroll(conductor)
         provision(conductor, node.uuid, "manage")
         self.clean(node.uuid, conductor, step="wait_for_event")
         record = provision(conductor, node.uuid, "abort")
@@ -269,7 +269,7 @@ class TestSteps(MachinesCase):
     def test_unknown_steps_and_arguments_are_reported_together(self) -> None:
         """One error names an unknown step and an unknown argument."""
         conductor = self.conductor()
-        node = self.enrol(conductor)
+        node = self.enroll(conductor)
         provision(conductor, node.uuid, "manage")
         error = self.assertRaises(
             InvalidInput,

@@ -53,7 +53,7 @@ def plugins() -> Plugins:
 class RescueCase(MachinesCase):
     def active(self, conductor: Conductor, **values: Any) -> NodeRecord:
         """Enroll and deploy a node."""
-        return provision(conductor, self.enrol(conductor, **values).uuid, "manage", "provide", "active")
+        return provision(conductor, self.enroll(conductor, **values).uuid, "manage", "provide", "active")
 
     def rescue(self, conductor: Conductor, node: str, password: Any = PASSWORD) -> NodeRecord:
         """Request a rescue and wait for its work."""
@@ -216,7 +216,7 @@ class TestWithoutRamdisk(MachinesCase):
     def test_cleaning_without_a_ramdisk_boots_none(self) -> None:
         """With disable_ramdisk, the deploy interface neither prepares nor ends the cleaning."""
         conductor = self.conductor()
-        node = self.enrol(conductor, driver_info={})
+        node = self.enroll(conductor, driver_info={})
         provision(conductor, node.uuid, "manage")
         arguments = {"clean_steps": [{"interface": "deploy", "step": "wait_for_event"}], "disable_ramdisk": True}
         conductor.rpc.call("change_provision_state", node=node.uuid, verb="clean", arguments=arguments)

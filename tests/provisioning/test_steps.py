@@ -28,7 +28,7 @@ class StepsCase(MachinesCase):
         super().setUp()
         self.clock = ManualClock()
         self.runtime = self.conductor(handed_in={"clock": self.clock}, **self.options)
-        self.node = self.enrol(self.runtime)
+        self.node = self.enroll(self.runtime)
         provision(self.runtime, self.node.uuid, "manage")
 
     def clean(self, *requested: dict[str, Any]) -> NodeRecord:

@@ -53,7 +53,7 @@ class SensorsCase(MachinesCase):
         return conductor
 
     def managed(self, conductor: Conductor, name: str, **values: Any) -> str:
-        node = self.enrol(conductor, name, management_interface="fake-bmc", **values)
+        node = self.enroll(conductor, name, management_interface="fake-bmc", **values)
         provision(conductor, node.uuid, "manage")
         return node.uuid
 
@@ -158,7 +158,7 @@ class TestSelection(SensorsCase):
         for node in (active, kept_out):
             provision(conductor, node, "provide", "active")
         conductor.rpc.call("update_node", node=kept_out, changes={"maintenance": True})
-        unknown = self.enrol(conductor, "m4", management_interface="fake-bmc").uuid
+        unknown = self.enroll(conductor, "m4", management_interface="fake-bmc").uuid
         self.advance(conductor)
         self.assertEqual({active}, {payload["node_uuid"] for _, payload in self.notifier.messages})
         config = conductor.config.sensor_data
@@ -180,7 +180,7 @@ class TestSelection(SensorsCase):
     def test_a_driver_without_sensors_is_skipped(self) -> None:
         """A driver without sensors causes neither a failure nor a request."""
         conductor = self.start_conductor()
-        node = self.enrol(conductor, "m1", management_interface="noop")
+        node = self.enroll(conductor, "m1", management_interface="noop")
         provision(conductor, node.uuid, "manage")
         self.advance(conductor)
         self.assertEqual([], self.notifier.messages)

@@ -22,7 +22,7 @@ class TestExplanations(MachinesCase):
     def test_last_calls_have_their_outcomes(self) -> None:
         """The explanation lists the driver calls that used a BMC, newest first, and no validations."""
         conductor = self.conductor()
-        node = self.enrol(conductor, power_interface="fake-bmc").uuid
+        node = self.enroll(conductor, power_interface="fake-bmc").uuid
         self.assertEqual([], self.explain(conductor, node)["calls"])
         provision(conductor, node, "manage")
         explanation = self.explain(conductor, node)
@@ -39,7 +39,7 @@ class TestExplanations(MachinesCase):
     def test_unreachable_bmc_is_reported(self) -> None:
         """A failed call has its outcome, and the breaker shows for how long the BMC is not contacted."""
         conductor = self.conductor()
-        node = self.enrol(conductor, power_interface="fake-bmc", faults={"get_power": {"effect": "drop"}}).uuid
+        node = self.enroll(conductor, power_interface="fake-bmc", faults={"get_power": {"effect": "drop"}}).uuid
         task = conductor.components.tasks.read_only(node)
         for _ in range(MAX_CONNECT_FAILURES):
             self.assertRaises(BareMetalError, task.sample_power)

@@ -147,7 +147,7 @@ class TestValidating(NodesCase):
 
     def test_validation_sends_nothing_to_the_bmc(self) -> None:
         """Validation of a node sends nothing to its machine."""
-        node = self.enrol(self.runtime)
+        node = self.enroll(self.runtime)
         self.runtime.rpc.call("validate_node", node=node.uuid)
         self.assertEqual([], self.machine().commands())
 
@@ -155,7 +155,7 @@ class TestValidating(NodesCase):
 class TestDeleting(NodesCase):
     def test_node_in_use_cannot_be_deleted(self) -> None:
         """An active node, a protected node and a node with an instance cannot be deleted, and the error has the remedy."""
-        node = self.enrol(self.runtime)
+        node = self.enroll(self.runtime)
         provision(self.runtime, node.uuid, "manage", "provide", "active")
         with ExpectedException(InvalidState, ".*is 'active'; it can be deleted when it is.*"):
             self.runtime.rpc.call("delete_node", node=node.uuid)
@@ -166,7 +166,7 @@ class TestDeleting(NodesCase):
 
     def test_node_in_maintenance_can_be_deleted(self) -> None:
         """A node in maintenance can be deleted in any state, and its lease ends with it."""
-        node = self.enrol(self.runtime)
+        node = self.enroll(self.runtime)
         provision(self.runtime, node.uuid, "manage", "provide", "active")
         self.runtime.rpc.call("set_maintenance", node=node.uuid, maintenance=True, reason="gone")
         self.runtime.rpc.call("delete_node", node=node.uuid)
@@ -177,19 +177,19 @@ class TestDeleting(NodesCase):
 class TestManagement(NodesCase):
     def test_boot_device_is_set_on_the_machine(self) -> None:
         """A boot device that was set is read back from the machine."""
-        node = self.enrol(self.runtime)
+        node = self.enroll(self.runtime)
         self.runtime.rpc.call("set_boot_device", node=node.uuid, device="pxe", persistent=True)
         self.assertEqual({"boot_device": "pxe", "persistent": True}, self.runtime.rpc.call("get_boot_device", node=node.uuid))
 
     def test_unknown_boot_device_is_refused(self) -> None:
         """The error for an unknown boot device lists the known ones."""
-        node = self.enrol(self.runtime)
+        node = self.enroll(self.runtime)
         with ExpectedException(InvalidInput, "boot_device: 'tape' is not known; it has to be one of pxe.*"):
             self.runtime.rpc.call("set_boot_device", node=node.uuid, device="tape", persistent=False)
 
     def test_node_shows_boot_mode_and_secure_boot(self) -> None:
         """The node shows the boot mode and secure boot after the machine has accepted them."""
-        node = self.enrol(self.runtime)
+        node = self.enroll(self.runtime)
         self.runtime.rpc.call("set_boot_mode", node=node.uuid, mode="uefi")
         self.assertTrue(self.runtime.pool.drain(10.0))
         self.runtime.rpc.call("set_secure_boot", node=node.uuid, enabled=True)

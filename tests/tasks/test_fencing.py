@@ -23,7 +23,7 @@ class TestTaskLease(MachinesCase):
         """After a pause longer than the lease, a task's driver calls fail, even if no other conductor has acquired the node."""
         clock = ManualClock()
         conductor = self.conductor(handed_in={"clock": clock}, lease_duration=30.0)
-        self.enrol(conductor)
+        self.enroll(conductor)
         with conductor.acquire("m1", purpose="paused") as task:
             task.call(Kind.POWER, "set_power_state", PowerState.ON)
             before = len(self.machine().commands())
@@ -36,7 +36,7 @@ class TestTaskLease(MachinesCase):
         """The last renewal decides until when a task may send."""
         clock = ManualClock()
         conductor = self.conductor(handed_in={"clock": clock}, lease_duration=30.0)
-        self.enrol(conductor)
+        self.enroll(conductor)
         with conductor.acquire("m1", purpose="long") as task:
             for _ in range(3):
                 clock.turn(20)
@@ -47,7 +47,7 @@ class TestTaskLease(MachinesCase):
         """After the expiry of a lease, the node stays locked for the longest call, so that no old request is still on its way."""
         clock = ManualClock()
         first = self.conductor(handed_in={"clock": clock}, lease_duration=30.0, bmc_call_timeout=10.0)
-        node = self.enrol(first)
+        node = self.enroll(first)
         first.store.take_lease(node.uuid, holder="dead/1", purpose="deploy", duration=30.0)
         for seconds, free in ((30.5, False), (9.0, False), (1.0, True)):
             clock.turn(seconds)

@@ -25,7 +25,7 @@ class TestPowerActions(MachinesCase):
     def test_each_target_is_reached(self) -> None:
         """The machine and the node reach the outcome of each target, and the node has no target afterwards."""
         conductor = self.conductor()
-        node = self.enrol(conductor)
+        node = self.enroll(conductor)
         outcomes = [
             ("power on", "power on"),
             ("rebooting", "power on"),
@@ -42,14 +42,14 @@ class TestPowerActions(MachinesCase):
     def test_no_command_if_the_state_is_reached_already(self) -> None:
         """A machine that is off gets no power-off command."""
         conductor = self.conductor()
-        node = self.enrol(conductor)
+        node = self.enroll(conductor)
         self.change(conductor, node.uuid, "power off")
         self.assertEqual([], self.machine().commands("set_power"))
 
     def test_lost_command_is_reported(self) -> None:
         """If the machine does not change, the node shows its true power, and last_error gives the likely cause."""
         conductor = self.conductor(power_state_change_timeout=0.2)
-        node = self.enrol(conductor, faults={"set_power": {"effect": "lose"}})
+        node = self.enroll(conductor, faults={"set_power": {"effect": "lose"}})
         record = self.change(conductor, node.uuid, "power on")
         self.assertEqual("power off", record.power_state)
         self.assertIsNone(record.target_power_state)
@@ -58,21 +58,21 @@ class TestPowerActions(MachinesCase):
     def test_unknown_target_is_refused(self) -> None:
         """The error lists the allowed targets."""
         conductor = self.conductor()
-        node = self.enrol(conductor)
+        node = self.enroll(conductor)
         with ExpectedException(InvalidInput, "target: 'spin'.*power on, power off, rebooting.*"):
             conductor.rpc.call("change_power_state", node=node.uuid, target="spin", timeout=None)
 
     def test_disable_power_off_is_respected(self) -> None:
         """A request that would power off a node with disable_power_off fails at once."""
         conductor = self.conductor()
-        node = self.enrol(conductor, disable_power_off=True)
+        node = self.enroll(conductor, disable_power_off=True)
         with ExpectedException(InvalidState, ".*disable_power_off.*"):
             conductor.rpc.call("change_power_state", node=node.uuid, target="soft power off", timeout=None)
 
     def test_locked_node_is_refused(self) -> None:
         """The error has the purpose and the holder of the lease, and a time to retry."""
         conductor = self.conductor()
-        node = self.enrol(conductor)
+        node = self.enroll(conductor)
         with conductor.acquire("m1", purpose="an experiment"):
             error = self.assertRaises(
                 NodeLocked, conductor.rpc.call, "change_power_state", node=node.uuid, target="power on", timeout=None
@@ -86,7 +86,7 @@ class TestTaskPower(MachinesCase):
     def test_state_can_be_text(self) -> None:
         """task.power.set accepts the names that clients use, and refuses an unknown one."""
         conductor = self.conductor()
-        self.enrol(conductor)
+        self.enroll(conductor)
         with conductor.acquire("m1", purpose="test") as task:
             task.power.set("power on")  # type: ignore[arg-type]
             self.assertEqual(Power.ON, self.machine().power)
@@ -96,7 +96,7 @@ class TestTaskPower(MachinesCase):
     def test_unconfirmed_change_raises(self) -> None:
         """task.power.set raises if the machine does not reach the state in time."""
         conductor = self.conductor()
-        self.enrol(conductor, faults={"set_power": {"effect": "lose"}})
+        self.enroll(conductor, faults={"set_power": {"effect": "lose"}})
         with conductor.acquire("m1", purpose="test") as task:
             self.assertRaises(PowerStateFailure, task.power.set, PowerState.ON, 0.1)
 
@@ -104,7 +104,7 @@ class TestTaskPower(MachinesCase):
         """After another conductor acquired the node, a write of the former task fails."""
         clock = ManualClock()
         first = self.conductor(handed_in={"clock": clock})
-        self.enrol(first)
+        self.enroll(first)
         second = self.conductor(host="second", handed_in={"clock": clock, "store": first.store})
         with first.acquire("m1", purpose="slow") as task:
             clock.turn(first.config.conductor.lease_duration + first.config.conductor.bmc_call_timeout + 1)
@@ -137,7 +137,7 @@ class TestPowerSync(MachinesCase):
     def test_external_change_is_observed(self) -> None:
         """The next observation stores the new power state, its time and its source."""
         conductor = self.start_conductor()
-        node = self.enrol(conductor)
+        node = self.enroll(conductor)
         provision(conductor, node.uuid, "manage")
         self.machine().command_power(PowerState.ON)
         self.turn(conductor)
@@ -149,7 +149,7 @@ class TestPowerSync(MachinesCase):
     def test_unchanged_power_is_not_written(self) -> None:
         """An observation without a change does not change the node's revision."""
         conductor = self.start_conductor()
-        node = self.enrol(conductor, power_interface="fake-bmc")
+        node = self.enroll(conductor, power_interface="fake-bmc")
         before = provision(conductor, node.uuid, "manage").revision
         requests = self.requests()
         self.turn(conductor)
@@ -160,7 +160,7 @@ class TestPowerSync(MachinesCase):
         """Each node is observed once per interval, and not all at its start."""
         conductor = self.start_conductor()
         for number in range(40):
-            provision(conductor, self.enrol(conductor, f"m{number}", power_interface="fake-bmc").uuid, "manage")
+            provision(conductor, self.enroll(conductor, f"m{number}", power_interface="fake-bmc").uuid, "manage")
         before = sum(self.requests(f"m{number}") for number in range(40))
         conductor.components.power_sync.tick()
         counts = []
@@ -175,7 +175,7 @@ class TestPowerSync(MachinesCase):
     def test_leased_node_is_skipped(self) -> None:
         """Power sync sends nothing to the BMC of a node that is leased."""
         conductor = self.start_conductor()
-        node = self.enrol(conductor, power_interface="fake-bmc")
+        node = self.enroll(conductor, power_interface="fake-bmc")
         provision(conductor, node.uuid, "manage")
         before = self.requests()
         uuid = conductor.store.node("m1").uuid
@@ -186,7 +186,7 @@ class TestPowerSync(MachinesCase):
     def test_power_failure_ends_with_the_first_answer(self) -> None:
         """After too many failures, the node is in maintenance with fault 'power failure'. The first success ends both."""
         conductor = self.start_conductor(power_state_sync_max_retries=1)
-        node = self.enrol(conductor, faults={"get_power": {"effect": "drop", "nth": 3, "times": 2}})
+        node = self.enroll(conductor, faults={"get_power": {"effect": "drop", "nth": 3, "times": 2}})
         provision(conductor, node.uuid, "manage")
         for _ in range(2):
             self.turn(conductor)
@@ -206,7 +206,7 @@ class TestRecovery(MachinesCase):
         """After the grace, a node whose conductor died in a deployment is 'deploy failed' with the reason and its true power."""
         clock = ManualClock()
         conductor = self.conductor(handed_in={"clock": clock}, bmc_call_timeout=10.0)
-        node = self.enrol(conductor)
+        node = self.enroll(conductor)
         provision(conductor, node.uuid, "manage", "provide")
         lease, _ = conductor.store.take_lease(node.uuid, holder="dead/1", purpose="deploy", duration=30.0)
         conductor.store.update_node(
@@ -236,7 +236,7 @@ class TestRecovery(MachinesCase):
         """One sweep recovers all nodes with dead work."""
         conductor = self.conductor()
         for number in range(50):
-            node = self.enrol(conductor, f"m{number}")
+            node = self.enroll(conductor, f"m{number}")
             conductor.store.update_node(
                 node.uuid, {"provision_state": "cleaning", "target_provision_state": "available"}, fence=None
             )
@@ -247,7 +247,7 @@ class TestRecovery(MachinesCase):
     def test_dead_power_action_ends_with_the_observed_power(self) -> None:
         """The target is removed, and last_error has the observed power if it differs from the target."""
         conductor = self.conductor()
-        node = self.enrol(conductor)
+        node = self.enroll(conductor)
         conductor.store.update_node(node.uuid, {"target_power_state": "power on"}, fence=None)
         conductor.components.recovery.sweep_power()
         settle(conductor)
@@ -260,7 +260,7 @@ class TestRecovery(MachinesCase):
         """A wait for an event fails at the timeout of its state."""
         clock = ManualClock()
         conductor = self.conductor(handed_in={"clock": clock}, clean_callback_timeout=100.0)
-        node = self.enrol(conductor)
+        node = self.enroll(conductor)
         provision(conductor, node.uuid, "manage")
         steps = [{"interface": "deploy", "step": "wait_for_event"}]
         conductor.rpc.call("change_provision_state", node=node.uuid, verb="clean", arguments={"clean_steps": steps})

@@ -60,7 +60,7 @@ class KeystoneTestCase(RBACTestCase):
 
     def enroll(self, **values: Any) -> NodeRecord:
         """Store the node with the UUIDs of the projects in Keystone."""
-        return super().enrol(owner=self.projects["owner"], lessee=self.projects["lessee"], **values)
+        return super().enroll(owner=self.projects["owner"], lessee=self.projects["lessee"], **values)
 
     def request_as(self, identity: Identity, method: str, path: str, body: Any = None) -> APIResponse:
         """Send a request with the token of an identity."""
