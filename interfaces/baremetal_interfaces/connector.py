@@ -68,15 +68,18 @@ class Connector(ABC, Generic[S]):
     """Opens and closes the sessions of one device library. All threads of a conductor share one instance."""
 
     max_in_flight: ClassVar[int] = 1
-    """Maximum number of requests in flight at one BMC, unless the operator configures another number."""
+    """Maximum number of requests in flight at one BMC, over all its sessions, unless the operator configures another number."""
 
     shareable: ClassVar[bool] = False
-    """Whether several threads may use a session at the same time. The session must be thread-safe and order its requests
-    itself. If False, a session has one borrower at a time."""
+    """Whether several threads may use a session at the same time. If True, the session must be thread-safe, and
+    :attr:`takes_turns` should be True. If False, a session has one borrower at a time."""
 
     takes_turns: ClassVar[bool] = False
-    """Whether the sessions take a request slot for each request (:func:`~baremetal_interfaces.request_slot`). If False, the
-    borrower of a session holds one slot until it returns the session."""
+    """Whether the sessions take a request slot for each request (:func:`~baremetal_interfaces.request_slot`).
+
+    If False and the sessions are not :attr:`shareable`, a borrower holds one slot until it returns the session. If False and
+    the sessions are shareable, the runtime does not limit their requests; only background reads of power sync hold a slot.
+    """
 
     loggers: ClassVar[tuple[str, ...]] = ()
     """Names of loggers of the device library. The runtime removes secrets from their lines."""

@@ -18,7 +18,7 @@ from baremetal_interfaces.options import MASK
 
 _MEANING: dict[Fault, tuple[type[DriverError], str]] = {
     Fault.AUTH: (AuthenticationFailed, "refuses the credentials; correct them in driver_info"),
-    Fault.EXPIRED: (AuthenticationFailed, "ended the session, and a new one right after"),
+    Fault.EXPIRED: (AuthenticationFailed, "no longer accepts the session; try again with a new login"),
     Fault.UNREACHABLE: (BMCUnreachable, "does not answer; check its address, its network and its power"),
     Fault.BUSY: (BMCBusy, "is busy; try again later"),
 }

@@ -118,11 +118,17 @@ class DriverInfo:
         return (None if problems else info), problems
 
     def check(self) -> Iterable[Problem]:
-        """Return problems of combinations of options. Override it if options depend on each other."""
+        """Return problems that the check of each single option does not find, such as invalid combinations.
+
+        By default there are none. The method is called only if each option alone is valid.
+        """
         return ()
 
     def endpoint(self) -> Endpoint:
-        """Return the address of the BMC. The default reads the options that end in ``_address``, ``_port`` and ``_username``."""
+        """Return the address of the BMC and the account there.
+
+        The default reads the first options that end in ``_address``, ``_port`` and ``_username``, and sets no TLS options.
+        """
         return Endpoint(
             scheme="",
             host=str(_by_suffix(self, "_address") or ""),

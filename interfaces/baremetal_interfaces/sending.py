@@ -36,8 +36,8 @@ _slots: ContextVar[RequestSlots | None] = ContextVar("baremetal_interfaces_turns
 def check_send(*, sent: bool = False) -> None:
     """Raise an error of the contract if the caller may no longer send to the BMC.
 
-    A connector calls this just before each message. It calls it again with *sent* right after the message, so that a message
-    that left at the moment the lease was lost is reported. Sessions of :mod:`baremetal_interfaces.http` do both themselves.
+    A connector calls this just before each message, and again with *sent* right after it. The second call reports a message
+    that was sent at the moment when the lease was lost. Sessions of :mod:`baremetal_interfaces.http` make both calls themselves.
     """
     guard = _guard.get()
     if guard is not None:
@@ -46,7 +46,7 @@ def check_send(*, sent: bool = False) -> None:
 
 @contextmanager
 def send_guard(guard: Guard | None) -> Iterator[None]:
-    """Call *guard* before and after each send of this thread, within a ``with`` block. None removes the guard.
+    """Make *guard* the check that :func:`check_send` runs in this thread, within a ``with`` block. None removes the guard.
 
     The runtime uses this; a driver calls :func:`check_send`.
     """
@@ -110,7 +110,7 @@ class SingleSlot:
     def take(self, deadline: Deadline) -> None:
         """Wait for the slot and take it. Raises ``TimeoutError`` if it is not free by *deadline*."""
         if not self._lock.acquire(timeout=deadline.remaining()):
-            raise TimeoutError("other requests of the session did not finish in time")
+            raise TimeoutError("the request was not sent: other requests of the session did not finish in time")
 
     def give(self) -> None:
         """Release the slot."""

@@ -51,23 +51,23 @@ class BootDeviceAccess(Protocol):
         """Return the boot devices that the machine supports."""
 
     def get_boot_device(self, task: Task) -> BootDeviceSetting:
-        """Read the device of the next boot."""
+        """Read the device of the next boot, and whether it is persistent. A value that the BMC does not report is None."""
 
     def set_boot_device(self, task: Task, device: BootDevice, persistent: bool = False) -> None:
-        """Boot from *device*: the next time, or every time if *persistent*."""
+        """Set the boot device to *device*: for the next boot only, or for every boot if *persistent*."""
 
 
 class BootPreparation(Protocol):
     """The part of a boot interface that other interfaces use."""
 
     def prepare_instance(self, task: Task) -> None:
-        """Prepare the boot of the instance."""
+        """Prepare the next boot to start the instance."""
 
     def clean_up_instance(self, task: Task) -> None:
         """Undo :meth:`prepare_instance`."""
 
     def prepare_ramdisk(self, task: Task, parameters: Mapping[str, Any]) -> None:
-        """Prepare the boot of a ramdisk with kernel *parameters*."""
+        """Prepare the next boot to start a ramdisk with kernel *parameters*: name -> value."""
 
     def clean_up_ramdisk(self, task: Task) -> None:
         """Undo :meth:`prepare_ramdisk`."""
@@ -177,7 +177,10 @@ class Task(Protocol):
         """Return the typed ``driver_info`` of the interface of *kind*: an instance of its ``info_type``."""
 
     def state(self, kind: Kind | str) -> Any:
-        """Return the state that the plugin keeps for this node: an instance of the ``state_type`` of the interface of *kind*."""
+        """Return the state that the plugin keeps for this node: an instance of the ``state_type`` of the interface of *kind*.
+
+        The runtime stores its changes when the driver method returns.
+        """
 
     def session(self, connector: type[Connector[S]]) -> AbstractContextManager[S]:
         """Borrow a session with the node's BMC for the length of a ``with`` block. Do not keep it afterwards."""

@@ -51,7 +51,10 @@ class Recorder:
         self._bmc.close()
 
     def exchange(self, method: str, path: str, headers: Any, body: bytes) -> tuple[int, dict[str, str], bytes]:
-        """Forward one request, record the exchange, and return status, headers and body of the response."""
+        """Forward one request to the BMC, record the redacted exchange, and return the response: status, headers and body.
+
+        Only the headers that drivers and BMCs need are forwarded. Raises ``HTTPSessionError`` if the BMC sends no response.
+        """
         sent = {name: value for name, value in headers.items() if name.lower() in _REQUEST_HEADERS}
         limit = Deadline.after(REQUEST_TIMEOUT_S)
         answer = self._bmc.request(method, path, body=body or None, headers=sent, deadline=limit)

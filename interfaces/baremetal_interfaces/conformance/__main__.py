@@ -62,12 +62,12 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--unreachable",
         type=Path,
-        help="JSON or TOML file with the changes to driver_info that lead nowhere",
+        help="JSON or TOML file with the changes to driver_info that lead to an address where nothing answers",
     )
     add(
         "--misbehaving",
         type=Path,
-        help="JSON or TOML file that maps slow, silent, wrong, away or lies to changes to driver_info",
+        help="JSON or TOML file that maps slow, silent, wrong, away or lies to the changes to driver_info that reach such a BMC",
     )
     add("--timeout", type=float, default=120.0, help="time limit of a power change in seconds (default: 120)")
     add(
@@ -75,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME",
-        help="rule, kind, mix-in or boot device that the plugin must offer; may be repeated",
+        help="rule that must pass, or kind, mix-in, step, power state or boot device that must be offered; may be repeated",
     )
     add(
         "--matrix",
@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="write the support matrix to this .json or .md file",
     )
-    add("--destructive", action="store_true", help="also check what cannot be undone: interrupts, RAID, rescue")
+    add("--destructive", action="store_true", help="also check operations that cannot be undone: interrupts, RAID, rescue")
     return parser
 
 

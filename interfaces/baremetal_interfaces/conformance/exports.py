@@ -1,16 +1,16 @@
-"""The one name of the kit that needs testtools, imported when it is first asked for."""
+"""Import of ``HardwareTypeConformance`` on first use: the only name of the kit that needs testtools."""
 
 import importlib
 from typing import Any
 
 MISSING_EXTRA = "the conformance kit needs testtools; install it with: pip install 'baremetal-interfaces[conformance]'"
-"""The error message where the extra is not installed."""
+"""Error message if testtools is not installed."""
 
 
 def __getattr__(name: str) -> Any:
     """Return ``HardwareTypeConformance`` for the package; raise ``AttributeError`` for any other *name*.
 
-    Raises ``ModuleNotFoundError`` that names the extra to install where testtools is missing.
+    Raises ``ModuleNotFoundError`` with the command that installs testtools, if testtools is missing.
     """
     if name != "HardwareTypeConformance":
         raise AttributeError(f"module 'baremetal_interfaces.conformance' has no attribute {name!r}")

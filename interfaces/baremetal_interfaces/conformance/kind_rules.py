@@ -151,7 +151,7 @@ def raid_is_made_and_deleted(subject: Subject) -> None:
 
 
 def rescue_boots_and_ends(subject: Subject) -> None:
-    """A rescue system can be booted, and then the instance; a repeated cleanup is not an error."""
+    """A rescue system can be booted, and then the instance; a repeated clean_up is not an error. The rule needs permission."""
     subject.interface(Kind.RESCUE)
     if not subject.destructive:
         raise NotOffered(_NEEDS_PERMISSION)

@@ -10,7 +10,7 @@ from baremetal_interfaces.values import BootDevice, BootDeviceSetting, Kind, Pow
 
 
 def declared_power_states_are_reached(subject: Subject) -> None:
-    """Each declared power state is reached, on from off and the others from on, as reads from the BMC confirm."""
+    """Each declared power state can be reached: power on from off, the others from on. Reads from the BMC confirm it."""
     declared = subject.power.supported_states
     with subject.power_left_as_found():
         for state in (state for state in PowerState if state in declared):
@@ -29,7 +29,10 @@ def power_commands_may_be_repeated(subject: Subject) -> None:
 
 
 def undeclared_power_state_is_not_carried_out(subject: Subject) -> None:
-    """An undeclared power state is refused before the driver is called, and a direct call of the driver has no effect."""
+    """An undeclared power state is refused with NotSupported; a direct call of the driver fails or changes nothing.
+
+    The first part does not apply to an undeclared reboot, which is carried out as power off and power on.
+    """
     undeclared = [state for state in PowerState if state not in subject.power.supported_states]
     with subject.power_left_as_found() as found:
         for state in undeclared:

@@ -1,4 +1,4 @@
-"""Results of checks."""
+"""Outcomes of the conformance kit's checks: verdicts, results, and the exceptions that rules raise."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class NotOffered(Exception):
 
 
 class Verdict(StrEnum):
-    """The possible results of a check."""
+    """The possible outcomes of the check of one rule."""
 
     PASSED = "passed"
     FAILED = "failed"

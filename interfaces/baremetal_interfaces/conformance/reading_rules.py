@@ -32,7 +32,7 @@ _NAMES: Mapping[str, str] = {
 
 
 def _rule(read: Read) -> Callable[[Subject], None]:
-    """Return the rule for one read."""
+    """Return the rule that repeats one read and checks the type of each answer."""
 
     def rule(subject: Subject) -> None:
         subject.interface(read.kind)
@@ -70,7 +70,7 @@ def asking_changes_nothing(subject: Subject) -> None:
 
 
 def capabilities_are_declared(subject: Subject) -> None:
-    """Optional capabilities are declared by the mix-ins of the contract; a method without its mix-in is never called."""
+    """An interface with a method of an optional capability inherits its mix-in; otherwise the runtime never calls it."""
     for kind, capabilities in CAPABILITIES.items():
         interface = subject.interfaces.get(kind)
         for capability in capabilities if interface is not None else ():
@@ -81,7 +81,7 @@ def capabilities_are_declared(subject: Subject) -> None:
 
 
 def what_is_not_offered_is_not_supported(subject: Subject) -> None:
-    """A refused operation raises NotSupported, and so does each method of a mix-in that is not declared."""
+    """If validate() of an interface raises NotSupported, its reads do too; so do methods of undeclared management mix-ins."""
     refused = False
     for kind, interface in subject.interfaces.items():
         error = failure(subject.task(), kind, "validate")

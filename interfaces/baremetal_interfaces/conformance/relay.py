@@ -30,7 +30,7 @@ class Misbehaviour(StrEnum):
     WRONG = "wrong"
     """Its responses are meaningless bytes."""
     UNREACHABLE = "away"
-    """It breaks all connections, as during a restart, and later recovers."""
+    """It breaks all connections, as during a restart, until it recovers."""
     LIES = "lies"
     """It accepts power commands, reports success, and does nothing."""
 

@@ -129,7 +129,7 @@ class Subject:
             raise NotOffered(f"the management interface has no {capability.__name__}")
 
     def reads(self) -> list[Read]:
-        """Return the reads that the interfaces offer."""
+        """Return the reads of the contract that the interfaces offer by their kinds and mix-ins."""
         present = [read for read in READS if read.kind in self.interfaces]
         return [read for read in present if read.capability is None or isinstance(self.interfaces[read.kind], read.capability)]
 
@@ -163,7 +163,7 @@ class Subject:
 
     @contextmanager
     def power_left_as_found(self) -> Iterator[PowerState]:
-        """Restore the power state at the end of a ``with`` block."""
+        """Restore the power state at the end of a ``with`` block. The block gets the state that was read at its start."""
         found = self.task().power.get()
 
         def put_back() -> None:

@@ -45,7 +45,7 @@ def slow_bmc_is_waited_for(subject: Subject) -> None:
 
 
 def silent_bmc_is_given_up_in_time(subject: Subject) -> None:
-    """Calls to a BMC that accepts connections and never answers end by their deadline, as unreachable."""
+    """Calls to a BMC that never answers end by their deadline, with BMCUnreachable or DeadlineExceeded."""
     with misbehaving(subject, Misbehaviour.SILENT) as bmc:
         outcomes = _ask_all(subject, bmc.driver_info)
     for read, (error, took) in outcomes.items():
@@ -58,7 +58,7 @@ def silent_bmc_is_given_up_in_time(subject: Subject) -> None:
 
 
 def nonsense_is_an_unexpected_answer(subject: Subject) -> None:
-    """A meaningless response becomes an unknown power state or an error that says so, not an authentication failure."""
+    """A meaningless response is read as PowerState.UNKNOWN or raises a specific DriverError, but not AuthenticationFailed."""
     with misbehaving(subject, Misbehaviour.WRONG) as bmc:
         task = subject.task(bmc.driver_info, timeout=subject.silence)
         error, found = None, None
@@ -115,7 +115,7 @@ def ignored_command_is_found_out(subject: Subject) -> None:
 
 
 def calls_heed_their_deadline(subject: Subject) -> None:
-    """A call after its deadline ends at once, with DeadlineExceeded or BMCUnreachable."""
+    """A call after its deadline ends at once, with DeadlineExceeded, BMCUnreachable or NotSupported."""
     reads = [read for read in subject.reads() if read.asks and subject.interfaces[read.kind].connector is not None]
     if not reads:
         raise NotOffered("no interface has a connector")

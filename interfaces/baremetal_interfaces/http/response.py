@@ -73,7 +73,8 @@ class RawResponse(NamedTuple):
 def read_response(sock: DeadlineSocket, method: str, max_bytes: int) -> RawResponse:
     """Read the response to a request with this *method*. Its body may have *max_bytes*.
 
-    Raises :class:`NoResponse`, or an :class:`~baremetal_interfaces.http.errors.HTTPSessionError`.
+    Raises :class:`NoResponse` if the stream ends before the first byte. Raises an
+    :class:`~baremetal_interfaces.http.errors.HTTPSessionError` for a response that is invalid, incomplete, late or too large.
     """
     return _Reader(sock, max_bytes).read(method)
 

@@ -1,4 +1,4 @@
-"""A connected socket whose operations end by a deadline, and the connection to a server."""
+"""Sockets of the HTTP client: a connected socket whose operations end by a deadline, and the function that connects it."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ class DeadlineSocket:
     def _compute_timeout(self, doing: str) -> float:
         """Return how many seconds a call may wait: until the deadline, and no longer than the allowed silence."""
         if self._deadline is None:
-            raise Broken("no request is in progress")
+            raise Broken("the connection was used after its request had ended")
         remaining = self._deadline.remaining()
         if remaining <= 0:
             raise TimedOut(f"{doing}, and the deadline of the request has passed")

@@ -27,10 +27,13 @@ class BIOSInterface(Interface):
     def apply_configuration(self, task: Task, settings: Sequence[Mapping[str, Any]]) -> Wait | None:
         """Apply *settings*, a list of ``{"name": str, "value": ...}``.
 
-        Raises :class:`~baremetal_interfaces.errors.InvalidInput` with all problems, such as unknown names, before the first
-        change.
+        Return a ``Wait`` if the change continues in the background, None if it is complete. Raises
+        :class:`~baremetal_interfaces.errors.InvalidInput` with all problems, such as unknown names, before the first change.
         """
 
     @abstractmethod
     def factory_reset(self, task: Task) -> Wait | None:
-        """Reset all settings to the defaults of the manufacturer."""
+        """Reset all settings to the defaults of the manufacturer.
+
+        Return a ``Wait`` if the reset continues in the background, None if it is complete.
+        """

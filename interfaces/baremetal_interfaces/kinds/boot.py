@@ -20,7 +20,7 @@ class BootInterface(Interface):
 
     @abstractmethod
     def prepare_instance(self, task: Task) -> None:
-        """Prepare the boot of the instance that ``task.node.instance_info`` describes."""
+        """Prepare the next boot to start the instance that ``task.node.instance_info`` describes."""
 
     @abstractmethod
     def clean_up_instance(self, task: Task) -> None:
@@ -28,7 +28,7 @@ class BootInterface(Interface):
 
     @abstractmethod
     def prepare_ramdisk(self, task: Task, parameters: Mapping[str, Any]) -> None:
-        """Prepare the boot of a ramdisk with kernel *parameters*: name -> value."""
+        """Prepare the next boot to start a ramdisk with kernel *parameters*: name -> value."""
 
     @abstractmethod
     def clean_up_ramdisk(self, task: Task) -> None:

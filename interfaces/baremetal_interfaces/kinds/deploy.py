@@ -14,25 +14,31 @@ if TYPE_CHECKING:
 
 
 class DeployInterface(Interface):
-    """Deploys an instance by its steps of phase ``deploy``. It declares one or more of them."""
+    """Deploys and removes instances. A plugin declares one or more steps of phase ``deploy``, which do the deployment."""
 
     kind = Kind.DEPLOY
 
     def prepare(self, task: Task) -> None:
-        """Prepare the deployment, before the first step."""
+        """Prepare the deployment, before its first step. By default nothing is done."""
 
     @abstractmethod
     def tear_down(self, task: Task) -> Wait | None:
-        """Remove the instance. Afterwards the machine is off, or runs no software of the tenant."""
+        """Remove the instance. Afterwards the machine is off, or runs no software of the tenant.
+
+        Return a ``Wait`` if the removal continues in the background, None if it is complete.
+        """
 
     def clean_up(self, task: Task) -> None:
         """Undo :meth:`prepare`. The runtime calls this after failed deployments as well."""
 
     def take_over(self, task: Task) -> None:
-        """Rebuild the resources of a deployed machine that another conductor held, on this conductor."""
+        """Create on this conductor the resources that another conductor held for the deployed machine."""
 
     def prepare_cleaning(self, task: Task) -> Wait | None:
-        """Prepare the machine for the clean steps."""
+        """Prepare the machine for the clean steps.
+
+        Return a ``Wait`` if the preparation continues in the background, None if it is complete.
+        """
 
     def tear_down_cleaning(self, task: Task) -> None:
         """Undo :meth:`prepare_cleaning`."""

@@ -27,6 +27,6 @@ class FirmwareInterface(Interface):
     def update(self, task: Task, settings: Sequence[Mapping[str, Any]]) -> Wait | None:
         """Update firmware; *settings* is a list of ``{"component": str, "url": str}``.
 
-        Raises :class:`~baremetal_interfaces.errors.InvalidInput` with all problems, such as unknown components, before the
-        first update.
+        Return a ``Wait`` if the update continues in the background, None if it is complete. Raises
+        :class:`~baremetal_interfaces.errors.InvalidInput` with all problems, such as unknown components, before the first update.
         """

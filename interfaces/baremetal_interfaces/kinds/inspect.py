@@ -20,7 +20,7 @@ class InspectInterface(Interface):
 
     @abstractmethod
     def inspect(self, task: Task) -> Inspection | Wait:
-        """Inspect the machine. Return the result, or ``Wait`` if an agent on the machine reports it later."""
+        """Inspect the machine. Return the result, or a ``Wait`` if an agent on the machine reports the result later."""
 
     def abort(self, task: Task) -> None:
-        """Abort an inspection that waits."""
+        """Abort an inspection that returned a ``Wait`` and has no result yet. By default nothing is done."""

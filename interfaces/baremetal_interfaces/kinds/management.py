@@ -35,11 +35,11 @@ class ManagementInterface(Interface):
 
     @abstractmethod
     def get_boot_device(self, task: Task) -> BootDeviceSetting:
-        """Read the device of the next boot."""
+        """Read the device of the next boot, and whether it is persistent. A value that the BMC does not report is None."""
 
     @abstractmethod
     def set_boot_device(self, task: Task, device: BootDevice, persistent: bool = False) -> None:
-        """Boot from *device*: the next time, or every time if *persistent*."""
+        """Set the boot device to *device*: for the next boot only, or for every boot if *persistent*."""
 
 
 class BootModeControl(ABC):
@@ -93,7 +93,7 @@ class IndicatorControl(ABC):
 
     @abstractmethod
     def set_indicator_state(self, task: Task, component: str, indicator: str, state: IndicatorState) -> None:
-        """Set the state of one light."""
+        """Set the state of one light. Raises ``InvalidInput`` for a state that the light does not have."""
 
 
 class SensorReport(ABC):

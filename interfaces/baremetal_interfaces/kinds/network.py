@@ -37,15 +37,18 @@ class NetworkInterface(Interface):
 
     @abstractmethod
     def detach(self, task: Task, purpose: NetworkPurpose) -> None:
-        """Detach the machine from the network for *purpose*. It need not be attached."""
+        """Detach the machine from the network for *purpose*. A machine that is not attached is not an error."""
 
     @abstractmethod
     def vif_attach(self, task: Task, vif: Mapping[str, Any]) -> None:
-        """Attach the VIF ``{"id": str, ...}`` to a free port of the node."""
+        """Attach the tenant's VIF ``{"id": str, ...}`` to a free port of the node.
+
+        An error of the contract that the plugin raises is the response to the client.
+        """
 
     @abstractmethod
     def vif_detach(self, task: Task, vif_id: str) -> None:
-        """Detach the VIF with the ID *vif_id*."""
+        """Detach the VIF with the ID *vif_id* from its port."""
 
     @abstractmethod
     def vif_list(self, task: Task) -> Sequence[Mapping[str, Any]]:

@@ -41,7 +41,10 @@ class PowerSampling(ABC, Generic[S]):
 
     @abstractmethod
     def sample_power(self, session: S, target: Any, deadline: Deadline) -> PowerState | None:
-        """Read the power state over a borrowed *session*, by *deadline*. Return None to request a full ``get_power_state``."""
+        """Read the power state of the machine *target* over a borrowed *session*, by *deadline*.
+
+        *target* is the result of :meth:`sample_target`. Return None to request a full ``get_power_state``.
+        """
 
     def sample_target(self, info: Any) -> Any:
         """Return the *target* that identifies the machine at its BMC; by default *info*, the whole typed ``driver_info``."""

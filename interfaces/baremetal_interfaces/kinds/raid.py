@@ -39,12 +39,16 @@ class RAIDInterface(Interface):
         """Create the logical disks of ``task.node.target_raid_config``.
 
         *create_root_volume* and *create_nonroot_volumes* select the disks with and without ``is_root_volume``. With
-        *delete_existing* existing logical disks are deleted first.
+        *delete_existing* existing logical disks are deleted first. Return a ``Wait`` if the work continues in the background,
+        None if it is complete.
         """
 
     @abstractmethod
     def delete_configuration(self, task: Task) -> Wait | None:
-        """Delete all logical disks."""
+        """Delete all logical disks.
+
+        Return a ``Wait`` if the work continues in the background, None if it is complete.
+        """
 
 
 def find_raid_problems(

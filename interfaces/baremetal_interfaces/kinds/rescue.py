@@ -20,11 +20,11 @@ class RescueInterface(Interface):
 
     @abstractmethod
     def rescue(self, task: Task) -> Wait | None:
-        """Boot the rescue system."""
+        """Boot the rescue system. Return a ``Wait`` if the boot continues in the background, None if it is complete."""
 
     @abstractmethod
     def unrescue(self, task: Task) -> Wait | None:
-        """Boot the instance again."""
+        """Boot the instance again. Return a ``Wait`` if the boot continues in the background, None if it is complete."""
 
     def clean_up(self, task: Task) -> None:
         """Remove all resources of a rescue that was aborted or failed."""

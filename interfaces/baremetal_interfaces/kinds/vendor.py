@@ -33,7 +33,7 @@ def passthru(
     """Offer a method ``(self, task, **arguments)`` of a vendor interface to clients.
 
     *http_methods* are the allowed HTTP methods of the request. *name* defaults to the method's name. *description* is shown
-    to clients. With *background* a worker runs the method and its result is discarded.
+    to clients. With *background* a worker runs the method and its result is discarded; without it the client gets the result.
     """
     return _passthru_decorator(http_methods, name=name, description=description, background=background)
 
